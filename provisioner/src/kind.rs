@@ -1,0 +1,126 @@
+//! What a resource kind is to the planner and the executor.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use async_trait::async_trait;
+use lakewright_aws::Client;
+use serde_json::Value;
+
+use crate::resource::{Address, Live};
+
+/// What every outside call of a kind needs.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The AWS client.
+    pub aws: Client,
+    /// The stack's name: the value of the `lakewright:stack` tag.
+    pub stack: String,
+    /// The twelve-digit account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// A nonce of this apply, inherited by one that resumes it: client tokens are made of it.
+    pub nonce: String,
+    /// How long to wait between two looks at something that changes; the account on this machine answers at once.
+    pub poll: Duration,
+}
+
+/// A top-level field of a kind's `Spec`, as the planner sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What changing it takes.
+    pub change: Changing,
+    /// How live and desired values are compared.
+    pub compare: Comparing,
+}
+
+/// What changing a field takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changing {
+    /// A call on the living resource.
+    InPlace,
+    /// A new resource in place of the old.
+    Replaces,
+}
+
+/// How a field's live and desired values are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparing {
+    /// As values; arrays in order.
+    Exactly,
+    /// Arrays as sets: order and repetition mean nothing.
+    AsSet,
+    /// A number that AWS raises by itself: live above desired is no difference.
+    AsFloor,
+    /// Never: left to AWS, or can't be read back.
+    Never,
+}
+
+/// What a create or an update gave.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// The identifier on AWS.
+    pub id: String,
+    /// What others may refer to: the same names as [`Kind::outputs`].
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// A resource that the stack wants, as far as `find` needs it to look by name.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its address.
+    pub address: &'a Address,
+    /// Its spec, references not resolved.
+    pub spec: &'a Value,
+}
+
+/// A resource kind. `find`, `create`, `update` and `delete` are all that it does with AWS.
+#[async_trait]
+pub trait Kind: Send + Sync {
+    /// The name in addresses, `vpc`.
+    fn name(&self) -> &'static str;
+
+    /// One sentence for people.
+    fn summary(&self) -> &'static str;
+
+    /// The `Spec`'s top-level fields, in its order.
+    fn fields(&self) -> &'static [Field];
+
+    /// The JSON Schema of `Spec`, with the field docs.
+    fn schema(&self) -> Value;
+
+    /// The spec with every default filled in, or the reason why it is none.
+    fn normalise(&self, spec: &Value) -> Result<Value>;
+
+    /// The outputs that others may refer to.
+    fn outputs(&self) -> &'static [&'static str];
+
+    /// Whether deleting one can lose data: buckets, clusters, keys, tables, databases, topics, secrets.
+    fn holds_data(&self) -> bool {
+        false
+    }
+
+    /// How long AWS usually takes to create, update and delete one.
+    fn expected(&self) -> [Duration; 3] {
+        [Duration::from_secs(2); 3]
+    }
+
+    /// Everything of the stack that lives: what is wanted, and what its tags, name or parent say was once.
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>>;
+
+    /// Makes one, tagged in the create call; returns when others may use it. The spec's references are resolved.
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome>;
+
+    /// Changes one in place to the spec; `changed` are the names of the top-level fields that differ.
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome>;
+
+    /// Deletes one; returns when it is gone. That it was missing is success.
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()>;
+
+    /// Writes the hashes of what was applied where `find` reads them; a kind without tags does nothing.
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()>;
+}

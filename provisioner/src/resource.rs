@@ -1,0 +1,114 @@
+//! The values that the stages exchange: addresses, desired resources and live ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+/// Where a resource stands in a stack: `kind.name`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    /// The kind's name, `vpc`.
+    pub kind: String,
+    /// The name within the kind, `main`; letters, digits, `-` and `_`.
+    pub name: String,
+}
+
+impl Address {
+    /// The address `kind.name`.
+    pub fn new(kind: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind: kind.into(), name: name.into() }
+    }
+
+    /// The reference to an output of this resource, `${kind.name.output}`.
+    pub fn output(&self, output: &str) -> String {
+        format!("${{{self}.{output}}}")
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.kind, self.name)
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('.') {
+            Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !name.contains('.') => {
+                Ok(Self::new(kind, name))
+            }
+            _ => Err(format!("`{text}` is no address; addresses look like kind.name, as in bucket.raw")),
+        }
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What the stack file means: every resource that is to live.
+#[derive(Debug, Clone)]
+pub struct Desired {
+    /// The stack's name.
+    pub stack: String,
+    /// The resources in the order of the file.
+    pub resources: Vec<Resource>,
+}
+
+/// A resource that is to live.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// Its address.
+    pub address: Address,
+    /// The kind's `Spec` as JSON, every default filled in. Strings may hold references `${kind.name.output}`,
+    /// alone or within a longer text; each makes the resource depend on that address.
+    pub spec: Value,
+    /// What must live first although no reference says so.
+    pub after: BTreeSet<Address>,
+    /// Its place in the stack file, in bytes.
+    pub span: Option<Range<usize>>,
+}
+
+/// A resource that lives on AWS.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// Its address, from its tag, its name or its parent.
+    pub address: Address,
+    /// Its identifier on AWS, as messages name it.
+    pub id: String,
+    /// Its `Spec` as JSON, as read.
+    pub spec: Value,
+    /// What others may refer to.
+    pub outputs: BTreeMap<String, String>,
+    /// The value of its `lakewright:applied` tag: hashes of the fields last applied.
+    pub applied: Option<String>,
+    /// Whether it can be used, or is on its way.
+    pub condition: Condition,
+    /// Things found within it that hold data and are not ours: reported, never deleted.
+    pub foreign: Vec<String>,
+}
+
+/// Whether a live resource can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// It can.
+    Ready,
+    /// It is being made or changed; the text is AWS's word for it.
+    Pending(String),
+    /// AWS gave it up; the text is AWS's reason.
+    Failed(String),
+}
