@@ -1,0 +1,127 @@
+//! The tags that say whose a resource is, and the sweep that finds it by them.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use lakewright_aws::{Service, list};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::wire::text;
+use crate::kind::Context;
+use crate::resource::{Address, Condition, Live};
+
+/// The tag that holds the stack's name.
+pub(super) const STACK: &str = "lakewright:stack";
+/// The tag that holds the address.
+pub(super) const ADDRESS: &str = "lakewright:address";
+/// The tag that holds the hashes of what was last applied.
+pub(super) const APPLIED: &str = "lakewright:applied";
+
+/// Tags by key.
+pub(super) type Tags = BTreeMap<String, String>;
+
+/// The tags that a create call writes.
+pub(super) fn own(context: &Context, address: &Address) -> [(&'static str, String); 3] {
+    [
+        (STACK, context.stack.clone()),
+        (ADDRESS, address.to_string()),
+        ("Name", format!("{}-{}", context.stack, address.name)),
+    ]
+}
+
+/// The same as `[{"Key", "Value"}]`.
+pub(super) fn pairs(context: &Context, address: &Address) -> Value {
+    own(context, address).into_iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
+}
+
+/// The same as a JSON object of strings.
+pub(super) fn object(context: &Context, address: &Address) -> Value {
+    own(context, address).into_iter().map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
+}
+
+/// The same as EC2's `TagSpecification` for one type of resource.
+pub(super) fn specification(context: &Context, address: &Address, resource_type: &str) -> Value {
+    json!([{"ResourceType": resource_type, "Tag": pairs(context, address)}])
+}
+
+/// The tags of `[{"key", "value"}]` or `[{"Key", "Value"}]`.
+pub(super) fn of(tags: &[Value]) -> Tags {
+    let part = |tag: &Value, lower: &str, upper: &str| {
+        tag.get(lower).or_else(|| tag.get(upper)).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    tags.iter().map(|tag| (part(tag, "key", "Key"), part(tag, "value", "Value"))).collect()
+}
+
+/// The tags of a JSON object of strings.
+pub(super) fn of_object(tags: &Value) -> Tags {
+    let Some(tags) = tags.as_object() else { return Tags::new() };
+    tags.iter().map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+}
+
+/// The address that the tags state, if they state this stack's and this kind's.
+pub(super) fn address(context: &Context, kind: &str, tags: &Tags) -> Option<Address> {
+    if tags.get(STACK)? != &context.stack {
+        return None;
+    }
+    tags.get(ADDRESS)?.parse().ok().filter(|address: &Address| address.kind == kind)
+}
+
+/// A living resource that is ready, with nothing foreign in it.
+pub(super) fn live(address: Address, tags: &Tags, id: &str, spec: Value, outputs: &[(&str, &str)]) -> Live {
+    Live {
+        address,
+        id: id.to_owned(),
+        spec,
+        outputs: outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        applied: tags.get(APPLIED).cloned(),
+        condition: Condition::Ready,
+        foreign: Vec::new(),
+    }
+}
+
+/// A token that is the same for every attempt at one create within one apply: 32 hexadecimal digits.
+pub(super) fn client_token(context: &Context, address: &Address) -> String {
+    let digest = Sha256::digest(format!("{}\n{address}\n{}", context.stack, context.nonce));
+    hex::encode(&digest[..16])
+}
+
+/// Everything that an EC2 `Describe…` lists with the stack's tag; `set` is the list's name in the answer.
+pub(super) async fn sweep(context: &Context, operation: &str, set: &str) -> Result<Vec<Value>> {
+    let filter = json!([{"Name": format!("tag:{STACK}"), "Value": [context.stack]}]);
+    describe(context, operation, set, json!({"Filter": filter})).await
+}
+
+/// Everything that an EC2 `Describe…` lists with the address's tags.
+pub(super) async fn sweep_address(
+    context: &Context,
+    address: &Address,
+    operation: &str,
+    set: &str,
+) -> Result<Vec<Value>> {
+    let filter = json!([
+        {"Name": format!("tag:{STACK}"), "Value": [context.stack]},
+        {"Name": format!("tag:{ADDRESS}"), "Value": [address.to_string()]},
+    ]);
+    describe(context, operation, set, json!({"Filter": filter})).await
+}
+
+/// Everything that an EC2 `Describe…` lists for an input, all pages of it.
+pub(super) async fn describe(context: &Context, operation: &str, set: &str, mut input: Value) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    loop {
+        let page = context.aws.call(Service::Ec2, operation, input.clone()).await?;
+        all.extend_from_slice(list(&page, set));
+        match text(&page, "nextToken") {
+            "" => return Ok(all),
+            next => input["NextToken"] = json!(next),
+        }
+    }
+}
+
+/// Writes what was last applied on an EC2 resource.
+pub(super) async fn record(context: &Context, id: &str, applied: &str) -> Result<()> {
+    let input = json!({"ResourceId": [id], "Tag": [{"Key": APPLIED, "Value": applied}]});
+    context.aws.call(Service::Ec2, "CreateTags", input).await?;
+    Ok(())
+}
