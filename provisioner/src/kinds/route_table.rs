@@ -1,10 +1,19 @@
 //! `route_table`: where a subnet's packets go.
 
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use lakewright_aws::{Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::spec::{compared, in_place, replaces};
-use crate::kind::{Comparing, Field};
+use super::spec::{cidr, compared, describes, in_place, replaces, typed, value};
+use super::tags;
+use super::wait;
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
 
 /// Where the packets of some subnets go. Its routes and subnets are exactly those named here; the VPC's own local route
 /// and the routes of gateway endpoints are AWS's and never compared.
@@ -39,3 +48,174 @@ const OUTPUTS: &[&str] = &["id", "arn"];
 /// The kind.
 #[derive(Debug)]
 pub struct RouteTable;
+
+/// How long a new route table may stay out of the lists.
+const VISIBLE: Duration = Duration::from_secs(120);
+
+#[async_trait]
+impl Kind for RouteTable {
+    describes!("route_table", "where the packets of some subnets go", FIELDS, OUTPUTS, canonical);
+
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let tables = tags::sweep(context, "DescribeRouteTables", "routeTableSet").await?;
+        Ok(tables.iter().filter_map(|table| live(context, table)).collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let input = json!({
+            "VpcId": spec.vpc,
+            "ClientToken": tags::client_token(context, address),
+            "TagSpecification": tags::specification(context, address, "route-table"),
+        });
+        let answer = wait::visible(context, || context.aws.call(Service::Ec2, "CreateRouteTable", input.clone())).await?;
+        arrange(context, text(&answer["routeTable"], "routeTableId"), &spec).await
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        arrange(context, &live.id, &typed(spec)?).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let input = json!({"RouteTableId": [live.id]});
+        let answer = context.aws.call(Service::Ec2, "DescribeRouteTables", input).await;
+        let Some(answer) = wait::found(answer)? else { return Ok(()) };
+        for association in list(&answer, "routeTableSet").iter().flat_map(associations) {
+            disassociate(context, association).await?;
+        }
+        let input = json!({"RouteTableId": live.id});
+        wait::released(context, || context.aws.call(Service::Ec2, "DeleteRouteTable", input.clone())).await?;
+        Ok(())
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        tags::record(context, &outcome.id, applied).await
+    }
+}
+
+/// Makes the table's routes and subnets exactly those of the spec.
+async fn arrange(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
+    let table = wait::until(context, VISIBLE, &format!("{id} is not listed"), || async {
+        let answer = context.aws.call(Service::Ec2, "DescribeRouteTables", json!({"RouteTableId": [id]})).await;
+        Ok(wait::found(answer)?.and_then(|answer| list(&answer, "routeTableSet").first().cloned()))
+    })
+    .await?;
+    let routes = read_routes(&table);
+    for extra in routes.iter().filter(|live| !spec.routes.iter().any(|route| route.destination == live.destination)) {
+        let input = json!({"RouteTableId": id, destination_name(&extra.destination): extra.destination});
+        wait::found(context.aws.call(Service::Ec2, "DeleteRoute", input).await)?;
+    }
+    for route in spec.routes.iter().filter(|route| !routes.contains(route)) {
+        let input = json!({
+            "RouteTableId": id,
+            destination_name(&route.destination): route.destination,
+            target_name(&route.target)?: route.target,
+        });
+        let replaced = routes.iter().any(|live| live.destination == route.destination);
+        let operation = if replaced { "ReplaceRoute" } else { "CreateRoute" };
+        wait::visible(context, || context.aws.call(Service::Ec2, operation, input.clone())).await?;
+    }
+    for association in associations(&table).filter(|one| !spec.subnets.iter().any(|id| id == text(one, "subnetId"))) {
+        disassociate(context, association).await?;
+    }
+    for subnet in spec.subnets.iter().filter(|id| !associations(&table).any(|one| text(one, "subnetId") == *id)) {
+        associate(context, id, subnet).await?;
+    }
+    Ok(tags::outcome(id, &[("id", id), ("arn", &tags::ec2_arn(context, "route-table", id))]))
+}
+
+/// Gives a subnet this table, in place of the one that it has.
+async fn associate(context: &Context, id: &str, subnet: &str) -> Result<()> {
+    let filter = json!({"Filter": [{"Name": "association.subnet-id", "Value": [subnet]}]});
+    let holders = tags::describe(context, "DescribeRouteTables", "routeTableSet", filter).await?;
+    let held = holders.iter().flat_map(associations).find(|one| text(one, "subnetId") == subnet);
+    let (operation, input) = match held {
+        Some(held) => {
+            let association = text(held, "routeTableAssociationId");
+            ("ReplaceRouteTableAssociation", json!({"AssociationId": association, "RouteTableId": id}))
+        }
+        None => ("AssociateRouteTable", json!({"SubnetId": subnet, "RouteTableId": id})),
+    };
+    wait::visible(context, || context.aws.call(Service::Ec2, operation, input.clone())).await?;
+    Ok(())
+}
+
+async fn disassociate(context: &Context, association: &Value) -> Result<()> {
+    let input = json!({"AssociationId": text(association, "routeTableAssociationId")});
+    wait::found(context.aws.call(Service::Ec2, "DisassociateRouteTable", input).await)?;
+    Ok(())
+}
+
+/// The table's associations with subnets: not the VPC's own with its main table, nor those on their way out.
+fn associations(table: &Value) -> impl Iterator<Item = &Value> {
+    list(table, "associationSet").iter().filter(|association| {
+        let state = association.get("associationState").map(|state| text(state, "state")).unwrap_or_default();
+        !text(association, "subnetId").is_empty() && !matches!(state, "disassociating" | "disassociated")
+    })
+}
+
+fn destination_name(destination: &str) -> &'static str {
+    if destination.contains(':') { "DestinationIpv6CidrBlock" } else { "DestinationCidrBlock" }
+}
+
+/// The parameter that takes a target of this type, told by the id's prefix.
+fn target_name(target: &str) -> Result<&'static str> {
+    Ok(match target.split('-').next().unwrap_or_default() {
+        "igw" | "vgw" => "GatewayId",
+        "nat" => "NatGatewayId",
+        "eni" => "NetworkInterfaceId",
+        "pcx" => "VpcPeeringConnectionId",
+        "tgw" => "TransitGatewayId",
+        "eigw" => "EgressOnlyInternetGatewayId",
+        "vpce" => "VpcEndpointId",
+        _ => bail!(
+            "`{target}` is no target of a route; targets are the ids of gateways (igw-, nat-, vgw-, tgw-, eigw-), \
+             endpoints (vpce-), network interfaces (eni-) and peering connections (pcx-)"
+        ),
+    })
+}
+
+/// The table's routes but AWS's own: the local route, those of gateway endpoints, those that a virtual private gateway spreads.
+fn read_routes(table: &Value) -> Vec<Route> {
+    let own = |route: &&Value| {
+        text(route, "gatewayId") != "local"
+            && text(route, "destinationPrefixListId").is_empty()
+            && matches!(text(route, "origin"), "" | "CreateRoute")
+    };
+    let targets = [
+        "gatewayId",
+        "natGatewayId",
+        "networkInterfaceId",
+        "vpcPeeringConnectionId",
+        "transitGatewayId",
+        "egressOnlyInternetGatewayId",
+    ];
+    let first = |route: &Value, names: &[&str]| {
+        names.iter().map(|name| text(route, name)).find(|text| !text.is_empty()).unwrap_or_default().to_owned()
+    };
+    let route = |route: &Value| Route {
+        destination: first(route, &["destinationCidrBlock", "destinationIpv6CidrBlock"]),
+        target: first(route, &targets),
+    };
+    list(table, "routeSet").iter().filter(own).map(route).collect()
+}
+
+fn live(context: &Context, table: &Value) -> Option<Live> {
+    let tags = tags::of(list(table, "tagSet"));
+    let address = tags::address(context, "route_table", &tags)?;
+    let id = text(table, "routeTableId");
+    let spec = Spec {
+        vpc: text(table, "vpcId").to_owned(),
+        routes: read_routes(table),
+        subnets: associations(table).map(|one| text(one, "subnetId").to_owned()).collect(),
+    };
+    let arn = tags::ec2_arn(context, "route-table", id);
+    Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn)]))
+}
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    for route in &mut spec.routes {
+        route.destination = cidr(&route.destination)?;
+    }
+    Ok(())
+}

@@ -1,16 +1,20 @@
 //! What every kind's `Spec` is made with: its fields, its schema, its defaults.
 
-use anyhow::{Context as _, Result};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use anyhow::{Context as _, Result, bail};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::kind::{Changing, Comparing, Field};
+use crate::resource::Address;
 
 /// The kind's methods that only state facts about its `Spec`: name, summary, fields, outputs, schema, normalise.
+/// The last argument, if there is one, brings a spec to the form in which AWS gives it back.
 macro_rules! describes {
-    ($name:literal, $summary:literal, $spec:ty, $fields:expr, $outputs:expr) => {
+    ($name:literal, $summary:literal, $fields:expr, $outputs:expr $(, $canonical:expr)?) => {
         fn name(&self) -> &'static str {
             $name
         }
@@ -24,11 +28,14 @@ macro_rules! describes {
         }
 
         fn schema(&self) -> serde_json::Value {
-            $crate::kinds::spec::schema::<$spec>()
+            $crate::kinds::spec::schema::<Spec>()
         }
 
         fn normalise(&self, spec: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
-            $crate::kinds::spec::normalise::<$spec>(spec)
+            #[allow(unused_mut, reason = "only some kinds have a canonical form beyond their defaults")]
+            let mut spec: Spec = $crate::kinds::spec::typed(spec)?;
+            $($canonical(&mut spec)?;)?
+            Ok($crate::kinds::spec::value(&spec))
         }
 
         fn outputs(&self) -> &'static [&'static str] {
@@ -58,11 +65,6 @@ pub(super) fn schema<S: JsonSchema>() -> Value {
     schemars::schema_for!(S).to_value()
 }
 
-/// The spec with every default filled in.
-pub(super) fn normalise<S: DeserializeOwned + Serialize>(spec: &Value) -> Result<Value> {
-    Ok(value(&typed::<S>(spec)?))
-}
-
 /// The spec as its type.
 pub(super) fn typed<S: DeserializeOwned>(spec: &Value) -> Result<S> {
     serde_json::from_value(spec.clone()).context("read the spec")
@@ -76,4 +78,30 @@ pub(super) fn value<S: Serialize>(spec: &S) -> Value {
 /// The default of a switch that is on.
 pub(super) const fn yes() -> bool {
     true
+}
+
+/// A range of addresses as AWS writes it back, host bits cleared; a reference stays as it is.
+pub(super) fn cidr(text: &str) -> Result<String> {
+    if text.contains("${") {
+        return Ok(text.to_owned());
+    }
+    let parts = text.split_once('/').and_then(|(ip, bits)| Some((ip.parse().ok()?, bits.parse::<u32>().ok()?)));
+    match parts {
+        Some((IpAddr::V4(ip), bits @ 0..=32)) => {
+            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+            Ok(format!("{}/{bits}", Ipv4Addr::from_bits(ip.to_bits() & mask)))
+        }
+        Some((IpAddr::V6(ip), bits @ 0..=128)) => {
+            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+            Ok(format!("{}/{bits}", Ipv6Addr::from_bits(ip.to_bits() & mask)))
+        }
+        _ => bail!("`{text}` is no range of addresses; ranges look like 10.0.0.0/16"),
+    }
+}
+
+/// The address that a text refers to, if it is one reference and nothing else.
+pub(super) fn reference(text: &str) -> Option<Address> {
+    let inner = text.strip_prefix("${")?.strip_suffix('}')?;
+    let (address, _output) = inner.rsplit_once('.')?;
+    address.parse().ok()
 }

@@ -1,10 +1,20 @@
 //! `subnet`: a range of a VPC in one availability zone.
 
+use std::time::Duration;
+
+use anyhow::Result;
+use async_trait::async_trait;
+use lakewright_aws::{Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::spec::{in_place, replaces};
-use crate::kind::Field;
+use super::spec::{cidr, describes, in_place, replaces, typed, value};
+use super::tags::{self, Making};
+use super::wait;
+use super::wire::flag;
+use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Condition, Live};
 
 /// A range of a VPC in one availability zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,3 +37,88 @@ const OUTPUTS: &[&str] = &["id", "arn", "cidr", "zone"];
 /// The kind.
 #[derive(Debug)]
 pub struct Subnet;
+
+/// How long a new subnet may take.
+const AVAILABLE: Duration = Duration::from_secs(300);
+
+#[async_trait]
+impl Kind for Subnet {
+    describes!("subnet", "a range of a VPC in one availability zone", FIELDS, OUTPUTS, canonical);
+
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let subnets = tags::sweep(context, "DescribeSubnets", "subnetSet").await?;
+        Ok(subnets.iter().filter_map(|subnet| read(context, subnet)).collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let making = Making {
+            operation: "CreateSubnet",
+            input: json!({
+                "VpcId": spec.vpc,
+                "CidrBlock": spec.cidr,
+                "AvailabilityZone": spec.zone,
+                "TagSpecification": tags::specification(context, address, "subnet"),
+            }),
+            element: "subnet",
+            describe: "DescribeSubnets",
+            set: "subnetSet",
+            id: "subnetId",
+        };
+        let id = tags::make_once(context, address, making).await?;
+        wait::until(context, AVAILABLE, &format!("{id} is not available"), || async {
+            let answer = context.aws.call(Service::Ec2, "DescribeSubnets", json!({"SubnetId": [id]})).await;
+            let subnet = wait::found(answer)?.and_then(|answer| list(&answer, "subnetSet").first().cloned());
+            Ok(subnet.filter(|subnet| text(subnet, "state") == "available"))
+        })
+        .await?;
+        set_public_addresses(context, &id, &spec).await
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        set_public_addresses(context, &live.id, &typed(spec)?).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let input = json!({"SubnetId": live.id});
+        wait::released(context, || context.aws.call(Service::Ec2, "DeleteSubnet", input.clone())).await?;
+        Ok(())
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        tags::record(context, &outcome.id, applied).await
+    }
+}
+
+async fn set_public_addresses(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
+    let input = json!({"SubnetId": id, "MapPublicIpOnLaunch": {"Value": spec.public_addresses}});
+    wait::visible(context, || context.aws.call(Service::Ec2, "ModifySubnetAttribute", input.clone())).await?;
+    Ok(tags::outcome(id, &outputs(id, &tags::ec2_arn(context, "subnet", id), spec)))
+}
+
+fn outputs<'a>(id: &'a str, arn: &'a str, spec: &'a Spec) -> [(&'static str, &'a str); 4] {
+    [("id", id), ("arn", arn), ("cidr", &spec.cidr), ("zone", &spec.zone)]
+}
+
+fn read(context: &Context, subnet: &Value) -> Option<Live> {
+    let tags = tags::of(list(subnet, "tagSet"));
+    let address = tags::address(context, "subnet", &tags)?;
+    let id = text(subnet, "subnetId");
+    let spec = Spec {
+        vpc: text(subnet, "vpcId").to_owned(),
+        cidr: text(subnet, "cidrBlock").to_owned(),
+        zone: text(subnet, "availabilityZone").to_owned(),
+        public_addresses: flag(subnet, "mapPublicIpOnLaunch"),
+    };
+    let arn = tags::ec2_arn(context, "subnet", id);
+    let mut live = tags::live(address, &tags, id, value(&spec), &outputs(id, &arn, &spec));
+    if text(subnet, "state") != "available" {
+        live.condition = Condition::Pending(text(subnet, "state").to_owned());
+    }
+    Some(live)
+}
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    spec.cidr = cidr(&spec.cidr)?;
+    Ok(())
+}

@@ -1,14 +1,14 @@
 //! The tags that say whose a resource is, and the sweep that finds it by them.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use lakewright_aws::{Service, list};
+use anyhow::{Result, bail};
+use lakewright_aws::{Service, list, text};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::wire::text;
-use crate::kind::Context;
+use crate::kind::{Context, Outcome};
 use crate::resource::{Address, Condition, Live};
 
 /// The tag that holds the stack's name.
@@ -124,4 +124,83 @@ pub(super) async fn record(context: &Context, id: &str, applied: &str) -> Result
     let input = json!({"ResourceId": [id], "Tag": [{"Key": APPLIED, "Value": applied}]});
     context.aws.call(Service::Ec2, "CreateTags", input).await?;
     Ok(())
+}
+
+/// A create call of EC2's that no client token protects.
+pub(super) struct Making<'a> {
+    /// The operation.
+    pub(super) operation: &'a str,
+    /// Its input.
+    pub(super) input: Value,
+    /// The element of its answer that holds the id; empty: the answer itself.
+    pub(super) element: &'a str,
+    /// The operation that lists such things.
+    pub(super) describe: &'a str,
+    /// The list's name in that operation's answer.
+    pub(super) set: &'a str,
+    /// The id's name.
+    pub(super) id: &'a str,
+}
+
+/// How long a thing that was made may stay out of the lists.
+const LISTED: Duration = Duration::from_secs(60);
+
+/// Makes a thing unless one with the address's tags lives: the call is never repeated, and if its answer was lost
+/// the lists are asked what became of it. Returns the id.
+pub(super) async fn make_once(context: &Context, address: &Address, making: Making<'_>) -> Result<String> {
+    if let Some(id) = living(context, address, &making).await? {
+        return Ok(id);
+    }
+    match context.aws.call_once(Service::Ec2, making.operation, making.input.clone()).await {
+        Ok(answer) if making.element.is_empty() => Ok(text(&answer, making.id).to_owned()),
+        Ok(answer) => Ok(text(&answer[making.element], making.id).to_owned()),
+        Err(error) if error.lost => {
+            let start = Instant::now();
+            while start.elapsed() < LISTED {
+                if let Some(id) = living(context, address, &making).await? {
+                    return Ok(id);
+                }
+                tokio::time::sleep(context.poll).await;
+            }
+            Err(error.into())
+        }
+        // Two made at the same moment, or one that the lists don't show yet.
+        Err(error) if error.is_already_exists() => match living(context, address, &making).await? {
+            Some(id) => Ok(id),
+            None => Err(error.into()),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn living(context: &Context, address: &Address, making: &Making<'_>) -> Result<Option<String>> {
+    let found = sweep_address(context, address, making.describe, making.set).await?;
+    match found.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(text(one, making.id).to_owned())),
+        more => {
+            let ids: Vec<_> = more.iter().map(|one| text(one, making.id)).collect();
+            bail!("{address} lives more than once, as {}; delete all but one of them", ids.join(" and "))
+        }
+    }
+}
+
+/// The outcome with these outputs.
+pub(super) fn outcome(id: &str, outputs: &[(&str, &str)]) -> Outcome {
+    let outputs = outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Outcome { id: id.to_owned(), outputs }
+}
+
+/// The ARN of an EC2 resource.
+pub(super) fn ec2_arn(context: &Context, resource_type: &str, id: &str) -> String {
+    format!("arn:{}:ec2:{}:{}:{resource_type}/{id}", partition(&context.region), context.region, context.account)
+}
+
+/// The partition of AWS that a region belongs to, as ARNs name it.
+pub(super) fn partition(region: &str) -> &'static str {
+    match region {
+        _ if region.starts_with("cn-") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
 }

@@ -1,10 +1,21 @@
 //! `vpc`: a virtual private cloud.
 
+use std::time::Duration;
+
+use anyhow::Result;
+use async_trait::async_trait;
+use futures::future::{try_join, try_join_all};
+use lakewright_aws::{Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::spec::{in_place, replaces, yes};
-use crate::kind::Field;
+use super::spec::{cidr, describes, in_place, replaces, typed, value, yes};
+use super::tags::{self, Making};
+use super::wait;
+use super::wire::flag;
+use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Condition, Live};
 
 /// A virtual private cloud: the network that everything else stands in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,3 +37,99 @@ const OUTPUTS: &[&str] = &["id", "arn", "cidr"];
 /// The kind.
 #[derive(Debug)]
 pub struct Vpc;
+
+#[async_trait]
+impl Kind for Vpc {
+    describes!("vpc", "a virtual private cloud", FIELDS, OUTPUTS, canonical);
+
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let vpcs = tags::sweep(context, "DescribeVpcs", "vpcSet").await?;
+        try_join_all(vpcs.iter().map(|vpc| read(context, vpc))).await.map(|live| live.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let making = Making {
+            operation: "CreateVpc",
+            input: json!({
+                "CidrBlock": spec.cidr,
+                "TagSpecification": tags::specification(context, address, "vpc"),
+            }),
+            element: "vpc",
+            describe: "DescribeVpcs",
+            set: "vpcSet",
+            id: "vpcId",
+        };
+        let id = tags::make_once(context, address, making).await?;
+        wait::until(context, AVAILABLE, &format!("{id} is not available"), || async {
+            let found = wait::found(context.aws.call(Service::Ec2, "DescribeVpcs", json!({"VpcId": [id]})).await)?;
+            let vpc = found.and_then(|answer| list(&answer, "vpcSet").first().cloned());
+            Ok(vpc.filter(|vpc| text(vpc, "state") == "available"))
+        })
+        .await?;
+        set_names(context, &id, &spec).await?;
+        Ok(tags::outcome(&id, &outputs(&id, &tags::ec2_arn(context, "vpc", &id), &spec)))
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        set_names(context, &live.id, &spec).await?;
+        Ok(tags::outcome(&live.id, &outputs(&live.id, &tags::ec2_arn(context, "vpc", &live.id), &spec)))
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        wait::released(context, || context.aws.call(Service::Ec2, "DeleteVpc", json!({"VpcId": live.id}))).await?;
+        Ok(())
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        tags::record(context, &outcome.id, applied).await
+    }
+}
+
+const AVAILABLE: Duration = Duration::from_secs(300);
+
+fn outputs<'a>(id: &'a str, arn: &'a str, spec: &'a Spec) -> [(&'static str, &'a str); 3] {
+    [("id", id), ("arn", arn), ("cidr", &spec.cidr)]
+}
+
+/// Sets the two attributes, in the order that AWS accepts: names need the resolver.
+async fn set_names(context: &Context, id: &str, spec: &Spec) -> Result<()> {
+    let mut attributes = [("EnableDnsSupport", spec.dns_support), ("EnableDnsHostnames", spec.dns_hostnames)];
+    if !spec.dns_support {
+        attributes.reverse();
+    }
+    for (attribute, on) in attributes {
+        let input = json!({"VpcId": id, attribute: {"Value": on}});
+        wait::visible(context, || context.aws.call(Service::Ec2, "ModifyVpcAttribute", input.clone())).await?;
+    }
+    Ok(())
+}
+
+async fn read(context: &Context, vpc: &Value) -> Result<Option<Live>> {
+    let tags = tags::of(list(vpc, "tagSet"));
+    let Some(address) = tags::address(context, "vpc", &tags) else { return Ok(None) };
+    let id = text(vpc, "vpcId");
+    let attribute = async |name: &str| -> Result<Option<bool>> {
+        let input = json!({"VpcId": id, "Attribute": name});
+        let answer = wait::found(context.aws.call(Service::Ec2, "DescribeVpcAttribute", input).await)?;
+        Ok(answer.map(|answer| flag(&answer[name], "value")))
+    };
+    let (support, names) =
+        try_join(attribute("enableDnsSupport"), attribute("enableDnsHostnames"))
+            .await?;
+    // Deleted between the two looks.
+    let (Some(dns_support), Some(dns_hostnames)) = (support, names) else { return Ok(None) };
+    let spec = Spec { cidr: text(vpc, "cidrBlock").to_owned(), dns_support, dns_hostnames };
+    let arn = tags::ec2_arn(context, "vpc", id);
+    let mut live = tags::live(address, &tags, id, value(&spec), &outputs(id, &arn, &spec));
+    if text(vpc, "state") != "available" {
+        live.condition = Condition::Pending(text(vpc, "state").to_owned());
+    }
+    Ok(Some(live))
+}
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    spec.cidr = cidr(&spec.cidr)?;
+    Ok(())
+}

@@ -1,11 +1,7 @@
 //! Reading the values of AWS's answers, which an XML answer gives as text.
 
+use lakewright_aws::{list, text};
 use serde_json::Value;
-
-/// A text, empty if absent.
-pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
-}
 
 /// A text, if present and not empty.
 pub(super) fn some_text(value: &Value, name: &str) -> Option<String> {
@@ -30,8 +26,7 @@ pub(super) fn flag(value: &Value, name: &str) -> bool {
     }
 }
 
-/// The texts of a JSON list.
+/// The texts of a list.
 pub(super) fn texts(value: &Value, name: &str) -> Vec<String> {
-    let items = value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    list(value, name).iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
