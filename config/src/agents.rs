@@ -49,6 +49,10 @@ pub struct ProducerConfig {
     /// Makes a run repeatable.
     #[serde(default)]
     pub seed: Option<u64>,
+    /// Where the simulated clock starts, RFC 3339: with it and a seed, events are the same to the byte. Without it
+    /// events happen when they are sent.
+    #[serde(default)]
+    pub start_time: Option<String>,
     /// The share of messages sent twice, 0 to 1.
     #[serde(default)]
     pub duplicates: f64,

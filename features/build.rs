@@ -1,0 +1,3 @@
+//! Makes Cargo unify the features of what macros share, too.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Nothing but the features of shared dependencies; see `Cargo.toml`.
