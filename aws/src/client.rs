@@ -1,0 +1,261 @@
+//! The client: configuration, calls and their retries.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use aws_config::{BehaviorVersion, Region};
+use aws_smithy_http_client::tls;
+use http_body_util::Full;
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use crate::credentials::Keeper;
+use crate::endpoint::{self, Endpoints};
+use crate::errors::{CONFIGURATION, Error, NO_ANSWER, NOT_CONNECTED};
+use crate::protocol::{self, Answer, Request};
+use crate::retry::{self, Pace};
+use crate::s3::S3;
+use crate::service::{Api, Service};
+use crate::signing::Signer;
+use crate::transport::{Failure, Transport};
+
+/// A connection to the AWS APIs of one account and region. Clones share connections and credentials.
+#[derive(Clone, Debug)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    region: String,
+    endpoints: Endpoints,
+    credentials: Keeper,
+    transport: Transport,
+    paces: Mutex<Vec<(&'static str, Arc<Pace>)>>,
+    requests: AtomicU64,
+    /// The service's clock minus ours, in milliseconds.
+    skew: AtomicI64,
+}
+
+/// Where to connect to. What is absent comes from the environment and from AWS's configuration files.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The region.
+    pub region: Option<String>,
+    /// The endpoint of all services.
+    pub endpoint: Option<String>,
+    /// The profile of the configuration files.
+    pub profile: Option<String>,
+}
+
+/// A request on its way, whatever is asked of it.
+pub(crate) struct Outgoing<'a> {
+    /// The service.
+    pub api: &'static Api,
+    /// The operation, for messages.
+    pub operation: &'a str,
+    /// Scheme and host.
+    pub base: String,
+    /// The rest.
+    pub request: Request,
+    /// Whether it must not be sent again once it may have been received.
+    pub once: bool,
+}
+
+impl Client {
+    /// A client with region and credentials, or what is missing and how to give it.
+    pub async fn connect(options: Options) -> Result<Self, Error> {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring));
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.build_https());
+        if let Some(profile) = &options.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &options.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let config = loader.load().await;
+        let region = config.region().map(ToString::to_string).filter(|region| !region.is_empty()).ok_or_else(|| {
+            Error::configuration("no AWS region; set AWS_REGION, or `region` in the profile or in the stack file")
+        })?;
+        let provider = config.credentials_provider().ok_or_else(|| {
+            Error::configuration("no AWS credentials; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        })?;
+        let from_environment = options.endpoint.is_none();
+        let all = options.endpoint.or_else(|| config.endpoint_url().map(str::to_owned)).filter(|url| !url.is_empty());
+        if let Some(url) = &all {
+            endpoint::check(url)?;
+        }
+        let credentials = Keeper::new(provider);
+        credentials.get().await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                region,
+                endpoints: Endpoints { all, from_environment },
+                credentials,
+                transport: Transport::default(),
+                paces: Mutex::default(),
+                requests: AtomicU64::new(0),
+                skew: AtomicI64::new(0),
+            }),
+        })
+    }
+
+    /// The region.
+    pub fn region(&self) -> &str {
+        &self.inner.region
+    }
+
+    /// How many HTTP requests were sent, retries included.
+    pub fn requests(&self) -> u64 {
+        self.inner.requests.load(Ordering::Relaxed)
+    }
+
+    /// The time on the services' clock, as far as their answers told it.
+    pub fn now(&self) -> SystemTime {
+        let skew = self.inner.skew.load(Ordering::Relaxed);
+        let distance = Duration::from_millis(skew.unsigned_abs());
+        if skew < 0 { SystemTime::now() - distance } else { SystemTime::now() + distance }
+    }
+
+    /// The S3 client on the same connections.
+    pub fn s3(&self) -> S3 {
+        S3::new(self.clone())
+    }
+
+    /// Calls an operation, again if it failed for a passing reason. An error says by `lost` whether an attempt may
+    /// have taken effect without an answer.
+    pub async fn call(&self, service: Service, operation: &str, input: Value) -> Result<Value, Error> {
+        self.operate(service.api(), operation, &input, false).await
+    }
+
+    /// Calls an operation that must not happen twice: never sent again after it may have been received.
+    pub async fn call_once(&self, service: Service, operation: &str, input: Value) -> Result<Value, Error> {
+        self.operate(service.api(), operation, &input, true).await
+    }
+
+    async fn operate(&self, api: &'static Api, operation: &str, input: &Value, once: bool) -> Result<Value, Error> {
+        let request = protocol::encode(api, operation, input)?;
+        let base = self.inner.endpoints.base(api, &self.inner.region);
+        let answer = self.execute(Outgoing { api, operation, base, request, once }).await?;
+        protocol::decode(api, operation, &answer)
+    }
+
+    pub(crate) fn endpoints(&self) -> &Endpoints {
+        &self.inner.endpoints
+    }
+
+    /// Sends a request until it succeeds, fails for good, or has been tried often enough.
+    pub(crate) async fn execute(&self, outgoing: Outgoing<'_>) -> Result<Answer, Error> {
+        let Outgoing { api, operation, .. } = outgoing;
+        let pace = self.pace(api.name);
+        let mut lost = false;
+        let mut renewed = false;
+        for attempt in 1.. {
+            let pause = pace.reserve(Instant::now());
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            let before = self.inner.skew.load(Ordering::Relaxed);
+            let mut error = match self.attempt(&outgoing).await {
+                Ok(answer) if answer.status.is_success() => {
+                    pace.succeeded();
+                    return Ok(answer);
+                }
+                Ok(answer) => {
+                    let error = protocol::error(api, operation, &answer);
+                    if answer.status.is_server_error() && !error.is_throttled() {
+                        lost = true;
+                    }
+                    error
+                }
+                Err(error) if error.code == CONFIGURATION => return Err(error),
+                Err(error) => {
+                    lost |= error.code == NO_ANSWER;
+                    error
+                }
+            };
+            error.lost = lost;
+            let throttled = error.is_throttled();
+            if throttled {
+                pace.throttled();
+            }
+            let again = if throttled {
+                attempt < retry::THROTTLED_ATTEMPTS
+            } else if outgoing.once && lost {
+                false
+            } else if (error.is_expired() || error.is_skewed()) && !renewed {
+                renewed = true;
+                self.inner.credentials.forget().await;
+                error.is_expired() || self.inner.skew.load(Ordering::Relaxed) != before
+            } else {
+                error.is_retryable() && attempt < retry::ATTEMPTS
+            };
+            if !again {
+                return Err(error);
+            }
+            let pause = retry::backoff(attempt);
+            tracing::debug!(service = api.name, operation, code = error.code, attempt, ?pause, "request is repeated");
+            tokio::time::sleep(pause).await;
+        }
+        unreachable!("the attempts are bounded above")
+    }
+
+    async fn attempt(&self, outgoing: &Outgoing<'_>) -> Result<Answer, Error> {
+        let Outgoing { api, operation, base, request, .. } = outgoing;
+        let fail = |code: &str, message: String| Error {
+            code: code.into(),
+            message,
+            service: api.name,
+            operation: (*operation).to_owned(),
+            ..Error::configuration("")
+        };
+        let credentials = self.inner.credentials.get().await?;
+        let url = format!("{base}{}", request.target);
+        let uri: http::Uri = url.parse().map_err(|error| fail(CONFIGURATION, format!("`{url}` is no URL: {error}")))?;
+        let host = uri.authority().map(ToString::to_string).unwrap_or_default();
+        let region = api.global_region.unwrap_or(&self.inner.region);
+        let signer = Signer { credentials: &credentials, region, service: api.signing, time: self.now() };
+        let signature = signer
+            .headers(request, &url, &host)
+            .map_err(|error| fail(CONFIGURATION, format!("{} {operation} can't be signed: {error}", api.name)))?;
+        let mut builder = http::Request::builder().method(request.method.clone()).uri(uri).header("host", host);
+        for (name, value) in request.headers.iter().chain(&signature) {
+            builder = builder.header(name, value);
+        }
+        let outgoing = builder
+            .header("user-agent", concat!("lakewright/", env!("CARGO_PKG_VERSION")))
+            .body(Full::new(request.body.clone()))
+            .map_err(|error| fail(CONFIGURATION, format!("{} {operation}: {error}", api.name)))?;
+        self.inner.requests.fetch_add(1, Ordering::Relaxed);
+        let answer =
+            self.inner.transport.send(outgoing, request.body.len()).await.map_err(|failure| match failure {
+                Failure::NotConnected(reason) => fail(NOT_CONNECTED, format!("{base}: {reason}")),
+                Failure::NoAnswer(reason) => fail(NO_ANSWER, format!("{base}: {reason}")),
+            })?;
+        self.compare_clocks(&answer);
+        Ok(answer)
+    }
+
+    /// The `date` header has whole seconds, so that small differences mean nothing.
+    fn compare_clocks(&self, answer: &Answer) {
+        let date = answer.headers.get("date").and_then(|value| value.to_str().ok());
+        let Some(theirs) = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok()) else { return };
+        let skew = theirs.timestamp_millis() - chrono::Utc::now().timestamp_millis();
+        let known = self.inner.skew.load(Ordering::Relaxed);
+        if (skew - known).abs() > 2_000 {
+            self.inner.skew.store(skew, Ordering::Relaxed);
+        }
+    }
+
+    fn pace(&self, name: &'static str) -> Arc<Pace> {
+        let mut paces = self.inner.paces.lock();
+        if let Some((_, pace)) = paces.iter().find(|(known, _)| *known == name) {
+            return pace.clone();
+        }
+        let pace = Arc::new(Pace::default());
+        paces.push((name, pace.clone()));
+        pace
+    }
+}
