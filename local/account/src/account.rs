@@ -1,0 +1,70 @@
+//! The account as services see it: documents, clock, delays, engine and the addresses of its neighbours.
+
+use crate::clock::{self, Delays};
+use crate::engine::Engine;
+use crate::error::AwsError;
+use crate::request::Request;
+use crate::state::State;
+use crate::store::{Scope, Store};
+use parking_lot::Mutex;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Everything that services share.
+pub struct Account {
+    pub(crate) store: Mutex<Store>,
+    /// How long states take.
+    pub delays: Delays,
+    /// Runs SQL and jobs.
+    pub engine: Arc<dyn Engine>,
+    /// `HOST:PORT` of the Kafka that stands behind every MSK cluster.
+    pub kafka: Option<String>,
+    /// The folder of the account's data; a service may keep files in a folder of its own below it.
+    pub data: PathBuf,
+    /// `http://127.0.0.1:PORT`, where this account answers.
+    pub endpoint: String,
+}
+
+impl Account {
+    /// Runs `work` on the documents of the caller's account and region, as one transaction.
+    ///
+    /// An error undoes every change that `work` made.
+    pub fn transact<T>(
+        &self,
+        request: &Request,
+        work: impl FnOnce(&mut State<'_>) -> Result<T, AwsError>,
+    ) -> Result<T, AwsError> {
+        self.transact_at(Scope::new(&request.account, &request.region), work)
+    }
+
+    /// Runs `work` on the documents of `scope`, as one transaction.
+    pub fn transact_at<T>(
+        &self,
+        scope: Scope,
+        work: impl FnOnce(&mut State<'_>) -> Result<T, AwsError>,
+    ) -> Result<T, AwsError> {
+        let mut store = self.store.lock();
+        let mut changes = Vec::new();
+        let mut state =
+            State { store: &mut store, changes: &mut changes, scope, now: clock::now(), delays: self.delays };
+        let result = work(&mut state).and_then(|answer| match store.record(&changes) {
+            Ok(()) => Ok(answer),
+            Err(error) => Err(AwsError::internal(format!("cannot write to {}: {error}", self.data.display()))),
+        });
+        if result.is_err() {
+            for change in changes.into_iter().rev() {
+                let collection = store.documents.entry(change.scope).or_default().entry(change.collection).or_default();
+                match change.before {
+                    Some(document) => collection.insert(change.id, document),
+                    None => collection.remove(&change.id),
+                };
+            }
+        }
+        result
+    }
+
+    /// Every scope that holds documents.
+    pub fn scopes(&self) -> Vec<Scope> {
+        self.store.lock().documents.keys().cloned().collect()
+    }
+}

@@ -1,0 +1,19 @@
+//! The wire protocols: how inputs are read and how answers and errors are written.
+
+pub mod json;
+pub mod query;
+pub mod rest;
+pub mod xml;
+
+/// Which protocol a service speaks.
+#[derive(Clone, Copy, Debug)]
+pub enum Protocol {
+    /// EC2's query protocol: lists are `item`, answers have no result element.
+    Ec2,
+    /// The query protocol: lists are `member`, answers have an `…Result` element. Holds the XML namespace.
+    Query(&'static str),
+    /// JSON with the operation in `X-Amz-Target: PREFIX.Operation`. Holds the prefix.
+    Json(&'static str),
+    /// JSON with the operation in method and path.
+    RestJson(&'static [rest::Route]),
+}

@@ -1,0 +1,215 @@
+//! All documents of all accounts: in memory, with a journal on disk.
+//!
+//! A transaction is one line of the journal, written with one `write` before its answer goes out: an answered change
+//! survives `kill -9` of this process. The journal is synced to the medium once a second and when it is compacted,
+//! so that a power cut loses at most the last second.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+/// The journal is folded into a snapshot when it is longer than this.
+const COMPACT_AT: u64 = 64 << 20;
+
+/// Whose documents: an account and a region (`global` for services that have no regions).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    /// The account's 12 digits.
+    pub account: String,
+    /// The region's name.
+    pub region: String,
+}
+
+impl Scope {
+    /// The scope of `account` in `region`.
+    pub fn new(account: &str, region: &str) -> Self {
+        Self { account: account.to_owned(), region: region.to_owned() }
+    }
+}
+
+/// Collection name → document id → document.
+pub(crate) type Collections = BTreeMap<String, BTreeMap<String, Value>>;
+
+/// One document before or after a change.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub scope: Scope,
+    pub collection: String,
+    pub id: String,
+    pub before: Option<Value>,
+}
+
+/// The documents and their journal.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub documents: BTreeMap<Scope, Collections>,
+    folder: PathBuf,
+    generation: u64,
+    journal: File,
+    length: u64,
+    synced: u64,
+}
+
+impl Store {
+    /// Reads what stands in `folder`; a torn last line, the trace of a crash, is cut off.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let mut documents = BTreeMap::new();
+        let mut generation = 0;
+        let snapshot = folder.join("snapshot.jsonl");
+        if snapshot.exists() {
+            for line in BufReader::new(File::open(&snapshot)?).lines() {
+                let line: Value = serde_json::from_str(&line?).map_err(io::Error::other)?;
+                if let Some(number) = line.get("generation").and_then(Value::as_u64) {
+                    generation = number;
+                } else {
+                    replay(&mut documents, &line);
+                }
+            }
+        }
+        let path = journal_path(folder, generation);
+        let mut length = 0;
+        if path.exists() {
+            let mut reader = BufReader::new(File::open(&path)?);
+            let mut line = Vec::new();
+            while reader.read_until(b'\n', &mut line)? > 0 {
+                let Some(change) = line.strip_suffix(b"\n").and_then(|text| serde_json::from_slice(text).ok()) else {
+                    break;
+                };
+                replay(&mut documents, &change);
+                length += line.len() as u64;
+                line.clear();
+            }
+        }
+        let journal = OpenOptions::new().create(true).append(true).open(&path)?;
+        journal.set_len(length)?;
+        Ok(Self { documents, folder: folder.to_owned(), generation, journal, length, synced: length })
+    }
+
+    /// Writes the documents as they stand after `changes`.
+    pub fn record(&mut self, changes: &[Change]) -> io::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut written = Vec::with_capacity(changes.len());
+        for change in changes {
+            let after = self.document(&change.scope, &change.collection, &change.id);
+            written.push(json!([change.scope.account, change.scope.region, change.collection, change.id, after]));
+        }
+        let mut line = serde_json::to_vec(&written)?;
+        line.push(b'\n');
+        if let Err(error) = self.journal.write_all(&line) {
+            // Half a line would hide every later one from the next start.
+            self.journal.set_len(self.length)?;
+            return Err(error);
+        }
+        self.length += line.len() as u64;
+        if self.length > COMPACT_AT {
+            self.compact()?;
+        }
+        Ok(())
+    }
+
+    /// One document.
+    pub fn document(&self, scope: &Scope, collection: &str, id: &str) -> Option<&Value> {
+        self.documents.get(scope)?.get(collection)?.get(id)
+    }
+
+    /// The journal's file if it holds something that was not synced yet.
+    pub fn unsynced(&mut self) -> Option<io::Result<File>> {
+        if self.synced == self.length {
+            return None;
+        }
+        self.synced = self.length;
+        Some(self.journal.try_clone())
+    }
+
+    fn compact(&mut self) -> io::Result<()> {
+        let generation = self.generation + 1;
+        let temporary = self.folder.join("snapshot.tmp");
+        let mut out = io::BufWriter::new(File::create(&temporary)?);
+        writeln!(out, "{}", json!({ "generation": generation }))?;
+        for (scope, collections) in &self.documents {
+            for (collection, documents) in collections {
+                for (id, document) in documents {
+                    writeln!(out, "{}", json!([[scope.account, scope.region, collection, id, document]]))?;
+                }
+            }
+        }
+        out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        let journal = OpenOptions::new().create(true).append(true).open(journal_path(&self.folder, generation))?;
+        journal.set_len(0)?;
+        fs::rename(&temporary, self.folder.join("snapshot.jsonl"))?;
+        File::open(&self.folder)?.sync_all()?;
+        let old = journal_path(&self.folder, self.generation);
+        self.generation = generation;
+        self.journal = journal;
+        self.length = 0;
+        self.synced = 0;
+        fs::remove_file(old)
+    }
+}
+
+fn journal_path(folder: &Path, generation: u64) -> PathBuf {
+    folder.join(format!("journal-{generation}.jsonl"))
+}
+
+fn replay(documents: &mut BTreeMap<Scope, Collections>, line: &Value) {
+    for change in line.as_array().into_iter().flatten() {
+        let text = |index: usize| change.get(index).and_then(Value::as_str).unwrap_or_default();
+        let collections = documents.entry(Scope::new(text(0), text(1))).or_default();
+        let collection = collections.entry(text(2).to_owned()).or_default();
+        match change.get(4) {
+            None | Some(Value::Null) => collection.remove(text(3)),
+            Some(document) => collection.insert(text(3).to_owned(), document.clone()),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(store: &mut Store, id: &str, value: Value) {
+        let scope = Scope::new("123456789012", "eu-north-1");
+        let before = store
+            .documents
+            .entry(scope.clone())
+            .or_default()
+            .entry("things".to_owned())
+            .or_default()
+            .insert(id.to_owned(), value);
+        store.record(&[Change { scope, collection: "things".to_owned(), id: id.to_owned(), before }]).unwrap();
+    }
+
+    #[test]
+    fn a_torn_last_line_is_cut_and_the_rest_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path()).unwrap();
+        put(&mut store, "a", json!(1));
+        put(&mut store, "b", json!(2));
+        drop(store);
+        let path = journal_path(folder.path(), 0);
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"[[\"123456789012\",\"eu").unwrap();
+        let mut store = Store::open(folder.path()).unwrap();
+        put(&mut store, "c", json!(3));
+        let store = Store::open(folder.path()).unwrap();
+        let things = &store.documents[&Scope::new("123456789012", "eu-north-1")]["things"];
+        assert_eq!(things.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn compaction_keeps_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path()).unwrap();
+        put(&mut store, "a", json!(1));
+        store.compact().unwrap();
+        put(&mut store, "b", json!({ "x": [1, 2] }));
+        let store = Store::open(folder.path()).unwrap();
+        let things = &store.documents[&Scope::new("123456789012", "eu-north-1")]["things"];
+        assert_eq!(things["a"], 1);
+        assert_eq!(things["b"], json!({ "x": [1, 2] }));
+    }
+}
