@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls;
 use http_body_util::Full;
 use parking_lot::Mutex;
@@ -89,17 +91,28 @@ impl Client {
         }
         let credentials = Keeper::new(provider);
         credentials.get().await?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                region,
-                endpoints: Endpoints { all, from_environment },
-                credentials,
-                transport: Transport::default(),
-                paces: Mutex::default(),
-                requests: AtomicU64::new(0),
-                skew: AtomicI64::new(0),
-            }),
-        })
+        Ok(Self::new(region, Endpoints { all, from_environment }, credentials))
+    }
+
+    /// A client of one endpoint with the given keys, whatever the environment says.
+    pub fn with_keys(region: &str, endpoint: &str, access_key_id: &str, secret_key: &str) -> Result<Self, Error> {
+        endpoint::check(endpoint)?;
+        let keys = Credentials::new(access_key_id, secret_key, None, None, "lakewright");
+        let endpoints = Endpoints { all: Some(endpoint.to_owned()), from_environment: false };
+        Ok(Self::new(region.to_owned(), endpoints, Keeper::new(SharedCredentialsProvider::new(keys))))
+    }
+
+    fn new(region: String, endpoints: Endpoints, credentials: Keeper) -> Self {
+        let inner = Inner {
+            region,
+            endpoints,
+            credentials,
+            transport: Transport::default(),
+            paces: Mutex::default(),
+            requests: AtomicU64::new(0),
+            skew: AtomicI64::new(0),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The region.
