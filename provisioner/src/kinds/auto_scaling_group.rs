@@ -1,10 +1,20 @@
 //! `auto_scaling_group`: keeps a number of hosts alive.
 
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use lakewright_aws::{Error, Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::spec::{compared, in_place, replaces};
-use crate::kind::{Comparing, Field};
+use super::spec::{compared, describes, in_place, replaces, typed, value};
+use super::tags;
+use super::wait;
+use super::wire::number;
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Condition, Live};
 
 /// Keeps a number of hosts alive: one that dies is replaced by a new one from the launch template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -53,3 +63,170 @@ const OUTPUTS: &[&str] = &["name", "arn"];
 /// The kind.
 #[derive(Debug)]
 pub struct AutoScalingGroup;
+
+/// How long hosts may take to go.
+const GONE: Duration = Duration::from_secs(1800);
+/// How long a group's running activity may keep it from being changed, or a new profile or template unseen.
+const REFUSED: Duration = Duration::from_secs(300);
+
+#[async_trait]
+impl Kind for AutoScalingGroup {
+    describes!("auto_scaling_group", "keeps a number of hosts alive", FIELDS, OUTPUTS, canonical);
+
+    fn expected(&self) -> [Duration; 3] {
+        [Duration::from_secs(5), Duration::from_secs(5), Duration::from_secs(120)]
+    }
+
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let input = json!({"Filters": [{"Name": format!("tag:{}", tags::STACK), "Values": [context.stack]}]});
+        let groups = groups(context, input).await?;
+        Ok(groups.iter().filter_map(|group| read(context, group)).collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let mut input = spec.input();
+        input["Tags"] =
+            tags::own(context, address).into_iter().map(|(key, value)| tag(&spec.name, key, &value)).collect();
+        // AWS checks template, profile and images now, and may not know yet what was made a moment ago.
+        let unseen = |error: &Error| error.is_not_found() || error.code == "ValidationError" || is_busy(error);
+        let patience = context.poll * 5;
+        let call = || context.aws.call(Service::AutoScaling, "CreateAutoScalingGroup", input.clone());
+        match wait::while_refused(context, patience, unseen, call).await {
+            Ok(_) => {}
+            Err(error) if error.is_already_exists() || error.code.starts_with("AlreadyExists") => {
+                let namesake = described(context, &spec.name).await?;
+                if namesake.as_ref().and_then(|group| owner(context, group)).as_ref() != Some(address) {
+                    bail!(
+                        "an auto-scaling group named {} lives already and is not {address} of this stack; \
+                         give this one another name or delete that one",
+                        spec.name
+                    );
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let group =
+            wait::until(context, REFUSED, &format!("{} is not listed", spec.name), || described(context, &spec.name))
+                .await?;
+        Ok(outcome(&group))
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let call = || context.aws.call(Service::AutoScaling, "UpdateAutoScalingGroup", spec.input());
+        wait::while_refused(context, REFUSED, is_busy, call).await?;
+        let Some(group) = described(context, &spec.name).await? else { bail!("{} is gone", live.id) };
+        Ok(outcome(&group))
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        // AWS has no code for a group that isn't there: the list tells.
+        let Some(group) = described(context, &live.id).await? else { return Ok(()) };
+        if text(&group, "Status").is_empty() {
+            let input = json!({"AutoScalingGroupName": live.id, "ForceDelete": true});
+            let call = || context.aws.call(Service::AutoScaling, "DeleteAutoScalingGroup", input.clone());
+            wait::while_refused(context, REFUSED, is_busy, call).await?;
+        }
+        wait::until(context, GONE, &format!("{} is still there", live.id), || async {
+            Ok(described(context, &live.id).await?.is_none().then_some(()))
+        })
+        .await
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        let input = json!({"Tags": [tag(&outcome.id, tags::APPLIED, applied)]});
+        context.aws.call(Service::AutoScaling, "CreateOrUpdateTags", input).await?;
+        Ok(())
+    }
+}
+
+impl Spec {
+    fn input(&self) -> Value {
+        json!({
+            "AutoScalingGroupName": self.name,
+            "LaunchTemplate": {"LaunchTemplateId": self.launch_template, "Version": self.launch_template_version},
+            "VPCZoneIdentifier": self.subnets.join(","),
+            "MinSize": self.min,
+            "MaxSize": self.max,
+            "DesiredCapacity": self.desired,
+            "HealthCheckType": "EC2",
+            "HealthCheckGracePeriod": self.grace_seconds,
+        })
+    }
+}
+
+/// A tag of a group; hosts get their own from the launch template.
+fn tag(group: &str, key: &str, value: &str) -> Value {
+    json!({
+        "ResourceId": group,
+        "ResourceType": "auto-scaling-group",
+        "Key": key,
+        "Value": value,
+        "PropagateAtLaunch": false,
+    })
+}
+
+/// Whether something else is being done to the group.
+fn is_busy(error: &Error) -> bool {
+    matches!(
+        error.code.as_str(),
+        "ResourceContention"
+            | "ResourceContentionFault"
+            | "ScalingActivityInProgress"
+            | "ScalingActivityInProgressFault"
+    )
+}
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    if spec.min > spec.desired || spec.desired > spec.max {
+        bail!("`desired` is {}, which is not within {} to {}", spec.desired, spec.min, spec.max);
+    }
+    Ok(())
+}
+
+async fn groups(context: &Context, mut input: Value) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    loop {
+        let answer = context.aws.call(Service::AutoScaling, "DescribeAutoScalingGroups", input.clone()).await?;
+        all.extend_from_slice(list(&answer, "AutoScalingGroups"));
+        match text(&answer, "NextToken") {
+            "" => return Ok(all),
+            next => input["NextToken"] = json!(next),
+        }
+    }
+}
+
+async fn described(context: &Context, name: &str) -> Result<Option<Value>> {
+    Ok(groups(context, json!({"AutoScalingGroupNames": [name]})).await?.into_iter().next())
+}
+
+fn owner(context: &Context, group: &Value) -> Option<Address> {
+    tags::address(context, "auto_scaling_group", &tags::of(list(group, "Tags")))
+}
+
+fn outcome(group: &Value) -> Outcome {
+    let name = text(group, "AutoScalingGroupName");
+    tags::outcome(name, &[("name", name), ("arn", text(group, "AutoScalingGroupARN"))])
+}
+
+fn read(context: &Context, group: &Value) -> Option<Live> {
+    let address = owner(context, group)?;
+    let (name, template) = (text(group, "AutoScalingGroupName"), &group["LaunchTemplate"]);
+    let spec = Spec {
+        name: name.to_owned(),
+        launch_template: text(template, "LaunchTemplateId").to_owned(),
+        launch_template_version: text(template, "Version").to_owned(),
+        subnets: text(group, "VPCZoneIdentifier").split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+        min: number(group, "MinSize"),
+        max: number(group, "MaxSize"),
+        desired: number(group, "DesiredCapacity"),
+        grace_seconds: number(group, "HealthCheckGracePeriod"),
+    };
+    let outputs = [("name", name), ("arn", text(group, "AutoScalingGroupARN"))];
+    let mut live = tags::live(address, &tags::of(list(group, "Tags")), name, value(&spec), &outputs);
+    if !text(group, "Status").is_empty() {
+        live.condition = Condition::Pending(text(group, "Status").to_owned());
+    }
+    Some(live)
+}

@@ -1,10 +1,24 @@
 //! `cluster`: a provisioned MSK cluster.
 
+mod api;
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Service, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::spec::{compared, in_place, replaces, yes};
-use crate::kind::{Changing, Comparing, Field};
+use self::api::{changes, outputs, read};
+use super::msk;
+use super::spec::{compared, describes, in_place, replaces, typed, value, yes};
+use super::tags;
+use super::wait;
+use crate::kind::{Changing, Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Condition, Live};
 
 /// A provisioned MSK cluster. MSK changes one thing at a time, and each change takes minutes to an hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -147,3 +161,175 @@ const OUTPUTS: &[&str] = &["arn", "name", "bootstrap", "protocol", "topic_arn", 
 /// The kind.
 #[derive(Debug)]
 pub struct Cluster;
+
+#[async_trait]
+impl Kind for Cluster {
+    describes!("cluster", "a provisioned MSK cluster", FIELDS, OUTPUTS, canonical);
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    fn expected(&self) -> [Duration; 3] {
+        [Duration::from_secs(30 * 60), Duration::from_secs(30 * 60), Duration::from_secs(10 * 60)]
+    }
+
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let clusters = msk::clusters(context).await?;
+        try_join_all(clusters.iter().map(async |(address, cluster)| {
+            let brokers = match text(cluster, "state") {
+                state if msk::is_usable(state) => bootstrap(context, text(cluster, "clusterArn")).await?,
+                _ => None,
+            };
+            Ok(live(address, cluster, brokers))
+        }))
+        .await
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let mut provisioned = json!({
+            "brokerNodeGroupInfo": {
+                "brokerAZDistribution": "DEFAULT",
+                "clientSubnets": spec.subnets,
+                "instanceType": spec.instance_type,
+                "securityGroups": spec.security_groups,
+                "storageInfo": {"ebsStorageInfo": {"volumeSize": spec.storage_gib}},
+            },
+            "clientAuthentication": spec.authentication.input(),
+            "encryptionInfo": {
+                "encryptionAtRest": {"dataVolumeKMSKeyId": spec.encryption_key},
+                "encryptionInTransit": {"clientBroker": spec.client_encryption, "inCluster": spec.broker_encryption},
+            },
+            "enhancedMonitoring": spec.monitoring,
+            "openMonitoring": spec.open_monitoring(),
+            "loggingInfo": spec.logs.input(),
+            "kafkaVersion": spec.kafka_version,
+            "numberOfBrokerNodes": spec.brokers,
+        });
+        if let Some(configuration) = &spec.configuration {
+            provisioned["configurationInfo"] = configuration.input()?;
+        }
+        let input =
+            json!({"clusterName": spec.name, "tags": tags::object(context, address), "provisioned": provisioned});
+        let arn = make(context, address, &spec.name, input).await?;
+        let cluster = msk::settled(context, &arn, msk::CHANGED).await?;
+        outcome(context, &cluster).await
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let mut cluster = msk::settled(context, &live.id, msk::CHANGED).await?;
+        for (operation, mut input) in changes(&spec, changed)? {
+            input["clusterArn"] = json!(live.id);
+            input["currentVersion"] = cluster["currentVersion"].clone();
+            context.aws.call(Service::Kafka, operation, input).await?;
+            cluster = changed_from(context, &live.id, text(&cluster, "currentVersion")).await?;
+        }
+        outcome(context, &cluster).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        // A cluster that is being made or changed can't be deleted yet; one that MSK gave up can.
+        let deleting = wait::until(context, msk::CHANGED, &format!("{} can't be deleted yet", live.id), || async {
+            let Some(cluster) = msk::describe(context, &live.id).await? else { return Ok(Some(false)) };
+            Ok(match text(&cluster, "state") {
+                "CREATING" | "UPDATING" | "REBOOTING_BROKER" => None,
+                _ => Some(true),
+            })
+        })
+        .await?;
+        if deleting {
+            wait::found(context.aws.call(Service::Kafka, "DeleteCluster", json!({"clusterArn": live.id})).await)?;
+        }
+        gone(context, &live.id).await
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        let input = json!({"resourceArn": outcome.id, "tags": {tags::APPLIED: applied}});
+        context.aws.call(Service::Kafka, "TagResource", input).await?;
+        Ok(())
+    }
+}
+
+/// The create call; a cluster of that name that is this very one is taken over, one on its way out is waited for.
+async fn make(context: &Context, address: &Address, name: &str, input: Value) -> Result<String> {
+    for _ in 0..2 {
+        let refusal = match context.aws.call(Service::Kafka, "CreateClusterV2", input.clone()).await {
+            Ok(answer) => return Ok(text(&answer, "clusterArn").to_owned()),
+            Err(error) if error.code == "ConflictException" || error.is_already_exists() => error,
+            Err(error) => return Err(error.into()),
+        };
+        let named = json!({"clusterNameFilter": name});
+        let namesakes = msk::pages(context, "ListClustersV2", "clusterInfoList", named).await?;
+        let Some(namesake) = namesakes.iter().find(|cluster| text(cluster, "clusterName") == name) else {
+            return Err(refusal.into());
+        };
+        let arn = text(namesake, "clusterArn");
+        if text(namesake, "state") == "DELETING" {
+            gone(context, arn).await?;
+        } else if tags::address(context, "cluster", &tags::of_object(&namesake["tags"])).as_ref() == Some(address) {
+            return Ok(arn.to_owned());
+        } else {
+            bail!(
+                "an MSK cluster named {name} lives already and is not {address} of this stack; \
+                 give this one another name or delete that one"
+            );
+        }
+    }
+    bail!("a cluster named {name} was made by somebody else while the former one was being deleted")
+}
+
+async fn gone(context: &Context, arn: &str) -> Result<()> {
+    wait::until(context, msk::CHANGED, &format!("{arn} is still there"), || async {
+        Ok(msk::describe(context, arn).await?.is_none().then_some(()))
+    })
+    .await
+}
+
+/// Waits until a change is over: MSK gives the cluster a new version with each.
+async fn changed_from(context: &Context, arn: &str, version: &str) -> Result<Value> {
+    wait::until(context, msk::CHANGED, &format!("{arn} is still changing"), || async {
+        let cluster = msk::settled(context, arn, msk::CHANGED).await?;
+        Ok((text(&cluster, "currentVersion") != version).then_some(cluster))
+    })
+    .await
+}
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    let ways = &spec.authentication;
+    if !ways.scram && !ways.iam && ways.certificate_authorities.is_empty() && !ways.unauthenticated {
+        bail!(
+            "nobody can log in: switch on one of `scram`, `iam`, `unauthenticated`, or name `certificate_authorities`"
+        );
+    }
+    if spec.logs.prefix.is_some() && spec.logs.bucket.is_none() {
+        bail!("the logs have a `prefix` and no `bucket`");
+    }
+    Ok(())
+}
+
+async fn bootstrap(context: &Context, arn: &str) -> Result<Option<Value>> {
+    let answer = context.aws.call(Service::Kafka, "GetBootstrapBrokers", json!({"clusterArn": arn})).await;
+    Ok(wait::found(answer)?)
+}
+
+async fn outcome(context: &Context, cluster: &Value) -> Result<Outcome> {
+    let brokers = bootstrap(context, text(cluster, "clusterArn")).await?;
+    let outputs = outputs(cluster, brokers.as_ref());
+    let outputs: Vec<(&str, &str)> = outputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    Ok(tags::outcome(text(cluster, "clusterArn"), &outputs))
+}
+
+fn live(address: &Address, cluster: &Value, brokers: Option<Value>) -> Live {
+    let outputs = outputs(cluster, brokers.as_ref());
+    let outputs: Vec<(&str, &str)> = outputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let tags = tags::of_object(&cluster["tags"]);
+    let mut live = tags::live(address.clone(), &tags, text(cluster, "clusterArn"), value(&read(cluster)), &outputs);
+    live.condition = match text(cluster, "state") {
+        "ACTIVE" | "HEALING" | "MAINTENANCE" => Condition::Ready,
+        "FAILED" => Condition::Failed(msk::failure(cluster)),
+        state => Condition::Pending(state.to_owned()),
+    };
+    live
+}

@@ -1,10 +1,21 @@
 //! `launch_template`: what a host is started as.
 
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::future::try_join_all;
+use lakewright_aws::{Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::spec::{compared, in_place, replaces, yes};
-use crate::kind::{Comparing, Field};
+use super::spec::{compared, describes, in_place, replaces, typed, value, yes};
+use super::tags;
+use super::wait;
+use super::wire::{flag, number, some_text, texts};
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
 
 /// What a host is started as. A change makes a new version, which becomes the default one; hosts take it when they are replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,7 +44,10 @@ pub struct Spec {
     /// The root volume's device name in the image. Default: `/dev/xvda`.
     #[serde(default = "xvda")]
     pub volume_device: String,
-    /// The ARN of the KMS key that the root volume is encrypted with; absent: AWS's own key. It is always encrypted.
+    /// Whether the root volume is encrypted. Default: true.
+    #[serde(default = "yes")]
+    pub volume_encrypted: bool,
+    /// The ARN of the KMS key that the root volume is encrypted with; absent: AWS's own key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_key: Option<String>,
     /// Whether the metadata service demands a session token (IMDSv2). Default: true.
@@ -73,6 +87,7 @@ const FIELDS: &[Field] = &[
     in_place("volume_gib"),
     in_place("volume_type"),
     in_place("volume_device"),
+    in_place("volume_encrypted"),
     in_place("volume_key"),
     in_place("metadata_tokens_required"),
     in_place("metadata_hop_limit"),
@@ -84,3 +99,144 @@ const OUTPUTS: &[&str] = &["id", "name", "version"];
 /// The kind.
 #[derive(Debug)]
 pub struct LaunchTemplate;
+
+/// The most that AWS takes as user data, in bytes before Base64.
+const USER_DATA: usize = 16 * 1024;
+
+#[async_trait]
+impl Kind for LaunchTemplate {
+    describes!("launch_template", "what a host is started as", FIELDS, OUTPUTS, canonical);
+
+    fn moving_outputs(&self) -> &'static [&'static str] {
+        &["version"]
+    }
+
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let templates = tags::sweep(context, "DescribeLaunchTemplates", "launchTemplates").await?;
+        let read = templates.iter().map(|template| read(context, template));
+        Ok(try_join_all(read).await?.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let input = json!({
+            "LaunchTemplateName": spec.name,
+            "ClientToken": tags::client_token(context, address),
+            "TagSpecification": tags::specification(context, address, "launch-template"),
+            "LaunchTemplateData": data(context, address, &spec),
+        });
+        let answer =
+            wait::visible(context, || context.aws.call(Service::Ec2, "CreateLaunchTemplate", input.clone())).await?;
+        Ok(outcome(text(&answer["launchTemplate"], "launchTemplateId"), &spec.name, 1))
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let input = json!({
+            "LaunchTemplateId": live.id,
+            "LaunchTemplateData": data(context, &live.address, &spec),
+        });
+        let answer = context.aws.call(Service::Ec2, "CreateLaunchTemplateVersion", input).await?;
+        let version = number(&answer["launchTemplateVersion"], "versionNumber");
+        let input = json!({"LaunchTemplateId": live.id, "SetDefaultVersion": version.to_string()});
+        wait::visible(context, || context.aws.call(Service::Ec2, "ModifyLaunchTemplate", input.clone())).await?;
+        Ok(outcome(&live.id, &spec.name, version))
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let input = json!({"LaunchTemplateId": live.id});
+        wait::released(context, || context.aws.call(Service::Ec2, "DeleteLaunchTemplate", input.clone())).await?;
+        Ok(())
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        tags::record(context, &outcome.id, applied).await
+    }
+}
+
+fn outcome(id: &str, name: &str, version: u32) -> Outcome {
+    tags::outcome(id, &[("id", id), ("name", name), ("version", &version.to_string())])
+}
+
+/// What a version says. Hosts and volumes carry the stack's name; the address is the group's alone.
+fn data(context: &Context, address: &Address, spec: &Spec) -> Value {
+    let mut own = tags::own(context, address).to_vec();
+    own.retain(|(key, _)| *key != tags::ADDRESS);
+    let own: Vec<Value> = own.into_iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    let mut volume = json!({
+        "VolumeSize": spec.volume_gib,
+        "VolumeType": spec.volume_type,
+        "Encrypted": spec.volume_encrypted,
+        "DeleteOnTermination": true,
+    });
+    if let Some(key) = &spec.volume_key {
+        volume["KmsKeyId"] = json!(key);
+    }
+    let mut data = json!({
+        "ImageId": spec.image,
+        "InstanceType": spec.instance_type,
+        "SecurityGroupId": spec.security_groups,
+        "BlockDeviceMapping": [{"DeviceName": spec.volume_device, "Ebs": volume}],
+        "MetadataOptions": {
+            "HttpEndpoint": "enabled",
+            "HttpTokens": if spec.metadata_tokens_required { "required" } else { "optional" },
+            "HttpPutResponseHopLimit": spec.metadata_hop_limit,
+        },
+        "Monitoring": {"Enabled": spec.detailed_monitoring},
+        "TagSpecification": [
+            {"ResourceType": "instance", "Tag": own},
+            {"ResourceType": "volume", "Tag": own},
+        ],
+    });
+    if let Some(profile) = &spec.instance_profile {
+        data["IamInstanceProfile"] = json!({"Name": profile});
+    }
+    if !spec.user_data.is_empty() {
+        data["UserData"] = json!(STANDARD.encode(&spec.user_data));
+    }
+    data
+}
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    if spec.user_data.len() > USER_DATA {
+        bail!("the user data is {} bytes long; AWS takes {USER_DATA} at most", spec.user_data.len());
+    }
+    Ok(())
+}
+
+/// The default version is what counts: it is what groups start hosts from.
+async fn read(context: &Context, template: &Value) -> Result<Option<Live>> {
+    let tags = tags::of(list(template, "tagSet"));
+    let Some(address) = tags::address(context, "launch_template", &tags) else { return Ok(None) };
+    let (id, name) = (text(template, "launchTemplateId"), text(template, "launchTemplateName"));
+    let input = json!({"LaunchTemplateId": id, "LaunchTemplateVersion": ["$Default"]});
+    let answer = context.aws.call(Service::Ec2, "DescribeLaunchTemplateVersions", input).await;
+    let Some(answer) = wait::found(answer)? else { return Ok(None) };
+    let Some(version) = list(&answer, "launchTemplateVersionSet").first() else { return Ok(None) };
+    let number = number(version, "versionNumber").to_string();
+    let outputs = [("id", id), ("name", name), ("version", number.as_str())];
+    Ok(Some(tags::live(address, &tags, id, value(&read_data(name, &version["launchTemplateData"])), &outputs)))
+}
+
+fn read_data(name: &str, data: &Value) -> Spec {
+    let mapping = list(data, "blockDeviceMappingSet").first().cloned().unwrap_or_default();
+    let volume = &mapping["ebs"];
+    let metadata = &data["metadataOptions"];
+    let user_data = STANDARD.decode(text(data, "userData").trim()).unwrap_or_default();
+    Spec {
+        name: name.to_owned(),
+        image: text(data, "imageId").to_owned(),
+        instance_type: text(data, "instanceType").to_owned(),
+        instance_profile: some_text(&data["iamInstanceProfile"], "name"),
+        security_groups: texts(data, "securityGroupIdSet"),
+        user_data: String::from_utf8_lossy(&user_data).into_owned(),
+        volume_gib: number(volume, "volumeSize"),
+        volume_type: text(volume, "volumeType").to_owned(),
+        volume_encrypted: flag(volume, "encrypted"),
+        volume_device: text(&mapping, "deviceName").to_owned(),
+        volume_key: some_text(volume, "kmsKeyId"),
+        metadata_tokens_required: text(metadata, "httpTokens") == "required",
+        metadata_hop_limit: number(metadata, "httpPutResponseHopLimit"),
+        detailed_monitoring: flag(&data["monitoring"], "enabled"),
+    }
+}

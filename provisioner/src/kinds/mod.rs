@@ -1,8 +1,8 @@
 //! The resource kinds: one file and one line each.
 
-pub(crate) mod spec;
+mod msk;
+mod spec;
 mod tags;
-mod wire;
 mod wait;
 mod wire;
 
@@ -35,7 +35,20 @@ use crate::kind::Kind;
 
 /// Every kind.
 pub fn all() -> &'static [&'static dyn Kind] {
-    &[]
+    &[
+        &auto_scaling_group::AutoScalingGroup,
+        &cluster::Cluster,
+        &internet_gateway::InternetGateway,
+        &launch_template::LaunchTemplate,
+        &msk_configuration::MskConfiguration,
+        &route_table::RouteTable,
+        &scram_association::ScramAssociation,
+        &security_group::SecurityGroup,
+        &subnet::Subnet,
+        &topic::Topic,
+        &vpc::Vpc,
+        &vpc_endpoint::VpcEndpoint,
+    ]
 }
 
 /// The kind of this name.

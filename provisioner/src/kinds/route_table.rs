@@ -68,7 +68,8 @@ impl Kind for RouteTable {
             "ClientToken": tags::client_token(context, address),
             "TagSpecification": tags::specification(context, address, "route-table"),
         });
-        let answer = wait::visible(context, || context.aws.call(Service::Ec2, "CreateRouteTable", input.clone())).await?;
+        let answer =
+            wait::visible(context, || context.aws.call(Service::Ec2, "CreateRouteTable", input.clone())).await?;
         arrange(context, text(&answer["routeTable"], "routeTableId"), &spec).await
     }
 

@@ -1,10 +1,21 @@
 //! `scram_association`: the secrets whose users may log in to a cluster.
 
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use lakewright_aws::{Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::spec::{compared, in_place, replaces};
-use crate::kind::{Comparing, Field};
+use super::msk;
+use super::spec::{compared, describes, in_place, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::wait;
+use super::wire::texts;
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
 
 /// The secrets whose users may log in to a cluster; a cluster has one association. Secrets that others have associated
 /// are reported and left alone.
@@ -23,3 +34,116 @@ const OUTPUTS: &[&str] = &["cluster"];
 /// The kind.
 #[derive(Debug)]
 pub struct ScramAssociation;
+
+#[async_trait]
+impl Kind for ScramAssociation {
+    describes!("scram_association", "the secrets whose users may log in to a cluster", FIELDS, OUTPUTS);
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let mut found = Vec::new();
+        let mut own = None;
+        for parent in msk::parents(context, wanted).await? {
+            let associated = secrets(context, &parent.arn).await?;
+            let wanted = wanted.iter().find(|wanted| parent.is_meant(text(wanted.spec, "cluster")));
+            let address = match (wanted, &parent.address) {
+                (Some(wanted), _) => wanted.address.clone(),
+                (None, Some(cluster)) => Address::new("scram_association", &cluster.name),
+                (None, None) => continue,
+            };
+            let named = wanted.map(|wanted| texts(wanted.spec, "secrets")).unwrap_or_default();
+            if associated.iter().any(|arn| !named.contains(arn)) && own.is_none() {
+                own = Some(own_secrets(context).await?);
+            }
+            let is_ours = |arn: &String| {
+                named.contains(arn) || own.as_ref().is_some_and(|own: &BTreeSet<String>| own.contains(arn))
+            };
+            let (ours, others): (Vec<String>, Vec<String>) = associated.into_iter().partition(is_ours);
+            if ours.is_empty() {
+                continue;
+            }
+            let spec = Spec { cluster: parent.arn.clone(), secrets: ours };
+            let mut live = tags::live(address, &Tags::new(), &parent.arn, value(&spec), &[("cluster", &parent.arn)]);
+            live.foreign = others;
+            found.push(live);
+        }
+        Ok(found)
+    }
+
+    async fn create(&self, context: &Context, _address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        associate(context, &spec, &[]).await
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        let (before, after): (Spec, Spec) = (typed(&live.spec)?, typed(spec)?);
+        associate(context, &after, &before.secrets).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        let Some(cluster) = msk::describe(context, &spec.cluster).await? else { return Ok(()) };
+        if text(&cluster, "state") == "DELETING" {
+            return Ok(());
+        }
+        change(context, &spec.cluster, "BatchDisassociateScramSecret", &spec.secrets).await
+    }
+
+    async fn record(&self, _context: &Context, _outcome: &Outcome, _applied: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Associates what is missing, then lets go of those of the former secrets that the spec no longer names.
+async fn associate(context: &Context, spec: &Spec, former: &[String]) -> Result<Outcome> {
+    msk::settled(context, &spec.cluster, msk::CHANGED).await?;
+    let associated = secrets(context, &spec.cluster).await?;
+    let missing: Vec<String> = spec.secrets.iter().filter(|arn| !associated.contains(arn)).cloned().collect();
+    let extra: Vec<String> = former.iter().filter(|arn| !spec.secrets.contains(arn)).cloned().collect();
+    change(context, &spec.cluster, "BatchAssociateScramSecret", &missing).await?;
+    change(context, &spec.cluster, "BatchDisassociateScramSecret", &extra).await?;
+    Ok(tags::outcome(&spec.cluster, &[("cluster", &spec.cluster)]))
+}
+
+async fn secrets(context: &Context, cluster: &str) -> Result<Vec<String>> {
+    let listed = msk::pages(context, "ListScramSecrets", "secretArnList", json!({"clusterArn": cluster})).await?;
+    Ok(listed.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+/// The ARNs of the secrets that carry the stack's tag, those waiting for their deletion too.
+async fn own_secrets(context: &Context) -> Result<BTreeSet<String>> {
+    let mut own = BTreeSet::new();
+    let mut input = json!({
+        "IncludePlannedDeletion": true,
+        "Filters": [{"Key": "tag-key", "Values": [tags::STACK]}, {"Key": "tag-value", "Values": [context.stack]}],
+    });
+    loop {
+        let page = context.aws.call(Service::SecretsManager, "ListSecrets", input.clone()).await?;
+        // The filters match prefixes, and key and value of different tags.
+        let ours = |secret: &&Value| tags::of(list(secret, "Tags")).get(tags::STACK) == Some(&context.stack);
+        own.extend(list(&page, "SecretList").iter().filter(ours).map(|secret| text(secret, "ARN").to_owned()));
+        match text(&page, "NextToken") {
+            "" => return Ok(own),
+            next => input["NextToken"] = json!(next),
+        }
+    }
+}
+
+/// Calls for at most ten secrets at a time, as MSK allows. The call succeeds as a whole: what became of each secret
+/// stands in the answer.
+async fn change(context: &Context, cluster: &str, operation: &str, secrets: &[String]) -> Result<()> {
+    for batch in secrets.chunks(10) {
+        let input = json!({"clusterArn": cluster, "secretArnList": batch});
+        let Some(answer) = wait::found(context.aws.call(Service::Kafka, operation, input).await)? else {
+            bail!("{cluster} is gone")
+        };
+        let failures: Vec<String> = list(&answer, "unprocessedScramSecrets").iter().map(describe_failure).collect();
+        if !failures.is_empty() {
+            bail!("MSK {operation} refused {}", failures.join("; "));
+        }
+    }
+    Ok(())
+}
+
+fn describe_failure(failure: &Value) -> String {
+    format!("{}: {}: {}", text(failure, "secretArn"), text(failure, "errorCode"), text(failure, "errorMessage"))
+}

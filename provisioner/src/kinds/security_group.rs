@@ -1,10 +1,20 @@
 //! `security_group`: who may talk to a network interface, and whom it may talk to.
 
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use lakewright_aws::{Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::spec::{compared, in_place, replaces};
-use crate::kind::{Comparing, Field};
+use super::spec::{cidr, compared, describes, in_place, replaces, typed, value};
+use super::tags::{self, Making};
+use super::wait;
+use super::wire::some_text;
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
 
 /// Who may talk to a network interface, and whom it may talk to. Its rules are exactly those named here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,3 +89,233 @@ const OUTPUTS: &[&str] = &["id", "arn", "name"];
 /// The kind.
 #[derive(Debug)]
 pub struct SecurityGroup;
+
+/// How long a new group may stay out of the lists.
+const VISIBLE: Duration = Duration::from_secs(120);
+
+#[async_trait]
+impl Kind for SecurityGroup {
+    describes!(
+        "security_group",
+        "who may talk to a network interface, and whom it may talk to",
+        FIELDS,
+        OUTPUTS,
+        canonical
+    );
+
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let groups = tags::sweep(context, "DescribeSecurityGroups", "securityGroupInfo").await?;
+        Ok(groups.iter().filter_map(|group| read(context, group)).collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let making = Making {
+            operation: "CreateSecurityGroup",
+            input: json!({
+                "GroupName": spec.name,
+                "GroupDescription": spec.description,
+                "VpcId": spec.vpc,
+                "TagSpecification": tags::specification(context, address, "security-group"),
+            }),
+            element: "",
+            describe: "DescribeSecurityGroups",
+            set: "securityGroupInfo",
+            id: "groupId",
+        };
+        let id = tags::make_once(context, address, making).await?;
+        arrange(context, &id, &spec).await
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        arrange(context, &live.id, &typed(spec)?).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        // Two groups whose rules name each other would hold each other alive.
+        let Some(group) = describe(context, &live.id).await? else { return Ok(()) };
+        for way in [INGRESS, EGRESS] {
+            let naming: Vec<Rule> =
+                rules(&group, &live.id, way.list).into_iter().filter(|rule| rule.group.is_some()).collect();
+            call_with(context, &live.id, way.revoke, &naming).await?;
+        }
+        let input = json!({"GroupId": live.id});
+        wait::released(context, || context.aws.call(Service::Ec2, "DeleteSecurityGroup", input.clone())).await?;
+        Ok(())
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        tags::record(context, &outcome.id, applied).await
+    }
+}
+
+/// The names that the API has for one direction.
+#[derive(Clone, Copy)]
+struct Way {
+    list: &'static str,
+    authorize: &'static str,
+    revoke: &'static str,
+    describe: &'static str,
+}
+
+const INGRESS: Way = Way {
+    list: "ipPermissions",
+    authorize: "AuthorizeSecurityGroupIngress",
+    revoke: "RevokeSecurityGroupIngress",
+    describe: "UpdateSecurityGroupRuleDescriptionsIngress",
+};
+const EGRESS: Way = Way {
+    list: "ipPermissionsEgress",
+    authorize: "AuthorizeSecurityGroupEgress",
+    revoke: "RevokeSecurityGroupEgress",
+    describe: "UpdateSecurityGroupRuleDescriptionsEgress",
+};
+
+async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
+    let answer = context.aws.call(Service::Ec2, "DescribeSecurityGroups", json!({"GroupId": [id]})).await;
+    Ok(wait::found(answer)?.and_then(|answer| list(&answer, "securityGroupInfo").first().cloned()))
+}
+
+/// Makes the group's rules exactly those of the spec; what is to be open opens before anything closes.
+async fn arrange(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
+    let group = wait::until(context, VISIBLE, &format!("{id} is not listed"), || describe(context, id)).await?;
+    for (way, desired) in [(INGRESS, &spec.ingress), (EGRESS, &spec.egress)] {
+        let live = rules(&group, id, way.list);
+        let within = |rules: &[Rule], rule: &Rule| rules.iter().any(|other| other.same_traffic(rule));
+        let missing: Vec<Rule> = desired.iter().filter(|rule| !within(&live, rule)).cloned().collect();
+        let extra: Vec<Rule> = live.iter().filter(|rule| !within(desired, rule)).cloned().collect();
+        let reworded: Vec<Rule> =
+            desired.iter().filter(|rule| within(&live, rule) && !live.contains(rule)).cloned().collect();
+        call_with(context, id, way.authorize, &missing).await?;
+        call_with(context, id, way.describe, &reworded).await?;
+        call_with(context, id, way.revoke, &extra).await?;
+    }
+    let arn = tags::ec2_arn(context, "security-group", id);
+    Ok(tags::outcome(id, &[("id", id), ("arn", &arn), ("name", &spec.name)]))
+}
+
+/// One call for several rules, none for none.
+async fn call_with(context: &Context, id: &str, operation: &str, rules: &[Rule]) -> Result<()> {
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let permissions: Vec<Value> = rules.iter().map(|rule| rule.permission(id)).collect();
+    let input = json!({"GroupId": id, "IpPermissions": permissions});
+    let answer = wait::visible(context, || context.aws.call(Service::Ec2, operation, input.clone())).await;
+    match answer {
+        // A repeated call whose first answer was lost.
+        Err(error) if error.code == "InvalidPermission.Duplicate" && rules.len() == 1 => Ok(()),
+        Err(error) if error.code == "InvalidPermission.NotFound" && operation.starts_with("Revoke") => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+impl Rule {
+    /// Whether both let the same through: rules are equal to AWS whatever their descriptions say.
+    fn same_traffic(&self, other: &Rule) -> bool {
+        Rule { description: other.description.clone(), ..self.clone() } == *other
+    }
+
+    /// The rule as AWS takes it; `own` is the group's id.
+    fn permission(&self, own: &str) -> Value {
+        let protocol = if self.protocol == "all" { "-1" } else { &self.protocol };
+        let mut permission = json!({"IpProtocol": protocol});
+        if let (Some(from), Some(to)) = (self.from_port, self.to_port) {
+            permission["FromPort"] = json!(from);
+            permission["ToPort"] = json!(to);
+        }
+        let (list, name, peer) = if let Some(group) = &self.group {
+            ("Groups", "GroupId", if group == "self" { own } else { group })
+        } else if let Some(prefix_list) = &self.prefix_list {
+            ("PrefixListIds", "PrefixListId", prefix_list.as_str())
+        } else {
+            let cidr = self.cidr.as_deref().unwrap_or_default();
+            if cidr.contains(':') { ("Ipv6Ranges", "CidrIpv6", cidr) } else { ("IpRanges", "CidrIp", cidr) }
+        };
+        let mut item = json!({name: peer});
+        if !self.description.is_empty() {
+            item["Description"] = json!(self.description);
+        }
+        permission[list] = json!([item]);
+        permission
+    }
+
+    /// The rule in the form in which it is read from AWS.
+    fn canonical(&mut self) -> Result<()> {
+        if [&self.cidr, &self.group, &self.prefix_list].iter().filter(|peer| peer.is_some()).count() != 1 {
+            bail!("a rule has exactly one of `cidr`, `group` and `prefix_list`");
+        }
+        if let Some(range) = &self.cidr {
+            self.cidr = Some(cidr(range)?);
+        }
+        let name = match self.protocol.to_lowercase().as_str() {
+            "-1" | "all" => "all",
+            "6" | "tcp" => "tcp",
+            "17" | "udp" => "udp",
+            "1" | "icmp" => "icmp",
+            "58" | "icmpv6" => "icmpv6",
+            number if number.parse::<u8>().is_ok() => number,
+            other => bail!("`{other}` is no protocol; protocols are tcp, udp, icmp, icmpv6, all and their numbers"),
+        }
+        .to_owned();
+        self.protocol = name;
+        (self.from_port, self.to_port) = match self.protocol.as_str() {
+            "tcp" | "udp" => match (self.from_port, self.to_port) {
+                (None, None) => (Some(0), Some(65535)),
+                (Some(from), to) if from <= to.unwrap_or(from) => (Some(from), to.or(Some(from))),
+                _ => bail!("a rule's ports go from `from_port` up to `to_port`"),
+            },
+            "icmp" | "icmpv6" => (self.from_port.or(Some(-1)), self.to_port.or(Some(-1))),
+            _ => (None, None),
+        };
+        Ok(())
+    }
+}
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    spec.ingress.iter_mut().chain(&mut spec.egress).try_for_each(Rule::canonical)
+}
+
+/// The rules of one direction, one for each peer.
+fn rules(group: &Value, own: &str, direction: &str) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for permission in list(group, direction) {
+        let port = |name: &str| text(permission, name).parse().ok();
+        let mut add = |peer: &Value, cidr: &str, group: &str, prefix_list: &str| {
+            let of = |name: &str| if name.is_empty() { None } else { some_text(peer, name) };
+            let mut rule = Rule {
+                protocol: text(permission, "ipProtocol").to_owned(),
+                from_port: port("fromPort"),
+                to_port: port("toPort"),
+                cidr: of(cidr),
+                group: of(group).map(|id| if id == own { "self".to_owned() } else { id }),
+                prefix_list: of(prefix_list),
+                description: text(peer, "description").to_owned(),
+            };
+            // What is on AWS is valid; were it not, it is shown as it is.
+            let _ = rule.canonical();
+            rules.push(rule);
+        };
+        list(permission, "ipRanges").iter().for_each(|peer| add(peer, "cidrIp", "", ""));
+        list(permission, "ipv6Ranges").iter().for_each(|peer| add(peer, "cidrIpv6", "", ""));
+        list(permission, "groups").iter().for_each(|peer| add(peer, "", "groupId", ""));
+        list(permission, "prefixListIds").iter().for_each(|peer| add(peer, "", "", "prefixListId"));
+    }
+    rules
+}
+
+fn read(context: &Context, group: &Value) -> Option<Live> {
+    let tags = tags::of(list(group, "tagSet"));
+    let address = tags::address(context, "security_group", &tags)?;
+    let id = text(group, "groupId");
+    let spec = Spec {
+        vpc: text(group, "vpcId").to_owned(),
+        name: text(group, "groupName").to_owned(),
+        description: text(group, "groupDescription").to_owned(),
+        ingress: rules(group, id, INGRESS.list),
+        egress: rules(group, id, EGRESS.list),
+    };
+    let arn = tags::ec2_arn(context, "security-group", id);
+    Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn), ("name", &spec.name)]))
+}

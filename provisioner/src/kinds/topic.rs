@@ -1,12 +1,23 @@
 //! `topic`: a Kafka topic on an MSK cluster, by MSK's own topic API.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Error, Service, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::spec::{in_place, replaces};
-use crate::kind::Field;
+use super::msk::{self, decode_properties, encode_properties};
+use super::spec::{describes, in_place, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::wait;
+use super::wire::number;
+use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Condition, Live};
 
 /// A Kafka topic on an MSK cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -20,15 +31,172 @@ pub struct Spec {
     pub partitions: u32,
     /// How many brokers hold each partition.
     pub replication: u32,
-    /// The topic's own settings, `"retention.ms" = "86400000"`; the cluster's defaults hold for all others. Default: none.
+    /// The topic's own settings, `"retention.ms" = "86400000"`; those not named here are left to the cluster and never compared.
+    /// Default: none.
     #[serde(default)]
     pub configuration: BTreeMap<String, String>,
 }
 
-const FIELDS: &[Field] =
-    &[replaces("cluster"), replaces("name"), in_place("partitions"), replaces("replication"), in_place("configuration")];
+const FIELDS: &[Field] = &[
+    replaces("cluster"),
+    replaces("name"),
+    in_place("partitions"),
+    replaces("replication"),
+    in_place("configuration"),
+];
 const OUTPUTS: &[&str] = &["arn", "name"];
 
 /// The kind.
 #[derive(Debug)]
 pub struct Topic;
+
+/// How long MSK's answers about topics may lag behind, with a margin.
+const SEEN: Duration = Duration::from_secs(600);
+
+#[async_trait]
+impl Kind for Topic {
+    describes!("topic", "a Kafka topic on an MSK cluster", FIELDS, OUTPUTS);
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    fn expected(&self) -> [Duration; 3] {
+        [Duration::from_secs(70); 3]
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let mut found = Vec::new();
+        for parent in msk::parents(context, wanted).await? {
+            let listed = msk::pages(context, "ListTopics", "topics", json!({"clusterArn": parent.arn})).await?;
+            let meant: Vec<_> = wanted.iter().filter(|one| parent.is_meant(text(one.spec, "cluster"))).collect();
+            // Each wanted one is asked for: a new topic is missing in the list for a while.
+            let reads = meant.iter().map(|wanted| read(context, &parent.arn, wanted));
+            let mut ours: Vec<Live> = try_join_all(reads).await?.into_iter().flatten().collect();
+            // Those that begin with two underscores are Kafka's own.
+            let is_foreign =
+                |name: &str| !name.starts_with("__") && !meant.iter().any(|one| text(one.spec, "name") == name);
+            let foreign = listed.iter().filter(|topic| is_foreign(text(topic, "topicName")));
+            let foreign: Vec<String> = foreign.map(|topic| text(topic, "topicArn").to_owned()).collect();
+            // A topic carries no tag: which of the others were this stack's once, nothing tells. One of ours reports them.
+            if let Some(first) = ours.first_mut() {
+                first.foreign = foreign;
+            }
+            found.append(&mut ours);
+        }
+        Ok(found)
+    }
+
+    async fn create(&self, context: &Context, _address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        msk::settled(context, &spec.cluster, msk::CHANGED).await?;
+        let mut input = json!({
+            "clusterArn": spec.cluster,
+            "topicName": spec.name,
+            "partitionCount": spec.partitions,
+            "replicationFactor": spec.replication,
+        });
+        if !spec.configuration.is_empty() {
+            input["configs"] = json!(encode_properties(&spec.configuration));
+        }
+        match context.aws.call(Service::Kafka, "CreateTopic", input).await {
+            Ok(_) => {}
+            // An earlier attempt, of which the answers didn't tell yet.
+            Err(error) if error.is_already_exists() => {}
+            Err(error) => return Err(error.into()),
+        }
+        seen(context, &spec).await
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
+        let (before, spec): (Spec, Spec) = (typed(&live.spec)?, typed(spec)?);
+        if spec.partitions < before.partitions {
+            bail!(
+                "Kafka can't take partitions away: {} has {}, the stack says {}; make a new topic of another name",
+                spec.name,
+                before.partitions,
+                spec.partitions
+            );
+        }
+        // Partitions and settings can't change in one call.
+        for (field, parameter, value) in [
+            ("partitions", "partitionCount", json!(spec.partitions)),
+            ("configuration", "configs", json!(encode_properties(&spec.configuration))),
+        ] {
+            if changed.iter().any(|changed| changed == field) {
+                let input = json!({"clusterArn": spec.cluster, "topicName": spec.name, parameter: value});
+                context.aws.call(Service::Kafka, "UpdateTopic", input).await?;
+                seen(context, &spec).await?;
+            }
+        }
+        seen(context, &spec).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        let input = json!({"clusterArn": spec.cluster, "topicName": spec.name});
+        missing(context.aws.call(Service::Kafka, "DeleteTopic", input).await)?;
+        wait::until(context, SEEN, &format!("the topic {} is still there", spec.name), || async {
+            Ok(describe(context, &spec.cluster, &spec.name).await?.is_none().then_some(()))
+        })
+        .await
+    }
+
+    async fn record(&self, _context: &Context, _outcome: &Outcome, _applied: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The answer, or none if there is no such topic, which Kafka says in its own words.
+fn missing(answer: Result<Value, Error>) -> Result<Option<Value>, Error> {
+    match answer {
+        Err(error) if error.code == "UnknownTopicOrPartitionException" => Ok(None),
+        answer => wait::found(answer),
+    }
+}
+
+async fn describe(context: &Context, cluster: &str, name: &str) -> Result<Option<Value>> {
+    let input = json!({"clusterArn": cluster, "topicName": name});
+    Ok(missing(context.aws.call(Service::Kafka, "DescribeTopic", input).await)?)
+}
+
+/// Waits until MSK shows the topic as the spec says.
+async fn seen(context: &Context, spec: &Spec) -> Result<Outcome> {
+    let what = format!("MSK doesn't show the topic {} as it was made", spec.name);
+    let topic = wait::until(context, SEEN, &what, || async {
+        let topic = describe(context, &spec.cluster, &spec.name).await?;
+        Ok(topic.filter(|topic| {
+            let settings = decode_properties(text(topic, "configs"));
+            matches!(text(topic, "status"), "ACTIVE" | "")
+                && number(topic, "partitionCount") >= spec.partitions
+                && spec.configuration.iter().all(|(name, value)| settings.get(name) == Some(value))
+        }))
+    })
+    .await?;
+    let arn = text(&topic, "topicArn");
+    Ok(tags::outcome(arn, &[("arn", arn), ("name", &spec.name)]))
+}
+
+async fn read(context: &Context, cluster: &str, wanted: &Wanted<'_>) -> Result<Option<Live>> {
+    let Some(topic) = describe(context, cluster, text(wanted.spec, "name")).await? else { return Ok(None) };
+    Ok((text(&topic, "status") != "DELETING").then(|| live(&topic, cluster, wanted)))
+}
+
+fn live(topic: &Value, cluster: &str, wanted: &Wanted<'_>) -> Live {
+    // MSK shows every setting that holds, the cluster's defaults too.
+    let named = |setting: &String| wanted.spec["configuration"].get(setting).is_some();
+    let settings = decode_properties(text(topic, "configs"));
+    let (arn, name) = (text(topic, "topicArn"), text(topic, "topicName"));
+    let spec = Spec {
+        cluster: cluster.to_owned(),
+        name: name.to_owned(),
+        partitions: number(topic, "partitionCount"),
+        replication: number(topic, "replicationFactor"),
+        configuration: settings.into_iter().filter(|(setting, _)| named(setting)).collect(),
+    };
+    let mut live = tags::live(wanted.address.clone(), &Tags::new(), arn, value(&spec), &[("arn", arn), ("name", name)]);
+    if !matches!(text(topic, "status"), "ACTIVE" | "") {
+        live.condition = Condition::Pending(text(topic, "status").to_owned());
+    }
+    live
+}

@@ -115,9 +115,7 @@ async fn read(context: &Context, vpc: &Value) -> Result<Option<Live>> {
         let answer = wait::found(context.aws.call(Service::Ec2, "DescribeVpcAttribute", input).await)?;
         Ok(answer.map(|answer| flag(&answer[name], "value")))
     };
-    let (support, names) =
-        try_join(attribute("enableDnsSupport"), attribute("enableDnsHostnames"))
-            .await?;
+    let (support, names) = try_join(attribute("enableDnsSupport"), attribute("enableDnsHostnames")).await?;
     // Deleted between the two looks.
     let (Some(dns_support), Some(dns_hostnames)) = (support, names) else { return Ok(None) };
     let spec = Spec { cidr: text(vpc, "cidrBlock").to_owned(), dns_support, dns_hostnames };

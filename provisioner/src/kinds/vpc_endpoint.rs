@@ -1,11 +1,20 @@
 //! `vpc_endpoint`: a private way from a VPC to an AWS service.
 
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use lakewright_aws::{Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::spec::{compared, in_place, replaces};
-use crate::kind::{Comparing, Field};
+use super::spec::{compared, describes, in_place, replaces, typed, value};
+use super::tags;
+use super::wait;
+use super::wire::{flag, texts};
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Condition, Live};
 
 /// A private way from a VPC to an AWS service: by routes (gateway: S3 and DynamoDB, free of charge) or by network interfaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -61,3 +70,178 @@ const OUTPUTS: &[&str] = &["id", "arn"];
 /// The kind.
 #[derive(Debug)]
 pub struct VpcEndpoint;
+
+/// How long a new endpoint's interfaces, or a deleted one's, may take.
+const SETTLED: Duration = Duration::from_secs(900);
+
+#[async_trait]
+impl Kind for VpcEndpoint {
+    describes!("vpc_endpoint", "a private way from a VPC to an AWS service", FIELDS, OUTPUTS, canonical);
+
+    fn expected(&self) -> [Duration; 3] {
+        [Duration::from_secs(10), Duration::from_secs(5), Duration::from_secs(30)]
+    }
+
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let endpoints = tags::sweep(context, "DescribeVpcEndpoints", "vpcEndpointSet").await?;
+        Ok(endpoints.iter().filter_map(|endpoint| read(context, endpoint)).collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let mut input = json!({
+            "VpcId": spec.vpc,
+            "ServiceName": service_name(context, &spec.service),
+            "VpcEndpointType": if spec.way == Way::Gateway { "Gateway" } else { "Interface" },
+            "RouteTableId": spec.route_tables,
+            "SubnetId": spec.subnets,
+            "SecurityGroupId": spec.security_groups,
+            "ClientToken": tags::client_token(context, address),
+            "TagSpecification": tags::specification(context, address, "vpc-endpoint"),
+        });
+        if spec.way == Way::Interface {
+            input["PrivateDnsEnabled"] = json!(spec.private_names);
+        }
+        if let Some(policy) = &spec.policy {
+            input["PolicyDocument"] = json!(policy.to_string());
+        }
+        let answer =
+            wait::visible(context, || context.aws.call(Service::Ec2, "CreateVpcEndpoint", input.clone())).await?;
+        available(context, text(&answer["vpcEndpoint"], "vpcEndpointId")).await
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
+        let (before, after): (Spec, Spec) = (typed(&live.spec)?, typed(spec)?);
+        let without = |these: &[String], those: &[String]| -> Vec<String> {
+            these.iter().filter(|id| !those.contains(id)).cloned().collect()
+        };
+        let mut input = json!({"VpcEndpointId": live.id});
+        for (name, before, after) in [
+            ("RouteTableId", &before.route_tables, &after.route_tables),
+            ("SubnetId", &before.subnets, &after.subnets),
+            ("SecurityGroupId", &before.security_groups, &after.security_groups),
+        ] {
+            for (verb, ids) in [("Add", without(after, before)), ("Remove", without(before, after))] {
+                if !ids.is_empty() {
+                    input[format!("{verb}{name}")] = json!(ids);
+                }
+            }
+        }
+        if changed.iter().any(|field| field == "private_names") {
+            input["PrivateDnsEnabled"] = json!(after.private_names);
+        }
+        if changed.iter().any(|field| field == "policy") {
+            match &after.policy {
+                Some(policy) => input["PolicyDocument"] = json!(policy.to_string()),
+                None => input["ResetPolicy"] = json!(true),
+            }
+        }
+        wait::visible(context, || context.aws.call(Service::Ec2, "ModifyVpcEndpoint", input.clone())).await?;
+        available(context, &live.id).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let input = json!({"VpcEndpointId": [live.id]});
+        let answer = wait::found(context.aws.call(Service::Ec2, "DeleteVpcEndpoints", input).await)?;
+        // The call succeeds as a whole; each endpoint's failure stands in the answer.
+        for failure in answer.iter().flat_map(|answer| list(answer, "unsuccessful")) {
+            let error = &failure["error"];
+            if !text(error, "code").ends_with("NotFound") {
+                bail!("ec2 DeleteVpcEndpoints: {}: {}", text(error, "code"), text(error, "message"));
+            }
+        }
+        wait::until(context, SETTLED, &format!("{} is still there", live.id), || async {
+            let endpoint = describe(context, &live.id).await?;
+            Ok(endpoint.is_none_or(|endpoint| state(&endpoint) == "deleted").then_some(()))
+        })
+        .await
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        tags::record(context, &outcome.id, applied).await
+    }
+}
+
+async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
+    let answer = context.aws.call(Service::Ec2, "DescribeVpcEndpoints", json!({"VpcEndpointId": [id]})).await;
+    Ok(wait::found(answer)?.and_then(|answer| list(&answer, "vpcEndpointSet").first().cloned()))
+}
+
+/// AWS writes states in either case.
+fn state(endpoint: &Value) -> String {
+    text(endpoint, "state").to_lowercase()
+}
+
+async fn available(context: &Context, id: &str) -> Result<Outcome> {
+    wait::until(context, SETTLED, &format!("{id} is not available"), || async {
+        let Some(endpoint) = describe(context, id).await? else { return Ok(None) };
+        match state(&endpoint).as_str() {
+            "available" => Ok(Some(())),
+            gone @ ("failed" | "rejected" | "expired" | "deleted") => {
+                bail!("{id} is {gone}: {}", text(&endpoint["lastError"], "message"))
+            }
+            _ => Ok(None),
+        }
+    })
+    .await?;
+    Ok(tags::outcome(id, &[("id", id), ("arn", &tags::ec2_arn(context, "vpc-endpoint", id))]))
+}
+
+fn service_name(context: &Context, service: &str) -> String {
+    format!("com.amazonaws.{}.{service}", context.region)
+}
+
+/// The policy that AWS gives an endpoint without one.
+fn is_open(policy: &Value) -> bool {
+    let one_or_list = |value: &Value, text: &str| *value == json!(text) || *value == json!([text]);
+    let statements = list(policy, "Statement");
+    let [statement] = statements else { return false };
+    text(statement, "Effect") == "Allow"
+        && (one_or_list(&statement["Principal"], "*") || one_or_list(&statement["Principal"]["AWS"], "*"))
+        && one_or_list(&statement["Action"], "*")
+        && one_or_list(&statement["Resource"], "*")
+        && statement.get("Condition").is_none()
+}
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    spec.policy.take_if(|policy| is_open(policy));
+    match spec.way {
+        Way::Gateway if !spec.subnets.is_empty() || !spec.security_groups.is_empty() || spec.private_names => {
+            bail!("a gateway endpoint has `route_tables` and neither subnets, security groups nor private names")
+        }
+        Way::Interface if !spec.route_tables.is_empty() => {
+            bail!("an interface endpoint has `subnets` and no route tables")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read(context: &Context, endpoint: &Value) -> Option<Live> {
+    let tags = tags::of(list(endpoint, "tagSet"));
+    let address = tags::address(context, "vpc_endpoint", &tags)?;
+    let state = state(endpoint);
+    if matches!(state.as_str(), "deleting" | "deleted") {
+        return None;
+    }
+    let service = text(endpoint, "serviceName");
+    let way = if text(endpoint, "vpcEndpointType") == "Interface" { Way::Interface } else { Way::Gateway };
+    let spec = Spec {
+        vpc: text(endpoint, "vpcId").to_owned(),
+        service: service.strip_prefix(&service_name(context, "")).unwrap_or(service).to_owned(),
+        way,
+        route_tables: texts(endpoint, "routeTableIdSet"),
+        subnets: texts(endpoint, "subnetIdSet"),
+        security_groups: list(endpoint, "groupSet").iter().map(|group| text(group, "groupId").to_owned()).collect(),
+        private_names: way == Way::Interface && flag(endpoint, "privateDnsEnabled"),
+        policy: serde_json::from_str(text(endpoint, "policyDocument")).ok().filter(|policy| !is_open(policy)),
+    };
+    let id = text(endpoint, "vpcEndpointId");
+    let arn = tags::ec2_arn(context, "vpc-endpoint", id);
+    let mut live = tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn)]);
+    live.condition = match state.as_str() {
+        "available" => Condition::Ready,
+        "failed" | "rejected" | "expired" => Condition::Failed(state),
+        _ => Condition::Pending(state),
+    };
+    Some(live)
+}

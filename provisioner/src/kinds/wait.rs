@@ -28,7 +28,10 @@ where
             return Ok(answer);
         }
         if start.elapsed() >= timeout {
-            bail!("{what} after {} min; AWS may still get there: apply again goes on from here", timeout.as_secs() / 60);
+            bail!(
+                "{what} after {} min; AWS may still get there: apply again goes on from here",
+                timeout.as_secs() / 60
+            );
         }
         tokio::time::sleep(context.poll).await;
     }

@@ -1,0 +1,169 @@
+//! How MSK writes a cluster: the inputs of its calls and its descriptions.
+
+use anyhow::{Result, bail};
+use lakewright_aws::text;
+use serde_json::{Value, json};
+
+use super::{Authentication, Configuration, Logs, Spec};
+use crate::kinds::wire::{flag, number, some_text, texts};
+
+/// The calls that bring the changed fields about, in the order in which they are made.
+pub(super) fn changes(spec: &Spec, changed: &[String]) -> Result<Vec<(&'static str, Value)>> {
+    let has = |names: &[&str]| changed.iter().any(|field| names.contains(&field.as_str()));
+    let mut calls = Vec::new();
+    if has(&["kafka_version"]) {
+        let mut input = json!({"targetKafkaVersion": spec.kafka_version});
+        if let Some(configuration) = &spec.configuration {
+            input["configurationInfo"] = configuration.input()?;
+        }
+        calls.push(("UpdateClusterKafkaVersion", input));
+    } else if has(&["configuration"]) {
+        let Some(configuration) = &spec.configuration else {
+            bail!("MSK can't take a configuration away from a cluster; give it one with the settings that you want");
+        };
+        calls.push(("UpdateClusterConfiguration", json!({"configurationInfo": configuration.input()?})));
+    }
+    if has(&["instance_type"]) {
+        calls.push(("UpdateBrokerType", json!({"targetInstanceType": spec.instance_type})));
+    }
+    if has(&["brokers"]) {
+        calls.push(("UpdateBrokerCount", json!({"targetNumberOfBrokerNodes": spec.brokers})));
+    }
+    if has(&["storage_gib"]) {
+        let target = json!([{"kafkaBrokerNodeId": "All", "volumeSizeGB": spec.storage_gib}]);
+        calls.push(("UpdateBrokerStorage", json!({"targetBrokerEBSVolumeInfo": target})));
+    }
+    if has(&["authentication", "client_encryption"]) {
+        let mut input = json!({});
+        if has(&["authentication"]) {
+            input["clientAuthentication"] = spec.authentication.input();
+        }
+        if has(&["client_encryption"]) {
+            input["encryptionInfo"] = json!({"encryptionInTransit": {"clientBroker": spec.client_encryption}});
+        }
+        calls.push(("UpdateSecurity", input));
+    }
+    if has(&["monitoring", "jmx_exporter", "node_exporter", "logs"]) {
+        let input = json!({
+            "enhancedMonitoring": spec.monitoring,
+            "openMonitoring": spec.open_monitoring(),
+            "loggingInfo": spec.logs.input(),
+        });
+        calls.push(("UpdateMonitoring", input));
+    }
+    Ok(calls)
+}
+
+impl Configuration {
+    pub(super) fn input(&self) -> Result<Value> {
+        let Ok(revision) = self.revision.parse::<u64>() else {
+            bail!("`{}` is no revision of a configuration; revisions are whole numbers", self.revision)
+        };
+        Ok(json!({"arn": self.arn, "revision": revision}))
+    }
+}
+
+impl Authentication {
+    pub(super) fn input(&self) -> Value {
+        let tls = !self.certificate_authorities.is_empty();
+        json!({
+            "sasl": {"scram": {"enabled": self.scram}, "iam": {"enabled": self.iam}},
+            "tls": {"enabled": tls, "certificateAuthorityArnList": self.certificate_authorities},
+            "unauthenticated": {"enabled": self.unauthenticated},
+        })
+    }
+}
+
+impl Logs {
+    pub(super) fn input(&self) -> Value {
+        let mut log_group = json!({"enabled": self.log_group.is_some()});
+        if let Some(name) = &self.log_group {
+            log_group["logGroup"] = json!(name);
+        }
+        let mut s3 = json!({"enabled": self.bucket.is_some()});
+        for (name, value) in [("bucket", &self.bucket), ("prefix", &self.prefix)] {
+            if let Some(value) = value {
+                s3[name] = json!(value);
+            }
+        }
+        json!({"brokerLogs": {"cloudWatchLogs": log_group, "firehose": {"enabled": false}, "s3": s3}})
+    }
+}
+
+impl Spec {
+    pub(super) fn open_monitoring(&self) -> Value {
+        json!({"prometheus": {
+            "jmxExporter": {"enabledInBroker": self.jmx_exporter},
+            "nodeExporter": {"enabledInBroker": self.node_exporter},
+        }})
+    }
+}
+
+/// The bootstrap strings by what they speak, the best first.
+const PROTOCOLS: [(&str, &str); 4] = [
+    ("scram", "bootstrapBrokerStringSaslScram"),
+    ("iam", "bootstrapBrokerStringSaslIam"),
+    ("tls", "bootstrapBrokerStringTls"),
+    ("plaintext", "bootstrapBrokerString"),
+];
+
+pub(super) fn outputs(cluster: &Value, brokers: Option<&Value>) -> Vec<(&'static str, String)> {
+    let arn = text(cluster, "clusterArn");
+    let mut outputs = vec![
+        ("arn", arn.to_owned()),
+        ("name", text(cluster, "clusterName").to_owned()),
+        ("topic_arn", arn.replacen(":cluster/", ":topic/", 1)),
+        ("group_arn", arn.replacen(":cluster/", ":group/", 1)),
+    ];
+    let best = brokers
+        .and_then(|brokers| PROTOCOLS.iter().find_map(|(protocol, name)| Some((*protocol, some_text(brokers, name)?))));
+    if let Some((protocol, bootstrap)) = best {
+        outputs.push(("bootstrap", bootstrap));
+        outputs.push(("protocol", protocol.to_owned()));
+    }
+    outputs
+}
+
+/// The spec that a cluster's description says.
+pub(super) fn read(cluster: &Value) -> Spec {
+    let provisioned = &cluster["provisioned"];
+    let nodes = &provisioned["brokerNodeGroupInfo"];
+    let software = &provisioned["currentBrokerSoftwareInfo"];
+    let authentication = &provisioned["clientAuthentication"];
+    let encryption = &provisioned["encryptionInfo"];
+    let exporters = &provisioned["openMonitoring"]["prometheus"];
+    let logs = &provisioned["loggingInfo"]["brokerLogs"];
+    let log = |way: &str, name: &str| some_text(&logs[way], name).filter(|_| flag(&logs[way], "enabled"));
+    let named = |value: &Value| value.as_str().map(|text| json!(text)).unwrap_or_default();
+    let tls = &authentication["tls"];
+    let authorities = "certificateAuthorityArnList";
+    Spec {
+        name: text(cluster, "clusterName").to_owned(),
+        kafka_version: text(software, "kafkaVersion").to_owned(),
+        brokers: number(provisioned, "numberOfBrokerNodes"),
+        instance_type: text(nodes, "instanceType").to_owned(),
+        subnets: texts(nodes, "clientSubnets"),
+        security_groups: texts(nodes, "securityGroups"),
+        storage_gib: number(&nodes["storageInfo"]["ebsStorageInfo"], "volumeSize"),
+        configuration: some_text(software, "configurationArn")
+            .map(|arn| Configuration { arn, revision: number(software, "configurationRevision").to_string() }),
+        authentication: Authentication {
+            scram: flag(&authentication["sasl"]["scram"], "enabled"),
+            iam: flag(&authentication["sasl"]["iam"], "enabled"),
+            certificate_authorities: if flag(tls, "enabled") { texts(tls, authorities) } else { Vec::new() },
+            unauthenticated: flag(&authentication["unauthenticated"], "enabled"),
+        },
+        encryption_key: text(&encryption["encryptionAtRest"], "dataVolumeKMSKeyId").to_owned(),
+        client_encryption: serde_json::from_value(named(&encryption["encryptionInTransit"]["clientBroker"]))
+            .unwrap_or_default(),
+        broker_encryption: flag(&encryption["encryptionInTransit"], "inCluster"),
+        monitoring: serde_json::from_value(named(&provisioned["enhancedMonitoring"])).unwrap_or_default(),
+        jmx_exporter: flag(&exporters["jmxExporter"], "enabledInBroker"),
+        node_exporter: flag(&exporters["nodeExporter"], "enabledInBroker"),
+        logs: Logs {
+            log_group: log("cloudWatchLogs", "logGroup"),
+            bucket: log("s3", "bucket"),
+            prefix: log("s3", "prefix"),
+        },
+    }
+}
