@@ -1,1 +1,27 @@
-//! Under construction.
+//! Iceberg tables in a Glue catalog: loading, creating, writing Parquet, and commits conditional on what was loaded.
+//!
+//! The Iceberg crate's own transaction loads the table again and re-applies the change on whatever it finds. Here a
+//! commit is one Glue `UpdateTable` with the version that was loaded: either the table still is what the caller
+//! looked at, or the commit is a [`CommitError::Conflict`] and nothing changed.
+//!
+//! A writer's way: [`load_table`], [`TableWriter`] for the data files, [`LoadedTable::commit`].
+
+mod catalog;
+mod commit;
+mod create;
+mod error;
+mod expire;
+mod manifests;
+mod prepare;
+mod storage;
+mod summary;
+mod types;
+mod writer;
+
+pub use catalog::{LoadedTable, find_table, load_table};
+pub use commit::Change;
+pub use create::create_table;
+pub use error::CommitError;
+pub use storage::file_io;
+pub use types::{column_type, glue_type};
+pub use writer::TableWriter;

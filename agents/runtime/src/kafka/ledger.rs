@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, ClientContext};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -97,9 +97,21 @@ fn with_client<T>(config: &ClientConfig, request: impl FnOnce(&Client) -> anyhow
     })
 }
 
-fn describe_with(consumer: &Client, topics: &[String], timeout: Duration) -> anyhow::Result<ClusterTopics> {
-    let descriptions = describe_topics(consumer.client().native_client(), topics, timeout)?;
-    let cluster_id = consumer.client().fetch_cluster_id(timeout).context("Kafka told no cluster id")?;
+fn describe_with(client: &Client, topics: &[String], timeout: Duration) -> anyhow::Result<ClusterTopics> {
+    describe_using(client.client(), topics, timeout)
+}
+
+/// As [`describe`], with a client that is there already; blocks.
+///
+/// # Errors
+/// As [`describe`].
+pub fn describe_using<C: ClientContext>(
+    client: &rdkafka::client::Client<C>,
+    topics: &[String],
+    timeout: Duration,
+) -> anyhow::Result<ClusterTopics> {
+    let descriptions = describe_topics(client.native_client(), topics, timeout)?;
+    let cluster_id = client.fetch_cluster_id(timeout).context("Kafka told no cluster id")?;
     let topics = descriptions
         .into_iter()
         .map(|found| (found.name, TopicIdentity { id: found.id, partitions: found.partitions }))

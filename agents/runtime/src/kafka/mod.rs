@@ -6,4 +6,4 @@ mod secret;
 mod topic_ids;
 
 pub use client::{KafkaContext, client_config};
-pub use ledger::{ClusterTopics, LedgerRow, TopicIdentity, describe, ledger};
+pub use ledger::{ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, ledger};

@@ -1,0 +1,141 @@
+//! The commit: metadata written by us, then one Glue `UpdateTable` with the version that was loaded.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use iceberg::spec::{DataFile, TableMetadata};
+use lakewright_aws::Service;
+use serde_json::json;
+
+use crate::catalog::LoadedTable;
+use crate::error::CommitError;
+use crate::prepare::Prepared;
+
+/// How often a commit whose answer was lost is sent again: with the same version it takes effect once at most.
+const ATTEMPTS: u32 = 6;
+
+/// What a commit changes.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// Whether the new files replace all that the table held, or are added to it.
+    pub overwrite: bool,
+    /// The new data files, as [`crate::TableWriter::close`] gives them.
+    pub files: Vec<DataFile>,
+    /// The partition spec that they were written with; `None` for the table's default.
+    pub spec_id: Option<i32>,
+    /// Properties of the snapshot.
+    pub summary: HashMap<String, String>,
+    /// Properties of the table.
+    pub properties: HashMap<String, String>,
+}
+
+impl LoadedTable {
+    /// Makes a snapshot of a change, on the condition that the table still is what was loaded.
+    ///
+    /// # Errors
+    /// See [`CommitError`]. Data files are never deleted here: after a conflict they can be committed again.
+    pub async fn commit(&self, change: Change) -> Result<Self, CommitError> {
+        let failed = |source| CommitError::Failed { table: self.full_name(), source };
+        let prepared = Prepared::write(self, change).await.map_err(failed)?;
+        let committed = match self.update(&prepared).await {
+            Ok(()) => self.committed(&prepared.location, prepared.metadata).await,
+            // Somebody committed on top of it already.
+            Err(Outcome::OnTop(current)) => Ok(*current),
+            Err(Outcome::Error(error)) => {
+                // With an unknown outcome the files may be in use.
+                if !matches!(error, CommitError::Unknown { .. }) {
+                    self.delete_unused(&prepared.written).await;
+                }
+                return Err(error);
+            }
+        };
+        self.delete_unused(&prepared.expired).await;
+        committed.map_err(|source| CommitError::Unknown { table: self.full_name(), source })
+    }
+
+    async fn update(&self, prepared: &Prepared) -> Result<(), Outcome> {
+        let input = json!({
+            "DatabaseName": self.database,
+            "TableInput": self.table_input(&prepared.location),
+            "VersionId": self.version_id,
+            "SkipArchive": true,
+        });
+        // An earlier attempt whose outcome isn't known makes a conflict ambiguous: it may be with ourselves.
+        for attempt in 1..=ATTEMPTS {
+            let Err(error) = self.aws.call_once(Service::Glue, "UpdateTable", input.clone()).await else {
+                return Ok(());
+            };
+            let conflict = error.code == "ConcurrentModificationException";
+            let ambiguous = error.lost || error.status >= 500;
+            if !conflict && !ambiguous && !error.is_retryable() {
+                let source = anyhow!(error).context("update the table in the catalog");
+                return Err(Outcome::Error(CommitError::Failed { table: self.full_name(), source }));
+            }
+            tracing::warn!(table = self.full_name(), %error, attempt, "commit not confirmed, looking at the table");
+            match self.look(prepared).await {
+                Ok(Seen::Ours) => return Ok(()),
+                Ok(Seen::OnTop(current)) => return Err(Outcome::OnTop(current)),
+                Ok(Seen::Another) => {
+                    return Err(Outcome::Error(CommitError::Conflict { table: self.full_name() }));
+                }
+                Ok(Seen::Unchanged) if conflict => {
+                    return Err(Outcome::Error(CommitError::Conflict { table: self.full_name() }));
+                }
+                // The request may still be on its way: sending it again settles it, for only one of them can pass.
+                Ok(Seen::Unchanged) => {}
+                Err(source) if attempt == ATTEMPTS => {
+                    return Err(Outcome::Error(CommitError::Unknown { table: self.full_name(), source }));
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+        }
+        let source = anyhow!("the catalog answered none of {ATTEMPTS} attempts");
+        Err(Outcome::Error(CommitError::Unknown { table: self.full_name(), source }))
+    }
+
+    /// What became of a commit that wasn't confirmed.
+    async fn look(&self, prepared: &Prepared) -> anyhow::Result<Seen> {
+        let current = self.reload().await?;
+        Ok(if current.metadata_location == prepared.location {
+            Seen::Ours
+        } else if current.table.metadata().snapshot_by_id(prepared.snapshot_id).is_some() {
+            Seen::OnTop(Box::new(current))
+        } else if current.version_id == self.version_id && current.metadata_location == self.metadata_location {
+            Seen::Unchanged
+        } else {
+            Seen::Another
+        })
+    }
+
+    /// Deletes files that no metadata names; one that can't be deleted is only left over.
+    async fn delete_unused(&self, paths: &[String]) {
+        for path in paths {
+            if let Err(error) = self.table.file_io().delete(path).await {
+                tracing::debug!(%error, path, "unused file left over");
+            }
+        }
+    }
+
+    /// Metadata of this table as text, for tools and tests.
+    ///
+    /// # Errors
+    /// It can't be written as JSON.
+    pub fn metadata_json(&self) -> anyhow::Result<String> {
+        let metadata: &TableMetadata = self.table.metadata();
+        serde_json::to_string_pretty(metadata).context("write the metadata as JSON")
+    }
+}
+
+enum Outcome {
+    OnTop(Box<LoadedTable>),
+    Error(CommitError),
+}
+
+enum Seen {
+    Ours,
+    OnTop(Box<LoadedTable>),
+    Unchanged,
+    Another,
+}

@@ -1,0 +1,120 @@
+//! Writing manifests: the new files', the merged ones', those of files that an overwrite removes.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use iceberg::Result;
+use iceberg::spec::{
+    DataFile, ManifestContentType, ManifestEntryRef, ManifestFile, ManifestWriter, ManifestWriterBuilder,
+    PartitionSpecRef, SchemaRef,
+};
+use iceberg::table::Table;
+
+/// With so many small manifests in a table, a commit writes them into one, so that planning a query stays quick.
+const MERGE_AT: usize = 50;
+/// Manifests above this size in bytes are left alone.
+const SMALL: i64 = 4 * 1024 * 1024;
+
+/// Writes the manifests of one commit and remembers their paths.
+pub(crate) struct ManifestFiles<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) snapshot_id: i64,
+    pub(crate) commit: String,
+    pub(crate) written: Vec<String>,
+}
+
+impl ManifestFiles<'_> {
+    fn writer(
+        &mut self,
+        content: ManifestContentType,
+        schema: SchemaRef,
+        spec: &PartitionSpecRef,
+    ) -> Result<ManifestWriter> {
+        let location = self.table.metadata().location();
+        let path = format!("{location}/metadata/{}-m{}.avro", self.commit, self.written.len());
+        self.written.push(path.clone());
+        let output = self.table.file_io().new_output(path)?;
+        let builder = ManifestWriterBuilder::new(output, Some(self.snapshot_id), schema, spec.as_ref().clone());
+        Ok(match content {
+            ManifestContentType::Data => builder.build_v2_data(),
+            ManifestContentType::Deletes => builder.build_v2_deletes(),
+        })
+    }
+
+    /// The manifest of new files.
+    pub(crate) async fn added(&mut self, files: &[DataFile], spec: &PartitionSpecRef) -> Result<ManifestFile> {
+        let schema = self.table.metadata().current_schema().clone();
+        let mut writer = self.writer(ManifestContentType::Data, schema, spec)?;
+        for file in files {
+            // A negative number stands for the one that the commit is given.
+            writer.add_file(file.clone(), -1)?;
+        }
+        writer.write_manifest_file().await
+    }
+
+    /// A manifest that records the removal of all live files of `manifest`; `None` when it has none.
+    pub(crate) async fn removed(
+        &mut self,
+        manifest: &ManifestFile,
+    ) -> Result<Option<(ManifestFile, Vec<ManifestEntryRef>)>> {
+        let loaded = manifest.load_manifest(self.table.file_io()).await?;
+        let (entries, metadata) = loaded.into_parts();
+        let live: Vec<ManifestEntryRef> = entries.into_iter().filter(|entry| entry.is_alive()).collect();
+        if live.is_empty() {
+            return Ok(None);
+        }
+        let spec = std::sync::Arc::new(metadata.partition_spec().clone());
+        let mut writer = self.writer(manifest.content, metadata.schema().clone(), &spec)?;
+        for entry in &live {
+            let sequence = entry.sequence_number().unwrap_or(0);
+            writer.add_delete_file(
+                entry.data_file().clone(),
+                sequence,
+                entry.file_sequence_number.or(Some(sequence)),
+            )?;
+        }
+        Ok(Some((writer.write_manifest_file().await?, live)))
+    }
+
+    /// The manifests that an append keeps: those with live files, small ones merged when there are many.
+    pub(crate) async fn kept(&mut self, existing: Vec<ManifestFile>) -> Result<Vec<ManifestFile>> {
+        let (live, _): (Vec<_>, Vec<_>) =
+            existing.into_iter().partition(|manifest| manifest.has_added_files() || manifest.has_existing_files());
+        let default_spec = self.table.metadata().default_partition_spec().clone();
+        let (small, mut kept): (Vec<_>, Vec<_>) = live.into_iter().partition(|manifest| {
+            manifest.content == ManifestContentType::Data
+                && manifest.manifest_length < SMALL
+                && manifest.partition_spec_id == default_spec.spec_id()
+        });
+        if small.len() < MERGE_AT {
+            kept.extend(small);
+            return Ok(kept);
+        }
+        kept.push(self.merged(&small, &default_spec).await?);
+        Ok(kept)
+    }
+
+    async fn merged(&mut self, manifests: &[ManifestFile], spec: &PartitionSpecRef) -> Result<ManifestFile> {
+        let files = self.table.file_io().clone();
+        let loaded: Vec<_> = stream::iter(manifests.to_vec())
+            .map(|manifest| {
+                let files = files.clone();
+                async move { manifest.load_manifest(&files).await }
+            })
+            .buffered(8)
+            .try_collect()
+            .await?;
+        let schema = self.table.metadata().current_schema().clone();
+        let mut writer = self.writer(ManifestContentType::Data, schema, spec)?;
+        for manifest in &loaded {
+            for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
+                let sequence = entry.sequence_number().unwrap_or(0);
+                writer.add_existing_file(
+                    entry.data_file().clone(),
+                    entry.snapshot_id().unwrap_or(self.snapshot_id),
+                    sequence,
+                    entry.file_sequence_number.or(Some(sequence)),
+                )?;
+            }
+        }
+        writer.write_manifest_file().await
+    }
+}

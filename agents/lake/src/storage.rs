@@ -1,0 +1,198 @@
+//! Iceberg's file access over the S3 client of lakewright-aws.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use iceberg::io::{
+    FileIO, FileIOBuilder, FileMetadata, FileRead, FileWrite, InputFile, OutputFile, Storage, StorageConfig,
+    StorageFactory,
+};
+use iceberg::{Error, ErrorKind, Result};
+use lakewright_aws::{Client, Put, S3};
+use serde::{Deserialize, Serialize};
+
+/// Iceberg's access to `s3://` locations through a client.
+pub fn file_io(aws: &Client) -> FileIO {
+    FileIOBuilder::new(Arc::new(S3Factory { s3: Some(aws.s3()) })).build()
+}
+
+/// Makes the storage. Iceberg asks that storages can be serialised; a connection can't, so a copy made that way says
+/// that it isn't connected.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct S3Factory {
+    #[serde(skip)]
+    s3: Option<S3>,
+}
+
+#[typetag::serde(name = "LakewrightS3Factory")]
+impl StorageFactory for S3Factory {
+    fn build(&self, _: &StorageConfig) -> Result<Arc<dyn Storage>> {
+        Ok(Arc::new(S3Storage { s3: self.s3.clone() }))
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct S3Storage {
+    #[serde(skip)]
+    s3: Option<S3>,
+}
+
+impl S3Storage {
+    fn s3(&self) -> Result<&S3> {
+        self.s3.as_ref().ok_or_else(|| Error::new(ErrorKind::Unexpected, "this copy of the storage isn't connected"))
+    }
+}
+
+/// Bucket and key of `s3://bucket/key` (`s3a` and `s3n` are other spellings of it).
+fn split(path: &str) -> Result<(&str, &str)> {
+    ["s3://", "s3a://", "s3n://"]
+        .iter()
+        .find_map(|scheme| path.strip_prefix(scheme))
+        .and_then(|rest| rest.split_once('/'))
+        .filter(|(bucket, _)| !bucket.is_empty())
+        .ok_or_else(|| Error::new(ErrorKind::DataInvalid, format!("`{path}` is no s3://BUCKET/KEY location")))
+}
+
+fn failed(path: &str, error: lakewright_aws::Error) -> Error {
+    let retryable = error.is_retryable();
+    let kind = if error.is_not_found() { ErrorKind::DataInvalid } else { ErrorKind::Unexpected };
+    Error::new(kind, format!("{path}: {error}")).with_source(error).with_retryable(retryable)
+}
+
+#[async_trait]
+#[typetag::serde(name = "LakewrightS3")]
+impl Storage for S3Storage {
+    async fn exists(&self, path: &str) -> Result<bool> {
+        let (bucket, key) = split(path)?;
+        Ok(self.s3()?.head(bucket, key).await.map_err(|error| failed(path, error))?.is_some())
+    }
+
+    async fn metadata(&self, path: &str) -> Result<FileMetadata> {
+        let (bucket, key) = split(path)?;
+        match self.s3()?.head(bucket, key).await.map_err(|error| failed(path, error))? {
+            Some(head) => Ok(FileMetadata { size: head.size }),
+            None => Err(Error::new(ErrorKind::DataInvalid, format!("{path} doesn't exist"))),
+        }
+    }
+
+    async fn read(&self, path: &str) -> Result<Bytes> {
+        let (bucket, key) = split(path)?;
+        Ok(self.s3()?.get(bucket, key, None).await.map_err(|error| failed(path, error))?.body)
+    }
+
+    async fn reader(&self, path: &str) -> Result<Box<dyn FileRead>> {
+        split(path)?;
+        Ok(Box::new(Reader { s3: self.s3()?.clone(), path: path.to_owned() }))
+    }
+
+    async fn write(&self, path: &str, bytes: Bytes) -> Result<()> {
+        put(self.s3()?, path, bytes).await
+    }
+
+    async fn writer(&self, path: &str) -> Result<Box<dyn FileWrite>> {
+        split(path)?;
+        Ok(Box::new(Writer { s3: self.s3()?.clone(), path: path.to_owned(), held: Vec::new(), closed: false }))
+    }
+
+    async fn delete(&self, path: &str) -> Result<()> {
+        let (bucket, key) = split(path)?;
+        self.s3()?.delete(bucket, key).await.map_err(|error| failed(path, error))
+    }
+
+    async fn delete_prefix(&self, path: &str) -> Result<()> {
+        let (bucket, key) = split(path)?;
+        let prefix = format!("{}/", key.trim_end_matches('/'));
+        for found in self.s3()?.list(bucket, &prefix).await.map_err(|error| failed(path, error))? {
+            self.s3()?.delete(bucket, &found.key).await.map_err(|error| failed(path, error))?;
+        }
+        Ok(())
+    }
+
+    async fn delete_stream(&self, mut paths: BoxStream<'static, String>) -> Result<()> {
+        while let Some(path) = paths.next().await {
+            self.delete(&path).await?;
+        }
+        Ok(())
+    }
+
+    fn new_input(&self, path: &str) -> Result<InputFile> {
+        split(path)?;
+        Ok(InputFile::new(Arc::new(self.clone()), path.to_owned()))
+    }
+
+    fn new_output(&self, path: &str) -> Result<OutputFile> {
+        split(path)?;
+        Ok(OutputFile::new(Arc::new(self.clone()), path.to_owned()))
+    }
+}
+
+async fn put(s3: &S3, path: &str, bytes: Bytes) -> Result<()> {
+    let (bucket, key) = split(path)?;
+    s3.put(bucket, key, bytes, Put::default()).await.map_err(|error| failed(path, error))?;
+    Ok(())
+}
+
+struct Reader {
+    s3: S3,
+    path: String,
+}
+
+#[async_trait]
+impl FileRead for Reader {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let (bucket, key) = split(&self.path)?;
+        Ok(self.s3.get(bucket, key, Some(range)).await.map_err(|error| failed(&self.path, error))?.body)
+    }
+}
+
+/// Holds what is written and puts it as one object when closed: an object is there whole or not at all.
+struct Writer {
+    s3: S3,
+    path: String,
+    held: Vec<Bytes>,
+    closed: bool,
+}
+
+#[async_trait]
+impl FileWrite for Writer {
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        self.held.push(bytes);
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.closed, true) {
+            return Err(Error::new(ErrorKind::Unexpected, format!("{} was closed twice", self.path)));
+        }
+        let mut held = std::mem::take(&mut self.held);
+        let whole = if held.len() == 1 {
+            held.swap_remove(0)
+        } else {
+            let mut whole = BytesMut::with_capacity(held.iter().map(Bytes::len).sum());
+            held.iter().for_each(|part| whole.extend_from_slice(part));
+            whole.freeze()
+        };
+        put(&self.s3, &self.path, whole).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_are_split() {
+        assert_eq!(split("s3://b/a/c.parquet").expect("good"), ("b", "a/c.parquet"));
+        assert_eq!(split("s3a://b/a").expect("good"), ("b", "a"));
+        for wrong in ["file:///a", "s3://", "s3://bucket", "s3:///key"] {
+            assert!(split(wrong).is_err(), "{wrong}");
+        }
+    }
+}

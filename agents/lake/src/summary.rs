@@ -1,0 +1,49 @@
+//! The totals that a snapshot's summary carries on from the one before.
+
+use std::collections::HashMap;
+
+/// Total, what adds to it, what takes from it.
+const TOTALS: [(&str, &str, &str); 6] = [
+    ("total-data-files", "added-data-files", "deleted-data-files"),
+    ("total-delete-files", "added-delete-files", "removed-delete-files"),
+    ("total-records", "added-records", "deleted-records"),
+    ("total-files-size", "added-files-size", "removed-files-size"),
+    ("total-position-deletes", "added-position-deletes", "removed-position-deletes"),
+    ("total-equality-deletes", "added-equality-deletes", "removed-equality-deletes"),
+];
+
+/// Adds the totals to a summary. A snapshot before that doesn't tell a total leaves it untold.
+pub(crate) fn add_totals(summary: &mut HashMap<String, String>, previous: Option<&HashMap<String, String>>) {
+    let number = |from: &HashMap<String, String>, key: &str| from.get(key).map_or(Some(0), |text| text.parse().ok());
+    for (total, added, removed) in TOTALS {
+        let before: Option<u64> = match previous {
+            None => Some(0),
+            Some(previous) => previous.get(total).and_then(|text| text.parse().ok()),
+        };
+        if let (Some(before), Some(plus), Some(minus)) = (before, number(summary, added), number(summary, removed)) {
+            summary.insert(total.to_owned(), (before + plus).saturating_sub(minus).to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[(&str, &str)]) -> HashMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn totals_go_on_from_the_snapshot_before() {
+        let mut first = of(&[("added-records", "5"), ("added-data-files", "2")]);
+        add_totals(&mut first, None);
+        assert_eq!((first["total-records"].as_str(), first["total-data-files"].as_str()), ("5", "2"));
+        let mut second = of(&[("added-records", "1"), ("deleted-records", "5")]);
+        add_totals(&mut second, Some(&first));
+        assert_eq!((second["total-records"].as_str(), second["total-data-files"].as_str()), ("1", "2"));
+        let mut third = of(&[("added-records", "1")]);
+        add_totals(&mut third, Some(&of(&[("operation", "replace")])));
+        assert!(!third.contains_key("total-records"));
+    }
+}
