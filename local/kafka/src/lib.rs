@@ -1,1 +1,68 @@
-//! Under construction.
+//! A small durable log for one machine that speaks the Kafka protocol, so that a stack runs without a cluster.
+
+mod api;
+mod broker;
+mod catalog;
+mod disk;
+mod frame;
+mod group;
+mod handlers;
+mod log;
+mod offsets;
+mod server;
+mod topic;
+mod topic_config;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use server::{Running, serve};
+
+/// When a record is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fsync {
+    /// Before it is acknowledged or shown to a consumer; producers that wait at the same time share a flush.
+    BeforeAcknowledge,
+    /// At most this long after it: survives the end of the process, not always that of the machine.
+    Every(Duration),
+}
+
+/// How to run the log.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Directory of everything that lasts.
+    pub data: PathBuf,
+    /// Address to listen on and to tell clients; loopback, for there is neither TLS nor a password.
+    pub host: IpAddr,
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// When a record is on disk.
+    pub fsync: Fsync,
+    /// Partitions of a topic whose creator names no number.
+    pub partitions: i32,
+    /// Whether asking for a topic creates it.
+    pub auto_create: bool,
+    /// How often old segments are looked for.
+    pub retention_check: Duration,
+}
+
+impl Config {
+    /// The defaults for a data directory: loopback, a free port, durable before acknowledged, three
+    /// partitions, no topics that nobody declared.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            fsync: Fsync::BeforeAcknowledge,
+            partitions: 3,
+            auto_create: false,
+            retention_check: Duration::from_secs(10),
+        }
+    }
+
+    fn listen(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
+    }
+}

@@ -1,0 +1,160 @@
+//! The table of requests that are understood, with their versions, and the way from each to its handler.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Encodable, Request};
+
+use crate::broker::Broker;
+use crate::frame;
+use crate::handlers::{cluster, configs, fetch, groups, list_offsets, offsets, produce, topics};
+
+/// Requests, the versions that handlers and message types both know, and the shape of the body
+/// ([`frame::check`] reads it).
+pub const SUPPORTED: &[(ApiKey, i16, i16, &str)] = &[
+    (ApiKey::Produce, 3, 9, "s h i ( s ( i B ) )"),
+    (ApiKey::Fetch, 4, 12, "i i i i b {7- i i} ( s ( i {9- i} l {12- i} {5- l} i ) ) {7- ( s [i] )} {11- s}"),
+    (ApiKey::ListOffsets, 1, 7, "i {2- b} ( s ( i {4- i} l ) )"),
+    (ApiKey::Metadata, 0, 12, "( {10- u} s ) {4- b} {8-10 b} {8- b}"),
+    (ApiKey::OffsetCommit, 2, 8, "s i s {7- s} {2-4 l} ( s ( i l {6- i} s ) )"),
+    (ApiKey::OffsetFetch, 1, 8, "{0-7 s ( s [i] )} {8- ( s ( s [i] ) )} {7- b}"),
+    (ApiKey::FindCoordinator, 0, 4, "{0-3 s} {1- b} {4- [s]}"),
+    (ApiKey::JoinGroup, 0, 9, "s i {1- i} s {5- s} s ( s B ) {8- s}"),
+    (ApiKey::Heartbeat, 0, 4, "s i s {3- s}"),
+    (ApiKey::LeaveGroup, 0, 5, "s {0-2 s} {3- ( s s {5- s} )}"),
+    (ApiKey::SyncGroup, 0, 5, "s i s {3- s} {5- s s} ( s B )"),
+    (ApiKey::DescribeGroups, 0, 5, "[s] {3- b}"),
+    (ApiKey::ListGroups, 0, 4, "{4- [s]}"),
+    (ApiKey::ApiVersions, 0, 3, "{3- s s}"),
+    (ApiKey::CreateTopics, 2, 7, "( s i h ( i [i] ) ( s s ) ) i b"),
+    (ApiKey::DeleteTopics, 1, 6, "{0-5 [s]} {6- ( s u )} i"),
+    (ApiKey::InitProducerId, 0, 4, "s i {3- l h}"),
+    (ApiKey::OffsetForLeaderEpoch, 2, 4, "{3- i} ( s ( i i i ) )"),
+    (ApiKey::DescribeConfigs, 1, 4, "( b s [s] ) {1- b} {3- b}"),
+    (ApiKey::CreatePartitions, 0, 3, "( s i ( [i] ) ) i b"),
+    (ApiKey::DeleteGroups, 0, 2, "[s]"),
+    (ApiKey::IncrementalAlterConfigs, 0, 1, "( b s ( s b s ) ) b"),
+    (ApiKey::DescribeCluster, 0, 1, "b {1- b}"),
+];
+
+/// The shape of a request's body.
+pub fn shape(key: ApiKey) -> Option<&'static str> {
+    SUPPORTED.iter().find(|(known, ..)| *known == key).map(|&(.., shape)| shape)
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The name that the client gives itself.
+    pub client_id: String,
+    /// Where it connects from.
+    pub peer: SocketAddr,
+}
+
+/// A request's answer: at hand, none, or after something that later requests needn't wait for.
+pub enum Answer {
+    /// An encoded frame.
+    Ready(Bytes),
+    /// Nothing is to be sent.
+    Nothing,
+    /// Comes later, in the order of the requests.
+    Later(BoxFuture<'static, anyhow::Result<Option<Bytes>>>),
+}
+
+/// One decoded request's way to its encoded answer.
+pub struct Call {
+    key: ApiKey,
+    version: i16,
+    correlation: i32,
+    body: Bytes,
+}
+
+impl Call {
+    fn read<R: Request>(&self) -> anyhow::Result<R> {
+        R::decode(&mut self.body.clone(), self.version)
+    }
+
+    /// The frame of a response.
+    pub fn frame<R: Encodable>(&self, response: &R) -> anyhow::Result<Bytes> {
+        let version = self.key.response_header_version(self.version);
+        let header = ResponseHeader::default().with_correlation_id(self.correlation);
+        let size = header.compute_size(version)? + response.compute_size(self.version)?;
+        let mut buffer = BytesMut::with_capacity(size + 4);
+        buffer.extend_from_slice(&i32::try_from(size)?.to_be_bytes());
+        header.encode(&mut buffer, version)?;
+        response.encode(&mut buffer, self.version)?;
+        Ok(buffer.freeze())
+    }
+
+    fn ready<R: Encodable>(&self, response: &R) -> anyhow::Result<Answer> {
+        Ok(Answer::Ready(self.frame(response)?))
+    }
+}
+
+/// Answers one frame. An error means that the connection can't go on.
+pub async fn answer(broker: &Arc<Broker>, peer: SocketAddr, mut request: Bytes) -> anyhow::Result<Answer> {
+    let (key, version) = frame::api(&request)?;
+    let key = ApiKey::try_from(key).map_err(|()| anyhow::anyhow!("unknown request {key}"))?;
+    let Some(&(_, least, most, _)) = SUPPORTED.iter().find(|(known, ..)| *known == key) else {
+        anyhow::bail!("request {key:?} isn't supported");
+    };
+    let supported = (least..=most).contains(&version);
+    if !supported && key == ApiKey::ApiVersions {
+        // A newer client asks again with what this answer, in the oldest version, offers.
+        let correlation = frame::correlation(&request)?;
+        let call = Call { key, version: 0, correlation, body: Bytes::new() };
+        return call.ready(&api_versions().with_error_code(ResponseError::UnsupportedVersion.code()));
+    }
+    anyhow::ensure!(supported, "version {version} of request {key:?} isn't supported");
+    frame::check(key, version, &request)?;
+    let header = RequestHeader::decode(&mut request, key.request_header_version(version))?;
+    let client_id = header.client_id.map(|id| id.to_string()).unwrap_or_default();
+    let caller = Caller { client_id, peer };
+    let call = Call { key, version, correlation: header.correlation_id, body: request };
+    let call = &call;
+    match key {
+        ApiKey::ApiVersions => call.ready(&api_versions()),
+        ApiKey::Metadata => call.ready(&cluster::metadata(broker, version, call.read()?).await),
+        ApiKey::DescribeCluster => call.ready(&cluster::describe_cluster(broker)),
+        ApiKey::FindCoordinator => call.ready(&cluster::find_coordinator(broker, version, &call.read()?)),
+        ApiKey::InitProducerId => call.ready(&produce::init_producer_id(broker, &call.read()?).await),
+        ApiKey::Produce => {
+            let pending = produce::append(broker, call.read()?).await;
+            if pending.is_silent() {
+                return Ok(Answer::Nothing);
+            }
+            let call = Call { key, version, correlation: call.correlation, body: Bytes::new() };
+            Ok(Answer::Later(Box::pin(async move { call.frame(&pending.finish().await).map(Some) })))
+        }
+        ApiKey::Fetch => call.ready(&fetch::fetch(broker, call.read()?).await),
+        ApiKey::ListOffsets => call.ready(&list_offsets::list_offsets(broker, call.read()?).await),
+        ApiKey::OffsetForLeaderEpoch => call.ready(&list_offsets::leader_epochs(broker, call.read()?)),
+        ApiKey::CreateTopics => call.ready(&topics::create(broker, version, call.read()?).await),
+        ApiKey::DeleteTopics => call.ready(&topics::delete(broker, version, call.read()?).await),
+        ApiKey::CreatePartitions => call.ready(&topics::create_partitions(broker, call.read()?).await),
+        ApiKey::DescribeConfigs => call.ready(&configs::describe(broker, &call.read()?)),
+        ApiKey::IncrementalAlterConfigs => call.ready(&configs::alter(broker, call.read()?).await),
+        ApiKey::OffsetCommit => call.ready(&offsets::commit(broker, call.read()?).await),
+        ApiKey::OffsetFetch => call.ready(&offsets::fetch(broker, version, &call.read()?)),
+        ApiKey::JoinGroup => call.ready(&groups::join(broker, version, &caller, call.read()?).await),
+        ApiKey::SyncGroup => call.ready(&groups::sync(broker, call.read()?).await),
+        ApiKey::Heartbeat => call.ready(&groups::heartbeat(broker, &call.read()?)),
+        ApiKey::LeaveGroup => call.ready(&groups::leave(broker, version, &call.read()?)),
+        ApiKey::DescribeGroups => call.ready(&groups::describe(broker, &call.read()?)),
+        ApiKey::ListGroups => call.ready(&groups::list(broker, version, &call.read()?)),
+        ApiKey::DeleteGroups => call.ready(&groups::delete(broker, call.read()?).await),
+        _ => anyhow::bail!("request {key:?} is in the table without a handler; this is a bug in lakewright"),
+    }
+}
+
+fn api_versions() -> ApiVersionsResponse {
+    let version = |&(key, least, most, _): &(ApiKey, i16, i16, &str)| {
+        ApiVersion::default().with_api_key(key as i16).with_min_version(least).with_max_version(most)
+    };
+    ApiVersionsResponse::default().with_api_keys(SUPPORTED.iter().map(version).collect())
+}

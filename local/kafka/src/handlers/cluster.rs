@@ -1,0 +1,132 @@
+//! Who is there: brokers, topics, coordinators.
+
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use kafka_protocol::messages::find_coordinator_response::Coordinator;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::{
+    BrokerId, DescribeClusterResponse, FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest,
+    MetadataResponse, TopicName,
+};
+
+use super::{blocking, text};
+use crate::broker::{Broker, NODE};
+use crate::topic::Topic;
+
+const GROUP: i8 = 0;
+
+/// Brokers and topics.
+pub async fn metadata(broker: &Arc<Broker>, version: i16, request: MetadataRequest) -> MetadataResponse {
+    let node = MetadataResponseBroker::default()
+        .with_node_id(BrokerId(NODE))
+        .with_host(text(broker.address.ip().to_string()))
+        .with_port(i32::from(broker.address.port()));
+    let topics = match request.topics {
+        Some(wanted) if version > 0 || !wanted.is_empty() => {
+            let mut topics = Vec::with_capacity(wanted.len());
+            for topic in wanted {
+                topics.push(one_topic(broker, topic, request.allow_auto_topic_creation).await);
+            }
+            topics
+        }
+        _ => broker.topics().iter().map(|topic| describe(topic)).collect(),
+    };
+    MetadataResponse::default()
+        .with_brokers(vec![node])
+        .with_cluster_id(Some(text(broker.cluster_id.as_str())))
+        .with_controller_id(BrokerId(NODE))
+        .with_topics(topics)
+}
+
+async fn one_topic(broker: &Arc<Broker>, wanted: MetadataRequestTopic, create: bool) -> MetadataResponseTopic {
+    let Some(name) = wanted.name else {
+        return match broker.topic_by_id(wanted.topic_id) {
+            Some(topic) => describe(&topic),
+            None => MetadataResponseTopic::default()
+                .with_topic_id(wanted.topic_id)
+                .with_name(Some(TopicName::default()))
+                .with_error_code(ResponseError::UnknownTopicId.code()),
+        };
+    };
+    if let Some(topic) = broker.topic(&name) {
+        return describe(&topic);
+    }
+    let mut error = ResponseError::UnknownTopicOrPartition;
+    if create && broker.config.auto_create {
+        let (broker, name) = (broker.clone(), name.to_string());
+        let created = blocking(move || {
+            let created = broker.create_topic(&name, -1, std::collections::BTreeMap::default(), false);
+            // Somebody else may have been quicker.
+            created.map(|_| broker.topic(&name))
+        })
+        .await;
+        match created {
+            Ok(Some(topic)) => return describe(&topic),
+            Ok(None) | Err((ResponseError::TopicAlreadyExists, _)) => error = ResponseError::LeaderNotAvailable,
+            Err((refused, _)) => error = refused,
+        }
+    }
+    MetadataResponseTopic::default().with_name(Some(name)).with_error_code(error.code())
+}
+
+fn describe(topic: &Topic) -> MetadataResponseTopic {
+    let partition = |index| {
+        MetadataResponsePartition::default()
+            .with_partition_index(index)
+            .with_leader_id(BrokerId(NODE))
+            .with_leader_epoch(0)
+            .with_replica_nodes(vec![BrokerId(NODE)])
+            .with_isr_nodes(vec![BrokerId(NODE)])
+    };
+    MetadataResponseTopic::default()
+        .with_name(Some(TopicName(text(topic.name.as_str()))))
+        .with_topic_id(topic.id)
+        .with_partitions((0..topic.count()).map(partition).collect())
+}
+
+/// The cluster and its only broker.
+pub fn describe_cluster(broker: &Broker) -> DescribeClusterResponse {
+    let node = DescribeClusterBroker::default()
+        .with_broker_id(BrokerId(NODE))
+        .with_host(text(broker.address.ip().to_string()))
+        .with_port(i32::from(broker.address.port()));
+    DescribeClusterResponse::default()
+        .with_cluster_id(text(broker.cluster_id.as_str()))
+        .with_controller_id(BrokerId(NODE))
+        .with_brokers(vec![node])
+}
+
+/// This node, for every group. Transactions have no coordinator here.
+pub fn find_coordinator(broker: &Broker, version: i16, request: &FindCoordinatorRequest) -> FindCoordinatorResponse {
+    let refusal = (request.key_type != GROUP)
+        .then(|| (ResponseError::TransactionalIdAuthorizationFailed.code(), text("the local log has no transactions")));
+    let host = text(broker.address.ip().to_string());
+    let port = i32::from(broker.address.port());
+    if version < 4 {
+        let response = FindCoordinatorResponse::default();
+        return match refusal {
+            // A field that the oldest version lacks must be empty.
+            Some((code, message)) => response
+                .with_error_code(code)
+                .with_error_message((version > 0).then_some(message))
+                .with_node_id(BrokerId(-1)),
+            None => response.with_node_id(BrokerId(NODE)).with_host(host).with_port(port),
+        };
+    }
+    let coordinator = |key| {
+        let coordinator = Coordinator::default().with_key(key);
+        match refusal.clone() {
+            Some((code, message)) => {
+                coordinator.with_error_code(code).with_error_message(Some(message)).with_node_id(BrokerId(-1))
+            }
+            None => coordinator.with_node_id(BrokerId(NODE)).with_host(host.clone()).with_port(port),
+        }
+    };
+    let coordinators = request.coordinator_keys.iter().cloned().map(coordinator).collect();
+    FindCoordinatorResponse::default().with_coordinators(coordinators)
+}

@@ -1,0 +1,91 @@
+//! Records are read; a reader at the end waits for more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::blocking;
+use crate::broker::Broker;
+
+/// Records in one answer, whatever the client allows: what it costs in memory.
+const LARGEST_ANSWER: u64 = 32 << 20;
+
+/// Reads once or until there is enough or the client's patience ends.
+pub async fn fetch(broker: &Arc<Broker>, request: FetchRequest) -> FetchResponse {
+    let patience = Duration::from_millis(request.max_wait_ms.clamp(0, 300_000) as u64);
+    let deadline = Instant::now() + patience;
+    let enough = request.min_bytes.max(0) as u64;
+    let request = Arc::new(request);
+    loop {
+        let notify = Arc::new(Notify::new());
+        // Watch first, then look: what comes in between isn't missed.
+        for topic in &request.topics {
+            let Some(known) = broker.topic(&topic.topic) else { continue };
+            for partition in &topic.partitions {
+                if let Some(log) = known.partition(partition.partition) {
+                    log.watch(&notify);
+                }
+            }
+        }
+        let (worker, wanted) = (broker.clone(), request.clone());
+        let (response, bytes, failed) = blocking(move || read(&worker, &wanted)).await;
+        if bytes >= enough || failed || Instant::now() >= deadline {
+            return response;
+        }
+        let _ = tokio::time::timeout_at(deadline, notify.notified()).await;
+    }
+}
+
+/// The answer as of now, its bytes of records, and whether a partition has an error that shouldn't wait.
+fn read(broker: &Broker, request: &FetchRequest) -> (FetchResponse, u64, bool) {
+    let allowed = u64::try_from(request.max_bytes).unwrap_or(0).clamp(1, LARGEST_ANSWER);
+    let mut total = 0;
+    let mut failed = false;
+    let mut responses = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
+        let known = broker.topic(&topic.topic);
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for wanted in &topic.partitions {
+            let data = PartitionData::default()
+                .with_partition_index(wanted.partition)
+                .with_preferred_read_replica(BrokerId(-1))
+                .with_aborted_transactions(Some(Vec::new()))
+                .with_records(Some(Bytes::new()));
+            let Some(log) = known.as_ref().and_then(|topic| topic.partition(wanted.partition)) else {
+                failed = true;
+                let unknown = ResponseError::UnknownTopicOrPartition.code();
+                partitions.push(data.with_error_code(unknown).with_high_watermark(-1).with_last_stable_offset(-1));
+                continue;
+            };
+            let most = u64::try_from(wanted.partition_max_bytes).unwrap_or(0).min(allowed.saturating_sub(total));
+            // The first batch comes whatever its size, or a client with a small limit would never go on.
+            let read =
+                if total > 0 && most == 0 { Ok(Some(Bytes::new())) } else { log.read(wanted.fetch_offset, most) };
+            let (start, high) = log.bounds();
+            let data = data.with_high_watermark(high).with_last_stable_offset(high).with_log_start_offset(start);
+            partitions.push(match read {
+                Ok(Some(records)) => {
+                    total += records.len() as u64;
+                    data.with_records(Some(records))
+                }
+                Ok(None) => {
+                    failed = true;
+                    data.with_error_code(ResponseError::OffsetOutOfRange.code())
+                }
+                Err(error) => {
+                    failed = true;
+                    tracing::error!(topic = topic.topic.as_str(), partition = wanted.partition, %error, "read failed");
+                    data.with_error_code(ResponseError::KafkaStorageError.code())
+                }
+            });
+        }
+        responses.push(FetchableTopicResponse::default().with_topic(topic.topic.clone()).with_partitions(partitions));
+    }
+    (FetchResponse::default().with_responses(responses), total, failed)
+}

@@ -1,0 +1,87 @@
+//! Offsets are found: the first, the next, by time, by leader epoch.
+
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
+use kafka_protocol::messages::{
+    ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+};
+
+use super::blocking;
+use crate::broker::Broker;
+use crate::log::Log;
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const GREATEST_TIME: i64 = -3;
+
+/// Finds offsets by time.
+pub async fn list_offsets(broker: &Arc<Broker>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let broker = broker.clone();
+    let topics = blocking(move || {
+        let topic = |wanted: &kafka_protocol::messages::list_offsets_request::ListOffsetsTopic| {
+            let known = broker.topic(&wanted.name);
+            let partition = |p: &kafka_protocol::messages::list_offsets_request::ListOffsetsPartition| {
+                let response = ListOffsetsPartitionResponse::default()
+                    .with_partition_index(p.partition_index)
+                    .with_timestamp(-1)
+                    .with_offset(-1)
+                    .with_leader_epoch(-1);
+                let Some(log) = known.as_ref().and_then(|topic| topic.partition(p.partition_index)) else {
+                    return response.with_error_code(ResponseError::UnknownTopicOrPartition.code());
+                };
+                match find(&log, p.timestamp) {
+                    Ok(Some((offset, time))) => {
+                        let epoch = if request_has_epochs(p.current_leader_epoch) { 0 } else { -1 };
+                        response.with_offset(offset).with_timestamp(time).with_leader_epoch(epoch)
+                    }
+                    Ok(None) => response,
+                    Err(error) => {
+                        tracing::error!(topic = wanted.name.as_str(), %error, "looking for a time failed");
+                        response.with_error_code(ResponseError::KafkaStorageError.code())
+                    }
+                }
+            };
+            let partitions = wanted.partitions.iter().map(partition).collect();
+            ListOffsetsTopicResponse::default().with_name(wanted.name.clone()).with_partitions(partitions)
+        };
+        request.topics.iter().map(topic).collect()
+    })
+    .await;
+    ListOffsetsResponse::default().with_topics(topics)
+}
+
+/// A client that knows no epoch is told none.
+fn request_has_epochs(current: i32) -> bool {
+    current >= 0
+}
+
+/// Offset and timestamp.
+fn find(log: &Log, timestamp: i64) -> std::io::Result<Option<(i64, i64)>> {
+    let (start, high) = log.bounds();
+    match timestamp {
+        LATEST => Ok(Some((high, -1))),
+        EARLIEST => Ok(Some((start, -1))),
+        GREATEST_TIME => Ok(log.latest_time()),
+        time => log.find_time(time),
+    }
+}
+
+/// The end of a leader epoch; there is only epoch 0, which ends with the log.
+pub fn leader_epochs(broker: &Broker, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
+    let topics = request.topics.into_iter().map(|wanted| {
+        let known = broker.topic(&wanted.topic);
+        let partitions = wanted.partitions.iter().map(|p| {
+            let end = EpochEndOffset::default().with_partition(p.partition);
+            match known.as_ref().and_then(|topic| topic.partition(p.partition)) {
+                None => end.with_error_code(ResponseError::UnknownTopicOrPartition.code()),
+                Some(log) if p.leader_epoch == 0 => end.with_leader_epoch(0).with_end_offset(log.bounds().1),
+                Some(_) => end.with_leader_epoch(-1).with_end_offset(-1),
+            }
+        });
+        OffsetForLeaderTopicResult::default().with_topic(wanted.topic.clone()).with_partitions(partitions.collect())
+    });
+    OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
+}
