@@ -6,6 +6,7 @@ use crate::error::AwsError;
 use crate::ids;
 use crate::protocol::{Protocol, json, query, rest, xml};
 use crate::request::Request;
+use crate::services::s3::S3;
 use crate::services::{self, Service};
 use crate::state::GLOBAL;
 use axum::body::Body;
@@ -32,6 +33,7 @@ impl Server {
         for service in &services {
             service.start(&account);
         }
+        S3::start(&account);
         Self { account, services }
     }
 
@@ -45,6 +47,14 @@ impl Server {
             Some(credentials) => Some(credentials.service.clone()),
             None => self.guess(&head.headers),
         };
+        let stranger = named.is_none() && credentials.is_none();
+        if stranger || named.as_deref() == Some("s3") {
+            let caller = match credentials {
+                Some(credentials) => self.account_of(&credentials).ok().map(|account| (account, credentials)),
+                None => None,
+            };
+            return S3::answer(&self.account, head, body, caller, &request_id).await;
+        }
         let Some(service) = named.and_then(|name| self.services.iter().find(|service| service.name() == name)) else {
             let error = AwsError::new("UnknownService", "the local account doesn't have this service").status(404);
             return json_answer(error.status, &json::error(&error), &request_id, None);

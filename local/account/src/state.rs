@@ -79,6 +79,14 @@ impl State<'_> {
             .map(|(id, document)| (id.as_str(), document))
     }
 
+    /// The documents of a collection whose ids are `from` or after it, in order.
+    pub fn range<'s>(&'s self, collection: &str, from: &str) -> impl Iterator<Item = (&'s str, &'s Value)> + use<'s> {
+        let bounds = (std::ops::Bound::Included(from), std::ops::Bound::Unbounded);
+        let documents = self.store.documents.get(&self.scope).and_then(|collections| collections.get(collection));
+        let found = documents.map(|documents| documents.range::<str, _>(bounds));
+        found.into_iter().flatten().map(|(id, document)| (id.as_str(), document))
+    }
+
     /// All documents of a collection as a type.
     pub fn read_all<T: DeserializeOwned>(&self, collection: &str) -> Vec<T> {
         self.list(collection).filter_map(|(_, document)| T::deserialize(document).ok()).collect()

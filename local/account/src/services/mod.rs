@@ -37,6 +37,7 @@
 //! - Late visibility: `state.delays().visible(written, state.now(), seconds)`.
 //! - Pages: [`crate::pages::page`].
 
+pub(crate) mod s3;
 pub mod sts;
 
 use crate::account::Account;
