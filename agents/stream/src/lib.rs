@@ -1,1 +1,99 @@
-//! Under construction.
+//! The stream agent: Kafka messages to typed rows to Iceberg tables, exactly once.
+//!
+//! One thread polls and decodes ([`intake`](crate)), a task beside it writes Parquet and commits. Each commit carries
+//! the full map of offsets and is conditional on the metadata whose map it continues, so that a second, stale or
+//! restarted writer can neither lose nor repeat a row. Group offsets are committed for information only.
+
+mod column;
+mod committer;
+mod context;
+mod intake;
+mod json;
+mod offsets;
+mod router;
+mod start;
+mod table;
+mod value;
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, bail};
+use lakewright_aws::{Client, Options};
+use lakewright_config::{StreamConfig, Table, raw_columns};
+use lakewright_runtime::Agent;
+use lakewright_runtime::kafka::client_config;
+pub use offsets::{OffsetMap, PROPERTY};
+use rdkafka::consumer::BaseConsumer;
+use tokio::sync::mpsc;
+
+use crate::committer::Committer;
+use crate::context::Context;
+use crate::intake::Intake;
+
+/// So many batches wait for the committer before polling waits for it: a bound on memory.
+const BATCHES_WAITING: usize = 4;
+
+/// Checks what can be checked of a configuration without asking anybody.
+///
+/// # Errors
+/// There are no tables, two bear one name in a topic, a column takes the name of one that every raw table has.
+pub fn check(config: &StreamConfig) -> anyhow::Result<()> {
+    if config.tables.is_empty() {
+        bail!("`tables` is empty: there is nothing to read");
+    }
+    if config.commit_interval_ms == 0 || config.commit_bytes == 0 {
+        bail!("`commit_interval_ms` and `commit_bytes` must be more than 0");
+    }
+    let mut names = BTreeSet::new();
+    for table in &config.tables {
+        if !names.insert((&table.topic, &table.name)) {
+            bail!("the topic {} has two tables named {}", table.topic, table.name);
+        }
+        let mut columns: BTreeSet<String> = raw_columns().into_iter().map(|column| column.name).collect();
+        for column in &table.columns {
+            if !columns.insert(column.name.clone()) {
+                bail!("table {}: the column name `{}` is taken", table.name, column.name);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs until the agent is shut down; what was taken in is committed then.
+///
+/// # Errors
+/// The configuration is wrong, no client can be made, the Kafka client fails for good. What may heal (a broker or the
+/// catalog is away, a table isn't there yet) is tried again and shows as the last error.
+pub async fn run(agent: Agent, config: StreamConfig) -> anyhow::Result<()> {
+    check(&config)?;
+    let latch = agent.health.latch();
+    let aws = Client::connect(Options::default()).await?;
+    let mut kafka = client_config(&config.kafka).await?;
+    kafka
+        .set("group.id", &config.group)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // Where to begin is always told; that an offset isn't there must be heard of.
+        .set("auto.offset.reset", "error")
+        .set("partition.assignment.strategy", "range")
+        .set("session.timeout.ms", "6000")
+        .set("heartbeat.interval.ms", "1500")
+        .set("statistics.interval.ms", "1000")
+        .set("fetch.wait.max.ms", "100")
+        .set("fetch.message.max.bytes", "4194304")
+        .set("fetch.queue.backoff.ms", "10")
+        .set("queued.max.messages.kbytes", "16384");
+    let context = Context::new(agent.health.clone(), agent.metrics.gauge("lag_records", &[]));
+    let consumer: BaseConsumer<Context> = kafka.create_with_context(context).context("make a Kafka consumer")?;
+
+    let (work, waiting) = mpsc::channel(BATCHES_WAITING);
+    let (outcomes, settled) = std::sync::mpsc::channel();
+    let tables: Vec<Table> = config.tables.iter().chain([&config.dead_letters]).cloned().collect();
+    let committer = Committer::new(aws, &config.group, &tables, &agent.metrics, outcomes);
+    let last_commit = agent.metrics.gauge("last_commit_unix_ms", &[]);
+    let committing = tokio::spawn(committer.run(waiting, last_commit));
+    let intake = Intake::new(agent, config, consumer, work, settled, latch);
+    let result = tokio::task::spawn_blocking(|| intake.run()).await.context("the polling thread ended")?;
+    committing.await.context("the committing task ended")?;
+    result
+}

@@ -1,0 +1,471 @@
+//! The loop that polls Kafka, decodes, and decides when to commit and where to begin.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+use lakewright_config::{StreamConfig, Table};
+use lakewright_runtime::kafka::describe_using;
+use lakewright_runtime::retry::Backoff;
+use lakewright_runtime::{Agent, Counter, Latch};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::committer::{Begun, Commit, Outcome, Position, Work};
+use crate::context::{Context, Rebalanced};
+use crate::router::{Record, Router, Topic};
+use crate::start::{Start, start};
+use crate::table::{Place, Rows};
+
+/// How long a request to Kafka may take.
+const REQUEST: Duration = Duration::from_secs(10);
+/// How long the last commit before partitions are given up may take.
+const LAST_COMMIT: Duration = Duration::from_secs(60);
+/// The clock is read and the limits are looked at once for so many records.
+const LOOK_EVERY: u32 = 128;
+
+/// A partition that this agent reads.
+#[derive(Debug)]
+struct Partition {
+    topic: usize,
+    partition: i32,
+    next: i64,
+    /// By table, the first offset that it lacks.
+    from: Vec<i64>,
+    /// From here on no table has anything.
+    clear: i64,
+}
+
+struct Counters {
+    records: Counter,
+    bytes: Counter,
+    gaps: Counter,
+    lost: Counter,
+    restarts: Counter,
+}
+
+/// The state of the loop.
+pub(crate) struct Intake {
+    agent: Agent,
+    config: StreamConfig,
+    topics: Vec<String>,
+    consumer: BaseConsumer<Context>,
+    work: mpsc::Sender<Work>,
+    outcomes: Receiver<Outcome>,
+    latch: Option<Latch>,
+    counters: Counters,
+    generation: u64,
+    router: Option<Router>,
+    partitions: Vec<Partition>,
+    /// By topic and partition, the position in `partitions`.
+    index: Vec<Vec<Option<usize>>>,
+    held_bytes: u64,
+    held_since: Option<Instant>,
+    backoff: Backoff,
+    now: i64,
+}
+
+impl Intake {
+    pub(crate) fn new(
+        agent: Agent,
+        config: StreamConfig,
+        consumer: BaseConsumer<Context>,
+        work: mpsc::Sender<Work>,
+        outcomes: Receiver<Outcome>,
+        latch: Latch,
+    ) -> Self {
+        let mut topics: Vec<String> = config.tables.iter().map(|table| table.topic.clone()).collect();
+        topics.sort();
+        topics.dedup();
+        let counter = |name| agent.metrics.counter(name, &[]);
+        let counters = Counters {
+            records: counter("records_total"),
+            bytes: counter("bytes_total"),
+            gaps: counter("offset_gaps_total"),
+            lost: counter("records_lost_total"),
+            restarts: counter("restarts_total"),
+        };
+        Self {
+            counters,
+            agent,
+            config,
+            topics,
+            consumer,
+            work,
+            outcomes,
+            latch: Some(latch),
+            generation: 0,
+            router: None,
+            partitions: Vec::new(),
+            index: Vec::new(),
+            held_bytes: 0,
+            held_since: None,
+            backoff: Backoff::default(),
+            now: 0,
+        }
+    }
+
+    /// Reads until the agent is shut down; what is held then is committed.
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        let names: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        self.consumer.subscribe(&names).context("subscribe to the topics")?;
+        while !self.agent.shutdown.is_cancelled() {
+            self.agent.health.progress();
+            self.poll()?;
+            while let Some(event) = self.consumer.context().next_event() {
+                self.rebalanced(event)?;
+            }
+            while let Ok(outcome) = self.outcomes.try_recv() {
+                self.settle(outcome);
+            }
+            self.commit_if_due();
+        }
+        self.commit_and_wait();
+        self.consumer.context().leave();
+        self.consumer.unsubscribe();
+        _ = self.consumer.unassign();
+        Ok(())
+    }
+
+    /// Takes in what Kafka has, up to [`LOOK_EVERY`] records.
+    fn poll(&mut self) -> anyhow::Result<()> {
+        self.now = chrono::Utc::now().timestamp_micros();
+        let mut wait = Duration::from_millis(100);
+        for _ in 0..LOOK_EVERY {
+            let problem = {
+                // A field and not `self`, so that the message may borrow the consumer while the rest is changed.
+                let consumer = &self.consumer;
+                match consumer.poll(wait) {
+                    None => break,
+                    Some(Err(error)) => error,
+                    Some(Ok(message)) => {
+                        let taken = take(
+                            &message,
+                            self.router.as_mut(),
+                            &self.topics,
+                            &self.index,
+                            &mut self.partitions,
+                            &self.counters,
+                            self.now,
+                        )?;
+                        wait = Duration::ZERO;
+                        let Some(taken) = taken else { continue };
+                        self.held_bytes += taken.bytes;
+                        self.held_since.get_or_insert_with(Instant::now);
+                        if let Some((table, batch)) = taken.batch {
+                            let generation = self.generation;
+                            self.work.blocking_send(Work::Batch { generation, table, batch }).map_err(|_| gone())?;
+                        }
+                        continue;
+                    }
+                }
+            };
+            self.consumer_error(&problem)?;
+        }
+        Ok(())
+    }
+
+    fn consumer_error(&mut self, error: &KafkaError) -> anyhow::Result<()> {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Fatal) => bail!("the Kafka client can't go on: {error}"),
+            Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => {
+                self.agent.health.error(format!("Kafka doesn't have the next offset any more: {error}"));
+                self.begin_until_it_works();
+            }
+            _ => self.agent.health.error(format!("kafka: {error}")),
+        }
+        Ok(())
+    }
+
+    fn rebalanced(&mut self, event: Rebalanced) -> anyhow::Result<()> {
+        match event {
+            Rebalanced::Revoked => {
+                tracing::info!("partitions revoked");
+                self.commit_and_wait();
+                self.drop_all();
+                self.consumer.unassign().context("give up partitions")?;
+            }
+            Rebalanced::Assigned(list) => {
+                tracing::info!(partitions = list.len(), "partitions assigned");
+                self.partitions = list
+                    .into_iter()
+                    .filter_map(|(topic, partition)| {
+                        let topic = self.topics.iter().position(|name| *name == topic)?;
+                        Some(Partition { topic, partition, next: 0, from: Vec::new(), clear: 0 })
+                    })
+                    .collect();
+                self.begin_until_it_works();
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what is held and not committed.
+    fn drop_all(&mut self) {
+        self.router = None;
+        self.partitions.clear();
+        self.index.clear();
+        self.generation += 1;
+        (self.held_bytes, self.held_since) = (0, None);
+        self.consumer.context().set_committed(std::iter::empty(), true);
+    }
+
+    fn begin_until_it_works(&mut self) {
+        while let Err(error) = self.begin() {
+            self.agent.health.error(error);
+            if !self.sleep() {
+                return;
+            }
+        }
+        self.latch = None;
+    }
+
+    /// Waits before another try; `false` when the agent is shut down.
+    fn sleep(&mut self) -> bool {
+        let until = Instant::now() + self.backoff.next_wait();
+        while Instant::now() < until {
+            if self.agent.shutdown.is_cancelled() {
+                return false;
+            }
+            self.agent.health.progress();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        true
+    }
+
+    /// Finds out what is committed and begins to read there.
+    fn begin(&mut self) -> anyhow::Result<()> {
+        self.generation += 1;
+        self.router = None;
+        (self.held_bytes, self.held_since) = (0, None);
+        let cluster = describe_using(self.consumer.client(), &self.topics, REQUEST)?;
+        let (reply, begun) = oneshot::channel();
+        let generation = self.generation;
+        self.work.blocking_send(Work::Begin { generation, reply }).map_err(|_| gone())?;
+        let begun = begun.blocking_recv().map_err(|_| gone())??;
+        let topics: Vec<Topic> = self
+            .topics
+            .iter()
+            .map(|name| {
+                let identity = cluster.topics.get(name).with_context(|| format!("there is no topic {name}"))?;
+                let tables = self.config.tables.iter().enumerate().filter(|(_, table)| table.topic == *name);
+                Ok(Topic {
+                    name: name.clone(),
+                    key: format!("{}/{}", cluster.cluster_id, identity.id),
+                    id: Arc::from(identity.id.to_string()),
+                    tables: tables.map(|(index, table)| (table.name.clone(), index)).collect(),
+                })
+            })
+            .collect::<anyhow::Result<_>>()?;
+        let rows = rows(&self.config.tables, &begun)?;
+
+        let mut assignment = TopicPartitionList::new();
+        let mut lost = 0;
+        for partition in &mut self.partitions {
+            let topic = &topics[partition.topic];
+            let (low, high) = self
+                .consumer
+                .fetch_watermarks(&topic.name, partition.partition, REQUEST)
+                .with_context(|| format!("ask for the offsets of {}/{}", topic.name, partition.partition))?;
+            let place = format!("{}/{}", topic.name, partition.partition);
+            let maps: Vec<Option<i64>> =
+                begun.iter().map(|table| table.offsets.get(&topic.key, partition.partition)).collect();
+            let own: Vec<usize> = topic.tables.iter().map(|(_, index)| *index).collect();
+            let Start { from, next, lost: missing } = start(&maps, &own, low, high).with_context(|| place.clone())?;
+            if missing > 0 {
+                lost += missing;
+                self.agent.health.error(format!(
+                    "{place}: Kafka's retention removed up to {missing} records before they were taken in; reading on \
+                     at {next}"
+                ));
+            }
+            partition.clear = from.iter().copied().max().unwrap_or(next);
+            (partition.from, partition.next) = (from, next);
+            assignment.add_partition_offset(&topic.name, partition.partition, Offset::Offset(next))?;
+        }
+        self.counters.lost.add(lost.unsigned_abs());
+        self.index = self.topics.iter().map(|_| Vec::new()).collect();
+        for (position, partition) in self.partitions.iter().enumerate() {
+            let of_topic = &mut self.index[partition.topic];
+            let number = partition.partition as usize;
+            of_topic.resize(of_topic.len().max(number + 1), None);
+            of_topic[number] = Some(position);
+        }
+        let committed = self.partitions.iter().map(|p| ((topics[p.topic].name.clone(), p.partition), p.next));
+        self.consumer.context().set_committed(committed, true);
+        self.router = Some(Router::new(topics, rows));
+        self.consumer.assign(&assignment).context("begin to read")?;
+        if lost == 0 {
+            self.agent.health.clear_error();
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Committed(commit) => {
+                self.backoff.reset();
+                let committed = commit.positions.iter().map(|p| ((p.topic.clone(), p.partition), p.next));
+                self.consumer.context().set_committed(committed, false);
+                // For tools that look at groups; where to begin stands in the tables.
+                let mut list = TopicPartitionList::new();
+                for position in &commit.positions {
+                    _ = list.add_partition_offset(&position.topic, position.partition, Offset::Offset(position.next));
+                }
+                if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+                    tracing::debug!(%error, "group offsets not committed");
+                }
+            }
+            Outcome::Restart { generation, .. } if generation != self.generation => {}
+            Outcome::Restart { reason, .. } => {
+                self.counters.restarts.add(1);
+                self.agent.health.error(reason.context("starting again from what is committed"));
+                if self.sleep() {
+                    self.begin_until_it_works();
+                }
+            }
+        }
+    }
+
+    fn commit_if_due(&mut self) {
+        let Some(since) = self.held_since else { return };
+        let interval = Duration::from_millis(self.config.commit_interval_ms);
+        if since.elapsed() < interval && self.held_bytes < self.config.commit_bytes {
+            return;
+        }
+        if let Err(error) = self.commit(false) {
+            self.agent.health.error(error);
+            if self.sleep() {
+                self.begin_until_it_works();
+            }
+        }
+    }
+
+    /// Asks for a commit of all that was taken in.
+    fn commit(&mut self, last: bool) -> anyhow::Result<()> {
+        let generation = self.generation;
+        let Some(router) = &mut self.router else { return Ok(()) };
+        for (table, batch) in router.drain()? {
+            self.work.blocking_send(Work::Batch { generation, table, batch }).map_err(|_| gone())?;
+        }
+        // A topic that was deleted and made again while it was read bears another id by now, and its offsets would be
+        // taken for the old one's.
+        let cluster = describe_using(self.consumer.client(), &self.topics, REQUEST)?;
+        for topic in &router.topics {
+            let now = cluster.topics.get(&topic.name).map(|identity| identity.id.to_string());
+            if now.as_deref() != Some(&*topic.id) {
+                bail!("the topic {} was made anew; what was read since the last commit is read again", topic.name);
+            }
+        }
+        let positions = self
+            .partitions
+            .iter()
+            .map(|partition| Position {
+                topic: router.topics[partition.topic].name.clone(),
+                key: router.topics[partition.topic].key.clone(),
+                partition: partition.partition,
+                next: partition.next,
+            })
+            .collect();
+        let commit = Commit { generation, positions, newest: self.now, last };
+        (self.held_bytes, self.held_since) = (0, None);
+        self.work.blocking_send(Work::Commit(commit)).map_err(|_| gone())
+    }
+
+    /// Commits what is held before it is given up. When that fails nothing is lost: it is read again by whoever reads
+    /// the partitions next.
+    fn commit_and_wait(&mut self) {
+        if self.router.is_none() || self.partitions.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        if let Err(error) = self.commit(true) {
+            self.agent.health.error(error.context("what is held is left to be read again"));
+            return;
+        }
+        loop {
+            match self.outcomes.recv_timeout(LAST_COMMIT.saturating_sub(began.elapsed())) {
+                Ok(Outcome::Committed(commit)) => {
+                    let last = commit.last && commit.generation == self.generation;
+                    self.settle(Outcome::Committed(commit));
+                    if last {
+                        return;
+                    }
+                }
+                Ok(Outcome::Restart { generation, reason }) if generation == self.generation => {
+                    self.agent.health.error(reason.context("what is held is left to be read again"));
+                    return;
+                }
+                Ok(Outcome::Restart { .. }) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    self.agent.health.error("the last commit took too long; what it held is read again if it failed");
+                    return;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+fn gone() -> anyhow::Error {
+    anyhow!("the committer is gone: this is a bug in lakewright")
+}
+
+/// The collections of all tables, the dead letters' last.
+fn rows(tables: &[Table], begun: &[Begun]) -> anyhow::Result<Vec<Rows>> {
+    begun
+        .iter()
+        .enumerate()
+        .map(|(index, begun)| match tables.get(index) {
+            Some(table) => {
+                Rows::declared(&begun.schema, &table.columns).with_context(|| format!("table {}", table.name))
+            }
+            None => Rows::dead_letters(&begun.schema).context("the dead-letter table"),
+        })
+        .collect()
+}
+
+/// What a record came to.
+struct Taken {
+    bytes: u64,
+    batch: Option<(usize, arrow_array::RecordBatch)>,
+}
+
+/// Takes in one message; `None` when it isn't of a partition that is read, or was taken in before.
+fn take(
+    message: &BorrowedMessage<'_>,
+    router: Option<&mut Router>,
+    topics: &[String],
+    index: &[Vec<Option<usize>>],
+    partitions: &mut [Partition],
+    counters: &Counters,
+    now: i64,
+) -> anyhow::Result<Option<Taken>> {
+    let Some(router) = router else { return Ok(None) };
+    let name = message.topic();
+    let Some(topic) = topics.iter().position(|topic| topic == name) else { return Ok(None) };
+    let known = index[topic].get(message.partition() as usize).copied().flatten();
+    let Some(partition) = known.map(|position| &mut partitions[position]) else { return Ok(None) };
+    let offset = message.offset();
+    if offset < partition.next {
+        return Ok(None);
+    }
+    if offset > partition.next {
+        // Compaction and transactions leave gaps; anything else shows here too.
+        counters.gaps.add(1);
+        tracing::warn!(topic = name, partition = partition.partition, expected = partition.next, offset, "offset gap");
+    }
+    partition.next = offset + 1;
+    let payload = message.payload();
+    let bytes = payload.map_or(0, <[u8]>::len) as u64;
+    counters.records.add(1);
+    counters.bytes.add(bytes);
+    let place = Place { partition: partition.partition, offset, ingested_at: now };
+    let (clear, from) = (partition.clear, &partition.from);
+    let batch = router.take(Record { topic, payload, place }, |table| offset < clear && offset < from[table])?;
+    Ok(Some(Taken { bytes, batch }))
+}

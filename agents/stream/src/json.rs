@@ -1,0 +1,415 @@
+//! A strict JSON scanner over borrowed bytes: no copies, and numbers as they are written, so that decimals lose nothing.
+
+/// Nesting deeper than this is refused.
+const MAX_DEPTH: u32 = 64;
+
+/// Where a text stops being JSON, and what was expected there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Syntax {
+    pub(crate) at: usize,
+    pub(crate) expected: &'static str,
+}
+
+impl std::fmt::Display for Syntax {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "no JSON at byte {}: expected {}", self.at, self.expected)
+    }
+}
+
+/// A value; strings are without quotes and still escaped, arrays and objects are skipped over and given whole.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Token<'a> {
+    Null,
+    Bool(bool),
+    Number(&'a str),
+    Text { raw: &'a str, escaped: bool },
+    Array(&'a str),
+    Object(&'a str),
+}
+
+impl Token<'_> {
+    /// The kind of value, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text { .. } => "a string",
+            Self::Array(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+}
+
+/// A position in a text.
+#[derive(Debug, Clone)]
+pub(crate) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    fn error<T>(&self, expected: &'static str) -> Result<T, Syntax> {
+        Err(Syntax { at: self.at, expected })
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    #[inline]
+    fn space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// The next byte that isn't white space, not taken.
+    pub(crate) fn next_is(&mut self, byte: u8) -> bool {
+        self.space();
+        self.peek() == Some(byte)
+    }
+
+    #[inline]
+    fn take(&mut self, byte: u8, expected: &'static str) -> Result<(), Syntax> {
+        self.space();
+        if self.peek() != Some(byte) {
+            return self.error(expected);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Nothing but white space is left.
+    pub(crate) fn end(&mut self) -> Result<(), Syntax> {
+        self.space();
+        if self.at == self.text.len() { Ok(()) } else { self.error("the end") }
+    }
+
+    /// Enters an object; `false` when it is empty and left already.
+    pub(crate) fn enter_object(&mut self) -> Result<bool, Syntax> {
+        self.take(b'{', "an object")?;
+        self.first(b'}')
+    }
+
+    /// Enters an array; `false` when it is empty and left already.
+    pub(crate) fn enter_array(&mut self) -> Result<bool, Syntax> {
+        self.take(b'[', "an array")?;
+        self.first(b']')
+    }
+
+    fn first(&mut self, close: u8) -> Result<bool, Syntax> {
+        let empty = self.next_is(close);
+        self.at += usize::from(empty);
+        Ok(!empty)
+    }
+
+    /// After a member or element: `true` when another follows, `false` when `close` did.
+    #[inline]
+    pub(crate) fn more(&mut self, close: u8) -> Result<bool, Syntax> {
+        self.space();
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(byte) if byte == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            _ => self.error(if close == b'}' { "`,` or `}`" } else { "`,` or `]`" }),
+        }
+    }
+
+    /// A member's name and its colon. The name is without quotes and still escaped.
+    #[inline]
+    pub(crate) fn name(&mut self) -> Result<(&'a str, bool), Syntax> {
+        self.space();
+        if self.peek() != Some(b'"') {
+            return self.error("a member's name");
+        }
+        let name = self.string()?;
+        self.take(b':', "`:`")?;
+        Ok(name)
+    }
+
+    /// The next value.
+    #[inline]
+    pub(crate) fn value(&mut self) -> Result<Token<'a>, Syntax> {
+        self.space();
+        match self.peek() {
+            Some(b'"') => self.string().map(|(raw, escaped)| Token::Text { raw, escaped }),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Token::Number),
+            Some(b't') => self.literal("true").map(|()| Token::Bool(true)),
+            Some(b'f') => self.literal("false").map(|()| Token::Bool(false)),
+            Some(b'n') => self.literal("null").map(|()| Token::Null),
+            Some(b'{') => self.skip(0).map(Token::Object),
+            Some(b'[') => self.skip(0).map(Token::Array),
+            _ => self.error("a value"),
+        }
+    }
+
+    /// Skips an array or object and gives its text; everything in it is checked.
+    fn skip(&mut self, depth: u32) -> Result<&'a str, Syntax> {
+        if depth == MAX_DEPTH {
+            return self.error("less nesting");
+        }
+        let start = self.at;
+        let object = self.peek() == Some(b'{');
+        let close = if object { b'}' } else { b']' };
+        self.at += 1;
+        let mut more = self.first(close)?;
+        while more {
+            if object {
+                self.name()?;
+            }
+            self.space();
+            match self.peek() {
+                Some(b'{' | b'[') => _ = self.skip(depth + 1)?,
+                _ => _ = self.value()?,
+            }
+            more = self.more(close)?;
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    fn literal(&mut self, word: &'static str) -> Result<(), Syntax> {
+        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
+            return self.error("a value");
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Syntax> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at == start { self.error("a digit") } else { Ok(()) }
+    }
+
+    fn number(&mut self) -> Result<&'a str, Syntax> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+            if let Some(b'0'..=b'9') = self.peek() {
+                return self.error("no digit after a leading zero");
+            }
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    /// A string's inside and whether it has escapes; they are checked.
+    #[inline]
+    fn string(&mut self) -> Result<(&'a str, bool), Syntax> {
+        let bytes = self.text.as_bytes();
+        let start = self.at + 1;
+        let mut escaped = false;
+        let mut at = start;
+        loop {
+            at = special(bytes, at);
+            match bytes.get(at) {
+                Some(b'"') => {
+                    self.at = at + 1;
+                    return Ok((&self.text[start..at], escaped));
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    at = self.escape(at)?;
+                }
+                Some(_) => return Err(Syntax { at, expected: "no bare control character in a string" }),
+                None => return Err(Syntax { at, expected: "the end of a string" }),
+            }
+        }
+    }
+
+    /// Checks the escape at a backslash and gives the position after it.
+    fn escape(&self, at: usize) -> Result<usize, Syntax> {
+        let bytes = self.text.as_bytes();
+        match bytes.get(at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+            Some(b'u') => {
+                let hex = |at: usize| -> Option<u32> {
+                    let digits = self.text.get(at..at + 4).filter(|t| t.bytes().all(|b| b.is_ascii_hexdigit()))?;
+                    u32::from_str_radix(digits, 16).ok()
+                };
+                let expected = Err(Syntax { at, expected: "four hexadecimal digits that make up a character" });
+                match hex(at + 2) {
+                    Some(0xD800..=0xDBFF) => match (bytes.get(at + 6), bytes.get(at + 7), hex(at + 8)) {
+                        (Some(b'\\'), Some(b'u'), Some(0xDC00..=0xDFFF)) => Ok(at + 12),
+                        _ => expected,
+                    },
+                    None | Some(0xDC00..=0xDFFF) => expected,
+                    Some(_) => Ok(at + 6),
+                }
+            }
+            _ => Err(Syntax { at, expected: "an escape" }),
+        }
+    }
+}
+
+/// The position of the first quote, backslash or control character from `at` on; the length when there is none.
+/// Eight bytes at a time: a byte's high bit is set in the mask when the byte is one of them.
+#[inline]
+fn special(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
+        let word = u64::from_le_bytes(chunk);
+        let quotes = word ^ (ONES * u64::from(b'"'));
+        let slashes = word ^ (ONES * u64::from(b'\\'));
+        let mask = ((quotes.wrapping_sub(ONES) & !quotes)
+            | (slashes.wrapping_sub(ONES) & !slashes)
+            | (word.wrapping_sub(ONES * 0x20) & !word))
+            & HIGHS;
+        if mask != 0 {
+            return at + mask.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while let Some(byte) = bytes.get(at) {
+        if matches!(byte, b'"' | b'\\' | 0..=0x1F) {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// Appends a checked string's characters with its escapes resolved.
+pub(crate) fn unescape(raw: &str, into: &mut String) {
+    let mut rest = raw;
+    while let Some(at) = rest.find('\\') {
+        into.push_str(&rest[..at]);
+        let hex = |at: usize| u32::from_str_radix(rest.get(at..at + 4).unwrap_or("0"), 16).unwrap_or(0);
+        let (character, length) = match rest.as_bytes().get(at + 1) {
+            Some(b'b') => ('\u{8}', 2),
+            Some(b'f') => ('\u{c}', 2),
+            Some(b'n') => ('\n', 2),
+            Some(b'r') => ('\r', 2),
+            Some(b't') => ('\t', 2),
+            Some(b'u') => {
+                let first = hex(at + 2);
+                let (code, length) = if (0xD800..0xDC00).contains(&first) {
+                    (0x1_0000 + ((first - 0xD800) << 10) + (hex(at + 8).saturating_sub(0xDC00)), 12)
+                } else {
+                    (first, 6)
+                };
+                (char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), length)
+            }
+            Some(other) => (char::from(*other), 2),
+            None => return,
+        };
+        into.push(character);
+        rest = &rest[at + length..];
+    }
+    into.push_str(rest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepts(text: &str) -> bool {
+        let mut scanner = Scanner::new(text);
+        scanner.value().and_then(|_| scanner.end()).is_ok()
+    }
+
+    #[test]
+    fn it_accepts_what_serde_json_accepts_and_nothing_else() {
+        let texts = [
+            "{}",
+            "[]",
+            " [ 1 , 2 ] ",
+            "{\"a\":{\"b\":[null,true,false,-0.5e+3]}}",
+            "\"\\u00e9\\ud83d\\ude00\"",
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1e",
+            "+1",
+            "tru",
+            "nul",
+            "[1,]",
+            "{\"a\":1,}",
+            "{a:1}",
+            "{\"a\"}",
+            "\"\\x\"",
+            "\"\\ud800\"",
+            "\"\\udc00\"",
+            "\"a\nb\"",
+            "\"abcdefgh\u{1}\"",
+            "\"open",
+            "[1 2]",
+            "1 2",
+            "",
+            "   ",
+            "[[[[[[]]]]]]",
+            "-0",
+            "0e0",
+            "\"é\u{7f}ÿabcdefghijklmnop\"",
+            "{\"a\":1 \"b\":2}",
+            "[}",
+            "\"\\",
+            "\"\\u12\"",
+            "nulll",
+            "{\"\":\"\"}",
+        ];
+        for text in texts {
+            assert_eq!(accepts(text), serde_json::from_str::<serde_json::Value>(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn cut_and_mutated_messages_are_judged_as_serde_json_does() {
+        let message = r#"{"table":"sales","data":{"a\n\"b":"\u00e9","n":-12.50e2,"l":[1,[],{"x":null}],"t":true}}"#;
+        for end in 0..message.len() {
+            assert_eq!(accepts(&message[..end]), false, "{end}");
+            for byte in [b'"', b'\\', b',', b'}', b' ', b'0', b'\n', b'e', b':'] {
+                let mut bytes = message.as_bytes().to_vec();
+                bytes[end] = byte;
+                let text = String::from_utf8(bytes).expect("ASCII");
+                let expected = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+                assert_eq!(accepts(&text), expected, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn escapes_are_resolved() {
+        for text in [r#""a\"\\\/\b\f\n\r\tz""#, r#""\u00e9\ud83d\ude00!""#, r#""plain""#] {
+            let Ok(Token::Text { raw, .. }) = Scanner::new(text).value() else { panic!("a string") };
+            let mut resolved = String::new();
+            unescape(raw, &mut resolved);
+            assert_eq!(resolved, serde_json::from_str::<String>(text).expect("JSON"));
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_and_does_not_overflow() {
+        let deep = "[".repeat(100_000);
+        assert_eq!(Scanner::new(&deep).value().expect_err("too deep").expected, "less nesting");
+    }
+}

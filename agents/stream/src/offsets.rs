@@ -1,0 +1,71 @@
+//! The map of offsets that every commit carries: what of each topic a table has taken in.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use iceberg::spec::TableMetadata;
+use serde::{Deserialize, Serialize};
+
+/// The name of the map among snapshot and table properties.
+pub const PROPERTY: &str = "lakewright.offsets";
+
+/// The next offset to take in, by `CLUSTER ID/TOPIC ID` and partition. A topic deleted and made again is another one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OffsetMap(BTreeMap<String, BTreeMap<i32, i64>>);
+
+impl OffsetMap {
+    /// The next offset of a partition, if the map knows it.
+    pub fn get(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.0.get(topic)?.get(&partition).copied()
+    }
+
+    /// Moves a partition forward; it never goes back.
+    pub fn advance(&mut self, topic: &str, partition: i32, next: i64) {
+        let known = self.0.entry(topic.to_owned()).or_default().entry(partition).or_insert(next);
+        *known = next.max(*known);
+    }
+
+    /// The map as JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a map of strings and numbers is JSON")
+    }
+
+    /// The map that a table's current data stands for: that of the current snapshot, or of its nearest ancestor that
+    /// carries one, because other engines' commits carry none. The table property counts only when no ancestor is
+    /// left that has a map (expired snapshots): after a rollback it is ahead of the data.
+    ///
+    /// # Errors
+    /// A map is there and isn't one.
+    pub fn committed(metadata: &TableMetadata) -> anyhow::Result<Self> {
+        let mut snapshot = metadata.current_snapshot();
+        while let Some(current) = snapshot {
+            if let Some(text) = current.summary().additional_properties.get(PROPERTY) {
+                return Self::parse(text);
+            }
+            snapshot = current.parent_snapshot_id().and_then(|parent| metadata.snapshot_by_id(parent));
+        }
+        metadata.properties().get(PROPERTY).map_or_else(|| Ok(Self::default()), |text| Self::parse(text))
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        serde_json::from_str(text).with_context(|| format!("the table's `{PROPERTY}` is no map of offsets: {text}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps_are_written_as_the_contract_says_and_never_go_back() {
+        let mut map = OffsetMap::default();
+        map.advance("cluster/topic", 1, 30);
+        map.advance("cluster/topic", 0, 7);
+        map.advance("cluster/topic", 1, 20);
+        assert_eq!(map.to_json(), r#"{"cluster/topic":{"0":7,"1":30}}"#);
+        assert_eq!(OffsetMap::parse(&map.to_json()).expect("read back"), map);
+        assert_eq!((map.get("cluster/topic", 1), map.get("cluster/other", 1)), (Some(30), None));
+        assert!(OffsetMap::parse("{\"a\":1}").is_err());
+    }
+}
