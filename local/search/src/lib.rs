@@ -1,1 +1,102 @@
-//! Under construction.
+//! A search index on loopback that speaks a part of Elasticsearch's API: `_bulk`, `_search`, `_count` and what they need.
+//!
+//! What `_bulk` has answered is on disk and is found by the next search: every answer waits for a commit, which
+//! requests that arrive together share.
+
+mod answer;
+mod document;
+mod http;
+mod mapping;
+mod query;
+mod search;
+mod writer;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::writer::Store;
+
+/// The layout of the data folder; another one can't be read.
+const VERSION: &str = "1";
+
+/// What an index is started with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The folder of its data; made when missing.
+    pub data: PathBuf,
+    /// The port on 127.0.0.1; 0 for a free one.
+    pub port: u16,
+}
+
+/// A running search index.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    stop: CancellationToken,
+    server: JoinHandle<()>,
+    store: Arc<Store>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops listening and lets the requests in hand finish.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        if let Err(error) = self.server.await {
+            tracing::error!(%error, "the search server ended in a panic");
+        }
+        self.store.close().await;
+    }
+}
+
+/// Starts a search index; it answers when this returns.
+///
+/// # Errors
+/// The port is in use, the folder can't be written, is in use or was made by another version.
+pub async fn serve(config: Config) -> Result<Running> {
+    let Config { data, port } = config;
+    std::fs::create_dir_all(&data).with_context(|| format!("make the data folder {}", data.display()))?;
+    check_version(&data)?;
+    let store = Arc::new(Store::open(&data).with_context(|| format!("open the search index in {}", data.display()))?);
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.with_context(|| {
+        format!("listen on 127.0.0.1:{port} for the search index; is the port in use? 0 takes a free one")
+    })?;
+    let address = listener.local_addr().context("ask for the search index's address")?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let router = http::router(Arc::clone(&store));
+    let server = tokio::spawn(async move {
+        let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stopped.cancelled().await });
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the search index stopped listening");
+        }
+    });
+    Ok(Running { address, stop, server, store })
+}
+
+fn check_version(data: &std::path::Path) -> Result<()> {
+    let path = data.join("VERSION");
+    match std::fs::read_to_string(&path) {
+        Ok(found) if found.trim() == VERSION => Ok(()),
+        Ok(found) => anyhow::bail!(
+            "the search index in {} was made by version {} of its layout, this program reads version {VERSION}; \
+             use the program that made it, or another folder",
+            data.display(),
+            found.trim()
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::write(&path, VERSION).with_context(|| format!("write {}", path.display()))
+        }
+        Err(error) => Err(error).with_context(|| format!("read {}", path.display())),
+    }
+}

@@ -1,0 +1,310 @@
+//! The HTTP endpoints.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, http::StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::answer::SearchError;
+use crate::search;
+use crate::writer::{Done, Operation, Outcome, Store};
+
+/// The largest request, in bytes, as Elasticsearch has it.
+const LARGEST: usize = 100 * 1024 * 1024;
+
+type Shared = State<Arc<Store>>;
+type Answer = Result<Json<Value>, SearchError>;
+
+/// The routes.
+pub fn router(store: Arc<Store>) -> Router {
+    Router::new()
+        .route("/", get(about))
+        .route("/_cluster/health", get(health))
+        .route("/_cat/indices", get(list))
+        .route("/_bulk", post(bulk_anywhere).put(bulk_anywhere))
+        .route("/_search", post(search_all).get(search_all))
+        .route("/_count", post(count_all).get(count_all))
+        .route("/_refresh", post(refresh).get(refresh))
+        .route("/{index}", put(create_index).delete(delete_index).get(describe).head(exists))
+        .route("/{index}/_bulk", post(bulk_into).put(bulk_into))
+        .route("/{index}/_search", post(search_some).get(search_some))
+        .route("/{index}/_count", post(count_some).get(count_some))
+        .route("/{index}/_mapping", get(describe))
+        .route("/{index}/_refresh", post(refresh).get(refresh))
+        .route("/{index}/_doc/{id}", get(get_document).put(put_document).post(put_document).delete(delete_document))
+        .layer(DefaultBodyLimit::max(LARGEST))
+        .with_state(store)
+}
+
+async fn about() -> Json<Value> {
+    // Clients look at the version to choose their dialect: 8 is the one that this part of the API follows.
+    json_of(json!({
+        "name": "lakewright-local",
+        "cluster_name": "lakewright",
+        "version": { "number": "8.0.0", "lakewright": env!("CARGO_PKG_VERSION") },
+        "tagline": "a search index on this machine",
+    }))
+}
+
+fn json_of(value: Value) -> Json<Value> {
+    Json(value)
+}
+
+async fn health(State(store): Shared) -> Json<Value> {
+    json_of(json!({ "cluster_name": "lakewright", "status": "green", "number_of_nodes": 1,
+        "active_shards": store.mappings.read().names().count() }))
+}
+
+async fn list(State(store): Shared) -> Answer {
+    let names: Vec<String> = store.mappings.read().names().map(str::to_owned).collect();
+    let mut rows = Vec::with_capacity(names.len());
+    for name in names {
+        let count = search::count(&store, &name, &json!({}))?;
+        rows.push(json!({ "health": "green", "status": "open", "index": name,
+            "docs.count": count["count"].to_string() }));
+    }
+    Ok(Json(Value::Array(rows)))
+}
+
+async fn refresh() -> Json<Value> {
+    // Whatever was answered can be found already.
+    json_of(json!({ "_shards": { "total": 1, "successful": 1, "failed": 0 } }))
+}
+
+async fn create_index(State(store): Shared, Path(index): Path<String>) -> Answer {
+    check_name(&index)?;
+    one(&store, Operation::CreateIndex { index: index.clone() }).await?;
+    Ok(Json(json!({ "acknowledged": true, "shards_acknowledged": true, "index": index })))
+}
+
+async fn delete_index(State(store): Shared, Path(expression): Path<String>) -> Answer {
+    let names = search::resolve(&store.mappings.read(), &expression)?;
+    for index in names {
+        one(&store, Operation::DeleteIndex { index }).await?;
+    }
+    Ok(Json(json!({ "acknowledged": true })))
+}
+
+async fn exists(State(store): Shared, Path(expression): Path<String>) -> StatusCode {
+    match search::resolve(&store.mappings.read(), &expression) {
+        Ok(found) if !found.is_empty() => StatusCode::OK,
+        _ => StatusCode::NOT_FOUND,
+    }
+}
+
+async fn describe(State(store): Shared, Path(expression): Path<String>) -> Answer {
+    let mappings = store.mappings.read();
+    let names = search::resolve(&mappings, &expression)?;
+    Ok(Json(Value::Object(names.into_iter().map(|name| (name.clone(), mappings.describe(&name))).collect())))
+}
+
+async fn search_all(store: Shared, body: Bytes) -> Answer {
+    search_some(store, Path("_all".to_owned()), body).await
+}
+
+async fn search_some(State(store): Shared, Path(index): Path<String>, body: Bytes) -> Answer {
+    let body = parse(&body)?;
+    blocking(move || search::search(&store, &index, &body)).await
+}
+
+async fn count_all(store: Shared, body: Bytes) -> Answer {
+    count_some(store, Path("_all".to_owned()), body).await
+}
+
+async fn count_some(State(store): Shared, Path(index): Path<String>, body: Bytes) -> Answer {
+    let body = parse(&body)?;
+    blocking(move || search::count(&store, &index, &body)).await
+}
+
+async fn blocking(work: impl FnOnce() -> Result<Value, SearchError> + Send + 'static) -> Answer {
+    tokio::task::spawn_blocking(work).await.map_err(SearchError::internal)?.map(Json)
+}
+
+async fn get_document(State(store): Shared, Path((index, id)): Path<(String, String)>) -> Response {
+    match blocking(move || search::document(&store, &index, &id)).await {
+        Ok(answer) if answer.0["found"] == json!(false) => (StatusCode::NOT_FOUND, answer).into_response(),
+        other => other.into_response(),
+    }
+}
+
+async fn put_document(State(store): Shared, Path((index, id)): Path<(String, String)>, body: Bytes) -> Response {
+    let work = async {
+        check_name(&index)?;
+        let Value::Object(source) = parse(&body)? else {
+            return Err(SearchError::parsing("a document is a JSON object"));
+        };
+        one(&store, Operation::Index { index: index.clone(), id: id.clone(), source }).await
+    };
+    match work.await {
+        Ok(done) => {
+            let (status, result) = told(done);
+            (status, Json(json!({ "_index": index, "_id": id, "result": result }))).into_response()
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn delete_document(State(store): Shared, Path((index, id)): Path<(String, String)>) -> Response {
+    match one(&store, Operation::Delete { index: index.clone(), id: id.clone() }).await {
+        Ok(done) => {
+            let (status, result) = told(done);
+            (status, Json(json!({ "_index": index, "_id": id, "result": result }))).into_response()
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn one(store: &Store, operation: Operation) -> Outcome {
+    let mut outcomes = store.apply(vec![operation]).await?;
+    outcomes.pop().unwrap_or_else(|| Err(SearchError::internal("the writer gave no answer")))
+}
+
+async fn bulk_anywhere(store: Shared, body: Bytes) -> Answer {
+    bulk(store, None, body).await
+}
+
+async fn bulk_into(store: Shared, Path(index): Path<String>, body: Bytes) -> Answer {
+    bulk(store, Some(index), body).await
+}
+
+/// An item of a bulk request: what it is called, index and id, and the operation or why it is none.
+struct Item {
+    action: &'static str,
+    index: String,
+    id: String,
+    operation: Result<Operation, SearchError>,
+}
+
+async fn bulk(State(store): Shared, default: Option<String>, body: Bytes) -> Answer {
+    let begun = std::time::Instant::now();
+    let items = parse_bulk(&body, default.as_deref())?;
+    let mut told_items = Vec::with_capacity(items.len());
+    let mut operations = Vec::new();
+    for item in items {
+        let refused = match item.operation {
+            Ok(operation) => {
+                operations.push(operation);
+                None
+            }
+            Err(error) => Some(error),
+        };
+        told_items.push((item.action, item.index, item.id, refused));
+    }
+    let mut outcomes = store.apply(operations).await?.into_iter();
+    let mut errors = false;
+    let answers: Vec<Value> = told_items
+        .into_iter()
+        .map(|(action, index, id, refused)| {
+            let outcome = match refused {
+                Some(error) => Err(error),
+                None => outcomes.next().unwrap_or_else(|| Err(SearchError::internal("the writer gave no answer"))),
+            };
+            let mut item = json!({ "_index": index, "_id": id });
+            match outcome {
+                Ok(done) => {
+                    let (status, result) = told(done);
+                    item["result"] = json!(result);
+                    item["status"] = json!(status.as_u16());
+                }
+                Err(error) => {
+                    errors = true;
+                    item["status"] = json!(error.status);
+                    item["error"] = error.body();
+                }
+            }
+            json!({ action: item })
+        })
+        .collect();
+    Ok(Json(json!({ "took": begun.elapsed().as_millis() as u64, "errors": errors, "items": answers })))
+}
+
+fn told(done: Done) -> (StatusCode, &'static str) {
+    match done {
+        Done::Created => (StatusCode::CREATED, "created"),
+        Done::Updated => (StatusCode::OK, "updated"),
+        Done::Deleted => (StatusCode::OK, "deleted"),
+        Done::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+    }
+}
+
+fn parse_bulk(body: &[u8], default: Option<&str>) -> Result<Vec<Item>, SearchError> {
+    if !body.ends_with(b"\n") {
+        return Err(SearchError::illegal("The bulk request must be terminated by a newline [\\n]"));
+    }
+    let mut lines = body.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    let mut items = Vec::new();
+    while let Some((number, line)) = lines.next() {
+        let malformed =
+            |what: &str| SearchError::illegal(format!("Malformed action/metadata line [{}]: {what}", number + 1));
+        let header: Map<String, Value> = serde_json::from_slice(line).map_err(|error| malformed(&error.to_string()))?;
+        let (action, details) = header.iter().next().ok_or_else(|| malformed("no action"))?;
+        let text = |name: &str| details.get(name).and_then(Value::as_str);
+        let index = text("_index").or(default).ok_or_else(|| malformed("no index"))?.to_owned();
+        let id = text("_id").map_or_else(|| uuid_like(items.len(), number), str::to_owned);
+        let source = |lines: &mut dyn Iterator<Item = (usize, &[u8])>| -> Result<Result<Map<String, Value>, SearchError>, SearchError> {
+            let (_, line) = lines.next().ok_or_else(|| malformed("the document is missing"))?;
+            Ok(serde_json::from_slice::<Map<String, Value>>(line).map_err(|error| SearchError {
+                status: 400,
+                kind: "document_parsing_exception",
+                reason: format!("failed to parse: {error}"),
+            }))
+        };
+        let named = check_name(&index);
+        let (action, operation) = match action.as_str() {
+            "index" => {
+                let source = source(&mut lines)?;
+                let (index, id) = (index.clone(), id.clone());
+                ("index", named.and(source).map(|source| Operation::Index { index, id, source }))
+            }
+            "create" => {
+                let source = source(&mut lines)?;
+                let (index, id) = (index.clone(), id.clone());
+                ("create", named.and(source).map(|source| Operation::Create { index, id, source }))
+            }
+            "delete" => {
+                let operation = Operation::Delete { index: index.clone(), id: id.clone() };
+                ("delete", named.map(|()| operation))
+            }
+            other => {
+                return Err(malformed(&format!("unknown action [{other}]; this index knows index, create, delete")));
+            }
+        };
+        items.push(Item { action, index, id, operation });
+    }
+    Ok(items)
+}
+
+/// An id for a document that came without one: unique by time and place.
+fn uuid_like(position: usize, line: usize) -> String {
+    let nanos = chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default();
+    format!("{nanos:x}-{position:x}-{line:x}")
+}
+
+fn check_name(index: &str) -> Result<(), SearchError> {
+    let wrong = index.is_empty()
+        || index.len() > 255
+        || index.starts_with(['-', '_', '+', '.'])
+        || index.chars().any(|c| c.is_uppercase() || " \"*\\<|,>/?#:".contains(c));
+    if !wrong {
+        return Ok(());
+    }
+    Err(SearchError {
+        status: 400,
+        kind: "invalid_index_name_exception",
+        reason: format!(
+            "Invalid index name [{index}]: lower case, no spaces or *\\/?\"<>|,#:, not starting with - _ + ."
+        ),
+    })
+}
+
+fn parse(body: &[u8]) -> Result<Value, SearchError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(json!({}));
+    }
+    serde_json::from_slice(body).map_err(|error| SearchError::parsing(format!("request body is not JSON: {error}")))
+}

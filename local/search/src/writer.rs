@@ -1,0 +1,301 @@
+//! The store: one writer thread that applies requests in order and commits those that came together at once.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use parking_lot::{Mutex, RwLock};
+use serde_json::{Map, Value};
+use tantivy::collector::Count;
+use tantivy::query::TermQuery;
+use tantivy::schema::IndexRecordOption;
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::answer::SearchError;
+use crate::document::Layout;
+use crate::mapping::Mappings;
+
+/// The writer's memory in bytes; beyond it a segment is written.
+const WRITER_BYTES: usize = 64 * 1024 * 1024;
+/// The most requests that share a commit.
+const SHARED: usize = 64;
+
+/// A change of the index.
+#[derive(Debug)]
+pub enum Operation {
+    /// Puts a document, in place of the one with its id.
+    Index { index: String, id: String, source: Map<String, Value> },
+    /// Puts a document unless there is one with its id.
+    Create { index: String, id: String, source: Map<String, Value> },
+    /// Deletes a document.
+    Delete { index: String, id: String },
+    /// Makes an index.
+    CreateIndex { index: String },
+    /// Deletes an index with its documents.
+    DeleteIndex { index: String },
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// It is new.
+    Created,
+    /// It took another's place.
+    Updated,
+    /// It is gone.
+    Deleted,
+    /// There was none.
+    NotFound,
+}
+
+/// What became of an operation, or why nothing did.
+pub type Outcome = Result<Done, SearchError>;
+
+struct Request {
+    operations: Vec<Operation>,
+    answer: oneshot::Sender<Result<Vec<Outcome>, SearchError>>,
+}
+
+/// The index on disk.
+pub struct Store {
+    /// The tantivy index.
+    pub index: Index,
+    /// The fields.
+    pub layout: Layout,
+    /// What searches read; renewed with each commit.
+    pub reader: IndexReader,
+    /// The fields of the documents.
+    pub mappings: Arc<RwLock<Mappings>>,
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store in a folder, which must exist.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let (schema, layout) = Layout::schema();
+        let segments = folder.join("segments");
+        std::fs::create_dir_all(&segments).with_context(|| format!("make {}", segments.display()))?;
+        let directory = tantivy::directory::MmapDirectory::open(&segments).context("open the segments")?;
+        let index = Index::open_or_create(directory, schema).context("open the segments")?;
+        let writer: IndexWriter = index
+            .writer_with_num_threads(1, WRITER_BYTES)
+            .context("take the index for writing; is another process using it?")?;
+        let reader =
+            index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().context("read the segments")?;
+        let path = folder.join("mappings.json");
+        let mappings = match std::fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text).with_context(|| format!("read {}", path.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Mappings::default(),
+            Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
+        };
+        let mappings = Arc::new(RwLock::new(mappings));
+        let (sender, receiver) = mpsc::channel(SHARED);
+        let worker = Worker { writer, layout, reader: reader.clone(), mappings: Arc::clone(&mappings), path };
+        let thread = std::thread::Builder::new()
+            .name("search-writer".into())
+            .spawn(move || worker.run(receiver))
+            .context("start the writer thread")?;
+        Ok(Self {
+            index,
+            layout,
+            reader,
+            mappings,
+            requests: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Applies operations; they are on disk and can be found when this returns.
+    pub async fn apply(&self, operations: Vec<Operation>) -> Result<Vec<Outcome>, SearchError> {
+        let sender = self.requests.lock().clone();
+        let Some(sender) = sender else { return Err(SearchError::internal("the search index is stopping")) };
+        let (answer, answered) = oneshot::channel();
+        sender.send(Request { operations, answer }).await.map_err(|_| SearchError::internal("the writer ended"))?;
+        answered.await.map_err(|_| SearchError::internal("the writer ended"))?
+    }
+
+    /// Ends the writer after what it has in hand.
+    pub async fn close(&self) {
+        self.requests.lock().take();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+            if !matches!(joined, Ok(Ok(()))) {
+                tracing::error!("the search writer ended in a panic");
+            }
+        }
+    }
+}
+
+struct Worker {
+    writer: IndexWriter,
+    layout: Layout,
+    reader: IndexReader,
+    mappings: Arc<RwLock<Mappings>>,
+    path: PathBuf,
+}
+
+/// The state of a commit that is being put together.
+struct Round {
+    /// Whether a document with the key exists, as far as this round changed it.
+    exists: HashMap<String, bool>,
+    /// Whether the mappings changed.
+    mapped: bool,
+}
+
+impl Worker {
+    fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        while let Some(first) = requests.blocking_recv() {
+            let mut together = vec![first];
+            while together.len() < SHARED
+                && let Ok(next) = requests.try_recv()
+            {
+                together.push(next);
+            }
+            let (senders, operations): (Vec<_>, Vec<_>) =
+                together.into_iter().map(|request| (request.answer, request.operations)).unzip();
+            let before = self.mappings.read().clone();
+            match self.round(operations) {
+                Ok(outcomes) => {
+                    for (sender, outcome) in senders.into_iter().zip(outcomes) {
+                        // Whoever asked may be gone: what was done stays done.
+                        let _ = sender.send(Ok(outcome));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(error = error.reason, "a commit of the search index failed; it is taken back");
+                    *self.mappings.write() = before;
+                    if let Err(error) = self.writer.rollback() {
+                        tracing::error!(%error, "taking the commit back failed");
+                    }
+                    for sender in senders {
+                        let _ = sender.send(Err(error.clone()));
+                    }
+                }
+            }
+        }
+        if let Err(error) = self.writer.wait_merging_threads() {
+            tracing::error!(%error, "merging the search index failed");
+        }
+    }
+
+    /// Applies the operations of several requests and commits them.
+    fn round(&mut self, requests: Vec<Vec<Operation>>) -> Result<Vec<Vec<Outcome>>, SearchError> {
+        let mut round = Round { exists: HashMap::new(), mapped: false };
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for operations in requests {
+            let mut done = Vec::with_capacity(operations.len());
+            for operation in operations {
+                done.push(match self.operate(operation, &mut round) {
+                    Err(error) if error.status == 503 => return Err(error),
+                    outcome => outcome,
+                });
+            }
+            outcomes.push(done);
+        }
+        if round.mapped {
+            // Before the commit: a mapping without documents does no harm, a document without mapping would.
+            self.save_mappings().map_err(SearchError::internal)?;
+        }
+        self.writer.commit()?;
+        self.reader.reload()?;
+        Ok(outcomes)
+    }
+
+    fn operate(&mut self, operation: Operation, round: &mut Round) -> Outcome {
+        match operation {
+            Operation::Index { index, id, source } => self.put(&index, &id, &source, false, round),
+            Operation::Create { index, id, source } => self.put(&index, &id, &source, true, round),
+            Operation::Delete { index, id } => {
+                let key = Layout::key_of(&index, &id);
+                let existed = self.exists(&key, round)?;
+                self.writer.delete_term(Term::from_field_text(self.layout.key, &key));
+                round.exists.insert(key, false);
+                Ok(if existed { Done::Deleted } else { Done::NotFound })
+            }
+            Operation::CreateIndex { index } => {
+                if !self.mappings.write().create(&index) {
+                    return Err(SearchError {
+                        status: 400,
+                        kind: "resource_already_exists_exception",
+                        reason: format!("index [{index}] already exists"),
+                    });
+                }
+                round.mapped = true;
+                Ok(Done::Created)
+            }
+            Operation::DeleteIndex { index } => {
+                if !self.mappings.read().contains(&index) {
+                    return Err(SearchError::no_index(&index));
+                }
+                self.writer.delete_term(Term::from_field_text(self.layout.index, &index));
+                let prefix = Layout::key_of(&index, "");
+                round.exists.retain(|key, _| !key.starts_with(&prefix));
+                self.mappings.write().remove(&index);
+                // What the searcher of the last commit still shows of it must not count as there.
+                self.writer.commit()?;
+                self.reader.reload()?;
+                round.mapped = true;
+                Ok(Done::Deleted)
+            }
+        }
+    }
+
+    fn put(
+        &mut self,
+        index: &str,
+        id: &str,
+        source: &Map<String, Value>,
+        only_new: bool,
+        round: &mut Round,
+    ) -> Outcome {
+        let key = Layout::key_of(index, id);
+        let existed = self.exists(&key, round)?;
+        if only_new && existed {
+            return Err(SearchError {
+                status: 409,
+                kind: "version_conflict_engine_exception",
+                reason: format!("[{id}]: version conflict, document already exists"),
+            });
+        }
+        let learned = self.mappings.write().learn(index, source);
+        match learned {
+            Ok(new) => round.mapped |= new,
+            Err(reason) => return Err(SearchError { status: 400, kind: "document_parsing_exception", reason }),
+        }
+        if existed {
+            self.writer.delete_term(Term::from_field_text(self.layout.key, &key));
+        }
+        let document: TantivyDocument = self.layout.document(index, id, source);
+        self.writer.add_document(document)?;
+        round.exists.insert(key, true);
+        Ok(if existed { Done::Updated } else { Done::Created })
+    }
+
+    fn exists(&self, key: &str, round: &Round) -> Result<bool, SearchError> {
+        if let Some(exists) = round.exists.get(key) {
+            return Ok(*exists);
+        }
+        let query = TermQuery::new(Term::from_field_text(self.layout.key, key), IndexRecordOption::Basic);
+        Ok(self.reader.searcher().search(&query, &Count)? > 0)
+    }
+
+    fn save_mappings(&self) -> Result<()> {
+        let text = serde_json::to_vec(&*self.mappings.read()).context("write the mappings as JSON")?;
+        let new = self.path.with_extension("new");
+        let mut file = File::create(&new).with_context(|| format!("make {}", new.display()))?;
+        file.write_all(&text).and_then(|()| file.sync_all()).with_context(|| format!("write {}", new.display()))?;
+        std::fs::rename(&new, &self.path).with_context(|| format!("put {} into place", self.path.display()))
+    }
+}
