@@ -1,2 +1,81 @@
-//! Under construction.
-fn main() {}
+//! `lakewright-agent`: the agents in one program, as hosts run them.
+
+mod cli;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+use lakewright_config::{BatchConfig, KafkaConnection, ProducerConfig, Security, ShipperConfig, StreamConfig};
+use lakewright_runtime::{Agent, Options, config, kafka, logging};
+use serde::de::DeserializeOwned;
+
+use crate::cli::{Command, Name, Run};
+
+fn main() -> ExitCode {
+    logging::init();
+    let command = cli::Cli::parse().command;
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the async runtime")
+        .and_then(|runtime| runtime.block_on(run(command)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Producer(run) => {
+            let config: ProducerConfig = load(&run, lakewright_producer::check)?;
+            lakewright_producer::run(start("producer", &run).await?, config).await
+        }
+        Command::Stream(run) => {
+            let config: StreamConfig = load(&run, lakewright_stream::check)?;
+            lakewright_stream::run(start("stream", &run).await?, config).await
+        }
+        Command::Shipper(run) => {
+            let config: ShipperConfig = load(&run, lakewright_shipper::check)?;
+            lakewright_shipper::run(start("shipper", &run).await?, config).await
+        }
+        Command::Batch { run, once } => {
+            let config: BatchConfig = load(&run, lakewright_batch::check)?;
+            let agent = start("batch", &run).await?;
+            if once { lakewright_batch::run_once(agent, config).await } else { lakewright_batch::run(agent, config).await }
+        }
+        Command::Check { name, config: path } => {
+            let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
+            match name {
+                Name::Producer => drop(load(&run, lakewright_producer::check)?),
+                Name::Stream => drop(load(&run, lakewright_stream::check)?),
+                Name::Shipper => drop(load(&run, lakewright_shipper::check)?),
+                Name::Batch => drop(load(&run, lakewright_batch::check)?),
+            }
+            Ok(())
+        }
+        Command::Ledger { bootstrap, topic, timeout } => {
+            let connection = KafkaConnection { bootstrap, security: Security::Plaintext };
+            let client = kafka::client_config(&connection).await?;
+            let rows = kafka::ledger(&client, &topic, std::time::Duration::from_secs(timeout)).await?;
+            let text = serde_json::to_string(&rows).context("write the ledger as JSON")?;
+            writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")
+        }
+    }
+}
+
+/// The configuration, read and checked.
+fn load<T: DeserializeOwned>(run: &Run, check: impl FnOnce(&T) -> Result<()>) -> Result<T> {
+    let value = config::load(&run.config)?;
+    check(&value).with_context(|| format!("the configuration {} is wrong", run.config.display()))?;
+    Ok(value)
+}
+
+async fn start(name: &str, run: &Run) -> Result<Agent> {
+    Agent::start(name, &Options { admin: run.admin, until_stdin_closes: run.until_stdin_closes }).await
+}

@@ -1,0 +1,89 @@
+//! The command line of `lakewright-agent`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs one of the agents that move a stack's data.
+///
+/// On a host systemd starts them, with the configuration that `lakewright apply` published; on a laptop
+/// `lakewright up` does. Every agent ends cleanly on SIGTERM and may be killed at any time: it goes on where it was.
+#[derive(Debug, Parser)]
+#[command(name = "lakewright-agent", version, after_help = "\
+Environment:
+  STATE_DIRECTORY, LOGS_DIRECTORY   where state and log files go, as systemd sets them (default: here)
+  AWS_REGION, AWS_ENDPOINT_URL, …   as for every AWS tool
+  LAKEWRIGHT_SEARCH_URL             the search cluster, instead of the configured one
+  RUST_LOG                          what is logged (default: info)")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `lakewright-agent` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Simulates the shop and sends its events to Kafka
+    Producer(Run),
+    /// Writes the events of topics to Iceberg tables, exactly once
+    Stream(Run),
+    /// Ships the events of topics to the search cluster and the log backup
+    Shipper(Run),
+    /// Submits the models to EMR Serverless on a schedule
+    Batch {
+        #[command(flatten)]
+        run: Run,
+        /// Runs the models once, waits for the end and exits: 0 when they succeeded
+        #[arg(long)]
+        once: bool,
+    },
+    /// Checks a configuration and exits: 0 when it is right
+    Check {
+        /// Whose configuration it is
+        name: Name,
+        /// The configuration, JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Prints what each partition of the topics holds, as JSON: topic id, first offset, next offset
+    Ledger {
+        /// A Kafka broker, in clear: for the Kafka on this machine
+        #[arg(long, value_name = "HOST:PORT")]
+        bootstrap: String,
+        /// A topic; may be given more than once
+        #[arg(long, required = true)]
+        topic: Vec<String>,
+        /// How many seconds the broker may take to answer
+        #[arg(long, default_value_t = 15)]
+        timeout: u64,
+    },
+}
+
+/// What every agent is started with.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The configuration, JSON
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Where /live, /ready, /metrics and /status are served; the address is written to STATE_DIRECTORY/admin.address
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    pub admin: SocketAddr,
+    /// Ends cleanly when standard input closes, so as not to outlive the process that started it
+    #[arg(long)]
+    pub until_stdin_closes: bool,
+}
+
+/// An agent's name.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Name {
+    /// The shop's simulator.
+    Producer,
+    /// Kafka to Iceberg.
+    Stream,
+    /// Kafka to search and backup.
+    Shipper,
+    /// Models to EMR Serverless.
+    Batch,
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# tools.sh build|test: installs what is missing through apt when run as root; otherwise prints the one line to run.
+set -euo pipefail
+
+# A package for each file that shows whether it is there.
+declare -A build=(
+  [cc]=build-essential [pkg-config]=pkg-config [ld.lld]=lld
+  [/usr/include/openssl/ssl.h]=libssl-dev [/usr/include/zlib.h]=zlib1g-dev
+)
+declare -A test=([python3]=python3 [java]=openjdk-17-jre-headless [mvn]=maven)
+
+if ! command -v cargo >/dev/null; then
+  echo "cargo is missing: install Rust 1.94 or later from https://rustup.rs, then run this again" >&2
+  exit 1
+fi
+
+missing=()
+look() {
+  local -n wanted=$1
+  local file
+  for file in "${!wanted[@]}"; do
+    if [[ $file == /* ]]; then
+      [[ -e $file ]] || missing+=("${wanted[$file]}")
+    else
+      command -v "$file" >/dev/null || missing+=("${wanted[$file]}")
+    fi
+  done
+}
+
+look build
+if [[ ${1:-build} == test ]]; then
+  look test
+  python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+fi
+
+if ((${#missing[@]})); then
+  if ((EUID == 0)); then
+    echo "installing ${missing[*]}" >&2
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  else
+    echo "some packages are missing; run this, then try again:" >&2
+    echo "  sudo apt-get update && sudo apt-get install -y ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+
+if [[ ${1:-build} == test ]]; then
+  # Python's clients live in a folder of their own, outside the checkout.
+  venv=${XDG_CACHE_HOME:-$HOME/.cache}/lakewright/venv
+  wanted=$(sha256sum "$(dirname "$0")/requirements.txt" | cut -d' ' -f1)
+  if [[ $(cat "$venv/.made-from" 2>/dev/null) != "$wanted" ]]; then
+    echo "installing the Python packages of the tests into $venv" >&2
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check uv
+    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" -r "$(dirname "$0")/requirements.txt"
+    echo "$wanted" >"$venv/.made-from"
+  fi
+fi
