@@ -104,6 +104,16 @@ pub trait Kind: Send + Sync {
         false
     }
 
+    /// The outputs to which an update in place gives new values, as a launch template's latest version.
+    fn moving_outputs(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What an update in place from `live` to `spec` loses of the data held, one sentence each; empty for nothing.
+    fn loses(&self, _live: &Value, _spec: &Value) -> Vec<String> {
+        Vec::new()
+    }
+
     /// How long AWS usually takes to create, update and delete one.
     fn expected(&self) -> [Duration; 3] {
         [Duration::from_secs(2); 3]

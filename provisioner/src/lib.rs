@@ -1,1 +1,16 @@
-//! Under construction.
+//! Lakewright's provisioner: from a stack file to live AWS resources.
+//!
+//! Each stage takes the one before: a stack file is read ([`stack`]), what lives is swept, the two are compared
+//! ([`plan`]), and the plan is shown ([`render`]) or carried out ([`apply`]). [`kinds`] know AWS.
+
+pub mod apply;
+pub mod cli;
+mod http;
+pub mod kind;
+pub mod kinds;
+pub mod plan;
+pub mod render;
+pub mod resource;
+pub mod stack;
+pub mod sweep;
+pub mod up;

@@ -1,0 +1,230 @@
+//! Carries a plan out: bounded parallelism over the order that the plan gives, and nothing left to decide.
+
+mod progress;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use tokio_util::sync::CancellationToken;
+
+use crate::kind::{Context, Kind, Outcome, Wanted};
+use crate::plan::order::{Task, Work, tasks};
+use crate::plan::reference::{references, resolve};
+use crate::plan::{Action, Kinds, Plan, Step, applied};
+use crate::resource::{Address, Condition, Live};
+pub use progress::{Progress, took};
+
+/// How many calls of kinds are under way at a time.
+const AT_ONCE: usize = 12;
+/// The least time to wait for something that was on its way when the plan was made.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What became of a plan.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What was done, in that order.
+    pub done: Vec<(Address, Work)>,
+    /// What went wrong.
+    pub failed: Vec<(Address, Work, anyhow::Error)>,
+    /// What was not begun: it needs something that failed, or the apply was stopped.
+    pub not_done: Vec<(Address, Work)>,
+    /// Whether it was stopped from outside.
+    pub stopped: bool,
+}
+
+impl Report {
+    /// Whether everything was done.
+    pub fn complete(&self) -> bool {
+        self.failed.is_empty() && self.not_done.is_empty()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+}
+
+type Outputs = BTreeMap<Address, BTreeMap<String, String>>;
+
+/// Carries out the plan. After `stop` no new task begins and those under way are waited for.
+pub async fn apply(
+    kinds: Kinds<'_>,
+    context: &Context,
+    plan: &Plan,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Report {
+    let tasks = tasks(plan);
+    let mut states = vec![State::Waiting; tasks.len()];
+    let mut outputs = known_outputs(plan);
+    let mut report = Report::default();
+    let mut running = FuturesUnordered::new();
+    loop {
+        while running.len() < AT_ONCE
+            && !stop.is_cancelled()
+            && let Some(index) = next_ready(&tasks, &states)
+        {
+            states[index] = State::Running;
+            let (task, step) = (&tasks[index], &plan.steps[tasks[index].step]);
+            let kind = kinds.get(&step.address.kind);
+            let spec = step.spec.as_ref().map(|spec| {
+                resolve(spec, &|reference| outputs.get(&reference.address)?.get(&reference.output).cloned())
+            });
+            let line = progress.start(step, task.work, kind.map(|kind| expected(kind, context, task.work)));
+            running.push(async move {
+                let started = Instant::now();
+                let result = match kind {
+                    Some(kind) => run(kind, context, step, task.work, spec).await,
+                    None => Err(anyhow!("no kind {} is known: this is a bug in lakewright", step.address.kind)),
+                };
+                (index, line, started.elapsed(), result)
+            });
+        }
+        let finished = tokio::select! {
+            biased;
+            finished = running.next() => finished,
+            () = stop.cancelled(), if !report.stopped => {
+                report.stopped = true;
+                let under_way = addresses(plan, &tasks, &states, State::Running);
+                progress.stopping(&under_way);
+                continue;
+            }
+        };
+        let Some((index, line, time, result)) = finished else { break };
+        let (address, work) = (plan.steps[tasks[index].step].address.clone(), tasks[index].work);
+        match result {
+            Ok(outcome) => {
+                progress.done(line, &address, work, time, outcome.as_ref().map(|outcome| outcome.id.as_str()));
+                if let Some(outcome) = outcome {
+                    outputs.insert(address.clone(), outcome.outputs);
+                }
+                states[index] = State::Done;
+                report.done.push((address, work));
+            }
+            Err(error) => {
+                progress.failed(line, &address, work, &error);
+                states[index] = State::Failed;
+                report.failed.push((address, work, error));
+            }
+        }
+    }
+    report.not_done = addresses(plan, &tasks, &states, State::Waiting);
+    if !report.stopped {
+        record_unchanged(kinds, context, plan).await;
+    }
+    report
+}
+
+fn addresses(plan: &Plan, tasks: &[Task], states: &[State], state: State) -> Vec<(Address, Work)> {
+    let chosen = tasks.iter().zip(states).filter(|(_, is)| **is == state);
+    chosen.map(|(task, _)| (plan.steps[task.step].address.clone(), task.work)).collect()
+}
+
+/// The outputs that are known before anything is done.
+fn known_outputs(plan: &Plan) -> Outputs {
+    let stay = plan.steps.iter().filter(|step| step.action == Action::Update).filter_map(|step| step.live.as_ref());
+    let live = plan.unchanged.iter().map(|unchanged| &unchanged.live).chain(stay);
+    live.map(|live| (live.address.clone(), live.outputs.clone())).collect()
+}
+
+fn next_ready(tasks: &[Task], states: &[State]) -> Option<usize> {
+    let ready = |index: &usize| {
+        states[*index] == State::Waiting && tasks[*index].after.iter().all(|before| states[*before] == State::Done)
+    };
+    (0..tasks.len()).find(ready)
+}
+
+/// How long the work takes usually; the account on this machine answers at once.
+fn expected(kind: &dyn Kind, context: &Context, work: Work) -> Duration {
+    if context.poll < Duration::from_secs(1) {
+        return Duration::ZERO;
+    }
+    kind.expected()[match work {
+        Work::Create => 0,
+        Work::Update => 1,
+        Work::Delete => 2,
+    }]
+}
+
+async fn run(
+    kind: &dyn Kind,
+    context: &Context,
+    step: &Step,
+    work: Work,
+    spec: Option<serde_json::Value>,
+) -> Result<Option<Outcome>> {
+    let address = &step.address;
+    if work == Work::Delete {
+        let live = step.live.as_ref().expect("what is deleted lives");
+        kind.delete(context, live).await.with_context(|| format!("delete {address} ({})", live.id))?;
+        return Ok(None);
+    }
+    let spec = spec.expect("what is made or changed has a spec");
+    if let Some(reference) = references(&spec).into_iter().next() {
+        bail!("{reference} has no value although {} is live", reference.address);
+    }
+    let outcome = if work == Work::Create {
+        kind.create(context, address, &spec).await.with_context(|| format!("create {address}"))?
+    } else {
+        update(kind, context, step, &spec).await.with_context(|| format!("update {address}"))?
+    };
+    let hashes = applied::hashes(kind.fields(), &spec);
+    kind.record(context, &outcome, &hashes).await.with_context(|| format!("record what was applied to {address}"))?;
+    Ok(Some(outcome))
+}
+
+async fn update(kind: &dyn Kind, context: &Context, step: &Step, spec: &serde_json::Value) -> Result<Outcome> {
+    let mut live = step.live.clone().expect("what is updated lives");
+    if matches!(live.condition, Condition::Pending(_)) {
+        live = ready(kind, context, &live, spec).await?;
+    }
+    let changed: BTreeSet<&str> =
+        step.changes.iter().map(|change| change.path.split(['.', '[']).next().unwrap_or_default()).collect();
+    if changed.is_empty() {
+        return Ok(Outcome { id: live.id, outputs: live.outputs });
+    }
+    let changed: Vec<String> = changed.into_iter().map(str::to_owned).collect();
+    kind.update(context, &live, spec, &changed).await
+}
+
+/// Waits until what was on its way can be used.
+async fn ready(kind: &dyn Kind, context: &Context, live: &Live, spec: &serde_json::Value) -> Result<Live> {
+    let patience = PATIENCE.max(kind.expected()[0] * 4);
+    let started = Instant::now();
+    loop {
+        let found = kind.find(context, &[Wanted { address: &live.address, spec }]).await?;
+        let Some(found) = found.into_iter().find(|found| found.address == live.address) else {
+            bail!("{} has gone while apply waited for it", live.id);
+        };
+        match &found.condition {
+            Condition::Ready => return Ok(found),
+            Condition::Failed(reason) => bail!("AWS gave {} up: {reason}", live.id),
+            Condition::Pending(state) if started.elapsed() > patience => {
+                bail!("{} is still {state} after {}", live.id, took(patience));
+            }
+            Condition::Pending(_) => tokio::time::sleep(context.poll).await,
+        }
+    }
+}
+
+/// Notes on what lives as it should that the file says so too. A hash only sharpens the cause that a later plan names,
+/// so that a failure here is no failure of the apply.
+async fn record_unchanged(kinds: Kinds<'_>, context: &Context, plan: &Plan) {
+    for unchanged in &plan.unchanged {
+        let (Some(hashes), Some(kind)) = (&unchanged.record, kinds.get(&unchanged.live.address.kind)) else {
+            continue;
+        };
+        let outcome = Outcome { id: unchanged.live.id.clone(), outputs: unchanged.live.outputs.clone() };
+        if let Err(error) = kind.record(context, &outcome, hashes).await {
+            tracing::debug!(address = %unchanged.live.address, %error, "the applied hashes could not be recorded");
+        }
+    }
+}

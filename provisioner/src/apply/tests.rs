@@ -1,0 +1,79 @@
+//! Applies on kinds whose resources live in memory.
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::plan::testing::{WORLD, World, desired, kinds};
+use crate::plan::{plan, plan_destroy};
+use crate::resource::Desired;
+use crate::sweep::sweep;
+
+/// One test for all of it: the world is a static.
+#[tokio::test]
+async fn a_stack_is_made_changed_and_destroyed() {
+    let context = context();
+    let stack = |cidr: &str| {
+        desired(&[
+            ("store.raw", json!({ "name": "raw", "size": 1, "uses": ["${wall.web.arn}"] })),
+            ("wall.web", json!({ "network": "${network.main.id}", "rules": [] })),
+            ("subnet.a", json!({ "network": "${network.main.id}", "cidr": "10.0.1.0/24", "zone": "a" })),
+            ("network.main", json!({ "cidr": cidr, "dns": true })),
+        ])
+    };
+
+    // What needs a thing that failed is named, and independent steps go on.
+    *WORLD.lock() = Some(World { broken: vec!["wall.web".parse().expect("an address")], ..World::default() });
+    let report = run(&context, &stack("10.0.0.0/16")).await;
+    let names = |list: &[(Address, Work)]| list.iter().map(|(address, _)| address.to_string()).collect::<Vec<_>>();
+    assert_eq!(names(&report.done), ["network.main", "subnet.a"]);
+    assert_eq!(names(&report.not_done), ["store.raw"]);
+    assert_eq!(format!("{:#}", report.failed[0].2), "create wall.web: the account has no room for it");
+
+    // Run again it converges, and then there is nothing left to do.
+    WORLD.lock().as_mut().expect("a world").broken.clear();
+    assert!(run(&context, &stack("10.0.0.0/16")).await.complete());
+    assert!(current(&context, &stack("10.0.0.0/16")).await.is_empty());
+
+    // A replacement takes down what refers to it and puts it back, in an order in which nothing is in use.
+    WORLD.lock().as_mut().expect("a world").calls.clear();
+    assert!(run(&context, &stack("10.7.0.0/16")).await.failed.is_empty());
+    let calls = WORLD.lock().as_ref().expect("a world").calls.clone();
+    let verbs: Vec<&str> = calls.iter().map(|call| call.split(" {").next().expect("a verb")).collect();
+    let place = |call: &str| verbs.iter().position(|verb| *verb == call).expect(call);
+    assert!(place("delete subnet.a") < place("delete network.main"), "{verbs:?}");
+    assert!(place("delete network.main") < place("create network.main"), "{verbs:?}");
+    assert!(place("create network.main") < place("create wall.web"), "{verbs:?}");
+    assert!(current(&context, &stack("10.7.0.0/16")).await.is_empty());
+
+    // After a stop nothing new begins; after destroy nothing lives.
+    let live = sweep(kinds(), &context, &stack("10.7.0.0/16")).await.expect("a sweep");
+    let away = plan_destroy(kinds(), &stack("10.7.0.0/16"), &live).expect("a plan");
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    let report = apply(kinds(), &context, &away, &Progress::quiet(), &stopped).await;
+    assert_eq!((report.done.len(), report.not_done.len(), report.stopped), (0, 4, true));
+    assert!(apply(kinds(), &context, &away, &Progress::quiet(), &CancellationToken::new()).await.complete());
+    assert!(sweep(kinds(), &context, &stack("10.7.0.0/16")).await.expect("a sweep").is_empty());
+}
+
+fn context() -> Context {
+    Context {
+        aws: lakewright_aws::Client::with_keys("eu-north-1", "http://127.0.0.1:1", "key", "secret").expect("a client"),
+        stack: "shop".to_owned(),
+        account: "123456789012".to_owned(),
+        region: "eu-north-1".to_owned(),
+        nonce: "n".to_owned(),
+        poll: Duration::from_millis(1),
+    }
+}
+
+async fn current(context: &Context, stack: &Desired) -> Plan {
+    let live = sweep(kinds(), context, stack).await.expect("a sweep");
+    plan(kinds(), stack, &live).expect("a plan")
+}
+
+async fn run(context: &Context, stack: &Desired) -> Report {
+    let plan = current(context, stack).await;
+    apply(kinds(), context, &plan, &Progress::quiet(), &CancellationToken::new()).await
+}

@@ -1,0 +1,168 @@
+//! From the command line to a stack and the account that it is compared with.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use lakewright_aws::{Client, Options, Service, text};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::Global;
+use crate::kind::Context;
+use crate::resource::Desired;
+use crate::stack::{Artifact, Stack, Target, expand, load};
+use crate::up::RunFile;
+
+/// Where a stack stands when nothing names one.
+const DEFAULTS: [&str; 2] = ["lakewright.toml", "stacks/shop.toml"];
+/// The region of an account on this machine when nothing names one.
+const LOCAL_REGION: &str = "eu-north-1";
+
+/// The path of the stack file.
+pub fn stack_path(global: &Global) -> Result<PathBuf> {
+    if let Some(path) = &global.stack_file {
+        return Ok(path.clone());
+    }
+    DEFAULTS.iter().map(PathBuf::from).find(|path| path.is_file()).ok_or_else(|| {
+        anyhow!("no stack file: neither lakewright.toml nor stacks/shop.toml is here; name one, as in `lakewright plan my.toml`")
+    })
+}
+
+/// The stack that the command line names.
+pub fn stack(global: &Global) -> Result<Stack> {
+    load(&stack_path(global)?)
+}
+
+/// A connection to the account for a stack, which `stack` is the name of.
+pub async fn connect(global: &Global, stack: &str, region: Option<&str>) -> Result<Context> {
+    let region = global.region.as_deref().or(region);
+    let aws = if global.local {
+        let run = RunFile::read(&global.data)?;
+        local_client(&run.account, region.unwrap_or(&run.region))?
+    } else {
+        let options = Options {
+            region: region.map(str::to_owned),
+            endpoint: global.endpoint_url.clone(),
+            profile: global.profile.clone(),
+        };
+        Client::connect(options).await?
+    };
+    let near = global.local || endpoint(global).is_some_and(|url| is_loopback(&url));
+    context(aws, stack, near).await
+}
+
+/// A client of the account on this machine, which takes any credentials.
+pub fn local_client(url: &str, region: &str) -> Result<Client> {
+    let region = if region.is_empty() { LOCAL_REGION } else { region };
+    Ok(Client::with_keys(region, url, "lakewright", "lakewright")?)
+}
+
+/// The context of all calls; `near` says that the account answers at once.
+pub async fn context(aws: Client, stack: &str, near: bool) -> Result<Context> {
+    let identity = aws.call(Service::Sts, "GetCallerIdentity", json!({})).await.context("ask AWS who we are")?;
+    let result = identity.get("GetCallerIdentityResult").unwrap_or(&identity);
+    let account = text(result, "Account").to_owned();
+    if account.is_empty() {
+        bail!("AWS told no account: {identity}");
+    }
+    Ok(Context {
+        region: aws.region().to_owned(),
+        aws,
+        stack: stack.to_owned(),
+        account,
+        nonce: uuid::Uuid::new_v4().simple().to_string(),
+        poll: if near { Duration::from_millis(100) } else { Duration::from_secs(5) },
+    })
+}
+
+fn endpoint(global: &Global) -> Option<String> {
+    global.endpoint_url.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok())
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url.split("://").nth(1).unwrap_or(url);
+    ["127.", "localhost", "[::1]"].iter().any(|prefix| host.starts_with(prefix))
+}
+
+/// Every resource that the stack stands for in this account.
+pub fn desired(stack: &Stack, context: &Context, agent: &Artifact) -> Result<Desired> {
+    if let Some(only) = stack.file.stack.account.as_deref()
+        && *only != context.account
+    {
+        bail!(
+            "the stack {} belongs to the account {only}, and the credentials are of {}; choose others with --profile or \
+             AWS_PROFILE",
+            stack.name(),
+            context.account
+        );
+    }
+    let target = Target { account: context.account.clone(), region: context.region.clone() };
+    Ok(expand(stack, &target, agent))
+}
+
+/// A program of Lakewright's: beside this one, else on PATH.
+pub fn program(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("find this program's own folder")?;
+    let beside = own.parent().map(|folder| folder.join(name)).filter(|path| path.is_file());
+    let search = || {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file())
+    };
+    beside.or_else(search).with_context(|| {
+        format!(
+            "{name} is neither beside {} nor on PATH; `cargo build -p {name}` or `make build` makes it",
+            own.display()
+        )
+    })
+}
+
+/// The agents' program that hosts install.
+pub fn artifact(global: &Global) -> Result<Artifact> {
+    let file = match &global.agent {
+        Some(path) => path.clone(),
+        None => program("lakewright-agent")?,
+    };
+    let context = || format!("read the agents' program {}", file.display());
+    let metadata = std::fs::metadata(&file).with_context(context)?;
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let state = format!("{} {}", metadata.len(), modified.unwrap_or_default().as_nanos());
+    let sha256 = match remembered(&file, &state) {
+        Some(sha256) => sha256,
+        None => {
+            let mut hasher = Sha256::new();
+            let mut source = std::fs::File::open(&file).with_context(context)?;
+            std::io::copy(&mut source, &mut hasher).with_context(context)?;
+            let sha256 = hex::encode(hasher.finalize());
+            remember(&file, &state, &sha256);
+            sha256
+        }
+    };
+    let path = std::path::absolute(&file).unwrap_or(file);
+    Ok(Artifact { sha256, size: metadata.len(), file: Some(path.display().to_string()) })
+}
+
+/// The file that remembers a program's hash: hashing it takes longer than a whole plan.
+fn memory(file: &Path) -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
+    let name = hex::encode(&Sha256::digest(file.as_os_str().as_encoded_bytes())[..8]);
+    Some(cache.join("lakewright").join("hashes").join(name))
+}
+
+fn remembered(file: &Path, state: &str) -> Option<String> {
+    let text = std::fs::read_to_string(memory(file)?).ok()?;
+    let value: Value = serde_json::from_str(&text).ok()?;
+    (value["state"].as_str()? == state).then(|| value["sha256"].as_str().map(str::to_owned))?
+}
+
+/// Without a place to remember, the next plan hashes again.
+fn remember(file: &Path, state: &str, sha256: &str) {
+    let Some(path) = memory(file) else { return };
+    let folder = path.parent().expect("the path has a folder");
+    let temporary = path.with_extension(std::process::id().to_string());
+    let text = json!({ "state": state, "sha256": sha256 }).to_string();
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&temporary, text));
+    let _ = written.and_then(|()| std::fs::rename(&temporary, &path));
+}

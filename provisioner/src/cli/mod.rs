@@ -1,0 +1,324 @@
+//! The command line: what can be typed, and where it leads.
+
+mod account;
+mod change;
+pub mod connect;
+mod hints;
+mod query;
+mod run;
+mod search;
+mod table;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::resource::Address;
+use crate::up;
+
+/// Builds and runs a streaming lakehouse on AWS from one TOML file.
+///
+/// The file tells the network, Kafka, tables, models and hosts; `plan` shows how the AWS account differs from it,
+/// `apply` makes it so, and `up` runs all of it on this machine without an account.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lakewright",
+    version,
+    after_help = "\
+Examples:
+  lakewright up                                     run ./lakewright.toml (or stacks/shop.toml) on this machine
+  lakewright query --local \"SELECT * FROM sales LIMIT 10\"
+  lakewright plan stacks/shop.toml                  what would change on AWS
+  lakewright apply stacks/shop.toml                 change it, after a question
+
+AWS is reached as every AWS tool reaches it: AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL and ~/.aws.
+LAKEWRIGHT_LOG=debug shows what is asked of it."
+)]
+pub struct Cli {
+    /// What holds for all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for all commands.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The stack file [default: lakewright.toml, else stacks/shop.toml]
+    #[arg(long = "stack", value_name = "FILE", global = true)]
+    pub stack_file: Option<PathBuf>,
+    /// The AWS region, instead of the stack's
+    #[arg(long, global = true)]
+    pub region: Option<String>,
+    /// The profile of the AWS configuration files
+    #[arg(long, global = true)]
+    pub profile: Option<String>,
+    /// Where all AWS services are, instead of on the internet
+    #[arg(long, value_name = "URL", global = true)]
+    pub endpoint_url: Option<String>,
+    /// Talks to what `lakewright up` runs on this machine
+    #[arg(long, global = true, conflicts_with_all = ["endpoint_url", "profile"])]
+    pub local: bool,
+    /// Where `lakewright up` keeps everything
+    #[arg(long, value_name = "DIR", global = true, default_value = ".lakewright")]
+    pub data: PathBuf,
+    /// The agents' program that hosts install [default: the one beside this program, else on PATH]
+    #[arg(long, value_name = "FILE", global = true, env = "LAKEWRIGHT_AGENT")]
+    pub agent: Option<PathBuf>,
+}
+
+/// What `lakewright` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Shows how AWS differs from the stack file
+    #[command(after_help = "\
+Signs: + is created, ~ is changed in place, ± is replaced, - is deleted.
+
+Examples:
+  lakewright plan stacks/shop.toml
+  lakewright plan --detailed-exitcode               exit 0: nothing to do, 2: changes, 1: an error
+  lakewright plan --format json | jq '.summary'
+  lakewright plan --format markdown >> $GITHUB_STEP_SUMMARY")]
+    Plan {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// How the plan is written on standard output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+        /// Exits 2 when there are changes
+        #[arg(long)]
+        detailed_exitcode: bool,
+        /// Shows long values of new resources in full
+        #[arg(long)]
+        full: bool,
+    },
+    /// Makes AWS as the stack file says
+    #[command(after_help = "\
+Shows the plan, asks, and carries it out. Killed or interrupted at any point, run it again: it goes on from there.
+
+Examples:
+  lakewright apply stacks/shop.toml
+  lakewright apply --yes --allow-data-loss bucket.backup")]
+    Apply {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// How it goes about it
+        #[command(flatten)]
+        how: How,
+    },
+    /// Deletes everything that belongs to the stack
+    #[command(after_help = "\
+Asks for the stack's name first. What holds data is deleted only when --allow-data-loss names it.
+
+Examples:
+  lakewright destroy stacks/shop.toml --allow-data-loss all")]
+    Destroy {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// How it goes about it
+        #[command(flatten)]
+        how: How,
+    },
+    /// Runs the stack on this machine: an AWS account, Kafka, search and the agents
+    #[command(after_help = "\
+Everything listens on 127.0.0.1 and keeps its data in the data folder, so that the next `up` goes on where this one
+stopped. With --for it ends by itself and verifies what it did: every event of the log is in the raw zone or among the
+dead letters exactly once, every user action in the index once, every model equals a recount.
+
+Examples:
+  lakewright up                                     until Ctrl-C
+  lakewright up --for 2m                            two minutes, then the verification
+  lakewright up --data /tmp/second                  beside the first, undisturbed
+  lakewright query --local \"SELECT * FROM sales LIMIT 10\"    meanwhile, in another terminal")]
+    Up(up::Options),
+    /// Runs the AWS account of this machine alone, for any AWS client
+    #[command(after_help = "\
+Examples:
+  lakewright account --port 4566
+  AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=eu-north-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws s3 ls")]
+    Account {
+        /// The port on 127.0.0.1; 0 takes a free one
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
+    /// Asks Athena, in the stack's workgroup
+    #[command(after_help = "\
+Tables of the warehouse stand in the default database, those of the raw zone in STACK_raw.
+
+Examples:
+  lakewright query \"SELECT country, sum(amount) FROM sales GROUP BY country ORDER BY 2 DESC\"
+  lakewright query --local --format csv \"SELECT * FROM shop_raw.sales\" > sales.csv")]
+    Query {
+        /// The statement
+        sql: String,
+        /// How the rows are written on standard output
+        #[arg(long, value_enum, default_value_t = table::RowFormat::Table)]
+        format: table::RowFormat,
+    },
+    /// Searches the user actions, best hits first
+    #[command(after_help = "\
+Examples:
+  lakewright search --local \"lipstick stockholm\"
+  lakewright search --url https://search.example.com:9200 --limit 50 checkout")]
+    Search {
+        /// The words
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// The search cluster
+        #[arg(long, env = "LAKEWRIGHT_SEARCH_URL")]
+        url: Option<String>,
+        /// How many hits are shown
+        #[arg(long, default_value_t = 10)]
+        limit: u32,
+    },
+    /// Prints the JSON Schema of stack files, by which editors complete them
+    Schema,
+    /// Prints the completion script of a shell
+    #[command(after_help = "Example:\n  lakewright completion bash > /etc/bash_completion.d/lakewright")]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How an apply or a destroy goes about it.
+#[derive(Debug, Clone, Args)]
+pub struct How {
+    /// Answers the question with yes
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// What may lose data: an address such as bucket.raw, or all; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub allow_data_loss: Vec<Loss>,
+}
+
+/// What may lose data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// Everything.
+    All,
+    /// One resource.
+    Of(Address),
+}
+
+impl std::str::FromStr for Loss {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" { Ok(Self::All) } else { text.parse().map(Self::Of) }
+    }
+}
+
+/// How a plan is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For a comment on a pull request.
+    Markdown,
+}
+
+/// What a command came to; [`main`] makes the exit code of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done: 0.
+    Done,
+    /// There are changes, and somebody wants to know by the exit code: 2.
+    Changes,
+    /// Something is wrong, and it has been said: 1.
+    Wrong,
+}
+
+/// Runs the command and says what went wrong.
+pub fn main(cli: Cli) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let outcome = runtime.context("start the async runtime").and_then(|runtime| {
+        let outcome = runtime.block_on(dispatch(cli));
+        // A read of standard input may still be waiting for its line.
+        runtime.shutdown_background();
+        outcome
+    });
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Changes) => ExitCode::from(2),
+        Ok(Outcome::Wrong) => ExitCode::FAILURE,
+        Err(error) => {
+            hints::report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
+    let mut named = |stack: Option<PathBuf>| global.stack_file = stack.or(global.stack_file.take());
+    match command {
+        Command::Plan { stack, format, detailed_exitcode, full } => {
+            named(stack);
+            change::plan(&global, format, detailed_exitcode, full).await
+        }
+        Command::Apply { stack, how } => {
+            named(stack);
+            change::apply(&global, &how).await
+        }
+        Command::Destroy { stack, how } => {
+            named(stack);
+            change::destroy(&global, &how).await
+        }
+        Command::Up(options) => {
+            named(options.stack.clone());
+            up::run(&global, &options).await
+        }
+        Command::Account { port } => account::run(&global, port),
+        Command::Query { sql, format } => query::run(&global, &sql, format).await,
+        Command::Search { words, url, limit } => search::run(&global, &words.join(" "), url, limit).await,
+        Command::Schema => {
+            let schema = serde_json::to_string_pretty(&crate::stack::schema()).context("write the schema")?;
+            print(&format!("{schema}\n"))
+        }
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "lakewright", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+/// Writes to standard output, colours stripped where they don't belong. A reader that has gone is no error.
+pub fn print(text: &str) -> Result<Outcome> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("write to standard output"),
+        _ => Ok(Outcome::Done),
+    }
+}
+
+/// Writes a line to standard error.
+pub fn say(text: &str) {
+    // Where nobody listens nothing is lost.
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn losses_are_addresses_or_all() {
+        assert_eq!("all".parse(), Ok(Loss::All));
+        assert_eq!("bucket.raw".parse(), Ok(Loss::Of(Address::new("bucket", "raw"))));
+        assert!("everything".parse::<Loss>().expect_err("no address").contains("no address"));
+    }
+}

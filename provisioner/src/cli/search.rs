@@ -1,0 +1,86 @@
+//! `lakewright search`: words in, ranked user actions out.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+
+use super::{Global, Outcome, print, say};
+use crate::http::Http;
+use crate::up::RunFile;
+
+/// The members that words are looked for in, and how much a hit in each counts.
+const FIELDS: [&str; 9] = [
+    "search_keywords^3",
+    "product_name^2",
+    "event_type",
+    "location",
+    "category",
+    "brand",
+    "user_id",
+    "user_agent",
+    "ip_address",
+];
+
+/// `lakewright search`.
+pub async fn run(global: &Global, words: &str, url: Option<String>, limit: u32) -> Result<Outcome> {
+    let url = match url {
+        Some(url) => url,
+        None => {
+            let run = RunFile::read(&global.data)
+                .context("no search cluster is named; --url or LAKEWRIGHT_SEARCH_URL names one")?;
+            run.search
+        }
+    };
+    let body = json!({
+        "query": { "multi_match": { "query": words, "fields": FIELDS } },
+        "size": limit,
+    });
+    let target = format!("{}/user-actions-*/_search", url.trim_end_matches('/'));
+    let answer = Http::new(&url)?.post(&target, &body, Duration::from_secs(30)).await.context("search")?;
+    let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let total = answer["hits"]["total"]["value"].as_u64().unwrap_or(hits.len() as u64);
+    if hits.is_empty() {
+        say(&format!("No user action matches `{words}`."));
+        return Ok(Outcome::Done);
+    }
+    say(&format!("{} of {total} hits for `{words}`, in {} ms:\n", hits.len(), answer["took"]));
+    print(&hits.iter().map(|hit| shown(hit, words)).collect::<String>())
+}
+
+/// One hit: its score, its time, what was done by whom and where, the words that were found in bold.
+fn shown(hit: &Value, words: &str) -> String {
+    let source = &hit["_source"];
+    let get = |name: &str| source[name].as_str().unwrap_or_default();
+    let time = get("event_time").get(..19).unwrap_or_default().replace('T', " ");
+    let mut line = format!("{:>6.2}  {time}  {:13}", hit["_score"].as_f64().unwrap_or_default(), get("event_type"));
+    let what =
+        ["search_keywords", "product_name"].map(get).into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    let place = source["location"].as_array().map(|parts| {
+        let part = |index: usize| parts.get(index).and_then(Value::as_str).unwrap_or_default();
+        format!("{}, {}", part(2), part(3))
+    });
+    let _ = write!(line, "  {:36}  {:28}  {}", what, place.unwrap_or_default(), get("user_id"));
+    marked(line.trim_end(), words) + "\n"
+}
+
+/// The text with the words in bold, in whatever case they stand in it.
+fn marked(text: &str, words: &str) -> String {
+    let bold = clap::builder::styling::Style::new().bold();
+    let lower = text.to_lowercase();
+    let mut places: Vec<(usize, usize)> = Vec::new();
+    // Lower case may have other lengths; then nothing is marked.
+    for word in words.split_whitespace().map(str::to_lowercase).filter(|_| lower.len() == text.len()) {
+        places.extend(lower.match_indices(&word).map(|(start, found)| (start, start + found.len())));
+    }
+    places.sort_unstable();
+    let (mut out, mut at) = (String::new(), 0);
+    for (start, end) in places {
+        if start >= at && text.is_char_boundary(start) && text.is_char_boundary(end) {
+            let _ = write!(out, "{}{bold}{}{bold:#}", &text[at..start], &text[start..end]);
+            at = end;
+        }
+    }
+    out + &text[at..]
+}

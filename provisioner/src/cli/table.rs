@@ -1,0 +1,141 @@
+//! Rows as a table, CSV or JSON.
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use serde_json::{Map, Value};
+
+use super::query::Rows;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RowFormat {
+    /// Columns with a line above, for people.
+    Table,
+    /// Comma-separated values with a header, as RFC 4180 has it.
+    Csv,
+    /// An array of objects; numbers and booleans as such, NULL as null.
+    Json,
+}
+
+/// The rows as text.
+pub fn render(rows: &Rows, format: RowFormat) -> Result<String> {
+    Ok(match format {
+        RowFormat::Table => table(rows),
+        RowFormat::Csv => csv(rows),
+        RowFormat::Json => {
+            let objects: Vec<Value> = rows.rows.iter().map(|row| object(rows, row)).collect();
+            format!("{}\n", serde_json::to_string_pretty(&objects).context("write the rows as JSON")?)
+        }
+    })
+}
+
+fn table(rows: &Rows) -> String {
+    let header: Vec<String> = rows.columns.iter().map(|(name, _)| name.clone()).collect();
+    let right: Vec<bool> = rows.columns.iter().map(|(_, kind)| is_number(kind)).collect();
+    let cells = |row: &Vec<Option<String>>| row.iter().map(|v| v.clone().unwrap_or_default()).collect::<Vec<_>>();
+    let body: Vec<Vec<String>> = rows.rows.iter().map(cells).collect();
+    let mut text = aligned(&header, &right, &body);
+    let count = rows.rows.len();
+    text.push_str(&format!("({count} row{})\n", if count == 1 { "" } else { "s" }));
+    text
+}
+
+/// A table for people: the header, a line, the rows; numbers to the right.
+pub fn aligned(header: &[String], right: &[bool], body: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = body.iter().filter_map(|row| row.get(column)).chain(header.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |row: &[String]| {
+        let cells = row.iter().enumerate().map(|(column, cell)| {
+            let width = widths[column];
+            if right.get(column).copied().unwrap_or_default() {
+                format!("{cell:>width$}")
+            } else {
+                format!("{cell:width$}")
+            }
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    let mut text = line(header);
+    let rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
+    text.push_str(&(rule.join("  ") + "\n"));
+    for row in body {
+        text.push_str(&line(row));
+    }
+    text
+}
+
+fn csv(rows: &Rows) -> String {
+    let field = |text: &str| {
+        if text.contains(['"', ',', '\n', '\r']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_owned()
+        }
+    };
+    let mut text = rows.columns.iter().map(|(name, _)| field(name)).collect::<Vec<_>>().join(",") + "\r\n";
+    for row in &rows.rows {
+        let fields = row.iter().map(|value| value.as_deref().map_or(String::new(), field));
+        text.push_str(&(fields.collect::<Vec<_>>().join(",") + "\r\n"));
+    }
+    text
+}
+
+fn object(rows: &Rows, row: &[Option<String>]) -> Value {
+    let members =
+        rows.columns.iter().zip(row).map(|((name, kind), value)| (name.clone(), typed(kind, value.as_deref())));
+    Value::Object(members.collect::<Map<_, _>>())
+}
+
+/// Decimals stay text: a JSON number would lose digits.
+fn typed(kind: &str, value: Option<&str>) -> Value {
+    let Some(value) = value else { return Value::Null };
+    match kind {
+        "boolean" => value.parse().map(Value::Bool).ok(),
+        kind if is_number(kind) && !kind.starts_with("decimal") => serde_json::from_str(value).ok(),
+        _ => None,
+    }
+    .unwrap_or_else(|| Value::from(value))
+}
+
+fn is_number(kind: &str) -> bool {
+    matches!(kind, "tinyint" | "smallint" | "integer" | "int" | "bigint" | "float" | "real" | "double")
+        || kind.starts_with("decimal")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Rows {
+        let columns = [("country", "varchar"), ("orders", "bigint"), ("amount", "decimal(12,2)")];
+        let row = |values: [Option<&str>; 3]| values.map(|value| value.map(str::to_owned)).to_vec();
+        Rows {
+            columns: columns.map(|(name, kind)| (name.to_owned(), kind.to_owned())).to_vec(),
+            rows: vec![row([Some("Sweden, north"), Some("12"), Some("7.50")]), row([None, Some("3"), Some("1200.00")])],
+        }
+    }
+
+    #[test]
+    fn people_read_columns() {
+        insta::assert_snapshot!(render(&rows(), RowFormat::Table).expect("text"), @r"
+        country        orders   amount
+        ─────────────  ──────  ───────
+        Sweden, north      12     7.50
+                            3  1200.00
+        (2 rows)
+        ");
+    }
+
+    #[test]
+    fn programs_read_csv_and_json() {
+        assert_eq!(
+            render(&rows(), RowFormat::Csv).expect("text"),
+            "country,orders,amount\r\n\"Sweden, north\",12,7.50\r\n,3,1200.00\r\n"
+        );
+        let json: Value = serde_json::from_str(&render(&rows(), RowFormat::Json).expect("text")).expect("JSON");
+        assert_eq!(json[1], serde_json::json!({ "country": null, "orders": 3, "amount": "1200.00" }));
+    }
+}

@@ -1,0 +1,124 @@
+//! The graph of what refers to what in a stack: checked, and in an order in which targets come first.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::reference::references;
+use super::{Kinds, Problem};
+use crate::resource::{Address, Desired, Resource};
+
+/// The resources of a stack with what each one needs.
+#[derive(Debug)]
+pub struct Graph<'a> {
+    /// The resources, targets before what refers to them, the file's order otherwise.
+    pub ordered: Vec<&'a Resource>,
+    /// For each address, what must live before it: its references and what its resource names in `after`.
+    pub needs: BTreeMap<Address, BTreeSet<Address>>,
+}
+
+/// The graph of a stack, or everything that is wrong with it.
+pub fn graph<'a>(kinds: Kinds<'_>, desired: &'a Desired) -> Result<Graph<'a>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut index: HashMap<&Address, usize> = HashMap::new();
+    for (position, resource) in desired.resources.iter().enumerate() {
+        if index.insert(&resource.address, position).is_some() {
+            problems.push(problem(resource, format!("`{}` is declared twice", resource.address)));
+        }
+        if kinds.get(&resource.address.kind).is_none() {
+            problems.push(problem(resource, format!("`{}` is no kind of resource", resource.address.kind)));
+        }
+    }
+    let mut needs = BTreeMap::new();
+    for resource in &desired.resources {
+        let mut targets = BTreeSet::new();
+        for reference in references(&resource.spec) {
+            let Some(kind) = index.get(&reference.address).and_then(|_| kinds.get(&reference.address.kind)) else {
+                problems.push(problem(resource, missing(&reference.to_string(), &reference.address, desired)));
+                continue;
+            };
+            if !kind.outputs().contains(&reference.output.as_str()) {
+                let has = kind.outputs().join(", ");
+                problems.push(problem(
+                    resource,
+                    format!("{reference}: `{}` has no such output; it has {has}", reference.address),
+                ));
+            }
+            targets.insert(reference.address);
+        }
+        for address in &resource.after {
+            if index.contains_key(address) {
+                targets.insert(address.clone());
+            } else {
+                problems.push(problem(resource, missing(&format!("after `{address}`"), address, desired)));
+            }
+        }
+        needs.insert(resource.address.clone(), targets);
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut visit =
+        Visit { desired, index: &index, needs: &needs, ordered: Vec::new(), state: HashMap::new(), path: Vec::new() };
+    for resource in &desired.resources {
+        if let Err(cycle) = visit.resource(&resource.address) {
+            let path: Vec<String> = cycle.iter().map(ToString::to_string).collect();
+            let text = format!("resources refer to each other in a circle: {}", path.join(" → "));
+            return Err(vec![Problem { address: cycle[0].clone(), span: resource.span.clone(), text }]);
+        }
+    }
+    let ordered = visit.ordered;
+    Ok(Graph { ordered, needs })
+}
+
+fn problem(resource: &Resource, text: String) -> Problem {
+    Problem { address: resource.address.clone(), span: resource.span.clone(), text }
+}
+
+fn missing(what: &str, address: &Address, desired: &Desired) -> String {
+    let wanted = address.to_string();
+    let nearest = desired
+        .resources
+        .iter()
+        .map(|resource| resource.address.to_string())
+        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &candidate), candidate))
+        .min()
+        .filter(|(distance, _)| *distance <= 3);
+    match nearest {
+        Some((_, candidate)) => format!("{what}: the stack has no `{wanted}`; did you mean `{candidate}`?"),
+        None => format!("{what}: the stack has no `{wanted}`"),
+    }
+}
+
+struct Visit<'a, 'b> {
+    desired: &'a Desired,
+    index: &'b HashMap<&'a Address, usize>,
+    needs: &'b BTreeMap<Address, BTreeSet<Address>>,
+    ordered: Vec<&'a Resource>,
+    /// False while its targets are visited, true when it stands in `ordered`.
+    state: HashMap<Address, bool>,
+    path: Vec<Address>,
+}
+
+impl Visit<'_, '_> {
+    /// Puts a resource behind its targets; an error is a circle, its first address also its last.
+    fn resource(&mut self, address: &Address) -> Result<(), Vec<Address>> {
+        match self.state.get(address) {
+            Some(true) => return Ok(()),
+            Some(false) => {
+                let start = self.path.iter().position(|on_path| on_path == address).unwrap_or(0);
+                let mut cycle = self.path[start..].to_vec();
+                cycle.push(address.clone());
+                return Err(cycle);
+            }
+            None => {}
+        }
+        self.state.insert(address.clone(), false);
+        self.path.push(address.clone());
+        for target in &self.needs[address] {
+            self.resource(target)?;
+        }
+        self.path.pop();
+        self.state.insert(address.clone(), true);
+        self.ordered.push(&self.desired.resources[self.index[address]]);
+        Ok(())
+    }
+}

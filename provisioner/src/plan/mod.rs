@@ -1,0 +1,413 @@
+//! The planner: what is desired and what lives go in, one plan comes out. Nothing here does input or output.
+
+pub mod applied;
+mod diff;
+mod graph;
+pub mod order;
+pub mod reference;
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::kind::{Changing, Comparing, Kind};
+use crate::resource::{Address, Condition, Desired, Live, Resource};
+use diff::differences;
+use graph::Graph;
+use reference::{Reference, references, resolve};
+
+/// The resource kinds, in the order in which a stack's resources are made.
+#[derive(Clone, Copy)]
+pub struct Kinds<'a>(pub &'a [&'a dyn Kind]);
+
+impl<'a> Kinds<'a> {
+    /// The kind of that name.
+    pub fn get(&self, name: &str) -> Option<&'a dyn Kind> {
+        self.0.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// The kind's place in the order of making; kinds that are not known come last.
+    fn rank(&self, name: &str) -> usize {
+        self.0.iter().position(|kind| kind.name() == name).unwrap_or(self.0.len())
+    }
+}
+
+/// What makes live what is desired.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The stack's name.
+    pub stack: String,
+    /// What is to be done, targets before what refers to them, deletions last and in reverse.
+    pub steps: Vec<Step>,
+    /// What lives already as it should.
+    pub unchanged: Vec<Unchanged>,
+    /// Things that hold data and are not ours, found within resources of ours: reported, never deleted.
+    pub foreign: Vec<(Address, String)>,
+}
+
+/// A live resource that no step touches.
+#[derive(Debug, Clone)]
+pub struct Unchanged {
+    /// As it lives.
+    pub live: Live,
+    /// The hashes to record when they are not the ones found: the file now says what live had become.
+    pub record: Option<String>,
+}
+
+/// One change to one resource.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The resource.
+    pub address: Address,
+    /// What happens to it.
+    pub action: Action,
+    /// Why.
+    pub cause: Cause,
+    /// What differs, in the order of the kind's fields; empty for a deletion.
+    pub changes: Vec<Change>,
+    /// The desired spec, references as they are written; none for a deletion.
+    pub spec: Option<Value>,
+    /// The resource as it lives.
+    pub live: Option<Live>,
+    /// The resources that it needs.
+    pub needs: BTreeSet<Address>,
+    /// Whether the needs come from the file; otherwise they were guessed from identifiers in the live spec.
+    pub in_file: bool,
+    /// Why doing this loses data.
+    pub loses: Vec<String>,
+    /// What people should know besides the changes.
+    pub note: Option<String>,
+    /// The kind's place in the order of making.
+    rank: usize,
+}
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It is made.
+    Create,
+    /// It is changed in place, or waited for.
+    Update,
+    /// It is deleted and made again.
+    Replace,
+    /// It is deleted.
+    Delete,
+}
+
+impl Action {
+    /// The word in a JSON plan.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Why a step is in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Live moved away from what was last applied.
+    Drift,
+    /// The file changed.
+    File,
+}
+
+impl Cause {
+    /// The word in a JSON plan.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Drift => "drift",
+            Self::File => "file",
+        }
+    }
+}
+
+/// One changed value of a spec.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Where in the spec, `rules[2].port`.
+    pub path: String,
+    /// The live value; null when there is none.
+    pub before: Value,
+    /// The desired value; null when there is none. What is known only after apply stands as a reference.
+    pub after: Value,
+    /// Whether `after` is known only after apply, wholly or in part.
+    pub unknown: bool,
+    /// Whether it takes a new resource.
+    pub forces_replacement: bool,
+}
+
+/// Something wrong with a stack's resources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The resource.
+    pub address: Address,
+    /// Its place in the stack file, in bytes.
+    pub span: Option<Range<usize>>,
+    /// What is wrong.
+    pub text: String,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The stack's resources don't fit together.
+    #[error("{}", lines(.0))]
+    Stack(Vec<Problem>),
+    /// Two live things claim one address.
+    #[error(
+        "{address} lives twice: {} and {}; lakewright can't tell which one the stack means, so delete one of them or \
+         remove its lakewright:address tag", ids[0], ids[1]
+    )]
+    Twice {
+        /// The address.
+        address: Address,
+        /// The identifiers of both.
+        ids: [String; 2],
+    },
+}
+
+fn lines(problems: &[Problem]) -> impl fmt::Display {
+    problems.iter().map(|problem| format!("{}: {}", problem.address, problem.text)).collect::<Vec<_>>().join("\n")
+}
+
+/// The plan that makes `live` what is `desired`.
+pub fn plan(kinds: Kinds<'_>, desired: &Desired, live: &[Live]) -> Result<Plan, PlanError> {
+    let graph = graph::graph(kinds, desired).map_err(PlanError::Stack)?;
+    let by_address = index(live)?;
+    let mut planner = Planner { kinds, graph: &graph, live: &by_address, done: BTreeMap::new() };
+    let mut plan =
+        Plan { stack: desired.stack.clone(), steps: Vec::new(), unchanged: Vec::new(), foreign: foreign(live) };
+    for resource in &graph.ordered {
+        match planner.resource(resource) {
+            Decision::Step(step) => plan.steps.push(*step),
+            Decision::Unchanged(unchanged) => plan.unchanged.push(*unchanged),
+        }
+    }
+    let gone = live.iter().filter(|live| !graph.needs.contains_key(&live.address));
+    plan.steps.extend(deletions(kinds, &graph, gone, live));
+    Ok(plan)
+}
+
+/// The plan that deletes everything that lives of a stack.
+pub fn plan_destroy(kinds: Kinds<'_>, desired: &Desired, live: &[Live]) -> Result<Plan, PlanError> {
+    let graph = graph::graph(kinds, desired).map_err(PlanError::Stack)?;
+    index(live)?;
+    let steps = deletions(kinds, &graph, live.iter(), live);
+    Ok(Plan { stack: desired.stack.clone(), steps, unchanged: Vec::new(), foreign: foreign(live) })
+}
+
+fn index(live: &[Live]) -> Result<BTreeMap<&Address, &Live>, PlanError> {
+    let mut by_address: BTreeMap<&Address, &Live> = BTreeMap::new();
+    for one in live {
+        if let Some(other) = by_address.insert(&one.address, one) {
+            let ids = [other.id.clone(), one.id.clone()];
+            return Err(PlanError::Twice { address: one.address.clone(), ids });
+        }
+    }
+    Ok(by_address)
+}
+
+fn foreign(live: &[Live]) -> Vec<(Address, String)> {
+    live.iter().flat_map(|one| one.foreign.iter().map(|thing| (one.address.clone(), thing.clone()))).collect()
+}
+
+/// The steps that delete, what refers to others before these.
+fn deletions<'a>(
+    kinds: Kinds<'_>,
+    graph: &Graph<'_>,
+    gone: impl Iterator<Item = &'a Live>,
+    live: &[Live],
+) -> Vec<Step> {
+    let mut steps: Vec<Step> = gone
+        .map(|one| {
+            let from_file = graph.needs.get(&one.address);
+            let holds_data = kinds.get(&one.address.kind).is_some_and(Kind::holds_data);
+            Step {
+                address: one.address.clone(),
+                action: Action::Delete,
+                cause: Cause::File,
+                changes: Vec::new(),
+                spec: None,
+                live: Some(one.clone()),
+                needs: from_file.cloned().unwrap_or_else(|| order::mentioned(one, live)),
+                in_file: from_file.is_some(),
+                loses: if holds_data { vec!["it holds data".to_owned()] } else { Vec::new() },
+                note: None,
+                rank: kinds.rank(&one.address.kind),
+            }
+        })
+        .collect();
+    steps.sort_by(|a, b| b.rank.cmp(&a.rank).then_with(|| a.address.cmp(&b.address)));
+    steps
+}
+
+enum Decision {
+    Step(Box<Step>),
+    Unchanged(Box<Unchanged>),
+}
+
+/// What the plan does to a resource, as far as what refers to it must know.
+struct Done {
+    /// The outputs that are known before apply.
+    outputs: BTreeMap<String, String>,
+    cause: Cause,
+}
+
+struct Planner<'a> {
+    kinds: Kinds<'a>,
+    graph: &'a Graph<'a>,
+    live: &'a BTreeMap<&'a Address, &'a Live>,
+    done: BTreeMap<Address, Done>,
+}
+
+impl Planner<'_> {
+    fn resource(&mut self, resource: &Resource) -> Decision {
+        let address = &resource.address;
+        let kind = self.kinds.get(&address.kind).expect("the graph was checked: the kind is known");
+        let spec = resolve(&resource.spec, &|reference| self.output(reference));
+        let live = self.live.get(address).copied();
+        let mut step = Step {
+            address: address.clone(),
+            action: Action::Update,
+            cause: Cause::File,
+            changes: Vec::new(),
+            spec: Some(resource.spec.clone()),
+            live: live.cloned(),
+            needs: self.graph.needs[address].clone(),
+            in_file: true,
+            loses: Vec::new(),
+            note: None,
+            rank: self.kinds.rank(&address.kind),
+        };
+        let Some(live) = live else {
+            step.action = Action::Create;
+            step.changes = created(kind, &spec);
+            self.done.insert(address.clone(), Done { outputs: BTreeMap::new(), cause: Cause::File });
+            return Decision::Step(Box::new(step));
+        };
+        step.cause = self.compare(kind, live, &spec, &mut step.changes);
+        match &live.condition {
+            Condition::Failed(reason) => {
+                step.action = Action::Replace;
+                step.note = Some(format!("AWS gave it up: {reason}"));
+            }
+            _ if step.changes.iter().any(|change| change.forces_replacement) => step.action = Action::Replace,
+            Condition::Pending(state) => step.note = Some(format!("it is {state}; apply waits until it is ready")),
+            Condition::Ready => {}
+        }
+        if step.changes.is_empty() && live.condition == Condition::Ready {
+            let hashes = applied::hashes(kind.fields(), &spec);
+            let record = (live.applied.as_ref() != Some(&hashes)).then_some(hashes);
+            self.done.insert(address.clone(), Done { outputs: live.outputs.clone(), cause: Cause::Drift });
+            return Decision::Unchanged(Box::new(Unchanged { live: live.clone(), record }));
+        }
+        let outputs = if step.action == Action::Replace {
+            if kind.holds_data() {
+                step.loses.push("replacing it deletes what it holds".to_owned());
+            }
+            BTreeMap::new()
+        } else {
+            step.loses.extend(kind.loses(&live.spec, &spec));
+            let moving = kind.moving_outputs();
+            let changed = !step.changes.is_empty();
+            let stays = |name: &str| !(changed && moving.contains(&name));
+            live.outputs.iter().filter(|(name, _)| stays(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+        };
+        self.done.insert(address.clone(), Done { outputs, cause: step.cause });
+        Decision::Step(Box::new(step))
+    }
+
+    /// What a reference stands for, when that is known before apply.
+    fn output(&self, reference: &Reference) -> Option<String> {
+        self.done.get(&reference.address)?.outputs.get(&reference.output).cloned()
+    }
+
+    /// Collects the changes from live to the spec and returns why they came about.
+    fn compare(&self, kind: &dyn Kind, live: &Live, spec: &Value, changes: &mut Vec<Change>) -> Cause {
+        let mut cause = Cause::Drift;
+        for (index, field) in kind.fields().iter().enumerate() {
+            let found = differences(field.name, field.compare, &live.spec[field.name], &spec[field.name]);
+            if found.is_empty() {
+                continue;
+            }
+            let unknown = references(&spec[field.name]);
+            let field_cause = if unknown.is_empty() {
+                match applied::was_applied(kind.fields(), index, &spec[field.name], live.applied.as_deref()) {
+                    Some(true) => Cause::Drift,
+                    _ => Cause::File,
+                }
+            } else {
+                let causes = unknown.iter().filter_map(|reference| self.done.get(&reference.address));
+                causes.map(|done| done.cause).max().unwrap_or(Cause::File)
+            };
+            cause = cause.max(field_cause);
+            changes.extend(found.into_iter().map(|difference| Change {
+                path: difference.path,
+                before: difference.before,
+                after: difference.after,
+                unknown: difference.unknown,
+                forces_replacement: field.change == Changing::Replaces,
+            }));
+        }
+        cause
+    }
+}
+
+/// The changes of a creation: every field that has a value.
+fn created(kind: &dyn Kind, spec: &Value) -> Vec<Change> {
+    let fields = kind.fields().iter().filter(|field| field.compare != Comparing::Never || !spec[field.name].is_null());
+    fields
+        .map(|field| (field.name, &spec[field.name]))
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| Change {
+            path: name.to_owned(),
+            before: Value::Null,
+            after: value.clone(),
+            unknown: !references(value).is_empty(),
+            forces_replacement: false,
+        })
+        .collect()
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// How many steps take that action.
+    pub fn count(&self, action: Action) -> usize {
+        self.steps.iter().filter(|step| step.action == action).count()
+    }
+
+    /// The steps that lose data and are not allowed to.
+    pub fn refused<'a>(&'a self, allowed: &AllowDataLoss) -> Vec<&'a Step> {
+        self.steps.iter().filter(|step| !step.loses.is_empty() && !allowed.covers(&step.address)).collect()
+    }
+}
+
+/// What may lose data.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AllowDataLoss {
+    /// Whether everything may.
+    pub all: bool,
+    /// Single addresses that may.
+    pub addresses: BTreeSet<Address>,
+}
+
+impl AllowDataLoss {
+    /// Whether the resource may lose data.
+    pub fn covers(&self, address: &Address) -> bool {
+        self.all || self.addresses.contains(address)
+    }
+}

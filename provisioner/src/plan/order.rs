@@ -1,0 +1,151 @@
+//! The order of a plan's work: which task waits for which.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Action, Plan, Step};
+use crate::resource::{Address, Live};
+
+/// One call of a kind that a step takes; a replacement takes two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// The step's place in the plan.
+    pub step: usize,
+    /// The call.
+    pub work: Work,
+    /// The tasks that must have succeeded before, by their place in the list.
+    pub after: BTreeSet<usize>,
+}
+
+/// A call of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Makes the resource.
+    Create,
+    /// Changes it in place, or waits for it.
+    Update,
+    /// Deletes it.
+    Delete,
+}
+
+/// The tasks of a plan. A list in which every task stands behind those that it waits for exists always.
+pub fn tasks(plan: &Plan) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (step, Step { action, .. }) in plan.steps.iter().enumerate() {
+        let works: &[Work] = match action {
+            Action::Create => &[Work::Create],
+            Action::Update => &[Work::Update],
+            Action::Replace => &[Work::Delete, Work::Create],
+            Action::Delete => &[Work::Delete],
+        };
+        for work in works {
+            tasks.push(Task { step, work: *work, after: BTreeSet::new() });
+        }
+    }
+    let forward = place(plan, &tasks, |work| work != Work::Delete);
+    let backward = place(plan, &tasks, |work| work == Work::Delete);
+    let step_of = |task: &Task| &plan.steps[task.step];
+
+    for index in 0..tasks.len() {
+        let step = step_of(&tasks[index]);
+        if tasks[index].work == Work::Delete {
+            for need in &step.needs {
+                if let Some(target) = backward.get(need) {
+                    tasks[*target].after.insert(index);
+                }
+            }
+        } else {
+            let mut after: BTreeSet<usize> = step.needs.iter().filter_map(|need| forward.get(need).copied()).collect();
+            after.extend(backward.get(&step.address).copied().filter(|_| step.action == Action::Replace));
+            tasks[index].after = after;
+        }
+    }
+    detach_before_deleting(plan, &mut tasks);
+    order_by_rank(plan, &mut tasks, &backward);
+    tasks
+}
+
+fn place<'a>(plan: &'a Plan, tasks: &[Task], which: impl Fn(Work) -> bool) -> BTreeMap<&'a Address, usize> {
+    let chosen = tasks.iter().enumerate().filter(|(_, task)| which(task.work));
+    chosen.map(|(index, task)| (&plan.steps[task.step].address, index)).collect()
+}
+
+/// What goes for good is deleted only after what still mentions it was changed.
+fn detach_before_deleting(plan: &Plan, tasks: &mut [Task]) {
+    for index in 0..tasks.len() {
+        let gone = &plan.steps[tasks[index].step];
+        let (Action::Delete, Some(live)) = (gone.action, &gone.live) else {
+            continue;
+        };
+        for other in 0..tasks.len() {
+            let user = &plan.steps[tasks[other].step];
+            let mentions = user.live.as_ref().is_some_and(|user| mentions(user, live));
+            if user.action == Action::Update && mentions {
+                tasks[index].after.insert(other);
+            }
+        }
+    }
+}
+
+/// Deletions of what the file no longer tells anything about go in the reverse order of making, as far as no other
+/// order is known.
+fn order_by_rank(plan: &Plan, tasks: &mut [Task], deletions: &BTreeMap<&Address, usize>) {
+    for (one, index) in deletions {
+        for (other, before) in deletions {
+            let (step, earlier) = (&plan.steps[tasks[*index].step], &plan.steps[tasks[*before].step]);
+            let both_known = step.in_file && earlier.in_file;
+            if !both_known && one != other && earlier.rank > step.rank && !reaches(tasks, *before, *index) {
+                tasks[*index].after.insert(*before);
+            }
+        }
+    }
+}
+
+/// Whether `task` waits for `target`, at any remove.
+fn reaches(tasks: &[Task], task: usize, target: usize) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![task];
+    while let Some(index) = open.pop() {
+        if index == target {
+            return true;
+        }
+        if seen.insert(index) {
+            open.extend(&tasks[index].after);
+        }
+    }
+    false
+}
+
+/// The live resources whose identifiers stand in the spec of `one`.
+pub fn mentioned(one: &Live, all: &[Live]) -> BTreeSet<Address> {
+    let mentions_it = |other: &&Live| other.address != one.address && mentions(one, other);
+    // Two that mention each other, as a key's policy and a role's do, leave the order to the kinds' ranks.
+    all.iter().filter(mentions_it).filter(|other| !mentions(other, one)).map(|other| other.address.clone()).collect()
+}
+
+/// Whether an identifier of `target` stands in the spec of `user`.
+fn mentions(user: &Live, target: &Live) -> bool {
+    let outputs = target.outputs.values().map(String::as_str);
+    let identifiers: Vec<&str> = outputs.chain([target.id.as_str()]).filter(|text| is_identifier(text)).collect();
+    !identifiers.is_empty() && holds(&user.spec, &identifiers)
+}
+
+/// Whether the text is made by AWS to mean one thing only: an ARN or an identifier such as `vpc-0a1b2c3d4e5f`.
+fn is_identifier(text: &str) -> bool {
+    let generated = |(prefix, id): (&str, &str)| {
+        prefix.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+            && id.len() >= 8
+            && id.chars().all(|c| c.is_ascii_hexdigit())
+    };
+    text.starts_with("arn:") || text.rsplit_once('-').is_some_and(generated)
+}
+
+fn holds(value: &Value, identifiers: &[&str]) -> bool {
+    match value {
+        Value::String(text) => identifiers.iter().any(|identifier| text.contains(identifier)),
+        Value::Array(items) => items.iter().any(|item| holds(item, identifiers)),
+        Value::Object(members) => members.values().any(|member| holds(member, identifiers)),
+        _ => false,
+    }
+}

@@ -1,0 +1,185 @@
+//! Kinds for tests: their resources live in a value of the test.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::Kinds;
+use crate::kind::{Changing, Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Condition, Desired, Live, Resource};
+
+/// The resources that live, by address, and what was called in which order.
+#[derive(Default)]
+pub struct World {
+    pub live: BTreeMap<Address, Live>,
+    pub calls: Vec<String>,
+    /// Addresses whose creation fails.
+    pub broken: Vec<Address>,
+    made: usize,
+}
+
+pub static WORLD: Mutex<Option<World>> = Mutex::new(None);
+
+pub struct Fake {
+    name: &'static str,
+    fields: &'static [Field],
+    holds_data: bool,
+}
+
+const fn field(name: &'static str, change: Changing, compare: Comparing) -> Field {
+    Field { name, change, compare }
+}
+
+const NETWORK: &[Field] =
+    &[field("cidr", Changing::Replaces, Comparing::Exactly), field("dns", Changing::InPlace, Comparing::Exactly)];
+const SUBNET: &[Field] = &[
+    field("network", Changing::Replaces, Comparing::Exactly),
+    field("cidr", Changing::Replaces, Comparing::Exactly),
+    field("zone", Changing::Replaces, Comparing::Exactly),
+];
+const WALL: &[Field] = &[
+    field("network", Changing::Replaces, Comparing::Exactly),
+    field("rules", Changing::InPlace, Comparing::AsSet),
+    field("policy", Changing::InPlace, Comparing::Exactly),
+];
+const STORE: &[Field] = &[
+    field("name", Changing::Replaces, Comparing::Exactly),
+    field("size", Changing::InPlace, Comparing::AsFloor),
+    field("version", Changing::InPlace, Comparing::Never),
+    field("uses", Changing::InPlace, Comparing::AsSet),
+];
+
+pub fn kinds() -> Kinds<'static> {
+    static ALL: &[&dyn Kind] = &[
+        &Fake { name: "network", fields: NETWORK, holds_data: false },
+        &Fake { name: "subnet", fields: SUBNET, holds_data: false },
+        &Fake { name: "wall", fields: WALL, holds_data: false },
+        &Fake { name: "store", fields: STORE, holds_data: true },
+    ];
+    Kinds(ALL)
+}
+
+/// A stack of those resources: address, spec.
+pub fn desired(resources: &[(&str, Value)]) -> Desired {
+    let resource = |(address, spec): &(&str, Value)| Resource {
+        address: address.parse().expect(address),
+        spec: spec.clone(),
+        after: Default::default(),
+        span: None,
+    };
+    Desired { stack: "shop".to_owned(), resources: resources.iter().map(resource).collect() }
+}
+
+/// A live resource, the hashes of `applied` recorded; its outputs are its id and ARN.
+pub fn live(address: &str, id: &str, spec: Value, applied: &Value) -> Live {
+    let address: Address = address.parse().expect(address);
+    let fields = kinds().get(&address.kind).expect("the kind is known").fields();
+    Live {
+        outputs: outputs(&address, id),
+        address,
+        id: id.to_owned(),
+        spec,
+        applied: Some(super::applied::hashes(fields, applied)),
+        condition: Condition::Ready,
+        foreign: Vec::new(),
+    }
+}
+
+fn outputs(address: &Address, id: &str) -> BTreeMap<String, String> {
+    let arn = format!("arn:aws:fake:{address}/{id}");
+    BTreeMap::from([("id".to_owned(), id.to_owned()), ("arn".to_owned(), arn)])
+}
+
+#[async_trait]
+impl Kind for Fake {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn summary(&self) -> &'static str {
+        "For tests."
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        self.fields
+    }
+
+    fn schema(&self) -> Value {
+        json!({})
+    }
+
+    fn normalise(&self, spec: &Value) -> Result<Value> {
+        Ok(spec.clone())
+    }
+
+    fn outputs(&self) -> &'static [&'static str] {
+        &["id", "arn"]
+    }
+
+    fn holds_data(&self) -> bool {
+        self.holds_data
+    }
+
+    fn expected(&self) -> [Duration; 3] {
+        [Duration::ZERO; 3]
+    }
+
+    async fn find(&self, _: &Context, _: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let mut world = WORLD.lock();
+        let all = world.get_or_insert_default().live.values();
+        Ok(all.filter(|live| live.address.kind == self.name).cloned().collect())
+    }
+
+    async fn create(&self, _: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        tokio::task::yield_now().await;
+        let mut world = WORLD.lock();
+        let world = world.get_or_insert_default();
+        if world.broken.contains(address) {
+            bail!("the account has no room for it");
+        }
+        if world.live.contains_key(address) {
+            bail!("it lives already");
+        }
+        world.made += 1;
+        let id = format!("{}-{:08x}", self.name, world.made);
+        world.calls.push(format!("create {address} {spec}"));
+        let made = Live { applied: None, ..live(&address.to_string(), &id, spec.clone(), &Value::Null) };
+        let outputs = made.outputs.clone();
+        world.live.insert(address.clone(), made);
+        Ok(Outcome { id, outputs })
+    }
+
+    async fn update(&self, _: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
+        let mut world = WORLD.lock();
+        let world = world.get_or_insert_default();
+        world.calls.push(format!("update {} {}", live.address, changed.join(",")));
+        let one = world.live.get_mut(&live.address).expect("what is updated lives");
+        one.spec = spec.clone();
+        Ok(Outcome { id: one.id.clone(), outputs: one.outputs.clone() })
+    }
+
+    async fn delete(&self, _: &Context, live: &Live) -> Result<()> {
+        let mut world = WORLD.lock();
+        let world = world.get_or_insert_default();
+        // A store's policy may mention what is gone; nothing else may.
+        let mut users = world.live.values().filter(|user| user.address.kind != "store");
+        let user = users.find(|user| user.spec.to_string().contains(&live.id));
+        if let Some(user) = user {
+            bail!("{} is in use by {}", live.address, user.address);
+        }
+        world.calls.push(format!("delete {}", live.address));
+        world.live.remove(&live.address);
+        Ok(())
+    }
+
+    async fn record(&self, _: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        let mut world = WORLD.lock();
+        let one = world.get_or_insert_default().live.values_mut().find(|live| live.id == outcome.id);
+        one.expect("what is recorded lives").applied = Some(applied.to_owned());
+        Ok(())
+    }
+}

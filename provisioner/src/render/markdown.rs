@@ -1,0 +1,64 @@
+//! A plan as Markdown, for a comment on a pull request.
+
+use std::fmt::Write as _;
+
+use super::summary;
+use super::value::{Shown, shown};
+use crate::plan::{Action, Plan, Step};
+
+/// The plan as Markdown: a table of the steps and, folded, what changes in each.
+pub fn markdown(plan: &Plan) -> String {
+    let mut out = format!("### Lakewright: stack `{}`\n\n{}\n", plan.stack, summary(plan));
+    if !plan.is_empty() {
+        out.push_str("\n| | resource | action | cause |\n|---|---|---|---|\n");
+    }
+    for step in &plan.steps {
+        let loss = if step.loses.is_empty() { "" } else { " **loses data**" };
+        let (sign, word) = (sign(step.action), step.action.word());
+        let _ = writeln!(out, "| {sign} | `{}` | {word}{loss} | {} |", step.address, step.cause.word());
+    }
+    for step in plan.steps.iter().filter(|step| matches!(step.action, Action::Update | Action::Replace)) {
+        details(&mut out, step);
+    }
+    if !plan.foreign.is_empty() {
+        out.push_str("\nFound and left alone, because it is not ours and holds data:\n\n");
+    }
+    for (address, thing) in &plan.foreign {
+        let _ = writeln!(out, "- in `{address}`: {thing}");
+    }
+    out
+}
+
+/// The sign before a step.
+pub(super) fn sign(action: Action) -> char {
+    match action {
+        Action::Create => '+',
+        Action::Update => '~',
+        Action::Replace => '±',
+        Action::Delete => '-',
+    }
+}
+
+fn details(out: &mut String, step: &Step) {
+    let _ = writeln!(out, "\n<details><summary>{} {}</summary>\n\n```diff", sign(step.action), step.address);
+    for change in &step.changes {
+        let forces = if change.forces_replacement { "  # forces replacement" } else { "" };
+        match shown(change) {
+            Shown::Line { before, after } => {
+                if let Some(before) = before {
+                    let _ = writeln!(out, "- {}: {before}{forces}", change.path);
+                }
+                if let Some(after) = after {
+                    let _ = writeln!(out, "+ {}: {after}{forces}", change.path);
+                }
+            }
+            Shown::Lines(lines) => {
+                let _ = writeln!(out, "  {}:{forces}", change.path);
+                for (sign, line) in lines {
+                    let _ = writeln!(out, "{sign}     {line}");
+                }
+            }
+        }
+    }
+    out.push_str("```\n\n</details>\n");
+}

@@ -1,0 +1,26 @@
+//! A plan as text for people and machines.
+
+mod json;
+mod markdown;
+mod text;
+mod value;
+
+pub use json::json;
+pub use markdown::markdown;
+pub use text::{Detail, text};
+
+use crate::plan::{Action, Plan};
+
+/// The plan's last line, `Plan: 2 to create, 1 to update.`
+pub fn summary(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return format!("No changes: stack {} is as its file says.", plan.stack);
+    }
+    let counts: Vec<String> = [Action::Create, Action::Update, Action::Replace, Action::Delete]
+        .into_iter()
+        .map(|action| (plan.count(action), action.word()))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} to {word}"))
+        .collect();
+    format!("Plan: {}.", counts.join(", "))
+}

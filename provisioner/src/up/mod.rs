@@ -1,0 +1,75 @@
+//! `lakewright up`: the whole stack on this machine.
+
+mod runfile;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::cli::{Global, Outcome};
+pub use runfile::{Child, RunFile};
+
+/// What `up` can be told.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The stack file
+    pub stack: Option<PathBuf>,
+    /// Ends after this time, as in 90s, 5m or 2h, and verifies what was done
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// A Kafka to use instead of the embedded log
+    #[arg(long, value_name = "HOST:PORT")]
+    pub kafka: Option<String>,
+    /// An AWS endpoint to use instead of the embedded account
+    #[arg(long, value_name = "URL")]
+    pub aws: Option<String>,
+    /// A search cluster to use instead of the embedded index
+    #[arg(long, value_name = "URL")]
+    pub search: Option<String>,
+    /// Plain lines instead of the live view
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// The duration that a text such as `90s`, `5m`, `2h` or `1h30m` means.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration; write it as 90s, 5m, 2h or 1h30m");
+    let (mut total, mut rest) = (0.0, text.trim());
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let number: f64 = rest[..end].parse().map_err(|_| wrong())?;
+        let unit_end = rest[end..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |length| end + length);
+        total += number
+            * match rest[end..unit_end].trim() {
+                "s" => 1.0,
+                "m" | "min" => 60.0,
+                "h" => 3600.0,
+                "d" => 86_400.0,
+                _ => return Err(wrong()),
+            };
+        rest = &rest[unit_end..];
+    }
+    if total > 0.0 { Duration::try_from_secs_f64(total).map_err(|_| wrong()) } else { Err(wrong()) }
+}
+
+/// `lakewright up`.
+pub async fn run(_: &Global, _: &Options) -> Result<Outcome> {
+    unreachable!()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("2h", 7200), ("1h30m", 5400), ("1 min", 60)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "5", "m", "0s", "3 weeks"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}
