@@ -1,1 +1,125 @@
-//! Under construction.
+//! SQL on the Iceberg tables of a Glue catalog, by DataFusion: queries as Athena runs them, models as Spark jobs do.
+
+mod models;
+mod session;
+mod text;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use lakewright_aws::Client;
+use lakewright_config::Manifest;
+
+/// The memory that queries and jobs share, in bytes; beyond it they spill to disk or fail.
+const MEMORY: usize = 1024 * 1024 * 1024;
+
+/// A SQL engine on the catalog and the files that a client reaches.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    aws: Client,
+    runtime: Arc<RuntimeEnv>,
+}
+
+/// The rows of a query as Athena gives them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Name and Athena type of each column.
+    pub columns: Vec<(String, String)>,
+    /// The rows; one cell per column, text or null.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// The size in bytes of the tables that were read.
+    pub scanned_bytes: u64,
+}
+
+impl Engine {
+    /// An engine with 1 GiB of memory.
+    pub fn new(aws: Client) -> Result<Self> {
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_limit(MEMORY, 1.0)
+            .build_arc()
+            .context("set up the SQL engine's memory and spill files")?;
+        Ok(Self { aws, runtime })
+    }
+
+    /// Runs one SELECT; unqualified tables are those of `database`.
+    ///
+    /// # Errors
+    /// The statement is none or no SELECT, a table is missing, the run fails: the message is for whoever wrote it.
+    pub async fn query(&self, database: &str, sql: &str) -> Result<Rows> {
+        let session = session::open(&self.aws, &self.runtime, database, sql).await?;
+        let frame = session.context.sql(sql).await.map_err(|error| anyhow!(plain(&error)))?;
+        let columns = text::columns(frame.schema());
+        let batches = frame.collect().await.map_err(|error| anyhow!(plain(&error)))?;
+        let mut rows = Vec::with_capacity(batches.iter().map(arrow_array::RecordBatch::num_rows).sum());
+        for batch in &batches {
+            text::append(batch, &mut rows).context("write the rows as text")?;
+        }
+        Ok(Rows { columns, rows, scanned_bytes: session.bytes })
+    }
+
+    /// Runs a manifest's models in its order, all or the named ones; the log says what became of each.
+    ///
+    /// # Errors
+    /// The manifest can't be read or names no such model; a model fails. Those before it are done.
+    pub async fn run_models(&self, manifest: &str, only: &[String]) -> Result<String> {
+        let (bucket, key) = split_location(manifest)?;
+        let object = self.aws.s3().get(bucket, key, None).await.with_context(|| format!("read {manifest}"))?;
+        let parsed: Manifest =
+            serde_json::from_slice(&object.body).with_context(|| format!("{manifest} is no manifest of models"))?;
+        for name in only {
+            ensure!(parsed.models.iter().any(|model| model.name == *name), "{manifest} has no model `{name}`");
+        }
+        let mut log = String::new();
+        for model in &parsed.models {
+            if !only.is_empty() && !only.contains(&model.name) {
+                continue;
+            }
+            let line = models::run(self, &parsed, model)
+                .await
+                .with_context(|| format!("model {} failed; log so far:\n{log}", model.name))?;
+            log.push_str(&line);
+            log.push('\n');
+        }
+        Ok(log)
+    }
+
+    /// Runs what an EMR Serverless job run of the models' runner means.
+    ///
+    /// # Errors
+    /// The entry point isn't the runner, an argument is wrong, or as [`Engine::run_models`].
+    pub async fn run_job(&self, entry_point: &str, arguments: &[String]) -> Result<String> {
+        ensure!(
+            entry_point.ends_with("/run_models.py"),
+            "this machine runs jobs/run_models.py only, not {entry_point}: it has no Spark"
+        );
+        let (mut manifest, mut only) = (None, Vec::new());
+        let mut arguments = arguments.iter();
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().with_context(|| format!("the argument {name} lacks its value"))?;
+            match name.as_str() {
+                "--manifest" => manifest = Some(value),
+                "--model" => only.push(value.clone()),
+                other => bail!("unknown argument {other}; the runner knows --manifest and --model"),
+            }
+        }
+        self.run_models(manifest.context("the argument --manifest is missing")?, &only).await
+    }
+}
+
+/// Bucket and key of an `s3://` location.
+fn split_location(location: &str) -> Result<(&str, &str)> {
+    location
+        .strip_prefix("s3://")
+        .and_then(|rest| rest.split_once('/'))
+        .with_context(|| format!("`{location}` is no location; write s3://BUCKET/KEY"))
+}
+
+/// The message of a DataFusion error without the trace that debug builds append.
+fn plain(error: &datafusion::error::DataFusionError) -> String {
+    error.strip_backtrace()
+}
+
+/// The inputs of a query: by table, the snapshot that it reads.
+type Inputs = HashMap<String, i64>;

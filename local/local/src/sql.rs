@@ -1,0 +1,51 @@
+//! The account's engine: DataFusion, on the account's own catalog and objects over HTTP, as any other client.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use async_trait::async_trait;
+use lakewright_account::{Caller, Engine, QueryResult};
+use lakewright_aws::Client;
+use lakewright_sql::Rows;
+use parking_lot::Mutex;
+
+/// The engines, one for each account and region that asks.
+#[derive(Debug, Default)]
+pub struct LocalEngine {
+    endpoint: OnceLock<String>,
+    engines: Mutex<HashMap<(String, String), lakewright_sql::Engine>>,
+}
+
+impl LocalEngine {
+    /// Says where the account is: it starts after its engine.
+    pub fn connect(&self, endpoint: String) {
+        // An account starts once; a second word would change nothing.
+        let _ = self.endpoint.set(endpoint);
+    }
+
+    fn engine(&self, caller: Caller<'_>) -> Result<lakewright_sql::Engine, String> {
+        let key = (caller.account.to_owned(), caller.region.to_owned());
+        if let Some(engine) = self.engines.lock().get(&key) {
+            return Ok(engine.clone());
+        }
+        let endpoint = self.endpoint.get().ok_or("the account is starting: try again")?;
+        // The account takes its number as an access key of its own, whatever the secret.
+        let client = Client::with_keys(caller.region, endpoint, caller.account, "local").map_err(|e| e.to_string())?;
+        let engine = lakewright_sql::Engine::new(client).map_err(|error| format!("{error:#}"))?;
+        self.engines.lock().insert(key, engine.clone());
+        Ok(engine)
+    }
+}
+
+#[async_trait]
+impl Engine for LocalEngine {
+    async fn query(&self, caller: Caller<'_>, database: &str, sql: &str) -> Result<QueryResult, String> {
+        let rows = self.engine(caller)?.query(database, sql).await;
+        let Rows { columns, rows, scanned_bytes } = rows.map_err(|error| format!("{error:#}"))?;
+        Ok(QueryResult { columns, rows, scanned_bytes })
+    }
+
+    async fn run_job(&self, caller: Caller<'_>, entry_point: &str, arguments: &[String]) -> Result<String, String> {
+        self.engine(caller)?.run_job(entry_point, arguments).await.map_err(|error| format!("{error:#}"))
+    }
+}

@@ -1,0 +1,200 @@
+//! Making a warehouse table from its model's query.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef, TimeUnit};
+use datafusion::common::JoinType;
+use datafusion::dataframe::DataFrame;
+use datafusion::logical_expr::{cast, col, lit};
+use datafusion::prelude::Expr;
+use futures::StreamExt as _;
+use iceberg::arrow::{arrow_schema_to_schema_auto_assign_ids, schema_to_arrow_schema};
+use iceberg_datafusion::IcebergStaticTableProvider;
+use lakewright_config::{Manifest, Materialization, Model};
+use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter};
+
+use crate::{Engine, plain, session};
+
+/// How often a model is run again after somebody else changed its table meanwhile.
+const ATTEMPTS: usize = 4;
+/// What the table was made from: the query and the snapshots that it read. The same again is no work.
+const MADE_FROM: &str = "lakewright.made-from";
+
+/// Runs one model; the log line says what it did.
+pub async fn run(engine: &Engine, manifest: &Manifest, model: &Model) -> Result<String> {
+    if model.materialization == Materialization::Merge {
+        ensure!(!model.key.is_empty(), "a model that merges needs the columns of its key");
+    }
+    let begun = Instant::now();
+    for _ in 0..ATTEMPTS {
+        match attempt(engine, manifest, model).await? {
+            Attempt::Done(what) => {
+                return Ok(format!("{}: {what} in {:.2} s", model.name, begun.elapsed().as_secs_f64()));
+            }
+            Attempt::Conflict => tracing::info!(model = model.name, "another writer was first: the model runs again"),
+        }
+    }
+    bail!("the table {}.{} changed under each of {ATTEMPTS} attempts", manifest.database, model.name)
+}
+
+enum Attempt {
+    Done(String),
+    Conflict,
+}
+
+async fn attempt(engine: &Engine, manifest: &Manifest, model: &Model) -> Result<Attempt> {
+    let session = session::open(&engine.aws, &engine.runtime, &manifest.database, &model.sql).await?;
+    let frame = session.context.sql(&model.sql).await.map_err(|error| anyhow!("{}", plain(&error)))?;
+    let wanted = table_schema(&frame);
+    let target = find_target(engine, manifest, model, &wanted).await?;
+    let sorted: BTreeMap<_, _> = session.inputs.iter().collect();
+    let made_from = serde_json::to_string(&(&model.sql, model.materialization, sorted)).context("note the inputs")?;
+    let current = target.table.metadata().current_snapshot();
+    if current.and_then(|snapshot| snapshot.summary().additional_properties.get(MADE_FROM)) == Some(&made_from)
+        && model.materialization != Materialization::Append
+    {
+        return Ok(Attempt::Done("up to date".to_owned()));
+    }
+    let schema = Arc::new(
+        schema_to_arrow_schema(target.table.metadata().current_schema()).context("read the table's schema")?,
+    );
+    let rows = match model.materialization {
+        Materialization::Append | Materialization::Replace => frame,
+        Materialization::Merge => merged(frame, &target, model).await?,
+    };
+    let rows = select_as(rows, &schema)?;
+    let mut writer = TableWriter::new(&target, &[])?;
+    let mut stream = rows.execute_stream().await.map_err(|error| anyhow!("{}", plain(&error)))?;
+    let mut count = 0;
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(|error| anyhow!("{}", plain(&error)))?;
+        count += batch.num_rows();
+        writer.write(with_schema(&batch, &schema)?).await?;
+    }
+    let spec_id = writer.spec_id();
+    let change = Change {
+        overwrite: model.materialization != Materialization::Append,
+        files: writer.close().await?,
+        spec_id: Some(spec_id),
+        summary: HashMap::from([(MADE_FROM.to_owned(), made_from)]),
+        properties: HashMap::new(),
+    };
+    match target.commit(change).await {
+        Ok(_) => {}
+        Err(CommitError::Conflict { .. }) => return Ok(Attempt::Conflict),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Attempt::Done(match model.materialization {
+        Materialization::Append => format!("{count} rows appended"),
+        Materialization::Replace => format!("{count} rows"),
+        Materialization::Merge => format!("{count} rows after the merge"),
+    }))
+}
+
+/// The model's table, made if there is none yet.
+async fn find_target(engine: &Engine, manifest: &Manifest, model: &Model, wanted: &ArrowSchema) -> Result<LoadedTable> {
+    let (database, name) = (&manifest.database, &model.name);
+    if let Some(found) = lakewright_lake::find_table(&engine.aws, database, name).await? {
+        let has = |table: &LoadedTable| -> Vec<String> {
+            let fields = table.table.metadata().current_schema().as_struct().fields();
+            fields.iter().map(|field| field.name.clone()).collect()
+        };
+        let wants: Vec<String> = wanted.fields().iter().map(|field| field.name().clone()).collect();
+        ensure!(
+            has(&found) == wants,
+            "the model's columns are {}, but the table {database}.{name} has {}; drop the table to have it made anew, \
+             or give the model another name",
+            wants.join(", "),
+            has(&found).join(", ")
+        );
+        return Ok(found);
+    }
+    let schema = arrow_schema_to_schema_auto_assign_ids(wanted).context("make an Iceberg schema of the model's columns")?;
+    let location = format!("{}/{name}", manifest.location.trim_end_matches('/'));
+    lakewright_lake::create_table(&engine.aws, database, name, &location, schema, None).await
+}
+
+/// The columns of a query with types that Iceberg has; all may be null.
+fn table_schema(frame: &DataFrame) -> ArrowSchema {
+    let fields: Vec<Field> = frame
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| Field::new(field.name(), storable(field.data_type()), true))
+        .collect();
+    ArrowSchema::new(fields)
+}
+
+fn storable(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+        DataType::Float16 => DataType::Float32,
+        DataType::Utf8View | DataType::LargeUtf8 | DataType::Null => DataType::Utf8,
+        DataType::BinaryView | DataType::Binary => DataType::LargeBinary,
+        DataType::Date64 => DataType::Date32,
+        DataType::Timestamp(_, None) => DataType::Timestamp(TimeUnit::Microsecond, None),
+        DataType::Timestamp(_, Some(_)) => DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into())),
+        other => other.clone(),
+    }
+}
+
+/// The query's rows, and those of the table whose key is not among them.
+async fn merged(new: DataFrame, target: &LoadedTable, model: &Model) -> Result<DataFrame> {
+    if target.table.metadata().current_snapshot().is_none() {
+        return Ok(new);
+    }
+    let names: Vec<String> = new.schema().fields().iter().map(|field| field.name().clone()).collect();
+    for key in &model.key {
+        ensure!(names.contains(key), "the key column `{key}` is not among the model's columns: {}", names.join(", "));
+    }
+    let provider = IcebergStaticTableProvider::try_new_from_table(target.table.clone())
+        .await
+        .context("read the table's schema")?;
+    let work = async {
+        // The rows are used twice, and must be the same both times.
+        let new = new.cache().await?;
+        let context = datafusion::prelude::SessionContext::new();
+        let old = context.read_table(Arc::new(provider))?;
+        let keys: Vec<&str> = model.key.iter().map(String::as_str).collect();
+        let kept = old.join(new.clone(), JoinType::LeftAnti, &keys, &keys, None)?;
+        let columns: Vec<Expr> = names.iter().map(|name| col(quoted(name))).collect();
+        let types: Vec<DataType> = new.schema().fields().iter().map(|field| storable(field.data_type())).collect();
+        let typed = |frame: DataFrame| {
+            let cast_columns: Vec<Expr> = columns
+                .iter()
+                .zip(&types)
+                .zip(&names)
+                .map(|((column, data_type), name)| cast(column.clone(), data_type.clone()).alias(name))
+                .collect();
+            frame.select(cast_columns)
+        };
+        typed(new)?.union(typed(kept)?)
+    };
+    work.await.map_err(|error: datafusion::error::DataFusionError| anyhow!("{}", plain(&error)))
+}
+
+/// The rows with the table's types, in its order.
+fn select_as(rows: DataFrame, schema: &ArrowSchema) -> Result<DataFrame> {
+    let columns: Vec<Expr> = schema
+        .fields()
+        .iter()
+        .map(|field| cast(col(quoted(field.name())), field.data_type().clone()).alias(field.name()))
+        .collect();
+    let columns = if columns.is_empty() { vec![lit(1)] } else { columns };
+    rows.select(columns).map_err(|error| anyhow!("{}", plain(&error)))
+}
+
+/// A column name that is taken to the letter.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The batch with the schema's metadata: the writer finds field ids there.
+fn with_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec()).context("fit the rows to the table's schema")
+}
