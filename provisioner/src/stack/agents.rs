@@ -1,0 +1,90 @@
+//! The sections of a stack file that set up agents; what they mean is told by `lakewright_config`.
+
+use lakewright_config::Rate;
+
+use super::declare::section;
+use super::decode::{At, defaults};
+use super::values::{Period, Share, Size, Whole};
+
+section! {
+    /// The settings of the agents.
+    Agents {
+        /// Simulates the shop.
+        producer: Producer = defaults(),
+        /// Kafka to Iceberg.
+        stream: Stream = defaults(),
+        /// Kafka to search and backup.
+        shipper: Shipper = defaults(),
+        /// Runs the models.
+        batch: BatchAgent = defaults(),
+    }
+}
+
+section! {
+    /// The producer: a simulated shop with users, sales, an inventory and the users' actions.
+    Producer {
+        /// How much to send, facts and actions together: `"500/s"`, `"100 MB / 4h"`, `"10 GB / h"`, `"max"`.
+        rate: At<Rate> = At::given(Rate::Events(100.0)),
+        /// The topic of business facts, one of `[topics]`.
+        facts_topic: At<String> = At::given("iceberg_events"),
+        /// The topic of user actions, one of `[topics]`.
+        actions_topic: At<String> = At::given("es_events"),
+        /// Makes runs repeatable. Default: each run is different.
+        seed: Option<At<Whole<0, { u64::MAX }>>> = None,
+        /// Where the simulated clock starts, RFC 3339: with it and a seed, events are the same to the byte. Default: events
+        /// happen when they are sent.
+        start_time: Option<At<String>> = None,
+        /// The share of messages sent twice.
+        duplicates: At<Share> = At::given(Share(0.0)),
+        /// The share of messages broken on purpose.
+        broken: At<Share> = At::given(Share(0.0)),
+        /// The application log's file name in the agent's log directory.
+        log_file: At<String> = At::given("shop.log"),
+        /// The size at which the application log is rotated.
+        log_rotate: At<Size> = At::given(Size(64_000_000)),
+        /// How many rotated files are kept.
+        log_keep: At<Whole<0, 1000>> = At::given(Whole(5)),
+    }
+}
+
+section! {
+    /// The stream agent.
+    Stream {
+        /// The consumer group. Default: `STACK-stream`.
+        group: Option<At<String>> = None,
+        /// How long rows wait at most before they are committed. Each commit writes metadata: seconds are for demonstrations.
+        commit_interval: At<Period> = At::given(Period::seconds(60)),
+        /// How many bytes of messages are collected at most before they are committed.
+        commit_size: At<Size> = At::given(Size(128_000_000)),
+    }
+}
+
+section! {
+    /// The shipper.
+    Shipper {
+        /// The consumer group. Default: `STACK-shipper`.
+        group: Option<At<String>> = None,
+        /// The topics that it reads, each one of `[topics]`.
+        topics: Vec<At<String>> = vec![At::given("es_events")],
+        /// The member of a record that holds its time, RFC 3339.
+        time_field: At<String> = At::given("event_time"),
+        /// The bucket of the backup, one of `[buckets]`.
+        backup_bucket: At<String> = At::given("backup"),
+        /// The prefix in it.
+        backup_prefix: At<String> = At::given("events"),
+        /// A backup object holds the records of so many offsets.
+        backup_records: At<Whole<100, 10_000_000>> = At::given(Whole(10_000)),
+        /// A bulk request is sent at this size at the latest.
+        bulk_size: At<Size> = At::given(Size(5_000_000)),
+        /// A bulk request is sent after this time at the latest.
+        bulk_interval: At<Period> = At::given(Period::seconds(1)),
+    }
+}
+
+section! {
+    /// The batch submitter; when it runs the models stands in `[batch]`.
+    BatchAgent {
+        /// The prefix of Spark's logs in the artifacts bucket.
+        log_prefix: At<String> = At::given("logs/batch"),
+    }
+}

@@ -1,0 +1,68 @@
+//! What a decoded stack file can still have wrong: references to nothing, and values that AWS or Kafka refuse.
+
+use std::ops::Range;
+
+use super::decode::{At, Named};
+use super::diagnostics::{Diagnostic, suggest};
+use super::hosts::Agent;
+use super::sections::File;
+
+mod infrastructure;
+mod models;
+mod names;
+mod tables;
+
+pub(super) use models::check_models;
+
+/// Checks everything but the models; mistakes are added to the list.
+pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
+    let mut checker = Checker { file, list };
+    checker.names();
+    checker.network();
+    checker.kafka();
+    checker.topics();
+    checker.storage();
+    checker.tables();
+    checker.batch();
+    checker.hosts();
+    checker.search();
+    checker.agents();
+}
+
+struct Checker<'a> {
+    file: &'a File,
+    list: &'a mut Vec<Diagnostic>,
+}
+
+impl Checker<'_> {
+    fn push(&mut self, diagnostic: Diagnostic) {
+        self.list.push(diagnostic);
+    }
+
+    /// Says so when a reference names nothing. `what` is the word for one, `section` the section that holds them, and
+    /// `place` where to point when the reference is a default.
+    fn refer<T>(&mut self, what: &str, section: &str, all: &Named<T>, reference: &At<String>, place: &Range<usize>) {
+        if !reference.sound || all.get(reference).is_some() {
+            return;
+        }
+        let name = &reference.value;
+        let label = if reference.written() { format!("not in `[{section}]`") } else { format!("uses {what} `{name}`") };
+        self.push(
+            Diagnostic::new(reference.span_or(place), format!("there is no {what} `{name}`"), label)
+                .help(suggest(name, all.names(), section))
+                .help(format!("a section `[{section}.{name}]` declares it")),
+        );
+    }
+
+    fn key(&mut self, key: Option<&At<String>>, place: &Range<usize>) {
+        if let Some(key) = key {
+            self.refer("key", "keys", &self.file.keys, key, place);
+        }
+    }
+
+    /// The hosts that run an agent.
+    fn runs(&self, agent: Agent) -> Option<Range<usize>> {
+        let hosts = self.file.hosts.iter();
+        hosts.flat_map(|host| &host.value.agents).find(|at| at.sound && at.value == agent).map(|at| at.span.clone())
+    }
+}

@@ -1,0 +1,233 @@
+//! Checks of tables, batch, search and the agents' settings.
+
+use lakewright_config::{ColumnType, Transform, raw_columns};
+
+use super::Checker;
+use super::names::identifier_mistake;
+use crate::stack::decode::Entry;
+use crate::stack::diagnostics::{Diagnostic, suggest};
+use crate::stack::hosts::Agent;
+use crate::stack::tables::TableSection;
+use crate::stack::values::Period;
+
+impl Checker<'_> {
+    pub(super) fn tables(&mut self) {
+        let file = self.file;
+        for table in &file.tables {
+            let section = &table.value;
+            if table.name == "dead_letters" {
+                self.push(
+                    Diagnostic::new(table.span.clone(), "the table `dead_letters` is Lakewright's own", "name taken")
+                        .help("messages that fit no table go there; choose another name"),
+                );
+            }
+            self.refer("topic", "topics", &file.topics, &section.topic, &table.span);
+            self.refer("bucket", "buckets", &file.buckets, &section.bucket, &table.span);
+            self.columns(table);
+            self.table_key(table);
+            self.partition(table);
+        }
+    }
+
+    fn columns(&mut self, table: &Entry<TableSection>) {
+        let own = raw_columns();
+        if table.value.columns.0.is_empty() && !table.value.span.is_empty() {
+            self.push(
+                Diagnostic::new(table.span.clone(), format!("table `{}` has no columns", table.name), "empty")
+                    .help("add `columns = { id = \"string\" }` or a section of columns"),
+            );
+        }
+        for column in &table.value.columns {
+            if own.iter().any(|own| own.name == column.name) {
+                let title = format!("the column `{}` is Lakewright's own", column.name);
+                self.push(
+                    Diagnostic::new(column.span.clone(), title, "name taken")
+                        .help("every raw table carries it after the declared ones: choose another name"),
+                );
+            } else if let Some(mistake) = identifier_mistake(&column.name) {
+                let title = format!("a column can't be named `{}`", column.name);
+                self.push(
+                    Diagnostic::new(column.span.clone(), title, mistake).help("Athena reads lower case names only"),
+                );
+            }
+        }
+    }
+
+    fn table_key(&mut self, table: &Entry<TableSection>) {
+        let key = &table.value.key;
+        if key.sound && key.is_empty() {
+            self.push(
+                Diagnostic::new(key.span.clone(), format!("the key of table `{}` is empty", table.name), "no columns")
+                    .help("name the columns that identify the fact that a row tells of"),
+            );
+        }
+        for column in key.iter().filter(|column| column.sound) {
+            match table.value.columns.get(column) {
+                None => self.no_column(table, column, &column.span),
+                Some(found)
+                    if found.value.sound
+                        && matches!(
+                            found.value.column_type,
+                            ColumnType::List(_) | ColumnType::Float | ColumnType::Double
+                        ) =>
+                {
+                    let title = format!("`{}` can't be part of a key", column.value);
+                    let label = format!("is a {}", found.value.column_type);
+                    self.push(Diagnostic::new(column.span.clone(), title, label).help(
+                        "keys are compared for equality: take columns that are no lists and no floating numbers",
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn partition(&mut self, table: &Entry<TableSection>) {
+        let mut names: Vec<String> = Vec::new();
+        for field in table.value.partition.iter().filter(|field| field.sound) {
+            let own = raw_columns().into_iter().find(|own| own.name == field.column).map(|own| own.column_type);
+            let declared = table.value.columns.get(&field.column);
+            let column_type = match (&own, declared) {
+                (Some(own), _) => own,
+                (None, Some(column)) if column.value.sound => &column.value.column_type,
+                (None, Some(_)) => continue,
+                (None, None) => {
+                    self.no_column(table, &field.column, &field.span);
+                    continue;
+                }
+            };
+            if let Some(needed) = unfit(field.transform, column_type) {
+                let title = format!("`{}` doesn't fit a column of type {column_type}", field.value);
+                self.push(
+                    Diagnostic::new(field.span.clone(), title, format!("needs {needed}"))
+                        .help("Iceberg defines this transform for those types only"),
+                );
+            }
+            if names.contains(&field.name()) {
+                let title = format!("table `{}` is partitioned by `{}` twice", table.name, field.value);
+                self.push(Diagnostic::new(field.span.clone(), title, "repeated"));
+            }
+            names.push(field.name());
+        }
+    }
+
+    fn no_column(&mut self, table: &Entry<TableSection>, column: &str, span: &std::ops::Range<usize>) {
+        let title = format!("table `{}` has no column `{column}`", table.name);
+        let help = suggest(column, table.value.columns.names(), "columns");
+        self.push(Diagnostic::new(span.clone(), title, "not among its columns").help(help));
+    }
+
+    pub(super) fn batch(&mut self) {
+        let Some(batch) = &self.file.batch else { return };
+        self.refer("bucket", "buckets", &self.file.buckets, &batch.bucket, &batch.span);
+        if batch.every.sound && batch.every.0 < 1000 {
+            let title = "`every` is out of range";
+            self.push(Diagnostic::new(batch.every.span.clone(), title, "must be at least a second"));
+        }
+        for (name, time) in [("timeout", &batch.timeout), ("idle_timeout", &batch.idle_timeout)] {
+            if time.sound && !(Period::seconds(60)..=Period::days(7)).contains(time) {
+                let title = format!("`{name}` is out of range");
+                self.push(Diagnostic::new(time.span.clone(), title, "must be between a minute and a week"));
+            }
+        }
+        if batch.release.sound && !is_emr_release(&batch.release) {
+            let title = format!("`{}` is no EMR release", batch.release.value);
+            self.push(
+                Diagnostic::new(batch.release.span.clone(), title, "no such release")
+                    .help("write it as in `emr-7.9.0`"),
+            );
+        }
+    }
+
+    pub(super) fn search(&mut self) {
+        if let Some(search) = &self.file.search {
+            self.refer("host", "hosts", &self.file.hosts, &search.host, &search.span);
+            let index = &search.index;
+            let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+            if index.sound && (index.is_empty() || !index.chars().all(allowed) || index.starts_with(['-', '_', '.'])) {
+                let title = format!("an index can't be named `{}`", index.value);
+                let label = "only lower case letters, digits, `-`, `_` and `.`, a letter first";
+                self.push(Diagnostic::new(index.span.clone(), title, label));
+            }
+        }
+    }
+
+    pub(super) fn agents(&mut self) {
+        let file = self.file;
+        let needs_kafka =
+            [Agent::Producer, Agent::Stream, Agent::Shipper].into_iter().find_map(|agent| self.runs(agent));
+        if let (Some(span), None) = (needs_kafka, &file.kafka) {
+            let diagnostic = Diagnostic::new(span, "there is no Kafka cluster for this agent", "needs Kafka");
+            self.push(diagnostic.help("add a section `[kafka]`"));
+        }
+        let producer = &file.agents.producer;
+        if let Some(place) = self.runs(Agent::Producer) {
+            self.refer("topic", "topics", &file.topics, &producer.facts_topic, &place);
+            self.refer("topic", "topics", &file.topics, &producer.actions_topic, &place);
+        }
+        if let (Some(place), true) = (self.runs(Agent::Stream), file.tables.0.is_empty()) {
+            self.push(
+                Diagnostic::new(place, "there is no table for the stream agent", "writes tables")
+                    .help("declare one in a section `[tables.NAME]`"),
+            );
+        }
+        if let Some(time) = producer.start_time.as_ref().filter(|time| time.sound) {
+            if chrono::DateTime::parse_from_rfc3339(time).is_err() {
+                self.push(
+                    Diagnostic::new(time.span.clone(), "`start_time` is no time", "can't be read")
+                        .help("write it as in \"2026-01-01T00:00:00Z\""),
+                );
+            }
+        }
+        let shipper = &file.agents.shipper;
+        if let Some(place) = self.runs(Agent::Shipper) {
+            for topic in &shipper.topics {
+                self.refer("topic", "topics", &file.topics, topic, &place);
+            }
+            self.refer("bucket", "buckets", &file.buckets, &shipper.backup_bucket, &place);
+            if file.search.is_none() {
+                self.push(
+                    Diagnostic::new(place, "there is no search cluster for the shipper", "ships to search")
+                        .help("add a section `[search]`"),
+                );
+            }
+        }
+        if let (Some(place), None) = (self.runs(Agent::Batch), &file.batch) {
+            let diagnostic = Diagnostic::new(place, "there are no models for the batch agent", "runs models");
+            self.push(diagnostic.help("add a section `[batch]`"));
+        }
+        let interval = &file.agents.stream.commit_interval;
+        if interval.sound && !(Period(100)..=Period::seconds(3600)).contains(interval) {
+            let title = "`commit_interval` is out of range";
+            self.push(Diagnostic::new(interval.span.clone(), title, "must be between 100ms and an hour"));
+        }
+    }
+}
+
+/// The types that a transform needs, when the given one is none of them.
+fn unfit(transform: Transform, column_type: &ColumnType) -> Option<&'static str> {
+    use ColumnType::{Binary, Boolean, Date, Decimal, Double, Float, Int, List, Long, Timestamp, Timestamptz};
+    let (fits, needed) = match transform {
+        Transform::Identity => (!matches!(column_type, List(_)), "a column that is no list"),
+        Transform::Year | Transform::Month | Transform::Day => {
+            (matches!(column_type, Date | Timestamp | Timestamptz), "a date or a timestamp")
+        }
+        Transform::Hour => (matches!(column_type, Timestamp | Timestamptz), "a timestamp"),
+        Transform::Bucket(_) => (
+            !matches!(column_type, List(_) | Boolean | Float | Double),
+            "a type that can be hashed: no boolean, float, double or list",
+        ),
+        Transform::Truncate(_) => (
+            matches!(column_type, Int | Long | Decimal(..) | ColumnType::String | Binary),
+            "a whole number, decimal, string or binary",
+        ),
+    };
+    (!fits).then_some(needed)
+}
+
+fn is_emr_release(text: &str) -> bool {
+    text.strip_prefix("emr-").is_some_and(|version| {
+        let parts: Vec<&str> = version.split('.').collect();
+        parts.len() == 3 && parts.iter().all(|part| part.parse::<u32>().is_ok())
+    })
+}

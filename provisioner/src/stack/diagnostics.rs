@@ -1,0 +1,133 @@
+//! Mistakes in a stack file and its models, each shown with the lines where it stands.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// A file that a stack was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its path as messages show it.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// One mistake: what, where, why and the cure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The index of the file in [`Diagnostics::sources`].
+    pub source: usize,
+    /// The place in it, in bytes.
+    pub span: Range<usize>,
+    /// What is wrong.
+    pub title: String,
+    /// Why, said at the place itself.
+    pub label: String,
+    /// How to mend it, one sentence each.
+    pub help: Vec<String>,
+}
+
+impl Diagnostic {
+    /// A mistake in the stack file itself.
+    pub fn new(span: Range<usize>, title: impl Into<String>, label: impl Into<String>) -> Self {
+        Self { source: 0, span, title: title.into(), label: label.into(), help: Vec::new() }
+    }
+
+    /// The same with a cure added.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
+
+    /// The same in another file.
+    #[must_use]
+    pub fn within(mut self, source: usize) -> Self {
+        self.source = source;
+        self
+    }
+}
+
+/// All mistakes of a stack, sorted by place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// The files they stand in; the stack file is the first.
+    pub sources: Vec<Source>,
+    /// The mistakes.
+    pub list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Sorts the mistakes by file and place.
+    pub fn new(sources: Vec<Source>, mut list: Vec<Diagnostic>) -> Self {
+        list.sort_by(|a, b| (a.source, a.span.start, a.span.end).cmp(&(b.source, b.span.start, b.span.end)));
+        list.dedup();
+        Self { sources, list }
+    }
+
+    /// The text for people, in colour or not: a snippet for each mistake and the count at the end.
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let mut text = String::new();
+        for diagnostic in &self.list {
+            let source = &self.sources[diagnostic.source];
+            let end = source.text.len();
+            let span = diagnostic.span.start.min(end)..diagnostic.span.end.clamp(diagnostic.span.start.min(end), end);
+            let snippet = Snippet::source(source.text.as_str())
+                .path(source.path.as_str())
+                .annotation(AnnotationKind::Primary.span(span).label(diagnostic.label.as_str()));
+            let mut group: Group<'_> = Level::ERROR.primary_title(diagnostic.title.as_str()).element(snippet);
+            for help in &diagnostic.help {
+                group = group.element(Level::HELP.message(help.as_str()));
+            }
+            text.push_str(&renderer.render(&[group]));
+            text.push_str("\n\n");
+        }
+        let count = self.list.len();
+        let path = self.sources.first().map_or("the stack", |source| source.path.as_str());
+        text.push_str(&format!("{path}: {count} mistake{}\n", if count == 1 { "" } else { "s" }));
+        text
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.render(false).trim_end())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// The candidate that a misspelt word most likely means; `None` when none is near.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.len().max(word.len()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean" when a candidate is near, else the list of all candidates.
+pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone, plural: &str) -> String {
+    if let Some(near) = nearest(word, candidates.clone()) {
+        return format!("did you mean `{near}`?");
+    }
+    let all: Vec<String> = candidates.into_iter().map(|candidate| format!("`{candidate}`")).collect();
+    if all.is_empty() { format!("there are no {plural} yet") } else { format!("the {plural} are {}", all.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_words_are_recognised_and_foreign_ones_not() {
+        assert_eq!(nearest("brokrs", ["brokers", "version"]), Some("brokers"));
+        assert_eq!(nearest("zebra", ["brokers", "version"]), None);
+        assert_eq!(suggest("zebra", ["a", "b"], "keys"), "the keys are `a`, `b`");
+    }
+}

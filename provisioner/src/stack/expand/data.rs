@@ -1,0 +1,266 @@
+//! Buckets, databases, tables, models and the Athena workgroup.
+
+use std::collections::BTreeMap;
+
+use lakewright_config::{Column, ColumnType, Manifest, Model, PartitionField, Table, Transform, raw_columns};
+use serde_json::{Value, json};
+
+use super::{ARTIFACTS, Expansion, RUN_MODELS, key_arn};
+use crate::kinds::{bucket, database, emr_application, object, table, workgroup};
+use crate::resource::Address;
+use crate::stack::decode::defaults;
+use crate::stack::sections::Bucket;
+use crate::stack::tables::Architecture;
+
+impl Expansion<'_> {
+    pub(super) fn buckets(&mut self) {
+        let file = self.file;
+        for entry in &file.buckets {
+            let spec = self.bucket_spec(&entry.name, &entry.value);
+            self.add(Address::new("bucket", entry.name.as_str()), &spec, &entry.span, vec![]);
+        }
+        if file.buckets.get(ARTIFACTS).is_none() {
+            let spec = self.bucket_spec(ARTIFACTS, &defaults());
+            self.add(Address::new("bucket", ARTIFACTS), &spec, &file.stack.span, vec![]);
+        }
+    }
+
+    fn bucket_spec(&self, name: &str, section: &Bucket) -> bucket::Spec {
+        let rule = |id: &str| bucket::LifecycleRule {
+            id: id.to_owned(),
+            prefix: String::new(),
+            expire_days: None,
+            expire_versions_days: None,
+            abort_uploads_days: None,
+        };
+        let mut lifecycle = vec![bucket::LifecycleRule { abort_uploads_days: Some(7), ..rule("unfinished-uploads") }];
+        if section.versioning.value {
+            let days = section.expire_versions_after.in_days() as u32;
+            lifecycle.push(bucket::LifecycleRule { expire_versions_days: Some(days), ..rule("older-versions") });
+        }
+        if let Some(age) = &section.expire_after {
+            lifecycle.push(bucket::LifecycleRule { expire_days: Some(age.in_days() as u32), ..rule("age") });
+        }
+        let name = self.bucket(name);
+        bucket::Spec {
+            policy: Some(tls_only(&name)),
+            name,
+            versioning: section.versioning.value,
+            key: section.key.as_ref().map(|key| key_arn(key)),
+            block_public_access: true,
+            lifecycle,
+        }
+    }
+
+    pub(super) fn databases(&mut self) {
+        let file = self.file;
+        if let Some(first) = file.tables.iter().next() {
+            let spec = database::Spec {
+                name: self.raw_database(),
+                description: format!("the raw zone of {}", self.stack.name()),
+                location: Some(format!("s3://{}/raw", self.bucket(&first.value.bucket))),
+            };
+            self.add(
+                Address::new("database", "raw"),
+                &spec,
+                &first.span,
+                vec![self.bucket_address(&first.value.bucket)],
+            );
+        }
+        if let Some(batch) = &file.batch {
+            let spec = database::Spec {
+                name: self.warehouse_database(),
+                description: format!("the warehouse of {}", self.stack.name()),
+                location: Some(self.warehouse_location(&batch.bucket)),
+            };
+            self.add(
+                Address::new("database", "warehouse"),
+                &spec,
+                &batch.span,
+                vec![self.bucket_address(&batch.bucket)],
+            );
+        }
+    }
+
+    pub(super) fn bucket_address(&self, name: &str) -> Address {
+        Address::new("bucket", name)
+    }
+
+    /// Where the warehouse's tables are.
+    fn warehouse_location(&self, bucket: &str) -> String {
+        format!("s3://{}/warehouse", self.bucket(bucket))
+    }
+
+    /// The declared tables, as agents know them.
+    pub(super) fn declared_tables(&self) -> Vec<Table> {
+        let tables = self.file.tables.iter().map(|entry| {
+            let section = &entry.value;
+            let key: Vec<String> = section.key.iter().map(|column| column.value.clone()).collect();
+            let columns = section.columns.iter().map(|column| Column {
+                name: column.name.clone(),
+                column_type: column.value.column_type.clone(),
+                required: column.value.required || key.contains(&column.name),
+                doc: column.value.doc.clone(),
+            });
+            Table {
+                name: entry.name.clone(),
+                database: self.raw_database(),
+                topic: self.topic(&section.topic),
+                location: format!("s3://{}/raw/{}", self.bucket(&section.bucket), entry.name),
+                columns: columns.collect(),
+                key,
+                partition: section.partition.iter().map(|field| field.value.clone()).collect(),
+            }
+        });
+        tables.collect()
+    }
+
+    /// The table for messages that fit no other; it stands beside the first declared one.
+    pub(super) fn dead_letters(&self) -> Option<Table> {
+        let first = self.file.tables.iter().next()?;
+        let column = |name: &str, column_type, doc: &str| Column {
+            name: name.to_owned(),
+            column_type,
+            required: true,
+            doc: Some(doc.to_owned()),
+        };
+        Some(Table {
+            name: "dead_letters".to_owned(),
+            database: self.raw_database(),
+            topic: String::new(),
+            location: format!("s3://{}/raw/dead_letters", self.bucket(&first.value.bucket)),
+            columns: vec![
+                column("topic", ColumnType::String, "the topic's name"),
+                column("reason", ColumnType::String, "why the message fits no table"),
+                column("payload", ColumnType::Binary, "the message as it came"),
+            ],
+            key: vec![],
+            partition: vec![PartitionField { transform: Transform::Day, column: "ingested_at".to_owned() }],
+        })
+    }
+
+    pub(super) fn tables(&mut self) {
+        let file = self.file;
+        for (entry, declared) in file.tables.iter().zip(self.declared_tables()) {
+            let after = vec![Address::new("database", "raw"), self.bucket_address(&entry.value.bucket)];
+            self.add(Address::new("table", entry.name.as_str()), &table_spec(declared), &entry.span, after);
+        }
+        if let (Some(declared), Some(first)) = (self.dead_letters(), file.tables.iter().next()) {
+            let after = vec![Address::new("database", "raw"), self.bucket_address(&first.value.bucket)];
+            self.add(Address::new("table", "dead_letters"), &table_spec(declared), &first.span, after);
+        }
+    }
+
+    pub(super) fn batch(&mut self) {
+        let Some(batch) = &self.file.batch else { return };
+        let place = &batch.span;
+        let spec = emr_application::Spec {
+            name: self.stack.name().to_owned(),
+            release_label: batch.release.value.clone(),
+            architecture: match *batch.architecture {
+                Architecture::X86 => "X86_64".to_owned(),
+                Architecture::Arm => "ARM64".to_owned(),
+            },
+            limits: emr_application::Limits {
+                vcpu: batch.max_vcpu.0 as u32,
+                memory_gb: batch.max_memory_gb.0 as u32,
+                disk_gb: 200,
+            },
+            idle_minutes: batch.idle_timeout.0.div_ceil(60_000) as u32,
+            subnets: vec![],
+            security_groups: vec![],
+        };
+        self.add(Address::new("emr_application", "main"), &spec, place, vec![]);
+        self.job_role(batch);
+        self.object("run_models", "jobs/run_models.py", RUN_MODELS.to_owned(), "text/x-python", place);
+        let manifest = Manifest {
+            database: self.warehouse_database(),
+            location: self.warehouse_location(&batch.bucket),
+            models: self.models(),
+        };
+        let text = serde_json::to_string_pretty(&manifest).expect("a manifest is plain JSON");
+        self.object("manifest", "models/manifest.json", text, "application/json", place);
+    }
+
+    fn models(&self) -> Vec<Model> {
+        let (raw, warehouse) = (self.raw_database(), self.warehouse_database());
+        let models = self.stack.models.iter().map(|model| Model {
+            name: model.name.clone(),
+            materialization: model.materialization.value,
+            key: model.key.iter().map(|column| column.value.clone()).collect(),
+            sql: model.sql(&raw, &warehouse),
+        });
+        models.collect()
+    }
+
+    /// Adds an object of the artifacts bucket.
+    pub(super) fn object(
+        &mut self,
+        name: &str,
+        key: &str,
+        content: String,
+        kind: &str,
+        place: &std::ops::Range<usize>,
+    ) {
+        let spec = object::Spec {
+            bucket: self.bucket(ARTIFACTS),
+            key: key.to_owned(),
+            content,
+            content_type: kind.to_owned(),
+        };
+        self.add(Address::new("object", name), &spec, place, vec![self.bucket_address(ARTIFACTS)]);
+    }
+
+    pub(super) fn query(&mut self) {
+        let query = &self.file.query;
+        if self.file.tables.0.is_empty() {
+            return;
+        }
+        let spec = workgroup::Spec {
+            name: self.stack.name().to_owned(),
+            description: format!("queries on {}", self.stack.name()),
+            output: format!("s3://{}/athena/", self.bucket(ARTIFACTS)),
+            key: None,
+            scan_limit_bytes: query.scan_limit.as_ref().map(|limit| limit.0),
+        };
+        let place = if query.span.is_empty() { self.file.stack.span.clone() } else { query.span.clone() };
+        self.add(Address::new("workgroup", "main"), &spec, &place, vec![self.bucket_address(ARTIFACTS)]);
+    }
+}
+
+/// The catalog's table of a declaration.
+fn table_spec(declared: Table) -> table::Spec {
+    let mut columns = declared.columns;
+    columns.extend(raw_columns());
+    let properties: BTreeMap<String, String> = [
+        // A commit a minute writes half a million metadata files a year and table unless the old ones go.
+        ("write.metadata.delete-after-commit.enabled", "true"),
+        ("write.metadata.previous-versions-max", "100"),
+        ("write.parquet.compression-codec", "zstd"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    table::Spec {
+        database: declared.database,
+        name: declared.name,
+        location: declared.location,
+        columns,
+        partition: declared.partition,
+        properties,
+    }
+}
+
+/// A bucket policy that refuses whatever comes without TLS.
+fn tls_only(bucket: &str) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")],
+            "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+        }],
+    })
+}

@@ -1,0 +1,168 @@
+//! Keys, secrets, the Kafka cluster and its topics.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Expansion, key_arn};
+use crate::kinds::{cluster, key, log_group, msk_configuration, scram_association, secret, topic};
+use crate::resource::Address;
+use crate::stack::sections::Authentication;
+
+impl Expansion<'_> {
+    pub(super) fn keys(&mut self) {
+        let file = self.file;
+        for entry in &file.keys {
+            let on_volumes =
+                file.hosts.iter().any(|host| host.value.key.as_ref().is_some_and(|key| key.value == entry.name));
+            let spec = key::Spec {
+                alias: self.named(&entry.name),
+                description: entry.value.description.value.clone(),
+                rotation: entry.value.rotation.value,
+                policy: on_volumes.then(|| self.volume_key_policy()),
+                deletion_days: entry.value.deletion_days.0 as u32,
+            };
+            self.add(Address::new("key", entry.name.as_str()), &spec, &entry.span, vec![]);
+        }
+    }
+
+    /// The policy of a key for volumes: an auto-scaling group starts hosts by a role of AWS's own, which no IAM policy of the
+    /// account reaches, so that whoever in the account comes through EC2 may use the key.
+    fn volume_key_policy(&self) -> Value {
+        let account = &self.target.account;
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Sid": "Account",
+                    "Effect": "Allow",
+                    "Principal": { "AWS": format!("arn:aws:iam::{account}:root") },
+                    "Action": "kms:*",
+                    "Resource": "*",
+                },
+                {
+                    "Sid": "Volumes",
+                    "Effect": "Allow",
+                    "Principal": { "AWS": "*" },
+                    "Action": ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+                    "Resource": "*",
+                    "Condition": {
+                        "StringEquals": {
+                            "kms:CallerAccount": account,
+                            "kms:ViaService": format!("ec2.{}.amazonaws.com", self.target.region),
+                        },
+                    },
+                },
+            ],
+        })
+    }
+
+    pub(super) fn secrets(&mut self) {
+        let file = self.file;
+        for entry in &file.secrets {
+            let spec = secret::Spec {
+                name: self.secret(&entry.name),
+                description: format!("the Kafka user {}", *entry.value.username),
+                username: entry.value.username.value.clone(),
+                key: Some(key_arn(&entry.value.key)),
+                recovery_days: entry.value.recovery_days.0 as u32,
+            };
+            self.add(Address::new("secret", entry.name.as_str()), &spec, &entry.span, vec![]);
+        }
+    }
+
+    pub(super) fn kafka(&mut self) {
+        let Some(kafka) = &self.file.kafka else { return };
+        let place = &kafka.span;
+        let replicas = self.replicas();
+        let mut properties: BTreeMap<String, String> = [
+            ("auto.create.topics.enable", "false".to_owned()),
+            ("default.replication.factor", replicas.to_string()),
+            ("min.insync.replicas", (replicas - 1).max(1).to_string()),
+            ("unclean.leader.election.enable", "false".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        properties.extend(kafka.configuration.iter().map(|entry| (entry.name.clone(), entry.value.0.clone())));
+        let configuration = Address::new("msk_configuration", "main");
+        let spec = msk_configuration::Spec { name: self.stack.name().to_owned(), properties };
+        self.add(configuration.clone(), &spec, place, vec![]);
+
+        let log_group = Address::new("log_group", "kafka");
+        let log_name = self.log_group_name("kafka");
+        self.add(log_group.clone(), &self.log_group("kafka"), place, vec![]);
+
+        let cluster = Address::new("cluster", "main");
+        let scram = *kafka.authentication == Authentication::Scram;
+        let spec = cluster::Spec {
+            name: self.stack.name().to_owned(),
+            kafka_version: kafka.version.value.clone(),
+            brokers: kafka.brokers.0 as u32,
+            instance_type: kafka.instance_type.value.clone(),
+            subnets: self.subnets().into_iter().take(3).collect(),
+            security_groups: vec![Address::new("security_group", "kafka").output("id")],
+            storage_gib: kafka.storage_gib.0 as u32,
+            configuration: Some(cluster::Configuration {
+                arn: configuration.output("arn"),
+                revision: configuration.output("revision"),
+            }),
+            authentication: cluster::Authentication {
+                scram,
+                iam: false,
+                certificate_authorities: vec![],
+                unauthenticated: !scram,
+            },
+            encryption_key: key_arn(&kafka.key),
+            client_encryption: cluster::ClientEncryption::Tls,
+            broker_encryption: true,
+            monitoring: cluster::Monitoring::Default,
+            jmx_exporter: false,
+            node_exporter: false,
+            logs: cluster::Logs { log_group: Some(log_name), bucket: None, prefix: None },
+        };
+        self.add(cluster.clone(), &spec, place, vec![log_group]);
+        if let Some(secret) = &kafka.secret {
+            let spec = scram_association::Spec {
+                cluster: cluster.output("arn"),
+                secrets: vec![Address::new("secret", secret.value.as_str()).output("arn")],
+            };
+            self.add(Address::new("scram_association", "main"), &spec, place, vec![]);
+        }
+    }
+
+    /// How many brokers hold a partition unless its topic says otherwise.
+    fn replicas(&self) -> u64 {
+        self.file.kafka.as_ref().map_or(3, |kafka| kafka.brokers.0.min(3))
+    }
+
+    pub(super) fn topics(&mut self) {
+        let file = self.file;
+        for entry in &file.topics {
+            let section = &entry.value;
+            let mut configuration: BTreeMap<String, String> =
+                section.configuration.iter().map(|entry| (entry.name.clone(), entry.value.0.clone())).collect();
+            configuration.insert("retention.ms".to_owned(), section.retention.0.to_string());
+            let replication = section.replication.as_ref().map_or_else(|| self.replicas(), |at| at.0);
+            let spec = topic::Spec {
+                cluster: Address::new("cluster", "main").output("arn"),
+                name: self.topic(&entry.name),
+                partitions: section.partitions.0 as u32,
+                replication: replication as u32,
+                configuration,
+            };
+            self.add(Address::new("topic", entry.name.as_str()), &spec, &entry.span, vec![]);
+        }
+    }
+
+    /// The name of the log group of an agent, or of Kafka.
+    pub(super) fn log_group_name(&self, of: &str) -> String {
+        format!("/lakewright/{}/{of}", self.stack.name())
+    }
+
+    pub(super) fn log_group(&self, of: &str) -> log_group::Spec {
+        log_group::Spec {
+            name: self.log_group_name(of),
+            retention_days: self.file.stack.log_retention.in_days() as u32,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! From sections to resources: what a stack file stands for on AWS.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use serde::Serialize;
+
+use super::Stack;
+use super::sections::File;
+use crate::resource::{Address, Desired, Resource};
+
+mod agents;
+mod compute;
+mod data;
+mod kafka;
+mod network;
+mod policy;
+mod user_data;
+
+/// The Spark program that runs models on EMR Serverless.
+pub const RUN_MODELS: &str = include_str!("../run_models.py");
+
+/// The account and region that a stack is expanded for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The account's twelve digits.
+    pub account: String,
+    /// The region, `eu-north-1`.
+    pub region: String,
+}
+
+/// The agents' binary that hosts install.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Its SHA-256 in hexadecimal.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The file on this machine.
+    pub file: Option<String>,
+}
+
+/// Every resource that a stack stands for, in the order of its sections.
+pub fn expand(stack: &Stack, target: &Target, agent: &Artifact) -> Desired {
+    let mut expansion = Expansion { stack, file: &stack.file, target, agent, resources: Vec::new() };
+    expansion.network();
+    expansion.keys();
+    expansion.secrets();
+    expansion.buckets();
+    expansion.kafka();
+    expansion.topics();
+    expansion.databases();
+    expansion.tables();
+    expansion.batch();
+    expansion.query();
+    expansion.hosts();
+    Desired { stack: stack.name().to_owned(), resources: expansion.resources }
+}
+
+/// The bucket that is always made: for what hosts and jobs read.
+const ARTIFACTS: &str = "artifacts";
+
+struct Expansion<'a> {
+    stack: &'a Stack,
+    file: &'a File,
+    target: &'a Target,
+    agent: &'a Artifact,
+    resources: Vec<Resource>,
+}
+
+impl Expansion<'_> {
+    fn add<S: Serialize>(&mut self, address: Address, spec: &S, span: &Range<usize>, after: Vec<Address>) {
+        let spec = serde_json::to_value(spec).expect("a spec holds only what JSON has: string keys, finite numbers");
+        let span = (!span.is_empty()).then(|| span.clone());
+        let after: BTreeSet<Address> = after.into_iter().collect();
+        self.resources.push(Resource { address, spec, after, span });
+    }
+
+    /// The name on AWS of a part of the stack.
+    fn named(&self, part: &str) -> String {
+        format!("{}-{part}", self.stack.name())
+    }
+
+    /// A bucket's name on AWS.
+    fn bucket(&self, name: &str) -> String {
+        let own = self.file.buckets.get(name).and_then(|bucket| bucket.value.name.as_ref());
+        own.map_or_else(|| format!("{}-{name}-{}", self.stack.name(), self.target.account), |own| own.value.clone())
+    }
+
+    /// The Glue database of the raw zone.
+    fn raw_database(&self) -> String {
+        format!("{}_raw", self.warehouse_database())
+    }
+
+    /// The Glue database of the warehouse.
+    fn warehouse_database(&self) -> String {
+        self.stack.name().replace('-', "_")
+    }
+
+    /// A topic's name on the cluster.
+    fn topic(&self, name: &str) -> String {
+        let own = self.file.topics.get(name).and_then(|topic| topic.value.name.as_ref());
+        own.map_or_else(|| name.to_owned(), |own| own.value.clone())
+    }
+
+    /// A secret's name: MSK takes those only that begin so.
+    fn secret(&self, name: &str) -> String {
+        format!("AmazonMSK_{}_{name}", self.stack.name())
+    }
+}
+
+/// The reference to a key's ARN.
+fn key_arn(key: &str) -> String {
+    Address::new("key", key).output("arn")
+}

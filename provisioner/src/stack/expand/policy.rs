@@ -1,0 +1,227 @@
+//! Rights: a role's policy is what its host's agents, or the models, touch.
+
+use serde_json::{Value, json};
+
+use super::{ARTIFACTS, Expansion, key_arn};
+use crate::kinds::role;
+use crate::resource::Address;
+use crate::stack::decode::Entry;
+use crate::stack::hosts::{Agent, Host};
+use crate::stack::tables::Batch;
+
+/// The statements of a policy under construction.
+#[derive(Debug, Default)]
+struct Statements(Vec<Value>);
+
+impl Statements {
+    fn allow(&mut self, sid: &str, actions: &[&str], resources: Vec<String>) {
+        self.0.push(json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources }));
+    }
+
+    fn allow_if(&mut self, sid: &str, actions: &[&str], resources: Vec<String>, condition: Value) {
+        self.0.push(
+            json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources, "Condition": condition }),
+        );
+    }
+
+    fn policy(self) -> Value {
+        json!({ "Version": "2012-10-17", "Statement": self.0 })
+    }
+}
+
+/// What is done with the objects under a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
+impl Expansion<'_> {
+    /// The role of a group of hosts.
+    pub(super) fn host_role(&mut self, host: &Entry<Host>) {
+        let mut policies = std::collections::BTreeMap::new();
+        let mut statements = Statements::default();
+        self.objects(
+            &mut statements,
+            "Artifacts",
+            Access::Read,
+            ARTIFACTS,
+            &[format!("hosts/{}", host.name), "releases".into()],
+        );
+        policies.insert("host".to_owned(), statements.policy());
+        for agent in &host.value.agents {
+            let mut statements = Statements::default();
+            match agent.value {
+                Agent::Producer => self.log_in(&mut statements),
+                Agent::Stream => {
+                    self.log_in(&mut statements);
+                    self.write_raw(&mut statements);
+                }
+                Agent::Shipper => {
+                    self.log_in(&mut statements);
+                    let shipper = &self.file.agents.shipper;
+                    self.objects(
+                        &mut statements,
+                        "Backup",
+                        Access::Write,
+                        &shipper.backup_bucket,
+                        std::slice::from_ref(&shipper.backup_prefix.value),
+                    );
+                    statements.allow("FindSearch", &["ec2:DescribeInstances"], vec!["*".into()]);
+                }
+                Agent::Batch => self.submit(&mut statements),
+            }
+            self.write_logs(&mut statements, agent.word());
+            policies.insert(agent.word().to_owned(), statements.policy());
+        }
+        let spec = role::Spec {
+            name: self.named(&host.name),
+            description: format!("the hosts {} of {}", host.name, self.stack.name()),
+            trust: trust("ec2.amazonaws.com", None),
+            policies,
+            // Sessions by Systems Manager take the place of open ports and keys.
+            attached: vec!["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore".to_owned()],
+        };
+        self.add(Address::new("role", host.name.as_str()), &spec, &host.span, vec![]);
+    }
+
+    /// The role that models run as.
+    pub(super) fn job_role(&mut self, batch: &Batch) {
+        let mut statements = Statements::default();
+        self.objects(&mut statements, "Artifacts", Access::Read, ARTIFACTS, &["jobs".into(), "models".into()]);
+        let logs = self.file.agents.batch.log_prefix.value.clone();
+        self.objects(&mut statements, "Logs", Access::Write, ARTIFACTS, &[logs]);
+        for (index, (bucket, prefixes)) in self.raw_prefixes().into_iter().enumerate() {
+            self.objects(&mut statements, &format!("Raw{index}"), Access::Read, &bucket, &prefixes);
+        }
+        self.objects(&mut statements, "Warehouse", Access::Write, &batch.bucket, &["warehouse".into()]);
+        let (raw, warehouse) = (self.raw_database(), self.warehouse_database());
+        let reads = ["glue:GetDatabase", "glue:GetDatabases", "glue:GetTable", "glue:GetTables"];
+        let default = self.catalog(&["database/default".into()]);
+        statements.allow(
+            "ReadCatalog",
+            &reads,
+            [self.catalog(&[format!("database/{raw}"), format!("table/{raw}/*")]), default].concat(),
+        );
+        statements.allow(
+            "WriteCatalog",
+            &[&reads[..], &["glue:CreateTable", "glue:UpdateTable", "glue:DeleteTable"]].concat(),
+            self.catalog(&[format!("database/{warehouse}"), format!("table/{warehouse}/*")]),
+        );
+        let spec = role::Spec {
+            name: self.named("batch-jobs"),
+            description: format!("the models of {}", self.stack.name()),
+            trust: trust("emr-serverless.amazonaws.com", Some(&self.target.account)),
+            policies: [("models".to_owned(), statements.policy())].into(),
+            attached: vec![],
+        };
+        self.add(Address::new("role", "batch-jobs"), &spec, &batch.span, vec![]);
+    }
+
+    /// ARNs of things in the Glue catalog, with the catalog itself, which every call touches.
+    fn catalog(&self, things: &[String]) -> Vec<String> {
+        let arn = |thing: &str| format!("arn:aws:glue:{}:{}:{thing}", self.target.region, self.target.account);
+        std::iter::once(arn("catalog")).chain(things.iter().map(|thing| arn(thing))).collect()
+    }
+
+    /// Rights on the objects under some prefixes of a bucket, and on the key that encrypts them.
+    fn objects(&self, statements: &mut Statements, sid: &str, access: Access, bucket: &str, prefixes: &[String]) {
+        let arn = format!("arn:aws:s3:::{}", self.bucket(bucket));
+        let resources = prefixes.iter().map(|prefix| format!("{arn}/{prefix}/*")).collect();
+        let actions: &[&str] = match access {
+            Access::Read => &["s3:GetObject"],
+            Access::Write => &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+        };
+        statements.allow(sid, actions, resources);
+        let patterns: Vec<String> = prefixes.iter().map(|prefix| format!("{prefix}/*")).collect();
+        let condition = json!({ "StringLike": { "s3:prefix": patterns } });
+        statements.allow_if(&format!("{sid}List"), &["s3:ListBucket"], vec![arn], condition);
+        let key = self.file.buckets.get(bucket).and_then(|bucket| bucket.value.key.as_ref());
+        if let Some(key) = key {
+            let actions: &[&str] = match access {
+                Access::Read => &["kms:Decrypt"],
+                Access::Write => &["kms:Decrypt", "kms:GenerateDataKey"],
+            };
+            statements.allow(&format!("{sid}Key"), actions, vec![key_arn(key)]);
+        }
+    }
+
+    /// Reading the secret that a Kafka client logs in by.
+    fn log_in(&self, statements: &mut Statements) {
+        let Some(secret) = self.file.kafka.as_ref().and_then(|kafka| kafka.secret.as_ref()) else { return };
+        let arn = Address::new("secret", secret.value.as_str()).output("arn");
+        statements.allow("KafkaUser", &["secretsmanager:GetSecretValue"], vec![arn]);
+        if let Some(section) = self.file.secrets.get(secret) {
+            statements.allow("KafkaUserKey", &["kms:Decrypt"], vec![key_arn(&section.value.key)]);
+        }
+    }
+
+    /// The buckets of raw tables, each with the prefixes of those in it.
+    fn raw_prefixes(&self) -> Vec<(String, Vec<String>)> {
+        let mut buckets: Vec<(String, Vec<String>)> = Vec::new();
+        let tables = self.file.tables.iter();
+        let first =
+            tables.clone().next().map(|first| (first.value.bucket.value.clone(), "raw/dead_letters".to_owned()));
+        let places = tables.map(|table| (table.value.bucket.value.clone(), format!("raw/{}", table.name)));
+        for (bucket, prefix) in places.chain(first) {
+            match buckets.iter_mut().find(|(name, _)| *name == bucket) {
+                Some((_, prefixes)) => prefixes.push(prefix),
+                None => buckets.push((bucket, vec![prefix])),
+            }
+        }
+        buckets
+    }
+
+    fn write_raw(&self, statements: &mut Statements) {
+        for (index, (bucket, prefixes)) in self.raw_prefixes().into_iter().enumerate() {
+            self.objects(statements, &format!("Raw{index}"), Access::Write, &bucket, &prefixes);
+        }
+        let raw = self.raw_database();
+        let tables = self.declared_tables().into_iter().chain(self.dead_letters());
+        let things: Vec<String> = std::iter::once(format!("database/{raw}"))
+            .chain(tables.map(|table| format!("table/{raw}/{}", table.name)))
+            .collect();
+        statements.allow("Catalog", &["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"], self.catalog(&things));
+    }
+
+    fn submit(&self, statements: &mut Statements) {
+        let application = Address::new("emr_application", "main").output("id");
+        let arn = format!(
+            "arn:aws:emr-serverless:{}:{}:/applications/{application}",
+            self.target.region, self.target.account
+        );
+        statements.allow(
+            "Application",
+            &["emr-serverless:StartJobRun", "emr-serverless:ListJobRuns", "emr-serverless:GetApplication"],
+            vec![arn.clone()],
+        );
+        statements.allow(
+            "Jobs",
+            &["emr-serverless:GetJobRun", "emr-serverless:CancelJobRun"],
+            vec![format!("{arn}/jobruns/*")],
+        );
+        let role = Address::new("role", "batch-jobs").output("arn");
+        let condition = json!({ "StringEquals": { "iam:PassedToService": "emr-serverless.amazonaws.com" } });
+        statements.allow_if("JobRole", &["iam:PassRole"], vec![role], condition);
+    }
+
+    fn write_logs(&self, statements: &mut Statements, agent: &str) {
+        let group = self.log_group_name(agent);
+        let arn = format!("arn:aws:logs:{}:{}:log-group:{group}", self.target.region, self.target.account);
+        let actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
+        statements.allow("AgentLog", &actions, vec![arn.clone(), format!("{arn}:*")]);
+    }
+}
+
+/// A trust policy for a service of AWS, acting for an account.
+fn trust(service: &str, account: Option<&str>) -> Value {
+    let mut statement = json!({
+        "Effect": "Allow",
+        "Principal": { "Service": service },
+        "Action": "sts:AssumeRole",
+    });
+    if let Some(account) = account {
+        statement["Condition"] = json!({ "StringEquals": { "aws:SourceAccount": account } });
+    }
+    json!({ "Version": "2012-10-17", "Statement": [statement] })
+}

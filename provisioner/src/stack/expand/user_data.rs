@@ -1,0 +1,196 @@
+//! What cloud-init runs on a host at its first boot: no secrets, and nothing that a new release changes.
+
+use serde_json::json;
+
+/// What a host's first boot depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPlan {
+    /// The stack's name.
+    pub stack: String,
+    /// The host's name in the stack.
+    pub host: String,
+    /// The region.
+    pub region: String,
+    /// The artifacts bucket's name.
+    pub artifacts: String,
+    /// The agents that it runs.
+    pub agents: Vec<&'static str>,
+    /// Elasticsearch's major version and port, when it runs here.
+    pub search: Option<(u64, u64)>,
+}
+
+const CONVERGE: &str = include_str!("host/converge.sh");
+const CONVERGE_SERVICE: &str = include_str!("host/converge.service");
+const CONVERGE_TIMER: &str = include_str!("host/converge.timer");
+const AGENT_SERVICE: &str = include_str!("host/agent.service");
+const LOGROTATE: &str = "/var/log/lakewright/*/agent.log {
+  size 50M
+  rotate 3
+  copytruncate
+  compress
+  missingok
+  notifempty
+  su lakewright lakewright
+}
+";
+
+/// The cloud-config of a host.
+pub fn user_data(plan: &HostPlan) -> String {
+    let mut config = CloudConfig::default();
+    if !plan.agents.is_empty() {
+        config.agents(plan);
+    }
+    if let Some((version, port)) = plan.search {
+        config.search(plan, version, port);
+    }
+    config.text(plan)
+}
+
+#[derive(Debug, Default)]
+struct CloudConfig {
+    repositories: String,
+    packages: Vec<&'static str>,
+    files: String,
+    commands: Vec<String>,
+}
+
+impl CloudConfig {
+    fn agents(&mut self, plan: &HostPlan) {
+        let agents = plan.agents.join(" ");
+        let settings = format!("ARTIFACTS={}\nHOST={}\nAGENTS=\"{agents}\"\n", plan.artifacts, plan.host);
+        self.file("/etc/lakewright-host", "0644", &settings, false);
+        self.file("/usr/local/sbin/lakewright-converge", "0755", CONVERGE, false);
+        let service = CONVERGE_SERVICE.replace("@REGION@", &plan.region);
+        self.file("/etc/systemd/system/lakewright-converge.service", "0644", &service, false);
+        self.file("/etc/systemd/system/lakewright-converge.timer", "0644", CONVERGE_TIMER, false);
+        for agent in &plan.agents {
+            let path = format!("/etc/systemd/system/lakewright-{agent}.service");
+            self.file(&path, "0644", &agent_unit(plan, agent), false);
+        }
+        self.file("/etc/logrotate.d/lakewright", "0644", LOGROTATE, false);
+        self.file("/etc/lakewright-cloudwatch.json", "0644", &cloudwatch(plan), false);
+        self.packages.push("amazon-cloudwatch-agent");
+        self.commands.push("systemctl daemon-reload".to_owned());
+        // Without --no-block systemctl would wait for units that wait for cloud-init.
+        self.commands.push("systemctl enable --now --no-block lakewright-converge.timer".to_owned());
+        self.commands.push(
+            "/opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s -c \
+             file:/etc/lakewright-cloudwatch.json"
+                .to_owned(),
+        );
+    }
+
+    fn search(&mut self, plan: &HostPlan, version: u64, port: u64) {
+        self.repositories.push_str(&format!(
+            "  elasticsearch:\n    name: Elasticsearch\n    baseurl: https://artifacts.elastic.co/packages/{version}.x/yum\n    \
+             gpgcheck: true\n    gpgkey: https://artifacts.elastic.co/GPG-KEY-elasticsearch\n    enabled: true\n"
+        ));
+        self.packages.extend(["elasticsearch", "kibana"]);
+        // The security group lets in nobody but the shipper's hosts; Kibana is reached by a Session Manager tunnel.
+        let elasticsearch = format!(
+            "cluster.name: {}\nnetwork.host: [_local_, _site_]\nhttp.port: {port}\ndiscovery.type: single-node\n\
+             xpack.security.enabled: false\npath.data: /var/lib/elasticsearch\npath.logs: /var/log/elasticsearch\n",
+            plan.stack
+        );
+        let kibana = format!("server.host: 127.0.0.1\nelasticsearch.hosts: [\"http://127.0.0.1:{port}\"]\n");
+        self.file("/etc/elasticsearch/elasticsearch.yml", "0644", &elasticsearch, true);
+        self.file("/etc/kibana/kibana.yml", "0644", &kibana, true);
+        self.commands.push("systemctl enable --now --no-block elasticsearch.service kibana.service".to_owned());
+    }
+
+    /// Adds a file; a deferred one is written after the packages are installed.
+    fn file(&mut self, path: &str, permissions: &str, content: &str, deferred: bool) {
+        self.files.push_str(&format!("  - path: {path}\n    permissions: \"{permissions}\"\n"));
+        if deferred {
+            self.files.push_str("    defer: true\n");
+        }
+        self.files.push_str("    content: |\n");
+        for line in content.lines() {
+            self.files.push_str(if line.is_empty() { "" } else { "      " });
+            self.files.push_str(line);
+            self.files.push('\n');
+        }
+    }
+
+    fn text(&self, plan: &HostPlan) -> String {
+        let mut text =
+            format!("#cloud-config\n# Host {} of the stack {}, written by Lakewright.\n", plan.host, plan.stack);
+        if !plan.agents.is_empty() {
+            text.push_str(
+                "users:\n  - default\n  - name: lakewright\n    system: true\n    no_create_home: true\n    \
+                 shell: /usr/sbin/nologin\n",
+            );
+        }
+        if !self.repositories.is_empty() {
+            text.push_str(&format!("yum_repos:\n{}", self.repositories));
+        }
+        if !self.packages.is_empty() {
+            text.push_str("packages:\n");
+            self.packages.iter().for_each(|package| text.push_str(&format!("  - {package}\n")));
+        }
+        if !self.files.is_empty() {
+            text.push_str(&format!("write_files:\n{}", self.files));
+        }
+        if !self.commands.is_empty() {
+            text.push_str("runcmd:\n");
+            self.commands.iter().for_each(|command| text.push_str(&format!("  - {command}\n")));
+        }
+        text
+    }
+}
+
+fn agent_unit(plan: &HostPlan, agent: &str) -> String {
+    AGENT_SERVICE.replace("@AGENT@", agent).replace("@STACK@", &plan.stack).replace("@REGION@", &plan.region)
+}
+
+/// The CloudWatch agent's configuration: each agent's log goes to its log group.
+fn cloudwatch(plan: &HostPlan) -> String {
+    let files: Vec<_> = plan
+        .agents
+        .iter()
+        .map(|agent| {
+            json!({
+                "file_path": format!("/var/log/lakewright/{agent}/agent.log"),
+                "log_group_name": format!("/lakewright/{}/{agent}", plan.stack),
+                "log_stream_name": format!("{}-{{instance_id}}", plan.host),
+            })
+        })
+        .collect();
+    let config = json!({ "logs": { "logs_collected": { "files": { "collect_list": files } } } });
+    serde_json::to_string_pretty(&config).expect("a JSON value is text") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> HostPlan {
+        HostPlan {
+            stack: "shop".into(),
+            host: "app".into(),
+            region: "eu-north-1".into(),
+            artifacts: "shop-artifacts-123456789012".into(),
+            agents: vec!["producer", "batch"],
+            search: Some((8, 9200)),
+        }
+    }
+
+    #[test]
+    fn user_data_fits_and_leaves_no_placeholder() {
+        let text = user_data(&plan());
+        assert!(text.starts_with("#cloud-config\n"));
+        assert!(text.len() < 16_384, "EC2 takes 16 KiB of user data, this is {}", text.len());
+        for placeholder in ["@AGENT@", "@STACK@", "@REGION@"] {
+            assert!(!text.contains(placeholder), "{placeholder}");
+        }
+        assert!(text.contains("    content: |\n      ARTIFACTS=shop-artifacts-123456789012\n      HOST=app\n"));
+    }
+
+    #[test]
+    fn units_can_start_while_cloud_init_runs() {
+        let text = user_data(&plan());
+        assert!(!text.contains("cloud-init.target") && !text.contains("cloud-final"));
+        let starts = text.lines().filter(|line| line.contains("systemctl enable --now"));
+        assert!(starts.clone().count() > 0 && starts.into_iter().all(|line| line.contains("--no-block")));
+    }
+}

@@ -1,0 +1,122 @@
+"""Runs a stack's models on Spark: each SELECT becomes an Iceberg table of the warehouse, in the order of the manifest."""
+
+import argparse
+import json
+import sys
+import time
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import lit
+
+CATALOG = "glue"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--manifest", required=True, help="the models: s3://BUCKET/models/manifest.json or a file")
+    parser.add_argument("--model", action="append", default=[], help="run this model only; may be given again")
+    parser.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark")
+    return parser.parse_args()
+
+
+def session(settings: list[str]) -> SparkSession:
+    """The Spark session; Iceberg's jars come with the job's submission."""
+    catalog = f"spark.sql.catalog.{CATALOG}"
+    conf = {
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        f"{catalog}.type": "glue",
+        f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        "spark.sql.defaultCatalog": CATALOG,
+        # A day is a day in UTC, on every engine that runs these models.
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.adaptive.enabled": "true",
+    }
+    conf.update(setting.split("=", 1) for setting in settings)
+    builder = SparkSession.builder.appName("lakewright-models")
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def quote(*names: str) -> str:
+    return ".".join(f"`{name}`" for name in names)
+
+
+def ensure_table(spark: SparkSession, table: str, location: str, rows: DataFrame) -> None:
+    """Creates the table with the query's columns, or adds the columns that it lacks."""
+    if not spark.catalog.tableExists(table.replace("`", "")):
+        (
+            spark.createDataFrame([], rows.schema)
+            .writeTo(table)
+            .using("iceberg")
+            .tableProperty("format-version", "2")
+            .tableProperty("location", location)
+            .tableProperty("write.parquet.compression-codec", "zstd")
+            .tableProperty("write.metadata.delete-after-commit.enabled", "true")
+            .create()
+        )
+        return
+    known = {column.lower() for column in spark.table(table).columns}
+    added = [field for field in rows.schema if field.name.lower() not in known]
+    if added:
+        columns = ", ".join(f"{quote(field.name)} {field.dataType.simpleString()}" for field in added)
+        spark.sql(f"ALTER TABLE {table} ADD COLUMNS ({columns})")
+
+
+def merge(spark: SparkSession, table: str, key: list[str], rows: DataFrame) -> None:
+    """A row replaces the one with its key; rows that are there already are left as they are."""
+    rows.createOrReplaceTempView("lakewright_rows")
+    same_key = " AND ".join(f"t.{quote(column)} = s.{quote(column)}" for column in key)
+    others = [column for column in rows.columns if column not in key]
+    same_row = " AND ".join(f"t.{quote(column)} <=> s.{quote(column)}" for column in others) or "true"
+    spark.sql(
+        f"MERGE INTO {table} t USING lakewright_rows s ON {same_key} "
+        f"WHEN MATCHED AND NOT ({same_row}) THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+    )
+
+
+def run(spark: SparkSession, manifest: dict, model: dict) -> None:
+    started = time.monotonic()
+    table = quote(CATALOG, manifest["database"], model["name"])
+    rows = spark.sql(model["sql"])
+    ensure_table(spark, table, f"{manifest['location']}/{model['name']}", rows)
+    materialization = model["materialization"]
+    if materialization == "merge":
+        merge(spark, table, model["key"], rows)
+    elif materialization == "append":
+        rows.writeTo(table).append()
+    elif materialization == "replace":
+        rows.writeTo(table).overwrite(lit(True))
+    else:
+        raise ValueError(f"unknown materialization {materialization}")
+    snapshot = spark.sql(f"SELECT summary FROM {table}.snapshots ORDER BY committed_at DESC LIMIT 1").first()
+    total = snapshot["summary"].get("total-records") if snapshot else None
+    seconds = round(time.monotonic() - started, 3)
+    print(json.dumps({"model": model["name"], "rows": int(total or 0), "seconds": seconds}), flush=True)
+
+
+def main() -> int:
+    given = arguments()
+    spark = session(given.conf)
+    text = spark.read.text(given.manifest, wholetext=True).first()["value"]
+    manifest = json.loads(text)
+    names = [model["name"] for model in manifest["models"]]
+    unknown = sorted(set(given.model) - set(names))
+    if unknown:
+        print(f"the manifest holds no model {', '.join(unknown)}; it holds {', '.join(names)}", file=sys.stderr)
+        return 2
+    for model in manifest["models"]:
+        if given.model and model["name"] not in given.model:
+            continue
+        try:
+            run(spark, manifest, model)
+        except Exception as error:
+            # The models after it read what it should have made, so the run ends here.
+            print(f"model {model['name']} failed: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

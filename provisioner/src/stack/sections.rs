@@ -1,0 +1,154 @@
+//! The sections of a stack file that stand for infrastructure: stack, network, Kafka, topics, buckets, keys, secrets.
+
+use super::agents::Agents;
+use super::declare::{choice, section};
+use super::decode::{At, Named, defaults};
+
+use super::hosts::Host;
+use super::tables::{Batch, Query, Search, TableSection};
+use super::values::{Cidr, Period, Setting, Whole};
+
+section! {
+    /// A stack: everything that Lakewright builds and runs from one file.
+    File {
+        /// The stack itself: its name, and where it lives.
+        stack: StackSection,
+        /// The network that everything stands in.
+        network: Network = defaults(),
+        /// The Kafka cluster (Amazon MSK). Without this section there is none.
+        kafka: Option<Kafka> = None,
+        /// Kafka topics by name.
+        topics: Named<Topic> = Named(Vec::new()),
+        /// S3 buckets by name. The bucket `artifacts` is always made, with defaults unless it stands here.
+        buckets: Named<Bucket> = Named(Vec::new()),
+        /// KMS keys by name.
+        keys: Named<Key> = Named(Vec::new()),
+        /// Secrets by name. Their passwords are made by Lakewright and never shown.
+        secrets: Named<Secret> = Named(Vec::new()),
+        /// Tables of the raw zone by name.
+        tables: Named<TableSection> = Named(Vec::new()),
+        /// The models that make the warehouse from the raw zone. Without this section there is no warehouse.
+        batch: Option<Batch> = None,
+        /// The search cluster. Without this section there is none.
+        search: Option<Search> = None,
+        /// The Athena workgroup that answers `lakewright query`.
+        query: Query = defaults(),
+        /// Groups of EC2 hosts by name, and the agents on them.
+        hosts: Named<Host> = Named(Vec::new()),
+        /// The settings of the agents that hosts run.
+        agents: Agents = defaults(),
+    }
+}
+
+section! {
+    /// The stack itself.
+    StackSection {
+        /// The stack's name. It begins the name of everything on AWS: lower case letters, digits and `-`, 2 to 24 of them.
+        name: At<String>,
+        /// The AWS region, `eu-north-1`. Default: the region of your AWS configuration.
+        region: Option<At<String>> = None,
+        /// The twelve digits of the only account that this stack may be applied to. Default: any account.
+        account: Option<At<String>> = None,
+        /// How long log groups keep the agents' logs, in days, one of the numbers that CloudWatch takes.
+        log_retention: At<Period> = At::given(Period::days(30)),
+    }
+}
+
+section! {
+    /// The network: one VPC with a public subnet in each zone and no address open to the internet.
+    Network {
+        /// The range of addresses, /16 to /25. Each zone gets an eighth of it, so that zones can be added later.
+        cidr: At<Cidr> = At::given("10.20.0.0/16".parse::<Cidr>().expect("a network")),
+        /// The letters of the availability zones within the region. Brokers stand in the first three at most.
+        zones: At<Vec<At<String>>> = At::given(["a", "b", "c"].map(|zone| At::given(zone)).to_vec()),
+    }
+}
+
+choice! {
+    /// How Kafka's clients prove who they are.
+    Authentication {
+        /// By name and password over TLS (SASL/SCRAM-SHA-512).
+        Scram = "scram",
+        /// Not at all, over TLS; only the network keeps others out.
+        None = "none",
+    }
+}
+
+section! {
+    /// The Kafka cluster.
+    Kafka {
+        /// Kafka's version as MSK names it, at least 3.6: older clusters have no topic API.
+        version: At<String> = At::given("3.9.x"),
+        /// How many brokers: a multiple of the number of zones that they stand in.
+        brokers: At<Whole<1, 90>> = At::given(Whole(3)),
+        /// A broker's instance type.
+        instance_type: At<String> = At::given("kafka.m7g.large"),
+        /// Each broker's storage in GiB. MSK only grows it, so that this is a floor.
+        storage_gib: At<Whole<1, 16_384>> = At::given(Whole(100)),
+        /// How clients prove who they are.
+        authentication: At<Authentication> = At::given(Authentication::Scram),
+        /// The secret with the agents' user name and password, one of `[secrets]`. Required for `scram`.
+        secret: Option<At<String>> = None,
+        /// The key that encrypts the brokers' storage, one of `[keys]`.
+        key: At<String> = At::given("main"),
+        /// Settings of the brokers as in `server.properties`, over Lakewright's own: no automatic topics, a default
+        /// replication of three and two replicas in sync.
+        configuration: Named<At<Setting>> = Named(Vec::new()),
+    }
+}
+
+section! {
+    /// A Kafka topic.
+    Topic {
+        /// Its name on the cluster. Default: the section's name.
+        name: Option<At<String>> = None,
+        /// How many partitions. They can be added, never taken away.
+        partitions: At<Whole<1, 4000>> = At::given(Whole(6)),
+        /// How many brokers hold each partition. Default: three, or as many as there are brokers.
+        replication: Option<At<Whole<1, 15>>> = None,
+        /// How long messages are kept.
+        retention: At<Period> = At::given(Period::days(7)),
+        /// Other settings of the topic, `"max.message.bytes" = 2097152`.
+        configuration: Named<At<Setting>> = Named(Vec::new()),
+    }
+}
+
+section! {
+    /// An S3 bucket: closed to the public, encrypted, reached over TLS only.
+    Bucket {
+        /// Its name on AWS. Default: `STACK-NAME-ACCOUNT`.
+        name: Option<At<String>> = None,
+        /// The key that encrypts objects, one of `[keys]`. Default: S3's own keys.
+        key: Option<At<String>> = None,
+        /// Whether overwritten and deleted objects are kept as older versions.
+        versioning: At<bool> = At::given(true),
+        /// How long objects are kept, in whole days. Default: for ever.
+        expire_after: Option<At<Period>> = None,
+        /// How long older versions are kept, in whole days.
+        expire_versions_after: At<Period> = At::given(Period::days(30)),
+    }
+}
+
+section! {
+    /// A KMS key.
+    Key {
+        /// What it is for.
+        description: At<String> = At::given(""),
+        /// Whether AWS makes new key material every year.
+        rotation: At<bool> = At::given(true),
+        /// How many days a deleted key can be restored.
+        deletion_days: At<Whole<7, 30>> = At::given(Whole(30)),
+    }
+}
+
+section! {
+    /// A user name with a password, in Secrets Manager.
+    Secret {
+        /// The user name.
+        username: At<String>,
+        /// The key that encrypts it, one of `[keys]`: MSK takes no secret under AWS's own key.
+        key: At<String> = At::given("main"),
+        /// How many days a deleted secret can be restored.
+        recovery_days: At<Whole<7, 30>> = At::given(Whole(7)),
+    }
+}
