@@ -37,8 +37,20 @@
 //! - Late visibility: `state.delays().visible(written, state.now(), seconds)`.
 //! - Pages: [`crate::pages::page`].
 
+pub mod athena;
+pub mod autoscaling;
+pub mod ec2;
+pub mod emr;
+pub mod glue;
+pub mod iam;
+pub mod kms;
+pub mod logs;
+pub mod msk;
 pub(crate) mod s3;
+pub mod secrets;
+pub mod ssm;
 pub mod sts;
+pub mod tagging;
 
 use crate::account::Account;
 use crate::error::AwsError;
@@ -71,7 +83,21 @@ pub trait Service: Send + Sync {
 
 /// Every service that the account has.
 pub fn all() -> Vec<Box<dyn Service>> {
-    vec![Box::new(sts::Sts)]
+    vec![
+        Box::new(athena::Athena),
+        Box::new(autoscaling::AutoScaling),
+        Box::new(ec2::Ec2),
+        Box::new(emr::EmrServerless::default()),
+        Box::new(glue::Glue),
+        Box::new(msk::Msk),
+        Box::new(sts::Sts),
+        Box::new(iam::Iam),
+        Box::new(kms::Kms),
+        Box::new(secrets::Secrets),
+        Box::new(logs::Logs),
+        Box::new(ssm::Ssm),
+        Box::new(tagging::Tagging),
+    ]
 }
 
 /// The error for an operation that the service doesn't have (here).

@@ -127,7 +127,9 @@ fn path(request: &Request) -> Result<String, AwsError> {
     if path.starts_with('/') && path.ends_with('/') && path.len() <= 512 {
         return Ok(path.to_owned());
     }
-    Err(validation("The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters."))
+    Err(validation(
+        "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.",
+    ))
 }
 
 /// A policy document that must be there and be one.
@@ -157,7 +159,10 @@ fn tags(request: &Request) -> Result<Tags, AwsError> {
     let list = request.input.list("Tags");
     let tags = tags_of(list, "Key", "Value");
     if tags.len() != list.len() {
-        return Err(AwsError::new("InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive."));
+        return Err(AwsError::new(
+            "InvalidInput",
+            "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+        ));
     }
     if tags.len() > 50 {
         return Err(AwsError::new("LimitExceeded", "The number of tags has reached the maximum limit.").status(409));
@@ -214,7 +219,9 @@ fn list_tags(state: &mut State<'_>, request: &Request, collection: &str, member:
 fn paged(request: &Request, member: &str, items: Vec<Value>) -> Result<Value, AwsError> {
     let most = request.input.number("MaxItems").unwrap_or(100);
     if !(1..=1000).contains(&most) {
-        return Err(validation(format!("Value '{most}' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and 1000")));
+        return Err(validation(format!(
+            "Value '{most}' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and 1000"
+        )));
     }
     let invalid = || validation("Invalid Marker");
     let (items, next) = pages::page(items, request.input.text("Marker"), most as usize, invalid)?;

@@ -53,7 +53,10 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
     let name = name(request, "PolicyName", 128)?;
     let text = document(request, "PolicyDocument", false)?;
     let path = path(request)?;
-    if state.list(POLICIES).any(|(_, other)| other.text("PolicyName").is_some_and(|other| other.eq_ignore_ascii_case(name))) {
+    if state
+        .list(POLICIES)
+        .any(|(_, other)| other.text("PolicyName").is_some_and(|other| other.eq_ignore_ascii_case(name)))
+    {
         return Err(exists("A policy called", name));
     }
     let arn = format!("arn:aws:iam::{}:policy{path}{name}", request.account);
@@ -95,7 +98,9 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
         return Err(conflict("Cannot delete a policy attached to entities."));
     }
     if policy.list("Versions").len() > 1 {
-        return Err(conflict("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy."));
+        return Err(conflict(
+            "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.",
+        ));
     }
     state.remove(POLICIES, &arn);
     Ok(json!({}))

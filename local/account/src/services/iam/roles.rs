@@ -1,6 +1,8 @@
 //! Roles with their trust, inline and attached policies.
 
-use super::{conflict, document, encoded, exists, missing, name, no_such, paged, path, policies, profiles, tags, validation};
+use super::{
+    conflict, document, encoded, exists, missing, name, no_such, paged, path, policies, profiles, tags, validation,
+};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields;
@@ -42,7 +44,9 @@ fn duration(request: &Request) -> Result<i64, AwsError> {
     if (3600..=43_200).contains(&seconds) {
         return Ok(seconds);
     }
-    Err(validation(format!("Value '{seconds}' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between 3600 and 43200")))
+    Err(validation(format!(
+        "Value '{seconds}' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between 3600 and 43200"
+    )))
 }
 
 pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
