@@ -1,0 +1,209 @@
+//! Consumer groups: members come and go, and what is committed stays.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::executor::block_on;
+use kafka_protocol::messages::{DescribeGroupsRequest, GroupId, ListGroupsRequest};
+use rdkafka::admin::AdminOptions;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::clients::{self, PATIENCE};
+use crate::support::{Broker, ask, eventually, text, unique};
+
+/// A member of a group in a thread of its own.
+struct Member {
+    stop: Arc<AtomicBool>,
+    assigned: Arc<Mutex<BTreeSet<i32>>>,
+    read: Arc<Mutex<Vec<String>>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+fn member(address: &str, group: &str, topic: &str) -> BaseConsumer {
+    let mut config = clients::configuration(address);
+    config
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("heartbeat.interval.ms", "200")
+        .set("session.timeout.ms", "6000");
+    let consumer: BaseConsumer = config.create().unwrap();
+    consumer.subscribe(&[topic]).unwrap();
+    consumer
+}
+
+impl Member {
+    /// Reads, and commits each record after it was read.
+    fn start(address: &str, group: &str, topic: &str) -> Self {
+        let consumer = member(address, group, topic);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (assigned, read): (Arc<Mutex<BTreeSet<i32>>>, Arc<Mutex<Vec<String>>>) = Default::default();
+        let thread = std::thread::spawn({
+            let (stop, assigned, read) = (stop.clone(), assigned.clone(), read.clone());
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50))
+                        && consumer.commit_message(&message, CommitMode::Sync).is_ok()
+                    {
+                        let value = String::from_utf8(message.payload().unwrap().to_vec()).unwrap();
+                        read.lock().unwrap().push(value);
+                    }
+                    let partitions = consumer.assignment().unwrap();
+                    *assigned.lock().unwrap() = partitions.elements().iter().map(|p| p.partition()).collect();
+                }
+            }
+        });
+        Self { stop, assigned, read, thread: Some(thread) }
+    }
+
+    fn assigned(&self) -> BTreeSet<i32> {
+        self.assigned.lock().unwrap().clone()
+    }
+
+    fn leave(mut self) -> Vec<String> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+        self.read.lock().unwrap().clone()
+    }
+}
+
+/// Waits until the members share six partitions as evenly as they can.
+fn shared(members: &[&Member]) {
+    eventually("an even assignment", || {
+        let sets: Vec<_> = members.iter().map(|member| member.assigned()).collect();
+        let all: BTreeSet<i32> = sets.iter().flatten().copied().collect();
+        let even = sets.iter().all(|set| set.len() == 6 / members.len());
+        (even && all.len() == 6).then_some(())
+    });
+}
+
+#[test]
+fn one_to_three_members_share_the_partitions() {
+    let broker = Broker::start();
+    let address = broker.address();
+    let (topic, group) = (unique("shared"), unique("group"));
+    clients::create(address, &topic, 6, &[]).unwrap();
+    let producer = clients::producer(address);
+    let mut sent = BTreeSet::new();
+    let mut send = |round: &str| {
+        for partition in 0..6 {
+            for number in 0..5 {
+                let value = format!("{round} {partition} {number}");
+                clients::send(&producer, &topic, partition, &value, None);
+                sent.insert(value);
+            }
+        }
+    };
+    send("one");
+    let first = Member::start(address, &group, &topic);
+    shared(&[&first]);
+    send("alone");
+    let second = Member::start(address, &group, &topic);
+    shared(&[&first, &second]);
+    send("two");
+    let third = Member::start(address, &group, &topic);
+    shared(&[&first, &second, &third]);
+    send("three");
+    let described = ask(address, 5, &DescribeGroupsRequest::default().with_groups(vec![GroupId(text(&group))]));
+    assert_eq!((described.groups[0].group_state.as_str(), described.groups[0].members.len()), ("Stable", 3));
+    let mut read = first.leave();
+    shared(&[&second, &third]);
+    send("without the first");
+    read.extend(second.leave());
+    shared(&[&third]);
+    send("the last");
+    let total = |read: &[String], third: &Member| {
+        let mut all: BTreeSet<String> = read.iter().cloned().collect();
+        all.extend(third.read.lock().unwrap().iter().cloned());
+        all
+    };
+    eventually("all records", || (total(&read, &third) == sent).then_some(()));
+    read.extend(third.leave());
+    let listed = ask(address, 4, &ListGroupsRequest::default());
+    let listed = listed.groups.iter().find(|g| g.group_id.as_str() == group).unwrap();
+    assert_eq!(listed.group_state.as_str(), "Empty");
+}
+
+#[test]
+fn a_silent_member_loses_its_partitions() {
+    let broker = Broker::start();
+    let address = broker.address();
+    let (topic, group) = (unique("silent"), unique("group"));
+    clients::create(address, &topic, 6, &[]).unwrap();
+    let mut config = clients::configuration(address);
+    // A client that takes no part for longer than this is gone, whatever its heartbeats say.
+    config
+        .set("group.id", &group)
+        .set("session.timeout.ms", "6000")
+        .set("max.poll.interval.ms", "6000")
+        .set("heartbeat.interval.ms", "200");
+    let silent: BaseConsumer = config.create().unwrap();
+    silent.subscribe(&[&topic]).unwrap();
+    eventually("an assignment", || {
+        let _ = silent.poll(Duration::from_millis(100));
+        (silent.assignment().unwrap().count() == 6).then_some(())
+    });
+    let heir = Member::start(address, &group, &topic);
+    shared(&[&heir]);
+    heir.leave();
+}
+
+#[test]
+fn a_group_goes_on_where_it_stopped() {
+    let broker = Broker::start();
+    let address = broker.address();
+    let (topic, group) = (unique("resumed"), unique("group"));
+    clients::create(address, &topic, 1, &[]).unwrap();
+    let producer = clients::producer(address);
+    for number in 0..10 {
+        clients::send(&producer, &topic, 0, &number.to_string(), None);
+    }
+    let next = || {
+        let consumer = member(address, &group, &topic);
+        let message = eventually("a record", || consumer.poll(Duration::from_millis(100))).unwrap();
+        let offset = message.offset();
+        consumer.commit_message(&message, CommitMode::Sync).unwrap();
+        offset
+    };
+    assert_eq!([next(), next(), next()], [0, 1, 2]);
+}
+
+fn commit(consumer: &BaseConsumer, topic: &str, offset: i64) {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::Offset(offset)).unwrap();
+    consumer.commit(&list, CommitMode::Sync).unwrap();
+}
+
+pub fn committed(consumer: &BaseConsumer, topic: &str) -> Offset {
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, 0);
+    consumer.committed_offsets(list, PATIENCE).unwrap().elements()[0].offset()
+}
+
+#[test]
+fn a_deleted_group_leaves_nothing() {
+    let broker = Broker::start();
+    let address = broker.address();
+    let (topic, group) = (unique("kept"), unique("group"));
+    clients::create(address, &topic, 1, &[]).unwrap();
+    let consumer = clients::reader(address, &group);
+    commit(&consumer, &topic, 7);
+    assert_eq!(committed(&consumer, &topic), Offset::Offset(7));
+    let admin = clients::admin(address);
+    let delete = || {
+        let results = block_on(admin.delete_groups(&[&group], &AdminOptions::new())).unwrap();
+        results.into_iter().next().unwrap().map(drop).map_err(|(_, code)| code)
+    };
+    let occupant = Member::start(address, &group, &topic);
+    eventually("an assignment", || (!occupant.assigned().is_empty()).then_some(()));
+    assert_eq!(delete(), Err(RDKafkaErrorCode::NonEmptyGroup));
+    occupant.leave();
+    eventually("the deletion", || delete().ok());
+    assert_eq!(delete(), Err(RDKafkaErrorCode::GroupIdNotFound));
+    assert_eq!(committed(&consumer, &topic), Offset::Invalid);
+}

@@ -1,0 +1,17 @@
+//! One suite for the local log and the real Kafka: what a client sees must be the same.
+//!
+//! `LAKEWRIGHT_TEST_KAFKA=host:port` names a running Kafka; without it each test starts a log of its own.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "librdkafka's calls block as well; tests that wait have threads to spare"
+)]
+
+mod admin;
+mod clients;
+mod crash;
+mod groups;
+mod hostile;
+mod offsets;
+mod produce;
+mod support;

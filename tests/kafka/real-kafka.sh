@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# A real Apache Kafka (one node, no ZooKeeper) for tests.
+#   real-kafka.sh start PORT    fetches it once, starts it on 127.0.0.1:PORT (and PORT+1 for its controller), waits
+#   real-kafka.sh stop PORT     stops it and removes its data
+#   real-kafka.sh test PORT     starts it, runs the suite of the local log on it, stops it
+# Needs Java 17 and Maven. KAFKA_VERSION (4.3.1) and KAFKA_HEAP (512m) may be set.
+set -euo pipefail
+
+version=${KAFKA_VERSION:-4.3.1}
+heap=${KAFKA_HEAP:-512m}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/lakewright/kafka
+jars=$cache/$version
+root=$(cd "$(dirname "$0")/../.." && pwd)
+
+usage() {
+  sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+}
+
+[ $# -eq 2 ] || usage
+port=$2
+run=$cache/run-$port
+
+fetch() {
+  [ -d "$jars" ] && return
+  local work
+  work=$(mktemp -d)
+  cat > "$work/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>lakewright</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$version</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>$version</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+POM
+  mkdir -p "$cache"
+  rm -rf "$jars.new"
+  mvn -B -q -f "$work/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$jars.new"
+  mv "$jars.new" "$jars"
+  rm -rf "$work"
+}
+
+configure() {
+  mkdir -p "$run/data"
+  cat > "$run/server.properties" <<PROPERTIES
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$((port + 1))
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
+advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs=$run/data
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+log.retention.check.interval.ms=1000
+log.initial.task.delay.ms=500
+file.delete.delay.ms=1000
+PROPERTIES
+}
+
+start() {
+  fetch
+  configure
+  local log=(-Dorg.slf4j.simpleLogger.defaultLogLevel=warn)
+  if [ ! -f "$run/data/meta.properties" ]; then
+    java "${log[@]}" -XX:TieredStopAtLevel=1 -cp "$jars/*" kafka.tools.StorageTool \
+      format -t TGFrZXdyaWdodFRlc3RzMQ -c "$run/server.properties" > "$run/format.log" 2>&1
+  fi
+  nohup java "${log[@]}" "-Xms$heap" "-Xmx$heap" -cp "$jars/*" kafka.Kafka "$run/server.properties" \
+    > "$run/server.log" 2>&1 &
+  echo $! > "$run/pid"
+  # An open port isn't readiness, but clients wait for the rest by themselves.
+  for _ in $(seq 1200); do
+    if (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; then
+      echo "127.0.0.1:$port"
+      return
+    fi
+    if ! kill -0 "$(cat "$run/pid")" 2> /dev/null; then
+      tail "$run/server.log" >&2
+      exit 1
+    fi
+    sleep 0.1
+  done
+  echo "Kafka did not open port $port within two minutes; see $run/server.log" >&2
+  exit 1
+}
+
+stop() {
+  if [ -f "$run/pid" ]; then
+    local pid
+    pid=$(cat "$run/pid")
+    kill "$pid" 2> /dev/null || true
+    for _ in $(seq 300); do
+      kill -0 "$pid" 2> /dev/null || break
+      sleep 0.1
+    done
+    kill -9 "$pid" 2> /dev/null || true
+  fi
+  rm -rf "$run"
+}
+
+case $1 in
+  start) start ;;
+  stop) stop ;;
+  test)
+    start
+    trap stop EXIT
+    cd "$root"
+    LAKEWRIGHT_TEST_KAFKA=127.0.0.1:$port cargo test -p lakewright-kafka --test suite
+    ;;
+  *) usage ;;
+esac
