@@ -13,14 +13,23 @@ pub struct QueryResult {
     pub scanned_bytes: u64,
 }
 
+/// For whom the engine works.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The account, 12 digits; as an access key it is that account's.
+    pub account: &'a str,
+    /// The region.
+    pub region: &'a str,
+}
+
 /// Runs SQL and jobs for the account's Athena and EMR Serverless.
 #[async_trait]
 pub trait Engine: Send + Sync {
     /// Runs one statement with `database` as its default database; the error is Athena's state change reason.
-    async fn query(&self, database: &str, sql: &str) -> Result<QueryResult, String>;
+    async fn query(&self, caller: Caller<'_>, database: &str, sql: &str) -> Result<QueryResult, String>;
 
     /// Runs one job to its end and returns its log; the error is the job run's state details.
-    async fn run_job(&self, entry_point: &str, arguments: &[String]) -> Result<String, String>;
+    async fn run_job(&self, caller: Caller<'_>, entry_point: &str, arguments: &[String]) -> Result<String, String>;
 }
 
 /// The engine of an account that has none: every query and every job fails and says so.
@@ -29,11 +38,16 @@ pub struct NoEngine;
 
 #[async_trait]
 impl Engine for NoEngine {
-    async fn query(&self, _database: &str, _sql: &str) -> Result<QueryResult, String> {
+    async fn query(&self, _caller: Caller<'_>, _database: &str, _sql: &str) -> Result<QueryResult, String> {
         Err("this account runs without a SQL engine".to_owned())
     }
 
-    async fn run_job(&self, _entry_point: &str, _arguments: &[String]) -> Result<String, String> {
+    async fn run_job(
+        &self,
+        _caller: Caller<'_>,
+        _entry_point: &str,
+        _arguments: &[String],
+    ) -> Result<String, String> {
         Err("this account runs without a job engine".to_owned())
     }
 }

@@ -17,7 +17,7 @@ pub mod state;
 pub mod store;
 
 pub use clock::Delays;
-pub use engine::{Engine, NoEngine, QueryResult};
+pub use engine::{Caller, Engine, NoEngine, QueryResult};
 
 use account::Account;
 use anyhow::Context;
