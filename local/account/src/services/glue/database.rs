@@ -14,8 +14,14 @@ use crate::state::State;
 pub(super) const COLLECTION: &str = "glue/database";
 
 /// The members of `DatabaseInput` that are kept.
-const MEMBERS: [&str; 6] =
-    ["Description", "LocationUri", "Parameters", "CreateTableDefaultPermissions", "TargetDatabase", "FederatedDatabase"];
+const MEMBERS: [&str; 6] = [
+    "Description",
+    "LocationUri",
+    "Parameters",
+    "CreateTableDefaultPermissions",
+    "TargetDatabase",
+    "FederatedDatabase",
+];
 
 fn document(request: &Request) -> Result<(String, Value), AwsError> {
     check_catalog(request)?;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::objects;
 use super::{iceberg, invalid};
 use crate::account::Account;
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::request::Request;
-use crate::services::s3::objects;
 
 /// Writes the metadata of a new table and returns what Glue keeps of it, made on top of `made`, and the file.
 pub(super) async fn create(

@@ -209,7 +209,17 @@ fn check_type(kind: &Value) -> Result<(), String> {
 
 fn known_primitive(name: &str) -> bool {
     const PLAIN: [&str; 12] = [
-        "boolean", "int", "long", "float", "double", "date", "time", "timestamp", "timestamptz", "string", "uuid",
+        "boolean",
+        "int",
+        "long",
+        "float",
+        "double",
+        "date",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "string",
+        "uuid",
         "binary",
     ];
     if PLAIN.contains(&name) {

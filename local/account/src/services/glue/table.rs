@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{check_catalog, database, database_name, invalid, invalid_token, name_of, not_found, open_format, page_size, paged};
+use super::{
+    check_catalog, database, database_name, invalid, invalid_token, name_of, not_found, open_format, page_size, paged,
+};
 use crate::account::Account;
 use crate::clock;
 use crate::error::AwsError;

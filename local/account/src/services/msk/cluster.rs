@@ -19,8 +19,18 @@ pub(super) const COLLECTION: &str = "kafka/cluster";
 
 /// Kafka versions that a new cluster may ask for.
 pub(super) const VERSIONS: [&str; 12] = [
-    "2.8.1", "3.3.2", "3.4.0", "3.5.1", "3.6.0", "3.7.x", "3.7.x.kraft", "3.8.x", "3.8.x.kraft", "3.9.x",
-    "3.9.x.kraft", "4.0.x.kraft",
+    "2.8.1",
+    "3.3.2",
+    "3.4.0",
+    "3.5.1",
+    "3.6.0",
+    "3.7.x",
+    "3.7.x.kraft",
+    "3.8.x",
+    "3.8.x.kraft",
+    "3.9.x",
+    "3.9.x.kraft",
+    "4.0.x.kraft",
 ];
 /// Seconds until a new cluster is active, and until a deleted one is gone.
 const CREATE_SECONDS: i64 = 30;
@@ -89,7 +99,10 @@ fn attach_brokers(state: &mut State<'_>, cluster: &Value) {
 pub(super) fn existing(state: &State<'_>, request: &Request) -> Result<Value, AwsError> {
     let arn = need(&request.input, "clusterArn")?;
     if !arn.contains(":cluster/") {
-        return Err(bad_request("clusterArn", "The parameter value contains one or more characters that are not valid."));
+        return Err(bad_request(
+            "clusterArn",
+            "The parameter value contains one or more characters that are not valid.",
+        ));
     }
     let cluster = state.get(COLLECTION, arn).cloned();
     cluster.ok_or_else(|| not_found("clusterArn", "The specified cluster does not exist."))
@@ -118,7 +131,10 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
     let name = need(&request.input, "clusterName")?;
     let named = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !named || name.len() > 64 || !name.starts_with(|first: char| first.is_ascii_alphanumeric()) {
-        return Err(bad_request("clusterName", "The parameter value contains one or more characters that are not valid."));
+        return Err(bad_request(
+            "clusterName",
+            "The parameter value contains one or more characters that are not valid.",
+        ));
     }
     if request.input.member("serverless").is_some() {
         return Err(bad_request("serverless", "The local account has provisioned clusters only."));

@@ -30,8 +30,7 @@ fn properties(request: &Request) -> Result<String, AwsError> {
 }
 
 fn revision(number: usize, description: Option<&str>, properties: String, now: i64) -> Value {
-    let mut revision =
-        json!({ "revision": number, "creationTime": clock::iso(now), "serverProperties": properties });
+    let mut revision = json!({ "revision": number, "creationTime": clock::iso(now), "serverProperties": properties });
     if let Some(description) = description {
         revision["description"] = json!(description);
     }
@@ -140,7 +139,10 @@ pub(super) fn update(state: &mut State<'_>, request: &Request) -> Result<Value, 
 pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let arn = existing(state, request)?["arn"].as_str().unwrap_or_default().to_owned();
     if cluster::uses_configuration(state, &arn) {
-        return Err(bad_request("arn", "Configuration is in use by one or more clusters. Dissociate the configuration from the clusters."));
+        return Err(bad_request(
+            "arn",
+            "Configuration is in use by one or more clusters. Dissociate the configuration from the clusters.",
+        ));
     }
     state.remove(COLLECTION, &arn);
     Ok(json!({ "arn": arn, "state": "DELETING" }))

@@ -97,9 +97,15 @@ impl Client {
         let mut client = Client { stream, correlation: 0, versions: HashMap::new() };
         let answer = client.exchange(&ApiVersionsRequest::default(), 0).await?;
         check(answer.error_code, None)?;
-        client.versions =
-            answer.api_keys.iter().map(|key| (key.api_key, (key.min_version, key.max_version))).collect();
+        client.versions = answer.api_keys.iter().map(|key| (key.api_key, (key.min_version, key.max_version))).collect();
         Ok(client)
+    }
+
+    /// Returns how many brokers there are.
+    pub async fn brokers(&mut self) -> Result<usize> {
+        let version = self.version::<MetadataRequest>(9)?;
+        let request = MetadataRequest::default().with_topics(Some(Vec::new()));
+        Ok(self.exchange(&request, version).await?.brokers.len())
     }
 
     /// Returns all topics but Kafka's own.
@@ -160,9 +166,7 @@ impl Client {
         let version = self.version::<CreateTopicsRequest>(6)?;
         let configs = configs
             .iter()
-            .map(|(name, value)| {
-                CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)))
-            })
+            .map(|(name, value)| CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value))))
             .collect();
         let topic = CreatableTopic::default()
             .with_name(topic_name(name))

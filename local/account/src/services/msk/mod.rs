@@ -111,8 +111,14 @@ fn in_transaction(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
         "ListNodes" => cluster::nodes(state, request),
         "DescribeClusterOperationV2" => update::describe(state, request),
         "ListClusterOperationsV2" => update::list(state, request),
-        "UpdateBrokerCount" | "UpdateBrokerStorage" | "UpdateBrokerType" | "UpdateClusterConfiguration"
-        | "UpdateClusterKafkaVersion" | "UpdateConnectivity" | "UpdateMonitoring" | "UpdateSecurity"
+        "UpdateBrokerCount"
+        | "UpdateBrokerStorage"
+        | "UpdateBrokerType"
+        | "UpdateClusterConfiguration"
+        | "UpdateClusterKafkaVersion"
+        | "UpdateConnectivity"
+        | "UpdateMonitoring"
+        | "UpdateSecurity"
         | "UpdateStorage" => update::begin(state, request),
         "BatchAssociateScramSecret" => scram::associate(state, request),
         "BatchDisassociateScramSecret" => scram::disassociate(state, request),
