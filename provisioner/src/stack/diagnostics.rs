@@ -103,10 +103,14 @@ impl std::error::Error for Diagnostics {}
 /// The candidate that a misspelt word most likely means; `None` when none is near.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
+    let near = |candidate: &str, distance: usize| {
+        let begun = lower.len() >= 3 && (candidate.starts_with(&lower) || lower.starts_with(candidate));
+        begun || distance <= (candidate.len().max(word.len()) / 3).max(1)
+    };
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= (candidate.len().max(word.len()) / 3).max(1))
+        .filter(|(distance, candidate)| near(candidate, *distance))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -127,6 +131,7 @@ mod tests {
     #[test]
     fn misspelt_words_are_recognised_and_foreign_ones_not() {
         assert_eq!(nearest("brokrs", ["brokers", "version"]), Some("brokers"));
+        assert_eq!(nearest("sale", ["sale_id", "amount"]), Some("sale_id"));
         assert_eq!(nearest("zebra", ["brokers", "version"]), None);
         assert_eq!(suggest("zebra", ["a", "b"], "keys"), "the keys are `a`, `b`");
     }

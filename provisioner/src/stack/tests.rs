@@ -34,7 +34,7 @@ fn mistakes(text: &str, models: &[(&str, &str)]) -> String {
 }
 
 const TEN_MISTAKES: &str = r#"[stack]
-name = "Shop"
+name = "shop"
 
 [network]
 cidr = "10.20.0.0/28"
@@ -191,7 +191,7 @@ fn shipped_stacks_are_what_the_schema_describes() {
         let value: Value = toml::from_str(&text).expect("TOML");
         assert_eq!(violations(&schema, &schema, &value, name), Vec::<String>::new());
     }
-    let wrong = serde_json::json!({ "stack": { "name": "x" }, "kafka": { "brokrs": 3, "brokers": 0 } });
+    let wrong = serde_json::json!({ "stack": { "name": "x", "nam": "y" }, "network": { "cidr": 7 } });
     assert_eq!(violations(&schema, &schema, &wrong, "").len(), 2);
 }
 

@@ -16,13 +16,13 @@ fetch "hosts/$HOST/release" "$work/release"
 read -r release <"$work/release"
 [[ $release =~ ^[0-9a-f]{64}$ ]] || { echo "hosts/$HOST/release holds no SHA-256" >&2; exit 1; }
 
-restart=()
+restart=""
 if ! echo "$release  $binary" | sha256sum --check --status 2>/dev/null; then
   fetch "releases/$release/lakewright-agent" "$work/agent"
   echo "$release  $work/agent" | sha256sum --check --quiet
   install -m 0755 "$work/agent" "$binary.new"
   mv -f "$binary.new" "$binary"
-  restart=($AGENTS)
+  restart=$AGENTS
 fi
 
 failed=0
@@ -36,10 +36,10 @@ for agent in $AGENTS; do
     continue
   fi
   install -o root -g lakewright -m 0640 "$work/$agent.json" "$settings/$agent.json"
-  restart+=("$agent")
+  restart="$restart $agent"
 done
 
-for agent in $(printf '%s\n' "${restart[@]}" | sort -u); do
+for agent in $(printf '%s\n' $restart | sort -u); do
   systemctl enable --quiet "lakewright-$agent.service"
   systemctl restart --no-block "lakewright-$agent.service"
 done
