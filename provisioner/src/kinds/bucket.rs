@@ -1,8 +1,24 @@
-//! The kind `bucket`: an S3 bucket with all its settings.
+//! `bucket`: an S3 bucket with all its settings.
 
+mod contents;
+mod settings;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Error, S3Request, S3Response, list, text, xml};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::spec::{compared, describes, in_place, replaces, typed, value, yes};
+use super::tags::{self, Tags};
+use super::{policy, tagged, wait};
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
 
 /// A bucket. Its objects always belong to the account: access control lists are switched off.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +63,151 @@ pub struct LifecycleRule {
     pub abort_uploads_days: Option<u32>,
 }
 
-fn yes() -> bool {
-    true
+const FIELDS: &[Field] = &[
+    replaces("name"),
+    in_place("versioning"),
+    in_place("key"),
+    in_place("block_public_access"),
+    compared(in_place("lifecycle"), Comparing::AsSet),
+    compared(in_place("policy"), Comparing::AsSet),
+];
+const OUTPUTS: &[&str] = &["name", "arn"];
+
+/// The namespace of S3's documents.
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/// The kind.
+#[derive(Debug)]
+pub struct Bucket;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    spec.policy = spec.policy.take().map(policy::canonical);
+    Ok(())
+}
+
+#[async_trait]
+impl Kind for Bucket {
+    describes!("bucket", "an S3 bucket with all its settings", FIELDS, OUTPUTS, canonical);
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    fn expected(&self) -> [Duration; 3] {
+        [Duration::from_secs(4), Duration::from_secs(2), Duration::from_secs(10)]
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let mut names: BTreeSet<String> = tagged::buckets(context).await?.into_values().collect();
+        names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name").to_owned()));
+        Ok(try_join_all(names.iter().map(|name| read(context, name))).await?.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        make(context, address, &spec.name).await?;
+        settings::write(context, &spec, None).await?;
+        Ok(outcome(context, &spec.name))
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        settings::write(context, &spec, Some(changed)).await?;
+        Ok(outcome(context, &live.id))
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        contents::delete_bucket(context, &live.id).await
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        let mut all = tags_of(context, &outcome.id).await?.unwrap_or_default();
+        all.insert(tags::APPLIED.to_owned(), applied.to_owned());
+        // Tags of AWS itself can't be written; they stay.
+        let pairs = all.iter().filter(|(key, _)| !key.starts_with("aws:"));
+        let pairs: Vec<Value> = pairs.map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+        let body = xml::document("Tagging", NAMESPACE, &json!({"TagSet": {"Tag": pairs}}));
+        send(context, "PUT", &outcome.id, "tagging", body).await?;
+        Ok(())
+    }
+}
+
+/// A request to a setting of a bucket.
+async fn send(context: &Context, method: &str, bucket: &str, setting: &str, body: String) -> Result<S3Response, Error> {
+    let request = S3Request {
+        method: method.parse().expect("a method"),
+        bucket: bucket.to_owned(),
+        query: if setting.is_empty() { Vec::new() } else { vec![(setting.to_owned(), None)] },
+        body: body.into(),
+        ..S3Request::default()
+    };
+    context.aws.s3().send(request).await
+}
+
+/// A setting's value; none if it isn't set.
+async fn setting(context: &Context, bucket: &str, name: &str) -> Result<Option<Value>> {
+    let Some(answer) = wait::found(send(context, "GET", bucket, name, String::new()).await)? else { return Ok(None) };
+    Ok(Some(answer.xml().map_err(anyhow::Error::msg)?))
+}
+
+fn outcome(context: &Context, name: &str) -> Outcome {
+    tags::outcome(name, &[("name", name), ("arn", &arn(context, name))])
+}
+
+fn arn(context: &Context, name: &str) -> String {
+    format!("arn:{}:s3:::{name}", tags::partition(&context.region))
+}
+
+/// A bucket's tags; none if there is no such bucket, or it belongs to another account.
+async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
+    match send(context, "GET", name, "tagging", String::new()).await {
+        Ok(answer) => {
+            let answer = answer.xml().map_err(anyhow::Error::msg)?;
+            Ok(Some(tags::of(list(&answer["TagSet"], "Tag"))))
+        }
+        Err(error) if error.code == "NoSuchTagSet" => Ok(Some(Tags::new())),
+        Err(error) if error.is_not_found() || error.is_denied() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn read(context: &Context, name: &str) -> Result<Option<Live>> {
+    let Some(tags) = tags_of(context, name).await? else { return Ok(None) };
+    let Some(address) = tags::address(context, "bucket", &tags) else { return Ok(None) };
+    let spec = settings::read(context, name).await?;
+    Ok(Some(tags::live(address, &tags, name, value(&spec), &[("name", name), ("arn", &arn(context, name))])))
+}
+
+async fn make(context: &Context, address: &Address, name: &str) -> Result<()> {
+    let mut configuration = json!({});
+    if context.region != "us-east-1" {
+        configuration["LocationConstraint"] = json!(context.region);
+    }
+    configuration["Tags"] = json!({"Tag": tags::pairs(context, address)});
+    let request = S3Request {
+        method: "PUT".parse().expect("a method"),
+        bucket: name.to_owned(),
+        headers: vec![("x-amz-object-ownership".into(), "BucketOwnerEnforced".into())],
+        body: xml::document("CreateBucketConfiguration", NAMESPACE, &configuration).into(),
+        ..S3Request::default()
+    };
+    let made = context.aws.s3().send(request).await;
+    let exists = match made {
+        // In us-east-1 S3 answers so for a bucket that the account has already.
+        Ok(_) => context.region == "us-east-1",
+        Err(error) if error.code == "BucketAlreadyOwnedByYou" => true,
+        Err(error) if error.is_already_exists() => {
+            bail!(
+                "the bucket name {name} belongs to another account; bucket names are unique on all of AWS: choose another"
+            )
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if exists {
+        let tags = tags_of(context, name).await?.unwrap_or_default();
+        if tags::address(context, "bucket", &tags).as_ref() != Some(address) {
+            bail!("the bucket {name} is there already and isn't this stack's; choose another name");
+        }
+    }
+    Ok(())
 }

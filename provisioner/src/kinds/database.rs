@@ -1,9 +1,21 @@
-//! The kind `database`: a database of the Glue catalog.
+//! `database`: a database of the Glue catalog.
 
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Error, Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-/// A Glue database.
+use super::spec::{describes, in_place, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::wait;
+use super::wire::some_text;
+use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
+
+/// A Glue database. Deleting it deletes its tables from the catalog; their files stay with their bucket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
@@ -15,4 +27,133 @@ pub struct Spec {
     /// Where tables that name no location go, `s3://bucket/prefix`, without a slash at the end.
     #[serde(default)]
     pub location: Option<String>,
+}
+
+const FIELDS: &[Field] = &[replaces("name"), in_place("description"), in_place("location")];
+const OUTPUTS: &[&str] = &["arn", "name"];
+
+/// The kind.
+#[derive(Debug)]
+pub struct Database;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    spec.location = spec.location.take().map(|location| location.trim_end_matches('/').to_owned());
+    Ok(())
+}
+
+#[async_trait]
+impl Kind for Database {
+    describes!("database", "a database of the Glue catalog", FIELDS, OUTPUTS, canonical);
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let names: Vec<&str> = wanted.iter().map(|wanted| text(wanted.spec, "name")).collect();
+        owned(context, &names).await
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let input = json!({"DatabaseInput": input(&spec), "Tags": tags::object(context, address)});
+        match call(context, "CreateDatabase", input).await {
+            Ok(_) => {}
+            Err(error) if error.is_already_exists() => {
+                let tags = tags_of(context, &spec.name).await?.unwrap_or_default();
+                if tags::address(context, "database", &tags).as_ref() != Some(address) {
+                    bail!("the database {} is there already and isn't this stack's; choose another name", spec.name);
+                }
+                update(context, &spec).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(outcome(context, &spec.name))
+    }
+
+    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        update(context, &spec).await?;
+        Ok(outcome(context, &spec.name))
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        wait::found(call(context, "DeleteDatabase", json!({"Name": spec.name})).await)?;
+        Ok(())
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        let input = json!({"ResourceArn": outcome.id, "TagsToAdd": {tags::APPLIED: applied}});
+        call(context, "TagResource", input).await?;
+        Ok(())
+    }
+}
+
+async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+    context.aws.call(Service::Glue, operation, input).await
+}
+
+fn arn(context: &Context, name: &str) -> String {
+    let Context { region, account, .. } = context;
+    format!("arn:{}:glue:{region}:{account}:database/{name}", tags::partition(region))
+}
+
+fn outcome(context: &Context, name: &str) -> Outcome {
+    let arn = arn(context, name);
+    tags::outcome(&arn, &[("arn", &arn), ("name", name)])
+}
+
+fn input(spec: &Spec) -> Value {
+    let mut input = json!({"Name": spec.name, "Description": spec.description});
+    if let Some(location) = &spec.location {
+        input["LocationUri"] = json!(location);
+    }
+    input
+}
+
+async fn update(context: &Context, spec: &Spec) -> Result<()> {
+    call(context, "UpdateDatabase", json!({"Name": spec.name, "DatabaseInput": input(spec)})).await?;
+    Ok(())
+}
+
+async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
+    let answer = call(context, "GetTags", json!({"ResourceArn": arn(context, name)})).await;
+    Ok(wait::found(answer)?.map(|answer| tags::of_object(&answer["Tags"])))
+}
+
+/// The stack's databases: of those with these names, and of those whose names begin with the stack's.
+pub(super) async fn owned(context: &Context, names: &[&str]) -> Result<Vec<Live>> {
+    let own = context.stack.replace('-', "_");
+    let mut databases = Vec::new();
+    let mut input = json!({"MaxResults": 100});
+    loop {
+        let page = call(context, "GetDatabases", input.clone()).await?;
+        let may_be_ours = |database: &&Value| {
+            let name = text(database, "Name");
+            names.contains(&name) || name.starts_with(&own)
+        };
+        databases.extend(list(&page, "DatabaseList").iter().filter(may_be_ours).cloned());
+        match text(&page, "NextToken") {
+            "" => break,
+            next => input["NextToken"] = json!(next),
+        }
+    }
+    let reads = databases.iter().map(|database| async {
+        let tags = tags_of(context, text(database, "Name")).await?;
+        Ok::<_, anyhow::Error>(tags.and_then(|tags| read(context, database, &tags)))
+    });
+    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+}
+
+fn read(context: &Context, database: &Value, tags: &Tags) -> Option<Live> {
+    let address = tags::address(context, "database", tags)?;
+    let name = text(database, "Name");
+    let spec = Spec {
+        name: name.to_owned(),
+        description: text(database, "Description").to_owned(),
+        location: some_text(database, "LocationUri").map(|location| location.trim_end_matches('/').to_owned()),
+    };
+    let arn = arn(context, name);
+    Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)]))
 }

@@ -1,7 +1,20 @@
-//! The kind `emr_application`: a Spark application of EMR Serverless.
+//! `emr_application`: a Spark application of EMR Serverless.
 
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Error, Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::spec::{compared, describes, in_place, replaces, typed, value};
+use super::wire::{number, texts};
+use super::{tags, wait};
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Condition, Live};
 
 /// A Spark application; it starts with the first job and stops by itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,4 +85,187 @@ fn limit_memory_gb() -> u32 {
 
 fn limit_disk_gb() -> u32 {
     200
+}
+
+const FIELDS: &[Field] = &[
+    replaces("name"),
+    in_place("release_label"),
+    in_place("architecture"),
+    in_place("limits"),
+    in_place("idle_minutes"),
+    compared(in_place("subnets"), Comparing::AsSet),
+    compared(in_place("security_groups"), Comparing::AsSet),
+];
+const OUTPUTS: &[&str] = &["arn", "id", "name"];
+
+/// How long an application may take to start, stop and go; a stop waits for running jobs.
+const CHANGED: Duration = Duration::from_secs(1800);
+/// The states of applications that live.
+const LIVING: [&str; 6] = ["CREATING", "CREATED", "STARTING", "STARTED", "STOPPING", "STOPPED"];
+
+/// The kind.
+#[derive(Debug)]
+pub struct EmrApplication;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    if !["X86_64", "ARM64"].contains(&spec.architecture.as_str()) {
+        bail!("`{}` is no architecture; write X86_64 or ARM64", spec.architecture);
+    }
+    if spec.subnets.is_empty() != spec.security_groups.is_empty() {
+        bail!("subnets and security_groups go together: give both or none");
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Kind for EmrApplication {
+    describes!("emr_application", "a Spark application of EMR Serverless", FIELDS, OUTPUTS, canonical);
+
+    fn expected(&self) -> [Duration; 3] {
+        [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(60)]
+    }
+
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        // The list has neither tags nor settings, and keeps applications that are long gone.
+        let mut input = json!({"maxResults": 50, "states": LIVING});
+        let mut ids = Vec::new();
+        loop {
+            let page = call(context, "ListApplications", input.clone()).await?;
+            ids.extend(list(&page, "applications").iter().map(|application| text(application, "id").to_owned()));
+            match text(&page, "nextToken") {
+                "" => break,
+                next => input["nextToken"] = json!(next),
+            }
+        }
+        let applications = try_join_all(ids.iter().map(|id| describe(context, id))).await?;
+        Ok(applications.iter().flatten().filter_map(|application| read(context, application)).collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let mut input = settings(&spec);
+        input["name"] = json!(spec.name);
+        input["type"] = json!("SPARK");
+        input["clientToken"] = json!(tags::client_token(context, address));
+        input["tags"] = tags::object(context, address);
+        let made = call(context, "CreateApplication", input).await?;
+        let id = text(&made, "applicationId");
+        let what = format!("the EMR application {id} is not made");
+        let application = wait::until(context, CHANGED, &what, || async {
+            let Some(application) = describe(context, id).await? else { return Ok(None) };
+            match text(&application, "state") {
+                "CREATING" => Ok(None),
+                "TERMINATED" => bail!("EMR gave {id} up: {}", text(&application, "stateDetails")),
+                _ => Ok(Some(application)),
+            }
+        })
+        .await?;
+        Ok(outcome(&application))
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        // EMR refuses most changes of a started application.
+        let Some(_) = stopped(context, &live.id).await? else { bail!("the EMR application {} is gone", live.id) };
+        let mut input = settings(&spec);
+        input["applicationId"] = json!(live.id);
+        input["clientToken"] = json!(uuid::Uuid::new_v4().to_string());
+        let mut updated = call(context, "UpdateApplication", input).await?;
+        Ok(outcome(&updated["application"].take()))
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        if stopped(context, &live.id).await?.is_none() {
+            return Ok(());
+        }
+        wait::found(call(context, "DeleteApplication", json!({"applicationId": live.id})).await)?;
+        wait::until(context, CHANGED, &format!("the EMR application {} is still there", live.id), || async {
+            let application = describe(context, &live.id).await?;
+            Ok(application.is_none_or(|application| text(&application, "state") == "TERMINATED").then_some(()))
+        })
+        .await
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        let arn = outcome.outputs.get("arn").map(String::as_str).unwrap_or_default();
+        call(context, "TagResource", json!({"resourceArn": arn, "tags": {tags::APPLIED: applied}})).await?;
+        Ok(())
+    }
+}
+
+async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+    context.aws.call(Service::EmrServerless, operation, input).await
+}
+
+fn settings(spec: &Spec) -> Value {
+    let Limits { vcpu, memory_gb, disk_gb } = spec.limits;
+    let limits = json!({
+        "cpu": format!("{vcpu} vCPU"),
+        "memory": format!("{memory_gb} GB"),
+        "disk": format!("{disk_gb} GB"),
+    });
+    json!({
+        "releaseLabel": spec.release_label,
+        "architecture": spec.architecture,
+        "maximumCapacity": limits,
+        "autoStartConfiguration": {"enabled": true},
+        "autoStopConfiguration": {"enabled": true, "idleTimeoutMinutes": spec.idle_minutes},
+        "networkConfiguration": {"subnetIds": spec.subnets, "securityGroupIds": spec.security_groups},
+    })
+}
+
+async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
+    let answer = call(context, "GetApplication", json!({"applicationId": id})).await;
+    Ok(wait::found(answer)?.map(|mut answer| answer["application"].take()))
+}
+
+/// Stops an application and waits until it stands still; none if it is gone.
+async fn stopped(context: &Context, id: &str) -> Result<Option<Value>> {
+    wait::until(context, CHANGED, &format!("the EMR application {id} doesn't stop"), || async {
+        let Some(application) = describe(context, id).await? else { return Ok(Some(None)) };
+        match text(&application, "state") {
+            "TERMINATED" => Ok(Some(None)),
+            "CREATED" | "STOPPED" => Ok(Some(Some(application))),
+            "STARTED" => {
+                call(context, "StopApplication", json!({"applicationId": id})).await?;
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    })
+    .await
+}
+
+fn outcome(application: &Value) -> Outcome {
+    let (arn, id, name) = (text(application, "arn"), text(application, "applicationId"), text(application, "name"));
+    tags::outcome(id, &[("arn", arn), ("id", id), ("name", name)])
+}
+
+fn read(context: &Context, application: &Value) -> Option<Live> {
+    let tags = tags::of_object(&application["tags"]);
+    let address = tags::address(context, "emr_application", &tags)?;
+    let state = text(application, "state");
+    if state == "TERMINATED" {
+        return None;
+    }
+    let capacity = &application["maximumCapacity"];
+    // `16 vCPU`, `64 GB`
+    let amount = |name: &str| text(capacity, name).split(' ').next().and_then(|n| n.parse().ok()).unwrap_or_default();
+    let stop = &application["autoStopConfiguration"];
+    let network = &application["networkConfiguration"];
+    let (arn, id, name) = (text(application, "arn"), text(application, "applicationId"), text(application, "name"));
+    let spec = Spec {
+        name: name.to_owned(),
+        release_label: text(application, "releaseLabel").to_owned(),
+        architecture: text(application, "architecture").to_owned(),
+        limits: Limits { vcpu: amount("cpu"), memory_gb: amount("memory"), disk_gb: amount("disk") },
+        idle_minutes: if stop["enabled"] == false { 0 } else { number(stop, "idleTimeoutMinutes") },
+        subnets: texts(network, "subnetIds"),
+        security_groups: texts(network, "securityGroupIds"),
+    };
+    let mut live = tags::live(address, &tags, id, value(&spec), &[("arn", arn), ("id", id), ("name", name)]);
+    if state == "CREATING" {
+        live.condition = Condition::Pending(state.to_owned());
+    }
+    Some(live)
 }

@@ -1,8 +1,20 @@
-//! The kind `key`: a KMS key with its alias, rotation and policy.
+//! `key`: a KMS key with its alias, rotation and policy.
 
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::spec::{compared, describes, in_place, typed, value, yes};
+use super::tags::{self, Tags};
+use super::{policy, tagged, wait};
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Condition, Live};
 
 /// A symmetric encryption key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,10 +36,276 @@ pub struct Spec {
     pub deletion_days: u32,
 }
 
-fn yes() -> bool {
-    true
-}
-
 fn deletion_days() -> u32 {
     30
+}
+
+const FIELDS: &[Field] = &[
+    in_place("alias"),
+    in_place("description"),
+    in_place("rotation"),
+    compared(in_place("policy"), Comparing::AsSet),
+    in_place("deletion_days"),
+];
+const OUTPUTS: &[&str] = &["arn", "id", "alias"];
+
+/// The tag that holds the days of [`Spec::deletion_days`]: KMS asks for them only when a key goes.
+const DELETION_DAYS: &str = "lakewright:deletion-days";
+/// How long a key that was made may stay out of the lists.
+const LISTED: Duration = Duration::from_secs(60);
+/// How long a principal that was made may stay unknown to KMS.
+const KNOWN: Duration = Duration::from_secs(60);
+
+/// The kind.
+#[derive(Debug)]
+pub struct Key;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    spec.policy = spec.policy.take().map(policy::canonical);
+    if !(7..=30).contains(&spec.deletion_days) {
+        bail!("deletion_days is {}; KMS takes 7 to 30", spec.deletion_days);
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Kind for Key {
+    describes!("key", "a KMS key with its alias, rotation and policy", FIELDS, OUTPUTS, canonical);
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let mut keys: Vec<String> =
+            tagged::resources(context, "kms:key").await?.into_iter().map(|(arn, _)| arn).collect();
+        // The tagging API is late with new keys; their aliases aren't.
+        let by_alias = wanted.iter().map(|wanted| async {
+            Ok::<_, anyhow::Error>(describe(context, &alias(text(wanted.spec, "alias"))).await?)
+        });
+        for key in try_join_all(by_alias).await?.into_iter().flatten() {
+            keys.push(text(&key, "Arn").to_owned());
+        }
+        keys.sort();
+        keys.dedup();
+        Ok(try_join_all(keys.iter().map(|key| read(context, key, wanted))).await?.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let key = match living(context, address, &spec).await? {
+            Some(key) => key,
+            None => make(context, address, &spec).await?,
+        };
+        apply(context, &key, &spec, None).await
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        let before: Spec = typed(&live.spec)?;
+        apply(context, &live.id, &typed(spec)?, Some(&before)).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        let id = &live.id;
+        let Some(key) = describe(context, id).await? else { return Ok(()) };
+        if text(&key, "KeyState") == "PendingDeletion" {
+            return Ok(());
+        }
+        for alias in aliases(context, id).await? {
+            wait::found(context.aws.call(Service::Kms, "DeleteAlias", json!({"AliasName": alias})).await)?;
+        }
+        // The tags stay until the end is certain: an interrupted deletion must be found by them. KMS won't take them
+        // off a key that waits for its end, and `find` overlooks such keys.
+        let input = json!({"KeyId": id, "PendingWindowInDays": spec.deletion_days});
+        match context.aws.call(Service::Kms, "ScheduleKeyDeletion", input).await {
+            Err(error) if error.lost && error.code == "KMSInvalidStateException" => Ok(()),
+            answer => Ok(wait::found(answer).map(|_| ())?),
+        }
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        tag(context, &outcome.id, tags::APPLIED, applied).await
+    }
+}
+
+async fn tag(context: &Context, id: &str, key: &str, value: &str) -> Result<()> {
+    let input = json!({"KeyId": id, "Tags": [{"TagKey": key, "TagValue": value}]});
+    context.aws.call(Service::Kms, "TagResource", input).await?;
+    Ok(())
+}
+
+fn alias(name: &str) -> String {
+    format!("alias/{name}")
+}
+
+/// The policy that KMS gives to a key made without one.
+fn default_policy(context: &Context) -> Value {
+    let root = format!("arn:{}:iam::{}:root", tags::partition(&context.region), context.account);
+    json!({
+        "Version": "2012-10-17",
+        "Id": "key-default-1",
+        "Statement": [{
+            "Sid": "Enable IAM User Permissions",
+            "Effect": "Allow",
+            "Principal": {"AWS": root},
+            "Action": "kms:*",
+            "Resource": "*",
+        }],
+    })
+}
+
+async fn describe(context: &Context, key: &str) -> Result<Option<Value>> {
+    let answer = context.aws.call(Service::Kms, "DescribeKey", json!({"KeyId": key})).await;
+    Ok(wait::found(answer)?.map(|mut answer| answer["KeyMetadata"].take()))
+}
+
+async fn tags_of(context: &Context, key: &str) -> Result<Tags> {
+    let answer = context.aws.call(Service::Kms, "ListResourceTags", json!({"KeyId": key, "Limit": 50})).await?;
+    let pair = |tag: &Value| (text(tag, "TagKey").to_owned(), text(tag, "TagValue").to_owned());
+    Ok(list(&answer, "Tags").iter().map(pair).collect())
+}
+
+async fn aliases(context: &Context, key: &str) -> Result<Vec<String>> {
+    let answer = context.aws.call(Service::Kms, "ListAliases", json!({"KeyId": key})).await;
+    let Some(answer) = wait::found(answer)? else { return Ok(Vec::new()) };
+    Ok(list(&answer, "Aliases").iter().map(|alias| text(alias, "AliasName").to_owned()).collect())
+}
+
+async fn rotates(context: &Context, key: &str) -> Result<bool> {
+    let answer = context.aws.call(Service::Kms, "GetKeyRotationStatus", json!({"KeyId": key})).await?;
+    Ok(answer["KeyRotationEnabled"] == true)
+}
+
+/// The key's policy; none if it is KMS's default.
+async fn policy_of(context: &Context, key: &str) -> Result<Option<Value>> {
+    let input = json!({"KeyId": key, "PolicyName": "default"});
+    let answer = context.aws.call(Service::Kms, "GetKeyPolicy", input).await?;
+    let found = policy::parse(text(&answer, "Policy"))?;
+    let statements = |policy: &Value| policy["Statement"].clone();
+    let default = policy::canonical(default_policy(context));
+    Ok((statements(&found) != statements(&default)).then_some(found))
+}
+
+async fn read(context: &Context, key: &str, wanted: &[Wanted<'_>]) -> Result<Option<Live>> {
+    let Some(metadata) = describe(context, key).await? else { return Ok(None) };
+    let state = text(&metadata, "KeyState");
+    if state.starts_with("Pending") {
+        return Ok(None);
+    }
+    let tags = tags_of(context, key).await?;
+    let Some(address) = tags::address(context, "key", &tags) else { return Ok(None) };
+    let (rotation, policy, aliases) =
+        futures::try_join!(rotates(context, key), policy_of(context, key), aliases(context, key))?;
+    // Somebody may have given the key further names.
+    let is_wanted = |name: &&String| wanted.iter().any(|wanted| alias(text(wanted.spec, "alias")) == **name);
+    let name = aliases.iter().find(is_wanted).or(aliases.first());
+    let spec = Spec {
+        alias: name.map(|name| name.trim_start_matches("alias/").to_owned()).unwrap_or_default(),
+        description: text(&metadata, "Description").to_owned(),
+        rotation,
+        policy,
+        deletion_days: tags.get(DELETION_DAYS).and_then(|days| days.parse().ok()).unwrap_or_else(deletion_days),
+    };
+    let (arn, id) = (text(&metadata, "Arn"), text(&metadata, "KeyId"));
+    let mut live = tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("id", id), ("alias", &spec.alias)]);
+    if state != "Enabled" {
+        live.condition = Condition::Failed(format!("the key is {state}; enable it in KMS"));
+    }
+    Ok(Some(live))
+}
+
+/// The ARN of the key of this address that an earlier attempt made.
+async fn living(context: &Context, address: &Address, spec: &Spec) -> Result<Option<String>> {
+    let mut candidates: Vec<String> = tagged::resources(context, "kms:key")
+        .await?
+        .into_iter()
+        .filter(|(_, tags)| tags::address(context, "key", tags).as_ref() == Some(address))
+        .map(|(arn, _)| arn)
+        .collect();
+    candidates.extend(describe(context, &alias(&spec.alias)).await?.map(|key| text(&key, "Arn").to_owned()));
+    for candidate in candidates {
+        let Some(key) = describe(context, &candidate).await? else { continue };
+        if !text(&key, "KeyState").starts_with("Pending")
+            && tags::address(context, "key", &tags_of(context, &candidate).await?).as_ref() == Some(address)
+        {
+            return Ok(Some(candidate));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes the key. KMS knows neither names nor tokens: a repeat would make a second one.
+async fn make(context: &Context, address: &Address, spec: &Spec) -> Result<String> {
+    let mut own: Vec<Value> =
+        tags::own(context, address).into_iter().map(|(key, value)| json!({"TagKey": key, "TagValue": value})).collect();
+    own.push(json!({"TagKey": DELETION_DAYS, "TagValue": spec.deletion_days.to_string()}));
+    let mut input = json!({"Description": spec.description, "Tags": own});
+    if let Some(policy) = &spec.policy {
+        input["Policy"] = json!(policy.to_string());
+    }
+    let made = wait::while_refused(context, KNOWN, policy::knows_not_yet, || {
+        context.aws.call_once(Service::Kms, "CreateKey", input.clone())
+    });
+    match made.await {
+        Ok(answer) => Ok(text(&answer["KeyMetadata"], "Arn").to_owned()),
+        Err(error) if error.lost => {
+            let start = Instant::now();
+            while start.elapsed() < LISTED {
+                if let Some(key) = living(context, address, spec).await? {
+                    return Ok(key);
+                }
+                tokio::time::sleep(context.poll).await;
+            }
+            Err(error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes the key's settings those of the spec; `before` are the known ones, none for a new key.
+async fn apply(context: &Context, key: &str, spec: &Spec, before: Option<&Spec>) -> Result<Outcome> {
+    if before.is_none_or(|before| before.alias != spec.alias) {
+        name(context, key, &spec.alias).await?;
+        if let Some(old) = before.filter(|before| !before.alias.is_empty()) {
+            let input = json!({"AliasName": alias(&old.alias)});
+            wait::found(context.aws.call(Service::Kms, "DeleteAlias", input).await)?;
+        }
+    }
+    if before.is_some_and(|before| before.description != spec.description) {
+        let input = json!({"KeyId": key, "Description": spec.description});
+        context.aws.call(Service::Kms, "UpdateKeyDescription", input).await?;
+    }
+    if before.map_or(spec.rotation, |before| before.rotation != spec.rotation) {
+        let operation = if spec.rotation { "EnableKeyRotation" } else { "DisableKeyRotation" };
+        context.aws.call(Service::Kms, operation, json!({"KeyId": key})).await?;
+    }
+    if before.is_some_and(|before| before.policy != spec.policy) {
+        let policy = spec.policy.clone().unwrap_or_else(|| default_policy(context));
+        let input = json!({"KeyId": key, "PolicyName": "default", "Policy": policy.to_string()});
+        wait::while_refused(context, KNOWN, policy::knows_not_yet, || {
+            context.aws.call(Service::Kms, "PutKeyPolicy", input.clone())
+        })
+        .await?;
+    }
+    if before.is_some_and(|before| before.deletion_days != spec.deletion_days) {
+        tag(context, key, DELETION_DAYS, &spec.deletion_days.to_string()).await?;
+    }
+    let id = key.rsplit('/').next().unwrap_or(key);
+    Ok(tags::outcome(key, &[("arn", key), ("id", id), ("alias", &spec.alias)]))
+}
+
+/// Gives the alias to the key, unless it names another.
+async fn name(context: &Context, key: &str, name: &str) -> Result<()> {
+    let input = json!({"AliasName": alias(name), "TargetKeyId": key});
+    match context.aws.call(Service::Kms, "CreateAlias", input).await {
+        Err(error) if error.is_already_exists() => {
+            let other = describe(context, &alias(name)).await?.context("the alias is there, its key isn't")?;
+            match text(&other, "Arn") {
+                arn if arn == key => Ok(()),
+                arn => bail!("the alias {name} already names the key {arn}; delete that alias or choose another"),
+            }
+        }
+        answer => Ok(answer.map(|_| ())?),
+    }
 }

@@ -1,7 +1,21 @@
-//! The kind `log_group`: a CloudWatch Logs group.
+//! `log_group`: a CloudWatch Logs group.
 
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Error, Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::spec::{describes, in_place, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::wait;
+use super::wire::number;
+use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
 
 /// A log group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,4 +30,108 @@ pub struct Spec {
 
 fn retention_days() -> u32 {
     30
+}
+
+const FIELDS: &[Field] = &[replaces("name"), in_place("retention_days")];
+const OUTPUTS: &[&str] = &["arn", "name"];
+
+/// The kind.
+#[derive(Debug)]
+pub struct LogGroup;
+
+#[async_trait]
+impl Kind for LogGroup {
+    describes!("log_group", "a CloudWatch Logs group", FIELDS, OUTPUTS);
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        // One list tells of all under the stack's own prefix; names elsewhere are asked for one by one.
+        let own = format!("/lakewright/{}/", context.stack);
+        let names = wanted.iter().map(|wanted| text(wanted.spec, "name").to_owned());
+        let mut prefixes: BTreeSet<String> = names.filter(|name| !name.starts_with(&own)).collect();
+        prefixes.insert(own);
+        let lists = try_join_all(prefixes.iter().map(|prefix| groups(context, prefix))).await?;
+        let groups: Vec<Value> = lists.into_iter().flatten().collect();
+        let reads = groups.iter().map(|group| read(context, group));
+        let mut found: Vec<Live> = try_join_all(reads).await?.into_iter().flatten().collect();
+        // Prefixes may overlap.
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        found.dedup_by(|a, b| a.id == b.id);
+        Ok(found)
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let input = json!({"logGroupName": spec.name, "tags": tags::object(context, address)});
+        match call(context, "CreateLogGroup", input).await {
+            Ok(_) => {}
+            Err(error) if error.is_already_exists() => {
+                let tags = tags_of(context, &arn(context, &spec.name)).await?.unwrap_or_default();
+                if tags::address(context, "log_group", &tags).as_ref() != Some(address) {
+                    bail!("the log group {} is there already and isn't this stack's; choose another name", spec.name);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        settle(context, &spec).await
+    }
+
+    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        settle(context, &typed(spec)?).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        wait::found(call(context, "DeleteLogGroup", json!({"logGroupName": spec.name})).await)?;
+        Ok(())
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        let input = json!({"resourceArn": outcome.id, "tags": {tags::APPLIED: applied}});
+        call(context, "TagResource", input).await?;
+        Ok(())
+    }
+}
+
+async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+    context.aws.call(Service::Logs, operation, input).await
+}
+
+fn arn(context: &Context, name: &str) -> String {
+    let Context { region, account, .. } = context;
+    format!("arn:{}:logs:{region}:{account}:log-group:{name}", tags::partition(region))
+}
+
+async fn groups(context: &Context, prefix: &str) -> Result<Vec<Value>> {
+    let mut input = json!({"logGroupNamePrefix": prefix});
+    let mut all = Vec::new();
+    loop {
+        let page = call(context, "DescribeLogGroups", input.clone()).await?;
+        all.extend_from_slice(list(&page, "logGroups"));
+        match text(&page, "nextToken") {
+            "" => return Ok(all),
+            next => input["nextToken"] = json!(next),
+        }
+    }
+}
+
+async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
+    let answer = call(context, "ListTagsForResource", json!({"resourceArn": arn})).await;
+    Ok(wait::found(answer)?.map(|answer| tags::of_object(&answer["tags"])))
+}
+
+async fn read(context: &Context, group: &Value) -> Result<Option<Live>> {
+    let name = text(group, "logGroupName");
+    let arn = arn(context, name);
+    let Some(tags) = tags_of(context, &arn).await? else { return Ok(None) };
+    let Some(address) = tags::address(context, "log_group", &tags) else { return Ok(None) };
+    // Zero stands for a group whose entries never go.
+    let spec = Spec { name: name.to_owned(), retention_days: number(group, "retentionInDays") };
+    Ok(Some(tags::live(address, &tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
+}
+
+async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
+    let input = json!({"logGroupName": spec.name, "retentionInDays": spec.retention_days});
+    wait::visible(context, || call(context, "PutRetentionPolicy", input.clone())).await?;
+    let arn = arn(context, &spec.name);
+    Ok(tags::outcome(&arn, &[("arn", &arn), ("name", &spec.name)]))
 }

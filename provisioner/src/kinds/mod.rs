@@ -1,8 +1,12 @@
 //! The resource kinds: one file and one line each.
 
 mod msk;
+mod policy;
 mod spec;
+mod tagged;
 mod tags;
+#[cfg(test)]
+mod testing;
 mod wait;
 mod wire;
 
@@ -37,17 +41,29 @@ use crate::kind::Kind;
 pub fn all() -> &'static [&'static dyn Kind] {
     &[
         &auto_scaling_group::AutoScalingGroup,
+        &bucket::Bucket,
         &cluster::Cluster,
+        &database::Database,
+        &emr_application::EmrApplication,
+        &instance_profile::InstanceProfile,
         &internet_gateway::InternetGateway,
+        &key::Key,
         &launch_template::LaunchTemplate,
+        &log_group::LogGroup,
         &msk_configuration::MskConfiguration,
+        &object::Object,
+        &release::Release,
+        &role::Role,
         &route_table::RouteTable,
         &scram_association::ScramAssociation,
+        &secret::Secret,
         &security_group::SecurityGroup,
         &subnet::Subnet,
+        &table::Table,
         &topic::Topic,
         &vpc::Vpc,
         &vpc_endpoint::VpcEndpoint,
+        &workgroup::Workgroup,
     ]
 }
 

@@ -1,7 +1,20 @@
-//! The kind `object`: a small text in a bucket, such as an agent's configuration.
+//! `object`: a small text in a bucket, such as an agent's configuration.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Object as Stored, Put, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::spec::{describes, in_place, reference, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::{tagged, wait};
+use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
 
 /// An object whose content stands in the stack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,4 +33,143 @@ pub struct Spec {
 
 fn content_type() -> String {
     "text/plain; charset=utf-8".into()
+}
+
+const FIELDS: &[Field] = &[replaces("bucket"), replaces("key"), in_place("content"), in_place("content_type")];
+const OUTPUTS: &[&str] = &["key", "url", "etag"];
+
+/// Beyond this a text is no configuration.
+const LARGEST: usize = 1 << 20;
+/// Where the stack's own objects stand besides those that it wants now.
+const PREFIXES: [&str; 3] = ["hosts/", "jobs/", "models/"];
+
+/// The kind.
+#[derive(Debug)]
+pub struct Object;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    if spec.key.starts_with('/') || spec.key.is_empty() {
+        bail!("`{}` is no key; keys look like jobs/run.py", spec.key);
+    }
+    if spec.content.len() > LARGEST {
+        bail!("{} has {} bytes; an object of a stack has at most {LARGEST}", spec.key, spec.content.len());
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Kind for Object {
+    describes!("object", "a small text in a bucket", FIELDS, OUTPUTS, canonical);
+
+    fn moving_outputs(&self) -> &'static [&'static str] {
+        &["etag"]
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let own = tagged::buckets(context).await?;
+        let named = |wanted: &Wanted<'_>| bucket_named(&own, text(wanted.spec, "bucket"));
+        let mut places: BTreeSet<(String, String)> = BTreeSet::new();
+        if let Some(artifacts) = own.get(&Address::new("bucket", "artifacts")) {
+            places.extend(PREFIXES.map(|prefix| (artifacts.clone(), prefix.to_owned())));
+        }
+        for wanted in wanted {
+            let folder = text(wanted.spec, "key").split_inclusive('/').next().unwrap_or_default();
+            places.extend(named(wanted).map(|bucket| (bucket, folder.to_owned())));
+        }
+        let lists = places.iter().map(|(bucket, prefix)| async move {
+            let keys = wait::found(context.aws.s3().list(bucket, prefix).await)?.unwrap_or_default();
+            Ok::<_, anyhow::Error>(keys.into_iter().map(|entry| (bucket.clone(), entry.key)).collect::<Vec<_>>())
+        });
+        let wanted: BTreeMap<(String, String), &Address> = wanted
+            .iter()
+            .filter_map(|one| Some(((named(one)?, text(one.spec, "key").to_owned()), one.address)))
+            .collect();
+        let keys: BTreeSet<(String, String)> = try_join_all(lists).await?.into_iter().flatten().collect();
+        let reads = keys.iter().map(|place| read(context, &place.0, &place.1, wanted.get(place).copied()));
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        put(context, address, &typed(spec)?).await
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        put(context, &live.address, &typed(spec)?).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        wait::found(context.aws.s3().delete(&spec.bucket, &spec.key).await)?;
+        Ok(())
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        let Some((bucket, key)) = outcome.id.trim_start_matches("s3://").split_once('/') else { return Ok(()) };
+        // What stands beside an object can't change without the object.
+        let stored = context.aws.s3().get(bucket, key, None).await?;
+        let mut metadata = stored.metadata;
+        metadata.retain(|(name, _)| name != APPLIED);
+        metadata.push((APPLIED.to_owned(), applied.to_owned()));
+        let put = Put { content_type: stored.content_type, if_match: Some(stored.etag), metadata, ..Put::default() };
+        context.aws.s3().put(bucket, key, stored.body, put).await?;
+        Ok(())
+    }
+}
+
+const STACK: &str = "lakewright-stack";
+const ADDRESS: &str = "lakewright-address";
+const APPLIED: &str = "lakewright-applied";
+
+/// The name that a spec's `bucket` means, if its bucket lives.
+pub(super) fn bucket_named(own: &BTreeMap<Address, String>, bucket: &str) -> Option<String> {
+    match reference(bucket) {
+        Some(address) => own.get(&address).cloned(),
+        None => Some(bucket.to_owned()),
+    }
+}
+
+/// What stands beside the stack's objects, so that they are found when the file no longer names them.
+pub(super) fn metadata(context: &Context, address: &Address) -> Vec<(String, String)> {
+    vec![(STACK.to_owned(), context.stack.clone()), (ADDRESS.to_owned(), address.to_string())]
+}
+
+/// What stands beside an object, as tags.
+pub(super) fn tags_of(metadata: &[(String, String)]) -> Tags {
+    let name = |name: &str| match name {
+        STACK => tags::STACK.to_owned(),
+        ADDRESS => tags::ADDRESS.to_owned(),
+        APPLIED => tags::APPLIED.to_owned(),
+        other => other.to_owned(),
+    };
+    metadata.iter().map(|(key, value)| (name(key), value.clone())).collect()
+}
+
+fn url(bucket: &str, key: &str) -> String {
+    format!("s3://{bucket}/{key}")
+}
+
+async fn put(context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+    let put =
+        Put { content_type: Some(spec.content_type.clone()), metadata: metadata(context, address), ..Put::default() };
+    let etag = context.aws.s3().put(&spec.bucket, &spec.key, spec.content.clone().into(), put).await?;
+    let url = url(&spec.bucket, &spec.key);
+    Ok(tags::outcome(&url, &[("key", &spec.key), ("url", &url), ("etag", &etag)]))
+}
+
+async fn read(context: &Context, bucket: &str, key: &str, wanted: Option<&Address>) -> Result<Option<Live>> {
+    let Some(stored) = wait::found(context.aws.s3().get(bucket, key, None).await)? else { return Ok(None) };
+    let tags = tags_of(&stored.metadata);
+    let address = wanted.cloned().or_else(|| tags::address(context, "object", &tags));
+    Ok(address.map(|address| live(address, &tags, bucket, key, &stored)))
+}
+
+fn live(address: Address, tags: &Tags, bucket: &str, key: &str, stored: &Stored) -> Live {
+    let spec = Spec {
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+        content: String::from_utf8_lossy(&stored.body).into_owned(),
+        content_type: stored.content_type.clone().unwrap_or_default(),
+    };
+    let url = url(bucket, key);
+    tags::live(address, tags, &url, value(&spec), &[("key", key), ("url", &url), ("etag", &stored.etag)])
 }

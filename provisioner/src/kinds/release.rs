@@ -1,7 +1,25 @@
-//! The kind `release`: the agents' binary in the artifacts bucket, at `releases/SHA256/lakewright-agent`.
+//! `release`: the agents' binary in the artifacts bucket, at `releases/SHA256/lakewright-agent`.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Listed, Put, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::object::{bucket_named, metadata, tags_of};
+use super::spec::{compared, describes, in_place, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::{tagged, wait};
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
 
 /// The binary that hosts install.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -16,4 +34,187 @@ pub struct Spec {
     /// The file on this machine that is uploaded.
     #[serde(default)]
     pub file: Option<String>,
+}
+
+const FIELDS: &[Field] =
+    &[replaces("bucket"), in_place("sha256"), in_place("size"), compared(in_place("file"), Comparing::Never)];
+const OUTPUTS: &[&str] = &["key", "url", "sha256"];
+
+const FOLDER: &str = "releases/";
+const NAME: &str = "lakewright-agent";
+/// How many releases stay: hosts that have not converged yet still fetch the one before.
+const KEPT: usize = 2;
+
+/// The kind.
+#[derive(Debug)]
+pub struct Release;
+
+#[async_trait]
+impl Kind for Release {
+    describes!("release", "the agents' binary in the artifacts bucket", FIELDS, OUTPUTS);
+
+    fn moving_outputs(&self) -> &'static [&'static str] {
+        OUTPUTS
+    }
+
+    fn expected(&self) -> [Duration; 3] {
+        [Duration::from_secs(30), Duration::from_secs(30), Duration::from_secs(1)]
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let own = tagged::buckets(context).await?;
+        let mut buckets: Vec<String> = own.get(&Address::new("bucket", "artifacts")).cloned().into_iter().collect();
+        buckets.extend(wanted.iter().filter_map(|one| bucket_named(&own, text(one.spec, "bucket"))));
+        buckets.sort();
+        buckets.dedup();
+        let reads = buckets.iter().map(|bucket| async {
+            let here = |one: &&Wanted<'_>| bucket_named(&own, text(one.spec, "bucket")).as_ref() == Some(bucket);
+            read(context, bucket, wanted.iter().find(here)).await
+        });
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        publish(context, address, &typed(spec)?).await
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let outcome = publish(context, &live.address, &spec).await?;
+        let mut releases = releases(context, &spec.bucket).await?;
+        releases.retain(|release| hash_in(&release.key) != Some(&spec.sha256));
+        for old in releases.iter().skip(KEPT - 1) {
+            context.aws.s3().delete(&spec.bucket, &old.key).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        for release in releases(context, &spec.bucket).await? {
+            wait::found(context.aws.s3().delete(&spec.bucket, &release.key).await)?;
+        }
+        Ok(())
+    }
+
+    async fn record(&self, _context: &Context, _outcome: &Outcome, _applied: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn key(sha256: &str) -> String {
+    format!("{FOLDER}{sha256}/{NAME}")
+}
+
+fn hash_in(key: &str) -> Option<&str> {
+    let hash = key.strip_prefix(FOLDER)?.strip_suffix(NAME)?.strip_suffix('/')?;
+    (hash.len() == 64).then_some(hash)
+}
+
+/// The releases in a bucket, the newest first.
+async fn releases(context: &Context, bucket: &str) -> Result<Vec<Listed>> {
+    let mut listed = wait::found(context.aws.s3().list(bucket, FOLDER).await)?.unwrap_or_default();
+    listed.retain(|entry| hash_in(&entry.key).is_some());
+    listed.sort_by(|a, b| b.modified.cmp(&a.modified));
+    Ok(listed)
+}
+
+async fn read(context: &Context, bucket: &str, wanted: Option<&Wanted<'_>>) -> Result<Option<Live>> {
+    let releases = releases(context, bucket).await?;
+    let meant = wanted.map(|wanted| text(wanted.spec, "sha256"));
+    let exact = releases.iter().find(|release| meant.is_some_and(|meant| hash_in(&release.key) == Some(meant)));
+    let Some(release) = exact.or(releases.first()) else { return Ok(None) };
+    let address = match wanted {
+        Some(wanted) => Some(wanted.address.clone()),
+        None => {
+            let head = context.aws.s3().head(bucket, &release.key).await?;
+            head.and_then(|head| tags::address(context, "release", &tags_of(&head.metadata)))
+        }
+    };
+    let Some(address) = address else { return Ok(None) };
+    let sha256 = hash_in(&release.key).expect("releases are listed by their hash").to_owned();
+    let url = format!("s3://{bucket}/{}", release.key);
+    let outputs = [("key", release.key.as_str()), ("url", &url), ("sha256", &sha256)];
+    let spec = Spec { bucket: bucket.to_owned(), sha256: sha256.clone(), size: release.size, file: None };
+    Ok(Some(tags::live(address, &Tags::new(), &url, value(&spec), &outputs)))
+}
+
+/// Uploads the binary unless it is there.
+async fn publish(context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+    let (bucket, key) = (&spec.bucket, key(&spec.sha256));
+    if context.aws.s3().head(bucket, &key).await?.is_none_or(|head| head.size != spec.size) {
+        let file = spec.file.as_deref().context("no file is given for a release that isn't published yet")?;
+        let body = tokio::fs::read(file).await.with_context(|| format!("read the agents' binary {file}"))?;
+        let found = hex::encode(Sha256::digest(&body));
+        if found != spec.sha256 {
+            bail!("{file} has changed since the plan: its SHA-256 is {found}, planned was {}; plan again", spec.sha256);
+        }
+        let put = Put {
+            content_type: Some("application/octet-stream".into()),
+            metadata: metadata(context, address),
+            ..Put::default()
+        };
+        context.aws.s3().put(bucket, &key, body.into(), put).await?;
+    }
+    let url = format!("s3://{bucket}/{key}");
+    Ok(tags::outcome(&url, &[("key", &key), ("url", &url), ("sha256", &spec.sha256)]))
+}
+
+/// The SHA-256 and size of a file. The hash is kept in `cache` and holds as long as path, size and time of the file
+/// do, so that a plan doesn't read a large binary every time.
+pub fn hash_file(file: &Path, cache: &Path) -> Result<(String, u64)> {
+    let about = file.metadata().with_context(|| format!("read {}", file.display()))?;
+    let modified = about.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let size = about.len();
+    let known = format!("{}\t{size}\t{modified}", file.canonicalize()?.display());
+    let kept = std::fs::read_to_string(cache).unwrap_or_default();
+    if let Some((hash, of)) = kept.trim_end().split_once('\t')
+        && of == known
+        && hash.len() == 64
+    {
+        return Ok((hash.to_owned(), size));
+    }
+    let mut reader = File::open(file).with_context(|| format!("read {}", file.display()))?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; 256 << 10];
+    loop {
+        match reader.read(&mut chunk)? {
+            0 => break,
+            count => hash.update(&chunk[..count]),
+        }
+    }
+    let hash = hex::encode(hash.finalize());
+    // A cache that can't be written costs time only.
+    if let Some(folder) = cache.parent() {
+        let _ = std::fs::create_dir_all(folder);
+    }
+    let _ = std::fs::write(cache, format!("{hash}\t{known}\n"));
+    Ok((hash, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_kept_until_the_file_changes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, cache) = (folder.path().join("agent"), folder.path().join("cache/agent"));
+        std::fs::write(&file, "one").expect("written");
+        let (one, size) = hash_file(&file, &cache).expect("hashed");
+        assert_eq!((one.as_str(), size), ("7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed", 3));
+        let kept = std::fs::read_to_string(&cache).expect("kept");
+        std::fs::write(&cache, kept.replace(&one, &"0".repeat(64))).expect("written");
+        assert_eq!(hash_file(&file, &cache).expect("from the cache").0, "0".repeat(64));
+        std::fs::write(&file, "four").expect("written");
+        assert_ne!(hash_file(&file, &cache).expect("hashed anew").0, "0".repeat(64));
+    }
+
+    #[test]
+    fn keys_hold_the_hash() {
+        let hash = "a".repeat(64);
+        assert_eq!(hash_in(&key(&hash)), Some(hash.as_str()));
+        assert_eq!(hash_in("releases/short/lakewright-agent"), None);
+        assert_eq!(hash_in("releases/notes.txt"), None);
+    }
 }

@@ -1,7 +1,20 @@
-//! The kind `secret`: a value in Secrets Manager that is made at random and never shown.
+//! `secret`: a user name and a random password in Secrets Manager, never shown.
 
+use anyhow::{Context as _, Result, bail};
+use async_trait::async_trait;
+use lakewright_aws::{Service, list, text};
+use rand::Rng as _;
+use rand::distr::Alphanumeric;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::spec::{describes, in_place, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::wait;
+use super::wire::some_text;
+use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
 
 /// A secret of the form `{"username": …, "password": …}`; the password is made when the secret is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,4 +37,165 @@ pub struct Spec {
 
 fn recovery_days() -> u32 {
     7
+}
+
+const FIELDS: &[Field] =
+    &[replaces("name"), in_place("description"), in_place("username"), in_place("key"), in_place("recovery_days")];
+const OUTPUTS: &[&str] = &["arn", "name"];
+
+/// The tag that holds the user name, so that no plan has to read the value.
+const USERNAME: &str = "lakewright:username";
+/// The tag that holds the days of [`Spec::recovery_days`].
+const RECOVERY_DAYS: &str = "lakewright:recovery-days";
+/// The key that encrypts where none is named.
+const AWS_KEY: &str = "alias/aws/secretsmanager";
+const PASSWORD_LENGTH: usize = 32;
+
+/// The kind.
+#[derive(Debug)]
+pub struct Secret;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    if !(7..=30).contains(&spec.recovery_days) {
+        bail!("recovery_days is {}; Secrets Manager takes 7 to 30", spec.recovery_days);
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Kind for Secret {
+    describes!("secret", "a user name and a random password in Secrets Manager", FIELDS, OUTPUTS, canonical);
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let mut found = Vec::new();
+        let filters = [("tag-key", tags::STACK), ("tag-value", context.stack.as_str())];
+        let filters: Vec<Value> = filters.iter().map(|(key, value)| json!({"Key": key, "Values": [value]})).collect();
+        let mut input = json!({"Filters": filters, "MaxResults": 100});
+        loop {
+            let page = call(context, "ListSecrets", input.clone()).await?;
+            found.extend(list(&page, "SecretList").iter().filter_map(|secret| read(context, secret)));
+            match text(&page, "NextToken") {
+                "" => return Ok(found),
+                next => input["NextToken"] = json!(next),
+            }
+        }
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let mut own = tags::pairs(context, address);
+        own.as_array_mut().expect("tags are a list").extend([
+            json!({"Key": USERNAME, "Value": spec.username}),
+            json!({"Key": RECOVERY_DAYS, "Value": spec.recovery_days.to_string()}),
+        ]);
+        let mut input = json!({
+            "Name": spec.name,
+            "ClientRequestToken": tags::client_token(context, address),
+            "Description": spec.description,
+            "SecretString": made(&spec.username),
+            "Tags": own,
+        });
+        if let Some(key) = &spec.key {
+            input["KmsKeyId"] = json!(key);
+        }
+        match context.aws.call(Service::SecretsManager, "CreateSecret", input).await {
+            Ok(answer) => Ok(outcome(text(&answer, "ARN"), &spec)),
+            // There already, made by an attempt whose answer was lost, or waiting for its deletion.
+            Err(error) if error.is_already_exists() || error.code == "InvalidRequestException" => {
+                adopt(context, address, &spec).await?.ok_or_else(|| error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        settle(context, &live.id, &spec, changed.iter().any(|name| name == "username")).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        let input = json!({"SecretId": live.id, "RecoveryWindowInDays": spec.recovery_days});
+        wait::found(context.aws.call(Service::SecretsManager, "DeleteSecret", input).await)?;
+        Ok(())
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        tag(context, &outcome.id, &[(tags::APPLIED, applied)]).await
+    }
+}
+
+async fn call(context: &Context, operation: &str, input: Value) -> Result<Value> {
+    Ok(context.aws.call(Service::SecretsManager, operation, input).await?)
+}
+
+async fn tag(context: &Context, id: &str, pairs: &[(&str, &str)]) -> Result<()> {
+    let tags: Vec<Value> = pairs.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    call(context, "TagResource", json!({"SecretId": id, "Tags": tags})).await?;
+    Ok(())
+}
+
+/// A new value: the user name and 32 random letters and digits, some 190 bits.
+fn made(username: &str) -> String {
+    let password: String = rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect();
+    json!({"username": username, "password": password}).to_string()
+}
+
+fn outcome(arn: &str, spec: &Spec) -> Outcome {
+    tags::outcome(arn, &[("arn", arn), ("name", &spec.name)])
+}
+
+fn read(context: &Context, secret: &Value) -> Option<Live> {
+    if secret.get("DeletedDate").is_some_and(|date| !date.is_null()) {
+        return None;
+    }
+    let tags: Tags = tags::of(list(secret, "Tags"));
+    let address = tags::address(context, "secret", &tags)?;
+    let (arn, name) = (text(secret, "ARN"), text(secret, "Name"));
+    let spec = Spec {
+        name: name.to_owned(),
+        description: text(secret, "Description").to_owned(),
+        username: tags.get(USERNAME).cloned().unwrap_or_default(),
+        key: some_text(secret, "KmsKeyId").filter(|key| key != AWS_KEY),
+        recovery_days: tags.get(RECOVERY_DAYS).and_then(|days| days.parse().ok()).unwrap_or_else(recovery_days),
+    };
+    Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("name", name)]))
+}
+
+/// Takes the secret of that name if it is the stack's own; one that waits for its deletion comes back with its value.
+async fn adopt(context: &Context, address: &Address, spec: &Spec) -> Result<Option<Outcome>> {
+    let answer = context.aws.call(Service::SecretsManager, "DescribeSecret", json!({"SecretId": spec.name})).await;
+    let Some(secret) = wait::found(answer)? else { return Ok(None) };
+    let arn = text(&secret, "ARN").to_owned();
+    let owner = tags::address(context, "secret", &tags::of(list(&secret, "Tags")));
+    if owner.as_ref() != Some(address) {
+        bail!("the secret {} is there already and isn't this stack's ({arn}); choose another name", spec.name);
+    }
+    if secret.get("DeletedDate").is_some_and(|date| !date.is_null()) {
+        call(context, "RestoreSecret", json!({"SecretId": arn})).await?;
+    }
+    settle(context, &arn, spec, true).await.map(Some)
+}
+
+/// Makes a living secret's settings those of the spec; the password stays.
+async fn settle(context: &Context, id: &str, spec: &Spec, username: bool) -> Result<Outcome> {
+    let mut input = json!({"SecretId": id, "Description": spec.description});
+    input["KmsKeyId"] = json!(spec.key.as_deref().unwrap_or(AWS_KEY));
+    call(context, "UpdateSecret", input).await?;
+    if username {
+        let current = call(context, "GetSecretValue", json!({"SecretId": id})).await?;
+        // Without its text the error names nothing of the value.
+        let parsed = serde_json::from_str::<Value>(text(&current, "SecretString")).ok();
+        let mut current = parsed.filter(Value::is_object).context("the secret's value is no JSON object")?;
+        if text(&current, "username") != spec.username {
+            current["username"] = json!(spec.username);
+            call(context, "PutSecretValue", json!({"SecretId": id, "SecretString": current.to_string()})).await?;
+        }
+    }
+    tag(context, id, &[(USERNAME, &spec.username), (RECOVERY_DAYS, &spec.recovery_days.to_string())]).await?;
+    Ok(outcome(id, spec))
 }

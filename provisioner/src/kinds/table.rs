@@ -1,10 +1,24 @@
-//! The kind `table`: an Iceberg table of the Glue catalog.
+//! `table`: an Iceberg table of the Glue catalog.
 
-use std::collections::BTreeMap;
+mod iceberg;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context as _, Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Error, Service, list, text};
 use lakewright_config::{Column, PartitionField};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use self::iceberg::Metadata;
+use super::spec::{compared, describes, in_place, reference, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::{database, wait};
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Condition, Live};
 
 /// An Iceberg table of format version 2.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,4 +38,250 @@ pub struct Spec {
     /// Iceberg table properties that the stack sets; others are left alone.
     #[serde(default)]
     pub properties: BTreeMap<String, String>,
+}
+
+const FIELDS: &[Field] = &[
+    replaces("database"),
+    replaces("name"),
+    replaces("location"),
+    in_place("columns"),
+    in_place("partition"),
+    compared(in_place("properties"), Comparing::Exactly),
+];
+const OUTPUTS: &[&str] = &["arn", "name", "location"];
+
+/// How often a change is tried anew when a writer was faster.
+const ATTEMPTS: usize = 20;
+
+/// The kind.
+#[derive(Debug)]
+pub struct Table;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    spec.location = spec.location.trim_end_matches('/').to_owned();
+    let mut seen = BTreeSet::new();
+    for column in &spec.columns {
+        if !seen.insert(column.name.to_lowercase()) {
+            bail!("the column {} stands twice", column.name);
+        }
+    }
+    for field in &spec.partition {
+        if !spec.columns.iter().any(|column| column.name == field.column) {
+            bail!("the partition field {field} names no column");
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Kind for Table {
+    describes!("table", "an Iceberg table of the Glue catalog", FIELDS, OUTPUTS, canonical);
+
+    fn holds_data(&self) -> bool {
+        true
+    }
+
+    fn loses(&self, live: &Value, spec: &Value) -> Vec<String> {
+        let (Ok(live), Ok(spec)) = (typed::<Spec>(live), typed::<Spec>(spec)) else { return Vec::new() };
+        let gone = live.columns.iter().filter(|old| !spec.columns.iter().any(|new| new.name == old.name));
+        gone.map(|column| format!("the values of the column {} of {} are lost", column.name, spec.name)).collect()
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let names: Vec<&str> = wanted.iter().map(|wanted| text(wanted.spec, "database")).collect();
+        let own: BTreeMap<String, Address> = database::owned(context, &names)
+            .await?
+            .into_iter()
+            .map(|live| (text(&live.spec, "name").to_owned(), live.address))
+            .collect();
+        // A wanted table may stand in a database that isn't the stack's.
+        let mut databases: BTreeSet<&str> = own.keys().map(String::as_str).collect();
+        databases.extend(names.iter().filter(|name| reference(name).is_none()));
+        let mut found = Vec::new();
+        for database in databases {
+            let means =
+                |name: &str| name == database || reference(name).is_some_and(|at| own.get(database) == Some(&at));
+            let here: Vec<_> = wanted.iter().filter(|one| means(text(one.spec, "database"))).collect();
+            let tables = tables(context, database).await?;
+            let reads = tables.iter().map(|table| {
+                let meant = here.iter().find(|one| text(one.spec, "name") == text(table, "Name"));
+                read(context, database, table, meant.copied())
+            });
+            let mut foreign = Vec::new();
+            let mut ours = Vec::new();
+            for (table, live) in tables.iter().zip(try_join_all(reads).await?) {
+                match live {
+                    Some(live) => ours.push(live),
+                    None => foreign.push(format!("{database}.{}", text(table, "Name"))),
+                }
+            }
+            if let Some(first) = ours.first_mut() {
+                first.foreign = foreign;
+            }
+            found.append(&mut ours);
+        }
+        Ok(found)
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let mut properties = spec.properties.clone();
+        properties.insert(STACK.to_owned(), context.stack.clone());
+        properties.insert(ADDRESS.to_owned(), address.to_string());
+        let schema = iceberg::schema(&spec.columns, None)?;
+        let iceberg = json!({
+            "MetadataOperation": "CREATE",
+            "Version": "2",
+            "CreateIcebergTableInput": {
+                "Location": spec.location,
+                "PartitionSpec": iceberg::partition_spec(&spec.partition, &schema)?,
+                "Schema": schema,
+                "Properties": properties,
+            },
+        });
+        let input = json!({
+            "DatabaseName": spec.database,
+            "TableInput": {"Name": spec.name},
+            "OpenTableFormatInput": {"IcebergInput": iceberg},
+        });
+        match call(context, "CreateTable", input).await {
+            Ok(_) => Ok(outcome(context, &spec)),
+            Err(error) if error.is_already_exists() => {
+                let table = describe(context, &spec).await?.context("the table is there and can't be read")?;
+                let metadata = metadata(context, &table).await?;
+                if metadata.properties.get(ADDRESS) != Some(&address.to_string())
+                    || metadata.properties.get(STACK) != Some(&context.stack)
+                {
+                    bail!(
+                        "the table {}.{} is there already and isn't this stack's; choose another name",
+                        spec.database,
+                        spec.name
+                    );
+                }
+                Ok(outcome(context, &spec))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn update(&self, context: &Context, _live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        for _ in 0..ATTEMPTS {
+            let Some(table) = describe(context, &spec).await? else {
+                bail!("the table {}.{} is gone", spec.database, spec.name)
+            };
+            let current = metadata(context, &table).await?;
+            let schema = iceberg::schema(&spec.columns, Some(&current))?;
+            let mut update = json!({"Location": current.location, "Properties": spec.properties});
+            if changed.iter().any(|name| name == "partition") {
+                update["PartitionSpec"] = iceberg::partition_spec(&spec.partition, &schema)?;
+            }
+            update["Schema"] = schema;
+            let input = json!({
+                "DatabaseName": spec.database,
+                "Name": spec.name,
+                "VersionId": text(&table, "VersionId"),
+                "UpdateOpenTableFormatInput": {
+                    "UpdateIcebergInput": {"UpdateIcebergTableInput": {"Updates": [update]}},
+                },
+            });
+            match call(context, "UpdateTable", input).await {
+                Ok(_) => return Ok(outcome(context, &spec)),
+                // A writer committed between the look and the change.
+                Err(error) if error.is_precondition_failed() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bail!(
+            "writers of {}.{} left no moment for the change in {ATTEMPTS} attempts; apply again",
+            spec.database,
+            spec.name
+        )
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        wait::found(call(context, "DeleteTable", json!({"DatabaseName": spec.database, "Name": spec.name})).await)?;
+        Ok(())
+    }
+
+    /// Every write of a property is a commit that collides with those of the agents; what lives tells enough.
+    async fn record(&self, _context: &Context, _outcome: &Outcome, _applied: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The table property that holds the stack's name.
+const STACK: &str = "lakewright.stack";
+/// The table property that holds the address: Glue's tables carry no tags.
+const ADDRESS: &str = "lakewright.address";
+
+async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+    context.aws.call(Service::Glue, operation, input).await
+}
+
+fn arn(context: &Context, database: &str, name: &str) -> String {
+    let Context { region, account, .. } = context;
+    format!("arn:{}:glue:{region}:{account}:table/{database}/{name}", tags::partition(region))
+}
+
+fn outcome(context: &Context, spec: &Spec) -> Outcome {
+    let arn = arn(context, &spec.database, &spec.name);
+    tags::outcome(&arn, &[("arn", &arn), ("name", &spec.name), ("location", &spec.location)])
+}
+
+async fn describe(context: &Context, spec: &Spec) -> Result<Option<Value>> {
+    let input = json!({"DatabaseName": spec.database, "Name": spec.name});
+    Ok(wait::found(call(context, "GetTable", input).await)?.map(|mut answer| answer["Table"].take()))
+}
+
+async fn tables(context: &Context, database: &str) -> Result<Vec<Value>> {
+    let mut input = json!({"DatabaseName": database, "MaxResults": 100});
+    let mut all = Vec::new();
+    loop {
+        let Some(page) = wait::found(call(context, "GetTables", input.clone()).await)? else { return Ok(all) };
+        all.extend_from_slice(list(&page, "TableList"));
+        match text(&page, "NextToken") {
+            "" => return Ok(all),
+            next => input["NextToken"] = json!(next),
+        }
+    }
+}
+
+/// The metadata file that a table points at: Glue's own columns tell neither all types nor the partitioning.
+async fn metadata(context: &Context, table: &Value) -> Result<Metadata> {
+    let location = text(&table["Parameters"], "metadata_location");
+    let place = location.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
+    let (bucket, key) = place.with_context(|| format!("{} is no Iceberg table", text(table, "Name")))?;
+    let object = context.aws.s3().get(bucket, key, None).await?;
+    serde_json::from_slice(&object.body).with_context(|| format!("read {location}"))
+}
+
+/// A table as it lives; none if it is neither wanted nor was made by this stack.
+async fn read(context: &Context, database: &str, table: &Value, wanted: Option<&Wanted<'_>>) -> Result<Option<Live>> {
+    let name = text(table, "Name");
+    let (metadata, condition) = match metadata(context, table).await {
+        Ok(metadata) => (metadata, Condition::Ready),
+        Err(_) if wanted.is_none() => return Ok(None),
+        Err(error) => (Metadata::default(), Condition::Failed(format!("{error:#}"))),
+    };
+    let own =
+        (metadata.properties.get(STACK) == Some(&context.stack)).then(|| metadata.properties.get(ADDRESS)).flatten();
+    let own = own.and_then(|address| address.parse().ok()).filter(|address: &Address| address.kind == "table");
+    let Some(address) = wanted.map(|wanted| wanted.address.clone()).or(own) else { return Ok(None) };
+    // Others set properties too; those that the stack doesn't name are theirs.
+    let named = |property: &String| wanted.is_some_and(|wanted| wanted.spec["properties"].get(property).is_some());
+    let spec = Spec {
+        database: database.to_owned(),
+        name: name.to_owned(),
+        location: metadata.location.trim_end_matches('/').to_owned(),
+        columns: metadata.columns()?,
+        partition: metadata.partition()?,
+        properties: metadata.properties.into_iter().filter(|(property, _)| named(property)).collect(),
+    };
+    let arn = arn(context, database, name);
+    let outputs = [("arn", arn.as_str()), ("name", name), ("location", &spec.location)];
+    let mut live = tags::live(address, &Tags::new(), &arn, value(&spec), &outputs);
+    live.condition = condition;
+    Ok(Some(live))
 }

@@ -1,7 +1,19 @@
-//! The kind `workgroup`: an Athena workgroup.
+//! `workgroup`: an Athena workgroup.
 
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Error, Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::spec::{describes, in_place, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::wait;
+use super::wire::some_text;
+use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
 
 /// An Athena workgroup on engine version 3; its settings bind all who query in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,4 +32,176 @@ pub struct Spec {
     /// The most bytes that one query may scan, at least 10 MB. Without it, there is no limit.
     #[serde(default)]
     pub scan_limit_bytes: Option<u64>,
+}
+
+const FIELDS: &[Field] =
+    &[replaces("name"), in_place("description"), in_place("output"), in_place("key"), in_place("scan_limit_bytes")];
+const OUTPUTS: &[&str] = &["arn", "name"];
+
+const ENGINE: &str = "Athena engine version 3";
+/// The least that Athena takes as a limit.
+const SMALLEST_LIMIT: u64 = 10_000_000;
+
+/// The kind.
+#[derive(Debug)]
+pub struct Workgroup;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    if let Some(limit) = spec.scan_limit_bytes.filter(|limit| *limit < SMALLEST_LIMIT) {
+        bail!("scan_limit_bytes is {limit}; Athena takes {SMALLEST_LIMIT} at least");
+    }
+    spec.output = with_slash(&spec.output);
+    Ok(())
+}
+
+fn with_slash(location: &str) -> String {
+    format!("{}/", location.trim_end_matches('/'))
+}
+
+#[async_trait]
+impl Kind for Workgroup {
+    describes!("workgroup", "an Athena workgroup", FIELDS, OUTPUTS, canonical);
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let mut names = Vec::new();
+        let mut input = json!({"MaxResults": 50});
+        loop {
+            let page = call(context, "ListWorkGroups", input.clone()).await?;
+            let listed = list(&page, "WorkGroups").iter().map(|group| text(group, "Name"));
+            let may_be_ours = |name: &&str| {
+                name.starts_with(&context.stack) || wanted.iter().any(|wanted| text(wanted.spec, "name") == *name)
+            };
+            names.extend(listed.filter(may_be_ours).map(str::to_owned));
+            match text(&page, "NextToken") {
+                "" => break,
+                next => input["NextToken"] = json!(next),
+            }
+        }
+        Ok(try_join_all(names.iter().map(|name| read(context, name))).await?.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let input = json!({
+            "Name": spec.name,
+            "Description": spec.description,
+            "Configuration": configuration(&spec),
+            "Tags": tags::pairs(context, address),
+        });
+        if let Err(error) = call(context, "CreateWorkGroup", input).await {
+            // Athena has no code of its own for a name that is taken.
+            let Some(tags) = tags_of(context, &spec.name).await? else { return Err(error.into()) };
+            if tags::address(context, "workgroup", &tags).as_ref() != Some(address) {
+                bail!("the workgroup {} is there already and isn't this stack's; choose another name", spec.name);
+            }
+            update(context, &spec).await?;
+        }
+        Ok(outcome(context, &spec.name))
+    }
+
+    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        update(context, &spec).await?;
+        Ok(outcome(context, &spec.name))
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        let input = json!({"WorkGroup": spec.name, "RecursiveDeleteOption": true});
+        match call(context, "DeleteWorkGroup", input).await {
+            Err(error) if describe(context, &spec.name).await?.is_some() => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+        let input = json!({"ResourceARN": outcome.id, "Tags": [{"Key": tags::APPLIED, "Value": applied}]});
+        call(context, "TagResource", input).await?;
+        Ok(())
+    }
+}
+
+async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+    context.aws.call(Service::Athena, operation, input).await
+}
+
+fn arn(context: &Context, name: &str) -> String {
+    let Context { region, account, .. } = context;
+    format!("arn:{}:athena:{region}:{account}:workgroup/{name}", tags::partition(region))
+}
+
+fn outcome(context: &Context, name: &str) -> Outcome {
+    let arn = arn(context, name);
+    tags::outcome(&arn, &[("arn", &arn), ("name", name)])
+}
+
+fn results(spec: &Spec) -> Value {
+    let mut results = json!({"OutputLocation": spec.output});
+    if let Some(key) = &spec.key {
+        results["EncryptionConfiguration"] = json!({"EncryptionOption": "SSE_KMS", "KmsKey": key});
+    }
+    results
+}
+
+fn configuration(spec: &Spec) -> Value {
+    let mut configuration = json!({
+        "ResultConfiguration": results(spec),
+        "EnforceWorkGroupConfiguration": true,
+        "EngineVersion": {"SelectedEngineVersion": ENGINE},
+    });
+    if let Some(limit) = spec.scan_limit_bytes {
+        configuration["BytesScannedCutoffPerQuery"] = json!(limit);
+    }
+    configuration
+}
+
+async fn update(context: &Context, spec: &Spec) -> Result<()> {
+    let mut updates = json!({
+        "EnforceWorkGroupConfiguration": true,
+        "EngineVersion": {"SelectedEngineVersion": ENGINE},
+        "ResultConfigurationUpdates": results(spec),
+    });
+    if spec.key.is_none() {
+        updates["ResultConfigurationUpdates"]["RemoveEncryptionConfiguration"] = json!(true);
+    }
+    match spec.scan_limit_bytes {
+        Some(limit) => updates["BytesScannedCutoffPerQuery"] = json!(limit),
+        None => updates["RemoveBytesScannedCutoffPerQuery"] = json!(true),
+    }
+    let input = json!({"WorkGroup": spec.name, "Description": spec.description, "ConfigurationUpdates": updates});
+    call(context, "UpdateWorkGroup", input).await?;
+    Ok(())
+}
+
+/// The workgroup of that name. Athena says of a missing one that the request is invalid.
+async fn describe(context: &Context, name: &str) -> Result<Option<Value>> {
+    match call(context, "GetWorkGroup", json!({"WorkGroup": name})).await {
+        Ok(mut answer) => Ok(Some(answer["WorkGroup"].take())),
+        Err(error) if error.is_not_found() || error.code == "InvalidRequestException" => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
+    match call(context, "ListTagsForResource", json!({"ResourceARN": arn(context, name)})).await {
+        Err(error) if error.code == "InvalidRequestException" => Ok(None),
+        answer => Ok(wait::found(answer)?.map(|answer| tags::of(list(&answer, "Tags")))),
+    }
+}
+
+async fn read(context: &Context, name: &str) -> Result<Option<Live>> {
+    let Some(tags) = tags_of(context, name).await? else { return Ok(None) };
+    let Some(address) = tags::address(context, "workgroup", &tags) else { return Ok(None) };
+    let Some(group) = describe(context, name).await? else { return Ok(None) };
+    let configuration = &group["Configuration"];
+    let results = &configuration["ResultConfiguration"];
+    let spec = Spec {
+        name: name.to_owned(),
+        description: text(&group, "Description").to_owned(),
+        output: with_slash(text(results, "OutputLocation")),
+        key: some_text(&results["EncryptionConfiguration"], "KmsKey"),
+        scan_limit_bytes: configuration["BytesScannedCutoffPerQuery"].as_u64(),
+    };
+    let arn = arn(context, name);
+    Ok(Some(tags::live(address, &tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
 }

@@ -1,0 +1,281 @@
+//! A table's Iceberg metadata, as far as its spec needs it, and the schema that a changed spec asks for.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use lakewright_config::{Column, ColumnType, PartitionField, Transform};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// What a metadata file says of the table now; snapshots and history are passed over.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Metadata {
+    /// Where the table is.
+    pub(super) location: String,
+    /// Its properties.
+    #[serde(default)]
+    pub(super) properties: BTreeMap<String, String>,
+    #[serde(default)]
+    last_column_id: i64,
+    #[serde(default)]
+    current_schema_id: i64,
+    #[serde(default)]
+    schemas: Vec<Schema>,
+    #[serde(default)]
+    default_spec_id: i64,
+    #[serde(default)]
+    partition_specs: Vec<Spec>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Schema {
+    schema_id: i64,
+    fields: Vec<Field>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Field {
+    id: i64,
+    name: String,
+    #[serde(rename = "type")]
+    field_type: Value,
+    required: bool,
+    doc: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Spec {
+    spec_id: i64,
+    fields: Vec<SpecField>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct SpecField {
+    source_id: i64,
+    transform: String,
+}
+
+impl Metadata {
+    fn fields(&self) -> &[Field] {
+        let current = self.schemas.iter().find(|schema| schema.schema_id == self.current_schema_id);
+        current.map_or(&[], |schema| &schema.fields)
+    }
+
+    /// The columns now.
+    pub(super) fn columns(&self) -> Result<Vec<Column>> {
+        let column = |field: &Field| {
+            Ok(Column {
+                name: field.name.clone(),
+                column_type: read_type(&field.field_type).with_context(|| format!("the column {}", field.name))?,
+                required: field.required,
+                doc: field.doc.clone(),
+            })
+        };
+        self.fields().iter().map(column).collect()
+    }
+
+    /// The partitioning of what is written now.
+    pub(super) fn partition(&self) -> Result<Vec<PartitionField>> {
+        let current = self.partition_specs.iter().find(|spec| spec.spec_id == self.default_spec_id);
+        let fields = current.map_or(&[][..], |spec| &spec.fields).iter().filter(|field| field.transform != "void");
+        let field = |field: &SpecField| {
+            let source = self.fields().iter().find(|column| column.id == field.source_id);
+            let column = source.context("a partition field has no column")?.name.clone();
+            Ok(PartitionField { transform: read_transform(&field.transform)?, column })
+        };
+        fields.map(field).collect()
+    }
+}
+
+fn read_type(written: &Value) -> Result<ColumnType> {
+    match written {
+        Value::String(name) => Ok(name.parse()?),
+        list if list["type"] == "list" => Ok(ColumnType::List(Box::new(read_type(&list["element"])?))),
+        other => bail!("has the type {}, which no stack can declare", other["type"]),
+    }
+}
+
+fn read_transform(written: &str) -> Result<Transform> {
+    let argument = |name: &str| {
+        let inner = written.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?;
+        inner.parse::<u32>().ok()
+    };
+    Ok(match written {
+        "identity" => Transform::Identity,
+        "year" => Transform::Year,
+        "month" => Transform::Month,
+        "day" => Transform::Day,
+        "hour" => Transform::Hour,
+        _ => match (argument("bucket"), argument("truncate")) {
+            (Some(count), _) => Transform::Bucket(count),
+            (_, Some(width)) => Transform::Truncate(width),
+            _ => bail!("the transform {written} is none that a stack can declare"),
+        },
+    })
+}
+
+/// The schema that the columns ask for, as Glue takes it. Columns that the table has keep their ids; new ones get
+/// ids that were never used. What Iceberg forbids is refused.
+pub(super) fn schema(columns: &[Column], current: Option<&Metadata>) -> Result<Value> {
+    let known = current.map_or(&[][..], Metadata::fields);
+    // On a new table the columns are numbered in order, and only then the elements of lists.
+    let mut next = current.map_or(columns.len() as i64, |current| current.last_column_id);
+    let mut fresh = || {
+        next += 1;
+        next
+    };
+    let mut fields = Vec::with_capacity(columns.len());
+    for (index, column) in columns.iter().enumerate() {
+        let before = known.iter().find(|field| field.name == column.name);
+        let id = match (before, current) {
+            (Some(before), _) => {
+                check_change(before, column)?;
+                before.id
+            }
+            (None, None) => index as i64 + 1,
+            (None, Some(_)) if column.required => bail!(
+                "the new column {} can't be required: the rows that the table has lack it; declare it without `required`",
+                column.name
+            ),
+            (None, Some(_)) => fresh(),
+        };
+        let written = match &column.column_type {
+            ColumnType::List(element) => {
+                let element_id = before.and_then(|before| before.field_type["element-id"].as_i64());
+                let required = before.is_some_and(|before| before.field_type["element-required"] == true);
+                json!({
+                    "type": "list",
+                    "element-id": element_id.unwrap_or_else(&mut fresh),
+                    "element": element.to_string(),
+                    "element-required": required,
+                })
+            }
+            // Iceberg writes a space where a stack doesn't have to.
+            ColumnType::Decimal(precision, scale) => json!(format!("decimal({precision}, {scale})")),
+            simple => json!(simple.to_string()),
+        };
+        let mut field = json!({"Id": id, "Name": column.name, "Type": written, "Required": column.required});
+        if let Some(doc) = &column.doc {
+            field["Doc"] = json!(doc);
+        }
+        fields.push(field);
+    }
+    Ok(json!({"Type": "struct", "Fields": fields}))
+}
+
+/// Refuses what no reader of the existing files could follow.
+fn check_change(before: &Field, after: &Column) -> Result<()> {
+    let old = read_type(&before.field_type)?;
+    let name = &after.name;
+    let widens = match (&old, &after.column_type) {
+        (ColumnType::Int, ColumnType::Long) | (ColumnType::Float, ColumnType::Double) => true,
+        (ColumnType::Decimal(old, old_scale), ColumnType::Decimal(new, new_scale)) => {
+            old_scale == new_scale && new >= old
+        }
+        (old, new) => old == new,
+    };
+    if !widens {
+        bail!(
+            "the column {name} can't change from {old} to {}: Iceberg only widens int to long, float to double, and \
+             decimals of the same scale; add a column under a new name",
+            after.column_type
+        );
+    }
+    if after.required && !before.required {
+        bail!("the column {name} can't become required: rows may lack it; leave `required` away");
+    }
+    Ok(())
+}
+
+/// The partitioning as Glue takes it, for a schema that [`schema`] made.
+pub(super) fn partition_spec(partition: &[PartitionField], schema: &Value) -> Result<Value> {
+    let fields = schema["Fields"].as_array().context("a schema has fields")?;
+    let field = |field: &PartitionField| {
+        let source = fields.iter().find(|column| column["Name"] == field.column.as_str());
+        let source = source.with_context(|| format!("the partition field {field} names no column"))?;
+        Ok(json!({"SourceId": source["Id"], "Transform": field.iceberg_transform(), "Name": field.name()}))
+    };
+    Ok(json!({"Fields": partition.iter().map(field).collect::<Result<Vec<Value>>>()?}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, column_type: &str) -> Column {
+        let column_type = column_type.parse().expect("a type");
+        Column { name: name.into(), column_type, required: false, doc: None }
+    }
+
+    fn metadata() -> Metadata {
+        serde_json::from_value(json!({
+            "format-version": 2, "location": "s3://b/t", "last-column-id": 4, "current-schema-id": 1,
+            "schemas": [
+                {"schema-id": 0, "type": "struct", "fields": []},
+                {"schema-id": 1, "type": "struct", "fields": [
+                    {"id": 1, "name": "id", "type": "string", "required": true},
+                    {"id": 2, "name": "amount", "type": "decimal(10, 2)", "required": false},
+                    {"id": 3, "name": "tags", "required": false,
+                     "type": {"type": "list", "element-id": 4, "element": "string", "element-required": false}},
+                ]},
+            ],
+            "default-spec-id": 0,
+            "partition-specs": [{"spec-id": 0, "fields": [
+                {"source-id": 1, "field-id": 1000, "name": "id_bucket", "transform": "bucket[16]"},
+            ]}],
+            "snapshots": [{"snapshot-id": 1}],
+        }))
+        .expect("metadata")
+    }
+
+    #[test]
+    fn metadata_becomes_columns_and_partitioning() {
+        let columns = metadata().columns().expect("columns");
+        let types: Vec<String> = columns.iter().map(|column| column.column_type.to_string()).collect();
+        assert_eq!(types, ["string", "decimal(10,2)", "list<string>"]);
+        assert!(columns[0].required && !columns[1].required);
+        assert_eq!(metadata().partition().expect("partitioning")[0].to_string(), "bucket(16, id)");
+    }
+
+    #[test]
+    fn a_new_table_is_numbered_in_order() {
+        let columns = [column("a", "string"), column("b", "list<int>"), column("c", "date")];
+        let schema = schema(&columns, None).expect("a schema");
+        let ids: Vec<&Value> = schema["Fields"].as_array().expect("fields").iter().map(|field| &field["Id"]).collect();
+        assert_eq!(ids, [1, 2, 3]);
+        assert_eq!(schema["Fields"][1]["Type"]["element-id"], 4);
+        let spec = partition_spec(&["day(c)".parse().expect("a field")], &schema).expect("a spec");
+        assert_eq!(spec, json!({"Fields": [{"SourceId": 3, "Transform": "day", "Name": "c_day"}]}));
+    }
+
+    #[test]
+    fn a_changed_table_keeps_ids_and_takes_new_ones() {
+        let columns = [
+            column("note", "string"),
+            Column { required: true, ..column("id", "string") },
+            column("amount", "decimal(12,2)"),
+            column("tags", "list<string>"),
+        ];
+        let schema = schema(&columns, Some(&metadata())).expect("a schema");
+        let ids: Vec<&Value> = schema["Fields"].as_array().expect("fields").iter().map(|field| &field["Id"]).collect();
+        assert_eq!(ids, [5, 1, 2, 3]);
+        assert_eq!(schema["Fields"][3]["Type"]["element-id"], 4);
+    }
+
+    #[test]
+    fn what_iceberg_forbids_is_refused() {
+        for (columns, part) in [
+            (vec![column("amount", "decimal(12,3)")], "can't change from decimal(10,2)"),
+            (vec![column("amount", "string")], "can't change from"),
+            (vec![Column { required: true, ..column("amount", "decimal(10,2)") }], "can't become required"),
+            (vec![Column { required: true, ..column("new", "int") }], "can't be required"),
+        ] {
+            let message = schema(&columns, Some(&metadata())).expect_err(part).to_string();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}

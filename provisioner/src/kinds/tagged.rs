@@ -1,0 +1,42 @@
+//! What the tagging API knows of the stack: where a kind's own lists carry no tags.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use lakewright_aws::{Service, list, text};
+use serde_json::json;
+
+use super::tags::{self, Tags};
+use crate::kind::Context;
+use crate::resource::Address;
+
+/// The ARNs and tags of what carries the stack's tag. It lists deleted things for a while and new ones late: every
+/// one has to be looked at.
+pub(super) async fn resources(context: &Context, resource_type: &str) -> Result<Vec<(String, Tags)>> {
+    let mut input = json!({
+        "TagFilters": [{"Key": tags::STACK, "Values": [context.stack]}],
+        "ResourceTypeFilters": [resource_type],
+        "ResourcesPerPage": 100,
+    });
+    let mut all = Vec::new();
+    loop {
+        let page = context.aws.call(Service::Tagging, "GetResources", input.clone()).await?;
+        let found = list(&page, "ResourceTagMappingList").iter();
+        all.extend(found.map(|one| (text(one, "ResourceARN").to_owned(), tags::of(list(one, "Tags")))));
+        match text(&page, "PaginationToken") {
+            "" => return Ok(all),
+            next => input["PaginationToken"] = json!(next),
+        }
+    }
+}
+
+/// The names of the stack's buckets by address.
+pub(super) async fn buckets(context: &Context) -> Result<BTreeMap<Address, String>> {
+    let found = resources(context, "s3").await?.into_iter();
+    Ok(found
+        .filter_map(|(arn, tags)| {
+            let name = arn.rsplit(':').next().filter(|name| !name.contains('/'))?.to_owned();
+            Some((tags::address(context, "bucket", &tags)?, name))
+        })
+        .collect())
+}

@@ -1,0 +1,19 @@
+//! What unit tests of kinds share.
+
+use std::time::Duration;
+
+use lakewright_aws::Client;
+
+use crate::kind::Context;
+
+/// A context of the stack `shop` whose client reaches nothing.
+pub(super) fn context() -> Context {
+    Context {
+        aws: Client::with_keys("eu-central-1", "http://127.0.0.1:9", "test", "test").expect("a client"),
+        stack: "shop".into(),
+        account: "123456789012".into(),
+        region: "eu-central-1".into(),
+        nonce: "nonce".into(),
+        poll: Duration::from_millis(10),
+    }
+}
