@@ -109,6 +109,13 @@ impl LoadedTable {
         })
     }
 
+    /// Deletes data files that are known to be in no table: their commit was a conflict or failed, and isn't tried
+    /// again. Never call it after [`CommitError::Unknown`].
+    pub async fn discard(&self, files: &[DataFile]) {
+        let paths: Vec<String> = files.iter().map(|file| file.file_path().to_owned()).collect();
+        self.delete_unused(&paths).await;
+    }
+
     /// Deletes files that no metadata names; one that can't be deleted is only left over.
     async fn delete_unused(&self, paths: &[String]) {
         for path in paths {

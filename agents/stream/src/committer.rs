@@ -296,12 +296,20 @@ impl State {
                 Err(CommitError::Conflict { .. }) => {
                     self.counters.conflicts.add(1);
                     let current = Held::new(held.table.reload().await?)?;
-                    current.same_offsets(&held.offsets, commit).with_context(|| format!("commit to {name}"))?;
+                    if let Err(error) = current.same_offsets(&held.offsets, commit) {
+                        current.table.discard(&files).await;
+                        return Err(error.context(format!("commit to {name}")));
+                    }
                     // The schema may have changed too: what is written fits the old one, and is read as such.
                     let schema_id = held.schema_id;
                     *held = Held { schema_id, ..current };
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    if matches!(error, CommitError::Failed { .. }) {
+                        held.table.discard(&files).await;
+                    }
+                    return Err(error.into());
+                }
             }
         }
         bail!("other writers were faster {MAX_CONFLICTS} times in a row at {name}")

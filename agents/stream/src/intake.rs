@@ -309,6 +309,9 @@ impl Intake {
         match outcome {
             Outcome::Committed(commit) => {
                 self.backoff.reset();
+                if self.counters.lost.get() == 0 {
+                    self.agent.health.clear_error();
+                }
                 let committed = commit.positions.iter().map(|p| ((p.topic.clone(), p.partition), p.next));
                 self.consumer.context().set_committed(committed, false);
                 // For tools that look at groups; where to begin stands in the tables.

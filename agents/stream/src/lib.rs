@@ -65,9 +65,16 @@ pub fn check(config: &StreamConfig) -> anyhow::Result<()> {
 /// The configuration is wrong, no client can be made, the Kafka client fails for good. What may heal (a broker or the
 /// catalog is away, a table isn't there yet) is tried again and shows as the last error.
 pub async fn run(agent: Agent, config: StreamConfig) -> anyhow::Result<()> {
+    run_with(agent, config, Client::connect(Options::default()).await?).await
+}
+
+/// As [`run`], with a client of the account.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(agent: Agent, config: StreamConfig, aws: Client) -> anyhow::Result<()> {
     check(&config)?;
     let latch = agent.health.latch();
-    let aws = Client::connect(Options::default()).await?;
     let mut kafka = client_config(&config.kafka).await?;
     kafka
         .set("group.id", &config.group)
@@ -79,6 +86,7 @@ pub async fn run(agent: Agent, config: StreamConfig) -> anyhow::Result<()> {
         .set("session.timeout.ms", "6000")
         .set("heartbeat.interval.ms", "1500")
         .set("statistics.interval.ms", "1000")
+        .set("topic.metadata.refresh.interval.ms", "30000")
         .set("fetch.wait.max.ms", "100")
         .set("fetch.message.max.bytes", "4194304")
         .set("fetch.queue.backoff.ms", "10")

@@ -8,9 +8,6 @@ use crate::json::{Scanner, Syntax, Token, unescape};
 use crate::table::{Place, Reason, Rows};
 use crate::value::shown;
 
-/// Rows of so many messages make a batch.
-const BATCH_ROWS: usize = 16 * 1024;
-
 /// A topic and the tables that its messages name.
 #[derive(Debug)]
 pub(crate) struct Topic {
@@ -94,7 +91,7 @@ impl Router {
     /// The batches that are not full yet.
     pub(crate) fn drain(&mut self) -> anyhow::Result<Vec<(usize, RecordBatch)>> {
         (0..self.rows.len())
-            .filter(|table| self.rows[*table].len() > 0)
+            .filter(|table| !self.rows[*table].is_empty())
             .collect::<Vec<_>>()
             .into_iter()
             .map(|table| self.finish(table).map(|batch| (table, batch)))

@@ -15,6 +15,11 @@ use crate::column::Column;
 use crate::json::{Scanner, Syntax, unescape};
 use crate::value::{Arena, Cell, convert};
 
+/// So many rows make a batch,
+const BATCH_ROWS: usize = 16 * 1024;
+/// or rows of messages of so many bytes.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
 /// Where a record stood in Kafka and when it came in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
@@ -65,6 +70,7 @@ pub(crate) struct Rows {
     payloads: LargeBinaryBuilder,
     topic_ids: Vec<Arc<str>>,
     rows: usize,
+    bytes: usize,
 }
 
 impl Rows {
@@ -144,6 +150,7 @@ impl Rows {
             payloads: LargeBinaryBuilder::new(),
             topic_ids: Vec::new(),
             rows: 0,
+            bytes: 0,
         })
     }
 
@@ -204,6 +211,7 @@ impl Rows {
         for (member, cell) in self.members.iter_mut().zip(&self.cells) {
             member.column.push(cell.unwrap_or(Cell::Null), message, &self.arena);
         }
+        self.bytes += message.len();
         self.place(place);
     }
 
@@ -213,6 +221,7 @@ impl Rows {
         self.reasons.append_value(reason);
         self.payloads.append_value(payload);
         self.topic_ids.push(Arc::clone(topic_id));
+        self.bytes += payload.len();
         self.place(place);
     }
 
@@ -223,15 +232,21 @@ impl Rows {
         self.rows += 1;
     }
 
-    /// How many rows are held.
-    pub(crate) fn len(&self) -> usize {
-        self.rows
+    /// Whether no rows are held.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Whether what is held should become a batch.
+    pub(crate) fn is_full(&self) -> bool {
+        self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES
     }
 
     /// What was collected, as a batch of the table's schema; nothing is held afterwards. `topic_id` is that of all
     /// rows, except of dead letters, which carry their own.
     pub(crate) fn finish(&mut self, topic_id: &str) -> anyhow::Result<RecordBatch> {
         let rows = std::mem::take(&mut self.rows);
+        self.bytes = 0;
         let ids = std::mem::take(&mut self.topic_ids);
         let mut ingested = Some(std::mem::take(&mut self.ingested));
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.sources.len());

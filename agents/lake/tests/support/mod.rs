@@ -1,0 +1,164 @@
+//! A Glue catalog and an S3 in memory over HTTP, which lose answers on demand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use lakewright_aws::Client;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+/// What happens to the next table updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It takes effect, the answer is lost.
+    LoseAnswer,
+    /// It has no effect, the answer is lost.
+    LoseRequest,
+    /// It takes effect, then another writer's, then the answer is lost.
+    Overtaken,
+}
+
+#[derive(Default)]
+pub struct Fake {
+    objects: Mutex<BTreeMap<String, Bytes>>,
+    tables: Mutex<BTreeMap<String, Value>>,
+    faults: Mutex<Vec<Fault>>,
+    pub updates: AtomicU32,
+    /// Runs inside an overtaken update, with the record as it became.
+    pub overtake: Mutex<Option<Box<dyn FnOnce(&mut Value, &mut BTreeMap<String, Bytes>) + Send>>>,
+}
+
+impl Fake {
+    /// Serves one and connects a client to it.
+    pub async fn start() -> (Arc<Self>, Client) {
+        let (fake, client, _) = Self::listen().await;
+        (fake, client)
+    }
+
+    /// As `start`, with the endpoint.
+    pub async fn listen() -> (Arc<Self>, Client, String) {
+        let fake = Arc::new(Self::default());
+        let router = axum::Router::new().fallback(answer).with_state(Arc::clone(&fake));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let client = Client::with_keys("eu-north-1", &endpoint, "123456789012", "secret").expect("a client");
+        (fake, client, endpoint)
+    }
+
+    pub fn fail_next(&self, fault: Fault) {
+        self.faults.lock().push(fault);
+    }
+
+    /// The keys that contain a text.
+    pub fn keys(&self, part: &str) -> Vec<String> {
+        self.objects.lock().keys().filter(|key| key.contains(part)).cloned().collect()
+    }
+
+    fn glue(&self, operation: &str, input: &Value) -> Response {
+        let name = |from: &Value| {
+            format!("{}.{}", input["DatabaseName"].as_str().unwrap_or(""), from["Name"].as_str().unwrap_or(""))
+        };
+        let mut tables = self.tables.lock();
+        match operation {
+            "GetTable" => match tables.get(&name(input)) {
+                Some(table) => json_answer(&json!({ "Table": table })),
+                None => error(400, "EntityNotFoundException"),
+            },
+            "CreateTable" => {
+                let mut table = input["TableInput"].clone();
+                if tables.contains_key(&name(&table)) {
+                    return error(400, "AlreadyExistsException");
+                }
+                table["VersionId"] = json!("0");
+                table["DatabaseName"] = input["DatabaseName"].clone();
+                tables.insert(name(&input["TableInput"]), table);
+                json_answer(&json!({}))
+            }
+            "UpdateTable" => {
+                self.updates.fetch_add(1, Ordering::Relaxed);
+                let fault = self.faults.lock().pop();
+                if fault == Some(Fault::LoseRequest) {
+                    return lost();
+                }
+                let Some(table) = tables.get_mut(&name(&input["TableInput"])) else {
+                    return error(400, "EntityNotFoundException");
+                };
+                if table["VersionId"] != input["VersionId"] {
+                    return error(400, "ConcurrentModificationException");
+                }
+                let version: u32 = table["VersionId"].as_str().expect("text").parse().expect("a number");
+                *table = input["TableInput"].clone();
+                table["VersionId"] = json!((version + 1).to_string());
+                match fault {
+                    None | Some(Fault::LoseRequest) => json_answer(&json!({})),
+                    Some(Fault::LoseAnswer) => lost(),
+                    Some(Fault::Overtaken) => {
+                        let overtake = self.overtake.lock().take().expect("somebody overtakes");
+                        overtake(table, &mut self.objects.lock());
+                        table["VersionId"] = json!((version + 2).to_string());
+                        lost()
+                    }
+                }
+            }
+            _ => error(400, "InvalidInputException"),
+        }
+    }
+
+    fn s3(&self, method: &Method, key: &str, range: Option<&str>, body: Bytes) -> Response {
+        let mut objects = self.objects.lock();
+        match *method {
+            Method::PUT => {
+                objects.insert(key.to_owned(), body);
+                ([(header::ETAG, "\"e\"")], "").into_response()
+            }
+            Method::DELETE => {
+                objects.remove(key);
+                StatusCode::NO_CONTENT.into_response()
+            }
+            _ => match objects.get(key) {
+                None => (StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>").into_response(),
+                Some(object) => match range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) {
+                    None => ([(header::ETAG, "\"e\"")], object.clone()).into_response(),
+                    Some((first, last)) => {
+                        let first: usize = first.parse().expect("a number");
+                        let last: usize = last.parse::<usize>().expect("a number").min(object.len() - 1);
+                        let told = format!("bytes {first}-{last}/{}", object.len());
+                        let part = object.slice(first..=last);
+                        (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, told)], part).into_response()
+                    }
+                },
+            },
+        }
+    }
+}
+
+async fn answer(State(fake): State<Arc<Fake>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+    let text = |name: &str| head.headers.get(name).map(|value| value.to_str().expect("text").to_owned());
+    match text("x-amz-target").as_deref().and_then(|target| target.strip_prefix("AWSGlue.")) {
+        Some(operation) => fake.glue(operation, &serde_json::from_slice(&body).expect("JSON")),
+        None => fake.s3(&head.method, head.uri.path(), text("range").as_deref(), body),
+    }
+}
+
+fn json_answer(value: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/x-amz-json-1.1")], value.to_string()).into_response()
+}
+
+fn error(status: u16, code: &str) -> Response {
+    let status = StatusCode::from_u16(status).expect("a status");
+    (status, json!({ "__type": code, "message": code }).to_string()).into_response()
+}
+
+/// An answer that breaks off.
+fn lost() -> Response {
+    let broken = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut")) });
+    Response::new(Body::from_stream(broken))
+}
