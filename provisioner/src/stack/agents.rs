@@ -4,7 +4,8 @@ use lakewright_config::Rate;
 
 use super::declare::section;
 use super::decode::{At, defaults};
-use super::values::{Period, Share, Size, Whole};
+use super::units::{Period, Size};
+use super::values::{Share, Whole};
 
 section! {
     /// The settings of the agents.

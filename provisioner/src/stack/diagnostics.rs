@@ -62,7 +62,7 @@ pub struct Diagnostics {
 impl Diagnostics {
     /// Sorts the mistakes by file and place.
     pub fn new(sources: Vec<Source>, mut list: Vec<Diagnostic>) -> Self {
-        list.sort_by(|a, b| (a.source, a.span.start, a.span.end).cmp(&(b.source, b.span.start, b.span.end)));
+        list.sort_by_key(|mistake| (mistake.source, mistake.span.start, mistake.span.end));
         list.dedup();
         Self { sources, list }
     }
@@ -87,8 +87,8 @@ impl Diagnostics {
         }
         let count = self.list.len();
         let path = self.sources.first().map_or("the stack", |source| source.path.as_str());
-        text.push_str(&format!("{path}: {count} mistake{}\n", if count == 1 { "" } else { "s" }));
-        text
+        let plural = if count == 1 { "" } else { "s" };
+        text + &format!("{path}: {count} mistake{plural}\n")
     }
 }
 

@@ -18,6 +18,7 @@ mod models;
 mod sections;
 mod sql;
 mod tables;
+mod units;
 mod values;
 
 #[cfg(test)]
@@ -32,7 +33,8 @@ pub use models::{Model, ModelFile, Read};
 pub use sections::{Authentication, Bucket, File, Kafka, Key, Network, Secret, StackSection, Topic};
 pub use sql::Zone;
 pub use tables::{Architecture, Batch, ColumnSection, ColumnTable, Query, Search, TableSection};
-pub use values::{Cidr, Period, Setting, Share, Size, Whole};
+pub use units::{Period, Size};
+pub use values::{Cidr, Setting, Share, Whole};
 
 use decode::{Decode, Decoder};
 

@@ -58,7 +58,7 @@ impl Model {
         for read in &self.reads {
             sql.push_str(&self.text[position..read.span.start]);
             let database = if read.zone == Zone::Raw { raw } else { warehouse };
-            sql.push_str(&format!("{database}.{}", read.table));
+            sql.extend([database, ".", read.table.as_str()]);
             position = read.span.end;
         }
         sql.push_str(&self.text[position..self.body.end]);

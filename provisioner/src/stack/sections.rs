@@ -6,7 +6,8 @@ use super::decode::{At, Named, defaults};
 
 use super::hosts::Host;
 use super::tables::{Batch, Query, Search, TableSection};
-use super::values::{Cidr, Period, Setting, Whole};
+use super::units::Period;
+use super::values::{Cidr, Setting, Whole};
 
 section! {
     /// A stack: everything that Lakewright builds and runs from one file.

@@ -6,7 +6,8 @@ use toml::de::DeValue;
 
 use super::declare::{choice, section};
 use super::decode::{At, Decode, Decoder, Named, Node};
-use super::values::{Period, Size, Whole};
+use super::units::{Period, Size};
+use super::values::Whole;
 
 section! {
     /// A table of the raw zone: its Iceberg table, the stream agent's decoder and the producer's events come from it.

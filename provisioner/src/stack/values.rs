@@ -1,4 +1,4 @@
-//! The values that stack files write: numbers in a range, times, sizes, networks, and texts with a grammar.
+//! The values that stack files write: numbers in a range, networks, and texts with a grammar.
 
 use std::net::Ipv4Addr;
 use std::ops::Deref;
@@ -11,6 +11,7 @@ use toml::de::DeValue;
 
 use super::decode::{Decode, Decoder, Node};
 use super::diagnostics::Diagnostic;
+use super::units::{Period, Size};
 
 impl Decode for String {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
@@ -185,93 +186,6 @@ impl JsonSchema for Share {
     }
 }
 
-/// A time span in milliseconds, written `"500ms"`, `"2s"`, `"5m"`, `"4h"`, `"7d"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Period(pub u64);
-
-impl Period {
-    /// A span of so many seconds.
-    pub const fn seconds(seconds: u64) -> Self {
-        Self(seconds * 1000)
-    }
-
-    /// A span of so many days.
-    pub const fn days(days: u64) -> Self {
-        Self::seconds(days * 86_400)
-    }
-
-    /// The whole days in it.
-    pub fn in_days(self) -> u64 {
-        self.0 / 86_400_000
-    }
-}
-
-/// The units of time and their milliseconds, largest first.
-const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
-
-impl FromStr for Period {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        unit_value(text, &TIMES)
-            .map(Self)
-            .ok_or_else(|| "write a number and a unit: \"500ms\", \"2s\", \"5m\", \"4h\", \"7d\"".to_owned())
-    }
-}
-
-impl std::fmt::Display for Period {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let whole = TIMES.iter().find(|(_, factor)| self.0 >= *factor && self.0 % factor == 0);
-        let (unit, factor) = whole.unwrap_or(&("ms", 1));
-        write!(f, "{}{unit}", self.0 / factor)
-    }
-}
-
-/// A size in bytes, written `"500 B"`, `"64 MB"`, `"1 GiB"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Size(pub u64);
-
-/// The units of size and their bytes.
-const SIZES: [(&str, u64); 9] = [
-    ("B", 1),
-    ("KB", 1000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("TB", 1_000_000_000_000),
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-];
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        unit_value(text, &SIZES)
-            .map(Self)
-            .ok_or_else(|| "write a number and a unit: \"500 KB\", \"64 MB\", \"1 GiB\"".to_owned())
-    }
-}
-
-impl std::fmt::Display for Size {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let whole = SIZES.iter().filter(|(_, factor)| self.0 >= *factor && self.0 % factor == 0);
-        let (unit, factor) = whole.max_by_key(|(_, factor)| *factor).unwrap_or(&("B", 1));
-        write!(f, "{} {unit}", self.0 / factor)
-    }
-}
-
-/// The value of a number with a unit; `None` when it is none, zero or too large.
-fn unit_value(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit())?;
-    let number: u64 = text[..end].parse().ok()?;
-    let unit = text[end..].trim();
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
-    number.checked_mul(*factor).filter(|value| *value > 0)
-}
-
 /// An IPv4 network, `10.20.0.0/16`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cidr {
@@ -383,19 +297,6 @@ text_schema!(Cidr, r"^\d+\.\d+\.\d+\.\d+/\d+$", "10.20.0.0/16");
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_and_sizes_round_trip() {
-        for text in ["500ms", "2s", "5m", "4h", "7d"] {
-            assert_eq!(text.parse::<Period>().expect(text).to_string(), text);
-        }
-        for text in ["500 B", "64 MB", "1 GiB"] {
-            assert_eq!(text.parse::<Size>().expect(text).to_string(), text);
-        }
-        for text in ["", "5", "s", "0s", "5 weeks", "99999999999999999999d"] {
-            assert!(text.parse::<Period>().is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn networks_are_divided() {

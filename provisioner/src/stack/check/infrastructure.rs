@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::stack::diagnostics::{Diagnostic, suggest};
 use crate::stack::sections::Authentication;
-use crate::stack::values::Period;
+use crate::stack::units::Period;
 
 /// The brokers' instance types that MSK offers for provisioned clusters.
 const BROKERS: [&str; 17] = [
@@ -135,15 +135,15 @@ impl Checker<'_> {
                 return;
             };
             let brokers = &kafka.brokers;
-            if let Some(replication) = topic.value.replication.as_ref().filter(|at| at.sound && brokers.sound) {
-                if replication.0 > brokers.0 {
-                    let title = format!("{} brokers can't hold {} replicas", brokers.0, replication.0);
-                    let label = format!("at most {}", brokers.0);
-                    self.push(
-                        Diagnostic::new(replication.span.clone(), title, label)
-                            .help("each replica stands on a broker of its own: add brokers or lower this"),
-                    );
-                }
+            if let Some(replication) = topic.value.replication.as_ref().filter(|at| at.sound && brokers.sound)
+                && replication.0 > brokers.0
+            {
+                let title = format!("{} brokers can't hold {} replicas", brokers.0, replication.0);
+                let label = format!("at most {}", brokers.0);
+                self.push(
+                    Diagnostic::new(replication.span.clone(), title, label)
+                        .help("each replica stands on a broker of its own: add brokers or lower this"),
+                );
             }
             let retention = &topic.value.retention;
             if retention.sound && !(Period::seconds(60)..=Period::days(3650)).contains(retention) {
@@ -207,17 +207,14 @@ impl Checker<'_> {
                     self.push(Diagnostic::new(agent.span.clone(), title, "a host runs an agent once"));
                 }
             }
-            if let Some(image) = host.value.image.as_ref().filter(|image| image.sound) {
-                if !image.starts_with("resolve:ssm:") && !image.starts_with("ami-") {
-                    self.push(
-                        Diagnostic::new(
-                            image.span.clone(),
-                            format!("`{}` is no image", image.value),
-                            "can't be started",
-                        )
+            if let Some(image) = host.value.image.as_ref().filter(|image| image.sound)
+                && !image.starts_with("resolve:ssm:")
+                && !image.starts_with("ami-")
+            {
+                self.push(
+                    Diagnostic::new(image.span.clone(), format!("`{}` is no image", image.value), "can't be started")
                         .help("write an image's id, `ami-…`, or `resolve:ssm:PARAMETER`"),
-                    );
-                }
+                );
             }
         }
     }

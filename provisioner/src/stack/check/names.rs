@@ -55,14 +55,10 @@ impl Checker<'_> {
                 .help("regions are named as in `eu-north-1`"),
             );
         }
-        if let Some(account) = stack.account.as_ref().filter(|account| account.sound) {
-            if account.len() != 12 || !account.chars().all(|c| c.is_ascii_digit()) {
-                self.push(Diagnostic::new(
-                    account.span.clone(),
-                    "`account` is no AWS account",
-                    "must be twelve digits",
-                ));
-            }
+        if let Some(account) = stack.account.as_ref().filter(|account| account.sound)
+            && !(account.len() == 12 && account.chars().all(|c| c.is_ascii_digit()))
+        {
+            self.push(Diagnostic::new(account.span.clone(), "`account` is no AWS account", "must be twelve digits"));
         }
         let days =
             [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];

@@ -8,7 +8,7 @@ use crate::stack::decode::Entry;
 use crate::stack::diagnostics::{Diagnostic, suggest};
 use crate::stack::hosts::Agent;
 use crate::stack::tables::TableSection;
-use crate::stack::values::Period;
+use crate::stack::units::Period;
 
 impl Checker<'_> {
     pub(super) fn tables(&mut self) {
@@ -171,13 +171,13 @@ impl Checker<'_> {
                     .help("declare one in a section `[tables.NAME]`"),
             );
         }
-        if let Some(time) = producer.start_time.as_ref().filter(|time| time.sound) {
-            if chrono::DateTime::parse_from_rfc3339(time).is_err() {
-                self.push(
-                    Diagnostic::new(time.span.clone(), "`start_time` is no time", "can't be read")
-                        .help("write it as in \"2026-01-01T00:00:00Z\""),
-                );
-            }
+        if let Some(time) = producer.start_time.as_ref().filter(|time| time.sound)
+            && chrono::DateTime::parse_from_rfc3339(time).is_err()
+        {
+            self.push(
+                Diagnostic::new(time.span.clone(), "`start_time` is no time", "can't be read")
+                    .help("write it as in \"2026-01-01T00:00:00Z\""),
+            );
         }
         let shipper = &file.agents.shipper;
         if let Some(place) = self.runs(Agent::Shipper) {

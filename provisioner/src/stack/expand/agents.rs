@@ -14,19 +14,12 @@ impl Expansion<'_> {
     /// An agent's configuration as JSON text with references.
     pub(super) fn agent_config(&self, agent: Agent) -> String {
         let config = match agent {
-            Agent::Producer => self.with_protocol(serde_json::to_value(self.producer())),
-            Agent::Stream => self.with_protocol(serde_json::to_value(self.stream())),
-            Agent::Shipper => self.with_protocol(serde_json::to_value(self.shipper())),
+            Agent::Producer => with_protocol(serde_json::to_value(self.producer())),
+            Agent::Stream => with_protocol(serde_json::to_value(self.stream())),
+            Agent::Shipper => with_protocol(serde_json::to_value(self.shipper())),
             Agent::Batch => serde_json::to_value(self.batch_agent()).expect("a configuration is plain JSON"),
         };
         serde_json::to_string_pretty(&config).expect("a JSON value is text") + "\n"
-    }
-
-    /// The configuration with the protocol that the cluster really speaks: one on loopback speaks in clear.
-    fn with_protocol(&self, config: serde_json::Result<Value>) -> Value {
-        let mut config = config.expect("a configuration is plain JSON");
-        config["kafka"]["security"]["protocol"] = Address::new("cluster", "main").output("protocol").into();
-        config
     }
 
     fn connection(&self) -> KafkaConnection {
@@ -106,4 +99,11 @@ impl Expansion<'_> {
             timeout_minutes: batch.timeout.0.div_ceil(60_000),
         }
     }
+}
+
+/// The configuration with the protocol that the cluster really speaks: one on loopback speaks in clear.
+fn with_protocol(config: serde_json::Result<Value>) -> Value {
+    let mut config = config.expect("a configuration is plain JSON");
+    config["kafka"]["security"]["protocol"] = Address::new("cluster", "main").output("protocol").into();
+    config
 }

@@ -1,7 +1,7 @@
 //! Hosts: roles, launch templates, groups, and what they read at boot.
 
 use super::user_data::{HostPlan, user_data};
-use super::{ARTIFACTS, Expansion, key_arn};
+use super::{ARTIFACTS, Expansion, bucket_address, key_arn};
 use crate::kinds::{auto_scaling_group, instance_profile, launch_template, object, release};
 use crate::resource::Address;
 use crate::stack::decode::Entry;
@@ -18,7 +18,7 @@ impl Expansion<'_> {
                 size: self.agent.size,
                 file: self.agent.file.clone(),
             };
-            self.add(Address::new("release", "agent"), &spec, &first.span, vec![self.bucket_address(ARTIFACTS)]);
+            self.add(Address::new("release", "agent"), &spec, &first.span, vec![bucket_address(ARTIFACTS)]);
         }
         for agent in [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch] {
             let mut at = file.hosts.iter().flat_map(|host| &host.value.agents);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lakewright_config::{Column, ColumnType, Manifest, Model, PartitionField, Table, Transform, raw_columns};
 use serde_json::{Value, json};
 
-use super::{ARTIFACTS, Expansion, RUN_MODELS, key_arn};
+use super::{ARTIFACTS, Expansion, RUN_MODELS, bucket_address, key_arn};
 use crate::kinds::{bucket, database, emr_application, object, table, workgroup};
 use crate::resource::Address;
 use crate::stack::decode::defaults;
@@ -60,12 +60,7 @@ impl Expansion<'_> {
                 description: format!("the raw zone of {}", self.stack.name()),
                 location: Some(format!("s3://{}/raw", self.bucket(&first.value.bucket))),
             };
-            self.add(
-                Address::new("database", "raw"),
-                &spec,
-                &first.span,
-                vec![self.bucket_address(&first.value.bucket)],
-            );
+            self.add(Address::new("database", "raw"), &spec, &first.span, vec![bucket_address(&first.value.bucket)]);
         }
         if let Some(batch) = &file.batch {
             let spec = database::Spec {
@@ -73,17 +68,8 @@ impl Expansion<'_> {
                 description: format!("the warehouse of {}", self.stack.name()),
                 location: Some(self.warehouse_location(&batch.bucket)),
             };
-            self.add(
-                Address::new("database", "warehouse"),
-                &spec,
-                &batch.span,
-                vec![self.bucket_address(&batch.bucket)],
-            );
+            self.add(Address::new("database", "warehouse"), &spec, &batch.span, vec![bucket_address(&batch.bucket)]);
         }
-    }
-
-    pub(super) fn bucket_address(&self, name: &str) -> Address {
-        Address::new("bucket", name)
     }
 
     /// Where the warehouse's tables are.
@@ -142,11 +128,11 @@ impl Expansion<'_> {
     pub(super) fn tables(&mut self) {
         let file = self.file;
         for (entry, declared) in file.tables.iter().zip(self.declared_tables()) {
-            let after = vec![Address::new("database", "raw"), self.bucket_address(&entry.value.bucket)];
+            let after = vec![Address::new("database", "raw"), bucket_address(&entry.value.bucket)];
             self.add(Address::new("table", entry.name.as_str()), &table_spec(declared), &entry.span, after);
         }
         if let (Some(declared), Some(first)) = (self.dead_letters(), file.tables.iter().next()) {
-            let after = vec![Address::new("database", "raw"), self.bucket_address(&first.value.bucket)];
+            let after = vec![Address::new("database", "raw"), bucket_address(&first.value.bucket)];
             self.add(Address::new("table", "dead_letters"), &table_spec(declared), &first.span, after);
         }
     }
@@ -208,7 +194,7 @@ impl Expansion<'_> {
             content,
             content_type: kind.to_owned(),
         };
-        self.add(Address::new("object", name), &spec, place, vec![self.bucket_address(ARTIFACTS)]);
+        self.add(Address::new("object", name), &spec, place, vec![bucket_address(ARTIFACTS)]);
     }
 
     pub(super) fn query(&mut self) {
@@ -224,7 +210,7 @@ impl Expansion<'_> {
             scan_limit_bytes: query.scan_limit.as_ref().map(|limit| limit.0),
         };
         let place = if query.span.is_empty() { self.file.stack.span.clone() } else { query.span.clone() };
-        self.add(Address::new("workgroup", "main"), &spec, &place, vec![self.bucket_address(ARTIFACTS)]);
+        self.add(Address::new("workgroup", "main"), &spec, &place, vec![bucket_address(ARTIFACTS)]);
     }
 }
 

@@ -109,6 +109,11 @@ impl Expansion<'_> {
     }
 }
 
+/// A bucket's address.
+fn bucket_address(name: &str) -> Address {
+    Address::new("bucket", name)
+}
+
 /// The reference to a key's ARN.
 fn key_arn(key: &str) -> String {
     Address::new("key", key).output("arn")

@@ -14,11 +14,11 @@ use crate::stack::tables::Batch;
 struct Statements(Vec<Value>);
 
 impl Statements {
-    fn allow(&mut self, sid: &str, actions: &[&str], resources: Vec<String>) {
+    fn allow(&mut self, sid: &str, actions: &[&str], resources: &[String]) {
         self.0.push(json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources }));
     }
 
-    fn allow_if(&mut self, sid: &str, actions: &[&str], resources: Vec<String>, condition: Value) {
+    fn allow_if(&mut self, sid: &str, actions: &[&str], resources: &[String], condition: &Value) {
         self.0.push(
             json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources, "Condition": condition }),
         );
@@ -67,7 +67,7 @@ impl Expansion<'_> {
                         &shipper.backup_bucket,
                         std::slice::from_ref(&shipper.backup_prefix.value),
                     );
-                    statements.allow("FindSearch", &["ec2:DescribeInstances"], vec!["*".into()]);
+                    statements.allow("FindSearch", &["ec2:DescribeInstances"], &["*".to_owned()]);
                 }
                 Agent::Batch => self.submit(&mut statements),
             }
@@ -101,12 +101,12 @@ impl Expansion<'_> {
         statements.allow(
             "ReadCatalog",
             &reads,
-            [self.catalog(&[format!("database/{raw}"), format!("table/{raw}/*")]), default].concat(),
+            &[self.catalog(&[format!("database/{raw}"), format!("table/{raw}/*")]), default].concat(),
         );
         statements.allow(
             "WriteCatalog",
             &[&reads[..], &["glue:CreateTable", "glue:UpdateTable", "glue:DeleteTable"]].concat(),
-            self.catalog(&[format!("database/{warehouse}"), format!("table/{warehouse}/*")]),
+            &self.catalog(&[format!("database/{warehouse}"), format!("table/{warehouse}/*")]),
         );
         let spec = role::Spec {
             name: self.named("batch-jobs"),
@@ -127,22 +127,23 @@ impl Expansion<'_> {
     /// Rights on the objects under some prefixes of a bucket, and on the key that encrypts them.
     fn objects(&self, statements: &mut Statements, sid: &str, access: Access, bucket: &str, prefixes: &[String]) {
         let arn = format!("arn:aws:s3:::{}", self.bucket(bucket));
-        let resources = prefixes.iter().map(|prefix| format!("{arn}/{prefix}/*")).collect();
+        let resources: Vec<String> = prefixes.iter().map(|prefix| format!("{arn}/{prefix}/*")).collect();
         let actions: &[&str] = match access {
             Access::Read => &["s3:GetObject"],
             Access::Write => &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
         };
-        statements.allow(sid, actions, resources);
-        let patterns: Vec<String> = prefixes.iter().map(|prefix| format!("{prefix}/*")).collect();
+        statements.allow(sid, actions, &resources);
+        let patterns: Vec<String> =
+            prefixes.iter().flat_map(|prefix| [prefix.clone(), format!("{prefix}/*")]).collect();
         let condition = json!({ "StringLike": { "s3:prefix": patterns } });
-        statements.allow_if(&format!("{sid}List"), &["s3:ListBucket"], vec![arn], condition);
+        statements.allow_if(&format!("{sid}List"), &["s3:ListBucket"], &[arn], &condition);
         let key = self.file.buckets.get(bucket).and_then(|bucket| bucket.value.key.as_ref());
         if let Some(key) = key {
             let actions: &[&str] = match access {
                 Access::Read => &["kms:Decrypt"],
                 Access::Write => &["kms:Decrypt", "kms:GenerateDataKey"],
             };
-            statements.allow(&format!("{sid}Key"), actions, vec![key_arn(key)]);
+            statements.allow(&format!("{sid}Key"), actions, &[key_arn(key)]);
         }
     }
 
@@ -150,9 +151,9 @@ impl Expansion<'_> {
     fn log_in(&self, statements: &mut Statements) {
         let Some(secret) = self.file.kafka.as_ref().and_then(|kafka| kafka.secret.as_ref()) else { return };
         let arn = Address::new("secret", secret.value.as_str()).output("arn");
-        statements.allow("KafkaUser", &["secretsmanager:GetSecretValue"], vec![arn]);
+        statements.allow("KafkaUser", &["secretsmanager:GetSecretValue"], &[arn]);
         if let Some(section) = self.file.secrets.get(secret) {
-            statements.allow("KafkaUserKey", &["kms:Decrypt"], vec![key_arn(&section.value.key)]);
+            statements.allow("KafkaUserKey", &["kms:Decrypt"], &[key_arn(&section.value.key)]);
         }
     }
 
@@ -181,7 +182,7 @@ impl Expansion<'_> {
         let things: Vec<String> = std::iter::once(format!("database/{raw}"))
             .chain(tables.map(|table| format!("table/{raw}/{}", table.name)))
             .collect();
-        statements.allow("Catalog", &["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"], self.catalog(&things));
+        statements.allow("Catalog", &["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"], &self.catalog(&things));
     }
 
     fn submit(&self, statements: &mut Statements) {
@@ -193,23 +194,23 @@ impl Expansion<'_> {
         statements.allow(
             "Application",
             &["emr-serverless:StartJobRun", "emr-serverless:ListJobRuns", "emr-serverless:GetApplication"],
-            vec![arn.clone()],
+            std::slice::from_ref(&arn),
         );
         statements.allow(
             "Jobs",
             &["emr-serverless:GetJobRun", "emr-serverless:CancelJobRun"],
-            vec![format!("{arn}/jobruns/*")],
+            &[format!("{arn}/jobruns/*")],
         );
         let role = Address::new("role", "batch-jobs").output("arn");
         let condition = json!({ "StringEquals": { "iam:PassedToService": "emr-serverless.amazonaws.com" } });
-        statements.allow_if("JobRole", &["iam:PassRole"], vec![role], condition);
+        statements.allow_if("JobRole", &["iam:PassRole"], &[role], &condition);
     }
 
     fn write_logs(&self, statements: &mut Statements, agent: &str) {
         let group = self.log_group_name(agent);
         let arn = format!("arn:aws:logs:{}:{}:log-group:{group}", self.target.region, self.target.account);
         let actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
-        statements.allow("AgentLog", &actions, vec![arn.clone(), format!("{arn}:*")]);
+        statements.allow("AgentLog", &actions, &[arn.clone(), format!("{arn}:*")]);
     }
 }
 

@@ -81,10 +81,10 @@ impl CloudConfig {
     }
 
     fn search(&mut self, plan: &HostPlan, version: u64, port: u64) {
-        self.repositories.push_str(&format!(
+        self.repositories += &format!(
             "  elasticsearch:\n    name: Elasticsearch\n    baseurl: https://artifacts.elastic.co/packages/{version}.x/yum\n    \
              gpgcheck: true\n    gpgkey: https://artifacts.elastic.co/GPG-KEY-elasticsearch\n    enabled: true\n"
-        ));
+        );
         self.packages.extend(["elasticsearch", "kibana"]);
         // The security group lets in nobody but the shipper's hosts; Kibana is reached by a Session Manager tunnel.
         let elasticsearch = format!(
@@ -100,7 +100,7 @@ impl CloudConfig {
 
     /// Adds a file; a deferred one is written after the packages are installed.
     fn file(&mut self, path: &str, permissions: &str, content: &str, deferred: bool) {
-        self.files.push_str(&format!("  - path: {path}\n    permissions: \"{permissions}\"\n"));
+        self.files += &format!("  - path: {path}\n    permissions: \"{permissions}\"\n");
         if deferred {
             self.files.push_str("    defer: true\n");
         }
@@ -122,18 +122,18 @@ impl CloudConfig {
             );
         }
         if !self.repositories.is_empty() {
-            text.push_str(&format!("yum_repos:\n{}", self.repositories));
+            text += &format!("yum_repos:\n{}", self.repositories);
         }
         if !self.packages.is_empty() {
             text.push_str("packages:\n");
-            self.packages.iter().for_each(|package| text.push_str(&format!("  - {package}\n")));
+            self.packages.iter().for_each(|package| text.extend(["  - ", package, "\n"]));
         }
         if !self.files.is_empty() {
-            text.push_str(&format!("write_files:\n{}", self.files));
+            text += &format!("write_files:\n{}", self.files);
         }
         if !self.commands.is_empty() {
             text.push_str("runcmd:\n");
-            self.commands.iter().for_each(|command| text.push_str(&format!("  - {command}\n")));
+            self.commands.iter().for_each(|command| text.extend(["  - ", command, "\n"]));
         }
         text
     }
