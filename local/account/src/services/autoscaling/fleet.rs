@@ -69,7 +69,8 @@ pub(super) fn balance(state: &mut State<'_>, name: &str) -> Result<(), AwsError>
 
 fn start(state: &mut State<'_>, group: &Value, name: &str) -> Result<String, AwsError> {
     let specification = &group["LaunchTemplate"];
-    let version = ec2::resolve_template(state, specification)?;
+    let named = json!({ "LaunchTemplateId": specification["LaunchTemplateId"], "Version": specification["Version"] });
+    let version = ec2::resolve_template(state, &named)?;
     let data = version["launchTemplateData"].clone();
     let mut tags = Tags::new();
     for specification in data.list("tagSpecificationSet") {

@@ -12,6 +12,7 @@ use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::ids;
 use crate::request::Request;
+use crate::services::ssm;
 use crate::state::{State, Tags, tags_of};
 
 /// Seconds from pending to running, and from shutting down to terminated.
@@ -213,8 +214,8 @@ fn image(state: &State<'_>, named: &str) -> Result<String, AwsError> {
         let message = format!("Invalid id: \"{named}\" (expecting \"ami-...\")");
         return Err(AwsError::new("InvalidAMIID.Malformed", message));
     };
-    if let Some(value) = state.get("ssm/parameter", parameter).and_then(|found| found.text("Value")) {
-        return Ok(value.to_owned());
+    if let Some(image) = ssm::image(&state.scope().region, parameter) {
+        return Ok(image);
     }
     let message = format!("The parameter {parameter} does not exist.");
     Err(AwsError::new("InvalidParameterValue", message))

@@ -25,7 +25,10 @@ fn unprocessed(arn: &str, code: &str, message: &str) -> Value {
 
 /// Returns the name and the key of a secret, if there is one of that ARN.
 fn secret(state: &State<'_>, arn: &str) -> Option<(String, Option<String>)> {
-    let (_, secret) = state.list("secretsmanager/secret").find(|(_, secret)| secret["ARN"] == arn)?;
+    let (_, secret) = state.list("secrets/secret").find(|(_, secret)| secret["ARN"] == arn)?;
+    if secret.member("Deleted").is_some() {
+        return None;
+    }
     Some((secret.text("Name")?.to_owned(), secret.text("KmsKeyId").map(str::to_owned)))
 }
 
