@@ -26,6 +26,8 @@ class Account:
 
     def __init__(self, data):
         self.data = data
+        # `lakewright-local` keeps each of its parts in a folder of its own.
+        self.folder = data if os.environ.get("LAKEWRIGHT_ACCOUNT") else data / "account"
         self.process = None
         self.url = None
         self.start()

@@ -102,6 +102,8 @@ def test_settings_are_kept_checked_and_reset(s3, bucket, refused):
     s3.delete_bucket_tagging(Bucket=bucket)
     owner = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
     assert owner == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    with refused("NotImplemented", 501):
+        s3.list_bucket_inventory_configurations(Bucket=bucket)
     assert "QueueConfigurations" not in s3.get_bucket_notification_configuration(Bucket=bucket)
 
 
@@ -330,7 +332,7 @@ def test_killed_and_started_again_it_has_everything(account, s3, bucket):
         if key != "k0":
             assert again.get_object(Bucket=bucket, Key=key)["Body"].read() == body
     assert again.list_objects_v2(Bucket=bucket)["KeyCount"] == 19
-    files = [path for path in (account.data / "s3").rglob("*") if path.is_file()]
+    files = [path for path in (account.folder / "s3").rglob("*") if path.is_file()]
     listed = 0
     for entry in again.list_buckets()["Buckets"]:
         for version in again.list_object_versions(Bucket=entry["Name"]).get("Versions", []):

@@ -180,6 +180,8 @@ def test_one_folder_serves_one_process_of_its_version(account, tmp_path):
 
     with pytest.raises(AssertionError, match="the account ended with 1"):
         Account(account.data)
-    (tmp_path / "VERSION").write_text("999\n")
+    fresh = Account(tmp_path)
+    fresh.stop()
+    (fresh.folder / "VERSION").write_text("999\n")
     with pytest.raises(AssertionError, match="the account ended with 1"):
-        Account(tmp_path)
+        fresh.start()

@@ -106,8 +106,11 @@ impl Store {
             return Err(error);
         }
         self.length += line.len() as u64;
-        if self.length > COMPACT_AT {
-            self.compact()?;
+        // The change stands in the journal already: a failed compaction is no reason to refuse it.
+        if self.length > COMPACT_AT
+            && let Err(error) = self.compact()
+        {
+            tracing::warn!(%error, "cannot compact the journal");
         }
         Ok(())
     }
@@ -141,13 +144,14 @@ impl Store {
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         let journal = OpenOptions::new().create(true).append(true).open(journal_path(&self.folder, generation))?;
         journal.set_len(0)?;
+        // From here on the new journal counts, whatever happens after it.
         fs::rename(&temporary, self.folder.join("snapshot.jsonl"))?;
-        File::open(&self.folder)?.sync_all()?;
         let old = journal_path(&self.folder, self.generation);
         self.generation = generation;
         self.journal = journal;
         self.length = 0;
         self.synced = 0;
+        File::open(&self.folder)?.sync_all()?;
         fs::remove_file(old)
     }
 }

@@ -111,7 +111,14 @@ async fn answer(call: &Call, body: Body) -> Result<Reply, AwsError> {
     }
 }
 
+/// Settings of buckets that the local account doesn't have; without this list they would read as lists of objects.
+const ABSENT: [&str; 6] =
+    ["analytics", "intelligent-tiering", "inventory", "metadataTable", "metrics", "replicationMetrics"];
+
 async fn bucket(call: &Call, method: &str, body: Body) -> Result<Reply, AwsError> {
+    if let Some(name) = ABSENT.iter().find(|name| call.has(name)) {
+        return Err(errors::because("NotImplemented", format!("the local account has no {name} of buckets")));
+    }
     if let Some(setting) = settings::named(call) {
         return match method {
             "GET" => settings::get(call, setting),

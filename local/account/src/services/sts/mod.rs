@@ -58,6 +58,12 @@ fn assume_role(state: &mut State<'_>, request: &Request) -> Result<Value, AwsErr
     };
     let arn = request.input.need("RoleArn", missing)?;
     let session = request.input.need("RoleSessionName", missing)?;
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
+    if !(2..=64).contains(&session.len()) || !session.bytes().all(fits) {
+        let message =
+            format!("Value '{session}' at 'roleSessionName' failed to satisfy constraint: 2 to 64 of [\\w+=,.@-]");
+        return Err(AwsError::new("ValidationError", message));
+    }
     let seconds = request.input.number("DurationSeconds").unwrap_or(3600);
     if !(900..=43_200).contains(&seconds) {
         return Err(AwsError::new(
