@@ -42,12 +42,7 @@ impl Engine for NoEngine {
         Err("this account runs without a SQL engine".to_owned())
     }
 
-    async fn run_job(
-        &self,
-        _caller: Caller<'_>,
-        _entry_point: &str,
-        _arguments: &[String],
-    ) -> Result<String, String> {
+    async fn run_job(&self, _caller: Caller<'_>, _entry_point: &str, _arguments: &[String]) -> Result<String, String> {
         Err("this account runs without a job engine".to_owned())
     }
 }
