@@ -1,1 +1,75 @@
-//! Under construction.
+//! The shipper: from topics to the search cluster and to a backup in S3.
+//!
+//! A record's document id, index and place in the backup follow from the record alone, so that whatever is done twice
+//! changes nothing: offsets are committed when both the documents and the backup are durable, and not before.
+
+mod backup;
+mod bulk;
+mod consume;
+mod document;
+mod endpoint;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use lakewright_aws::Client;
+use lakewright_config::ShipperConfig;
+use lakewright_runtime::{Agent, Counter, Gauge, kafka};
+
+use crate::bulk::Search;
+use crate::consume::Intake;
+
+/// How long the cluster may take to tell its topics.
+const DESCRIBE: Duration = Duration::from_secs(30);
+
+/// What the shipper reports.
+#[derive(Debug, Clone)]
+struct Metrics {
+    indexed: Counter,
+    rejected: Counter,
+    retries: Counter,
+    objects: Counter,
+    lag: Gauge,
+}
+
+impl Metrics {
+    fn new(agent: &Agent) -> Self {
+        let counter = |name| agent.metrics.counter(name, &[]);
+        Self {
+            indexed: counter("documents_indexed_total"),
+            rejected: counter("rejected_total"),
+            retries: counter("bulk_retries_total"),
+            objects: counter("backup_objects_total"),
+            lag: agent.metrics.gauge("lag_records", &[]),
+        }
+    }
+}
+
+/// Checks what the configuration's types don't say.
+pub fn check(config: &ShipperConfig) -> Result<()> {
+    ensure!(!config.topics.is_empty(), "`topics` names no topic");
+    ensure!(config.backup_records > 0, "`backup_records` must be at least 1");
+    ensure!(config.bulk_bytes > 0, "`bulk_bytes` must be at least 1");
+    let search = &config.search;
+    ensure!(
+        search.url.is_some() || search.host.is_some() || endpoint::from_environment().is_some(),
+        "`search` names neither a `url` nor a `host`, and LAKEWRIGHT_SEARCH_URL is not set"
+    );
+    Ok(())
+}
+
+/// Runs until the agent's shutdown; returns when what was read is indexed, backed up and committed.
+pub async fn run(agent: Agent, config: ShipperConfig) -> Result<()> {
+    check(&config)?;
+    let latch = agent.health.latch();
+    let metrics = Metrics::new(&agent);
+    let aws = Client::connect(lakewright_aws::Options::default()).await?;
+    let url = endpoint::find(&aws, &config.search, &agent).await?;
+    let search = Search::new(&url, agent.clone(), metrics.clone())?;
+    let client = kafka::client_config(&config.kafka).await?;
+    let topics = kafka::describe(&client, &config.topics, DESCRIBE).await.context("ask Kafka for the topics")?;
+    let intake = Intake::new(&agent, &config, client, topics.topics)?;
+    drop(latch);
+    tracing::info!(search = search.shown(), topics = ?config.topics, backup = config.backup_bucket, "shipping");
+    consume::ship(&agent, &config, intake, &search, &aws, &metrics).await
+}
