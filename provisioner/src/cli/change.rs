@@ -73,7 +73,7 @@ pub async fn apply(global: &Global, how: &How) -> Result<Outcome> {
     let Compared { context, plan } = compare(global, make_plan).await?;
     say(&place(&plan, &context));
     print(&render::text(&plan, render::Detail::Short))?;
-    refuse_loss(&plan, how)?;
+    refuse_loss(&plan, &how.allow_data_loss)?;
     if !plan.is_empty() && !how.yes && !ask("Make these changes? Type yes:", "yes").await? {
         say("Nothing was changed.");
         return Ok(Outcome::Wrong);
@@ -90,7 +90,7 @@ pub async fn destroy(global: &Global, how: &How) -> Result<Outcome> {
         return Ok(Outcome::Done);
     }
     print(&render::text(&plan, render::Detail::Short))?;
-    refuse_loss(&plan, how)?;
+    refuse_loss(&plan, &how.allow_data_loss)?;
     let question = format!("Delete all of it? Type the stack's name, {}:", plan.stack);
     if !how.yes && !ask(&question, &plan.stack).await? {
         say("Nothing was deleted.");
@@ -100,13 +100,12 @@ pub async fn destroy(global: &Global, how: &How) -> Result<Outcome> {
 }
 
 /// An error that lists what would lose data and isn't allowed to.
-fn refuse_loss(plan: &Plan, how: &How) -> Result<()> {
-    let addresses: BTreeSet<_> = how
-        .allow_data_loss
+pub fn refuse_loss(plan: &Plan, losses: &[Loss]) -> Result<()> {
+    let addresses: BTreeSet<_> = losses
         .iter()
         .filter_map(|loss| if let Loss::Of(address) = loss { Some(address.clone()) } else { None })
         .collect();
-    let allowed = AllowDataLoss { all: how.allow_data_loss.contains(&Loss::All), addresses };
+    let allowed = AllowDataLoss { all: losses.contains(&Loss::All), addresses };
     let refused = plan.refused(&allowed);
     if refused.is_empty() {
         return Ok(());
@@ -146,7 +145,8 @@ async fn execute(context: &Context, plan: &Plan, command: &str) -> Result<Outcom
     Ok(if report.complete() { Outcome::Done } else { Outcome::Wrong })
 }
 
-fn conclude(report: &Report, command: &str, started: Instant) {
+/// Says what an apply came to.
+pub fn conclude(report: &Report, command: &str, started: Instant) {
     let time = took(started.elapsed());
     if report.complete() {
         return say(&format!("\nDone: {} in {time}.", steps(report.done.len())));

@@ -1,13 +1,13 @@
 //! The command line: what can be typed, and where it leads.
 
 mod account;
-mod change;
+pub mod change;
 pub mod connect;
 mod hints;
-mod query;
-mod run;
+pub mod query;
+pub mod run;
 mod search;
-mod table;
+pub mod table;
 
 use std::io::Write as _;
 use std::path::PathBuf;

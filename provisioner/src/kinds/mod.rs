@@ -37,33 +37,33 @@ pub mod workgroup;
 
 use crate::kind::Kind;
 
-/// Every kind.
+/// Every kind, in the order in which a stack's resources are made: what has left the stack file goes in reverse.
 pub fn all() -> &'static [&'static dyn Kind] {
     &[
-        &auto_scaling_group::AutoScalingGroup,
-        &bucket::Bucket,
-        &cluster::Cluster,
-        &database::Database,
-        &emr_application::EmrApplication,
-        &instance_profile::InstanceProfile,
+        &vpc::Vpc,
+        &subnet::Subnet,
         &internet_gateway::InternetGateway,
+        &route_table::RouteTable,
+        &security_group::SecurityGroup,
+        &vpc_endpoint::VpcEndpoint,
         &key::Key,
-        &launch_template::LaunchTemplate,
-        &log_group::LogGroup,
-        &msk_configuration::MskConfiguration,
+        &secret::Secret,
+        &bucket::Bucket,
         &object::Object,
         &release::Release,
         &role::Role,
-        &route_table::RouteTable,
+        &instance_profile::InstanceProfile,
+        &msk_configuration::MskConfiguration,
+        &cluster::Cluster,
         &scram_association::ScramAssociation,
-        &secret::Secret,
-        &security_group::SecurityGroup,
-        &subnet::Subnet,
-        &table::Table,
         &topic::Topic,
-        &vpc::Vpc,
-        &vpc_endpoint::VpcEndpoint,
+        &database::Database,
+        &table::Table,
+        &emr_application::EmrApplication,
         &workgroup::Workgroup,
+        &log_group::LogGroup,
+        &launch_template::LaunchTemplate,
+        &auto_scaling_group::AutoScalingGroup,
     ]
 }
 

@@ -6,7 +6,7 @@ mod graph;
 pub mod order;
 pub mod reference;
 #[cfg(test)]
-pub mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

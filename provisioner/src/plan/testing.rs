@@ -19,7 +19,7 @@ pub struct World {
     pub calls: Vec<String>,
     /// Addresses whose creation fails.
     pub broken: Vec<Address>,
-    made: usize,
+    pub made: usize,
 }
 
 pub static WORLD: Mutex<Option<World>> = Mutex::new(None);

@@ -1,14 +1,23 @@
 //! `lakewright up`: the whole stack on this machine.
 
+mod agents;
+mod child;
+mod ending;
+mod parts;
+mod report;
+mod run;
 mod runfile;
+mod status;
+mod verify;
+mod view;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
 use clap::Args;
 
-use crate::cli::{Global, Outcome};
+use crate::cli::Loss;
+pub use run::run;
 pub use runfile::{Child, RunFile};
 
 /// What `up` can be told.
@@ -28,6 +37,9 @@ pub struct Options {
     /// A search cluster to use instead of the embedded index
     #[arg(long, value_name = "URL")]
     pub search: Option<String>,
+    /// What may lose data when the stack file has changed since the last time: an address, or all
+    #[arg(long, value_name = "ADDRESS")]
+    pub allow_data_loss: Vec<Loss>,
     /// Plain lines instead of the live view
     #[arg(long)]
     pub plain: bool,
@@ -52,11 +64,6 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         rest = &rest[unit_end..];
     }
     if total > 0.0 { Duration::try_from_secs_f64(total).map_err(|_| wrong()) } else { Err(wrong()) }
-}
-
-/// `lakewright up`.
-pub async fn run(_: &Global, _: &Options) -> Result<Outcome> {
-    unreachable!()
 }
 
 #[cfg(test)]

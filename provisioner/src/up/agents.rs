@@ -1,0 +1,172 @@
+//! The agents of the stack's hosts as child processes: started, watched, started again, stopped.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use lakewright_aws::Client;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::child::Process;
+use super::parts::{DataFolder, Endpoints, tail};
+use super::runfile::{Child, RunFile};
+use super::status::Board;
+use crate::cli::connect::program;
+
+/// How long an agent may take to finish what is in hand.
+const GRACE: Duration = Duration::from_secs(60);
+/// The pause before a first restart, doubled up to the longest one.
+const PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// An agent that ran so long starts again at once.
+const STABLE: Duration = Duration::from_secs(60);
+
+/// An agent on a host, with the configuration that was published for it.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The host.
+    pub host: String,
+    /// The agent's name, `stream`.
+    pub agent: String,
+    /// Its configuration.
+    pub config: Value,
+    /// Where its configuration is on this machine.
+    pub file: PathBuf,
+    /// Its state directory.
+    pub state: PathBuf,
+}
+
+impl Placed {
+    /// What people call it, `stream on data`.
+    pub fn name(&self) -> String {
+        format!("{} on {}", self.agent, self.host)
+    }
+}
+
+/// The agents whose configurations stand in the artifacts bucket, written to the data folder.
+pub async fn published(aws: &Client, bucket: &str, data: &DataFolder) -> Result<Vec<Placed>> {
+    let context = || format!("read the hosts' configurations from s3://{bucket}/hosts/");
+    let mut placed = Vec::new();
+    for listed in aws.s3().list(bucket, "hosts/").await.with_context(context)? {
+        let parts: Vec<&str> = listed.key.split('/').collect();
+        let [_, host, file] = parts[..] else { continue };
+        let Some(agent) = file.strip_suffix(".json") else { continue };
+        let object = aws.s3().get(bucket, &listed.key, None).await.with_context(context)?;
+        let config = serde_json::from_slice(&object.body).with_context(|| format!("read {}", listed.key))?;
+        let state = data.path.join("hosts").join(host).join(agent);
+        std::fs::create_dir_all(&state).with_context(|| format!("make the folder {}", state.display()))?;
+        let path = state.join("config.json");
+        std::fs::write(&path, &object.body).with_context(|| format!("write {}", path.display()))?;
+        placed.push(Placed { host: host.to_owned(), agent: agent.to_owned(), config, file: path, state });
+    }
+    Ok(placed)
+}
+
+/// What agents are started with besides their configuration.
+pub struct Surroundings {
+    /// The data folder.
+    pub data: Arc<DataFolder>,
+    /// Where the parts listen.
+    pub endpoints: Endpoints,
+    /// The region.
+    pub region: String,
+    /// Whether the account is the one on this machine, which takes any credentials.
+    pub local_account: bool,
+    /// What other commands read, kept up to date with the processes.
+    pub run: Mutex<RunFile>,
+    /// What the view shows.
+    pub board: Arc<Board>,
+}
+
+impl Surroundings {
+    /// The command that runs an agent.
+    pub fn command(&self, placed: &Placed) -> Result<Command> {
+        let mut command = Command::new(program("lakewright-agent")?);
+        command
+            .arg(&placed.agent)
+            .arg("--config")
+            .arg(&placed.file)
+            .env("STATE_DIRECTORY", &placed.state)
+            .env("LOGS_DIRECTORY", placed.state.join("logs"))
+            .env("AWS_REGION", &self.region)
+            .env("LAKEWRIGHT_SEARCH_URL", &self.endpoints.search);
+        if self.local_account {
+            command
+                .env("AWS_ENDPOINT_URL", &self.endpoints.account)
+                .env("AWS_ACCESS_KEY_ID", "lakewright")
+                .env("AWS_SECRET_ACCESS_KEY", "lakewright")
+                .env_remove("AWS_SESSION_TOKEN")
+                .env_remove("AWS_PROFILE");
+        }
+        std::fs::create_dir_all(placed.state.join("logs"))
+            .with_context(|| format!("make the log folder of {}", placed.name()))?;
+        Ok(command)
+    }
+
+    /// Tells other commands, and the next `up`, about the processes.
+    pub fn note(&self, record: Child) {
+        let mut run = self.run.lock();
+        run.children.retain(|known| known.name != record.name);
+        run.children.push(record);
+        if let Err(error) = run.write(&self.data.path) {
+            self.board.event(format!("{error:#}"));
+        }
+    }
+}
+
+/// A watched agent.
+pub struct Supervised {
+    /// Which one.
+    pub placed: Placed,
+    stop: CancellationToken,
+    task: JoinHandle<Result<()>>,
+}
+
+impl Supervised {
+    /// Starts an agent and starts it again whenever it ends.
+    pub fn start(surroundings: &Arc<Surroundings>, placed: Placed) -> Self {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(supervise(surroundings.clone(), placed.clone(), stop.clone()));
+        Self { placed, stop, task }
+    }
+
+    /// Asks it to end cleanly and waits.
+    pub async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        self.task.await.with_context(|| format!("stop {}", self.placed.name()))?
+    }
+}
+
+async fn supervise(surroundings: Arc<Surroundings>, placed: Placed, stop: CancellationToken) -> Result<()> {
+    let name = placed.name();
+    let log = surroundings.data.log(&name);
+    let mut pause = PAUSE;
+    loop {
+        // The address of a process that has gone would answer for another one.
+        let _ = std::fs::remove_file(placed.state.join("admin.address"));
+        let started = Instant::now();
+        let mut command = surroundings.command(&placed)?;
+        command.arg("--until-stdin-closes");
+        let mut process = Process::start(&name, &mut command, &log, Stdio::null())?;
+        surroundings.note(process.record.clone());
+        let ended = tokio::select! {
+            ended = process.ended() => ended,
+            () = stop.cancelled() => return process.stop(GRACE).await,
+        };
+        if started.elapsed() > STABLE {
+            pause = PAUSE;
+        }
+        surroundings.board.restarted(&name, format!("{name} ended with {ended}: {}", tail(&log, 1)));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,242 @@
+//! The verification at the end of `up --for`: the Kafka log is the ledger that everything is held against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use lakewright_aws::Client;
+use lakewright_config::{Manifest, Materialization, Model, ShipperConfig, StreamConfig};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::process::Command;
+
+use super::agents::Placed;
+use super::report::Check;
+use crate::cli::connect::program;
+use crate::cli::query::{Rows, ask};
+use crate::http::Http;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a partition of the log holds: offsets from `start` to just before `end`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Held {
+    /// The topic.
+    pub topic: String,
+    /// Its id.
+    pub topic_id: String,
+    /// The partition.
+    pub partition: i32,
+    /// The first offset.
+    pub start: i64,
+    /// The offset after the last one.
+    pub end: i64,
+}
+
+/// What is verified.
+pub struct Subject<'a> {
+    /// The account.
+    pub aws: &'a Client,
+    /// The stack's name.
+    pub stack: &'a str,
+    /// The artifacts bucket.
+    pub artifacts: &'a str,
+    /// `HOST:PORT` of Kafka.
+    pub kafka: &'a str,
+    /// The search cluster's URL.
+    pub search: &'a str,
+    /// The agents that ran.
+    pub agents: &'a [Placed],
+}
+
+/// Everything that was checked.
+pub async fn verify(subject: &Subject<'_>) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    let streams: Vec<StreamConfig> = configs(subject.agents, "stream")?;
+    if !streams.is_empty() {
+        let tables = streams.iter().flat_map(|config| config.tables.iter().chain([&config.dead_letters]));
+        let names: BTreeSet<String> = tables.map(|table| format!("\"{}\".\"{}\"", table.database, table.name)).collect();
+        let topics: BTreeSet<&str> = streams.iter().flat_map(|config| &config.tables).map(|t| t.topic.as_str()).collect();
+        checks.extend(raw_zone(subject, &names, &topics).await?);
+    }
+    for config in configs::<ShipperConfig>(subject.agents, "shipper")? {
+        checks.extend(index(subject, &config).await?);
+    }
+    if subject.agents.iter().any(|placed| placed.agent == "batch") {
+        checks.extend(models(subject).await?);
+    }
+    Ok(checks)
+}
+
+fn configs<T: for<'de> Deserialize<'de>>(agents: &[Placed], name: &str) -> Result<Vec<T>> {
+    let of_kind = agents.iter().filter(|placed| placed.agent == name);
+    of_kind
+        .map(|placed| {
+            serde_json::from_value(placed.config.clone()).with_context(|| format!("read the configuration of {}", placed.name()))
+        })
+        .collect()
+}
+
+/// What the log holds of the topics.
+async fn ledger(kafka: &str, topics: &BTreeSet<&str>) -> Result<Vec<Held>> {
+    let mut command = Command::new(program("lakewright-agent")?);
+    command.args(["ledger", "--bootstrap", kafka]);
+    for topic in topics {
+        command.args(["--topic", topic]);
+    }
+    let output = command.output().await.context("ask the log what it holds")?;
+    if !output.status.success() {
+        bail!("the log can't be read: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    serde_json::from_slice(&output.stdout).context("read what the log holds")
+}
+
+/// A partition by topic id and number.
+type Place = (String, i32);
+
+/// Every offset of the log is in one raw table or among the dead letters, once.
+async fn raw_zone(subject: &Subject<'_>, tables: &BTreeSet<String>, topics: &BTreeSet<&str>) -> Result<Vec<Check>> {
+    let held = ledger(subject.kafka, topics).await?;
+    let bounds: Vec<String> = held
+        .iter()
+        .map(|h| format!("(kafka_topic_id = '{}' AND kafka_partition = {} AND kafka_offset >= {})", h.topic_id, h.partition, h.start))
+        .collect();
+    let of_table = |table: &String| format!("SELECT kafka_topic_id, kafka_partition, kafka_offset FROM {table}");
+    let all = tables.iter().map(of_table).collect::<Vec<_>>().join(" UNION ALL ");
+    let sql = format!(
+        "SELECT kafka_topic_id, kafka_partition, count(*) AS row_count, count(DISTINCT kafka_offset) AS offset_count, \
+         max(kafka_offset) AS last_offset FROM ({all}) AS raw_rows WHERE {} GROUP BY kafka_topic_id, kafka_partition",
+        if bounds.is_empty() { "false".to_owned() } else { bounds.join(" OR ") }
+    );
+    let rows = ask(subject.aws, subject.stack, &sql).await.context("count the raw zone's rows")?;
+    let mut found: BTreeMap<Place, [i64; 3]> = BTreeMap::new();
+    for row in &rows.rows {
+        let value = |column: usize| number(row, column);
+        let topic_id = row.first().cloned().flatten().unwrap_or_default();
+        found.insert((topic_id, value(1)? as i32), [value(2)?, value(3)?, value(4)?]);
+    }
+    Ok(held
+        .iter()
+        .map(|h| {
+            let expected = h.end - h.start;
+            let [rows, offsets, last] =
+                found.get(&(h.topic_id.clone(), h.partition)).copied().unwrap_or([0, 0, h.end - 1]);
+            let mut wrong = differing(expected, rows, offsets);
+            if last >= h.end {
+                wrong.push(format!("offset {last} was never in the log"));
+            }
+            Check { what: format!("raw zone: {} partition {}", h.topic, h.partition), expected, found: rows, wrong }
+        })
+        .collect())
+}
+
+fn number(row: &[Option<String>], column: usize) -> Result<i64> {
+    let text = row.get(column).cloned().flatten().unwrap_or_else(|| "0".to_owned());
+    text.parse().with_context(|| format!("`{text}` is no number"))
+}
+
+/// What is wrong when so many rows with so many different offsets stand where so many are expected.
+fn differing(expected: i64, rows: i64, distinct: i64) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if distinct < expected {
+        wrong.push(format!("{} missing", expected - distinct));
+    }
+    if distinct > expected {
+        wrong.push(format!("{} too many", distinct - expected));
+    }
+    if rows > distinct {
+        wrong.push(format!("{} twice", rows - distinct));
+    }
+    wrong
+}
+
+/// Every user action of the log is in the index, once.
+async fn index(subject: &Subject<'_>, config: &ShipperConfig) -> Result<Vec<Check>> {
+    let topics = config.topics.iter().map(String::as_str).collect();
+    let held = ledger(subject.kafka, &topics).await?;
+    let url = format!("{}/{}-*", subject.search.trim_end_matches('/'), config.index);
+    let http = Http::new(subject.search)?;
+    // What was written a moment ago is made visible; an index that always shows everything needs no such call.
+    let _ = http.post(&format!("{url}/_refresh"), &json!({}), PATIENCE).await;
+    let mut checks = Vec::new();
+    for h in held {
+        let query = json!({ "query": { "bool": { "filter": [
+            { "term": { "kafka_topic_id.keyword": h.topic_id } },
+            { "term": { "kafka_partition": h.partition } },
+            { "range": { "kafka_offset": { "gte": h.start } } },
+        ] } } });
+        let answer = http.post(&format!("{url}/_count"), &query, PATIENCE).await.context("count the index's documents")?;
+        let found = answer["count"].as_i64().with_context(|| format!("the index answered {answer}"))?;
+        // An id is made of topic id, partition and offset, so that one offset can't be counted twice.
+        let expected = h.end - h.start;
+        let wrong = differing(expected, found, found);
+        checks.push(Check { what: format!("search: {} partition {}", h.topic, h.partition), expected, found, wrong });
+    }
+    Ok(checks)
+}
+
+/// Every model's table equals what its query gives now.
+async fn models(subject: &Subject<'_>) -> Result<Vec<Check>> {
+    let object = subject.aws.s3().get(subject.artifacts, "models/manifest.json", None).await;
+    let object = object.context("read the models")?;
+    let manifest: Manifest = serde_json::from_slice(&object.body).context("read the models")?;
+    let mut checks = Vec::new();
+    for model in &manifest.models {
+        let one = recount(subject, &manifest.database, model).await;
+        checks.push(one.with_context(|| format!("recount the model {}", model.name))?);
+    }
+    Ok(checks)
+}
+
+async fn recount(subject: &Subject<'_>, database: &str, model: &Model) -> Result<Check> {
+    let table = format!("\"{database}\".\"{}\"", model.name);
+    let query = model.sql.trim().trim_end_matches(';');
+    let scalar = async |sql: String| -> Result<i64> {
+        let rows: Rows = ask(subject.aws, subject.stack, &sql).await?;
+        number(rows.rows.first().map(Vec::as_slice).unwrap_or_default(), 0)
+    };
+    let expected = scalar(format!("SELECT count(*) AS n FROM ({query}) AS recount")).await?;
+    let found = scalar(format!("SELECT count(*) AS n FROM {table}")).await?;
+    let mut wrong = Vec::new();
+    let missing = format!("SELECT count(*) AS n FROM (SELECT * FROM ({query}) AS recount EXCEPT SELECT * FROM {table}) AS d");
+    let missing = scalar(missing).await?;
+    if missing > 0 {
+        wrong.push(format!("{missing} rows missing or different"));
+    }
+    match model.materialization {
+        Materialization::Replace => {
+            let extra = format!("SELECT count(*) AS n FROM (SELECT * FROM {table} EXCEPT SELECT * FROM ({query}) AS recount) AS d");
+            let extra = scalar(extra).await?;
+            if extra > 0 {
+                wrong.push(format!("{extra} rows too many or different"));
+            }
+            if found != expected && wrong.is_empty() {
+                wrong.push("the same rows, but not as often".to_owned());
+            }
+        }
+        Materialization::Merge => {
+            // Rows that the query no longer gives stay; none stands twice.
+            let key: Vec<String> = model.key.iter().map(|column| format!("\"{column}\"")).collect();
+            let keys = format!("SELECT count(*) AS n FROM (SELECT DISTINCT {} FROM {table}) AS k", key.join(", "));
+            let keys = scalar(keys).await?;
+            if keys != found {
+                wrong.push(format!("{} rows for keys that have one", found - keys));
+            }
+        }
+        Materialization::Append => {}
+    }
+    Ok(Check { what: format!("warehouse: {}", model.name), expected, found, wrong })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_and_repeats_are_told_apart() {
+        assert!(differing(10, 10, 10).is_empty());
+        assert_eq!(differing(10, 9, 9), ["1 missing"]);
+        assert_eq!(differing(10, 12, 9), ["1 missing", "3 twice"]);
+        assert_eq!(differing(10, 11, 11), ["1 too many"]);
+    }
+}
