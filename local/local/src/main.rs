@@ -113,9 +113,8 @@ fn stop(common: &Common) -> Result<CancellationToken> {
 }
 
 async fn start_kafka(data: &Path, port: u16) -> Result<lakewright_kafka::Running> {
-    lakewright_kafka::serve(lakewright_kafka::Config { data: data.join("kafka"), port, ..Default::default() })
-        .await
-        .context("start the Kafka log")
+    let config = lakewright_kafka::Config { port, ..lakewright_kafka::Config::new(data.join("kafka")) };
+    lakewright_kafka::serve(config).await.context("start the Kafka log")
 }
 
 async fn start_search(data: &Path, port: u16) -> Result<lakewright_search::Running> {

@@ -1,0 +1,110 @@
+"""Runs `lakewright` as a user would, in a folder of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+PROGRAM = str(TARGET / "debug" / "lakewright")
+PATIENCE = 120
+
+# Nothing of the machine's own AWS settings may reach the tests.
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not name.startswith("AWS_")
+} | {"NO_COLOR": "1", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+
+
+class Up:
+    """One `lakewright up` with its data folder."""
+
+    def __init__(self, folder, stack):
+        self.folder, self.stack = folder, stack
+        self.data = folder / "data"
+        self.process = None
+
+    def command(self, *words):
+        return [PROGRAM, "--data", str(self.data), "--stack", str(self.stack), *words]
+
+    def start(self, *more):
+        self.output = open(self.folder / "up.log", "ab")
+        self.process = subprocess.Popen(
+            self.command("up", "--plain", *more),
+            stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output, env=ENVIRONMENT, start_new_session=True,
+        )
+
+    def log(self):
+        return (self.folder / "up.log").read_text(errors="replace")[-6000:]
+
+    def run(self, *words, check=None):
+        done = subprocess.run(
+            self.command(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True, env=ENVIRONMENT, timeout=300
+        )
+        if check is not None:
+            assert done.returncode == check, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def record(self):
+        try:
+            return json.loads((self.data / "run.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
+    def scalar(self, sql):
+        """The single number that a query gives; 0 while its tables are not there yet."""
+        done = self.run("query", "--local", "--format", "json", sql)
+        if done.returncode != 0:
+            return 0
+        rows = json.loads(done.stdout)
+        return int(next(iter(rows[0].values()))) if rows else 0
+
+    def wait(self, what, condition):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            assert self.process.poll() is None, f"up ended with {self.process.returncode}:\n{self.log()}"
+            if condition():
+                return
+            time.sleep(0.3)
+        raise AssertionError(f"{what} did not come true within {PATIENCE} s:\n{self.log()}")
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=PATIENCE)
+
+    def kill(self):
+        """A kill -9 of everything, as when the machine loses power."""
+        record = self.record() or {"children": []}
+        for pid in [self.process.pid, *(child["pid"] for child in record["children"])]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+
+
+@pytest.fixture
+def make_up(tmp_path):
+    """Makes runs of the shop whose producer repeats and breaks some messages; they are ended with the test."""
+    made = []
+
+    def make(name="one", producer=""):
+        folder = tmp_path / name
+        shutil.copytree(ROOT / "stacks", folder / "stacks")
+        stack = folder / "stacks" / "shop.toml"
+        text = stack.read_text()
+        assert "[agents.producer]" in text
+        text = text.replace("[agents.producer]", f"[agents.producer]\nduplicates = 0.02\nbroken = 0.02\n{producer}")
+        stack.write_text(text)
+        made.append(Up(folder, stack))
+        return made[-1]
+
+    yield make
+    for up in made:
+        if up.process and up.process.poll() is None:
+            up.kill()

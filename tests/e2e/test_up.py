@@ -1,0 +1,95 @@
+"""The pipeline from end to end: rows that other tools read, exactness through kills, a clean end."""
+
+import os
+import random
+import signal
+import time
+
+from pyiceberg.catalog import load_catalog
+
+RAW = ["users", "sales", "inventory"]
+WAREHOUSE = [*RAW, "sales_aggregated", "inventory_aggregated"]
+
+
+def catalog(url):
+    return load_catalog("glue", **{
+        "type": "glue",
+        "glue.endpoint": url,
+        "glue.region": "eu-north-1",
+        "glue.access-key-id": "123456789012",
+        "glue.secret-access-key": "local",
+        "s3.endpoint": url,
+        "s3.region": "eu-north-1",
+        "s3.access-key-id": "123456789012",
+        "s3.secret-access-key": "local",
+    })
+
+
+def test_other_tools_read_what_runs_and_a_second_plan_is_empty(make_up):
+    up = make_up()
+    up.start()
+    up.wait("the first rows", lambda: up.scalar("SELECT count(*) AS n FROM shop_raw.sales") > 20)
+    up.wait("the warehouse", lambda: up.scalar("SELECT count(*) AS n FROM shop.sales_aggregated") > 0)
+    tables = catalog(up.record()["account"])
+    for name in RAW:
+        rows = tables.load_table(f"shop_raw.{name}").scan().to_arrow()
+        places = list(zip(*(rows[c].to_pylist() for c in ["kafka_topic_id", "kafka_partition", "kafka_offset"])))
+        assert rows.num_rows > 0 and len(set(places)) == rows.num_rows, name
+    for name in WAREHOUSE:
+        assert tables.load_table(f"shop.{name}").scan().to_arrow().num_rows > 0, name
+    dead = tables.load_table("shop_raw.dead_letters").scan().to_arrow()
+    assert dead.num_rows > 0 and all(dead["reason"].to_pylist())
+
+    plan = up.run("plan", "--local", "--detailed-exitcode")
+    assert plan.returncode == 0, f"a second plan is not empty:\n{plan.stdout}\n{plan.stderr}"
+
+    up.wait("search", lambda: "hits" in up.run("search", "--local", "lipstick stockholm").stdout.lower()
+            or "lipstick" in up.run("search", "--local", "lipstick stockholm").stdout.lower())
+    assert up.stop() == 0, up.log()
+    assert up.record() is None, "a stopped run leaves no run.json"
+
+
+def test_kills_at_random_moments_lose_and_repeat_nothing(make_up):
+    seed = int(os.environ.get("LAKEWRIGHT_SEED", random.randrange(10**6)))
+    print(f"LAKEWRIGHT_SEED={seed}")
+    chance = random.Random(seed)
+    up = make_up(producer="seed = 7\n")
+    up.start()
+    up.wait("the first rows", lambda: up.scalar("SELECT count(*) AS n FROM shop_raw.sales") > 0)
+    for _ in range(int(os.environ.get("LAKEWRIGHT_KILLS", "6"))):
+        time.sleep(chance.uniform(0.5, 4))
+        children = (up.record() or {"children": []})["children"]
+        agents = [child for child in children if not child["name"].startswith("lakewright-local")]
+        if agents:
+            try:
+                os.kill(chance.choice(agents)["pid"], signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    # Everything at once, twice, and on from there.
+    for _ in range(2):
+        time.sleep(chance.uniform(0.5, 4))
+        up.kill()
+        up.start()
+        up.wait("the start", lambda: up.record() is not None)
+    time.sleep(chance.uniform(1, 4))
+    up.kill()
+    done = up.run("up", "--plain", "--for", "8s")
+    assert done.returncode == 0, f"seed {seed}:\n{done.stdout}\n{done.stderr[-4000:]}"
+    print(done.stdout)
+
+
+def test_two_runs_side_by_side(make_up):
+    one, two = make_up("one"), make_up("two")
+    one.start("--for", "12s")
+    two.start("--for", "12s")
+    assert one.process.wait(timeout=300) == 0, one.log()
+    assert two.process.wait(timeout=300) == 0, two.log()
+
+
+def test_a_second_up_on_the_same_data_is_refused(make_up):
+    up = make_up()
+    up.start()
+    up.wait("the start", lambda: up.record() is not None)
+    again = up.run("up", "--plain", "--for", "2s")
+    assert again.returncode == 1 and str(up.data) in again.stderr, again.stderr
+    assert up.stop() == 0, up.log()

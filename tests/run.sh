@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Runs the tests that need built programs: the account judged by AWS's own clients, the log's suite on a real Kafka, and the
+# pipeline end to end. `make test` builds first. Arguments go to pytest: tests/run.sh -k kills
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+venv=${XDG_CACHE_HOME:-$HOME/.cache}/lakewright/venv
+pytest=("$venv/bin/python" -m pytest -q --durations=5 -p no:cacheprovider)
+
+"${pytest[@]}" --timeout=300 tests/account "$@"
+if (($# == 0)); then
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  tests/kafka/real-kafka.sh test "$port"
+fi
+"${pytest[@]}" --timeout=600 tests/e2e "$@"
