@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Stack;
 use super::sections::File;
+use crate::kinds;
 use crate::resource::{Address, Desired, Resource};
 
 mod agents;
@@ -71,6 +72,10 @@ struct Expansion<'a> {
 impl Expansion<'_> {
     fn add<S: Serialize>(&mut self, address: Address, spec: &S, span: &Range<usize>, after: Vec<Address>) {
         let spec = serde_json::to_value(spec).expect("a spec holds only what JSON has: string keys, finite numbers");
+        // As `find` gives it back: policies, ranges and places in the kind's own form. What a kind refuses stays as it
+        // is, for the plan to say so.
+        let normal = kinds::named(&address.kind).and_then(|kind| kind.normalise(&spec).ok());
+        let spec = normal.unwrap_or(spec);
         let span = (!span.is_empty()).then(|| span.clone());
         let after: BTreeSet<Address> = after.into_iter().collect();
         self.resources.push(Resource { address, spec, after, span });
