@@ -117,6 +117,7 @@ pub async fn apply(
         }
     }
     report.not_done = addresses(plan, &tasks, &states, State::Waiting);
+    report.stopped = stop.is_cancelled();
     if !report.stopped {
         record_unchanged(kinds, context, plan).await;
     }
@@ -167,7 +168,7 @@ async fn run(
         kind.delete(context, live).await.with_context(|| format!("delete {address} ({})", live.id))?;
         return Ok(None);
     }
-    let spec = spec.expect("what is made or changed has a spec");
+    let spec = kind.normalise(&spec.expect("what is made or changed has a spec"))?;
     if let Some(reference) = references(&spec).into_iter().next() {
         bail!("{reference} has no value although {} is live", reference.address);
     }

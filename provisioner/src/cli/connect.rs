@@ -72,7 +72,7 @@ pub async fn context(aws: Client, stack: &str, near: bool) -> Result<Context> {
         stack: stack.to_owned(),
         account,
         nonce: uuid::Uuid::new_v4().simple().to_string(),
-        poll: if near { Duration::from_millis(100) } else { Duration::from_secs(5) },
+        poll: if near { Duration::from_millis(50) } else { Duration::from_secs(5) },
     })
 }
 

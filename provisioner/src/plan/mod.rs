@@ -3,6 +3,7 @@
 pub mod applied;
 mod diff;
 mod graph;
+mod loss;
 pub mod order;
 pub mod reference;
 #[cfg(test)]
@@ -16,10 +17,11 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::kind::{Changing, Comparing, Kind};
+use crate::kind::{Changing, Kind};
 use crate::resource::{Address, Condition, Desired, Live, Resource};
 use diff::differences;
 use graph::Graph;
+pub use loss::AllowDataLoss;
 use reference::{Reference, references, resolve};
 
 /// The resource kinds, in the order in which a stack's resources are made.
@@ -188,7 +190,7 @@ pub fn plan(kinds: Kinds<'_>, desired: &Desired, live: &[Live]) -> Result<Plan, 
     let mut plan =
         Plan { stack: desired.stack.clone(), steps: Vec::new(), unchanged: Vec::new(), foreign: foreign(live) };
     for resource in &graph.ordered {
-        match planner.resource(resource) {
+        match planner.resource(resource).map_err(|problem| PlanError::Stack(vec![problem]))? {
             Decision::Step(step) => plan.steps.push(*step),
             Decision::Unchanged(unchanged) => plan.unchanged.push(*unchanged),
         }
@@ -271,10 +273,15 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn resource(&mut self, resource: &Resource) -> Decision {
+    fn resource(&mut self, resource: &Resource) -> Result<Decision, Problem> {
         let address = &resource.address;
         let kind = self.kinds.get(&address.kind).expect("the graph was checked: the kind is known");
-        let spec = resolve(&resource.spec, &|reference| self.output(reference));
+        let spec = kind.normalise(&resolve(&resource.spec, &|reference| self.output(reference)));
+        let spec = spec.map_err(|error| Problem {
+            address: address.clone(),
+            span: resource.span.clone(),
+            text: format!("{error:#}"),
+        })?;
         let live = self.live.get(address).copied();
         let mut step = Step {
             address: address.clone(),
@@ -293,7 +300,7 @@ impl Planner<'_> {
             step.action = Action::Create;
             step.changes = created(kind, &spec);
             self.done.insert(address.clone(), Done { outputs: BTreeMap::new(), cause: Cause::File });
-            return Decision::Step(Box::new(step));
+            return Ok(Decision::Step(Box::new(step)));
         };
         step.cause = self.compare(kind, live, &spec, &mut step.changes);
         match &live.condition {
@@ -309,7 +316,7 @@ impl Planner<'_> {
             let hashes = applied::hashes(kind.fields(), &spec);
             let record = (live.applied.as_ref() != Some(&hashes)).then_some(hashes);
             self.done.insert(address.clone(), Done { outputs: live.outputs.clone(), cause: Cause::Drift });
-            return Decision::Unchanged(Box::new(Unchanged { live: live.clone(), record }));
+            return Ok(Decision::Unchanged(Box::new(Unchanged { live: live.clone(), record })));
         }
         let outputs = if step.action == Action::Replace {
             if kind.holds_data() {
@@ -324,7 +331,7 @@ impl Planner<'_> {
             live.outputs.iter().filter(|(name, _)| stays(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
         };
         self.done.insert(address.clone(), Done { outputs, cause: step.cause });
-        Decision::Step(Box::new(step))
+        Ok(Decision::Step(Box::new(step)))
     }
 
     /// What a reference stands for, when that is known before apply.
@@ -365,8 +372,8 @@ impl Planner<'_> {
 
 /// The changes of a creation: every field that has a value.
 fn created(kind: &dyn Kind, spec: &Value) -> Vec<Change> {
-    let fields = kind.fields().iter().filter(|field| field.compare != Comparing::Never || !spec[field.name].is_null());
-    fields
+    kind.fields()
+        .iter()
         .map(|field| (field.name, &spec[field.name]))
         .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| Change {
@@ -388,26 +395,5 @@ impl Plan {
     /// How many steps take that action.
     pub fn count(&self, action: Action) -> usize {
         self.steps.iter().filter(|step| step.action == action).count()
-    }
-
-    /// The steps that lose data and are not allowed to.
-    pub fn refused<'a>(&'a self, allowed: &AllowDataLoss) -> Vec<&'a Step> {
-        self.steps.iter().filter(|step| !step.loses.is_empty() && !allowed.covers(&step.address)).collect()
-    }
-}
-
-/// What may lose data.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AllowDataLoss {
-    /// Whether everything may.
-    pub all: bool,
-    /// Single addresses that may.
-    pub addresses: BTreeSet<Address>,
-}
-
-impl AllowDataLoss {
-    /// Whether the resource may lose data.
-    pub fn covers(&self, address: &Address) -> bool {
-        self.all || self.addresses.contains(address)
     }
 }

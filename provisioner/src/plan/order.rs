@@ -49,16 +49,20 @@ pub fn tasks(plan: &Plan) -> Vec<Task> {
 
     for index in 0..tasks.len() {
         let step = step_of(&tasks[index]);
-        if tasks[index].work == Work::Delete {
-            for need in &step.needs {
-                if let Some(target) = backward.get(need) {
-                    tasks[*target].after.insert(index);
-                }
-            }
-        } else {
+        if tasks[index].work != Work::Delete {
             let mut after: BTreeSet<usize> = step.needs.iter().filter_map(|need| forward.get(need).copied()).collect();
             after.extend(backward.get(&step.address).copied().filter(|_| step.action == Action::Replace));
             tasks[index].after = after;
+        }
+    }
+    // What the file says always holds; what was guessed from live resources gives way where both can't be had.
+    for guessed in [false, true] {
+        for index in backward.values() {
+            let step = step_of(&tasks[*index]);
+            let targets = step.needs.iter().filter(|_| step.in_file != guessed).filter_map(|need| backward.get(need));
+            for target in targets {
+                wait(&mut tasks, *target, *index);
+            }
         }
     }
     detach_before_deleting(plan, &mut tasks);
@@ -82,7 +86,7 @@ fn detach_before_deleting(plan: &Plan, tasks: &mut [Task]) {
             let user = &plan.steps[tasks[other].step];
             let mentions = user.live.as_ref().is_some_and(|user| mentions(user, live));
             if user.action == Action::Update && mentions {
-                tasks[index].after.insert(other);
+                wait(tasks, index, other);
             }
         }
     }
@@ -95,10 +99,17 @@ fn order_by_rank(plan: &Plan, tasks: &mut [Task], deletions: &BTreeMap<&Address,
         for (other, before) in deletions {
             let (step, earlier) = (&plan.steps[tasks[*index].step], &plan.steps[tasks[*before].step]);
             let both_known = step.in_file && earlier.in_file;
-            if !both_known && one != other && earlier.rank > step.rank && !reaches(tasks, *before, *index) {
-                tasks[*index].after.insert(*before);
+            if !both_known && one != other && earlier.rank > step.rank {
+                wait(tasks, *index, *before);
             }
         }
+    }
+}
+
+/// Makes a task wait for another one, unless that one waits for it already.
+fn wait(tasks: &mut [Task], task: usize, before: usize) {
+    if !reaches(tasks, before, task) {
+        tasks[task].after.insert(before);
     }
 }
 

@@ -53,7 +53,7 @@ fn nothing_lives_yet() {
       + wall.web
           network = (known after apply)
           rules   = [{"port":443}]
-          policy  = (8 lines, 111 bytes)
+          policy  = (8 lines, 100 bytes)
 
     Plan: 3 to create.
     "#);
@@ -133,13 +133,12 @@ fn rules_and_policies_are_shown_by_what_differs() {
       ~ wall.web  wall-0000000c
           rules[1].port: 80 -> 8080
           policy:
-              "Version": "2012-10-17",
-              "Statement": [
-                {
+                "Statement": [
+                  {
             -       "Action": "s3:*"
             +       "Action": "s3:GetObject"
-                }
-              ]
+                  }
+                ]
 
     Plan: 1 to update.
     "#);

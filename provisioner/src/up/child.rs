@@ -86,7 +86,7 @@ pub async fn end_leftovers(records: &[Record], grace: Duration) -> Result<()> {
     while records.iter().any(|record| lives(&record)) {
         if begun.elapsed() > grace {
             for record in records.iter().filter(lives) {
-                let status = Command::new("kill").args(["-9", &record.pid.to_string()]).status().await;
+                let status = Command::new("sh").args(["-c", &format!("kill -9 {}", record.pid)]).status().await;
                 status.with_context(|| format!("end {}, process {}", record.name, record.pid))?;
             }
             if begun.elapsed() > grace * 2 {
@@ -123,7 +123,8 @@ mod tests {
         end_leftovers(&[stranger], Duration::ZERO).await.expect("nothing to do");
         assert!(left.child.try_wait().expect("it can be asked").is_none());
         let record = left.record.clone();
-        let (ended, how) = tokio::join!(end_leftovers(std::slice::from_ref(&record), Duration::from_millis(200)), left.ended());
+        let (ended, how) =
+            tokio::join!(end_leftovers(std::slice::from_ref(&record), Duration::from_millis(200)), left.ended());
         ended.expect("it ends");
         assert!(how.contains("signal: 9"), "{how}");
     }

@@ -29,7 +29,8 @@ pub fn report(checks: &[Check]) -> String {
     };
     let rows: Vec<Vec<String>> = checks.iter().map(row).collect();
     let mut text = aligned(&header, &[false, true, true, false], &rows);
-    let wrong: Vec<&str> = checks.iter().filter(|check| !check.wrong.is_empty()).map(|check| check.what.as_str()).collect();
+    let wrong: Vec<&str> =
+        checks.iter().filter(|check| !check.wrong.is_empty()).map(|check| check.what.as_str()).collect();
     let (green, red) = (AnsiColor::Green.on_default().bold(), AnsiColor::Red.on_default().bold());
     let _ = if wrong.is_empty() {
         writeln!(text, "\n{green}Verified:{green:#} {} checks, all exact.", checks.len())
@@ -56,7 +57,8 @@ mod tests {
             found,
             wrong: wrong.iter().map(|text| (*text).to_owned()).collect(),
         };
-        let checks = [check("raw zone: facts partition 0", 1200, &[]), check("warehouse: sales", 1199, &["1 rows missing"])];
+        let checks =
+            [check("raw zone: facts partition 0", 1200, &[]), check("warehouse: sales", 1199, &["1 rows missing"])];
         assert!(!exact(&checks) && exact(&checks[..1]));
         insta::assert_snapshot!(anstream::adapter::strip_str(&report(&checks)).to_string(), @r"
         checked                      expected  found  verdict

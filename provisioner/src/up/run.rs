@@ -8,6 +8,7 @@ use lakewright_aws::Client;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use super::Options;
 use super::agents::{Placed, Supervised, Surroundings, published};
 use super::child::Process;
 use super::ending::{caught_up, last_run, stop, stop_all};
@@ -16,7 +17,6 @@ use super::report::{exact, report};
 use super::runfile::RunFile;
 use super::verify::{Subject, verify};
 use super::view::{Heading, show};
-use super::Options;
 use crate::apply::{Progress, apply};
 use crate::cli::change::{all_kinds, conclude, refuse_loss};
 use crate::cli::connect::{artifact, context, desired, local_client, stack};
@@ -133,7 +133,12 @@ async fn with_parts(
 }
 
 /// Plans and applies; false when something failed, which has been said.
-async fn make(context: &KindContext, desired: &Desired, options: &Options, interrupted: &CancellationToken) -> Result<bool> {
+async fn make(
+    context: &KindContext,
+    desired: &Desired,
+    options: &Options,
+    interrupted: &CancellationToken,
+) -> Result<bool> {
     let started = Instant::now();
     let live = sweep(all_kinds(), context, desired).await?;
     let plan = plan(all_kinds(), desired, &live)?;

@@ -167,9 +167,7 @@ mod tests {
     #[test]
     fn counters_go_on_over_restarts() {
         let mut known = Known::default();
-        let status = |rows: u32| {
-            json!({ "ready": true, "metrics": { "rows_total": rows, "rows_total{table=\"sales\"}": rows, "lag_records": 7 } })
-        };
+        let status = |rows: u32| json!({ "ready": true, "metrics": { "rows_total": rows, "rows_total{table=\"sales\"}": rows, "lag_records": 7 } });
         known.take(&status(10));
         known.begin_again();
         assert!(!known.ready);

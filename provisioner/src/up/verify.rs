@@ -55,8 +55,10 @@ pub async fn verify(subject: &Subject<'_>) -> Result<Vec<Check>> {
     let streams: Vec<StreamConfig> = configs(subject.agents, "stream")?;
     if !streams.is_empty() {
         let tables = streams.iter().flat_map(|config| config.tables.iter().chain([&config.dead_letters]));
-        let names: BTreeSet<String> = tables.map(|table| format!("\"{}\".\"{}\"", table.database, table.name)).collect();
-        let topics: BTreeSet<&str> = streams.iter().flat_map(|config| &config.tables).map(|t| t.topic.as_str()).collect();
+        let names: BTreeSet<String> =
+            tables.map(|table| format!("\"{}\".\"{}\"", table.database, table.name)).collect();
+        let topics: BTreeSet<&str> =
+            streams.iter().flat_map(|config| &config.tables).map(|t| t.topic.as_str()).collect();
         checks.extend(raw_zone(subject, &names, &topics).await?);
     }
     for config in configs::<ShipperConfig>(subject.agents, "shipper")? {
@@ -72,7 +74,8 @@ fn configs<T: for<'de> Deserialize<'de>>(agents: &[Placed], name: &str) -> Resul
     let of_kind = agents.iter().filter(|placed| placed.agent == name);
     of_kind
         .map(|placed| {
-            serde_json::from_value(placed.config.clone()).with_context(|| format!("read the configuration of {}", placed.name()))
+            serde_json::from_value(placed.config.clone())
+                .with_context(|| format!("read the configuration of {}", placed.name()))
         })
         .collect()
 }
@@ -99,7 +102,12 @@ async fn raw_zone(subject: &Subject<'_>, tables: &BTreeSet<String>, topics: &BTr
     let held = ledger(subject.kafka, topics).await?;
     let bounds: Vec<String> = held
         .iter()
-        .map(|h| format!("(kafka_topic_id = '{}' AND kafka_partition = {} AND kafka_offset >= {})", h.topic_id, h.partition, h.start))
+        .map(|h| {
+            format!(
+                "(kafka_topic_id = '{}' AND kafka_partition = {} AND kafka_offset >= {})",
+                h.topic_id, h.partition, h.start
+            )
+        })
         .collect();
     let of_table = |table: &String| format!("SELECT kafka_topic_id, kafka_partition, kafka_offset FROM {table}");
     let all = tables.iter().map(of_table).collect::<Vec<_>>().join(" UNION ALL ");
@@ -165,7 +173,8 @@ async fn index(subject: &Subject<'_>, config: &ShipperConfig) -> Result<Vec<Chec
             { "term": { "kafka_partition": h.partition } },
             { "range": { "kafka_offset": { "gte": h.start } } },
         ] } } });
-        let answer = http.post(&format!("{url}/_count"), &query, PATIENCE).await.context("count the index's documents")?;
+        let answer =
+            http.post(&format!("{url}/_count"), &query, PATIENCE).await.context("count the index's documents")?;
         let found = answer["count"].as_i64().with_context(|| format!("the index answered {answer}"))?;
         // An id is made of topic id, partition and offset, so that one offset can't be counted twice.
         let expected = h.end - h.start;
@@ -198,14 +207,17 @@ async fn recount(subject: &Subject<'_>, database: &str, model: &Model) -> Result
     let expected = scalar(format!("SELECT count(*) AS n FROM ({query}) AS recount")).await?;
     let found = scalar(format!("SELECT count(*) AS n FROM {table}")).await?;
     let mut wrong = Vec::new();
-    let missing = format!("SELECT count(*) AS n FROM (SELECT * FROM ({query}) AS recount EXCEPT SELECT * FROM {table}) AS d");
+    let missing =
+        format!("SELECT count(*) AS n FROM (SELECT * FROM ({query}) AS recount EXCEPT SELECT * FROM {table}) AS d");
     let missing = scalar(missing).await?;
     if missing > 0 {
         wrong.push(format!("{missing} rows missing or different"));
     }
     match model.materialization {
         Materialization::Replace => {
-            let extra = format!("SELECT count(*) AS n FROM (SELECT * FROM {table} EXCEPT SELECT * FROM ({query}) AS recount) AS d");
+            let extra = format!(
+                "SELECT count(*) AS n FROM (SELECT * FROM {table} EXCEPT SELECT * FROM ({query}) AS recount) AS d"
+            );
             let extra = scalar(extra).await?;
             if extra > 0 {
                 wrong.push(format!("{extra} rows too many or different"));

@@ -114,7 +114,13 @@ fn line(board: &Board, heading: &Heading) -> String {
     let mut text = format!("{:>8}", took(Duration::from_secs(heading.started.elapsed().as_secs())));
     if !producer.0.is_empty() {
         let (events, rate) = (producer.count("events_total"), producer.rate("events_total"));
-        let _ = write!(text, "  produced {} ({}/s, {})", number(events), number(rate), bytes(producer.count("bytes_total")));
+        let _ = write!(
+            text,
+            "  produced {} ({}/s, {})",
+            number(events),
+            number(rate),
+            bytes(producer.count("bytes_total"))
+        );
     }
     if !stream.0.is_empty() {
         let _ = write!(text, "  rows {}", number(stream.count("rows_committed_total")));
@@ -150,7 +156,11 @@ fn line(board: &Board, heading: &Heading) -> String {
 /// The files of all tables; an agent may count them by table only.
 fn files(stream: &Sum) -> f64 {
     let total = stream.count("files_total");
-    if total > 0.0 { total } else { stream.0.iter().flat_map(|known| known.labelled("files_total").into_values()).sum() }
+    if total > 0.0 {
+        total
+    } else {
+        stream.0.iter().flat_map(|known| known.labelled("files_total").into_values()).sum()
+    }
 }
 
 fn draw(frame: &mut Frame<'_>, board: &Board, heading: &Heading) {
@@ -210,7 +220,9 @@ fn draw(frame: &mut Frame<'_>, board: &Board, heading: &Heading) {
     let all = board.events();
     let latest = all[all.len().saturating_sub(height)..].iter();
     let text: Vec<Line<'_>> = latest
-        .map(|(when, event)| Line::from(format!("{:>8} ago  {event}", took(Duration::from_secs(when.elapsed().as_secs())))))
+        .map(|(when, event)| {
+            Line::from(format!("{:>8} ago  {event}", took(Duration::from_secs(when.elapsed().as_secs()))))
+        })
         .collect();
     frame.render_widget(Paragraph::new(Text::from(text)).block(Block::bordered().title(" events ")), events);
 }
@@ -273,7 +285,8 @@ pub fn number(value: f64) -> String {
 
 /// A size in decimal units: `1.2 MB`.
 fn bytes(value: f64) -> String {
-    let (unit, size) = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)].into_iter().find(|(_, size)| value >= *size).unwrap_or(("B", 1.0));
+    let (unit, size) =
+        [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)].into_iter().find(|(_, size)| value >= *size).unwrap_or(("B", 1.0));
     if unit == "B" { format!("{value:.0} B") } else { format!("{:.1} {unit}", value / size) }
 }
 

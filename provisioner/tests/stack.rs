@@ -1,0 +1,152 @@
+//! The whole of plan, apply and destroy: the shop's stack file against the account of this machine, as typed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lakewright_aws::{Client, Service};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+const REGION: &str = "eu-north-1";
+const ACCOUNT: &str = "123456789012";
+
+/// An account with a Kafka behind its clusters, and a program that stands for the agents' one.
+struct Place {
+    url: String,
+    folder: tempfile::TempDir,
+    _parts: (lakewright_account::Running, lakewright_kafka::Running),
+}
+
+/// What a command said.
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(folder.path().join("kafka"))).await.unwrap();
+        let account = lakewright_account::serve(lakewright_account::Config {
+            data: folder.path().join("account"),
+            port: 0,
+            kafka: Some(kafka.address().to_string()),
+            engine: Arc::new(lakewright_account::NoEngine),
+            delays: lakewright_account::Delays::None,
+        })
+        .await
+        .unwrap();
+        std::fs::write(folder.path().join("lakewright-agent"), "the agents").unwrap();
+        Self { url: format!("http://{}", account.address()), folder, _parts: (account, kafka) }
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Said {
+        let output = Command::new(env!("CARGO_BIN_EXE_lakewright"))
+            .args(arguments)
+            .arg("--agent")
+            .arg(self.folder.path().join("lakewright-agent"))
+            .env("AWS_ENDPOINT_URL", &self.url)
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("XDG_CACHE_HOME", self.folder.path())
+            .env_remove("AWS_PROFILE")
+            .stdin(std::process::Stdio::null())
+            .output()
+            .await
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    fn client(&self) -> Client {
+        Client::with_keys(REGION, &self.url, ACCOUNT, "secret").unwrap()
+    }
+}
+
+fn shop() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks/shop.toml")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shop_is_made_repaired_and_destroyed() {
+    let place = Place::new().await;
+    let shop = shop().display().to_string();
+
+    let plan = place.run(&["plan", &shop, "--format", "json", "--detailed-exitcode"]).await;
+    assert_eq!(plan.code, Some(2), "{}", plan.err);
+    let first: Value = serde_json::from_str(&plan.out).unwrap();
+    let steps = first["steps"].as_array().unwrap();
+    assert!(steps.len() > 40 && steps.iter().all(|step| step["action"] == "create"), "{}", plan.out);
+    assert_eq!(first["summary"]["create"], steps.len());
+
+    let unanswered = place.run(&["apply", &shop]).await;
+    assert_eq!(unanswered.code, Some(1));
+    assert!(unanswered.err.contains("--yes"), "{}", unanswered.err);
+
+    let apply = place.run(&["apply", &shop, "--yes"]).await;
+    assert_eq!(apply.code, Some(0), "{}", apply.err);
+    let again = place.run(&["plan", &shop, "--detailed-exitcode"]).await;
+    assert_eq!(
+        (again.code, again.out.as_str()),
+        (Some(0), "No changes: stack shop is as its file says.\n"),
+        "{}",
+        again.err
+    );
+
+    // What somebody changed by hand is drift, at the very path, and is put right.
+    let versioning = json!({ "KeyId": "alias/shop-main" });
+    place.client().call(Service::Kms, "DisableKeyRotation", key_of(&place.client(), versioning).await).await.unwrap();
+    let drift = place.run(&["plan", &shop, "--format", "json"]).await;
+    let drift: Value = serde_json::from_str(&drift.out).unwrap();
+    let steps = drift["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 1, "{drift:#}");
+    assert_eq!((&steps[0]["address"], &steps[0]["cause"]), (&json!("key.main"), &json!("drift")), "{drift:#}");
+    let repair = place.run(&["apply", &shop, "--yes"]).await;
+    assert_eq!(repair.code, Some(0), "{}", repair.err);
+    assert_eq!(place.run(&["plan", &shop, "--detailed-exitcode"]).await.code, Some(0));
+
+    let refused = place.run(&["destroy", &shop, "--yes"]).await;
+    assert_eq!(refused.code, Some(1));
+    for address in ["bucket.raw", "cluster.main", "table.sales", "key.main"] {
+        assert!(refused.err.contains(address), "{address} is missing in\n{}", refused.err);
+    }
+    let destroyed = place.run(&["destroy", &shop, "--yes", "--allow-data-loss", "all"]).await;
+    assert_eq!(destroyed.code, Some(0), "{}", destroyed.err);
+    let after = place.run(&["plan", &shop, "--format", "json"]).await;
+    let after: Value = serde_json::from_str(&after.out).unwrap();
+    assert_eq!(after["summary"], first["summary"], "something is still live");
+
+    // A stack that was destroyed can be made again.
+    let anew = place.run(&["apply", &shop, "--yes"]).await;
+    assert_eq!(anew.code, Some(0), "{}", anew.err);
+}
+
+/// KMS takes an id where the stack knows an alias.
+async fn key_of(client: &Client, alias: Value) -> Value {
+    let answer = client.call(Service::Kms, "DescribeKey", alias).await.unwrap();
+    json!({ "KeyId": answer["KeyMetadata"]["KeyId"] })
+}
+
+#[tokio::test]
+async fn mistakes_of_the_command_line_and_the_file_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wrong.toml");
+    std::fs::write(&file, "[stack]\nname = \"shop\"\nregoin = \"eu-north-1\"\n").unwrap();
+    let run = async |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lakewright"));
+        let output = command.args(arguments).current_dir(folder.path()).env("NO_COLOR", "1").output().await.unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = run(&["plan", "wrong.toml"]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("did you mean `region`?") && said.contains("wrong.toml:3"), "{said}");
+
+    let (code, said) = run(&["plan"]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("no stack file"), "{said}");
+
+    let (code, said) = run(&["query", "--local", "SELECT 1"]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("lakewright up"), "{said}");
+}
