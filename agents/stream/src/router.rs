@@ -81,11 +81,7 @@ impl Router {
                 table
             }
         };
-        if self.rows[table].len() < BATCH_ROWS {
-            Ok(None)
-        } else {
-            self.finish(table).map(|batch| Some((table, batch)))
-        }
+        if self.rows[table].is_full() { self.finish(table).map(|batch| Some((table, batch))) } else { Ok(None) }
     }
 
     /// The batches that are not full yet.
