@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use futures::future::BoxFuture;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, Request};
+use tokio::task::JoinHandle;
 
 use crate::broker::Broker;
 use crate::frame;
@@ -56,14 +56,12 @@ pub struct Caller {
     pub peer: SocketAddr,
 }
 
-/// A request's answer: at hand, none, or after something that later requests needn't wait for.
+/// A request's answer: at hand, or after something that later requests needn't wait for.
 pub enum Answer {
     /// An encoded frame.
     Ready(Bytes),
-    /// Nothing is to be sent.
-    Nothing,
-    /// Comes later, in the order of the requests.
-    Later(BoxFuture<'static, anyhow::Result<Option<Bytes>>>),
+    /// Comes later, in the order of the requests; none: nothing is to be sent.
+    Later(JoinHandle<anyhow::Result<Option<Bytes>>>),
 }
 
 /// One decoded request's way to its encoded answer.
@@ -125,11 +123,21 @@ pub async fn answer(broker: &Arc<Broker>, peer: SocketAddr, mut request: Bytes) 
         ApiKey::InitProducerId => call.ready(&produce::init_producer_id(broker, &call.read()?).await),
         ApiKey::Produce => {
             let pending = produce::append(broker, call.read()?).await;
-            if pending.is_silent() {
-                return Ok(Answer::Nothing);
-            }
             let call = Call { key, version, correlation: call.correlation, body: Bytes::new() };
-            Ok(Answer::Later(Box::pin(async move { call.frame(&pending.finish().await).map(Some) })))
+            // A task of its own: what is stored becomes durable and visible even if the producer has gone.
+            Ok(Answer::Later(tokio::spawn(async move {
+                let silent = pending.is_silent();
+                let response = pending.finish().await;
+                if silent {
+                    // The only way to tell a producer that wants no answer.
+                    anyhow::ensure!(
+                        !produce::has_error(&response),
+                        "records of a producer without acknowledgements were refused"
+                    );
+                    return Ok(None);
+                }
+                call.frame(&response).map(Some)
+            })))
         }
         ApiKey::Fetch => call.ready(&fetch::fetch(broker, call.read()?).await),
         ApiKey::ListOffsets => call.ready(&list_offsets::list_offsets(broker, call.read()?).await),

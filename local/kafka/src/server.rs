@@ -231,8 +231,7 @@ async fn write(mut stream: OwnedWriteHalf, mut queue: mpsc::Receiver<Queued>) ->
     while let Some((answer, permit)) = queue.recv().await {
         let frame = match answer {
             Answer::Ready(frame) => Some(frame),
-            Answer::Nothing => None,
-            Answer::Later(answer) => answer.await?,
+            Answer::Later(answer) => answer.await??,
         };
         drop(permit);
         if let Some(frame) = frame

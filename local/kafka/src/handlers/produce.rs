@@ -106,6 +106,11 @@ impl Pending {
     }
 }
 
+/// Whether something was refused.
+pub fn has_error(response: &ProduceResponse) -> bool {
+    response.responses.iter().flat_map(|topic| &topic.partition_responses).any(|part| part.error_code != 0)
+}
+
 impl Part {
     async fn finish(self) -> PartitionProduceResponse {
         let response = PartitionProduceResponse::default().with_index(self.index).with_base_offset(-1);

@@ -150,7 +150,7 @@ async fn nobody_creates_a_topic_by_mistake() {
     let broker = Broker::start();
     let Broker::Ours(ours) = &broker else { return };
     let mut config = clients::configuration(&ours.address);
-    config.set("message.timeout.ms", "2000");
+    config.set("message.timeout.ms", "20000").set("topic.metadata.propagation.max.ms", "500");
     let producer: FutureProducer = config.create().unwrap();
     let record = FutureRecord::<str, str>::to("never-declared").payload("value");
     let (error, _) = producer.send(record, PATIENCE).await.unwrap_err();
