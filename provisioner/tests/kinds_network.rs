@@ -1,0 +1,348 @@
+//! The network, host and Kafka kinds against an account: what was made is found as it was meant, changed, and gone when deleted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lakewright::kind::{Comparing, Context, Kind, Outcome, Wanted};
+use lakewright::kinds;
+use lakewright::resource::{Address, Condition, Live};
+use lakewright_aws::{Client, Service};
+use serde_json::{Value, json};
+
+const REGION: &str = "eu-north-1";
+
+/// An account on this machine, with a Kafka behind its clusters.
+struct Account {
+    context: Context,
+    _parts: Option<(lakewright_account::Running, lakewright_kafka::Running, tempfile::TempDir)>,
+}
+
+/// `LAKEWRIGHT_TEST_AWS=http://…` names another emulator of AWS to judge the network kinds by.
+async fn account() -> Account {
+    let (url, parts) = match std::env::var("LAKEWRIGHT_TEST_AWS") {
+        Ok(url) => (url, None),
+        Err(_) => {
+            let folder = tempfile::tempdir().unwrap();
+            let kafka =
+                lakewright_kafka::serve(lakewright_kafka::Config::new(folder.path().join("kafka"))).await.unwrap();
+            let account = lakewright_account::serve(lakewright_account::Config {
+                data: folder.path().join("account"),
+                port: 0,
+                kafka: Some(kafka.address().to_string()),
+                engine: Arc::new(lakewright_account::NoEngine),
+                delays: lakewright_account::Delays::None,
+            })
+            .await
+            .unwrap();
+            (format!("http://{}", account.address()), Some((account, kafka, folder)))
+        }
+    };
+    let context = Context {
+        aws: Client::with_keys(REGION, &url, "123456789012", "secret").unwrap(),
+        stack: "shop".to_owned(),
+        account: "123456789012".to_owned(),
+        region: REGION.to_owned(),
+        nonce: "nonce".to_owned(),
+        poll: Duration::from_millis(20),
+    };
+    Account { context, _parts: parts }
+}
+
+fn kind(address: &Address) -> &'static dyn Kind {
+    kinds::named(&address.kind).unwrap()
+}
+
+/// Arrays that are sets, in one order.
+fn ordered(kind: &dyn Kind, spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    for field in kind.fields().iter().filter(|field| field.compare == Comparing::AsSet) {
+        if let Some(items) = spec[field.name].as_array_mut() {
+            items.sort_by_key(ToString::to_string);
+        }
+    }
+    spec
+}
+
+impl Account {
+    async fn find(&self, address: &Address, spec: &Value) -> Vec<Live> {
+        let wanted = [Wanted { address, spec }];
+        let mut found = kind(address).find(&self.context, &wanted).await.unwrap();
+        found.retain(|live| live.address == *address);
+        found
+    }
+
+    /// Makes it and finds it as it was meant.
+    async fn create(&self, address: &str, spec: Value) -> Outcome {
+        let address: Address = address.parse().unwrap();
+        let spec = kind(&address).normalise(&spec).unwrap();
+        let outcome = kind(&address).create(&self.context, &address, &spec).await.unwrap();
+        self.check(&address, &spec, &outcome).await;
+        outcome
+    }
+
+    /// Makes it anew as an apply does that was killed before it knew: nothing second comes of it.
+    async fn create_again(&self, address: &str, spec: Value, first: &Outcome) {
+        let address: Address = address.parse().unwrap();
+        let spec = kind(&address).normalise(&spec).unwrap();
+        let second = kind(&address).create(&self.context, &address, &spec).await.unwrap();
+        assert_eq!(second.id, first.id, "{address}");
+        self.check(&address, &spec, first).await;
+    }
+
+    /// Changes it to the spec and finds it so.
+    async fn update(&self, address: &str, spec: Value) {
+        let address: Address = address.parse().unwrap();
+        let spec = kind(&address).normalise(&spec).unwrap();
+        let live = self.find(&address, &spec).await.remove(0);
+        let names = kind(&address).fields().iter().map(|field| field.name.to_owned());
+        let changed: Vec<String> = names.filter(|name| live.spec.get(name) != spec.get(name)).collect();
+        assert!(!changed.is_empty(), "{address}: the test changes nothing");
+        let outcome = kind(&address).update(&self.context, &live, &spec, &changed).await.unwrap();
+        assert_eq!(outcome.id, live.id, "{address}");
+        self.check(&address, &spec, &outcome).await;
+    }
+
+    async fn check(&self, address: &Address, spec: &Value, outcome: &Outcome) {
+        let kind = kind(address);
+        kind.record(&self.context, outcome, "v1:hash").await.unwrap();
+        let found = self.find(address, spec).await;
+        assert_eq!(found.len(), 1, "{address}: {found:?}");
+        let live = &found[0];
+        assert_eq!(&live.address, address);
+        assert_eq!(live.id, outcome.id, "{address}");
+        assert_eq!(live.condition, Condition::Ready, "{address}");
+        assert_eq!(ordered(kind, &live.spec), ordered(kind, spec), "{address}");
+        assert_eq!(live.outputs, outcome.outputs, "{address}");
+        let names: BTreeMap<&str, ()> = live.outputs.keys().map(|name| (name.as_str(), ())).collect();
+        let declared: BTreeMap<&str, ()> = kind.outputs().iter().map(|name| (*name, ())).collect();
+        assert_eq!(names, declared, "{address}");
+        let untagged = matches!(address.kind.as_str(), "msk_configuration" | "topic" | "scram_association");
+        assert_eq!(live.applied.as_deref(), (!untagged).then_some("v1:hash"), "{address}");
+    }
+
+    /// Deletes it, twice, and finds nothing.
+    async fn delete(&self, address: &str, spec: Value) {
+        let address: Address = address.parse().unwrap();
+        let live = self.find(&address, &spec).await.remove(0);
+        kind(&address).delete(&self.context, &live).await.unwrap();
+        assert!(self.find(&address, &spec).await.is_empty(), "{address}");
+        kind(&address).delete(&self.context, &live).await.unwrap();
+    }
+
+    async fn call(&self, service: Service, operation: &str, input: Value) -> Value {
+        self.context.aws.call(service, operation, input).await.unwrap()
+    }
+}
+
+/// A VPC with one subnet.
+async fn network(account: &Account) -> (Outcome, Outcome) {
+    let vpc = account.create("vpc.main", json!({"cidr": "10.0.0.0/16"})).await;
+    let subnet = json!({"vpc": vpc.id, "cidr": "10.0.0.0/20", "zone": "eu-north-1a"});
+    let subnet = account.create("subnet.a", subnet).await;
+    (vpc, subnet)
+}
+
+#[tokio::test]
+async fn network_kinds_live_as_they_are_meant() {
+    let account = account().await;
+    let (vpc, subnet) = network(&account).await;
+    account.create_again("vpc.main", json!({"cidr": "10.0.0.0/16"}), &vpc).await;
+    account.update("vpc.main", json!({"cidr": "10.0.0.0/16", "dns_hostnames": false})).await;
+    let public = json!({"vpc": vpc.id, "cidr": "10.0.0.0/20", "zone": "eu-north-1a", "public_addresses": true});
+    account.update("subnet.a", public).await;
+
+    let gateway = account.create("internet_gateway.main", json!({"vpc": vpc.id})).await;
+    account.create_again("internet_gateway.main", json!({"vpc": vpc.id}), &gateway).await;
+
+    let route = json!({"destination": "0.0.0.0/0", "target": gateway.id});
+    let table = json!({"vpc": vpc.id, "routes": [route], "subnets": [subnet.id]});
+    let table = account.create("route_table.public", table).await;
+    // A second table takes the subnet over.
+    let closed = account.create("route_table.closed", json!({"vpc": vpc.id})).await;
+    account.call(Service::Ec2, "DeleteRouteTable", json!({"RouteTableId": closed.id})).await;
+
+    // What somebody opened is found, and closed again by an update to what is meant.
+    let opened = json!({"RouteTableId": table.id, "DestinationCidrBlock": "192.168.0.0/16", "GatewayId": gateway.id});
+    account.call(Service::Ec2, "CreateRoute", opened).await;
+    let meant = json!({"vpc": vpc.id, "routes": [route], "subnets": [subnet.id]});
+    account.update("route_table.public", meant).await;
+    account.update("route_table.public", json!({"vpc": vpc.id})).await;
+    account.update("route_table.public", json!({"vpc": vpc.id, "routes": [route], "subnets": [subnet.id]})).await;
+
+    let endpoint = json!({"vpc": vpc.id, "service": "s3", "route_tables": [table.id]});
+    let made = account.create("vpc_endpoint.s3", endpoint.clone()).await;
+    account.create_again("vpc_endpoint.s3", endpoint, &made).await;
+    // The endpoint's route is no drift of the route table.
+    let again = json!({"vpc": vpc.id, "routes": [route], "subnets": [subnet.id]});
+    let address: Address = "route_table.public".parse().unwrap();
+    assert_eq!(account.find(&address, &again).await[0].spec, kind(&address).normalise(&again).unwrap());
+    account.update("vpc_endpoint.s3", json!({"vpc": vpc.id, "service": "s3"})).await;
+
+    account.delete("vpc_endpoint.s3", json!({})).await;
+    account.delete("route_table.public", json!({})).await;
+    account.delete("internet_gateway.main", json!({})).await;
+    account.delete("subnet.a", json!({})).await;
+    account.delete("vpc.main", json!({})).await;
+}
+
+#[tokio::test]
+async fn security_groups_have_exactly_the_rules_that_are_meant() {
+    let account = account().await;
+    let vpc = account.create("vpc.main", json!({"cidr": "10.0.0.0/16"})).await;
+    let named = |name: &str| json!({"vpc": vpc.id, "name": name, "description": "for a test"});
+    let hosts = account.create("security_group.hosts", named("hosts")).await;
+    let mut spec = named("brokers");
+    spec["ingress"] = json!([
+        {"from_port": 9092, "to_port": 9098, "group": hosts.id, "description": "clients"},
+        {"protocol": "all", "group": "self"},
+        {"from_port": 22, "cidr": "10.0.0.7/16"},
+    ]);
+    let find = async |name: &str| {
+        let address: Address = format!("security_group.{name}").parse().unwrap();
+        kind(&address).find(&account.context, &[]).await.unwrap().into_iter().find(|live| live.address == address)
+    };
+    let address: Address = "security_group.brokers".parse().unwrap();
+    let group = kind(&address);
+    let spec = group.normalise(&spec).unwrap();
+    let made = group.create(&account.context, &address, &spec).await.unwrap();
+    assert_eq!(ordered(group, &find("brokers").await.unwrap().spec), ordered(group, &spec));
+
+    let mut closed = spec.clone();
+    closed["ingress"] = json!([{"from_port": 9092, "to_port": 9098, "group": hosts.id, "description": "agents"}]);
+    closed["egress"] = json!([]);
+    let closed = group.normalise(&closed).unwrap();
+    let live = find("brokers").await.unwrap();
+    group.update(&account.context, &live, &closed, &["ingress".to_owned(), "egress".to_owned()]).await.unwrap();
+    assert_eq!(find("brokers").await.unwrap().spec, closed);
+
+    // A rule that somebody added is part of what is found.
+    let rule = json!([{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
+    let input = json!({"GroupId": made.id, "IpPermissions": rule});
+    account.call(Service::Ec2, "AuthorizeSecurityGroupIngress", input).await;
+    assert_eq!(find("brokers").await.unwrap().spec["ingress"].as_array().unwrap().len(), 2);
+
+    let live = find("brokers").await.unwrap();
+    group.delete(&account.context, &live).await.unwrap();
+    assert!(find("brokers").await.is_none());
+    account.delete("security_group.hosts", json!({})).await;
+}
+
+#[tokio::test]
+async fn hosts_are_templates_and_groups() {
+    if std::env::var("LAKEWRIGHT_TEST_AWS").is_ok() {
+        return;
+    }
+    let account = account().await;
+    let (vpc, subnet) = network(&account).await;
+    let group = json!({"vpc": vpc.id, "name": "hosts", "description": "for a test"});
+    let group = account.create("security_group.hosts", group).await;
+    let spec = |user_data: &str| {
+        json!({
+            "name": "shop-app",
+            "image": "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+            "instance_type": "t3.small",
+            "security_groups": [group.id],
+            "user_data": user_data,
+        })
+    };
+    let template = account.create("launch_template.app", spec("#cloud-config\nruncmd: []\n")).await;
+    account.create_again("launch_template.app", spec("#cloud-config\nruncmd: []\n"), &template).await;
+    account.update("launch_template.app", spec("#cloud-config\nruncmd: [true]\n")).await;
+    let hosts = |count: u32| {
+        json!({
+            "name": "shop-app",
+            "launch_template": template.id,
+            "subnets": [subnet.id],
+            "min": count,
+            "max": count,
+            "desired": count,
+        })
+    };
+    let made = account.create("auto_scaling_group.app", hosts(1)).await;
+    account.create_again("auto_scaling_group.app", hosts(1), &made).await;
+    account.update("auto_scaling_group.app", hosts(2)).await;
+    account.delete("auto_scaling_group.app", json!({})).await;
+    account.delete("launch_template.app", json!({})).await;
+    account.delete("security_group.hosts", json!({})).await;
+    account.delete("subnet.a", json!({})).await;
+}
+
+#[tokio::test]
+async fn kafka_kinds_live_as_they_are_meant() {
+    if std::env::var("LAKEWRIGHT_TEST_AWS").is_ok() {
+        return;
+    }
+    let account = account().await;
+    let (vpc, subnet) = network(&account).await;
+    let second = json!({"vpc": vpc.id, "cidr": "10.0.16.0/20", "zone": "eu-north-1b"});
+    let address: Address = "subnet.b".parse().unwrap();
+    let second = kind(&address).normalise(&second).unwrap();
+    let second = kind(&address).create(&account.context, &address, &second).await.unwrap();
+    let group = json!({"vpc": vpc.id, "name": "brokers", "description": "for a test"});
+    let group = account.create("security_group.brokers", group).await;
+    let key = account.call(Service::Kms, "CreateKey", json!({})).await["KeyMetadata"]["Arn"].clone();
+
+    let settings = |enabled: &str| json!({"name": "shop-main", "properties": {"auto.create.topics.enable": enabled}});
+    let configuration = account.create("msk_configuration.main", settings("true")).await;
+    account.create_again("msk_configuration.main", settings("true"), &configuration).await;
+    account.update("msk_configuration.main", settings("false")).await;
+
+    let mut cluster = json!({
+        "name": "shop",
+        "kafka_version": "3.9.x",
+        "brokers": 2,
+        "instance_type": "kafka.t3.small",
+        "subnets": [subnet.id, second.id],
+        "security_groups": [group.id],
+        "storage_gib": 20,
+        "configuration": {"arn": configuration.id, "revision": "1"},
+        "authentication": {"scram": true},
+        "encryption_key": key,
+    });
+    let made = account.create("cluster.main", cluster.clone()).await;
+    account.create_again("cluster.main", cluster.clone(), &made).await;
+    assert_eq!(made.outputs["protocol"], "plaintext");
+    cluster["configuration"]["revision"] = json!("2");
+    cluster["storage_gib"] = json!(40);
+    cluster["monitoring"] = json!("PER_BROKER");
+    cluster["authentication"]["iam"] = json!(true);
+    account.update("cluster.main", cluster).await;
+
+    let secret = json!({
+        "Name": "AmazonMSK_shop_app",
+        "KmsKeyId": key,
+        "SecretString": "{\"username\":\"app\",\"password\":\"for a test\"}",
+        "Tags": [{"Key": "lakewright:stack", "Value": "shop"}],
+    });
+    let secret = account.call(Service::SecretsManager, "CreateSecret", secret).await["ARN"].clone();
+    let association = json!({"cluster": made.id, "secrets": [secret]});
+    account.create("scram_association.main", association.clone()).await;
+    let missing = json!({"cluster": made.id, "secrets": ["arn:aws:secretsmanager:eu-north-1:123456789012:secret:AmazonMSK_no-abcdef"]});
+    let address: Address = "scram_association.main".parse().unwrap();
+    let refused = kind(&address).create(&account.context, &address, &missing).await.unwrap_err();
+    assert!(format!("{refused:#}").contains("AmazonMSK_no"), "{refused:#}");
+
+    let topic = |partitions: u32, hours: u32| {
+        json!({
+            "cluster": made.id,
+            "name": "iceberg_events",
+            "partitions": partitions,
+            "replication": 2,
+            "configuration": {"retention.ms": (hours * 3_600_000).to_string()},
+        })
+    };
+    let first = account.create("topic.iceberg_events", topic(3, 24)).await;
+    account.create_again("topic.iceberg_events", topic(3, 24), &first).await;
+    account.update("topic.iceberg_events", topic(6, 48)).await;
+    let fewer = kind(&"topic.iceberg_events".parse().unwrap()).normalise(&topic(2, 48)).unwrap();
+    let address: Address = "topic.iceberg_events".parse().unwrap();
+    let live = account.find(&address, &fewer).await.remove(0);
+    let refused = kind(&address).update(&account.context, &live, &fewer, &["partitions".to_owned()]).await.unwrap_err();
+    assert!(refused.to_string().contains("can't take partitions away"), "{refused:#}");
+
+    account.delete("topic.iceberg_events", topic(6, 48)).await;
+    account.delete("scram_association.main", association).await;
+    account.delete("cluster.main", json!({})).await;
+    account.delete("msk_configuration.main", json!({})).await;
+}
