@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 use super::{Artifact, ModelFile, Stack, Target, expand, load, parse, schema};
+use crate::kinds;
 use crate::resource::{Address, Desired};
 
 fn shipped(name: &str) -> Stack {
@@ -117,6 +118,25 @@ fn addresses_are_unique_and_references_lead_to_resources() {
             }
             for address in &resource.after {
                 assert!(addresses.contains(address), "{name}: {} comes after {address}", resource.address);
+            }
+        }
+    }
+}
+
+#[test]
+fn kinds_take_every_spec_and_have_every_output_that_is_referred_to() {
+    for name in ["shop.toml", "minimal.toml"] {
+        for resource in &expanded(&shipped(name)).resources {
+            let kind = kinds::named(&resource.address.kind).expect("a kind");
+            let normal =
+                kind.normalise(&resource.spec).unwrap_or_else(|error| panic!("{}: {error:#}", resource.address));
+            assert_eq!(normal, resource.spec, "{name}: {} leaves a default out", resource.address);
+            for (address, output) in references(&resource.spec) {
+                let outputs = kinds::named(&address.kind).expect("a kind").outputs();
+                assert!(
+                    outputs.contains(&output.as_str()),
+                    "{name}: {address} has no output {output}, only {outputs:?}"
+                );
             }
         }
     }
