@@ -117,12 +117,14 @@ pub fn program(name: &str) -> Result<PathBuf> {
     })
 }
 
-/// The agents' program that hosts install.
+/// The agents' program: the one that is named, else the one that is found.
+pub fn agent_program(global: &Global) -> Result<PathBuf> {
+    global.agent.clone().map_or_else(|| program("lakewright-agent"), Ok)
+}
+
+/// The agents' program as what hosts install.
 pub fn artifact(global: &Global) -> Result<Artifact> {
-    let file = match &global.agent {
-        Some(path) => path.clone(),
-        None => program("lakewright-agent")?,
-    };
+    let file = agent_program(global)?;
     let context = || format!("read the agents' program {}", file.display());
     let metadata = std::fs::metadata(&file).with_context(context)?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());

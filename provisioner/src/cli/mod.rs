@@ -178,7 +178,11 @@ Examples:
         limit: u32,
     },
     /// Prints the JSON Schema of stack files, by which editors complete them
-    Schema,
+    Schema {
+        /// Prints the reference of resource kinds instead, in Markdown
+        #[arg(long)]
+        kinds: bool,
+    },
     /// Prints the completion script of a shell
     #[command(after_help = "Example:\n  lakewright completion bash > /etc/bash_completion.d/lakewright")]
     Completion {
@@ -279,7 +283,8 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
         Command::Account { port } => account::run(&global, port),
         Command::Query { sql, format } => query::run(&global, &sql, format).await,
         Command::Search { words, url, limit } => search::run(&global, &words.join(" "), url, limit).await,
-        Command::Schema => {
+        Command::Schema { kinds: true } => print(&crate::render::kinds_page(crate::kinds::all())),
+        Command::Schema { kinds: false } => {
             let schema = serde_json::to_string_pretty(&crate::stack::schema()).context("write the schema")?;
             print(&format!("{schema}\n"))
         }

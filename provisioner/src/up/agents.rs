@@ -17,7 +17,6 @@ use super::child::Process;
 use super::parts::{DataFolder, Endpoints, tail};
 use super::runfile::{Child, RunFile};
 use super::status::Board;
-use crate::cli::connect::program;
 
 /// How long an agent may take to finish what is in hand.
 const GRACE: Duration = Duration::from_secs(60);
@@ -72,6 +71,8 @@ pub async fn published(aws: &Client, bucket: &str, data: &DataFolder) -> Result<
 pub struct Surroundings {
     /// The data folder.
     pub data: Arc<DataFolder>,
+    /// The agents' program.
+    pub agent: PathBuf,
     /// Where the parts listen.
     pub endpoints: Endpoints,
     /// The region.
@@ -87,7 +88,7 @@ pub struct Surroundings {
 impl Surroundings {
     /// The command that runs an agent.
     pub fn command(&self, placed: &Placed) -> Result<Command> {
-        let mut command = Command::new(program("lakewright-agent")?);
+        let mut command = Command::new(&self.agent);
         command
             .arg(&placed.agent)
             .arg("--config")

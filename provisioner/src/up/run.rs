@@ -19,7 +19,7 @@ use super::verify::{Subject, verify};
 use super::view::{Heading, show};
 use crate::apply::{Progress, apply};
 use crate::cli::change::{all_kinds, conclude, refuse_loss};
-use crate::cli::connect::{artifact, context, desired, local_client, stack};
+use crate::cli::connect::{agent_program, artifact, context, desired, local_client, stack};
 use crate::cli::run::until_interrupted;
 use crate::cli::{Global, Outcome, print, say};
 use crate::kind::Context as KindContext;
@@ -91,6 +91,7 @@ async fn with_parts(
     }
     let surroundings = Arc::new(Surroundings {
         data: data.clone(),
+        agent: agent_program(global)?,
         endpoints: endpoints.clone(),
         region: aws.region().to_owned(),
         local_account,
@@ -117,6 +118,7 @@ async fn with_parts(
         aws: &aws,
         stack: stack.name(),
         artifacts: &artifacts,
+        agent: &surroundings.agent,
         kafka: &endpoints.kafka,
         search: &endpoints.search,
         agents: &placed,

@@ -1,6 +1,7 @@
 //! The verification at the end of `up --for`: the Kafka log is the ledger that everything is held against.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -12,7 +13,6 @@ use tokio::process::Command;
 
 use super::agents::Placed;
 use super::report::Check;
-use crate::cli::connect::program;
 use crate::cli::query::{Rows, ask};
 use crate::http::Http;
 
@@ -41,6 +41,8 @@ pub struct Subject<'a> {
     pub stack: &'a str,
     /// The artifacts bucket.
     pub artifacts: &'a str,
+    /// The agents' program.
+    pub agent: &'a Path,
     /// `HOST:PORT` of Kafka.
     pub kafka: &'a str,
     /// The search cluster's URL.
@@ -81,9 +83,9 @@ fn configs<T: for<'de> Deserialize<'de>>(agents: &[Placed], name: &str) -> Resul
 }
 
 /// What the log holds of the topics.
-async fn ledger(kafka: &str, topics: &BTreeSet<&str>) -> Result<Vec<Held>> {
-    let mut command = Command::new(program("lakewright-agent")?);
-    command.args(["ledger", "--bootstrap", kafka]);
+async fn ledger(subject: &Subject<'_>, topics: &BTreeSet<&str>) -> Result<Vec<Held>> {
+    let mut command = Command::new(subject.agent);
+    command.args(["ledger", "--bootstrap", subject.kafka]);
     for topic in topics {
         command.args(["--topic", topic]);
     }
@@ -99,7 +101,7 @@ type Place = (String, i32);
 
 /// Every offset of the log is in one raw table or among the dead letters, once.
 async fn raw_zone(subject: &Subject<'_>, tables: &BTreeSet<String>, topics: &BTreeSet<&str>) -> Result<Vec<Check>> {
-    let held = ledger(subject.kafka, topics).await?;
+    let held = ledger(subject, topics).await?;
     let bounds: Vec<String> = held
         .iter()
         .map(|h| {
@@ -161,7 +163,7 @@ fn differing(expected: i64, rows: i64, distinct: i64) -> Vec<String> {
 /// Every user action of the log is in the index, once.
 async fn index(subject: &Subject<'_>, config: &ShipperConfig) -> Result<Vec<Check>> {
     let topics = config.topics.iter().map(String::as_str).collect();
-    let held = ledger(subject.kafka, &topics).await?;
+    let held = ledger(subject, &topics).await?;
     let url = format!("{}/{}-*", subject.search.trim_end_matches('/'), config.index);
     let http = Http::new(subject.search)?;
     // What was written a moment ago is made visible; an index that always shows everything needs no such call.
