@@ -19,7 +19,7 @@ struct Account {
 }
 
 /// `LAKEWRIGHT_TEST_AWS=http://…` names another emulator of AWS to judge the network kinds by.
-async fn account() -> Account {
+async fn account(stack: &str) -> Account {
     let (url, parts) = match std::env::var("LAKEWRIGHT_TEST_AWS") {
         Ok(url) => (url, None),
         Err(_) => {
@@ -40,7 +40,7 @@ async fn account() -> Account {
     };
     let context = Context {
         aws: Client::with_keys(REGION, &url, "123456789012", "secret").unwrap(),
-        stack: "shop".to_owned(),
+        stack: stack.to_owned(),
         account: "123456789012".to_owned(),
         region: REGION.to_owned(),
         nonce: "nonce".to_owned(),
@@ -145,7 +145,7 @@ async fn network(account: &Account) -> (Outcome, Outcome) {
 
 #[tokio::test]
 async fn network_kinds_live_as_they_are_meant() {
-    let account = account().await;
+    let account = account("network").await;
     let (vpc, subnet) = network(&account).await;
     account.create_again("vpc.main", json!({"cidr": "10.0.0.0/16"}), &vpc).await;
     account.update("vpc.main", json!({"cidr": "10.0.0.0/16", "dns_hostnames": false})).await;
@@ -188,7 +188,7 @@ async fn network_kinds_live_as_they_are_meant() {
 
 #[tokio::test]
 async fn security_groups_have_exactly_the_rules_that_are_meant() {
-    let account = account().await;
+    let account = account("rules").await;
     let vpc = account.create("vpc.main", json!({"cidr": "10.0.0.0/16"})).await;
     let named = |name: &str| json!({"vpc": vpc.id, "name": name, "description": "for a test"});
     let hosts = account.create("security_group.hosts", named("hosts")).await;
@@ -233,7 +233,7 @@ async fn hosts_are_templates_and_groups() {
     if std::env::var("LAKEWRIGHT_TEST_AWS").is_ok() {
         return;
     }
-    let account = account().await;
+    let account = account("hosts").await;
     let (vpc, subnet) = network(&account).await;
     let group = json!({"vpc": vpc.id, "name": "hosts", "description": "for a test"});
     let group = account.create("security_group.hosts", group).await;
@@ -273,7 +273,7 @@ async fn kafka_kinds_live_as_they_are_meant() {
     if std::env::var("LAKEWRIGHT_TEST_AWS").is_ok() {
         return;
     }
-    let account = account().await;
+    let account = account("kafka").await;
     let (vpc, subnet) = network(&account).await;
     let second = json!({"vpc": vpc.id, "cidr": "10.0.16.0/20", "zone": "eu-north-1b"});
     let address: Address = "subnet.b".parse().unwrap();
@@ -313,7 +313,7 @@ async fn kafka_kinds_live_as_they_are_meant() {
         "Name": "AmazonMSK_shop_app",
         "KmsKeyId": key,
         "SecretString": "{\"username\":\"app\",\"password\":\"for a test\"}",
-        "Tags": [{"Key": "lakewright:stack", "Value": "shop"}],
+        "Tags": [{"Key": "lakewright:stack", "Value": "kafka"}],
     });
     let secret = account.call(Service::SecretsManager, "CreateSecret", secret).await["ARN"].clone();
     let association = json!({"cluster": made.id, "secrets": [secret]});

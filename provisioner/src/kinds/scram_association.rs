@@ -85,7 +85,9 @@ impl Kind for ScramAssociation {
         if text(&cluster, "state") == "DELETING" {
             return Ok(());
         }
-        change(context, &spec.cluster, "BatchDisassociateScramSecret", &spec.secrets).await
+        let associated = secrets(context, &spec.cluster).await?;
+        let ours: Vec<String> = spec.secrets.into_iter().filter(|arn| associated.contains(arn)).collect();
+        change(context, &spec.cluster, "BatchDisassociateScramSecret", &ours).await
     }
 
     async fn record(&self, _context: &Context, _outcome: &Outcome, _applied: &str) -> Result<()> {
@@ -98,7 +100,8 @@ async fn associate(context: &Context, spec: &Spec, former: &[String]) -> Result<
     msk::settled(context, &spec.cluster, msk::CHANGED).await?;
     let associated = secrets(context, &spec.cluster).await?;
     let missing: Vec<String> = spec.secrets.iter().filter(|arn| !associated.contains(arn)).cloned().collect();
-    let extra: Vec<String> = former.iter().filter(|arn| !spec.secrets.contains(arn)).cloned().collect();
+    let extra: Vec<String> =
+        former.iter().filter(|arn| !spec.secrets.contains(arn) && associated.contains(arn)).cloned().collect();
     change(context, &spec.cluster, "BatchAssociateScramSecret", &missing).await?;
     change(context, &spec.cluster, "BatchDisassociateScramSecret", &extra).await?;
     Ok(tags::outcome(&spec.cluster, &[("cluster", &spec.cluster)]))

@@ -119,17 +119,17 @@ impl Kind for Topic {
             );
         }
         // Partitions and settings can't change in one call.
-        for (field, parameter, value) in [
-            ("partitions", "partitionCount", json!(spec.partitions)),
-            ("configuration", "configs", json!(encode_properties(&spec.configuration))),
-        ] {
-            if changed.iter().any(|changed| changed == field) {
-                let input = json!({"clusterArn": spec.cluster, "topicName": spec.name, parameter: value});
-                context.aws.call(Service::Kafka, "UpdateTopic", input).await?;
-                seen(context, &spec).await?;
-            }
+        let has = |name: &str| changed.iter().any(|field| field == name);
+        let mut step = Spec { configuration: before.configuration, ..spec.clone() };
+        if has("partitions") {
+            change(context, &spec, json!({"partitionCount": spec.partitions})).await?;
+            seen(context, &step).await?;
         }
-        seen(context, &spec).await
+        if has("configuration") {
+            change(context, &spec, json!({"configs": encode_properties(&spec.configuration)})).await?;
+        }
+        step.configuration = spec.configuration;
+        seen(context, &step).await
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
@@ -158,6 +158,13 @@ fn missing(answer: Result<Value, Error>) -> Result<Option<Value>, Error> {
 async fn describe(context: &Context, cluster: &str, name: &str) -> Result<Option<Value>> {
     let input = json!({"clusterArn": cluster, "topicName": name});
     Ok(missing(context.aws.call(Service::Kafka, "DescribeTopic", input).await)?)
+}
+
+async fn change(context: &Context, spec: &Spec, mut input: Value) -> Result<()> {
+    input["clusterArn"] = json!(spec.cluster);
+    input["topicName"] = json!(spec.name);
+    context.aws.call(Service::Kafka, "UpdateTopic", input).await?;
+    Ok(())
 }
 
 /// Waits until MSK shows the topic as the spec says.
