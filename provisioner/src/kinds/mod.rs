@@ -71,3 +71,31 @@ pub fn all() -> &'static [&'static dyn Kind] {
 pub fn named(name: &str) -> Option<&'static dyn Kind> {
     all().iter().copied().find(|kind| kind.name() == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_field_of_a_spec_is_declared_and_documented() {
+        for kind in all() {
+            let schema = kind.schema();
+            let properties = schema["properties"].as_object().expect("a spec is an object");
+            let declared: BTreeSet<&str> = kind.fields().iter().map(|field| field.name).collect();
+            let written: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
+            assert_eq!(declared, written, "{}", kind.name());
+            for (name, property) in properties {
+                assert!(property["description"].is_string(), "{}.{name} has no field docs", kind.name());
+            }
+            assert!(kind.moving_outputs().iter().all(|name| kind.outputs().contains(name)), "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn names_of_kinds_are_unique() {
+        let names: BTreeSet<&str> = all().iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), all().len());
+    }
+}

@@ -220,3 +220,31 @@ fn canonical(spec: &mut Spec) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_of_aws_itself_are_left_out() {
+        let table = json!({"routeSet": [
+            {"destinationCidrBlock": "10.0.0.0/16", "gatewayId": "local", "origin": "CreateRouteTable"},
+            {"destinationPrefixListId": "pl-1", "gatewayId": "vpce-1", "origin": "CreateRoute"},
+            {"destinationCidrBlock": "10.1.0.0/16", "gatewayId": "vgw-1", "origin": "EnableVgwRoutePropagation"},
+            {"destinationCidrBlock": "0.0.0.0/0", "gatewayId": "igw-1", "origin": "CreateRoute"},
+            {"destinationIpv6CidrBlock": "::/0", "egressOnlyInternetGatewayId": "eigw-1", "origin": "CreateRoute"},
+        ]});
+        let route = |destination: &str, target: &str| Route { destination: destination.into(), target: target.into() };
+        assert_eq!(read_routes(&table), [route("0.0.0.0/0", "igw-1"), route("::/0", "eigw-1")]);
+    }
+
+    #[test]
+    fn the_main_association_is_no_subnet() {
+        let table = json!({"associationSet": [
+            {"main": "true", "routeTableAssociationId": "rtbassoc-1"},
+            {"subnetId": "subnet-1", "routeTableAssociationId": "rtbassoc-2", "associationState": {"state": "associated"}},
+            {"subnetId": "subnet-2", "routeTableAssociationId": "rtbassoc-3", "associationState": {"state": "disassociated"}},
+        ]});
+        assert_eq!(associations(&table).map(|one| text(one, "subnetId")).collect::<Vec<_>>(), ["subnet-1"]);
+    }
+}

@@ -319,3 +319,45 @@ fn read(context: &Context, group: &Value) -> Option<Live> {
     let arn = tags::ec2_arn(context, "security-group", id);
     Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn), ("name", &spec.name)]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_permission_with_several_peers_is_several_rules() {
+        let group = json!({"ipPermissions": [
+            {
+                "ipProtocol": "tcp", "fromPort": "9092", "toPort": "9098",
+                "groups": [{"groupId": "sg-1"}, {"groupId": "sg-2", "description": "hosts"}],
+                "ipRanges": [{"cidrIp": "10.0.0.0/16"}], "ipv6Ranges": "", "prefixListIds": "",
+            },
+            {"ipProtocol": "-1", "groups": "", "ipRanges": "", "ipv6Ranges": [{"cidrIpv6": "::/0"}], "prefixListIds": ""},
+        ]});
+        let read = rules(&group, "sg-1", "ipPermissions");
+        assert_eq!(
+            value(&read),
+            json!([
+                {"protocol": "tcp", "from_port": 9092, "to_port": 9098, "cidr": "10.0.0.0/16"},
+                {"protocol": "tcp", "from_port": 9092, "to_port": 9098, "group": "self"},
+                {"protocol": "tcp", "from_port": 9092, "to_port": 9098, "group": "sg-2", "description": "hosts"},
+                {"protocol": "all", "cidr": "::/0"},
+            ])
+        );
+    }
+
+    #[test]
+    fn rules_take_the_form_in_which_aws_gives_them_back() {
+        let spec = |rule: Value| json!({"vpc": "vpc-1", "name": "a", "description": "b", "ingress": [rule]});
+        let rule = |rule: Value| SecurityGroup.normalise(&spec(rule)).map(|spec| spec["ingress"][0].clone());
+        let range = json!({"protocol": "6", "from_port": 22, "cidr": "10.0.0.7/8"});
+        let expected = json!({"protocol": "tcp", "from_port": 22, "to_port": 22, "cidr": "10.0.0.0/8"});
+        assert_eq!(rule(range).unwrap(), expected);
+        let open = json!({"protocol": "all", "from_port": 1, "to_port": 2, "group": "self"});
+        assert_eq!(rule(open).unwrap(), json!({"protocol": "all", "group": "self"}));
+        let two = rule(json!({"cidr": "10.0.0.0/8", "group": "self"})).unwrap_err();
+        assert!(two.to_string().contains("exactly one"), "{two}");
+        let egress = SecurityGroup.normalise(&json!({"vpc": "v", "name": "a", "description": "b"})).unwrap();
+        assert_eq!(egress["egress"], json!([{"protocol": "all", "cidr": "0.0.0.0/0"}]));
+    }
+}

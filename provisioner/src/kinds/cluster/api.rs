@@ -167,3 +167,38 @@ pub(super) fn read(cluster: &Value) -> Spec {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_bootstrap_string_wins() {
+        let cluster = json!({"clusterArn": "arn:aws:kafka:eu-north-1:1:cluster/shop/uuid", "clusterName": "shop"});
+        let brokers = json!({"bootstrapBrokerStringTls": "b:9094", "bootstrapBrokerStringSaslScram": "b:9096"});
+        let outputs: std::collections::BTreeMap<_, _> = outputs(&cluster, Some(&brokers)).into_iter().collect();
+        assert_eq!(outputs["protocol"], "scram");
+        assert_eq!(outputs["bootstrap"], "b:9096");
+        assert_eq!(outputs["topic_arn"], "arn:aws:kafka:eu-north-1:1:topic/shop/uuid");
+    }
+
+    #[test]
+    fn each_change_is_one_call() {
+        let spec: Spec = serde_json::from_value(json!({
+            "name": "shop", "kafka_version": "3.9.x", "brokers": 4, "instance_type": "kafka.m7g.large", "subnets": [],
+            "security_groups": [], "storage_gib": 40, "configuration": {"arn": "arn:c", "revision": "2"},
+            "authentication": {"scram": true}, "encryption_key": "arn:k",
+        }))
+        .unwrap();
+        let calls = |fields: &[&str]| {
+            let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
+            changes(&spec, &fields).unwrap().into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(calls(&["kafka_version", "configuration"]), ["UpdateClusterKafkaVersion"]);
+        assert_eq!(calls(&["authentication", "client_encryption"]), ["UpdateSecurity"]);
+        assert_eq!(
+            calls(&["logs", "storage_gib", "monitoring", "brokers"]),
+            ["UpdateBrokerCount", "UpdateBrokerStorage", "UpdateMonitoring"]
+        );
+    }
+}
