@@ -34,7 +34,7 @@ pub async fn run(global: &Global, words: &str, url: Option<String>, limit: u32) 
         }
     };
     let body = json!({
-        "query": { "multi_match": { "query": words, "fields": FIELDS } },
+        "query": { "multi_match": { "query": words, "fields": FIELDS, "type": "cross_fields" } },
         "size": limit,
     });
     let target = format!("{}/user-actions-*/_search", url.trim_end_matches('/'));
