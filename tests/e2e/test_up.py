@@ -89,7 +89,7 @@ def test_two_runs_side_by_side(make_up):
 def test_a_second_up_on_the_same_data_is_refused(make_up):
     up = make_up()
     up.start()
-    up.wait("the start", lambda: up.record() is not None)
+    up.wait("the agents", lambda: len((up.record() or {"children": []})["children"]) > 4)
     again = up.run("up", "--plain", "--for", "2s")
     assert again.returncode == 1 and str(up.data) in again.stderr, again.stderr
     assert up.stop() == 0, up.log()
