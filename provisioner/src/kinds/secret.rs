@@ -120,8 +120,14 @@ impl Kind for Secret {
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
         let input = json!({"SecretId": live.id, "RecoveryWindowInDays": spec.recovery_days});
-        wait::found(context.aws.call(Service::SecretsManager, "DeleteSecret", input).await)?;
-        Ok(())
+        match context.aws.call(Service::SecretsManager, "DeleteSecret", input).await {
+            // It may wait for its deletion already.
+            Err(error) if error.code == "InvalidRequestException" => match describe(context, &live.id).await? {
+                Some(secret) if !waits(&secret) => Err(error.into()),
+                _ => Ok(()),
+            },
+            answer => Ok(wait::found(answer).map(|_| ())?),
+        }
     }
 
     async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
@@ -145,12 +151,22 @@ fn made(username: &str) -> String {
     json!({"username": username, "password": password}).to_string()
 }
 
+async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
+    let answer = context.aws.call(Service::SecretsManager, "DescribeSecret", json!({"SecretId": id})).await;
+    Ok(wait::found(answer)?)
+}
+
+/// Whether a secret waits for its deletion: it lives no more, and keeps its name and value.
+fn waits(secret: &Value) -> bool {
+    secret.get("DeletedDate").is_some_and(|date| !date.is_null())
+}
+
 fn outcome(arn: &str, spec: &Spec) -> Outcome {
     tags::outcome(arn, &[("arn", arn), ("name", &spec.name)])
 }
 
 fn read(context: &Context, secret: &Value) -> Option<Live> {
-    if secret.get("DeletedDate").is_some_and(|date| !date.is_null()) {
+    if waits(secret) {
         return None;
     }
     let tags: Tags = tags::of(list(secret, "Tags"));
@@ -168,14 +184,13 @@ fn read(context: &Context, secret: &Value) -> Option<Live> {
 
 /// Takes the secret of that name if it is the stack's own; one that waits for its deletion comes back with its value.
 async fn adopt(context: &Context, address: &Address, spec: &Spec) -> Result<Option<Outcome>> {
-    let answer = context.aws.call(Service::SecretsManager, "DescribeSecret", json!({"SecretId": spec.name})).await;
-    let Some(secret) = wait::found(answer)? else { return Ok(None) };
+    let Some(secret) = describe(context, &spec.name).await? else { return Ok(None) };
     let arn = text(&secret, "ARN").to_owned();
     let owner = tags::address(context, "secret", &tags::of(list(&secret, "Tags")));
     if owner.as_ref() != Some(address) {
         bail!("the secret {} is there already and isn't this stack's ({arn}); choose another name", spec.name);
     }
-    if secret.get("DeletedDate").is_some_and(|date| !date.is_null()) {
+    if waits(&secret) {
         call(context, "RestoreSecret", json!({"SecretId": arn})).await?;
     }
     settle(context, &arn, spec, true).await.map(Some)
