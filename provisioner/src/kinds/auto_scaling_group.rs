@@ -65,16 +65,16 @@ const OUTPUTS: &[&str] = &["name", "arn"];
 pub struct AutoScalingGroup;
 
 /// How long hosts may take to go.
-const GONE: Duration = Duration::from_secs(1800);
+const GONE: Duration = Duration::from_mins(30);
 /// How long a group's running activity may keep it from being changed, or a new profile or template unseen.
-const REFUSED: Duration = Duration::from_secs(300);
+const REFUSED: Duration = Duration::from_mins(5);
 
 #[async_trait]
 impl Kind for AutoScalingGroup {
     describes!("auto_scaling_group", "keeps a number of hosts alive", FIELDS, OUTPUTS, canonical);
 
     fn expected(&self) -> [Duration; 3] {
-        [Duration::from_secs(5), Duration::from_secs(5), Duration::from_secs(120)]
+        [Duration::from_secs(5), Duration::from_secs(5), Duration::from_mins(2)]
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {

@@ -171,7 +171,7 @@ impl Kind for Cluster {
     }
 
     fn expected(&self) -> [Duration; 3] {
-        [Duration::from_secs(30 * 60), Duration::from_secs(30 * 60), Duration::from_secs(10 * 60)]
+        [Duration::from_mins(30), Duration::from_mins(30), Duration::from_mins(10)]
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
@@ -181,7 +181,7 @@ impl Kind for Cluster {
                 state if msk::is_usable(state) => bootstrap(context, text(cluster, "clusterArn")).await?,
                 _ => None,
             };
-            Ok(live(address, cluster, brokers))
+            Ok(live(address, cluster, brokers.as_ref()))
         }))
         .await
     }
@@ -321,8 +321,8 @@ async fn outcome(context: &Context, cluster: &Value) -> Result<Outcome> {
     Ok(tags::outcome(text(cluster, "clusterArn"), &outputs))
 }
 
-fn live(address: &Address, cluster: &Value, brokers: Option<Value>) -> Live {
-    let outputs = outputs(cluster, brokers.as_ref());
+fn live(address: &Address, cluster: &Value, brokers: Option<&Value>) -> Live {
+    let outputs = outputs(cluster, brokers);
     let outputs: Vec<(&str, &str)> = outputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let tags = tags::of_object(&cluster["tags"]);
     let mut live = tags::live(address.clone(), &tags, text(cluster, "clusterArn"), value(&read(cluster)), &outputs);

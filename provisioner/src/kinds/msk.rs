@@ -16,7 +16,7 @@ use crate::kind::{Context, Wanted};
 use crate::resource::Address;
 
 /// How long a change of a cluster may take: a rolling change of many brokers takes hours.
-pub(super) const CHANGED: Duration = Duration::from_secs(6 * 3600);
+pub(super) const CHANGED: Duration = Duration::from_hours(6);
 
 /// All pages of a list.
 pub(super) async fn pages(context: &Context, operation: &str, set: &str, mut input: Value) -> Result<Vec<Value>> {

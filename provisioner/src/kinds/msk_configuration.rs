@@ -39,7 +39,7 @@ const OUTPUTS: &[&str] = &["arn", "revision"];
 pub struct MskConfiguration;
 
 /// How long a configuration may take to be ready, or to go.
-const SETTLED: Duration = Duration::from_secs(600);
+const SETTLED: Duration = Duration::from_mins(10);
 
 #[async_trait]
 impl Kind for MskConfiguration {

@@ -50,7 +50,7 @@ const OUTPUTS: &[&str] = &["id", "arn"];
 pub struct RouteTable;
 
 /// How long a new route table may stay out of the lists.
-const VISIBLE: Duration = Duration::from_secs(120);
+const VISIBLE: Duration = Duration::from_mins(2);
 
 #[async_trait]
 impl Kind for RouteTable {

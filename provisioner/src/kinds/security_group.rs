@@ -91,7 +91,7 @@ const OUTPUTS: &[&str] = &["id", "arn", "name"];
 pub struct SecurityGroup;
 
 /// How long a new group may stay out of the lists.
-const VISIBLE: Duration = Duration::from_secs(120);
+const VISIBLE: Duration = Duration::from_mins(2);
 
 #[async_trait]
 impl Kind for SecurityGroup {
@@ -297,10 +297,18 @@ fn rules(group: &Value, own: &str, direction: &str) -> Vec<Rule> {
             let _ = rule.canonical();
             rules.push(rule);
         };
-        list(permission, "ipRanges").iter().for_each(|peer| add(peer, "cidrIp", "", ""));
-        list(permission, "ipv6Ranges").iter().for_each(|peer| add(peer, "cidrIpv6", "", ""));
-        list(permission, "groups").iter().for_each(|peer| add(peer, "", "groupId", ""));
-        list(permission, "prefixListIds").iter().for_each(|peer| add(peer, "", "", "prefixListId"));
+        for peer in list(permission, "ipRanges") {
+            add(peer, "cidrIp", "", "");
+        }
+        for peer in list(permission, "ipv6Ranges") {
+            add(peer, "cidrIpv6", "", "");
+        }
+        for peer in list(permission, "groups") {
+            add(peer, "", "groupId", "");
+        }
+        for peer in list(permission, "prefixListIds") {
+            add(peer, "", "", "prefixListId");
+        }
     }
     rules
 }

@@ -39,7 +39,7 @@ const OUTPUTS: &[&str] = &["id", "arn", "cidr", "zone"];
 pub struct Subnet;
 
 /// How long a new subnet may take.
-const AVAILABLE: Duration = Duration::from_secs(300);
+const AVAILABLE: Duration = Duration::from_mins(5);
 
 #[async_trait]
 impl Kind for Subnet {

@@ -143,7 +143,7 @@ pub(super) struct Making<'a> {
 }
 
 /// How long a thing that was made may stay out of the lists.
-const LISTED: Duration = Duration::from_secs(60);
+const LISTED: Duration = Duration::from_mins(1);
 
 /// Makes a thing unless one with the address's tags lives: the call is never repeated, and if its answer was lost
 /// the lists are asked what became of it. Returns the id.

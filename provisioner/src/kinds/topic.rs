@@ -51,7 +51,7 @@ const OUTPUTS: &[&str] = &["arn", "name"];
 pub struct Topic;
 
 /// How long MSK's answers about topics may lag behind, with a margin.
-const SEEN: Duration = Duration::from_secs(600);
+const SEEN: Duration = Duration::from_mins(10);
 
 #[async_trait]
 impl Kind for Topic {

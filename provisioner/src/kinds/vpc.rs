@@ -87,7 +87,7 @@ impl Kind for Vpc {
     }
 }
 
-const AVAILABLE: Duration = Duration::from_secs(300);
+const AVAILABLE: Duration = Duration::from_mins(5);
 
 fn outputs<'a>(id: &'a str, arn: &'a str, spec: &'a Spec) -> [(&'static str, &'a str); 3] {
     [("id", id), ("arn", arn), ("cidr", &spec.cidr)]

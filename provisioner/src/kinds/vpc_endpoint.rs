@@ -72,7 +72,7 @@ const OUTPUTS: &[&str] = &["id", "arn"];
 pub struct VpcEndpoint;
 
 /// How long a new endpoint's interfaces, or a deleted one's, may take.
-const SETTLED: Duration = Duration::from_secs(900);
+const SETTLED: Duration = Duration::from_mins(15);
 
 #[async_trait]
 impl Kind for VpcEndpoint {

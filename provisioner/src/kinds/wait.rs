@@ -8,9 +8,9 @@ use lakewright_aws::Error;
 use crate::kind::Context;
 
 /// How long EC2 may deny knowing what it has just made.
-const VISIBLE: Duration = Duration::from_secs(120);
+const VISIBLE: Duration = Duration::from_mins(2);
 /// How long a deleted thing's interfaces may linger and hold on to others.
-const RELEASED: Duration = Duration::from_secs(900);
+const RELEASED: Duration = Duration::from_mins(15);
 
 /// Asks until there is an answer; `what` completes the sentence "… after 5 min".
 pub(super) async fn until<T, F>(
