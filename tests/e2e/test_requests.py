@@ -1,0 +1,232 @@
+"""Every request of a whole life (apply, plan, destroy) is held against botocore's service models."""
+
+import json
+import re
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+
+from conftest import ENVIRONMENT, PROGRAM, ROOT, TARGET
+
+# The name in the credential scope, and botocore's where it is another.
+NAMES = {"elasticmapreduce-serverless": "emr-serverless", "emr-serverless": "emr-serverless", "tagging": "resourcegroupstaggingapi"}
+SESSION = botocore.session.get_session()
+
+
+class Recorder(ThreadingHTTPServer):
+    """Hands requests on to the account and remembers them."""
+
+    def __init__(self, upstream):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.upstream, self.requests = upstream, []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def handle_one(self):
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", self.headers.get("authorization", ""))
+        self.server.requests.append((scope.group(1), self.command, self.path, dict(self.headers.items()), body))
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in {"content-length", "connection", "accept-encoding"}}
+        request = urllib.request.Request(self.server.upstream + self.path, data=body or None, headers=headers, method=self.command)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                status, found, content = answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            status, found, content = error.code, error.headers, error.read()
+        self.send_response_only(status)
+        for name, value in found.items():
+            if name.lower() not in {"content-length", "transfer-encoding", "connection"}:
+                self.send_header(name, value)
+        size = found.get("content-length") if self.command == "HEAD" else str(len(content))
+        self.send_header("content-length", size or "0")
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = do_PATCH = handle_one
+
+    def log_message(self, *_):
+        pass
+
+
+def check_values(shape, value, where):
+    """What botocore's validator leaves out: enumerations, patterns, lengths."""
+    problems = []
+    if shape.type_name == "structure" and isinstance(value, dict):
+        for name, inner in value.items():
+            if name in shape.members:
+                problems += check_values(shape.members[name], inner, f"{where}.{name}")
+    elif shape.type_name == "list" and isinstance(value, list):
+        for at, inner in enumerate(value):
+            problems += check_values(shape.member, inner, f"{where}[{at}]")
+    elif shape.type_name == "map" and isinstance(value, dict):
+        for name, inner in value.items():
+            problems += check_values(shape.value, inner, f"{where}.{name}")
+    elif shape.type_name == "string" and isinstance(value, str):
+        if getattr(shape, "enum", None) and value not in shape.enum:
+            problems.append(f"{where}: {value!r} is none of {shape.enum[:8]}")
+        metadata = shape.metadata
+        if "max" in metadata and len(value) > metadata["max"]:
+            problems.append(f"{where}: longer than {metadata['max']}")
+        if "min" in metadata and len(value) < metadata["min"]:
+            problems.append(f"{where}: shorter than {metadata['min']}")
+        if "pattern" in metadata:
+            try:
+                fits = re.search(metadata["pattern"].replace("\\p{L}\\p{Z}\\p{N}", "\\w\\s"), value)
+            except re.error:
+                fits = True  # a pattern in Java's dialect
+            if not fits:
+                problems.append(f"{where}: {value[:80]!r} does not fit {metadata['pattern']}")
+    return problems
+
+
+def from_form(shape, form, prefix, ec2, used):
+    """The value that a form means under a prefix, by the shape's wire names; keys that it explains go into `used`."""
+    if shape.type_name == "structure":
+        found = {}
+        for name, member in shape.members.items():
+            wire = member.serialization.get("queryName") or member.serialization.get("name", name)
+            if ec2 and "queryName" not in member.serialization:
+                wire = wire[:1].upper() + wire[1:]
+            value = from_form(member, form, f"{prefix}.{wire}" if prefix else wire, ec2, used)
+            if value is not None:
+                found[name] = value
+        return found or None
+    if shape.type_name == "list":
+        flat = ec2 or shape.serialization.get("flattened")
+        base = prefix if flat else f"{prefix}.{shape.member.serialization.get('name', 'member')}"
+        values, at = [], 1
+        while any(key == f"{base}.{at}" or key.startswith(f"{base}.{at}.") for key in form):
+            values.append(from_form(shape.member, form, f"{base}.{at}", ec2, used))
+            at += 1
+        return values or None
+    if prefix not in form:
+        return None
+    used.add(prefix)
+    text = form[prefix]
+    if shape.type_name == "boolean":
+        assert text in ("true", "false"), f"{prefix}={text}"
+        return text == "true"
+    if shape.type_name in ("integer", "long"):
+        return int(text)
+    return text
+
+
+def by_member(shape, value):
+    """A REST body with members named as the model names them, not as they are on the wire."""
+    if shape is not None and shape.type_name == "structure" and isinstance(value, dict):
+        located = {member.serialization.get("name", name): name for name, member in shape.members.items()}
+        return {located.get(wire, wire): by_member(shape.members.get(located.get(wire)), inner) for wire, inner in value.items()}
+    if shape is not None and shape.type_name == "list" and isinstance(value, list):
+        return [by_member(shape.member, inner) for inner in value]
+    return value
+
+
+def rest_input(model, path, body, method):
+    """The operation and its input of a REST request, by the model's URI templates."""
+    parts = urlsplit(path)
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        template = operation.http["requestUri"].split("?")[0]
+        if operation.http["method"] != method:
+            continue
+        pattern = re.sub(r"\{(\w+)\+?\}", r"(?P<\1>[^/]+)", template)
+        match = re.fullmatch(pattern, parts.path)
+        if not match:
+            continue
+        shape = operation.input_shape
+        members = shape.members if shape else {}
+        value = by_member(shape, json.loads(body) if body else {})
+        located = {member.serialization.get("name", name): name for name, member in members.items()}
+        for wire, text in [*match.groupdict().items(), *parse_qsl(parts.query)]:
+            name = located.get(wire, wire)
+            member, text = members.get(name), unquote(text)
+            if member is not None and member.type_name == "list":
+                value.setdefault(name, []).append(text)
+            else:
+                value[name] = int(text) if member is not None and member.type_name in ("integer", "long") else text
+        return operation, value
+    raise AssertionError(f"no operation for {method} {path}")
+
+
+def judge(service, method, path, headers, body):
+    model = SESSION.get_service_model(NAMES.get(service, service))
+    protocol = "json" if any(name.lower() == "x-amz-target" for name in headers) else model.metadata["protocol"]
+    extra = []
+    if protocol in ("query", "ec2"):
+        form = dict(parse_qsl(body.decode(), keep_blank_values=True))
+        operation = model.operation_model(form.pop("Action"))
+        form.pop("Version")
+        used = set()
+        value = from_form(operation.input_shape, form, "", protocol == "ec2", used) if operation.input_shape else {}
+        value, extra = value or {}, [f"unknown parameter {key}" for key in form.keys() - used]
+    elif protocol == "json":
+        target = next(v for k, v in headers.items() if k.lower() == "x-amz-target")
+        operation = model.operation_model(target.split(".")[-1])
+        value = json.loads(body or b"{}")
+    else:
+        operation, value = rest_input(model, path, body, method)
+    shape = operation.input_shape
+    if shape is None:
+        return operation.name, extra
+    report = ParamValidator().validate(value, shape)
+    problems = [report.generate_report()] if report.has_errors() else []
+    return operation.name, problems + check_values(shape, value, operation.name) + extra
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    log = open(tmp_path / "local.log", "wb")
+    local = subprocess.Popen(
+        [TARGET / "debug" / "lakewright-local", "serve", "--data", tmp_path / "local"], stdout=subprocess.PIPE, stderr=log
+    )
+    server = Recorder(json.loads(local.stdout.readline())["account"])
+    yield server
+    server.shutdown()
+    local.terminate()
+    local.wait()
+
+
+def test_requests_are_as_botocore_models_them(recorder):
+    environment = ENVIRONMENT | {"AWS_ACCESS_KEY_ID": "123456789012", "AWS_SECRET_ACCESS_KEY": "local"}
+
+    def run(*words, code):
+        command = [PROGRAM, "--endpoint-url", recorder.url, *words]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    run("plan", "stacks/shop.toml", "--detailed-exitcode", code=2)
+    run("apply", "stacks/shop.toml", "--yes", code=0)
+    before = len(recorder.requests)
+    run("plan", "stacks/shop.toml", "--detailed-exitcode", code=0)
+    print(f"a no-op plan sends {len(recorder.requests) - before} requests")
+    run("destroy", "stacks/shop.toml", "--yes", code=1)  # it holds data
+    run("destroy", "stacks/shop.toml", "--yes", "--allow-data-loss", "all", code=0)
+    plan = json.loads(run("plan", "stacks/shop.toml", "--format", "json", code=0))
+    assert {step["action"] for step in plan["steps"]} == {"create"}, "something of the stack outlived destroy"
+
+    problems, judged = {}, set()
+    for service, method, path, headers, body in recorder.requests:
+        if service == "s3":
+            continue
+        operation, found = judge(service, method, path, headers, body)
+        judged.add((service, operation))
+        for problem in found:
+            problems.setdefault(f"{service} {operation}", set()).add(problem)
+    print(f"{len(judged)} operations judged")
+    assert len(judged) > 60, sorted(judged)
+    assert not problems, "\n".join(f"{where}: {what}" for where, found in problems.items() for what in found)
