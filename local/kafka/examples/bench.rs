@@ -28,16 +28,15 @@ async fn main() -> anyhow::Result<()> {
     let messages: usize = arguments.last().and_then(|number| number.parse().ok()).unwrap_or(500_000);
     let data = tempfile::tempdir()?;
     let mut own = None;
-    let address = match given {
-        Some(address) => address,
-        None => {
-            let mut child =
-                Command::new(std::env::current_exe()?).arg("serve").arg(data.path()).stdout(Stdio::piped()).spawn()?;
-            let mut line = String::new();
-            BufReader::new(child.stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?).read_line(&mut line)?;
-            own = Some(child);
-            line.trim().to_owned()
-        }
+    let address = if let Some(address) = given {
+        address
+    } else {
+        let mut child =
+            Command::new(std::env::current_exe()?).arg("serve").arg(data.path()).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?).read_line(&mut line)?;
+        own = Some(child);
+        line.trim().to_owned()
     };
     let measured = measure(&address, messages, own.as_ref()).await;
     if let Some(mut child) = own {
@@ -70,7 +69,7 @@ async fn measure(address: &str, messages: usize, own: Option<&Child>) -> anyhow:
         let mut record = BaseRecord::<[u8], [u8]>::to(&topic).partition(partition).payload(&payload);
         while let Err((error, back)) = producer.send(record) {
             anyhow::ensure!(error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::QueueFull), error);
-            std::thread::sleep(Duration::from_millis(1));
+            tokio::time::sleep(Duration::from_millis(1)).await;
             record = back;
         }
     }

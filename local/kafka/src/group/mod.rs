@@ -1,6 +1,7 @@
 //! Consumer groups: who is a member, who waits, and when a generation begins.
 
 mod member;
+mod phase;
 mod state;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,9 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 pub use member::{Joined, Joining};
+pub use phase::Phase;
+pub use state::Described;
 use state::Group;
-pub use state::{Described, Phase};
 
 /// Groups in memory; one that is empty and forgotten makes room.
 const MOST_GROUPS: usize = 10_000;
@@ -36,13 +38,13 @@ impl Groups {
     }
 
     /// A member joins; the answer comes when the generation begins.
-    pub fn join(&self, name: &str, joining: Joining) -> Result<oneshot::Receiver<Joined>, Joined> {
+    pub fn join(&self, name: &str, joining: Joining) -> Result<oneshot::Receiver<Joined>, Box<Joined>> {
         let group = {
             let mut groups = self.groups.lock();
             if groups.len() >= MOST_GROUPS && !groups.contains_key(name) {
                 groups.retain(|_, group| group.lock().phase() != Phase::Empty);
                 if groups.len() >= MOST_GROUPS {
-                    return Err(Joined::refused(ResponseError::GroupMaxSizeReached, joining.member_id));
+                    return Err(Box::new(Joined::refused(ResponseError::GroupMaxSizeReached, joining.member_id)));
                 }
             }
             groups.entry(name.to_owned()).or_default().clone()

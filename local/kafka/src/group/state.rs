@@ -10,44 +10,11 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::member::{Joined, Joining, Member, Synced};
+use super::phase::Phase;
 
 /// Members that start together join one generation.
 const INITIAL_DELAY: Duration = Duration::from_millis(100);
 const MOST_MEMBERS: usize = 1000;
-
-/// Where a group stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
-    /// Without members.
-    #[default]
-    Empty,
-    /// Members are expected to join (again) until the deadline, and not before the first time.
-    Preparing {
-        /// Not before.
-        from: Instant,
-        /// Not later.
-        until: Instant,
-    },
-    /// The leader's assignment is expected until then.
-    Completing {
-        /// Who hasn't asked for its assignment by then is gone.
-        until: Instant,
-    },
-    /// Everybody has an assignment.
-    Stable,
-}
-
-impl Phase {
-    /// Kafka's word.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Empty => "Empty",
-            Self::Preparing { .. } => "PreparingRebalance",
-            Self::Completing { .. } => "CompletingRebalance",
-            Self::Stable => "Stable",
-        }
-    }
-}
 
 /// A group.
 #[derive(Debug, Default)]
@@ -82,8 +49,8 @@ impl Group {
     }
 
     /// A member joins, or an id is given that it is to join with.
-    pub fn join(&mut self, joining: Joining, now: Instant) -> Result<oneshot::Receiver<Joined>, Joined> {
-        let refuse = |error, id: &str| Err(Joined::refused(error, id.to_owned()));
+    pub fn join(&mut self, joining: Joining, now: Instant) -> Result<oneshot::Receiver<Joined>, Box<Joined>> {
+        let refuse = |error, id: &str| Err(Box::new(Joined::refused(error, id.to_owned())));
         let given = joining.member_id.clone();
         if joining.protocols.is_empty()
             || joining.protocol_type.is_empty()

@@ -47,7 +47,7 @@ pub async fn join(broker: &Broker, version: i16, caller: &Caller, request: JoinG
     };
     let answer = match broker.groups.join(&request.group_id, joining) {
         Ok(receiver) => receiver.await.unwrap_or_else(|_| Joined::refused(ResponseError::UnknownMemberId, member_id)),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     };
     joined(version, answer)
 }

@@ -42,9 +42,9 @@ fn a_restart_keeps_everything() {
 
     for graceful in [true, false] {
         if graceful {
-            broker.terminate()
+            broker.terminate();
         } else {
-            broker.kill()
+            broker.kill();
         }
         broker.restart();
         let told = admin::by_name(&address, "kept");

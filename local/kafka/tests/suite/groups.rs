@@ -11,6 +11,7 @@ use rdkafka::admin::AdminOptions;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::Message;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::clients::{self, PATIENCE};
@@ -42,7 +43,8 @@ impl Member {
     fn start(address: &str, group: &str, topic: &str) -> Self {
         let consumer = member(address, group, topic);
         let stop = Arc::new(AtomicBool::new(false));
-        let (assigned, read): (Arc<Mutex<BTreeSet<i32>>>, Arc<Mutex<Vec<String>>>) = Default::default();
+        let assigned = Arc::new(Mutex::new(BTreeSet::new()));
+        let read = Arc::new(Mutex::new(Vec::new()));
         let thread = std::thread::spawn({
             let (stop, assigned, read) = (stop.clone(), assigned.clone(), read.clone());
             move || {
@@ -54,7 +56,8 @@ impl Member {
                         read.lock().unwrap().push(value);
                     }
                     let partitions = consumer.assignment().unwrap();
-                    *assigned.lock().unwrap() = partitions.elements().iter().map(|p| p.partition()).collect();
+                    *assigned.lock().unwrap() =
+                        partitions.elements().iter().map(TopicPartitionListElem::partition).collect();
                 }
             }
         });

@@ -178,7 +178,7 @@ pub fn ask<R: Request>(address: &str, version: i16, request: &R) -> R::Response 
 /// Waits for something that takes the broker a while.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(result) = check() {
             return result;
