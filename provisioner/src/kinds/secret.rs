@@ -196,9 +196,14 @@ async fn adopt(context: &Context, address: &Address, spec: &Spec) -> Result<Opti
     settle(context, &arn, spec, true).await.map(Some)
 }
 
+/// A token of one change: Secrets Manager asks for it wherever a value could be written.
+fn token() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
 /// Makes a living secret's settings those of the spec; the password stays.
 async fn settle(context: &Context, id: &str, spec: &Spec, username: bool) -> Result<Outcome> {
-    let mut input = json!({"SecretId": id, "Description": spec.description});
+    let mut input = json!({"SecretId": id, "Description": spec.description, "ClientRequestToken": token()});
     input["KmsKeyId"] = json!(spec.key.as_deref().unwrap_or(AWS_KEY));
     call(context, "UpdateSecret", input).await?;
     if username {
@@ -208,7 +213,9 @@ async fn settle(context: &Context, id: &str, spec: &Spec, username: bool) -> Res
         let mut current = parsed.filter(Value::is_object).context("the secret's value is no JSON object")?;
         if text(&current, "username") != spec.username {
             current["username"] = json!(spec.username);
-            call(context, "PutSecretValue", json!({"SecretId": id, "SecretString": current.to_string()})).await?;
+            let value = current.to_string();
+            let input = json!({"SecretId": id, "SecretString": value, "ClientRequestToken": token()});
+            call(context, "PutSecretValue", input).await?;
         }
     }
     tag(context, id, &[(USERNAME, &spec.username), (RECOVERY_DAYS, &spec.recovery_days.to_string())]).await?;
