@@ -234,9 +234,10 @@ impl S3 {
             request.headers.push(("x-amz-checksum-sha256".into(), checksum));
         }
         let settings: Vec<&str> = request.query.iter().map(|(name, _)| name.as_str()).collect();
-        let operation = match settings.is_empty() {
-            true => format!("{} {}/{}", request.method, request.bucket, request.key),
-            false => format!("{} {}/{}?{}", request.method, request.bucket, request.key, settings.join("&")),
+        let operation = if settings.is_empty() {
+            format!("{} {}/{}", request.method, request.bucket, request.key)
+        } else {
+            format!("{} {}/{}?{}", request.method, request.bucket, request.key, settings.join("&"))
         };
         self.run(&operation, request).await
     }

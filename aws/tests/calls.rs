@@ -68,7 +68,8 @@ fn client(server: &Server) -> Client {
     Client::with_keys("eu-central-1", &server.address, "access", "secret").expect("a client")
 }
 
-const BUSY: Play = Play::Answer(503, "", "<Response><Errors><Error><Code>Unavailable</Code></Error></Errors></Response>");
+const BUSY: Play =
+    Play::Answer(503, "", "<Response><Errors><Error><Code>Unavailable</Code></Error></Errors></Response>");
 const THROTTLED: Play =
     Play::Answer(503, "", "<Response><Errors><Error><Code>RequestLimitExceeded</Code></Error></Errors></Response>");
 const VPC: Play = Play::Answer(200, "", "<CreateVpcResponse><vpc><vpcId>vpc-1</vpcId></vpc></CreateVpcResponse>");
@@ -82,7 +83,11 @@ async fn a_call_is_repeated_until_it_succeeds() {
     assert_eq!(client.requests(), 4);
     let seen = server.seen.lock();
     assert!(seen[3].ends_with("Action=CreateVpc&Version=2016-11-15&CidrBlock=10.0.0.0%2F16"), "{}", seen[3]);
-    assert!(seen[3].contains("Credential=access/") && seen[3].contains("/eu-central-1/ec2/aws4_request"), "{}", seen[3]);
+    assert!(
+        seen[3].contains("Credential=access/") && seen[3].contains("/eu-central-1/ec2/aws4_request"),
+        "{}",
+        seen[3]
+    );
 }
 
 #[tokio::test]

@@ -228,7 +228,10 @@ impl FromStr for PartitionField {
             Some((number, column)) => {
                 let number = number.trim();
                 let parsed = number.parse::<u32>().ok().filter(|n| *n > 0);
-                (Some(parsed.ok_or_else(|| format!("`{number}` in `{text}` must be a positive number"))?), column.trim())
+                (
+                    Some(parsed.ok_or_else(|| format!("`{number}` in `{text}` must be a positive number"))?),
+                    column.trim(),
+                )
             }
         };
         let transform = match (function.trim(), number) {
@@ -299,12 +302,8 @@ serde_as_text!(PartitionField, "PartitionField", "day(sold_at)");
 /// `kafka_topic_id` is the topic's UUID in its hyphenated form; (`kafka_topic_id`, `kafka_partition`,
 /// `kafka_offset`) is unique over all tables of a stack.
 pub fn raw_columns() -> Vec<Column> {
-    let column = |name: &str, column_type: ColumnType| Column {
-        name: name.to_owned(),
-        column_type,
-        required: true,
-        doc: None,
-    };
+    let column =
+        |name: &str, column_type: ColumnType| Column { name: name.to_owned(), column_type, required: true, doc: None };
     vec![
         column("kafka_topic_id", ColumnType::String),
         column("kafka_partition", ColumnType::Int),

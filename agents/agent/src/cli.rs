@@ -10,12 +10,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// On a host systemd starts them, with the configuration that `lakewright apply` published; on a laptop
 /// `lakewright up` does. Every agent ends cleanly on SIGTERM and may be killed at any time: it goes on where it was.
 #[derive(Debug, Parser)]
-#[command(name = "lakewright-agent", version, after_help = "\
+#[command(
+    name = "lakewright-agent",
+    version,
+    after_help = "\
 Environment:
   STATE_DIRECTORY, LOGS_DIRECTORY   where state and log files go, as systemd sets them (default: here)
   AWS_REGION, AWS_ENDPOINT_URL, …   as for every AWS tool
   LAKEWRIGHT_SEARCH_URL             the search cluster, instead of the configured one
-  RUST_LOG                          what is logged (default: info)")]
+  RUST_LOG                          what is logged (default: info)"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -47,7 +47,11 @@ async fn run(command: Command) -> Result<()> {
         Command::Batch { run, once } => {
             let config: BatchConfig = load(&run, lakewright_batch::check)?;
             let agent = start("batch", &run).await?;
-            if once { lakewright_batch::run_once(agent, config).await } else { lakewright_batch::run(agent, config).await }
+            if once {
+                lakewright_batch::run_once(agent, config).await
+            } else {
+                lakewright_batch::run(agent, config).await
+            }
         }
         Command::Check { name, config: path } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };

@@ -176,7 +176,9 @@ impl FileWrite for Writer {
             held.swap_remove(0)
         } else {
             let mut whole = BytesMut::with_capacity(held.iter().map(Bytes::len).sum());
-            held.iter().for_each(|part| whole.extend_from_slice(part));
+            for part in &held {
+                whole.extend_from_slice(part);
+            }
             whole.freeze()
         };
         put(&self.s3, &self.path, whole).await

@@ -24,7 +24,17 @@ static CATEGORIES: &[Category] = &[
     },
     Category {
         name: "electronics",
-        nouns: &["headphones", "phone case", "charger", "keyboard", "mouse", "speaker", "camera", "power bank", "monitor"],
+        nouns: &[
+            "headphones",
+            "phone case",
+            "charger",
+            "keyboard",
+            "mouse",
+            "speaker",
+            "camera",
+            "power bank",
+            "monitor",
+        ],
         brands: &["Voltaro", "Nexum", "Kite", "Auralis"],
         cents: (990, 89_900),
     },
@@ -67,20 +77,52 @@ static CATEGORIES: &[Category] = &[
 ];
 
 static TRAITS: &[&str] = &[
-    "classic", "matte", "wireless", "organic", "compact", "soft", "vintage", "premium", "light", "red", "blue", "black",
-    "white", "green", "foldable", "warm",
+    "classic", "matte", "wireless", "organic", "compact", "soft", "vintage", "premium", "light", "red", "blue",
+    "black", "white", "green", "foldable", "warm",
 ];
 
 static FIRST_NAMES: &[&str] = &[
     "Anna", "Erik", "Maria", "Lars", "Sofia", "Johan", "Emma", "Oscar", "Ingrid", "Nils", "Laura", "Jonas", "Clara",
     "Lukas", "Marie", "Felix", "Olivia", "Jack", "Amelia", "Harry", "Chloé", "Louis", "Julie", "Hugo", "Lucía",
-    "Mateo", "Giulia", "Marco", "Zofia", "Jakub", "Aino", "Mikko", "Freja", "Magnus", "Yuki", "Priya", "Omar", "Fatima",
+    "Mateo", "Giulia", "Marco", "Zofia", "Jakub", "Aino", "Mikko", "Freja", "Magnus", "Yuki", "Priya", "Omar",
+    "Fatima",
 ];
 
 static LAST_NAMES: &[&str] = &[
-    "Andersson", "Johansson", "Lindqvist", "Berg", "Hansen", "Nielsen", "Korhonen", "Virtanen", "Müller", "Schmidt",
-    "Weber", "Smith", "Jones", "Taylor", "Murphy", "Martin", "Bernard", "Dubois", "García", "López", "Rossi", "Bianchi",
-    "Kowalski", "Nowak", "Novák", "Nagy", "de Vries", "Jansen", "Peeters", "Silva", "Tanaka", "Patel", "Khan", "Nguyen",
+    "Andersson",
+    "Johansson",
+    "Lindqvist",
+    "Berg",
+    "Hansen",
+    "Nielsen",
+    "Korhonen",
+    "Virtanen",
+    "Müller",
+    "Schmidt",
+    "Weber",
+    "Smith",
+    "Jones",
+    "Taylor",
+    "Murphy",
+    "Martin",
+    "Bernard",
+    "Dubois",
+    "García",
+    "López",
+    "Rossi",
+    "Bianchi",
+    "Kowalski",
+    "Nowak",
+    "Novák",
+    "Nagy",
+    "de Vries",
+    "Jansen",
+    "Peeters",
+    "Silva",
+    "Tanaka",
+    "Patel",
+    "Khan",
+    "Nguyen",
 ];
 
 /// A product as the shop keeps it.

@@ -267,8 +267,16 @@ mod tests {
     fn tables() -> Vec<Table> {
         vec![
             table("users", &[("user_id", "string"), ("email", "string"), ("shoe_size", "decimal(4,1)")], &["user_id"]),
-            table("sales", &[("sale_id", "string"), ("amount", "decimal(12,2)"), ("sold_at", "timestamptz")], &["sale_id"]),
-            table("inventory", &[("product_id", "string"), ("warehouse", "string"), ("stock", "int")], &["product_id", "warehouse"]),
+            table(
+                "sales",
+                &[("sale_id", "string"), ("amount", "decimal(12,2)"), ("sold_at", "timestamptz")],
+                &["sale_id"],
+            ),
+            table(
+                "inventory",
+                &[("product_id", "string"), ("warehouse", "string"), ("stock", "int")],
+                &["product_id", "warehouse"],
+            ),
             table("reviews", &[("stars", "int"), ("tags", "list<string>"), ("day", "date")], &[]),
         ]
     }
@@ -296,11 +304,8 @@ mod tests {
                     let declared = tables().into_iter().find(|t| t.name == table).expect("declared");
                     let names: Vec<&String> = value["data"].as_object().expect("data").keys().collect();
                     assert_eq!(names, declared.columns.iter().map(|c| &c.name).collect::<Vec<_>>());
-                    let key: Vec<String> = declared
-                        .key
-                        .iter()
-                        .map(|k| value["data"][k].as_str().expect("text").to_owned())
-                        .collect();
+                    let key: Vec<String> =
+                        declared.key.iter().map(|k| value["data"][k].as_str().expect("text").to_owned()).collect();
                     assert_eq!(String::from_utf8_lossy(&message.key), key.join("|"));
                     table
                 }
@@ -311,7 +316,8 @@ mod tests {
             };
             *seen.entry(name).or_default() += 1;
         }
-        for name in ["users", "sales", "inventory", "reviews", "login", "search", "view_product", "purchase", "logout"] {
+        for name in ["users", "sales", "inventory", "reviews", "login", "search", "view_product", "purchase", "logout"]
+        {
             assert!(seen.get(name).is_some_and(|count| *count > 50), "{name}: {seen:?}");
         }
         // The funnel narrows.

@@ -45,7 +45,7 @@ pub fn token(until_stdin_closes: bool) -> anyhow::Result<CancellationToken> {
     Ok(token)
 }
 
-#[expect(clippy::exit, reason = "a second signal means now, whatever is in hand")]
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "a second signal means now, whatever is in hand")]
 fn exit_now() -> ! {
     std::process::exit(130)
 }

@@ -80,7 +80,8 @@ impl Search {
             None => None,
             Some(user) => {
                 let encoded = base64::engine::general_purpose::STANDARD.encode(user);
-                let mut value = HeaderValue::try_from(format!("Basic {encoded}")).context("encode user and password")?;
+                let mut value =
+                    HeaderValue::try_from(format!("Basic {encoded}")).context("encode user and password")?;
                 value.set_sensitive(true);
                 Some(value)
             }
@@ -259,7 +260,9 @@ mod tests {
         let Outcome::Judged(verdicts) = judge(body, 3) else { panic!("no verdicts") };
         assert!(verdicts[0].is_none());
         assert!(verdicts[1].as_ref().is_some_and(|(status, _)| is_passing(*status)));
-        assert!(verdicts[2].as_ref().is_some_and(|(status, reason)| !is_passing(*status) && reason.contains("parsing")));
+        assert!(
+            verdicts[2].as_ref().is_some_and(|(status, reason)| !is_passing(*status) && reason.contains("parsing"))
+        );
         assert!(matches!(judge(body, 4), Outcome::Later(_)));
         assert!(matches!(judge(b"<html>", 1), Outcome::Later(_)));
     }

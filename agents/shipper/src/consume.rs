@@ -82,8 +82,7 @@ impl Intake {
             .set("session.timeout.ms", "10000")
             .set("fetch.wait.max.ms", "100")
             .set("queued.max.messages.kbytes", "16384");
-        let context =
-            Context { kafka: KafkaContext::new(Arc::clone(&agent.health)), revoked: Mutex::default() };
+        let context = Context { kafka: KafkaContext::new(Arc::clone(&agent.health)), revoked: Mutex::default() };
         let consumer: StreamConsumer<Context> =
             client.create_with_context(context).context("make the Kafka consumer")?;
         let names: Vec<&str> = config.topics.iter().map(String::as_str).collect();
@@ -130,8 +129,7 @@ pub async fn ship(
     aws: &Client,
     metrics: &Metrics,
 ) -> Result<()> {
-    let mut shipment =
-        Shipment { config, intake: &intake, search, aws, metrics, partitions: HashMap::new() };
+    let mut shipment = Shipment { config, intake: &intake, search, aws, metrics, partitions: HashMap::new() };
     let lag = measure(agent, &intake, metrics);
     let mut backoff = Backoff::default();
     let mut backed_up = Instant::now();

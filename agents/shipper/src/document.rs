@@ -40,7 +40,8 @@ pub fn document(index: &str, time_field: &str, place: Place<'_>, payload: &[u8])
             let mut source = Vec::with_capacity(payload.len() + 192);
             let end = payload.iter().rposition(|byte| *byte == b'}').unwrap_or(0);
             // A line break within the object is white space to JSON and an end to the bulk format.
-            source.extend(payload[..end].iter().map(|byte| if *byte == b'\n' || *byte == b'\r' { b' ' } else { *byte }));
+            source
+                .extend(payload[..end].iter().map(|byte| if *byte == b'\n' || *byte == b'\r' { b' ' } else { *byte }));
             let separator = if payload[..end].trim_ascii() == b"{" { "" } else { "," };
             // Writing to a vector can't fail.
             let _ = write!(source, "{separator}\"@timestamp\":\"{time}\",{}}}", identity(place));

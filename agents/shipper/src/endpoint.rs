@@ -37,7 +37,8 @@ async fn address(aws: &Client, host: &str) -> Result<Option<String>> {
         { "Name": "tag:lakewright:address", "Value": [host] },
         { "Name": "instance-state-name", "Value": ["running"] },
     ] });
-    let answer = aws.call(Service::Ec2, "DescribeInstances", input).await.with_context(|| format!("look for {host}"))?;
+    let answer =
+        aws.call(Service::Ec2, "DescribeInstances", input).await.with_context(|| format!("look for {host}"))?;
     let found = list(&answer, "reservationSet")
         .iter()
         .flat_map(|reservation| list(reservation, "instancesSet"))

@@ -1,8 +1,8 @@
 //! Running a search: hits, their number, order and aggregations.
 
 use serde_json::{Map, Value, json};
-use tantivy::aggregation::AggregationCollector;
 use tantivy::aggregation::agg_req::Aggregations;
+use tantivy::aggregation::{AggContextParams, AggregationCollector};
 use tantivy::collector::sort_key::SortByErasedType;
 use tantivy::collector::{Count, TopDocs};
 use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermSetQuery};
@@ -100,7 +100,7 @@ pub fn search(store: &Store, expression: &str, body: &Value) -> Result<Value, Se
         let request = aggregations(wanted, &mappings, &indices)?;
         let request: Aggregations =
             serde_json::from_value(request).map_err(|error| SearchError::parsing(error.to_string()))?;
-        let collector = AggregationCollector::from_aggs(request, Default::default());
+        let collector = AggregationCollector::from_aggs(request, AggContextParams::default());
         let results = searcher.search(&query, &collector)?;
         answer["aggregations"] = serde_json::to_value(results).map_err(SearchError::internal)?;
     }

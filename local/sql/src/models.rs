@@ -59,9 +59,8 @@ async fn attempt(engine: &Engine, manifest: &Manifest, model: &Model) -> Result<
     {
         return Ok(Attempt::Done("up to date".to_owned()));
     }
-    let schema = Arc::new(
-        schema_to_arrow_schema(target.table.metadata().current_schema()).context("read the table's schema")?,
-    );
+    let schema =
+        Arc::new(schema_to_arrow_schema(target.table.metadata().current_schema()).context("read the table's schema")?);
     let rows = match model.materialization {
         Materialization::Append | Materialization::Replace => frame,
         Materialization::Merge => merged(frame, &target, model).await?,
@@ -113,7 +112,8 @@ async fn find_target(engine: &Engine, manifest: &Manifest, model: &Model, wanted
         );
         return Ok(found);
     }
-    let schema = arrow_schema_to_schema_auto_assign_ids(wanted).context("make an Iceberg schema of the model's columns")?;
+    let schema =
+        arrow_schema_to_schema_auto_assign_ids(wanted).context("make an Iceberg schema of the model's columns")?;
     let location = format!("{}/{name}", manifest.location.trim_end_matches('/'));
     lakewright_lake::create_table(&engine.aws, database, name, &location, schema, None).await
 }

@@ -34,7 +34,7 @@ pub async fn watch(stop: CancellationToken) {
 }
 
 /// Ends the process at once.
-#[expect(clippy::exit, reason = "a second signal asks for just that")]
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "a second signal asks for just that")]
 fn leave(code: i32) -> ! {
     std::process::exit(code)
 }

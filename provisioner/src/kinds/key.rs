@@ -80,9 +80,8 @@ impl Kind for Key {
         let mut keys: Vec<String> =
             tagged::resources(context, "kms:key").await?.into_iter().map(|(arn, _)| arn).collect();
         // The tagging API is late with new keys; their aliases aren't.
-        let by_alias = wanted.iter().map(|wanted| async {
-            Ok::<_, anyhow::Error>(describe(context, &alias(text(wanted.spec, "alias"))).await?)
-        });
+        let by_alias =
+            wanted.iter().map(|wanted| async { describe(context, &alias(text(wanted.spec, "alias"))).await });
         for key in try_join_all(by_alias).await?.into_iter().flatten() {
             keys.push(text(&key, "Arn").to_owned());
         }

@@ -47,13 +47,11 @@ pub fn tasks(plan: &Plan) -> Vec<Task> {
     let backward = place(plan, &tasks, |work| work == Work::Delete);
     let step_of = |task: &Task| &plan.steps[task.step];
 
-    for index in 0..tasks.len() {
-        let step = step_of(&tasks[index]);
-        if tasks[index].work != Work::Delete {
-            let mut after: BTreeSet<usize> = step.needs.iter().filter_map(|need| forward.get(need).copied()).collect();
-            after.extend(backward.get(&step.address).copied().filter(|_| step.action == Action::Replace));
-            tasks[index].after = after;
-        }
+    for task in tasks.iter_mut().filter(|task| task.work != Work::Delete) {
+        let step = step_of(task);
+        let mut after: BTreeSet<usize> = step.needs.iter().filter_map(|need| forward.get(need).copied()).collect();
+        after.extend(backward.get(&step.address).copied().filter(|_| step.action == Action::Replace));
+        task.after = after;
     }
     // What the file says always holds; what was guessed from live resources gives way where both can't be had.
     for guessed in [false, true] {

@@ -68,7 +68,7 @@ pub fn desired(resources: &[(&str, Value)]) -> Desired {
     let resource = |(address, spec): &(&str, Value)| Resource {
         address: address.parse().expect(address),
         spec: spec.clone(),
-        after: Default::default(),
+        after: BTreeSet::default(),
         span: None,
     };
     Desired { stack: "shop".to_owned(), resources: resources.iter().map(resource).collect() }

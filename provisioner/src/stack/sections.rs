@@ -61,7 +61,7 @@ section! {
         /// The range of addresses, /16 to /25. Each zone gets an eighth of it, so that zones can be added later.
         cidr: At<Cidr> = At::given("10.20.0.0/16".parse::<Cidr>().expect("a network")),
         /// The letters of the availability zones within the region. Brokers stand in the first three at most.
-        zones: At<Vec<At<String>>> = At::given(["a", "b", "c"].map(|zone| At::given(zone)).to_vec()),
+        zones: At<Vec<At<String>>> = At::given(["a", "b", "c"].map(At::given).to_vec()),
     }
 }
 

@@ -226,10 +226,10 @@ fn violations(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<S
         return if fits { vec![] } else { vec![format!("{place} is none of the choices")] };
     }
     let mut found = Vec::new();
-    if let Some(expected) = schema.get("const") {
-        if expected != value {
-            found.push(format!("{place} isn't {expected}"));
-        }
+    if let Some(expected) = schema.get("const")
+        && expected != value
+    {
+        found.push(format!("{place} isn't {expected}"));
     }
     let types: Vec<&str> = match &schema["type"] {
         Value::String(one) => vec![one],
@@ -249,10 +249,10 @@ fn violations(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<S
     if !types.is_empty() && !types.iter().any(fits) {
         found.push(format!("{place} is no {types:?}"));
     }
-    if let (Some(minimum), Some(number)) = (schema["minimum"].as_f64(), value.as_f64()) {
-        if number < minimum {
-            found.push(format!("{place} is below {minimum}"));
-        }
+    if let (Some(minimum), Some(number)) = (schema["minimum"].as_f64(), value.as_f64())
+        && number < minimum
+    {
+        found.push(format!("{place} is below {minimum}"));
     }
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
         found.extend(violations(root, &schema["items"], item, &format!("{place}[{index}]")));

@@ -38,7 +38,7 @@ impl FromStr for Period {
 
 impl std::fmt::Display for Period {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let whole = TIMES.iter().find(|(_, factor)| self.0 >= *factor && self.0 % factor == 0);
+        let whole = TIMES.iter().find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor));
         let (unit, factor) = whole.unwrap_or(&("ms", 1));
         write!(f, "{}{unit}", self.0 / factor)
     }
@@ -73,7 +73,7 @@ impl FromStr for Size {
 
 impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let whole = SIZES.iter().filter(|(_, factor)| self.0 >= *factor && self.0 % factor == 0);
+        let whole = SIZES.iter().filter(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor));
         let (unit, factor) = whole.max_by_key(|(_, factor)| *factor).unwrap_or(&("B", 1));
         write!(f, "{} {unit}", self.0 / factor)
     }

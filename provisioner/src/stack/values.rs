@@ -197,6 +197,7 @@ pub struct Cidr {
 
 impl Cidr {
     /// The `index`-th of the equal parts that `bits` more bits of prefix make.
+    #[must_use]
     pub fn part(self, bits: u8, index: u32) -> Self {
         let prefix = self.prefix + bits;
         let address = u32::from(self.address) + (index << (32 - u32::from(prefix)));

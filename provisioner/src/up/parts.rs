@@ -104,3 +104,18 @@ pub fn tail(log: &Path, lines: usize) -> String {
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_data_folder_has_one_user() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = DataFolder::open(folder.path()).await.expect("it is free");
+        let error = DataFolder::open(folder.path()).await.map(|_| ()).expect_err("it is taken");
+        assert!(error.to_string().contains("--data OTHER_FOLDER"), "{error}");
+        drop(first);
+        DataFolder::open(folder.path()).await.expect("it is free again");
+    }
+}
