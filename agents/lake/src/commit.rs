@@ -76,14 +76,11 @@ impl LoadedTable {
             match self.look(prepared).await {
                 Ok(Seen::Ours) => return Ok(()),
                 Ok(Seen::OnTop(current)) => return Err(Outcome::OnTop(current)),
-                Ok(Seen::Another) => {
-                    return Err(Outcome::Error(CommitError::Conflict { table: self.full_name() }));
-                }
-                Ok(Seen::Unchanged) if conflict => {
-                    return Err(Outcome::Error(CommitError::Conflict { table: self.full_name() }));
-                }
                 // The request may still be on its way: sending it again settles it, for only one of them can pass.
-                Ok(Seen::Unchanged) => {}
+                Ok(Seen::Unchanged) if !conflict => {}
+                Ok(Seen::Another | Seen::Unchanged) => {
+                    return Err(Outcome::Error(CommitError::Conflict { table: self.full_name() }));
+                }
                 Err(source) if attempt == ATTEMPTS => {
                     return Err(Outcome::Error(CommitError::Unknown { table: self.full_name(), source }));
                 }

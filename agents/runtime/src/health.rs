@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 /// An agent that reported progress once is alive while it reports again within this time.
-pub const LIVE_WITHIN: Duration = Duration::from_secs(120);
+pub const LIVE_WITHIN: Duration = Duration::from_mins(2);
 
 /// The state behind `/live`, `/ready` and `last_error`.
 #[derive(Debug, Default)]

@@ -211,7 +211,7 @@ async fn send(client: &ClientConfig, topic: &str, events: u64) -> Result<u64> {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
-        producer.flush(Duration::from_secs(60))?;
+        producer.flush(Duration::from_mins(1))?;
         Ok(bytes)
     })
     .await?

@@ -233,13 +233,12 @@ impl State {
 
     async fn write(&mut self, batch: RecordBatch) -> anyhow::Result<()> {
         let held = self.loaded.as_ref().expect("rows come after their generation began");
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            None => {
-                let plain: Vec<&str> =
-                    self.declared.key.iter().map(String::as_str).chain(["kafka_offset", "payload"]).collect();
-                self.writer.insert(TableWriter::new(&held.table, &plain)?)
-            }
+        let writer = if let Some(writer) = &mut self.writer {
+            writer
+        } else {
+            let plain: Vec<&str> =
+                self.declared.key.iter().map(String::as_str).chain(["kafka_offset", "payload"]).collect();
+            self.writer.insert(TableWriter::new(&held.table, &plain)?)
         };
         self.rows += batch.num_rows() as u64;
         writer.write(batch).await.with_context(|| format!("write rows of {}", self.declared.name))

@@ -5,48 +5,27 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
-use lakewright_config::{StreamConfig, Table};
+use lakewright_config::StreamConfig;
 use lakewright_runtime::kafka::describe_using;
 use lakewright_runtime::retry::Backoff;
-use lakewright_runtime::{Agent, Counter, Latch};
+use lakewright_runtime::{Agent, Latch};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::committer::{Begun, Commit, Outcome, Position, Work};
+use crate::committer::{Commit, Outcome, Position, Work};
 use crate::context::{Context, Rebalanced};
-use crate::router::{Record, Router, Topic};
+use crate::partition::{Counters, Partition, rows, take};
+use crate::router::{Router, Topic};
 use crate::start::{Start, start};
-use crate::table::{Place, Rows};
 
 /// How long a request to Kafka may take.
 const REQUEST: Duration = Duration::from_secs(10);
 /// How long the last commit before partitions are given up may take.
-const LAST_COMMIT: Duration = Duration::from_secs(60);
+const LAST_COMMIT: Duration = Duration::from_mins(1);
 /// The clock is read and the limits are looked at once for so many records.
 const LOOK_EVERY: u32 = 128;
-
-/// A partition that this agent reads.
-#[derive(Debug)]
-struct Partition {
-    topic: usize,
-    partition: i32,
-    next: i64,
-    /// By table, the first offset that it lacks.
-    from: Vec<i64>,
-    /// From here on no table has anything.
-    clear: i64,
-}
-
-struct Counters {
-    records: Counter,
-    bytes: Counter,
-    gaps: Counter,
-    lost: Counter,
-    restarts: Counter,
-}
 
 /// The state of the loop.
 pub(crate) struct Intake {
@@ -195,7 +174,7 @@ impl Intake {
                     .into_iter()
                     .filter_map(|(topic, partition)| {
                         let topic = self.topics.iter().position(|name| *name == topic)?;
-                        Some(Partition { topic, partition, next: 0, from: Vec::new(), clear: 0 })
+                        Some(Partition { topic, number: partition, next: 0, from: Vec::new(), clear: 0 })
                     })
                     .collect();
                 self.begin_until_it_works();
@@ -269,11 +248,11 @@ impl Intake {
             let topic = &topics[partition.topic];
             let (low, high) = self
                 .consumer
-                .fetch_watermarks(&topic.name, partition.partition, REQUEST)
-                .with_context(|| format!("ask for the offsets of {}/{}", topic.name, partition.partition))?;
-            let place = format!("{}/{}", topic.name, partition.partition);
+                .fetch_watermarks(&topic.name, partition.number, REQUEST)
+                .with_context(|| format!("ask for the offsets of {}/{}", topic.name, partition.number))?;
+            let place = format!("{}/{}", topic.name, partition.number);
             let maps: Vec<Option<i64>> =
-                begun.iter().map(|table| table.offsets.get(&topic.key, partition.partition)).collect();
+                begun.iter().map(|table| table.offsets.get(&topic.key, partition.number)).collect();
             let own: Vec<usize> = topic.tables.iter().map(|(_, index)| *index).collect();
             let Start { from, next, lost: missing } = start(&maps, &own, low, high).with_context(|| place.clone())?;
             if missing > 0 {
@@ -285,17 +264,17 @@ impl Intake {
             }
             partition.clear = from.iter().copied().max().unwrap_or(next);
             (partition.from, partition.next) = (from, next);
-            assignment.add_partition_offset(&topic.name, partition.partition, Offset::Offset(next))?;
+            assignment.add_partition_offset(&topic.name, partition.number, Offset::Offset(next))?;
         }
         self.counters.lost.add(lost.unsigned_abs());
         self.index = self.topics.iter().map(|_| Vec::new()).collect();
         for (position, partition) in self.partitions.iter().enumerate() {
             let of_topic = &mut self.index[partition.topic];
-            let number = partition.partition as usize;
+            let number = partition.number as usize;
             of_topic.resize(of_topic.len().max(number + 1), None);
             of_topic[number] = Some(position);
         }
-        let committed = self.partitions.iter().map(|p| ((topics[p.topic].name.clone(), p.partition), p.next));
+        let committed = self.partitions.iter().map(|p| ((topics[p.topic].name.clone(), p.number), p.next));
         self.consumer.context().set_committed(committed, true);
         self.router = Some(Router::new(topics, rows));
         self.consumer.assign(&assignment).context("begin to read")?;
@@ -370,7 +349,7 @@ impl Intake {
             .map(|partition| Position {
                 topic: router.topics[partition.topic].name.clone(),
                 key: router.topics[partition.topic].key.clone(),
-                partition: partition.partition,
+                partition: partition.number,
                 next: partition.next,
             })
             .collect();
@@ -416,59 +395,4 @@ impl Intake {
 
 fn gone() -> anyhow::Error {
     anyhow!("the committer is gone: this is a bug in lakewright")
-}
-
-/// The collections of all tables, the dead letters' last.
-fn rows(tables: &[Table], begun: &[Begun]) -> anyhow::Result<Vec<Rows>> {
-    begun
-        .iter()
-        .enumerate()
-        .map(|(index, begun)| match tables.get(index) {
-            Some(table) => {
-                Rows::declared(&begun.schema, &table.columns).with_context(|| format!("table {}", table.name))
-            }
-            None => Rows::dead_letters(&begun.schema).context("the dead-letter table"),
-        })
-        .collect()
-}
-
-/// What a record came to.
-struct Taken {
-    bytes: u64,
-    batch: Option<(usize, arrow_array::RecordBatch)>,
-}
-
-/// Takes in one message; `None` when it isn't of a partition that is read, or was taken in before.
-fn take(
-    message: &BorrowedMessage<'_>,
-    router: Option<&mut Router>,
-    topics: &[String],
-    index: &[Vec<Option<usize>>],
-    partitions: &mut [Partition],
-    counters: &Counters,
-    now: i64,
-) -> anyhow::Result<Option<Taken>> {
-    let Some(router) = router else { return Ok(None) };
-    let name = message.topic();
-    let Some(topic) = topics.iter().position(|topic| topic == name) else { return Ok(None) };
-    let known = index[topic].get(message.partition() as usize).copied().flatten();
-    let Some(partition) = known.map(|position| &mut partitions[position]) else { return Ok(None) };
-    let offset = message.offset();
-    if offset < partition.next {
-        return Ok(None);
-    }
-    if offset > partition.next {
-        // Compaction and transactions leave gaps; anything else shows here too.
-        counters.gaps.add(1);
-        tracing::warn!(topic = name, partition = partition.partition, expected = partition.next, offset, "offset gap");
-    }
-    partition.next = offset + 1;
-    let payload = message.payload();
-    let bytes = payload.map_or(0, <[u8]>::len) as u64;
-    counters.records.add(1);
-    counters.bytes.add(bytes);
-    let place = Place { partition: partition.partition, offset, ingested_at: now };
-    let (clear, from) = (partition.clear, &partition.from);
-    let batch = router.take(Record { topic, payload, place }, |table| offset < clear && offset < from[table])?;
-    Ok(Some(Taken { bytes, batch }))
 }

@@ -1,15 +1,17 @@
 //! The stream agent: Kafka messages to typed rows to Iceberg tables, exactly once.
 //!
-//! One thread polls and decodes ([`intake`](crate)), a task beside it writes Parquet and commits. Each commit carries
+//! One thread polls and decodes (`intake`), a task beside it writes Parquet and commits. Each commit carries
 //! the full map of offsets and is conditional on the metadata whose map it continues, so that a second, stale or
 //! restarted writer can neither lose nor repeat a row. Group offsets are committed for information only.
 
 mod column;
 mod committer;
 mod context;
+mod escape;
 mod intake;
 mod json;
 mod offsets;
+mod partition;
 mod router;
 mod start;
 mod table;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
-use crate::json::{Scanner, Syntax, Token, unescape};
+use crate::escape::unescape;
+use crate::json::{Scanner, Syntax, Token};
 use crate::table::{Place, Reason, Rows};
 use crate::value::shown;
 

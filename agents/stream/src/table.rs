@@ -12,7 +12,8 @@ use lakewright_config::{Column as Declared, ColumnType};
 use lakewright_lake::column_type;
 
 use crate::column::Column;
-use crate::json::{Scanner, Syntax, unescape};
+use crate::escape::unescape;
+use crate::json::{Scanner, Syntax};
 use crate::value::{Arena, Cell, convert};
 
 /// So many rows make a batch,
@@ -69,7 +70,7 @@ pub(crate) struct Rows {
     reasons: StringBuilder,
     payloads: LargeBinaryBuilder,
     topic_ids: Vec<Arc<str>>,
-    rows: usize,
+    count: usize,
     bytes: usize,
 }
 
@@ -149,7 +150,7 @@ impl Rows {
             reasons: StringBuilder::new(),
             payloads: LargeBinaryBuilder::new(),
             topic_ids: Vec::new(),
-            rows: 0,
+            count: 0,
             bytes: 0,
         })
     }
@@ -229,23 +230,23 @@ impl Rows {
         self.partitions.append_value(place.partition);
         self.offsets.append_value(place.offset);
         self.ingested.push(place.ingested_at);
-        self.rows += 1;
+        self.count += 1;
     }
 
     /// Whether no rows are held.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.count == 0
     }
 
     /// Whether what is held should become a batch.
     pub(crate) fn is_full(&self) -> bool {
-        self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES
+        self.count >= BATCH_ROWS || self.bytes >= BATCH_BYTES
     }
 
     /// What was collected, as a batch of the table's schema; nothing is held afterwards. `topic_id` is that of all
     /// rows, except of dead letters, which carry their own.
     pub(crate) fn finish(&mut self, topic_id: &str) -> anyhow::Result<RecordBatch> {
-        let rows = std::mem::take(&mut self.rows);
+        let rows = std::mem::take(&mut self.count);
         self.bytes = 0;
         let ids = std::mem::take(&mut self.topic_ids);
         let mut ingested = Some(std::mem::take(&mut self.ingested));

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lakewright_config::ColumnType;
 
-use crate::json::{Scanner, Token, unescape};
+use crate::escape::unescape;
+use crate::json::{Scanner, Token};
 
 /// A typed value. Ranges instead of references let a row's values be used again for the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -232,10 +233,7 @@ fn date(bytes: &[u8]) -> Option<(i64, &[u8])> {
 /// Microseconds since 1970; digits beyond microseconds are cut off. With `zoned` an offset must stand, else none may.
 fn timestamp(bytes: &[u8], zoned: bool) -> Option<i64> {
     let (days, rest) = date(bytes)?;
-    let rest = match rest.split_first()? {
-        (b'T' | b't' | b' ', rest) => rest,
-        _ => return None,
-    };
+    let (b'T' | b't' | b' ', rest) = rest.split_first()? else { return None };
     let (hour, rest) = digits(rest, 2)?;
     let (minute, rest) = digits(after(rest, b':')?, 2)?;
     let (second, mut rest) = digits(after(rest, b':')?, 2)?;

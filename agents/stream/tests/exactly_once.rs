@@ -1,6 +1,7 @@
 //! The agent against a Kafka log and a catalog that loses answers: every record ends up in one table, once.
 
 #[path = "../../lake/tests/support/mod.rs"]
+#[allow(dead_code, reason = "not every fault is needed here")]
 mod support;
 
 use std::collections::BTreeSet;
@@ -112,7 +113,9 @@ impl World {
     async fn make_topic(&self) {
         let topic = NewTopic::new(TOPIC, 3, TopicReplication::Fixed(1));
         let made = self.admin().create_topics([&topic], &AdminOptions::new()).await.expect("answered");
-        made.into_iter().for_each(|result| _ = result.expect("created"));
+        for result in made {
+            result.expect("created");
+        }
     }
 
     /// Sends facts, every tenth of them broken.
@@ -244,7 +247,7 @@ async fn a_writer_whose_partitions_were_taken_over_drops_what_it_holds() {
     let summary = [("lakewright.offsets".to_owned(), map.to_string())].into();
     table.commit(Change { summary, ..Change::default() }).await.expect("committed");
     world.send(300).await;
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while agent.metrics.counter("restarts_total", &[]).get() == 0 {
         assert!(Instant::now() < until, "the agent didn't notice");
         tokio::time::sleep(Duration::from_millis(50)).await;

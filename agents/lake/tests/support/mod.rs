@@ -23,6 +23,9 @@ pub enum Fault {
     Overtaken,
 }
 
+/// Another writer: changes a table's record and the objects.
+pub type Overtake = Box<dyn FnOnce(&mut Value, &mut BTreeMap<String, Bytes>) + Send>;
+
 #[derive(Default)]
 pub struct Fake {
     objects: Mutex<BTreeMap<String, Bytes>>,
@@ -30,7 +33,7 @@ pub struct Fake {
     faults: Mutex<Vec<Fault>>,
     pub updates: AtomicU32,
     /// Runs inside an overtaken update, with the record as it became.
-    pub overtake: Mutex<Option<Box<dyn FnOnce(&mut Value, &mut BTreeMap<String, Bytes>) + Send>>>,
+    pub overtake: Mutex<Option<Overtake>>,
 }
 
 impl Fake {
