@@ -1,5 +1,7 @@
 //! The storage, identity, catalog and query kinds against an account: made once, found as meant, changed, gone.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
