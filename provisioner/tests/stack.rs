@@ -1,5 +1,7 @@
 //! The whole of plan, apply and destroy: the shop's stack file against the account of this machine, as typed.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -193,6 +193,7 @@ async fn make(aws: &Client, table: &Table) -> Result<()> {
 }
 
 /// Sends facts like the shop's; gives their bytes.
+#[expect(clippy::disallowed_methods, reason = "the producer runs on a thread of its own")]
 async fn send(client: &ClientConfig, topic: &str, events: u64) -> Result<u64> {
     let admin: AdminClient<DefaultClientContext> = client.create()?;
     admin.create_topics([&NewTopic::new(topic, 6, TopicReplication::Fixed(1))], &AdminOptions::new()).await?;

@@ -204,6 +204,7 @@ impl Intake {
     }
 
     /// Waits before another try; `false` when the agent is shut down.
+    #[expect(clippy::disallowed_methods, reason = "the intake has a thread of its own")]
     fn sleep(&mut self) -> bool {
         let until = Instant::now() + self.backoff.next_wait();
         while Instant::now() < until {

@@ -1,6 +1,6 @@
 //! Kinds for tests: their resources live in a value of the test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Result, bail};

@@ -148,7 +148,7 @@ mod tests {
         };
         let document = xml::document("LifecycleConfiguration", NAMESPACE, &json!({"Rule": [rule_body(&spec)]}));
         let (_, back) = xml::parse(document.as_bytes()).expect("well formed");
-        assert_eq!(list(&back, "Rule").iter().map(rule).collect::<Vec<_>>(), [spec.clone()]);
+        assert_eq!(list(&back, "Rule").iter().map(rule).collect::<Vec<_>>(), std::slice::from_ref(&spec));
         let mut transition = rule_body(&spec);
         transition["Transition"] = json!({"Days": 3, "StorageClass": "GLACIER"});
         assert_ne!(rule(&transition), spec);

@@ -158,7 +158,9 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
     if !queries.is_empty() && request.input.flag("RecursiveDeleteOption") != Some(true) {
         return Err(invalid(format!("WorkGroup {name} is not empty")));
     }
-    queries.iter().for_each(|id| query::forget(state, id));
+    for id in &queries {
+        query::forget(state, id);
+    }
     state.remove(COLLECTION, name);
     state.forget_tags(&request.arn("athena", &format!("workgroup/{name}")));
     Ok(json!({}))

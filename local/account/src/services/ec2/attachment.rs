@@ -93,7 +93,9 @@ pub(crate) fn detach_all(state: &mut State<'_>, owner: &str) {
         .filter(|(_, interface)| interface["_owner"] == owner)
         .map(|(id, _)| id.to_owned())
         .collect();
-    held.iter().for_each(|interface| INTERFACE.delete(state, interface));
+    for interface in &held {
+        INTERFACE.delete(state, interface);
+    }
 }
 
 /// Returns the interfaces that something holds, in the order in which they were made.

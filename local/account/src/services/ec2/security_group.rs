@@ -144,7 +144,9 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
         return Err(AwsError::new("DependencyViolation", format!("resource {id} has a dependent object")));
     }
     let own: Vec<String> = rules(state, id).iter().filter_map(|rule| rule.texts("securityGroupRuleId").pop()).collect();
-    own.iter().for_each(|rule| SECURITY_GROUP_RULE.delete(state, rule));
+    for rule in &own {
+        SECURITY_GROUP_RULE.delete(state, rule);
+    }
     SECURITY_GROUP.delete(state, id);
     Ok(json!({ "return": true, "groupId": id }))
 }

@@ -127,11 +127,17 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
             .filter(|(_, rule)| rule["groupId"] == *group)
             .map(|(id, _)| id.to_owned())
             .collect();
-        rules.iter().for_each(|rule| SECURITY_GROUP_RULE.delete(state, rule));
+        for rule in &rules {
+            SECURITY_GROUP_RULE.delete(state, rule);
+        }
         SECURITY_GROUP.delete(state, group);
     }
-    tables.iter().for_each(|(table, _)| ROUTE_TABLE.delete(state, table));
-    acls.iter().for_each(|(acl, _)| NETWORK_ACL.delete(state, acl));
+    for (table, _) in &tables {
+        ROUTE_TABLE.delete(state, table);
+    }
+    for (acl, _) in &acls {
+        NETWORK_ACL.delete(state, acl);
+    }
     VPC.delete(state, id);
     Ok(done())
 }

@@ -131,10 +131,7 @@ pub(super) fn delete_retention(state: &mut State<'_>, request: &Request) -> Resu
 }
 
 pub(super) fn key(state: &mut State<'_>, request: &Request, associate: bool) -> Result<Value, AwsError> {
-    let key = match associate {
-        true => json!(request.input.need("kmsKeyId", missing)?),
-        false => Value::Null,
-    };
+    let key = if associate { json!(request.input.need("kmsKeyId", missing)?) } else { Value::Null };
     set(state, request, "kmsKeyId", key)
 }
 

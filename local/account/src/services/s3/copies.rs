@@ -36,7 +36,7 @@ fn source(call: &Call, state: &State<'_>) -> Result<(Version, Value), AwsError> 
     Ok((source, found))
 }
 
-pub(super) async fn object(call: &Call) -> Result<Reply, AwsError> {
+pub(super) fn object(call: &Call) -> Result<Reply, AwsError> {
     let replace = call.header("x-amz-metadata-directive") == Some("REPLACE");
     let retag = call.header("x-amz-tagging-directive") == Some("REPLACE");
     let tags = objects::tags(call)?;

@@ -97,7 +97,7 @@ async fn answer(call: &Call, body: Body) -> Result<Reply, AwsError> {
         "PUT" if call.has("uploadId") => uploads::put_part(call, body).await,
         "PUT" if call.has("tagging") => versions::put_tagging(call, &body::small(call, body).await?),
         "PUT" if call.has("acl") => settings::put_acl(call),
-        "PUT" if call.header("x-amz-copy-source").is_some() => copies::object(call).await,
+        "PUT" if call.header("x-amz-copy-source").is_some() => copies::object(call),
         "PUT" if call.query.is_empty() || call.has("x-id") || call.has("X-Amz-Signature") => {
             objects::put(call, body).await
         }

@@ -35,7 +35,8 @@ pub(super) fn described(call: &Call, bucket: &Value) -> Result<IndexMap<String, 
             } else {
                 value.to_owned()
             };
-            if !value.is_empty() && !(name == "x-amz-storage-class" && value == "STANDARD") {
+            let default = name == "x-amz-storage-class" && value == "STANDARD";
+            if !value.is_empty() && !default {
                 kept.insert(name.to_owned(), value);
             }
         }

@@ -282,7 +282,7 @@ pub(super) fn list_parts(call: &Call) -> Result<Reply, AwsError> {
                 part.checksum.value
             ));
         }
-        let next = parts.iter().take(most).last().map_or(0, |part| part.number);
+        let next = parts[..most.min(parts.len())].last().map_or(0, |part| part.number);
         Ok(Reply::xml(format!(
             "<ListPartsResult xmlns=\"{NAMESPACE}\"><Bucket>{}</Bucket><Key>{}</Key><UploadId>{id}</UploadId><PartNumberMarker>{marker}</PartNumberMarker><NextPartNumberMarker>{next}</NextPartNumberMarker><MaxParts>{most}</MaxParts><IsTruncated>{truncated}</IsTruncated><StorageClass>STANDARD</StorageClass>{out}</ListPartsResult>",
             call.bucket,

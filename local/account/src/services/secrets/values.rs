@@ -177,11 +177,12 @@ pub(super) fn password(request: &Request) -> Value {
     let mut alphabet: Vec<u8> = (b'!'..=b'~').collect();
     let off = |member: &str| request.input.flag(member) == Some(true);
     alphabet.retain(|byte| {
-        !excluded.as_bytes().contains(byte)
-            && !(off("ExcludePunctuation") && byte.is_ascii_punctuation())
-            && !(off("ExcludeNumbers") && byte.is_ascii_digit())
-            && !(off("ExcludeUppercase") && byte.is_ascii_uppercase())
-            && !(off("ExcludeLowercase") && byte.is_ascii_lowercase())
+        let left_out = excluded.as_bytes().contains(byte)
+            || off("ExcludePunctuation") && byte.is_ascii_punctuation()
+            || off("ExcludeNumbers") && byte.is_ascii_digit()
+            || off("ExcludeUppercase") && byte.is_ascii_uppercase()
+            || off("ExcludeLowercase") && byte.is_ascii_lowercase();
+        !left_out
     });
     if alphabet.is_empty() {
         alphabet.push(b'x');
