@@ -77,7 +77,7 @@ def producer(folder, bootstrap, seconds):
     record = folder / "data" / "run.json"
     until(lambda: record.exists() and ask(folder, "SELECT count(*) AS n FROM shop_raw.sales"))
     # The configuration that the shop's host gets, at full speed and, when given, on another Kafka.
-    published = json.loads(next((folder / "data").rglob("producer*.json")).read_text())
+    published = json.loads(next((folder / "data").rglob("producer/config.json")).read_text())
     process.send_signal(signal.SIGINT)
     process.wait()
     published["rate"] = "max"

@@ -126,14 +126,15 @@ impl Expansion<'_> {
     }
 
     pub(super) fn tables(&mut self) {
+        let interval = self.file.agents.stream.commit_interval.0;
         let file = self.file;
         for (entry, declared) in file.tables.iter().zip(self.declared_tables()) {
             let after = vec![Address::new("database", "raw"), bucket_address(&entry.value.bucket)];
-            self.add(Address::new("table", entry.name.as_str()), &table_spec(declared), &entry.span, after);
+            self.add(Address::new("table", entry.name.as_str()), &table_spec(declared, interval), &entry.span, after);
         }
         if let (Some(declared), Some(first)) = (self.dead_letters(), file.tables.iter().next()) {
             let after = vec![Address::new("database", "raw"), bucket_address(&first.value.bucket)];
-            self.add(Address::new("table", "dead_letters"), &table_spec(declared), &first.span, after);
+            self.add(Address::new("table", "dead_letters"), &table_spec(declared, interval), &first.span, after);
         }
     }
 
@@ -214,11 +215,16 @@ impl Expansion<'_> {
     }
 }
 
-/// The catalog's table of a declaration.
-fn table_spec(declared: Table) -> table::Spec {
+/// How many commits a raw table's snapshots are kept for: every commit writes the list of them anew.
+const KEPT_COMMITS: u64 = 1_000;
+
+/// The catalog's table of a declaration, whose rows are committed once in so many milliseconds.
+fn table_spec(declared: Table, commit_interval_ms: u64) -> table::Spec {
     let mut columns = declared.columns;
     columns.extend(raw_columns());
+    let kept_ms = (commit_interval_ms * KEPT_COMMITS).to_string();
     let properties: BTreeMap<String, String> = [
+        ("history.expire.max-snapshot-age-ms", kept_ms.as_str()),
         // A commit a minute writes half a million metadata files a year and table unless the old ones go.
         ("write.metadata.delete-after-commit.enabled", "true"),
         ("write.metadata.previous-versions-max", "100"),
