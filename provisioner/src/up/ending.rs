@@ -8,12 +8,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::agents::{Placed, Supervised, Surroundings};
 use super::parts::tail;
-use super::status::Board;
+use super::report::exact;
+use super::status::{Board, Known};
+use super::verify::{Subject, indices};
 use crate::apply::took;
 use crate::cli::say;
 
-/// How long the readers of the log may take without getting on.
-const STUCK: Duration = Duration::from_secs(120);
+/// How long the readers of the log may take without getting on: longer than a consumer group waits for a lost member.
+const STUCK: Duration = Duration::from_secs(90);
+/// How long after the producer's end the log's end is known to the agents.
+const SETTLING: Duration = Duration::from_secs(1);
+/// The pause between two looks at how far they are.
+const LOOK: Duration = Duration::from_millis(250);
 /// How long the last run of the models may take.
 const LAST_RUN: Duration = Duration::from_secs(1800);
 
@@ -44,22 +50,30 @@ pub async fn stop_all(agents: &mut Vec<Supervised>) {
 }
 
 /// Waits until the readers of the log have read all of it; an error says who doesn't get on.
-pub async fn caught_up(board: &Board, stop: &CancellationToken) -> Result<()> {
+pub async fn caught_up(board: &Board, subject: &Subject<'_>, stop: &CancellationToken) -> Result<()> {
+    tokio::select! {
+        streamed = streamed(board) => streamed?,
+        () = stop.cancelled() => return Ok(()),
+    }
+    tokio::select! {
+        shipped = shipped(subject) => shipped,
+        () = stop.cancelled() => Ok(()),
+    }
+}
+
+/// Waits until the stream agents say that they are at the log's end; what they have in hand they commit when they stop.
+async fn streamed(board: &Board) -> Result<()> {
     let begun = Instant::now();
+    // An answer from before the producer ended says nothing about what it sent last, and an agent that isn't ready
+    // doesn't know yet what it has to read.
+    let lag = |known: &Known| {
+        let fresh = known.ready && known.seen.is_some_and(|seen| seen > begun + SETTLING);
+        if fresh { known.gauge("lag_records").unwrap_or(f64::INFINITY) } else { f64::INFINITY }
+    };
     let (mut least, mut moved) = (f64::INFINITY, Instant::now());
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(250)) => {}
-            () = stop.cancelled() => return Ok(()),
-        }
-        let agents = board.agents();
-        let readers: Vec<_> = agents.iter().filter(|(_, k)| matches!(k.agent.as_str(), "stream" | "shipper")).collect();
-        // An answer from before the producer ended says nothing about what it sent last.
-        let fresh = |known: &super::status::Known| known.seen.is_some_and(|seen| seen > begun + Duration::from_secs(1));
-        let lag = |known: &super::status::Known| {
-            if fresh(known) { known.gauge("lag_records").unwrap_or(f64::INFINITY) } else { f64::INFINITY }
-        };
-        let total: f64 = readers.iter().map(|(_, known)| lag(known)).sum();
+        let streams = board.of("stream");
+        let total: f64 = streams.iter().map(lag).sum();
         if total <= 0.0 {
             return Ok(());
         }
@@ -67,13 +81,26 @@ pub async fn caught_up(board: &Board, stop: &CancellationToken) -> Result<()> {
             (least, moved) = (total, Instant::now());
         }
         if moved.elapsed() > STUCK {
-            let behind: Vec<String> = readers
-                .iter()
-                .filter(|(_, known)| lag(known) > 0.0)
-                .map(|(name, known)| format!("{name} {}", known.last_error.clone().unwrap_or_default()))
-                .collect();
-            bail!("the log was not read to its end, no progress for {}: {}", took(STUCK), behind.join("; "));
+            let errors: Vec<String> = streams.into_iter().filter_map(|known| known.last_error).collect();
+            bail!("the stream agents made no progress for {}: {}", took(STUCK), errors.join("; "));
         }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Waits until the index holds what the log holds. Without progress it goes on: the verification tells what is missing.
+async fn shipped(subject: &Subject<'_>) -> Result<()> {
+    let (mut most, mut moved) = (-1, Instant::now());
+    loop {
+        let checks = indices(subject).await?;
+        let found: i64 = checks.iter().map(|check| check.found).sum();
+        if exact(&checks) || moved.elapsed() > STUCK {
+            return Ok(());
+        }
+        if found > most {
+            (most, moved) = (found, Instant::now());
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -59,7 +59,7 @@ impl DataFolder {
 }
 
 /// Where the local parts listen.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Endpoints {
     /// The account's URL.
     pub account: String,

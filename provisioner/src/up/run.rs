@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use lakewright_aws::Client;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -37,8 +37,8 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
     let stack = stack(global)?;
     let data = Arc::new(DataFolder::open(&global.data).await?);
     until_interrupted(|interrupted| async move {
-        let (local, endpoints) = parts::start(&data, options).await?;
-        let outcome = with_parts(global, options, &stack, &data, &endpoints, &local, &interrupted).await;
+        let (mut local, endpoints) = parts::start(&data, options).await?;
+        let outcome = with_parts(global, options, &stack, &data, &endpoints, &mut local, &interrupted).await;
         let stopped = local.stop(GRACE).await;
         RunFile::remove(&data.path);
         let outcome = outcome?;
@@ -54,7 +54,7 @@ async fn with_parts(
     stack: &Stack,
     data: &Arc<DataFolder>,
     endpoints: &Endpoints,
-    local: &Process,
+    local: &mut Process,
     interrupted: &CancellationToken,
 ) -> Result<Outcome> {
     let region = global.region.clone().or_else(|| stack.file.stack.region.as_deref().cloned()).unwrap_or_default();
@@ -104,16 +104,6 @@ async fn with_parts(
         agents.push(Supervised::start(&surroundings, one.clone()));
     }
     say(&format!("\nRunning {} agents; logs are in {}.", placed.len(), data.path.join("logs").display()));
-    let outcome = live(options, stack, &surroundings, &mut agents, interrupted).await;
-    if let Err(error) = &outcome {
-        say(&format!("! {error:#}"));
-    }
-    if interrupted.is_cancelled() || options.duration.is_none() || outcome.is_err() {
-        stop_all(&mut agents).await;
-        outcome?;
-        say("Stopped. `lakewright up` goes on from here.");
-        return Ok(Outcome::Done);
-    }
     let subject = Subject {
         aws: &aws,
         stack: stack.name(),
@@ -123,6 +113,16 @@ async fn with_parts(
         search: &endpoints.search,
         agents: &placed,
     };
+    let outcome = live(options, &subject, &surroundings, &mut agents, local, interrupted).await;
+    if let Err(error) = &outcome {
+        say(&format!("! {error:#}"));
+    }
+    if interrupted.is_cancelled() || options.duration.is_none() || outcome.is_err() {
+        stop_all(&mut agents).await;
+        outcome?;
+        say("Stopped. `lakewright up` goes on from here.");
+        return Ok(Outcome::Done);
+    }
     settle(&surroundings, &mut agents, &placed, interrupted).await?;
     if interrupted.is_cancelled() {
         say("Stopped before the verification.");
@@ -160,17 +160,18 @@ fn artifacts_bucket(desired: &Desired) -> Result<String> {
     Ok(name.context("the stack has no artifacts bucket: this is a bug in lakewright")?.to_owned())
 }
 
-/// Shows what happens until the time is over or somebody interrupts.
+/// Shows what happens until the time is over or somebody interrupts. With a time, returns when the log is read.
 async fn live(
     options: &Options,
-    stack: &Stack,
+    subject: &Subject<'_>,
     surroundings: &Arc<Surroundings>,
     agents: &mut Vec<Supervised>,
+    local: &mut Process,
     interrupted: &CancellationToken,
 ) -> Result<()> {
     let endpoints = &surroundings.endpoints;
     let heading = Heading {
-        stack: stack.name().to_owned(),
+        stack: subject.stack.to_owned(),
         endpoints: [endpoints.account.clone(), endpoints.kafka.clone(), endpoints.search.clone()],
         started: Instant::now(),
         until: options.duration,
@@ -183,17 +184,44 @@ async fn live(
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
-        () = end => {
-            stop(agents, "producer").await;
-            let caught_up = caught_up(&surroundings.board, interrupted).await;
-            over.cancel();
-            view.await.context("show the view")??;
-            return caught_up;
+    let watched = tokio::select! {
+        () = end => Ok(()),
+        () = interrupted.cancelled() => Ok(()),
+        error = keep_alive(options, surroundings, local) => Err(error),
+    };
+    let outcome = if watched.is_ok() && !interrupted.is_cancelled() {
+        stop(agents, "producer").await;
+        tokio::select! {
+            caught_up = caught_up(&surroundings.board, subject, interrupted) => caught_up,
+            error = keep_alive(options, surroundings, local) => Err(error),
         }
-        () = interrupted.cancelled() => {}
+    } else {
+        watched
+    };
+    over.cancel();
+    view.await.context("show the view")??;
+    outcome
+}
+
+/// Starts the local parts again whenever they end, where they were; returns why that can't be done.
+async fn keep_alive(options: &Options, surroundings: &Surroundings, local: &mut Process) -> anyhow::Error {
+    loop {
+        let ended = local.ended().await;
+        surroundings
+            .board
+            .event(format!("the local account, Kafka and search ended with {ended}; starting them again"));
+        match parts::start(&surroundings.data, options).await {
+            Ok((process, endpoints)) if endpoints == surroundings.endpoints => {
+                surroundings.note(process.record.clone());
+                *local = process;
+            }
+            Ok((process, endpoints)) => {
+                *local = process;
+                return anyhow!("the local parts listen elsewhere now, because a port was taken: {endpoints:?}");
+            }
+            Err(error) => return error,
+        }
     }
-    view.await.context("show the view")?
 }
 
 /// Stops what reads the log and runs the models a last time.

@@ -63,11 +63,18 @@ pub async fn verify(subject: &Subject<'_>) -> Result<Vec<Check>> {
             streams.iter().flat_map(|config| &config.tables).map(|t| t.topic.as_str()).collect();
         checks.extend(raw_zone(subject, &names, &topics).await?);
     }
-    for config in configs::<ShipperConfig>(subject.agents, "shipper")? {
-        checks.extend(index(subject, &config).await?);
-    }
+    checks.extend(indices(subject).await?);
     if subject.agents.iter().any(|placed| placed.agent == "batch") {
         checks.extend(models(subject).await?);
+    }
+    Ok(checks)
+}
+
+/// Whether the search index holds every user action of the log.
+pub async fn indices(subject: &Subject<'_>) -> Result<Vec<Check>> {
+    let mut checks = Vec::new();
+    for config in configs::<ShipperConfig>(subject.agents, "shipper")? {
+        checks.extend(index(subject, &config).await?);
     }
     Ok(checks)
 }
