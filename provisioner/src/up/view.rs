@@ -59,8 +59,9 @@ struct Screen(Terminal<CrosstermBackend<std::io::Stderr>>);
 impl Screen {
     fn open() -> Result<Self> {
         execute!(std::io::stderr(), EnterAlternateScreen, Hide).context("take the terminal")?;
-        let terminal = Terminal::new(CrosstermBackend::new(std::io::stderr())).context("take the terminal")?;
-        Ok(Self(terminal))
+        let mut screen = Self(Terminal::new(CrosstermBackend::new(std::io::stderr())).context("take the terminal")?);
+        screen.0.clear().context("clear the terminal")?;
+        Ok(screen)
     }
 }
 
