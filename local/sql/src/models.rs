@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef, TimeUnit};
 use datafusion::common::JoinType;
 use datafusion::dataframe::DataFrame;
 use datafusion::logical_expr::{cast, col, lit};
-use datafusion::prelude::Expr;
+use datafusion::prelude::{Expr, SessionConfig, SessionContext};
 use futures::StreamExt as _;
 use iceberg::arrow::{arrow_schema_to_schema_auto_assign_ids, schema_to_arrow_schema};
 use iceberg_datafusion::IcebergStaticTableProvider;
@@ -23,6 +23,10 @@ use crate::{Engine, plain, session};
 const ATTEMPTS: usize = 4;
 /// What the table was made from: the query and the snapshots that it read. The same again is no work.
 const MADE_FROM: &str = "lakewright.made-from";
+/// Functions whose result moves although their inputs don't: a query with one of them is never up to date.
+const MOVING: [&str; 7] = ["now(", "current_date", "current_time", "random(", "rand(", "uuid(", "getdate("];
+/// How long, in milliseconds, a model's snapshots stay in its table's metadata: a day.
+const KEPT_MS: &str = "86400000";
 
 /// Runs one model; the log line says what it did.
 pub async fn run(engine: &Engine, manifest: &Manifest, model: &Model) -> Result<String> {
@@ -56,6 +60,7 @@ async fn attempt(engine: &Engine, manifest: &Manifest, model: &Model) -> Result<
     let current = target.table.metadata().current_snapshot();
     if current.and_then(|snapshot| snapshot.summary().additional_properties.get(MADE_FROM)) == Some(&made_from)
         && model.materialization != Materialization::Append
+        && !moves(&model.sql)
     {
         return Ok(Attempt::Done("up to date".to_owned()));
     }
@@ -63,7 +68,7 @@ async fn attempt(engine: &Engine, manifest: &Manifest, model: &Model) -> Result<
         Arc::new(schema_to_arrow_schema(target.table.metadata().current_schema()).context("read the table's schema")?);
     let rows = match model.materialization {
         Materialization::Append | Materialization::Replace => frame,
-        Materialization::Merge => merged(frame, &target, model).await?,
+        Materialization::Merge => merged(engine, frame, &target, model).await?,
     };
     let rows = select_as(rows, &schema)?;
     let mut writer = TableWriter::new(&target, &[])?;
@@ -75,16 +80,20 @@ async fn attempt(engine: &Engine, manifest: &Manifest, model: &Model) -> Result<
         writer.write(with_schema(&batch, &schema)?).await?;
     }
     let spec_id = writer.spec_id();
+    let files = writer.close().await?;
     let change = Change {
         overwrite: model.materialization != Materialization::Append,
-        files: writer.close().await?,
+        files: files.clone(),
         spec_id: Some(spec_id),
         summary: HashMap::from([(MADE_FROM.to_owned(), made_from)]),
-        properties: HashMap::new(),
+        properties: HashMap::from([("history.expire.max-snapshot-age-ms".to_owned(), KEPT_MS.to_owned())]),
     };
     match target.commit(change).await {
         Ok(_) => {}
-        Err(CommitError::Conflict { .. }) => return Ok(Attempt::Conflict),
+        Err(CommitError::Conflict { .. }) => {
+            target.discard(&files).await;
+            return Ok(Attempt::Conflict);
+        }
         Err(error) => return Err(error.into()),
     }
     Ok(Attempt::Done(match model.materialization {
@@ -92,6 +101,12 @@ async fn attempt(engine: &Engine, manifest: &Manifest, model: &Model) -> Result<
         Materialization::Replace => format!("{count} rows"),
         Materialization::Merge => format!("{count} rows after the merge"),
     }))
+}
+
+/// Whether a query's result can move by itself.
+fn moves(sql: &str) -> bool {
+    let lower = sql.to_ascii_lowercase();
+    MOVING.iter().any(|function| lower.contains(function))
 }
 
 /// The model's table, made if there is none yet.
@@ -144,21 +159,25 @@ fn storable(data_type: &DataType) -> DataType {
 }
 
 /// The query's rows, and those of the table whose key is not among them.
-async fn merged(new: DataFrame, target: &LoadedTable, model: &Model) -> Result<DataFrame> {
-    if target.table.metadata().current_snapshot().is_none() {
-        return Ok(new);
-    }
+///
+/// # Errors
+/// A key is null or stands twice: it would not identify a row.
+async fn merged(engine: &Engine, new: DataFrame, target: &LoadedTable, model: &Model) -> Result<DataFrame> {
     let names: Vec<String> = new.schema().fields().iter().map(|field| field.name().clone()).collect();
     for key in &model.key {
         ensure!(names.contains(key), "the key column `{key}` is not among the model's columns: {}", names.join(", "));
+    }
+    // The rows are used several times, and must be the same each time.
+    let new = new.cache().await.map_err(|error| anyhow!("{}", plain(&error)))?;
+    check_keys(&new, &model.key).await?;
+    if target.table.metadata().current_snapshot().is_none() {
+        return Ok(new);
     }
     let provider = IcebergStaticTableProvider::try_new_from_table(target.table.clone())
         .await
         .context("read the table's schema")?;
     let work = async {
-        // The rows are used twice, and must be the same both times.
-        let new = new.cache().await?;
-        let context = datafusion::prelude::SessionContext::new();
+        let context = SessionContext::new_with_config_rt(SessionConfig::new(), Arc::clone(&engine.runtime));
         let old = context.read_table(Arc::new(provider))?;
         let keys: Vec<&str> = model.key.iter().map(String::as_str).collect();
         let kept = old.join(new.clone(), JoinType::LeftAnti, &keys, &keys, None)?;
@@ -176,6 +195,27 @@ async fn merged(new: DataFrame, target: &LoadedTable, model: &Model) -> Result<D
         typed(new)?.union(typed(kept)?)
     };
     work.await.map_err(|error: datafusion::error::DataFusionError| anyhow!("{}", plain(&error)))
+}
+
+/// Whether the key identifies each row.
+async fn check_keys(rows: &DataFrame, key: &[String]) -> Result<()> {
+    let columns: Vec<Expr> = key.iter().map(|name| col(quoted(name))).collect();
+    let work = async {
+        let null = columns.iter().map(|column| column.clone().is_null()).reduce(Expr::or).unwrap_or_else(|| lit(false));
+        let nulls = rows.clone().filter(null)?.count().await?;
+        let all = rows.clone().count().await?;
+        let distinct = rows.clone().select(columns)?.distinct()?.count().await?;
+        Ok((nulls, all - distinct))
+    };
+    let (nulls, repeats) =
+        work.await.map_err(|error: datafusion::error::DataFusionError| anyhow!("{}", plain(&error)))?;
+    let key = key.join(", ");
+    ensure!(nulls == 0, "{nulls} of the query's rows have no key ({key}): filter them out, or choose another key");
+    ensure!(
+        repeats == 0,
+        "{repeats} of the query's rows have a key ({key}) that another row has: choose one with row_number()"
+    );
+    Ok(())
 }
 
 /// The rows with the table's types, in its order.
@@ -197,4 +237,33 @@ fn quoted(name: &str) -> String {
 /// The batch with the schema's metadata: the writer finds field ids there.
 fn with_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec()).context("fit the rows to the table's schema")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_that_identify_no_row_are_refused() {
+        let context = SessionContext::new();
+        let key = ["k".to_owned()];
+        for (sql, part) in [
+            ("SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS t (k, v)", None),
+            ("SELECT * FROM (VALUES (1, 'a'), (1, 'b')) AS t (k, v)", Some("1 of the query's rows have a key (k)")),
+            ("SELECT * FROM (VALUES (1, 'a'), (NULL, 'b')) AS t (k, v)", Some("1 of the query's rows have no key")),
+        ] {
+            let rows = context.sql(sql).await.expect("a query");
+            match (check_keys(&rows, &key).await, part) {
+                (Ok(()), None) => {}
+                (Err(error), Some(part)) => assert!(error.to_string().contains(part), "{error}"),
+                (result, part) => panic!("{sql}: {result:?}, expected {part:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn queries_that_move_by_themselves_are_never_up_to_date() {
+        assert!(moves("SELECT * FROM t WHERE at > NOW() - INTERVAL '1 day'"));
+        assert!(!moves("SELECT sold_at, amount FROM shop_raw.sales"));
+    }
 }
