@@ -240,6 +240,14 @@ async fn buckets_objects_and_releases() {
     kind(&address).update(&account.context, &live, &normal, &changed).await.unwrap();
     account.delete("object.stream", &longer).await;
 
+    // An object of another stack is neither taken nor overwritten.
+    let other = Context { stack: "other".to_owned(), ..account.context.clone() };
+    kind(&address).create(&other, &address, &normal).await.unwrap();
+    assert!(kind(&address).find(&account.context, &wanted).await.unwrap().is_empty());
+    let error = kind(&address).create(&account.context, &address, &normal).await.expect_err("another stack's");
+    assert!(error.to_string().contains("isn't this stack's object.stream, but of the stack other"), "{error:#}");
+    s3.delete(bucket, "hosts/h/stream.json").await.unwrap();
+
     let folder = tempfile::tempdir().unwrap();
     let release = |content: &str| {
         let file = folder.path().join("lakewright-agent");
@@ -356,6 +364,20 @@ async fn databases_and_tables() {
     account.call(Service::Glue, "CreateTable", input).await;
     let live = account.find(&address, &wider).await.unwrap();
     assert_eq!(live.foreign, ["shop_raw.theirs"]);
+    // One of a wanted name that somebody else made is neither taken nor deleted.
+    let other = Context { stack: "other".to_owned(), ..account.context.clone() };
+    let mut foreign = table.clone();
+    foreign["name"] = json!("taken");
+    let spec = kind.normalise(&foreign).unwrap();
+    let taken: Address = "table.taken".parse().unwrap();
+    kind.create(&other, &taken, &spec).await.unwrap();
+    assert!(account.find(&taken, &spec).await.is_none(), "another stack's table is taken over");
+    let error = kind.create(&account.context, &taken, &spec).await.expect_err("another stack's");
+    assert!(error.to_string().contains("shop_raw.taken exists and isn't this stack's table.taken"), "{error:#}");
+    let wanted = [Wanted { address: &taken, spec: &spec }];
+    let theirs = kind.find(&other, &wanted).await.unwrap().remove(0);
+    kind.delete(&other, &theirs).await.unwrap();
+
     account.delete("table.sales", &wider).await;
     let tables = account.call(Service::Glue, "GetTables", json!({"DatabaseName": "shop_raw"})).await;
     assert_eq!(list(&tables, "TableList").len(), 1);

@@ -63,6 +63,26 @@ pub struct LifecycleRule {
     pub abort_uploads_days: Option<u32>,
 }
 
+impl LifecycleRule {
+    /// What the rule deletes that none of the old ones deletes as early.
+    fn loses(&self, old: &[Self], bucket: &str) -> Vec<String> {
+        let covering = |days: fn(&Self) -> Option<u32>, limit: u32| {
+            let covers = |rule: &&Self| self.prefix.starts_with(&rule.prefix);
+            old.iter().filter(covers).filter_map(days).any(|before| before <= limit)
+        };
+        let objects = if self.prefix.is_empty() { "objects".to_owned() } else { format!("{}*", self.prefix) };
+        let mut lost = Vec::new();
+        if let Some(days) = self.expire_days.filter(|days| !covering(|rule| rule.expire_days, *days)) {
+            lost.push(format!("{objects} in {bucket} that are older than {days} days are deleted"));
+        }
+        let versions = self.expire_versions_days;
+        if let Some(days) = versions.filter(|days| !covering(|rule| rule.expire_versions_days, *days)) {
+            lost.push(format!("versions of {objects} in {bucket} that were replaced over {days} days ago are deleted"));
+        }
+        lost
+    }
+}
+
 const FIELDS: &[Field] = &[
     replaces("name"),
     in_place("versioning"),
@@ -91,6 +111,11 @@ impl Kind for Bucket {
 
     fn holds_data(&self) -> bool {
         true
+    }
+
+    fn loses(&self, live: &Value, spec: &Value) -> Vec<String> {
+        let (Ok(live), Ok(spec)) = (typed::<Spec>(live), typed::<Spec>(spec)) else { return Vec::new() };
+        spec.lifecycle.iter().flat_map(|rule| rule.loses(&live.lifecycle, &spec.name)).collect()
     }
 
     fn expected(&self) -> [Duration; 3] {
@@ -210,4 +235,24 @@ async fn make(context: &Context, address: &Address, name: &str) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expiry_that_comes_or_shortens_loses_objects() {
+        let bucket = |rules: Value| json!({"name": "raw", "lifecycle": rules});
+        let rule = |prefix: &str, days: u32| json!({"id": "old", "prefix": prefix, "expire_days": days});
+        let lost = |old: Value, new: Value| Bucket.loses(&bucket(old), &bucket(new)).len();
+        assert_eq!(lost(json!([]), json!([rule("logs/", 30)])), 1, "comes");
+        assert_eq!(lost(json!([rule("logs/", 30)]), json!([rule("logs/", 7)])), 1, "shortens");
+        assert_eq!(lost(json!([rule("logs/", 7)]), json!([rule("logs/", 30)])), 0, "lengthens");
+        assert_eq!(lost(json!([rule("logs/", 7)]), json!([rule("", 7)])), 1, "reaches further");
+        assert_eq!(lost(json!([rule("", 7)]), json!([rule("logs/", 7)])), 0, "reaches less far");
+        let versions = json!([{"id": "old", "expire_versions_days": 3}]);
+        assert_eq!(lost(json!([]), versions), 1);
+        assert_eq!(lost(json!([]), json!([{"id": "uploads", "abort_uploads_days": 3}])), 0);
+    }
 }

@@ -85,12 +85,27 @@ impl Kind for Object {
             .filter_map(|one| Some(((named(one)?, text(one.spec, "key").to_owned()), one.address)))
             .collect();
         let keys: BTreeSet<(String, String)> = try_join_all(lists).await?.into_iter().flatten().collect();
-        let reads = keys.iter().map(|place| read(context, &place.0, &place.1, wanted.get(place).copied()));
+        let buckets: BTreeSet<&String> = own.values().collect();
+        let reads = keys
+            .iter()
+            .map(|place| read(context, &place.0, &place.1, wanted.get(place).copied(), buckets.contains(&place.0)));
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        put(context, address, &typed(spec)?).await
+        let spec: Spec = typed(spec)?;
+        if let Some(there) = context.aws.s3().head(&spec.bucket, &spec.key).await? {
+            let tags = tags_of(&there.metadata);
+            if tags::address(context, "object", &tags).as_ref() != Some(address) {
+                let owner = tags.get(tags::STACK).map(|owner| format!(", but of the stack {owner}"));
+                bail!(
+                    "the object {} exists and isn't this stack's {address}{}; choose another key, or delete it",
+                    url(&spec.bucket, &spec.key),
+                    owner.unwrap_or_default()
+                );
+            }
+        }
+        put(context, address, &spec).await
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
@@ -156,10 +171,22 @@ async fn put(context: &Context, address: &Address, spec: &Spec) -> Result<Outcom
     Ok(tags::outcome(&url, &[("key", &spec.key), ("url", &url), ("etag", &etag)]))
 }
 
-async fn read(context: &Context, bucket: &str, key: &str, wanted: Option<&Address>) -> Result<Option<Live>> {
+/// An object as it lives; none if it isn't this stack's, even if one of its key is wanted: creating that one then
+/// says whose it is.
+async fn read(
+    context: &Context,
+    bucket: &str,
+    key: &str,
+    wanted: Option<&Address>,
+    stacks_own: bool,
+) -> Result<Option<Live>> {
     let Some(stored) = wait::found(context.aws.s3().get(bucket, key, None).await)? else { return Ok(None) };
     let tags = tags_of(&stored.metadata);
-    let address = wanted.cloned().or_else(|| tags::address(context, "object", &tags));
+    // Whoever puts something else over a stack's object takes its metadata away too; in a bucket of the stack that
+    // is a difference to mend, and not somebody else's object.
+    let own = tags::address(context, "object", &tags);
+    let overwritten = stacks_own && !tags.contains_key(tags::STACK);
+    let address = if own.is_some() || overwritten { wanted.cloned().or(own) } else { None };
     Ok(address.map(|address| live(address, &tags, bucket, key, &stored)))
 }
 

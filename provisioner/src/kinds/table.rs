@@ -103,9 +103,10 @@ impl Kind for Table {
                 |name: &str| name == database || reference(name).is_some_and(|at| own.get(database) == Some(&at));
             let here: Vec<_> = wanted.iter().filter(|one| means(text(one.spec, "database"))).collect();
             let tables = tables(context, database).await?;
+            let stacks_own = own.contains_key(database);
             let reads = tables.iter().map(|table| {
                 let meant = here.iter().find(|one| text(one.spec, "name") == text(table, "Name"));
-                read(context, database, table, meant.copied())
+                read(context, database, table, meant.copied(), stacks_own)
             });
             let mut foreign = Vec::new();
             let mut ours = Vec::new();
@@ -149,13 +150,14 @@ impl Kind for Table {
             Err(error) if error.is_already_exists() => {
                 let table = describe(context, &spec).await?.context("the table is there and can't be read")?;
                 let metadata = metadata(context, &table).await?;
-                if metadata.properties.get(ADDRESS) != Some(&address.to_string())
-                    || metadata.properties.get(STACK) != Some(&context.stack)
-                {
+                let owner = metadata.as_ref().and_then(|metadata| metadata.properties.get(STACK));
+                let of = metadata.as_ref().and_then(|metadata| metadata.properties.get(ADDRESS));
+                if owner != Some(&context.stack) || of != Some(&address.to_string()) {
                     bail!(
-                        "the table {}.{} is there already and isn't this stack's; choose another name",
+                        "the table {}.{} exists and isn't this stack's {address}{}; choose another name, or delete it",
                         spec.database,
-                        spec.name
+                        spec.name,
+                        owner.map(|owner| format!(", but of the stack {owner}")).unwrap_or_default()
                     );
                 }
                 Ok(outcome(context, &spec))
@@ -171,6 +173,7 @@ impl Kind for Table {
                 bail!("the table {}.{} is gone", spec.database, spec.name)
             };
             let current = metadata(context, &table).await?;
+            let current = current.with_context(|| format!("{}.{} has lost its metadata", spec.database, spec.name))?;
             let schema = iceberg::schema(&spec.columns, Some(&current))?;
             let mut update = json!({"Location": current.location, "Properties": spec.properties});
             if changed.iter().any(|name| name == "partition") {
@@ -248,26 +251,48 @@ async fn tables(context: &Context, database: &str) -> Result<Vec<Value>> {
     }
 }
 
-/// The metadata file that a table points at: Glue's own columns tell neither all types nor the partitioning.
-async fn metadata(context: &Context, table: &Value) -> Result<Metadata> {
+/// The metadata file that a table points at: Glue's own columns tell neither all types nor the partitioning. None if
+/// the table points at none or at one that is gone; that it can't be read just now is an error.
+async fn metadata(context: &Context, table: &Value) -> Result<Option<Metadata>> {
     let location = text(&table["Parameters"], "metadata_location");
     let place = location.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
-    let (bucket, key) = place.with_context(|| format!("{} is no Iceberg table", text(table, "Name")))?;
-    let object = context.aws.s3().get(bucket, key, None).await?;
-    serde_json::from_slice(&object.body).with_context(|| format!("read {location}"))
+    let Some((bucket, key)) = place else { return Ok(None) };
+    let object = match context.aws.s3().get(bucket, key, None).await {
+        Ok(object) => object,
+        // A missing bucket is told apart: then more is wrong than one table.
+        Err(error) if error.code == "NoSuchKey" => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("read {location}")),
+    };
+    serde_json::from_slice(&object.body).map(Some).with_context(|| format!("read {location}"))
 }
 
-/// A table as it lives; none if it is neither wanted nor was made by this stack.
-async fn read(context: &Context, database: &str, table: &Value, wanted: Option<&Wanted<'_>>) -> Result<Option<Live>> {
+/// A table as it lives; none if this stack didn't make it, even if one of its name is wanted: creating that one then
+/// says whose it is, and nothing else touches it.
+async fn read(
+    context: &Context,
+    database: &str,
+    table: &Value,
+    wanted: Option<&Wanted<'_>>,
+    stacks_own: bool,
+) -> Result<Option<Live>> {
     let name = text(table, "Name");
     let (metadata, condition) = match metadata(context, table).await {
-        Ok(metadata) => (metadata, Condition::Ready),
-        Err(_) if wanted.is_none() => return Ok(None),
-        Err(error) => (Metadata::default(), Condition::Failed(format!("{error:#}"))),
+        Ok(Some(metadata)) => (metadata, Condition::Ready),
+        // What nobody can read any more is taken for the stack's where the stack's database and name say so.
+        Ok(None) if wanted.is_some() && stacks_own && is_iceberg(table) => {
+            (Metadata::default(), Condition::Failed("its metadata file is gone".to_owned()))
+        }
+        Ok(None) => return Ok(None),
+        // Whose it is can't be told either; of a table that nobody wants that is no reason to stop.
+        Err(_) if wanted.is_none() && !stacks_own => return Ok(None),
+        Err(error) => return Err(error.context(format!("read the table {database}.{name}"))),
     };
     let own =
         (metadata.properties.get(STACK) == Some(&context.stack)).then(|| metadata.properties.get(ADDRESS)).flatten();
     let own = own.and_then(|address| address.parse().ok()).filter(|address: &Address| address.kind == "table");
+    if own.is_none() && condition == Condition::Ready {
+        return Ok(None);
+    }
     let Some(address) = wanted.map(|wanted| wanted.address.clone()).or(own) else { return Ok(None) };
     // Others set properties too; those that the stack doesn't name are theirs.
     let named = |property: &String| wanted.is_some_and(|wanted| wanted.spec["properties"].get(property).is_some());
@@ -284,4 +309,8 @@ async fn read(context: &Context, database: &str, table: &Value, wanted: Option<&
     let mut live = tags::live(address, &Tags::new(), &arn, value(&spec), &outputs);
     live.condition = condition;
     Ok(Some(live))
+}
+
+fn is_iceberg(table: &Value) -> bool {
+    text(&table["Parameters"], "table_type").eq_ignore_ascii_case("iceberg")
 }

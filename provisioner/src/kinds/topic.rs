@@ -1,6 +1,6 @@
 //! `topic`: a Kafka topic on an MSK cluster, by MSK's own topic API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -59,6 +59,18 @@ impl Kind for Topic {
 
     fn holds_data(&self) -> bool {
         true
+    }
+
+    fn loses(&self, live: &Value, spec: &Value) -> Vec<String> {
+        let (Ok(live), Ok(spec)) = (typed::<Spec>(live), typed::<Spec>(spec)) else { return Vec::new() };
+        let pairs =
+            spec.configuration.iter().filter_map(|(name, new)| Some((name, live.configuration.get(name)?, new)));
+        pairs
+            .filter(|(name, old, new)| sheds(name, old, new))
+            .map(|(name, old, new)| {
+                format!("{name} goes from {old} to {new}: records of {} that are held now are deleted", spec.name)
+            })
+            .collect()
     }
 
     fn expected(&self) -> [Duration; 3] {
@@ -147,6 +159,24 @@ impl Kind for Topic {
     }
 }
 
+/// Whether changing a setting makes Kafka delete records that it holds.
+fn sheds(name: &str, old: &str, new: &str) -> bool {
+    // Less than nothing means without a limit.
+    let limit = |text: &str| text.trim().parse::<i64>().ok().map(|limit| if limit < 0 { i64::MAX } else { limit });
+    match name {
+        "retention.ms" | "retention.bytes" => match (limit(old), limit(new)) {
+            (Some(old), Some(new)) => new < old,
+            _ => old != new,
+        },
+        // The policies are a list without an order; each one added deletes in a way of its own.
+        "cleanup.policy" => {
+            let policies = |text: &str| text.split(',').map(|policy| policy.trim().to_owned()).collect::<BTreeSet<_>>();
+            !policies(new).is_subset(&policies(old))
+        }
+        _ => false,
+    }
+}
+
 /// The answer, or none if there is no such topic, which Kafka says in its own words.
 fn missing(answer: Result<Value, Error>) -> Result<Option<Value>, Error> {
     match answer {
@@ -206,4 +236,21 @@ fn live(topic: &Value, cluster: &str, wanted: &Wanted<'_>) -> Live {
         live.condition = Condition::Pending(text(topic, "status").to_owned());
     }
     live
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shorter_retention_loses_records() {
+        let topic = |settings: Value| json!({"cluster": "arn", "name": "facts", "partitions": 3, "replication": 3, "configuration": settings});
+        let lost = |old: Value, new: Value| Topic.loses(&topic(old), &topic(new)).len();
+        assert_eq!(lost(json!({"retention.ms": "86400000"}), json!({"retention.ms": "3600000"})), 1);
+        assert_eq!(lost(json!({"retention.ms": "3600000"}), json!({"retention.ms": "86400000"})), 0);
+        assert_eq!(lost(json!({"retention.ms": "-1"}), json!({"retention.ms": "86400000"})), 1);
+        assert_eq!(lost(json!({"retention.bytes": "1000"}), json!({"retention.bytes": "-1"})), 0);
+        assert_eq!(lost(json!({"cleanup.policy": "delete"}), json!({"cleanup.policy": "compact"})), 1);
+        assert_eq!(lost(json!({"cleanup.policy": "delete,compact"}), json!({"cleanup.policy": "compact"})), 0);
+    }
 }
