@@ -22,7 +22,7 @@ pub struct Shelf {
     pub s3: S3,
     /// The bucket.
     pub bucket: String,
-    /// `PREFIX/TOPIC/PARTITION`.
+    /// `PREFIX/TOPIC/TOPIC_ID/PARTITION`: a topic made again begins at offset 0 anew, with other records.
     pub prefix: String,
     /// How many offsets a range has.
     pub records: i64,
@@ -53,12 +53,17 @@ impl Shelf {
     }
 
     /// The empty range that an offset belongs to.
-    pub fn begin(&self, offset: i64) -> Range {
+    fn begin(&self, offset: i64) -> Range {
         Range { first: offset - offset.rem_euclid(self.records), ..Range::default() }
     }
 
+    /// Whether an offset belongs to a range.
+    pub fn holds(&self, range: &Range, offset: i64) -> bool {
+        (range.first..self.end(range)).contains(&offset)
+    }
+
     /// The offset behind a range's last.
-    pub fn end(&self, range: &Range) -> i64 {
+    fn end(&self, range: &Range) -> i64 {
         range.first + self.records
     }
 

@@ -1,10 +1,12 @@
 //! Bulk requests: again until each item is either in the index or refused for good.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use bytes::Bytes;
+use http::request::Builder;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::HttpsConnector;
@@ -25,6 +27,9 @@ const ANSWER: Duration = Duration::from_secs(60);
 pub struct Search {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     bulk: Uri,
+    root: Uri,
+    /// Whether it has judged documents: what it refuses as a whole then is the documents' fault.
+    proven: AtomicBool,
     authorization: Option<HeaderValue>,
     agent: Agent,
     metrics: Metrics,
@@ -32,7 +37,6 @@ pub struct Search {
 
 #[derive(Deserialize)]
 struct Answer {
-    errors: bool,
     items: Vec<std::collections::BTreeMap<String, Item>>,
 }
 
@@ -49,6 +53,8 @@ enum Outcome {
     Judged(Vec<Option<(u16, String)>>),
     /// The request is too large.
     TooLarge,
+    /// It can't be read, maybe because of one of its documents.
+    Malformed(String),
     /// It failed, and may succeed later.
     Later(String),
 }
@@ -65,17 +71,22 @@ pub struct Refusal {
 impl Search {
     /// The cluster at `http[s]://[user:password@]host:port`.
     pub fn new(url: &str, agent: Agent, metrics: Metrics) -> Result<Self> {
-        let (scheme, rest) = url.split_once("://").with_context(|| format!("the search URL `{url}` has no scheme"))?;
+        let (scheme, rest) =
+            // The URL may hold a password: it isn't shown.
+            url.split_once("://").context("the search URL has no scheme: it must begin with http:// or https://")?;
         let (user, host) = match rest.rsplit_once('@') {
             Some((user, host)) => (Some(user), host),
             None => (None, rest),
         };
         if scheme != "http" && scheme != "https" {
-            bail!("the search URL must begin with http:// or https://, not {scheme}://");
+            bail!("the search URL must begin with http:// or https://");
         }
-        let bulk = format!("{scheme}://{}/_bulk", host.trim_end_matches('/'))
-            .parse()
-            .with_context(|| format!("the search URL's host is wrong: {host}"))?;
+        let host = host.trim_end_matches('/');
+        let parse = |path: &str| {
+            let url = format!("{scheme}://{host}/{path}");
+            url.parse::<Uri>().with_context(|| format!("the search URL's host is wrong: {host}"))
+        };
+        let (bulk, root) = (parse("_bulk")?, parse("")?);
         let authorization = match user {
             None => None,
             Some(user) => {
@@ -97,7 +108,8 @@ impl Search {
             .enable_http1()
             .wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Self { client, bulk, authorization, agent, metrics })
+        let proven = AtomicBool::new(false);
+        Ok(Self { client, bulk, root, proven, authorization, agent, metrics })
     }
 
     /// The cluster's address without user and password.
@@ -114,10 +126,13 @@ impl Search {
         let mut refusals = Vec::new();
         let mut backoff = Backoff::default();
         let mut most = open.len().max(1);
+        // How many documents a request has while the one that makes requests malformed is looked for.
+        let mut suspects = usize::MAX;
         while !open.is_empty() {
-            let now: Vec<usize> = open.iter().copied().take(most).collect();
+            let now: Vec<usize> = open.iter().copied().take(most.min(suspects)).collect();
             match self.send(documents, &now).await {
                 Outcome::Judged(verdicts) => {
+                    self.proven.store(true, Ordering::Relaxed);
                     let mut later: Option<String> = None;
                     let mut still = Vec::new();
                     for (position, verdict) in now.iter().zip(verdicts) {
@@ -145,7 +160,13 @@ impl Search {
                     refusals.push(Refusal { position: now[0], reason: "the document is too large".to_owned() });
                     open.remove(0);
                 }
-                Outcome::Later(reason) => self.again(&mut backoff, &reason).await?,
+                Outcome::Malformed(_) if now.len() > 1 => suspects = now.len() / 2,
+                Outcome::Malformed(reason) if self.is_proven().await => {
+                    refusals.push(Refusal { position: now[0], reason });
+                    open.remove(0);
+                    suspects = usize::MAX;
+                }
+                Outcome::Malformed(reason) | Outcome::Later(reason) => self.again(&mut backoff, &reason).await?,
             }
         }
         Ok(refusals)
@@ -158,6 +179,38 @@ impl Search {
             return Ok(());
         }
         bail!("told to stop while the search cluster takes no documents: {reason}")
+    }
+
+    /// Whether a search cluster answers there: something else, TLS's port spoken to in the clear say, finds each request
+    /// malformed, and no document must be given up for that.
+    async fn is_proven(&self) -> bool {
+        if self.proven.load(Ordering::Relaxed) {
+            return true;
+        }
+        let Ok(request) = self.request(Method::GET, &self.root).body(Full::new(Bytes::new())) else { return false };
+        matches!(self.exchange(request).await, Ok((StatusCode::OK, _)))
+    }
+
+    fn request(&self, method: Method, uri: &Uri) -> Builder {
+        let request = Request::builder().method(method).uri(uri.clone());
+        match &self.authorization {
+            Some(value) => request.header(header::AUTHORIZATION, value),
+            None => request,
+        }
+    }
+
+    /// Status and body of the answer, or why there is none.
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
+        let exchange = async {
+            let answer = self.client.request(request).await.map_err(|error| chain(&error))?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await.map_err(|error| chain(&error))?.to_bytes();
+            Ok((status, body))
+        };
+        match tokio::time::timeout(ANSWER, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(format!("no answer within {} s", ANSWER.as_secs())),
+        }
     }
 
     async fn send(&self, documents: &[Document], positions: &[usize]) -> Outcome {
@@ -173,33 +226,21 @@ impl Search {
             body.extend_from_slice(&document.source);
             body.push(b'\n');
         }
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(self.bulk.clone())
-            .header(header::CONTENT_TYPE, "application/x-ndjson");
-        if let Some(value) = &self.authorization {
-            request = request.header(header::AUTHORIZATION, value);
-        }
+        let request = self.request(Method::POST, &self.bulk).header(header::CONTENT_TYPE, "application/x-ndjson");
         let Ok(request) = request.body(Full::new(Bytes::from(body))) else {
             return Outcome::Later("the request can't be built".to_owned());
         };
-        let exchange = async {
-            let answer = self.client.request(request).await.map_err(|error| chain(&error))?;
-            let status = answer.status();
-            let body = answer.into_body().collect().await.map_err(|error| chain(&error))?.to_bytes();
-            Ok::<_, String>((status, body))
-        };
-        let (status, body) = match tokio::time::timeout(ANSWER, exchange).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(reason)) => return Outcome::Later(reason),
-            Err(_) => return Outcome::Later(format!("no answer within {} s", ANSWER.as_secs())),
+        let (status, body) = match self.exchange(request).await {
+            Ok(answer) => answer,
+            Err(reason) => return Outcome::Later(reason),
         };
         match status {
             StatusCode::OK => judge(&body, positions.len()),
             StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
             other => {
                 let text: String = String::from_utf8_lossy(&body).chars().take(300).collect();
-                Outcome::Later(format!("{other}: {text}"))
+                let reason = format!("{other}: {text}");
+                if other == StatusCode::BAD_REQUEST { Outcome::Malformed(reason) } else { Outcome::Later(reason) }
             }
         }
     }
@@ -218,11 +259,10 @@ fn judge(body: &[u8], count: usize) -> Outcome {
     if answer.items.len() != count {
         return Outcome::Later(format!("{} items were answered, {count} were sent", answer.items.len()));
     }
-    if !answer.errors {
-        return Outcome::Judged(vec![None; count]);
-    }
     let verdicts = answer.items.into_iter().map(|item| {
-        let item = item.into_values().next()?;
+        let Some(item) = item.into_values().next() else {
+            return Some((StatusCode::SERVICE_UNAVAILABLE.as_u16(), "the item has no verdict".to_owned()));
+        };
         if (200..300).contains(&item.status) {
             return None;
         }
@@ -265,5 +305,90 @@ mod tests {
         );
         assert!(matches!(judge(body, 4), Outcome::Later(_)));
         assert!(matches!(judge(b"<html>", 1), Outcome::Later(_)));
+        let Outcome::Judged(verdicts) = judge(br#"{"errors":false,"items":[{}]}"#, 1) else { panic!("no verdicts") };
+        assert!(verdicts[0].as_ref().is_some_and(|(status, _)| is_passing(*status)), "no verdict is no success");
+    }
+
+    fn search(url: &str, directory: &std::path::Path) -> Result<Search> {
+        let agent = Agent::detached("shipper", directory.to_owned());
+        let metrics = Metrics::new(&agent);
+        Search::new(url, agent, metrics)
+    }
+
+    #[test]
+    fn no_error_shows_the_password() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for url in ["user:secret@host:9200", "ftp://user:secret@host", "http://user:secret@ho st"] {
+            let error = format!("{:#}", search(url, directory.path()).err().expect("an error"));
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    /// A cluster that finds a request malformed when it holds the word `poison`, as it does all while not `sound`.
+    async fn cluster(sound: bool) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = Vec::new();
+                let body = loop {
+                    let mut part = [0; 4096];
+                    let read = stream.read(&mut part).await.expect("a request");
+                    request.extend_from_slice(&part[..read]);
+                    let text = String::from_utf8_lossy(&request).to_lowercase();
+                    let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                    if body.len() >= length.map_or(0, |length| length.parse().expect("a number")) {
+                        break body.to_owned();
+                    }
+                };
+                let items = vec![r#"{"index":{"status":201}}"#; body.lines().count() / 2].join(",");
+                let (status, answer) = if sound && !body.contains("poison") {
+                    ("200 OK", format!(r#"{{"errors":false,"items":[{items}]}}"#))
+                } else {
+                    ("400 Bad Request", "malformed".to_owned())
+                };
+                let length = answer.len();
+                let answer =
+                    format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{answer}");
+                stream.write_all(answer.as_bytes()).await.expect("answered");
+            }
+        });
+        format!("http://{address}")
+    }
+
+    fn documents() -> Vec<Document> {
+        let document = |number: usize| Document {
+            index: "actions".to_owned(),
+            id: number.to_string(),
+            source: if [3, 4, 9].contains(&number) { b"{\"poison\":1}".to_vec() } else { b"{}".to_vec() },
+            rejected: false,
+        };
+        (0..10).map(document).collect()
+    }
+
+    #[tokio::test]
+    async fn a_malformed_request_costs_only_the_documents_that_make_it_so() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let search = search(&cluster(true).await, directory.path()).expect("a client");
+        let refusals = search.index(&documents()).await.expect("indexed");
+        let refused: Vec<usize> = refusals.iter().map(|refusal| refusal.position).collect();
+        assert_eq!((refused, search.metrics.indexed.get()), (vec![3, 4, 9], 7));
+        let alone = search.index(&documents()[3..4]).await.expect("judged");
+        assert!(alone[0].reason.contains("400"), "{alone:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_cluster_costs_no_document() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let search = search(&cluster(false).await, directory.path()).expect("a client");
+        let shutdown = search.agent.shutdown.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            shutdown.cancel();
+        });
+        search.index(&documents()).await.expect_err("none is judged");
+        assert!(search.metrics.retries.get() > 0);
     }
 }

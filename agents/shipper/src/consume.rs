@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use lakewright_aws::Client;
 use lakewright_config::ShipperConfig;
 use lakewright_runtime::Agent;
-use lakewright_runtime::kafka::{KafkaContext, TopicIdentity};
+use lakewright_runtime::kafka::{KafkaContext, TopicIdentity, describe_using};
 use lakewright_runtime::retry::Backoff;
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
@@ -22,20 +23,23 @@ use crate::Metrics;
 use crate::backup::{Range, Shelf};
 use crate::bulk::Search;
 use crate::document::{Document, Place, backup_line, document, rejected};
+use crate::lag;
+use crate::topics::{Topics, compare};
 
 /// How often ranges that are not full are backed up and offsets committed.
 const BACKUP: Duration = Duration::from_secs(10);
-/// How often the lag is measured.
-const MEASURE: Duration = Duration::from_secs(1);
-/// How long Kafka may take to tell a partition's end.
-const WATERMARK: Duration = Duration::from_secs(5);
+/// How long Kafka may take to tell its topics.
+const DESCRIBE: Duration = Duration::from_secs(10);
 
-type Partition = (String, i32);
+/// A topic's name and a partition's number.
+pub type Partition = (String, i32);
 
 /// The consumer's context: partitions that were taken away must not be gone on with.
-struct Context {
+pub struct Context {
     kafka: KafkaContext,
     revoked: Mutex<Vec<Partition>>,
+    /// Whether the group has told this member its partitions, be they none.
+    pub assigned: AtomicBool,
 }
 
 impl ClientContext for Context {
@@ -54,6 +58,13 @@ impl ConsumerContext for Context {
             let elements = partitions.elements();
             let names = elements.iter().map(|element| (element.topic().to_owned(), element.partition()));
             self.revoked.lock().extend(names);
+            self.assigned.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(_) = rebalance {
+            self.assigned.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -82,7 +93,11 @@ impl Intake {
             .set("session.timeout.ms", "10000")
             .set("fetch.wait.max.ms", "100")
             .set("queued.max.messages.kbytes", "16384");
-        let context = Context { kafka: KafkaContext::new(Arc::clone(&agent.health)), revoked: Mutex::default() };
+        let context = Context {
+            kafka: KafkaContext::new(Arc::clone(&agent.health)),
+            revoked: Mutex::default(),
+            assigned: AtomicBool::new(false),
+        };
         let consumer: StreamConsumer<Context> =
             client.create_with_context(context).context("make the Kafka consumer")?;
         let names: Vec<&str> = config.topics.iter().map(String::as_str).collect();
@@ -93,11 +108,11 @@ impl Intake {
 }
 
 /// How far one partition is.
-struct Progress {
+pub struct Progress {
     shelf: Shelf,
     range: Range,
     /// The next offset to be read; all before it are indexed.
-    next: i64,
+    pub next: i64,
     /// All before it are in backup objects.
     backed_up: i64,
     /// What was committed.
@@ -105,6 +120,7 @@ struct Progress {
 }
 
 struct Shipment<'a> {
+    agent: &'a Agent,
     config: &'a ShipperConfig,
     intake: &'a Intake,
     search: &'a Search,
@@ -129,37 +145,63 @@ pub async fn ship(
     aws: &Client,
     metrics: &Metrics,
 ) -> Result<()> {
-    let mut shipment = Shipment { config, intake: &intake, search, aws, metrics, partitions: HashMap::new() };
-    let lag = measure(agent, &intake, metrics);
-    let mut backoff = Backoff::default();
+    let mut shipment = Shipment { agent, config, intake: &intake, search, aws, metrics, partitions: HashMap::new() };
+    let lag = lag::measure(agent, &intake.consumer, metrics);
     let mut backed_up = Instant::now();
     while !agent.shutdown.is_cancelled() {
-        let records = shipment.read(agent).await?;
-        shipment.forget_revoked();
+        let records = shipment.read().await;
+        if shipment.begins_anew(&records) {
+            let topics = patiently(agent, async || shipment.compare_topics().await).await?;
+            shipment.end_with(topics).await?;
+        }
         shipment.deliver(&records).await?;
         if backed_up.elapsed() >= BACKUP {
-            shipment.back_up(agent, &mut backoff).await;
+            shipment.back_up().await?;
             backed_up = Instant::now();
         }
         lag.store(&shipment.partitions);
         agent.health.progress();
     }
-    shipment.forget_revoked();
     shipment.back_up_all().await?;
     shipment.commit(CommitMode::Sync)
 }
 
+/// Tries until it succeeds; the error when the agent was told to stop before.
+async fn patiently<T>(agent: &Agent, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let mut backoff = Backoff::default();
+    loop {
+        match attempt().await {
+            Ok(done) => {
+                if backoff.failures() > 0 {
+                    agent.health.clear_error();
+                }
+                return Ok(done);
+            }
+            Err(error) => {
+                agent.health.error(format!("{error:#}"));
+                if !backoff.wait(&agent.shutdown).await {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
 impl Shipment<'_> {
     /// The next records: as many as make a bulk request, or come in its time.
-    async fn read(&mut self, agent: &Agent) -> Result<Vec<Record>> {
+    async fn read(&mut self) -> Vec<Record> {
+        let (agent, intake) = (self.agent, self.intake);
         let end = tokio::time::Instant::now() + Duration::from_millis(self.config.bulk_interval_ms);
         let (mut records, mut bytes) = (Vec::new(), 0);
         while bytes < self.config.bulk_bytes {
             let message = tokio::select! {
-                message = self.intake.consumer.recv() => message,
+                message = intake.consumer.recv() => message,
                 () = tokio::time::sleep_until(end) => break,
                 () = agent.shutdown.cancelled() => break,
             };
+            // The consumer takes partitions away only within `recv`: a message of such a one that comes after is of its
+            // next assignment and stays.
+            self.forget_revoked(&mut records);
             match message {
                 Ok(message) => {
                     let payload = message.payload().unwrap_or_default().to_vec();
@@ -174,7 +216,23 @@ impl Shipment<'_> {
                 }
             }
         }
-        Ok(records)
+        self.forget_revoked(&mut records);
+        records
+    }
+
+    /// Whether a partition's first record or an earlier one than the last comes: either may be of a topic made again.
+    fn begins_anew(&self, records: &[Record]) -> bool {
+        records
+            .iter()
+            .any(|record| self.partitions.get(&record.partition).is_none_or(|progress| record.offset < progress.next))
+    }
+
+    async fn compare_topics(&self) -> Result<Topics> {
+        let consumer = Arc::clone(&self.intake.consumer);
+        let names: Vec<String> = self.intake.topics.keys().cloned().collect();
+        let found = tokio::task::spawn_blocking(move || describe_using(consumer.client(), &names, DESCRIBE)).await;
+        let found = found.context("a Kafka request was cut short")?.context("ask Kafka for the topics")?;
+        Ok(compare(&self.intake.topics, &found.topics))
     }
 
     /// Indexes the records and adds them to their ranges; full ranges are backed up.
@@ -188,28 +246,37 @@ impl Shipment<'_> {
         }
         let refusals = self.search.index(&documents).await?;
         let mut again = Vec::with_capacity(refusals.len());
-        for refusal in refusals {
+        for refusal in &refusals {
             let record = &records[refusal.position];
             again.push(rejected(&self.config.index, self.place(record)?, &refusal.reason, &record.payload));
         }
-        if !again.is_empty() {
-            let lost = self.search.index(&again).await?;
-            anyhow::ensure!(lost.is_empty(), "the search cluster refuses rejected records, too: {lost:?}");
-        }
         let own = documents.iter().filter(|document| document.rejected).count();
-        self.metrics.rejected.add((own + again.len()) as u64);
+        let twice = refusals.iter().filter(|refusal| documents[refusal.position].rejected).count();
+        let lost = if again.is_empty() { Vec::new() } else { self.search.index(&again).await? };
+        for refusal in &lost {
+            let record = &records[refusals[refusal.position].position];
+            let (topic, partition) = &record.partition;
+            self.agent.health.error(format!(
+                "the search cluster takes the record {topic}/{partition}/{} in no form, it is in the backup alone: {}",
+                record.offset, refusal.reason
+            ));
+        }
+        self.metrics.rejected.add((own - twice + again.len() - lost.len()) as u64);
+        self.metrics.refused.add(lost.len() as u64);
         for record in records {
             let line = backup_line(self.place(record)?, &record.payload);
-            let objects = self.metrics.objects.clone();
+            let (agent, objects) = (self.agent, self.metrics.objects.clone());
             let progress = self.progress(record).await?;
+            let Progress { shelf, range, .. } = progress;
             // Offsets that Kafka has no record of (compaction, transaction marks) leave a gap, maybe a whole range's.
-            while record.offset >= progress.shelf.end(&progress.range) {
-                let end = progress.shelf.end(&progress.range);
-                if progress.shelf.put(&mut progress.range).await? {
+            // An offset before the range comes after the log lost its end: what is new then belongs to its own range.
+            if !shelf.holds(range, record.offset) {
+                let behind = record.offset < progress.next;
+                if patiently(agent, async || shelf.put(range).await).await? {
                     objects.add(1);
                 }
-                progress.backed_up = end;
-                progress.range = progress.shelf.begin(record.offset);
+                *range = patiently(agent, async || shelf.open(record.offset).await).await?;
+                progress.backed_up = if behind { record.offset } else { progress.next };
             }
             progress.range.add(record.offset, line);
             progress.next = record.offset + 1;
@@ -229,10 +296,10 @@ impl Shipment<'_> {
             let shelf = Shelf {
                 s3: self.aws.s3(),
                 bucket: self.config.backup_bucket.clone(),
-                prefix: format!("{}/{topic}/{partition}", self.config.backup_prefix),
+                prefix: format!("{}/{topic}/{}/{partition}", self.config.backup_prefix, self.place(record)?.topic_id),
                 records: i64::try_from(self.config.backup_records).context("`backup_records` is too large")?,
             };
-            let range = shelf.open(record.offset).await?;
+            let range = patiently(self.agent, async || shelf.open(record.offset).await).await?;
             let (next, backed_up, committed) = (record.offset, record.offset, -1);
             let progress = Progress { shelf, range, next, backed_up, committed };
             self.partitions.insert(record.partition.clone(), progress);
@@ -240,16 +307,32 @@ impl Shipment<'_> {
         self.partitions.get_mut(&record.partition).context("this is a bug in lakewright: a partition went missing")
     }
 
-    /// Backs up and commits; what fails is tried again at the next turn.
-    async fn back_up(&mut self, agent: &Agent, backoff: &mut Backoff) {
-        let done = match self.back_up_all().await {
-            Ok(()) => self.commit(CommitMode::Async),
-            Err(error) => Err(error),
-        };
-        match done {
-            Ok(()) => backoff.reset(),
-            Err(error) => agent.health.error(format!("{error:#}")),
+    /// Backs up and commits; what fails is tried again at the next turn. An error when a topic was made again: offsets
+    /// must not be committed to the topic that bears the name now.
+    async fn back_up(&mut self) -> Result<()> {
+        let topics = self.compare_topics().await;
+        let done = self.back_up_all().await;
+        match done.and(topics) {
+            Ok(Topics::Same) => {
+                if let Err(error) = self.commit(CommitMode::Async) {
+                    self.agent.health.error(format!("{error:#}"));
+                }
+                Ok(())
+            }
+            Ok(other) => self.end_with(other).await,
+            Err(error) => {
+                self.agent.health.error(format!("{error:#}"));
+                Ok(())
+            }
         }
+    }
+
+    /// An error when a topic was made again, once what was read before is backed up: it can't be read a second time.
+    async fn end_with(&mut self, topics: Topics) -> Result<()> {
+        let Topics::Other(sentence) = topics else { return Ok(()) };
+        let agent = self.agent;
+        patiently(agent, async || self.back_up_all().await).await?;
+        bail!(sentence)
     }
 
     async fn back_up_all(&mut self) -> Result<()> {
@@ -279,75 +362,18 @@ impl Shipment<'_> {
         self.intake.consumer.commit(&offsets, mode).context("commit offsets")
     }
 
-    /// Another shipper goes on with these from what was committed.
-    fn forget_revoked(&mut self) {
-        for partition in self.intake.consumer.context().revoked.lock().drain(..) {
-            self.partitions.remove(&partition);
+    /// Another shipper, or this one later, goes on with these from what was committed: what was read of them and is not
+    /// delivered is read again.
+    fn forget_revoked(&mut self, records: &mut Vec<Record>) {
+        let revoked = std::mem::take(&mut *self.intake.consumer.context().revoked.lock());
+        if revoked.is_empty() {
+            return;
         }
+        self.partitions.retain(|partition, _| !revoked.contains(partition));
+        records.retain(|record| !revoked.contains(&record.partition));
     }
 }
 
 fn record(message: &BorrowedMessage<'_>, payload: Vec<u8>) -> Record {
     Record { partition: (message.topic().to_owned(), message.partition()), offset: message.offset(), payload }
-}
-
-/// The offsets that were reached, for the measuring of the lag.
-#[derive(Clone, Default)]
-struct Reached(Arc<Mutex<HashMap<Partition, i64>>>);
-
-impl Reached {
-    fn store(&self, partitions: &HashMap<Partition, Progress>) {
-        let mut reached = self.0.lock();
-        reached.clear();
-        reached.extend(partitions.iter().map(|(partition, progress)| (partition.clone(), progress.next)));
-    }
-}
-
-/// Measures the lag every second until the shutdown: how many records of the assigned partitions are not indexed yet.
-fn measure(agent: &Agent, intake: &Intake, metrics: &Metrics) -> Reached {
-    let reached = Reached::default();
-    let (consumer, lag, shutdown) = (Arc::clone(&intake.consumer), metrics.lag.clone(), agent.shutdown.clone());
-    let known = reached.clone();
-    tokio::spawn(async move {
-        while tokio::time::timeout(MEASURE, shutdown.cancelled()).await.is_err() {
-            let (consumer, known) = (Arc::clone(&consumer), known.clone());
-            let measured = tokio::task::spawn_blocking(move || total_lag(&consumer, &known)).await;
-            match measured {
-                Ok(Ok(Some(records))) => lag.set(records),
-                Ok(Ok(None)) => {}
-                Ok(Err(error)) => tracing::debug!(%error, "the lag can't be measured now"),
-                Err(error) => tracing::debug!(%error, "the lag can't be measured now"),
-            }
-        }
-    });
-    reached
-}
-
-/// The records of the assigned partitions that are not indexed yet; `None` before partitions are assigned.
-fn total_lag(consumer: &StreamConsumer<Context>, reached: &Reached) -> Result<Option<i64>> {
-    let assigned = consumer.assignment().context("ask for the assignment")?;
-    if assigned.count() == 0 {
-        return Ok(None);
-    }
-    let mut lag = 0;
-    for element in assigned.elements() {
-        let (topic, partition) = (element.topic(), element.partition());
-        let (low, high) = consumer.fetch_watermarks(topic, partition, WATERMARK).context("ask for the end")?;
-        let next = reached.0.lock().get(&(topic.to_owned(), partition)).copied();
-        let next = match next {
-            Some(next) => next,
-            // Nothing read yet since the start: what was committed is where it goes on.
-            None => {
-                let mut asked = TopicPartitionList::new();
-                asked.add_partition(topic, partition);
-                let committed = consumer.committed_offsets(asked, WATERMARK).context("ask for the committed offset")?;
-                match committed.elements().first().map(rdkafka::topic_partition_list::TopicPartitionListElem::offset) {
-                    Some(Offset::Offset(offset)) => offset,
-                    _ => low,
-                }
-            }
-        };
-        lag += (high - next.max(low)).max(0);
-    }
-    Ok(Some(lag))
 }

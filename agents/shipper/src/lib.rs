@@ -8,13 +8,17 @@ mod bulk;
 mod consume;
 mod document;
 mod endpoint;
+mod lag;
+mod topics;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use lakewright_aws::Client;
 use lakewright_config::ShipperConfig;
-use lakewright_runtime::{Agent, Counter, Gauge, kafka};
+use lakewright_runtime::{Agent, Counter, kafka};
+use parking_lot::Mutex;
 
 use crate::bulk::Search;
 use crate::consume::Intake;
@@ -29,18 +33,25 @@ struct Metrics {
     rejected: Counter,
     retries: Counter,
     objects: Counter,
-    lag: Gauge,
+    /// Records that are in no index, only in the backup.
+    refused: Counter,
+    /// None while it is unknown: a lag of 0 would say that all is shipped.
+    lag: Arc<Mutex<Option<i64>>>,
 }
 
 impl Metrics {
     fn new(agent: &Agent) -> Self {
         let counter = |name| agent.metrics.counter(name, &[]);
+        let lag: Arc<Mutex<Option<i64>>> = Arc::default();
+        let known = Arc::clone(&lag);
+        agent.metrics.computed("lag_records", &[], move || known.lock().map(|records| records as f64));
         Self {
             indexed: counter("documents_indexed_total"),
             rejected: counter("rejected_total"),
             retries: counter("bulk_retries_total"),
             objects: counter("backup_objects_total"),
-            lag: agent.metrics.gauge("lag_records", &[]),
+            refused: counter("refused_total"),
+            lag,
         }
     }
 }
