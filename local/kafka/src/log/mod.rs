@@ -225,7 +225,7 @@ impl Log {
 
     /// Begins a new segment; the old one is durable first, so that only a log's last file can be torn.
     fn roll(&self, state: &mut State) -> io::Result<()> {
-        if let Err(error) = state.active().file().sync_data() {
+        if let Err(error) = state.active().seal() {
             state.failed = true;
             return Err(error);
         }

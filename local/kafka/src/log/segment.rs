@@ -66,9 +66,10 @@ impl Segment {
         }
     }
 
-    /// Opens a segment and walks its batches. Whatever follows the last whole batch (with `verify`: the last
-    /// one whose checksum is right) is what a crash left of a write that nobody was told of; it is cut off.
-    pub fn open(path: PathBuf, base: i64, verify: bool, mut each: impl FnMut(&Header)) -> io::Result<Self> {
+    /// Opens a segment and walks its batches. Whatever follows the `last` file's last whole batch whose checksum is
+    /// right is what a crash left of a write that nobody was told of; it is cut off. An older file was whole and flushed
+    /// when the next one was begun: it is damaged then, and left as it is.
+    pub fn open(path: PathBuf, base: i64, last: bool, mut each: impl FnMut(&Header)) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
         let length = file.metadata()?.len();
         let mut segment = Self::new(path, file, base);
@@ -78,11 +79,19 @@ impl Segment {
             if !whole || header.magic != 2 || header.base_offset != segment.next || header.last_offset_delta < 0 {
                 break;
             }
-            if verify && !batch::is_intact(window.bytes(segment.size, header.size)?, &header) {
+            if last && !batch::is_intact(window.bytes(segment.size, header.size)?, &header) {
                 break;
             }
             segment.note(&header);
             each(&header);
+        }
+        if segment.size < length && !last {
+            return Err(io::Error::other(format!(
+                "{}: damaged at byte {} of {length}, at the record of offset {}; the file is left as it is",
+                segment.path.display(),
+                segment.size,
+                segment.next
+            )));
         }
         if segment.size < length {
             tracing::warn!(file = %segment.path.display(), kept = segment.size, cut = length - segment.size, "a torn write was cut off");
@@ -103,6 +112,12 @@ impl Segment {
         }
         self.note(placed);
         Ok(())
+    }
+
+    /// Makes the file durable before the next one is begun, without what a failed write may have left behind its end.
+    pub fn seal(&self) -> io::Result<()> {
+        self.file.set_len(self.size)?;
+        self.file.sync_data()
     }
 
     fn note(&mut self, header: &Header) {
@@ -244,5 +259,22 @@ impl Window {
         self.bytes(position, length)?;
         let at = (position - self.start) as usize;
         Ok(Bytes::from(self.buffer).slice(at..at + length as usize))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_file_is_cut() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(format!("{:020}.log", 0));
+        std::fs::write(&path, [7; 100]).unwrap();
+        let error = Segment::open(path.clone(), 0, false, |_| ()).unwrap_err().to_string();
+        assert!(error.contains(path.to_str().unwrap()) && error.contains("byte 0 of 100"), "{error}");
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 100);
+        assert_eq!(Segment::open(path.clone(), 0, true, |_| ()).unwrap().size, 0);
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
     }
 }
