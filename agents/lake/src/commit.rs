@@ -61,13 +61,14 @@ impl LoadedTable {
             "VersionId": self.version_id,
             "SkipArchive": true,
         });
-        // An earlier attempt whose outcome isn't known makes a conflict ambiguous: it may be with ourselves.
+        // Once an attempt's outcome isn't known, no later attempt's error is the commit's: the first may still pass.
+        let mut ambiguous = false;
         for attempt in 1..=ATTEMPTS {
             let Err(error) = self.aws.call_once(Service::Glue, "UpdateTable", input.clone()).await else {
                 return Ok(());
             };
             let conflict = error.code == "ConcurrentModificationException";
-            let ambiguous = error.lost || error.status >= 500;
+            ambiguous |= error.lost || error.status >= 500;
             if !conflict && !ambiguous && !error.is_retryable() {
                 let source = anyhow!(error).context("update the table in the catalog");
                 return Err(Outcome::Error(CommitError::Failed { table: self.full_name(), source }));
@@ -76,20 +77,26 @@ impl LoadedTable {
             match self.look(prepared).await {
                 Ok(Seen::Ours) => return Ok(()),
                 Ok(Seen::OnTop(current)) => return Err(Outcome::OnTop(current)),
+                // The version that was loaded is gone, so none of the attempts can pass any more.
+                Ok(Seen::Another) => return Err(self.conflict()),
+                Ok(Seen::Unchanged) if conflict && !ambiguous => return Err(self.conflict()),
                 // The request may still be on its way: sending it again settles it, for only one of them can pass.
-                Ok(Seen::Unchanged) if !conflict => {}
-                Ok(Seen::Another | Seen::Unchanged) => {
-                    return Err(Outcome::Error(CommitError::Conflict { table: self.full_name() }));
-                }
-                Err(source) if attempt == ATTEMPTS => {
-                    return Err(Outcome::Error(CommitError::Unknown { table: self.full_name(), source }));
-                }
-                Err(_) => {}
+                Ok(Seen::Unchanged) | Err(_) => {}
             }
             tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
         }
-        let source = anyhow!("the catalog answered none of {ATTEMPTS} attempts");
+        let source = match self.look(prepared).await {
+            Ok(Seen::Ours) => return Ok(()),
+            Ok(Seen::OnTop(current)) => return Err(Outcome::OnTop(current)),
+            Ok(Seen::Another) => return Err(self.conflict()),
+            Ok(Seen::Unchanged) => anyhow!("the catalog confirmed none of {ATTEMPTS} attempts"),
+            Err(source) => source,
+        };
         Err(Outcome::Error(CommitError::Unknown { table: self.full_name(), source }))
+    }
+
+    fn conflict(&self) -> Outcome {
+        Outcome::Error(CommitError::Conflict { table: self.full_name() })
     }
 
     /// What became of a commit that wasn't confirmed.

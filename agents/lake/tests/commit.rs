@@ -102,6 +102,44 @@ async fn a_lost_answer_is_neither_a_lost_nor_a_second_commit() {
 }
 
 #[tokio::test]
+async fn a_request_that_arrives_late_is_no_failure_and_no_conflict() {
+    // Refused for good, or as concurrent, after the request whose answer was lost.
+    for later in [None, Some(Fault::Refuse)] {
+        let (fake, aws) = Fake::start().await;
+        let loaded = table(&aws).await;
+        later.into_iter().for_each(|fault| fake.fail_next(fault));
+        fake.fail_next(Fault::InFlight(2));
+        let loaded = append(&loaded, &[1]).await.expect("committed");
+        append(&loaded, &[2]).await.expect("goes on");
+        assert_eq!(ids(&aws).await, [1, 2], "{later:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_stays_unknown_deletes_nothing() {
+    let (fake, aws) = Fake::start().await;
+    let loaded = table(&aws).await;
+    let before = fake.keys("/metadata/").len();
+    fake.fail_next(Fault::Refuse);
+    fake.fail_next(Fault::InFlight(u32::MAX));
+    let error = append(&loaded, &[1]).await.expect_err("nobody knows");
+    assert!(matches!(error, CommitError::Unknown { .. }), "{error:?}");
+    // Manifest, manifest list and metadata: the request may arrive yet.
+    assert_eq!(fake.keys("/metadata/").len(), before + 3);
+}
+
+#[tokio::test]
+async fn a_refused_commit_leaves_nothing_behind() {
+    let (fake, aws) = Fake::start().await;
+    let loaded = table(&aws).await;
+    let before = fake.keys("/metadata/");
+    fake.fail_next(Fault::Refuse);
+    let error = append(&loaded, &[1]).await.expect_err("refused");
+    assert!(matches!(error, CommitError::Failed { .. }), "{error:?}");
+    assert_eq!(fake.keys("/metadata/"), before);
+}
+
+#[tokio::test]
 async fn a_lost_answer_is_recognised_below_another_writers_commit() {
     let (fake, aws) = Fake::start().await;
     let loaded = table(&aws).await;

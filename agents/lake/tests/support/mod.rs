@@ -21,6 +21,10 @@ pub enum Fault {
     LoseRequest,
     /// It takes effect, then another writer's, then the answer is lost.
     Overtaken,
+    /// The answer is lost and so many more updates are refused as concurrent; with the last of them it takes effect.
+    InFlight(u32),
+    /// It is refused for good.
+    Refuse,
 }
 
 /// Another writer: changes a table's record and the objects.
@@ -31,6 +35,7 @@ pub struct Fake {
     objects: Mutex<BTreeMap<String, Bytes>>,
     tables: Mutex<BTreeMap<String, Value>>,
     faults: Mutex<Vec<Fault>>,
+    in_flight: Mutex<Option<(Value, u32)>>,
     pub updates: AtomicU32,
     /// Runs inside an overtaken update, with the record as it became.
     pub overtake: Mutex<Option<Overtake>>,
@@ -56,6 +61,15 @@ impl Fake {
 
     pub fn fail_next(&self, fault: Fault) {
         self.faults.lock().push(fault);
+    }
+
+    /// Changes a table's record and the objects, as somebody else would.
+    pub fn edit(&self, table: &str, edit: impl FnOnce(&mut Value, &mut BTreeMap<String, Bytes>)) {
+        let mut tables = self.tables.lock();
+        let record = tables.get_mut(table).expect("a table");
+        edit(record, &mut self.objects.lock());
+        let version: u32 = record["VersionId"].as_str().expect("text").parse().expect("a number");
+        record["VersionId"] = json!((version + 1).to_string());
     }
 
     /// The keys that contain a text.
@@ -86,12 +100,28 @@ impl Fake {
             "UpdateTable" => {
                 self.updates.fetch_add(1, Ordering::Relaxed);
                 let fault = self.faults.lock().pop();
-                if fault == Some(Fault::LoseRequest) {
-                    return lost();
+                match fault {
+                    Some(Fault::LoseRequest) => return lost(),
+                    Some(Fault::Refuse) => return error(400, "AccessDeniedException"),
+                    Some(Fault::InFlight(refused)) => {
+                        *self.in_flight.lock() = Some((input.clone(), refused));
+                        return lost();
+                    }
+                    _ => {}
                 }
                 let Some(table) = tables.get_mut(&name(&input["TableInput"])) else {
                     return error(400, "EntityNotFoundException");
                 };
+                let mut in_flight = self.in_flight.lock();
+                if let Some((arriving, refused)) = in_flight.as_mut() {
+                    *refused -= 1;
+                    if *refused == 0 {
+                        *table = arriving["TableInput"].clone();
+                        table["VersionId"] = json!("99");
+                        *in_flight = None;
+                    }
+                    return error(400, "ConcurrentModificationException");
+                }
                 if table["VersionId"] != input["VersionId"] {
                     return error(400, "ConcurrentModificationException");
                 }
@@ -99,7 +129,7 @@ impl Fake {
                 *table = input["TableInput"].clone();
                 table["VersionId"] = json!((version + 1).to_string());
                 match fault {
-                    None | Some(Fault::LoseRequest) => json_answer(&json!({})),
+                    None | Some(Fault::LoseRequest | Fault::Refuse | Fault::InFlight(_)) => json_answer(&json!({})),
                     Some(Fault::LoseAnswer) => lost(),
                     Some(Fault::Overtaken) => {
                         let overtake = self.overtake.lock().take().expect("somebody overtakes");
