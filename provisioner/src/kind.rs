@@ -109,6 +109,12 @@ pub trait Kind: Send + Sync {
         &[]
     }
 
+    /// The kinds that AWS doesn't delete while one of this kind uses them, directly or by way of others, and that an
+    /// update in place wouldn't free in time: replacing one of those replaces this.
+    fn occupies(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// What an update in place from `live` to `spec` loses of the data held, one sentence each; empty for nothing.
     fn loses(&self, _live: &Value, _spec: &Value) -> Vec<String> {
         Vec::new()

@@ -100,6 +100,8 @@ pub struct Live {
     pub condition: Condition,
     /// Things found within it that hold data and are not ours: reported, never deleted.
     pub foreign: Vec<String>,
+    /// What is deleted together with it, as people name it; only of kinds where that isn't plain.
+    pub holds: Vec<String>,
 }
 
 /// Whether a live resource can be used.

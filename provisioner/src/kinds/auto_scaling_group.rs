@@ -73,6 +73,11 @@ const REFUSED: Duration = Duration::from_mins(5);
 impl Kind for AutoScalingGroup {
     describes!("auto_scaling_group", "keeps a number of hosts alive", FIELDS, OUTPUTS, canonical);
 
+    /// The group's hosts stand in subnets and security groups until they are gone.
+    fn occupies(&self) -> &'static [&'static str] {
+        &["vpc", "subnet", "security_group"]
+    }
+
     fn expected(&self) -> [Duration; 3] {
         [Duration::from_secs(5), Duration::from_secs(5), Duration::from_mins(2)]
     }

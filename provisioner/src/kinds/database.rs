@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::spec::{describes, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
-use super::wait;
 use super::wire::some_text;
+use super::{table, wait};
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
 
@@ -51,7 +51,14 @@ impl Kind for Database {
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let names: Vec<&str> = wanted.iter().map(|wanted| text(wanted.spec, "name")).collect();
-        owned(context, &names).await
+        let mut found = owned(context, &names).await?;
+        for live in &mut found {
+            // Glue drops all tables with their database, those that nobody told the stack about too.
+            let database = text(&live.spec, "name");
+            let tables = table::tables(context, database).await?;
+            live.holds = tables.iter().map(|table| format!("the table {database}.{}", text(table, "Name"))).collect();
+        }
+        Ok(found)
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {

@@ -238,7 +238,8 @@ async fn describe(context: &Context, spec: &Spec) -> Result<Option<Value>> {
     Ok(wait::found(call(context, "GetTable", input).await)?.map(|mut answer| answer["Table"].take()))
 }
 
-async fn tables(context: &Context, database: &str) -> Result<Vec<Value>> {
+/// Glue's tables of a database; none if there is no such database.
+pub(super) async fn tables(context: &Context, database: &str) -> Result<Vec<Value>> {
     let mut input = json!({"DatabaseName": database, "MaxResults": 100});
     let mut all = Vec::new();
     loop {

@@ -77,6 +77,7 @@ pub(super) fn live(address: Address, tags: &Tags, id: &str, spec: Value, outputs
         applied: tags.get(APPLIED).cloned(),
         condition: Condition::Ready,
         foreign: Vec::new(),
+        holds: Vec::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The planner: what is desired and what lives go in, one plan comes out. Nothing here does input or output.
 
 pub mod applied;
+mod deletion;
 mod diff;
 mod graph;
 mod loss;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 use crate::kind::{Changing, Kind};
 use crate::resource::{Address, Condition, Desired, Live, Resource};
+use deletion::deletions;
 use diff::differences;
 use graph::Graph;
 pub use loss::AllowDataLoss;
@@ -223,36 +225,6 @@ fn foreign(live: &[Live]) -> Vec<(Address, String)> {
     live.iter().flat_map(|one| one.foreign.iter().map(|thing| (one.address.clone(), thing.clone()))).collect()
 }
 
-/// The steps that delete, what refers to others before these.
-fn deletions<'a>(
-    kinds: Kinds<'_>,
-    graph: &Graph<'_>,
-    gone: impl Iterator<Item = &'a Live>,
-    live: &[Live],
-) -> Vec<Step> {
-    let mut steps: Vec<Step> = gone
-        .map(|one| {
-            let from_file = graph.needs.get(&one.address);
-            let holds_data = kinds.get(&one.address.kind).is_some_and(Kind::holds_data);
-            Step {
-                address: one.address.clone(),
-                action: Action::Delete,
-                cause: Cause::File,
-                changes: Vec::new(),
-                spec: None,
-                live: Some(one.clone()),
-                needs: from_file.cloned().unwrap_or_else(|| order::mentioned(one, live)),
-                in_file: from_file.is_some(),
-                loses: if holds_data { vec!["it holds data".to_owned()] } else { Vec::new() },
-                note: None,
-                rank: kinds.rank(&one.address.kind),
-            }
-        })
-        .collect();
-    steps.sort_by(|a, b| b.rank.cmp(&a.rank).then_with(|| a.address.cmp(&b.address)));
-    steps
-}
-
 enum Decision {
     Step(Box<Step>),
     Unchanged(Box<Unchanged>),
@@ -263,6 +235,7 @@ struct Done {
     /// The outputs that are known before apply.
     outputs: BTreeMap<String, String>,
     cause: Cause,
+    replaced: bool,
 }
 
 struct Planner<'a> {
@@ -299,7 +272,7 @@ impl Planner<'_> {
         let Some(live) = live else {
             step.action = Action::Create;
             step.changes = created(kind, &spec);
-            self.done.insert(address.clone(), Done { outputs: BTreeMap::new(), cause: Cause::File });
+            self.done.insert(address.clone(), Done { outputs: BTreeMap::new(), cause: Cause::File, replaced: false });
             return Ok(Decision::Step(Box::new(step)));
         };
         step.cause = self.compare(kind, live, &spec, &mut step.changes);
@@ -312,10 +285,17 @@ impl Planner<'_> {
             Condition::Pending(state) => step.note = Some(format!("it is {state}; apply waits until it is ready")),
             Condition::Ready => {}
         }
-        if step.changes.is_empty() && live.condition == Condition::Ready {
+        if step.action == Action::Update
+            && let Some(beneath) = self.replaced_beneath(kind, address)
+        {
+            step.action = Action::Replace;
+            step.note = Some(format!("{beneath} can be replaced only while this is away"));
+        }
+        if step.changes.is_empty() && live.condition == Condition::Ready && step.action == Action::Update {
             let hashes = applied::hashes(kind.fields(), &spec);
             let record = (live.applied.as_ref() != Some(&hashes)).then_some(hashes);
-            self.done.insert(address.clone(), Done { outputs: live.outputs.clone(), cause: Cause::Drift });
+            self.done
+                .insert(address.clone(), Done { outputs: live.outputs.clone(), cause: Cause::Drift, replaced: false });
             return Ok(Decision::Unchanged(Box::new(Unchanged { live: live.clone(), record })));
         }
         let outputs = if step.action == Action::Replace {
@@ -330,7 +310,8 @@ impl Planner<'_> {
             let stays = |name: &str| !(changed && moving.contains(&name));
             live.outputs.iter().filter(|(name, _)| stays(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
         };
-        self.done.insert(address.clone(), Done { outputs, cause: step.cause });
+        self.done
+            .insert(address.clone(), Done { outputs, cause: step.cause, replaced: step.action == Action::Replace });
         Ok(Decision::Step(Box::new(step)))
     }
 

@@ -57,15 +57,32 @@ pub fn tasks(plan: &Plan) -> Vec<Task> {
     for guessed in [false, true] {
         for index in backward.values() {
             let step = step_of(&tasks[*index]);
-            let targets = step.needs.iter().filter(|_| step.in_file != guessed).filter_map(|need| backward.get(need));
+            let targets = if step.in_file == guessed { BTreeSet::new() } else { deleted(plan, step, &backward) };
             for target in targets {
-                wait(&mut tasks, *target, *index);
+                wait(&mut tasks, target, *index);
             }
         }
     }
     detach_before_deleting(plan, &mut tasks);
     order_by_rank(plan, &mut tasks, &backward);
     tasks
+}
+
+/// The deletions of what a step needs, also by way of what is only changed: hosts use their template's groups.
+fn deleted(plan: &Plan, step: &Step, deletions: &BTreeMap<&Address, usize>) -> BTreeSet<usize> {
+    let (mut found, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let mut open: Vec<&Address> = step.needs.iter().collect();
+    while let Some(need) = open.pop() {
+        match deletions.get(need) {
+            Some(deletion) => drop(found.insert(*deletion)),
+            None if seen.insert(need) => {
+                let between = plan.steps.iter().find(|step| step.address == *need);
+                open.extend(between.into_iter().flat_map(|step| &step.needs));
+            }
+            None => {}
+        }
+    }
+    found
 }
 
 fn place<'a>(plan: &'a Plan, tasks: &[Task], which: impl Fn(Work) -> bool) -> BTreeMap<&'a Address, usize> {

@@ -86,6 +86,7 @@ pub fn live(address: &str, id: &str, spec: Value, applied: &Value) -> Live {
         applied: Some(super::applied::hashes(fields, applied)),
         condition: Condition::Ready,
         foreign: Vec::new(),
+        holds: Vec::new(),
     }
 }
 
@@ -122,6 +123,10 @@ impl Kind for Fake {
 
     fn holds_data(&self) -> bool {
         self.holds_data
+    }
+
+    fn occupies(&self) -> &'static [&'static str] {
+        if self.name == "wall" { &["network", "subnet"] } else { &[] }
     }
 
     fn expected(&self) -> [Duration; 3] {

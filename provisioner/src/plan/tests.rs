@@ -176,6 +176,29 @@ fn data_loss_is_refused_until_allowed() {
 }
 
 #[test]
+fn what_keeps_something_from_being_replaced_goes_first() {
+    let wall = |network: &str| json!({ "network": "n", "rules": [{ "in": network }] });
+    let id = "subnet-0000000b";
+    let mut lives = pair();
+    lives.push(live("wall.hosts", "wall-0000000c", wall(id), &wall(id)));
+    let mut store = live("store.notes", "notes", json!({ "name": "notes", "uses": [id] }), &Value::Null);
+    store.holds = vec!["the table a.b".to_owned()];
+    lives.push(store);
+    let mut moved = subnet("${network.main.id}");
+    moved["zone"] = json!("b");
+    let stack = [("network.main", network("10.0.0.0/16")), ("subnet.a", moved), ("wall.hosts", wall("${subnet.a.id}"))];
+    let plan = plan(kinds(), &desired(&stack), &lives).expect("a plan");
+    let step = |name: &str| plan.steps.iter().position(|step| step.address.to_string() == name).expect(name);
+    assert_eq!(plan.steps[step("store.notes")].loses, ["it holds data, and with it go the table a.b"]);
+    let (subnet, hosts) = (step("subnet.a"), step("wall.hosts"));
+    assert_eq!((plan.steps[subnet].action, plan.steps[hosts].action), (Action::Replace, Action::Replace));
+    assert_eq!(plan.steps[hosts].note.as_deref(), Some("subnet.a can be replaced only while this is away"));
+    let tasks = tasks(&plan);
+    let task = |step, work| tasks.iter().position(|task| task.step == step && task.work == work).expect("a task");
+    assert!(tasks[task(subnet, Work::Delete)].after.contains(&task(hosts, Work::Delete)));
+}
+
+#[test]
 fn mistakes_are_told_all_at_once() {
     assert_snapshot!(shown(
         &[
