@@ -96,10 +96,10 @@ impl Surroundings {
             .env("STATE_DIRECTORY", &placed.state)
             .env("LOGS_DIRECTORY", placed.state.join("logs"))
             .env("AWS_REGION", &self.region)
+            .env("AWS_ENDPOINT_URL", &self.endpoints.account)
             .env("LAKEWRIGHT_SEARCH_URL", &self.endpoints.search);
         if self.local_account {
             command
-                .env("AWS_ENDPOINT_URL", &self.endpoints.account)
                 .env("AWS_ACCESS_KEY_ID", "lakewright")
                 .env("AWS_SECRET_ACCESS_KEY", "lakewright")
                 .env_remove("AWS_SESSION_TOKEN")
@@ -152,18 +152,24 @@ async fn supervise(surroundings: Arc<Surroundings>, placed: Placed, stop: Cancel
         // The address of a process that has gone would answer for another one.
         let _ = std::fs::remove_file(placed.state.join("admin.address"));
         let started = Instant::now();
-        let mut command = surroundings.command(&placed)?;
-        command.arg("--until-stdin-closes");
-        let mut process = Process::start(&name, &mut command, &log, Stdio::null())?;
-        surroundings.note(process.record.clone());
-        let ended = tokio::select! {
-            ended = process.ended() => ended,
-            () = stop.cancelled() => return process.stop(GRACE).await,
-        };
-        if started.elapsed() > STABLE {
-            pause = PAUSE;
+        let begun = surroundings
+            .command(&placed)
+            .and_then(|mut command| Process::start(&name, command.arg("--until-stdin-closes"), &log, Stdio::null()));
+        match begun {
+            Ok(mut process) => {
+                surroundings.note(process.record.clone());
+                let ended = tokio::select! {
+                    ended = process.ended() => ended,
+                    () = stop.cancelled() => return process.stop(GRACE).await,
+                };
+                if started.elapsed() > STABLE {
+                    pause = PAUSE;
+                }
+                surroundings.board.restarted(&name, format!("{name} ended with {ended}: {}", tail(&log, 1)));
+            }
+            // A full disk or too many processes pass; an agent that is not there must be seen.
+            Err(error) => surroundings.board.restarted(&name, format!("{name} can't be started: {error:#}")),
         }
-        surroundings.board.restarted(&name, format!("{name} ended with {ended}: {}", tail(&log, 1)));
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return Ok(()),

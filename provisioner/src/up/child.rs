@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -43,10 +43,15 @@ impl Process {
 
     /// Waits for its end; the text says how it ended.
     pub async fn ended(&mut self) -> String {
-        match self.child.wait().await {
+        match self.status().await {
             Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
+            Err(error) => format!("{error:#}"),
         }
+    }
+
+    /// Waits for its end.
+    pub async fn status(&mut self) -> Result<ExitStatus> {
+        self.child.wait().await.with_context(|| format!("wait for {}", self.record.name))
     }
 
     /// Asks it to end and waits; after the grace time it is killed.

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio_util::sync::CancellationToken;
 
 use super::agents::{Placed, Supervised, Surroundings};
+use super::child::Process;
 use super::parts::tail;
 use super::report::exact;
 use super::status::{Board, Known};
@@ -106,13 +107,15 @@ async fn shipped(subject: &Subject<'_>) -> Result<()> {
 
 /// Runs the models a last time, over everything that has come in.
 pub async fn last_run(surroundings: &Surroundings, placed: &Placed) -> Result<()> {
-    let log = surroundings.data.log(&format!("{} last run", placed.name()));
+    let name = format!("{} last run", placed.name());
+    let log = surroundings.data.log(&name);
     let mut command = surroundings.command(placed)?;
-    let file = std::fs::File::create(&log).with_context(|| format!("open {}", log.display()))?;
-    command.arg("--once").stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).kill_on_drop(true);
-    let run = tokio::time::timeout(LAST_RUN, command.status()).await;
-    let status = run.with_context(|| format!("the models' last run took longer than {}", took(LAST_RUN)))?;
-    let status = status.context("run the models a last time")?;
+    command.args(["--once", "--until-stdin-closes"]);
+    // Dropped, it ends by itself, as its standard input closes.
+    let mut process = Process::start(&name, &mut command, &log, Stdio::null())?;
+    surroundings.note(process.record.clone());
+    let run = tokio::time::timeout(LAST_RUN, process.status()).await;
+    let status = run.with_context(|| format!("the models' last run took longer than {}", took(LAST_RUN)))??;
     if !status.success() {
         bail!("the models' last run ended with {status}:\n{}", tail(&log, 10));
     }

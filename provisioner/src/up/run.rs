@@ -13,7 +13,7 @@ use super::agents::{Placed, Supervised, Surroundings, published};
 use super::child::Process;
 use super::ending::{caught_up, last_run, stop, stop_all};
 use super::parts::{self, DataFolder, Endpoints};
-use super::report::{exact, report};
+use super::report::report;
 use super::runfile::RunFile;
 use super::verify::{Subject, verify};
 use super::view::{Heading, show};
@@ -109,7 +109,6 @@ async fn with_parts(
         stack: stack.name(),
         artifacts: &artifacts,
         agent: &surroundings.agent,
-        kafka: &endpoints.kafka,
         search: &endpoints.search,
         agents: &placed,
     };
@@ -129,9 +128,9 @@ async fn with_parts(
         return Ok(Outcome::Wrong);
     }
     say("Verifying …\n");
-    let checks = verify(&subject).await.context("verify")?;
-    print(&report(&checks))?;
-    Ok(if exact(&checks) { Outcome::Done } else { Outcome::Wrong })
+    let verified = verify(&subject).await.context("verify")?;
+    print(&report(&verified))?;
+    Ok(if verified.exact() { Outcome::Done } else { Outcome::Wrong })
 }
 
 /// Plans and applies; false when something failed, which has been said.
