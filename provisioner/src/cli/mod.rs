@@ -146,6 +146,9 @@ Examples:
         /// The port on 127.0.0.1; 0 takes a free one
         #[arg(long, default_value_t = 0)]
         port: u16,
+        /// The Kafka that stands behind MSK clusters; without it none can be made
+        #[arg(long, value_name = "HOST:PORT")]
+        kafka: Option<String>,
     },
     /// Asks Athena, in the stack's workgroup
     #[command(after_help = "\
@@ -280,7 +283,7 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             named(options.stack.clone());
             up::run(&global, &options).await
         }
-        Command::Account { port } => account::run(&global, port),
+        Command::Account { port, kafka } => account::run(&global, port, kafka.as_deref()),
         Command::Query { sql, format } => query::run(&global, &sql, format).await,
         Command::Search { words, url, limit } => search::run(&global, &words.join(" "), url, limit).await,
         Command::Schema { kinds: true } => print(&crate::render::kinds_page(crate::kinds::all())),

@@ -31,7 +31,7 @@ pub struct Options {
     /// A Kafka to use instead of the embedded log
     #[arg(long, value_name = "HOST:PORT")]
     pub kafka: Option<String>,
-    /// An AWS endpoint to use instead of the embedded account
+    /// An AWS endpoint to use instead of the embedded account, with your credentials; its MSK names the Kafka
     #[arg(long, value_name = "URL")]
     pub aws: Option<String>,
     /// A search cluster to use instead of the embedded index

@@ -80,6 +80,7 @@ pub async fn start(data: &DataFolder, options: &Options) -> Result<(Process, End
         }
     }
     let log = data.log("local");
+    let known = std::fs::metadata(&log).map_or(0, |log| log.len());
     let mut process = Process::start("local", &mut command, &log, Stdio::piped())?;
     let stdout = process.stdout().context("read what lakewright-local says")?;
     let mut line = String::new();
@@ -87,7 +88,12 @@ pub async fn start(data: &DataFolder, options: &Options) -> Result<(Process, End
     let said = tokio::time::timeout(START, reader.read_line(&mut line)).await;
     match said {
         Ok(Ok(1..)) => {}
-        Ok(_) => bail!("the local account did not start ({}):\n{}", process.ended().await, tail(&log, 5)),
+        Ok(_) => {
+            let ended = process.ended().await;
+            let text = std::fs::read(&log).unwrap_or_default();
+            let new = String::from_utf8_lossy(text.get(known as usize..).unwrap_or_default()).into_owned();
+            bail!("the local account, Kafka and search did not start ({ended}):\n{}", new.trim_end())
+        }
         Err(_) => bail!("the local account did not start within {} s; its log is {}", START.as_secs(), log.display()),
     }
     let mut endpoints: Endpoints =
