@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use lakewright_runtime::Health;
 use lakewright_runtime::kafka::KafkaContext;
-use lakewright_runtime::{Gauge, Health};
 use parking_lot::Mutex;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -27,11 +27,19 @@ pub(crate) enum Rebalanced {
 #[derive(Debug)]
 pub(crate) struct Shared {
     events: Mutex<VecDeque<Rebalanced>>,
-    /// The next offsets that are committed, by topic and partition.
-    committed: Mutex<BTreeMap<(String, i32), i64>>,
+    /// The partitions that are read, by topic and number; `None` until reading them has begun.
+    progress: Mutex<Option<BTreeMap<(String, i32), Progress>>>,
     /// The agent is leaving: a revocation is confirmed at once, for nobody waits for the event.
     leaving: AtomicBool,
-    lag: Gauge,
+}
+
+/// How far a partition has come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Progress {
+    /// The next offset that isn't committed.
+    pub(crate) next: i64,
+    /// The partition's end, as it was last heard of.
+    pub(crate) end: i64,
 }
 
 /// The consumer's context.
@@ -42,9 +50,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(health: Arc<Health>, lag: Gauge) -> Self {
-        let shared =
-            Shared { events: Mutex::default(), committed: Mutex::default(), leaving: AtomicBool::new(false), lag };
+    pub(crate) fn new(health: Arc<Health>) -> Self {
+        let shared = Shared { events: Mutex::default(), progress: Mutex::default(), leaving: AtomicBool::new(false) };
         Self { kafka: KafkaContext::new(health), shared: Arc::new(shared) }
     }
 
@@ -58,13 +65,24 @@ impl Context {
         self.shared.leaving.store(true, Ordering::Release);
     }
 
-    /// What is committed now, from which the lag is counted; `all` forgets partitions that are read no more.
-    pub(crate) fn set_committed(&self, positions: impl Iterator<Item = ((String, i32), i64)>, all: bool) {
-        let mut committed = self.shared.committed.lock();
-        if all {
-            committed.clear();
+    /// Reading has begun at what is committed; `None`: it has ended, and the lag isn't known.
+    pub(crate) fn set_progress(&self, progress: Option<BTreeMap<(String, i32), Progress>>) {
+        *self.shared.progress.lock() = progress;
+    }
+
+    /// What is committed now, from which the lag is counted.
+    pub(crate) fn set_committed(&self, topic: &str, partition: i32, next: i64) {
+        let mut progress = self.shared.progress.lock();
+        let known = progress.as_mut().and_then(|progress| progress.get_mut(&(topic.to_owned(), partition)));
+        if let Some(known) = known {
+            known.next = next;
         }
-        committed.extend(positions);
+    }
+
+    /// How many records of the partitions that are read aren't committed; `None` when nobody knows.
+    pub(crate) fn lag(&self) -> Option<i64> {
+        let progress = self.shared.progress.lock();
+        Some(progress.as_ref()?.values().map(|partition| (partition.end - partition.next).max(0)).sum())
     }
 }
 
@@ -78,12 +96,11 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
-        let committed = self.shared.committed.lock();
-        let lag = committed.iter().map(|((topic, partition), next)| {
+        for ((topic, partition), progress) in self.shared.progress.lock().iter_mut().flatten() {
             let known = statistics.topics.get(topic).and_then(|topic| topic.partitions.get(partition));
-            known.map_or(0, |partition| (partition.hi_offset - next).max(0))
-        });
-        self.shared.lag.set(lag.sum());
+            // Negative until something was fetched.
+            progress.end = known.map_or(progress.end, |partition| progress.end.max(partition.hi_offset));
+        }
     }
 }
 
@@ -105,5 +122,28 @@ impl ConsumerContext for Context {
             return;
         }
         self.shared.events.lock().push_back(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lag_is_not_known_before_reading_begins_and_after_it_ends() {
+        let context = Context::new(Arc::new(Health::default()));
+        assert_eq!(context.lag(), None);
+        context.set_progress(Some(BTreeMap::from([(("facts".to_owned(), 0), Progress { next: 4, end: 10 })])));
+        assert_eq!(context.lag(), Some(6));
+        context.set_committed("facts", 0, 9);
+        // Of a partition that was given up.
+        context.set_committed("facts", 1, 3);
+        assert_eq!(context.lag(), Some(1));
+        context.set_progress(None);
+        context.set_committed("facts", 0, 10);
+        assert_eq!(context.lag(), None);
+        // More agents than partitions: this one has nothing to do.
+        context.set_progress(Some(BTreeMap::new()));
+        assert_eq!(context.lag(), Some(0));
     }
 }

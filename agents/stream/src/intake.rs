@@ -1,5 +1,6 @@
 //! The loop that polls Kafka, decodes, and decides when to commit and where to begin.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -15,8 +16,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::committer::{Commit, Outcome, Position, Work};
-use crate::context::{Context, Rebalanced};
-use crate::partition::{Counters, Partition, rows, take};
+use crate::context::{Context, Progress, Rebalanced};
+use crate::partition::{Counters, Partition, index, rows, take};
 use crate::router::{Router, Topic};
 use crate::start::{Start, start};
 
@@ -45,6 +46,8 @@ pub(crate) struct Intake {
     held_bytes: u64,
     held_since: Option<Instant>,
     backoff: Backoff,
+    /// When to begin to read, while nothing is read.
+    begin_at: Option<Instant>,
     now: i64,
 }
 
@@ -84,6 +87,7 @@ impl Intake {
             held_bytes: 0,
             held_since: None,
             backoff: Backoff::default(),
+            begin_at: None,
             now: 0,
         }
     }
@@ -100,6 +104,9 @@ impl Intake {
             }
             while let Ok(outcome) = self.outcomes.try_recv() {
                 self.settle(outcome);
+            }
+            if self.begin_at.is_some_and(|at| at <= Instant::now()) {
+                self.begin_or_later();
             }
             self.commit_if_due();
         }
@@ -153,7 +160,7 @@ impl Intake {
             Some(RDKafkaErrorCode::Fatal) => bail!("the Kafka client can't go on: {error}"),
             Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => {
                 self.agent.health.error(format!("Kafka doesn't have the next offset any more: {error}"));
-                self.begin_until_it_works();
+                self.stop(Duration::ZERO);
             }
             _ => self.agent.health.error(format!("kafka: {error}")),
         }
@@ -174,10 +181,10 @@ impl Intake {
                     .into_iter()
                     .filter_map(|(topic, partition)| {
                         let topic = self.topics.iter().position(|name| *name == topic)?;
-                        Some(Partition { topic, number: partition, next: 0, from: Vec::new(), clear: 0 })
+                        Some(Partition::new(topic, partition))
                     })
                     .collect();
-                self.begin_until_it_works();
+                self.begin_or_later();
             }
         }
         Ok(())
@@ -185,36 +192,44 @@ impl Intake {
 
     /// Forgets what is held and not committed.
     fn drop_all(&mut self) {
-        self.router = None;
+        self.stop(Duration::ZERO);
+        self.begin_at = None;
         self.partitions.clear();
         self.index.clear();
         self.generation += 1;
+    }
+
+    /// Drops what comes until reading begins again, after a while.
+    fn stop(&mut self, wait: Duration) {
+        self.router = None;
         (self.held_bytes, self.held_since) = (0, None);
-        self.consumer.context().set_committed(std::iter::empty(), true);
+        self.consumer.context().set_progress(None);
+        self.begin_at.get_or_insert_with(|| Instant::now() + wait);
     }
 
-    fn begin_until_it_works(&mut self) {
-        while let Err(error) = self.begin() {
-            self.agent.health.error(error);
-            if !self.sleep() {
-                return;
-            }
+    /// Stops and waits for another try. The loop polls meanwhile: only so a member hears of a rebalance, and only when
+    /// it has answered the one before. So partitions are assigned at their ends, where little comes.
+    fn stop_and_wait(&mut self) {
+        let wait = self.backoff.next_wait();
+        self.stop(wait);
+        let mut ends = TopicPartitionList::new();
+        for partition in &self.partitions {
+            _ = ends.add_partition_offset(&self.topics[partition.topic], partition.number, Offset::End);
         }
-        self.latch = None;
+        if let Err(error) = self.consumer.assign(&ends) {
+            self.agent.health.error(format!("wait for another try: {error}"));
+        }
     }
 
-    /// Waits before another try; `false` when the agent is shut down.
-    #[expect(clippy::disallowed_methods, reason = "the intake has a thread of its own")]
-    fn sleep(&mut self) -> bool {
-        let until = Instant::now() + self.backoff.next_wait();
-        while Instant::now() < until {
-            if self.agent.shutdown.is_cancelled() {
-                return false;
+    fn begin_or_later(&mut self) {
+        self.begin_at = None;
+        match self.begin() {
+            Ok(()) => self.latch = None,
+            Err(error) => {
+                self.agent.health.error(error);
+                self.stop_and_wait();
             }
-            self.agent.health.progress();
-            std::thread::sleep(Duration::from_millis(20));
         }
-        true
     }
 
     /// Finds out what is committed and begins to read there.
@@ -222,6 +237,7 @@ impl Intake {
         self.generation += 1;
         self.router = None;
         (self.held_bytes, self.held_since) = (0, None);
+        self.consumer.context().set_progress(None);
         let cluster = describe_using(self.consumer.client(), &self.topics, REQUEST)?;
         let (reply, begun) = oneshot::channel();
         let generation = self.generation;
@@ -245,6 +261,7 @@ impl Intake {
 
         let mut assignment = TopicPartitionList::new();
         let mut lost = 0;
+        let mut progress = BTreeMap::new();
         for partition in &mut self.partitions {
             let topic = &topics[partition.topic];
             let (low, high) = self
@@ -265,20 +282,14 @@ impl Intake {
             }
             partition.clear = from.iter().copied().max().unwrap_or(next);
             (partition.from, partition.next) = (from, next);
+            progress.insert((topic.name.clone(), partition.number), Progress { next, end: high });
             assignment.add_partition_offset(&topic.name, partition.number, Offset::Offset(next))?;
         }
         self.counters.lost.add(lost.unsigned_abs());
-        self.index = self.topics.iter().map(|_| Vec::new()).collect();
-        for (position, partition) in self.partitions.iter().enumerate() {
-            let of_topic = &mut self.index[partition.topic];
-            let number = partition.number as usize;
-            of_topic.resize(of_topic.len().max(number + 1), None);
-            of_topic[number] = Some(position);
-        }
-        let committed = self.partitions.iter().map(|p| ((topics[p.topic].name.clone(), p.number), p.next));
-        self.consumer.context().set_committed(committed, true);
-        self.router = Some(Router::new(topics, rows));
+        self.index = index(&self.partitions, self.topics.len());
         self.consumer.assign(&assignment).context("begin to read")?;
+        self.consumer.context().set_progress(Some(progress));
+        self.router = Some(Router::new(topics, rows));
         if lost == 0 {
             self.agent.health.clear_error();
         }
@@ -292,11 +303,10 @@ impl Intake {
                 if self.counters.lost.get() == 0 {
                     self.agent.health.clear_error();
                 }
-                let committed = commit.positions.iter().map(|p| ((p.topic.clone(), p.partition), p.next));
-                self.consumer.context().set_committed(committed, false);
                 // For tools that look at groups; where to begin stands in the tables.
                 let mut list = TopicPartitionList::new();
                 for position in &commit.positions {
+                    self.consumer.context().set_committed(&position.topic, position.partition, position.next);
                     _ = list.add_partition_offset(&position.topic, position.partition, Offset::Offset(position.next));
                 }
                 if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
@@ -307,9 +317,7 @@ impl Intake {
             Outcome::Restart { reason, .. } => {
                 self.counters.restarts.add(1);
                 self.agent.health.error(reason.context("starting again from what is committed"));
-                if self.sleep() {
-                    self.begin_until_it_works();
-                }
+                self.stop_and_wait();
             }
         }
     }
@@ -322,9 +330,7 @@ impl Intake {
         }
         if let Err(error) = self.commit(false) {
             self.agent.health.error(error);
-            if self.sleep() {
-                self.begin_until_it_works();
-            }
+            self.stop_and_wait();
         }
     }
 

@@ -93,7 +93,9 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Client) -> anyhow
         .set("fetch.message.max.bytes", "4194304")
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.max.messages.kbytes", "16384");
-    let context = Context::new(agent.health.clone(), agent.metrics.gauge("lag_records", &[]));
+    let context = Context::new(agent.health.clone());
+    let progress = context.clone();
+    agent.metrics.computed("lag_records", &[], move || progress.lag().map(|lag| lag as f64));
     let consumer: BaseConsumer<Context> = kafka.create_with_context(context).context("make a Kafka consumer")?;
 
     let (work, waiting) = mpsc::channel(BATCHES_WAITING);

@@ -21,6 +21,25 @@ pub(crate) struct Partition {
     pub(crate) clear: i64,
 }
 
+impl Partition {
+    /// Before it is known where reading begins.
+    pub(crate) fn new(topic: usize, number: i32) -> Self {
+        Self { topic, number, next: 0, from: Vec::new(), clear: 0 }
+    }
+}
+
+/// The partitions' positions in their list, by topic and number.
+pub(crate) fn index(partitions: &[Partition], topics: usize) -> Vec<Vec<Option<usize>>> {
+    let mut index = vec![Vec::new(); topics];
+    for (position, partition) in partitions.iter().enumerate() {
+        let of_topic: &mut Vec<Option<usize>> = &mut index[partition.topic];
+        let number = partition.number as usize;
+        of_topic.resize(of_topic.len().max(number + 1), None);
+        of_topic[number] = Some(position);
+    }
+    index
+}
+
 /// What is counted on the way.
 pub(crate) struct Counters {
     pub(crate) records: Counter,

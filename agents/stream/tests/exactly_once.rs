@@ -262,3 +262,36 @@ async fn a_writer_whose_partitions_were_taken_over_drops_what_it_holds() {
     let missing = 900 - rows.len();
     assert!((1..=30).contains(&missing), "{missing} rows were the other writer's");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_cannot_begin_keeps_nobody_from_joining() {
+    let mut world = World::new().await;
+    world.send(300).await;
+    let (agent, running) = world.start();
+    world.settled().await;
+    agent.shutdown.cancel();
+    running.await.expect("ended").expect("ended well");
+    // The table claims more of partition 0 than Kafka has.
+    let table = load_table(&world.aws, "raw", "users").await.expect("loaded");
+    let mut map: serde_json::Value =
+        serde_json::from_str(&OffsetMap::committed(table.table.metadata()).expect("a map").to_json()).expect("JSON");
+    map.as_object_mut().and_then(|map| map.values_mut().next()).expect("a topic")["0"] = 1_000_000.into();
+    let summary = [("lakewright.offsets".to_owned(), map.to_string())].into();
+    table.commit(Change { summary, ..Change::default() }).await.expect("committed");
+
+    let before = world.rows().await.iter().filter(|row| row.1 == 2).count();
+    world.send(300).await;
+    let lives = [world.start(), world.start()];
+    // One has partitions 0 and 1 and can't begin, the other one has partition 2.
+    let until = Instant::now() + Duration::from_secs(60);
+    while world.rows().await.iter().filter(|row| row.1 == 2).count() == before {
+        assert!(Instant::now() < until, "nobody reads partition 2");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let lag = |agent: &Agent| agent.metrics.read().into_iter().any(|(name, _)| name == "lag_records");
+    assert_eq!(lives.iter().filter(|(agent, _)| lag(agent)).count(), 1);
+    for (agent, running) in lives {
+        agent.shutdown.cancel();
+        running.await.expect("ended").expect("ended well");
+    }
+}
