@@ -48,6 +48,14 @@ def until(condition, patience=180):
     raise SystemExit("it did not come true in time")
 
 
+def running(folder):
+    """Whether everything is applied and the agents run."""
+    try:
+        return len(json.loads((folder / "data" / "run.json").read_text())["children"]) > 4
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+
+
 def first_row(folder):
     start = time.monotonic()
     process = up(folder)
@@ -60,7 +68,7 @@ def first_row(folder):
 
 def plan(folder):
     process = up(folder)
-    until(lambda: ask(folder, "SELECT count(*) AS n FROM shop_raw.sales"))
+    until(lambda: running(folder))
     for _ in range(5):
         command = [TARGET / "lakewright", "--data", folder / "data", "--stack", ROOT / "stacks" / "shop.toml", "plan", "--local", "--detailed-exitcode"]
         begun = time.monotonic()
@@ -72,10 +80,10 @@ def plan(folder):
 
 
 def producer(folder, bootstrap, seconds):
-    process = up(folder)
+    # The apply makes the topics, on the Kafka that is measured.
+    process = up(folder, *(["--kafka", bootstrap] if bootstrap else []))
     config = folder / "producer.json"
-    record = folder / "data" / "run.json"
-    until(lambda: record.exists() and ask(folder, "SELECT count(*) AS n FROM shop_raw.sales"))
+    until(lambda: running(folder))
     # The configuration that the shop's host gets, at full speed and, when given, on another Kafka.
     published = json.loads(next((folder / "data").rglob("producer/config.json")).read_text())
     process.send_signal(signal.SIGINT)
@@ -83,7 +91,8 @@ def producer(folder, bootstrap, seconds):
     published["rate"] = "max"
     local = None
     if bootstrap is None:
-        local = subprocess.Popen([TARGET / "lakewright-local", "kafka", "--data", folder / "kafka", "--port", "0"], stdout=subprocess.PIPE, text=True)
+        command = [TARGET / "lakewright-local", "kafka", "--data", folder / "data", "--port", "0"]
+        local = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         bootstrap = json.loads(local.stdout.readline())["kafka"]
     published["kafka"] = {"bootstrap": bootstrap, "security": {"protocol": "plaintext"}}
     config.write_text(json.dumps(published))

@@ -123,7 +123,9 @@ impl Sender {
         if !self.deliveries.again.lock().is_empty() {
             // Whatever made them fail needs a moment to pass.
             self.producer.poll(PAUSE);
-            while let Some(failed) = self.deliveries.again.lock().pop_front() {
+            loop {
+                // A statement of its own: the lock must be free again before the next one takes it.
+                let Some(failed) = self.deliveries.again.lock().pop_front() else { break };
                 let record = BaseRecord::to(&failed.topic).key(&failed.key).payload(&failed.payload);
                 if self.producer.send(record).is_err() {
                     self.deliveries.again.lock().push_front(failed);

@@ -120,20 +120,35 @@ impl Parser<'_> {
         if fields.is_empty() || fields.contains(&"*") {
             return Ok(self.tokens(text, self.layout.all, None, all));
         }
-        let mut each = Vec::with_capacity(fields.len());
+        let mut named: Vec<(&str, f32)> = Vec::with_capacity(fields.len());
         for field in fields {
-            let (name, boost) = match field.split_once('^') {
+            named.push(match field.split_once('^') {
                 Some((name, boost)) => (
                     name,
                     boost.parse().map_err(|_| SearchError::parsing(format!("[{field}] has no number behind its ^")))?,
                 ),
                 None => (field, 1.0),
-            };
-            each.push(Box::new(BoostQuery::new(self.words(name, text, all)?, boost)) as Boxed);
+            });
         }
-        let most = matches!(body.get("type").and_then(Value::as_str), Some("most_fields" | "cross_fields"));
-        let tie = if most { 1.0 } else { body.get("tie_breaker").and_then(Value::as_f64).unwrap_or(0.0) as f32 };
-        Ok(Box::new(DisjunctionMaxQuery::with_tie_breaker(each, tie)))
+        let within = |text: &str| -> Result<Vec<Boxed>, SearchError> {
+            let each = named
+                .iter()
+                .map(|(name, boost)| Ok(Box::new(BoostQuery::new(self.words(name, text, all)?, *boost)) as Boxed));
+            each.collect()
+        };
+        let kind = body.get("type").and_then(Value::as_str);
+        if kind == Some("cross_fields") {
+            // Each word may stand in another field: the words' scores add up, each taken where it is highest.
+            let occur = if all { Occur::Must } else { Occur::Should };
+            let mut words: Vec<(Occur, Boxed)> = Vec::new();
+            for word in text.split_whitespace() {
+                words.push((occur, Box::new(DisjunctionMaxQuery::new(within(word)?))));
+            }
+            return Ok(Box::new(BooleanQuery::new(words)));
+        }
+        let tie = body.get("tie_breaker").and_then(Value::as_f64).unwrap_or(0.0) as f32;
+        let tie = if kind == Some("most_fields") { 1.0 } else { tie };
+        Ok(Box::new(DisjunctionMaxQuery::with_tie_breaker(within(text)?, tie)))
     }
 
     /// Documents whose field has the words of the text: any of them, or all.
