@@ -85,6 +85,10 @@ async fn documents_are_found_by_words_values_ranges_and_counted_by_terms() {
         search("a-*", json!({"query": {"multi_match": {"query": "lipstick stockholm", "fields": ["*"]}}})).await;
     assert_eq!(ids(&found)[0], "1", "both words rank first: {found}");
     assert_eq!(found["hits"]["total"]["value"], 3);
+    let across =
+        json!({"multi_match": {"query": "lipstick stockholm", "fields": ["what^3", "city"], "type": "cross_fields"}});
+    let found = search("a-*", json!({ "query": across })).await;
+    assert_eq!(ids(&found)[0], "1", "words in two fields add up: {found}");
     let found =
         search("a-*", json!({"query": {"match": {"what": {"query": "lipstick brush", "operator": "and"}}}})).await;
     assert_eq!(ids(&found), ["2"]);
