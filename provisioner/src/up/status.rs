@@ -57,8 +57,11 @@ impl Known {
         get(&self.metrics) + get(&self.before)
     }
 
-    /// A counter's growth per second lately.
+    /// A counter's growth per second lately; nothing once the agent doesn't answer any more.
     pub fn rate(&self, name: &str) -> f64 {
+        if self.seen.is_none_or(|seen| seen.elapsed() > WINDOW) {
+            return 0.0;
+        }
         let (Some((start, old)), Some((end, new))) = (self.history.front(), self.history.back()) else {
             return 0.0;
         };
