@@ -1,5 +1,6 @@
 """The same pipeline on a real Apache Kafka, with kill -9 of the agents; the verification must be exact."""
 
+import json
 import os
 import random
 import signal
@@ -9,6 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+
+from conftest import TARGET
+from test_up import RAW, catalog
 
 SCRIPT = Path(__file__).parents[1] / "kafka" / "real-kafka.sh"
 
@@ -42,3 +46,22 @@ def test_exactly_once_on_a_real_kafka(make_up, kafka):
     done = up.run("up", "--plain", "--for", "8s", "--kafka", kafka)
     assert done.returncode == 0, f"seed {seed}:\n{done.stdout}\n{done.stderr[-4000:]}"
     print(done.stdout)
+
+    # Another reader comes to the same: PyIceberg, on the account alone.
+    account = subprocess.Popen(
+        [TARGET / "debug" / "lakewright-local", "account", "--data", up.data], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        tables = catalog(json.loads(account.stdout.readline())["account"])
+        columns = ["kafka_topic_id", "kafka_partition", "kafka_offset"]
+        places = []
+        for name in [*RAW, "dead_letters"]:
+            rows = tables.load_table(f"shop_raw.{name}").scan(selected_fields=tuple(columns)).to_arrow()
+            places += zip(*(rows[column].to_pylist() for column in columns))
+    finally:
+        account.terminate()
+        account.wait()
+    assert len(places) == len(set(places)) > 0
+    for partition in {place[:2] for place in places}:
+        offsets = sorted(place[2] for place in places if place[:2] == partition)
+        assert offsets == list(range(len(offsets))), f"gaps in {partition}"

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -101,7 +102,14 @@ impl Store {
         };
         let mappings = Arc::new(RwLock::new(mappings));
         let (sender, receiver) = mpsc::channel(SHARED);
-        let worker = Worker { writer, layout, reader: reader.clone(), mappings: Arc::clone(&mappings), path };
+        let worker = Worker {
+            writer: Some(writer),
+            index: index.clone(),
+            layout,
+            reader: reader.clone(),
+            mappings: Arc::clone(&mappings),
+            path,
+        };
         let thread = std::thread::Builder::new()
             .name("search-writer".into())
             .spawn(move || worker.run(receiver))
@@ -139,7 +147,9 @@ impl Store {
 }
 
 struct Worker {
-    writer: IndexWriter,
+    /// None after a failure: the next request opens another.
+    writer: Option<IndexWriter>,
+    index: Index,
     layout: Layout,
     reader: IndexReader,
     mappings: Arc<RwLock<Mappings>>,
@@ -166,7 +176,10 @@ impl Worker {
             let (senders, operations): (Vec<_>, Vec<_>) =
                 together.into_iter().map(|request| (request.answer, request.operations)).unzip();
             let before = self.mappings.read().clone();
-            match self.round(operations) {
+            // tantivy's writer may panic where it can't write; the requests after it must still be served.
+            let done = catch_unwind(AssertUnwindSafe(|| self.round(operations)))
+                .unwrap_or_else(|_| Err(SearchError::internal("the index can't be written; is the disk full?")));
+            match done {
                 Ok(outcomes) => {
                     for (sender, outcome) in senders.into_iter().zip(outcomes) {
                         // Whoever asked may be gone: what was done stays done.
@@ -176,8 +189,10 @@ impl Worker {
                 Err(error) => {
                     tracing::error!(error = error.reason, "a commit of the search index failed; it is taken back");
                     *self.mappings.write() = before;
-                    if let Err(error) = self.writer.rollback() {
-                        tracing::error!(%error, "taking the commit back failed");
+                    // A writer is as good as its last commit: what came after it goes with it.
+                    let broken = self.writer.take();
+                    if catch_unwind(AssertUnwindSafe(|| drop(broken))).is_err() {
+                        tracing::error!("the broken writer of the search index ended in a panic");
                     }
                     for sender in senders {
                         let _ = sender.send(Err(error.clone()));
@@ -185,9 +200,20 @@ impl Worker {
                 }
             }
         }
-        if let Err(error) = self.writer.wait_merging_threads() {
+        if let Some(writer) = self.writer.take()
+            && let Err(error) = writer.wait_merging_threads()
+        {
             tracing::error!(%error, "merging the search index failed");
         }
+    }
+
+    /// The writer; another one after a failure.
+    fn writer(&mut self) -> Result<&mut IndexWriter, SearchError> {
+        if self.writer.is_none() {
+            self.writer = Some(self.index.writer_with_num_threads(1, WRITER_BYTES)?);
+            tracing::info!("the search index is written again");
+        }
+        self.writer.as_mut().ok_or_else(|| SearchError::internal("the index has no writer"))
     }
 
     /// Applies the operations of several requests and commits them.
@@ -208,7 +234,7 @@ impl Worker {
             // Before the commit: a mapping without documents does no harm, a document without mapping would.
             self.save_mappings().map_err(SearchError::internal)?;
         }
-        self.writer.commit()?;
+        self.writer()?.commit()?;
         self.reader.reload()?;
         Ok(outcomes)
     }
@@ -220,7 +246,8 @@ impl Worker {
             Operation::Delete { index, id } => {
                 let key = Layout::key_of(&index, &id);
                 let existed = self.exists(&key, round)?;
-                self.writer.delete_term(Term::from_field_text(self.layout.key, &key));
+                let term = Term::from_field_text(self.layout.key, &key);
+                self.writer()?.delete_term(term);
                 round.exists.insert(key, false);
                 Ok(if existed { Done::Deleted } else { Done::NotFound })
             }
@@ -239,12 +266,13 @@ impl Worker {
                 if !self.mappings.read().contains(&index) {
                     return Err(SearchError::no_index(&index));
                 }
-                self.writer.delete_term(Term::from_field_text(self.layout.index, &index));
+                let term = Term::from_field_text(self.layout.index, &index);
+                self.writer()?.delete_term(term);
                 let prefix = Layout::key_of(&index, "");
                 round.exists.retain(|key, _| !key.starts_with(&prefix));
                 self.mappings.write().remove(&index);
                 // What the searcher of the last commit still shows of it must not count as there.
-                self.writer.commit()?;
+                self.writer()?.commit()?;
                 self.reader.reload()?;
                 round.mapped = true;
                 Ok(Done::Deleted)
@@ -275,10 +303,11 @@ impl Worker {
             Err(reason) => return Err(SearchError { status: 400, kind: "document_parsing_exception", reason }),
         }
         if existed {
-            self.writer.delete_term(Term::from_field_text(self.layout.key, &key));
+            let term = Term::from_field_text(self.layout.key, &key);
+            self.writer()?.delete_term(term);
         }
         let document: TantivyDocument = self.layout.document(index, id, source);
-        self.writer.add_document(document)?;
+        self.writer()?.add_document(document)?;
         round.exists.insert(key, true);
         Ok(if existed { Done::Updated } else { Done::Created })
     }

@@ -63,15 +63,6 @@ impl Fake {
         self.faults.lock().push(fault);
     }
 
-    /// Changes a table's record and the objects, as somebody else would.
-    pub fn edit(&self, table: &str, edit: impl FnOnce(&mut Value, &mut BTreeMap<String, Bytes>)) {
-        let mut tables = self.tables.lock();
-        let record = tables.get_mut(table).expect("a table");
-        edit(record, &mut self.objects.lock());
-        let version: u32 = record["VersionId"].as_str().expect("text").parse().expect("a number");
-        record["VersionId"] = json!((version + 1).to_string());
-    }
-
     /// The keys that contain a text.
     pub fn keys(&self, part: &str) -> Vec<String> {
         self.objects.lock().keys().filter(|key| key.contains(part)).cloned().collect()

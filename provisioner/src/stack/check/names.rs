@@ -52,7 +52,10 @@ impl Checker<'_> {
                     format!("`{}` is no AWS region", region.value),
                     "no region is named so",
                 )
-                .help("regions are named as in `eu-north-1`"),
+                .help(crate::stack::diagnostics::nearest(region, REGIONS).map_or_else(
+                    || "regions are named as in `eu-north-1`".to_owned(),
+                    |near| format!("did you mean `{near}`?"),
+                )),
             );
         }
         if let Some(account) = stack.account.as_ref().filter(|account| account.sound)
@@ -158,6 +161,33 @@ fn bucket_mistake(name: &str) -> Option<String> {
     None
 }
 
+/// Regions to guess from; there may be others.
+const REGIONS: [&str; 20] = [
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+    "ca-central-1",
+    "sa-east-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-south-1",
+    "ap-south-1",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "me-central-1",
+    "af-south-1",
+];
+/// Where in its part of the world a region lies.
+const DIRECTIONS: [&str; 9] =
+    ["north", "south", "east", "west", "central", "northeast", "northwest", "southeast", "southwest"];
+
 /// Whether a text has the shape of a region's name, `eu-north-1`, `us-gov-west-1`.
 fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
@@ -166,6 +196,7 @@ fn is_region(text: &str) -> bool {
         Some((number, words)) => {
             (2..=3).contains(&words.len())
                 && words.iter().all(letters)
+                && words.last().is_some_and(|direction| DIRECTIONS.contains(direction))
                 && number.len() == 1
                 && number.chars().all(|c| c.is_ascii_digit())
         }
@@ -180,7 +211,7 @@ mod tests {
     #[test]
     fn names_follow_the_rules_of_those_who_take_them() {
         assert!(
-            is_region("eu-north-1") && is_region("us-gov-west-1") && !is_region("stockholm") && !is_region("eu-north")
+            is_region("eu-north-1") && is_region("us-gov-west-1") && !is_region("stockholm") && !is_region("eu-nort-1")
         );
         assert_eq!(bucket_mistake("shop.raw-1"), None);
         assert!(
