@@ -16,6 +16,22 @@ pub(crate) const TAGS: &str = "tags";
 /// Tags in the order in which they were given.
 pub type Tags = IndexMap<String, String>;
 
+/// The first key of a tag that AWS refuses: too long, with too long a value, or AWS's own.
+pub fn refused_tag(tags: &Tags) -> Option<&str> {
+    let fits = |key: &str, value: &str| {
+        (1..=128).contains(&key.chars().count())
+            && value.chars().count() <= 256
+            && !key.to_lowercase().starts_with("aws:")
+    };
+    tags.iter().find(|(key, value)| !fits(key, value)).map(|(key, _)| key.as_str())
+}
+
+/// The tags of a member that is an object of keys and values.
+pub fn tags_of_object(input: &Value, member: &str) -> Tags {
+    let pairs = input.get(member).and_then(Value::as_object).into_iter().flatten();
+    pairs.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
+}
+
 /// A transaction over the documents of one scope: all of its changes become durable together, or none.
 #[derive(Debug)]
 pub struct State<'a> {

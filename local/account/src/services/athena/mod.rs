@@ -16,7 +16,7 @@ use crate::pages::page;
 use crate::protocol::Protocol;
 use crate::request::Request;
 use crate::services::{Service, unknown_operation};
-use crate::state::{State, Tags, tag_list, tags_of};
+use crate::state::{State, Tags, refused_tag, tag_list, tags_of};
 
 /// The service.
 pub struct Athena;
@@ -99,13 +99,10 @@ fn paged(request: &Request, member: &str, items: Vec<Value>, most: i64) -> Resul
 
 fn tags_in(input: &Value) -> Result<Tags, AwsError> {
     let tags = tags_of(input.list("Tags"), "Key", "Value");
-    for (key, value) in &tags {
-        let fits = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
-        if !fits || key.to_lowercase().starts_with("aws:") {
-            return Err(invalid(format!("Invalid tag: {key}")));
-        }
+    match refused_tag(&tags) {
+        Some(key) => Err(invalid(format!("Invalid tag: {key}"))),
+        None => Ok(tags),
     }
-    Ok(tags)
 }
 
 fn taggable(state: &State<'_>, request: &Request) -> Result<String, AwsError> {

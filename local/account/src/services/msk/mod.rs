@@ -20,7 +20,7 @@ use crate::protocol::Protocol;
 use crate::protocol::rest::Route;
 use crate::request::Request;
 use crate::services::{Service, unknown_operation};
-use crate::state::{State, Tags};
+use crate::state::{State, Tags, refused_tag, tags_of_object};
 
 /// The service.
 pub struct Msk;
@@ -175,16 +175,11 @@ fn paged(request: &Request, member: &str, items: Vec<Value>) -> Result<Value, Aw
 }
 
 fn tags_in(input: &Value) -> Result<Tags, AwsError> {
-    let mut tags = Tags::new();
-    for (key, value) in input.member("tags").and_then(Value::as_object).into_iter().flatten() {
-        let value = value.as_str().unwrap_or_default();
-        let fits = (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
-        if !fits || key.to_lowercase().starts_with("aws:") {
-            return Err(bad_request("tags", format!("The tag {key} is not valid.")));
-        }
-        tags.insert(key.clone(), value.to_owned());
+    let tags = tags_of_object(input, "tags");
+    match refused_tag(&tags) {
+        Some(key) => Err(bad_request("tags", format!("The tag {key} is not valid."))),
+        None => Ok(tags),
     }
-    Ok(tags)
 }
 
 fn taggable(state: &State<'_>, request: &Request) -> Result<String, AwsError> {
