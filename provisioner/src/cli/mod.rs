@@ -141,15 +141,9 @@ Examples:
     #[command(after_help = "\
 Examples:
   lakewright account --port 4566
+  lakewright account --faults faults.toml --events events.jsonl      with requests that go wrong on purpose
   AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=eu-north-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws s3 ls")]
-    Account {
-        /// The port on 127.0.0.1; 0 takes a free one
-        #[arg(long, default_value_t = 0)]
-        port: u16,
-        /// The Kafka that stands behind MSK clusters; without it none can be made
-        #[arg(long, value_name = "HOST:PORT")]
-        kafka: Option<String>,
-    },
+    Account(account::Options),
     /// Asks Athena, in the stack's workgroup
     #[command(after_help = "\
 Tables of the warehouse stand in the default database, those of the raw zone in STACK_raw.
@@ -283,7 +277,7 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             named(options.stack.clone());
             up::run(&global, &options).await
         }
-        Command::Account { port, kafka } => account::run(&global, port, kafka.as_deref()),
+        Command::Account(options) => account::run(&global, &options),
         Command::Query { sql, format } => query::run(&global, &sql, format).await,
         Command::Search { words, url, limit } => search::run(&global, &words.join(" "), url, limit).await,
         Command::Schema { kinds: true } => print(&crate::render::kinds_page(crate::kinds::all())),
