@@ -1,67 +1,254 @@
-"""The same pipeline on a real Apache Kafka, with kill -9 of the agents; the verification must be exact."""
+"""The same pipeline on a real Apache Kafka: kill -9, a stale second writer, commits whose answers are lost.
 
+Whatever happens, PyIceberg finds every (topic id, partition, offset) that the log holds exactly once.
+"""
+
+import contextlib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from conftest import TARGET
+from conftest import ENVIRONMENT, PATIENCE, TARGET
+from proxy import Proxy
 from test_up import RAW, catalog
 
 SCRIPT = Path(__file__).parents[1] / "kafka" / "real-kafka.sh"
+AGENT = TARGET / "debug" / "lakewright-agent"
+COLUMNS = ["kafka_topic_id", "kafka_partition", "kafka_offset"]
 
 
-@pytest.fixture
+def seeded():
+    seed = int(os.environ.get("LAKEWRIGHT_SEED", random.randrange(10**6)))
+    print(f"LAKEWRIGHT_SEED={seed}")
+    return seed, random.Random(seed)
+
+
+@pytest.fixture(scope="module")
 def kafka():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
-    subprocess.run([SCRIPT, "start", str(port)], check=True, timeout=300)
-    yield f"127.0.0.1:{port}"
-    subprocess.run([SCRIPT, "stop", str(port)], check=True, timeout=60)
+    try:
+        subprocess.run([SCRIPT, "start", str(port)], check=True, timeout=300)
+        yield f"127.0.0.1:{port}"
+    finally:
+        subprocess.run([SCRIPT, "stop", str(port)], check=True, timeout=60)
+
+
+def own_topics(up, name):
+    """Gives a run topics of its own, for the tests share the Kafka."""
+    up.stack.write_text(up.stack.read_text().replace("_events", f"_events_{name}"))
+    return f"iceberg_events_{name}"
+
+
+@contextlib.contextmanager
+def account_of(up, *more):
+    """The account alone, on the data that `up` left."""
+    command = [TARGET / "debug" / "lakewright-local", "account", "--data", up.data, "--until-stdin-closes", *more]
+    account = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        yield json.loads(account.stdout.readline())["account"]
+    finally:
+        account.terminate()
+        account.wait()
+
+
+def read_back(url, kafka, topic):
+    """Every record that the log holds is a row of one raw table or a dead letter, once, and nothing else is."""
+    ledger = subprocess.run(
+        [AGENT, "ledger", "--bootstrap", kafka, "--topic", topic], check=True, capture_output=True, timeout=60
+    )
+    held = {
+        (part["topic_id"], part["partition"], offset)
+        for part in json.loads(ledger.stdout)
+        for offset in range(part["start"], part["end"])
+    }
+    tables = catalog(url)
+    places = []
+    for name in [*RAW, "dead_letters"]:
+        rows = tables.load_table(f"shop_raw.{name}").scan(selected_fields=tuple(COLUMNS)).to_arrow()
+        places += zip(*(rows[column].to_pylist() for column in COLUMNS))
+    found = set(places)
+    print(f"{len(held)} records in the log, {len(places)} rows")
+    assert len(held) > 0
+    assert sorted(held - found)[:5] == [], f"{len(held - found)} lost"
+    assert sorted(found - held)[:5] == [], f"{len(found - held)} that the log doesn't hold"
+    assert len(places) == len(found), f"{len(places) - len(found)} repeated"
 
 
 def test_exactly_once_on_a_real_kafka(make_up, kafka):
-    seed = int(os.environ.get("LAKEWRIGHT_SEED", random.randrange(10**6)))
-    print(f"LAKEWRIGHT_SEED={seed}")
-    chance = random.Random(seed)
+    seed, chance = seeded()
     up = make_up(producer="seed = 9\n")
+    topic = own_topics(up, "killed")
     up.start("--kafka", kafka)
     up.wait("the first rows", lambda: up.scalar("SELECT count(*) AS n FROM shop_raw.sales") > 0)
     for _ in range(5):
         time.sleep(chance.uniform(0.5, 3))
         streams = [child for child in up.record()["children"] if "stream" in child["name"]]
         if streams:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(streams[-1]["pid"], signal.SIGKILL)
-            except ProcessLookupError:
-                pass
     up.kill()
     done = up.run("up", "--plain", "--for", "8s", "--kafka", kafka)
     assert done.returncode == 0, f"seed {seed}:\n{done.stdout}\n{done.stderr[-4000:]}"
     print(done.stdout)
-
     # Another reader comes to the same: PyIceberg, on the account alone.
-    account = subprocess.Popen(
-        [TARGET / "debug" / "lakewright-local", "account", "--data", up.data], stdout=subprocess.PIPE, text=True
-    )
+    with account_of(up) as url:
+        read_back(url, kafka, topic)
+
+
+class Agents:
+    """The agents of a stack, each started by hand against an account's address of its own."""
+
+    def __init__(self, up):
+        self.up, self.running = up, {}
+
+    def start(self, name, kind, host, account, **settings):
+        folder = self.up.folder / name
+        folder.mkdir()
+        config = json.loads((self.up.data / "hosts" / host / kind / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | settings))
+        environment = ENVIRONMENT | {
+            "AWS_REGION": "eu-north-1",
+            "AWS_ENDPOINT_URL": account,
+            "AWS_ACCESS_KEY_ID": "lakewright",
+            "AWS_SECRET_ACCESS_KEY": "lakewright",
+            "STATE_DIRECTORY": str(folder),
+            "LOGS_DIRECTORY": str(folder),
+        }
+        with open(folder / "log", "ab") as log:
+            self.running[name] = subprocess.Popen(
+                [AGENT, kind, "--config", folder / "config.json", "--until-stdin-closes"],
+                stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment,
+            )
+
+    def log(self, name):
+        return (self.up.folder / name / "log").read_text(errors="replace")
+
+    def assignments(self, name):
+        """How many partitions each assignment so far gave the agent."""
+        return [int(count) for count in re.findall(r"partitions assigned partitions=(\d+)", self.log(name))]
+
+    def gauge(self, name, metric):
+        """What the agent says of itself; None while it says nothing."""
+        try:
+            address = (self.up.folder / name / "admin.address").read_text()
+            with urllib.request.urlopen(f"http://{address}/status", timeout=5) as answer:
+                return json.load(answer)["metrics"].get(metric)
+        except (OSError, ValueError):
+            return None
+
+    def signal(self, name, number):
+        self.running[name].send_signal(number)
+
+    def stop(self, name):
+        self.running[name].terminate()
+        assert self.running.pop(name).wait(timeout=PATIENCE) == 0, self.log(name)[-4000:]
+
+    def wait(self, what, condition):
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            for name, process in self.running.items():
+                assert process.poll() is None, f"{name} ended with {process.returncode}:\n{self.log(name)[-4000:]}"
+            assert time.monotonic() < end, f"not within {PATIENCE} s: {what}\n" + "\n".join(
+                f"{name}:\n{self.log(name)[-3000:]}" for name in self.running
+            )
+            time.sleep(0.1)
+
+    def kill(self):
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def by_hand(make_up, kafka):
+    """A stack that was made, its account, and its agents to be started by hand."""
+    with contextlib.ExitStack() as stack:
+        def make(name):
+            up = make_up(producer="seed = 11\n")
+            topic = own_topics(up, name)
+            up.start("--kafka", kafka)
+            config = up.data / "hosts" / "ingest" / "stream" / "config.json"
+            up.wait("the agents' configurations", lambda: config.exists() and len(up.record()["children"]) > 4)
+            assert up.stop() == 0, up.log()
+            url = stack.enter_context(account_of(up, "--kafka", kafka))
+            agents = Agents(up)
+            stack.callback(agents.kill)
+            return topic, url, agents
+
+        yield make
+
+
+def settle(agents, streams):
+    """Ends the producer, waits until the stream agents have read the log to its end, and ends them."""
+    agents.stop("producer")
+    ended = time.monotonic()
+    # What an agent knows of the log's end is a second old at most.
+    agents.wait("the log is read", lambda: time.monotonic() > ended + 2
+                and all(agents.gauge(name, "lag_records") == 0 for name in streams))
+    for name in streams:
+        agents.stop(name)
+
+
+def test_a_stale_writer_loses_and_repeats_nothing(by_hand, kafka):
+    topic, url, agents = by_hand("stale")
+    proxy = Proxy(url)
     try:
-        tables = catalog(json.loads(account.stdout.readline())["account"])
-        columns = ["kafka_topic_id", "kafka_partition", "kafka_offset"]
-        places = []
-        for name in [*RAW, "dead_letters"]:
-            rows = tables.load_table(f"shop_raw.{name}").scan(selected_fields=tuple(columns)).to_arrow()
-            places += zip(*(rows[column].to_pylist() for column in columns))
+        agents.start("producer", "producer", "app", url)
+        agents.start("stale", "stream", "ingest", proxy.url, commit_interval_ms=300)
+        agents.start("other", "stream", "ingest", url, commit_interval_ms=300)
+        both = lambda: agents.assignments("stale")[-1:] == agents.assignments("other")[-1:] == [3]
+        commits = lambda: agents.gauge("other", "commits_total") or 0
+        # With a commit on its way that hasn't taken effect, with one that has and isn't answered, and with none.
+        for executed in [False, True, None]:
+            agents.wait("both read three partitions", both)
+            assigned, before = len(agents.assignments("stale")), len(agents.assignments("other"))
+            hold = None
+            if executed is not None:
+                hold = proxy.hold_next(executed)
+                agents.wait("a commit is on its way", hold.held.is_set)
+            agents.signal("stale", signal.SIGSTOP)
+            agents.wait("the other one takes all over", lambda: agents.assignments("other")[before:][-1:] == [6])
+            reached = commits() + 8
+            agents.wait("the other one commits", lambda: commits() >= reached)
+            if hold:
+                hold.release.set()
+                agents.wait("the account has judged the commit", hold.done.is_set)
+                # A commit that comes when the table has moved on must be refused.
+                assert hold.status == (200 if executed else 400), hold.body
+                assert executed or b"ConcurrentModificationException" in hold.body, hold.body
+            agents.signal("stale", signal.SIGCONT)
+            agents.wait("the stale one is a member again", lambda: len(agents.assignments("stale")) > assigned)
+        agents.wait("both read three partitions", both)
+        settle(agents, ["stale", "other"])
     finally:
-        account.terminate()
-        account.wait()
-    assert len(places) == len(set(places)) > 0
-    for partition in {place[:2] for place in places}:
-        offsets = sorted(place[2] for place in places if place[:2] == partition)
-        assert offsets == list(range(len(offsets))), f"gaps in {partition}"
+        proxy.close()
+    read_back(url, kafka, topic)
+
+
+def test_commits_whose_answers_are_lost(by_hand, kafka):
+    seed, chance = seeded()
+    topic, url, agents = by_hand("lost")
+    proxy = Proxy(url, lambda: chance.choices(["pass", "lose", "drop"], [6, 3, 1])[0])
+    try:
+        agents.start("producer", "producer", "app", url)
+        # Two of them, so that each may find the other's commit on top of its own.
+        for name in ["one", "two"]:
+            agents.start(name, "stream", "ingest", proxy.url, commit_interval_ms=300)
+        executed = lambda: sum(status == 200 for status in proxy.lost)
+        agents.wait("answers are lost", lambda: executed() >= 20 and proxy.dropped >= 5)
+        settle(agents, ["one", "two"])
+    finally:
+        proxy.close()
+    print(f"seed {seed}: {executed()} commits took effect unanswered, {proxy.dropped} never came")
+    read_back(url, kafka, topic)
