@@ -79,7 +79,8 @@ impl LoadedTable {
                 Ok(Seen::OnTop(current)) => return Err(Outcome::OnTop(current)),
                 // The version that was loaded is gone, so none of the attempts can pass any more.
                 Ok(Seen::Another) => return Err(self.conflict()),
-                Ok(Seen::Unchanged) if conflict && !ambiguous => return Err(self.conflict()),
+                Ok(Seen::Unchanged | Seen::Forgotten) if conflict && !ambiguous => return Err(self.conflict()),
+                Ok(Seen::Forgotten) => return Err(self.unknown(forgotten())),
                 // The request may still be on its way: sending it again settles it, for only one of them can pass.
                 Ok(Seen::Unchanged) | Err(_) => {}
             }
@@ -89,10 +90,15 @@ impl LoadedTable {
             Ok(Seen::Ours) => return Ok(()),
             Ok(Seen::OnTop(current)) => return Err(Outcome::OnTop(current)),
             Ok(Seen::Another) => return Err(self.conflict()),
+            Ok(Seen::Forgotten) => forgotten(),
             Ok(Seen::Unchanged) => anyhow!("the catalog confirmed none of {ATTEMPTS} attempts"),
             Err(source) => source,
         };
-        Err(Outcome::Error(CommitError::Unknown { table: self.full_name(), source }))
+        Err(self.unknown(source))
+    }
+
+    fn unknown(&self, source: anyhow::Error) -> Outcome {
+        Outcome::Error(CommitError::Unknown { table: self.full_name(), source })
     }
 
     fn conflict(&self) -> Outcome {
@@ -102,14 +108,19 @@ impl LoadedTable {
     /// What became of a commit that wasn't confirmed.
     async fn look(&self, prepared: &Prepared) -> anyhow::Result<Seen> {
         let current = self.reload().await?;
+        let (now, sequence) = (current.table.metadata(), prepared.metadata.last_sequence_number());
         Ok(if current.metadata_location == prepared.location {
             Seen::Ours
-        } else if current.table.metadata().snapshot_by_id(prepared.snapshot_id).is_some() {
+        } else if now.snapshot_by_id(prepared.snapshot_id).is_some() {
             Seen::OnTop(Box::new(current))
         } else if current.version_id == self.version_id && current.metadata_location == self.metadata_location {
             Seen::Unchanged
-        } else {
+        } else if now.last_sequence_number() < sequence
+            || now.snapshots().any(|snapshot| snapshot.sequence_number() == sequence)
+        {
             Seen::Another
+        } else {
+            Seen::Forgotten
         })
     }
 
@@ -148,5 +159,13 @@ enum Seen {
     Ours,
     OnTop(Box<LoadedTable>),
     Unchanged,
+    /// Another commit took this one's place.
     Another,
+    /// So many others followed that the snapshot in this one's place has expired, whoever's it was: while this writer
+    /// was frozen, say. If it was this one's, the table still has its files.
+    Forgotten,
+}
+
+fn forgotten() -> anyhow::Error {
+    anyhow!("the snapshot that took its place in the table's history has expired meanwhile")
 }

@@ -163,6 +163,35 @@ async fn a_lost_answer_is_recognised_below_another_writers_commit() {
 }
 
 #[tokio::test]
+async fn a_commit_whose_snapshot_has_expired_keeps_its_files() {
+    let (fake, aws) = Fake::start().await;
+    let loaded = table(&aws).await;
+    // Another writer's commit on top, whose metadata has let go of the snapshot below; its manifests keep the files.
+    *fake.overtake.lock() = Some(Box::new(|record, objects| {
+        let location = record["Parameters"]["metadata_location"].as_str().expect("a location").to_owned();
+        let path = location.replace("s3:/", "");
+        let mut metadata: serde_json::Value = serde_json::from_slice(&objects[&path]).expect("metadata");
+        let mut snapshot = metadata["snapshots"][0].clone();
+        let sequence = snapshot["sequence-number"].as_i64().expect("a number") + 1;
+        snapshot["snapshot-id"] = 4711.into();
+        snapshot["sequence-number"] = sequence.into();
+        metadata["last-sequence-number"] = sequence.into();
+        metadata["current-snapshot-id"] = 4711.into();
+        metadata["refs"]["main"]["snapshot-id"] = 4711.into();
+        metadata["snapshot-log"] =
+            serde_json::json!([{ "snapshot-id": 4711, "timestamp-ms": snapshot["timestamp-ms"] }]);
+        metadata["snapshots"] = serde_json::json!([snapshot]);
+        let next = "/bucket/raw/sales/metadata/00099-00000000-0000-4000-8000-000000000000.metadata.json";
+        objects.insert(next.to_owned(), metadata.to_string().into());
+        record["Parameters"]["metadata_location"] = format!("s3:/{next}").into();
+    }));
+    fake.fail_next(Fault::Overtaken);
+    let error = append(&loaded, &[1]).await.expect_err("nobody knows");
+    assert!(matches!(error, CommitError::Unknown { .. }), "{error:?}");
+    assert_eq!(ids(&aws).await, [1]);
+}
+
+#[tokio::test]
 async fn an_overwrite_replaces_all_rows() {
     let (_, aws) = Fake::start().await;
     let loaded = append(&table(&aws).await, &[1, 2]).await.expect("committed");
