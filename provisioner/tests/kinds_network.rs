@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use lakewright::kind::{Comparing, Context, Kind, Outcome, Wanted};
@@ -28,11 +27,8 @@ async fn account(stack: &str) -> Account {
         let folder = tempfile::tempdir().unwrap();
         let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(folder.path().join("kafka"))).await.unwrap();
         let account = lakewright_account::serve(lakewright_account::Config {
-            data: folder.path().join("account"),
-            port: 0,
             kafka: Some(kafka.address().to_string()),
-            engine: Arc::new(lakewright_account::NoEngine),
-            delays: lakewright_account::Delays::None,
+            ..lakewright_account::Config::new(folder.path().join("account"))
         })
         .await
         .unwrap();

@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use lakewright::kind::{Comparing, Context, Kind, Outcome, Wanted};
@@ -26,15 +25,9 @@ async fn account() -> Account {
         Ok(url) => (url, None),
         Err(_) => {
             let folder = tempfile::tempdir().unwrap();
-            let account = lakewright_account::serve(lakewright_account::Config {
-                data: folder.path().join("account"),
-                port: 0,
-                kafka: None,
-                engine: Arc::new(lakewright_account::NoEngine),
-                delays: lakewright_account::Delays::None,
-            })
-            .await
-            .unwrap();
+            let account = lakewright_account::serve(lakewright_account::Config::new(folder.path().join("account")))
+                .await
+                .unwrap();
             (format!("http://{}", account.address()), Some((account, folder)))
         }
     };

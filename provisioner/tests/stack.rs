@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use lakewright_aws::{Client, Service};
 use serde_json::{Value, json};
@@ -31,11 +30,8 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(folder.path().join("kafka"))).await.unwrap();
         let account = lakewright_account::serve(lakewright_account::Config {
-            data: folder.path().join("account"),
-            port: 0,
             kafka: Some(kafka.address().to_string()),
-            engine: Arc::new(lakewright_account::NoEngine),
-            delays: lakewright_account::Delays::None,
+            ..lakewright_account::Config::new(folder.path().join("account"))
         })
         .await
         .unwrap();

@@ -6,6 +6,7 @@ use crate::error::AwsError;
 use crate::request::Request;
 use crate::state::State;
 use crate::store::{Scope, Store};
+use crate::visibility::Sight;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,14 +46,21 @@ impl Account {
     ) -> Result<T, AwsError> {
         let mut store = self.store.lock();
         let mut changes = Vec::new();
-        let mut state =
-            State { store: &mut store, changes: &mut changes, scope, now: clock::now(), delays: self.delays };
+        let now = clock::now();
+        if !store.hidden.is_empty() {
+            store.hidden.expire(now);
+        }
+        let sight = Sight::current();
+        let mut state = State { store: &mut store, changes: &mut changes, scope, now, delays: self.delays, sight };
         let result = work(&mut state).and_then(|answer| match store.record(&changes) {
             Ok(()) => Ok(answer),
             Err(error) => Err(AwsError::internal(format!("cannot write to {}: {error}", self.data.display()))),
         });
         if result.is_err() {
             for change in changes.into_iter().rev() {
+                if change.before.is_none() {
+                    store.hidden.forget(&change.scope, &change.collection, &change.id);
+                }
                 let collection = store.documents.entry(change.scope).or_default().entry(change.collection).or_default();
                 match change.before {
                     Some(document) => collection.insert(change.id, document),

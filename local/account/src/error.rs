@@ -16,6 +16,10 @@ pub struct AwsError {
     pub fields: Map<String, Value>,
 }
 
+/// The error code of an answer, as an extension of it, for the log of events.
+#[derive(Clone, Debug)]
+pub(crate) struct ErrorCode(pub String);
+
 impl AwsError {
     /// An error with status 400.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {

@@ -1,13 +1,18 @@
 //! An AWS account on loopback: the wire protocols of the services that Lakewright uses, strict and durable.
 
 pub mod account;
+mod answers;
 pub mod clock;
+mod control;
 mod credentials;
 mod data;
 pub mod engine;
 pub mod error;
+pub mod events;
+pub mod faults;
 pub mod fields;
 pub mod ids;
+mod listen;
 pub mod pages;
 pub mod protocol;
 pub mod request;
@@ -15,13 +20,15 @@ mod server;
 pub mod services;
 pub mod state;
 pub mod store;
+mod visibility;
 
 pub use clock::Delays;
 pub use engine::{Caller, Engine, NoEngine, QueryResult};
+pub use events::{Event, EventLog, Phase};
+pub use faults::{FaultBoard, Faults};
 
 use account::Account;
 use anyhow::Context;
-use axum::serve::ListenerExt;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,6 +50,25 @@ pub struct Config {
     pub engine: Arc<dyn Engine>,
     /// Whether states take time.
     pub delays: Delays,
+    /// Which requests go wrong, and how.
+    pub faults: Faults,
+    /// The file that a line about each request is appended to.
+    pub events: Option<PathBuf>,
+}
+
+impl Config {
+    /// An account on a free port that keeps its data in this folder, without Kafka, engine, delays and faults.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            port: 0,
+            kafka: None,
+            engine: Arc::new(NoEngine),
+            delays: Delays::None,
+            faults: Faults::default(),
+            events: None,
+        }
+    }
 }
 
 /// A running account.
@@ -51,6 +77,8 @@ pub struct Running {
     stop: CancellationToken,
     server: JoinHandle<()>,
     account: Arc<Account>,
+    faults: FaultBoard,
+    events: EventLog,
     _lock: std::fs::File,
 }
 
@@ -58,6 +86,16 @@ impl Running {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its fault rules, to replace and to read while it runs.
+    pub fn faults(&self) -> &FaultBoard {
+        &self.faults
+    }
+
+    /// Its log of requests.
+    pub fn events(&self) -> &EventLog {
+        &self.events
     }
 
     /// Stops listening, lets the requests in hand finish for at most two seconds and writes everything out.
@@ -76,6 +114,10 @@ pub async fn serve(config: Config) -> anyhow::Result<Running> {
     let lock = data::open(&config.data)?;
     let store = store::Store::open(&config.data.join("state"))
         .with_context(|| format!("read the account's state in {}", config.data.display()))?;
+    let events = EventLog::open(config.events.as_deref()).with_context(|| match &config.events {
+        Some(path) => format!("open {} for events", path.display()),
+        None => "make the log of events".to_owned(),
+    })?;
     let listener = TcpListener::bind(("127.0.0.1", config.port)).await.with_context(|| {
         format!("listen on 127.0.0.1:{} for the account; is the port in use? 0 takes a free one", config.port)
     })?;
@@ -88,19 +130,9 @@ pub async fn serve(config: Config) -> anyhow::Result<Running> {
         data: config.data,
         endpoint: format!("http://{address}"),
     });
-    let server = Arc::new(server::Server::new(account.clone()));
-    let router = axum::Router::new().fallback(move |request: axum::extract::Request| {
-        let server = server.clone();
-        async move { server.answer(request).await }
-    });
-    let listener = listener.tap_io(|stream| {
-        // Small answers must not wait for the acknowledgement of the one before.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
+    let faults = FaultBoard::default();
+    faults.set(config.faults);
     let stop = CancellationToken::new();
-    let stopped = stop.clone();
     let syncing = account.clone();
     let sync_stop = stop.clone();
     tokio::spawn(async move {
@@ -111,13 +143,9 @@ pub async fn serve(config: Config) -> anyhow::Result<Running> {
             }
         }
     });
-    let server = tokio::spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(async move { stopped.cancelled().await });
-        if let Err(error) = served.await {
-            tracing::error!(%error, "the account stopped listening");
-        }
-    });
-    Ok(Running { address, stop, server, account, _lock: lock })
+    let server = server::Server::new(account.clone(), faults.clone(), events.clone(), stop.clone());
+    let server = tokio::spawn(listen::listen(listener, Arc::new(server), stop.clone()));
+    Ok(Running { address, stop, server, account, faults, events, _lock: lock })
 }
 
 /// Syncs the journal outside the lock that requests wait for.

@@ -2,6 +2,46 @@
 
 use serde_json::Value;
 
+/// The members of inputs that name the main thing, the most telling first.
+const RESOURCES: [&str; 36] = [
+    "topicName",
+    "clusterName",
+    "RoleName",
+    "InstanceProfileName",
+    "PolicyName",
+    "PolicyArn",
+    "AliasName",
+    "SecretId",
+    "AutoScalingGroupName",
+    "LaunchTemplateName",
+    "LaunchTemplateId",
+    "logGroupName",
+    "jobRunId",
+    "applicationId",
+    "TableName",
+    "TableInput",
+    "DatabaseInput",
+    "Name",
+    "name",
+    "DatabaseName",
+    "QueryExecutionId",
+    "WorkGroup",
+    "KeyId",
+    "clusterArn",
+    "resourceArn",
+    "ResourceArn",
+    "ResourceId",
+    "InstanceId",
+    "GroupId",
+    "GroupName",
+    "SubnetId",
+    "RouteTableId",
+    "InternetGatewayId",
+    "VpcEndpointId",
+    "VpcId",
+    "CidrBlock",
+];
+
 /// A call as a service sees it.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -23,5 +63,16 @@ impl Request {
     /// `arn:aws:SERVICE:REGION:ACCOUNT:RESOURCE` in the caller's account and region.
     pub fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.account)
+    }
+
+    /// The main thing that the input names, when that is plain to see.
+    pub(crate) fn resource(&self) -> Option<String> {
+        let member = RESOURCES.iter().find_map(|name| self.input.get(name))?;
+        let text = match member {
+            Value::Array(items) => items.first()?.as_str(),
+            Value::Object(members) => members.get("Name")?.as_str(),
+            scalar => scalar.as_str(),
+        };
+        text.map(str::to_owned)
     }
 }

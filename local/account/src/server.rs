@@ -1,20 +1,28 @@
 //! HTTP: finds service and operation of a request, calls it and writes its answer.
 
 use crate::account::Account;
+use crate::answers::{failure, success};
+use crate::control;
 use crate::credentials::Credentials;
-use crate::error::AwsError;
+use crate::error::{AwsError, ErrorCode};
+use crate::events::{EventLog, Ticket, Told};
+use crate::faults::{self, Effect, Executed, FaultBoard};
 use crate::ids;
-use crate::protocol::{Protocol, json, query, rest, xml};
+use crate::protocol::{Protocol, json, query, rest};
 use crate::request::Request;
-use crate::services::s3::S3;
+use crate::services::s3::{self, S3};
 use crate::services::{self, Service};
 use crate::state::GLOBAL;
+use crate::visibility::Sight;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use futures::StreamExt;
+use http::HeaderMap;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// The account of access keys that are no account id and that the account didn't give out.
 const DEFAULT_ACCOUNT: &str = "123456789012";
@@ -24,22 +32,90 @@ const MAX_INPUT: usize = 32 << 20;
 /// The services on one account.
 pub(crate) struct Server {
     pub account: Arc<Account>,
-    services: Vec<Box<dyn Service>>,
+    pub faults: FaultBoard,
+    pub events: EventLog,
+    /// Ends requests that hang.
+    pub stop: CancellationToken,
+    services: Vec<Arc<dyn Service>>,
+}
+
+/// The answer is withheld: the connection is to be closed without one.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault rule withholds the answer")]
+pub(crate) struct Withheld;
+
+/// A request that was understood, as far as it was.
+struct Asked {
+    work: Work,
+    told: Told,
+    protocol: Option<Protocol>,
+    request_id: String,
+}
+
+/// What there is to do.
+enum Work {
+    /// A request to S3, with its body still to come.
+    S3 { head: http::request::Parts, body: Body, caller: Option<(String, Credentials)> },
+    /// A call of another service.
+    Call { service: Arc<dyn Service>, request: Request },
+    /// A request that no service can have.
+    Refuse(AwsError),
 }
 
 impl Server {
-    pub fn new(account: Arc<Account>) -> Self {
-        let services = services::all();
+    pub fn new(account: Arc<Account>, faults: FaultBoard, events: EventLog, stop: CancellationToken) -> Self {
+        let services: Vec<Arc<dyn Service>> = services::all().into_iter().map(Arc::from).collect();
         for service in &services {
             service.start(&account);
         }
         S3::start(&account);
-        Self { account, services }
+        Self { account, faults, events, stop, services }
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: http::Request<Body>) -> Response {
+    /// Answers one request, unless a fault rule withholds its answer.
+    pub async fn answer(self: Arc<Self>, request: http::Request<Body>) -> Result<Response, Withheld> {
         let (head, body) = request.into_parts();
+        if head.uri.path().starts_with(control::PREFIX) {
+            return Ok(control::answer(&self.faults, &self.events, head, body).await);
+        }
+        let Asked { work, told, protocol, request_id } = self.read(head, body).await;
+        let hit = self.faults.meet(&told.service, &told.operation, told.mutating);
+        let mut ticket = self.events.begin(told);
+        if let Some(name) = hit.name {
+            ticket.fault(name);
+            tokio::time::sleep(hit.latency).await;
+        }
+        match hit.effect {
+            None | Some(Effect::Invisible(_)) => {
+                let hides = match hit.effect {
+                    Some(Effect::Invisible(time)) => Some(time),
+                    _ => None,
+                };
+                Ok(self.execute(work, protocol, request_id, ticket, hides).await)
+            }
+            Some(Effect::Lost(executed)) => {
+                self.withhold(executed, work, protocol, request_id, ticket).await;
+                Err(Withheld)
+            }
+            Some(Effect::Hang(executed)) => {
+                self.withhold(executed, work, protocol, request_id, ticket).await;
+                // The connection stays open until the client closes it, or the account ends.
+                self.stop.cancelled().await;
+                Err(Withheld)
+            }
+            Some(effect @ (Effect::Error { .. } | Effect::Throttle)) => {
+                let refusal = effect.refusal(&ticket.told().service, protocol);
+                let refusal = refusal.unwrap_or_else(|| AwsError::internal("a fault without an error"));
+                let head = discard(work).await;
+                let response = failure(protocol, &refusal, &request_id, head);
+                ticket.end(Some(response.status().as_u16()), Some(refusal.code));
+                Ok(response)
+            }
+        }
+    }
+
+    /// Finds out what a request asks for.
+    async fn read(&self, head: http::request::Parts, body: Body) -> Asked {
         let raw_query = head.uri.query().unwrap_or_default();
         let credentials = Credentials::of(&head.headers, raw_query);
         let request_id = ids::uuid();
@@ -47,65 +123,114 @@ impl Server {
             Some(credentials) => Some(credentials.service.clone()),
             None => self.guess(&head.headers),
         };
+        let account = credentials.as_ref().map(|credentials| self.account_of(credentials));
         let stranger = named.is_none() && credentials.is_none();
-        if stranger || named.as_deref() == Some("s3") {
-            let caller = match credentials {
-                Some(credentials) => self.account_of(&credentials).ok().map(|account| (account, credentials)),
-                None => None,
-            };
-            return S3::answer(&self.account, head, body, caller, &request_id).await;
+        let mut told = Told {
+            service: named.unwrap_or_else(|| "s3".to_owned()),
+            operation: "Unknown".to_owned(),
+            resource: None,
+            account: account.as_ref().and_then(|account| account.as_ref().ok()).cloned().unwrap_or_default(),
+            mutating: true,
+        };
+        if stranger || told.service == "s3" {
+            (told.operation, told.resource) = s3::asked(&head);
+            told.mutating = faults::mutating(&told.operation);
+            let caller = account.and_then(Result::ok).zip(credentials);
+            return Asked { work: Work::S3 { head, body, caller }, told, protocol: None, request_id };
         }
-        let Some(service) = named.and_then(|name| self.services.iter().find(|service| service.name() == name)) else {
+        let Some(service) = self.services.iter().find(|service| service.name() == told.service).cloned() else {
             let error = AwsError::new("UnknownService", "the local account doesn't have this service").status(404);
-            return json_answer(error.status, &json::error(&error), &request_id, None);
+            return Asked { work: Work::Refuse(error), told, protocol: Some(Protocol::Json("")), request_id };
         };
-        let body = match axum::body::to_bytes(body, MAX_INPUT).await {
-            Ok(body) => body,
-            Err(error) => {
-                let error = AwsError::new("RequestEntityTooLarge", error.to_string()).status(413);
-                return failure(service.protocol(), &error, &request_id);
+        let protocol = Some(service.protocol());
+        let call = async {
+            let body = axum::body::to_bytes(body, MAX_INPUT)
+                .await
+                .map_err(|error| AwsError::new("RequestEntityTooLarge", error.to_string()).status(413))?;
+            let (Some(credentials), Some(account)) = (credentials, account) else {
+                let error = AwsError::new("MissingAuthenticationToken", "Request is missing Authentication Token");
+                return Err(error.status(403));
+            };
+            let (operation, input) = operation(service.protocol(), &head, &body)?;
+            let region = if service.global() { GLOBAL.to_owned() } else { credentials.region };
+            let access_key = credentials.access_key;
+            Ok(Request { account: account?, region, access_key, operation, input, request_id: request_id.clone() })
+        };
+        let work = match call.await {
+            Ok(request) => {
+                told.operation.clone_from(&request.operation);
+                told.mutating = faults::mutating(&told.operation);
+                told.resource = request.resource();
+                Work::Call { service, request }
             }
+            Err(error) => Work::Refuse(error),
         };
-        let Some(credentials) = credentials else {
-            let error = AwsError::new("MissingAuthenticationToken", "Request is missing Authentication Token");
-            return failure(service.protocol(), &error.status(403), &request_id);
-        };
-        match self.call(service.as_ref(), &head, &body, credentials, &request_id).await {
-            Ok((operation, output)) => success(service.protocol(), &operation, &output, &request_id),
-            Err(error) => failure(service.protocol(), &error, &request_id),
+        Asked { work, told, protocol, request_id }
+    }
+
+    /// Executes a request and tells its end. What it makes stays invisible for the time that `hides` gives.
+    async fn execute(
+        &self,
+        work: Work,
+        protocol: Option<Protocol>,
+        request_id: String,
+        ticket: Ticket,
+        hides: Option<Duration>,
+    ) -> Response {
+        let told = ticket.told();
+        let sight = Sight::new(&told.operation, told.mutating, hides);
+        let response = sight.during(self.work(work, protocol, &request_id)).await;
+        let code = response.extensions().get::<ErrorCode>().map(|code| code.0.clone());
+        ticket.end(Some(response.status().as_u16()), code);
+        response
+    }
+
+    async fn work(&self, work: Work, protocol: Option<Protocol>, request_id: &str) -> Response {
+        match work {
+            Work::S3 { head, body, caller } => S3::answer(&self.account, head, body, caller, request_id).await,
+            Work::Refuse(error) => failure(protocol, &error, request_id, false),
+            Work::Call { service, request } => {
+                let Request { operation, account, region, .. } = &request;
+                tracing::debug!(service = service.name(), operation, account, region, "call");
+                match service.handle(&self.account, &request).await {
+                    Ok(output) => success(service.protocol(), operation, &output, request_id),
+                    // Services answer one way for what they don't have; the protocols have two codes for it.
+                    Err(error)
+                        if error.code == "UnknownOperationException"
+                            && matches!(protocol, Some(Protocol::Ec2 | Protocol::Query(_))) =>
+                    {
+                        let error = AwsError { code: "InvalidAction".to_owned(), ..error };
+                        failure(protocol, &error, request_id, false)
+                    }
+                    Err(error) => failure(protocol, &error, request_id, false),
+                }
+            }
         }
     }
 
-    async fn call(
-        &self,
-        service: &dyn Service,
-        head: &http::request::Parts,
-        body: &Bytes,
-        credentials: Credentials,
-        request_id: &str,
-    ) -> Result<(String, Value), AwsError> {
-        let (operation, input) = operation(service.protocol(), head, body)?;
-        let account = self.account_of(&credentials)?;
-        let region = if service.global() { GLOBAL.to_owned() } else { credentials.region };
-        tracing::debug!(service = service.name(), operation, account, region, "call");
-        let request = Request {
-            account,
-            region,
-            access_key: credentials.access_key,
-            operation,
-            input,
-            request_id: request_id.to_owned(),
-        };
-        let output = service.handle(&self.account, &request).await.map_err(|error| {
-            // Services answer one way for what they don't have; the protocols have two codes for it.
-            let xml = matches!(service.protocol(), Protocol::Ec2 | Protocol::Query(_));
-            if xml && error.code == "UnknownOperationException" {
-                AwsError { code: "InvalidAction".to_owned(), ..error }
-            } else {
-                error
+    /// Executes a request without its answer, or doesn't; either way its end is told.
+    async fn withhold(
+        self: &Arc<Self>,
+        executed: Executed,
+        work: Work,
+        protocol: Option<Protocol>,
+        request_id: String,
+        ticket: Ticket,
+    ) {
+        match executed {
+            Executed::No => {
+                discard(work).await;
+                ticket.end(None, None);
             }
-        })?;
-        Ok((request.operation, output))
+            Executed::Yes => {
+                // In a task of its own: a client that goes away meanwhile doesn't undo what the rule promises.
+                let server = self.clone();
+                let task = tokio::spawn(async move { server.execute(work, protocol, request_id, ticket, None).await });
+                if let Err(error) = task.await {
+                    tracing::error!(%error, "a request ended early");
+                }
+            }
+        }
     }
 
     /// The account of an access key: its 12 digits, the account of keys given out here, or the default.
@@ -174,43 +299,11 @@ fn operation(protocol: Protocol, head: &http::request::Parts, body: &Bytes) -> R
     }
 }
 
-fn success(protocol: Protocol, operation: &str, output: &Value, request_id: &str) -> Response {
-    match protocol {
-        Protocol::Ec2 => answer(200, "text/xml;charset=UTF-8", xml::ec2(operation, output, request_id), request_id),
-        Protocol::Query(namespace) => {
-            answer(200, "text/xml", xml::query(operation, namespace, output, request_id), request_id)
-        }
-        Protocol::Json(_) | Protocol::RestJson(_) => json_answer(200, output, request_id, None),
-    }
-}
-
-fn failure(protocol: Protocol, error: &AwsError, request_id: &str) -> Response {
-    tracing::debug!(code = error.code, message = error.message, "refused");
-    match protocol {
-        Protocol::Ec2 => answer(error.status, "text/xml;charset=UTF-8", xml::ec2_error(error, request_id), request_id),
-        Protocol::Query(namespace) => {
-            answer(error.status, "text/xml", xml::query_error(namespace, error, request_id), request_id)
-        }
-        Protocol::Json(_) => json_answer(error.status, &json::error(error), request_id, None),
-        Protocol::RestJson(_) => json_answer(error.status, &json::error(error), request_id, Some(&error.code)),
-    }
-}
-
-fn json_answer(status: u16, body: &Value, request_id: &str, code: Option<&str>) -> Response {
-    let mut response = answer(status, "application/x-amz-json-1.1", body.to_string(), request_id);
-    if let Some(code) = code.and_then(|code| HeaderValue::from_str(code).ok()) {
-        response.headers_mut().insert("x-amzn-errortype", code);
-    }
-    response
-}
-
-fn answer(status: u16, kind: &'static str, body: String, request_id: &str) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        headers.insert("x-amzn-requestid", id);
-    }
-    response
+/// Reads what is left of a request that is not executed, so that its client can take the answer. Says whether it was
+/// a HEAD.
+async fn discard(work: Work) -> bool {
+    let Work::S3 { head, body, .. } = work else { return false };
+    let mut rest = body.into_data_stream();
+    while let Some(Ok(_)) = rest.next().await {}
+    head.method == http::Method::HEAD
 }

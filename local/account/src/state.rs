@@ -2,16 +2,22 @@
 
 use crate::clock::Delays;
 use crate::store::{Change, Scope, Store};
+use crate::visibility::Sight;
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The region under which services without regions keep their documents.
 pub const GLOBAL: &str = "global";
 
 /// Where the tags of every taggable resource stand, by ARN.
 pub(crate) const TAGS: &str = "tags";
+
+/// Seconds after which the tagging API lists a new resource, when the account has delays.
+const TAGGING_SECONDS: i64 = 15;
 
 /// Tags in the order in which they were given.
 pub type Tags = IndexMap<String, String>;
@@ -40,6 +46,7 @@ pub struct State<'a> {
     pub(crate) scope: Scope,
     pub(crate) now: i64,
     pub(crate) delays: Delays,
+    pub(crate) sight: Option<Arc<Sight>>,
 }
 
 impl State<'_> {
@@ -66,17 +73,46 @@ impl State<'_> {
     /// The same transaction in another region of the account ([`GLOBAL`] for IAM).
     pub fn region(&mut self, region: &str) -> State<'_> {
         let scope = Scope::new(&self.scope.account, region);
-        State { store: self.store, changes: self.changes, scope, now: self.now, delays: self.delays }
+        self.at(scope)
     }
 
     /// The same transaction in another scope.
     pub fn at(&mut self, scope: Scope) -> State<'_> {
-        State { store: self.store, changes: self.changes, scope, now: self.now, delays: self.delays }
+        State {
+            store: self.store,
+            changes: self.changes,
+            scope,
+            now: self.now,
+            delays: self.delays,
+            sight: self.sight.clone(),
+        }
     }
 
     /// One document.
     pub fn get(&self, collection: &str, id: &str) -> Option<&Value> {
-        self.store.document(&self.scope, collection, id)
+        let document = self.store.document(&self.scope, collection, id)?;
+        (!self.conceals(collection, id)).then_some(document)
+    }
+
+    /// Whether a fault rule hides the document from this request.
+    pub(crate) fn conceals(&self, collection: &str, id: &str) -> bool {
+        self.hidden(collection).is_some_and(|hidden| hidden.contains_key(id))
+            && self.sight.as_ref().is_some_and(|sight| !sight.finds_hidden(collection))
+    }
+
+    /// The documents of a collection that a fault rule hides from most requests.
+    fn hidden(&self, collection: &str) -> Option<&BTreeMap<String, i64>> {
+        self.store.hidden.of(&self.scope, collection)
+    }
+
+    /// The documents of a collection that are left out of the lists of this request.
+    fn unlisted(&self, collection: &str) -> Option<&BTreeMap<String, i64>> {
+        self.hidden(collection).filter(|_| self.sight.as_ref().is_some_and(|sight| !sight.lists_hidden()))
+    }
+
+    /// How many milliseconds a fault rule keeps invisible what this request makes; 0 without one.
+    pub(crate) fn late(&self) -> i64 {
+        self.sight.as_ref().map_or(0, |sight| sight.late())
     }
 
     /// One document as a type; absent when missing or of another shape.
@@ -86,12 +122,14 @@ impl State<'_> {
 
     /// All documents of a collection, in the order of their ids.
     pub fn list(&self, collection: &str) -> impl Iterator<Item = (&str, &Value)> {
+        let unlisted = self.unlisted(collection);
         self.store
             .documents
             .get(&self.scope)
             .and_then(|collections| collections.get(collection))
             .into_iter()
             .flatten()
+            .filter(move |(id, _)| unlisted.is_none_or(|unlisted| !unlisted.contains_key(*id)))
             .map(|(id, document)| (id.as_str(), document))
     }
 
@@ -100,7 +138,10 @@ impl State<'_> {
         let bounds = (std::ops::Bound::Included(from), std::ops::Bound::Unbounded);
         let documents = self.store.documents.get(&self.scope).and_then(|collections| collections.get(collection));
         let found = documents.map(|documents| documents.range::<str, _>(bounds));
-        found.into_iter().flatten().map(|(id, document)| (id.as_str(), document))
+        let unlisted = self.unlisted(collection);
+        let listed = move |id: &str| unlisted.is_none_or(|unlisted| !unlisted.contains_key(id));
+        let found = found.into_iter().flatten().map(|(id, document)| (id.as_str(), document));
+        found.filter(move |(id, _)| listed(id))
     }
 
     /// All documents of a collection as a type.
@@ -112,6 +153,11 @@ impl State<'_> {
     pub fn put(&mut self, collection: &str, id: &str, document: impl Serialize) {
         let document = serde_json::to_value(document).expect("documents are plain data with text keys");
         let before = self.collection(collection).insert(id.to_owned(), document);
+        if before.is_none()
+            && let Some(late) = self.sight.as_ref().and_then(|sight| sight.hides(collection))
+        {
+            self.store.hidden.hide(&self.scope, collection, id, self.now + late);
+        }
         self.changed(collection, id, before);
     }
 
@@ -126,6 +172,7 @@ impl State<'_> {
     /// Removes a document and returns it.
     pub fn remove(&mut self, collection: &str, id: &str) -> Option<Value> {
         let before = self.collection(collection).remove(id);
+        self.store.hidden.forget(&self.scope, collection, id);
         if before.is_some() {
             self.changed(collection, id, before.clone());
         }
@@ -139,6 +186,11 @@ impl State<'_> {
 
     /// Replaces the tags of a resource. The entry in the tag index lives until [`State::forget_tags`].
     pub fn set_tags(&mut self, arn: &str, tags: &Tags) {
+        if self.delays.factor() > 0.0 && self.store.document(&self.scope, TAGS, arn).is_none() {
+            let (now, delays) = (self.now, self.delays);
+            self.store.tagged.retain(|_, at| !delays.visible(*at, now, TAGGING_SECONDS));
+            self.store.tagged.insert((self.scope.clone(), arn.to_owned()), now);
+        }
         self.put(TAGS, arn, tags);
     }
 
@@ -156,6 +208,12 @@ impl State<'_> {
         let mut all = self.tags(arn);
         all.retain(|key, _| !keys.contains(key));
         self.set_tags(arn, &all);
+    }
+
+    /// Whether the tagging API lists the resource by now: it learns of new ones late. After a restart it knows all.
+    pub fn tagging_lists(&self, arn: &str) -> bool {
+        let at = self.store.tagged.get(&(self.scope.clone(), arn.to_owned()));
+        at.is_none_or(|at| self.delays.visible(*at, self.now, TAGGING_SECONDS))
     }
 
     /// Takes a resource out of the tag index, when it is gone.
@@ -182,10 +240,10 @@ impl State<'_> {
         self.put("tokens", &format!("{operation}/{token}"), entry);
     }
 
-    fn collection(&mut self, collection: &str) -> &mut std::collections::BTreeMap<String, Value> {
+    fn collection(&mut self, collection: &str) -> &mut BTreeMap<String, Value> {
         let collections = self.store.documents.entry(self.scope.clone()).or_default();
         if !collections.contains_key(collection) {
-            collections.insert(collection.to_owned(), std::collections::BTreeMap::new());
+            collections.insert(collection.to_owned(), BTreeMap::new());
         }
         collections.get_mut(collection).expect("the collection was just made")
     }

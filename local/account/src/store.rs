@@ -4,8 +4,9 @@
 //! survives `kill -9` of this process. The journal is synced to the medium once a second and when it is compacted,
 //! so that a power cut loses at most the last second.
 
+use crate::visibility::Hidden;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -45,6 +46,10 @@ pub(crate) struct Change {
 #[derive(Debug)]
 pub(crate) struct Store {
     pub documents: BTreeMap<Scope, Collections>,
+    /// What fault rules keep invisible.
+    pub hidden: Hidden,
+    /// When each resource that the tagging API doesn't list yet was tagged.
+    pub tagged: HashMap<(Scope, String), i64>,
     folder: PathBuf,
     generation: u64,
     journal: File,
@@ -85,7 +90,16 @@ impl Store {
         }
         let journal = OpenOptions::new().create(true).append(true).open(&path)?;
         journal.set_len(length)?;
-        Ok(Self { documents, folder: folder.to_owned(), generation, journal, length, synced: length })
+        Ok(Self {
+            documents,
+            hidden: Hidden::default(),
+            tagged: HashMap::new(),
+            folder: folder.to_owned(),
+            generation,
+            journal,
+            length,
+            synced: length,
+        })
     }
 
     /// Writes the documents as they stand after `changes`.

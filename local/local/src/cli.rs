@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use lakewright_account::Delays;
 
 /// An AWS account, a Kafka log and a search index on this machine.
 ///
@@ -38,11 +39,11 @@ pub enum Command {
         /// A search cluster to use instead of the embedded index
         #[arg(long, value_name = "URL")]
         search: Option<String>,
-        /// Whether the account's resources take the time that they take on AWS
-        #[arg(long, value_enum, default_value_t = Pace::None)]
-        delays: Pace,
+        #[command(flatten)]
+        conduct: Conduct,
     },
     /// Runs the account alone, with its SQL engine
+    #[command(after_help = EXAMPLE)]
     Account {
         #[command(flatten)]
         common: Common,
@@ -52,9 +53,8 @@ pub enum Command {
         /// The Kafka that stands behind MSK clusters
         #[arg(long, value_name = "HOST:PORT")]
         kafka: Option<String>,
-        /// Whether resources take the time that they take on AWS
-        #[arg(long, value_enum, default_value_t = Pace::None)]
-        delays: Pace,
+        #[command(flatten)]
+        conduct: Conduct,
     },
     /// Runs the Kafka log alone
     Kafka {
@@ -85,11 +85,36 @@ pub struct Common {
     pub until_stdin_closes: bool,
 }
 
-/// Whether resources take time.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Pace {
-    /// At once.
-    None,
-    /// As on AWS.
-    Realistic,
+/// How the account behaves.
+#[derive(Debug, Args)]
+pub struct Conduct {
+    /// Whether resources take the time that they take on AWS: none, realistic, realistic/60 or a factor such as 0.01
+    #[arg(long, value_name = "PACE", default_value_t = Delays::None)]
+    pub delays: Delays,
+    /// Fault rules in TOML: which requests go wrong, and how
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// Appends a line of JSON about each request to this file
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
 }
+
+/// What the help of `account` ends with.
+const EXAMPLE: &str = "\
+Fault rules, for instance: the answer to the second CreateVpc is lost, every fifth request is throttled.
+
+  [[fault]]
+  service = \"ec2\"
+  operation = \"CreateVpc\"
+  from = 2
+  times = 1
+  lost = true
+
+  [[fault]]
+  every = 5
+  throttle = true
+
+Examples:
+  lakewright-local account --data /tmp/account --port 4566 --faults faults.toml --events events.jsonl
+  curl -X PUT --data-binary @faults.toml http://127.0.0.1:4566/_lakewright/faults
+  curl 'http://127.0.0.1:4566/_lakewright/events?after=0&wait=2s'";

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use lakewright_account::Delays;
+use lakewright_account::Faults;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Command, Common, Pace};
+use crate::cli::{Command, Common, Conduct};
 use crate::ports::Ports;
 use crate::sql::LocalEngine;
 
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Serve { common, account_port, kafka_port, search_port, kafka, search, delays } => {
+        Command::Serve { common, account_port, kafka_port, search_port, kafka, search, conduct } => {
             let stop = stop(&common)?;
             let mut ports = Ports::open(&common.data)?;
             let log = match kafka {
@@ -62,7 +62,7 @@ async fn run(command: Command) -> Result<()> {
                 None => Some(start_search(&common.data, ports.choose("search", search_port)).await?),
             };
             let account =
-                start_account(&common.data, ports.choose("account", account_port), bootstrap.clone(), delays).await?;
+                start_account(&common.data, ports.choose("account", account_port), bootstrap.clone(), conduct).await?;
             let url = search.or_else(|| index.as_ref().map(|index| format!("http://{}", index.address())));
             ports.save([
                 ("kafka", log.as_ref().map(|log| log.address().port())),
@@ -83,9 +83,9 @@ async fn run(command: Command) -> Result<()> {
                 log.shutdown().await;
             }
         }
-        Command::Account { common, port, kafka, delays } => {
+        Command::Account { common, port, kafka, conduct } => {
             let stop = stop(&common)?;
-            let account = start_account(&common.data, port, kafka, delays).await?;
+            let account = start_account(&common.data, port, kafka, conduct).await?;
             announce(&Endpoints { account: Some(format!("http://{}", account.address())), ..Endpoints::default() })?;
             stop.cancelled().await;
             account.shutdown().await;
@@ -127,24 +127,31 @@ async fn start_account(
     data: &Path,
     port: u16,
     kafka: Option<String>,
-    pace: Pace,
+    conduct: Conduct,
 ) -> Result<lakewright_account::Running> {
     let engine = Arc::new(LocalEngine::default());
-    let delays = match pace {
-        Pace::None => Delays::None,
-        Pace::Realistic => Delays::Realistic,
+    let faults = match &conduct.faults {
+        Some(path) => read_faults(path)?,
+        None => Faults::default(),
     };
     let running = lakewright_account::serve(lakewright_account::Config {
         data: data.join("account"),
         port,
         kafka,
         engine: Arc::clone(&engine) as Arc<dyn lakewright_account::Engine>,
-        delays,
+        delays: conduct.delays,
+        faults,
+        events: conduct.events,
     })
     .await
     .context("start the account")?;
     engine.connect(format!("http://{}", running.address()));
     Ok(running)
+}
+
+fn read_faults(path: &Path) -> Result<Faults> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read the fault rules in {}", path.display()))?;
+    Faults::parse(&text).with_context(|| format!("read the fault rules in {}", path.display()))
 }
 
 /// Tells whoever started this that everything listens, and where.

@@ -100,6 +100,11 @@ pub fn all() -> Vec<Box<dyn Service>> {
     ]
 }
 
+/// The signing names of all services.
+pub(crate) fn names() -> Vec<&'static str> {
+    all().iter().map(|service| service.name()).chain(["s3"]).collect()
+}
+
 /// The error for an operation that the service doesn't have (here).
 pub fn unknown_operation(request: &Request) -> AwsError {
     AwsError::new("UnknownOperationException", format!("the local account has no operation {}", request.operation))

@@ -15,7 +15,7 @@ use crate::request::Request;
 use crate::state::State;
 
 /// Seconds until an interface endpoint is available.
-const CREATE_SECONDS: i64 = 10;
+const CREATE_SECONDS: i64 = 60;
 
 /// Services with gateway endpoints, and the digits of their prefix lists.
 const GATEWAYS: [(&str, &str); 2] = [("s3", "a5"), ("dynamodb", "d7")];

@@ -12,7 +12,7 @@ use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::ids;
 use crate::request::Request;
-use crate::services::ssm;
+use crate::services::{iam, ssm};
 use crate::state::{State, Tags, tags_of};
 
 /// Seconds from pending to running, and from shutting down to terminated.
@@ -169,6 +169,15 @@ pub(crate) fn launch(state: &mut State<'_>, wish: &Launch) -> Result<Value, AwsE
         "_due": state.done_in(BOOT_SECONDS),
     });
     if let Some(profile) = data.member("iamInstanceProfile") {
+        let named = profile.text("name").or_else(|| profile.text("arn")?.rsplit('/').next()).unwrap_or_default();
+        if !iam::knows_profile(state, named) {
+            return Err(AwsError::new(
+                "InvalidParameterValue",
+                format!(
+                    "Value ({named}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+                ),
+            ));
+        }
         let account = &state.scope().account;
         let name = profile.text("name").map(|name| format!("arn:aws:iam::{account}:instance-profile/{name}"));
         instance["iamInstanceProfile"] = json!({ "arn": name.or_else(|| profile.text("arn").map(str::to_owned)) });

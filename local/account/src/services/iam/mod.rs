@@ -3,7 +3,10 @@
 mod details;
 mod policies;
 mod profiles;
+mod propagation;
 mod roles;
+
+pub(crate) use propagation::{knows_profile, knows_role};
 
 use super::Service;
 use crate::account::Account;

@@ -9,7 +9,7 @@ use crate::request::Request;
 use crate::state::{State, tag_list};
 use serde_json::{Value, json};
 
-const PROFILES: &str = "iam/profile";
+pub(super) const PROFILES: &str = "iam/profile";
 
 pub(super) fn shown(state: &State<'_>, profile: &Value, whole: bool) -> Value {
     let role = profile.text("Role").and_then(|name| state.get("iam/role", name));

@@ -11,7 +11,7 @@ use crate::request::Request;
 use crate::state::{State, tag_list};
 use serde_json::{Value, json};
 
-const ROLES: &str = "iam/role";
+pub(super) const ROLES: &str = "iam/role";
 
 /// A role as answers show it; `whole` adds what lists leave out.
 pub(super) fn shown(role: &Value, whole: bool) -> Value {

@@ -6,6 +6,7 @@ use crate::error::AwsError;
 use crate::fields::Fields;
 use crate::ids;
 use crate::request::Request;
+use crate::services::iam;
 use crate::services::s3::policy_fault;
 use crate::state::{State, Tags, tag_list, tags_of};
 use base64::Engine as _;
@@ -37,12 +38,32 @@ fn default_policy(account: &str) -> String {
     )
 }
 
-fn checked_policy(text: &str) -> Result<String, AwsError> {
+fn checked_policy(state: &mut State<'_>, text: &str) -> Result<String, AwsError> {
     match policy_fault(text, true) {
-        None if text.len() <= 32_768 => Ok(text.to_owned()),
+        None if text.len() <= 32_768 => match roles(state, text).into_iter().find(|role| !iam::knows_role(state, role))
+        {
+            None => Ok(text.to_owned()),
+            Some(_) => Err(AwsError::new(
+                "MalformedPolicyDocumentException",
+                "Policy contains a statement with one or more invalid principals.",
+            )),
+        },
         None => Err(AwsError::new("LimitExceededException", "the key policy is longer than 32 KiB")),
         Some(fault) => Err(AwsError::new("MalformedPolicyDocumentException", fault)),
     }
+}
+
+/// The account's own roles that a policy names as principals.
+fn roles(state: &State<'_>, policy: &str) -> Vec<String> {
+    let prefix = format!("arn:aws:iam::{}:role/", state.scope().account);
+    let policy: Value = serde_json::from_str(policy).unwrap_or_default();
+    let statements = match &policy["Statement"] {
+        Value::Array(statements) => statements.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let principals = statements.iter().flat_map(|statement| statement["Principal"].texts("AWS"));
+    let own = principals.filter_map(|arn| arn.strip_prefix(&prefix)?.rsplit('/').next().map(str::to_owned));
+    own.collect()
 }
 
 fn tags(request: &Request) -> Result<Tags, AwsError> {
@@ -71,7 +92,7 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
         return Err(validation("Value at 'description' failed to satisfy constraint: at most 8192 characters"));
     }
     let policy = match input.text("Policy") {
-        Some(text) => checked_policy(text)?,
+        Some(text) => checked_policy(state, text)?,
         None => default_policy(&request.account),
     };
     let multi = input.flag("MultiRegion").unwrap_or(false);
@@ -194,7 +215,7 @@ pub(super) fn policy(state: &mut State<'_>, request: &Request) -> Result<Value, 
 
 pub(super) fn put_policy(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     policy_name(request)?;
-    let text = checked_policy(request.input.need("Policy", missing)?)?;
+    let text = checked_policy(state, request.input.need("Policy", missing)?)?;
     let mut key = living(state, request, false)?;
     key["Policy"] = json!(text);
     save(state, key);

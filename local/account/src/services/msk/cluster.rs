@@ -33,8 +33,8 @@ pub(super) const VERSIONS: [&str; 12] = [
     "4.0.x.kraft",
 ];
 /// Seconds until a new cluster is active, and until a deleted one is gone.
-const CREATE_SECONDS: i64 = 30;
-const DELETE_SECONDS: i64 = 15;
+const CREATE_SECONDS: i64 = 20 * 60;
+const DELETE_SECONDS: i64 = 5 * 60;
 
 /// Returns a version as MSK writes them: opaque, new with each change.
 pub(super) fn new_version() -> String {

@@ -206,7 +206,7 @@ pub(super) async fn create(account: &Arc<Account>, request: &Request) -> Result<
                 "replicationFactor": replication_factor,
                 "configs": configs,
                 "change": "created",
-                "at": state.now(),
+                "at": state.now() + state.late(),
             }),
         );
         Ok(())

@@ -13,7 +13,7 @@ use crate::state::State;
 /// Where operations stand, by ARN.
 const COLLECTION: &str = "kafka/operation";
 /// Seconds that a change takes.
-const UPDATE_SECONDS: i64 = 20;
+const UPDATE_SECONDS: i64 = 10 * 60;
 /// Hours after growing storage before it can grow again.
 const STORAGE_HOURS: i64 = 6;
 

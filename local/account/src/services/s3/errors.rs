@@ -1,6 +1,6 @@
 //! S3's errors: their statuses, messages and XML.
 
-use crate::error::AwsError;
+use crate::error::{AwsError, ErrorCode};
 use crate::protocol::xml::escape;
 use axum::body::Body;
 use axum::response::Response;
@@ -62,7 +62,7 @@ pub(super) fn disk(cause: &std::io::Error) -> AwsError {
 }
 
 /// The answer that tells the error.
-pub(super) fn response(error: &AwsError, request_id: &str, head: bool) -> Response {
+pub(crate) fn response(error: &AwsError, request_id: &str, head: bool) -> Response {
     let mut more = String::new();
     for (name, value) in &error.fields {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -76,6 +76,7 @@ pub(super) fn response(error: &AwsError, request_id: &str, head: bool) -> Respon
     let empty = head || error.status == 304;
     let mut response = Response::new(if empty { Body::empty() } else { Body::from(body) });
     *response.status_mut() = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.extensions_mut().insert(ErrorCode(error.code.clone()));
     let headers = response.headers_mut();
     if !empty {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));

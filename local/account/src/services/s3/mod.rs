@@ -13,6 +13,7 @@ mod copies;
 mod deletes;
 mod errors;
 mod listing;
+mod names;
 mod objects;
 mod policy;
 mod reads;
@@ -21,6 +22,8 @@ mod uploads;
 mod versions;
 mod xml;
 
+pub(crate) use errors::response as failure;
+pub(crate) use names::asked;
 pub(crate) use policy::fault as policy_fault;
 
 use crate::account::Account;

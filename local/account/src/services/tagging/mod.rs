@@ -65,6 +65,7 @@ fn resources(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError
         .filter(|(arn, tags)| !tags.is_empty() || arns.iter().any(|wanted| wanted == arn))
         .filter(|(arn, _)| arns.is_empty() || arns.iter().any(|wanted| wanted == arn))
         .filter(|(arn, _)| kinds.is_empty() || kinds.iter().any(|kind| of_kind(arn, kind)))
+        .filter(|(arn, _)| state.tagging_lists(arn))
         .filter(|(_, tags)| filters.iter().all(|filter| fits(tags, filter)))
         .map(|(arn, tags)| json!({ "ResourceARN": arn, "Tags": tag_list(&tags, "Key", "Value") }))
         .collect();

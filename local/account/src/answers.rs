@@ -1,0 +1,56 @@
+//! Answers and errors as each protocol writes them.
+
+use crate::error::{AwsError, ErrorCode};
+use crate::protocol::{Protocol, json, xml};
+use crate::services::s3;
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::Value;
+
+/// The answer to `operation`.
+pub(crate) fn success(protocol: Protocol, operation: &str, output: &Value, request_id: &str) -> Response {
+    match protocol {
+        Protocol::Ec2 => answer(200, "text/xml;charset=UTF-8", xml::ec2(operation, output, request_id), request_id),
+        Protocol::Query(namespace) => {
+            answer(200, "text/xml", xml::query(operation, namespace, output, request_id), request_id)
+        }
+        Protocol::Json(_) | Protocol::RestJson(_) => json_answer(200, output, request_id, None),
+    }
+}
+
+/// The answer that tells the error; S3, which has no protocol of the others, leaves out its text for `head`.
+pub(crate) fn failure(protocol: Option<Protocol>, error: &AwsError, request_id: &str, head: bool) -> Response {
+    tracing::debug!(code = error.code, message = error.message, "refused");
+    let status = error.status;
+    let mut response = match protocol {
+        None => return s3::failure(error, request_id, head),
+        Some(Protocol::Ec2) => answer(status, "text/xml;charset=UTF-8", xml::ec2_error(error, request_id), request_id),
+        Some(Protocol::Query(namespace)) => {
+            answer(status, "text/xml", xml::query_error(namespace, error, request_id), request_id)
+        }
+        Some(Protocol::Json(_)) => json_answer(status, &json::error(error), request_id, None),
+        Some(Protocol::RestJson(_)) => json_answer(status, &json::error(error), request_id, Some(&error.code)),
+    };
+    response.extensions_mut().insert(ErrorCode(error.code.clone()));
+    response
+}
+
+fn json_answer(status: u16, body: &Value, request_id: &str, code: Option<&str>) -> Response {
+    let mut response = answer(status, "application/x-amz-json-1.1", body.to_string(), request_id);
+    if let Some(code) = code.and_then(|code| HeaderValue::from_str(code).ok()) {
+        response.headers_mut().insert("x-amzn-errortype", code);
+    }
+    response
+}
+
+fn answer(status: u16, kind: &'static str, body: String, request_id: &str) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    response
+}
