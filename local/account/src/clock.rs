@@ -65,7 +65,7 @@ impl FromStr for Delays {
             _ => divisor.map(f64::recip).or_else(|| text.parse().ok()),
         };
         match factor {
-            Some(factor) if factor == 0.0 => Ok(Self::None),
+            Some(0.0) => Ok(Self::None),
             Some(factor) if factor.is_finite() && factor > 0.0 => Ok(Self::Scaled(factor)),
             _ => Err(format!("`{text}` is none of: none, realistic, realistic/60, a factor such as 0.01")),
         }

@@ -114,15 +114,16 @@ impl EventLog {
         state.resets += 1;
     }
 
-    /// Numbers a request that has arrived.
-    pub(crate) fn begin(&self, told: Told) -> Ticket {
+    /// Numbers a request that has arrived, and asks `judge` about it before another is numbered.
+    pub(crate) fn begin<T>(&self, told: Told, judge: impl FnOnce(&Told) -> T) -> (Ticket, T) {
         let mut state = self.0.state.lock();
         state.requests += 1;
         let mutation = told.mutating.then(|| {
             state.mutations += 1;
             state.mutations
         });
-        Ticket {
+        let judged = judge(&told);
+        let ticket = Ticket {
             log: self.clone(),
             told,
             n: state.requests,
@@ -131,7 +132,8 @@ impl EventLog {
             began: Instant::now(),
             fault: None,
             ended: false,
-        }
+        };
+        (ticket, judged)
     }
 
     fn write(&self, resets: u64, mut event: Event) {
@@ -236,11 +238,15 @@ mod tests {
         Told { service: "ec2".to_owned(), operation: "X".to_owned(), resource: None, account, mutating }
     }
 
+    fn begin(log: &EventLog, mutating: bool) -> Ticket {
+        log.begin(told(mutating), |_| ()).0
+    }
+
     #[test]
     fn requests_and_changes_are_counted_apart() {
         let log = EventLog::open(None).unwrap();
         for mutating in [true, false, true] {
-            log.begin(told(mutating)).end(Some(200), None);
+            begin(&log, mutating).end(Some(200), None);
         }
         let numbers: Vec<_> = log.after(0).iter().map(|event| (event.n, event.mutation)).collect();
         assert_eq!(numbers, [(1, Some(1)), (2, None), (3, Some(2))]);
@@ -252,10 +258,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         let log = EventLog::open(Some(&path)).unwrap();
-        let early = log.begin(told(true));
+        let early = begin(&log, true);
         log.reset();
         early.end(Some(200), None);
-        log.begin(told(true)).end(Some(200), None);
+        begin(&log, true).end(Some(200), None);
         let kept = log.after(0);
         assert_eq!(
             kept.iter().map(|event| (event.n, event.mutation, event.line)).collect::<Vec<_>>(),
@@ -268,7 +274,7 @@ mod tests {
     fn only_the_last_events_are_kept() {
         let log = EventLog::open(None).unwrap();
         for _ in 0..KEPT + 5 {
-            log.begin(told(false)).end(Some(200), None);
+            begin(&log, false).end(Some(200), None);
         }
         let kept = log.after(0);
         assert_eq!((kept.len(), kept[0].n), (KEPT, 6));
@@ -277,7 +283,7 @@ mod tests {
     #[test]
     fn a_request_whose_client_goes_is_told_without_a_status() {
         let log = EventLog::open(None).unwrap();
-        drop(log.begin(told(true)));
+        drop(begin(&log, true));
         assert_eq!(
             log.after(0).iter().map(|event| (event.phase, event.status)).collect::<Vec<_>>(),
             [(Phase::End, None)]
@@ -293,8 +299,8 @@ mod tests {
             async move { log.wait(Duration::from_secs(60), |event| event.mutation == Some(1)).await }
         });
         tokio::task::yield_now().await;
-        log.begin(told(false)).end(Some(200), None);
-        log.begin(told(true)).end(Some(200), None);
+        begin(&log, false).end(Some(200), None);
+        begin(&log, true).end(Some(200), None);
         assert_eq!(waiting.await.unwrap()[0].n, 2);
     }
 }

@@ -6,7 +6,7 @@ use crate::control;
 use crate::credentials::Credentials;
 use crate::error::{AwsError, ErrorCode};
 use crate::events::{EventLog, Ticket, Told};
-use crate::faults::{self, Effect, Executed, FaultBoard};
+use crate::faults::{self, Effect, Executed, FaultBoard, Hit};
 use crate::ids;
 use crate::protocol::{Protocol, json, query, rest};
 use crate::request::Request;
@@ -44,10 +44,18 @@ pub(crate) struct Server {
 #[error("a fault rule withholds the answer")]
 pub(crate) struct Withheld;
 
+/// What becomes of a request that a fault rule hit.
+enum Fate {
+    Answered(Response),
+    /// The connection closes.
+    Closed,
+    /// The connection stays open.
+    Silent,
+}
+
 /// A request that was understood, as far as it was.
 struct Asked {
     work: Work,
-    told: Told,
     protocol: Option<Protocol>,
     request_id: String,
 }
@@ -78,44 +86,64 @@ impl Server {
         if head.uri.path().starts_with(control::PREFIX) {
             return Ok(control::answer(&self.faults, &self.events, head, body).await);
         }
-        let Asked { work, told, protocol, request_id } = self.read(head, body).await;
-        let hit = self.faults.meet(&told.service, &told.operation, told.mutating);
-        let mut ticket = self.events.begin(told);
-        if let Some(name) = hit.name {
-            ticket.fault(name);
-            tokio::time::sleep(hit.latency).await;
-        }
-        match hit.effect {
-            None | Some(Effect::Invisible(_)) => {
-                let hides = match hit.effect {
-                    Some(Effect::Invisible(time)) => Some(time),
-                    _ => None,
-                };
-                Ok(self.execute(work, protocol, request_id, ticket, hides).await)
-            }
-            Some(Effect::Lost(executed)) => {
-                self.withhold(executed, work, protocol, request_id, ticket).await;
-                Err(Withheld)
-            }
-            Some(Effect::Hang(executed)) => {
-                self.withhold(executed, work, protocol, request_id, ticket).await;
+        let (told, asked) = self.read(head, body).await;
+        // Counted together, so that the numbers of requests and of rules never part.
+        let (mut ticket, hit) =
+            self.events.begin(told, |told| self.faults.meet(&told.service, &told.operation, told.mutating));
+        let Some(name) = hit.name else { return Ok(self.execute(asked, ticket, None).await) };
+        ticket.fault(name);
+        // In a task of its own: a client that goes away doesn't undo what the rule promises.
+        let server = self.clone();
+        match tokio::spawn(async move { server.suffer(asked, ticket, hit).await }).await {
+            Ok(Fate::Answered(response)) => Ok(response),
+            Ok(Fate::Silent) => {
                 // The connection stays open until the client closes it, or the account ends.
                 self.stop.cancelled().await;
                 Err(Withheld)
             }
-            Some(effect @ (Effect::Error { .. } | Effect::Throttle)) => {
-                let refusal = effect.refusal(&ticket.told().service, protocol);
-                let refusal = refusal.unwrap_or_else(|| AwsError::internal("a fault without an error"));
-                let head = discard(work).await;
-                let response = failure(protocol, &refusal, &request_id, head);
-                ticket.end(Some(response.status().as_u16()), Some(refusal.code));
-                Ok(response)
+            Ok(Fate::Closed) => Err(Withheld),
+            Err(error) => {
+                tracing::error!(%error, "a request ended early");
+                Err(Withheld)
             }
         }
     }
 
-    /// Finds out what a request asks for.
-    async fn read(&self, head: http::request::Parts, body: Body) -> Asked {
+    /// Does to a request what fault rules want.
+    async fn suffer(&self, asked: Asked, ticket: Ticket, hit: Hit) -> Fate {
+        tokio::select! {
+            // A request that is only late must not change the data of an account that has ended.
+            () = self.stop.cancelled(), if !hit.latency.is_zero() => return Fate::Closed,
+            () = tokio::time::sleep(hit.latency) => {}
+        }
+        let (executed, fate) = match hit.effect {
+            None => return Fate::Answered(self.execute(asked, ticket, None).await),
+            Some(Effect::Invisible(time)) => return Fate::Answered(self.execute(asked, ticket, Some(time)).await),
+            Some(effect @ (Effect::Error { .. } | Effect::Throttle)) => {
+                let refusal = effect.refusal(&ticket.told().service, asked.protocol);
+                let refusal = refusal.unwrap_or_else(|| AwsError::internal("a fault without an error"));
+                let head = discard(asked.work).await;
+                let response = failure(asked.protocol, &refusal, &asked.request_id, head);
+                ticket.end(Some(response.status().as_u16()), Some(refusal.code));
+                return Fate::Answered(response);
+            }
+            Some(Effect::Lost(executed)) => (executed, Fate::Closed),
+            Some(Effect::Hang(executed)) => (executed, Fate::Silent),
+        };
+        match executed {
+            Executed::Yes => {
+                self.execute(asked, ticket, None).await;
+            }
+            Executed::No => {
+                discard(asked.work).await;
+                ticket.end(None, None);
+            }
+        }
+        fate
+    }
+
+    /// Finds out what a request asks for, as far as it can be understood.
+    async fn read(&self, head: http::request::Parts, body: Body) -> (Told, Asked) {
         let raw_query = head.uri.query().unwrap_or_default();
         let credentials = Credentials::of(&head.headers, raw_query);
         let request_id = ids::uuid();
@@ -136,11 +164,11 @@ impl Server {
             (told.operation, told.resource) = s3::asked(&head);
             told.mutating = faults::mutating(&told.operation);
             let caller = account.and_then(Result::ok).zip(credentials);
-            return Asked { work: Work::S3 { head, body, caller }, told, protocol: None, request_id };
+            return (told, Asked { work: Work::S3 { head, body, caller }, protocol: None, request_id });
         }
         let Some(service) = self.services.iter().find(|service| service.name() == told.service).cloned() else {
             let error = AwsError::new("UnknownService", "the local account doesn't have this service").status(404);
-            return Asked { work: Work::Refuse(error), told, protocol: Some(Protocol::Json("")), request_id };
+            return (told, Asked { work: Work::Refuse(error), protocol: Some(Protocol::Json("")), request_id });
         };
         let protocol = Some(service.protocol());
         let call = async {
@@ -165,18 +193,12 @@ impl Server {
             }
             Err(error) => Work::Refuse(error),
         };
-        Asked { work, told, protocol, request_id }
+        (told, Asked { work, protocol, request_id })
     }
 
     /// Executes a request and tells its end. What it makes stays invisible for the time that `hides` gives.
-    async fn execute(
-        &self,
-        work: Work,
-        protocol: Option<Protocol>,
-        request_id: String,
-        ticket: Ticket,
-        hides: Option<Duration>,
-    ) -> Response {
+    async fn execute(&self, asked: Asked, ticket: Ticket, hides: Option<Duration>) -> Response {
+        let Asked { work, protocol, request_id } = asked;
         let told = ticket.told();
         let sight = Sight::new(&told.operation, told.mutating, hides);
         let response = sight.during(self.work(work, protocol, &request_id)).await;
@@ -203,31 +225,6 @@ impl Server {
                         failure(protocol, &error, request_id, false)
                     }
                     Err(error) => failure(protocol, &error, request_id, false),
-                }
-            }
-        }
-    }
-
-    /// Executes a request without its answer, or doesn't; either way its end is told.
-    async fn withhold(
-        self: &Arc<Self>,
-        executed: Executed,
-        work: Work,
-        protocol: Option<Protocol>,
-        request_id: String,
-        ticket: Ticket,
-    ) {
-        match executed {
-            Executed::No => {
-                discard(work).await;
-                ticket.end(None, None);
-            }
-            Executed::Yes => {
-                // In a task of its own: a client that goes away meanwhile doesn't undo what the rule promises.
-                let server = self.clone();
-                let task = tokio::spawn(async move { server.execute(work, protocol, request_id, ticket, None).await });
-                if let Err(error) = task.await {
-                    tracing::error!(%error, "a request ended early");
                 }
             }
         }

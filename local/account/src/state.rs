@@ -18,6 +18,8 @@ pub(crate) const TAGS: &str = "tags";
 
 /// Seconds after which the tagging API lists a new resource, when the account has delays.
 const TAGGING_SECONDS: i64 = 15;
+/// Seconds for which the tagging API goes on listing what is gone, when the account has delays.
+const LINGER_SECONDS: i64 = 600;
 
 /// Tags in the order in which they were given.
 pub type Tags = IndexMap<String, String>;
@@ -211,14 +213,32 @@ impl State<'_> {
     }
 
     /// Whether the tagging API lists the resource by now: it learns of new ones late. After a restart it knows all.
-    pub fn tagging_lists(&self, arn: &str) -> bool {
+    fn tagging_lists(&self, arn: &str) -> bool {
         let at = self.store.tagged.get(&(self.scope.clone(), arn.to_owned()));
         at.is_none_or(|at| self.delays.visible(*at, self.now, TAGGING_SECONDS))
     }
 
     /// Takes a resource out of the tag index, when it is gone.
     pub fn forget_tags(&mut self, arn: &str) {
-        self.remove(TAGS, arn);
+        let Some(tags) = self.remove(TAGS, arn) else { return };
+        if self.delays.factor() > 0.0 {
+            let (now, delays) = (self.now, self.delays);
+            self.store.untagged.retain(|_, (_, at)| !delays.visible(*at, now, LINGER_SECONDS));
+            self.store.untagged.insert((self.scope.clone(), arn.to_owned()), (tags, now));
+        }
+    }
+
+    /// The ARNs and tags that the tagging API shows: it learns late of what is new and of what is gone.
+    pub(crate) fn listed_tags(&self) -> Vec<(&str, &Value)> {
+        let there = self.list(TAGS).filter(|(arn, _)| self.tagging_lists(arn));
+        let gone = self.store.untagged.iter().filter(|((scope, arn), (_, at))| {
+            *scope == self.scope
+                && self.store.document(scope, TAGS, arn).is_none()
+                && !self.delays.visible(*at, self.now, LINGER_SECONDS)
+        });
+        let mut all: Vec<_> = there.chain(gone.map(|((_, arn), (tags, _))| (arn.as_str(), tags))).collect();
+        all.sort_unstable_by_key(|(arn, _)| *arn);
+        all
     }
 
     /// What an earlier call with this client token answered.

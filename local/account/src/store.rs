@@ -50,6 +50,8 @@ pub(crate) struct Store {
     pub hidden: Hidden,
     /// When each resource that the tagging API doesn't list yet was tagged.
     pub tagged: HashMap<(Scope, String), i64>,
+    /// The tags of what is gone and still listed by the tagging API, and when it went.
+    pub untagged: BTreeMap<(Scope, String), (Value, i64)>,
     folder: PathBuf,
     generation: u64,
     journal: File,
@@ -94,6 +96,7 @@ impl Store {
             documents,
             hidden: Hidden::default(),
             tagged: HashMap::new(),
+            untagged: BTreeMap::new(),
             folder: folder.to_owned(),
             generation,
             journal,

@@ -112,6 +112,19 @@ async fn a_hanging_request_is_never_answered() {
 }
 
 #[tokio::test]
+async fn a_client_that_goes_away_stops_nothing_that_was_to_be_executed() {
+    let place = Place::new("[[fault]]\noperation = \"CreateVpc\"\nhang = true\n").await;
+    let wire = place.wire.clone();
+    let asking = tokio::spawn(async move { wire.ec2(CREATE_VPC).await });
+    let begun = place.running.events().wait(LONG, |event| event.fault == Some("hang")).await;
+    assert_eq!(begun[0].phase, Phase::Begin);
+    asking.abort();
+    let ended = place.running.events().wait(LONG, |event| event.phase == Phase::End).await;
+    assert_eq!(ended[0].status, Some(200));
+    assert_eq!(place.vpcs().await, 1);
+}
+
+#[tokio::test]
 async fn a_late_request_takes_its_time() {
     let place = Place::new("[[fault]]\noperation = \"CreateVpc\"\nlatency = \"30ms\"\n").await;
     assert_eq!(place.wire.ec2(CREATE_VPC).await.unwrap().status, 200);

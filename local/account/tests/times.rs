@@ -176,6 +176,38 @@ async fn other_services_learn_of_a_role_late() {
 }
 
 #[tokio::test]
+async fn a_group_is_refused_while_its_profile_is_new() {
+    let place = Place::new(Delays::Realistic, None).await;
+    let (_, subnets) = place.network().await;
+    let template = "Action=CreateLaunchTemplate&LaunchTemplateName=host&LaunchTemplateData.ImageId=ami-12345678&LaunchTemplateData.InstanceType=t4g.small&LaunchTemplateData.IamInstanceProfile.Name=host";
+    assert_eq!(place.ec2(template).await.status, 200);
+    let profile = "Action=CreateInstanceProfile&InstanceProfileName=host";
+    assert_eq!(place.wire.query("iam", profile).await.unwrap().status, 200);
+    let group = format!(
+        "Action=CreateAutoScalingGroup&AutoScalingGroupName=host&MinSize=1&MaxSize=1&LaunchTemplate.LaunchTemplateName=host&VPCZoneIdentifier={}",
+        subnets[0]
+    );
+    let refused = place.wire.query("autoscaling", &group).await.unwrap();
+    assert_eq!((refused.status, refused.element("Code").as_str()), (400, "ValidationError"));
+    assert!(refused.body.contains("Invalid IAM Instance Profile name"), "{}", refused.body);
+    let place = place.again(QUICK).await;
+    wire::until(async || place.wire.query("autoscaling", &group).await.unwrap().status == 200).await;
+}
+
+#[tokio::test]
+async fn the_tagging_api_goes_on_listing_what_is_gone() {
+    for (delays, listed) in [(Delays::Realistic, true), (Delays::None, false)] {
+        let place = Place::new(Delays::None, None).await;
+        let create = "Action=CreateVpc&CidrBlock=10.0.0.0/16&TagSpecification.1.ResourceType=vpc&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b";
+        let vpc = place.ec2(create).await.element("vpcId");
+        let place = place.again(delays).await;
+        assert_eq!(place.ec2(&format!("Action=DeleteVpc&VpcId={vpc}")).await.status, 200);
+        let answer = place.wire.json("tagging", "ResourceGroupsTaggingAPI_20170126.GetResources", "{}").await.unwrap();
+        assert_eq!(answer.body.contains(&vpc), listed, "{}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn the_tagging_api_learns_of_a_key_late() {
     let key = json!({ "Tags": [{ "TagKey": "a", "TagValue": "b" }] }).to_string();
     let listed = async |place: &Place| {

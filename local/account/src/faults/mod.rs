@@ -5,6 +5,7 @@ pub(crate) mod decode;
 mod glob;
 
 pub use board::FaultBoard;
+pub(crate) use board::Hit;
 
 use crate::error::AwsError;
 use crate::protocol::Protocol;

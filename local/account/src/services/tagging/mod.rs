@@ -59,13 +59,13 @@ fn resources(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError
         return Err(invalid("at most 50 tag filters"));
     }
     let found: Vec<Value> = state
-        .list(TAGS)
+        .listed_tags()
+        .into_iter()
         .filter_map(|(arn, document)| Some((arn, Tags::deserialize(document).ok()?)))
         // What never had a tag is not shown.
         .filter(|(arn, tags)| !tags.is_empty() || arns.iter().any(|wanted| wanted == arn))
         .filter(|(arn, _)| arns.is_empty() || arns.iter().any(|wanted| wanted == arn))
         .filter(|(arn, _)| kinds.is_empty() || kinds.iter().any(|kind| of_kind(arn, kind)))
-        .filter(|(arn, _)| state.tagging_lists(arn))
         .filter(|(_, tags)| filters.iter().all(|filter| fits(tags, filter)))
         .map(|(arn, tags)| json!({ "ResourceARN": arn, "Tags": tag_list(&tags, "Key", "Value") }))
         .collect();
