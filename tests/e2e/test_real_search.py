@@ -24,8 +24,11 @@ class Cluster:
     def __init__(self, port):
         self.port, self.url = port, f"http://127.0.0.1:{port}"
 
-    def script(self, word):
-        subprocess.run([SCRIPT, word, str(self.port)], check=True, timeout=300, stdout=subprocess.DEVNULL)
+    def script(self, word, settings=""):
+        subprocess.run(
+            [SCRIPT, word, str(self.port)],
+            check=True, timeout=300, stdout=subprocess.DEVNULL, env=os.environ | {"OPENSEARCH_SETTINGS": settings},
+        )
 
     def ask(self, method, path, body=None):
         request = urllib.request.Request(
@@ -137,43 +140,53 @@ def test_up_on_a_real_search_cluster(make_up, cluster):
     assert all("lipstick" in hit.lower() or "stockholm" in hit.lower() for hit in hits), hits
 
 
-def test_a_search_cluster_that_refuses_and_goes_away(make_up, cluster):
+def retried(up, times):
+    """Waits until so many more bulk requests were refused or unanswered, of this shipper or its next start."""
+    before = shipper(up)[1].get("bulk_retries_total", 0)
+    up.wait("bulk requests are tried again", lambda: shipper(up)[1].get("bulk_retries_total", 0) >= before + times)
+
+
+def more_documents(up, cluster):
+    before = cluster.count()
+    up.wait("more documents", lambda: cluster.count() > before + 300)
+
+
+def test_refused_documents_and_kills(make_up, cluster):
     seed = int(os.environ.get("LAKEWRIGHT_SEED", random.randrange(10**6)))
     print(f"LAKEWRIGHT_SEED={seed}")
     chance = random.Random(seed)
     up = make_up(producer=f"seed = {seed}\n")
     up.start("--search", cluster.url)
-
-    def more(than):
-        up.wait("more documents", lambda: cluster.count() > than + 300)
-
-    more(0)
-    # As when the cluster's disk is full: each document for the index of the day is refused with 429, the rejected ones pass.
-    days = cluster.days()
-    block = "index.blocks.read_only_allow_delete"
+    more_documents(up, cluster)
+    # As when the cluster's disk is full: documents for an index of a day are refused with 429, rejected ones pass.
+    block, days = "index.blocks.read_only_allow_delete", cluster.days()
     for index in days:
         cluster.ask("PUT", f"{index}/_settings", {block: True})
-    retries = shipper(up)[1].get("bulk_retries_total", 0)
-    up.wait("refused documents are tried again", lambda: shipper(up)[1].get("bulk_retries_total", 0) >= retries + 3)
+    retried(up, 2)
     kill_shipper(up)
     for index in days:
         cluster.ask("PUT", f"{index}/_settings", {block: None})
-    more(cluster.count())
-
-    # The connection is refused, and the shipper killed meanwhile.
-    cluster.script("halt")
-    up.wait("no answers", lambda: shipper(up)[1].get("bulk_retries_total", 0) >= 2)
-    kill_shipper(up)
-    cluster.script("start")
-    more(cluster.count())
-
-    # At any moment while it ships; at last everything at once.
-    time.sleep(chance.uniform(0, 1.5))
-    kill_shipper(up)
-    more(cluster.count())
+    more_documents(up, cluster)
     time.sleep(chance.uniform(0, 1.5))
     up.kill()
-    done = up.run("up", "--plain", "--for", "5s", "--search", cluster.url)
+    done = up.run("up", "--plain", "--for", "3s", "--search", cluster.url)
     assert done.returncode == 0, f"seed {seed}:\n{done.stdout}\n{done.stderr[-4000:]}"
-    print(done.stdout)
-    print("{} documents, {} rejected".format(*exact(cluster)))
+    print(done.stdout, "{} documents, {} rejected".format(*exact(cluster)))
+
+
+def test_a_cluster_that_is_away(make_up, cluster):
+    up = make_up(producer="seed = 6\n")
+    up.start("--for", "12s", "--search", cluster.url)
+    more_documents(up, cluster)
+    producer = [child["pid"] for child in up.record()["children"] if "producer" in child["name"]]
+    cluster.script("halt")
+    retried(up, 2)
+    # Now each request as a whole is refused with 429.
+    cluster.script("start", "indexing_pressure.memory.limit: 1b")
+    retried(up, 1)
+    # The time ends while the cluster takes nothing, and it is away once more: the verification waits for it.
+    up.wait("the end of the time", lambda: not Path(f"/proc/{producer[0]}").exists())
+    cluster.script("halt")
+    cluster.script("start")
+    assert up.process.wait(timeout=300) == 0, up.log()
+    print(up.log(), "{} documents, {} rejected".format(*exact(cluster)))

@@ -3,7 +3,8 @@
 #   real-opensearch.sh start PORT    fetches it once, starts it on 127.0.0.1:PORT (and PORT+1 for its transport), waits
 #   real-opensearch.sh halt PORT     stops it and keeps its data: `start` goes on with them
 #   real-opensearch.sh stop PORT     stops it and removes its data
-# Needs Java 17 and Maven. OPENSEARCH_VERSION (2.19.1) and OPENSEARCH_HEAP (512m) may be set.
+# Needs Java 17 and Maven. OPENSEARCH_VERSION (2.19.1), OPENSEARCH_HEAP (512m) and OPENSEARCH_SETTINGS (more lines of
+# opensearch.yml) may be set.
 set -euo pipefail
 
 version=${OPENSEARCH_VERSION:-2.19.1}
@@ -12,7 +13,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/lakewright/opensearch
 jars=$cache/$version
 
 usage() {
-  sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
@@ -56,6 +57,7 @@ transport.port: $((port + 1))
 discovery.type: single-node
 # A test machine's disk may be nearly full; a node would then take no documents.
 cluster.routing.allocation.disk.threshold_enabled: false
+${OPENSEARCH_SETTINGS:-}
 YAML
   cat > "$run/start.bsh" <<BSH
 runner = new org.codelibs.opensearch.runner.OpenSearchRunner();
