@@ -90,16 +90,22 @@ async fn streamed(board: &Board) -> Result<()> {
 }
 
 /// Waits until the index holds what the log holds. Without progress it goes on: the verification tells what is missing.
+/// A search cluster that doesn't answer is waited for as long: the shipper tries again too.
 async fn shipped(subject: &Subject<'_>) -> Result<()> {
     let (mut most, mut moved) = (-1, Instant::now());
     loop {
-        let checks = indices(subject).await?;
-        let found: i64 = checks.iter().map(|check| check.found).sum();
-        if exact(&checks) || moved.elapsed() > STUCK {
-            return Ok(());
-        }
-        if found > most {
-            (most, moved) = (found, Instant::now());
+        match indices(subject).await {
+            Ok(checks) => {
+                let found: i64 = checks.iter().map(|check| check.found).sum();
+                if exact(&checks) || moved.elapsed() > STUCK {
+                    return Ok(());
+                }
+                if found > most {
+                    (most, moved) = (found, Instant::now());
+                }
+            }
+            Err(error) if moved.elapsed() > STUCK => return Err(error),
+            Err(_) => {}
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -22,6 +22,7 @@ use crate::cli::change::{all_kinds, conclude, refuse_loss};
 use crate::cli::connect::{agent_program, artifact, context, desired, local_client, stack};
 use crate::cli::run::until_interrupted;
 use crate::cli::{Global, Outcome, print, say};
+use crate::http::without_password;
 use crate::kind::Context as KindContext;
 use crate::plan::plan;
 use crate::render;
@@ -171,7 +172,7 @@ async fn live(
     let endpoints = &surroundings.endpoints;
     let heading = Heading {
         stack: subject.stack.to_owned(),
-        endpoints: [endpoints.account.clone(), endpoints.kafka.clone(), endpoints.search.clone()],
+        endpoints: [endpoints.account.clone(), endpoints.kafka.clone(), without_password(&endpoints.search).0],
         started: Instant::now(),
         until: options.duration,
     };
