@@ -1,5 +1,6 @@
-"""An HTTP proxy in front of the account that loses or holds back what one agent commits."""
+"""An HTTP proxy: in front of the account it loses or holds back what one agent commits; elsewhere it asks for a password."""
 
+import base64
 import http.client
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,9 +19,10 @@ class Proxy:
     "drop"   it has no effect, and the connection just closes
     """
 
-    def __init__(self, upstream, decide=lambda: "pass"):
+    def __init__(self, upstream, decide=lambda: "pass", user=None):
         self.address = urlsplit(upstream).netloc
         self.decide = decide
+        self.authorization = user and "Basic " + base64.b64encode(user.encode()).decode()
         self.lock = threading.Lock()
         # Of the updates whose answers were lost: what the account answered.
         self.lost = []
@@ -90,6 +92,10 @@ class Handler(BaseHTTPRequestHandler):
     def relay(self):
         assert "transfer-encoding" not in self.headers, "the agents send lengths"
         proxy = self.proxy
+        if proxy.authorization not in (None, self.headers.get("authorization")):
+            self.close_connection = True
+            self.send_error(401)
+            return
         fate, hold = "pass", None
         update = self.headers.get("x-amz-target") == UPDATE
         if update:

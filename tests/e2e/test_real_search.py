@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from proxy import Proxy
+
 SCRIPT = Path(__file__).parents[1] / "search" / "real-opensearch.sh"
 DAY = re.compile(r"user-actions-\d{4}\.\d\d\.\d\d")
 
@@ -126,18 +128,25 @@ def test_up_on_a_real_search_cluster(make_up, cluster):
     text = up.stack.read_text()
     assert 'rate = "500/s"' in text
     up.stack.write_text(text.replace('rate = "500/s"', 'rate = "3000/s"'))
-    done = up.run("up", "--plain", "--for", "8s", "--search", cluster.url, check=0)
+    # As Elasticsearch has it from its installation on, and OpenSearch with its security plugin.
+    guard = Proxy(cluster.url, user="elastic:s3cret")
+    url = guard.url.replace("//", "//elastic:s3cret@")
+    done = up.run("up", "--plain", "--for", "8s", "--search", url, check=0)
     print(done.stdout)
+    assert "s3cret" not in done.stdout + done.stderr
     documents, rejected = exact(cluster)
     print(f"{documents} documents, {rejected} rejected")
     assert documents > 10_000 and rejected > 0
     verified = [re.split(" {2,}", line) for line in done.stdout.splitlines() if line.startswith("search: ")]
     assert sum(int(re.sub(r"\s", "", found)) for _, _, found, verdict in verified if verdict == "exact") == documents
 
-    hits = up.run("search", "--url", cluster.url, "lipstick stockholm", check=0).stdout.splitlines()
+    hits = up.run("search", "--url", url, "lipstick stockholm", check=0).stdout.splitlines()
     scores = [float(hit.split()[0]) for hit in hits]
     assert len(hits) == 10 and scores == sorted(scores, reverse=True) and scores[-1] > 0, hits
     assert all("lipstick" in hit.lower() or "stockholm" in hit.lower() for hit in hits), hits
+    stranger = up.run("search", "--url", guard.url, "lipstick", check=1)
+    assert "401" in stranger.stderr, stranger.stderr
+    guard.close()
 
 
 def retried(up, times):
