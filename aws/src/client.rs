@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::credentials::Keeper;
 use crate::endpoint::{self, Endpoints};
-use crate::errors::{CONFIGURATION, Error, NO_ANSWER, NOT_CONNECTED};
+use crate::errors::{CONFIGURATION, Error, NO_ANSWER, NOT_CONNECTED, TOO_LATE};
 use crate::protocol::{self, Answer, Request};
 use crate::retry::{self, Pace};
 use crate::s3::S3;
@@ -26,6 +26,38 @@ use crate::transport::{Failure, Transport};
 #[derive(Clone, Debug)]
 pub struct Client {
     inner: Arc<Inner>,
+    deadline: Option<Deadline>,
+}
+
+/// A moment on the services' clock after which a client sends nothing; it can be moved while requests are under way.
+#[derive(Clone, Debug)]
+pub struct Deadline(Arc<AtomicI64>);
+
+impl Deadline {
+    /// A deadline at that time.
+    pub fn at(time: SystemTime) -> Self {
+        Self(Arc::new(AtomicI64::new(millis(time))))
+    }
+
+    /// Moves it.
+    pub fn move_to(&self, time: SystemTime) {
+        self.0.store(millis(time), Ordering::SeqCst);
+    }
+
+    /// Ends it: nothing is sent from now on.
+    pub fn end(&self) {
+        self.0.store(i64::MIN, Ordering::SeqCst);
+    }
+
+    fn is_over(&self, now: SystemTime) -> bool {
+        millis(now) >= self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Milliseconds since 1970.
+fn millis(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[derive(Debug)]
@@ -112,7 +144,13 @@ impl Client {
             requests: AtomicU64::new(0),
             skew: AtomicI64::new(0),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), deadline: None }
+    }
+
+    /// The same client, which sends nothing after the deadline: an error of the code [`TOO_LATE`].
+    #[must_use]
+    pub fn until(&self, deadline: Deadline) -> Self {
+        Self { inner: self.inner.clone(), deadline: Some(deadline) }
     }
 
     /// The region.
@@ -169,6 +207,16 @@ impl Client {
             let pause = pace.reserve(Instant::now());
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
+            }
+            if self.deadline.as_ref().is_some_and(|deadline| deadline.is_over(self.now())) {
+                return Err(Error {
+                    code: TOO_LATE.into(),
+                    message: "the time for it is over: nothing more is sent".into(),
+                    service: api.name,
+                    operation: operation.to_owned(),
+                    lost,
+                    ..Error::configuration("")
+                });
             }
             let before = self.inner.skew.load(Ordering::Relaxed);
             let mut error = match self.attempt(&outgoing).await {

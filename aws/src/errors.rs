@@ -25,6 +25,8 @@ pub struct Error {
 pub const NOT_CONNECTED: &str = "NotConnected";
 /// The request may have been received, and no answer came.
 pub const NO_ANSWER: &str = "NoAnswer";
+/// The client's deadline is over: the request was not sent.
+pub const TOO_LATE: &str = "TooLate";
 /// The answer can't be understood.
 pub const BAD_ANSWER: &str = "BadAnswer";
 /// Region, credentials or endpoint are missing or wrong.

@@ -19,7 +19,7 @@ mod transport;
 mod values;
 pub mod xml;
 
-pub use client::{Client, Options};
+pub use client::{Client, Deadline, Options};
 pub use errors::Error;
 pub use s3::{Head, Listed, Object, Put, S3, S3Request, S3Response};
 pub use service::Service;

@@ -3,12 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use async_trait::async_trait;
 use lakewright_aws::Client;
 use serde_json::Value;
 
+use crate::intents::Intents;
+use crate::plan::Action;
 use crate::resource::{Address, Live};
+
+/// The tag that holds the stack's name.
+pub const STACK: &str = "lakewright:stack";
+/// The tag that holds the address.
+pub const ADDRESS: &str = "lakewright:address";
+/// The tag that holds the hashes of what was last applied.
+pub const APPLIED: &str = "lakewright:applied";
 
 /// What every outside call of a kind needs.
 #[derive(Debug, Clone)]
@@ -25,6 +34,10 @@ pub struct Context {
     pub nonce: String,
     /// How long to wait between two looks at something that changes; the account on this machine answers at once.
     pub poll: Duration,
+    /// How long what was made may stay out of AWS's lists.
+    pub settles: Duration,
+    /// Notes of what is about to be made where nothing but a note protects from making it twice.
+    pub intents: Intents,
 }
 
 /// A top-level field of a kind's `Spec`, as the planner sees it.
@@ -120,6 +133,23 @@ pub trait Kind: Send + Sync {
         Vec::new()
     }
 
+    /// Why AWS wouldn't make `live` into `spec`, neither in place nor by a new resource; what is known is refused by the plan.
+    fn refuses(&self, _live: &Value, _spec: &Value) -> Option<String> {
+        None
+    }
+
+    /// Whether one with this spec can be made while the old one still lives: no unique name and no place in common. Then
+    /// a replacement makes the new one first and moves over what uses the old one.
+    fn coexists(&self, _live: &Value, _spec: &Value) -> bool {
+        false
+    }
+
+    /// What people should know of a step besides its changes, one sentence each: what stands still meanwhile, what
+    /// stays as it was. `changed` are the top-level fields that differ; `live` is null for a creation, `spec` for a deletion.
+    fn consequences(&self, _action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+        Vec::new()
+    }
+
     /// How long AWS usually takes to create, update and delete one.
     fn expected(&self) -> [Duration; 3] {
         [Duration::from_secs(2); 3]
@@ -137,6 +167,15 @@ pub trait Kind: Send + Sync {
     /// Deletes one; returns when it is gone. That it was missing is success.
     async fn delete(&self, context: &Context, live: &Live) -> Result<()>;
 
-    /// Writes the hashes of what was applied where `find` reads them; a kind without tags does nothing.
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()>;
+    /// Reads one by its identifier as if it had the address, whoever it belongs to: what `adopt` takes over.
+    async fn read(&self, _context: &Context, _address: &Address, _id: &str) -> Result<Option<Live>> {
+        bail!(
+            "a {} can't be adopted: it carries no tags and is found by its name or with its parent; declare it under the \
+             name that it has",
+            self.name()
+        )
+    }
+
+    /// Writes tags where `find` reads them; a kind without tags does nothing.
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()>;
 }

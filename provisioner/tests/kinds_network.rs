@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lakewright::kind::{Comparing, Context, Kind, Outcome, Wanted};
+use lakewright::kind::{APPLIED, Comparing, Context, Kind, Outcome, Wanted};
 use lakewright::kinds;
 use lakewright::resource::{Address, Condition, Live};
 use lakewright_aws::{Client, Service};
@@ -41,6 +41,8 @@ async fn account(stack: &str) -> Account {
         region: REGION.to_owned(),
         nonce: "nonce".to_owned(),
         poll: Duration::from_millis(20),
+        settles: Duration::from_secs(1),
+        intents: lakewright::intents::Intents::default(),
     };
     Account { context, _parts: parts }
 }
@@ -101,7 +103,7 @@ impl Account {
 
     async fn check(&self, address: &Address, spec: &Value, outcome: &Outcome) {
         let kind = kind(address);
-        kind.record(&self.context, outcome, "v1:hash").await.unwrap();
+        kind.tag(&self.context, outcome, &[(APPLIED, "v1:hash")]).await.unwrap();
         let found = self.find(address, spec).await;
         assert_eq!(found.len(), 1, "{address}: {found:?}");
         let live = &found[0];

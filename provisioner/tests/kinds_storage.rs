@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lakewright::kind::{Comparing, Context, Kind, Outcome, Wanted};
+use lakewright::kind::{APPLIED, Comparing, Context, Kind, Outcome, Wanted};
 use lakewright::kinds;
 use lakewright::resource::{Address, Condition, Live};
 use lakewright_aws::{Client, Service, list, text};
@@ -38,6 +38,8 @@ async fn account() -> Account {
         region: REGION.to_owned(),
         nonce: uuid::Uuid::new_v4().to_string(),
         poll: Duration::from_millis(20),
+        settles: Duration::from_secs(1),
+        intents: lakewright::intents::Intents::default(),
     };
     Account { context, _parts: parts }
 }
@@ -89,7 +91,7 @@ impl Account {
 
     async fn check(&self, address: &Address, spec: &Value, outcome: &Outcome) {
         let kind = kind(address);
-        kind.record(&self.context, outcome, "v1:hash").await.unwrap();
+        kind.tag(&self.context, outcome, &[(APPLIED, "v1:hash")]).await.unwrap();
         let live = self.find(address, spec).await.unwrap_or_else(|| panic!("{address} is not found"));
         assert_eq!(changed(kind, &live.spec, spec), [""; 0], "{address}: live {:#}, meant {spec:#}", live.spec);
         assert_eq!(live.outputs, outcome.outputs, "{address}");

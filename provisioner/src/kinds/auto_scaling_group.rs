@@ -139,8 +139,9 @@ impl Kind for AutoScalingGroup {
         .await
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        let input = json!({"Tags": [tag(&outcome.id, tags::APPLIED, applied)]});
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let tags: Vec<Value> = tags.iter().map(|(key, value)| tag(&outcome.id, key, value)).collect();
+        let input = json!({"Tags": tags});
         context.aws.call(Service::AutoScaling, "CreateOrUpdateTags", input).await?;
         Ok(())
     }

@@ -145,9 +145,9 @@ impl Kind for Bucket {
         contents::delete_bucket(context, &live.id).await
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let mut all = tags_of(context, &outcome.id).await?.unwrap_or_default();
-        all.insert(tags::APPLIED.to_owned(), applied.to_owned());
+        all.extend(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         // Tags of AWS itself can't be written; they stay.
         let pairs = all.iter().filter(|(key, _)| !key.starts_with("aws:"));
         let pairs: Vec<Value> = pairs.map(|(key, value)| json!({"Key": key, "Value": value})).collect();

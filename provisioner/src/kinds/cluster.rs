@@ -245,8 +245,8 @@ impl Kind for Cluster {
         gone(context, &live.id).await
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        let input = json!({"resourceArn": outcome.id, "tags": {tags::APPLIED: applied}});
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let input = json!({"resourceArn": outcome.id, "tags": tags::map(tags)});
         context.aws.call(Service::Kafka, "TagResource", input).await?;
         Ok(())
     }

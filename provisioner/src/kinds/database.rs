@@ -90,8 +90,8 @@ impl Kind for Database {
         Ok(())
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        let input = json!({"ResourceArn": outcome.id, "TagsToAdd": {tags::APPLIED: applied}});
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let input = json!({"ResourceArn": outcome.id, "TagsToAdd": tags::map(tags)});
         call(context, "TagResource", input).await?;
         Ok(())
     }

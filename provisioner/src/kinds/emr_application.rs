@@ -186,9 +186,9 @@ impl Kind for EmrApplication {
         .await
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let arn = outcome.outputs.get("arn").map(String::as_str).unwrap_or_default();
-        call(context, "TagResource", json!({"resourceArn": arn, "tags": {tags::APPLIED: applied}})).await?;
+        call(context, "TagResource", json!({"resourceArn": arn, "tags": tags::map(tags)})).await?;
         Ok(())
     }
 }

@@ -90,9 +90,9 @@ impl Kind for InstanceProfile {
         Ok(())
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let name = outcome.id.rsplit('/').next().unwrap_or_default();
-        let input = json!({"InstanceProfileName": name, "Tags": [{"Key": tags::APPLIED, "Value": applied}]});
+        let input = json!({"InstanceProfileName": name, "Tags": tags::list_of(tags)});
         call(context, "TagInstanceProfile", input).await?;
         Ok(())
     }

@@ -46,6 +46,7 @@ impl Kind for InternetGateway {
             describe: "DescribeInternetGateways",
             set: "internetGatewaySet",
             id: "internetGatewayId",
+            unique: false,
         };
         let id = tags::make_once(context, address, making).await?;
         attach(context, &id, &spec.vpc).await
@@ -63,8 +64,8 @@ impl Kind for InternetGateway {
         Ok(())
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        tags::record(context, &outcome.id, applied).await
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        tags::write(context, &outcome.id, tags).await
     }
 }
 

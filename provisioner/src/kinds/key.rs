@@ -1,6 +1,6 @@
 //! `key`: a KMS key with its alias, rotation and policy.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::spec::{compared, describes, in_place, typed, value, yes};
 use super::tags::{self, Tags};
-use super::{policy, tagged, wait};
+use super::wait::{self, Made};
+use super::{policy, tagged};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Condition, Live};
 
@@ -51,8 +52,6 @@ const OUTPUTS: &[&str] = &["arn", "id", "alias"];
 
 /// The tag that holds the days of [`Spec::deletion_days`]: KMS asks for them only when a key goes.
 const DELETION_DAYS: &str = "lakewright:deletion-days";
-/// How long a key that was made may stay out of the lists.
-const LISTED: Duration = Duration::from_secs(60);
 /// How long a principal that was made may stay unknown to KMS.
 const KNOWN: Duration = Duration::from_secs(60);
 
@@ -123,13 +122,14 @@ impl Kind for Key {
         }
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        tag(context, &outcome.id, tags::APPLIED, applied).await
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        tag(context, &outcome.id, tags).await
     }
 }
 
-async fn tag(context: &Context, id: &str, key: &str, value: &str) -> Result<()> {
-    let input = json!({"KeyId": id, "Tags": [{"TagKey": key, "TagValue": value}]});
+async fn tag(context: &Context, id: &str, tags: &[(&str, &str)]) -> Result<()> {
+    let tags: Vec<Value> = tags.iter().map(|(key, value)| json!({"TagKey": key, "TagValue": value})).collect();
+    let input = json!({"KeyId": id, "Tags": tags});
     context.aws.call(Service::Kms, "TagResource", input).await?;
     Ok(())
 }
@@ -243,22 +243,18 @@ async fn make(context: &Context, address: &Address, spec: &Spec) -> Result<Strin
     if let Some(policy) = &spec.policy {
         input["Policy"] = json!(policy.to_string());
     }
-    let made = wait::while_refused(context, KNOWN, policy::knows_not_yet, || {
-        context.aws.call_once(Service::Kms, "CreateKey", input.clone())
-    });
-    match made.await {
-        Ok(answer) => Ok(text(&answer["KeyMetadata"], "Arn").to_owned()),
-        Err(error) if error.lost => {
-            let start = Instant::now();
-            while start.elapsed() < LISTED {
-                if let Some(key) = living(context, address, spec).await? {
-                    return Ok(key);
-                }
-                tokio::time::sleep(context.poll).await;
-            }
-            Err(error.into())
-        }
-        Err(error) => Err(error.into()),
+    let probe = || living(context, address, spec);
+    if let Some(key) = wait::interrupted(context, address, probe).await? {
+        return Ok(key);
+    }
+    let call = || {
+        wait::while_refused(context, KNOWN, policy::knows_not_yet, || {
+            context.aws.call_once(Service::Kms, "CreateKey", input.clone())
+        })
+    };
+    match wait::once(context, call, probe).await? {
+        Made::Now(answer) => Ok(text(&answer["KeyMetadata"], "Arn").to_owned()),
+        Made::Before(key) => Ok(key),
     }
 }
 
@@ -288,7 +284,7 @@ async fn apply(context: &Context, key: &str, spec: &Spec, before: Option<&Spec>)
         .await?;
     }
     if before.is_some_and(|before| before.deletion_days != spec.deletion_days) {
-        tag(context, key, DELETION_DAYS, &spec.deletion_days.to_string()).await?;
+        tag(context, key, &[(DELETION_DAYS, &spec.deletion_days.to_string())]).await?;
     }
     let id = key.rsplit('/').next().unwrap_or(key);
     Ok(tags::outcome(key, &[("arn", key), ("id", id), ("alias", &spec.alias)]))

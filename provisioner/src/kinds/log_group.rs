@@ -85,8 +85,8 @@ impl Kind for LogGroup {
         Ok(())
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        let input = json!({"resourceArn": outcome.id, "tags": {tags::APPLIED: applied}});
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let input = json!({"resourceArn": outcome.id, "tags": tags::map(tags)});
         call(context, "TagResource", input).await?;
         Ok(())
     }

@@ -117,7 +117,7 @@ impl Kind for MskConfiguration {
         .await
     }
 
-    async fn record(&self, _context: &Context, _outcome: &Outcome, _applied: &str) -> Result<()> {
+    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }
 }

@@ -118,13 +118,16 @@ impl Kind for Object {
         Ok(())
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let Some((bucket, key)) = outcome.id.trim_start_matches("s3://").split_once('/') else { return Ok(()) };
         // What stands beside an object can't change without the object.
         let stored = context.aws.s3().get(bucket, key, None).await?;
         let mut metadata = stored.metadata;
-        metadata.retain(|(name, _)| name != APPLIED);
-        metadata.push((APPLIED.to_owned(), applied.to_owned()));
+        for (key, value) in tags {
+            let Some(name) = METADATA.iter().find(|(tag, _)| tag == key).map(|(_, name)| *name) else { continue };
+            metadata.retain(|(known, _)| known != name);
+            metadata.push((name.to_owned(), (*value).to_owned()));
+        }
         let put = Put { content_type: stored.content_type, if_match: Some(stored.etag), metadata, ..Put::default() };
         context.aws.s3().put(bucket, key, stored.body, put).await?;
         Ok(())
@@ -134,6 +137,8 @@ impl Kind for Object {
 const STACK: &str = "lakewright-stack";
 const ADDRESS: &str = "lakewright-address";
 const APPLIED: &str = "lakewright-applied";
+/// What an object carries instead of tags.
+const METADATA: [(&str, &str); 3] = [(tags::STACK, STACK), (tags::ADDRESS, ADDRESS), (tags::APPLIED, APPLIED)];
 
 /// The name that a spec's `bucket` means, if its bucket lives.
 pub(super) fn bucket_named(own: &BTreeMap<Address, String>, bucket: &str) -> Option<String> {

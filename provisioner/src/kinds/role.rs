@@ -128,9 +128,9 @@ impl Kind for Role {
         gone(context, "DeleteRole", json!({"RoleName": name})).await
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let name = outcome.id.rsplit('/').next().unwrap_or_default();
-        let input = json!({"RoleName": name, "Tags": [{"Key": tags::APPLIED, "Value": applied}]});
+        let input = json!({"RoleName": name, "Tags": tags::list_of(tags)});
         call(context, "TagRole", input).await?;
         Ok(())
     }

@@ -89,8 +89,8 @@ impl Kind for RouteTable {
         Ok(())
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        tags::record(context, &outcome.id, applied).await
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        tags::write(context, &outcome.id, tags).await
     }
 }
 

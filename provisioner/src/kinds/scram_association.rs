@@ -90,7 +90,7 @@ impl Kind for ScramAssociation {
         change(context, &spec.cluster, "BatchDisassociateScramSecret", &ours).await
     }
 
-    async fn record(&self, _context: &Context, _outcome: &Outcome, _applied: &str) -> Result<()> {
+    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }
 }

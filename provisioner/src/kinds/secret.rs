@@ -130,8 +130,8 @@ impl Kind for Secret {
         }
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        tag(context, &outcome.id, &[(tags::APPLIED, applied)]).await
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        tag(context, &outcome.id, tags).await
     }
 }
 

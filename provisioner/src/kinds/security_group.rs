@@ -122,6 +122,7 @@ impl Kind for SecurityGroup {
             describe: "DescribeSecurityGroups",
             set: "securityGroupInfo",
             id: "groupId",
+            unique: true,
         };
         let id = tags::make_once(context, address, making).await?;
         arrange(context, &id, &spec).await
@@ -144,8 +145,8 @@ impl Kind for SecurityGroup {
         Ok(())
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        tags::record(context, &outcome.id, applied).await
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        tags::write(context, &outcome.id, tags).await
     }
 }
 

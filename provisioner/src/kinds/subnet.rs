@@ -64,6 +64,7 @@ impl Kind for Subnet {
             describe: "DescribeSubnets",
             set: "subnetSet",
             id: "subnetId",
+            unique: true,
         };
         let id = tags::make_once(context, address, making).await?;
         wait::until(context, AVAILABLE, &format!("{id} is not available"), || async {
@@ -85,8 +86,8 @@ impl Kind for Subnet {
         Ok(())
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        tags::record(context, &outcome.id, applied).await
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        tags::write(context, &outcome.id, tags).await
     }
 }
 

@@ -209,7 +209,7 @@ impl Kind for Table {
     }
 
     /// Every write of a property is a commit that collides with those of the agents; what lives tells enough.
-    async fn record(&self, _context: &Context, _outcome: &Outcome, _applied: &str) -> Result<()> {
+    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }
 }

@@ -1,22 +1,17 @@
 //! The tags that say whose a resource is, and the sweep that finds it by them.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use lakewright_aws::{Service, list, text};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::wait::{self, Made};
 use crate::kind::{Context, Outcome};
 use crate::resource::{Address, Condition, Live};
 
-/// The tag that holds the stack's name.
-pub(super) const STACK: &str = "lakewright:stack";
-/// The tag that holds the address.
-pub(super) const ADDRESS: &str = "lakewright:address";
-/// The tag that holds the hashes of what was last applied.
-pub(super) const APPLIED: &str = "lakewright:applied";
+pub(super) use crate::kind::{ADDRESS, APPLIED, STACK};
 
 /// Tags by key.
 pub(super) type Tags = BTreeMap<String, String>;
@@ -120,11 +115,21 @@ pub(super) async fn describe(context: &Context, operation: &str, set: &str, mut 
     }
 }
 
-/// Writes what was last applied on an EC2 resource.
-pub(super) async fn record(context: &Context, id: &str, applied: &str) -> Result<()> {
-    let input = json!({"ResourceId": [id], "Tag": [{"Key": APPLIED, "Value": applied}]});
-    context.aws.call(Service::Ec2, "CreateTags", input).await?;
+/// Writes tags on an EC2 resource.
+pub(super) async fn write(context: &Context, id: &str, tags: &[(&str, &str)]) -> Result<()> {
+    let input = json!({"ResourceId": [id], "Tag": list_of(tags)});
+    wait::visible(context, || context.aws.call(Service::Ec2, "CreateTags", input.clone())).await?;
     Ok(())
+}
+
+/// Tags as `[{"Key", "Value"}]`.
+pub(super) fn list_of(tags: &[(&str, &str)]) -> Value {
+    tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
+}
+
+/// Tags as a JSON object of strings.
+pub(super) fn map(tags: &[(&str, &str)]) -> Value {
+    tags.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect()
 }
 
 /// A create call of EC2's that no client token protects.
@@ -141,37 +146,29 @@ pub(super) struct Making<'a> {
     pub(super) set: &'a str,
     /// The id's name.
     pub(super) id: &'a str,
+    /// Whether AWS refuses a second one, by its name or by its place.
+    pub(super) unique: bool,
 }
 
-/// How long a thing that was made may stay out of the lists.
-const LISTED: Duration = Duration::from_mins(1);
-
-/// Makes a thing unless one with the address's tags lives: the call is never repeated, and if its answer was lost
-/// the lists are asked what became of it. Returns the id.
+/// Makes a thing unless one with the address's tags lives: the call is never repeated unseen, and if its answer was
+/// lost the lists are asked what became of it. Returns the id.
 pub(super) async fn make_once(context: &Context, address: &Address, making: Making<'_>) -> Result<String> {
     if let Some(id) = living(context, address, &making).await? {
         return Ok(id);
     }
-    match context.aws.call_once(Service::Ec2, making.operation, making.input.clone()).await {
-        Ok(answer) if making.element.is_empty() => Ok(text(&answer, making.id).to_owned()),
-        Ok(answer) => Ok(text(&answer[making.element], making.id).to_owned()),
-        Err(error) if error.lost => {
-            let start = Instant::now();
-            while start.elapsed() < LISTED {
-                if let Some(id) = living(context, address, &making).await? {
-                    return Ok(id);
-                }
-                tokio::time::sleep(context.poll).await;
-            }
-            Err(error.into())
-        }
-        // Two made at the same moment, or one that the lists don't show yet.
-        Err(error) if error.is_already_exists() => match living(context, address, &making).await? {
-            Some(id) => Ok(id),
-            None => Err(error.into()),
-        },
-        Err(error) => Err(error.into()),
+    let probe = || living(context, address, &making);
+    if !making.unique
+        && let Some(id) = wait::interrupted(context, address, probe).await?
+    {
+        return Ok(id);
     }
+    let call = || context.aws.call_once(Service::Ec2, making.operation, making.input.clone());
+    let answer = match wait::once(context, call, probe).await? {
+        Made::Now(answer) => answer,
+        Made::Before(id) => return Ok(id),
+    };
+    let made = if making.element.is_empty() { &answer } else { &answer[making.element] };
+    Ok(text(made, making.id).to_owned())
 }
 
 async fn living(context: &Context, address: &Address, making: &Making<'_>) -> Result<Option<String>> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lakewright_aws::Client;
 
+use crate::intents::Intents;
 use crate::kind::Context;
 
 /// A context of the stack `shop` whose client reaches nothing.
@@ -15,5 +16,7 @@ pub(super) fn context() -> Context {
         region: "eu-central-1".into(),
         nonce: "nonce".into(),
         poll: Duration::from_millis(10),
+        settles: Duration::from_millis(10),
+        intents: Intents::default(),
     }
 }

@@ -154,7 +154,7 @@ impl Kind for Topic {
         .await
     }
 
-    async fn record(&self, _context: &Context, _outcome: &Outcome, _applied: &str) -> Result<()> {
+    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }
 }

@@ -59,6 +59,7 @@ impl Kind for Vpc {
             describe: "DescribeVpcs",
             set: "vpcSet",
             id: "vpcId",
+            unique: false,
         };
         let id = tags::make_once(context, address, making).await?;
         wait::until(context, AVAILABLE, &format!("{id} is not available"), || async {
@@ -82,8 +83,8 @@ impl Kind for Vpc {
         Ok(())
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        tags::record(context, &outcome.id, applied).await
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        tags::write(context, &outcome.id, tags).await
     }
 }
 

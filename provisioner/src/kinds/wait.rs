@@ -1,11 +1,13 @@
 //! Waiting for AWS: for a state, for a new thing to be seen everywhere, for what still uses a thing to let go.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 use lakewright_aws::Error;
+use serde_json::Value;
 
 use crate::kind::Context;
+use crate::resource::Address;
 
 /// How long EC2 may deny knowing what it has just made.
 const VISIBLE: Duration = Duration::from_mins(2);
@@ -78,5 +80,70 @@ pub(super) fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// What became of a call that must not happen twice.
+pub(super) enum Made {
+    /// It was answered.
+    Now(Value),
+    /// The thing was there: an answer that got lost had made it, or somebody else of this stack.
+    Before(String),
+}
+
+/// Sends a create call that nothing protects from being repeated. If its answer is lost, or something of that name
+/// is there, `probe` looks until AWS's lists have settled; only then a lost call is sent once more.
+pub(super) async fn once<C, P>(context: &Context, call: impl Fn() -> C, probe: impl Fn() -> P) -> Result<Made>
+where
+    C: Future<Output = Result<Value, Error>>,
+    P: Future<Output = Result<Option<String>>>,
+{
+    let mut again = true;
+    loop {
+        let error = match call().await {
+            Ok(answer) => return Ok(Made::Now(answer)),
+            Err(error) if error.lost || error.is_already_exists() => error,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(id) = settled(context, context.aws.now(), &probe).await? {
+            return Ok(Made::Before(id));
+        }
+        if !(error.lost && again) {
+            return Err(error.into());
+        }
+        again = false;
+    }
+}
+
+/// Notes that the thing is about to be made. If an interrupted apply was at the same point, it is looked for until
+/// AWS's lists have settled since then.
+pub(super) async fn interrupted<P>(
+    context: &Context,
+    address: &Address,
+    probe: impl Fn() -> P,
+) -> Result<Option<String>>
+where
+    P: Future<Output = Result<Option<String>>>,
+{
+    match context.intents.begin(address).await? {
+        Some(then) => settled(context, then, probe).await,
+        None => Ok(None),
+    }
+}
+
+/// Looks for a thing until what happened at `since` shows in AWS's lists.
+async fn settled<P>(context: &Context, since: SystemTime, probe: impl Fn() -> P) -> Result<Option<String>>
+where
+    P: Future<Output = Result<Option<String>>>,
+{
+    loop {
+        let over = context.aws.now().duration_since(since).is_ok_and(|age| age >= context.settles);
+        if let Some(id) = probe().await? {
+            return Ok(Some(id));
+        }
+        if over {
+            return Ok(None);
+        }
+        tokio::time::sleep(context.poll).await;
     }
 }

@@ -114,8 +114,8 @@ impl Kind for Workgroup {
         }
     }
 
-    async fn record(&self, context: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
-        let input = json!({"ResourceARN": outcome.id, "Tags": [{"Key": tags::APPLIED, "Value": applied}]});
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let input = json!({"ResourceARN": outcome.id, "Tags": tags::list_of(tags)});
         call(context, "TagResource", input).await?;
         Ok(())
     }
