@@ -9,11 +9,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{compared, describes, in_place, replaces, typed, value};
+use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
 use super::tags;
 use super::wait;
 use super::wire::number;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 
 /// Keeps a number of hosts alive: one that dies is replaced by a new one from the launch template.
@@ -79,7 +80,34 @@ impl Kind for AutoScalingGroup {
     }
 
     fn expected(&self) -> [Duration; 3] {
-        [Duration::from_secs(5), Duration::from_secs(5), Duration::from_mins(2)]
+        [Duration::from_secs(5), Duration::from_secs(5), Duration::from_mins(3)]
+    }
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
+        let count = |spec: &Value, name: &str| spec[name].as_u64().unwrap_or_default();
+        let fewer = count(live, "desired").saturating_sub(count(spec, "desired"));
+        let sentence = match action {
+            Action::Replace if self.coexists(live, spec) => {
+                "its hosts and the agents on them end once the new group's have been started".to_owned()
+            }
+            Action::Replace => "its hosts and the agents on them stop until the new ones have booted".to_owned(),
+            Action::Delete => "its hosts and the agents on them stop for good".to_owned(),
+            Action::Update if fewer > 0 => format!("{fewer} of its hosts end, and the agents on them"),
+            Action::Update
+                if changed.iter().any(|name| ["launch_template", "launch_template_version"].contains(name)) =>
+            {
+                "hosts that run keep what they were started as until they are replaced".to_owned()
+            }
+            Action::Update if changed.contains(&"subnets") => {
+                "hosts in subnets that it leaves are replaced one after another".to_owned()
+            }
+            _ => return Vec::new(),
+        };
+        vec![sentence]
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
@@ -102,11 +130,8 @@ impl Kind for AutoScalingGroup {
             Err(error) if error.is_already_exists() || error.code.starts_with("AlreadyExists") => {
                 let namesake = described(context, &spec.name).await?;
                 if namesake.as_ref().and_then(|group| owner(context, group)).as_ref() != Some(address) {
-                    bail!(
-                        "an auto-scaling group named {} lives already and is not {address} of this stack; \
-                         give this one another name or delete that one",
-                        spec.name
-                    );
+                    let tags = namesake.map(|group| tags::of(list(&group, "Tags"))).unwrap_or_default();
+                    return Err(tags::taken(error, &format!("the auto-scaling group {}", spec.name), &tags));
                 }
             }
             Err(error) => return Err(error.into()),
@@ -137,6 +162,12 @@ impl Kind for AutoScalingGroup {
             Ok(described(context, &live.id).await?.is_none().then_some(()))
         })
         .await
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let name = id.rsplit('/').next().unwrap_or(id);
+        let Some(group) = described(context, name).await? else { return Ok(None) };
+        Ok(read(context, &tags::claim(context, address, id, group, "Tags")?))
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {

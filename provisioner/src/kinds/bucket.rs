@@ -14,10 +14,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{compared, describes, in_place, replaces, typed, value, yes};
+use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
 use super::tags::{self, Tags};
 use super::{policy, tagged, wait};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Live};
 
 /// A bucket. Its objects always belong to the account: access control lists are switched off.
@@ -122,6 +123,19 @@ impl Kind for Bucket {
         [Duration::from_secs(4), Duration::from_secs(2), Duration::from_secs(10)]
     }
 
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+        match action {
+            Action::Update if changed.contains(&"key") => {
+                vec!["objects that are there keep the key that they were written with".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let mut names: BTreeSet<String> = tagged::buckets(context).await?.into_values().collect();
         names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name").to_owned()));
@@ -143,6 +157,12 @@ impl Kind for Bucket {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         contents::delete_bucket(context, &live.id).await
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let id = id.trim_start_matches("arn:aws:s3:::");
+        let Some(tags) = tags_of(context, id).await? else { return Ok(None) };
+        read_as(context, id, &tags::claimed(context, address, id, tags)?).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -197,10 +217,17 @@ async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
 }
 
 async fn read(context: &Context, name: &str) -> Result<Option<Live>> {
-    let Some(tags) = tags_of(context, name).await? else { return Ok(None) };
-    let Some(address) = tags::address(context, "bucket", &tags) else { return Ok(None) };
+    match tags_of(context, name).await? {
+        Some(tags) => read_as(context, name, &tags).await,
+        None => Ok(None),
+    }
+}
+
+/// The bucket with these tags; none if they aren't the stack's.
+async fn read_as(context: &Context, name: &str, tags: &Tags) -> Result<Option<Live>> {
+    let Some(address) = tags::address(context, "bucket", tags) else { return Ok(None) };
     let spec = settings::read(context, name).await?;
-    Ok(Some(tags::live(address, &tags, name, value(&spec), &[("name", name), ("arn", &arn(context, name))])))
+    Ok(Some(tags::live(address, tags, name, value(&spec), &[("name", name), ("arn", &arn(context, name))])))
 }
 
 async fn make(context: &Context, address: &Address, name: &str) -> Result<()> {
@@ -217,10 +244,11 @@ async fn make(context: &Context, address: &Address, name: &str) -> Result<()> {
         ..S3Request::default()
     };
     let made = context.aws.s3().send(request).await;
-    let exists = match made {
+    let refusal = match made {
         // In us-east-1 S3 answers so for a bucket that the account has already.
-        Ok(_) => context.region == "us-east-1",
-        Err(error) if error.code == "BucketAlreadyOwnedByYou" => true,
+        Ok(_) if context.region == "us-east-1" => None,
+        Ok(_) => return Ok(()),
+        Err(error) if error.code == "BucketAlreadyOwnedByYou" => Some(error),
         Err(error) if error.is_already_exists() => {
             bail!(
                 "the bucket name {name} belongs to another account; bucket names are unique on all of AWS: choose another"
@@ -228,13 +256,17 @@ async fn make(context: &Context, address: &Address, name: &str) -> Result<()> {
         }
         Err(error) => return Err(error.into()),
     };
-    if exists {
-        let tags = tags_of(context, name).await?.unwrap_or_default();
-        if tags::address(context, "bucket", &tags).as_ref() != Some(address) {
-            bail!("the bucket {name} is there already and isn't this stack's; choose another name");
-        }
+    let tags = tags_of(context, name).await?.unwrap_or_default();
+    if tags::address(context, "bucket", &tags).as_ref() == Some(address) {
+        return Ok(());
     }
-    Ok(())
+    match refusal {
+        Some(refusal) => Err(tags::taken(refusal, &format!("the bucket {name}"), &tags)),
+        None => bail!(
+            "the bucket {name} is there already and isn't this stack's; `lakewright adopt {address} {name}` takes it \
+             over, another name leaves it alone"
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -12,12 +12,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use self::api::{changes, outputs, read};
+use self::api::{changes, outputs, read, refusal};
 use super::msk;
-use super::spec::{compared, describes, in_place, replaces, typed, value, yes};
+use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
 use super::tags;
 use super::wait;
 use crate::kind::{Changing, Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 
 /// A provisioned MSK cluster. MSK changes one thing at a time, and each change takes minutes to an hour.
@@ -171,19 +172,43 @@ impl Kind for Cluster {
     }
 
     fn expected(&self) -> [Duration; 3] {
-        [Duration::from_mins(30), Duration::from_mins(30), Duration::from_mins(10)]
+        [Duration::from_mins(25), Duration::from_mins(30), Duration::from_mins(10)]
+    }
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
+    fn refuses(&self, live: &Value, spec: &Value) -> Option<String> {
+        refusal(&typed(live).ok()?, &typed(spec).ok()?)
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+        let rolling = ["kafka_version", "instance_type", "configuration", "authentication", "client_encryption"];
+        let sentences: &[&str] = match action {
+            Action::Create => &["Kafka can be used after 15 to 40 minutes"],
+            Action::Update if changed.iter().any(|name| rolling.contains(name)) => {
+                &["brokers restart one after another; clients reconnect"]
+            }
+            Action::Update if changed.contains(&"brokers") => {
+                &["new brokers hold nothing until partitions are moved to them or made"]
+            }
+            Action::Update if changed.contains(&"storage_gib") => {
+                &["MSK grows storage again only after six hours, and never shrinks it"]
+            }
+            Action::Update => &[],
+            Action::Replace => &[
+                "Kafka stands still until the new cluster can be used, after 15 to 40 minutes",
+                "topics are made anew, without what the old ones held",
+            ],
+            Action::Delete => &["its producers and consumers stop"],
+        };
+        sentences.iter().map(|sentence| (*sentence).to_owned()).collect()
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let clusters = msk::clusters(context).await?;
-        try_join_all(clusters.iter().map(async |(address, cluster)| {
-            let brokers = match text(cluster, "state") {
-                state if msk::is_usable(state) => bootstrap(context, text(cluster, "clusterArn")).await?,
-                _ => None,
-            };
-            Ok(live(address, cluster, brokers.as_ref()))
-        }))
-        .await
+        try_join_all(clusters.iter().map(|(address, cluster)| found(context, address, cluster))).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -245,6 +270,21 @@ impl Kind for Cluster {
         gone(context, &live.id).await
     }
 
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let cluster = if id.starts_with("arn:") {
+            msk::describe(context, id).await?
+        } else {
+            let named = msk::pages(context, "ListClustersV2", "clusterInfoList", json!({"clusterNameFilter": id}));
+            named.await?.into_iter().find(|cluster| text(cluster, "clusterName") == id)
+        };
+        let Some(cluster) = cluster.filter(|cluster| text(cluster, "state") != "DELETING") else { return Ok(None) };
+        if cluster.get("provisioned").is_none_or(Value::is_null) {
+            bail!("{id} is a serverless cluster; a stack's clusters are provisioned ones");
+        }
+        let cluster = tags::claim_object(context, address, id, cluster, "tags")?;
+        found(context, address, &cluster).await.map(Some)
+    }
+
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let input = json!({"resourceArn": outcome.id, "tags": tags::map(tags)});
         context.aws.call(Service::Kafka, "TagResource", input).await?;
@@ -271,10 +311,9 @@ async fn make(context: &Context, address: &Address, name: &str, input: Value) ->
         } else if tags::address(context, "cluster", &tags::of_object(&namesake["tags"])).as_ref() == Some(address) {
             return Ok(arn.to_owned());
         } else {
-            bail!(
-                "an MSK cluster named {name} lives already and is not {address} of this stack; \
-                 give this one another name or delete that one"
-            );
+            let tags = tags::of_object(&namesake["tags"]);
+            return Err(tags::taken(refusal, &format!("the MSK cluster {name}"), &tags)
+                .context(format!("`lakewright adopt {address} {name}` takes it over, another name leaves it alone")));
         }
     }
     bail!("a cluster named {name} was made by somebody else while the former one was being deleted")
@@ -319,6 +358,15 @@ async fn outcome(context: &Context, cluster: &Value) -> Result<Outcome> {
     let outputs = outputs(cluster, brokers.as_ref());
     let outputs: Vec<(&str, &str)> = outputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Ok(tags::outcome(text(cluster, "clusterArn"), &outputs))
+}
+
+/// A described cluster with its bootstrap strings, as far as it has some already.
+async fn found(context: &Context, address: &Address, cluster: &Value) -> Result<Live> {
+    let brokers = match text(cluster, "state") {
+        state if msk::is_usable(state) => bootstrap(context, text(cluster, "clusterArn")).await?,
+        _ => None,
+    };
+    Ok(live(address, cluster, brokers.as_ref()))
 }
 
 fn live(address: &Address, cluster: &Value, brokers: Option<&Value>) -> Live {

@@ -1,6 +1,6 @@
 //! `database`: a database of the Glue catalog.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use lakewright_aws::{Error, Service, list, text};
@@ -8,11 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{describes, in_place, replaces, typed, value};
+use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wire::some_text;
 use super::{table, wait};
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Live};
 
 /// A Glue database. Deleting it deletes its tables from the catalog; their files stay with their bucket.
@@ -49,14 +50,26 @@ impl Kind for Database {
         true
     }
 
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+        match action {
+            Action::Update if changed.contains(&"location") => {
+                vec!["tables that are there stay where they are".to_owned()]
+            }
+            Action::Replace | Action::Delete => vec!["queries of its tables fail".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let names: Vec<&str> = wanted.iter().map(|wanted| text(wanted.spec, "name")).collect();
         let mut found = owned(context, &names).await?;
         for live in &mut found {
             // Glue drops all tables with their database, those that nobody told the stack about too.
-            let database = text(&live.spec, "name");
-            let tables = table::tables(context, database).await?;
-            live.holds = tables.iter().map(|table| format!("the table {database}.{}", text(table, "Name"))).collect();
+            live.holds = held(context, text(&live.spec, "name")).await?;
         }
         Ok(found)
     }
@@ -69,7 +82,7 @@ impl Kind for Database {
             Err(error) if error.is_already_exists() => {
                 let tags = tags_of(context, &spec.name).await?.unwrap_or_default();
                 if tags::address(context, "database", &tags).as_ref() != Some(address) {
-                    bail!("the database {} is there already and isn't this stack's; choose another name", spec.name);
+                    return Err(tags::taken(error, &format!("the database {}", spec.name), &tags));
                 }
                 update(context, &spec).await?;
             }
@@ -88,6 +101,18 @@ impl Kind for Database {
         let spec: Spec = typed(&live.spec)?;
         wait::found(call(context, "DeleteDatabase", json!({"Name": spec.name})).await)?;
         Ok(())
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let name = id.rsplit('/').next().unwrap_or(id);
+        let Some(answer) = wait::found(call(context, "GetDatabase", json!({"Name": name})).await)? else {
+            return Ok(None);
+        };
+        let tags = tags_of(context, name).await?.unwrap_or_default();
+        let live = read(context, &answer["Database"], &tags::claimed(context, address, id, tags)?);
+        let Some(mut live) = live else { return Ok(None) };
+        live.holds = held(context, name).await?;
+        Ok(Some(live))
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -122,6 +147,12 @@ fn input(spec: &Spec) -> Value {
 async fn update(context: &Context, spec: &Spec) -> Result<()> {
     call(context, "UpdateDatabase", json!({"Name": spec.name, "DatabaseInput": input(spec)})).await?;
     Ok(())
+}
+
+/// What goes with a database.
+async fn held(context: &Context, database: &str) -> Result<Vec<String>> {
+    let tables = table::tables(context, database).await?;
+    Ok(tables.iter().map(|table| format!("the table {database}.{}", text(table, "Name"))).collect())
 }
 
 async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {

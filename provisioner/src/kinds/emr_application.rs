@@ -14,6 +14,7 @@ use super::spec::{compared, describes, in_place, replaces, typed, value};
 use super::wire::{number, texts};
 use super::{tags, wait};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 
 /// A Spark application; it starts with the first job and stops by itself.
@@ -125,6 +126,21 @@ impl Kind for EmrApplication {
         [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(60)]
     }
 
+    /// Names needn't be unique.
+    fn coexists(&self, _live: &Value, _spec: &Value) -> bool {
+        true
+    }
+
+    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+        match action {
+            Action::Update => vec!["the application stops for it once its running jobs have ended".to_owned()],
+            Action::Replace | Action::Delete => {
+                vec!["its running jobs are waited for, and its job history goes".to_owned()]
+            }
+            Action::Create => Vec::new(),
+        }
+    }
+
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         // The list has neither tags nor settings, and keeps applications that are long gone.
         let mut input = json!({"maxResults": 50, "states": LIVING});
@@ -184,6 +200,15 @@ impl Kind for EmrApplication {
             Ok(application.is_none_or(|application| text(&application, "state") == "TERMINATED").then_some(()))
         })
         .await
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let id = id.rsplit('/').next().unwrap_or(id);
+        let Some(application) = describe(context, id).await? else { return Ok(None) };
+        if !text(&application, "type").eq_ignore_ascii_case("spark") {
+            bail!("{id} runs {}; a stack's applications run Spark", text(&application, "type"));
+        }
+        Ok(read(context, &tags::claim_object(context, address, id, application, "tags")?))
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {

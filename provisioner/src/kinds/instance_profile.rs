@@ -1,6 +1,6 @@
 //! `instance_profile`: what gives a role to EC2 instances.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use lakewright_aws::{Error, Service, list, text};
@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{describes, in_place, replaces, typed, value};
+use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::{tags, wait};
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Live};
 
 /// An instance profile.
@@ -33,6 +34,20 @@ pub struct InstanceProfile;
 #[async_trait]
 impl Kind for InstanceProfile {
     describes!("instance_profile", "what gives a role to EC2 instances", FIELDS, OUTPUTS);
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+        match action {
+            Action::Update if changed.contains(&"role") => {
+                vec!["hosts that run get the new role's credentials within the hour".to_owned()]
+            }
+            Action::Delete => vec!["hosts that run with it lose their credentials".to_owned()],
+            _ => Vec::new(),
+        }
+    }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         // The list has no tags: those are read of the profiles whose names could be the stack's.
@@ -61,12 +76,9 @@ impl Kind for InstanceProfile {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
                 let profile = describe(context, &spec.name).await?.unwrap_or_default();
-                let owner = tags::address(context, "instance_profile", &tags::of(list(&profile, "Tags")));
-                if owner.as_ref() != Some(address) {
-                    bail!(
-                        "the instance profile {} is there already and isn't this stack's; choose another name",
-                        spec.name
-                    );
+                let tags = tags::of(list(&profile, "Tags"));
+                if tags::address(context, "instance_profile", &tags).as_ref() != Some(address) {
+                    return Err(tags::taken(error, &format!("the instance profile {}", spec.name), &tags));
                 }
             }
             Err(error) => return Err(error.into()),
@@ -88,6 +100,12 @@ impl Kind for InstanceProfile {
         let input = json!({"InstanceProfileName": spec.name});
         wait::found(call(context, "DeleteInstanceProfile", input).await)?;
         Ok(())
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let name = id.rsplit('/').next().unwrap_or(id);
+        let Some(profile) = describe(context, name).await? else { return Ok(None) };
+        Ok(read(context, &tags::claim(context, address, id, profile, "Tags")?))
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {

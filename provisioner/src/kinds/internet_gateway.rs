@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{describes, in_place, typed, value};
+use super::spec::{describes, differs, replaces, typed, value};
 use super::tags::{self, Making};
 use super::wait;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
@@ -21,7 +21,7 @@ pub struct Spec {
     pub vpc: String,
 }
 
-const FIELDS: &[Field] = &[in_place("vpc")];
+const FIELDS: &[Field] = &[replaces("vpc")];
 const OUTPUTS: &[&str] = &["id", "arn"];
 
 /// The kind.
@@ -31,6 +31,10 @@ pub struct InternetGateway;
 #[async_trait]
 impl Kind for InternetGateway {
     describes!("internet_gateway", "a VPC's door to the internet", FIELDS, OUTPUTS);
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "vpc")
+    }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let gateways = tags::sweep(context, "DescribeInternetGateways", "internetGatewaySet").await?;
@@ -62,6 +66,17 @@ impl Kind for InternetGateway {
         let input = json!({"InternetGatewayId": live.id});
         wait::released(context, || context.aws.call(Service::Ec2, "DeleteInternetGateway", input.clone())).await?;
         Ok(())
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let one = tags::claim_one(
+            context,
+            address,
+            ("DescribeInternetGateways", "internetGatewaySet"),
+            ("InternetGatewayId", id),
+        )
+        .await?;
+        Ok(one.and_then(|gateway| read(context, &gateway)))
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {

@@ -10,11 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{compared, describes, in_place, typed, value, yes};
+use super::spec::{compared, describes, differs, in_place, typed, value, yes};
 use super::tags::{self, Tags};
 use super::wait::{self, Made};
 use super::{policy, tagged};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 
 /// A symmetric encryption key.
@@ -75,6 +76,23 @@ impl Kind for Key {
         true
     }
 
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "alias")
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, _spec: &Value) -> Vec<String> {
+        let days = live["deletion_days"].as_u64().unwrap_or_default();
+        match action {
+            Action::Delete | Action::Replace => {
+                vec![format!("what it encrypts can't be read any more; the key can be restored for {days} days")]
+            }
+            Action::Update if changed.contains(&"policy") => {
+                vec!["from now on only whom the new policy names can read what it encrypts".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let mut keys: Vec<String> =
             tagged::resources(context, "kms:key").await?.into_iter().map(|(arn, _)| arn).collect();
@@ -120,6 +138,18 @@ impl Kind for Key {
             Err(error) if error.lost && error.code == "KMSInvalidStateException" => Ok(()),
             answer => Ok(wait::found(answer).map(|_| ())?),
         }
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        // A name that is no id is an alias.
+        let key = match describe(context, id).await? {
+            None if !id.contains([':', '/']) => describe(context, &alias(id)).await?,
+            key => key,
+        };
+        let Some(key) = key else { return Ok(None) };
+        let arn = text(&key, "Arn").to_owned();
+        let tags = tags::claimed(context, address, &arn, tags_of(context, &arn).await?)?;
+        read_as(context, &key, &[], &tags).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -188,12 +218,21 @@ async fn policy_of(context: &Context, key: &str) -> Result<Option<Value>> {
 
 async fn read(context: &Context, key: &str, wanted: &[Wanted<'_>]) -> Result<Option<Live>> {
     let Some(metadata) = describe(context, key).await? else { return Ok(None) };
-    let state = text(&metadata, "KeyState");
-    if state.starts_with("Pending") {
+    if text(&metadata, "KeyState").starts_with("Pending") {
         return Ok(None);
     }
     let tags = tags_of(context, key).await?;
-    let Some(address) = tags::address(context, "key", &tags) else { return Ok(None) };
+    read_as(context, &metadata, wanted, &tags).await
+}
+
+/// The key of that description and with these tags; none if they aren't the stack's.
+async fn read_as(context: &Context, metadata: &Value, wanted: &[Wanted<'_>], tags: &Tags) -> Result<Option<Live>> {
+    let state = text(metadata, "KeyState");
+    if state.starts_with("Pending") {
+        return Ok(None);
+    }
+    let Some(address) = tags::address(context, "key", tags) else { return Ok(None) };
+    let key = text(metadata, "Arn");
     let (rotation, policy, aliases) =
         futures::try_join!(rotates(context, key), policy_of(context, key), aliases(context, key))?;
     // Somebody may have given the key further names.
@@ -201,13 +240,13 @@ async fn read(context: &Context, key: &str, wanted: &[Wanted<'_>]) -> Result<Opt
     let name = aliases.iter().find(is_wanted).or(aliases.first());
     let spec = Spec {
         alias: name.map(|name| name.trim_start_matches("alias/").to_owned()).unwrap_or_default(),
-        description: text(&metadata, "Description").to_owned(),
+        description: text(metadata, "Description").to_owned(),
         rotation,
         policy,
         deletion_days: tags.get(DELETION_DAYS).and_then(|days| days.parse().ok()).unwrap_or_else(deletion_days),
     };
-    let (arn, id) = (text(&metadata, "Arn"), text(&metadata, "KeyId"));
-    let mut live = tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("id", id), ("alias", &spec.alias)]);
+    let (arn, id) = (key, text(metadata, "KeyId"));
+    let mut live = tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("id", id), ("alias", &spec.alias)]);
     if state != "Enabled" {
         live.condition = Condition::Failed(format!("the key is {state}; enable it in KMS"));
     }
@@ -298,7 +337,7 @@ async fn name(context: &Context, key: &str, name: &str) -> Result<()> {
             let other = describe(context, &alias(name)).await?.context("the alias is there, its key isn't")?;
             match text(&other, "Arn") {
                 arn if arn == key => Ok(()),
-                arn => bail!("the alias {name} already names the key {arn}; delete that alias or choose another"),
+                arn => Err(anyhow::Error::new(error).context(format!("the alias {name} already names the key {arn}"))),
             }
         }
         answer => Ok(answer.map(|_| ())?),

@@ -10,11 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{compared, describes, in_place, replaces, typed, value, yes};
+use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
 use super::tags;
 use super::wait;
 use super::wire::{flag, number, some_text, texts};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Live};
 
 /// What a host is started as. A change makes a new version, which becomes the default one; hosts take it when they are replaced.
@@ -111,6 +112,21 @@ impl Kind for LaunchTemplate {
         &["version"]
     }
 
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
+    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+        match action {
+            Action::Update => vec![
+                "hosts that run keep the old version until they are replaced: terminate them one by one, or start an \
+                 instance refresh of their group"
+                    .to_owned(),
+            ],
+            _ => Vec::new(),
+        }
+    }
+
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let templates = tags::sweep(context, "DescribeLaunchTemplates", "launchTemplates").await?;
         let read = templates.iter().map(|template| read(context, template));
@@ -147,6 +163,16 @@ impl Kind for LaunchTemplate {
         let input = json!({"LaunchTemplateId": live.id});
         wait::released(context, || context.aws.call(Service::Ec2, "DeleteLaunchTemplate", input.clone())).await?;
         Ok(())
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let parameter = if id.starts_with("lt-") { "LaunchTemplateId" } else { "LaunchTemplateName" };
+        let list = ("DescribeLaunchTemplates", "launchTemplates");
+        let one = tags::claim_one(context, address, list, (parameter, id)).await?;
+        match one {
+            Some(template) => read(context, &template).await,
+            None => Ok(None),
+        }
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {

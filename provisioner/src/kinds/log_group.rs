@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use lakewright_aws::{Error, Service, list, text};
@@ -10,11 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{describes, in_place, replaces, typed, value};
+use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wait;
 use super::wire::number;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Live};
 
 /// A log group.
@@ -43,6 +44,23 @@ pub struct LogGroup;
 impl Kind for LogGroup {
     describes!("log_group", "a CloudWatch Logs group", FIELDS, OUTPUTS);
 
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
+        let days = |of: &Value| of["retention_days"].as_u64().filter(|days| *days > 0);
+        let shorter = days(spec).is_some_and(|new| days(live).is_none_or(|old| new < old));
+        match action {
+            Action::Update if changed.contains(&"retention_days") && shorter => {
+                let days = days(spec).unwrap_or_default();
+                vec![format!("entries that are older than {days} days are deleted")]
+            }
+            Action::Delete | Action::Replace => vec!["the entries that it holds are deleted".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         // One list tells of all under the stack's own prefix; names elsewhere are asked for one by one.
         let own = format!("/lakewright/{}/", context.stack);
@@ -67,7 +85,7 @@ impl Kind for LogGroup {
             Err(error) if error.is_already_exists() => {
                 let tags = tags_of(context, &arn(context, &spec.name)).await?.unwrap_or_default();
                 if tags::address(context, "log_group", &tags).as_ref() != Some(address) {
-                    bail!("the log group {} is there already and isn't this stack's; choose another name", spec.name);
+                    return Err(tags::taken(error, &format!("the log group {}", spec.name), &tags));
                 }
             }
             Err(error) => return Err(error.into()),
@@ -83,6 +101,14 @@ impl Kind for LogGroup {
         let spec: Spec = typed(&live.spec)?;
         wait::found(call(context, "DeleteLogGroup", json!({"logGroupName": spec.name})).await)?;
         Ok(())
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let name = id.split_once(":log-group:").map_or(id, |(_, name)| name.trim_end_matches(":*"));
+        let groups = groups(context, name).await?;
+        let Some(group) = groups.iter().find(|group| text(group, "logGroupName") == name) else { return Ok(None) };
+        let tags = tags_of(context, &arn(context, name)).await?.unwrap_or_default();
+        Ok(live(context, group, &tags::claimed(context, address, id, tags)?))
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -120,13 +146,17 @@ async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
 }
 
 async fn read(context: &Context, group: &Value) -> Result<Option<Live>> {
+    let tags = tags_of(context, &arn(context, text(group, "logGroupName"))).await?;
+    Ok(tags.and_then(|tags| live(context, group, &tags)))
+}
+
+fn live(context: &Context, group: &Value, tags: &Tags) -> Option<Live> {
     let name = text(group, "logGroupName");
     let arn = arn(context, name);
-    let Some(tags) = tags_of(context, &arn).await? else { return Ok(None) };
-    let Some(address) = tags::address(context, "log_group", &tags) else { return Ok(None) };
+    let address = tags::address(context, "log_group", tags)?;
     // Zero stands for a group whose entries never go.
     let spec = Spec { name: name.to_owned(), retention_days: number(group, "retentionInDays") };
-    Ok(Some(tags::live(address, &tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
+    Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)]))
 }
 
 async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{describes, in_place, reference, replaces, typed, value};
+use super::spec::{describes, differs, in_place, reference, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::{tagged, wait};
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
@@ -63,6 +63,10 @@ impl Kind for Object {
 
     fn moving_outputs(&self) -> &'static [&'static str] {
         &["etag"]
+    }
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "bucket") || differs(live, spec, "key")
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {

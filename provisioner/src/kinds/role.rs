@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use lakewright_aws::{Error, Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{compared, describes, in_place, replaces, typed, value};
+use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
 use super::tags;
 use super::wire::texts;
 use super::{policy, wait};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Live};
 
 /// A role. What stands here is all that it may do: any other policy found on it is drift.
@@ -65,6 +67,21 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 impl Kind for Role {
     describes!("role", "an IAM role with its trust and policies", FIELDS, OUTPUTS, canonical);
 
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
+        let policies = |of: &Value| of["policies"].as_object().cloned().unwrap_or_default();
+        let (old, new) = (policies(live), policies(spec));
+        let goes = changed.contains(&"policies") && old.keys().any(|name| !new.contains_key(name));
+        match action {
+            Action::Update if goes => vec!["what only the removed policies allow is refused from now on".to_owned()],
+            Action::Delete => vec!["whatever still acts as it is refused".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let mut found = Vec::new();
         let mut input = json!({"Filter": ["Role"], "MaxItems": 1000});
@@ -95,9 +112,9 @@ impl Kind for Role {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
                 let role = call(context, "GetRole", json!({"RoleName": spec.name})).await?;
-                let owner = tags::address(context, "role", &tags::of(list(&role["Role"], "Tags")));
-                if owner.as_ref() != Some(address) {
-                    bail!("the role {} is there already and isn't this stack's; choose another name", spec.name);
+                let tags = tags::of(list(&role["Role"], "Tags"));
+                if tags::address(context, "role", &tags).as_ref() != Some(address) {
+                    return Err(tags::taken(error, &format!("the role {}", spec.name), &tags));
                 }
             }
             Err(error) => return Err(error.into()),
@@ -126,6 +143,19 @@ impl Kind for Role {
             gone(context, "RemoveRoleFromInstanceProfile", input).await?;
         }
         gone(context, "DeleteRole", json!({"RoleName": name})).await
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let name = id.rsplit('/').next().unwrap_or(id);
+        let answer = wait::found(call(context, "GetRole", json!({"RoleName": name})).await)?;
+        let Some(mut role) = answer.map(|mut answer| answer["Role"].take()) else { return Ok(None) };
+        let Some(present) = present(context, name).await? else { return Ok(None) };
+        let inline = present.inline.iter().map(|policy| async move {
+            call(context, "GetRolePolicy", json!({"RoleName": name, "PolicyName": policy})).await
+        });
+        role["RolePolicyList"] = try_join_all(inline).await?.into();
+        role["AttachedManagedPolicies"] = present.attached.iter().map(|arn| json!({"PolicyArn": arn})).collect();
+        read(context, &tags::claim(context, address, id, role, "Tags")?)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {

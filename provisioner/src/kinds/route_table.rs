@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{cidr, compared, describes, in_place, replaces, typed, value};
+use super::spec::{cidr, compared, describes, differs, in_place, replaces, typed, value};
 use super::tags;
 use super::wait;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
@@ -56,6 +56,10 @@ const VISIBLE: Duration = Duration::from_mins(2);
 impl Kind for RouteTable {
     describes!("route_table", "where the packets of some subnets go", FIELDS, OUTPUTS, canonical);
 
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "vpc")
+    }
+
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let tables = tags::sweep(context, "DescribeRouteTables", "routeTableSet").await?;
         Ok(tables.iter().filter_map(|table| live(context, table)).collect())
@@ -87,6 +91,12 @@ impl Kind for RouteTable {
         let input = json!({"RouteTableId": live.id});
         wait::released(context, || context.aws.call(Service::Ec2, "DeleteRouteTable", input.clone())).await?;
         Ok(())
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let one =
+            tags::claim_one(context, address, ("DescribeRouteTables", "routeTableSet"), ("RouteTableId", id)).await?;
+        Ok(one.and_then(|table| live(context, &table)))
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {

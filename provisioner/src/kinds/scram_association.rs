@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::msk;
-use super::spec::{compared, describes, in_place, replaces, typed, value};
+use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wait;
 use super::wire::texts;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Live};
 
 /// The secrets whose users may log in to a cluster; a cluster has one association. Secrets that others have associated
@@ -38,6 +39,22 @@ pub struct ScramAssociation;
 #[async_trait]
 impl Kind for ScramAssociation {
     describes!("scram_association", "the secrets whose users may log in to a cluster", FIELDS, OUTPUTS);
+
+    /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "cluster") && reference(text(spec, "cluster")).is_some()
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
+        let gone = list(live, "secrets").iter().any(|secret| !list(spec, "secrets").contains(secret));
+        match action {
+            Action::Delete => vec!["users of its secrets can't log in any more".to_owned()],
+            Action::Update if changed.contains(&"secrets") && gone => {
+                vec!["users of the secrets that it leaves can't log in any more".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let mut found = Vec::new();

@@ -2,18 +2,19 @@
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{Error, Service, list, text};
 use rand::Rng as _;
 use rand::distr::Alphanumeric;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{describes, in_place, replaces, typed, value};
+use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wait;
 use super::wire::some_text;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Live};
 
 /// A secret of the form `{"username": …, "password": …}`; the password is made when the secret is.
@@ -70,6 +71,24 @@ impl Kind for Secret {
         true
     }
 
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, _spec: &Value) -> Vec<String> {
+        let days = live["recovery_days"].as_u64().unwrap_or_default();
+        match action {
+            Action::Delete => vec![format!("its user can't log in any more; it can be restored for {days} days")],
+            Action::Replace => {
+                vec![format!("the new one has another password; the old can be restored for {days} days")]
+            }
+            Action::Update if changed.contains(&"username") => {
+                vec!["clients that know the old user name can't log in any more".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let mut found = Vec::new();
         let filters = [("tag-key", tags::STACK), ("tag-value", context.stack.as_str())];
@@ -106,7 +125,7 @@ impl Kind for Secret {
             Ok(answer) => Ok(outcome(text(&answer, "ARN"), &spec)),
             // There already, made by an attempt whose answer was lost, or waiting for its deletion.
             Err(error) if error.is_already_exists() || error.code == "InvalidRequestException" => {
-                adopt(context, address, &spec).await?.ok_or_else(|| error.into())
+                regain(context, address, &spec, error).await
             }
             Err(error) => Err(error.into()),
         }
@@ -128,6 +147,14 @@ impl Kind for Secret {
             },
             answer => Ok(wait::found(answer).map(|_| ())?),
         }
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let Some(secret) = describe(context, id).await? else { return Ok(None) };
+        if waits(&secret) {
+            bail!("the secret {id} waits for its deletion; restore it in Secrets Manager first");
+        }
+        Ok(read(context, &tags::claim(context, address, id, secret, "Tags")?))
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -183,17 +210,17 @@ fn read(context: &Context, secret: &Value) -> Option<Live> {
 }
 
 /// Takes the secret of that name if it is the stack's own; one that waits for its deletion comes back with its value.
-async fn adopt(context: &Context, address: &Address, spec: &Spec) -> Result<Option<Outcome>> {
-    let Some(secret) = describe(context, &spec.name).await? else { return Ok(None) };
+async fn regain(context: &Context, address: &Address, spec: &Spec, refusal: Error) -> Result<Outcome> {
+    let Some(secret) = describe(context, &spec.name).await? else { return Err(refusal.into()) };
     let arn = text(&secret, "ARN").to_owned();
-    let owner = tags::address(context, "secret", &tags::of(list(&secret, "Tags")));
-    if owner.as_ref() != Some(address) {
-        bail!("the secret {} is there already and isn't this stack's ({arn}); choose another name", spec.name);
+    let tags = tags::of(list(&secret, "Tags"));
+    if tags::address(context, "secret", &tags).as_ref() != Some(address) {
+        return Err(tags::taken(refusal, &format!("the secret {} ({arn})", spec.name), &tags));
     }
     if waits(&secret) {
         call(context, "RestoreSecret", json!({"SecretId": arn})).await?;
     }
-    settle(context, &arn, spec, true).await.map(Some)
+    settle(context, &arn, spec, true).await
 }
 
 /// A token of one change: Secrets Manager asks for it wherever a value could be written.

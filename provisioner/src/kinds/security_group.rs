@@ -1,7 +1,5 @@
 //! `security_group`: who may talk to a network interface, and whom it may talk to.
 
-use std::time::Duration;
-
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use lakewright_aws::{Service, list, text};
@@ -9,11 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{cidr, compared, describes, in_place, replaces, typed, value};
+use super::spec::{cidr, compared, describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Making};
 use super::wait;
 use super::wire::some_text;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Live};
 
 /// Who may talk to a network interface, and whom it may talk to. Its rules are exactly those named here.
@@ -90,9 +89,6 @@ const OUTPUTS: &[&str] = &["id", "arn", "name"];
 #[derive(Debug)]
 pub struct SecurityGroup;
 
-/// How long a new group may stay out of the lists.
-const VISIBLE: Duration = Duration::from_mins(2);
-
 #[async_trait]
 impl Kind for SecurityGroup {
     describes!(
@@ -102,6 +98,21 @@ impl Kind for SecurityGroup {
         OUTPUTS,
         canonical
     );
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "vpc") || differs(live, spec, "name")
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
+        let goes = |way: &str| {
+            let (old, new) = (list(live, way), list(spec, way));
+            changed.contains(&way) && old.iter().any(|rule| !new.iter().any(|other| same_but_words(rule, other)))
+        };
+        if action == Action::Update && (goes("ingress") || goes("egress")) {
+            return vec!["connections that only the removed rules allow end".to_owned()];
+        }
+        Vec::new()
+    }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let groups = tags::sweep(context, "DescribeSecurityGroups", "securityGroupInfo").await?;
@@ -145,9 +156,24 @@ impl Kind for SecurityGroup {
         Ok(())
     }
 
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let one =
+            tags::claim_one(context, address, ("DescribeSecurityGroups", "securityGroupInfo"), ("GroupId", id)).await?;
+        Ok(one.and_then(|group| read(context, &group)))
+    }
+
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         tags::write(context, &outcome.id, tags).await
     }
+}
+
+/// Whether two rules of specs differ in nothing but what they say of themselves.
+fn same_but_words(one: &Value, other: &Value) -> bool {
+    let members = |rule: &Value| rule.as_object().cloned().unwrap_or_default();
+    let (mut one, mut other) = (members(one), members(other));
+    one.remove("description");
+    other.remove("description");
+    one == other
 }
 
 /// The names that the API has for one direction.
@@ -179,7 +205,7 @@ async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
 
 /// Makes the group's rules exactly those of the spec; what is to be open opens before anything closes.
 async fn arrange(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
-    let group = wait::until(context, VISIBLE, &format!("{id} is not listed"), || describe(context, id)).await?;
+    let group = wait::until(context, wait::VISIBLE, &format!("{id} is not listed"), || describe(context, id)).await?;
     for (way, desired) in [(INGRESS, &spec.ingress), (EGRESS, &spec.egress)] {
         let live = rules(&group, id, way.list);
         let within = |rules: &[Rule], rule: &Rule| rules.iter().any(|other| other.same_traffic(rule));

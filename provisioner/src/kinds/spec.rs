@@ -99,6 +99,11 @@ pub(super) fn cidr(text: &str) -> Result<String> {
     }
 }
 
+/// Whether two specs have different texts in a field; what is known only after apply differs from every identifier.
+pub(super) fn differs(live: &Value, spec: &Value, field: &str) -> bool {
+    live[field] != spec[field]
+}
+
 /// The address that a text refers to, if it is one reference and nothing else.
 pub(super) fn reference(text: &str) -> Option<Address> {
     let inner = text.strip_prefix("${")?.strip_suffix('}')?;

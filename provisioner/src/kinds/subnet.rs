@@ -1,5 +1,6 @@
 //! `subnet`: a range of a VPC in one availability zone.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,11 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{cidr, describes, in_place, replaces, typed, value};
+use super::spec::{cidr, describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Making};
 use super::wait;
 use super::wire::flag;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 
 /// A range of a VPC in one availability zone.
@@ -44,6 +46,17 @@ const AVAILABLE: Duration = Duration::from_mins(5);
 #[async_trait]
 impl Kind for Subnet {
     describes!("subnet", "a range of a VPC in one availability zone", FIELDS, OUTPUTS, canonical);
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "vpc") || !overlap(text(live, "cidr"), text(spec, "cidr"))
+    }
+
+    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+        match action {
+            Action::Replace => vec!["hosts, endpoints and brokers in the subnet move to the new one or end".to_owned()],
+            _ => Vec::new(),
+        }
+    }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let subnets = tags::sweep(context, "DescribeSubnets", "subnetSet").await?;
@@ -86,6 +99,11 @@ impl Kind for Subnet {
         Ok(())
     }
 
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let one = tags::claim_one(context, address, ("DescribeSubnets", "subnetSet"), ("SubnetId", id)).await?;
+        Ok(one.and_then(|subnet| read(context, &subnet)))
+    }
+
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         tags::write(context, &outcome.id, tags).await
     }
@@ -119,7 +137,34 @@ fn read(context: &Context, subnet: &Value) -> Option<Live> {
     Some(live)
 }
 
+/// Whether two ranges have addresses in common; what isn't known yet may have.
+fn overlap(one: &str, other: &str) -> bool {
+    let parse = |text: &str| {
+        let (ip, bits) = text.split_once('/')?;
+        Some((ip.parse::<Ipv4Addr>().ok()?.to_bits(), bits.parse::<u32>().ok().filter(|bits| *bits <= 32)?))
+    };
+    let (Some((one, one_bits)), Some((other, other_bits))) = (parse(one), parse(other)) else { return true };
+    let mask = u32::MAX.checked_shl(32 - one_bits.min(other_bits)).unwrap_or(0);
+    one & mask == other & mask
+}
+
 fn canonical(spec: &mut Spec) -> Result<()> {
     spec.cidr = cidr(&spec.cidr)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_apart_live_side_by_side() {
+        assert!(overlap("10.0.0.0/20", "10.0.0.0/24"));
+        assert!(overlap("10.0.0.0/8", "10.3.0.0/24"));
+        assert!(!overlap("10.0.0.0/20", "10.0.16.0/20"));
+        assert!(overlap("10.0.0.0/20", "${vpc.main.cidr}"));
+        let subnet = |vpc: &str, cidr: &str| json!({"vpc": vpc, "cidr": cidr, "zone": "eu-north-1a"});
+        assert!(Subnet.coexists(&subnet("vpc-1", "10.0.0.0/20"), &subnet("${vpc.main.id}", "10.0.0.0/20")));
+        assert!(!Subnet.coexists(&subnet("vpc-1", "10.0.0.0/20"), &subnet("vpc-1", "10.0.0.0/21")));
+    }
 }

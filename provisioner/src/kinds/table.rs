@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::iceberg::Metadata;
-use super::spec::{compared, describes, in_place, reference, replaces, typed, value};
+use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::{database, wait};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 
 /// An Iceberg table of format version 2.
@@ -87,6 +88,30 @@ impl Kind for Table {
         gone.map(|column| format!("the values of the column {} of {} are lost", column.name, spec.name)).collect()
     }
 
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        (differs(live, spec, "database") || differs(live, spec, "name")) && differs(live, spec, "location")
+    }
+
+    fn refuses(&self, live: &Value, spec: &Value) -> Option<String> {
+        let (live, spec) = (typed::<Spec>(live).ok()?, typed::<Spec>(spec).ok()?);
+        iceberg::refusal(&live.columns, &live.partition, &spec.columns)
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
+        let names = |spec: &Value| typed::<Spec>(spec).map(|spec| spec.columns).unwrap_or_default();
+        let (old, new) = (names(live), names(spec));
+        let gone = old.iter().filter(|old| !new.iter().any(|new| new.name == old.name));
+        let mut sentences: Vec<String> = match action {
+            Action::Update => gone.map(|column| format!("queries that name the column {} fail", column.name)).collect(),
+            Action::Replace | Action::Delete => vec!["queries of it fail; its files stay in their bucket".to_owned()],
+            Action::Create => Vec::new(),
+        };
+        if action == Action::Update && changed.contains(&"partition") {
+            sentences.push("files that are there stay divided as they are; new ones are divided anew".to_owned());
+        }
+        sentences
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let names: Vec<&str> = wanted.iter().map(|wanted| text(wanted.spec, "database")).collect();
         let own: BTreeMap<String, Address> = database::owned(context, &names)
@@ -148,17 +173,18 @@ impl Kind for Table {
         match call(context, "CreateTable", input).await {
             Ok(_) => Ok(outcome(context, &spec)),
             Err(error) if error.is_already_exists() => {
-                let table = describe(context, &spec).await?.context("the table is there and can't be read")?;
+                let table = describe(context, &spec.database, &spec.name)
+                    .await?
+                    .context("the table is there and can't be read")?;
                 let metadata = metadata(context, &table).await?;
                 let owner = metadata.as_ref().and_then(|metadata| metadata.properties.get(STACK));
                 let of = metadata.as_ref().and_then(|metadata| metadata.properties.get(ADDRESS));
                 if owner != Some(&context.stack) || of != Some(&address.to_string()) {
-                    bail!(
-                        "the table {}.{} exists and isn't this stack's {address}{}; choose another name, or delete it",
-                        spec.database,
-                        spec.name,
-                        owner.map(|owner| format!(", but of the stack {owner}")).unwrap_or_default()
-                    );
+                    let whose = owner.map(|owner| format!(", but of the stack {owner}")).unwrap_or_default();
+                    return Err(anyhow::Error::new(error).context(format!(
+                        "the table {}.{} exists and isn't this stack's {address}{whose}",
+                        spec.database, spec.name
+                    )));
                 }
                 Ok(outcome(context, &spec))
             }
@@ -168,38 +194,17 @@ impl Kind for Table {
 
     async fn update(&self, context: &Context, _live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        for _ in 0..ATTEMPTS {
-            let Some(table) = describe(context, &spec).await? else {
-                bail!("the table {}.{} is gone", spec.database, spec.name)
-            };
-            let current = metadata(context, &table).await?;
-            let current = current.with_context(|| format!("{}.{} has lost its metadata", spec.database, spec.name))?;
-            let schema = iceberg::schema(&spec.columns, Some(&current))?;
+        change(context, &spec.database, &spec.name, |current| {
+            let schema = iceberg::schema(&spec.columns, Some(current))?;
             let mut update = json!({"Location": current.location, "Properties": spec.properties});
             if changed.iter().any(|name| name == "partition") {
                 update["PartitionSpec"] = iceberg::partition_spec(&spec.partition, &schema)?;
             }
             update["Schema"] = schema;
-            let input = json!({
-                "DatabaseName": spec.database,
-                "Name": spec.name,
-                "VersionId": text(&table, "VersionId"),
-                "UpdateOpenTableFormatInput": {
-                    "UpdateIcebergInput": {"UpdateIcebergTableInput": {"Updates": [update]}},
-                },
-            });
-            match call(context, "UpdateTable", input).await {
-                Ok(_) => return Ok(outcome(context, &spec)),
-                // A writer committed between the look and the change.
-                Err(error) if error.is_precondition_failed() => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        bail!(
-            "writers of {}.{} left no moment for the change in {ATTEMPTS} attempts; apply again",
-            spec.database,
-            spec.name
-        )
+            Ok(update)
+        })
+        .await?;
+        Ok(outcome(context, &spec))
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
@@ -208,10 +213,71 @@ impl Kind for Table {
         Ok(())
     }
 
-    /// Every write of a property is a commit that collides with those of the agents; what lives tells enough.
-    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
-        Ok(())
+    /// `id` is `DATABASE.TABLE` or the ARN.
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let path = id.split_once(":table/").map_or(id, |(_, path)| path);
+        let Some((database, name)) = path.split_once(['/', '.']) else {
+            bail!("`{id}` names no table; tables are named DATABASE.TABLE")
+        };
+        let Some(table) = describe(context, database, name).await? else { return Ok(None) };
+        let Some(mut metadata) = metadata(context, &table).await? else {
+            bail!("the table {database}.{name} is no Iceberg table with readable metadata; a stack's tables are")
+        };
+        if let Some(other) = metadata.properties.get(STACK).filter(|stack| **stack != context.stack) {
+            bail!("the table {database}.{name} belongs to the stack {other}; take its property {STACK} away first");
+        }
+        metadata.properties.clear();
+        live(context, address.clone(), (database, name), metadata, None).map(Some)
     }
+
+    /// Every write of a property is a commit that collides with those of the agents: hashes aren't written, what lives
+    /// tells enough.
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let names = [(tags::STACK, STACK), (tags::ADDRESS, ADDRESS)];
+        let property =
+            |key: &str| names.iter().find(|(tag, _)| *tag == key).map(|(_, property)| (*property).to_owned());
+        let properties: BTreeMap<String, String> =
+            tags.iter().filter_map(|(key, value)| Some((property(key)?, (*value).to_owned()))).collect();
+        let path = outcome.id.split_once(":table/").and_then(|(_, path)| path.split_once('/'));
+        let Some((database, name)) = path.filter(|_| !properties.is_empty()) else { return Ok(()) };
+        change(context, database, name, |current| {
+            let schema = iceberg::schema(&current.columns()?, Some(current))?;
+            Ok(json!({"Location": current.location, "Properties": properties, "Schema": schema}))
+        })
+        .await
+    }
+}
+
+/// Commits an update made from the metadata that the table has, anew when a writer was faster.
+async fn change(
+    context: &Context,
+    database: &str,
+    name: &str,
+    update: impl Fn(&Metadata) -> Result<Value> + Send + Sync,
+) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        let Some(table) = describe(context, database, name).await? else {
+            bail!("the table {database}.{name} is gone")
+        };
+        let current = metadata(context, &table).await?;
+        let current = current.with_context(|| format!("{database}.{name} has lost its metadata"))?;
+        let update = update(&current)?;
+        let input = json!({
+            "DatabaseName": database,
+            "Name": name,
+            "VersionId": text(&table, "VersionId"),
+            "UpdateOpenTableFormatInput": {
+                "UpdateIcebergInput": {"UpdateIcebergTableInput": {"Updates": [update]}},
+            },
+        });
+        match call(context, "UpdateTable", input).await {
+            Ok(_) => return Ok(()),
+            // A writer committed between the look and the change.
+            Err(error) if error.is_precondition_failed() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bail!("writers of {database}.{name} left no moment for the change in {ATTEMPTS} attempts; apply again")
 }
 
 /// The table property that holds the stack's name.
@@ -233,8 +299,8 @@ fn outcome(context: &Context, spec: &Spec) -> Outcome {
     tags::outcome(&arn, &[("arn", &arn), ("name", &spec.name), ("location", &spec.location)])
 }
 
-async fn describe(context: &Context, spec: &Spec) -> Result<Option<Value>> {
-    let input = json!({"DatabaseName": spec.database, "Name": spec.name});
+async fn describe(context: &Context, database: &str, name: &str) -> Result<Option<Value>> {
+    let input = json!({"DatabaseName": database, "Name": name});
     Ok(wait::found(call(context, "GetTable", input).await)?.map(|mut answer| answer["Table"].take()))
 }
 
@@ -295,6 +361,18 @@ async fn read(
         return Ok(None);
     }
     let Some(address) = wanted.map(|wanted| wanted.address.clone()).or(own) else { return Ok(None) };
+    let mut live = live(context, address, (database, name), metadata, wanted)?;
+    live.condition = condition;
+    Ok(Some(live))
+}
+
+fn live(
+    context: &Context,
+    address: Address,
+    (database, name): (&str, &str),
+    metadata: Metadata,
+    wanted: Option<&Wanted<'_>>,
+) -> Result<Live> {
     // Others set properties too; those that the stack doesn't name are theirs.
     let named = |property: &String| wanted.is_some_and(|wanted| wanted.spec["properties"].get(property).is_some());
     let spec = Spec {
@@ -307,9 +385,7 @@ async fn read(
     };
     let arn = arn(context, database, name);
     let outputs = [("arn", arn.as_str()), ("name", name), ("location", &spec.location)];
-    let mut live = tags::live(address, &Tags::new(), &arn, value(&spec), &outputs);
-    live.condition = condition;
-    Ok(Some(live))
+    Ok(tags::live(address, &Tags::new(), &arn, value(&spec), &outputs))
 }
 
 fn is_iceberg(table: &Value) -> bool {

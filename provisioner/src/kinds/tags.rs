@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{Error, Service, list, text};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -74,6 +74,68 @@ pub(super) fn live(address: Address, tags: &Tags, id: &str, spec: Value, outputs
         foreign: Vec::new(),
         holds: Vec::new(),
     }
+}
+
+/// The tags of something that is to be adopted, as if they were the address's; another stack's are refused.
+pub(super) fn claimed(context: &Context, address: &Address, id: &str, mut tags: Tags) -> Result<Tags> {
+    if let Some(other) = tags.get(STACK).filter(|stack| **stack != context.stack) {
+        let as_what = tags.get(ADDRESS).map(|address| format!(", as {address}")).unwrap_or_default();
+        bail!(
+            "{id} belongs to the stack {other}{as_what}; destroy it there, or take its tags {STACK} and {ADDRESS} away first"
+        );
+    }
+    tags.remove(APPLIED);
+    tags.insert(STACK.to_owned(), context.stack.clone());
+    tags.insert(ADDRESS.to_owned(), address.to_string());
+    Ok(tags)
+}
+
+/// The description with its list of tags as if they were the address's.
+pub(super) fn claim(
+    context: &Context,
+    address: &Address,
+    id: &str,
+    mut description: Value,
+    member: &str,
+) -> Result<Value> {
+    let tags = claimed(context, address, id, of(list(&description, member)))?;
+    description[member] = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    Ok(description)
+}
+
+/// The same where the tags are an object.
+pub(super) fn claim_object(
+    context: &Context,
+    address: &Address,
+    id: &str,
+    mut description: Value,
+    member: &str,
+) -> Result<Value> {
+    let tags = claimed(context, address, id, of_object(&description[member]))?;
+    description[member] = tags.into_iter().map(|(key, value)| (key, Value::String(value))).collect();
+    Ok(description)
+}
+
+/// What an EC2 `Describe…` says of the one with that id, its tags as if they were the address's.
+pub(super) async fn claim_one(
+    context: &Context,
+    address: &Address,
+    (operation, set): (&str, &str),
+    (parameter, id): (&str, &str),
+) -> Result<Option<Value>> {
+    let answer = wait::found(context.aws.call(Service::Ec2, operation, json!({parameter: [id]})).await)?;
+    let one = answer.and_then(|answer| list(&answer, set).first().cloned());
+    one.map(|one| claim(context, address, id, one, "tagSet")).transpose()
+}
+
+/// The refusal of a create call by something of that name that isn't the address's: what stands there, and whose it is.
+pub(super) fn taken(refusal: Error, what: &str, tags: &Tags) -> anyhow::Error {
+    let whose = match (tags.get(STACK), tags.get(ADDRESS)) {
+        (Some(stack), Some(address)) => format!(": it is {address} of the stack {stack}"),
+        (Some(stack), None) => format!(": it is the stack {stack}'s"),
+        _ => String::new(),
+    };
+    anyhow::Error::new(refusal).context(format!("{what} is there already and isn't this stack's{whose}"))
 }
 
 /// A token that is the same for every attempt at one create within one apply: 32 hexadecimal digits.

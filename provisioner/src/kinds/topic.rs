@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::msk::{self, decode_properties, encode_properties};
-use super::spec::{describes, in_place, replaces, typed, value};
+use super::spec::{describes, differs, in_place, reference, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wait;
 use super::wire::number;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 
 /// A Kafka topic on an MSK cluster.
@@ -77,6 +78,26 @@ impl Kind for Topic {
         [Duration::from_secs(70); 3]
     }
 
+    /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "cluster") && reference(text(spec, "cluster")).is_some()
+    }
+
+    fn refuses(&self, live: &Value, spec: &Value) -> Option<String> {
+        let (live, spec) = (typed::<Spec>(live).ok()?, typed::<Spec>(spec).ok()?);
+        (spec.partitions < live.partitions).then(|| fewer_partitions(&live, &spec))
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+        match action {
+            Action::Update if changed.contains(&"partitions") => {
+                vec!["keys move to other partitions: records of one key are no longer all in order".to_owned()]
+            }
+            Action::Replace => vec!["the new topic begins empty, and consumers begin again at its start".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let mut found = Vec::new();
         for parent in msk::parents(context, wanted).await? {
@@ -123,12 +144,7 @@ impl Kind for Topic {
     async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
         let (before, spec): (Spec, Spec) = (typed(&live.spec)?, typed(spec)?);
         if spec.partitions < before.partitions {
-            bail!(
-                "Kafka can't take partitions away: {} has {}, the stack says {}; make a new topic of another name",
-                spec.name,
-                before.partitions,
-                spec.partitions
-            );
+            bail!(fewer_partitions(&before, &spec));
         }
         // Partitions and settings can't change in one call.
         let has = |name: &str| changed.iter().any(|field| field == name);
@@ -154,9 +170,24 @@ impl Kind for Topic {
         .await
     }
 
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let _ = (context, id);
+        bail!(
+            "a topic carries no tags and is found by its name: declare {address} with the name that the topic has, and it \
+             is the stack's"
+        )
+    }
+
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }
+}
+
+fn fewer_partitions(live: &Spec, spec: &Spec) -> String {
+    format!(
+        "Kafka can't take partitions away: {} has {}, the stack says {}; make a new topic of another name",
+        spec.name, live.partitions, spec.partitions
+    )
 }
 
 /// Whether changing a setting makes Kafka delete records that it holds.

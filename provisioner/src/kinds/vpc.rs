@@ -15,6 +15,7 @@ use super::tags::{self, Making};
 use super::wait;
 use super::wire::flag;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 
 /// A virtual private cloud: the network that everything else stands in.
@@ -41,6 +42,17 @@ pub struct Vpc;
 #[async_trait]
 impl Kind for Vpc {
     describes!("vpc", "a virtual private cloud", FIELDS, OUTPUTS, canonical);
+
+    fn coexists(&self, _live: &Value, _spec: &Value) -> bool {
+        true
+    }
+
+    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+        match action {
+            Action::Replace => vec!["everything in the network is made again in the new one".to_owned()],
+            _ => Vec::new(),
+        }
+    }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let vpcs = tags::sweep(context, "DescribeVpcs", "vpcSet").await?;
@@ -81,6 +93,14 @@ impl Kind for Vpc {
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         wait::released(context, || context.aws.call(Service::Ec2, "DeleteVpc", json!({"VpcId": live.id}))).await?;
         Ok(())
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let one = tags::claim_one(context, address, ("DescribeVpcs", "vpcSet"), ("VpcId", id)).await?;
+        match one {
+            Some(vpc) => read(context, &vpc).await,
+            None => Ok(None),
+        }
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{compared, describes, in_place, replaces, typed, value};
+use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
 use super::tags;
 use super::wait;
 use super::wire::{flag, texts};
@@ -79,7 +79,12 @@ impl Kind for VpcEndpoint {
     describes!("vpc_endpoint", "a private way from a VPC to an AWS service", FIELDS, OUTPUTS, canonical);
 
     fn expected(&self) -> [Duration; 3] {
-        [Duration::from_secs(10), Duration::from_secs(5), Duration::from_secs(30)]
+        [Duration::from_mins(1), Duration::from_secs(5), Duration::from_secs(30)]
+    }
+
+    /// Two of one service and way in one network are refused: their routes or names are the same.
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        ["vpc", "service", "way"].iter().any(|field| differs(live, spec, field))
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
@@ -155,6 +160,12 @@ impl Kind for VpcEndpoint {
             Ok(endpoint.is_none_or(|endpoint| state(&endpoint) == "deleted").then_some(()))
         })
         .await
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let one = tags::claim_one(context, address, ("DescribeVpcEndpoints", "vpcEndpointSet"), ("VpcEndpointId", id))
+            .await?;
+        Ok(one.and_then(|endpoint| read(context, &endpoint)))
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {

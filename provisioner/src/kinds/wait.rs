@@ -10,7 +10,7 @@ use crate::kind::Context;
 use crate::resource::Address;
 
 /// How long EC2 may deny knowing what it has just made.
-const VISIBLE: Duration = Duration::from_mins(2);
+pub(super) const VISIBLE: Duration = Duration::from_mins(2);
 /// How long a deleted thing's interfaces may linger and hold on to others.
 const RELEASED: Duration = Duration::from_mins(15);
 

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{describes, in_place, replaces, typed, value};
+use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wait;
 use super::wire::some_text;
@@ -62,6 +62,10 @@ fn with_slash(location: &str) -> String {
 impl Kind for Workgroup {
     describes!("workgroup", "an Athena workgroup", FIELDS, OUTPUTS, canonical);
 
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let mut names = Vec::new();
         let mut input = json!({"MaxResults": 50});
@@ -92,7 +96,8 @@ impl Kind for Workgroup {
             // Athena has no code of its own for a name that is taken.
             let Some(tags) = tags_of(context, &spec.name).await? else { return Err(error.into()) };
             if tags::address(context, "workgroup", &tags).as_ref() != Some(address) {
-                bail!("the workgroup {} is there already and isn't this stack's; choose another name", spec.name);
+                return Err(tags::taken(error, &format!("the workgroup {}", spec.name), &tags)
+                    .context(format!("`lakewright adopt {address} {}` takes it over", spec.name)));
             }
             update(context, &spec).await?;
         }
@@ -112,6 +117,12 @@ impl Kind for Workgroup {
             Err(error) if describe(context, &spec.name).await?.is_some() => Err(error.into()),
             _ => Ok(()),
         }
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let name = id.rsplit('/').next().unwrap_or(id);
+        let Some(tags) = tags_of(context, name).await? else { return Ok(None) };
+        read_as(context, name, &tags::claimed(context, address, id, tags)?).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -190,8 +201,15 @@ async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
 }
 
 async fn read(context: &Context, name: &str) -> Result<Option<Live>> {
-    let Some(tags) = tags_of(context, name).await? else { return Ok(None) };
-    let Some(address) = tags::address(context, "workgroup", &tags) else { return Ok(None) };
+    match tags_of(context, name).await? {
+        Some(tags) => read_as(context, name, &tags).await,
+        None => Ok(None),
+    }
+}
+
+/// The workgroup with these tags; none if they aren't the stack's.
+async fn read_as(context: &Context, name: &str, tags: &Tags) -> Result<Option<Live>> {
+    let Some(address) = tags::address(context, "workgroup", tags) else { return Ok(None) };
     let Some(group) = describe(context, name).await? else { return Ok(None) };
     let configuration = &group["Configuration"];
     let results = &configuration["ResultConfiguration"];
@@ -203,5 +221,5 @@ async fn read(context: &Context, name: &str) -> Result<Option<Live>> {
         scan_limit_bytes: configuration["BytesScannedCutoffPerQuery"].as_u64(),
     };
     let arn = arn(context, name);
-    Ok(Some(tags::live(address, &tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
+    Ok(Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
 }

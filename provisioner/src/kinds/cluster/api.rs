@@ -7,6 +7,48 @@ use serde_json::{Value, json};
 use super::{Authentication, Configuration, Logs, Spec};
 use crate::kinds::wire::{flag, number, some_text, texts};
 
+/// The least by which MSK grows a broker's storage, in GiB.
+const SMALLEST_GROWTH: u32 = 10;
+
+/// Why MSK wouldn't make a living cluster so.
+pub(super) fn refusal(live: &Spec, spec: &Spec) -> Option<String> {
+    // `3.9.x` is all of 3.9.
+    let version = |text: &str| -> Vec<u32> { text.split('.').map_while(|part| part.parse().ok()).collect() };
+    let (old, new) = (version(&live.kafka_version), version(&spec.kafka_version));
+    let common = old.len().min(new.len());
+    if new[..common] < old[..common] {
+        return Some(format!(
+            "MSK can't go back from Kafka {} to {}; leave the version as it is, or make a cluster of another name",
+            live.kafka_version, spec.kafka_version
+        ));
+    }
+    if spec.brokers < live.brokers {
+        return Some(format!(
+            "MSK takes away only brokers that hold no partitions, which a stack can't empty: it has {}, the stack says \
+             {}; leave the number as it is",
+            live.brokers, spec.brokers
+        ));
+    }
+    if !spec.subnets.is_empty() && spec.brokers as usize % spec.subnets.len() != 0 {
+        return Some(format!(
+            "MSK puts as many brokers into each of the {} subnets, and {} is no multiple of it; choose one",
+            spec.subnets.len(),
+            spec.brokers
+        ));
+    }
+    if spec.storage_gib > live.storage_gib && spec.storage_gib - live.storage_gib < SMALLEST_GROWTH {
+        return Some(format!(
+            "MSK grows storage by {SMALLEST_GROWTH} GiB at least, and {} is less above {}; write {} or more",
+            spec.storage_gib,
+            live.storage_gib,
+            live.storage_gib + SMALLEST_GROWTH
+        ));
+    }
+    (live.configuration.is_some() && spec.configuration.is_none()).then(|| {
+        "MSK can't take a configuration away from a cluster; give it one with the settings that you want".to_owned()
+    })
+}
+
 /// The calls that bring the changed fields about, in the order in which they are made.
 pub(super) fn changes(spec: &Spec, changed: &[String]) -> Result<Vec<(&'static str, Value)>> {
     let has = |names: &[&str]| changed.iter().any(|field| names.contains(&field.as_str()));
@@ -180,6 +222,26 @@ mod tests {
         assert_eq!(outputs["protocol"], "scram");
         assert_eq!(outputs["bootstrap"], "b:9096");
         assert_eq!(outputs["topic_arn"], "arn:aws:kafka:eu-north-1:1:topic/shop/uuid");
+    }
+
+    #[test]
+    fn what_msk_never_does_is_refused() {
+        let spec = |version: &str, brokers: u32, storage: u32| -> Spec {
+            serde_json::from_value(json!({
+                "name": "shop", "kafka_version": version, "brokers": brokers, "instance_type": "kafka.m7g.large",
+                "subnets": ["subnet-1", "subnet-2"], "security_groups": [], "storage_gib": storage,
+                "authentication": {"scram": true}, "encryption_key": "arn:k",
+            }))
+            .unwrap()
+        };
+        let refused = |new: Spec| refusal(&spec("3.9.x", 4, 100), &new).unwrap_or_default();
+        assert!(refused(spec("3.8.x", 4, 100)).contains("can't go back from Kafka 3.9.x to 3.8.x"));
+        assert_eq!(refused(spec("3.10.x", 4, 100)), "");
+        assert_eq!(refused(spec("3.9.0", 4, 100)), "");
+        assert!(refused(spec("3.9.x", 2, 100)).contains("hold no partitions"));
+        assert!(refused(spec("3.9.x", 5, 100)).contains("no multiple"));
+        assert!(refused(spec("3.9.x", 4, 105)).contains("write 110 or more"));
+        assert_eq!(refused(spec("3.9.x", 4, 80)), "", "storage is a floor");
     }
 
     #[test]

@@ -122,6 +122,11 @@ fn read_transform(written: &str) -> Result<Transform> {
 /// ids that were never used. What Iceberg forbids is refused.
 pub(super) fn schema(columns: &[Column], current: Option<&Metadata>) -> Result<Value> {
     let known = current.map_or(&[][..], Metadata::fields);
+    if let Some(current) = current
+        && let Some(refusal) = refusal(&current.columns()?, &[], columns)
+    {
+        bail!(refusal);
+    }
     // On a new table the columns are numbered in order, and only then the elements of lists.
     let mut next = current.map_or(columns.len() as i64, |current| current.last_column_id);
     let mut fresh = || {
@@ -132,15 +137,8 @@ pub(super) fn schema(columns: &[Column], current: Option<&Metadata>) -> Result<V
     for (index, column) in columns.iter().enumerate() {
         let before = known.iter().find(|field| field.name == column.name);
         let id = match (before, current) {
-            (Some(before), _) => {
-                check_change(before, column)?;
-                before.id
-            }
+            (Some(before), _) => before.id,
             (None, None) => index as i64 + 1,
-            (None, Some(_)) if column.required => bail!(
-                "the new column {} can't be required: the rows that the table has lack it; declare it without `required`",
-                column.name
-            ),
             (None, Some(_)) => fresh(),
         };
         let written = match &column.column_type {
@@ -167,11 +165,30 @@ pub(super) fn schema(columns: &[Column], current: Option<&Metadata>) -> Result<V
     Ok(json!({"Type": "struct", "Fields": fields}))
 }
 
-/// Refuses what no reader of the existing files could follow.
-fn check_change(before: &Field, after: &Column) -> Result<()> {
-    let old = read_type(&before.field_type)?;
+/// Why the columns of a living table can't become these: what no reader of the existing files could follow.
+pub(super) fn refusal(live: &[Column], partition: &[PartitionField], columns: &[Column]) -> Option<String> {
+    let divided = |column: &&Column| partition.iter().any(|field| field.column == column.name);
+    let gone = live.iter().filter(divided).find(|old| !columns.iter().any(|new| new.name == old.name));
+    if let Some(gone) = gone {
+        return Some(format!(
+            "the column {} can't go: the files that are there are divided by it; keep it, or make a table of another name",
+            gone.name
+        ));
+    }
+    columns.iter().find_map(|after| match live.iter().find(|before| before.name == after.name) {
+        Some(before) => refused_change(before, after),
+        None if after.required => Some(format!(
+            "the new column {} can't be required: the rows that the table has lack it; declare it without `required`",
+            after.name
+        )),
+        None => None,
+    })
+}
+
+/// Why one column can't become the other.
+fn refused_change(before: &Column, after: &Column) -> Option<String> {
     let name = &after.name;
-    let widens = match (&old, &after.column_type) {
+    let widens = match (&before.column_type, &after.column_type) {
         (ColumnType::Int, ColumnType::Long) | (ColumnType::Float, ColumnType::Double) => true,
         (ColumnType::Decimal(old, old_scale), ColumnType::Decimal(new, new_scale)) => {
             old_scale == new_scale && new >= old
@@ -179,16 +196,14 @@ fn check_change(before: &Field, after: &Column) -> Result<()> {
         (old, new) => old == new,
     };
     if !widens {
-        bail!(
-            "the column {name} can't change from {old} to {}: Iceberg only widens int to long, float to double, and \
+        return Some(format!(
+            "the column {name} can't change from {} to {}: Iceberg only widens int to long, float to double, and \
              decimals of the same scale; add a column under a new name",
-            after.column_type
-        );
+            before.column_type, after.column_type
+        ));
     }
-    if after.required && !before.required {
-        bail!("the column {name} can't become required: rows may lack it; leave `required` away");
-    }
-    Ok(())
+    (after.required && !before.required)
+        .then(|| format!("the column {name} can't become required: rows may lack it; leave `required` away"))
 }
 
 /// The partitioning as Glue takes it, for a schema that [`schema`] made.
