@@ -6,8 +6,10 @@
 pub mod apply;
 pub mod cli;
 mod http;
+pub mod intents;
 pub mod kind;
 pub mod kinds;
+pub mod lease;
 pub mod plan;
 pub mod render;
 pub mod resource;

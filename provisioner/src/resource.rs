@@ -61,16 +61,31 @@ impl<'de> Deserialize<'de> for Address {
 }
 
 /// What the stack file means: every resource that is to live.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Desired {
     /// The stack's name.
     pub stack: String,
     /// The resources in the order of the file.
     pub resources: Vec<Resource>,
+    /// What is called otherwise than it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Moved>,
+}
+
+/// A resource that has another address now: it is kept, and only renamed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Moved {
+    /// Its address before.
+    pub from: Address,
+    /// Its address in the file.
+    pub to: Address,
+    /// The place in the stack file, in bytes.
+    #[serde(skip)]
+    pub span: Option<Range<usize>>,
 }
 
 /// A resource that is to live.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Resource {
     /// Its address.
     pub address: Address,
@@ -78,13 +93,15 @@ pub struct Resource {
     /// alone or within a longer text; each makes the resource depend on that address.
     pub spec: Value,
     /// What must live first although no reference says so.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub after: BTreeSet<Address>,
     /// Its place in the stack file, in bytes.
+    #[serde(skip)]
     pub span: Option<Range<usize>>,
 }
 
 /// A resource that lives on AWS.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Live {
     /// Its address, from its tag, its name or its parent.
     pub address: Address,
@@ -99,13 +116,16 @@ pub struct Live {
     /// Whether it can be used, or is on its way.
     pub condition: Condition,
     /// Things found within it that hold data and are not ours: reported, never deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreign: Vec<String>,
     /// What is deleted together with it, as people name it; only of kinds where that isn't plain.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<String>,
 }
 
 /// Whether a live resource can be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// It can.
     Ready,

@@ -12,15 +12,17 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
-use crate::kind::{Context, Kind, Outcome, Wanted};
-use crate::plan::order::{Task, Work, tasks};
+use crate::kind::{ADDRESS, APPLIED, Context, Kind, Outcome, Wanted};
+use crate::plan::order::{Task, Work, remaining, tasks};
 use crate::plan::reference::{references, resolve};
-use crate::plan::{Action, Kinds, Plan, Step, applied};
+use crate::plan::{Action, Change, Kinds, Plan, Step, applied, replaced};
 use crate::resource::{Address, Condition, Live};
 pub use progress::{Progress, took};
 
 /// How many calls of kinds are under way at a time.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 24;
+/// The least time that a task counts for, so that longer chains begin first where AWS answers at once.
+const LEAST: Duration = Duration::from_millis(100);
 /// The least time to wait for something that was on its way when the plan was made.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -35,6 +37,10 @@ pub struct Report {
     pub not_done: Vec<(Address, Work)>,
     /// Whether it was stopped from outside.
     pub stopped: bool,
+    /// How long everything took.
+    pub took: Duration,
+    /// How long the longest chain of tasks that had to wait for each other took: nothing could have been faster.
+    pub critical: Duration,
 }
 
 impl Report {
@@ -62,7 +68,15 @@ pub async fn apply(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Report {
+    let began = Instant::now();
     let tasks = tasks(plan);
+    let usual = |index: usize| {
+        let task: &Task = &tasks[index];
+        let kind = kinds.get(&plan.steps[task.step].address.kind);
+        kind.map_or(Duration::ZERO, |kind| expected(kind, context, task.work)).max(LEAST)
+    };
+    let remaining = remaining(&tasks, &usual);
+    let mut times = vec![Duration::ZERO; tasks.len()];
     let mut states = vec![State::Waiting; tasks.len()];
     let mut outputs = known_outputs(plan);
     let mut report = Report::default();
@@ -70,7 +84,7 @@ pub async fn apply(
     loop {
         while running.len() < AT_ONCE
             && !stop.is_cancelled()
-            && let Some(index) = next_ready(&tasks, &states)
+            && let Some(index) = next_ready(&tasks, &states, &remaining)
         {
             states[index] = State::Running;
             let (task, step) = (&tasks[index], &plan.steps[tasks[index].step]);
@@ -100,6 +114,7 @@ pub async fn apply(
         };
         let Some((index, line, time, result)) = finished else { break };
         let (address, work) = (plan.steps[tasks[index].step].address.clone(), tasks[index].work);
+        times[index] = time;
         match result {
             Ok(outcome) => {
                 progress.done(line, &address, work, time, outcome.as_ref().map(|outcome| outcome.id.as_str()));
@@ -118,6 +133,9 @@ pub async fn apply(
     }
     report.not_done = addresses(plan, &tasks, &states, State::Waiting);
     report.stopped = stop.is_cancelled();
+    report.took = began.elapsed();
+    report.critical = critical(&tasks, &times);
+    tracing::debug!(took = ?report.took, critical = ?report.critical, tasks = tasks.len(), "the plan was carried out");
     if !report.stopped {
         record_unchanged(kinds, context, plan).await;
     }
@@ -136,11 +154,17 @@ fn known_outputs(plan: &Plan) -> Outputs {
     live.map(|live| (live.address.clone(), live.outputs.clone())).collect()
 }
 
-fn next_ready(tasks: &[Task], states: &[State]) -> Option<usize> {
+/// The task that may begin and has the longest way to go.
+fn next_ready(tasks: &[Task], states: &[State], remaining: &[Duration]) -> Option<usize> {
     let ready = |index: &usize| {
         states[*index] == State::Waiting && tasks[*index].after.iter().all(|before| states[*before] == State::Done)
     };
-    (0..tasks.len()).find(ready)
+    (0..tasks.len()).filter(ready).max_by_key(|index| (remaining[*index], std::cmp::Reverse(*index)))
+}
+
+/// The longest chain of tasks that wait for each other, by the times that they took.
+fn critical(tasks: &[Task], times: &[Duration]) -> Duration {
+    remaining(tasks, &|index| times[index]).into_iter().max().unwrap_or_default()
 }
 
 /// How long the work takes usually; the account on this machine answers at once.
@@ -173,13 +197,52 @@ async fn run(
         bail!("{reference} has no value although {} is live", reference.address);
     }
     let outcome = if work == Work::Create {
-        kind.create(context, address, &spec).await.with_context(|| format!("create {address}"))?
+        if step.create_first {
+            retire(kind, context, step).await.with_context(|| format!("make room for the new {address}"))?;
+        }
+        let created = kind.create(context, address, &spec).await.map_err(|error| taken(error, address, &spec));
+        created.with_context(|| format!("create {address}"))?
     } else {
         update(kind, context, step, &spec).await.with_context(|| format!("update {address}"))?
     };
     let hashes = applied::hashes(kind.fields(), &spec);
-    kind.record(context, &outcome, &hashes).await.with_context(|| format!("record what was applied to {address}"))?;
+    let recorded = kind.tag(context, &outcome, &[(APPLIED, &hashes)]).await;
+    recorded.with_context(|| format!("record what was applied to {address}"))?;
     Ok(Some(outcome))
+}
+
+/// Says how to take over what stands in the way of a creation.
+fn taken(error: anyhow::Error, address: &Address, spec: &serde_json::Value) -> anyhow::Error {
+    let exists = error.chain().filter_map(|cause| cause.downcast_ref::<lakewright_aws::Error>());
+    if !exists.into_iter().any(lakewright_aws::Error::is_already_exists) {
+        return error;
+    }
+    let id = ["name", "alias"].iter().find_map(|field| spec[*field].as_str()).unwrap_or("ID");
+    error.context(format!(
+        "there is one already, and it isn't the stack's; `lakewright adopt {address} {id}` takes it over, another name \
+         in the stack file leaves it alone"
+    ))
+}
+
+/// Gives the address of a living resource up to its replacement; whatever happens then, it is found as what is to go.
+async fn retire(kind: &dyn Kind, context: &Context, step: &Step) -> Result<()> {
+    let live = step.live.as_ref().expect("what is replaced lives");
+    let outcome = Outcome { id: live.id.clone(), outputs: live.outputs.clone() };
+    let retired = replaced(live);
+    kind.tag(context, &outcome, &[(ADDRESS, &retired.to_string())]).await?;
+    // Until the lists show it under its new address it would be taken for its own replacement.
+    let started = Instant::now();
+    loop {
+        let wanted = step.spec.as_ref().map(|spec| Wanted { address: &step.address, spec });
+        let found = kind.find(context, wanted.as_slice()).await?;
+        if !found.iter().any(|found| found.id == live.id && found.address == step.address) {
+            return Ok(());
+        }
+        if started.elapsed() > PATIENCE {
+            bail!("{} still carries its address {}", live.id, took(PATIENCE));
+        }
+        tokio::time::sleep(context.poll).await;
+    }
 }
 
 async fn update(kind: &dyn Kind, context: &Context, step: &Step, spec: &serde_json::Value) -> Result<Outcome> {
@@ -187,8 +250,13 @@ async fn update(kind: &dyn Kind, context: &Context, step: &Step, spec: &serde_js
     if matches!(live.condition, Condition::Pending(_)) {
         live = ready(kind, context, &live, spec).await?;
     }
-    let changed: BTreeSet<&str> =
-        step.changes.iter().map(|change| change.path.split(['.', '[']).next().unwrap_or_default()).collect();
+    if step.moved_from.is_some() {
+        let outcome = Outcome { id: live.id.clone(), outputs: live.outputs.clone() };
+        kind.tag(context, &outcome, &[(ADDRESS, &step.address.to_string())]).await?;
+    }
+    let fields = kind.fields();
+    let is_field = |name: &&str| fields.iter().any(|field| field.name == *name);
+    let changed: BTreeSet<&str> = step.changes.iter().map(Change::field).filter(is_field).collect();
     if changed.is_empty() {
         return Ok(Outcome { id: live.id, outputs: live.outputs });
     }
@@ -224,7 +292,7 @@ async fn record_unchanged(kinds: Kinds<'_>, context: &Context, plan: &Plan) {
             continue;
         };
         let outcome = Outcome { id: unchanged.live.id.clone(), outputs: unchanged.live.outputs.clone() };
-        if let Err(error) = kind.record(context, &outcome, hashes).await {
+        if let Err(error) = kind.tag(context, &outcome, &[(APPLIED, hashes)]).await {
             tracing::debug!(address = %unchanged.live.address, %error, "the applied hashes could not be recorded");
         }
     }

@@ -4,6 +4,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::intents::Intents;
 use crate::plan::testing::{WORLD, World, desired, kinds};
 use crate::plan::{plan, plan_destroy};
 use crate::resource::Desired;
@@ -65,6 +66,8 @@ fn context() -> Context {
         region: "eu-north-1".to_owned(),
         nonce: "n".to_owned(),
         poll: Duration::from_millis(1),
+        settles: Duration::from_millis(20),
+        intents: Intents::default(),
     }
 }
 

@@ -1,102 +1,255 @@
-//! `plan`, `apply` and `destroy`.
+//! `plan`, `show`, `apply`, `destroy` and `unlock`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
-use std::time::Instant;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use tokio_util::sync::CancellationToken;
 
-use super::connect::{artifact, connect, desired, stack};
+use super::carry::{carry_out, conclude, lease};
+use super::connect::{connect, stack};
+use super::look::{Look, Stacked, all_kinds, saved_plan};
 use super::run::until_interrupted;
-use super::{Format, Global, How, Loss, Outcome, print, say};
-use crate::apply::{Progress, Report, apply as carry_out, took};
+use super::{Format, Global, How, Loss, Outcome, Written, print, say};
 use crate::kind::Context;
-use crate::kinds;
-use crate::plan::{AllowDataLoss, Kinds, Plan, plan as make_plan, plan_destroy};
+use crate::lease;
+use crate::plan::{AllowDataLoss, FileError, Options, Plan, PlanFile, moved_since};
 use crate::render;
-use crate::resource::Desired;
-use crate::sweep::sweep;
-
-/// Every kind that there is.
-pub fn all_kinds() -> Kinds<'static> {
-    Kinds(kinds::all())
-}
-
-/// What stack and account say.
-struct Compared {
-    context: Context,
-    plan: Plan,
-}
-
-async fn compare(
-    global: &Global,
-    make: fn(Kinds<'_>, &Desired, &[crate::resource::Live]) -> PlanResult,
-) -> Result<Compared> {
-    let stack = stack(global)?;
-    let region = stack.file.stack.region.as_deref().map(String::as_str);
-    let context = connect(global, stack.name(), region).await?;
-    let desired = desired(&stack, &context, &artifact(global)?)?;
-    let live = sweep(all_kinds(), &context, &desired).await?;
-    tracing::debug!(requests = context.aws.requests(), resources = desired.resources.len(), "the account was read");
-    Ok(Compared { plan: make(all_kinds(), &desired, &live)?, context })
-}
-
-type PlanResult = Result<Plan, crate::plan::PlanError>;
 
 /// `lakewright plan`.
-pub async fn plan(global: &Global, format: Format, detailed: bool, full: bool) -> Result<Outcome> {
-    let Compared { context, plan } = compare(global, make_plan).await?;
-    let detail = if full { render::Detail::Full } else { render::Detail::Short };
-    match format {
+pub async fn plan(global: &Global, options: Options, written: &Written, out: Option<&Path>) -> Result<Outcome> {
+    let stacked = Stacked::open(global).await?;
+    let Look { live, options, plan } = stacked.look(&stacked.context, options).await?;
+    let Context { account, region, .. } = &stacked.context;
+    show_plan(&plan, account, region, written)?;
+    if let Some(path) = out {
+        let made = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let file = PlanFile::new(account, region, made, options, stacked.desired, live);
+        save(path, &file.text())?;
+        say(&format!("Saved: `lakewright apply {}` carries it out.", path.display()));
+    }
+    Ok(if written.detailed_exitcode && !plan.is_empty() { Outcome::Changes } else { Outcome::Done })
+}
+
+/// Writes a plan's file, for its owner only: specs tell much about an account.
+fn save(path: &Path, text: &str) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let context = || format!("write the plan {}", path.display());
+    let mut file = std::fs::OpenOptions::new();
+    let mut file = file.write(true).create(true).truncate(true).mode(0o600).open(path).with_context(context)?;
+    file.write_all(text.as_bytes()).with_context(context)
+}
+
+/// `lakewright show`.
+pub fn show(path: &Path, written: &Written) -> Result<Outcome> {
+    let Some(file) = saved_plan(Some(path))? else {
+        bail!("{} is no saved plan; `lakewright plan --out FILE` makes one", path.display())
+    };
+    let plan = file.plan(all_kinds())?;
+    show_plan(&plan, &file.header.account, &file.header.region, written)?;
+    Ok(if written.detailed_exitcode && !plan.is_empty() { Outcome::Changes } else { Outcome::Done })
+}
+
+fn show_plan(plan: &Plan, account: &str, region: &str, written: &Written) -> Result<()> {
+    let detail = if written.full { render::Detail::Full } else { render::Detail::Short };
+    match written.format {
         Format::Text => {
-            say(&place(&plan, &context));
-            print(&render::text(&plan, detail))?;
+            say(&place(plan, account, region));
+            print(&render::text(plan, detail))?;
         }
         Format::Json => {
-            let json = serde_json::to_string_pretty(&render::json(&plan)).context("write the plan as JSON")?;
+            let json = serde_json::to_string_pretty(&render::json(plan)).context("write the plan as JSON")?;
             print(&format!("{json}\n"))?;
         }
         Format::Markdown => {
-            print(&render::markdown(&plan))?;
+            print(&render::markdown(plan))?;
         }
     }
-    Ok(if detailed && !plan.is_empty() { Outcome::Changes } else { Outcome::Done })
+    Ok(())
 }
 
-fn place(plan: &Plan, context: &Context) -> String {
-    format!("Stack {} in account {}, {}\n", plan.stack, context.account, context.region)
+fn place(plan: &Plan, account: &str, region: &str) -> String {
+    format!("Stack {} in account {account}, {region}\n", plan.stack)
+}
+
+/// What a command is about to do.
+struct Doing<'a> {
+    how: &'a How,
+    command: &'static str,
+    options: Options,
+    /// The question, and the answer that lets it go on.
+    question: String,
+    answer: String,
+    /// What is said when the answer is another one.
+    refused: &'static str,
 }
 
 /// `lakewright apply`.
-pub async fn apply(global: &Global, how: &How) -> Result<Outcome> {
-    let Compared { context, plan } = compare(global, make_plan).await?;
-    say(&place(&plan, &context));
-    print(&render::text(&plan, render::Detail::Short))?;
-    refuse_loss(&plan, &how.allow_data_loss)?;
-    if !plan.is_empty() && !how.yes && !ask("Make these changes? Type yes:", "yes").await? {
-        say("Nothing was changed.");
-        return Ok(Outcome::Wrong);
+pub async fn apply(global: &Global, how: &How, options: Options) -> Result<Outcome> {
+    let path = global.stack_file.clone();
+    if let Some(file) = saved_plan(path.as_deref())? {
+        let part = options != Options::default();
+        return apply_saved(global, &path.unwrap_or_default(), file, how, part).await;
     }
-    execute(&context, &plan, "apply").await
+    let stacked = Stacked::open(global).await?;
+    let doing = Doing {
+        how,
+        command: "apply",
+        options,
+        question: "Make these changes? Type yes:".to_owned(),
+        answer: "yes".to_owned(),
+        refused: "Nothing was changed.",
+    };
+    change(&stacked, &doing).await
 }
 
 /// `lakewright destroy`.
-pub async fn destroy(global: &Global, how: &How) -> Result<Outcome> {
-    let Compared { context, plan } = compare(global, plan_destroy).await?;
-    say(&place(&plan, &context));
-    if plan.is_empty() {
-        say(&format!("Nothing of the stack {} lives.", plan.stack));
-        return Ok(Outcome::Done);
+pub async fn destroy(global: &Global, how: &How, options: Options) -> Result<Outcome> {
+    let stacked = Stacked::open(global).await?;
+    let name = &stacked.desired.stack;
+    let doing = Doing {
+        how,
+        command: "destroy",
+        options: Options { destroy: true, ..options },
+        question: format!("Delete all of it? Type the stack's name, {name}:"),
+        answer: name.clone(),
+        refused: "Nothing was deleted.",
+    };
+    change(&stacked, &doing).await
+}
+
+/// Plans, asks and carries out. The lease isn't held while somebody thinks: what has moved meanwhile is refused.
+async fn change(stacked: &Stacked, doing: &Doing<'_>) -> Result<Outcome> {
+    let mut agreed = None;
+    if !doing.how.yes {
+        let look = stacked.look(&stacked.context, doing.options.clone()).await?;
+        present(stacked, &look.plan, doing)?;
+        if look.plan.is_empty() {
+            return Ok(Outcome::Done);
+        }
+        if !ask(&doing.question, &doing.answer).await? {
+            say(doing.refused);
+            return Ok(Outcome::Wrong);
+        }
+        agreed = Some(look.live);
     }
+    until_interrupted(|stop| async move {
+        let lease = lease(stacked, doing.command, &stop).await?;
+        let context = lease.context(&stacked.context).await;
+        let decided = async {
+            let look = stacked.look(&context, doing.options.clone()).await?;
+            match &agreed {
+                Some(before) => unmoved(before, &look)?,
+                None => present(stacked, &look.plan, doing)?,
+            }
+            Ok(look.plan)
+        };
+        finish(context.clone(), lease, decided.await, doing.command, &stop).await
+    })
+    .await
+}
+
+/// Carries out a saved plan if what it was made from is still so.
+async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, part: bool) -> Result<Outcome> {
+    if part {
+        bail!("a saved plan is applied as it is: give --target, --exclude and --drift-only to `lakewright plan --out`");
+    }
+    let global = Global { stack_file: None, ..global.clone() };
+    let stacked = &Stacked::of_plan(&global, path, &file).await?;
+    let plan = stacked.plan(&file.live, &file.options)?;
+    say(&place(&plan, &file.header.account, &file.header.region));
     print(&render::text(&plan, render::Detail::Short))?;
     refuse_loss(&plan, &how.allow_data_loss)?;
-    let question = format!("Delete all of it? Type the stack's name, {}:", plan.stack);
-    if !how.yes && !ask(&question, &plan.stack).await? {
-        say("Nothing was deleted.");
+    if plan.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    if !how.yes && !ask("Make these changes? Type yes:", "yes").await? {
+        say("Nothing was changed.");
         return Ok(Outcome::Wrong);
     }
-    execute(&context, &plan, "destroy").await
+    let file = &file;
+    until_interrupted(|stop| async move {
+        let lease = lease(stacked, "apply", &stop).await?;
+        let context = lease.context(&stacked.context).await;
+        let decided = async {
+            let look = stacked.look(&context, file.options.clone()).await?;
+            unmoved(&file.live, &look)?;
+            // What is done is what was reviewed, even if the memory of the last apply has changed since.
+            stacked.plan(&look.live, &file.options)
+        };
+        finish(context.clone(), lease, decided.await, "apply", &stop).await
+    })
+    .await
+}
+
+async fn finish(
+    context: Context,
+    lease: lease::Lease,
+    decided: Result<Plan>,
+    command: &str,
+    stop: &CancellationToken,
+) -> Result<Outcome> {
+    let plan = match decided {
+        Ok(plan) => plan,
+        Err(error) => {
+            let lived = lease.lived().await;
+            lease.release(lived, false).await?;
+            return Err(error);
+        }
+    };
+    let report = carry_out(&context, lease, &plan, stop).await;
+    if !plan.is_empty() {
+        conclude(&report, command);
+    }
+    Ok(if report.complete() { Outcome::Done } else { Outcome::Wrong })
+}
+
+/// An error that names what moved since the plan was agreed to.
+fn unmoved(before: &[crate::resource::Live], look: &Look) -> Result<()> {
+    let moved = moved_since(all_kinds(), before, &look.live);
+    if moved.is_empty() { Ok(()) } else { Err(FileError::Moved(moved).into()) }
+}
+
+fn present(stacked: &Stacked, plan: &Plan, doing: &Doing<'_>) -> Result<()> {
+    let Context { account, region, .. } = &stacked.context;
+    say(&place(plan, account, region));
+    if doing.options.destroy && plan.is_empty() {
+        say(&format!("Nothing of the stack {} lives.", plan.stack));
+        return Ok(());
+    }
+    print(&render::text(plan, render::Detail::Short))?;
+    refuse_loss(plan, &doing.how.allow_data_loss)
+}
+
+/// `lakewright unlock`.
+pub async fn unlock(global: &Global, yes: bool) -> Result<Outcome> {
+    let stack = stack(global)?;
+    let region = stack.file.stack.region.as_deref().map(String::as_str);
+    let context = connect(global, stack.name(), region).await?;
+    let document = lease::look(&context).await.ok().flatten();
+    let held = document.as_ref().and_then(|document| document.holder.as_ref());
+    if let (Some(document), None) = (&document, held) {
+        say(&format!(
+            "Nobody holds the lease of {} (the last apply left {} resources).",
+            context.stack,
+            document.lived.len()
+        ));
+        return Ok(Outcome::Done);
+    }
+    if let (Some(holder), Some(document)) = (held, &document) {
+        say(&format!("{holder} holds the lease until {}.", document.expires));
+    }
+    if !yes && !ask("Take it away? An apply that still runs stops in the middle. Type yes:", "yes").await? {
+        say("Nothing was changed.");
+        return Ok(Outcome::Wrong);
+    }
+    match lease::unlock(&context).await? {
+        Some(holder) => say(&format!("Taken from {holder}.")),
+        None => say(&format!("Nobody holds the lease of {}.", context.stack)),
+    }
+    Ok(Outcome::Done)
 }
 
 /// An error that lists what would lose data and isn't allowed to.
@@ -121,7 +274,7 @@ pub fn refuse_loss(plan: &Plan, losses: &[Loss]) -> Result<()> {
 }
 
 /// Whether the answer on the terminal is the wanted one.
-async fn ask(question: &str, wanted: &str) -> Result<bool> {
+pub async fn ask(question: &str, wanted: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("there is no terminal to ask on; --yes answers the question");
     }
@@ -132,42 +285,4 @@ async fn ask(question: &str, wanted: &str) -> Result<bool> {
     });
     let line = read.await.context("read the answer")?.context("read the answer")?;
     Ok(line.trim() == wanted)
-}
-
-async fn execute(context: &Context, plan: &Plan, command: &str) -> Result<Outcome> {
-    let started = Instant::now();
-    let report =
-        until_interrupted(|stop| async move { carry_out(all_kinds(), context, plan, &Progress::new(), &stop).await })
-            .await;
-    if !plan.is_empty() {
-        conclude(&report, command, started);
-    }
-    Ok(if report.complete() { Outcome::Done } else { Outcome::Wrong })
-}
-
-/// Says what an apply came to.
-pub fn conclude(report: &Report, command: &str, started: Instant) {
-    let time = took(started.elapsed());
-    if report.complete() {
-        return say(&format!("\nDone: {} in {time}.", steps(report.done.len())));
-    }
-    let mut text = format!("\n{} done, {} failed in {time}:", steps(report.done.len()), report.failed.len());
-    for (address, _, error) in &report.failed {
-        let _ = write!(text, "\n  ✗ {address}: {error:#}");
-        if let Some(cure) = super::hints::cure(error) {
-            let _ = write!(text, "\n    help: {cure}");
-        }
-    }
-    if !report.not_done.is_empty() {
-        let names: BTreeSet<String> = report.not_done.iter().map(|(address, _)| address.to_string()).collect();
-        let names: Vec<String> = names.into_iter().collect();
-        let why = if report.stopped { "it was stopped" } else { "they need what failed" };
-        let _ = write!(text, "\nNot begun, because {why}: {}", names.join(", "));
-    }
-    let _ = write!(text, "\nRun `lakewright {command}` again when the cause is mended: it goes on from here.");
-    say(&text);
-}
-
-fn steps(count: usize) -> String {
-    format!("{count} step{}", if count == 1 { "" } else { "s" })
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Global;
+use crate::intents::Intents;
 use crate::kind::Context;
 use crate::resource::Desired;
 use crate::stack::{Artifact, Stack, Target, expand, load};
@@ -73,6 +74,8 @@ pub async fn context(aws: Client, stack: &str, near: bool) -> Result<Context> {
         account,
         nonce: uuid::Uuid::new_v4().simple().to_string(),
         poll: if near { Duration::from_millis(50) } else { Duration::from_secs(5) },
+        settles: if near { Duration::from_secs(1) } else { Duration::from_mins(1) },
+        intents: Intents::default(),
     })
 }
 

@@ -1,9 +1,12 @@
 //! The command line: what can be typed, and where it leads.
 
 mod account;
+mod adopt;
+pub mod carry;
 pub mod change;
 pub mod connect;
 mod hints;
+pub mod look;
 pub mod query;
 pub mod run;
 mod search;
@@ -16,8 +19,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::plan;
 use crate::resource::Address;
 use crate::up;
+use look::Part;
 
 /// Builds and runs a streaming lakehouse on AWS from one TOML file.
 ///
@@ -83,34 +88,65 @@ Signs: + is created, ~ is changed in place, ± is replaced, - is deleted.
 Examples:
   lakewright plan stacks/shop.toml
   lakewright plan --detailed-exitcode               exit 0: nothing to do, 2: changes, 1: an error
+  lakewright plan --drift --detailed-exitcode       by night: has anybody changed anything?
+  lakewright plan --out shop.plan                   review it, then `lakewright apply shop.plan`
+  lakewright plan --target 'table.*'
   lakewright plan --format json | jq '.summary'
   lakewright plan --format markdown >> $GITHUB_STEP_SUMMARY")]
     Plan {
         /// The stack file
         stack: Option<PathBuf>,
-        /// How the plan is written on standard output
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-        /// Exits 2 when there are changes
+        /// How it is written.
+        #[command(flatten)]
+        written: Written,
+        /// Saves the plan, to be reviewed and applied later
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Only what others changed since the last apply
         #[arg(long)]
-        detailed_exitcode: bool,
-        /// Shows long values of new resources in full
+        drift: bool,
+        /// Plans the destruction of the stack
         #[arg(long)]
-        full: bool,
+        destroy: bool,
+        /// Which part of the stack.
+        #[command(flatten)]
+        part: Part,
+    },
+    /// Shows a saved plan
+    #[command(after_help = "\
+Needs no account: the plan is as it was saved.
+
+Example:
+  lakewright plan --out shop.plan && lakewright show shop.plan --format markdown")]
+    Show {
+        /// The plan, as `lakewright plan --out` saved it
+        plan: PathBuf,
+        /// How it is written.
+        #[command(flatten)]
+        written: Written,
     },
     /// Makes AWS as the stack file says
     #[command(after_help = "\
 Shows the plan, asks, and carries it out. Killed or interrupted at any point, run it again: it goes on from there.
+A saved plan is refused when AWS has changed since it was made. Only one apply of a stack runs at a time.
 
 Examples:
   lakewright apply stacks/shop.toml
+  lakewright apply shop.plan --yes                  what `lakewright plan --out shop.plan` saved
+  lakewright apply --drift-only                     undo what others changed, leave the file's news for later
   lakewright apply --yes --allow-data-loss bucket.backup")]
     Apply {
-        /// The stack file
+        /// The stack file, or a saved plan
         stack: Option<PathBuf>,
         /// How it goes about it
         #[command(flatten)]
         how: How,
+        /// Only brings back what others changed since the last apply
+        #[arg(long)]
+        drift_only: bool,
+        /// Which part of the stack.
+        #[command(flatten)]
+        part: Part,
     },
     /// Deletes everything that belongs to the stack
     #[command(after_help = "\
@@ -124,6 +160,36 @@ Examples:
         /// How it goes about it
         #[command(flatten)]
         how: How,
+        /// Which part of the stack.
+        #[command(flatten)]
+        part: Part,
+    },
+    /// Takes over what lives already: it gets the stack's tags and an address
+    #[command(after_help = "\
+Shows first what an apply would make of it. Nothing but its tags is changed.
+
+Examples:
+  lakewright adopt bucket.raw my-old-bucket
+  lakewright adopt vpc.main vpc-0a1b2c3d4e5f60718")]
+    Adopt {
+        /// The address that it is to have, declared in the stack file
+        address: Address,
+        /// Its identifier on AWS: an id, a name or an ARN
+        id: String,
+        /// Answers the question with yes
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+    /// Takes the lease away from an apply that is known to be dead
+    #[command(after_help = "\
+A lease ends by itself within 90 seconds when its holder dies, at once when it ran on this machine; the next apply takes
+it over. This is for those who can't wait.")]
+    Unlock {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// Answers the question with yes
+        #[arg(long, short = 'y')]
+        yes: bool,
     },
     /// Runs the stack on this machine: an AWS account, Kafka, search and the agents
     #[command(after_help = "\
@@ -199,6 +265,20 @@ pub struct How {
     pub allow_data_loss: Vec<Loss>,
 }
 
+/// How a plan is written.
+#[derive(Debug, Clone, Args)]
+pub struct Written {
+    /// How the plan is written on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Exits 2 when there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Shows long values of new resources in full
+    #[arg(long)]
+    pub full: bool,
+}
+
 /// What may lose data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loss {
@@ -261,17 +341,24 @@ pub fn main(cli: Cli) -> ExitCode {
 async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
     let mut named = |stack: Option<PathBuf>| global.stack_file = stack.or(global.stack_file.take());
     match command {
-        Command::Plan { stack, format, detailed_exitcode, full } => {
+        Command::Plan { stack, written, out, drift, destroy, part } => {
             named(stack);
-            change::plan(&global, format, detailed_exitcode, full).await
+            let options = plan::Options { destroy, only_drift: drift, ..part.options() };
+            change::plan(&global, options, &written, out.as_deref()).await
         }
-        Command::Apply { stack, how } => {
+        Command::Show { plan, written } => change::show(&plan, &written),
+        Command::Apply { stack, how, drift_only, part } => {
             named(stack);
-            change::apply(&global, &how).await
+            change::apply(&global, &how, plan::Options { only_drift: drift_only, ..part.options() }).await
         }
-        Command::Destroy { stack, how } => {
+        Command::Destroy { stack, how, part } => {
             named(stack);
-            change::destroy(&global, &how).await
+            change::destroy(&global, &how, part.options()).await
+        }
+        Command::Adopt { address, id, yes } => adopt::run(&global, &address, &id, yes).await,
+        Command::Unlock { stack, yes } => {
+            named(stack);
+            change::unlock(&global, yes).await
         }
         Command::Up(options) => {
             named(options.stack.clone());

@@ -1,11 +1,24 @@
 //! What a plan deletes, and what it replaces so that something else can be deleted.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::graph::Graph;
 use super::{Action, Cause, Kinds, Planner, Step, order};
 use crate::kind::Kind;
 use crate::resource::{Address, Live};
+
+/// What stands in the address of a resource that has been replaced and still lives.
+pub const REPLACED: char = '@';
+
+/// The address of a resource once its replacement has taken its own: of the name, so that the file can't mean it.
+pub fn replaced(live: &Live) -> Address {
+    let hash = hex::encode(&Sha256::digest(&live.id)[..3]);
+    Address::new(&live.address.kind, format!("{}{REPLACED}{hash}", live.address.name))
+}
 
 /// The steps that delete, what refers to others before these.
 pub fn deletions<'a>(
@@ -17,8 +30,9 @@ pub fn deletions<'a>(
     let mut steps: Vec<Step> = gone
         .map(|one| {
             let from_file = graph.needs.get(&one.address);
-            let holds_data = kinds.get(&one.address.kind).is_some_and(Kind::holds_data);
-            Step {
+            let kind = kinds.get(&one.address.kind);
+            let holds_data = kind.is_some_and(Kind::holds_data);
+            let mut step = Step {
                 address: one.address.clone(),
                 action: Action::Delete,
                 cause: Cause::File,
@@ -28,9 +42,18 @@ pub fn deletions<'a>(
                 needs: from_file.cloned().unwrap_or_else(|| order::mentioned(one, live)),
                 in_file: from_file.is_some(),
                 loses: if holds_data { vec![held(one)] } else { Vec::new() },
-                note: None,
+                note: one.address.name.contains(REPLACED).then(|| "left by a replacement".to_owned()),
+                moved_from: None,
+                create_first: false,
+                consequences: Vec::new(),
+                expected: Duration::ZERO,
+                dependents: BTreeSet::new(),
                 rank: kinds.rank(&one.address.kind),
+            };
+            if let Some(kind) = kind {
+                step.conclude(kind, &one.spec, &Value::Null);
             }
+            step
         })
         .collect();
     steps.sort_by(|a, b| b.rank.cmp(&a.rank).then_with(|| a.address.cmp(&b.address)));

@@ -1,5 +1,7 @@
 //! How two values of a field differ, down to the path within it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::reference::references;
@@ -70,6 +72,7 @@ fn walk(path: String, compare: Comparing, before: &Value, after: &Value, found: 
             }
         }
         (Value::Array(old), Value::Array(new)) if compare == Comparing::AsSet => walk_set(&path, old, new, found),
+        (Value::Array(old), Value::Array(new)) if named(old) && named(new) => walk_named(&path, old, new, found),
         (Value::Array(old), Value::Array(new)) => {
             for index in 0..old.len().max(new.len()) {
                 let item = |items: &[Value]| items.get(index).cloned().unwrap_or_default();
@@ -82,6 +85,37 @@ fn walk(path: String, compare: Comparing, before: &Value, after: &Value, found: 
             after: after.clone(),
             unknown: !references(after).is_empty(),
         }),
+    }
+}
+
+/// Whether every item is an object with a name of its own.
+fn named(items: &[Value]) -> bool {
+    let names: BTreeSet<&str> = items.iter().filter_map(|item| item["name"].as_str()).collect();
+    names.len() == items.len()
+}
+
+/// Items of one name are one item; that they stand in another order is one difference more.
+fn walk_named(path: &str, old: &[Value], new: &[Value], found: &mut Vec<Difference>) {
+    let name = |item: &Value| item["name"].as_str().unwrap_or_default().to_owned();
+    let of = |items: &[Value], wanted: &str| items.iter().find(|item| name(item) == wanted).cloned();
+    for item in new {
+        let before = of(old, &name(item)).unwrap_or_default();
+        walk(format!("{path}[{}]", name(item)), Comparing::Exactly, &before, item, found);
+    }
+    for item in old.iter().filter(|item| of(new, &name(item)).is_none()) {
+        walk(format!("{path}[{}]", name(item)), Comparing::Exactly, item, &Value::Null, found);
+    }
+    let shared = |items: &[Value], others: &[Value]| -> Vec<String> {
+        items.iter().map(name).filter(|one| of(others, one).is_some()).collect()
+    };
+    let (before, after) = (shared(old, new), shared(new, old));
+    if before != after {
+        found.push(Difference {
+            path: format!("{path} (order)"),
+            before: Value::from(before),
+            after: Value::from(after),
+            unknown: false,
+        });
     }
 }
 
@@ -139,6 +173,26 @@ mod tests {
         assert_eq!(
             lines(Comparing::Exactly, &before, &after),
             ["f.rules[1].port: 443 -> 8443", "f.rules[2]: null -> {\"port\":22}"]
+        );
+    }
+
+    #[test]
+    fn items_with_names_are_told_by_them() {
+        let column = |name: &str, kind: &str| json!({ "name": name, "type": kind });
+        let before = json!([column("id", "int"), column("city", "string"), column("zip", "string")]);
+        let added = json!([column("id", "long"), column("land", "string"), column("city", "string")]);
+        assert_eq!(
+            lines(Comparing::Exactly, &before, &added),
+            [
+                "f[id].type: \"int\" -> \"long\"",
+                "f[land]: null -> {\"name\":\"land\",\"type\":\"string\"}",
+                "f[zip]: {\"name\":\"zip\",\"type\":\"string\"} -> null",
+            ]
+        );
+        let turned = json!([column("city", "string"), column("id", "int"), column("zip", "string")]);
+        assert_eq!(
+            lines(Comparing::Exactly, &before, &turned),
+            ["f (order): [\"id\",\"city\",\"zip\"] -> [\"city\",\"id\",\"zip\"]"]
         );
     }
 

@@ -15,6 +15,13 @@ pub struct Graph<'a> {
     pub needs: BTreeMap<Address, BTreeSet<Address>>,
 }
 
+impl Graph<'_> {
+    /// What refers to the resource directly.
+    pub fn dependents(&self, address: &Address) -> BTreeSet<Address> {
+        self.needs.iter().filter(|(_, needs)| needs.contains(address)).map(|(user, _)| user.clone()).collect()
+    }
+}
+
 /// The graph of a stack, or everything that is wrong with it.
 pub fn graph<'a>(kinds: Kinds<'_>, desired: &'a Desired) -> Result<Graph<'a>, Vec<Problem>> {
     let mut problems = Vec::new();

@@ -3,8 +3,11 @@
 pub mod applied;
 mod deletion;
 mod diff;
+mod file;
 mod graph;
 mod loss;
+mod moved;
+mod narrow;
 pub mod order;
 pub mod reference;
 #[cfg(test)]
@@ -15,13 +18,17 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::kind::{Changing, Kind};
 use crate::resource::{Address, Condition, Desired, Live, Resource};
 use deletion::deletions;
+pub use deletion::replaced;
 use diff::differences;
+pub use file::{FileError, Header, PlanFile, moved as moved_since};
 use graph::Graph;
 pub use loss::AllowDataLoss;
 use reference::{Reference, references, resolve};
@@ -53,6 +60,24 @@ pub struct Plan {
     pub unchanged: Vec<Unchanged>,
     /// Things that hold data and are not ours, found within resources of ours: reported, never deleted.
     pub foreign: Vec<(Address, String)>,
+    /// What would be done too, had it not been left out by the command line.
+    pub left_out: Vec<(Address, Action)>,
+}
+
+/// What a plan is made for besides making live what is desired.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// Everything is to go.
+    pub destroy: bool,
+    /// Only what moved away from what was last applied is to be brought back.
+    pub only_drift: bool,
+    /// Only these addresses, and what they need: patterns with `*`.
+    pub targets: Vec<String>,
+    /// Not these addresses, nor what needs them: patterns with `*`.
+    pub excludes: Vec<String>,
+    /// What lived after the last apply: its absence is drift.
+    pub remembered: BTreeSet<Address>,
 }
 
 /// A live resource that no step touches.
@@ -87,18 +112,28 @@ pub struct Step {
     pub loses: Vec<String>,
     /// What people should know besides the changes.
     pub note: Option<String>,
+    /// Its address before, when it is renamed.
+    pub moved_from: Option<Address>,
+    /// Whether a replacement makes the new one before the old one goes.
+    pub create_first: bool,
+    /// What follows from doing it, one sentence each.
+    pub consequences: Vec<String>,
+    /// How long AWS usually takes.
+    pub expected: Duration,
+    /// What refers to it directly.
+    pub dependents: BTreeSet<Address>,
     /// The kind's place in the order of making.
     rank: usize,
 }
 
 /// What happens to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// It is made.
     Create,
     /// It is changed in place, or waited for.
     Update,
-    /// It is deleted and made again.
+    /// It is deleted and made again, or made again and then deleted.
     Replace,
     /// It is deleted.
     Delete,
@@ -148,6 +183,15 @@ pub struct Change {
     pub unknown: bool,
     /// Whether it takes a new resource.
     pub forces_replacement: bool,
+    /// Why it differs.
+    pub cause: Cause,
+}
+
+impl Change {
+    /// The top-level field that changes.
+    pub fn field(&self) -> &str {
+        self.path.split(['.', '[', ' ']).next().unwrap_or_default()
+    }
 }
 
 /// Something wrong with a stack's resources.
@@ -167,6 +211,14 @@ pub enum PlanError {
     /// The stack's resources don't fit together.
     #[error("{}", lines(.0))]
     Stack(Vec<Problem>),
+    /// A pattern of the command line fits nothing.
+    #[error("`{pattern}` fits no address of the stack{hint}")]
+    NoSuchAddress {
+        /// The pattern.
+        pattern: String,
+        /// What may be meant.
+        hint: String,
+    },
     /// Two live things claim one address.
     #[error(
         "{address} lives twice: {} and {}; lakewright can't tell which one the stack means, so delete one of them or \
@@ -186,28 +238,51 @@ fn lines(problems: &[Problem]) -> impl fmt::Display {
 
 /// The plan that makes `live` what is `desired`.
 pub fn plan(kinds: Kinds<'_>, desired: &Desired, live: &[Live]) -> Result<Plan, PlanError> {
-    let graph = graph::graph(kinds, desired).map_err(PlanError::Stack)?;
-    let by_address = index(live)?;
-    let mut planner = Planner { kinds, graph: &graph, live: &by_address, done: BTreeMap::new() };
-    let mut plan =
-        Plan { stack: desired.stack.clone(), steps: Vec::new(), unchanged: Vec::new(), foreign: foreign(live) };
-    for resource in &graph.ordered {
-        match planner.resource(resource).map_err(|problem| PlanError::Stack(vec![problem]))? {
-            Decision::Step(step) => plan.steps.push(*step),
-            Decision::Unchanged(unchanged) => plan.unchanged.push(*unchanged),
-        }
-    }
-    let gone = live.iter().filter(|live| !graph.needs.contains_key(&live.address));
-    plan.steps.extend(deletions(kinds, &graph, gone, live));
-    Ok(plan)
+    plan_for(kinds, desired, live, &Options::default())
 }
 
 /// The plan that deletes everything that lives of a stack.
 pub fn plan_destroy(kinds: Kinds<'_>, desired: &Desired, live: &[Live]) -> Result<Plan, PlanError> {
+    plan_for(kinds, desired, live, &Options { destroy: true, ..Options::default() })
+}
+
+/// The plan for those options.
+pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Options) -> Result<Plan, PlanError> {
     let graph = graph::graph(kinds, desired).map_err(PlanError::Stack)?;
-    index(live)?;
-    let steps = deletions(kinds, &graph, live.iter(), live);
-    Ok(Plan { stack: desired.stack.clone(), steps, unchanged: Vec::new(), foreign: foreign(live) })
+    let (live, moved) = moved::renamed(desired, live).map_err(PlanError::Stack)?;
+    let by_address = index(&live)?;
+    let mut plan = Plan {
+        stack: desired.stack.clone(),
+        steps: Vec::new(),
+        unchanged: Vec::new(),
+        foreign: foreign(&live),
+        left_out: Vec::new(),
+    };
+    if options.destroy {
+        plan.steps = deletions(kinds, &graph, live.iter(), &live);
+    } else {
+        let remembered = &options.remembered;
+        let mut planner =
+            Planner { kinds, graph: &graph, live: &by_address, moved: &moved, remembered, done: BTreeMap::new() };
+        let mut problems = Vec::new();
+        for resource in &graph.ordered {
+            match planner.resource(resource) {
+                Ok(Decision::Step(step)) => plan.steps.push(*step),
+                Ok(Decision::Unchanged(unchanged)) => plan.unchanged.push(*unchanged),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(PlanError::Stack(problems));
+        }
+        let gone = live.iter().filter(|live| !graph.needs.contains_key(&live.address));
+        plan.steps.extend(deletions(kinds, &graph, gone, &live));
+    }
+    if options.only_drift {
+        narrow::to_drift(kinds, &mut plan);
+    }
+    narrow::to_addresses(&mut plan, &graph, options)?;
+    Ok(plan)
 }
 
 fn index(live: &[Live]) -> Result<BTreeMap<&Address, &Live>, PlanError> {
@@ -242,6 +317,8 @@ struct Planner<'a> {
     kinds: Kinds<'a>,
     graph: &'a Graph<'a>,
     live: &'a BTreeMap<&'a Address, &'a Live>,
+    moved: &'a BTreeMap<Address, Address>,
+    remembered: &'a BTreeSet<Address>,
     done: BTreeMap<Address, Done>,
 }
 
@@ -249,13 +326,20 @@ impl Planner<'_> {
     fn resource(&mut self, resource: &Resource) -> Result<Decision, Problem> {
         let address = &resource.address;
         let kind = self.kinds.get(&address.kind).expect("the graph was checked: the kind is known");
-        let spec = kind.normalise(&resolve(&resource.spec, &|reference| self.output(reference)));
-        let spec = spec.map_err(|error| Problem {
-            address: address.clone(),
-            span: resource.span.clone(),
-            text: format!("{error:#}"),
-        })?;
         let live = self.live.get(address).copied();
+        let decided = self.decide(resource, kind, live);
+        if decided.is_err() {
+            // Others are still looked at: all problems are told at once.
+            let outputs = live.map(|live| live.outputs.clone()).unwrap_or_default();
+            self.done.insert(address.clone(), Done { outputs, cause: Cause::File, replaced: false });
+        }
+        decided.map_err(|text| Problem { address: address.clone(), span: resource.span.clone(), text })
+    }
+
+    fn decide(&mut self, resource: &Resource, kind: &dyn Kind, live: Option<&Live>) -> Result<Decision, String> {
+        let address = &resource.address;
+        let spec = kind.normalise(&resolve(&resource.spec, &|reference| self.output(reference)));
+        let spec = spec.map_err(|error| format!("{error:#}"))?;
         let mut step = Step {
             address: address.clone(),
             action: Action::Update,
@@ -267,12 +351,24 @@ impl Planner<'_> {
             in_file: true,
             loses: Vec::new(),
             note: None,
+            moved_from: self.moved.get(address).cloned(),
+            create_first: false,
+            consequences: Vec::new(),
+            expected: Duration::ZERO,
+            dependents: self.graph.dependents(address),
             rank: self.kinds.rank(&address.kind),
         };
         let Some(live) = live else {
             step.action = Action::Create;
             step.changes = created(kind, &spec);
-            self.done.insert(address.clone(), Done { outputs: BTreeMap::new(), cause: Cause::File, replaced: false });
+            if self.remembered.contains(address) {
+                step.cause = Cause::Drift;
+                step.note = Some("it lived after the last apply and is gone".to_owned());
+                step.changes.iter_mut().for_each(|change| change.cause = Cause::Drift);
+            }
+            let done = Done { outputs: BTreeMap::new(), cause: step.cause, replaced: false };
+            self.done.insert(address.clone(), done);
+            step.conclude(kind, &Value::Null, &spec);
             return Ok(Decision::Step(Box::new(step)));
         };
         step.cause = self.compare(kind, live, &spec, &mut step.changes);
@@ -291,7 +387,8 @@ impl Planner<'_> {
             step.action = Action::Replace;
             step.note = Some(format!("{beneath} can be replaced only while this is away"));
         }
-        if step.changes.is_empty() && live.condition == Condition::Ready && step.action == Action::Update {
+        let as_it_should = step.changes.is_empty() && live.condition == Condition::Ready && step.moved_from.is_none();
+        if as_it_should && step.action == Action::Update {
             let hashes = applied::hashes(kind.fields(), &spec);
             let record = (live.applied.as_ref() != Some(&hashes)).then_some(hashes);
             self.done
@@ -302,8 +399,12 @@ impl Planner<'_> {
             if kind.holds_data() {
                 step.loses.push("replacing it deletes what it holds".to_owned());
             }
+            step.create_first = live.condition == Condition::Ready && kind.coexists(&live.spec, &spec);
             BTreeMap::new()
         } else {
+            if let Some(reason) = kind.refuses(&live.spec, &spec) {
+                return Err(reason);
+            }
             step.loses.extend(kind.loses(&live.spec, &spec));
             let moving = kind.moving_outputs();
             let changed = !step.changes.is_empty();
@@ -312,6 +413,7 @@ impl Planner<'_> {
         };
         self.done
             .insert(address.clone(), Done { outputs, cause: step.cause, replaced: step.action == Action::Replace });
+        step.conclude(kind, &live.spec, &spec);
         Ok(Decision::Step(Box::new(step)))
     }
 
@@ -345,6 +447,7 @@ impl Planner<'_> {
                 after: difference.after,
                 unknown: difference.unknown,
                 forces_replacement: field.change == Changing::Replaces,
+                cause: field_cause,
             }));
         }
         cause
@@ -363,14 +466,56 @@ fn created(kind: &dyn Kind, spec: &Value) -> Vec<Change> {
             after: value.clone(),
             unknown: !references(value).is_empty(),
             forces_replacement: false,
+            cause: Cause::File,
         })
         .collect()
+}
+
+impl Step {
+    /// Says what follows from the step, now that it is decided.
+    fn conclude(&mut self, kind: &dyn Kind, live: &Value, spec: &Value) {
+        let mut changed: Vec<&str> = self.changes.iter().map(Change::field).collect();
+        changed.dedup();
+        self.consequences = kind.consequences(self.action, &changed, live, spec);
+        let [create, update, delete] = kind.expected();
+        self.expected = match self.action {
+            Action::Create => create,
+            Action::Update => update,
+            Action::Delete => delete,
+            Action::Replace => create + delete,
+        };
+        if let Some(from) = &self.moved_from {
+            self.changes.insert(
+                0,
+                Change {
+                    path: "address".to_owned(),
+                    before: Value::from(from.to_string()),
+                    after: Value::from(self.address.to_string()),
+                    unknown: false,
+                    forces_replacement: false,
+                    cause: Cause::File,
+                },
+            );
+            self.cause = Cause::File;
+        }
+    }
 }
 
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// How long AWS usually takes for all of it, independent steps at the same time.
+    pub fn expected(&self) -> Duration {
+        let tasks = order::tasks(self);
+        let time = |index: usize| self.steps[tasks[index].step].expected;
+        let halves = |index: usize| match self.steps[tasks[index].step].action {
+            Action::Replace => time(index) / 2,
+            _ => time(index),
+        };
+        order::remaining(&tasks, &halves).into_iter().max().unwrap_or_default()
     }
 
     /// How many steps take that action.

@@ -1,6 +1,7 @@
 //! The order of a plan's work: which task waits for which.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -29,6 +30,33 @@ pub enum Work {
     Delete,
 }
 
+/// How long it takes from the begin of each task to the end of all that waits for it, when nothing else holds it up:
+/// what has the longest way to go should begin first.
+pub fn remaining(tasks: &[Task], expected: &dyn Fn(usize) -> Duration) -> Vec<Duration> {
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); tasks.len()];
+    for (index, task) in tasks.iter().enumerate() {
+        for before in &task.after {
+            users[*before].push(index);
+        }
+    }
+    let mut known: Vec<Option<Duration>> = vec![None; tasks.len()];
+    let mut open: Vec<usize> = (0..tasks.len()).collect();
+    while let Some(index) = open.pop() {
+        if known[index].is_some() {
+            continue;
+        }
+        let waiting: Vec<usize> = users[index].iter().copied().filter(|user| known[*user].is_none()).collect();
+        if waiting.is_empty() {
+            let longest = users[index].iter().filter_map(|user| known[*user]).max().unwrap_or_default();
+            known[index] = Some(longest + expected(index));
+        } else {
+            open.push(index);
+            open.extend(waiting);
+        }
+    }
+    known.into_iter().map(Option::unwrap_or_default).collect()
+}
+
 /// The tasks of a plan. A list in which every task stands behind those that it waits for exists always.
 pub fn tasks(plan: &Plan) -> Vec<Task> {
     let mut tasks = Vec::new();
@@ -36,6 +64,7 @@ pub fn tasks(plan: &Plan) -> Vec<Task> {
         let works: &[Work] = match action {
             Action::Create => &[Work::Create],
             Action::Update => &[Work::Update],
+            Action::Replace if plan.steps[step].create_first => &[Work::Create, Work::Delete],
             Action::Replace => &[Work::Delete, Work::Create],
             Action::Delete => &[Work::Delete],
         };
@@ -50,8 +79,18 @@ pub fn tasks(plan: &Plan) -> Vec<Task> {
     for task in tasks.iter_mut().filter(|task| task.work != Work::Delete) {
         let step = step_of(task);
         let mut after: BTreeSet<usize> = step.needs.iter().filter_map(|need| forward.get(need).copied()).collect();
-        after.extend(backward.get(&step.address).copied().filter(|_| step.action == Action::Replace));
+        let deletes_first = step.action == Action::Replace && !step.create_first;
+        after.extend(backward.get(&step.address).copied().filter(|_| deletes_first));
         task.after = after;
+    }
+    // What is replaced by a new one that lives beside it goes when everything has moved over.
+    for (index, task) in tasks.clone().iter().enumerate().filter(|(_, task)| task.work == Work::Delete) {
+        let step = step_of(task);
+        if step.create_first {
+            tasks[index].after.extend(forward.get(&step.address));
+            let users = plan.steps.iter().filter(|user| user.needs.contains(&step.address));
+            tasks[index].after.extend(users.filter_map(|user| forward.get(&user.address)));
+        }
     }
     // What the file says always holds; what was guessed from live resources gives way where both can't be had.
     for guessed in [false, true] {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::Kinds;
-use crate::kind::{Changing, Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::kind::{ADDRESS, APPLIED, Changing, Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Condition, Desired, Live, Resource};
 
 /// The resources that live, by address, and what was called in which order.
@@ -71,7 +71,7 @@ pub fn desired(resources: &[(&str, Value)]) -> Desired {
         after: BTreeSet::default(),
         span: None,
     };
-    Desired { stack: "shop".to_owned(), resources: resources.iter().map(resource).collect() }
+    Desired { stack: "shop".to_owned(), resources: resources.iter().map(resource).collect(), moved: Vec::new() }
 }
 
 /// A live resource, the hashes of `applied` recorded; its outputs are its id and ARN.
@@ -181,10 +181,19 @@ impl Kind for Fake {
         Ok(())
     }
 
-    async fn record(&self, _: &Context, outcome: &Outcome, applied: &str) -> Result<()> {
+    async fn tag(&self, _: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let mut world = WORLD.lock();
-        let one = world.get_or_insert_default().live.values_mut().find(|live| live.id == outcome.id);
-        one.expect("what is recorded lives").applied = Some(applied.to_owned());
+        let world = &mut world.get_or_insert_default().live;
+        let address = world.iter().find(|(_, live)| live.id == outcome.id).map(|(address, _)| address.clone());
+        let mut one = world.remove(&address.expect("what is tagged lives")).expect("it was found");
+        for (key, value) in tags {
+            match *key {
+                APPLIED => one.applied = Some((*value).to_owned()),
+                ADDRESS => one.address = value.parse().expect("an address"),
+                _ => {}
+            }
+        }
+        world.insert(one.address.clone(), one);
         Ok(())
     }
 }

@@ -13,6 +13,11 @@ pub fn json(plan: &Plan) -> Value {
         "format_version": FORMAT_VERSION,
         "stack": plan.stack,
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "left_out": plan.left_out.iter().map(|(address, action)| json!({
+            "address": address, "action": action.word(),
+        })).collect::<Vec<_>>(),
+        "foreign": plan.foreign.iter().map(|(address, thing)| json!({"within": address, "thing": thing})).collect::<Vec<_>>(),
+        "expected_seconds": plan.expected().as_secs(),
         "summary": {
             "create": plan.count(Action::Create),
             "update": plan.count(Action::Update),
@@ -29,6 +34,13 @@ fn step(step: &Step) -> Value {
         "action": step.action.word(),
         "cause": step.cause.word(),
         "changes": step.changes.iter().map(change).collect::<Vec<_>>(),
+        "id": step.live.as_ref().map(|live| &live.id),
+        "note": step.note,
+        "loses_data": step.loses,
+        "consequences": step.consequences,
+        "expected_seconds": step.expected.as_secs(),
+        "needed_by": step.dependents,
+        "create_first": step.create_first,
     })
 }
 
@@ -38,5 +50,6 @@ fn change(change: &Change) -> Value {
         "before": change.before,
         "after": change.after,
         "forces_replacement": change.forces_replacement,
+        "cause": change.cause.word(),
     })
 }

@@ -20,6 +20,17 @@ pub fn markdown(plan: &Plan) -> String {
     for step in plan.steps.iter().filter(|step| matches!(step.action, Action::Update | Action::Replace)) {
         details(&mut out, step);
     }
+    let told: Vec<&Step> = plan.steps.iter().filter(|step| !step.consequences.is_empty()).collect();
+    if !told.is_empty() {
+        out.push_str("\nWhat follows:\n\n");
+    }
+    for step in told {
+        let _ = writeln!(out, "- `{}`: {}", step.address, step.consequences.join("; "));
+    }
+    if !plan.left_out.is_empty() {
+        let names: Vec<String> = plan.left_out.iter().map(|(address, _)| format!("`{address}`")).collect();
+        let _ = writeln!(out, "\nLeft out: {}.", names.join(", "));
+    }
     if !plan.foreign.is_empty() {
         out.push_str("\nFound and left alone, because it is not ours and holds data:\n\n");
     }

@@ -1,13 +1,18 @@
 //! A plan for a terminal; colours are written as ANSI sequences and stripped by the stream where they don't belong.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Style};
 
 use super::markdown::sign;
 use super::summary;
 use super::value::{Shown, lines_of, shown};
+use crate::apply::took;
 use crate::plan::{Action, Cause, Change, Plan, Step};
+
+/// From this expected time on, a plan says how long it takes.
+const LONG: Duration = Duration::from_mins(1);
 
 /// How much of long values is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +25,7 @@ pub enum Detail {
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default();
 
 /// The plan as text: one block a step and the summary.
@@ -35,6 +41,14 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
         out.push('\n');
     }
     let _ = writeln!(out, "{BOLD}{}{BOLD:#}", summary(plan));
+    if !plan.left_out.is_empty() {
+        let names: Vec<String> = plan.left_out.iter().map(|(address, _)| address.to_string()).collect();
+        let _ = writeln!(out, "{DIM}Left out: {}.{DIM:#}", names.join(", "));
+    }
+    let expected = plan.expected();
+    if expected >= LONG {
+        let _ = writeln!(out, "{DIM}AWS usually takes about {} for it.{DIM:#}", took(expected));
+    }
     out
 }
 
@@ -50,6 +64,12 @@ fn colour(action: Action) -> Style {
 fn step(out: &mut String, step: &Step, detail: Detail) {
     let style = colour(step.action);
     let mut remarks = Vec::new();
+    if let Some(from) = &step.moved_from {
+        remarks.push(format!("was {from}"));
+    }
+    if step.create_first {
+        remarks.push("the new one is made before the old one goes".to_owned());
+    }
     if step.cause == Cause::Drift {
         remarks.push("changed outside the file".to_owned());
     }
@@ -66,6 +86,13 @@ fn step(out: &mut String, step: &Step, detail: Detail) {
     let _ = writeln!(out, "{remarks}");
     for loss in &step.loses {
         let _ = writeln!(out, "      {RED}loses data{RED:#}: {loss}");
+    }
+    for one in &step.consequences {
+        let _ = writeln!(out, "      {YELLOW}!{YELLOW:#} {one}");
+    }
+    if matches!(step.action, Action::Replace | Action::Delete) && !step.dependents.is_empty() {
+        let users: Vec<String> = step.dependents.iter().map(ToString::to_string).collect();
+        let _ = writeln!(out, "      {DIM}used by {}{DIM:#}", users.join(", "));
     }
     let width = step.changes.iter().map(|change| change.path.len()).max().unwrap_or(0);
     for one in &step.changes {

@@ -38,6 +38,8 @@ section! {
         hosts: Named<Host> = Named(Vec::new()),
         /// The settings of the agents that hosts run.
         agents: Agents = defaults(),
+        /// What was called otherwise: `table.users = "table.customers"` keeps the resource and renames it.
+        moved: Named<Named<At<String>>> = Named(Vec::new()),
     }
 }
 

@@ -17,18 +17,17 @@ use super::report::report;
 use super::runfile::RunFile;
 use super::verify::{Subject, verify};
 use super::view::{Heading, show};
-use crate::apply::{Progress, apply};
-use crate::cli::change::{all_kinds, conclude, refuse_loss};
+use crate::cli::carry::{carry_out, conclude, lease};
+use crate::cli::change::refuse_loss;
 use crate::cli::connect::{agent_program, artifact, context, desired, local_client, stack};
+use crate::cli::look::Stacked;
 use crate::cli::run::until_interrupted;
 use crate::cli::{Global, Outcome, print, say};
 use crate::http::without_password;
-use crate::kind::Context as KindContext;
-use crate::plan::plan;
+use crate::plan;
 use crate::render;
 use crate::resource::Desired;
 use crate::stack::Stack;
-use crate::sweep::sweep;
 
 /// How long the local parts may take to write everything out.
 const GRACE: Duration = Duration::from_secs(30);
@@ -82,10 +81,11 @@ async fn with_parts(
     run.write(&data.path)?;
     let kinds = context(aws.clone(), stack.name(), true).await?;
     let desired = desired(stack, &kinds, &artifact(global)?)?;
-    if !make(&kinds, &desired, options, interrupted).await? {
+    let stacked = Stacked::new(kinds, desired, stack);
+    if !make(&stacked, options, interrupted).await? {
         return Ok(Outcome::Wrong);
     }
-    let artifacts = artifacts_bucket(&desired)?;
+    let artifacts = artifacts_bucket(&stacked.desired)?;
     let placed = published(&aws, &artifacts, data).await?;
     if placed.is_empty() {
         bail!("the stack has no host with an agent, so that nothing is there to run; add one under [hosts]");
@@ -135,20 +135,26 @@ async fn with_parts(
 }
 
 /// Plans and applies; false when something failed, which has been said.
-async fn make(
-    context: &KindContext,
-    desired: &Desired,
-    options: &Options,
-    interrupted: &CancellationToken,
-) -> Result<bool> {
-    let started = Instant::now();
-    let live = sweep(all_kinds(), context, desired).await?;
-    let plan = plan(all_kinds(), desired, &live)?;
-    say(&render::summary(&plan));
-    refuse_loss(&plan, &options.allow_data_loss)?;
-    let report = apply(all_kinds(), context, &plan, &Progress::new(), interrupted).await;
+async fn make(stacked: &Stacked, options: &Options, interrupted: &CancellationToken) -> Result<bool> {
+    let lease = lease(stacked, "up", interrupted).await?;
+    let context = lease.context(&stacked.context).await;
+    let planned = async {
+        let look = stacked.look(&context, plan::Options::default()).await?;
+        say(&render::summary(&look.plan));
+        refuse_loss(&look.plan, &options.allow_data_loss)?;
+        Ok::<_, anyhow::Error>(look.plan)
+    };
+    let plan = match planned.await {
+        Ok(plan) => plan,
+        Err(error) => {
+            let lived = lease.lived().await;
+            lease.release(lived, false).await?;
+            return Err(error);
+        }
+    };
+    let report = carry_out(&context, lease, &plan, interrupted).await;
     if !plan.is_empty() {
-        conclude(&report, "up", started);
+        conclude(&report, "up");
     }
     Ok(report.complete())
 }

@@ -6,6 +6,8 @@ use super::decode::{At, Named};
 use super::diagnostics::{Diagnostic, suggest};
 use super::hosts::Agent;
 use super::sections::File;
+use crate::kinds;
+use crate::resource::Address;
 
 mod infrastructure;
 mod models;
@@ -27,6 +29,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.hosts();
     checker.search();
     checker.agents();
+    checker.moved();
 }
 
 struct Checker<'a> {
@@ -52,6 +55,28 @@ impl Checker<'_> {
                 .help(suggest(name, all.names(), section))
                 .help(format!("a section `[{section}.{name}]` declares it")),
         );
+    }
+
+    /// Renames name kinds that there are, and addresses.
+    fn moved(&mut self) {
+        for kind in &self.file.moved {
+            if kinds::named(&kind.name).is_none() {
+                let known = kinds::all().iter().map(|kind| kind.name());
+                self.push(
+                    Diagnostic::new(
+                        kind.span.clone(),
+                        format!("there is no kind `{}`", kind.name),
+                        "no kind of resource",
+                    )
+                    .help(suggest(&kind.name, known, "kinds")),
+                );
+            }
+            for to in kind.value.iter().map(|name| &name.value).filter(|to| to.sound) {
+                if let Err(reason) = to.parse::<Address>() {
+                    self.push(Diagnostic::new(to.span.clone(), reason, "the address that the file gives it now"));
+                }
+            }
+        }
     }
 
     fn key(&mut self, key: Option<&At<String>>, place: &Range<usize>) {

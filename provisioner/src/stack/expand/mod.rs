@@ -6,9 +6,10 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::Stack;
+use super::decode::{At, Entry, Named};
 use super::sections::File;
 use crate::kinds;
-use crate::resource::{Address, Desired, Resource};
+use crate::resource::{Address, Desired, Moved, Resource};
 
 mod agents;
 mod compute;
@@ -55,7 +56,19 @@ pub fn expand(stack: &Stack, target: &Target, agent: &Artifact) -> Desired {
     expansion.batch();
     expansion.query();
     expansion.hosts();
-    Desired { stack: stack.name().to_owned(), resources: expansion.resources }
+    Desired { stack: stack.name().to_owned(), resources: expansion.resources, moved: moved(&stack.file) }
+}
+
+/// The renames of a stack.
+fn moved(file: &File) -> Vec<Moved> {
+    let of_kind = |kind: &Entry<Named<At<String>>>| {
+        let to = |name: &Entry<At<String>>| {
+            let from = Address::new(&kind.name, &name.name);
+            Some(Moved { from, to: name.value.parse().ok()?, span: Some(name.value.span.clone()) })
+        };
+        kind.value.iter().filter_map(to).collect::<Vec<_>>()
+    };
+    file.moved.iter().flat_map(of_kind).collect()
 }
 
 /// The bucket that is always made: for what hosts and jobs read.

@@ -1,0 +1,85 @@
+//! `adopt`: takes over what lives already.
+
+use anyhow::{Result, bail};
+use tokio_util::sync::CancellationToken;
+
+use super::carry::lease;
+use super::change::ask;
+use super::look::{Stacked, all_kinds};
+use super::run::until_interrupted;
+use super::{Global, Outcome, print, say};
+use crate::kind::{ADDRESS, Outcome as Kept, STACK};
+use crate::lease::Lease;
+use crate::plan::Options;
+use crate::render;
+use crate::resource::{Address, Live};
+use crate::sweep::sweep;
+
+/// `lakewright adopt`.
+pub async fn run(global: &Global, address: &Address, id: &str, yes: bool) -> Result<Outcome> {
+    let stacked = &Stacked::open(global).await?;
+    if !stacked.desired.resources.iter().any(|resource| resource.address == *address) {
+        let wanted = address.to_string();
+        let known = stacked.desired.resources.iter().map(|resource| resource.address.to_string());
+        let near = known.map(|one| (strsim::damerau_levenshtein(&wanted, &one), one)).min();
+        let hint = near.filter(|(distance, _)| *distance <= 3);
+        let hint = hint.map(|(_, one)| format!("; did you mean `{one}`?")).unwrap_or_default();
+        bail!("the stack has no `{address}`{hint}; declare it first, then adopt what is to be it");
+    }
+    let found = look(stacked, address, id).await?;
+    say(&format!("Adopting {address} ({})\n", found.0.id));
+    print(&found.1)?;
+    if !yes && !ask("Take it over as it is? The next apply makes the changes above. Type yes:", "yes").await? {
+        say("Nothing was changed.");
+        return Ok(Outcome::Wrong);
+    }
+    until_interrupted(|stop| take_over(stacked, address, id, stop)).await
+}
+
+/// The resource and, as text, what an apply would make of it.
+async fn look(stacked: &Stacked, address: &Address, id: &str) -> Result<(Live, String)> {
+    let context = &stacked.context;
+    let kind = all_kinds().get(&address.kind).expect("the stack holds only kinds that there are");
+    let mut live = sweep(all_kinds(), context, &stacked.desired).await?;
+    if let Some(own) = live.iter().find(|live| live.address == *address) {
+        bail!("{address} lives already: it is {}", own.id);
+    }
+    let Some(found) = kind.read(context, address, id).await? else {
+        bail!("there is no {} {id} in account {}, {}", address.kind, context.account, context.region)
+    };
+    if let Some(own) = live.iter().find(|live| live.id == found.id) {
+        bail!("{} belongs to the stack already: it is {}", found.id, own.address);
+    }
+    live.push(found.clone());
+    let plan = stacked.plan(&live, &Options::default())?;
+    let mut only = plan.clone();
+    only.steps.retain(|step| step.address == *address);
+    only.foreign.clear();
+    let text = if only.steps.is_empty() {
+        "It is as the stack file says: an apply will change nothing of it.\n".to_owned()
+    } else {
+        render::text(&only, render::Detail::Short)
+    };
+    Ok((found, text))
+}
+
+async fn take_over(stacked: &Stacked, address: &Address, id: &str, stop: CancellationToken) -> Result<Outcome> {
+    let lease = lease(stacked, "adopt", &stop).await?;
+    let done = tag(stacked, &lease, address, id).await;
+    let mut lives = lease.lived().await;
+    if done.is_ok() {
+        lives.insert(address.clone());
+    }
+    lease.release(lives, false).await?;
+    say(&format!("Adopted: {address} is {}. `lakewright plan` shows what an apply makes of it.", done?));
+    Ok(Outcome::Done)
+}
+
+async fn tag(stacked: &Stacked, lease: &Lease, address: &Address, id: &str) -> Result<String> {
+    let context = lease.context(&stacked.context).await;
+    let kind = all_kinds().get(&address.kind).expect("the stack holds only kinds that there are");
+    let Some(found) = kind.read(&context, address, id).await? else { bail!("{id} has gone") };
+    let kept = Kept { id: found.id.clone(), outputs: found.outputs };
+    kind.tag(&context, &kept, &[(STACK, &context.stack), (ADDRESS, &address.to_string())]).await?;
+    Ok(found.id)
+}

@@ -1,0 +1,95 @@
+//! Carrying a plan out under the stack's lease, and saying what it came to.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use anyhow::{Result, bail};
+use tokio_util::sync::CancellationToken;
+
+use super::look::{Stacked, all_kinds};
+use super::{hints, say};
+use crate::apply::{Progress, Report, apply, took};
+use crate::kind::Context;
+use crate::lease::{self, Lease, Waiting};
+use crate::plan::order::Work;
+use crate::plan::{Action, Plan};
+use crate::resource::Address;
+
+/// Says on standard error who holds the lease.
+pub struct Say;
+
+impl Waiting for Say {
+    fn held(&self, holder: &str, until: &str) {
+        say(&format!("Waiting: {holder} holds the stack's lease until {until}, longer if it renews it."));
+    }
+
+    fn taken_over(&self, holder: &str, why: &str) {
+        say(&format!("Taking over from {holder}: {why}."));
+    }
+}
+
+/// Takes the stack's lease, unless somebody interrupts the wait for it.
+pub async fn lease(stacked: &Stacked, command: &str, stop: &CancellationToken) -> Result<Lease> {
+    tokio::select! {
+        lease = lease::take(&stacked.context, command, &Say) => lease,
+        () = stop.cancelled() => bail!("stopped while waiting for the lease; nothing was changed"),
+    }
+}
+
+/// Carries the plan out and gives the lease back.
+pub async fn carry_out(context: &Context, lease: Lease, plan: &Plan, stop: &CancellationToken) -> Report {
+    // What was asked before the lease was taken away can't be known to have failed.
+    let report = apply(all_kinds(), context, plan, &Progress::new(), stop).await;
+    let lives = lives_after(plan, &report);
+    let destroyed = lives.is_empty() && report.complete() && plan.left_out.is_empty();
+    let given_back = if destroyed { lease.remove().await } else { lease.release(lives, report.complete()).await };
+    if let Err(error) = given_back {
+        say(&format!("warning: the lease was not given back: {error:#}"));
+    }
+    report
+}
+
+/// The addresses that live when a plan has been carried out as far as the report tells.
+fn lives_after(plan: &Plan, report: &Report) -> BTreeSet<Address> {
+    let unchanged = plan.unchanged.iter().map(|unchanged| unchanged.live.address.clone());
+    let before = plan.steps.iter().filter(|step| step.live.is_some()).map(|step| step.address.clone());
+    let left_out = plan.left_out.iter().filter(|(_, action)| *action != Action::Create);
+    let mut lives: BTreeSet<Address> =
+        unchanged.chain(before).chain(left_out.map(|(address, _)| address.clone())).collect();
+    for (address, work) in &report.done {
+        let replaced = plan.steps.iter().any(|step| step.address == *address && step.action == Action::Replace);
+        match work {
+            Work::Create | Work::Update => drop(lives.insert(address.clone())),
+            Work::Delete if replaced => {}
+            Work::Delete => drop(lives.remove(address)),
+        }
+    }
+    lives
+}
+
+/// Says what an apply came to.
+pub fn conclude(report: &Report, command: &str) {
+    let time = took(report.took);
+    if report.complete() {
+        return say(&format!("\nDone: {} in {time}.", steps(report.done.len())));
+    }
+    let mut text = format!("\n{} done, {} failed in {time}:", steps(report.done.len()), report.failed.len());
+    for (address, _, error) in &report.failed {
+        let _ = write!(text, "\n  ✗ {address}: {error:#}");
+        if let Some(cure) = hints::cure(error) {
+            let _ = write!(text, "\n    help: {cure}");
+        }
+    }
+    if !report.not_done.is_empty() {
+        let names: BTreeSet<String> = report.not_done.iter().map(|(address, _)| address.to_string()).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let why = if report.stopped { "it was stopped" } else { "they need what failed" };
+        let _ = write!(text, "\nNot begun, because {why}: {}", names.join(", "));
+    }
+    let _ = write!(text, "\nRun `lakewright {command}` again when the cause is mended: it goes on from here.");
+    say(&text);
+}
+
+fn steps(count: usize) -> String {
+    format!("{count} step{}", if count == 1 { "" } else { "s" })
+}

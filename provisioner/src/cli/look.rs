@@ -1,0 +1,146 @@
+//! What a command compares: the stack file and the account, or a saved plan.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Error, Result};
+use clap::Args;
+
+use super::connect::{artifact, connect, desired, stack};
+use super::{Global, say};
+use crate::kind::Context;
+use crate::kinds;
+use crate::lease;
+use crate::plan::{Kinds, Options, Plan, PlanError, PlanFile, plan_for};
+use crate::resource::{Desired, Live};
+use crate::stack::{Diagnostic, Diagnostics, Source, Stack};
+use crate::sweep::sweep;
+
+/// Every kind that there is.
+pub fn all_kinds() -> Kinds<'static> {
+    Kinds(kinds::all())
+}
+
+/// Which part of a stack a command is about.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Part {
+    /// Only this address and what it needs, as in `table.sales` or `topic.*`; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub target: Vec<String>,
+    /// Not this address, nor what needs it; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub exclude: Vec<String>,
+}
+
+impl Part {
+    /// The options of a plan for that part.
+    pub fn options(self) -> Options {
+        Options { targets: self.target, excludes: self.exclude, ..Options::default() }
+    }
+}
+
+/// A stack in its account.
+pub struct Stacked {
+    /// How the account is reached.
+    pub context: Context,
+    /// What is to live.
+    pub desired: Desired,
+    /// The files that it comes from, for messages.
+    sources: Vec<Source>,
+}
+
+/// What a stack and its account came to.
+pub struct Look {
+    /// What lives.
+    pub live: Vec<Live>,
+    /// What the plan was made for.
+    pub options: Options,
+    /// What is to be done.
+    pub plan: Plan,
+}
+
+impl Stacked {
+    /// The stack that the command line names, and its account.
+    pub async fn open(global: &Global) -> Result<Self> {
+        let stack = stack(global)?;
+        let region = stack.file.stack.region.as_deref().map(String::as_str);
+        let context = connect(global, stack.name(), region).await?;
+        let desired = desired(&stack, &context, &artifact(global)?)?;
+        Ok(Self::new(context, desired, &stack))
+    }
+
+    /// What a stack means in an account.
+    pub fn new(context: Context, desired: Desired, stack: &Stack) -> Self {
+        Self { context, desired, sources: stack.sources.clone() }
+    }
+
+    /// A saved plan's stack in the account that the command line leads to, which must be the plan's.
+    pub async fn of_plan(global: &Global, path: &Path, file: &PlanFile) -> Result<Self> {
+        let named = || format!("the plan {}", path.display());
+        let header = &file.header;
+        if global.stack_file.is_some() {
+            let named_stack = stack(global)?;
+            file.is_of("stack", &file.desired.stack, named_stack.name()).with_context(named)?;
+        }
+        let region = global.region.clone().unwrap_or_else(|| header.region.clone());
+        let context = connect(&Global { region: Some(region), ..global.clone() }, &file.desired.stack, None).await?;
+        file.is_of("account", &header.account, &context.account).with_context(named)?;
+        file.is_of("region", &header.region, &context.region).with_context(named)?;
+        Ok(Self { context, desired: file.desired.clone(), sources: Vec::new() })
+    }
+
+    /// Reads the account and plans.
+    pub async fn look(&self, context: &Context, mut options: Options) -> Result<Look> {
+        let (live, lease) = tokio::join!(sweep(all_kinds(), context, &self.desired), lease::look(context));
+        match lease {
+            Ok(Some(document)) => {
+                if let Some((holder, until)) = document.held(context.aws.now()) {
+                    let own = document.holder.as_ref().is_some_and(|holder| holder.process == lease::Process::this());
+                    if !own {
+                        say(&format!("{holder} is at work on this stack right now (until {until} at least)."));
+                    }
+                }
+                options.remembered = document.lived;
+            }
+            Ok(None) => {}
+            // A plan without the lease is a plan all the same.
+            Err(error) => say(&format!("warning: {error:#}; what was deleted by others is taken for new")),
+        }
+        let live = live?;
+        tracing::debug!(
+            requests = context.aws.requests(),
+            resources = self.desired.resources.len(),
+            "the account was read"
+        );
+        let plan = self.plan(&live, &options)?;
+        Ok(Look { live, options, plan })
+    }
+
+    /// The plan for what lives.
+    pub fn plan(&self, live: &[Live], options: &Options) -> Result<Plan> {
+        plan_for(all_kinds(), &self.desired, live, options).map_err(|error| self.explain(error))
+    }
+
+    /// The problems with the lines of the stack file where they stand.
+    fn explain(&self, error: PlanError) -> Error {
+        match error {
+            PlanError::Stack(problems) if !self.sources.is_empty() && problems.iter().all(|one| one.span.is_some()) => {
+                let list = problems.into_iter().map(|problem| {
+                    let span = problem.span.unwrap_or_default();
+                    Diagnostic::new(span, problem.text, problem.address.to_string())
+                });
+                Diagnostics::new(self.sources.clone(), list.collect()).into()
+            }
+            other => other.into(),
+        }
+    }
+}
+
+/// The saved plan that a command line names in place of a stack file.
+pub fn saved_plan(path: Option<&Path>) -> Result<Option<PlanFile>> {
+    let Some(path) = path else { return Ok(None) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    if !PlanFile::is_plan(&text) {
+        return Ok(None);
+    }
+    PlanFile::read(&text).map(Some).with_context(|| format!("read the plan {}", path.display()))
+}

@@ -1,0 +1,161 @@
+//! The object that holds the lease: in a bucket of the account and region, which the first apply makes.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use lakewright_aws::{Client, Error, Put, S3Request, xml};
+use serde_json::json;
+
+use super::document::{Document, VERSION};
+
+/// How long S3 may deny knowing a bucket that it has just made.
+const KNOWN: Duration = Duration::from_secs(30);
+
+/// Where a stack's lease is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    aws: Client,
+    bucket: String,
+    key: String,
+    account: String,
+    poll: Duration,
+}
+
+/// A document as it was read or written.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// The document.
+    pub document: Document,
+    /// What S3 calls this version of it.
+    pub etag: String,
+}
+
+/// What became of a write.
+#[derive(Debug)]
+pub enum Written {
+    /// It stands.
+    Done(Version),
+    /// Somebody else wrote before.
+    Overtaken,
+}
+
+impl Place {
+    /// The place of a stack's lease.
+    pub fn new(aws: &Client, account: &str, stack: &str, poll: Duration) -> Self {
+        let bucket = format!("lakewright-{account}-{}", aws.region());
+        Self { aws: aws.clone(), bucket, key: format!("stacks/{stack}.json"), account: account.to_owned(), poll }
+    }
+
+    /// The name of the place, for people.
+    pub fn name(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.key)
+    }
+
+    /// The document; none if there is none yet.
+    pub async fn read(&self) -> Result<Option<Version>> {
+        let object = match self.aws.s3().get(&self.bucket, &self.key, None).await {
+            Ok(object) => object,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("read the lease {}", self.name())),
+        };
+        let unreadable = || format!("the lease {} can't be read; `lakewright unlock` makes it anew", self.name());
+        let value: serde_json::Value = serde_json::from_slice(&object.body).with_context(unreadable)?;
+        if let Some(version) = value["version"].as_u64()
+            && version != u64::from(VERSION)
+        {
+            bail!("the lease {} has the format {version}, and this lakewright knows {VERSION}: update it", self.name());
+        }
+        let document = serde_json::from_value(value).with_context(unreadable)?;
+        Ok(Some(Version { document, etag: object.etag }))
+    }
+
+    /// Writes the document in place of the version that was read; of none, when there was none.
+    pub async fn write(&self, document: &Document, before: Option<&str>) -> Result<Written> {
+        let document = document.clone();
+        let body = serde_json::to_vec_pretty(&document).expect("the document holds only what JSON has");
+        let put = Put {
+            content_type: Some("application/json".to_owned()),
+            if_none_match: before.is_none(),
+            if_match: before.map(str::to_owned),
+            ..Put::default()
+        };
+        match self.aws.s3().put(&self.bucket, &self.key, body.into(), put).await {
+            Ok(etag) => Ok(Written::Done(Version { document, etag })),
+            // An attempt whose answer was lost may have written it, and its repetition met its own work.
+            Err(error) if error.is_precondition_failed() || error.lost || is_gone(&error) => match self.read().await? {
+                Some(found) if found.document == document => Ok(Written::Done(found)),
+                _ if error.is_precondition_failed() || is_gone(&error) => Ok(Written::Overtaken),
+                _ => Err(error).with_context(|| format!("write the lease {}", self.name())),
+            },
+            Err(error) => Err(error).with_context(|| format!("write the lease {}", self.name())),
+        }
+    }
+
+    /// Makes the bucket, unless it is there: closed to the public.
+    pub async fn make(&self) -> Result<()> {
+        let region = self.aws.region();
+        let body = if region == "us-east-1" {
+            String::new()
+        } else {
+            xml::document("CreateBucketConfiguration", NAMESPACE, &json!({"LocationConstraint": region}))
+        };
+        match self.send("PUT", &[], body).await {
+            Ok(()) => {}
+            Err(error) if error.code == "BucketAlreadyOwnedByYou" => {}
+            Err(error) if error.code == "BucketAlreadyExists" => bail!(
+                "the bucket {} for the leases of this account belongs to somebody else, who took its name: ask AWS \
+                 Support for it, or work in another region",
+                self.bucket
+            ),
+            Err(error) => return Err(error).with_context(|| format!("make the bucket {} for leases", self.bucket)),
+        }
+        let closed = json!({
+            "BlockPublicAcls": true, "IgnorePublicAcls": true, "BlockPublicPolicy": true, "RestrictPublicBuckets": true,
+        });
+        let body = xml::document("PublicAccessBlockConfiguration", NAMESPACE, &closed);
+        let start = tokio::time::Instant::now();
+        loop {
+            match self.send("PUT", &[("publicAccessBlock", None)], body.clone()).await {
+                Err(error) if error.is_not_found() && start.elapsed() < KNOWN => tokio::time::sleep(self.poll).await,
+                answer => {
+                    return answer.with_context(|| format!("close the bucket {} to the public", self.bucket));
+                }
+            }
+        }
+    }
+
+    /// Takes the lease away, and the bucket if no other stack has one there.
+    pub async fn remove(&self) -> Result<()> {
+        let gone = self.aws.s3().delete(&self.bucket, &self.key).await;
+        gone.with_context(|| format!("delete the lease {}", self.name()))?;
+        match self.send("DELETE", &[], String::new()).await {
+            Err(error) if error.code != "BucketNotEmpty" && !error.is_not_found() => {
+                Err(error).with_context(|| format!("delete the bucket {}", self.bucket))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn send(&self, method: &str, query: &[(&str, Option<&str>)], body: String) -> Result<(), Error> {
+        let request = S3Request {
+            method: method.parse().expect("a method"),
+            bucket: self.bucket.clone(),
+            query: query.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect(),
+            headers: if method == "PUT" && query.is_empty() {
+                Vec::new()
+            } else {
+                vec![("x-amz-expected-bucket-owner".to_owned(), self.account.clone())]
+            },
+            body: body.into(),
+            ..S3Request::default()
+        };
+        self.aws.s3().send(request).await.map(|_| ())
+    }
+}
+
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/// Whether the object, or its bucket, that was to be replaced isn't there any more.
+fn is_gone(error: &Error) -> bool {
+    error.is_not_found()
+}

@@ -1,0 +1,157 @@
+//! A plan as a file: what it was made from, so that it can be reviewed, carried elsewhere and applied later.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::diff::canonical;
+use super::{Kinds, Options, Plan, PlanError, plan_for};
+use crate::kind::Comparing;
+use crate::resource::{Address, Desired, Live};
+
+/// The first member of a plan file: by it a plan is told from anything else.
+const FORMAT: &str = "lakewright plan 1";
+
+/// Where a plan belongs and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The format and its version.
+    pub format: String,
+    /// The version of the program that made it.
+    pub lakewright: String,
+    /// When it was made, RFC 3339.
+    pub made: String,
+    /// The twelve-digit account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+}
+
+/// A saved plan: the stack, what lived, and the options. The steps follow from these, here as there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlanFile {
+    /// Where it belongs.
+    #[serde(flatten)]
+    pub header: Header,
+    /// What was asked for.
+    pub options: Options,
+    /// What is to live.
+    pub desired: Desired,
+    /// What lived when the plan was made.
+    pub live: Vec<Live>,
+}
+
+/// Why a file is no plan that can be applied here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    /// It is something else.
+    #[error("it is no plan: {0}")]
+    NoPlan(String),
+    /// Another version of Lakewright wrote it in another format.
+    #[error("its format is `{0}`, and this lakewright reads `{FORMAT}`; make the plan anew")]
+    Format(String),
+    /// It belongs elsewhere.
+    #[error("it is a plan for the {what} {theirs}, and this is the {what} {ours}")]
+    Elsewhere {
+        /// What differs: the account, the region, the stack.
+        what: &'static str,
+        /// The plan's.
+        theirs: String,
+        /// The one at hand.
+        ours: String,
+    },
+    /// What it was made from is no longer so.
+    #[error("AWS has changed since the plan was made, and nothing was applied:{}\nmake the plan anew", list(.0))]
+    Moved(Vec<String>),
+}
+
+fn list(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n  {line}")).collect()
+}
+
+impl PlanFile {
+    /// A plan to be saved.
+    pub fn new(account: &str, region: &str, made: String, options: Options, desired: Desired, live: Vec<Live>) -> Self {
+        let header = Header {
+            format: FORMAT.to_owned(),
+            lakewright: env!("CARGO_PKG_VERSION").to_owned(),
+            made,
+            account: account.to_owned(),
+            region: region.to_owned(),
+        };
+        Self { header, options, desired, live }
+    }
+
+    /// Whether a text claims to be a plan.
+    pub fn is_plan(text: &str) -> bool {
+        text.trim_start().starts_with('{')
+    }
+
+    /// The plan in a text.
+    pub fn read(text: &str) -> Result<Self, FileError> {
+        let value: Value = serde_json::from_str(text).map_err(|error| FileError::NoPlan(error.to_string()))?;
+        match value["format"].as_str() {
+            None => return Err(FileError::NoPlan("it has no member `format`".to_owned())),
+            Some(FORMAT) => {}
+            Some(other) => return Err(FileError::Format(other.to_owned())),
+        }
+        serde_json::from_value(value).map_err(|error| FileError::NoPlan(error.to_string()))
+    }
+
+    /// The plan as a text.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a plan holds only what JSON has") + "\n"
+    }
+
+    /// The plan itself.
+    pub fn plan(&self, kinds: Kinds<'_>) -> Result<Plan, PlanError> {
+        plan_for(kinds, &self.desired, &self.live, &self.options)
+    }
+
+    /// Whether something of the plan's, as its account, is the one at hand.
+    pub fn is_of(&self, what: &'static str, theirs: &str, ours: &str) -> Result<(), FileError> {
+        if theirs == ours {
+            return Ok(());
+        }
+        Err(FileError::Elsewhere { what, theirs: theirs.to_owned(), ours: ours.to_owned() })
+    }
+}
+
+/// What of a plan's basis is otherwise now, one line each, by address.
+pub fn moved(kinds: Kinds<'_>, before: &[Live], now: &[Live]) -> Vec<String> {
+    let by_address = |all: &[Live]| -> BTreeMap<Address, Live> {
+        all.iter().map(|live| (live.address.clone(), live.clone())).collect()
+    };
+    let (before, now) = (by_address(before), by_address(now));
+    let mut lines = Vec::new();
+    for (address, old) in &before {
+        match now.get(address) {
+            None => lines.push(format!("{address} ({}) is gone", old.id)),
+            Some(new) if new.id != old.id => lines.push(format!("{address} is {} and was {}", new.id, old.id)),
+            Some(new) => lines.extend(differing(kinds, old, new)),
+        }
+    }
+    let added = now.iter().filter(|(address, _)| !before.contains_key(*address));
+    lines.extend(added.map(|(address, new)| format!("{address} ({}) has come", new.id)));
+    lines
+}
+
+fn differing(kinds: Kinds<'_>, old: &Live, new: &Live) -> Vec<String> {
+    let mut lines = Vec::new();
+    if old.condition != new.condition {
+        lines.push(format!("{}: it was {:?} and is {:?}", old.address, old.condition, new.condition));
+    }
+    let fields = kinds.get(&old.address.kind).map(|kind| kind.fields()).unwrap_or_default();
+    for field in fields.iter().filter(|field| field.compare != Comparing::Never) {
+        let (before, after) = (&old.spec[field.name], &new.spec[field.name]);
+        if canonical(before, field.compare) != canonical(after, field.compare) {
+            let short = |value: &Value| match value.to_string() {
+                text if text.chars().count() > 60 => format!("{}…", text.chars().take(60).collect::<String>()),
+                text => text,
+            };
+            lines.push(format!("{}.{}: was {}, is {}", old.address, field.name, short(before), short(after)));
+        }
+    }
+    lines
+}

@@ -1,0 +1,139 @@
+//! Parts of a plan: only what drifted, only some addresses, everything but some.
+
+use std::collections::BTreeSet;
+
+use super::graph::Graph;
+use super::{Action, Cause, Kinds, Options, Plan, PlanError, Step};
+use crate::resource::Address;
+
+/// Keeps what brings live back to what was last applied; of a step whose file changed too, only that part.
+pub fn to_drift(kinds: Kinds<'_>, plan: &mut Plan) {
+    for step in std::mem::take(&mut plan.steps) {
+        match of_drift(kinds, &step) {
+            Some(kept) => plan.steps.push(kept),
+            None => plan.left_out.push((step.address, step.action)),
+        }
+    }
+}
+
+fn of_drift(kinds: Kinds<'_>, step: &Step) -> Option<Step> {
+    let drifted = |step: &Step| step.changes.iter().any(|change| change.cause == Cause::Drift);
+    match step.action {
+        Action::Create if step.cause == Cause::Drift => Some(step.clone()),
+        Action::Update | Action::Replace if step.changes.is_empty() => Some(step.clone()),
+        Action::Update | Action::Replace if drifted(step) => {
+            let mut kept = step.clone();
+            kept.moved_from = None;
+            kept.changes.retain(|change| change.cause == Cause::Drift);
+            kept.cause = Cause::Drift;
+            // Fields that only the file changed stay as they live.
+            let (Some(spec), Some(live)) = (&mut kept.spec, &kept.live) else { return Some(kept) };
+            for field in kinds.get(&step.address.kind)?.fields() {
+                let heals = kept.changes.iter().any(|change| change.field() == field.name);
+                let known = live.spec.get(field.name).filter(|_| !heals);
+                if let (Some(value), Some(members)) = (known, spec.as_object_mut()) {
+                    members.insert(field.name.to_owned(), value.clone());
+                }
+            }
+            if step.action == Action::Replace && !kept.changes.iter().any(|change| change.forces_replacement) {
+                kept.action = Action::Update;
+                kept.create_first = false;
+                kept.loses.clear();
+                kept.consequences.clear();
+            }
+            Some(kept)
+        }
+        _ => None,
+    }
+}
+
+/// Keeps the targets with what they need, and drops the excluded ones with what needs them.
+pub fn to_addresses(plan: &mut Plan, graph: &Graph<'_>, options: &Options) -> Result<(), PlanError> {
+    for pattern in options.targets.iter().chain(&options.excludes) {
+        let known = graph.needs.keys().chain(plan.steps.iter().map(|step| &step.address));
+        if !known.clone().any(|address| fits(pattern, address)) {
+            let near = known
+                .map(|address| (strsim::damerau_levenshtein(pattern, &address.to_string()), address.to_string()))
+                .min()
+                .filter(|(distance, _)| *distance <= 3);
+            let hint = near.map(|(_, address)| format!("; did you mean `{address}`?")).unwrap_or_default();
+            return Err(PlanError::NoSuchAddress { pattern: pattern.clone(), hint });
+        }
+    }
+    let any = |patterns: &[String], step: &Step| patterns.iter().any(|pattern| fits(pattern, &step.address));
+    let targeted = |step: &Step| options.targets.is_empty() || any(&options.targets, step);
+    let mut keep: Vec<bool> = plan.steps.iter().map(targeted).collect();
+    spread(&plan.steps, &mut keep, true, |steps, kept, other| needed(&steps[kept], &steps[other]));
+    for (index, step) in plan.steps.iter().enumerate() {
+        keep[index] &= !any(&options.excludes, step);
+    }
+    spread(&plan.steps, &mut keep, false, |steps, dropped, other| needed(&steps[other], &steps[dropped]));
+    let mut keep = keep.into_iter();
+    for step in std::mem::take(&mut plan.steps) {
+        if keep.next().unwrap_or_default() {
+            plan.steps.push(step);
+        } else {
+            plan.left_out.push((step.address, step.action));
+        }
+    }
+    Ok(())
+}
+
+/// Gives the `value` of some steps to all that `leads` from them reaches.
+fn spread(steps: &[Step], keep: &mut [bool], value: bool, leads: impl Fn(&[Step], usize, usize) -> bool) {
+    let mut open: Vec<usize> = (0..steps.len()).filter(|index| keep[*index] == value).collect();
+    while let Some(one) = open.pop() {
+        for other in 0..steps.len() {
+            if keep[other] != value && leads(steps, one, other) {
+                keep[other] = value;
+                open.push(other);
+            }
+        }
+    }
+}
+
+/// Whether a step can't be done without the other one.
+fn needed(step: &Step, other: &Step) -> bool {
+    let goes = |step: &Step| matches!(step.action, Action::Delete | Action::Replace);
+    let comes = |step: &Step| step.action != Action::Delete;
+    // What it refers to is made first, and what refers to it goes first.
+    (comes(step) && comes(other) && step.needs.contains(&other.address))
+        || (goes(step) && goes(other) && other.needs.contains(&step.address))
+        || (goes(step) && step.action == Action::Replace && other.needs.contains(&step.address))
+}
+
+/// Whether the address fits a pattern, in which `*` stands for any text.
+fn fits(pattern: &str, address: &Address) -> bool {
+    let text = address.to_string();
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let parts: BTreeSet<(usize, &str)> = parts.enumerate().collect();
+    let Some((last, _)) = parts.last().copied() else { return rest.is_empty() };
+    for (index, part) in parts {
+        if index == last {
+            return rest.len() >= part.len() && rest.ends_with(part);
+        }
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        let address = Address::new("table", "sales_raw");
+        for pattern in ["table.sales_raw", "table.*", "*raw", "*sales*", "t*.s*w", "*"] {
+            assert!(fits(pattern, &address), "{pattern}");
+        }
+        for pattern in ["table.sales", "*.sales", "bucket.*", "table.sales_raw_*", ""] {
+            assert!(!fits(pattern, &address), "{pattern}");
+        }
+    }
+}
