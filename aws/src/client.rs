@@ -12,6 +12,7 @@ use http_body_util::Full;
 use parking_lot::Mutex;
 use serde_json::Value;
 
+use crate::answers::Answers;
 use crate::credentials::Keeper;
 use crate::endpoint::{self, Endpoints};
 use crate::errors::{CONFIGURATION, Error, NO_ANSWER, NOT_CONNECTED, TOO_LATE};
@@ -27,6 +28,7 @@ use crate::transport::{Failure, Transport};
 pub struct Client {
     inner: Arc<Inner>,
     deadline: Option<Deadline>,
+    answers: Option<Arc<Answers>>,
 }
 
 /// A moment on the services' clock after which a client sends nothing; it can be moved while requests are under way.
@@ -144,13 +146,19 @@ impl Client {
             requests: AtomicU64::new(0),
             skew: AtomicI64::new(0),
         };
-        Self { inner: Arc::new(inner), deadline: None }
+        Self { inner: Arc::new(inner), deadline: None, answers: None }
     }
 
     /// The same client, which sends nothing after the deadline: an error of the code [`TOO_LATE`].
     #[must_use]
     pub fn until(&self, deadline: Deadline) -> Self {
-        Self { inner: self.inner.clone(), deadline: Some(deadline) }
+        Self { deadline: Some(deadline), ..self.clone() }
+    }
+
+    /// The same client for a round of reading: equal calls of [`Client::call`] are sent once and share the answer.
+    #[must_use]
+    pub fn remembering(&self) -> Self {
+        Self { answers: Some(Arc::default()), ..self.clone() }
     }
 
     /// The region.
@@ -178,7 +186,10 @@ impl Client {
     /// Calls an operation, again if it failed for a passing reason. An error says by `lost` whether an attempt may
     /// have taken effect without an answer.
     pub async fn call(&self, service: Service, operation: &str, input: Value) -> Result<Value, Error> {
-        self.operate(service.api(), operation, &input, false).await
+        let Some(answers) = &self.answers else {
+            return self.operate(service.api(), operation, &input, false).await;
+        };
+        answers.of(service, operation, &input, self.operate(service.api(), operation, &input, false)).await
     }
 
     /// Calls an operation that must not happen twice: never sent again after it may have been received.

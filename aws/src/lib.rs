@@ -4,6 +4,7 @@
 //! `{"VpcId": ["vpc-1"]}`, IAM `{"RoleName": "r"}`, MSK `{"clusterName": "c"}`, Glue `{"DatabaseName": "d"}`.
 //! XML answers become values by the rules of [`xml`].
 
+mod answers;
 mod client;
 mod credentials;
 mod endpoint;

@@ -13,6 +13,8 @@ const AT_ONCE: usize = 10;
 
 /// Everything of the stack that lives, by kind and address.
 pub async fn sweep(kinds: Kinds<'_>, context: &Context, desired: &Desired) -> Result<Vec<Live>> {
+    // Several kinds ask the same, and all see one moment.
+    let context = &Context { aws: context.aws.remembering(), ..context.clone() };
     let mut waiting = kinds.0.iter().copied();
     let mut reading: FuturesUnordered<_> =
         waiting.by_ref().take(AT_ONCE).map(|kind| read(kind, context, desired)).collect();

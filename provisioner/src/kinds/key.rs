@@ -1,5 +1,6 @@
 //! `key`: a KMS key with its alias, rotation and policy.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -94,17 +95,18 @@ impl Kind for Key {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let mut keys: Vec<String> =
-            tagged::resources(context, "kms:key").await?.into_iter().map(|(arn, _)| arn).collect();
+        let tagged = tagged::resources(context, "kms").await?.into_iter();
+        let mut keys: BTreeMap<String, Option<(Value, String)>> = tagged.map(|(arn, _)| (arn, None)).collect();
         // The tagging API is late with new keys; their aliases aren't.
-        let by_alias =
-            wanted.iter().map(|wanted| async { describe(context, &alias(text(wanted.spec, "alias"))).await });
-        for key in try_join_all(by_alias).await?.into_iter().flatten() {
-            keys.push(text(&key, "Arn").to_owned());
+        let by_alias = wanted.iter().map(|wanted| async {
+            let name = text(wanted.spec, "alias");
+            Ok::<_, anyhow::Error>(describe(context, &alias(name)).await?.map(|key| (key, name.to_owned())))
+        });
+        for known in try_join_all(by_alias).await?.into_iter().flatten() {
+            keys.insert(text(&known.0, "Arn").to_owned(), Some(known));
         }
-        keys.sort();
-        keys.dedup();
-        Ok(try_join_all(keys.iter().map(|key| read(context, key, wanted))).await?.into_iter().flatten().collect())
+        let reads = keys.into_iter().map(|(arn, known)| read(context, arn, known));
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -149,7 +151,7 @@ impl Kind for Key {
         let Some(key) = key else { return Ok(None) };
         let arn = text(&key, "Arn").to_owned();
         let tags = tags::claimed(context, address, &arn, tags_of(context, &arn).await?)?;
-        read_as(context, &key, &[], &tags).await
+        read_as(context, &key, None, &tags).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -216,28 +218,39 @@ async fn policy_of(context: &Context, key: &str) -> Result<Option<Value>> {
     Ok((statements(&found) != statements(&default)).then_some(found))
 }
 
-async fn read(context: &Context, key: &str, wanted: &[Wanted<'_>]) -> Result<Option<Live>> {
-    let Some(metadata) = describe(context, key).await? else { return Ok(None) };
+/// The stack's key of that ARN; `known` are its description and the wanted alias that led to it.
+async fn read(context: &Context, key: String, known: Option<(Value, String)>) -> Result<Option<Live>> {
+    let (metadata, name) = match known {
+        Some((metadata, name)) => (metadata, Some(name)),
+        None => match describe(context, &key).await? {
+            Some(metadata) => (metadata, None),
+            None => return Ok(None),
+        },
+    };
     if text(&metadata, "KeyState").starts_with("Pending") {
         return Ok(None);
     }
-    let tags = tags_of(context, key).await?;
-    read_as(context, &metadata, wanted, &tags).await
+    let tags = tags_of(context, &key).await?;
+    read_as(context, &metadata, name, &tags).await
 }
 
-/// The key of that description and with these tags; none if they aren't the stack's.
-async fn read_as(context: &Context, metadata: &Value, wanted: &[Wanted<'_>], tags: &Tags) -> Result<Option<Live>> {
+/// The key of that description, with this alias if one led to it, and these tags; none if they aren't the stack's.
+async fn read_as(context: &Context, metadata: &Value, name: Option<String>, tags: &Tags) -> Result<Option<Live>> {
     let state = text(metadata, "KeyState");
     if state.starts_with("Pending") {
         return Ok(None);
     }
     let Some(address) = tags::address(context, "key", tags) else { return Ok(None) };
     let key = text(metadata, "Arn");
-    let (rotation, policy, aliases) =
-        futures::try_join!(rotates(context, key), policy_of(context, key), aliases(context, key))?;
-    // Somebody may have given the key further names.
-    let is_wanted = |name: &&String| wanted.iter().any(|wanted| alias(text(wanted.spec, "alias")) == **name);
-    let name = aliases.iter().find(is_wanted).or(aliases.first());
+    let aliases = async {
+        match name {
+            // Somebody may have given the key further names.
+            Some(name) => Ok(vec![alias(&name)]),
+            None => aliases(context, key).await,
+        }
+    };
+    let (rotation, policy, aliases) = futures::try_join!(rotates(context, key), policy_of(context, key), aliases)?;
+    let name = aliases.first();
     let spec = Spec {
         alias: name.map(|name| name.trim_start_matches("alias/").to_owned()).unwrap_or_default(),
         description: text(metadata, "Description").to_owned(),
@@ -255,7 +268,7 @@ async fn read_as(context: &Context, metadata: &Value, wanted: &[Wanted<'_>], tag
 
 /// The ARN of the key of this address that an earlier attempt made.
 async fn living(context: &Context, address: &Address, spec: &Spec) -> Result<Option<String>> {
-    let mut candidates: Vec<String> = tagged::resources(context, "kms:key")
+    let mut candidates: Vec<String> = tagged::resources(context, "kms")
         .await?
         .into_iter()
         .filter(|(_, tags)| tags::address(context, "key", tags).as_ref() == Some(address))

@@ -1,6 +1,6 @@
 //! `log_group`: a CloudWatch Logs group.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use async_trait::async_trait;
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
-use super::wait;
 use super::wire::number;
+use super::{tagged, wait};
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -69,7 +69,12 @@ impl Kind for LogGroup {
         prefixes.insert(own);
         let lists = try_join_all(prefixes.iter().map(|prefix| groups(context, prefix))).await?;
         let groups: Vec<Value> = lists.into_iter().flatten().collect();
-        let reads = groups.iter().map(|group| read(context, group));
+        // The tagging API knows the tags of many at once; of those that it doesn't list yet each is asked.
+        let tagged: BTreeMap<String, Tags> = tagged::resources(context, "logs").await?.into_iter().collect();
+        let reads = groups.iter().map(|group| {
+            let known = tagged.get(&arn(context, text(group, "logGroupName")));
+            read(context, group, known)
+        });
         let mut found: Vec<Live> = try_join_all(reads).await?.into_iter().flatten().collect();
         // Prefixes may overlap.
         found.sort_by(|a, b| a.id.cmp(&b.id));
@@ -145,8 +150,11 @@ async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
     Ok(wait::found(answer)?.map(|answer| tags::of_object(&answer["tags"])))
 }
 
-async fn read(context: &Context, group: &Value) -> Result<Option<Live>> {
-    let tags = tags_of(context, &arn(context, text(group, "logGroupName"))).await?;
+async fn read(context: &Context, group: &Value, known: Option<&Tags>) -> Result<Option<Live>> {
+    let tags = match known {
+        Some(tags) => Some(tags.clone()),
+        None => tags_of(context, &arn(context, text(group, "logGroupName"))).await?,
+    };
     Ok(tags.and_then(|tags| live(context, group, &tags)))
 }
 

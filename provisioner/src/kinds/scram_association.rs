@@ -9,11 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::msk;
 use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wait;
 use super::wire::texts;
+use super::{msk, secret};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -131,21 +131,7 @@ async fn secrets(context: &Context, cluster: &str) -> Result<Vec<String>> {
 
 /// The ARNs of the secrets that carry the stack's tag, those waiting for their deletion too.
 async fn own_secrets(context: &Context) -> Result<BTreeSet<String>> {
-    let mut own = BTreeSet::new();
-    let mut input = json!({
-        "IncludePlannedDeletion": true,
-        "Filters": [{"Key": "tag-key", "Values": [tags::STACK]}, {"Key": "tag-value", "Values": [context.stack]}],
-    });
-    loop {
-        let page = context.aws.call(Service::SecretsManager, "ListSecrets", input.clone()).await?;
-        // The filters match prefixes, and key and value of different tags.
-        let ours = |secret: &&Value| tags::of(list(secret, "Tags")).get(tags::STACK) == Some(&context.stack);
-        own.extend(list(&page, "SecretList").iter().filter(ours).map(|secret| text(secret, "ARN").to_owned()));
-        match text(&page, "NextToken") {
-            "" => return Ok(own),
-            next => input["NextToken"] = json!(next),
-        }
-    }
+    Ok(secret::listed(context).await?.iter().map(|secret| text(secret, "ARN").to_owned()).collect())
 }
 
 /// Calls for at most ten secrets at a time, as MSK allows. The call succeeds as a whole: what became of each secret

@@ -90,18 +90,7 @@ impl Kind for Secret {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let mut found = Vec::new();
-        let filters = [("tag-key", tags::STACK), ("tag-value", context.stack.as_str())];
-        let filters: Vec<Value> = filters.iter().map(|(key, value)| json!({"Key": key, "Values": [value]})).collect();
-        let mut input = json!({"Filters": filters, "MaxResults": 100});
-        loop {
-            let page = call(context, "ListSecrets", input.clone()).await?;
-            found.extend(list(&page, "SecretList").iter().filter_map(|secret| read(context, secret)));
-            match text(&page, "NextToken") {
-                "" => return Ok(found),
-                next => input["NextToken"] = json!(next),
-            }
-        }
+        Ok(listed(context).await?.iter().filter_map(|secret| read(context, secret)).collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -170,6 +159,26 @@ async fn tag(context: &Context, id: &str, pairs: &[(&str, &str)]) -> Result<()> 
     let tags: Vec<Value> = pairs.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
     call(context, "TagResource", json!({"SecretId": id, "Tags": tags})).await?;
     Ok(())
+}
+
+/// The secrets that carry the stack's tag, those waiting for their deletion too.
+pub(super) async fn listed(context: &Context) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    let mut input = json!({
+        "IncludePlannedDeletion": true,
+        "Filters": [{"Key": "tag-key", "Values": [tags::STACK]}, {"Key": "tag-value", "Values": [context.stack]}],
+        "MaxResults": 100,
+    });
+    loop {
+        let page = call(context, "ListSecrets", input.clone()).await?;
+        // The filters match prefixes, and key and value of different tags.
+        let ours = |secret: &&Value| tags::of(list(secret, "Tags")).get(tags::STACK) == Some(&context.stack);
+        found.extend(list(&page, "SecretList").iter().filter(ours).cloned());
+        match text(&page, "NextToken") {
+            "" => return Ok(found),
+            next => input["NextToken"] = json!(next),
+        }
+    }
 }
 
 /// A new value: the user name and 32 random letters and digits, some 190 bits.

@@ -10,18 +10,22 @@ use super::tags::{self, Tags};
 use crate::kind::Context;
 use crate::resource::Address;
 
-/// The ARNs and tags of what carries the stack's tag. It lists deleted things for a while and new ones late: every
-/// one has to be looked at.
-pub(super) async fn resources(context: &Context, resource_type: &str) -> Result<Vec<(String, Tags)>> {
+/// The types that kinds ask for. One question tells of all of them, so that a sweep asks it once.
+const TYPES: [&str; 3] = ["s3", "kms:key", "logs:log-group"];
+
+/// The ARNs and tags of what carries the stack's tag, of the service that ARNs name so. It lists deleted things for a
+/// while and new ones late: every one has to be looked at.
+pub(super) async fn resources(context: &Context, service: &str) -> Result<Vec<(String, Tags)>> {
     let mut input = json!({
         "TagFilters": [{"Key": tags::STACK, "Values": [context.stack]}],
-        "ResourceTypeFilters": [resource_type],
+        "ResourceTypeFilters": TYPES,
         "ResourcesPerPage": 100,
     });
     let mut all = Vec::new();
     loop {
         let page = context.aws.call(Service::Tagging, "GetResources", input.clone()).await?;
         let found = list(&page, "ResourceTagMappingList").iter();
+        let found = found.filter(|one| text(one, "ResourceARN").split(':').nth(2) == Some(service));
         all.extend(found.map(|one| (text(one, "ResourceARN").to_owned(), tags::of(list(one, "Tags")))));
         match text(&page, "PaginationToken") {
             "" => return Ok(all),
