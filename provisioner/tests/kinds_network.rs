@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use lakewright::kind::{APPLIED, Comparing, Context, Kind, Outcome, Wanted};
+use lakewright::kind::{ADDRESS, APPLIED, Comparing, Context, Kind, Outcome, STACK, Wanted};
 use lakewright::kinds;
 use lakewright::resource::{Address, Condition, Live};
 use lakewright_aws::{Client, Service};
@@ -332,6 +332,32 @@ async fn kafka_kinds_live_as_they_are_meant() {
     let live = account.find(&address, &fewer).await.remove(0);
     let refused = kind(&address).update(&account.context, &live, &fewer, &["partitions".to_owned()]).await.unwrap_err();
     assert!(refused.to_string().contains("can't take partitions away"), "{refused:#}");
+
+    // A cluster that somebody made by hand is taken over by its name or ARN, and by one stack only.
+    let by_hand = json!({"clusterName": "by-hand", "provisioned": {
+        "brokerNodeGroupInfo": {
+            "clientSubnets": [subnet.id, second.id], "instanceType": "kafka.t3.small", "securityGroups": [group.id],
+            "storageInfo": {"ebsStorageInfo": {"volumeSize": 20}},
+        },
+        "clientAuthentication": {"sasl": {"scram": {"enabled": true}}}, "kafkaVersion": "3.9.x", "numberOfBrokerNodes": 2,
+        "encryptionInfo": {"encryptionAtRest": {"dataVolumeKMSKeyId": key}},
+    }});
+    let by_hand = account.call(Service::Kafka, "CreateClusterV2", by_hand).await["clusterArn"].clone();
+    let by_hand = by_hand.as_str().unwrap();
+    let address: Address = "cluster.old".parse().unwrap();
+    let cluster = kind(&address);
+    let named = cluster.read(&account.context, &address, "by-hand").await.unwrap().unwrap();
+    let live = cluster.read(&account.context, &address, by_hand).await.unwrap().unwrap();
+    assert_eq!((&named.id, &named.spec, &named.outputs), (&live.id, &live.spec, &live.outputs));
+    assert_eq!((live.spec["storage_gib"].as_u64(), &live.applied), (Some(20), &None));
+    let tags = [(STACK, account.context.stack.as_str()), (ADDRESS, "cluster.old")];
+    let outcome = Outcome { id: live.id.clone(), outputs: live.outputs.clone() };
+    cluster.tag(&account.context, &outcome, &tags).await.unwrap();
+    assert_eq!(account.find(&address, &json!({})).await[0].spec, live.spec);
+    let other = Context { stack: "other".to_owned(), ..account.context.clone() };
+    let refused = cluster.read(&other, &address, by_hand).await.unwrap_err().to_string();
+    assert!(refused.contains("belongs to the stack kafka, as cluster.old"), "{refused}");
+    account.delete("cluster.old", json!({})).await;
 
     account.delete("topic.iceberg_events", topic(6, 48)).await;
     account.delete("scram_association.main", association).await;

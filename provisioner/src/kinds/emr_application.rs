@@ -162,7 +162,7 @@ impl Kind for EmrApplication {
         let mut input = settings(&spec);
         input["name"] = json!(spec.name);
         input["type"] = json!("SPARK");
-        input["clientToken"] = json!(tags::client_token(context, address));
+        input["clientToken"] = json!(tags::client_token(context, address, &spec));
         input["tags"] = tags::object(context, address);
         let made = call(context, "CreateApplication", input).await?;
         let id = text(&made, "applicationId");

@@ -151,7 +151,7 @@ impl Kind for Key {
         let Some(key) = key else { return Ok(None) };
         let arn = text(&key, "Arn").to_owned();
         let tags = tags::claimed(context, address, &arn, tags_of(context, &arn).await?)?;
-        read_as(context, &key, None, &tags).await
+        Box::pin(read_as(context, &key, None, &tags)).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -231,7 +231,7 @@ async fn read(context: &Context, key: String, known: Option<(Value, String)>) ->
         return Ok(None);
     }
     let tags = tags_of(context, &key).await?;
-    read_as(context, &metadata, name, &tags).await
+    Box::pin(read_as(context, &metadata, name, &tags)).await
 }
 
 /// The key of that description, with this alias if one led to it, and these tags; none if they aren't the stack's.

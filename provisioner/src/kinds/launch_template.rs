@@ -137,7 +137,7 @@ impl Kind for LaunchTemplate {
         let spec: Spec = typed(spec)?;
         let input = json!({
             "LaunchTemplateName": spec.name,
-            "ClientToken": tags::client_token(context, address),
+            "ClientToken": tags::client_token(context, address, &spec),
             "TagSpecification": tags::specification(context, address, "launch-template"),
             "LaunchTemplateData": data(context, address, &spec),
         });

@@ -69,7 +69,7 @@ impl Kind for RouteTable {
         let spec: Spec = typed(spec)?;
         let input = json!({
             "VpcId": spec.vpc,
-            "ClientToken": tags::client_token(context, address),
+            "ClientToken": tags::client_token(context, address, &spec),
             "TagSpecification": tags::specification(context, address, "route-table"),
         });
         let answer =

@@ -102,7 +102,7 @@ impl Kind for Secret {
         ]);
         let mut input = json!({
             "Name": spec.name,
-            "ClientRequestToken": tags::client_token(context, address),
+            "ClientRequestToken": tags::client_token(context, address, &spec),
             "Description": spec.description,
             "SecretString": made(&spec.username),
             "Tags": own,

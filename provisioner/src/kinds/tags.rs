@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use lakewright_aws::{Error, Service, list, text};
+use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::spec;
 use super::wait::{self, Made};
 use crate::kind::{Context, Outcome};
 use crate::resource::{Address, Condition, Live};
@@ -138,9 +140,11 @@ pub(super) fn taken(refusal: Error, what: &str, tags: &Tags) -> anyhow::Error {
     anyhow::Error::new(refusal).context(format!("{what} is there already and isn't this stack's{whose}"))
 }
 
-/// A token that is the same for every attempt at one create within one apply: 32 hexadecimal digits.
-pub(super) fn client_token(context: &Context, address: &Address) -> String {
-    let digest = Sha256::digest(format!("{}\n{address}\n{}", context.stack, context.nonce));
+/// A token that is the same for every attempt at one create within one apply and those that resume it: 32 hexadecimal
+/// digits. One made with another spec is another thing, even at the same address.
+pub(super) fn client_token(context: &Context, address: &Address, spec: &impl Serialize) -> String {
+    let spec = spec::value(spec);
+    let digest = Sha256::digest(format!("{}\n{address}\n{}\n{spec}", context.stack, context.nonce));
     hex::encode(&digest[..16])
 }
 

@@ -101,7 +101,7 @@ impl Kind for VpcEndpoint {
             "RouteTableId": spec.route_tables,
             "SubnetId": spec.subnets,
             "SecurityGroupId": spec.security_groups,
-            "ClientToken": tags::client_token(context, address),
+            "ClientToken": tags::client_token(context, address, &spec),
             "TagSpecification": tags::specification(context, address, "vpc-endpoint"),
         });
         if spec.way == Way::Interface {

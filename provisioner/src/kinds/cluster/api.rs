@@ -29,7 +29,7 @@ pub(super) fn refusal(live: &Spec, spec: &Spec) -> Option<String> {
             live.brokers, spec.brokers
         ));
     }
-    if !spec.subnets.is_empty() && spec.brokers as usize % spec.subnets.len() != 0 {
+    if !spec.subnets.is_empty() && !(spec.brokers as usize).is_multiple_of(spec.subnets.len()) {
         return Some(format!(
             "MSK puts as many brokers into each of the {} subnets, and {} is no multiple of it; choose one",
             spec.subnets.len(),

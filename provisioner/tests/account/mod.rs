@@ -1,0 +1,156 @@
+//! An account on this machine, and how tests make, change, find and delete in it.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::time::Duration;
+
+use lakewright::kind::{APPLIED, Comparing, Context, Kind, Outcome, Wanted};
+use lakewright::kinds;
+use lakewright::resource::{Address, Condition, Live};
+use lakewright_aws::{Client, Service};
+use serde_json::Value;
+
+/// The region.
+pub const REGION: &str = "eu-north-1";
+/// The account's number.
+pub const ACCOUNT: &str = "123456789012";
+
+/// An account on this machine.
+pub struct Account {
+    /// The context of the stack `shop` in it.
+    pub context: Context,
+    _parts: Option<(lakewright_account::Running, tempfile::TempDir)>,
+}
+
+/// `LAKEWRIGHT_TEST_AWS=http://…` names another emulator of AWS to judge the kinds by.
+pub async fn account() -> Account {
+    let (url, parts) = match std::env::var("LAKEWRIGHT_TEST_AWS") {
+        Ok(url) => (url, None),
+        Err(_) => {
+            let folder = tempfile::tempdir().unwrap();
+            let account = lakewright_account::serve(lakewright_account::Config::new(folder.path().join("account")))
+                .await
+                .unwrap();
+            (format!("http://{}", account.address()), Some((account, folder)))
+        }
+    };
+    let context = Context {
+        aws: Client::with_keys(REGION, &url, ACCOUNT, "secret").unwrap(),
+        stack: "shop".to_owned(),
+        account: ACCOUNT.to_owned(),
+        region: REGION.to_owned(),
+        nonce: uuid::Uuid::new_v4().to_string(),
+        poll: Duration::from_millis(20),
+        settles: Duration::from_secs(1),
+        intents: lakewright::intents::Intents::default(),
+    };
+    Account { context, _parts: parts }
+}
+
+/// The kind of an address.
+pub fn kind(address: &Address) -> &'static dyn Kind {
+    kinds::named(&address.kind).unwrap()
+}
+
+/// A value as the planner compares it: lists of sets in one order, at every depth.
+pub fn comparable(value: &Value, sets: bool) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().filter(|(_, member)| !member.is_null());
+            members.map(|(name, member)| (name.clone(), comparable(member, sets))).collect()
+        }
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(|item| comparable(item, sets)).collect();
+            if sets {
+                items.sort_by_key(ToString::to_string);
+            }
+            Value::Array(items)
+        }
+        other => other.clone(),
+    }
+}
+
+/// The names of the fields in which two specs differ.
+pub fn changed(kind: &dyn Kind, before: &Value, after: &Value) -> Vec<String> {
+    let compared = kind.fields().iter().filter(|field| field.compare != Comparing::Never);
+    let differ = compared.filter(|field| {
+        let sets = field.compare == Comparing::AsSet;
+        comparable(&before[field.name], sets) != comparable(&after[field.name], sets)
+    });
+    differ.map(|field| field.name.to_owned()).collect()
+}
+
+impl Account {
+    /// What lives at an address, looked for as when the file names it, and as when it doesn't any more.
+    pub async fn find(&self, address: &Address, spec: &Value) -> Option<Live> {
+        let wanted = [Wanted { address, spec }];
+        let mut found = kind(address).find(&self.context, &wanted).await.unwrap();
+        found.retain(|live| live.address == *address);
+        assert!(found.len() <= 1, "{found:?}");
+        let mut removed = kind(address).find(&self.context, &[]).await.unwrap();
+        removed.retain(|live| live.address == *address);
+        assert_eq!(removed.len(), found.len(), "{address}: found by name, not by what it carries");
+        found.pop()
+    }
+
+    /// Finds it as it was meant.
+    pub async fn check(&self, address: &Address, spec: &Value, outcome: &Outcome) {
+        let kind = kind(address);
+        kind.tag(&self.context, outcome, &[(APPLIED, "v1:hash")]).await.unwrap();
+        let live = self.find(address, spec).await.unwrap_or_else(|| panic!("{address} is not found"));
+        assert_eq!(changed(kind, &live.spec, spec), [""; 0], "{address}: live {:#}, meant {spec:#}", live.spec);
+        assert_eq!(live.outputs, outcome.outputs, "{address}");
+        assert_eq!(live.outputs.keys().len(), kind.outputs().len(), "{address}");
+        assert_eq!(live.condition, Condition::Ready, "{address}");
+        if !["release", "table"].contains(&kind.name()) {
+            assert_eq!(live.applied.as_deref(), Some("v1:hash"), "{address}");
+        }
+    }
+
+    /// Makes it, twice, as an apply does that was killed before it knew; finds it once and as it was meant.
+    pub async fn create(&self, address: &str, spec: Value) -> Outcome {
+        let address: Address = address.parse().unwrap();
+        let spec = kind(&address).normalise(&spec).unwrap();
+        assert!(self.find(&address, &spec).await.is_none(), "{address} is there before it was made");
+        let outcome = kind(&address).create(&self.context, &address, &spec).await.unwrap();
+        self.check(&address, &spec, &outcome).await;
+        let again = kind(&address).create(&self.context, &address, &spec).await.unwrap();
+        assert_eq!(again.id, outcome.id, "{address}");
+        self.check(&address, &spec, &again).await;
+        outcome
+    }
+
+    /// Changes it to the spec and finds it so.
+    pub async fn update(&self, address: &str, spec: Value) {
+        let address: Address = address.parse().unwrap();
+        let spec = kind(&address).normalise(&spec).unwrap();
+        let live = self.find(&address, &spec).await.unwrap();
+        let changed = changed(kind(&address), &live.spec, &spec);
+        assert!(!changed.is_empty(), "{address}: the test changes nothing");
+        let outcome = kind(&address).update(&self.context, &live, &spec, &changed).await.unwrap();
+        self.check(&address, &spec, &outcome).await;
+    }
+
+    /// Deletes it, twice.
+    pub async fn delete(&self, address: &str, spec: &Value) {
+        let address: Address = address.parse().unwrap();
+        let spec = kind(&address).normalise(spec).unwrap();
+        let live = self.find(&address, &spec).await.unwrap();
+        kind(&address).delete(&self.context, &live).await.unwrap();
+        assert!(self.find(&address, &spec).await.is_none(), "{address} is still there");
+        kind(&address).delete(&self.context, &live).await.unwrap();
+    }
+
+    /// The message with which making it is refused.
+    pub async fn refused(&self, address: &str, spec: Value) -> String {
+        let address: Address = address.parse().unwrap();
+        let spec = kind(&address).normalise(&spec).unwrap();
+        let error = kind(&address).create(&self.context, &address, &spec).await.expect_err("refused");
+        format!("{error:#}")
+    }
+
+    /// Calls an operation as anybody may.
+    pub async fn call(&self, service: Service, operation: &str, input: Value) -> Value {
+        self.context.aws.call(service, operation, input).await.unwrap()
+    }
+}

@@ -1,0 +1,102 @@
+//! The catalog and query kinds against an account: made once, found as meant, changed, gone.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+
+mod account;
+
+use account::{account, kind};
+use lakewright::kind::{Context, Wanted};
+use lakewright::resource::Address;
+use lakewright_aws::{Service, list};
+use serde_json::json;
+
+#[tokio::test]
+async fn databases_and_tables() {
+    let account = account().await;
+    account.create("bucket.raw", json!({"name": "shop-raw-123456789012"})).await;
+    let database =
+        json!({"name": "shop_raw", "description": "the raw zone", "location": "s3://shop-raw-123456789012/raw"});
+    account.create("database.raw", database.clone()).await;
+    let database = json!({"name": "shop_raw", "description": "raw", "location": "s3://shop-raw-123456789012/raw"});
+    account.update("database.raw", database.clone()).await;
+
+    let column = |name: &str, column_type: &str| json!({"name": name, "type": column_type});
+    let table = json!({
+        "database": "shop_raw", "name": "sales", "location": "s3://shop-raw-123456789012/raw/sales",
+        "columns": [
+            {"name": "sale_id", "type": "string", "required": true, "doc": "its id"},
+            column("quantity", "int"), column("amount", "decimal(12,2)"), column("tags", "list<string>"),
+            column("local", "timestamp"), column("sold_at", "timestamptz"),
+        ],
+        "partition": ["day(sold_at)", "bucket(4, sale_id)"],
+        "properties": {"write.parquet.compression-codec": "zstd"},
+    });
+    account.create("table.sales", table.clone()).await;
+    let mut wider = table.clone();
+    wider["columns"] = json!([
+        {"name": "sale_id", "type": "string", "required": true, "doc": "its id"}, column("note", "string"),
+        column("quantity", "long"), column("amount", "decimal(14,2)"), column("tags", "list<string>"),
+        column("local", "timestamp"), column("sold_at", "timestamptz"), column("parts", "list<int>"),
+    ]);
+    wider["properties"] = json!({"write.parquet.compression-codec": "snappy", "commit.retry.num-retries": "9"});
+    account.update("table.sales", wider.clone()).await;
+    wider["partition"] = json!(["day(sold_at)"]);
+    account.update("table.sales", wider.clone()).await;
+
+    let address: Address = "table.sales".parse().unwrap();
+    let kind = kind(&address);
+    assert_eq!(kind.loses(&wider, &table).len(), 2, "two columns less");
+    let live = account.find(&address, &wider).await.unwrap();
+    let narrower = kind.normalise(&table).unwrap();
+    let error = kind.update(&account.context, &live, &narrower, &["columns".to_owned()]).await.expect_err("narrower");
+    assert!(error.to_string().contains("can't change from long to int"), "{error:#}");
+
+    // Somebody's own table is reported and stays.
+    let input = json!({"DatabaseName": "shop_raw", "TableInput": {"Name": "theirs"}});
+    account.call(Service::Glue, "CreateTable", input).await;
+    let live = account.find(&address, &wider).await.unwrap();
+    assert_eq!(live.foreign, ["shop_raw.theirs"]);
+    // One of a wanted name that somebody else made is neither taken nor deleted.
+    let other = Context { stack: "other".to_owned(), ..account.context.clone() };
+    let mut foreign = table.clone();
+    foreign["name"] = json!("taken");
+    let spec = kind.normalise(&foreign).unwrap();
+    let taken: Address = "table.taken".parse().unwrap();
+    kind.create(&other, &taken, &spec).await.unwrap();
+    assert!(account.find(&taken, &spec).await.is_none(), "another stack's table is taken over");
+    let error = kind.create(&account.context, &taken, &spec).await.expect_err("another stack's");
+    assert!(error.to_string().contains("shop_raw.taken exists and isn't this stack's table.taken"), "{error:#}");
+    let wanted = [Wanted { address: &taken, spec: &spec }];
+    let theirs = kind.find(&other, &wanted).await.unwrap().remove(0);
+    kind.delete(&other, &theirs).await.unwrap();
+
+    account.delete("table.sales", &wider).await;
+    let tables = account.call(Service::Glue, "GetTables", json!({"DatabaseName": "shop_raw"})).await;
+    assert_eq!(list(&tables, "TableList").len(), 1);
+    account.delete("database.raw", &database).await;
+}
+
+#[tokio::test]
+async fn workgroups() {
+    let account = account().await;
+    let spec = json!({"name": "shop", "output": "s3://b/athena/"});
+    account.create("workgroup.main", spec.clone()).await;
+    let other = json!({"name": "shop", "output": "s3://b/other", "description": "queries", "scan_limit_bytes": 20_000_000,
+        "key": "arn:aws:kms:eu-north-1:123456789012:key/k"});
+    account.update("workgroup.main", other).await;
+    account.update("workgroup.main", spec.clone()).await;
+    account.delete("workgroup.main", &spec).await;
+}
+
+#[tokio::test]
+async fn emr_applications() {
+    let account = account().await;
+    let spec = json!({"name": "shop", "limits": {"vcpu": 8}});
+    let made = account.create("emr_application.batch", spec).await;
+    account.call(Service::EmrServerless, "StartApplication", json!({"applicationId": made.id})).await;
+    let spec =
+        json!({"name": "shop", "limits": {"vcpu": 4, "memory_gb": 16}, "idle_minutes": 5, "architecture": "ARM64"});
+    account.update("emr_application.batch", spec.clone()).await;
+    account.call(Service::EmrServerless, "StartApplication", json!({"applicationId": made.id})).await;
+    account.delete("emr_application.batch", &spec).await;
+}
