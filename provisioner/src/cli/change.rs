@@ -12,7 +12,7 @@ use super::carry::{carry_out, conclude, lease};
 use super::connect::{connect, stack};
 use super::look::{Look, Stacked, all_kinds, saved_plan};
 use super::run::until_interrupted;
-use super::{Format, Global, How, Loss, Outcome, Written, print, say};
+use super::{Format, Global, How, Loss, Outcome, Picture, Written, print, say};
 use crate::kind::Context;
 use crate::lease;
 use crate::plan::{AllowDataLoss, FileError, Options, Plan, PlanFile, moved_since};
@@ -50,6 +50,21 @@ pub fn show(path: &Path, written: &Written) -> Result<Outcome> {
     let plan = file.plan(all_kinds())?;
     show_plan(&plan, &file.header.account, &file.header.region, written)?;
     Ok(if written.detailed_exitcode && !plan.is_empty() { Outcome::Changes } else { Outcome::Done })
+}
+
+/// `lakewright graph`.
+pub async fn graph(global: &Global, format: Picture, only_changes: bool) -> Result<Outcome> {
+    let plan = match saved_plan(global.stack_file.as_deref())? {
+        Some(file) => file.plan(all_kinds())?,
+        None => {
+            let stacked = Stacked::open(global).await?;
+            stacked.look(&stacked.context, Options::default()).await?.plan
+        }
+    };
+    match format {
+        Picture::Svg => print(&render::svg(&plan, only_changes)),
+        Picture::Dot => print(&render::dot(&plan, only_changes)),
+    }
 }
 
 fn show_plan(plan: &Plan, account: &str, region: &str, written: &Written) -> Result<()> {

@@ -33,9 +33,9 @@ const CURES: &[(&[&str], &str)] = &[
          the region exists and is switched on for the account",
     ),
     (
-        &["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"],
-        "the credentials lack that permission: the policy that lakewright needs has one statement for each service of \
-         the stack",
+        &[errors::TOO_LATE],
+        "the stack's lease was taken away or couldn't be renewed, so that nothing more was sent; look who applies with \
+         `lakewright unlock`, then apply again",
     ),
 ];
 
@@ -52,7 +52,96 @@ pub fn report(error: &anyhow::Error) {
 }
 
 /// How to mend it, when an AWS error code tells.
-pub fn cure(error: &anyhow::Error) -> Option<&'static str> {
+pub fn cure(error: &anyhow::Error) -> Option<String> {
     let aws = error.chain().find_map(|cause| cause.downcast_ref::<Error>())?;
-    CURES.iter().find(|(codes, _)| codes.contains(&aws.code.as_str())).map(|(_, cure)| *cure)
+    if aws.is_denied() {
+        return Some(permission(aws));
+    }
+    CURES.iter().find(|(codes, _)| codes.contains(&aws.code.as_str())).map(|(_, cure)| (*cure).to_owned())
+}
+
+/// The statement of a policy that would allow what was denied. AWS names action and resource in most of its messages.
+fn permission(error: &Error) -> String {
+    let after = |marker: &str| {
+        let rest = error.message.split_once(marker)?.1;
+        let word = rest.split_whitespace().next()?.trim_matches(|c| matches!(c, '"' | '\'' | '`' | '.' | ','));
+        (!word.is_empty()).then(|| word.to_owned())
+    };
+    let action = after("not authorized to perform: ").unwrap_or_else(|| action(error));
+    let resource = after("on resource: ").unwrap_or_else(|| "*".to_owned());
+    let statement = serde_json::json!({"Effect": "Allow", "Action": action, "Resource": resource});
+    format!(
+        "the credentials may not do {action} on {resource}; a policy of theirs with this statement allows it, unless \
+         another one or the organisation denies it: {statement}"
+    )
+}
+
+/// The action of IAM that an operation asks for.
+fn action(error: &Error) -> String {
+    let prefix = match error.service {
+        "emr-serverless" | "emrserverless" => "emr-serverless",
+        "tagging" => "tag",
+        other => other,
+    };
+    let operation = match error.operation.split_once(' ') {
+        Some((method, target)) if error.service == "s3" => s3_action(method, target),
+        _ => error.operation.clone(),
+    };
+    format!("{prefix}:{operation}")
+}
+
+/// The action behind a request to S3, whose operations have other names than its permissions.
+fn s3_action(method: &str, target: &str) -> String {
+    let setting = target.split_once('?').map(|(_, query)| query.split(['&', '=']).next().unwrap_or_default());
+    let name = match setting {
+        None if target.ends_with('/') => {
+            return if method == "DELETE" { "DeleteBucket" } else { "CreateBucket" }.to_owned();
+        }
+        None if method == "DELETE" => return "DeleteObject".to_owned(),
+        None => "Object",
+        Some("versioning") => "BucketVersioning",
+        Some("encryption") => "EncryptionConfiguration",
+        Some("publicAccessBlock") => "BucketPublicAccessBlock",
+        Some("lifecycle") => "LifecycleConfiguration",
+        Some("policy") => "BucketPolicy",
+        Some("tagging") => "BucketTagging",
+        Some("ownershipControls") => "BucketOwnershipControls",
+        Some("logging") => "BucketLogging",
+        Some("versions" | "list-type") => return "ListBucket".to_owned(),
+        Some(_) => "BucketNotification",
+    };
+    // There are no actions to delete settings: S3 asks for those that put them.
+    format!("{}{name}", if method == "GET" || method == "HEAD" { "Get" } else { "Put" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denied(service: &'static str, operation: &str, message: &str) -> Error {
+        Error {
+            code: "AccessDeniedException".to_owned(),
+            message: message.to_owned(),
+            status: 403,
+            request_id: String::new(),
+            service,
+            operation: operation.to_owned(),
+            lost: false,
+        }
+    }
+
+    #[test]
+    fn a_denial_names_action_and_resource() {
+        let arn = "arn:aws:kms:eu-north-1:1:key/2";
+        let message = format!(
+            "User: arn:aws:iam::1:user/ci is not authorized to perform: kms:TagResource on resource: {arn} because no \
+             identity-based policy allows the kms:TagResource action"
+        );
+        let said = permission(&denied("kms", "TagResource", &message));
+        assert!(said.contains(&format!(r#""Action":"kms:TagResource","Resource":"{arn}""#)), "{said}");
+        let said = permission(&denied("ec2", "CreateVpc", "You are not authorized to perform this operation."));
+        assert!(said.contains(r#""Action":"ec2:CreateVpc","Resource":"*""#), "{said}");
+        let said = permission(&denied("s3", "DELETE shop-raw/?lifecycle", "Access Denied"));
+        assert!(said.contains("s3:PutLifecycleConfiguration"), "{said}");
+    }
 }

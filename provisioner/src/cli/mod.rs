@@ -164,6 +164,23 @@ Examples:
         #[command(flatten)]
         part: Part,
     },
+    /// Draws what refers to what, and what would happen to each
+    #[command(after_help = "\
+Green is created, yellow changed, purple replaced, red deleted; what stays is grey.
+
+Examples:
+  lakewright graph > stack.svg
+  lakewright graph shop.plan --changes --format dot | dot -Tpdf > plan.pdf")]
+    Graph {
+        /// The stack file, or a saved plan
+        stack: Option<PathBuf>,
+        /// What is written on standard output
+        #[arg(long, value_enum, default_value_t = Picture::Svg)]
+        format: Picture,
+        /// Only what changes
+        #[arg(long)]
+        changes: bool,
+    },
     /// Takes over what lives already: it gets the stack's tags and an address
     #[command(after_help = "\
 Shows first what an apply would make of it. Nothing but its tags is changed.
@@ -296,6 +313,15 @@ impl std::str::FromStr for Loss {
     }
 }
 
+/// How a graph is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Picture {
+    /// A picture for a browser.
+    Svg,
+    /// The language of Graphviz.
+    Dot,
+}
+
 /// How a plan is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -354,6 +380,10 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
         Command::Destroy { stack, how, part } => {
             named(stack);
             change::destroy(&global, &how, part.options()).await
+        }
+        Command::Graph { stack, format, changes } => {
+            named(stack);
+            change::graph(&global, format, changes).await
         }
         Command::Adopt { address, id, yes } => adopt::run(&global, &address, &id, yes).await,
         Command::Unlock { stack, yes } => {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use document::{Document, Holder, Process};
 use document::{Millis, VERSION};
-use place::{Place, Version, Written};
+use place::{Place, Version};
 
 use crate::intents::{Intents, Notes};
 use crate::kind::Context;
@@ -87,7 +87,7 @@ pub async fn take(context: &Context, command: &str, waiting: &dyn Waiting) -> Re
         let Some(found) = place.read().await? else {
             place.make().await?;
             let document = held(context, command, None);
-            if let Written::Done(version) = place.write(&document, None).await? {
+            if let Some(version) = place.write(&document, None).await? {
                 return Ok(Lease::hold(context, place, version, BTreeMap::new()));
             }
             continue;
@@ -117,7 +117,7 @@ pub async fn take(context: &Context, command: &str, waiting: &dyn Waiting) -> Re
         }
         let document = held(context, command, Some(&found.document));
         let inherited = found.document.intents.clone();
-        if let Written::Done(version) = place.write(&document, Some(&found.etag)).await? {
+        if let Some(version) = place.write(&document, Some(&found.etag)).await? {
             return Ok(Lease::hold(context, place, version, inherited));
         }
     }
@@ -131,7 +131,7 @@ pub async fn unlock(context: &Context) -> Result<Option<Holder>> {
         let Some(found) = place.read().await? else { return Ok(None) };
         let Some(holder) = found.document.holder.clone() else { return Ok(None) };
         let free = Document { holder: None, serial: found.document.serial + 1, ..found.document };
-        if let Written::Done(_) = place.write(&free, Some(&found.etag)).await? {
+        if place.write(&free, Some(&found.etag)).await?.is_some() {
             return Ok(Some(holder));
         }
     }
@@ -239,11 +239,11 @@ impl Keeper {
         document.serial += 1;
         change(&mut document);
         match self.place.write(&document, Some(&version.etag)).await? {
-            Written::Done(written) => {
+            Some(written) => {
                 *version = written;
                 Ok(())
             }
-            Written::Overtaken => {
+            None => {
                 self.deadline.end();
                 self.lost.cancel();
                 bail!("somebody took the lease {} away: nothing more is sent to AWS", self.place.name())

@@ -30,15 +30,6 @@ pub struct Version {
     pub etag: String,
 }
 
-/// What became of a write.
-#[derive(Debug)]
-pub enum Written {
-    /// It stands.
-    Done(Version),
-    /// Somebody else wrote before.
-    Overtaken,
-}
-
 impl Place {
     /// The place of a stack's lease.
     pub fn new(aws: &Client, account: &str, stack: &str, poll: Duration) -> Self {
@@ -69,8 +60,9 @@ impl Place {
         Ok(Some(Version { document, etag: object.etag }))
     }
 
-    /// Writes the document in place of the version that was read; of none, when there was none.
-    pub async fn write(&self, document: &Document, before: Option<&str>) -> Result<Written> {
+    /// Writes the document in place of the version that was read; of none, when there was none. Nothing comes back when
+    /// somebody else wrote before.
+    pub async fn write(&self, document: &Document, before: Option<&str>) -> Result<Option<Version>> {
         let document = document.clone();
         let body = serde_json::to_vec_pretty(&document).expect("the document holds only what JSON has");
         let put = Put {
@@ -80,11 +72,11 @@ impl Place {
             ..Put::default()
         };
         match self.aws.s3().put(&self.bucket, &self.key, body.into(), put).await {
-            Ok(etag) => Ok(Written::Done(Version { document, etag })),
+            Ok(etag) => Ok(Some(Version { document, etag })),
             // An attempt whose answer was lost may have written it, and its repetition met its own work.
             Err(error) if error.is_precondition_failed() || error.lost || is_gone(&error) => match self.read().await? {
-                Some(found) if found.document == document => Ok(Written::Done(found)),
-                _ if error.is_precondition_failed() || is_gone(&error) => Ok(Written::Overtaken),
+                Some(found) if found.document == document => Ok(Some(found)),
+                _ if error.is_precondition_failed() || is_gone(&error) => Ok(None),
                 _ => Err(error).with_context(|| format!("write the lease {}", self.name())),
             },
             Err(error) => Err(error).with_context(|| format!("write the lease {}", self.name())),

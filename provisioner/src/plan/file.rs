@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::diff::canonical;
 use super::{Kinds, Options, Plan, PlanError, plan_for};
-use crate::kind::Comparing;
+use crate::kind::{Comparing, Kind};
 use crate::resource::{Address, Desired, Live};
 
 /// The first member of a plan file: by it a plan is told from anything else.
@@ -142,7 +142,7 @@ fn differing(kinds: Kinds<'_>, old: &Live, new: &Live) -> Vec<String> {
     if old.condition != new.condition {
         lines.push(format!("{}: it was {:?} and is {:?}", old.address, old.condition, new.condition));
     }
-    let fields = kinds.get(&old.address.kind).map(|kind| kind.fields()).unwrap_or_default();
+    let fields = kinds.get(&old.address.kind).map(Kind::fields).unwrap_or_default();
     for field in fields.iter().filter(|field| field.compare != Comparing::Never) {
         let (before, after) = (&old.spec[field.name], &new.spec[field.name]);
         if canonical(before, field.compare) != canonical(after, field.compare) {

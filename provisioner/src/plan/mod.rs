@@ -62,6 +62,8 @@ pub struct Plan {
     pub foreign: Vec<(Address, String)>,
     /// What would be done too, had it not been left out by the command line.
     pub left_out: Vec<(Address, Action)>,
+    /// What each resource of the stack refers to.
+    pub needs: BTreeMap<Address, BTreeSet<Address>>,
 }
 
 /// What a plan is made for besides making live what is desired.
@@ -257,6 +259,7 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
         unchanged: Vec::new(),
         foreign: foreign(&live),
         left_out: Vec::new(),
+        needs: graph.needs.clone(),
     };
     if options.destroy {
         plan.steps = deletions(kinds, &graph, live.iter(), &live);

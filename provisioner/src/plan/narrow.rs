@@ -83,9 +83,9 @@ pub fn to_addresses(plan: &mut Plan, graph: &Graph<'_>, options: &Options) -> Re
 fn spread(steps: &[Step], keep: &mut [bool], value: bool, leads: impl Fn(&[Step], usize, usize) -> bool) {
     let mut open: Vec<usize> = (0..steps.len()).filter(|index| keep[*index] == value).collect();
     while let Some(one) = open.pop() {
-        for other in 0..steps.len() {
-            if keep[other] != value && leads(steps, one, other) {
-                keep[other] = value;
+        for (other, kept) in keep.iter_mut().enumerate() {
+            if *kept != value && leads(steps, one, other) {
+                *kept = value;
                 open.push(other);
             }
         }

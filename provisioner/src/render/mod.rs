@@ -1,11 +1,13 @@
 //! A plan as text for people and machines.
 
+mod graph;
 mod json;
 mod kinds;
 mod markdown;
 mod text;
 mod value;
 
+pub use graph::{dot, svg};
 pub use json::json;
 pub use kinds::page as kinds_page;
 pub use markdown::markdown;
