@@ -121,6 +121,9 @@ pub struct Live {
     /// What is deleted together with it, as people name it; only of kinds where that isn't plain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<String>,
+    /// Whether it was looked into and holds nothing: no change of it loses data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_empty: bool,
 }
 
 /// Whether a live resource can be used.

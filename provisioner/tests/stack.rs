@@ -148,3 +148,38 @@ async fn mistakes_of_the_command_line_and_the_file_are_told() {
     assert_eq!(code, Some(1));
     assert!(said.contains("lakewright up"), "{said}");
 }
+
+#[tokio::test]
+async fn what_does_not_fit_together_is_told_before_anything_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.toml");
+    let plan = async |resources: &str| {
+        std::fs::write(&file, format!("[stack]\nname = \"own\"\nregion = \"eu-north-1\"\n{resources}")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lakewright"));
+        // Nothing listens there: what is told was known without AWS.
+        let command = command.args(["plan", "own.toml", "--endpoint-url", "http://127.0.0.1:1"]);
+        let command = command.current_dir(folder.path()).env("NO_COLOR", "1");
+        let agent = env!("CARGO_BIN_EXE_lakewright");
+        let command = command.env("LAKEWRIGHT_AGENT", agent).env("AWS_ACCESS_KEY_ID", "x");
+        let output = command.env("AWS_SECRET_ACCESS_KEY", "x").output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let group = |name: &str, other: &str| {
+        format!(
+            "[resource.security_group.{name}]\nvpc = \"${{vpc.main.id}}\"\nname = \"{name}\"\ndescription = \"d\"\n\
+             ingress = [{{ from_port = 443, group = \"{other}\" }}]\n"
+        )
+    };
+    let said = plan(&group("a", "${security_group.b.id}")).await;
+    assert!(said.contains("the stack has no `security_group.b`") && said.contains("own.toml:4"), "{said}");
+    let said = plan(&group("a", "${vpc.main.idd}")).await;
+    assert!(said.contains("no such output; it has id, arn, cidr"), "{said}");
+    let circle = [group("a", "${security_group.b.id}"), group("b", "${security_group.a.id}")].concat();
+    let said = plan(&circle).await;
+    assert!(said.contains("security_group.a → security_group.b → security_group.a"), "{said}");
+    let said = plan("[resource.security_grop.a]\nname = \"a\"\n").await;
+    assert!(said.contains("did you mean `security_group`?"), "{said}");
+    let said = plan("[moved]\ntable.users = \"customers\"\n").await;
+    assert!(said.contains("addresses look like kind.name"), "{said}");
+}

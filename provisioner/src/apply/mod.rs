@@ -48,6 +48,24 @@ impl Report {
     pub fn complete(&self) -> bool {
         self.failed.is_empty() && self.not_done.is_empty()
     }
+
+    /// The addresses that live when the plan has been carried out as far as this tells.
+    pub fn lives(&self, plan: &Plan) -> BTreeSet<Address> {
+        let unchanged = plan.unchanged.iter().map(|unchanged| unchanged.live.address.clone());
+        let before = plan.steps.iter().filter(|step| step.live.is_some()).map(|step| step.address.clone());
+        let left_out = plan.left_out.iter().filter(|(_, action)| *action != Action::Create);
+        let mut lives: BTreeSet<Address> =
+            unchanged.chain(before).chain(left_out.map(|(address, _)| address.clone())).collect();
+        for (address, work) in &self.done {
+            let replaced = plan.steps.iter().any(|step| step.address == *address && step.action == Action::Replace);
+            match work {
+                Work::Create | Work::Update => drop(lives.insert(address.clone())),
+                Work::Delete if replaced => {}
+                Work::Delete => drop(lives.remove(address)),
+            }
+        }
+        lives
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -217,7 +235,9 @@ fn taken(error: anyhow::Error, address: &Address, spec: &serde_json::Value) -> a
     if !exists.into_iter().any(lakewright_aws::Error::is_already_exists) {
         return error;
     }
-    let id = ["name", "alias"].iter().find_map(|field| spec[*field].as_str()).unwrap_or("ID");
+    // Names of these are unique within something else only.
+    let by_id = matches!(address.kind.as_str(), "security_group" | "subnet" | "table");
+    let id = ["name", "alias"].iter().find_map(|field| spec[*field].as_str()).filter(|_| !by_id).unwrap_or("ID");
     error.context(format!(
         "there is one already, and it isn't the stack's; `lakewright adopt {address} {id}` takes it over, another name \
          in the stack file leaves it alone"

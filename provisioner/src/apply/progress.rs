@@ -16,6 +16,7 @@ const LONG: Duration = Duration::from_secs(30);
 pub struct Progress {
     bars: Option<MultiProgress>,
     quiet: bool,
+    silent: bool,
 }
 
 /// The line of a running task.
@@ -24,12 +25,17 @@ pub struct Line(Option<ProgressBar>);
 impl Progress {
     /// Spinners when stderr is a terminal, plain lines otherwise.
     pub fn new() -> Self {
-        Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new), quiet: false }
+        Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new), quiet: false, silent: false }
     }
 
     /// Only what went wrong.
     pub fn quiet() -> Self {
-        Self { bars: None, quiet: true }
+        Self { bars: None, quiet: true, silent: false }
+    }
+
+    /// Nothing at all: the report says what went wrong.
+    pub fn silent() -> Self {
+        Self { bars: None, quiet: true, silent: true }
     }
 
     /// Tells that a task begins, with the time that it usually takes.
@@ -87,6 +93,9 @@ impl Progress {
     }
 
     fn tell(&self, line: &str) {
+        if self.silent {
+            return;
+        }
         match &self.bars {
             Some(bars) => drop(bars.println(line)),
             None => drop(writeln!(anstream::stderr().lock(), "{line}")),

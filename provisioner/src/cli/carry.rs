@@ -11,9 +11,7 @@ use super::{hints, say};
 use crate::apply::{Progress, Report, apply, took};
 use crate::kind::Context;
 use crate::lease::{self, Lease, Waiting};
-use crate::plan::order::Work;
-use crate::plan::{Action, Plan};
-use crate::resource::Address;
+use crate::plan::Plan;
 
 /// Says on standard error who holds the lease.
 pub struct Say;
@@ -40,31 +38,13 @@ pub async fn lease(stacked: &Stacked, command: &str, stop: &CancellationToken) -
 pub async fn carry_out(context: &Context, lease: Lease, plan: &Plan, stop: &CancellationToken) -> Report {
     // What was asked before the lease was taken away can't be known to have failed.
     let report = apply(all_kinds(), context, plan, &Progress::new(), stop).await;
-    let lives = lives_after(plan, &report);
+    let lives = report.lives(plan);
     let destroyed = lives.is_empty() && report.complete() && plan.left_out.is_empty();
     let given_back = if destroyed { lease.remove().await } else { lease.release(lives, report.complete()).await };
     if let Err(error) = given_back {
         say(&format!("warning: the lease was not given back: {error:#}"));
     }
     report
-}
-
-/// The addresses that live when a plan has been carried out as far as the report tells.
-fn lives_after(plan: &Plan, report: &Report) -> BTreeSet<Address> {
-    let unchanged = plan.unchanged.iter().map(|unchanged| unchanged.live.address.clone());
-    let before = plan.steps.iter().filter(|step| step.live.is_some()).map(|step| step.address.clone());
-    let left_out = plan.left_out.iter().filter(|(_, action)| *action != Action::Create);
-    let mut lives: BTreeSet<Address> =
-        unchanged.chain(before).chain(left_out.map(|(address, _)| address.clone())).collect();
-    for (address, work) in &report.done {
-        let replaced = plan.steps.iter().any(|step| step.address == *address && step.action == Action::Replace);
-        match work {
-            Work::Create | Work::Update => drop(lives.insert(address.clone())),
-            Work::Delete if replaced => {}
-            Work::Delete => drop(lives.remove(address)),
-        }
-    }
-    lives
 }
 
 /// Says what an apply came to.

@@ -10,10 +10,13 @@ use super::{Global, say};
 use crate::kind::Context;
 use crate::kinds;
 use crate::lease;
-use crate::plan::{Kinds, Options, Plan, PlanError, PlanFile, plan_for};
+use crate::plan::{Kinds, Options, Plan, PlanError, PlanFile, check, plan_for};
 use crate::resource::{Desired, Live};
-use crate::stack::{Diagnostic, Diagnostics, Source, Stack};
+use crate::stack::{Diagnostic, Diagnostics, Source, Stack, Target, expand};
 use crate::sweep::sweep;
+
+/// Stands for the account while none is asked for.
+const NO_ACCOUNT: &str = "000000000000";
 
 /// Every kind that there is.
 pub fn all_kinds() -> Kinds<'static> {
@@ -63,8 +66,13 @@ impl Stacked {
     pub async fn open(global: &Global) -> Result<Self> {
         let stack = stack(global)?;
         let region = stack.file.stack.region.as_deref().map(String::as_str);
+        let agent = artifact(global)?;
+        // What is wrong with the stack whatever lives is said before anything is asked of AWS.
+        let anywhere = Target { account: NO_ACCOUNT.to_owned(), region: region.unwrap_or("us-east-1").to_owned() };
+        let checked = check(all_kinds(), &expand(&stack, &anywhere, &agent));
+        checked.map_err(|error| explain(error, &stack.sources))?;
         let context = connect(global, stack.name(), region).await?;
-        let desired = desired(&stack, &context, &artifact(global)?)?;
+        let desired = desired(&stack, &context, &agent)?;
         Ok(Self::new(context, desired, &stack))
     }
 
@@ -117,21 +125,21 @@ impl Stacked {
 
     /// The plan for what lives.
     pub fn plan(&self, live: &[Live], options: &Options) -> Result<Plan> {
-        plan_for(all_kinds(), &self.desired, live, options).map_err(|error| self.explain(error))
+        plan_for(all_kinds(), &self.desired, live, options).map_err(|error| explain(error, &self.sources))
     }
+}
 
-    /// The problems with the lines of the stack file where they stand.
-    fn explain(&self, error: PlanError) -> Error {
-        match error {
-            PlanError::Stack(problems) if !self.sources.is_empty() && problems.iter().all(|one| one.span.is_some()) => {
-                let list = problems.into_iter().map(|problem| {
-                    let span = problem.span.unwrap_or_default();
-                    Diagnostic::new(span, problem.text, problem.address.to_string())
-                });
-                Diagnostics::new(self.sources.clone(), list.collect()).into()
-            }
-            other => other.into(),
+/// The problems with the lines of the stack file where they stand.
+fn explain(error: PlanError, sources: &[Source]) -> Error {
+    match error {
+        PlanError::Stack(problems) if !sources.is_empty() && problems.iter().all(|one| one.span.is_some()) => {
+            let list = problems.into_iter().map(|problem| {
+                let span = problem.span.unwrap_or_default();
+                Diagnostic::new(span, problem.text, problem.address.to_string())
+            });
+            Diagnostics::new(sources.to_vec(), list.collect()).into()
         }
+        other => other.into(),
     }
 }
 

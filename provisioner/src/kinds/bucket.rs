@@ -227,7 +227,12 @@ async fn read(context: &Context, name: &str) -> Result<Option<Live>> {
 async fn read_as(context: &Context, name: &str, tags: &Tags) -> Result<Option<Live>> {
     let Some(address) = tags::address(context, "bucket", tags) else { return Ok(None) };
     let spec = settings::read(context, name).await?;
-    Ok(Some(tags::live(address, tags, name, value(&spec), &[("name", name), ("arn", &arn(context, name))])))
+    let mut live = tags::live(address, tags, name, value(&spec), &[("name", name), ("arn", &arn(context, name))]);
+    // One that an interrupted apply left half made is completed without asking anybody whether what it holds may go.
+    if live.applied.is_none() {
+        live.is_empty = contents::is_empty(context, name).await?;
+    }
+    Ok(Some(live))
 }
 
 async fn make(context: &Context, address: &Address, name: &str) -> Result<()> {

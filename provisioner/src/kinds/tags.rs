@@ -75,6 +75,7 @@ pub(super) fn live(address: Address, tags: &Tags, id: &str, spec: Value, outputs
         condition: Condition::Ready,
         foreign: Vec::new(),
         holds: Vec::new(),
+        is_empty: false,
     }
 }
 

@@ -128,7 +128,15 @@ pub async fn take(context: &Context, command: &str, waiting: &dyn Waiting) -> Re
 pub async fn unlock(context: &Context) -> Result<Option<Holder>> {
     let place = place(context);
     loop {
-        let Some(found) = place.read().await? else { return Ok(None) };
+        let found = match place.read().await {
+            // What nobody can read holds nothing.
+            Err(error) if error.chain().any(|cause| cause.is::<serde_json::Error>()) => {
+                place.remove().await?;
+                return Ok(None);
+            }
+            found => found?,
+        };
+        let Some(found) = found else { return Ok(None) };
         let Some(holder) = found.document.holder.clone() else { return Ok(None) };
         let free = Document { holder: None, serial: found.document.serial + 1, ..found.document };
         if place.write(&free, Some(&found.etag)).await?.is_some() {

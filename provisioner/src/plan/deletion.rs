@@ -31,7 +31,7 @@ pub fn deletions<'a>(
         .map(|one| {
             let from_file = graph.needs.get(&one.address);
             let kind = kinds.get(&one.address.kind);
-            let holds_data = kind.is_some_and(Kind::holds_data);
+            let holds_data = kind.is_some_and(Kind::holds_data) && !one.is_empty;
             let mut step = Step {
                 address: one.address.clone(),
                 action: Action::Delete,

@@ -248,6 +248,11 @@ pub fn plan_destroy(kinds: Kinds<'_>, desired: &Desired, live: &[Live]) -> Resul
     plan_for(kinds, desired, live, &Options { destroy: true, ..Options::default() })
 }
 
+/// Whether the resources of a stack fit together: kinds, references, circles. Needs nothing of what lives.
+pub fn check(kinds: Kinds<'_>, desired: &Desired) -> Result<(), PlanError> {
+    graph::graph(kinds, desired).map(|_| ()).map_err(PlanError::Stack)
+}
+
 /// The plan for those options.
 pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Options) -> Result<Plan, PlanError> {
     let graph = graph::graph(kinds, desired).map_err(PlanError::Stack)?;
@@ -399,7 +404,7 @@ impl Planner<'_> {
             return Ok(Decision::Unchanged(Box::new(Unchanged { live: live.clone(), record })));
         }
         let outputs = if step.action == Action::Replace {
-            if kind.holds_data() {
+            if kind.holds_data() && !live.is_empty {
                 step.loses.push("replacing it deletes what it holds".to_owned());
             }
             step.create_first = live.condition == Condition::Ready && kind.coexists(&live.spec, &spec);
@@ -408,7 +413,9 @@ impl Planner<'_> {
             if let Some(reason) = kind.refuses(&live.spec, &spec) {
                 return Err(reason);
             }
-            step.loses.extend(kind.loses(&live.spec, &spec));
+            if !live.is_empty {
+                step.loses.extend(kind.loses(&live.spec, &spec));
+            }
             let moving = kind.moving_outputs();
             let changed = !step.changes.is_empty();
             let stays = |name: &str| !(changed && moving.contains(&name));

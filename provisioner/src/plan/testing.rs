@@ -87,6 +87,7 @@ pub fn live(address: &str, id: &str, spec: Value, applied: &Value) -> Live {
         condition: Condition::Ready,
         foreign: Vec::new(),
         holds: Vec::new(),
+        is_empty: false,
     }
 }
 

@@ -5,6 +5,7 @@ use super::declare::{choice, section};
 use super::decode::{At, Named, defaults};
 
 use super::hosts::Host;
+use super::resource::Own;
 use super::tables::{Batch, Query, Search, TableSection};
 use super::units::Period;
 use super::values::{Cidr, Setting, Whole};
@@ -38,6 +39,9 @@ section! {
         hosts: Named<Host> = Named(Vec::new()),
         /// The settings of the agents that hosts run.
         agents: Agents = defaults(),
+        /// Single resources of a kind, `[resource.KIND.NAME]`, for what no section covers. References such as
+        /// `${vpc.main.id}` stand for outputs of others.
+        resource: Named<Named<Own>> = Named(Vec::new()),
         /// What was called otherwise: `table.users = "table.customers"` keeps the resource and renames it.
         moved: Named<Named<At<String>>> = Named(Vec::new()),
     }

@@ -32,6 +32,18 @@ pub(super) async fn delete_bucket(context: &Context, name: &str) -> Result<()> {
     }
 }
 
+/// Whether nothing is in a bucket, not even an older version; not if it may not be looked into.
+pub(super) async fn is_empty(context: &Context, name: &str) -> Result<bool> {
+    match send(context, "GET", name, "versions", String::new()).await {
+        Ok(answer) => {
+            let page = answer.xml().map_err(anyhow::Error::msg)?;
+            Ok(list(&page, "Version").is_empty() && list(&page, "DeleteMarker").is_empty())
+        }
+        Err(error) if error.is_denied() || error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Deletes everything in a bucket; false if there is no such bucket.
 async fn empty(context: &Context, name: &str) -> Result<bool> {
     loop {

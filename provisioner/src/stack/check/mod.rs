@@ -29,6 +29,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.hosts();
     checker.search();
     checker.agents();
+    checker.own_resources();
     checker.moved();
 }
 
@@ -57,19 +58,42 @@ impl Checker<'_> {
         );
     }
 
+    /// Single resources are of a kind that there is, and as their kind wants them.
+    fn own_resources(&mut self) {
+        for kind in &self.file.resource {
+            let Some(known) = kinds::named(&kind.name) else {
+                self.no_kind(&kind.name, &kind.span);
+                continue;
+            };
+            for one in kind.value.iter().filter(|one| !one.value.0.is_null()) {
+                if one.name.chars().any(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
+                    let title = format!("`{}` can't be the name of a resource", one.name);
+                    self.push(Diagnostic::new(one.span.clone(), title, "only letters, digits, `-` and `_`"));
+                }
+                if let Err(error) = known.normalise(&one.value.0) {
+                    let title = format!("`{}.{}`: {}", kind.name, one.name, error.root_cause());
+                    self.push(
+                        Diagnostic::new(one.span.clone(), title, format!("no {} can be made of this", kind.name))
+                            .help(format!("docs/kinds.md lists the fields of {}", kind.name)),
+                    );
+                }
+            }
+        }
+    }
+
+    fn no_kind(&mut self, name: &str, span: &Range<usize>) {
+        let known = kinds::all().iter().map(|kind| kind.name());
+        self.push(
+            Diagnostic::new(span.clone(), format!("there is no kind `{name}`"), "no kind of resource")
+                .help(suggest(name, known, "kinds")),
+        );
+    }
+
     /// Renames name kinds that there are, and addresses.
     fn moved(&mut self) {
         for kind in &self.file.moved {
             if kinds::named(&kind.name).is_none() {
-                let known = kinds::all().iter().map(|kind| kind.name());
-                self.push(
-                    Diagnostic::new(
-                        kind.span.clone(),
-                        format!("there is no kind `{}`", kind.name),
-                        "no kind of resource",
-                    )
-                    .help(suggest(&kind.name, known, "kinds")),
-                );
+                self.no_kind(&kind.name, &kind.span);
             }
             for to in kind.value.iter().map(|name| &name.value).filter(|to| to.sound) {
                 if let Err(reason) = to.parse::<Address>() {

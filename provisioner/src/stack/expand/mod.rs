@@ -56,6 +56,7 @@ pub fn expand(stack: &Stack, target: &Target, agent: &Artifact) -> Desired {
     expansion.batch();
     expansion.query();
     expansion.hosts();
+    expansion.own_resources();
     Desired { stack: stack.name().to_owned(), resources: expansion.resources, moved: moved(&stack.file) }
 }
 
@@ -92,6 +93,15 @@ impl Expansion<'_> {
         let span = (!span.is_empty()).then(|| span.clone());
         let after: BTreeSet<Address> = after.into_iter().collect();
         self.resources.push(Resource { address, spec, after, span });
+    }
+
+    /// What the file writes as resources of a kind.
+    fn own_resources(&mut self) {
+        for kind in &self.file.resource {
+            for one in &kind.value {
+                self.add(Address::new(&kind.name, &one.name), &one.value.0, &one.span, Vec::new());
+            }
+        }
     }
 
     /// The name on AWS of a part of the stack.
