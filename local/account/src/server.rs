@@ -90,10 +90,19 @@ impl Server {
         // Counted together, so that the numbers of requests and of rules never part.
         let (mut ticket, hit) =
             self.events.begin(told, |told| self.faults.meet(&told.service, &told.operation, told.mutating));
-        let Some(name) = hit.name else { return Ok(self.execute(asked, ticket, None).await) };
+        let server = self.clone();
+        let Some(name) = hit.name else {
+            if !ticket.told().mutating {
+                return Ok(self.execute(asked, ticket, None).await);
+            }
+            // In a task of its own: AWS ends what it has begun, also when the client that asked for it dies meanwhile.
+            return tokio::spawn(async move { server.execute(asked, ticket, None).await }).await.map_err(|error| {
+                tracing::error!(%error, "a request ended early");
+                Withheld
+            });
+        };
         ticket.fault(name);
         // In a task of its own: a client that goes away doesn't undo what the rule promises.
-        let server = self.clone();
         match tokio::spawn(async move { server.suffer(asked, ticket, hit).await }).await {
             Ok(Fate::Answered(response)) => Ok(response),
             Ok(Fate::Silent) => {
