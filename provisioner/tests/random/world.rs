@@ -1,0 +1,321 @@
+//! An account with things of others in it, in which a stack is applied by the library as often as it takes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use lakewright::apply::{Progress, apply};
+use lakewright::intents::Intents;
+use lakewright::kind::Context;
+use lakewright::lease::{self, Waiting};
+use lakewright::plan::{Kinds, Options, PlanError, plan_for};
+use lakewright::resource::{Address, Desired};
+use lakewright::stack::{Artifact, Target, expand, parse};
+use lakewright::sweep::sweep;
+use lakewright_account::{Config, Faults, Running};
+use lakewright_aws::{Client, Put, S3Request, Service, list, text};
+use rand::Rng as _;
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::model::{Model, faults};
+
+const REGION: &str = "eu-north-1";
+const ACCOUNT: &str = "123456789012";
+/// How often an apply is repeated; the last ones meet no faults.
+const ROUNDS: u32 = 12;
+const GOOD_ROUNDS: u32 = 3;
+/// Longer than anything stays invisible.
+const SEEN: Duration = Duration::from_millis(200);
+/// No apply on this machine takes as long, unless it waits for what never comes.
+const ENDLESS: Duration = Duration::from_secs(60);
+
+pub struct World {
+    seed: u64,
+    url: String,
+    account: Running,
+    _kafka: lakewright_kafka::Running,
+    folder: tempfile::TempDir,
+    foreign: BTreeMap<&'static str, Value>,
+}
+
+/// What one apply came to.
+enum End {
+    Complete,
+    /// Something failed, or everything was dropped in the middle.
+    Again(String),
+    /// There is no plan: AWS can't do that.
+    Impossible(PlanError),
+}
+
+struct Silent;
+
+impl Waiting for Silent {
+    fn held(&self, _holder: &str, _until: &str) {}
+    fn taken_over(&self, _holder: &str, _why: &str) {}
+}
+
+fn kinds() -> Kinds<'static> {
+    Kinds(lakewright::kinds::all())
+}
+
+impl World {
+    pub async fn new(seed: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(folder.path().join("kafka"))).await.unwrap();
+        let account = lakewright_account::serve(Config {
+            kafka: Some(kafka.address().to_string()),
+            ..Config::new(folder.path().join("account"))
+        })
+        .await
+        .unwrap();
+        std::fs::write(folder.path().join("lakewright-agent"), "the agents").unwrap();
+        let url = format!("http://{}", account.address());
+        let mut world = Self { seed, url, account, _kafka: kafka, folder, foreign: BTreeMap::new() };
+        world.make_foreign().await;
+        world.foreign = world.read_foreign().await;
+        world
+    }
+
+    /// What a process that has just started works with.
+    fn context(&self) -> Context {
+        Context {
+            aws: Client::with_keys(REGION, &self.url, ACCOUNT, "secret").unwrap(),
+            stack: "random".to_owned(),
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            nonce: uuid::Uuid::new_v4().simple().to_string(),
+            poll: Duration::from_millis(5),
+            settles: 2 * SEEN,
+            intents: Intents::default(),
+        }
+    }
+
+    fn desired(&self, model: &Model) -> Desired {
+        let file = model.text();
+        let stack = parse(Path::new("random.toml"), &file, model.models())
+            .unwrap_or_else(|error| panic!("seed {}: {error}\n{file}", self.seed));
+        let target = Target { account: ACCOUNT.to_owned(), region: REGION.to_owned() };
+        let agent = self.folder.path().join("lakewright-agent").display().to_string();
+        let sha256 = "6c3cbda85b4f807a4afdbc83a80a345e6fb0c8a9706ff47e7d04dbce64846a53".to_owned();
+        expand(&stack, &target, &Artifact { sha256, size: 10, file: Some(agent) })
+    }
+
+    /// Applies until the stack is as its file says; false if AWS can't do that.
+    pub async fn comes_to_be(&self, model: &Model, rng: &mut StdRng, bad: u32) -> bool {
+        let desired = self.desired(model);
+        if !self.carried_out(&desired, false, rng, bad).await {
+            return false;
+        }
+        let addresses: BTreeSet<Address> = desired.resources.iter().map(|one| one.address.clone()).collect();
+        self.check(&desired, &addresses, &model.text()).await;
+        true
+    }
+
+    /// Destroys until nothing of the stack lives.
+    pub async fn goes(&self, model: &Model, rng: &mut StdRng, bad: u32) {
+        let desired = self.desired(model);
+        assert!(self.carried_out(&desired, true, rng, bad).await, "seed {}: a destroy is refused", self.seed);
+        self.check(&desired, &BTreeSet::new(), &model.text()).await;
+        let found = self.aws(Service::Kms, "ListAliases", json!({})).await;
+        let aliases = list(&found, "Aliases").iter().filter(|alias| text(alias, "AliasName").contains("random"));
+        assert_eq!(aliases.count(), 0, "seed {}", self.seed);
+    }
+
+    /// Whether repeated applies came to their end; false when there is no plan.
+    async fn carried_out(&self, desired: &Desired, destroy: bool, rng: &mut StdRng, bad: u32) -> bool {
+        let mut told = Vec::new();
+        for round in 0..ROUNDS {
+            let calm = round >= ROUNDS - GOOD_ROUNDS;
+            let rules = if calm { String::new() } else { faults(rng, bad) };
+            // Every other day that can be bad is one on which the process dies.
+            let crash = (!calm && bad > 0 && rng.random()).then(|| rng.random_range(1..120));
+            self.account.faults().set(Faults::default());
+            // The process of the round before has ended, which this one, being the same, can't see.
+            lease::unlock(&self.context()).await.unwrap();
+            self.account.events().reset();
+            self.account.faults().set(Faults::parse(&rules).unwrap());
+            let end = tokio::time::timeout(ENDLESS, async {
+                tokio::select! {
+                    biased;
+                    () = self.crashed(crash) => End::Again(format!("killed at change {crash:?}")),
+                    end = self.round(desired, destroy) => end.unwrap_or_else(|error| End::Again(format!("{error:#}"))),
+                }
+            });
+            let end = end.await.unwrap_or_else(|_| {
+                panic!("seed {}: apply doesn't end, with\n{rules}{told:#?}", self.seed);
+            });
+            self.account.faults().set(Faults::default());
+            match end {
+                End::Complete => return true,
+                End::Again(why) => told.push(why),
+                End::Impossible(PlanError::Stack(_)) if told.is_empty() || round > 0 => return false,
+                End::Impossible(error) => panic!("seed {}: {error}\n{told:#?}", self.seed),
+            }
+        }
+        panic!("seed {}: apply doesn't come to its end: {told:#?}", self.seed);
+    }
+
+    /// Returns when so many changes were asked for.
+    async fn crashed(&self, at: Option<u64>) {
+        let Some(at) = at else { return std::future::pending().await };
+        while self.account.events().wait(ENDLESS, |event| event.mutation == Some(at)).await.is_empty() {}
+    }
+
+    /// One `lakewright apply --yes --allow-data-loss all`, or destroy.
+    async fn round(&self, desired: &Desired, destroy: bool) -> Result<End> {
+        let context = self.context();
+        let lease = lease::take(&context, "apply", &Silent).await?;
+        let under = lease.context(&context).await;
+        let remembered = lease.lived().await;
+        let options = Options { destroy, remembered: remembered.clone(), ..Options::default() };
+        let live = sweep(kinds(), &under, desired).await;
+        let plan = match live.map(|live| plan_for(kinds(), desired, &live, &options)) {
+            Ok(Ok(plan)) => plan,
+            Ok(Err(error)) => {
+                lease.release(remembered, false).await?;
+                return Ok(End::Impossible(error));
+            }
+            Err(error) => {
+                lease.release(remembered, false).await?;
+                return Err(error);
+            }
+        };
+        let report = apply(kinds(), &under, &plan, &Progress::silent(), &CancellationToken::new()).await;
+        let lives = report.lives(&plan);
+        if lives.is_empty() && report.complete() {
+            lease.remove().await?;
+        } else {
+            lease.release(lives, report.complete()).await?;
+        }
+        if report.complete() {
+            return Ok(End::Complete);
+        }
+        let failed = report.failed.iter().map(|(address, _, error)| format!("{address}: {error:#}\n"));
+        Ok(End::Again(failed.collect()))
+    }
+
+    /// Whether what lives is what is wanted, each once, and what others have is as it was.
+    async fn check(&self, desired: &Desired, wanted: &BTreeSet<Address>, file: &str) {
+        let seed = self.seed;
+        tokio::time::sleep(SEEN).await;
+        let context = self.context();
+        let live = sweep(kinds(), &context, desired).await.unwrap();
+        let found: Vec<&Address> = live.iter().map(|live| &live.address).collect();
+        assert_eq!(found, wanted.iter().collect::<Vec<_>>(), "seed {seed}: {live:#?}\n{file}");
+        if !wanted.is_empty() {
+            let plan = plan_for(kinds(), desired, &live, &Options::default()).unwrap();
+            assert!(plan.is_empty(), "seed {seed}: {}\n{file}", lakewright::render::json(&plan));
+        }
+        // Counted by AWS's own lists too: a kind that doesn't find something doesn't count it.
+        let count = |kind: &str| wanted.iter().filter(|address| address.kind == kind).count();
+        for (kind, service, operation, set, foreign) in [
+            ("vpc", Service::Ec2, "DescribeVpcs", "vpcSet", 2),
+            ("subnet", Service::Ec2, "DescribeSubnets", "subnetSet", 0),
+            ("internet_gateway", Service::Ec2, "DescribeInternetGateways", "internetGatewaySet", 0),
+            // Each VPC has one of its own of these two.
+            ("route_table", Service::Ec2, "DescribeRouteTables", "routeTableSet", 2 + count("vpc")),
+            ("security_group", Service::Ec2, "DescribeSecurityGroups", "securityGroupInfo", 2 + count("vpc")),
+            ("vpc_endpoint", Service::Ec2, "DescribeVpcEndpoints", "vpcEndpointSet", 0),
+            ("launch_template", Service::Ec2, "DescribeLaunchTemplates", "launchTemplates", 0),
+            ("secret", Service::SecretsManager, "ListSecrets", "SecretList", 1),
+            ("cluster", Service::Kafka, "ListClustersV2", "clusterInfoList", 0),
+            ("msk_configuration", Service::Kafka, "ListConfigurations", "configurations", 0),
+            ("log_group", Service::Logs, "DescribeLogGroups", "logGroups", 0),
+            ("database", Service::Glue, "GetDatabases", "DatabaseList", 0),
+        ] {
+            let answer = self.aws(service, operation, json!({})).await;
+            let found = list(&answer, set).len();
+            assert_eq!(found, count(kind) + foreign, "seed {seed}: {kind}: {answer:#}\n{file}");
+        }
+        let mut keys = 0;
+        for key in list(&self.aws(Service::Kms, "ListKeys", json!({})).await, "Keys") {
+            let key = self.aws(Service::Kms, "DescribeKey", json!({"KeyId": key["KeyId"]})).await;
+            let key = &key["KeyMetadata"];
+            keys += usize::from(text(key, "KeyManager") == "CUSTOMER" && text(key, "KeyState") == "Enabled");
+        }
+        assert_eq!(keys, count("key") + 2, "seed {seed}: keys\n{file}");
+        let roles = self.aws(Service::Iam, "ListRoles", json!({})).await;
+        let roles = list(roles.get("ListRolesResult").unwrap_or(&roles), "Roles").len();
+        assert_eq!(roles, count("role") + 1, "seed {seed}: roles\n{file}");
+        let buckets = self.s3("GET", "", "", String::new()).await;
+        let of_leases = usize::from(!wanted.is_empty());
+        assert_eq!(
+            buckets.matches("<Name>").count(),
+            count("bucket") + 1 + of_leases,
+            "seed {seed}: {buckets}\n{file}"
+        );
+        let foreign = self.read_foreign().await;
+        for (what, before) in &self.foreign {
+            assert_eq!(&foreign[what], before, "seed {seed}: another's {what} was touched\n{file}");
+        }
+    }
+
+    async fn aws(&self, service: Service, operation: &str, input: Value) -> Value {
+        self.context().aws.call(service, operation, input).await.unwrap()
+    }
+
+    async fn s3(&self, method: &str, bucket: &str, setting: &str, body: String) -> String {
+        let request = S3Request {
+            method: method.parse().unwrap(),
+            bucket: bucket.to_owned(),
+            query: if setting.is_empty() { Vec::new() } else { vec![(setting.to_owned(), None)] },
+            body: body.into(),
+            ..S3Request::default()
+        };
+        let answer = self.context().aws.s3().send(request).await.unwrap();
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    }
+
+    /// Makes what belongs to others: nobody's, and another stack's under addresses that this one has too.
+    async fn make_foreign(&self) {
+        let tags = json!([{"Key": "lakewright:stack", "Value": "another"}, {"Key": "lakewright:address", "Value": "vpc.main"}]);
+        let specification = json!([{"ResourceType": "vpc", "Tag": tags}]);
+        self.aws(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.20.0.0/16", "TagSpecification": specification}))
+            .await;
+        self.aws(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.20.0.0/16"})).await;
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+        let role = json!({"RoleName": "random", "AssumeRolePolicyDocument": trust.to_string()});
+        self.aws(Service::Iam, "CreateRole", role).await;
+        let tags = json!([{"TagKey": "lakewright:stack", "TagValue": "another"}, {"TagKey": "lakewright:address", "TagValue": "key.main"}]);
+        self.aws(Service::Kms, "CreateKey", json!({"Tags": tags})).await;
+        self.aws(Service::Kms, "CreateKey", json!({"Description": "nobody's"})).await;
+        let secret =
+            json!({"Name": "AmazonMSK_random_other", "SecretString": "{}", "ClientRequestToken": "a".repeat(32)});
+        self.aws(Service::SecretsManager, "CreateSecret", secret).await;
+        let place = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
+        );
+        self.s3("PUT", "random-foreign", "", place).await;
+        let s3 = self.context().aws.s3();
+        s3.put("random-foreign", "raw/rows", "rows".into(), Put::default()).await.unwrap();
+    }
+
+    /// All that belongs to others, as AWS tells it.
+    async fn read_foreign(&self) -> BTreeMap<&'static str, Value> {
+        let mut found = BTreeMap::new();
+        let not_ours = |one: &&Value| !one.to_string().contains("\"random\"");
+        let vpcs = self.aws(Service::Ec2, "DescribeVpcs", json!({})).await;
+        found.insert("VPCs", list(&vpcs, "vpcSet").iter().filter(not_ours).cloned().collect());
+        found.insert("role", self.aws(Service::Iam, "GetRole", json!({"RoleName": "random"})).await);
+        let mut keys = Vec::new();
+        for key in list(&self.aws(Service::Kms, "ListKeys", json!({})).await, "Keys") {
+            let id = json!({"KeyId": key["KeyId"]});
+            let tags = self.aws(Service::Kms, "ListResourceTags", id.clone()).await;
+            let key = self.aws(Service::Kms, "DescribeKey", id).await;
+            if text(&key["KeyMetadata"], "KeyState") == "Enabled" && not_ours(&&tags) {
+                keys.push(json!([key, tags]));
+            }
+        }
+        found.insert("keys", keys.into());
+        let secret = json!({"SecretId": "AmazonMSK_random_other"});
+        found.insert("secret", self.aws(Service::SecretsManager, "DescribeSecret", secret).await);
+        let object = self.context().aws.s3().get("random-foreign", "raw/rows", None).await.unwrap();
+        found.insert("object", json!([object.etag, String::from_utf8(object.body.to_vec()).unwrap()]));
+        found.insert("bucket", self.s3("GET", "random-foreign", "versions", String::new()).await.into());
+        found
+    }
+}
