@@ -176,6 +176,12 @@ pub trait Kind: Send + Sync {
         )
     }
 
+    /// Whether one carries no tags, or loses them to whoever overwrites it: what was last applied is remembered beside
+    /// the lease.
+    fn is_tagless(&self) -> bool {
+        false
+    }
+
     /// Writes tags where `find` reads them; a kind without tags does nothing.
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()>;
 }

@@ -100,6 +100,15 @@ async fn the_shop_is_made_repaired_and_destroyed() {
     let steps = drift["steps"].as_array().unwrap();
     assert_eq!(steps.len(), 1, "{drift:#}");
     assert_eq!((&steps[0]["address"], &steps[0]["cause"]), (&json!("key.main"), &json!("drift")), "{drift:#}");
+    let status = place.run(&["status", &shop]).await;
+    assert_eq!(status.code, Some(0), "{}", status.err);
+    let line = status.out.lines().find(|line| line.contains("key.main")).unwrap();
+    assert!(line.contains("differs") && status.out.contains("Nobody is at work on it"), "{}", status.out);
+    let outputs = place.run(&["outputs", &shop, "--format", "json"]).await;
+    let outputs: Value = serde_json::from_str(&outputs.out).unwrap();
+    assert_eq!(outputs["bucket.raw"]["name"], "shop-raw-123456789012", "{outputs:#}");
+    let graph = place.run(&["graph", &shop, "--changes", "--format", "dot"]).await;
+    assert!(graph.out.contains("~ key.main") && !graph.out.contains("vpc.main"), "{}", graph.out);
     let repair = place.run(&["apply", &shop, "--yes"]).await;
     assert_eq!(repair.code, Some(0), "{}", repair.err);
     assert_eq!(place.run(&["plan", &shop, "--detailed-exitcode"]).await.code, Some(0));
@@ -182,4 +191,6 @@ async fn what_does_not_fit_together_is_told_before_anything_is_asked() {
     assert!(said.contains("did you mean `security_group`?"), "{said}");
     let said = plan("[moved]\ntable.users = \"customers\"\n").await;
     assert!(said.contains("addresses look like kind.name"), "{said}");
+    let said = plan("[resource.log_group.a]\nname = 7\n").await;
+    assert!(said.contains("expected a string") && said.contains("own.toml:4"), "{said}");
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kind::{ADDRESS, APPLIED, Context, Kind, Outcome, Wanted};
 use crate::plan::order::{Task, Work, remaining, tasks};
-use crate::plan::reference::{references, resolve};
+use crate::plan::reference::{Reference, references, resolve};
 use crate::plan::{Action, Change, Kinds, Plan, Step, applied, replaced};
 use crate::resource::{Address, Condition, Live};
 pub use progress::{Progress, took};
@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub struct Report {
     /// What was done, in that order.
     pub done: Vec<(Address, Work)>,
+    /// The hashes of what was applied to what carries no tags.
+    pub applied: BTreeMap<Address, String>,
     /// What went wrong.
     pub failed: Vec<(Address, Work, anyhow::Error)>,
     /// What was not begun: it needs something that failed, or the apply was stopped.
@@ -138,6 +140,7 @@ pub async fn apply(
                 progress.done(line, &address, work, time, outcome.as_ref().map(|outcome| outcome.id.as_str()));
                 if let Some(outcome) = outcome {
                     outputs.insert(address.clone(), outcome.outputs);
+                    report.applied.extend(untagged(kinds, &plan.steps[tasks[index].step], &outputs));
                 }
                 states[index] = State::Done;
                 report.done.push((address, work));
@@ -158,6 +161,14 @@ pub async fn apply(
         record_unchanged(kinds, context, plan).await;
     }
     report
+}
+
+/// What was applied to a resource that can't carry it.
+fn untagged(kinds: Kinds<'_>, step: &Step, outputs: &Outputs) -> Option<(Address, String)> {
+    let kind = kinds.get(&step.address.kind).filter(|kind| kind.is_tagless())?;
+    let output = |reference: &Reference| outputs.get(&reference.address)?.get(&reference.output).cloned();
+    let spec = kind.normalise(&resolve(step.spec.as_ref()?, &output)).ok()?;
+    Some((step.address.clone(), applied::hashes(kind.fields(), &spec)))
 }
 
 fn addresses(plan: &Plan, tasks: &[Task], states: &[State], state: State) -> Vec<(Address, Work)> {

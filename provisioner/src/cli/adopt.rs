@@ -23,7 +23,7 @@ pub async fn run(global: &Global, address: &Address, id: &str, yes: bool) -> Res
         let known = stacked.desired.resources.iter().map(|resource| resource.address.to_string());
         let near = known.map(|one| (strsim::damerau_levenshtein(&wanted, &one), one)).min();
         let hint = near.filter(|(distance, _)| *distance <= 3);
-        let hint = hint.map(|(_, one)| format!("; did you mean `{one}`?")).unwrap_or_default();
+        let hint = hint.map(|(_, one)| format!(" (did you mean `{one}`?)")).unwrap_or_default();
         bail!("the stack has no `{address}`{hint}; declare it first, then adopt what is to be it");
     }
     let found = look(stacked, address, id).await?;

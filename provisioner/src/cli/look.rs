@@ -108,6 +108,7 @@ impl Stacked {
                     }
                 }
                 options.remembered = document.lived;
+                options.applied = document.applied;
             }
             Ok(None) => {}
             // A plan without the lease is a plan all the same.

@@ -6,6 +6,7 @@ pub mod carry;
 pub mod change;
 pub mod connect;
 mod hints;
+mod inspect;
 pub mod look;
 pub mod query;
 pub mod run;
@@ -163,6 +164,34 @@ Examples:
         /// Which part of the stack.
         #[command(flatten)]
         part: Part,
+    },
+    /// Shows what lives of the stack, and how it is
+    #[command(after_help = "\
+Exits 1 when something is missing or has failed.")]
+    Status {
+        /// The stack file
+        stack: Option<PathBuf>,
+    },
+    /// Prints the identifiers that AWS gave to the stack's resources
+    #[command(after_help = "\
+Examples:
+  lakewright outputs --format env > stack.env
+  lakewright outputs --format json | jq -r '.\"bucket.raw\".name'")]
+    Outputs {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// How they are written on standard output
+        #[arg(long, value_enum, default_value_t = inspect::OutputFormat::Text)]
+        format: inspect::OutputFormat,
+    },
+    /// Explains an address of the stack or a kind of resource; asks nothing of AWS
+    #[command(after_help = "\
+Examples:
+  lakewright explain bucket.raw
+  lakewright explain security_group")]
+    Explain {
+        /// The address or the kind
+        what: String,
     },
     /// Draws what refers to what, and what would happen to each
     #[command(after_help = "\
@@ -381,6 +410,15 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             named(stack);
             change::destroy(&global, &how, part.options()).await
         }
+        Command::Status { stack } => {
+            named(stack);
+            inspect::status(&global).await
+        }
+        Command::Outputs { stack, format } => {
+            named(stack);
+            inspect::outputs(&global, format).await
+        }
+        Command::Explain { what } => inspect::explain(&global, &what),
         Command::Graph { stack, format, changes } => {
             named(stack);
             change::graph(&global, format, changes).await

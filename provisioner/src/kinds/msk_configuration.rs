@@ -117,6 +117,10 @@ impl Kind for MskConfiguration {
         .await
     }
 
+    fn is_tagless(&self) -> bool {
+        true
+    }
+
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }

@@ -122,6 +122,10 @@ impl Kind for Object {
         Ok(())
     }
 
+    fn is_tagless(&self) -> bool {
+        true
+    }
+
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let Some((bucket, key)) = outcome.id.trim_start_matches("s3://").split_once('/') else { return Ok(()) };
         // What stands beside an object can't change without the object.

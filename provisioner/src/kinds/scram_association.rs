@@ -107,6 +107,10 @@ impl Kind for ScramAssociation {
         change(context, &spec.cluster, "BatchDisassociateScramSecret", &ours).await
     }
 
+    fn is_tagless(&self) -> bool {
+        true
+    }
+
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }

@@ -178,6 +178,10 @@ impl Kind for Topic {
         )
     }
 
+    fn is_tagless(&self) -> bool {
+        true
+    }
+
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }

@@ -31,6 +31,9 @@ pub struct Document {
     /// What lived after the last apply.
     #[serde(default)]
     pub lived: BTreeSet<Address>,
+    /// The hashes of what was last applied to what carries no tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub applied: BTreeMap<Address, String>,
 }
 
 /// Milliseconds since 1970.

@@ -165,6 +165,7 @@ fn held(context: &Context, command: &str, before: Option<&Document>) -> Document
         expires: (now + HOLDS).into(),
         intents: before.map(|before| before.intents.clone()).unwrap_or_default(),
         lived: before.map(|before| before.lived.clone()).unwrap_or_default(),
+        applied: before.map(|before| before.applied.clone()).unwrap_or_default(),
     }
 }
 
@@ -195,6 +196,11 @@ impl Lease {
         self.keeper.version.lock().await.document.lived.clone()
     }
 
+    /// Remembers what was applied to what carries no tags; written with the next change of the document.
+    pub async fn remember(&self, applied: BTreeMap<Address, String>) {
+        self.keeper.version.lock().await.document.applied.extend(applied);
+    }
+
     /// Whether somebody took the lease away.
     pub fn is_lost(&self) -> bool {
         self.keeper.lost.is_cancelled()
@@ -208,6 +214,7 @@ impl Lease {
             document.holder = None;
             document.intents.retain(|address, _| !lives.contains(address));
             document.lived.clone_from(&lives);
+            document.applied.retain(|address, _| lives.contains(address));
             if complete {
                 document.nonce = uuid::Uuid::new_v4().simple().to_string();
                 document.intents.clear();

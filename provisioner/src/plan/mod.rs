@@ -80,6 +80,8 @@ pub struct Options {
     pub excludes: Vec<String>,
     /// What lived after the last apply: its absence is drift.
     pub remembered: BTreeSet<Address>,
+    /// The hashes of what was last applied to what carries no tags.
+    pub applied: BTreeMap<Address, String>,
 }
 
 /// A live resource that no step touches.
@@ -269,9 +271,8 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
     if options.destroy {
         plan.steps = deletions(kinds, &graph, live.iter(), &live);
     } else {
-        let remembered = &options.remembered;
         let mut planner =
-            Planner { kinds, graph: &graph, live: &by_address, moved: &moved, remembered, done: BTreeMap::new() };
+            Planner { kinds, graph: &graph, live: &by_address, moved: &moved, options, done: BTreeMap::new() };
         let mut problems = Vec::new();
         for resource in &graph.ordered {
             match planner.resource(resource) {
@@ -326,7 +327,7 @@ struct Planner<'a> {
     graph: &'a Graph<'a>,
     live: &'a BTreeMap<&'a Address, &'a Live>,
     moved: &'a BTreeMap<Address, Address>,
-    remembered: &'a BTreeSet<Address>,
+    options: &'a Options,
     done: BTreeMap<Address, Done>,
 }
 
@@ -369,7 +370,7 @@ impl Planner<'_> {
         let Some(live) = live else {
             step.action = Action::Create;
             step.changes = created(kind, &spec);
-            if self.remembered.contains(address) {
+            if self.options.remembered.contains(address) {
                 step.cause = Cause::Drift;
                 step.note = Some("it lived after the last apply and is gone".to_owned());
                 step.changes.iter_mut().for_each(|change| change.cause = Cause::Drift);
@@ -435,6 +436,8 @@ impl Planner<'_> {
     /// Collects the changes from live to the spec and returns why they came about.
     fn compare(&self, kind: &dyn Kind, live: &Live, spec: &Value, changes: &mut Vec<Change>) -> Cause {
         let mut cause = Cause::Drift;
+        let address = self.moved.get(&live.address).unwrap_or(&live.address);
+        let applied = live.applied.as_ref().or_else(|| self.options.applied.get(address)).map(String::as_str);
         for (index, field) in kind.fields().iter().enumerate() {
             let found = differences(field.name, field.compare, &live.spec[field.name], &spec[field.name]);
             if found.is_empty() {
@@ -442,7 +445,7 @@ impl Planner<'_> {
             }
             let unknown = references(&spec[field.name]);
             let field_cause = if unknown.is_empty() {
-                match applied::was_applied(kind.fields(), index, &spec[field.name], live.applied.as_deref()) {
+                match applied::was_applied(kind.fields(), index, &spec[field.name], applied) {
                     Some(true) => Cause::Drift,
                     _ => Cause::File,
                 }

@@ -13,29 +13,33 @@ pub fn page(kinds: &[&dyn Kind]) -> String {
          A field marked ± can't be changed in place: the resource is replaced.\n",
     );
     for kind in kinds {
-        // Writing to a string can't fail.
-        let _ = write!(page, "\n## {}\n\n{}.", kind.name(), sentence(kind.summary()));
-        if kind.holds_data() {
-            page.push_str(" Holds data: deleting or replacing one takes `--allow-data-loss`.");
-        }
-        page.push_str("\n\n| field | type | what it says |\n|---|---|---|\n");
-        let schema = kind.schema();
-        for field in kind.fields() {
-            let property = &schema["properties"][field.name];
-            let _ = writeln!(
-                page,
-                "| `{}`{} | {} | {} |",
-                field.name,
-                sign(field),
-                type_name(property),
-                text(property, field)
-            );
-        }
-        let outputs: Vec<String> = kind.outputs().iter().map(|output| format!("`{output}`")).collect();
-        let _ =
-            writeln!(page, "\nOutputs: {}.", if outputs.is_empty() { "none".to_owned() } else { outputs.join(", ") });
+        section(&mut page, *kind);
     }
     page
+}
+
+/// The reference of one kind, in Markdown.
+pub fn one(kind: &dyn Kind) -> String {
+    let mut text = String::new();
+    section(&mut text, kind);
+    text.trim_start().to_owned()
+}
+
+fn section(page: &mut String, kind: &dyn Kind) {
+    // Writing to a string can't fail.
+    let _ = write!(page, "\n## {}\n\n{}.", kind.name(), sentence(kind.summary()));
+    if kind.holds_data() {
+        page.push_str(" Holds data: deleting or replacing one takes `--allow-data-loss`.");
+    }
+    page.push_str("\n\n| field | type | what it says |\n|---|---|---|\n");
+    let schema = kind.schema();
+    for field in kind.fields() {
+        let property = &schema["properties"][field.name];
+        let _ =
+            writeln!(page, "| `{}`{} | {} | {} |", field.name, sign(field), type_name(property), text(property, field));
+    }
+    let outputs: Vec<String> = kind.outputs().iter().map(|output| format!("`{output}`")).collect();
+    let _ = writeln!(page, "\nOutputs: {}.", if outputs.is_empty() { "none".to_owned() } else { outputs.join(", ") });
 }
 
 fn sentence(summary: &str) -> String {

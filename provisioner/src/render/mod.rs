@@ -9,7 +9,7 @@ mod value;
 
 pub use graph::{dot, svg};
 pub use json::json;
-pub use kinds::page as kinds_page;
+pub use kinds::{one as kind_text, page as kinds_page};
 pub use markdown::markdown;
 pub use text::{Detail, text};
 

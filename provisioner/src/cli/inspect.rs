@@ -1,0 +1,198 @@
+//! `status`, `outputs` and `explain`: what lives, what it is called on AWS, and what an address means.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+use clap::builder::styling::{AnsiColor, Style};
+use serde_json::Value;
+
+use super::connect::{artifact, stack};
+use super::look::{Look, Stacked, all_kinds};
+use super::{Global, Outcome, print, say};
+use crate::kind::Kind;
+use crate::lease;
+use crate::plan::{Action, Options, Step};
+use crate::render;
+use crate::resource::{Address, Condition, Live, Resource};
+use crate::stack::{Target, expand};
+
+/// How outputs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// One `address.output = value` a line.
+    Text,
+    /// `NAME="value"` lines for a shell.
+    Env,
+    /// One object of objects.
+    Json,
+}
+
+const DIM: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// `lakewright status`.
+pub async fn status(global: &Global) -> Result<Outcome> {
+    let stacked = Stacked::open(global).await?;
+    let Look { live, plan, .. } = stacked.look(&stacked.context, Options::default()).await?;
+    if live.is_empty() {
+        say(&format!("Nothing of the stack {} lives.", plan.stack));
+        return Ok(Outcome::Wrong);
+    }
+    let lease = lease::look(&stacked.context).await.ok().flatten();
+    let width = plan.needs.keys().chain(live.iter().map(|live| &live.address)).map(|a| a.to_string().len()).max();
+    let mut out = String::new();
+    let mut well = true;
+    let mut addresses: Vec<&Address> = plan.needs.keys().chain(live.iter().map(|live| &live.address)).collect();
+    addresses.sort();
+    addresses.dedup();
+    for address in addresses {
+        let one = live.iter().find(|live| live.address == *address);
+        let step = plan.steps.iter().find(|step| step.address == *address);
+        let (style, word) = health(one, step);
+        well &= style != AnsiColor::Red;
+        let style = style.on_default();
+        let address = address.to_string();
+        let id = one.map(|live| live.id.as_str()).unwrap_or_default();
+        let _ =
+            writeln!(out, "  {address:width$}  {style}{word:9}{style:#}  {DIM}{id}{DIM:#}", width = width.unwrap_or(0));
+    }
+    let _ = write!(out, "\n{BOLD}{}{BOLD:#} ", render::summary(&plan));
+    let _ = match lease {
+        Some(document) => match document.held(stacked.context.aws.now()) {
+            Some((holder, until)) => writeln!(out, "{holder} is at work until {until} at least."),
+            None => writeln!(out, "Nobody is at work on it."),
+        },
+        None => writeln!(out, "It was never applied."),
+    };
+    print(&out)?;
+    Ok(if well { Outcome::Done } else { Outcome::Wrong })
+}
+
+/// How a resource is, in a word and a colour; red is what somebody has to look at.
+fn health(live: Option<&Live>, step: Option<&Step>) -> (AnsiColor, &'static str) {
+    match (live.map(|live| &live.condition), step.map(|step| step.action)) {
+        (None, _) => (AnsiColor::Red, "missing"),
+        (Some(Condition::Failed(_)), _) => (AnsiColor::Red, "failed"),
+        (Some(Condition::Pending(_)), _) => (AnsiColor::Yellow, "pending"),
+        (Some(Condition::Ready), Some(Action::Delete)) => (AnsiColor::Yellow, "left over"),
+        (Some(Condition::Ready), Some(_)) => (AnsiColor::Yellow, "differs"),
+        (Some(Condition::Ready), None) => (AnsiColor::Green, "ready"),
+    }
+}
+
+/// `lakewright outputs`.
+pub async fn outputs(global: &Global, format: OutputFormat) -> Result<Outcome> {
+    let stacked = Stacked::open(global).await?;
+    let live = crate::sweep::sweep(all_kinds(), &stacked.context, &stacked.desired).await?;
+    if live.is_empty() {
+        say(&format!("Nothing of the stack {} lives.", stacked.desired.stack));
+    }
+    let mut out = String::new();
+    for one in &live {
+        for (name, value) in &one.outputs {
+            let _ = match format {
+                OutputFormat::Text => writeln!(out, "{}.{name} = {value}", one.address),
+                OutputFormat::Env => writeln!(out, "{}={}", variable(&one.address, name), quoted(value)),
+                OutputFormat::Json => Ok(()),
+            };
+        }
+    }
+    if format == OutputFormat::Json {
+        let all: BTreeMap<String, &BTreeMap<String, String>> =
+            live.iter().map(|live| (live.address.to_string(), &live.outputs)).collect();
+        out = serde_json::to_string_pretty(&all).context("write the outputs")? + "\n";
+    }
+    print(&out)
+}
+
+/// The name of an output as a shell variable, `VPC_MAIN_ID`.
+fn variable(address: &Address, output: &str) -> String {
+    let name = format!("{}_{}_{output}", address.kind, address.name);
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+/// A value that a shell takes as it is.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+/// `lakewright explain`.
+pub fn explain(global: &Global, what: &str) -> Result<Outcome> {
+    let kinds = all_kinds();
+    if let Some(kind) = kinds.get(what) {
+        return print(&render::kind_text(kind));
+    }
+    let Ok(address) = what.parse::<Address>() else {
+        let names = kinds.0.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+        bail!("`{what}` is neither an address such as bucket.raw nor a kind; kinds are {names}")
+    };
+    let stack = stack(global)?;
+    let region = stack.file.stack.region.as_deref().map_or("us-east-1", String::as_str).to_owned();
+    let desired = expand(&stack, &Target { account: "000000000000".to_owned(), region }, &artifact(global)?);
+    let Some(resource) = desired.resources.iter().find(|resource| resource.address == address) else {
+        bail!(
+            "the stack {} has no `{address}`; `lakewright plan` and `lakewright status` list its addresses",
+            stack.name()
+        )
+    };
+    let kind = kinds.get(&address.kind).context("every resource of a stack has a kind")?;
+    let mut out = format!("{BOLD}{address}{BOLD:#}: {}\n", kind.summary());
+    if let (Some(span), Some(source)) = (&resource.span, stack.sources.first()) {
+        let line = source.text[..span.start.min(source.text.len())].matches('\n').count() + 1;
+        let _ = writeln!(out, "{DIM}from {}:{line}{DIM:#}", source.path);
+    }
+    fields(&mut out, kind, resource);
+    let needs: Vec<String> = crate::plan::reference::references(&resource.spec)
+        .into_iter()
+        .map(|reference| reference.address)
+        .chain(resource.after.iter().cloned())
+        .map(|address| address.to_string())
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let users = desired.resources.iter().filter(|user| {
+        user.after.contains(&address)
+            || crate::plan::reference::references(&user.spec).iter().any(|reference| reference.address == address)
+    });
+    let users: Vec<String> = users.map(|user| user.address.to_string()).collect();
+    for (title, list) in [("needs", needs), ("is needed by", users)] {
+        if !list.is_empty() {
+            let _ = writeln!(out, "\n{BOLD}{title}{BOLD:#} {}", list.join(", "));
+        }
+    }
+    let _ = writeln!(out, "\n{BOLD}outputs{BOLD:#} {}", kind.outputs().join(", "));
+    if kind.holds_data() {
+        out.push_str("\nIt holds data: deleting or replacing it takes --allow-data-loss.\n");
+    }
+    print(&out)
+}
+
+/// The fields with their values and what they mean.
+fn fields(out: &mut String, kind: &dyn Kind, resource: &Resource) {
+    let schema = kind.schema();
+    for field in kind.fields() {
+        let value = &resource.spec[field.name];
+        let shown = match value.to_string() {
+            text if text.chars().count() > 100 => format!("{}…", text.chars().take(100).collect::<String>()),
+            text => text,
+        };
+        if *value != Value::Null {
+            let about = schema["properties"][field.name]["description"].as_str().unwrap_or_default();
+            let about = about.split_whitespace().collect::<Vec<_>>().join(" ");
+            let _ = writeln!(out, "\n  {BOLD}{}{BOLD:#} = {shown}\n    {DIM}{about}{DIM:#}", field.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_variables_of_a_shell() {
+        assert_eq!(variable(&Address::new("bucket", "raw-1"), "arn"), "BUCKET_RAW_1_ARN");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}
