@@ -1,5 +1,6 @@
 """What people change by hand in an account, and what a plan says of each."""
 
+import base64
 import json
 
 from account import ACCOUNT
@@ -179,6 +180,12 @@ def cluster(aws):
     return one
 
 
+@drift("topic.es_events", "configuration.retention.ms", "60000", "259200000")
+def a_topics_retention(aws):
+    configuration = base64.b64encode(b"retention.ms=60000").decode()
+    aws("kafka").update_topic(ClusterArn=cluster(aws)["ClusterArn"], TopicName="es_events", Configs=configuration)
+
+
 @drift("cluster.main", "monitoring", "PER_BROKER", "DEFAULT")
 def a_clusters_monitoring(aws):
     one = cluster(aws)
@@ -231,6 +238,11 @@ def a_launch_template_with_a_bigger_host(aws):
         LaunchTemplateName="shop-search", SourceVersion="$Default", LaunchTemplateData={"InstanceType": "m7i.24xlarge"}
     )["LaunchTemplateVersion"]
     client.modify_launch_template(LaunchTemplateName="shop-search", DefaultVersion=str(made["VersionNumber"]))
+
+
+@drift("object.manifest", "content", "{}", ANY)
+def an_object_overwritten(aws):
+    aws("s3").put_object(Bucket=f"shop-artifacts-{ACCOUNT}", Key="models/manifest.json", Body=b"{}", ContentType="application/json")
 
 
 # Whole resources: the path is None, and the action is `create`.

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::look::{Stacked, all_kinds};
 use super::{hints, say};
 use crate::apply::{Progress, Report, apply, took};
-use crate::kind::Context;
+use crate::kind::{Context, Kind};
 use crate::lease::{self, Lease, Waiting};
-use crate::plan::Plan;
+use crate::plan::{Plan, Unchanged};
 
 /// Says on standard error who holds the lease.
 pub struct Say;
@@ -39,6 +39,10 @@ pub async fn carry_out(context: &Context, lease: Lease, plan: &Plan, stop: &Canc
     // What was asked before the lease was taken away can't be known to have failed.
     let report = apply(all_kinds(), context, plan, &Progress::new(), stop).await;
     let lives = report.lives(plan);
+    let tagless = |one: &&Unchanged| all_kinds().get(&one.live.address.kind).is_some_and(Kind::is_tagless);
+    let unchanged = plan.unchanged.iter().filter(tagless);
+    let unchanged = unchanged.filter_map(|one| Some((one.live.address.clone(), one.record.clone()?)));
+    lease.remember(unchanged.chain(report.applied.clone()).collect()).await;
     let destroyed = lives.is_empty() && report.complete() && plan.left_out.is_empty();
     let given_back = if destroyed { lease.remove().await } else { lease.release(lives, report.complete()).await };
     if let Err(error) = given_back {
