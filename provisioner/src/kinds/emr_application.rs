@@ -1,5 +1,6 @@
 //! `emr_application`: a Spark application of EMR Serverless.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::spec::{compared, describes, in_place, replaces, typed, value};
 use super::wire::{number, texts};
-use super::{tags, wait};
+use super::{tagged, tags, wait};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
@@ -141,13 +142,21 @@ impl Kind for EmrApplication {
         }
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        // The list has neither tags nor settings, and keeps applications that are long gone.
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        // The list has neither tags nor settings, and keeps applications that are long gone. Of others' applications
+        // only their namesakes are asked for: the tagging API knows the stack's own, but for those just made.
+        let tagged = tagged::resources(context, "emr-serverless").await?;
+        let names: BTreeSet<&str> = wanted.iter().map(|wanted| text(wanted.spec, "name")).collect();
+        let known = |application: &Value| {
+            let end = format!("/applications/{}", text(application, "id"));
+            names.contains(text(application, "name")) || tagged.iter().any(|(arn, _)| arn.ends_with(&end))
+        };
         let mut input = json!({"maxResults": 50, "states": LIVING});
         let mut ids = Vec::new();
         loop {
             let page = call(context, "ListApplications", input.clone()).await?;
-            ids.extend(list(&page, "applications").iter().map(|application| text(application, "id").to_owned()));
+            let own = list(&page, "applications").iter().filter(|application| known(application));
+            ids.extend(own.map(|application| text(application, "id").to_owned()));
             match text(&page, "nextToken") {
                 "" => break,
                 next => input["nextToken"] = json!(next),

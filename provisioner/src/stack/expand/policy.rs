@@ -9,6 +9,9 @@ use crate::stack::decode::Entry;
 use crate::stack::hosts::{Agent, Host};
 use crate::stack::tables::Batch;
 
+/// Beyond so many raw tables a policy takes them all together: IAM lets the inline policies of a role have 10,240 characters.
+const NAMED_TABLES: usize = 16;
+
 /// The statements of a policy under construction.
 #[derive(Debug, Default)]
 struct Statements(Vec<Value>);
@@ -165,12 +168,19 @@ impl Expansion<'_> {
             tables.clone().next().map(|first| (first.value.bucket.value.clone(), "raw/dead_letters".to_owned()));
         let places = tables.map(|table| (table.value.bucket.value.clone(), format!("raw/{}", table.name)));
         for (bucket, prefix) in places.chain(first) {
+            let prefix = if self.names_tables() { prefix } else { "raw".to_owned() };
             match buckets.iter_mut().find(|(name, _)| *name == bucket) {
+                Some((_, prefixes)) if prefixes.contains(&prefix) => {}
                 Some((_, prefixes)) => prefixes.push(prefix),
                 None => buckets.push((bucket, vec![prefix])),
             }
         }
         buckets
+    }
+
+    /// Whether policies name each raw table; those of many would outgrow what IAM takes.
+    fn names_tables(&self) -> bool {
+        self.file.tables.iter().count() <= NAMED_TABLES
     }
 
     fn write_raw(&self, statements: &mut Statements) {
@@ -179,9 +189,12 @@ impl Expansion<'_> {
         }
         let raw = self.raw_database();
         let tables = self.declared_tables().into_iter().chain(self.dead_letters());
-        let things: Vec<String> = std::iter::once(format!("database/{raw}"))
-            .chain(tables.map(|table| format!("table/{raw}/{}", table.name)))
-            .collect();
+        let mut things = vec![format!("database/{raw}")];
+        if self.names_tables() {
+            things.extend(tables.map(|table| format!("table/{raw}/{}", table.name)));
+        } else {
+            things.push(format!("table/{raw}/*"));
+        }
         statements.allow("Catalog", &["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"], &self.catalog(&things));
     }
 
