@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Measures what docs/performance.md tells: measure.py plan | first-row | producer [HOST:PORT] [SECONDS]
+"""Measures what docs/performance.md tells:
 
-Needs a built tree (`make build`). CPU seconds are user and system time of the measured process alone.
+    measure.py plan | slow-plan | crowded [COUNT] | large [COUNT] | apply | first-row | producer [HOST:PORT] [SECONDS]
+
+Needs a built tree (`make build`), and Python with boto3, as in tests/requirements.txt, for those between `plan` and `first-row`. CPU seconds are user and system time of the measured process alone.
 """
 
 import json
@@ -114,12 +116,33 @@ def producer(folder, bootstrap, seconds):
         local.wait()
 
 
+def account_of_its_own(what, folder):
+    import plans
+
+    shop = ROOT / "stacks" / "shop.toml"
+    if what == "apply":
+        return plans.applies(TARGET, ROOT, folder, ENVIRONMENT, shop)
+    account = plans.Measured(TARGET, ROOT, folder, ENVIRONMENT)
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else None
+    try:
+        if what == "slow-plan":
+            plans.slow(account, shop)
+        elif what == "crowded":
+            plans.crowded(account, shop, count or 500)
+        else:
+            plans.large(account, count or 1000)
+    finally:
+        account.stop()
+
+
 def main():
     what = sys.argv[1] if len(sys.argv) > 1 else ""
     folder = Path(tempfile.mkdtemp(prefix="lakewright-measure-"))
     try:
         if what == "plan":
             plan(folder)
+        elif what in ("slow-plan", "crowded", "large", "apply"):
+            account_of_its_own(what, folder)
         elif what == "first-row":
             first_row(folder)
         elif what == "producer":
