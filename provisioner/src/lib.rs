@@ -4,6 +4,7 @@
 //! ([`plan`]), and the plan is shown ([`render`]) or carried out ([`apply`]). [`kinds`] know AWS.
 
 pub mod apply;
+pub mod checks;
 pub mod cli;
 mod http;
 pub mod intents;

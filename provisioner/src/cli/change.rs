@@ -24,6 +24,9 @@ pub async fn plan(global: &Global, options: Options, written: &Written, out: Opt
     let Look { live, options, plan } = stacked.look(&stacked.context, options).await?;
     let Context { account, region, .. } = &stacked.context;
     show_plan(&plan, account, region, written)?;
+    if !options.destroy && written.format == Format::Text {
+        say_findings(&stacked);
+    }
     if let Some(path) = out {
         let made = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         let file = PlanFile::new(account, region, made, options, stacked.desired, live);
@@ -31,6 +34,16 @@ pub async fn plan(global: &Global, options: Options, written: &Written, out: Opt
         say(&format!("Saved: `lakewright apply {}` carries it out.", path.display()));
     }
     Ok(if written.detailed_exitcode && !plan.is_empty() { Outcome::Changes } else { Outcome::Done })
+}
+
+/// Says which rules the stack breaks, in a line: `lakewright check` tells more.
+fn say_findings(stacked: &Stacked) {
+    let mut rules: Vec<String> =
+        stacked.findings().iter().map(|one| format!("{} ({})", one.rule.name, one.address)).collect();
+    rules.dedup();
+    if !rules.is_empty() {
+        say(&format!("Checks: {}; `lakewright check` says why and what to do.", rules.join(", ")));
+    }
 }
 
 /// Writes a plan's file, for its owner only: specs tell much about an account.
@@ -235,6 +248,9 @@ fn present(stacked: &Stacked, plan: &Plan, doing: &Doing<'_>) -> Result<()> {
         return Ok(());
     }
     print(&render::text(plan, render::Detail::Short))?;
+    if !doing.options.destroy {
+        say_findings(stacked);
+    }
     refuse_loss(plan, &doing.how.allow_data_loss)
 }
 

@@ -5,8 +5,10 @@ use std::path::Path;
 use anyhow::{Context as _, Error, Result};
 use clap::Args;
 
+use super::check::allowed;
 use super::connect::{artifact, connect, desired, stack};
 use super::{Global, say};
+use crate::checks::{Allowed, Finding, findings};
 use crate::kind::Context;
 use crate::kinds;
 use crate::lease;
@@ -49,6 +51,8 @@ pub struct Stacked {
     pub desired: Desired,
     /// The files that it comes from, for messages.
     sources: Vec<Source>,
+    /// The rules of `lakewright check` that it may break.
+    allowed: Vec<Allowed>,
 }
 
 /// What a stack and its account came to.
@@ -78,7 +82,7 @@ impl Stacked {
 
     /// What a stack means in an account.
     pub fn new(context: Context, desired: Desired, stack: &Stack) -> Self {
-        Self { context, desired, sources: stack.sources.clone() }
+        Self { context, desired, sources: stack.sources.clone(), allowed: allowed(stack) }
     }
 
     /// A saved plan's stack in the account that the command line leads to, which must be the plan's.
@@ -93,7 +97,7 @@ impl Stacked {
         let context = connect(&Global { region: Some(region), ..global.clone() }, &file.desired.stack, None).await?;
         file.is_of("account", &header.account, &context.account).with_context(named)?;
         file.is_of("region", &header.region, &context.region).with_context(named)?;
-        Ok(Self { context, desired: file.desired.clone(), sources: Vec::new() })
+        Ok(Self { context, desired: file.desired.clone(), sources: Vec::new(), allowed: Vec::new() })
     }
 
     /// Reads the account and plans.
@@ -122,6 +126,11 @@ impl Stacked {
         );
         let plan = self.plan(&live, &options)?;
         Ok(Look { live, options, plan })
+    }
+
+    /// The rules that the stack breaks and isn't allowed to.
+    pub fn findings(&self) -> Vec<Finding> {
+        findings(&self.desired, &self.allowed).into_iter().filter(|one| one.allowed.is_none()).collect()
     }
 
     /// The plan for what lives.

@@ -4,6 +4,7 @@ mod account;
 mod adopt;
 pub mod carry;
 pub mod change;
+pub mod check;
 pub mod connect;
 mod hints;
 mod inspect;
@@ -183,6 +184,26 @@ Examples:
         /// How they are written on standard output
         #[arg(long, value_enum, default_value_t = inspect::OutputFormat::Text)]
         format: inspect::OutputFormat,
+    },
+    /// Checks the stack for what is allowed and seldom meant; asks nothing of AWS
+    #[command(after_help = "\
+Exits 1 when something is found that the stack file doesn't allow with a reason:
+
+  [allow.open-ingress]
+  \"security_group.web\" = \"the shop's public page\"
+
+Examples:
+  lakewright check stacks/shop.toml
+  lakewright check --rules                          every rule, its reason and its cure")]
+    Check {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// How it is written on standard output
+        #[arg(long, value_enum, default_value_t = check::CheckFormat::Text)]
+        format: check::CheckFormat,
+        /// Lists the rules instead
+        #[arg(long)]
+        rules: bool,
     },
     /// Explains an address of the stack or a kind of resource; asks nothing of AWS
     #[command(after_help = "\
@@ -417,6 +438,10 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
         Command::Outputs { stack, format } => {
             named(stack);
             inspect::outputs(&global, format).await
+        }
+        Command::Check { stack, format, rules } => {
+            named(stack);
+            check::run(&global, format, rules)
         }
         Command::Explain { what } => inspect::explain(&global, &what),
         Command::Graph { stack, format, changes } => {

@@ -42,6 +42,9 @@ section! {
         /// Single resources of a kind, `[resource.KIND.NAME]`, for what no section covers. References such as
         /// `${vpc.main.id}` stand for outputs of others.
         resource: Named<Named<Own>> = Named(Vec::new()),
+        /// Rules of `lakewright check` that a resource may break, each with the reason:
+        /// `[allow.open-ingress]` with `"security_group.web" = "the public page"`.
+        allow: Named<Named<At<String>>> = Named(Vec::new()),
         /// What was called otherwise: `table.users = "table.customers"` keeps the resource and renames it.
         moved: Named<Named<At<String>>> = Named(Vec::new()),
     }

@@ -274,3 +274,15 @@ fn violations(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<S
     }
     found
 }
+
+#[test]
+fn the_shipped_stacks_break_no_rule_without_a_reason() {
+    for name in ["shop.toml", "minimal.toml"] {
+        let stack = shipped(name);
+        let found = crate::checks::findings(&expanded(&stack), &crate::cli::check::allowed(&stack));
+        let open: Vec<_> = found.iter().filter(|one| one.allowed.is_none()).collect();
+        assert!(open.is_empty(), "{name}: {open:?}");
+    }
+    let said = mistakes("[stack]\nname = \"shop\"\n[allow.open-ingres]\n\"topic\" = \"x\"\n", &[]);
+    assert!(said.contains("did you mean `open-ingress`?") && said.contains("write the address in quotes"), "{said}");
+}

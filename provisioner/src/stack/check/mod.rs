@@ -6,6 +6,7 @@ use super::decode::{At, Named};
 use super::diagnostics::{Diagnostic, suggest};
 use super::hosts::Agent;
 use super::sections::File;
+use crate::checks::RULES;
 use crate::kinds;
 use crate::resource::Address;
 
@@ -31,6 +32,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.agents();
     checker.own_resources();
     checker.moved();
+    checker.allow();
 }
 
 struct Checker<'a> {
@@ -76,6 +78,27 @@ impl Checker<'_> {
                         Diagnostic::new(one.span.clone(), title, format!("no {} can be made of this", kind.name))
                             .help(format!("docs/kinds.md lists the fields of {}", kind.name)),
                     );
+                }
+            }
+        }
+    }
+
+    /// What is allowed names rules that there are, and addresses, with a reason.
+    fn allow(&mut self) {
+        for rule in &self.file.allow {
+            if !RULES.iter().any(|known| known.name == rule.name) {
+                let names = RULES.iter().map(|rule| rule.name);
+                self.push(
+                    Diagnostic::new(rule.span.clone(), format!("there is no rule `{}`", rule.name), "no rule")
+                        .help(suggest(&rule.name, names, "rules")),
+                );
+            }
+            for one in &rule.value {
+                if let Err(reason) = one.name.parse::<Address>() {
+                    self.push(Diagnostic::new(one.span.clone(), reason, "write the address in quotes"));
+                } else if one.value.sound && one.value.trim().is_empty() {
+                    let title = format!("`{}` is allowed to break `{}` without a reason", one.name, rule.name);
+                    self.push(Diagnostic::new(one.value.span.clone(), title, "say why it is meant"));
                 }
             }
         }

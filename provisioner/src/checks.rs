@@ -1,0 +1,288 @@
+//! Checks of what a stack means: what is allowed and still seldom meant, each rule with its reason and its cure.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::resource::{Address, Desired};
+
+/// A rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Its name, by which it is allowed to be broken.
+    pub name: &'static str,
+    /// The kind that it looks at.
+    pub kind: &'static str,
+    /// Why it is there.
+    pub reason: &'static str,
+    /// What to do.
+    pub cure: &'static str,
+    /// What of a spec breaks it, one sentence each.
+    breaks: fn(&Value) -> Vec<String>,
+}
+
+/// A rule that a resource breaks.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// The resource.
+    pub address: Address,
+    /// What breaks it.
+    pub text: String,
+    /// Why that is meant, when the stack file says so.
+    pub allowed: Option<String>,
+}
+
+/// A rule that may be broken by one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed {
+    /// The rule's name.
+    pub rule: String,
+    /// The resource.
+    pub address: Address,
+    /// Why.
+    pub reason: String,
+}
+
+/// All rules, by name.
+pub const RULES: &[Rule] = &[
+    Rule {
+        name: "bucket-public",
+        kind: "bucket",
+        reason: "one wrong policy or access list makes its objects readable by everybody",
+        cure: "leave `block_public_access` on, and serve what is public from another bucket",
+        breaks: |spec| said(spec["block_public_access"] == false, "public access isn't blocked"),
+    },
+    Rule {
+        name: "bucket-without-key",
+        kind: "bucket",
+        reason: "with S3's own keys everybody who may read the bucket reads it; a key of the stack is a second lock with a log",
+        cure: "name a key: `key = \"main\"`",
+        breaks: |spec| said(spec["key"].is_null(), "its objects are encrypted by S3's own keys only"),
+    },
+    Rule {
+        name: "bucket-without-versions",
+        kind: "bucket",
+        reason: "what is overwritten or deleted by mistake is gone for good",
+        cure: "leave `versioning` on; a lifecycle rule ends older versions",
+        breaks: |spec| said(spec["versioning"] == false, "overwritten and deleted objects aren't kept"),
+    },
+    Rule {
+        name: "cluster-in-clear",
+        kind: "cluster",
+        reason: "whoever is in the network reads everything",
+        cure: "use TLS between clients and brokers, and between brokers",
+        breaks: |spec| {
+            let mut found = Vec::new();
+            let clients = spec["client_encryption"].as_str().unwrap_or("TLS");
+            found.extend(said(clients != "TLS", &format!("clients may talk to brokers by {clients}")));
+            found.extend(said(spec["broker_encryption"] == false, "brokers talk to each other in clear"));
+            found
+        },
+    },
+    Rule {
+        name: "cluster-open",
+        kind: "cluster",
+        reason: "every process in the network may read and write every topic",
+        cure: "authenticate clients: `authentication = \"scram\"`",
+        breaks: |spec| said(spec["authentication"]["unauthenticated"] == true, "clients needn't prove who they are"),
+    },
+    Rule {
+        name: "cluster-two-zones",
+        kind: "cluster",
+        reason: "with fewer than three zones the loss of one stops writers that wait for two copies",
+        cure: "give the network three zones",
+        breaks: |spec| {
+            let zones = spec["subnets"].as_array().map_or(0, Vec::len);
+            said(zones < 3, &format!("its brokers stand in {zones} zone{}", if zones == 1 { "" } else { "s" }))
+        },
+    },
+    Rule {
+        name: "host-metadata-v1",
+        kind: "launch_template",
+        reason: "without tokens any request that a program on the host can be made to send reads the host's credentials",
+        cure: "leave `metadata_tokens_required` on",
+        breaks: |spec| said(spec["metadata_tokens_required"] == false, "the metadata service answers without a token"),
+    },
+    Rule {
+        name: "host-volume-in-clear",
+        kind: "launch_template",
+        reason: "snapshots and lost disks can be read",
+        cure: "leave `volume_encrypted` on",
+        breaks: |spec| said(spec["volume_encrypted"] == false, "its volume isn't encrypted"),
+    },
+    Rule {
+        name: "key-without-rotation",
+        kind: "key",
+        reason: "what one key has encrypted grows for ever, and with it what its loss reveals",
+        cure: "leave `rotation` on: AWS changes the material, and old data stays readable",
+        breaks: |spec| said(spec["rotation"] == false, "its material never changes"),
+    },
+    Rule {
+        name: "open-ingress",
+        kind: "security_group",
+        reason: "scanners find it within minutes",
+        cure: "name the ranges or groups that may come in; reach hosts by Session Manager",
+        breaks: |spec| {
+            let rules = spec["ingress"].as_array().into_iter().flatten();
+            let open = rules.filter(|rule| matches!(rule["cidr"].as_str(), Some("0.0.0.0/0" | "::/0")));
+            open.map(|rule| format!("the whole internet may come in by {}", ports(rule))).collect()
+        },
+    },
+    Rule {
+        name: "topic-one-copy",
+        kind: "topic",
+        reason: "the loss of one broker's disk loses records",
+        cure: "keep at least two copies, three where there are three zones",
+        breaks: |spec| said(spec["replication"] == 1, "one broker holds the only copy of each partition"),
+    },
+    Rule {
+        name: "wildcard-iam",
+        kind: "role",
+        reason: "whoever gets hold of the role gets hold of everything it names",
+        cure: "name the actions and the resources that are needed",
+        breaks: |spec| {
+            let policies = spec["policies"].as_object().into_iter().flatten();
+            let mut found: Vec<String> = policies.flat_map(|(name, policy)| wildcards(name, policy)).collect();
+            let attached = spec["attached"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let wide = attached.filter(|arn| {
+                ["AdministratorAccess", "PowerUserAccess", "IAMFullAccess"].iter().any(|name| arn.ends_with(name))
+            });
+            found.extend(wide.map(|arn| format!("{arn} is attached")));
+            found
+        },
+    },
+];
+
+/// Every rule that a resource of the stack breaks, in the order of the file; those that may be broken say why.
+pub fn findings(desired: &Desired, allowed: &[Allowed]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for resource in &desired.resources {
+        for rule in RULES.iter().filter(|rule| rule.kind == resource.address.kind) {
+            let reason = allowed.iter().find(|one| one.rule == rule.name && one.address == resource.address);
+            found.extend((rule.breaks)(&resource.spec).into_iter().map(|text| Finding {
+                rule,
+                address: resource.address.clone(),
+                text,
+                allowed: reason.map(|one| one.reason.clone()),
+            }));
+        }
+    }
+    found
+}
+
+/// What the stack file allows although nothing breaks it: it hides what comes later.
+pub fn idle<'a>(found: &[Finding], allowed: &'a [Allowed]) -> Vec<&'a Allowed> {
+    let broken: BTreeSet<(&str, &Address)> = found.iter().map(|one| (one.rule.name, &one.address)).collect();
+    allowed.iter().filter(|one| !broken.contains(&(one.rule.as_str(), &one.address))).collect()
+}
+
+fn said(broken: bool, text: &str) -> Vec<String> {
+    if broken { vec![text.to_owned()] } else { Vec::new() }
+}
+
+fn ports(rule: &Value) -> String {
+    let protocol = rule["protocol"].as_str().unwrap_or("tcp");
+    match (rule["from_port"].as_i64(), rule["to_port"].as_i64()) {
+        (Some(from), Some(to)) if from == to => format!("{protocol} port {from}"),
+        (Some(from), Some(to)) => format!("{protocol} ports {from} to {to}"),
+        _ if protocol == "all" => "every protocol".to_owned(),
+        _ => protocol.to_owned(),
+    }
+}
+
+/// The statements of a policy that allow everything of a service, or something on everything that could be narrower.
+fn wildcards(name: &str, policy: &Value) -> Vec<String> {
+    let statements = policy["Statement"].as_array().into_iter().flatten();
+    let allows = statements.filter(|statement| statement["Effect"] == "Allow");
+    let texts = |value: &Value| -> Vec<String> {
+        match value {
+            Value::String(text) => vec![text.clone()],
+            Value::Array(all) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
+    };
+    let mut found = Vec::new();
+    for statement in allows {
+        let everywhere = texts(&statement["Resource"]).iter().any(|resource| resource == "*");
+        let wide: Vec<String> =
+            texts(&statement["Action"]).into_iter().filter(|action| action == "*" || action.ends_with(":*")).collect();
+        if everywhere && !wide.is_empty() && statement["Condition"].is_null() {
+            found.push(format!("its policy {name} allows {} on everything", wide.join(", ")));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds;
+    use crate::resource::Resource;
+
+    fn stack(resources: &[(&str, Value)]) -> Desired {
+        let resource = |(address, spec): &(&str, Value)| Resource {
+            address: address.parse().expect("an address"),
+            spec: spec.clone(),
+            after: BTreeSet::new(),
+            span: None,
+        };
+        Desired { stack: "s".to_owned(), resources: resources.iter().map(resource).collect(), moved: Vec::new() }
+    }
+
+    #[test]
+    fn rules_look_at_kinds_and_fields_that_there_are() {
+        for rule in RULES {
+            assert!(kinds::named(rule.kind).is_some(), "{}", rule.name);
+        }
+        let sorted: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
+        assert_eq!(sorted.into_iter().collect::<Vec<_>>(), RULES.iter().map(|rule| rule.name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_seldom_meant_is_found_and_can_be_allowed() {
+        let statement =
+            |action: &str, resource: &str| json!({"Effect": "Allow", "Action": [action], "Resource": resource});
+        let policy = |statement: Value| json!({"Statement": [statement]});
+        let desired = stack(&[
+            (
+                "security_group.a",
+                json!({"ingress": [
+                    {"protocol": "tcp", "from_port": 22, "to_port": 22, "cidr": "0.0.0.0/0"},
+                    {"protocol": "tcp", "from_port": 443, "to_port": 443, "cidr": "10.0.0.0/8"},
+                ]}),
+            ),
+            ("bucket.b", json!({"block_public_access": false, "versioning": true, "key": "${key.main.arn}"})),
+            (
+                "role.r",
+                json!({"policies": {
+                    "wide": policy(statement("s3:*", "*")),
+                    "narrow": policy(statement("s3:GetObject", "*")),
+                    "own": policy(statement("s3:*", "arn:aws:s3:::mine/*")),
+                }}),
+            ),
+            ("topic.t", json!({"replication": 1})),
+        ]);
+        let allowed = [
+            Allowed { rule: "topic-one-copy".into(), address: "topic.t".parse().unwrap(), reason: "a test".into() },
+            Allowed { rule: "open-ingress".into(), address: "topic.t".parse().unwrap(), reason: "nonsense".into() },
+        ];
+        let found = findings(&desired, &allowed);
+        let lines: Vec<String> =
+            found.iter().map(|one| format!("{} {}: {}", one.rule.name, one.address, one.text)).collect();
+        assert_eq!(
+            lines,
+            [
+                "open-ingress security_group.a: the whole internet may come in by tcp port 22",
+                "bucket-public bucket.b: public access isn't blocked",
+                "wildcard-iam role.r: its policy wide allows s3:* on everything",
+                "topic-one-copy topic.t: one broker holds the only copy of each partition",
+            ]
+        );
+        assert_eq!(found[3].allowed.as_deref(), Some("a test"));
+        assert_eq!(idle(&found, &allowed), [&allowed[1]]);
+    }
+}

@@ -1,0 +1,113 @@
+//! `check`: what the stack means and seldom should.
+
+use std::fmt::Write as _;
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use clap::builder::styling::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use super::connect::{artifact, stack};
+use super::{Global, Outcome, print};
+use crate::checks::{Allowed, Finding, RULES, findings, idle};
+use crate::resource::{Address, Desired};
+use crate::stack::{Stack, Target, expand};
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+
+/// `lakewright check`.
+pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome> {
+    if rules {
+        let mut out = String::new();
+        for rule in RULES {
+            let _ = writeln!(
+                out,
+                "{BOLD}{}{BOLD:#} ({})\n  {}\n  {DIM}{}{DIM:#}",
+                rule.name, rule.kind, rule.reason, rule.cure
+            );
+        }
+        return print(&out);
+    }
+    let stack = stack(global)?;
+    let region = stack.file.stack.region.as_deref().map_or("us-east-1", String::as_str).to_owned();
+    let desired = expand(&stack, &Target { account: "000000000000".to_owned(), region }, &artifact(global)?);
+    let allowed = allowed(&stack);
+    let found = findings(&desired, &allowed);
+    let open = found.iter().filter(|one| one.allowed.is_none()).count();
+    match format {
+        CheckFormat::Text => print(&text(&stack, &desired, &found, &allowed))?,
+        CheckFormat::Json => {
+            let list: Vec<Value> = found.iter().map(json).collect();
+            print(&(serde_json::to_string_pretty(&list).context("write the findings")? + "\n"))?
+        }
+    };
+    Ok(if open == 0 { Outcome::Done } else { Outcome::Wrong })
+}
+
+/// What the stack file allows.
+pub fn allowed(stack: &Stack) -> Vec<Allowed> {
+    let of_rule = stack.file.allow.iter().flat_map(|rule| {
+        rule.value
+            .iter()
+            .filter_map(|kind| Some((rule.name.clone(), kind.name.parse().ok()?, kind.value.value.clone())))
+    });
+    of_rule.map(|(rule, address, reason)| Allowed { rule, address, reason }).collect()
+}
+
+/// A finding for programs.
+pub fn json(one: &Finding) -> Value {
+    json!({
+        "rule": one.rule.name,
+        "address": one.address,
+        "text": one.text,
+        "reason": one.rule.reason,
+        "cure": one.rule.cure,
+        "allowed": one.allowed,
+    })
+}
+
+fn text(stack: &Stack, desired: &Desired, found: &[Finding], allowed: &[Allowed]) -> String {
+    let place = |address: &Address| {
+        let resource = desired.resources.iter().find(|resource| resource.address == *address)?;
+        let source = stack.sources.first()?;
+        let before = &source.text[..resource.span.as_ref()?.start.min(source.text.len())];
+        Some(format!("{}:{}", source.path, before.matches('\n').count() + 1))
+    };
+    let mut out = String::new();
+    for one in found.iter().filter(|one| one.allowed.is_none()) {
+        let at = place(&one.address).map(|place| format!("  {DIM}{place}{DIM:#}")).unwrap_or_default();
+        let _ = writeln!(out, "{YELLOW}{}{YELLOW:#} {BOLD}{}{BOLD:#}: {}{at}", one.rule.name, one.address, one.text);
+        let _ = writeln!(out, "  {} — {}", one.rule.reason, one.rule.cure);
+    }
+    for one in found {
+        if let Some(reason) = &one.allowed {
+            let _ = writeln!(out, "{DIM}{} {}: {}; allowed: {reason}{DIM:#}", one.rule.name, one.address, one.text);
+        }
+    }
+    for one in idle(found, allowed) {
+        let _ = writeln!(out, "{DIM}`[allow.{}]` names {}, which doesn't break it{DIM:#}", one.rule, one.address);
+    }
+    let open = found.iter().filter(|one| one.allowed.is_none()).count();
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    let _ = match open {
+        0 => writeln!(out, "{BOLD}{} rules, nothing found.{BOLD:#}", RULES.len()),
+        _ => writeln!(
+            out,
+            "{BOLD}{open} found.{BOLD:#} What is meant is allowed with a reason: [allow.RULE] \"ADDRESS\" = \"why\""
+        ),
+    };
+    out
+}
