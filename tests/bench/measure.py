@@ -130,7 +130,7 @@ def account_of_its_own(what, folder):
         elif what == "crowded":
             plans.crowded(account, shop, count or 500)
         else:
-            plans.large(account, count or 1000)
+            plans.large(account, count or 1170)
     finally:
         account.stop()
 

@@ -160,7 +160,7 @@ def large(account, count):
 
 
 def large_stack(count):
-    """A stack of about so many resources: half of them tables and topics, the rest of all kinds."""
+    """A stack of nearly so many resources: half of them tables and topics, the rest of all kinds."""
     of = lambda share: max(1, int(count * share))
     lines = ['[stack]', 'name = "large"', f'region = "{REGION}"', '[network]', 'zones = ["a", "b", "c"]',
              '[kafka]', 'brokers = 3', 'instance_type = "kafka.m7g.large"', 'secret = "s0"', 'key = "k0"']
