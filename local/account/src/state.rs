@@ -186,6 +186,12 @@ impl State<'_> {
         self.read(TAGS, arn).unwrap_or_default()
     }
 
+    /// The same for a change, which must keep those too that a fault rule hides.
+    fn stored_tags(&self, arn: &str) -> Tags {
+        let stored = self.store.document(&self.scope, TAGS, arn);
+        stored.and_then(|tags| serde_json::from_value(tags.clone()).ok()).unwrap_or_default()
+    }
+
     /// Replaces the tags of a resource. The entry in the tag index lives until [`State::forget_tags`].
     pub fn set_tags(&mut self, arn: &str, tags: &Tags) {
         if self.delays.factor() > 0.0 && self.store.document(&self.scope, TAGS, arn).is_none() {
@@ -198,7 +204,7 @@ impl State<'_> {
 
     /// Adds tags to a resource, or changes their values.
     pub fn add_tags(&mut self, arn: &str, tags: &Tags) {
-        let mut all = self.tags(arn);
+        let mut all = self.stored_tags(arn);
         for (key, value) in tags {
             all.insert(key.clone(), value.clone());
         }
@@ -207,7 +213,7 @@ impl State<'_> {
 
     /// Takes tags off a resource.
     pub fn remove_tags(&mut self, arn: &str, keys: &[String]) {
-        let mut all = self.tags(arn);
+        let mut all = self.stored_tags(arn);
         all.retain(|key, _| !keys.contains(key));
         self.set_tags(arn, &all);
     }
