@@ -39,21 +39,60 @@ pub struct World {
     _kafka: lakewright_kafka::Running,
     folder: tempfile::TempDir,
     foreign: BTreeMap<&'static str, Value>,
+    /// How much went wrong so far, and what.
+    pub told: Told,
+    history: Vec<String>,
+}
+
+/// How much went wrong.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Told {
+    /// Applies and destroys that came to their end.
+    pub complete: u32,
+    /// Those that were dropped in the middle.
+    pub killed: u32,
+    /// Those in which something failed.
+    pub failed: u32,
+    /// Edits that AWS can't make.
+    pub impossible: u32,
+    /// Requests that a fault hit.
+    pub hits: u64,
+}
+
+impl Told {
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            complete: self.complete + other.complete,
+            killed: self.killed + other.killed,
+            failed: self.failed + other.failed,
+            impossible: self.impossible + other.impossible,
+            hits: self.hits + other.hits,
+        }
+    }
 }
 
 /// What one apply came to.
 enum End {
     Complete,
-    /// Something failed, or everything was dropped in the middle.
-    Again(String),
+    /// Everything was dropped in the middle.
+    Killed(u64),
+    /// Something failed.
+    Failed(String),
     /// There is no plan: AWS can't do that.
     Impossible(PlanError),
 }
 
-struct Silent;
+/// Frees the lease of a round that was dropped: its process, being the same, can't be seen to have ended. Its last write
+/// may arrive late.
+struct Freeing(Context);
 
-impl Waiting for Silent {
-    fn held(&self, _holder: &str, _until: &str) {}
+impl Waiting for Freeing {
+    fn held(&self, _holder: &str, _until: &str) {
+        let context = self.0.clone();
+        tokio::spawn(async move { lease::unlock(&context).await });
+    }
+
     fn taken_over(&self, _holder: &str, _why: &str) {}
 }
 
@@ -67,13 +106,24 @@ impl World {
         let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(folder.path().join("kafka"))).await.unwrap();
         let account = lakewright_account::serve(Config {
             kafka: Some(kafka.address().to_string()),
+            // For whoever looks into one case.
+            events: std::env::var_os("LAKEWRIGHT_EVENTS").map(Into::into),
             ..Config::new(folder.path().join("account"))
         })
         .await
         .unwrap();
         std::fs::write(folder.path().join("lakewright-agent"), "the agents").unwrap();
         let url = format!("http://{}", account.address());
-        let mut world = Self { seed, url, account, _kafka: kafka, folder, foreign: BTreeMap::new() };
+        let mut world = Self {
+            seed,
+            url,
+            account,
+            _kafka: kafka,
+            folder,
+            foreign: BTreeMap::new(),
+            told: Told::default(),
+            history: Vec::new(),
+        };
         world.make_foreign().await;
         world.foreign = world.read_foreign().await;
         world
@@ -104,7 +154,7 @@ impl World {
     }
 
     /// Applies until the stack is as its file says; false if AWS can't do that.
-    pub async fn comes_to_be(&self, model: &Model, rng: &mut StdRng, bad: u32) -> bool {
+    pub async fn comes_to_be(&mut self, model: &Model, rng: &mut StdRng, bad: u32) -> bool {
         let desired = self.desired(model);
         if !self.carried_out(&desired, false, rng, bad).await {
             return false;
@@ -115,7 +165,7 @@ impl World {
     }
 
     /// Destroys until nothing of the stack lives.
-    pub async fn goes(&self, model: &Model, rng: &mut StdRng, bad: u32) {
+    pub async fn goes(&mut self, model: &Model, rng: &mut StdRng, bad: u32) {
         let desired = self.desired(model);
         assert!(self.carried_out(&desired, true, rng, bad).await, "seed {}: a destroy is refused", self.seed);
         self.check(&desired, &BTreeSet::new(), &model.text()).await;
@@ -125,37 +175,53 @@ impl World {
     }
 
     /// Whether repeated applies came to their end; false when there is no plan.
-    async fn carried_out(&self, desired: &Desired, destroy: bool, rng: &mut StdRng, bad: u32) -> bool {
-        let mut told = Vec::new();
+    async fn carried_out(&mut self, desired: &Desired, destroy: bool, rng: &mut StdRng, bad: u32) -> bool {
+        self.history.push(if destroy { "destroy".to_owned() } else { "apply".to_owned() });
         for round in 0..ROUNDS {
             let calm = round >= ROUNDS - GOOD_ROUNDS;
             let rules = if calm { String::new() } else { faults(rng, bad) };
             // Every other day that can be bad is one on which the process dies.
-            let crash = (!calm && bad > 0 && rng.random()).then(|| rng.random_range(1..120));
+            let longest = [5, 25, 120][rng.random_range(0..3)];
+            let crash = (!calm && bad > 0 && rng.random()).then(|| rng.random_range(1..=longest));
             self.account.faults().set(Faults::default());
-            // The process of the round before has ended, which this one, being the same, can't see.
             lease::unlock(&self.context()).await.unwrap();
             self.account.events().reset();
             self.account.faults().set(Faults::parse(&rules).unwrap());
             let end = tokio::time::timeout(ENDLESS, async {
                 tokio::select! {
                     biased;
-                    () = self.crashed(crash) => End::Again(format!("killed at change {crash:?}")),
-                    end = self.round(desired, destroy) => end.unwrap_or_else(|error| End::Again(format!("{error:#}"))),
+                    () = self.crashed(crash) => End::Killed(crash.unwrap_or_default()),
+                    end = self.round(desired, destroy) => end.unwrap_or_else(|error| End::Failed(format!("{error:#}"))),
                 }
             });
             let end = end.await.unwrap_or_else(|_| {
-                panic!("seed {}: apply doesn't end, with\n{rules}{told:#?}", self.seed);
+                panic!("seed {}: apply doesn't end, with\n{rules}{:#?}", self.seed, self.history);
             });
+            self.told.hits += self.account.faults().hits().iter().sum::<u64>();
             self.account.faults().set(Faults::default());
             match end {
-                End::Complete => return true,
-                End::Again(why) => told.push(why),
-                End::Impossible(PlanError::Stack(_)) if told.is_empty() || round > 0 => return false,
-                End::Impossible(error) => panic!("seed {}: {error}\n{told:#?}", self.seed),
+                End::Complete => {
+                    self.told.complete += 1;
+                    self.history.push(format!("complete in spite of\n{rules}"));
+                    return true;
+                }
+                End::Killed(at) => {
+                    self.told.killed += 1;
+                    self.history.push(format!("killed at change {at}"));
+                }
+                End::Failed(why) => {
+                    self.told.failed += 1;
+                    self.history.push(why);
+                }
+                End::Impossible(PlanError::Stack(_)) => {
+                    self.told.impossible += 1;
+                    self.history.push("impossible".to_owned());
+                    return false;
+                }
+                End::Impossible(error) => panic!("seed {}: {error}\n{:#?}", self.seed, self.history),
             }
         }
-        panic!("seed {}: apply doesn't come to its end: {told:#?}", self.seed);
+        panic!("seed {}: apply doesn't come to its end: {:#?}", self.seed, self.history);
     }
 
     /// Returns when so many changes were asked for.
@@ -167,7 +233,7 @@ impl World {
     /// One `lakewright apply --yes --allow-data-loss all`, or destroy.
     async fn round(&self, desired: &Desired, destroy: bool) -> Result<End> {
         let context = self.context();
-        let lease = lease::take(&context, "apply", &Silent).await?;
+        let lease = lease::take(&context, "apply", &Freeing(context.clone())).await?;
         let under = lease.context(&context).await;
         let remembered = lease.lived().await;
         let options = Options { destroy, remembered: remembered.clone(), ..Options::default() };
@@ -194,7 +260,7 @@ impl World {
             return Ok(End::Complete);
         }
         let failed = report.failed.iter().map(|(address, _, error)| format!("{address}: {error:#}\n"));
-        Ok(End::Again(failed.collect()))
+        Ok(End::Failed(failed.collect()))
     }
 
     /// Whether what lives is what is wanted, each once, and what others have is as it was.
@@ -204,7 +270,7 @@ impl World {
         let context = self.context();
         let live = sweep(kinds(), &context, desired).await.unwrap();
         let found: Vec<&Address> = live.iter().map(|live| &live.address).collect();
-        assert_eq!(found, wanted.iter().collect::<Vec<_>>(), "seed {seed}: {live:#?}\n{file}");
+        assert_eq!(found, wanted.iter().collect::<Vec<_>>(), "seed {seed}: {:#?}\n{file}", self.history);
         if !wanted.is_empty() {
             let plan = plan_for(kinds(), desired, &live, &Options::default()).unwrap();
             assert!(plan.is_empty(), "seed {seed}: {}\n{file}", lakewright::render::json(&plan));
