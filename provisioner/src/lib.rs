@@ -11,6 +11,7 @@ pub mod intents;
 pub mod kind;
 pub mod kinds;
 pub mod lease;
+pub mod permissions;
 pub mod plan;
 pub mod render;
 pub mod resource;

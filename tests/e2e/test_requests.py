@@ -1,5 +1,6 @@
 """Every request of a whole life (apply, plan, destroy) is held against botocore's service models."""
 
+import fnmatch
 import json
 import re
 import subprocess
@@ -200,6 +201,31 @@ def recorder(tmp_path):
     local.wait()
 
 
+# The permissions behind requests to S3 whose names are others than the operations'.
+S3_ACTIONS = {
+    ("GET", "encryption"): "GetEncryptionConfiguration", ("PUT", "encryption"): "PutEncryptionConfiguration",
+    ("GET", "lifecycle"): "GetLifecycleConfiguration", ("PUT", "lifecycle"): "PutLifecycleConfiguration",
+    ("GET", "publicAccessBlock"): "GetBucketPublicAccessBlock", ("PUT", "publicAccessBlock"): "PutBucketPublicAccessBlock",
+    ("GET", "policy"): "GetBucketPolicy", ("PUT", "policy"): "PutBucketPolicy",
+    ("GET", "tagging"): "GetBucketTagging", ("PUT", "tagging"): "PutBucketTagging",
+    ("GET", "versioning"): "GetBucketVersioning", ("PUT", "versioning"): "PutBucketVersioning",
+    ("GET", "versions"): "ListBucketVersions", ("GET", "uploads"): "ListBucketMultipartUploads",
+    ("GET", "list-type"): "ListBucket", ("POST", "delete"): "DeleteObjectVersion",
+}  # fmt: skip
+
+
+def action_of(service, method, path, operation):
+    if service != "s3":
+        return f"{NAMES.get(service, service).replace('resourcegroupstaggingapi', 'tag')}:{operation}"
+    parts = urlsplit(path)
+    setting = re.split("[=&]", parts.query)[0]
+    if setting:
+        return f"s3:{S3_ACTIONS[method, setting]}"
+    bucket, _, key = parts.path.strip("/").partition("/")
+    what = "Object" if key else "Bucket"
+    return "s3:" + {"PUT": "Put" if key else "Create", "GET": "Get", "HEAD": "Get", "DELETE": "Delete"}[method] + what
+
+
 def test_requests_are_as_botocore_models_them(recorder):
     environment = ENVIRONMENT | {"AWS_ACCESS_KEY_ID": "123456789012", "AWS_SECRET_ACCESS_KEY": "local"}
 
@@ -219,11 +245,18 @@ def test_requests_are_as_botocore_models_them(recorder):
     plan = json.loads(run("plan", "stacks/shop.toml", "--format", "json", code=0))
     assert {step["action"] for step in plan["steps"]} == {"create"}, "something of the stack outlived destroy"
 
+    policy = json.loads(run("permissions", "stacks/shop.toml", "--account", "123456789012", code=0))
+    assert len(json.dumps(policy, separators=(",", ":"))) <= 6144, "IAM takes no such long policy"
+    allowed = [pattern for statement in policy["Statement"] for pattern in statement["Action"]]
+
     problems, judged = {}, set()
     for service, method, path, headers, body in recorder.requests:
+        operation, found = judge(service, method, path, headers, body) if service != "s3" else ("", [])
+        action = action_of(service, method, path, operation)
+        if not any(fnmatch.fnmatchcase(action, pattern) for pattern in allowed):
+            problems.setdefault("lakewright permissions", set()).add(f"lacks {action}")
         if service == "s3":
             continue
-        operation, found = judge(service, method, path, headers, body)
         judged.add((service, operation))
         for problem in found:
             problems.setdefault(f"{service} {operation}", set()).add(problem)

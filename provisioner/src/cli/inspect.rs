@@ -12,7 +12,9 @@ use super::connect::{artifact, stack};
 use super::look::{Look, Stacked, all_kinds};
 use super::{Global, Outcome, print, say};
 use crate::kind::Kind;
+use crate::kinds::partition;
 use crate::lease;
+use crate::permissions::policy;
 use crate::plan::{Action, Options, Step};
 use crate::render;
 use crate::resource::{Address, Condition, Live, Resource};
@@ -167,6 +169,21 @@ pub fn explain(global: &Global, what: &str) -> Result<Outcome> {
         out.push_str("\nIt holds data: deleting or replacing it takes --allow-data-loss.\n");
     }
     print(&out)
+}
+
+/// `lakewright permissions`.
+pub fn permissions(global: &Global, account: Option<String>) -> Result<Outcome> {
+    let stack = stack(global)?;
+    let section = &stack.file.stack;
+    let Some(region) = global.region.clone().or_else(|| section.region.as_deref().cloned()) else {
+        bail!("no region: name it with --region or in the stack file")
+    };
+    let Some(account) = account.or_else(|| section.account.as_deref().cloned()) else {
+        bail!("no account: name it with --account or in the stack file")
+    };
+    let desired = expand(&stack, &Target { account: account.clone(), region: region.clone() }, &artifact(global)?);
+    let policy = policy(&desired, &account, &region, partition(&region));
+    print(&(serde_json::to_string_pretty(&policy).context("write the policy")? + "\n"))
 }
 
 /// The fields with their values and what they mean.

@@ -205,6 +205,18 @@ Examples:
         #[arg(long)]
         rules: bool,
     },
+    /// Prints the IAM policy that planning, applying and destroying the stack takes; asks nothing of AWS
+    #[command(after_help = "\
+Example:
+  lakewright permissions --account 123456789012 > deployer.json
+  aws iam create-policy --policy-name shop-deployer --policy-document file://deployer.json")]
+    Permissions {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// The account, when the stack file names none
+        #[arg(long, value_name = "DIGITS")]
+        account: Option<String>,
+    },
     /// Explains an address of the stack or a kind of resource; asks nothing of AWS
     #[command(after_help = "\
 Examples:
@@ -442,6 +454,10 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
         Command::Check { stack, format, rules } => {
             named(stack);
             check::run(&global, format, rules)
+        }
+        Command::Permissions { stack, account } => {
+            named(stack);
+            inspect::permissions(&global, account)
         }
         Command::Explain { what } => inspect::explain(&global, &what),
         Command::Graph { stack, format, changes } => {

@@ -36,6 +36,7 @@ pub mod vpc_endpoint;
 pub mod workgroup;
 
 use crate::kind::Kind;
+pub use tags::partition;
 
 /// Every kind, in the order in which a stack's resources are made: what has left the stack file goes in reverse.
 pub fn all() -> &'static [&'static dyn Kind] {

@@ -262,7 +262,7 @@ pub(super) fn ec2_arn(context: &Context, resource_type: &str, id: &str) -> Strin
 }
 
 /// The partition of AWS that a region belongs to, as ARNs name it.
-pub(super) fn partition(region: &str) -> &'static str {
+pub fn partition(region: &str) -> &'static str {
     match region {
         _ if region.starts_with("cn-") => "aws-cn",
         _ if region.starts_with("us-gov-") => "aws-us-gov",
