@@ -176,8 +176,8 @@ pub trait Kind: Send + Sync {
         )
     }
 
-    /// Whether one carries no tags, or loses them to whoever overwrites it: what was last applied is remembered beside
-    /// the lease.
+    /// Whether one carries no hashes of what was last applied, or loses them to whoever overwrites it: they are remembered
+    /// beside the lease.
     fn is_tagless(&self) -> bool {
         false
     }

@@ -245,6 +245,26 @@ def an_object_overwritten(aws):
     aws("s3").put_object(Bucket=f"shop-artifacts-{ACCOUNT}", Key="models/manifest.json", Body=b"{}", ContentType="application/json")
 
 
+def lake(aws, table):
+    """A table as PyIceberg opens it."""
+    from test_up import catalog
+
+    return catalog(aws("glue").meta.endpoint_url).load_table(table)
+
+
+@drift("table.users", "columns[city].doc", "mine", None)
+def a_columns_description(aws):
+    with lake(aws, "shop_raw.users").update_schema() as schema:
+        schema.update_column("city", doc="mine")
+
+
+@drift("table.sales", "properties.write.parquet.compression-codec", "gzip", "zstd")
+def a_tables_compression(aws):
+    with lake(aws, "shop_raw.sales").transaction() as change:
+        # Others may keep properties of their own.
+        change.set_properties({"write.parquet.compression-codec": "gzip", "owner": "others"})
+
+
 # Whole resources: the path is None, and the action is `create`.
 
 

@@ -6,10 +6,11 @@ import pty
 import subprocess
 
 import pytest
+from pyiceberg.types import StringType
 
 from account import ACCOUNT, Account
 from conftest import PROGRAM
-from drifts import ANY, BUCKET, DRIFTS, WORLD, cluster, group, key, own, rule
+from drifts import ANY, BUCKET, DRIFTS, WORLD, cluster, group, key, lake, own, rule
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,31 @@ def test_extra_things_that_hold_data_are_told_and_kept(shop):
     assert aws("glue").get_table(DatabaseName="shop_raw", Name="theirs")
     aws("kafka").delete_topic(ClusterArn=arn, TopicName="theirs")
     aws("glue").delete_table(DatabaseName="shop_raw", Name="theirs")
+
+
+def test_a_column_added_by_hand_is_told_and_not_dropped(shop):
+    with lake(shop.client, "shop_raw.inventory").update_schema() as schema:
+        schema.add_column("shelf", StringType())
+    (step,) = shop.plan("--drift")["steps"]
+    assert step["address"] == "table.inventory" and step["changes"][0]["path"] == "columns[shelf]"
+    assert step["loses_data"] == ["the values of the column shelf of inventory are lost"]
+    refused = shop.run("apply", shop.stack, "--drift-only", "--yes", code=1).stderr
+    assert "loses data" in refused and "column shelf" in refused
+    assert "shelf" in lake(shop.client, "shop_raw.inventory").schema().column_names
+    shop.run("apply", shop.stack, "--drift-only", "--yes", "--allow-data-loss", "table.inventory", code=0)
+    unchanged(shop)
+
+
+def test_an_alias_moved_to_another_key_is_not_taken_back(shop):
+    kms = shop.client("kms")
+    ours, other = key(shop.client), kms.create_key()["KeyMetadata"]["Arn"]
+    kms.update_alias(AliasName="alias/shop-main", TargetKeyId=other)
+    (step,) = shop.plan("--drift")["steps"]
+    assert (step["address"], step["changes"][0]["path"]) == ("key.main", "alias")
+    refused = shop.run("apply", shop.stack, "--drift-only", "--yes", code=1).stderr
+    assert f"the alias shop-main already names the key {other}" in refused
+    kms.update_alias(AliasName="alias/shop-main", TargetKeyId=ours)
+    unchanged(shop)
 
 
 def test_drift_and_a_changed_file_are_told_apart(shop):

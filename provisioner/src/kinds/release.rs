@@ -97,6 +97,10 @@ impl Kind for Release {
         Ok(())
     }
 
+    fn is_tagless(&self) -> bool {
+        true
+    }
+
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }

@@ -230,8 +230,11 @@ impl Kind for Table {
         live(context, address.clone(), (database, name), metadata, None).map(Some)
     }
 
-    /// Every write of a property is a commit that collides with those of the agents: hashes aren't written, what lives
-    /// tells enough.
+    fn is_tagless(&self) -> bool {
+        true
+    }
+
+    /// Every write of a property is a commit that collides with those of the agents: hashes aren't written to it.
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let names = [(tags::STACK, STACK), (tags::ADDRESS, ADDRESS)];
         let property =
