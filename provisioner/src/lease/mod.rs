@@ -130,7 +130,7 @@ pub async fn unlock(context: &Context) -> Result<Option<Holder>> {
     loop {
         let found = match place.read().await {
             // What nobody can read holds nothing.
-            Err(error) if error.chain().any(|cause| cause.is::<serde_json::Error>()) => {
+            Err(error) if error.chain().any(<dyn std::error::Error>::is::<serde_json::Error>) => {
                 place.remove().await?;
                 return Ok(None);
             }
