@@ -54,7 +54,17 @@ pub(crate) fn settle(state: &mut State<'_>) {
 pub(super) fn balance(state: &mut State<'_>, name: &str) -> Result<(), AwsError> {
     let Some(group) = state.get(group::COLLECTION, name).cloned() else { return Ok(()) };
     let desired = group.number("DesiredCapacity").unwrap_or_default() as usize;
-    let live: Vec<Value> = members(state, name).into_iter().filter(is_live).collect();
+    let live = members(state, name).into_iter().filter(is_live);
+    // Those in a subnet that the group has left are replaced.
+    let subnets = group.text("VPCZoneIdentifier").unwrap_or_default();
+    let stays =
+        |instance: &Value| subnets.is_empty() || subnets.split(',').any(|subnet| instance["subnetId"] == subnet.trim());
+    let (live, displaced): (Vec<Value>, Vec<Value>) = live.partition(stays);
+    for instance in &displaced {
+        let id = instance.text("instanceId").unwrap_or_default();
+        ec2::terminate(state, id);
+        happened(state, name, "Successful", &format!("Terminating EC2 instance: {id}"), None);
+    }
     for surplus in live.iter().take(live.len().saturating_sub(desired)) {
         let id = surplus.text("instanceId").unwrap_or_default();
         ec2::terminate(state, id);

@@ -353,11 +353,12 @@ pub(super) fn bootstrap(account: &Arc<Account>, request: &Request) -> Result<Val
     })
 }
 
-/// Deletes a cluster, and with it the topics that were made on it through the topic API.
-pub(super) fn delete(account: &Arc<Account>, request: &Request) -> Result<Value, AwsError> {
-    let (arn, topics) = account.transact(request, |state| {
+/// Deletes a cluster, and with it the topics that were made on it through the topic API. They go first: the Kafka is
+/// the same for the next cluster, whose topics may have the same names.
+pub(super) async fn delete(account: &Arc<Account>, request: &Request) -> Result<Value, AwsError> {
+    let doomed = |state: &mut State<'_>| {
         settle(state);
-        let mut cluster = existing(state, request)?;
+        let cluster = existing(state, request)?;
         if cluster["state"] == "DELETING" {
             return Err(bad_request("clusterArn", "The cluster is already being deleted."));
         }
@@ -367,21 +368,25 @@ pub(super) fn delete(account: &Arc<Account>, request: &Request) -> Result<Value,
             return Err(bad_request("currentVersion", "This operation cannot be performed on the specified version."));
         }
         let arn = cluster.text("clusterArn").unwrap_or_default().to_owned();
-        let topics = topic::made_on(state, &arn);
+        Ok((arn, cluster))
+    };
+    let topics = account.transact(request, |state| {
+        let (arn, _) = doomed(state)?;
+        Ok(topic::made_on(state, &arn))
+    })?;
+    if let Some(address) = account.kafka.as_deref().filter(|_| !topics.is_empty())
+        && let Err(error) = delete_topics(address, &topics).await
+    {
+        tracing::warn!(%error, "cannot delete the topics of a deleted cluster");
+    }
+    account.transact(request, |state| {
+        let (arn, mut cluster) = doomed(state)?;
         cluster["state"] = json!("DELETING");
         cluster["_until"] = json!(state.done_in(DELETE_SECONDS));
         state.put(COLLECTION, &arn, cluster);
         settle(state);
-        Ok((arn, topics))
-    })?;
-    if let Some(address) = account.kafka.clone().filter(|_| !topics.is_empty()) {
-        tokio::spawn(async move {
-            if let Err(error) = delete_topics(&address, &topics).await {
-                tracing::warn!(%error, "cannot delete the topics of a deleted cluster");
-            }
-        });
-    }
-    Ok(json!({ "clusterArn": arn, "state": "DELETING" }))
+        Ok(json!({ "clusterArn": arn, "state": "DELETING" }))
+    })
 }
 
 async fn delete_topics(address: &str, topics: &[String]) -> anyhow::Result<()> {

@@ -86,7 +86,7 @@ impl Service for Msk {
             "ListTopics" => topic::list(account, request).await,
             "UpdateTopic" => topic::update(account, request).await,
             "DeleteTopic" => topic::delete(account, request).await,
-            "DeleteCluster" => cluster::delete(account, request),
+            "DeleteCluster" => cluster::delete(account, request).await,
             "GetBootstrapBrokers" => cluster::bootstrap(account, request),
             _ => account.transact(request, |state| {
                 cluster::settle(state);
