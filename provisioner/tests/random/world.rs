@@ -1,5 +1,9 @@
 //! An account with things of others in it, in which a stack is applied by the library as often as it takes.
 
+#[path = "foreign.rs"]
+mod foreign;
+
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +18,7 @@ use lakewright::resource::{Address, Desired};
 use lakewright::stack::{Artifact, Target, expand, parse};
 use lakewright::sweep::sweep;
 use lakewright_account::{Config, Faults, Running};
-use lakewright_aws::{Client, Put, S3Request, Service, list, text};
+use lakewright_aws::{Client, S3Request, Service, list, text};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
@@ -42,6 +46,10 @@ pub struct World {
     /// How much went wrong so far, and what.
     pub told: Told,
     history: Vec<String>,
+    /// Whether the apply under way was once planned: it must stay possible from then on.
+    planned: Cell<bool>,
+    /// The cluster on which somebody else has a topic.
+    topic_on: Option<String>,
 }
 
 /// How much went wrong.
@@ -123,6 +131,8 @@ impl World {
             foreign: BTreeMap::new(),
             told: Told::default(),
             history: Vec::new(),
+            planned: Cell::new(false),
+            topic_on: None,
         };
         world.make_foreign().await;
         world.foreign = world.read_foreign().await;
@@ -176,6 +186,7 @@ impl World {
 
     /// Whether repeated applies came to their end; false when there is no plan.
     async fn carried_out(&mut self, desired: &Desired, destroy: bool, rng: &mut StdRng, bad: u32) -> bool {
+        self.planned.set(false);
         self.history.push(if destroy { "destroy".to_owned() } else { "apply".to_owned() });
         for round in 0..ROUNDS {
             let calm = round >= ROUNDS - GOOD_ROUNDS;
@@ -213,7 +224,7 @@ impl World {
                     self.told.failed += 1;
                     self.history.push(why);
                 }
-                End::Impossible(PlanError::Stack(_)) => {
+                End::Impossible(PlanError::Stack(_)) if !self.planned.get() => {
                     self.told.impossible += 1;
                     self.history.push("impossible".to_owned());
                     return false;
@@ -249,6 +260,7 @@ impl World {
                 return Err(error);
             }
         };
+        self.planned.set(true);
         let report = apply(kinds(), &under, &plan, &Progress::silent(), &CancellationToken::new()).await;
         let lives = report.lives(&plan);
         if lives.is_empty() && report.complete() {
@@ -264,7 +276,7 @@ impl World {
     }
 
     /// Whether what lives is what is wanted, each once, and what others have is as it was.
-    async fn check(&self, desired: &Desired, wanted: &BTreeSet<Address>, file: &str) {
+    async fn check(&mut self, desired: &Desired, wanted: &BTreeSet<Address>, file: &str) {
         let seed = self.seed;
         tokio::time::sleep(SEEN).await;
         let context = self.context();
@@ -313,6 +325,8 @@ impl World {
             count("bucket") + 1 + of_leases,
             "seed {seed}: {buckets}\n{file}"
         );
+        let cluster = live.iter().find(|live| live.address.kind == "cluster").map(|live| live.id.clone());
+        self.foreign_topic(cluster).await;
         let foreign = self.read_foreign().await;
         for (what, before) in &self.foreign {
             assert_eq!(&foreign[what], before, "seed {seed}: another's {what} was touched\n{file}");
@@ -333,55 +347,5 @@ impl World {
         };
         let answer = self.context().aws.s3().send(request).await.unwrap();
         String::from_utf8(answer.body.to_vec()).unwrap()
-    }
-
-    /// Makes what belongs to others: nobody's, and another stack's under addresses that this one has too.
-    async fn make_foreign(&self) {
-        let tags = json!([{"Key": "lakewright:stack", "Value": "another"}, {"Key": "lakewright:address", "Value": "vpc.main"}]);
-        let specification = json!([{"ResourceType": "vpc", "Tag": tags}]);
-        self.aws(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.20.0.0/16", "TagSpecification": specification}))
-            .await;
-        self.aws(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.20.0.0/16"})).await;
-        let trust = json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
-        let role = json!({"RoleName": "random", "AssumeRolePolicyDocument": trust.to_string()});
-        self.aws(Service::Iam, "CreateRole", role).await;
-        let tags = json!([{"TagKey": "lakewright:stack", "TagValue": "another"}, {"TagKey": "lakewright:address", "TagValue": "key.main"}]);
-        self.aws(Service::Kms, "CreateKey", json!({"Tags": tags})).await;
-        self.aws(Service::Kms, "CreateKey", json!({"Description": "nobody's"})).await;
-        let secret =
-            json!({"Name": "AmazonMSK_random_other", "SecretString": "{}", "ClientRequestToken": "a".repeat(32)});
-        self.aws(Service::SecretsManager, "CreateSecret", secret).await;
-        let place = format!(
-            "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
-        );
-        self.s3("PUT", "random-foreign", "", place).await;
-        let s3 = self.context().aws.s3();
-        s3.put("random-foreign", "raw/rows", "rows".into(), Put::default()).await.unwrap();
-    }
-
-    /// All that belongs to others, as AWS tells it.
-    async fn read_foreign(&self) -> BTreeMap<&'static str, Value> {
-        let mut found = BTreeMap::new();
-        let not_ours = |one: &&Value| !one.to_string().contains("\"random\"");
-        let vpcs = self.aws(Service::Ec2, "DescribeVpcs", json!({})).await;
-        found.insert("VPCs", list(&vpcs, "vpcSet").iter().filter(not_ours).cloned().collect());
-        found.insert("role", self.aws(Service::Iam, "GetRole", json!({"RoleName": "random"})).await);
-        let mut keys = Vec::new();
-        for key in list(&self.aws(Service::Kms, "ListKeys", json!({})).await, "Keys") {
-            let id = json!({"KeyId": key["KeyId"]});
-            let tags = self.aws(Service::Kms, "ListResourceTags", id.clone()).await;
-            let key = self.aws(Service::Kms, "DescribeKey", id).await;
-            if text(&key["KeyMetadata"], "KeyState") == "Enabled" && not_ours(&&tags) {
-                keys.push(json!([key, tags]));
-            }
-        }
-        found.insert("keys", keys.into());
-        let secret = json!({"SecretId": "AmazonMSK_random_other"});
-        found.insert("secret", self.aws(Service::SecretsManager, "DescribeSecret", secret).await);
-        let object = self.context().aws.s3().get("random-foreign", "raw/rows", None).await.unwrap();
-        found.insert("object", json!([object.etag, String::from_utf8(object.body.to_vec()).unwrap()]));
-        found.insert("bucket", self.s3("GET", "random-foreign", "versions", String::new()).await.into());
-        found
     }
 }
