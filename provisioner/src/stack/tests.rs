@@ -203,6 +203,26 @@ fn a_host_may_touch_what_its_agents_touch_and_nothing_else() {
 }
 
 #[test]
+fn the_policies_of_a_role_fit_into_what_iam_takes_however_many_tables_there_are() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks/minimal.toml"));
+    let text = text.expect("the smallest stack is shipped");
+    for count in [15, 16, 300] {
+        let table = |index| {
+            let name = format!("a_table_with_a_rather_long_name_{index}");
+            format!("[tables.{name}]\ntopic = \"iceberg_events\"\nkey = [\"id\"]\ncolumns = {{ id = \"string\" }}\n")
+        };
+        let text = format!("{text}\n{}", (0..count).map(table).collect::<String>());
+        let stack =
+            parse(Path::new("test.toml"), &text, None).unwrap_or_else(|error| panic!("{}", error.render(false)));
+        let desired = expanded(&stack);
+        let policies = &spec(&desired, "role.app")["policies"];
+        let policies = policies.as_object().expect("policies by name").values();
+        let size: usize = policies.map(|policy| policy.to_string().len()).sum();
+        assert!(size <= 10_240, "{count} tables take {size} characters");
+    }
+}
+
+#[test]
 fn shipped_stacks_are_what_the_schema_describes() {
     let schema = schema();
     for name in ["shop.toml", "minimal.toml"] {
