@@ -116,7 +116,7 @@ pub async fn take(context: &Context, command: &str, waiting: &dyn Waiting) -> Re
             }
         }
         let document = held(context, command, Some(&found.document));
-        let inherited = found.document.intents.clone();
+        let inherited = inherited(&found.document, context.aws.now().into());
         if let Some(version) = place.write(&document, Some(&found.etag)).await? {
             return Ok(Lease::hold(context, place, version, inherited));
         }
@@ -143,6 +143,13 @@ pub async fn unlock(context: &Context) -> Result<Option<Holder>> {
             return Ok(Some(holder));
         }
     }
+}
+
+/// What the holder before was about to make, and when it can have asked for it last: not only when it noted that, but for
+/// as long as it held the lease. A throttled request, and one that was waited for before it was repeated, goes out late.
+fn inherited(before: &Document, now: Millis) -> BTreeMap<Address, Millis> {
+    let last = now.min(before.expires);
+    before.intents.iter().map(|(address, noted)| (address.clone(), last.max(*noted))).collect()
 }
 
 /// The document that says that this process holds the lease.
