@@ -51,6 +51,20 @@ impl Report {
         self.failed.is_empty() && self.not_done.is_empty()
     }
 
+    /// What was made.
+    pub fn made(&self) -> BTreeSet<Address> {
+        let made = self.done.iter().filter(|(_, work)| *work == Work::Create);
+        made.map(|(address, _)| address.clone()).collect()
+    }
+
+    /// Whether every call was answered: no failure may stand for a call that took effect unseen.
+    pub fn answered(&self) -> bool {
+        let lost = |error: &anyhow::Error| {
+            error.chain().filter_map(|cause| cause.downcast_ref::<lakewright_aws::Error>()).any(|error| error.lost)
+        };
+        !self.failed.iter().any(|(_, _, error)| lost(error))
+    }
+
     /// The addresses that live when the plan has been carried out as far as this tells.
     pub fn lives(&self, plan: &Plan) -> BTreeSet<Address> {
         let unchanged = plan.unchanged.iter().map(|unchanged| unchanged.live.address.clone());
@@ -59,10 +73,11 @@ impl Report {
         let mut lives: BTreeSet<Address> =
             unchanged.chain(before).chain(left_out.map(|(address, _)| address.clone())).collect();
         for (address, work) in &self.done {
-            let replaced = plan.steps.iter().any(|step| step.address == *address && step.action == Action::Replace);
+            // What was replaced by a new one that lived beside it goes last, and its address lives on.
+            let beside = plan.steps.iter().any(|step| step.address == *address && step.create_first);
             match work {
                 Work::Create | Work::Update => drop(lives.insert(address.clone())),
-                Work::Delete if replaced => {}
+                Work::Delete if beside => {}
                 Work::Delete => drop(lives.remove(address)),
             }
         }
@@ -223,7 +238,7 @@ async fn run(
     }
     let spec = kind.normalise(&spec.expect("what is made or changed has a spec"))?;
     if let Some(reference) = references(&spec).into_iter().next() {
-        bail!("{reference} has no value although {} is live", reference.address);
+        bail!("{reference} has no value: nothing lives at {}, or AWS gave it none", reference.address);
     }
     let outcome = if work == Work::Create {
         if step.create_first {
@@ -301,7 +316,7 @@ async fn ready(kind: &dyn Kind, context: &Context, live: &Live, spec: &serde_jso
     let started = Instant::now();
     loop {
         let found = kind.find(context, &[Wanted { address: &live.address, spec }]).await?;
-        let Some(found) = found.into_iter().find(|found| found.address == live.address) else {
+        let Some(found) = found.into_iter().find(|found| found.id == live.id) else {
             bail!("{} has gone while apply waited for it", live.id);
         };
         match &found.condition {

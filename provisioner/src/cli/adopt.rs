@@ -65,13 +65,20 @@ async fn look(stacked: &Stacked, address: &Address, id: &str) -> Result<(Live, S
 
 async fn take_over(stacked: &Stacked, address: &Address, id: &str, stop: CancellationToken) -> Result<Outcome> {
     let lease = lease(stacked, "adopt", &stop).await?;
-    let done = tag(stacked, &lease, address, id).await;
-    let mut lives = lease.lived().await;
-    if done.is_ok() {
-        lives.insert(address.clone());
+    // Whoever held the lease before may have made it meanwhile.
+    let done = match look(stacked, address, id).await {
+        Ok(_) => tag(stacked, &lease, address, id).await,
+        Err(error) => Err(error),
+    };
+    let given_back = match &done {
+        Ok(_) => lease.give_back_with(address).await,
+        Err(_) => lease.give_back().await,
+    };
+    let id = done?;
+    say(&format!("Adopted: {address} is {id}. `lakewright plan` shows what an apply makes of it."));
+    if let Err(error) = given_back {
+        say(&format!("warning: the lease was not given back, and ends by itself: {error:#}"));
     }
-    lease.release(lives, false).await?;
-    say(&format!("Adopted: {address} is {}. `lakewright plan` shows what an apply makes of it.", done?));
     Ok(Outcome::Done)
 }
 

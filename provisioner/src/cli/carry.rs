@@ -10,7 +10,7 @@ use super::look::{Stacked, all_kinds};
 use super::{hints, say};
 use crate::apply::{Progress, Report, apply, took};
 use crate::kind::{Context, Kind};
-use crate::lease::{self, Lease, Waiting};
+use crate::lease::{self, End, Lease, Waiting};
 use crate::plan::{Plan, Unchanged};
 
 /// Says on standard error who holds the lease.
@@ -36,7 +36,6 @@ pub async fn lease(stacked: &Stacked, command: &str, stop: &CancellationToken) -
 
 /// Carries the plan out and gives the lease back.
 pub async fn carry_out(context: &Context, lease: Lease, plan: &Plan, stop: &CancellationToken) -> Report {
-    // What was asked before the lease was taken away can't be known to have failed.
     let report = apply(all_kinds(), context, plan, &Progress::new(), stop).await;
     let lives = report.lives(plan);
     let tagless = |one: &&Unchanged| all_kinds().get(&one.live.address.kind).is_some_and(Kind::is_tagless);
@@ -44,11 +43,26 @@ pub async fn carry_out(context: &Context, lease: Lease, plan: &Plan, stop: &Canc
     let unchanged = unchanged.filter_map(|one| Some((one.live.address.clone(), one.record.clone()?)));
     lease.remember(unchanged.chain(report.applied.clone()).collect()).await;
     let destroyed = lives.is_empty() && report.complete() && plan.left_out.is_empty();
-    let given_back = if destroyed { lease.remove().await } else { lease.release(lives, report.complete()).await };
-    if let Err(error) = given_back {
-        say(&format!("warning: the lease was not given back: {error:#}"));
-    }
+    let end = End {
+        lives,
+        made: report.made(),
+        answered: report.answered(),
+        complete: report.complete() && plan.left_out.is_empty(),
+    };
+    let given_back = if destroyed { lease.remove().await } else { lease.release(end).await };
+    warn(given_back);
     report
+}
+
+/// Gives the lease back although nothing was done under it.
+pub async fn give_back(lease: Lease) {
+    warn(lease.give_back().await);
+}
+
+fn warn(given_back: Result<()>) {
+    if let Err(error) = given_back {
+        say(&format!("warning: the lease was not given back, and ends by itself: {error:#}"));
+    }
 }
 
 /// Says what an apply came to.

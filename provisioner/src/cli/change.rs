@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use tokio_util::sync::CancellationToken;
 
-use super::carry::{carry_out, conclude, lease};
+use super::carry::{carry_out, conclude, give_back, lease};
 use super::connect::{connect, stack};
 use super::look::{Look, Stacked, all_kinds, saved_plan};
 use super::run::until_interrupted;
@@ -169,7 +169,11 @@ async fn change(stacked: &Stacked, doing: &Doing<'_>) -> Result<Outcome> {
         let decided = async {
             let look = stacked.look(&context, doing.options.clone()).await?;
             match &agreed {
-                Some(before) => unmoved(before, &look)?,
+                Some(before) => {
+                    unmoved(before, &look)?;
+                    // What a deletion loses may have come into it since.
+                    refuse_loss(&look.plan, &doing.how.allow_data_loss)?;
+                }
                 None => present(stacked, &look.plan, doing)?,
             }
             Ok(look.plan)
@@ -204,8 +208,10 @@ async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, pa
         let decided = async {
             let look = stacked.look(&context, file.options.clone()).await?;
             unmoved(&file.live, &look)?;
-            // What is done is what was reviewed, even if the memory of the last apply has changed since.
-            stacked.plan(&look.live, &file.options)
+            // As it was reviewed, even if the memory of the last apply has changed since.
+            let plan = stacked.plan(&look.live, &file.options)?;
+            refuse_loss(&plan, &how.allow_data_loss)?;
+            Ok(plan)
         };
         finish(context.clone(), lease, decided.await, "apply", &stop).await
     })
@@ -222,8 +228,7 @@ async fn finish(
     let plan = match decided {
         Ok(plan) => plan,
         Err(error) => {
-            let lived = lease.lived().await;
-            lease.release(lived, false).await?;
+            give_back(lease).await;
             return Err(error);
         }
     };

@@ -156,6 +156,9 @@ impl Kind for Bucket {
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        if live.is_empty {
+            return contents::delete_empty_bucket(context, &live.id).await;
+        }
         contents::delete_bucket(context, &live.id).await
     }
 

@@ -1,6 +1,6 @@
 //! `vpc_endpoint`: a private way from a VPC to an AWS service.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
@@ -184,8 +184,15 @@ fn state(endpoint: &Value) -> String {
 }
 
 async fn available(context: &Context, id: &str) -> Result<Outcome> {
+    let started = Instant::now();
     wait::until(context, SETTLED, &format!("{id} is not available"), || async {
-        let Some(endpoint) = describe(context, id).await? else { return Ok(None) };
+        let Some(endpoint) = describe(context, id).await? else {
+            // A token that was used before answers with what it made then, even if that has been deleted.
+            if started.elapsed() > context.settles * 2 {
+                bail!("{id} isn't there any more: somebody deleted it; apply again makes another");
+            }
+            return Ok(None);
+        };
         match state(&endpoint).as_str() {
             "available" => Ok(Some(())),
             gone @ ("failed" | "rejected" | "expired" | "deleted") => {

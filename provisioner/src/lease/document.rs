@@ -105,7 +105,8 @@ impl Process {
     /// Whether it is known to have ended: it ran where this process can see it, and isn't there.
     pub fn has_ended(&self) -> bool {
         let here = space().unwrap_or_default();
-        !here.is_empty() && here == self.space && started(self.pid) != Some(self.started)
+        // Where others' processes are hidden from this user, that one isn't seen says nothing.
+        started(1).is_some() && !here.is_empty() && here == self.space && started(self.pid) != Some(self.started)
     }
 }
 

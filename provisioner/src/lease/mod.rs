@@ -198,46 +198,70 @@ impl Lease {
         Context { aws, nonce, intents: Intents::kept_by(self.keeper.clone()), ..context.clone() }
     }
 
-    /// What lived after the last apply.
-    pub async fn lived(&self) -> BTreeSet<Address> {
-        self.keeper.version.lock().await.document.lived.clone()
-    }
-
     /// Remembers what was applied to what carries no tags; written with the next change of the document.
     pub async fn remember(&self, applied: BTreeMap<Address, String>) {
         self.keeper.version.lock().await.document.applied.extend(applied);
     }
 
-    /// Whether somebody took the lease away.
-    pub fn is_lost(&self) -> bool {
-        self.keeper.lost.is_cancelled()
-    }
-
-    /// Gives the lease back. `lives` is what lives now; `complete` says that the apply came to its end, so that nothing
-    /// of it will be resumed.
-    pub async fn release(self, lives: BTreeSet<Address>, complete: bool) -> Result<()> {
-        self.renewing.abort();
+    /// Gives the lease back after an apply.
+    pub async fn release(self, end: End) -> Result<()> {
+        self.stop_renewing().await;
         let change = |document: &mut Document| {
             document.holder = None;
-            document.intents.retain(|address, _| !lives.contains(address));
-            document.lived.clone_from(&lives);
-            document.applied.retain(|address, _| lives.contains(address));
-            if complete {
+            document.intents.retain(|address, _| !end.made.contains(address));
+            document.lived.clone_from(&end.lives);
+            document.applied.retain(|address, _| end.lives.contains(address));
+            if end.answered {
                 document.nonce = uuid::Uuid::new_v4().simple().to_string();
+            }
+            if end.complete {
                 document.intents.clear();
             }
         };
         self.keeper.change(change).await
     }
 
-    /// Takes the lease's object away after a destroy: nothing of the stack is left.
+    /// Gives the lease back although nothing was done under it: what an interrupted apply left there stays.
+    pub async fn give_back(self) -> Result<()> {
+        self.stop_renewing().await;
+        self.keeper.change(|document| document.holder = None).await
+    }
+
+    /// Gives the lease back after something came under the address.
+    pub async fn give_back_with(self, address: &Address) -> Result<()> {
+        self.stop_renewing().await;
+        let change = |document: &mut Document| {
+            document.holder = None;
+            document.lived.insert(address.clone());
+        };
+        self.keeper.change(change).await
+    }
+
+    /// Takes the lease's object away after a destroy: nothing of the stack is left. Only while it is this process's.
     pub async fn remove(self) -> Result<()> {
-        self.renewing.abort();
-        if self.is_lost() {
-            return Ok(());
-        }
+        self.stop_renewing().await;
+        self.keeper.change(|document| document.expires = Millis::from(self.keeper.clock.now() + HOLDS)).await?;
         self.keeper.place.remove().await
     }
+
+    /// Ends the renewals, none of them halfway: its write would look like somebody else's.
+    async fn stop_renewing(&self) {
+        let _version = self.keeper.version.lock().await;
+        self.renewing.abort();
+    }
+}
+
+/// What an apply came to, as far as the next one must know.
+#[derive(Debug)]
+pub struct End {
+    /// What lives now.
+    pub lives: BTreeSet<Address>,
+    /// What it made: nothing of that is looked for any more.
+    pub made: BTreeSet<Address>,
+    /// Whether every call was answered, so that no token needs to be used again.
+    pub answered: bool,
+    /// Whether everything is as the stack file says.
+    pub complete: bool,
 }
 
 impl Keeper {
@@ -257,18 +281,27 @@ impl Keeper {
 
     async fn change(&self, change: impl Fn(&mut Document)) -> Result<()> {
         let mut version = self.version.lock().await;
-        let mut document = version.document.clone();
-        document.serial += 1;
-        change(&mut document);
-        match self.place.write(&document, Some(&version.etag)).await? {
-            Some(written) => {
+        loop {
+            let mut document = version.document.clone();
+            document.serial += 1;
+            change(&mut document);
+            if let Some(written) = self.place.write(&document, Some(&version.etag)).await? {
                 *version = written;
-                Ok(())
+                return Ok(());
             }
-            None => {
-                self.deadline.end();
-                self.lost.cancel();
-                bail!("somebody took the lease {} away: nothing more is sent to AWS", self.place.name())
+            // A write of this very process, whose answer never came, is nobody else's.
+            let own = |found: &Version| match (&found.document.holder, &version.document.holder) {
+                (Some(found), Some(own)) => found.id == own.id,
+                _ => false,
+            };
+            match self.place.read().await?.filter(own) {
+                // What was to be remembered with the next change hasn't been written yet.
+                Some(found) => version.etag = found.etag,
+                None => {
+                    self.deadline.end();
+                    self.lost.cancel();
+                    bail!("somebody took the lease {} away: nothing more is sent to AWS", self.place.name())
+                }
             }
         }
     }

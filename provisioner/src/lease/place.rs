@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use lakewright_aws::{Client, Error, Put, S3Request, xml};
+use lakewright_aws::{Client, Error, S3Request, S3Response, xml};
 use serde_json::json;
 
 use super::document::{Document, VERSION};
@@ -44,7 +44,7 @@ impl Place {
 
     /// The document; none if there is none yet.
     pub async fn read(&self) -> Result<Option<Version>> {
-        let object = match self.aws.s3().get(&self.bucket, &self.key, None).await {
+        let object = match self.object("GET", Vec::new(), Vec::new()).await {
             Ok(object) => object,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("read the lease {}", self.name())),
@@ -57,7 +57,7 @@ impl Place {
             bail!("the lease {} has the format {version}, and this lakewright knows {VERSION}: update it", self.name());
         }
         let document = serde_json::from_value(value).with_context(unreadable)?;
-        Ok(Some(Version { document, etag: object.etag }))
+        Ok(Some(Version { document, etag: object.header("etag").unwrap_or_default().to_owned() }))
     }
 
     /// Writes the document in place of the version that was read; of none, when there was none. Nothing comes back when
@@ -65,14 +65,16 @@ impl Place {
     pub async fn write(&self, document: &Document, before: Option<&str>) -> Result<Option<Version>> {
         let document = document.clone();
         let body = serde_json::to_vec_pretty(&document).expect("the document holds only what JSON has");
-        let put = Put {
-            content_type: Some("application/json".to_owned()),
-            if_none_match: before.is_none(),
-            if_match: before.map(str::to_owned),
-            ..Put::default()
+        let condition = match before {
+            Some(etag) => ("if-match".to_owned(), etag.to_owned()),
+            None => ("if-none-match".to_owned(), "*".to_owned()),
         };
-        match self.aws.s3().put(&self.bucket, &self.key, body.into(), put).await {
-            Ok(etag) => Ok(Some(Version { document, etag })),
+        let kind = ("content-type".to_owned(), "application/json".to_owned());
+        match self.object("PUT", vec![kind, condition], body).await {
+            Ok(answer) => {
+                let etag = answer.header("etag").unwrap_or_default().to_owned();
+                Ok(Some(Version { document, etag }))
+            }
             // An attempt whose answer was lost may have written it, and its repetition met its own work.
             Err(error) if error.is_precondition_failed() || error.lost || is_gone(&error) => match self.read().await? {
                 Some(found) if found.document == document => Ok(Some(found)),
@@ -118,14 +120,37 @@ impl Place {
 
     /// Takes the lease away, and the bucket if no other stack has one there.
     pub async fn remove(&self) -> Result<()> {
-        let gone = self.aws.s3().delete(&self.bucket, &self.key).await;
-        gone.with_context(|| format!("delete the lease {}", self.name()))?;
+        match self.object("DELETE", Vec::new(), Vec::new()).await {
+            Err(error) if !error.is_not_found() => {
+                return Err(error).with_context(|| format!("delete the lease {}", self.name()));
+            }
+            _ => {}
+        }
         match self.send("DELETE", &[], String::new()).await {
             Err(error) if error.code != "BucketNotEmpty" && !error.is_not_found() => {
                 Err(error).with_context(|| format!("delete the bucket {}", self.bucket))
             }
             _ => Ok(()),
         }
+    }
+
+    /// A request to the object. The bucket's name can be guessed: one that somebody else made is refused.
+    async fn object(
+        &self,
+        method: &str,
+        mut headers: Vec<(String, String)>,
+        body: Vec<u8>,
+    ) -> Result<S3Response, Error> {
+        headers.push((OWNER.to_owned(), self.account.clone()));
+        let request = S3Request {
+            method: method.parse().expect("a method"),
+            bucket: self.bucket.clone(),
+            key: self.key.clone(),
+            headers,
+            body: body.into(),
+            ..S3Request::default()
+        };
+        self.aws.s3().send(request).await
     }
 
     async fn send(&self, method: &str, query: &[(&str, Option<&str>)], body: String) -> Result<(), Error> {
@@ -136,7 +161,7 @@ impl Place {
             headers: if method == "PUT" && query.is_empty() {
                 Vec::new()
             } else {
-                vec![("x-amz-expected-bucket-owner".to_owned(), self.account.clone())]
+                vec![(OWNER.to_owned(), self.account.clone())]
             },
             body: body.into(),
             ..S3Request::default()
@@ -145,6 +170,8 @@ impl Place {
     }
 }
 
+/// The header by which S3 refuses a bucket of another account.
+const OWNER: &str = "x-amz-expected-bucket-owner";
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// Whether the object, or its bucket, that was to be replaced isn't there any more.

@@ -142,6 +142,12 @@ fn differing(kinds: Kinds<'_>, old: &Live, new: &Live) -> Vec<String> {
     if old.condition != new.condition {
         lines.push(format!("{}: it was {:?} and is {:?}", old.address, old.condition, new.condition));
     }
+    if old.is_empty != new.is_empty {
+        lines.push(format!("{}: it was empty and holds something now, or the other way round", old.address));
+    }
+    if old.applied != new.applied {
+        lines.push(format!("{}: somebody applied it since", old.address));
+    }
     let fields = kinds.get(&old.address.kind).map(Kind::fields).unwrap_or_default();
     for field in fields.iter().filter(|field| field.compare != Comparing::Never) {
         let (before, after) = (&old.spec[field.name], &new.spec[field.name]);

@@ -4,12 +4,20 @@ use std::collections::BTreeSet;
 
 use super::graph::Graph;
 use super::{Action, Cause, Kinds, Options, Plan, PlanError, Step};
-use crate::resource::Address;
+use crate::resource::{Address, Condition};
 
 /// Keeps what brings live back to what was last applied; of a step whose file changed too, only that part.
 pub fn to_drift(kinds: Kinds<'_>, plan: &mut Plan) {
-    for step in std::mem::take(&mut plan.steps) {
-        match of_drift(kinds, &step) {
+    let mut kept: Vec<Option<Step>> = plan.steps.iter().map(|step| of_drift(kinds, step)).collect();
+    // What needs something that isn't made can't be made either.
+    let mut keep: Vec<bool> = kept.iter().map(Option::is_some).collect();
+    let steps = plan.steps.clone();
+    let made = |step: &Step| matches!(step.action, Action::Create | Action::Replace);
+    spread(&steps, &mut keep, false, |steps, dropped, other| {
+        made(&steps[dropped]) && needed(&steps[other], &steps[dropped])
+    });
+    for (index, step) in std::mem::take(&mut plan.steps).into_iter().enumerate() {
+        match kept[index].take().filter(|_| keep[index]) {
             Some(kept) => plan.steps.push(kept),
             None => plan.left_out.push((step.address, step.action)),
         }
@@ -35,11 +43,17 @@ fn of_drift(kinds: Kinds<'_>, step: &Step) -> Option<Step> {
                     members.insert(field.name.to_owned(), value.clone());
                 }
             }
-            if step.action == Action::Replace && !kept.changes.iter().any(|change| change.forces_replacement) {
+            let ready = !matches!(live.condition, Condition::Failed(_));
+            if step.action == Action::Replace && ready && !kept.changes.iter().any(|change| change.forces_replacement) {
+                let kind = kinds.get(&step.address.kind)?;
+                if kind.refuses(&live.spec, spec).is_some() {
+                    return None;
+                }
                 kept.action = Action::Update;
                 kept.create_first = false;
-                kept.loses.clear();
-                kept.consequences.clear();
+                kept.loses = if live.is_empty { Vec::new() } else { kind.loses(&live.spec, spec) };
+                let (live, spec) = (live.spec.clone(), spec.clone());
+                kept.conclude(kind, &live, &spec);
             }
             Some(kept)
         }

@@ -17,6 +17,9 @@ use crate::plan::{Action, Plan};
 
 /// The plan's last line, `Plan: 2 to create, 1 to update.`
 pub fn summary(plan: &Plan) -> String {
+    if plan.is_empty() && !plan.left_out.is_empty() {
+        return "Nothing to do, apart from what is left out.".to_owned();
+    }
     if plan.is_empty() {
         return format!("No changes: stack {} is as its file says.", plan.stack);
     }

@@ -17,7 +17,7 @@ use super::report::report;
 use super::runfile::RunFile;
 use super::verify::{Subject, verify};
 use super::view::{Heading, show};
-use crate::cli::carry::{carry_out, conclude, lease};
+use crate::cli::carry::{carry_out, conclude, give_back, lease};
 use crate::cli::change::refuse_loss;
 use crate::cli::connect::{agent_program, artifact, context, desired, local_client, stack};
 use crate::cli::look::Stacked;
@@ -147,8 +147,7 @@ async fn make(stacked: &Stacked, options: &Options, interrupted: &CancellationTo
     let plan = match planned.await {
         Ok(plan) => plan,
         Err(error) => {
-            let lived = lease.lived().await;
-            lease.release(lived, false).await?;
+            give_back(lease).await;
             return Err(error);
         }
     };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use lakewright_aws::{S3Request, list, text, xml};
 use serde_json::{Value, json};
 
@@ -30,6 +30,13 @@ pub(super) async fn delete_bucket(context: &Context, name: &str) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Deletes a bucket in which the plan found nothing; if something is in it by now, nobody has agreed to lose that.
+pub(super) async fn delete_empty_bucket(context: &Context, name: &str) -> Result<()> {
+    let answer = wait::found(send(context, "DELETE", name, "", String::new()).await);
+    answer.context("it was empty when the plan was made; plan again if what is in it now may go")?;
+    Ok(())
 }
 
 /// Whether nothing is in a bucket, not even an older version; not if it may not be looked into.
