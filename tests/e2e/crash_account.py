@@ -122,16 +122,20 @@ class Account:
 
     def start(self, *words):
         agent = ["--agent", self.server.folder / "lakewright-agent"]
-        return subprocess.Popen(
-            [PROGRAM, *words[:1], self.stack, *words[1:], *agent], env=self.environment, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
+        # Into a file: a pipe that nobody reads stops whoever fills it.
+        path = self.folder / f"{len(list(self.folder.glob('*.log')))}.log"
+        with open(path, "wb") as log:
+            process = subprocess.Popen(
+                [PROGRAM, *words[:1], self.stack, *words[1:], *agent], env=self.environment,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )
+        process.log = path
+        return process
 
     def run(self, *words):
         """The exit code, and what was said on both outputs."""
         process = self.start(*words)
-        said = "".join(process.communicate(timeout=120))
-        return process.returncode, said
+        return process.wait(timeout=120), process.log.read_text()
 
     def must(self, *words, code=0):
         found, said = self.run(*words)
@@ -158,12 +162,11 @@ class Account:
                         process.kill()
                         return event["operation"]
                 if process.poll() is not None:
-                    said = "".join(process.communicate())
-                    assert process.returncode == 0, said
+                    assert process.returncode == 0, process.log.read_text()
                     return None
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
             self.server.faults()
 
     def call(self, service, operation, member=None, **input):

@@ -193,9 +193,10 @@ def test_two_applies_never_run_at_once(server, undisturbed):
     while not any(event["fault"] == "latency" for event in server.events(line, "200ms")):
         assert first.poll() is None
     second = account.start("apply", "--yes")
-    said = ["".join(process.communicate(timeout=60)) for process in (first, second)]
+    codes = [process.wait(timeout=60) for process in (first, second)]
+    said = [process.log.read_text() for process in (first, second)]
     server.faults()
-    assert (first.returncode, second.returncode) == (0, 0), said
+    assert codes == [0, 0], said
     assert re.search(r"Waiting: tester@\S+ \(apply, process \d+", said[1]), said[1]
     assert "No changes" in said[1], said[1]
     assert not (wrong := difference(account.settled(), undisturbed.complete)), wrong
@@ -246,9 +247,9 @@ def overtaken(server, account, rule, undisturbed):
     while not any(event["fault"] == "latency" for event in server.events(line, "200ms")):
         assert apply.poll() is None
     account.must("unlock", "--yes")
-    said = "".join(apply.communicate(timeout=90))
+    code, said = apply.wait(timeout=90), apply.log.read_text()
     server.faults()
-    assert apply.returncode == 1 and "lease" in said, said
+    assert code == 1 and "lease" in said, said
     events = [event for event in server.events(line) if event["phase"] == "end"]
     refused = [at for at, event in enumerate(events) if event["operation"] == "PutObject" and event["status"] == 412]
     assert refused, "the apply never met the other's write"
