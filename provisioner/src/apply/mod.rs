@@ -13,6 +13,7 @@ use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use crate::kind::{ADDRESS, APPLIED, Context, Kind, Outcome, Wanted};
+use crate::lease::End;
 use crate::plan::order::{Task, Work, remaining, tasks};
 use crate::plan::reference::{Reference, references, resolve};
 use crate::plan::{Action, Change, Kinds, Plan, Step, applied, replaced};
@@ -51,14 +52,24 @@ impl Report {
         self.failed.is_empty() && self.not_done.is_empty()
     }
 
+    /// What the next apply must know of this one.
+    pub fn end(&self, plan: &Plan) -> End {
+        End {
+            lives: self.lives(plan),
+            made: self.made(),
+            answered: self.answered(),
+            complete: self.complete() && plan.left_out.is_empty(),
+        }
+    }
+
     /// What was made.
-    pub fn made(&self) -> BTreeSet<Address> {
+    fn made(&self) -> BTreeSet<Address> {
         let made = self.done.iter().filter(|(_, work)| *work == Work::Create);
         made.map(|(address, _)| address.clone()).collect()
     }
 
     /// Whether every call was answered: no failure may stand for a call that took effect unseen.
-    pub fn answered(&self) -> bool {
+    fn answered(&self) -> bool {
         let lost = |error: &anyhow::Error| {
             error.chain().filter_map(|cause| cause.downcast_ref::<lakewright_aws::Error>()).any(|error| error.lost)
         };

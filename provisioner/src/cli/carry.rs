@@ -10,7 +10,7 @@ use super::look::{Stacked, all_kinds};
 use super::{hints, say};
 use crate::apply::{Progress, Report, apply, took};
 use crate::kind::{Context, Kind};
-use crate::lease::{self, End, Lease, Waiting};
+use crate::lease::{self, Lease, Waiting};
 use crate::plan::{Plan, Unchanged};
 
 /// Says on standard error who holds the lease.
@@ -43,13 +43,7 @@ pub async fn carry_out(context: &Context, lease: Lease, plan: &Plan, stop: &Canc
     let unchanged = unchanged.filter_map(|one| Some((one.live.address.clone(), one.record.clone()?)));
     lease.remember(unchanged.chain(report.applied.clone()).collect()).await;
     let destroyed = lives.is_empty() && report.complete() && plan.left_out.is_empty();
-    let end = End {
-        lives,
-        made: report.made(),
-        answered: report.answered(),
-        complete: report.complete() && plan.left_out.is_empty(),
-    };
-    let given_back = if destroyed { lease.remove().await } else { lease.release(end).await };
+    let given_back = if destroyed { lease.remove().await } else { lease.release(report.end(plan)).await };
     warn(given_back);
     report
 }

@@ -70,6 +70,7 @@ fn a_replacement_reaches_what_refers_to_it() {
     let stack = [("network.main", network("10.9.0.0/16")), ("subnet.a", subnet("${network.main.id}"))];
     assert_snapshot!(shown(&stack, &pair()), @r#"
       ± network.main  network-0000000a
+          used by subnet.a
           cidr: "10.0.0.0/16" -> "10.9.0.0/16"  forces replacement
       ± subnet.a  subnet-0000000b
           network: "network-0000000a" -> (known after apply)  forces replacement

@@ -246,17 +246,17 @@ impl World {
         let context = self.context();
         let lease = lease::take(&context, "apply", &Freeing(context.clone())).await?;
         let under = lease.context(&context).await;
-        let remembered = lease.lived().await;
-        let options = Options { destroy, remembered: remembered.clone(), ..Options::default() };
+        let remembered = lease::look(&context).await?.map(|document| document.lived).unwrap_or_default();
+        let options = Options { destroy, remembered, ..Options::default() };
         let live = sweep(kinds(), &under, desired).await;
         let plan = match live.map(|live| plan_for(kinds(), desired, &live, &options)) {
             Ok(Ok(plan)) => plan,
             Ok(Err(error)) => {
-                lease.release(remembered, false).await?;
+                lease.give_back().await?;
                 return Ok(End::Impossible(error));
             }
             Err(error) => {
-                lease.release(remembered, false).await?;
+                lease.give_back().await?;
                 return Err(error);
             }
         };
@@ -266,7 +266,7 @@ impl World {
         if lives.is_empty() && report.complete() {
             lease.remove().await?;
         } else {
-            lease.release(lives, report.complete()).await?;
+            lease.release(report.end(&plan)).await?;
         }
         if report.complete() {
             return Ok(End::Complete);
