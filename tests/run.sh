@@ -10,7 +10,7 @@ pytest=("$venv/bin/python" -m pytest -q --durations=5 -p no:cacheprovider)
 
 "${pytest[@]}" --timeout=300 tests/account "$@"
 if (($# == 0)); then
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$(python3 tests/ports.py)
   tests/kafka/real-kafka.sh test "$port"
 fi
 "${pytest[@]}" --timeout=600 tests/e2e "$@"

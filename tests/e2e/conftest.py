@@ -5,12 +5,15 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+# What tests in several folders share.
+sys.path.insert(0, str(ROOT / "tests"))
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 PROGRAM = str(TARGET / "debug" / "lakewright")
 PATIENCE = 120

@@ -9,7 +9,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import ports
 from conftest import ENVIRONMENT, PATIENCE, TARGET
 from proxy import Proxy
 from test_up import RAW, catalog
@@ -34,9 +34,7 @@ def seeded():
 
 @pytest.fixture(scope="module")
 def kafka():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = ports.pair()
     try:
         subprocess.run([SCRIPT, "start", str(port)], check=True, timeout=300)
         yield f"127.0.0.1:{port}"

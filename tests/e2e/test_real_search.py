@@ -5,7 +5,6 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import ports
 from proxy import Proxy
 
 SCRIPT = Path(__file__).parents[1] / "search" / "real-opensearch.sh"
@@ -65,9 +65,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def server():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = ports.pair()
     cluster = Cluster(port)
     try:
         cluster.script("start")

@@ -130,6 +130,11 @@ impl Kind for Fake {
         if self.name == "wall" { &["network", "subnet"] } else { &[] }
     }
 
+    fn loses(&self, live: &Value, spec: &Value) -> Vec<String> {
+        let uses = |spec: &Value| spec["uses"].as_array().map_or(0, Vec::len);
+        if uses(spec) < uses(live) { vec!["what used it".to_owned()] } else { Vec::new() }
+    }
+
     fn expected(&self) -> [Duration; 3] {
         [Duration::ZERO; 3]
     }

@@ -5,9 +5,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::order::{Work, tasks};
+use super::reference::references;
 use super::testing::{desired, kinds, live};
 use super::*;
 use crate::render::{Detail, text};
+use crate::resource::Condition;
 
 fn shown(resources: &[(&str, Value)], lives: &[Live]) -> String {
     match plan(kinds(), &desired(resources), lives) {
@@ -252,6 +254,35 @@ fn json_has_the_documented_shape() {
     let stack = [("network.main", network("10.9.0.0/16")), ("subnet.a", subnet("${network.main.id}"))];
     let plan = plan(kinds(), &desired(&stack), &pair()[..1]).expect("a plan");
     assert_snapshot!(crate::render::json(&plan), @r#"{"format_version":"1","stack":"shop","steps":[{"address":"network.main","kind":"network","action":"replace","cause":"file","changes":[{"path":"cidr","before":"10.0.0.0/16","after":"10.9.0.0/16","forces_replacement":true,"cause":"file"}],"id":"network-0000000a","note":null,"loses_data":[],"consequences":[],"expected_seconds":0,"needed_by":["subnet.a"],"create_first":false},{"address":"subnet.a","kind":"subnet","action":"create","cause":"file","changes":[{"path":"network","before":null,"after":"${network.main.id}","forces_replacement":false,"cause":"file"},{"path":"cidr","before":null,"after":"10.0.1.0/24","forces_replacement":false,"cause":"file"},{"path":"zone","before":null,"after":"a","forces_replacement":false,"cause":"file"}],"id":null,"note":null,"loses_data":[],"consequences":[],"expected_seconds":0,"needed_by":[],"create_first":false}],"left_out":[],"foreign":[],"expected_seconds":0,"summary":{"create":1,"update":0,"replace":1,"delete":0}}"#);
+}
+
+#[test]
+fn what_heals_drift_alone_still_says_what_it_loses() {
+    let store = |name: &str, uses: &[&str]| json!({ "name": name, "size": 1, "uses": uses });
+    let stack = desired(&[("store.raw", store("new", &[]))]);
+    let lives = [live("store.raw", "store-0000000a", store("old", &["theirs"]), &store("old", &[]))];
+    let whole = plan(kinds(), &stack, &lives).expect("a plan");
+    assert_eq!(whole.steps[0].action, Action::Replace);
+
+    // Without the file's new name it is a change in place, which takes away what somebody added.
+    let options = Options { only_drift: true, ..Options::default() };
+    let healing = plan_for(kinds(), &stack, &lives, &options).expect("a plan");
+    let step = &healing.steps[0];
+    assert_eq!((step.action, step.cause), (Action::Update, Cause::Drift));
+    assert_eq!(step.loses, ["what used it"]);
+    assert_eq!(step.spec.as_ref().map(|spec| &spec["name"]), Some(&json!("old")));
+}
+
+#[test]
+fn what_needs_something_that_only_the_file_wants_is_no_healing() {
+    let wall = json!({ "network": "network-1", "rules": [] });
+    let store = json!({ "name": "raw", "size": 1, "uses": ["${wall.web.arn}"] });
+    let stack = desired(&[("wall.web", wall), ("store.raw", store)]);
+    let gone = ["store.raw".parse().expect("an address")].into();
+    let options = Options { only_drift: true, remembered: gone, ..Options::default() };
+    let healing = plan_for(kinds(), &stack, &[], &options).expect("a plan");
+    let left_out: Vec<String> = healing.left_out.iter().map(|(address, _)| address.to_string()).collect();
+    assert_eq!((healing.steps.len(), left_out), (0, vec!["wall.web".to_owned(), "store.raw".to_owned()]));
 }
 
 /// For each resource: which earlier ones it refers to, whether it is desired and lives, and whether both say the same.

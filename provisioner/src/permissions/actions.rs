@@ -1,14 +1,8 @@
-//! What those who apply a stack must be allowed to do, as narrow as one policy can say it.
-
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde_json::{Value, json};
-
-use crate::resource::Desired;
+//! The actions that each kind of resource takes.
 
 /// The actions for the kinds of resources: all that a plan, an apply and a destroy ask for. The ones that begin with
 /// no kind's operation are what AWS asks for in the caller's name.
-const ACTIONS: &[(&str, &[&str])] = &[
+pub(super) const ACTIONS: &[(&str, &[&str])] = &[
     (
         "vpc",
         &[
@@ -331,85 +325,3 @@ const ACTIONS: &[(&str, &[&str])] = &[
 
 const TAG_EC2: &str = "ec2:CreateTags";
 const FIND: &str = "tag:GetResources";
-/// What the lease and the first question need, whatever the stack holds.
-const ALWAYS: &[&str] = &[
-    "sts:GetCallerIdentity",
-    "s3:CreateBucket",
-    "s3:DeleteBucket",
-    "s3:ListBucket",
-    "s3:PutBucketPublicAccessBlock",
-    "s3:GetObject",
-    "s3:PutObject",
-    "s3:DeleteObject",
-];
-/// What is allowed on everything or nothing, in no region.
-const ON_EVERYTHING: &[&str] = &[
-    "iam:GetAccountAuthorizationDetails",
-    "iam:ListInstanceProfiles",
-    "iam:CreateServiceLinkedRole",
-    "sts:GetCallerIdentity",
-];
-
-/// The policy that planning, applying and destroying the stack takes in an account and region.
-pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -> Value {
-    let kinds: BTreeSet<&str> = desired.resources.iter().map(|resource| resource.address.kind.as_str()).collect();
-    let of_kinds = ACTIONS.iter().filter(|(kind, _)| kinds.contains(kind)).flat_map(|(_, actions)| *actions);
-    let mut statements: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for action in of_kinds.chain(ALWAYS) {
-        let sid = match action.split(':').next() {
-            Some("s3") => "Buckets",
-            _ if ON_EVERYTHING.contains(action) => "Account",
-            Some("iam") => "Identities",
-            _ => "Region",
-        };
-        statements.entry(sid).or_default().insert(in_short(action));
-    }
-    let stack = &desired.stack;
-    let statements = statements.into_iter().map(|(sid, actions)| {
-        let resource = match sid {
-            "Buckets" => buckets(desired, account, region, partition),
-            "Identities" => json!([
-                format!("arn:{partition}:iam::{account}:role/{stack}-*"),
-                format!("arn:{partition}:iam::{account}:instance-profile/{stack}-*"),
-            ]),
-            _ => json!("*"),
-        };
-        let mut statement = json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource});
-        if sid == "Region" {
-            statement["Condition"] = json!({"StringEquals": {"aws:RequestedRegion": region}});
-        }
-        statement
-    });
-    json!({"Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>()})
-}
-
-/// The action, or the pattern that covers it where reading more of the same service gives nothing away: a policy holds
-/// 6,144 characters.
-fn in_short(action: &str) -> String {
-    let reads = ["Describe", "List", "Get"].into_iter().find_map(|verb| {
-        let (service, name) = action.split_once(':')?;
-        let tells_secrets = matches!(service, "secretsmanager" | "s3" | "sts" | "iam");
-        (name.starts_with(verb) && !tells_secrets).then(|| format!("{service}:{verb}*"))
-    });
-    reads.unwrap_or_else(|| action.to_owned())
-}
-
-/// The stack's buckets and the one that holds its lease, with what is in them.
-fn buckets(desired: &Desired, account: &str, region: &str, partition: &str) -> Value {
-    let own = desired.resources.iter().filter(|resource| resource.address.kind == "bucket");
-    let names = own.filter_map(|bucket| bucket.spec["name"].as_str()).map(str::to_owned);
-    let names = names.chain([format!("lakewright-{account}-{region}")]);
-    names.flat_map(|name| [format!("arn:{partition}:s3:::{name}"), format!("arn:{partition}:s3:::{name}/*")]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_has_its_actions() {
-        let known: BTreeSet<&str> = ACTIONS.iter().map(|(kind, _)| *kind).collect();
-        let all: BTreeSet<&str> = crate::kinds::all().iter().map(|kind| kind.name()).collect();
-        assert_eq!(known, all);
-    }
-}

@@ -1,0 +1,379 @@
+//! What can be typed: commands, their options and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::look::Part;
+use super::{account, check, inspect, table};
+use crate::resource::Address;
+use crate::up;
+
+/// Builds and runs a streaming lakehouse on AWS from one TOML file.
+///
+/// The file tells the network, Kafka, tables, models and hosts; `plan` shows how the AWS account differs from it,
+/// `apply` makes it so, and `up` runs all of it on this machine without an account.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lakewright",
+    version,
+    after_help = "\
+Examples:
+  lakewright up                                     run ./lakewright.toml (or stacks/shop.toml) on this machine
+  lakewright query --local \"SELECT * FROM sales LIMIT 10\"
+  lakewright plan stacks/shop.toml                  what would change on AWS
+  lakewright apply stacks/shop.toml                 change it, after a question
+
+AWS is reached as every AWS tool reaches it: AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL and ~/.aws.
+LAKEWRIGHT_LOG=debug shows what is asked of it."
+)]
+pub struct Cli {
+    /// What holds for all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for all commands.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The stack file [default: lakewright.toml, else stacks/shop.toml]
+    #[arg(long = "stack", value_name = "FILE", global = true)]
+    pub stack_file: Option<PathBuf>,
+    /// The AWS region, instead of the stack's
+    #[arg(long, global = true)]
+    pub region: Option<String>,
+    /// The profile of the AWS configuration files
+    #[arg(long, global = true)]
+    pub profile: Option<String>,
+    /// Where all AWS services are, instead of on the internet
+    #[arg(long, value_name = "URL", global = true)]
+    pub endpoint_url: Option<String>,
+    /// Talks to what `lakewright up` runs on this machine
+    #[arg(long, global = true, conflicts_with_all = ["endpoint_url", "profile"])]
+    pub local: bool,
+    /// Where `lakewright up` keeps everything
+    #[arg(long, value_name = "DIR", global = true, default_value = ".lakewright")]
+    pub data: PathBuf,
+    /// The agents' program that hosts install [default: the one beside this program, else on PATH]
+    #[arg(long, value_name = "FILE", global = true, env = "LAKEWRIGHT_AGENT")]
+    pub agent: Option<PathBuf>,
+}
+
+/// What `lakewright` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Shows how AWS differs from the stack file
+    #[command(after_help = "\
+Signs: + is created, ~ is changed in place, ± is replaced, - is deleted.
+
+Examples:
+  lakewright plan stacks/shop.toml
+  lakewright plan --detailed-exitcode               exit 0: nothing to do, 2: changes, 1: an error
+  lakewright plan --drift --detailed-exitcode       by night: has anybody changed anything?
+  lakewright plan --out shop.plan                   review it, then `lakewright apply shop.plan`
+  lakewright plan --target 'table.*'
+  lakewright plan --format json | jq '.summary'
+  lakewright plan --format markdown >> $GITHUB_STEP_SUMMARY")]
+    Plan {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// How it is written.
+        #[command(flatten)]
+        written: Written,
+        /// Saves the plan, to be reviewed and applied later
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// Only what others changed since the last apply
+        #[arg(long)]
+        drift: bool,
+        /// Plans the destruction of the stack
+        #[arg(long)]
+        destroy: bool,
+        /// Which part of the stack.
+        #[command(flatten)]
+        part: Part,
+    },
+    /// Shows a saved plan
+    #[command(after_help = "\
+Needs no account: the plan is as it was saved.
+
+Example:
+  lakewright plan --out shop.plan && lakewright show shop.plan --format markdown")]
+    Show {
+        /// The plan, as `lakewright plan --out` saved it
+        plan: PathBuf,
+        /// How it is written.
+        #[command(flatten)]
+        written: Written,
+    },
+    /// Makes AWS as the stack file says
+    #[command(after_help = "\
+Shows the plan, asks, and carries it out. Killed or interrupted at any point, run it again: it goes on from there.
+A saved plan is refused when AWS has changed since it was made. Only one apply of a stack runs at a time.
+
+Examples:
+  lakewright apply stacks/shop.toml
+  lakewright apply shop.plan --yes                  what `lakewright plan --out shop.plan` saved
+  lakewright apply --drift-only                     undo what others changed, leave the file's news for later
+  lakewright apply --yes --allow-data-loss bucket.backup")]
+    Apply {
+        /// The stack file, or a saved plan
+        stack: Option<PathBuf>,
+        /// How it goes about it
+        #[command(flatten)]
+        how: How,
+        /// Only brings back what others changed since the last apply
+        #[arg(long)]
+        drift_only: bool,
+        /// Which part of the stack.
+        #[command(flatten)]
+        part: Part,
+    },
+    /// Deletes everything that belongs to the stack
+    #[command(after_help = "\
+Asks for the stack's name first. What holds data is deleted only when --allow-data-loss names it.
+
+Examples:
+  lakewright destroy stacks/shop.toml --allow-data-loss all")]
+    Destroy {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// How it goes about it
+        #[command(flatten)]
+        how: How,
+        /// Which part of the stack.
+        #[command(flatten)]
+        part: Part,
+    },
+    /// Shows what lives of the stack, and how it is
+    #[command(after_help = "\
+Exits 1 when something is missing or has failed.")]
+    Status {
+        /// The stack file
+        stack: Option<PathBuf>,
+    },
+    /// Prints the identifiers that AWS gave to the stack's resources
+    #[command(after_help = "\
+Examples:
+  lakewright outputs --format env > stack.env
+  lakewright outputs --format json | jq -r '.\"bucket.raw\".name'")]
+    Outputs {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// How they are written on standard output
+        #[arg(long, value_enum, default_value_t = inspect::OutputFormat::Text)]
+        format: inspect::OutputFormat,
+    },
+    /// Checks the stack for what is allowed and seldom meant; asks nothing of AWS
+    #[command(after_help = "\
+Exits 1 when something is found that the stack file doesn't allow with a reason:
+
+  [allow.open-ingress]
+  \"security_group.web\" = \"the shop's public page\"
+
+Examples:
+  lakewright check stacks/shop.toml
+  lakewright check --rules                          every rule, its reason and its cure")]
+    Check {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// How it is written on standard output
+        #[arg(long, value_enum, default_value_t = check::CheckFormat::Text)]
+        format: check::CheckFormat,
+        /// Lists the rules instead
+        #[arg(long)]
+        rules: bool,
+    },
+    /// Prints the IAM policy that planning, applying and destroying the stack takes; asks nothing of AWS
+    #[command(after_help = "\
+Example:
+  lakewright permissions --account 123456789012 > deployer.json
+  aws iam create-policy --policy-name shop-deployer --policy-document file://deployer.json")]
+    Permissions {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// The account, when the stack file names none
+        #[arg(long, value_name = "DIGITS")]
+        account: Option<String>,
+    },
+    /// Explains an address of the stack or a kind of resource; asks nothing of AWS
+    #[command(after_help = "\
+Examples:
+  lakewright explain bucket.raw
+  lakewright explain security_group")]
+    Explain {
+        /// The address or the kind
+        what: String,
+    },
+    /// Draws what refers to what, and what would happen to each
+    #[command(after_help = "\
+Green is created, yellow changed, purple replaced, red deleted; what stays is grey.
+
+Examples:
+  lakewright graph > stack.svg
+  lakewright graph shop.plan --changes --format dot | dot -Tpdf > plan.pdf")]
+    Graph {
+        /// The stack file, or a saved plan
+        stack: Option<PathBuf>,
+        /// What is written on standard output
+        #[arg(long, value_enum, default_value_t = Picture::Svg)]
+        format: Picture,
+        /// Only what changes
+        #[arg(long)]
+        changes: bool,
+    },
+    /// Takes over what lives already: it gets the stack's tags and an address
+    #[command(after_help = "\
+Shows first what an apply would make of it. Nothing but its tags is changed.
+
+Examples:
+  lakewright adopt bucket.raw my-old-bucket
+  lakewright adopt vpc.main vpc-0a1b2c3d4e5f60718")]
+    Adopt {
+        /// The address that it is to have, declared in the stack file
+        address: Address,
+        /// Its identifier on AWS: an id, a name or an ARN
+        id: String,
+        /// Answers the question with yes
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+    /// Takes the lease away from an apply that is known to be dead
+    #[command(after_help = "\
+A lease ends by itself within 90 seconds when its holder dies, at once when it ran on this machine; the next apply takes
+it over. This is for those who can't wait.")]
+    Unlock {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// Answers the question with yes
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
+    /// Runs the stack on this machine: an AWS account, Kafka, search and the agents
+    #[command(after_help = "\
+Everything listens on 127.0.0.1 and keeps its data in the data folder, so that the next `up` goes on where this one
+stopped. With --for it ends by itself and verifies what it did: every event of the log is in the raw zone or among the
+dead letters exactly once, every user action in the index once, every model equals a recount.
+
+Examples:
+  lakewright up                                     until Ctrl-C
+  lakewright up --for 2m                            two minutes, then the verification
+  lakewright up --data /tmp/second                  beside the first, undisturbed
+  lakewright query --local \"SELECT * FROM sales LIMIT 10\"    meanwhile, in another terminal")]
+    Up(up::Options),
+    /// Runs the AWS account of this machine alone, for any AWS client
+    #[command(after_help = "\
+Examples:
+  lakewright account --port 4566
+  lakewright account --faults faults.toml --events events.jsonl      with requests that go wrong on purpose
+  AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=eu-north-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws s3 ls")]
+    Account(account::Options),
+    /// Asks Athena, in the stack's workgroup
+    #[command(after_help = "\
+Tables of the warehouse stand in the default database, those of the raw zone in STACK_raw.
+
+Examples:
+  lakewright query \"SELECT country, sum(amount) FROM sales GROUP BY country ORDER BY 2 DESC\"
+  lakewright query --local --format csv \"SELECT * FROM shop_raw.sales\" > sales.csv")]
+    Query {
+        /// The statement
+        sql: String,
+        /// How the rows are written on standard output
+        #[arg(long, value_enum, default_value_t = table::RowFormat::Table)]
+        format: table::RowFormat,
+    },
+    /// Searches the user actions, best hits first
+    #[command(after_help = "\
+Examples:
+  lakewright search --local \"lipstick stockholm\"
+  lakewright search --url https://search.example.com:9200 --limit 50 checkout")]
+    Search {
+        /// The words
+        #[arg(required = true)]
+        words: Vec<String>,
+        /// The search cluster
+        #[arg(long, env = "LAKEWRIGHT_SEARCH_URL")]
+        url: Option<String>,
+        /// How many hits are shown
+        #[arg(long, default_value_t = 10)]
+        limit: u32,
+    },
+    /// Prints the JSON Schema of stack files, by which editors complete them
+    Schema {
+        /// Prints the reference of resource kinds instead, in Markdown
+        #[arg(long)]
+        kinds: bool,
+    },
+    /// Prints the completion script of a shell
+    #[command(after_help = "Example:\n  lakewright completion bash > /etc/bash_completion.d/lakewright")]
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How an apply or a destroy goes about it.
+#[derive(Debug, Clone, Args)]
+pub struct How {
+    /// Answers the question with yes
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// What may lose data: an address such as bucket.raw, or all; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub allow_data_loss: Vec<Loss>,
+}
+
+/// How a plan is written.
+#[derive(Debug, Clone, Args)]
+pub struct Written {
+    /// How the plan is written on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Exits 2 when there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Shows long values of new resources in full
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// What may lose data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Loss {
+    /// Everything.
+    All,
+    /// One resource.
+    Of(Address),
+}
+
+impl std::str::FromStr for Loss {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" { Ok(Self::All) } else { text.parse().map(Self::Of) }
+    }
+}
+
+/// How a graph is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Picture {
+    /// A picture for a browser.
+    Svg,
+    /// The language of Graphviz.
+    Dot,
+}
+
+/// How a plan is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For a comment on a pull request.
+    Markdown,
+}

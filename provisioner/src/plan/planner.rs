@@ -1,0 +1,188 @@
+//! What becomes of each resource: nothing, or a step.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::diff::differences;
+use super::graph::Graph;
+use super::reference::{Reference, references, resolve};
+use super::{Action, Cause, Change, Kinds, Options, Problem, Step, Unchanged, applied};
+use crate::kind::{Changing, Kind};
+use crate::resource::{Address, Condition, Live, Resource};
+
+pub(super) enum Decision {
+    Step(Box<Step>),
+    Unchanged(Box<Unchanged>),
+}
+
+/// What the plan does to a resource, as far as what refers to it must know.
+pub(super) struct Done {
+    /// The outputs that are known before apply.
+    pub(super) outputs: BTreeMap<String, String>,
+    pub(super) cause: Cause,
+    pub(super) replaced: bool,
+}
+
+pub(super) struct Planner<'a> {
+    pub(super) kinds: Kinds<'a>,
+    pub(super) graph: &'a Graph<'a>,
+    pub(super) live: &'a BTreeMap<&'a Address, &'a Live>,
+    pub(super) moved: &'a BTreeMap<Address, Address>,
+    pub(super) options: &'a Options,
+    pub(super) done: BTreeMap<Address, Done>,
+}
+
+impl Planner<'_> {
+    pub(super) fn resource(&mut self, resource: &Resource) -> Result<Decision, Problem> {
+        let address = &resource.address;
+        let kind = self.kinds.get(&address.kind).expect("the graph was checked: the kind is known");
+        let live = self.live.get(address).copied();
+        let decided = self.decide(resource, kind, live);
+        if decided.is_err() {
+            // Others are still looked at: all problems are told at once.
+            let outputs = live.map(|live| live.outputs.clone()).unwrap_or_default();
+            self.done.insert(address.clone(), Done { outputs, cause: Cause::File, replaced: false });
+        }
+        decided.map_err(|text| Problem { address: address.clone(), span: resource.span.clone(), text })
+    }
+
+    fn decide(&mut self, resource: &Resource, kind: &dyn Kind, live: Option<&Live>) -> Result<Decision, String> {
+        let address = &resource.address;
+        let spec = kind.normalise(&resolve(&resource.spec, &|reference| self.output(reference)));
+        let spec = spec.map_err(|error| format!("{error:#}"))?;
+        let mut step = Step {
+            address: address.clone(),
+            action: Action::Update,
+            cause: Cause::File,
+            changes: Vec::new(),
+            spec: Some(resource.spec.clone()),
+            live: live.cloned(),
+            needs: self.graph.needs[address].clone(),
+            in_file: true,
+            loses: Vec::new(),
+            note: None,
+            moved_from: self.moved.get(address).cloned(),
+            create_first: false,
+            consequences: Vec::new(),
+            expected: Duration::ZERO,
+            dependents: self.graph.dependents(address),
+            rank: self.kinds.rank(&address.kind),
+        };
+        let Some(live) = live else {
+            step.action = Action::Create;
+            step.changes = created(kind, &spec);
+            if self.options.remembered.contains(address) {
+                step.cause = Cause::Drift;
+                step.note = Some("it lived after the last apply and is gone".to_owned());
+                step.changes.iter_mut().for_each(|change| change.cause = Cause::Drift);
+            }
+            let done = Done { outputs: BTreeMap::new(), cause: step.cause, replaced: false };
+            self.done.insert(address.clone(), done);
+            step.conclude(kind, &Value::Null, &spec);
+            return Ok(Decision::Step(Box::new(step)));
+        };
+        step.cause = self.compare(kind, live, &spec, &mut step.changes);
+        match &live.condition {
+            Condition::Failed(reason) => {
+                step.action = Action::Replace;
+                step.note = Some(format!("AWS gave it up: {reason}"));
+            }
+            _ if step.changes.iter().any(|change| change.forces_replacement) => step.action = Action::Replace,
+            Condition::Pending(state) => step.note = Some(format!("it is {state}; apply waits until it is ready")),
+            Condition::Ready => {}
+        }
+        if step.action == Action::Update
+            && let Some(beneath) = self.replaced_beneath(kind, address)
+        {
+            step.action = Action::Replace;
+            step.note = Some(format!("{beneath} can be replaced only while this is away"));
+        }
+        let as_it_should = step.changes.is_empty() && live.condition == Condition::Ready && step.moved_from.is_none();
+        if as_it_should && step.action == Action::Update {
+            let hashes = applied::hashes(kind.fields(), &spec);
+            let record = (live.applied.as_ref() != Some(&hashes)).then_some(hashes);
+            self.done
+                .insert(address.clone(), Done { outputs: live.outputs.clone(), cause: Cause::Drift, replaced: false });
+            return Ok(Decision::Unchanged(Box::new(Unchanged { live: live.clone(), record })));
+        }
+        let outputs = if step.action == Action::Replace {
+            if kind.holds_data() && !live.is_empty {
+                step.loses.push("replacing it deletes what it holds".to_owned());
+            }
+            step.create_first = live.condition == Condition::Ready && kind.coexists(&live.spec, &spec);
+            BTreeMap::new()
+        } else {
+            if let Some(reason) = kind.refuses(&live.spec, &spec) {
+                return Err(reason);
+            }
+            if !live.is_empty {
+                step.loses.extend(kind.loses(&live.spec, &spec));
+            }
+            let moving = kind.moving_outputs();
+            let changed = !step.changes.is_empty();
+            let stays = |name: &str| !(changed && moving.contains(&name));
+            live.outputs.iter().filter(|(name, _)| stays(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+        };
+        self.done
+            .insert(address.clone(), Done { outputs, cause: step.cause, replaced: step.action == Action::Replace });
+        step.conclude(kind, &live.spec, &spec);
+        Ok(Decision::Step(Box::new(step)))
+    }
+
+    /// What a reference stands for, when that is known before apply.
+    fn output(&self, reference: &Reference) -> Option<String> {
+        self.done.get(&reference.address)?.outputs.get(&reference.output).cloned()
+    }
+
+    /// Collects the changes from live to the spec and returns why they came about.
+    fn compare(&self, kind: &dyn Kind, live: &Live, spec: &Value, changes: &mut Vec<Change>) -> Cause {
+        let mut cause = Cause::Drift;
+        let address = self.moved.get(&live.address).unwrap_or(&live.address);
+        let applied = live.applied.as_ref().or_else(|| self.options.applied.get(address)).map(String::as_str);
+        for (index, field) in kind.fields().iter().enumerate() {
+            let found = differences(field.name, field.compare, &live.spec[field.name], &spec[field.name]);
+            if found.is_empty() {
+                continue;
+            }
+            let unknown = references(&spec[field.name]);
+            let field_cause = if unknown.is_empty() {
+                match applied::was_applied(kind.fields(), index, &spec[field.name], applied) {
+                    Some(true) => Cause::Drift,
+                    _ => Cause::File,
+                }
+            } else {
+                let causes = unknown.iter().filter_map(|reference| self.done.get(&reference.address));
+                causes.map(|done| done.cause).max().unwrap_or(Cause::File)
+            };
+            cause = cause.max(field_cause);
+            changes.extend(found.into_iter().map(|difference| Change {
+                path: difference.path,
+                before: difference.before,
+                after: difference.after,
+                unknown: difference.unknown,
+                forces_replacement: field.change == Changing::Replaces,
+                cause: field_cause,
+            }));
+        }
+        cause
+    }
+}
+
+/// The changes of a creation: every field that has a value.
+fn created(kind: &dyn Kind, spec: &Value) -> Vec<Change> {
+    kind.fields()
+        .iter()
+        .map(|field| (field.name, &spec[field.name]))
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| Change {
+            path: name.to_owned(),
+            before: Value::Null,
+            after: value.clone(),
+            unknown: !references(value).is_empty(),
+            forces_replacement: false,
+            cause: Cause::File,
+        })
+        .collect()
+}

@@ -1,0 +1,194 @@
+//! The plan's own values: its steps, what they change and why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::order;
+use crate::kind::Kind;
+use crate::resource::{Address, Live};
+
+/// What makes live what is desired.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The stack's name.
+    pub stack: String,
+    /// What is to be done, targets before what refers to them, deletions last and in reverse.
+    pub steps: Vec<Step>,
+    /// What lives already as it should.
+    pub unchanged: Vec<Unchanged>,
+    /// Things that hold data and are not ours, found within resources of ours: reported, never deleted.
+    pub foreign: Vec<(Address, String)>,
+    /// What would be done too, had it not been left out by the command line.
+    pub left_out: Vec<(Address, Action)>,
+    /// What each resource of the stack refers to.
+    pub needs: BTreeMap<Address, BTreeSet<Address>>,
+}
+
+/// A live resource that no step touches.
+#[derive(Debug, Clone)]
+pub struct Unchanged {
+    /// As it lives.
+    pub live: Live,
+    /// The hashes to record when they are not the ones found: the file now says what live had become.
+    pub record: Option<String>,
+}
+
+/// One change to one resource.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The resource.
+    pub address: Address,
+    /// What happens to it.
+    pub action: Action,
+    /// Why.
+    pub cause: Cause,
+    /// What differs, in the order of the kind's fields; empty for a deletion.
+    pub changes: Vec<Change>,
+    /// The desired spec, references as they are written; none for a deletion.
+    pub spec: Option<Value>,
+    /// The resource as it lives.
+    pub live: Option<Live>,
+    /// The resources that it needs.
+    pub needs: BTreeSet<Address>,
+    /// Whether the needs come from the file; otherwise they were guessed from identifiers in the live spec.
+    pub in_file: bool,
+    /// Why doing this loses data.
+    pub loses: Vec<String>,
+    /// What people should know besides the changes.
+    pub note: Option<String>,
+    /// Its address before, when it is renamed.
+    pub moved_from: Option<Address>,
+    /// Whether a replacement makes the new one before the old one goes.
+    pub create_first: bool,
+    /// What follows from doing it, one sentence each.
+    pub consequences: Vec<String>,
+    /// How long AWS usually takes.
+    pub expected: Duration,
+    /// What refers to it directly.
+    pub dependents: BTreeSet<Address>,
+    /// The kind's place in the order of making.
+    pub(super) rank: usize,
+}
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// It is made.
+    Create,
+    /// It is changed in place, or waited for.
+    Update,
+    /// It is deleted and made again, or made again and then deleted.
+    Replace,
+    /// It is deleted.
+    Delete,
+}
+
+impl Action {
+    /// The word in a JSON plan.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Why a step is in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// Live moved away from what was last applied.
+    Drift,
+    /// The file changed.
+    File,
+}
+
+impl Cause {
+    /// The word in a JSON plan.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Drift => "drift",
+            Self::File => "file",
+        }
+    }
+}
+
+/// One changed value of a spec.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Where in the spec, `rules[2].port`.
+    pub path: String,
+    /// The live value; null when there is none.
+    pub before: Value,
+    /// The desired value; null when there is none. What is known only after apply stands as a reference.
+    pub after: Value,
+    /// Whether `after` is known only after apply, wholly or in part.
+    pub unknown: bool,
+    /// Whether it takes a new resource.
+    pub forces_replacement: bool,
+    /// Why it differs.
+    pub cause: Cause,
+}
+
+impl Change {
+    /// The top-level field that changes.
+    pub fn field(&self) -> &str {
+        self.path.split(['.', '[', ' ']).next().unwrap_or_default()
+    }
+}
+
+impl Step {
+    /// Says what follows from the step, now that it is decided.
+    pub(super) fn conclude(&mut self, kind: &dyn Kind, live: &Value, spec: &Value) {
+        let mut changed: Vec<&str> = self.changes.iter().map(Change::field).collect();
+        changed.dedup();
+        self.consequences = kind.consequences(self.action, &changed, live, spec);
+        let [create, update, delete] = kind.expected();
+        self.expected = match self.action {
+            Action::Create => create,
+            Action::Update => update,
+            Action::Delete => delete,
+            Action::Replace => create + delete,
+        };
+        if let Some(from) = &self.moved_from {
+            self.changes.insert(
+                0,
+                Change {
+                    path: "address".to_owned(),
+                    before: Value::from(from.to_string()),
+                    after: Value::from(self.address.to_string()),
+                    unknown: false,
+                    forces_replacement: false,
+                    cause: Cause::File,
+                },
+            );
+            self.cause = Cause::File;
+        }
+    }
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// How long AWS usually takes for all of it, independent steps at the same time.
+    pub fn expected(&self) -> Duration {
+        let tasks = order::tasks(self);
+        let time = |index: usize| self.steps[tasks[index].step].expected;
+        let halves = |index: usize| match self.steps[tasks[index].step].action {
+            Action::Replace => time(index) / 2,
+            _ => time(index),
+        };
+        order::remaining(&tasks, &halves).into_iter().max().unwrap_or_default()
+    }
+
+    /// How many steps take that action.
+    pub fn count(&self, action: Action) -> usize {
+        self.steps.iter().filter(|step| step.action == action).count()
+    }
+}
