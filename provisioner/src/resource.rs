@@ -29,6 +29,12 @@ impl Address {
     }
 }
 
+/// The address among those that is meant by a text with a slip or two in it.
+pub fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a Address>) -> Option<String> {
+    let known = known.map(ToString::to_string).map(|one| (strsim::damerau_levenshtein(text, &one), one));
+    known.min().filter(|(distance, _)| *distance <= 3).map(|(_, one)| one)
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.kind, self.name)

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use tokio_util::sync::CancellationToken;
 
-use super::carry::lease;
+use super::carry::{lease, warn};
 use super::change::ask;
 use super::look::{Stacked, all_kinds};
 use super::run::until_interrupted;
@@ -12,18 +12,16 @@ use crate::kind::{ADDRESS, Outcome as Kept, STACK};
 use crate::lease::Lease;
 use crate::plan::Options;
 use crate::render;
-use crate::resource::{Address, Live};
+use crate::resource::{Address, Live, nearest};
 use crate::sweep::sweep;
 
 /// `lakewright adopt`.
 pub async fn run(global: &Global, address: &Address, id: &str, yes: bool) -> Result<Outcome> {
     let stacked = &Stacked::open(global).await?;
     if !stacked.desired.resources.iter().any(|resource| resource.address == *address) {
-        let wanted = address.to_string();
-        let known = stacked.desired.resources.iter().map(|resource| resource.address.to_string());
-        let near = known.map(|one| (strsim::damerau_levenshtein(&wanted, &one), one)).min();
-        let hint = near.filter(|(distance, _)| *distance <= 3);
-        let hint = hint.map(|(_, one)| format!(" (did you mean `{one}`?)")).unwrap_or_default();
+        let known = stacked.desired.resources.iter().map(|resource| &resource.address);
+        let near = nearest(&address.to_string(), known);
+        let hint = near.map(|one| format!(" (did you mean `{one}`?)")).unwrap_or_default();
         bail!("the stack has no `{address}`{hint}; declare it first, then adopt what is to be it");
     }
     let found = look(stacked, address, id).await?;
@@ -76,9 +74,7 @@ async fn take_over(stacked: &Stacked, address: &Address, id: &str, stop: Cancell
     };
     let id = done?;
     say(&format!("Adopted: {address} is {id}. `lakewright plan` shows what an apply makes of it."));
-    if let Err(error) = given_back {
-        say(&format!("warning: the lease was not given back, and ends by itself: {error:#}"));
-    }
+    warn(given_back);
     Ok(Outcome::Done)
 }
 

@@ -53,7 +53,8 @@ pub async fn give_back(lease: Lease) {
     warn(lease.give_back().await);
 }
 
-fn warn(given_back: Result<()>) {
+/// Says that the lease couldn't be given back: what was done under it is done all the same.
+pub fn warn(given_back: Result<()>) {
     if let Err(error) = given_back {
         say(&format!("warning: the lease was not given back, and ends by itself: {error:#}"));
     }

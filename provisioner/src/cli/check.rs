@@ -8,10 +8,11 @@ use clap::builder::styling::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::connect::{artifact, stack};
+use super::look::anywhere;
 use super::{Global, Outcome, print};
 use crate::checks::{Allowed, Finding, RULES, findings, idle};
 use crate::resource::{Address, Desired};
-use crate::stack::{Stack, Target, expand};
+use crate::stack::Stack;
 
 /// How findings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -40,8 +41,7 @@ pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome>
         return print(&out);
     }
     let stack = stack(global)?;
-    let region = stack.file.stack.region.as_deref().map_or("us-east-1", String::as_str).to_owned();
-    let desired = expand(&stack, &Target { account: "000000000000".to_owned(), region }, &artifact(global)?);
+    let desired = anywhere(&stack, &artifact(global)?);
     let allowed = allowed(&stack);
     let found = findings(&desired, &allowed);
     let open = found.iter().filter(|one| one.allowed.is_none()).count();

@@ -9,7 +9,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::connect::{artifact, stack};
-use super::look::{Look, Stacked, all_kinds};
+use super::look::{Look, Stacked, all_kinds, anywhere};
 use super::{Global, Outcome, print, say};
 use crate::kind::Kind;
 use crate::kinds::partition;
@@ -131,8 +131,7 @@ pub fn explain(global: &Global, what: &str) -> Result<Outcome> {
         bail!("`{what}` is neither an address such as bucket.raw nor a kind; kinds are {names}")
     };
     let stack = stack(global)?;
-    let region = stack.file.stack.region.as_deref().map_or("us-east-1", String::as_str).to_owned();
-    let desired = expand(&stack, &Target { account: "000000000000".to_owned(), region }, &artifact(global)?);
+    let desired = anywhere(&stack, &artifact(global)?);
     let Some(resource) = desired.resources.iter().find(|resource| resource.address == address) else {
         bail!(
             "the stack {} has no `{address}`; `lakewright plan` and `lakewright status` list its addresses",

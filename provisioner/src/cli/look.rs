@@ -14,7 +14,7 @@ use crate::kinds;
 use crate::lease;
 use crate::plan::{Kinds, Options, Plan, PlanError, PlanFile, check, plan_for};
 use crate::resource::{Desired, Live};
-use crate::stack::{Diagnostic, Diagnostics, Source, Stack, Target, expand};
+use crate::stack::{Artifact, Diagnostic, Diagnostics, Source, Stack, Target, expand};
 use crate::sweep::sweep;
 
 /// Stands for the account while none is asked for.
@@ -23,6 +23,12 @@ const NO_ACCOUNT: &str = "000000000000";
 /// Every kind that there is.
 pub fn all_kinds() -> Kinds<'static> {
     Kinds(kinds::all())
+}
+
+/// What the stack means in an account that nobody has asked about.
+pub fn anywhere(stack: &Stack, agent: &Artifact) -> Desired {
+    let region = stack.file.stack.region.as_deref().map_or("us-east-1", String::as_str).to_owned();
+    expand(stack, &Target { account: NO_ACCOUNT.to_owned(), region }, agent)
 }
 
 /// Which part of a stack a command is about.
@@ -72,8 +78,7 @@ impl Stacked {
         let region = stack.file.stack.region.as_deref().map(String::as_str);
         let agent = artifact(global)?;
         // What is wrong with the stack whatever lives is said before anything is asked of AWS.
-        let anywhere = Target { account: NO_ACCOUNT.to_owned(), region: region.unwrap_or("us-east-1").to_owned() };
-        let checked = check(all_kinds(), &expand(&stack, &anywhere, &agent));
+        let checked = check(all_kinds(), &anywhere(&stack, &agent));
         checked.map_err(|error| explain(error, &stack.sources))?;
         let context = connect(global, stack.name(), region).await?;
         let desired = desired(&stack, &context, &agent)?;

@@ -76,11 +76,13 @@ impl Place {
                 Ok(Some(Version { document, etag }))
             }
             // An attempt whose answer was lost may have written it, and its repetition met its own work.
-            Err(error) if error.is_precondition_failed() || error.lost || is_gone(&error) => match self.read().await? {
-                Some(found) if found.document == document => Ok(Some(found)),
-                _ if error.is_precondition_failed() || is_gone(&error) => Ok(None),
-                _ => Err(error).with_context(|| format!("write the lease {}", self.name())),
-            },
+            Err(error) if error.is_precondition_failed() || error.lost || error.is_not_found() => {
+                match self.read().await? {
+                    Some(found) if found.document == document => Ok(Some(found)),
+                    _ if error.is_precondition_failed() || error.is_not_found() => Ok(None),
+                    _ => Err(error).with_context(|| format!("write the lease {}", self.name())),
+                }
+            }
             Err(error) => Err(error).with_context(|| format!("write the lease {}", self.name())),
         }
     }
@@ -173,8 +175,3 @@ impl Place {
 /// The header by which S3 refuses a bucket of another account.
 const OWNER: &str = "x-amz-expected-bucket-owner";
 const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
-
-/// Whether the object, or its bucket, that was to be replaced isn't there any more.
-fn is_gone(error: &Error) -> bool {
-    error.is_not_found()
-}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::reference::references;
 use super::{Kinds, Problem};
-use crate::resource::{Address, Desired, Resource};
+use crate::resource::{Address, Desired, Resource, nearest};
 
 /// The resources of a stack with what each one needs.
 #[derive(Debug)]
@@ -82,15 +82,8 @@ fn problem(resource: &Resource, text: String) -> Problem {
 
 fn missing(what: &str, address: &Address, desired: &Desired) -> String {
     let wanted = address.to_string();
-    let nearest = desired
-        .resources
-        .iter()
-        .map(|resource| resource.address.to_string())
-        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &candidate), candidate))
-        .min()
-        .filter(|(distance, _)| *distance <= 3);
-    match nearest {
-        Some((_, candidate)) => format!("{what}: the stack has no `{wanted}`; did you mean `{candidate}`?"),
+    match nearest(&wanted, desired.resources.iter().map(|resource| &resource.address)) {
+        Some(candidate) => format!("{what}: the stack has no `{wanted}`; did you mean `{candidate}`?"),
         None => format!("{what}: the stack has no `{wanted}`"),
     }
 }

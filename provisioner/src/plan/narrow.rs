@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::graph::Graph;
 use super::{Action, Cause, Kinds, Options, Plan, PlanError, Step};
-use crate::resource::{Address, Condition};
+use crate::resource::{Address, Condition, nearest};
 
 /// Keeps what brings live back to what was last applied; of a step whose file changed too, only that part.
 pub fn to_drift(kinds: Kinds<'_>, plan: &mut Plan) {
@@ -66,11 +66,8 @@ pub fn to_addresses(plan: &mut Plan, graph: &Graph<'_>, options: &Options) -> Re
     for pattern in options.targets.iter().chain(&options.excludes) {
         let known = graph.needs.keys().chain(plan.steps.iter().map(|step| &step.address));
         if !known.clone().any(|address| fits(pattern, address)) {
-            let near = known
-                .map(|address| (strsim::damerau_levenshtein(pattern, &address.to_string()), address.to_string()))
-                .min()
-                .filter(|(distance, _)| *distance <= 3);
-            let hint = near.map(|(_, address)| format!("; did you mean `{address}`?")).unwrap_or_default();
+            let hint = nearest(pattern, known).map(|address| format!("; did you mean `{address}`?"));
+            let hint = hint.unwrap_or_default();
             return Err(PlanError::NoSuchAddress { pattern: pattern.clone(), hint });
         }
     }
