@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use lakewright_aws::Client;
 use serde_json::Value;
 
+use crate::cost::Cost;
 use crate::intents::Intents;
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -111,6 +112,15 @@ pub trait Kind: Send + Sync {
 
     /// The outputs that others may refer to.
     fn outputs(&self) -> &'static [&'static str];
+
+    /// The IAM actions that planning, applying and destroying one take, `ec2:CreateVpc`; those that begin with no operation of
+    /// the kind are what AWS asks for in the caller's name.
+    fn actions(&self) -> &'static [&'static str];
+
+    /// What AWS bills for one with this spec in a month.
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Unknown("no price is known for this kind")
+    }
 
     /// Whether deleting one can lose data: buckets, clusters, keys, tables, databases, topics, secrets.
     fn holds_data(&self) -> bool {

@@ -60,6 +60,18 @@ const FIELDS: &[Field] = &[
     in_place("grace_seconds"),
 ];
 const OUTPUTS: &[&str] = &["name", "arn"];
+const ACTIONS: &[&str] = &[
+    "autoscaling:CreateAutoScalingGroup",
+    "autoscaling:UpdateAutoScalingGroup",
+    "autoscaling:DeleteAutoScalingGroup",
+    "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:CreateOrUpdateTags",
+    "iam:CreateServiceLinkedRole",
+    // Hosts are started in the caller's name.
+    "ec2:RunInstances",
+    "ec2:DescribeImages",
+    "ec2:CreateTags",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -73,6 +85,10 @@ const REFUSED: Duration = Duration::from_mins(5);
 #[async_trait]
 impl Kind for AutoScalingGroup {
     describes!("auto_scaling_group", "keeps a number of hosts alive", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     /// The group's hosts stand in subnets and security groups until they are gone.
     fn occupies(&self) -> &'static [&'static str] {

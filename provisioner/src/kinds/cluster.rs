@@ -158,6 +158,35 @@ const FIELDS: &[Field] = &[
 /// `bootstrap` is the best of the cluster's bootstrap strings and `protocol` the one that it speaks: `scram`, `tls`,
 /// `plaintext` or `iam`. `topic_arn` and `group_arn` are the prefixes of its topics' and groups' ARNs, without a slash at the end.
 const OUTPUTS: &[&str] = &["arn", "name", "bootstrap", "protocol", "topic_arn", "group_arn"];
+const ACTIONS: &[&str] = &[
+    "kafka:CreateClusterV2",
+    "kafka:DeleteCluster",
+    "kafka:DescribeClusterV2",
+    "kafka:ListClustersV2",
+    "kafka:GetBootstrapBrokers",
+    "kafka:UpdateBrokerCount",
+    "kafka:UpdateBrokerStorage",
+    "kafka:UpdateBrokerType",
+    "kafka:UpdateClusterConfiguration",
+    "kafka:UpdateClusterKafkaVersion",
+    "kafka:UpdateMonitoring",
+    "kafka:UpdateSecurity",
+    "kafka:TagResource",
+    // MSK makes interfaces, log deliveries and its own role in the caller's name.
+    "ec2:DescribeSubnets",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeRouteTables",
+    "iam:CreateServiceLinkedRole",
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:PutResourcePolicy",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -166,6 +195,10 @@ pub struct Cluster;
 #[async_trait]
 impl Kind for Cluster {
     describes!("cluster", "a provisioned MSK cluster", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn holds_data(&self) -> bool {
         true

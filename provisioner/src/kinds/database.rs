@@ -32,6 +32,15 @@ pub struct Spec {
 
 const FIELDS: &[Field] = &[replaces("name"), in_place("description"), in_place("location")];
 const OUTPUTS: &[&str] = &["arn", "name"];
+const ACTIONS: &[&str] = &[
+    "glue:CreateDatabase",
+    "glue:UpdateDatabase",
+    "glue:DeleteDatabase",
+    "glue:GetDatabases",
+    "glue:GetTables",
+    "glue:GetTags",
+    "glue:TagResource",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -45,6 +54,10 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 #[async_trait]
 impl Kind for Database {
     describes!("database", "a database of the Glue catalog", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn holds_data(&self) -> bool {
         true

@@ -99,6 +99,16 @@ const FIELDS: &[Field] = &[
     compared(in_place("security_groups"), Comparing::AsSet),
 ];
 const OUTPUTS: &[&str] = &["arn", "id", "name"];
+const ACTIONS: &[&str] = &[
+    "emr-serverless:CreateApplication",
+    "emr-serverless:UpdateApplication",
+    "emr-serverless:DeleteApplication",
+    "emr-serverless:GetApplication",
+    "emr-serverless:ListApplications",
+    "emr-serverless:StopApplication",
+    "emr-serverless:TagResource",
+    "iam:CreateServiceLinkedRole",
+];
 
 /// How long an application may take to start, stop and go; a stop waits for running jobs.
 const CHANGED: Duration = Duration::from_secs(1800);
@@ -122,6 +132,10 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 #[async_trait]
 impl Kind for EmrApplication {
     describes!("emr_application", "a Spark application of EMR Serverless", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn expected(&self) -> [Duration; 3] {
         [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(60)]

@@ -26,6 +26,16 @@ pub struct Spec {
 
 const FIELDS: &[Field] = &[replaces("name"), in_place("role")];
 const OUTPUTS: &[&str] = &["arn", "name"];
+const ACTIONS: &[&str] = &[
+    "iam:CreateInstanceProfile",
+    "iam:DeleteInstanceProfile",
+    "iam:GetInstanceProfile",
+    "iam:ListInstanceProfiles",
+    "iam:AddRoleToInstanceProfile",
+    "iam:RemoveRoleFromInstanceProfile",
+    "iam:TagInstanceProfile",
+    "iam:PassRole",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -34,6 +44,10 @@ pub struct InstanceProfile;
 #[async_trait]
 impl Kind for InstanceProfile {
     describes!("instance_profile", "what gives a role to EC2 instances", FIELDS, OUTPUTS);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {
         differs(live, spec, "name")

@@ -23,6 +23,14 @@ pub struct Spec {
 
 const FIELDS: &[Field] = &[replaces("vpc")];
 const OUTPUTS: &[&str] = &["id", "arn"];
+const ACTIONS: &[&str] = &[
+    "ec2:CreateInternetGateway",
+    "ec2:DeleteInternetGateway",
+    "ec2:DescribeInternetGateways",
+    "ec2:AttachInternetGateway",
+    "ec2:DetachInternetGateway",
+    "ec2:CreateTags",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -31,6 +39,10 @@ pub struct InternetGateway;
 #[async_trait]
 impl Kind for InternetGateway {
     describes!("internet_gateway", "a VPC's door to the internet", FIELDS, OUTPUTS);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {
         differs(live, spec, "vpc")

@@ -51,6 +51,29 @@ const FIELDS: &[Field] = &[
     in_place("deletion_days"),
 ];
 const OUTPUTS: &[&str] = &["arn", "id", "alias"];
+const ACTIONS: &[&str] = &[
+    "kms:CreateKey",
+    "kms:DescribeKey",
+    "kms:ScheduleKeyDeletion",
+    "kms:CreateAlias",
+    "kms:UpdateAlias",
+    "kms:DeleteAlias",
+    "kms:ListAliases",
+    "kms:EnableKeyRotation",
+    "kms:DisableKeyRotation",
+    "kms:GetKeyRotationStatus",
+    "kms:GetKeyPolicy",
+    "kms:PutKeyPolicy",
+    "kms:UpdateKeyDescription",
+    "kms:ListResourceTags",
+    "kms:TagResource",
+    "kms:UntagResource",
+    // Secrets, brokers and volumes are encrypted in the caller's name.
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "tag:GetResources",
+];
 
 /// The tag that holds the days of [`Spec::deletion_days`]: KMS asks for them only when a key goes.
 const DELETION_DAYS: &str = "lakewright:deletion-days";
@@ -72,6 +95,10 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 #[async_trait]
 impl Kind for Key {
     describes!("key", "a KMS key with its alias, rotation and policy", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn holds_data(&self) -> bool {
         true

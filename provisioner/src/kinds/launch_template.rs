@@ -96,6 +96,16 @@ const FIELDS: &[Field] = &[
 ];
 /// `version` is the default version's number.
 const OUTPUTS: &[&str] = &["id", "name", "version"];
+const ACTIONS: &[&str] = &[
+    "ec2:CreateLaunchTemplate",
+    "ec2:CreateLaunchTemplateVersion",
+    "ec2:ModifyLaunchTemplate",
+    "ec2:DeleteLaunchTemplate",
+    "ec2:DescribeLaunchTemplates",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ssm:GetParameters",
+    "ec2:CreateTags",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -107,6 +117,10 @@ const USER_DATA: usize = 16 * 1024;
 #[async_trait]
 impl Kind for LaunchTemplate {
     describes!("launch_template", "what a host is started as", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn moving_outputs(&self) -> &'static [&'static str] {
         &["version"]

@@ -35,6 +35,15 @@ fn retention_days() -> u32 {
 
 const FIELDS: &[Field] = &[replaces("name"), in_place("retention_days")];
 const OUTPUTS: &[&str] = &["arn", "name"];
+const ACTIONS: &[&str] = &[
+    "logs:CreateLogGroup",
+    "logs:DeleteLogGroup",
+    "logs:DescribeLogGroups",
+    "logs:PutRetentionPolicy",
+    "logs:ListTagsForResource",
+    "logs:TagResource",
+    "tag:GetResources",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -43,6 +52,10 @@ pub struct LogGroup;
 #[async_trait]
 impl Kind for LogGroup {
     describes!("log_group", "a CloudWatch Logs group", FIELDS, OUTPUTS);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {
         differs(live, spec, "name")

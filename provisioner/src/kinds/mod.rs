@@ -95,6 +95,14 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_says_what_it_must_be_allowed_to_do() {
+        for kind in all() {
+            assert!(!kind.actions().is_empty(), "{}", kind.name());
+            assert!(kind.actions().iter().all(|action| action.contains(':')), "{}", kind.name());
+        }
+    }
+
+    #[test]
     fn names_of_kinds_are_unique() {
         let names: BTreeSet<&str> = all().iter().map(|kind| kind.name()).collect();
         assert_eq!(names.len(), all().len());

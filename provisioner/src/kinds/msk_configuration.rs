@@ -33,6 +33,13 @@ pub struct Spec {
 
 const FIELDS: &[Field] = &[replaces("name"), in_place("properties")];
 const OUTPUTS: &[&str] = &["arn", "revision"];
+const ACTIONS: &[&str] = &[
+    "kafka:CreateConfiguration",
+    "kafka:UpdateConfiguration",
+    "kafka:DeleteConfiguration",
+    "kafka:ListConfigurations",
+    "kafka:DescribeConfigurationRevision",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -44,6 +51,10 @@ const SETTLED: Duration = Duration::from_mins(10);
 #[async_trait]
 impl Kind for MskConfiguration {
     describes!("msk_configuration", "the settings of a cluster's brokers", FIELDS, OUTPUTS);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn moving_outputs(&self) -> &'static [&'static str] {
         &["revision"]

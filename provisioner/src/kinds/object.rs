@@ -37,6 +37,7 @@ fn content_type() -> String {
 
 const FIELDS: &[Field] = &[replaces("bucket"), replaces("key"), in_place("content"), in_place("content_type")];
 const OUTPUTS: &[&str] = &["key", "url", "etag"];
+const ACTIONS: &[&str] = &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"];
 
 /// Beyond this a text is no configuration.
 const LARGEST: usize = 1 << 20;
@@ -60,6 +61,10 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 #[async_trait]
 impl Kind for Object {
     describes!("object", "a small text in a bucket", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn moving_outputs(&self) -> &'static [&'static str] {
         &["etag"]

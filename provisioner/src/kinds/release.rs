@@ -39,6 +39,7 @@ pub struct Spec {
 const FIELDS: &[Field] =
     &[replaces("bucket"), in_place("sha256"), in_place("size"), compared(in_place("file"), Comparing::Never)];
 const OUTPUTS: &[&str] = &["key", "url", "sha256"];
+const ACTIONS: &[&str] = &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"];
 
 const FOLDER: &str = "releases/";
 const NAME: &str = "lakewright-agent";
@@ -52,6 +53,10 @@ pub struct Release;
 #[async_trait]
 impl Kind for Release {
     describes!("release", "the agents' binary in the artifacts bucket", FIELDS, OUTPUTS);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn moving_outputs(&self) -> &'static [&'static str] {
         OUTPUTS

@@ -47,6 +47,22 @@ const FIELDS: &[Field] = &[
     compared(in_place("attached"), Comparing::AsSet),
 ];
 const OUTPUTS: &[&str] = &["arn", "name"];
+const ACTIONS: &[&str] = &[
+    "iam:CreateRole",
+    "iam:DeleteRole",
+    "iam:GetRole",
+    "iam:GetAccountAuthorizationDetails",
+    "iam:UpdateAssumeRolePolicy",
+    "iam:PutRolePolicy",
+    "iam:DeleteRolePolicy",
+    "iam:ListRolePolicies",
+    "iam:AttachRolePolicy",
+    "iam:DetachRolePolicy",
+    "iam:ListAttachedRolePolicies",
+    "iam:ListInstanceProfilesForRole",
+    "iam:TagRole",
+    "iam:PassRole",
+];
 
 /// How long a principal that was made may stay unknown to IAM.
 const KNOWN: Duration = Duration::from_secs(60);
@@ -66,6 +82,10 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 #[async_trait]
 impl Kind for Role {
     describes!("role", "an IAM role with its trust and policies", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {
         differs(live, spec, "name")

@@ -44,6 +44,18 @@ pub struct Route {
 const FIELDS: &[Field] =
     &[replaces("vpc"), compared(in_place("routes"), Comparing::AsSet), compared(in_place("subnets"), Comparing::AsSet)];
 const OUTPUTS: &[&str] = &["id", "arn"];
+const ACTIONS: &[&str] = &[
+    "ec2:CreateRouteTable",
+    "ec2:DeleteRouteTable",
+    "ec2:DescribeRouteTables",
+    "ec2:AssociateRouteTable",
+    "ec2:DisassociateRouteTable",
+    "ec2:ReplaceRouteTableAssociation",
+    "ec2:CreateRoute",
+    "ec2:ReplaceRoute",
+    "ec2:DeleteRoute",
+    "ec2:CreateTags",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -55,6 +67,10 @@ const VISIBLE: Duration = Duration::from_mins(2);
 #[async_trait]
 impl Kind for RouteTable {
     describes!("route_table", "where the packets of some subnets go", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {
         differs(live, spec, "vpc")

@@ -31,6 +31,8 @@ pub struct Spec {
 
 const FIELDS: &[Field] = &[replaces("cluster"), compared(in_place("secrets"), Comparing::AsSet)];
 const OUTPUTS: &[&str] = &["cluster"];
+const ACTIONS: &[&str] =
+    &["kafka:BatchAssociateScramSecret", "kafka:BatchDisassociateScramSecret", "kafka:ListScramSecrets"];
 
 /// The kind.
 #[derive(Debug)]
@@ -39,6 +41,10 @@ pub struct ScramAssociation;
 #[async_trait]
 impl Kind for ScramAssociation {
     describes!("scram_association", "the secrets whose users may log in to a cluster", FIELDS, OUTPUTS);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
     fn coexists(&self, live: &Value, spec: &Value) -> bool {

@@ -43,6 +43,17 @@ fn recovery_days() -> u32 {
 const FIELDS: &[Field] =
     &[replaces("name"), in_place("description"), in_place("username"), in_place("key"), in_place("recovery_days")];
 const OUTPUTS: &[&str] = &["arn", "name"];
+const ACTIONS: &[&str] = &[
+    "secretsmanager:CreateSecret",
+    "secretsmanager:DeleteSecret",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:ListSecrets",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:RestoreSecret",
+    "secretsmanager:TagResource",
+    "secretsmanager:UpdateSecret",
+];
 
 /// The tag that holds the user name, so that no plan has to read the value.
 const USERNAME: &str = "lakewright:username";
@@ -66,6 +77,10 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 #[async_trait]
 impl Kind for Secret {
     describes!("secret", "a user name and a random password in Secrets Manager", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn holds_data(&self) -> bool {
         true

@@ -84,6 +84,18 @@ const FIELDS: &[Field] = &[
     compared(in_place("egress"), Comparing::AsSet),
 ];
 const OUTPUTS: &[&str] = &["id", "arn", "name"];
+const ACTIONS: &[&str] = &[
+    "ec2:CreateSecurityGroup",
+    "ec2:DeleteSecurityGroup",
+    "ec2:DescribeSecurityGroups",
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:AuthorizeSecurityGroupEgress",
+    "ec2:RevokeSecurityGroupIngress",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+    "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
+    "ec2:CreateTags",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -98,6 +110,10 @@ impl Kind for SecurityGroup {
         OUTPUTS,
         canonical
     );
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {
         differs(live, spec, "vpc") || differs(live, spec, "name")

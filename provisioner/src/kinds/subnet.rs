@@ -35,6 +35,8 @@ pub struct Spec {
 
 const FIELDS: &[Field] = &[replaces("vpc"), replaces("cidr"), replaces("zone"), in_place("public_addresses")];
 const OUTPUTS: &[&str] = &["id", "arn", "cidr", "zone"];
+const ACTIONS: &[&str] =
+    &["ec2:CreateSubnet", "ec2:DeleteSubnet", "ec2:DescribeSubnets", "ec2:ModifySubnetAttribute", "ec2:CreateTags"];
 
 /// The kind.
 #[derive(Debug)]
@@ -46,6 +48,10 @@ const AVAILABLE: Duration = Duration::from_mins(5);
 #[async_trait]
 impl Kind for Subnet {
     describes!("subnet", "a range of a VPC in one availability zone", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {
         differs(live, spec, "vpc") || !overlap(text(live, "cidr"), text(spec, "cidr"))

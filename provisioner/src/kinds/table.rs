@@ -50,6 +50,16 @@ const FIELDS: &[Field] = &[
     compared(in_place("properties"), Comparing::Exactly),
 ];
 const OUTPUTS: &[&str] = &["arn", "name", "location"];
+const ACTIONS: &[&str] = &[
+    // Glue writes the table's first metadata file in the caller's name.
+    "glue:CreateTable",
+    "glue:UpdateTable",
+    "glue:DeleteTable",
+    "glue:GetTable",
+    "glue:GetTables",
+    "s3:GetObject",
+    "s3:PutObject",
+];
 
 /// How often a change is tried anew when a writer was faster.
 const ATTEMPTS: usize = 20;
@@ -77,6 +87,10 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 #[async_trait]
 impl Kind for Table {
     describes!("table", "an Iceberg table of the Glue catalog", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn holds_data(&self) -> bool {
         true

@@ -46,6 +46,21 @@ const FIELDS: &[Field] = &[
     in_place("configuration"),
 ];
 const OUTPUTS: &[&str] = &["arn", "name"];
+const ACTIONS: &[&str] = &[
+    "kafka:CreateTopic",
+    "kafka:UpdateTopic",
+    "kafka:DeleteTopic",
+    "kafka:DescribeTopic",
+    "kafka:ListTopics",
+    // The topic API acts on the brokers in the caller's name.
+    "kafka-cluster:Connect",
+    "kafka-cluster:CreateTopic",
+    "kafka-cluster:AlterTopic",
+    "kafka-cluster:DeleteTopic",
+    "kafka-cluster:DescribeTopic",
+    "kafka-cluster:DescribeTopicDynamicConfiguration",
+    "kafka-cluster:AlterTopicDynamicConfiguration",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -57,6 +72,10 @@ const SEEN: Duration = Duration::from_mins(10);
 #[async_trait]
 impl Kind for Topic {
     describes!("topic", "a Kafka topic on an MSK cluster", FIELDS, OUTPUTS);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn holds_data(&self) -> bool {
         true

@@ -34,6 +34,14 @@ pub struct Spec {
 
 const FIELDS: &[Field] = &[replaces("cidr"), in_place("dns_support"), in_place("dns_hostnames")];
 const OUTPUTS: &[&str] = &["id", "arn", "cidr"];
+const ACTIONS: &[&str] = &[
+    "ec2:CreateVpc",
+    "ec2:DeleteVpc",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeVpcAttribute",
+    "ec2:ModifyVpcAttribute",
+    "ec2:CreateTags",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -42,6 +50,10 @@ pub struct Vpc;
 #[async_trait]
 impl Kind for Vpc {
     describes!("vpc", "a virtual private cloud", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn coexists(&self, _live: &Value, _spec: &Value) -> bool {
         true

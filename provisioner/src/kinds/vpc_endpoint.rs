@@ -66,6 +66,13 @@ const FIELDS: &[Field] = &[
     in_place("policy"),
 ];
 const OUTPUTS: &[&str] = &["id", "arn"];
+const ACTIONS: &[&str] = &[
+    "ec2:CreateVpcEndpoint",
+    "ec2:DeleteVpcEndpoints",
+    "ec2:DescribeVpcEndpoints",
+    "ec2:ModifyVpcEndpoint",
+    "ec2:CreateTags",
+];
 
 /// The kind.
 #[derive(Debug)]
@@ -77,6 +84,10 @@ const SETTLED: Duration = Duration::from_mins(15);
 #[async_trait]
 impl Kind for VpcEndpoint {
     describes!("vpc_endpoint", "a private way from a VPC to an AWS service", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn expected(&self) -> [Duration; 3] {
         [Duration::from_mins(1), Duration::from_secs(5), Duration::from_secs(30)]

@@ -37,6 +37,15 @@ pub struct Spec {
 const FIELDS: &[Field] =
     &[replaces("name"), in_place("description"), in_place("output"), in_place("key"), in_place("scan_limit_bytes")];
 const OUTPUTS: &[&str] = &["arn", "name"];
+const ACTIONS: &[&str] = &[
+    "athena:CreateWorkGroup",
+    "athena:UpdateWorkGroup",
+    "athena:DeleteWorkGroup",
+    "athena:GetWorkGroup",
+    "athena:ListWorkGroups",
+    "athena:ListTagsForResource",
+    "athena:TagResource",
+];
 
 const ENGINE: &str = "Athena engine version 3";
 /// The least that Athena takes as a limit.
@@ -61,6 +70,10 @@ fn with_slash(location: &str) -> String {
 #[async_trait]
 impl Kind for Workgroup {
     describes!("workgroup", "an Athena workgroup", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {
         differs(live, spec, "name")

@@ -118,6 +118,10 @@ impl Kind for Fake {
         Ok(spec.clone())
     }
 
+    fn actions(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn outputs(&self) -> &'static [&'static str] {
         &["id", "arn"]
     }

@@ -1,13 +1,11 @@
 //! What those who apply a stack must be allowed to do, as narrow as one policy can say it.
 
-mod actions;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::kinds;
 use crate::resource::Desired;
-use actions::ACTIONS;
 
 /// What the lease and the first question need, whatever the stack holds.
 const ALWAYS: &[&str] = &[
@@ -30,8 +28,8 @@ const ON_EVERYTHING: &[&str] = &[
 
 /// The policy that planning, applying and destroying the stack takes in an account and region.
 pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -> Value {
-    let kinds: BTreeSet<&str> = desired.resources.iter().map(|resource| resource.address.kind.as_str()).collect();
-    let of_kinds = ACTIONS.iter().filter(|(kind, _)| kinds.contains(kind)).flat_map(|(_, actions)| *actions);
+    let names: BTreeSet<&str> = desired.resources.iter().map(|resource| resource.address.kind.as_str()).collect();
+    let of_kinds = names.into_iter().filter_map(kinds::named).flat_map(|kind| kind.actions());
     let mut statements: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for action in of_kinds.chain(ALWAYS) {
         let sid = match action.split(':').next() {
@@ -78,16 +76,4 @@ fn buckets(desired: &Desired, account: &str, region: &str, partition: &str) -> V
     let names = own.filter_map(|bucket| bucket.spec["name"].as_str()).map(str::to_owned);
     let names = names.chain([format!("lakewright-{account}-{region}")]);
     names.flat_map(|name| [format!("arn:{partition}:s3:::{name}"), format!("arn:{partition}:s3:::{name}/*")]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_has_its_actions() {
-        let known: BTreeSet<&str> = ACTIONS.iter().map(|(kind, _)| *kind).collect();
-        let all: BTreeSet<&str> = crate::kinds::all().iter().map(|kind| kind.name()).collect();
-        assert_eq!(known, all);
-    }
 }
