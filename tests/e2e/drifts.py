@@ -22,10 +22,10 @@ def drift(address, path, before, after):
     return remember
 
 
-def own(aws, call, field, address):
+def own(aws, call, field, address, stack="shop"):
     """The EC2 resource at an address."""
     found = getattr(aws("ec2"), call)(
-        Filters=[{"Name": "tag:lakewright:stack", "Values": ["shop"]}, {"Name": "tag:lakewright:address", "Values": [address]}]
+        Filters=[{"Name": "tag:lakewright:stack", "Values": [stack]}, {"Name": "tag:lakewright:address", "Values": [address]}]
     )
     (one,) = next(value for key, value in found.items() if isinstance(value, list))
     return one[field]

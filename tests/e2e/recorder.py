@@ -1,9 +1,7 @@
-"""Every request of a whole life (apply, plan, destroy) is held against botocore's service models."""
+"""Remembers the requests to an account, and holds them against botocore's service models."""
 
-import fnmatch
 import json
 import re
-import subprocess
 import threading
 import urllib.error
 import urllib.request
@@ -11,10 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import botocore.session
-import pytest
 from botocore.validate import ParamValidator
-
-from conftest import ENVIRONMENT, PROGRAM, ROOT, TARGET
 
 # The name in the credential scope, and botocore's where it is another.
 NAMES = {"elasticmapreduce-serverless": "emr-serverless", "emr-serverless": "emr-serverless", "tagging": "resourcegroupstaggingapi"}
@@ -188,19 +183,6 @@ def judge(service, method, path, headers, body):
     return operation.name, problems + check_values(shape, value, operation.name) + extra
 
 
-@pytest.fixture
-def recorder(tmp_path):
-    log = open(tmp_path / "local.log", "wb")
-    local = subprocess.Popen(
-        [TARGET / "debug" / "lakewright-local", "serve", "--data", tmp_path / "local"], stdout=subprocess.PIPE, stderr=log
-    )
-    server = Recorder(json.loads(local.stdout.readline())["account"])
-    yield server
-    server.shutdown()
-    local.terminate()
-    local.wait()
-
-
 # The permissions behind requests to S3 whose names are others than the operations'.
 S3_ACTIONS = {
     ("GET", "encryption"): "GetEncryptionConfiguration", ("PUT", "encryption"): "PutEncryptionConfiguration",
@@ -224,42 +206,3 @@ def action_of(service, method, path, operation):
     bucket, _, key = parts.path.strip("/").partition("/")
     what = "Object" if key else "Bucket"
     return "s3:" + {"PUT": "Put" if key else "Create", "GET": "Get", "HEAD": "Get", "DELETE": "Delete"}[method] + what
-
-
-def test_requests_are_as_botocore_models_them(recorder):
-    environment = ENVIRONMENT | {"AWS_ACCESS_KEY_ID": "123456789012", "AWS_SECRET_ACCESS_KEY": "local"}
-
-    def run(*words, code):
-        command = [PROGRAM, "--endpoint-url", recorder.url, *words]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
-        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    run("plan", "stacks/shop.toml", "--detailed-exitcode", code=2)
-    run("apply", "stacks/shop.toml", "--yes", code=0)
-    before = len(recorder.requests)
-    run("plan", "stacks/shop.toml", "--detailed-exitcode", code=0)
-    print(f"a no-op plan sends {len(recorder.requests) - before} requests")
-    run("destroy", "stacks/shop.toml", "--yes", code=1)  # it holds data
-    run("destroy", "stacks/shop.toml", "--yes", "--allow-data-loss", "all", code=0)
-    plan = json.loads(run("plan", "stacks/shop.toml", "--format", "json", code=0))
-    assert {step["action"] for step in plan["steps"]} == {"create"}, "something of the stack outlived destroy"
-
-    policy = json.loads(run("permissions", "stacks/shop.toml", "--account", "123456789012", code=0))
-    assert len(json.dumps(policy, separators=(",", ":"))) <= 6144, "IAM takes no such long policy"
-    allowed = [pattern for statement in policy["Statement"] for pattern in statement["Action"]]
-
-    problems, judged = {}, set()
-    for service, method, path, headers, body in recorder.requests:
-        operation, found = judge(service, method, path, headers, body) if service != "s3" else ("", [])
-        action = action_of(service, method, path, operation)
-        if not any(fnmatch.fnmatchcase(action, pattern) for pattern in allowed):
-            problems.setdefault("lakewright permissions", set()).add(f"lacks {action}")
-        if service == "s3":
-            continue
-        judged.add((service, operation))
-        for problem in found:
-            problems.setdefault(f"{service} {operation}", set()).add(problem)
-    print(f"{len(judged)} operations judged")
-    assert len(judged) > 60, sorted(judged)
-    assert not problems, "\n".join(f"{where}: {what}" for where, found in problems.items() for what in found)

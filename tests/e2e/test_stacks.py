@@ -1,0 +1,94 @@
+"""Whole lives of stacks: applied, planned again, changed by others, destroyed; every request held against botocore's models.
+
+Each file of `stacks/` at the top and of the folder beside this one is a case. `drifts_NAME.py` holds what others change in
+the stack NAME, and `prepare(aws)` there makes what the stack expects to exist and returns the arguments that name it.
+"""
+
+import fnmatch
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from account import Account
+from conftest import ROOT
+from drifts import ANY, DRIFTS
+from recorder import Recorder, action_of, judge
+
+HERE = Path(__file__).parent
+STACKS = sorted([*ROOT.glob("stacks/*.toml"), *HERE.glob("stacks/*.toml")])
+# What nobody but a plan of the whole shop may take.
+MOST_REQUESTS = 100
+
+
+def changes_of(name):
+    """What others change in a stack, and what it expects to exist."""
+    try:
+        module = importlib.import_module(f"drifts_{name.replace('-', '_')}")
+    except ModuleNotFoundError:
+        return [], lambda _: []
+    own = [change for change in DRIFTS if change[0].__module__ == module.__name__]
+    return own, getattr(module, "prepare", lambda _: [])
+
+
+@pytest.fixture
+def account(tmp_path):
+    account = Account(tmp_path)
+    recorder = Recorder(account.url)
+    account.environment = account.environment | {"AWS_ENDPOINT_URL": recorder.url}
+    account.requests = recorder.requests
+    yield account
+    recorder.shutdown()
+    account.stop()
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=lambda path: path.stem)
+def test_a_stack_lives_and_goes(account, stack):
+    changes, prepare = changes_of(stack.stem)
+    more = prepare(account.client)
+    account.run("plan", stack, *more, "--detailed-exitcode", code=2)
+    account.run("apply", stack, *more, "--yes", code=0)
+    before = len(account.requests)
+    account.run("plan", stack, *more, "--detailed-exitcode", code=0)
+    requests = len(account.requests) - before
+    print(f"a no-op plan of {stack.stem} sends {requests} requests")
+    assert requests <= MOST_REQUESTS
+
+    for change, address, path, was, becomes in changes:
+        change(account.client)
+        found = account.run("plan", stack, *more, "--drift", "--format", "json", code=0)
+        steps = json.loads(found.stdout)["steps"]
+        assert [(step["address"], step["cause"]) for step in steps] == [(address, "drift")], change.__name__
+        if path is not None:
+            lines = {line["path"]: line for line in steps[0]["changes"]}
+            assert path in lines, (change.__name__, list(lines))
+            for value, told in ((was, lines[path]["before"]), (becomes, lines[path]["after"])):
+                assert told is not None if value is ANY else told == value, (change.__name__, lines[path])
+        account.run("apply", stack, *more, "--drift-only", "--yes", "--allow-data-loss", "all", code=0)
+        account.run("plan", stack, *more, "--detailed-exitcode", code=0)
+
+    account.run("destroy", stack, *more, "--yes", "--allow-data-loss", "all", code=0)
+    plan = json.loads(account.run("plan", stack, *more, "--format", "json", code=0).stdout)
+    assert {step["action"] for step in plan["steps"]} == {"create"}, "something of the stack outlived destroy"
+    judge_requests(account, stack, more)
+
+
+def judge_requests(account, stack, more):
+    """Every request is as botocore models it, and covered by the policy of those who apply the stack."""
+    policy = json.loads(account.run("permissions", stack, *more, "--account", "123456789012", code=0).stdout)
+    assert len(json.dumps(policy, separators=(",", ":"))) <= 6144, "IAM takes no such long policy"
+    allowed = [pattern for statement in policy["Statement"] for pattern in statement["Action"]]
+    problems, judged = {}, set()
+    for service, method, path, headers, body in account.requests:
+        operation, found = judge(service, method, path, headers, body) if service != "s3" else ("", [])
+        action = action_of(service, method, path, operation)
+        if not any(fnmatch.fnmatchcase(action, pattern) for pattern in allowed):
+            problems.setdefault("lakewright permissions", set()).add(f"lacks {action}")
+        if service == "s3":
+            continue
+        judged.add((service, operation))
+        for problem in found:
+            problems.setdefault(f"{service} {operation}", set()).add(problem)
+    print(f"{len(judged)} operations judged")
+    assert not problems, "\n".join(f"{where}: {what}" for where, found in problems.items() for what in found)
