@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# A real Apache Spark with Iceberg, as EMR Serverless has them, on an AWS endpoint of this machine.
+#   real-spark.sh fetch                       fetches it once
+#   real-spark.sh submit URL PROGRAM [ARG]…   fetches it once, then runs the PySpark program against the account at URL
+# Needs Java 17, Maven and Python up to 3.12. SPARK_VERSION (3.5.5) and ICEBERG_VERSION (1.10.1) may be set.
+set -euo pipefail
+
+spark=${SPARK_VERSION:-3.5.5}
+iceberg=${ICEBERG_VERSION:-1.10.1}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/lakewright/spark
+venv=$cache/$spark
+jars=$cache/iceberg-$iceberg-spark-${spark%.*}
+
+usage() {
+  sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+  exit 2
+}
+
+fetch() {
+  if [ ! -e "$venv/.complete" ]; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check setuptools wheel
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "pyspark==$spark"
+    touch "$venv/.complete"
+  fi
+  [ -d "$jars" ] && return
+  local work
+  work=$(mktemp -d)
+  cat > "$work/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>lakewright</groupId><artifactId>spark</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.iceberg</groupId><artifactId>iceberg-spark-runtime-${spark%.*}_2.12</artifactId><version>$iceberg</version></dependency>
+    <dependency><groupId>org.apache.iceberg</groupId><artifactId>iceberg-aws-bundle</artifactId><version>$iceberg</version></dependency>
+  </dependencies>
+</project>
+POM
+  rm -rf "$jars.new"
+  mvn -B -q -f "$work/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$jars.new"
+  mv "$jars.new" "$jars"
+  rm -rf "$work"
+}
+
+submit() {
+  local url=$1
+  shift
+  fetch
+  local catalog=spark.sql.catalog.glue
+  # What differs from EMR: where AWS is, and that Hadoop knows no s3:// here.
+  AWS_REGION=${AWS_REGION:-eu-north-1} PYSPARK_PYTHON=$venv/bin/python SPARK_HOME=$(echo "$venv"/lib/python3*/site-packages/pyspark) \
+    exec "$venv/bin/spark-submit" --master 'local[2]' --driver-memory 1g --jars "$(echo "$jars"/*.jar | tr ' ' ,)" \
+    --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1 \
+    --conf spark.sql.shuffle.partitions=4 --conf "$catalog.glue.endpoint=$url" --conf "$catalog.s3.endpoint=$url" \
+    --conf "$catalog.s3.path-style-access=true" --conf "$catalog.client.region=${AWS_REGION:-eu-north-1}" "$@"
+}
+
+case ${1:-} in
+  fetch) fetch ;;
+  submit)
+    (($# >= 3)) || usage
+    shift
+    submit "$@"
+    ;;
+  *) usage ;;
+esac
