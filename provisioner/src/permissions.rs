@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use crate::kind::Kind;
 use crate::kinds;
 use crate::resource::Desired;
 
@@ -29,7 +30,7 @@ const ON_EVERYTHING: &[&str] = &[
 /// The policy that planning, applying and destroying the stack takes in an account and region.
 pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -> Value {
     let names: BTreeSet<&str> = desired.resources.iter().map(|resource| resource.address.kind.as_str()).collect();
-    let of_kinds = names.into_iter().filter_map(kinds::named).flat_map(|kind| kind.actions());
+    let of_kinds = names.into_iter().filter_map(kinds::named).flat_map(Kind::actions);
     let mut statements: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for action in of_kinds.chain(ALWAYS) {
         let sid = match action.split(':').next() {

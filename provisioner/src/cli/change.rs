@@ -185,8 +185,10 @@ async fn change(stacked: &Stacked, doing: &Doing<'_>) -> Result<Outcome> {
 
 /// Carries out a saved plan if what it was made from is still so.
 async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, part: bool) -> Result<Outcome> {
-    if part {
-        bail!("a saved plan is applied as it is: give --target, --exclude and --drift-only to `lakewright plan --out`");
+    if part || !global.var.is_empty() {
+        bail!(
+            "a saved plan is applied as it is: give --var, --target, --exclude and --drift-only to `lakewright plan --out`"
+        );
     }
     let global = Global { stack_file: None, ..global.clone() };
     let stacked = &Stacked::of_plan(&global, path, &file).await?;

@@ -80,9 +80,7 @@ pub fn json(one: &Finding) -> Value {
 fn text(stack: &Stack, desired: &Desired, found: &[Finding], allowed: &[Allowed]) -> String {
     let place = |address: &Address| {
         let resource = desired.resources.iter().find(|resource| resource.address == *address)?;
-        let source = stack.sources.first()?;
-        let before = &source.text[..resource.span.as_ref()?.start.min(source.text.len())];
-        Some(format!("{}:{}", source.path, before.matches('\n').count() + 1))
+        stack.line(resource.span.as_ref()?)
     };
     let mut out = String::new();
     for one in found.iter().filter(|one| one.allowed.is_none()) {

@@ -43,6 +43,9 @@ pub struct Global {
     /// The stack file [default: lakewright.toml, else stacks/shop.toml]
     #[arg(long = "stack", value_name = "FILE", global = true)]
     pub stack_file: Option<PathBuf>,
+    /// The value of a variable of the stack file's `[vars]`; may be given more than once
+    #[arg(long, value_name = "NAME=VALUE", global = true)]
+    pub var: Vec<String>,
     /// The AWS region, instead of the stack's
     #[arg(long, global = true)]
     pub region: Option<String>,

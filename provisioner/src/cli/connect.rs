@@ -12,7 +12,7 @@ use super::Global;
 use crate::intents::Intents;
 use crate::kind::Context;
 use crate::resource::Desired;
-use crate::stack::{Artifact, Stack, Target, expand, load};
+use crate::stack::{Artifact, Given, Stack, Target, expand, load};
 use crate::up::RunFile;
 
 /// Where a stack stands when nothing names one.
@@ -32,7 +32,7 @@ pub fn stack_path(global: &Global) -> Result<PathBuf> {
 
 /// The stack that the command line names.
 pub fn stack(global: &Global) -> Result<Stack> {
-    load(&stack_path(global)?)
+    load(&stack_path(global)?, &Given::new(&global.var))
 }
 
 /// A connection to the account for a stack, which `stack` is the name of.

@@ -140,9 +140,8 @@ pub fn explain(global: &Global, what: &str) -> Result<Outcome> {
     };
     let kind = kinds.get(&address.kind).context("every resource of a stack has a kind")?;
     let mut out = format!("{BOLD}{address}{BOLD:#}: {}\n", kind.summary());
-    if let (Some(span), Some(source)) = (&resource.span, stack.sources.first()) {
-        let line = source.text[..span.start.min(source.text.len())].matches('\n').count() + 1;
-        let _ = writeln!(out, "{DIM}from {}:{line}{DIM:#}", source.path);
+    if let Some(line) = resource.span.as_ref().and_then(|span| stack.line(span)) {
+        let _ = writeln!(out, "{DIM}from {line}{DIM:#}");
     }
     fields(&mut out, kind, resource);
     let needs: Vec<String> = crate::plan::reference::references(&resource.spec)

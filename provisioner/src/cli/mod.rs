@@ -102,7 +102,7 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
         }
         Command::Up(options) => {
             named(options.stack.clone());
-            up::run(&global, &options).await
+            Box::pin(up::run(&global, &options)).await
         }
         Command::Account(options) => account::run(&global, &options),
         Command::Query { sql, format } => query::run(&global, &sql, format).await,

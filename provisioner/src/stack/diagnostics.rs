@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::layers::locate;
+
 /// A file that a stack was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -17,7 +19,7 @@ pub struct Source {
 /// One mistake: what, where, why and the cure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The index of the file in [`Diagnostics::sources`].
+    /// The index of the file in [`Diagnostics::sources`]; 0 also for those that the stack file extends, laid end to end.
     pub source: usize,
     /// The place in it, in bytes.
     pub span: Range<usize>,
@@ -60,8 +62,11 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Sorts the mistakes by file and place.
+    /// Finds the file of each mistake and sorts them by file and place.
     pub fn new(sources: Vec<Source>, mut list: Vec<Diagnostic>) -> Self {
+        for mistake in list.iter_mut().filter(|mistake| mistake.source == 0) {
+            (mistake.source, mistake.span) = locate(&sources, &mistake.span);
+        }
         list.sort_by_key(|mistake| (mistake.source, mistake.span.start, mistake.span.end));
         list.dedup();
         Self { sources, list }

@@ -1,11 +1,10 @@
 //! The stack file: its typed sections, its mistakes, and the resources that it stands for.
 
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 mod agents;
 mod check;
@@ -14,14 +13,19 @@ mod decode;
 mod diagnostics;
 mod expand;
 mod hosts;
+mod layers;
 mod models;
 mod resource;
+mod schema;
 mod sections;
 mod sql;
 mod tables;
 mod units;
 mod values;
+mod variables;
 
+#[cfg(test)]
+mod composition;
 #[cfg(test)]
 mod tests;
 
@@ -37,8 +41,11 @@ pub use sql::Zone;
 pub use tables::{Architecture, Batch, ColumnSection, ColumnTable, Query, Search, TableSection};
 pub use units::{Period, Size};
 pub use values::{Cidr, Setting, Share, Whole};
+pub use variables::{Declared, Given};
 
 use decode::{Decode, Decoder};
+use layers::Layers;
+use variables::Values;
 
 /// A stack without mistakes.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +54,8 @@ pub struct Stack {
     pub file: File,
     /// The models, each after those that it reads.
     pub models: Vec<Model>,
-    /// The stack file's text and those of the models, as snippets show them.
+    /// The stack file, those that it extends, what the command line and the environment give, and the models, as snippets
+    /// show them.
     pub sources: Vec<Source>,
 }
 
@@ -56,42 +64,59 @@ impl Stack {
     pub fn name(&self) -> &str {
         &self.file.stack.name
     }
+
+    /// The file and line of a place, `stacks/shop.toml:12`.
+    pub fn line(&self, span: &Range<usize>) -> Option<String> {
+        let (index, span) = layers::locate(&self.sources, span);
+        let source = self.sources.get(index)?;
+        let before = &source.text[..span.start.min(source.text.len())];
+        Some(format!("{}:{}", source.path, before.matches('\n').count() + 1))
+    }
 }
 
-/// Reads a stack file and the models beside it. The error is [`Diagnostics`] when they hold mistakes.
-pub fn load(path: &Path) -> Result<Stack> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("read the stack file {}", path.display()))?;
-    let models = match models_folder(&text) {
-        Some(folder) => read_models(&path.parent().unwrap_or(Path::new("")).join(folder))?,
-        None => None,
-    };
-    Ok(parse(path, &text, models)?)
+/// Reads a stack file, those that it extends and the models beside them. The error is [`Diagnostics`] when they hold
+/// mistakes.
+pub fn load(path: &Path, given: &Given) -> Result<Stack> {
+    assemble(layers::read(path)?, given, read_models)
 }
 
 /// The stack in a text and its models' files (`None` when there is no such folder), or all their mistakes.
 pub fn parse(path: &Path, text: &str, models: Option<Vec<ModelFile>>) -> Result<Stack, Diagnostics> {
-    let mut sources = vec![Source { path: path.display().to_string(), text: text.to_owned() }];
-    let (table, errors) = DeTable::parse_recoverable(text);
-    if !errors.is_empty() {
+    let file = Source { path: path.display().to_string(), text: text.to_owned() };
+    let layers = Layers { files: vec![file], mistakes: Vec::new() };
+    let stack = assemble(layers, &Given::default(), |_| Ok(models));
+    stack.map_err(|error| error.downcast::<Diagnostics>().expect("nothing is read, so that only mistakes are found"))
+}
+
+/// The stack in those files; `models` reads the models of a folder.
+fn assemble(
+    layers: Layers,
+    given: &Given,
+    models: impl FnOnce(&Path) -> Result<Option<Vec<ModelFile>>>,
+) -> Result<Stack> {
+    let Layers { files, mistakes: mut list } = layers;
+    let mut sources = files.clone();
+    sources.extend(given.sources());
+    let values = Values::new(given, &sources, files.len());
+    let (mut tree, batch_file) = match layers::merged(&files, &mut list) {
+        Ok(merged) => merged,
         // What TOML can't read is mended first: what follows it would be misread.
-        let list = errors.iter().map(|error| {
-            let span = error.span().unwrap_or(0..0);
-            Diagnostic::new(span, "this is no valid TOML", error.message())
-        });
-        return Err(Diagnostics::new(sources, list.collect()));
-    }
-    let span = table.span();
-    let node = Spanned::new(span, DeValue::Table(table.into_inner()));
+        Err(unreadable) => return Err(Diagnostics::new(sources, unreadable).into()),
+    };
+    let (replaced, own) = values.replace(&mut tree, &mut list);
     let mut decoder = Decoder::default();
-    let file = File::decode(&node, &mut decoder).expect("a document is a table");
-    let mut list = decoder.list;
+    let file = File::decode(&tree, &mut decoder).expect("a document is a table");
+    list.append(&mut decoder.list);
     check::check(&file, &mut list);
+    replaced.explain(&mut list);
+    list.extend(own);
 
     let mut read = Vec::new();
     if let Some(batch) = &file.batch {
-        match &models {
-            Some(files) => {
-                for model in files {
+        let folder = models_folder(batch, &files, batch_file);
+        match models(&folder)? {
+            Some(models) => {
+                for model in &models {
                     sources.push(Source { path: model.path.clone(), text: model.text.clone() });
                     read.push(models::read(model, sources.len() - 1, &mut list));
                 }
@@ -108,7 +133,7 @@ pub fn parse(path: &Path, text: &str, models: Option<Vec<ModelFile>>) -> Result<
         }
     }
     if !list.is_empty() {
-        return Err(Diagnostics::new(sources, list));
+        return Err(Diagnostics::new(sources, list).into());
     }
     let order = models::order(&read).expect("circles were refused");
     let models = order.into_iter().map(|index| read[index].clone()).collect();
@@ -120,16 +145,16 @@ pub fn schema() -> Value {
     let mut schema = schemars::schema_for!(File).to_value();
     if let Some(object) = schema.as_object_mut() {
         object.insert("title".into(), "Lakewright stack".into());
+        schema::allow_variables(object);
     }
     schema
 }
 
-/// The folder of the models that a text names; `None` when it has no `[batch]` section.
-fn models_folder(text: &str) -> Option<String> {
-    let (table, _) = DeTable::parse_recoverable(text);
-    let batch = table.get_ref().get("batch")?.get_ref().as_table()?;
-    let named = batch.get("models").and_then(|folder| folder.get_ref().as_str());
-    Some(named.unwrap_or("models").to_owned())
+/// The folder of the models: beside the file that names it, else beside the first one with such a section.
+fn models_folder(batch: &Batch, files: &[Source], first: Option<usize>) -> PathBuf {
+    let named = batch.models.written().then(|| layers::locate(files, &batch.models.span).0);
+    let file = named.or(first).and_then(|index| files.get(index)).map_or("", |file| file.path.as_str());
+    Path::new(file).parent().unwrap_or(Path::new("")).join(batch.models.as_str())
 }
 
 /// The models of a folder by name; `None` when there is no such folder.

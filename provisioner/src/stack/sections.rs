@@ -9,10 +9,20 @@ use super::resource::Own;
 use super::tables::{Batch, Query, Search, TableSection};
 use super::units::Period;
 use super::values::{Cidr, Setting, Whole};
+use super::variables::Declared;
 
 section! {
     /// A stack: everything that Lakewright builds and runs from one file.
     File {
+        /// The stack file that this one extends, named relative to it, `"base.toml"`. Tables are merged; of anything else
+        /// what stands here wins.
+        extends: Option<At<String>> = None,
+        /// What of the extended file is left out, before what stands here is added: `["topics.events", "hosts.data"]`.
+        remove: Vec<At<String>> = Vec::new(),
+        /// Variables by name, each with its default or with a table of `description`, `type` and `default`. `"${var.NAME}"`
+        /// stands for one, alone or within a text; `--var NAME=VALUE` and the environment's `LAKEWRIGHT_VAR_NAME` give it
+        /// another value.
+        vars: Named<Declared> = Named(Vec::new()),
         /// The stack itself: its name, and where it lives.
         stack: StackSection,
         /// The network that everything stands in.

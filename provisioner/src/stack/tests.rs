@@ -6,13 +6,13 @@ use std::path::Path;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use super::{Artifact, ModelFile, Stack, Target, expand, load, parse, schema};
+use super::{Artifact, Given, ModelFile, Stack, Target, expand, load, parse, schema};
 use crate::kinds;
 use crate::resource::{Address, Desired};
 
 fn shipped(name: &str) -> Stack {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks").join(name);
-    load(&path).unwrap_or_else(|error| panic!("{error:#}"))
+    load(&path, &Given::default()).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 fn expanded(stack: &Stack) -> Desired {

@@ -38,7 +38,8 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
     let data = Arc::new(DataFolder::open(&global.data).await?);
     until_interrupted(|interrupted| async move {
         let (mut local, endpoints) = parts::start(&data, options).await?;
-        let outcome = with_parts(global, options, &stack, &data, &endpoints, &mut local, &interrupted).await;
+        let parts = with_parts(global, options, &stack, &data, &endpoints, &mut local, &interrupted);
+        let outcome = Box::pin(parts).await;
         let stopped = local.stop(GRACE).await;
         RunFile::remove(&data.path);
         let outcome = outcome?;
