@@ -24,6 +24,10 @@ test: tools test-tools build ## Runs every test: Rust, the account with AWS's ow
 	@cargo test --workspace
 	@tests/run.sh
 
+.PHONY: test-hosts
+test-hosts: tools test-tools build ## Boots a host from a plan's user data on real systemd and cloud-init, as root (mmdebstrap, systemd-container)
+	@$${XDG_CACHE_HOME:-$$HOME/.cache}/lakewright/venv/bin/python -m pytest -q -p no:cacheprovider --timeout=900 tests/hosts
+
 .PHONY: lint
 lint: tools ## Checks formatting, lints, dependencies and generated documentation
 	@cargo fmt --all --check
