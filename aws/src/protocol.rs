@@ -64,7 +64,7 @@ fn form(body: String) -> Request {
 }
 
 fn rest(api: &Api, operation: &str, input: &Value) -> Result<Request, Error> {
-    let table = if api.name == "kafka" { routes::KAFKA } else { routes::EMR_SERVERLESS };
+    let table = routes::of(api.name);
     let unknown =
         || Error::configuration(format!("{} has no operation {operation}; this is a bug in lakewright", api.name));
     let Route { method, path, .. } = table.iter().find(|route| route.operation == operation).ok_or_else(unknown)?;

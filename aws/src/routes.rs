@@ -82,6 +82,33 @@ pub static EMR_SERVERLESS: &[Route] = &[
     route("UpdateApplication", "PATCH", "/applications/{applicationId}"),
 ];
 
+/// The operations of Lambda that concern functions, their permissions and tags.
+pub static LAMBDA: &[Route] = &[
+    route("AddPermission", "POST", "/2015-03-31/functions/{FunctionName}/policy"),
+    route("CreateFunction", "POST", "/2015-03-31/functions"),
+    route("DeleteFunction", "DELETE", "/2015-03-31/functions/{FunctionName}"),
+    route("GetFunction", "GET", "/2015-03-31/functions/{FunctionName}"),
+    route("GetFunctionConfiguration", "GET", "/2015-03-31/functions/{FunctionName}/configuration"),
+    route("GetPolicy", "GET", "/2015-03-31/functions/{FunctionName}/policy"),
+    route("ListFunctions", "GET", "/2015-03-31/functions"),
+    route("ListTags", "GET", "/2017-03-31/tags/{Resource}"),
+    route("RemovePermission", "DELETE", "/2015-03-31/functions/{FunctionName}/policy/{StatementId}"),
+    route("TagResource", "POST", "/2017-03-31/tags/{Resource}"),
+    route("UntagResource", "DELETE", "/2017-03-31/tags/{Resource}"),
+    route("UpdateFunctionCode", "PUT", "/2015-03-31/functions/{FunctionName}/code"),
+    route("UpdateFunctionConfiguration", "PUT", "/2015-03-31/functions/{FunctionName}/configuration"),
+];
+
+/// The operations of a REST service.
+pub fn of(service: &str) -> &'static [Route] {
+    match service {
+        "kafka" => KAFKA,
+        "emr-serverless" => EMR_SERVERLESS,
+        "lambda" => LAMBDA,
+        _ => &[],
+    }
+}
+
 const fn route(operation: &'static str, method: &'static str, path: &'static str) -> Route {
     Route { operation, method, path }
 }

@@ -29,6 +29,14 @@ pub enum Service {
     Ssm,
     /// Resource Groups Tagging.
     Tagging,
+    /// Lambda.
+    Lambda,
+    /// EventBridge.
+    Events,
+    /// CodeBuild.
+    CodeBuild,
+    /// CodePipeline.
+    CodePipeline,
 }
 
 /// How a service is spoken to.
@@ -81,6 +89,10 @@ static LOGS: Api = regional("logs", "CLOUDWATCH_LOGS", Protocol::Json("Logs_2014
 static SSM: Api = regional("ssm", "SSM", Protocol::Json("AmazonSSM"));
 static TAGGING: Api =
     regional("tagging", "RESOURCE_GROUPS_TAGGING_API", Protocol::Json("ResourceGroupsTaggingAPI_20170126"));
+static LAMBDA: Api = regional("lambda", "LAMBDA", Protocol::RestJson);
+static EVENTS: Api = regional("events", "EVENTBRIDGE", Protocol::Json("AWSEvents"));
+static CODE_BUILD: Api = regional("codebuild", "CODEBUILD", Protocol::Json("CodeBuild_20161006"));
+static CODE_PIPELINE: Api = regional("codepipeline", "CODEPIPELINE", Protocol::Json("CodePipeline_20150709"));
 
 /// S3 has its own client, [`crate::S3`].
 pub static S3: Api = regional("s3", "S3", Protocol::S3);
@@ -102,6 +114,10 @@ impl Service {
             Self::Logs => &LOGS,
             Self::Ssm => &SSM,
             Self::Tagging => &TAGGING,
+            Self::Lambda => &LAMBDA,
+            Self::Events => &EVENTS,
+            Self::CodeBuild => &CODE_BUILD,
+            Self::CodePipeline => &CODE_PIPELINE,
         }
     }
 }

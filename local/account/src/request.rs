@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 /// The members of inputs that name the main thing, the most telling first.
-const RESOURCES: [&str; 36] = [
+const RESOURCES: [&str; 37] = [
+    "FunctionName",
     "topicName",
     "clusterName",
     "RoleName",

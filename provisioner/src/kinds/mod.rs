@@ -15,6 +15,7 @@ pub mod bucket;
 pub mod cluster;
 pub mod database;
 pub mod emr_application;
+pub mod function;
 pub mod instance_profile;
 pub mod internet_gateway;
 pub mod key;
@@ -63,6 +64,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &emr_application::EmrApplication,
         &workgroup::Workgroup,
         &log_group::LogGroup,
+        &function::Function,
         &launch_template::LaunchTemplate,
         &auto_scaling_group::AutoScalingGroup,
     ]

@@ -11,7 +11,16 @@ use crate::kind::Context;
 use crate::resource::Address;
 
 /// The types that kinds ask for. One question tells of all of them, so that a sweep asks it once.
-const TYPES: [&str; 4] = ["s3", "kms:key", "logs:log-group", "emr-serverless"];
+const TYPES: &[&str] = &[
+    "s3",
+    "kms:key",
+    "logs:log-group",
+    "emr-serverless",
+    "lambda:function",
+    "events:rule",
+    "codebuild:project",
+    "codepipeline",
+];
 
 /// The ARNs and tags of what carries the stack's tag, of the service that ARNs name so. It lists deleted things for a
 /// while and new ones late: every one has to be looked at.

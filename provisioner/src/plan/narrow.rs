@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::graph::Graph;
 use super::{Action, Cause, Kinds, Options, Plan, PlanError, Step};
+use crate::kind::Comparing;
 use crate::resource::{Address, Condition, nearest};
 
 /// Keeps what brings live back to what was last applied; of a step whose file changed too, only that part.
@@ -34,9 +35,10 @@ fn of_drift(kinds: Kinds<'_>, step: &Step) -> Option<Step> {
             kept.moved_from = None;
             kept.changes.retain(|change| change.cause == Cause::Drift);
             kept.cause = Cause::Drift;
-            // Fields that only the file changed stay as they live.
+            // Fields that only the file changed stay as they live; those that can't be read back are as the file says.
             let (Some(spec), Some(live)) = (&mut kept.spec, &kept.live) else { return Some(kept) };
-            for field in kinds.get(&step.address.kind)?.fields() {
+            let fields = kinds.get(&step.address.kind)?.fields().iter();
+            for field in fields.filter(|field| field.compare != Comparing::Never) {
                 let heals = kept.changes.iter().any(|change| change.field() == field.name);
                 let known = live.spec.get(field.name).filter(|_| !heals);
                 if let (Some(value), Some(members)) = (known, spec.as_object_mut()) {

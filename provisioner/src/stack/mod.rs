@@ -12,6 +12,7 @@ mod declare;
 mod decode;
 mod diagnostics;
 mod expand;
+mod functions;
 mod hosts;
 mod layers;
 mod models;
@@ -33,6 +34,7 @@ pub use agents::{Agents, BatchAgent, Producer, Shipper, Stream};
 pub use decode::{At, Entry, Named};
 pub use diagnostics::{Diagnostic, Diagnostics, Source};
 pub use expand::{Artifact, RUN_MODELS, Target, expand};
+pub use functions::{Code, Codes, Function, Statement};
 pub use hosts::{Agent, Host};
 pub use models::{Model, ModelFile, Read};
 pub use resource::Own;
@@ -54,6 +56,8 @@ pub struct Stack {
     pub file: File,
     /// The models, each after those that it reads.
     pub models: Vec<Model>,
+    /// The code of its functions.
+    pub codes: Codes,
     /// The stack file, those that it extends, what the command line and the environment give, and the models, as snippets
     /// show them.
     pub sources: Vec<Source>,
@@ -77,22 +81,23 @@ impl Stack {
 /// Reads a stack file, those that it extends and the models beside them. The error is [`Diagnostics`] when they hold
 /// mistakes.
 pub fn load(path: &Path, given: &Given) -> Result<Stack> {
-    assemble(layers::read(path)?, given, read_models)
+    assemble(layers::read(path)?, given, read_models, functions::hash)
 }
 
 /// The stack in a text and its models' files (`None` when there is no such folder), or all their mistakes.
 pub fn parse(path: &Path, text: &str, models: Option<Vec<ModelFile>>) -> Result<Stack, Diagnostics> {
     let file = Source { path: path.display().to_string(), text: text.to_owned() };
     let layers = Layers { files: vec![file], mistakes: Vec::new() };
-    let stack = assemble(layers, &Given::default(), |_| Ok(models));
+    let stack = assemble(layers, &Given::default(), |_| Ok(models), |_| Ok(String::new()));
     stack.map_err(|error| error.downcast::<Diagnostics>().expect("nothing is read, so that only mistakes are found"))
 }
 
-/// The stack in those files; `models` reads the models of a folder.
+/// The stack in those files; `models` reads the models of a folder, `code` the hash of a function's code.
 fn assemble(
     layers: Layers,
     given: &Given,
     models: impl FnOnce(&Path) -> Result<Option<Vec<ModelFile>>>,
+    code: impl Fn(&Path) -> Result<String>,
 ) -> Result<Stack> {
     let Layers { files, mistakes: mut list } = layers;
     let mut sources = files.clone();
@@ -110,6 +115,7 @@ fn assemble(
     check::check(&file, &mut list);
     replaced.explain(&mut list);
     list.extend(own);
+    let codes = functions::codes(&file, &files, code, &mut list);
 
     let mut read = Vec::new();
     if let Some(batch) = &file.batch {
@@ -137,7 +143,7 @@ fn assemble(
     }
     let order = models::order(&read).expect("circles were refused");
     let models = order.into_iter().map(|index| read[index].clone()).collect();
-    Ok(Stack { file, models, sources })
+    Ok(Stack { file, models, codes, sources })
 }
 
 /// The JSON Schema of a stack file, for editors.

@@ -23,7 +23,7 @@ impl Decode for Own {
     }
 }
 
-fn json(node: &Node<'_>, decoder: &mut Decoder) -> Option<Value> {
+pub(super) fn json(node: &Node<'_>, decoder: &mut Decoder) -> Option<Value> {
     Some(match node.get_ref() {
         DeValue::String(text) => Value::from(text.as_ref()),
         DeValue::Boolean(value) => Value::from(*value),

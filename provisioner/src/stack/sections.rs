@@ -4,6 +4,7 @@ use super::agents::Agents;
 use super::declare::{choice, section};
 use super::decode::{At, Named, defaults};
 
+use super::functions::Function;
 use super::hosts::Host;
 use super::resource::Own;
 use super::tables::{Batch, Query, Search, TableSection};
@@ -47,6 +48,8 @@ section! {
         query: Query = defaults(),
         /// Groups of EC2 hosts by name, and the agents on them.
         hosts: Named<Host> = Named(Vec::new()),
+        /// Lambda functions by name.
+        functions: Named<Function> = Named(Vec::new()),
         /// The settings of the agents that hosts run.
         agents: Agents = defaults(),
         /// Single resources of a kind, `[resource.KIND.NAME]`, for what no section covers. References such as

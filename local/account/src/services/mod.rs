@@ -41,9 +41,11 @@ pub mod athena;
 pub mod autoscaling;
 pub mod ec2;
 pub mod emr;
+pub mod events;
 pub mod glue;
 pub mod iam;
 pub mod kms;
+pub mod lambda;
 pub mod logs;
 pub mod msk;
 pub(crate) mod s3;
@@ -88,11 +90,13 @@ pub fn all() -> Vec<Box<dyn Service>> {
         Box::new(autoscaling::AutoScaling),
         Box::new(ec2::Ec2),
         Box::new(emr::EmrServerless::default()),
+        Box::new(events::Events),
         Box::new(glue::Glue),
         Box::new(msk::Msk),
         Box::new(sts::Sts),
         Box::new(iam::Iam),
         Box::new(kms::Kms),
+        Box::new(lambda::Lambda),
         Box::new(secrets::Secrets),
         Box::new(logs::Logs),
         Box::new(ssm::Ssm),

@@ -10,6 +10,7 @@ use crate::checks::RULES;
 use crate::kinds;
 use crate::resource::Address;
 
+mod functions;
 mod infrastructure;
 mod models;
 mod names;
@@ -28,6 +29,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.tables();
     checker.batch();
     checker.hosts();
+    checker.functions();
     checker.search();
     checker.agents();
     checker.own_resources();

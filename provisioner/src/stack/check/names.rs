@@ -93,6 +93,9 @@ impl Checker<'_> {
             let taken = matches!(name, "kafka" | "batch-jobs").then(|| "name taken by Lakewright's own".to_owned());
             rule(name, 1..21, lower_dash, "lower case letters, digits and `-`").or(taken)
         });
+        self.section_names("function", &file.functions, |name| {
+            rule(name, 1..25, lower_dash, "lower case letters, digits and `-`")
+        });
         self.section_names("table", &file.tables, identifier_mistake);
         self.bucket_names();
     }

@@ -14,6 +14,7 @@ use crate::resource::{Address, Desired, Moved, Resource};
 mod agents;
 mod compute;
 mod data;
+mod functions;
 mod kafka;
 mod network;
 mod policy;
@@ -56,6 +57,7 @@ pub fn expand(stack: &Stack, target: &Target, agent: &Artifact) -> Desired {
     expansion.batch();
     expansion.query();
     expansion.hosts();
+    expansion.functions();
     expansion.own_resources();
     Desired { stack: stack.name().to_owned(), resources: expansion.resources, moved: moved(&stack.file) }
 }
@@ -99,7 +101,9 @@ impl Expansion<'_> {
     fn own_resources(&mut self) {
         for kind in &self.file.resource {
             for one in &kind.value {
-                self.add(Address::new(&kind.name, &one.name), &one.value.0, &one.span, Vec::new());
+                let address = Address::new(&kind.name, &one.name);
+                let spec = self.with_code(&address, &one.value.0);
+                self.add(address, &spec, &one.span, Vec::new());
             }
         }
     }

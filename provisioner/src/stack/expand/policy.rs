@@ -14,20 +14,20 @@ const NAMED_TABLES: usize = 16;
 
 /// The statements of a policy under construction.
 #[derive(Debug, Default)]
-struct Statements(Vec<Value>);
+pub(super) struct Statements(pub(super) Vec<Value>);
 
 impl Statements {
-    fn allow(&mut self, sid: &str, actions: &[&str], resources: &[String]) {
+    pub(super) fn allow(&mut self, sid: &str, actions: &[&str], resources: &[String]) {
         self.0.push(json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources }));
     }
 
-    fn allow_if(&mut self, sid: &str, actions: &[&str], resources: &[String], condition: &Value) {
+    pub(super) fn allow_if(&mut self, sid: &str, actions: &[&str], resources: &[String], condition: &Value) {
         self.0.push(
             json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources, "Condition": condition }),
         );
     }
 
-    fn policy(self) -> Value {
+    pub(super) fn policy(self) -> Value {
         json!({ "Version": "2012-10-17", "Statement": self.0 })
     }
 }
@@ -228,7 +228,7 @@ impl Expansion<'_> {
 }
 
 /// A trust policy for a service of AWS, acting for an account.
-fn trust(service: &str, account: Option<&str>) -> Value {
+pub(super) fn trust(service: &str, account: Option<&str>) -> Value {
     let mut statement = json!({
         "Effect": "Allow",
         "Principal": { "Service": service },

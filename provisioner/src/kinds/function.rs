@@ -1,0 +1,405 @@
+//! `function`: a Lambda function from a zip that is made here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::future::try_join_all;
+use lakewright_aws::{Error, Service, text};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::wire::{number, texts};
+use super::{tagged, wait};
+use crate::cost::Cost;
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
+use crate::resource::{Address, Condition, Live};
+
+pub mod package;
+mod permission;
+pub mod rules;
+
+pub use permission::{Permission, Permissions};
+
+/// A Lambda function. Its code goes up in the create call; who may invoke it is part of it, and any other permission found
+/// on it is drift.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The name, unique in account and region.
+    pub name: String,
+    /// What it is for.
+    #[serde(default)]
+    pub description: String,
+    /// The file or folder beside the stack file that is its code. It is zipped here, equal content to equal bytes; a file
+    /// `….zip` goes up as it is. What begins with a dot stays out.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// Its code as a text, of Python or Node.js, in place of `source`.
+    #[serde(default)]
+    pub inline: Option<String>,
+    /// The SHA-256 of the zip in base64, as Lambda tells it. Default: that of `source` or `inline`.
+    #[serde(default)]
+    pub code_sha256: String,
+    /// The runtime, `python3.13`.
+    pub runtime: String,
+    /// What is called: a module and a function in it, `index.handler`.
+    pub handler: String,
+    /// The ARN of the role that it runs as, `${role.hello.arn}`.
+    pub role: String,
+    /// Memory in MiB, 128 to 10,240; processors come with it. Default: 128.
+    #[serde(default = "memory_mb")]
+    pub memory_mb: u32,
+    /// After how many seconds a call is ended, 900 at most. Default: 30.
+    #[serde(default = "timeout_seconds")]
+    pub timeout_seconds: u32,
+    /// Its environment. Secrets have no place here: whoever may look at the function reads it.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// `x86_64` or `arm64`. Default: `arm64`.
+    #[serde(default = "architecture")]
+    pub architecture: String,
+    /// The log group that it writes to; how long entries are kept is that group's. Default: `/aws/lambda/NAME`.
+    #[serde(default)]
+    pub log_group: String,
+    /// Who may invoke it, by a name of your own.
+    #[serde(default)]
+    pub permissions: Permissions,
+}
+
+fn memory_mb() -> u32 {
+    128
+}
+
+fn timeout_seconds() -> u32 {
+    30
+}
+
+fn architecture() -> String {
+    "arm64".into()
+}
+
+const FIELDS: &[Field] = &[
+    replaces("name"),
+    in_place("description"),
+    compared(in_place("source"), Comparing::Never),
+    compared(in_place("inline"), Comparing::Never),
+    in_place("code_sha256"),
+    in_place("runtime"),
+    in_place("handler"),
+    in_place("role"),
+    in_place("memory_mb"),
+    in_place("timeout_seconds"),
+    in_place("environment"),
+    in_place("architecture"),
+    in_place("log_group"),
+    in_place("permissions"),
+];
+const OUTPUTS: &[&str] = &["arn", "name"];
+const ACTIONS: &[&str] = &[
+    "lambda:CreateFunction",
+    "lambda:UpdateFunctionCode",
+    "lambda:UpdateFunctionConfiguration",
+    "lambda:DeleteFunction",
+    "lambda:GetFunction",
+    "lambda:GetPolicy",
+    "lambda:AddPermission",
+    "lambda:RemovePermission",
+    "lambda:TagResource",
+    "iam:PassRole",
+    "tag:GetResources",
+];
+
+/// How long a function may take to be made or changed.
+const CHANGED: Duration = Duration::from_mins(10);
+/// How long Lambda may deny knowing a role that was just made.
+const ASSUMABLE: Duration = Duration::from_mins(2);
+/// The code of a function of that name, and of a function that is being changed.
+const CONFLICT: &str = "ResourceConflictException";
+
+/// The kind.
+#[derive(Debug)]
+pub struct Function;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    rules::name(&spec.name)?;
+    rules::runtime(&spec.runtime)?;
+    rules::environment(&spec.environment)?;
+    permission::canonical(&mut spec.permissions)?;
+    if !["x86_64", "arm64"].contains(&spec.architecture.as_str()) {
+        bail!("`{}` is no architecture; write x86_64 or arm64", spec.architecture);
+    }
+    if !(128..=10_240).contains(&spec.memory_mb) {
+        bail!("memory_mb is {}; Lambda takes 128 to 10240", spec.memory_mb);
+    }
+    if !(1..=900).contains(&spec.timeout_seconds) {
+        bail!("timeout_seconds is {}; Lambda takes 1 to 900", spec.timeout_seconds);
+    }
+    if spec.log_group.is_empty() {
+        spec.log_group = format!("/aws/lambda/{}", spec.name);
+    }
+    match (&spec.source, &spec.inline) {
+        (Some(_), Some(_)) => bail!("give `source` or `inline`, not both"),
+        (None, None) => bail!("the function has no code: give `source = \"functions/NAME\"` or `inline`"),
+        (None, Some(code)) => {
+            let file = rules::inline_file(&spec.runtime, &spec.handler)?;
+            if spec.code_sha256.is_empty() {
+                spec.code_sha256 = package::hash(&package::of_text(&file, code));
+            }
+        }
+        (Some(_), None) => {}
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Kind for Function {
+    describes!("function", "a Lambda function from a zip", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Billed { charges: Vec::new(), by_use: "requests, and memory by the time that they take" }
+    }
+
+    fn expected(&self) -> [Duration; 3] {
+        [Duration::from_secs(15), Duration::from_secs(10), Duration::from_secs(2)]
+    }
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
+        let mut said = Vec::new();
+        let of = |value: &Value| value["permissions"].as_object().cloned().unwrap_or_default();
+        match action {
+            Action::Update if changed.contains(&"code_sha256") && changed.len() > 1 => {
+                said.push("code and settings change one after the other: calls in between meet one of them new".into());
+            }
+            Action::Delete | Action::Replace => said.push("whatever still invokes it fails".to_owned()),
+            _ => {}
+        }
+        let (old, new) = (of(live), of(spec));
+        if action == Action::Update && old.iter().any(|(sid, one)| new.get(sid).is_some_and(|other| other != one)) {
+            said.push("a changed permission is taken away and given anew: a call in between is refused".to_owned());
+        }
+        said
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let tagged = tagged::resources(context, "lambda").await?;
+        let mut names: BTreeSet<&str> = tagged.iter().filter_map(|(arn, _)| name_in(arn)).collect();
+        names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name")));
+        let found = try_join_all(names.into_iter().map(|name| async move {
+            let Some(function) = get(context, name).await? else { return Ok(None) };
+            read(context, &function, &tags::of_object(&function["Tags"])).await
+        }));
+        let found: Vec<Option<Live>> = found.await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let mut input = settings(&spec);
+        input["Code"] = json!({"ZipFile": STANDARD.encode(zip(&spec).await?)});
+        input["Architectures"] = json!([spec.architecture]);
+        input["Tags"] = tags::object(context, address);
+        match assumed(context, "CreateFunction", input).await {
+            Ok(_) => {}
+            Err(error) if error.code == CONFLICT => {
+                let function = get(context, &spec.name).await?.unwrap_or_default();
+                let tags = tags::of_object(&function["Tags"]);
+                if tags::address(context, "function", &tags).as_ref() != Some(address) {
+                    return Err(tags::taken(error, &format!("the function {}", spec.name), &tags));
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        settle(context, &spec).await
+    }
+
+    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        settle(context, &typed(spec)?).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let name = text(&live.spec, "name");
+        wait::found(unhindered(context, "DeleteFunction", json!({"FunctionName": name})).await)?;
+        wait::until(context, CHANGED, &format!("the function {name} is still there"), || async {
+            Ok(get(context, name).await?.is_none().then_some(()))
+        })
+        .await
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let name = name_in(id).unwrap_or(id);
+        let Some(function) = get(context, name).await? else { return Ok(None) };
+        let tags = tags::claimed(context, address, id, tags::of_object(&function["Tags"]))?;
+        read(context, &function, &tags).await
+    }
+
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let input = json!({"Resource": outcome.id, "Tags": tags::map(tags)});
+        unhindered(context, "TagResource", input).await?;
+        Ok(())
+    }
+}
+
+async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+    context.aws.call(Service::Lambda, operation, input).await
+}
+
+/// Calls once no other change is under way.
+async fn unhindered(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+    wait::while_refused(context, CHANGED, |error| error.code == CONFLICT, || call(context, operation, input.clone()))
+        .await
+}
+
+/// Calls until Lambda can act as the role, which it can't for some seconds after it was made. AWS has no code of its own
+/// for that: only the message tells it from a parameter that stays wrong.
+async fn assumed(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+    let not_yet = |error: &Error| {
+        error.code == "InvalidParameterValueException" && error.message.contains("cannot be assumed by Lambda")
+    };
+    wait::while_refused(context, ASSUMABLE, not_yet, || call(context, operation, input.clone())).await
+}
+
+/// The name in a function's ARN.
+fn name_in(arn: &str) -> Option<&str> {
+    let (_, name) = arn.split_once(":function:")?;
+    name.split(':').next()
+}
+
+async fn get(context: &Context, name: &str) -> Result<Option<Value>> {
+    Ok(wait::found(call(context, "GetFunction", json!({"FunctionName": name})).await)?)
+}
+
+/// The zip that the spec names, held against what was planned.
+async fn zip(spec: &Spec) -> Result<Vec<u8>> {
+    let zip = match (&spec.inline, &spec.source) {
+        (Some(code), _) => package::of_text(&rules::inline_file(&spec.runtime, &spec.handler)?, code),
+        (None, Some(source)) => {
+            let path = source.clone();
+            tokio::task::spawn_blocking(move || package::of_path(Path::new(&path))).await.context("zip the code")??
+        }
+        (None, None) => bail!("the function {} has no code", spec.name),
+    };
+    let found = package::hash(&zip);
+    if found != spec.code_sha256 {
+        let source = spec.source.as_deref().unwrap_or("the inline code");
+        bail!("{source} has changed since the plan: its hash is {found}, planned was {}; plan again", spec.code_sha256);
+    }
+    Ok(zip)
+}
+
+/// What create and update have in common.
+fn settings(spec: &Spec) -> Value {
+    json!({
+        "FunctionName": spec.name,
+        "Description": spec.description,
+        "Runtime": spec.runtime,
+        "Handler": spec.handler,
+        "Role": spec.role,
+        "MemorySize": spec.memory_mb,
+        "Timeout": spec.timeout_seconds,
+        "Environment": {"Variables": spec.environment},
+        "LoggingConfig": {"LogFormat": "Text", "LogGroup": spec.log_group},
+    })
+}
+
+/// Waits until a function takes changes and calls.
+async fn steady(context: &Context, name: &str) -> Result<Value> {
+    wait::until(context, CHANGED, &format!("the function {name} is not ready"), || async {
+        // A new one may be unknown for a moment.
+        let Some(mut function) = get(context, name).await? else { return Ok(None) };
+        let function = function["Configuration"].take();
+        match (text(&function, "State"), text(&function, "LastUpdateStatus")) {
+            ("Failed", _) => bail!("Lambda gave {name} up: {}", text(&function, "StateReason")),
+            ("Pending", _) | (_, "InProgress") => Ok(None),
+            (_, "Failed") => bail!("Lambda didn't change {name}: {}", text(&function, "LastUpdateStatusReason")),
+            _ => Ok(Some(function)),
+        }
+    })
+    .await
+}
+
+/// Makes code, settings and permissions those of the spec, one after the other: Lambda takes no change while another is
+/// under way.
+async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
+    let name = &spec.name;
+    let function = wait::until(context, CHANGED, &format!("the function {name} is not ready"), || async {
+        let Some(mut function) = get(context, name).await? else { return Ok(None) };
+        let function = function["Configuration"].take();
+        // One whose last change failed takes the next.
+        let moves = text(&function, "State") == "Pending" || text(&function, "LastUpdateStatus") == "InProgress";
+        Ok((!moves).then_some(function))
+    })
+    .await?;
+    let live = spec_of(&function, Permissions::new());
+    if live.code_sha256 != spec.code_sha256 || live.architecture != spec.architecture {
+        let zip = STANDARD.encode(zip(spec).await?);
+        let input = json!({"FunctionName": name, "ZipFile": zip, "Architectures": [spec.architecture]});
+        unhindered(context, "UpdateFunctionCode", input).await?;
+        steady(context, name).await?;
+    }
+    if settings(&live) != settings(spec) {
+        let not_yet = |error: &Error| error.code == CONFLICT;
+        wait::while_refused(context, CHANGED, not_yet, || {
+            assumed(context, "UpdateFunctionConfiguration", settings(spec))
+        })
+        .await?;
+    }
+    let function = steady(context, name).await?;
+    permission::settle(context, name, &spec.permissions).await?;
+    let arn = text(&function, "FunctionArn");
+    Ok(tags::outcome(arn, &[("arn", arn), ("name", name)]))
+}
+
+fn spec_of(function: &Value, permissions: Permissions) -> Spec {
+    let environment = function["Environment"]["Variables"].as_object().into_iter().flatten();
+    let architecture = texts(function, "Architectures").into_iter().next();
+    Spec {
+        name: text(function, "FunctionName").to_owned(),
+        description: text(function, "Description").to_owned(),
+        source: None,
+        inline: None,
+        code_sha256: text(function, "CodeSha256").to_owned(),
+        runtime: text(function, "Runtime").to_owned(),
+        handler: text(function, "Handler").to_owned(),
+        role: text(function, "Role").to_owned(),
+        memory_mb: number(function, "MemorySize"),
+        timeout_seconds: number(function, "Timeout"),
+        environment: environment
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+            .collect(),
+        architecture: architecture.unwrap_or_else(|| "x86_64".to_owned()),
+        log_group: text(&function["LoggingConfig"], "LogGroup").to_owned(),
+        permissions,
+    }
+}
+
+/// The function with these tags; none if they aren't the stack's.
+async fn read(context: &Context, function: &Value, tags: &Tags) -> Result<Option<Live>> {
+    let Some(address) = tags::address(context, "function", tags) else { return Ok(None) };
+    let function = &function["Configuration"];
+    let (name, arn) = (text(function, "FunctionName"), text(function, "FunctionArn"));
+    let spec = spec_of(function, permission::read(context, name).await?);
+    let mut live = tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", name)]);
+    live.condition = match (text(function, "State"), text(function, "LastUpdateStatus")) {
+        ("Failed", _) => Condition::Failed(text(function, "StateReason").to_owned()),
+        (state @ "Pending", _) | (_, state @ "InProgress") => Condition::Pending(state.to_owned()),
+        _ => Condition::Ready,
+    };
+    Ok(Some(live))
+}

@@ -1,0 +1,195 @@
+//! Who may invoke a function: the statements of its resource policy.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::call;
+use crate::kind::Context;
+use crate::kinds::policy;
+use crate::kinds::wait;
+use crate::kinds::wire::some_text;
+
+/// Somebody who may do something with the function.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Permission {
+    /// Who: a service, `s3.amazonaws.com`, an account's twelve digits, or the ARN of a role.
+    pub principal: String,
+    /// What: an action of Lambda. Default: `lambda:InvokeFunction`.
+    #[serde(default = "invoke")]
+    pub action: String,
+    /// Only on behalf of this: the ARN of a bucket or of a rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_arn: Option<String>,
+    /// Only on behalf of this account: a bucket's ARN doesn't say whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_account: Option<String>,
+    /// What else a statement asks for that somebody added; none can be declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Value>,
+}
+
+fn invoke() -> String {
+    "lambda:InvokeFunction".into()
+}
+
+/// Permissions by the id of their statement.
+pub type Permissions = BTreeMap<String, Permission>;
+
+/// Brings permissions to the form in which AWS gives them back.
+pub(super) fn canonical(permissions: &mut Permissions) -> Result<()> {
+    for (sid, permission) in permissions {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if sid.is_empty() || sid.len() > 100 || !sid.chars().all(fits) {
+            bail!("a permission can't be named `{sid}`: only letters, digits, `-` and `_`, 100 at most");
+        }
+        if permission.conditions.is_some() {
+            bail!("permissions.{sid}: `conditions` can't be declared; write source_arn or source_account");
+        }
+        if !permission.action.starts_with("lambda:") {
+            bail!("permissions.{sid}: `{}` is no action of Lambda, as in lambda:InvokeFunction", permission.action);
+        }
+        if permission.principal == "*" && permission.source_arn.is_none() && permission.source_account.is_none() {
+            bail!("permissions.{sid} lets everybody in; name who may invoke the function");
+        }
+        if permission.principal.len() == 12 && permission.principal.bytes().all(|b| b.is_ascii_digit()) {
+            permission.principal = format!("arn:aws:iam::{}:root", permission.principal);
+        }
+    }
+    Ok(())
+}
+
+/// The permissions of a function; none when it has no policy.
+pub(super) async fn read(context: &Context, name: &str) -> Result<Permissions> {
+    let answer = wait::found(call(context, "GetPolicy", json!({"FunctionName": name})).await)?;
+    let Some(text) = answer.as_ref().and_then(|answer| some_text(answer, "Policy")) else {
+        return Ok(Permissions::new());
+    };
+    let document = policy::parse(&text)?;
+    Ok(lakewright_aws::list(&document, "Statement").iter().map(of_statement).collect())
+}
+
+fn of_statement(statement: &Value) -> (String, Permission) {
+    // The canonical form has lists where AWS takes a text or a list.
+    let joined = |value: &Value| match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        other => other.as_str().unwrap_or_default().to_owned(),
+    };
+    let principal = match &statement["Principal"] {
+        Value::Object(members) => members.values().map(joined).collect::<Vec<_>>().join(", "),
+        other => joined(other),
+    };
+    let mut conditions = statement["Condition"].as_object().cloned().unwrap_or_default();
+    let mut take = |operator: &str, key: &str| {
+        let keys = conditions.get_mut(operator)?.as_object_mut()?;
+        let name = keys.keys().find(|name| name.eq_ignore_ascii_case(key))?.clone();
+        let value = keys.shift_remove(&name)?;
+        if keys.is_empty() {
+            conditions.shift_remove(operator);
+        }
+        Some(joined(&value))
+    };
+    let permission = Permission {
+        principal,
+        action: joined(&statement["Action"]),
+        source_arn: take("ArnLike", "AWS:SourceArn"),
+        source_account: take("StringEquals", "AWS:SourceAccount"),
+        conditions: rest(conditions, statement),
+    };
+    (lakewright_aws::text(statement, "Sid").to_owned(), permission)
+}
+
+/// What a statement says besides what a permission can say.
+fn rest(mut conditions: Map<String, Value>, statement: &Value) -> Option<Value> {
+    if lakewright_aws::text(statement, "Effect") != "Allow" {
+        conditions.insert("Effect".to_owned(), statement["Effect"].clone());
+    }
+    (!conditions.is_empty()).then_some(Value::Object(conditions))
+}
+
+/// Makes the policy say what is meant and nothing else.
+pub(super) async fn settle(context: &Context, name: &str, meant: &Permissions) -> Result<()> {
+    let present = read(context, name).await?;
+    for (sid, _) in present.iter().filter(|(sid, permission)| meant.get(*sid) != Some(permission)) {
+        let input = json!({"FunctionName": name, "StatementId": sid});
+        wait::found(super::unhindered(context, "RemovePermission", input).await)?;
+    }
+    for (sid, permission) in meant.iter().filter(|(sid, permission)| present.get(*sid) != Some(permission)) {
+        let mut input = json!({
+            "FunctionName": name,
+            "StatementId": sid,
+            "Principal": permission.principal,
+            "Action": permission.action,
+        });
+        if let Some(arn) = &permission.source_arn {
+            input["SourceArn"] = json!(arn);
+        }
+        if let Some(account) = &permission.source_account {
+            input["SourceAccount"] = json!(account);
+        }
+        add(context, name, sid, permission, input).await?;
+    }
+    Ok(())
+}
+
+/// Adds a statement. A repeat of a call whose answer was lost finds it there, which is the code of an update under way too.
+async fn add(context: &Context, name: &str, sid: &str, permission: &Permission, input: Value) -> Result<()> {
+    let what = format!("the function {name} takes no permission {sid}");
+    wait::until(context, super::CHANGED, &what, || async {
+        match call(context, "AddPermission", input.clone()).await {
+            Ok(_) => Ok(Some(())),
+            Err(error) if error.code == super::CONFLICT => {
+                Ok((read(context, name).await?.get(sid) == Some(permission)).then_some(()))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_are_read_whole() {
+        let statement = |condition: Value| {
+            json!({"Sid": "upload", "Effect": "Allow", "Principal": {"Service": ["s3.amazonaws.com"]},
+                "Action": ["lambda:InvokeFunction"], "Resource": ["arn"], "Condition": condition})
+        };
+        let (sid, permission) = of_statement(&statement(json!({
+            "ArnLike": {"AWS:SourceArn": ["arn:aws:s3:::raw"]}, "StringEquals": {"AWS:SourceAccount": ["123456789012"]},
+        })));
+        assert_eq!(sid, "upload");
+        let meant = Permission {
+            principal: "s3.amazonaws.com".into(),
+            action: invoke(),
+            source_arn: Some("arn:aws:s3:::raw".into()),
+            source_account: Some("123456789012".into()),
+            conditions: None,
+        };
+        assert_eq!(permission, meant);
+        let (_, wider) = of_statement(&statement(json!({"StringEquals": {"aws:PrincipalOrgID": ["o-1"]}})));
+        assert_eq!(wider.source_arn, None);
+        assert_eq!(wider.conditions, Some(json!({"StringEquals": {"aws:PrincipalOrgID": ["o-1"]}})));
+    }
+
+    #[test]
+    fn nobody_is_let_in_by_mistake() {
+        let with = |change: Value| {
+            let mut spec = json!({"principal": "*"});
+            spec.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
+            let one: Permission = serde_json::from_value(spec).expect("a permission");
+            canonical(&mut [("all".to_owned(), one)].into())
+        };
+        assert!(with(json!({})).is_err());
+        assert!(with(json!({"source_account": "123456789012"})).is_ok());
+        assert!(with(json!({"principal": "s3.amazonaws.com", "action": "s3:GetObject"})).is_err());
+        assert!(with(json!({"principal": "s3.amazonaws.com", "conditions": {}})).is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! Checks of functions: what Lambda, EventBridge and IAM would refuse.
+
+use std::collections::BTreeMap;
+
+use super::Checker;
+use crate::kinds::function::rules;
+use crate::stack::decode::{At, Entry};
+use crate::stack::diagnostics::{Diagnostic, suggest};
+use crate::stack::functions::{Function, Statement};
+
+impl Checker<'_> {
+    pub(super) fn functions(&mut self) {
+        let file = self.file;
+        for entry in &file.functions {
+            let function = &entry.value;
+            // A placeholder for what is no table.
+            if function.span.is_empty() {
+                continue;
+            }
+            if function.runtime.sound && rules::runtime(&function.runtime).is_err() {
+                let title = format!("Lambda has no runtime `{}` for new functions", *function.runtime);
+                let help = suggest(&function.runtime, rules::RUNTIMES, "runtimes");
+                self.push(Diagnostic::new(function.runtime.span.clone(), title, "no such runtime").help(help));
+            }
+            self.code(entry);
+            self.times(function);
+            self.environment(entry);
+            for statement in function.statements.iter().filter(|statement| statement.sound) {
+                self.statement(statement);
+            }
+        }
+    }
+
+    fn code(&mut self, entry: &Entry<Function>) {
+        let function = &entry.value;
+        match (&function.source, &function.inline) {
+            (Some(_), Some(inline)) => self.push(
+                Diagnostic::new(inline.span.clone(), "the function has its code twice", "and `source` too")
+                    .help("keep `source` or `inline`"),
+            ),
+            (None, None) => self.push(
+                Diagnostic::new(entry.span.clone(), format!("the function `{}` has no code", entry.name), "no code")
+                    .help("add `source = \"functions/NAME\"`, a folder or file beside the stack file, or `inline`"),
+            ),
+            (None, Some(inline)) if inline.sound && function.runtime.sound && function.handler.sound => {
+                if let Err(error) = rules::inline_file(&function.runtime, &function.handler) {
+                    let title = "the inline code can't become a file";
+                    self.push(Diagnostic::new(function.handler.span.clone(), title, error.to_string()));
+                }
+            }
+            _ => {}
+        }
+        if function.handler.sound
+            && (function.handler.is_empty() || function.handler.len() > 128 || function.handler.contains(' '))
+        {
+            let title = format!("`{}` is no handler", *function.handler);
+            self.push(
+                Diagnostic::new(function.handler.span.clone(), title, "Lambda refuses it")
+                    .help("write the module and the function in it, as in `index.handler`"),
+            );
+        }
+    }
+
+    fn times(&mut self, function: &Function) {
+        let timeout = &function.timeout;
+        if timeout.sound && (timeout.0 % 1000 != 0 || !(1000..=900_000).contains(&timeout.0)) {
+            let title = format!("a function can't run for {}", **timeout);
+            self.push(
+                Diagnostic::new(timeout.span.clone(), title, "one second to 15 minutes, whole seconds")
+                    .help("work that takes longer belongs into `[batch]` or on a host"),
+            );
+        }
+        if let Some(every) = function.every.as_ref().filter(|every| every.sound)
+            && (every.0 % 60_000 != 0)
+        {
+            let title = format!("EventBridge can't call a function every {}", **every);
+            self.push(
+                Diagnostic::new(every.span.clone(), title, "whole minutes only")
+                    .help("write it as in \"5m\" or \"1h\""),
+            );
+        }
+    }
+
+    fn environment(&mut self, entry: &Entry<Function>) {
+        let mut whole = BTreeMap::new();
+        for setting in entry.value.environment.iter().filter(|setting| setting.value.sound) {
+            let one = [(setting.name.clone(), setting.value.0.clone())].into();
+            if let Err(error) = rules::environment(&one) {
+                let text = error.to_string();
+                let text = text.strip_prefix("environment: ").unwrap_or(&text).to_owned();
+                let (title, cure) = text.split_once("; ").unwrap_or((&text, "choose another name"));
+                self.push(Diagnostic::new(setting.span.clone(), title, "not in an environment").help(cure));
+            } else {
+                whole.extend(one);
+            }
+        }
+        if let Err(error) = rules::environment(&whole) {
+            self.push(Diagnostic::new(entry.span.clone(), error.to_string(), "too large"));
+        }
+    }
+
+    fn statement(&mut self, statement: &At<Statement>) {
+        let lacks = ["Effect", "Action", "Resource"].into_iter().find(|name| {
+            let negated = format!("Not{name}");
+            statement.0.get(name).is_none() && statement.0.get(&negated).is_none()
+        });
+        if let Some(lacks) = lacks {
+            self.push(
+                Diagnostic::new(statement.span.clone(), format!("the statement lacks `{lacks}`"), "IAM refuses it").help(
+                    "write it as in { Effect = \"Allow\", Action = [\"s3:GetObject\"], Resource = [\"arn:aws:s3:::NAME/*\"] }",
+                ),
+            );
+        } else if !matches!(statement.0["Effect"].as_str(), Some("Allow" | "Deny")) {
+            self.push(Diagnostic::new(statement.span.clone(), "`Effect` is Allow or Deny", "IAM refuses it"));
+        }
+    }
+}

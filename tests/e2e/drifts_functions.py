@@ -1,0 +1,45 @@
+"""What people change by hand in the stack of functions."""
+
+import io
+import zipfile
+
+from drifts import ANY, drift
+
+HELLO = "func-hello"
+
+
+@drift("function.hello", "memory_mb", 1024, 256)
+def a_functions_memory(aws):
+    aws("lambda").update_function_configuration(FunctionName=HELLO, MemorySize=1024)
+
+
+@drift("function.hello", "environment.DEBUG", "1", None)
+def a_variable_added(aws):
+    client = aws("lambda")
+    variables = client.get_function_configuration(FunctionName=HELLO)["Environment"]["Variables"]
+    client.update_function_configuration(FunctionName=HELLO, Environment={"Variables": variables | {"DEBUG": "1"}})
+
+
+@drift("function.hello", "code_sha256", ANY, ANY)
+def code_from_the_console(aws):
+    zip = io.BytesIO()
+    with zipfile.ZipFile(zip, "w") as archive:
+        archive.writestr("hello.py", "def count(event, context):\n    return 'mine'\n")
+    aws("lambda").update_function_code(FunctionName=HELLO, ZipFile=zip.getvalue(), Architectures=["arm64"])
+
+
+@drift("function.single", "permissions.door", ANY, None)
+def a_permission_added(aws):
+    aws("lambda").add_permission(
+        FunctionName="func-single", StatementId="door", Action="lambda:InvokeFunction", Principal="999999999999"
+    )
+
+
+@drift("function.single", "permissions.upload", None, ANY)
+def a_permission_removed(aws):
+    aws("lambda").remove_permission(FunctionName="func-single", StatementId="upload")
+
+
+@drift("function.tick", None, None, None)
+def a_function_deleted(aws):
+    aws("lambda").delete_function(FunctionName="func-tick")

@@ -1,0 +1,5 @@
+"""What the function says."""
+
+
+def sentence(number):
+    return f"{number} objects"
