@@ -31,8 +31,10 @@ const ON_EVERYTHING: &[&str] = &[
 pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -> Value {
     let names: BTreeSet<&str> = desired.resources.iter().map(|resource| resource.address.kind.as_str()).collect();
     let of_kinds = names.into_iter().filter_map(kinds::named).flat_map(Kind::actions);
+    // What has left the file is looked for among all kinds, whichever the file still has.
+    let swept = kinds::all().iter().copied().flat_map(Kind::actions).filter(|action| is_swept(action));
     let mut statements: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for action in of_kinds.chain(ALWAYS) {
+    for action in of_kinds.chain(swept).chain(ALWAYS) {
         let sid = match action.split(':').next() {
             Some("s3") => "Buckets",
             _ if ON_EVERYTHING.contains(action) => "Account",
@@ -58,6 +60,17 @@ pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -
         statement
     });
     json!({"Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>()})
+}
+
+/// Whether a plan may ask so of a kind of which the file has none.
+fn is_swept(action: &str) -> bool {
+    let (service, name) = action.split_once(':').unwrap_or_default();
+    match service {
+        "s3" | "sts" => false,
+        "iam" => ON_EVERYTHING.contains(&action) && name != "CreateServiceLinkedRole",
+        "secretsmanager" => name.starts_with("List"),
+        _ => ["Describe", "List", "Get"].iter().any(|verb| name.starts_with(verb)),
+    }
 }
 
 /// The action, or the pattern that covers it where reading more of the same service gives nothing away: a policy holds

@@ -43,3 +43,26 @@ def a_permission_removed(aws):
 @drift("function.tick", None, None, None)
 def a_function_deleted(aws):
     aws("lambda").delete_function(FunctionName="func-tick")
+
+
+@drift("schedule_rule.hello", "schedule", "rate(5 minutes)", "rate(1 hour)")
+def a_rule_that_calls_more_often(aws):
+    aws("events").put_rule(
+        Name=HELLO, ScheduleExpression="rate(5 minutes)", Description="calls the function hello of func"
+    )
+
+
+@drift("schedule_rule.hello", "enabled", False, True)
+def a_rule_switched_off(aws):
+    aws("events").disable_rule(Name=HELLO)
+
+
+@drift("schedule_rule.hello", "targets.mine", ANY, None)
+def a_target_added(aws):
+    target = {"Id": "mine", "Arn": "arn:aws:sqs:eu-north-1:123456789012:mine"}
+    aws("events").put_targets(Rule=HELLO, Targets=[target])
+
+
+@drift("schedule_rule.hello", "targets.function", None, ANY)
+def a_target_removed(aws):
+    aws("events").remove_targets(Rule=HELLO, Ids=["function"])

@@ -26,6 +26,7 @@ pub mod object;
 pub mod release;
 pub mod role;
 pub mod route_table;
+pub mod schedule_rule;
 pub mod scram_association;
 pub mod secret;
 pub mod security_group;
@@ -65,6 +66,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &workgroup::Workgroup,
         &log_group::LogGroup,
         &function::Function,
+        &schedule_rule::ScheduleRule,
         &launch_template::LaunchTemplate,
         &auto_scaling_group::AutoScalingGroup,
     ]

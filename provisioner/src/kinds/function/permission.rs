@@ -33,6 +33,19 @@ pub struct Permission {
     pub conditions: Option<Value>,
 }
 
+impl Permission {
+    /// A service that may invoke the function on behalf of one thing.
+    pub fn invoke(service: &str, source_arn: String) -> Self {
+        Self {
+            principal: service.to_owned(),
+            action: invoke(),
+            source_arn: Some(source_arn),
+            source_account: None,
+            conditions: None,
+        }
+    }
+}
+
 fn invoke() -> String {
     "lambda:InvokeFunction".into()
 }

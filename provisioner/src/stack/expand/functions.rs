@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Expansion;
 use super::policy::{Statements, trust};
-use crate::kinds::{function, log_group, partition, role};
+use crate::kinds::{function, log_group, partition, role, schedule_rule};
 use crate::resource::Address;
 use crate::stack::decode::Entry;
 use crate::stack::functions::{Code, Function};
@@ -53,7 +53,18 @@ impl Expansion<'_> {
             log_group: group,
             permissions: self.permissions(entry),
         };
-        self.add(address, &spec, &entry.span, vec![log]);
+        self.add(address.clone(), &spec, &entry.span, vec![log]);
+        if let Some(every) = &section.every {
+            let target = schedule_rule::Target { arn: address.output("arn"), input: None, role: None, settings: None };
+            let spec = schedule_rule::Spec {
+                name: self.named(&entry.name),
+                description: format!("calls the function {} of {}", entry.name, self.stack.name()),
+                schedule: schedule_rule::rate(every.0),
+                enabled: true,
+                targets: [("function".to_owned(), target)].into(),
+            };
+            self.add(Address::new("schedule_rule", entry.name.as_str()), &spec, &every.span, vec![]);
+        }
     }
 
     fn function_role(&self, entry: &Entry<Function>, part: &str, group: &str) -> role::Spec {
@@ -75,8 +86,14 @@ impl Expansion<'_> {
         }
     }
 
-    fn permissions(&self, _entry: &Entry<Function>) -> function::Permissions {
-        function::Permissions::new()
+    /// Who calls it. They are named by ARNs that follow from their names: they refer to the function themselves.
+    fn permissions(&self, entry: &Entry<Function>) -> function::Permissions {
+        let mut permissions = function::Permissions::new();
+        if entry.value.every.is_some() {
+            let rule = self.arn("events", &format!("rule/{}", self.named(&entry.name)));
+            permissions.insert("schedule".to_owned(), function::Permission::invoke("events.amazonaws.com", rule));
+        }
+        permissions
     }
 
     /// An ARN in the stack's region and account.

@@ -27,7 +27,9 @@ fn missing(member: &str) -> AwsError {
     if let Some(first) = name.get_mut(..1) {
         first.make_ascii_lowercase();
     }
-    invalid(format!("1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"))
+    invalid(format!(
+        "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
+    ))
 }
 
 fn not_found(name: &str) -> AwsError {
@@ -60,7 +62,9 @@ fn arn(request: &Request, name: &str) -> String {
 fn named(state: &State<'_>, request: &Request, member: &str) -> Result<(String, Value), AwsError> {
     let name = request.input.need(member, missing)?;
     if !legal_name(name) {
-        return Err(invalid(format!("1 validation error detected: Value '{name}' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+")));
+        return Err(invalid(format!(
+            "1 validation error detected: Value '{name}' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\.\\-_A-Za-z0-9]+"
+        )));
     }
     let rule = state.get(RULES, name).cloned().ok_or_else(|| not_found(name))?;
     Ok((name.to_owned(), rule))
@@ -94,7 +98,9 @@ pub(super) fn put(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
     }
     let switch = input.text("State").unwrap_or("ENABLED");
     if !["ENABLED", "DISABLED"].contains(&switch) {
-        return Err(invalid(format!("Value '{switch}' at 'state' failed to satisfy enum value set: [ENABLED, DISABLED]")));
+        return Err(invalid(format!(
+            "Value '{switch}' at 'state' failed to satisfy enum value set: [ENABLED, DISABLED]"
+        )));
     }
     if input.text("Description").is_some_and(|text| text.chars().count() > 512) {
         return Err(invalid("Value at 'description' failed to satisfy constraint: length less than or equal to 512"));
@@ -173,19 +179,26 @@ pub(super) fn put_targets(state: &mut State<'_>, request: &Request) -> Result<Va
     let (name, mut rule) = named(state, request, "Rule")?;
     let given = request.input.list("Targets");
     if given.is_empty() || given.len() > 100 {
-        return Err(invalid("Value at 'targets' failed to satisfy constraint: Member must have length between 1 and 100"));
+        return Err(invalid(
+            "Value at 'targets' failed to satisfy constraint: Member must have length between 1 and 100",
+        ));
     }
     let mut targets = rule.list("_targets").to_vec();
     for target in given {
         let id = target.need("Id", missing)?;
         let arn = target.need("Arn", missing)?;
         if !legal_name(id) {
-            return Err(invalid(format!("Value '{id}' at 'targets.1.member.id' failed to satisfy constraint: [\\.\\-_A-Za-z0-9]+")));
+            return Err(invalid(format!(
+                "Value '{id}' at 'targets.1.member.id' failed to satisfy constraint: [\\.\\-_A-Za-z0-9]+"
+            )));
         }
         if !arn.starts_with("arn:aws") || arn.split(':').count() < 6 {
-            return Err(invalid(format!("Parameter {arn} is not valid. Reason: Provided Arn is not in correct format.")));
+            return Err(invalid(format!(
+                "Parameter {arn} is not valid. Reason: Provided Arn is not in correct format."
+            )));
         }
-        let unknown = target.as_object().into_iter().flatten().find(|(name, _)| !TARGET_MEMBERS.contains(&name.as_str()));
+        let unknown =
+            target.as_object().into_iter().flatten().find(|(name, _)| !TARGET_MEMBERS.contains(&name.as_str()));
         if let Some((member, _)) = unknown {
             return Err(AwsError::new("SerializationException", format!("a target has no member {member} here")));
         }
@@ -198,7 +211,10 @@ pub(super) fn put_targets(state: &mut State<'_>, request: &Request) -> Result<Va
         targets.push(target.clone());
     }
     if targets.len() > TARGETS {
-        return Err(AwsError::new("LimitExceededException", "The requested resource exceeds the maximum number allowed."));
+        return Err(AwsError::new(
+            "LimitExceededException",
+            "The requested resource exceeds the maximum number allowed.",
+        ));
     }
     rule["_targets"] = json!(targets);
     state.put(RULES, &name, rule);

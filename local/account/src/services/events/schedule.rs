@@ -32,7 +32,9 @@ mod tests {
         for good in ["rate(1 hour)", "rate(5 minutes)", "cron(0 10 * * ? *)", "cron(0/15 * ? * MON-FRI *)"] {
             assert!(is_valid(good), "{good}");
         }
-        for bad in ["", "rate(1 hours)", "rate(5 minute)", "rate(0 minutes)", "rate(30 seconds)", "cron(0 10 * * * *)", "1h"] {
+        for bad in
+            ["", "rate(1 hours)", "rate(5 minute)", "rate(0 minutes)", "rate(30 seconds)", "cron(0 10 * * * *)", "1h"]
+        {
             assert!(!is_valid(bad), "{bad}");
         }
     }
