@@ -41,6 +41,9 @@ pub struct Column {
     /// What it means, for the catalog.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doc: Option<String>,
+    /// The name that it had before; messages may still carry it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<String>,
 }
 
 /// An Iceberg type, written as Iceberg writes it: `string`, `decimal(12,2)`, `list<string>`.
@@ -302,8 +305,13 @@ serde_as_text!(PartitionField, "PartitionField", "day(sold_at)");
 /// `kafka_topic_id` is the topic's UUID in its hyphenated form; (`kafka_topic_id`, `kafka_partition`,
 /// `kafka_offset`) is unique over all tables of a stack.
 pub fn raw_columns() -> Vec<Column> {
-    let column =
-        |name: &str, column_type: ColumnType| Column { name: name.to_owned(), column_type, required: true, doc: None };
+    let column = |name: &str, column_type: ColumnType| Column {
+        name: name.to_owned(),
+        column_type,
+        required: true,
+        doc: None,
+        was: None,
+    };
     vec![
         column("kafka_topic_id", ColumnType::String),
         column("kafka_partition", ColumnType::Int),

@@ -83,6 +83,16 @@ pub struct Outcome {
     pub outputs: BTreeMap<String, String>,
 }
 
+/// What lives, in the names that a spec gives to its parts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Renamed {
+    /// The live spec with those names.
+    pub live: Value,
+    /// Each part that is renamed: the path of its name, `columns[total].name`, the name that it has and the one that it
+    /// gets.
+    pub names: Vec<[String; 3]>,
+}
+
 /// A resource that the stack wants, as far as `find` needs it to look by name.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
@@ -143,6 +153,12 @@ pub trait Kind: Send + Sync {
         Vec::new()
     }
 
+    /// What lives as the spec names it, where parts of it are renamed in place and keep what they hold; none where
+    /// nothing is renamed.
+    fn renamed(&self, _live: &Value, _spec: &Value) -> Option<Renamed> {
+        None
+    }
+
     /// Why AWS wouldn't make `live` into `spec`, neither in place nor by a new resource; what is known is refused by the plan.
     fn refuses(&self, _live: &Value, _spec: &Value) -> Option<String> {
         None
@@ -184,6 +200,12 @@ pub trait Kind: Send + Sync {
              name that it has",
             self.name()
         )
+    }
+
+    /// Gives what lives a new value of what nobody may know, and says in a sentence what follows; `nonce` is the same for
+    /// every attempt at one change.
+    async fn rotate(&self, _context: &Context, live: &Live, _nonce: &str) -> Result<String> {
+        bail!("{} has nothing to rotate: only secrets have", live.address)
     }
 
     /// Whether one carries no hashes of what was last applied, or loses them to whoever overwrites it: they are remembered

@@ -47,6 +47,51 @@ def test_workgroups(athena, refused):
     assert athena.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "stack", "Value": "shop"}]
 
 
+def test_queries_are_saved_in_a_workgroup(athena, refused):
+    group = {"WorkGroup": "saving"}
+    athena.create_work_group(
+        Name="saving", Configuration={"ResultConfiguration": {"OutputLocation": "s3://results-of-tests/a/"}}
+    )
+    wish = group | {"Name": "top", "Database": "shop", "QueryString": "SELECT 1", "ClientRequestToken": "t" * 32}
+    made = athena.create_named_query(**wish)["NamedQueryId"]
+    assert athena.create_named_query(**wish)["NamedQueryId"] == made
+    with refused("InvalidRequestException"):
+        athena.create_named_query(**wish | {"QueryString": "SELECT 2"})
+    with refused("InvalidRequestException"):
+        athena.create_named_query(**wish | {"ClientRequestToken": "n" * 32, "WorkGroup": "nowhere"})
+    with refused("InvalidRequestException"):
+        athena.create_named_query(**wish | {"ClientRequestToken": "n" * 32, "Name": "x" * 129})
+    # Two of one name are two queries.
+    other = athena.create_named_query(**wish | {"ClientRequestToken": "o" * 32, "Description": "mine"})["NamedQueryId"]
+    first = athena.list_named_queries(**group, MaxResults=1)
+    rest = athena.list_named_queries(**group, MaxResults=1, NextToken=first["NextToken"])
+    assert {*first["NamedQueryIds"], *rest["NamedQueryIds"]} == {made, other} and "NextToken" not in rest
+    assert athena.list_named_queries(WorkGroup="primary")["NamedQueryIds"] == []
+    with refused("InvalidRequestException"):
+        athena.list_named_queries(WorkGroup="nowhere")
+
+    athena.update_named_query(NamedQueryId=made, Name="best", Description="d", QueryString="SELECT 3")
+    saved = athena.get_named_query(NamedQueryId=made)["NamedQuery"]
+    assert saved == {"NamedQueryId": made, "Name": "best", "Description": "d", "Database": "shop", "QueryString": "SELECT 3"} | group
+    found = athena.batch_get_named_query(NamedQueryIds=[made, "no-such-query"])
+    assert [query["Name"] for query in found["NamedQueries"]] == ["best"]
+    assert [query["NamedQueryId"] for query in found["UnprocessedNamedQueryIds"]] == ["no-such-query"]
+    with refused("InvalidRequestException"):
+        athena.batch_get_named_query(NamedQueryIds=["x"] * 51)
+
+    athena.delete_named_query(NamedQueryId=other)
+    for call in (athena.delete_named_query, athena.get_named_query):
+        with refused("InvalidRequestException"):
+            call(NamedQueryId=other)
+    with refused("InvalidRequestException"):
+        athena.update_named_query(NamedQueryId=other, Name="a", QueryString="SELECT 1")
+    with refused("InvalidRequestException"):
+        athena.delete_work_group(**group)
+    athena.delete_work_group(**group, RecursiveDeleteOption=True)
+    with refused("InvalidRequestException"):
+        athena.get_named_query(NamedQueryId=made)
+
+
 def test_a_query_runs_in_the_background(athena, account, refused):
     token = "t" * 32
     first = athena.start_query_execution(QueryString="SELECT 1 AS one", WorkGroup="shop", ClientRequestToken=token)

@@ -257,6 +257,7 @@ mod tests {
                     column_type: kind.parse::<ColumnType>().expect("a type"),
                     required: true,
                     doc: None,
+                    was: None,
                 })
                 .collect(),
             key: key.iter().map(|k| (*k).into()).collect(),

@@ -1,6 +1,6 @@
 //! Messages of business facts, written by the tables' declarations.
 
-use lakewright_config::{ColumnType, Table};
+use lakewright_config::{Column, ColumnType, Table};
 use rand::Rng;
 
 use crate::catalogue::WAREHOUSES;
@@ -38,7 +38,7 @@ impl Fact {
 pub struct FactWriter {
     /// The table's name.
     pub table: String,
-    columns: Vec<(Vec<u8>, String, ColumnType)>,
+    columns: Vec<(Vec<u8>, Column)>,
     key: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ impl FactWriter {
             }
             string(&mut before, &column.name);
             before.push(b':');
-            columns.push((before, column.name.clone(), column.column_type.clone()));
+            columns.push((before, column.clone()));
         }
         Self { table: table.name.clone(), columns, key: table.key.clone() }
     }
@@ -72,13 +72,15 @@ impl FactWriter {
         key: &mut Vec<u8>,
     ) {
         let (writer, now) = time;
-        for (before, name, column_type) in &self.columns {
+        for (before, column) in &self.columns {
             payload.extend_from_slice(before);
             let start = payload.len();
-            if !known(shop, fact, name, (&mut *writer, now), payload) {
-                by_type(shop, column_type, (&mut *writer, now), payload);
+            // A renamed column means what it meant.
+            let mut names = [Some(&column.name), column.was.as_ref()].into_iter().flatten();
+            if !names.any(|name| known(shop, fact, name, (&mut *writer, now), payload)) {
+                by_type(shop, &column.column_type, (&mut *writer, now), payload);
             }
-            if self.key.contains(name) {
+            if self.key.contains(&column.name) {
                 if !key.is_empty() {
                     key.push(b'|');
                 }

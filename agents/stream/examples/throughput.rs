@@ -139,6 +139,7 @@ fn table(name: &str, columns: &str, topic: &str) -> Table {
             column_type: kind.parse().expect("a type"),
             required,
             doc: None,
+            was: None,
         })
         .collect();
     Table {

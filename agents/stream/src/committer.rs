@@ -299,9 +299,12 @@ impl State {
                         current.table.discard(&files).await;
                         return Err(error.context(format!("commit to {name}")));
                     }
-                    // The schema may have changed too: what is written fits the old one, and is read as such.
-                    let schema_id = held.schema_id;
-                    *held = Held { schema_id, ..current };
+                    // What is written was decoded for the old schema: under a new one, a message may mean more.
+                    if current.schema_id != held.schema_id {
+                        current.table.discard(&files).await;
+                        bail!("the schema of {name} changed");
+                    }
+                    *held = current;
                 }
                 Err(error) => {
                     if matches!(error, CommitError::Failed { .. }) {

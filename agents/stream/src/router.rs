@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     fn declared(name: &str, column_type: &str, required: bool) -> Column {
-        Column { name: name.into(), column_type: column_type.parse().expect("a type"), required, doc: None }
+        Column { name: name.into(), column_type: column_type.parse().expect("a type"), required, doc: None, was: None }
     }
 
     fn schema(fields: &[(&str, Type, bool)]) -> Schema {
@@ -369,6 +369,47 @@ mod tests {
         }
         let tables: Vec<usize> = router.drain().expect("drained").iter().map(|(table, _)| *table).collect();
         assert_eq!(tables, [2]);
+    }
+
+    #[test]
+    fn a_renamed_column_takes_messages_under_either_name() {
+        let renamed = [
+            declared("user_id", "string", true),
+            Column { was: Some("mail".into()), ..declared("email", "string", true) },
+        ];
+        let columns = |name| {
+            let mut fields = vec![("user_id", text(), true), (name, text(), true)];
+            fields.extend(place_fields());
+            schema(&fields)
+        };
+        // The catalog may be renamed before or after the agent learns of it.
+        for catalog in ["mail", "email"] {
+            let users = Rows::declared(&columns(catalog), &renamed).expect("users");
+            let mut fields = vec![("reason", text(), true)];
+            fields.extend(place_fields());
+            let dead = Rows::dead_letters(&schema(&fields)).expect("dead letters");
+            let topic =
+                Topic { name: "facts".into(), key: "c/t".into(), id: "t".into(), tables: vec![("users".into(), 0)] };
+            let mut router = Router::new(vec![topic], vec![users, dead]);
+            for (offset, data) in [
+                r#"{"user_id":"a","mail":"a@x"}"#,
+                r#"{"email":"b@x","user_id":"b"}"#,
+                r#"{"user_id":"c","mail":"old","email":"c@x"}"#,
+                r#"{"email":"d@x","mail":"old","user_id":"d"}"#,
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                take(&mut router, Some(format!(r#"{{"table":"users","data":{data}}}"#).as_bytes()), offset as i64);
+            }
+            take(&mut router, Some(br#"{"table":"users","data":{"user_id":"e","mail":"1","mail":"2"}}"#), 9);
+            let batches = router.drain().expect("drained");
+            let [(0, users), (1, dead)] = batches.as_slice() else { panic!("rows and a dead letter: {batches:?}") };
+            let mails = users.column_by_name(catalog).expect(catalog).as_string::<i32>();
+            assert_eq!(mails.iter().flatten().collect::<Vec<_>>(), ["a@x", "b@x", "c@x", "d@x"]);
+            let reasons = dead.column_by_name("reason").expect("reason").as_string::<i32>();
+            assert_eq!(reasons.value(0), "`mail` stands there twice");
+        }
     }
 
     #[test]

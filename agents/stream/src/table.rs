@@ -47,6 +47,8 @@ enum Source {
 #[derive(Debug)]
 struct Member {
     name: String,
+    /// The name that it had before: messages that were sent then carry it.
+    was: Option<String>,
     column_type: ColumnType,
     required: bool,
     column: Column,
@@ -62,6 +64,8 @@ pub(crate) struct Rows {
     sources: Vec<Source>,
     members: Vec<Member>,
     cells: Vec<Option<Cell>>,
+    /// Of each cell, whether its value came under the member's old name.
+    old: Vec<bool>,
     arena: Arena,
     partitions: Int32Builder,
     offsets: Int64Builder,
@@ -81,7 +85,8 @@ impl Rows {
     /// The Iceberg table lacks a declared column, has another type for it, or requires one that isn't declared.
     pub(crate) fn declared(schema: &Schema, declared: &[Declared]) -> anyhow::Result<Self> {
         for column in declared {
-            if schema.field_by_name(&column.name).is_none() {
+            let was = column.was.as_ref().and_then(|was| schema.field_by_name(was));
+            if schema.field_by_name(&column.name).or(was).is_none() {
                 bail!("the table has no column `{}` yet; apply the stack first", column.name);
             }
         }
@@ -100,7 +105,12 @@ impl Rows {
         let arrow = Arc::new(schema_to_arrow_schema(schema).context("the table's Arrow schema")?);
         let (mut sources, mut members) = (Vec::new(), Vec::new());
         for (field, arrow_field) in schema.as_struct().fields().iter().zip(arrow.fields()) {
-            let source = if let Some(column) = declared.iter().find(|column| column.name == field.name) {
+            // A column that isn't renamed yet in the catalog is filled under its old name.
+            let still = |column: &Declared| {
+                column.was.as_ref() == Some(&field.name) && schema.field_by_name(&column.name).is_none()
+            };
+            let meant = declared.iter().find(|column| column.name == field.name || still(column));
+            let source = if let Some(column) = meant {
                 let actual = column_type(&field.field_type)
                     .filter(|actual| widens(&column.column_type, actual))
                     .with_context(|| {
@@ -109,6 +119,7 @@ impl Rows {
                     })?;
                 members.push(Member {
                     name: column.name.clone(),
+                    was: column.was.clone(),
                     column: Column::new(&actual, arrow_field.data_type())?,
                     column_type: actual,
                     required: column.required || field.required,
@@ -136,12 +147,13 @@ impl Rows {
                 bail!("the table lacks the columns kafka_topic_id, kafka_partition and kafka_offset");
             }
         }
-        let cells = vec![None; members.len()];
+        let (cells, old) = (vec![None; members.len()], vec![false; members.len()]);
         Ok(Self {
             schema: arrow,
             sources,
             members,
             cells,
+            old,
             arena: Arena::default(),
             partitions: Int32Builder::new(),
             offsets: Int64Builder::new(),
@@ -163,6 +175,7 @@ impl Rows {
     pub(crate) fn read(&mut self, message: &str, scanner: &mut Scanner<'_>) -> Result<Option<Reason>, Syntax> {
         self.arena.begin(message);
         self.cells.fill(None);
+        self.old.fill(false);
         let mut reason = None;
         if !scanner.next_is(b'{') {
             let found = scanner.value()?.kind();
@@ -186,8 +199,19 @@ impl Rows {
                 Some(member) if member.name == name => Some(expected),
                 _ => self.members.iter().position(|member| member.name == name),
             };
-            if let Some(index) = known {
+            let renamed = || self.members.iter().position(|member| member.was.as_deref() == Some(name));
+            if let Some(index) = known.or_else(renamed) {
                 expected = index + 1;
+                // Whoever sends both names means the one that holds now.
+                let old = known.is_none();
+                if self.cells[index].is_some() && old != self.old[index] {
+                    if old {
+                        more = scanner.more(b'}')?;
+                        continue;
+                    }
+                    self.cells[index] = None;
+                }
+                self.old[index] = old;
                 match convert(token, &self.members[index].column_type, &mut self.arena) {
                     _ if reason.is_some() => {}
                     _ if self.cells[index].is_some() => reason = Some(format!("`{name}` stands there twice")),

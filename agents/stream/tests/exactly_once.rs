@@ -35,6 +35,7 @@ fn columns(name: &str) -> Vec<Column> {
         column_type: kind.parse().expect("a type"),
         required: true,
         doc: None,
+        was: None,
     };
     match name {
         "users" => vec![column("user_id", "string")],

@@ -1,6 +1,7 @@
 //! SQL on the Iceberg tables of a Glue catalog, by DataFusion: queries as Athena runs them, models as Spark jobs do.
 
 mod models;
+mod provider;
 mod session;
 mod text;
 
@@ -121,5 +122,5 @@ fn plain(error: &datafusion::error::DataFusionError) -> String {
     error.strip_backtrace()
 }
 
-/// The inputs of a query: by table, the snapshot that it reads.
-type Inputs = HashMap<String, i64>;
+/// The inputs of a query: by table, the snapshot that it reads and the number of the columns that it reads it by.
+type Inputs = HashMap<String, (i64, i32)>;

@@ -13,10 +13,10 @@ use datafusion::logical_expr::{cast, col, lit};
 use datafusion::prelude::{Expr, SessionConfig, SessionContext};
 use futures::StreamExt as _;
 use iceberg::arrow::{arrow_schema_to_schema_auto_assign_ids, schema_to_arrow_schema};
-use iceberg_datafusion::IcebergStaticTableProvider;
 use lakewright_config::{Manifest, Materialization, Model};
 use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter};
 
+use crate::provider::provider;
 use crate::{Engine, plain, session};
 
 /// How often a model is run again after somebody else changed its table meanwhile.
@@ -173,12 +173,10 @@ async fn merged(engine: &Engine, new: DataFrame, target: &LoadedTable, model: &M
     if target.table.metadata().current_snapshot().is_none() {
         return Ok(new);
     }
-    let provider = IcebergStaticTableProvider::try_new_from_table(target.table.clone())
-        .await
-        .context("read the table's schema")?;
+    let provider = provider(target.table.clone()).await?;
     let work = async {
         let context = SessionContext::new_with_config_rt(SessionConfig::new(), Arc::clone(&engine.runtime));
-        let old = context.read_table(Arc::new(provider))?;
+        let old = context.read_table(provider)?;
         let keys: Vec<&str> = model.key.iter().map(String::as_str).collect();
         let kept = old.join(new.clone(), JoinType::LeftAnti, &keys, &keys, None)?;
         let columns: Vec<Expr> = names.iter().map(|name| col(quoted(name))).collect();

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use datafusion::catalog::{
-    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
-};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::execution::context::{SessionConfig, SessionContext};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
-use iceberg_datafusion::IcebergStaticTableProvider;
 use lakewright_aws::Client;
 
+use crate::provider::provider;
 use crate::{Inputs, plain};
 
 /// The catalog's name, as Athena has it.
@@ -61,11 +59,10 @@ pub async fn open(aws: &Client, runtime: &Arc<RuntimeEnv>, database: &str, sql: 
         if let Some(snapshot) = loaded.table.metadata().current_snapshot() {
             let size = snapshot.summary().additional_properties.get("total-files-size");
             session.bytes += size.and_then(|size| size.parse::<u64>().ok()).unwrap_or(0);
-            session.inputs.insert(full_name.clone(), snapshot.snapshot_id());
+            let read = (snapshot.snapshot_id(), loaded.table.metadata().current_schema_id());
+            session.inputs.insert(full_name.clone(), read);
         }
-        let provider = IcebergStaticTableProvider::try_new_from_table(loaded.table)
-            .await
-            .with_context(|| format!("read the schema of {full_name}"))?;
+        let provider = provider(loaded.table).await?;
         let tables: Arc<dyn SchemaProvider> = match catalog.schema(&schema) {
             Some(tables) => tables,
             None => {
@@ -74,7 +71,7 @@ pub async fn open(aws: &Client, runtime: &Arc<RuntimeEnv>, database: &str, sql: 
                 tables
             }
         };
-        tables.register_table(name, Arc::new(provider) as Arc<dyn TableProvider>)?;
+        tables.register_table(name, provider)?;
     }
     Ok(session)
 }

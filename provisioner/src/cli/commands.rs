@@ -281,13 +281,34 @@ Tables of the warehouse stand in the default database, those of the raw zone in 
 
 Examples:
   lakewright query \"SELECT country, sum(amount) FROM sales GROUP BY country ORDER BY 2 DESC\"
-  lakewright query --local --format csv \"SELECT * FROM shop_raw.sales\" > sales.csv")]
+  lakewright query --local --format csv \"SELECT * FROM shop_raw.sales\" > sales.csv
+  lakewright query --saved best_sellers             a query of the workgroup, by the name of its section in the stack file")]
     Query {
         /// The statement
-        sql: String,
+        #[arg(required_unless_present = "saved")]
+        sql: Option<String>,
+        /// Runs the saved query of that name instead
+        #[arg(long, value_name = "NAME", conflicts_with = "sql")]
+        saved: Option<String>,
         /// How the rows are written on standard output
         #[arg(long, value_enum, default_value_t = table::RowFormat::Table)]
         format: table::RowFormat,
+    },
+    /// Gives a secret a new password
+    #[command(after_help = "\
+The new value is the current one at once, the one before stays as AWSPREVIOUS. MSK takes it over within minutes; agents
+that are connected stay so, and log in with the new one when they start anew.
+
+Example:
+  lakewright rotate secret.kafka")]
+    Rotate {
+        /// The secret, as in `secret.kafka`
+        address: Address,
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// Answers the question with yes
+        #[arg(long, short = 'y')]
+        yes: bool,
     },
     /// Searches the user actions, best hits first
     #[command(after_help = "\

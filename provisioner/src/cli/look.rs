@@ -12,9 +12,9 @@ use crate::checks::{Allowed, Finding, findings};
 use crate::kind::Context;
 use crate::kinds;
 use crate::lease;
-use crate::plan::{Kinds, Options, Plan, PlanError, PlanFile, check, plan_for};
+use crate::plan::{Kinds, Options, Plan, PlanError, PlanFile, Step, check, plan_for};
 use crate::resource::{Desired, Live};
-use crate::stack::{Artifact, Diagnostic, Diagnostics, Source, Stack, Target, expand};
+use crate::stack::{Artifact, Diagnostic, Diagnostics, Model, Source, Stack, Target, expand};
 use crate::sweep::sweep;
 
 /// Stands for the account while none is asked for.
@@ -59,6 +59,8 @@ pub struct Stacked {
     sources: Vec<Source>,
     /// The rules of `lakewright check` that it may break.
     allowed: Vec<Allowed>,
+    /// Its models, which a change of a table may concern.
+    models: Vec<Model>,
 }
 
 /// What a stack and its account came to.
@@ -87,7 +89,8 @@ impl Stacked {
 
     /// What a stack means in an account.
     pub fn new(context: Context, desired: Desired, stack: &Stack) -> Self {
-        Self { context, desired, sources: stack.sources.clone(), allowed: allowed(stack) }
+        let (sources, models) = (stack.sources.clone(), stack.models.clone());
+        Self { context, desired, sources, allowed: allowed(stack), models }
     }
 
     /// A saved plan's stack in the account that the command line leads to, which must be the plan's.
@@ -102,7 +105,13 @@ impl Stacked {
         let context = connect(&Global { region: Some(region), ..global.clone() }, &file.desired.stack, None).await?;
         file.is_of("account", &header.account, &context.account).with_context(named)?;
         file.is_of("region", &header.region, &context.region).with_context(named)?;
-        Ok(Self { context, desired: file.desired.clone(), sources: Vec::new(), allowed: Vec::new() })
+        Ok(Self {
+            context,
+            desired: file.desired.clone(),
+            sources: Vec::new(),
+            allowed: Vec::new(),
+            models: Vec::new(),
+        })
     }
 
     /// Reads the account and plans.
@@ -140,7 +149,33 @@ impl Stacked {
 
     /// The plan for what lives.
     pub fn plan(&self, live: &[Live], options: &Options) -> Result<Plan> {
-        plan_for(all_kinds(), &self.desired, live, options).map_err(|error| explain(error, &self.sources))
+        let mut plan = plan_for(all_kinds(), &self.desired, live, options);
+        for step in plan.iter_mut().flat_map(|plan| &mut plan.steps) {
+            concerned(step, &self.models);
+        }
+        plan.map_err(|error| explain(error, &self.sources))
+    }
+}
+
+/// Says which models name a column that a step takes away or renames.
+fn concerned(step: &mut Step, models: &[Model]) {
+    if step.address.kind != "table" {
+        return;
+    }
+    for change in &step.changes {
+        let Some(path) = change.path.strip_prefix("columns[") else { continue };
+        let old = match path.split_once(']') {
+            Some((name, "")) if change.after.is_null() => name,
+            Some((_, ".name")) => change.before.as_str().unwrap_or_default(),
+            _ => continue,
+        };
+        let concerned = models.iter().filter(|model| model.may_read(&step.address.name, old));
+        let names: Vec<&str> = concerned.map(|model| model.name.as_str()).collect();
+        if let [one] = names[..] {
+            step.consequences.push(format!("the model {one} names the column {old}: change it too"));
+        } else if !names.is_empty() {
+            step.consequences.push(format!("the models {} name the column {old}: change them too", names.join(", ")));
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod hints;
 mod inspect;
 pub mod look;
 pub mod query;
+mod rotate;
 pub mod run;
 mod search;
 pub mod table;
@@ -105,7 +106,11 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             Box::pin(up::run(&global, &options)).await
         }
         Command::Account(options) => account::run(&global, &options),
-        Command::Query { sql, format } => query::run(&global, &sql, format).await,
+        Command::Query { sql, saved, format } => query::run(&global, sql, saved.as_deref(), format).await,
+        Command::Rotate { address, stack, yes } => {
+            named(stack);
+            rotate::run(&global, &address, yes).await
+        }
         Command::Search { words, url, limit } => search::run(&global, &words.join(" "), url, limit).await,
         Command::Schema { kinds: true } => print(&crate::render::kinds_page(crate::kinds::all())),
         Command::Schema { kinds: false } => {

@@ -1,5 +1,6 @@
 //! `lakewright query`: a statement for Athena and its rows.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -9,6 +10,8 @@ use serde_json::{Value, json};
 use super::connect::{connect, stack};
 use super::table::{RowFormat, render};
 use super::{Global, Outcome, print};
+use crate::kind::Context;
+use crate::kinds::saved_query;
 use crate::up::RunFile;
 
 /// The rows of a query, as text; `None` for NULL.
@@ -21,7 +24,7 @@ pub struct Rows {
 }
 
 /// `lakewright query`.
-pub async fn run(global: &Global, sql: &str, format: RowFormat) -> Result<Outcome> {
+pub async fn run(global: &Global, sql: Option<String>, saved: Option<&str>, format: RowFormat) -> Result<Outcome> {
     // What runs on this machine knows its stack; no file is needed.
     let (name, region) = if global.local && global.stack_file.is_none() {
         let run = RunFile::read(&global.data)?;
@@ -31,16 +34,43 @@ pub async fn run(global: &Global, sql: &str, format: RowFormat) -> Result<Outcom
         (stack.name().to_owned(), stack.file.stack.region.as_deref().cloned())
     };
     let context = connect(global, &name, region.as_deref()).await?;
-    let rows = ask(&context.aws, &name, sql).await?;
+    let warehouse = name.replace('-', "_");
+    let (database, sql) = match (saved, sql) {
+        (Some(saved), _) => find_saved(&context, &name, saved).await?,
+        (None, sql) => (warehouse, sql.context("a statement, or --saved NAME, is needed")?),
+    };
+    let rows = ask_in(&context.aws, &name, &database, &sql).await?;
     print(&render(&rows, format)?)
 }
 
-/// Asks Athena in the stack's workgroup and waits for the answer.
+/// The database and the statement of a query that is saved in the stack's workgroup.
+async fn find_saved(context: &Context, stack: &str, name: &str) -> Result<(String, String)> {
+    let queries = saved_query::saved(context, stack).await.context("ask Athena for the saved queries")?;
+    let named: Vec<&Value> = queries.iter().filter(|query| text(query, "Name") == name).collect();
+    match named[..] {
+        [one] => Ok((text(one, "Database").to_owned(), text(one, "QueryString").to_owned())),
+        [] if queries.is_empty() => {
+            bail!("no query is saved in the workgroup {stack}; declare one in a section `[queries.{name}]`, then apply")
+        }
+        [] => {
+            let names: BTreeSet<&str> = queries.iter().map(|query| text(query, "Name")).collect();
+            let names: Vec<&str> = names.into_iter().collect();
+            bail!("no query named {name} is saved in the workgroup {stack}; there are {}", names.join(", "))
+        }
+        _ => bail!("{} queries named {name} are saved in the workgroup {stack}: rename all but one", named.len()),
+    }
+}
+
+/// Asks Athena in the stack's workgroup and waits for the answer; tables named alone are the warehouse's.
 pub async fn ask(aws: &Client, stack: &str, sql: &str) -> Result<Rows> {
+    ask_in(aws, stack, &stack.replace('-', "_"), sql).await
+}
+
+async fn ask_in(aws: &Client, stack: &str, database: &str, sql: &str) -> Result<Rows> {
     let input = json!({
         "QueryString": sql,
         "WorkGroup": stack,
-        "QueryExecutionContext": { "Database": stack.replace('-', "_") },
+        "QueryExecutionContext": { "Database": database },
         "ClientRequestToken": uuid::Uuid::new_v4().to_string(),
     });
     let started = aws.call(Service::Athena, "StartQueryExecution", input).await.context("ask Athena")?;

@@ -26,6 +26,7 @@ pub mod object;
 pub mod release;
 pub mod role;
 pub mod route_table;
+pub mod saved_query;
 pub mod schedule_rule;
 pub mod scram_association;
 pub mod secret;
@@ -64,6 +65,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &table::Table,
         &emr_application::EmrApplication,
         &workgroup::Workgroup,
+        &saved_query::SavedQuery,
         &log_group::LogGroup,
         &function::Function,
         &schedule_rule::ScheduleRule,

@@ -161,6 +161,29 @@ impl Kind for Secret {
         Ok(read(context, &tags::claim(context, address, id, secret, "Tags")?))
     }
 
+    /// The version that was current becomes AWSPREVIOUS by itself.
+    async fn rotate(&self, context: &Context, live: &Live, nonce: &str) -> Result<String> {
+        let spec: Spec = typed(&live.spec)?;
+        let input = json!({
+            "SecretId": live.id,
+            "SecretString": made(&spec.username),
+            "ClientRequestToken": nonce,
+        });
+        match context.aws.call_once(Service::SecretsManager, "PutSecretValue", input).await {
+            Ok(_) => {}
+            // An answer that got lost may have made the version: another value under its token would be refused.
+            Err(error) if error.lost => {
+                let described = describe(context, &live.id).await?.context("the secret is gone")?;
+                let stages = &described["VersionIdsToStages"][nonce];
+                if !stages.as_array().is_some_and(|stages| stages.iter().any(|stage| stage == "AWSCURRENT")) {
+                    return Err(error.into());
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(format!("{} logs in with a new password; the one before is AWSPREVIOUS", spec.username))
+    }
+
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         tag(context, &outcome.id, tags).await
     }

@@ -17,7 +17,7 @@ use self::iceberg::Metadata;
 use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::{database, wait};
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Renamed, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 
@@ -39,6 +39,10 @@ pub struct Spec {
     /// Iceberg table properties that the stack sets; others are left alone.
     #[serde(default)]
     pub properties: BTreeMap<String, String>,
+    /// Columns by the names that they have now, and the ones that they had before: a column that still has that one is
+    /// renamed and keeps its values. The same as `was` at the column.
+    #[serde(default)]
+    pub renames: BTreeMap<String, String>,
 }
 
 const FIELDS: &[Field] = &[
@@ -47,7 +51,9 @@ const FIELDS: &[Field] = &[
     replaces("location"),
     in_place("columns"),
     in_place("partition"),
-    compared(in_place("properties"), Comparing::Exactly),
+    in_place("properties"),
+    // What a column was called before can't be read back: that it was called so shows by its name.
+    compared(in_place("renames"), Comparing::Never),
 ];
 const OUTPUTS: &[&str] = &["arn", "name", "location"];
 const ACTIONS: &[&str] = &[
@@ -71,9 +77,24 @@ pub struct Table;
 fn canonical(spec: &mut Spec) -> Result<()> {
     spec.location = spec.location.trim_end_matches('/').to_owned();
     let mut seen = BTreeSet::new();
-    for column in &spec.columns {
+    for column in &mut spec.columns {
         if !seen.insert(column.name.to_lowercase()) {
             bail!("the column {} stands twice", column.name);
+        }
+        if let Some(was) = column.was.take() {
+            spec.renames.insert(column.name.clone(), was);
+        }
+    }
+    let mut before = BTreeSet::new();
+    for (name, was) in &spec.renames {
+        if !seen.contains(&name.to_lowercase()) {
+            bail!("{name} was {was}, but there is no column {name}");
+        }
+        if seen.contains(&was.to_lowercase()) {
+            bail!("the column {name} can't have been {was}: a column is named so now");
+        }
+        if !before.insert(was.to_lowercase()) {
+            bail!("two columns can't both have been {was}");
         }
     }
     for field in &spec.partition {
@@ -97,7 +118,8 @@ impl Kind for Table {
     }
 
     fn loses(&self, live: &Value, spec: &Value) -> Vec<String> {
-        let (Ok(live), Ok(spec)) = (typed::<Spec>(live), typed::<Spec>(spec)) else { return Vec::new() };
+        let (Ok(mut live), Ok(spec)) = (typed::<Spec>(live), typed::<Spec>(spec)) else { return Vec::new() };
+        rename(&mut live, &spec);
         let gone = live.columns.iter().filter(|old| !spec.columns.iter().any(|new| new.name == old.name));
         gone.map(|column| format!("the values of the column {} of {} are lost", column.name, spec.name)).collect()
     }
@@ -106,17 +128,29 @@ impl Kind for Table {
         (differs(live, spec, "database") || differs(live, spec, "name")) && differs(live, spec, "location")
     }
 
+    fn renamed(&self, live: &Value, spec: &Value) -> Option<Renamed> {
+        let (mut live, spec) = (typed::<Spec>(live).ok()?, typed::<Spec>(spec).ok()?);
+        let names = rename(&mut live, &spec);
+        let path = |[before, after]: [String; 2]| [format!("columns[{after}].name"), before, after];
+        (!names.is_empty()).then(|| Renamed { live: value(&live), names: names.into_iter().map(path).collect() })
+    }
+
     fn refuses(&self, live: &Value, spec: &Value) -> Option<String> {
-        let (live, spec) = (typed::<Spec>(live).ok()?, typed::<Spec>(spec).ok()?);
+        let (mut live, spec) = (typed::<Spec>(live).ok()?, typed::<Spec>(spec).ok()?);
+        let has = |name: &String| live.columns.iter().any(|column| column.name == *name);
+        if let Some((name, was)) = spec.renames.iter().find(|(name, was)| has(name) && has(was)) {
+            return Some(format!(
+                "the column {name} can't be what {was} was: the table has both; take `was` away and declare {was} too, or \
+                 drop it first"
+            ));
+        }
+        rename(&mut live, &spec);
         iceberg::refusal(&live.columns, &live.partition, &spec.columns)
     }
 
     fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        let names = |spec: &Value| typed::<Spec>(spec).map(|spec| spec.columns).unwrap_or_default();
-        let (old, new) = (names(live), names(spec));
-        let gone = old.iter().filter(|old| !new.iter().any(|new| new.name == old.name));
         let mut sentences: Vec<String> = match action {
-            Action::Update => gone.map(|column| format!("queries that name the column {} fail", column.name)).collect(),
+            Action::Update => old_names(live, spec),
             Action::Replace | Action::Delete => vec!["queries of it fail; its files stay in their bucket".to_owned()],
             Action::Create => Vec::new(),
         };
@@ -168,13 +202,13 @@ impl Kind for Table {
         let mut properties = spec.properties.clone();
         properties.insert(STACK.to_owned(), context.stack.clone());
         properties.insert(ADDRESS.to_owned(), address.to_string());
-        let schema = iceberg::schema(&spec.columns, None)?;
+        let schema = iceberg::schema(&spec.columns, &spec.renames, None)?;
         let iceberg = json!({
             "MetadataOperation": "CREATE",
             "Version": "2",
             "CreateIcebergTableInput": {
                 "Location": spec.location,
-                "PartitionSpec": iceberg::partition_spec(&spec.partition, &schema)?,
+                "PartitionSpec": iceberg::partition_spec(&spec.partition, &schema, None)?,
                 "Schema": schema,
                 "Properties": properties,
             },
@@ -209,10 +243,10 @@ impl Kind for Table {
     async fn update(&self, context: &Context, _live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
         change(context, &spec.database, &spec.name, |current| {
-            let schema = iceberg::schema(&spec.columns, Some(current))?;
+            let schema = iceberg::schema(&spec.columns, &spec.renames, Some(current))?;
             let mut update = json!({"Location": current.location, "Properties": spec.properties});
             if changed.iter().any(|name| name == "partition") {
-                update["PartitionSpec"] = iceberg::partition_spec(&spec.partition, &schema)?;
+                update["PartitionSpec"] = iceberg::partition_spec(&spec.partition, &schema, Some(current))?;
             }
             update["Schema"] = schema;
             Ok(update)
@@ -258,11 +292,42 @@ impl Kind for Table {
         let path = outcome.id.split_once(":table/").and_then(|(_, path)| path.split_once('/'));
         let Some((database, name)) = path.filter(|_| !properties.is_empty()) else { return Ok(()) };
         change(context, database, name, |current| {
-            let schema = iceberg::schema(&current.columns()?, Some(current))?;
+            let schema = iceberg::schema(&current.columns()?, &BTreeMap::new(), Some(current))?;
             Ok(json!({"Location": current.location, "Properties": properties, "Schema": schema}))
         })
         .await
     }
+}
+
+/// Gives the columns of what lives the names that they have in the spec, and says which: the old name and the new. A
+/// rename that has happened already is none.
+fn rename(live: &mut Spec, spec: &Spec) -> Vec<[String; 2]> {
+    let mut names = Vec::new();
+    for (name, was) in &spec.renames {
+        if live.columns.iter().any(|column| column.name == *name) {
+            continue;
+        }
+        let Some(column) = live.columns.iter_mut().find(|column| column.name == *was) else { continue };
+        column.name.clone_from(name);
+        for field in live.partition.iter_mut().filter(|field| field.column == *was) {
+            field.column.clone_from(name);
+        }
+        names.push([was.clone(), name.clone()]);
+    }
+    names
+}
+
+/// What becomes of queries that name columns as they were.
+fn old_names(live: &Value, spec: &Value) -> Vec<String> {
+    let (Ok(mut live), Ok(spec)) = (typed::<Spec>(live), typed::<Spec>(spec)) else { return Vec::new() };
+    let renamed = rename(&mut live, &spec);
+    let mut sentences: Vec<String> = renamed
+        .iter()
+        .map(|[was, name]| format!("queries that name the column {was} fail: it is {name} from then on"))
+        .collect();
+    let gone = live.columns.iter().filter(|old| !spec.columns.iter().any(|new| new.name == old.name));
+    sentences.extend(gone.map(|column| format!("queries that name the column {} fail", column.name)));
+    sentences
 }
 
 /// Commits an update made from the metadata that the table has, anew when a writer was faster.
@@ -399,6 +464,7 @@ fn live(
         columns: metadata.columns()?,
         partition: metadata.partition()?,
         properties: metadata.properties.into_iter().filter(|(property, _)| named(property)).collect(),
+        renames: BTreeMap::new(),
     };
     let arn = arn(context, database, name);
     let outputs = [("arn", arn.as_str()), ("name", name), ("location", &spec.location)];

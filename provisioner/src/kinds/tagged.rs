@@ -20,6 +20,7 @@ const TYPES: &[&str] = &[
     "events:rule",
     "codebuild:project",
     "codepipeline",
+    "athena:workgroup",
 ];
 
 /// The ARNs and tags of what carries the stack's tag, of the service that ARNs name so. It lists deleted things for a

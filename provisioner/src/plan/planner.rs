@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::diff::differences;
+use super::diff::{Difference, differences};
 use super::graph::Graph;
 use super::reference::{Reference, references, resolve};
 use super::{Action, Cause, Change, Kinds, Options, Problem, Step, Unchanged, applied};
-use crate::kind::{Changing, Kind};
+use crate::kind::{Changing, Kind, Renamed};
 use crate::resource::{Address, Condition, Live, Resource};
 
 pub(super) enum Decision {
@@ -141,8 +141,11 @@ impl Planner<'_> {
         let mut cause = Cause::Drift;
         let address = self.moved.get(&live.address).unwrap_or(&live.address);
         let applied = live.applied.as_ref().or_else(|| self.options.applied.get(address)).map(String::as_str);
+        let renamed = kind.renamed(&live.spec, spec);
+        let lives = renamed.as_ref().map_or(&live.spec, |renamed| &renamed.live);
         for (index, field) in kind.fields().iter().enumerate() {
-            let found = differences(field.name, field.compare, &live.spec[field.name], &spec[field.name]);
+            let mut found = renames(renamed.as_ref(), field.name);
+            found.extend(differences(field.name, field.compare, &lives[field.name], &spec[field.name]));
             if found.is_empty() {
                 continue;
             }
@@ -168,6 +171,19 @@ impl Planner<'_> {
         }
         cause
     }
+}
+
+/// What is renamed within a field.
+fn renames(renamed: Option<&Renamed>, field: &str) -> Vec<Difference> {
+    let within = |path: &str| path.strip_prefix(field).is_some_and(|rest| rest.starts_with(['[', '.']));
+    let names = renamed.map_or(&[][..], |renamed| &renamed.names).iter().filter(|[path, ..]| within(path));
+    let difference = |[path, before, after]: &[String; 3]| Difference {
+        path: path.clone(),
+        before: before.as_str().into(),
+        after: after.as_str().into(),
+        unknown: false,
+    };
+    names.map(difference).collect()
 }
 
 /// The changes of a creation: every field that has a value.

@@ -16,6 +16,7 @@ mod functions;
 mod hosts;
 mod layers;
 mod models;
+mod queries;
 mod resource;
 mod schema;
 mod sections;
@@ -37,6 +38,7 @@ pub use expand::{Artifact, RUN_MODELS, Target, expand};
 pub use functions::{Code, Codes, Function, Statement};
 pub use hosts::{Agent, Host};
 pub use models::{Model, ModelFile, Read};
+pub use queries::{Database, QuerySection, SavedQuery};
 pub use resource::Own;
 pub use sections::{Authentication, Bucket, File, Kafka, Key, Network, Secret, StackSection, Topic};
 pub use sql::Zone;
@@ -58,6 +60,8 @@ pub struct Stack {
     pub models: Vec<Model>,
     /// The code of its functions.
     pub codes: Codes,
+    /// The queries that are saved in the workgroup.
+    pub queries: Vec<SavedQuery>,
     /// The stack file, those that it extends, what the command line and the environment give, and the models, as snippets
     /// show them.
     pub sources: Vec<Source>,
@@ -81,23 +85,26 @@ impl Stack {
 /// Reads a stack file, those that it extends and the models beside them. The error is [`Diagnostics`] when they hold
 /// mistakes.
 pub fn load(path: &Path, given: &Given) -> Result<Stack> {
-    assemble(layers::read(path)?, given, read_models, functions::hash)
+    let open = |path: &Path| std::fs::read_to_string(path).ok();
+    assemble(layers::read(path)?, given, read_models, functions::hash, &open)
 }
 
 /// The stack in a text and its models' files (`None` when there is no such folder), or all their mistakes.
 pub fn parse(path: &Path, text: &str, models: Option<Vec<ModelFile>>) -> Result<Stack, Diagnostics> {
     let file = Source { path: path.display().to_string(), text: text.to_owned() };
     let layers = Layers { files: vec![file], mistakes: Vec::new() };
-    let stack = assemble(layers, &Given::default(), |_| Ok(models), |_| Ok(String::new()));
+    let stack = assemble(layers, &Given::default(), |_| Ok(models), |_| Ok(String::new()), &|_| None);
     stack.map_err(|error| error.downcast::<Diagnostics>().expect("nothing is read, so that only mistakes are found"))
 }
 
-/// The stack in those files; `models` reads the models of a folder, `code` the hash of a function's code.
+/// The stack in those files; `models` reads the models of a folder, `code` the hash of a function's code and `open` the file
+/// of a saved query.
 fn assemble(
     layers: Layers,
     given: &Given,
     models: impl FnOnce(&Path) -> Result<Option<Vec<ModelFile>>>,
     code: impl Fn(&Path) -> Result<String>,
+    open: &dyn Fn(&Path) -> Option<String>,
 ) -> Result<Stack> {
     let Layers { files, mistakes: mut list } = layers;
     let mut sources = files.clone();
@@ -138,12 +145,15 @@ fn assemble(
             ),
         }
     }
+    let names: Vec<&str> = read.iter().map(|model| model.name.as_str()).collect();
+    let queries = queries::read(&file, open, &names, &mut sources, &mut list);
     if !list.is_empty() {
         return Err(Diagnostics::new(sources, list).into());
     }
     let order = models::order(&read).expect("circles were refused");
     let models = order.into_iter().map(|index| read[index].clone()).collect();
     Ok(Stack { file, models, codes, sources })
+    Ok(Stack { file, models, queries, sources })
 }
 
 /// The JSON Schema of a stack file, for editors.

@@ -7,7 +7,7 @@ use lakewright_config::Materialization;
 
 use super::decode::At;
 use super::diagnostics::{Diagnostic, suggest};
-use super::sql::{Zone, references, statement_mistakes};
+use super::sql::{self, Zone, references, statement_mistakes, unqualified_tables};
 
 /// A model's file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,19 +51,43 @@ pub struct Read {
 }
 
 impl Model {
+    /// The columns that the query names.
+    pub fn columns(&self) -> Vec<sql::Named> {
+        sql::columns(&self.text, self.body.clone())
+    }
+
+    /// Whether the query reads a table of the raw zone and names a column so.
+    pub fn may_read(&self, table: &str, column: &str) -> bool {
+        self.reads.iter().any(|read| read.zone == Zone::Raw && read.table == table)
+            && self
+                .columns()
+                .iter()
+                .any(|named| named.column == column && named.table.as_ref().is_none_or(|owner| owner == table))
+    }
+
     /// The query with `raw.` and `warehouse.` replaced by the names of the databases.
     pub fn sql(&self, raw: &str, warehouse: &str) -> String {
-        let mut sql = String::new();
-        let mut position = self.body.start;
-        for read in &self.reads {
-            sql.push_str(&self.text[position..read.span.start]);
-            let database = if read.zone == Zone::Raw { raw } else { warehouse };
-            sql.extend([database, ".", read.table.as_str()]);
-            position = read.span.end;
-        }
-        sql.push_str(&self.text[position..self.body.end]);
-        sql
+        qualified(&self.text, self.body.clone(), &self.reads, raw, warehouse)
     }
+}
+
+/// The statement within a text, the tables that it reads named by their databases.
+pub fn qualified(text: &str, body: Range<usize>, reads: &[Read], raw: &str, warehouse: &str) -> String {
+    let mut sql = String::new();
+    let mut position = body.start;
+    for read in reads {
+        sql.push_str(&text[position..read.span.start]);
+        let database = if read.zone == Zone::Raw { raw } else { warehouse };
+        sql.extend([database, ".", read.table.as_str()]);
+        position = read.span.end;
+    }
+    sql.push_str(&text[position..body.end]);
+    sql
+}
+
+/// The statement of a text that is nothing else.
+pub fn statement(text: &str) -> Range<usize> {
+    body(text, 0)
 }
 
 /// The front matter's keys.
@@ -125,7 +149,9 @@ pub fn read(file: &ModelFile, source: usize, list: &mut Vec<Diagnostic>) -> Mode
             .within(source),
         );
     }
-    list.extend(statement_mistakes(&file.text, body.clone()).into_iter().map(|mistake| mistake.within(source)));
+    let mut mistakes = statement_mistakes(&file.text, body.clone(), "model");
+    mistakes.extend(unqualified_tables(&file.text, body.clone()));
+    list.extend(mistakes.into_iter().map(|mistake| mistake.within(source)));
     let reads = references(&file.text, body.clone());
     Model { name: file.name.clone(), source, materialization, key, text: file.text.clone(), body, reads }
 }

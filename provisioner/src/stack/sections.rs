@@ -6,6 +6,7 @@ use super::decode::{At, Named, defaults};
 
 use super::functions::Function;
 use super::hosts::Host;
+use super::queries::QuerySection;
 use super::resource::Own;
 use super::tables::{Batch, Query, Search, TableSection};
 use super::units::Period;
@@ -46,6 +47,8 @@ section! {
         search: Option<Search> = None,
         /// The Athena workgroup that answers `lakewright query`.
         query: Query = defaults(),
+        /// Queries by name that are saved in that workgroup.
+        queries: Named<QuerySection> = Named(Vec::new()),
         /// Groups of EC2 hosts by name, and the agents on them.
         hosts: Named<Host> = Named(Vec::new()),
         /// Lambda functions by name.

@@ -1,6 +1,10 @@
 //! As much of SQL as it takes to find the tables that a model reads.
 
+mod columns;
+
 use std::ops::Range;
+
+pub use columns::{Named, columns};
 
 use super::diagnostics::Diagnostic;
 use super::models::Read;
@@ -99,39 +103,90 @@ pub fn references(text: &str, body: Range<usize>) -> Vec<Read> {
     reads
 }
 
-/// What keeps a model from being one SELECT on tables of the two zones.
-pub fn statement_mistakes(text: &str, body: Range<usize>) -> Vec<Diagnostic> {
+/// What keeps a text from being one SELECT; `what` is the word for it, `model`.
+pub fn statement_mistakes(text: &str, body: Range<usize>, what: &str) -> Vec<Diagnostic> {
     let tokens = tokens(text, body.clone());
     let word = |token: &Token| text[token.span.clone()].to_ascii_lowercase();
     let mut list = Vec::new();
     let Some(first) = tokens.first() else {
         return vec![
-            Diagnostic::new(body.start.saturating_sub(1)..body.start, "the model holds no query", "nothing follows")
-                .help("write one SELECT after the comment lines"),
+            Diagnostic::new(
+                body.start.saturating_sub(1)..body.start,
+                format!("the {what} holds no query"),
+                "nothing follows",
+            )
+            .help("write one SELECT after the comment lines"),
         ];
     };
     if !matches!(word(first).as_str(), "select" | "with") {
         list.push(
             Diagnostic::new(
                 first.span.clone(),
-                format!("a model can't begin with `{}`", &text[first.span.clone()]),
+                format!("a {what} can't begin with `{}`", &text[first.span.clone()]),
                 "",
             )
-            .help("a model is one SELECT, or WITH … SELECT: Lakewright writes its rows to the table"),
+            .help(format!("a {what} is one SELECT, or WITH … SELECT")),
         );
     }
     if let Some(semicolon) = tokens.iter().find(|token| word(token) == ";") {
         list.push(
-            Diagnostic::new(semicolon.span.clone(), "a model holds one query", "another one begins here")
-                .help("make it a model of its own, or a WITH query of this one"),
+            Diagnostic::new(semicolon.span.clone(), format!("a {what} holds one query"), "another one begins here")
+                .help(format!("make it a {what} of its own, or a WITH query of this one")),
         );
     }
-    list.extend(unqualified_tables(text, &tokens));
+    list.extend(unfinished(text, &tokens));
     list
 }
 
-/// Tables after FROM and JOIN that are of neither zone.
-fn unqualified_tables(text: &str, tokens: &[Token]) -> Vec<Diagnostic> {
+/// Literals and parentheses that nothing ends.
+fn unfinished(text: &str, tokens: &[Token]) -> Vec<Diagnostic> {
+    let mut list = Vec::new();
+    let mut open: Vec<Range<usize>> = Vec::new();
+    for token in tokens {
+        let written = &text[token.span.clone()];
+        match (token.kind, written) {
+            (TokenKind::Symbol, "(") => open.push(token.span.clone()),
+            (TokenKind::Symbol, ")") if open.pop().is_none() => {
+                list.push(Diagnostic::new(
+                    token.span.clone(),
+                    "a parenthesis is closed that wasn't opened",
+                    "too many",
+                ));
+            }
+            (TokenKind::Text, _)
+                if written.len() < 2 || written.as_bytes()[0] != written.as_bytes()[written.len() - 1] =>
+            {
+                let begin = token.span.start..token.span.start + 1;
+                let title = format!("the text that begins with {} has no end", &written[..1]);
+                list.push(Diagnostic::new(begin, title, "begins here"));
+            }
+            _ => {}
+        }
+    }
+    list.extend(open.into_iter().map(|span| Diagnostic::new(span, "a parenthesis is never closed", "opened here")));
+    list
+}
+
+/// What to say of tables after FROM and JOIN that are of neither zone, as a model must name them.
+pub fn unqualified_tables(text: &str, body: Range<usize>) -> Vec<Diagnostic> {
+    let of_neither = tables_of_neither_zone(text, &tokens(text, body)).into_iter();
+    let diagnostic = |span: Range<usize>| {
+        let title = format!("a model can't read `{}`", &text[span.clone()]);
+        Diagnostic::new(span, title, "neither of the raw zone nor of the warehouse")
+            .help("name a table `raw.NAME` or a model `warehouse.NAME`")
+    };
+    of_neither.map(diagnostic).collect()
+}
+
+/// Tables after FROM and JOIN that are named without a database: their names and places.
+pub fn tables_alone(text: &str, body: Range<usize>) -> Vec<(String, Range<usize>)> {
+    let spans = tables_of_neither_zone(text, &tokens(text, body)).into_iter();
+    let named = spans.map(|span| (text[span.clone()].to_ascii_lowercase(), span));
+    named.filter(|(name, _)| !name.contains('.')).collect()
+}
+
+/// The places of tables after FROM and JOIN that are of neither zone.
+fn tables_of_neither_zone(text: &str, tokens: &[Token]) -> Vec<Range<usize>> {
     let word =
         |index: usize| tokens.get(index).map_or(String::new(), |token| text[token.span.clone()].to_ascii_lowercase());
     let named: Vec<String> =
@@ -152,12 +207,7 @@ fn unqualified_tables(text: &str, tokens: &[Token]) -> Vec<Diagnostic> {
                 let end = if word(index + 2) == "." { index + 3 } else { index + 1 };
                 let end = tokens.get(end).map_or(token.span.end, |token| token.span.end);
                 if !known && !named.contains(&name) && !matches!(name.as_str(), "unnest" | "lateral" | "values") {
-                    let span = table.span.start..end.max(table.span.end);
-                    let title = format!("a model can't read `{}`", &text[span.clone()]);
-                    list.push(
-                        Diagnostic::new(span, title, "neither of the raw zone nor of the warehouse")
-                            .help("name a table `raw.NAME` or a model `warehouse.NAME`"),
-                    );
+                    list.push(table.span.start..end.max(table.span.end));
                 }
             }
             _ => {}
@@ -171,7 +221,9 @@ mod tests {
     use super::*;
 
     fn titles(sql: &str) -> Vec<String> {
-        statement_mistakes(sql, 0..sql.len()).into_iter().map(|mistake| mistake.title).collect()
+        let mut mistakes = statement_mistakes(sql, 0..sql.len(), "model");
+        mistakes.extend(unqualified_tables(sql, 0..sql.len()));
+        mistakes.into_iter().map(|mistake| mistake.title).collect()
     }
 
     #[test]
@@ -192,5 +244,15 @@ mod tests {
         assert_eq!(titles("SELECT 1 FROM sales"), ["a model can't read `sales`"]);
         assert_eq!(titles("SELECT 1 FROM shop_raw.sales s"), ["a model can't read `shop_raw.sales`"]);
         assert_eq!(titles("-- nothing"), ["the model holds no query"]);
+    }
+
+    #[test]
+    fn what_is_begun_and_not_ended_is_named() {
+        assert_eq!(titles("SELECT 'a FROM raw.sales"), ["the text that begins with ' has no end"]);
+        assert_eq!(titles("SELECT \"a"), ["the text that begins with \" has no end"]);
+        assert_eq!(titles("SELECT (1 FROM raw.sales"), ["a parenthesis is never closed"]);
+        assert_eq!(titles("SELECT 1) FROM raw.sales"), ["a parenthesis is closed that wasn't opened"]);
+        assert_eq!(titles("SELECT 'it''s', \"a b\" FROM raw.sales"), Vec::<String>::new());
+        assert_eq!(tables_alone("SELECT 1 FROM Sales, shop_raw.sales JOIN users ON 1 = 1", 0..52).len(), 2);
     }
 }

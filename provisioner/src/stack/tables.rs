@@ -37,6 +37,9 @@ section! {
         required: At<bool> = At::given(false),
         /// What it means, for the catalog.
         doc: Option<At<String>> = None,
+        /// The name that it had before: the column is renamed and keeps its values. Messages may carry either name while
+        /// this line stands.
+        was: Option<At<String>> = None,
     }
 }
 
@@ -49,13 +52,15 @@ pub struct ColumnSection {
     pub required: bool,
     /// What it means.
     pub doc: Option<String>,
+    /// The name that it had before.
+    pub was: Option<At<String>>,
 }
 
 impl Decode for ColumnSection {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         match node.get_ref() {
             DeValue::String(_) => {
-                ColumnType::decode(node, decoder).map(|column_type| Self { column_type, required: false, doc: None })
+                ColumnType::decode(node, decoder).map(|column_type| Self { column_type, ..Self::placeholder() })
             }
             DeValue::Table(_) => {
                 let table = ColumnTable::decode(node, decoder)?;
@@ -63,6 +68,7 @@ impl Decode for ColumnSection {
                     column_type: table.r#type.value,
                     required: table.required.value,
                     doc: table.doc.map(|doc| doc.value),
+                    was: table.was,
                 })
             }
             _ => decoder.wrong_type(node, "a column type or a table with `type`"),
@@ -70,7 +76,7 @@ impl Decode for ColumnSection {
     }
 
     fn placeholder() -> Self {
-        Self { column_type: ColumnType::String, required: false, doc: None }
+        Self { column_type: ColumnType::String, required: false, doc: None, was: None }
     }
 }
 

@@ -57,9 +57,29 @@ struct Spec {
 struct SpecField {
     source_id: i64,
     transform: String,
+    name: String,
+}
+
+impl Field {
+    fn column(&self) -> Result<Column> {
+        Ok(Column {
+            name: self.name.clone(),
+            column_type: read_type(&self.field_type).with_context(|| format!("the column {}", self.name))?,
+            required: self.required,
+            doc: self.doc.clone(),
+            was: None,
+        })
+    }
 }
 
 impl Metadata {
+    /// The name that a partition field has if the table knows it.
+    fn field_name(&self, source: &Value, transform: &str) -> Option<&str> {
+        let fields = self.partition_specs.iter().flat_map(|spec| &spec.fields);
+        let mut same = fields.filter(|field| *source == field.source_id && field.transform == transform);
+        same.next_back().map(|field| field.name.as_str())
+    }
+
     fn fields(&self) -> &[Field] {
         let current = self.schemas.iter().find(|schema| schema.schema_id == self.current_schema_id);
         current.map_or(&[], |schema| &schema.fields)
@@ -67,15 +87,7 @@ impl Metadata {
 
     /// The columns now.
     pub(super) fn columns(&self) -> Result<Vec<Column>> {
-        let column = |field: &Field| {
-            Ok(Column {
-                name: field.name.clone(),
-                column_type: read_type(&field.field_type).with_context(|| format!("the column {}", field.name))?,
-                required: field.required,
-                doc: field.doc.clone(),
-            })
-        };
-        self.fields().iter().map(column).collect()
+        self.fields().iter().map(Field::column).collect()
     }
 
     /// The partitioning of what is written now.
@@ -118,14 +130,26 @@ fn read_transform(written: &str) -> Result<Transform> {
     })
 }
 
-/// The schema that the columns ask for, as Glue takes it. Columns that the table has keep their ids; new ones get
-/// ids that were never used. What Iceberg forbids is refused.
-pub(super) fn schema(columns: &[Column], current: Option<&Metadata>) -> Result<Value> {
-    let known = current.map_or(&[][..], Metadata::fields);
-    if let Some(current) = current
-        && let Some(refusal) = refusal(&current.columns()?, &[], columns)
-    {
-        bail!(refusal);
+/// The schema that the columns ask for, as Glue takes it. Columns that the table has, under the same name or the one
+/// before, keep their ids; new ones get ids that were never used. What Iceberg forbids is refused.
+pub(super) fn schema(
+    columns: &[Column],
+    renames: &BTreeMap<String, String>,
+    current: Option<&Metadata>,
+) -> Result<Value> {
+    let mut known = current.map_or(&[][..], Metadata::fields).to_vec();
+    for (name, was) in renames {
+        if !known.iter().any(|field| field.name == *name)
+            && let Some(field) = known.iter_mut().find(|field| field.name == *was)
+        {
+            field.name.clone_from(name);
+        }
+    }
+    if let Some(current) = current {
+        let live = known.iter().map(Field::column).collect::<Result<Vec<_>>>()?;
+        if let Some(refusal) = refusal(&live, &[], columns).or_else(|| divided_before(current, &known, columns)) {
+            bail!(refusal);
+        }
     }
     // On a new table the columns are numbered in order, and only then the elements of lists.
     let mut next = current.map_or(columns.len() as i64, |current| current.last_column_id);
@@ -185,6 +209,18 @@ pub(super) fn refusal(live: &[Column], partition: &[PartitionField], columns: &[
     })
 }
 
+/// Why a column can't go that files were divided by at any time: readers look its values up in what tells of them.
+fn divided_before(current: &Metadata, known: &[Field], columns: &[Column]) -> Option<String> {
+    let sources = current.partition_specs.iter().flat_map(|spec| &spec.fields).map(|field| field.source_id);
+    let mut gone = sources.filter_map(|id| known.iter().find(|field| field.id == id));
+    let gone = gone.find(|field| !columns.iter().any(|column| column.name == field.name))?;
+    Some(format!(
+        "the column {} can't go: files were divided by it once, and readers need it to read them; keep it, or make a table \
+         of another name",
+        gone.name
+    ))
+}
+
 /// Why one column can't become the other.
 fn refused_change(before: &Column, after: &Column) -> Option<String> {
     let name = &after.name;
@@ -206,13 +242,21 @@ fn refused_change(before: &Column, after: &Column) -> Option<String> {
         .then(|| format!("the column {name} can't become required: rows may lack it; leave `required` away"))
 }
 
-/// The partitioning as Glue takes it, for a schema that [`schema`] made.
-pub(super) fn partition_spec(partition: &[PartitionField], schema: &Value) -> Result<Value> {
+/// The partitioning as Glue takes it, for a schema that [`schema`] made. Fields that the table has had keep their names,
+/// whatever their columns are called by now.
+pub(super) fn partition_spec(
+    partition: &[PartitionField],
+    schema: &Value,
+    current: Option<&Metadata>,
+) -> Result<Value> {
     let fields = schema["Fields"].as_array().context("a schema has fields")?;
     let field = |field: &PartitionField| {
         let source = fields.iter().find(|column| column["Name"] == field.column.as_str());
         let source = source.with_context(|| format!("the partition field {field} names no column"))?;
-        Ok(json!({"SourceId": source["Id"], "Transform": field.iceberg_transform(), "Name": field.name()}))
+        let transform = field.iceberg_transform();
+        let known = current.and_then(|current| current.field_name(&source["Id"], &transform));
+        let name = known.map_or_else(|| field.name(), str::to_owned);
+        Ok(json!({"SourceId": source["Id"], "Transform": transform, "Name": name}))
     };
     Ok(json!({"Fields": partition.iter().map(field).collect::<Result<Vec<Value>>>()?}))
 }
@@ -223,7 +267,7 @@ mod tests {
 
     fn column(name: &str, column_type: &str) -> Column {
         let column_type = column_type.parse().expect("a type");
-        Column { name: name.into(), column_type, required: false, doc: None }
+        Column { name: name.into(), column_type, required: false, doc: None, was: None }
     }
 
     fn metadata() -> Metadata {
@@ -259,11 +303,11 @@ mod tests {
     #[test]
     fn a_new_table_is_numbered_in_order() {
         let columns = [column("a", "string"), column("b", "list<int>"), column("c", "date")];
-        let schema = schema(&columns, None).expect("a schema");
+        let schema = schema(&columns, &BTreeMap::new(), None).expect("a schema");
         let ids: Vec<&Value> = schema["Fields"].as_array().expect("fields").iter().map(|field| &field["Id"]).collect();
         assert_eq!(ids, [1, 2, 3]);
         assert_eq!(schema["Fields"][1]["Type"]["element-id"], 4);
-        let spec = partition_spec(&["day(c)".parse().expect("a field")], &schema).expect("a spec");
+        let spec = partition_spec(&["day(c)".parse().expect("a field")], &schema, None).expect("a spec");
         assert_eq!(spec, json!({"Fields": [{"SourceId": 3, "Transform": "day", "Name": "c_day"}]}));
     }
 
@@ -275,10 +319,31 @@ mod tests {
             column("amount", "decimal(12,2)"),
             column("tags", "list<string>"),
         ];
-        let schema = schema(&columns, Some(&metadata())).expect("a schema");
+        let schema = schema(&columns, &BTreeMap::new(), Some(&metadata())).expect("a schema");
         let ids: Vec<&Value> = schema["Fields"].as_array().expect("fields").iter().map(|field| &field["Id"]).collect();
         assert_eq!(ids, [5, 1, 2, 3]);
         assert_eq!(schema["Fields"][3]["Type"]["element-id"], 4);
+    }
+
+    #[test]
+    fn a_renamed_column_keeps_its_id_and_its_partition_field_its_name() {
+        let renames = BTreeMap::from([("key".to_owned(), "id".to_owned()), ("sum".to_owned(), "amount".to_owned())]);
+        let columns = [
+            column("sum", "decimal(12,2)"),
+            column("key", "string"),
+            column("id", "long"),
+            column("tags", "list<string>"),
+        ];
+        let schema = schema(&columns, &renames, Some(&metadata())).expect("a schema");
+        let ids: Vec<&Value> = schema["Fields"].as_array().expect("fields").iter().map(|field| &field["Id"]).collect();
+        assert_eq!(ids, [2, 1, 5, 3]);
+        let fields = ["bucket(16, key)", "bucket(8, key)"].map(|field| field.parse().expect("a field"));
+        let spec = partition_spec(&fields, &schema, Some(&metadata())).expect("a spec");
+        assert_eq!(spec["Fields"][0], json!({"SourceId": 1, "Transform": "bucket[16]", "Name": "id_bucket"}));
+        assert_eq!(spec["Fields"][1]["Name"], "key_bucket");
+        let without = [column("amount", "decimal(10,2)")];
+        let refused = super::schema(&without, &BTreeMap::new(), Some(&metadata())).expect_err("divided by it");
+        assert!(refused.to_string().contains("the column id can't go"), "{refused}");
     }
 
     #[test]
@@ -289,7 +354,7 @@ mod tests {
             (vec![Column { required: true, ..column("amount", "decimal(10,2)") }], "can't become required"),
             (vec![Column { required: true, ..column("new", "int") }], "can't be required"),
         ] {
-            let message = schema(&columns, Some(&metadata())).expect_err(part).to_string();
+            let message = schema(&columns, &BTreeMap::new(), Some(&metadata())).expect_err(part).to_string();
             assert!(message.contains(part), "{message}");
         }
     }

@@ -16,7 +16,7 @@ mod models;
 mod names;
 mod tables;
 
-pub(super) use models::check_models;
+pub(super) use models::{check_models, column_mistakes};
 
 /// Checks everything but the models; mistakes are added to the list.
 pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {

@@ -24,6 +24,7 @@ impl Checker<'_> {
             self.refer("topic", "topics", &file.topics, &section.topic, &table.span);
             self.refer("bucket", "buckets", &file.buckets, &section.bucket, &table.span);
             self.columns(table);
+            self.renames(table);
             self.table_key(table);
             self.partition(table);
         }
@@ -50,6 +51,42 @@ impl Checker<'_> {
                     Diagnostic::new(column.span.clone(), title, mistake).help("Athena reads lower case names only"),
                 );
             }
+        }
+    }
+
+    /// The name that a column had before is nobody's now, and was one column's.
+    fn renames(&mut self, table: &Entry<TableSection>) {
+        let columns = &table.value.columns;
+        let mut seen: Vec<&str> = Vec::new();
+        for column in columns {
+            let Some(was) = column.value.was.as_ref().filter(|was| was.sound) else { continue };
+            let (name, before) = (&column.name, &was.value);
+            let (title, label, help) = if before == name {
+                (format!("the column `{name}` can't be renamed to itself"), "its own name", "write the name before")
+            } else if columns.get(before).is_some() {
+                (
+                    format!("the column `{name}` can't have been `{before}`: a column is named so now"),
+                    "names a column",
+                    "a message that carries that name could mean either of them; rename one first, apply, and take its \
+                     `was` away before the other gets the name",
+                )
+            } else if seen.contains(&before.as_str()) {
+                (
+                    format!("two columns of table `{}` can't both have been `{before}`", table.name),
+                    "repeated",
+                    "the values go to one of them; declare the other as a new column",
+                )
+            } else if raw_columns().iter().any(|own| own.name == *before) || identifier_mistake(before).is_some() {
+                (
+                    format!("no column can have been named `{before}`"),
+                    "no declared column has such a name",
+                    "write the name that the stack file gave it before",
+                )
+            } else {
+                seen.push(before);
+                continue;
+            };
+            self.push(Diagnostic::new(was.span.clone(), title, label).help(help));
         }
     }
 
@@ -106,6 +143,17 @@ impl Checker<'_> {
             if names.contains(&field.name()) {
                 let title = format!("table `{}` is partitioned by `{}` twice", table.name, field.value);
                 self.push(Diagnostic::new(field.span.clone(), title, "repeated"));
+            }
+            if field.transform != Transform::Identity && table.value.columns.get(&field.name()).is_some() {
+                let title = format!("`{}` needs the name of the column `{}`", field.value, field.name());
+                self.push(
+                    Diagnostic::new(
+                        field.span.clone(),
+                        title,
+                        "a partition field is named after its column and transform",
+                    )
+                    .help("Iceberg keeps the names of columns and of partition fields apart: rename the column"),
+                );
             }
             names.push(field.name());
         }

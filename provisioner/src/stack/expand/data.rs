@@ -6,9 +6,10 @@ use lakewright_config::{Column, ColumnType, Manifest, Model, PartitionField, Tab
 use serde_json::{Value, json};
 
 use super::{ARTIFACTS, Expansion, RUN_MODELS, bucket_address, key_arn};
-use crate::kinds::{bucket, database, emr_application, object, table, workgroup};
+use crate::kinds::{bucket, database, emr_application, object, saved_query, table, workgroup};
 use crate::resource::Address;
 use crate::stack::decode::defaults;
+use crate::stack::queries::Database;
 use crate::stack::sections::Bucket;
 use crate::stack::tables::Architecture;
 
@@ -87,6 +88,7 @@ impl Expansion<'_> {
                 column_type: column.value.column_type.clone(),
                 required: column.value.required || key.contains(&column.name),
                 doc: column.value.doc.clone(),
+                was: column.value.was.as_ref().map(|was| was.value.clone()),
             });
             Table {
                 name: entry.name.clone(),
@@ -109,6 +111,7 @@ impl Expansion<'_> {
             column_type,
             required: true,
             doc: Some(doc.to_owned()),
+            was: None,
         };
         Some(Table {
             name: "dead_letters".to_owned(),
@@ -212,6 +215,27 @@ impl Expansion<'_> {
         };
         let place = if query.span.is_empty() { self.file.stack.span.clone() } else { query.span.clone() };
         self.add(Address::new("workgroup", "main"), &spec, &place, vec![bucket_address(ARTIFACTS)]);
+        self.saved_queries();
+    }
+
+    fn saved_queries(&mut self) {
+        let (raw, warehouse) = (self.raw_database(), self.warehouse_database());
+        let stack = self.stack;
+        for query in &stack.queries {
+            let (database, name) = match query.database {
+                Database::Raw => (&raw, "raw"),
+                Database::Warehouse => (&warehouse, "warehouse"),
+            };
+            let spec = saved_query::Spec {
+                name: query.name.clone(),
+                description: query.description.clone(),
+                workgroup: stack.name().to_owned(),
+                database: database.clone(),
+                sql: query.sql(&raw, &warehouse),
+            };
+            let after = vec![Address::new("workgroup", "main"), Address::new("database", name)];
+            self.add(Address::new("saved_query", query.name.as_str()), &spec, &query.span, after);
+        }
     }
 }
 
@@ -239,6 +263,7 @@ fn table_spec(declared: Table, commit_interval_ms: u64) -> table::Spec {
         columns,
         partition: declared.partition,
         properties,
+        renames: BTreeMap::new(),
     }
 }
 

@@ -1,5 +1,6 @@
-//! Athena: workgroups, and queries run by the account's engine.
+//! Athena: workgroups, the queries saved in them, and queries run by the account's engine.
 
+mod named;
 mod query;
 mod results;
 mod workgroup;
@@ -51,6 +52,12 @@ fn in_transaction(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
         "UpdateWorkGroup" => workgroup::update(state, request),
         "DeleteWorkGroup" => workgroup::delete(state, request),
         "ListWorkGroups" => workgroup::list(state, request),
+        "CreateNamedQuery" => named::create(state, request),
+        "GetNamedQuery" => named::get(state, request),
+        "BatchGetNamedQuery" => named::get_batch(state, request),
+        "ListNamedQueries" => named::list(state, request),
+        "UpdateNamedQuery" => named::update(state, request),
+        "DeleteNamedQuery" => named::delete(state, request),
         "GetQueryExecution" => query::get(state, request),
         "BatchGetQueryExecution" => query::get_batch(state, request),
         "ListQueryExecutions" => query::list(state, request),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{invalid, need, paged, query, tags_in};
+use super::{invalid, named as saved, need, paged, query, tags_in};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
@@ -154,12 +154,15 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
         return Err(invalid("The primary workgroup cannot be deleted"));
     }
     named(state, &request.input, "WorkGroup")?;
-    let queries = query::of_workgroup(state, name);
-    if !queries.is_empty() && request.input.flag("RecursiveDeleteOption") != Some(true) {
+    let (queries, kept) = (query::of_workgroup(state, name), saved::of_workgroup(state, name));
+    if !(queries.is_empty() && kept.is_empty()) && request.input.flag("RecursiveDeleteOption") != Some(true) {
         return Err(invalid(format!("WorkGroup {name} is not empty")));
     }
     for id in &queries {
         query::forget(state, id);
+    }
+    for id in &kept {
+        saved::forget(state, id);
     }
     state.remove(COLLECTION, name);
     state.forget_tags(&request.arn("athena", &format!("workgroup/{name}")));

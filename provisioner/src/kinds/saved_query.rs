@@ -1,0 +1,287 @@
+//! `saved_query`: a statement that is saved in an Athena workgroup.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, bail};
+use async_trait::async_trait;
+use lakewright_aws::{Error, Service, list, text};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::spec::{describes, in_place, reference, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::{tagged, wait};
+use crate::cost::Cost;
+use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
+use crate::resource::{Address, Live};
+
+/// A statement in an Athena workgroup, under a name. Saved queries carry no tags: the end of this one's description says
+/// whose it is. Others that people save in the workgroup are theirs and stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The name that people see, 128 characters at most.
+    pub name: String,
+    /// What it answers.
+    #[serde(default)]
+    pub description: String,
+    /// The name of the workgroup that it is saved in.
+    pub workgroup: String,
+    /// The Glue database whose tables need no qualification.
+    pub database: String,
+    /// The statement.
+    pub sql: String,
+}
+
+const FIELDS: &[Field] =
+    &[in_place("name"), in_place("description"), replaces("workgroup"), replaces("database"), in_place("sql")];
+const OUTPUTS: &[&str] = &["id", "name"];
+const ACTIONS: &[&str] = &[
+    "athena:CreateNamedQuery",
+    "athena:UpdateNamedQuery",
+    "athena:DeleteNamedQuery",
+    "athena:GetNamedQuery",
+    "athena:BatchGetNamedQuery",
+    "athena:ListNamedQueries",
+    "tag:GetResources",
+];
+
+/// The most that Athena takes as a name, a description and a statement.
+const LONGEST: [usize; 3] = [128, 1024, 262_144];
+/// The most that Athena lists, and tells of, at once.
+const PAGE: usize = 50;
+
+/// The kind.
+#[derive(Debug)]
+pub struct SavedQuery;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    spec.sql = spec.sql.trim().to_owned();
+    spec.description = spec.description.trim().to_owned();
+    for (what, value, most) in [
+        ("name", &spec.name, LONGEST[0]),
+        // Room for whose it is.
+        ("description", &spec.description, LONGEST[1] - 128),
+        ("sql", &spec.sql, LONGEST[2]),
+    ] {
+        if value.len() > most {
+            bail!("{what} has {} bytes; {most} at most fit", value.len());
+        }
+    }
+    if spec.name.is_empty() || spec.sql.is_empty() {
+        bail!("a saved query has a name and a statement");
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Kind for SavedQuery {
+    describes!("saved_query", "a statement that is saved in an Athena workgroup", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Free
+    }
+
+    fn consequences(&self, action: Action, _changed: &[&str], live: &Value, _spec: &Value) -> Vec<String> {
+        match action {
+            Action::Replace => {
+                vec![format!("the query gets another id in {}; links to it end", text(live, "workgroup"))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        // The stack's own workgroups come with a question that others ask too.
+        let tagged = tagged::resources(context, "athena").await?;
+        let own = tagged.iter().filter_map(|(arn, _)| arn.split_once(":workgroup/")).map(|(_, name)| name);
+        let named = wanted.iter().map(|wanted| text(wanted.spec, "workgroup")).filter(|name| reference(name).is_none());
+        let workgroups: BTreeSet<&str> = own.chain(named).collect();
+        let mut found = Vec::new();
+        for workgroup in workgroups {
+            for query in saved(context, workgroup).await? {
+                found.extend(read(context, &query));
+            }
+        }
+        // Who copies a query in the console copies its description: the copy bears another name.
+        let meant = |live: &Live| wanted.iter().find(|wanted| *wanted.address == live.address);
+        let twice = |live: &Live, all: &[Live]| all.iter().filter(|one| one.address == live.address).count() > 1;
+        let all = found.clone();
+        found.retain(|live| !twice(live, &all) || meant(live).is_none_or(|one| one.spec["name"] == live.spec["name"]));
+        Ok(found)
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let input = json!({
+            "Name": spec.name,
+            "Description": described(context, address, &spec.description),
+            "Database": spec.database,
+            "QueryString": spec.sql,
+            "WorkGroup": spec.workgroup,
+            "ClientRequestToken": tags::client_token(context, address, &spec),
+        });
+        let answer = call(context, "CreateNamedQuery", input).await?;
+        Ok(outcome(text(&answer, "NamedQueryId"), &spec.name))
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        write(context, &live.id, &live.address, &spec).await?;
+        Ok(outcome(&live.id, &spec.name))
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        match call(context, "DeleteNamedQuery", json!({"NamedQueryId": live.id})).await {
+            // Athena calls a missing one a bad request.
+            Err(error) if get(context, &live.id).await?.is_some() => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let Some(query) = get(context, id).await? else { return Ok(None) };
+        if let Some((stack, owner)) = owner(&query)
+            && stack != context.stack
+        {
+            bail!(
+                "{id} belongs to the stack {stack}, as {owner}; take that away from the end of its description first"
+            );
+        }
+        Ok(Some(live(address.clone(), &query)))
+    }
+
+    fn is_tagless(&self) -> bool {
+        true
+    }
+
+    /// The address stands in the description; the hashes of what was applied are kept beside the lease.
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let Some((_, address)) = tags.iter().find(|(key, _)| *key == tags::ADDRESS) else { return Ok(()) };
+        let address: Address = address.parse().map_err(anyhow::Error::msg)?;
+        let query = get(context, &outcome.id).await?.context("the query is gone")?;
+        write(context, &outcome.id, &address, &spec_of(&query)).await
+    }
+}
+
+async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+    context.aws.call(Service::Athena, operation, input).await
+}
+
+async fn write(context: &Context, id: &str, address: &Address, spec: &Spec) -> Result<()> {
+    let input = json!({
+        "NamedQueryId": id,
+        "Name": spec.name,
+        "Description": described(context, address, &spec.description),
+        "QueryString": spec.sql,
+    });
+    call(context, "UpdateNamedQuery", input).await?;
+    Ok(())
+}
+
+/// The query of that id. Athena says of a missing one that the request is invalid.
+async fn get(context: &Context, id: &str) -> Result<Option<Value>> {
+    match call(context, "GetNamedQuery", json!({"NamedQueryId": id})).await {
+        Err(error) if error.code == "InvalidRequestException" => Ok(None),
+        answer => Ok(wait::found(answer)?.map(|mut answer| answer["NamedQuery"].take())),
+    }
+}
+
+/// The queries that are saved in a workgroup; none if there is no such workgroup.
+pub async fn saved(context: &Context, workgroup: &str) -> Result<Vec<Value>> {
+    let mut input = json!({"WorkGroup": workgroup, "MaxResults": PAGE});
+    let mut ids = Vec::new();
+    loop {
+        let page = match call(context, "ListNamedQueries", input.clone()).await {
+            Err(error) if error.is_not_found() || error.code == "InvalidRequestException" => return Ok(Vec::new()),
+            answer => answer?,
+        };
+        ids.extend(list(&page, "NamedQueryIds").iter().cloned());
+        match text(&page, "NextToken") {
+            "" => break,
+            next => input["NextToken"] = json!(next),
+        }
+    }
+    let mut queries = Vec::new();
+    for ids in ids.chunks(PAGE) {
+        // Those that went meanwhile are told apart in the answer.
+        let answer = call(context, "BatchGetNamedQuery", json!({"NamedQueryIds": ids})).await?;
+        queries.extend(list(&answer, "NamedQueries").iter().cloned());
+    }
+    Ok(queries)
+}
+
+/// The description with whose it is at its end.
+fn described(context: &Context, address: &Address, description: &str) -> String {
+    format!("{description} [lakewright {} {address}]", context.stack).trim_start().to_owned()
+}
+
+/// What a description says without whose it is, and the stack and address that it states.
+fn parts(description: &str) -> (&str, Option<(&str, &str)>) {
+    let stated = description.strip_suffix(']').and_then(|text| text.rsplit_once("[lakewright "));
+    match stated.and_then(|(before, stated)| Some((before, stated.split_once(' ')?))) {
+        Some((before, owner)) => (before.trim_end(), Some(owner)),
+        None => (description, None),
+    }
+}
+
+/// The stack and the address that a query states.
+fn owner(query: &Value) -> Option<(&str, &str)> {
+    parts(text(query, "Description")).1
+}
+
+fn spec_of(query: &Value) -> Spec {
+    Spec {
+        name: text(query, "Name").to_owned(),
+        description: parts(text(query, "Description")).0.to_owned(),
+        workgroup: text(query, "WorkGroup").to_owned(),
+        database: text(query, "Database").to_owned(),
+        sql: text(query, "QueryString").to_owned(),
+    }
+}
+
+fn live(address: Address, query: &Value) -> Live {
+    let spec = spec_of(query);
+    let id = text(query, "NamedQueryId");
+    tags::live(address, &Tags::new(), id, value(&spec), &[("id", id), ("name", &spec.name)])
+}
+
+/// The query as it lives; none if it isn't the stack's.
+fn read(context: &Context, query: &Value) -> Option<Live> {
+    let (stack, address) = owner(query)?;
+    let address = address.parse().ok().filter(|address: &Address| address.kind == "saved_query");
+    address.filter(|_| stack == context.stack).map(|address| live(address, query))
+}
+
+fn outcome(id: &str, name: &str) -> Outcome {
+    tags::outcome(id, &[("id", id), ("name", name)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_tells_whose_it_is_at_its_end() {
+        assert_eq!(parts("By day. [lakewright shop saved_query.top]"), ("By day.", Some(("shop", "saved_query.top"))));
+        assert_eq!(parts("[lakewright shop saved_query.top]"), ("", Some(("shop", "saved_query.top"))));
+        for others in ["", "mine", "a [list]", "[lakewright]", "[lakewright shop saved_query.top] copied"] {
+            assert_eq!(parts(others), (others, None));
+        }
+    }
+
+    #[test]
+    fn what_athena_does_not_take_is_refused() {
+        let spec = |name: &str, sql: &str| json!({"name": name, "workgroup": "w", "database": "d", "sql": sql});
+        assert_eq!(SavedQuery.normalise(&spec("top", " SELECT 1\n")).expect("a query")["sql"], "SELECT 1");
+        for (name, sql) in [("", "SELECT 1"), ("top", "  "), (&"x".repeat(129), "SELECT 1")] {
+            assert!(SavedQuery.normalise(&spec(name, sql)).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+-- The towns with the most users first.
+SELECT u.city, count(*) AS users
+FROM raw.users AS u
+GROUP BY u.city
+ORDER BY users DESC, u.city
