@@ -73,7 +73,7 @@ impl Error {
             || code.ends_with("NotFoundException")
             || code.ends_with("NotFoundError")
             || code.starts_with("NoSuch")
-            || matches!(code, "ParameterNotFound" | "NotFoundFault")
+            || matches!(code, "ParameterNotFound" | "NotFoundFault" | "NatGatewayNotFound")
     }
 
     /// A thing of that name is there already.

@@ -99,6 +99,13 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        name: "flow-log-one-sided",
+        kind: "flow_log",
+        reason: "connections that were refused tell of scans and of rules that are missing",
+        cure: "write all connections: `traffic = \"all\"`",
+        breaks: |spec| said(spec["traffic"] == "accept", "refused connections aren't written down"),
+    },
+    Rule {
         name: "host-metadata-v1",
         kind: "launch_template",
         reason: "without tokens any request that a program on the host can be made to send reads the host's credentials",
@@ -118,6 +125,14 @@ pub const RULES: &[Rule] = &[
         reason: "what one key has encrypted grows for ever, and with it what its loss reveals",
         cure: "leave `rotation` on: AWS changes the material, and old data stays readable",
         breaks: |spec| said(spec["rotation"] == false, "its material never changes"),
+    },
+    Rule {
+        name: "nat-one-zone",
+        kind: "nat_gateway",
+        reason: "when its zone is lost, the others lose their way out with it; and what goes through it from them is billed",
+        cure: "have one in each zone: `nat = \"per-zone\"`",
+        // What breaks it stands in `AMONG`: no gateway knows who uses it.
+        breaks: |_| Vec::new(),
     },
     Rule {
         name: "open-ingress",
@@ -155,13 +170,18 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
+/// What breaks a rule by what else there is, by the rule's name.
+const AMONG: &[(&str, fn(&Address, &Desired) -> Vec<String>)] = &[("nat-one-zone", zones_behind)];
+
 /// Every rule that a resource of the stack breaks, in the order of the file; those that may be broken say why.
 pub fn findings(desired: &Desired, allowed: &[Allowed]) -> Vec<Finding> {
     let mut found = Vec::new();
     for resource in &desired.resources {
         for rule in RULES.iter().filter(|rule| rule.kind == resource.address.kind) {
             let reason = allowed.iter().find(|one| one.rule == rule.name && one.address == resource.address);
-            found.extend((rule.breaks)(&resource.spec).into_iter().map(|text| Finding {
+            let among = AMONG.iter().filter(|(name, _)| *name == rule.name);
+            let among = among.flat_map(|(_, breaks)| breaks(&resource.address, desired));
+            found.extend((rule.breaks)(&resource.spec).into_iter().chain(among).map(|text| Finding {
                 rule,
                 address: resource.address.clone(),
                 text,
@@ -180,6 +200,23 @@ pub fn idle<'a>(found: &[Finding], allowed: &'a [Allowed]) -> Vec<&'a Allowed> {
 
 fn said(broken: bool, text: &str) -> Vec<String> {
     if broken { vec![text.to_owned()] } else { Vec::new() }
+}
+
+/// Whether subnets of several zones have their way out by one NAT gateway.
+fn zones_behind(gateway: &Address, desired: &Desired) -> Vec<String> {
+    let of_kind = |kind: &'static str| desired.resources.iter().filter(move |one| one.address.kind == kind);
+    let texts = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let leads_there = |table: &&crate::resource::Resource| {
+        let routes = table.spec["routes"].as_array().into_iter().flatten();
+        routes.into_iter().any(|route| route["target"] == gateway.output("id"))
+    };
+    let subnets: Vec<String> =
+        of_kind("route_table").filter(leads_there).flat_map(|table| texts(&table.spec["subnets"])).collect();
+    let behind = of_kind("subnet").filter(|subnet| subnets.contains(&subnet.address.output("id")));
+    let zones: BTreeSet<&str> = behind.filter_map(|subnet| subnet.spec["zone"].as_str()).collect();
+    said(zones.len() > 1, &format!("it is the only way out of {} zones", zones.len()))
 }
 
 fn ports(rule: &Value) -> String {
@@ -238,8 +275,35 @@ mod tests {
         for rule in RULES {
             assert!(kinds::named(rule.kind).is_some(), "{}", rule.name);
         }
+        assert!(AMONG.iter().all(|(name, _)| RULES.iter().any(|rule| rule.name == *name)));
         let sorted: BTreeSet<&str> = RULES.iter().map(|rule| rule.name).collect();
         assert_eq!(sorted.into_iter().collect::<Vec<_>>(), RULES.iter().map(|rule| rule.name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn one_gateway_for_several_zones_is_found() {
+        let table = |gateway: &str, subnet: &str| {
+            json!({
+                "routes": [{"destination": "0.0.0.0/0", "target": format!("${{nat_gateway.{gateway}.id}}")}],
+                "subnets": [format!("${{subnet.{subnet}.id}}")],
+            })
+        };
+        let with = |second: &str| {
+            let desired = stack(&[
+                ("subnet.a", json!({"zone": "eu-north-1a"})),
+                ("subnet.b", json!({"zone": "eu-north-1b"})),
+                ("nat_gateway.a", json!({})),
+                ("nat_gateway.b", json!({})),
+                ("route_table.a", table("a", "a")),
+                ("route_table.b", table(second, "b")),
+                ("flow_log.main", json!({"traffic": "accept"})),
+            ]);
+            let found = findings(&desired, &[]);
+            found.iter().map(|one| format!("{}: {}", one.address, one.text)).collect::<Vec<_>>()
+        };
+        let one_sided = "flow_log.main: refused connections aren't written down";
+        assert_eq!(with("a"), ["nat_gateway.a: it is the only way out of 2 zones", one_sided]);
+        assert_eq!(with("b"), [one_sided]);
     }
 
     #[test]

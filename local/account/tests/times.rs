@@ -249,3 +249,38 @@ async fn a_deleted_secret_keeps_its_name() {
     assert_eq!(call("RestoreSecret", json!({ "SecretId": "password" })).await.status, 200);
     assert_eq!(call("GetSecretValue", json!({ "SecretId": "password" })).await.json()["SecretString"], "x");
 }
+
+#[tokio::test]
+async fn nat_gateways_and_endpoints_take_their_time_and_hold_on_meanwhile() {
+    let place = Place::new(Delays::None, None).await;
+    let (vpc, subnets) = place.network().await;
+    place.ec2(&format!("Action=ModifyVpcAttribute&VpcId={vpc}&EnableDnsHostnames.Value=true")).await;
+    let gateway = place.ec2("Action=CreateInternetGateway").await.element("internetGatewayId");
+    place.ec2(&format!("Action=AttachInternetGateway&InternetGatewayId={gateway}&VpcId={vpc}")).await;
+    let address = place.ec2("Action=AllocateAddress").await.element("allocationId");
+    let nat = format!("Action=CreateNatGateway&SubnetId={}&AllocationId={address}", subnets[0]);
+    let nat = place.ec2(&nat).await.element("natGatewayId");
+    let look = format!("Action=DescribeNatGateways&NatGatewayId.1={nat}");
+    assert_eq!(place.ec2(&look).await.element("state"), "available");
+    let endpoint = format!(
+        "Action=CreateVpcEndpoint&VpcId={vpc}&ServiceName=com.amazonaws.eu-north-1.glue&VpcEndpointType=Interface\
+         &SubnetId.1={}",
+        subnets[1]
+    );
+    let endpoint = place.ec2(&endpoint).await.element("vpcEndpointId");
+
+    let place = place.again(Delays::Realistic).await;
+    place.ec2(&format!("Action=DeleteNatGateway&NatGatewayId={nat}")).await;
+    assert_eq!(place.ec2(&look).await.element("state"), "deleting");
+    let release = place.ec2(&format!("Action=ReleaseAddress&AllocationId={address}")).await;
+    assert_eq!(release.element("Code"), "InvalidIPAddress.InUse");
+    place.ec2(&format!("Action=DeleteVpcEndpoints&VpcEndpointId.1={endpoint}")).await;
+    let shown = place.ec2(&format!("Action=DescribeVpcEndpoints&VpcEndpointId.1={endpoint}")).await;
+    assert_eq!(shown.element("state"), "deleting");
+    for subnet in &subnets {
+        let refused = place.ec2(&format!("Action=DeleteSubnet&SubnetId={subnet}")).await;
+        assert_eq!(refused.element("Code"), "DependencyViolation");
+    }
+    let inner = place.ec2(&format!("Action=CreateNatGateway&SubnetId={}&ConnectivityType=private", subnets[0])).await;
+    assert_eq!(inner.element("state"), "pending");
+}

@@ -33,6 +33,14 @@ const CURES: &[(&[&str], &str)] = &[
          the region exists and is switched on for the account",
     ),
     (
+        &["AddressLimitExceeded"],
+        "the account has all the elastic IP addresses that it may have in this region: release one, write          `nat = \"single\"` in `[network]`, or ask AWS for more (Service Quotas, EC2-VPC Elastic IPs)",
+    ),
+    (
+        &["NatGatewayLimitExceeded"],
+        "a zone has five NAT gateways unless AWS raised that: delete one, or ask AWS for more (Service Quotas)",
+    ),
+    (
         &[errors::TOO_LATE],
         "the stack's lease was taken away or couldn't be renewed, so that nothing more was sent; look who applies with \
          `lakewright unlock`, then apply again",

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Error, Result};
 use clap::Args;
+use futures::future::OptionFuture;
 
 use super::check::allowed;
 use super::connect::{artifact, connect, desired, stack};
+use super::existing::mistakes;
 use super::{Global, say};
 use crate::checks::{Allowed, Finding, findings};
 use crate::kind::Context;
@@ -14,7 +16,7 @@ use crate::kinds;
 use crate::lease;
 use crate::plan::{Kinds, Options, Plan, PlanError, PlanFile, Step, check, plan_for};
 use crate::resource::{Desired, Live};
-use crate::stack::{Artifact, Diagnostic, Diagnostics, Model, Source, Stack, Target, expand};
+use crate::stack::{Artifact, Diagnostic, Diagnostics, Existing, Model, Source, Stack, Target, expand};
 use crate::sweep::sweep;
 
 /// Stands for the account while none is asked for.
@@ -61,6 +63,8 @@ pub struct Stacked {
     allowed: Vec<Allowed>,
     /// Its models, which a change of a table may concern.
     models: Vec<Model>,
+    /// The network that it says is there already.
+    existing: Option<Existing>,
 }
 
 /// What a stack and its account came to.
@@ -90,7 +94,8 @@ impl Stacked {
     /// What a stack means in an account.
     pub fn new(context: Context, desired: Desired, stack: &Stack) -> Self {
         let (sources, models) = (stack.sources.clone(), stack.models.clone());
-        Self { context, desired, sources, allowed: allowed(stack), models }
+        let existing = stack.file.network.existing.clone();
+        Self { context, desired, sources, allowed: allowed(stack), models, existing }
     }
 
     /// A saved plan's stack in the account that the command line leads to, which must be the plan's.
@@ -111,12 +116,23 @@ impl Stacked {
             sources: Vec::new(),
             allowed: Vec::new(),
             models: Vec::new(),
+            existing: None,
         })
     }
 
     /// Reads the account and plans.
     pub async fn look(&self, context: &Context, mut options: Options) -> Result<Look> {
-        let (live, lease) = tokio::join!(sweep(all_kinds(), context, &self.desired), lease::look(context));
+        // What is to go goes, whatever its network has come to.
+        let existing = self.existing.as_ref().filter(|_| !options.destroy);
+        let (live, lease, mistakes) = tokio::join!(
+            sweep(all_kinds(), context, &self.desired),
+            lease::look(context),
+            OptionFuture::from(existing.map(|existing| mistakes(context, existing)))
+        );
+        let mistakes = mistakes.transpose().context("look for the network that is there already")?.unwrap_or_default();
+        if !mistakes.is_empty() {
+            return Err(Diagnostics::new(self.sources.clone(), mistakes).into());
+        }
         match lease {
             Ok(Some(document)) => {
                 if let Some((holder, until)) = document.held(context.aws.now()) {

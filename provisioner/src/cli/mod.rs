@@ -7,6 +7,7 @@ pub mod change;
 pub mod check;
 mod commands;
 pub mod connect;
+mod existing;
 mod hints;
 mod inspect;
 pub mod look;

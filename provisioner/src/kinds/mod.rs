@@ -14,7 +14,9 @@ pub mod auto_scaling_group;
 pub mod bucket;
 pub mod cluster;
 pub mod database;
+pub mod elastic_ip;
 pub mod emr_application;
+pub mod flow_log;
 pub mod function;
 pub mod instance_profile;
 pub mod internet_gateway;
@@ -22,6 +24,7 @@ pub mod key;
 pub mod launch_template;
 pub mod log_group;
 pub mod msk_configuration;
+pub mod nat_gateway;
 pub mod object;
 pub mod release;
 pub mod role;
@@ -47,6 +50,8 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &vpc::Vpc,
         &subnet::Subnet,
         &internet_gateway::InternetGateway,
+        &elastic_ip::ElasticIp,
+        &nat_gateway::NatGateway,
         &route_table::RouteTable,
         &security_group::SecurityGroup,
         &vpc_endpoint::VpcEndpoint,
@@ -67,6 +72,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &workgroup::Workgroup,
         &saved_query::SavedQuery,
         &log_group::LogGroup,
+        &flow_log::FlowLog,
         &function::Function,
         &schedule_rule::ScheduleRule,
         &launch_template::LaunchTemplate,

@@ -21,6 +21,9 @@ const TYPES: &[&str] = &[
     "codebuild:project",
     "codepipeline",
     "athena:workgroup",
+    "ec2:elastic-ip",
+    "ec2:natgateway",
+    "ec2:vpc-flow-log",
 ];
 
 /// The ARNs and tags of what carries the stack's tag, of the service that ARNs name so. It lists deleted things for a
@@ -42,6 +45,13 @@ pub(super) async fn resources(context: &Context, service: &str) -> Result<Vec<(S
             next => input["PaginationToken"] = json!(next),
         }
     }
+}
+
+/// Whether something of the stack is or was of that type of the service, as ARNs name it: `natgateway` of `ec2`.
+pub(super) async fn any(context: &Context, service: &str, resource_type: &str) -> Result<bool> {
+    let all = resources(context, service).await?;
+    let is_one = |arn: &str| arn.split([':', '/']).nth(5) == Some(resource_type);
+    Ok(all.iter().any(|(arn, _)| is_one(arn)))
 }
 
 /// The names of the stack's buckets by address.

@@ -13,7 +13,9 @@ use super::spec::{compared, describes, differs, in_place, replaces, typed, value
 use super::tags;
 use super::wait;
 use super::wire::{flag, texts};
+use crate::cost::{Charge, Cost, HOURS};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 
 /// A private way from a VPC to an AWS service: by routes (gateway: S3 and DynamoDB, free of charge) or by network interfaces.
@@ -30,13 +32,15 @@ pub struct Spec {
     /// The ids of the route tables that lead to a gateway, `${route_table.public.id}`. Default: none.
     #[serde(default)]
     pub route_tables: Vec<String>,
-    /// The ids of the subnets that an interface stands in. Default: none.
+    /// The ids of the subnets that an interface stands in, one of a zone. Required of an interface, and of no gateway.
     #[serde(default)]
     pub subnets: Vec<String>,
-    /// The ids of the interfaces' security groups. Default: none.
+    /// The ids of the interfaces' security groups: they must let in HTTPS, TCP port 443. Required of an interface, and of
+    /// no gateway.
     #[serde(default)]
     pub security_groups: Vec<String>,
-    /// Whether the service's usual name leads to the interfaces. Default: false.
+    /// Whether the service's usual name leads to the interfaces, within the whole VPC; one endpoint of a service in a VPC
+    /// can have it. Default: false.
     #[serde(default)]
     pub private_names: bool,
     /// The policy; absent: everything that the caller's own rights allow.
@@ -87,6 +91,36 @@ impl Kind for VpcEndpoint {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, spec: &Value) -> Cost {
+        if spec["way"] != "interface" {
+            return Cost::Free;
+        }
+        // Each network interface is billed: one in each subnet.
+        let interfaces = u32::try_from(list(spec, "subnets").len()).unwrap_or(u32::MAX);
+        let quantity = HOURS * f64::from(interfaces);
+        Cost::Billed {
+            charges: vec![Charge { price: "vpc_endpoint.interface.hour".to_owned(), quantity }],
+            by_use: "each GB that goes through it",
+        }
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
+        let names = |of: &Value| of["private_names"] == true;
+        let service = if spec.is_null() { text(live, "service") } else { text(spec, "service") };
+        match action {
+            Action::Delete | Action::Replace if names(live) => {
+                vec![format!("whoever has no other way out can't reach {service} meanwhile")]
+            }
+            Action::Create if names(spec) => {
+                vec![format!("the whole VPC reaches {service} by it from then on, if its security groups let it in")]
+            }
+            Action::Update if changed.contains(&"private_names") && names(live) => {
+                vec![format!("whoever has no other way out can't reach {service} any more")]
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn expected(&self) -> [Duration; 3] {
@@ -241,6 +275,9 @@ fn canonical(spec: &mut Spec) -> Result<()> {
         Way::Interface if !spec.route_tables.is_empty() => {
             bail!("an interface endpoint has `subnets` and no route tables")
         }
+        Way::Interface if spec.subnets.is_empty() || spec.security_groups.is_empty() => {
+            bail!("an interface endpoint needs `subnets` to stand in and `security_groups`")
+        }
         _ => Ok(()),
     }
 }
@@ -273,4 +310,23 @@ fn read(context: &Context, endpoint: &Value) -> Option<Live> {
         _ => Condition::Pending(state),
     };
     Some(live)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_stands_in_subnets_behind_security_groups() {
+        let gateway = json!({"vpc": "vpc-1", "service": "s3"});
+        assert!(VpcEndpoint.normalise(&gateway).is_ok());
+        assert_eq!(VpcEndpoint.cost(&gateway), Cost::Free);
+        let mut interface =
+            json!({"vpc": "vpc-1", "service": "glue", "way": "interface", "subnets": ["subnet-1", "subnet-2"]});
+        assert!(VpcEndpoint.normalise(&interface).is_err());
+        interface["security_groups"] = json!(["sg-1"]);
+        let interface = VpcEndpoint.normalise(&interface).expect("a whole interface");
+        let Cost::Billed { charges, .. } = VpcEndpoint.cost(&interface) else { panic!("it costs nothing") };
+        assert_eq!((charges[0].price.as_str(), charges[0].quantity), ("vpc_endpoint.interface.hour", 1460.0));
+    }
 }

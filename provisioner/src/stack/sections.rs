@@ -1,4 +1,4 @@
-//! The sections of a stack file that stand for infrastructure: stack, network, Kafka, topics, buckets, keys, secrets.
+//! The sections of a stack file that stand for infrastructure: stack, Kafka, topics, buckets, keys, secrets.
 
 use super::agents::Agents;
 use super::declare::{choice, section};
@@ -6,11 +6,12 @@ use super::decode::{At, Named, defaults};
 
 use super::functions::Function;
 use super::hosts::Host;
+use super::network::Network;
 use super::queries::QuerySection;
 use super::resource::Own;
 use super::tables::{Batch, Query, Search, TableSection};
 use super::units::Period;
-use super::values::{Cidr, Setting, Whole};
+use super::values::{Setting, Whole};
 use super::variables::Declared;
 
 section! {
@@ -77,16 +78,6 @@ section! {
         account: Option<At<String>> = None,
         /// How long log groups keep the agents' logs, in days, one of the numbers that CloudWatch takes.
         log_retention: At<Period> = At::given(Period::days(30)),
-    }
-}
-
-section! {
-    /// The network: one VPC with a public subnet in each zone and no address open to the internet.
-    Network {
-        /// The range of addresses, /16 to /25. Each zone gets an eighth of it, so that zones can be added later.
-        cidr: At<Cidr> = At::given("10.20.0.0/16".parse::<Cidr>().expect("a network")),
-        /// The letters of the availability zones within the region. Brokers stand in the first three at most.
-        zones: At<Vec<At<String>>> = At::given(["a", "b", "c"].map(At::given).to_vec()),
     }
 }
 

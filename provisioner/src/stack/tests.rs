@@ -10,6 +10,8 @@ use super::{Artifact, Given, ModelFile, Stack, Target, expand, load, parse, sche
 use crate::kinds;
 use crate::resource::{Address, Desired};
 
+mod network;
+
 fn shipped(name: &str) -> Stack {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks").join(name);
     load(&path, &Given::default()).unwrap_or_else(|error| panic!("{error:#}"))

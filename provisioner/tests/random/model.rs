@@ -11,6 +11,10 @@ use rand::rngs::StdRng;
 #[derive(Debug, Clone)]
 pub struct Model {
     zones: usize,
+    /// The NAT gateways of private subnets; none for public ones.
+    nat: Option<&'static str>,
+    flow_logs: bool,
+    endpoints: Vec<&'static str>,
     retention_days: u32,
     kafka: Option<Kafka>,
     keys: BTreeMap<String, (String, bool)>,
@@ -55,6 +59,19 @@ struct Host {
 }
 
 const TYPES: [&str; 8] = ["string", "int", "long", "boolean", "double", "decimal(12,2)", "date", "timestamptz"];
+/// The services that a network without a way out may need.
+const SERVICES: [&str; 10] = [
+    "ec2messages",
+    "emr-serverless",
+    "glue",
+    "kms",
+    "logs",
+    "monitoring",
+    "secretsmanager",
+    "ssm",
+    "ssmmessages",
+    "sts",
+];
 const NAMES: [&str; 6] = ["ash", "birch", "cedar", "elm", "fir", "oak"];
 
 fn one_of<T: Copy>(rng: &mut StdRng, all: &[T]) -> T {
@@ -70,6 +87,9 @@ impl Model {
     pub fn any(rng: &mut StdRng) -> Self {
         let mut model = Self {
             zones: rng.random_range(1..=3),
+            nat: None,
+            flow_logs: false,
+            endpoints: Vec::new(),
             retention_days: one_of(rng, &[1, 7, 30]),
             kafka: None,
             keys: [("main".to_owned(), (String::new(), true))].into(),
@@ -90,7 +110,7 @@ impl Model {
     /// Changes something, anything, and keeps the file sound.
     pub fn edit(&mut self, rng: &mut StdRng) {
         match rng.random_range(0..18) {
-            0 => self.zones = rng.random_range(1..=3),
+            0 => self.network(rng),
             1 => self.retention_days = one_of(rng, &[1, 7, 30]),
             2 => self.kafka = None,
             3..=5 => {
@@ -129,6 +149,19 @@ impl Model {
             _ => self.remove(rng),
         }
         self.mend();
+    }
+
+    fn network(&mut self, rng: &mut StdRng) {
+        match rng.random_range(0..4) {
+            0 => self.zones = rng.random_range(1..=3),
+            1 => self.nat = one_of(rng, &[None, Some("none"), Some("single"), Some("per-zone")]),
+            2 => self.flow_logs = rng.random(),
+            _ => self.endpoints = SERVICES.iter().filter(|_| rng.random_ratio(1, 5)).copied().collect(),
+        }
+        if self.nat == Some("none") {
+            // Nothing else leads out of such a network.
+            self.endpoints = SERVICES.to_vec();
+        }
     }
 
     fn key(&self, rng: &mut StdRng) -> String {
@@ -208,6 +241,10 @@ impl Model {
             zones.join(", ")
         );
         let mut line = |text: String| writeln!(out, "{text}").expect("a string takes everything");
+        line(format!("flow_logs = {}\nendpoints = {:?}", self.flow_logs, self.endpoints));
+        if let Some(nat) = self.nat {
+            line(format!("subnets = \"private\"\nnat = \"{nat}\""));
+        }
         if let Some(kafka) = &self.kafka {
             let brokers = kafka.brokers_a_zone * self.zones;
             line(format!("[kafka]\nbrokers = {brokers}\nstorage_gib = {}", kafka.storage_gib));

@@ -297,6 +297,8 @@ impl World {
             ("route_table", Service::Ec2, "DescribeRouteTables", "routeTableSet", 2 + count("vpc")),
             ("security_group", Service::Ec2, "DescribeSecurityGroups", "securityGroupInfo", 2 + count("vpc")),
             ("vpc_endpoint", Service::Ec2, "DescribeVpcEndpoints", "vpcEndpointSet", 0),
+            ("elastic_ip", Service::Ec2, "DescribeAddresses", "addressesSet", 0),
+            ("flow_log", Service::Ec2, "DescribeFlowLogs", "flowLogSet", 0),
             ("launch_template", Service::Ec2, "DescribeLaunchTemplates", "launchTemplates", 0),
             ("secret", Service::SecretsManager, "ListSecrets", "SecretList", 1),
             ("cluster", Service::Kafka, "ListClustersV2", "clusterInfoList", 0),
@@ -308,6 +310,9 @@ impl World {
             let found = list(&answer, set).len();
             assert_eq!(found, count(kind) + foreign, "seed {seed}: {kind}: {answer:#}\n{file}");
         }
+        let gateways = self.aws(Service::Ec2, "DescribeNatGateways", json!({})).await;
+        let gateways = list(&gateways, "natGatewaySet").iter().filter(|one| text(one, "state") == "available").count();
+        assert_eq!(gateways, count("nat_gateway"), "seed {seed}: NAT gateways\n{file}");
         let mut keys = 0;
         for key in list(&self.aws(Service::Kms, "ListKeys", json!({})).await, "Keys") {
             let key = self.aws(Service::Kms, "DescribeKey", json!({"KeyId": key["KeyId"]})).await;

@@ -1,4 +1,4 @@
-//! Checks of network, Kafka, topics, buckets, secrets and hosts.
+//! Checks of Kafka, topics, buckets, secrets and hosts.
 
 use super::Checker;
 use crate::stack::diagnostics::{Diagnostic, suggest};
@@ -27,41 +27,6 @@ const BROKERS: [&str; 17] = [
 ];
 
 impl Checker<'_> {
-    pub(super) fn network(&mut self) {
-        let network = &self.file.network;
-        let place = network.cidr.span_or(&network.span);
-        if network.cidr.sound && network.cidr.prefix > 25 {
-            self.push(
-                Diagnostic::new(place, format!("the network {} is too small", *network.cidr), "too small to divide")
-                    .help("each zone gets an eighth of it and AWS makes no subnet below /28: write /25 or a wider network"),
-            );
-        }
-        if network.zones.is_empty() || network.zones.len() > 8 {
-            self.push(Diagnostic::new(network.zones.span.clone(), "`zones` must name one to eight zones", ""));
-        }
-        for (index, zone) in network.zones.iter().enumerate() {
-            if !zone.sound {
-                continue;
-            }
-            if zone.len() != 1 || !zone.starts_with(|c: char| c.is_ascii_lowercase()) {
-                self.push(
-                    Diagnostic::new(
-                        zone.span.clone(),
-                        format!("`{}` is no zone of a region", zone.value),
-                        "must be a letter",
-                    )
-                    .help("write the last letter of the zone's name: `a` for eu-north-1a"),
-                );
-            } else if network.zones[..index].iter().any(|other| other.value == zone.value) {
-                self.push(Diagnostic::new(
-                    zone.span.clone(),
-                    format!("zone `{}` stands here twice", zone.value),
-                    "repeated",
-                ));
-            }
-        }
-    }
-
     pub(super) fn kafka(&mut self) {
         let Some(kafka) = &self.file.kafka else { return };
         if kafka.version.sound && !is_supported(&kafka.version) {
@@ -80,21 +45,21 @@ impl Checker<'_> {
                 "types",
             )));
         }
-        let zones = self.file.network.zones.len().min(3) as u64;
-        if self.file.network.zones.sound && zones == 1 {
+        let network = &self.file.network;
+        let zones = network.zone_letters().len().min(3) as u64;
+        if network.zones.sound && zones == 1 {
             self.push(
-                Diagnostic::new(self.file.network.zones.span.clone(), "MSK needs at least two zones", "only one")
+                Diagnostic::new(network.zones_span(), "MSK needs at least two zones", "only one")
                     .help("name two or three zones"),
             );
         } else if kafka.brokers.sound && zones > 0 && **kafka.brokers % zones != 0 {
             let title = format!("{} brokers can't be spread over {zones} zones", **kafka.brokers);
             self.push(
                 Diagnostic::new(kafka.brokers.span_or(&kafka.span), title, format!("must be a multiple of {zones}"))
-                    .help(format!(
-                        "write {} or {}",
-                        (**kafka.brokers / zones).max(1) * zones,
-                        (**kafka.brokers / zones + 1) * zones
-                    )),
+                    .help(match **kafka.brokers / zones {
+                        0 => format!("write {zones}"),
+                        fewer => format!("write {} or {}", fewer * zones, (fewer + 1) * zones),
+                    }),
             );
         }
         self.key(Some(&kafka.key), &kafka.span);

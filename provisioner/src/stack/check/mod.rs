@@ -14,6 +14,7 @@ mod functions;
 mod infrastructure;
 mod models;
 mod names;
+mod network;
 mod tables;
 
 pub(super) use models::{check_models, column_mistakes};

@@ -60,8 +60,8 @@ impl Expansion<'_> {
         };
         self.add(template.clone(), &spec, &host.span, vec![profile]);
 
-        // Hosts reach AWS by the internet gateway, and agents stop when what they work on isn't there.
-        before.push(Address::new("route_table", "public"));
+        // Hosts need their way to AWS when they boot, and agents stop when what they work on isn't there.
+        before.extend(self.ways_out());
         let needed = ["topic", "table", "scram_association"];
         if !section.agents.is_empty() {
             let resources = self.resources.iter().map(|resource| &resource.address);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lakewright_config::{Column, ColumnType, Manifest, Model, PartitionField, Table, Transform, raw_columns};
 use serde_json::{Value, json};
 
+use super::private::JOBS;
 use super::{ARTIFACTS, Expansion, RUN_MODELS, bucket_address, key_arn};
 use crate::kinds::{bucket, database, emr_application, object, saved_query, table, workgroup};
 use crate::resource::Address;
@@ -144,6 +145,7 @@ impl Expansion<'_> {
     pub(super) fn batch(&mut self) {
         let Some(batch) = &self.file.batch else { return };
         let place = &batch.span;
+        let private = self.file.network.is_private();
         let spec = emr_application::Spec {
             name: self.stack.name().to_owned(),
             release_label: batch.release.value.clone(),
@@ -157,8 +159,8 @@ impl Expansion<'_> {
                 disk_gb: 200,
             },
             idle_minutes: batch.idle_timeout.0.div_ceil(60_000) as u32,
-            subnets: vec![],
-            security_groups: vec![],
+            subnets: if private { self.subnets() } else { vec![] },
+            security_groups: if private { vec![Address::new("security_group", JOBS).output("id")] } else { vec![] },
         };
         self.add(Address::new("emr_application", "main"), &spec, place, vec![]);
         self.job_role(batch);

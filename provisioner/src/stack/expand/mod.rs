@@ -18,6 +18,8 @@ mod functions;
 mod kafka;
 mod network;
 mod policy;
+mod private;
+mod subnets;
 mod user_data;
 
 /// The Spark program that runs models on EMR Serverless.

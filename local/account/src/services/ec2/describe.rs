@@ -87,6 +87,7 @@ impl Kind {
             "route-table" => super::route_table::derive(state, shown),
             "security-group" => super::security_group::derive(state, shown),
             "network-acl" => super::vpc::derive_acl(state, shown),
+            "elastic-ip" => super::address::derive(state, shown),
             _ => {}
         }
     }

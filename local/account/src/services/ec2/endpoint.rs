@@ -1,12 +1,11 @@
-//! VPC endpoints: gateways to S3 and DynamoDB, and interfaces to other services.
+//! VPC endpoints: what those by routes (S3 and DynamoDB) and those by interfaces have in common.
 
 use serde_json::{Value, json};
 
-use super::attachment::{self, Attachment};
 use super::describe::paged;
-use super::error::{invalid, missing};
-use super::kind::{ROUTE_TABLE, SECURITY_GROUP, SUBNET, VPC, VPC_ENDPOINT};
-use super::{done, tags};
+use super::error::{invalid, missing, only};
+use super::kind::{ROUTE_TABLE, VPC, VPC_ENDPOINT};
+use super::{done, endpoint_interface, tags};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
@@ -14,8 +13,31 @@ use crate::ids;
 use crate::request::Request;
 use crate::state::State;
 
-/// Seconds until an interface endpoint is available.
-const CREATE_SECONDS: i64 = 60;
+const PARAMETERS: &[&str] = &[
+    "VpcId",
+    "ServiceName",
+    "VpcEndpointType",
+    "PolicyDocument",
+    "RouteTableId",
+    "SubnetId",
+    "SecurityGroupId",
+    "PrivateDnsEnabled",
+    "IpAddressType",
+    "ClientToken",
+    "TagSpecification",
+];
+const MODIFY_PARAMETERS: &[&str] = &[
+    "VpcEndpointId",
+    "ResetPolicy",
+    "PolicyDocument",
+    "AddRouteTableId",
+    "RemoveRouteTableId",
+    "AddSubnetId",
+    "RemoveSubnetId",
+    "AddSecurityGroupId",
+    "RemoveSecurityGroupId",
+    "PrivateDnsEnabled",
+];
 
 /// Services with gateway endpoints, and the digits of their prefix lists.
 const GATEWAYS: [(&str, &str); 2] = [("s3", "a5"), ("dynamodb", "d7")];
@@ -91,15 +113,16 @@ fn check_tables(
 }
 
 pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
+    only(request, PARAMETERS)?;
     let vpc = VPC.named(state, request, "VpcId")?;
     let vpc_id = vpc.text("vpcId").unwrap_or_default();
     let service = request.input.text("ServiceName").ok_or_else(|| missing("serviceName"))?;
     let kind = request.input.text("VpcEndpointType").unwrap_or("Gateway");
     let given = tags::specified(request, "vpc-endpoint")?;
-    let known =
-        service.strip_prefix(&format!("com.amazonaws.{}.", request.region)).is_some_and(|name| !name.is_empty());
     let gateway = gateway_of(&request.region, service);
-    if !known || (kind == "Gateway" && gateway.is_none()) {
+    let offered =
+        if kind == "Gateway" { gateway.is_some() } else { endpoint_interface::offers(&request.region, service) };
+    if !offered {
         let message = format!("The Vpc Endpoint Service '{service}' does not exist");
         return Err(AwsError::new("InvalidServiceName", message));
     }
@@ -134,66 +157,15 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
             document["routeTableIdSet"] = json!(tables);
             document["_prefixList"] = json!(list);
         }
-        ("Interface", _) => interface(state, request, &vpc, &mut document)?,
+        ("Interface", _) => endpoint_interface::create(state, request, &vpc, &mut document)?,
         _ => return Err(invalid(format!("Endpoint type ({kind}) does not match available service types."))),
     }
     let shown = VPC_ENDPOINT.create(state, document, &given);
     Ok(json!({ "vpcEndpoint": shown }))
 }
 
-fn interface(state: &mut State<'_>, request: &Request, vpc: &Value, document: &mut Value) -> Result<(), AwsError> {
-    let vpc_id = vpc.text("vpcId").unwrap_or_default();
-    let private = request.input.flag("PrivateDnsEnabled").unwrap_or(true);
-    if private && (vpc["_enableDnsSupport"] != true || vpc["_enableDnsHostnames"] != true) {
-        let message = format!(
-            "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for \
-             {vpc_id}"
-        );
-        return Err(AwsError::new("InvalidParameter", message));
-    }
-    let subnets = request.input.texts("SubnetId");
-    let mut groups = request.input.texts("SecurityGroupId");
-    if groups.is_empty() {
-        groups = attachment::default_group(state, vpc_id);
-    }
-    for group in &groups {
-        SECURITY_GROUP.get(state, group)?;
-    }
-    let owner = document.text("vpcEndpointId").unwrap_or_default().to_owned();
-    let mut interfaces = Vec::new();
-    for subnet in &subnets {
-        if SUBNET.get(state, subnet)?["vpcId"] != vpc_id {
-            return Err(invalid(format!("Subnet {subnet} belongs to another VPC.")));
-        }
-        let made = attachment::attach(
-            state,
-            &Attachment {
-                owner: owner.clone(),
-                subnet: subnet.clone(),
-                groups: groups.clone(),
-                description: format!("VPC Endpoint Interface {owner}"),
-                instance: None,
-            },
-        )?;
-        interfaces.push(made["networkInterfaceId"].clone());
-    }
-    let named = groups.iter().map(|group| {
-        json!({
-            "groupId": group,
-            "groupName": state.get(SECURITY_GROUP.collection, group).map(|found| found["groupName"].clone()),
-        })
-    });
-    document["groupSet"] = named.collect();
-    document["subnetIdSet"] = json!(subnets);
-    document["networkInterfaceIdSet"] = json!(interfaces);
-    document["privateDnsEnabled"] = json!(private);
-    document["ipAddressType"] = json!("ipv4");
-    document["_until"] = json!(state.done_in(CREATE_SECONDS));
-    document["_before"] = json!("pending");
-    Ok(())
-}
-
 pub(super) fn modify(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
+    only(request, MODIFY_PARAMETERS)?;
     let mut endpoint = VPC_ENDPOINT.named(state, request, "VpcEndpointId")?;
     let id = endpoint.text("vpcEndpointId").unwrap_or_default().to_owned();
     let added = request.input.texts("AddRouteTableId");
@@ -222,11 +194,7 @@ pub(super) fn modify(state: &mut State<'_>, request: &Request) -> Result<Value, 
         check_policy(policy)?;
         endpoint["policyDocument"] = json!(policy);
     }
-    for unsupported in ["AddSubnetId", "RemoveSubnetId", "AddSecurityGroupId", "RemoveSecurityGroupId"] {
-        if request.input.member(unsupported).is_some() {
-            return Err(invalid(format!("The local account does not change {unsupported} of an endpoint.")));
-        }
-    }
+    endpoint_interface::modify(state, request, &mut endpoint)?;
     state.put(VPC_ENDPOINT.collection, &id, endpoint);
     Ok(done())
 }
@@ -239,10 +207,7 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
     let mut unsuccessful = Vec::new();
     for id in ids {
         match VPC_ENDPOINT.get(state, &id) {
-            Ok(_) => {
-                attachment::detach_all(state, &id);
-                VPC_ENDPOINT.delete(state, &id);
-            }
+            Ok(endpoint) => endpoint_interface::delete(state, &id, endpoint),
             Err(error) => unsuccessful.push(json!({
                 "resourceId": id, "error": { "code": error.code, "message": error.message },
             })),

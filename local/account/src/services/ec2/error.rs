@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::error::AwsError;
 use crate::fields::Fields as _;
+use crate::request::Request;
 
 /// Returns the error for a value that EC2 refuses.
 pub(super) fn invalid(message: impl Into<String>) -> AwsError {
@@ -23,4 +24,13 @@ pub(super) fn dependency(what: &str, id: &str) -> AwsError {
 /// Returns a required text.
 pub(super) fn need<'a>(input: &'a Value, name: &str) -> Result<&'a str, AwsError> {
     input.need(name, missing)
+}
+
+/// Refuses a request with a parameter that the operation doesn't have, or that this account doesn't know.
+pub(super) fn only(request: &Request, known: &[&str]) -> Result<(), AwsError> {
+    let members = request.input.as_object().into_iter().flatten();
+    match members.map(|(name, _)| name.as_str()).find(|name| *name != "DryRun" && !known.contains(name)) {
+        Some(name) => Err(AwsError::new("UnknownParameter", format!("The parameter {name} is not recognized"))),
+        None => Ok(()),
+    }
 }

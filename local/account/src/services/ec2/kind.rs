@@ -112,6 +112,7 @@ pub(super) static ROUTE_TABLE: Kind = Kind {
         ("route.destination-cidr-block", "routeSet.destinationCidrBlock"),
         ("route.destination-prefix-list-id", "routeSet.destinationPrefixListId"),
         ("route.gateway-id", "routeSet.gatewayId"),
+        ("route.nat-gateway-id", "routeSet.natGatewayId"),
         ("route.state", "routeSet.state"),
         ("route.origin", "routeSet.origin"),
         ("owner-id", "ownerId"),
@@ -267,11 +268,68 @@ pub(super) static NETWORK_ACL: Kind = Kind {
     ],
 };
 
+pub(super) static ADDRESS: Kind = Kind {
+    collection: "ec2/address",
+    resource: "elastic-ip",
+    prefix: "eipalloc-",
+    id: "allocationId",
+    set: "addressesSet",
+    ids: "AllocationId",
+    not_found: "InvalidAllocationID.NotFound",
+    malformed: "InvalidAllocationID.Malformed",
+    noun: "allocation ID",
+    filters: &[
+        ("allocation-id", "allocationId"),
+        ("association-id", "associationId"),
+        ("domain", "domain"),
+        ("network-interface-id", "networkInterfaceId"),
+        ("private-ip-address", "privateIpAddress"),
+        ("public-ip", "publicIp"),
+        ("network-border-group", "networkBorderGroup"),
+    ],
+};
+
+pub(super) static NAT_GATEWAY: Kind = Kind {
+    collection: "ec2/nat-gateway",
+    resource: "natgateway",
+    prefix: "nat-",
+    id: "natGatewayId",
+    set: "natGatewaySet",
+    ids: "NatGatewayId",
+    not_found: "NatGatewayNotFound",
+    malformed: "NatGatewayMalformed",
+    noun: "NAT gateway",
+    filters: &[("nat-gateway-id", "natGatewayId"), ("state", "state"), ("subnet-id", "subnetId"), ("vpc-id", "vpcId")],
+};
+
+pub(super) static FLOW_LOG: Kind = Kind {
+    collection: "ec2/flow-log",
+    resource: "vpc-flow-log",
+    prefix: "fl-",
+    id: "flowLogId",
+    set: "flowLogSet",
+    ids: "FlowLogId",
+    not_found: "InvalidFlowLogId.NotFound",
+    malformed: "InvalidFlowLogId.Malformed",
+    noun: "flow log ID",
+    filters: &[
+        ("deliver-log-status", "deliverLogsStatus"),
+        ("log-destination-type", "logDestinationType"),
+        ("flow-log-id", "flowLogId"),
+        ("log-group-name", "logGroupName"),
+        ("resource-id", "resourceId"),
+        ("traffic-type", "trafficType"),
+    ],
+};
+
 /// Every kind, for tags and for whatever works on all of them.
-pub(super) static ALL: [&Kind; 11] = [
+pub(super) static ALL: [&Kind; 14] = [
     &VPC,
     &SUBNET,
     &INTERNET_GATEWAY,
+    &ADDRESS,
+    &NAT_GATEWAY,
+    &FLOW_LOG,
     &ROUTE_TABLE,
     &SECURITY_GROUP,
     &SECURITY_GROUP_RULE,

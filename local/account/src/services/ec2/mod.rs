@@ -1,13 +1,17 @@
 //! EC2: networks, security groups, endpoints, launch templates, and instances as far as groups of them need.
 
+mod address;
 mod attachment;
 mod cidr;
 mod describe;
 mod endpoint;
+mod endpoint_interface;
 mod error;
+mod flow_log;
 mod gateway;
 mod instance;
 mod kind;
+mod nat_gateway;
 mod permission;
 mod route_table;
 mod security_group;
@@ -19,7 +23,7 @@ mod vpc;
 pub(crate) use attachment::{
     Attachment, attach, attached, default_group_of_subnet, detach_all, has_group, interfaces_of, zone_name_of, zone_of,
 };
-pub(crate) use instance::{Launch, instances, launch, mark, settle, terminate};
+pub(crate) use instance::{Launch, instances, launch, mark, terminate};
 pub(crate) use template::resolve as resolve_template;
 
 use std::sync::Arc;
@@ -60,6 +64,13 @@ impl Service for Ec2 {
     }
 }
 
+/// Lets time pass for all that changes by itself.
+pub(crate) fn settle(state: &mut State<'_>) {
+    instance::settle(state);
+    nat_gateway::settle(state);
+    endpoint_interface::settle(state);
+}
+
 /// Answers a call, and a repeated call with the same client token as the first time.
 fn once(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let Some(token) = request.input.text("ClientToken").filter(|token| !token.is_empty()) else {
@@ -84,8 +95,8 @@ fn once(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
 
 fn operate(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     use kind::{
-        INSTANCE, INTERFACE, INTERNET_GATEWAY, NETWORK_ACL, ROUTE_TABLE, SECURITY_GROUP, SECURITY_GROUP_RULE, SUBNET,
-        VPC, VPC_ENDPOINT,
+        FLOW_LOG, INSTANCE, INTERFACE, INTERNET_GATEWAY, NAT_GATEWAY, NETWORK_ACL, ROUTE_TABLE, SECURITY_GROUP,
+        SECURITY_GROUP_RULE, SUBNET, VPC, VPC_ENDPOINT,
     };
     match request.operation.as_str() {
         "CreateVpc" => vpc::create(state, request),
@@ -103,6 +114,15 @@ fn operate(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> 
         "AttachInternetGateway" => gateway::attach(state, request),
         "DetachInternetGateway" => gateway::detach(state, request),
         "DescribeInternetGateways" => INTERNET_GATEWAY.describe(state, request),
+        "AllocateAddress" => address::allocate(state, request),
+        "ReleaseAddress" => address::release(state, request),
+        "DescribeAddresses" => address::describe(state, request),
+        "CreateNatGateway" => nat_gateway::create(state, request),
+        "DeleteNatGateway" => nat_gateway::delete(state, request),
+        "DescribeNatGateways" => NAT_GATEWAY.describe(state, request),
+        "CreateFlowLogs" => flow_log::create(state, request),
+        "DeleteFlowLogs" => flow_log::delete(state, request),
+        "DescribeFlowLogs" => FLOW_LOG.describe(state, request),
         "CreateRouteTable" => route_table::create(state, request),
         "DeleteRouteTable" => route_table::delete(state, request),
         "DescribeRouteTables" => ROUTE_TABLE.describe(state, request),

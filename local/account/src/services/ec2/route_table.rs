@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::cidr::Cidr;
 use super::error::{dependency, invalid, missing, need};
-use super::kind::{INTERNET_GATEWAY, ROUTE_TABLE, SUBNET, VPC, VPC_ENDPOINT};
-use super::{done, gateway, tags};
+use super::kind::{INTERNET_GATEWAY, NAT_GATEWAY, ROUTE_TABLE, SUBNET, VPC, VPC_ENDPOINT};
+use super::{done, gateway, nat_gateway, tags};
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::ids;
@@ -54,6 +54,10 @@ pub(super) fn derive(state: &State<'_>, shown: &mut Value) {
         if let Some(target) = route.text("gatewayId").filter(|target| target.starts_with("igw-")) {
             let live = state.get(INTERNET_GATEWAY.collection, target);
             let live = live.is_some_and(|found| gateway::attached_to(found) == Some(&vpc));
+            route["state"] = json!(if live { "active" } else { "blackhole" });
+        }
+        if let Some(target) = route.text("natGatewayId") {
+            let live = state.get(NAT_GATEWAY.collection, target).is_some_and(nat_gateway::takes_routes);
             route["state"] = json!(if live { "active" } else { "blackhole" });
         }
     }
@@ -116,23 +120,52 @@ fn destination(request: &Request) -> Result<(&'static str, String), AwsError> {
     Err(missing("destinationCidrBlock"))
 }
 
+/// Returns what a route leads to, and the member that names it.
+fn target(state: &State<'_>, request: &Request, table: &Value) -> Result<(&'static str, String), AwsError> {
+    let other = |target: &str| {
+        let id = table.text("routeTableId").unwrap_or_default();
+        invalid(format!("route table {id} and network gateway {target} belong to different networks"))
+    };
+    match (request.input.text("GatewayId"), request.input.text("NatGatewayId")) {
+        (Some(target), None) => {
+            let gateway = INTERNET_GATEWAY.get(state, target)?;
+            if gateway::attached_to(&gateway) != table.text("vpcId") {
+                return Err(other(target));
+            }
+            Ok(("gatewayId", target.to_owned()))
+        }
+        (None, Some(target)) => {
+            let found = state.get(NAT_GATEWAY.collection, target).filter(|it| nat_gateway::takes_routes(it));
+            let gateway = found.ok_or_else(|| {
+                let message = format!("The natGateway ID '{target}' does not exist");
+                AwsError::new("InvalidNatGatewayID.NotFound", message)
+            })?;
+            if gateway["vpcId"] != table["vpcId"] {
+                return Err(other(target));
+            }
+            Ok(("natGatewayId", target.to_owned()))
+        }
+        (Some(_), Some(_)) => {
+            let message = "The request must contain exactly one target of the route.";
+            Err(AwsError::new("InvalidParameterCombination", message))
+        }
+        (None, None) => {
+            let message =
+                "The local account routes to internet and NAT gateways only; give a gatewayId or natGatewayId.";
+            Err(AwsError::new("MissingParameter", message))
+        }
+    }
+}
+
 /// Makes a route, or with `replace` changes where one leads.
 pub(super) fn create_route(state: &mut State<'_>, request: &Request, replace: bool) -> Result<Value, AwsError> {
     let mut table = ROUTE_TABLE.named(state, request, "RouteTableId")?;
     let id = table.text("routeTableId").unwrap_or_default().to_owned();
     let (member, block) = destination(request)?;
-    let target = request.input.text("GatewayId").ok_or_else(|| {
-        let message = "The local account routes to internet gateways only; give a gatewayId.";
-        AwsError::new("MissingParameter", message)
-    })?;
-    let gateway = INTERNET_GATEWAY.get(state, target)?;
-    if gateway::attached_to(&gateway) != table.text("vpcId") {
-        let message = format!("route table {id} and network gateway {target} belong to different networks");
-        return Err(invalid(message));
-    }
+    let (target_member, target) = target(state, request, &table)?;
     let routes = table["routeSet"].as_array_mut().expect("a route table has routes");
     let present = routes.iter().position(|route| route[member] == block);
-    let origin = json!({ member: block, "gatewayId": target, "state": "active", "origin": "CreateRoute" });
+    let origin = json!({ member: block, target_member: target, "state": "active", "origin": "CreateRoute" });
     match (present, replace) {
         (Some(_), false) => {
             let message = format!("The route identified by {block} already exists.");

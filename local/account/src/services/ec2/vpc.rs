@@ -9,7 +9,7 @@ use super::kind::{
     INTERFACE, INTERNET_GATEWAY, NETWORK_ACL, ROUTE_TABLE, SECURITY_GROUP, SECURITY_GROUP_RULE, SUBNET, VPC,
     VPC_ENDPOINT,
 };
-use super::{done, route_table, security_group, tags};
+use super::{done, flow_log, route_table, security_group, tags};
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::ids;
@@ -138,6 +138,7 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
     for (acl, _) in &acls {
         NETWORK_ACL.delete(state, acl);
     }
+    flow_log::end(state, id);
     VPC.delete(state, id);
     Ok(done())
 }

@@ -1,0 +1,99 @@
+"""A stack in a VPC that is there already: it stands in it, changes nothing of it, and says what it doesn't find."""
+
+import pytest
+
+from account import Account
+
+STACK = """
+[stack]
+name = "guest"
+region = "eu-north-1"
+
+[network]
+endpoints = ["glue"]
+flow_logs = true
+
+[network.existing]
+vpc = "{vpc}"
+subnets = {{ a = "{a}", b = "{b}" }}
+
+[kafka]
+brokers = 2
+instance_type = "kafka.t3.small"
+authentication = "none"
+
+[keys.main]
+
+[topics.events]
+
+[hosts.app]
+"""
+
+
+@pytest.fixture
+def account(tmp_path):
+    account = Account(tmp_path)
+    yield account
+    account.stop()
+
+
+@pytest.fixture
+def network(account):
+    ec2 = account.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
+    subnet = lambda at, zone: ec2.create_subnet(
+        VpcId=vpc, CidrBlock=f"10.9.{at}.0/24", AvailabilityZone=f"eu-north-1{zone}"
+    )["Subnet"]["SubnetId"]
+    return {"vpc": vpc, "a": subnet(0, "a"), "b": subnet(1, "b")}
+
+
+def as_it_is(account):
+    """What others have, as AWS tells it, without what goes up and down with whatever stands in it."""
+    ec2 = account.client("ec2")
+    subnets = ec2.describe_subnets()["Subnets"]
+    for subnet in subnets:
+        del subnet["AvailableIpAddressCount"]
+    return ec2.describe_vpcs()["Vpcs"], subnets, ec2.describe_route_tables()["RouteTables"]
+
+
+def test_a_stack_stands_in_an_existing_vpc(account, network, tmp_path):
+    stack = tmp_path / "guest.toml"
+    stack.write_text(STACK.format(**network))
+    before = as_it_is(account)
+    account.run("apply", stack, "--yes", code=0)
+    account.run("plan", stack, "--detailed-exitcode", code=0)
+    assert as_it_is(account) == before
+    group = account.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"][0]
+    assert set(group["VPCZoneIdentifier"].split(",")) == {network["a"], network["b"]}
+    groups = account.client("ec2").describe_security_groups()["SecurityGroups"]
+    assert {group["VpcId"] for group in groups if group["GroupName"].startswith("guest-")} == {network["vpc"]}
+    account.run("destroy", stack, "--yes", "--allow-data-loss", "all", code=0)
+    assert as_it_is(account) == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"b": "subnet-0123456789abcdef0"}, ["the subnet `subnet-0123456789abcdef0` doesn't exist"]),
+        (
+            {"vpc": "vpc-0123456789abcdef0", "a": "subnet-0123456789abcdef1", "b": "subnet-0123456789abcdef2"},
+            ["the VPC `vpc-0123456789abcdef0` doesn't exist", "`subnet-0123456789abcdef1` doesn't exist"],
+        ),
+        ({"vpc": "vpc-0123456789abcdef0"}, ["doesn't stand in the VPC `vpc-0123456789abcdef0`"]),
+    ],
+)
+def test_what_does_not_exist_is_named_with_its_place(account, network, tmp_path, wrong, said):
+    stack = tmp_path / "guest.toml"
+    stack.write_text(STACK.format(**network | wrong))
+    end = account.run("plan", stack, code=1)
+    assert "guest.toml:" in end.stderr
+    for text in said:
+        assert text in end.stderr, end.stderr
+
+
+def test_a_subnet_of_another_zone_is_told(account, network, tmp_path):
+    stack = tmp_path / "guest.toml"
+    stack.write_text(STACK.format(**network | {"a": network["b"], "b": network["a"]}))
+    end = account.run("plan", stack, code=1)
+    assert f"write `b = \"{network['b']}\"`" in end.stderr, end.stderr
