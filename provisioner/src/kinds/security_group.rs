@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{cidr, compared, describes, differs, in_place, replaces, typed, value};
+use super::spec::{cidr, compared, describes, differs, in_place, plain, replaces, typed, value};
 use super::tags::{self, Making};
 use super::wait;
 use super::wire::some_text;
@@ -317,6 +317,9 @@ impl Rule {
 }
 
 fn canonical(spec: &mut Spec) -> Result<()> {
+    plain("group's name", &spec.name)?;
+    plain("group's description", &spec.description)?;
+    spec.ingress.iter().chain(&spec.egress).try_for_each(|rule| plain("rule's description", &rule.description))?;
     spec.ingress.iter_mut().chain(&mut spec.egress).try_for_each(Rule::canonical)
 }
 

@@ -99,6 +99,18 @@ pub(super) fn cidr(text: &str) -> Result<String> {
     }
 }
 
+/// Refuses a name or description that EC2 wouldn't take of a security group or a rule; references are known later.
+pub(super) fn plain(what: &str, text: &str) -> Result<()> {
+    let takes = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
+    if let Some(other) = text.chars().find(|c| !takes(*c)) {
+        bail!("a {what} can't hold `{other}`: only letters, digits, spaces and ._-:/()#,@[]+=&;{{}}!$*");
+    }
+    if text.chars().count() > 255 {
+        bail!("a {what} has 255 characters at most");
+    }
+    Ok(())
+}
+
 /// Whether two specs have different texts in a field; what is known only after apply differs from every identifier.
 pub(super) fn differs(live: &Value, spec: &Value, field: &str) -> bool {
     live[field] != spec[field]
