@@ -8,11 +8,9 @@ use crate::kind::Kind;
 use crate::kinds;
 use crate::resource::Desired;
 
-/// What the lease, the first question and a look at an existing network need, whatever the stack holds.
+/// What the lease and the first question need, whatever the stack holds.
 const ALWAYS: &[&str] = &[
     "sts:GetCallerIdentity",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeVpcs",
     "s3:CreateBucket",
     "s3:DeleteBucket",
     "s3:ListBucket",
