@@ -37,6 +37,10 @@ pub enum Service {
     CodeBuild,
     /// CodePipeline.
     CodePipeline,
+    /// The Price List.
+    Pricing,
+    /// Service Quotas.
+    ServiceQuotas,
 }
 
 /// How a service is spoken to.
@@ -94,6 +98,14 @@ static EVENTS: Api = regional("events", "EVENTBRIDGE", Protocol::Json("AWSEvents
 static CODE_BUILD: Api = regional("codebuild", "CODEBUILD", Protocol::Json("CodeBuild_20161006"));
 static CODE_PIPELINE: Api = regional("codepipeline", "CODEPIPELINE", Protocol::Json("CodePipeline_20150709"));
 
+// Prices of all regions are told in a few: this is one of them.
+static PRICING: Api = Api {
+    host: "api.pricing.us-east-1",
+    global_region: Some("us-east-1"),
+    ..regional("pricing", "PRICING", Protocol::Json("AWSPriceListService"))
+};
+static SERVICE_QUOTAS: Api = regional("servicequotas", "SERVICE_QUOTAS", Protocol::Json("ServiceQuotasV20190624"));
+
 /// S3 has its own client, [`crate::S3`].
 pub static S3: Api = regional("s3", "S3", Protocol::S3);
 
@@ -118,6 +130,8 @@ impl Service {
             Self::Events => &EVENTS,
             Self::CodeBuild => &CODE_BUILD,
             Self::CodePipeline => &CODE_PIPELINE,
+            Self::Pricing => &PRICING,
+            Self::ServiceQuotas => &SERVICE_QUOTAS,
         }
     }
 }

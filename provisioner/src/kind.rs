@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use lakewright_aws::Client;
 use serde_json::Value;
 
-use crate::cost::Cost;
+use crate::cost::{Cost, Others};
 use crate::intents::Intents;
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -128,8 +128,11 @@ pub trait Kind: Send + Sync {
     fn actions(&self) -> &'static [&'static str];
 
     /// What AWS bills for one with this spec in a month.
-    fn cost(&self, _spec: &Value) -> Cost {
-        Cost::Unknown("no price is known for this kind")
+    fn cost(&self, spec: &Value) -> Cost;
+
+    /// The same where it follows from what the spec refers to, as a group's from its launch template.
+    fn cost_among(&self, spec: &Value, _others: &Others<'_>) -> Cost {
+        self.cost(spec)
     }
 
     /// Whether deleting one can lose data: buckets, clusters, keys, tables, databases, topics, secrets.

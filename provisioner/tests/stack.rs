@@ -194,3 +194,80 @@ async fn what_does_not_fit_together_is_told_before_anything_is_asked() {
     let said = plan("[resource.log_group.a]\nname = 7\n").await;
     assert!(said.contains("expected a string") && said.contains("own.toml:4"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stack_costs_follows_the_newest_prices() {
+    let place = Place::new().await;
+    let shop = shop().display().to_string();
+    let estimate = async |more: &[&str]| {
+        let cost = place.run(&[&["cost", &shop, "--format", "json"], more].concat()).await;
+        assert_eq!(cost.code, Some(0), "{}", cost.err);
+        let report: Value = serde_json::from_str(&cost.out).unwrap();
+        (report, cost.err)
+    };
+    let charge = |report: &Value, price: &str| {
+        let charges = report["resources"].as_array().unwrap().iter().flat_map(|one| one["charges"].as_array().unwrap());
+        charges.into_iter().find(|charge| charge["price"] == price).unwrap().clone()
+    };
+    let (before, _) = estimate(&[]).await;
+    assert_eq!(before["unpriced"], json!([]));
+    let broker = charge(&before, "msk.kafka.m7g.large.hour");
+    assert_eq!((&broker["quantity"], &broker["checked"]), (&json!(2190.0), &json!(false)));
+
+    // The local list knows some: those are taken, and the others stay as they were.
+    let file = place.folder.path().join("prices.toml").display().to_string();
+    let (after, said) = estimate(&["--refresh", "--prices", &file]).await;
+    assert!(said.contains("AWS's list tells none for ec2.m7i.large.hour"), "{said}");
+    let broker = charge(&after, "msk.kafka.m7g.large.hour");
+    assert_eq!((&broker["usd"], &broker["checked"]), (&json!(0.217), &json!(true)), "{broker}");
+    assert_eq!(charge(&after, "ec2.m7i.large.hour"), charge(&before, "ec2.m7i.large.hour"));
+    assert_eq!(estimate(&["--prices", &file]).await.0, after);
+    assert_eq!(estimate(&[]).await.0, before);
+
+    // Without a file they are kept where every later run finds them, also a plan.
+    let plan = async || {
+        let plan = place.run(&["plan", &shop, "--format", "json"]).await;
+        serde_json::from_str::<Value>(&plan.out).unwrap()["cost"].clone()
+    };
+    let by_old = plan().await;
+    assert_eq!((&by_old["monthly"], &by_old["change"]), (&before["monthly"], &before["monthly"]));
+    estimate(&["--refresh"]).await;
+    assert_eq!(estimate(&[]).await.0, after);
+    assert_eq!(plan().await["monthly"], after["monthly"]);
+    assert_ne!(by_old["monthly"], after["monthly"]);
+    let text = place.run(&["plan", &shop]).await;
+    let line = text.out.lines().last().unwrap();
+    assert!(line.starts_with("Cost: about $") && line.contains("a month (+$"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_of_two_files_with_variables_is_planned_and_applied() {
+    let place = Place::new().await;
+    let write = |name: &str, text: &str| {
+        let path = place.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let base = "[vars]\npartitions = 2\n[stack]\nname = \"two\"\nregion = \"eu-north-1\"\n[keys.main]\n[buckets.data]\n\
+                [topics.events]\npartitions = \"${var.partitions}\"\n[kafka]\nauthentication = \"none\"\n";
+    write("base.toml", base);
+    let stack =
+        write("over.toml", "extends = \"base.toml\"\nremove = [\"buckets.data\"]\n[stack]\nname = \"two-test\"\n");
+    let plan = place.run(&["plan", &stack, "--var", "partitions=5", "--format", "json"]).await;
+    let plan: Value = serde_json::from_str(&plan.out).unwrap_or_else(|_| panic!("{}", plan.err));
+    assert_eq!(plan["stack"], "two-test");
+    let steps = plan["steps"].as_array().unwrap();
+    assert!(!steps.iter().any(|step| step["address"] == "bucket.data"));
+    let topic = steps.iter().find(|step| step["address"] == "topic.events").unwrap();
+    let partitions = topic["changes"].as_array().unwrap().iter().find(|change| change["path"] == "partitions").unwrap();
+    assert_eq!(partitions["after"], 5);
+
+    let file = place.folder.path().join("saved.plan").display().to_string();
+    assert_eq!(place.run(&["plan", &stack, "--var", "partitions=5", "--out", &file]).await.code, Some(0));
+    let refused = place.run(&["apply", &file, "--yes", "--var", "partitions=6"]).await;
+    assert!(refused.code == Some(1) && refused.err.contains("applied as it is"), "{}", refused.err);
+    let wrong = place.run(&["check", &stack, "--var", "partition=5"]).await;
+    assert!(wrong.code == Some(1) && wrong.err.contains("did you mean `partitions`?"), "{}", wrong.err);
+    let explained = place.run(&["explain", "topic.events", "--stack", &stack]).await;
+    assert!(explained.out.contains("base.toml:8"), "{}", explained.out);
+}

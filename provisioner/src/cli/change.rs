@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::carry::{carry_out, conclude, give_back, lease};
 use super::connect::{connect, stack};
+use super::cost;
 use super::look::{Look, Stacked, all_kinds, saved_plan};
 use super::run::until_interrupted;
 use super::{Format, Global, How, Loss, Outcome, Picture, Written, print, say};
@@ -83,19 +84,29 @@ pub async fn graph(global: &Global, format: Picture, only_changes: bool) -> Resu
 fn show_plan(plan: &Plan, account: &str, region: &str, written: &Written) -> Result<()> {
     let detail = if written.full { render::Detail::Full } else { render::Detail::Short };
     match written.format {
-        Format::Text => {
-            say(&place(plan, account, region));
-            print(&render::text(plan, detail))?;
-        }
+        Format::Text => show_text(plan, account, region, detail)?,
         Format::Json => {
-            let json = serde_json::to_string_pretty(&render::json(plan)).context("write the plan as JSON")?;
+            let mut json = render::json(plan);
+            json["cost"] = render::cost_json(&cost::of_plan(plan, region));
+            let json = serde_json::to_string_pretty(&json).context("write the plan as JSON")?;
             print(&format!("{json}\n"))?;
         }
         Format::Markdown => {
-            print(&render::markdown(plan))?;
+            let cost = render::cost_line(&cost::of_plan(plan, region));
+            print(&format!("{}\n{cost}\n", render::markdown(plan)))?;
         }
     }
     Ok(())
+}
+
+/// Shows a plan to people, and in a line what it costs when it changes something.
+fn show_text(plan: &Plan, account: &str, region: &str, detail: render::Detail) -> Result<()> {
+    say(&place(plan, account, region));
+    let mut text = render::text(plan, detail);
+    if !plan.is_empty() {
+        let _ = writeln!(text, "{}", render::cost_line(&cost::of_plan(plan, region)));
+    }
+    print(&text).map(drop)
 }
 
 fn place(plan: &Plan, account: &str, region: &str) -> String {
@@ -193,8 +204,7 @@ async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, pa
     let global = Global { stack_file: None, ..global.clone() };
     let stacked = &Stacked::of_plan(&global, path, &file).await?;
     let plan = stacked.plan(&file.live, &file.options)?;
-    say(&place(&plan, &file.header.account, &file.header.region));
-    print(&render::text(&plan, render::Detail::Short))?;
+    show_text(&plan, &file.header.account, &file.header.region, render::Detail::Short)?;
     refuse_loss(&plan, &how.allow_data_loss)?;
     if plan.is_empty() {
         return Ok(Outcome::Done);
@@ -249,12 +259,12 @@ fn unmoved(before: &[crate::resource::Live], look: &Look) -> Result<()> {
 
 fn present(stacked: &Stacked, plan: &Plan, doing: &Doing<'_>) -> Result<()> {
     let Context { account, region, .. } = &stacked.context;
-    say(&place(plan, account, region));
     if doing.options.destroy && plan.is_empty() {
+        say(&place(plan, account, region));
         say(&format!("Nothing of the stack {} lives.", plan.stack));
         return Ok(());
     }
-    print(&render::text(plan, render::Detail::Short))?;
+    show_text(plan, account, region, render::Detail::Short)?;
     if !doing.options.destroy {
         say_findings(stacked);
     }

@@ -69,6 +69,20 @@ pub struct Global {
 /// What `lakewright` can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Writes a stack file with comments, after a few questions
+    #[command(after_help = "\
+Nothing is overwritten, and nothing is asked of AWS.
+
+Examples:
+  lakewright init
+  lakewright init production.toml --yes             without questions, with the defaults")]
+    Init {
+        /// The file to write [default: lakewright.toml]
+        file: Option<PathBuf>,
+        /// Takes the defaults instead of asking
+        #[arg(long, short = 'y')]
+        yes: bool,
+    },
     /// Shows how AWS differs from the stack file
     #[command(after_help = "\
 Signs: + is created, ~ is changed in place, ± is replaced, - is deleted.
@@ -190,6 +204,28 @@ Examples:
         /// Lists the rules instead
         #[arg(long)]
         rules: bool,
+    },
+    /// Estimates what the stack costs a month; asks nothing of AWS unless prices are refreshed
+    #[command(after_help = "\
+By list prices that come with the program; what is billed by use alone is named and not guessed. A star marks a price that
+nobody has compared with AWS's list; --refresh reads that list and keeps its prices for later runs.
+
+Examples:
+  lakewright cost stacks/shop.toml
+  lakewright cost --refresh                         with AWS's newest prices, by your credentials
+  lakewright cost --format json | jq .monthly")]
+    Cost {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// How it is written on standard output
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+        /// Reads the newest prices from AWS's Price List first
+        #[arg(long)]
+        refresh: bool,
+        /// The file that refreshed prices are read from and written to [default: ~/.cache/lakewright/prices.toml]
+        #[arg(long, value_name = "FILE")]
+        prices: Option<PathBuf>,
     },
     /// Prints the IAM policy that planning, applying and destroying the stack takes; asks nothing of AWS
     #[command(after_help = "\

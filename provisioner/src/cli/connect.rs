@@ -147,13 +147,18 @@ pub fn artifact(global: &Global) -> Result<Artifact> {
     Ok(Artifact { sha256, size: metadata.len(), file: Some(path.display().to_string()) })
 }
 
-/// The file that remembers a program's hash: hashing it takes longer than a whole plan.
-fn memory(file: &Path) -> Option<PathBuf> {
+/// The user's folder for what can be had again.
+pub fn cache() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))?;
+    Some(cache.join("lakewright"))
+}
+
+/// The file that remembers a program's hash: hashing it takes longer than a whole plan.
+fn memory(file: &Path) -> Option<PathBuf> {
     let name = hex::encode(&Sha256::digest(file.as_os_str().as_encoded_bytes())[..8]);
-    Some(cache.join("lakewright").join("hashes").join(name))
+    Some(cache()?.join("hashes").join(name))
 }
 
 fn remembered(file: &Path, state: &str) -> Option<String> {

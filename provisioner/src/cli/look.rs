@@ -29,8 +29,12 @@ pub fn all_kinds() -> Kinds<'static> {
 
 /// What the stack means in an account that nobody has asked about.
 pub fn anywhere(stack: &Stack, agent: &Artifact) -> Desired {
-    let region = stack.file.stack.region.as_deref().map_or("us-east-1", String::as_str).to_owned();
-    expand(stack, &Target { account: NO_ACCOUNT.to_owned(), region }, agent)
+    anywhere_in(stack, agent, stack.file.stack.region.as_deref().map_or("us-east-1", String::as_str))
+}
+
+/// The same in a region.
+pub fn anywhere_in(stack: &Stack, agent: &Artifact, region: &str) -> Desired {
+    expand(stack, &Target { account: NO_ACCOUNT.to_owned(), region: region.to_owned() }, agent)
 }
 
 /// Which part of a stack a command is about.

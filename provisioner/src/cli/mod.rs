@@ -7,8 +7,10 @@ pub mod change;
 pub mod check;
 mod commands;
 pub mod connect;
+mod cost;
 mod existing;
 mod hints;
+mod init;
 mod inspect;
 pub mod look;
 pub mod query;
@@ -62,6 +64,7 @@ pub fn main(cli: Cli) -> ExitCode {
 async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
     let mut named = |stack: Option<PathBuf>| global.stack_file = stack.or(global.stack_file.take());
     match command {
+        Command::Init { file, yes } => init::run(file, yes),
         Command::Plan { stack, written, out, drift, destroy, part } => {
             named(stack);
             let options = plan::Options { destroy, only_drift: drift, ..part.options() };
@@ -87,6 +90,10 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
         Command::Check { stack, format, rules } => {
             named(stack);
             check::run(&global, format, rules)
+        }
+        Command::Cost { stack, format, refresh, prices } => {
+            named(stack);
+            cost::run(&global, format, refresh, prices.as_deref()).await
         }
         Command::Permissions { stack, account } => {
             named(stack);

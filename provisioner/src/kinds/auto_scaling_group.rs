@@ -13,6 +13,7 @@ use super::spec::{compared, describes, differs, in_place, replaces, typed, value
 use super::tags;
 use super::wait;
 use super::wire::number;
+use crate::cost::{Charge, Cost, Others};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
@@ -82,12 +83,46 @@ const GONE: Duration = Duration::from_mins(30);
 /// How long a group's running activity may keep it from being changed, or a new profile or template unseen.
 const REFUSED: Duration = Duration::from_mins(5);
 
+/// What so many hosts of a launch template are billed for.
+fn hosts_of(template: &Value, hosts: f64) -> Vec<Charge> {
+    let text = |name: &str| template[name].as_str().unwrap_or_default();
+    let gib = template["volume_gib"].as_f64().unwrap_or_default();
+    let mut charges = vec![
+        Charge::hours(format!("ec2.{}.hour", text("instance_type")), hosts),
+        Charge::new(format!("ebs.{}.gib_month", text("volume_type")), hosts * gib),
+    ];
+    if template["detailed_monitoring"] == true {
+        // The seven metrics of an instance.
+        charges.push(Charge::new("cloudwatch.metric.month", hosts * 7.0));
+    }
+    charges
+}
+
 #[async_trait]
 impl Kind for AutoScalingGroup {
     describes!("auto_scaling_group", "keeps a number of hosts alive", FIELDS, OUTPUTS, canonical);
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Unknown("what its hosts cost follows from a launch template that isn't the stack's")
+    }
+
+    fn cost_among(&self, spec: &Value, others: &Others<'_>) -> Cost {
+        let text = |name: &str| spec[name].as_str().unwrap_or_default();
+        let Some(template) = others.spec("launch_template", text("launch_template")) else { return self.cost(spec) };
+        let hosts = spec["desired"].as_f64().unwrap_or_default();
+        let mut charges = hosts_of(template, hosts);
+        let subnets = spec["subnets"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        if subnets.filter_map(|id| others.spec("subnet", id)).any(|subnet| subnet["public_addresses"] == true) {
+            charges.push(Charge::hours("public_ipv4.hour", hosts));
+        }
+        Cost::Billed {
+            charges,
+            by_use: "the bytes that leave the zone, and bursts of t instances beyond their credits",
+        }
     }
 
     /// The group's hosts stand in subnets and security groups until they are gone.

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
 use super::tags::{self, Tags};
 use super::{policy, tagged, wait};
+use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -136,6 +137,10 @@ impl Kind for Bucket {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::by_use("the bytes stored, older versions among them, and requests")
     }
 
     fn holds_data(&self) -> bool {

@@ -17,6 +17,7 @@ use super::msk;
 use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
 use super::tags;
 use super::wait;
+use crate::cost::{Charge, Cost};
 use crate::kind::{Changing, Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
@@ -198,6 +199,20 @@ impl Kind for Cluster {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, spec: &Value) -> Cost {
+        let count = |name: &str| spec[name].as_f64().unwrap_or_default();
+        let brokers = count("brokers");
+        let broker = format!("msk.{}.hour", spec["instance_type"].as_str().unwrap_or_default());
+        let charges =
+            vec![Charge::hours(broker, brokers), Charge::new("msk.storage.gib_month", brokers * count("storage_gib"))];
+        let by_use = if spec["monitoring"] == "DEFAULT" {
+            "the bytes between its zones and clients in others"
+        } else {
+            "metrics beyond the default ones, and the bytes between its zones and clients in others"
+        };
+        Cost::Billed { charges, by_use }
     }
 
     fn holds_data(&self) -> bool {

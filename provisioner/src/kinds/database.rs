@@ -12,6 +12,7 @@ use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wire::some_text;
 use super::{table, wait};
+use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -57,6 +58,10 @@ impl Kind for Database {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::by_use("requests to the Glue catalog beyond the first million a month")
     }
 
     fn holds_data(&self) -> bool {

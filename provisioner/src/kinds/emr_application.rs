@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::spec::{compared, describes, in_place, replaces, typed, value};
 use super::wire::{number, texts};
 use super::{tagged, tags, wait};
+use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
@@ -135,6 +136,12 @@ impl Kind for EmrApplication {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::by_use(
+            "the processors, memory and disks of its workers by the second while jobs run, and until it is idle",
+        )
     }
 
     fn expected(&self) -> [Duration; 3] {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::{tags, wait};
+use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -47,6 +48,10 @@ impl Kind for InstanceProfile {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Free
     }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {

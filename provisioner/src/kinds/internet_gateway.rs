@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::spec::{describes, differs, replaces, typed, value};
 use super::tags::{self, Making};
 use super::wait;
+use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
 
@@ -42,6 +43,10 @@ impl Kind for InternetGateway {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Free
     }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {

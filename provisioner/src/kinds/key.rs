@@ -15,6 +15,7 @@ use super::spec::{compared, describes, differs, in_place, typed, value, yes};
 use super::tags::{self, Tags};
 use super::wait::{self, Made};
 use super::{policy, tagged};
+use crate::cost::{Charge, Cost};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
@@ -98,6 +99,15 @@ impl Kind for Key {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, spec: &Value) -> Cost {
+        let by_use = if spec["rotation"] == true {
+            "requests beyond the first 20,000 a month, and as much as the key again for each of the first two rotations"
+        } else {
+            "requests beyond the first 20,000 a month"
+        };
+        Cost::Billed { charges: vec![Charge::new("kms.key.month", 1.0)], by_use }
     }
 
     fn holds_data(&self) -> bool {

@@ -14,6 +14,7 @@ use super::spec::{compared, describes, differs, in_place, replaces, typed, value
 use super::tags;
 use super::wait;
 use super::wire::{flag, number, some_text, texts};
+use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -120,6 +121,11 @@ impl Kind for LaunchTemplate {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        // What it starts is billed with what starts it.
+        Cost::Free
     }
 
     fn moving_outputs(&self) -> &'static [&'static str] {

@@ -14,6 +14,7 @@ use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wire::number;
 use super::{tagged, wait};
+use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -55,6 +56,10 @@ impl Kind for LogGroup {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::by_use("the bytes taken in, and those kept")
     }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {

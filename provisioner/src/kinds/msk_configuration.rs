@@ -16,6 +16,7 @@ use super::spec::{describes, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wait;
 use super::wire::number;
+use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
 
@@ -54,6 +55,10 @@ impl Kind for MskConfiguration {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Free
     }
 
     fn moving_outputs(&self) -> &'static [&'static str] {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::spec::{describes, differs, in_place, reference, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::{tagged, wait};
+use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
 
@@ -64,6 +65,10 @@ impl Kind for Object {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::by_use("the bytes stored and requests")
     }
 
     fn moving_outputs(&self) -> &'static [&'static str] {

@@ -18,6 +18,7 @@ use super::object::{bucket_named, metadata, tags_of};
 use super::spec::{compared, describes, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::{tagged, wait};
+use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
 
@@ -56,6 +57,10 @@ impl Kind for Release {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::by_use("the bytes stored and requests")
     }
 
     fn moving_outputs(&self) -> &'static [&'static str] {

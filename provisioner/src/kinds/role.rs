@@ -15,6 +15,7 @@ use super::spec::{compared, describes, differs, in_place, replaces, typed, value
 use super::tags;
 use super::wire::texts;
 use super::{policy, wait};
+use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -85,6 +86,10 @@ impl Kind for Role {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Free
     }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::spec::{cidr, compared, describes, differs, in_place, replaces, typed, value};
 use super::tags;
 use super::wait;
+use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
 
@@ -70,6 +71,10 @@ impl Kind for RouteTable {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Free
     }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {

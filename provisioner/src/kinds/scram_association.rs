@@ -14,6 +14,7 @@ use super::tags::{self, Tags};
 use super::wait;
 use super::wire::texts;
 use super::{msk, secret};
+use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -44,6 +45,10 @@ impl Kind for ScramAssociation {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Free
     }
 
     /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.

@@ -13,6 +13,7 @@ use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wait;
 use super::wire::some_text;
+use crate::cost::{Charge, Cost};
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -80,6 +81,10 @@ impl Kind for Secret {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Billed { charges: vec![Charge::new("secretsmanager.secret.month", 1.0)], by_use: "requests" }
     }
 
     fn holds_data(&self) -> bool {

@@ -11,6 +11,7 @@ use super::spec::{cidr, compared, describes, differs, in_place, plain, replaces,
 use super::tags::{self, Making};
 use super::wait;
 use super::wire::some_text;
+use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
@@ -113,6 +114,10 @@ impl Kind for SecurityGroup {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Free
     }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {

@@ -18,6 +18,7 @@ use super::spec::{compared, describes, differs, in_place, reference, replaces, t
 use super::tags::{self, Tags};
 use super::{database, wait};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Renamed, Wanted};
+use crate::cost::Cost;
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 
@@ -111,6 +112,12 @@ impl Kind for Table {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::by_use(
+            "objects of and requests to the Glue catalog beyond the first million a month; its files in their bucket",
+        )
     }
 
     fn holds_data(&self) -> bool {

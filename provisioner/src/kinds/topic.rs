@@ -16,6 +16,7 @@ use super::spec::{describes, differs, in_place, reference, replaces, typed, valu
 use super::tags::{self, Tags};
 use super::wait;
 use super::wire::number;
+use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
@@ -75,6 +76,11 @@ impl Kind for Topic {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        // Its partitions stand on the brokers, which are billed with the cluster.
+        Cost::Free
     }
 
     fn holds_data(&self) -> bool {

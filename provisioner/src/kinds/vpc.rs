@@ -14,6 +14,7 @@ use super::spec::{cidr, describes, in_place, replaces, typed, value, yes};
 use super::tags::{self, Making};
 use super::wait;
 use super::wire::flag;
+use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
@@ -53,6 +54,10 @@ impl Kind for Vpc {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Free
     }
 
     fn coexists(&self, _live: &Value, _spec: &Value) -> bool {

@@ -12,6 +12,7 @@ use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wait;
 use super::wire::some_text;
+use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
 
@@ -73,6 +74,10 @@ impl Kind for Workgroup {
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::by_use("the bytes that queries scan")
     }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {

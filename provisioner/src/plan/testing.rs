@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::Kinds;
+use crate::cost::Cost;
 use crate::kind::{ADDRESS, APPLIED, Changing, Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Condition, Desired, Live, Resource};
 
@@ -120,6 +121,10 @@ impl Kind for Fake {
 
     fn actions(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Free
     }
 
     fn outputs(&self) -> &'static [&'static str] {

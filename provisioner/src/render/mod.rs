@@ -1,5 +1,6 @@
 //! A plan as text for people and machines.
 
+mod cost;
 mod graph;
 mod json;
 mod kinds;
@@ -7,6 +8,7 @@ mod markdown;
 mod text;
 mod value;
 
+pub use cost::{cost_json, cost_line, cost_markdown, cost_report_json, cost_text};
 pub use graph::{dot, svg};
 pub use json::json;
 pub use kinds::{one as kind_text, page as kinds_page};

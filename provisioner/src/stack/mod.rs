@@ -33,6 +33,7 @@ mod composition;
 mod tests;
 
 pub use agents::{Agents, BatchAgent, Producer, Shipper, Stream};
+pub use check::{is_region, stack_name_mistake};
 pub use decode::{At, Entry, Named};
 pub use diagnostics::{Diagnostic, Diagnostics, Source};
 pub use expand::{Artifact, RUN_MODELS, Target, expand};

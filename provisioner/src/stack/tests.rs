@@ -1,13 +1,15 @@
 //! Stacks in, mistakes or resources out.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use insta::assert_snapshot;
 use serde_json::Value;
 
 use super::{Artifact, Given, ModelFile, Stack, Target, expand, load, parse, schema};
+use crate::cost::{Estimate, Price, Prices};
 use crate::kinds;
+use crate::plan::Kinds;
 use crate::resource::{Address, Desired};
 
 mod network;
@@ -142,6 +144,67 @@ fn kinds_take_every_spec_and_have_every_output_that_is_referred_to() {
             }
         }
     }
+}
+
+/// The stack files of the repository: those that are shipped, and those that tests switch single sections on in.
+fn stacks_of_the_repository() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folders = ["stacks", "tests/e2e/stacks"].map(|folder| root.join(folder)).into_iter();
+    let files =
+        folders.filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|name| name == "toml")).collect();
+    files.sort();
+    assert!(files.len() >= 2, "{files:?}");
+    files
+}
+
+#[test]
+fn every_price_that_a_stack_asks_for_is_known_in_the_home_region() {
+    let prices = Prices::built_in();
+    for path in stacks_of_the_repository() {
+        let stack = load(&path, &Given::default()).unwrap_or_else(|error| panic!("{error:#}"));
+        let desired = expanded(&stack);
+        let estimate = Estimate::of_stack(Kinds(kinds::all()), &desired, &prices, "eu-north-1");
+        for item in &estimate.items {
+            let bill = item.after.as_ref().expect("a resource of a stack has a bill");
+            for line in &bill.lines {
+                let (path, address) = (path.display(), &item.address);
+                assert!(
+                    line.price.is_some(),
+                    "{path}: {address} asks for `{}`; add it to provisioner/prices",
+                    line.name
+                );
+                assert!(line.quantity >= 0.0 && line.quantity.is_finite(), "{path}: {address}: {line:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_shop_costs_what_its_brokers_and_hosts_cost() {
+    let desired = expanded(&shipped("shop.toml"));
+    let mut prices = Prices::default();
+    for (name, usd) in [
+        ("msk.kafka.m7g.large.hour", 0.2),
+        ("msk.storage.gib_month", 0.1),
+        ("ec2.t3.medium.hour", 0.04),
+        ("ec2.m7i.large.hour", 0.1),
+        ("ebs.gp3.gib_month", 0.08),
+        ("public_ipv4.hour", 0.005),
+        ("kms.key.month", 1.0),
+    ] {
+        let price = Price {
+            usd,
+            source: "https://example.com".into(),
+            read: "2026-01-01".into(),
+            checked: name != "kms.key.month",
+        };
+        prices.insert("eu-north-1", name, price);
+    }
+    let estimate = Estimate::of_stack(Kinds(kinds::all()), &desired, &prices, "eu-north-1");
+    assert_snapshot!(anstream::adapter::strip_str(&crate::render::cost_text(&estimate)).to_string());
+    let unpriced: Vec<String> = estimate.unpriced().map(ToString::to_string).collect();
+    assert_eq!(unpriced, ["secret.kafka"]);
 }
 
 /// The references in a spec, as address and output.

@@ -48,6 +48,8 @@ pub mod kms;
 pub mod lambda;
 pub mod logs;
 pub mod msk;
+pub mod pricing;
+pub mod quotas;
 pub(crate) mod s3;
 pub mod secrets;
 pub mod ssm;
@@ -101,6 +103,8 @@ pub fn all() -> Vec<Box<dyn Service>> {
         Box::new(logs::Logs),
         Box::new(ssm::Ssm),
         Box::new(tagging::Tagging),
+        Box::new(pricing::Pricing),
+        Box::new(quotas::Quotas),
     ]
 }
 

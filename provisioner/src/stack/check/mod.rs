@@ -18,6 +18,7 @@ mod network;
 mod tables;
 
 pub(super) use models::{check_models, column_mistakes};
+pub use names::{is_region, stack_name_mistake};
 
 /// Checks everything but the models; mistakes are added to the list.
 pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {

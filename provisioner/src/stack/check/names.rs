@@ -36,13 +36,18 @@ pub(super) fn identifier_mistake(name: &str) -> Option<String> {
     rule(name, 1..129, lower_underscore, "lower case letters, digits and `_`")
 }
 
+/// What is wrong with a text as the name of a stack.
+pub fn stack_name_mistake(name: &str) -> Option<String> {
+    let edge = (!name.starts_with(|c: char| c.is_ascii_lowercase()) || name.ends_with('-'))
+        .then(|| "must begin with a letter and not end with `-`".to_owned());
+    rule(name, 2..25, lower_dash, "lower case letters, digits and `-`").or(edge)
+}
+
 impl Checker<'_> {
     pub(super) fn names(&mut self) {
         let stack = &self.file.stack;
         if stack.name.sound {
-            let edge = (!stack.name.starts_with(|c: char| c.is_ascii_lowercase()) || stack.name.ends_with('-'))
-                .then(|| "must begin with a letter and not end with `-`".to_owned());
-            let mistake = rule(&stack.name, 2..25, lower_dash, "lower case letters, digits and `-`").or(edge);
+            let mistake = stack_name_mistake(&stack.name);
             self.name_mistake("stack", &stack.name, &stack.name.span, mistake, "it begins the name of every bucket");
         }
         if let Some(region) = stack.region.as_ref().filter(|region| region.sound && !is_region(region)) {
@@ -193,7 +198,7 @@ const DIRECTIONS: [&str; 9] =
     ["north", "south", "east", "west", "central", "northeast", "northwest", "southeast", "southwest"];
 
 /// Whether a text has the shape of a region's name, `eu-north-1`, `us-gov-west-1`.
-fn is_region(text: &str) -> bool {
+pub fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let letters = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase());
     match parts.split_last() {
