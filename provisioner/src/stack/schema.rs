@@ -62,3 +62,27 @@ fn is_table(schema: &Value, definitions: &Value) -> bool {
     }
     schema["type"] == "object"
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::stack::schema;
+
+    #[test]
+    fn every_field_of_every_section_is_documented() {
+        let schema = schema();
+        let definitions = schema["$defs"].as_object().expect("definitions").iter();
+        let mut count = 0;
+        for (name, section) in
+            definitions.map(|(name, section)| (name.as_str(), section)).chain([("the file", &schema)])
+        {
+            let Some(properties) = section["properties"].as_object() else { continue };
+            assert!(section["description"].is_string(), "{name} has no docs");
+            for (field, property) in properties {
+                let about = property["description"].as_str().unwrap_or_default();
+                assert!(about.len() > 3, "{name}.{field} has no docs");
+                count += 1;
+            }
+        }
+        assert!(count > 80, "{count} fields");
+    }
+}

@@ -371,3 +371,52 @@ fn the_shipped_stacks_break_no_rule_without_a_reason() {
     let said = mistakes("[stack]\nname = \"shop\"\n[allow.open-ingres]\n\"topic\" = \"x\"\n", &[]);
     assert!(said.contains("did you mean `open-ingress`?") && said.contains("write the address in quotes"), "{said}");
 }
+
+#[test]
+fn what_can_not_stand_together_is_refused_with_its_place() {
+    let text = r#"[stack]
+name = "sthree"
+
+[kafka]
+authentication = "none"
+
+[keys.main]
+
+[topics.es_events]
+
+[topics.facts]
+name = "es.events"
+
+[topics.copied]
+replication = 2
+configuration = { "min.insync.replicas" = 3 }
+
+[buckets.backup]
+name = "one-for-both"
+
+[buckets.other]
+name = "one-for-both"
+
+[buckets.lease]
+name = "lakewright-123456789012"
+
+[search]
+host = "search"
+
+[hosts.search]
+count = 3
+
+[hosts.app]
+agents = ["shipper"]
+
+[agents.producer]
+facts_topic = "es_events"
+
+[agents.shipper]
+topics = ["es_events", "facts", "es_events"]
+backup_prefix = "/events/"
+"#;
+    assert_snapshot!(mistakes(text, &[]));
+    let without = mistakes(&text.replace("topics = [\"es_events\", \"facts\", \"es_events\"]", "topics = []"), &[]);
+    assert!(without.contains("the shipper has no topic to ship"), "{without}");
+}

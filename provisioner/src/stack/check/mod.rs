@@ -16,6 +16,7 @@ mod models;
 mod names;
 mod network;
 mod tables;
+mod together;
 
 pub(super) use models::{check_models, column_mistakes};
 pub use names::{is_region, stack_name_mistake};
@@ -34,6 +35,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.functions();
     checker.search();
     checker.agents();
+    checker.together();
     checker.own_resources();
     checker.moved();
     checker.allow();
