@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Cost, Others, Price, Prices};
 use crate::plan::{Kinds, Plan};
-use crate::resource::{Address, Desired, Live};
+use crate::resource::{Address, Desired};
 
 /// What is billed for one resource.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -102,18 +102,7 @@ impl Estimate {
 
     /// What a plan's stack costs before it and after it.
     pub fn of_plan(kinds: Kinds<'_>, plan: &Plan, prices: &Prices, region: &str) -> Self {
-        let stay = || plan.unchanged.iter().map(|one| &one.live);
-        let lived = || plan.steps.iter().filter_map(|step| step.live.as_ref()).chain(stay());
-        let mut names = BTreeMap::new();
-        for live in lived() {
-            let kind = live.address.kind.as_str();
-            names.insert((kind, live.id.as_str()), &live.address);
-            names.extend(live.outputs.values().map(|value| ((kind, value.as_str()), &live.address)));
-        }
-        let before = Others { specs: specs(lived()), names: names.clone() };
-        let mut after = specs(stay());
-        after.extend(plan.steps.iter().filter_map(|step| Some((&step.address, step.spec.as_ref()?))));
-        let after = Others { specs: after, names };
+        let (before, after) = Others::of_plan(plan);
         let addresses: BTreeSet<&Address> = before.specs.keys().chain(after.specs.keys()).copied().collect();
         let items = addresses.into_iter().map(|address| Item {
             address: address.clone(),
@@ -153,10 +142,6 @@ impl Estimate {
     }
 }
 
-fn specs<'a>(live: impl Iterator<Item = &'a Live>) -> BTreeMap<&'a Address, &'a Value> {
-    live.map(|live| (&live.address, &live.spec)).collect()
-}
-
 fn bill(kinds: Kinds<'_>, others: &Others<'_>, address: &Address, prices: &Prices, region: &str) -> Option<Bill> {
     let spec = others.specs.get(address)?;
     let cost = match kinds.get(&address.kind) {
@@ -173,7 +158,7 @@ mod tests {
     use super::*;
     use crate::kinds;
     use crate::plan::plan;
-    use crate::resource::{Condition, Resource};
+    use crate::resource::{Condition, Live, Resource};
 
     fn resource(address: &str, spec: Value) -> Resource {
         let address: Address = address.parse().expect("an address");

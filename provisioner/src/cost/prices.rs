@@ -137,7 +137,10 @@ mod tests {
         for ((region, name), price) in &prices.0 {
             assert!(price.usd > 0.0 && price.usd < 100.0, "{region} {name}: {price:?}");
             let unit = name.rsplit_once('.').map(|(_, unit)| unit);
-            assert!(matches!(unit, Some("hour" | "month" | "gib_month")), "{region} {name} has no known unit");
+            assert!(
+                matches!(unit, Some("hour" | "month" | "gib_month" | "iops_month" | "mibps_month")),
+                "{region} {name} has no known unit"
+            );
             assert!(!price.checked || price.source.starts_with("https://"), "{region} {name}: {price:?}");
             assert!(chrono::NaiveDate::parse_from_str(&price.read, "%Y-%m-%d").is_ok(), "{region} {name}: {price:?}");
         }

@@ -17,8 +17,8 @@ use self::iceberg::Metadata;
 use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::{database, wait};
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Renamed, Wanted};
 use crate::cost::Cost;
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Renamed, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
 

@@ -113,6 +113,14 @@ const PRODUCTS: &[Product] = &[
         attributes: &[("storageFamily", "GP2"), ("operation", "RunVolume")],
     },
     Product {
+        service: "AmazonCloudWatch",
+        family: "Alarm",
+        usage: "CW:AlarmMonitorUsage",
+        unit: "Alarms",
+        usd: "0.1000000000",
+        attributes: &[("alarmType", "Standard")],
+    },
+    Product {
         service: "awskms",
         family: "Encryption Key",
         usage: "KMS-Keys",
