@@ -12,7 +12,8 @@ pub use estimate::{Bill, Estimate, Item, Line};
 pub use list::refresh;
 pub use prices::{Price, Prices};
 
-use crate::resource::Address;
+use crate::plan::Plan;
+use crate::resource::{Address, Live};
 
 /// What AWS bills for a resource in a month of 730 hours.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +71,30 @@ pub struct Others<'a> {
 }
 
 impl<'a> Others<'a> {
+    /// What a plan found and what it leaves behind.
+    pub fn of_plan(plan: &'a Plan) -> (Self, Self) {
+        let stay = || plan.unchanged.iter().map(|one| &one.live);
+        let lived = || plan.steps.iter().filter_map(|step| step.live.as_ref()).chain(stay());
+        let mut names = BTreeMap::new();
+        for live in lived() {
+            let kind = live.address.kind.as_str();
+            names.insert((kind, live.id.as_str()), &live.address);
+            names.extend(live.outputs.values().map(|value| ((kind, value.as_str()), &live.address)));
+        }
+        let specs = |live: &mut dyn Iterator<Item = &'a Live>| -> BTreeMap<&'a Address, &'a Value> {
+            live.map(|live| (&live.address, &live.spec)).collect()
+        };
+        let before = Self { specs: specs(&mut lived()), names: names.clone() };
+        let mut after = specs(&mut stay());
+        after.extend(plan.steps.iter().filter_map(|step| Some((&step.address, step.spec.as_ref()?))));
+        (before, Self { specs: after, names })
+    }
+
+    /// The specs of all resources of a kind.
+    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Value> {
+        self.specs.iter().filter(move |(address, _)| address.kind == kind).map(|(_, spec)| *spec)
+    }
+
     /// The spec of the resource of that kind that a text means: a reference such as `${launch_template.app.id}`, or what
     /// AWS calls one that lives.
     pub fn spec(&self, kind: &str, text: &str) -> Option<&'a Value> {

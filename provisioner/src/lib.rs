@@ -14,6 +14,7 @@ pub mod kinds;
 pub mod lease;
 pub mod permissions;
 pub mod plan;
+pub mod quotas;
 pub mod render;
 pub mod resource;
 pub mod stack;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::kind::Kind;
 use crate::kinds;
+use crate::quotas;
 use crate::resource::Desired;
 
 /// What the lease and the first question need, whatever the stack holds.
@@ -34,7 +35,7 @@ pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -
     // What has left the file is looked for among all kinds, whichever the file still has.
     let swept = kinds::all().iter().copied().flat_map(Kind::actions).filter(|action| is_swept(action));
     let mut statements: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for action in of_kinds.chain(swept).chain(ALWAYS) {
+    for action in of_kinds.chain(swept).chain(ALWAYS).chain(quotas::ACTIONS) {
         let sid = match action.split(':').next() {
             Some("s3") => "Buckets",
             _ if ON_EVERYTHING.contains(action) => "Account",

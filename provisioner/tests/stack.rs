@@ -271,3 +271,35 @@ async fn a_stack_of_two_files_with_variables_is_planned_and_applied() {
     let explained = place.run(&["explain", "topic.events", "--stack", &stack]).await;
     assert!(explained.out.contains("base.toml:8"), "{}", explained.out);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quotas_that_a_plan_would_hit_are_told_with_their_cure() {
+    let place = Place::new().await;
+    let shop = shop().display().to_string();
+    for index in 0..5 {
+        let input = json!({ "CidrBlock": format!("10.{index}.0.0/16") });
+        place.client().call(Service::Ec2, "CreateVpc", input).await.unwrap();
+    }
+    let check = place.run(&["check", &shop, "--quotas", "--format", "json"]).await;
+    assert_eq!(check.code, Some(1), "{}", check.err);
+    let standing: Value = serde_json::from_str(&check.out).unwrap();
+    let of = |words: &str| standing.as_array().unwrap().iter().find(|one| one["quota"] == words).unwrap().clone();
+    let vpcs = of("VPCs");
+    assert_eq!(
+        (&vpcs["used"], &vpcs["more"], &vpcs["limit"], &vpcs["hit"]),
+        (&json!(5.0), &json!(1.0), &json!(5.0), &json!(true))
+    );
+    assert_eq!(of("processors of running standard instances")["more"], 6.0);
+    let brokers = of("MSK brokers");
+    assert_eq!((&brokers["more"], &brokers["hit"], &brokers["code"]), (&json!(3.0), &json!(false), &Value::Null));
+    let plan = place.run(&["plan", &shop]).await;
+    assert!(
+        plan.err.contains("5 of 5 VPCs are in use") && plan.err.contains("--quota-code L-F678F1CE"),
+        "{}",
+        plan.err
+    );
+    let empty = place.folder.path().join("empty.toml");
+    std::fs::write(&empty, "[stack]\nname = \"empty\"\nregion = \"eu-north-1\"\n").unwrap();
+    let destroy = place.run(&["plan", &empty.display().to_string(), "--destroy"]).await;
+    assert!(!destroy.err.contains("Quota"), "{}", destroy.err);
+}

@@ -12,7 +12,8 @@ import botocore.session
 from botocore.validate import ParamValidator
 
 # The name in the credential scope, and botocore's where it is another.
-NAMES = {"elasticmapreduce-serverless": "emr-serverless", "emr-serverless": "emr-serverless", "tagging": "resourcegroupstaggingapi"}
+NAMES = {"elasticmapreduce-serverless": "emr-serverless", "emr-serverless": "emr-serverless", "tagging": "resourcegroupstaggingapi",
+         "servicequotas": "service-quotas"}
 SESSION = botocore.session.get_session()
 
 
@@ -198,7 +199,7 @@ S3_ACTIONS = {
 
 def action_of(service, method, path, operation):
     if service != "s3":
-        return f"{NAMES.get(service, service).replace('resourcegroupstaggingapi', 'tag')}:{operation}"
+        return f"{NAMES.get(service, service).replace('resourcegroupstaggingapi', 'tag').replace('service-quotas', 'servicequotas')}:{operation}"
     parts = urlsplit(path)
     setting = re.split("[=&]", parts.query)[0]
     if setting:

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use tokio_util::sync::CancellationToken;
 
 use super::carry::{carry_out, conclude, give_back, lease};
+use super::check::say_quotas;
 use super::connect::{connect, stack};
 use super::cost;
 use super::look::{Look, Stacked, all_kinds, saved_plan};
@@ -27,6 +28,7 @@ pub async fn plan(global: &Global, options: Options, written: &Written, out: Opt
     show_plan(&plan, account, region, written)?;
     if !options.destroy && written.format == Format::Text {
         say_findings(&stacked);
+        say_quotas(&stacked.context, &plan).await;
     }
     if let Some(path) = out {
         let made = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);

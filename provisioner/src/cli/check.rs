@@ -8,9 +8,12 @@ use clap::builder::styling::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::connect::{artifact, stack};
-use super::look::anywhere;
-use super::{Global, Outcome, print};
+use super::look::{Stacked, anywhere};
+use super::{Global, Outcome, print, say};
 use crate::checks::{Allowed, Finding, RULES, findings, idle};
+use crate::kind::Context;
+use crate::plan::{Options, Plan};
+use crate::quotas::{Standing, demands, stand};
 use crate::resource::{Address, Desired};
 use crate::stack::Stack;
 
@@ -53,6 +56,61 @@ pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome>
         }
     };
     Ok(if open == 0 { Outcome::Done } else { Outcome::Wrong })
+}
+
+/// `lakewright check --quotas`.
+pub async fn quotas(global: &Global, format: CheckFormat) -> Result<Outcome> {
+    let stacked = Stacked::open(global).await?;
+    let look = stacked.look(&stacked.context, Options::default()).await?;
+    let standing = stand(&stacked.context, &demands(&look.plan)).await?;
+    let hit = standing.iter().filter(|one| one.is_hit()).count();
+    let mut out = String::new();
+    match format {
+        CheckFormat::Json => {
+            let list: Vec<Value> = standing.iter().map(quota_json).collect();
+            out = serde_json::to_string_pretty(&list).context("write the quotas")? + "\n";
+        }
+        CheckFormat::Text => {
+            for one in &standing {
+                let (style, mark) = if one.is_hit() { (YELLOW, '!') } else { (DIM, ' ') };
+                let _ = writeln!(out, "{style}{mark} {}{style:#}", one.sentence());
+            }
+            let _ = match (standing.len(), hit) {
+                (0, _) => writeln!(out, "{BOLD}The plan adds nothing that a quota counts.{BOLD:#}"),
+                (_, 0) => writeln!(out, "{BOLD}No quota stands in the way.{BOLD:#}"),
+                _ => writeln!(out, "{BOLD}{hit} would be hit.{BOLD:#}"),
+            };
+        }
+    }
+    print(&out)?;
+    Ok(if hit == 0 { Outcome::Done } else { Outcome::Wrong })
+}
+
+fn quota_json(one: &Standing) -> Value {
+    json!({
+        "quota": one.demand.quota.words(),
+        "code": one.code,
+        "limit": one.limit,
+        "used": one.used,
+        "more": one.demand.more,
+        "hit": one.is_hit(),
+    })
+}
+
+/// Says which quotas a plan would hit. A plan without an answer is a plan all the same.
+pub async fn say_quotas(context: &Context, plan: &Plan) {
+    let demands = demands(plan);
+    if demands.is_empty() {
+        return;
+    }
+    match stand(context, &demands).await {
+        Ok(standing) => {
+            for one in standing.iter().filter(|one| one.is_hit()) {
+                say(&format!("Quota: {}.", one.sentence()));
+            }
+        }
+        Err(error) => tracing::info!("quotas weren't compared: {error:#}"),
+    }
 }
 
 /// What the stack file allows.

@@ -185,7 +185,7 @@ Examples:
         #[arg(long, value_enum, default_value_t = inspect::OutputFormat::Text)]
         format: inspect::OutputFormat,
     },
-    /// Checks the stack for what is allowed and seldom meant; asks nothing of AWS
+    /// Checks the stack for what is allowed and seldom meant; asks nothing of AWS, unless for quotas
     #[command(after_help = "\
 Exits 1 when something is found that the stack file doesn't allow with a reason:
 
@@ -194,7 +194,8 @@ Exits 1 when something is found that the stack file doesn't allow with a reason:
 
 Examples:
   lakewright check stacks/shop.toml
-  lakewright check --rules                          every rule, its reason and its cure")]
+  lakewright check --rules                          every rule, its reason and its cure
+  lakewright check --quotas                         whether the account may have as much as the stack adds")]
     Check {
         /// The stack file
         stack: Option<PathBuf>,
@@ -204,6 +205,9 @@ Examples:
         /// Lists the rules instead
         #[arg(long)]
         rules: bool,
+        /// Compares the account's quotas with what lives in it and what the stack adds instead
+        #[arg(long, conflicts_with = "rules")]
+        quotas: bool,
     },
     /// Estimates what the stack costs a month; asks nothing of AWS unless prices are refreshed
     #[command(after_help = "\

@@ -87,7 +87,11 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             named(stack);
             inspect::outputs(&global, format).await
         }
-        Command::Check { stack, format, rules } => {
+        Command::Check { stack, format, quotas: true, .. } => {
+            named(stack);
+            check::quotas(&global, format).await
+        }
+        Command::Check { stack, format, rules, quotas: false } => {
             named(stack);
             check::run(&global, format, rules)
         }

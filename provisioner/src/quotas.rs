@@ -1,0 +1,331 @@
+//! Quotas: how much of a thing an account may have, against what lives and what a plan adds.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use lakewright_aws::{Service, list, text};
+use serde_json::{Value, json};
+
+use crate::cost::Others;
+use crate::kind::Context;
+use crate::plan::{Action, Plan};
+
+/// A quota of an account in a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quota {
+    /// Elastic IP addresses.
+    Addresses,
+    /// VPCs.
+    Vpcs,
+    /// NAT gateways in the zone that has most.
+    NatGateways,
+    /// Security groups.
+    SecurityGroups,
+    /// Virtual processors of running on-demand instances of the standard families.
+    Processors,
+    /// Brokers of provisioned MSK clusters.
+    Brokers,
+}
+
+/// All of them.
+pub const QUOTAS: [Quota; 6] =
+    [Quota::Addresses, Quota::Vpcs, Quota::NatGateways, Quota::SecurityGroups, Quota::Processors, Quota::Brokers];
+
+/// The actions that comparing takes, none of which a plan needs.
+pub const ACTIONS: &[&str] = &[
+    "servicequotas:GetServiceQuota",
+    "servicequotas:ListServiceQuotas",
+    "ec2:DescribeAddresses",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeNatGateways",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeInstances",
+    "kafka:ListClustersV2",
+];
+
+/// How many brokers MSK gives an account unless it says otherwise:
+/// <https://docs.aws.amazon.com/msk/latest/developerguide/limits.html>.
+const BROKERS: f64 = 90.0;
+
+impl Quota {
+    /// What it counts.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Addresses => "Elastic IP addresses",
+            Self::Vpcs => "VPCs",
+            Self::NatGateways => "NAT gateways in one zone",
+            Self::SecurityGroups => "security groups",
+            Self::Processors => "processors of running standard instances",
+            Self::Brokers => "MSK brokers",
+        }
+    }
+
+    /// The service's code and the quota's; MSK's has none that is documented, and is found by its name.
+    fn codes(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Addresses => ("ec2", Some("L-0263D0A3")),
+            Self::Vpcs => ("vpc", Some("L-F678F1CE")),
+            Self::NatGateways => ("vpc", Some("L-FE5A380F")),
+            Self::SecurityGroups => ("vpc", Some("L-E79EC296")),
+            Self::Processors => ("ec2", Some("L-1216C47A")),
+            Self::Brokers => ("kafka", None),
+        }
+    }
+}
+
+/// What a plan adds to what a quota counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Demand {
+    /// The quota.
+    pub quota: Quota,
+    /// How many more.
+    pub more: f64,
+}
+
+/// A quota as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// What the plan adds.
+    pub demand: Demand,
+    /// How many an account may have.
+    pub limit: f64,
+    /// How many there are.
+    pub used: f64,
+    /// The quota's code; none when AWS told none.
+    pub code: Option<String>,
+}
+
+impl Standing {
+    /// Whether the plan would hit it.
+    pub fn is_hit(&self) -> bool {
+        self.used + self.demand.more > self.limit
+    }
+
+    /// What is wrong, and how to raise the quota.
+    pub fn sentence(&self) -> String {
+        let Self { demand: Demand { quota, more }, limit, used, code } = self;
+        let (service, _) = quota.codes();
+        let needed = used + more;
+        let raise = match code {
+            Some(code) => format!(
+                "`aws service-quotas request-service-quota-increase --service-code {service} --quota-code {code} \
+                 --desired-value {needed}` asks for more"
+            ),
+            None => "AWS Support raises it".to_owned(),
+        };
+        let code = code.as_deref().map(|code| format!(" (quota {service} {code})")).unwrap_or_default();
+        format!("{used} of {limit} {} are in use, and this takes {more} more{code}; {raise}", quota.words())
+    }
+}
+
+/// What a plan adds, quota by quota; nothing of what it adds nothing to.
+pub fn demands(plan: &Plan) -> Vec<Demand> {
+    let (before, after) = Others::of_plan(plan);
+    let created = |kind: &str| {
+        let of_kind = plan.steps.iter().filter(|step| step.action == Action::Create && step.address.kind == kind);
+        of_kind.count() as f64
+    };
+    let grown = |kind: &str, size: fn(&Value, &Others<'_>) -> f64| {
+        let sum = |side: &Others<'_>| side.of_kind(kind).map(|spec| size(spec, side)).sum::<f64>();
+        sum(&after) - sum(&before)
+    };
+    let more = |quota: Quota| match quota {
+        Quota::Addresses => created("elastic_ip"),
+        Quota::Vpcs => created("vpc"),
+        Quota::NatGateways => most(zones_of_gateways(&after)) - most(zones_of_gateways(&before)),
+        Quota::SecurityGroups => created("security_group"),
+        Quota::Processors => grown("auto_scaling_group", processors_of_group),
+        Quota::Brokers => grown("cluster", |spec, _| spec["brokers"].as_f64().unwrap_or_default()),
+    };
+    QUOTAS.into_iter().map(|quota| Demand { quota, more: more(quota) }).filter(|demand| demand.more > 0.0).collect()
+}
+
+fn most(zones: BTreeMap<String, f64>) -> f64 {
+    zones.into_values().fold(0.0, f64::max)
+}
+
+fn zones_of_gateways(others: &Others<'_>) -> BTreeMap<String, f64> {
+    let mut zones = BTreeMap::new();
+    for gateway in others.of_kind("nat_gateway") {
+        let subnet = gateway["subnet"].as_str().and_then(|subnet| others.spec("subnet", subnet));
+        let zone = subnet.and_then(|subnet| subnet["zone"].as_str()).unwrap_or_default();
+        *zones.entry(zone.to_owned()).or_insert(0.0) += 1.0;
+    }
+    zones
+}
+
+fn processors_of_group(spec: &Value, others: &Others<'_>) -> f64 {
+    let template = spec["launch_template"].as_str().and_then(|id| others.spec("launch_template", id));
+    let instance_type = template.and_then(|template| template["instance_type"].as_str()).unwrap_or_default();
+    spec["desired"].as_f64().unwrap_or_default() * processors(instance_type)
+}
+
+/// How many virtual processors an instance of that type has; 0 for families that other quotas count.
+fn processors(instance_type: &str) -> f64 {
+    let Some((family, size)) = instance_type.split_once('.') else { return 0.0 };
+    let counted = !["inf", "trn", "mac", "dl", "hpc", "vt"].iter().any(|other| family.starts_with(other));
+    if !counted || !family.starts_with(['a', 'c', 'd', 'h', 'i', 'm', 'r', 't', 'z']) {
+        return 0.0;
+    }
+    let small = match family {
+        "t2" if size == "medium" => 2.0,
+        "t1" | "t2" => 1.0,
+        family if family.starts_with('t') => 2.0,
+        _ => 1.0,
+    };
+    let number = |text: &str| text.parse::<f64>().unwrap_or(1.0);
+    match size {
+        "nano" | "micro" | "small" | "medium" => small,
+        "large" => 2.0,
+        "xlarge" => 4.0,
+        "metal" => 96.0,
+        size => {
+            match (size.strip_suffix("xlarge"), size.strip_prefix("metal-").and_then(|size| size.strip_suffix("xl"))) {
+                (Some(times), _) | (_, Some(times)) => 4.0 * number(times),
+                _ => 0.0,
+            }
+        }
+    }
+}
+
+/// How those quotas stand in the account.
+pub async fn stand(context: &Context, demands: &[Demand]) -> Result<Vec<Standing>> {
+    let asked = demands.iter().map(async |demand| {
+        let (limit, used) = tokio::join!(limit(context, demand.quota), used(context, demand.quota));
+        let of = || format!("compare the quota of {}", demand.quota.words());
+        let (limit, code) = limit.with_context(of)?;
+        Ok(Standing { demand: *demand, limit, used: used.with_context(of)?, code })
+    });
+    futures::future::try_join_all(asked).await
+}
+
+/// The quota's value and code.
+async fn limit(context: &Context, quota: Quota) -> Result<(f64, Option<String>)> {
+    let (service, code) = quota.codes();
+    if let Some(code) = code {
+        let input = json!({"ServiceCode": service, "QuotaCode": code});
+        let answer = context.aws.call(Service::ServiceQuotas, "GetServiceQuota", input).await?;
+        let value = answer["Quota"]["Value"].as_f64().context("AWS told no value")?;
+        return Ok((value, Some(code.to_owned())));
+    }
+    let mut input = json!({"ServiceCode": service, "MaxResults": 100});
+    loop {
+        let answer = context.aws.call(Service::ServiceQuotas, "ListServiceQuotas", input.clone()).await?;
+        for one in list(&answer, "Quotas") {
+            let name = text(one, "QuotaName").to_lowercase();
+            if let (true, Some(value)) = (name.contains("brokers per account"), one["Value"].as_f64()) {
+                return Ok((value, Some(text(one, "QuotaCode").to_owned())));
+            }
+        }
+        match text(&answer, "NextToken") {
+            "" => return Ok((BROKERS, None)),
+            next => input["NextToken"] = json!(next),
+        }
+    }
+}
+
+/// How many there are in the region, whoever's they are.
+async fn used(context: &Context, quota: Quota) -> Result<f64> {
+    let count = |all: Vec<Value>| all.len() as f64;
+    Ok(match quota {
+        Quota::Addresses => count(describe(context, "DescribeAddresses", "addressesSet", json!({})).await?),
+        Quota::Vpcs => count(describe(context, "DescribeVpcs", "vpcSet", json!({})).await?),
+        Quota::SecurityGroups => {
+            let pages = json!({"MaxResults": 1000});
+            count(describe(context, "DescribeSecurityGroups", "securityGroupInfo", pages).await?)
+        }
+        Quota::NatGateways => gateways(context).await?,
+        Quota::Processors => {
+            let running = json!({"Filter": [{"Name": "instance-state-name", "Value": ["pending", "running"]}], "MaxResults": 1000});
+            let reservations = describe(context, "DescribeInstances", "reservationSet", running).await?;
+            let instances = reservations.iter().flat_map(|reservation| list(reservation, "instancesSet"));
+            instances
+                .filter(|one| text(one, "instanceLifecycle").is_empty())
+                .map(|one| processors(text(one, "instanceType")))
+                .sum()
+        }
+        Quota::Brokers => brokers(context).await?,
+    })
+}
+
+/// The NAT gateways of the zone that has most.
+async fn gateways(context: &Context) -> Result<f64> {
+    let live = json!({"Filter": [{"Name": "state", "Value": ["pending", "available"]}]});
+    let gateways = describe(context, "DescribeNatGateways", "natGatewaySet", live).await?;
+    if gateways.is_empty() {
+        return Ok(0.0);
+    }
+    let subnets = describe(context, "DescribeSubnets", "subnetSet", json!({})).await?;
+    let zone_of: BTreeMap<&str, &str> =
+        subnets.iter().map(|subnet| (text(subnet, "subnetId"), text(subnet, "availabilityZone"))).collect();
+    let mut zones: BTreeMap<String, f64> = BTreeMap::new();
+    for gateway in &gateways {
+        let zone = zone_of.get(text(gateway, "subnetId")).copied().unwrap_or_default();
+        *zones.entry(zone.to_owned()).or_insert(0.0) += 1.0;
+    }
+    Ok(most(zones))
+}
+
+async fn brokers(context: &Context) -> Result<f64> {
+    let mut input = json!({"maxResults": 100});
+    let mut brokers = 0.0;
+    loop {
+        let answer = context.aws.call(Service::Kafka, "ListClustersV2", input.clone()).await?;
+        let clusters = list(&answer, "clusterInfoList").iter();
+        brokers += clusters.filter_map(|one| one["provisioned"]["numberOfBrokerNodes"].as_f64()).sum::<f64>();
+        match text(&answer, "nextToken") {
+            "" => return Ok(brokers),
+            next => input["nextToken"] = json!(next),
+        }
+    }
+}
+
+/// Everything that an EC2 `Describe…` lists, all pages of it.
+async fn describe(context: &Context, operation: &str, set: &str, mut input: Value) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    loop {
+        let page = context.aws.call(Service::Ec2, operation, input.clone()).await?;
+        all.extend_from_slice(list(&page, set));
+        match text(&page, "nextToken") {
+            "" => return Ok(all),
+            next => input["NextToken"] = json!(next),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_follow_from_the_size() {
+        for (instance_type, count) in [
+            ("t3.nano", 2.0),
+            ("t4g.medium", 2.0),
+            ("t2.small", 1.0),
+            ("t2.medium", 2.0),
+            ("m7g.medium", 1.0),
+            ("m7i.large", 2.0),
+            ("c7g.xlarge", 4.0),
+            ("r6g.16xlarge", 64.0),
+            ("c7i.metal-24xl", 96.0),
+            ("g5.xlarge", 0.0),
+            ("inf2.xlarge", 0.0),
+            ("p4d.24xlarge", 0.0),
+        ] {
+            assert_eq!(processors(instance_type), count, "{instance_type}");
+        }
+    }
+
+    #[test]
+    fn what_is_hit_is_said_with_the_cure() {
+        let demand = Demand { quota: Quota::Addresses, more: 3.0 };
+        let standing = |used| Standing { demand, limit: 5.0, used, code: Some("L-0263D0A3".to_owned()) };
+        assert!(!standing(2.0).is_hit() && standing(3.0).is_hit());
+        insta::assert_snapshot!(
+            standing(4.0).sentence(),
+            @"4 of 5 Elastic IP addresses are in use, and this takes 3 more (quota ec2 L-0263D0A3); `aws service-quotas request-service-quota-increase --service-code ec2 --quota-code L-0263D0A3 --desired-value 7` asks for more"
+        );
+    }
+}
