@@ -251,7 +251,7 @@ impl Kind for Function {
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let input = json!({"Resource": outcome.id, "Tags": tags::map(tags)});
-        unhindered(context, "TagResource", input).await?;
+        wait::visible(context, || unhindered(context, "TagResource", input.clone())).await?;
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ mod wire;
 
 pub mod auto_scaling_group;
 pub mod bucket;
+pub mod build_project;
 pub mod cluster;
 pub mod database;
 pub mod elastic_ip;
@@ -26,6 +27,7 @@ pub mod log_group;
 pub mod msk_configuration;
 pub mod nat_gateway;
 pub mod object;
+pub mod pipeline;
 pub mod release;
 pub mod role;
 pub mod route_table;
@@ -75,6 +77,8 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &flow_log::FlowLog,
         &function::Function,
         &schedule_rule::ScheduleRule,
+        &build_project::BuildProject,
+        &pipeline::Pipeline,
         &launch_template::LaunchTemplate,
         &auto_scaling_group::AutoScalingGroup,
     ]

@@ -7,6 +7,7 @@ use super::decode::{At, Named, defaults};
 use super::functions::Function;
 use super::hosts::Host;
 use super::network::Network;
+use super::pipeline::Pipeline;
 use super::queries::QuerySection;
 use super::resource::Own;
 use super::tables::{Batch, Query, Search, TableSection};
@@ -54,6 +55,8 @@ section! {
         hosts: Named<Host> = Named(Vec::new()),
         /// Lambda functions by name.
         functions: Named<Function> = Named(Vec::new()),
+        /// The pipeline that applies this stack. Without this section there is none.
+        pipeline: Option<Pipeline> = None,
         /// The settings of the agents that hosts run.
         agents: Agents = defaults(),
         /// Single resources of a kind, `[resource.KIND.NAME]`, for what no section covers. References such as

@@ -39,6 +39,8 @@
 
 pub mod athena;
 pub mod autoscaling;
+pub mod codebuild;
+pub mod codepipeline;
 pub mod ec2;
 pub mod emr;
 pub mod events;
@@ -90,6 +92,8 @@ pub fn all() -> Vec<Box<dyn Service>> {
     vec![
         Box::new(athena::Athena),
         Box::new(autoscaling::AutoScaling),
+        Box::new(codebuild::CodeBuild),
+        Box::new(codepipeline::CodePipeline),
         Box::new(ec2::Ec2),
         Box::new(emr::EmrServerless::default()),
         Box::new(events::Events),

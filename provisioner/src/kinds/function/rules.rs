@@ -69,9 +69,20 @@ pub fn runtime(runtime: &str) -> Result<()> {
     bail!("Lambda has no runtime `{runtime}` for new functions: the runtimes are {}", RUNTIMES.join(", "))
 }
 
+/// Refuses secrets in an environment.
+pub fn no_secrets(environment: &BTreeMap<String, String>) -> Result<()> {
+    match environment.iter().find(|(name, value)| is_secret(name, value)) {
+        None => Ok(()),
+        Some((name, _)) => bail!(
+            "environment: {name} looks like a secret, and whoever may look at the environment reads it; put it into \
+             `[secrets]`, give its ARN, `{name}_ARN = \"${{secret.NAME.arn}}\"`, and read it at run time"
+        ),
+    }
+}
+
 /// What is wrong with an environment: names, size, and secrets in it.
 pub fn environment(environment: &BTreeMap<String, String>) -> Result<()> {
-    for (name, value) in environment {
+    for name in environment.keys() {
         let mut letters = name.chars();
         let begins = letters.next().is_some_and(|c| c.is_ascii_alphabetic());
         let goes_on = name.len() > 1 && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -81,13 +92,8 @@ pub fn environment(environment: &BTreeMap<String, String>) -> Result<()> {
         if !begins || !goes_on {
             bail!("environment: `{name}` is no name: a letter, then letters, digits and `_`, two at least");
         }
-        if is_secret(name, value) {
-            bail!(
-                "environment: {name} looks like a secret, and whoever may look at the function reads it; put it into \
-                 `[secrets]`, give the function its ARN, `{name}_ARN = \"${{secret.NAME.arn}}\"`, and read it at run time"
-            );
-        }
     }
+    no_secrets(environment)?;
     let size: usize = environment.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > ENVIRONMENT {
         bail!("environment has {size} bytes; Lambda takes {ENVIRONMENT}: put settings into an object of a bucket");

@@ -15,6 +15,7 @@ mod infrastructure;
 mod models;
 mod names;
 mod network;
+mod pipeline;
 mod tables;
 mod together;
 
@@ -33,6 +34,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.batch();
     checker.hosts();
     checker.functions();
+    checker.pipeline();
     checker.search();
     checker.agents();
     checker.together();

@@ -94,8 +94,10 @@ impl Checker<'_> {
             rule(name, 1..65, word_dash, "letters, digits, `-` and `_`")
         });
         self.section_names("host", &file.hosts, |name| {
-            // Security groups and roles of the brokers, the models, the endpoints and the flow logs have these names.
-            let taken = matches!(name, "kafka" | "batch-jobs" | "endpoints" | "flow-logs")
+            // Security groups and roles of the brokers, the models, the endpoints, the flow logs, functions and the pipeline
+            // have these names.
+            let own = ["kafka", "batch-jobs", "endpoints", "flow-logs", "pipeline", "pipeline-plan", "pipeline-apply"];
+            let taken = (own.contains(&name) || name.starts_with("function-"))
                 .then(|| "name taken by Lakewright's own".to_owned());
             rule(name, 1..21, lower_dash, "lower case letters, digits and `-`").or(taken)
         });

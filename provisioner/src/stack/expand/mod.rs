@@ -17,6 +17,7 @@ mod data;
 mod functions;
 mod kafka;
 mod network;
+mod pipeline;
 mod policy;
 mod private;
 mod subnets;
@@ -61,6 +62,7 @@ pub fn expand(stack: &Stack, target: &Target, agent: &Artifact) -> Desired {
     expansion.hosts();
     expansion.functions();
     expansion.own_resources();
+    expansion.pipeline();
     Desired { stack: stack.name().to_owned(), resources: expansion.resources, moved: moved(&stack.file) }
 }
 

@@ -34,7 +34,7 @@ impl Statements {
 
 /// What is done with the objects under a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
+pub(super) enum Access {
     Read,
     Write,
 }
@@ -128,7 +128,14 @@ impl Expansion<'_> {
     }
 
     /// Rights on the objects under some prefixes of a bucket, and on the key that encrypts them.
-    fn objects(&self, statements: &mut Statements, sid: &str, access: Access, bucket: &str, prefixes: &[String]) {
+    pub(super) fn objects(
+        &self,
+        statements: &mut Statements,
+        sid: &str,
+        access: Access,
+        bucket: &str,
+        prefixes: &[String],
+    ) {
         let arn = format!("arn:aws:s3:::{}", self.bucket(bucket));
         let resources: Vec<String> = prefixes.iter().map(|prefix| format!("{arn}/{prefix}/*")).collect();
         let actions: &[&str] = match access {
