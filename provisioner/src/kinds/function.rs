@@ -111,6 +111,7 @@ const ACTIONS: &[&str] = &[
     "lambda:DeleteFunction",
     "lambda:GetFunction",
     "lambda:GetPolicy",
+    "lambda:ListTags",
     "lambda:AddPermission",
     "lambda:RemovePermission",
     "lambda:TagResource",
