@@ -48,10 +48,10 @@ def an_exporter_switched_off(aws):
     )
 
 
-@drift("cluster.main", "authentication.iam", False, True)
+@drift("cluster.main", "authentication.scram", False, True)
 def a_way_to_log_in_closed(aws):
     one = cluster(aws)
-    ways = {"Sasl": {"Iam": {"Enabled": False}, "Scram": {"Enabled": True}}}
+    ways = {"Sasl": {"Iam": {"Enabled": True}, "Scram": {"Enabled": False}}}
     aws("kafka").update_security(
         ClusterArn=one["ClusterArn"], CurrentVersion=one["CurrentVersion"], ClientAuthentication=ways
     )

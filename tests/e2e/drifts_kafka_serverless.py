@@ -1,10 +1,11 @@
-"""What people change by hand on a serverless cluster: nothing of it can be changed, so that it can only be deleted."""
+"""What people change by hand around a serverless cluster: nothing of itself can be changed."""
 
-from drifts import drift
+from drifts import ANY, drift, own, rule
 
 
-@drift("serverless_cluster.main", None, None, None)
-def a_cluster_deleted(aws):
-    kafka = aws("kafka")
-    (one,) = kafka.list_clusters_v2(ClusterTypeFilter="SERVERLESS")["ClusterInfoList"]
-    kafka.delete_cluster(ClusterArn=one["ClusterArn"])
+@drift("security_group.kafka", "ingress[1]", None, ANY)
+def clients_kept_out(aws):
+    group = lambda name: own(aws, "describe_security_groups", "GroupId", f"security_group.{name}", "kafka-serverless")
+    aws("ec2").revoke_security_group_ingress(
+        GroupId=group("kafka"), IpPermissions=rule(9098, UserIdGroupPairs=[{"GroupId": group("app")}])
+    )
