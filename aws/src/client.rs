@@ -204,6 +204,22 @@ impl Client {
         protocol::decode(api, operation, &answer)
     }
 
+    /// The URL of a GET with a signature of these credentials in its query, good from the returned time on for so long.
+    /// Nothing is sent.
+    pub async fn presigned(
+        &self,
+        url: &str,
+        (service, region): (&str, &str),
+        expires: Duration,
+    ) -> Result<(String, SystemTime), Error> {
+        let credentials = self.inner.credentials.get().await?;
+        let time = self.now();
+        let signer = Signer { credentials: &credentials, region, service, time };
+        let signed = signer.presigned(url, expires);
+        let signed = signed.map_err(|error| Error::configuration(format!("`{url}` can't be signed: {error}")))?;
+        Ok((signed, time))
+    }
+
     pub(crate) fn endpoints(&self) -> &Endpoints {
         &self.inner.endpoints
     }

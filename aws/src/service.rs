@@ -41,6 +41,8 @@ pub enum Service {
     Pricing,
     /// Service Quotas.
     ServiceQuotas,
+    /// Application Auto Scaling.
+    ApplicationAutoScaling,
 }
 
 /// How a service is spoken to.
@@ -105,6 +107,8 @@ static PRICING: Api = Api {
     ..regional("pricing", "PRICING", Protocol::Json("AWSPriceListService"))
 };
 static SERVICE_QUOTAS: Api = regional("servicequotas", "SERVICE_QUOTAS", Protocol::Json("ServiceQuotasV20190624"));
+static APPLICATION_AUTO_SCALING: Api =
+    regional("application-autoscaling", "APPLICATION_AUTO_SCALING", Protocol::Json("AnyScaleFrontendService"));
 
 /// S3 has its own client, [`crate::S3`].
 pub static S3: Api = regional("s3", "S3", Protocol::S3);
@@ -132,6 +136,7 @@ impl Service {
             Self::CodePipeline => &CODE_PIPELINE,
             Self::Pricing => &PRICING,
             Self::ServiceQuotas => &SERVICE_QUOTAS,
+            Self::ApplicationAutoScaling => &APPLICATION_AUTO_SCALING,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration of each agent, as the provisioner publishes it and a host reads it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,6 +17,29 @@ pub struct KafkaConnection {
     pub bootstrap: String,
     /// How connections are protected.
     pub security: Security,
+    /// The topics that the agent makes sure of before it begins, where nobody else can make them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<KafkaTopic>,
+}
+
+impl KafkaConnection {
+    /// A connection in clear, as to a cluster on loopback.
+    pub fn plaintext(bootstrap: impl Into<String>) -> Self {
+        Self { bootstrap: bootstrap.into(), security: Security::Plaintext, topics: Vec::new() }
+    }
+}
+
+/// A topic as it is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaTopic {
+    /// Its name.
+    pub name: String,
+    /// How many partitions it has at least.
+    pub partitions: u32,
+    /// Its settings, `"retention.ms" = "86400000"`; those not named here are left as they are.
+    #[serde(default)]
+    pub configuration: BTreeMap<String, String>,
 }
 
 /// How connections to Kafka are protected.
@@ -26,6 +50,11 @@ pub enum Security {
     Plaintext,
     /// TLS, the client not authenticated.
     Tls,
+    /// TLS with SASL/OAUTHBEARER and a token that the AWS credentials sign, as MSK takes it.
+    Iam {
+        /// The cluster's region.
+        region: String,
+    },
     /// TLS with SASL/SCRAM-SHA-512; user name and password stand in a Secrets Manager secret as
     /// `{"username": …, "password": …}`.
     Scram {

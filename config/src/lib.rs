@@ -7,7 +7,7 @@ mod agents;
 mod tables;
 
 pub use agents::{
-    BatchConfig, KafkaConnection, LogConfig, Manifest, Materialization, Model, ProducerConfig, Rate, RateError,
-    SearchConnection, Security, ShipperConfig, StreamConfig,
+    BatchConfig, KafkaConnection, KafkaTopic, LogConfig, Manifest, Materialization, Model, ProducerConfig, Rate,
+    RateError, SearchConnection, Security, ShipperConfig, StreamConfig,
 };
 pub use tables::{Column, ColumnType, ColumnTypeError, PartitionField, Table, Transform, raw_columns};

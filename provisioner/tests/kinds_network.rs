@@ -113,9 +113,18 @@ impl Account {
         assert_eq!(ordered(kind, &live.spec), ordered(kind, spec), "{address}");
         assert_eq!(live.outputs, outcome.outputs, "{address}");
         let names: BTreeSet<&str> = live.outputs.keys().map(String::as_str).collect();
-        let declared: BTreeSet<&str> = kind.outputs().iter().copied().collect();
+        let mut declared: BTreeSet<&str> = kind.outputs().iter().copied().collect();
+        // A cluster has those of the ways to log in that are open.
+        let ways = &spec["authentication"];
+        let by_iam = json!(address.kind == "serverless_cluster" || ways["iam"] == true);
+        for (way, open) in [("iam", &by_iam), ("scram", &ways["scram"]), ("tls", &ways["unauthenticated"])] {
+            if open != true {
+                declared.retain(|name| !name.ends_with(&format!("_{way}")));
+            }
+        }
         assert_eq!(names, declared, "{address}");
-        let untagged = matches!(address.kind.as_str(), "msk_configuration" | "topic" | "scram_association");
+        let untagged =
+            matches!(address.kind.as_str(), "msk_configuration" | "topic" | "scram_association" | "storage_scaling");
         assert_eq!(live.applied.as_deref(), (!untagged).then_some("v1:hash"), "{address}");
     }
 
@@ -300,6 +309,17 @@ async fn kafka_kinds_live_as_they_are_meant() {
     cluster["monitoring"] = json!("PER_BROKER");
     cluster["authentication"]["iam"] = json!(true);
     account.update("cluster.main", cluster).await;
+
+    let scaling = |most: u32| json!({"cluster": made.id, "max_gib": most});
+    let scaled = account.create("storage_scaling.main", scaling(500)).await;
+    account.create_again("storage_scaling.main", scaling(500), &scaled).await;
+    account.update("storage_scaling.main", scaling(600)).await;
+    account.delete("storage_scaling.main", scaling(600)).await;
+
+    let serverless = json!({"name": "light", "subnets": [subnet.id, second.id], "security_groups": [group.id]});
+    let light = account.create("serverless_cluster.main", serverless.clone()).await;
+    account.create_again("serverless_cluster.main", serverless.clone(), &light).await;
+    account.delete("serverless_cluster.main", serverless).await;
 
     let secret = json!({
         "Name": "AmazonMSK_shop_app",

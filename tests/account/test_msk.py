@@ -180,3 +180,145 @@ def test_a_deleted_cluster_lets_its_network_go(account, kafka, network, cluster,
     with refused("NotFoundException", 404):
         kafka.describe_cluster_v2(ClusterArn=cluster)
     account.client("ec2").delete_subnet(SubnetId=network["subnets"][0])
+
+
+def test_what_a_cluster_tells_and_where_its_clients_begin(account, kafka, network, bootstrap, refused):
+    logs = account.client("logs")
+    ways = {"Sasl": {"Iam": {"Enabled": True}, "Scram": {"Enabled": False}}, "Unauthenticated": {"Enabled": True}}
+    subnets = [
+        account.client("ec2").create_subnet(VpcId=vpc_of(account, network), CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")[
+            "Subnet"
+        ]["SubnetId"]
+        for n, zone in ((10, "a"), (11, "b"))
+    ]
+    place = {"subnets": subnets, "group": network["group"]}
+    to_group = {"BrokerLogs": {"CloudWatchLogs": {"Enabled": True, "LogGroup": "/msk/told"}}}
+    with refused("BadRequestException", 400):
+        kafka.create_cluster_v2(ClusterName="told", Provisioned=provisioned(place, LoggingInfo=to_group))
+    logs.create_log_group(logGroupName="/msk/told")
+    arn = kafka.create_cluster_v2(
+        ClusterName="told", Provisioned=provisioned(place, LoggingInfo=to_group, ClientAuthentication=ways)
+    )["ClusterArn"]
+    strings = kafka.get_bootstrap_brokers(ClusterArn=arn)
+    assert strings["BootstrapBrokerString"] == bootstrap
+    iam = strings["BootstrapBrokerStringSaslIam"].split(",")
+    assert len(iam) == 2 and all(broker.endswith(f".kafka.{REGION}.amazonaws.com:9098") for broker in iam)
+    assert strings["BootstrapBrokerStringTls"].endswith(":9094") and "BootstrapBrokerStringSaslScram" not in strings
+
+    version = lambda: kafka.describe_cluster_v2(ClusterArn=arn)["ClusterInfo"]["CurrentVersion"]
+    update = lambda **change: kafka.update_monitoring(ClusterArn=arn, CurrentVersion=version(), **change)
+    for wrong in (
+        {"EnhancedMonitoring": "PER_MESSAGE"},
+        {"LoggingInfo": {"BrokerLogs": {"S3": {"Enabled": True}}}},
+        {"LoggingInfo": {"BrokerLogs": {"CloudWatchLogs": {"Enabled": True, "LogGroup": "/msk/none"}}}},
+    ):
+        with refused("BadRequestException", 400):
+            update(**wrong)
+    update(EnhancedMonitoring="PER_TOPIC_PER_PARTITION")
+    told = kafka.describe_cluster_v2(ClusterArn=arn)["ClusterInfo"]["Provisioned"]
+    assert told["EnhancedMonitoring"] == "PER_TOPIC_PER_PARTITION"
+    with refused("BadRequestException", 400):
+        kafka.update_security(
+            ClusterArn=arn, CurrentVersion=version(), EncryptionInfo={"EncryptionInTransit": {"ClientBroker": "PLAINTEXT"}}
+        )
+    kafka.delete_cluster(ClusterArn=arn)
+
+
+def vpc_of(account, network):
+    found = account.client("ec2").describe_security_groups(GroupIds=[network["group"]])
+    return found["SecurityGroups"][0]["VpcId"]
+
+
+def test_a_serverless_cluster_takes_no_topics_from_outside_and_no_changes(account, kafka, network, bootstrap, refused):
+    ec2 = account.client("ec2")
+    vpc = vpc_of(account, network)
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"]["SubnetId"]
+        for n, zone in ((20, "a"), (21, "b"))
+    ]
+    place = {"SubnetIds": subnets, "SecurityGroupIds": [network["group"]]}
+    by_iam = {"Sasl": {"Iam": {"Enabled": True}}}
+    for wrong in (
+        {"VpcConfigs": [place | {"SubnetIds": subnets[:1]}], "ClientAuthentication": by_iam},
+        {"VpcConfigs": [place]},
+        {"VpcConfigs": [], "ClientAuthentication": by_iam},
+    ):
+        with refused("BadRequestException", 400):
+            kafka.create_cluster_v2(ClusterName="light", Serverless=wrong)
+    wish = {"VpcConfigs": [place], "ClientAuthentication": by_iam}
+    made = kafka.create_cluster_v2(ClusterName="light", Serverless=wish, Tags={"of": "tests"})
+    arn = made["ClusterArn"]
+    assert made["ClusterType"] == "SERVERLESS" and arn.endswith("-s1")
+    info = kafka.describe_cluster_v2(ClusterArn=arn)["ClusterInfo"]
+    assert info["State"] == "ACTIVE" and info["Serverless"]["VpcConfigs"] == [place] and "Provisioned" not in info
+    listed = lambda **filters: [one["ClusterName"] for one in kafka.list_clusters_v2(**filters)["ClusterInfoList"]]
+    assert listed(ClusterTypeFilter="SERVERLESS") == ["light"] and "light" in listed()
+    assert "light" not in listed(ClusterTypeFilter="PROVISIONED")
+    strings = kafka.get_bootstrap_brokers(ClusterArn=arn)
+    assert strings["BootstrapBrokerStringSaslIam"].endswith(f".kafka-serverless.{REGION}.amazonaws.com:9098")
+    with refused("BadRequestException", 400):
+        kafka.create_topic(ClusterArn=arn, TopicName="mine", PartitionCount=1, ReplicationFactor=3)
+    with refused("BadRequestException", 400):
+        kafka.list_topics(ClusterArn=arn)
+    with refused("BadRequestException", 400):
+        kafka.update_monitoring(ClusterArn=arn, CurrentVersion=info["CurrentVersion"], EnhancedMonitoring="PER_BROKER")
+    with refused("BadRequestException", 400):
+        kafka.list_nodes(ClusterArn=arn)
+    with refused("DependencyViolation"):
+        ec2.delete_subnet(SubnetId=subnets[0])
+    kafka.delete_cluster(ClusterArn=arn)
+    ec2.delete_subnet(SubnetId=subnets[0])
+
+
+def test_storage_grows_by_a_target_and_its_policy(account, kafka, network, refused):
+    ec2, scaling = account.client("ec2"), account.client("application-autoscaling")
+    vpc = vpc_of(account, network)
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")["Subnet"]["SubnetId"]
+        for n, zone in ((30, "a"), (31, "b"))
+    ]
+    place = {"subnets": subnets, "group": network["group"]}
+    arn = kafka.create_cluster_v2(ClusterName="growing", Provisioned=provisioned(place))["ClusterArn"]
+    target = {"ServiceNamespace": "kafka", "ResourceId": arn, "ScalableDimension": "kafka:broker-storage:VolumeSize"}
+    tracking = {
+        "TargetValue": 60, "DisableScaleIn": True,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": "KafkaBrokerStorageUtilization"},
+    }
+    policy = target | {"PolicyName": "grow", "PolicyType": "TargetTrackingScaling"}
+    put = lambda **change: scaling.put_scaling_policy(
+        **policy, TargetTrackingScalingPolicyConfiguration=tracking | change
+    )
+    with refused("ObjectNotFoundException"):
+        put()
+    with refused("ValidationException"):
+        scaling.register_scalable_target(**target | {"ResourceId": arn + "0"}, MinCapacity=1, MaxCapacity=500)
+    with refused("ValidationException"):
+        scaling.register_scalable_target(**target, MinCapacity=500, MaxCapacity=100)
+    with refused("ValidationException"):
+        scaling.register_scalable_target(**target, MaxCapacity=100)
+    made = scaling.register_scalable_target(**target, MinCapacity=1, MaxCapacity=500, Tags={"of": "tests"})["ScalableTargetARN"]
+    tagged = account.client("resourcegroupstaggingapi").get_resources(
+        ResourceTypeFilters=["application-autoscaling:scalable-target"]
+    )
+    assert [one["ResourceARN"] for one in tagged["ResourceTagMappingList"]] == [made]
+    with refused("ValidationException"):
+        scaling.register_scalable_target(**target, MaxCapacity=600, Tags={"of": "tests"})
+    assert scaling.register_scalable_target(**target, MaxCapacity=600)["ScalableTargetARN"] == made
+    (found,) = scaling.describe_scalable_targets(ServiceNamespace="kafka")["ScalableTargets"]
+    assert (found["MinCapacity"], found["MaxCapacity"]) == (1, 600)
+    for wrong in ({"TargetValue": 90}, {"DisableScaleIn": False}, {"PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}):
+        with refused("ValidationException"):
+            put(**wrong)
+    first = put()["PolicyARN"]
+    assert put(TargetValue=70)["PolicyARN"] == first
+    (found,) = scaling.describe_scaling_policies(ServiceNamespace="kafka", ResourceId=arn)["ScalingPolicies"]
+    assert found["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] == 70
+    with refused("ValidationException"):
+        scaling.describe_scaling_policies(ServiceNamespace="kafka", ScalableDimension=target["ScalableDimension"])
+    scaling.delete_scaling_policy(**target, PolicyName="grow")
+    with refused("ObjectNotFoundException"):
+        scaling.delete_scaling_policy(**target, PolicyName="grow")
+    scaling.deregister_scalable_target(**target)
+    with refused("ObjectNotFoundException"):
+        scaling.deregister_scalable_target(**target)
+    kafka.delete_cluster(ClusterArn=arn)

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use lakewright_config::{BatchConfig, KafkaConnection, ProducerConfig, Security, ShipperConfig, StreamConfig};
+use lakewright_config::{BatchConfig, KafkaConnection, ProducerConfig, ShipperConfig, StreamConfig};
 use lakewright_runtime::{Agent, Options, config, kafka, logging};
 use serde::de::DeserializeOwned;
 
@@ -64,8 +64,7 @@ async fn run(command: Command) -> Result<()> {
             Ok(())
         }
         Command::Ledger { bootstrap, topic, timeout } => {
-            let connection = KafkaConnection { bootstrap, security: Security::Plaintext };
-            let client = kafka::client_config(&connection).await?;
+            let client = kafka::client_config(&KafkaConnection::plaintext(bootstrap)).await?;
             let rows = kafka::ledger(&client, &topic, std::time::Duration::from_secs(timeout)).await?;
             let text = serde_json::to_string(&rows).context("write the ledger as JSON")?;
             writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use lakewright_config::{ProducerConfig, Rate};
-use lakewright_runtime::{Agent, Counter};
+use lakewright_runtime::{Agent, Counter, kafka};
 
 pub use events::{Destination, Events, Message};
 
@@ -56,9 +56,10 @@ fn start_micros(config: &ProducerConfig) -> Result<Option<i64>> {
 pub async fn run(agent: Agent, config: ProducerConfig) -> Result<()> {
     check(&config)?;
     let latch = agent.health.latch();
-    let kafka = lakewright_runtime::kafka::client_config(&config.kafka).await?;
+    let access = kafka::client_config(&config.kafka).await?;
+    kafka::ensure(&access, &config.kafka.topics).await?;
     let metrics = Metrics::new(&agent);
-    let sender = Sender::new(kafka, &agent.health, metrics.acknowledged.clone(), metrics.errors.clone())?;
+    let sender = Sender::new(access, &agent.health, metrics.acknowledged.clone(), metrics.errors.clone())?;
     let log = RotatingLog::open(&agent.logs_dir, &config.log)?;
     drop(latch);
     let worker = tokio::task::spawn_blocking(move || produce(&agent, &config, &metrics, sender, log));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use lakewright_runtime::kafka::KafkaContext;
+use lakewright_runtime::kafka::{Access, KafkaContext};
 use lakewright_runtime::{Counter, Health};
 use parking_lot::Mutex;
-use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
@@ -36,6 +36,12 @@ struct Deliveries {
 }
 
 impl ClientContext for Deliveries {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.context.generate_oauth_token(config)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.context.log(level, facility, message);
     }
@@ -66,15 +72,15 @@ impl ProducerContext for Deliveries {
 
 /// A producer that delivers every message it took, or says how many it could not.
 pub struct Sender {
-    config: ClientConfig,
+    access: Access,
     deliveries: Deliveries,
     producer: BaseProducer<Deliveries>,
 }
 
 impl Sender {
     /// A sender with the cluster's client configuration.
-    pub fn new(mut config: ClientConfig, health: &Arc<Health>, acknowledged: Counter, errors: Counter) -> Result<Self> {
-        config
+    pub fn new(mut access: Access, health: &Arc<Health>, acknowledged: Counter, errors: Counter) -> Result<Self> {
+        access
             .set("enable.idempotence", "true")
             .set("acks", "all")
             // A broker may be away for long: the queue is what bounds memory, not time.
@@ -84,14 +90,14 @@ impl Sender {
             .set("queue.buffering.max.messages", "100000")
             .set("queue.buffering.max.kbytes", "65536");
         let deliveries = Deliveries {
-            context: KafkaContext::new(Arc::clone(health)),
+            context: access.context(health),
             health: Arc::clone(health),
             acknowledged,
             errors,
             again: Arc::default(),
         };
-        let producer = config.create_with_context(deliveries.clone()).context("make the Kafka producer")?;
-        Ok(Self { config, deliveries, producer })
+        let producer = access.create_with_context(deliveries.clone()).context("make the Kafka producer")?;
+        Ok(Self { access, deliveries, producer })
     }
 
     /// Takes a message; waits while the queue is full, unless `give_up` says not to. False when it gave up.
@@ -142,7 +148,7 @@ impl Sender {
         self.producer.purge(rdkafka::producer::PurgeConfig::default().queue().inflight());
         self.producer.poll(PAUSE);
         self.producer = self
-            .config
+            .access
             .create_with_context(self.deliveries.clone())
             .context("make another Kafka producer after a fatal error")?;
         Ok(())

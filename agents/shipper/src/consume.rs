@@ -9,11 +9,11 @@ use anyhow::{Context as _, Result, bail};
 use lakewright_aws::Client;
 use lakewright_config::ShipperConfig;
 use lakewright_runtime::Agent;
-use lakewright_runtime::kafka::{KafkaContext, TopicIdentity, describe_using};
+use lakewright_runtime::kafka::{Access, KafkaContext, TopicIdentity, describe_using};
 use lakewright_runtime::retry::Backoff;
 use parking_lot::Mutex;
-use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
@@ -43,6 +43,12 @@ pub struct Context {
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.kafka.generate_oauth_token(config)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.kafka.log(level, facility, message);
     }
@@ -81,7 +87,7 @@ impl Intake {
     pub fn new(
         agent: &Agent,
         config: &ShipperConfig,
-        mut client: ClientConfig,
+        mut client: Access,
         topics: BTreeMap<String, TopicIdentity>,
     ) -> Result<Self> {
         client
@@ -94,7 +100,7 @@ impl Intake {
             .set("fetch.wait.max.ms", "100")
             .set("queued.max.messages.kbytes", "16384");
         let context = Context {
-            kafka: KafkaContext::new(Arc::clone(&agent.health)),
+            kafka: client.context(&agent.health),
             revoked: Mutex::default(),
             assigned: AtomicBool::new(false),
         };

@@ -78,6 +78,7 @@ pub async fn run(agent: Agent, config: ShipperConfig) -> Result<()> {
     let url = endpoint::find(&aws, &config.search, &agent).await?;
     let search = Search::new(&url, agent.clone(), metrics.clone())?;
     let client = kafka::client_config(&config.kafka).await?;
+    kafka::ensure(&client, &config.kafka.topics).await?;
     let topics = kafka::describe(&client, &config.topics, DESCRIBE).await.context("ask Kafka for the topics")?;
     let intake = Intake::new(&agent, &config, client, topics.topics)?;
     drop(latch);

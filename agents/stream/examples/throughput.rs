@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use iceberg::spec::{NestedField, PrimitiveType, Schema, Transform, Type, UnboundPartitionSpec};
 use lakewright_aws::Client;
-use lakewright_config::{Column, KafkaConnection, Security, StreamConfig, Table, raw_columns};
+use lakewright_config::{Column, KafkaConnection, StreamConfig, Table, raw_columns};
 use lakewright_lake::create_table;
 use lakewright_runtime::Agent;
 use lakewright_runtime::kafka::client_config;
@@ -81,7 +81,7 @@ async fn measure(arguments: &[String]) -> Result<()> {
         Some(bootstrap) => (None, bootstrap.clone()),
         None => role("kafka").map(|(child, address)| (Some(child), address))?,
     };
-    let connection = KafkaConnection { bootstrap, security: Security::Plaintext };
+    let connection = KafkaConnection::plaintext(bootstrap);
     let client = client_config(&connection).await?;
     let topic = format!("facts-{}", std::process::id());
     let declared = [("users", USERS), ("sales", SALES), ("inventory", INVENTORY), ("dead_letters", "")];

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use lakewright_runtime::Health;
 use lakewright_runtime::kafka::KafkaContext;
 use parking_lot::Mutex;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
@@ -50,9 +49,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(health: Arc<Health>) -> Self {
+    pub(crate) fn new(kafka: KafkaContext) -> Self {
         let shared = Shared { events: Mutex::default(), progress: Mutex::default(), leaving: AtomicBool::new(false) };
-        Self { kafka: KafkaContext::new(health), shared: Arc::new(shared) }
+        Self { kafka, shared: Arc::new(shared) }
     }
 
     /// The oldest event that wasn't handled.
@@ -87,6 +86,12 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.kafka.generate_oauth_token(config)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.kafka.log(level, facility, message);
     }
@@ -127,11 +132,13 @@ impl ConsumerContext for Context {
 
 #[cfg(test)]
 mod tests {
+    use lakewright_runtime::Health;
+
     use super::*;
 
     #[test]
     fn the_lag_is_not_known_before_reading_begins_and_after_it_ends() {
-        let context = Context::new(Arc::new(Health::default()));
+        let context = Context::new(KafkaContext::new(Arc::new(Health::default())));
         assert_eq!(context.lag(), None);
         context.set_progress(Some(BTreeMap::from([(("facts".to_owned(), 0), Progress { next: 4, end: 10 })])));
         assert_eq!(context.lag(), Some(6));

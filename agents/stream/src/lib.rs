@@ -23,7 +23,7 @@ use anyhow::{Context as _, bail};
 use lakewright_aws::{Client, Options};
 use lakewright_config::{StreamConfig, Table, raw_columns};
 use lakewright_runtime::Agent;
-use lakewright_runtime::kafka::client_config;
+use lakewright_runtime::kafka::{client_config, ensure};
 pub use offsets::{OffsetMap, PROPERTY};
 use rdkafka::consumer::BaseConsumer;
 use tokio::sync::mpsc;
@@ -78,6 +78,7 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Client) -> anyhow
     check(&config)?;
     let latch = agent.health.latch();
     let mut kafka = client_config(&config.kafka).await?;
+    ensure(&kafka, &config.kafka.topics).await?;
     kafka
         .set("group.id", &config.group)
         .set("enable.auto.commit", "false")
@@ -93,7 +94,7 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Client) -> anyhow
         .set("fetch.message.max.bytes", "4194304")
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.max.messages.kbytes", "16384");
-    let context = Context::new(agent.health.clone());
+    let context = Context::new(kafka.context(&agent.health));
     let progress = context.clone();
     agent.metrics.computed("lag_records", &[], move || progress.lag().map(|lag| lag as f64));
     let consumer: BaseConsumer<Context> = kafka.create_with_context(context).context("make a Kafka consumer")?;

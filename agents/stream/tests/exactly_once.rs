@@ -14,12 +14,11 @@ use arrow_array::types::{Int32Type, Int64Type};
 use futures::TryStreamExt;
 use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
 use lakewright_aws::Client;
-use lakewright_config::{Column, KafkaConnection, Security, StreamConfig, Table, raw_columns};
+use lakewright_config::{Column, KafkaConnection, StreamConfig, Table, raw_columns};
 use lakewright_lake::{Change, create_table, load_table};
 use lakewright_runtime::Agent;
-use lakewright_runtime::kafka::{client_config, ledger};
+use lakewright_runtime::kafka::{Access, client_config, ledger};
 use lakewright_stream::{OffsetMap, run_with};
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
@@ -88,7 +87,7 @@ struct World {
     _kafka: lakewright_kafka::Running,
     _data: tempfile::TempDir,
     connection: KafkaConnection,
-    client: ClientConfig,
+    client: Access,
     sent: u64,
 }
 
@@ -96,7 +95,7 @@ impl World {
     async fn new() -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(data.path())).await.expect("serves");
-        let connection = KafkaConnection { bootstrap: kafka.address().to_string(), security: Security::Plaintext };
+        let connection = KafkaConnection::plaintext(kafka.address().to_string());
         let client = client_config(&connection).await.expect("configured");
         let (fake, aws) = Fake::start().await;
         for table in TABLES {

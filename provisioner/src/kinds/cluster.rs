@@ -12,8 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use self::api::{changes, outputs, read, refusal};
-use super::msk;
+use self::api::{changes, read, refusal};
+use super::msk::{self, OUTPUTS};
 use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
 use super::tags;
 use super::wait;
@@ -156,9 +156,6 @@ const FIELDS: &[Field] = &[
     in_place("node_exporter"),
     in_place("logs"),
 ];
-/// `bootstrap` is the best of the cluster's bootstrap strings and `protocol` the one that it speaks: `scram`, `tls`,
-/// `plaintext` or `iam`. `topic_arn` and `group_arn` are the prefixes of its topics' and groups' ARNs, without a slash at the end.
-const OUTPUTS: &[&str] = &["arn", "name", "bootstrap", "protocol", "topic_arn", "group_arn"];
 const ACTIONS: &[&str] = &[
     "kafka:CreateClusterV2",
     "kafka:DeleteCluster",
@@ -255,7 +252,7 @@ impl Kind for Cluster {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let clusters = msk::clusters(context).await?;
+        let clusters = msk::clusters(context, "cluster").await?;
         try_join_all(clusters.iter().map(|(address, cluster)| found(context, address, cluster))).await
     }
 
@@ -285,9 +282,9 @@ impl Kind for Cluster {
         }
         let input =
             json!({"clusterName": spec.name, "tags": tags::object(context, address), "provisioned": provisioned});
-        let arn = make(context, address, &spec.name, input).await?;
+        let arn = msk::make(context, address, &spec.name, input).await?;
         let cluster = msk::settled(context, &arn, msk::CHANGED).await?;
-        outcome(context, &cluster).await
+        msk::outcome(context, &cluster).await
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
@@ -299,35 +296,17 @@ impl Kind for Cluster {
             context.aws.call(Service::Kafka, operation, input).await?;
             cluster = changed_from(context, &live.id, text(&cluster, "currentVersion")).await?;
         }
-        outcome(context, &cluster).await
+        msk::outcome(context, &cluster).await
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        // A cluster that is being made or changed can't be deleted yet; one that MSK gave up can.
-        let deleting = wait::until(context, msk::CHANGED, &format!("{} can't be deleted yet", live.id), || async {
-            let Some(cluster) = msk::describe(context, &live.id).await? else { return Ok(Some(false)) };
-            Ok(match text(&cluster, "state") {
-                "CREATING" | "UPDATING" | "REBOOTING_BROKER" => None,
-                _ => Some(true),
-            })
-        })
-        .await?;
-        if deleting {
-            wait::found(context.aws.call(Service::Kafka, "DeleteCluster", json!({"clusterArn": live.id})).await)?;
-        }
-        gone(context, &live.id).await
+        msk::delete(context, &live.id).await
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let cluster = if id.starts_with("arn:") {
-            msk::describe(context, id).await?
-        } else {
-            let named = msk::pages(context, "ListClustersV2", "clusterInfoList", json!({"clusterNameFilter": id}));
-            named.await?.into_iter().find(|cluster| text(cluster, "clusterName") == id)
-        };
-        let Some(cluster) = cluster.filter(|cluster| text(cluster, "state") != "DELETING") else { return Ok(None) };
+        let Some(cluster) = msk::named(context, id).await? else { return Ok(None) };
         if cluster.get("provisioned").is_none_or(Value::is_null) {
-            bail!("{id} is a serverless cluster; a stack's clusters are provisioned ones");
+            bail!("{id} is a serverless cluster; adopt it as a `serverless_cluster`");
         }
         let cluster = tags::claim_object(context, address, id, cluster, "tags")?;
         found(context, address, &cluster).await.map(Some)
@@ -338,40 +317,6 @@ impl Kind for Cluster {
         context.aws.call(Service::Kafka, "TagResource", input).await?;
         Ok(())
     }
-}
-
-/// The create call; a cluster of that name that is this very one is taken over, one on its way out is waited for.
-async fn make(context: &Context, address: &Address, name: &str, input: Value) -> Result<String> {
-    for _ in 0..2 {
-        let refusal = match context.aws.call(Service::Kafka, "CreateClusterV2", input.clone()).await {
-            Ok(answer) => return Ok(text(&answer, "clusterArn").to_owned()),
-            Err(error) if error.code == "ConflictException" || error.is_already_exists() => error,
-            Err(error) => return Err(error.into()),
-        };
-        let named = json!({"clusterNameFilter": name});
-        let namesakes = msk::pages(context, "ListClustersV2", "clusterInfoList", named).await?;
-        let Some(namesake) = namesakes.iter().find(|cluster| text(cluster, "clusterName") == name) else {
-            return Err(refusal.into());
-        };
-        let arn = text(namesake, "clusterArn");
-        if text(namesake, "state") == "DELETING" {
-            gone(context, arn).await?;
-        } else if tags::address(context, "cluster", &tags::of_object(&namesake["tags"])).as_ref() == Some(address) {
-            return Ok(arn.to_owned());
-        } else {
-            let tags = tags::of_object(&namesake["tags"]);
-            return Err(tags::taken(refusal, &format!("the MSK cluster {name}"), &tags)
-                .context(format!("`lakewright adopt {address} {name}` takes it over, another name leaves it alone")));
-        }
-    }
-    bail!("a cluster named {name} was made by somebody else while the former one was being deleted")
-}
-
-async fn gone(context: &Context, arn: &str) -> Result<()> {
-    wait::until(context, msk::CHANGED, &format!("{arn} is still there"), || async {
-        Ok(msk::describe(context, arn).await?.is_none().then_some(()))
-    })
-    .await
 }
 
 /// Waits until a change is over: MSK gives the cluster a new version with each.
@@ -396,29 +341,17 @@ fn canonical(spec: &mut Spec) -> Result<()> {
     Ok(())
 }
 
-async fn bootstrap(context: &Context, arn: &str) -> Result<Option<Value>> {
-    let answer = context.aws.call(Service::Kafka, "GetBootstrapBrokers", json!({"clusterArn": arn})).await;
-    Ok(wait::found(answer)?)
-}
-
-async fn outcome(context: &Context, cluster: &Value) -> Result<Outcome> {
-    let brokers = bootstrap(context, text(cluster, "clusterArn")).await?;
-    let outputs = outputs(cluster, brokers.as_ref());
-    let outputs: Vec<(&str, &str)> = outputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    Ok(tags::outcome(text(cluster, "clusterArn"), &outputs))
-}
-
 /// A described cluster with its bootstrap strings, as far as it has some already.
 async fn found(context: &Context, address: &Address, cluster: &Value) -> Result<Live> {
     let brokers = match text(cluster, "state") {
-        state if msk::is_usable(state) => bootstrap(context, text(cluster, "clusterArn")).await?,
+        state if msk::is_usable(state) => msk::bootstrap(context, text(cluster, "clusterArn")).await?,
         _ => None,
     };
     Ok(live(address, cluster, brokers.as_ref()))
 }
 
 fn live(address: &Address, cluster: &Value, brokers: Option<&Value>) -> Live {
-    let outputs = outputs(cluster, brokers);
+    let outputs = msk::outputs(cluster, brokers);
     let outputs: Vec<(&str, &str)> = outputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let tags = tags::of_object(&cluster["tags"]);
     let mut live = tags::live(address.clone(), &tags, text(cluster, "clusterArn"), value(&read(cluster)), &outputs);

@@ -1,6 +1,6 @@
 //! The resource kinds: one file and one line each.
 
-mod msk;
+pub(crate) mod msk;
 mod policy;
 mod spec;
 mod tagged;
@@ -36,6 +36,8 @@ pub mod schedule_rule;
 pub mod scram_association;
 pub mod secret;
 pub mod security_group;
+pub mod serverless_cluster;
+pub mod storage_scaling;
 pub mod subnet;
 pub mod table;
 pub mod topic;
@@ -66,6 +68,8 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &instance_profile::InstanceProfile,
         &msk_configuration::MskConfiguration,
         &cluster::Cluster,
+        &serverless_cluster::ServerlessCluster,
+        &storage_scaling::StorageScaling,
         &scram_association::ScramAssociation,
         &topic::Topic,
         &database::Database,

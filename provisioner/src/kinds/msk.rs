@@ -1,5 +1,7 @@
 //! What the kinds on MSK share: its lists, its settings files, its clusters and their states.
 
+mod bootstrap;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -8,6 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lakewright_aws::{Service, list, text};
 use serde_json::{Value, json};
+
+pub use bootstrap::is_loopback;
+pub(super) use bootstrap::{OUTPUTS, bootstrap, outcome, outputs};
 
 use super::spec::reference;
 use super::tags;
@@ -32,21 +37,20 @@ pub(super) async fn pages(context: &Context, operation: &str, set: &str, mut inp
     }
 }
 
-/// The stack's provisioned clusters that aren't being deleted, each with its address.
-pub(super) async fn clusters(context: &Context) -> Result<Vec<(Address, Value)>> {
-    let input = json!({"clusterTypeFilter": "PROVISIONED"});
-    let clusters = pages(context, "ListClustersV2", "clusterInfoList", input).await?;
+/// The stack's clusters of a kind that aren't being deleted, each with its address. One question tells of both kinds.
+pub(super) async fn clusters(context: &Context, kind: &str) -> Result<Vec<(Address, Value)>> {
+    let clusters = pages(context, "ListClustersV2", "clusterInfoList", json!({})).await?;
     let own = |cluster: Value| {
-        let address = tags::address(context, "cluster", &tags::of_object(&cluster["tags"]))?;
+        let address = tags::address(context, kind, &tags::of_object(&cluster["tags"]))?;
         (text(&cluster, "state") != "DELETING").then_some((address, cluster))
     };
     Ok(clusters.into_iter().filter_map(own).collect())
 }
 
-/// The clusters whose parts are looked at: the stack's own ones that can be asked, and those that its wanted
+/// The clusters whose parts are looked at: the stack's own provisioned ones that can be asked, and those that its wanted
 /// parts name by ARN.
 pub(super) async fn parents(context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Parent>> {
-    let own = clusters(context).await?.into_iter().filter(|(_, cluster)| is_usable(text(cluster, "state")));
+    let own = clusters(context, "cluster").await?.into_iter().filter(|(_, cluster)| is_usable(text(cluster, "state")));
     let mut parents: Vec<Parent> = own
         .map(|(address, cluster)| Parent { address: Some(address), arn: text(&cluster, "clusterArn").to_owned() })
         .collect();
@@ -104,6 +108,67 @@ pub(super) async fn settled(context: &Context, arn: &str, timeout: Duration) -> 
 pub(super) fn failure(cluster: &Value) -> String {
     let info = &cluster["stateInfo"];
     format!("{} {}", text(info, "code"), text(info, "message")).trim().to_owned()
+}
+
+/// The create call; a cluster of that name that is this very one is taken over, one on its way out is waited for.
+pub(super) async fn make(context: &Context, address: &Address, name: &str, input: Value) -> Result<String> {
+    for _ in 0..2 {
+        let refusal = match context.aws.call(Service::Kafka, "CreateClusterV2", input.clone()).await {
+            Ok(answer) => return Ok(text(&answer, "clusterArn").to_owned()),
+            Err(error) if error.code == "ConflictException" || error.is_already_exists() => error,
+            Err(error) => return Err(error.into()),
+        };
+        let named = json!({"clusterNameFilter": name});
+        let namesakes = pages(context, "ListClustersV2", "clusterInfoList", named).await?;
+        let Some(namesake) = namesakes.iter().find(|cluster| text(cluster, "clusterName") == name) else {
+            return Err(refusal.into());
+        };
+        let arn = text(namesake, "clusterArn");
+        if text(namesake, "state") == "DELETING" {
+            gone(context, arn).await?;
+        } else if tags::address(context, &address.kind, &tags::of_object(&namesake["tags"])).as_ref() == Some(address) {
+            return Ok(arn.to_owned());
+        } else {
+            let tags = tags::of_object(&namesake["tags"]);
+            return Err(tags::taken(refusal, &format!("the MSK cluster {name}"), &tags)
+                .context(format!("`lakewright adopt {address} {name}` takes it over, another name leaves it alone")));
+        }
+    }
+    bail!("a cluster named {name} was made by somebody else while the former one was being deleted")
+}
+
+async fn gone(context: &Context, arn: &str) -> Result<()> {
+    wait::until(context, CHANGED, &format!("{arn} is still there"), || async {
+        Ok(describe(context, arn).await?.is_none().then_some(()))
+    })
+    .await
+}
+
+/// Deletes a cluster. One that is being made or changed can't be deleted yet; one that MSK gave up can.
+pub(super) async fn delete(context: &Context, arn: &str) -> Result<()> {
+    let deleting = wait::until(context, CHANGED, &format!("{arn} can't be deleted yet"), || async {
+        let Some(cluster) = describe(context, arn).await? else { return Ok(Some(false)) };
+        Ok(match text(&cluster, "state") {
+            "CREATING" | "UPDATING" | "REBOOTING_BROKER" => None,
+            _ => Some(true),
+        })
+    })
+    .await?;
+    if deleting {
+        wait::found(context.aws.call(Service::Kafka, "DeleteCluster", json!({"clusterArn": arn})).await)?;
+    }
+    gone(context, arn).await
+}
+
+/// The cluster of an ARN or a name that isn't being deleted.
+pub(super) async fn named(context: &Context, id: &str) -> Result<Option<Value>> {
+    let cluster = if id.starts_with("arn:") {
+        describe(context, id).await?
+    } else {
+        let named = pages(context, "ListClustersV2", "clusterInfoList", json!({"clusterNameFilter": id}));
+        named.await?.into_iter().find(|cluster| text(cluster, "clusterName") == id)
+    };
+    Ok(cluster.filter(|cluster| text(cluster, "state") != "DELETING"))
 }
 
 /// Settings as MSK takes them: the lines of a properties file, in Base64.

@@ -1,18 +1,18 @@
 //! The sections of a stack file that stand for infrastructure: stack, Kafka, topics, buckets, keys, secrets.
 
 use super::agents::Agents;
-use super::declare::{choice, section};
+use super::declare::section;
 use super::decode::{At, Named, defaults};
-
 use super::functions::Function;
 use super::hosts::Host;
+use super::kafka::{Kafka, Topic};
 use super::network::Network;
 use super::pipeline::Pipeline;
 use super::queries::QuerySection;
 use super::resource::Own;
 use super::tables::{Batch, Query, Search, TableSection};
 use super::units::Period;
-use super::values::{Setting, Whole};
+use super::values::Whole;
 use super::variables::Declared;
 
 section! {
@@ -81,55 +81,6 @@ section! {
         account: Option<At<String>> = None,
         /// How long log groups keep the agents' logs, in days, one of the numbers that CloudWatch takes.
         log_retention: At<Period> = At::given(Period::days(30)),
-    }
-}
-
-choice! {
-    /// How Kafka's clients prove who they are.
-    Authentication {
-        /// By name and password over TLS (SASL/SCRAM-SHA-512).
-        Scram = "scram",
-        /// Not at all, over TLS; only the network keeps others out.
-        None = "none",
-    }
-}
-
-section! {
-    /// The Kafka cluster.
-    Kafka {
-        /// Kafka's version as MSK names it, at least 3.6: older clusters have no topic API.
-        version: At<String> = At::given("3.9.x"),
-        /// How many brokers: a multiple of the number of zones that they stand in.
-        brokers: At<Whole<1, 90>> = At::given(Whole(3)),
-        /// A broker's instance type.
-        instance_type: At<String> = At::given("kafka.m7g.large"),
-        /// Each broker's storage in GiB. MSK only grows it, so that this is a floor.
-        storage_gib: At<Whole<1, 16_384>> = At::given(Whole(100)),
-        /// How clients prove who they are.
-        authentication: At<Authentication> = At::given(Authentication::Scram),
-        /// The secret with the agents' user name and password, one of `[secrets]`. Required for `scram`.
-        secret: Option<At<String>> = None,
-        /// The key that encrypts the brokers' storage, one of `[keys]`.
-        key: At<String> = At::given("main"),
-        /// Settings of the brokers as in `server.properties`, over Lakewright's own: no automatic topics, a default
-        /// replication of three and two replicas in sync.
-        configuration: Named<At<Setting>> = Named(Vec::new()),
-    }
-}
-
-section! {
-    /// A Kafka topic.
-    Topic {
-        /// Its name on the cluster. Default: the section's name.
-        name: Option<At<String>> = None,
-        /// How many partitions. They can be added, never taken away.
-        partitions: At<Whole<1, 4000>> = At::given(Whole(6)),
-        /// How many brokers hold each partition. Default: three, or as many as there are brokers.
-        replication: Option<At<Whole<1, 15>>> = None,
-        /// How long messages are kept.
-        retention: At<Period> = At::given(Period::days(7)),
-        /// Other settings of the topic, `"max.message.bytes" = 2097152`.
-        configuration: Named<At<Setting>> = Named(Vec::new()),
     }
 }
 

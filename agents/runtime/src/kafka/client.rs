@@ -1,15 +1,18 @@
 //! How a client is configured from a [`KafkaConnection`], and the context that surfaces its errors.
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
 use lakewright_config::{KafkaConnection, Security};
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use super::iam::Tokens;
 use crate::health::Health;
 
 /// Where distributions keep their certificate bundle. A librdkafka built elsewhere has another default or none.
@@ -21,12 +24,48 @@ const CA_BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// The settings that every client of the cluster needs; the caller adds its own.
+/// What every client of a cluster is made with: settings, to which the caller adds its own, and the tokens that it logs
+/// in by.
+#[derive(Debug, Clone)]
+pub struct Access {
+    config: ClientConfig,
+    tokens: Option<Tokens>,
+}
+
+impl Access {
+    /// A context for a client that reports to `health`.
+    pub fn context(&self, health: &Arc<Health>) -> KafkaContext {
+        KafkaContext { health: Arc::clone(health), tokens: self.tokens.clone(), asked: Arc::default() }
+    }
+
+    /// The tokens, if it is by them that clients log in.
+    pub(super) fn tokens(&self) -> Option<&Tokens> {
+        self.tokens.as_ref()
+    }
+}
+
+impl Deref for Access {
+    type Target = ClientConfig;
+
+    fn deref(&self) -> &ClientConfig {
+        &self.config
+    }
+}
+
+impl DerefMut for Access {
+    fn deref_mut(&mut self) -> &mut ClientConfig {
+        &mut self.config
+    }
+}
+
+/// What every client of the cluster needs.
 ///
 /// # Errors
-/// No certificate bundle was found, the secret can't be read or holds no user name and password.
-pub async fn client_config(connection: &KafkaConnection) -> anyhow::Result<ClientConfig> {
+/// No certificate bundle was found, there are no AWS credentials, the secret can't be read or holds no user name and
+/// password.
+pub async fn client_config(connection: &KafkaConnection) -> anyhow::Result<Access> {
     let mut config = ClientConfig::new();
+    let mut tokens = None;
     config.set("bootstrap.servers", &connection.bootstrap);
     config.set("client.id", "lakewright");
     // librdkafka's defaults let a client idle for up to ten seconds after a broker is back.
@@ -38,6 +77,10 @@ pub async fn client_config(connection: &KafkaConnection) -> anyhow::Result<Clien
         Security::Tls => {
             config.set("security.protocol", "ssl").set("ssl.ca.location", ca_bundle()?);
         }
+        Security::Iam { region } => {
+            log_in_by_tokens(&mut config)?;
+            tokens = Some(Tokens::connect(region).await?);
+        }
         Security::Scram { secret } => {
             let (user, password) = super::secret::credentials(secret).await?;
             config.set("security.protocol", "sasl_ssl").set("ssl.ca.location", ca_bundle()?);
@@ -45,7 +88,13 @@ pub async fn client_config(connection: &KafkaConnection) -> anyhow::Result<Clien
             config.set("sasl.username", user).set("sasl.password", password);
         }
     }
-    Ok(config)
+    Ok(Access { config, tokens })
+}
+
+fn log_in_by_tokens(config: &mut ClientConfig) -> anyhow::Result<()> {
+    config.set("security.protocol", "sasl_ssl").set("ssl.ca.location", ca_bundle()?);
+    config.set("sasl.mechanism", "OAUTHBEARER");
+    Ok(())
 }
 
 /// `SSL_CERT_FILE`, else the first bundle that exists.
@@ -67,16 +116,33 @@ fn ca_bundle() -> anyhow::Result<String> {
 #[derive(Debug, Clone)]
 pub struct KafkaContext {
     health: Arc<Health>,
+    tokens: Option<Tokens>,
+    /// Whether a token was asked for.
+    asked: Arc<AtomicBool>,
 }
 
 impl KafkaContext {
-    /// A context that reports to `health`.
+    /// A context that reports to `health`, of a client that needs no token.
     pub fn new(health: Arc<Health>) -> Self {
-        Self { health }
+        Self { health, tokens: None, asked: Arc::default() }
+    }
+
+    /// Whether the client can't log in yet because nobody has served its request for a token.
+    pub(super) fn awaits_token(&self) -> bool {
+        self.tokens.is_some() && !self.asked.load(Ordering::Acquire)
     }
 }
 
 impl ClientContext for KafkaContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    // librdkafka asks for the first one when the client is made, and for the next when four fifths of its time are over.
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.asked.store(true, Ordering::Release);
+        let tokens = self.tokens.as_ref().ok_or("the cluster's configuration names no way to make tokens")?;
+        Ok(tokens.token_blocking()?)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         use RDKafkaLogLevel::{Alert, Critical, Debug, Emerg, Error, Info, Notice, Warning};
         match level {
@@ -101,14 +167,36 @@ impl ConsumerContext for KafkaContext {}
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::consumer::{BaseConsumer, Consumer as _};
+
     use super::*;
 
     #[tokio::test]
     async fn plaintext_names_the_brokers() {
-        let connection = KafkaConnection { bootstrap: "127.0.0.1:9".into(), security: Security::Plaintext };
+        let connection = KafkaConnection::plaintext("127.0.0.1:9");
         let config = client_config(&connection).await.expect("configured");
         assert_eq!(config.get("bootstrap.servers"), Some("127.0.0.1:9"));
         assert_eq!(config.get("security.protocol"), Some("plaintext"));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_logs_in_by_iam_gets_its_token() {
+        let keys = lakewright_aws::Client::with_keys("eu-north-1", "http://127.0.0.1:9", "AKIDEXAMPLE", "secret");
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", "127.0.0.1:9");
+        log_in_by_tokens(&mut config).expect("this machine has certificates");
+        let access = Access { config, tokens: Some(Tokens::of(keys.expect("a client"), "eu-north-1")) };
+        let context = access.context(&Arc::default());
+        let client: BaseConsumer<KafkaContext> = access.create_with_context(context.clone()).expect("a client");
+        assert!(context.awaits_token());
+        for _ in 0..100 {
+            _ = client.poll(std::time::Duration::from_millis(50));
+            if !context.awaits_token() {
+                break;
+            }
+        }
+        assert!(!context.awaits_token(), "librdkafka asks for a token when it is made");
+        assert_eq!(context.health.last_error(), None);
     }
 
     #[test]

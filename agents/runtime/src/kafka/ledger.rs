@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{ClientConfig, ClientContext};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::client::KafkaContext;
+use super::client::{Access, KafkaContext};
 use super::topic_ids::describe_topics;
 use crate::health::Health;
+
+/// How long a client may take to ask for its token.
+const LOG_IN: Duration = Duration::from_secs(10);
 
 /// A cluster and the topics that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,19 +54,19 @@ pub struct LedgerRow {
 ///
 /// # Errors
 /// The cluster doesn't answer within `timeout`, a topic doesn't exist or has no id.
-pub async fn describe(config: &ClientConfig, topics: &[String], timeout: Duration) -> anyhow::Result<ClusterTopics> {
-    let (config, topics) = (config.clone(), topics.to_vec());
-    blocking(move || with_client(&config, |consumer| describe_with(consumer, &topics, timeout))).await
+pub async fn describe(access: &Access, topics: &[String], timeout: Duration) -> anyhow::Result<ClusterTopics> {
+    let (access, topics) = (access.clone(), topics.to_vec());
+    blocking(move || with_client(&access, |consumer| describe_with(consumer, &topics, timeout))).await
 }
 
 /// Each partition of the topics with its first and next offset.
 ///
 /// # Errors
 /// As [`describe`].
-pub async fn ledger(config: &ClientConfig, topics: &[String], timeout: Duration) -> anyhow::Result<Vec<LedgerRow>> {
-    let (config, topics) = (config.clone(), topics.to_vec());
+pub async fn ledger(access: &Access, topics: &[String], timeout: Duration) -> anyhow::Result<Vec<LedgerRow>> {
+    let (access, topics) = (access.clone(), topics.to_vec());
     blocking(move || {
-        with_client(&config, |consumer| {
+        with_client(&access, |consumer| {
             let mut rows = Vec::new();
             for (topic, identity) in describe_with(consumer, &topics, timeout)?.topics {
                 for partition in identity.partitions {
@@ -80,14 +83,24 @@ pub async fn ledger(config: &ClientConfig, topics: &[String], timeout: Duration)
     .await
 }
 
+/// Whether the cluster answers; the error says why it doesn't.
+pub(super) async fn reach(access: &Access, timeout: Duration) -> anyhow::Result<()> {
+    let access = access.clone();
+    let ask = move |client: &Client| client.fetch_metadata(None, timeout).map(drop).context("Kafka doesn't answer");
+    blocking(move || with_client(&access, ask)).await
+}
+
 type Client = BaseConsumer<KafkaContext>;
 
 /// Runs a request with a client of its own. The reason why a cluster doesn't answer (a wrong password, say) comes as
 /// an event and not with the failed request: it is put to the error.
-fn with_client<T>(config: &ClientConfig, request: impl FnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
+fn with_client<T>(access: &Access, request: impl FnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let health = Arc::new(Health::default());
-    let client: Client =
-        config.create_with_context(KafkaContext::new(Arc::clone(&health))).context("make a Kafka client")?;
+    let client: Client = access.create_with_context(access.context(&health)).context("make a Kafka client")?;
+    let start = Instant::now();
+    while client.context().awaits_token() && start.elapsed() < LOG_IN {
+        _ = client.poll(Duration::from_millis(50));
+    }
     request(&client).map_err(|error| {
         _ = client.poll(Duration::ZERO);
         match health.last_error() {

@@ -1,9 +1,13 @@
-//! Kafka clients: their configuration, their context, and what a cluster says of its topics.
+//! Kafka clients: their configuration, their context, their topics, and what a cluster says of those.
 
 mod client;
+mod iam;
 mod ledger;
+mod native;
 mod secret;
 mod topic_ids;
+mod topics;
 
-pub use client::{KafkaContext, client_config};
+pub use client::{Access, KafkaContext, client_config};
 pub use ledger::{ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, ledger};
+pub use topics::ensure;

@@ -1,7 +1,7 @@
 //! Topic ids, which the `rdkafka` crate doesn't give: librdkafka's DescribeTopics called directly.
 #![expect(unsafe_code, reason = "rdkafka has no safe binding of DescribeTopics")]
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CString, c_char};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -9,21 +9,13 @@ use rdkafka::bindings as sys;
 use rdkafka::client::NativeClient;
 use uuid::Uuid;
 
+use super::native::{Owned, text};
+
 /// A topic as DescribeTopics tells of it.
 pub(super) struct Description {
     pub(super) name: String,
     pub(super) id: Uuid,
     pub(super) partitions: Vec<i32>,
-}
-
-/// Frees a librdkafka object when it goes out of scope.
-struct Owned<T>(*mut T, unsafe extern "C" fn(*mut T));
-
-impl<T> Drop for Owned<T> {
-    fn drop(&mut self) {
-        // SAFETY: the pointer came from the constructor that the destructor belongs to, and is freed only here.
-        unsafe { (self.1)(self.0) }
-    }
 }
 
 /// Asks the cluster for ids and partitions of topics; blocks for up to `timeout`.
@@ -104,16 +96,4 @@ unsafe fn description(topic: *const sys::rd_kafka_TopicDescription_t) -> anyhow:
         partitions.sort_unstable();
         Ok(Description { name, id, partitions })
     }
-}
-
-/// Copies a C string; nothing for a null pointer.
-///
-/// # Safety
-/// The pointer is null or a string that ends with a zero byte.
-unsafe fn text(pointer: *const c_char) -> String {
-    if pointer.is_null() {
-        return String::new();
-    }
-    // SAFETY: the caller's contract.
-    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
 }

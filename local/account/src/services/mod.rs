@@ -37,6 +37,7 @@
 //! - Late visibility: `state.delays().visible(written, state.now(), seconds)`.
 //! - Pages: [`crate::pages::page`].
 
+pub mod application_autoscaling;
 pub mod athena;
 pub mod autoscaling;
 pub mod codebuild;
@@ -90,6 +91,7 @@ pub trait Service: Send + Sync {
 /// Every service that the account has.
 pub fn all() -> Vec<Box<dyn Service>> {
     vec![
+        Box::new(application_autoscaling::ApplicationAutoScaling),
         Box::new(athena::Athena),
         Box::new(autoscaling::AutoScaling),
         Box::new(codebuild::CodeBuild),

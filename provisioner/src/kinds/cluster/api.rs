@@ -141,31 +141,6 @@ impl Spec {
     }
 }
 
-/// The bootstrap strings by what they speak, the best first.
-const PROTOCOLS: [(&str, &str); 4] = [
-    ("scram", "bootstrapBrokerStringSaslScram"),
-    ("iam", "bootstrapBrokerStringSaslIam"),
-    ("tls", "bootstrapBrokerStringTls"),
-    ("plaintext", "bootstrapBrokerString"),
-];
-
-pub(super) fn outputs(cluster: &Value, brokers: Option<&Value>) -> Vec<(&'static str, String)> {
-    let arn = text(cluster, "clusterArn");
-    let mut outputs = vec![
-        ("arn", arn.to_owned()),
-        ("name", text(cluster, "clusterName").to_owned()),
-        ("topic_arn", arn.replacen(":cluster/", ":topic/", 1)),
-        ("group_arn", arn.replacen(":cluster/", ":group/", 1)),
-    ];
-    let best = brokers
-        .and_then(|brokers| PROTOCOLS.iter().find_map(|(protocol, name)| Some((*protocol, some_text(brokers, name)?))));
-    if let Some((protocol, bootstrap)) = best {
-        outputs.push(("bootstrap", bootstrap));
-        outputs.push(("protocol", protocol.to_owned()));
-    }
-    outputs
-}
-
 /// The spec that a cluster's description says.
 pub(super) fn read(cluster: &Value) -> Spec {
     let provisioned = &cluster["provisioned"];
@@ -213,16 +188,6 @@ pub(super) fn read(cluster: &Value) -> Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_best_bootstrap_string_wins() {
-        let cluster = json!({"clusterArn": "arn:aws:kafka:eu-north-1:1:cluster/shop/uuid", "clusterName": "shop"});
-        let brokers = json!({"bootstrapBrokerStringTls": "b:9094", "bootstrapBrokerStringSaslScram": "b:9096"});
-        let outputs: std::collections::BTreeMap<_, _> = outputs(&cluster, Some(&brokers)).into_iter().collect();
-        assert_eq!(outputs["protocol"], "scram");
-        assert_eq!(outputs["bootstrap"], "b:9096");
-        assert_eq!(outputs["topic_arn"], "arn:aws:kafka:eu-north-1:1:topic/shop/uuid");
-    }
 
     #[test]
     fn what_msk_never_does_is_refused() {

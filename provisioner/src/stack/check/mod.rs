@@ -12,12 +12,14 @@ use crate::resource::Address;
 
 mod functions;
 mod infrastructure;
+mod kafka;
 mod models;
 mod names;
 mod network;
 mod pipeline;
 mod tables;
 mod together;
+mod topics;
 
 pub(super) use models::{check_models, column_mistakes};
 pub use names::{is_region, stack_name_mistake};

@@ -6,7 +6,7 @@ use super::Checker;
 use crate::stack::diagnostics::{Diagnostic, suggest};
 use crate::stack::hosts::Agent;
 use crate::stack::network::Existing;
-use crate::stack::sections::Authentication;
+use crate::stack::kafka::Authentication;
 
 /// How many zones a private network has at most: its other eighths are public.
 const PRIVATE_ZONES: usize = 4;
@@ -238,7 +238,7 @@ impl Checker<'_> {
         let runs = |agents: &[Agent]| agents.iter().any(|agent| self.runs(*agent).is_some());
         let with_agents = file.hosts.iter().any(|host| !host.value.agents.is_empty());
         let clients = [Agent::Producer, Agent::Stream, Agent::Shipper];
-        let scram = file.kafka.as_ref().is_some_and(|kafka| *kafka.authentication == Authentication::Scram);
+        let scram = file.kafka.as_ref().is_some_and(|kafka| kafka.ways().first() == Some(&Authentication::Scram));
         let (hosts, spark) = (!file.hosts.0.is_empty(), file.batch.is_some());
         let keys = !file.keys.0.is_empty();
         let table = [

@@ -43,9 +43,10 @@ impl Expansion<'_> {
         if let Some(age) = &section.expire_after {
             lifecycle.push(bucket::LifecycleRule { expire_days: Some(age.in_days() as u32), ..rule("age") });
         }
+        let delivery = self.log_delivery(name);
         let name = self.bucket(name);
         bucket::Spec {
-            policy: Some(tls_only(&name)),
+            policy: Some(tls_only(&name, delivery)),
             name,
             versioning: section.versioning.value,
             key: section.key.as_ref().map(|key| key_arn(key)),
@@ -269,17 +270,16 @@ fn table_spec(declared: Table, commit_interval_ms: u64) -> table::Spec {
     }
 }
 
-/// A bucket policy that refuses whatever comes without TLS.
-fn tls_only(bucket: &str) -> Value {
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Sid": "TlsOnly",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")],
-            "Condition": { "Bool": { "aws:SecureTransport": "false" } },
-        }],
-    })
+/// A bucket policy that refuses whatever comes without TLS, and allows what more there is.
+fn tls_only(bucket: &str, more: Vec<Value>) -> Value {
+    let mut statements = vec![json!({
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")],
+        "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+    })];
+    statements.extend(more);
+    json!({ "Version": "2012-10-17", "Statement": statements })
 }

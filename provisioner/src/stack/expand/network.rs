@@ -6,7 +6,7 @@ use crate::kinds::security_group;
 use crate::kinds::security_group::Rule;
 use crate::resource::Address;
 use crate::stack::hosts::Agent;
-use crate::stack::sections::Authentication;
+use crate::stack::kafka::Authentication;
 
 impl Expansion<'_> {
     pub(super) fn network(&mut self) {
@@ -50,14 +50,18 @@ impl Expansion<'_> {
             self.add(Address::new("security_group", host.name.as_str()), &spec, &host.span, vec![]);
         }
         self.network_groups();
-        let Some(kafka) = &file.kafka else { return };
-        let port = match *kafka.authentication {
+        // Whoever comes to an existing cluster is up to its own groups.
+        let Some(kafka) = file.kafka.as_ref().filter(|kafka| kafka.existing.is_none()) else { return };
+        let ports = kafka.ways().into_iter().map(|way| match way {
+            Authentication::Iam => 9098,
             Authentication::Scram => 9096,
             Authentication::None => 9094,
-        };
+        });
         let clients = self.hosts_with(&[Agent::Producer, Agent::Stream, Agent::Shipper]);
         let mut ingress = vec![among_themselves("brokers among themselves")];
-        ingress.extend(clients.iter().map(|host| from_group(port, host, "Kafka clients")));
+        for port in ports {
+            ingress.extend(clients.iter().map(|host| from_group(port, host, "Kafka clients")));
+        }
         let spec = self.security_group("kafka", format!("the brokers of {}", self.stack.name()), ingress);
         self.add(Address::new("security_group", "kafka"), &spec, &kafka.span, vec![]);
     }

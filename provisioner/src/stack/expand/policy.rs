@@ -7,6 +7,7 @@ use crate::kinds::role;
 use crate::resource::Address;
 use crate::stack::decode::Entry;
 use crate::stack::hosts::{Agent, Host};
+use crate::stack::kafka::{Authentication, Kafka};
 use crate::stack::tables::Batch;
 
 /// Beyond so many raw tables a policy takes them all together: IAM lets the inline policies of a role have 10,240 characters.
@@ -55,13 +56,13 @@ impl Expansion<'_> {
         for agent in &host.value.agents {
             let mut statements = Statements::default();
             match agent.value {
-                Agent::Producer => self.log_in(&mut statements),
+                Agent::Producer => self.log_in(&mut statements, agent.value),
                 Agent::Stream => {
-                    self.log_in(&mut statements);
+                    self.log_in(&mut statements, agent.value);
                     self.write_raw(&mut statements);
                 }
                 Agent::Shipper => {
-                    self.log_in(&mut statements);
+                    self.log_in(&mut statements, agent.value);
                     let shipper = &self.file.agents.shipper;
                     self.objects(
                         &mut statements,
@@ -157,13 +158,46 @@ impl Expansion<'_> {
         }
     }
 
-    /// Reading the secret that a Kafka client logs in by.
-    fn log_in(&self, statements: &mut Statements) {
-        let Some(secret) = self.file.kafka.as_ref().and_then(|kafka| kafka.secret.as_ref()) else { return };
+    /// What a Kafka client needs to log in, and under IAM to read and write its topics.
+    fn log_in(&self, statements: &mut Statements, agent: Agent) {
+        let Some(kafka) = &self.file.kafka else { return };
+        if kafka.ways()[0] == Authentication::Iam {
+            self.use_topics(statements, kafka, agent);
+            return;
+        }
+        let Some(secret) = &kafka.secret else { return };
         let arn = Address::new("secret", secret.value.as_str()).output("arn");
         statements.allow("KafkaUser", &["secretsmanager:GetSecretValue"], &[arn]);
         if let Some(section) = self.file.secrets.get(secret) {
             statements.allow("KafkaUserKey", &["kms:Decrypt"], &[key_arn(&section.value.key)]);
+        }
+    }
+
+    fn use_topics(&self, statements: &mut Statements, kafka: &Kafka, agent: Agent) {
+        let writes = agent == Agent::Producer;
+        let cluster: &[&str] = if writes {
+            &["kafka-cluster:Connect", "kafka-cluster:WriteDataIdempotently"]
+        } else {
+            &["kafka-cluster:Connect"]
+        };
+        statements.allow("Kafka", cluster, &[self.kafka_arn(kafka, "")]);
+        let mut actions = vec!["kafka-cluster:DescribeTopic"];
+        actions.push(if writes { "kafka-cluster:WriteData" } else { "kafka-cluster:ReadData" });
+        if kafka.is_serverless() {
+            actions.extend([
+                "kafka-cluster:CreateTopic",
+                "kafka-cluster:AlterTopic",
+                "kafka-cluster:DescribeTopicDynamicConfiguration",
+                "kafka-cluster:AlterTopicDynamicConfiguration",
+            ]);
+        }
+        let topics = self.used_topics(agent);
+        let topics: Vec<String> =
+            topics.iter().map(|topic| self.kafka_arn(kafka, &format!("topic/{}", self.topic(topic)))).collect();
+        statements.allow("KafkaTopics", &actions, &topics);
+        if let Some(group) = self.group(agent) {
+            let actions = ["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"];
+            statements.allow("KafkaGroup", &actions, &[self.kafka_arn(kafka, &format!("group/{group}"))]);
         }
     }
 

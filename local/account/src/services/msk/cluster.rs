@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{bad_request, configuration, conflict, kafka, need, not_found, paged, tags_in, topic};
+use super::{bad_request, bootstrap, checks, conflict, kafka, need, not_found, paged, serverless, tags_in, topic};
 use crate::account::Account;
 use crate::clock;
 use crate::error::AwsError;
@@ -17,21 +17,6 @@ use crate::state::State;
 /// Where clusters stand, by ARN. Members beginning with `_` are ours and are never answered.
 pub(super) const COLLECTION: &str = "kafka/cluster";
 
-/// Kafka versions that a new cluster may ask for.
-pub(super) const VERSIONS: [&str; 12] = [
-    "2.8.1",
-    "3.3.2",
-    "3.4.0",
-    "3.5.1",
-    "3.6.0",
-    "3.7.x",
-    "3.7.x.kraft",
-    "3.8.x",
-    "3.8.x.kraft",
-    "3.9.x",
-    "3.9.x.kraft",
-    "4.0.x.kraft",
-];
 /// Seconds until a new cluster is active, and until a deleted one is gone.
 const CREATE_SECONDS: i64 = 20 * 60;
 const DELETE_SECONDS: i64 = 5 * 60;
@@ -78,14 +63,20 @@ fn forget(state: &mut State<'_>, arn: &str) {
 fn attach_brokers(state: &mut State<'_>, cluster: &Value) {
     let arn = cluster.text("clusterArn").unwrap_or_default();
     let nodes = &cluster["provisioned"]["brokerNodeGroupInfo"];
-    let subnets = nodes.texts("clientSubnets");
-    let count = cluster["provisioned"].number("numberOfBrokerNodes").unwrap_or_default() as usize;
+    let (subnets, groups, count) = match serverless::network(cluster) {
+        // One endpoint in each subnet.
+        Some((subnets, groups)) => (subnets.clone(), groups, subnets.len()),
+        None => {
+            let count = cluster["provisioned"].number("numberOfBrokerNodes").unwrap_or_default() as usize;
+            (nodes.texts("clientSubnets"), nodes.texts("securityGroups"), count)
+        }
+    };
     let present = ec2::attached(state, arn);
     for broker in present..count {
         let attachment = Attachment {
             owner: arn.to_owned(),
             subnet: subnets[broker % subnets.len().max(1)].clone(),
-            groups: nodes.texts("securityGroups"),
+            groups: groups.clone(),
             description: format!("Network interface of MSK broker {}", broker + 1),
             instance: None,
         };
@@ -108,9 +99,18 @@ pub(super) fn existing(state: &State<'_>, request: &Request) -> Result<Value, Aw
     cluster.ok_or_else(|| not_found("clusterArn", "The specified cluster does not exist."))
 }
 
-/// Returns the cluster if it takes changes now.
-pub(super) fn active(state: &State<'_>, request: &Request) -> Result<Value, AwsError> {
+/// Returns the cluster if it is a provisioned one: of others there is much that can't be asked and changed.
+pub(super) fn provisioned_only(state: &State<'_>, request: &Request) -> Result<Value, AwsError> {
     let cluster = existing(state, request)?;
+    if cluster["clusterType"] == "PROVISIONED" {
+        return Ok(cluster);
+    }
+    Err(bad_request("clusterArn", "This operation cannot be performed on serverless clusters."))
+}
+
+/// Returns the provisioned cluster if it takes changes now.
+pub(super) fn active(state: &State<'_>, request: &Request) -> Result<Value, AwsError> {
+    let cluster = provisioned_only(state, request)?;
     match cluster.text("state") {
         Some("ACTIVE") => Ok(cluster),
         Some(other) => Err(bad_request(
@@ -136,43 +136,49 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
             "The parameter value contains one or more characters that are not valid.",
         ));
     }
-    if request.input.member("serverless").is_some() {
-        return Err(bad_request("serverless", "The local account has provisioned clusters only."));
-    }
-    let input = request.input.member("provisioned");
-    let input = input.ok_or_else(|| bad_request("provisioned", "The parameter provisioned is required."))?;
+    let wish = |name: &str| request.input.member(name).cloned();
+    let (kind, member) = match (wish("provisioned"), wish("serverless")) {
+        (Some(_), None) => ("PROVISIONED", "provisioned"),
+        (None, Some(_)) => ("SERVERLESS", "serverless"),
+        _ => return Err(bad_request("provisioned", "Specify either provisioned or serverless.")),
+    };
     if state.list(COLLECTION).any(|(_, other)| other["clusterName"] == name) {
         return Err(conflict("clusterName", "A resource with this name already exists."));
     }
     let tags = tags_in(&request.input)?;
-    let provisioned = provisioned(state, request, input)?;
-    let arn = request.arn("kafka", &format!("cluster/{name}/{}-1", ids::uuid()));
+    let wish = wish(member).unwrap_or_default();
+    let (made, suffix, seconds) = if kind == "SERVERLESS" {
+        (serverless::made(state, &wish)?, "s1", serverless::CREATE_SECONDS)
+    } else {
+        (provisioned(state, request, &wish)?, "1", CREATE_SECONDS)
+    };
+    let arn = request.arn("kafka", &format!("cluster/{name}/{}-{suffix}", ids::uuid()));
     let cluster = json!({
-        "clusterType": "PROVISIONED",
+        "clusterType": kind,
         "clusterArn": arn,
         "clusterName": name,
         "creationTime": clock::iso(state.now()),
         "currentVersion": new_version(),
         "state": "CREATING",
-        "provisioned": provisioned,
-        "_until": state.done_in(CREATE_SECONDS),
+        member: made,
+        "_until": state.done_in(seconds),
     });
     state.put(COLLECTION, &arn, &cluster);
     state.set_tags(&arn, &tags);
     attach_brokers(state, &cluster);
-    Ok(json!({ "clusterArn": arn, "clusterName": name, "state": "CREATING", "clusterType": "PROVISIONED" }))
+    Ok(json!({ "clusterArn": arn, "clusterName": name, "state": "CREATING", "clusterType": kind }))
 }
 
 fn provisioned(state: &State<'_>, request: &Request, input: &Value) -> Result<Value, AwsError> {
     let version = need(input, "kafkaVersion")?;
-    check_version(version)?;
+    checks::check_version(version)?;
     let nodes = input.member("brokerNodeGroupInfo");
     let nodes = nodes.ok_or_else(|| bad_request("brokerNodeGroupInfo", "brokerNodeGroupInfo is required."))?;
-    check_type(need(nodes, "instanceType")?)?;
+    checks::check_type(need(nodes, "instanceType")?)?;
     let subnets = nodes.texts("clientSubnets");
-    check_network(state, &subnets, &nodes.texts("securityGroups"))?;
+    checks::check_network(state, &subnets, &nodes.texts("securityGroups"))?;
     let count = input.number("numberOfBrokerNodes").unwrap_or_default();
-    check_count(count, subnets.len() as i64)?;
+    checks::check_count(count, subnets.len() as i64)?;
 
     let mut made = json!({ "brokerNodeGroupInfo": nodes });
     let group = &mut made["brokerNodeGroupInfo"];
@@ -190,7 +196,7 @@ fn provisioned(state: &State<'_>, request: &Request, input: &Value) -> Result<Va
 
     made["currentBrokerSoftwareInfo"] = json!({ "kafkaVersion": version });
     if let Some(info) = input.member("configurationInfo") {
-        let (arn, revision) = check_configuration(state, info)?;
+        let (arn, revision) = checks::check_configuration(state, info)?;
         made["currentBrokerSoftwareInfo"]["configurationArn"] = json!(arn);
         made["currentBrokerSoftwareInfo"]["configurationRevision"] = json!(revision);
     }
@@ -198,6 +204,8 @@ fn provisioned(state: &State<'_>, request: &Request, input: &Value) -> Result<Va
         made["clientAuthentication"] = authentication.clone();
     }
     made["encryptionInfo"] = encryption(request, input.member("encryptionInfo"))?;
+    checks::check_security(&made)?;
+    checks::check_monitoring(state, input)?;
     made["enhancedMonitoring"] = json!(input.text("enhancedMonitoring").unwrap_or("DEFAULT"));
     made["openMonitoring"] = input.member("openMonitoring").cloned().unwrap_or_else(|| {
         json!({ "prometheus": {
@@ -211,63 +219,6 @@ fn provisioned(state: &State<'_>, request: &Request, input: &Value) -> Result<Va
     made["storageMode"] = json!(input.text("storageMode").unwrap_or("LOCAL"));
     made["customerActionStatus"] = json!("NONE");
     Ok(made)
-}
-
-pub(super) fn check_version(version: &str) -> Result<(), AwsError> {
-    if VERSIONS.contains(&version) {
-        return Ok(());
-    }
-    let known = VERSIONS.join(", ");
-    Err(bad_request("kafkaVersion", format!("Unsupported KafkaVersion [{version}]. Valid values: [{known}]")))
-}
-
-pub(super) fn check_type(instance: &str) -> Result<(), AwsError> {
-    let mut parts = instance.split('.');
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("kafka" | "express"), Some(family), Some(size), None) if !family.is_empty() && !size.is_empty() => Ok(()),
-        _ => Err(bad_request("instanceType", format!("Unsupported InstanceType [{instance}]."))),
-    }
-}
-
-pub(super) fn check_count(count: i64, zones: i64) -> Result<(), AwsError> {
-    if !(1..=15).contains(&count) {
-        return Err(bad_request("numberOfBrokerNodes", "The number of broker nodes must be between 1 and 15."));
-    }
-    if count % zones != 0 {
-        return Err(bad_request(
-            "numberOfBrokerNodes",
-            "The number of broker nodes must be a multiple of Availability Zones in the Client Subnets parameter.",
-        ));
-    }
-    Ok(())
-}
-
-fn check_network(state: &State<'_>, subnets: &[String], groups: &[String]) -> Result<(), AwsError> {
-    if !(2..=3).contains(&subnets.len()) {
-        return Err(bad_request("clientSubnets", "Specify either two or three client subnets."));
-    }
-    let mut zones = Vec::new();
-    for subnet in subnets {
-        let zone = ec2::zone_of(state, subnet);
-        let zone = zone.ok_or_else(|| bad_request("clientSubnets", format!("The subnet {subnet} does not exist.")))?;
-        if zones.contains(&zone) {
-            return Err(bad_request("clientSubnets", "The client subnets must be in different Availability Zones."));
-        }
-        zones.push(zone);
-    }
-    match groups.iter().find(|group| !ec2::has_group(state, group)) {
-        Some(group) => Err(bad_request("securityGroups", format!("The security group {group} does not exist."))),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn check_configuration(state: &State<'_>, info: &Value) -> Result<(String, i64), AwsError> {
-    let arn = need(info, "arn")?;
-    let revision = info.number("revision").ok_or_else(|| bad_request("revision", "revision is required."))?;
-    if configuration::has_revision(state, arn, revision) {
-        return Ok((arn.to_owned(), revision));
-    }
-    Err(bad_request("configurationInfo", "The configuration or its revision does not exist."))
 }
 
 fn encryption(request: &Request, input: Option<&Value>) -> Result<Value, AwsError> {
@@ -304,18 +255,21 @@ pub(super) fn describe(state: &mut State<'_>, request: &Request) -> Result<Value
 
 pub(super) fn list(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let prefix = request.input.text("clusterNameFilter").unwrap_or_default();
-    let kind = request.input.text("clusterTypeFilter").unwrap_or("PROVISIONED");
+    let kind = request.input.text("clusterTypeFilter");
+    if let Some(kind) = kind.filter(|kind| !["PROVISIONED", "SERVERLESS"].contains(kind)) {
+        return Err(bad_request("clusterTypeFilter", format!("Unsupported cluster type [{kind}].")));
+    }
     let all = state
         .list(COLLECTION)
         .filter(|(_, cluster)| cluster.text("clusterName").is_some_and(|name| name.starts_with(prefix)))
-        .filter(|(_, cluster)| cluster["clusterType"] == kind)
+        .filter(|(_, cluster)| kind.is_none_or(|kind| cluster["clusterType"] == kind))
         .map(|(_, cluster)| described(state, cluster))
         .collect();
     paged(request, "clusterInfoList", all)
 }
 
 pub(super) fn nodes(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
-    let cluster = existing(state, request)?;
+    let cluster = provisioned_only(state, request)?;
     let arn = cluster.text("clusterArn").unwrap_or_default();
     let provisioned = &cluster["provisioned"];
     let all = ec2::interfaces_of(state, arn)
@@ -340,7 +294,7 @@ pub(super) fn nodes(state: &mut State<'_>, request: &Request) -> Result<Value, A
     paged(request, "nodeInfoList", all)
 }
 
-pub(super) fn bootstrap(account: &Arc<Account>, request: &Request) -> Result<Value, AwsError> {
+pub(super) fn bootstrap_brokers(account: &Arc<Account>, request: &Request) -> Result<Value, AwsError> {
     account.transact(request, |state| {
         settle(state);
         let cluster = existing(state, request)?;
@@ -349,7 +303,9 @@ pub(super) fn bootstrap(account: &Arc<Account>, request: &Request) -> Result<Val
         }
         let address = account.kafka.as_deref();
         let address = address.ok_or_else(|| AwsError::internal("the account was started without a Kafka address"))?;
-        Ok(json!({ "bootstrapBrokerString": address }))
+        let mut answer = bootstrap::strings(&cluster, &request.region);
+        answer["bootstrapBrokerString"] = json!(address);
+        Ok(answer)
     })
 }
 

@@ -1,9 +1,12 @@
 //! Amazon MSK: configurations, provisioned clusters, SCRAM secrets, and topics on the Kafka that stands behind.
 
+mod bootstrap;
+mod checks;
 mod cluster;
 mod configuration;
 mod kafka;
 mod scram;
+mod serverless;
 mod topic;
 mod update;
 
@@ -87,7 +90,7 @@ impl Service for Msk {
             "UpdateTopic" => topic::update(account, request).await,
             "DeleteTopic" => topic::delete(account, request).await,
             "DeleteCluster" => cluster::delete(account, request).await,
-            "GetBootstrapBrokers" => cluster::bootstrap(account, request),
+            "GetBootstrapBrokers" => cluster::bootstrap_brokers(account, request),
             _ => account.transact(request, |state| {
                 cluster::settle(state);
                 in_transaction(state, request)
@@ -140,6 +143,13 @@ fn in_transaction(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
         }
         _ => Err(unknown_operation(request)),
     }
+}
+
+/// Whether an ARN is that of a provisioned cluster that isn't being deleted.
+pub(super) fn is_provisioned(state: &mut State<'_>, arn: &str) -> bool {
+    cluster::settle(state);
+    let found = state.get(cluster::COLLECTION, arn);
+    found.is_some_and(|cluster| cluster["clusterType"] == "PROVISIONED" && cluster["state"] != "DELETING")
 }
 
 fn bad_request(parameter: &str, message: impl Into<String>) -> AwsError {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{bad_request, cluster, need, not_found, paged};
+use super::{bad_request, checks, cluster, need, not_found, paged};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
@@ -61,7 +61,7 @@ fn change(state: &State<'_>, request: &Request, cluster: &Value, next: &mut Valu
         "UpdateBrokerCount" => {
             let count = input.number("targetNumberOfBrokerNodes").unwrap_or_default();
             let zones = next["brokerNodeGroupInfo"].list("clientSubnets").len() as i64;
-            cluster::check_count(count, zones)?;
+            checks::check_count(count, zones)?;
             let current = next.number("numberOfBrokerNodes").unwrap_or_default();
             if count == current {
                 return Err(bad_request("targetNumberOfBrokerNodes", "The cluster has that many broker nodes."));
@@ -74,7 +74,7 @@ fn change(state: &State<'_>, request: &Request, cluster: &Value, next: &mut Valu
         }
         "UpdateBrokerType" => {
             let kind = need(input, "targetInstanceType")?;
-            cluster::check_type(kind)?;
+            checks::check_type(kind)?;
             if next["brokerNodeGroupInfo"]["instanceType"] == kind {
                 return Err(bad_request("targetInstanceType", "The brokers are of that type."));
             }
@@ -108,9 +108,9 @@ fn change(state: &State<'_>, request: &Request, cluster: &Value, next: &mut Valu
         }
         "UpdateClusterKafkaVersion" => {
             let version = need(input, "targetKafkaVersion")?;
-            cluster::check_version(version)?;
+            checks::check_version(version)?;
             let current = next.text_at(&["currentBrokerSoftwareInfo", "kafkaVersion"]);
-            let place = |version: &str| cluster::VERSIONS.iter().position(|known| *known == version);
+            let place = |version: &str| checks::VERSIONS.iter().position(|known| *known == version);
             if place(version) <= place(current) {
                 return Err(bad_request("targetKafkaVersion", format!("The cluster runs Kafka {current}.")));
             }
@@ -121,6 +121,7 @@ fn change(state: &State<'_>, request: &Request, cluster: &Value, next: &mut Valu
             Ok("UPDATE_CLUSTER_KAFKA_VERSION")
         }
         "UpdateMonitoring" => {
+            checks::check_monitoring(state, input)?;
             copy(input, next, &["enhancedMonitoring", "openMonitoring", "loggingInfo"])?;
             Ok("UPDATE_MONITORING")
         }
@@ -142,6 +143,7 @@ fn change(state: &State<'_>, request: &Request, cluster: &Value, next: &mut Valu
             if let Some(authentication) = input.member("clientAuthentication") {
                 next["clientAuthentication"] = authentication.clone();
             }
+            checks::check_security(next)?;
             Ok("UPDATE_SECURITY")
         }
         _ => {
@@ -167,7 +169,7 @@ fn copy(input: &Value, next: &mut Value, members: &[&str]) -> Result<(), AwsErro
 fn configure(state: &State<'_>, input: &Value, next: &mut Value) -> Result<(), AwsError> {
     let info = input.member("configurationInfo");
     let info = info.ok_or_else(|| bad_request("configurationInfo", "configurationInfo is required."))?;
-    let (arn, revision) = cluster::check_configuration(state, info)?;
+    let (arn, revision) = checks::check_configuration(state, info)?;
     next["currentBrokerSoftwareInfo"]["configurationArn"] = json!(arn);
     next["currentBrokerSoftwareInfo"]["configurationRevision"] = json!(revision);
     Ok(())
