@@ -6,7 +6,7 @@ use anyhow::Result;
 use lakewright_aws::{list, text, xml};
 use serde_json::{Value, json};
 
-use super::{LifecycleRule, NAMESPACE, Spec, send, setting};
+use super::{AccessLogs, Destination, LifecycleRule, NAMESPACE, Notifications, Spec, send, setting};
 use crate::kind::Context;
 use crate::kinds::wire::{flag, number, some_text};
 use crate::kinds::{policy, wait};
@@ -16,15 +16,23 @@ const KNOWN: Duration = Duration::from_secs(60);
 
 const BLOCKS: [&str; 4] = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
 
-/// All settings of a bucket that lives.
-pub(super) async fn read(context: &Context, name: &str) -> Result<Spec> {
-    let (versioning, encryption, block, lifecycle, policy) = futures::try_join!(
+/// The settings of a bucket that lives; access logs and notifications only if somebody asks for them.
+pub(super) async fn read(context: &Context, name: &str, logs: bool, notifications: bool) -> Result<Spec> {
+    let asked = async |wanted: bool, setting_name: &str| match wanted {
+        true => setting(context, name, setting_name).await,
+        false => Ok(None),
+    };
+    let (versioning, encryption, block, lifecycle, policy, ownership, logs, notifications) = futures::try_join!(
         setting(context, name, "versioning"),
         setting(context, name, "encryption"),
         setting(context, name, "publicAccessBlock"),
         setting(context, name, "lifecycle"),
         read_policy(context, name),
+        setting(context, name, "ownershipControls"),
+        asked(logs, "logging"),
+        asked(notifications, "notification"),
     )?;
+    let ownership = ownership.unwrap_or_default();
     let encryption = encryption.unwrap_or_default();
     let default = &encryption["Rule"]["ApplyServerSideEncryptionByDefault"];
     let block = block.unwrap_or_default();
@@ -38,7 +46,75 @@ pub(super) async fn read(context: &Context, name: &str) -> Result<Spec> {
         block_public_access: BLOCKS.iter().all(|name| flag(&block, name)),
         lifecycle: lifecycle.map(|rules| list(&rules, "Rule").iter().map(rule).collect()).unwrap_or_default(),
         policy,
+        // A bucket without controls is one from before there were any: whoever writes an object owns it.
+        ownership: some_text(&ownership["Rule"], "ObjectOwnership").unwrap_or_else(|| "ObjectWriter".to_owned()),
+        access_logs: logs.and_then(|logs| {
+            let enabled = &logs["LoggingEnabled"];
+            let bucket = some_text(enabled, "TargetBucket")?;
+            Some(AccessLogs { bucket, prefix: text(enabled, "TargetPrefix").to_owned() })
+        }),
+        notifications: notifications.map(|set| told(&set)).filter(|set| *set != Notifications::default()),
     })
+}
+
+/// The elements of a notification configuration and their members with the ARN, by service.
+const DESTINATIONS: [(&str, &str, &str); 3] = [
+    ("sns", "TopicConfiguration", "Topic"),
+    ("sqs", "QueueConfiguration", "Queue"),
+    ("lambda", "CloudFunctionConfiguration", "CloudFunction"),
+];
+
+/// The service of a destination's ARN, if it is one that S3 notifies.
+pub(super) fn service(arn: &str) -> Option<&str> {
+    let service = arn.strip_prefix("arn:")?.split(':').nth(1)?;
+    DESTINATIONS.iter().any(|(known, ..)| *known == service).then_some(service)
+}
+
+/// Who is told, as S3 writes it.
+fn told(set: &Value) -> Notifications {
+    let destinations = DESTINATIONS.iter().flat_map(|(_, element, member)| {
+        list(set, element).iter().map(move |one| {
+            let rules = list(&one["Filter"]["S3Key"], "FilterRule");
+            let rule = |name: &str| {
+                let rule = rules.iter().find(|rule| text(rule, "Name").eq_ignore_ascii_case(name));
+                rule.map(|rule| text(rule, "Value").to_owned()).unwrap_or_default()
+            };
+            let events = match &one["Event"] {
+                Value::Array(events) => events.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                one => one.as_str().map(str::to_owned).into_iter().collect(),
+            };
+            Destination {
+                id: text(one, "Id").to_owned(),
+                arn: text(one, member).to_owned(),
+                events,
+                prefix: rule("prefix"),
+                suffix: rule("suffix"),
+            }
+        })
+    });
+    Notifications { event_bridge: set.get("EventBridgeConfiguration").is_some(), destinations: destinations.collect() }
+}
+
+/// The same as S3 takes it.
+fn telling(notifications: &Notifications) -> Value {
+    let mut body = json!({});
+    for (service_name, element, member) in DESTINATIONS {
+        let own = notifications.destinations.iter().filter(|one| service(&one.arn) == Some(service_name));
+        let written = own.map(|one| {
+            let rules = [("prefix", &one.prefix), ("suffix", &one.suffix)].into_iter().filter(|(_, v)| !v.is_empty());
+            let rules: Vec<Value> = rules.map(|(name, value)| json!({"Name": name, "Value": value})).collect();
+            let mut element = json!({"Id": one.id, member: one.arn, "Event": one.events});
+            if !rules.is_empty() {
+                element["Filter"] = json!({"S3Key": {"FilterRule": rules}});
+            }
+            element
+        });
+        body[element] = written.collect();
+    }
+    if notifications.event_bridge {
+        body["EventBridgeConfiguration"] = json!({});
+    }
+    body
 }
 
 async fn read_policy(context: &Context, name: &str) -> Result<Option<Value>> {
@@ -103,6 +179,21 @@ pub(super) async fn write(context: &Context, spec: &Spec, changed: Option<&[Stri
             put("lifecycle", "LifecycleConfiguration", json!({"Rule": rules})).await?;
         }
     }
+    // The call that makes a bucket says who owns what is written into it.
+    if is_due("ownership", spec.ownership != super::enforced()) {
+        put("ownershipControls", "OwnershipControls", json!({"Rule": {"ObjectOwnership": spec.ownership}})).await?;
+    }
+    if is_due("access_logs", spec.access_logs.is_some()) {
+        let body = match &spec.access_logs {
+            Some(logs) => json!({"LoggingEnabled": {"TargetBucket": logs.bucket, "TargetPrefix": logs.prefix}}),
+            None => json!({}),
+        };
+        put("logging", "BucketLoggingStatus", body).await?;
+    }
+    if is_due("notifications", spec.notifications.is_some()) {
+        let body = telling(&spec.notifications.clone().unwrap_or_default());
+        put("notification", "NotificationConfiguration", body).await?;
+    }
     if is_due("policy", spec.policy.is_some()) {
         match &spec.policy {
             None => {
@@ -136,6 +227,29 @@ fn rule_body(rule: &LifecycleRule) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn notifications_round_trip() {
+        let destination = |id: &str, arn: &str, events: &[&str], prefix: &str| Destination {
+            id: id.into(),
+            arn: arn.into(),
+            events: events.iter().map(|event| (*event).to_owned()).collect(),
+            prefix: prefix.into(),
+            suffix: String::new(),
+        };
+        let spec = Notifications {
+            event_bridge: true,
+            destinations: vec![
+                destination("one", "arn:aws:sns:eu-north-1:1:t", &["s3:ObjectCreated:*"], "in/"),
+                destination("two", "arn:aws:sns:eu-north-1:1:u", &["s3:ObjectRemoved:*", "s3:ObjectTagging:*"], ""),
+                destination("three", "arn:aws:lambda:eu-north-1:1:function:f", &["s3:ObjectCreated:*"], "out/"),
+            ],
+        };
+        let document = xml::document("NotificationConfiguration", NAMESPACE, &telling(&spec));
+        assert_eq!(told(&xml::parse(document.as_bytes()).expect("well formed").1), spec);
+        let none = xml::document("NotificationConfiguration", NAMESPACE, &telling(&Notifications::default()));
+        assert_eq!(told(&xml::parse(none.as_bytes()).expect("well formed").1), Notifications::default());
+    }
 
     #[test]
     fn rules_round_trip() {
