@@ -1,6 +1,7 @@
 //! `bucket`: an S3 bucket with all its settings.
 
 mod contents;
+mod destinations;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use self::destinations::{AccessLogs, Destination, Notifications};
 use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value, yes};
 use super::tags::{self, Tags};
 use super::{policy, tagged, wait};
@@ -56,48 +58,6 @@ pub struct Spec {
     /// aren't looked at.
     #[serde(default)]
     pub notifications: Option<Notifications>,
-}
-
-/// Where access logs go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AccessLogs {
-    /// The name of the bucket that they are written to: of the same account and region, without a KMS key, and with a policy
-    /// that lets `logging.s3.amazonaws.com` in.
-    pub bucket: String,
-    /// What their keys begin with.
-    #[serde(default)]
-    pub prefix: String,
-}
-
-/// Who is told of what happens in a bucket.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Notifications {
-    /// Whether EventBridge is told of everything.
-    #[serde(default)]
-    pub event_bridge: bool,
-    /// Topics, queues and functions, whose policies let `s3.amazonaws.com` in already: S3 asks them.
-    #[serde(default)]
-    pub destinations: Vec<Destination>,
-}
-
-/// One that is told of events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Destination {
-    /// The notification's name, unique in the bucket.
-    pub id: String,
-    /// The ARN of an SNS topic, an SQS queue or a Lambda function.
-    pub arn: String,
-    /// The events, `s3:ObjectCreated:*`.
-    pub events: Vec<String>,
-    /// What the keys of the objects begin with.
-    #[serde(default)]
-    pub prefix: String,
-    /// What the keys of the objects end with.
-    #[serde(default)]
-    pub suffix: String,
 }
 
 fn enforced() -> String {
@@ -203,7 +163,10 @@ fn canonical(spec: &mut Spec) -> Result<()> {
     // None at all is what a bucket has that nobody set any for.
     spec.notifications = spec.notifications.take().filter(|notifications| *notifications != Notifications::default());
     if !["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"].contains(&spec.ownership.as_str()) {
-        bail!("ownership can't be {}; S3 has BucketOwnerEnforced, BucketOwnerPreferred and ObjectWriter", spec.ownership);
+        bail!(
+            "ownership can't be {}; S3 has BucketOwnerEnforced, BucketOwnerPreferred and ObjectWriter",
+            spec.ownership
+        );
     }
     if spec.access_logs.as_ref().is_some_and(|logs| logs.bucket == spec.name) {
         bail!("the access logs of {0} can't go to {0}: each would be logged again", spec.name);
@@ -217,7 +180,7 @@ fn canonical(spec: &mut Spec) -> Result<()> {
             bail!("the events of the notification {} are named as in s3:ObjectCreated:*", destination.id);
         }
         let literal = reference(&destination.arn).is_none();
-        if literal && settings::service(&destination.arn).is_none() {
+        if literal && destinations::service(&destination.arn).is_none() {
             bail!("{} is the ARN of no SNS topic, SQS queue or Lambda function", destination.arn);
         }
     }
@@ -266,7 +229,11 @@ impl Kind for Bucket {
         let mut names: BTreeSet<String> = tagged::buckets(context).await?.into_values().collect();
         names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name").to_owned()));
         let spec = |name: &String| wanted.iter().find(|one| text(one.spec, "name") == name).map(|one| one.spec);
-        Ok(try_join_all(names.iter().map(|name| read(context, name, spec(name)))).await?.into_iter().flatten().collect())
+        Ok(try_join_all(names.iter().map(|name| read(context, name, spec(name))))
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {

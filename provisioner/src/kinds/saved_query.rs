@@ -109,7 +109,8 @@ impl Kind for SavedQuery {
                 found.extend(read(context, &query));
             }
         }
-        let name = |address: &Address| wanted.iter().find(|one| one.address == address).map(|one| text(one.spec, "name"));
+        let name =
+            |address: &Address| wanted.iter().find(|one| one.address == address).map(|one| text(one.spec, "name"));
         Ok(originals(found, name))
     }
 
@@ -252,9 +253,8 @@ fn live(address: Address, query: &Value) -> Live {
 /// bears another name than the one that is wanted or, where none is, than the address.
 fn originals<'a>(found: Vec<Live>, wanted: impl Fn(&Address) -> Option<&'a str>) -> Vec<Live> {
     let named = |live: &Live, name: Option<&str>| name == live.spec["name"].as_str();
-    let of = |live: &Live, name: Option<&str>| {
-        found.iter().any(|other| other.address == live.address && named(other, name))
-    };
+    let of =
+        |live: &Live, name: Option<&str>| found.iter().any(|other| other.address == live.address && named(other, name));
     let is_original = |live: &&Live| {
         let own = Some(live.address.name.as_str());
         match wanted(&live.address) {
@@ -293,7 +293,8 @@ mod tests {
     #[test]
     fn copies_are_told_by_their_names() {
         let query = |id: &str, name: &str| {
-            let query = json!({"NamedQueryId": id, "Name": name, "WorkGroup": "w", "Database": "d", "QueryString": "SELECT 1"});
+            let query =
+                json!({"NamedQueryId": id, "Name": name, "WorkGroup": "w", "Database": "d", "QueryString": "SELECT 1"});
             live(Address::new("saved_query", "top"), &query)
         };
         let left = |found: &[(&str, &str)], wanted: Option<&'static str>| -> Vec<String> {

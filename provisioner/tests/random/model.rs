@@ -201,7 +201,10 @@ impl Model {
             return;
         }
         let columns = (0..rng.random_range(0..4)).map(|at| (format!("c{at}"), one_of(rng, &TYPES))).collect();
-        self.tables.insert(name, Table { topic, columns, was: BTreeMap::new(), partition: rng.random(), description: String::new() });
+        self.tables.insert(
+            name,
+            Table { topic, columns, was: BTreeMap::new(), partition: rng.random(), description: String::new() },
+        );
     }
 
     fn remove(&mut self, rng: &mut StdRng) {

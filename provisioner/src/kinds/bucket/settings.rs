@@ -6,7 +6,8 @@ use anyhow::Result;
 use lakewright_aws::{list, text, xml};
 use serde_json::{Value, json};
 
-use super::{AccessLogs, Destination, LifecycleRule, NAMESPACE, Notifications, Spec, send, setting};
+use super::destinations::{AccessLogs, Notifications, telling, told};
+use super::{LifecycleRule, NAMESPACE, Spec, send, setting};
 use crate::kind::Context;
 use crate::kinds::wire::{flag, number, some_text};
 use crate::kinds::{policy, wait};
@@ -18,9 +19,8 @@ const BLOCKS: [&str; 4] = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPo
 
 /// The settings of a bucket that lives; access logs and notifications only if somebody asks for them.
 pub(super) async fn read(context: &Context, name: &str, logs: bool, notifications: bool) -> Result<Spec> {
-    let asked = async |wanted: bool, setting_name: &str| match wanted {
-        true => setting(context, name, setting_name).await,
-        false => Ok(None),
+    let asked = async |wanted: bool, setting_name: &str| {
+        if wanted { setting(context, name, setting_name).await } else { Ok(None) }
     };
     let (versioning, encryption, block, lifecycle, policy, ownership, logs, notifications) = futures::try_join!(
         setting(context, name, "versioning"),
@@ -55,66 +55,6 @@ pub(super) async fn read(context: &Context, name: &str, logs: bool, notification
         }),
         notifications: notifications.map(|set| told(&set)).filter(|set| *set != Notifications::default()),
     })
-}
-
-/// The elements of a notification configuration and their members with the ARN, by service.
-const DESTINATIONS: [(&str, &str, &str); 3] = [
-    ("sns", "TopicConfiguration", "Topic"),
-    ("sqs", "QueueConfiguration", "Queue"),
-    ("lambda", "CloudFunctionConfiguration", "CloudFunction"),
-];
-
-/// The service of a destination's ARN, if it is one that S3 notifies.
-pub(super) fn service(arn: &str) -> Option<&str> {
-    let service = arn.strip_prefix("arn:")?.split(':').nth(1)?;
-    DESTINATIONS.iter().any(|(known, ..)| *known == service).then_some(service)
-}
-
-/// Who is told, as S3 writes it.
-fn told(set: &Value) -> Notifications {
-    let destinations = DESTINATIONS.iter().flat_map(|(_, element, member)| {
-        list(set, element).iter().map(move |one| {
-            let rules = list(&one["Filter"]["S3Key"], "FilterRule");
-            let rule = |name: &str| {
-                let rule = rules.iter().find(|rule| text(rule, "Name").eq_ignore_ascii_case(name));
-                rule.map(|rule| text(rule, "Value").to_owned()).unwrap_or_default()
-            };
-            let events = match &one["Event"] {
-                Value::Array(events) => events.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-                one => one.as_str().map(str::to_owned).into_iter().collect(),
-            };
-            Destination {
-                id: text(one, "Id").to_owned(),
-                arn: text(one, member).to_owned(),
-                events,
-                prefix: rule("prefix"),
-                suffix: rule("suffix"),
-            }
-        })
-    });
-    Notifications { event_bridge: set.get("EventBridgeConfiguration").is_some(), destinations: destinations.collect() }
-}
-
-/// The same as S3 takes it.
-fn telling(notifications: &Notifications) -> Value {
-    let mut body = json!({});
-    for (service_name, element, member) in DESTINATIONS {
-        let own = notifications.destinations.iter().filter(|one| service(&one.arn) == Some(service_name));
-        let written = own.map(|one| {
-            let rules = [("prefix", &one.prefix), ("suffix", &one.suffix)].into_iter().filter(|(_, v)| !v.is_empty());
-            let rules: Vec<Value> = rules.map(|(name, value)| json!({"Name": name, "Value": value})).collect();
-            let mut element = json!({"Id": one.id, member: one.arn, "Event": one.events});
-            if !rules.is_empty() {
-                element["Filter"] = json!({"S3Key": {"FilterRule": rules}});
-            }
-            element
-        });
-        body[element] = written.collect();
-    }
-    if notifications.event_bridge {
-        body["EventBridgeConfiguration"] = json!({});
-    }
-    body
 }
 
 async fn read_policy(context: &Context, name: &str) -> Result<Option<Value>> {
@@ -227,29 +167,6 @@ fn rule_body(rule: &LifecycleRule) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn notifications_round_trip() {
-        let destination = |id: &str, arn: &str, events: &[&str], prefix: &str| Destination {
-            id: id.into(),
-            arn: arn.into(),
-            events: events.iter().map(|event| (*event).to_owned()).collect(),
-            prefix: prefix.into(),
-            suffix: String::new(),
-        };
-        let spec = Notifications {
-            event_bridge: true,
-            destinations: vec![
-                destination("one", "arn:aws:sns:eu-north-1:1:t", &["s3:ObjectCreated:*"], "in/"),
-                destination("two", "arn:aws:sns:eu-north-1:1:u", &["s3:ObjectRemoved:*", "s3:ObjectTagging:*"], ""),
-                destination("three", "arn:aws:lambda:eu-north-1:1:function:f", &["s3:ObjectCreated:*"], "out/"),
-            ],
-        };
-        let document = xml::document("NotificationConfiguration", NAMESPACE, &telling(&spec));
-        assert_eq!(told(&xml::parse(document.as_bytes()).expect("well formed").1), spec);
-        let none = xml::document("NotificationConfiguration", NAMESPACE, &telling(&Notifications::default()));
-        assert_eq!(told(&xml::parse(none.as_bytes()).expect("well formed").1), Notifications::default());
-    }
 
     #[test]
     fn rules_round_trip() {

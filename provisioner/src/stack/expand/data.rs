@@ -45,13 +45,14 @@ impl Expansion<'_> {
         if let Some(age) = &section.expire_after {
             lifecycle.push(bucket::LifecycleRule { expire_days: Some(age.in_days() as u32), ..rule("age") });
         }
-        let logged = self.file.buckets.iter().filter(|one| one.value.access_logs.as_ref().is_some_and(|at| at.value == name));
+        let logged =
+            self.file.buckets.iter().filter(|one| one.value.access_logs.as_ref().is_some_and(|at| at.value == name));
         let logged: Vec<(String, String)> =
             logged.map(|one| (self.bucket(&one.name), logs_prefix(&one.name, &one.value))).collect();
-        let logs = section.access_logs.as_ref().map(|target| bucket::AccessLogs {
-            bucket: self.bucket(target),
-            prefix: logs_prefix(name, section),
-        });
+        let logs = section
+            .access_logs
+            .as_ref()
+            .map(|target| bucket::AccessLogs { bucket: self.bucket(target), prefix: logs_prefix(name, section) });
         let name = self.bucket(name);
         let mut policy = tls_only(&name);
         for (source, prefix) in logged {

@@ -50,10 +50,8 @@ impl Expansion<'_> {
     /// A key's policy; none where it is the one that every key has, by which IAM policies of the account decide.
     fn key_policy(&self, key: &Key, on_volumes: bool) -> Option<Value> {
         let named = |arns: &[At<String>]| arns.iter().map(|arn| arn.value.clone()).collect::<Vec<String>>();
-        let statements = [
-            ("Administrators", named(&key.administrators), ADMINISTRATION),
-            ("Users", named(&key.users), USE),
-        ];
+        let statements =
+            [("Administrators", named(&key.administrators), ADMINISTRATION), ("Users", named(&key.users), USE)];
         let statements: Vec<Value> = statements
             .into_iter()
             .filter(|(_, arns, _)| !arns.is_empty())

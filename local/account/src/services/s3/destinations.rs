@@ -185,13 +185,7 @@ fn watch(one: &Element) -> Result<Watch<'_>, AwsError> {
 }
 
 /// Whether a destination lives and its policy lets S3 in.
-fn takes(
-    call: &Call,
-    state: &mut State<'_>,
-    bucket: &Value,
-    (service, action): (&str, &str),
-    arn: &str,
-) -> bool {
+fn takes(call: &Call, state: &mut State<'_>, bucket: &Value, (service, action): (&str, &str), arn: &str) -> bool {
     let state = state.at(buckets::tag_scope(bucket));
     let text = match service {
         "sns" => state.get("sns/topic", arn).and_then(|topic| topic["Policy"].as_str().map(str::to_owned)),
