@@ -89,6 +89,31 @@ async fn workgroups() {
 }
 
 #[tokio::test]
+async fn saved_queries() {
+    let account = account().await;
+    account.create("workgroup.main", json!({"name": "shop", "output": "s3://b/athena/"})).await;
+    let spec = |name: &str, sql: &str| json!({"name": name, "workgroup": "shop", "database": "shop", "sql": sql});
+    let made = account.create("saved_query.top", spec("top", "SELECT 1")).await;
+    let mut other = spec("best", "SELECT 2");
+    other["description"] = json!("The best.");
+    account.update("saved_query.top", other.clone()).await;
+    let found = account.call(Service::Athena, "GetNamedQuery", json!({"NamedQueryId": made.id})).await;
+    assert_eq!(found["NamedQuery"]["Description"], "The best. [lakewright shop saved_query.top]");
+    // Another stack's is neither found nor taken over.
+    let address: Address = "saved_query.top".parse().unwrap();
+    let stranger = Context { stack: "other".to_owned(), ..account.context.clone() };
+    let wanted = [Wanted { address: &address, spec: &other }];
+    let kind = kind(&address);
+    assert!(kind.find(&stranger, &wanted).await.unwrap().is_empty());
+    let error = kind.read(&stranger, &address, &made.id).await.expect_err("the shop's");
+    assert!(error.to_string().contains("belongs to the stack shop"), "{error:#}");
+    // Nobody wants it any more: the stack's own workgroup still tells of it.
+    assert_eq!(kind.find(&account.context, &[]).await.unwrap().len(), 1);
+    account.delete("saved_query.top", &other).await;
+    assert!(kind.read(&account.context, &address, &made.id).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn emr_applications() {
     let account = account().await;
     let spec = json!({"name": "shop", "limits": {"vcpu": 8}});

@@ -355,3 +355,80 @@ def test_the_aws_command_line(account, tmp_path):
     assert "d/f" in aws("s3", "ls", "--recursive", "s3://from-the-shell")
     aws("s3", "rb", "--force", "s3://from-the-shell")
     assert "from-the-shell" not in aws("s3", "ls")
+
+
+def test_access_logs_go_where_a_policy_lets_them(account, refused):
+    s3 = account.client("s3")
+    here = {"LocationConstraint": "eu-north-1"}
+    for name in ("logged", "logs-of-tests"):
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration=here)
+    account.client("s3", region="eu-west-1").create_bucket(
+        Bucket="logs-far-away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+    )
+    account.client("s3", key="210987654321").create_bucket(Bucket="logs-of-others", CreateBucketConfiguration=here)
+
+    def log_to(target, **more):
+        s3.put_bucket_logging(
+            Bucket="logged", BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": "a/"} | more}
+        )
+
+    for target in ("no-such-bucket", "logs-of-others", "logs-of-tests"):
+        with refused("InvalidTargetBucketForLogging"):
+            log_to(target)
+    with refused("CrossLocationLoggingProhibited", 403):
+        log_to("logs-far-away")
+    statement = {
+        "Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"}, "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::logs-of-tests/b/*",
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    s3.put_bucket_policy(Bucket="logs-of-tests", Policy=json.dumps(policy))
+    with refused("InvalidTargetBucketForLogging"):
+        log_to("logs-of-tests")
+    statement["Resource"] = "arn:aws:s3:::logs-of-tests/a/*"
+    s3.put_bucket_policy(Bucket="logs-of-tests", Policy=json.dumps(policy))
+    log_to("logs-of-tests")
+    enabled = s3.get_bucket_logging(Bucket="logged")["LoggingEnabled"]
+    assert enabled == {"TargetBucket": "logs-of-tests", "TargetPrefix": "a/"}
+    grants = [{"Grantee": {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}, "Permission": "READ"}]
+    with refused("InvalidTargetBucketForLogging"):
+        log_to("logs-of-tests", TargetGrants=grants)
+    s3.put_bucket_logging(Bucket="logged", BucketLoggingStatus={})
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket="logged")
+
+
+def test_notifications_are_checked_with_their_destinations(account, refused):
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="notifying", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"})
+
+    def notify(**configuration):
+        s3.put_bucket_notification_configuration(Bucket="notifying", NotificationConfiguration=configuration)
+
+    notify(EventBridgeConfiguration={})
+    assert "EventBridgeConfiguration" in s3.get_bucket_notification_configuration(Bucket="notifying")
+    topic = {"Id": "one", "TopicArn": "arn:aws:sns:eu-north-1:123456789012:none", "Events": ["s3:ObjectCreated:*"]}
+    for strange in (
+        {},  # There is no such topic.
+        {"Events": ["s3:ObjectForgotten:*"]},
+        {"TopicArn": "arn:aws:sqs:eu-north-1:123456789012:none"},
+        {"TopicArn": "arn:aws:sns:eu-west-1:123456789012:none"},
+        {"Filter": {"Key": {"FilterRules": [{"Name": "middle", "Value": "x"}]}}},
+    ):
+        with refused("InvalidArgument", 400):
+            notify(TopicConfigurations=[topic | strange])
+    notify()
+    assert "EventBridgeConfiguration" not in s3.get_bucket_notification_configuration(Bucket="notifying")
+
+
+def test_ownership_is_set_and_taken_away(account, refused):
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="owned", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"})
+    for ownership in ("BucketOwnerPreferred", "ObjectWriter", "BucketOwnerEnforced"):
+        s3.put_bucket_ownership_controls(Bucket="owned", OwnershipControls={"Rules": [{"ObjectOwnership": ownership}]})
+        rules = s3.get_bucket_ownership_controls(Bucket="owned")["OwnershipControls"]["Rules"]
+        assert rules == [{"ObjectOwnership": ownership}]
+    with refused("MalformedXML"):
+        s3.put_bucket_ownership_controls(Bucket="owned", OwnershipControls={"Rules": [{"ObjectOwnership": "Mine"}]})
+    s3.delete_bucket_ownership_controls(Bucket="owned")
+    with refused("OwnershipControlsNotFoundError", 404):
+        s3.get_bucket_ownership_controls(Bucket="owned")

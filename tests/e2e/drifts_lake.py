@@ -1,5 +1,8 @@
 """What people change by hand around the catalog."""
 
+import json
+
+from account import ACCOUNT
 from drifts import ANY, drift, lake
 
 
@@ -28,3 +31,38 @@ def a_saved_query_deleted(aws):
 def a_column_renamed(aws):
     with lake(aws, "lake_raw.users").update_schema() as schema:
         schema.rename_column("loyalty", "loyalty_points")
+
+
+RAW, LOGS = f"lake-raw-{ACCOUNT}", f"lake-logs-{ACCOUNT}"
+
+
+@drift("bucket.raw", "access_logs", {"bucket": LOGS, "prefix": "elsewhere/"}, {"bucket": LOGS, "prefix": "raw/"})
+def access_logs_moved(aws):
+    client = aws("s3")
+    policy = json.loads(client.get_bucket_policy(Bucket=LOGS)["Policy"])
+    everywhere = {**policy["Statement"][-1], "Sid": "Everywhere", "Resource": f"arn:aws:s3:::{LOGS}/*"}
+    told = policy | {"Statement": [*policy["Statement"], everywhere]}
+    client.put_bucket_policy(Bucket=LOGS, Policy=json.dumps(told))
+    enabled = {"TargetBucket": LOGS, "TargetPrefix": "elsewhere/"}
+    client.put_bucket_logging(Bucket=RAW, BucketLoggingStatus={"LoggingEnabled": enabled})
+    client.put_bucket_policy(Bucket=LOGS, Policy=json.dumps(policy))
+
+
+@drift("bucket.raw", "access_logs", None, {"bucket": LOGS, "prefix": "raw/"})
+def access_logs_switched_off(aws):
+    aws("s3").put_bucket_logging(Bucket=RAW, BucketLoggingStatus={})
+
+
+@drift("bucket.raw", "notifications", None, ANY)
+def event_bridge_switched_off(aws):
+    aws("s3").put_bucket_notification_configuration(Bucket=RAW, NotificationConfiguration={})
+
+
+@drift("bucket.logs", "ownership", "ObjectWriter", "BucketOwnerEnforced")
+def a_buckets_ownership(aws):
+    aws("s3").put_bucket_ownership_controls(Bucket=LOGS, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+
+
+@drift("bucket.raw", "ownership", "ObjectWriter", "BucketOwnerEnforced")
+def a_buckets_ownership_forgotten(aws):
+    aws("s3").delete_bucket_ownership_controls(Bucket=RAW)

@@ -192,6 +192,9 @@ S3_ACTIONS = {
     ("GET", "policy"): "GetBucketPolicy", ("PUT", "policy"): "PutBucketPolicy",
     ("GET", "tagging"): "GetBucketTagging", ("PUT", "tagging"): "PutBucketTagging",
     ("GET", "versioning"): "GetBucketVersioning", ("PUT", "versioning"): "PutBucketVersioning",
+    ("GET", "ownershipControls"): "GetBucketOwnershipControls", ("PUT", "ownershipControls"): "PutBucketOwnershipControls",
+    ("GET", "logging"): "GetBucketLogging", ("PUT", "logging"): "PutBucketLogging",
+    ("GET", "notification"): "GetBucketNotification", ("PUT", "notification"): "PutBucketNotification",
     ("GET", "versions"): "ListBucketVersions", ("GET", "uploads"): "ListBucketMultipartUploads",
     ("GET", "list-type"): "ListBucket", ("POST", "delete"): "DeleteObjectVersion",
 }  # fmt: skip

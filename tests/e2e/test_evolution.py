@@ -115,7 +115,7 @@ def test_a_table_changes_in_place_and_keeps_its_rows(lake):
     lake.run("plan", lake.stack, "--detailed-exitcode", code=0)
     # Athena and PyIceberg know the columns before anybody commits to the table again.
     assert ask(lake, "SELECT user_id, loyalty, nickname, amount FROM lake_raw.users ORDER BY 1") == [
-        {"user_id": "a", "loyalty": 3, "nickname": None, "amount": "1.50"},
+        {"user_id": "a", "loyalty": 3, "nickname": None, "amount": 1.5},
         {"user_id": "b", "loyalty": None, "nickname": None, "amount": None},
     ]
     for condition in ["loyalty > 2", "city = 'Umeå'", "amount > 1", "share < 0.7", "user_id = 'a'"]:

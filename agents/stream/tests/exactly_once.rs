@@ -13,7 +13,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use futures::TryStreamExt;
 use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
-use lakewright_aws::Client;
+use lakewright_aws::{Client, S3Request, Service};
 use lakewright_config::{Column, KafkaConnection, StreamConfig, Table, raw_columns};
 use lakewright_lake::{Change, create_table, load_table};
 use lakewright_runtime::Agent;
@@ -22,6 +22,7 @@ use lakewright_stream::{OffsetMap, run_with};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use serde_json::{Value, json};
 use support::{Fake, Fault};
 use tokio::task::JoinHandle;
 
@@ -120,12 +121,17 @@ impl World {
 
     /// Sends facts, every tenth of them broken.
     async fn send(&mut self, count: u64) {
+        self.send_with(count, "amount").await;
+    }
+
+    /// The same with another name of the column of amounts.
+    async fn send_with(&mut self, count: u64, amount: &str) {
         let producer: ThreadedProducer<DefaultProducerContext> = self.client.create().expect("a producer");
         for number in self.sent..self.sent + count {
             let payload = match number % 10 {
                 0 => "{\"table\":\"sales\",\"data\":{\"sale_id\":\"a\"".to_owned(),
                 1..=3 => format!(r#"{{"table":"users","data":{{"user_id":"u{number}"}}}}"#),
-                _ => format!(r#"{{"table":"sales","data":{{"sale_id":"s{number}","amount":{number}.25}}}}"#),
+                _ => format!(r#"{{"table":"sales","data":{{"sale_id":"s{number}","{amount}":{number}.25}}}}"#),
             };
             producer.send(BaseRecord::to(TOPIC).payload(&payload).key(&number.to_string())).expect("queued");
         }
@@ -134,16 +140,56 @@ impl World {
     }
 
     fn start(&self) -> (Agent, JoinHandle<anyhow::Result<()>>) {
+        self.start_with(TABLES[..2].iter().map(|name| declaration(name)).collect())
+    }
+
+    fn start_with(&self, tables: Vec<Table>) -> (Agent, JoinHandle<anyhow::Result<()>>) {
         let agent = Agent::detached("stream", std::env::temp_dir());
         let config = StreamConfig {
             kafka: self.connection.clone(),
             group: "lake".into(),
-            tables: TABLES[..2].iter().map(|name| declaration(name)).collect(),
+            tables,
             dead_letters: declaration("dead_letters"),
             commit_interval_ms: 100,
             commit_bytes: 1 << 20,
         };
         (agent.clone(), tokio::spawn(run_with(agent, config, self.aws.clone())))
+    }
+
+    /// Renames a column in the catalog, as an apply does: a new schema, nothing else.
+    async fn rename(&self, table: &str, before: &str, now: &str) {
+        loop {
+            let found = self.aws.call(Service::Glue, "GetTable", json!({"DatabaseName": "raw", "Name": table})).await;
+            let mut record = found.expect("found")["Table"].take();
+            let location = record["Parameters"]["metadata_location"].as_str().expect("a location").to_owned();
+            let key = location.strip_prefix("s3://bucket/").expect("of the bucket");
+            let object = self.aws.s3().get("bucket", key, None).await.expect("read");
+            let mut metadata: Value = serde_json::from_slice(&object.body).expect("JSON");
+            let schemas = metadata["schemas"].as_array_mut().expect("schemas");
+            let mut schema = schemas.last().expect("a schema").clone();
+            schema["schema-id"] = schemas.len().into();
+            let mut fields = schema["fields"].as_array_mut().expect("fields").iter_mut();
+            fields.find(|field| field["name"] == before).expect("the column")["name"] = now.into();
+            let id = schema["schema-id"].clone();
+            schemas.push(schema);
+            metadata["current-schema-id"] = id;
+            let key = format!("{key}-renamed");
+            let request = S3Request {
+                method: "PUT".parse().expect("a method"),
+                bucket: "bucket".into(),
+                key: key.clone(),
+                body: metadata.to_string().into(),
+                ..S3Request::default()
+            };
+            self.aws.s3().send(request).await.expect("written");
+            let version = record["VersionId"].take();
+            record["Parameters"]["metadata_location"] = format!("s3://bucket/{key}").into();
+            let input = json!({"DatabaseName": "raw", "TableInput": record, "VersionId": version});
+            match self.aws.call(Service::Glue, "UpdateTable", input).await {
+                Ok(_) => return,
+                Err(error) => assert_eq!(error.code, "ConcurrentModificationException"),
+            }
+        }
     }
 
     /// Where each row of all tables came from, as (topic id, partition, offset).
@@ -238,7 +284,7 @@ async fn a_writer_whose_partitions_were_taken_over_drops_what_it_holds() {
     world.settled().await;
     // Somebody else moves this agent's partitions on in one table: as if it had read them itself.
     let table = load_table(&world.aws, "raw", "users").await.expect("loaded");
-    let mut map: serde_json::Value =
+    let mut map: Value =
         serde_json::from_str(&OffsetMap::committed(table.table.metadata()).expect("a map").to_json()).expect("JSON");
     let topic = map.as_object_mut().and_then(|map| map.values_mut().next()).expect("a topic");
     for next in topic.as_object_mut().expect("partitions").values_mut() {
@@ -273,7 +319,7 @@ async fn a_partition_that_cannot_begin_keeps_nobody_from_joining() {
     running.await.expect("ended").expect("ended well");
     // The table claims more of partition 0 than Kafka has.
     let table = load_table(&world.aws, "raw", "users").await.expect("loaded");
-    let mut map: serde_json::Value =
+    let mut map: Value =
         serde_json::from_str(&OffsetMap::committed(table.table.metadata()).expect("a map").to_json()).expect("JSON");
     map.as_object_mut().and_then(|map| map.values_mut().next()).expect("a topic")["0"] = 1_000_000.into();
     let summary = [("lakewright.offsets".to_owned(), map.to_string())].into();
@@ -294,4 +340,43 @@ async fn a_partition_that_cannot_begin_keeps_nobody_from_joining() {
         agent.shutdown.cancel();
         running.await.expect("ended").expect("ended well");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_column_renamed_under_a_running_agent_loses_no_value() {
+    let mut world = World::new().await;
+    world.send(500).await;
+    let (old, running) = world.start();
+    world.settled().await;
+    // What is on its way was decoded under the old name; from here on this agent waits for its new configuration.
+    world.send(500).await;
+    world.rename("sales", "amount", "total").await;
+    world.send_with(500, "total").await;
+    let until = Instant::now() + Duration::from_mins(1);
+    while !old.health.last_error().is_some_and(|error| error.contains("no column `amount`")) {
+        assert!(Instant::now() < until, "the agent went on: {:?}", old.health.last_error());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    old.shutdown.cancel();
+    running.await.expect("ended").expect("ended well");
+
+    let mut sales = declaration("sales");
+    let amount = sales.columns.iter_mut().find(|column| column.name == "amount").expect("declared");
+    (amount.name, amount.was) = ("total".into(), Some("amount".into()));
+    let (new, running) = world.start_with(vec![declaration("users"), sales]);
+    // Somebody still sends the old name.
+    world.send(500).await;
+    world.settled().await;
+    new.shutdown.cancel();
+    running.await.expect("ended").expect("ended well");
+
+    let read = async |table: &str, column: &str| -> Vec<RecordBatch> {
+        let loaded = load_table(&world.aws, "raw", table).await.expect("loaded");
+        let scan = loaded.table.scan().select([column]).build().expect("a scan");
+        scan.to_arrow().await.expect("a stream").try_collect().await.expect("read")
+    };
+    let totals = read("sales", "total").await;
+    assert_eq!(totals.iter().map(RecordBatch::num_rows).sum::<usize>(), 1200);
+    assert!(totals.iter().all(|batch| batch.column(0).null_count() == 0), "a value was lost");
+    assert_eq!(read("dead_letters", "reason").await.iter().map(RecordBatch::num_rows).sum::<usize>(), 200);
 }

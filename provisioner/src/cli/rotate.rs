@@ -17,7 +17,9 @@ pub async fn run(global: &Global, address: &Address, yes: bool) -> Result<Outcom
     let stacked = &Stacked::open(global).await?;
     let live = find(stacked, &stacked.context, address).await?;
     say(&format!("{address} ({}) gets a new password.", live.id));
-    if !yes && !ask("Clients that log in with the one before can't any more, soon. Type yes:", "yes").await? {
+    if !yes
+        && !ask("Soon nobody logs in with the one before any more, agents that run included. Type yes:", "yes").await?
+    {
         say("Nothing was changed.");
         return Ok(Outcome::Wrong);
     }

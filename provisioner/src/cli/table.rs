@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::query::Rows;
 
@@ -22,10 +22,7 @@ pub fn render(rows: &Rows, format: RowFormat) -> Result<String> {
     Ok(match format {
         RowFormat::Table => table(rows),
         RowFormat::Csv => csv(rows),
-        RowFormat::Json => {
-            let objects: Vec<Value> = rows.rows.iter().map(|row| object(rows, row)).collect();
-            format!("{}\n", serde_json::to_string_pretty(&objects).context("write the rows as JSON")?)
-        }
+        RowFormat::Json => json(rows)?,
     })
 }
 
@@ -83,21 +80,28 @@ fn csv(rows: &Rows) -> String {
     text
 }
 
-fn object(rows: &Rows, row: &[Option<String>]) -> Value {
-    let members =
-        rows.columns.iter().zip(row).map(|((name, kind), value)| (name.clone(), typed(kind, value.as_deref())));
-    Value::Object(members.collect::<Map<_, _>>())
+/// An array of objects, a member a line. It is written by hand because a decimal keeps its digits: as a number in memory it
+/// would lose some.
+fn json(rows: &Rows) -> Result<String> {
+    let object = |row: &Vec<Option<String>>| -> Result<String> {
+        let members = rows.columns.iter().zip(row).map(|((name, kind), value)| {
+            let name = serde_json::to_string(name).context("write a column's name as JSON")?;
+            Ok(format!("    {name}: {}", typed(kind, value.as_deref())))
+        });
+        Ok(format!("  {{\n{}\n  }}", members.collect::<Result<Vec<String>>>()?.join(",\n")))
+    };
+    let objects = rows.rows.iter().map(object).collect::<Result<Vec<String>>>()?;
+    Ok(if objects.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", objects.join(",\n")) })
 }
 
-/// Decimals stay text: a JSON number would lose digits.
-fn typed(kind: &str, value: Option<&str>) -> Value {
-    let Some(value) = value else { return Value::Null };
-    match kind {
-        "boolean" => value.parse().map(Value::Bool).ok(),
-        kind if is_number(kind) && !kind.starts_with("decimal") => serde_json::from_str(value).ok(),
-        _ => None,
-    }
-    .unwrap_or_else(|| Value::from(value))
+/// A value as JSON: a number where its type and its text are one, so that `NaN` stays text.
+fn typed(kind: &str, value: Option<&str>) -> String {
+    let Some(value) = value else { return "null".to_owned() };
+    let is_json = match kind {
+        "boolean" => matches!(value, "true" | "false"),
+        kind => is_number(kind) && serde_json::from_str::<serde_json::Number>(value).is_ok(),
+    };
+    if is_json { value.to_owned() } else { Value::from(value).to_string() }
 }
 
 fn is_number(kind: &str) -> bool {
@@ -136,6 +140,14 @@ mod tests {
             "country,orders,amount\r\n\"Sweden, north\",12,7.50\r\n,3,1200.00\r\n"
         );
         let json: Value = serde_json::from_str(&render(&rows(), RowFormat::Json).expect("text")).expect("JSON");
-        assert_eq!(json[1], serde_json::json!({ "country": null, "orders": 3, "amount": "1200.00" }));
+        assert_eq!(json[1], serde_json::json!({ "country": null, "orders": 3, "amount": 1200.0 }));
+        let text = render(&rows(), RowFormat::Json).expect("text");
+        assert!(text.contains("\"amount\": 1200.00"), "a decimal keeps its digits: {text}");
+        let none = Rows { rows: Vec::new(), ..rows() };
+        assert_eq!(render(&none, RowFormat::Json).expect("text"), "[]\n");
+        let digits = "12345678901234567890123456789012345678";
+        assert_eq!(typed("decimal(38,0)", Some(digits)), digits);
+        assert_eq!(typed("double", Some("NaN")), "\"NaN\"");
+        assert_eq!(typed("unknown", None), "null");
     }
 }

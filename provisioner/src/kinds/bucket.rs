@@ -1,6 +1,7 @@
 //! `bucket`: an S3 bucket with all its settings.
 
 mod contents;
+mod destinations;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -14,15 +15,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
+pub use self::destinations::{AccessLogs, Destination, Notifications};
+use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value, yes};
 use super::tags::{self, Tags};
 use super::{policy, tagged, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
+use crate::plan::applied::was_applied;
 use crate::resource::{Address, Live};
 
-/// A bucket. Its objects always belong to the account: access control lists are switched off.
+/// A bucket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
@@ -43,6 +46,22 @@ pub struct Spec {
     /// The bucket policy.
     #[serde(default)]
     pub policy: Option<Value>,
+    /// Whose the objects are that others write: `BucketOwnerEnforced`, the account's, without access control lists;
+    /// `BucketOwnerPreferred` or `ObjectWriter`.
+    #[serde(default = "enforced")]
+    pub ownership: String,
+    /// Where the bucket's access logs go. Without it, logging that the stack didn't switch on is left to others, and isn't
+    /// looked at.
+    #[serde(default)]
+    pub access_logs: Option<AccessLogs>,
+    /// Who is told of what happens in the bucket. Without it, notifications that the stack didn't set are left to others, and
+    /// aren't looked at.
+    #[serde(default)]
+    pub notifications: Option<Notifications>,
+}
+
+fn enforced() -> String {
+    "BucketOwnerEnforced".to_owned()
 }
 
 /// What happens to the objects under a prefix as they age.
@@ -92,12 +111,22 @@ const FIELDS: &[Field] = &[
     in_place("block_public_access"),
     compared(in_place("lifecycle"), Comparing::AsSet),
     compared(in_place("policy"), Comparing::AsSet),
+    in_place("ownership"),
+    in_place("access_logs"),
+    compared(in_place("notifications"), Comparing::AsSet),
 ];
+/// The places among the fields of those that are looked at only where the stack sets them, or has set them: every setting is
+/// a request for every bucket of every plan, and most buckets have neither.
+const ACCESS_LOGS: usize = FIELDS.len() - 2;
+const NOTIFICATIONS: usize = FIELDS.len() - 1;
 const OUTPUTS: &[&str] = &["name", "arn"];
 const ACTIONS: &[&str] = &[
     "s3:CreateBucket",
     "s3:DeleteBucket",
     "s3:DeleteBucketPolicy",
+    "s3:GetBucketLogging",
+    "s3:GetBucketNotification",
+    "s3:GetBucketOwnershipControls",
     "s3:GetBucketPolicy",
     "s3:GetBucketPublicAccessBlock",
     "s3:GetBucketTagging",
@@ -110,6 +139,9 @@ const ACTIONS: &[&str] = &[
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
     "s3:DeleteObjectVersion",
+    "s3:PutBucketLogging",
+    "s3:PutBucketNotification",
+    "s3:PutBucketOwnershipControls",
     "s3:PutBucketPolicy",
     "s3:PutBucketPublicAccessBlock",
     "s3:PutBucketTagging",
@@ -128,6 +160,30 @@ pub struct Bucket;
 
 fn canonical(spec: &mut Spec) -> Result<()> {
     spec.policy = spec.policy.take().map(policy::canonical);
+    // None at all is what a bucket has that nobody set any for.
+    spec.notifications = spec.notifications.take().filter(|notifications| *notifications != Notifications::default());
+    if !["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"].contains(&spec.ownership.as_str()) {
+        bail!(
+            "ownership can't be {}; S3 has BucketOwnerEnforced, BucketOwnerPreferred and ObjectWriter",
+            spec.ownership
+        );
+    }
+    if spec.access_logs.as_ref().is_some_and(|logs| logs.bucket == spec.name) {
+        bail!("the access logs of {0} can't go to {0}: each would be logged again", spec.name);
+    }
+    let mut ids = BTreeSet::new();
+    for destination in spec.notifications.iter().flat_map(|notifications| &notifications.destinations) {
+        if !ids.insert(&destination.id) {
+            bail!("two notifications are named {}", destination.id);
+        }
+        if destination.events.is_empty() || !destination.events.iter().all(|event| event.starts_with("s3:")) {
+            bail!("the events of the notification {} are named as in s3:ObjectCreated:*", destination.id);
+        }
+        let literal = reference(&destination.arn).is_none();
+        if literal && destinations::service(&destination.arn).is_none() {
+            bail!("{} is the ARN of no SNS topic, SQS queue or Lambda function", destination.arn);
+        }
+    }
     Ok(())
 }
 
@@ -172,7 +228,12 @@ impl Kind for Bucket {
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let mut names: BTreeSet<String> = tagged::buckets(context).await?.into_values().collect();
         names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name").to_owned()));
-        Ok(try_join_all(names.iter().map(|name| read(context, name))).await?.into_iter().flatten().collect())
+        let spec = |name: &String| wanted.iter().find(|one| text(one.spec, "name") == name).map(|one| one.spec);
+        Ok(try_join_all(names.iter().map(|name| read(context, name, spec(name))))
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -198,7 +259,7 @@ impl Kind for Bucket {
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let id = id.trim_start_matches("arn:aws:s3:::");
         let Some(tags) = tags_of(context, id).await? else { return Ok(None) };
-        read_as(context, id, &tags::claimed(context, address, id, tags)?).await
+        read_as(context, id, &tags::claimed(context, address, id, tags)?, None).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -252,17 +313,23 @@ async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
     }
 }
 
-async fn read(context: &Context, name: &str) -> Result<Option<Live>> {
+async fn read(context: &Context, name: &str, wanted: Option<&Value>) -> Result<Option<Live>> {
     match tags_of(context, name).await? {
-        Some(tags) => read_as(context, name, &tags).await,
+        Some(tags) => read_as(context, name, &tags, wanted).await,
         None => Ok(None),
     }
 }
 
 /// The bucket with these tags; none if they aren't the stack's.
-async fn read_as(context: &Context, name: &str, tags: &Tags) -> Result<Option<Live>> {
+async fn read_as(context: &Context, name: &str, tags: &Tags, wanted: Option<&Value>) -> Result<Option<Live>> {
     let Some(address) = tags::address(context, "bucket", tags) else { return Ok(None) };
-    let spec = settings::read(context, name).await?;
+    // What the stack set once and sets no more is seen by what was applied last, and taken back.
+    let applied = tags.get(tags::APPLIED).map(String::as_str);
+    let looks = |index: usize| {
+        let set = wanted.is_some_and(|spec| !spec[FIELDS[index].name].is_null());
+        set || was_applied(FIELDS, index, &Value::Null, applied) == Some(false)
+    };
+    let spec = settings::read(context, name, looks(ACCESS_LOGS), looks(NOTIFICATIONS)).await?;
     let mut live = tags::live(address, tags, name, value(&spec), &[("name", name), ("arn", &arn(context, name))]);
     // One that an interrupted apply left half made is completed without asking anybody whether what it holds may go.
     if live.applied.is_none() {

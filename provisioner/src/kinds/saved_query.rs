@@ -109,12 +109,9 @@ impl Kind for SavedQuery {
                 found.extend(read(context, &query));
             }
         }
-        // Who copies a query in the console copies its description: the copy bears another name.
-        let meant = |live: &Live| wanted.iter().find(|wanted| *wanted.address == live.address);
-        let twice = |live: &Live, all: &[Live]| all.iter().filter(|one| one.address == live.address).count() > 1;
-        let all = found.clone();
-        found.retain(|live| !twice(live, &all) || meant(live).is_none_or(|one| one.spec["name"] == live.spec["name"]));
-        Ok(found)
+        let name =
+            |address: &Address| wanted.iter().find(|one| one.address == address).map(|one| text(one.spec, "name"));
+        Ok(originals(found, name))
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -252,6 +249,23 @@ fn live(address: Address, query: &Value) -> Live {
     tags::live(address, &Tags::new(), id, value(&spec), &[("id", id), ("name", &spec.name)])
 }
 
+/// The queries without their copies: who copies one in the console copies its description, whose it is and all. The copy
+/// bears another name than the one that is wanted or, where none is, than the address.
+fn originals<'a>(found: Vec<Live>, wanted: impl Fn(&Address) -> Option<&'a str>) -> Vec<Live> {
+    let named = |live: &Live, name: Option<&str>| name == live.spec["name"].as_str();
+    let of =
+        |live: &Live, name: Option<&str>| found.iter().any(|other| other.address == live.address && named(other, name));
+    let is_original = |live: &&Live| {
+        let own = Some(live.address.name.as_str());
+        match wanted(&live.address) {
+            name if of(live, name) => named(live, name),
+            _ if of(live, own) => named(live, own),
+            _ => true,
+        }
+    };
+    found.iter().filter(is_original).cloned().collect()
+}
+
 /// The query as it lives; none if it isn't the stack's.
 fn read(context: &Context, query: &Value) -> Option<Live> {
     let (stack, address) = owner(query)?;
@@ -274,6 +288,27 @@ mod tests {
         for others in ["", "mine", "a [list]", "[lakewright]", "[lakewright shop saved_query.top] copied"] {
             assert_eq!(parts(others), (others, None));
         }
+    }
+
+    #[test]
+    fn copies_are_told_by_their_names() {
+        let query = |id: &str, name: &str| {
+            let query =
+                json!({"NamedQueryId": id, "Name": name, "WorkGroup": "w", "Database": "d", "QueryString": "SELECT 1"});
+            live(Address::new("saved_query", "top"), &query)
+        };
+        let left = |found: &[(&str, &str)], wanted: Option<&'static str>| -> Vec<String> {
+            let found = found.iter().map(|(id, name)| query(id, name)).collect();
+            originals(found, |_| wanted).into_iter().map(|live| live.id).collect()
+        };
+        assert_eq!(left(&[("1", "top"), ("2", "copy")], Some("top")), ["1"]);
+        assert_eq!(left(&[("1", "best"), ("2", "top")], Some("best")), ["1"]);
+        // Renamed in the file, and gone from it.
+        assert_eq!(left(&[("1", "top"), ("2", "copy")], Some("best")), ["1"]);
+        assert_eq!(left(&[("1", "top"), ("2", "copy")], None), ["1"]);
+        assert_eq!(left(&[("1", "other")], Some("best")), ["1"]);
+        // Nobody can tell: the plan says that it lives twice.
+        assert_eq!(left(&[("1", "a"), ("2", "b")], Some("best")), ["1", "2"]);
     }
 
     #[test]

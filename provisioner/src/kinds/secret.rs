@@ -186,7 +186,11 @@ impl Kind for Secret {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(format!("{} logs in with a new password; the one before is AWSPREVIOUS", spec.username))
+        Ok(format!(
+            "{} has a new password, the one before is AWSPREVIOUS; MSK takes it over within minutes, and agents read it \
+             when they start: restart them before they have to log in again",
+            spec.username
+        ))
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {

@@ -1,6 +1,8 @@
 //! `table`: an Iceberg table of the Glue catalog.
 
+mod commit;
 mod iceberg;
+mod renames;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +15,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use self::commit::change;
 use self::iceberg::Metadata;
+use self::renames::{old_names, rename};
 use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::{database, wait};
@@ -67,9 +71,6 @@ const ACTIONS: &[&str] = &[
     "s3:GetObject",
     "s3:PutObject",
 ];
-
-/// How often a change is tried anew when a writer was faster.
-const ATTEMPTS: usize = 20;
 
 /// The kind.
 #[derive(Debug)]
@@ -304,69 +305,6 @@ impl Kind for Table {
         })
         .await
     }
-}
-
-/// Gives the columns of what lives the names that they have in the spec, and says which: the old name and the new. A
-/// rename that has happened already is none.
-fn rename(live: &mut Spec, spec: &Spec) -> Vec<[String; 2]> {
-    let mut names = Vec::new();
-    for (name, was) in &spec.renames {
-        if live.columns.iter().any(|column| column.name == *name) {
-            continue;
-        }
-        let Some(column) = live.columns.iter_mut().find(|column| column.name == *was) else { continue };
-        column.name.clone_from(name);
-        for field in live.partition.iter_mut().filter(|field| field.column == *was) {
-            field.column.clone_from(name);
-        }
-        names.push([was.clone(), name.clone()]);
-    }
-    names
-}
-
-/// What becomes of queries that name columns as they were.
-fn old_names(live: &Value, spec: &Value) -> Vec<String> {
-    let (Ok(mut live), Ok(spec)) = (typed::<Spec>(live), typed::<Spec>(spec)) else { return Vec::new() };
-    let renamed = rename(&mut live, &spec);
-    let mut sentences: Vec<String> = renamed
-        .iter()
-        .map(|[was, name]| format!("queries that name the column {was} fail: it is {name} from then on"))
-        .collect();
-    let gone = live.columns.iter().filter(|old| !spec.columns.iter().any(|new| new.name == old.name));
-    sentences.extend(gone.map(|column| format!("queries that name the column {} fail", column.name)));
-    sentences
-}
-
-/// Commits an update made from the metadata that the table has, anew when a writer was faster.
-async fn change(
-    context: &Context,
-    database: &str,
-    name: &str,
-    update: impl Fn(&Metadata) -> Result<Value> + Send + Sync,
-) -> Result<()> {
-    for _ in 0..ATTEMPTS {
-        let Some(table) = describe(context, database, name).await? else {
-            bail!("the table {database}.{name} is gone")
-        };
-        let current = metadata(context, &table).await?;
-        let current = current.with_context(|| format!("{database}.{name} has lost its metadata"))?;
-        let update = update(&current)?;
-        let input = json!({
-            "DatabaseName": database,
-            "Name": name,
-            "VersionId": text(&table, "VersionId"),
-            "UpdateOpenTableFormatInput": {
-                "UpdateIcebergInput": {"UpdateIcebergTableInput": {"Updates": [update]}},
-            },
-        });
-        match call(context, "UpdateTable", input).await {
-            Ok(_) => return Ok(()),
-            // A writer committed between the look and the change.
-            Err(error) if error.is_precondition_failed() => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    bail!("writers of {database}.{name} left no moment for the change in {ATTEMPTS} attempts; apply again")
 }
 
 /// The table property that holds the stack's name.

@@ -97,6 +97,12 @@ section! {
         expire_after: Option<At<Period>> = None,
         /// How long older versions are kept, in whole days.
         expire_versions_after: At<Period> = At::given(Period::days(30)),
+        /// The bucket that this one's access logs are written to, one of `[buckets]`. Default: none are written.
+        access_logs: Option<At<String>> = None,
+        /// What the keys of the access logs begin with. Default: this section's name and a slash.
+        access_logs_prefix: Option<At<String>> = None,
+        /// Whether EventBridge is told of everything that happens in it.
+        notify: At<bool> = At::given(false),
     }
 }
 
@@ -109,6 +115,11 @@ section! {
         rotation: At<bool> = At::given(true),
         /// How many days a deleted key can be restored.
         deletion_days: At<Whole<7, 30>> = At::given(Whole(30)),
+        /// The ARNs of roles and users that may change the key and not use it, besides those whom IAM policies of the account
+        /// allow it.
+        administrators: Vec<At<String>> = Vec::new(),
+        /// The ARNs of roles and users that may encrypt and decrypt with it, those of other accounts too.
+        users: Vec<At<String>> = Vec::new(),
     }
 }
 

@@ -25,6 +25,7 @@ pub struct Model {
     hosts: BTreeMap<String, Host>,
     batch: Option<u32>,
     scan_limit: Option<u32>,
+    saved: Option<&'static str>,
 }
 
 #[derive(Debug, Clone)]
@@ -40,12 +41,16 @@ struct Bucket {
     key: Option<String>,
     versioning: bool,
     expire_days: Option<u32>,
+    notify: bool,
+    logs: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Table {
     topic: String,
     columns: Vec<(String, &'static str)>,
+    /// By a column's name the one before.
+    was: BTreeMap<String, String>,
     partition: bool,
     description: String,
 }
@@ -100,6 +105,7 @@ impl Model {
             hosts: BTreeMap::new(),
             batch: None,
             scan_limit: None,
+            saved: None,
         };
         for _ in 0..rng.random_range(3..20) {
             model.edit(rng);
@@ -109,7 +115,7 @@ impl Model {
 
     /// Changes something, anything, and keeps the file sound.
     pub fn edit(&mut self, rng: &mut StdRng) {
-        match rng.random_range(0..18) {
+        match rng.random_range(0..19) {
             0 => self.network(rng),
             1 => self.retention_days = one_of(rng, &[1, 7, 30]),
             2 => self.kafka = None,
@@ -126,7 +132,8 @@ impl Model {
             8 | 9 => {
                 let key = rng.random::<bool>().then(|| self.key(rng));
                 let expire_days = rng.random::<bool>().then(|| rng.random_range(1..90));
-                let bucket = Bucket { key, versioning: rng.random(), expire_days };
+                let (notify, logs) = (rng.random(), rng.random());
+                let bucket = Bucket { key, versioning: rng.random(), expire_days, notify, logs };
                 self.buckets.insert(name(rng), bucket);
             }
             10 | 11 => {
@@ -146,6 +153,7 @@ impl Model {
             }
             15 => self.batch = rng.random::<bool>().then(|| one_of(rng, &[8, 16])),
             16 => self.scan_limit = rng.random::<bool>().then(|| one_of(rng, &[10, 100])),
+            17 => self.saved = rng.random::<bool>().then(|| one_of(rng, &["id", "at", "count(*)"])),
             _ => self.remove(rng),
         }
         self.mend();
@@ -175,7 +183,14 @@ impl Model {
         if let Some(table) = self.tables.get_mut(&name) {
             // Columns are added and taken away at the end, described anew in between.
             if table.columns.len() > 1 && rng.random_ratio(1, 3) {
-                table.columns.pop();
+                let gone = table.columns.pop();
+                table.was.retain(|name, _| gone.as_ref().is_none_or(|gone| gone.0 != *name));
+            } else if !table.columns.is_empty() && rng.random_ratio(1, 3) {
+                let at = rng.random_range(0..table.columns.len());
+                let now = format!("r{}", rng.random_range(10..100_000));
+                let before = std::mem::replace(&mut table.columns[at].0, now.clone());
+                table.was.remove(&before);
+                table.was.insert(now, before);
             } else {
                 let column = format!("c{}", rng.random_range(10..1000));
                 if table.columns.iter().all(|(name, _)| *name != column) {
@@ -186,7 +201,10 @@ impl Model {
             return;
         }
         let columns = (0..rng.random_range(0..4)).map(|at| (format!("c{at}"), one_of(rng, &TYPES))).collect();
-        self.tables.insert(name, Table { topic, columns, partition: rng.random(), description: String::new() });
+        self.tables.insert(
+            name,
+            Table { topic, columns, was: BTreeMap::new(), partition: rng.random(), description: String::new() },
+        );
     }
 
     fn remove(&mut self, rng: &mut StdRng) {
@@ -219,12 +237,21 @@ impl Model {
             bucket.key = bucket.key.take().filter(|key| keys.contains_key(key));
         }
         tables.retain(|_, table| topics.contains_key(&table.topic));
-        let plain = Bucket { key: None, versioning: true, expire_days: None };
+        let plain = Bucket { key: None, versioning: true, expire_days: None, notify: false, logs: false };
+        if buckets.values().any(|bucket| bucket.logs) {
+            let logs = buckets.entry("logs".to_owned()).or_insert_with(|| plain.clone());
+            (logs.key, logs.logs) = (None, false);
+        }
+        for table in tables.values_mut() {
+            let Table { columns, was, .. } = table;
+            was.retain(|_, before| columns.iter().all(|(name, _)| name != before));
+        }
         if !tables.is_empty() {
             buckets.entry("raw".to_owned()).or_insert_with(|| plain.clone());
         }
         if tables.is_empty() {
             self.batch = None;
+            self.saved = None;
             self.hosts.values_mut().for_each(|host| host.stream = false);
         }
         if self.batch.is_some() {
@@ -267,12 +294,20 @@ impl Model {
             if let Some(days) = bucket.expire_days {
                 line(format!("expire_after = \"{days}d\""));
             }
+            line(format!("notify = {}", bucket.notify));
+            if bucket.logs {
+                line("access_logs = \"logs\"".to_owned());
+            }
         }
         for (name, (partitions, days)) in &self.topics {
             line(format!("[topics.{name}]\npartitions = {partitions}\nretention = \"{days}d\""));
         }
         for (name, table) in &self.tables {
-            let columns = table.columns.iter().map(|(name, kind)| format!(", {name} = \"{kind}\"")).collect::<String>();
+            let column = |(name, kind): &(String, &str)| match table.was.get(name) {
+                Some(was) => format!(", {name} = {{ type = \"{kind}\", was = \"{was}\" }}"),
+                None => format!(", {name} = \"{kind}\""),
+            };
+            let columns = table.columns.iter().map(column).collect::<String>();
             line(format!("[tables.{name}]\ntopic = \"{}\"\ndescription = \"{}\"", table.topic, table.description));
             line(format!("key = [\"id\"]\ncolumns = {{ id = \"string\", at = \"timestamptz\"{columns} }}"));
             if table.partition {
@@ -284,6 +319,9 @@ impl Model {
         }
         if let Some(limit) = self.scan_limit {
             line(format!("[query]\nscan_limit = \"{limit} GB\""));
+        }
+        if let (Some(what), Some(table)) = (self.saved, self.tables.keys().next()) {
+            line(format!("[queries.one]\ndatabase = \"raw\"\nsql = \"SELECT {what} FROM raw.{table}\""));
         }
         for (name, host) in &self.hosts {
             let agents = if host.stream { "\"stream\"" } else { "" };

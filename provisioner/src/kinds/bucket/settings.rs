@@ -6,6 +6,7 @@ use anyhow::Result;
 use lakewright_aws::{list, text, xml};
 use serde_json::{Value, json};
 
+use super::destinations::{AccessLogs, Notifications, telling, told};
 use super::{LifecycleRule, NAMESPACE, Spec, send, setting};
 use crate::kind::Context;
 use crate::kinds::wire::{flag, number, some_text};
@@ -16,15 +17,22 @@ const KNOWN: Duration = Duration::from_secs(60);
 
 const BLOCKS: [&str; 4] = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
 
-/// All settings of a bucket that lives.
-pub(super) async fn read(context: &Context, name: &str) -> Result<Spec> {
-    let (versioning, encryption, block, lifecycle, policy) = futures::try_join!(
+/// The settings of a bucket that lives; access logs and notifications only if somebody asks for them.
+pub(super) async fn read(context: &Context, name: &str, logs: bool, notifications: bool) -> Result<Spec> {
+    let asked = async |wanted: bool, setting_name: &str| {
+        if wanted { setting(context, name, setting_name).await } else { Ok(None) }
+    };
+    let (versioning, encryption, block, lifecycle, policy, ownership, logs, notifications) = futures::try_join!(
         setting(context, name, "versioning"),
         setting(context, name, "encryption"),
         setting(context, name, "publicAccessBlock"),
         setting(context, name, "lifecycle"),
         read_policy(context, name),
+        setting(context, name, "ownershipControls"),
+        asked(logs, "logging"),
+        asked(notifications, "notification"),
     )?;
+    let ownership = ownership.unwrap_or_default();
     let encryption = encryption.unwrap_or_default();
     let default = &encryption["Rule"]["ApplyServerSideEncryptionByDefault"];
     let block = block.unwrap_or_default();
@@ -38,6 +46,14 @@ pub(super) async fn read(context: &Context, name: &str) -> Result<Spec> {
         block_public_access: BLOCKS.iter().all(|name| flag(&block, name)),
         lifecycle: lifecycle.map(|rules| list(&rules, "Rule").iter().map(rule).collect()).unwrap_or_default(),
         policy,
+        // A bucket without controls is one from before there were any: whoever writes an object owns it.
+        ownership: some_text(&ownership["Rule"], "ObjectOwnership").unwrap_or_else(|| "ObjectWriter".to_owned()),
+        access_logs: logs.and_then(|logs| {
+            let enabled = &logs["LoggingEnabled"];
+            let bucket = some_text(enabled, "TargetBucket")?;
+            Some(AccessLogs { bucket, prefix: text(enabled, "TargetPrefix").to_owned() })
+        }),
+        notifications: notifications.map(|set| told(&set)).filter(|set| *set != Notifications::default()),
     })
 }
 
@@ -102,6 +118,21 @@ pub(super) async fn write(context: &Context, spec: &Spec, changed: Option<&[Stri
             let rules: Vec<Value> = spec.lifecycle.iter().map(rule_body).collect();
             put("lifecycle", "LifecycleConfiguration", json!({"Rule": rules})).await?;
         }
+    }
+    // The call that makes a bucket says who owns what is written into it.
+    if is_due("ownership", spec.ownership != super::enforced()) {
+        put("ownershipControls", "OwnershipControls", json!({"Rule": {"ObjectOwnership": spec.ownership}})).await?;
+    }
+    if is_due("access_logs", spec.access_logs.is_some()) {
+        let body = match &spec.access_logs {
+            Some(logs) => json!({"LoggingEnabled": {"TargetBucket": logs.bucket, "TargetPrefix": logs.prefix}}),
+            None => json!({}),
+        };
+        put("logging", "BucketLoggingStatus", body).await?;
+    }
+    if is_due("notifications", spec.notifications.is_some()) {
+        let body = telling(&spec.notifications.clone().unwrap_or_default());
+        put("notification", "NotificationConfiguration", body).await?;
     }
     if is_due("policy", spec.policy.is_some()) {
         match &spec.policy {

@@ -1,18 +1,33 @@
 //! Checks of buckets, secrets and hosts.
 
 use super::Checker;
+use crate::stack::decode::Entry;
 use crate::stack::diagnostics::Diagnostic;
+use crate::stack::sections::Bucket;
 
 impl Checker<'_> {
     pub(super) fn storage(&mut self) {
         let file = self.file;
         for bucket in &file.buckets {
             self.key(bucket.value.key.as_ref(), &bucket.span);
+            self.access_logs(bucket);
             for age in bucket.value.expire_after.iter().chain([&bucket.value.expire_versions_after]) {
                 if age.sound && age.0 % 86_400_000 != 0 {
                     self.push(
                         Diagnostic::new(age.span.clone(), "S3 counts the age of objects in days", "not whole days")
                             .help("write it as in \"30d\""),
+                    );
+                }
+            }
+        }
+        for key in &file.keys {
+            for arn in key.value.administrators.iter().chain(&key.value.users).filter(|arn| arn.sound) {
+                let of_iam = arn.starts_with("arn:") && arn.split(':').nth(2) == Some("iam");
+                if !of_iam && !arn.starts_with("${") {
+                    let title = format!("`{}` is no ARN of IAM", arn.value);
+                    self.push(
+                        Diagnostic::new(arn.span.clone(), title, "no role, user or account")
+                            .help("write it as in \"arn:aws:iam::123456789012:role/auditor\""),
                     );
                 }
             }
@@ -26,6 +41,43 @@ impl Checker<'_> {
         }
         if let Some(limit) = file.query.scan_limit.as_ref().filter(|limit| limit.sound && limit.0 < 10_000_000) {
             self.push(Diagnostic::new(limit.span.clone(), "Athena's limit is at least 10 MB", "too small"));
+        }
+    }
+
+    /// Access logs go to another bucket that S3 can write them to, and never back to where they came from.
+    fn access_logs(&mut self, bucket: &Entry<Bucket>) {
+        let buckets = &self.file.buckets;
+        let Some(target) = bucket.value.access_logs.as_ref().filter(|target| target.sound) else {
+            if let Some(prefix) = &bucket.value.access_logs_prefix {
+                let title = format!("bucket `{}` has a prefix for access logs and writes none", bucket.name);
+                self.push(
+                    Diagnostic::new(prefix.span.clone(), title, "of no use alone")
+                        .help("name the bucket that they go to with `access_logs`, or remove the line"),
+                );
+            }
+            return;
+        };
+        self.refer("bucket", "buckets", buckets, target, &bucket.span);
+        let mut path = vec![bucket.name.as_str()];
+        let mut next = Some(target.value.as_str());
+        while let Some(name) = next {
+            path.push(name);
+            if path[..path.len() - 1].contains(&name) {
+                let title = format!("access logs would be logged without end: {}", path.join(" → "));
+                self.push(
+                    Diagnostic::new(target.span.clone(), title, "a circle")
+                        .help("let all of them log to one bucket that logs to none"),
+                );
+                return;
+            }
+            next = buckets.get(name).and_then(|one| one.value.access_logs.as_ref()).map(|at| at.value.as_str());
+        }
+        if let Some(key) = buckets.get(target).and_then(|one| one.value.key.as_ref()) {
+            let title = format!("bucket `{}` can't take access logs in: a KMS key encrypts it", target.value);
+            self.push(
+                Diagnostic::new(target.span.clone(), title, format!("is encrypted by the key `{}`", key.value))
+                    .help("S3 writes access logs only where its own keys encrypt: name a bucket without `key`"),
+            );
         }
     }
 

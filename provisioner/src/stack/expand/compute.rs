@@ -86,17 +86,13 @@ impl Expansion<'_> {
     fn agent_objects(&mut self, host: &Entry<Host>) -> Vec<Address> {
         let name = host.name.as_str();
         let mut addresses = Vec::new();
-        // Nobody sends a column, or expects one, that the catalog doesn't have yet.
-        let resources = self.resources.iter().map(|resource| &resource.address);
-        let tables: Vec<Address> = resources.filter(|address| address.kind == "table").cloned().collect();
         for agent in &host.value.agents {
             let word = agent.word();
             let object = format!("{name}-{word}");
             let content = self.agent_config(agent.value);
             self.object(&object, &format!("hosts/{name}/{word}.json"), content, "application/json", &agent.span);
             if matches!(agent.value, Agent::Producer | Agent::Stream) {
-                let published = self.resources.last_mut().expect("the object was added");
-                published.after.extend(tables.iter().cloned());
+                self.after_tables();
             }
             addresses.push(Address::new("object", object));
         }

@@ -19,7 +19,9 @@ impl Expansion<'_> {
         let file = self.file;
         for entry in &file.buckets {
             let spec = self.bucket_spec(&entry.name, &entry.value);
-            self.add(Address::new("bucket", entry.name.as_str()), &spec, &entry.span, vec![]);
+            // A bucket takes logs in when its policy says so.
+            let after = entry.value.access_logs.iter().map(|target| bucket_address(target)).collect();
+            self.add(Address::new("bucket", entry.name.as_str()), &spec, &entry.span, after);
         }
         if file.buckets.get(ARTIFACTS).is_none() {
             let spec = self.bucket_spec(ARTIFACTS, &defaults());
@@ -44,10 +46,26 @@ impl Expansion<'_> {
             lifecycle.push(bucket::LifecycleRule { expire_days: Some(age.in_days() as u32), ..rule("age") });
         }
         let delivery = self.log_delivery(name);
+        let logged =
+            self.file.buckets.iter().filter(|one| one.value.access_logs.as_ref().is_some_and(|at| at.value == name));
+        let logged: Vec<(String, String)> =
+            logged.map(|one| (self.bucket(&one.name), logs_prefix(&one.name, &one.value))).collect();
+        let logs = section
+            .access_logs
+            .as_ref()
+            .map(|target| bucket::AccessLogs { bucket: self.bucket(target), prefix: logs_prefix(name, section) });
         let name = self.bucket(name);
+        let logged = logged.iter().map(|(source, prefix)| logs_from(&name, source, prefix, &self.target.account));
+        let policy = tls_only(&name, delivery.into_iter().chain(logged).collect());
         bucket::Spec {
-            policy: Some(tls_only(&name, delivery)),
+            policy: Some(policy),
             name,
+            ownership: "BucketOwnerEnforced".to_owned(),
+            access_logs: logs,
+            notifications: section
+                .notify
+                .value
+                .then(|| bucket::Notifications { event_bridge: true, destinations: Vec::new() }),
             versioning: section.versioning.value,
             key: section.key.as_ref().map(|key| key_arn(key)),
             block_public_access: true,
@@ -173,6 +191,16 @@ impl Expansion<'_> {
         };
         let text = serde_json::to_string_pretty(&manifest).expect("a manifest is plain JSON");
         self.object("manifest", "models/manifest.json", text, "application/json", place);
+        self.after_tables();
+    }
+
+    /// Lets what was added last wait for the tables: nobody sends a column, or expects one, that the catalog doesn't have yet.
+    pub(super) fn after_tables(&mut self) {
+        let resources = self.resources.iter().map(|resource| &resource.address);
+        let tables: Vec<Address> = resources.filter(|address| address.kind == "table").cloned().collect();
+        if let Some(last) = self.resources.last_mut() {
+            last.after.extend(tables);
+        }
     }
 
     fn models(&self) -> Vec<Model> {
@@ -282,4 +310,24 @@ fn tls_only(bucket: &str, more: Vec<Value>) -> Value {
     })];
     statements.extend(more);
     json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// What the keys of a bucket's access logs begin with.
+fn logs_prefix(name: &str, section: &Bucket) -> String {
+    section.access_logs_prefix.as_ref().map_or_else(|| format!("{name}/"), |prefix| prefix.value.clone())
+}
+
+/// The statement of a bucket's policy that lets another's access logs in.
+fn logs_from(bucket: &str, source: &str, prefix: &str, account: &str) -> Value {
+    json!({
+        "Sid": format!("LogsOf{}", source.chars().filter(char::is_ascii_alphanumeric).collect::<String>()),
+        "Effect": "Allow",
+        "Principal": { "Service": "logging.s3.amazonaws.com" },
+        "Action": "s3:PutObject",
+        "Resource": format!("arn:aws:s3:::{bucket}/{prefix}*"),
+        "Condition": {
+            "ArnLike": { "aws:SourceArn": format!("arn:aws:s3:::{source}") },
+            "StringEquals": { "aws:SourceAccount": account },
+        },
+    })
 }

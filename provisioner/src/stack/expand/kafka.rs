@@ -10,10 +10,31 @@ use crate::kinds::{
     topic,
 };
 use crate::resource::Address;
+use crate::stack::decode::At;
 use crate::stack::kafka::{Authentication, Kafka, Monitoring, Topic};
+use crate::stack::sections::Key;
 
 /// The prefix of the brokers' logs in their bucket.
 const LOG_PREFIX: &str = "kafka";
+/// What administrators of a key may do: everything but to use it.
+const ADMINISTRATION: &[&str] = &[
+    "kms:CancelKeyDeletion",
+    "kms:Create*",
+    "kms:Delete*",
+    "kms:Describe*",
+    "kms:Disable*",
+    "kms:Enable*",
+    "kms:Get*",
+    "kms:List*",
+    "kms:Put*",
+    "kms:Revoke*",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:Update*",
+];
+/// What users of a key may do.
+const USE: &[&str] = &["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
 
 impl Expansion<'_> {
     pub(super) fn keys(&mut self) {
@@ -25,11 +46,45 @@ impl Expansion<'_> {
                 alias: self.named(&entry.name),
                 description: entry.value.description.value.clone(),
                 rotation: entry.value.rotation.value,
-                policy: on_volumes.then(|| self.volume_key_policy()),
+                policy: self.key_policy(&entry.value, on_volumes),
                 deletion_days: entry.value.deletion_days.0 as u32,
             };
             self.add(Address::new("key", entry.name.as_str()), &spec, &entry.span, vec![]);
         }
+    }
+
+    /// A key's policy; none where it is the one that every key has, by which IAM policies of the account decide.
+    fn key_policy(&self, key: &Key, on_volumes: bool) -> Option<Value> {
+        let named = |arns: &[At<String>]| arns.iter().map(|arn| arn.value.clone()).collect::<Vec<String>>();
+        let statements =
+            [("Administrators", named(&key.administrators), ADMINISTRATION), ("Users", named(&key.users), USE)];
+        let statements: Vec<Value> = statements
+            .into_iter()
+            .filter(|(_, arns, _)| !arns.is_empty())
+            .map(|(sid, arns, actions)| {
+                json!({"Sid": sid, "Effect": "Allow", "Principal": {"AWS": arns}, "Action": actions, "Resource": "*"})
+            })
+            .collect();
+        if statements.is_empty() && !on_volumes {
+            return None;
+        }
+        let mut policy = if on_volumes { self.volume_key_policy() } else { self.account_key_policy() };
+        policy["Statement"].as_array_mut().expect("a policy has statements").extend(statements);
+        Some(policy)
+    }
+
+    /// The policy of a key about which IAM policies of the account decide.
+    fn account_key_policy(&self) -> Value {
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Sid": "Account",
+                "Effect": "Allow",
+                "Principal": {"AWS": format!("arn:aws:iam::{}:root", self.target.account)},
+                "Action": "kms:*",
+                "Resource": "*",
+            }],
+        })
     }
 
     /// The policy of a key for volumes: an auto-scaling group starts hosts by a role of AWS's own, which no IAM policy of the

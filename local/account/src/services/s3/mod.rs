@@ -11,6 +11,7 @@ mod call;
 mod checksums;
 mod copies;
 mod deletes;
+mod destinations;
 mod errors;
 mod listing;
 mod names;

@@ -108,3 +108,65 @@ pub(super) fn public(text: &str) -> bool {
         statement["Effect"] == "Allow" && (all(principal) || all(&principal["AWS"])) && statement["Condition"].is_null()
     })
 }
+
+/// Whether a statement of the policy allows a service an action on a resource, whatever its conditions, and none without
+/// conditions denies it.
+pub(super) fn allows(text: &str, service: &str, action: &str, resource: &str) -> bool {
+    let policy: Value = serde_json::from_str(text).unwrap_or_default();
+    let statements = match &policy["Statement"] {
+        Value::Array(statements) => statements.clone(),
+        other => vec![other.clone()],
+    };
+    let texts = |value: &Value| -> Vec<String> {
+        match value {
+            Value::String(text) => vec![text.clone()],
+            Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
+    };
+    let any = |value: &Value, wanted: &str, lower: bool| {
+        let case = |text: &str| if lower { text.to_ascii_lowercase() } else { text.to_owned() };
+        texts(value).iter().any(|pattern| fits(&case(pattern), &case(wanted)))
+    };
+    let means = |statement: &Value, effect: &str| {
+        let principal = &statement["Principal"];
+        statement["Effect"] == effect
+            && (any(principal, service, false) || any(&principal["Service"], service, false))
+            && any(&statement["Action"], action, true)
+            && any(&statement["Resource"], resource, false)
+    };
+    statements.iter().any(|one| means(one, "Allow"))
+        && !statements.iter().any(|one| one["Condition"].is_null() && means(one, "Deny"))
+}
+
+/// Whether a pattern with `*` fits the whole of a text.
+fn fits(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, rest)) => text.strip_prefix(before).is_some_and(|text| {
+            text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| fits(rest, &text[at..]))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allows;
+
+    #[test]
+    fn a_service_is_let_in_by_a_statement_that_names_it() {
+        let policy = |effect: &str, principal: &str, action: &str| {
+            format!(
+                r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"Service":"s3.amazonaws.com"}},"Action":"s3:Put*",
+                "Resource":"arn:aws:s3:::logs/own/*"}},{{"Effect":"{effect}","Principal":{principal},"Action":"{action}",
+                "Resource":"*"}}]}}"#
+            )
+        };
+        let lets = |policy: &str, resource: &str| allows(policy, "s3.amazonaws.com", "S3:PutObject", resource);
+        let plain = policy("Allow", r#"{"AWS":"*"}"#, "s3:Get*");
+        assert!(lets(&plain, "arn:aws:s3:::logs/own/a"));
+        assert!(!lets(&plain, "arn:aws:s3:::logs/other/a") && !lets("", "arn:aws:s3:::logs/own/a"));
+        assert!(!lets(&policy("Deny", r#""*""#, "s3:*"), "arn:aws:s3:::logs/own/a"));
+        assert!(lets(&policy("Deny", r#""*""#, "s3:Delete*"), "arn:aws:s3:::logs/own/a"));
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::call::{Call, Reply};
 use super::xml::Element;
-use super::{buckets, errors, policy, versions, xml};
+use super::{buckets, destinations, errors, policy, versions, xml};
 use crate::error::AwsError;
 use crate::protocol::xml::escape;
 use serde_json::{Value, json};
@@ -133,6 +133,10 @@ pub(super) fn put(call: &Call, setting: &Setting, body: &[u8]) -> Result<Reply, 
     call.transact(|state| {
         let mut bucket = call.bucket(state)?;
         match setting.name {
+            "logging" => destinations::logging(call, state, &document)?,
+            "notification" if call.header("x-amz-skip-destination-validation") != Some("true") => {
+                destinations::notification(call, state, &document)?;
+            }
             "versioning" => bucket["versioning"] = json!(status),
             "lifecycle" => bucket["transition_size"] = json!(transition),
             _ => {}
