@@ -26,6 +26,7 @@ pub mod log_group;
 pub mod msk_configuration;
 pub mod nat_gateway;
 pub mod object;
+pub mod oidc_provider;
 pub mod release;
 pub mod role;
 pub mod route_table;
@@ -37,6 +38,7 @@ pub mod security_group;
 pub mod subnet;
 pub mod table;
 pub mod topic;
+pub mod volume;
 pub mod vpc;
 pub mod vpc_endpoint;
 pub mod workgroup;
@@ -60,6 +62,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &bucket::Bucket,
         &object::Object,
         &release::Release,
+        &oidc_provider::OidcProvider,
         &role::Role,
         &instance_profile::InstanceProfile,
         &msk_configuration::MskConfiguration,
@@ -75,6 +78,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &flow_log::FlowLog,
         &function::Function,
         &schedule_rule::ScheduleRule,
+        &volume::Volume,
         &launch_template::LaunchTemplate,
         &auto_scaling_group::AutoScalingGroup,
     ]

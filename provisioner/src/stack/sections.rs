@@ -1,6 +1,7 @@
 //! The sections of a stack file that stand for infrastructure: stack, Kafka, topics, buckets, keys, secrets.
 
 use super::agents::Agents;
+use super::ci::Ci;
 use super::declare::{choice, section};
 use super::decode::{At, Named, defaults};
 
@@ -54,6 +55,8 @@ section! {
         hosts: Named<Host> = Named(Vec::new()),
         /// Lambda functions by name.
         functions: Named<Function> = Named(Vec::new()),
+        /// The pipeline that applies the stack. Without this section none may, but by credentials of its own.
+        ci: Option<Ci> = None,
         /// The settings of the agents that hosts run.
         agents: Agents = defaults(),
         /// Single resources of a kind, `[resource.KIND.NAME]`, for what no section covers. References such as

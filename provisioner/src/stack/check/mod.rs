@@ -11,6 +11,7 @@ use crate::kinds;
 use crate::resource::Address;
 
 mod functions;
+mod hosts;
 mod infrastructure;
 mod models;
 mod names;
@@ -31,6 +32,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.batch();
     checker.hosts();
     checker.functions();
+    checker.ci();
     checker.search();
     checker.agents();
     checker.own_resources();

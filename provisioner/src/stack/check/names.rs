@@ -89,9 +89,11 @@ impl Checker<'_> {
             rule(name, 1..65, word_dash, "letters, digits, `-` and `_`")
         });
         self.section_names("host", &file.hosts, |name| {
-            // Security groups and roles of the brokers, the models, the endpoints and the flow logs have these names.
-            let taken = matches!(name, "kafka" | "batch-jobs" | "endpoints" | "flow-logs")
-                .then(|| "name taken by Lakewright's own".to_owned());
+            // Security groups and roles of the brokers, the models, the endpoints, the flow logs and the pipeline have these
+            // names.
+            let own = matches!(name, "kafka" | "batch-jobs" | "endpoints" | "flow-logs");
+            let taken = own || (name == "ci" && file.ci.is_some());
+            let taken = taken.then(|| "name taken by Lakewright's own".to_owned());
             rule(name, 1..21, lower_dash, "lower case letters, digits and `-`").or(taken)
         });
         self.section_names("function", &file.functions, |name| {
