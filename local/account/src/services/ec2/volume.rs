@@ -260,8 +260,7 @@ fn in_use(id: &str, volume: &Value) -> AwsError {
 
 pub(super) fn attach(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let input = &request.input;
-    only(
-        request, &["Device", "InstanceId", "VolumeId"])?;
+    only(request, &["Device", "InstanceId", "VolumeId"])?;
     let device = need(input, "Device")?;
     let mut volume = VOLUME.named(state, request, "VolumeId")?;
     let mut instance = INSTANCE.named(state, request, "InstanceId")?;
@@ -303,8 +302,7 @@ pub(super) fn attach(state: &mut State<'_>, request: &Request) -> Result<Value, 
 
 pub(super) fn detach(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let input = &request.input;
-    only(
-        request, &["Device", "Force", "InstanceId", "VolumeId"])?;
+    only(request, &["Device", "Force", "InstanceId", "VolumeId"])?;
     let mut volume = VOLUME.named(state, request, "VolumeId")?;
     let id = need(input, "VolumeId")?.to_owned();
     let Some(attachment) = volume.list("attachmentSet").first().cloned() else {
@@ -351,8 +349,7 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
 
 pub(super) fn modify(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let input = &request.input;
-    only(
-        request, &["VolumeId", "Size", "VolumeType", "Iops", "Throughput"])?;
+    only(request, &["VolumeId", "Size", "VolumeType", "Iops", "Throughput"])?;
     let mut volume = VOLUME.named(state, request, "VolumeId")?;
     let id = need(input, "VolumeId")?.to_owned();
     let before = volume.clone();
