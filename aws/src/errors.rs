@@ -103,6 +103,7 @@ impl Error {
                 | "ResourceInUseException"
                 | "ResourceInUseFault"
                 | "BucketNotEmpty"
+                | "VolumeInUse"
                 | "ScalingActivityInProgress"
                 | "InvalidIPAddress.InUse"
                 | "InvalidParameterValue.InUse"

@@ -238,7 +238,7 @@ pub struct SearchConnection {
     /// `http://host:port`; `LAKEWRIGHT_SEARCH_URL` in the agent's environment wins over it.
     #[serde(default)]
     pub url: Option<String>,
-    /// Without a URL: the running instance with this `lakewright:address` tag is asked for on its private address.
+    /// Without a URL: a running instance of the auto-scaling group of this name is asked for its private address.
     #[serde(default)]
     pub host: Option<String>,
     /// The port at that address.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::families;
 use crate::resource::{Address, Desired};
 
 /// A rule.
@@ -113,6 +114,34 @@ pub const RULES: &[Rule] = &[
         breaks: |spec| said(spec["metadata_tokens_required"] == false, "the metadata service answers without a token"),
     },
     Rule {
+        name: "host-previous-generation",
+        kind: "launch_template",
+        reason: "AWS has newer types that are faster at the same price, and offers old ones in fewer zones each year",
+        cure: "choose a type of a newer family: m7i or m7g for m4, t3 for t1",
+        breaks: |spec| {
+            let name = text(spec, "instance_type");
+            said(families::is_previous(name), &format!("{name} is of a previous generation"))
+        },
+    },
+    Rule {
+        name: "host-unknown-family",
+        kind: "launch_template",
+        reason: "AWS would refuse to start a host of a type that there isn't",
+        cure: "write a type that AWS offers, or allow it when it is newer than this program",
+        breaks: |spec| {
+            let name = text(spec, "instance_type");
+            let near = families::unknown(name);
+            near.map(|near| format!("{name} is of no family known here: {near} is the nearest")).into_iter().collect()
+        },
+    },
+    Rule {
+        name: "host-volume-gp2",
+        kind: "launch_template",
+        reason: "gp3 costs a fifth less and is no slower however small the volume is",
+        cure: "write `volume_type = \"gp3\"`",
+        breaks: |spec| said(spec["volume_type"] == "gp2", "its volume is of the type gp2"),
+    },
+    Rule {
         name: "host-volume-in-clear",
         kind: "launch_template",
         reason: "snapshots and lost disks can be read",
@@ -151,6 +180,20 @@ pub const RULES: &[Rule] = &[
         reason: "the loss of one broker's disk loses records",
         cure: "keep at least two copies, three where there are three zones",
         breaks: |spec| said(spec["replication"] == 1, "one broker holds the only copy of each partition"),
+    },
+    Rule {
+        name: "volume-gp2",
+        kind: "volume",
+        reason: "gp3 costs a fifth less and is no slower however small the volume is",
+        cure: "write `type = \"gp3\"`: EBS changes it in place",
+        breaks: |spec| said(spec["type"] == "gp2", "it is of the type gp2"),
+    },
+    Rule {
+        name: "volume-in-clear",
+        kind: "volume",
+        reason: "snapshots and lost disks can be read",
+        cure: "leave `encrypted` on",
+        breaks: |spec| said(spec["encrypted"] == false, "it isn't encrypted"),
     },
     Rule {
         name: "wildcard-iam",
@@ -217,6 +260,10 @@ fn zones_behind(gateway: &Address, desired: &Desired) -> Vec<String> {
     let behind = of_kind("subnet").filter(|subnet| subnets.contains(&subnet.address.output("id")));
     let zones: BTreeSet<&str> = behind.filter_map(|subnet| subnet.spec["zone"].as_str()).collect();
     said(zones.len() > 1, &format!("it is the only way out of {} zones", zones.len()))
+}
+
+fn text<'a>(spec: &'a Value, field: &str) -> &'a str {
+    spec[field].as_str().unwrap_or_default()
 }
 
 fn ports(rule: &Value) -> String {
@@ -329,6 +376,9 @@ mod tests {
                 }}),
             ),
             ("topic.t", json!({"replication": 1})),
+            ("launch_template.l", json!({"instance_type": "m4.large", "volume_type": "gp2"})),
+            ("launch_template.s", json!({"instance_type": "m77i.large", "volume_type": "gp3"})),
+            ("volume.v", json!({"type": "gp2", "encrypted": false})),
         ]);
         let allowed = [
             Allowed { rule: "topic-one-copy".into(), address: "topic.t".parse().unwrap(), reason: "a test".into() },
@@ -344,6 +394,11 @@ mod tests {
                 "bucket-public bucket.b: public access isn't blocked",
                 "wildcard-iam role.r: its policy wide allows s3:* on everything",
                 "topic-one-copy topic.t: one broker holds the only copy of each partition",
+                "host-previous-generation launch_template.l: m4.large is of a previous generation",
+                "host-volume-gp2 launch_template.l: its volume is of the type gp2",
+                "host-unknown-family launch_template.s: m77i.large is of no family known here: m7i is the nearest",
+                "volume-gp2 volume.v: it is of the type gp2",
+                "volume-in-clear volume.v: it isn't encrypted",
             ]
         );
         assert_eq!(found[3].allowed.as_deref(), Some("a test"));

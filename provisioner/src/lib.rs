@@ -7,6 +7,7 @@ pub mod apply;
 pub mod checks;
 pub mod cli;
 pub mod cost;
+mod families;
 mod http;
 pub mod intents;
 pub mod kind;

@@ -48,10 +48,13 @@ pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -
     let statements = statements.into_iter().map(|(sid, actions)| {
         let resource = match sid {
             "Buckets" => buckets(desired, account, region, partition),
-            "Identities" => json!([
-                format!("arn:{partition}:iam::{account}:role/{stack}-*"),
-                format!("arn:{partition}:iam::{account}:instance-profile/{stack}-*"),
-            ]),
+            "Identities" => {
+                let mut names = vec![format!("role/{stack}-*"), format!("instance-profile/{stack}-*")];
+                if desired.resources.iter().any(|resource| resource.address.kind == "oidc_provider") {
+                    names.push("oidc-provider/*".to_owned());
+                }
+                names.iter().map(|name| format!("arn:{partition}:iam::{account}:{name}")).collect()
+            }
             _ => json!("*"),
         };
         let mut statement = json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource});

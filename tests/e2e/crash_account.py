@@ -217,6 +217,7 @@ class Account:
             "security groups": of_ec2("describe_security_groups", "SecurityGroups"),
             "endpoints": of_ec2("describe_vpc_endpoints", "VpcEndpoints"),
             "launch templates": of_ec2("describe_launch_templates", "LaunchTemplates"),
+            "volumes": of_ec2("describe_volumes", "Volumes"),
             "instances": len([one for one in instances if one["State"]["Name"] in ("pending", "running")]),
             "keys": named([{"Tags": [{"Key": t["TagKey"], "Value": t["TagValue"]} for t in own]} for own in tags]),
             "aliases": sorted(one["AliasName"] for one in aliases),

@@ -31,10 +31,10 @@ pub async fn find(aws: &Client, search: &SearchConnection, agent: &Agent) -> Res
     }
 }
 
-/// The private address of a running instance with that address tag.
+/// The private address of a running instance of the auto-scaling group.
 async fn address(aws: &Client, host: &str) -> Result<Option<String>> {
     let input = json!({ "Filter": [
-        { "Name": "tag:lakewright:address", "Value": [host] },
+        { "Name": "tag:aws:autoscaling:groupName", "Value": [host] },
         { "Name": "instance-state-name", "Value": ["running"] },
     ] });
     let answer =

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-use super::connect::{artifact, stack};
+use super::connect::{programs, stack};
 use super::look::{Stacked, anywhere};
 use super::{Global, Outcome, print, say};
 use crate::checks::{Allowed, Finding, RULES, findings, idle};
@@ -44,7 +44,7 @@ pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome>
         return print(&out);
     }
     let stack = stack(global)?;
-    let desired = anywhere(&stack, &artifact(global)?);
+    let desired = anywhere(&stack, &programs(global)?);
     let allowed = allowed(&stack);
     let found = findings(&desired, &allowed);
     let open = found.iter().filter(|one| one.allowed.is_none()).count();

@@ -64,6 +64,9 @@ pub struct Global {
     /// The agents' program that hosts install [default: the one beside this program, else on PATH]
     #[arg(long, value_name = "FILE", global = true, env = "LAKEWRIGHT_AGENT")]
     pub agent: Option<PathBuf>,
+    /// The agents' program for hosts with other processors than that one's: arm64 beside x86_64, or the other way round
+    #[arg(long, value_name = "FILE", global = true, env = "LAKEWRIGHT_OTHER_AGENT")]
+    pub other_agent: Option<PathBuf>,
 }
 
 /// What `lakewright` can do.

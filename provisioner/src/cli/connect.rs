@@ -12,7 +12,7 @@ use super::Global;
 use crate::intents::Intents;
 use crate::kind::Context;
 use crate::resource::Desired;
-use crate::stack::{Artifact, Given, Stack, Target, expand, load};
+use crate::stack::{Architecture, Artifact, Given, Programs, Stack, Target, expand, load};
 use crate::up::RunFile;
 
 /// Where a stack stands when nothing names one.
@@ -89,7 +89,7 @@ fn is_loopback(url: &str) -> bool {
 }
 
 /// Every resource that the stack stands for in this account.
-pub fn desired(stack: &Stack, context: &Context, agent: &Artifact) -> Result<Desired> {
+pub fn desired(stack: &Stack, context: &Context, programs: &Programs) -> Result<Desired> {
     if let Some(only) = stack.file.stack.account.as_deref()
         && *only != context.account
     {
@@ -101,7 +101,7 @@ pub fn desired(stack: &Stack, context: &Context, agent: &Artifact) -> Result<Des
         );
     }
     let target = Target { account: context.account.clone(), region: context.region.clone() };
-    Ok(expand(stack, &target, agent))
+    Ok(expand(stack, &target, programs))
 }
 
 /// A program of Lakewright's: beside this one, else on PATH.
@@ -125,9 +125,50 @@ pub fn agent_program(global: &Global) -> Result<PathBuf> {
     global.agent.clone().map_or_else(|| program("lakewright-agent"), Ok)
 }
 
-/// The agents' program as what hosts install.
-pub fn artifact(global: &Global) -> Result<Artifact> {
-    let file = agent_program(global)?;
+/// The agents' programs as what hosts install, each for the processors that it was built for.
+pub fn programs(global: &Global) -> Result<Programs> {
+    let mut programs = Programs::default();
+    for file in [Some(agent_program(global)?), global.other_agent.clone()].into_iter().flatten() {
+        let architecture = architecture(&file)?;
+        let place = match architecture {
+            Architecture::X86 => &mut programs.x86_64,
+            Architecture::Arm => &mut programs.arm64,
+        };
+        if let Some(other) = place.replace(artifact(file.clone())?) {
+            bail!(
+                "{} and {} are both for {} processors; --other-agent names the one for the other processors",
+                other.file.unwrap_or_default(),
+                file.display(),
+                architecture.word()
+            );
+        }
+    }
+    Ok(programs)
+}
+
+/// The processors that a program is for, from its ELF header; of a file of another form, those of this machine.
+fn architecture(file: &Path) -> Result<Architecture> {
+    use std::io::Read as _;
+    let mut header = Vec::new();
+    let opened = std::fs::File::open(file).and_then(|file| file.take(20).read_to_end(&mut header));
+    opened.with_context(|| format!("read the agents' program {}", file.display()))?;
+    let machine = header.starts_with(b"\x7fELF").then(|| header.get(18..20)).flatten();
+    Ok(match machine {
+        Some([0x3e, 0]) => Architecture::X86,
+        Some([0xb7, 0]) => Architecture::Arm,
+        Some(_) => bail!("{} is for processors that are neither x86_64 nor arm64", file.display()),
+        None if cfg!(target_arch = "aarch64") => Architecture::Arm,
+        None => Architecture::X86,
+    })
+}
+
+/// This machine's agents' program for hosts of every architecture: here all run the same.
+pub fn own_program(global: &Global) -> Result<Programs> {
+    Ok(Programs::everywhere(artifact(agent_program(global)?)?))
+}
+
+/// A program as what hosts install.
+fn artifact(file: PathBuf) -> Result<Artifact> {
     let context = || format!("read the agents' program {}", file.display());
     let metadata = std::fs::metadata(&file).with_context(context)?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
@@ -175,4 +216,27 @@ fn remember(file: &Path, state: &str, sha256: &str) {
     let text = json!({ "state": state, "sha256": sha256 }).to_string();
     let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&temporary, text));
     let _ = written.and_then(|()| std::fs::rename(&temporary, &path));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_told_apart_by_their_headers() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = |name: &str, machine: u8| {
+            let mut header = b"\x7fELF\x02\x01\x01".to_vec();
+            header.resize(18, 0);
+            header.extend([machine, 0]);
+            let path = folder.path().join(name);
+            std::fs::write(&path, header).expect("written");
+            path
+        };
+        assert_eq!(architecture(&file("x86", 0x3e)).expect("known"), Architecture::X86);
+        assert_eq!(architecture(&file("arm", 0xb7)).expect("known"), Architecture::Arm);
+        assert!(architecture(&file("riscv", 0xf3)).is_err());
+        std::fs::write(folder.path().join("script"), "#!").expect("written");
+        assert!(architecture(&folder.path().join("script")).is_ok());
+    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::connect::{artifact, cache, connect, stack};
+use super::connect::{cache, connect, programs, stack};
 use super::look::{all_kinds, anywhere_in};
 use super::{Format, Global, Outcome, print, say};
 use crate::cost::{Estimate, Prices, refresh};
@@ -17,7 +17,7 @@ pub async fn run(global: &Global, format: Format, newer: bool, file: Option<&Pat
     let named = global.region.clone().or_else(|| stack.file.stack.region.as_deref().cloned());
     let region = named.or_else(|| std::env::var("AWS_REGION").ok());
     let region = region.ok_or_else(|| anyhow!("no region: name it with --region or in the stack file"))?;
-    let desired = anywhere_in(&stack, &artifact(global)?, &region);
+    let desired = anywhere_in(&stack, &programs(global)?, &region);
     let mut known = match file {
         Some(file) if !newer || file.exists() => over_built_in(read(file)?),
         _ => prices(),

@@ -143,7 +143,11 @@ mod tests {
                     let model = ModelFile { name: "sales".into(), path: "models/sales.sql".into(), text: MODEL.into() };
                     let stack = parse(Path::new("lakewright.toml"), &text, Some(vec![model]));
                     let stack = stack.unwrap_or_else(|error| panic!("{answers:?}\n{text}\n{}", error.render(false)));
-                    let agent = crate::stack::Artifact { sha256: "0".repeat(64), size: 1, file: None };
+                    let agent = crate::stack::Programs::everywhere(crate::stack::Artifact {
+                        sha256: "0".repeat(64),
+                        size: 1,
+                        file: None,
+                    });
                     let desired = crate::cli::look::anywhere(&stack, &agent);
                     crate::plan::check(crate::cli::look::all_kinds(), &desired).expect("resources that fit together");
                     let allowed = crate::cli::check::allowed(&stack);

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
 use serde_json::Value;
 
-use super::connect::{artifact, stack};
+use super::connect::{programs, stack};
 use super::look::{Look, Stacked, all_kinds, anywhere};
 use super::{Global, Outcome, print, say};
 use crate::kind::Kind;
@@ -131,7 +131,7 @@ pub fn explain(global: &Global, what: &str) -> Result<Outcome> {
         bail!("`{what}` is neither an address such as bucket.raw nor a kind; kinds are {names}")
     };
     let stack = stack(global)?;
-    let desired = anywhere(&stack, &artifact(global)?);
+    let desired = anywhere(&stack, &programs(global)?);
     let Some(resource) = desired.resources.iter().find(|resource| resource.address == address) else {
         bail!(
             "the stack {} has no `{address}`; `lakewright plan` and `lakewright status` list its addresses",
@@ -179,7 +179,7 @@ pub fn permissions(global: &Global, account: Option<String>) -> Result<Outcome> 
     let Some(account) = account.or_else(|| section.account.as_deref().cloned()) else {
         bail!("no account: name it with --account or in the stack file")
     };
-    let desired = expand(&stack, &Target { account: account.clone(), region: region.clone() }, &artifact(global)?);
+    let desired = expand(&stack, &Target { account: account.clone(), region: region.clone() }, &programs(global)?);
     let policy = policy(&desired, &account, &region, partition(&region));
     print(&(serde_json::to_string_pretty(&policy).context("write the policy")? + "\n"))
 }

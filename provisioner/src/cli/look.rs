@@ -7,7 +7,7 @@ use clap::Args;
 use futures::future::OptionFuture;
 
 use super::check::allowed;
-use super::connect::{artifact, connect, desired, stack};
+use super::connect::{connect, desired, programs, stack};
 use super::existing::mistakes;
 use super::{Global, say};
 use crate::checks::{Allowed, Finding, findings};
@@ -16,7 +16,7 @@ use crate::kinds;
 use crate::lease;
 use crate::plan::{Kinds, Options, Plan, PlanError, PlanFile, Step, check, plan_for};
 use crate::resource::{Desired, Live};
-use crate::stack::{Artifact, Diagnostic, Diagnostics, Existing, Model, Source, Stack, Target, expand};
+use crate::stack::{Diagnostic, Diagnostics, Existing, Model, Programs, Source, Stack, Target, expand, unprogrammed};
 use crate::sweep::sweep;
 
 /// Stands for the account while none is asked for.
@@ -28,13 +28,13 @@ pub fn all_kinds() -> Kinds<'static> {
 }
 
 /// What the stack means in an account that nobody has asked about.
-pub fn anywhere(stack: &Stack, agent: &Artifact) -> Desired {
-    anywhere_in(stack, agent, stack.file.stack.region.as_deref().map_or("us-east-1", String::as_str))
+pub fn anywhere(stack: &Stack, programs: &Programs) -> Desired {
+    anywhere_in(stack, programs, stack.file.stack.region.as_deref().map_or("us-east-1", String::as_str))
 }
 
 /// The same in a region.
-pub fn anywhere_in(stack: &Stack, agent: &Artifact, region: &str) -> Desired {
-    expand(stack, &Target { account: NO_ACCOUNT.to_owned(), region: region.to_owned() }, agent)
+pub fn anywhere_in(stack: &Stack, programs: &Programs, region: &str) -> Desired {
+    expand(stack, &Target { account: NO_ACCOUNT.to_owned(), region: region.to_owned() }, programs)
 }
 
 /// Which part of a stack a command is about.
@@ -86,12 +86,16 @@ impl Stacked {
     pub async fn open(global: &Global) -> Result<Self> {
         let stack = stack(global)?;
         let region = stack.file.stack.region.as_deref().map(String::as_str);
-        let agent = artifact(global)?;
+        let programs = programs(global)?;
+        let lacking = unprogrammed(&stack, &programs);
+        if !lacking.is_empty() {
+            return Err(Diagnostics::new(stack.sources.clone(), lacking).into());
+        }
         // What is wrong with the stack whatever lives is said before anything is asked of AWS.
-        let checked = check(all_kinds(), &anywhere(&stack, &agent));
+        let checked = check(all_kinds(), &anywhere(&stack, &programs));
         checked.map_err(|error| explain(error, &stack.sources))?;
         let context = connect(global, stack.name(), region).await?;
-        let desired = desired(&stack, &context, &agent)?;
+        let desired = desired(&stack, &context, &programs)?;
         Ok(Self::new(context, desired, &stack))
     }
 

@@ -40,6 +40,24 @@ pub struct Spec {
     /// How many seconds after its start a host's health first counts. Default: 300.
     #[serde(default = "five_minutes")]
     pub grace_seconds: u32,
+    /// What becomes of hosts that run when the launch template or its version changes here: `never`, they stay;
+    /// `launch_first`, each is replaced once a new one runs; `terminate_first`, each ends before the new one starts. The version
+    /// must be a number then, `${launch_template.app.version}`. Default: `never`.
+    #[serde(default)]
+    pub refresh: Refreshing,
+}
+
+/// How a group's hosts are replaced by new ones.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Refreshing {
+    /// Not at all.
+    #[default]
+    Never,
+    /// The new one runs before the old one ends.
+    LaunchFirst,
+    /// The old one ends before the new one starts: both can't have what there is one of.
+    TerminateFirst,
 }
 
 fn default_version() -> String {
@@ -59,6 +77,8 @@ const FIELDS: &[Field] = &[
     in_place("max"),
     in_place("desired"),
     in_place("grace_seconds"),
+    // It isn't the group's on AWS: it says how updates are made.
+    compared(in_place("refresh"), Comparing::Never),
 ];
 const OUTPUTS: &[&str] = &["name", "arn"];
 const ACTIONS: &[&str] = &[
@@ -66,6 +86,8 @@ const ACTIONS: &[&str] = &[
     "autoscaling:UpdateAutoScalingGroup",
     "autoscaling:DeleteAutoScalingGroup",
     "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:StartInstanceRefresh",
+    "autoscaling:DescribeInstanceRefreshes",
     "autoscaling:CreateOrUpdateTags",
     "iam:CreateServiceLinkedRole",
     // Hosts are started in the caller's name.
@@ -82,6 +104,8 @@ pub struct AutoScalingGroup;
 const GONE: Duration = Duration::from_mins(30);
 /// How long a group's running activity may keep it from being changed, or a new profile or template unseen.
 const REFUSED: Duration = Duration::from_mins(5);
+/// How long the replacement of all hosts may take.
+const REFRESHED: Duration = Duration::from_hours(2);
 
 /// What so many hosts of a launch template are billed for.
 fn hosts_of(template: &Value, hosts: f64) -> Vec<Charge> {
@@ -127,7 +151,7 @@ impl Kind for AutoScalingGroup {
 
     /// The group's hosts stand in subnets and security groups until they are gone.
     fn occupies(&self) -> &'static [&'static str] {
-        &["vpc", "subnet", "security_group"]
+        &["vpc", "subnet", "security_group", "volume"]
     }
 
     fn expected(&self) -> [Duration; 3] {
@@ -151,6 +175,18 @@ impl Kind for AutoScalingGroup {
             Action::Update
                 if changed.iter().any(|name| ["launch_template", "launch_template_version"].contains(name)) =>
             {
+                match typed::<Spec>(spec).map(|spec| spec.refresh) {
+                    Ok(Refreshing::LaunchFirst) => {
+                        return vec!["its hosts are replaced one after another, each once a new one runs".to_owned()];
+                    }
+                    Ok(Refreshing::TerminateFirst) => {
+                        return vec![
+                            "its hosts are replaced one after another; each and its agents are away until the new one has booted"
+                                .to_owned(),
+                        ];
+                    }
+                    _ => {}
+                }
                 "hosts that run keep what they were started as until they are replaced".to_owned()
             }
             Action::Update if changed.contains(&"subnets") => {
@@ -193,10 +229,23 @@ impl Kind for AutoScalingGroup {
         Ok(outcome(&group))
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let call = || context.aws.call(Service::AutoScaling, "UpdateAutoScalingGroup", spec.input());
-        wait::while_refused(context, REFUSED, is_busy, call).await?;
+        let mut input = spec.input();
+        let others = ["launch_template", "launch_template_version"];
+        let started_anew = changed.iter().any(|name| others.contains(&name.as_str()));
+        // The refresh gives the group its template when every host has it: one that was interrupted is still to be seen.
+        let refreshes = started_anew && spec.refresh != Refreshing::Never && spec.desired > 0;
+        if refreshes {
+            input.as_object_mut().expect("an input is an object").shift_remove("LaunchTemplate");
+        }
+        if !refreshes || changed.iter().any(|name| !others.contains(&name.as_str())) {
+            let call = || context.aws.call(Service::AutoScaling, "UpdateAutoScalingGroup", input.clone());
+            wait::while_refused(context, REFUSED, is_busy, call).await?;
+        }
+        if refreshes {
+            refresh(context, &spec).await?;
+        }
         let Some(group) = described(context, &spec.name).await? else { bail!("{} is gone", live.id) };
         Ok(outcome(&group))
     }
@@ -230,10 +279,14 @@ impl Kind for AutoScalingGroup {
 }
 
 impl Spec {
+    fn template(&self) -> Value {
+        json!({"LaunchTemplateId": self.launch_template, "Version": self.launch_template_version})
+    }
+
     fn input(&self) -> Value {
         json!({
             "AutoScalingGroupName": self.name,
-            "LaunchTemplate": {"LaunchTemplateId": self.launch_template, "Version": self.launch_template_version},
+            "LaunchTemplate": self.template(),
             "VPCZoneIdentifier": self.subnets.join(","),
             "MinSize": self.min,
             "MaxSize": self.max,
@@ -242,6 +295,44 @@ impl Spec {
             "HealthCheckGracePeriod": self.grace_seconds,
         })
     }
+}
+
+/// Replaces the hosts that aren't of the spec's launch template, and waits until the group is.
+async fn refresh(context: &Context, spec: &Spec) -> Result<()> {
+    let (least, most) = match spec.refresh {
+        Refreshing::TerminateFirst => (0, 100),
+        _ => (100, 200),
+    };
+    let input = json!({
+        "AutoScalingGroupName": spec.name,
+        "Strategy": "Rolling",
+        "DesiredConfiguration": {"LaunchTemplate": spec.template()},
+        "Preferences": {
+            "MinHealthyPercentage": least,
+            "MaxHealthyPercentage": most,
+            // Hosts that were started since are left alone.
+            "SkipMatching": true,
+        },
+    });
+    // One that an interrupted apply began, or somebody, is waited for.
+    let busy = |error: &Error| is_busy(error) || error.code.starts_with("InstanceRefreshInProgress");
+    let call = || context.aws.call(Service::AutoScaling, "StartInstanceRefresh", input.clone());
+    let started = wait::while_refused(context, REFRESHED, busy, call).await?;
+    let id = text(&started, "InstanceRefreshId");
+    let what = format!("the hosts of {} are still being replaced", spec.name);
+    wait::until(context, REFRESHED, &what, || async {
+        let input = json!({"AutoScalingGroupName": spec.name, "InstanceRefreshIds": [id]});
+        let answer = context.aws.call(Service::AutoScaling, "DescribeInstanceRefreshes", input).await?;
+        let Some(refresh) = list(&answer, "InstanceRefreshes").first() else { return Ok(None) };
+        match text(refresh, "Status") {
+            "Successful" => Ok(Some(())),
+            "Failed" | "Cancelled" | "RollbackFailed" | "RollbackSuccessful" => {
+                bail!("the hosts of {} were not replaced: {}", spec.name, text(refresh, "StatusReason"))
+            }
+            _ => Ok(None),
+        }
+    })
+    .await
 }
 
 /// A tag of a group; hosts get their own from the launch template.
@@ -269,6 +360,14 @@ fn is_busy(error: &Error) -> bool {
 fn canonical(spec: &mut Spec) -> Result<()> {
     if spec.min > spec.desired || spec.desired > spec.max {
         bail!("`desired` is {}, which is not within {} to {}", spec.desired, spec.min, spec.max);
+    }
+    if spec.refresh != Refreshing::Never
+        && spec.launch_template_version.starts_with("$D") | spec.launch_template_version.starts_with("$L")
+    {
+        bail!(
+            "`launch_template_version` is {}: to refresh hosts it must be the number, ${{launch_template.NAME.version}}",
+            spec.launch_template_version
+        );
     }
     Ok(())
 }
@@ -310,6 +409,7 @@ fn read(context: &Context, group: &Value) -> Option<Live> {
         max: number(group, "MaxSize"),
         desired: number(group, "DesiredCapacity"),
         grace_seconds: number(group, "HealthCheckGracePeriod"),
+        refresh: Refreshing::Never,
     };
     let outputs = [("name", name), ("arn", text(group, "AutoScalingGroupARN"))];
     let mut live = tags::live(address, &tags::of(list(group, "Tags")), name, value(&spec), &outputs);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use lakewright_aws::{Error, Service, list, text};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::spec::{compared, describes, in_place, replaces, typed, value};
-use super::wire::{number, texts};
+use super::wire::{number, some_text, texts};
 use super::{tagged, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
@@ -43,6 +43,9 @@ pub struct Spec {
     /// The security groups of its workers.
     #[serde(default)]
     pub security_groups: Vec<String>,
+    /// The workers' image: its URI in a private ECR repository, with a tag or a digest. Default: EMR's own of the release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// The most that an application may use.
@@ -98,6 +101,7 @@ const FIELDS: &[Field] = &[
     in_place("idle_minutes"),
     compared(in_place("subnets"), Comparing::AsSet),
     compared(in_place("security_groups"), Comparing::AsSet),
+    in_place("image"),
 ];
 const OUTPUTS: &[&str] = &["arn", "id", "name"];
 const ACTIONS: &[&str] = &[
@@ -106,11 +110,15 @@ const ACTIONS: &[&str] = &[
     "emr-serverless:DeleteApplication",
     "emr-serverless:GetApplication",
     "emr-serverless:ListApplications",
+    "emr-serverless:StartApplication",
     "emr-serverless:StopApplication",
     "emr-serverless:TagResource",
     "iam:CreateServiceLinkedRole",
 ];
 
+/// What EMR changes of a started application:
+/// <https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/updating-running-applications.html>
+const WHILE_STARTED: [&str; 2] = ["limits", "image"];
 /// How long an application may take to start, stop and go; a stop waits for running jobs.
 const CHANGED: Duration = Duration::from_secs(1800);
 /// The states of applications that live.
@@ -123,6 +131,15 @@ pub struct EmrApplication;
 fn canonical(spec: &mut Spec) -> Result<()> {
     if !["X86_64", "ARM64"].contains(&spec.architecture.as_str()) {
         bail!("`{}` is no architecture; write X86_64 or ARM64", spec.architecture);
+    }
+    if let Some(image) = spec.image.as_deref().filter(|image| !is_image(image)) {
+        bail!(
+            "`image` is `{image}`: EMR takes an image of a private ECR repository with a tag or a digest, as in \
+             123456789012.dkr.ecr.eu-north-1.amazonaws.com/models:1"
+        );
+    }
+    if !(1..=10_080).contains(&spec.idle_minutes) {
+        bail!("`idle_minutes` is {}; EMR takes 1 to 10,080, a week", spec.idle_minutes);
     }
     if spec.subnets.is_empty() != spec.security_groups.is_empty() {
         bail!("subnets and security_groups go together: give both or none");
@@ -153,9 +170,17 @@ impl Kind for EmrApplication {
         true
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
         match action {
-            Action::Update => vec!["the application stops for it once its running jobs have ended".to_owned()],
+            Action::Update if changed.iter().all(|name| WHILE_STARTED.contains(name)) => {
+                vec!["jobs that run go on as they began; the next ones run so".to_owned()]
+            }
+            Action::Update => {
+                vec![
+                    "a started application is stopped for it once its running jobs have ended, and started again"
+                        .to_owned(),
+                ]
+            }
             Action::Replace | Action::Delete => {
                 vec!["its running jobs are waited for, and its job history goes".to_owned()]
             }
@@ -191,6 +216,9 @@ impl Kind for EmrApplication {
         let spec: Spec = typed(spec)?;
         let mut input = settings(&spec);
         input["name"] = json!(spec.name);
+        if let Some(image) = &spec.image {
+            input["imageConfiguration"] = json!({"imageUri": image});
+        }
         input["type"] = json!("SPARK");
         input["clientToken"] = json!(tags::client_token(context, address, &spec));
         input["tags"] = tags::object(context, address);
@@ -209,15 +237,42 @@ impl Kind for EmrApplication {
         Ok(outcome(&application))
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        // EMR refuses most changes of a started application.
-        let Some(_) = stopped(context, &live.id).await? else { bail!("the EMR application {} is gone", live.id) };
+        let gone = || anyhow!("the EMR application {} is gone", live.id);
+        let before = describe(context, &live.id).await?.ok_or_else(gone)?;
         let mut input = settings(&spec);
+        // An image configuration without an image takes the image away.
+        input["imageConfiguration"] = spec.image.as_ref().map_or_else(|| json!({}), |image| json!({"imageUri": image}));
+        let started = ["STARTING", "STARTED"].contains(&text(&before, "state"));
+        let stays = started && changed.iter().all(|name| WHILE_STARTED.contains(&name.as_str()));
+        if stays {
+            let taken = ["maximumCapacity", "imageConfiguration"];
+            input.as_object_mut().expect("settings are an object").retain(|name, _| taken.contains(&name.as_str()));
+        }
         input["applicationId"] = json!(live.id);
-        input["clientToken"] = json!(uuid::Uuid::new_v4().to_string());
-        let mut updated = call(context, "UpdateApplication", input).await?;
-        Ok(outcome(&updated["application"].take()))
+        let what = format!("the EMR application {} is started again and again", live.id);
+        let updated = wait::until(context, CHANGED, &what, || async {
+            if !stays && stopped(context, &live.id).await?.is_none() {
+                return Err(gone());
+            }
+            let mut input = input.clone();
+            input["clientToken"] = json!(uuid::Uuid::new_v4().to_string());
+            let error = match call(context, "UpdateApplication", input).await {
+                Ok(mut updated) => return Ok(Some(updated["application"].take())),
+                Err(error) => error,
+            };
+            // A job may have started it in between.
+            if !stays && error.code == "ValidationException" && is_started(context, &live.id).await? {
+                return Ok(None);
+            }
+            Err(error.into())
+        })
+        .await?;
+        if started && !stays {
+            call(context, "StartApplication", json!({"applicationId": live.id})).await?;
+        }
+        Ok(outcome(&updated))
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
@@ -274,6 +329,21 @@ async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
     Ok(wait::found(answer)?.map(|mut answer| answer["application"].take()))
 }
 
+async fn is_started(context: &Context, id: &str) -> Result<bool> {
+    let application = describe(context, id).await?;
+    Ok(application.is_some_and(|application| ["STARTING", "STARTED"].contains(&text(&application, "state"))))
+}
+
+/// Whether a text is the URI of an image in a private ECR repository, with a tag or a digest; a reference may become one.
+pub fn is_image(uri: &str) -> bool {
+    let Some((host, rest)) = uri.split_once('/') else { return uri.contains("${") };
+    let account = host.split_once(".dkr.ecr.").map(|(account, _)| account);
+    let numbered =
+        account.is_some_and(|account| account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit()));
+    uri.contains("${")
+        || numbered && rest.split_once(':').is_some_and(|(name, tag)| !name.is_empty() && !tag.is_empty())
+}
+
 /// Stops an application and waits until it stands still; none if it is gone.
 async fn stopped(context: &Context, id: &str) -> Result<Option<Value>> {
     wait::until(context, CHANGED, &format!("the EMR application {id} doesn't stop"), || async {
@@ -281,10 +351,12 @@ async fn stopped(context: &Context, id: &str) -> Result<Option<Value>> {
         match text(&application, "state") {
             "TERMINATED" => Ok(Some(None)),
             "CREATED" | "STOPPED" => Ok(Some(Some(application))),
-            "STARTED" => {
-                call(context, "StopApplication", json!({"applicationId": id})).await?;
-                Ok(None)
-            }
+            "STARTED" => match call(context, "StopApplication", json!({"applicationId": id})).await {
+                // So EMR says that jobs haven't ended yet.
+                Ok(_) => Ok(None),
+                Err(error) if error.code == "ValidationException" => Ok(None),
+                Err(error) => Err(error.into()),
+            },
             _ => Ok(None),
         }
     })
@@ -317,6 +389,7 @@ fn read(context: &Context, application: &Value) -> Option<Live> {
         idle_minutes: if stop["enabled"] == false { 0 } else { number(stop, "idleTimeoutMinutes") },
         subnets: texts(network, "subnetIds"),
         security_groups: texts(network, "securityGroupIds"),
+        image: some_text(&application["imageConfiguration"], "imageUri"),
     };
     let mut live = tags::live(address, &tags, id, value(&spec), &[("arn", arn), ("id", id), ("name", name)]);
     if state == "CREATING" {

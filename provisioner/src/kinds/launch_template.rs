@@ -139,8 +139,8 @@ impl Kind for LaunchTemplate {
     fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
         match action {
             Action::Update => vec![
-                "hosts that run keep the old version until they are replaced: terminate them one by one, or start an \
-                 instance refresh of their group"
+                "hosts that run keep the old version until they are replaced: a group that refreshes does it in this \
+                 apply; of others terminate them one by one"
                     .to_owned(),
             ],
             _ => Vec::new(),
@@ -245,7 +245,11 @@ fn data(context: &Context, address: &Address, spec: &Spec) -> Value {
 
 fn canonical(spec: &mut Spec) -> Result<()> {
     if spec.user_data.len() > USER_DATA {
-        bail!("the user data is {} bytes long; AWS takes {USER_DATA} at most", spec.user_data.len());
+        bail!(
+            "the user data is {} bytes long; AWS takes {USER_DATA} at most: put the long part into an object of a bucket \
+             and fetch it at boot",
+            spec.user_data.len()
+        );
     }
     Ok(())
 }

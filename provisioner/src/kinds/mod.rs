@@ -27,6 +27,7 @@ pub mod log_group;
 pub mod msk_configuration;
 pub mod nat_gateway;
 pub mod object;
+pub mod oidc_provider;
 pub mod pipeline;
 pub mod release;
 pub mod role;
@@ -41,6 +42,7 @@ pub mod storage_scaling;
 pub mod subnet;
 pub mod table;
 pub mod topic;
+pub mod volume;
 pub mod vpc;
 pub mod vpc_endpoint;
 pub mod workgroup;
@@ -64,6 +66,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &bucket::Bucket,
         &object::Object,
         &release::Release,
+        &oidc_provider::OidcProvider,
         &role::Role,
         &instance_profile::InstanceProfile,
         &msk_configuration::MskConfiguration,
@@ -83,6 +86,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &schedule_rule::ScheduleRule,
         &build_project::BuildProject,
         &pipeline::Pipeline,
+        &volume::Volume,
         &launch_template::LaunchTemplate,
         &auto_scaling_group::AutoScalingGroup,
     ]

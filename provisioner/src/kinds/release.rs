@@ -1,4 +1,5 @@
-//! `release`: the agents' binary in the artifacts bucket, at `releases/SHA256/lakewright-agent`.
+//! `release`: the agents' binary in the artifacts bucket, at `releases/SHA256/lakewright-agent`, and that for Graviton at
+//! `releases/arm64/SHA256/lakewright-agent`.
 
 use std::fs::File;
 use std::io::Read;
@@ -28,6 +29,9 @@ use crate::resource::{Address, Live};
 pub struct Spec {
     /// The artifacts bucket's name.
     pub bucket: String,
+    /// The processors that it is for: `x86_64` or `arm64`. Default: `x86_64`.
+    #[serde(default = "x86_64")]
+    pub architecture: String,
     /// The SHA-256 of the binary, in hexadecimal.
     pub sha256: String,
     /// Its size in bytes.
@@ -37,12 +41,30 @@ pub struct Spec {
     pub file: Option<String>,
 }
 
-const FIELDS: &[Field] =
-    &[replaces("bucket"), in_place("sha256"), in_place("size"), compared(in_place("file"), Comparing::Never)];
+fn x86_64() -> String {
+    "x86_64".to_owned()
+}
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    if !ARCHITECTURES.contains(&spec.architecture.as_str()) {
+        bail!("`{}` is no architecture; write x86_64 or arm64", spec.architecture);
+    }
+    Ok(())
+}
+
+const FIELDS: &[Field] = &[
+    replaces("bucket"),
+    replaces("architecture"),
+    in_place("sha256"),
+    in_place("size"),
+    compared(in_place("file"), Comparing::Never),
+];
 const OUTPUTS: &[&str] = &["key", "url", "sha256"];
 const ACTIONS: &[&str] = &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"];
 
-const FOLDER: &str = "releases/";
+const ARCHITECTURES: [&str; 2] = ["x86_64", "arm64"];
+const FOLDER: &str = "releases";
+const FOLDER_ARM64: &str = "releases/arm64";
 const NAME: &str = "lakewright-agent";
 /// How many releases stay: hosts that have not converged yet still fetch the one before.
 const KEPT: usize = 2;
@@ -53,7 +75,7 @@ pub struct Release;
 
 #[async_trait]
 impl Kind for Release {
-    describes!("release", "the agents' binary in the artifacts bucket", FIELDS, OUTPUTS);
+    describes!("release", "the agents' binary in the artifacts bucket", FIELDS, OUTPUTS, canonical);
 
     fn actions(&self) -> &'static [&'static str] {
         ACTIONS
@@ -79,9 +101,14 @@ impl Kind for Release {
         buckets.dedup();
         let reads = buckets.iter().map(|bucket| async {
             let here = |one: &&Wanted<'_>| bucket_named(&own, text(one.spec, "bucket")).as_ref() == Some(bucket);
-            read(context, bucket, wanted.iter().find(here)).await
+            let listed = listed(context, bucket).await?;
+            let reads = ARCHITECTURES.map(|architecture| {
+                let for_it = |one: &&Wanted<'_>| here(one) && text(one.spec, "architecture") == architecture;
+                read(context, (bucket, architecture), of(architecture, &listed), wanted.iter().find(for_it))
+            });
+            try_join_all(reads).await
         });
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        Ok(try_join_all(reads).await?.into_iter().flatten().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -91,8 +118,9 @@ impl Kind for Release {
     async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
         let outcome = publish(context, &live.address, &spec).await?;
-        let mut releases = releases(context, &spec.bucket).await?;
-        releases.retain(|release| hash_in(&release.key) != Some(&spec.sha256));
+        let listed = listed(context, &spec.bucket).await?;
+        let mut releases = of(&spec.architecture, &listed);
+        releases.retain(|release| hash_in(&spec.architecture, &release.key) != Some(&spec.sha256));
         for old in releases.iter().skip(KEPT - 1) {
             context.aws.s3().delete(&spec.bucket, &old.key).await?;
         }
@@ -101,7 +129,7 @@ impl Kind for Release {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        for release in releases(context, &spec.bucket).await? {
+        for release in of(&spec.architecture, &listed(context, &spec.bucket).await?) {
             wait::found(context.aws.s3().delete(&spec.bucket, &release.key).await)?;
         }
         Ok(())
@@ -116,28 +144,43 @@ impl Kind for Release {
     }
 }
 
-fn key(sha256: &str) -> String {
-    format!("{FOLDER}{sha256}/{NAME}")
+/// The folder of the releases for an architecture.
+pub fn folder(architecture: &str) -> &'static str {
+    if architecture == "arm64" { FOLDER_ARM64 } else { FOLDER }
 }
 
-fn hash_in(key: &str) -> Option<&str> {
-    let hash = key.strip_prefix(FOLDER)?.strip_suffix(NAME)?.strip_suffix('/')?;
+fn key(architecture: &str, sha256: &str) -> String {
+    format!("{}/{sha256}/{NAME}", folder(architecture))
+}
+
+fn hash_in<'a>(architecture: &str, key: &'a str) -> Option<&'a str> {
+    let hash = key.strip_prefix(folder(architecture))?.strip_prefix('/')?.strip_suffix(NAME)?.strip_suffix('/')?;
     (hash.len() == 64).then_some(hash)
 }
 
-/// The releases in a bucket, the newest first.
-async fn releases(context: &Context, bucket: &str) -> Result<Vec<Listed>> {
-    let mut listed = wait::found(context.aws.s3().list(bucket, FOLDER).await)?.unwrap_or_default();
-    listed.retain(|entry| hash_in(&entry.key).is_some());
-    listed.sort_by(|a, b| b.modified.cmp(&a.modified));
-    Ok(listed)
+/// All that is listed under a bucket's releases.
+async fn listed(context: &Context, bucket: &str) -> Result<Vec<Listed>> {
+    Ok(wait::found(context.aws.s3().list(bucket, &format!("{FOLDER}/")).await)?.unwrap_or_default())
 }
 
-async fn read(context: &Context, bucket: &str, wanted: Option<&Wanted<'_>>) -> Result<Option<Live>> {
-    let releases = releases(context, bucket).await?;
+/// The releases for an architecture, the newest first.
+fn of<'a>(architecture: &str, listed: &'a [Listed]) -> Vec<&'a Listed> {
+    let mut releases: Vec<&Listed> =
+        listed.iter().filter(|entry| hash_in(architecture, &entry.key).is_some()).collect();
+    releases.sort_by(|a, b| b.modified.cmp(&a.modified));
+    releases
+}
+
+async fn read(
+    context: &Context,
+    (bucket, architecture): (&str, &str),
+    releases: Vec<&Listed>,
+    wanted: Option<&Wanted<'_>>,
+) -> Result<Option<Live>> {
+    let hash = |key| hash_in(architecture, key);
     let meant = wanted.map(|wanted| text(wanted.spec, "sha256"));
-    let exact = releases.iter().find(|release| meant.is_some_and(|meant| hash_in(&release.key) == Some(meant)));
-    let Some(release) = exact.or(releases.first()) else { return Ok(None) };
+    let exact = releases.iter().find(|release| meant.is_some_and(|meant| hash(&release.key) == Some(meant)));
+    let Some(release) = exact.or(releases.first()).copied() else { return Ok(None) };
     let address = match wanted {
         Some(wanted) => Some(wanted.address.clone()),
         None => {
@@ -146,16 +189,22 @@ async fn read(context: &Context, bucket: &str, wanted: Option<&Wanted<'_>>) -> R
         }
     };
     let Some(address) = address else { return Ok(None) };
-    let sha256 = hash_in(&release.key).expect("releases are listed by their hash").to_owned();
+    let sha256 = hash(&release.key).expect("releases are listed by their hash").to_owned();
     let url = format!("s3://{bucket}/{}", release.key);
     let outputs = [("key", release.key.as_str()), ("url", &url), ("sha256", &sha256)];
-    let spec = Spec { bucket: bucket.to_owned(), sha256: sha256.clone(), size: release.size, file: None };
+    let spec = Spec {
+        bucket: bucket.to_owned(),
+        architecture: architecture.to_owned(),
+        sha256: sha256.clone(),
+        size: release.size,
+        file: None,
+    };
     Ok(Some(tags::live(address, &Tags::new(), &url, value(&spec), &outputs)))
 }
 
 /// Uploads the binary unless it is there.
 async fn publish(context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
-    let (bucket, key) = (&spec.bucket, key(&spec.sha256));
+    let (bucket, key) = (&spec.bucket, key(&spec.architecture, &spec.sha256));
     if context.aws.s3().head(bucket, &key).await?.is_none_or(|head| head.size != spec.size) {
         let file = spec.file.as_deref().context("no file is given for a release that isn't published yet")?;
         let body = tokio::fs::read(file).await.with_context(|| format!("read the agents' binary {file}"))?;
@@ -227,8 +276,12 @@ mod tests {
     #[test]
     fn keys_hold_the_hash() {
         let hash = "a".repeat(64);
-        assert_eq!(hash_in(&key(&hash)), Some(hash.as_str()));
-        assert_eq!(hash_in("releases/short/lakewright-agent"), None);
-        assert_eq!(hash_in("releases/notes.txt"), None);
+        for (architecture, other) in [("x86_64", "arm64"), ("arm64", "x86_64")] {
+            assert_eq!(hash_in(architecture, &key(architecture, &hash)), Some(hash.as_str()));
+            assert_eq!(hash_in(other, &key(architecture, &hash)), None);
+        }
+        assert_eq!(key("x86_64", &hash), format!("releases/{hash}/lakewright-agent"));
+        assert_eq!(hash_in("x86_64", "releases/short/lakewright-agent"), None);
+        assert_eq!(hash_in("x86_64", "releases/notes.txt"), None);
     }
 }

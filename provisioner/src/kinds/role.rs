@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use lakewright_aws::{Error, Service, list, text};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
 use super::tags;
-use super::wire::texts;
+use super::wire::{number, texts};
 use super::{policy, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
@@ -37,6 +37,13 @@ pub struct Spec {
     /// The ARNs of the attached policies.
     #[serde(default)]
     pub attached: Vec<String>,
+    /// How many seconds a session may last, 3,600 to 43,200. Default: 3,600.
+    #[serde(default = "an_hour")]
+    pub session_seconds: u32,
+}
+
+fn an_hour() -> u32 {
+    3600
 }
 
 const FIELDS: &[Field] = &[
@@ -46,12 +53,15 @@ const FIELDS: &[Field] = &[
     compared(in_place("trust"), Comparing::AsSet),
     compared(in_place("policies"), Comparing::AsSet),
     compared(in_place("attached"), Comparing::AsSet),
+    // Neither does it tell this.
+    compared(in_place("session_seconds"), Comparing::Never),
 ];
 const OUTPUTS: &[&str] = &["arn", "name"];
 const ACTIONS: &[&str] = &[
     "iam:CreateRole",
     "iam:DeleteRole",
     "iam:GetRole",
+    "iam:UpdateRole",
     "iam:GetAccountAuthorizationDetails",
     "iam:UpdateAssumeRolePolicy",
     "iam:PutRolePolicy",
@@ -73,6 +83,9 @@ const KNOWN: Duration = Duration::from_secs(60);
 pub struct Role;
 
 fn canonical(spec: &mut Spec) -> Result<()> {
+    if !(3600..=43_200).contains(&spec.session_seconds) {
+        bail!("`session_seconds` is {}; IAM takes 3,600 to 43,200", spec.session_seconds);
+    }
     spec.trust = policy::canonical(spec.trust.take());
     for policy in spec.policies.values_mut() {
         *policy = policy::canonical(policy.take());
@@ -108,18 +121,8 @@ impl Kind for Role {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let mut found = Vec::new();
-        let mut input = json!({"Filter": ["Role"], "MaxItems": 1000});
-        loop {
-            let page = call(context, "GetAccountAuthorizationDetails", input.clone()).await?;
-            for role in list(&page, "RoleDetailList") {
-                found.extend(read(context, role)?);
-            }
-            match text(&page, "Marker") {
-                next if text(&page, "IsTruncated") == "true" && !next.is_empty() => input["Marker"] = json!(next),
-                _ => return Ok(found),
-            }
-        }
+        let roles = details(context).await?;
+        Ok(roles.iter().map(|role| read(context, role)).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -128,6 +131,7 @@ impl Kind for Role {
             "RoleName": spec.name,
             "AssumeRolePolicyDocument": spec.trust.to_string(),
             "Description": spec.description,
+            "MaxSessionDuration": spec.session_seconds,
             "Tags": tags::pairs(context, address),
         });
         let made = wait::while_refused(context, KNOWN, policy::knows_not_yet, || {
@@ -195,6 +199,20 @@ async fn call(context: &Context, operation: &str, input: Value) -> Result<Value,
     context.aws.call(Service::Iam, operation, input).await
 }
 
+/// What IAM tells of every role of the account, its tags and policies too. A sweep asks it once.
+pub(super) async fn details(context: &Context) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    let mut input = json!({"Filter": ["Role"], "MaxItems": 1000});
+    loop {
+        let page = call(context, "GetAccountAuthorizationDetails", input.clone()).await?;
+        found.extend_from_slice(list(&page, "RoleDetailList"));
+        match text(&page, "Marker") {
+            next if text(&page, "IsTruncated") == "true" && !next.is_empty() => input["Marker"] = json!(next),
+            _ => return Ok(found),
+        }
+    }
+}
+
 async fn gone(context: &Context, operation: &str, input: Value) -> Result<()> {
     wait::found(call(context, operation, input).await)?;
     Ok(())
@@ -215,6 +233,7 @@ fn read(context: &Context, role: &Value) -> Result<Option<Live>> {
         trust: policy::parse(text(role, "AssumeRolePolicyDocument"))?,
         policies,
         attached: attached.map(|policy| text(policy, "PolicyArn").to_owned()).collect(),
+        session_seconds: an_hour(),
     };
     Ok(Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("name", name)])))
 }
@@ -249,8 +268,11 @@ async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
         .await?;
     }
     let description = text(&present["Role"], "Description");
-    if description != spec.description {
-        call(context, "UpdateRole", json!({"RoleName": name, "Description": spec.description})).await?;
+    if description != spec.description || number(&present["Role"], "MaxSessionDuration") != spec.session_seconds {
+        let input = json!({
+            "RoleName": name, "Description": spec.description, "MaxSessionDuration": spec.session_seconds,
+        });
+        call(context, "UpdateRole", input).await?;
     }
     let present = self::present(context, name).await?.unwrap_or(Present { inline: vec![], attached: vec![] });
     for (policy, document) in &spec.policies {

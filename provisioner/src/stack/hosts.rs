@@ -2,6 +2,7 @@
 
 use super::declare::{choice, section};
 use super::decode::At;
+use super::functions::Statement;
 use super::values::Whole;
 
 choice! {
@@ -32,7 +33,48 @@ section! {
         image: Option<At<String>> = None,
         /// The root volume's size in GiB.
         volume_gib: At<Whole<8, 16_384>> = At::given(Whole(20)),
-        /// The key that encrypts the root volume, one of `[keys]`. Default: AWS's own key.
+        /// The key that encrypts the volumes, one of `[keys]`. Default: AWS's own key.
         key: Option<At<String>> = None,
+        /// The size in GiB of a volume that outlives the host: the search index stands on it, or else what the agents keep. A
+        /// new host takes over the one of the host that died. Each host then stands in one zone, the first in the first zone of
+        /// the network and so on, and has a name of its own, `NAME-0`. EBS grows volumes and never shrinks them. Default: no
+        /// such volume.
+        data_volume_gib: Option<At<Whole<1, 65_536>>> = None,
+        /// The data volume's type.
+        data_volume_type: At<VolumeType> = At::given(VolumeType::Gp3),
+        /// The data volume's operations each second. Default: 3,000 for `gp3`; `io2` needs a number.
+        data_volume_iops: Option<At<Whole<100, 256_000>>> = None,
+        /// The data volume's throughput in MiB/s, for `gp3` only. Default: 125.
+        data_volume_throughput: Option<At<Whole<125, 2000>>> = None,
+        /// What becomes of hosts that run when what they are started as changes.
+        refresh: At<Refresh> = At::given(Refresh::Never),
+        /// Whether Session Manager may open shells and tunnels on the hosts, in place of open ports and SSH keys.
+        session_manager: At<bool> = At::given(true),
+        /// What the hosts may do besides what their agents need: statements of an IAM policy, each with `Effect`, `Action` and
+        /// `Resource`; `"${bucket.raw.arn}"` stands for an output of a resource of this stack.
+        statements: At<Vec<At<Statement>>> = At::given(Vec::new()),
+    }
+}
+
+choice! {
+    /// A type of EBS volume.
+    VolumeType {
+        /// Solid state, for nearly everything.
+        Gp3 = "gp3",
+        /// Solid state with the operations that are paid for, and fewer lost volumes.
+        Io2 = "io2",
+        /// Disks, for large files that are read from one end to the other; 125 GiB at least.
+        St1 = "st1",
+    }
+}
+
+choice! {
+    /// What becomes of hosts that run when what they are started as changes.
+    Refresh {
+        /// They stay as they are; new hosts start as the file says.
+        Never = "never",
+        /// They are replaced one after another, and apply waits for it. A host with a data volume ends before the new one
+        /// starts; others end when the new one runs.
+        Rolling = "rolling",
     }
 }

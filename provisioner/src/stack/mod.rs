@@ -8,6 +8,7 @@ use serde_json::Value;
 
 mod agents;
 mod check;
+mod ci;
 mod declare;
 mod decode;
 mod diagnostics;
@@ -36,11 +37,12 @@ mod tests;
 
 pub use agents::{Agents, BatchAgent, Producer, Shipper, Stream};
 pub use check::{is_region, stack_name_mistake};
+pub use ci::{Ci, Provider};
 pub use decode::{At, Entry, Named};
 pub use diagnostics::{Diagnostic, Diagnostics, Source};
-pub use expand::{Artifact, RUN_MODELS, Target, expand};
+pub use expand::{Artifact, Programs, RUN_MODELS, Target, expand, unprogrammed};
 pub use functions::{Code, Codes, Function, Statement};
-pub use hosts::{Agent, Host};
+pub use hosts::{Agent, Host, Refresh, VolumeType};
 pub use kafka::{Authentication, ClusterType, ExistingCluster, Kafka, Monitoring, Topic, Ways};
 pub use models::{Model, ModelFile, Read};
 pub use network::{Existing, Nat, Network, Subnets};

@@ -1,6 +1,7 @@
 //! The sections of a stack file that stand for infrastructure: stack, Kafka, topics, buckets, keys, secrets.
 
 use super::agents::Agents;
+use super::ci::Ci;
 use super::declare::section;
 use super::decode::{At, Named, defaults};
 use super::functions::Function;
@@ -57,6 +58,8 @@ section! {
         functions: Named<Function> = Named(Vec::new()),
         /// The pipeline that applies this stack. Without this section there is none.
         pipeline: Option<Pipeline> = None,
+        /// The pipeline that applies the stack. Without this section none may, but by credentials of its own.
+        ci: Option<Ci> = None,
         /// The settings of the agents that hosts run.
         agents: Agents = defaults(),
         /// Single resources of a kind, `[resource.KIND.NAME]`, for what no section covers. References such as

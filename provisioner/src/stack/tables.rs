@@ -6,6 +6,7 @@ use toml::de::DeValue;
 
 use super::declare::{choice, section};
 use super::decode::{At, Decode, Decoder, Named, Node};
+use super::functions::Statement;
 use super::units::{Period, Size};
 use super::values::Whole;
 
@@ -123,6 +124,14 @@ section! {
         max_memory_gb: At<Whole<2, 8000>> = At::given(Whole(64)),
         /// After how long without a job the application stops, which costs nothing then.
         idle_timeout: At<Period> = At::given(Period::seconds(900)),
+        /// The most disk in GB that all workers together may use.
+        max_disk_gb: At<Whole<20, 40_000>> = At::given(Whole(200)),
+        /// The image of the workers, made from EMR's own: its URI in a private ECR repository, with a tag or a digest.
+        /// Default: EMR's image of the release.
+        image: Option<At<String>> = None,
+        /// What the models' role may do besides what it needs: statements of an IAM policy, each with `Effect`, `Action` and
+        /// `Resource`.
+        statements: At<Vec<At<Statement>>> = At::given(Vec::new()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use super::{Artifact, Given, ModelFile, Stack, Target, expand, load, parse, schema};
+use super::{Artifact, Given, ModelFile, Programs, Stack, Target, expand, load, parse, schema};
 use crate::cost::{Estimate, Price, Prices};
 use crate::kinds;
 use crate::plan::Kinds;
@@ -22,7 +22,7 @@ fn shipped(name: &str) -> Stack {
 fn expanded(stack: &Stack) -> Desired {
     let target = Target { account: "123456789012".into(), region: "eu-north-1".into() };
     let agent = Artifact { sha256: "0".repeat(64), size: 1, file: None };
-    expand(stack, &target, &agent)
+    expand(stack, &target, &Programs::everywhere(agent))
 }
 
 fn mistakes(text: &str, models: &[(&str, &str)]) -> String {
@@ -587,4 +587,155 @@ fn mistakes_of_kafka_are_shown_with_their_places() {
     let idle = mistakes(&format!("{serverless}[topics.idle]\n"), &[]);
     assert!(idle.contains("nobody makes the topic `idle`"), "{idle}");
     assert_eq!(mistakes(&with_kafka("type = \"serverless\"\nauthentication = \"iam\""), &[]), "no mistakes");
+}
+
+const HOSTS: &str = r#"[stack]
+name = "shop"
+
+[network]
+zones = ["a", "b"]
+
+[kafka]
+brokers = 2
+authentication = "none"
+
+[keys.main]
+[buckets.raw]
+[topics.events]
+
+[tables.sales]
+topic = "events"
+key = ["sale_id"]
+columns = { sale_id = "string" }
+
+[hosts.data]
+count = 3
+key = "main"
+agents = ["stream"]
+instance_type = "m7g.large"
+data_volume_gib = 50
+refresh = "rolling"
+
+[hosts.plain]
+count = 3
+session_manager = false
+statements = [{ Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${bucket.raw.arn}/*"] }]
+
+[ci]
+repository = "acme/shop"
+"#;
+
+#[test]
+fn hosts_with_data_volumes_stand_in_a_zone_each_under_names_of_their_own() {
+    let stack = parse(Path::new("test.toml"), HOSTS, None).unwrap_or_else(|error| panic!("{}", error.render(false)));
+    let desired = expanded(&stack);
+    for (index, zone) in ["a", "b", "a"].into_iter().enumerate() {
+        let volume = spec(&desired, &format!("volume.data-{index}"));
+        assert_eq!(volume["zone"], format!("eu-north-1{zone}"));
+        assert_eq!((&volume["gib"], &volume["key"]), (&50.into(), &"${key.main.arn}".into()));
+        let group = spec(&desired, &format!("auto_scaling_group.data-{index}"));
+        assert_eq!((&group["desired"], &group["max"]), (&1.into(), &1.into()));
+        assert_eq!(group["subnets"], serde_json::json!([format!("${{subnet.{zone}.id}}")]));
+        assert_eq!(group["refresh"], "terminate_first");
+        assert_eq!(group["launch_template_version"], format!("${{launch_template.data-{index}.version}}"));
+        let template = spec(&desired, &format!("launch_template.data-{index}"));
+        let user_data = template["user_data"].as_str().expect("text");
+        assert!(user_data.contains(&format!("ADDRESS=volume.data-{index}\n")), "{user_data}");
+        assert!(template["image"].as_str().is_some_and(|image| image.ends_with("arm64")));
+    }
+    let plain = spec(&desired, "auto_scaling_group.plain");
+    assert_eq!((&plain["desired"], &plain["refresh"]), (&3.into(), &"never".into()));
+    assert_eq!(plain["launch_template_version"], "$Default");
+    let host = &spec(&desired, "role.data")["policies"]["host"]["Statement"];
+    let attach =
+        host.as_array().expect("statements").iter().find(|one| one["Sid"] == "AttachVolume").expect("attaches");
+    assert_eq!(
+        attach["Condition"]["StringEquals"],
+        serde_json::json!({
+            "aws:ResourceTag/lakewright:stack": ["shop"],
+            "aws:ResourceTag/lakewright:address": ["volume.data-0", "volume.data-1", "volume.data-2"],
+        })
+    );
+    let role = spec(&desired, "role.plain");
+    assert_eq!(role["attached"], serde_json::json!([]));
+    assert_eq!(role["policies"]["own"]["Statement"][0]["Resource"], serde_json::json!(["${bucket.raw.arn}/*"]));
+}
+
+#[test]
+fn a_pipeline_may_do_what_applying_takes_from_one_branch() {
+    let stack = parse(Path::new("test.toml"), HOSTS, None).unwrap_or_else(|error| panic!("{}", error.render(false)));
+    let desired = expanded(&stack);
+    let role = spec(&desired, "role.ci");
+    let statement = &role["trust"]["Statement"][0];
+    assert_eq!(statement["Principal"]["Federated"], serde_json::json!(["${oidc_provider.github.arn}"]));
+    assert_eq!(
+        statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"],
+        serde_json::json!(["repo:acme/shop:ref:refs/heads/main"])
+    );
+    let policy = crate::permissions::policy(&desired, "123456789012", "eu-north-1", "aws");
+    let kind = kinds::named("role").expect("a kind");
+    let mut same = role.clone();
+    same["policies"]["apply"] = policy;
+    assert_eq!(
+        *role,
+        kind.normalise(&same).expect("a role"),
+        "the pipeline's policy is that of `lakewright permissions`"
+    );
+    let existing = format!("{HOSTS}environment = \"live\"\nexisting = true\n");
+    let stack =
+        parse(Path::new("test.toml"), &existing, None).unwrap_or_else(|error| panic!("{}", error.render(false)));
+    let desired = expanded(&stack);
+    assert!(desired.resources.iter().all(|resource| resource.address.kind != "oidc_provider"));
+    let trust = spec(&desired, "role.ci")["trust"].to_string();
+    assert!(trust.contains("arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"), "{trust}");
+    assert!(trust.contains("repo:acme/shop:environment:live"), "{trust}");
+}
+
+#[test]
+fn hosts_whose_processors_have_no_program_are_refused_with_the_cure() {
+    let stack = parse(Path::new("test.toml"), HOSTS, None).unwrap_or_else(|error| panic!("{}", error.render(false)));
+    let own = Artifact { sha256: "0".repeat(64), size: 1, file: None };
+    let lacking = |programs: &Programs| -> Vec<String> {
+        let found = super::unprogrammed(&stack, programs);
+        found.into_iter().map(|one| super::Diagnostics::new(stack.sources.clone(), vec![one]).render(false)).collect()
+    };
+    let x86_64 = Programs { x86_64: Some(own.clone()), arm64: None };
+    let [text] = &lacking(&x86_64)[..] else { panic!("one host has agents and no program") };
+    assert!(text.contains("no agents' program for the arm64 processors of `data`"), "{text}");
+    assert!(text.contains("--other-agent FILE") && text.contains("test.toml:"), "{text}");
+    assert!(lacking(&Programs { arm64: Some(own.clone()), x86_64: None }).is_empty());
+    let both = Programs { arm64: Some(Artifact { sha256: "1".repeat(64), ..own.clone() }), x86_64: Some(own) };
+    let target = Target { account: "123456789012".into(), region: "eu-north-1".into() };
+    let desired = expand(&stack, &target, &both);
+    assert_eq!(spec(&desired, "release.agent-arm64")["sha256"], "1".repeat(64));
+    assert_eq!(spec(&desired, "object.data-release")["content"], format!("{}\n", "1".repeat(64)));
+    assert!(desired.resources.iter().all(|resource| resource.address != Address::new("release", "agent")));
+}
+
+#[test]
+fn mistakes_of_hosts_and_of_the_pipeline_are_shown_at_once() {
+    assert_snapshot!(mistakes(
+        r#"[stack]
+name = "shop"
+
+[hosts.data]
+count = 2
+data_volume_gib = 20
+data_volume_type = "st1"
+data_volume_throughput = 500
+
+[hosts.data-1]
+data_volume_iops = 4000
+statements = [{ Effect = "Allow", Action = "GetObject", Resource = ["mine"] }, { Effect = "Allow", Resource = "*" }]
+
+[hosts.ci]
+refresh = "roling"
+
+[ci]
+repository = "shop"
+branch = "release/*"
+environment = "live"
+"#,
+        &[]
+    ));
 }

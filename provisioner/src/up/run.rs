@@ -19,7 +19,7 @@ use super::verify::{Subject, verify};
 use super::view::{Heading, show};
 use crate::cli::carry::{carry_out, conclude, give_back, lease};
 use crate::cli::change::refuse_loss;
-use crate::cli::connect::{agent_program, artifact, context, desired, local_client, stack};
+use crate::cli::connect::{agent_program, context, desired, local_client, own_program, stack};
 use crate::cli::look::Stacked;
 use crate::cli::run::until_interrupted;
 use crate::cli::{Global, Outcome, print, say};
@@ -81,7 +81,7 @@ async fn with_parts(
     };
     run.write(&data.path)?;
     let kinds = context(aws.clone(), stack.name(), true).await?;
-    let desired = desired(stack, &kinds, &artifact(global)?)?;
+    let desired = desired(stack, &kinds, &own_program(global)?)?;
     let stacked = Stacked::new(kinds, desired, stack);
     if !make(&stacked, options, interrupted).await? {
         return Ok(Outcome::Wrong);

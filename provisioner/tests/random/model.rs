@@ -61,6 +61,8 @@ struct Host {
     count: u32,
     volume_gib: u32,
     stream: bool,
+    data_gib: Option<u32>,
+    rolling: bool,
 }
 
 const TYPES: [&str; 8] = ["string", "int", "long", "boolean", "double", "decimal(12,2)", "date", "timestamptz"];
@@ -148,6 +150,8 @@ impl Model {
                     count: rng.random_range(0..3),
                     volume_gib: one_of(rng, &[20, 40]),
                     stream: rng.random(),
+                    data_gib: one_of(rng, &[None, Some(20), Some(30)]),
+                    rolling: rng.random(),
                 };
                 self.hosts.insert(name(rng), host);
             }
@@ -328,6 +332,12 @@ impl Model {
             let Host { instance_type, count, volume_gib, .. } = host;
             line(format!("[hosts.{name}]\ninstance_type = \"{instance_type}\"\ncount = {count}"));
             line(format!("volume_gib = {volume_gib}\nagents = [{agents}]"));
+            if let Some(gib) = host.data_gib {
+                line(format!("data_volume_gib = {gib}"));
+            }
+            if host.rolling {
+                line("refresh = \"rolling\"".to_owned());
+            }
         }
         out
     }

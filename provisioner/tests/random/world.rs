@@ -15,7 +15,7 @@ use lakewright::kind::Context;
 use lakewright::lease::{self, Waiting};
 use lakewright::plan::{Kinds, Options, PlanError, plan_for};
 use lakewright::resource::{Address, Desired};
-use lakewright::stack::{Artifact, Target, expand, parse};
+use lakewright::stack::{Artifact, Programs, Target, expand, parse};
 use lakewright::sweep::sweep;
 use lakewright_account::{Config, Faults, Running};
 use lakewright_aws::{Client, S3Request, Service, list, text};
@@ -160,7 +160,7 @@ impl World {
         let target = Target { account: ACCOUNT.to_owned(), region: REGION.to_owned() };
         let agent = self.folder.path().join("lakewright-agent").display().to_string();
         let sha256 = "6c3cbda85b4f807a4afdbc83a80a345e6fb0c8a9706ff47e7d04dbce64846a53".to_owned();
-        expand(&stack, &target, &Artifact { sha256, size: 10, file: Some(agent) })
+        expand(&stack, &target, &Programs::everywhere(Artifact { sha256, size: 10, file: Some(agent) }))
     }
 
     /// Applies until the stack is as its file says; false if AWS can't do that.
@@ -313,6 +313,11 @@ impl World {
         let gateways = self.aws(Service::Ec2, "DescribeNatGateways", json!({})).await;
         let gateways = list(&gateways, "natGatewaySet").iter().filter(|one| text(one, "state") == "available").count();
         assert_eq!(gateways, count("nat_gateway"), "seed {seed}: NAT gateways\n{file}");
+        let volumes = self.aws(Service::Ec2, "DescribeVolumes", json!({})).await;
+        // Hosts have one each that ends with them.
+        let stays = |volume: &&Value| text(&volume["attachmentSet"][0], "deleteOnTermination") != "true";
+        let volumes = list(&volumes, "volumeSet").iter().filter(stays).count();
+        assert_eq!(volumes, count("volume"), "seed {seed}: volumes\n{file}");
         let mut keys = 0;
         for key in list(&self.aws(Service::Kms, "ListKeys", json!({})).await, "Keys") {
             let key = self.aws(Service::Kms, "DescribeKey", json!({"KeyId": key["KeyId"]})).await;

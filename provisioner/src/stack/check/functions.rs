@@ -25,9 +25,7 @@ impl Checker<'_> {
             self.code(entry);
             self.times(function);
             self.environment(entry);
-            for statement in function.statements.iter().filter(|statement| statement.sound) {
-                self.statement(statement);
-            }
+            self.statements(&function.statements);
         }
     }
 
@@ -99,7 +97,7 @@ impl Checker<'_> {
         }
     }
 
-    fn statement(&mut self, statement: &At<Statement>) {
+    pub(super) fn statement(&mut self, statement: &At<Statement>) {
         let lacks = ["Effect", "Action", "Resource"].into_iter().find(|name| {
             let negated = format!("Not{name}");
             statement.0.get(name).is_none() && statement.0.get(&negated).is_none()

@@ -1,4 +1,4 @@
-//! Checks of buckets, secrets and hosts.
+//! Checks of buckets, secrets and queries.
 
 use super::Checker;
 use crate::stack::decode::Entry;
@@ -79,62 +79,5 @@ impl Checker<'_> {
                     .help("S3 writes access logs only where its own keys encrypt: name a bucket without `key`"),
             );
         }
-    }
-
-    pub(super) fn hosts(&mut self) {
-        let file = self.file;
-        for host in &file.hosts {
-            let kind = &host.value.instance_type;
-            if kind.sound && !is_instance_type(kind) {
-                let title = format!("`{}` is no EC2 instance type", kind.value);
-                self.push(
-                    Diagnostic::new(kind.span.clone(), title, "no such shape")
-                        .help("write it as in `t3.small` or `m7g.large`"),
-                );
-            }
-            self.key(host.value.key.as_ref(), &host.span);
-            for (index, agent) in host.value.agents.iter().enumerate() {
-                if agent.sound
-                    && host.value.agents[..index].iter().any(|other| other.sound && other.value == agent.value)
-                {
-                    let title = format!("agent `{}` stands here twice", agent.word());
-                    self.push(Diagnostic::new(agent.span.clone(), title, "a host runs an agent once"));
-                }
-            }
-            if let Some(image) = host.value.image.as_ref().filter(|image| image.sound)
-                && !image.starts_with("resolve:ssm:")
-                && !image.starts_with("ami-")
-            {
-                self.push(
-                    Diagnostic::new(image.span.clone(), format!("`{}` is no image", image.value), "can't be started")
-                        .help("write an image's id, `ami-…`, or `resolve:ssm:PARAMETER`"),
-                );
-            }
-        }
-    }
-}
-
-/// Whether a text has the shape of an instance type: family with a generation, dot, size.
-fn is_instance_type(text: &str) -> bool {
-    let Some((family, size)) = text.split_once('.') else { return false };
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let family_fine = family.starts_with(|c: char| c.is_ascii_lowercase())
-        && family.chars().any(|c| c.is_ascii_digit())
-        && family.chars().all(plain);
-    let named = ["nano", "micro", "small", "medium", "large", "xlarge", "metal"].contains(&size);
-    let number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
-    let multiple = size.strip_suffix("xlarge").is_some_and(number)
-        || size.strip_prefix("metal-").and_then(|size| size.strip_suffix("xl")).is_some_and(number);
-    family_fine && (named || multiple)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn instance_types_are_told_from_others() {
-        assert!(is_instance_type("t3.small") && is_instance_type("m7g.2xlarge") && is_instance_type("c7i.metal-24xl"));
-        assert!(!is_instance_type("t3") && !is_instance_type("small") && !is_instance_type("t3.tiny"));
     }
 }

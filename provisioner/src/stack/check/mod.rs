@@ -11,6 +11,7 @@ use crate::kinds;
 use crate::resource::Address;
 
 mod functions;
+mod hosts;
 mod infrastructure;
 mod kafka;
 mod models;
@@ -37,6 +38,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.hosts();
     checker.functions();
     checker.pipeline();
+    checker.ci();
     checker.search();
     checker.agents();
     checker.together();

@@ -94,11 +94,11 @@ impl Checker<'_> {
             rule(name, 1..65, word_dash, "letters, digits, `-` and `_`")
         });
         self.section_names("host", &file.hosts, |name| {
-            // Security groups and roles of the brokers, the models, the endpoints, the flow logs, functions and the pipeline
+            // Security groups and roles of the brokers, the models, the endpoints, the flow logs, functions and the pipelines
             // have these names.
             let own = ["kafka", "batch-jobs", "endpoints", "flow-logs", "pipeline", "pipeline-plan", "pipeline-apply"];
-            let taken = (own.contains(&name) || name.starts_with("function-"))
-                .then(|| "name taken by Lakewright's own".to_owned());
+            let own = own.contains(&name) || name.starts_with("function-") || (name == "ci" && file.ci.is_some());
+            let taken = own.then(|| "name taken by Lakewright's own".to_owned());
             rule(name, 1..21, lower_dash, "lower case letters, digits and `-`").or(taken)
         });
         self.section_names("function", &file.functions, |name| {

@@ -239,11 +239,14 @@ impl Checker<'_> {
         let with_agents = file.hosts.iter().any(|host| !host.value.agents.is_empty());
         let clients = [Agent::Producer, Agent::Stream, Agent::Shipper];
         let scram = file.kafka.as_ref().is_some_and(|kafka| kafka.ways().first() == Some(&Authentication::Scram));
-        let (hosts, spark) = (!file.hosts.0.is_empty(), file.batch.is_some());
+        let sessions = file.hosts.iter().any(|host| *host.value.session_manager);
+        let volumes = file.hosts.iter().any(|host| host.value.data_volume_gib.is_some());
+        let spark = file.batch.is_some();
         let keys = !file.keys.0.is_empty();
         let table = [
             ("ec2", runs(&[Agent::Shipper]) && file.search.is_some(), "the shipper looks for the search host"),
-            ("ec2messages", hosts, "hosts are reached by Session Manager"),
+            ("ec2", volumes, "hosts look for their data volumes and attach them"),
+            ("ec2messages", sessions, "hosts are reached by Session Manager"),
             ("emr-serverless", runs(&[Agent::Batch]), "the batch agent starts the models' runs"),
             ("glue", runs(&[Agent::Stream]), "the stream agent commits to tables of the catalog"),
             ("glue", spark, "models read and write tables of the catalog"),
@@ -251,8 +254,8 @@ impl Checker<'_> {
             ("logs", with_agents, "the agents' logs go to CloudWatch"),
             ("monitoring", with_agents, "the hosts' metrics go to CloudWatch"),
             ("secretsmanager", scram && runs(&clients), "agents read Kafka's password"),
-            ("ssm", hosts, "hosts are reached by Session Manager"),
-            ("ssmmessages", hosts, "hosts are reached by Session Manager"),
+            ("ssm", sessions, "hosts are reached by Session Manager"),
+            ("ssmmessages", sessions, "hosts are reached by Session Manager"),
             ("sts", with_agents || spark, "agents and models act as their roles"),
         ];
         let mut needed = BTreeMap::new();

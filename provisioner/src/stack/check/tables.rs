@@ -4,6 +4,7 @@ use lakewright_config::{ColumnType, Transform, raw_columns};
 
 use super::Checker;
 use super::names::identifier_mistake;
+use crate::kinds::emr_application::is_image;
 use crate::stack::decode::Entry;
 use crate::stack::diagnostics::{Diagnostic, suggest};
 use crate::stack::hosts::Agent;
@@ -168,6 +169,15 @@ impl Checker<'_> {
     pub(super) fn batch(&mut self) {
         let Some(batch) = &self.file.batch else { return };
         self.refer("bucket", "buckets", &self.file.buckets, &batch.bucket, &batch.span);
+        self.statements(&batch.statements);
+        if let Some(image) = batch.image.as_ref().filter(|image| image.sound && !is_image(image)) {
+            let title = format!("`{}` is no image that EMR takes", image.value);
+            self.push(
+                Diagnostic::new(image.span.clone(), title, "not of a private ECR repository").help(
+                    "write its URI with a tag or a digest, 123456789012.dkr.ecr.eu-north-1.amazonaws.com/models:1",
+                ),
+            );
+        }
         if batch.every.sound && batch.every.0 < 1000 {
             let title = "`every` is out of range";
             self.push(Diagnostic::new(batch.every.span.clone(), title, "must be at least a second"));

@@ -119,7 +119,7 @@ impl Expansion<'_> {
             topics: section.topics.iter().map(|topic| self.topic(topic)).collect(),
             search: SearchConnection {
                 url: None,
-                host: Some(Address::new("auto_scaling_group", search.host.value.as_str()).to_string()),
+                host: Some(self.first_group(&search.host)),
                 port: search.port.0 as u16,
             },
             index: search.index.value.clone(),

@@ -1,24 +1,29 @@
 //! Hosts: roles, launch templates, groups, and what they read at boot.
 
 use super::user_data::{HostPlan, user_data};
-use super::{ARTIFACTS, Expansion, bucket_address, key_arn};
-use crate::kinds::{auto_scaling_group, instance_profile, launch_template, object, release};
+use super::{ARTIFACTS, Artifact, Expansion, bucket_address, key_arn};
+use crate::kinds::auto_scaling_group::{self, Refreshing};
+use crate::kinds::{instance_profile, launch_template, object, release, volume};
 use crate::resource::Address;
 use crate::stack::decode::Entry;
-use crate::stack::hosts::{Agent, Host};
+use crate::stack::hosts::{Agent, Host, Refresh};
+use crate::stack::tables::Architecture;
 
 impl Expansion<'_> {
     pub(super) fn hosts(&mut self) {
         let file = self.file;
-        let with_agents = file.hosts.iter().find(|host| !host.value.agents.is_empty());
-        if let Some(first) = with_agents {
+        for architecture in [Architecture::X86, Architecture::Arm] {
+            let runs = |host: &&Entry<Host>| !host.value.agents.is_empty() && host.value.architecture() == architecture;
+            let Some(first) = file.hosts.iter().find(runs) else { continue };
+            let program = self.program(architecture);
             let spec = release::Spec {
                 bucket: self.bucket(ARTIFACTS),
-                sha256: self.agent.sha256.clone(),
-                size: self.agent.size,
-                file: self.agent.file.clone(),
+                architecture: architecture.word().to_owned(),
+                sha256: program.sha256,
+                size: program.size,
+                file: program.file,
             };
-            self.add(Address::new("release", "agent"), &spec, &first.span, vec![bucket_address(ARTIFACTS)]);
+            self.add(release_of(architecture), &spec, &first.span, vec![bucket_address(ARTIFACTS)]);
         }
         for agent in [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch] {
             let mut at = file.hosts.iter().flat_map(|host| &host.value.agents);
@@ -38,17 +43,40 @@ impl Expansion<'_> {
         self.host_role(host);
         let profile = Address::new("instance_profile", name);
         let spec = instance_profile::Spec { name: self.named(name), role: self.named(name) };
-        self.add(profile.clone(), &spec, &host.span, vec![Address::new("role", name)]);
+        self.add(profile, &spec, &host.span, vec![Address::new("role", name)]);
 
         let mut before = self.agent_objects(host);
+        // Hosts need their way to AWS when they boot, and agents stop when what they work on isn't there.
+        before.extend(self.ways_out());
+        let needed = ["topic", "table", "scram_association"];
+        if !section.agents.is_empty() {
+            let resources = self.resources.iter().map(|resource| &resource.address);
+            before.extend(resources.filter(|address| needed.contains(&address.kind.as_str())).cloned());
+            before.push(release_of(section.architecture()));
+        }
+        if section.data_volume_gib.is_none() {
+            self.group(host, name, None, &before);
+            return;
+        }
+        for index in 0..section.count.0 as usize {
+            let one = format!("{name}-{index}");
+            self.data_volume(host, &one, index);
+            self.group(host, &one, Some(index), &before);
+        }
+    }
+
+    /// The launch template and the group of equal hosts, or of the one at an index that has a data volume.
+    fn group(&mut self, host: &Entry<Host>, name: &str, index: Option<usize>, before: &[Address]) {
+        let section = &host.value;
         let template = Address::new("launch_template", name);
+        let data_volume = index.map(|_| Address::new("volume", name));
         let spec = launch_template::Spec {
             name: self.named(name),
             image: image(section),
             instance_type: section.instance_type.value.clone(),
-            instance_profile: Some(self.named(name)),
-            security_groups: vec![Address::new("security_group", name).output("id")],
-            user_data: user_data(&self.host_plan(host)),
+            instance_profile: Some(self.named(&host.name)),
+            security_groups: vec![Address::new("security_group", host.name.as_str()).output("id")],
+            user_data: user_data(&self.host_plan(host, data_volume.as_ref())),
             volume_gib: section.volume_gib.0 as u32,
             volume_type: "gp3".to_owned(),
             volume_device: "/dev/xvda".to_owned(),
@@ -58,28 +86,45 @@ impl Expansion<'_> {
             metadata_hop_limit: 2,
             detailed_monitoring: false,
         };
+        let profile = Address::new("instance_profile", host.name.as_str());
         self.add(template.clone(), &spec, &host.span, vec![profile]);
 
-        // Hosts need their way to AWS when they boot, and agents stop when what they work on isn't there.
-        before.extend(self.ways_out());
-        let needed = ["topic", "table", "scram_association"];
-        if !section.agents.is_empty() {
-            let resources = self.resources.iter().map(|resource| &resource.address);
-            before.extend(resources.filter(|address| needed.contains(&address.kind.as_str())).cloned());
-            before.push(Address::new("release", "agent"));
-        }
-        let count = section.count.0 as u32;
+        let count = if index.is_some() { 1 } else { section.count.0 as u32 };
+        let subnets = self.subnets();
+        let rolling = *section.refresh == Refresh::Rolling;
         let spec = auto_scaling_group::Spec {
             name: self.named(name),
             launch_template: template.output("id"),
-            launch_template_version: "$Default".to_owned(),
-            subnets: self.subnets(),
+            // With the number, a change of the template is one of the group too.
+            launch_template_version: if rolling { template.output("version") } else { "$Default".to_owned() },
+            subnets: index.map_or_else(|| subnets.clone(), |index| vec![subnets[index % subnets.len()].clone()]),
             min: count,
             max: count,
             desired: count,
             grace_seconds: 300,
+            refresh: match (rolling, index) {
+                (false, _) => Refreshing::Never,
+                (true, None) => Refreshing::LaunchFirst,
+                (true, Some(_)) => Refreshing::TerminateFirst,
+            },
         };
+        let before = before.iter().cloned().chain(data_volume).collect();
         self.add(Address::new("auto_scaling_group", name), &spec, &host.span, before);
+    }
+
+    fn data_volume(&mut self, host: &Entry<Host>, name: &str, index: usize) {
+        let zones = self.file.network.zone_letters();
+        let zone = format!("{}{}", self.target.region, zones[index % zones.len()]);
+        if let Some(spec) = host.value.data_volume(zone, host.value.key.as_ref().map(|key| key_arn(key))) {
+            self.add(Address::new("volume", name), &spec, &host.span, vec![]);
+        }
+    }
+
+    /// The name on AWS of the group that a host stands in, the first one if it has several.
+    pub(super) fn first_group(&self, host: &str) -> String {
+        let section = self.file.hosts.get(host).map(|host| &host.value);
+        let indexed = section.is_some_and(|section| section.data_volume_gib.is_some());
+        self.named(&if indexed { format!("{host}-0") } else { host.to_owned() })
     }
 
     /// Publishes what a host's agents read; returns the objects' addresses.
@@ -102,25 +147,59 @@ impl Expansion<'_> {
             let spec = object::Spec {
                 bucket: self.bucket(ARTIFACTS),
                 key: format!("hosts/{name}/release"),
-                content: format!("{}\n", self.agent.sha256),
+                content: format!("{}\n", self.program(host.value.architecture()).sha256),
                 content_type: "text/plain; charset=utf-8".to_owned(),
             };
-            self.add(address.clone(), &spec, &host.span, vec![Address::new("release", "agent")]);
+            self.add(address.clone(), &spec, &host.span, vec![release_of(host.value.architecture())]);
             addresses.push(address);
         }
         addresses
     }
 
-    fn host_plan(&self, host: &Entry<Host>) -> HostPlan {
+    /// The agents' program for an architecture; a stack that has none isn't applied, and shown as if there were one.
+    fn program(&self, architecture: Architecture) -> Artifact {
+        let none = || Artifact { sha256: "0".repeat(64), size: 0, file: None };
+        self.programs.of(architecture).cloned().unwrap_or_else(none)
+    }
+
+    fn host_plan(&self, host: &Entry<Host>, volume: Option<&Address>) -> HostPlan {
         let search = self.file.search.as_ref().filter(|search| search.host.value == host.name);
         HostPlan {
             stack: self.stack.name().to_owned(),
             host: host.name.clone(),
             region: self.target.region.clone(),
             artifacts: self.bucket(ARTIFACTS),
+            releases: release::folder(host.value.architecture().word()),
             agents: host.value.agents.iter().map(|agent| agent.word()).collect(),
             search: search.map(|search| (search.version.0, search.port.0)),
+            volume: volume.map(ToString::to_string),
         }
+    }
+}
+
+/// The address of the agents' release for an architecture.
+fn release_of(architecture: Architecture) -> Address {
+    Address::new("release", if architecture == Architecture::Arm { "agent-arm64" } else { "agent" })
+}
+
+impl Host {
+    /// The processors that its instance type has.
+    pub fn architecture(&self) -> Architecture {
+        if is_graviton(&self.instance_type) { Architecture::Arm } else { Architecture::X86 }
+    }
+
+    /// The data volume of one of the hosts, if they have any.
+    pub(in crate::stack) fn data_volume(&self, zone: String, key: Option<String>) -> Option<volume::Spec> {
+        let gib = self.data_volume_gib.as_ref()?;
+        Some(volume::Spec {
+            zone,
+            gib: gib.0 as u32,
+            kind: self.data_volume_type.word().to_owned(),
+            iops: self.data_volume_iops.as_ref().map(|iops| iops.0 as u32),
+            throughput: self.data_volume_throughput.as_ref().map(|throughput| throughput.0 as u32),
+            encrypted: true,
+            key,
+        })
     }
 }
 
@@ -129,7 +208,7 @@ fn image(host: &Host) -> String {
     if let Some(image) = &host.image {
         return image.value.clone();
     }
-    let architecture = if is_graviton(&host.instance_type) { "arm64" } else { "x86_64" };
+    let architecture = host.architecture().word();
     format!("resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}")
 }
 

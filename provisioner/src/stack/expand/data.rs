@@ -175,11 +175,12 @@ impl Expansion<'_> {
             limits: emr_application::Limits {
                 vcpu: batch.max_vcpu.0 as u32,
                 memory_gb: batch.max_memory_gb.0 as u32,
-                disk_gb: 200,
+                disk_gb: batch.max_disk_gb.0 as u32,
             },
             idle_minutes: batch.idle_timeout.0.div_ceil(60_000) as u32,
             subnets: if private { self.subnets() } else { vec![] },
             security_groups: if private { vec![Address::new("security_group", JOBS).output("id")] } else { vec![] },
+            image: batch.image.as_ref().map(|image| image.value.clone()),
         };
         self.add(Address::new("emr_application", "main"), &spec, place, vec![]);
         self.job_role(batch);

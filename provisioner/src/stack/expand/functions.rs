@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Expansion;
-use super::policy::{Statements, trust};
+use super::policy::{Statements, own, trust};
 use crate::kinds::{function, log_group, partition, role, schedule_rule};
 use crate::resource::Address;
 use crate::stack::decode::Entry;
@@ -74,8 +74,7 @@ impl Expansion<'_> {
         statements.allow("Log", &["logs:CreateLogStream", "logs:PutLogEvents"], &[arn]);
         policies.insert("function".to_owned(), statements.policy());
         if !entry.value.statements.is_empty() {
-            let own: Vec<Value> = entry.value.statements.iter().map(|statement| statement.value.0.clone()).collect();
-            policies.insert("own".to_owned(), Statements(own).policy());
+            policies.insert("own".to_owned(), own(&entry.value.statements));
         }
         role::Spec {
             name: self.named(part),
@@ -83,6 +82,7 @@ impl Expansion<'_> {
             trust: trust("lambda.amazonaws.com", None),
             policies,
             attached: vec![],
+            session_seconds: 3600,
         }
     }
 

@@ -7,7 +7,10 @@ use serde::Serialize;
 
 use super::Stack;
 use super::decode::{At, Entry, Named};
+use super::diagnostics::Diagnostic;
+use super::hosts::Host;
 use super::sections::File;
+use super::tables::Architecture;
 use crate::kinds;
 use crate::resource::{Address, Desired, Moved, Resource};
 
@@ -46,9 +49,51 @@ pub struct Artifact {
     pub file: Option<String>,
 }
 
+/// The agents' binaries, one for each architecture that hosts have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Programs {
+    /// For Intel and AMD.
+    pub x86_64: Option<Artifact>,
+    /// For Graviton.
+    pub arm64: Option<Artifact>,
+}
+
+impl Programs {
+    /// The same file for both: on one machine every agent runs the same.
+    pub fn everywhere(artifact: Artifact) -> Self {
+        Self { x86_64: Some(artifact.clone()), arm64: Some(artifact) }
+    }
+
+    /// The binary for an architecture.
+    pub fn of(&self, architecture: Architecture) -> Option<&Artifact> {
+        match architecture {
+            Architecture::X86 => self.x86_64.as_ref(),
+            Architecture::Arm => self.arm64.as_ref(),
+        }
+    }
+}
+
+/// What is wrong with applying a stack by these binaries: hosts whose architecture has none.
+pub fn unprogrammed(stack: &Stack, programs: &Programs) -> Vec<Diagnostic> {
+    let hosts = stack.file.hosts.iter().filter(|host| !host.value.agents.is_empty());
+    let lacking = hosts.filter(|host| programs.of(host.value.architecture()).is_none());
+    let diagnostic = |host: &Entry<Host>| {
+        let architecture = host.value.architecture().word();
+        let target = if architecture == "arm64" { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
+        let kind = &host.value.instance_type;
+        let title = format!("there is no agents' program for the {architecture} processors of `{}`", host.name);
+        Diagnostic::new(kind.span_or(&host.span), title, format!("has {architecture} processors"))
+            .help(format!(
+                "build it, `cargo build -p lakewright-agent --target {target}`, and name it by --other-agent FILE"
+            ))
+            .help("or LAKEWRIGHT_OTHER_AGENT, or choose an instance type with other processors")
+    };
+    lacking.map(diagnostic).collect()
+}
+
 /// Every resource that a stack stands for, in the order of its sections.
-pub fn expand(stack: &Stack, target: &Target, agent: &Artifact) -> Desired {
-    let mut expansion = Expansion { stack, file: &stack.file, target, agent, resources: Vec::new() };
+pub fn expand(stack: &Stack, target: &Target, programs: &Programs) -> Desired {
+    let mut expansion = Expansion { stack, file: &stack.file, target, programs, resources: Vec::new() };
     expansion.network();
     expansion.keys();
     expansion.secrets();
@@ -63,6 +108,7 @@ pub fn expand(stack: &Stack, target: &Target, agent: &Artifact) -> Desired {
     expansion.functions();
     expansion.own_resources();
     expansion.pipeline();
+    expansion.ci();
     Desired { stack: stack.name().to_owned(), resources: expansion.resources, moved: moved(&stack.file) }
 }
 
@@ -85,7 +131,7 @@ struct Expansion<'a> {
     stack: &'a Stack,
     file: &'a File,
     target: &'a Target,
-    agent: &'a Artifact,
+    programs: &'a Programs,
     resources: Vec<Resource>,
 }
 

@@ -116,6 +116,7 @@ impl Expansion<'_> {
             trust: trust(service, None),
             policies: policies.iter().map(|(name, policy)| ((*name).to_owned(), policy.clone())).collect(),
             attached: vec![],
+            session_seconds: 3600,
         };
         self.add(Address::new("role", part), &spec, place, vec![]);
     }

@@ -1,17 +1,26 @@
 //! Rights: a role's policy is what its host's agents, or the models, touch.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::{ARTIFACTS, Expansion, key_arn};
-use crate::kinds::role;
-use crate::resource::Address;
+use super::{ARTIFACTS, Expansion, Target, key_arn};
+use crate::kind::{ADDRESS, STACK};
+use crate::kinds::{self, oidc_provider, role};
+use crate::resource::{Address, Desired, Resource};
+use crate::stack::ci::Provider;
+use crate::stack::decode::At;
 use crate::stack::decode::Entry;
+use crate::stack::functions::Statement;
 use crate::stack::hosts::{Agent, Host};
 use crate::stack::kafka::{Authentication, Kafka};
 use crate::stack::tables::Batch;
 
 /// Beyond so many raw tables a policy takes them all together: IAM lets the inline policies of a role have 10,240 characters.
 const NAMED_TABLES: usize = 16;
+
+/// AWS's policy for what Session Manager's agent does on a host.
+const SESSIONS: &str = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore";
 
 /// The statements of a policy under construction.
 #[derive(Debug, Default)]
@@ -52,7 +61,11 @@ impl Expansion<'_> {
             ARTIFACTS,
             &[format!("hosts/{}", host.name), "releases".into()],
         );
+        self.attach_volumes(&mut statements, host);
         policies.insert("host".to_owned(), statements.policy());
+        if !host.value.statements.is_empty() {
+            policies.insert("own".to_owned(), own(&host.value.statements));
+        }
         for agent in &host.value.agents {
             let mut statements = Statements::default();
             match agent.value {
@@ -84,9 +97,87 @@ impl Expansion<'_> {
             trust: trust("ec2.amazonaws.com", None),
             policies,
             // Sessions by Systems Manager take the place of open ports and keys.
-            attached: vec!["arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore".to_owned()],
+            attached: if *host.value.session_manager { vec![SESSIONS.to_owned()] } else { vec![] },
+            session_seconds: 3600,
         };
         self.add(Address::new("role", host.name.as_str()), &spec, &host.span, vec![]);
+    }
+
+    /// Finding the hosts' data volumes and attaching them to hosts of the group.
+    fn attach_volumes(&self, statements: &mut Statements, host: &Entry<Host>) {
+        if host.value.data_volume_gib.is_none() {
+            return;
+        }
+        let Target { account, region } = self.target;
+        let arn = |what: &str| vec![format!("arn:{}:ec2:{region}:{account}:{what}/*", kinds::partition(region))];
+        let indices = 0..host.value.count.0;
+        let addresses: Vec<String> = indices.clone().map(|index| format!("volume.{}-{index}", host.name)).collect();
+        let names: Vec<String> = indices.map(|index| self.named(&format!("{}-{index}", host.name))).collect();
+        let stack = self.stack.name();
+        statements.allow("FindVolume", &["ec2:DescribeVolumes"], &["*".to_owned()]);
+        let tagged = |tag: &str, values: &[String]| {
+            json!({ "StringEquals": {
+                format!("aws:ResourceTag/{STACK}"): stack, format!("aws:ResourceTag/{tag}"): values,
+            } })
+        };
+        let attach = ["ec2:AttachVolume"];
+        statements.allow_if("AttachVolume", &attach, &arn("volume"), &tagged(ADDRESS, &addresses));
+        statements.allow_if("AttachToHost", &attach, &arn("instance"), &tagged("Name", &names));
+        if let Some(key) = &host.value.key {
+            let key = [key_arn(key)];
+            let via = json!({ "StringEquals": { "kms:ViaService": format!("ec2.{region}.amazonaws.com") } });
+            statements.allow_if("VolumeKey", &["kms:Decrypt", "kms:DescribeKey"], &key, &via);
+            let grants = json!({ "Bool": { "kms:GrantIsForAWSResource": true } });
+            statements.allow_if("VolumeKeyGrant", &["kms:CreateGrant"], &key, &grants);
+        }
+    }
+
+    /// The role that a pipeline applies the stack as, and the provider whose tokens it shows.
+    pub(super) fn ci(&mut self) {
+        let Some(ci) = &self.file.ci else { return };
+        let host = match *ci.provider {
+            Provider::Github => "token.actions.githubusercontent.com",
+        };
+        let Target { account, region } = self.target.clone();
+        let partition = kinds::partition(&region);
+        let provider = Address::new("oidc_provider", ci.provider.word());
+        let federated = if *ci.existing {
+            format!("arn:{partition}:iam::{account}:oidc-provider/{host}")
+        } else {
+            let spec =
+                oidc_provider::Spec { url: format!("https://{host}"), clients: vec!["sts.amazonaws.com".to_owned()] };
+            self.add(provider.clone(), &spec, &ci.span, vec![]);
+            provider.output("arn")
+        };
+        let subject = match &ci.environment {
+            Some(environment) => format!("environment:{}", environment.value),
+            None => format!("ref:refs/heads/{}", *ci.branch),
+        };
+        let trust = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Federated": federated },
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": { "StringEquals": {
+                format!("{host}:aud"): "sts.amazonaws.com",
+                format!("{host}:sub"): format!("repo:{}:{subject}", *ci.repository),
+            } },
+        }] });
+        let mut spec = role::Spec {
+            name: self.named("ci"),
+            description: format!("what applies {} from {}", self.stack.name(), *ci.repository),
+            trust,
+            policies: std::collections::BTreeMap::new(),
+            attached: vec![],
+            // A cluster takes up to forty minutes.
+            session_seconds: 14_400,
+        };
+        let address = Address::new("role", "ci");
+        let mut resources = self.resources.clone();
+        resources.push(Resource { address: address.clone(), spec: json!({}), after: BTreeSet::new(), span: None });
+        let desired = Desired { stack: self.stack.name().to_owned(), resources, moved: Vec::new() };
+        let policy = crate::permissions::policy(&desired, &account, &region, partition);
+        spec.policies.insert("apply".to_owned(), policy);
+        self.add(address, &spec, &ci.span, vec![]);
     }
 
     /// The role that models run as.
@@ -116,8 +207,12 @@ impl Expansion<'_> {
             name: self.named("batch-jobs"),
             description: format!("the models of {}", self.stack.name()),
             trust: trust("emr-serverless.amazonaws.com", Some(&self.target.account)),
-            policies: [("models".to_owned(), statements.policy())].into(),
+            policies: [("models".to_owned(), statements.policy())]
+                .into_iter()
+                .chain((!batch.statements.is_empty()).then(|| ("own".to_owned(), own(&batch.statements))))
+                .collect(),
             attached: vec![],
+            session_seconds: 3600,
         };
         self.add(Address::new("role", "batch-jobs"), &spec, &batch.span, vec![]);
     }
@@ -266,6 +361,11 @@ impl Expansion<'_> {
         let actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
         statements.allow("AgentLog", &actions, &[arn.clone(), format!("{arn}:*")]);
     }
+}
+
+/// The statements that a stack file writes for a role.
+pub(super) fn own(written: &[At<Statement>]) -> Value {
+    Statements(written.iter().map(|statement| statement.value.0.clone()).collect()).policy()
 }
 
 /// A trust policy for a service of AWS, acting for an account.

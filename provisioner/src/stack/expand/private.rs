@@ -85,6 +85,7 @@ impl Expansion<'_> {
             trust: trust("vpc-flow-logs.amazonaws.com", Some(&self.target.account)),
             policies: [(FLOW_LOGS.to_owned(), policy)].into(),
             attached: vec![],
+            session_seconds: 3600,
         };
         self.add(role.clone(), &spec, place, vec![]);
         let spec = flow_log::Spec {

@@ -13,16 +13,26 @@ pub struct HostPlan {
     pub region: String,
     /// The artifacts bucket's name.
     pub artifacts: String,
+    /// Where the agents' releases for its processors stand in that bucket.
+    pub releases: &'static str,
     /// The agents that it runs.
     pub agents: Vec<&'static str>,
     /// Elasticsearch's major version and port, when it runs here.
     pub search: Option<(u64, u64)>,
+    /// The address of its data volume, when it has one.
+    pub volume: Option<String>,
 }
 
 const CONVERGE: &str = include_str!("host/converge.sh");
 const CONVERGE_SERVICE: &str = include_str!("host/converge.service");
 const CONVERGE_TIMER: &str = include_str!("host/converge.timer");
 const AGENT_SERVICE: &str = include_str!("host/agent.service");
+const AGENT_UNIT: &str = "/usr/local/lib/lakewright-agent.service";
+const VOLUME: &str = include_str!("host/volume.sh");
+const VOLUME_SERVICE: &str = include_str!("host/volume.service");
+const VOLUME_GROW_SERVICE: &str = include_str!("host/volume-grow.service");
+const VOLUME_GROW_TIMER: &str = include_str!("host/volume-grow.timer");
+const NEEDS_VOLUME: &str = include_str!("host/volume.conf");
 const LOGROTATE: &str = "/var/log/lakewright/*/agent.log {
   size 50M
   rotate 3
@@ -37,6 +47,9 @@ const LOGROTATE: &str = "/var/log/lakewright/*/agent.log {
 /// The cloud-config of a host.
 pub fn user_data(plan: &HostPlan) -> String {
     let mut config = CloudConfig::default();
+    if let Some(volume) = &plan.volume {
+        config.volume(plan, volume);
+    }
     if !plan.agents.is_empty() {
         config.agents(plan);
     }
@@ -55,21 +68,56 @@ struct CloudConfig {
 }
 
 impl CloudConfig {
+    /// The data volume holds the search index, or what the agents keep; neither starts without it.
+    fn volume(&mut self, plan: &HostPlan, volume: &str) {
+        let (mount, owner) = match plan.search {
+            Some(_) => ("/var/lib/elasticsearch", "elasticsearch:elasticsearch"),
+            None => ("/var/lib/lakewright", ""),
+        };
+        let settings = format!("STACK={}\nADDRESS={volume}\nMOUNT={mount}\nOWNER={owner}\n", plan.stack);
+        self.file("/etc/lakewright-volume", "0644", &settings, false);
+        self.file("/usr/local/sbin/lakewright-volume", "0755", VOLUME, false);
+        let units = "/etc/systemd/system";
+        for (name, text) in [
+            ("volume.service", VOLUME_SERVICE),
+            ("volume-grow.service", VOLUME_GROW_SERVICE),
+            ("volume-grow.timer", VOLUME_GROW_TIMER),
+        ] {
+            let text = text.replace("@REGION@", &plan.region);
+            self.file(&format!("{units}/lakewright-{name}"), "0644", &text, false);
+        }
+        let services: Vec<String> = match plan.search {
+            Some(_) => vec!["elasticsearch".to_owned()],
+            None => plan.agents.iter().map(|agent| format!("lakewright-{agent}")).collect(),
+        };
+        for service in services {
+            self.file(&format!("{units}/{service}.service.d/volume.conf"), "0644", NEEDS_VOLUME, false);
+        }
+        self.commands.push("systemctl daemon-reload".to_owned());
+        self.commands.push(
+            "systemctl enable --now --no-block lakewright-volume.service lakewright-volume-grow.timer".to_owned(),
+        );
+    }
+
     fn agents(&mut self, plan: &HostPlan) {
         let agents = plan.agents.join(" ");
-        let settings = format!("ARTIFACTS={}\nHOST={}\nAGENTS=\"{agents}\"\n", plan.artifacts, plan.host);
+        let settings = format!(
+            "ARTIFACTS={}\nRELEASES={}\nHOST={}\nAGENTS=\"{agents}\"\n",
+            plan.artifacts, plan.releases, plan.host
+        );
         self.file("/etc/lakewright-host", "0644", &settings, false);
         self.file("/usr/local/sbin/lakewright-converge", "0755", CONVERGE, false);
         let service = CONVERGE_SERVICE.replace("@REGION@", &plan.region);
         self.file("/etc/systemd/system/lakewright-converge.service", "0644", &service, false);
         self.file("/etc/systemd/system/lakewright-converge.timer", "0644", CONVERGE_TIMER, false);
-        for agent in &plan.agents {
-            let path = format!("/etc/systemd/system/lakewright-{agent}.service");
-            self.file(&path, "0644", &agent_unit(plan, agent), false);
-        }
+        // One text for every agent: four would leave little of what EC2 takes as user data.
+        self.file(AGENT_UNIT, "0644", &agent_unit(plan), false);
         self.file("/etc/logrotate.d/lakewright", "0644", LOGROTATE, false);
         self.file("/etc/lakewright-cloudwatch.json", "0644", &cloudwatch(plan), false);
         self.packages.push("amazon-cloudwatch-agent");
+        self.commands.push(format!(
+            "for agent in {agents}; do cp {AGENT_UNIT} /etc/systemd/system/lakewright-$agent.service; done"
+        ));
         self.commands.push("systemctl daemon-reload".to_owned());
         // Without --no-block systemctl would wait for units that wait for cloud-init.
         self.commands.push("systemctl enable --now --no-block lakewright-converge.timer".to_owned());
@@ -139,8 +187,9 @@ impl CloudConfig {
     }
 }
 
-fn agent_unit(plan: &HostPlan, agent: &str) -> String {
-    AGENT_SERVICE.replace("@AGENT@", agent).replace("@STACK@", &plan.stack).replace("@REGION@", &plan.region)
+/// The unit of an agent, which tells by its own name (`%j`) which one it is.
+fn agent_unit(plan: &HostPlan) -> String {
+    AGENT_SERVICE.replace("@STACK@", &plan.stack).replace("@REGION@", &plan.region)
 }
 
 /// The CloudWatch agent's configuration: each agent's log goes to its log group.
@@ -170,8 +219,10 @@ mod tests {
             host: "app".into(),
             region: "eu-north-1".into(),
             artifacts: "shop-artifacts-123456789012".into(),
+            releases: "releases",
             agents: vec!["producer", "batch"],
             search: Some((8, 9200)),
+            volume: Some("volume.app-0".into()),
         }
     }
 
@@ -180,10 +231,34 @@ mod tests {
         let text = user_data(&plan());
         assert!(text.starts_with("#cloud-config\n"));
         assert!(text.len() < 16_384, "EC2 takes 16 KiB of user data, this is {}", text.len());
-        for placeholder in ["@AGENT@", "@STACK@", "@REGION@"] {
+        for placeholder in ["@STACK@", "@REGION@"] {
             assert!(!text.contains(placeholder), "{placeholder}");
         }
-        assert!(text.contains("    content: |\n      ARTIFACTS=shop-artifacts-123456789012\n      HOST=app\n"));
+        assert!(text.contains(
+            "    content: |\n      ARTIFACTS=shop-artifacts-123456789012\n      RELEASES=releases\n      HOST=app\n"
+        ));
+    }
+
+    #[test]
+    fn a_host_with_everything_fits_into_what_ec2_takes() {
+        let plan = HostPlan { agents: vec!["producer", "stream", "shipper", "batch"], ..plan() };
+        let text = user_data(&plan);
+        assert!(text.len() < 16_384, "EC2 takes 16 KiB of user data, this is {}", text.len());
+    }
+
+    #[test]
+    fn what_needs_the_data_volume_waits_for_it() {
+        let text = user_data(&plan());
+        assert!(text.contains("MOUNT=/var/lib/elasticsearch\n"), "{text}");
+        assert!(text.contains("path: /etc/systemd/system/elasticsearch.service.d/volume.conf\n"));
+        let text = user_data(&HostPlan { search: None, ..plan() });
+        assert!(text.contains("MOUNT=/var/lib/lakewright\n"), "{text}");
+        for agent in ["producer", "batch"] {
+            assert!(text.contains(&format!("path: /etc/systemd/system/lakewright-{agent}.service.d/volume.conf\n")));
+        }
+        let starts = |unit: &str| text.find(&format!("systemctl enable --now --no-block {unit}")).expect("started");
+        assert!(starts("lakewright-volume.service") < starts("lakewright-converge.timer"));
+        assert!(!user_data(&HostPlan { volume: None, ..plan() }).contains("lakewright-volume"));
     }
 
     #[test]

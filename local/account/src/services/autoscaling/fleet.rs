@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{group, invalid, need, paged};
+use super::{group, invalid, need, paged, refresh};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
@@ -13,14 +13,10 @@ use crate::state::{State, Tags, tags_of};
 
 /// Where what happened to groups stands, by group and number.
 const ACTIVITIES: &str = "autoscaling/activity";
-/// Where refreshes stand, by group and time.
-const REFRESHES: &str = "autoscaling/refresh";
-/// Seconds that a refresh takes.
-const REFRESH_SECONDS: i64 = 30;
 /// The tag that marks a group's instances.
 const MARK: &str = "aws:autoscaling:groupName";
 
-fn is_live(instance: &Value) -> bool {
+pub(super) fn is_live(instance: &Value) -> bool {
     instance["instanceState"].text("name").is_some_and(|name| name == "pending" || name == "running")
 }
 
@@ -36,6 +32,7 @@ pub(super) fn members(state: &State<'_>, name: &str) -> Vec<Value> {
 /// Lets time pass: brings every group to its desired number, and forgets deleted groups when they are empty.
 pub(crate) fn settle(state: &mut State<'_>) {
     ec2::settle(state);
+    refresh::settle(state);
     let names: Vec<String> = state.list(group::COLLECTION).map(|(name, _)| name.to_owned()).collect();
     for name in names {
         if let Err(error) = balance(state, &name) {
@@ -78,7 +75,7 @@ pub(super) fn balance(state: &mut State<'_>, name: &str) -> Result<(), AwsError>
 }
 
 fn start(state: &mut State<'_>, group: &Value, name: &str) -> Result<String, AwsError> {
-    let specification = &group["LaunchTemplate"];
+    let specification = refresh::template(group);
     let named = json!({ "LaunchTemplateId": specification["LaunchTemplateId"], "Version": specification["Version"] });
     let version = ec2::resolve_template(state, &named)?;
     let data = version["launchTemplateData"].clone();
@@ -220,58 +217,4 @@ pub(super) fn describe_activities(state: &mut State<'_>, request: &Request) -> R
         .map(|(_, activity)| activity.clone())
         .collect();
     paged(request, "Activities", all)
-}
-
-/// Replaces the instances of a group by new ones of its current launch template.
-pub(super) fn start_refresh(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
-    let group = group::named(state, request)?;
-    let name = group.text("AutoScalingGroupName").unwrap_or_default().to_owned();
-    let until = state.done_in(REFRESH_SECONDS);
-    let now = state.now();
-    let prefix = format!("{name}/");
-    let running = state.list(REFRESHES).any(|(id, it)| id.starts_with(&prefix) && it.number("_until") > Some(now));
-    if running {
-        let message = "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.";
-        return Err(AwsError::new("InstanceRefreshInProgress", message));
-    }
-    let id = ids::uuid();
-    state.put(
-        REFRESHES,
-        &format!("{name}/{:020}", i64::MAX - now),
-        json!({
-            "InstanceRefreshId": id, "AutoScalingGroupName": name, "StartTime": clock::iso(now), "_until": until,
-        }),
-    );
-    for member in members(state, &name).iter().filter(|member| is_live(member)) {
-        ec2::terminate(state, member.text("instanceId").unwrap_or_default());
-    }
-    settle(state);
-    Ok(json!({ "InstanceRefreshId": id }))
-}
-
-pub(super) fn describe_refreshes(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
-    let group = group::named(state, request)?;
-    let prefix = format!("{}/", group.text("AutoScalingGroupName").unwrap_or_default());
-    let ids = request.input.texts("InstanceRefreshIds");
-    let mut all = Vec::new();
-    for (_, refresh) in state.list(REFRESHES).filter(|(id, _)| id.starts_with(&prefix)) {
-        if !ids.is_empty() && !refresh.text("InstanceRefreshId").is_some_and(|id| ids.iter().any(|it| it == id)) {
-            continue;
-        }
-        let until = refresh.number("_until").unwrap_or_default();
-        let done = until <= state.now();
-        let mut shown = json!({
-            "InstanceRefreshId": refresh["InstanceRefreshId"],
-            "AutoScalingGroupName": refresh["AutoScalingGroupName"],
-            "StartTime": refresh["StartTime"],
-            "Status": if done { "Successful" } else { "InProgress" },
-            "PercentageComplete": if done { 100 } else { 0 },
-            "InstancesToUpdate": 0,
-        });
-        if done {
-            shown["EndTime"] = json!(clock::iso(until));
-        }
-        all.push(shown);
-    }
-    paged(request, "InstanceRefreshes", all)
 }

@@ -43,7 +43,7 @@ fn sizes(input: &Value, before: Option<&Value>) -> Result<(i64, i64, i64), AwsEr
 }
 
 /// Returns the specification of a launch template with both its id and its name.
-fn launch_template(state: &State<'_>, input: &Value) -> Result<Option<Value>, AwsError> {
+pub(super) fn launch_template(state: &State<'_>, input: &Value) -> Result<Option<Value>, AwsError> {
     for unsupported in ["LaunchConfigurationName", "MixedInstancesPolicy", "InstanceId"] {
         if input.member(unsupported).is_some() {
             return Err(invalid(format!(

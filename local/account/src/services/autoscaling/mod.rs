@@ -2,6 +2,7 @@
 
 mod fleet;
 mod group;
+mod refresh;
 mod tags;
 
 pub(crate) use fleet::settle;
@@ -51,8 +52,8 @@ fn operate(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> 
         "DescribeAutoScalingInstances" => fleet::describe_instances(state, request),
         "TerminateInstanceInAutoScalingGroup" => fleet::terminate_one(state, request),
         "DescribeScalingActivities" => fleet::describe_activities(state, request),
-        "StartInstanceRefresh" => fleet::start_refresh(state, request),
-        "DescribeInstanceRefreshes" => fleet::describe_refreshes(state, request),
+        "StartInstanceRefresh" => refresh::start(state, request),
+        "DescribeInstanceRefreshes" => refresh::describe(state, request),
         "CreateOrUpdateTags" => tags::create_or_update(state, request),
         "DeleteTags" => tags::delete(state, request),
         "DescribeTags" => tags::describe(state, request),

@@ -86,6 +86,7 @@ impl Kind {
             "subnet" => super::subnet::derive(state, shown),
             "route-table" => super::route_table::derive(state, shown),
             "security-group" => super::security_group::derive(state, shown),
+            "volume" => super::volume::derive(state, shown),
             "network-acl" => super::vpc::derive_acl(state, shown),
             "elastic-ip" => super::address::derive(state, shown),
             _ => {}

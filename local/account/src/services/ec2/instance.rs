@@ -6,7 +6,7 @@ use super::attachment::{self, Attachment};
 use super::describe::paged;
 use super::error::{invalid, missing, need};
 use super::kind::{INSTANCE, SUBNET};
-use super::{tags, template};
+use super::{tags, template, volume};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
@@ -64,8 +64,16 @@ pub(crate) fn settle(state: &mut State<'_>) {
             "shutting-down" => {
                 set_state(&mut instance, TERMINATED);
                 attachment::detach_all(state, &id);
-                for member in ["networkInterfaceSet", "groupSet", "privateIpAddress", "vpcId", "subnetId", "ipAddress"]
-                {
+                volume::release(state, &id);
+                for member in [
+                    "networkInterfaceSet",
+                    "groupSet",
+                    "privateIpAddress",
+                    "vpcId",
+                    "subnetId",
+                    "ipAddress",
+                    "blockDeviceMapping",
+                ] {
                     instance.as_object_mut().expect("an instance is an object").shift_remove(member);
                 }
                 Some(now + LINGER_SECONDS * 1000)
@@ -123,7 +131,8 @@ pub(crate) fn launch(state: &mut State<'_>, wish: &Launch) -> Result<Value, AwsE
     )?;
     let image = image(state, data.text("imageId").ok_or_else(|| missing("ImageId"))?)?;
     let kind = data.text("instanceType").unwrap_or("m1.small");
-    let arm = kind.split('.').next().is_some_and(|family| family.contains('g') && !family.starts_with('g'));
+    let zone = document.text("availabilityZone").unwrap_or_default();
+    let devices = volume::of_launch(state, &id, zone, data)?;
     let options = &data["metadataOptions"];
     let mut instance = json!({
         "instanceId": id,
@@ -131,7 +140,7 @@ pub(crate) fn launch(state: &mut State<'_>, wish: &Launch) -> Result<Value, AwsE
         "instanceType": kind,
         "amiLaunchIndex": 0,
         "launchTime": clock::iso(state.now()),
-        "architecture": if arm { "arm64" } else { "x86_64" },
+        "architecture": if is_graviton(kind) { "arm64" } else { "x86_64" },
         "placement": {
             "availabilityZone": document["availabilityZone"],
             "availabilityZoneId": document["availabilityZoneId"],
@@ -153,7 +162,7 @@ pub(crate) fn launch(state: &mut State<'_>, wish: &Launch) -> Result<Value, AwsE
         "rootDeviceName": "/dev/xvda",
         "rootDeviceType": "ebs",
         "sourceDestCheck": true,
-        "blockDeviceMapping": block_devices(state, data),
+        "blockDeviceMapping": devices,
         "metadataOptions": {
             "state": "applied",
             "httpTokens": options.text("httpTokens").unwrap_or("optional"),
@@ -194,24 +203,11 @@ pub(crate) fn launch(state: &mut State<'_>, wish: &Launch) -> Result<Value, AwsE
     INSTANCE.get(state, &id).map(|instance| INSTANCE.render(state, &instance))
 }
 
-fn block_devices(state: &State<'_>, data: &Value) -> Value {
-    let mut devices: Vec<&str> =
-        data.list("blockDeviceMappingSet").iter().filter_map(|device| device.text("deviceName")).collect();
-    if devices.is_empty() {
-        devices.push("/dev/xvda");
-    }
-    let device = |name: &str| {
-        json!({
-            "deviceName": name,
-            "ebs": {
-                "attachTime": clock::iso(state.now()),
-                "deleteOnTermination": true,
-                "status": "attached",
-                "volumeId": ids::resource("vol"),
-            },
-        })
-    };
-    devices.into_iter().map(device).collect()
+/// Whether an instance type has Graviton processors: a `g` after the generation, as in `m7g`, `c6gn`, `g5g`.
+fn is_graviton(instance_type: &str) -> bool {
+    let family = instance_type.split('.').next().unwrap_or_default();
+    let after = family.trim_start_matches(|c: char| c.is_ascii_lowercase());
+    family == "a1" || after.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('g')
 }
 
 /// Returns the image that a launch uses: given by id, or by a parameter that is read at launch.

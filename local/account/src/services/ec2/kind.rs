@@ -322,8 +322,34 @@ pub(super) static FLOW_LOG: Kind = Kind {
     ],
 };
 
+pub(super) static VOLUME: Kind = Kind {
+    collection: "ec2/volume",
+    resource: "volume",
+    prefix: "vol-",
+    id: "volumeId",
+    set: "volumeSet",
+    ids: "VolumeId",
+    not_found: "InvalidVolume.NotFound",
+    malformed: "InvalidParameterValue",
+    noun: "volume",
+    filters: &[
+        ("volume-id", "volumeId"),
+        ("availability-zone", "availabilityZone"),
+        ("status", "status"),
+        ("size", "size"),
+        ("volume-type", "volumeType"),
+        ("encrypted", "encrypted"),
+        ("snapshot-id", "snapshotId"),
+        ("create-time", "createTime"),
+        ("attachment.instance-id", "attachmentSet.instanceId"),
+        ("attachment.device", "attachmentSet.device"),
+        ("attachment.status", "attachmentSet.status"),
+        ("attachment.delete-on-termination", "attachmentSet.deleteOnTermination"),
+    ],
+};
+
 /// Every kind, for tags and for whatever works on all of them.
-pub(super) static ALL: [&Kind; 14] = [
+pub(super) static ALL: [&Kind; 15] = [
     &VPC,
     &SUBNET,
     &INTERNET_GATEWAY,
@@ -338,6 +364,7 @@ pub(super) static ALL: [&Kind; 14] = [
     &INSTANCE,
     &INTERFACE,
     &NETWORK_ACL,
+    &VOLUME,
 ];
 
 /// Returns the kind that an id belongs to.

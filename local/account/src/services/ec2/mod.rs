@@ -18,6 +18,7 @@ mod security_group;
 mod subnet;
 mod tags;
 mod template;
+mod volume;
 mod vpc;
 
 pub(crate) use attachment::{
@@ -96,7 +97,7 @@ fn once(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
 fn operate(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     use kind::{
         FLOW_LOG, INSTANCE, INTERFACE, INTERNET_GATEWAY, NAT_GATEWAY, NETWORK_ACL, ROUTE_TABLE, SECURITY_GROUP,
-        SECURITY_GROUP_RULE, SUBNET, VPC, VPC_ENDPOINT,
+        SECURITY_GROUP_RULE, SUBNET, VOLUME, VPC, VPC_ENDPOINT,
     };
     match request.operation.as_str() {
         "CreateVpc" => vpc::create(state, request),
@@ -161,6 +162,13 @@ fn operate(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> 
         "TerminateInstances" => instance::terminate_requested(state, request),
         "DescribeInstances" => instance::describe(state, request),
         "DescribeInstanceAttribute" => instance::describe_attribute(state, request),
+        "CreateVolume" => volume::create(state, request),
+        "DeleteVolume" => volume::delete(state, request),
+        "ModifyVolume" => volume::modify(state, request),
+        "AttachVolume" => volume::attach(state, request),
+        "DetachVolume" => volume::detach(state, request),
+        "DescribeVolumes" => VOLUME.describe(state, request),
+        "DescribeVolumesModifications" => volume::describe_modifications(state, request),
         "CreateTags" => tags::create(state, request),
         "DeleteTags" => tags::delete(state, request),
         "DescribeTags" => tags::describe(state, request),

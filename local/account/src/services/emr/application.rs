@@ -105,6 +105,46 @@ fn check_release(release: &str) -> Result<(), AwsError> {
     Err(invalid(format!("Release label {release} is not supported")))
 }
 
+fn check_settings(input: &Value) -> Result<(), AwsError> {
+    check_architecture(input)?;
+    if let Some(minutes) = input["autoStopConfiguration"].number("idleTimeoutMinutes")
+        && !(1..=10_080).contains(&minutes)
+    {
+        return Err(invalid(format!("idleTimeoutMinutes must be between 1 and 10080, not {minutes}")));
+    }
+    if let Some(capacity) = input.member("maximumCapacity") {
+        for (name, unit) in [("cpu", "vcpu"), ("memory", "gb"), ("disk", "gb")] {
+            let Some(amount) = capacity.text(name) else {
+                // The disk alone has no need of a limit.
+                if name == "disk" {
+                    continue;
+                }
+                return Err(invalid(format!("maximumCapacity.{name} must not be null")));
+            };
+            let fits = amount
+                .to_ascii_lowercase()
+                .strip_suffix(unit)
+                .is_some_and(|number| number.trim_end().parse::<u32>().is_ok_and(|number| number > 0));
+            if !fits {
+                return Err(invalid(format!("maximumCapacity.{name} is not valid: {amount}")));
+            }
+        }
+    }
+    let image = input["imageConfiguration"].text("imageUri");
+    match image.filter(|image| !is_image(image)) {
+        Some(image) => Err(invalid(format!("The image URI is not one of a private ECR repository: {image}"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a text is the URI of an image in a private ECR repository, with a tag or a digest.
+fn is_image(uri: &str) -> bool {
+    let Some((host, rest)) = uri.split_once('/') else { return false };
+    let account = host.split_once(".dkr.ecr.").map(|(account, _)| account);
+    account.is_some_and(|account| account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit()))
+        && (rest.split_once(':').is_some_and(|(name, tag)| !name.is_empty() && !tag.is_empty()))
+}
+
 fn check_architecture(input: &Value) -> Result<(), AwsError> {
     match input.text("architecture") {
         None | Some("ARM64" | "X86_64") => Ok(()),
@@ -131,7 +171,7 @@ fn make(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
             return Err(invalid(format!("Application name is not valid: {name}")));
         }
     }
-    check_architecture(input)?;
+    check_settings(input)?;
     check_network(state, input)?;
     let tags = tags_in(input)?;
     let id = format!("00{}", ids::letters(14, b"abcdefghijklmnopqrstuvwxyz0123456789"));
@@ -205,11 +245,25 @@ fn in_state(application: &Value, allowed: &[&str]) -> Result<(), AwsError> {
     )))
 }
 
+/// Whether an update names nothing but what a started application takes: its capacity's bounds, and its image unless
+/// workers were made ready with the old one.
+fn changes_while_started(application: &Value, input: &Value) -> bool {
+    let ready = application["initialCapacity"].as_object().is_some_and(|workers| !workers.is_empty());
+    let fits = |name: &str| match name {
+        "applicationId" | "clientToken" | "maximumCapacity" => true,
+        "imageConfiguration" => !ready,
+        _ => false,
+    };
+    application["state"] == "STARTED" && input.as_object().into_iter().flatten().all(|(name, _)| fits(name))
+}
+
 pub(super) fn update(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let answer = once(state, request, |state| {
         let mut application = named(state, request)?;
-        in_state(&application, &["CREATED", "STOPPED"])?;
-        check_architecture(&request.input)?;
+        if !changes_while_started(&application, &request.input) {
+            in_state(&application, &["CREATED", "STOPPED"])?;
+        }
+        check_settings(&request.input)?;
         check_network(state, &request.input)?;
         if let Some(release) = request.input.text("releaseLabel") {
             check_release(release)?;
@@ -218,6 +272,10 @@ pub(super) fn update(state: &mut State<'_>, request: &Request) -> Result<Value, 
             if let Some(value) = request.input.member(member) {
                 application[member] = value.clone();
             }
+        }
+        // An image configuration without an image takes the image away.
+        if application["imageConfiguration"].text("imageUri").is_none() {
+            application.as_object_mut().expect("an application is an object").shift_remove("imageConfiguration");
         }
         application["updatedAt"] = clock::epoch(state.now());
         let id = application.text("applicationId").unwrap_or_default().to_owned();

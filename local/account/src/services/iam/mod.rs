@@ -1,6 +1,7 @@
 //! IAM: roles, policies and instance profiles.
 
 mod details;
+mod oidc;
 mod policies;
 mod profiles;
 mod propagation;
@@ -79,6 +80,16 @@ impl Service for Iam {
             "TagInstanceProfile" => tag(state, request, "iam/profile", "InstanceProfileName"),
             "UntagInstanceProfile" => untag(state, request, "iam/profile", "InstanceProfileName"),
             "ListInstanceProfileTags" => list_tags(state, request, "iam/profile", "InstanceProfileName"),
+            "CreateOpenIDConnectProvider" => oidc::create(state, request),
+            "GetOpenIDConnectProvider" => oidc::get(state, request),
+            "ListOpenIDConnectProviders" => oidc::list(state),
+            "DeleteOpenIDConnectProvider" => oidc::delete(state, request),
+            "AddClientIDToOpenIDConnectProvider" => oidc::add_client(state, request),
+            "RemoveClientIDFromOpenIDConnectProvider" => oidc::remove_client(state, request),
+            "UpdateOpenIDConnectProviderThumbprint" => oidc::update_thumbprints(state, request),
+            "TagOpenIDConnectProvider" => tag(state, request, oidc::PROVIDERS, "OpenIDConnectProviderArn"),
+            "UntagOpenIDConnectProvider" => untag(state, request, oidc::PROVIDERS, "OpenIDConnectProviderArn"),
+            "ListOpenIDConnectProviderTags" => list_tags(state, request, oidc::PROVIDERS, "OpenIDConnectProviderArn"),
             "GetAccountAuthorizationDetails" => details::get(state, request),
             _ => Err(super::unknown_operation(request)),
         })
@@ -185,6 +196,7 @@ fn find(state: &State<'_>, request: &Request, collection: &str, member: &str) ->
         let what = match collection {
             "iam/role" => "role with name",
             "iam/profile" => "Instance Profile",
+            "iam/oidc" => "OpenIDConnect Provider with ARN",
             _ => "policy",
         };
         no_such(what, name)

@@ -18,7 +18,7 @@ read -r release <"$work/release"
 
 restart=""
 if ! echo "$release  $binary" | sha256sum --check --status 2>/dev/null; then
-  fetch "releases/$release/lakewright-agent" "$work/agent"
+  fetch "$RELEASES/$release/lakewright-agent" "$work/agent"
   echo "$release  $work/agent" | sha256sum --check --quiet
   install -m 0755 "$work/agent" "$binary.new"
   mv -f "$binary.new" "$binary"

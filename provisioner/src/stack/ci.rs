@@ -1,0 +1,30 @@
+//! The section of a stack file that stands for the pipeline that applies it.
+
+use super::declare::{choice, section};
+use super::decode::At;
+
+choice! {
+    /// Who runs the pipeline and vouches for it.
+    Provider {
+        /// GitHub Actions.
+        Github = "github",
+    }
+}
+
+section! {
+    /// The pipeline that applies the stack: a role that it assumes by a token of its own, without keys that are kept.
+    Ci {
+        /// Who runs it.
+        provider: At<Provider> = At::given(Provider::Github),
+        /// The repository, `owner/name`.
+        repository: At<String>,
+        /// The branch whose runs may apply.
+        branch: At<String> = At::given("main"),
+        /// The deployment environment whose runs may apply, in place of a branch: GitHub holds them against the environment's
+        /// rules first, and names it alone in the token. Default: the branch decides.
+        environment: Option<At<String>> = None,
+        /// Whether the account has the provider already, made by another stack or by hand: it is used as it is then. An account
+        /// has one of each address.
+        existing: At<bool> = At::given(false),
+    }
+}
