@@ -37,6 +37,8 @@ pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -
     for action in of_kinds.chain(swept).chain(ALWAYS) {
         let sid = match action.split(':').next() {
             Some("s3") => "Buckets",
+            // Budgets are asked for in no region.
+            Some("budgets") => "Account",
             _ if ON_EVERYTHING.contains(action) => "Account",
             Some("iam") => "Identities",
             _ => "Region",

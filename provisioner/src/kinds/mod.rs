@@ -10,9 +10,12 @@ mod testing;
 mod wait;
 mod wire;
 
+pub mod alarm;
 pub mod auto_scaling_group;
 pub mod bucket;
+pub mod budget;
 pub mod cluster;
+pub mod dashboard;
 pub mod database;
 pub mod elastic_ip;
 pub mod emr_application;
@@ -23,6 +26,7 @@ pub mod internet_gateway;
 pub mod key;
 pub mod launch_template;
 pub mod log_group;
+pub mod metric_filter;
 pub mod msk_configuration;
 pub mod nat_gateway;
 pub mod object;
@@ -34,6 +38,7 @@ pub mod schedule_rule;
 pub mod scram_association;
 pub mod secret;
 pub mod security_group;
+pub mod sns_topic;
 pub mod subnet;
 pub mod table;
 pub mod topic;
@@ -73,10 +78,15 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &saved_query::SavedQuery,
         &log_group::LogGroup,
         &flow_log::FlowLog,
+        &metric_filter::MetricFilter,
         &function::Function,
         &schedule_rule::ScheduleRule,
         &launch_template::LaunchTemplate,
         &auto_scaling_group::AutoScalingGroup,
+        &sns_topic::SnsTopic,
+        &alarm::Alarm,
+        &dashboard::Dashboard,
+        &budget::Budget,
     ]
 }
 

@@ -24,6 +24,8 @@ const TYPES: &[&str] = &[
     "ec2:elastic-ip",
     "ec2:natgateway",
     "ec2:vpc-flow-log",
+    "sns",
+    "cloudwatch:alarm",
 ];
 
 /// The ARNs and tags of what carries the stack's tag, of the service that ARNs name so. It lists deleted things for a

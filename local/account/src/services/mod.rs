@@ -39,6 +39,8 @@
 
 pub mod athena;
 pub mod autoscaling;
+pub mod budgets;
+pub mod cloudwatch;
 pub mod ec2;
 pub mod emr;
 pub mod events;
@@ -50,6 +52,7 @@ pub mod logs;
 pub mod msk;
 pub(crate) mod s3;
 pub mod secrets;
+pub mod sns;
 pub mod ssm;
 pub mod sts;
 pub mod tagging;
@@ -71,6 +74,11 @@ pub trait Service: Send + Sync {
     /// The protocol.
     fn protocol(&self) -> Protocol;
 
+    /// Whether it speaks CBOR too, to those who ask so.
+    fn speaks_cbor(&self) -> bool {
+        false
+    }
+
     /// Whether the service has no regions: its requests then carry the region [`crate::state::GLOBAL`].
     fn global(&self) -> bool {
         false
@@ -88,6 +96,9 @@ pub fn all() -> Vec<Box<dyn Service>> {
     vec![
         Box::new(athena::Athena),
         Box::new(autoscaling::AutoScaling),
+        Box::new(budgets::Budgets),
+        Box::new(cloudwatch::CloudWatch),
+        Box::new(sns::Sns),
         Box::new(ec2::Ec2),
         Box::new(emr::EmrServerless::default()),
         Box::new(events::Events),
