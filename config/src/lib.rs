@@ -8,6 +8,6 @@ mod tables;
 
 pub use agents::{
     BatchConfig, KafkaConnection, LogConfig, Manifest, Materialization, Model, ProducerConfig, Rate, RateError,
-    SearchConnection, Security, ShipperConfig, StreamConfig,
+    SearchConnection, Security, ShipperConfig, StreamConfig, WatchConfig,
 };
 pub use tables::{Column, ColumnType, ColumnTypeError, PartitionField, Table, Transform, raw_columns};

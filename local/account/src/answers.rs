@@ -8,6 +8,9 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
 
+/// The prefix of CloudWatch's targets.
+const CLOUDWATCH: &str = "GraniteServiceVersion20100801";
+
 /// The answer to `operation`.
 pub(crate) fn success(protocol: Protocol, operation: &str, output: &Value, request_id: &str) -> Response {
     match protocol {
@@ -31,17 +34,16 @@ pub(crate) fn failure(protocol: Option<Protocol>, error: &AwsError, request_id: 
             answer(status, "text/xml", xml::query_error(namespace, error, request_id), request_id)
         }
         Some(Protocol::Json(_)) => json_answer(status, &json::error(error), request_id, None),
-        Some(Protocol::Cbor) => {
-            let mut response = cbor_answer(status, &json::error(error), request_id);
-            // CloudWatch's clients once spoke the query protocol, and still know errors by its codes.
-            let fault = if status >= 500 { "Receiver" } else { "Sender" };
-            if let Ok(code) = HeaderValue::from_str(&format!("{};{fault}", error.code)) {
-                response.headers_mut().insert("x-amzn-query-error", code);
-            }
-            response
-        }
+        Some(Protocol::Cbor) => cbor_answer(status, &json::error(error), request_id),
         Some(Protocol::RestJson(_)) => json_answer(status, &json::error(error), request_id, Some(&error.code)),
     };
+    if matches!(protocol, Some(Protocol::Cbor | Protocol::Json(CLOUDWATCH))) {
+        // CloudWatch's clients once spoke the query protocol, and still know errors by its codes.
+        let fault = if status >= 500 { "Receiver" } else { "Sender" };
+        if let Ok(code) = HeaderValue::from_str(&format!("{};{fault}", error.code)) {
+            response.headers_mut().insert("x-amzn-query-error", code);
+        }
+    }
     response.extensions_mut().insert(ErrorCode(error.code.clone()));
     response
 }

@@ -225,7 +225,13 @@ impl Server {
                 let Request { operation, account, region, .. } = &request;
                 tracing::debug!(service = service.name(), operation, account, region, "call");
                 match service.handle(&self.account, &request).await {
-                    Ok(output) => success(protocol.unwrap_or(service.protocol()), operation, &output, request_id),
+                    Ok(mut output) => {
+                        let protocol = protocol.unwrap_or(service.protocol());
+                        if matches!(protocol, Protocol::Json(_)) && !service.also().is_empty() {
+                            json::times(&mut output);
+                        }
+                        success(protocol, operation, &output, request_id)
+                    }
                     // Services answer one way for what they don't have; the protocols have two codes for it.
                     Err(error)
                         if error.code == "UnknownOperationException"
@@ -270,10 +276,15 @@ impl Server {
     }
 }
 
-/// The protocol of a request to a service that speaks more than one.
+/// The protocol of a request to a service that may speak more than one.
 fn spoken(service: &dyn Service, headers: &HeaderMap) -> Protocol {
-    let cbor = headers.get("smithy-protocol").is_some_and(|value| value == cbor::PROTOCOL);
-    if cbor && service.speaks_cbor() { Protocol::Cbor } else { service.protocol() }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let meant = service.also().iter().find(|protocol| match protocol {
+        Protocol::Json(prefix) => text("x-amz-target").starts_with(prefix),
+        Protocol::Cbor => text("smithy-protocol") == cbor::PROTOCOL,
+        _ => false,
+    });
+    meant.copied().unwrap_or(service.protocol())
 }
 
 /// The operation's name and input.

@@ -117,8 +117,10 @@ impl Kind for MetricFilter {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let mut groups: BTreeSet<String> =
-            wanted.iter().map(|wanted| text(wanted.spec, "log_group").to_owned()).collect();
+        // A log group that is named by a reference is the stack's own.
+        let is_reference = |group: &str| group.contains("${");
+        let named = wanted.iter().map(|wanted| text(wanted.spec, "log_group").to_owned());
+        let mut groups: BTreeSet<String> = named.filter(|group| !is_reference(group)).collect();
         groups.extend(with_filters(context).await?);
         let reads = groups.iter().map(|group| filters(context, group));
         let found = try_join_all(reads).await?.into_iter().flatten();
@@ -126,7 +128,8 @@ impl Kind for MetricFilter {
             .map(|filter| {
                 let spec = spec(&filter);
                 let same = |wanted: &&Wanted<'_>| {
-                    text(wanted.spec, "name") == spec.name && text(wanted.spec, "log_group") == spec.log_group
+                    let group = text(wanted.spec, "log_group");
+                    text(wanted.spec, "name") == spec.name && (group == spec.log_group || is_reference(group))
                 };
                 let address = wanted.iter().find(same).map(|wanted| wanted.address.clone());
                 live(&address.unwrap_or_else(|| derived(&spec)), &spec)

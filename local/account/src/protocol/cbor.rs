@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::error::AwsError;
+use crate::protocol::json::is_time;
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
@@ -150,11 +151,6 @@ fn head(out: &mut Vec<u8>, major: u8, number: u64) {
 fn double(out: &mut Vec<u8>, number: f64) {
     out.push(7 << 5 | 27);
     out.extend(number.to_be_bytes());
-}
-
-/// Whether a member of that name holds a time, or a list of times.
-fn is_time(name: &str) -> bool {
-    name.ends_with("Timestamp") || name == "Timestamps" || name == "LastModified"
 }
 
 fn item(out: &mut Vec<u8>, value: &Value, time: bool) {

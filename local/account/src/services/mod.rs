@@ -74,9 +74,9 @@ pub trait Service: Send + Sync {
     /// The protocol.
     fn protocol(&self) -> Protocol;
 
-    /// Whether it speaks CBOR too, to those who ask so.
-    fn speaks_cbor(&self) -> bool {
-        false
+    /// The protocols that it speaks besides, to those who ask so. Its times are then ISO texts in every answer.
+    fn also(&self) -> &'static [Protocol] {
+        &[]
     }
 
     /// Whether the service has no regions: its requests then carry the region [`crate::state::GLOBAL`].

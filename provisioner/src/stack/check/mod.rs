@@ -16,6 +16,7 @@ mod models;
 mod names;
 mod network;
 mod tables;
+mod watch;
 
 pub(super) use models::{check_models, column_mistakes};
 
@@ -33,6 +34,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.functions();
     checker.search();
     checker.agents();
+    checker.watch();
     checker.own_resources();
     checker.moved();
     checker.allow();

@@ -21,6 +21,8 @@ mod policy;
 mod private;
 mod subnets;
 mod user_data;
+mod watch;
+mod watched;
 
 /// The Spark program that runs models on EMR Serverless.
 pub const RUN_MODELS: &str = include_str!("../run_models.py");
@@ -60,6 +62,8 @@ pub fn expand(stack: &Stack, target: &Target, agent: &Artifact) -> Desired {
     expansion.query();
     expansion.hosts();
     expansion.functions();
+    expansion.alarms();
+    expansion.budget();
     expansion.own_resources();
     Desired { stack: stack.name().to_owned(), resources: expansion.resources, moved: moved(&stack.file) }
 }

@@ -31,8 +31,8 @@ impl Service for CloudWatch {
         Protocol::Query("http://monitoring.amazonaws.com/doc/2010-08-01/")
     }
 
-    fn speaks_cbor(&self) -> bool {
-        true
+    fn also(&self) -> &'static [Protocol] {
+        &[Protocol::Json("GraniteServiceVersion20100801"), Protocol::Cbor]
     }
 
     async fn handle(&self, account: &Arc<Account>, request: &Request) -> Result<Value, AwsError> {
