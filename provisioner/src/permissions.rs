@@ -71,6 +71,8 @@ fn is_swept(action: &str) -> bool {
         "s3" | "sts" => false,
         "iam" => ON_EVERYTHING.contains(&action) && name != "CreateServiceLinkedRole",
         "secretsmanager" => name.starts_with("List"),
+        // One permission for all that is asked of budgets.
+        "budgets" => name.starts_with("View") || name.starts_with("List"),
         _ => ["Describe", "List", "Get"].iter().any(|verb| name.starts_with(verb)),
     }
 }

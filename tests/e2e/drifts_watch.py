@@ -80,14 +80,6 @@ def a_filters_pattern(aws):
     client.put_metric_filter(**{name: found[name] for name in known}, filterPattern="fatal")
 
 
-@drift("metric_filter.batch-mine", None, None, None)
-def a_filter_added(aws):
-    transformation = {"metricName": "M", "metricNamespace": "Mine", "metricValue": "1"}
-    aws("logs").put_metric_filter(
-        logGroupName="/lakewright/watch/batch", filterName="mine", filterPattern="", metricTransformations=[transformation]
-    )
-
-
 @drift("budget.main", "monthly_usd", 5000.0, 500.0)
 def a_budget_raised(aws):
     budget = aws("budgets").describe_budget(**BUDGET)["Budget"]

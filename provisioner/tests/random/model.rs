@@ -306,7 +306,8 @@ impl Model {
             line(format!("[query]\nscan_limit = \"{limit} GB\""));
         }
         if let Some(alarms) = &self.alarms {
-            let addresses: Vec<String> = NAMES[..alarms.addresses].iter().map(|name| format!("\"{name}@b.cd\"")).collect();
+            let addresses: Vec<String> =
+                NAMES[..alarms.addresses].iter().map(|name| format!("\"{name}@b.cd\"")).collect();
             line(format!("[alarms]\nerrors = {}\nemail = [{}]", alarms.errors, addresses.join(", ")));
             line(format!("dashboard = {}", alarms.dashboard));
         }

@@ -89,6 +89,7 @@ impl Expansion<'_> {
         all.extend(self.watched_kafka(section));
         all.extend(self.watched_batch());
         all.extend(self.watched_hosts());
+        all.extend(self.watched_functions());
         all
     }
 
@@ -319,6 +320,24 @@ impl Expansion<'_> {
                 let title = format!("failed checks of {}", host.name);
                 let one = Watched::on(name, "Hosts", &title, advice, failed).when(AT_LEAST, 1.0, 5).missing("missing");
                 Watched { after: vec![Address::new("auto_scaling_group", host.name.as_str())], ..one }
+            })
+            .collect()
+    }
+
+    fn watched_functions(&self) -> Vec<Watched> {
+        let functions = self.file.functions.iter();
+        functions
+            .map(|function| {
+                let name = self.named(&function.name);
+                let advice = format!(
+                    "The function {name} has failed. What it says stands in its log group; an event that keeps failing is \
+                     tried twice more by AWS and then lost."
+                );
+                let failed = metric("AWS/Lambda", "Errors", &[("FunctionName", &name)], "Sum", 300);
+                let title = format!("errors of {}", function.name);
+                let one = Watched::on(format!("function-{}-errors", function.name), "Functions", &title, advice, failed);
+                let after = vec![Address::new("function", function.name.as_str())];
+                Watched { after, ..one.when(AT_LEAST, 1.0, 1) }
             })
             .collect()
     }
