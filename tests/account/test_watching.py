@@ -1,6 +1,7 @@
 """CloudWatch alarms and dashboards, SNS, metric filters and budgets, as boto3 and the query protocol see them."""
 
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -266,3 +267,60 @@ def test_cbor_is_spoken_to_those_who_speak_it(account):
     refused = call("PutMetricAlarm", **ALARM | {"Period": 45})
     assert refused["Error"]["Code"] == "ValidationError" and "Period" in refused["Error"]["Message"]
     call("DeleteAlarms", AlarmNames=["cbor"])
+
+
+def test_log_events_become_metrics_that_alarms_judge(account, cloudwatch):
+    logs = account.client("logs")
+    logs.create_log_group(logGroupName="/shop/agent")
+    logs.create_log_stream(logGroupName="/shop/agent", logStreamName="one")
+    transformation = {"metricName": "Errors", "metricNamespace": "Shop", "metricValue": "1"}
+    logs.put_metric_filter(
+        logGroupName="/shop/agent", filterName="errors", filterPattern='{ $.level = "ERROR" }',
+        metricTransformations=[transformation],
+    )  # fmt: skip
+    now = int(time.time())
+    minute = now - now % 60
+
+    def say(at, **line):
+        event = {"timestamp": at * 1000, "message": json.dumps(line)}
+        logs.put_log_events(logGroupName="/shop/agent", logStreamName="one", logEvents=[event])
+
+    def report(at, beats):
+        directive = {"Namespace": "Lakewright", "Dimensions": [["Agent"]], "Metrics": [{"Name": "Heartbeat", "Unit": "Count"}]}
+        say(at, _aws={"Timestamp": at * 1000, "CloudWatchMetrics": [directive]}, Agent="stream", Heartbeat=beats)
+
+    silent = ALARM | {"EvaluationPeriods": 2, "AlarmName": "judged"}
+    late = ALARM | {"EvaluationPeriods": 2, "AlarmName": "warming", "WarmUpConfiguration": {"WarmUpPeriodDurationInMinutes": 30}}
+    errors = ALARM | {
+        "AlarmName": "errors", "Namespace": "Shop", "MetricName": "Errors", "Dimensions": [], "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
+    }  # fmt: skip
+    for alarm in (silent, late, errors):
+        cloudwatch.put_metric_alarm(**alarm)
+
+    def states():
+        alarms = cloudwatch.describe_alarms(AlarmNames=["judged", "warming", "errors"])["MetricAlarms"]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
+
+    assert states() == {"judged": "ALARM", "warming": "INSUFFICIENT_DATA", "errors": "OK"}
+    report(minute - 60, [1, 1])
+    for level in ("ERROR", "INFO", "ERROR"):
+        say(minute - 60, level=level)
+    asked = {"StartTime": minute - 600, "EndTime": minute + 60, "Period": 60}
+    beats = {"Namespace": "Lakewright", "MetricName": "Heartbeat", "Dimensions": [{"Name": "Agent", "Value": "stream"}]}
+    (point,) = cloudwatch.get_metric_statistics(**beats, **asked, Statistics=["Sum", "SampleCount", "Maximum"])["Datapoints"]
+    assert (point["Sum"], point["SampleCount"], point["Maximum"]) == (2, 2, 1)
+    assert point["Timestamp"].timestamp() == minute - 60
+    query = {"Id": "e", "MetricStat": {"Metric": {"Namespace": "Shop", "MetricName": "Errors"}, "Period": 60, "Stat": "Sum"}}
+    times = {"StartTime": minute - 600, "EndTime": minute + 60}
+    (result,) = cloudwatch.get_metric_data(MetricDataQueries=[query], **times)["MetricDataResults"]
+    assert result["Values"] == [2.0]
+    assert cloudwatch.list_metrics(Namespace="Lakewright")["Metrics"] == [beats]
+    # The minute may have turned meanwhile: what was told is then of the minute before, still within the two.
+    assert states()["judged"] == "OK" and states()["warming"] == "OK"
+    cloudwatch.put_metric_data(Namespace="Shop", MetricData=[{"MetricName": "Errors", "Value": 5, "Timestamp": minute - 60}])
+    (result,) = cloudwatch.get_metric_data(MetricDataQueries=[query], **times)["MetricDataResults"]
+    assert result["Values"] == [7.0]
+    with Refused("InvalidParameterValue"):
+        cloudwatch.put_metric_data(Namespace="AWS/Kafka", MetricData=[{"MetricName": "M", "Value": 1}])
+    cloudwatch.delete_alarms(AlarmNames=["judged", "warming", "errors"])

@@ -123,8 +123,14 @@ impl Kind for Budget {
         if dashboard::is_watched(context).await? {
             names.insert(context.stack.clone());
         }
+        let is_wanted = |name: &str| wanted.iter().any(|wanted| text(wanted.spec, "name") == name);
         let reads = names.iter().map(async |name| {
-            let Some(tags) = tags_of(context, name).await? else { return Ok(None) };
+            let tags = match tags_of(context, name).await {
+                // Many who may apply a stack may not look at what it costs: only a stack with a budget needs them to.
+                Err(error) if !is_wanted(name) && denied(&error) => return Ok(None),
+                tags => tags?,
+            };
+            let Some(tags) = tags else { return Ok(None) };
             match tags::address(context, "budget", &tags) {
                 Some(address) => read(context, name, address, &tags).await,
                 None => Ok(None),
@@ -203,6 +209,10 @@ async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
     let input = json!({"ResourceARN": arn(context, name)});
     let answer = wait::found(context.aws.call(Service::Budgets, "ListTagsForResource", input).await)?;
     Ok(answer.map(|answer| tags::of(list(&answer, "ResourceTags"))))
+}
+
+fn denied(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Error>().is_some_and(Error::is_denied)
 }
 
 fn budget(spec: &Spec) -> Value {

@@ -1,9 +1,13 @@
-//! CloudWatch: alarms, dashboards and their tags.
+//! CloudWatch: metrics, alarms, dashboards and their tags.
 
 mod alarm_input;
 mod alarms;
 mod dashboards;
+mod evaluate;
+mod metrics;
 mod tags;
+
+pub(crate) use metrics::{Metric, record};
 
 use super::Service;
 use crate::account::Account;
@@ -38,11 +42,18 @@ impl Service for CloudWatch {
     async fn handle(&self, account: &Arc<Account>, request: &Request) -> Result<Value, AwsError> {
         account.transact(request, |state| match request.operation.as_str() {
             "PutMetricAlarm" => alarms::put(state, request),
-            "DescribeAlarms" => alarms::describe(state, request),
+            "DescribeAlarms" => {
+                evaluate::all(state);
+                alarms::describe(state, request)
+            }
             "DeleteAlarms" => alarms::delete(state, request),
             "SetAlarmState" => alarms::set_state(state, request),
             "EnableAlarmActions" => alarms::enable_actions(state, request, true),
             "DisableAlarmActions" => alarms::enable_actions(state, request, false),
+            "PutMetricData" => metrics::put(state, request),
+            "ListMetrics" => metrics::list(state, request),
+            "GetMetricStatistics" => metrics::statistics(state, request),
+            "GetMetricData" => metrics::data(state, request),
             "PutDashboard" => dashboards::put(state, request),
             "GetDashboard" => dashboards::get(state, request),
             "ListDashboards" => dashboards::list(state, request),

@@ -1,6 +1,7 @@
 //! CloudWatch Logs: groups, streams and their events.
 
 mod events;
+mod extract;
 mod filters;
 mod groups;
 
