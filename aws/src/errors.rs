@@ -73,7 +73,7 @@ impl Error {
             || code.ends_with("NotFoundException")
             || code.ends_with("NotFoundError")
             || code.starts_with("NoSuch")
-            || matches!(code, "ParameterNotFound" | "NotFoundFault" | "NatGatewayNotFound")
+            || matches!(code, "ParameterNotFound" | "NotFoundFault" | "NatGatewayNotFound" | "ResourceNotFound")
     }
 
     /// A thing of that name is there already.
@@ -86,6 +86,7 @@ impl Error {
                 code,
                 "BucketAlreadyOwnedByYou"
                     | "ResourceExistsException"
+                    | "DuplicateRecordException"
                     | "TopicExistsException"
                     | "InvalidSubnet.Conflict"
                     | "Resource.AlreadyAssociated"

@@ -23,8 +23,14 @@ pub enum Service {
     Athena,
     /// EMR Serverless.
     EmrServerless,
+    /// CloudWatch.
+    CloudWatch,
     /// CloudWatch Logs.
     Logs,
+    /// Simple Notification Service.
+    Sns,
+    /// AWS Budgets.
+    Budgets,
     /// Systems Manager.
     Ssm,
     /// Resource Groups Tagging.
@@ -91,6 +97,13 @@ static KAFKA: Api = regional("kafka", "KAFKA", Protocol::RestJson);
 static GLUE: Api = regional("glue", "GLUE", Protocol::Json("AWSGlue"));
 static ATHENA: Api = regional("athena", "ATHENA", Protocol::Json("AmazonAthena"));
 static EMR_SERVERLESS: Api = regional("emr-serverless", "EMR_SERVERLESS", Protocol::RestJson);
+// CloudWatch takes JSON and CBOR too; the query protocol is the one that it has always spoken.
+static CLOUD_WATCH: Api = regional("monitoring", "CLOUDWATCH", Protocol::Query("2010-08-01"));
+static SNS: Api = regional("sns", "SNS", Protocol::Query("2010-03-31"));
+static BUDGETS: Api = Api {
+    global_region: Some("us-east-1"),
+    ..regional("budgets", "BUDGETS", Protocol::Json("AWSBudgetServiceGateway"))
+};
 static LOGS: Api = regional("logs", "CLOUDWATCH_LOGS", Protocol::Json("Logs_20140328"));
 static SSM: Api = regional("ssm", "SSM", Protocol::Json("AmazonSSM"));
 static TAGGING: Api =
@@ -127,7 +140,10 @@ impl Service {
             Self::Glue => &GLUE,
             Self::Athena => &ATHENA,
             Self::EmrServerless => &EMR_SERVERLESS,
+            Self::CloudWatch => &CLOUD_WATCH,
             Self::Logs => &LOGS,
+            Self::Sns => &SNS,
+            Self::Budgets => &BUDGETS,
             Self::Ssm => &SSM,
             Self::Tagging => &TAGGING,
             Self::Lambda => &LAMBDA,

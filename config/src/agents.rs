@@ -63,6 +63,18 @@ pub enum Security {
     },
 }
 
+/// Where an agent reports how it is doing: numbers in its log group, of which CloudWatch makes metrics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WatchConfig {
+    /// The log group.
+    pub log_group: String,
+    /// The stack's name, a dimension of the metrics.
+    pub stack: String,
+    /// Seconds from one report to the next.
+    pub every_seconds: u64,
+}
+
 /// The producer's configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +104,9 @@ pub struct ProducerConfig {
     pub tables: Vec<Table>,
     /// The application log.
     pub log: LogConfig,
+    /// Where it reports how it is doing; without it, nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchConfig>,
 }
 
 /// A log file with rotation, in the agent's log directory.
@@ -229,6 +244,9 @@ pub struct StreamConfig {
     pub commit_interval_ms: u64,
     /// The size in bytes of undecoded messages after which rows are committed before that.
     pub commit_bytes: u64,
+    /// Where it reports how it is doing; without it, nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchConfig>,
 }
 
 /// How to reach the search cluster.
@@ -271,6 +289,9 @@ pub struct ShipperConfig {
     pub bulk_bytes: u64,
     /// A bulk request is sent after this time in milliseconds at the latest.
     pub bulk_interval_ms: u64,
+    /// Where it reports how it is doing; without it, nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchConfig>,
 }
 
 /// The batch submitter's configuration.
@@ -291,6 +312,9 @@ pub struct BatchConfig {
     pub every_seconds: u64,
     /// Minutes after which a run is cancelled.
     pub timeout_minutes: u64,
+    /// Where it reports how it is doing; without it, nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchConfig>,
 }
 
 /// The models of a stack, in dependency order.

@@ -8,6 +8,6 @@ mod tables;
 
 pub use agents::{
     BatchConfig, KafkaConnection, KafkaTopic, LogConfig, Manifest, Materialization, Model, ProducerConfig, Rate,
-    RateError, SearchConnection, Security, ShipperConfig, StreamConfig,
+    RateError, SearchConnection, Security, ShipperConfig, StreamConfig, WatchConfig,
 };
 pub use tables::{Column, ColumnType, ColumnTypeError, PartitionField, Table, Transform, raw_columns};

@@ -38,6 +38,8 @@ pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -
     for action in of_kinds.chain(swept).chain(ALWAYS).chain(quotas::ACTIONS) {
         let sid = match action.split(':').next() {
             Some("s3") => "Buckets",
+            // Budgets are asked for in no region.
+            Some("budgets") => "Account",
             _ if ON_EVERYTHING.contains(action) => "Account",
             Some("iam") => "Identities",
             _ => "Region",
@@ -73,6 +75,8 @@ fn is_swept(action: &str) -> bool {
         "s3" | "sts" => false,
         "iam" => ON_EVERYTHING.contains(&action) && name != "CreateServiceLinkedRole",
         "secretsmanager" => name.starts_with("List"),
+        // One permission for all that is asked of budgets.
+        "budgets" => name.starts_with("View") || name.starts_with("List"),
         _ => ["Describe", "List", "Get"].iter().any(|verb| name.starts_with(verb)),
     }
 }

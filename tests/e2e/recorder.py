@@ -12,8 +12,10 @@ import botocore.session
 from botocore.validate import ParamValidator
 
 # The name in the credential scope, and botocore's where it is another.
-NAMES = {"elasticmapreduce-serverless": "emr-serverless", "emr-serverless": "emr-serverless", "tagging": "resourcegroupstaggingapi",
-         "servicequotas": "service-quotas"}
+NAMES = {
+    "elasticmapreduce-serverless": "emr-serverless", "emr-serverless": "emr-serverless", "tagging": "resourcegroupstaggingapi",
+    "servicequotas": "service-quotas", "monitoring": "cloudwatch",
+}  # fmt: skip
 SESSION = botocore.session.get_session()
 
 
@@ -110,6 +112,14 @@ def from_form(shape, form, prefix, ec2, used):
             values.append(from_form(shape.member, form, f"{base}.{at}", ec2, used))
             at += 1
         return values or None
+    if shape.type_name == "map":
+        found, at = {}, 1
+        while f"{prefix}.entry.{at}.key" in form:
+            used.add(f"{prefix}.entry.{at}.key")
+            key = form[f"{prefix}.entry.{at}.key"]
+            found[key] = from_form(shape.value, form, f"{prefix}.entry.{at}.value", ec2, used)
+            at += 1
+        return found or None
     if prefix not in form:
         return None
     used.add(prefix)
@@ -119,6 +129,8 @@ def from_form(shape, form, prefix, ec2, used):
         return text == "true"
     if shape.type_name in ("integer", "long"):
         return int(text)
+    if shape.type_name in ("double", "float"):
+        return float(text)
     return text
 
 
@@ -161,7 +173,11 @@ def rest_input(model, path, body, method):
 
 def judge(service, method, path, headers, body):
     model = SESSION.get_service_model(NAMES.get(service, service))
-    protocol = "json" if any(name.lower() == "x-amz-target" for name in headers) else model.metadata["protocol"]
+    # Some services take more than one protocol: the request tells which.
+    sent = {name.lower(): value for name, value in headers.items()}
+    form = sent.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    protocol = "json" if "x-amz-target" in sent else model.metadata["protocol"]
+    protocol = "query" if form and protocol != "ec2" else protocol
     extra = []
     if protocol in ("query", "ec2"):
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))
@@ -184,6 +200,9 @@ def judge(service, method, path, headers, body):
     return operation.name, problems + check_values(shape, value, operation.name) + extra
 
 
+# The permissions behind requests to AWS Budgets, which has one for all that changes and one for all that reads.
+BUDGETS = {"Create": "ModifyBudget", "Update": "ModifyBudget", "Delete": "ModifyBudget", "Describe": "ViewBudget"}
+
 # The permissions behind requests to S3 whose names are others than the operations'.
 S3_ACTIONS = {
     ("GET", "encryption"): "GetEncryptionConfiguration", ("PUT", "encryption"): "PutEncryptionConfiguration",
@@ -201,6 +220,9 @@ S3_ACTIONS = {
 
 
 def action_of(service, method, path, operation):
+    if service == "budgets":
+        verb = re.match("[A-Z][a-z]+", operation).group()
+        return f"budgets:{BUDGETS.get(verb, operation)}"
     if service != "s3":
         return f"{NAMES.get(service, service).replace('resourcegroupstaggingapi', 'tag').replace('service-quotas', 'servicequotas')}:{operation}"
     parts = urlsplit(path)

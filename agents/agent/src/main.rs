@@ -4,14 +4,18 @@ mod cli;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use lakewright_config::{BatchConfig, KafkaConnection, ProducerConfig, ShipperConfig, StreamConfig};
-use lakewright_runtime::{Agent, Options, config, kafka, logging};
+use lakewright_config::{BatchConfig, KafkaConnection, ProducerConfig, ShipperConfig, StreamConfig, WatchConfig};
+use lakewright_runtime::{Agent, Options, config, kafka, logging, watch};
 use serde::de::DeserializeOwned;
 
 use crate::cli::{Command, Name, Run};
+
+/// How long the last report may take.
+const LAST_REPORT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     logging::init();
@@ -34,15 +38,18 @@ async fn run(command: Command) -> Result<()> {
     match command {
         Command::Producer(run) => {
             let config: ProducerConfig = load(&run, lakewright_producer::check)?;
-            lakewright_producer::run(start("producer", &run).await?, config).await
+            let agent = start("producer", &run).await?;
+            watched(agent, config.watch.clone(), async |agent| lakewright_producer::run(agent, config).await).await
         }
         Command::Stream(run) => {
             let config: StreamConfig = load(&run, lakewright_stream::check)?;
-            lakewright_stream::run(start("stream", &run).await?, config).await
+            let agent = start("stream", &run).await?;
+            watched(agent, config.watch.clone(), async |agent| lakewright_stream::run(agent, config).await).await
         }
         Command::Shipper(run) => {
             let config: ShipperConfig = load(&run, lakewright_shipper::check)?;
-            lakewright_shipper::run(start("shipper", &run).await?, config).await
+            let agent = start("shipper", &run).await?;
+            watched(agent, config.watch.clone(), async |agent| lakewright_shipper::run(agent, config).await).await
         }
         Command::Batch { run, once } => {
             let config: BatchConfig = load(&run, lakewright_batch::check)?;
@@ -50,7 +57,7 @@ async fn run(command: Command) -> Result<()> {
             if once {
                 lakewright_batch::run_once(agent, config).await
             } else {
-                lakewright_batch::run(agent, config).await
+                watched(agent, config.watch.clone(), async |agent| lakewright_batch::run(agent, config).await).await
             }
         }
         Command::Check { name, config: path } => {
@@ -65,7 +72,7 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Ledger { bootstrap, topic, timeout } => {
             let client = kafka::client_config(&KafkaConnection::plaintext(bootstrap)).await?;
-            let rows = kafka::ledger(&client, &topic, std::time::Duration::from_secs(timeout)).await?;
+            let rows = kafka::ledger(&client, &topic, Duration::from_secs(timeout)).await?;
             let text = serde_json::to_string(&rows).context("write the ledger as JSON")?;
             writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")
         }
@@ -81,4 +88,16 @@ fn load<T: DeserializeOwned>(run: &Run, check: impl FnOnce(&T) -> Result<()>) ->
 
 async fn start(name: &str, run: &Run) -> Result<Agent> {
     Agent::start(name, &Options { admin: run.admin, until_stdin_closes: run.until_stdin_closes }).await
+}
+
+/// Runs an agent that reports how it is doing, if it is told where.
+async fn watched(agent: Agent, watch: Option<WatchConfig>, run: impl AsyncFnOnce(Agent) -> Result<()>) -> Result<()> {
+    let Some(watch) = watch else { return run(agent).await };
+    let reports = watch::start(&agent, watch);
+    let shutdown = agent.shutdown.clone();
+    let result = run(agent).await;
+    // An agent that fails tells it with its last report.
+    shutdown.cancel();
+    _ = tokio::time::timeout(LAST_REPORT, reports).await;
+    result
 }

@@ -29,6 +29,7 @@ pub struct Jobs {
     runs: Counter,
     failed: Counter,
     last_run: Gauge,
+    last_success: Gauge,
     last_seconds: Gauge,
 }
 
@@ -41,6 +42,7 @@ impl Jobs {
             runs: agent.metrics.counter("runs_total", &[]),
             failed: agent.metrics.counter("runs_failed_total", &[]),
             last_run: agent.metrics.gauge("last_run_unix_ms", &[]),
+            last_success: agent.metrics.gauge("last_success_unix_ms", &[]),
             last_seconds: agent.metrics.gauge("last_run_seconds", &[]),
         }
     }
@@ -85,6 +87,9 @@ impl Jobs {
                 self.runs.add(1);
                 self.failed.add(u64::from(ending != Ending::Success));
                 self.last_run.set(health::now_ms());
+                if ending == Ending::Success {
+                    self.last_success.set(health::now_ms());
+                }
                 self.last_seconds.set(begun.elapsed().as_secs_f64().round() as i64);
                 tracing::info!(run, ?ending, seconds = begun.elapsed().as_secs_f64(), "run ended");
                 return Ok(Some(ending));

@@ -1,7 +1,7 @@
 //! Whether an agent is ready and alive, and its last error.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -15,6 +15,7 @@ pub struct Health {
     latches: AtomicUsize,
     started: std::sync::atomic::AtomicBool,
     progress_ms: AtomicI64,
+    errors: AtomicU64,
     last_error: Mutex<Option<String>>,
 }
 
@@ -56,7 +57,13 @@ impl Health {
     pub fn error(&self, error: impl std::fmt::Display) {
         let text = format!("{error:#}");
         tracing::error!(error = text, "error");
+        self.errors.fetch_add(1, Ordering::Relaxed);
         *self.last_error.lock() = Some(text);
+    }
+
+    /// How many errors there were.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
     }
 
     /// Forgets the last error: what it told of works again.

@@ -11,6 +11,7 @@ pub mod logging;
 pub mod metrics;
 pub mod retry;
 pub mod shutdown;
+pub mod watch;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

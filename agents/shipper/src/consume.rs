@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use lakewright_aws::Client;
 use lakewright_config::ShipperConfig;
-use lakewright_runtime::Agent;
 use lakewright_runtime::kafka::{Access, KafkaContext, TopicIdentity, describe_using};
 use lakewright_runtime::retry::Backoff;
+use lakewright_runtime::{Agent, health};
 use parking_lot::Mutex;
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
@@ -365,7 +365,9 @@ impl Shipment<'_> {
         if offsets.count() == 0 {
             return Ok(());
         }
-        self.intake.consumer.commit(&offsets, mode).context("commit offsets")
+        self.intake.consumer.commit(&offsets, mode).context("commit offsets")?;
+        self.metrics.last_commit.set(health::now_ms());
+        Ok(())
     }
 
     /// Another shipper, or this one later, goes on with these from what was committed: what was read of them and is not

@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use lakewright_aws::Client;
 use lakewright_config::ShipperConfig;
-use lakewright_runtime::{Agent, Counter, kafka};
+use lakewright_runtime::{Agent, Counter, Gauge, kafka};
 use parking_lot::Mutex;
 
 use crate::bulk::Search;
@@ -35,6 +35,8 @@ struct Metrics {
     objects: Counter,
     /// Records that are in no index, only in the backup.
     refused: Counter,
+    /// When offsets were committed last.
+    last_commit: Gauge,
     /// None while it is unknown: a lag of 0 would say that all is shipped.
     lag: Arc<Mutex<Option<i64>>>,
 }
@@ -51,6 +53,7 @@ impl Metrics {
             retries: counter("bulk_retries_total"),
             objects: counter("backup_objects_total"),
             refused: counter("refused_total"),
+            last_commit: agent.metrics.gauge("last_commit_unix_ms", &[]),
             lag,
         }
     }

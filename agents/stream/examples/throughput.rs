@@ -101,6 +101,7 @@ async fn measure(arguments: &[String]) -> Result<()> {
         dead_letters,
         commit_interval_ms: 5000,
         commit_bytes: 64 << 20,
+        watch: None,
     };
     std::fs::write("/proc/self/clear_refs", "5")?;
     let (began, cpu) = (Instant::now(), cpu_seconds()?);

@@ -152,6 +152,7 @@ impl World {
             dead_letters: declaration("dead_letters"),
             commit_interval_ms: 100,
             commit_bytes: 1 << 20,
+            watch: None,
         };
         (agent.clone(), tokio::spawn(run_with(agent, config, self.aws.clone())))
     }

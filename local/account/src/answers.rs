@@ -1,12 +1,15 @@
 //! Answers and errors as each protocol writes them.
 
 use crate::error::{AwsError, ErrorCode};
-use crate::protocol::{Protocol, json, xml};
+use crate::protocol::{Protocol, cbor, json, xml};
 use crate::services::s3;
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::Value;
+
+/// The prefix of CloudWatch's targets.
+const CLOUDWATCH: &str = "GraniteServiceVersion20100801";
 
 /// The answer to `operation`.
 pub(crate) fn success(protocol: Protocol, operation: &str, output: &Value, request_id: &str) -> Response {
@@ -16,6 +19,7 @@ pub(crate) fn success(protocol: Protocol, operation: &str, output: &Value, reque
             answer(200, "text/xml", xml::query(operation, namespace, output, request_id), request_id)
         }
         Protocol::Json(_) | Protocol::RestJson(_) => json_answer(200, output, request_id, None),
+        Protocol::Cbor => cbor_answer(200, output, request_id),
     }
 }
 
@@ -30,8 +34,16 @@ pub(crate) fn failure(protocol: Option<Protocol>, error: &AwsError, request_id: 
             answer(status, "text/xml", xml::query_error(namespace, error, request_id), request_id)
         }
         Some(Protocol::Json(_)) => json_answer(status, &json::error(error), request_id, None),
+        Some(Protocol::Cbor) => cbor_answer(status, &json::error(error), request_id),
         Some(Protocol::RestJson(_)) => json_answer(status, &json::error(error), request_id, Some(&error.code)),
     };
+    if matches!(protocol, Some(Protocol::Cbor | Protocol::Json(CLOUDWATCH))) {
+        // CloudWatch's clients once spoke the query protocol, and still know errors by its codes.
+        let fault = if status >= 500 { "Receiver" } else { "Sender" };
+        if let Ok(code) = HeaderValue::from_str(&format!("{};{fault}", error.code)) {
+            response.headers_mut().insert("x-amzn-query-error", code);
+        }
+    }
     response.extensions_mut().insert(ErrorCode(error.code.clone()));
     response
 }
@@ -44,8 +56,14 @@ fn json_answer(status: u16, body: &Value, request_id: &str, code: Option<&str>) 
     response
 }
 
-fn answer(status: u16, kind: &'static str, body: String, request_id: &str) -> Response {
-    let mut response = Response::new(Body::from(body));
+fn cbor_answer(status: u16, body: &Value, request_id: &str) -> Response {
+    let mut response = answer(status, "application/cbor", cbor::write(body), request_id);
+    response.headers_mut().insert("smithy-protocol", HeaderValue::from_static(cbor::PROTOCOL));
+    response
+}
+
+fn answer(status: u16, kind: &'static str, body: impl Into<Body>, request_id: &str) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));

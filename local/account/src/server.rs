@@ -8,7 +8,7 @@ use crate::error::{AwsError, ErrorCode};
 use crate::events::{EventLog, Ticket, Told};
 use crate::faults::{self, Effect, Executed, FaultBoard, Hit};
 use crate::ids;
-use crate::protocol::{Protocol, json, query, rest};
+use crate::protocol::{Protocol, cbor, json, query, rest};
 use crate::request::Request;
 use crate::services::s3::{self, S3};
 use crate::services::{self, Service};
@@ -179,7 +179,8 @@ impl Server {
             let error = AwsError::new("UnknownService", "the local account doesn't have this service").status(404);
             return (told, Asked { work: Work::Refuse(error), protocol: Some(Protocol::Json("")), request_id });
         };
-        let protocol = Some(service.protocol());
+        let spoken = spoken(service.as_ref(), &head.headers);
+        let protocol = Some(spoken);
         let call = async {
             let body = axum::body::to_bytes(body, MAX_INPUT)
                 .await
@@ -188,7 +189,7 @@ impl Server {
                 let error = AwsError::new("MissingAuthenticationToken", "Request is missing Authentication Token");
                 return Err(error.status(403));
             };
-            let (operation, input) = operation(service.protocol(), &head, &body)?;
+            let (operation, input) = operation(spoken, &head, &body)?;
             let region = if service.global() { GLOBAL.to_owned() } else { credentials.region };
             let access_key = credentials.access_key;
             Ok(Request { account: account?, region, access_key, operation, input, request_id: request_id.clone() })
@@ -224,11 +225,17 @@ impl Server {
                 let Request { operation, account, region, .. } = &request;
                 tracing::debug!(service = service.name(), operation, account, region, "call");
                 match service.handle(&self.account, &request).await {
-                    Ok(output) => success(service.protocol(), operation, &output, request_id),
+                    Ok(mut output) => {
+                        let protocol = protocol.unwrap_or(service.protocol());
+                        if matches!(protocol, Protocol::Json(_)) && !service.also().is_empty() {
+                            json::times(&mut output);
+                        }
+                        success(protocol, operation, &output, request_id)
+                    }
                     // Services answer one way for what they don't have; the protocols have two codes for it.
                     Err(error)
                         if error.code == "UnknownOperationException"
-                            && matches!(protocol, Some(Protocol::Ec2 | Protocol::Query(_))) =>
+                            && matches!(protocol, Some(Protocol::Ec2 | Protocol::Query(_) | Protocol::Cbor)) =>
                     {
                         let error = AwsError { code: "InvalidAction".to_owned(), ..error };
                         failure(protocol, &error, request_id, false)
@@ -269,6 +276,17 @@ impl Server {
     }
 }
 
+/// The protocol of a request to a service that may speak more than one.
+fn spoken(service: &dyn Service, headers: &HeaderMap) -> Protocol {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let meant = service.also().iter().find(|protocol| match protocol {
+        Protocol::Json(prefix) => text("x-amz-target").starts_with(prefix),
+        Protocol::Cbor => text("smithy-protocol") == cbor::PROTOCOL,
+        _ => false,
+    });
+    meant.copied().unwrap_or(service.protocol())
+}
+
 /// The operation's name and input.
 fn operation(protocol: Protocol, head: &http::request::Parts, body: &Bytes) -> Result<(String, Value), AwsError> {
     let raw_query = head.uri.query().unwrap_or_default();
@@ -289,6 +307,11 @@ fn operation(protocol: Protocol, head: &http::request::Parts, body: &Bytes) -> R
                 AwsError::new("UnknownOperationException", format!("no operation is named by the target '{target}'"))
             })?;
             Ok((name.to_owned(), json::input(body)?))
+        }
+        Protocol::Cbor => {
+            let name = head.uri.path().rsplit_once("/operation/").map(|(_, name)| name.to_owned());
+            let name = name.ok_or_else(|| AwsError::new("UnknownOperationException", "no operation").status(404))?;
+            Ok((name, cbor::read(body)?))
         }
         Protocol::RestJson(routes) => {
             let path = head.uri.path();

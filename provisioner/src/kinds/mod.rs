@@ -10,10 +10,13 @@ mod testing;
 mod wait;
 mod wire;
 
+pub mod alarm;
 pub mod auto_scaling_group;
 pub mod bucket;
 pub mod build_project;
+pub mod budget;
 pub mod cluster;
+pub mod dashboard;
 pub mod database;
 pub mod elastic_ip;
 pub mod emr_application;
@@ -24,6 +27,7 @@ pub mod internet_gateway;
 pub mod key;
 pub mod launch_template;
 pub mod log_group;
+pub mod metric_filter;
 pub mod msk_configuration;
 pub mod nat_gateway;
 pub mod object;
@@ -39,6 +43,7 @@ pub mod secret;
 pub mod security_group;
 pub mod serverless_cluster;
 pub mod storage_scaling;
+pub mod sns_topic;
 pub mod subnet;
 pub mod table;
 pub mod topic;
@@ -82,6 +87,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &saved_query::SavedQuery,
         &log_group::LogGroup,
         &flow_log::FlowLog,
+        &metric_filter::MetricFilter,
         &function::Function,
         &schedule_rule::ScheduleRule,
         &build_project::BuildProject,
@@ -89,6 +95,10 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &volume::Volume,
         &launch_template::LaunchTemplate,
         &auto_scaling_group::AutoScalingGroup,
+        &sns_topic::SnsTopic,
+        &alarm::Alarm,
+        &dashboard::Dashboard,
+        &budget::Budget,
     ]
 }
 

@@ -26,6 +26,8 @@ const TYPES: &[&str] = &[
     "ec2:vpc-flow-log",
     "application-autoscaling:scalable-target",
     "ec2:volume",
+    "sns",
+    "cloudwatch:alarm",
 ];
 
 /// The ARNs and tags of what carries the stack's tag, of the service that ARNs name so. It lists deleted things for a

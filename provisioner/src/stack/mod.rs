@@ -29,6 +29,7 @@ mod tables;
 mod units;
 mod values;
 mod variables;
+mod watch;
 
 #[cfg(test)]
 mod composition;
@@ -55,6 +56,7 @@ pub use tables::{Architecture, Batch, ColumnSection, ColumnTable, Query, Search,
 pub use units::{Period, Size};
 pub use values::{Cidr, Setting, Share, Whole};
 pub use variables::{Declared, Given};
+pub use watch::{Alarms, Budget};
 
 use decode::{Decode, Decoder};
 use layers::Layers;

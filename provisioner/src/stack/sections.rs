@@ -15,6 +15,7 @@ use super::tables::{Batch, Query, Search, TableSection};
 use super::units::Period;
 use super::values::Whole;
 use super::variables::Declared;
+use super::watch::{Alarms, Budget};
 
 section! {
     /// A stack: everything that Lakewright builds and runs from one file.
@@ -62,6 +63,10 @@ section! {
         ci: Option<Ci> = None,
         /// The settings of the agents that hosts run.
         agents: Agents = defaults(),
+        /// Alarms, and who is told of them. Without this section there are none.
+        alarms: Option<Alarms> = None,
+        /// A monthly budget, and who is told. Without this section there is none.
+        budget: Option<Budget> = None,
         /// Single resources of a kind, `[resource.KIND.NAME]`, for what no section covers. References such as
         /// `${vpc.main.id}` stand for outputs of others.
         resource: Named<Named<Own>> = Named(Vec::new()),

@@ -91,6 +91,52 @@ fn mistakes_of_models_are_shown_in_their_files() {
     assert_snapshot!(text);
 }
 
+const WATCHED: &str = r#"[stack]
+name = "shop"
+region = "eu-north-1"
+
+[hosts.idle]
+count = 0
+
+[hosts.app]
+
+[alarms]
+email = ["ops@example.com"]
+"#;
+
+#[test]
+fn alarms_watch_what_the_stack_has() {
+    let stack = parse(Path::new("test.toml"), WATCHED, None).unwrap_or_else(|error| panic!("{error:#}"));
+    let desired = expanded(&stack);
+    let watching = ["alarm", "dashboard", "sns_topic", "budget"];
+    let found = desired.resources.iter().map(|one| &one.address).filter(|one| watching.contains(&one.kind.as_str()));
+    let found: Vec<String> = found.map(ToString::to_string).collect();
+    assert_eq!(found, ["sns_topic.alarms", "alarm.host-app-failed", "dashboard.main"]);
+    let told = &spec(&desired, "alarm.host-app-failed")["alarm_actions"];
+    assert_eq!(told, &serde_json::json!(["${sns_topic.alarms.arn}"]));
+}
+
+#[test]
+fn alarms_that_tell_nobody_are_refused() {
+    let with = |lines: &str| mistakes(&WATCHED.replace("email = [\"ops@example.com\"]", lines), &[]);
+    for (lines, told) in [
+        ("", "nobody hears of the alarms"),
+        ("email = [\"ops\"]", "`ops` is no mail address"),
+        ("email = [\"a@b.c\"]\ntopic_arn = \"arn:aws:sns:eu-north-1:123456789012:t\"", "both `email` and `topic_arn`"),
+        ("topic_arn = \"page\"", "no ARN of a topic"),
+        (
+            "topic_arn = \"arn:aws:sns:us-east-1:123456789012:t\"",
+            "alarms in eu-north-1 can't tell a topic in us-east-1",
+        ),
+        ("email = [\"a@b.c\"]\nsilence = \"90s\"", "`alarms.silence` must be whole minutes"),
+        ("email = [\"a@b.c\"]\n[budget]\nmonthly_usd = 5\nemail = []", "`budget.email` must name one to ten addresses"),
+    ] {
+        let found = with(lines);
+        assert!(found.contains(told), "{lines}:\n{found}");
+    }
+    assert_eq!(with("topic_arn = \"arn:aws:sns:eu-north-1:123456789012:t\""), "no mistakes");
+}
+
 #[test]
 fn what_toml_refuses_is_shown_with_its_line() {
     assert_snapshot!(mistakes("[stack]\nname = \"shop\n", &[]));

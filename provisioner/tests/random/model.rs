@@ -26,6 +26,15 @@ pub struct Model {
     batch: Option<u32>,
     scan_limit: Option<u32>,
     saved: Option<&'static str>,
+    alarms: Option<Alarms>,
+    budget: Option<u32>,
+}
+
+#[derive(Debug, Clone)]
+struct Alarms {
+    errors: u32,
+    addresses: usize,
+    dashboard: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -108,6 +117,8 @@ impl Model {
             batch: None,
             scan_limit: None,
             saved: None,
+            alarms: None,
+            budget: None,
         };
         for _ in 0..rng.random_range(3..20) {
             model.edit(rng);
@@ -118,6 +129,7 @@ impl Model {
     /// Changes something, anything, and keeps the file sound.
     pub fn edit(&mut self, rng: &mut StdRng) {
         match rng.random_range(0..19) {
+        match rng.random_range(0..20) {
             0 => self.network(rng),
             1 => self.retention_days = one_of(rng, &[1, 7, 30]),
             2 => self.kafka = None,
@@ -156,6 +168,15 @@ impl Model {
                 self.hosts.insert(name(rng), host);
             }
             15 => self.batch = rng.random::<bool>().then(|| one_of(rng, &[8, 16])),
+            17 => {
+                let alarms = Alarms {
+                    errors: rng.random_range(0..3),
+                    addresses: rng.random_range(1..=3),
+                    dashboard: rng.random(),
+                };
+                self.alarms = rng.random_ratio(2, 3).then_some(alarms);
+            }
+            18 => self.budget = rng.random_ratio(2, 3).then(|| one_of(rng, &[50, 500])),
             16 => self.scan_limit = rng.random::<bool>().then(|| one_of(rng, &[10, 100])),
             17 => self.saved = rng.random::<bool>().then(|| one_of(rng, &["id", "at", "count(*)"])),
             _ => self.remove(rng),
@@ -326,6 +347,14 @@ impl Model {
         }
         if let (Some(what), Some(table)) = (self.saved, self.tables.keys().next()) {
             line(format!("[queries.one]\ndatabase = \"raw\"\nsql = \"SELECT {what} FROM raw.{table}\""));
+        if let Some(alarms) = &self.alarms {
+            let addresses: Vec<String> =
+                NAMES[..alarms.addresses].iter().map(|name| format!("\"{name}@b.cd\"")).collect();
+            line(format!("[alarms]\nerrors = {}\nemail = [{}]", alarms.errors, addresses.join(", ")));
+            line(format!("dashboard = {}", alarms.dashboard));
+        }
+        if let Some(limit) = self.budget {
+            line(format!("[budget]\nmonthly_usd = {limit}\nemail = [\"ops@b.cd\"]"));
         }
         for (name, host) in &self.hosts {
             let agents = if host.stream { "\"stream\"" } else { "" };

@@ -1,5 +1,6 @@
 //! The wire protocols: how inputs are read and how answers and errors are written.
 
+pub mod cbor;
 pub mod json;
 pub mod query;
 pub mod rest;
@@ -14,6 +15,8 @@ pub enum Protocol {
     Query(&'static str),
     /// JSON with the operation in `X-Amz-Target: PREFIX.Operation`. Holds the prefix.
     Json(&'static str),
+    /// CBOR with the operation in the path, `/service/NAME/operation/OPERATION`.
+    Cbor,
     /// JSON with the operation in method and path.
     RestJson(&'static [rest::Route]),
 }

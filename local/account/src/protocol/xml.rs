@@ -6,6 +6,9 @@ use serde_json::Value;
 /// The namespace of EC2's answers.
 const EC2: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
+/// What a member of a map is called.
+const ENTRY: &str = "entry";
+
 /// EC2's answer to `operation`.
 pub fn ec2(operation: &str, output: &Value, request_id: &str) -> String {
     let mut out = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{operation}Response xmlns=\"{EC2}\">");
@@ -53,6 +56,10 @@ fn members(out: &mut String, value: &Value, list: &str) {
 fn element(out: &mut String, name: &str, value: &Value, list: &str) {
     if value.is_null() {
         return;
+    }
+    // The entries of a map stand one after the other, without a list around them.
+    if let (ENTRY, Value::Array(entries)) = (name, value) {
+        return entries.iter().for_each(|entry| element(out, ENTRY, entry, list));
     }
     out.push_str(&format!("<{name}>"));
     match value {

@@ -42,6 +42,8 @@ pub mod athena;
 pub mod autoscaling;
 pub mod codebuild;
 pub mod codepipeline;
+pub mod budgets;
+pub mod cloudwatch;
 pub mod ec2;
 pub mod emr;
 pub mod events;
@@ -55,6 +57,7 @@ pub mod pricing;
 pub mod quotas;
 pub(crate) mod s3;
 pub mod secrets;
+pub mod sns;
 pub mod ssm;
 pub mod sts;
 pub mod tagging;
@@ -76,6 +79,11 @@ pub trait Service: Send + Sync {
     /// The protocol.
     fn protocol(&self) -> Protocol;
 
+    /// The protocols that it speaks besides, to those who ask so. Its times are then ISO texts in every answer.
+    fn also(&self) -> &'static [Protocol] {
+        &[]
+    }
+
     /// Whether the service has no regions: its requests then carry the region [`crate::state::GLOBAL`].
     fn global(&self) -> bool {
         false
@@ -96,6 +104,9 @@ pub fn all() -> Vec<Box<dyn Service>> {
         Box::new(autoscaling::AutoScaling),
         Box::new(codebuild::CodeBuild),
         Box::new(codepipeline::CodePipeline),
+        Box::new(budgets::Budgets),
+        Box::new(cloudwatch::CloudWatch),
+        Box::new(sns::Sns),
         Box::new(ec2::Ec2),
         Box::new(emr::EmrServerless::default()),
         Box::new(events::Events),

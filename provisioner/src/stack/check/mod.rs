@@ -21,6 +21,7 @@ mod pipeline;
 mod tables;
 mod together;
 mod topics;
+mod watch;
 
 pub(super) use models::{check_models, column_mistakes};
 pub use names::{is_region, stack_name_mistake};
@@ -42,6 +43,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.search();
     checker.agents();
     checker.together();
+    checker.watch();
     checker.own_resources();
     checker.moved();
     checker.allow();

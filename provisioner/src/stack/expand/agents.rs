@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use lakewright_config::{
     BatchConfig, KafkaConnection, KafkaTopic, LogConfig, ProducerConfig, SearchConnection, Security, ShipperConfig,
-    StreamConfig,
+    StreamConfig, WatchConfig,
 };
 use serde_json::Value;
 
@@ -78,6 +78,15 @@ impl Expansion<'_> {
         Some(own.as_ref().map_or_else(|| self.named(agent.word()), |group| group.value.clone()))
     }
 
+    /// Where an agent reports: a metric costs money, so that only what has alarms reports.
+    fn watch(&self, agent: Agent) -> Option<WatchConfig> {
+        self.file.alarms.as_ref().map(|_| WatchConfig {
+            log_group: self.log_group_name(agent.word()),
+            stack: self.stack.name().to_owned(),
+            every_seconds: REPORT_SECONDS,
+        })
+    }
+
     fn producer(&self) -> ProducerConfig {
         let section = &self.file.agents.producer;
         ProducerConfig {
@@ -95,6 +104,7 @@ impl Expansion<'_> {
                 rotate_bytes: section.log_rotate.0,
                 keep: section.log_keep.0 as u32,
             },
+            watch: self.watch(Agent::Producer),
         }
     }
 
@@ -107,6 +117,7 @@ impl Expansion<'_> {
             dead_letters: self.dead_letters().expect("a stack with a stream agent has a table"),
             commit_interval_ms: section.commit_interval.0,
             commit_bytes: section.commit_size.0,
+            watch: self.watch(Agent::Stream),
         }
     }
 
@@ -129,6 +140,7 @@ impl Expansion<'_> {
             backup_records: section.backup_records.0,
             bulk_bytes: section.bulk_size.0,
             bulk_interval_ms: section.bulk_interval.0,
+            watch: self.watch(Agent::Shipper),
         }
     }
 
@@ -154,9 +166,13 @@ impl Expansion<'_> {
             log_location: format!("s3://{artifacts}/{}/", self.file.agents.batch.log_prefix.value.trim_matches('/')),
             every_seconds: batch.every.0 / 1000,
             timeout_minutes: batch.timeout.0.div_ceil(60_000),
+            watch: self.watch(Agent::Batch),
         }
     }
 }
+
+/// How often agents report. Alarms look at minutes.
+const REPORT_SECONDS: u64 = 60;
 
 /// A way of logging in, as a cluster's outputs name it.
 fn output_of(way: Authentication) -> &'static str {

@@ -55,18 +55,18 @@ impl Expansion<'_> {
             before.push(release_of(section.architecture()));
         }
         if section.data_volume_gib.is_none() {
-            self.group(host, name, None, &before);
+            self.host_group(host, name, None, &before);
             return;
         }
         for index in 0..section.count.0 as usize {
             let one = format!("{name}-{index}");
             self.data_volume(host, &one, index);
-            self.group(host, &one, Some(index), &before);
+            self.host_group(host, &one, Some(index), &before);
         }
     }
 
     /// The launch template and the group of equal hosts, or of the one at an index that has a data volume.
-    fn group(&mut self, host: &Entry<Host>, name: &str, index: Option<usize>, before: &[Address]) {
+    fn host_group(&mut self, host: &Entry<Host>, name: &str, index: Option<usize>, before: &[Address]) {
         let section = &host.value;
         let template = Address::new("launch_template", name);
         let data_volume = index.map(|_| Address::new("volume", name));

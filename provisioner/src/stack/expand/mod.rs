@@ -25,6 +25,8 @@ mod policy;
 mod private;
 mod subnets;
 mod user_data;
+mod watch;
+mod watched;
 
 /// The Spark program that runs models on EMR Serverless.
 pub const RUN_MODELS: &str = include_str!("../run_models.py");
@@ -106,6 +108,8 @@ pub fn expand(stack: &Stack, target: &Target, programs: &Programs) -> Desired {
     expansion.query();
     expansion.hosts();
     expansion.functions();
+    expansion.alarms();
+    expansion.budget();
     expansion.own_resources();
     expansion.pipeline();
     expansion.ci();

@@ -1,5 +1,6 @@
 //! Log streams and their events.
 
+use super::extract::extract;
 use super::groups::group;
 use super::{STREAMS, invalid, missing, not_found, paged};
 use crate::error::AwsError;
@@ -85,6 +86,7 @@ pub(super) fn delete_stream(state: &mut State<'_>, request: &Request) -> Result<
 
 pub(super) fn put(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let (id, mut stream) = stream(state, request)?;
+    let group_name = id.split('\0').next().unwrap_or_default();
     let events = request.input.list("logEvents");
     if events.is_empty() || events.len() > 10_000 {
         return Err(invalid("Log events must have between 1 and 10000 members"));
@@ -108,6 +110,7 @@ pub(super) fn put(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
             new = new.or(Some(index));
             continue;
         }
+        extract(state, group_name, time, message);
         let kept = json!({ "timestamp": time, "message": message, "ingestionTime": now });
         state.put(EVENTS, &format!("{id}\0{time:016}{next:012}"), kept);
         next += 1;

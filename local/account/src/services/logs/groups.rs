@@ -1,6 +1,6 @@
 //! Log groups: retention, keys and tags.
 
-use super::{GROUPS, STREAMS, events, invalid, missing, not_found, paged};
+use super::{GROUPS, STREAMS, events, filters, invalid, missing, not_found, paged};
 use crate::error::AwsError;
 use crate::fields::Fields;
 use crate::request::Request;
@@ -83,7 +83,8 @@ pub(super) fn describe(state: &mut State<'_>, request: &Request) -> Result<Value
         .map(|(name, group)| {
             let arn = arn(request, name);
             let mut out = json!({
-                "logGroupName": name, "creationTime": group["created"], "metricFilterCount": 0,
+                "logGroupName": name, "creationTime": group["created"],
+                "metricFilterCount": filters::of_group(state, name).len(),
                 "arn": format!("{arn}:*"), "logGroupArn": arn, "storedBytes": 0, "logGroupClass": group["class"],
             });
             if let Some(days) = group.number("retention") {
@@ -106,6 +107,7 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
     for stream in streams {
         events::drop_stream(state, &stream);
     }
+    filters::drop_all(state, &name);
     state.remove(GROUPS, &name);
     state.forget_tags(&arn(request, &name));
     Ok(json!({}))

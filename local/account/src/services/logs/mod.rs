@@ -1,6 +1,8 @@
 //! CloudWatch Logs: groups, streams and their events.
 
 mod events;
+mod extract;
+mod filters;
 mod groups;
 
 use super::Service;
@@ -46,6 +48,9 @@ impl Service for Logs {
             "TagLogGroup" => groups::tag_by_name(state, request),
             "UntagLogGroup" => groups::untag_by_name(state, request),
             "ListTagsLogGroup" => groups::list_tags_by_name(state, request),
+            "PutMetricFilter" => filters::put(state, request),
+            "DescribeMetricFilters" => filters::describe(state, request),
+            "DeleteMetricFilter" => filters::delete(state, request),
             "CreateLogStream" => events::create_stream(state, request),
             "DescribeLogStreams" => events::describe_streams(state, request),
             "DeleteLogStream" => events::delete_stream(state, request),

@@ -1,0 +1,224 @@
+//! Reports: how an agent is doing, sent to its log group in CloudWatch's embedded metric format.
+//!
+//! The agent sends them itself. A host's CloudWatch agent ships log files and needs no such line; on a laptop nobody
+//! ships anything, and the way of the numbers is the same on both.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use lakewright_aws::{Client, Options, Service};
+use lakewright_config::WatchConfig;
+use serde_json::{Map, Value, json};
+use tokio::task::JoinHandle;
+
+use crate::{Agent, health};
+
+/// The namespace of the metrics.
+const NAMESPACE: &str = "Lakewright";
+/// The file in the state directory that holds the name of the log stream: a restart goes on in it.
+const STREAM_FILE: &str = "watch.stream";
+/// The unit of what counts and of what tells how old something is.
+const COUNT: &str = "Count";
+const SECONDS: &str = "Seconds";
+
+/// What grows, with the agents' counters that it sums up. A report tells by how much since the one before.
+const GROWING: [(&str, &[&str]); 3] = [
+    ("Records", &["records_total", "events_total", "documents_indexed_total"]),
+    ("DeadLetters", &["dead_letters_total", "rejected_total", "refused_total"]),
+    ("FailedRuns", &["runs_failed_total"]),
+];
+
+/// Makes the reports of an agent.
+#[derive(Debug)]
+struct Reporter {
+    agent: Agent,
+    stack: String,
+    started_ms: i64,
+    /// What grew by the last report that arrived.
+    told: Vec<f64>,
+}
+
+/// A report that is on its way.
+struct Report {
+    line: String,
+    time_ms: i64,
+    totals: Vec<f64>,
+}
+
+impl Reporter {
+    fn new(agent: Agent, stack: &str) -> Self {
+        let started_ms = health::now_ms();
+        Self { agent, stack: stack.to_owned(), started_ms, told: vec![0.0; GROWING.len() + 1] }
+    }
+
+    /// What has grown, in the order of [`GROWING`], the errors last; those that the agent has nothing of are `None`.
+    fn totals(&self, read: &[(String, f64)]) -> Vec<Option<f64>> {
+        let sum = |names: &[&str]| {
+            let found = read.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, value)| value);
+            found.copied().reduce(|a, b| a + b)
+        };
+        let errors = self.agent.health.errors() as f64;
+        GROWING.iter().map(|(_, names)| sum(names)).chain([Some(errors)]).collect()
+    }
+
+    fn report(&self, now_ms: i64) -> Report {
+        let read = self.agent.metrics.read();
+        let value = |name: &str| read.iter().find(|(one, _)| one == name).map(|(_, value)| *value);
+        // Before the first of them is done, what counts is since when it could have been.
+        let age = |name: &str| value(name).map(|at| (now_ms as f64 - at.max(self.started_ms as f64)).max(0.0) / 1000.0);
+        let totals = self.totals(&read);
+        let mut found: Vec<(&str, &str, f64)> = vec![("Heartbeat", COUNT, 1.0)];
+        let names = GROWING.iter().map(|(name, _)| *name).chain(["Errors"]);
+        for ((name, total), told) in names.zip(&totals).zip(&self.told) {
+            found.extend(total.map(|total| (name, COUNT, (total - told).max(0.0))));
+        }
+        if let Some(lag) = value("lag_records") {
+            found.push(("Lag", COUNT, lag));
+            let waits = if lag > 0.0 { age("last_commit_unix_ms") } else { Some(0.0) };
+            found.extend(waits.map(|seconds| ("LagSeconds", SECONDS, seconds)));
+        }
+        found.extend(age("last_success_unix_ms").map(|seconds| ("FreshnessSeconds", SECONDS, seconds)));
+
+        let metrics: Vec<Value> = found.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+        let mut line = Map::new();
+        line.insert(
+            "_aws".to_owned(),
+            json!({
+                "Timestamp": now_ms,
+                "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [["Agent", "Stack"]], "Metrics": metrics}],
+            }),
+        );
+        line.insert("Agent".to_owned(), json!(self.agent.name));
+        line.insert("Stack".to_owned(), json!(self.stack));
+        line.insert("Version".to_owned(), json!(env!("CARGO_PKG_VERSION")));
+        line.extend(found.into_iter().map(|(name, _, number)| (name.to_owned(), json!(number))));
+        let totals = totals.into_iter().map(Option::unwrap_or_default).collect();
+        Report { line: Value::Object(line).to_string(), time_ms: now_ms, totals }
+    }
+}
+
+/// Reports until the agent's shutdown, and once more then; returns when the last report has gone. What fails is logged and
+/// told with the next report.
+pub fn start(agent: &Agent, config: WatchConfig) -> JoinHandle<()> {
+    let agent = agent.clone();
+    tokio::spawn(async move {
+        let shutdown = agent.shutdown.clone();
+        let mut reporter = Reporter::new(agent, &config.stack);
+        let mut sink = None;
+        loop {
+            let last = shutdown.is_cancelled();
+            let report = reporter.report(health::now_ms());
+            match send(&mut sink, &reporter.agent.state_dir, &config, &report).await {
+                Ok(()) => reporter.told = report.totals,
+                Err(error) => tracing::warn!(error = format!("{error:#}"), "the report could not be sent"),
+            }
+            if last {
+                return;
+            }
+            let pause = Duration::from_secs(config.every_seconds.max(1));
+            _ = tokio::time::timeout(pause, shutdown.cancelled()).await;
+        }
+    })
+}
+
+/// Where reports go: a client and the log stream, once that is there.
+struct Sink {
+    aws: Client,
+    stream: String,
+}
+
+async fn send(sink: &mut Option<Sink>, state: &Path, config: &WatchConfig, report: &Report) -> Result<()> {
+    if sink.is_none() {
+        *sink = Some(open(state, config).await?);
+    }
+    let Some(Sink { aws, stream }) = sink else { return Ok(()) };
+    let input = json!({
+        "logGroupName": config.log_group, "logStreamName": stream,
+        "logEvents": [{"timestamp": report.time_ms, "message": report.line}],
+    });
+    let sent = aws.call(Service::Logs, "PutLogEvents", input).await;
+    if sent.as_ref().is_err_and(lakewright_aws::Error::is_not_found) {
+        // Somebody deleted the stream, or the group, which the next apply makes anew.
+        *sink = None;
+    }
+    sent.with_context(|| format!("send a report to {}", config.log_group))?;
+    Ok(())
+}
+
+async fn open(state: &Path, config: &WatchConfig) -> Result<Sink> {
+    let aws = Client::connect(Options::default()).await?;
+    let file = state.join(STREAM_FILE);
+    let stream = match std::fs::read_to_string(&file) {
+        Ok(name) if !name.trim().is_empty() => name.trim().to_owned(),
+        _ => {
+            let name = format!("reports-{}", uuid::Uuid::new_v4().simple());
+            std::fs::write(&file, &name).with_context(|| format!("write {}", file.display()))?;
+            name
+        }
+    };
+    let input = json!({"logGroupName": config.log_group, "logStreamName": stream});
+    match aws.call(Service::Logs, "CreateLogStream", input).await {
+        Err(error) if !error.is_already_exists() => {
+            Err(error).with_context(|| format!("make a log stream in {}", config.log_group))
+        }
+        _ => Ok(Sink { aws, stream }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(report: &Report) -> Value {
+        let mut line: Value = serde_json::from_str(&report.line).expect("JSON");
+        let told: Vec<String> = line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+            .as_array()
+            .expect("metrics")
+            .iter()
+            .map(|metric| metric["Name"].as_str().expect("a name").to_owned())
+            .collect();
+        let members = line.as_object_mut().expect("an object");
+        members.retain(|name, _| told.contains(name));
+        assert_eq!(members.len(), told.len(), "every metric has its value");
+        line
+    }
+
+    #[test]
+    fn reports_tell_what_grew_since_the_last_that_arrived() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let agent = Agent::detached("stream", folder.path().to_path_buf());
+        let (records, dead) =
+            (agent.metrics.counter("records_total", &[]), agent.metrics.counter("dead_letters_total", &[]));
+        let mut reporter = Reporter::new(agent.clone(), "shop");
+        records.add(10);
+        dead.add(1);
+        agent.health.error("disk full");
+        let now = reporter.started_ms;
+        let first = reporter.report(now);
+        let expected = json!({"Heartbeat": 1.0, "Records": 10.0, "DeadLetters": 1.0, "Errors": 1.0});
+        assert_eq!(numbers(&first), expected);
+        // It got lost: the next one tells the same, and what came since.
+        records.add(5);
+        let second = reporter.report(now);
+        assert_eq!(numbers(&second)["Records"], 15.0);
+        reporter.told = second.totals;
+        assert_eq!(numbers(&reporter.report(now))["Records"], 0.0);
+    }
+
+    #[test]
+    fn records_wait_only_while_there_are_any() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let agent = Agent::detached("stream", folder.path().to_path_buf());
+        let (lag, done) = (agent.metrics.gauge("lag_records", &[]), agent.metrics.gauge("last_commit_unix_ms", &[]));
+        let reporter = Reporter::new(agent, "shop");
+        let start = reporter.started_ms;
+        assert_eq!(numbers(&reporter.report(start + 90_000))["LagSeconds"], 0.0);
+        lag.set(7);
+        // Nothing was committed since the start.
+        assert_eq!(numbers(&reporter.report(start + 90_000))["LagSeconds"], 90.0);
+        done.set(start + 60_000);
+        let told = numbers(&reporter.report(start + 90_000));
+        assert_eq!((&told["Lag"], &told["LagSeconds"]), (&json!(7.0), &json!(30.0)));
+    }
+}

@@ -1,0 +1,352 @@
+//! `alarm`: a CloudWatch alarm on a metric, or on what is calculated from several.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Error, Service, list, text};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
+use super::tags::{self, Tags};
+use super::{tagged, wait};
+use crate::cost::{Charge, Cost};
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
+
+mod wire;
+
+/// An alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The name, unique in account and region.
+    pub name: String,
+    /// What it means and what to do, at most 1024 characters: it stands in the message.
+    #[serde(default)]
+    pub description: String,
+    /// The metric that it watches. Exactly one of this and `calculation` is given.
+    #[serde(default)]
+    pub metric: Option<Metric>,
+    /// What it watches when that is calculated from metrics.
+    #[serde(default)]
+    pub calculation: Option<Calculation>,
+    /// How a value is compared with the threshold, as AWS names it: `GreaterThanThreshold`,
+    /// `GreaterThanOrEqualToThreshold`, `LessThanThreshold`, `LessThanOrEqualToThreshold`.
+    pub comparison: String,
+    /// The threshold.
+    pub threshold: f64,
+    /// Over how many periods values are looked at.
+    #[serde(default = "one")]
+    pub evaluation_periods: u32,
+    /// How many of them must be beyond the threshold. Default: all.
+    #[serde(default)]
+    pub datapoints: Option<u32>,
+    /// What a period without a value counts as: `missing` (the state becomes INSUFFICIENT_DATA), `ignore` (the state stays),
+    /// `breaching` or `notBreaching`.
+    #[serde(default = "missing")]
+    pub missing_data: String,
+    /// For how many minutes after it was made or changed it waits for a first value before it judges. Without it, it doesn't.
+    #[serde(default)]
+    pub warm_up_minutes: Option<u32>,
+    /// Whether its actions are carried out.
+    #[serde(default = "yes")]
+    pub actions_enabled: bool,
+    /// What is told of the alarm, by ARN: SNS topics, five at most.
+    #[serde(default)]
+    pub alarm_actions: Vec<String>,
+    /// What is told when it is over, by ARN.
+    #[serde(default)]
+    pub ok_actions: Vec<String>,
+}
+
+/// A metric with the statistic of each period.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// The namespace, `AWS/Kafka`.
+    pub namespace: String,
+    /// The metric's name.
+    pub name: String,
+    /// Its dimensions.
+    #[serde(default)]
+    pub dimensions: BTreeMap<String, String>,
+    /// `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount`, or a percentile such as `p99`.
+    #[serde(default = "average")]
+    pub statistic: String,
+    /// The period in seconds: 10, 20, 30 or a multiple of 60.
+    #[serde(default = "minute")]
+    pub period_seconds: u32,
+}
+
+/// A value calculated from metrics.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Calculation {
+    /// The expression, `100 * dead / records`.
+    pub expression: String,
+    /// What its value is called.
+    #[serde(default)]
+    pub label: String,
+    /// The metrics in it by the names that it uses, ten at most; names begin with a small letter.
+    pub metrics: BTreeMap<String, Metric>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn minute() -> u32 {
+    60
+}
+
+fn average() -> String {
+    "Average".to_owned()
+}
+
+fn missing() -> String {
+    "missing".to_owned()
+}
+
+const FIELDS: &[Field] = &[
+    replaces("name"),
+    in_place("description"),
+    in_place("metric"),
+    in_place("calculation"),
+    in_place("comparison"),
+    in_place("threshold"),
+    in_place("evaluation_periods"),
+    in_place("datapoints"),
+    in_place("missing_data"),
+    in_place("warm_up_minutes"),
+    in_place("actions_enabled"),
+    compared(in_place("alarm_actions"), Comparing::AsSet),
+    compared(in_place("ok_actions"), Comparing::AsSet),
+];
+const OUTPUTS: &[&str] = &["arn", "name"];
+const ACTIONS: &[&str] = &[
+    "cloudwatch:PutMetricAlarm",
+    "cloudwatch:DeleteAlarms",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:ListTagsForResource",
+    "cloudwatch:TagResource",
+    "tag:GetResources",
+];
+
+const COMPARISONS: [&str; 4] =
+    ["GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold", "LessThanOrEqualToThreshold"];
+const STATISTICS: [&str; 5] = ["Average", "Sum", "Minimum", "Maximum", "SampleCount"];
+const MISSING: [&str; 4] = ["missing", "ignore", "breaching", "notBreaching"];
+/// The most seconds that an alarm looks back over; seven times that with periods of an hour or more.
+const DAY: u32 = 86_400;
+
+/// The kind.
+#[derive(Debug)]
+pub struct Alarm;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    if !(1..=255).contains(&spec.name.chars().count()) {
+        bail!("an alarm's name has 1 to 255 characters, `{}` has not", spec.name);
+    }
+    if spec.description.chars().count() > 1024 {
+        bail!("the description has more than the 1024 characters that CloudWatch takes");
+    }
+    one_of("comparison", &spec.comparison, &COMPARISONS)?;
+    one_of("missing_data", &spec.missing_data, &MISSING)?;
+    let metrics: Vec<&Metric> = match (&spec.metric, &spec.calculation) {
+        (Some(metric), None) => vec![metric],
+        (None, Some(calculation)) => {
+            if !(1..=10).contains(&calculation.metrics.len()) {
+                bail!("an alarm is calculated from one to ten metrics, here are {}", calculation.metrics.len());
+            }
+            if let Some(wrong) = calculation.metrics.keys().find(|id| !is_id(id)) {
+                bail!("`{wrong}` can't name a metric in an expression: it must begin with a small letter");
+            }
+            calculation.metrics.values().collect()
+        }
+        _ => bail!("an alarm has exactly one of `metric` and `calculation`"),
+    };
+    let mut longest = 60;
+    for metric in metrics {
+        let percentile = metric.statistic.strip_prefix('p').is_some_and(|rest| rest.parse::<f64>().is_ok());
+        if !percentile {
+            one_of("statistic", &metric.statistic, &STATISTICS)?;
+        }
+        let period = metric.period_seconds;
+        if !([10, 20, 30].contains(&period) || (period > 0 && period.is_multiple_of(60))) {
+            bail!("period_seconds is {period}; CloudWatch takes 10, 20, 30 and multiples of 60");
+        }
+        longest = longest.max(period);
+    }
+    let most = if longest >= 3600 { 7 * DAY } else { DAY };
+    if spec.evaluation_periods == 0 || longest.saturating_mul(spec.evaluation_periods) > most {
+        bail!("an alarm looks back over one period at least and {} h at most", most / 3600);
+    }
+    if spec.datapoints.is_some_and(|datapoints| datapoints == 0 || datapoints > spec.evaluation_periods) {
+        bail!("datapoints must be between 1 and evaluation_periods");
+    }
+    if spec.datapoints == Some(spec.evaluation_periods) {
+        spec.datapoints = None;
+    }
+    if spec.warm_up_minutes.is_some_and(|minutes| !(1..=2880).contains(&minutes)) {
+        bail!("warm_up_minutes must be between 1 and 2880");
+    }
+    if spec.alarm_actions.len() > 5 || spec.ok_actions.len() > 5 {
+        bail!("an alarm tells at most five of each");
+    }
+    Ok(())
+}
+
+fn one_of(field: &str, given: &str, all: &[&str]) -> Result<()> {
+    if all.contains(&given) {
+        return Ok(());
+    }
+    bail!("{field} is `{given}`; CloudWatch takes {}", all.join(", "))
+}
+
+/// Whether expressions can name a metric so.
+fn is_id(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[async_trait]
+impl Kind for Alarm {
+    describes!("alarm", "a CloudWatch alarm", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
+
+    fn cost(&self, spec: &Value) -> Cost {
+        let metrics = spec["calculation"]["metrics"].as_object().map_or(1, |metrics| metrics.len().max(1));
+        let quick = spec["metric"]["period_seconds"].as_u64().is_some_and(|period| period < 60);
+        let price = if quick { "cloudwatch.alarm.high_resolution.month" } else { "cloudwatch.alarm.month" };
+        let charge = Charge { price: price.to_owned(), quantity: metrics as f64 };
+        let metric = if metrics == 1 { &spec["metric"] } else { &Value::Null };
+        let own = text(metric, "namespace").starts_with("AWS/");
+        Cost::Billed { charges: vec![charge], by_use: if own { "" } else { "a custom metric that it watches" } }
+    }
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name")
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let tagged = tagged::resources(context, "cloudwatch").await?;
+        let tagged: BTreeMap<String, Tags> = tagged.into_iter().filter(|(arn, _)| arn.contains(":alarm:")).collect();
+        if wanted.is_empty() && tagged.is_empty() {
+            return Ok(Vec::new());
+        }
+        // One list tells of all whose names begin with the stack's; others are asked for by name.
+        let own = format!("{}-", context.stack);
+        let names = wanted.iter().map(|wanted| text(wanted.spec, "name"));
+        let names = names.chain(tagged.keys().filter_map(|arn| arn.split_once(":alarm:").map(|(_, name)| name)));
+        let names: BTreeSet<&str> = names.collect();
+        let mut alarms = Vec::new();
+        if names.iter().any(|name| name.starts_with(&own)) {
+            alarms = described(context, json!({"AlarmNamePrefix": own, "MaxRecords": 100})).await?;
+        }
+        let others: Vec<&&str> = names.iter().filter(|name| !name.starts_with(&own)).collect();
+        for some in others.chunks(100) {
+            alarms.extend(described(context, json!({"AlarmNames": some, "MaxRecords": 100})).await?);
+        }
+        let reads = alarms.iter().filter(|alarm| names.contains(text(alarm, "AlarmName"))).map(async |alarm| {
+            // What the tagging API doesn't list yet is asked for itself.
+            let tags = match tagged.get(text(alarm, "AlarmArn")) {
+                Some(tags) => Some(tags.clone()),
+                None => tags_of(context, text(alarm, "AlarmArn")).await?,
+            };
+            let Some(tags) = tags else { return Ok(None) };
+            let address = tags::address(context, "alarm", &tags);
+            Ok::<_, anyhow::Error>(address.map(|address| live(alarm, address, &tags)))
+        });
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        // The call overwrites whatever has the name.
+        if let Some(tags) = tags_of(context, &arn(context, &spec.name)).await?
+            && tags::address(context, "alarm", &tags).as_ref() != Some(address)
+        {
+            bail!(
+                "the alarm {} is there already and isn't {address} of this stack{}; give this one another name, or take \
+                 that one over by `lakewright adopt {address} {}`",
+                spec.name,
+                tags.get(tags::STACK).map(|stack| format!(" but the stack {stack}'s")).unwrap_or_default(),
+                spec.name
+            );
+        }
+        put(context, &spec, Some(tags::pairs(context, address))).await
+    }
+
+    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        put(context, &typed(spec)?, None).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        wait::found(call(context, "DeleteAlarms", json!({"AlarmNames": [spec.name]})).await)?;
+        Ok(())
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let name = id.split_once(":alarm:").map_or(id, |(_, name)| name);
+        let alarms = described(context, json!({"AlarmNames": [name], "MaxRecords": 1})).await?;
+        let Some(alarm) = alarms.first() else { return Ok(None) };
+        let tags = tags_of(context, text(alarm, "AlarmArn")).await?.unwrap_or_default();
+        let tags = tags::claimed(context, address, id, tags)?;
+        Ok(Some(live(alarm, address.clone(), &tags)))
+    }
+
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let input = json!({"ResourceARN": outcome.id, "Tags": tags::list_of(tags)});
+        wait::visible(context, || call(context, "TagResource", input.clone())).await?;
+        Ok(())
+    }
+}
+
+async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+    context.aws.call(Service::CloudWatch, operation, input).await
+}
+
+fn arn(context: &Context, name: &str) -> String {
+    let Context { region, account, .. } = context;
+    format!("arn:{}:cloudwatch:{region}:{account}:alarm:{name}", tags::partition(region))
+}
+
+async fn described(context: &Context, mut input: Value) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    loop {
+        let page = call(context, "DescribeAlarms", input.clone()).await?;
+        all.extend_from_slice(list(&page, "MetricAlarms"));
+        match text(&page, "NextToken") {
+            "" => return Ok(all),
+            next => input["NextToken"] = json!(next),
+        }
+    }
+}
+
+async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
+    let answer = wait::found(call(context, "ListTagsForResource", json!({"ResourceARN": arn})).await)?;
+    Ok(answer.map(|answer| tags::of(list(&answer, "Tags"))))
+}
+
+fn live(alarm: &Value, address: Address, tags: &Tags) -> Live {
+    let spec = wire::spec(alarm);
+    let (arn, name) = (text(alarm, "AlarmArn"), text(alarm, "AlarmName"));
+    tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", name)])
+}
+
+async fn put(context: &Context, spec: &Spec, tags: Option<Value>) -> Result<Outcome> {
+    let mut input = wire::input(spec);
+    if let Some(tags) = tags {
+        input["Tags"] = tags;
+    }
+    call(context, "PutMetricAlarm", input).await?;
+    let arn = arn(context, &spec.name);
+    Ok(tags::outcome(&arn, &[("arn", &arn), ("name", &spec.name)]))
+}

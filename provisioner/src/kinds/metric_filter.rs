@@ -1,0 +1,282 @@
+//! `metric_filter`: a metric counted or read from the entries of a CloudWatch Logs group.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use lakewright_aws::{Error, Service, list, text};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::spec::{describes, differs, in_place, replaces, typed, value};
+use super::tags::{self, Tags};
+use super::{tagged, wait};
+use crate::cost::{Charge, Cost};
+use crate::kind::{Context, Field, Kind, Outcome, Wanted};
+use crate::resource::{Address, Live};
+
+/// A metric filter. It carries no tags: what is found in the stack's own log groups belongs to the stack.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The name, unique in its log group; no `:` and no `*`.
+    pub name: String,
+    /// The log group's name.
+    pub log_group: String,
+    /// What entries match, in CloudWatch's pattern syntax, `{ $.level = "ERROR" }`; empty for all.
+    pub pattern: String,
+    /// The metric's namespace, not one that begins with `AWS/`.
+    pub namespace: String,
+    /// The metric's name.
+    pub metric: String,
+    /// What a matching entry counts: a number, or a selector of the pattern such as `$.milliseconds`.
+    #[serde(default = "one")]
+    pub value: String,
+    /// What a minute with entries and without a match counts. Without it, nothing. Not together with dimensions.
+    #[serde(default)]
+    pub default_value: Option<f64>,
+    /// The metric's dimensions, each with the selector of its value, three at most.
+    #[serde(default)]
+    pub dimensions: BTreeMap<String, String>,
+    /// The unit, as CloudWatch names it.
+    #[serde(default = "no_unit")]
+    pub unit: String,
+}
+
+fn one() -> String {
+    "1".to_owned()
+}
+
+fn no_unit() -> String {
+    "None".to_owned()
+}
+
+const FIELDS: &[Field] = &[
+    replaces("name"),
+    replaces("log_group"),
+    in_place("pattern"),
+    in_place("namespace"),
+    in_place("metric"),
+    in_place("value"),
+    in_place("default_value"),
+    in_place("dimensions"),
+    in_place("unit"),
+];
+const OUTPUTS: &[&str] = &["name"];
+const ACTIONS: &[&str] = &[
+    "logs:PutMetricFilter",
+    "logs:DeleteMetricFilter",
+    "logs:DescribeMetricFilters",
+    "logs:DescribeLogGroups",
+    "tag:GetResources",
+];
+
+/// The kind.
+#[derive(Debug)]
+pub struct MetricFilter;
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    if spec.name.is_empty() || spec.name.chars().count() > 512 || spec.name.contains([':', '*']) {
+        bail!("`{}` can't be a metric filter's name: 1 to 512 characters, none of them `:` or `*`", spec.name);
+    }
+    if spec.pattern.chars().count() > 1024 {
+        bail!("the pattern has more than the 1024 characters that CloudWatch takes");
+    }
+    if spec.namespace.starts_with("AWS/") {
+        bail!("the namespace {} is AWS's own", spec.namespace);
+    }
+    if !spec.value.starts_with('$') && spec.value.parse::<f64>().is_err() {
+        bail!("value is `{}`: write a number, or a selector that begins with `$`", spec.value);
+    }
+    if spec.dimensions.len() > 3 {
+        bail!("a metric filter has at most three dimensions, here are {}", spec.dimensions.len());
+    }
+    if !spec.dimensions.is_empty() && spec.default_value.is_some() {
+        bail!("default_value and dimensions can't be given together");
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Kind for MetricFilter {
+    describes!("metric_filter", "a metric read from a log group's entries", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        let metric = Charge { price: "cloudwatch.metric.month".to_owned(), quantity: 1.0 };
+        Cost::Billed { charges: vec![metric], by_use: "" }
+    }
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name") || differs(live, spec, "log_group")
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        // A log group that is named by a reference is the stack's own.
+        let is_reference = |group: &str| group.contains("${");
+        let named = wanted.iter().map(|wanted| text(wanted.spec, "log_group").to_owned());
+        let mut groups: BTreeSet<String> = named.filter(|group| !is_reference(group)).collect();
+        groups.extend(with_filters(context).await?);
+        let reads = groups.iter().map(|group| filters(context, group));
+        let found = try_join_all(reads).await?.into_iter().flatten();
+        Ok(found
+            .map(|filter| {
+                let spec = spec(&filter);
+                let same = |wanted: &&Wanted<'_>| {
+                    let group = text(wanted.spec, "log_group");
+                    text(wanted.spec, "name") == spec.name && (group == spec.log_group || is_reference(group))
+                };
+                let address = wanted.iter().find(same).map(|wanted| wanted.address.clone());
+                live(&address.unwrap_or_else(|| derived(&spec)), &spec)
+            })
+            .collect())
+    }
+
+    async fn create(&self, context: &Context, _address: &Address, spec: &Value) -> Result<Outcome> {
+        put(context, &typed(spec)?).await
+    }
+
+    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
+        put(context, &typed(spec)?).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        let input = json!({"logGroupName": spec.log_group, "filterName": spec.name});
+        wait::found(call(context, "DeleteMetricFilter", input).await)?;
+        Ok(())
+    }
+
+    fn is_tagless(&self) -> bool {
+        true
+    }
+
+    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
+        Ok(())
+    }
+}
+
+async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+    context.aws.call(Service::Logs, operation, input).await
+}
+
+/// The stack's own log groups that say that they have filters. The list is the one that log groups are read from.
+async fn with_filters(context: &Context) -> Result<Vec<String>> {
+    let tagged: BTreeMap<String, Tags> = tagged::resources(context, "logs").await?.into_iter().collect();
+    if tagged.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    let mut input = json!({"logGroupNamePrefix": format!("/lakewright/{}/", context.stack)});
+    loop {
+        let page = call(context, "DescribeLogGroups", input.clone()).await?;
+        let groups = list(&page, "logGroups").iter();
+        let groups = groups.filter(|group| group["metricFilterCount"].as_u64().is_some_and(|count| count > 0));
+        let own = groups.filter(|group| tagged.contains_key(text(group, "arn").trim_end_matches(":*")));
+        found.extend(own.map(|group| text(group, "logGroupName").to_owned()));
+        match text(&page, "nextToken") {
+            "" => return Ok(found),
+            next => input["nextToken"] = json!(next),
+        }
+    }
+}
+
+/// The filters of a log group; none if there is no such group.
+async fn filters(context: &Context, group: &str) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    let mut input = json!({"logGroupName": group});
+    loop {
+        let Some(page) = wait::found(call(context, "DescribeMetricFilters", input.clone()).await)? else {
+            return Ok(all);
+        };
+        all.extend_from_slice(list(&page, "metricFilters"));
+        match text(&page, "nextToken") {
+            "" => return Ok(all),
+            next => input["nextToken"] = json!(next),
+        }
+    }
+}
+
+fn spec(filter: &Value) -> Spec {
+    let transformation = &filter["metricTransformations"][0];
+    let dimensions = transformation["dimensions"].as_object().into_iter().flatten();
+    Spec {
+        name: text(filter, "filterName").to_owned(),
+        log_group: text(filter, "logGroupName").to_owned(),
+        pattern: text(filter, "filterPattern").to_owned(),
+        namespace: text(transformation, "metricNamespace").to_owned(),
+        metric: text(transformation, "metricName").to_owned(),
+        value: text(transformation, "metricValue").to_owned(),
+        default_value: transformation["defaultValue"].as_f64(),
+        dimensions: dimensions
+            .map(|(name, selector)| (name.clone(), selector.as_str().unwrap_or_default().to_owned()))
+            .collect(),
+        unit: Some(text(transformation, "unit")).filter(|unit| !unit.is_empty()).map_or_else(no_unit, str::to_owned),
+    }
+}
+
+/// The address of a filter that the file doesn't name: its log group's last part and its name.
+fn derived(spec: &Spec) -> Address {
+    let group = spec.log_group.rsplit('/').next().unwrap_or_default();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    Address::new("metric_filter", format!("{group}-{}", spec.name).chars().map(plain).collect::<String>())
+}
+
+fn live(address: &Address, spec: &Spec) -> Live {
+    let id = format!("{}:{}", spec.log_group, spec.name);
+    tags::live(address.clone(), &Tags::new(), &id, value(spec), &[("name", &spec.name)])
+}
+
+async fn put(context: &Context, spec: &Spec) -> Result<Outcome> {
+    let mut transformation = json!({
+        "metricName": spec.metric, "metricNamespace": spec.namespace, "metricValue": spec.value, "unit": spec.unit,
+    });
+    if let Some(default) = spec.default_value {
+        transformation["defaultValue"] = json!(default);
+    }
+    if !spec.dimensions.is_empty() {
+        transformation["dimensions"] = json!(spec.dimensions);
+    }
+    let input = json!({
+        "logGroupName": spec.log_group, "filterName": spec.name, "filterPattern": spec.pattern,
+        "metricTransformations": [transformation],
+    });
+    wait::visible(context, || call(context, "PutMetricFilter", input.clone())).await?;
+    Ok(tags::outcome(&format!("{}:{}", spec.log_group, spec.name), &[("name", &spec.name)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_logs_refuses_is_refused() {
+        let with = |name: &str, given: Value| {
+            let mut spec =
+                json!({"name": "errors", "log_group": "/g", "pattern": "ERROR", "namespace": "N", "metric": "M"});
+            spec[name] = given;
+            MetricFilter.normalise(&spec)
+        };
+        assert!(with("unit", json!("Count")).is_ok());
+        for (name, given) in [
+            ("name", json!("a:b")),
+            ("namespace", json!("AWS/Kafka")),
+            ("value", json!("x")),
+            ("dimensions", json!({"a": "$.a", "b": "$.b", "c": "$.c", "d": "$.d"})),
+        ] {
+            assert!(with(name, given).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_nobody_named_has_an_address() {
+        let filter =
+            json!({"filterName": "by hand", "logGroupName": "/lakewright/shop/stream", "metricTransformations": [{}]});
+        assert_eq!(derived(&spec(&filter)).to_string(), "metric_filter.stream-by-hand");
+    }
+}

@@ -1,0 +1,82 @@
+//! Checks of alarms and the budget.
+
+use super::Checker;
+use crate::kinds::sns_topic::is_mail_address;
+use crate::stack::decode::At;
+use crate::stack::diagnostics::Diagnostic;
+use crate::stack::units::Period;
+
+/// AWS Budgets takes addresses of so many characters at most.
+const LONGEST_ADDRESS: usize = 50;
+
+impl Checker<'_> {
+    pub(super) fn watch(&mut self) {
+        let file = self.file;
+        if let Some(budget) = &file.budget {
+            self.addresses(&budget.email);
+            if budget.email.is_empty() || budget.email.len() > 10 {
+                let title = "`budget.email` must name one to ten addresses";
+                self.push(Diagnostic::new(budget.span.clone(), title, "who is to be told?"));
+            }
+            for long in budget.email.iter().filter(|one| one.sound && one.len() > LONGEST_ADDRESS) {
+                let title = format!("`{}` is longer than the {LONGEST_ADDRESS} characters of AWS Budgets", long.value);
+                self.push(Diagnostic::new(long.span.clone(), title, "too long"));
+            }
+        }
+        let Some(alarms) = &file.alarms else { return };
+        self.addresses(&alarms.email);
+        match (&alarms.topic_arn, alarms.email.is_empty()) {
+            (None, true) => self.push(
+                Diagnostic::new(alarms.span.clone(), "nobody hears of the alarms", "tells no one")
+                    .help("write `email = [\"ops@example.com\"]`, or the ARN of an SNS topic: `topic_arn = \"arn:aws:sns:…\"`"),
+            ),
+            (Some(topic), false) => self.push(
+                Diagnostic::new(topic.span.clone(), "`alarms` has both `email` and `topic_arn`", "one of them")
+                    .help("subscribe the addresses to that topic, or leave it out: Lakewright then makes one for them"),
+            ),
+            (Some(topic), true) => self.topic_arn(topic),
+            (None, false) => {}
+        }
+        let day = Period::days(1);
+        for (name, period) in [
+            ("silence", Some(&alarms.silence)),
+            ("lag", Some(&alarms.lag)),
+            ("warehouse_age", alarms.warehouse_age.as_ref()),
+        ] {
+            let Some(period) = period.filter(|period| period.sound) else { continue };
+            let longest = if name == "silence" { day } else { Period::days(365) };
+            if period.0 % 60_000 != 0 || period.value > longest {
+                let title = format!("`alarms.{name}` must be whole minutes, {longest} at most");
+                self.push(Diagnostic::new(period.span.clone(), title, "CloudWatch can't look at this"));
+            }
+        }
+    }
+
+    fn addresses(&mut self, addresses: &[At<String>]) {
+        for wrong in addresses.iter().filter(|one| one.sound && !is_mail_address(one)) {
+            let title = format!("`{}` is no mail address", wrong.value);
+            self.push(Diagnostic::new(wrong.span.clone(), title, "nothing can be sent there"));
+        }
+    }
+
+    fn topic_arn(&mut self, topic: &At<String>) {
+        let parts: Vec<&str> = topic.split(':').collect();
+        let [_, _, service, region, account, name] = parts[..] else {
+            return self.no_topic(topic, "no ARN of a topic");
+        };
+        if !topic.starts_with("arn:aws") || service != "sns" || account.len() != 12 || name.is_empty() {
+            return self.no_topic(topic, "no ARN of a topic");
+        }
+        let own = self.file.stack.region.as_ref().filter(|own| own.sound && own.value != region);
+        if let Some(own) = own {
+            let label = format!("alarms in {} can't tell a topic in {region}", own.value);
+            self.no_topic(topic, &label);
+        }
+    }
+
+    fn no_topic(&mut self, topic: &At<String>, label: &str) {
+        let title = format!("alarms can't be told to `{}`", topic.value);
+        let help = "write the ARN of an SNS topic in the stack's region: \"arn:aws:sns:REGION:ACCOUNT:NAME\"";
+        self.push(Diagnostic::new(topic.span.clone(), title, label).help(help));
+    }
+}

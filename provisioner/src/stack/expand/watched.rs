@@ -1,0 +1,344 @@
+//! What of a stack is watched: the one table that alarms and the dashboard are made of.
+
+use std::collections::BTreeMap;
+
+use super::Expansion;
+use crate::kinds::alarm::{Calculation, Metric};
+use crate::resource::Address;
+use crate::stack::hosts::Agent;
+use crate::stack::watch::Alarms;
+
+/// Something that is watched.
+pub(super) struct Watched {
+    /// The alarm's name without the stack's.
+    pub(super) name: String,
+    /// The part of the stack that it belongs to, a row of the dashboard.
+    pub(super) row: String,
+    /// What is seen.
+    pub(super) title: String,
+    /// What it means and what to do.
+    pub(super) advice: String,
+    /// The metric, or
+    pub(super) metric: Option<Metric>,
+    /// what is calculated from several.
+    pub(super) calculation: Option<Calculation>,
+    /// How it is compared with the threshold.
+    pub(super) comparison: &'static str,
+    /// The threshold.
+    pub(super) threshold: f64,
+    /// For how many periods in a row it must be beyond the threshold.
+    pub(super) periods: u32,
+    /// What a period without a value counts as.
+    pub(super) missing_data: &'static str,
+    /// What must live before it.
+    pub(super) after: Vec<Address>,
+}
+
+const ABOVE: &str = "GreaterThanThreshold";
+const AT_LEAST: &str = "GreaterThanOrEqualToThreshold";
+const BELOW: &str = "LessThanThreshold";
+
+/// The namespace of what agents report.
+const NAMESPACE: &str = "Lakewright";
+/// An alarm is calculated from so many metrics at most.
+const METRICS: u64 = 10;
+
+fn metric(namespace: &str, name: &str, dimensions: &[(&str, &str)], statistic: &str, period: u32) -> Metric {
+    Metric {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        dimensions: dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        statistic: statistic.to_owned(),
+        period_seconds: period,
+    }
+}
+
+impl Watched {
+    fn on(name: String, row: &str, title: &str, advice: String, metric: Metric) -> Self {
+        Self {
+            name,
+            row: row.to_owned(),
+            title: title.to_owned(),
+            advice,
+            metric: Some(metric),
+            calculation: None,
+            comparison: ABOVE,
+            threshold: 0.0,
+            periods: 1,
+            missing_data: "notBreaching",
+            after: Vec::new(),
+        }
+    }
+
+    fn when(self, comparison: &'static str, threshold: f64, periods: u32) -> Self {
+        Self { comparison, threshold, periods, ..self }
+    }
+
+    fn missing(self, missing_data: &'static str) -> Self {
+        Self { missing_data, ..self }
+    }
+}
+
+impl Expansion<'_> {
+    /// Everything that is watched, of what the stack has.
+    pub(super) fn watched(&self, section: &Alarms) -> Vec<Watched> {
+        let mut all = Vec::new();
+        for agent in [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch] {
+            all.extend(self.watched_agent(agent, section));
+        }
+        all.extend(self.watched_kafka(section));
+        all.extend(self.watched_batch());
+        all.extend(self.watched_hosts());
+        all.extend(self.watched_functions());
+        all
+    }
+
+    /// The groups of the hosts that run an agent, those of no hosts left out.
+    fn groups_with(&self, agent: Agent) -> Vec<Address> {
+        let hosts = self.file.hosts.iter().filter(|host| host.value.count.0 > 0);
+        let with = hosts.filter(|host| host.value.agents.iter().any(|one| one.value == agent));
+        with.map(|host| Address::new("auto_scaling_group", host.name.as_str())).collect()
+    }
+
+    fn watched_agent(&self, agent: Agent, section: &Alarms) -> Vec<Watched> {
+        let groups = self.groups_with(agent);
+        if groups.is_empty() {
+            return Vec::new();
+        }
+        let (stack, word) = (self.stack.name(), agent.word());
+        let row = format!("Agent {word}");
+        let reported = |name: &str, statistic: &str, period: u32| {
+            metric(NAMESPACE, name, &[("Agent", word), ("Stack", stack)], statistic, period)
+        };
+        let logs = format!("its log is the log group {}", self.log_group_name(word));
+        let minutes = |period: u64| (period / 60_000) as u32;
+        let silence = minutes(section.silence.0);
+        let mut all = vec![
+            Watched::on(
+                format!("{word}-silent"),
+                &row,
+                "signs of life",
+                format!(
+                    "No host has reported of the agent {word} for {}: it doesn't run, or can't reach CloudWatch. Look at the \
+                     hosts by `lakewright status`, then on one by Session Manager: systemctl status lakewright-{word}; {logs}.",
+                    section.silence.value
+                ),
+                reported("Heartbeat", "Sum", 60),
+            )
+            .when(BELOW, 1.0, silence)
+            .missing("breaching"),
+            Watched::on(
+                format!("{word}-errors"),
+                &row,
+                "errors in five minutes",
+                format!(
+                    "The agent {word} has reported more than {} errors in five minutes. What it says stands in `last_error` of \
+                     its status; {logs}.",
+                    section.errors.0
+                ),
+                reported("Errors", "Sum", 300),
+            )
+            .when(ABOVE, section.errors.0 as f64, 1),
+        ];
+        if matches!(agent, Agent::Stream | Agent::Shipper) {
+            let lag = section.lag.value;
+            all.push(
+                Watched::on(
+                    format!("{word}-lag"),
+                    &row,
+                    "seconds that records wait",
+                    format!(
+                        "Records wait for the agent {word}, and it has finished none for {lag}. If it reports errors, mend \
+                         those first; if not, it is too slow: take a bigger instance type; {logs}."
+                    ),
+                    reported("LagSeconds", "Maximum", 60),
+                )
+                .when(ABOVE, (lag.0 / 1000) as f64, 3)
+                // Without reports it can't be told; that nothing is reported is another alarm.
+                .missing("missing"),
+            );
+            all.push(self.dead_letters_alarm(word, &row, section));
+        }
+        if agent == Agent::Batch {
+            let every = self.file.batch.as_ref().map_or(0, |batch| batch.every.0);
+            let age = section.warehouse_age.as_ref().map_or((3 * every).max(15 * 60_000), |age| age.0);
+            all.push(
+                Watched::on(
+                    "batch-failed-runs".to_owned(),
+                    &row,
+                    "failed runs in an hour",
+                    format!(
+                        "A run of the models has failed. The reason stands in the agent's log ({logs}) and in the job run's log \
+                         on S3; a model that fails fails again until it or its data is mended."
+                    ),
+                    reported("FailedRuns", "Sum", 300),
+                )
+                .when(AT_LEAST, 1.0, 1),
+            );
+            all.push(
+                Watched::on(
+                    "batch-stale".to_owned(),
+                    &row,
+                    "seconds since the last successful run",
+                    format!(
+                        "No run of the models has succeeded for {} minutes: the warehouse is older than it may be. Look \
+                         whether runs fail or don't begin; {logs}.",
+                        age / 60_000
+                    ),
+                    reported("FreshnessSeconds", "Minimum", 60),
+                )
+                .when(ABOVE, (age / 1000) as f64, 3)
+                .missing("missing"),
+            );
+        }
+        all.iter_mut().for_each(|one| one.after.clone_from(&groups));
+        all
+    }
+
+    fn dead_letters_alarm(&self, word: &str, row: &str, section: &Alarms) -> Watched {
+        let dimensions = [("Agent", word), ("Stack", self.stack.name())];
+        let of = |name: &str| metric(NAMESPACE, name, &dimensions, "Sum", 900);
+        let percent = section.dead_letters.0 * 100.0;
+        let place = if word == "stream" { "the table dead_letters" } else { "the agent's log" };
+        let advice = format!(
+            "More than {percent} % of the records of a quarter of an hour were refused by the agent {word}. The reasons stand in \
+             {place}; most often a producer has changed what it sends, and the table's columns must follow."
+        );
+        let calculation = Calculation {
+            expression: "IF(records + dead > 0, 100 * dead / (records + dead), 0)".to_owned(),
+            label: "percent refused".to_owned(),
+            metrics: BTreeMap::from([("dead".to_owned(), of("DeadLetters")), ("records".to_owned(), of("Records"))]),
+        };
+        let one = Watched::on(format!("{word}-dead-letters"), row, "percent of records refused", advice, of("Records"));
+        Watched { metric: None, calculation: Some(calculation), ..one.when(ABOVE, percent, 1) }
+    }
+
+    fn watched_kafka(&self, section: &Alarms) -> Vec<Watched> {
+        let Some(kafka) = &self.file.kafka else { return Vec::new() };
+        let name = self.stack.name();
+        let row = "Kafka";
+        let brokers: Vec<u64> = (1..=kafka.brokers.0).collect();
+        let of_cluster = |metric_name: &str, statistic: &str| {
+            metric("AWS/Kafka", metric_name, &[("Cluster Name", name)], statistic, 60)
+        };
+        let mut all = vec![
+            Watched::on(
+                "kafka-controller".to_owned(),
+                row,
+                "active controllers",
+                "The cluster has no active controller: no partition can change its leader. AWS repairs it; watch the \
+                 cluster's state in the MSK console, and open a support case if it lasts."
+                    .to_owned(),
+                of_cluster("ActiveControllerCount", "Maximum"),
+            )
+            .when(BELOW, 1.0, 5)
+            .missing("missing"),
+            Watched::on(
+                "kafka-offline-partitions".to_owned(),
+                row,
+                "partitions without a leader",
+                "Partitions have no leader and can be neither written nor read: more brokers are down than they have \
+                 copies. Look at the brokers' states in the MSK console."
+                    .to_owned(),
+                of_cluster("OfflinePartitionsCount", "Maximum"),
+            )
+            .when(ABOVE, 0.0, 5)
+            .missing("missing"),
+        ];
+        // These are told by each broker; an alarm takes the worst of ten.
+        for (index, some) in brokers.chunks(METRICS as usize).enumerate() {
+            let suffix = if index == 0 { String::new() } else { format!("-{}", index + 1) };
+            let worst = |metric_name: &str, label: &str| Calculation {
+                expression: "MAX(METRICS())".to_owned(),
+                label: label.to_owned(),
+                metrics: some
+                    .iter()
+                    .map(|broker| {
+                        let id = broker.to_string();
+                        let dimensions = [("Broker ID", id.as_str()), ("Cluster Name", name)];
+                        (format!("broker{broker}"), metric("AWS/Kafka", metric_name, &dimensions, "Maximum", 300))
+                    })
+                    .collect(),
+            };
+            let worst_of = |one: Watched, calculation: Calculation| {
+                Watched { metric: None, calculation: Some(calculation), ..one }.missing("missing")
+            };
+            let any = || metric("AWS/Kafka", "", &[], "Maximum", 300);
+            let disk = Watched::on(
+                format!("kafka-disk{suffix}"),
+                row,
+                "percent of the fullest disk",
+                format!(
+                    "A broker's disk is more than {} % full; a full one stops. Raise `kafka.storage_gib` (MSK only grows it, and \
+                     not again for six hours), or lower the topics' `retention`.",
+                    section.disk_percent.0
+                ),
+                any(),
+            );
+            let disk = disk.when(ABOVE, section.disk_percent.0 as f64, 1);
+            all.push(worst_of(disk, worst("KafkaDataLogsDiskUsed", "fullest disk")));
+            let replicas = Watched::on(
+                format!("kafka-under-replicated{suffix}"),
+                row,
+                "partitions with too few copies",
+                "Partitions have fewer copies in sync than they should for a quarter of an hour: a broker is down, \
+                 or too slow. After patching by AWS this passes; if it lasts, take bigger brokers."
+                    .to_owned(),
+                any(),
+            );
+            all.push(worst_of(replicas.when(ABOVE, 0.0, 3), worst("UnderReplicatedPartitions", "most on a broker")));
+        }
+        all.iter_mut().for_each(|one| one.after.push(Address::new("cluster", "main")));
+        all
+    }
+
+    fn watched_batch(&self) -> Vec<Watched> {
+        if self.file.batch.is_none() {
+            return Vec::new();
+        }
+        let application = Address::new("emr_application", "main").output("id");
+        let advice = "A Spark job of the application has failed. Its log is on S3 under the artifacts bucket's log prefix; \
+                      `aws emr-serverless list-job-runs` names the run and its reason.";
+        let failed = metric("AWS/EMRServerless", "FailedJobs", &[("ApplicationId", &application)], "Sum", 300);
+        vec![
+            Watched::on("emr-failed-jobs".to_owned(), "Batch", "failed Spark jobs", advice.to_owned(), failed)
+                .when(AT_LEAST, 1.0, 1),
+        ]
+    }
+
+    fn watched_hosts(&self) -> Vec<Watched> {
+        let hosts = self.file.hosts.iter().filter(|host| host.value.count.0 > 0);
+        hosts
+            .map(|host| {
+                let group = self.named(&host.name);
+                let advice = format!(
+                    "A host of the group {group} fails EC2's status checks. The group replaces it within minutes; if that \
+                     happens again and again, look at the group's activities and at AWS's health dashboard."
+                );
+                let failed = metric("AWS/EC2", "StatusCheckFailed", &[("AutoScalingGroupName", &group)], "Maximum", 60);
+                let name = format!("host-{}-failed", host.name);
+                let title = format!("failed checks of {}", host.name);
+                let one = Watched::on(name, "Hosts", &title, advice, failed).when(AT_LEAST, 1.0, 5).missing("missing");
+                Watched { after: vec![Address::new("auto_scaling_group", host.name.as_str())], ..one }
+            })
+            .collect()
+    }
+
+    fn watched_functions(&self) -> Vec<Watched> {
+        let functions = self.file.functions.iter();
+        functions
+            .map(|function| {
+                let name = self.named(&function.name);
+                let advice = format!(
+                    "The function {name} has failed. What it says stands in its log group; an event that keeps failing is \
+                     tried twice more by AWS and then lost."
+                );
+                let failed = metric("AWS/Lambda", "Errors", &[("FunctionName", &name)], "Sum", 300);
+                let title = format!("errors of {}", function.name);
+                let one = Watched::on(format!("function-{}-errors", function.name), "Functions", &title, advice, failed);
+                let after = vec![Address::new("function", function.name.as_str())];
+                Watched { after, ..one.when(AT_LEAST, 1.0, 1) }
+            })
+            .collect()
+    }
+}
