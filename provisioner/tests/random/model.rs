@@ -128,8 +128,7 @@ impl Model {
 
     /// Changes something, anything, and keeps the file sound.
     pub fn edit(&mut self, rng: &mut StdRng) {
-        match rng.random_range(0..19) {
-        match rng.random_range(0..20) {
+        match rng.random_range(0..22) {
             0 => self.network(rng),
             1 => self.retention_days = one_of(rng, &[1, 7, 30]),
             2 => self.kafka = None,
@@ -168,7 +167,7 @@ impl Model {
                 self.hosts.insert(name(rng), host);
             }
             15 => self.batch = rng.random::<bool>().then(|| one_of(rng, &[8, 16])),
-            17 => {
+            18 => {
                 let alarms = Alarms {
                     errors: rng.random_range(0..3),
                     addresses: rng.random_range(1..=3),
@@ -176,7 +175,7 @@ impl Model {
                 };
                 self.alarms = rng.random_ratio(2, 3).then_some(alarms);
             }
-            18 => self.budget = rng.random_ratio(2, 3).then(|| one_of(rng, &[50, 500])),
+            19 => self.budget = rng.random_ratio(2, 3).then(|| one_of(rng, &[50, 500])),
             16 => self.scan_limit = rng.random::<bool>().then(|| one_of(rng, &[10, 100])),
             17 => self.saved = rng.random::<bool>().then(|| one_of(rng, &["id", "at", "count(*)"])),
             _ => self.remove(rng),
@@ -347,6 +346,7 @@ impl Model {
         }
         if let (Some(what), Some(table)) = (self.saved, self.tables.keys().next()) {
             line(format!("[queries.one]\ndatabase = \"raw\"\nsql = \"SELECT {what} FROM raw.{table}\""));
+        }
         if let Some(alarms) = &self.alarms {
             let addresses: Vec<String> =
                 NAMES[..alarms.addresses].iter().map(|name| format!("\"{name}@b.cd\"")).collect();

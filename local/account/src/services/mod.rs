@@ -40,10 +40,10 @@
 pub mod application_autoscaling;
 pub mod athena;
 pub mod autoscaling;
-pub mod codebuild;
-pub mod codepipeline;
 pub mod budgets;
 pub mod cloudwatch;
+pub mod codebuild;
+pub mod codepipeline;
 pub mod ec2;
 pub mod emr;
 pub mod events;

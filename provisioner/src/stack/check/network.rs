@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Checker;
 use crate::stack::diagnostics::{Diagnostic, suggest};
 use crate::stack::hosts::Agent;
-use crate::stack::network::Existing;
 use crate::stack::kafka::Authentication;
+use crate::stack::network::Existing;
 
 /// How many zones a private network has at most: its other eighths are public.
 const PRIVATE_ZONES: usize = 4;
