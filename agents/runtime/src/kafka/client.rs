@@ -167,7 +167,7 @@ impl ConsumerContext for KafkaContext {}
 
 #[cfg(test)]
 mod tests {
-    use rdkafka::consumer::{BaseConsumer, Consumer as _};
+    use rdkafka::consumer::BaseConsumer;
 
     use super::*;
 
