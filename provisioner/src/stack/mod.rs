@@ -163,7 +163,7 @@ fn assemble(
     }
     let order = models::order(&read).expect("circles were refused");
     let models = order.into_iter().map(|index| read[index].clone()).collect();
-    Ok(Stack { file, models, queries, codes, sources })
+    Ok(Stack { file, models, codes, queries, sources })
 }
 
 /// The JSON Schema of a stack file, for editors.

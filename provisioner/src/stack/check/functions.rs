@@ -61,7 +61,7 @@ impl Checker<'_> {
 
     fn times(&mut self, function: &Function) {
         let timeout = &function.timeout;
-        if timeout.sound && (timeout.0 % 1000 != 0 || !(1000..=900_000).contains(&timeout.0)) {
+        if timeout.sound && (!timeout.0.is_multiple_of(1000) || !(1000..=900_000).contains(&timeout.0)) {
             let title = format!("a function can't run for {}", **timeout);
             self.push(
                 Diagnostic::new(timeout.span.clone(), title, "one second to 15 minutes, whole seconds")

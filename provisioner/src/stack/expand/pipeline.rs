@@ -88,7 +88,7 @@ impl Expansion<'_> {
         });
         statements.allow("Builds", &["codebuild:BatchGetBuilds", "codebuild:StartBuild"], &projects);
         let use_connection = ["codeconnections:UseConnection", "codestar-connections:UseConnection"];
-        statements.allow("Connection", &use_connection, &[section.connection.value.clone()]);
+        statements.allow("Connection", &use_connection, std::slice::from_ref(&section.connection.value));
         self.pipeline_role("pipeline", "codepipeline.amazonaws.com", &[("pipeline", statements.policy())], place);
 
         // The roles below are made by the pipeline too, and need the rights to make them.
