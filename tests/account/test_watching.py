@@ -17,7 +17,7 @@ ACCOUNT = "123456789012"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:page"
 ALARM = {
     "AlarmName": "shop-silent", "Namespace": "Lakewright", "MetricName": "Heartbeat", "Statistic": "Sum", "Period": 60,
-    "EvaluationPeriods": 5, "Threshold": 1, "ComparisonOperator": "LessThanThreshold", "TreatMissingData": "breaching",
+    "EvaluationPeriods": 5, "Threshold": 1, "ComparisonOperator": "LessThanThreshold", "TreatMissingData": "ignore",
     "Dimensions": [{"Name": "Agent", "Value": "stream"}], "AlarmActions": [TOPIC],
 }  # fmt: skip
 
@@ -289,8 +289,8 @@ def test_log_events_become_metrics_that_alarms_judge(account, cloudwatch):
         directive = {"Namespace": "Lakewright", "Dimensions": [["Agent"]], "Metrics": [{"Name": "Heartbeat", "Unit": "Count"}]}
         say(at, _aws={"Timestamp": at * 1000, "CloudWatchMetrics": [directive]}, Agent="stream", Heartbeat=beats)
 
-    silent = ALARM | {"EvaluationPeriods": 2, "AlarmName": "judged"}
-    late = ALARM | {"EvaluationPeriods": 2, "AlarmName": "warming", "WarmUpConfiguration": {"WarmUpPeriodDurationInMinutes": 30}}
+    silent = ALARM | {"EvaluationPeriods": 2, "AlarmName": "judged", "TreatMissingData": "breaching"}
+    late = silent | {"AlarmName": "warming", "WarmUpConfiguration": {"WarmUpPeriodDurationInMinutes": 30}}
     errors = ALARM | {
         "AlarmName": "errors", "Namespace": "Shop", "MetricName": "Errors", "Dimensions": [], "EvaluationPeriods": 1,
         "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching",
