@@ -47,6 +47,7 @@ def test_a_saved_query_runs_by_its_name_and_others_queries_stay(lake):
         )["NamedQueryId"],
     ]
     lake.run("plan", lake.stack, "--detailed-exitcode", code=0)
+    athena.delete_named_query(NamedQueryId=theirs.pop())
     # Renamed in place, and gone with its section.
     change(lake, "[queries.cities]", "[queries.towns]")
     lake.stack.write_text(lake.stack.read_text() + '\n[moved]\nsaved_query.cities = "saved_query.towns"\n')
