@@ -271,12 +271,13 @@ async fn nat_gateways_and_endpoints_take_their_time_and_hold_on_meanwhile() {
 
     let place = place.again(Delays::Realistic).await;
     place.ec2(&format!("Action=DeleteNatGateway&NatGatewayId={nat}")).await;
-    assert_eq!(place.ec2(&look).await.element("state"), "deleting");
+    // New things show a moment late.
+    wire::until(async || place.ec2(&look).await.body.contains("<state>deleting</state>")).await;
     let release = place.ec2(&format!("Action=ReleaseAddress&AllocationId={address}")).await;
     assert_eq!(release.element("Code"), "InvalidIPAddress.InUse");
     place.ec2(&format!("Action=DeleteVpcEndpoints&VpcEndpointId.1={endpoint}")).await;
-    let shown = place.ec2(&format!("Action=DescribeVpcEndpoints&VpcEndpointId.1={endpoint}")).await;
-    assert_eq!(shown.element("state"), "deleting");
+    let look = format!("Action=DescribeVpcEndpoints&VpcEndpointId.1={endpoint}");
+    wire::until(async || place.ec2(&look).await.body.contains("<state>deleting</state>")).await;
     for subnet in &subnets {
         let refused = place.ec2(&format!("Action=DeleteSubnet&SubnetId={subnet}")).await;
         assert_eq!(refused.element("Code"), "DependencyViolation");
