@@ -214,7 +214,9 @@ impl Expansion<'_> {
     }
 
     fn watched_kafka(&self, section: &Alarms) -> Vec<Watched> {
-        let Some(kafka) = &self.file.kafka else { return Vec::new() };
+        // A serverless cluster has no brokers to watch, and one that isn't the stack's is watched by those whose it is.
+        let own = self.file.kafka.as_ref().filter(|kafka| kafka.existing.is_none() && !kafka.is_serverless());
+        let Some(kafka) = own else { return Vec::new() };
         let name = self.stack.name();
         let row = "Kafka";
         let brokers: Vec<u64> = (1..=kafka.brokers.0).collect();
