@@ -97,6 +97,12 @@ impl Default for Answers {
     }
 }
 
+/// The rest of the network's section where nothing shall have a public address.
+const PRIVATE: &str = "subnets = \"private\"            # nothing has a public address
+nat = \"per-zone\"               # the way out, billed by the hour: \"single\" costs a third and hangs on one zone
+flow_logs = true               # who talks to whom, in a log group
+";
+
 /// The stack file.
 pub fn compose(answers: &Answers) -> String {
     let Answers { name, region, zones, size, agents } = answers;
@@ -107,12 +113,13 @@ pub fn compose(answers: &Answers) -> String {
          AWS account\n#   lakewright cost     what it costs a month\n#   lakewright plan     how your AWS account differs from \
          this file\n#   lakewright apply    makes it so\n#\n# `lakewright schema` prints the JSON Schema of this file, by which \
          editors complete it.\n\n[stack]\nname = \"{name}\"\nregion = \"{region}\"\n\n# One VPC with a subnet in each zone. Nothing \
-         lets anybody in from outside.\n[network]\nzones = [{letters}]\n\n# MSK. Brokers are billed by the hour, whether they \
+         lets anybody in from outside.\n[network]\nzones = [{letters}]\n{private}\n# MSK. Brokers are billed by the hour, whether they \
          are used or not.\n[kafka]\nbrokers = {zones}                     # a multiple of the zones\ninstance_type = \
          \"{broker}\"\nstorage_gib = {storage}               # of each broker; it only grows\nauthentication = \"scram\"        \
          # name and password over TLS\nsecret = \"kafka\"\nkey = \"main\"\n\n[keys.main]\ndescription = \"data at \
          rest\"\n\n# The password is made by Lakewright, stands in Secrets Manager and is never shown.\n[secrets.kafka]\nusername \
          = \"{name}\"\n\n",
+        private = if *size == Size::Production { PRIVATE } else { "" },
         broker = size.broker(),
         storage = size.storage_gib(),
     );
