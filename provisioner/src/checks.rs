@@ -164,6 +164,14 @@ pub const RULES: &[Rule] = &[
         breaks: |_| Vec::new(),
     },
     Rule {
+        name: "no-alarms",
+        kind: "cluster",
+        reason: "a full disk or a silent agent is noticed when somebody misses the rows",
+        cure: "add a section `[alarms]` with the address of those who look after it",
+        // What breaks it stands in `AMONG`: alarms are resources of their own.
+        breaks: |_| Vec::new(),
+    },
+    Rule {
         name: "open-ingress",
         kind: "security_group",
         reason: "scanners find it within minutes",
@@ -214,7 +222,8 @@ pub const RULES: &[Rule] = &[
 ];
 
 /// What breaks a rule by what else there is, by the rule's name.
-const AMONG: &[(&str, fn(&Address, &Desired) -> Vec<String>)] = &[("nat-one-zone", zones_behind)];
+const AMONG: &[(&str, fn(&Address, &Desired) -> Vec<String>)] =
+    &[("nat-one-zone", zones_behind), ("no-alarms", unwatched)];
 
 /// Every rule that a resource of the stack breaks, in the order of the file; those that may be broken say why.
 pub fn findings(desired: &Desired, allowed: &[Allowed]) -> Vec<Finding> {
@@ -243,6 +252,12 @@ pub fn idle<'a>(found: &[Finding], allowed: &'a [Allowed]) -> Vec<&'a Allowed> {
 
 fn said(broken: bool, text: &str) -> Vec<String> {
     if broken { vec![text.to_owned()] } else { Vec::new() }
+}
+
+/// Whether nothing tells anybody when the cluster, or what works on it, is in trouble.
+fn unwatched(_cluster: &Address, desired: &Desired) -> Vec<String> {
+    let watched = desired.resources.iter().any(|resource| resource.address.kind == "alarm");
+    said(!watched, "the stack has no alarm")
 }
 
 /// Whether subnets of several zones have their way out by one NAT gateway.

@@ -314,7 +314,7 @@ mod tests {
             ("inf2.xlarge", 0.0),
             ("p4d.24xlarge", 0.0),
         ] {
-            assert_eq!(processors(instance_type), count, "{instance_type}");
+            assert!((processors(instance_type) - count).abs() < 1e-9, "{instance_type}");
         }
     }
 

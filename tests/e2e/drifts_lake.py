@@ -36,7 +36,7 @@ def a_column_renamed(aws):
 RAW, LOGS = f"lake-raw-{ACCOUNT}", f"lake-logs-{ACCOUNT}"
 
 
-@drift("bucket.raw", "access_logs", {"bucket": LOGS, "prefix": "elsewhere/"}, {"bucket": LOGS, "prefix": "raw/"})
+@drift("bucket.raw", "access_logs.prefix", "elsewhere/", "raw/")
 def access_logs_moved(aws):
     client = aws("s3")
     policy = json.loads(client.get_bucket_policy(Bucket=LOGS)["Policy"])

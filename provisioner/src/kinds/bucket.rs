@@ -259,7 +259,7 @@ impl Kind for Bucket {
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let id = id.trim_start_matches("arn:aws:s3:::");
         let Some(tags) = tags_of(context, id).await? else { return Ok(None) };
-        read_as(context, id, &tags::claimed(context, address, id, tags)?, None).await
+        Box::pin(read_as(context, id, &tags::claimed(context, address, id, tags)?, None)).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -315,7 +315,7 @@ async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
 
 async fn read(context: &Context, name: &str, wanted: Option<&Value>) -> Result<Option<Live>> {
     match tags_of(context, name).await? {
-        Some(tags) => read_as(context, name, &tags, wanted).await,
+        Some(tags) => Box::pin(read_as(context, name, &tags, wanted)).await,
         None => Ok(None),
     }
 }
@@ -329,7 +329,7 @@ async fn read_as(context: &Context, name: &str, tags: &Tags, wanted: Option<&Val
         let set = wanted.is_some_and(|spec| !spec[FIELDS[index].name].is_null());
         set || was_applied(FIELDS, index, &Value::Null, applied) == Some(false)
     };
-    let spec = settings::read(context, name, looks(ACCESS_LOGS), looks(NOTIFICATIONS)).await?;
+    let spec = Box::pin(settings::read(context, name, looks(ACCESS_LOGS), looks(NOTIFICATIONS))).await?;
     let mut live = tags::live(address, tags, name, value(&spec), &[("name", name), ("arn", &arn(context, name))]);
     // One that an interrupted apply left half made is completed without asking anybody whether what it holds may go.
     if live.applied.is_none() {

@@ -46,7 +46,7 @@ pub struct Spec {
     pub properties: BTreeMap<String, String>,
     /// Columns by the names that they have now, and the ones that they had before: a column that still has that one is
     /// renamed and keeps its values. The same as `was` at the column.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub renames: BTreeMap<String, String>,
 }
 

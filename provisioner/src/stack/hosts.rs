@@ -78,3 +78,13 @@ choice! {
         Rolling = "rolling",
     }
 }
+
+impl Host {
+    /// The names of the groups on AWS that stand for them: one of all, or one of each that has a data volume.
+    pub fn groups(&self, name: &str) -> Vec<String> {
+        if self.data_volume_gib.is_none() {
+            return vec![name.to_owned()];
+        }
+        (0..self.count.0).map(|index| format!("{name}-{index}")).collect()
+    }
+}

@@ -76,7 +76,8 @@ struct Host {
 
 const TYPES: [&str; 8] = ["string", "int", "long", "boolean", "double", "decimal(12,2)", "date", "timestamptz"];
 /// The services that a network without a way out may need.
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 11] = [
+    "ec2",
     "ec2messages",
     "emr-serverless",
     "glue",

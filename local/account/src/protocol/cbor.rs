@@ -132,30 +132,30 @@ fn head(out: &mut Vec<u8>, major: u8, number: u64) {
     let major = major << 5;
     match number {
         0..24 => out.push(major | number as u8),
-        24..0x100 => out.extend([major | 24, number as u8]),
+        24..0x100 => out.extend([major | 0x18, number as u8]),
         0x100..0x1_0000 => {
-            out.push(major | 25);
+            out.push(major | 0x19);
             out.extend((number as u16).to_be_bytes());
         }
         0x1_0000..0x1_0000_0000 => {
-            out.push(major | 26);
+            out.push(major | 0x1a);
             out.extend((number as u32).to_be_bytes());
         }
         _ => {
-            out.push(major | 27);
+            out.push(major | 0x1b);
             out.extend(number.to_be_bytes());
         }
     }
 }
 
 fn double(out: &mut Vec<u8>, number: f64) {
-    out.push(7 << 5 | 27);
+    out.push(7 << 5 | 0x1b);
     out.extend(number.to_be_bytes());
 }
 
 fn item(out: &mut Vec<u8>, value: &Value, time: bool) {
     match value {
-        Value::Null => out.push(7 << 5 | 22),
+        Value::Null => out.push(7 << 5 | 0x16),
         Value::Bool(flag) => out.push(7 << 5 | if *flag { 21 } else { 20 }),
         Value::Number(number) => match (number.as_u64(), number.as_i64()) {
             (Some(number), _) => head(out, 0, number),
@@ -174,7 +174,9 @@ fn item(out: &mut Vec<u8>, value: &Value, time: bool) {
         },
         Value::Array(items) => {
             head(out, 4, items.len() as u64);
-            items.iter().for_each(|one| item(out, one, time));
+            for one in items {
+                item(out, one, time);
+            }
         }
         Value::Object(members) => {
             let present = members.iter().filter(|(_, member)| !member.is_null());

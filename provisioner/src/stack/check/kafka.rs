@@ -78,7 +78,7 @@ impl Checker<'_> {
             )));
         }
         let zones = self.file.network.zone_letters().len().min(3) as u64;
-        if kafka.brokers.sound && zones > 1 && **kafka.brokers % zones != 0 {
+        if kafka.brokers.sound && zones > 1 && !(**kafka.brokers).is_multiple_of(zones) {
             let title = format!("{} brokers can't be spread over {zones} zones", **kafka.brokers);
             self.push(
                 Diagnostic::new(kafka.brokers.span_or(&kafka.span), title, format!("must be a multiple of {zones}"))

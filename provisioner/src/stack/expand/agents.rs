@@ -64,7 +64,7 @@ impl Expansion<'_> {
             Agent::Producer => named(&[&agents.producer.facts_topic, &agents.producer.actions_topic]),
             Agent::Stream => self.file.tables.iter().map(|table| table.value.topic.value.clone()).collect(),
             Agent::Shipper => agents.shipper.topics.iter().map(|topic| topic.value.clone()).collect(),
-            _ => BTreeSet::new(),
+            Agent::Batch => BTreeSet::new(),
         }
     }
 

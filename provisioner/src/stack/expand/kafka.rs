@@ -141,7 +141,7 @@ impl Expansion<'_> {
         }
         if let Some(secret) = &kafka.secret {
             let spec = scram_association::Spec {
-                cluster: self.cluster_arn(kafka),
+                cluster: Self::cluster_arn(kafka),
                 secrets: vec![Address::new("secret", secret.value.as_str()).output("arn")],
             };
             self.add(Address::new("scram_association", "main"), &spec, &kafka.span, vec![]);
@@ -155,7 +155,7 @@ impl Expansion<'_> {
     }
 
     /// The cluster's ARN.
-    fn cluster_arn(&self, kafka: &Kafka) -> String {
+    fn cluster_arn(kafka: &Kafka) -> String {
         let existing = kafka.existing.as_ref().map(|existing| existing.arn.value.clone());
         existing.or_else(|| Self::cluster(kafka).map(|cluster| cluster.output("arn"))).unwrap_or_default()
     }
@@ -303,7 +303,7 @@ impl Expansion<'_> {
             let section = &entry.value;
             let replication = section.replication.as_ref().map_or_else(|| self.replicas(), |at| at.0);
             let spec = topic::Spec {
-                cluster: self.cluster_arn(kafka),
+                cluster: Self::cluster_arn(kafka),
                 name: self.topic(&entry.name),
                 partitions: section.partitions.0 as u32,
                 replication: replication as u32,

@@ -97,7 +97,8 @@ impl Expansion<'_> {
     fn groups_with(&self, agent: Agent) -> Vec<Address> {
         let hosts = self.file.hosts.iter().filter(|host| host.value.count.0 > 0);
         let with = hosts.filter(|host| host.value.agents.iter().any(|one| one.value == agent));
-        with.map(|host| Address::new("auto_scaling_group", host.name.as_str())).collect()
+        let names = with.flat_map(|host| host.value.groups(&host.name));
+        names.map(|name| Address::new("auto_scaling_group", name)).collect()
     }
 
     fn watched_agent(&self, agent: Agent, section: &Alarms) -> Vec<Watched> {
@@ -191,7 +192,9 @@ impl Expansion<'_> {
                 .missing("missing"),
             );
         }
-        all.iter_mut().for_each(|one| one.after.clone_from(&groups));
+        for one in &mut all {
+            one.after.clone_from(&groups);
+        }
         all
     }
 
@@ -290,7 +293,9 @@ impl Expansion<'_> {
             );
             all.push(worst_of(replicas.when(ABOVE, 0.0, 3), worst("UnderReplicatedPartitions", "most on a broker")));
         }
-        all.iter_mut().for_each(|one| one.after.push(Address::new("cluster", "main")));
+        for one in &mut all {
+            one.after.push(Address::new("cluster", "main"));
+        }
         all
     }
 
@@ -311,17 +316,17 @@ impl Expansion<'_> {
     fn watched_hosts(&self) -> Vec<Watched> {
         let hosts = self.file.hosts.iter().filter(|host| host.value.count.0 > 0);
         hosts
-            .map(|host| {
-                let group = self.named(&host.name);
+            .flat_map(|host| host.value.groups(&host.name))
+            .map(|of| {
+                let group = self.named(&of);
                 let advice = format!(
                     "A host of the group {group} fails EC2's status checks. The group replaces it within minutes; if that \
                      happens again and again, look at the group's activities and at AWS's health dashboard."
                 );
                 let failed = metric("AWS/EC2", "StatusCheckFailed", &[("AutoScalingGroupName", &group)], "Maximum", 60);
-                let name = format!("host-{}-failed", host.name);
-                let title = format!("failed checks of {}", host.name);
+                let (name, title) = (format!("host-{of}-failed"), format!("failed checks of {of}"));
                 let one = Watched::on(name, "Hosts", &title, advice, failed).when(AT_LEAST, 1.0, 5).missing("missing");
-                Watched { after: vec![Address::new("auto_scaling_group", host.name.as_str())], ..one }
+                Watched { after: vec![Address::new("auto_scaling_group", of)], ..one }
             })
             .collect()
     }

@@ -36,7 +36,7 @@ fn pattern_mistake(pattern: &str) -> Option<&'static str> {
         return Some("longer than 1024 characters");
     }
     let trimmed = pattern.trim();
-    if trimmed.matches('"').count() % 2 != 0 {
+    if !trimmed.matches('"').count().is_multiple_of(2) {
         return Some("a quote isn't closed");
     }
     match trimmed.chars().next() {
