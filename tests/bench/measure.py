@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures what docs/performance.md tells:
 
-    measure.py plan | slow-plan | crowded [COUNT] | large [COUNT] | apply | first-row | producer [HOST:PORT] [SECONDS]
+    measure.py plan | slow-plan [STACK] | crowded [COUNT] | large [COUNT] | apply | first-row | producer [HOST:PORT] [SECONDS]
 
 Needs a built tree (`make build`), and Python with boto3, as in tests/requirements.txt, for those between `plan` and `first-row`. CPU seconds are user and system time of the measured process alone.
 """
@@ -123,14 +123,14 @@ def account_of_its_own(what, folder):
     if what == "apply":
         return plans.applies(TARGET, ROOT, folder, ENVIRONMENT, shop)
     account = plans.Measured(TARGET, ROOT, folder, ENVIRONMENT)
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else None
+    given = sys.argv[2] if len(sys.argv) > 2 else None
     try:
         if what == "slow-plan":
-            plans.slow(account, shop)
+            plans.slow(account, Path(given).resolve() if given else shop)
         elif what == "crowded":
-            plans.crowded(account, shop, count or 500)
+            plans.crowded(account, shop, int(given or 500))
         else:
-            plans.large(account, count or 1170)
+            plans.large(account, int(given or 1170))
     finally:
         account.stop()
 
