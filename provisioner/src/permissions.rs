@@ -52,9 +52,8 @@ pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -
             "Buckets" => buckets(desired, account, region, partition),
             "Identities" => {
                 let mut names = vec![format!("role/{stack}-*"), format!("instance-profile/{stack}-*")];
-                if desired.resources.iter().any(|resource| resource.address.kind == "oidc_provider") {
-                    names.push("oidc-provider/*".to_owned());
-                }
+                // A sweep looks at the providers that the stack's roles trust, whoever made them.
+                names.push("oidc-provider/*".to_owned());
                 names.iter().map(|name| format!("arn:{partition}:iam::{account}:{name}")).collect()
             }
             _ => json!("*"),
@@ -73,7 +72,9 @@ fn is_swept(action: &str) -> bool {
     let (service, name) = action.split_once(':').unwrap_or_default();
     match service {
         "s3" | "sts" => false,
-        "iam" => ON_EVERYTHING.contains(&action) && name != "CreateServiceLinkedRole",
+        "iam" => {
+            (ON_EVERYTHING.contains(&action) && name != "CreateServiceLinkedRole") || name == "GetOpenIDConnectProvider"
+        }
         "secretsmanager" => name.starts_with("List"),
         // One permission for all that is asked of budgets.
         "budgets" => name.starts_with("View") || name.starts_with("List"),

@@ -102,9 +102,11 @@ impl Standing {
         self.used + self.demand.more > self.limit
     }
 
-    /// What is wrong, and how to raise the quota.
+    /// How it stands, and how to raise the quota where the plan would hit it.
     pub fn sentence(&self) -> String {
-        let Self { demand: Demand { quota, more }, limit, used, code } = self;
+        let Self { demand: Demand { quota, more }, limit, code, .. } = self;
+        // A sum of nothing is a negative zero.
+        let used = self.used + 0.0;
         let (service, _) = quota.codes();
         let needed = used + more;
         let raise = match code {
@@ -115,7 +117,8 @@ impl Standing {
             None => "AWS Support raises it".to_owned(),
         };
         let code = code.as_deref().map(|code| format!(" (quota {service} {code})")).unwrap_or_default();
-        format!("{used} of {limit} {} are in use, and this takes {more} more{code}; {raise}", quota.words())
+        let stands = format!("{used} of {limit} {} are in use, and this takes {more} more{code}", quota.words());
+        if self.is_hit() { format!("{stands}; {raise}") } else { stands }
     }
 }
 

@@ -187,6 +187,13 @@ impl Committer {
         for result in join_all(tables.iter_mut().map(|state| state.commit(writer, commit, false))).await {
             self.commits.add(u64::from(result?));
         }
+        if dead.rows > 0 {
+            // What fits no column may fit a new one: a table of which nothing was written would tell nobody of its schema.
+            let held: Vec<&Held> = tables.iter().filter_map(|state| state.loaded.as_ref()).collect();
+            for result in join_all(held.into_iter().map(Held::same_schema)).await {
+                result?;
+            }
+        }
         self.commits.add(u64::from(dead.commit(writer, commit, commit.last).await?));
         Ok(())
     }
@@ -323,6 +330,14 @@ impl Held {
         let metadata = table.table.metadata();
         let (offsets, schema_id) = (OffsetMap::committed(metadata)?, metadata.current_schema_id());
         Ok(Self { table, offsets, schema_id })
+    }
+
+    /// Refuses to go on when the table has another schema by now than the one that messages were decoded for.
+    async fn same_schema(&self) -> anyhow::Result<()> {
+        if Self::new(self.table.reload().await?)?.schema_id != self.schema_id {
+            bail!("the schema of {} changed", self.table.full_name());
+        }
+        Ok(())
     }
 
     /// Whether the partitions that this agent reads stand where it left them: else another one reads them now, or the

@@ -25,7 +25,11 @@ pub fn run(file: Option<PathBuf>, yes: bool) -> Result<Outcome> {
     if let Some(name) = folder_name(&file) {
         answers.name = name;
     }
-    if let Some(region) = std::env::var("AWS_REGION").ok().filter(|region| is_region(region)) {
+    if let Some(region) = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .filter(|region| is_region(region))
+    {
         answers.region = region;
     }
     if !yes {

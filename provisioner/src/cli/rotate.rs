@@ -16,6 +16,9 @@ use crate::sweep::sweep;
 pub async fn run(global: &Global, address: &Address, yes: bool) -> Result<Outcome> {
     let stacked = &Stacked::open(global).await?;
     let live = find(stacked, &stacked.context, address).await?;
+    if address.kind != "secret" {
+        bail!("{address} has nothing to rotate: only secrets have");
+    }
     say(&format!("{address} ({}) gets a new password.", live.id));
     if !yes
         && !ask("Soon nobody logs in with the one before any more, agents that run included. Type yes:", "yes").await?

@@ -98,6 +98,9 @@ const ACTIONS: &[&str] = &[
     "codepipeline:GetPipeline",
     "codepipeline:ListTagsForResource",
     "codepipeline:TagResource",
+    // The connection is handed to the pipeline in the caller's name.
+    "codeconnections:PassConnection",
+    "codestar-connections:PassConnection",
     "iam:PassRole",
     "tag:GetResources",
 ];

@@ -157,6 +157,8 @@ section! {
     Topic {
         /// Its name on the cluster. Default: the section's name.
         name: Option<At<String>> = None,
+        /// Whether others made it, who keep it: the stack reads or writes it, and neither makes, changes nor deletes it.
+        existing: At<bool> = At::given(false),
         /// How many partitions. They can be added, never taken away.
         partitions: At<Whole<1, 4000>> = At::given(Whole(6)),
         /// How many brokers hold each partition. Default: three, or as many as there are brokers; a serverless cluster takes

@@ -47,7 +47,11 @@ impl Expansion<'_> {
             security = Security::Plaintext;
         }
         let used = self.used_topics(agent);
-        let topics = self.file.topics.iter().filter(|topic| kafka.is_serverless() && used.contains(&topic.name));
+        let topics = self
+            .file
+            .topics
+            .iter()
+            .filter(|topic| kafka.is_serverless() && !*topic.value.existing && used.contains(&topic.name));
         let topics = topics.map(|topic| KafkaTopic {
             name: self.topic(&topic.name),
             partitions: topic.value.partitions.0 as u32,

@@ -299,7 +299,7 @@ impl Expansion<'_> {
         let file = self.file;
         // Those of a serverless cluster are made by the agents.
         let Some(kafka) = file.kafka.as_ref().filter(|kafka| !kafka.is_serverless()) else { return };
-        for entry in &file.topics {
+        for entry in file.topics.iter().filter(|topic| !*topic.value.existing) {
             let section = &entry.value;
             let replication = section.replication.as_ref().map_or_else(|| self.replicas(), |at| at.0);
             let spec = topic::Spec {

@@ -1,6 +1,6 @@
 //! The pipeline that applies the stack: its stages, its two builds and what each may do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::policy::{Access, Statements, trust};
 use super::{ARTIFACTS, Expansion, bucket_address, key_arn};
 use crate::kinds::{build_project, log_group, partition, pipeline, role};
 use crate::permissions;
-use crate::resource::{Address, Desired};
+use crate::resource::{Address, Desired, Resource};
 use crate::stack::pipeline::Pipeline;
 
 /// The folder of the artifacts bucket in which the programs lie that builds run.
@@ -92,8 +92,13 @@ impl Expansion<'_> {
         self.pipeline_role("pipeline", "codepipeline.amazonaws.com", &[("pipeline", statements.policy())], place);
 
         // The roles below are made by the pipeline too, and need the rights to make them.
-        let desired =
-            Desired { stack: self.stack.name().to_owned(), resources: self.resources.clone(), moved: Vec::new() };
+        let mut resources = self.resources.clone();
+        if self.file.ci.as_ref().is_some_and(|ci| !*ci.existing) {
+            // It stands behind the pipeline, whose rights it needs too.
+            let address = Address::new("oidc_provider", "github");
+            resources.push(Resource { address, spec: json!({}), after: BTreeSet::new(), span: None });
+        }
+        let desired = Desired { stack: self.stack.name().to_owned(), resources, moved: Vec::new() };
         let (account, region) = (&self.target.account, &self.target.region);
         let deployer = permissions::policy(&desired, account, region, partition(region));
         for task in [Task::Plan, Task::Apply] {
@@ -211,7 +216,10 @@ fn quoted(text: &str) -> String {
 fn reading(policy: &Value) -> Value {
     let reads = |action: &str| {
         let name = action.split(':').nth(1).unwrap_or_default();
-        ["Describe", "List", "Get", "BatchGet"].iter().any(|verb| name.starts_with(verb)) && name != "GetSecretValue"
+        // Tables' metadata is read from encrypted buckets, topics by way of the brokers, and budgets have a verb of their own.
+        let others = ["kms:Decrypt", "kafka-cluster:Connect", "budgets:ViewBudget"];
+        let reads = ["Describe", "List", "Get", "BatchGet"].iter().any(|verb| name.starts_with(verb));
+        others.contains(&action) || (reads && name != "GetSecretValue")
     };
     let statements = policy["Statement"].as_array().into_iter().flatten().filter_map(|statement| {
         let actions = statement["Action"].as_array().into_iter().flatten().filter_map(Value::as_str);
