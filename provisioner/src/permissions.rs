@@ -20,6 +20,8 @@ const ALWAYS: &[&str] = &[
     "s3:PutObject",
     "s3:DeleteObject",
 ];
+/// The characters that a managed policy holds.
+const LONGEST: usize = 6144;
 /// What is allowed on everything or nothing, in no region.
 const ON_EVERYTHING: &[&str] = &[
     "iam:GetAccountAuthorizationDetails",
@@ -46,8 +48,27 @@ pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -
         };
         statements.entry(sid).or_default().insert(in_short(action));
     }
+    let full = written(&statements, desired, account, region, partition);
+    if full.to_string().len() <= LONGEST {
+        return full;
+    }
+    if let Some(actions) = statements.get_mut("Region") {
+        *actions = by_verb(actions);
+    }
+    written(&statements, desired, account, region, partition)
+}
+
+/// The statements as a policy.
+fn written(
+    statements: &BTreeMap<&str, BTreeSet<String>>,
+    desired: &Desired,
+    account: &str,
+    region: &str,
+    partition: &str,
+) -> Value {
     let stack = &desired.stack;
-    let statements = statements.into_iter().map(|(sid, actions)| {
+    let statements = statements.iter().map(|(sid, actions)| {
+        let sid = *sid;
         let resource = match sid {
             "Buckets" => buckets(desired, account, region, partition),
             "Identities" => {
@@ -65,6 +86,19 @@ pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -
         statement
     });
     json!({"Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>()})
+}
+
+/// The actions, with one pattern for all that begin with the same verb: where a policy would grow too long, and of services in
+/// which nothing is read or opened by it.
+fn by_verb(actions: &BTreeSet<String>) -> BTreeSet<String> {
+    let verb = |action: &str| {
+        let (service, name) = action.split_once(':')?;
+        let end = name.char_indices().skip(1).find(|(_, c)| c.is_uppercase()).map_or(name.len(), |(at, _)| at);
+        (!matches!(service, "ec2" | "kms" | "secretsmanager")).then(|| format!("{service}:{}*", &name[..end]))
+    };
+    let alike = |pattern: &String| actions.iter().filter(|other| verb(other).as_ref() == Some(pattern)).count();
+    let short = |action: &String| verb(action).filter(|pattern| alike(pattern) > 1).unwrap_or_else(|| action.clone());
+    actions.iter().map(short).collect()
 }
 
 /// Whether a plan may ask so of a kind of which the file has none.
