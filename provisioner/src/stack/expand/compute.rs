@@ -58,10 +58,9 @@ impl Expansion<'_> {
             self.host_group(host, name, None, &before);
             return;
         }
-        for index in 0..section.count.0 as usize {
-            let one = format!("{name}-{index}");
-            self.data_volume(host, &one, index);
-            self.host_group(host, &one, Some(index), &before);
+        for (index, one) in section.groups(name).iter().enumerate() {
+            self.data_volume(host, one, index);
+            self.host_group(host, one, Some(index), &before);
         }
     }
 
