@@ -14,6 +14,8 @@ TRUST = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 
+CALLED = "arn:aws:lambda:eu-north-1:123456789012:function:called"
+
 
 def code(text="def handler(event, context):\n    return 1\n"):
     out = io.BytesIO()
@@ -169,3 +171,35 @@ def test_states_take_their_time(account, refused, tmp_path):
         client.delete_function(FunctionName="slow")
     finally:
         slow.stop()
+
+
+def test_uploads_call_a_function_that_lets_the_bucket_in(account, refused, role):
+    s3, functions = account.client("s3"), account.client("lambda")
+    s3.create_bucket(Bucket="calling", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"})
+    function = {"Id": "one", "LambdaFunctionArn": CALLED, "Events": ["s3:ObjectCreated:*"]}
+
+    def notify(*functions):
+        s3.put_bucket_notification_configuration(
+            Bucket="calling", NotificationConfiguration={"LambdaFunctionConfigurations": list(functions)}
+        )
+
+    def let_in(sid, bucket, owner):
+        functions.add_permission(
+            FunctionName="called", StatementId=sid, Action="lambda:InvokeFunction", Principal="s3.amazonaws.com",
+            SourceArn=f"arn:aws:s3:::{bucket}", SourceAccount=owner,
+        )
+
+    with refused("InvalidArgument", 400):
+        notify(function)
+    make(functions, role, "called")
+    for sid, bucket, owner in (("none", "another", "123456789012"), ("others", "calling", "999999999999")):
+        let_in(sid, bucket, owner)
+        with refused("InvalidArgument", 400):
+            notify(function)
+    let_in("own", "calling", "123456789012")
+    notify(function)
+    (told,) = s3.get_bucket_notification_configuration(Bucket="calling")["LambdaFunctionConfigurations"]
+    assert told == function
+    second = function | {"Id": "two", "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": "in/"}]}}}
+    with refused("InvalidArgument", 400):
+        notify(function, second)

@@ -6,6 +6,7 @@ import zipfile
 from drifts import ANY, drift
 
 HELLO = "func-hello"
+RAW = "func-raw-123456789012"
 
 
 @drift("function.hello", "memory_mb", 1024, 256)
@@ -40,9 +41,9 @@ def a_permission_removed(aws):
     aws("lambda").remove_permission(FunctionName="func-single", StatementId="upload")
 
 
-@drift("function.tick", None, None, None)
+@drift("function.single", None, None, None)
 def a_function_deleted(aws):
-    aws("lambda").delete_function(FunctionName="func-tick")
+    aws("lambda").delete_function(FunctionName="func-single")
 
 
 @drift("schedule_rule.hello", "schedule", "rate(5 minutes)", "rate(1 hour)")
@@ -66,3 +67,30 @@ def a_target_added(aws):
 @drift("schedule_rule.hello", "targets.function", None, ANY)
 def a_target_removed(aws):
     aws("events").remove_targets(Rule=HELLO, Ids=["function"])
+
+
+@drift("function.hello", "permissions.upload", None, ANY)
+def s3_shut_out(aws):
+    aws("lambda").remove_permission(FunctionName=HELLO, StatementId="upload")
+
+
+def notifications(aws):
+    told = aws("s3").get_bucket_notification_configuration(Bucket=RAW)
+    return told.get("LambdaFunctionConfigurations", [])
+
+
+def notify(aws, configurations):
+    aws("s3").put_bucket_notification_configuration(
+        Bucket=RAW, NotificationConfiguration={"LambdaFunctionConfigurations": configurations}
+    )
+
+
+@drift("bucket.raw", "notifications.destinations[0]", None, ANY)
+def uploads_that_call_nobody(aws):
+    notify(aws, [one for one in notifications(aws) if one["Id"] != HELLO])
+
+
+@drift("bucket.raw", "notifications.destinations[0].prefix", "other/", "in/")
+def uploads_of_another_folder(aws):
+    other = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "other/"}]}}
+    notify(aws, [one | ({"Filter": other} if one["Id"] == HELLO else {}) for one in notifications(aws)])

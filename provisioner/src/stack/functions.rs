@@ -46,6 +46,31 @@ section! {
         statements: At<Vec<At<Statement>>> = At::given(Vec::new()),
         /// Calls it regularly, `"1h"`: whole minutes.
         every: Option<At<Period>> = None,
+        /// Calls it on each upload into a bucket, of which it may then read what is uploaded.
+        on_upload: Option<Upload> = None,
+    }
+}
+
+section! {
+    /// The uploads that a function is called on.
+    Upload {
+        /// The bucket, one of `[buckets]`.
+        bucket: At<String>,
+        /// What the keys begin with. Default: every key does.
+        prefix: At<String> = At::given(""),
+        /// What the keys end with. Default: every key does.
+        suffix: At<String> = At::given(""),
+    }
+}
+
+impl Upload {
+    /// Whether one upload could call the functions of both: S3 refuses that within a bucket.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let starts = |one: &Self, other: &Self| one.prefix.starts_with(other.prefix.as_str());
+        let ends = |one: &Self, other: &Self| one.suffix.ends_with(other.suffix.as_str());
+        *self.bucket == *other.bucket
+            && (starts(self, other) || starts(other, self))
+            && (ends(self, other) || ends(other, self))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::kinds;
 use crate::plan::Kinds;
 use crate::resource::{Address, Desired};
 
+mod functions;
 mod network;
 
 fn shipped(name: &str) -> Stack {
@@ -466,52 +467,6 @@ backup_prefix = "/events/"
     assert_snapshot!(mistakes(text, &[]));
     let without = mistakes(&text.replace("topics = [\"es_events\", \"facts\", \"es_events\"]", "topics = []"), &[]);
     assert!(without.contains("the shipper has no topic to ship"), "{without}");
-}
-
-#[test]
-fn mistakes_of_functions_and_pipelines_are_found_all_at_once() {
-    let text = mistakes(
-        r#"[stack]
-name = "shop"
-[functions.none]
-runtime = "python2.7"
-handler = "handler"
-every = "90s"
-timeout = "1h"
-environment = { DB_PASSWORD = "hunter2", AWS_REGION = "x" }
-statements = [{ Action = ["s3:*"], Resource = ["*"] }]
-[functions.Two]
-runtime = "java21"
-handler = "a.B"
-inline = "class B {}"
-[pipeline]
-repository = "shop"
-connection = "github"
-stack = "../shop.toml"
-timeout = "90s"
-[hosts.function-a]
-"#,
-        &[],
-    );
-    for mistake in [
-        "Lambda has no runtime `python2.7`",
-        "the function `none` has no code",
-        "a function can't run for 1h",
-        "EventBridge can't call a function every 90s",
-        "DB_PASSWORD looks like a secret",
-        "Lambda sets AWS_REGION itself",
-        "the statement lacks `Effect`",
-        "a function can't be named `Two`",
-        "the inline code can't become a file",
-        "`shop` is no repository",
-        "this is no connection",
-        "`../shop.toml` is no stack file of a repository",
-        "a build can't be ended after 90s",
-        "a host can't be named `function-a`",
-    ] {
-        assert!(text.contains(mistake), "{mistake} is missing in:\n{text}");
-    }
-    assert_eq!(text.matches("error: ").count(), 14, "{text}");
 }
 
 /// A stack with a `[kafka]` of these lines, agents and what they need.

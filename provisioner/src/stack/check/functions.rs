@@ -26,6 +26,62 @@ impl Checker<'_> {
             self.times(function);
             self.environment(entry);
             self.statements(&function.statements);
+            self.uploads(entry);
+        }
+    }
+
+    /// S3 calls one function for an upload, from a bucket whose notifications the stack writes.
+    fn uploads(&mut self, entry: &Entry<Function>) {
+        let file = self.file;
+        let Some(upload) = &entry.value.on_upload else { return };
+        let bucket = &upload.bucket;
+        let single = file.resource.get("bucket").is_some_and(|kind| kind.value.get(bucket).is_some());
+        if single && file.buckets.get(bucket).is_none() {
+            let title = format!("the bucket `{}` can't call a function", **bucket);
+            self.push(Diagnostic::new(bucket.span.clone(), title, "a single resource, which says all of itself").help(
+                format!(
+                    "declare it as `[buckets.{0}]`, or write the destination into `notifications` of \
+                     `[resource.bucket.{0}]` and the function with its permission as a `[resource.function.{1}]`",
+                    **bucket, entry.name
+                ),
+            ));
+        } else {
+            self.refer("bucket", "buckets", &file.buckets, bucket, &entry.span);
+        }
+        for (what, filter) in [("prefix", &upload.prefix), ("suffix", &upload.suffix)] {
+            if !filter.sound {
+                continue;
+            }
+            if filter.contains(['*', '?']) {
+                let title = format!("no key has the {what} `{}`", **filter);
+                self.push(
+                    Diagnostic::new(filter.span.clone(), title, "S3 knows no wildcards here")
+                        .help("write the text that keys begin or end with, as in \"in/\" and \".csv\""),
+                );
+            } else if filter.len() > 1024 {
+                let title = format!("a {what} of {} bytes is too long", filter.len());
+                self.push(Diagnostic::new(filter.span.clone(), title, "no key has more than 1024"));
+            }
+        }
+        let others = file.functions.iter().take_while(|other| other.name != entry.name);
+        let meets = others
+            .filter_map(|other| Some((other, other.value.on_upload.as_ref()?)))
+            .find(|(_, other)| bucket.sound && other.bucket.sound && upload.overlaps(other));
+        if let Some((other, theirs)) = meets {
+            let title = format!("an upload can't call both `{}` and `{}`", other.name, entry.name);
+            let said = |text: &str, what: &str| {
+                if text.is_empty() { format!("any {what}") } else { format!("the {what} `{text}`") }
+            };
+            let label = format!(
+                "overlaps with {} and {} of `{}`",
+                said(&theirs.prefix, "prefix"),
+                said(&theirs.suffix, "suffix"),
+                other.name
+            );
+            self.push(Diagnostic::new(upload.span.clone(), title, label).help(
+                "S3 refuses filters that overlap: give them different prefixes or suffixes, let one function call the \
+                 other, or set `notify = true` and let rules of EventBridge call both",
+            ));
         }
     }
 

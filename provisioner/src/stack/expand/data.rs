@@ -54,6 +54,9 @@ impl Expansion<'_> {
             .access_logs
             .as_ref()
             .map(|target| bucket::AccessLogs { bucket: self.bucket(target), prefix: logs_prefix(name, section) });
+        let destinations = self.called_by(name);
+        let event_bridge = section.notify.value;
+        let notifications = bucket::Notifications { event_bridge, destinations };
         let name = self.bucket(name);
         let logged = logged.iter().map(|(source, prefix)| logs_from(&name, source, prefix, &self.target.account));
         let policy = tls_only(&name, delivery.into_iter().chain(logged).collect());
@@ -62,10 +65,7 @@ impl Expansion<'_> {
             name,
             ownership: "BucketOwnerEnforced".to_owned(),
             access_logs: logs,
-            notifications: section
-                .notify
-                .value
-                .then(|| bucket::Notifications { event_bridge: true, destinations: Vec::new() }),
+            notifications: Some(notifications).filter(|told| *told != bucket::Notifications::default()),
             versioning: section.versioning.value,
             key: section.key.as_ref().map(|key| key_arn(key)),
             block_public_access: true,

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Expansion;
 use super::policy::{Statements, own, trust};
-use crate::kinds::{function, log_group, partition, role, schedule_rule};
+use super::{ARTIFACTS, Expansion, key_arn};
+use crate::kinds::{bucket, function, log_group, partition, role, schedule_rule};
+use crate::plan::reference::resolve;
 use crate::resource::Address;
 use crate::stack::decode::Entry;
 use crate::stack::functions::{Code, Function};
@@ -45,7 +46,7 @@ impl Expansion<'_> {
             role: role.output("arn"),
             memory_mb: section.memory_mb.0 as u32,
             timeout_seconds: (section.timeout.0 / 1000) as u32,
-            environment: section.environment.iter().map(|one| (one.name.clone(), one.value.0.clone())).collect(),
+            environment: section.environment.iter().map(|one| (one.name.clone(), self.literal(&one.value.0))).collect(),
             architecture: match *section.architecture {
                 Architecture::X86 => "x86_64".to_owned(),
                 Architecture::Arm => "arm64".to_owned(),
@@ -72,9 +73,20 @@ impl Expansion<'_> {
         let mut statements = Statements::default();
         let arn = self.arn("logs", &format!("log-group:{group}:*"));
         statements.allow("Log", &["logs:CreateLogStream", "logs:PutLogEvents"], &[arn]);
+        if let Some(upload) = &entry.value.on_upload {
+            let objects = format!("arn:aws:s3:::{}/{}*", self.bucket(&upload.bucket), *upload.prefix);
+            let bucket = self.file.buckets.get(&upload.bucket).map(|bucket| &bucket.value);
+            // An event names the version that was uploaded.
+            let versioned = bucket.is_some_and(|bucket| *bucket.versioning);
+            let reads: &[&str] = if versioned { &["s3:GetObject", "s3:GetObjectVersion"] } else { &["s3:GetObject"] };
+            statements.allow("Uploads", reads, &[objects]);
+            if let Some(key) = bucket.and_then(|bucket| bucket.key.as_ref()) {
+                statements.allow("UploadsKey", &["kms:Decrypt"], &[key_arn(key)]);
+            }
+        }
         policies.insert("function".to_owned(), statements.policy());
         if !entry.value.statements.is_empty() {
-            policies.insert("own".to_owned(), own(&entry.value.statements));
+            policies.insert("own".to_owned(), self.without_buckets(own(&entry.value.statements)));
         }
         role::Spec {
             name: self.named(part),
@@ -93,7 +105,53 @@ impl Expansion<'_> {
             let rule = self.arn("events", &format!("rule/{}", self.named(&entry.name)));
             permissions.insert("schedule".to_owned(), function::Permission::invoke("events.amazonaws.com", rule));
         }
+        if let Some(upload) = &entry.value.on_upload {
+            let bucket = format!("arn:aws:s3:::{}", self.bucket(&upload.bucket));
+            let permission = function::Permission {
+                source_account: Some(self.target.account.clone()),
+                ..function::Permission::invoke("s3.amazonaws.com", bucket)
+            };
+            permissions.insert("upload".to_owned(), permission);
+        }
         permissions
+    }
+
+    /// The functions that S3 calls on uploads into a bucket.
+    pub(super) fn called_by(&self, bucket: &str) -> Vec<bucket::Destination> {
+        let uploads = self.file.functions.iter().filter_map(|entry| Some((entry, entry.value.on_upload.as_ref()?)));
+        let uploads = uploads.filter(|(_, upload)| *upload.bucket == bucket);
+        uploads
+            .map(|(entry, upload)| bucket::Destination {
+                id: self.named(&entry.name),
+                arn: Address::new("function", entry.name.as_str()).output("arn"),
+                events: vec!["s3:ObjectCreated:*".to_owned()],
+                prefix: upload.prefix.value.clone(),
+                suffix: upload.suffix.value.clone(),
+            })
+            .collect()
+    }
+
+    /// The value with the names and ARNs of the stack's buckets in the place of references to them: a bucket that calls a
+    /// function is made after it.
+    fn without_buckets(&self, value: Value) -> Value {
+        resolve(&value, &|reference| {
+            let name = reference.address.name.as_str();
+            let ours = name == ARTIFACTS || self.file.buckets.get(name).is_some();
+            match (reference.address.kind.as_str(), reference.output.as_str()) {
+                ("bucket", "name") if ours => Some(self.bucket(name)),
+                ("bucket", "arn") if ours => {
+                    Some(format!("arn:{}:s3:::{}", partition(&self.target.region), self.bucket(name)))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    fn literal(&self, text: &str) -> String {
+        match self.without_buckets(text.into()) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        }
     }
 
     /// An ARN in the stack's region and account.

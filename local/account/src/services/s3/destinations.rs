@@ -46,7 +46,9 @@ pub(super) fn logging(call: &Call, state: &State<'_>, document: &Element) -> Res
     let prefix = enabled.text_of("TargetPrefix").unwrap_or_default();
     let resource = format!("{}/{prefix}", buckets::arn(name));
     let text = target["settings"]["policy"].as_str().unwrap_or_default();
-    if !policy::allows(text, LOGS, "s3:PutObject", &resource) {
+    let arn = buckets::arn(&call.bucket);
+    let source = policy::Source { arn: &arn, account: own["owner"].as_str().unwrap_or_default() };
+    if !policy::allows(text, LOGS, source, "s3:PutObject", &resource) {
         return refused("You must give the log-delivery group WRITE and READ_ACP permissions to the target bucket");
     }
     Ok(())
@@ -198,5 +200,7 @@ fn takes(call: &Call, state: &mut State<'_>, bucket: &Value, (service, action): 
         _ => None,
     };
     tracing::debug!(bucket = call.bucket, arn, found = text.is_some(), "a notification's destination was looked at");
-    text.is_some_and(|text| policy::allows(&text, S3, action, arn))
+    let own = buckets::arn(&call.bucket);
+    let source = policy::Source { arn: &own, account: bucket["owner"].as_str().unwrap_or_default() };
+    text.is_some_and(|text| policy::allows(&text, S3, source, action, arn))
 }

@@ -109,9 +109,37 @@ pub(super) fn public(text: &str) -> bool {
     })
 }
 
-/// Whether a statement of the policy allows a service an action on a resource, whatever its conditions, and none without
+/// On whose behalf a service acts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'a> {
+    /// The bucket's ARN.
+    pub(super) arn: &'a str,
+    /// Its owner.
+    pub(super) account: &'a str,
+}
+
+impl Source<'_> {
+    /// Whether a statement's conditions on the source hold; others are taken to hold.
+    fn meets(self, condition: &Value) -> bool {
+        let operators = condition.as_object().into_iter().flatten();
+        let keys = operators.flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
+        keys.into_iter().all(|(key, value)| {
+            let own = match key.to_ascii_lowercase().as_str() {
+                "aws:sourcearn" => self.arn,
+                "aws:sourceaccount" => self.account,
+                _ => return true,
+            };
+            match value {
+                Value::Array(items) => items.iter().filter_map(Value::as_str).any(|pattern| fits(pattern, own)),
+                other => other.as_str().is_some_and(|pattern| fits(pattern, own)),
+            }
+        })
+    }
+}
+
+/// Whether a statement of the policy allows a service an action on a resource on behalf of a source, and none without
 /// conditions denies it.
-pub(super) fn allows(text: &str, service: &str, action: &str, resource: &str) -> bool {
+pub(super) fn allows(text: &str, service: &str, source: Source<'_>, action: &str, resource: &str) -> bool {
     let policy: Value = serde_json::from_str(text).unwrap_or_default();
     let statements = match &policy["Statement"] {
         Value::Array(statements) => statements.clone(),
@@ -135,7 +163,7 @@ pub(super) fn allows(text: &str, service: &str, action: &str, resource: &str) ->
             && any(&statement["Action"], action, true)
             && any(&statement["Resource"], resource, false)
     };
-    statements.iter().any(|one| means(one, "Allow"))
+    statements.iter().any(|one| means(one, "Allow") && source.meets(&one["Condition"]))
         && !statements.iter().any(|one| one["Condition"].is_null() && means(one, "Deny"))
 }
 
@@ -151,7 +179,25 @@ fn fits(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::allows;
+    use super::{Source, allows};
+
+    const OWN: Source<'_> = Source { arn: "arn:aws:s3:::own", account: "123456789012" };
+
+    #[test]
+    fn a_service_is_let_in_for_the_source_that_a_statement_names() {
+        let lets = |condition: &str| {
+            let text = format!(
+                r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"Service":"s3.amazonaws.com"}},"Action":"s3:*",
+                "Resource":"*","Condition":{condition}}}]}}"#
+            );
+            allows(&text, "s3.amazonaws.com", OWN, "s3:PutObject", "arn:aws:s3:::logs/a")
+        };
+        assert!(lets(r#"{"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::o*"},"Bool":{"aws:SecureTransport":"true"}}"#));
+        assert!(lets(r#"{"StringEquals":{"aws:SourceAccount":["1","123456789012"]}}"#));
+        assert!(!lets(r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::other"}}"#));
+        let half = r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::own"},"StringEquals":{"aws:SourceAccount":"1"}}"#;
+        assert!(!lets(half));
+    }
 
     #[test]
     fn a_service_is_let_in_by_a_statement_that_names_it() {
@@ -162,7 +208,7 @@ mod tests {
                 "Resource":"*"}}]}}"#
             )
         };
-        let lets = |policy: &str, resource: &str| allows(policy, "s3.amazonaws.com", "S3:PutObject", resource);
+        let lets = |policy: &str, resource: &str| allows(policy, "s3.amazonaws.com", OWN, "S3:PutObject", resource);
         let plain = policy("Allow", r#"{"AWS":"*"}"#, "s3:Get*");
         assert!(lets(&plain, "arn:aws:s3:::logs/own/a"));
         assert!(!lets(&plain, "arn:aws:s3:::logs/other/a") && !lets("", "arn:aws:s3:::logs/own/a"));
