@@ -8,59 +8,9 @@ use lakewright_aws::{Client, Service};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-const REGION: &str = "eu-north-1";
-const ACCOUNT: &str = "123456789012";
+mod place;
 
-/// An account with a Kafka behind its clusters, and a program that stands for the agents' one.
-struct Place {
-    url: String,
-    folder: tempfile::TempDir,
-    _parts: (lakewright_account::Running, lakewright_kafka::Running),
-}
-
-/// What a command said.
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Place {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(folder.path().join("kafka"))).await.unwrap();
-        let account = lakewright_account::serve(lakewright_account::Config {
-            kafka: Some(kafka.address().to_string()),
-            ..lakewright_account::Config::new(folder.path().join("account"))
-        })
-        .await
-        .unwrap();
-        std::fs::write(folder.path().join("lakewright-agent"), "the agents").unwrap();
-        Self { url: format!("http://{}", account.address()), folder, _parts: (account, kafka) }
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Said {
-        let output = Command::new(env!("CARGO_BIN_EXE_lakewright"))
-            .args(arguments)
-            .arg("--agent")
-            .arg(self.folder.path().join("lakewright-agent"))
-            .env("AWS_ENDPOINT_URL", &self.url)
-            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
-            .env("AWS_SECRET_ACCESS_KEY", "secret")
-            .env("XDG_CACHE_HOME", self.folder.path())
-            .env_remove("AWS_PROFILE")
-            .stdin(std::process::Stdio::null())
-            .output()
-            .await
-            .unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-
-    fn client(&self) -> Client {
-        Client::with_keys(REGION, &self.url, ACCOUNT, "secret").unwrap()
-    }
-}
+use place::{ACCOUNT, Place, REGION};
 
 fn shop() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks/shop.toml")

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::look::Part;
-use super::{account, check, inspect, table};
+use super::{account, check, init, inspect, table};
 use crate::resource::Address;
 use crate::up;
 
@@ -74,18 +74,14 @@ pub struct Global {
 pub enum Command {
     /// Writes a stack file with comments, after a few questions
     #[command(after_help = "\
-Nothing is overwritten, and nothing is asked of AWS.
+Nothing is overwritten unless --force says so, and nothing is asked of AWS. What a flag says isn't asked; without a terminal
+what no flag says has its default. The region is that of --region, AWS_REGION or AWS_DEFAULT_REGION.
 
 Examples:
   lakewright init
-  lakewright init production.toml --yes             without questions, with the defaults")]
-    Init {
-        /// The file to write [default: lakewright.toml]
-        file: Option<PathBuf>,
-        /// Takes the defaults instead of asking
-        #[arg(long, short = 'y')]
-        yes: bool,
-    },
+  lakewright init try.toml --yes --size cheapest    without questions
+  lakewright init --region us-east-1 --alarm-email ops@example.com --monthly-budget 1500")]
+    Init(init::Options),
     /// Shows how AWS differs from the stack file
     #[command(after_help = "\
 Signs: + is created, ~ is changed in place, ± is replaced, - is deleted.

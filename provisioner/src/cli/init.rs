@@ -1,74 +1,166 @@
 //! `init`: asks a few questions and writes a stack file with comments.
 
 mod compose;
+mod questions;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::Args;
+use compose::{Answers, Login, Size, compose};
+use questions::{MOST_USD, address, agents, answers, budget_address, name, region_name, zones};
 
-pub use compose::{Answers, Size, compose};
-
-use super::{Outcome, say};
-use crate::stack::{Agent, is_region, stack_name_mistake};
+use super::connect::programs;
+use super::{Global, Outcome, say};
+use crate::stack::{Agent, Architecture, stack_name_mistake};
 
 /// The model that a stack with a warehouse begins with.
 const MODEL: &str = include_str!("init/sales.sql");
 
+/// What `lakewright init` writes, as far as flags say it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Options {
+    /// The file to write [default: lakewright.toml]
+    pub file: Option<PathBuf>,
+    /// The stack's name [default: the folder's]
+    #[arg(long, value_parser = name)]
+    pub name: Option<String>,
+    /// How much of everything [default: standard]
+    #[arg(long)]
+    pub size: Option<Size>,
+    /// How many availability zones, 2 or 3 [default: 3; 2 for cheapest]
+    #[arg(long, value_name = "NUMBER", value_parser = zones)]
+    pub zones: Option<usize>,
+    /// The agents of its host: producer, stream, shipper, batch, with commas between them, or none [default: producer,stream]
+    #[arg(long, value_name = "LIST")]
+    pub agents: Option<AgentList>,
+    /// How Kafka's clients log in [default: iam]
+    #[arg(long, value_name = "HOW")]
+    pub authentication: Option<Login>,
+    /// Who is told of alarms [default: nobody, and there are none]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub alarm_email: Option<String>,
+    /// What a month may cost before somebody is told, in US dollars [default: no budget]
+    #[arg(long, value_name = "USD", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_USD)))]
+    pub monthly_budget: Option<u32>,
+    /// Who is told of the budget [default: who is told of alarms]
+    #[arg(long, value_name = "ADDRESS", value_parser = budget_address, requires = "monthly_budget")]
+    pub budget_email: Option<String>,
+    /// Whether --region names the region: then it is no question.
+    #[arg(skip)]
+    pub region_named: bool,
+    /// Overwrites a stack file that is there already
+    #[arg(long)]
+    pub force: bool,
+    /// Asks nothing: what no flag says has its default
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// Agents with commas between them.
+#[derive(Debug, Clone)]
+pub struct AgentList(pub Vec<Agent>);
+
+impl FromStr for AgentList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        agents(text).map(Self)
+    }
+}
+
 /// `lakewright init`.
-pub fn run(file: Option<PathBuf>, yes: bool) -> Result<Outcome> {
+pub fn run(global: &Global, mut options: Options) -> Result<Outcome> {
+    let file = options.file.clone().or_else(|| global.stack_file.clone());
     let file = file.unwrap_or_else(|| PathBuf::from("lakewright.toml"));
-    if file.exists() {
-        bail!("{} is there already, and init overwrites nothing; name another file", file.display());
+    if file.exists() && !options.force {
+        bail!("{} is there already: name another file, or overwrite it with --force", file.display());
     }
-    let mut answers = Answers::default();
-    if let Some(name) = folder_name(&file) {
-        answers.name = name;
+    let force = options.force;
+    let terminal = std::io::stdin().is_terminal();
+    let named = region(global)?;
+    let mut default = defaults(global, &file);
+    options.region_named = global.region.is_some();
+    default.region = named.unwrap_or(default.region);
+    if !options.yes && !terminal {
+        say("There is no terminal to ask on: what no flag says has its default.");
     }
-    if let Some(region) = ["AWS_REGION", "AWS_DEFAULT_REGION"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok())
-        .filter(|region| is_region(region))
-    {
-        answers.region = region;
-    }
-    if !yes {
-        if !std::io::stdin().is_terminal() {
-            bail!("there is no terminal to ask on; --yes takes the defaults");
+    let mut lines = std::io::stdin().lines();
+    let mut ask = |question: &str, default: &str| {
+        let shown = if default.is_empty() { String::new() } else { format!(" [{default}]") };
+        write!(anstream::stderr().lock(), "{question}{shown} ").context("ask")?;
+        let line = lines.next().transpose().context("read the answer")?;
+        if line.is_none() {
+            say("");
         }
-        let mut lines = std::io::stdin().lines();
-        ask_all(&mut answers, &mut |question, default| {
-            write!(anstream::stderr().lock(), "{question} [{default}] ").context("ask")?;
-            let line = lines.next().transpose().context("read the answer")?;
-            line.context("the answers ended early; nothing was written")
-        })?;
-    }
-    write_new(&file, &compose(&answers))?;
+        line.context("the answers ended early; nothing was written")
+    };
+    let asks = !options.yes && terminal;
+    let answers = answers(options, default, if asks { Some(&mut ask) } else { None })?;
+    write(&file, &compose(&answers), force)?;
     say(&format!("Written: {}", file.display()));
     if answers.agents.contains(&Agent::Batch) {
         let models = file.parent().unwrap_or(Path::new("")).join("models");
         let model = models.join("sales.sql");
-        if !models.exists() {
+        if model.exists() {
+            say(&format!("{} is there already, and stays as it is.", model.display()));
+        } else {
             std::fs::create_dir_all(&models).with_context(|| format!("make the folder {}", models.display()))?;
-            write_new(&model, MODEL)?;
+            write(&model, MODEL, false)?;
             say(&format!("Written: {}", model.display()));
         }
     }
-    let named = file.display();
-    say(&format!(
-        "\n  lakewright up {named}      runs it on this machine, without an account\n  lakewright cost {named}    what it would \
-         cost a month\n  lakewright plan {named}    what it would make on AWS"
-    ));
+    let named = if file == Path::new("lakewright.toml") { String::new() } else { format!(" {}", file.display()) };
+    let next = [
+        ("up", "runs it on this machine, without an account"),
+        ("cost", "what it would cost a month"),
+        ("plan", "what it would make on AWS"),
+    ];
+    let width = "lakewright plan".len() + named.len();
+    say(&next
+        .map(|(command, what)| format!("\n  {:<width$}  {what}", format!("lakewright {command}{named}")))
+        .concat());
     Ok(Outcome::Done)
 }
 
-/// Writes a file that isn't there yet.
-fn write_new(path: &Path, text: &str) -> Result<()> {
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .with_context(|| format!("make the file {}", path.display()))?;
+/// What holds unless somebody answers otherwise.
+fn defaults(global: &Global, file: &Path) -> Answers {
+    let mut answers = Answers::default();
+    if let Some(name) = folder_name(file) {
+        answers.name = name;
+    }
+    // Hosts run the agents' program, which may be for one kind of processors only.
+    match programs(global) {
+        Ok(programs) if programs.x86_64.is_none() => answers.processors = Architecture::Arm,
+        Ok(programs) if programs.arm64.is_none() => answers.processors = Architecture::X86,
+        _ => {}
+    }
+    answers
+}
+
+/// The region that is named, as AWS's tools are told it.
+fn region(global: &Global) -> Result<Option<String>> {
+    if let Some(region) = &global.region {
+        return region_name(region).map(Some).map_err(|why| anyhow!("--region {region}: {why}"));
+    }
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+        let Some(region) = std::env::var(name).ok().filter(|region| !region.is_empty()) else { continue };
+        match region_name(&region) {
+            Ok(region) => return Ok(Some(region)),
+            Err(why) => say(&format!("warning: {name}={region} isn't taken: {why}")),
+        }
+    }
+    Ok(None)
+}
+
+/// Writes a file, over the one that is there only when told so.
+fn write(path: &Path, text: &str, over: bool) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let options = options.write(true);
+    let opened = if over { options.create(true).truncate(true) } else { options.create_new(true) }.open(path);
+    let mut file = opened.with_context(|| format!("make the file {}", path.display()))?;
     file.write_all(text.as_bytes()).with_context(|| format!("write {}", path.display()))
 }
 
@@ -81,110 +173,71 @@ fn folder_name(file: &Path) -> Option<String> {
     stack_name_mistake(&name).is_none().then_some(name)
 }
 
-/// Asks every question until its answer can be taken; an empty one is the default.
-fn ask_all(answers: &mut Answers, ask: &mut dyn FnMut(&str, &str) -> Result<String>) -> Result<()> {
-    answers.name =
-        until(ask, "The stack's name, which begins the name of everything on AWS?", &answers.name, |text| {
-            stack_name_mistake(text).map_or(Ok(text.to_owned()), Err)
-        })?;
-    answers.region = until(ask, "The AWS region?", &answers.region, |text| {
-        if is_region(text) { Ok(text.to_owned()) } else { Err("regions are named as in eu-north-1".to_owned()) }
-    })?;
-    answers.size = until(ask, "The size: cheapest, standard or production?", answers.size.word(), |text| {
-        Size::named(text).ok_or_else(|| "write cheapest, standard or production".to_owned())
-    })?;
-    let zones = if answers.size == Size::Cheapest { "2" } else { "3" };
-    answers.zones = until(ask, "How many availability zones, 2 or 3?", zones, |text| match text {
-        "2" => Ok(2),
-        "3" => Ok(3),
-        _ => Err("write 2 or 3".to_owned()),
-    })?;
-    let agents = answers.agents.iter().map(|agent| agent.word()).collect::<Vec<_>>().join(", ");
-    let question = "The agents: producer (simulates a shop), stream (tables), shipper (search and backup), batch (models), or none?";
-    answers.agents = until(ask, question, &agents, named_agents)?;
-    Ok(())
-}
-
-fn until<T>(
-    ask: &mut dyn FnMut(&str, &str) -> Result<String>,
-    question: &str,
-    default: &str,
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Result<T> {
-    loop {
-        let answer = ask(question, default)?;
-        let answer = answer.trim();
-        match read(if answer.is_empty() { default } else { answer }) {
-            Ok(value) => return Ok(value),
-            Err(why) => say(&format!("`{answer}` can't be taken: {why}")),
-        }
-    }
-}
-
-fn named_agents(text: &str) -> Result<Vec<Agent>, String> {
-    let words: Vec<&str> = text.split([',', ' ']).filter(|word| !word.is_empty() && *word != "none").collect();
-    let all = [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch];
-    if let Some(unknown) = words.iter().find(|word| !all.iter().any(|agent| agent.word() == **word)) {
-        return Err(format!("there is no agent `{unknown}`"));
-    }
-    Ok(all.into_iter().filter(|agent| words.contains(&agent.word())).collect())
-}
-
 #[cfg(test)]
 mod tests {
+    use compose::Budget;
+
     use super::*;
-    use crate::stack::{ModelFile, parse};
+    use crate::stack::{Artifact, ModelFile, Programs, parse};
+
+    /// Every size, number of zones, set of agents, way to log in and way to be told.
+    fn combinations() -> impl Iterator<Item = Answers> {
+        let all = [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch];
+        let told = || Some("ops@example.com".to_owned());
+        let budget = || Some(Budget { monthly_usd: 500, email: "purse@example.com".to_owned() });
+        let watched = move |mask: u32| (told().filter(|_| mask & 1 != 0), budget().filter(|_| mask & 2 != 0));
+        Size::ALL.into_iter().flat_map(move |size| {
+            (0..256_u32).map(move |mask| {
+                let agents = (0..4).filter(|bit| mask & (1 << bit) != 0).map(|bit| all[bit]).collect();
+                let zones = if mask & 16 == 0 { 2 } else { 3 };
+                let login = if mask & 32 == 0 { Login::Iam } else { Login::Scram };
+                let (alarm_email, budget) = watched(mask >> 6);
+                Answers { zones, size, agents, login, alarm_email, budget, ..Answers::default() }
+            })
+        })
+    }
 
     #[test]
     fn what_every_combination_writes_has_no_mistake_and_breaks_no_rule() {
-        let all = [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch];
-        for size in Size::ALL {
-            for zones in [2, 3] {
-                for mask in 0..16_u32 {
-                    let agents = (0..4).filter(|bit| mask & (1 << bit) != 0).map(|bit| all[bit]).collect();
-                    let answers = Answers { zones, size, agents, ..Answers::default() };
-                    let text = compose(&answers);
-                    let model = ModelFile { name: "sales".into(), path: "models/sales.sql".into(), text: MODEL.into() };
-                    let stack = parse(Path::new("lakewright.toml"), &text, Some(vec![model]));
-                    let stack = stack.unwrap_or_else(|error| panic!("{answers:?}\n{text}\n{}", error.render(false)));
-                    let agent = crate::stack::Programs::everywhere(crate::stack::Artifact {
-                        sha256: "0".repeat(64),
-                        size: 1,
-                        file: None,
-                    });
-                    let desired = crate::cli::look::anywhere(&stack, &agent);
-                    crate::plan::check(crate::cli::look::all_kinds(), &desired).expect("resources that fit together");
-                    let allowed = crate::cli::check::allowed(&stack);
-                    let found = crate::checks::findings(&desired, &allowed);
-                    let open: Vec<_> = found.iter().filter(|one| one.allowed.is_none()).collect();
-                    assert!(open.is_empty(), "{answers:?}: {open:?}");
-                    assert!(crate::checks::idle(&found, &allowed).is_empty(), "{answers:?} allows what nothing breaks");
-                }
-            }
+        for answers in combinations() {
+            let text = compose(&answers);
+            let model = ModelFile { name: "sales".into(), path: "models/sales.sql".into(), text: MODEL.into() };
+            let stack = parse(Path::new("lakewright.toml"), &text, Some(vec![model]));
+            let stack = stack.unwrap_or_else(|error| panic!("{answers:?}\n{text}\n{}", error.render(false)));
+            let agent = Programs::everywhere(Artifact { sha256: "0".repeat(64), size: 1, file: None });
+            let desired = crate::cli::look::anywhere(&stack, &agent);
+            crate::plan::check(crate::cli::look::all_kinds(), &desired).expect("resources that fit together");
+            let allowed = crate::cli::check::allowed(&stack);
+            let found = crate::checks::findings(&desired, &allowed);
+            let open: Vec<_> = found.iter().filter(|one| one.allowed.is_none()).collect();
+            assert!(open.is_empty(), "{answers:?}: {open:?}");
+            assert!(crate::checks::idle(&found, &allowed).is_empty(), "{answers:?} allows what nothing breaks");
         }
     }
 
     #[test]
-    fn questions_are_asked_until_an_answer_can_be_taken() {
-        let mut given =
-            vec!["Shop!", "books", "", "huge", "production", "3", "stream,batch,typo", "batch stream"].into_iter();
-        let mut answers = Answers::default();
-        ask_all(&mut answers, &mut |_, _| Ok(given.next().expect("an answer").to_owned())).expect("answers");
-        assert_eq!((answers.name.as_str(), answers.region.as_str()), ("books", Answers::default().region.as_str()));
-        assert_eq!((answers.size, answers.zones), (Size::Production, 3));
-        assert_eq!(answers.agents, [Agent::Stream, Agent::Batch]);
-        assert_eq!(given.next(), None);
+    fn what_is_commented_out_holds_when_it_is_taken_in() {
+        let text = compose(&Answers::default());
+        let (_, watch) = text.split_once("# [alarms]").expect("alarms to take in");
+        let (watch, _) = watch.split_once("# Rules").expect("rules at the end");
+        let taken = text.replace(
+            watch,
+            &watch.replace("\n# [", "\n[").replace("\n# email", "\nemail").replace("\n# monthly", "\nmonthly"),
+        );
+        let taken = taken.replace("# [alarms]", "[alarms]");
+        let stack =
+            parse(Path::new("lakewright.toml"), &taken, None).unwrap_or_else(|error| panic!("{taken}\n{error}"));
+        assert!(stack.file.alarms.is_some() && stack.file.budget.is_some());
     }
 
     #[test]
-    fn nothing_is_overwritten() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("my.toml");
-        run(Some(file.clone()), true).expect("a file");
-        let text = std::fs::read_to_string(&file).expect("a file");
-        assert!(folder.path().join("models/sales.sql").exists() == text.contains("[batch]"));
-        let error = run(Some(file.clone()), true).expect_err("it is there").to_string();
-        assert!(error.contains("overwrites nothing"), "{error}");
-        assert_eq!(std::fs::read_to_string(&file).expect("a file"), text);
+    fn hosts_have_the_processors_that_the_agents_were_built_for() {
+        for (processors, kinds) in [(Architecture::X86, ["t3.", "m7i."]), (Architecture::Arm, ["t4g.", "m7g."])] {
+            for size in Size::ALL {
+                let text = compose(&Answers { size, processors, ..Answers::default() });
+                let (_, host) = text.split_once("[hosts.app]\ninstance_type = \"").expect("a host");
+                assert!(kinds.iter().any(|kind| host.starts_with(kind)), "{size:?} {processors:?} {host}");
+            }
+        }
     }
 }

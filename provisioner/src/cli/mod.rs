@@ -64,7 +64,7 @@ pub fn main(cli: Cli) -> ExitCode {
 async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
     let mut named = |stack: Option<PathBuf>| global.stack_file = stack.or(global.stack_file.take());
     match command {
-        Command::Init { file, yes } => init::run(file, yes),
+        Command::Init(options) => init::run(&global, options),
         Command::Plan { stack, written, out, drift, destroy, part } => {
             named(stack);
             let options = plan::Options { destroy, only_drift: drift, ..part.options() };

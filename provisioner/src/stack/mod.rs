@@ -37,7 +37,7 @@ mod composition;
 mod tests;
 
 pub use agents::{Agents, BatchAgent, Producer, Shipper, Stream};
-pub use check::{is_region, stack_name_mistake};
+pub use check::{LONGEST_BUDGET_ADDRESS, is_region, stack_name_mistake};
 pub use ci::{Ci, Provider};
 pub use decode::{At, Entry, Named};
 pub use diagnostics::{Diagnostic, Diagnostics, Source};

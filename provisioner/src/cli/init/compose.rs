@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use crate::stack::Agent;
+use crate::stack::{Agent, Architecture};
 
 /// How much of everything a stack gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Size {
     /// As little as works: to try it out.
     Cheapest,
     /// What a team begins with.
     Standard,
-    /// What customers wait for.
+    /// What customers wait for: private subnets, more of everything.
     Production,
 }
 
@@ -33,6 +33,11 @@ impl Size {
         Self::ALL.into_iter().find(|size| size.word() == word)
     }
 
+    /// How many zones it stands in when nobody says so.
+    pub fn zones(self) -> usize {
+        if self == Self::Cheapest { 2 } else { 3 }
+    }
+
     fn broker(self) -> &'static str {
         match self {
             Self::Cheapest => "kafka.t3.small",
@@ -49,11 +54,14 @@ impl Size {
         }
     }
 
-    fn host(self) -> &'static str {
-        match self {
-            Self::Cheapest => "t3.small",
-            Self::Standard => "t3.medium",
-            Self::Production => "m7g.large",
+    fn host(self, processors: Architecture) -> &'static str {
+        match (self, processors) {
+            (Self::Cheapest, Architecture::X86) => "t3.small",
+            (Self::Cheapest, Architecture::Arm) => "t4g.small",
+            (Self::Standard, Architecture::X86) => "t3.medium",
+            (Self::Standard, Architecture::Arm) => "t4g.medium",
+            (Self::Production, Architecture::X86) => "m7i.large",
+            (Self::Production, Architecture::Arm) => "m7g.large",
         }
     }
 
@@ -70,6 +78,15 @@ impl Size {
     }
 }
 
+/// How Kafka's clients log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Login {
+    /// By their roles on AWS: no password anywhere.
+    Iam,
+    /// By name and password.
+    Scram,
+}
+
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answers {
@@ -83,6 +100,23 @@ pub struct Answers {
     pub size: Size,
     /// The agents of its hosts.
     pub agents: Vec<Agent>,
+    /// The processors that the agents' program was built for.
+    pub processors: Architecture,
+    /// How Kafka's clients log in.
+    pub login: Login,
+    /// Who is told of alarms.
+    pub alarm_email: Option<String>,
+    /// How much a month may cost before somebody is told.
+    pub budget: Option<Budget>,
+}
+
+/// The limit of a month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// In US dollars.
+    pub monthly_usd: u32,
+    /// Who is told.
+    pub email: String,
 }
 
 impl Default for Answers {
@@ -90,105 +124,298 @@ impl Default for Answers {
         Self {
             name: "lake".to_owned(),
             region: "eu-north-1".to_owned(),
-            zones: 3,
+            zones: Size::Standard.zones(),
             size: Size::Standard,
             agents: vec![Agent::Producer, Agent::Stream],
+            processors: if cfg!(target_arch = "aarch64") { Architecture::Arm } else { Architecture::X86 },
+            login: Login::Iam,
+            alarm_email: None,
+            budget: None,
         }
     }
 }
 
-/// The rest of the network's section where nothing shall have a public address.
-const PRIVATE: &str = "subnets = \"private\"            # nothing has a public address
-nat = \"per-zone\"               # the way out, billed by the hour: \"single\" costs a third and hangs on one zone
-flow_logs = true               # who talks to whom, in a log group
-";
-
 /// The stack file.
 pub fn compose(answers: &Answers) -> String {
-    let Answers { name, region, zones, size, agents } = answers;
-    let runs = |agent| agents.contains(&agent);
-    let letters = ["\"a\"", "\"b\"", "\"c\""][..*zones].join(", ");
+    let runs = |agent| answers.agents.contains(&agent);
+    let (name, region) = (&answers.name, &answers.region);
     let mut out = format!(
-        "# {name}: a streaming lakehouse in one file.\n#\n#   lakewright up       runs all of it on this machine, without an \
-         AWS account\n#   lakewright cost     what it costs a month\n#   lakewright plan     how your AWS account differs from \
-         this file\n#   lakewright apply    makes it so\n#\n# `lakewright schema` prints the JSON Schema of this file, by which \
-         editors complete it.\n\n[stack]\nname = \"{name}\"\nregion = \"{region}\"\n\n# One VPC with a subnet in each zone. Nothing \
-         lets anybody in from outside.\n[network]\nzones = [{letters}]\n{private}\n# MSK. Brokers are billed by the hour, whether they \
-         are used or not.\n[kafka]\nbrokers = {zones}                     # a multiple of the zones\ninstance_type = \
-         \"{broker}\"\nstorage_gib = {storage}               # of each broker; it only grows\nauthentication = \"scram\"        \
-         # name and password over TLS\nsecret = \"kafka\"\nkey = \"main\"\n\n[keys.main]\ndescription = \"data at \
-         rest\"\n\n# The password is made by Lakewright, stands in Secrets Manager and is never shown.\n[secrets.kafka]\nusername \
-         = \"{name}\"\n\n",
-        private = if *size == Size::Production { PRIVATE } else { "" },
-        broker = size.broker(),
-        storage = size.storage_gib(),
+        r#"# {name}: a streaming lakehouse in one file.
+#
+#   lakewright up       runs all of it on this machine, without an AWS account
+#   lakewright check    what is allowed and seldom meant
+#   lakewright cost     what it costs a month
+#   lakewright plan     how your AWS account differs from this file
+#   lakewright apply    makes it so
+#   lakewright destroy  deletes it; what holds data only when --allow-data-loss names it
+#
+# What isn't written has its default: `lakewright schema` prints the JSON Schema of this file with all of them, by which
+# editors complete it, and `lakewright explain ADDRESS` tells what an address of the plan is for.
+
+[stack]
+name = "{name}"                # begins the name of everything on AWS
+region = "{region}"
+log_retention = "30d"          # of the agents' log groups
+
+"#
     );
-    topics(&mut out, *size);
+    network(&mut out, answers);
+    kafka(&mut out, answers);
+    topics(&mut out, answers.size);
     if runs(Agent::Stream) || runs(Agent::Batch) {
-        tables(&mut out);
+        out.push_str(TABLES);
     }
     if runs(Agent::Batch) {
-        out.push_str(
-            "# What models/NAME.sql make of the raw zone, on EMR Serverless Spark: billed by the second of a run.\n\
-             [buckets.warehouse]\nkey = \"main\"\n\n[batch]\nmodels = \"models\"\nbucket = \"warehouse\"\nevery = \"1h\"\n\n",
-        );
+        out.push_str(BATCH);
+    }
+    if runs(Agent::Stream) || runs(Agent::Batch) {
+        out.push_str(QUERY);
     }
     if runs(Agent::Shipper) {
-        let _ = write!(
-            out,
-            "# Elasticsearch on a host of the stack, for what the shipper sends there.\n[search]\nhost = \
-             \"search\"\n\n[hosts.search]\ninstance_type = \"{}\"\nvolume_gib = 50\nkey = \"main\"\n\n# The shipper's backup, as \
-             compressed JSON lines.\n[buckets.backup]\nkey = \"main\"\nexpire_after = \"90d\"\n\n",
-            size.search_host()
-        );
+        search(&mut out, answers.size);
     }
-    if !agents.is_empty() {
-        let words: Vec<String> = agents.iter().map(|agent| format!("\"{}\"", agent.word())).collect();
-        let _ = write!(
-            out,
-            "# One that dies is replaced, and starts its agents at boot.\n[hosts.app]\ninstance_type = \"{}\"\nagents = \
-             [{}]\nkey = \"main\"\n\n",
-            size.host(),
-            words.join(", ")
-        );
+    if !answers.agents.is_empty() {
+        hosts(&mut out, answers);
     }
-    if runs(Agent::Producer) {
-        out.push_str("# How much the simulated shop sends: also \"100 MB / 4h\", or \"max\".\n[agents.producer]\nrate = \"100/s\"\n\n");
-    }
-    allowed(&mut out, *zones);
+    watch(&mut out, answers);
+    allowed(&mut out, answers);
     out
+}
+
+fn network(out: &mut String, answers: &Answers) {
+    let zones = zones(&answers.region, answers.zones);
+    let _ = writeln!(
+        out,
+        r#"# One VPC with a subnet in each availability zone. Nothing lets anybody in from outside: hosts are reached by Session Manager.
+# A VPC that is there already is named by [network.existing].
+[network]
+zones = [{zones}]"#
+    );
+    if answers.size == Size::Production {
+        out.push_str(PRIVATE);
+    }
+    out.push('\n');
+}
+
+/// The letters of a region's first zones. In a few regions AWS gives new accounts no zone of one of the first letters.
+fn zones(region: &str, number: usize) -> String {
+    let letters = match region {
+        "ap-northeast-1" => ["a", "c", "d"],
+        "ca-central-1" => ["a", "b", "d"],
+        _ => ["a", "b", "c"],
+    };
+    letters[..number].iter().map(|letter| format!("\"{letter}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// The rest of the network's section where nothing shall have a public address.
+const PRIVATE: &str = r#"subnets = "private"            # nothing has a public address
+nat = "per-zone"               # the way out, billed by the hour: "single" costs a third and hangs on one zone
+flow_logs = true               # who talks to whom, in a log group
+"#;
+
+fn kafka(out: &mut String, answers: &Answers) {
+    let (brokers, size) = (answers.zones, answers.size);
+    let (broker, storage) = (size.broker(), size.storage_gib());
+    let _ = write!(
+        out,
+        r#"# MSK. Brokers are billed by the hour, whether they are used or not.
+[kafka]
+brokers = {brokers}                    # a multiple of the zones
+instance_type = "{broker}"
+storage_gib = {storage}               # of each broker; it only grows, and storage_max_gib lets MSK grow it by itself
+"#
+    );
+    let (login, rest) = match answers.login {
+        Login::Scram => (
+            r#"authentication = "scram"       # name and password over TLS; "iam" does without a password
+secret = "kafka"               # whose they are
+"#,
+            format!(
+                r#"# The password is made by Lakewright, stands in Secrets Manager and is never shown; `lakewright rotate secret.kafka`.
+[secrets.kafka]
+username = "{}"
+
+"#,
+                answers.name
+            ),
+        ),
+        Login::Iam => (
+            "authentication = \"iam\"         # clients log in by their roles, whose policies name the topics that they touch\n",
+            String::new(),
+        ),
+    };
+    let _ = write!(
+        out,
+        r#"{login}key = "main"                   # encrypts the brokers' disks
+
+# What encrypts it all. A deleted key can be restored for deletion_days, 30 unless written.
+[keys.main]
+description = "data at rest"
+
+{rest}"#
+    );
 }
 
 fn topics(out: &mut String, size: Size) {
     let partitions = size.partitions();
     let _ = write!(
         out,
-        "# Business facts, {{\"table\": \"sales\", \"data\": {{…}}}}.\n[topics.iceberg_events]\npartitions = {partitions}\nretention \
-         = \"7d\"\n\n# What visitors do.\n[topics.es_events]\npartitions = {partitions}\nretention = \"3d\"\n\n"
+        r#"# Business facts, {{"table": "sales", "data": {{…}}}}, keyed by the row's key. More partitions can be added, none taken away.
+[topics.iceberg_events]
+partitions = {partitions}
+retention = "7d"
+
+# What visitors do: searches, views, purchases.
+[topics.es_events]
+partitions = {partitions}
+retention = "3d"
+
+"#
     );
 }
 
-fn tables(out: &mut String) {
-    out.push_str(
-        "# The raw zone: what came in, as it came in. A declaration makes the Iceberg table and the stream agent's decoder.\n\
-         [buckets.raw]\nkey = \"main\"\n\n[tables.sales]\ndescription = \"one row for each product in a purchase\"\ntopic = \
-         \"iceberg_events\"\nkey = [\"sale_id\"]\npartition = [\"day(sold_at)\"]\n\n[tables.sales.columns]\nsale_id = \
-         \"string\"\nuser_id = \"string\"\nproduct_id = { type = \"string\", required = true }\nquantity = \"int\"\namount = \
-         \"decimal(12,2)\"\ncountry = { type = \"string\", doc = \"ISO 3166 code\" }\nsold_at = { type = \"timestamptz\", required \
-         = true }\n\n",
+const TABLES: &str = r#"# The raw zone: what came in, as it came in, as Iceberg tables in this bucket.
+[buckets.raw]
+key = "main"
+
+# A declaration makes the table and the stream agent's decoder. A column that is added, widened or renamed (`was = "old_name"`)
+# changes the table in place; a message that fits no table goes to the table dead_letters, with the reason.
+[tables.sales]
+description = "one row for each product in a purchase"
+topic = "iceberg_events"
+key = ["sale_id"]
+partition = ["day(sold_at)"]
+
+[tables.sales.columns]
+sale_id = "string"
+user_id = "string"
+product_id = { type = "string", required = true }
+quantity = "int"
+amount = "decimal(12,2)"
+country = { type = "string", doc = "ISO 3166 code" }
+sold_at = { type = "timestamptz", required = true }
+
+"#;
+
+const BATCH: &str = r#"# The warehouse: what models/NAME.sql make of the raw zone, on EMR Serverless Spark, which is billed by the second of a run.
+[buckets.warehouse]
+key = "main"
+
+[batch]
+models = "models"
+bucket = "warehouse"
+every = "1h"
+
+"#;
+
+const QUERY: &str = r#"# Athena, for `lakewright query "SELECT …"`. It bills what a query reads, and ends one that reads more than this.
+[query]
+scan_limit = "100 GB"
+
+"#;
+
+fn search(out: &mut String, size: Size) {
+    let host = size.search_host();
+    let _ = write!(
+        out,
+        r#"# Elasticsearch on a host of the stack, for what the shipper sends there. The data volume, and the index on it, outlives the host.
+[search]
+host = "search"
+
+[hosts.search]
+instance_type = "{host}"
+data_volume_gib = 50           # it only grows
+key = "main"
+
+# The shipper's backup, as compressed JSON lines.
+[buckets.backup]
+key = "main"
+expire_after = "90d"
+
+"#
     );
+}
+
+fn hosts(out: &mut String, answers: &Answers) {
+    let words: Vec<String> = answers.agents.iter().map(|agent| format!("\"{}\"", agent.word())).collect();
+    let (host, words) = (answers.size.host(answers.processors), words.join(", "));
+    let _ = write!(
+        out,
+        r#"# One that dies is replaced, and starts its agents at boot. What it may do on AWS is derived from its agents.
+[hosts.app]
+instance_type = "{host}"
+agents = [{words}]
+key = "main"
+
+"#
+    );
+    if answers.agents.contains(&Agent::Producer) {
+        out.push_str(
+            r#"# How much the simulated shop sends: also "100 MB / 4h", or "max". Take it out when your own events come in.
+[agents.producer]
+rate = "100/s"
+
+"#,
+        );
+    }
+}
+
+fn watch(out: &mut String, answers: &Answers) {
+    match &answers.alarm_email {
+        Some(email) => {
+            let _ = write!(
+                out,
+                r#"# Alarms on brokers, agents and data, with a dashboard. AWS asks the address to confirm.
+[alarms]
+email = ["{email}"]
+
+"#
+            );
+        }
+        None => out.push_str(
+            r#"# Nobody is told when a disk fills up or an agent falls silent. These lines change that; then take [allow.no-alarms] out.
+# [alarms]
+# email = ["you@example.com"]
+
+"#,
+        ),
+    }
+    match &answers.budget {
+        Some(Budget { monthly_usd, email }) => {
+            let _ = write!(
+                out,
+                r#"# Somebody is told at 80 % of it, and when the month will come to more. It counts what carries the tag lakewright:stack, once
+# that is activated as a cost allocation tag in AWS's billing console.
+[budget]
+monthly_usd = {monthly_usd}
+email = ["{email}"]
+
+"#
+            );
+        }
+        None => out.push_str(
+            r#"# What a month may cost before somebody is told:
+# [budget]
+# monthly_usd = 1000
+# email = ["you@example.com"]
+
+"#,
+        ),
+    }
 }
 
 /// The rules of `lakewright check` that the answers break on purpose.
-fn allowed(out: &mut String, zones: usize) {
+fn allowed(out: &mut String, answers: &Answers) {
     out.push_str(
-        "# Rules of `lakewright check` that are broken on purpose, each with the reason.\n[allow.bucket-without-key]\n\
-         \"bucket.artifacts\" = \"it holds configurations and programs, no data\"\n",
+        r#"# Rules of `lakewright check` that are broken on purpose, each with the reason.
+[allow.bucket-without-key]
+"bucket.artifacts" = "it holds configurations and programs, no data"
+"#,
     );
-    out.push_str(
-        "\n[allow.no-alarms]\n\"cluster.main\" = \"nobody is on call for it: a section [alarms] changes that\"\n",
-    );
-    if zones < 3 {
+    if answers.alarm_email.is_none() {
+        out.push_str("\n[allow.no-alarms]\n\"cluster.main\" = \"nobody is on call for it\"\n");
+    }
+    if answers.zones < 3 {
         out.push_str("\n[allow.cluster-two-zones]\n\"cluster.main\" = \"two zones cost less than three\"\n");
     }
 }

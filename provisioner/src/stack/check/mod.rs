@@ -25,6 +25,7 @@ mod watch;
 
 pub(super) use models::{check_models, column_mistakes};
 pub use names::{is_region, stack_name_mistake};
+pub use watch::LONGEST_BUDGET_ADDRESS;
 
 /// Checks everything but the models; mistakes are added to the list.
 pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {

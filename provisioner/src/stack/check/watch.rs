@@ -7,7 +7,7 @@ use crate::stack::diagnostics::Diagnostic;
 use crate::stack::units::Period;
 
 /// AWS Budgets takes addresses of so many characters at most.
-const LONGEST_ADDRESS: usize = 50;
+pub const LONGEST_BUDGET_ADDRESS: usize = 50;
 
 impl Checker<'_> {
     pub(super) fn watch(&mut self) {
@@ -18,8 +18,9 @@ impl Checker<'_> {
                 let title = "`budget.email` must name one to ten addresses";
                 self.push(Diagnostic::new(budget.span.clone(), title, "who is to be told?"));
             }
-            for long in budget.email.iter().filter(|one| one.sound && one.len() > LONGEST_ADDRESS) {
-                let title = format!("`{}` is longer than the {LONGEST_ADDRESS} characters of AWS Budgets", long.value);
+            for long in budget.email.iter().filter(|one| one.sound && one.len() > LONGEST_BUDGET_ADDRESS) {
+                let title =
+                    format!("`{}` is longer than the {LONGEST_BUDGET_ADDRESS} characters of AWS Budgets", long.value);
                 self.push(Diagnostic::new(long.span.clone(), title, "too long"));
             }
         }

@@ -1,0 +1,78 @@
+//! An account on this machine with a Kafka behind it, and commands typed against it.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use lakewright_aws::Client;
+use tokio::process::Command;
+
+/// The region.
+pub const REGION: &str = "eu-north-1";
+/// The account's number.
+pub const ACCOUNT: &str = "123456789012";
+
+/// An account with a Kafka behind its clusters, and a program that stands for the agents' one.
+pub struct Place {
+    /// Where the account is.
+    pub url: String,
+    /// A folder of its own.
+    pub folder: tempfile::TempDir,
+    _parts: (lakewright_account::Running, lakewright_kafka::Running),
+}
+
+/// What a command said.
+pub struct Said {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl Place {
+    /// A new one.
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(folder.path().join("kafka"))).await.unwrap();
+        let account = lakewright_account::serve(lakewright_account::Config {
+            kafka: Some(kafka.address().to_string()),
+            ..lakewright_account::Config::new(folder.path().join("account"))
+        })
+        .await
+        .unwrap();
+        std::fs::write(folder.path().join("lakewright-agent"), "the agents").unwrap();
+        Self { url: format!("http://{}", account.address()), folder, _parts: (account, kafka) }
+    }
+
+    /// What a command says.
+    pub async fn run(&self, arguments: &[&str]) -> Said {
+        self.run_with(arguments, &[]).await
+    }
+
+    /// The same with variables of the environment.
+    pub async fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Said {
+        let output = Command::new(env!("CARGO_BIN_EXE_lakewright"))
+            .args(arguments)
+            .arg("--agent")
+            .arg(self.folder.path().join("lakewright-agent"))
+            .env("AWS_ENDPOINT_URL", &self.url)
+            .env("AWS_ACCESS_KEY_ID", ACCOUNT)
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("XDG_CACHE_HOME", self.folder.path())
+            .env_remove("AWS_PROFILE")
+            .env_remove("AWS_REGION")
+            .env_remove("AWS_DEFAULT_REGION")
+            .envs(variables.iter().copied())
+            .stdin(std::process::Stdio::null())
+            .output()
+            .await
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// A client of the account.
+    pub fn client(&self) -> Client {
+        Client::with_keys(REGION, &self.url, ACCOUNT, "secret").unwrap()
+    }
+}
