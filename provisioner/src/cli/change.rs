@@ -166,7 +166,7 @@ async fn change(stacked: &Stacked, doing: &Doing<'_>) -> Result<Outcome> {
     let mut agreed = None;
     if !doing.how.yes {
         let look = stacked.look(&stacked.context, doing.options.clone()).await?;
-        present(stacked, &look.plan, doing)?;
+        present(stacked, &look.plan, doing).await?;
         if look.plan.is_empty() {
             return Ok(Outcome::Done);
         }
@@ -187,7 +187,7 @@ async fn change(stacked: &Stacked, doing: &Doing<'_>) -> Result<Outcome> {
                     // What a deletion loses may have come into it since.
                     refuse_loss(&look.plan, &doing.how.allow_data_loss)?;
                 }
-                None => present(stacked, &look.plan, doing)?,
+                None => present(stacked, &look.plan, doing).await?,
             }
             Ok(look.plan)
         };
@@ -207,6 +207,7 @@ async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, pa
     let stacked = &Stacked::of_plan(&global, path, &file).await?;
     let plan = stacked.plan(&file.live, &file.options)?;
     show_text(&plan, &file.header.account, &file.header.region, render::Detail::Short)?;
+    say_quotas(&stacked.context, &plan).await;
     refuse_loss(&plan, &how.allow_data_loss)?;
     if plan.is_empty() {
         return Ok(Outcome::Done);
@@ -259,7 +260,8 @@ fn unmoved(before: &[crate::resource::Live], look: &Look) -> Result<()> {
     if moved.is_empty() { Ok(()) } else { Err(FileError::Moved(moved).into()) }
 }
 
-fn present(stacked: &Stacked, plan: &Plan, doing: &Doing<'_>) -> Result<()> {
+/// Shows a plan before it is carried out, with what `lakewright plan` says below it, and refuses what would lose data.
+async fn present(stacked: &Stacked, plan: &Plan, doing: &Doing<'_>) -> Result<()> {
     let Context { account, region, .. } = &stacked.context;
     if doing.options.destroy && plan.is_empty() {
         say(&place(plan, account, region));
@@ -269,6 +271,7 @@ fn present(stacked: &Stacked, plan: &Plan, doing: &Doing<'_>) -> Result<()> {
     show_text(plan, account, region, render::Detail::Short)?;
     if !doing.options.destroy {
         say_findings(stacked);
+        say_quotas(&stacked.context, plan).await;
     }
     refuse_loss(plan, &doing.how.allow_data_loss)
 }

@@ -2,6 +2,7 @@
 
 mod compose;
 mod questions;
+mod size;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,8 +10,9 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
-use compose::{Answers, Login, Size, compose};
+use compose::{Answers, Login, compose};
 use questions::{MOST_USD, address, agents, answers, budget_address, name, region_name, zones};
+use size::Size;
 
 use super::connect::programs;
 use super::{Global, Outcome, say};

@@ -58,6 +58,11 @@ impl Bill {
         self.lines.iter().filter_map(Line::amount).sum()
     }
 
+    /// Whether it costs something by being there, or can't be told.
+    pub fn is_billed(&self) -> bool {
+        self.unknown.is_some() || self.lines.iter().any(|line| line.quantity > 0.0)
+    }
+
     /// Whether something of it is there and has no price.
     pub fn is_unpriced(&self) -> bool {
         self.unknown.is_some() || self.lines.iter().any(|line| line.price.is_none() && line.quantity > 0.0)
@@ -126,6 +131,17 @@ impl Estimate {
     pub fn unpriced(&self) -> impl Iterator<Item = &Address> {
         let unpriced = |item: &&Item| item.after.as_ref().is_some_and(Bill::is_unpriced);
         self.items.iter().filter(unpriced).map(|item| &item.address)
+    }
+
+    /// How many addresses cost something by being there, or can't be told.
+    pub fn billed(&self) -> usize {
+        self.items.iter().filter(|item| item.after.as_ref().is_some_and(Bill::is_billed)).count()
+    }
+
+    /// Whether the table of prices lacks one that it asks for.
+    pub fn lacks_prices(&self) -> bool {
+        let mut bills = self.items.iter().filter_map(|item| item.after.as_ref());
+        bills.any(|bill| bill.unknown.is_none() && bill.is_unpriced())
     }
 
     /// Whether a price in it is from memory.

@@ -39,21 +39,51 @@ fn difference(usd: f64) -> Option<String> {
     (usd.abs() >= 0.005).then(|| format!("{sign}{}", dollars(usd)))
 }
 
+/// What is missing in a sum: how many of the addresses that are billed have no price. Nothing when none lacks one.
+fn missing(estimate: &Estimate) -> Option<String> {
+    let (unpriced, billed) = (estimate.unpriced().count(), estimate.billed());
+    if unpriced == 0 {
+        return None;
+    }
+    let resources = if billed == 1 { "resource" } else { "resources" };
+    let lack = if unpriced == 1 { "lacks" } else { "lack" };
+    Some(format!("{unpriced} of {billed} billed {resources} {lack} a price in {}", estimate.region))
+}
+
+/// What gets the prices that are missing; nothing where no list tells more.
+fn cure(estimate: &Estimate) -> &'static str {
+    if estimate.lacks_prices() { "`lakewright cost --refresh` reads AWS's list" } else { "`lakewright cost` tells why" }
+}
+
+/// The sum of a month: `about $412 a month in eu-north-1`, and what is missing in it.
+fn total(estimate: &Estimate) -> String {
+    let sum = dollars(estimate.monthly());
+    match missing(estimate) {
+        None => format!("about {sum} a month in {}", estimate.region),
+        Some(missing) => format!("at least {sum} a month; {missing}"),
+    }
+}
+
 /// The line of a plan: `Cost: about $412 a month (+$35).`
 pub fn cost_line(estimate: &Estimate) -> String {
     let change = difference(estimate.change());
-    let mut line = match (estimate.whole, change) {
-        (true, Some(change)) => format!("Cost: about {} a month ({change})", dollars(estimate.monthly())),
-        (true, None) => format!("Cost: about {} a month, as before", dollars(estimate.monthly())),
-        (false, Some(change)) => format!("Cost: about {change} a month for this part"),
-        (false, None) => "Cost: this part changes none of it".to_owned(),
+    let monthly = dollars(estimate.monthly());
+    let Some(missing) = missing(estimate) else {
+        let line = match (estimate.whole, change) {
+            (true, Some(change)) => format!("about {monthly} a month ({change})"),
+            (true, None) => format!("about {monthly} a month, as before"),
+            (false, Some(change)) => format!("about {change} a month for this part"),
+            (false, None) => "this part changes none of it".to_owned(),
+        };
+        return format!("Cost: {line}; `lakewright cost` tells more.");
     };
-    let unpriced = estimate.unpriced().count();
-    if unpriced > 0 {
-        let plural = if unpriced == 1 { "" } else { "es" };
-        let _ = write!(line, ", besides {unpriced} address{plural} without a price");
-    }
-    line + "; `lakewright cost` tells more."
+    let line = match (estimate.whole, change) {
+        (true, Some(change)) => format!("at least {monthly} a month ({change} by what has a price)"),
+        (true, None) => format!("at least {monthly} a month, what has a price as before"),
+        (false, Some(change)) => format!("{change} a month for what has a price in this part"),
+        (false, None) => "this part changes nothing that has a price".to_owned(),
+    };
+    format!("Cost: {line}; {missing}; {}.", cure(estimate))
 }
 
 /// The estimate of a plan for programs.
@@ -63,6 +93,8 @@ pub fn cost_json(estimate: &Estimate) -> Value {
         "region": estimate.region,
         "monthly": estimate.whole.then(|| cents(estimate.monthly())),
         "change": cents(estimate.change()),
+        "complete": estimate.unpriced().next().is_none(),
+        "billed": estimate.billed(),
         "unpriced": estimate.unpriced().collect::<Vec<_>>(),
         "unchecked": estimate.is_unchecked(),
     })
@@ -178,8 +210,10 @@ pub fn cost_text(estimate: &Estimate) -> String {
             row.address, row.what, row.amount
         );
     }
-    let total = format!("about {} a month in {}", dollars(estimate.monthly()), estimate.region);
-    let _ = writeln!(out, "\n{BOLD}{total}{BOLD:#}");
+    let _ = writeln!(out, "\n{BOLD}{}{BOLD:#}", total(estimate));
+    if estimate.lacks_prices() {
+        let _ = writeln!(out, "{} and keeps its prices for later runs.", cure(estimate));
+    }
     list(&mut out, "Without a price:", unpriced.iter().cloned());
     list(&mut out, "By use, on top:", by_use(estimate).into_iter().map(|(kind, words)| format!("{kind}: {words}")));
     let _ = writeln!(out, "\n{DIM}{WITHOUT}{DIM:#}");
@@ -201,7 +235,12 @@ fn list(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
 /// The report as Markdown.
 pub fn cost_markdown(estimate: &Estimate) -> String {
     let (rows, unpriced) = rows(estimate);
-    let mut out = format!("### About {} a month in {}\n\n", dollars(estimate.monthly()), estimate.region);
+    let mut total = total(estimate);
+    total[..1].make_ascii_uppercase();
+    let mut out = format!("### {total}\n\n");
+    if estimate.lacks_prices() {
+        let _ = writeln!(out, "{}.\n", cure(estimate));
+    }
     out.push_str("| resource | what | USD a month |\n|---|---|---:|\n");
     for row in &rows {
         let address = if row.address.is_empty() { String::new() } else { format!("`{}`", row.address) };
@@ -227,6 +266,47 @@ pub fn cost_markdown(estimate: &Estimate) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::Price;
+    use crate::resource::Address;
+
+    #[test]
+    fn a_sum_with_gaps_says_so() {
+        let price = |usd: Option<f64>| {
+            let price = usd.map(|usd| Price { usd, source: String::new(), read: String::new(), checked: true });
+            let line = Line { name: "x.hour".into(), quantity: 730.0, price };
+            Some(Bill { lines: vec![line], ..Bill::default() })
+        };
+        let item = |name: &str, before, after| Item { address: Address::new("nat_gateway", name), before, after };
+        let of = |items: Vec<Item>, whole| Estimate { region: "eu-south-2".into(), items, whole };
+
+        let full = of(vec![item("a", None, price(Some(0.1))), item("free", None, Some(Bill::default()))], true);
+        assert_eq!(cost_line(&full), "Cost: about $73.00 a month (+$73.00); `lakewright cost` tells more.");
+        assert_eq!(total(&full), "about $73.00 a month in eu-south-2");
+        assert_eq!(cost_json(&full)["complete"], true);
+
+        let gaps = |whole| of(vec![item("a", None, price(Some(0.1))), item("b", None, price(None))], whole);
+        assert_eq!(
+            cost_line(&gaps(true)),
+            "Cost: at least $73.00 a month (+$73.00 by what has a price); 1 of 2 billed resources lacks a price in eu-south-2; \
+             `lakewright cost --refresh` reads AWS's list."
+        );
+        assert_eq!(total(&gaps(true)), "at least $73.00 a month; 1 of 2 billed resources lacks a price in eu-south-2");
+        assert!(cost_line(&gaps(false)).starts_with("Cost: +$73.00 a month for what has a price in this part; 1 of 2"));
+        let json = cost_json(&gaps(true));
+        assert_eq!(
+            (&json["complete"], &json["billed"], &json["unpriced"][0]),
+            (&json!(false), &json!(2), &json!("nat_gateway.b"))
+        );
+
+        let unknown = Some(Bill { unknown: Some("nobody knows"), ..Bill::default() });
+        let told = cost_line(&of(vec![item("a", None, unknown)], true));
+        assert!(
+            told.ends_with("1 of 1 billed resource lacks a price in eu-south-2; `lakewright cost` tells why."),
+            "{told}"
+        );
+        // What goes has its price or not: nothing is missing of what stays.
+        assert_eq!(missing(&of(vec![item("a", price(None), None)], true)), None);
+    }
 
     #[test]
     fn amounts_are_short() {

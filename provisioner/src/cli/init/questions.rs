@@ -3,7 +3,8 @@
 use anyhow::{Result, bail};
 
 use super::Options;
-use super::compose::{Answers, Budget, Size};
+use super::compose::{Answers, Budget};
+use super::size::Size;
 use crate::cli::say;
 use crate::kinds::sns_topic::is_mail_address;
 use crate::stack::{Agent, LONGEST_BUDGET_ADDRESS, is_region, stack_name_mistake};
