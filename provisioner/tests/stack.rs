@@ -4,13 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use lakewright_aws::{Client, Service};
+use lakewright_aws::Service;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 mod place;
 
-use place::{ACCOUNT, Place, REGION};
+use place::Place;
 
 fn shop() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks/shop.toml")
