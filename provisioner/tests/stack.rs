@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lakewright_aws::Service;
+use lakewright_aws::{Client, Service};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
