@@ -155,7 +155,8 @@ impl Client {
         Self { deadline: Some(deadline), ..self.clone() }
     }
 
-    /// The same client for a round of reading: equal calls of [`Client::call`] are sent once and share the answer.
+    /// The same client for a round of reading: equal calls of [`Client::call`], and equal lists of objects, are sent once
+    /// and share the answer.
     #[must_use]
     pub fn remembering(&self) -> Self {
         Self { answers: Some(Arc::default()), ..self.clone() }
@@ -183,13 +184,19 @@ impl Client {
         S3::new(self.clone())
     }
 
+    /// The answers that a round of reading shares.
+    pub(crate) fn answers(&self) -> Option<&Answers> {
+        self.answers.as_deref()
+    }
+
     /// Calls an operation, again if it failed for a passing reason. An error says by `lost` whether an attempt may
     /// have taken effect without an answer.
     pub async fn call(&self, service: Service, operation: &str, input: Value) -> Result<Value, Error> {
         let Some(answers) = &self.answers else {
             return self.operate(service.api(), operation, &input, false).await;
         };
-        answers.of(service, operation, &input, self.operate(service.api(), operation, &input, false)).await
+        let api = service.api();
+        answers.of(api.name, operation, &input, self.operate(api, operation, &input, false)).await
     }
 
     /// Calls an operation that must not happen twice: never sent again after it may have been received.

@@ -1,12 +1,13 @@
 //! S3: objects, listings, and any other request.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::client::{Client, Outgoing};
@@ -204,26 +205,57 @@ impl S3 {
     /// All objects whose keys begin with `prefix`, in the order of their keys.
     pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>, Error> {
         let mut found = Vec::new();
-        let mut token: Option<String> = None;
+        let mut query = vec![("prefix", prefix.to_owned())];
         loop {
-            let mut request = at(bucket, "");
-            request.query.push(("list-type".into(), Some("2".into())));
-            request.query.push(("prefix".into(), Some(prefix.into())));
-            if let Some(token) = token.take() {
-                request.query.push(("continuation-token".into(), Some(token)));
-            }
-            let page = self.run("ListObjectsV2", request).await?;
-            let page = page.xml().map_err(|reason| unreadable("ListObjectsV2", &page, &reason))?;
-            found.extend(crate::list(&page, "Contents").iter().map(|entry| Listed {
-                key: text(entry, "Key").to_owned(),
-                etag: text(entry, "ETag").to_owned(),
-                size: text(entry, "Size").parse().unwrap_or_default(),
-                modified: text(entry, "LastModified").to_owned(),
-            }));
+            let page = self.page(bucket, &query).await?;
+            found.extend(entries(&page));
             match text(&page, "NextContinuationToken") {
-                next if text(&page, "IsTruncated") == "true" && !next.is_empty() => token = Some(next.to_owned()),
+                next if is_truncated(&page) && !next.is_empty() => {
+                    query.truncate(1);
+                    query.push(("continuation-token", next.to_owned()));
+                }
                 _ => return Ok(found),
             }
+        }
+    }
+
+    /// All objects whose keys begin with one of the prefixes, in the order of their keys: a walk through the bucket that
+    /// steps over what lies between them, so that prefixes with little beside them come in one answer.
+    pub async fn list_among(&self, bucket: &str, prefixes: &BTreeSet<String>) -> Result<Vec<Listed>, Error> {
+        let Some(first) = prefixes.first() else { return Ok(Vec::new()) };
+        if prefixes.len() == 1 {
+            return self.list(bucket, first).await;
+        }
+        let is_meant = |key: &str| prefixes.iter().any(|prefix| key.starts_with(prefix.as_str()));
+        let mut found = Vec::new();
+        let mut after = before(first).to_owned();
+        loop {
+            let page = self.page(bucket, &[("start-after", after.clone())]).await?;
+            let mut entries: Vec<Listed> = entries(&page).collect();
+            let last = entries.last().map(|entry| entry.key.clone());
+            entries.retain(|entry| is_meant(&entry.key));
+            found.append(&mut entries);
+            let Some(last) = last.filter(|_| is_truncated(&page)) else { return Ok(found) };
+            after = if is_meant(&last) {
+                last
+            } else {
+                let Some(next) = prefixes.iter().find(|prefix| **prefix > last) else { return Ok(found) };
+                last.max(before(next).to_owned())
+            };
+        }
+    }
+
+    /// A page of a list; equal ones of a round of reading are asked for once.
+    async fn page(&self, bucket: &str, query: &[(&str, String)]) -> Result<Value, Error> {
+        let ask = async {
+            let given = query.iter().map(|(name, value)| ((*name).to_owned(), Some(value.clone())));
+            let query = std::iter::once(("list-type".to_owned(), Some("2".to_owned()))).chain(given).collect();
+            let answer = self.run("ListObjectsV2", S3Request { query, ..at(bucket, "") }).await?;
+            answer.xml().map_err(|reason| unreadable("ListObjectsV2", &answer, &reason))
+        };
+        match self.client.answers() {
+            Some(answers) => answers.of(service::S3.name, "ListObjectsV2", &json!([bucket, query]), ask).await,
+            None => ask.await,
         }
     }
 
@@ -276,6 +308,26 @@ impl S3 {
 
 fn at(bucket: &str, key: &str) -> S3Request {
     S3Request { bucket: bucket.to_owned(), key: key.to_owned(), ..S3Request::default() }
+}
+
+fn entries(page: &Value) -> impl Iterator<Item = Listed> {
+    crate::list(page, "Contents").iter().map(|entry| Listed {
+        key: text(entry, "Key").to_owned(),
+        etag: text(entry, "ETag").to_owned(),
+        size: text(entry, "Size").parse().unwrap_or_default(),
+        modified: text(entry, "LastModified").to_owned(),
+    })
+}
+
+fn is_truncated(page: &Value) -> bool {
+    text(page, "IsTruncated") == "true"
+}
+
+/// A key that stands before all that begin with the prefix, its very self among them.
+fn before(prefix: &str) -> &str {
+    let mut characters = prefix.chars();
+    characters.next_back();
+    characters.as_str()
 }
 
 fn unreadable(operation: &str, answer: &S3Response, reason: &str) -> Error {

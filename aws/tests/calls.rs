@@ -177,3 +177,31 @@ async fn listings_page_through() {
     let seen = server.seen.lock();
     assert!(seen[1].starts_with("GET /b?list-type=2&prefix=p%2F&continuation-token=t%3D%2F1 "), "{}", seen[1]);
 }
+
+#[tokio::test]
+async fn a_walk_through_a_bucket_steps_over_what_nobody_asks_for() {
+    let page = |truncated: bool, keys: &[&str]| {
+        let keys: String = keys.iter().map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect();
+        let page = format!("<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{keys}</ListBucketResult>");
+        Play::Answer(200, "", Box::leak(page.into_boxed_str()))
+    };
+    let prefixes = ["hosts/", "models/", "releases/"].map(str::to_owned).into();
+    let server = serve(vec![
+        page(true, &["hosts-old/1", "hosts/1"]),
+        page(true, &["hosts/2", "logs/1", "logs/2"]),
+        page(true, &["models-old/1"]),
+        page(false, &["models/1", "pipeline/1", "releases/1", "zone"]),
+    ])
+    .await;
+    // Equal walks of a round of reading share their answers.
+    let s3 = client(&server).remembering().s3();
+    for _ in 0..2 {
+        let listed = s3.list_among("b", &prefixes).await.expect("listed");
+        let keys: Vec<&str> = listed.iter().map(|entry| entry.key.as_str()).collect();
+        assert_eq!(keys, ["hosts/1", "hosts/2", "models/1", "releases/1"]);
+    }
+    let seen = server.seen.lock();
+    let after: Vec<&str> =
+        seen.iter().filter_map(|head| head.split("start-after=").nth(1)?.split(' ').next()).collect();
+    assert_eq!(after, ["hosts", "hosts%2F1", "models", "models-old%2F1"]);
+}

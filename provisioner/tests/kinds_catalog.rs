@@ -4,7 +4,7 @@
 
 mod account;
 
-use account::{account, kind};
+use account::{account, account_with, kind};
 use lakewright::kind::{Context, Wanted};
 use lakewright::resource::Address;
 use lakewright_aws::{Service, list};
@@ -86,6 +86,23 @@ async fn workgroups() {
     account.update("workgroup.main", other).await;
     account.update("workgroup.main", spec.clone()).await;
     account.delete("workgroup.main", &spec).await;
+}
+
+#[tokio::test]
+async fn what_the_tagging_api_learns_of_late_is_found_by_its_name() {
+    let account = account_with(lakewright_account::Delays::Scaled(0.1)).await;
+    for (address, spec) in [
+        ("workgroup.main", json!({"name": "shop", "output": "s3://b/athena/"})),
+        ("emr_application.batch", json!({"name": "shop", "limits": {"vcpu": 8}})),
+    ] {
+        let address: Address = address.parse().unwrap();
+        let spec = kind(&address).normalise(&spec).unwrap();
+        let made = kind(&address).create(&account.context, &address, &spec).await.unwrap();
+        let wanted = [Wanted { address: &address, spec: &spec }];
+        let found = kind(&address).find(&account.context, &wanted).await.unwrap();
+        let ids: Vec<&str> = found.iter().map(|live| live.id.as_str()).collect();
+        assert_eq!(ids, [made.id.as_str()], "{address}");
+    }
 }
 
 #[tokio::test]

@@ -236,6 +236,37 @@ async fn security_groups_have_exactly_the_rules_that_are_meant() {
 }
 
 #[tokio::test]
+async fn templates_are_told_from_many_of_others() {
+    let account = account("many").await;
+    let spec = |name: &str| {
+        json!({"name": name, "image": "ami-0123456789abcdef0", "instance_type": "t3.small", "security_groups": ["sg-1"],
+            "volume_gib": name.len()})
+    };
+    let names = ["many-a", "many-search"];
+    for name in names {
+        let address: Address = format!("launch_template.{name}").parse().unwrap();
+        let spec = kind(&address).normalise(&spec(name)).unwrap();
+        kind(&address).create(&account.context, &address, &spec).await.unwrap();
+    }
+    let sizes = async || {
+        let before = account.context.aws.requests();
+        let template = kinds::named("launch_template").unwrap();
+        let mut found = template.find(&account.context, &[]).await.unwrap();
+        found.sort_by(|a, b| a.address.cmp(&b.address));
+        let sizes: Vec<Value> = found.into_iter().map(|live| live.spec["volume_gib"].clone()).collect();
+        (sizes, account.context.aws.requests() - before)
+    };
+    assert_eq!(sizes().await, (vec![json!(6), json!(11)], 2));
+    for number in 0..150 {
+        let input = json!({"LaunchTemplateName": format!("others-{number}"), "LaunchTemplateData": {"InstanceType": "t3.nano"}});
+        account.call(Service::Ec2, "CreateLaunchTemplate", input).await;
+    }
+    let (sizes, requests) = sizes().await;
+    assert_eq!(sizes, [json!(6), json!(11)]);
+    assert!(requests <= 4, "{requests}");
+}
+
+#[tokio::test]
 async fn hosts_are_templates_and_groups() {
     let account = account("hosts").await;
     let (vpc, subnet) = network(&account).await;

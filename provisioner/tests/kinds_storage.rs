@@ -105,6 +105,19 @@ async fn buckets_objects_and_releases() {
     assert!(error.to_string().contains("isn't this stack's object.stream, but of the stack other"), "{error:#}");
     s3.delete(bucket, "hosts/h/stream.json").await.unwrap();
 
+    // What stands elsewhere in the bucket is found while it is wanted, and what nobody names is no object of the stack's.
+    for key in ["notes/a.txt", "releases/notes.txt", "top.txt"] {
+        account.context.aws.s3().put(bucket, "notes/b.txt", "x".into(), lakewright_aws::Put::default()).await.unwrap();
+        let address: Address = "object.notes".parse().unwrap();
+        let spec = json!({"bucket": bucket, "key": key, "content": "x"});
+        let spec = kind(&address).normalise(&spec).unwrap();
+        kind(&address).create(&account.context, &address, &spec).await.unwrap();
+        let found = kind(&address).find(&account.context, &[Wanted { address: &address, spec: &spec }]).await.unwrap();
+        let ids: Vec<&str> = found.iter().map(|live| live.id.as_str()).collect();
+        assert_eq!(ids, [format!("s3://{bucket}/{key}")]);
+        kind(&address).delete(&account.context, &found[0]).await.unwrap();
+    }
+
     let folder = tempfile::tempdir().unwrap();
     let release = |content: &str| {
         let file = folder.path().join("lakewright-agent");

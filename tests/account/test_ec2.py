@@ -168,6 +168,16 @@ def test_templates_and_groups_of_instances(account, ec2, scaling, vpc, refused):
     ec2.modify_launch_template(LaunchTemplateName="hosts", DefaultVersion="2")
     shown = ec2.describe_launch_templates(LaunchTemplateNames=["hosts"])["LaunchTemplates"][0]
     assert (shown["DefaultVersionNumber"], shown["LatestVersionNumber"]) == (2, 2)
+    # Without a template, all templates' default versions, and no numbers.
+    ec2.create_launch_template(LaunchTemplateName="others", LaunchTemplateData={"InstanceType": "t3.nano"})
+    versions = ec2.describe_launch_template_versions(Versions=["$Default"], MaxResults=50)["LaunchTemplateVersions"]
+    assert {(one["LaunchTemplateName"], one["VersionNumber"]) for one in versions} == {("hosts", 2), ("others", 1)}
+    page = ec2.describe_launch_template_versions(Versions=["$Default"], MaxResults=1)
+    assert len(page["LaunchTemplateVersions"]) == 1 and page["NextToken"]
+    with refused("MissingParameter"):
+        ec2.describe_launch_template_versions(Versions=["1"])
+    with refused("InvalidParameterValue"):
+        ec2.describe_launch_template_versions(Versions=["$Default"], MaxResults=201)
 
     scaling.create_auto_scaling_group(
         AutoScalingGroupName="hosts",

@@ -18,9 +18,8 @@ from recorder import Recorder, action_of, judge
 
 HERE = Path(__file__).parent
 STACKS = sorted([*ROOT.glob("stacks/*.toml"), *HERE.glob("stacks/*.toml")])
-# The most requests that a plan without changes may take: of the shop, and of whatever has more in it.
-MOST_REQUESTS = {"shop": 100}
-MOST_OF_OTHERS = 120
+# The most requests that a plan without changes may take.
+MOST_REQUESTS = 100
 
 
 def changes_of(name):
@@ -54,7 +53,7 @@ def test_a_stack_lives_and_goes(account, stack):
     account.run("plan", stack, *more, "--detailed-exitcode", code=0)
     requests = len(account.requests) - before
     print(f"a no-op plan of {stack.stem} sends {requests} requests")
-    assert requests <= MOST_REQUESTS.get(stack.stem, MOST_OF_OTHERS)
+    assert requests <= MOST_REQUESTS
 
     for change, address, path, was, becomes in changes:
         change(account.client)

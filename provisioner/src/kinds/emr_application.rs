@@ -1,6 +1,6 @@
 //! `emr_application`: a Spark application of EMR Serverless.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
@@ -189,27 +189,20 @@ impl Kind for EmrApplication {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        // The list has neither tags nor settings, and keeps applications that are long gone. Of others' applications
-        // only their namesakes are asked for: the tagging API knows the stack's own, but for those just made.
+        // The tagging API knows the stack's own, those long gone too, but not those just made.
         let tagged = tagged::resources(context, "emr-serverless").await?;
-        let names: BTreeSet<&str> = wanted.iter().map(|wanted| text(wanted.spec, "name")).collect();
-        let known = |application: &Value| {
-            let end = format!("/applications/{}", text(application, "id"));
-            names.contains(text(application, "name")) || tagged.iter().any(|(arn, _)| arn.ends_with(&end))
-        };
-        let mut input = json!({"maxResults": 50, "states": LIVING});
-        let mut ids = Vec::new();
-        loop {
-            let page = call(context, "ListApplications", input.clone()).await?;
-            let own = list(&page, "applications").iter().filter(|application| known(application));
-            ids.extend(own.map(|application| text(application, "id").to_owned()));
-            match text(&page, "nextToken") {
-                "" => break,
-                next => input["nextToken"] = json!(next),
-            }
+        let ids = tagged.iter().filter_map(|(arn, _)| arn.split_once("/applications/")).map(|(_, id)| id);
+        let mut known: BTreeMap<String, Value> = described(context, ids).await?;
+        let mut found: Vec<Live> = known.values().filter_map(|application| read(context, application)).collect();
+        let missing = wanted.iter().filter(|wanted| found.iter().all(|live| live.address != *wanted.address));
+        let names: BTreeSet<&str> = missing.map(|wanted| text(wanted.spec, "name")).collect();
+        if !names.is_empty() {
+            let namesakes = namesakes(context, &names).await?;
+            let new = namesakes.iter().map(String::as_str).filter(|id| !known.contains_key(*id));
+            known = described(context, new).await?;
+            found.extend(known.values().filter_map(|application| read(context, application)));
         }
-        let applications = try_join_all(ids.iter().map(|id| describe(context, id))).await?;
-        Ok(applications.iter().flatten().filter_map(|application| read(context, application)).collect())
+        Ok(found)
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -327,6 +320,28 @@ fn settings(spec: &Spec) -> Value {
 async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
     let answer = call(context, "GetApplication", json!({"applicationId": id})).await;
     Ok(wait::found(answer)?.map(|mut answer| answer["application"].take()))
+}
+
+/// The applications with these ids that are there.
+async fn described<'a>(context: &Context, ids: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, Value>> {
+    let reads = ids.map(async |id| Ok::<_, anyhow::Error>((id.to_owned(), describe(context, id).await?)));
+    let all = try_join_all(reads).await?.into_iter();
+    Ok(all.filter_map(|(id, application)| Some((id, application?))).collect())
+}
+
+/// The ids of the living applications of these names, whoever they belong to: the list has no tags.
+async fn namesakes(context: &Context, names: &BTreeSet<&str>) -> Result<Vec<String>> {
+    let mut input = json!({"maxResults": 50, "states": LIVING});
+    let mut ids = Vec::new();
+    loop {
+        let page = call(context, "ListApplications", input.clone()).await?;
+        let named = list(&page, "applications").iter().filter(|one| names.contains(text(one, "name")));
+        ids.extend(named.map(|application| text(application, "id").to_owned()));
+        match text(&page, "nextToken") {
+            "" => return Ok(ids),
+            next => input["nextToken"] = json!(next),
+        }
+    }
 }
 
 async fn is_started(context: &Context, id: &str) -> Result<bool> {

@@ -112,6 +112,9 @@ const ACTIONS: &[&str] = &[
 #[derive(Debug)]
 pub struct LaunchTemplate;
 
+/// How many templates of an account, others' among them, are read for the sake of the stack's: each may hold 16 KiB of
+/// user data.
+const FEW: u32 = 50;
 /// The most that AWS takes as user data, in bytes before Base64.
 const USER_DATA: usize = 16 * 1024;
 
@@ -149,7 +152,14 @@ impl Kind for LaunchTemplate {
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let templates = tags::sweep(context, "DescribeLaunchTemplates", "launchTemplates").await?;
-        let read = templates.iter().map(|template| read(context, template));
+        let listed = if templates.len() > 1 { few_defaults(context).await? } else { Vec::new() };
+        let read = templates.iter().map(async |template| {
+            let id = text(template, "launchTemplateId");
+            match listed.iter().find(|version| text(version, "launchTemplateId") == id) {
+                Some(version) => Ok(read(context, template, version)),
+                None => described(context, template).await,
+            }
+        });
         Ok(try_join_all(read).await?.into_iter().flatten().collect())
     }
 
@@ -190,7 +200,7 @@ impl Kind for LaunchTemplate {
         let list = ("DescribeLaunchTemplates", "launchTemplates");
         let one = tags::claim_one(context, address, list, (parameter, id)).await?;
         match one {
-            Some(template) => read(context, &template).await,
+            Some(template) => described(context, &template).await,
             None => Ok(None),
         }
     }
@@ -254,18 +264,29 @@ fn canonical(spec: &mut Spec) -> Result<()> {
     Ok(())
 }
 
-/// The default version is what counts: it is what groups start hosts from.
-async fn read(context: &Context, template: &Value) -> Result<Option<Live>> {
-    let tags = tags::of(list(template, "tagSet"));
-    let Some(address) = tags::address(context, "launch_template", &tags) else { return Ok(None) };
-    let (id, name) = (text(template, "launchTemplateId"), text(template, "launchTemplateName"));
-    let input = json!({"LaunchTemplateId": id, "LaunchTemplateVersion": ["$Default"]});
+/// The first default versions of the account's templates: all of them, unless there are many.
+async fn few_defaults(context: &Context) -> Result<Vec<Value>> {
+    let input = json!({"LaunchTemplateVersion": ["$Default"], "MaxResults": FEW});
+    let answer = context.aws.call(Service::Ec2, "DescribeLaunchTemplateVersions", input).await?;
+    Ok(list(&answer, "launchTemplateVersionSet").to_vec())
+}
+
+/// A template with its default version, asked for by itself.
+async fn described(context: &Context, template: &Value) -> Result<Option<Live>> {
+    let input = json!({"LaunchTemplateId": text(template, "launchTemplateId"), "LaunchTemplateVersion": ["$Default"]});
     let answer = context.aws.call(Service::Ec2, "DescribeLaunchTemplateVersions", input).await;
     let Some(answer) = wait::found(answer)? else { return Ok(None) };
-    let Some(version) = list(&answer, "launchTemplateVersionSet").first() else { return Ok(None) };
+    Ok(list(&answer, "launchTemplateVersionSet").first().and_then(|version| read(context, template, version)))
+}
+
+/// The default version is what counts: it is what groups start hosts from.
+fn read(context: &Context, template: &Value, version: &Value) -> Option<Live> {
+    let tags = tags::of(list(template, "tagSet"));
+    let address = tags::address(context, "launch_template", &tags)?;
+    let (id, name) = (text(template, "launchTemplateId"), text(template, "launchTemplateName"));
     let number = number(version, "versionNumber").to_string();
     let outputs = [("id", id), ("name", name), ("version", number.as_str())];
-    Ok(Some(tags::live(address, &tags, id, value(&read_data(name, &version["launchTemplateData"])), &outputs)))
+    Some(tags::live(address, &tags, id, value(&read_data(name, &version["launchTemplateData"])), &outputs))
 }
 
 fn read_data(name: &str, data: &Value) -> Spec {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use lakewright_aws::{Object as Stored, Put, text};
+use lakewright_aws::{Listed, Object as Stored, Put, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -43,7 +43,9 @@ const ACTIONS: &[&str] = &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s
 /// Beyond this a text is no configuration.
 const LARGEST: usize = 1 << 20;
 /// Where the stack's own objects stand besides those that it wants now.
-const PREFIXES: [&str; 3] = ["hosts/", "jobs/", "models/"];
+const FOLDERS: [&str; 3] = ["hosts/", "jobs/", "models/"];
+/// Where releases stand.
+const RELEASES: &str = "releases/";
 
 /// The kind.
 #[derive(Debug)]
@@ -82,23 +84,32 @@ impl Kind for Object {
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let own = tagged::buckets(context).await?;
         let named = |wanted: &Wanted<'_>| bucket_named(&own, text(wanted.spec, "bucket"));
-        let mut places: BTreeSet<(String, String)> = BTreeSet::new();
-        if let Some(artifacts) = own.get(&Address::new("bucket", "artifacts")) {
-            places.extend(PREFIXES.map(|prefix| (artifacts.clone(), prefix.to_owned())));
-        }
+        let artifacts = own.get(&Address::new("bucket", "artifacts"));
+        let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for wanted in wanted {
             let folder = text(wanted.spec, "key").split_inclusive('/').next().unwrap_or_default();
-            places.extend(named(wanted).map(|bucket| (bucket, folder.to_owned())));
+            let Some(bucket) = named(wanted) else { continue };
+            if artifacts != Some(&bucket) || !FOLDERS.contains(&folder) {
+                places.entry(bucket).or_default().insert(folder.to_owned());
+            }
         }
-        let lists = places.iter().map(|(bucket, prefix)| async move {
-            let keys = wait::found(context.aws.s3().list(bucket, prefix).await)?.unwrap_or_default();
-            Ok::<_, anyhow::Error>(keys.into_iter().map(|entry| (bucket.clone(), entry.key)).collect::<Vec<_>>())
+        let lists = places.iter().map(|(bucket, folders)| async move {
+            let listed = wait::found(context.aws.s3().list_among(bucket, folders).await)?.unwrap_or_default();
+            Ok::<_, anyhow::Error>(listed.into_iter().map(|entry| (bucket.clone(), entry.key)).collect::<Vec<_>>())
         });
+        let (lists, mut published) = tokio::try_join!(try_join_all(lists), async {
+            match artifacts {
+                Some(bucket) => published(context, bucket).await,
+                None => Ok(Vec::new()),
+            }
+        })?;
+        published.retain(|entry| !entry.key.starts_with(RELEASES));
+        let published = published.into_iter().filter_map(|entry| Some((artifacts?.clone(), entry.key)));
+        let keys: BTreeSet<(String, String)> = lists.into_iter().flatten().chain(published).collect();
         let wanted: BTreeMap<(String, String), &Address> = wanted
             .iter()
             .filter_map(|one| Some(((named(one)?, text(one.spec, "key").to_owned()), one.address)))
             .collect();
-        let keys: BTreeSet<(String, String)> = try_join_all(lists).await?.into_iter().flatten().collect();
         let buckets: BTreeSet<&String> = own.values().collect();
         let reads = keys
             .iter()
@@ -157,6 +168,13 @@ const ADDRESS: &str = "lakewright-address";
 const APPLIED: &str = "lakewright-applied";
 /// What an object carries instead of tags.
 const METADATA: [(&str, &str); 3] = [(tags::STACK, STACK), (tags::ADDRESS, ADDRESS), (tags::APPLIED, APPLIED)];
+
+/// What lies in the artifacts bucket where the stack's objects and releases stand, one walk for both kinds: queries'
+/// results and jobs' logs, of which there are many, are stepped over.
+pub(super) async fn published(context: &Context, artifacts: &str) -> Result<Vec<Listed>> {
+    let folders = FOLDERS.into_iter().chain([RELEASES]).map(str::to_owned).collect();
+    Ok(wait::found(context.aws.s3().list_among(artifacts, &folders).await)?.unwrap_or_default())
+}
 
 /// The name that a spec's `bucket` means, if its bucket lives.
 pub(super) fn bucket_named(own: &BTreeMap<Address, String>, bucket: &str) -> Option<String> {

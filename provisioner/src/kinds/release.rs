@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::object::{bucket_named, metadata, tags_of};
+use super::object::{self, bucket_named, metadata, tags_of};
 use super::spec::{compared, describes, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::{tagged, wait};
@@ -95,13 +95,17 @@ impl Kind for Release {
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let own = tagged::buckets(context).await?;
-        let mut buckets: Vec<String> = own.get(&Address::new("bucket", "artifacts")).cloned().into_iter().collect();
+        let artifacts = own.get(&Address::new("bucket", "artifacts"));
+        let mut buckets: Vec<String> = artifacts.cloned().into_iter().collect();
         buckets.extend(wanted.iter().filter_map(|one| bucket_named(&own, text(one.spec, "bucket"))));
         buckets.sort();
         buckets.dedup();
-        let reads = buckets.iter().map(|bucket| async {
+        let reads = buckets.iter().map(async |bucket| {
             let here = |one: &&Wanted<'_>| bucket_named(&own, text(one.spec, "bucket")).as_ref() == Some(bucket);
-            let listed = listed(context, bucket).await?;
+            let listed = match artifacts {
+                Some(artifacts) if artifacts == bucket => object::published(context, bucket).await?,
+                _ => listed(context, bucket).await?,
+            };
             let reads = ARCHITECTURES.map(|architecture| {
                 let for_it = |one: &&Wanted<'_>| here(one) && text(one.spec, "architecture") == architecture;
                 read(context, (bucket, architecture), of(architecture, &listed), wanted.iter().find(for_it))

@@ -35,6 +35,9 @@ const OUTPUTS: &[&str] = &["cluster"];
 const ACTIONS: &[&str] =
     &["kafka:BatchAssociateScramSecret", "kafka:BatchDisassociateScramSecret", "kafka:ListScramSecrets"];
 
+/// How the names of secrets begin that MSK takes.
+const PREFIX: &str = "AmazonMSK_";
+
 /// The kind.
 #[derive(Debug)]
 pub struct ScramAssociation;
@@ -68,23 +71,23 @@ impl Kind for ScramAssociation {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let parents = msk::parents(context, wanted).await?;
+        if parents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own = own_secrets(context).await?;
         let mut found = Vec::new();
-        let mut own = None;
-        for parent in msk::parents(context, wanted).await? {
-            let associated = secrets(context, &parent.arn).await?;
+        for parent in parents {
             let wanted = wanted.iter().find(|wanted| parent.is_meant(text(wanted.spec, "cluster")));
             let address = match (wanted, &parent.address) {
                 (Some(wanted), _) => wanted.address.clone(),
-                (None, Some(cluster)) => Address::new("scram_association", &cluster.name),
-                (None, None) => continue,
+                // Where nothing can be the stack's nobody has to be asked.
+                (None, Some(cluster)) if !own.is_empty() => Address::new("scram_association", &cluster.name),
+                (None, _) => continue,
             };
+            let associated = secrets(context, &parent.arn).await?;
             let named = wanted.map(|wanted| texts(wanted.spec, "secrets")).unwrap_or_default();
-            if associated.iter().any(|arn| !named.contains(arn)) && own.is_none() {
-                own = Some(own_secrets(context).await?);
-            }
-            let is_ours = |arn: &String| {
-                named.contains(arn) || own.as_ref().is_some_and(|own: &BTreeSet<String>| own.contains(arn))
-            };
+            let is_ours = |arn: &String| named.contains(arn) || own.contains(arn);
             let (ours, others): (Vec<String>, Vec<String>) = associated.into_iter().partition(is_ours);
             if ours.is_empty() {
                 continue;
@@ -144,9 +147,11 @@ async fn secrets(context: &Context, cluster: &str) -> Result<Vec<String>> {
     Ok(listed.iter().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
-/// The ARNs of the secrets that carry the stack's tag, those waiting for their deletion too.
+/// The ARNs of the secrets that carry the stack's tag and could be associated, those waiting for their deletion too.
 async fn own_secrets(context: &Context) -> Result<BTreeSet<String>> {
-    Ok(secret::listed(context).await?.iter().map(|secret| text(secret, "ARN").to_owned()).collect())
+    let own = secret::listed(context).await?;
+    let fit = own.iter().filter(|secret| text(secret, "Name").starts_with(PREFIX));
+    Ok(fit.map(|secret| text(secret, "ARN").to_owned()).collect())
 }
 
 /// Calls for at most ten secrets at a time, as MSK allows. The call succeeds as a whole: what became of each secret

@@ -1,5 +1,7 @@
 //! `workgroup`: an Athena workgroup.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
@@ -8,10 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{describes, differs, in_place, replaces, typed, value};
+use super::spec::{describes, differs, in_place, reference, replaces, typed, value};
 use super::tags::{self, Tags};
-use super::wait;
 use super::wire::some_text;
+use super::{tagged, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
@@ -43,9 +45,9 @@ const ACTIONS: &[&str] = &[
     "athena:UpdateWorkGroup",
     "athena:DeleteWorkGroup",
     "athena:GetWorkGroup",
-    "athena:ListWorkGroups",
     "athena:ListTagsForResource",
     "athena:TagResource",
+    "tag:GetResources",
 ];
 
 const ENGINE: &str = "Athena engine version 3";
@@ -85,20 +87,11 @@ impl Kind for Workgroup {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let mut names = Vec::new();
-        let mut input = json!({"MaxResults": 50});
-        loop {
-            let page = call(context, "ListWorkGroups", input.clone()).await?;
-            let listed = list(&page, "WorkGroups").iter().map(|group| text(group, "Name"));
-            let may_be_ours = |name: &&str| {
-                name.starts_with(&context.stack) || wanted.iter().any(|wanted| text(wanted.spec, "name") == *name)
-            };
-            names.extend(listed.filter(may_be_ours).map(str::to_owned));
-            match text(&page, "NextToken") {
-                "" => break,
-                next => input["NextToken"] = json!(next),
-            }
-        }
+        // The tagging API is late with new ones; those that are wanted are asked for by their names.
+        let tagged = tagged::resources(context, "athena").await?;
+        let own = tagged.iter().filter_map(|(arn, _)| arn.split_once(":workgroup/")).map(|(_, name)| name);
+        let named = wanted.iter().map(|wanted| text(wanted.spec, "name")).filter(|name| reference(name).is_none());
+        let names: BTreeSet<&str> = own.chain(named).collect();
         Ok(try_join_all(names.iter().map(|name| read(context, name))).await?.into_iter().flatten().collect())
     }
 

@@ -24,13 +24,18 @@ pub struct Account {
 
 /// `LAKEWRIGHT_TEST_AWS=http://…` names another emulator of AWS to judge the kinds by.
 pub async fn account() -> Account {
+    account_with(lakewright_account::Delays::None).await
+}
+
+/// One whose answers change over time as AWS's do.
+pub async fn account_with(delays: lakewright_account::Delays) -> Account {
     let (url, parts) = match std::env::var("LAKEWRIGHT_TEST_AWS") {
         Ok(url) => (url, None),
         Err(_) => {
             let folder = tempfile::tempdir().unwrap();
-            let account = lakewright_account::serve(lakewright_account::Config::new(folder.path().join("account")))
-                .await
-                .unwrap();
+            let config =
+                lakewright_account::Config { delays, ..lakewright_account::Config::new(folder.path().join("account")) };
+            let account = lakewright_account::serve(config).await.unwrap();
             (format!("http://{}", account.address()), Some((account, folder)))
         }
     };

@@ -1,5 +1,7 @@
 //! What all kinds share: reading, rendering with tags, filters, pages, creating and deleting.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value, json};
 
 use super::error::{invalid, missing};
@@ -189,11 +191,20 @@ fn collect(value: &Value, path: &str, found: &mut Vec<String>) {
 
 /// Cuts a list into the page that the request asks for.
 pub(super) fn paged<T>(request: &Request, items: Vec<T>) -> Result<(Vec<T>, Option<String>), AwsError> {
+    paged_within(request, items, 5..=1000)
+}
+
+/// The same where the operation takes another number of results.
+pub(super) fn paged_within<T>(
+    request: &Request,
+    items: Vec<T>,
+    limits: RangeInclusive<i64>,
+) -> Result<(Vec<T>, Option<String>), AwsError> {
     let limit = request.input.number("MaxResults");
-    if limit.is_some_and(|limit| !(5..=1000).contains(&limit)) {
-        let limit = limit.unwrap_or_default();
+    if let Some(limit) = limit.filter(|limit| !limits.contains(limit)) {
+        let (least, most) = (limits.start(), limits.end());
         return Err(invalid(format!(
-            "Value ( {limit} ) for parameter maxResults is invalid. Expecting a value between 5 and 1000."
+            "Value ( {limit} ) for parameter maxResults is invalid. Expecting a value between {least} and {most}."
         )));
     }
     let limit = limit.map_or(usize::MAX, |limit| limit as usize);

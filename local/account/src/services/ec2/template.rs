@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::describe::{lower_first, paged};
+use super::describe::{lower_first, paged, paged_within};
 use super::error::{invalid, missing};
 use super::kind::LAUNCH_TEMPLATE;
 use super::tags;
@@ -293,7 +293,7 @@ pub(super) fn describe_versions(state: &State<'_>, request: &Request) -> Result<
     let wanted = input.texts("LaunchTemplateVersion");
     let every = input.text("LaunchTemplateId").is_none() && input.text("LaunchTemplateName").is_none();
     let templates: Vec<Value> = if every {
-        if wanted.is_empty() || wanted.iter().any(|version| !version.starts_with('$')) {
+        if wanted.is_empty() || wanted.iter().any(|version| !["$Default", "$Latest"].contains(&version.as_str())) {
             return Err(missing("LaunchTemplateId or LaunchTemplateName"));
         }
         state.list(LAUNCH_TEMPLATE.collection).map(|(_, template)| template.clone()).collect()
@@ -315,7 +315,7 @@ pub(super) fn describe_versions(state: &State<'_>, request: &Request) -> Result<
             all.push(version(state, template, named)?);
         }
     }
-    let (versions, next) = paged(request, all)?;
+    let (versions, next) = paged_within(request, all, 1..=200)?;
     let mut answer = json!({ "launchTemplateVersionSet": versions });
     if let Some(next) = next {
         answer["nextToken"] = json!(next);
