@@ -35,6 +35,8 @@ struct Reporter {
     agent: Agent,
     stack: String,
     started_ms: i64,
+    /// When nothing waited last, as far as reports looked; at first the start.
+    idle_ms: i64,
     /// What grew by the last report that arrived.
     told: Vec<f64>,
 }
@@ -49,7 +51,7 @@ struct Report {
 impl Reporter {
     fn new(agent: Agent, stack: &str) -> Self {
         let started_ms = health::now_ms();
-        Self { agent, stack: stack.to_owned(), started_ms, told: vec![0.0; GROWING.len() + 1] }
+        Self { agent, stack: stack.to_owned(), started_ms, idle_ms: started_ms, told: vec![0.0; GROWING.len() + 1] }
     }
 
     /// What has grown, in the order of [`GROWING`], the errors last; those that the agent has nothing of are `None`.
@@ -62,11 +64,13 @@ impl Reporter {
         GROWING.iter().map(|(_, names)| sum(names)).chain([Some(errors)]).collect()
     }
 
-    fn report(&self, now_ms: i64) -> Report {
+    fn report(&mut self, now_ms: i64) -> Report {
         let read = self.agent.metrics.read();
         let value = |name: &str| read.iter().find(|(one, _)| one == name).map(|(_, value)| *value);
         // Before the first of them is done, what counts is since when it could have been.
-        let age = |name: &str| value(name).map(|at| (now_ms as f64 - at.max(self.started_ms as f64)).max(0.0) / 1000.0);
+        let age = |name: &str, since_ms: i64| {
+            value(name).map(|at| (now_ms as f64 - at.max(since_ms as f64)).max(0.0) / 1000.0)
+        };
         let totals = self.totals(&read);
         let mut found: Vec<(&str, &str, f64)> = vec![("Heartbeat", COUNT, 1.0)];
         let names = GROWING.iter().map(|(name, _)| *name).chain(["Errors"]);
@@ -75,10 +79,15 @@ impl Reporter {
         }
         if let Some(lag) = value("lag_records") {
             found.push(("Lag", COUNT, lag));
-            let waits = if lag > 0.0 { age("last_commit_unix_ms") } else { Some(0.0) };
+            if lag <= 0.0 {
+                self.idle_ms = now_ms;
+            }
+            // After a pause the last commit is long ago: what came since then waits no longer than since nothing waited.
+            let waits = if lag > 0.0 { age("last_commit_unix_ms", self.idle_ms) } else { Some(0.0) };
             found.extend(waits.map(|seconds| ("LagSeconds", SECONDS, seconds)));
         }
-        found.extend(age("last_success_unix_ms").map(|seconds| ("FreshnessSeconds", SECONDS, seconds)));
+        found
+            .extend(age("last_success_unix_ms", self.started_ms).map(|seconds| ("FreshnessSeconds", SECONDS, seconds)));
 
         let metrics: Vec<Value> = found.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
         let mut line = Map::new();
@@ -211,14 +220,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let agent = Agent::detached("stream", folder.path().to_path_buf());
         let (lag, done) = (agent.metrics.gauge("lag_records", &[]), agent.metrics.gauge("last_commit_unix_ms", &[]));
-        let reporter = Reporter::new(agent, "shop");
+        let mut reporter = Reporter::new(agent, "shop");
         let start = reporter.started_ms;
-        assert_eq!(numbers(&reporter.report(start + 90_000))["LagSeconds"], 0.0);
         lag.set(7);
         // Nothing was committed since the start.
         assert_eq!(numbers(&reporter.report(start + 90_000))["LagSeconds"], 90.0);
         done.set(start + 60_000);
         let told = numbers(&reporter.report(start + 90_000));
         assert_eq!((&told["Lag"], &told["LagSeconds"]), (&json!(7.0), &json!(30.0)));
+        // A pause of an hour, in which nothing is committed because nothing came.
+        lag.set(0);
+        assert_eq!(numbers(&reporter.report(start + 3_600_000))["LagSeconds"], 0.0);
+        lag.set(1);
+        assert_eq!(numbers(&reporter.report(start + 3_660_000))["LagSeconds"], 60.0);
     }
 }
