@@ -5,7 +5,7 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
@@ -90,6 +90,16 @@ struct World {
     connection: KafkaConnection,
     client: Access,
     sent: u64,
+    agents: Mutex<Vec<Agent>>,
+}
+
+/// Ends the agents that a failed test leaves running: the test's runtime waits for their polling threads.
+impl Drop for World {
+    fn drop(&mut self) {
+        for agent in self.agents.lock().expect("unpoisoned").iter() {
+            agent.shutdown.cancel();
+        }
+    }
 }
 
 impl World {
@@ -102,7 +112,8 @@ impl World {
         for table in TABLES {
             make_table(&aws, table).await;
         }
-        let world = Self { fake, aws, _kafka: kafka, _data: data, connection, client, sent: 0 };
+        let world =
+            Self { fake, aws, _kafka: kafka, _data: data, connection, client, sent: 0, agents: Mutex::default() };
         world.make_topic().await;
         world
     }
@@ -154,6 +165,7 @@ impl World {
             commit_bytes: 1 << 20,
             watch: None,
         };
+        self.agents.lock().expect("unpoisoned").push(agent.clone());
         (agent.clone(), tokio::spawn(run_with(agent, config, self.aws.clone())))
     }
 
