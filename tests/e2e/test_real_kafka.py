@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import ports
+from account import client
 from conftest import ENVIRONMENT, PATIENCE, TARGET
 from proxy import Proxy
 from test_up import RAW, catalog
@@ -34,9 +35,10 @@ def seeded():
 
 @pytest.fixture(scope="module")
 def kafka():
-    port = ports.pair()
+    port = ports.row(3)
     try:
-        subprocess.run([SCRIPT, "start", str(port)], check=True, timeout=300)
+        scram = os.environ | {"KAFKA_SCRAM": "1"}
+        subprocess.run([SCRIPT, "start", str(port)], check=True, timeout=300, env=scram)
         yield f"127.0.0.1:{port}"
     finally:
         subprocess.run([SCRIPT, "stop", str(port)], check=True, timeout=60)
@@ -108,7 +110,7 @@ class Agents:
     """The agents of a stack, each started by hand against an account's address of its own."""
 
     def __init__(self, up):
-        self.up, self.running = up, {}
+        self.up, self.running, self.environment = up, {}, {}
 
     def start(self, name, kind, host, account, **settings):
         folder = self.up.folder / name
@@ -122,7 +124,7 @@ class Agents:
             "AWS_SECRET_ACCESS_KEY": "lakewright",
             "STATE_DIRECTORY": str(folder),
             "LOGS_DIRECTORY": str(folder),
-        }
+        } | self.environment
         with open(folder / "log", "ab") as log:
             self.running[name] = subprocess.Popen(
                 [AGENT, kind, "--config", folder / "config.json", "--until-stdin-closes"],
@@ -249,4 +251,36 @@ def test_commits_whose_answers_are_lost(by_hand, kafka):
     finally:
         proxy.close()
     print(f"seed {seed}: {executed()} commits took effect unanswered, {proxy.dropped} never came")
+    read_back(url, kafka, topic)
+
+
+def test_running_agents_follow_a_rotated_password(by_hand, kafka):
+    topic, url, agents = by_hand("rotated")
+    port = int(kafka.rpartition(":")[2])
+    certificate = Path(ENVIRONMENT.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lakewright" / "kafka" / f"run-{port}"
+    agents.environment = {"SSL_CERT_FILE": str(certificate / "tls.pem")}
+    secrets = client(url, "secretsmanager")
+    value = lambda password: json.dumps({"username": "shop", "password": password})
+    let_in = lambda password: subprocess.run(
+        [SCRIPT, "password", str(port), "shop", password], check=True, timeout=60, stdout=subprocess.DEVNULL
+    )
+    let_in("word-1")
+    secret = secrets.create_secret(Name="AmazonMSK_rotated", SecretString=value("word-1"))["ARN"]
+    connection = {"bootstrap": f"127.0.0.1:{port + 2}", "security": {"protocol": "scram", "secret": secret}}
+    agents.start("producer", "producer", "app", url, kafka=connection)
+    agents.start("stream", "stream", "ingest", url, kafka=connection, commit_interval_ms=300)
+    commits = lambda: agents.gauge("stream", "commits_total") or 0
+    agents.wait("rows come", lambda: commits() >= 3)
+    for turn in [1, 2]:
+        password = f"word-{turn + 1}"
+        secrets.put_secret_value(SecretId=secret, SecretString=value(password))
+        let_in(password)
+        said = lambda name: agents.log(name).count("holds another password")
+        agents.wait("both have heard of it", lambda: said("producer") == said("stream") == turn)
+        # Whoever logs in now has to know it: the connections last two seconds.
+        reached = commits() + 10
+        agents.wait("rows come again", lambda: commits() >= reached)
+    for name in ("producer", "stream"):
+        assert "word-" not in agents.log(name), "a password is in the log"
+    settle(agents, ["stream"])
     read_back(url, kafka, topic)

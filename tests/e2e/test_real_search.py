@@ -65,7 +65,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def server():
-    port = ports.pair()
+    port = ports.row(2)
     cluster = Cluster(port)
     try:
         cluster.script("start")

@@ -3,7 +3,9 @@
 #   real-kafka.sh start PORT    fetches it once, starts it on 127.0.0.1:PORT (and PORT+1 for its controller), waits
 #   real-kafka.sh stop PORT     stops it and removes its data
 #   real-kafka.sh test PORT     starts it, runs the suite of the local log on it, stops it
-# Needs Java 17 and Maven. KAFKA_VERSION (4.3.1) and KAFKA_HEAP (512m) may be set.
+#   real-kafka.sh password PORT USER PASSWORD    lets the user log in at PORT+2 by that password only (TLS and SCRAM-SHA-512)
+# Needs Java 17 and Maven. KAFKA_VERSION (4.3.1) and KAFKA_HEAP (512m) may be set. With KAFKA_SCRAM=1 it listens at PORT+2
+# too, by the certificate run-PORT/tls.pem, and asks clients there to log in anew every two seconds.
 set -euo pipefail
 
 version=${KAFKA_VERSION:-4.3.1}
@@ -13,11 +15,11 @@ jars=$cache/$version
 root=$(cd "$(dirname "$0")/../.." && pwd)
 
 usage() {
-  sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
-[ $# -eq 2 ] || usage
+[ $# -eq 2 ] || [[ $# -eq 4 && $1 == password ]] || usage
 port=$2
 run=$cache/run-$port
 
@@ -68,6 +70,21 @@ log.retention.check.interval.ms=1000
 log.initial.task.delay.ms=500
 file.delete.delay.ms=1000
 PROPERTIES
+  if [ -n "${KAFKA_SCRAM:-}" ]; then
+    openssl req -x509 -newkey rsa:2048 -noenc -days 30 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
+      -keyout "$run/key.pem" -out "$run/tls.pem" 2> "$run/openssl.log"
+    cat "$run/key.pem" "$run/tls.pem" > "$run/keystore.pem"
+    sed -i -E "s|^(listeners=.*)|\1,SCRAM://127.0.0.1:$((port + 2))|
+      s|^(advertised.listeners=.*)|\1,SCRAM://127.0.0.1:$((port + 2))|
+      s|^(listener.security.protocol.map=.*)|\1,SCRAM:SASL_SSL|" "$run/server.properties"
+    cat >> "$run/server.properties" << PROPERTIES
+listener.name.scram.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.scram.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.scram.scram-sha-512.connections.max.reauth.ms=2000
+listener.name.scram.ssl.keystore.type=PEM
+listener.name.scram.ssl.keystore.location=$run/keystore.pem
+PROPERTIES
+  fi
 }
 
 start() {
@@ -111,8 +128,15 @@ stop() {
   rm -rf "$run"
 }
 
+password() {
+  java -Dorg.slf4j.simpleLogger.defaultLogLevel=error -XX:TieredStopAtLevel=1 -cp "$jars/*" kafka.admin.ConfigCommand \
+    --bootstrap-server "127.0.0.1:$port" --alter --entity-type users --entity-name "$1" \
+    --add-config "SCRAM-SHA-512=[iterations=4096,password=$2]"
+}
+
 case $1 in
   start) start ;;
+  password) password "$3" "$4" ;;
   stop) stop ;;
   test)
     start

@@ -122,6 +122,7 @@ impl Sender {
 
     /// Serves deliveries for at most that long, then sends again what failed.
     pub fn poll(&mut self, time: Duration) -> Result<()> {
+        self.deliveries.context.keep_logged_in(self.producer.client());
         self.producer.poll(time);
         if let Some((code, reason)) = self.producer.client().fatal_error() {
             self.renew(&format!("{code}: {reason}"))?;

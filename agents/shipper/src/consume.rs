@@ -197,6 +197,7 @@ impl Shipment<'_> {
     /// The next records: as many as make a bulk request, or come in its time.
     async fn read(&mut self) -> Vec<Record> {
         let (agent, intake) = (self.agent, self.intake);
+        intake.consumer.context().kafka.keep_logged_in(intake.consumer.client());
         let end = tokio::time::Instant::now() + Duration::from_millis(self.config.bulk_interval_ms);
         let (mut records, mut bytes) = (Vec::new(), 0);
         while bytes < self.config.bulk_bytes {

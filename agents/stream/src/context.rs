@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lakewright_runtime::kafka::KafkaContext;
 use parking_lot::Mutex;
-use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::client::{Client, ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
@@ -52,6 +52,11 @@ impl Context {
     pub(crate) fn new(kafka: KafkaContext) -> Self {
         let shared = Shared { events: Mutex::default(), progress: Mutex::default(), leaving: AtomicBool::new(false) };
         Self { kafka, shared: Arc::new(shared) }
+    }
+
+    /// Gives the client the password that holds now.
+    pub(crate) fn keep_logged_in(&self, client: &Client<Self>) {
+        self.kafka.keep_logged_in(client);
     }
 
     /// The oldest event that wasn't handled.

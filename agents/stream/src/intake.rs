@@ -120,6 +120,7 @@ impl Intake {
     /// Takes in what Kafka has, up to [`LOOK_EVERY`] records.
     fn poll(&mut self) -> anyhow::Result<()> {
         self.now = chrono::Utc::now().timestamp_micros();
+        self.consumer.context().keep_logged_in(self.consumer.client());
         let mut wait = Duration::from_millis(100);
         for _ in 0..LOOK_EVERY {
             let problem = {

@@ -336,7 +336,7 @@ Examples:
     /// Gives a secret a new password
     #[command(after_help = "\
 The new value is the current one at once, the one before stays as AWSPREVIOUS. MSK takes it over within minutes. Agents
-that are connected stay so, and read the new one when they start: restart them before a broker makes them log in again.
+that are connected stay so, and read the new one when a broker no longer takes theirs.
 
 Example:
   lakewright rotate secret.kafka")]

@@ -21,7 +21,11 @@ pub async fn run(global: &Global, address: &Address, yes: bool) -> Result<Outcom
     }
     say(&format!("{address} ({}) gets a new password.", live.id));
     if !yes
-        && !ask("Soon nobody logs in with the one before any more, agents that run included. Type yes:", "yes").await?
+        && !ask(
+            "Soon nobody logs in with the one before any more; the stack's agents follow by themselves. Type yes:",
+            "yes",
+        )
+        .await?
     {
         say("Nothing was changed.");
         return Ok(Outcome::Wrong);

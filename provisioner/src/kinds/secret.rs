@@ -187,8 +187,8 @@ impl Kind for Secret {
             Err(error) => return Err(error.into()),
         }
         Ok(format!(
-            "{} has a new password, the one before is AWSPREVIOUS; MSK takes it over within minutes, and agents read it \
-             when they start: restart them before they have to log in again",
+            "{} has a new password, the one before is AWSPREVIOUS; MSK takes it over within minutes, and agents that run \
+             read it when MSK no longer takes theirs",
             spec.username
         ))
     }

@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
 use lakewright_config::{KafkaConnection, Security};
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use parking_lot::Mutex;
+use rdkafka::client::{Client, ClientContext, OAuthToken};
+use rdkafka::config::{ClientConfig, FromClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
 use super::iam::Tokens;
+use super::native;
+use super::secret::{Credentials, Login};
 use crate::health::Health;
 
 /// Where distributions keep their certificate bundle. A librdkafka built elsewhere has another default or none.
@@ -24,18 +27,49 @@ const CA_BUNDLES: [&str; 5] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// What every client of a cluster is made with: settings, to which the caller adds its own, and the tokens that it logs
-/// in by.
+/// What every client of a cluster is made with: settings, to which the caller adds its own, and what it logs in by.
 #[derive(Debug, Clone)]
 pub struct Access {
     config: ClientConfig,
     tokens: Option<Tokens>,
+    login: Option<Login>,
 }
 
 impl Access {
     /// A context for a client that reports to `health`.
     pub fn context(&self, health: &Arc<Health>) -> KafkaContext {
-        KafkaContext { health: Arc::clone(health), tokens: self.tokens.clone(), asked: Arc::default() }
+        let login = self.login.clone().map(|login| {
+            let used = login.current();
+            (login, Arc::new(Mutex::new(used)))
+        });
+        KafkaContext { health: Arc::clone(health), tokens: self.tokens.clone(), login, asked: Arc::default() }
+    }
+
+    /// A client with the password that holds now.
+    ///
+    /// # Errors
+    /// A setting is none that librdkafka has.
+    pub fn create<T: FromClientConfig>(&self) -> KafkaResult<T> {
+        T::from_config(&self.settings())
+    }
+
+    /// The same with a context.
+    ///
+    /// # Errors
+    /// As [`Access::create`].
+    pub fn create_with_context<C: ClientContext, T: FromClientConfigAndContext<C>>(
+        &self,
+        context: C,
+    ) -> KafkaResult<T> {
+        T::from_config_and_context(&self.settings(), context)
+    }
+
+    fn settings(&self) -> ClientConfig {
+        let mut config = self.config.clone();
+        if let Some(Credentials { username, password }) = self.login.as_ref().map(Login::current) {
+            config.set("sasl.username", username).set("sasl.password", password);
+        }
+        config
     }
 
     /// The tokens, if it is by them that clients log in.
@@ -65,7 +99,7 @@ impl DerefMut for Access {
 /// password.
 pub async fn client_config(connection: &KafkaConnection) -> anyhow::Result<Access> {
     let mut config = ClientConfig::new();
-    let mut tokens = None;
+    let (mut tokens, mut login) = (None, None);
     config.set("bootstrap.servers", &connection.bootstrap);
     config.set("client.id", "lakewright");
     // librdkafka's defaults let a client idle for up to ten seconds after a broker is back.
@@ -82,13 +116,12 @@ pub async fn client_config(connection: &KafkaConnection) -> anyhow::Result<Acces
             tokens = Some(Tokens::connect(region).await?);
         }
         Security::Scram { secret } => {
-            let (user, password) = super::secret::credentials(secret).await?;
+            login = Some(Login::by(secret).await?);
             config.set("security.protocol", "sasl_ssl").set("ssl.ca.location", ca_bundle()?);
             config.set("sasl.mechanism", "SCRAM-SHA-512");
-            config.set("sasl.username", user).set("sasl.password", password);
         }
     }
-    Ok(Access { config, tokens })
+    Ok(Access { config, tokens, login })
 }
 
 fn log_in_by_tokens(config: &mut ClientConfig) -> anyhow::Result<()> {
@@ -117,6 +150,8 @@ fn ca_bundle() -> anyhow::Result<String> {
 pub struct KafkaContext {
     health: Arc<Health>,
     tokens: Option<Tokens>,
+    /// By what the client logs in, and what it was given of it.
+    login: Option<(Login, Arc<Mutex<Credentials>>)>,
     /// Whether a token was asked for.
     asked: Arc<AtomicBool>,
 }
@@ -124,7 +159,20 @@ pub struct KafkaContext {
 impl KafkaContext {
     /// A context that reports to `health`, of a client that needs no token.
     pub fn new(health: Arc<Health>) -> Self {
-        Self { health, tokens: None, asked: Arc::default() }
+        Self { health, tokens: None, login: None, asked: Arc::default() }
+    }
+
+    /// Gives the client the password that holds now, if it has another: to be called wherever the client is polled.
+    pub fn keep_logged_in<C: ClientContext>(&self, client: &Client<C>) {
+        let Some((login, used)) = &self.login else { return };
+        let (current, mut used) = (login.current(), used.lock());
+        if *used == current {
+            return;
+        }
+        match native::set_password(client.native_client(), &current) {
+            Ok(()) => *used = current,
+            Err(error) => self.health.error(format!("kafka: {error:#}")),
+        }
     }
 
     /// Whether the client can't log in yet because nobody has served its request for a token.
@@ -158,6 +206,11 @@ impl ClientContext for KafkaContext {
         if matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::BrokerTransportFailure)) {
             tracing::warn!(%error, reason, "broker connection lost");
         } else {
+            if let (Some((login, _)), Some(RDKafkaErrorCode::Authentication)) =
+                (&self.login, error.rdkafka_error_code())
+            {
+                login.look_again();
+            }
             self.health.error(format!("kafka: {error}: {reason}"));
         }
     }
@@ -185,7 +238,7 @@ mod tests {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", "127.0.0.1:9");
         log_in_by_tokens(&mut config).expect("this machine has certificates");
-        let access = Access { config, tokens: Some(Tokens::of(keys.expect("a client"), "eu-north-1")) };
+        let access = Access { config, tokens: Some(Tokens::of(keys.expect("a client"), "eu-north-1")), login: None };
         let context = access.context(&Arc::default());
         let client: BaseConsumer<KafkaContext> = access.create_with_context(context.clone()).expect("a client");
         assert!(context.awaits_token());

@@ -1,5 +1,8 @@
 //! What the `rdkafka` crate has no safe way for: librdkafka called directly.
-#![expect(unsafe_code, reason = "rdkafka binds neither IncrementalAlterConfigs nor the token of an admin client")]
+#![expect(
+    unsafe_code,
+    reason = "rdkafka binds neither IncrementalAlterConfigs, nor the token of an admin client, nor another password"
+)]
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char};
@@ -9,6 +12,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use rdkafka::bindings as sys;
 use rdkafka::client::{NativeClient, OAuthToken};
+
+use super::secret::Credentials;
 
 /// Frees a librdkafka object when it goes out of scope.
 pub(super) struct Owned<T>(pub(super) *mut T, pub(super) unsafe extern "C" fn(*mut T));
@@ -51,6 +56,21 @@ pub(super) fn set_token(client: &NativeClient, token: &OAuthToken) -> anyhow::Re
         );
         if set != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
             bail!("Kafka's client takes no token: {}", text(reason.as_ptr()));
+        }
+    }
+    Ok(())
+}
+
+/// Gives a client another user name and password, by which it logs in from now on; connections that stand stay.
+pub(super) fn set_password(client: &NativeClient, credentials: &Credentials) -> anyhow::Result<()> {
+    let user = CString::new(credentials.username.as_str()).context("a user name")?;
+    let password = CString::new(credentials.password.as_str()).context("a password")?;
+    // SAFETY: the strings outlive the call, which copies them; an error is freed once, by `Owned`.
+    unsafe {
+        let error = sys::rd_kafka_sasl_set_credentials(client.ptr(), user.as_ptr(), password.as_ptr());
+        if !error.is_null() {
+            let error = Owned(error, sys::rd_kafka_error_destroy);
+            bail!("Kafka's client takes no other password: {}", text(sys::rd_kafka_error_string(error.0)));
         }
     }
     Ok(())
