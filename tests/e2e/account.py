@@ -3,6 +3,8 @@
 import json
 import shutil
 import subprocess
+import urllib.error
+import urllib.request
 
 import boto3
 from botocore.config import Config
@@ -48,6 +50,22 @@ class Account:
         self.process.terminate()
         self.process.wait()
         self.log.close()
+
+
+def ask(url, method, path, body=b""):
+    """The account's side that is no AWS service."""
+    request = urllib.request.Request(f"{url}/_lakewright/{path}", data=body or None, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=90) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{method} {path}: {error.read().decode()}") from None
+
+
+def put_faults(url, *rules):
+    """Puts these rules in force, each a dictionary; none takes all away."""
+    text = "".join("[[fault]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in rule.items()) for rule in rules)
+    ask(url, "PUT", "faults", text.encode())
 
 
 def environment(url):

@@ -4,12 +4,11 @@ import json
 import re
 import subprocess
 import time
-import urllib.error
-import urllib.request
 
 import botocore.session
 from botocore.credentials import Credentials
 
+from account import ask, put_faults
 from conftest import ENVIRONMENT, PROGRAM, TARGET
 
 REGION = "eu-north-1"
@@ -80,17 +79,10 @@ class Server:
         self.process.wait(timeout=30)
 
     def ask(self, method, path, body=b""):
-        request = urllib.request.Request(f"{self.url}/_lakewright/{path}", data=body or None, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=90) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            raise AssertionError(f"{method} {path}: {error.read().decode()}") from None
+        return ask(self.url, method, path, body)
 
     def faults(self, *rules):
-        """Puts these rules in force, each a dictionary; none takes all away."""
-        text = "".join("[[fault]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in rule.items()) for rule in rules)
-        self.ask("PUT", "faults", text.encode())
+        put_faults(self.url, *rules)
 
     def line(self):
         """The number of the last line of events."""

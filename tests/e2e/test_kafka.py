@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from account import Account
-from conftest import ENVIRONMENT, ROOT, TARGET, Up
+from account import Account, ask, put_faults
+from conftest import ENVIRONMENT, PROGRAM, ROOT, TARGET, Up
 from recorder import Recorder
 from test_stacks import judge_requests
 
@@ -125,3 +125,90 @@ def test_agents_of_a_serverless_cluster_make_their_topics(tmp_path):
     finally:
         if up.process.poll() is None:
             up.kill()
+
+
+def topics(account, arn):
+    listed = account.client("kafka").list_topics(ClusterArn=arn)["Topics"]
+    return {topic["TopicName"]: topic["PartitionCount"] for topic in listed}
+
+
+def test_a_topic_that_others_made_is_theirs_until_it_is_adopted(account, tmp_path):
+    kafka, arn = account.client("kafka"), shared_cluster(account)
+    stack = tmp_path / "guest.toml"
+    text = EXISTING.replace("ARN", arn)
+    stack.write_text(text)
+    theirs = kafka.create_topic(ClusterArn=arn, TopicName="es_events", PartitionCount=1, ReplicationFactor=2)["TopicArn"]
+    for command in ("plan", "apply"):
+        end = account.run(command, stack, *["--yes"][: command == "apply"], code=1)
+        assert "the topic `es_events` is there already" in end.stderr and "guest.toml:" in end.stderr, end.stderr
+        assert "lakewright adopt topic.es_events" in end.stderr and "`existing = true`" in end.stderr
+    # It stays when the stack goes, too.
+    account.run("destroy", stack, "--yes", "--allow-data-loss", "all", code=0)
+    assert topics(account, arn) == {"es_events": 1}
+
+    stack.write_text(text.replace("[topics.es_events]", "[topics.es_events]\nexisting = true"))
+    account.run("apply", stack, "--yes", code=0)
+    account.run("plan", stack, "--detailed-exitcode", code=0)
+    assert topics(account, arn) == {"es_events": 1, "iceberg_events": 6}
+
+    stack.write_text(text.replace("[topics.es_events]", "[topics.es_events]\nreplication = 2"))
+    wrong = account.run("--stack", stack, "adopt", "topic.es_events", "es_events", "--yes", code=1)
+    assert "no ARN of a topic" in wrong.stderr, wrong.stderr
+    account.run("--stack", stack, "adopt", "topic.es_events", theirs, "--yes", code=0)
+    account.run("apply", stack, "--yes", code=0)
+    account.run("plan", stack, "--detailed-exitcode", code=0)
+    assert topics(account, arn) == {"es_events": 6, "iceberg_events": 6}
+    account.run("destroy", stack, "--yes", "--allow-data-loss", "all", code=0)
+    assert topics(account, arn) == {}
+
+
+def test_a_topic_made_by_an_apply_that_was_killed_is_the_stacks_own(account, tmp_path):
+    arn = shared_cluster(account)
+    stack = tmp_path / "guest.toml"
+    stack.write_text(EXISTING.replace("ARN", arn))
+    put_faults(account.url, {"operation": "CreateTopic", "hang": True, "times": 1})
+    process = subprocess.Popen(
+        [PROGRAM, "apply", stack, "--yes"], env=account.environment, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    line = 0
+    while not topics(account, arn):
+        assert process.poll() is None
+        line = max([line, *(event["line"] for event in ask(account.url, "GET", f"events?line={line}&wait=1s"))])
+    process.kill()
+    process.wait()
+    account.run("apply", stack, "--yes", code=0)
+    account.run("plan", stack, "--detailed-exitcode", code=0)
+    account.run("destroy", stack, "--yes", "--allow-data-loss", "all", code=0)
+    assert topics(account, arn) == {}
+
+
+def test_a_cluster_that_is_not_there_or_lets_nobody_in_is_told_with_its_place(account, tmp_path):
+    arn = shared_cluster(account)
+    stack = tmp_path / "guest.toml"
+    text = EXISTING.replace("ARN", arn)
+    stack.write_text(text.replace(":cluster/shared/", ":cluster/shard/"))
+    end = account.run("plan", stack, code=1)
+    assert "shard" in end.stderr and "doesn't exist" in end.stderr and "guest.toml:" in end.stderr, end.stderr
+    scram = 'authentication = "scram"\nsecret = "kafka"\n\n[kafka.existing]'
+    text = text.replace("[kafka.existing]", "[kafka]\n" + scram).replace(":9098", ":9096")
+    stack.write_text(text + '\n[keys.main]\n\n[secrets.kafka]\nusername = "app"\n')
+    end = account.run("plan", stack, code=1)
+    assert "the cluster `shared` doesn't take `scram`" in end.stderr and "guest.toml:" in end.stderr, end.stderr
+    assert '`authentication = "iam"`' in end.stderr
+
+
+def test_a_second_stack_hears_at_once_that_its_topics_name_is_taken(account, tmp_path):
+    """One Kafka stands behind all clusters of the account on this machine."""
+    text = '[stack]\nname = "{}"\nregion = "eu-north-1"\n[network]\nzones = ["a", "b"]\n[kafka]\nbrokers = 2\n' \
+           'instance_type = "kafka.t3.small"\n[keys.main]\n[topics.{}]\n'
+    stack = lambda name, topic: (tmp_path / f"{name}.toml", text.format(name, topic))
+    for name, topic, code in (("one", "orders", 0), ("two", "orders", 1), ("two", "returns", 0)):
+        file, content = stack(name, topic)
+        file.write_text(content)
+        end = account.run("apply", file, "--yes", code=code)
+        assert code == 0 or ("has a topic orders already" in end.stderr and "another name" in end.stderr), end.stderr
+    # Neither sees the other's.
+    for name in ("one", "two"):
+        end = account.run("plan", tmp_path / f"{name}.toml", "--detailed-exitcode", code=0)
+        assert "not ours" not in end.stdout + end.stderr

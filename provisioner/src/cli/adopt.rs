@@ -5,11 +5,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::carry::{lease, warn};
 use super::change::ask;
+use super::existing::of_others;
 use super::look::{Stacked, all_kinds};
 use super::run::until_interrupted;
 use super::{Global, Outcome, print, say};
 use crate::kind::{ADDRESS, Outcome as Kept, STACK};
-use crate::lease::Lease;
+use crate::lease::{self, Lease};
 use crate::plan::Options;
 use crate::render;
 use crate::resource::{Address, Live, nearest};
@@ -39,6 +40,9 @@ async fn look(stacked: &Stacked, address: &Address, id: &str) -> Result<(Live, S
     let context = &stacked.context;
     let kind = all_kinds().get(&address.kind).expect("the stack holds only kinds that there are");
     let mut live = sweep(all_kinds(), context, &stacked.desired).await?;
+    let lease = lease::look(context).await?;
+    let theirs = of_others(&stacked.desired, &live, lease.as_ref());
+    live.retain(|one| !theirs.contains(&one.address));
     if let Some(own) = live.iter().find(|live| live.address == *address) {
         bail!("{address} lives already: it is {}", own.id);
     }

@@ -1,14 +1,116 @@
-//! Whether a network that a stack file says is there already is there, and as the file says.
+//! What a stack file says is there already, and isn't the stack's: a network, a Kafka cluster with what it holds.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use futures::future::OptionFuture;
 use lakewright_aws::{Service, list, text};
 use serde_json::{Value, json};
 
 use crate::kind::Context;
-use crate::stack::{Diagnostic, Existing};
+use crate::lease::Document;
+use crate::plan::reference::references;
+use crate::resource::{Address, Desired, Live};
+use crate::stack::{Authentication, Diagnostic, Existing, ExistingCluster, Stack};
+
+/// What a stack uses and others have.
+#[derive(Debug, Clone, Default)]
+pub struct Borrowed {
+    network: Option<Existing>,
+    kafka: Option<(ExistingCluster, Vec<Authentication>)>,
+}
+
+impl Borrowed {
+    /// What the stack file names.
+    pub fn of(stack: &Stack) -> Self {
+        let kafka = stack.file.kafka.as_ref();
+        Self {
+            network: stack.file.network.existing.clone(),
+            kafka: kafka.and_then(|kafka| Some((kafka.existing.clone()?, kafka.ways()))),
+        }
+    }
+
+    /// What the stack file says wrongly of it: a request for each, and one more if nothing of the network is there.
+    pub async fn mistakes(&self, context: &Context) -> Result<Vec<Diagnostic>> {
+        let network = self.network.as_ref().map(|network| network_mistakes(context, network));
+        let kafka = self.kafka.as_ref().map(|(cluster, ways)| cluster_mistakes(context, cluster, ways));
+        let (network, kafka) = tokio::join!(OptionFuture::from(network), OptionFuture::from(kafka));
+        let mut mistakes =
+            network.transpose().context("look for the network that is there already")?.unwrap_or_default();
+        mistakes.extend(kafka.transpose().context("look for the cluster that is there already")?.unwrap_or_default());
+        Ok(mistakes)
+    }
+}
+
+/// The topics on a cluster of others that the stack names and didn't make: nothing but the lease remembers which ones it
+/// made, or was about to make.
+pub fn of_others(desired: &Desired, live: &[Live], lease: Option<&Document>) -> Vec<Address> {
+    let is_known = |address: &Address| {
+        lease.is_some_and(|lease| lease.lived.contains(address) || lease.intents.contains_key(address))
+    };
+    let lent = desired
+        .resources
+        .iter()
+        .filter(|one| one.address.kind == "topic" && references(&one.spec["cluster"]).is_empty());
+    let lent = lent.map(|one| &one.address).filter(|address| !is_known(address));
+    lent.filter(|address| live.iter().any(|live| live.address == **address)).cloned().collect()
+}
+
+/// That the stack would take over a topic which it didn't make.
+pub fn not_ours(desired: &Desired, address: &Address) -> Option<Diagnostic> {
+    let resource = desired.resources.iter().find(|one| one.address == *address)?;
+    let name = text(&resource.spec, "name");
+    let title = format!("the topic `{name}` is there already, and this stack didn't make it");
+    Some(Diagnostic::new(resource.span.clone()?, title, "others may need it").help(format!(
+        "write `existing = true` to use it as it is, or give it another `name`; to make it the stack's, which then \
+         changes and deletes it: `lakewright adopt {address} ARN`, with the topic's ARN"
+    )))
+}
+
+/// What the stack file says wrongly of an existing cluster.
+async fn cluster_mistakes(
+    context: &Context,
+    existing: &ExistingCluster,
+    ways: &[Authentication],
+) -> Result<Vec<Diagnostic>> {
+    let (arn, span) = (existing.arn.as_str(), &existing.arn.span);
+    let answer = match context.aws.call(Service::Kafka, "DescribeClusterV2", json!({"clusterArn": arn})).await {
+        Err(error) if error.is_not_found() => return Ok(vec![missing("cluster", arn, span, context)]),
+        answer => answer?,
+    };
+    let cluster = &answer["clusterInfo"];
+    if text(cluster, "state") == "DELETING" {
+        let title = format!("the cluster `{arn}` is being deleted");
+        return Ok(vec![Diagnostic::new(span.clone(), title, "soon nobody can use it")]);
+    }
+    let taken = taken(cluster);
+    let Some(way) = ways.first().filter(|way| !taken.contains(way)) else { return Ok(Vec::new()) };
+    let title = format!("the cluster `{}` doesn't take `{}`", text(cluster, "clusterName"), way.word());
+    let others: Vec<String> = taken.iter().map(|way| format!("`authentication = \"{}\"`", way.word())).collect();
+    let cure = if others.is_empty() {
+        "ask whoever it belongs to".to_owned()
+    } else {
+        format!("write {} under [kafka]", others.join(" or "))
+    };
+    Ok(vec![Diagnostic::new(span.clone(), title, "agents couldn't log in").help(cure)])
+}
+
+/// The ways to log in that a cluster takes and agents know.
+fn taken(cluster: &Value) -> Vec<Authentication> {
+    let provisioned = &cluster["provisioned"]["clientAuthentication"];
+    let serverless = &cluster["serverless"]["clientAuthentication"];
+    let on = |value: &Value| value["enabled"] == json!(true);
+    [
+        (Authentication::Iam, on(&provisioned["sasl"]["iam"]) || on(&serverless["sasl"]["iam"])),
+        (Authentication::Scram, on(&provisioned["sasl"]["scram"])),
+        // A cluster that was made before the choice has none written, and lets everybody in.
+        (Authentication::None, on(&provisioned["unauthenticated"]) || (provisioned.is_null() && serverless.is_null())),
+    ]
+    .into_iter()
+    .filter_map(|(way, taken)| taken.then_some(way))
+    .collect()
+}
 
 /// What the stack file says wrongly of an existing network: one request, a second one if nothing of it is there.
-pub async fn mistakes(context: &Context, existing: &Existing) -> Result<Vec<Diagnostic>> {
+async fn network_mistakes(context: &Context, existing: &Existing) -> Result<Vec<Diagnostic>> {
     let ids: Vec<&str> = existing.subnets.iter().map(|subnet| subnet.value.as_str()).collect();
     // A filter, other than a list of ids, tells of all that are there when one isn't.
     let found = described(context, "DescribeSubnets", "subnetSet", "subnet-id", &ids).await?;

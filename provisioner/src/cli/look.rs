@@ -8,7 +8,7 @@ use futures::future::OptionFuture;
 
 use super::check::allowed;
 use super::connect::{connect, desired, programs, stack};
-use super::existing::mistakes;
+use super::existing::{Borrowed, not_ours, of_others};
 use super::{Global, say};
 use crate::checks::{Allowed, Finding, findings};
 use crate::kind::Context;
@@ -16,7 +16,7 @@ use crate::kinds;
 use crate::lease;
 use crate::plan::{Kinds, Options, Plan, PlanError, PlanFile, Step, check, plan_for};
 use crate::resource::{Desired, Live};
-use crate::stack::{Diagnostic, Diagnostics, Existing, Model, Programs, Source, Stack, Target, expand, unprogrammed};
+use crate::stack::{Diagnostic, Diagnostics, Model, Programs, Source, Stack, Target, expand, unprogrammed};
 use crate::sweep::sweep;
 
 /// Stands for the account while none is asked for.
@@ -67,8 +67,8 @@ pub struct Stacked {
     allowed: Vec<Allowed>,
     /// Its models, which a change of a table may concern.
     models: Vec<Model>,
-    /// The network that it says is there already.
-    existing: Option<Existing>,
+    /// What it says is there already.
+    borrowed: Borrowed,
 }
 
 /// What a stack and its account came to.
@@ -102,8 +102,8 @@ impl Stacked {
     /// What a stack means in an account.
     pub fn new(context: Context, desired: Desired, stack: &Stack) -> Self {
         let (sources, models) = (stack.sources.clone(), stack.models.clone());
-        let existing = stack.file.network.existing.clone();
-        Self { context, desired, sources, allowed: allowed(stack), models, existing }
+        let borrowed = Borrowed::of(stack);
+        Self { context, desired, sources, allowed: allowed(stack), models, borrowed }
     }
 
     /// A saved plan's stack in the account that the command line leads to, which must be the plan's.
@@ -124,23 +124,34 @@ impl Stacked {
             sources: Vec::new(),
             allowed: Vec::new(),
             models: Vec::new(),
-            existing: None,
+            borrowed: Borrowed::default(),
         })
     }
 
     /// Reads the account and plans.
     pub async fn look(&self, context: &Context, mut options: Options) -> Result<Look> {
-        // What is to go goes, whatever its network has come to.
-        let existing = self.existing.as_ref().filter(|_| !options.destroy);
+        // What is to go goes, whatever has become of what others have.
+        let borrowed = (!options.destroy).then_some(&self.borrowed);
         let (live, lease, mistakes) = tokio::join!(
             sweep(all_kinds(), context, &self.desired),
             lease::look(context),
-            OptionFuture::from(existing.map(|existing| mistakes(context, existing)))
+            OptionFuture::from(borrowed.map(|borrowed| Box::pin(borrowed.mistakes(context))))
         );
-        let mistakes = mistakes.transpose().context("look for the network that is there already")?.unwrap_or_default();
+        let mistakes = mistakes.transpose()?.unwrap_or_default();
         if !mistakes.is_empty() {
             return Err(Diagnostics::new(self.sources.clone(), mistakes).into());
         }
+        let mut live = live?;
+        let theirs = match &lease {
+            Ok(document) => of_others(&self.desired, &live, document.as_ref()),
+            // Whose they are can't be told: the warning below says it.
+            Err(_) => Vec::new(),
+        };
+        let mistakes: Vec<_> = theirs.iter().filter_map(|address| not_ours(&self.desired, address)).collect();
+        if !options.destroy && !mistakes.is_empty() {
+            return Err(Diagnostics::new(self.sources.clone(), mistakes).into());
+        }
+        live.retain(|one| !theirs.contains(&one.address));
         match lease {
             Ok(Some(document)) => {
                 if let Some((holder, until)) = document.held(context.aws.now()) {
@@ -156,7 +167,6 @@ impl Stacked {
             // A plan without the lease is a plan all the same.
             Err(error) => say(&format!("warning: {error:#}; what was deleted by others is taken for new")),
         }
-        let live = live?;
         tracing::debug!(
             requests = context.aws.requests(),
             resources = self.desired.resources.len(),

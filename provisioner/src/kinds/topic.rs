@@ -126,26 +126,21 @@ impl Kind for Topic {
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let mut found = Vec::new();
         for parent in msk::parents(context, wanted).await? {
-            let listed = msk::pages(context, "ListTopics", "topics", json!({"clusterArn": parent.arn})).await?;
             let meant: Vec<_> = wanted.iter().filter(|one| parent.is_meant(text(one.spec, "cluster"))).collect();
             // Each wanted one is asked for: a new topic is missing in the list for a while.
             let reads = meant.iter().map(|wanted| read(context, &parent.arn, wanted));
             let mut ours: Vec<Live> = try_join_all(reads).await?.into_iter().flatten().collect();
-            // Those that begin with two underscores are Kafka's own.
-            let is_foreign =
-                |name: &str| !name.starts_with("__") && !meant.iter().any(|one| text(one.spec, "name") == name);
-            let foreign = listed.iter().filter(|topic| is_foreign(text(topic, "topicName")));
-            let foreign: Vec<String> = foreign.map(|topic| text(topic, "topicArn").to_owned()).collect();
-            // A topic carries no tag: which of the others were this stack's once, nothing tells. One of ours reports them.
-            if let Some(first) = ours.first_mut() {
-                first.foreign = foreign;
+            // A topic carries no tag: which of the others were this stack's once, nothing tells. One of ours reports them;
+            // on a cluster of others there is nothing to report.
+            if let Some(first) = ours.first_mut().filter(|_| parent.address.is_some()) {
+                first.foreign = others(context, &parent.arn, &meant).await?;
             }
             found.append(&mut ours);
         }
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, _address: &Address, spec: &Value) -> Result<Outcome> {
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
         msk::settled(context, &spec.cluster, msk::CHANGED).await?;
         let mut input = json!({
@@ -157,13 +152,14 @@ impl Kind for Topic {
         if !spec.configuration.is_empty() {
             input["configs"] = json!(encode_properties(&spec.configuration));
         }
+        // On a cluster of others, what is there without a note that it was about to be made is theirs.
+        context.intents.begin(address).await?;
         match context.aws.call(Service::Kafka, "CreateTopic", input).await {
-            Ok(_) => {}
-            // An earlier attempt, of which the answers didn't tell yet.
-            Err(error) if error.is_already_exists() => {}
-            Err(error) => return Err(error.into()),
+            Ok(_) => seen(context, &spec).await,
+            // An earlier attempt, of which the answers didn't tell yet, or somebody else.
+            Err(error) if error.is_already_exists() => as_asked(context, &spec, error).await,
+            Err(error) => Err(error.into()),
         }
-        seen(context, &spec).await
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
@@ -196,11 +192,15 @@ impl Kind for Topic {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let _ = (context, id);
-        bail!(
-            "a topic carries no tags and is found by its name: declare {address} with the name that the topic has, and it \
-             is the stack's"
-        )
+        let Some((cluster, name)) = place(id) else {
+            bail!(
+                "`{id}` is no ARN of a topic: write it as MSK shows it, arn:aws:kafka:REGION:ACCOUNT:topic/CLUSTER/UUID/NAME"
+            )
+        };
+        let topic = describe(context, &cluster, name).await?;
+        // What the spec doesn't name isn't compared: nothing of its settings is the stack's yet.
+        let wanted = Wanted { address, spec: &Value::Null };
+        Ok(topic.map(|topic| live(&topic, &cluster, &wanted)))
     }
 
     fn is_tagless(&self) -> bool {
@@ -210,6 +210,13 @@ impl Kind for Topic {
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }
+}
+
+/// The cluster's ARN and the name in a topic's ARN.
+fn place(arn: &str) -> Option<(String, &str)> {
+    let (cluster, name) = arn.rsplit_once('/')?;
+    let cluster = cluster.replacen(":topic/", ":cluster/", 1);
+    (arn.contains(":topic/") && cluster.split('/').count() == 3 && !name.is_empty()).then_some((cluster, name))
 }
 
 fn fewer_partitions(live: &Spec, spec: &Spec) -> String {
@@ -245,6 +252,14 @@ fn missing(answer: Result<Value, Error>) -> Result<Option<Value>, Error> {
     }
 }
 
+/// The ARNs of a cluster's topics that no spec means; those that begin with two underscores are Kafka's own.
+async fn others(context: &Context, cluster: &str, meant: &[&Wanted<'_>]) -> Result<Vec<String>> {
+    let listed = msk::pages(context, "ListTopics", "topics", json!({"clusterArn": cluster})).await?;
+    let is_other = |name: &str| !name.starts_with("__") && !meant.iter().any(|one| text(one.spec, "name") == name);
+    let others = listed.iter().filter(|topic| is_other(text(topic, "topicName")));
+    Ok(others.map(|topic| text(topic, "topicArn").to_owned()).collect())
+}
+
 async fn describe(context: &Context, cluster: &str, name: &str) -> Result<Option<Value>> {
     let input = json!({"clusterArn": cluster, "topicName": name});
     Ok(missing(context.aws.call(Service::Kafka, "DescribeTopic", input).await)?)
@@ -255,6 +270,22 @@ async fn change(context: &Context, spec: &Spec, mut input: Value) -> Result<()> 
     input["topicName"] = json!(spec.name);
     context.aws.call(Service::Kafka, "UpdateTopic", input).await?;
     Ok(())
+}
+
+/// Waits until MSK shows a topic that was there already; one that Kafka holds otherwise than the spec says was made by
+/// somebody else, and stays as it is.
+async fn as_asked(context: &Context, spec: &Spec, refusal: Error) -> Result<Outcome> {
+    let what = format!("MSK says that the topic {} exists, and doesn't show it", spec.name);
+    let topic = wait::until(context, SEEN, &what, || describe(context, &spec.cluster, &spec.name)).await?;
+    let [partitions, replication] = ["partitionCount", "replicationFactor"].map(|count| number(&topic, count));
+    if (partitions, replication) == (spec.partitions, spec.replication) {
+        return seen(context, spec).await;
+    }
+    Err(anyhow::Error::new(refusal).context(format!(
+        "somebody else made the topic {} on {}: it has {partitions} partitions of {replication} replicas, the stack says \
+         {} of {}; give it another name, or say `existing = true` to use it as it is",
+        spec.name, spec.cluster, spec.partitions, spec.replication
+    )))
 }
 
 /// Waits until MSK shows the topic as the spec says.

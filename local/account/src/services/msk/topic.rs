@@ -37,6 +37,14 @@ pub(super) fn made_on(state: &State<'_>, arn: &str) -> Vec<String> {
         .collect()
 }
 
+/// Returns the cluster that a topic was made on through the topic API, if that is another one. One Kafka stands behind all
+/// clusters of the account; what was made on one of them isn't there for the others.
+fn made_elsewhere(state: &State<'_>, arn: &str, name: &str) -> Option<String> {
+    let made = state.list(COLLECTION).filter(|(_, entry)| entry["change"] != "deleted");
+    let mut homes = made.filter_map(|(id, _)| id.rsplit_once('|').filter(|(_, topic)| *topic == name));
+    homes.find(|(cluster, _)| *cluster != arn).map(|(cluster, _)| cluster.to_owned())
+}
+
 /// Forgets what was asked of a cluster that is gone.
 pub(super) fn forget_all(state: &mut State<'_>, arn: &str) {
     let prefix = key(arn, "");
@@ -162,8 +170,12 @@ fn asked_configs(entry: &Value) -> BTreeMap<String, String> {
     serde_json::from_value(entry["configs"].clone()).unwrap_or_default()
 }
 
+/// Returns what was asked of a topic through this cluster; one of another cluster isn't there.
 fn entry(account: &Account, request: &Request, arn: &str, name: &str) -> Result<Option<Value>, AwsError> {
-    account.transact(request, |state| Ok(state.get(COLLECTION, &key(arn, name)).cloned()))
+    account.transact(request, |state| match made_elsewhere(state, arn, name) {
+        Some(_) => Err(not_found("topicName", format!("The topic {name} does not exist."))),
+        None => Ok(state.get(COLLECTION, &key(arn, name)).cloned()),
+    })
 }
 
 /// Says whether the last change of a topic shows already.
@@ -182,6 +194,13 @@ pub(super) async fn create(account: &Arc<Account>, request: &Request) -> Result<
     let configs = configs(request)?.unwrap_or_default();
     let (arn, mut client) = open(account, request).await?;
     let brokers = account.transact(request, |state| {
+        if let Some(other) = made_elsewhere(state, &arn, name) {
+            let message = format!(
+                "One Kafka stands behind all clusters of this local account, and it has a topic {name} already, made on \
+                 {other}: give this one another name, or each stack an account of its own."
+            );
+            return Err(AwsError::new("KafkaRequestException", message));
+        }
         let cluster = cluster::existing(state, request)?;
         Ok(cluster["provisioned"].number("numberOfBrokerNodes").unwrap_or(1))
     })?;
@@ -247,10 +266,13 @@ pub(super) async fn list(account: &Arc<Account>, request: &Request) -> Result<Va
     let (arn, mut client) = open(account, request).await?;
     let filter = request.input.text("topicNameFilter").unwrap_or_default();
     let topics = client.topics().await.map_err(failed)?;
-    let entries: BTreeMap<String, Value> = account.transact(request, |state| {
+    let (topics, entries) = account.transact(request, |state| {
         let prefix = key(&arn, "");
+        let here = topics.iter().filter(|topic| made_elsewhere(state, &arn, &topic.name).is_none());
+        let here: Vec<Topic> = here.cloned().collect();
         let own = state.list(COLLECTION).filter_map(|(id, entry)| Some((id.strip_prefix(&prefix)?, entry)));
-        Ok(own.map(|(name, entry)| (name.to_owned(), entry.clone())).collect())
+        let own: BTreeMap<String, Value> = own.map(|(name, entry)| (name.to_owned(), entry.clone())).collect();
+        Ok((here, own))
     })?;
     let hidden = |name: &str| entries.get(name).filter(|entry| !shows(account, entry));
     let mut infos: BTreeMap<String, Value> = BTreeMap::new();
@@ -291,7 +313,8 @@ pub(super) async fn list(account: &Arc<Account>, request: &Request) -> Result<Va
 
 pub(super) async fn partitions(account: &Arc<Account>, request: &Request) -> Result<Value, AwsError> {
     let name = topic_name(request)?;
-    let (_, mut client) = open(account, request).await?;
+    let (arn, mut client) = open(account, request).await?;
+    entry(account, request, &arn, name)?;
     let topic = client.topic(name).await.map_err(failed)?;
     let topic = topic.ok_or_else(|| not_found("topicName", format!("The topic {name} does not exist.")))?;
     let all = topic.partitions.iter().map(|partition| {
