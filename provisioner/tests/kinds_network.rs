@@ -345,6 +345,13 @@ async fn kafka_kinds_live_as_they_are_meant() {
     let scaled = account.create("storage_scaling.main", scaling(500)).await;
     account.create_again("storage_scaling.main", scaling(500), &scaled).await;
     account.update("storage_scaling.main", scaling(600)).await;
+    // One whose cluster is made anew gives its address up to the new cluster's.
+    let grows = kinds::named("storage_scaling").unwrap();
+    for address in ["storage_scaling.old", "storage_scaling.main"] {
+        grows.tag(&account.context, &scaled, &[(ADDRESS, address)]).await.unwrap();
+        let found = grows.find(&account.context, &[]).await.unwrap();
+        assert_eq!(found.iter().map(|one| one.address.to_string()).collect::<Vec<_>>(), [address]);
+    }
     account.delete("storage_scaling.main", scaling(600)).await;
 
     let serverless = json!({"name": "light", "subnets": [subnet.id, second.id], "security_groups": [group.id]});

@@ -3,19 +3,27 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test ends where it can't go on, and tells why")]
 
+#[path = "random/faults.rs"]
+mod faults;
 #[path = "random/model.rs"]
 mod model;
+#[path = "random/text.rs"]
+mod text;
 #[path = "random/world.rs"]
 mod world;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use futures::StreamExt as _;
 use model::Model;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
+use text::Network;
 use world::{Told, World};
 
+/// How many cases there are, unless the environment says otherwise.
+const CASES: u64 = 50;
 /// How many cases run at a time.
 const AT_ONCE: usize = 4;
 
@@ -27,7 +35,7 @@ fn number(name: &str) -> Option<u64> {
 async fn stacks_come_to_be_what_their_files_say() {
     let seeds: Vec<u64> = match number("LAKEWRIGHT_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("LAKEWRIGHT_CASES").unwrap_or(50)).collect(),
+        None => (0..number("LAKEWRIGHT_CASES").unwrap_or(CASES)).collect(),
     };
     let began = Instant::now();
     let cases = futures::stream::iter(seeds.iter().copied())
@@ -45,6 +53,24 @@ async fn stacks_come_to_be_what_their_files_say() {
     // A day on which nothing goes wrong shows nothing.
     let many = u32::try_from(seeds.len()).unwrap() / 2;
     assert!(seeds.len() < 20 || (told.killed > many && told.failed > many / 4), "{told:?}");
+}
+
+/// Kinds that no section makes, each with the reason why stacks of the sample have none.
+const UNREACHED: [(&str, &str); 0] = [];
+
+#[test]
+fn the_sample_reaches_every_kind() {
+    let others =
+        Network { vpc: "vpc-00000000".to_owned(), subnets: (0..3).map(|at| format!("subnet-0000000{at}")).collect() };
+    let of = |seed| {
+        let model = Model::any(&mut StdRng::seed_from_u64(seed));
+        let desired = world::desired(&model, &others, "agent".to_owned());
+        desired.unwrap_or_else(|error| panic!("seed {seed}: {error}")).resources
+    };
+    let reached: BTreeSet<String> = (0..CASES).flat_map(of).map(|resource| resource.address.kind).collect();
+    let missing = lakewright::kinds::all().iter().map(|kind| kind.name()).filter(|kind| !reached.contains(*kind));
+    let excused: Vec<&str> = UNREACHED.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(missing.collect::<Vec<_>>(), excused, "random/model.rs says nothing of these");
 }
 
 /// One life of a stack: made, edited, sometimes destroyed and made again, on bad days.

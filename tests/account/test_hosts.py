@@ -1,5 +1,7 @@
 """Volumes that outlive their hosts, groups that replace hosts, providers of identities, applications that are started."""
 
+import json
+
 import pytest
 
 ZONE = "eu-north-1a"
@@ -214,3 +216,31 @@ def test_a_started_application_takes_bounds_and_image_only(account, refused):
     with refused("ValidationException", 400):
         emr.update_application(**this, clientToken="f", imageConfiguration={"imageUri": "docker.io/library/spark:3"})
     emr.delete_application(**this)
+
+
+def test_hosts_start_where_the_key_of_their_volumes_lets_auto_scaling_in(account, ec2, scaling, place):
+    kms = account.client("kms")
+    key = kms.create_key(Description="volumes")["KeyMetadata"]["Arn"]
+    device = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20, "Encrypted": True, "KmsKeyId": key}}
+    data = {"ImageId": "ami-0123456789abcdef0", "InstanceType": "t3.small", "BlockDeviceMappings": [device]}
+    ec2.create_launch_template(LaunchTemplateName="sealed", LaunchTemplateData=data)
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="sealed", MinSize=1, MaxSize=1, DesiredCapacity=1, VPCZoneIdentifier=place[1],
+        LaunchTemplate={"LaunchTemplateName": "sealed", "Version": "1"},
+    )
+
+    def hosts():
+        return scaling.describe_auto_scaling_groups(AutoScalingGroupNames=["sealed"])["AutoScalingGroups"][0]["Instances"]
+
+    assert hosts() == []
+    (failed,) = scaling.describe_scaling_activities(AutoScalingGroupName="sealed")["Activities"]
+    assert failed["StatusCode"] == "Failed" and "Client.InternalError" in failed["StatusMessage"]
+
+    role = "arn:aws:iam::123456789012:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+    policy = json.loads(kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"])
+    policy["Statement"].append({
+        "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*",
+        "Condition": {"ArnEquals": {"aws:PrincipalArn": role}},
+    })
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+    assert len(hosts()) == 1

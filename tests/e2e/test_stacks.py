@@ -49,6 +49,8 @@ def test_a_stack_lives_and_goes(account, stack):
     more = prepare(account.client)
     account.run("plan", stack, *more, "--detailed-exitcode", code=2)
     account.run("apply", stack, *more, "--yes", code=0)
+    for group in account.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]:
+        assert len(group["Instances"]) == group["DesiredCapacity"], group["AutoScalingGroupName"]
     before = len(account.requests)
     account.run("plan", stack, *more, "--detailed-exitcode", code=0)
     requests = len(account.requests) - before

@@ -159,7 +159,16 @@ impl Kind for StorageScaling {
         true
     }
 
-    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let told: Vec<(&str, &str)> = tags.iter().filter(|(key, _)| *key != tags::APPLIED).copied().collect();
+        if told.is_empty() {
+            return Ok(());
+        }
+        let targets = targets(context).await?;
+        if let Some(target) = targets.iter().find(|target| text(target, "ResourceId") == outcome.id) {
+            let input = json!({"ResourceARN": target["ScalableTargetARN"], "Tags": tags::map(&told)});
+            call(context, "TagResource", input).await?;
+        }
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lakewright_aws::{Put, Service, list, text};
 use serde_json::{Value, json};
 
-use super::{REGION, World};
+use super::{Network, REGION, World};
 
 impl World {
     /// Makes a topic of somebody else's on the stack's cluster; it stays for as long as the cluster does.
@@ -48,6 +48,23 @@ impl World {
         self.s3("PUT", "random-foreign", "", place).await;
         let s3 = self.context().aws.s3();
         s3.put("random-foreign", "raw/rows", "rows".into(), Put::default()).await.unwrap();
+    }
+
+    /// Makes a network with a subnet in each zone, for stacks that make none of their own.
+    pub(super) async fn make_network(&self) -> Network {
+        let made = self.aws(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.9.0.0/16"})).await;
+        let vpc = text(&made["vpc"], "vpcId").to_owned();
+        let names = json!({"VpcId": vpc, "EnableDnsHostnames": {"Value": true}});
+        self.aws(Service::Ec2, "ModifyVpcAttribute", names).await;
+        let mut subnets = Vec::new();
+        for (at, zone) in ["a", "b", "c"].into_iter().enumerate() {
+            let input = json!({
+                "VpcId": vpc, "CidrBlock": format!("10.9.{at}.0/24"), "AvailabilityZone": format!("{REGION}{zone}"),
+            });
+            let made = self.aws(Service::Ec2, "CreateSubnet", input).await;
+            subnets.push(text(&made["subnet"], "subnetId").to_owned());
+        }
+        Network { vpc, subnets }
     }
 
     /// All that belongs to others, as AWS tells it.

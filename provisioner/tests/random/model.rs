@@ -1,77 +1,109 @@
-//! Random stack files, and random edits of them.
+//! Random stacks, and random edits of them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use lakewright::stack::ModelFile;
 use rand::Rng;
 use rand::rngs::StdRng;
 
 /// What a stack file says, as far as it varies.
 #[derive(Debug, Clone)]
 pub struct Model {
-    zones: usize,
+    pub zones: usize,
+    /// Whether the network is one that others made.
+    pub existing: bool,
     /// The NAT gateways of private subnets; none for public ones.
-    nat: Option<&'static str>,
-    flow_logs: bool,
-    endpoints: Vec<&'static str>,
-    retention_days: u32,
-    kafka: Option<Kafka>,
-    keys: BTreeMap<String, (String, bool)>,
-    secrets: BTreeMap<String, (String, String)>,
-    buckets: BTreeMap<String, Bucket>,
-    topics: BTreeMap<String, (u32, u32)>,
-    tables: BTreeMap<String, Table>,
-    hosts: BTreeMap<String, Host>,
-    batch: Option<u32>,
-    scan_limit: Option<u32>,
-    saved: Option<&'static str>,
-    alarms: Option<Alarms>,
-    budget: Option<u32>,
+    pub nat: Option<&'static str>,
+    pub flow_logs: bool,
+    pub endpoints: Vec<&'static str>,
+    pub retention_days: u32,
+    pub kafka: Option<Kafka>,
+    pub keys: BTreeMap<String, (String, bool)>,
+    pub secrets: BTreeMap<String, (String, String)>,
+    pub buckets: BTreeMap<String, Bucket>,
+    pub topics: BTreeMap<String, (u32, u32)>,
+    pub tables: BTreeMap<String, Table>,
+    pub hosts: BTreeMap<String, Host>,
+    pub functions: BTreeMap<String, Function>,
+    /// The branch of a pipeline of CodePipeline's.
+    pub pipeline: Option<String>,
+    /// The branch of a workflow, and whether the account knows its provider by others.
+    pub ci: Option<(String, bool)>,
+    pub batch: Option<u32>,
+    pub scan_limit: Option<u32>,
+    pub saved: Option<&'static str>,
+    pub alarms: Option<Alarms>,
+    pub budget: Option<u32>,
 }
 
 #[derive(Debug, Clone)]
-struct Alarms {
-    errors: u32,
-    addresses: usize,
-    dashboard: bool,
+pub struct Alarms {
+    pub errors: u32,
+    pub addresses: usize,
+    pub dashboard: bool,
 }
 
 #[derive(Debug, Clone)]
-struct Kafka {
-    brokers_a_zone: usize,
-    scram: bool,
-    storage_gib: u32,
-    compression: Option<&'static str>,
+pub struct Kafka {
+    pub login: Login,
+    pub brokers_a_zone: usize,
+    pub storage_gib: u32,
+    pub grows: bool,
+    pub logs: bool,
+    pub compression: Option<&'static str>,
+}
+
+/// How clients log in, and who runs the brokers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    Open,
+    Scram,
+    Iam,
+    Serverless,
 }
 
 #[derive(Debug, Clone)]
-struct Bucket {
-    key: Option<String>,
-    versioning: bool,
-    expire_days: Option<u32>,
-    notify: bool,
-    logs: bool,
+pub struct Bucket {
+    pub key: Option<String>,
+    pub versioning: bool,
+    pub expire_days: Option<u32>,
+    pub notify: bool,
+    pub logs: bool,
 }
 
 #[derive(Debug, Clone)]
-struct Table {
-    topic: String,
-    columns: Vec<(String, &'static str)>,
+pub struct Table {
+    pub topic: String,
+    pub columns: Vec<(String, &'static str)>,
     /// By a column's name the one before.
-    was: BTreeMap<String, String>,
-    partition: bool,
-    description: String,
+    pub was: BTreeMap<String, String>,
+    pub partition: bool,
+    pub description: String,
 }
 
 #[derive(Debug, Clone)]
-struct Host {
-    instance_type: &'static str,
-    count: u32,
-    volume_gib: u32,
-    stream: bool,
-    data_gib: Option<u32>,
-    rolling: bool,
+pub struct Host {
+    pub instance_type: &'static str,
+    pub count: u32,
+    pub volume_gib: u32,
+    pub stream: bool,
+    pub data_gib: Option<u32>,
+    pub rolling: bool,
+    /// Whether a key of the stack encrypts the volumes.
+    pub key: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// What its code answers.
+    pub answer: u32,
+    pub memory_mb: u32,
+    pub hours: Option<u32>,
+    /// Whether errors in its log are counted.
+    pub counted: bool,
+    /// The bucket whose uploads call it, and what their keys begin and end with.
+    pub upload: Option<(String, &'static str, &'static str)>,
+    /// A bucket whose name its environment tells it.
+    pub told: Option<String>,
 }
 
 const TYPES: [&str; 8] = ["string", "int", "long", "boolean", "double", "decimal(12,2)", "date", "timestamptz"];
@@ -89,9 +121,9 @@ const SERVICES: [&str; 11] = [
     "ssmmessages",
     "sts",
 ];
-const NAMES: [&str; 6] = ["ash", "birch", "cedar", "elm", "fir", "oak"];
+pub const NAMES: [&str; 6] = ["ash", "birch", "cedar", "elm", "fir", "oak"];
 
-fn one_of<T: Copy>(rng: &mut StdRng, all: &[T]) -> T {
+pub fn one_of<T: Copy>(rng: &mut StdRng, all: &[T]) -> T {
     all[rng.random_range(0..all.len())]
 }
 
@@ -104,7 +136,8 @@ impl Model {
     pub fn any(rng: &mut StdRng) -> Self {
         let mut model = Self {
             zones: rng.random_range(1..=3),
-            nat: None,
+            existing: false,
+            nat: one_of(rng, &[None, None, Some("single"), Some("per-zone")]),
             flow_logs: false,
             endpoints: Vec::new(),
             retention_days: one_of(rng, &[1, 7, 30]),
@@ -115,13 +148,16 @@ impl Model {
             topics: BTreeMap::new(),
             tables: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            pipeline: None,
+            ci: None,
             batch: None,
             scan_limit: None,
             saved: None,
             alarms: None,
             budget: None,
         };
-        for _ in 0..rng.random_range(3..20) {
+        for _ in 0..rng.random_range(5..35) {
             model.edit(rng);
         }
         model
@@ -129,46 +165,22 @@ impl Model {
 
     /// Changes something, anything, and keeps the file sound.
     pub fn edit(&mut self, rng: &mut StdRng) {
-        match rng.random_range(0..22) {
-            0 => self.network(rng),
+        match rng.random_range(0..34) {
+            0 | 30 => self.network(rng),
             1 => self.retention_days = one_of(rng, &[1, 7, 30]),
             2 => self.kafka = None,
-            3..=5 => {
-                self.kafka = Some(Kafka {
-                    brokers_a_zone: rng.random_range(1..=2),
-                    scram: rng.random(),
-                    storage_gib: one_of(rng, &[100, 120, 200]),
-                    compression: one_of(rng, &[None, Some("zstd"), Some("lz4")]),
-                });
-            }
+            3..=5 => self.cluster(rng),
             6 => drop(self.keys.insert(name(rng), (name(rng), rng.random()))),
             7 => drop(self.secrets.insert(name(rng), (name(rng), self.key(rng)))),
-            8 | 9 => {
-                let key = rng.random::<bool>().then(|| self.key(rng));
-                let expire_days = rng.random::<bool>().then(|| rng.random_range(1..90));
-                let (notify, logs) = (rng.random(), rng.random());
-                let bucket = Bucket { key, versioning: rng.random(), expire_days, notify, logs };
-                self.buckets.insert(name(rng), bucket);
-            }
-            10 | 11 => {
-                let (name, retention) = (name(rng), one_of(rng, &[1, 3, 7]));
-                let partitions = self.topics.get(&name).map_or(1, |topic| topic.0) + rng.random_range(0..3);
-                self.topics.insert(name, (partitions, retention));
-            }
-            12 | 13 => self.table(rng),
-            14 => {
-                let host = Host {
-                    instance_type: one_of(rng, &["t3.small", "t3.medium", "m7g.large"]),
-                    count: rng.random_range(0..3),
-                    volume_gib: one_of(rng, &[20, 40]),
-                    stream: rng.random(),
-                    data_gib: one_of(rng, &[None, Some(20), Some(30)]),
-                    rolling: rng.random(),
-                };
-                self.hosts.insert(name(rng), host);
-            }
-            15 => self.batch = rng.random::<bool>().then(|| one_of(rng, &[8, 16])),
-            18 => {
+            8..=10 => self.bucket(rng),
+            11 | 12 => self.topic(rng),
+            13 | 14 => self.table(rng),
+            15 => self.host(rng),
+            16..=18 => self.function(rng),
+            19 => self.pipeline = rng.random_ratio(2, 3).then(|| name(rng)),
+            20 => self.ci = rng.random_ratio(2, 3).then(|| (name(rng), rng.random())),
+            21 | 29 => self.batch = rng.random_ratio(2, 3).then(|| one_of(rng, &[8, 16])),
+            22 | 26 => {
                 let alarms = Alarms {
                     errors: rng.random_range(0..3),
                     addresses: rng.random_range(1..=3),
@@ -176,19 +188,78 @@ impl Model {
                 };
                 self.alarms = rng.random_ratio(2, 3).then_some(alarms);
             }
-            19 => self.budget = rng.random_ratio(2, 3).then(|| one_of(rng, &[50, 500])),
-            16 => self.scan_limit = rng.random::<bool>().then(|| one_of(rng, &[10, 100])),
-            17 => self.saved = rng.random::<bool>().then(|| one_of(rng, &["id", "at", "count(*)"])),
+            23 => self.budget = rng.random_ratio(2, 3).then(|| one_of(rng, &[50, 500])),
+            24 => self.scan_limit = rng.random::<bool>().then(|| one_of(rng, &[10, 100])),
+            25 | 27 | 28 => self.saved = rng.random_ratio(2, 3).then(|| one_of(rng, &["id", "at", "count(*)"])),
             _ => self.remove(rng),
         }
         self.mend();
     }
 
+    fn cluster(&mut self, rng: &mut StdRng) {
+        self.kafka = Some(Kafka {
+            login: one_of(rng, &[Login::Open, Login::Scram, Login::Iam, Login::Serverless]),
+            brokers_a_zone: rng.random_range(1..=2),
+            storage_gib: one_of(rng, &[100, 120, 200]),
+            grows: rng.random(),
+            logs: rng.random(),
+            compression: one_of(rng, &[None, Some("zstd"), Some("lz4")]),
+        });
+    }
+
+    fn topic(&mut self, rng: &mut StdRng) {
+        if self.kafka.is_none() {
+            self.cluster(rng);
+        }
+        let (name, retention) = (name(rng), one_of(rng, &[1, 3, 7]));
+        let partitions = self.topics.get(&name).map_or(1, |topic| topic.0) + rng.random_range(0..3);
+        self.topics.insert(name, (partitions, retention));
+    }
+
+    fn bucket(&mut self, rng: &mut StdRng) {
+        let key = rng.random::<bool>().then(|| self.key(rng));
+        let expire_days = rng.random::<bool>().then(|| rng.random_range(1..90));
+        let (notify, logs) = (rng.random(), rng.random());
+        let bucket = Bucket { key, versioning: rng.random(), expire_days, notify, logs };
+        // The one that is always made can have a section too.
+        let name = if rng.random_ratio(1, 8) { "artifacts".to_owned() } else { name(rng) };
+        self.buckets.insert(name, bucket);
+    }
+
+    fn host(&mut self, rng: &mut StdRng) {
+        let host = Host {
+            instance_type: one_of(rng, &["t3.small", "t3.medium", "m7g.large"]),
+            count: rng.random_range(0..3),
+            volume_gib: one_of(rng, &[20, 40]),
+            stream: rng.random(),
+            data_gib: one_of(rng, &[None, Some(20), Some(30)]),
+            rolling: rng.random(),
+            key: rng.random(),
+        };
+        self.hosts.insert(name(rng), host);
+    }
+
+    fn function(&mut self, rng: &mut StdRng) {
+        let buckets: Vec<String> = self.buckets.keys().cloned().collect();
+        let any = |rng: &mut StdRng| Some(buckets.get(rng.random_range(0..=buckets.len()))?.clone());
+        let upload = any(rng).map(|bucket| (bucket, one_of(rng, &["", "in/", "out/"]), one_of(rng, &["", ".csv"])));
+        let function = Function {
+            answer: rng.random_range(0..10),
+            memory_mb: one_of(rng, &[128, 512]),
+            hours: rng.random::<bool>().then(|| rng.random_range(1..4)),
+            counted: rng.random(),
+            upload,
+            told: any(rng),
+        };
+        self.functions.insert(name(rng), function);
+    }
+
     fn network(&mut self, rng: &mut StdRng) {
-        match rng.random_range(0..4) {
+        match rng.random_range(0..5) {
             0 => self.zones = rng.random_range(1..=3),
             1 => self.nat = one_of(rng, &[None, Some("none"), Some("single"), Some("per-zone")]),
             2 => self.flow_logs = rng.random(),
+            3 => self.existing = rng.random_ratio(1, 3),
             _ => self.endpoints = SERVICES.iter().filter(|_| rng.random_ratio(1, 5)).copied().collect(),
         }
         if self.nat == Some("none") {
@@ -203,7 +274,10 @@ impl Model {
     }
 
     fn table(&mut self, rng: &mut StdRng) {
-        let Some(topic) = self.topics.keys().next().cloned() else { return };
+        if self.topics.is_empty() {
+            self.topic(rng);
+        }
+        let topic = self.topics.keys().next().expect("there is one now").clone();
         let name = name(rng);
         if let Some(table) = self.tables.get_mut(&name) {
             // Columns are added and taken away at the end, described anew in between.
@@ -234,12 +308,13 @@ impl Model {
 
     fn remove(&mut self, rng: &mut StdRng) {
         let name = name(rng);
-        match rng.random_range(0..6) {
+        match rng.random_range(0..7) {
             0 => drop(self.keys.remove(&name)),
             1 => drop(self.secrets.remove(&name)),
             2 => drop(self.buckets.remove(&name)),
             3 => drop(self.topics.remove(&name)),
             4 => drop(self.tables.remove(&name)),
+            5 => drop(self.functions.remove(&name)),
             _ => drop(self.hosts.remove(&name)),
         }
     }
@@ -251,8 +326,14 @@ impl Model {
         } else {
             self.topics.clear();
         }
-        if self.kafka.as_ref().is_some_and(|kafka| kafka.scram) {
+        if self.kafka.as_ref().is_some_and(|kafka| kafka.login == Login::Scram) {
             self.secrets.entry("kafka".to_owned()).or_insert_with(|| ("user".to_owned(), "main".to_owned()));
+        }
+        if self.kafka.as_ref().is_some_and(|kafka| kafka.login == Login::Serverless) {
+            // Its topics are made by the agents that use them.
+            let streams = self.hosts.values().any(|host| host.stream);
+            let Self { topics, tables, .. } = self;
+            topics.retain(|name, _| streams && tables.values().any(|table| table.topic == *name));
         }
         let Self { keys, topics, tables, buckets, .. } = self;
         for secret in self.secrets.values_mut().filter(|secret| !keys.contains_key(&secret.1)) {
@@ -263,7 +344,8 @@ impl Model {
         }
         tables.retain(|_, table| topics.contains_key(&table.topic));
         let plain = Bucket { key: None, versioning: true, expire_days: None, notify: false, logs: false };
-        if buckets.values().any(|bucket| bucket.logs) {
+        let of_brokers = self.kafka.as_ref().is_some_and(|kafka| kafka.logs);
+        if of_brokers || buckets.values().any(|bucket| bucket.logs) {
             let logs = buckets.entry("logs".to_owned()).or_insert_with(|| plain.clone());
             (logs.key, logs.logs) = (None, false);
         }
@@ -282,122 +364,22 @@ impl Model {
         if self.batch.is_some() {
             self.buckets.entry("warehouse".to_owned()).or_insert(plain);
         }
+        self.mend_functions();
     }
 
-    /// The stack file.
-    pub fn text(&self) -> String {
-        let zones: Vec<String> = ["a", "b", "c"][..self.zones].iter().map(|zone| format!("\"{zone}\"")).collect();
-        let mut out = format!(
-            "[stack]\nname = \"random\"\nregion = \"eu-north-1\"\nlog_retention = \"{}d\"\n[network]\nzones = [{}]\n",
-            self.retention_days,
-            zones.join(", ")
-        );
-        let mut line = |text: String| writeln!(out, "{text}").expect("a string takes everything");
-        line(format!("flow_logs = {}\nendpoints = {:?}", self.flow_logs, self.endpoints));
-        if let Some(nat) = self.nat {
-            line(format!("subnets = \"private\"\nnat = \"{nat}\""));
+    /// Functions are called by buckets that there are, one for an upload.
+    fn mend_functions(&mut self) {
+        let mut taken: Vec<(String, &str, &str)> = Vec::new();
+        for function in self.functions.values_mut() {
+            function.told = function.told.take().filter(|bucket| self.buckets.contains_key(bucket));
+            function.upload = function.upload.take().filter(|(bucket, prefix, suffix)| {
+                let meets = |one: &str, other: &str| one == other || one.is_empty() || other.is_empty();
+                let free = taken
+                    .iter()
+                    .all(|(other, begins, ends)| other != bucket || !meets(begins, prefix) || !meets(ends, suffix));
+                free && self.buckets.contains_key(bucket)
+            });
+            taken.extend(function.upload.clone());
         }
-        if let Some(kafka) = &self.kafka {
-            let brokers = kafka.brokers_a_zone * self.zones;
-            line(format!("[kafka]\nbrokers = {brokers}\nstorage_gib = {}", kafka.storage_gib));
-            line(if kafka.scram { "secret = \"kafka\"" } else { "authentication = \"none\"" }.to_owned());
-            if let Some(compression) = kafka.compression {
-                line(format!("configuration = {{ \"compression.type\" = \"{compression}\" }}"));
-            }
-        }
-        for (name, (description, rotation)) in &self.keys {
-            line(format!("[keys.{name}]\ndescription = \"{description}\"\nrotation = {rotation}"));
-        }
-        for (name, (username, key)) in &self.secrets {
-            line(format!("[secrets.{name}]\nusername = \"{username}\"\nkey = \"{key}\""));
-        }
-        for (name, bucket) in &self.buckets {
-            line(format!("[buckets.{name}]\nversioning = {}", bucket.versioning));
-            if let Some(key) = &bucket.key {
-                line(format!("key = \"{key}\""));
-            }
-            if let Some(days) = bucket.expire_days {
-                line(format!("expire_after = \"{days}d\""));
-            }
-            line(format!("notify = {}", bucket.notify));
-            if bucket.logs {
-                line("access_logs = \"logs\"".to_owned());
-            }
-        }
-        for (name, (partitions, days)) in &self.topics {
-            line(format!("[topics.{name}]\npartitions = {partitions}\nretention = \"{days}d\""));
-        }
-        for (name, table) in &self.tables {
-            let column = |(name, kind): &(String, &str)| match table.was.get(name) {
-                Some(was) => format!(", {name} = {{ type = \"{kind}\", was = \"{was}\" }}"),
-                None => format!(", {name} = \"{kind}\""),
-            };
-            let columns = table.columns.iter().map(column).collect::<String>();
-            line(format!("[tables.{name}]\ntopic = \"{}\"\ndescription = \"{}\"", table.topic, table.description));
-            line(format!("key = [\"id\"]\ncolumns = {{ id = \"string\", at = \"timestamptz\"{columns} }}"));
-            if table.partition {
-                line("partition = [\"day(at)\"]".to_owned());
-            }
-        }
-        if let Some(vcpu) = self.batch {
-            line(format!("[batch]\nmax_vcpu = {vcpu}"));
-        }
-        if let Some(limit) = self.scan_limit {
-            line(format!("[query]\nscan_limit = \"{limit} GB\""));
-        }
-        if let (Some(what), Some(table)) = (self.saved, self.tables.keys().next()) {
-            line(format!("[queries.one]\ndatabase = \"raw\"\nsql = \"SELECT {what} FROM raw.{table}\""));
-        }
-        if let Some(alarms) = &self.alarms {
-            let addresses: Vec<String> =
-                NAMES[..alarms.addresses].iter().map(|name| format!("\"{name}@b.cd\"")).collect();
-            line(format!("[alarms]\nerrors = {}\nemail = [{}]", alarms.errors, addresses.join(", ")));
-            line(format!("dashboard = {}", alarms.dashboard));
-        }
-        if let Some(limit) = self.budget {
-            line(format!("[budget]\nmonthly_usd = {limit}\nemail = [\"ops@b.cd\"]"));
-        }
-        for (name, host) in &self.hosts {
-            let agents = if host.stream { "\"stream\"" } else { "" };
-            let Host { instance_type, count, volume_gib, .. } = host;
-            line(format!("[hosts.{name}]\ninstance_type = \"{instance_type}\"\ncount = {count}"));
-            line(format!("volume_gib = {volume_gib}\nagents = [{agents}]"));
-            if let Some(gib) = host.data_gib {
-                line(format!("data_volume_gib = {gib}"));
-            }
-            if host.rolling {
-                line("refresh = \"rolling\"".to_owned());
-            }
-        }
-        out
     }
-
-    /// The models beside it.
-    pub fn models(&self) -> Option<Vec<ModelFile>> {
-        self.batch?;
-        let table = self.tables.keys().next().expect("models read a table");
-        let text = format!("-- materialization: replace\n\nSELECT id, at FROM raw.{table}\n");
-        Some(vec![ModelFile { name: "ids".to_owned(), path: "models/ids.sql".to_owned(), text }])
-    }
-}
-
-/// Fault rules of a bad day; `bad` from 0 to 3 says how bad.
-pub fn faults(rng: &mut StdRng, bad: u32) -> String {
-    let mut out = format!("seed = {}\n", rng.random::<u32>());
-    for _ in 0..rng.random_range(0..=bad) {
-        let times = rng.random_range(1..=2 * bad);
-        let chance = one_of(rng, &[0.02, 0.05, 0.1]);
-        let effect = match rng.random_range(0..7) {
-            0 => "error = \"InternalFailure\"\nstatus = 500",
-            1 => "throttle = true",
-            2 => "error = \"AccessDenied\"\nstatus = 403\nmutating = true",
-            3 => "lost = true",
-            4 => "lost = \"request\"",
-            5 => "latency = \"20ms\"",
-            _ => "invisible = \"150ms\"\noperation = \"Create*\"",
-        };
-        write!(out, "[[fault]]\nprobability = {chance}\ntimes = {times}\n{effect}\n")
-            .expect("a string takes everything");
-    }
-    out
 }

@@ -24,7 +24,9 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::model::{Model, faults};
+use super::faults::faults;
+use super::model::Model;
+use super::text::Network;
 
 const REGION: &str = "eu-north-1";
 const ACCOUNT: &str = "123456789012";
@@ -43,6 +45,8 @@ pub struct World {
     _kafka: lakewright_kafka::Running,
     folder: tempfile::TempDir,
     foreign: BTreeMap<&'static str, Value>,
+    /// A network of others, in which a stack may stand.
+    network: Network,
     /// How much went wrong so far, and what.
     pub told: Told,
     history: Vec<String>,
@@ -108,6 +112,15 @@ fn kinds() -> Kinds<'static> {
     Kinds(lakewright::kinds::all())
 }
 
+/// What the model's file stands for; `agent` is the agents' program.
+pub fn desired(model: &Model, others: &Network, agent: String) -> Result<Desired, String> {
+    let file = model.text(others);
+    let stack = parse(Path::new("random.toml"), &file, model.models()).map_err(|error| format!("{error}\n{file}"))?;
+    let target = Target { account: ACCOUNT.to_owned(), region: REGION.to_owned() };
+    let sha256 = "6c3cbda85b4f807a4afdbc83a80a345e6fb0c8a9706ff47e7d04dbce64846a53".to_owned();
+    Ok(expand(&stack, &target, &Programs::everywhere(Artifact { sha256, size: 10, file: Some(agent) })))
+}
+
 impl World {
     pub async fn new(seed: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -129,12 +142,14 @@ impl World {
             _kafka: kafka,
             folder,
             foreign: BTreeMap::new(),
+            network: Network::default(),
             told: Told::default(),
             history: Vec::new(),
             planned: Cell::new(false),
             topic_on: None,
         };
         world.make_foreign().await;
+        world.network = world.make_network().await;
         world.foreign = world.read_foreign().await;
         world
     }
@@ -154,13 +169,8 @@ impl World {
     }
 
     fn desired(&self, model: &Model) -> Desired {
-        let file = model.text();
-        let stack = parse(Path::new("random.toml"), &file, model.models())
-            .unwrap_or_else(|error| panic!("seed {}: {error}\n{file}", self.seed));
-        let target = Target { account: ACCOUNT.to_owned(), region: REGION.to_owned() };
         let agent = self.folder.path().join("lakewright-agent").display().to_string();
-        let sha256 = "6c3cbda85b4f807a4afdbc83a80a345e6fb0c8a9706ff47e7d04dbce64846a53".to_owned();
-        expand(&stack, &target, &Programs::everywhere(Artifact { sha256, size: 10, file: Some(agent) }))
+        desired(model, &self.network, agent).unwrap_or_else(|error| panic!("seed {}: {error}", self.seed))
     }
 
     /// Applies until the stack is as its file says; false if AWS can't do that.
@@ -170,7 +180,7 @@ impl World {
             return false;
         }
         let addresses: BTreeSet<Address> = desired.resources.iter().map(|one| one.address.clone()).collect();
-        self.check(&desired, &addresses, &model.text()).await;
+        self.check(&desired, &addresses, &model.text(&self.network)).await;
         true
     }
 
@@ -178,7 +188,7 @@ impl World {
     pub async fn goes(&mut self, model: &Model, rng: &mut StdRng, bad: u32) {
         let desired = self.desired(model);
         assert!(self.carried_out(&desired, true, rng, bad).await, "seed {}: a destroy is refused", self.seed);
-        self.check(&desired, &BTreeSet::new(), &model.text()).await;
+        self.check(&desired, &BTreeSet::new(), &model.text(&self.network)).await;
         let found = self.aws(Service::Kms, "ListAliases", json!({})).await;
         let aliases = list(&found, "Aliases").iter().filter(|alias| text(alias, "AliasName").contains("random"));
         assert_eq!(aliases.count(), 0, "seed {}", self.seed);
@@ -290,26 +300,32 @@ impl World {
         // Counted by AWS's own lists too: a kind that doesn't find something doesn't count it.
         let count = |kind: &str| wanted.iter().filter(|address| address.kind == kind).count();
         for (kind, service, operation, set, foreign) in [
-            ("vpc", Service::Ec2, "DescribeVpcs", "vpcSet", 2),
-            ("subnet", Service::Ec2, "DescribeSubnets", "subnetSet", 0),
+            ("vpc", Service::Ec2, "DescribeVpcs", "vpcSet", 3),
+            ("subnet", Service::Ec2, "DescribeSubnets", "subnetSet", 3),
             ("internet_gateway", Service::Ec2, "DescribeInternetGateways", "internetGatewaySet", 0),
             // Each VPC has one of its own of these two.
-            ("route_table", Service::Ec2, "DescribeRouteTables", "routeTableSet", 2 + count("vpc")),
-            ("security_group", Service::Ec2, "DescribeSecurityGroups", "securityGroupInfo", 2 + count("vpc")),
+            ("route_table", Service::Ec2, "DescribeRouteTables", "routeTableSet", 3 + count("vpc")),
+            ("security_group", Service::Ec2, "DescribeSecurityGroups", "securityGroupInfo", 3 + count("vpc")),
             ("vpc_endpoint", Service::Ec2, "DescribeVpcEndpoints", "vpcEndpointSet", 0),
             ("elastic_ip", Service::Ec2, "DescribeAddresses", "addressesSet", 0),
             ("flow_log", Service::Ec2, "DescribeFlowLogs", "flowLogSet", 0),
             ("launch_template", Service::Ec2, "DescribeLaunchTemplates", "launchTemplates", 0),
             ("secret", Service::SecretsManager, "ListSecrets", "SecretList", 1),
-            ("cluster", Service::Kafka, "ListClustersV2", "clusterInfoList", 0),
             ("msk_configuration", Service::Kafka, "ListConfigurations", "configurations", 0),
             ("log_group", Service::Logs, "DescribeLogGroups", "logGroups", 0),
             ("database", Service::Glue, "GetDatabases", "DatabaseList", 0),
+            ("function", Service::Lambda, "ListFunctions", "Functions", 0),
+            ("schedule_rule", Service::Events, "ListRules", "Rules", 0),
+            ("build_project", Service::CodeBuild, "ListProjects", "projects", 0),
+            ("pipeline", Service::CodePipeline, "ListPipelines", "pipelines", 0),
         ] {
             let answer = self.aws(service, operation, json!({})).await;
             let found = list(&answer, set).len();
             assert_eq!(found, count(kind) + foreign, "seed {seed}: {kind}: {answer:#}\n{file}");
         }
+        let clusters = self.aws(Service::Kafka, "ListClustersV2", json!({})).await;
+        let clusters = list(&clusters, "clusterInfoList").len();
+        assert_eq!(clusters, count("cluster") + count("serverless_cluster"), "seed {seed}: clusters\n{file}");
         let gateways = self.aws(Service::Ec2, "DescribeNatGateways", json!({})).await;
         let gateways = list(&gateways, "natGatewaySet").iter().filter(|one| text(one, "state") == "available").count();
         assert_eq!(gateways, count("nat_gateway"), "seed {seed}: NAT gateways\n{file}");

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::call;
+use super::calls::{CHANGED, CONFLICT, call, unhindered};
 use crate::kind::Context;
 use crate::kinds::policy;
 use crate::kinds::wait;
@@ -129,7 +129,7 @@ pub(super) async fn settle(context: &Context, name: &str, meant: &Permissions) -
     let present = read(context, name).await?;
     for (sid, _) in present.iter().filter(|(sid, permission)| meant.get(*sid) != Some(permission)) {
         let input = json!({"FunctionName": name, "StatementId": sid});
-        wait::found(super::unhindered(context, "RemovePermission", input).await)?;
+        wait::found(unhindered(context, "RemovePermission", input).await)?;
     }
     for (sid, permission) in meant.iter().filter(|(sid, permission)| present.get(*sid) != Some(permission)) {
         let mut input = json!({
@@ -152,10 +152,10 @@ pub(super) async fn settle(context: &Context, name: &str, meant: &Permissions) -
 /// Adds a statement. A repeat of a call whose answer was lost finds it there, which is the code of an update under way too.
 async fn add(context: &Context, name: &str, sid: &str, permission: &Permission, input: Value) -> Result<()> {
     let what = format!("the function {name} takes no permission {sid}");
-    wait::until(context, super::CHANGED, &what, || async {
+    wait::until(context, CHANGED, &what, || async {
         match call(context, "AddPermission", input.clone()).await {
             Ok(_) => Ok(Some(())),
-            Err(error) if error.code == super::CONFLICT => {
+            Err(error) if error.code == CONFLICT => {
                 Ok((read(context, name).await?.get(sid) == Some(permission)).then_some(()))
             }
             Err(error) if error.is_not_found() => Ok(None),

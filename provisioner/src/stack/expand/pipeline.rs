@@ -81,7 +81,7 @@ impl Expansion<'_> {
 
     fn pipeline_roles(&mut self, section: &Pipeline, group: &str, place: &Range<usize>) {
         let mut statements = Statements::default();
-        self.objects(&mut statements, "Artifacts", Access::Write, ARTIFACTS, &[self.pipeline_folder()]);
+        self.pipeline_artifacts(&mut statements, &["s3:PutObjectAcl"]);
         let projects = [Task::Plan, Task::Apply].map(|task| {
             let name = self.named(task.part());
             self.arn("codebuild", &format!("project/{name}"))
@@ -103,8 +103,7 @@ impl Expansion<'_> {
         let deployer = permissions::policy(&desired, account, region, partition(region));
         for task in [Task::Plan, Task::Apply] {
             let mut statements = Statements::default();
-            let access = Access::Write;
-            self.objects(&mut statements, "Artifacts", access, ARTIFACTS, &[self.pipeline_folder()]);
+            self.pipeline_artifacts(&mut statements, &[]);
             self.objects(&mut statements, "Programs", Access::Read, ARTIFACTS, &[PROGRAMS.to_owned()]);
             let log = self.arn("logs", &format!("log-group:{group}:*"));
             statements.allow("Log", &["logs:CreateLogStream", "logs:PutLogEvents"], &[log]);
@@ -124,6 +123,22 @@ impl Expansion<'_> {
             session_seconds: 3600,
         };
         self.add(Address::new("role", part), &spec, place, vec![]);
+    }
+
+    /// What CodePipeline and CodeBuild do with artifacts: they name versions of them, look at the bucket first, and under a key
+    /// of the stack do more than reading and writing takes. AWS's user guides list it.
+    fn pipeline_artifacts(&self, statements: &mut Statements, more: &[&str]) {
+        let folder = self.pipeline_folder();
+        let bucket = format!("arn:aws:s3:::{}", self.bucket(ARTIFACTS));
+        self.objects(statements, "Artifacts", Access::Write, ARTIFACTS, std::slice::from_ref(&folder));
+        let versions = [&["s3:GetObjectVersion"], more].concat();
+        statements.allow("ArtifactVersions", &versions, &[format!("{bucket}/{folder}/*")]);
+        let looks = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"];
+        statements.allow("ArtifactBucket", &looks, &[bucket]);
+        if let Some(key) = self.file.buckets.get(ARTIFACTS).and_then(|bucket| bucket.value.key.as_ref()) {
+            let actions = ["kms:DescribeKey", "kms:Encrypt", "kms:ReEncrypt*"];
+            statements.allow("ArtifactsKeyMore", &actions, &[key_arn(key)]);
+        }
     }
 
     fn pipeline_folder(&self) -> String {

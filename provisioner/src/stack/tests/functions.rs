@@ -141,3 +141,55 @@ on_upload = { bucket = "plain" }
     let other = spec(&desired, "role.function-other")["policies"]["function"].to_string();
     assert!(other.contains("shop-plain-123456789012/*") && !other.contains("Version\",\"s3") && !other.contains("kms"));
 }
+
+#[test]
+fn a_pipeline_reads_versions_of_its_artifacts() {
+    let text = r#"[stack]
+name = "shop"
+[keys.main]
+[buckets.artifacts]
+key = "main"
+[pipeline]
+repository = "octocat/shop"
+connection = "arn:aws:codeconnections:eu-north-1:123456789012:connection/a"
+stack = "shop.toml"
+"#;
+    let stack = parse(Path::new("test.toml"), text, None).unwrap_or_else(|error| panic!("{}", error.render(false)));
+    let desired = expanded(&stack);
+    let bucket = "arn:aws:s3:::shop-artifacts-123456789012";
+    for (role, policy) in [("pipeline", "pipeline"), ("pipeline-plan", "build"), ("pipeline-apply", "build")] {
+        let statements = spec(&desired, &format!("role.{role}"))["policies"][policy]["Statement"].clone();
+        let may = |action: &str, on: &str| {
+            let all = statements.as_array().expect("a list").iter();
+            let has = |value: &Value, wanted: &str| value.as_array().is_some_and(|list| list.contains(&json!(wanted)));
+            all.clone().any(|one| has(&one["Action"], action) && has(&one["Resource"], on))
+        };
+        let objects = format!("{bucket}/shop-pipeline/*");
+        for action in ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"] {
+            assert!(may(action, &objects), "{role}: {action}: {statements:#}");
+        }
+        for action in ["s3:GetBucketVersioning", "s3:GetBucketLocation", "s3:GetBucketAcl"] {
+            assert!(may(action, bucket), "{role}: {action}");
+        }
+        for action in ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:ReEncrypt*"] {
+            assert!(may(action, "${key.main.arn}"), "{role}: {action}");
+        }
+    }
+}
+
+/// What Auto Scaling's own role does with the key of volumes of hosts that it starts.
+#[test]
+fn a_key_for_volumes_lets_auto_scaling_use_it() {
+    let text = "[stack]\nname = \"shop\"\n[keys.main]\n[keys.other]\n[hosts.app]\nkey = \"main\"\n";
+    let stack = parse(Path::new("test.toml"), text, None).unwrap_or_else(|error| panic!("{}", error.render(false)));
+    let desired = expanded(&stack);
+    let statements = spec(&desired, "key.main")["policy"]["Statement"].clone();
+    let volumes = statements.as_array().expect("a list").iter().find(|one| one["Sid"] == "Volumes").expect("volumes");
+    // No IAM policy of the account reaches a role of AWS's own: `root` doesn't stand for it, everybody does.
+    assert_eq!(volumes["Principal"], json!({"AWS": ["*"]}));
+    let actions = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
+    assert_eq!(volumes["Action"], json!(actions));
+    let via = json!({"kms:CallerAccount": ["123456789012"], "kms:ViaService": ["ec2.eu-north-1.amazonaws.com"]});
+    assert_eq!(volumes["Condition"], json!({"StringEquals": via}));
+    assert!(spec(&desired, "key.other")["policy"].is_null());
+}

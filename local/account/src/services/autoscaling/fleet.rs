@@ -9,12 +9,16 @@ use crate::fields::Fields as _;
 use crate::ids;
 use crate::request::Request;
 use crate::services::ec2::{self, Launch};
+use crate::services::kms;
 use crate::state::{State, Tags, tags_of};
 
 /// Where what happened to groups stands, by group and number.
 const ACTIVITIES: &str = "autoscaling/activity";
 /// The tag that marks a group's instances.
 const MARK: &str = "aws:autoscaling:groupName";
+
+/// Why an instance ends whose volumes' key lets its role do nothing.
+const DIED: &str = "Client.InternalError";
 
 pub(super) fn is_live(instance: &Value) -> bool {
     instance["instanceState"].text("name").is_some_and(|name| name == "pending" || name == "running")
@@ -68,7 +72,15 @@ pub(super) fn balance(state: &mut State<'_>, name: &str) -> Result<(), AwsError>
         happened(state, name, "Successful", &format!("Terminating EC2 instance: {id}"), None);
     }
     for _ in live.len()..desired {
-        let id = start(state, &group, name)?;
+        let id = match start(state, &group, name) {
+            Ok(id) => id,
+            // The group is made all the same; its activities tell.
+            Err(error) if error.code == DIED => {
+                failed(state, name, &error);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         happened(state, name, "Successful", &format!("Launching a new EC2 instance: {id}"), None);
     }
     Ok(())
@@ -79,6 +91,14 @@ fn start(state: &mut State<'_>, group: &Value, name: &str) -> Result<String, Aws
     let named = json!({ "LaunchTemplateId": specification["LaunchTemplateId"], "Version": specification["Version"] });
     let version = ec2::resolve_template(state, &named)?;
     let data = version["launchTemplateData"].clone();
+    let devices = data.list("blockDeviceMappingSet").iter();
+    let keys = devices.filter(|device| device["ebs"].flag("encrypted") == Some(true));
+    if keys.filter_map(|device| device["ebs"].text("kmsKeyId")).any(|key| !kms::lets_launch(state, key)) {
+        // The instance is gone as soon as its volumes were asked for.
+        let message = "Instance became unhealthy while waiting for instance to be in InService state. Termination \
+                       Reason: Client.InternalError: Client error on launch";
+        return Err(AwsError::new(DIED, message));
+    }
     let mut tags = Tags::new();
     for specification in data.list("tagSpecificationSet") {
         if specification["resourceType"] == "instance" {

@@ -3,6 +3,7 @@
 mod aliases;
 mod crypto;
 mod keys;
+mod launches;
 
 use super::Service;
 use crate::account::Account;
@@ -15,6 +16,8 @@ use crate::state::State;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+pub(crate) use launches::lets_launch;
 
 /// The service.
 #[derive(Debug)]

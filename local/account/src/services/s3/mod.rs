@@ -25,7 +25,7 @@ mod xml;
 
 pub(crate) use errors::response as failure;
 pub(crate) use names::asked;
-pub(crate) use policy::fault as policy_fault;
+pub(crate) use policy::{fault as policy_fault, fits as policy_fits};
 
 use crate::account::Account;
 use crate::credentials::Credentials;

@@ -168,7 +168,7 @@ pub(super) fn allows(text: &str, service: &str, source: Source<'_>, action: &str
 }
 
 /// Whether a pattern with `*` fits the whole of a text.
-fn fits(pattern: &str, text: &str) -> bool {
+pub(crate) fn fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((before, rest)) => text.strip_prefix(before).is_some_and(|text| {
