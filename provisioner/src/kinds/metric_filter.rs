@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{describes, differs, in_place, replaces, typed, value};
+use super::spec::{describes, differs, in_place, reference, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::{tagged, wait};
 use crate::cost::{Charge, Cost};
@@ -121,15 +121,19 @@ impl Kind for MetricFilter {
         let is_reference = |group: &str| group.contains("${");
         let named = wanted.iter().map(|wanted| text(wanted.spec, "log_group").to_owned());
         let mut groups: BTreeSet<String> = named.filter(|group| !is_reference(group)).collect();
-        groups.extend(with_filters(context).await?);
+        let own = with_filters(context).await?;
+        groups.extend(own.keys().cloned());
         let reads = groups.iter().map(|group| filters(context, group));
         let found = try_join_all(reads).await?.into_iter().flatten();
         Ok(found
             .map(|filter| {
                 let spec = spec(&filter);
+                let holds = |group: &str| match reference(group) {
+                    Some(address) => own.get(&spec.log_group).is_some_and(|own| *own == address),
+                    None => group == spec.log_group || is_reference(group),
+                };
                 let same = |wanted: &&Wanted<'_>| {
-                    let group = text(wanted.spec, "log_group");
-                    text(wanted.spec, "name") == spec.name && (group == spec.log_group || is_reference(group))
+                    text(wanted.spec, "name") == spec.name && holds(text(wanted.spec, "log_group"))
                 };
                 let address = wanted.iter().find(same).map(|wanted| wanted.address.clone());
                 live(&address.unwrap_or_else(|| derived(&spec)), &spec)
@@ -165,20 +169,23 @@ async fn call(context: &Context, operation: &str, input: Value) -> Result<Value,
     context.aws.call(Service::Logs, operation, input).await
 }
 
-/// The stack's own log groups that say that they have filters. The list is the one that log groups are read from.
-async fn with_filters(context: &Context) -> Result<Vec<String>> {
+/// The stack's own log groups that say that they have filters, with their addresses. The list is the one that log groups are
+/// read from.
+async fn with_filters(context: &Context) -> Result<BTreeMap<String, Address>> {
     let tagged: BTreeMap<String, Tags> = tagged::resources(context, "logs").await?.into_iter().collect();
     if tagged.is_empty() {
-        return Ok(Vec::new());
+        return Ok(BTreeMap::new());
     }
-    let mut found = Vec::new();
+    let mut found = BTreeMap::new();
     let mut input = json!({"logGroupNamePrefix": format!("/lakewright/{}/", context.stack)});
     loop {
         let page = call(context, "DescribeLogGroups", input.clone()).await?;
         let groups = list(&page, "logGroups").iter();
         let groups = groups.filter(|group| group["metricFilterCount"].as_u64().is_some_and(|count| count > 0));
-        let own = groups.filter(|group| tagged.contains_key(text(group, "arn").trim_end_matches(":*")));
-        found.extend(own.map(|group| text(group, "logGroupName").to_owned()));
+        found.extend(groups.filter_map(|group| {
+            let tags = tagged.get(text(group, "arn").trim_end_matches(":*"))?;
+            Some((text(group, "logGroupName").to_owned(), tags::address(context, "log_group", tags)?))
+        }));
         match text(&page, "nextToken") {
             "" => return Ok(found),
             next => input["nextToken"] = json!(next),
