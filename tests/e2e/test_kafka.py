@@ -198,6 +198,21 @@ def test_a_cluster_that_is_not_there_or_lets_nobody_in_is_told_with_its_place(ac
     assert '`authentication = "iam"`' in end.stderr
 
 
+def test_a_serverless_cluster_of_others_is_known_for_what_it_is(account, tmp_path):
+    shared_cluster(account)
+    subnets = [subnet["SubnetId"] for subnet in account.client("ec2").describe_subnets()["Subnets"]]
+    wish = {"VpcConfigs": [{"SubnetIds": subnets}], "ClientAuthentication": {"Sasl": {"Iam": {"Enabled": True}}}}
+    arn = account.client("kafka").create_cluster_v2(ClusterName="their-own", Serverless=wish)["ClusterArn"]
+    stack = tmp_path / "guest.toml"
+    text = EXISTING.replace("ARN", arn)
+    stack.write_text(text)
+    end = account.run("plan", stack, code=1)
+    assert "`their-own` is serverless" in end.stderr and '`type = "serverless"`' in end.stderr, end.stderr
+    stack.write_text(text.replace("[kafka.existing]", '[kafka]\ntype = "serverless"\n\n[kafka.existing]'))
+    account.run("apply", stack, "--yes", code=0)
+    account.run("plan", stack, "--detailed-exitcode", code=0)
+
+
 def test_a_second_stack_hears_at_once_that_its_topics_name_is_taken(account, tmp_path):
     """One Kafka stands behind all clusters of the account on this machine."""
     text = '[stack]\nname = "{}"\nregion = "eu-north-1"\n[network]\nzones = ["a", "b"]\n[kafka]\nbrokers = 2\n' \

@@ -9,29 +9,26 @@ use crate::kind::Context;
 use crate::lease::Document;
 use crate::plan::reference::references;
 use crate::resource::{Address, Desired, Live};
-use crate::stack::{Authentication, Diagnostic, Existing, ExistingCluster, Stack};
+use crate::stack::{Authentication, Diagnostic, Existing, Kafka, Stack};
 
 /// What a stack uses and others have.
 #[derive(Debug, Clone, Default)]
 pub struct Borrowed {
     network: Option<Existing>,
-    kafka: Option<(ExistingCluster, Vec<Authentication>)>,
+    kafka: Option<Kafka>,
 }
 
 impl Borrowed {
     /// What the stack file names.
     pub fn of(stack: &Stack) -> Self {
-        let kafka = stack.file.kafka.as_ref();
-        Self {
-            network: stack.file.network.existing.clone(),
-            kafka: kafka.and_then(|kafka| Some((kafka.existing.clone()?, kafka.ways()))),
-        }
+        let kafka = stack.file.kafka.clone().filter(|kafka| kafka.existing.is_some());
+        Self { network: stack.file.network.existing.clone(), kafka }
     }
 
     /// What the stack file says wrongly of it: a request for each, and one more if nothing of the network is there.
     pub async fn mistakes(&self, context: &Context) -> Result<Vec<Diagnostic>> {
         let network = self.network.as_ref().map(|network| network_mistakes(context, network));
-        let kafka = self.kafka.as_ref().map(|(cluster, ways)| cluster_mistakes(context, cluster, ways));
+        let kafka = self.kafka.as_ref().map(|kafka| cluster_mistakes(context, kafka));
         let (network, kafka) = tokio::join!(OptionFuture::from(network), OptionFuture::from(kafka));
         let mut mistakes =
             network.transpose().context("look for the network that is there already")?.unwrap_or_default();
@@ -66,11 +63,8 @@ pub fn not_ours(desired: &Desired, address: &Address) -> Option<Diagnostic> {
 }
 
 /// What the stack file says wrongly of an existing cluster.
-async fn cluster_mistakes(
-    context: &Context,
-    existing: &ExistingCluster,
-    ways: &[Authentication],
-) -> Result<Vec<Diagnostic>> {
+async fn cluster_mistakes(context: &Context, kafka: &Kafka) -> Result<Vec<Diagnostic>> {
+    let Some(existing) = &kafka.existing else { return Ok(Vec::new()) };
     let (arn, span) = (existing.arn.as_str(), &existing.arn.span);
     let answer = match context.aws.call(Service::Kafka, "DescribeClusterV2", json!({"clusterArn": arn})).await {
         Err(error) if error.is_not_found() => return Ok(vec![missing("cluster", arn, span, context)]),
@@ -81,7 +75,15 @@ async fn cluster_mistakes(
         let title = format!("the cluster `{arn}` is being deleted");
         return Ok(vec![Diagnostic::new(span.clone(), title, "soon nobody can use it")]);
     }
-    let taken = taken(cluster);
+    let is_serverless = text(cluster, "clusterType") == "SERVERLESS";
+    if is_serverless != kafka.is_serverless() {
+        let (is, write) = if is_serverless { ("serverless", "serverless") } else { ("not serverless", "provisioned") };
+        let title = format!("the cluster `{}` is {is}", text(cluster, "clusterName"));
+        let label = "agents make a serverless cluster's topics, the stack those of others";
+        let cure = format!("write `type = \"{write}\"` under [kafka]");
+        return Ok(vec![Diagnostic::new(span.clone(), title, label).help(cure)]);
+    }
+    let (taken, ways) = (taken(cluster), kafka.ways());
     let Some(way) = ways.first().filter(|way| !taken.contains(way)) else { return Ok(Vec::new()) };
     let title = format!("the cluster `{}` doesn't take `{}`", text(cluster, "clusterName"), way.word());
     let others: Vec<String> = taken.iter().map(|way| format!("`authentication = \"{}\"`", way.word())).collect();

@@ -1,0 +1,233 @@
+//! Tests of the way from a message to a row or a dead letter.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use iceberg::spec::{ListType, NestedField, PrimitiveType, Schema, Type};
+use lakewright_config::Column;
+
+use super::*;
+
+fn declared(name: &str, column_type: &str, required: bool) -> Column {
+    Column { name: name.into(), column_type: column_type.parse().expect("a type"), required, doc: None, was: None }
+}
+
+fn schema(fields: &[(&str, Type, bool)]) -> Schema {
+    let fields = fields.iter().enumerate().map(|(index, (name, field_type, required))| {
+        Arc::new(NestedField::new(index as i32 + 1, *name, field_type.clone(), *required))
+    });
+    Schema::builder().with_fields(fields).build().expect("a schema")
+}
+
+fn text() -> Type {
+    Type::Primitive(PrimitiveType::String)
+}
+
+fn place_fields() -> Vec<(&'static str, Type, bool)> {
+    vec![
+        ("kafka_topic_id", text(), true),
+        ("kafka_partition", Type::Primitive(PrimitiveType::Int), true),
+        ("kafka_offset", Type::Primitive(PrimitiveType::Long), true),
+        ("ingested_at", Type::Primitive(PrimitiveType::Timestamptz), true),
+    ]
+}
+
+/// A router of two tables, `sales` with every type and `users`, and the dead letters.
+fn router() -> Router {
+    let columns = [
+        declared("sale_id", "string", true),
+        declared("quantity", "int", true),
+        declared("units", "long", false),
+        declared("amount", "decimal(12,2)", false),
+        declared("sold_at", "timestamptz", false),
+        declared("day", "date", false),
+        declared("share", "double", false),
+        declared("paid", "boolean", false),
+        declared("tags", "list<string>", false),
+        declared("blob", "binary", false),
+    ];
+    let list = NestedField::list_element(100, text(), false);
+    let mut fields = vec![
+        ("sale_id", text(), true),
+        ("quantity", Type::Primitive(PrimitiveType::Int), true),
+        ("units", Type::Primitive(PrimitiveType::Long), false),
+        ("amount", Type::Primitive(PrimitiveType::Decimal { precision: 12, scale: 2 }), false),
+        ("sold_at", Type::Primitive(PrimitiveType::Timestamptz), false),
+        ("day", Type::Primitive(PrimitiveType::Date), false),
+        ("share", Type::Primitive(PrimitiveType::Double), false),
+        ("paid", Type::Primitive(PrimitiveType::Boolean), false),
+        ("tags", Type::List(ListType::new(Arc::new(list))), false),
+        ("blob", Type::Primitive(PrimitiveType::Binary), false),
+    ];
+    fields.extend(place_fields());
+    let sales = Rows::declared(&schema(&fields), &columns).expect("sales");
+    let mut fields = vec![("user_id", text(), true)];
+    fields.extend(place_fields());
+    let users = Rows::declared(&schema(&fields), &[declared("user_id", "string", true)]).expect("users");
+    let mut fields = vec![
+        ("topic", text(), true),
+        ("reason", text(), true),
+        ("payload", Type::Primitive(PrimitiveType::Binary), false),
+    ];
+    fields.extend(place_fields());
+    let dead = Rows::dead_letters(&schema(&fields)).expect("dead letters");
+    let topic = Topic {
+        name: "facts".into(),
+        key: "c/t".into(),
+        id: "t".into(),
+        tables: vec![("sales".into(), 0), ("users".into(), 1)],
+    };
+    Router::new(vec![topic], vec![sales, users, dead])
+}
+
+fn take(router: &mut Router, payload: Option<&[u8]>, offset: i64) {
+    let place = Place { partition: 3, offset, ingested_at: 99 };
+    assert!(router.take(Record { topic: 0, payload, place }, |_| false).expect("taken").is_none());
+}
+
+#[test]
+fn every_type_is_decoded_exactly() {
+    let mut router = router();
+    let full = r#"{"table":"sales","data":{"sale_id":"a\u00e9\n","quantity":-3,"units":9007199254740993,
+        "amount":1234567890.10,"sold_at":"1970-01-01T00:00:01+00:00","day":"1970-01-02","share":0.25,"paid":true,
+        "tags":["x",null,"\"y\""],"blob":"AQI=","unknown":{"deep":[1,2,{}]}},"extra":1}"#;
+    take(&mut router, Some(full.as_bytes()), 7);
+    // Another order, `data` before `table`, and nulls.
+    take(&mut router, Some(br#"{"data":{"amount":"0.01","quantity":1,"sale_id":"b","tags":null},"table":"sales"}"#), 8);
+    let batches = router.drain().expect("drained");
+    let [(0, sales)] = batches.as_slice() else { panic!("one batch of sales: {batches:?}") };
+    let column = |name: &str| sales.column_by_name(name).expect(name);
+    assert_eq!(column("sale_id").as_string::<i32>().iter().collect::<Vec<_>>(), [Some("aé\n"), Some("b")]);
+    assert_eq!(column("quantity").as_primitive::<Int32Type>().values(), &[-3, 1]);
+    assert_eq!(
+        column("units").as_primitive::<Int64Type>().iter().collect::<Vec<_>>(),
+        [Some(9_007_199_254_740_993), None]
+    );
+    assert_eq!(column("amount").as_primitive::<Decimal128Type>().values(), &[123_456_789_010, 1]);
+    assert_eq!(column("sold_at").as_primitive::<TimestampMicrosecondType>().value(0), 1_000_000);
+    let tags = column("tags").as_list::<i32>();
+    assert_eq!(tags.value(0).as_string::<i32>().iter().collect::<Vec<_>>(), [Some("x"), None, Some("\"y\"")]);
+    assert_eq!(column("tags").null_count(), 1);
+    assert_eq!(column("blob").as_binary::<i64>().value(0), [1, 2]);
+    assert_eq!(column("kafka_topic_id").as_string::<i32>().value(1), "t");
+    assert_eq!(column("kafka_offset").as_primitive::<Int64Type>().values(), &[7, 8]);
+    assert!(router.drain().expect("drained").is_empty());
+}
+
+#[test]
+fn what_does_not_fit_is_a_dead_letter_with_its_reason() {
+    let cases: [(&[u8], &str); 26] = [
+        (b"{\"table\":\"sales\",\"data\":{}", "no JSON at byte 26: expected `,` or `}`"),
+        (b"{\"table\":\"sales\",\"data\":{\"sale_id\":1x}}", "no JSON at byte 36: expected `,` or `}`"),
+        (b"{\"table\":\"sales\",\"data\":{}} x", "no JSON at byte 28: expected the end"),
+        (b"", "no JSON at byte 0: expected a value"),
+        (b"\xff", "no UTF-8: invalid utf-8 sequence of 1 bytes from index 0"),
+        (b"[1]", "the message is an array, not an object"),
+        (b"{}", "`table` is missing"),
+        (b"{\"table\":3}", "`table` is a number, not a string"),
+        (b"{\"table\":\"loans\",\"data\":{}}", "unknown table `loans`"),
+        (b"{\"table\":\"sales\"}", "`data` is missing"),
+        (b"{\"table\":\"sales\",\"data\":[]}", "`data` is an array, not an object"),
+        (b"{\"table\":\"sales\",\"table\":\"users\",\"data\":{}}", "`table` stands there twice"),
+        (b"{\"table\":\"users\",\"data\":{\"user_id\":\"a\"},\"data\":{}}", "`data` stands there twice"),
+        (b"{\"table\":\"users\",\"data\":{}}", "`user_id` is missing"),
+        (b"{\"table\":\"users\",\"data\":{\"user_id\":null}}", "`user_id` is null"),
+        (b"{\"table\":\"users\",\"data\":{\"user_id\":\"a\",\"user_id\":\"b\"}}", "`user_id` stands there twice"),
+        (b"{\"table\":\"users\",\"data\":{\"user_id\":7}}", "`user_id`: expected string, found a number"),
+        (
+            b"{\"table\":\"sales\",\"data\":{\"sale_id\":\"a\",\"quantity\":1.5}}",
+            "`quantity`: 1.5 is no 32-bit integer",
+        ),
+        (b"{\"table\":\"sales\",\"data\":{\"quantity\":3000000000}}", "`quantity`: 3000000000 is no 32-bit integer"),
+        (b"{\"table\":\"sales\",\"data\":{\"amount\":0.001}}", "`amount`: 0.001 has more than 2 decimal places"),
+        (
+            b"{\"table\":\"sales\",\"data\":{\"sold_at\":\"yesterday\"}}",
+            "`sold_at`: `yesterday` is no RFC 3339 time with offset",
+        ),
+        (b"{\"table\":\"sales\",\"data\":{\"day\":\"2026-02-30\"}}", "`day`: `2026-02-30` is no date YYYY-MM-DD"),
+        (b"{\"table\":\"sales\",\"data\":{\"share\":1e999}}", "`share`: 1e999 is beyond a double"),
+        (b"{\"table\":\"sales\",\"data\":{\"paid\":\"yes\"}}", "`paid`: expected boolean, found a string"),
+        (b"{\"table\":\"sales\",\"data\":{\"tags\":[1]}}", "`tags`: element 0: expected string, found a number"),
+        (b"{\"table\":\"sales\",\"data\":{\"blob\":\"*\"}}", "`blob`: `*` is no Base64"),
+    ];
+    let mut router = router();
+    for (offset, (payload, _)) in cases.iter().enumerate() {
+        take(&mut router, Some(payload), offset as i64);
+    }
+    take(&mut router, None, 100);
+    let batches = router.drain().expect("drained");
+    let [(2, dead)] = batches.as_slice() else { panic!("dead letters only") };
+    let reasons = dead.column_by_name("reason").expect("reason").as_string::<i32>();
+    let payloads = dead.column_by_name("payload").expect("payload").as_binary::<i64>();
+    for (row, (payload, reason)) in cases.iter().enumerate() {
+        assert_eq!((reasons.value(row), payloads.value(row)), (*reason, *payload));
+    }
+    assert_eq!(reasons.value(cases.len()), "the message has no payload");
+}
+
+#[test]
+fn a_table_skips_what_it_holds_already() {
+    let mut router = router();
+    for payload in [&br#"{"table":"users","data":{"user_id":"a"}}"#[..], b"broken"] {
+        let place = Place { partition: 0, offset: 1, ingested_at: 0 };
+        router.take(Record { topic: 0, payload: Some(payload), place }, |table| table == 1).expect("taken");
+    }
+    let tables: Vec<usize> = router.drain().expect("drained").iter().map(|(table, _)| *table).collect();
+    assert_eq!(tables, [2]);
+}
+
+#[test]
+fn a_renamed_column_takes_messages_under_either_name() {
+    let renamed =
+        [declared("user_id", "string", true), Column { was: Some("mail".into()), ..declared("email", "string", true) }];
+    let columns = |name| {
+        let mut fields = vec![("user_id", text(), true), (name, text(), true)];
+        fields.extend(place_fields());
+        schema(&fields)
+    };
+    // The catalog may be renamed before or after the agent learns of it.
+    for catalog in ["mail", "email"] {
+        let users = Rows::declared(&columns(catalog), &renamed).expect("users");
+        let mut fields = vec![("reason", text(), true)];
+        fields.extend(place_fields());
+        let dead = Rows::dead_letters(&schema(&fields)).expect("dead letters");
+        let topic =
+            Topic { name: "facts".into(), key: "c/t".into(), id: "t".into(), tables: vec![("users".into(), 0)] };
+        let mut router = Router::new(vec![topic], vec![users, dead]);
+        for (offset, data) in [
+            r#"{"user_id":"a","mail":"a@x"}"#,
+            r#"{"email":"b@x","user_id":"b"}"#,
+            r#"{"user_id":"c","mail":"old","email":"c@x"}"#,
+            r#"{"email":"d@x","mail":"old","user_id":"d"}"#,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            take(&mut router, Some(format!(r#"{{"table":"users","data":{data}}}"#).as_bytes()), offset as i64);
+        }
+        take(&mut router, Some(br#"{"table":"users","data":{"user_id":"e","mail":"1","mail":"2"}}"#), 9);
+        let batches = router.drain().expect("drained");
+        let [(0, users), (1, dead)] = batches.as_slice() else { panic!("rows and a dead letter: {batches:?}") };
+        let mails = users.column_by_name(catalog).expect(catalog).as_string::<i32>();
+        assert_eq!(mails.iter().flatten().collect::<Vec<_>>(), ["a@x", "b@x", "c@x", "d@x"]);
+        let reasons = dead.column_by_name("reason").expect("reason").as_string::<i32>();
+        assert_eq!(reasons.value(0), "`mail` stands there twice");
+    }
+}
+
+#[test]
+fn a_table_that_lags_behind_its_declaration_is_refused() {
+    let mut fields = vec![("user_id", text(), true)];
+    fields.extend(place_fields());
+    let user = declared("user_id", "string", true);
+    let added = [user.clone(), declared("age", "int", false)];
+    let error = Rows::declared(&schema(&fields), &added).expect_err("no such column").to_string();
+    assert!(error.contains("no column `age` yet"), "{error}");
+    let other = [declared("user_id", "int", true)];
+    let error = Rows::declared(&schema(&fields), &other).expect_err("another type").to_string();
+    assert!(error.contains("declared as int, the table has string"), "{error}");
+    fields.push(("extra", text(), true));
+    let error = Rows::declared(&schema(&fields), &[user]).expect_err("required").to_string();
+    assert!(error.contains("requires the column `extra`"), "{error}");
+}
