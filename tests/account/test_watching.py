@@ -324,3 +324,53 @@ def test_log_events_become_metrics_that_alarms_judge(account, cloudwatch):
     with Refused("InvalidParameterValue"):
         cloudwatch.put_metric_data(Namespace="AWS/Kafka", MetricData=[{"MetricName": "M", "Value": 1}])
     cloudwatch.delete_alarms(AlarmNames=["judged", "warming", "errors"])
+
+
+def test_calculated_alarms_are_judged(cloudwatch):
+    def stat(name, **dimensions):
+        metric = {"Namespace": "Shares", "MetricName": name}
+        metric["Dimensions"] = [{"Name": key, "Value": value} for key, value in dimensions.items()]
+        return {"Metric": metric, "Period": 60, "Stat": "Sum"}
+
+    share = [
+        {"Id": "result", "Expression": "IF(records + dead > 0, 100 * dead / (records + dead), 0)", "ReturnData": True},
+        {"Id": "records", "MetricStat": stat("Records"), "ReturnData": False},
+        {"Id": "dead", "MetricStat": stat("Dead"), "ReturnData": False},
+    ]
+    worst = [
+        {"Id": "result", "Expression": "MAX(METRICS())", "ReturnData": True},
+        {"Id": "a", "MetricStat": stat("Disk", Broker="1"), "ReturnData": False},
+        {"Id": "b", "MetricStat": stat("Disk", Broker="2"), "ReturnData": False},
+    ]
+    strange = [{"Id": "result", "Expression": "ANOMALY_DETECTION_BAND(records)", "ReturnData": True}, share[1]]
+    put = {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 5, "EvaluationPeriods": 5, "DatapointsToAlarm": 1}
+    # Of one minute, whether another begins meanwhile or not.
+    now = int(time.time()) // 60 * 60
+    for name, metrics in (("share", share), ("worst", worst), ("strange", strange)):
+        cloudwatch.put_metric_alarm(AlarmName=name, Metrics=metrics, **put)
+
+    def states():
+        alarms = cloudwatch.describe_alarms(AlarmNames=["share", "worst", "strange"])["MetricAlarms"]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
+
+    def tell(minutes_ago, **values):
+        at = now - 60 * minutes_ago
+        data = [{"MetricName": name, "Timestamp": at, "Value": value} for name, value in values.items()]
+        cloudwatch.put_metric_data(Namespace="Shares", MetricData=data)
+
+    nothing = dict.fromkeys(("share", "worst", "strange"), "INSUFFICIENT_DATA")
+    assert states() == nothing
+    # A value of one of them alone gives no share.
+    tell(2, Dead=50)
+    assert states() == nothing
+    tell(2, Records=4950)
+    assert states()["share"] == "OK"
+    tell(1, Dead=10, Records=90)
+    disks = [("1", 1), ("2", 90)]
+    data = [
+        {"MetricName": "Disk", "Dimensions": [{"Name": "Broker", "Value": broker}], "Timestamp": now - 60, "Value": used}
+        for broker, used in disks
+    ]
+    cloudwatch.put_metric_data(Namespace="Shares", MetricData=data)
+    assert states() == {"share": "ALARM", "worst": "ALARM", "strange": "INSUFFICIENT_DATA"}
+    cloudwatch.delete_alarms(AlarmNames=["share", "worst", "strange"])

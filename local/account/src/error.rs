@@ -40,6 +40,23 @@ impl AwsError {
         self
     }
 
+    /// What most services say of a member that must be there, under the code that they have for it.
+    pub fn null(code: &str, member: &str) -> Self {
+        let message = format!(
+            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+        );
+        Self::new(code, message)
+    }
+
+    /// The same with the member's name beginning with a small letter, as services with Java behind them tell it.
+    pub fn null_member(code: &str, member: &str) -> Self {
+        let mut name = member.to_owned();
+        if let Some(first) = name.get_mut(..1) {
+            first.make_ascii_lowercase();
+        }
+        Self::null(code, &name)
+    }
+
     /// A failure of this program or its disk, answered as AWS answers its own failures.
     pub fn internal(cause: impl fmt::Display) -> Self {
         tracing::error!(%cause, "internal failure");

@@ -71,10 +71,7 @@ fn invalid(message: impl Into<String>) -> AwsError {
 }
 
 fn missing(name: &str) -> AwsError {
-    let name = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
-    invalid(format!(
-        "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
-    ))
+    AwsError::null_member("ValidationException", name)
 }
 
 fn gone(what: &str, resource: &str) -> AwsError {

@@ -66,11 +66,7 @@ fn invalid(message: impl Into<String>) -> AwsError {
 }
 
 fn need<'a>(input: &'a Value, member: &str) -> Result<&'a str, AwsError> {
-    let missing = || {
-        invalid(format!(
-            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-        ))
-    };
+    let missing = || AwsError::null("ValidationError", member);
     input.text(member).filter(|text| !text.is_empty()).ok_or_else(missing)
 }
 

@@ -63,9 +63,7 @@ impl Service for Budgets {
 }
 
 fn missing(name: &str) -> AwsError {
-    invalid(format!(
-        "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
-    ))
+    AwsError::null("InvalidParameterException", name)
 }
 
 fn invalid(message: impl Into<String>) -> AwsError {

@@ -4,6 +4,7 @@ mod alarm_input;
 mod alarms;
 mod dashboards;
 mod evaluate;
+mod expression;
 mod metrics;
 mod tags;
 

@@ -66,9 +66,7 @@ fn invalid(message: impl Into<String>) -> AwsError {
 }
 
 fn missing(member: &str) -> AwsError {
-    invalid(format!(
-        "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-    ))
+    AwsError::null("ValidationException", member)
 }
 
 fn not_found(request: &Request, name: &str) -> AwsError {

@@ -116,11 +116,7 @@ fn not_found(message: impl Into<String>) -> AwsError {
 }
 
 fn need<'a>(input: &'a Value, member: &str) -> Result<&'a str, AwsError> {
-    let missing = || {
-        invalid(format!(
-            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-        ))
-    };
+    let missing = || AwsError::null("ValidationException", member);
     input.text(member).filter(|text| !text.is_empty()).ok_or_else(missing)
 }
 

@@ -23,13 +23,7 @@ fn invalid(message: impl Into<String>) -> AwsError {
 }
 
 fn missing(member: &str) -> AwsError {
-    let mut name = member.to_owned();
-    if let Some(first) = name.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    invalid(format!(
-        "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
-    ))
+    AwsError::null_member("ValidationException", member)
 }
 
 fn not_found(name: &str) -> AwsError {

@@ -20,9 +20,10 @@ pub(crate) fn lets_launch(state: &State<'_>, given: &str) -> bool {
     if name.starts_with("alias/aws/") {
         return true;
     }
-    let id = match name.starts_with("alias/") {
-        true => state.get(ALIASES, name).and_then(|alias| alias.text("TargetKeyId")).unwrap_or_default(),
-        false => name.strip_prefix("key/").unwrap_or(name),
+    let id = if name.starts_with("alias/") {
+        state.get(ALIASES, name).and_then(|alias| alias.text("TargetKeyId")).unwrap_or_default()
+    } else {
+        name.strip_prefix("key/").unwrap_or(name)
     };
     let Some(key) = state.get(KEYS, id).filter(|key| key["KeyState"] == "Enabled") else { return false };
     let policy: Value = serde_json::from_str(key.text("Policy").unwrap_or_default()).unwrap_or_default();

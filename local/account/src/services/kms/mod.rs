@@ -77,13 +77,7 @@ fn answer(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
 }
 
 fn missing(name: &str) -> AwsError {
-    let mut member = name.to_owned();
-    if let Some(first) = member.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    validation(format!(
-        "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-    ))
+    AwsError::null_member("ValidationException", name)
 }
 
 fn validation(message: impl Into<String>) -> AwsError {

@@ -104,10 +104,7 @@ fn failed(member: &str, value: &str, rule: &str) -> AwsError {
 }
 
 fn missing(member: &str) -> AwsError {
-    let message = format!(
-        "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-    );
-    AwsError::new("ValidationException", message)
+    AwsError::null("ValidationException", member)
 }
 
 fn not_found(message: impl Into<String>) -> AwsError {

@@ -63,16 +63,7 @@ impl Service for Secrets {
 }
 
 fn missing(name: &str) -> AwsError {
-    let mut member = name.to_owned();
-    if let Some(first) = member.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    AwsError::new(
-        "ValidationException",
-        format!(
-            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-        ),
-    )
+    AwsError::null_member("ValidationException", name)
 }
 
 fn invalid(message: impl Into<String>) -> AwsError {

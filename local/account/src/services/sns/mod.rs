@@ -53,12 +53,7 @@ impl Service for Sns {
 }
 
 fn missing(name: &str) -> AwsError {
-    AwsError::new(
-        "ValidationError",
-        format!(
-            "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
-        ),
-    )
+    AwsError::null("ValidationError", name)
 }
 
 fn invalid(what: &str, reason: &str) -> AwsError {

@@ -50,12 +50,7 @@ fn identity(state: &mut State<'_>, request: &Request) -> Value {
 }
 
 fn assume_role(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
-    let missing = |name: &str| {
-        let message = format!(
-            "1 validation error detected: Value null at '{name}' failed to satisfy constraint: Member must not be null"
-        );
-        AwsError::new("ValidationError", message)
-    };
+    let missing = |name: &str| AwsError::null("ValidationError", name);
     let arn = request.input.need("RoleArn", missing)?;
     let session = request.input.need("RoleSessionName", missing)?;
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
