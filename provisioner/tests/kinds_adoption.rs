@@ -192,7 +192,7 @@ async fn catalogs() {
 #[tokio::test]
 async fn what_carries_no_tags_says_so() {
     let account = account().await;
-    for (address, part) in [("topic.facts", "found by its name"), ("object.run", "can't be adopted")] {
+    for (address, part) in [("topic.facts", "is no ARN of a topic"), ("object.run", "can't be adopted")] {
         let address: Address = address.parse().unwrap();
         let message = kind(&address).read(&account.context, &address, "x").await.unwrap_err().to_string();
         assert!(message.contains(part), "{message}");

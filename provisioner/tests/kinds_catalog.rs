@@ -51,6 +51,16 @@ async fn databases_and_tables() {
     let error = kind.update(&account.context, &live, &narrower, &["columns".to_owned()]).await.expect_err("narrower");
     assert!(error.to_string().contains("can't change from long to int"), "{error:#}");
 
+    // Files were divided by the sale's id once: it can be called otherwise, and not go.
+    let mut without = wider.clone();
+    without["columns"].as_array_mut().unwrap().remove(0);
+    let refusal = kind.refuses(&live.spec, &kind.normalise(&without).unwrap()).unwrap();
+    assert!(refusal.contains("the column sale_id can't go: files were divided by it once"), "{refusal}");
+    let mut renamed = wider.clone();
+    renamed["columns"][0]["name"] = json!("id");
+    renamed["columns"][0]["was"] = json!("sale_id");
+    assert_eq!(kind.refuses(&live.spec, &kind.normalise(&renamed).unwrap()), None);
+
     // Somebody's own table is reported and stays.
     let input = json!({"DatabaseName": "shop_raw", "TableInput": {"Name": "theirs"}});
     account.call(Service::Glue, "CreateTable", input).await;

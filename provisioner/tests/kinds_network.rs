@@ -402,6 +402,33 @@ async fn kafka_kinds_live_as_they_are_meant() {
     }});
     let by_hand = account.call(Service::Kafka, "CreateClusterV2", by_hand).await["clusterArn"].clone();
     let by_hand = by_hand.as_str().unwrap();
+
+    // The stack's secret on a cluster that no file names any more is found, and let go; another stack's cluster is its own.
+    let stray = json!({
+        "Name": "AmazonMSK_stray", "SecretString": "{}", "KmsKeyId": key,
+        "Tags": [{"Key": STACK, "Value": account.context.stack}],
+    });
+    let stray = account.call(Service::SecretsManager, "CreateSecret", stray).await["ARN"].clone();
+    let input = json!({"clusterArn": by_hand, "secretArnList": [stray]});
+    account.call(Service::Kafka, "BatchAssociateScramSecret", input).await;
+    let associations = kinds::named("scram_association").unwrap();
+    let elsewhere = async || {
+        let mut found = associations.find(&account.context, &[]).await.unwrap();
+        found.retain(|live| live.id == by_hand);
+        found.pop()
+    };
+    let others = json!({"resourceArn": by_hand, "tags": {STACK: "other"}});
+    account.call(Service::Kafka, "TagResource", others).await;
+    assert!(elsewhere().await.is_none());
+    account.call(Service::Kafka, "UntagResource", json!({"resourceArn": by_hand, "tagKeys": [STACK]})).await;
+    let live = elsewhere().await.unwrap();
+    assert_eq!(
+        (live.address.to_string().as_str(), &live.spec["secrets"]),
+        ("scram_association.by-hand", &json!([stray]))
+    );
+    associations.delete(&account.context, &live).await.unwrap();
+    assert!(elsewhere().await.is_none());
+
     let address: Address = "cluster.old".parse().unwrap();
     let cluster = kind(&address);
     let named = cluster.read(&account.context, &address, "by-hand").await.unwrap().unwrap();

@@ -4,7 +4,8 @@
 
 mod account;
 
-use account::{Account, account, kind};
+use account::{Account, account, account_with, kind};
+use lakewright::kind::Wanted;
 use lakewright::resource::{Address, Condition};
 use lakewright_aws::{Service, list, text};
 use serde_json::{Value, json};
@@ -120,4 +121,26 @@ async fn flow_logs_go_where_they_are_meant_to() {
     account.delete("flow_log.main", &group).await;
     let left = account.call(Service::Ec2, "DescribeFlowLogs", json!({})).await;
     assert!(list(&left, "flowLogSet").iter().all(|log| text(log, "flowLogId") != made.id), "{left}");
+}
+
+#[tokio::test]
+async fn a_deleted_flow_log_makes_room_for_another_like_it() {
+    let account = account_with(lakewright_account::Delays::Scaled(0.05)).await;
+    let vpc = account.create("vpc.main", json!({"cidr": "10.0.0.0/16"})).await.id;
+    let spec = json!({"name": "shop-flows-123456789012"});
+    let bucket: Address = "bucket.flows".parse().unwrap();
+    kind(&bucket).create(&account.context, &bucket, &kind(&bucket).normalise(&spec).unwrap()).await.unwrap();
+    let address: Address = "flow_log.main".parse().unwrap();
+    let spec = |seconds: u32| {
+        let spec = json!({"vpc": vpc, "bucket": "arn:aws:s3:::shop-flows-123456789012", "interval_seconds": seconds});
+        kind(&address).normalise(&spec).unwrap()
+    };
+    let (spec, other) = (spec(600), spec(60));
+    let first = kind(&address).create(&account.context, &address, &spec).await.unwrap().id;
+    let wanted = [Wanted { address: &address, spec: &spec }];
+    let live = kind(&address).find(&account.context, &wanted).await.unwrap().remove(0);
+    kind(&address).delete(&account.context, &live).await.unwrap();
+    assert!(kind(&address).find(&account.context, &wanted).await.unwrap().is_empty(), "it is still listed");
+    let second = kind(&address).create(&account.context, &address, &other).await.unwrap().id;
+    assert_ne!(second, first);
 }

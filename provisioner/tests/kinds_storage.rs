@@ -187,3 +187,79 @@ async fn log_groups() {
     account.update("log_group.stream", spec.clone()).await;
     account.delete("log_group.stream", &spec).await;
 }
+
+#[tokio::test]
+async fn filters_of_one_name_are_told_apart_by_their_log_groups() {
+    let account = account().await;
+    let filters = kinds::named("metric_filter").unwrap();
+    let spec = |group: &str| {
+        let spec =
+            json!({"name": "errors", "log_group": group, "pattern": "ERROR", "namespace": "Shop", "metric": "Errors"});
+        filters.normalise(&spec).unwrap()
+    };
+    let mut specs = Vec::new();
+    for group in ["stream", "shipper"] {
+        let name = format!("/lakewright/shop/{group}");
+        account.create(&format!("log_group.{group}"), json!({"name": name})).await;
+        let address = Address::new("metric_filter", group);
+        filters.create(&account.context, &address, &spec(&name)).await.unwrap();
+        specs.push((address, spec(&format!("${{log_group.{group}.name}}"))));
+    }
+    let found = async |specs: &[(Address, Value)]| {
+        let wanted: Vec<Wanted<'_>> = specs.iter().map(|(address, spec)| Wanted { address, spec }).collect();
+        let found = filters.find(&account.context, &wanted).await.unwrap();
+        let mut found: Vec<String> =
+            found.iter().map(|live| format!("{} of {}", live.address.name, text(&live.spec, "log_group"))).collect();
+        found.sort();
+        found
+    };
+    assert_eq!(found(&specs).await, ["shipper of /lakewright/shop/shipper", "stream of /lakewright/shop/stream"]);
+    // One left the file; and then the other's log group is called otherwise there.
+    specs.truncate(1);
+    let one = ["shipper-errors of /lakewright/shop/shipper", "stream of /lakewright/shop/stream"];
+    assert_eq!(found(&specs).await, one);
+    specs[0].1 = spec("${log_group.renamed.name}");
+    assert_eq!(found(&specs).await.len(), 2);
+    account
+        .call(
+            Service::Logs,
+            "DeleteMetricFilter",
+            json!({"logGroupName": "/lakewright/shop/shipper", "filterName": "errors"}),
+        )
+        .await;
+    assert_eq!(found(&specs).await, ["stream of /lakewright/shop/stream"]);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_still_trusted_is_let_go_and_not_deleted() {
+    let account = account().await;
+    let provider: Address = "oidc_provider.github".parse().unwrap();
+    let role: Address = "role.ci".parse().unwrap();
+    let spec = kind(&provider).normalise(&json!({"url": "https://token.actions.githubusercontent.com"})).unwrap();
+    let make = async || {
+        let made = kind(&provider).create(&account.context, &provider, &spec).await.unwrap();
+        let trust = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Federated": [made.id]}, "Action": "sts:AssumeRoleWithWebIdentity",
+        }]});
+        account.create("role.ci", json!({"name": "shop-ci", "trust": trust})).await;
+        (made.id, json!({"name": "shop-ci", "trust": trust}))
+    };
+    let (arn, ci) = make().await;
+    let live = account.find(&provider, &spec).await.unwrap();
+    kind(&provider).delete(&account.context, &live).await.unwrap();
+    // It is nobody's from then on: the stack doesn't find it again.
+    let left = account.call(Service::Iam, "GetOpenIDConnectProvider", json!({"OpenIDConnectProviderArn": arn})).await;
+    assert!(!left["Tags"].to_string().contains("lakewright:stack"), "{left}");
+    assert!(kind(&provider).find(&account.context, &[]).await.unwrap().is_empty());
+    // With the last role that trusts it, it goes.
+    account.delete("role.ci", &ci).await;
+    account.call(Service::Iam, "DeleteOpenIDConnectProvider", json!({"OpenIDConnectProviderArn": arn})).await;
+    let (arn, ci) = make().await;
+    let live = account.find(&provider, &spec).await.unwrap();
+    let role = account.find(&role, &ci).await.unwrap();
+    kind(&role.address).delete(&account.context, &role).await.unwrap();
+    kind(&provider).delete(&account.context, &live).await.unwrap();
+    let gone = json!({"OpenIDConnectProviderArn": arn});
+    let error = account.context.aws.call(Service::Iam, "GetOpenIDConnectProvider", gone).await.expect_err("it is gone");
+    assert!(error.is_not_found(), "{error}");
+}

@@ -179,12 +179,8 @@ impl Kind for FlowLog {
         let Some(id) = list(&answer, "flowLogIdSet").first().and_then(Value::as_str) else {
             bail!("ec2 CreateFlowLogs names no flow log");
         };
-        wait::until(context, wait::VISIBLE, &format!("{id} is not listed"), || async {
-            let input = json!({"FlowLogId": [id]});
-            let found = wait::found(context.aws.call(Service::Ec2, "DescribeFlowLogs", input).await)?;
-            Ok(found.filter(|answer| !list(answer, "flowLogSet").is_empty()))
-        })
-        .await?;
+        wait::until(context, wait::VISIBLE, &format!("{id} is not listed"), || async { listed(context, id).await })
+            .await?;
         Ok(outcome(context, id))
     }
 
@@ -202,7 +198,11 @@ impl Kind for FlowLog {
                 bail!("ec2 DeleteFlowLogs: {}: {}", text(error, "code"), text(error, "message"));
             }
         }
-        Ok(())
+        // While it is there AWS refuses another with the same traffic and destination.
+        wait::until(context, wait::VISIBLE, &format!("{} is still there", live.id), || async {
+            Ok(listed(context, &live.id).await?.is_none().then_some(()))
+        })
+        .await
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
@@ -213,6 +213,12 @@ impl Kind for FlowLog {
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         tags::write(context, &outcome.id, tags).await
     }
+}
+
+/// A flow log as EC2 lists it.
+async fn listed(context: &Context, id: &str) -> Result<Option<Value>> {
+    let answer = context.aws.call(Service::Ec2, "DescribeFlowLogs", json!({"FlowLogId": [id]})).await;
+    Ok(wait::found(answer)?.and_then(|answer| list(&answer, "flowLogSet").first().cloned()))
 }
 
 fn outcome(context: &Context, id: &str) -> Outcome {

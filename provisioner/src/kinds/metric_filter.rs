@@ -117,28 +117,35 @@ impl Kind for MetricFilter {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        // A log group that is named by a reference is the stack's own.
-        let is_reference = |group: &str| group.contains("${");
-        let named = wanted.iter().map(|wanted| text(wanted.spec, "log_group").to_owned());
-        let mut groups: BTreeSet<String> = named.filter(|group| !is_reference(group)).collect();
-        let own = with_filters(context).await?;
-        groups.extend(own.keys().cloned());
+        let own = own_groups(context).await?;
+        let group_of = |wanted: &Wanted<'_>| {
+            let group = text(wanted.spec, "log_group");
+            reference(group).map_or_else(|| Some(group.to_owned()), |address| own.get(&address).cloned())
+        };
+        let mut groups: BTreeSet<String> = wanted
+            .iter()
+            .filter(|one| !text(one.spec, "log_group").contains("${"))
+            .filter_map(&group_of)
+            .collect();
+        groups.extend(with_filters(context, &own).await?);
         let reads = groups.iter().map(|group| filters(context, group));
-        let found = try_join_all(reads).await?.into_iter().flatten();
-        Ok(found
-            .map(|filter| {
-                let spec = spec(&filter);
-                let holds = |group: &str| match reference(group) {
-                    Some(address) => own.get(&spec.log_group).is_some_and(|own| *own == address),
-                    None => group == spec.log_group || is_reference(group),
-                };
-                let same = |wanted: &&Wanted<'_>| {
-                    text(wanted.spec, "name") == spec.name && holds(text(wanted.spec, "log_group"))
-                };
-                let address = wanted.iter().find(same).map(|wanted| wanted.address.clone());
-                live(&address.unwrap_or_else(|| derived(&spec)), &spec)
-            })
-            .collect())
+        let specs: Vec<Spec> = try_join_all(reads).await?.into_iter().flatten().map(|filter| spec(&filter)).collect();
+        let meant = |spec: &Spec| {
+            let same = |one: &&Wanted<'_>| {
+                text(one.spec, "name") == spec.name && group_of(one).as_ref() == Some(&spec.log_group)
+            };
+            wanted.iter().find(same).map(|one| one.address.clone())
+        };
+        // A log group that is only about to get its address is meant by what is left, where that is one.
+        let left = |spec: &Spec| {
+            let of_name = |other: &&Spec| other.name == spec.name && meant(other).is_none();
+            let unknown = |one: &&Wanted<'_>| text(one.spec, "name") == spec.name && group_of(one).is_none();
+            let mut those = wanted.iter().filter(unknown);
+            let one = those.next().filter(|_| specs.iter().filter(of_name).count() == 1)?;
+            those.next().is_none().then(|| one.address.clone())
+        };
+        let address = |spec: &Spec| meant(spec).or_else(|| left(spec)).unwrap_or_else(|| derived(spec));
+        Ok(specs.iter().map(|spec| live(&address(spec), spec)).collect())
     }
 
     async fn create(&self, context: &Context, _address: &Address, spec: &Value) -> Result<Outcome> {
@@ -169,23 +176,30 @@ async fn call(context: &Context, operation: &str, input: Value) -> Result<Value,
     context.aws.call(Service::Logs, operation, input).await
 }
 
-/// The stack's own log groups that say that they have filters, with their addresses. The list is the one that log groups are
-/// read from.
-async fn with_filters(context: &Context) -> Result<BTreeMap<String, Address>> {
-    let tagged: BTreeMap<String, Tags> = tagged::resources(context, "logs").await?.into_iter().collect();
-    if tagged.is_empty() {
-        return Ok(BTreeMap::new());
+/// The names of the stack's own log groups by address.
+async fn own_groups(context: &Context) -> Result<BTreeMap<Address, String>> {
+    let found = tagged::resources(context, "logs").await?.into_iter();
+    Ok(found
+        .filter_map(|(arn, tags)| {
+            let (_, name) = arn.split_once(":log-group:")?;
+            Some((tags::address(context, "log_group", &tags)?, name.trim_end_matches(":*").to_owned()))
+        })
+        .collect())
+}
+
+/// The stack's own log groups that say that they have filters. The list is the one that log groups are read from.
+async fn with_filters(context: &Context, own: &BTreeMap<Address, String>) -> Result<Vec<String>> {
+    if own.is_empty() {
+        return Ok(Vec::new());
     }
-    let mut found = BTreeMap::new();
+    let mut found = Vec::new();
     let mut input = json!({"logGroupNamePrefix": format!("/lakewright/{}/", context.stack)});
     loop {
         let page = call(context, "DescribeLogGroups", input.clone()).await?;
         let groups = list(&page, "logGroups").iter();
         let groups = groups.filter(|group| group["metricFilterCount"].as_u64().is_some_and(|count| count > 0));
-        found.extend(groups.filter_map(|group| {
-            let tags = tagged.get(text(group, "arn").trim_end_matches(":*"))?;
-            Some((text(group, "logGroupName").to_owned(), tags::address(context, "log_group", tags)?))
-        }));
+        let names = groups.map(|group| text(group, "logGroupName").to_owned());
+        found.extend(names.filter(|name| own.values().any(|own| own == name)));
         match text(&page, "nextToken") {
             "" => return Ok(found),
             next => input["nextToken"] = json!(next),

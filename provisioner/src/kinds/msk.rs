@@ -17,6 +17,7 @@ pub(super) use bootstrap::{OUTPUTS, bootstrap, outcome, outputs};
 use super::spec::reference;
 use super::tags;
 use super::wait;
+use super::wire::flag;
 use crate::kind::{Context, Wanted};
 use crate::resource::Address;
 
@@ -45,6 +46,17 @@ pub(super) async fn clusters(context: &Context, kind: &str) -> Result<Vec<(Addre
         (text(&cluster, "state") != "DELETING").then_some((address, cluster))
     };
     Ok(clusters.into_iter().filter_map(own).collect())
+}
+
+/// The ARNs of the provisioned clusters that no stack made and users with passwords can log in to.
+pub(super) async fn with_scram(context: &Context) -> Result<Vec<String>> {
+    let clusters = pages(context, "ListClustersV2", "clusterInfoList", json!({})).await?;
+    let fit = clusters.iter().filter(|cluster| {
+        is_usable(text(cluster, "state"))
+            && flag(&cluster["provisioned"]["clientAuthentication"]["sasl"]["scram"], "enabled")
+            && !tags::of_object(&cluster["tags"]).contains_key(tags::STACK)
+    });
+    Ok(fit.map(|cluster| text(cluster, "clusterArn").to_owned()).collect())
 }
 
 /// The clusters whose parts are looked at: the stack's own provisioned ones that can be asked, and those that its wanted

@@ -42,6 +42,7 @@ const ACTIONS: &[&str] = &[
     "iam:TagOpenIDConnectProvider",
     "iam:UntagOpenIDConnectProvider",
     "iam:GetAccountAuthorizationDetails",
+    "iam:GetRole",
 ];
 
 /// The kind.
@@ -79,7 +80,7 @@ impl Kind for OidcProvider {
     fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
         match action {
             Action::Delete | Action::Replace => {
-                vec!["it stays, without this stack's tags, while roles that aren't this stack's trust it".to_owned()]
+                vec!["it stays, without this stack's tags, while roles trust it that don't go with it".to_owned()]
             }
             _ => Vec::new(),
         }
@@ -135,10 +136,7 @@ impl Kind for OidcProvider {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let this = json!({"OpenIDConnectProviderArn": live.id});
-        let others = role::details(context).await?.into_iter().filter(|role| {
-            tags::of(list(role, "Tags")).get(tags::STACK) != Some(&context.stack) && trusted(role).contains(&live.id)
-        });
-        if others.count() > 0 {
+        if is_trusted(context, &live.id).await? {
             let input =
                 json!({"OpenIDConnectProviderArn": live.id, "TagKeys": [tags::STACK, tags::ADDRESS, tags::APPLIED]});
             wait::found(call(context, "UntagOpenIDConnectProvider", input).await)?;
@@ -175,6 +173,20 @@ fn foreign(arn: &str) -> String {
         "{arn} is there already and isn't this stack's, and an account has one provider of each address: write \
          `existing = true` under [ci] to use it as it is, or take it over by `lakewright adopt oidc_provider.github {arn}`"
     )
+}
+
+/// Whether a role that lives trusts a provider. The stack's own count too: with `existing = true` its role goes on using
+/// a provider that is no longer declared. Those are asked for one by one, because the list of all tells of a role for a
+/// while after it was deleted.
+async fn is_trusted(context: &Context, arn: &str) -> Result<bool> {
+    for role in role::details(context).await?.into_iter().filter(|role| trusted(role).iter().any(|one| one == arn)) {
+        let is_own = tags::of(list(&role, "Tags")).get(tags::STACK) == Some(&context.stack);
+        let get = json!({"RoleName": text(&role, "RoleName")});
+        if !is_own || wait::found(call(context, "GetRole", get).await)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The ARNs of the providers whose tokens a role trusts.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{Error, Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -72,11 +72,9 @@ impl Kind for ScramAssociation {
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let parents = msk::parents(context, wanted).await?;
-        if parents.is_empty() {
-            return Ok(Vec::new());
-        }
         let own = own_secrets(context).await?;
-        let mut found = Vec::new();
+        let mut strays = own.clone();
+        let mut found: Vec<Live> = Vec::new();
         for parent in parents {
             let wanted = wanted.iter().find(|wanted| parent.is_meant(text(wanted.spec, "cluster")));
             let address = match (wanted, &parent.address) {
@@ -89,13 +87,13 @@ impl Kind for ScramAssociation {
             let named = wanted.map(|wanted| texts(wanted.spec, "secrets")).unwrap_or_default();
             let is_ours = |arn: &String| named.contains(arn) || own.contains(arn);
             let (ours, others): (Vec<String>, Vec<String>) = associated.into_iter().partition(is_ours);
-            if ours.is_empty() {
-                continue;
+            strays.retain(|arn| !ours.contains(arn));
+            if !ours.is_empty() {
+                found.push(live(address, &parent.arn, ours, others));
             }
-            let spec = Spec { cluster: parent.arn.clone(), secrets: ours };
-            let mut live = tags::live(address, &Tags::new(), &parent.arn, value(&spec), &[("cluster", &parent.arn)]);
-            live.foreign = others;
-            found.push(live);
+        }
+        if !strays.is_empty() {
+            elsewhere(context, &strays, &mut found).await?;
         }
         Ok(found)
     }
@@ -128,6 +126,40 @@ impl Kind for ScramAssociation {
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }
+}
+
+fn live(address: Address, cluster: &str, ours: Vec<String>, others: Vec<String>) -> Live {
+    let spec = Spec { cluster: cluster.to_owned(), secrets: ours };
+    let mut live = tags::live(address, &Tags::new(), cluster, value(&spec), &[("cluster", cluster)]);
+    live.foreign = others;
+    live
+}
+
+/// Where the stack's secrets are associated with clusters that its file doesn't name any more. A stack's clusters have
+/// its tags, and the one of `[kafka.existing]` has none: it is among those that others made, and no other stack's.
+async fn elsewhere(context: &Context, strays: &BTreeSet<String>, found: &mut Vec<Live>) -> Result<()> {
+    for cluster in msk::with_scram(context).await? {
+        if found.iter().any(|live| live.id == cluster) {
+            continue;
+        }
+        let associated = match secrets(context, &cluster).await {
+            Err(error) if error.downcast_ref::<Error>().is_some_and(Error::is_denied) => continue,
+            associated => associated?,
+        };
+        let (ours, others): (Vec<String>, Vec<String>) = associated.into_iter().partition(|arn| strays.contains(arn));
+        if ours.is_empty() {
+            continue;
+        }
+        let main = Address::new("scram_association", "main");
+        let address = if found.iter().any(|live| live.address == main) {
+            let name = cluster.split('/').nth(1).unwrap_or_default();
+            Address::new("scram_association", name)
+        } else {
+            main
+        };
+        found.push(live(address, &cluster, ours, others));
+    }
+    Ok(())
 }
 
 /// Associates what is missing, then lets go of those of the former secrets that the spec no longer names.

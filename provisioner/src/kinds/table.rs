@@ -48,6 +48,10 @@ pub struct Spec {
     /// renamed and keeps its values. The same as `was` at the column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub renames: BTreeMap<String, String>,
+    /// The columns by which files were divided at any time, of a table that lives.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
+    pub divided_by: Vec<String>,
 }
 
 const FIELDS: &[Field] = &[
@@ -77,6 +81,7 @@ const ACTIONS: &[&str] = &[
 pub struct Table;
 
 fn canonical(spec: &mut Spec) -> Result<()> {
+    spec.divided_by.clear();
     spec.location = spec.location.trim_end_matches('/').to_owned();
     let mut seen = BTreeSet::new();
     for column in &mut spec.columns {
@@ -154,6 +159,7 @@ impl Kind for Table {
         }
         rename(&mut live, &spec);
         iceberg::refusal(&live.columns, &live.partition, &spec.columns)
+            .or_else(|| iceberg::divided_before(&live.divided_by, &spec.columns))
     }
 
     fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
@@ -408,6 +414,7 @@ fn live(
         location: metadata.location.trim_end_matches('/').to_owned(),
         columns: metadata.columns()?,
         partition: metadata.partition()?,
+        divided_by: metadata.divided_by(),
         properties: metadata.properties.into_iter().filter(|(property, _)| named(property)).collect(),
         renames: BTreeMap::new(),
     };

@@ -1,6 +1,6 @@
 //! A table's Iceberg metadata, as far as its spec needs it, and the schema that a changed spec asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use lakewright_config::{Column, ColumnType, PartitionField, Transform};
@@ -85,6 +85,18 @@ impl Metadata {
         current.map_or(&[], |schema| &schema.fields)
     }
 
+    /// The columns, named as in `fields`, by which files were divided at any time.
+    fn divided(&self, fields: &[Field]) -> Vec<String> {
+        let sources = self.partition_specs.iter().flat_map(|spec| &spec.fields).map(|field| field.source_id);
+        let sources: BTreeSet<i64> = sources.collect();
+        fields.iter().filter(|field| sources.contains(&field.id)).map(|field| field.name.clone()).collect()
+    }
+
+    /// The columns by which files were divided at any time.
+    pub(super) fn divided_by(&self) -> Vec<String> {
+        self.divided(self.fields())
+    }
+
     /// The columns now.
     pub(super) fn columns(&self) -> Result<Vec<Column>> {
         self.fields().iter().map(Field::column).collect()
@@ -147,7 +159,9 @@ pub(super) fn schema(
     }
     if let Some(current) = current {
         let live = known.iter().map(Field::column).collect::<Result<Vec<_>>>()?;
-        if let Some(refusal) = refusal(&live, &[], columns).or_else(|| divided_before(current, &known, columns)) {
+        if let Some(refusal) =
+            refusal(&live, &[], columns).or_else(|| divided_before(&current.divided(&known), columns))
+        {
             bail!(refusal);
         }
     }
@@ -210,14 +224,11 @@ pub(super) fn refusal(live: &[Column], partition: &[PartitionField], columns: &[
 }
 
 /// Why a column can't go that files were divided by at any time: readers look its values up in what tells of them.
-fn divided_before(current: &Metadata, known: &[Field], columns: &[Column]) -> Option<String> {
-    let sources = current.partition_specs.iter().flat_map(|spec| &spec.fields).map(|field| field.source_id);
-    let mut gone = sources.filter_map(|id| known.iter().find(|field| field.id == id));
-    let gone = gone.find(|field| !columns.iter().any(|column| column.name == field.name))?;
+pub(super) fn divided_before(divided_by: &[String], columns: &[Column]) -> Option<String> {
+    let gone = divided_by.iter().find(|name| !columns.iter().any(|column| column.name == **name))?;
     Some(format!(
-        "the column {} can't go: files were divided by it once, and readers need it to read them; keep it, or make a table \
-         of another name",
-        gone.name
+        "the column {gone} can't go: files were divided by it once, and readers need it to read them; keep it, or make a \
+         table of another name"
     ))
 }
 

@@ -18,6 +18,9 @@ pub(super) fn rename(live: &mut Spec, spec: &Spec) -> Vec<[String; 2]> {
         for field in live.partition.iter_mut().filter(|field| field.column == *was) {
             field.column.clone_from(name);
         }
+        for column in live.divided_by.iter_mut().filter(|column| *column == was) {
+            column.clone_from(name);
+        }
         names.push([was.clone(), name.clone()]);
     }
     names

@@ -296,6 +296,7 @@ fn table_spec(declared: Table, commit_interval_ms: u64) -> table::Spec {
         partition: declared.partition,
         properties,
         renames: BTreeMap::new(),
+        divided_by: Vec::new(),
     }
 }
 

@@ -35,12 +35,29 @@ const PARAMETERS: &[&str] = &[
 const SAME: [&str; 6] =
     ["resourceId", "trafficType", "logDestinationType", "logDestination", "logGroupName", "logFormat"];
 
+/// Seconds for which a deleted flow log is still listed, when the account has delays.
+const LINGER_SECONDS: i64 = 10;
+/// When a flow log that was deleted is gone.
+const GONE_AT: &str = "_goneAt";
+
+/// Removes those that were deleted a while ago.
+pub(super) fn sweep(state: &mut State<'_>) {
+    let now = state.now();
+    let gone = |log: &Value| log.number(GONE_AT).is_some_and(|at| at <= now);
+    let ids: Vec<String> =
+        state.list(FLOW_LOG.collection).filter(|(_, log)| gone(log)).map(|(id, _)| id.to_owned()).collect();
+    for id in ids {
+        FLOW_LOG.delete(state, &id);
+    }
+}
+
 fn refused(message: impl Into<String>) -> AwsError {
     AwsError::new("InvalidParameter", message)
 }
 
 pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     only(request, PARAMETERS)?;
+    sweep(state);
     let input = &request.input;
     let resources = input.texts("ResourceId");
     if resources.is_empty() {
@@ -157,6 +174,7 @@ fn one(state: &mut State<'_>, kind: &Kind, resource: &str, wish: &Value, given: 
 
 pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     only(request, &["FlowLogId"])?;
+    sweep(state);
     let ids = request.input.texts("FlowLogId");
     if ids.is_empty() {
         return Err(missing("FlowLogId"));
@@ -164,6 +182,10 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
     let mut unsuccessful = Vec::new();
     for id in ids {
         match FLOW_LOG.get(state, &id) {
+            Ok(mut log) if state.delays().factor() > 0.0 => {
+                log[GONE_AT] = json!(state.delays().done_at(state.now(), LINGER_SECONDS));
+                state.put(FLOW_LOG.collection, &id, &log);
+            }
             Ok(_) => FLOW_LOG.delete(state, &id),
             Err(AwsError { code, message, .. }) => {
                 unsuccessful.push(json!({ "resourceId": id, "error": { "code": code, "message": message } }));

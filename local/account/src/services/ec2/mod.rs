@@ -123,7 +123,10 @@ fn operate(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> 
         "DescribeNatGateways" => NAT_GATEWAY.describe(state, request),
         "CreateFlowLogs" => flow_log::create(state, request),
         "DeleteFlowLogs" => flow_log::delete(state, request),
-        "DescribeFlowLogs" => FLOW_LOG.describe(state, request),
+        "DescribeFlowLogs" => {
+            flow_log::sweep(state);
+            FLOW_LOG.describe(state, request)
+        }
         "CreateRouteTable" => route_table::create(state, request),
         "DeleteRouteTable" => route_table::delete(state, request),
         "DescribeRouteTables" => ROUTE_TABLE.describe(state, request),
