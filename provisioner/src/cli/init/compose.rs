@@ -113,10 +113,10 @@ fn network(out: &mut String, answers: &Answers) {
     let zones = zones(&answers.region, answers.zones);
     let _ = writeln!(
         out,
-        r#"# One VPC with a subnet in each availability zone. Nothing lets anybody in from outside: hosts are reached by Session Manager.
+        r"# One VPC with a subnet in each availability zone. Nothing lets anybody in from outside: hosts are reached by Session Manager.
 # A VPC that is there already is named by [network.existing].
 [network]
-zones = [{zones}]"#
+zones = [{zones}]"
     );
     if answers.size == Size::Production {
         out.push_str(PRIVATE);
