@@ -8,7 +8,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::connect::{programs, stack};
-use super::look::{Stacked, anywhere};
+use super::look::{Stacked, anywhere, fits};
 use super::{Global, Outcome, print, say};
 use crate::checks::{Allowed, Finding, RULES, findings, idle};
 use crate::kind::Context;
@@ -45,6 +45,7 @@ pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome>
     }
     let stack = stack(global)?;
     let desired = anywhere(&stack, &programs(global)?);
+    fits(&stack, &desired)?;
     let allowed = allowed(&stack);
     let found = findings(&desired, &allowed);
     let open = found.iter().filter(|one| one.allowed.is_none()).count();

@@ -37,6 +37,11 @@ pub fn anywhere_in(stack: &Stack, programs: &Programs, region: &str) -> Desired 
     expand(stack, &Target { account: NO_ACCOUNT.to_owned(), region: region.to_owned() }, programs)
 }
 
+/// An error where resources of a stack don't fit together, whatever lives: a reference that leads nowhere, a circle.
+pub fn fits(stack: &Stack, desired: &Desired) -> Result<()> {
+    check(all_kinds(), desired).map_err(|error| explain(error, &stack.sources))
+}
+
 /// Which part of a stack a command is about.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Part {
@@ -92,8 +97,7 @@ impl Stacked {
             return Err(Diagnostics::new(stack.sources.clone(), lacking).into());
         }
         // What is wrong with the stack whatever lives is said before anything is asked of AWS.
-        let checked = check(all_kinds(), &anywhere(&stack, &programs));
-        checked.map_err(|error| explain(error, &stack.sources))?;
+        fits(&stack, &anywhere(&stack, &programs))?;
         let context = connect(global, stack.name(), region).await?;
         let desired = desired(&stack, &context, &programs)?;
         Ok(Self::new(context, desired, &stack))

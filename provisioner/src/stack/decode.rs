@@ -1,5 +1,6 @@
 //! From spanned TOML values to typed sections, collecting every mistake on the way.
 
+use std::borrow::Cow;
 use std::ops::{Deref, Range};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -7,7 +8,7 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostics::{Diagnostic, suggest};
+use super::diagnostics::{Diagnostic, nearest, suggest};
 
 /// A spanned TOML value.
 pub type Node<'i> = Spanned<DeValue<'i>>;
@@ -65,27 +66,51 @@ impl Decoder {
             DeValue::Table(_) => "a table",
         };
         let title = format!("`{}` must be {expected}", self.path());
-        self.push(Diagnostic::new(node.span(), title, format!("this is {found}")));
+        let diagnostic = Diagnostic::new(node.span(), title, format!("this is {found}"));
+        let cure = match node.get_ref() {
+            DeValue::String(text) if expected.contains("number") && text.trim().parse::<f64>().is_ok() => {
+                Some(format!("leave out the quotes: {}", text.trim()))
+            }
+            DeValue::String(text) if expected == "true or false" && ["true", "false"].contains(&text.as_ref()) => {
+                Some(format!("leave out the quotes: {text}"))
+            }
+            DeValue::String(text) if expected == "an array" => Some(format!("write it in brackets: [{text:?}]")),
+            DeValue::Integer(number) if expected == "a string" => {
+                Some(format!("write it in quotes: \"{}\"", number.as_str()))
+            }
+            DeValue::Float(number) if expected == "a string" => {
+                Some(format!("write it in quotes: \"{}\"", number.as_str()))
+            }
+            _ => None,
+        };
+        self.push(cure.into_iter().fold(diagnostic, Diagnostic::help));
         None
     }
 
-    /// The table in a value, its unknown keys refused.
+    /// The table in a value, its unknown keys refused. What a misspelt key holds is taken for what it most likely means, so
+    /// that the one mistake doesn't make others of what is missed or referred to elsewhere.
     pub fn fields<'a, 'i>(&mut self, node: &'a Node<'i>, known: &[&str]) -> Option<Fields<'a, 'i>> {
         let DeValue::Table(table) = node.get_ref() else {
             return self.wrong_type(node, "a table");
         };
-        for key in table.keys() {
+        let mut fields = Fields { table: Cow::Borrowed(table), span: node.span(), guessed: Vec::new() };
+        for (key, value) in table.iter() {
             let name = key.get_ref().as_ref();
-            if !known.contains(&name) {
-                let place = if self.path.is_empty() { "the stack".to_owned() } else { format!("`{}`", self.path()) };
-                let what = if self.path.is_empty() { "section" } else { "key" };
-                let diagnostic =
-                    Diagnostic::new(key.span(), format!("unknown {what} `{name}` in {place}"), "not known here")
-                        .help(suggest(name, known.iter().copied(), &format!("{what}s")));
-                self.push(diagnostic);
+            if known.contains(&name) {
+                continue;
+            }
+            let place = if self.path.is_empty() { "the stack".to_owned() } else { format!("`{}`", self.path()) };
+            let what = if self.path.is_empty() { "section" } else { "key" };
+            let diagnostic =
+                Diagnostic::new(key.span(), format!("unknown {what} `{name}` in {place}"), "not known here")
+                    .help(suggest(name, known.iter().copied(), &format!("{what}s")));
+            self.push(diagnostic);
+            if let Some(meant) = nearest(name, known.iter().copied()) {
+                merge(fields.table.to_mut(), Spanned::new(key.span(), meant.to_owned().into()), value);
+                fields.guessed.push(meant.to_owned());
             }
         }
-        Some(Fields { table, span: node.span() })
+        Some(fields)
     }
 
     /// Says that a required key is missing.
@@ -104,10 +129,40 @@ impl Decoder {
 /// The keys of a table.
 #[derive(Debug, Clone)]
 pub struct Fields<'a, 'i> {
-    /// The table.
-    pub table: &'a DeTable<'i>,
+    /// The table, misspelt keys among its known ones.
+    pub table: Cow<'a, DeTable<'i>>,
     /// Where it, or its header, stands.
     pub span: Range<usize>,
+    /// The keys whose values were written under a misspelt one.
+    guessed: Vec<String>,
+}
+
+impl Fields<'_, '_> {
+    /// The value of a key if it is there, decoded; within, none when it is wrong.
+    pub fn value<T: Decode>(&self, name: &str, decoder: &mut Decoder) -> Option<Option<T>> {
+        let node = self.table.get(name)?;
+        let before = decoder.list.len();
+        let value = decoder.enter(name, node);
+        if self.guessed.iter().any(|guessed| guessed == name) && !matches!(node.get_ref(), DeValue::Table(_)) {
+            // The guess was wrong, or the one mistake is enough for now.
+            decoder.list.truncate(before);
+        }
+        Some(value)
+    }
+}
+
+/// Puts a value into a table, what is there already first; tables are merged.
+fn merge<'i>(table: &mut DeTable<'i>, key: Spanned<Cow<'i, str>>, value: &Node<'i>) {
+    match table.get_mut(key.get_ref().as_ref()).map(Spanned::get_mut) {
+        None => drop(table.insert(key, value.clone())),
+        Some(DeValue::Table(there)) => {
+            let DeValue::Table(more) = value.get_ref() else { return };
+            for (key, value) in more.iter() {
+                merge(there, key.clone(), value);
+            }
+        }
+        Some(_) => {}
+    }
 }
 
 /// The value of an empty table: a section whose every key has its default.
@@ -259,7 +314,7 @@ impl<T: Decode> Decode for Named<T> {
 }
 
 impl<T: JsonSchema> JsonSchema for At<T> {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         T::schema_name()
     }
 
@@ -273,7 +328,7 @@ impl<T: JsonSchema> JsonSchema for At<T> {
 }
 
 impl<T: JsonSchema> JsonSchema for Named<T> {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
+    fn schema_name() -> Cow<'static, str> {
         format!("Named{}", T::schema_name()).into()
     }
 

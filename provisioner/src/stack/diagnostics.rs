@@ -29,12 +29,14 @@ pub struct Diagnostic {
     pub label: String,
     /// How to mend it, one sentence each.
     pub help: Vec<String>,
+    /// Where else in the file the same is wrong, and what is said there.
+    pub also: Vec<(Range<usize>, String)>,
 }
 
 impl Diagnostic {
     /// A mistake in the stack file itself.
     pub fn new(span: Range<usize>, title: impl Into<String>, label: impl Into<String>) -> Self {
-        Self { source: 0, span, title: title.into(), label: label.into(), help: Vec::new() }
+        Self { source: 0, span, title: title.into(), label: label.into(), help: Vec::new(), also: Vec::new() }
     }
 
     /// The same with a cure added.
@@ -62,14 +64,14 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Finds the file of each mistake and sorts them by file and place.
+    /// Finds the file of each mistake and sorts them by file and place; the same mistake at several places is one.
     pub fn new(sources: Vec<Source>, mut list: Vec<Diagnostic>) -> Self {
         for mistake in list.iter_mut().filter(|mistake| mistake.source == 0) {
             (mistake.source, mistake.span) = locate(&sources, &mistake.span);
         }
         list.sort_by_key(|mistake| (mistake.source, mistake.span.start, mistake.span.end));
         list.dedup();
-        Self { sources, list }
+        Self { sources, list: together(list) }
     }
 
     /// The text for people, in colour or not: a snippet for each mistake and the count at the end.
@@ -79,10 +81,15 @@ impl Diagnostics {
         for diagnostic in &self.list {
             let source = &self.sources[diagnostic.source];
             let end = source.text.len();
-            let span = diagnostic.span.start.min(end)..diagnostic.span.end.clamp(diagnostic.span.start.min(end), end);
+            let within = |span: &Range<usize>| span.start.min(end)..span.end.clamp(span.start.min(end), end);
+            let also = diagnostic
+                .also
+                .iter()
+                .map(|(span, label)| AnnotationKind::Context.span(within(span)).label(label.as_str()));
             let snippet = Snippet::source(source.text.as_str())
                 .path(source.path.as_str())
-                .annotation(AnnotationKind::Primary.span(span).label(diagnostic.label.as_str()));
+                .annotation(AnnotationKind::Primary.span(within(&diagnostic.span)).label(diagnostic.label.as_str()))
+                .annotations(also);
             let mut group: Group<'_> = Level::ERROR.primary_title(diagnostic.title.as_str()).element(snippet);
             for help in &diagnostic.help {
                 group = group.element(Level::HELP.message(help.as_str()));
@@ -95,6 +102,21 @@ impl Diagnostics {
         let plural = if count == 1 { "" } else { "s" };
         text + &format!("{path}: {count} mistake{plural}\n")
     }
+}
+
+/// Puts what is the same mistake at several places of a file into one.
+fn together(list: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut out: Vec<Diagnostic> = Vec::new();
+    for one in list {
+        let same = out.iter_mut().find(|other| {
+            (other.source, &other.title, &other.help) == (one.source, &one.title, &one.help) && other.span != one.span
+        });
+        match same {
+            Some(other) => other.also.push((one.span, one.label)),
+            None => out.push(one),
+        }
+    }
+    out
 }
 
 impl fmt::Display for Diagnostics {

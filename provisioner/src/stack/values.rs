@@ -10,7 +10,7 @@ use serde_json::Value;
 use toml::de::DeValue;
 
 use super::decode::{Decode, Decoder, Node};
-use super::diagnostics::Diagnostic;
+use super::diagnostics::{Diagnostic, nearest};
 use super::units::{Period, Size};
 
 impl Decode for String {
@@ -266,7 +266,52 @@ text_value!(Period, "a time span", Self(1000));
 text_value!(Size, "a size", Self(1));
 text_value!(Cidr, "a network", Self { address: Ipv4Addr::new(10, 0, 0, 0), prefix: 16 });
 text_value!(Rate, "a rate", Self::Max);
-text_value!(ColumnType, "a column type", Self::String);
+
+/// The names of column types, and what each is called elsewhere.
+const COLUMN_TYPES: &[(&str, &[&str])] = &[
+    ("boolean", &[]),
+    ("int", &["integer", "int32", "smallint", "tinyint"]),
+    ("long", &["bigint", "int64"]),
+    ("float", &["float32", "real"]),
+    ("double", &["float64"]),
+    ("decimal(P,S)", &["numeric", "number", "money"]),
+    ("date", &[]),
+    ("timestamp", &["datetime", "time"]),
+    ("timestamptz", &[]),
+    ("string", &["text", "varchar", "char", "str", "uuid"]),
+    ("binary", &["bytes", "blob", "bytea"]),
+    ("list<TYPE>", &["array"]),
+];
+
+impl Decode for ColumnType {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let text = String::decode(node, decoder)?;
+        let error = match text.parse::<Self>() {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        let title = format!("`{}` isn't a column type", decoder.path());
+        let mut diagnostic = Diagnostic::new(node.span(), title, "can't be read");
+        if error.reason.is_none() {
+            let word = error.text.split(['(', '<']).next().unwrap_or_default().trim().to_lowercase();
+            let foreign = COLUMN_TYPES.iter().find(|(_, others)| others.contains(&word.as_str()));
+            let meant = foreign.map(|(name, _)| *name);
+            let meant = meant.or_else(|| nearest(&word, COLUMN_TYPES.iter().map(|(name, _)| *name)));
+            diagnostic = meant.into_iter().fold(diagnostic, |all, name| all.help(format!("did you mean `{name}`?")));
+        }
+        decoder.push(diagnostic.help(error.to_string()));
+        None
+    }
+
+    fn placeholder() -> Self {
+        Self::String
+    }
+
+    fn json(&self) -> Value {
+        self.to_string().into()
+    }
+}
+
 text_value!(
     PartitionField,
     "a partition",

@@ -87,6 +87,19 @@ impl Checker<'_> {
                     let title = format!("`{}` can't be the name of a resource", one.name);
                     self.push(Diagnostic::new(one.span.clone(), title, "only letters, digits, `-` and `_`"));
                 }
+                let fields = known.fields().iter().map(|field| field.name);
+                let unknown = one.value.0.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+                let unknown: Vec<&str> = unknown.filter(|name| !fields.clone().any(|field| field == *name)).collect();
+                for name in &unknown {
+                    let title = format!("`{}.{}`: unknown field `{name}`", kind.name, one.name);
+                    self.push(
+                        Diagnostic::new(one.span.clone(), title, format!("{} has no such field", kind.name))
+                            .help(suggest(name, fields.clone(), "fields")),
+                    );
+                }
+                if !unknown.is_empty() {
+                    continue;
+                }
                 if let Err(error) = known.normalise(&one.value.0) {
                     let title = format!("`{}.{}`: {}", kind.name, one.name, error.root_cause());
                     self.push(
