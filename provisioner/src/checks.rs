@@ -46,6 +46,9 @@ pub struct Allowed {
     pub reason: String,
 }
 
+/// How a host's user data names the data volume of a search index.
+const SEARCH_MOUNT: &str = "MOUNT=/var/lib/elasticsearch";
+
 /// All rules, by name.
 pub const RULES: &[Rule] = &[
     Rule {
@@ -180,6 +183,17 @@ pub const RULES: &[Rule] = &[
             let rules = spec["ingress"].as_array().into_iter().flatten();
             let open = rules.filter(|rule| matches!(rule["cidr"].as_str(), Some("0.0.0.0/0" | "::/0")));
             open.map(|rule| format!("the whole internet may come in by {}", ports(rule))).collect()
+        },
+    },
+    Rule {
+        name: "search-without-volume",
+        kind: "launch_template",
+        reason: "the index goes with the host: the one that replaces it begins with nothing",
+        cure: "give the host a volume that outlives it: `data_volume_gib = 100`",
+        breaks: |spec| {
+            let starts = text(spec, "user_data");
+            let indexes = starts.contains("elasticsearch.service");
+            said(indexes && !starts.contains(SEARCH_MOUNT), "the search index stands on the host's own disk")
         },
     },
     Rule {
@@ -394,6 +408,17 @@ mod tests {
             ("launch_template.l", json!({"instance_type": "m4.large", "volume_type": "gp2"})),
             ("launch_template.s", json!({"instance_type": "m77i.large", "volume_type": "gp3"})),
             ("volume.v", json!({"type": "gp2", "encrypted": false})),
+            (
+                "launch_template.index",
+                json!({"instance_type": "m7i.large", "user_data": "start elasticsearch.service"}),
+            ),
+            (
+                "launch_template.index-0",
+                json!({
+                    "instance_type": "m7i.large",
+                    "user_data": "MOUNT=/var/lib/elasticsearch\nstart elasticsearch.service",
+                }),
+            ),
         ]);
         let allowed = [
             Allowed { rule: "topic-one-copy".into(), address: "topic.t".parse().unwrap(), reason: "a test".into() },
@@ -414,6 +439,7 @@ mod tests {
                 "host-unknown-family launch_template.s: m77i.large is of no family known here: m7i is the nearest",
                 "volume-gp2 volume.v: it is of the type gp2",
                 "volume-in-clear volume.v: it isn't encrypted",
+                "search-without-volume launch_template.index: the search index stands on the host's own disk",
             ]
         );
         assert_eq!(found[3].allowed.as_deref(), Some("a test"));

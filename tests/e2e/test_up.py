@@ -1,9 +1,12 @@
 """The pipeline from end to end: rows that other tools read, exactness through kills, a clean end."""
 
+import csv
+import io
 import os
 import random
 import signal
 import time
+from decimal import Decimal
 
 from pyiceberg.catalog import load_catalog
 
@@ -39,6 +42,12 @@ def test_other_tools_read_what_runs_and_a_second_plan_is_empty(make_up):
         assert tables.load_table(f"shop.{name}").scan().to_arrow().num_rows > 0, name
     dead = tables.load_table("shop_raw.dead_letters").scan().to_arrow()
     assert dead.num_rows > 0 and all(dead["reason"].to_pylist())
+
+    saved = up.run("query", "--local", "--saved", "best_sellers", "--format", "csv", check=0)
+    best = list(csv.DictReader(io.StringIO(saved.stdout)))
+    revenues = [Decimal(one["revenue"]) for one in best]
+    assert 0 < len(best) <= 10 and revenues == sorted(revenues, reverse=True), saved.stdout
+    assert all(one["product_id"] and int(one["sold"]) >= int(one["orders"]) > 0 for one in best), saved.stdout
 
     plan = up.run("plan", "--local", "--detailed-exitcode")
     assert plan.returncode == 0, f"a second plan is not empty:\n{plan.stdout}\n{plan.stderr}"

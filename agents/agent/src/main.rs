@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use lakewright_config::{BatchConfig, KafkaConnection, ProducerConfig, ShipperConfig, StreamConfig, WatchConfig};
-use lakewright_runtime::{Agent, Options, config, kafka, logging, watch};
+use lakewright_runtime::{Agent, Options, config, kafka, program, watch};
 use serde::de::DeserializeOwned;
 
 use crate::cli::{Command, Name, Run};
@@ -18,20 +18,7 @@ use crate::cli::{Command, Name, Run};
 const LAST_REPORT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    logging::init();
-    let command = cli::Cli::parse().command;
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the async runtime")
-        .and_then(|runtime| runtime.block_on(run(command)));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    program::main(|| run(cli::Cli::parse().command))
 }
 
 async fn run(command: Command) -> Result<()> {

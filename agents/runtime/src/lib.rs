@@ -9,6 +9,7 @@ pub mod health;
 pub mod kafka;
 pub mod logging;
 pub mod metrics;
+pub mod program;
 pub mod retry;
 pub mod shutdown;
 pub mod watch;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use lakewright_account::Faults;
+use lakewright_runtime::program;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -31,20 +32,7 @@ struct Endpoints {
 }
 
 fn main() -> ExitCode {
-    lakewright_runtime::logging::init();
-    let command = cli::Cli::parse().command;
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("start the async runtime")
-        .and_then(|runtime| runtime.block_on(run(command)));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    program::main(|| run(cli::Cli::parse().command))
 }
 
 async fn run(command: Command) -> Result<()> {

@@ -13,6 +13,7 @@ mod hints;
 mod init;
 mod inspect;
 pub mod look;
+mod options;
 pub mod query;
 mod rotate;
 pub mod run;
@@ -28,7 +29,8 @@ use clap::CommandFactory as _;
 
 use crate::plan;
 use crate::up;
-pub use commands::{Cli, Command, Format, Global, How, Loss, Picture, Written};
+pub use commands::{Cli, Command};
+pub use options::{Format, Global, How, Loss, Picture, Written};
 
 /// What a command came to; [`main`] makes the exit code of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,17 +157,9 @@ pub fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::Address;
 
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn losses_are_addresses_or_all() {
-        assert_eq!("all".parse(), Ok(Loss::All));
-        assert_eq!("bucket.raw".parse(), Ok(Loss::Of(Address::new("bucket", "raw"))));
-        assert!("everything".parse::<Loss>().expect_err("no address").contains("no address"));
     }
 }

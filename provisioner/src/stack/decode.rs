@@ -240,7 +240,9 @@ impl<T: Decode> Decode for Option<T> {
 impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         let DeValue::Array(array) = node.get_ref() else {
-            return decoder.wrong_type(node, "an array");
+            _ = decoder.wrong_type::<Self>(node, "an array");
+            // One without its brackets is most likely meant as the only one.
+            return T::decode(node, &mut Decoder::default()).map(|one| vec![one]);
         };
         Some(array.iter().filter_map(|item| T::decode(item, decoder)).collect())
     }

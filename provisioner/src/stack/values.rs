@@ -233,9 +233,14 @@ impl std::fmt::Display for Cidr {
 
 /// Decodes a string by its grammar.
 fn decode_text<T: FromStr<Err: ToString>>(node: &Node<'_>, decoder: &mut Decoder, what: &str) -> Option<T> {
-    let text = String::decode(node, decoder)?;
+    let text = match node.get_ref() {
+        DeValue::Integer(number) => number.as_str().to_owned(),
+        DeValue::Float(number) => number.as_str().to_owned(),
+        _ => String::decode(node, decoder)?,
+    };
     match text.parse() {
-        Ok(value) => Some(value),
+        Ok(value) if matches!(node.get_ref(), DeValue::String(_)) => Some(value),
+        Ok(_) => decoder.wrong_type(node, "a string"),
         Err(error) => {
             let title = format!("`{}` isn't {what}", decoder.path());
             decoder.push(Diagnostic::new(node.span(), title, "can't be read").help(error.to_string()));
