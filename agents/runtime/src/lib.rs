@@ -1,6 +1,6 @@
 //! What every agent runs on: configuration, shutdown, logging, metrics, the admin endpoint, Kafka clients and retries.
 //!
-//! An agent's main function is: [`logging::init`], [`config::load`], [`Agent::start`], the agent's own
+//! An agent's main function is: [`program::main`], [`config::load`], [`Agent::start`], the agent's own
 //! `run(agent, config)` that returns when `agent.shutdown` is cancelled and nothing is half done.
 
 pub mod admin;

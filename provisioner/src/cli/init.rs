@@ -8,10 +8,11 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use compose::{Answers, Login, compose};
-use questions::{MOST_USD, address, agents, answers, budget_address, name, region_name, zones};
+pub use questions::region_name;
+use questions::{MOST_USD, address, agents, answers, budget_address, name, zones};
 use size::Size;
 
 use super::connect::programs;
@@ -82,7 +83,7 @@ pub fn run(global: &Global, mut options: Options) -> Result<Outcome> {
     }
     let force = options.force;
     let terminal = std::io::stdin().is_terminal();
-    let named = region(global)?;
+    let named = region(global);
     let mut default = defaults(global, &file);
     options.region_named = global.region.is_some();
     default.region = named.unwrap_or(default.region);
@@ -143,18 +144,18 @@ fn defaults(global: &Global, file: &Path) -> Answers {
 }
 
 /// The region that is named, as AWS's tools are told it.
-fn region(global: &Global) -> Result<Option<String>> {
+fn region(global: &Global) -> Option<String> {
     if let Some(region) = &global.region {
-        return region_name(region).map(Some).map_err(|why| anyhow!("--region {region}: {why}"));
+        return Some(region.clone());
     }
     for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
         let Some(region) = std::env::var(name).ok().filter(|region| !region.is_empty()) else { continue };
         match region_name(&region) {
-            Ok(region) => return Ok(Some(region)),
+            Ok(region) => return Some(region),
             Err(why) => say(&format!("warning: {name}={region} isn't taken: {why}")),
         }
     }
-    Ok(None)
+    None
 }
 
 /// Writes a file, over the one that is there only when told so.

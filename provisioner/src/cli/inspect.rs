@@ -17,8 +17,8 @@ use crate::lease;
 use crate::permissions::policy;
 use crate::plan::{Action, Options, Step};
 use crate::render;
-use crate::resource::{Address, Condition, Live, Resource};
-use crate::stack::{Target, expand};
+use crate::resource::{Address, Condition, Live, Resource, nearest};
+use crate::stack::{Target, expand, suggest};
 
 /// How outputs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -127,14 +127,16 @@ pub fn explain(global: &Global, what: &str) -> Result<Outcome> {
         return print(&render::kind_text(kind));
     }
     let Ok(address) = what.parse::<Address>() else {
-        let names = kinds.0.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
-        bail!("`{what}` is neither an address such as bucket.raw nor a kind; kinds are {names}")
+        let names = kinds.0.iter().map(|kind| kind.name());
+        bail!("`{what}` is neither an address such as bucket.raw nor a kind; {}", suggest(what, names, "kinds"))
     };
     let stack = stack(global)?;
     let desired = anywhere(&stack, &programs(global)?);
     let Some(resource) = desired.resources.iter().find(|resource| resource.address == address) else {
+        let near = nearest(what, desired.resources.iter().map(|resource| &resource.address));
+        let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
         bail!(
-            "the stack {} has no `{address}`; `lakewright plan` and `lakewright status` list its addresses",
+            "the stack {} has no `{address}`; {near}`lakewright plan` and `lakewright status` list its addresses",
             stack.name()
         )
     };

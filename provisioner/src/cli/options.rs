@@ -17,7 +17,7 @@ pub struct Global {
     #[arg(long, value_name = "NAME=VALUE", global = true)]
     pub var: Vec<String>,
     /// The AWS region, instead of the stack's
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_parser = super::init::region_name)]
     pub region: Option<String>,
     /// The profile of the AWS configuration files
     #[arg(long, global = true)]

@@ -93,8 +93,10 @@ macro_rules! section {
     };
     (@decode $fields:ident, $decoder:ident, $field:ident, $type:ty, $doc:expr $(, $default:expr)?) => {{
         let name = stringify!($field).trim_start_matches("r#");
-        match $fields.value::<$type>(name, $decoder) {
-            Some(value) => value.unwrap_or_else(|| section!(@absent $type $(, $default)?)),
+        match $fields.table.get(name) {
+            Some(node) => {
+                $fields.decode::<$type>(name, node, $decoder).unwrap_or_else(|| section!(@absent $type $(, $default)?))
+            }
             None => {
                 section!(@require $decoder, $fields, name, $doc $(, $default)?);
                 section!(@absent $type $(, $default)?)

@@ -94,7 +94,7 @@ impl Decoder {
             return self.wrong_type(node, "a table");
         };
         let mut fields = Fields { table: Cow::Borrowed(table), span: node.span(), guessed: Vec::new() };
-        for (key, value) in table.iter() {
+        for (key, value) in table {
             let name = key.get_ref().as_ref();
             if known.contains(&name) {
                 continue;
@@ -138,16 +138,15 @@ pub struct Fields<'a, 'i> {
 }
 
 impl Fields<'_, '_> {
-    /// The value of a key if it is there, decoded; within, none when it is wrong.
-    pub fn value<T: Decode>(&self, name: &str, decoder: &mut Decoder) -> Option<Option<T>> {
-        let node = self.table.get(name)?;
+    /// The value of a key; none when it is wrong.
+    pub fn decode<T: Decode>(&self, name: &str, node: &Node<'_>, decoder: &mut Decoder) -> Option<T> {
         let before = decoder.list.len();
         let value = decoder.enter(name, node);
         if self.guessed.iter().any(|guessed| guessed == name) && !matches!(node.get_ref(), DeValue::Table(_)) {
             // The guess was wrong, or the one mistake is enough for now.
             decoder.list.truncate(before);
         }
-        Some(value)
+        value
     }
 }
 
@@ -157,7 +156,7 @@ fn merge<'i>(table: &mut DeTable<'i>, key: Spanned<Cow<'i, str>>, value: &Node<'
         None => drop(table.insert(key, value.clone())),
         Some(DeValue::Table(there)) => {
             let DeValue::Table(more) = value.get_ref() else { return };
-            for (key, value) in more.iter() {
+            for (key, value) in more {
                 merge(there, key.clone(), value);
             }
         }

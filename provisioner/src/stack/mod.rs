@@ -40,7 +40,7 @@ pub use agents::{Agents, BatchAgent, Producer, Shipper, Stream};
 pub use check::{LONGEST_BUDGET_ADDRESS, is_region, stack_name_mistake};
 pub use ci::{Ci, Provider};
 pub use decode::{At, Entry, Named};
-pub use diagnostics::{Diagnostic, Diagnostics, Source};
+pub use diagnostics::{Diagnostic, Diagnostics, Source, suggest};
 pub use expand::{Artifact, Programs, RUN_MODELS, Target, expand, unprogrammed};
 pub use functions::{Code, Codes, Function, Statement};
 pub use hosts::{Agent, Host, Refresh, VolumeType};
