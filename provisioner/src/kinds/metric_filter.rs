@@ -122,11 +122,8 @@ impl Kind for MetricFilter {
             let group = text(wanted.spec, "log_group");
             reference(group).map_or_else(|| Some(group.to_owned()), |address| own.get(&address).cloned())
         };
-        let mut groups: BTreeSet<String> = wanted
-            .iter()
-            .filter(|one| !text(one.spec, "log_group").contains("${"))
-            .filter_map(&group_of)
-            .collect();
+        let mut groups: BTreeSet<String> =
+            wanted.iter().filter(|one| !text(one.spec, "log_group").contains("${")).filter_map(&group_of).collect();
         groups.extend(with_filters(context, &own).await?);
         let reads = groups.iter().map(|group| filters(context, group));
         let specs: Vec<Spec> = try_join_all(reads).await?.into_iter().flatten().map(|filter| spec(&filter)).collect();

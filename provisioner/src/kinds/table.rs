@@ -1,5 +1,6 @@
 //! `table`: an Iceberg table of the Glue catalog.
 
+mod catalog;
 mod commit;
 mod iceberg;
 mod renames;
@@ -9,22 +10,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Service, text};
 use lakewright_config::{Column, PartitionField};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub(super) use self::catalog::tables;
+use self::catalog::{describe, live, metadata, read};
 use self::commit::change;
-use self::iceberg::Metadata;
 use self::renames::{old_names, rename};
 use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value};
-use super::tags::{self, Tags};
+use super::tags;
 use super::{database, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Renamed, Wanted};
 use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::resource::{Address, Live};
 
 /// An Iceberg table of format version 2.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -330,99 +332,4 @@ fn arn(context: &Context, database: &str, name: &str) -> String {
 fn outcome(context: &Context, spec: &Spec) -> Outcome {
     let arn = arn(context, &spec.database, &spec.name);
     tags::outcome(&arn, &[("arn", &arn), ("name", &spec.name), ("location", &spec.location)])
-}
-
-async fn describe(context: &Context, database: &str, name: &str) -> Result<Option<Value>> {
-    let input = json!({"DatabaseName": database, "Name": name});
-    Ok(wait::found(call(context, "GetTable", input).await)?.map(|mut answer| answer["Table"].take()))
-}
-
-/// Glue's tables of a database; none if there is no such database.
-pub(super) async fn tables(context: &Context, database: &str) -> Result<Vec<Value>> {
-    let mut input = json!({"DatabaseName": database, "MaxResults": 100});
-    let mut all = Vec::new();
-    loop {
-        let Some(page) = wait::found(call(context, "GetTables", input.clone()).await)? else { return Ok(all) };
-        all.extend_from_slice(list(&page, "TableList"));
-        match text(&page, "NextToken") {
-            "" => return Ok(all),
-            next => input["NextToken"] = json!(next),
-        }
-    }
-}
-
-/// The metadata file that a table points at: Glue's own columns tell neither all types nor the partitioning. None if
-/// the table points at none or at one that is gone; that it can't be read just now is an error.
-async fn metadata(context: &Context, table: &Value) -> Result<Option<Metadata>> {
-    let location = text(&table["Parameters"], "metadata_location");
-    let place = location.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
-    let Some((bucket, key)) = place else { return Ok(None) };
-    let object = match context.aws.s3().get(bucket, key, None).await {
-        Ok(object) => object,
-        // A missing bucket is told apart: then more is wrong than one table.
-        Err(error) if error.code == "NoSuchKey" => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("read {location}")),
-    };
-    serde_json::from_slice(&object.body).map(Some).with_context(|| format!("read {location}"))
-}
-
-/// A table as it lives; none if this stack didn't make it, even if one of its name is wanted: creating that one then
-/// says whose it is, and nothing else touches it.
-async fn read(
-    context: &Context,
-    database: &str,
-    table: &Value,
-    wanted: Option<&Wanted<'_>>,
-    stacks_own: bool,
-) -> Result<Option<Live>> {
-    let name = text(table, "Name");
-    let (metadata, condition) = match metadata(context, table).await {
-        Ok(Some(metadata)) => (metadata, Condition::Ready),
-        // What nobody can read any more is taken for the stack's where the stack's database and name say so.
-        Ok(None) if wanted.is_some() && stacks_own && is_iceberg(table) => {
-            (Metadata::default(), Condition::Failed("its metadata file is gone".to_owned()))
-        }
-        Ok(None) => return Ok(None),
-        // Whose it is can't be told either; of a table that nobody wants that is no reason to stop.
-        Err(_) if wanted.is_none() && !stacks_own => return Ok(None),
-        Err(error) => return Err(error.context(format!("read the table {database}.{name}"))),
-    };
-    let own =
-        (metadata.properties.get(STACK) == Some(&context.stack)).then(|| metadata.properties.get(ADDRESS)).flatten();
-    let own = own.and_then(|address| address.parse().ok()).filter(|address: &Address| address.kind == "table");
-    if own.is_none() && condition == Condition::Ready {
-        return Ok(None);
-    }
-    let Some(address) = wanted.map(|wanted| wanted.address.clone()).or(own) else { return Ok(None) };
-    let mut live = live(context, address, (database, name), metadata, wanted)?;
-    live.condition = condition;
-    Ok(Some(live))
-}
-
-fn live(
-    context: &Context,
-    address: Address,
-    (database, name): (&str, &str),
-    metadata: Metadata,
-    wanted: Option<&Wanted<'_>>,
-) -> Result<Live> {
-    // Others set properties too; those that the stack doesn't name are theirs.
-    let named = |property: &String| wanted.is_some_and(|wanted| wanted.spec["properties"].get(property).is_some());
-    let spec = Spec {
-        database: database.to_owned(),
-        name: name.to_owned(),
-        location: metadata.location.trim_end_matches('/').to_owned(),
-        columns: metadata.columns()?,
-        partition: metadata.partition()?,
-        divided_by: metadata.divided_by(),
-        properties: metadata.properties.into_iter().filter(|(property, _)| named(property)).collect(),
-        renames: BTreeMap::new(),
-    };
-    let arn = arn(context, database, name);
-    let outputs = [("arn", arn.as_str()), ("name", name), ("location", &spec.location)];
-    Ok(tags::live(address, &Tags::new(), &arn, value(&spec), &outputs))
-}
-
-fn is_iceberg(table: &Value) -> bool {
-    text(&table["Parameters"], "table_type").eq_ignore_ascii_case("iceberg")
 }
