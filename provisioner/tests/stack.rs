@@ -142,7 +142,7 @@ async fn what_does_not_fit_together_is_told_before_anything_is_asked() {
     let said = plan("[moved]\ntable.users = \"customers\"\n").await;
     assert!(said.contains("addresses look like kind.name"), "{said}");
     let said = plan("[resource.log_group.a]\nname = 7\n").await;
-    assert!(said.contains("expected a string") && said.contains("own.toml:4"), "{said}");
+    assert!(said.contains("`name` is a number, and must be a text") && said.contains("own.toml:5"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

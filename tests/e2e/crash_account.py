@@ -9,7 +9,7 @@ import botocore.session
 from botocore.credentials import Credentials
 
 from account import ask, put_faults
-from conftest import ENVIRONMENT, PROGRAM, TARGET
+from conftest import ENVIRONMENT, PATIENCE, PROGRAM, TARGET
 
 REGION = "eu-north-1"
 OWNER, ADDRESS = "lakewright:stack", "lakewright:address"
@@ -244,7 +244,7 @@ class Account:
 
     def settled(self):
         """What lives, once nothing changes any more of itself."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE
         before = self.living()
         while time.monotonic() < end:
             now = self.living()

@@ -24,9 +24,11 @@ mod wire;
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
+    #[schemars(length(min = 1, max = 255))]
     pub name: String,
     /// What it means and what to do, at most 1024 characters: it stands in the message.
     #[serde(default)]
+    #[schemars(length(max = 1024))]
     pub description: String,
     /// The metric that it watches. Exactly one of this and `calculation` is given.
     #[serde(default)]
@@ -36,6 +38,7 @@ pub struct Spec {
     pub calculation: Option<Calculation>,
     /// How a value is compared with the threshold, as AWS names it: `GreaterThanThreshold`,
     /// `GreaterThanOrEqualToThreshold`, `LessThanThreshold`, `LessThanOrEqualToThreshold`.
+    #[schemars(regex(pattern = r"^(Less|Greater)Than(OrEqualTo)?Threshold$"))]
     pub comparison: String,
     /// The threshold.
     pub threshold: f64,
@@ -48,6 +51,7 @@ pub struct Spec {
     /// What a period without a value counts as: `missing` (the state becomes INSUFFICIENT_DATA), `ignore` (the state stays),
     /// `breaching` or `notBreaching`.
     #[serde(default = "missing")]
+    #[schemars(regex(pattern = r"^(breaching|notBreaching|ignore|missing)$"))]
     pub missing_data: String,
     /// For how many minutes after it was made or changed it waits for a first value before it judges. Without it, it doesn't.
     #[serde(default)]
@@ -57,9 +61,11 @@ pub struct Spec {
     pub actions_enabled: bool,
     /// What is told of the alarm, by ARN: SNS topics, five at most.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^arn:aws[a-z-]*:[a-z0-9-]+:.+$")))]
     pub alarm_actions: Vec<String>,
     /// What is told when it is over, by ARN.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^arn:aws[a-z-]*:[a-z0-9-]+:.+$")))]
     pub ok_actions: Vec<String>,
 }
 

@@ -23,13 +23,17 @@ use crate::resource::{Address, Condition, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
+    #[schemars(length(min = 1, max = 255))]
     pub name: String,
     /// The launch template's id, `${launch_template.app.id}`.
+    #[schemars(regex(pattern = r"^lt-[0-9a-f]+$"))]
     pub launch_template: String,
     /// The version of the launch template that new hosts get: a number, `$Default` or `$Latest`. Default: `$Default`.
     #[serde(default = "default_version")]
+    #[schemars(regex(pattern = r"^(\d+|\$Latest|\$Default)$"))]
     pub launch_template_version: String,
     /// The ids of the subnets that hosts are started in, `${subnet.a.id}`.
+    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
     pub subnets: Vec<String>,
     /// How many hosts at least.
     pub min: u32,

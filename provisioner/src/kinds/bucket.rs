@@ -30,12 +30,14 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique on all of AWS.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
     pub name: String,
     /// Whether overwritten and deleted objects are kept as older versions.
     #[serde(default)]
     pub versioning: bool,
     /// The ARN of the KMS key that encrypts new objects. Without it, S3's own keys do.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 2048))]
     pub key: Option<String>,
     /// Whether everything that would make objects public is refused.
     #[serde(default = "yes")]
@@ -49,6 +51,7 @@ pub struct Spec {
     /// Whose the objects are that others write: `BucketOwnerEnforced`, the account's, without access control lists;
     /// `BucketOwnerPreferred` or `ObjectWriter`.
     #[serde(default = "enforced")]
+    #[schemars(regex(pattern = r"^(BucketOwnerEnforced|BucketOwnerPreferred|ObjectWriter)$"))]
     pub ownership: String,
     /// Where the bucket's access logs go. Without it, logging that the stack didn't switch on is left to others, and isn't
     /// looked at.

@@ -23,6 +23,7 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in the account: up to 100 characters, no `:` and no `\`.
+    #[schemars(regex(pattern = r"^[^:\\\\]{1,100}$"))]
     pub name: String,
     /// The limit of a month in US dollars.
     pub monthly_usd: f64,

@@ -25,19 +25,25 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{1,254}$"))]
     pub name: String,
     /// What it is for.
     #[serde(default)]
+    #[schemars(length(max = 255))]
     pub description: String,
     /// The ARN of the role that builds run as, `${role.build.arn}`.
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"))]
     pub role: String,
     /// What a build does: a buildspec.
+    #[schemars(length(min = 1, max = 256000))]
     pub buildspec: String,
     /// The image. One of ARM processors has `aarch64` in its name. Default: Amazon Linux 2023 on x86-64.
     #[serde(default = "image")]
+    #[schemars(length(min = 1, max = 512))]
     pub image: String,
     /// The size, `BUILD_GENERAL1_SMALL` to `BUILD_GENERAL1_2XLARGE`. Default: the smallest.
     #[serde(default = "compute")]
+    #[schemars(length(min = 1, max = 64))]
     pub compute: String,
     /// Whether builds may run Docker, and with it do anything on their host. Default: false.
     #[serde(default)]
@@ -50,6 +56,7 @@ pub struct Spec {
     pub timeout_minutes: u32,
     /// The log group that builds write to. Default: `/aws/codebuild/NAME`.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_./#-]{1,512}$"))]
     pub log_group: String,
 }
 

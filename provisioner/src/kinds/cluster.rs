@@ -27,16 +27,21 @@ use crate::resource::{Address, Condition, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"))]
     pub name: String,
     /// Kafka's version as MSK names it, `3.9.x`; it can be raised, not lowered.
+    #[schemars(length(min = 1, max = 128))]
     pub kafka_version: String,
     /// How many brokers: a multiple of the number of subnets; it can be raised.
     pub brokers: u32,
     /// A broker's instance type, `kafka.t3.small`, `kafka.m7g.large`.
+    #[schemars(regex(pattern = r"^(kafka|express)\.[a-z0-9.-]+$"))]
     pub instance_type: String,
     /// The ids of the subnets, one in each of two or three zones.
+    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
     pub subnets: Vec<String>,
     /// The ids of the brokers' security groups.
+    #[schemars(inner(regex(pattern = r"^sg-[0-9a-f]+$")))]
     pub security_groups: Vec<String>,
     /// Each broker's storage in GiB. A floor: MSK only grows it, and may have grown it by itself.
     pub storage_gib: u32,
@@ -46,6 +51,7 @@ pub struct Spec {
     /// How clients prove who they are.
     pub authentication: Authentication,
     /// The ARN of the KMS key that the storage is encrypted with, `${key.main.arn}`.
+    #[schemars(length(min = 1, max = 2048))]
     pub encryption_key: String,
     /// What is allowed between clients and brokers. Default: `TLS`.
     #[serde(default)]

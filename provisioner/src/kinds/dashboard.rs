@@ -23,6 +23,7 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in the account: letters, digits, `-` and `_`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"))]
     pub name: String,
     /// The body as CloudWatch defines it, with `widgets`.
     pub body: Value,

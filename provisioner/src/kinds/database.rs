@@ -22,12 +22,15 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name: lower case letters, digits and underscores.
+    #[schemars(regex(pattern = r"^[^A-Z]{1,255}$"))]
     pub name: String,
     /// What it holds.
     #[serde(default)]
+    #[schemars(length(max = 2048))]
     pub description: String,
     /// Where tables that name no location go, `s3://bucket/prefix`, without a slash at the end.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^s3://.+$"))]
     pub location: Option<String>,
 }
 

@@ -23,6 +23,7 @@ use crate::resource::{Address, Live};
 pub struct Spec {
     /// The group of zones from which AWS announces it, `eu-north-1`; absent: the region's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255))]
     pub border_group: Option<String>,
 }
 

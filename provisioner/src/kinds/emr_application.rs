@@ -24,12 +24,15 @@ use crate::resource::{Address, Condition, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._/#-]{1,64}$"))]
     pub name: String,
     /// The EMR release.
     #[serde(default = "release_label")]
+    #[schemars(regex(pattern = r"^emr-[0-9]+[.0-9A-Za-z_-]*$"))]
     pub release_label: String,
     /// `X86_64` or `ARM64`.
     #[serde(default = "architecture")]
+    #[schemars(regex(pattern = r"^(ARM64|X86_64)$"))]
     pub architecture: String,
     /// The most that all workers together may use.
     #[serde(default)]
@@ -39,12 +42,15 @@ pub struct Spec {
     pub idle_minutes: u32,
     /// The subnets of its workers. Without them, workers reach S3 and Glue only.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
     pub subnets: Vec<String>,
     /// The security groups of its workers.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^sg-[0-9a-f]+$")))]
     pub security_groups: Vec<String>,
     /// The workers' image: its URI in a private ECR repository, with a tag or a digest. Default: EMR's own of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
     pub image: Option<String>,
 }
 

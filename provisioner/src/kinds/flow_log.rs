@@ -23,19 +23,23 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The VPC's id, `${vpc.main.id}`.
+    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
     pub vpc: String,
     /// Which connections. Default: `all`.
     #[serde(default)]
     pub traffic: Traffic,
     /// The name of the log group that they are written to; it takes a `role`, and excludes a `bucket`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_./#-]{1,512}$"))]
     pub log_group: Option<String>,
     /// The ARN of the role that `vpc-flow-logs.amazonaws.com` writes to the log group as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"))]
     pub role: Option<String>,
     /// The ARN of the bucket that they are written to, with a prefix behind a `/` if there is to be one. Its policy must
     /// let `delivery.logs.amazonaws.com` write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
     pub bucket: Option<String>,
     /// The seconds that one record tells of at most: 60 or 600. Default: 600.
     #[serde(default = "ten_minutes")]

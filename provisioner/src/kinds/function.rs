@@ -35,25 +35,33 @@ pub use permission::{Permission, Permissions};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
+    #[schemars(length(min = 1, max = 64))]
     pub name: String,
     /// What it is for.
     #[serde(default)]
+    #[schemars(length(max = 256))]
     pub description: String,
     /// The file or folder beside the stack file that is its code. It is zipped here, equal content to equal bytes; a file
     /// `….zip` goes up as it is. What begins with a dot stays out.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 2048))]
     pub source: Option<String>,
     /// Its code as a text, of Python or Node.js, in place of `source`.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 4194304))]
     pub inline: Option<String>,
     /// The SHA-256 of the zip in base64, as Lambda tells it. Default: that of `source` or `inline`.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^([A-Za-z0-9+/]{43}=)?$"))]
     pub code_sha256: String,
     /// The runtime, `python3.13`.
+    #[schemars(length(min = 1, max = 64))]
     pub runtime: String,
     /// What is called: a module and a function in it, `index.handler`.
+    #[schemars(regex(pattern = r"^\S{1,128}$"))]
     pub handler: String,
     /// The ARN of the role that it runs as, `${role.hello.arn}`.
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"))]
     pub role: String,
     /// Memory in MiB, 128 to 10,240; processors come with it. Default: 128.
     #[serde(default = "memory_mb")]
@@ -66,9 +74,11 @@ pub struct Spec {
     pub environment: BTreeMap<String, String>,
     /// `x86_64` or `arm64`. Default: `arm64`.
     #[serde(default = "architecture")]
+    #[schemars(length(min = 1, max = 64))]
     pub architecture: String,
     /// The log group that it writes to; how long entries are kept is that group's. Default: `/aws/lambda/NAME`.
     #[serde(default)]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_./#-]{1,512}$"))]
     pub log_group: String,
     /// Who may invoke it, by a name of your own.
     #[serde(default)]

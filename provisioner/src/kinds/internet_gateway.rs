@@ -19,6 +19,7 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The id of the VPC that it is attached to, `${vpc.main.id}`.
+    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
     pub vpc: String,
 }
 

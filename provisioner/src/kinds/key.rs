@@ -25,9 +25,11 @@ use crate::resource::{Address, Condition, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The alias without `alias/`, unique in account and region.
+    #[schemars(regex(pattern = r"^alias/[A-Za-z0-9/_-]{1,250}$"))]
     pub alias: String,
     /// What the key is for.
     #[serde(default)]
+    #[schemars(length(max = 8192))]
     pub description: String,
     /// Whether AWS makes new key material every year.
     #[serde(default = "yes")]

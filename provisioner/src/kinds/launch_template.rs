@@ -24,33 +24,42 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9()./_-]{3,128}$"))]
     pub name: String,
     /// The image: an id, or `resolve:ssm:PARAMETER`, which is looked up when a host starts.
+    #[schemars(regex(pattern = r"^(ami-[0-9a-f]+|resolve:ssm:.+)$"))]
     pub image: String,
     /// The instance type, `t3.small`, `m7g.large`.
+    #[schemars(regex(pattern = r"^[a-z0-9-]+\.[a-z0-9-]+$"))]
     pub instance_type: String,
     /// The instance profile's name, `${instance_profile.hosts.name}`; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
     pub instance_profile: Option<String>,
     /// The ids of the hosts' security groups, `${security_group.hosts.id}`.
+    #[schemars(inner(regex(pattern = r"^sg-[0-9a-f]+$")))]
     pub security_groups: Vec<String>,
     /// What cloud-init runs at the first boot, as plain text; anybody on the host can read it. Default: nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 16384))]
     pub user_data: String,
     /// The root volume's size in GiB. Default: 20.
     #[serde(default = "twenty")]
     pub volume_gib: u32,
     /// The root volume's type. Default: `gp3`.
     #[serde(default = "gp3")]
+    #[schemars(length(min = 1, max = 64))]
     pub volume_type: String,
     /// The root volume's device name in the image. Default: `/dev/xvda`.
     #[serde(default = "xvda")]
+    #[schemars(length(min = 1, max = 64))]
     pub volume_device: String,
     /// Whether the root volume is encrypted. Default: true.
     #[serde(default = "yes")]
     pub volume_encrypted: bool,
     /// The ARN of the KMS key that the root volume is encrypted with; absent: AWS's own key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
     pub volume_key: Option<String>,
     /// Whether the metadata service demands a session token (IMDSv2). Default: true.
     #[serde(default = "yes")]

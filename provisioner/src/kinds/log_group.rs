@@ -24,6 +24,7 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, as in `/lakewright/shop/stream`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_./#-]{1,512}$"))]
     pub name: String,
     /// How many days entries are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 or another number that AWS takes.
     #[serde(default = "retention_days")]

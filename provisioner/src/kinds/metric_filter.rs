@@ -22,17 +22,23 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in its log group; no `:` and no `*`.
+    #[schemars(regex(pattern = r"^[^:*]{1,512}$"))]
     pub name: String,
     /// The log group's name.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_./#-]{1,512}$"))]
     pub log_group: String,
     /// What entries match, in CloudWatch's pattern syntax, `{ $.level = "ERROR" }`; empty for all.
+    #[schemars(length(max = 1024))]
     pub pattern: String,
     /// The metric's namespace, not one that begins with `AWS/`.
+    #[schemars(regex(pattern = r"^[^:*$]{1,255}$"))]
     pub namespace: String,
     /// The metric's name.
+    #[schemars(regex(pattern = r"^[^:*$]{1,255}$"))]
     pub metric: String,
     /// What a matching entry counts: a number, or a selector of the pattern such as `$.milliseconds`.
     #[serde(default = "one")]
+    #[schemars(length(min = 1, max = 100))]
     pub value: String,
     /// What a minute with entries and without a match counts. Without it, nothing. Not together with dimensions.
     #[serde(default)]
@@ -42,6 +48,9 @@ pub struct Spec {
     pub dimensions: BTreeMap<String, String>,
     /// The unit, as CloudWatch names it.
     #[serde(default = "no_unit")]
+    #[schemars(regex(
+        pattern = r"^(Seconds|Microseconds|Milliseconds|(Bytes|Kilobytes|Megabytes|Gigabytes|Terabytes|Bits|Kilobits|Megabits|Gigabits|Terabits|Count)(/Second)?|Percent|None)$"
+    ))]
     pub unit: String,
 }
 

@@ -136,6 +136,29 @@ mod tests {
         }
     }
 
+    /// Whether a schema says which texts it takes; one that takes none says enough.
+    fn says_which_texts(schema: &serde_json::Value) -> bool {
+        let is_text = schema["type"] == "string" || schema["type"] == serde_json::json!(["string", "null"]);
+        let limits = ["maxLength", "pattern", "enum", "const"];
+        let items = schema.get("items").filter(|items| items.is_object());
+        (!is_text || limits.iter().any(|limit| schema.get(limit).is_some())) && items.is_none_or(says_which_texts)
+    }
+
+    #[test]
+    fn every_text_of_a_spec_says_what_aws_takes() {
+        // A file of any length may be put into a bucket.
+        let free = ["object.content"];
+        let fields = |kind: &&'static dyn Kind| {
+            let (name, schema) = (kind.name(), kind.schema());
+            let properties = schema["properties"].as_object().expect("a spec is an object").clone();
+            properties.into_iter().map(move |(field, schema)| (format!("{name}.{field}"), schema)).collect::<Vec<_>>()
+        };
+        let silent = all().iter().flat_map(fields).filter(|(_, schema)| !says_which_texts(schema));
+        let silent: Vec<String> =
+            silent.map(|(field, _)| field).filter(|field| !free.contains(&field.as_str())).collect();
+        assert_eq!(silent, [""; 0]);
+    }
+
     #[test]
     fn names_of_kinds_are_unique() {
         let names: BTreeSet<&str> = all().iter().map(|kind| kind.name()).collect();

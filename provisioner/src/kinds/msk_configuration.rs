@@ -26,6 +26,7 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region: letters, digits and `-`.
+    #[schemars(regex(pattern = r"^[0-9A-Za-z][0-9A-Za-z-]*$"))]
     pub name: String,
     /// The settings as in a broker's `server.properties`, `"auto.create.topics.enable" = "false"`. Default: none.
     #[serde(default)]

@@ -24,10 +24,12 @@ use crate::resource::{Address, Condition, Live};
 pub struct Spec {
     /// The id of the subnet that it stands in, `${subnet.a.id}`: with an `address` one that has a route to an internet
     /// gateway.
+    #[schemars(regex(pattern = r"^subnet-[0-9a-f]+$"))]
     pub subnet: String,
     /// The id of the elastic IP address that the world sees, `${elastic_ip.a.id}`; absent: it leads to other private
     /// networks only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^eipalloc-[0-9a-f]+$"))]
     pub address: Option<String>,
 }
 

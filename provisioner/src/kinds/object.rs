@@ -22,13 +22,16 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The bucket's name.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
     pub bucket: String,
     /// The key, without a slash at the start.
+    #[schemars(length(min = 1, max = 1024))]
     pub key: String,
     /// The content, at most 1 MiB of UTF-8.
     pub content: String,
     /// The media type.
     #[serde(default = "content_type")]
+    #[schemars(length(min = 1, max = 256))]
     pub content_type: String,
 }
 

@@ -21,9 +21,11 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The provider's address, `https://token.actions.githubusercontent.com`.
+    #[schemars(regex(pattern = r"^https://.{1,247}$"))]
     pub url: String,
     /// For whom its tokens are issued. Default: `sts.amazonaws.com`.
     #[serde(default = "clients")]
+    #[schemars(inner(length(min = 1, max = 255)))]
     pub clients: Vec<String>,
 }
 

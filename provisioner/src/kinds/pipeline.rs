@@ -25,13 +25,17 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9.@_-]{1,100}$"))]
     pub name: String,
     /// The ARN of the role that it acts as, `${role.pipeline.arn}`.
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"))]
     pub role: String,
     /// The name of the bucket in which stages hand things on.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
     pub bucket: String,
     /// The ARN of the KMS key that encrypts what is handed on. Default: S3's own.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 2048))]
     pub key: Option<String>,
     /// The stages, two at least; the first one holds the sources.
     pub stages: Vec<Stage>,

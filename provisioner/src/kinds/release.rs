@@ -28,16 +28,20 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The artifacts bucket's name.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
     pub bucket: String,
     /// The processors that it is for: `x86_64` or `arm64`. Default: `x86_64`.
     #[serde(default = "x86_64")]
+    #[schemars(length(min = 1, max = 64))]
     pub architecture: String,
     /// The SHA-256 of the binary, in hexadecimal.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"))]
     pub sha256: String,
     /// Its size in bytes.
     pub size: u64,
     /// The file on this machine that is uploaded.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 2048))]
     pub file: Option<String>,
 }
 

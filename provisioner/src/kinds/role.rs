@@ -25,9 +25,11 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in the account.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_+=,.@-]{1,64}$"))]
     pub name: String,
     /// What the role is for.
     #[serde(default)]
+    #[schemars(length(max = 1000))]
     pub description: String,
     /// The trust policy: who may assume the role.
     pub trust: Value,
@@ -36,6 +38,7 @@ pub struct Spec {
     pub policies: BTreeMap<String, Value>,
     /// The ARNs of the attached policies.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^arn:aws[a-z-]*:iam:.+$")))]
     pub attached: Vec<String>,
     /// How many seconds a session may last, 3,600 to 43,200. Default: 3,600.
     #[serde(default = "an_hour")]

@@ -22,12 +22,14 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The VPC's id, `${vpc.main.id}`.
+    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
     pub vpc: String,
     /// The routes. Default: none.
     #[serde(default)]
     pub routes: Vec<Route>,
     /// The ids of the subnets that use this table, `${subnet.a.id}`. Default: none.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
     pub subnets: Vec<String>,
 }
 

@@ -23,15 +23,20 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name that people see, 128 characters at most.
+    #[schemars(length(min = 1, max = 128))]
     pub name: String,
     /// What it answers.
     #[serde(default)]
+    #[schemars(length(max = 1024))]
     pub description: String,
     /// The name of the workgroup that it is saved in.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,128}$"))]
     pub workgroup: String,
     /// The Glue database whose tables need no qualification.
+    #[schemars(length(min = 1, max = 255))]
     pub database: String,
     /// The statement.
+    #[schemars(length(min = 1, max = 262144))]
     pub sql: String,
 }
 

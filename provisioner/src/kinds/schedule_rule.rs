@@ -24,11 +24,14 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,64}$"))]
     pub name: String,
     /// What it is for.
     #[serde(default)]
+    #[schemars(length(max = 512))]
     pub description: String,
     /// When: `rate(5 minutes)`, `rate(1 hour)` or `cron(0 10 * * ? *)`, in UTC.
+    #[schemars(regex(pattern = r"^(rate|cron)\(.{1,240}\)$"))]
     pub schedule: String,
     /// Whether it calls at all. Default: true.
     #[serde(default = "yes")]

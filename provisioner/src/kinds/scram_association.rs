@@ -25,8 +25,10 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The cluster's ARN, `${cluster.main.arn}`.
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:kafka:.+$"))]
     pub cluster: String,
     /// The secrets' ARNs, `${secret.app.arn}`; their names begin with `AmazonMSK_` and their key is a customer's own.
+    #[schemars(inner(regex(pattern = r"^arn:aws[a-z-]*:secretsmanager:.+$")))]
     pub secrets: Vec<String>,
 }
 

@@ -23,14 +23,18 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region; secrets for MSK begin with `AmazonMSK_`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9/_+=.@-]{1,512}$"))]
     pub name: String,
     /// What the secret is for.
     #[serde(default)]
+    #[schemars(length(max = 2048))]
     pub description: String,
     /// The user name that stands beside the password.
+    #[schemars(length(min = 1, max = 4096))]
     pub username: String,
     /// The ARN of the KMS key that encrypts it. Without it, AWS's own key does; MSK takes no such secret.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 2048))]
     pub key: Option<String>,
     /// How many days a deleted secret can be restored, 7 to 30.
     #[serde(default = "recovery_days")]

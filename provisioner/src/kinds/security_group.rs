@@ -24,10 +24,13 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The VPC's id, `${vpc.main.id}`.
+    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
     pub vpc: String,
     /// The name, unique in the VPC; it can't begin with `sg-`.
+    #[schemars(length(min = 1, max = 255))]
     pub name: String,
     /// What it is for; it can't be changed later.
+    #[schemars(length(max = 255))]
     pub description: String,
     /// What may come in. Default: nothing.
     #[serde(default)]

@@ -25,10 +25,13 @@ use crate::resource::{Address, Condition, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region, among provisioned clusters too.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"))]
     pub name: String,
     /// The ids of the subnets that clients reach it in, in two zones at least.
+    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
     pub subnets: Vec<String>,
     /// The ids of the security groups that say who may reach it, five at most.
+    #[schemars(inner(regex(pattern = r"^sg-[0-9a-f]+$")))]
     pub security_groups: Vec<String>,
 }
 

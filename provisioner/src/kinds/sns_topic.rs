@@ -24,22 +24,27 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region: up to 256 letters, digits, `-` and `_`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,256}(\.fifo)?$"))]
     pub name: String,
     /// What mails say that they come from, at most 100 characters. Without it, AWS's own words.
     #[serde(default)]
+    #[schemars(length(max = 100))]
     pub display_name: String,
     /// The KMS key, by ARN, id or alias, that encrypts messages; services that publish must be allowed to use it. Without
     /// it, messages aren't encrypted at rest.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 2048))]
     pub key: Option<String>,
     /// The topic's policy as JSON. Without it, AWS's own: whoever the account's IAM policies allow.
     #[serde(default)]
     pub policy: Option<Value>,
     /// The mail addresses that are subscribed. Each must confirm by the mail that AWS sends.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^[^@ ]+@[^@ ]+$")))]
     pub email: Vec<String>,
     /// The URLs, `https://…`, that are subscribed. Each must confirm what AWS posts to it.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^https://.+$")))]
     pub https: Vec<String>,
 }
 

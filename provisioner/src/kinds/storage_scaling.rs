@@ -26,6 +26,7 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The cluster's ARN, `${cluster.main.arn}`; a cluster has one scaling.
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:kafka:.+$"))]
     pub cluster: String,
     /// The most GiB that a broker's storage grows to.
     pub max_gib: u32,

@@ -24,10 +24,13 @@ use crate::resource::{Address, Condition, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The VPC's id, `${vpc.main.id}`.
+    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
     pub vpc: String,
     /// The IPv4 range, within the VPC's and apart from its other subnets.
+    #[schemars(regex(pattern = r"^[0-9.]+/[0-9]+$"))]
     pub cidr: String,
     /// The availability zone, `eu-north-1a`.
+    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$"))]
     pub zone: String,
     /// Whether hosts started here get a public address. Default: false.
     #[serde(default)]

@@ -33,10 +33,13 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The Glue database's name.
+    #[schemars(regex(pattern = r"^[^A-Z]{1,255}$"))]
     pub database: String,
     /// The table's name: lower case letters, digits and underscores.
+    #[schemars(regex(pattern = r"^[^A-Z]{1,255}$"))]
     pub name: String,
     /// Where its files are, `s3://bucket/prefix`, without a slash at the end.
+    #[schemars(regex(pattern = r"^s3://.+$"))]
     pub location: String,
     /// All columns in order, those that the stream agent adds included.
     pub columns: Vec<Column>,

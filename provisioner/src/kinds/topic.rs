@@ -26,8 +26,10 @@ use crate::resource::{Address, Condition, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The cluster's ARN, `${cluster.main.arn}`.
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:kafka:.+$"))]
     pub cluster: String,
     /// The topic's name.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,249}$"))]
     pub name: String,
     /// How many partitions; Kafka can only add some, and keys then move between them.
     pub partitions: u32,

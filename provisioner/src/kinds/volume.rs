@@ -22,11 +22,13 @@ use crate::resource::{Address, Condition, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The availability zone, `eu-north-1a`; only hosts there can attach it.
+    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$"))]
     pub zone: String,
     /// The size in GiB. EBS never shrinks a volume.
     pub gib: u32,
     /// The type: `gp3`, `gp2`, `io1`, `io2`, `st1`, `sc1` or `standard`. Default: `gp3`.
     #[serde(rename = "type", default = "gp3")]
+    #[schemars(length(min = 1, max = 64))]
     pub kind: String,
     /// The operations each second: 3,000 or more for `gp3`, which has that many by default; required for `io1` and `io2`,
     /// not taken by other types.
@@ -41,6 +43,7 @@ pub struct Spec {
     /// The ARN of the KMS key that encrypts it; absent: the account's own key for EBS. A volume never changes its key: one
     /// whose key leaves the file keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
     pub key: Option<String>,
 }
 

@@ -24,6 +24,7 @@ use crate::resource::{Address, Condition, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The IPv4 range, `10.0.0.0/16`.
+    #[schemars(regex(pattern = r"^[0-9.]+/[0-9]+$"))]
     pub cidr: String,
     /// Whether the network's own resolver answers; hosts need it to find AWS. Default: true.
     #[serde(default = "yes")]

@@ -23,21 +23,26 @@ use crate::resource::{Address, Condition, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The VPC's id, `${vpc.main.id}`.
+    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
     pub vpc: String,
     /// The service's short name, `s3`, `glue`, `kms`.
+    #[schemars(length(min = 1, max = 255))]
     pub service: String,
     /// By routes or by network interfaces. Default: `gateway`.
     #[serde(default)]
     pub way: Way,
     /// The ids of the route tables that lead to a gateway, `${route_table.public.id}`. Default: none.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^rtb-[0-9a-f]+$")))]
     pub route_tables: Vec<String>,
     /// The ids of the subnets that an interface stands in, one of a zone. Required of an interface, and of no gateway.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
     pub subnets: Vec<String>,
     /// The ids of the interfaces' security groups: they must let in HTTPS, TCP port 443. Required of an interface, and of
     /// no gateway.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^sg-[0-9a-f]+$")))]
     pub security_groups: Vec<String>,
     /// Whether the service's usual name leads to the interfaces, within the whole VPC; one endpoint of a service in a VPC
     /// can have it. Default: false.

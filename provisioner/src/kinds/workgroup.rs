@@ -23,14 +23,18 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,128}$"))]
     pub name: String,
     /// What it is for.
     #[serde(default)]
+    #[schemars(length(max = 1024))]
     pub description: String,
     /// Where results go, `s3://bucket/prefix/`.
+    #[schemars(regex(pattern = r"^s3://.+$"))]
     pub output: String,
     /// The ARN of the KMS key that encrypts results. Without it, S3's own keys do.
     #[serde(default)]
+    #[schemars(length(min = 1, max = 2048))]
     pub key: Option<String>,
     /// The most bytes that one query may scan, at least 10 MB. Without it, there is no limit.
     #[serde(default)]

@@ -134,7 +134,7 @@ pub(super) fn codes(
         Some((&entry.name, source.value.as_str(), &source.span))
     });
     let own = file.resource.iter().filter(|kind| kind.name == "function").flat_map(|kind| &kind.value);
-    let own = own.filter_map(|one| Some((&one.name, one.value.0.get("source")?.as_str()?, &one.span)));
+    let own = own.filter_map(|one| Some((&one.name, one.value.spec.get("source")?.as_str()?, &one.span)));
     let mut codes = Codes::new();
     for (name, source, span) in sections.chain(own) {
         let (index, _) = layers::locate(files, span);

@@ -1,5 +1,8 @@
 //! `[resource.KIND.NAME]`: a single resource of a kind, for what the sections don't cover.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Number, Value};
 use toml::de::DeValue;
@@ -8,18 +11,26 @@ use super::decode::{Decode, Decoder, Node};
 
 /// A resource's spec as it is written; its kind checks it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Own(pub Value);
+pub struct Own {
+    /// The spec.
+    pub spec: Value,
+    /// The places of its fields, in bytes.
+    pub places: BTreeMap<String, Range<usize>>,
+}
 
 impl Decode for Own {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
         match node.get_ref() {
-            DeValue::Table(_) => json(node, decoder).map(Self),
+            DeValue::Table(table) => {
+                let places = table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
+                json(node, decoder).map(|spec| Self { spec, places })
+            }
             _ => decoder.wrong_type(node, "a table: the fields of the resource"),
         }
     }
 
     fn placeholder() -> Self {
-        Self(Value::Null)
+        Self { spec: Value::Null, places: BTreeMap::new() }
     }
 }
 

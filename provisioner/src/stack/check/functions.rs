@@ -92,6 +92,10 @@ impl Checker<'_> {
                 Diagnostic::new(inline.span.clone(), "the function has its code twice", "and `source` too")
                     .help("keep `source` or `inline`"),
             ),
+            (Some(source), None) if source.sound && source.trim().is_empty() => self.push(
+                Diagnostic::new(source.span.clone(), "the function's `source` is empty", "no folder or file")
+                    .help("write a folder or file beside the stack file, `source = \"functions/NAME\"`"),
+            ),
             (None, None) => self.push(
                 Diagnostic::new(entry.span.clone(), format!("the function `{}` has no code", entry.name), "no code")
                     .help("add `source = \"functions/NAME\"`, a folder or file beside the stack file, or `inline`"),

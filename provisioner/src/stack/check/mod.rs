@@ -17,6 +17,7 @@ mod kafka;
 mod models;
 mod names;
 mod network;
+mod own;
 mod pipeline;
 mod tables;
 mod together;
@@ -73,42 +74,6 @@ impl Checker<'_> {
                 .help(suggest(name, all.names(), section))
                 .help(format!("a section `[{section}.{name}]` declares it")),
         );
-    }
-
-    /// Single resources are of a kind that there is, and as their kind wants them.
-    fn own_resources(&mut self) {
-        for kind in &self.file.resource {
-            let Some(known) = kinds::named(&kind.name) else {
-                self.no_kind(&kind.name, &kind.span);
-                continue;
-            };
-            for one in kind.value.iter().filter(|one| !one.value.0.is_null()) {
-                if one.name.chars().any(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
-                    let title = format!("`{}` can't be the name of a resource", one.name);
-                    self.push(Diagnostic::new(one.span.clone(), title, "only letters, digits, `-` and `_`"));
-                }
-                let fields = known.fields().iter().map(|field| field.name);
-                let unknown = one.value.0.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
-                let unknown: Vec<&str> = unknown.filter(|name| !fields.clone().any(|field| field == *name)).collect();
-                for name in &unknown {
-                    let title = format!("`{}.{}`: unknown field `{name}`", kind.name, one.name);
-                    self.push(
-                        Diagnostic::new(one.span.clone(), title, format!("{} has no such field", kind.name))
-                            .help(suggest(name, fields.clone(), "fields")),
-                    );
-                }
-                if !unknown.is_empty() {
-                    continue;
-                }
-                if let Err(error) = known.normalise(&one.value.0) {
-                    let title = format!("`{}.{}`: {}", kind.name, one.name, error.root_cause());
-                    self.push(
-                        Diagnostic::new(one.span.clone(), title, format!("no {} can be made of this", kind.name))
-                            .help(format!("docs/kinds.md lists the fields of {}", kind.name)),
-                    );
-                }
-            }
-        }
     }
 
     /// What is allowed names rules that there are, and addresses, with a reason.

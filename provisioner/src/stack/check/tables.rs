@@ -99,7 +99,12 @@ impl Checker<'_> {
                     .help("name the columns that identify the fact that a row tells of"),
             );
         }
-        for column in key.iter().filter(|column| column.sound) {
+        for (at, column) in key.iter().enumerate().filter(|(_, column)| column.sound) {
+            if key[..at].iter().any(|other| other.value == column.value) {
+                let title = format!("`{}` is named twice in the key", column.value);
+                self.push(Diagnostic::new(column.span.clone(), title, "once is enough").help("remove it"));
+                continue;
+            }
             match table.value.columns.get(column) {
                 None => self.no_column(table, column, &column.span),
                 Some(found)
@@ -206,6 +211,9 @@ impl Checker<'_> {
                 let title = format!("an index can't be named `{}`", index.value);
                 let label = "only lower case letters, digits, `-`, `_` and `.`, a letter first";
                 self.push(Diagnostic::new(index.span.clone(), title, label));
+            } else if index.sound && index.len() > 255 {
+                let title = format!("an index's name of {} characters is too long", index.len());
+                self.push(Diagnostic::new(index.span.clone(), title, "at most 255"));
             }
         }
     }

@@ -156,7 +156,7 @@ impl Expansion<'_> {
         for kind in &self.file.resource {
             for one in &kind.value {
                 let address = Address::new(&kind.name, &one.name);
-                let spec = self.with_code(&address, &one.value.0);
+                let spec = self.with_code(&address, &one.value.spec);
                 self.add(address, &spec, &one.span, Vec::new());
             }
         }
