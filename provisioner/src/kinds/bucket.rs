@@ -37,7 +37,9 @@ pub struct Spec {
     pub versioning: bool,
     /// The ARN of the KMS key that encrypts new objects. Without it, S3's own keys do.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(regex(
+        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
+    ))]
     pub key: Option<String>,
     /// Whether everything that would make objects public is refused.
     #[serde(default = "yes")]

@@ -35,7 +35,7 @@ pub struct Spec {
     #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"))]
     pub role: String,
     /// What a build does: a buildspec.
-    #[schemars(length(min = 1, max = 256000))]
+    #[schemars(length(min = 1, max = 256_000))]
     pub buildspec: String,
     /// The image. One of ARM processors has `aarch64` in its name. Default: Amazon Linux 2023 on x86-64.
     #[serde(default = "image")]

@@ -51,7 +51,9 @@ pub struct Spec {
     /// How clients prove who they are.
     pub authentication: Authentication,
     /// The ARN of the KMS key that the storage is encrypted with, `${key.main.arn}`.
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(regex(
+        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
+    ))]
     pub encryption_key: String,
     /// What is allowed between clients and brokers. Default: `TLS`.
     #[serde(default)]

@@ -39,7 +39,7 @@ pub struct Spec {
     /// The ARN of the bucket that they are written to, with a prefix behind a `/` if there is to be one. Its policy must
     /// let `delivery.logs.amazonaws.com` write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?$"))]
     pub bucket: Option<String>,
     /// The seconds that one record tells of at most: 60 or 600. Default: 600.
     #[serde(default = "ten_minutes")]

@@ -48,7 +48,7 @@ pub struct Spec {
     pub source: Option<String>,
     /// Its code as a text, of Python or Node.js, in place of `source`.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 4194304))]
+    #[schemars(length(min = 1, max = 4_194_304))]
     pub inline: Option<String>,
     /// The SHA-256 of the zip in base64, as Lambda tells it. Default: that of `source` or `inline`.
     #[serde(default)]

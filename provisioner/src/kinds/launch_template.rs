@@ -59,7 +59,9 @@ pub struct Spec {
     pub volume_encrypted: bool,
     /// The ARN of the KMS key that the root volume is encrypted with; absent: AWS's own key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(regex(
+        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
+    ))]
     pub volume_key: Option<String>,
     /// Whether the metadata service demands a session token (IMDSv2). Default: true.
     #[serde(default = "yes")]

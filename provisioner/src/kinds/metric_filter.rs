@@ -102,6 +102,10 @@ fn canonical(spec: &mut Spec) -> Result<()> {
     if spec.dimensions.len() > 3 {
         bail!("a metric filter has at most three dimensions, here are {}", spec.dimensions.len());
     }
+    let finds_fields = spec.pattern.contains("${") || spec.pattern.trim_start().starts_with(['{', '[']);
+    if !spec.dimensions.is_empty() && !finds_fields {
+        bail!("dimensions need a pattern that finds fields: `{{ $.field = … }}` of JSON, or `[a, b, …]` of words");
+    }
     if !spec.dimensions.is_empty() && spec.default_value.is_some() {
         bail!("default_value and dimensions can't be given together");
     }

@@ -35,7 +35,9 @@ pub struct Spec {
     pub bucket: String,
     /// The ARN of the KMS key that encrypts what is handed on. Default: S3's own.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(regex(
+        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
+    ))]
     pub key: Option<String>,
     /// The stages, two at least; the first one holds the sources.
     pub stages: Vec<Stage>,

@@ -36,7 +36,7 @@ pub struct Spec {
     #[schemars(length(min = 1, max = 255))]
     pub database: String,
     /// The statement.
-    #[schemars(length(min = 1, max = 262144))]
+    #[schemars(length(min = 1, max = 262_144))]
     pub sql: String,
 }
 

@@ -34,7 +34,9 @@ pub struct Spec {
     pub username: String,
     /// The ARN of the KMS key that encrypts it. Without it, AWS's own key does; MSK takes no such secret.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(regex(
+        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
+    ))]
     pub key: Option<String>,
     /// How many days a deleted secret can be restored, 7 to 30.
     #[serde(default = "recovery_days")]

@@ -33,7 +33,9 @@ pub struct Spec {
     /// The KMS key, by ARN, id or alias, that encrypts messages; services that publish must be allowed to use it. Without
     /// it, messages aren't encrypted at rest.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(regex(
+        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
+    ))]
     pub key: Option<String>,
     /// The topic's policy as JSON. Without it, AWS's own: whoever the account's IAM policies allow.
     #[serde(default)]

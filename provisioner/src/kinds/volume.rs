@@ -43,7 +43,9 @@ pub struct Spec {
     /// The ARN of the KMS key that encrypts it; absent: the account's own key for EBS. A volume never changes its key: one
     /// whose key leaves the file keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(regex(
+        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
+    ))]
     pub key: Option<String>,
 }
 

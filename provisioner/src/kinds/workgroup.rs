@@ -34,7 +34,9 @@ pub struct Spec {
     pub output: String,
     /// The ARN of the KMS key that encrypts results. Without it, S3's own keys do.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 2048))]
+    #[schemars(regex(
+        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
+    ))]
     pub key: Option<String>,
     /// The most bytes that one query may scan, at least 10 MB. Without it, there is no limit.
     #[serde(default)]
