@@ -49,7 +49,7 @@ impl Expansion<'_> {
         let logged =
             self.file.buckets.iter().filter(|one| one.value.access_logs.as_ref().is_some_and(|at| at.value == name));
         let logged: Vec<(String, String)> =
-            logged.map(|one| (self.bucket(&one.name), logs_prefix(&one.name, &one.value))).collect();
+            logged.map(|one| (one.name.clone(), logs_prefix(&one.name, &one.value))).collect();
         let logs = section
             .access_logs
             .as_ref()
@@ -57,12 +57,11 @@ impl Expansion<'_> {
         let destinations = self.called_by(name);
         let event_bridge = section.notify.value;
         let notifications = bucket::Notifications { event_bridge, destinations };
-        let name = self.bucket(name);
-        let logged = logged.iter().map(|(source, prefix)| logs_from(&name, source, prefix, &self.target.account));
-        let policy = tls_only(&name, delivery.into_iter().chain(logged).collect());
+        let logged = logged.iter().map(|(source, prefix)| self.logs_from(name, source, prefix));
+        let policy = tls_only(&self.bucket_arn(name), delivery.into_iter().chain(logged).collect());
         bucket::Spec {
             policy: Some(policy),
-            name,
+            name: self.bucket(name),
             ownership: "BucketOwnerEnforced".to_owned(),
             access_logs: logs,
             notifications: Some(notifications).filter(|told| *told != bucket::Notifications::default()),
@@ -71,6 +70,22 @@ impl Expansion<'_> {
             block_public_access: true,
             lifecycle,
         }
+    }
+
+    /// The statement of a bucket's policy that lets another's access logs in.
+    fn logs_from(&self, bucket: &str, source: &str, prefix: &str) -> Value {
+        let letters = self.bucket(source).chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+        json!({
+            "Sid": format!("LogsOf{letters}"),
+            "Effect": "Allow",
+            "Principal": { "Service": "logging.s3.amazonaws.com" },
+            "Action": "s3:PutObject",
+            "Resource": format!("{}/{prefix}*", self.bucket_arn(bucket)),
+            "Condition": {
+                "ArnLike": { "aws:SourceArn": self.bucket_arn(source) },
+                "StringEquals": { "aws:SourceAccount": self.target.account },
+            },
+        })
     }
 
     pub(super) fn databases(&mut self) {
@@ -301,13 +316,13 @@ fn table_spec(declared: Table, commit_interval_ms: u64) -> table::Spec {
 }
 
 /// A bucket policy that refuses whatever comes without TLS, and allows what more there is.
-fn tls_only(bucket: &str, more: Vec<Value>) -> Value {
+fn tls_only(arn: &str, more: Vec<Value>) -> Value {
     let mut statements = vec![json!({
         "Sid": "TlsOnly",
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
-        "Resource": [format!("arn:aws:s3:::{bucket}"), format!("arn:aws:s3:::{bucket}/*")],
+        "Resource": [arn, format!("{arn}/*")],
         "Condition": { "Bool": { "aws:SecureTransport": "false" } },
     })];
     statements.extend(more);
@@ -317,19 +332,4 @@ fn tls_only(bucket: &str, more: Vec<Value>) -> Value {
 /// What the keys of a bucket's access logs begin with.
 fn logs_prefix(name: &str, section: &Bucket) -> String {
     section.access_logs_prefix.as_ref().map_or_else(|| format!("{name}/"), |prefix| prefix.value.clone())
-}
-
-/// The statement of a bucket's policy that lets another's access logs in.
-fn logs_from(bucket: &str, source: &str, prefix: &str, account: &str) -> Value {
-    json!({
-        "Sid": format!("LogsOf{}", source.chars().filter(char::is_ascii_alphanumeric).collect::<String>()),
-        "Effect": "Allow",
-        "Principal": { "Service": "logging.s3.amazonaws.com" },
-        "Action": "s3:PutObject",
-        "Resource": format!("arn:aws:s3:::{bucket}/{prefix}*"),
-        "Condition": {
-            "ArnLike": { "aws:SourceArn": format!("arn:aws:s3:::{source}") },
-            "StringEquals": { "aws:SourceAccount": account },
-        },
-    })
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::policy::{Statements, own, trust};
 use super::{ARTIFACTS, Expansion, key_arn};
-use crate::kinds::{bucket, function, log_group, partition, role, schedule_rule};
+use crate::kinds::{bucket, function, log_group, role, schedule_rule};
 use crate::plan::reference::resolve;
 use crate::resource::Address;
 use crate::stack::decode::Entry;
@@ -74,7 +74,7 @@ impl Expansion<'_> {
         let arn = self.arn("logs", &format!("log-group:{group}:*"));
         statements.allow("Log", &["logs:CreateLogStream", "logs:PutLogEvents"], &[arn]);
         if let Some(upload) = &entry.value.on_upload {
-            let objects = format!("arn:aws:s3:::{}/{}*", self.bucket(&upload.bucket), *upload.prefix);
+            let objects = format!("{}/{}*", self.bucket_arn(&upload.bucket), *upload.prefix);
             let bucket = self.file.buckets.get(&upload.bucket).map(|bucket| &bucket.value);
             // An event names the version that was uploaded.
             let versioned = bucket.is_some_and(|bucket| *bucket.versioning);
@@ -106,7 +106,7 @@ impl Expansion<'_> {
             permissions.insert("schedule".to_owned(), function::Permission::invoke("events.amazonaws.com", rule));
         }
         if let Some(upload) = &entry.value.on_upload {
-            let bucket = format!("arn:aws:s3:::{}", self.bucket(&upload.bucket));
+            let bucket = self.bucket_arn(&upload.bucket);
             let permission = function::Permission {
                 source_account: Some(self.target.account.clone()),
                 ..function::Permission::invoke("s3.amazonaws.com", bucket)
@@ -139,9 +139,7 @@ impl Expansion<'_> {
             let ours = name == ARTIFACTS || self.file.buckets.get(name).is_some();
             match (reference.address.kind.as_str(), reference.output.as_str()) {
                 ("bucket", "name") if ours => Some(self.bucket(name)),
-                ("bucket", "arn") if ours => {
-                    Some(format!("arn:{}:s3:::{}", partition(&self.target.region), self.bucket(name)))
-                }
+                ("bucket", "arn") if ours => Some(self.bucket_arn(name)),
                 _ => None,
             }
         })
@@ -152,12 +150,6 @@ impl Expansion<'_> {
             Value::String(text) => text,
             other => other.to_string(),
         }
-    }
-
-    /// An ARN in the stack's region and account.
-    pub(super) fn arn(&self, service: &str, resource: &str) -> String {
-        let (region, account) = (&self.target.region, &self.target.account);
-        format!("arn:{}:{service}:{region}:{account}:{resource}", partition(region))
     }
 
     /// A single resource's spec with the hash of the code that it names.

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Expansion, bucket_address, key_arn};
 use crate::kinds::{
-    self, cluster, key, log_group, msk_configuration, scram_association, secret, serverless_cluster, storage_scaling,
-    topic,
+    cluster, key, log_group, msk_configuration, scram_association, secret, serverless_cluster, storage_scaling, topic,
 };
 use crate::resource::Address;
 use crate::stack::decode::At;
@@ -80,7 +79,7 @@ impl Expansion<'_> {
             "Statement": [{
                 "Sid": "Account",
                 "Effect": "Allow",
-                "Principal": {"AWS": format!("arn:aws:iam::{}:root", self.target.account)},
+                "Principal": {"AWS": self.account_arn()},
                 "Action": "kms:*",
                 "Resource": "*",
             }],
@@ -97,7 +96,7 @@ impl Expansion<'_> {
                 {
                     "Sid": "Account",
                     "Effect": "Allow",
-                    "Principal": { "AWS": format!("arn:aws:iam::{account}:root") },
+                    "Principal": { "AWS": self.account_arn() },
                     "Action": "kms:*",
                     "Resource": "*",
                 },
@@ -165,11 +164,7 @@ impl Expansion<'_> {
     pub(super) fn kafka_arn(&self, kafka: &Kafka, of: &str) -> String {
         let cluster = match &kafka.existing {
             Some(existing) => existing.arn.value.clone(),
-            None => {
-                let (region, account) = (&self.target.region, &self.target.account);
-                let partition = kinds::partition(region);
-                format!("arn:{partition}:kafka:{region}:{account}:cluster/{}/*", self.stack.name())
-            }
+            None => self.arn("kafka", &format!("cluster/{}/*", self.stack.name())),
         };
         match of.split_once('/') {
             Some((kind, name)) => format!("{}/{name}", cluster.replacen(":cluster/", &format!(":{kind}/"), 1)),
@@ -263,10 +258,10 @@ impl Expansion<'_> {
         if kafka.is_none_or(|bucket| bucket.value != name) {
             return Vec::new();
         }
-        let (region, account) = (&self.target.region, &self.target.account);
-        let bucket = format!("arn:aws:s3:::{}", self.bucket(name));
+        let account = &self.target.account;
+        let bucket = self.bucket_arn(name);
         let source = json!({ "aws:SourceAccount": account });
-        let from = json!({ "aws:SourceArn": format!("arn:aws:logs:{region}:{account}:*") });
+        let from = json!({ "aws:SourceArn": self.arn("logs", "*") });
         let principal = json!({ "Service": "delivery.logs.amazonaws.com" });
         let owned = json!({ "aws:SourceAccount": account, "s3:x-amz-acl": "bucket-owner-full-control" });
         vec![

@@ -173,6 +173,27 @@ impl Expansion<'_> {
         own.map_or_else(|| format!("{}-{name}-{}", self.stack.name(), self.target.account), |own| own.value.clone())
     }
 
+    /// A bucket's ARN: it follows from its name.
+    fn bucket_arn(&self, name: &str) -> String {
+        format!("arn:{}:s3:::{}", self.partition(), self.bucket(name))
+    }
+
+    /// An ARN in the stack's region and account.
+    fn arn(&self, service: &str, resource: &str) -> String {
+        let Target { account, region } = self.target;
+        format!("arn:{}:{service}:{region}:{account}:{resource}", self.partition())
+    }
+
+    /// The ARN by which policies name the whole account.
+    fn account_arn(&self) -> String {
+        format!("arn:{}:iam::{}:root", self.partition(), self.target.account)
+    }
+
+    /// The partition of AWS that the stack's region belongs to.
+    fn partition(&self) -> &'static str {
+        kinds::partition(&self.target.region)
+    }
+
     /// The Glue database of the raw zone.
     fn raw_database(&self) -> String {
         format!("{}_raw", self.warehouse_database())

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::policy::{Access, Statements, trust};
 use super::{ARTIFACTS, Expansion, bucket_address, key_arn};
-use crate::kinds::{build_project, log_group, partition, pipeline, role};
+use crate::kinds::{build_project, log_group, pipeline, role};
 use crate::permissions;
 use crate::resource::{Address, Desired, Resource};
 use crate::stack::pipeline::Pipeline;
@@ -100,7 +100,7 @@ impl Expansion<'_> {
         }
         let desired = Desired { stack: self.stack.name().to_owned(), resources, moved: Vec::new() };
         let (account, region) = (&self.target.account, &self.target.region);
-        let deployer = permissions::policy(&desired, account, region, partition(region));
+        let deployer = permissions::policy(&desired, account, region, self.partition());
         for task in [Task::Plan, Task::Apply] {
             let mut statements = Statements::default();
             self.pipeline_artifacts(&mut statements, &[]);
@@ -129,7 +129,7 @@ impl Expansion<'_> {
     /// of the stack do more than reading and writing takes. AWS's user guides list it.
     fn pipeline_artifacts(&self, statements: &mut Statements, more: &[&str]) {
         let folder = self.pipeline_folder();
-        let bucket = format!("arn:aws:s3:::{}", self.bucket(ARTIFACTS));
+        let bucket = self.bucket_arn(ARTIFACTS);
         self.objects(statements, "Artifacts", Access::Write, ARTIFACTS, std::slice::from_ref(&folder));
         let versions = [&["s3:GetObjectVersion"], more].concat();
         statements.allow("ArtifactVersions", &versions, &[format!("{bucket}/{folder}/*")]);

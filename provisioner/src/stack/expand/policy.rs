@@ -20,7 +20,7 @@ use crate::stack::tables::Batch;
 const NAMED_TABLES: usize = 16;
 
 /// AWS's policy for what Session Manager's agent does on a host.
-const SESSIONS: &str = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore";
+const SESSIONS: &str = "iam::aws:policy/AmazonSSMManagedInstanceCore";
 
 /// The statements of a policy under construction.
 #[derive(Debug, Default)]
@@ -97,7 +97,11 @@ impl Expansion<'_> {
             trust: trust("ec2.amazonaws.com", None),
             policies,
             // Sessions by Systems Manager take the place of open ports and keys.
-            attached: if *host.value.session_manager { vec![SESSIONS.to_owned()] } else { vec![] },
+            attached: if *host.value.session_manager {
+                vec![format!("arn:{}:{SESSIONS}", self.partition())]
+            } else {
+                vec![]
+            },
             session_seconds: 3600,
         };
         self.add(Address::new("role", host.name.as_str()), &spec, &host.span, vec![]);
@@ -219,7 +223,7 @@ impl Expansion<'_> {
 
     /// ARNs of things in the Glue catalog, with the catalog itself, which every call touches.
     fn catalog(&self, things: &[String]) -> Vec<String> {
-        let arn = |thing: &str| format!("arn:aws:glue:{}:{}:{thing}", self.target.region, self.target.account);
+        let arn = |thing: &str| self.arn("glue", thing);
         std::iter::once(arn("catalog")).chain(things.iter().map(|thing| arn(thing))).collect()
     }
 
@@ -232,7 +236,7 @@ impl Expansion<'_> {
         bucket: &str,
         prefixes: &[String],
     ) {
-        let arn = format!("arn:aws:s3:::{}", self.bucket(bucket));
+        let arn = self.bucket_arn(bucket);
         let resources: Vec<String> = prefixes.iter().map(|prefix| format!("{arn}/{prefix}/*")).collect();
         let actions: &[&str] = match access {
             Access::Read => &["s3:GetObject"],
@@ -336,10 +340,7 @@ impl Expansion<'_> {
 
     fn submit(&self, statements: &mut Statements) {
         let application = Address::new("emr_application", "main").output("id");
-        let arn = format!(
-            "arn:aws:emr-serverless:{}:{}:/applications/{application}",
-            self.target.region, self.target.account
-        );
+        let arn = self.arn("emr-serverless", &format!("/applications/{application}"));
         statements.allow(
             "Application",
             &["emr-serverless:StartJobRun", "emr-serverless:ListJobRuns", "emr-serverless:GetApplication"],
@@ -357,7 +358,7 @@ impl Expansion<'_> {
 
     fn write_logs(&self, statements: &mut Statements, agent: &str) {
         let group = self.log_group_name(agent);
-        let arn = format!("arn:aws:logs:{}:{}:log-group:{group}", self.target.region, self.target.account);
+        let arn = self.arn("logs", &format!("log-group:{group}"));
         let actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];
         statements.allow("AgentLog", &actions, &[arn.clone(), format!("{arn}:*")]);
     }

@@ -69,7 +69,7 @@ impl Expansion<'_> {
         let (group, role) = (Address::new("log_group", FLOW_LOGS), Address::new("role", FLOW_LOGS));
         self.add(group.clone(), &self.log_group(FLOW_LOGS), place, vec![]);
         let name = self.log_group_name(FLOW_LOGS);
-        let arn = format!("arn:aws:logs:{}:{}:log-group:{name}", self.target.region, self.target.account);
+        let arn = self.arn("logs", &format!("log-group:{name}"));
         let policy = json!({
             "Version": "2012-10-17",
             "Statement": [{

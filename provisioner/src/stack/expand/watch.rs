@@ -48,16 +48,16 @@ impl Expansion<'_> {
         email: Vec<String>,
         span: std::ops::Range<usize>,
     ) -> String {
-        let (account, region) = (&self.target.account, &self.target.region);
+        let account = &self.target.account;
         let own = self.named(name);
-        let arn = format!("arn:{}:sns:{region}:{account}:{own}", crate::kinds::partition(region));
+        let arn = self.arn("sns", &own);
         let policy = json!({
             "Version": "2012-10-17",
             "Statement": [
                 {
                     "Sid": "Account",
                     "Effect": "Allow",
-                    "Principal": {"AWS": format!("arn:{}:iam::{account}:root", crate::kinds::partition(region))},
+                    "Principal": {"AWS": self.account_arn()},
                     "Action": ["SNS:Publish", "SNS:Subscribe", "SNS:GetTopicAttributes", "SNS:ListSubscriptionsByTopic"],
                     "Resource": [arn],
                 },

@@ -9,7 +9,7 @@ use super::{expanded, mistakes, shipped};
 use crate::cost::{Estimate, Price, Prices};
 use crate::kinds;
 use crate::plan::Kinds;
-use crate::stack::{Given, load, schema};
+use crate::stack::{Artifact, Given, Programs, Target, expand, load, schema};
 
 /// The stack files of the repository: those that are shipped, and those that tests switch single sections on in.
 fn stacks_of_the_repository() -> Vec<PathBuf> {
@@ -21,6 +21,31 @@ fn stacks_of_the_repository() -> Vec<PathBuf> {
     files.sort();
     assert!(files.len() >= 2, "{files:?}");
     files
+}
+
+#[test]
+fn arns_are_of_the_partition_that_the_region_belongs_to() {
+    // What a file names by its ARN is where the file says.
+    let names_none = |path: &PathBuf| !std::fs::read_to_string(path).expect("a stack file").contains("arn:aws:");
+    let paths: Vec<PathBuf> = stacks_of_the_repository().into_iter().filter(names_none).collect();
+    assert!(paths.len() >= 2, "{paths:?}");
+    for (region, partition) in
+        [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eusc-de-east-1", "aws-eusc")]
+    {
+        let target = Target { account: "123456789012".into(), region: region.into() };
+        for path in &paths {
+            let stack = load(path, &Given::default()).unwrap_or_else(|error| panic!("{error:#}"));
+            let artifact = Artifact { sha256: "0".repeat(64), size: 1, file: None };
+            let desired = expand(&stack, &target, &Programs::everywhere(artifact));
+            for resource in desired.resources {
+                let spec = resource.spec.to_string();
+                for arn in spec.split("arn:").skip(1).filter(|arn| arn.starts_with("aws")) {
+                    let of = arn.split(':').next().unwrap_or_default();
+                    assert_eq!(of, partition, "{}: {}: {arn:.80}", path.display(), resource.address);
+                }
+            }
+        }
+    }
 }
 
 #[test]
