@@ -115,6 +115,25 @@ async fn what_the_tagging_api_learns_of_late_is_found_by_its_name() {
     }
 }
 
+/// A rename makes the new application beside the old one: an apply that ended between the two goes on with what it made.
+#[tokio::test]
+async fn an_application_just_made_beside_the_old_one_is_found_by_its_name() {
+    let account = account_with(lakewright_account::Delays::Scaled(0.1)).await;
+    let address: Address = "emr_application.batch".parse().unwrap();
+    let kind = kind(&address);
+    let named = |name: &str| kind.normalise(&json!({"name": name})).unwrap();
+    let old = kind.create(&account.context, &address, &named("old")).await.unwrap();
+    let known = async { while kind.find(&account.context, &[]).await.unwrap().is_empty() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(60), known).await.expect("the tagging API never learns of it");
+    let spec = named("new");
+    let new = kind.create(&account.context, &address, &spec).await.unwrap();
+    let wanted = [Wanted { address: &address, spec: &spec }];
+    let mut found = kind.find(&account.context, &wanted).await.unwrap();
+    found.sort_by_key(|live| live.id != old.id);
+    let ids: Vec<&str> = found.iter().map(|live| live.id.as_str()).collect();
+    assert_eq!(ids, [old.id.as_str(), new.id.as_str()]);
+}
+
 #[tokio::test]
 async fn saved_queries() {
     let account = account().await;

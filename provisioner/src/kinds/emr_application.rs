@@ -28,7 +28,7 @@ pub struct Spec {
     pub name: String,
     /// The EMR release.
     #[serde(default = "release_label")]
-    #[schemars(regex(pattern = r"^emr-[0-9]+[.0-9A-Za-z_-]*$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._/-]{1,64}$"))]
     pub release_label: String,
     /// `X86_64` or `ARM64`.
     #[serde(default = "architecture")]
@@ -200,7 +200,11 @@ impl Kind for EmrApplication {
         let ids = tagged.iter().filter_map(|(arn, _)| arn.split_once("/applications/")).map(|(_, id)| id);
         let mut known: BTreeMap<String, Value> = described(context, ids).await?;
         let mut found: Vec<Live> = known.values().filter_map(|application| read(context, application)).collect();
-        let missing = wanted.iter().filter(|wanted| found.iter().all(|live| live.address != *wanted.address));
+        // A new one beside the old one that it replaces has the other name.
+        let is = |live: &Live, wanted: &Wanted<'_>| {
+            live.address == *wanted.address && text(&live.spec, "name") == text(wanted.spec, "name")
+        };
+        let missing = wanted.iter().filter(|wanted| !found.iter().any(|live| is(live, wanted)));
         let names: BTreeSet<&str> = missing.map(|wanted| text(wanted.spec, "name")).collect();
         if !names.is_empty() {
             let namesakes = namesakes(context, &names).await?;
