@@ -8,6 +8,11 @@ use crate::stack::decode::{At, Entry};
 use crate::stack::diagnostics::{Diagnostic, suggest};
 use crate::stack::functions::{Function, Statement};
 
+/// Whether S3's filters of events take a character as it is.
+fn is_literal(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "/._-!*'()".contains(c)
+}
+
 impl Checker<'_> {
     pub(super) fn functions(&mut self) {
         let file = self.file;
@@ -58,6 +63,13 @@ impl Checker<'_> {
                     Diagnostic::new(filter.span.clone(), title, "S3 knows no wildcards here")
                         .help("write the text that keys begin or end with, as in \"in/\" and \".csv\""),
                 );
+            } else if let Some(other) = filter.chars().find(|c| !is_literal(*c)) {
+                let title = format!("S3 can't tell keys by the {what} `{}`", **filter);
+                let label = format!("S3 compares `{other}` URL-encoded");
+                self.push(Diagnostic::new(filter.span.clone(), title, label).help(format!(
+                    "give the keys a {what} of letters, digits and / . _ - ! ' ( ), or write the bucket, the function and its \
+                     permission as single resources, the {what} in `notifications` URL-encoded, a space as `+`"
+                )));
             } else if filter.len() > 1024 {
                 let title = format!("a {what} of {} bytes is too long", filter.len());
                 self.push(Diagnostic::new(filter.span.clone(), title, "no key has more than 1024"));

@@ -41,6 +41,11 @@ inline = "x"
 runtime = "python3.13"
 handler = "index.x"
 on_upload = { bucket = "raw", prefix = "in/", suffix = ".gz" }
+[functions.seven]
+inline = "x"
+runtime = "python3.13"
+handler = "index.x"
+on_upload = { bucket = "raw", prefix = "Über uns/", suffix = "(1)!'_-.json" }
 [functions.six]
 inline = "x"
 runtime = "python3.13"
@@ -76,6 +81,8 @@ timeout = "90s"
         "there is no bucket `rwa`",
         "did you mean `raw`?",
         "no key has the prefix `in/*`",
+        "S3 can't tell keys by the prefix `Über uns/`",
+        "S3 compares `Ü` URL-encoded",
         "an upload can't call both `three` and `four`",
         "overlaps with any prefix and the suffix `.csv` of `three`",
         "an upload can't call both `four` and `five`",
@@ -84,7 +91,7 @@ timeout = "90s"
     ] {
         assert!(text.contains(mistake), "{mistake} is missing in:\n{text}");
     }
-    assert_eq!(text.matches("error: ").count(), 19, "{text}");
+    assert_eq!(text.matches("error: ").count(), 20, "{text}");
 }
 
 #[test]
