@@ -2,6 +2,7 @@
 
 mod contents;
 mod destinations;
+pub mod name;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use self::destinations::{AccessLogs, Destination, Notifications};
-use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value, yes};
+use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
 use super::tags::{self, Tags};
 use super::{policy, tagged, wait};
 use crate::cost::Cost;
@@ -165,6 +166,9 @@ const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 pub struct Bucket;
 
 fn canonical(spec: &mut Spec) -> Result<()> {
+    if let Some(mistake) = name::mistake(&spec.name).filter(|_| !spec.name.contains("${")) {
+        bail!("a bucket can't be named `{}`: {mistake}", spec.name);
+    }
     spec.policy = spec.policy.take().map(policy::canonical);
     // None at all is what a bucket has that nobody set any for.
     spec.notifications = spec.notifications.take().filter(|notifications| *notifications != Notifications::default());
@@ -177,20 +181,7 @@ fn canonical(spec: &mut Spec) -> Result<()> {
     if spec.access_logs.as_ref().is_some_and(|logs| logs.bucket == spec.name) {
         bail!("the access logs of {0} can't go to {0}: each would be logged again", spec.name);
     }
-    let mut ids = BTreeSet::new();
-    for destination in spec.notifications.iter().flat_map(|notifications| &notifications.destinations) {
-        if !ids.insert(&destination.id) {
-            bail!("two notifications are named {}", destination.id);
-        }
-        if destination.events.is_empty() || !destination.events.iter().all(|event| event.starts_with("s3:")) {
-            bail!("the events of the notification {} are named as in s3:ObjectCreated:*", destination.id);
-        }
-        let literal = reference(&destination.arn).is_none();
-        if literal && destinations::service(&destination.arn).is_none() {
-            bail!("{} is the ARN of no SNS topic, SQS queue or Lambda function", destination.arn);
-        }
-    }
-    Ok(())
+    spec.notifications.as_ref().map_or(Ok(()), Notifications::check)
 }
 
 #[async_trait]

@@ -1,9 +1,14 @@
 //! Where a bucket sends to: its access logs, and notifications of what happens in it.
 
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
 use lakewright_aws::{list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::kinds::spec::reference;
 
 /// Where access logs go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +32,26 @@ pub struct Notifications {
     /// Topics, queues and functions, whose policies let `s3.amazonaws.com` in already: S3 asks them.
     #[serde(default)]
     pub destinations: Vec<Destination>,
+}
+
+impl Notifications {
+    /// Refuses what S3 would.
+    pub(super) fn check(&self) -> Result<()> {
+        let mut ids = BTreeSet::new();
+        for destination in &self.destinations {
+            if !ids.insert(&destination.id) {
+                bail!("two notifications are named {}", destination.id);
+            }
+            if destination.events.is_empty() || !destination.events.iter().all(|event| event.starts_with("s3:")) {
+                bail!("the events of the notification {} are named as in s3:ObjectCreated:*", destination.id);
+            }
+            let literal = reference(&destination.arn).is_none();
+            if literal && service(&destination.arn).is_none() {
+                bail!("{} is the ARN of no SNS topic, SQS queue or Lambda function", destination.arn);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// One that is told of events.

@@ -1,6 +1,7 @@
 //! The rules of names: what AWS, Kafka and Glue take.
 
 use super::Checker;
+use crate::kinds::bucket;
 use crate::stack::decode::Named;
 use crate::stack::diagnostics::Diagnostic;
 use std::ops::Range;
@@ -113,7 +114,7 @@ impl Checker<'_> {
         for bucket in &file.buckets {
             if let Some(name) = bucket.value.name.as_ref() {
                 if name.sound {
-                    self.name_mistake("bucket", name, &name.span, bucket_mistake(name), "S3 refuses it");
+                    self.name_mistake("bucket", name, &name.span, bucket::name::mistake(name), "S3 refuses it");
                 }
                 continue;
             }
@@ -154,22 +155,6 @@ fn topic_mistake(name: &str, section: bool) -> Option<String> {
         return rule(name, 1..250, word_dash, "letters, digits, `-` and `_` (`name` may hold dots)");
     }
     rule(name, 1..250, |c| word_dash(c) || c == '.', "letters, digits, `.`, `-` and `_`")
-}
-
-/// What is wrong with a bucket's full name.
-fn bucket_mistake(name: &str) -> Option<String> {
-    let allowed = |c: char| lower_dash(c) || c == '.';
-    if let Some(mistake) = rule(name, 3..64, allowed, "lower case letters, digits, `-` and `.`") {
-        return Some(mistake);
-    }
-    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    if !name.starts_with(edge) || !name.ends_with(edge) {
-        return Some("must begin and end with a letter or digit".to_owned());
-    }
-    if name.contains("..") || name.starts_with("xn--") || name.ends_with("-s3alias") {
-        return Some("S3 keeps such names for itself".to_owned());
-    }
-    None
 }
 
 /// Regions to guess from; there may be others.
@@ -223,10 +208,6 @@ mod tests {
     fn names_follow_the_rules_of_those_who_take_them() {
         assert!(
             is_region("eu-north-1") && is_region("us-gov-west-1") && !is_region("stockholm") && !is_region("eu-nort-1")
-        );
-        assert_eq!(bucket_mistake("shop.raw-1"), None);
-        assert!(
-            bucket_mistake("Shop").is_some() && bucket_mistake("-shop").is_some() && bucket_mistake("ab").is_some()
         );
         assert!(topic_mistake("__offsets", true).is_some() && topic_mistake("a.b", true).is_some());
         assert_eq!(topic_mistake("a.b", false), None);

@@ -251,6 +251,20 @@ environment = "live"
 }
 
 #[test]
+fn buckets_that_s3_refuses_by_their_names_are_refused() {
+    for (name, told) in [
+        ("a..b", "can't hold two dots in a row"),
+        ("1.2.3.4", "can't look like an IP address"),
+        ("logs--x-s3", "S3 keeps such names for itself"),
+    ] {
+        for section in ["buckets", "resource.bucket"] {
+            let found = mistakes(&format!("[stack]\nname = \"shop\"\n[{section}.one]\nname = \"{name}\"\n"), &[]);
+            assert!(found.contains(told), "{section} {name}:\n{found}");
+        }
+    }
+}
+
+#[test]
 fn alarms_that_tell_nobody_are_refused() {
     let with = |lines: &str| mistakes(&WATCHED.replace("email = [\"ops@example.com\"]", lines), &[]);
     for (lines, told) in [
