@@ -25,7 +25,7 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{1,254}$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{1,149}$"))]
     pub name: String,
     /// What it is for.
     #[serde(default)]

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_of_a_spec_says_what_aws_takes() {
+    fn every_text_and_list_of_texts_that_is_a_field_of_a_spec_says_what_aws_takes() {
         // A file of any length may be put into a bucket.
         let free = ["object.content"];
         let fields = |kind: &&'static dyn Kind| {
@@ -157,6 +157,26 @@ mod tests {
         let silent: Vec<String> =
             silent.map(|(field, _)| field).filter(|field| !free.contains(&field.as_str())).collect();
         assert_eq!(silent, [""; 0]);
+    }
+
+    /// The patterns in a schema, however deep.
+    fn patterns(schema: &serde_json::Value) -> Vec<&str> {
+        let own = schema["pattern"].as_str().into_iter();
+        match schema {
+            serde_json::Value::Object(members) => own.chain(members.values().flat_map(patterns)).collect(),
+            serde_json::Value::Array(items) => items.iter().flat_map(patterns).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_pattern_of_a_schema_is_a_regular_expression() {
+        for kind in all() {
+            for pattern in patterns(&kind.schema()) {
+                assert!(regex::Regex::new(pattern).is_ok(), "{}: {pattern}", kind.name());
+            }
+        }
+        assert!(all().iter().map(|kind| patterns(&kind.schema()).len()).sum::<usize>() > all().len());
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region: up to 256 letters, digits, `-` and `_`.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,256}(\.fifo)?$"))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,256}$"))]
     pub name: String,
     /// What mails say that they come from, at most 100 characters. Without it, AWS's own words.
     #[serde(default)]

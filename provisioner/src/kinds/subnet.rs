@@ -30,7 +30,7 @@ pub struct Spec {
     #[schemars(regex(pattern = r"^[0-9.]+/[0-9]+$"))]
     pub cidr: String,
     /// The availability zone, `eu-north-1a`.
-    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$"))]
+    #[schemars(regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+([a-z]|(-[a-z0-9]+)+-[0-9]+[a-z]?)$"))]
     pub zone: String,
     /// Whether hosts started here get a public address. Default: false.
     #[serde(default)]

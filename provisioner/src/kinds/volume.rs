@@ -22,7 +22,7 @@ use crate::resource::{Address, Condition, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The availability zone, `eu-north-1a`; only hosts there can attach it.
-    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$"))]
+    #[schemars(regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+([a-z]|(-[a-z0-9]+)+-[0-9]+[a-z]?)$"))]
     pub zone: String,
     /// The size in GiB. EBS never shrinks a volume.
     pub gib: u32,
