@@ -14,6 +14,9 @@ use crate::resource::Address;
 pub trait Notes: Send + Sync + fmt::Debug {
     /// Notes that the resource is about to be made. Returns when an interrupted apply noted the same, on AWS's clock.
     async fn begin(&self, address: &Address) -> Result<Option<SystemTime>>;
+
+    /// Takes the note back: AWS has refused to make it.
+    async fn end(&self, address: &Address) -> Result<()>;
 }
 
 /// The notes of an apply; without a place for them nothing is noted.
@@ -31,6 +34,14 @@ impl Intents {
         match &self.0 {
             Some(notes) => notes.begin(address).await,
             None => Ok(None),
+        }
+    }
+
+    /// Takes the note back: AWS has refused to make it.
+    pub async fn end(&self, address: &Address) -> Result<()> {
+        match &self.0 {
+            Some(notes) => notes.end(address).await,
+            None => Ok(()),
         }
     }
 }

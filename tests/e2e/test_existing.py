@@ -97,3 +97,22 @@ def test_a_subnet_of_another_zone_is_told(account, network, tmp_path):
     stack.write_text(STACK.format(**network | {"a": network["b"], "b": network["a"]}))
     end = account.run("plan", stack, code=1)
     assert f"write `b = \"{network['b']}\"`" in end.stderr, end.stderr
+
+
+def test_filters_of_others_in_their_log_group_stay(account, tmp_path):
+    logs, group = account.client("logs"), "/their/function"
+    logs.create_log_group(logGroupName=group)
+    metric = {"metricName": "errors", "metricNamespace": "theirs", "metricValue": "1"}
+    logs.put_metric_filter(logGroupName=group, filterName="theirs", filterPattern="ERROR", metricTransformations=[metric])
+    stack = tmp_path / "filters.toml"
+    stack.write_text(
+        '[stack]\nname = "filters"\nregion = "eu-north-1"\n[network]\nzones = ["a", "b"]\n'
+        '[resource.log_group.own]\nname = "/elsewhere/own"\n'
+        f'[resource.metric_filter.a]\nname = "ours"\nlog_group = "{group}"\npattern = "WARN"\nnamespace = "ours"\nmetric = "warnings"\n'
+        '[resource.metric_filter.b]\nname = "ours"\nlog_group = "${log_group.own.name}"\npattern = "WARN"\nnamespace = "ours"\nmetric = "warnings"\n'
+    )
+    account.run("apply", stack, "--yes", code=0)
+    account.run("plan", stack, "--detailed-exitcode", code=0)
+    account.run("destroy", stack, "--yes", "--allow-data-loss", "all", code=0)
+    left = logs.describe_metric_filters(logGroupName=group)["metricFilters"]
+    assert [one["filterName"] for one in left] == ["theirs"]

@@ -162,6 +162,49 @@ def test_a_topic_that_others_made_is_theirs_until_it_is_adopted(account, tmp_pat
     assert topics(account, arn) == {}
 
 
+def test_what_the_stack_made_on_a_cluster_of_others_is_known_by_its_name(account, tmp_path):
+    kafka, arn = account.client("kafka"), shared_cluster(account)
+    stack = tmp_path / "guest.toml"
+    text = EXISTING.replace("ARN", arn) + "\n[topics.extra]\n"
+    stack.write_text(text)
+    theirs = kafka.create_topic(ClusterArn=arn, TopicName="theirs", PartitionCount=1, ReplicationFactor=2)["TopicArn"]
+    account.run("apply", stack, "--yes", code=0)
+
+    # Under another address, as said.
+    moved = text.replace("[topics.extra]", '[moved]\ntopic.extra = "topic.found"\n\n[topics.found]\nname = "extra"')
+    stack.write_text(moved)
+    account.run("plan", stack, "--detailed-exitcode", code=0)
+    account.run("apply", stack, "--yes", code=0)
+    stack.write_text(text.replace("[topics.extra]", '[topics.found]\nname = "extra"'))
+    account.run("plan", stack, "--detailed-exitcode", code=0)
+
+    # Of another name, it is another topic, and that one is theirs.
+    stack.write_text(text.replace("[topics.extra]", '[topics.found]\nname = "theirs"'))
+    end = account.run("plan", stack, code=1)
+    assert "the topic `theirs` is there already" in end.stderr, end.stderr
+    account.run("destroy", stack, "--yes", "--allow-data-loss", "all", code=0)
+    assert "theirs" in topics(account, arn) and "iceberg_events" not in topics(account, arn)
+
+    stack.write_text(text.replace("[topics.extra]", '[topics.extra]\nname = "other"'))
+    wrong = account.run("--stack", stack, "adopt", "topic.extra", theirs, "--yes", code=1)
+    assert "its name is theirs, the stack says other" in wrong.stderr, wrong.stderr
+
+
+def test_a_user_that_others_let_in_stays_let_in(account, tmp_path):
+    kafka, arn = account.client("kafka"), shared_cluster(account)
+    state = kafka.describe_cluster_v2(ClusterArn=arn)["ClusterInfo"]
+    ways = {"Sasl": {"Iam": {"Enabled": True}, "Scram": {"Enabled": True}}}
+    kafka.update_security(ClusterArn=arn, CurrentVersion=state["CurrentVersion"], ClientAuthentication=ways)
+    stack = tmp_path / "users.toml"
+    stack.write_text('[stack]\nname = "users"\nregion = "eu-north-1"\n[network]\nzones = ["a", "b"]\n[keys.main]\n[secrets.app]\nusername = "app"\n')
+    account.run("apply", stack, "--yes", code=0)
+    secrets = account.client("secretsmanager").list_secrets()["SecretList"]
+    if not secrets[0]["Name"].startswith("AmazonMSK_"):
+        pytest.fail(f"a secret that MSK takes has another name: {secrets[0]['Name']}")
+    kafka.batch_associate_scram_secret(ClusterArn=arn, SecretArnList=[secrets[0]["ARN"]])
+    account.run("plan", stack, "--detailed-exitcode", code=0)
+
+
 def test_a_topic_made_by_an_apply_that_was_killed_is_the_stacks_own(account, tmp_path):
     arn = shared_cluster(account)
     stack = tmp_path / "guest.toml"

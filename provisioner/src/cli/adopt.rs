@@ -1,6 +1,7 @@
 //! `adopt`: takes over what lives already.
 
 use anyhow::{Result, bail};
+use lakewright_aws::text;
 use tokio_util::sync::CancellationToken;
 
 use super::carry::{lease, warn};
@@ -12,6 +13,7 @@ use super::{Global, Outcome, print, say};
 use crate::kind::{ADDRESS, Outcome as Kept, STACK};
 use crate::lease::{self, Lease};
 use crate::plan::Options;
+use crate::plan::applied::hashes;
 use crate::render;
 use crate::resource::{Address, Live, nearest};
 use crate::sweep::sweep;
@@ -49,6 +51,14 @@ async fn look(stacked: &Stacked, address: &Address, id: &str) -> Result<(Live, S
     let Some(found) = kind.read(context, address, id).await? else {
         bail!("there is no {} {id} in account {}, {}", address.kind, context.account, context.region)
     };
+    // What carries no tags is found by what the stack says of it.
+    let spec = &stacked.desired.resources.iter().find(|one| one.address == *address).expect("it was looked for").spec;
+    for field in ["cluster", "name"].into_iter().filter(|_| kind.is_tagless()) {
+        let (wanted, is) = (text(spec, field), text(&found.spec, field));
+        if wanted != is && !wanted.contains("${") {
+            bail!("{} isn't what the stack calls {address}: its {field} is {is}, the stack says {wanted}", found.id);
+        }
+    }
     if let Some(own) = live.iter().find(|live| live.id == found.id) {
         bail!("{} belongs to the stack already: it is {}", found.id, own.address);
     }
@@ -73,20 +83,22 @@ async fn take_over(stacked: &Stacked, address: &Address, id: &str, stop: Cancell
         Err(error) => Err(error),
     };
     let given_back = match &done {
-        Ok(_) => lease.give_back_with(address).await,
+        Ok((_, applied)) => lease.give_back_with(address, applied.as_deref()).await,
         Err(_) => lease.give_back().await,
     };
-    let id = done?;
+    let (id, _) = done?;
     say(&format!("Adopted: {address} is {id}. `lakewright plan` shows what an apply makes of it."));
     warn(given_back);
     Ok(Outcome::Done)
 }
 
-async fn tag(stacked: &Stacked, lease: &Lease, address: &Address, id: &str) -> Result<String> {
+/// The identifier, and the hashes of what lives if it can't carry them.
+async fn tag(stacked: &Stacked, lease: &Lease, address: &Address, id: &str) -> Result<(String, Option<String>)> {
     let context = lease.context(&stacked.context).await;
     let kind = all_kinds().get(&address.kind).expect("the stack holds only kinds that there are");
     let Some(found) = kind.read(&context, address, id).await? else { bail!("{id} has gone") };
+    let applied = kind.is_tagless().then(|| hashes(kind.fields(), &found.spec));
     let kept = Kept { id: found.id.clone(), outputs: found.outputs };
     kind.tag(&context, &kept, &[(STACK, &context.stack), (ADDRESS, &address.to_string())]).await?;
-    Ok(found.id)
+    Ok((found.id, applied))
 }

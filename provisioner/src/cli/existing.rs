@@ -6,8 +6,9 @@ use lakewright_aws::{Service, list, text};
 use serde_json::{Value, json};
 
 use crate::kind::Context;
+use crate::kinds;
 use crate::lease::Document;
-use crate::plan::reference::references;
+use crate::plan::applied::was_applied;
 use crate::resource::{Address, Desired, Live};
 use crate::stack::{Authentication, Diagnostic, Existing, Kafka, Stack};
 
@@ -37,18 +38,34 @@ impl Borrowed {
     }
 }
 
-/// The topics on a cluster of others that the stack names and didn't make: nothing but the lease remembers which ones it
-/// made, or was about to make.
+/// What stands on clusters of others and isn't known to be the stack's, for it carries no tags: only the lease remembers
+/// what the stack made there, or was about to make. Topics that the stack names, and associations that it doesn't.
 pub fn of_others(desired: &Desired, live: &[Live], lease: Option<&Document>) -> Vec<Address> {
-    let is_known = |address: &Address| {
-        lease.is_some_and(|lease| lease.lived.contains(address) || lease.intents.contains_key(address))
-    };
-    let lent = desired
-        .resources
-        .iter()
-        .filter(|one| one.address.kind == "topic" && references(&one.spec["cluster"]).is_empty());
-    let lent = lent.map(|one| &one.address).filter(|address| !is_known(address));
-    lent.filter(|address| live.iter().any(|live| live.address == **address)).cloned().collect()
+    let own: Vec<&str> = live.iter().filter(|one| one.address.kind == "cluster").map(|one| one.id.as_str()).collect();
+    let lent = live.iter().filter(|one| !own.contains(&text(&one.spec, "cluster")));
+    let strange = lent.filter(|one| match one.address.kind.as_str() {
+        "topic" => !is_known(desired, one, &["cluster", "name"], lease),
+        "scram_association" => {
+            let is_wanted = desired.resources.iter().any(|wanted| wanted.address == one.address);
+            !is_wanted && !is_known(desired, one, &["cluster"], lease)
+        }
+        _ => false,
+    });
+    strange.map(|one| one.address.clone()).collect()
+}
+
+/// Whether the lease remembers that the stack made it with these very fields, under this address or a former one.
+fn is_known(desired: &Desired, live: &Live, fields: &[&str], lease: Option<&Document>) -> bool {
+    let (Some(lease), Some(kind)) = (lease, kinds::named(&live.address.kind)) else { return false };
+    let former = desired.moved.iter().filter(|moved| moved.to == live.address).map(|moved| &moved.from);
+    former.chain([&live.address]).any(|address| {
+        let recorded = lease.applied.get(address).map(String::as_str);
+        let same = |name: &&str| {
+            let index = kind.fields().iter().position(|field| field.name == *name);
+            index.and_then(|index| was_applied(kind.fields(), index, &live.spec[*name], recorded)) == Some(true)
+        };
+        lease.intents.contains_key(address) || fields.iter().all(same)
+    })
 }
 
 /// That the stack would take over a topic which it didn't make.

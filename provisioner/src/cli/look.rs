@@ -13,7 +13,7 @@ use super::{Global, say};
 use crate::checks::{Allowed, Finding, findings};
 use crate::kind::Context;
 use crate::kinds;
-use crate::lease;
+use crate::lease::{self, Document};
 use crate::plan::{Kinds, Options, Plan, PlanError, PlanFile, Step, check, plan_for};
 use crate::resource::{Desired, Live};
 use crate::stack::{Diagnostic, Diagnostics, Model, Programs, Source, Stack, Target, expand, unprogrammed};
@@ -146,11 +146,14 @@ impl Stacked {
             return Err(Diagnostics::new(self.sources.clone(), mistakes).into());
         }
         let mut live = live?;
-        let theirs = match &lease {
+        let theirs = |lease: &Result<Option<Document>>| match lease {
             Ok(document) => of_others(&self.desired, &live, document.as_ref()),
             // Whose they are can't be told: the warning below says it.
             Err(_) => Vec::new(),
         };
+        // Another apply of the stack may have made them since the lease was read.
+        let lease = if theirs(&lease).is_empty() { lease } else { lease::look(context).await };
+        let theirs = theirs(&lease);
         let mistakes: Vec<_> = theirs.iter().filter_map(|address| not_ours(&self.desired, address)).collect();
         if !options.destroy && !mistakes.is_empty() {
             return Err(Diagnostics::new(self.sources.clone(), mistakes).into());

@@ -133,29 +133,30 @@ impl Kind for MetricFilter {
         let own = own_groups(context).await?;
         let group_of = |wanted: &Wanted<'_>| {
             let group = text(wanted.spec, "log_group");
-            reference(group).map_or_else(|| Some(group.to_owned()), |address| own.get(&address).cloned())
+            let named = || BTreeSet::from([group.to_owned()]);
+            reference(group).map_or_else(named, |address| own.get(&address).cloned().unwrap_or_default())
         };
-        let mut groups: BTreeSet<String> =
-            wanted.iter().filter(|one| !text(one.spec, "log_group").contains("${")).filter_map(&group_of).collect();
+        let mut groups: BTreeSet<String> = wanted.iter().flat_map(&group_of).collect();
         groups.extend(with_filters(context, &own).await?);
         let reads = groups.iter().map(|group| filters(context, group));
         let specs: Vec<Spec> = try_join_all(reads).await?.into_iter().flatten().map(|filter| spec(&filter)).collect();
         let meant = |spec: &Spec| {
-            let same = |one: &&Wanted<'_>| {
-                text(one.spec, "name") == spec.name && group_of(one).as_ref() == Some(&spec.log_group)
-            };
+            let same =
+                |one: &&Wanted<'_>| text(one.spec, "name") == spec.name && group_of(one).contains(&spec.log_group);
             wanted.iter().find(same).map(|one| one.address.clone())
         };
         // A log group that is only about to get its address is meant by what is left, where that is one.
         let left = |spec: &Spec| {
             let of_name = |other: &&Spec| other.name == spec.name && meant(other).is_none();
-            let unknown = |one: &&Wanted<'_>| text(one.spec, "name") == spec.name && group_of(one).is_none();
+            let unknown = |one: &&Wanted<'_>| text(one.spec, "name") == spec.name && group_of(one).is_empty();
             let mut those = wanted.iter().filter(unknown);
             let one = those.next().filter(|_| specs.iter().filter(of_name).count() == 1)?;
             those.next().is_none().then(|| one.address.clone())
         };
-        let address = |spec: &Spec| meant(spec).or_else(|| left(spec)).unwrap_or_else(|| derived(spec));
-        Ok(specs.iter().map(|spec| live(&address(spec), spec)).collect())
+        // What nobody means in a log group of others is theirs.
+        let is_own = |spec: &&Spec| own.values().any(|names| names.contains(&spec.log_group));
+        let known = |spec: &Spec| meant(spec).or_else(|| left(spec)).or_else(|| is_own(&spec).then(|| derived(spec)));
+        Ok(specs.iter().filter_map(|spec| Some(live(&known(spec)?, spec))).collect())
     }
 
     async fn create(&self, context: &Context, _address: &Address, spec: &Value) -> Result<Outcome> {
@@ -186,19 +187,21 @@ async fn call(context: &Context, operation: &str, input: Value) -> Result<Value,
     context.aws.call(Service::Logs, operation, input).await
 }
 
-/// The names of the stack's own log groups by address.
-async fn own_groups(context: &Context) -> Result<BTreeMap<Address, String>> {
-    let found = tagged::resources(context, "logs").await?.into_iter();
-    Ok(found
-        .filter_map(|(arn, tags)| {
-            let (_, name) = arn.split_once(":log-group:")?;
-            Some((tags::address(context, "log_group", &tags)?, name.trim_end_matches(":*").to_owned()))
-        })
-        .collect())
+/// The names of the stack's own log groups by address: of one that was made anew under another name the tags of both are
+/// told for a while.
+async fn own_groups(context: &Context) -> Result<BTreeMap<Address, BTreeSet<String>>> {
+    let mut own: BTreeMap<Address, BTreeSet<String>> = BTreeMap::new();
+    for (arn, tags) in tagged::resources(context, "logs").await? {
+        let Some((_, name)) = arn.split_once(":log-group:") else { continue };
+        if let Some(address) = tags::address(context, "log_group", &tags) {
+            own.entry(address).or_default().insert(name.trim_end_matches(":*").to_owned());
+        }
+    }
+    Ok(own)
 }
 
 /// The stack's own log groups that say that they have filters. The list is the one that log groups are read from.
-async fn with_filters(context: &Context, own: &BTreeMap<Address, String>) -> Result<Vec<String>> {
+async fn with_filters(context: &Context, own: &BTreeMap<Address, BTreeSet<String>>) -> Result<Vec<String>> {
     if own.is_empty() {
         return Ok(Vec::new());
     }
@@ -209,7 +212,7 @@ async fn with_filters(context: &Context, own: &BTreeMap<Address, String>) -> Res
         let groups = list(&page, "logGroups").iter();
         let groups = groups.filter(|group| group["metricFilterCount"].as_u64().is_some_and(|count| count > 0));
         let names = groups.map(|group| text(group, "logGroupName").to_owned());
-        found.extend(names.filter(|name| own.values().any(|own| own == name)));
+        found.extend(names.filter(|name| own.values().any(|own| own.contains(name))));
         match text(&page, "nextToken") {
             "" => return Ok(found),
             next => input["nextToken"] = json!(next),

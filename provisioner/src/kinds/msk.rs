@@ -48,13 +48,13 @@ pub(super) async fn clusters(context: &Context, kind: &str) -> Result<Vec<(Addre
     Ok(clusters.into_iter().filter_map(own).collect())
 }
 
-/// The ARNs of the provisioned clusters that no stack made and users with passwords can log in to.
+/// The ARNs of the provisioned clusters that this stack didn't make and users with passwords can log in to.
 pub(super) async fn with_scram(context: &Context) -> Result<Vec<String>> {
     let clusters = pages(context, "ListClustersV2", "clusterInfoList", json!({})).await?;
     let fit = clusters.iter().filter(|cluster| {
         is_usable(text(cluster, "state"))
             && flag(&cluster["provisioned"]["clientAuthentication"]["sasl"]["scram"], "enabled")
-            && !tags::of_object(&cluster["tags"]).contains_key(tags::STACK)
+            && tags::of_object(&cluster["tags"]).get(tags::STACK) != Some(&context.stack)
     });
     Ok(fit.map(|cluster| text(cluster, "clusterArn").to_owned()).collect())
 }

@@ -1,5 +1,7 @@
 //! `oidc_provider`: an OpenID Connect provider whose tokens roles may trust.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
@@ -35,6 +37,8 @@ fn clients() -> Vec<String> {
 
 const FIELDS: &[Field] = &[replaces("url"), compared(in_place("clients"), Comparing::AsSet)];
 const OUTPUTS: &[&str] = &["arn"];
+/// How long IAM may tell of a role that was deleted.
+const FORGOTTEN: Duration = Duration::from_secs(20);
 const ACTIONS: &[&str] = &[
     "iam:CreateOpenIDConnectProvider",
     "iam:GetOpenIDConnectProvider",
@@ -183,12 +187,25 @@ fn foreign(arn: &str) -> String {
 async fn is_trusted(context: &Context, arn: &str) -> Result<bool> {
     for role in role::details(context).await?.into_iter().filter(|role| trusted(role).iter().any(|one| one == arn)) {
         let is_own = tags::of(list(&role, "Tags")).get(tags::STACK) == Some(&context.stack);
-        let get = json!({"RoleName": text(&role, "RoleName")});
-        if !is_own || wait::found(call(context, "GetRole", get).await)?.is_some() {
+        if !is_own || lives(context, text(&role, "RoleName")).await? {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether a role of the stack lives. One that was deleted a moment ago may still be told of.
+async fn lives(context: &Context, name: &str) -> Result<bool> {
+    let began = Instant::now();
+    loop {
+        if wait::found(call(context, "GetRole", json!({"RoleName": name})).await)?.is_none() {
+            return Ok(false);
+        }
+        if began.elapsed() >= context.settles.min(FORGOTTEN) {
+            return Ok(true);
+        }
+        tokio::time::sleep(context.poll).await;
+    }
 }
 
 /// The ARNs of the providers whose tokens a role trusts.

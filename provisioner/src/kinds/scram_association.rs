@@ -137,15 +137,16 @@ fn live(address: Address, cluster: &str, ours: Vec<String>, others: Vec<String>)
     live
 }
 
-/// Where the stack's secrets are associated with clusters that its file doesn't name any more. A stack's clusters have
-/// its tags, and the one of `[kafka.existing]` has none: it is among those that others made, and no other stack's.
+/// Where the stack's secrets are associated with clusters that its file doesn't name any more. Others may have associated
+/// them: whether the stack did, only its lease remembers.
 async fn elsewhere(context: &Context, strays: &BTreeSet<String>, found: &mut Vec<Live>) -> Result<()> {
     for cluster in msk::with_scram(context).await? {
         if found.iter().any(|live| live.id == cluster) {
             continue;
         }
         let associated = match secrets(context, &cluster).await {
-            Err(error) if error.downcast_ref::<Error>().is_some_and(Error::is_denied) => continue,
+            // A cluster of others may go, or keep this account out.
+            Err(error) if error.downcast_ref::<Error>().is_some_and(|error| !error.lost) => continue,
             associated => associated?,
         };
         let (ours, others): (Vec<String>, Vec<String>) = associated.into_iter().partition(|arn| strays.contains(arn));

@@ -156,12 +156,18 @@ impl Kind for Topic {
         }
         // On a cluster of others, what is there without a note that it was about to be made is theirs.
         context.intents.begin(address).await?;
-        match context.aws.call(Service::Kafka, "CreateTopic", input).await {
-            Ok(_) => seen(context, &spec).await,
+        let refusal = match context.aws.call(Service::Kafka, "CreateTopic", input).await {
+            Ok(_) => return seen(context, &spec).await,
+            Err(error) if error.lost => return Err(error.into()),
             // An earlier attempt, of which the answers didn't tell yet, or somebody else.
-            Err(error) if error.is_already_exists() => as_asked(context, &spec, error).await,
-            Err(error) => Err(error.into()),
-        }
+            Err(error) if error.is_already_exists() => match stranger(context, &spec).await? {
+                None => return seen(context, &spec).await,
+                Some(what) => anyhow::Error::new(error).context(what),
+            },
+            Err(error) => error.into(),
+        };
+        context.intents.end(address).await?;
+        Err(refusal)
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
@@ -274,20 +280,19 @@ async fn change(context: &Context, spec: &Spec, mut input: Value) -> Result<()> 
     Ok(())
 }
 
-/// Waits until MSK shows a topic that was there already; one that Kafka holds otherwise than the spec says was made by
-/// somebody else, and stays as it is.
-async fn as_asked(context: &Context, spec: &Spec, refusal: Error) -> Result<Outcome> {
+/// What a topic that was there already is other than asked: then somebody else made it, and it stays as it is.
+async fn stranger(context: &Context, spec: &Spec) -> Result<Option<String>> {
     let what = format!("MSK says that the topic {} exists, and doesn't show it", spec.name);
     let topic = wait::until(context, SEEN, &what, || describe(context, &spec.cluster, &spec.name)).await?;
     let [partitions, replication] = ["partitionCount", "replicationFactor"].map(|count| number(&topic, count));
-    if (partitions, replication) == (spec.partitions, spec.replication) {
-        return seen(context, spec).await;
-    }
-    Err(anyhow::Error::new(refusal).context(format!(
-        "somebody else made the topic {} on {}: it has {partitions} partitions of {replication} replicas, the stack says \
-         {} of {}; give it another name, or say `existing = true` to use it as it is",
-        spec.name, spec.cluster, spec.partitions, spec.replication
-    )))
+    let other = (partitions, replication) != (spec.partitions, spec.replication);
+    Ok(other.then(|| {
+        format!(
+            "somebody else made the topic {} on {}: it has {partitions} partitions of {replication} replicas, the stack \
+             says {} of {}; give it another name, or say `existing = true` to use it as it is",
+            spec.name, spec.cluster, spec.partitions, spec.replication
+        )
+    }))
 }
 
 /// Waits until MSK shows the topic as the spec says.

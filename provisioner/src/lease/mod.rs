@@ -227,12 +227,13 @@ impl Lease {
         self.keeper.change(|document| document.holder = None).await
     }
 
-    /// Gives the lease back after something came under the address.
-    pub async fn give_back_with(self, address: &Address) -> Result<()> {
+    /// Gives the lease back after something came under the address; `applied` are the hashes of what carries no tags.
+    pub async fn give_back_with(self, address: &Address, applied: Option<&str>) -> Result<()> {
         self.stop_renewing().await;
         let change = |document: &mut Document| {
             document.holder = None;
             document.lived.insert(address.clone());
+            document.applied.extend(applied.map(|hashes| (address.clone(), hashes.to_owned())));
         };
         self.keeper.change(change).await
     }
@@ -313,5 +314,9 @@ impl Notes for Keeper {
         let now = Millis::from(self.clock.now());
         self.change(|document| document.intents.extend([(address.clone(), now)])).await?;
         Ok(self.inherited.get(address).map(|then| (*then).into()))
+    }
+
+    async fn end(&self, address: &Address) -> Result<()> {
+        self.change(|document| document.intents.retain(|noted, _| noted != address)).await
     }
 }
