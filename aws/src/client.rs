@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -104,9 +106,13 @@ impl Client {
     pub async fn connect(options: Options) -> Result<Self, Error> {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring));
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.build_https());
+        let http = http.build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
         if let Some(profile) = &options.profile {
-            loader = loader.profile_name(profile);
+            // A profile that is asked for comes before the keys that the environment may hold.
+            let provider = ProviderConfig::with_default_region().await.with_http_client(http);
+            let provider = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
+            loader = loader.profile_name(profile).credentials_provider(provider);
         }
         if let Some(region) = &options.region {
             loader = loader.region(Region::new(region.clone()));
@@ -124,7 +130,13 @@ impl Client {
             endpoint::check(url)?;
         }
         let credentials = Keeper::new(provider);
-        credentials.get().await?;
+        match (credentials.get().await, &options.profile) {
+            (Err(error), Some(profile)) => {
+                let text = format!("the profile `{profile}` gives no credentials, or isn't there: {}", error.message);
+                return Err(Error::configuration(text));
+            }
+            (answer, _) => drop(answer?),
+        }
         Ok(Self::new(region, Endpoints { all, from_environment }, credentials))
     }
 

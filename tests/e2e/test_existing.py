@@ -116,3 +116,32 @@ def test_filters_of_others_in_their_log_group_stay(account, tmp_path):
     account.run("destroy", stack, "--yes", "--allow-data-loss", "all", code=0)
     left = logs.describe_metric_filters(logGroupName=group)["metricFilters"]
     assert [one["filterName"] for one in left] == ["theirs"]
+
+
+def test_a_profile_that_is_asked_for_comes_before_the_keys_of_the_environment(account, tmp_path):
+    stack = tmp_path / "small.toml"
+    stack.write_text('[stack]\nname = "small"\nregion = "eu-north-1"\n[keys.main]\n')
+    end = account.run("plan", stack, "--profile", "nobodys", code=1)
+    assert "nobodys" in end.stderr, end.stderr
+    keys = tmp_path / "credentials"
+    keys.write_text("[other]\naws_access_key_id = 210987654321\naws_secret_access_key = local\n")
+    account.environment = account.environment | {"AWS_SHARED_CREDENTIALS_FILE": str(keys)}
+    assert "account 123456789012" in account.run("plan", stack, code=0).stderr
+    assert "account 210987654321" in account.run("plan", stack, "--profile", "other", code=0).stderr
+
+
+def test_what_others_keep_on_a_cluster_is_lost_with_it_and_that_is_said(account, tmp_path):
+    stack = tmp_path / "own.toml"
+    stack.write_text(
+        '[stack]\nname = "own"\nregion = "eu-north-1"\n[network]\nzones = ["a", "b"]\n[kafka]\nbrokers = 2\n'
+        'instance_type = "kafka.t3.small"\n[keys.main]\n[topics.a]\n'
+    )
+    account.run("apply", stack, "--yes", code=0)
+    kafka = account.client("kafka")
+    arn = kafka.list_clusters_v2()["ClusterInfoList"][0]["ClusterArn"]
+    kafka.create_topic(ClusterArn=arn, TopicName="theirs", PartitionCount=1, ReplicationFactor=2)
+    said = account.run("plan", stack, code=0).stdout
+    assert "/theirs is not ours and holds data; it stays" in said, said
+    said = account.run("destroy", stack, "--yes", "--allow-data-loss", "all", code=0)
+    said = said.stdout + said.stderr
+    assert "/theirs is not ours, holds data, and is lost with it" in said and "it stays" not in said, said

@@ -207,7 +207,7 @@ Example:
         /// The stack file
         stack: Option<PathBuf>,
         /// The account, when the stack file names none
-        #[arg(long, value_name = "DIGITS")]
+        #[arg(long, value_name = "DIGITS", value_parser = twelve_digits)]
         account: Option<String>,
     },
     /// Explains an address of the stack or a kind of resource; asks nothing of AWS
@@ -345,4 +345,12 @@ Examples:
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// An account number, for the command line.
+fn twelve_digits(text: &str) -> Result<String, String> {
+    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("an account has twelve digits".to_owned()),
+    }
 }

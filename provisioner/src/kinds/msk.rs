@@ -3,7 +3,7 @@
 mod bootstrap;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use base64::Engine as _;
@@ -104,8 +104,15 @@ pub(super) async fn describe(context: &Context, arn: &str) -> Result<Option<Valu
 
 /// Waits until a cluster can be changed; returns its description.
 pub(super) async fn settled(context: &Context, arn: &str, timeout: Duration) -> Result<Value> {
+    let began = Instant::now();
     wait::until(context, timeout, &format!("{arn} is not active"), || async {
-        let Some(cluster) = describe(context, arn).await? else { return Ok(None) };
+        let Some(cluster) = describe(context, arn).await? else {
+            // One that was just made is not known everywhere yet.
+            if began.elapsed() > context.settles {
+                bail!("there is no cluster {arn}");
+            }
+            return Ok(None);
+        };
         match text(&cluster, "state") {
             "ACTIVE" => Ok(Some(cluster)),
             "FAILED" => bail!("MSK gave {arn} up: {}", failure(&cluster)),

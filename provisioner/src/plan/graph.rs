@@ -82,6 +82,11 @@ fn problem(resource: &Resource, text: String) -> Problem {
 
 fn missing(what: &str, address: &Address, desired: &Desired) -> String {
     let wanted = address.to_string();
+    // A section's name is a plural, a kind's is not.
+    let singular = Address::new(address.kind.trim_end_matches('s'), address.name.as_str());
+    if let Some(meant) = desired.resources.iter().find(|resource| resource.address == singular) {
+        return format!("{what}: the stack has no `{wanted}`; did you mean `{}`?", meant.address);
+    }
     match nearest(&wanted, desired.resources.iter().map(|resource| &resource.address)) {
         Some(candidate) => format!("{what}: the stack has no `{wanted}`; did you mean `{candidate}`?"),
         None => format!("{what}: the stack has no `{wanted}`"),

@@ -26,6 +26,15 @@ pub struct Plan {
     pub needs: BTreeMap<Address, BTreeSet<Address>>,
 }
 
+impl Plan {
+    /// The cluster whose deletion takes along what was found beside a topic.
+    pub fn takes_along(&self, address: &Address) -> Option<&Address> {
+        let goes =
+            |step: &&Step| step.address.kind == "cluster" && matches!(step.action, Action::Delete | Action::Replace);
+        self.steps.iter().filter(|_| address.kind == "topic").find(goes).map(|step| &step.address)
+    }
+}
+
 /// A live resource that no step touches.
 #[derive(Debug, Clone)]
 pub struct Unchanged {

@@ -31,11 +31,18 @@ pub fn markdown(plan: &Plan) -> String {
         let names: Vec<String> = plan.left_out.iter().map(|(address, _)| format!("`{address}`")).collect();
         let _ = writeln!(out, "\nLeft out: {}.", names.join(", "));
     }
-    if !plan.foreign.is_empty() {
-        out.push_str("\nFound and left alone, because it is not ours and holds data:\n\n");
-    }
-    for (address, thing) in &plan.foreign {
-        let _ = writeln!(out, "- in `{address}`: {thing}");
+    let (lost, stays): (Vec<_>, Vec<_>) =
+        plan.foreign.iter().partition(|(address, _)| plan.takes_along(address).is_some());
+    for (title, foreign) in [
+        ("Not ours, and lost with the cluster", lost),
+        ("Found and left alone, because it is not ours and holds data", stays),
+    ] {
+        if !foreign.is_empty() {
+            let _ = writeln!(out, "\n{title}:\n");
+        }
+        for (address, thing) in foreign {
+            let _ = writeln!(out, "- in `{address}`: {thing}");
+        }
     }
     out
 }

@@ -35,7 +35,15 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
         step(&mut out, one, detail);
     }
     for (address, thing) in &plan.foreign {
-        let _ = writeln!(out, "  {DIM}!{DIM:#} {address}: {thing} is not ours and holds data; it stays");
+        match plan.takes_along(address) {
+            Some(cluster) => {
+                let _ =
+                    writeln!(out, "  {RED}!{RED:#} {cluster}: {thing} is not ours, holds data, and is lost with it");
+            }
+            None => {
+                let _ = writeln!(out, "  {DIM}!{DIM:#} {address}: {thing} is not ours and holds data; it stays");
+            }
+        }
     }
     if !out.is_empty() {
         out.push('\n');

@@ -47,7 +47,10 @@ pub fn locate(sources: &[Source], span: &Range<usize>) -> (usize, Range<usize>) 
 
 /// The stack file of that path and those that it extends.
 pub fn read(path: &Path) -> Result<Layers> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("read the stack file {}", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| {
+        let hint = if path.exists() { "" } else { " (`lakewright init` writes a first one)" };
+        format!("read the stack file {}{hint}", path.display())
+    })?;
     let mut layers = Layers { files: vec![Source { path: path.display().to_string(), text }], mistakes: Vec::new() };
     let mut seen = vec![real(path)];
     let mut current = path.to_owned();

@@ -26,8 +26,11 @@ impl Checker<'_> {
             self.refer("bucket", "buckets", &file.buckets, &section.bucket, &table.span);
             self.columns(table);
             self.renames(table);
-            self.table_key(table);
-            self.partition(table);
+            // What names a column of a table without any is told with that.
+            if !table.value.columns.0.is_empty() {
+                self.table_key(table);
+                self.partition(table);
+            }
         }
     }
 
