@@ -349,8 +349,6 @@ Examples:
 
 /// An account number, for the command line.
 fn twelve_digits(text: &str) -> Result<String, String> {
-    match text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => Ok(text.to_owned()),
-        false => Err("an account has twelve digits".to_owned()),
-    }
+    let fits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if fits { Ok(text.to_owned()) } else { Err("an account has twelve digits".to_owned()) }
 }
