@@ -28,6 +28,9 @@ pub struct Spec {
     pub name: String,
     /// How many days entries are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 or another number that AWS takes.
     #[serde(default = "retention_days")]
+    #[schemars(extend("enum" = [
+        1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+    ]))]
     pub retention_days: u32,
 }
 

@@ -90,6 +90,9 @@ fn canonical(spec: &mut Spec) -> Result<()> {
         bail!("`session_seconds` is {}; IAM takes 3,600 to 43,200", spec.session_seconds);
     }
     spec.trust = policy::canonical(spec.trust.take());
+    if !spec.trust.is_object() {
+        bail!("`trust` is no policy: write a table with `Statement`");
+    }
     for policy in spec.policies.values_mut() {
         *policy = policy::canonical(policy.take());
     }

@@ -2,7 +2,7 @@
 
 mod rules;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use async_trait::async_trait;
 use lakewright_aws::{Service, list, text};
 use schemars::JsonSchema;
@@ -236,6 +236,9 @@ async fn call_with(context: &Context, id: &str, operation: &str, rules: &[Rule])
 
 fn canonical(spec: &mut Spec) -> Result<()> {
     plain("group's name", &spec.name)?;
+    if spec.name.starts_with("sg-") {
+        bail!("a group's name can't begin with `sg-`, as identifiers do: {}", spec.name);
+    }
     plain("group's description", &spec.description)?;
     spec.ingress.iter().chain(&spec.egress).try_for_each(|rule| plain("rule's description", &rule.description))?;
     spec.ingress.iter_mut().chain(&mut spec.egress).try_for_each(Rule::canonical)

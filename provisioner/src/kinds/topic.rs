@@ -32,8 +32,10 @@ pub struct Spec {
     #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,249}$"))]
     pub name: String,
     /// How many partitions; Kafka can only add some, and keys then move between them.
+    #[schemars(range(min = 1))]
     pub partitions: u32,
     /// How many brokers hold each partition.
+    #[schemars(range(min = 1))]
     pub replication: u32,
     /// The topic's own settings, `"retention.ms" = "86400000"`; those not named here are left to the cluster and never compared.
     /// Default: none.

@@ -18,9 +18,11 @@ pub struct Rule {
     pub protocol: String,
     /// The first port, or the ICMP type; absent: every port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1, max = 65535))]
     pub from_port: Option<i32>,
     /// The last port, or the ICMP code; absent: the same as the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1, max = 65535))]
     pub to_port: Option<i32>,
     /// A range of addresses, IPv4 or IPv6.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -101,6 +101,14 @@ impl<'a> Check<'a> {
         match value {
             Value::String(text) => self.text(schema, text, path),
             Value::Number(number) => {
+                if let Some(all) = schema["enum"].as_array().filter(|all| !all.contains(value)) {
+                    let all: Vec<String> = all.iter().map(Value::to_string).collect();
+                    return self.misfit(
+                        path,
+                        format!("can't be {value}"),
+                        Some(format!("write one of {}", all.join(", "))),
+                    );
+                }
                 let number = number.as_f64().unwrap_or_default();
                 let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_f64());
                 if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
@@ -286,6 +294,19 @@ mod tests {
             !told.iter().any(|one| one.contains("has no `metric`")),
             "a misspelt field isn't missing, too: {told:#?}"
         );
+    }
+
+    #[test]
+    fn numbers_are_of_those_that_aws_takes() {
+        let group = |days: u32| told("log_group", &json!({"name": "/a", "retention_days": days}));
+        assert_eq!(group(365), [""; 0]);
+        assert!(group(17)[0].starts_with("retention_days can't be 17 (write one of 1, 3,"), "{:?}", group(17));
+        let rule =
+            |port: i32| json!({"vpc": "vpc-1", "name": "a", "description": "d", "ingress": [{"from_port": port}]});
+        assert_eq!(told("security_group", &rule(443)), [""; 0]);
+        assert!(told("security_group", &rule(70_000))[0].starts_with("ingress[0].from_port can't be 70000"));
+        let topic = |partitions: u32| json!({"cluster": "${cluster.main.arn}", "name": "a", "partitions": partitions, "replication": 3});
+        assert_eq!((told("topic", &topic(1)).len(), told("topic", &topic(0)).len()), (0, 1));
     }
 
     #[test]
