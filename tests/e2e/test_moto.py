@@ -113,6 +113,11 @@ class Moto(Account):
         self.folder = folder
         shutil.copytree(ROOT / "stacks", folder / "stacks")
         self.stack = folder / "stacks" / "shop.toml"
+        # moto lists saved queries and doesn't tell of them.
+        text = self.stack.read_text()
+        without = re.sub(r"(?ms)^\[queries\..*?(?=^\[|\Z)", "", text)
+        assert without != text
+        self.stack.write_text(without)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

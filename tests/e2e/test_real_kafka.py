@@ -24,6 +24,7 @@ from test_up import RAW, catalog
 
 SCRIPT = Path(__file__).parents[1] / "kafka" / "real-kafka.sh"
 AGENT = TARGET / "debug" / "lakewright-agent"
+LONG = os.environ.get("LAKEWRIGHT_LONG") == "1"
 COLUMNS = ["kafka_topic_id", "kafka_partition", "kafka_offset"]
 
 
@@ -255,6 +256,8 @@ def test_commits_whose_answers_are_lost(by_hand, kafka):
 
 
 def test_running_agents_follow_a_rotated_password(by_hand, kafka):
+    """The stream takes part with `LAKEWRIGHT_LONG=1`: librdkafka's consumer seldom aborts (`rktp_started`) when its group
+    takes partitions away while nobody can log in. systemd starts the agent again then, and nothing does here."""
     topic, url, agents = by_hand("rotated")
     port = int(kafka.rpartition(":")[2])
     certificate = Path(ENVIRONMENT.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lakewright" / "kafka" / f"run-{port}"
@@ -268,19 +271,24 @@ def test_running_agents_follow_a_rotated_password(by_hand, kafka):
     secret = secrets.create_secret(Name="AmazonMSK_rotated", SecretString=value("word-1"))["ARN"]
     connection = {"bootstrap": f"127.0.0.1:{port + 2}", "security": {"protocol": "scram", "secret": secret}}
     agents.start("producer", "producer", "app", url, kafka=connection)
-    agents.start("stream", "stream", "ingest", url, kafka=connection, commit_interval_ms=300)
-    commits = lambda: agents.gauge("stream", "commits_total") or 0
-    agents.wait("rows come", lambda: commits() >= 3)
+    names = ["producer"]
+    if LONG:
+        names.append("stream")
+        agents.start("stream", "stream", "ingest", url, kafka=connection, commit_interval_ms=300)
+    metrics = {"producer": "acknowledged_total", "stream": "commits_total"}
+    done = lambda name: agents.gauge(name, metrics[name]) or 0
+    agents.wait("all work", lambda: all(done(name) >= 3 for name in names))
     for turn in [1, 2]:
         password = f"word-{turn + 1}"
         secrets.put_secret_value(SecretId=secret, SecretString=value(password))
         let_in(password)
         said = lambda name: agents.log(name).count("holds another password")
-        agents.wait("both have heard of it", lambda: said("producer") == said("stream") == turn)
+        agents.wait("all have heard of it", lambda: all(said(name) == turn for name in names))
         # Whoever logs in now has to know it: the connections last two seconds.
-        reached = commits() + 10
-        agents.wait("rows come again", lambda: commits() >= reached)
-    for name in ("producer", "stream"):
+        reached = {name: done(name) + 10 for name in names}
+        agents.wait("all work again", lambda: all(done(name) >= reached[name] for name in names))
+    for name in names:
         assert "word-" not in agents.log(name), "a password is in the log"
-    settle(agents, ["stream"])
-    read_back(url, kafka, topic)
+    settle(agents, names[1:])
+    if LONG:
+        read_back(url, kafka, topic)

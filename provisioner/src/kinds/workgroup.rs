@@ -204,7 +204,7 @@ async fn update(context: &Context, spec: &Spec) -> Result<()> {
 /// The workgroup of that name. Athena says of a missing one that the request is invalid.
 async fn describe(context: &Context, name: &str) -> Result<Option<Value>> {
     match call(context, "GetWorkGroup", json!({"WorkGroup": name})).await {
-        Ok(mut answer) => Ok(Some(answer["WorkGroup"].take())),
+        Ok(mut answer) => Ok(Some(answer["WorkGroup"].take()).filter(Value::is_object)),
         Err(error) if error.is_not_found() || error.code == "InvalidRequestException" => Ok(None),
         Err(error) => Err(error.into()),
     }
