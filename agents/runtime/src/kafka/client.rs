@@ -165,10 +165,8 @@ impl KafkaContext {
     /// Gives the client the password that holds now, if it has another: to be called wherever the client is polled.
     pub fn keep_logged_in<C: ClientContext>(&self, client: &Client<C>) {
         let Some((login, used)) = &self.login else { return };
-        let (current, mut used) = (login.current(), used.lock());
-        if *used == current {
-            return;
-        }
+        let mut used = used.lock();
+        let Some(current) = login.other_than(&used) else { return };
         match native::set_password(client.native_client(), &current) {
             Ok(()) => *used = current,
             Err(error) => self.health.error(format!("kafka: {error:#}")),

@@ -67,6 +67,12 @@ impl Login {
         self.0.current.lock().clone()
     }
 
+    /// The credentials as they were read last, if they are others than these.
+    pub(super) fn other_than(&self, used: &Credentials) -> Option<Credentials> {
+        let current = self.0.current.lock();
+        (*current != *used).then(|| current.clone())
+    }
+
     /// Reads the secret once more, in the background: Kafka has refused what it held, so somebody may have changed it.
     pub(super) fn look_again(&self) {
         if self.0.looking.swap(true, Ordering::AcqRel) {
