@@ -52,15 +52,7 @@ mod tests {
         assert_ne!(ask("GetTables", json!({"a": 2})).await, two.0);
         assert_ne!(ask("GetTags", json!({"a": 1})).await, two.0);
         assert_eq!(sent.load(Ordering::Relaxed), 3);
-        let failure = Error {
-            code: "Throttling".into(),
-            message: String::new(),
-            status: 400,
-            request_id: String::new(),
-            service: "glue",
-            operation: "GetTable".into(),
-            lost: false,
-        };
+        let failure = Error::answered("glue", "GetTable", "Throttling", "", 400, "");
         assert!(answers.of("glue", "GetTable", &json!({}), async { Err(failure) }).await.is_err());
         assert!(answers.of("glue", "GetTable", &json!({}), async { Ok(json!(1)) }).await.is_ok());
     }

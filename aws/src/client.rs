@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::answers::Answers;
 use crate::credentials::Keeper;
 use crate::endpoint::{self, Endpoints};
-use crate::errors::{CONFIGURATION, Error, NO_ANSWER, NOT_CONNECTED, TOO_LATE};
+use crate::errors::{Error, Kind};
 use crate::protocol::{self, Answer, Request};
 use crate::retry::{self, Pace};
 use crate::s3::S3;
@@ -161,7 +161,7 @@ impl Client {
         Self { inner: Arc::new(inner), deadline: None, answers: None }
     }
 
-    /// The same client, which sends nothing after the deadline: an error of the code [`TOO_LATE`].
+    /// The same client, which sends nothing after the deadline: an error of the kind [`Kind::TooLate`].
     #[must_use]
     pub fn until(&self, deadline: Deadline) -> Self {
         Self { deadline: Some(deadline), ..self.clone() }
@@ -255,14 +255,7 @@ impl Client {
                 tokio::time::sleep(pause).await;
             }
             if self.deadline.as_ref().is_some_and(|deadline| deadline.is_over(self.now())) {
-                return Err(Error {
-                    code: TOO_LATE.into(),
-                    message: "the time for it is over: nothing more is sent".into(),
-                    service: api.name,
-                    operation: operation.to_owned(),
-                    lost,
-                    ..Error::configuration("")
-                });
+                return Err(Error { lost, ..Error::too_late(api.name, operation) });
             }
             let before = self.inner.skew.load(Ordering::Relaxed);
             let mut error = match self.attempt(&outgoing).await {
@@ -277,9 +270,9 @@ impl Client {
                     }
                     error
                 }
-                Err(error) if error.code == CONFIGURATION => return Err(error),
+                Err(error) if error.kind == Kind::Configuration => return Err(error),
                 Err(error) => {
-                    lost |= error.code == NO_ANSWER;
+                    lost |= error.lost;
                     error
                 }
             };
@@ -311,22 +304,16 @@ impl Client {
 
     async fn attempt(&self, outgoing: &Outgoing<'_>) -> Result<Answer, Error> {
         let Outgoing { api, operation, base, request, .. } = outgoing;
-        let fail = |code: &str, message: String| Error {
-            code: code.into(),
-            message,
-            service: api.name,
-            operation: (*operation).to_owned(),
-            ..Error::configuration("")
-        };
         let credentials = self.inner.credentials.get().await?;
         let url = format!("{base}{}", request.target);
-        let uri: http::Uri = url.parse().map_err(|error| fail(CONFIGURATION, format!("`{url}` is no URL: {error}")))?;
+        let uri: http::Uri =
+            url.parse().map_err(|error| Error::configuration(format!("`{url}` is no URL: {error}")))?;
         let host = uri.authority().map(ToString::to_string).unwrap_or_default();
         let region = api.global_region.unwrap_or(&self.inner.region);
         let signer = Signer { credentials: &credentials, region, service: api.signing, time: self.now() };
         let signature = signer
             .headers(request, &url, &host)
-            .map_err(|error| fail(CONFIGURATION, format!("{} {operation} can't be signed: {error}", api.name)))?;
+            .map_err(|error| Error::configuration(format!("{} {operation} can't be signed: {error}", api.name)))?;
         let mut builder = http::Request::builder().method(request.method.clone()).uri(uri).header("host", host);
         for (name, value) in request.headers.iter().chain(&signature) {
             builder = builder.header(name, value);
@@ -334,12 +321,12 @@ impl Client {
         let outgoing = builder
             .header("user-agent", concat!("lakewright/", env!("CARGO_PKG_VERSION")))
             .body(Full::new(request.body.clone()))
-            .map_err(|error| fail(CONFIGURATION, format!("{} {operation}: {error}", api.name)))?;
+            .map_err(|error| Error::configuration(format!("{} {operation}: {error}", api.name)))?;
         self.inner.requests.fetch_add(1, Ordering::Relaxed);
         let answer =
             self.inner.transport.send(outgoing, request.body.len()).await.map_err(|failure| match failure {
-                Failure::NotConnected(reason) => fail(NOT_CONNECTED, format!("{base}: {reason}")),
-                Failure::NoAnswer(reason) => fail(NO_ANSWER, format!("{base}: {reason}")),
+                Failure::NotConnected(reason) => Error::not_connected(api.name, operation, format!("{base}: {reason}")),
+                Failure::NoAnswer(reason) => Error::no_answer(api.name, operation, format!("{base}: {reason}")),
             })?;
         self.compare_clocks(&answer);
         Ok(answer)

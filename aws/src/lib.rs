@@ -21,7 +21,7 @@ mod values;
 pub mod xml;
 
 pub use client::{Client, Deadline, Options};
-pub use errors::Error;
+pub use errors::{Error, Kind as ErrorKind};
 pub use s3::{Head, Listed, Object, Put, S3, S3Request, S3Response};
 pub use service::Service;
 pub use values::{list, text};

@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::endpoint::{percent_encode, query_string};
-use crate::errors::{BAD_ANSWER, Error};
+use crate::errors::Error;
 use crate::forms::{self, Lists};
 use crate::routes::{self, Route};
 use crate::service::{Api, Protocol};
@@ -119,10 +119,8 @@ pub fn decode(api: &'static Api, operation: &str, answer: &Answer) -> Result<Val
         return Err(error(api, operation, answer));
     }
     let bad = |reason: String| Error {
-        code: BAD_ANSWER.into(),
-        message: format!("the answer can't be read: {reason}"),
-        lost: true,
-        ..blank(api, operation, answer)
+        request_id: request_id(answer).into(),
+        ..Error::bad_answer(api.name, operation, answer.status.as_u16(), reason)
     };
     if answer.body.is_empty() {
         return Ok(Value::Object(Map::new()));
@@ -143,56 +141,39 @@ pub fn decode(api: &'static Api, operation: &str, answer: &Answer) -> Result<Val
     }
 }
 
-fn blank(api: &'static Api, operation: &str, answer: &Answer) -> Error {
+fn request_id(answer: &Answer) -> String {
     let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Error {
-        code: String::new(),
-        message: String::new(),
-        status: answer.status.as_u16(),
-        request_id: header("x-amzn-requestid").or_else(|| header("x-amz-request-id")).unwrap_or_default(),
-        service: api.name,
-        operation: operation.to_owned(),
-        lost: false,
-    }
+    header("x-amzn-requestid").or_else(|| header("x-amz-request-id")).unwrap_or_default()
 }
 
 /// The error that an answer holds.
 pub fn error(api: &'static Api, operation: &str, answer: &Answer) -> Error {
-    let mut error = blank(api, operation, answer);
+    let (mut code, mut message, mut request_id) = (String::new(), String::new(), request_id(answer));
     match api.protocol {
         Protocol::Json(_) | Protocol::RestJson => {
             let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
             let header = answer.headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok());
             let member = |names: [&str; 2]| names.iter().find_map(|name| body.get(name).and_then(Value::as_str));
-            let code = header.or_else(|| member(["__type", "code"])).unwrap_or_default();
-            let code = code.split(':').next().unwrap_or_default();
-            error.code = code.rsplit('#').next().unwrap_or_default().to_owned();
-            error.message = member(["message", "Message"]).unwrap_or_default().to_owned();
+            let whole = header.or_else(|| member(["__type", "code"])).unwrap_or_default();
+            let named = whole.split(':').next().unwrap_or_default();
+            named.rsplit('#').next().unwrap_or_default().clone_into(&mut code);
+            member(["message", "Message"]).unwrap_or_default().clone_into(&mut message);
         }
         Protocol::Ec2(_) | Protocol::Query(_) | Protocol::S3 => {
             if let Ok((_, value)) = xml::parse(&answer.body) {
                 let within = [value.pointer("/Errors/Error"), value.get("Error"), Some(&value)];
                 let body = within.into_iter().flatten().next().expect("the last one is always there");
-                error.code = crate::text(body, "Code").to_owned();
-                error.message = crate::text(body, "Message").to_owned();
+                crate::text(body, "Code").clone_into(&mut code);
+                crate::text(body, "Message").clone_into(&mut message);
                 for name in ["RequestID", "RequestId"] {
-                    if error.request_id.is_empty() {
-                        error.request_id = crate::text(&value, name).to_owned();
+                    if request_id.is_empty() {
+                        crate::text(&value, name).clone_into(&mut request_id);
                     }
                 }
             }
         }
     }
-    if error.code.is_empty() {
-        error.code = match answer.status.as_u16() {
-            403 => "AccessDenied".into(),
-            404 => "NotFound".into(),
-            412 => "PreconditionFailed".into(),
-            429 => "TooManyRequestsException".into(),
-            status => format!("Http{status}"),
-        };
-    }
-    error
+    Error::answered(api.name, operation, &code, &message, answer.status.as_u16(), &request_id)
 }
 
 #[cfg(test)]
@@ -252,7 +233,7 @@ mod tests {
             (Service::Kafka.api(), &kafka_headers[..], kafka, "NotFoundException"),
         ] {
             let error = error(api, "Op", &answer(400, headers, body));
-            assert_eq!((error.code.as_str(), error.message.as_str(), error.request_id.as_str()), (code, "no", "q"));
+            assert_eq!((error.code.as_str(), error.message.as_str(), &*error.request_id), (code, "no", "q"));
             assert!(error.is_not_found());
         }
         assert_eq!(error(&crate::service::S3, "HeadObject", &answer(404, &[], "")).code, "NotFound");

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::client::{Client, Outgoing};
 use crate::endpoint::{percent_encode, query_string};
-use crate::errors::{BAD_ANSWER, Error};
+use crate::errors::{Error, Kind};
 use crate::protocol::Request;
 use crate::{service, text, xml};
 
@@ -197,7 +197,7 @@ impl S3 {
     pub async fn delete(&self, bucket: &str, key: &str) -> Result<(), Error> {
         match self.run("DeleteObject", S3Request { method: Method::DELETE, ..at(bucket, key) }).await {
             Ok(_) => Ok(()),
-            Err(error) if error.code == "NoSuchKey" => Ok(()),
+            Err(error) if error.kind == Kind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -331,12 +331,5 @@ fn before(prefix: &str) -> &str {
 }
 
 fn unreadable(operation: &str, answer: &S3Response, reason: &str) -> Error {
-    Error {
-        code: BAD_ANSWER.into(),
-        message: format!("the answer can't be read: {reason}"),
-        status: answer.status,
-        service: "s3",
-        operation: operation.to_owned(),
-        ..Error::configuration("")
-    }
+    Error { lost: false, ..Error::bad_answer(service::S3.name, operation, answer.status, reason) }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lakewright_aws::{Client, Put, Service};
+use lakewright_aws::{Client, ErrorKind, Put, Service};
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -127,7 +127,7 @@ async fn nobody_listening_is_no_lost_answer() {
     drop(listener);
     let client = Client::with_keys("eu-central-1", &address, "access", "secret").expect("a client");
     let error = client.call_once(Service::Kms, "CreateKey", json!({})).await.expect_err("nobody listens");
-    assert_eq!(error.code, lakewright_aws::errors::NOT_CONNECTED);
+    assert_eq!(error.kind, ErrorKind::NotConnected);
     assert!(!error.lost && error.to_string().contains(&address), "{error}");
 }
 

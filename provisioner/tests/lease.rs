@@ -9,8 +9,7 @@ use std::collections::BTreeSet;
 use account::account;
 use lakewright::lease::{self, End, Lease, Waiting};
 use lakewright::resource::Address;
-use lakewright_aws::errors::TOO_LATE;
-use lakewright_aws::{Error, Service};
+use lakewright_aws::{Error, ErrorKind, Service};
 use serde_json::json;
 
 struct Silent;
@@ -39,7 +38,7 @@ async fn a_lease_that_was_taken_away_gives_nothing_away() {
     let said = first.remove().await.unwrap_err();
     assert!(said.to_string().contains("took the lease"), "{said}");
     let refused = under.aws.call(Service::Sts, "GetCallerIdentity", json!({})).await.unwrap_err();
-    assert_eq!(refused.code, TOO_LATE);
+    assert_eq!(refused.kind, ErrorKind::TooLate);
     let document = lease::look(context).await.unwrap().unwrap();
     assert!(document.held(context.aws.now()).is_some());
 
@@ -68,5 +67,5 @@ async fn a_lease_that_was_taken_away_gives_nothing_away() {
     assert!(lease::look(context).await.unwrap().is_none());
     let bucket = format!("lakewright-{}-{}", context.account, context.region);
     let gone: Error = context.aws.s3().list(&bucket, "").await.unwrap_err();
-    assert_eq!(gone.code, "NoSuchBucket");
+    assert_eq!(gone.kind, ErrorKind::HolderNotFound);
 }

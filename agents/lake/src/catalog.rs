@@ -145,7 +145,7 @@ pub(crate) async fn get_record(aws: &Client, database: &str, name: &str) -> anyh
     let input = json!({ "DatabaseName": database, "Name": name });
     match aws.call(Service::Glue, "GetTable", input).await {
         Ok(mut answer) => Ok(Some(answer["Table"].take())),
-        Err(error) if error.code == "EntityNotFoundException" => Ok(None),
+        Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(anyhow!(error).context(format!("look for the table {database}.{name}"))),
     }
 }

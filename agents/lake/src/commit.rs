@@ -67,7 +67,7 @@ impl LoadedTable {
             let Err(error) = self.aws.call_once(Service::Glue, "UpdateTable", input.clone()).await else {
                 return Ok(());
             };
-            let conflict = error.code == "ConcurrentModificationException";
+            let conflict = error.is_precondition_failed();
             ambiguous |= error.lost || error.status >= 500;
             if !conflict && !ambiguous && !error.is_retryable() {
                 let source = anyhow!(error).context("update the table in the catalog");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
-use lakewright_aws::{Put, S3};
+use lakewright_aws::{ErrorKind, Put, S3};
 use serde::Deserialize;
 
 /// How often a range is put again after somebody else wrote it.
@@ -108,7 +108,7 @@ impl Shelf {
         let key = self.key(range);
         let object = match self.s3.get(&self.bucket, &key, None).await {
             Ok(object) => object,
-            Err(error) if error.code == "NoSuchKey" => {
+            Err(error) if error.kind == ErrorKind::NotFound => {
                 range.etag = None;
                 return Ok(());
             }

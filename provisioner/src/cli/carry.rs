@@ -69,8 +69,8 @@ pub fn conclude(report: &Report, command: &str) {
     let mut text = format!("\n{} done, {} failed in {time}:", steps(report.done.len()), report.failed.len());
     for (address, _, error) in &report.failed {
         let _ = write!(text, "\n  ✗ {address}: {error:#}");
-        if let Some(cure) = hints::cure(error) {
-            let _ = write!(text, "\n    help: {cure}");
+        if let Some(hint) = hints::hint(error) {
+            let _ = write!(text, "\n    help: {hint}");
         }
     }
     if !report.not_done.is_empty() {

@@ -1,50 +1,59 @@
-//! What went wrong, for people, with the cure where the code of an AWS error tells it.
+//! What went wrong, for people, with a hint where the kind of an AWS error tells how to fix it.
 
-use lakewright_aws::{Error, errors};
+use lakewright_aws::{Error, ErrorKind};
 
 use super::say;
 use crate::stack::Diagnostics;
 
-/// Cures by error code.
-const CURES: &[(&[&str], &str)] = &[
-    (
-        &[errors::NOT_CONNECTED, errors::NO_ANSWER],
-        "check the endpoint (--endpoint-url, AWS_ENDPOINT_URL) and the network; `lakewright up` or `lakewright account` \
-         runs an account on this machine",
-    ),
-    (
-        &["BucketAlreadyExists"],
-        "bucket names are unique on all of AWS and this one is somebody else's: give the bucket another `name` in the \
-         stack file",
-    ),
-    (
-        &["ExpiredToken", "ExpiredTokenException", "RequestExpired"],
-        "the credentials have expired: log in again, for example with `aws sso login`",
-    ),
-    (
-        &[
-            "InvalidClientTokenId",
-            "UnrecognizedClientException",
-            "AuthFailure",
-            "SignatureDoesNotMatch",
-            "InvalidAccessKeyId",
-        ],
-        "AWS doesn't accept the credentials: check AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that \
-         the region exists and is switched on for the account",
-    ),
-    (
-        &["AddressLimitExceeded"],
-        "the account has all the elastic IP addresses that it may have in this region: release one, write          `nat = \"single\"` in `[network]`, or ask AWS for more (Service Quotas, EC2-VPC Elastic IPs)",
-    ),
-    (
-        &["NatGatewayLimitExceeded"],
-        "a zone has five NAT gateways unless AWS raised that: delete one, or ask AWS for more (Service Quotas)",
-    ),
-    (
-        &[errors::TOO_LATE],
-        "the stack's lease was taken away or couldn't be renewed, so that nothing more was sent; look who applies with \
-         `lakewright unlock`, then apply again",
-    ),
+/// What to do about an error.
+struct Hint {
+    kinds: &'static [ErrorKind],
+    /// The service and the operation that it is about; none for all.
+    call: Option<(&'static str, &'static str)>,
+    text: &'static str,
+}
+
+static HINTS: &[Hint] = &[
+    Hint {
+        kinds: &[ErrorKind::NotConnected, ErrorKind::NoAnswer],
+        call: None,
+        text: "check the endpoint (--endpoint-url, AWS_ENDPOINT_URL) and the network; `lakewright up` or `lakewright \
+               account` runs an account on this machine",
+    },
+    Hint {
+        kinds: &[ErrorKind::NameTaken],
+        call: None,
+        text: "bucket names are unique on all of AWS and this one is somebody else's: give the bucket another `name` in \
+               the stack file",
+    },
+    Hint {
+        kinds: &[ErrorKind::Expired, ErrorKind::Stale],
+        call: None,
+        text: "the credentials have expired: log in again, for example with `aws sso login`",
+    },
+    Hint {
+        kinds: &[ErrorKind::BadCredentials],
+        call: None,
+        text: "AWS doesn't accept the credentials: check AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and \
+               that the region exists and is switched on for the account",
+    },
+    Hint {
+        kinds: &[ErrorKind::Quota],
+        call: Some(("ec2", "AllocateAddress")),
+        text: "the account has all the elastic IP addresses that it may have in this region: release one, write \
+               `nat = \"single\"` in `[network]`, or ask AWS for more (Service Quotas, EC2-VPC Elastic IPs)",
+    },
+    Hint {
+        kinds: &[ErrorKind::Quota],
+        call: Some(("ec2", "CreateNatGateway")),
+        text: "a zone has five NAT gateways unless AWS raised that: delete one, or ask AWS for more (Service Quotas)",
+    },
+    Hint {
+        kinds: &[ErrorKind::TooLate],
+        call: None,
+        text: "the stack's lease was taken away or couldn't be renewed, so that nothing more was sent; look who applies \
+               with `lakewright unlock`, then apply again",
+    },
 ];
 
 /// Says what went wrong, on standard error.
@@ -54,18 +63,22 @@ pub fn report(error: &anyhow::Error) {
         return say(diagnostics.render(true).trim_end());
     }
     say(&format!("{red}error{red:#}: {error:#}"));
-    if let Some(cure) = cure(error) {
-        say(&format!("help: {cure}"));
+    if let Some(hint) = hint(error) {
+        say(&format!("help: {hint}"));
     }
 }
 
-/// How to mend it, when an AWS error code tells.
-pub fn cure(error: &anyhow::Error) -> Option<String> {
+/// How to fix it, when the kind of an AWS error tells.
+pub fn hint(error: &anyhow::Error) -> Option<String> {
     let aws = error.chain().find_map(|cause| cause.downcast_ref::<Error>())?;
     if aws.is_denied() {
         return Some(permission(aws));
     }
-    CURES.iter().find(|(codes, _)| codes.contains(&aws.code.as_str())).map(|(_, cure)| (*cure).to_owned())
+    let hint = HINTS.iter().find(|hint| {
+        let asked = hint.call.is_none_or(|(service, operation)| aws.service == service && aws.operation == operation);
+        asked && hint.kinds.contains(&aws.kind)
+    });
+    hint.map(|hint| hint.text.to_owned())
 }
 
 /// The statement of a policy that would allow what was denied. AWS names action and resource in most of its messages.
@@ -86,7 +99,7 @@ fn permission(error: &Error) -> String {
 
 /// The action of IAM that an operation asks for.
 fn action(error: &Error) -> String {
-    let prefix = match error.service {
+    let prefix = match error.service.as_str() {
         "emr-serverless" | "emrserverless" => "emr-serverless",
         "tagging" => "tag",
         other => other,
@@ -126,16 +139,42 @@ fn s3_action(method: &str, target: &str) -> String {
 mod tests {
     use super::*;
 
-    fn denied(service: &'static str, operation: &str, message: &str) -> Error {
-        Error {
-            code: "AccessDeniedException".to_owned(),
-            message: message.to_owned(),
-            status: 403,
-            request_id: String::new(),
-            service,
-            operation: operation.to_owned(),
-            lost: false,
+    fn denied(service: &str, operation: &str, message: &str) -> Error {
+        Error::answered(service, operation, "AccessDeniedException", message, 403, "")
+    }
+
+    #[test]
+    fn texts_are_one_sentence_without_gaps() {
+        for Hint { text, .. } in HINTS {
+            assert!(!text.contains("  ") && !text.contains('\n') && text.trim() == *text, "{text:?}");
+            assert!(!text.ends_with('.'), "{text:?}");
         }
+    }
+
+    #[test]
+    fn every_hint_is_given() {
+        for hint in HINTS {
+            let (service, operation) = hint.call.unwrap_or(("sts", "GetCallerIdentity"));
+            for kind in hint.kinds {
+                let error = Error { kind: *kind, ..Error::answered(service, operation, "Code", "", 400, "") };
+                assert_eq!(super::hint(&anyhow::Error::new(error).context("create")).as_deref(), Some(hint.text));
+            }
+        }
+    }
+
+    #[test]
+    fn what_aws_answers_gets_its_hint() {
+        let said = |service, operation, code| {
+            hint(&Error::answered(service, operation, code, "", 400, "").into()).unwrap_or_default()
+        };
+        assert!(
+            said("ec2", "AllocateAddress", "AddressLimitExceeded").contains("release one, write `nat = \"single\"`")
+        );
+        assert!(said("ec2", "CreateNatGateway", "NatGatewayLimitExceeded").contains("five NAT gateways"));
+        assert_eq!(said("ec2", "CreateVpc", "VpcLimitExceeded"), "");
+        assert!(said("sts", "GetCallerIdentity", "InvalidClientTokenId").contains("AWS_PROFILE"));
+        assert!(said("ec2", "DescribeVpcs", "RequestExpired").contains("log in again"));
+        assert!(said("s3", "CreateBucket", "BucketAlreadyExists").contains("another `name`"));
     }
 
     #[test]

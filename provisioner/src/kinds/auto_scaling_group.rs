@@ -213,12 +213,12 @@ impl Kind for AutoScalingGroup {
         input["Tags"] =
             tags::own(context, address).into_iter().map(|(key, value)| tag(&spec.name, key, &value)).collect();
         // AWS checks template, profile and images now, and may not know yet what was made a moment ago.
-        let unseen = |error: &Error| error.is_not_found() || error.code == "ValidationError" || is_busy(error);
+        let unseen = |error: &Error| error.is_not_found() || wait::not_yet(error) || error.is_busy();
         let patience = context.poll * 5;
         let call = || context.aws.call(Service::AutoScaling, "CreateAutoScalingGroup", input.clone());
         match wait::while_refused(context, patience, unseen, call).await {
             Ok(_) => {}
-            Err(error) if error.is_already_exists() || error.code.starts_with("AlreadyExists") => {
+            Err(error) if error.is_already_exists() => {
                 let namesake = described(context, &spec.name).await?;
                 if namesake.as_ref().and_then(|group| owner(context, group)).as_ref() != Some(address) {
                     let tags = namesake.map(|group| tags::of(list(&group, "Tags"))).unwrap_or_default();
@@ -245,7 +245,7 @@ impl Kind for AutoScalingGroup {
         }
         if !refreshes || changed.iter().any(|name| !others.contains(&name.as_str())) {
             let call = || context.aws.call(Service::AutoScaling, "UpdateAutoScalingGroup", input.clone());
-            wait::while_refused(context, REFUSED, is_busy, call).await?;
+            wait::while_refused(context, REFUSED, Error::is_busy, call).await?;
         }
         if refreshes {
             refresh(context, &spec).await?;
@@ -260,7 +260,7 @@ impl Kind for AutoScalingGroup {
         if text(&group, "Status").is_empty() {
             let input = json!({"AutoScalingGroupName": live.id, "ForceDelete": true});
             let call = || context.aws.call(Service::AutoScaling, "DeleteAutoScalingGroup", input.clone());
-            wait::while_refused(context, REFUSED, is_busy, call).await?;
+            wait::while_refused(context, REFUSED, Error::is_busy, call).await?;
         }
         wait::until(context, GONE, &format!("{} is still there", live.id), || async {
             Ok(described(context, &live.id).await?.is_none().then_some(()))
@@ -319,9 +319,8 @@ async fn refresh(context: &Context, spec: &Spec) -> Result<()> {
         },
     });
     // One that an interrupted apply began, or somebody, is waited for.
-    let busy = |error: &Error| is_busy(error) || error.code.starts_with("InstanceRefreshInProgress");
     let call = || context.aws.call(Service::AutoScaling, "StartInstanceRefresh", input.clone());
-    let started = wait::while_refused(context, REFRESHED, busy, call).await?;
+    let started = wait::while_refused(context, REFRESHED, Error::is_busy, call).await?;
     let id = text(&started, "InstanceRefreshId");
     let what = format!("the hosts of {} are still being replaced", spec.name);
     wait::until(context, REFRESHED, &what, || async {
@@ -348,17 +347,6 @@ fn tag(group: &str, key: &str, value: &str) -> Value {
         "Value": value,
         "PropagateAtLaunch": false,
     })
-}
-
-/// Whether something else is being done to the group.
-fn is_busy(error: &Error) -> bool {
-    matches!(
-        error.code.as_str(),
-        "ResourceContention"
-            | "ResourceContentionFault"
-            | "ScalingActivityInProgress"
-            | "ScalingActivityInProgressFault"
-    )
 }
 
 fn canonical(spec: &mut Spec) -> Result<()> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use lakewright_aws::{Error, S3Request, S3Response, list, text, xml};
+use lakewright_aws::{Error, ErrorKind, S3Request, S3Response, list, text, xml};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -304,7 +304,7 @@ async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
             let answer = answer.xml().map_err(anyhow::Error::msg)?;
             Ok(Some(tags::of(list(&answer["TagSet"], "Tag"))))
         }
-        Err(error) if error.code == "NoSuchTagSet" => Ok(Some(Tags::new())),
+        Err(error) if error.kind == ErrorKind::NotSet => Ok(Some(Tags::new())),
         Err(error) if error.is_not_found() || error.is_denied() => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -353,7 +353,7 @@ async fn make(context: &Context, address: &Address, name: &str) -> Result<()> {
         // In us-east-1 S3 answers so for a bucket that the account has already.
         Ok(_) if context.region == "us-east-1" => None,
         Ok(_) => return Ok(()),
-        Err(error) if error.code == "BucketAlreadyOwnedByYou" => Some(error),
+        Err(error) if error.kind == ErrorKind::OwnedAlready => Some(error),
         Err(error) if error.is_already_exists() => {
             bail!(
                 "the bucket name {name} belongs to another account; bucket names are unique on all of AWS: choose another"

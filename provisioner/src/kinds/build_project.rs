@@ -218,15 +218,10 @@ async fn call(context: &Context, operation: &str, input: Value) -> Result<Value,
     context.aws.call(Service::CodeBuild, operation, input).await
 }
 
-/// Calls until CodeBuild can act as the role and knows the project. It has no code of its own for the role: only the
-/// message tells it from an input that stays wrong.
+/// Calls until CodeBuild can act as the role and knows the project.
 async fn assumed(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    let not_yet = |error: &Error| {
-        error.is_not_found()
-            || (error.code == "InvalidInputException"
-                && error.message.contains("not authorized to perform: sts:AssumeRole"))
-    };
-    wait::while_refused(context, ASSUMABLE, not_yet, || call(context, operation, input.clone())).await
+    let unseen = |error: &Error| error.is_not_found() || wait::not_yet(error);
+    wait::while_refused(context, ASSUMABLE, unseen, || call(context, operation, input.clone())).await
 }
 
 fn pairs(tags: &BTreeMap<&str, &str>) -> Value {

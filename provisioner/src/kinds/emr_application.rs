@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, ErrorKind, Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -266,7 +266,7 @@ impl Kind for EmrApplication {
                 Err(error) => error,
             };
             // A job may have started it in between.
-            if !stays && error.code == "ValidationException" && is_started(context, &live.id).await? {
+            if !stays && error.kind == ErrorKind::Invalid && is_started(context, &live.id).await? {
                 return Ok(None);
             }
             Err(error.into())
@@ -377,9 +377,9 @@ async fn stopped(context: &Context, id: &str) -> Result<Option<Value>> {
             "TERMINATED" => Ok(Some(None)),
             "CREATED" | "STOPPED" => Ok(Some(Some(application))),
             "STARTED" => match call(context, "StopApplication", json!({"applicationId": id})).await {
-                // So EMR says that jobs haven't ended yet.
                 Ok(_) => Ok(None),
-                Err(error) if error.code == "ValidationException" => Ok(None),
+                // Jobs haven't ended yet.
+                Err(error) if error.kind == ErrorKind::WrongState => Ok(None),
                 Err(error) => Err(error.into()),
             },
             _ => Ok(None),

@@ -171,8 +171,8 @@ impl Kind for FlowLog {
                 input["DeliverLogsPermissionArn"] = json!(spec.role);
             }
         }
-        // EC2 learns of a new role late, and has no code of its own for that.
-        let unknown = |error: &lakewright_aws::Error| error.code == "InvalidParameter" || error.is_not_found();
+        // EC2 learns of a new role late.
+        let unknown = |error: &lakewright_aws::Error| wait::not_yet(error) || error.is_not_found();
         let call = || context.aws.call(Service::Ec2, "CreateFlowLogs", input.clone());
         let answer = wait::while_refused(context, ASSUMED.min(context.settles * 4), unknown, call).await?;
         // The call succeeds as a whole; each resource's failure stands in the answer.

@@ -26,7 +26,7 @@ pub mod package;
 mod permission;
 pub mod rules;
 
-use calls::{CHANGED, CONFLICT, assumed, get, settings, settle, spec_of, unhindered, zip};
+use calls::{CHANGED, assumed, get, settings, settle, spec_of, unhindered, zip};
 pub use permission::{Permission, Permissions};
 
 /// A Lambda function. Its code goes up in the create call; who may invoke it is part of it, and any other permission found
@@ -221,7 +221,7 @@ impl Kind for Function {
         input["Tags"] = tags::object(context, address);
         match assumed(context, "CreateFunction", input).await {
             Ok(_) => {}
-            Err(error) if error.code == CONFLICT => {
+            Err(error) if error.is_already_exists() => {
                 let function = get(context, &spec.name).await?.unwrap_or_default();
                 let tags = tags::of_object(&function["Tags"]);
                 if tags::address(context, "function", &tags).as_ref() != Some(address) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{ErrorKind, Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -176,7 +176,7 @@ impl Kind for Key {
         // off a key that waits for its end, and `find` overlooks such keys.
         let input = json!({"KeyId": id, "PendingWindowInDays": spec.deletion_days});
         match context.aws.call(Service::Kms, "ScheduleKeyDeletion", input).await {
-            Err(error) if error.lost && error.code == "KMSInvalidStateException" => Ok(()),
+            Err(error) if error.lost && error.kind == ErrorKind::WrongState => Ok(()),
             answer => Ok(wait::found(answer).map(|_| ())?),
         }
     }
@@ -339,7 +339,7 @@ async fn make(context: &Context, address: &Address, spec: &Spec) -> Result<Strin
         return Ok(key);
     }
     let call = || {
-        wait::while_refused(context, KNOWN, policy::knows_not_yet, || {
+        wait::while_refused(context, KNOWN, wait::not_yet, || {
             context.aws.call_once(Service::Kms, "CreateKey", input.clone())
         })
     };
@@ -369,7 +369,7 @@ async fn apply(context: &Context, key: &str, spec: &Spec, before: Option<&Spec>)
     if before.is_some_and(|before| before.policy != spec.policy) {
         let policy = spec.policy.clone().unwrap_or_else(|| default_policy(context));
         let input = json!({"KeyId": key, "PolicyName": "default", "Policy": policy.to_string()});
-        wait::while_refused(context, KNOWN, policy::knows_not_yet, || {
+        wait::while_refused(context, KNOWN, wait::not_yet, || {
             context.aws.call(Service::Kms, "PutKeyPolicy", input.clone())
         })
         .await?;

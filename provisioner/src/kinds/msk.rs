@@ -134,7 +134,7 @@ pub(super) async fn make(context: &Context, address: &Address, name: &str, input
     for _ in 0..2 {
         let refusal = match context.aws.call(Service::Kafka, "CreateClusterV2", input.clone()).await {
             Ok(answer) => return Ok(text(&answer, "clusterArn").to_owned()),
-            Err(error) if error.code == "ConflictException" || error.is_already_exists() => error,
+            Err(error) if error.is_already_exists() => error,
             Err(error) => return Err(error.into()),
         };
         let named = json!({"clusterNameFilter": name});
@@ -149,8 +149,7 @@ pub(super) async fn make(context: &Context, address: &Address, name: &str, input
             return Ok(arn.to_owned());
         } else {
             let tags = tags::of_object(&namesake["tags"]);
-            return Err(tags::taken(refusal, &format!("the MSK cluster {name}"), &tags)
-                .context(format!("`lakewright adopt {address} {name}` takes it over, another name leaves it alone")));
+            return Err(tags::taken(refusal, &format!("the MSK cluster {name}"), &tags));
         }
     }
     bail!("a cluster named {name} was made by somebody else while the former one was being deleted")

@@ -92,7 +92,7 @@ impl Kind for MskConfiguration {
         });
         match context.aws.call(Service::Kafka, "CreateConfiguration", input).await {
             Ok(_) => {}
-            Err(error) if error.code == "ConflictException" || error.is_already_exists() => {}
+            Err(error) if error.is_already_exists() => {}
             Err(error) => return Err(error.into()),
         }
         let one = wait::until(context, SETTLED, &format!("the configuration {} is not active", spec.name), || async {

@@ -221,7 +221,7 @@ impl Kind for Pipeline {
         let input = json!({"pipeline": structure(&spec), "tags": tags});
         match assumed(context, "CreatePipeline", input).await {
             Ok(_) => {}
-            Err(error) if error.code == "PipelineNameInUseException" => {
+            Err(error) if error.is_already_exists() => {
                 let tags = tags_of(context, &arn(context, &spec.name)).await?;
                 if tags::address(context, "pipeline", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the pipeline {}", spec.name), &tags));
@@ -263,13 +263,9 @@ async fn call(context: &Context, operation: &str, input: Value) -> Result<Value,
     context.aws.call(Service::CodePipeline, operation, input).await
 }
 
-/// Calls until CodePipeline can act as the role. It has no code of its own for that: only the message tells it from a
-/// structure that stays wrong.
+/// Calls until CodePipeline can act as the role.
 async fn assumed(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    let not_yet = |error: &Error| {
-        error.code == "InvalidStructureException" && error.message.contains("not authorized to perform AssumeRole")
-    };
-    wait::while_refused(context, ASSUMABLE, not_yet, || call(context, operation, input.clone())).await
+    wait::while_refused(context, ASSUMABLE, wait::not_yet, || call(context, operation, input.clone())).await
 }
 
 fn arn(context: &Context, name: &str) -> String {

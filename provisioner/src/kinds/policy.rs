@@ -1,7 +1,6 @@
 //! Policy documents in the one form in which they are compared.
 
 use anyhow::{Context as _, Result};
-use lakewright_aws::Error;
 use serde_json::{Map, Value, json};
 
 /// The document with lists where AWS takes a text or a list, so that equal meanings are equal values. The order
@@ -73,11 +72,6 @@ fn decode(text: &str) -> String {
         rest = if byte.is_some() { &tail[2..] } else { tail };
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// Whether AWS refuses a policy because it doesn't know a principal yet that was just made.
-pub(super) fn knows_not_yet(error: &Error) -> bool {
-    matches!(error.code.as_str(), "MalformedPolicy" | "MalformedPolicyDocument" | "MalformedPolicyDocumentException")
 }
 
 #[cfg(test)]

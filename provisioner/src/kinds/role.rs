@@ -140,7 +140,7 @@ impl Kind for Role {
             "MaxSessionDuration": spec.session_seconds,
             "Tags": tags::pairs(context, address),
         });
-        let made = wait::while_refused(context, KNOWN, policy::knows_not_yet, || {
+        let made = wait::while_refused(context, KNOWN, wait::not_yet, || {
             context.aws.call(Service::Iam, "CreateRole", input.clone())
         });
         match made.await {
@@ -268,10 +268,8 @@ async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
     let arn = text(&present["Role"], "Arn").to_owned();
     if policy::parse(text(&present["Role"], "AssumeRolePolicyDocument"))? != policy::canonical(spec.trust.clone()) {
         let input = json!({"RoleName": name, "PolicyDocument": spec.trust.to_string()});
-        wait::while_refused(context, KNOWN, policy::knows_not_yet, || {
-            call(context, "UpdateAssumeRolePolicy", input.clone())
-        })
-        .await?;
+        wait::while_refused(context, KNOWN, wait::not_yet, || call(context, "UpdateAssumeRolePolicy", input.clone()))
+            .await?;
     }
     let description = text(&present["Role"], "Description");
     if description != spec.description || number(&present["Role"], "MaxSessionDuration") != spec.session_seconds {

@@ -187,12 +187,10 @@ async fn write(context: &Context, id: &str, address: &Address, spec: &Spec) -> R
     Ok(())
 }
 
-/// The query of that id. Athena says of a missing one that the request is invalid.
+/// The query of that id.
 async fn get(context: &Context, id: &str) -> Result<Option<Value>> {
-    match call(context, "GetNamedQuery", json!({"NamedQueryId": id})).await {
-        Err(error) if error.code == "InvalidRequestException" => Ok(None),
-        answer => Ok(wait::found(answer)?.map(|mut answer| answer["NamedQuery"].take())),
-    }
+    let answer = wait::found(call(context, "GetNamedQuery", json!({"NamedQueryId": id})).await)?;
+    Ok(answer.map(|mut answer| answer["NamedQuery"].take()))
 }
 
 /// The queries that are saved in a workgroup; none if there is no such workgroup.
@@ -200,10 +198,8 @@ pub async fn saved(context: &Context, workgroup: &str) -> Result<Vec<Value>> {
     let mut input = json!({"WorkGroup": workgroup, "MaxResults": PAGE});
     let mut ids = Vec::new();
     loop {
-        let page = match call(context, "ListNamedQueries", input.clone()).await {
-            Err(error) if error.is_not_found() || error.code == "InvalidRequestException" => return Ok(Vec::new()),
-            answer => answer?,
-        };
+        let answer = wait::found(call(context, "ListNamedQueries", input.clone()).await)?;
+        let Some(page) = answer else { return Ok(Vec::new()) };
         ids.extend(list(&page, "NamedQueryIds").iter().cloned());
         match text(&page, "NextToken") {
             "" => break,

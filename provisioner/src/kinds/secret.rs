@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, ErrorKind, Service, list, text};
 use rand::Rng as _;
 use rand::distr::Alphanumeric;
 use schemars::JsonSchema;
@@ -139,7 +139,7 @@ impl Kind for Secret {
         match context.aws.call(Service::SecretsManager, "CreateSecret", input).await {
             Ok(answer) => Ok(outcome(text(&answer, "ARN"), &spec)),
             // There already, made by an attempt whose answer was lost, or waiting for its deletion.
-            Err(error) if error.is_already_exists() || error.code == "InvalidRequestException" => {
+            Err(error) if error.is_already_exists() || error.kind == ErrorKind::WrongState => {
                 regain(context, address, &spec, error).await
             }
             Err(error) => Err(error.into()),
@@ -156,7 +156,7 @@ impl Kind for Secret {
         let input = json!({"SecretId": live.id, "RecoveryWindowInDays": spec.recovery_days});
         match context.aws.call(Service::SecretsManager, "DeleteSecret", input).await {
             // It may wait for its deletion already.
-            Err(error) if error.code == "InvalidRequestException" => match describe(context, &live.id).await? {
+            Err(error) if error.kind == ErrorKind::WrongState => match describe(context, &live.id).await? {
                 Some(secret) if !waits(&secret) => Err(error.into()),
                 _ => Ok(()),
             },

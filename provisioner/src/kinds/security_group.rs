@@ -4,7 +4,7 @@ mod rules;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{ErrorKind, Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -227,8 +227,8 @@ async fn call_with(context: &Context, id: &str, operation: &str, rules: &[Rule])
     let answer = wait::visible(context, || context.aws.call(Service::Ec2, operation, input.clone())).await;
     match answer {
         // A repeated call whose first answer was lost.
-        Err(error) if error.code == "InvalidPermission.Duplicate" && rules.len() == 1 => Ok(()),
-        Err(error) if error.code == "InvalidPermission.NotFound" && operation.starts_with("Revoke") => Ok(()),
+        Err(error) if error.is_already_exists() && rules.len() == 1 => Ok(()),
+        Err(error) if error.kind == ErrorKind::NotSet && operation.starts_with("Revoke") => Ok(()),
         Err(error) => Err(error.into()),
         Ok(_) => Ok(()),
     }

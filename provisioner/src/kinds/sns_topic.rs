@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, ErrorKind, Service, list, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -167,7 +167,7 @@ impl Kind for SnsTopic {
         let input = json!({"Name": spec.name, "Tags": tags::pairs(context, address)});
         // A topic of that name with these tags is the answer to the call; one with others is refused.
         if let Err(error) = call(context, "CreateTopic", input).await {
-            let tags = if error.code == "InvalidParameter" {
+            let tags = if error.kind == ErrorKind::Invalid {
                 tags_of(context, &arn(context, &spec.name)).await?
             } else {
                 None

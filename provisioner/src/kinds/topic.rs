@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, text};
+use lakewright_aws::{Service, text};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -194,7 +194,7 @@ impl Kind for Topic {
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
         let input = json!({"clusterArn": spec.cluster, "topicName": spec.name});
-        missing(context.aws.call(Service::Kafka, "DeleteTopic", input).await)?;
+        wait::found(context.aws.call(Service::Kafka, "DeleteTopic", input).await)?;
         wait::until(context, SEEN, &format!("the topic {} is still there", spec.name), || async {
             Ok(describe(context, &spec.cluster, &spec.name).await?.is_none().then_some(()))
         })
@@ -254,14 +254,6 @@ fn sheds(name: &str, old: &str, new: &str) -> bool {
     }
 }
 
-/// The answer, or none if there is no such topic, which Kafka says in its own words.
-fn missing(answer: Result<Value, Error>) -> Result<Option<Value>, Error> {
-    match answer {
-        Err(error) if error.code == "UnknownTopicOrPartitionException" => Ok(None),
-        answer => wait::found(answer),
-    }
-}
-
 /// The ARNs of a cluster's topics that no spec means; those that begin with two underscores are Kafka's own.
 async fn others(context: &Context, cluster: &str, meant: &[&Wanted<'_>]) -> Result<Vec<String>> {
     let listed = msk::pages(context, "ListTopics", "topics", json!({"clusterArn": cluster})).await?;
@@ -272,7 +264,7 @@ async fn others(context: &Context, cluster: &str, meant: &[&Wanted<'_>]) -> Resu
 
 async fn describe(context: &Context, cluster: &str, name: &str) -> Result<Option<Value>> {
     let input = json!({"clusterArn": cluster, "topicName": name});
-    Ok(missing(context.aws.call(Service::Kafka, "DescribeTopic", input).await)?)
+    Ok(wait::found(context.aws.call(Service::Kafka, "DescribeTopic", input).await)?)
 }
 
 async fn change(context: &Context, spec: &Spec, mut input: Value) -> Result<()> {

@@ -222,9 +222,8 @@ impl Kind for Volume {
             new.write_performance(&mut input);
         }
         if input.as_object().is_some_and(|members| members.len() > 1) {
-            let busy = |error: &Error| error.code == "IncorrectModificationState";
             let call = || context.aws.call(Service::Ec2, "ModifyVolume", input.clone());
-            wait::while_refused(context, CHANGED, busy, call).await?;
+            wait::while_refused(context, CHANGED, Error::is_busy, call).await?;
             wait::until(context, CHANGED, &format!("the volume {} is still being changed", live.id), || async {
                 let asked = json!({"VolumeId": [live.id]});
                 let answer = context.aws.call(Service::Ec2, "DescribeVolumesModifications", asked).await;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
-use lakewright_aws::Error;
+use lakewright_aws::{Error, ErrorKind};
 use serde_json::Value;
 
 use crate::kind::Context;
@@ -72,6 +72,11 @@ where
             answer => return answer,
         }
     }
+}
+
+/// Whether the refusal may be for something that was just made or allowed, and that AWS doesn't know everywhere yet.
+pub(super) fn not_yet(error: &Error) -> bool {
+    error.kind == ErrorKind::NotYet
 }
 
 /// The answer, or none if AWS says that the thing isn't there.

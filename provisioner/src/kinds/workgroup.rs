@@ -201,20 +201,15 @@ async fn update(context: &Context, spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-/// The workgroup of that name. Athena says of a missing one that the request is invalid.
+/// The workgroup of that name.
 async fn describe(context: &Context, name: &str) -> Result<Option<Value>> {
-    match call(context, "GetWorkGroup", json!({"WorkGroup": name})).await {
-        Ok(mut answer) => Ok(Some(answer["WorkGroup"].take()).filter(Value::is_object)),
-        Err(error) if error.is_not_found() || error.code == "InvalidRequestException" => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    let answer = wait::found(call(context, "GetWorkGroup", json!({"WorkGroup": name})).await)?;
+    Ok(answer.map(|mut answer| answer["WorkGroup"].take()).filter(Value::is_object))
 }
 
 async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
-    match call(context, "ListTagsForResource", json!({"ResourceARN": arn(context, name)})).await {
-        Err(error) if error.code == "InvalidRequestException" => Ok(None),
-        answer => Ok(wait::found(answer)?.map(|answer| tags::of(list(&answer, "Tags")))),
-    }
+    let answer = wait::found(call(context, "ListTagsForResource", json!({"ResourceARN": arn(context, name)})).await)?;
+    Ok(answer.map(|answer| tags::of(list(&answer, "Tags"))))
 }
 
 async fn read(context: &Context, name: &str) -> Result<Option<Live>> {

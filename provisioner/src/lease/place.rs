@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use lakewright_aws::{Client, Error, S3Request, S3Response, xml};
+use lakewright_aws::{Client, Error, ErrorKind, S3Request, S3Response, xml};
 use serde_json::json;
 
 use super::document::{Document, VERSION};
@@ -97,8 +97,8 @@ impl Place {
         };
         match self.send("PUT", &[], body).await {
             Ok(()) => {}
-            Err(error) if error.code == "BucketAlreadyOwnedByYou" => {}
-            Err(error) if error.code == "BucketAlreadyExists" => bail!(
+            Err(error) if error.kind == ErrorKind::OwnedAlready => {}
+            Err(error) if error.kind == ErrorKind::NameTaken => bail!(
                 "the bucket {} for the leases of this account belongs to somebody else, who took its name: ask AWS \
                  Support for it, or work in another region",
                 self.bucket
@@ -129,7 +129,7 @@ impl Place {
             _ => {}
         }
         match self.send("DELETE", &[], String::new()).await {
-            Err(error) if error.code != "BucketNotEmpty" && !error.is_not_found() => {
+            Err(error) if error.kind != ErrorKind::NotEmpty && !error.is_not_found() => {
                 Err(error).with_context(|| format!("delete the bucket {}", self.bucket))
             }
             _ => Ok(()),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use lakewright_aws::{Error, list, text, xml};
+use lakewright_aws::{list, text, xml};
 use serde_json::{Value, json};
 
 use super::destinations::{AccessLogs, Notifications, telling, told};
@@ -132,13 +132,11 @@ pub(super) async fn write(context: &Context, spec: &Spec, changed: Option<&[Stri
     }
     if is_due("notifications", spec.notifications.is_some()) {
         let body = telling(&spec.notifications.clone().unwrap_or_default());
-        // A permission that a function was just given may be unknown to S3. There is no code of its own for that.
-        let not_yet = |error: &Error| {
-            let unseen = error.message.contains("Unable to validate the following destination configurations");
-            error.code == "InvalidArgument" && unseen
-        };
-        wait::while_refused(context, KNOWN, not_yet, || put("notification", "NotificationConfiguration", body.clone()))
-            .await?;
+        // A permission that a function was just given may be unknown to S3.
+        wait::while_refused(context, KNOWN, wait::not_yet, || {
+            put("notification", "NotificationConfiguration", body.clone())
+        })
+        .await?;
     }
     if is_due("policy", spec.policy.is_some()) {
         match &spec.policy {
@@ -146,7 +144,7 @@ pub(super) async fn write(context: &Context, spec: &Spec, changed: Option<&[Stri
                 wait::found(send(context, "DELETE", bucket, "policy", String::new()).await)?;
             }
             Some(policy) => {
-                wait::while_refused(context, KNOWN, policy::knows_not_yet, || {
+                wait::while_refused(context, KNOWN, wait::not_yet, || {
                     send(context, "PUT", bucket, "policy", policy.to_string())
                 })
                 .await?;

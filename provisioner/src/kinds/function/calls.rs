@@ -18,8 +18,6 @@ use crate::kinds::{tags, wait};
 pub(super) const CHANGED: Duration = Duration::from_mins(10);
 /// How long Lambda may deny knowing a role that was just made.
 const ASSUMABLE: Duration = Duration::from_mins(2);
-/// The code of a function of that name, and of a function that is being changed.
-pub(super) const CONFLICT: &str = "ResourceConflictException";
 
 pub(super) async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
     context.aws.call(Service::Lambda, operation, input).await
@@ -27,17 +25,12 @@ pub(super) async fn call(context: &Context, operation: &str, input: Value) -> Re
 
 /// Calls once no other change is under way.
 pub(super) async fn unhindered(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    wait::while_refused(context, CHANGED, |error| error.code == CONFLICT, || call(context, operation, input.clone()))
-        .await
+    wait::while_refused(context, CHANGED, Error::is_busy, || call(context, operation, input.clone())).await
 }
 
-/// Calls until Lambda can act as the role, which it can't for some seconds after it was made. AWS has no code of its own
-/// for that: only the message tells it from a parameter that stays wrong.
+/// Calls until Lambda can act as the role, which it can't for some seconds after it was made.
 pub(super) async fn assumed(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    let not_yet = |error: &Error| {
-        error.code == "InvalidParameterValueException" && error.message.contains("cannot be assumed by Lambda")
-    };
-    wait::while_refused(context, ASSUMABLE, not_yet, || call(context, operation, input.clone())).await
+    wait::while_refused(context, ASSUMABLE, wait::not_yet, || call(context, operation, input.clone())).await
 }
 
 pub(super) async fn get(context: &Context, name: &str) -> Result<Option<Value>> {
@@ -113,8 +106,7 @@ pub(super) async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
         steady(context, name).await?;
     }
     if settings(&live) != settings(spec) {
-        let not_yet = |error: &Error| error.code == CONFLICT;
-        wait::while_refused(context, CHANGED, not_yet, || {
+        wait::while_refused(context, CHANGED, Error::is_busy, || {
             assumed(context, "UpdateFunctionConfiguration", settings(spec))
         })
         .await?;

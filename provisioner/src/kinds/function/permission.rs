@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::calls::{CHANGED, CONFLICT, call, unhindered};
+use super::calls::{CHANGED, call, unhindered};
 use crate::kind::Context;
 use crate::kinds::policy;
 use crate::kinds::wait;
@@ -155,7 +155,7 @@ async fn add(context: &Context, name: &str, sid: &str, permission: &Permission, 
     wait::until(context, CHANGED, &what, || async {
         match call(context, "AddPermission", input.clone()).await {
             Ok(_) => Ok(Some(())),
-            Err(error) if error.code == CONFLICT => {
+            Err(error) if error.is_busy() => {
                 Ok((read(context, name).await?.get(sid) == Some(permission)).then_some(()))
             }
             Err(error) if error.is_not_found() => Ok(None),

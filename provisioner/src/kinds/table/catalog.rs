@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use lakewright_aws::{list, text};
+use lakewright_aws::{ErrorKind, list, text};
 use serde_json::{Value, json};
 
 use super::iceberg::Metadata;
@@ -43,7 +43,7 @@ pub(super) async fn metadata(context: &Context, table: &Value) -> Result<Option<
     let object = match context.aws.s3().get(bucket, key, None).await {
         Ok(object) => object,
         // A missing bucket is told apart: then more is wrong than one table.
-        Err(error) if error.code == "NoSuchKey" => return Ok(None),
+        Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("read {location}")),
     };
     serde_json::from_slice(&object.body).map(Some).with_context(|| format!("read {location}"))
