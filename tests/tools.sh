@@ -7,10 +7,10 @@ declare -A build=(
   [cc]=build-essential [pkg-config]=pkg-config [ld.lld]=lld
   [/usr/include/openssl/ssl.h]=libssl-dev [/usr/include/zlib.h]=zlib1g-dev
 )
-declare -A test=([python3]=python3 [java]=openjdk-17-jre-headless [mvn]=maven)
+declare -A test=([python3]=python3 [java]=openjdk-17-jre-headless [mvn]=maven [openssl]=openssl)
 
 if ! command -v cargo >/dev/null; then
-  echo "cargo is missing: install Rust 1.94 or later from https://rustup.rs, then run this again" >&2
+  echo "cargo is missing: install Rust 1.94.1 or later from https://rustup.rs, then run this again" >&2
   exit 1
 fi
 
@@ -36,6 +36,8 @@ fi
 if ((${#missing[@]})); then
   if ((EUID == 0)); then
     echo "installing ${missing[*]}" >&2
+    # What installs packages calls programs of these folders, which a short PATH may lack.
+    export PATH=$PATH:/usr/sbin:/sbin
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   else
@@ -46,10 +48,14 @@ if ((${#missing[@]})); then
 fi
 
 if [[ ${1:-build} == test ]]; then
-  # Python's clients live in a folder of their own, outside the checkout.
+  # Python's clients are in a folder of their own, outside the checkout. It belongs to the Python that made it: it is made anew
+  # for another one, and when that one is gone.
   venv=${XDG_CACHE_HOME:-$HOME/.cache}/lakewright/venv
-  wanted=$(sha256sum "$(dirname "$0")/requirements.txt" | cut -d' ' -f1)
-  if [[ $(cat "$venv/.made-from" 2>/dev/null) != "$wanted" ]]; then
+  wanted=$(
+    sha256sum <"$(dirname "$0")/requirements.txt"
+    python3 -c 'import os, sys; print(os.path.realpath(sys.executable), sys.version)'
+  )
+  if [[ $(cat "$venv/.made-from" 2>/dev/null) != "$wanted" ]] || ! "$venv/bin/python" -c '' 2>/dev/null; then
     echo "installing the Python packages of the tests into $venv" >&2
     rm -rf "$venv"
     python3 -m venv "$venv"

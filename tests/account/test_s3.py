@@ -4,9 +4,11 @@ import base64
 import hashlib
 import json
 import subprocess
+import sys
 import os
 import threading
 import urllib.request
+from pathlib import Path
 
 import boto3
 import pytest
@@ -344,8 +346,11 @@ def test_the_aws_command_line(account, tmp_path):
     environment = {**os.environ, "AWS_ENDPOINT_URL": account.url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
                    "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
+    # The one that is installed with the tests, beside their Python: the PATH may hold another, or none.
+    program = Path(sys.executable).with_name("aws")
+
     def aws(*arguments):
-        return subprocess.run(["aws", *arguments], env=environment, check=True, capture_output=True, text=True).stdout
+        return subprocess.run([program, *arguments], env=environment, check=True, capture_output=True, text=True).stdout
 
     (tmp_path / "f").write_bytes(os.urandom(9 << 20))
     aws("s3", "mb", "s3://from-the-shell")

@@ -21,7 +21,8 @@ if [[ ! -e $root/.complete ]]; then
   mmdebstrap --quiet --variant=minbase --mode=root --format=directory --include=$packages \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     bookworm "$root" /etc/apt/sources.list.d/debian.sources >&2
-  python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$root/opt/awscli" 'awscli>=1.45,<2' >&2
+  # By the Python of the tests, which has pip.
+  "$(dirname "$cache")/venv/bin/python" -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$root/opt/awscli" 'awscli>=1.45,<2' >&2
   printf '#!/bin/sh\nPYTHONPATH=/opt/awscli exec /usr/bin/python3 -m awscli "$@"\n' >"$root/usr/local/bin/aws"
   chmod 0755 "$root/usr/local/bin/aws"
   cat >"$root/etc/cloud/cloud.cfg.d/99-test.cfg" <<'CONFIG'

@@ -17,12 +17,15 @@ usage() {
 }
 
 fetch() {
-  if [ ! -e "$venv/.complete" ]; then
+  # It belongs to the Python that made it.
+  local made_by
+  made_by=$(python3 -c 'import os, sys; print(os.path.realpath(sys.executable), sys.version)')
+  if [ "$(cat "$venv/.complete" 2> /dev/null)" != "$made_by" ] || ! "$venv/bin/python" -c '' 2> /dev/null; then
     rm -rf "$venv"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check setuptools wheel
     "$venv/bin/pip" install --quiet --disable-pip-version-check "pyspark==$spark"
-    touch "$venv/.complete"
+    echo "$made_by" > "$venv/.complete"
   fi
   [ -d "$jars" ] && return
   local work
