@@ -39,12 +39,15 @@ def spark_models(up, url, folder):
         model["sql"] = re.sub(r"\bshop\.", "shop_spark.", model["sql"])
     (folder / "manifest.json").write_text(json.dumps(manifest))
     program = ROOT / "provisioner" / "src" / "stack" / "run_models.py"
+    # What Spark says itself may stand anywhere on standard output.
+    results = folder / "results"
     done = subprocess.run(
-        [SPARK, "submit", url, program, "--manifest", f"file://{folder}/manifest.json"], capture_output=True, text=True,
+        [SPARK, "submit", url, program, "--manifest", f"file://{folder}/manifest.json", "--results", results],
+        capture_output=True, text=True,
         env=ENVIRONMENT | {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "local"}, timeout=500,
     )
     assert done.returncode == 0, done.stdout + done.stderr[-6000:]
-    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"model"')]
+    told = [json.loads(line) for line in results.read_text().splitlines()]
     assert [one["model"] for one in told] == [model["name"] for model in manifest["models"]]
     return {one["model"]: one["rows"] for one in told}
 

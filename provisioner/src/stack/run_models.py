@@ -1,9 +1,11 @@
 """Runs a stack's models on Spark: each SELECT becomes an Iceberg table of the warehouse, in the order of the manifest."""
 
 import argparse
+import contextlib
 import json
 import sys
 import time
+from typing import TextIO
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import lit
@@ -16,6 +18,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--manifest", required=True, help="the models: s3://BUCKET/models/manifest.json or a file")
     parser.add_argument("--model", action="append", default=[], help="run this model only; may be given again")
     parser.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark")
+    parser.add_argument("--results", metavar="FILE", help="write a line for each model to this file, not to standard output")
     return parser.parse_args()
 
 
@@ -76,7 +79,7 @@ def merge(spark: SparkSession, table: str, key: list[str], rows: DataFrame) -> N
     )
 
 
-def run(spark: SparkSession, manifest: dict, model: dict) -> None:
+def run(spark: SparkSession, manifest: dict, model: dict, results: TextIO) -> None:
     started = time.monotonic()
     table = quote(CATALOG, manifest["database"], model["name"])
     rows = spark.sql(model["sql"])
@@ -93,7 +96,7 @@ def run(spark: SparkSession, manifest: dict, model: dict) -> None:
     snapshot = spark.sql(f"SELECT summary FROM {table}.snapshots ORDER BY committed_at DESC LIMIT 1").first()
     total = snapshot["summary"].get("total-records") if snapshot else None
     seconds = round(time.monotonic() - started, 3)
-    print(json.dumps({"model": model["name"], "rows": int(total or 0), "seconds": seconds}), flush=True)
+    print(json.dumps({"model": model["name"], "rows": int(total or 0), "seconds": seconds}), file=results, flush=True)
 
 
 def main() -> int:
@@ -106,15 +109,16 @@ def main() -> int:
     if unknown:
         print(f"the manifest holds no model {', '.join(unknown)}; it holds {', '.join(names)}", file=sys.stderr)
         return 2
-    for model in manifest["models"]:
-        if given.model and model["name"] not in given.model:
-            continue
-        try:
-            run(spark, manifest, model)
-        except Exception as error:
-            # The models after it read what it should have made, so the run ends here.
-            print(f"model {model['name']} failed: {error}", file=sys.stderr)
-            return 1
+    chosen = [model for model in manifest["models"] if not given.model or model["name"] in given.model]
+    # Spark's own output may come between the lines on standard output, or before one's beginning.
+    with open(given.results, "w") if given.results else contextlib.nullcontext(sys.stdout) as results:
+        for model in chosen:
+            try:
+                run(spark, manifest, model, results)
+            except Exception as error:
+                # The models after it read what it should have made, so the run ends here.
+                print(f"model {model['name']} failed: {error}", file=sys.stderr)
+                return 1
     return 0
 
 
