@@ -12,7 +12,7 @@ use super::carry::{carry_out, conclude, give_back, lease};
 use super::check::say_quotas;
 use super::connect::{connect, stack};
 use super::cost;
-use super::look::{Look, Stacked, all_kinds, saved_plan};
+use super::look::{Look, Stacked, all_kinds, saved_plan, unchanging};
 use super::run::until_interrupted;
 use super::{Format, Global, How, Loss, Outcome, Picture, Written, print, say};
 use crate::kind::Context;
@@ -72,10 +72,11 @@ pub fn show(path: &Path, written: &Written) -> Result<Outcome> {
 pub async fn graph(global: &Global, format: Picture, only_changes: bool) -> Result<Outcome> {
     let plan = match saved_plan(global.stack_file.as_deref())? {
         Some(file) => file.plan(all_kinds())?,
-        None => {
+        None if only_changes => {
             let stacked = Stacked::open(global).await?;
             stacked.look(&stacked.context, Options::default()).await?.plan
         }
+        None => unchanging(&stack(global)?)?,
     };
     match format {
         Picture::Svg => print(&render::svg(&plan, only_changes)),

@@ -219,12 +219,14 @@ Examples:
         /// The address or the kind
         what: String,
     },
-    /// Draws what refers to what, and what would happen to each
+    /// Draws what refers to what in a stack, or what happens to each in a plan; asks nothing of AWS unless for changes
     #[command(after_help = "\
-Green is created, yellow changed, purple replaced, red deleted; what stays is grey.
+A stack file is drawn in grey. In a saved plan, and with --changes, green is created, yellow changed, purple replaced, red
+deleted; what stays is grey.
 
 Examples:
   lakewright graph > stack.svg
+  lakewright graph --changes > changes.svg          how AWS differs from the stack file
   lakewright graph shop.plan --changes --format dot | dot -Tpdf > plan.pdf")]
     Graph {
         /// The stack file, or a saved plan
@@ -232,7 +234,7 @@ Examples:
         /// What is written on standard output
         #[arg(long, value_enum, default_value_t = Picture::Svg)]
         format: Picture,
-        /// Only what changes
+        /// Only what changes; of a stack file, compared with the account
         #[arg(long)]
         changes: bool,
     },

@@ -42,6 +42,15 @@ pub fn fits(stack: &Stack, desired: &Desired) -> Result<()> {
     check(all_kinds(), desired).map_err(|error| explain(error, &stack.sources))
 }
 
+/// The plan of a stack in which nothing happens: what refers to what, whatever lives.
+pub fn unchanging(stack: &Stack) -> Result<Plan> {
+    // Nothing refers to an agents' program by what is in it.
+    let desired = anywhere(stack, &Programs::default());
+    let plan = plan_for(all_kinds(), &desired, &[], &Options::default());
+    let plan = plan.map_err(|error| explain(error, &stack.sources))?;
+    Ok(Plan { steps: Vec::new(), ..plan })
+}
+
 /// Which part of a stack a command is about.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Part {
