@@ -37,6 +37,8 @@ pub(crate) struct Shared {
 pub(crate) struct Progress {
     /// The next offset that isn't committed.
     pub(crate) next: i64,
+    /// The next offset that isn't taken in.
+    pub(crate) read: i64,
     /// The partition's end, as it was last heard of.
     pub(crate) end: i64,
 }
@@ -83,10 +85,30 @@ impl Context {
         }
     }
 
+    /// What is taken in now, by topic and partition.
+    pub(crate) fn set_read<'a>(&self, read: impl Iterator<Item = (&'a str, i32, i64)>) {
+        let mut progress = self.shared.progress.lock();
+        let Some(progress) = progress.as_mut() else { return };
+        for (topic, partition, next) in read {
+            if let Some(known) = progress.get_mut(&(topic.to_owned(), partition)) {
+                known.read = next;
+            }
+        }
+    }
+
     /// How many records of the partitions that are read aren't committed; `None` when nobody knows.
     pub(crate) fn lag(&self) -> Option<i64> {
+        self.behind(|partition| partition.next)
+    }
+
+    /// How many of them aren't even taken in; `None` when nobody knows.
+    pub(crate) fn unread(&self) -> Option<i64> {
+        self.behind(|partition| partition.read)
+    }
+
+    fn behind(&self, at: impl Fn(&Progress) -> i64) -> Option<i64> {
         let progress = self.shared.progress.lock();
-        Some(progress.as_ref()?.values().map(|partition| (partition.end - partition.next).max(0)).sum())
+        Some(progress.as_ref()?.values().map(|partition| (partition.end - at(partition)).max(0)).sum())
     }
 }
 
@@ -145,17 +167,20 @@ mod tests {
     fn the_lag_is_not_known_before_reading_begins_and_after_it_ends() {
         let context = Context::new(KafkaContext::new(Arc::new(Health::default())));
         assert_eq!(context.lag(), None);
-        context.set_progress(Some(BTreeMap::from([(("facts".to_owned(), 0), Progress { next: 4, end: 10 })])));
-        assert_eq!(context.lag(), Some(6));
+        context.set_progress(Some(BTreeMap::from([(("facts".to_owned(), 0), Progress { next: 4, read: 4, end: 10 })])));
+        assert_eq!((context.lag(), context.unread()), (Some(6), Some(6)));
+        context.set_read([("facts", 0, 10), ("facts", 1, 3)].into_iter());
+        assert_eq!((context.lag(), context.unread()), (Some(6), Some(0)));
         context.set_committed("facts", 0, 9);
         // Of a partition that was given up.
         context.set_committed("facts", 1, 3);
         assert_eq!(context.lag(), Some(1));
         context.set_progress(None);
         context.set_committed("facts", 0, 10);
-        assert_eq!(context.lag(), None);
+        context.set_read([("facts", 0, 10)].into_iter());
+        assert_eq!((context.lag(), context.unread()), (None, None));
         // More agents than partitions: this one has nothing to do.
         context.set_progress(Some(BTreeMap::new()));
-        assert_eq!(context.lag(), Some(0));
+        assert_eq!((context.lag(), context.unread()), (Some(0), Some(0)));
     }
 }

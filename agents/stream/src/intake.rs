@@ -27,6 +27,8 @@ use crate::start::{Start, start};
 const REQUEST: Duration = Duration::from_secs(10);
 /// The clock is read and the limits are looked at once for so many records.
 const LOOK_EVERY: u32 = 128;
+/// How often it is told what was taken in.
+const TELL_EVERY: Duration = Duration::from_millis(200);
 
 /// The state of the loop.
 pub(crate) struct Intake {
@@ -46,6 +48,8 @@ pub(crate) struct Intake {
     held_bytes: u64,
     held_since: Option<Instant>,
     backoff: Backoff,
+    /// When it was told last what was taken in.
+    told: Instant,
     /// When to begin to read, while nothing is read.
     begin_at: Option<Instant>,
     now: i64,
@@ -87,6 +91,7 @@ impl Intake {
             held_bytes: 0,
             held_since: None,
             backoff: Backoff::default(),
+            told: Instant::now(),
             begin_at: None,
             now: 0,
         }
@@ -99,6 +104,7 @@ impl Intake {
         while !self.agent.shutdown.is_cancelled() {
             self.agent.health.progress();
             self.poll()?;
+            self.tell();
             while let Some(event) = self.consumer.context().next_event() {
                 self.rebalanced(event)?;
             }
@@ -154,6 +160,16 @@ impl Intake {
             self.consumer_error(&problem)?;
         }
         Ok(())
+    }
+
+    /// Tells what was taken in, once in a while.
+    fn tell(&mut self) {
+        if self.router.is_none() || self.told.elapsed() < TELL_EVERY {
+            return;
+        }
+        self.told = Instant::now();
+        let read = self.partitions.iter().map(|one| (self.topics[one.topic].as_str(), one.number, one.next));
+        self.consumer.context().set_read(read);
     }
 
     fn consumer_error(&mut self, error: &KafkaError) -> anyhow::Result<()> {
@@ -283,7 +299,7 @@ impl Intake {
             }
             partition.clear = from.iter().copied().max().unwrap_or(next);
             (partition.from, partition.next) = (from, next);
-            progress.insert((topic.name.clone(), partition.number), Progress { next, end: high });
+            progress.insert((topic.name.clone(), partition.number), Progress { next, read: next, end: high });
             assignment.add_partition_offset(&topic.name, partition.number, Offset::Offset(next))?;
         }
         self.counters.lost.add(lost.unsigned_abs());

@@ -97,6 +97,8 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Client) -> anyhow
     let context = Context::new(kafka.context(&agent.health));
     let progress = context.clone();
     agent.metrics.computed("lag_records", &[], move || progress.lag().map(|lag| lag as f64));
+    let progress = context.clone();
+    agent.metrics.computed("unread_records", &[], move || progress.unread().map(|unread| unread as f64));
     let consumer: BaseConsumer<Context> = kafka.create_with_context(context).context("make a Kafka consumer")?;
 
     let (work, waiting) = mpsc::channel(BATCHES_WAITING);

@@ -269,7 +269,8 @@ it over. This is for those who can't wait.")]
     #[command(after_help = "\
 Everything listens on 127.0.0.1 and keeps its data in the data folder, so that the next `up` goes on where this one
 stopped. With --for it ends by itself and verifies what it did: every event of the log is in the raw zone or among the
-dead letters exactly once, every user action in the index once, every model equals a recount.
+dead letters exactly once, every user action in the index once, every model equals a recount. A `commit_interval` longer
+than two seconds is two seconds here, so that rows show at once.
 
 Examples:
   lakewright up                                     until Ctrl-C

@@ -54,6 +54,7 @@ section! {
         /// The consumer group. Default: `STACK-stream`.
         group: Option<At<String>> = None,
         /// How long rows wait at most before they are committed. Each commit writes metadata: seconds are for demonstrations.
+        /// Under `lakewright up` they wait two seconds at most.
         commit_interval: At<Period> = At::given(Period::seconds(60)),
         /// How many bytes of messages are collected at most before they are committed.
         commit_size: At<Size> = At::given(Size(128_000_000)),

@@ -25,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// An agent that ran so long starts again at once.
 const STABLE: Duration = Duration::from_secs(60);
+/// How long rows wait for their commit on this machine at most: whoever looks at it wants to see them.
+pub const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// An agent on a host, with the configuration that was published for it.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub struct Placed {
     pub file: PathBuf,
     /// Its state directory.
     pub state: PathBuf,
+    /// Whether it would commit less often by the stack file.
+    pub slow: bool,
 }
 
 impl Placed {
@@ -57,14 +61,26 @@ pub async fn published(aws: &Client, bucket: &str, data: &DataFolder) -> Result<
         let [_, host, file] = parts[..] else { continue };
         let Some(agent) = file.strip_suffix(".json") else { continue };
         let object = aws.s3().get(bucket, &listed.key, None).await.with_context(context)?;
-        let config = serde_json::from_slice(&object.body).with_context(|| format!("read {}", listed.key))?;
+        let mut config = serde_json::from_slice(&object.body).with_context(|| format!("read {}", listed.key))?;
+        let slow = agent == "stream" && commit_soon(&mut config);
         let state = data.path.join("hosts").join(host).join(agent);
         std::fs::create_dir_all(&state).with_context(|| format!("make the folder {}", state.display()))?;
         let path = state.join("config.json");
-        std::fs::write(&path, &object.body).with_context(|| format!("write {}", path.display()))?;
-        placed.push(Placed { host: host.to_owned(), agent: agent.to_owned(), config, file: path, state });
+        let text = serde_json::to_vec_pretty(&config).context("write a configuration")?;
+        std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+        placed.push(Placed { host: host.to_owned(), agent: agent.to_owned(), config, file: path, state, slow });
     }
     Ok(placed)
+}
+
+/// Shortens a stream agent's commit interval to the longest one of this machine; tells whether it did.
+fn commit_soon(config: &mut Value) -> bool {
+    let longest = COMMIT_INTERVAL.as_millis() as u64;
+    let is_longer = config["commit_interval_ms"].as_u64().is_some_and(|interval| interval > longest);
+    if is_longer {
+        config["commit_interval_ms"] = longest.into();
+    }
+    is_longer
 }
 
 /// What agents are started with besides their configuration.
@@ -175,5 +191,21 @@ async fn supervise(surroundings: Arc<Surroundings>, placed: Placed, stop: Cancel
             () = stop.cancelled() => return Ok(()),
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_committed_within_seconds() {
+        for (written, runs) in [(600_000, 2000), (2001, 2000), (2000, 2000), (500, 500)] {
+            let mut config = json!({"group": "shop-stream", "commit_interval_ms": written});
+            assert_eq!(commit_soon(&mut config), written != runs);
+            assert_eq!(config, json!({"group": "shop-stream", "commit_interval_ms": runs}));
+        }
     }
 }

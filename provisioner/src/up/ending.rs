@@ -18,7 +18,7 @@ use crate::cli::say;
 /// How long the readers of the log may take without getting on: longer than a consumer group waits for a lost member.
 const STUCK: Duration = Duration::from_secs(90);
 /// How long after the producer's end the log's end is known to the agents.
-const SETTLING: Duration = Duration::from_secs(1);
+const SETTLING: Duration = Duration::from_secs(2);
 /// The pause between two looks at how far they are.
 const LOOK: Duration = Duration::from_millis(250);
 /// How long the last run of the models may take.
@@ -62,19 +62,20 @@ pub async fn caught_up(board: &Board, subject: &Subject<'_>, stop: &Cancellation
     }
 }
 
-/// Waits until the stream agents say that they are at the log's end; what they have in hand they commit when they stop.
+/// Waits until the stream agents say that they have taken in all of the log. What of it they have in hand they commit when
+/// they stop, however long it would be until then by their interval.
 async fn streamed(board: &Board) -> Result<()> {
     let begun = Instant::now();
     // An answer from before the producer ended says nothing about what it sent last, and an agent that isn't ready
     // doesn't know yet what it has to read.
-    let lag = |known: &Known| {
+    let unread = |known: &Known| {
         let fresh = known.ready && known.seen.is_some_and(|seen| seen > begun + SETTLING);
-        if fresh { known.gauge("lag_records").unwrap_or(f64::INFINITY) } else { f64::INFINITY }
+        if fresh { known.gauge("unread_records").unwrap_or(f64::INFINITY) } else { f64::INFINITY }
     };
     let (mut least, mut moved) = (f64::INFINITY, Instant::now());
     loop {
         let streams = board.of("stream");
-        let total: f64 = streams.iter().map(lag).sum();
+        let total: f64 = streams.iter().map(unread).sum();
         if total <= 0.0 {
             return Ok(());
         }

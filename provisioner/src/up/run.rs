@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
-use super::agents::{Placed, Supervised, Surroundings, published};
+use super::agents::{COMMIT_INTERVAL, Placed, Supervised, Surroundings, published};
 use super::child::Process;
 use super::ending::{caught_up, last_run, stop, stop_all};
 use super::parts::{self, DataFolder, Endpoints};
@@ -106,6 +106,10 @@ async fn with_parts(
         agents.push(Supervised::start(&surroundings, one.clone()));
     }
     say(&format!("\nRunning {} agents; logs are in {}.", placed.len(), data.path.join("logs").display()));
+    if placed.iter().any(|one| one.slow) {
+        let seconds = COMMIT_INTERVAL.as_secs();
+        say(&format!("On this machine rows are committed every {seconds} s, not as seldom as the stack file says."));
+    }
     let subject = Subject {
         aws: &aws,
         stack: stack.name(),
