@@ -1,0 +1,117 @@
+"""Every stack of `stacks/` runs on this machine for a while and comes out exact, however it is meant to run on AWS."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+import tomllib
+
+import pytest
+
+import drifts_lake_only
+from account import client
+from conftest import ENVIRONMENT, PATIENCE, ROOT, TARGET, Up
+
+STACKS = sorted(ROOT.glob("stacks/*.toml"))
+# So much like another one that they run only when there is time. A new stack isn't among them.
+ALIKE = {"minimal": "cheapest", "shop": "production"}
+LONG = os.environ.get("LAKEWRIGHT_LONG") == "1"
+AGENT = TARGET / "debug" / "lakewright-agent"
+
+
+@pytest.fixture
+def up(tmp_path, stack):
+    """An `up` of the stack, in which what the stack expects to exist does."""
+    folder = tmp_path / stack.stem
+    shutil.copytree(ROOT / "stacks", folder / "stacks")
+    up = Up(folder, folder / "stacks" / stack.name)
+    up.more = PREPARED.get(stack.stem, lambda _: [])(up)
+    return up
+
+
+def beside_what_others_have(up):
+    """Makes the network, the cluster and the topic that `lake-only` is beside, with orders in it; the arguments that name them."""
+    local = subprocess.Popen(
+        [TARGET / "debug" / "lakewright-local", "serve", "--data", up.data, "--until-stdin-closes"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT,
+    )
+    try:
+        endpoints = json.loads(local.stdout.readline())
+        aws = lambda service: client(endpoints["account"], service)
+        words = drifts_lake_only.prepare(aws)
+        # By the name that MSK gives to its brokers nobody listens.
+        given = dict(word.split("=", 1) for word in words if "=" in word) | {"bootstrap": endpoints["kafka"]}
+        for topic in ("orders", "actions"):
+            aws("kafka").create_topic(ClusterArn=given["cluster"], TopicName=topic, PartitionCount=3, ReplicationFactor=2)
+        send_orders(up, endpoints["kafka"])
+    finally:
+        local.stdin.close()
+        assert local.wait(timeout=PATIENCE) == 0
+    return [word for name, value in given.items() for word in ("--var", f"{name}={value}")]
+
+
+PREPARED = {"lake-only": beside_what_others_have}
+
+
+def send_orders(up, kafka):
+    """Some hundred orders, and what visitors do, which nobody reads."""
+    declared = tomllib.loads(up.stack.read_text())["tables"]["orders"]["columns"]
+    columns = [
+        {"name": name} | (column if isinstance(column, dict) else {"type": column}) for name, column in declared.items()
+    ]
+    config = {
+        "kafka": {"bootstrap": kafka, "security": {"protocol": "plaintext"}},
+        "facts_topic": "orders", "actions_topic": "actions", "rate": "500/s", "broken": 0.02,
+        "tables": [{
+            "name": "orders", "database": "lake-only_raw", "topic": "orders", "location": "s3://raw/orders",
+            "columns": columns, "key": ["order_id"], "partition": [],
+        }],
+        "log": {"file": "producer.log", "rotate_bytes": 1_000_000, "keep": 1},
+    }
+    folder = up.folder / "company"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    environment = ENVIRONMENT | {"STATE_DIRECTORY": str(folder), "LOGS_DIRECTORY": str(folder)}
+    with open(folder / "log", "wb") as log:
+        producer = subprocess.Popen(
+            [AGENT, "producer", "--config", folder / "config.json", "--until-stdin-closes"],
+            stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment,
+        )
+    end = time.monotonic() + PATIENCE
+    try:
+        while held(kafka, "orders") < 300:
+            assert producer.poll() is None and time.monotonic() < end, (folder / "log").read_text()
+            time.sleep(0.2)
+    finally:
+        producer.stdin.close()
+        producer.wait(timeout=PATIENCE)
+
+
+def held(kafka, topic):
+    """How many records the log holds of a topic."""
+    ledger = subprocess.run(
+        [AGENT, "ledger", "--bootstrap", kafka, "--topic", topic], check=True, capture_output=True, timeout=60
+    )
+    return sum(part["end"] - part["start"] for part in json.loads(ledger.stdout))
+
+
+def cases():
+    for path in STACKS:
+        marks = []
+        if path.stem in ALIKE and not LONG:
+            marks = [pytest.mark.skip(reason=f"much like {ALIKE[path.stem]}; LAKEWRIGHT_LONG=1 runs it too")]
+        yield pytest.param(path, id=path.stem, marks=marks)
+
+
+@pytest.mark.parametrize("stack", list(cases()))
+def test_a_stack_runs_here_and_comes_out_exact(up, stack):
+    done = up.run("up", "--plain", "--for", "20s", *up.more)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-6000:]}"
+    print(done.stdout)
+    checked = re.findall(r"^(.+?) {2,}([\d ]+?) {2,}([\d ]+?) {2,}exact$", done.stdout, re.MULTILINE)
+    raw = [int(expected.replace(" ", "")) for what, expected, _ in checked if what.startswith("raw zone")]
+    assert sum(raw) > 0, f"nothing came in:\n{done.stdout}"
+    for config in up.data.glob("hosts/*/stream/config.json"):
+        assert json.loads(config.read_text())["commit_interval_ms"] <= 2000, "rows would show late"
