@@ -1,11 +1,12 @@
 //! Answers and errors as each protocol writes them.
 
 use crate::error::{AwsError, ErrorCode};
+use crate::protocol::rest_xml::RestXml;
 use crate::protocol::{Protocol, cbor, json, xml};
 use crate::services::s3;
 use axum::body::Body;
 use axum::response::Response;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
 /// The prefix of CloudWatch's targets.
@@ -20,6 +21,7 @@ pub(crate) fn success(protocol: Protocol, operation: &str, output: &Value, reque
         }
         Protocol::Json(_) | Protocol::RestJson(_) => json_answer(200, output, request_id, None),
         Protocol::Cbor => cbor_answer(200, output, request_id),
+        Protocol::RestXml(service) => rest_xml_answer(service, operation, output, request_id),
     }
 }
 
@@ -30,7 +32,7 @@ pub(crate) fn failure(protocol: Option<Protocol>, error: &AwsError, request_id: 
     let mut response = match protocol {
         None => return s3::failure(error, request_id, head),
         Some(Protocol::Ec2) => answer(status, "text/xml;charset=UTF-8", xml::ec2_error(error, request_id), request_id),
-        Some(Protocol::Query(namespace)) => {
+        Some(Protocol::Query(namespace) | Protocol::RestXml(&RestXml { namespace, .. })) => {
             answer(status, "text/xml", xml::query_error(namespace, error, request_id), request_id)
         }
         Some(Protocol::Json(_)) => json_answer(status, &json::error(error), request_id, None),
@@ -45,6 +47,22 @@ pub(crate) fn failure(protocol: Option<Protocol>, error: &AwsError, request_id: 
         }
     }
     response.extensions_mut().insert(ErrorCode(error.code.clone()));
+    response
+}
+
+fn rest_xml_answer(service: &RestXml, operation: &str, output: &Value, request_id: &str) -> Response {
+    let known = service.operation(operation);
+    let headers = known.map_or(&[][..], |known| known.headers);
+    let mut body = output.clone();
+    let mut sent = Vec::new();
+    for name in headers {
+        let value = body.as_object_mut().and_then(|members| members.remove(*name));
+        let value = value.as_ref().and_then(Value::as_str).and_then(|value| HeaderValue::from_str(value).ok());
+        sent.extend(HeaderName::try_from(*name).ok().zip(value));
+    }
+    let status = known.map_or(200, |known| known.status);
+    let mut response = answer(status, "text/xml", xml::rest(operation, service.namespace, &body), request_id);
+    response.headers_mut().extend(sent);
     response
 }
 

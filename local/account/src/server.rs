@@ -315,16 +315,14 @@ fn operation(protocol: Protocol, head: &http::request::Parts, body: &Bytes) -> R
         }
         Protocol::RestJson(routes) => {
             let path = head.uri.path();
-            let (operation, mut input) =
-                rest::find(routes, head.method.as_str(), path, raw_query).ok_or_else(|| {
-                    let message = format!("no operation has {} {path}", head.method);
-                    AwsError::new("UnknownOperationException", message).status(404)
-                })?;
+            let found = rest::find(routes, head.method.as_str(), path, raw_query);
+            let (operation, mut input) = found.ok_or_else(|| rest::unknown(&head.method, path))?;
             if let Value::Object(members) = json::input(body)? {
                 input.extend(members);
             }
             Ok((operation.to_owned(), Value::Object(input)))
         }
+        Protocol::RestXml(service) => service.read(&head.method, head.uri.path(), raw_query, body),
     }
 }
 

@@ -100,7 +100,7 @@ impl Effect {
                 let (code, status) = match protocol {
                     None => ("SlowDown", 503),
                     Some(Protocol::Ec2) => ("RequestLimitExceeded", 503),
-                    Some(Protocol::Query(_) | Protocol::Cbor) => ("Throttling", 400),
+                    Some(Protocol::Query(_) | Protocol::RestXml(_) | Protocol::Cbor) => ("Throttling", 400),
                     Some(Protocol::RestJson(_)) if service == "kafka" => ("TooManyRequestsException", 429),
                     Some(Protocol::Json(_) | Protocol::RestJson(_)) => ("ThrottlingException", 400),
                 };

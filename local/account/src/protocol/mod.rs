@@ -1,9 +1,11 @@
 //! The wire protocols: how inputs are read and how answers and errors are written.
 
 pub mod cbor;
+pub(crate) mod element;
 pub mod json;
 pub mod query;
 pub mod rest;
+pub mod rest_xml;
 pub mod xml;
 
 /// Which protocol a service speaks.
@@ -19,4 +21,6 @@ pub enum Protocol {
     Cbor,
     /// JSON with the operation in method and path.
     RestJson(&'static [rest::Route]),
+    /// XML with the operation in method and path.
+    RestXml(&'static rest_xml::RestXml),
 }

@@ -1,6 +1,8 @@
 //! Operations named by method and path.
 
 use super::query;
+use crate::error::AwsError;
+use http::Method;
 use serde_json::{Map, Value};
 
 /// One operation's method and path, with `{name}` for a path segment that is a member of the input.
@@ -15,12 +17,17 @@ pub struct Route {
 }
 
 /// The operation that a request names, and the members of its input that stand in path and query.
-pub fn find(routes: &[Route], method: &str, path: &str, query: &str) -> Option<(&'static str, Map<String, Value>)> {
+pub fn find<'r>(
+    routes: impl IntoIterator<Item = &'r Route>,
+    method: &str,
+    path: &str,
+    query: &str,
+) -> Option<(&'static str, Map<String, Value>)> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     // Literal segments win over labels: the route with the fewest labels is the one meant.
     let labels = |route: &Route| route.path.matches('{').count();
     let (route, mut input) = routes
-        .iter()
+        .into_iter()
         .filter(|route| route.method == method)
         .filter_map(|route| Some((route, captures(route.path, &parts)?)))
         .min_by_key(|(route, _)| labels(route))?;
@@ -35,6 +42,11 @@ pub fn find(routes: &[Route], method: &str, path: &str, query: &str) -> Option<(
         }
     }
     Some((route.operation, input))
+}
+
+/// The error for a request that names no operation.
+pub fn unknown(method: &Method, path: &str) -> AwsError {
+    AwsError::new("UnknownOperationException", format!("no operation has {method} {path}")).status(404)
 }
 
 fn captures(template: &str, parts: &[&str]) -> Option<Map<String, Value>> {
