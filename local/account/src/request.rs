@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The members of inputs that name the main thing, the most telling first.
-const RESOURCES: [&str; 37] = [
+const RESOURCES: [&str; 38] = [
     "FunctionName",
     "topicName",
     "clusterName",
@@ -41,6 +41,7 @@ const RESOURCES: [&str; 37] = [
     "VpcEndpointId",
     "VpcId",
     "CidrBlock",
+    "Id",
 ];
 
 /// A call as a service sees it.

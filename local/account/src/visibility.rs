@@ -11,9 +11,9 @@ tokio::task_local! {
     static SIGHT: Arc<Sight>;
 }
 
-/// Where documents stand that are never hidden: a client token must be recognised at once, and topics, which stand in
-/// Kafka, have a lag of their own.
-const EXEMPT: [&str; 2] = ["tokens", "kafka/topic"];
+/// Where documents stand that are never hidden: a client token must be recognised at once, topics, which stand in
+/// Kafka, have a lag of their own, and so have changes, which whoever made them asks for.
+const EXEMPT: [&str; 3] = ["tokens", "kafka/topic", "route53/change"];
 
 /// What the request in hand sees, and whether others see what it makes.
 #[derive(Debug)]

@@ -62,12 +62,14 @@ async fn each_service_throttles_in_its_own_words() {
     let iam = place.wire.query("iam", "Action=ListRoles").await.unwrap();
     let kms = place.wire.json("kms", "TrentService.ListKeys", "{}").await.unwrap();
     let kafka = place.wire.send("kafka", "GET", "/api/v2/clusters", &[], "").await.unwrap();
+    let route53 = place.wire.send("route53", "GET", "/2013-04-01/hostedzone", &[], "").await.unwrap();
     let s3 = place.wire.send("s3", "PUT", "/bucket/key", &[], &"x".repeat(1 << 20)).await.unwrap();
     for (answer, status, code) in [
         (&ec2, 503, "RequestLimitExceeded"),
         (&iam, 400, "<Code>Throttling</Code>"),
         (&kms, 400, "ThrottlingException"),
         (&kafka, 429, "TooManyRequestsException"),
+        (&route53, 400, "<Error><Type>Sender</Type><Code>Throttling</Code>"),
         (&s3, 503, "SlowDown"),
     ] {
         assert_eq!(answer.status, status, "{}", answer.body);

@@ -139,6 +139,24 @@ async fn a_new_vpc_is_not_listed_at_once() {
     wire::until(async || place.ec2(list).await.body.contains("<state>available</state>")).await;
 }
 
+#[tokio::test]
+async fn a_change_of_a_hosted_zone_is_pending_first() {
+    for (delays, first) in [(Delays::Realistic, "PENDING"), (Delays::None, "INSYNC"), (QUICK, "INSYNC")] {
+        let place = Place::new(delays, None).await;
+        let (vpc, _) = place.network().await;
+        let body = format!(
+            "<CreateHostedZoneRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><Name>shop.internal</Name><VPC><VPCRegion>eu-north-1</VPCRegion><VPCId>{vpc}</VPCId></VPC><CallerReference>one</CallerReference></CreateHostedZoneRequest>"
+        );
+        let made = place.wire.send("route53", "POST", "/2013-04-01/hostedzone", &[], &body).await.unwrap();
+        assert_eq!((made.status, made.element("Status").as_str()), (201, "PENDING"), "{}", made.body);
+        let (_, rest) = made.body.split_once("<Id>/change/").unwrap();
+        let path = format!("/2013-04-01/change/{}", rest.split('<').next().unwrap());
+        let status =
+            async || place.wire.send("route53", "GET", &path, &[], "").await.unwrap().element("Status") == first;
+        wire::until(status).await;
+    }
+}
+
 const TRUST: &str = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22ec2.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D";
 
 #[tokio::test]

@@ -18,11 +18,13 @@
 //! ```
 //!
 //! - `request.input` has the names on the wire (EC2: `VpcId.1` → `{"VpcId": ["…"]}`, `Filter`, `TagSpecification`; query:
-//!   `Tags.member.1.Key` → `{"Tags": [{"Key": …}]}`; rest-json: path labels, query parameters and body in one object).
+//!   `Tags.member.1.Key` → `{"Tags": [{"Key": …}]}`; rest-json and rest-xml: path labels, query parameters and body in
+//!   one object).
 //!   [`crate::fields::Fields`] reads them (`text`, `number`, `flag`, `list`, `texts`, `need`), text or typed alike.
-//! - The answer is a [`Value`] with the names on the wire. EC2: arrays become `<name><item>…`, query: `<name><member>…`;
-//!   null members are left out; the wrappers and the request id are added by the frame. The JSON protocols send it as it
-//!   is: leave nulls out yourself where clients mind. Times: [`crate::clock::iso`] for XML and MSK, `epoch` for JSON.
+//! - The answer is a [`Value`] with the names on the wire. EC2: arrays become `<name><item>…`, query: `<name><member>…`,
+//!   rest-xml: `<name>` once for each item; null members are left out; the wrappers, the request id, and rest-xml's
+//!   statuses and headers are added by the frame. The JSON protocols send it as it is: leave nulls out yourself where
+//!   clients mind. Times: [`crate::clock::iso`] for XML and MSK, `epoch` for JSON.
 //! - `account.transact(request, |state| …)` is one atomic, durable change of the documents in the caller's account and
 //!   region; an error undoes it. It is synchronous: never wait inside it, and do slow things between two transactions.
 //!   `state.region(GLOBAL)` reaches what has no region (IAM). Work that outlives a call: clone the `Arc<Account>` and
@@ -55,6 +57,7 @@ pub mod logs;
 pub mod msk;
 pub mod pricing;
 pub mod quotas;
+pub mod route53;
 pub(crate) mod s3;
 pub mod secrets;
 pub mod sns;
@@ -122,6 +125,7 @@ pub fn all() -> Vec<Box<dyn Service>> {
         Box::new(tagging::Tagging),
         Box::new(pricing::Pricing),
         Box::new(quotas::Quotas),
+        Box::new(route53::Route53),
     ]
 }
 

@@ -26,6 +26,7 @@ pub(crate) use attachment::{
 };
 pub(crate) use instance::{Launch, instances, launch, mark, terminate};
 pub(crate) use template::resolve as resolve_template;
+pub(crate) use vpc::exists as has_vpc;
 
 use std::sync::Arc;
 

@@ -143,6 +143,11 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
     Ok(done())
 }
 
+/// Whether the VPC exists.
+pub(crate) fn exists(state: &State<'_>, id: &str) -> bool {
+    state.get(VPC.collection, id).is_some()
+}
+
 pub(super) fn describe_attribute(state: &State<'_>, request: &Request) -> Result<Value, AwsError> {
     let vpc = VPC.named(state, request, "VpcId")?;
     let attribute = need(&request.input, "Attribute")?;
