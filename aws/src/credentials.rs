@@ -1,20 +1,34 @@
 //! Credentials, as every AWS tool finds them, kept until shortly before they end.
 
+pub mod mfa;
+pub mod profile;
+mod session;
+
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use tokio::sync::Mutex;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use parking_lot::Mutex;
 
-use crate::errors::Error;
+use crate::credentials::profile::Origin;
+use crate::errors::{Error, Kind};
+use crate::watch::{deepest, find};
 
 const EARLY: Duration = Duration::from_secs(300);
 
-/// A provider and what it gave last.
-pub struct Keeper {
+/// A provider and what it gave last. Clones share both.
+#[derive(Clone)]
+pub struct Keeper(Arc<Kept>);
+
+struct Kept {
     provider: SharedCredentialsProvider,
+    origin: Origin,
     current: Mutex<Option<Credentials>>,
+    /// Held while the provider is asked, so that it is asked once.
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for Keeper {
@@ -25,43 +39,58 @@ impl fmt::Debug for Keeper {
 
 impl Keeper {
     /// A keeper that has asked for nothing yet.
-    pub fn new(provider: SharedCredentialsProvider) -> Self {
-        Self { provider, current: Mutex::new(None) }
+    pub fn new(provider: SharedCredentialsProvider, origin: Origin) -> Self {
+        Self(Arc::new(Kept { provider, origin, current: Mutex::default(), asking: tokio::sync::Mutex::default() }))
     }
 
     /// Credentials that hold for some minutes at least.
     pub async fn get(&self) -> Result<Credentials, Error> {
-        let mut current = self.current.lock().await;
-        if let Some(credentials) = current.as_ref()
-            && credentials.expiry().is_none_or(|expiry| expiry > SystemTime::now() + EARLY)
-        {
-            return Ok(credentials.clone());
+        if let Some(fresh) = self.kept(SystemTime::now() + EARLY) {
+            return Ok(fresh);
         }
-        match self.provider.provide_credentials().await {
-            Ok(fresh) => Ok(current.insert(fresh).clone()),
+        let _asking = self.0.asking.lock().await;
+        if let Some(fresh) = self.kept(SystemTime::now() + EARLY) {
+            return Ok(fresh);
+        }
+        match self.0.provider.provide_credentials().await {
+            Ok(fresh) => Ok(self.0.current.lock().insert(fresh).clone()),
             // What is about to end still serves if its source has a bad moment.
-            Err(error) => match current.as_ref().filter(|old| old.expiry().is_some_and(|e| e > SystemTime::now())) {
-                Some(old) => Ok(old.clone()),
-                None => Err(Error::configuration(format!(
-                    "no AWS credentials: {}; set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-                    chain(&error)
-                ))),
-            },
+            Err(error) => self.kept(SystemTime::now()).ok_or_else(|| self.refusal(&error)),
         }
+    }
+
+    /// Where the credentials come from.
+    pub fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+
+    /// Why there are no credentials, and what to do.
+    fn refusal(&self, error: &CredentialsError) -> Error {
+        // What says itself what to do needs no other words around it.
+        match find::<Error>(error) {
+            Some(own) if own.kind == Kind::Configuration => own.clone(),
+            Some(own) => Error::configuration(self.0.origin.refusal(&own.to_string())),
+            None => Error::configuration(self.0.origin.refusal(&deepest(error))),
+        }
+    }
+
+    /// What is kept, if it still holds at that time.
+    fn kept(&self, time: SystemTime) -> Option<Credentials> {
+        let current = self.0.current.lock();
+        current.as_ref().filter(|kept| kept.expiry().is_none_or(|expiry| expiry > time)).cloned()
     }
 
     /// Forgets what is kept: the service says that it is over.
-    pub async fn forget(&self) {
-        *self.current.lock().await = None;
+    pub fn forget(&self) {
+        *self.0.current.lock() = None;
     }
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
+impl ProvideCredentials for Keeper {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(async { self.get().await.map_err(CredentialsError::provider_error) })
     }
-    text
 }

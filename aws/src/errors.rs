@@ -93,6 +93,11 @@ impl Error {
         Self { status, lost: true, ..Self::local(Kind::BadAnswer, "BadAnswer", service, operation, message) }
     }
 
+    /// The answer lacks a member that is needed, named as in AWS's API reference: `Vpc.VpcId`.
+    pub fn missing(service: &str, member: &str) -> Self {
+        Self::bad_answer(service, "", 0, format!("it lacks {member}"))
+    }
+
     fn local(kind: Kind, code: &str, service: &str, operation: &str, message: String) -> Self {
         Self {
             kind,

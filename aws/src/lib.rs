@@ -1,27 +1,23 @@
-//! A thin client of the AWS APIs that Lakewright uses: one `call` for every service, an S3 client, no service crates.
-//!
-//! Inputs and outputs are JSON values whose members have the names that they have on the wire: EC2
-//! `{"VpcId": ["vpc-1"]}`, IAM `{"RoleName": "r"}`, MSK `{"clusterName": "c"}`, Glue `{"DatabaseName": "d"}`.
-//! XML answers become values by the rules of [`xml`].
+//! A connection to AWS by its own SDK crates: [`Aws`] makes a service's client when it is first used, and every call goes through
+//! [`ask`], which repeats what failed for a passing reason and says in our own terms what went wrong.
 
-mod answers;
-mod client;
+mod ask;
+mod classifier;
+mod connection;
 mod credentials;
+mod deadline;
 mod endpoint;
 pub mod errors;
-mod forms;
-mod protocol;
+mod needed;
+mod objects;
 mod retry;
-mod routes;
-mod s3;
-mod service;
 mod signing;
-mod transport;
-mod values;
-pub mod xml;
+mod watch;
+mod wire;
 
-pub use client::{Client, Deadline, Options};
+pub use ask::{ask, ask_all, ask_once};
+pub use connection::{Aws, Options, Setup};
+pub use deadline::Deadline;
 pub use errors::{Error, Kind as ErrorKind};
-pub use s3::{Head, Listed, Object, Put, S3, S3Request, S3Response};
-pub use service::Service;
-pub use values::{list, text};
+pub use needed::Needed;
+pub use objects::{Head, Listed, Object, Objects, Put};

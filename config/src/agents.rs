@@ -253,14 +253,9 @@ pub struct StreamConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchConnection {
-    /// `http://host:port`; `LAKEWRIGHT_SEARCH_URL` in the agent's environment wins over it.
-    #[serde(default)]
-    pub url: Option<String>,
-    /// Without a URL: a running instance of the auto-scaling group of this name is asked for its private address.
-    #[serde(default)]
-    pub host: Option<String>,
-    /// The port at that address.
-    pub port: u16,
+    /// `http://host:port`, the host by a name that is looked up at each connection; `LAKEWRIGHT_SEARCH_URL` in the agent's
+    /// environment wins over it.
+    pub url: String,
 }
 
 /// The shipper's configuration.

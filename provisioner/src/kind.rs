@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use serde_json::Value;
 
 use crate::cost::{Cost, Others};
 use crate::intents::Intents;
 use crate::plan::Action;
+use crate::reading::Reading;
 use crate::resource::{Address, Live};
 
 /// The tag that holds the stack's name.
@@ -24,7 +25,9 @@ pub const APPLIED: &str = "lakewright:applied";
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The AWS client.
-    pub aws: Client,
+    pub aws: Aws,
+    /// Answers that kinds share within a sweep.
+    pub reading: Reading,
     /// The stack's name: the value of the `lakewright:stack` tag.
     pub stack: String,
     /// The twelve-digit account.
@@ -182,6 +185,11 @@ pub trait Kind: Send + Sync {
     /// How long AWS usually takes to create, update and delete one.
     fn expected(&self) -> [Duration; 3] {
         [Duration::from_secs(2); 3]
+    }
+
+    /// Other kinds whose wanted resources `find` is given too: what stands in one of this kind, or what one stands in.
+    fn beside(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Everything of the stack that lives: what is wanted, and what its tags, name or parent say was once.

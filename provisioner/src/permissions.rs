@@ -42,6 +42,8 @@ pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -
             Some("s3") => "Buckets",
             // Budgets are asked for in no region.
             Some("budgets") => "Account",
+            // The one region that Route 53 stands in, and whose tagging API tells of it, is another one than the stack's.
+            Some("route53" | "tag") => "Account",
             _ if ON_EVERYTHING.contains(action) => "Account",
             Some("iam") => "Identities",
             _ => "Region",

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use lakewright_aws::{Service, list, text};
-use serde_json::{Value, json};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{Filter, Instance, NatGatewayState, Reservation};
+use serde_json::Value;
 
 use crate::cost::Others;
 use crate::kind::Context;
 use crate::plan::{Action, Plan};
+use crate::services::Services as _;
 
 /// A quota of an account in a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,95 +209,88 @@ pub async fn stand(context: &Context, demands: &[Demand]) -> Result<Vec<Standing
 /// The quota's value and code.
 async fn limit(context: &Context, quota: Quota) -> Result<(f64, Option<String>)> {
     let (service, code) = quota.codes();
+    let client = context.aws.service_quotas();
     if let Some(code) = code {
-        let input = json!({"ServiceCode": service, "QuotaCode": code});
-        let answer = context.aws.call(Service::ServiceQuotas, "GetServiceQuota", input).await?;
-        let value = answer["Quota"]["Value"].as_f64().context("AWS told no value")?;
-        return Ok((value, Some(code.to_owned())));
+        let answer = ask(client.get_service_quota().service_code(service).quota_code(code).send()).await?;
+        let quota = answer.quota.needed("servicequotas", "GetServiceQuota.Quota")?;
+        return Ok((quota.value.needed("servicequotas", "ServiceQuota.Value")?, Some(code.to_owned())));
     }
-    let mut input = json!({"ServiceCode": service, "MaxResults": 100});
-    loop {
-        let answer = context.aws.call(Service::ServiceQuotas, "ListServiceQuotas", input.clone()).await?;
-        for one in list(&answer, "Quotas") {
-            let name = text(one, "QuotaName").to_lowercase();
-            if let (true, Some(value)) = (name.contains("brokers per account"), one["Value"].as_f64()) {
-                return Ok((value, Some(text(one, "QuotaCode").to_owned())));
-            }
-        }
-        match text(&answer, "NextToken") {
-            "" => return Ok((BROKERS, None)),
-            next => input["NextToken"] = json!(next),
+    let call = client.list_service_quotas().service_code(service).max_results(100);
+    for one in ask_all(call.into_paginator().items().send()).await? {
+        let name = one.quota_name().unwrap_or_default().to_lowercase();
+        if let (true, Some(value)) = (name.contains("brokers per account"), one.value) {
+            return Ok((value, one.quota_code));
         }
     }
+    Ok((BROKERS, None))
 }
 
 /// How many there are in the region, whoever's they are.
 async fn used(context: &Context, quota: Quota) -> Result<f64> {
-    let count = |all: Vec<Value>| all.len() as f64;
+    let client = context.aws.ec2();
     Ok(match quota {
-        Quota::Addresses => count(describe(context, "DescribeAddresses", "addressesSet", json!({})).await?),
-        Quota::Vpcs => count(describe(context, "DescribeVpcs", "vpcSet", json!({})).await?),
+        Quota::Addresses => count(&ask(client.describe_addresses().send()).await?.addresses.unwrap_or_default()),
+        Quota::Vpcs => count(&ask_all(client.describe_vpcs().into_paginator().items().send()).await?),
         Quota::SecurityGroups => {
-            let pages = json!({"MaxResults": 1000});
-            count(describe(context, "DescribeSecurityGroups", "securityGroupInfo", pages).await?)
+            let call = client.describe_security_groups().max_results(PAGE);
+            count(&ask_all(call.into_paginator().items().send()).await?)
         }
         Quota::NatGateways => gateways(context).await?,
         Quota::Processors => {
-            let running = json!({"Filter": [{"Name": "instance-state-name", "Value": ["pending", "running"]}], "MaxResults": 1000});
-            let reservations = describe(context, "DescribeInstances", "reservationSet", running).await?;
-            let instances = reservations.iter().flat_map(|reservation| list(reservation, "instancesSet"));
-            instances
-                .filter(|one| text(one, "instanceLifecycle").is_empty())
-                .map(|one| processors(text(one, "instanceType")))
-                .sum()
+            let running = Filter::builder().name("instance-state-name").values("pending").values("running").build();
+            let call = client.describe_instances().filters(running).max_results(PAGE);
+            let reservations = ask_all(call.into_paginator().items().send()).await?;
+            let instances = reservations.iter().flat_map(Reservation::instances);
+            // Those of the spot market and of capacity blocks have other quotas.
+            let on_demand = instances.filter(|instance| instance.instance_lifecycle().is_none());
+            on_demand.map(processors_of).sum::<Result<f64, Error>>()?
         }
         Quota::Brokers => brokers(context).await?,
     })
 }
 
+/// How many items a page holds at most.
+const PAGE: i32 = 1000;
+
+fn count<T>(all: &[T]) -> f64 {
+    all.len() as f64
+}
+
+fn processors_of(instance: &Instance) -> Result<f64, Error> {
+    let instance_type = instance.instance_type().needed("ec2", "Instance.InstanceType")?;
+    Ok(processors(instance_type.as_str()))
+}
+
 /// The NAT gateways of the zone that has most.
 async fn gateways(context: &Context) -> Result<f64> {
-    let live = json!({"Filter": [{"Name": "state", "Value": ["pending", "available"]}]});
-    let gateways = describe(context, "DescribeNatGateways", "natGatewaySet", live).await?;
+    let client = context.aws.ec2();
+    let live = [NatGatewayState::Pending, NatGatewayState::Available].map(|state| state.as_str().to_owned());
+    let live = Filter::builder().name("state").set_values(Some(live.into())).build();
+    let gateways = ask_all(client.describe_nat_gateways().filter(live).into_paginator().items().send()).await?;
     if gateways.is_empty() {
         return Ok(0.0);
     }
-    let subnets = describe(context, "DescribeSubnets", "subnetSet", json!({})).await?;
-    let zone_of: BTreeMap<&str, &str> =
-        subnets.iter().map(|subnet| (text(subnet, "subnetId"), text(subnet, "availabilityZone"))).collect();
+    let subnets = ask_all(client.describe_subnets().into_paginator().items().send()).await?;
+    let zone_of: BTreeMap<_, _> =
+        subnets.iter().map(|subnet| (subnet.subnet_id(), subnet.availability_zone())).collect();
     let mut zones: BTreeMap<String, f64> = BTreeMap::new();
     for gateway in &gateways {
-        let zone = zone_of.get(text(gateway, "subnetId")).copied().unwrap_or_default();
+        // A regional gateway stands in no subnet.
+        let zone = zone_of.get(&gateway.subnet_id()).copied().flatten().unwrap_or_default();
         *zones.entry(zone.to_owned()).or_insert(0.0) += 1.0;
     }
     Ok(most(zones))
 }
 
 async fn brokers(context: &Context) -> Result<f64> {
-    let mut input = json!({"maxResults": 100});
+    let call = context.aws.kafka().list_clusters_v2().max_results(100);
+    let clusters = ask_all(call.into_paginator().items().send()).await?;
+    let provisioned = clusters.iter().filter_map(|cluster| cluster.provisioned());
     let mut brokers = 0.0;
-    loop {
-        let answer = context.aws.call(Service::Kafka, "ListClustersV2", input.clone()).await?;
-        let clusters = list(&answer, "clusterInfoList").iter();
-        brokers += clusters.filter_map(|one| one["provisioned"]["numberOfBrokerNodes"].as_f64()).sum::<f64>();
-        match text(&answer, "nextToken") {
-            "" => return Ok(brokers),
-            next => input["nextToken"] = json!(next),
-        }
+    for cluster in provisioned {
+        brokers += f64::from(cluster.number_of_broker_nodes().needed("kafka", "Provisioned.NumberOfBrokerNodes")?);
     }
-}
-
-/// Everything that an EC2 `Describe…` lists, all pages of it.
-async fn describe(context: &Context, operation: &str, set: &str, mut input: Value) -> Result<Vec<Value>> {
-    let mut all = Vec::new();
-    loop {
-        let page = context.aws.call(Service::Ec2, operation, input.clone()).await?;
-        all.extend_from_slice(list(&page, set));
-        match text(&page, "nextToken") {
-            "" => return Ok(all),
-            next => input["NextToken"] = json!(next),
-        }
-    }
+    Ok(brokers)
 }
 
 #[cfg(test)]

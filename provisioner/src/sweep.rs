@@ -6,6 +6,7 @@ use futures::stream::FuturesUnordered;
 
 use crate::kind::{Context, Kind, Wanted};
 use crate::plan::Kinds;
+use crate::reading::Reading;
 use crate::resource::{Desired, Live};
 
 /// How many kinds are read at a time.
@@ -14,7 +15,8 @@ const AT_ONCE: usize = 10;
 /// Everything of the stack that lives, by kind and address.
 pub async fn sweep(kinds: Kinds<'_>, context: &Context, desired: &Desired) -> Result<Vec<Live>> {
     // Several kinds ask the same, and all see one moment.
-    let context = &Context { aws: context.aws.remembering(), ..context.clone() };
+    let reading = Reading::of_one_sweep();
+    let context = &Context { reading, ..context.clone() };
     let mut waiting = kinds.0.iter().copied();
     let mut reading: FuturesUnordered<_> =
         waiting.by_ref().take(AT_ONCE).map(|kind| read(kind, context, desired)).collect();
@@ -30,7 +32,8 @@ pub async fn sweep(kinds: Kinds<'_>, context: &Context, desired: &Desired) -> Re
 }
 
 async fn read(kind: &dyn Kind, context: &Context, desired: &Desired) -> Result<Vec<Live>> {
-    let of_kind = desired.resources.iter().filter(|resource| resource.address.kind == kind.name());
+    let asked = |name: &str| name == kind.name() || kind.beside().contains(&name);
+    let of_kind = desired.resources.iter().filter(|resource| asked(&resource.address.kind));
     let wanted: Vec<Wanted<'_>> =
         of_kind.map(|resource| Wanted { address: &resource.address, spec: &resource.spec }).collect();
     kind.find(context, &wanted).await.with_context(|| format!("read what lives of the kind {}", kind.name()))

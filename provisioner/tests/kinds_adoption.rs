@@ -8,7 +8,9 @@ use account::{ACCOUNT, Account, REGION, account, changed, kind};
 use lakewright::kind::{ADDRESS, APPLIED, Context, Outcome, STACK};
 use lakewright::kinds;
 use lakewright::resource::{Address, Live};
-use lakewright_aws::{Service, text};
+use lakewright::services::Services as _;
+use lakewright_aws::ask;
+use lakewright_ec2::Ec2 as _;
 use serde_json::{Value, json};
 
 impl Account {
@@ -59,63 +61,60 @@ impl Account {
 #[tokio::test]
 async fn networks() {
     let account = account().await;
-    let vpc = account.call(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.0.0.0/16"})).await;
-    let vpc = text(&vpc["vpc"], "vpcId");
+    let ec2 = account.context.aws.ec2();
+    let vpc = ask(ec2.create_vpc().cidr_block("10.0.0.0/16").send()).await.unwrap();
+    let vpc = vpc.vpc().unwrap().vpc_id().unwrap();
     account.adopt("vpc.main", &[vpc], json!({"cidr": "10.0.0.0/16"})).await;
     account.reads_nothing("vpc.main", "vpc-0123456789abcdef0").await;
-    let input = json!({"VpcId": vpc, "CidrBlock": "10.0.0.0/24", "AvailabilityZone": "eu-north-1a"});
-    let subnet = account.call(Service::Ec2, "CreateSubnet", input).await;
-    let subnet = text(&subnet["subnet"], "subnetId");
+    let subnet = ec2.create_subnet().vpc_id(vpc).cidr_block("10.0.0.0/24").availability_zone("eu-north-1a");
+    let subnet = ask(subnet.send()).await.unwrap();
+    let subnet = subnet.subnet().unwrap().subnet_id().unwrap();
     let spec = json!({"vpc": vpc, "cidr": "10.0.0.0/24", "zone": "eu-north-1a", "public_addresses": true});
     account.adopt("subnet.a", &[subnet], spec).await;
-    let input = json!({"VpcId": vpc, "GroupName": "old", "GroupDescription": "by hand"});
-    let group = account.call(Service::Ec2, "CreateSecurityGroup", input).await;
+    let group = ec2.create_security_group().vpc_id(vpc).group_name("old").description("by hand");
+    let group = ask(group.send()).await.unwrap();
     let rule = json!({"from_port": 22, "cidr": "10.0.0.0/16"});
     let spec = json!({"vpc": vpc, "name": "old", "description": "by hand", "ingress": [rule]});
-    account.adopt("security_group.old", &[text(&group, "groupId")], spec).await;
-    let table = account.call(Service::Ec2, "CreateRouteTable", json!({"VpcId": vpc})).await;
-    let table = text(&table["routeTable"], "routeTableId");
+    account.adopt("security_group.old", &[group.group_id().unwrap()], spec).await;
+    let table = ask(ec2.create_route_table().vpc_id(vpc).send()).await.unwrap();
+    let table = table.route_table().unwrap().route_table_id().unwrap();
     account.adopt("route_table.old", &[table], json!({"vpc": vpc, "subnets": [subnet]})).await;
-    let gateway = account.call(Service::Ec2, "CreateInternetGateway", json!({})).await;
-    let gateway = text(&gateway["internetGateway"], "internetGatewayId");
-    account.call(Service::Ec2, "AttachInternetGateway", json!({"InternetGatewayId": gateway, "VpcId": vpc})).await;
+    let gateway = ask(ec2.create_internet_gateway().send()).await.unwrap();
+    let gateway = gateway.internet_gateway().unwrap().internet_gateway_id().unwrap();
+    ask(ec2.attach_internet_gateway().internet_gateway_id(gateway).vpc_id(vpc).send()).await.unwrap();
     account.adopt("internet_gateway.old", &[gateway], json!({"vpc": vpc})).await;
 }
 
 #[tokio::test]
 async fn storage() {
     let account = account().await;
-    let bucket = lakewright_aws::S3Request {
-        method: "PUT".parse().unwrap(),
-        bucket: "by-hand".to_owned(),
-        body: format!(
-            "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
-        )
-        .into(),
-        ..lakewright_aws::S3Request::default()
-    };
-    account.context.aws.s3().send(bucket).await.unwrap();
+    let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
+    let bucket = account.context.aws.s3_client().create_bucket().bucket("by-hand");
+    ask(bucket.create_bucket_configuration(place).send()).await.unwrap();
     let spec = json!({"name": "by-hand", "versioning": true, "lifecycle": [{"id": "old", "expire_days": 30}]});
     let refused = account.refused("bucket.old", spec.clone()).await;
     assert!(refused.contains("the bucket by-hand is there already and isn't this stack's"), "{refused}");
     account.adopt("bucket.old", &["by-hand", "arn:aws:s3:::by-hand"], spec).await;
     account.reads_nothing("bucket.old", "no-such-bucket").await;
 
-    let key = account.call(Service::Kms, "CreateKey", json!({"Description": "by hand"})).await;
-    let (arn, id) = (text(&key["KeyMetadata"], "Arn"), text(&key["KeyMetadata"], "KeyId"));
-    account.call(Service::Kms, "CreateAlias", json!({"AliasName": "alias/by-hand", "TargetKeyId": id})).await;
+    let kms = account.context.aws.kms();
+    let key = ask(kms.create_key().description("by hand").send()).await.unwrap().key_metadata.unwrap();
+    let (arn, id) = (key.arn().unwrap(), key.key_id());
+    ask(kms.create_alias().alias_name("alias/by-hand").target_key_id(id).send()).await.unwrap();
     let ids = [arn, id, "alias/by-hand", "by-hand"];
     account.adopt("key.old", &ids, json!({"alias": "by-hand", "deletion_days": 9})).await;
 
-    let input = json!({"Name": "by-hand", "SecretString": "{\"username\":\"app\",\"password\":\"kept\"}"});
-    let secret = account.call(Service::SecretsManager, "CreateSecret", input).await;
+    let secrets = account.context.aws.secrets_manager();
+    let value = "{\"username\":\"app\",\"password\":\"kept\"}";
+    let secret = ask(secrets.create_secret().name("by-hand").secret_string(value).send()).await.unwrap();
     let spec = json!({"name": "by-hand", "username": "app", "description": "now a stack's"});
-    account.adopt("secret.old", &["by-hand", text(&secret, "ARN")], spec).await;
-    let value = account.call(Service::SecretsManager, "GetSecretValue", json!({"SecretId": "by-hand"})).await;
-    let value: Value = serde_json::from_str(text(&value, "SecretString")).unwrap();
+    account.adopt("secret.old", &["by-hand", secret.arn().unwrap()], spec).await;
+    let value = ask(secrets.get_secret_value().secret_id("by-hand").send()).await.unwrap();
+    let value: Value = serde_json::from_str(value.secret_string().unwrap()).unwrap();
     assert_eq!(value, json!({"username": "app", "password": "kept"}));
 
-    account.call(Service::Logs, "CreateLogGroup", json!({"logGroupName": "/lakewright/shop/by-hand"})).await;
+    let call = account.context.aws.logs().create_log_group().log_group_name("/lakewright/shop/by-hand");
+    ask(call.send()).await.unwrap();
     let ids = [
         "/lakewright/shop/by-hand".to_owned(),
         format!("arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/lakewright/shop/by-hand:*"),
@@ -132,19 +131,20 @@ async fn identities() {
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Principal": {"Service": ["ec2.amazonaws.com"]}, "Action": "sts:AssumeRole",
     }]});
-    let input = json!({"RoleName": "by-hand", "AssumeRolePolicyDocument": trust.to_string()});
-    let role = account.call(Service::Iam, "CreateRole", input).await;
-    let policy = json!({"RoleName": "by-hand", "PolicyName": "p", "PolicyDocument": allow("s3:GetObject").to_string()});
-    account.call(Service::Iam, "PutRolePolicy", policy).await;
+    let iam = account.context.aws.iam();
+    let role = iam.create_role().role_name("by-hand").assume_role_policy_document(trust.to_string());
+    let role = ask(role.send()).await.unwrap().role.unwrap();
+    let policy = iam.put_role_policy().role_name("by-hand").policy_name("p");
+    ask(policy.policy_document(allow("s3:GetObject").to_string()).send()).await.unwrap();
     let address: Address = "role.old".parse().unwrap();
     let live = kind(&address).read(&account.context, &address, "by-hand").await.unwrap().unwrap();
     let seen = &live.spec["policies"]["p"]["Statement"][0]["Action"];
     assert_eq!(*seen, json!(["s3:GetObject"]), "what it may do is seen before it is taken over");
     let spec = json!({"name": "by-hand", "trust": trust, "policies": {"p": allow("s3:PutObject")}});
-    account.adopt("role.old", &["by-hand", text(&role["Role"], "Arn")], spec).await;
-    account.call(Service::Iam, "CreateInstanceProfile", json!({"InstanceProfileName": "by-hand"})).await;
+    account.adopt("role.old", &["by-hand", role.arn()], spec).await;
+    ask(iam.create_instance_profile().instance_profile_name("by-hand").send()).await.unwrap();
     let spec = json!({"name": "shop-by-hand", "role": "by-hand"});
-    account.call(Service::Iam, "CreateInstanceProfile", json!({"InstanceProfileName": "shop-by-hand"})).await;
+    ask(iam.create_instance_profile().instance_profile_name("shop-by-hand").send()).await.unwrap();
     account.adopt("instance_profile.old", &["shop-by-hand"], spec).await;
 }
 
@@ -152,7 +152,8 @@ async fn identities() {
 async fn catalogs() {
     let account = account().await;
     account.create("bucket.raw", json!({"name": "shop-raw-by-hand"})).await;
-    account.call(Service::Glue, "CreateDatabase", json!({"DatabaseInput": {"Name": "shop_raw"}})).await;
+    let database = aws_sdk_glue::types::DatabaseInput::builder().name("shop_raw").build().unwrap();
+    ask(account.context.aws.glue().create_database().database_input(database).send()).await.unwrap();
     let arn = format!("arn:aws:glue:{REGION}:{ACCOUNT}:database/shop_raw");
     let spec = json!({"name": "shop_raw", "description": "now a stack's"});
     account.adopt("database.raw", &["shop_raw", &arn], spec).await;
@@ -180,13 +181,14 @@ async fn catalogs() {
     kind(&address).tag(&account.context, &made, &own).await.unwrap();
     account.update("table.sales", table).await;
 
-    account.call(Service::Athena, "CreateWorkGroup", json!({"Name": "shop-by-hand"})).await;
+    ask(account.context.aws.athena().create_work_group().name("shop-by-hand").send()).await.unwrap();
     account
         .adopt("workgroup.old", &["shop-by-hand"], json!({"name": "shop-by-hand", "output": "s3://b/athena/"}))
         .await;
-    let input = json!({"name": "by-hand", "type": "SPARK", "releaseLabel": "emr-7.9.0", "clientToken": "t"});
-    let application = account.call(Service::EmrServerless, "CreateApplication", input).await;
-    account.adopt("emr_application.old", &[text(&application, "applicationId")], json!({"name": "by-hand"})).await;
+    let application = account.context.aws.emr_serverless().create_application().name("by-hand");
+    let application = application.r#type("SPARK").release_label("emr-7.9.0").client_token("t");
+    let application = ask(application.send()).await.unwrap();
+    account.adopt("emr_application.old", &[application.application_id()], json!({"name": "by-hand"})).await;
 }
 
 #[tokio::test]

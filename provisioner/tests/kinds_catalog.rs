@@ -7,7 +7,8 @@ mod account;
 use account::{account, account_with, kind};
 use lakewright::kind::{Context, Wanted};
 use lakewright::resource::Address;
-use lakewright_aws::{Service, list};
+use lakewright::services::Services as _;
+use lakewright_aws::ask;
 use serde_json::json;
 
 #[tokio::test]
@@ -62,8 +63,9 @@ async fn databases_and_tables() {
     assert_eq!(kind.refuses(&live.spec, &kind.normalise(&renamed).unwrap()), None);
 
     // Somebody's own table is reported and stays.
-    let input = json!({"DatabaseName": "shop_raw", "TableInput": {"Name": "theirs"}});
-    account.call(Service::Glue, "CreateTable", input).await;
+    let glue = account.context.aws.glue();
+    let theirs = aws_sdk_glue::types::TableInput::builder().name("theirs").build().unwrap();
+    ask(glue.create_table().database_name("shop_raw").table_input(theirs).send()).await.unwrap();
     let live = account.find(&address, &wider).await.unwrap();
     assert_eq!(live.foreign, ["shop_raw.theirs"]);
     // One of a wanted name that somebody else made is neither taken nor deleted.
@@ -81,8 +83,8 @@ async fn databases_and_tables() {
     kind.delete(&other, &theirs).await.unwrap();
 
     account.delete("table.sales", &wider).await;
-    let tables = account.call(Service::Glue, "GetTables", json!({"DatabaseName": "shop_raw"})).await;
-    assert_eq!(list(&tables, "TableList").len(), 1);
+    let tables = ask(glue.get_tables().database_name("shop_raw").send()).await.unwrap();
+    assert_eq!(tables.table_list().len(), 1);
     account.delete("database.raw", &database).await;
 }
 
@@ -143,8 +145,9 @@ async fn saved_queries() {
     let mut other = spec("best", "SELECT 2");
     other["description"] = json!("The best.");
     account.update("saved_query.top", other.clone()).await;
-    let found = account.call(Service::Athena, "GetNamedQuery", json!({"NamedQueryId": made.id})).await;
-    assert_eq!(found["NamedQuery"]["Description"], "The best. [lakewright shop saved_query.top]");
+    let found = ask(account.context.aws.athena().get_named_query().named_query_id(&made.id).send()).await.unwrap();
+    let description = found.named_query().unwrap().description();
+    assert_eq!(description, Some("The best. [lakewright shop saved_query.top]"));
     // Another stack's is neither found nor taken over.
     let address: Address = "saved_query.top".parse().unwrap();
     let stranger = Context { stack: "other".to_owned(), ..account.context.clone() };
@@ -164,10 +167,11 @@ async fn emr_applications() {
     let account = account().await;
     let spec = json!({"name": "shop", "limits": {"vcpu": 8}});
     let made = account.create("emr_application.batch", spec).await;
-    account.call(Service::EmrServerless, "StartApplication", json!({"applicationId": made.id})).await;
+    let start = account.context.aws.emr_serverless().start_application().application_id(&made.id);
+    ask(start.clone().send()).await.unwrap();
     let spec =
         json!({"name": "shop", "limits": {"vcpu": 4, "memory_gb": 16}, "idle_minutes": 5, "architecture": "ARM64"});
     account.update("emr_application.batch", spec.clone()).await;
-    account.call(Service::EmrServerless, "StartApplication", json!({"applicationId": made.id})).await;
+    ask(start.clone().send()).await.unwrap();
     account.delete("emr_application.batch", &spec).await;
 }

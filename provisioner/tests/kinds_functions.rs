@@ -7,7 +7,8 @@ mod account;
 use account::{Account, account, kind};
 use lakewright::kind::{Context, Wanted};
 use lakewright::resource::Address;
-use lakewright_aws::Service;
+use lakewright::services::Services as _;
+use lakewright_aws::ask;
 use serde_json::{Value, json};
 
 async fn role(account: &Account, name: &str, service: &str) -> String {
@@ -67,8 +68,8 @@ async fn rules_by_the_clock() {
     off["targets"]["d"]["input"] = json!("{\"a\":1}");
     account.update("schedule_rule.tick", off.clone()).await;
 
-    let theirs = json!({"Name": "shop-theirs", "ScheduleExpression": "rate(1 day)"});
-    account.call(Service::Events, "PutRule", theirs).await;
+    let theirs = account.context.aws.event_bridge().put_rule().name("shop-theirs");
+    ask(theirs.schedule_expression("rate(1 day)").send()).await.unwrap();
     let mut taken = off.clone();
     taken["name"] = json!("shop-theirs");
     assert!(account.refused("schedule_rule.theirs", taken).await.contains("isn't this stack's"));

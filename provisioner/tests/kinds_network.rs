@@ -5,10 +5,18 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_sdk_kafka::types::builders::BrokerNodeGroupInfoBuilder;
+use aws_sdk_kafka::types::{
+    BrokerNodeGroupInfo, ClientAuthentication, EbsStorageInfo, EncryptionAtRest, EncryptionInfo, ProvisionedRequest,
+    Sasl, Scram, StorageInfo,
+};
 use lakewright::kind::{ADDRESS, APPLIED, Comparing, Context, Kind, Outcome, STACK, Wanted};
 use lakewright::kinds;
 use lakewright::resource::{Address, Condition, Live};
-use lakewright_aws::{Client, Service};
+use lakewright::services::Services as _;
+use lakewright_aws::{Aws, ask};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{InstanceType, IpPermission, IpRange, RequestLaunchTemplateData};
 use serde_json::{Value, json};
 
 const REGION: &str = "eu-north-1";
@@ -35,13 +43,14 @@ async fn account(stack: &str) -> Account {
         (format!("http://{}", account.address()), Some((account, kafka, folder)))
     };
     let context = Context {
-        aws: Client::with_keys(REGION, &url, "123456789012", "secret").unwrap(),
+        aws: Aws::with_keys(REGION, &url, "123456789012", "secret").unwrap(),
         stack: stack.to_owned(),
         account: "123456789012".to_owned(),
         region: REGION.to_owned(),
         nonce: "nonce".to_owned(),
         poll: Duration::from_millis(20),
         settles: Duration::from_secs(1),
+        reading: lakewright::reading::Reading::default(),
         intents: lakewright::intents::Intents::default(),
     };
     Account { context, _parts: parts }
@@ -136,9 +145,31 @@ impl Account {
         assert!(self.find(&address, &spec).await.is_empty(), "{address}");
         kind(&address).delete(&self.context, &live).await.unwrap();
     }
+}
 
-    async fn call(&self, service: Service, operation: &str, input: Value) -> Value {
-        self.context.aws.call(service, operation, input).await.unwrap()
+impl Account {
+    /// The ARN of a new secret of the stack's.
+    async fn secret(&self, name: &str, key: &str, text: &str) -> String {
+        let tag = aws_sdk_secretsmanager::types::Tag::builder().key(STACK).value(&self.context.stack).build();
+        let call = self.context.aws.secrets_manager().create_secret().name(name).kms_key_id(key).tags(tag);
+        ask(call.secret_string(text).send()).await.unwrap().arn.unwrap()
+    }
+
+    /// The ARN of a new cluster that no stack made.
+    async fn cluster_by_hand(&self, brokers: BrokerNodeGroupInfoBuilder, key: &str) -> String {
+        let storage = EbsStorageInfo::builder().volume_size(20).build();
+        let storage = StorageInfo::builder().ebs_storage_info(storage).build();
+        let sasl = Sasl::builder().scram(Scram::builder().enabled(true).build()).build();
+        let at_rest = EncryptionAtRest::builder().data_volume_kms_key_id(key).build();
+        let provisioned = ProvisionedRequest::builder()
+            .broker_node_group_info(brokers.storage_info(storage).build())
+            .client_authentication(ClientAuthentication::builder().sasl(sasl).build())
+            .encryption_info(EncryptionInfo::builder().encryption_at_rest(at_rest).build())
+            .kafka_version("3.9.x")
+            .number_of_broker_nodes(2)
+            .build();
+        let call = self.context.aws.kafka().create_cluster_v2().cluster_name("by-hand").provisioned(provisioned);
+        ask(call.send()).await.unwrap().cluster_arn.unwrap()
     }
 }
 
@@ -167,11 +198,12 @@ async fn network_kinds_live_as_they_are_meant() {
     let table = account.create("route_table.public", table).await;
     // A second table takes the subnet over.
     let closed = account.create("route_table.closed", json!({"vpc": vpc.id})).await;
-    account.call(Service::Ec2, "DeleteRouteTable", json!({"RouteTableId": closed.id})).await;
+    let ec2 = account.context.aws.ec2();
+    ask(ec2.delete_route_table().route_table_id(&closed.id).send()).await.unwrap();
 
     // What somebody opened is found, and closed again by an update to what is meant.
-    let opened = json!({"RouteTableId": table.id, "DestinationCidrBlock": "192.168.0.0/16", "GatewayId": gateway.id});
-    account.call(Service::Ec2, "CreateRoute", opened).await;
+    let opened = ec2.create_route().route_table_id(&table.id).destination_cidr_block("192.168.0.0/16");
+    ask(opened.gateway_id(&gateway.id).send()).await.unwrap();
     let meant = json!({"vpc": vpc.id, "routes": [route], "subnets": [subnet.id]});
     account.update("route_table.public", meant).await;
     account.update("route_table.public", json!({"vpc": vpc.id})).await;
@@ -224,9 +256,10 @@ async fn security_groups_have_exactly_the_rules_that_are_meant() {
     assert_eq!(find("brokers").await.unwrap().spec, closed);
 
     // A rule that somebody added is part of what is found.
-    let rule = json!([{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]);
-    let input = json!({"GroupId": made.id, "IpPermissions": rule});
-    account.call(Service::Ec2, "AuthorizeSecurityGroupIngress", input).await;
+    let rule = IpPermission::builder().ip_protocol("tcp").from_port(22).to_port(22);
+    let rule = rule.ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build()).build();
+    let added = account.context.aws.ec2().authorize_security_group_ingress().group_id(&made.id).ip_permissions(rule);
+    ask(added.send()).await.unwrap();
     assert_eq!(find("brokers").await.unwrap().spec["ingress"].as_array().unwrap().len(), 2);
 
     let live = find("brokers").await.unwrap();
@@ -258,8 +291,9 @@ async fn templates_are_told_from_many_of_others() {
     };
     assert_eq!(sizes().await, (vec![json!(6), json!(11)], 2));
     for number in 0..150 {
-        let input = json!({"LaunchTemplateName": format!("others-{number}"), "LaunchTemplateData": {"InstanceType": "t3.nano"}});
-        account.call(Service::Ec2, "CreateLaunchTemplate", input).await;
+        let data = RequestLaunchTemplateData::builder().instance_type(InstanceType::T3Nano).build();
+        let call = account.context.aws.ec2().create_launch_template().launch_template_name(format!("others-{number}"));
+        ask(call.launch_template_data(data).send()).await.unwrap();
     }
     let (sizes, requests) = sizes().await;
     assert_eq!(sizes, [json!(6), json!(11)]);
@@ -313,7 +347,7 @@ async fn kafka_kinds_live_as_they_are_meant() {
     let second = kind(&address).create(&account.context, &address, &second).await.unwrap();
     let group = json!({"vpc": vpc.id, "name": "brokers", "description": "for a test"});
     let group = account.create("security_group.brokers", group).await;
-    let key = account.call(Service::Kms, "CreateKey", json!({})).await["KeyMetadata"]["Arn"].clone();
+    let key = ask(account.context.aws.kms().create_key().send()).await.unwrap().key_metadata.unwrap().arn.unwrap();
 
     let settings = |enabled: &str| json!({"name": "shop-main", "properties": {"auto.create.topics.enable": enabled}});
     let configuration = account.create("msk_configuration.main", settings("true")).await;
@@ -359,13 +393,8 @@ async fn kafka_kinds_live_as_they_are_meant() {
     account.create_again("serverless_cluster.main", serverless.clone(), &light).await;
     account.delete("serverless_cluster.main", serverless).await;
 
-    let secret = json!({
-        "Name": "AmazonMSK_shop_app",
-        "KmsKeyId": key,
-        "SecretString": "{\"username\":\"app\",\"password\":\"for a test\"}",
-        "Tags": [{"Key": "lakewright:stack", "Value": "kafka"}],
-    });
-    let secret = account.call(Service::SecretsManager, "CreateSecret", secret).await["ARN"].clone();
+    let login = "{\"username\":\"app\",\"password\":\"for a test\"}";
+    let secret = account.secret("AmazonMSK_shop_app", &key, login).await;
     let association = json!({"cluster": made.id, "secrets": [secret]});
     account.create("scram_association.main", association.clone()).await;
     let missing = json!({"cluster": made.id, "secrets": ["arn:aws:secretsmanager:eu-north-1:123456789012:secret:AmazonMSK_no-abcdef"]});
@@ -392,35 +421,26 @@ async fn kafka_kinds_live_as_they_are_meant() {
     assert!(refused.to_string().contains("can't take partitions away"), "{refused:#}");
 
     // A cluster that somebody made by hand is taken over by its name or ARN, and by one stack only.
-    let by_hand = json!({"clusterName": "by-hand", "provisioned": {
-        "brokerNodeGroupInfo": {
-            "clientSubnets": [subnet.id, second.id], "instanceType": "kafka.t3.small", "securityGroups": [group.id],
-            "storageInfo": {"ebsStorageInfo": {"volumeSize": 20}},
-        },
-        "clientAuthentication": {"sasl": {"scram": {"enabled": true}}}, "kafkaVersion": "3.9.x", "numberOfBrokerNodes": 2,
-        "encryptionInfo": {"encryptionAtRest": {"dataVolumeKMSKeyId": key}},
-    }});
-    let by_hand = account.call(Service::Kafka, "CreateClusterV2", by_hand).await["clusterArn"].clone();
-    let by_hand = by_hand.as_str().unwrap();
+    let brokers = BrokerNodeGroupInfo::builder()
+        .set_client_subnets(Some(vec![subnet.id.clone(), second.id.clone()]))
+        .instance_type("kafka.t3.small")
+        .security_groups(&group.id);
+    let by_hand = account.cluster_by_hand(brokers, &key).await;
+    let by_hand = by_hand.as_str();
 
     // The stack's secret on a cluster that no file names any more is found, be it another stack's.
-    let stray = json!({
-        "Name": "AmazonMSK_stray", "SecretString": "{}", "KmsKeyId": key,
-        "Tags": [{"Key": STACK, "Value": account.context.stack}],
-    });
-    let stray = account.call(Service::SecretsManager, "CreateSecret", stray).await["ARN"].clone();
-    let input = json!({"clusterArn": by_hand, "secretArnList": [stray]});
-    account.call(Service::Kafka, "BatchAssociateScramSecret", input).await;
+    let stray = account.secret("AmazonMSK_stray", &key, "{}").await;
+    let kafka = account.context.aws.kafka();
+    ask(kafka.batch_associate_scram_secret().cluster_arn(by_hand).secret_arn_list(&stray).send()).await.unwrap();
     let associations = kinds::named("scram_association").unwrap();
     let elsewhere = async || {
         let mut found = associations.find(&account.context, &[]).await.unwrap();
         found.retain(|live| live.id == by_hand);
         found.pop()
     };
-    let others = json!({"resourceArn": by_hand, "tags": {STACK: "other"}});
-    account.call(Service::Kafka, "TagResource", others).await;
+    ask(kafka.tag_resource().resource_arn(by_hand).tags(STACK, "other").send()).await.unwrap();
     assert!(elsewhere().await.is_some());
-    account.call(Service::Kafka, "UntagResource", json!({"resourceArn": by_hand, "tagKeys": [STACK]})).await;
+    ask(kafka.untag_resource().resource_arn(by_hand).tag_keys(STACK).send()).await.unwrap();
     let live = elsewhere().await.unwrap();
     assert_eq!(
         (live.address.to_string().as_str(), &live.spec["secrets"]),

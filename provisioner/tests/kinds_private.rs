@@ -7,7 +7,8 @@ mod account;
 use account::{Account, account, account_with, kind};
 use lakewright::kind::Wanted;
 use lakewright::resource::{Address, Condition};
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{ask, ask_all};
+use lakewright_ec2::Ec2 as _;
 use serde_json::{Value, json};
 
 /// A VPC with an internet gateway and a subnet in two zones; returns the ids of VPC and subnets.
@@ -56,15 +57,15 @@ async fn a_gateway_that_aws_gave_up_is_made_anew() {
     let spec = json!({"subnet": a, "address": address.id});
     let gateway: Address = "internet_gateway.main".parse().unwrap();
     let live = account.find(&gateway, &json!({"vpc": vpc})).await.unwrap();
-    let detach = json!({"InternetGatewayId": live.id, "VpcId": vpc});
-    account.call(Service::Ec2, "DetachInternetGateway", detach.clone()).await;
+    let ec2 = account.context.aws.ec2();
+    ask(ec2.detach_internet_gateway().internet_gateway_id(&live.id).vpc_id(&vpc).send()).await.unwrap();
     let refused = account.refused("nat_gateway.a", spec.clone()).await;
     assert!(refused.contains("Gateway.NotAttached"), "{refused}");
     let nat: Address = "nat_gateway.a".parse().unwrap();
     let failed = account.find(&nat, &spec).await.unwrap();
     assert!(matches!(failed.condition, Condition::Failed(_)), "{failed:?}");
 
-    account.call(Service::Ec2, "AttachInternetGateway", detach).await;
+    ask(ec2.attach_internet_gateway().internet_gateway_id(&live.id).vpc_id(&vpc).send()).await.unwrap();
     let made = kind(&nat).create(&account.context, &nat, &spec).await.unwrap();
     assert_ne!(made.id, failed.id);
     // The failed one lingers beside it and isn't taken for a second.
@@ -102,8 +103,9 @@ async fn interface_endpoints_change_in_place() {
     let second = account.refused("vpc_endpoint.again", spec(json!([a]), &one, true)).await;
     assert!(second.contains("conflicting DNS domain"), "{second}");
     account.delete("vpc_endpoint.glue", &spec(json!([b]), &two, true)).await;
-    let held = account.call(Service::Ec2, "DescribeNetworkInterfaces", json!({})).await;
-    assert!(list(&held, "networkInterfaceSet").is_empty(), "{held}");
+    let interfaces = account.context.aws.ec2().describe_network_interfaces().into_paginator().items().send();
+    let held = ask_all(interfaces).await.unwrap();
+    assert!(held.is_empty(), "{held:?}");
 }
 
 #[tokio::test]
@@ -119,8 +121,8 @@ async fn flow_logs_go_where_they_are_meant_to() {
     let missing = account.refused("flow_log.bucket", bucket).await;
     assert!(missing.contains("nobody-has-this does not exist"), "{missing}");
     account.delete("flow_log.main", &group).await;
-    let left = account.call(Service::Ec2, "DescribeFlowLogs", json!({})).await;
-    assert!(list(&left, "flowLogSet").iter().all(|log| text(log, "flowLogId") != made.id), "{left}");
+    let left = ask_all(account.context.aws.ec2().describe_flow_logs().into_paginator().items().send()).await.unwrap();
+    assert!(left.iter().all(|log| log.flow_log_id() != Some(&made.id)), "{left:?}");
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@
 
 mod account;
 
-use account::{ACCOUNT, account, changed, kind};
-use lakewright::kind::{Context, Wanted};
+use account::{ACCOUNT, Account, account, changed, kind};
+use aws_sdk_kms::types::KeyState;
+use lakewright::kind::{Context, STACK, Wanted};
 use lakewright::kinds;
 use lakewright::resource::Address;
-use lakewright_aws::{Service, text};
+use lakewright::services::Services as _;
+use lakewright_aws::ask;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -24,14 +26,20 @@ async fn keys() {
     account.update("key.data", other.clone()).await;
     account.update("key.data", spec.clone()).await;
     // An alias that somebody else's key has.
-    let foreign = account.call(Service::Kms, "CreateKey", json!({})).await;
-    let foreign = text(&foreign["KeyMetadata"], "KeyId");
-    account.call(Service::Kms, "CreateAlias", json!({"AliasName": "alias/taken", "TargetKeyId": foreign})).await;
+    let kms = account.context.aws.kms();
+    let foreign = ask(kms.create_key().send()).await.unwrap().key_metadata.unwrap();
+    ask(kms.create_alias().alias_name("alias/taken").target_key_id(foreign.key_id()).send()).await.unwrap();
     let message = account.refused("key.other", json!({"alias": "taken"})).await;
     assert!(message.contains("alias taken already names the key"), "{message}");
     account.delete("key.data", &spec).await;
-    let state = account.call(Service::Kms, "DescribeKey", json!({"KeyId": made.id})).await;
-    assert_eq!(state["KeyMetadata"]["KeyState"], "PendingDeletion");
+    let described = ask(kms.describe_key().key_id(made.id).send()).await.unwrap();
+    assert_eq!(described.key_metadata().unwrap().key_state(), Some(&KeyState::PendingDeletion));
+}
+
+/// What a secret holds.
+async fn value(account: &Account, secret: &str) -> Value {
+    let call = account.context.aws.secrets_manager().get_secret_value().secret_id(secret);
+    serde_json::from_str(ask(call.send()).await.unwrap().secret_string().unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -39,20 +47,20 @@ async fn secrets() {
     let account = account().await;
     let spec = json!({"name": "AmazonMSK_shop_app", "username": "app"});
     let made = account.create("secret.app", spec.clone()).await;
-    let value = |answer: &Value| serde_json::from_str::<Value>(text(answer, "SecretString")).unwrap();
-    let first = value(&account.call(Service::SecretsManager, "GetSecretValue", json!({"SecretId": made.id})).await);
-    assert_eq!((text(&first, "username"), text(&first, "password").len()), ("app", 32));
+    let first = value(&account, &made.id).await;
+    assert_eq!((&first["username"], first["password"].as_str().unwrap().len()), (&json!("app"), 32));
     let other =
         json!({"name": "AmazonMSK_shop_app", "username": "shop", "description": "for apps", "recovery_days": 9});
     account.update("secret.app", other.clone()).await;
-    let second = value(&account.call(Service::SecretsManager, "GetSecretValue", json!({"SecretId": made.id})).await);
-    assert_eq!((text(&second, "username"), &second["password"]), ("shop", &first["password"]));
+    let second = value(&account, &made.id).await;
+    assert_eq!((&second["username"], &second["password"]), (&json!("shop"), &first["password"]));
     account.delete("secret.app", &other).await;
     // Made again while it waits for its deletion: the password comes back.
     account.create("secret.app", other.clone()).await;
-    let third = value(&account.call(Service::SecretsManager, "GetSecretValue", json!({"SecretId": made.id})).await);
+    let third = value(&account, &made.id).await;
     assert_eq!(third["password"], first["password"]);
-    account.call(Service::SecretsManager, "CreateSecret", json!({"Name": "theirs", "SecretString": "x"})).await;
+    let theirs = account.context.aws.secrets_manager().create_secret().name("theirs").secret_string("x");
+    ask(theirs.send()).await.unwrap();
     let message = account.refused("secret.other", json!({"name": "theirs", "username": "x"})).await;
     assert!(message.contains("isn't this stack's"), "{message}");
 }
@@ -60,7 +68,7 @@ async fn secrets() {
 #[tokio::test]
 async fn buckets_objects_and_releases() {
     let account = account().await;
-    let s3 = account.context.aws.s3();
+    let objects = account.context.aws.objects();
     let bucket = "shop-artifacts-123456789012";
     let tls = json!({"Version": "2012-10-17", "Statement": [{
         "Sid": "tls", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
@@ -86,11 +94,11 @@ async fn buckets_objects_and_releases() {
     longer["content"] = json!("{}");
     account.update("object.stream", longer.clone()).await;
     // What somebody put over it from outside is a difference of content.
-    s3.put(bucket, "hosts/h/stream.json", "changed".into(), lakewright_aws::Put::default()).await.unwrap();
+    objects.put(bucket, "hosts/h/stream.json", "changed".into(), lakewright_aws::Put::default()).await.unwrap();
     let address: Address = "object.stream".parse().unwrap();
     let wanted = [Wanted { address: &address, spec: &longer }];
     let live = kind(&address).find(&account.context, &wanted).await.unwrap().remove(0);
-    assert_eq!(text(&live.spec, "content"), "changed");
+    assert_eq!(live.spec["content"], "changed");
     let normal = kind(&address).normalise(&longer).unwrap();
     let changed = changed(kind(&address), &live.spec, &normal);
     assert_eq!(changed, ["content", "content_type"]);
@@ -103,11 +111,11 @@ async fn buckets_objects_and_releases() {
     assert!(kind(&address).find(&account.context, &wanted).await.unwrap().is_empty());
     let error = kind(&address).create(&account.context, &address, &normal).await.expect_err("another stack's");
     assert!(error.to_string().contains("isn't this stack's object.stream, but of the stack other"), "{error:#}");
-    s3.delete(bucket, "hosts/h/stream.json").await.unwrap();
+    objects.delete(bucket, "hosts/h/stream.json").await.unwrap();
 
     // What stands elsewhere in the bucket is found while it is wanted, and what nobody names is no object of the stack's.
     for key in ["notes/a.txt", "releases/notes.txt", "top.txt"] {
-        account.context.aws.s3().put(bucket, "notes/b.txt", "x".into(), lakewright_aws::Put::default()).await.unwrap();
+        objects.put(bucket, "notes/b.txt", "x".into(), lakewright_aws::Put::default()).await.unwrap();
         let address: Address = "object.notes".parse().unwrap();
         let spec = json!({"bucket": bucket, "key": key, "content": "x"});
         let spec = kind(&address).normalise(&spec).unwrap();
@@ -128,10 +136,10 @@ async fn buckets_objects_and_releases() {
     account.create("release.agent", release("first")).await;
     account.update("release.agent", release("the second")).await;
     account.update("release.agent", release("and the third")).await;
-    assert_eq!(s3.list(bucket, "releases/").await.unwrap().len(), 2, "the one before stays");
+    assert_eq!(objects.list(bucket, "releases/").await.unwrap().len(), 2, "the one before stays");
     account.delete("release.agent", &release("and the third")).await;
 
-    s3.put(bucket, "left/over", "x".into(), lakewright_aws::Put::default()).await.unwrap();
+    objects.put(bucket, "left/over", "x".into(), lakewright_aws::Put::default()).await.unwrap();
     account.delete("bucket.artifacts", &full).await;
 }
 
@@ -144,16 +152,15 @@ async fn roles_and_instance_profiles() {
         }})
     };
     let allow = |action: &str| json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": [action], "Resource": "*"}]});
-    let managed = account
-        .call(Service::Iam, "CreatePolicy", json!({"PolicyName": "p", "PolicyDocument": allow("s3:*").to_string()}))
-        .await;
-    let managed = text(&managed["Policy"], "Arn");
+    let iam = account.context.aws.iam();
+    let call = iam.create_policy().policy_name("p").policy_document(allow("s3:*").to_string());
+    let managed = ask(call.send()).await.unwrap().policy.unwrap().arn.unwrap();
     let spec = json!({"name": "shop-host", "description": "a host", "trust": trust("ec2.amazonaws.com"),
         "policies": {"read": allow("s3:GetObject"), "list": allow("s3:ListBucket")}, "attached": [managed]});
     account.create("role.host", spec.clone()).await;
     // A policy that somebody adds is a difference, and goes with the next apply.
-    let foreign = json!({"RoleName": "shop-host", "PolicyName": "more", "PolicyDocument": allow("iam:*").to_string()});
-    account.call(Service::Iam, "PutRolePolicy", foreign).await;
+    let call = iam.put_role_policy().role_name("shop-host").policy_name("more");
+    ask(call.policy_document(allow("iam:*").to_string()).send()).await.unwrap();
     let other = json!({"name": "shop-host", "description": "a host", "trust": trust("emr-serverless.amazonaws.com"),
         "policies": {"read": allow("s3:PutObject")}});
     account.update("role.host", spec.clone()).await;
@@ -167,13 +174,8 @@ async fn roles_and_instance_profiles() {
     account.update("instance_profile.host", profile.clone()).await;
     account.delete("instance_profile.host", &profile).await;
     account.delete("role.host", &other).await;
-    account
-        .call(
-            Service::Iam,
-            "CreateRole",
-            json!({"RoleName": "theirs", "AssumeRolePolicyDocument": trust("ec2.amazonaws.com").to_string()}),
-        )
-        .await;
+    let call = iam.create_role().role_name("theirs");
+    ask(call.assume_role_policy_document(trust("ec2.amazonaws.com").to_string()).send()).await.unwrap();
     let message = account.refused("role.host", json!({"name": "theirs", "trust": trust("ec2.amazonaws.com")})).await;
     assert!(message.contains("isn't this stack's"), "{message}");
 }
@@ -205,11 +207,12 @@ async fn filters_of_one_name_are_told_apart_by_their_log_groups() {
         filters.create(&account.context, &address, &spec(&name)).await.unwrap();
         specs.push((address, spec(&format!("${{log_group.{group}.name}}"))));
     }
+    let group_of = |spec: &Value| spec["log_group"].as_str().unwrap_or_default().to_owned();
     let found = async |specs: &[(Address, Value)]| {
         let wanted: Vec<Wanted<'_>> = specs.iter().map(|(address, spec)| Wanted { address, spec }).collect();
         let found = filters.find(&account.context, &wanted).await.unwrap();
         let mut found: Vec<String> =
-            found.iter().map(|live| format!("{} of {}", live.address.name, text(&live.spec, "log_group"))).collect();
+            found.iter().map(|live| format!("{} of {}", live.address.name, group_of(&live.spec))).collect();
         found.sort();
         found
     };
@@ -220,13 +223,8 @@ async fn filters_of_one_name_are_told_apart_by_their_log_groups() {
     assert_eq!(found(&specs).await, one);
     specs[0].1 = spec("${log_group.renamed.name}");
     assert_eq!(found(&specs).await.len(), 2);
-    account
-        .call(
-            Service::Logs,
-            "DeleteMetricFilter",
-            json!({"logGroupName": "/lakewright/shop/shipper", "filterName": "errors"}),
-        )
-        .await;
+    let call = account.context.aws.logs().delete_metric_filter().log_group_name("/lakewright/shop/shipper");
+    ask(call.filter_name("errors").send()).await.unwrap();
     assert_eq!(found(&specs).await, ["stream of /lakewright/shop/stream"]);
 }
 
@@ -248,18 +246,19 @@ async fn a_provider_that_is_still_trusted_is_let_go_and_not_deleted() {
     let live = account.find(&provider, &spec).await.unwrap();
     kind(&provider).delete(&account.context, &live).await.unwrap();
     // It is nobody's from then on: the stack doesn't find it again.
-    let left = account.call(Service::Iam, "GetOpenIDConnectProvider", json!({"OpenIDConnectProviderArn": arn})).await;
-    assert!(!left["Tags"].to_string().contains("lakewright:stack"), "{left}");
+    let iam = account.context.aws.iam();
+    let look = |arn: &str| iam.get_open_id_connect_provider().open_id_connect_provider_arn(arn);
+    let left = ask(look(&arn).send()).await.unwrap();
+    assert!(left.tags().iter().all(|tag| tag.key() != STACK), "{left:?}");
     assert!(kind(&provider).find(&account.context, &[]).await.unwrap().is_empty());
     // With the last role that trusts it, it goes.
     account.delete("role.ci", &ci).await;
-    account.call(Service::Iam, "DeleteOpenIDConnectProvider", json!({"OpenIDConnectProviderArn": arn})).await;
+    ask(iam.delete_open_id_connect_provider().open_id_connect_provider_arn(arn).send()).await.unwrap();
     let (arn, ci) = make().await;
     let live = account.find(&provider, &spec).await.unwrap();
     let role = account.find(&role, &ci).await.unwrap();
     kind(&role.address).delete(&account.context, &role).await.unwrap();
     kind(&provider).delete(&account.context, &live).await.unwrap();
-    let gone = json!({"OpenIDConnectProviderArn": arn});
-    let error = account.context.aws.call(Service::Iam, "GetOpenIDConnectProvider", gone).await.expect_err("it is gone");
+    let error = ask(look(&arn).send()).await.expect_err("it is gone");
     assert!(error.is_not_found(), "{error}");
 }

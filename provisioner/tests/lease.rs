@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use account::account;
 use lakewright::lease::{self, End, Lease, Waiting};
 use lakewright::resource::Address;
-use lakewright_aws::{Error, ErrorKind, Service};
-use serde_json::json;
+use lakewright::services::Services as _;
+use lakewright_aws::{Error, ErrorKind, ask};
 
 struct Silent;
 
@@ -37,7 +37,7 @@ async fn a_lease_that_was_taken_away_gives_nothing_away() {
     // The first one's end neither deletes nor frees the lease of the second one, and sends nothing more after it is told.
     let said = first.remove().await.unwrap_err();
     assert!(said.to_string().contains("took the lease"), "{said}");
-    let refused = under.aws.call(Service::Sts, "GetCallerIdentity", json!({})).await.unwrap_err();
+    let refused = ask(under.aws.sts().get_caller_identity().send()).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::TooLate);
     let document = lease::look(context).await.unwrap().unwrap();
     assert!(document.held(context.aws.now()).is_some());
@@ -66,6 +66,6 @@ async fn a_lease_that_was_taken_away_gives_nothing_away() {
     sixth.remove().await.unwrap();
     assert!(lease::look(context).await.unwrap().is_none());
     let bucket = format!("lakewright-{}-{}", context.account, context.region);
-    let gone: Error = context.aws.s3().list(&bucket, "").await.unwrap_err();
+    let gone: Error = context.aws.objects().list(&bucket, "").await.unwrap_err();
     assert_eq!(gone.kind, ErrorKind::HolderNotFound);
 }

@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use lakewright_aws::{Client, Service};
+use lakewright::services::Services as _;
+use lakewright_aws::ask;
+use lakewright_ec2::Ec2 as _;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -43,8 +45,11 @@ async fn the_shop_is_made_repaired_and_destroyed() {
     );
 
     // What somebody changed by hand is drift, at the very path, and is put right.
-    let versioning = json!({ "KeyId": "alias/shop-main" });
-    place.client().call(Service::Kms, "DisableKeyRotation", key_of(&place.client(), versioning).await).await.unwrap();
+    // KMS takes an id where the stack knows an alias.
+    let kms = place.client().kms();
+    let key = ask(kms.describe_key().key_id("alias/shop-main").send()).await.unwrap();
+    let id = key.key_metadata().unwrap().key_id();
+    ask(kms.disable_key_rotation().key_id(id).send()).await.unwrap();
     let drift = place.run(&["plan", &shop, "--format", "json"]).await;
     let drift: Value = serde_json::from_str(&drift.out).unwrap();
     let steps = drift["steps"].as_array().unwrap();
@@ -77,12 +82,6 @@ async fn the_shop_is_made_repaired_and_destroyed() {
     // A stack that was destroyed can be made again.
     let anew = place.run(&["apply", &shop, "--yes"]).await;
     assert_eq!(anew.code, Some(0), "{}", anew.err);
-}
-
-/// KMS takes an id where the stack knows an alias.
-async fn key_of(client: &Client, alias: Value) -> Value {
-    let answer = client.call(Service::Kms, "DescribeKey", alias).await.unwrap();
-    json!({ "KeyId": answer["KeyMetadata"]["KeyId"] })
 }
 
 #[tokio::test]
@@ -226,9 +225,9 @@ async fn a_stack_of_two_files_with_variables_is_planned_and_applied() {
 async fn quotas_that_a_plan_would_hit_are_told_with_their_cure() {
     let place = Place::new().await;
     let shop = shop().display().to_string();
+    let ec2 = place.client().ec2();
     for index in 0..5 {
-        let input = json!({ "CidrBlock": format!("10.{index}.0.0/16") });
-        place.client().call(Service::Ec2, "CreateVpc", input).await.unwrap();
+        ask(ec2.create_vpc().cidr_block(format!("10.{index}.0.0/16")).send()).await.unwrap();
     }
     let check = place.run(&["check", &shop, "--quotas", "--format", "json"]).await;
     assert_eq!(check.code, Some(1), "{}", check.err);

@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {"NO_COLOR": "1"}
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {"NO_COLOR": "1", "LAKEWRIGHT_PACE": "local"}
 
 
 def finished(process):

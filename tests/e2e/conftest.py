@@ -18,10 +18,10 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 PROGRAM = str(TARGET / "debug" / "lakewright")
 PATIENCE = 120
 
-# Nothing of the machine's own AWS settings may reach the tests.
+# Nothing of the machine's own AWS settings may reach the tests. Their accounts are on this machine.
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith("AWS_")
-} | {"NO_COLOR": "1", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+} | {"NO_COLOR": "1", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "LAKEWRIGHT_PACE": "local"}
 
 
 class Up:

@@ -37,7 +37,7 @@ TAKEN = [
 
 
 class Front(ThreadingHTTPServer):
-    """Hands everything on to moto, and does four things in its place: the list that it doesn't know; bucket policies,
+    """Hands everything on to moto, and does some things in its place: the list that it doesn't know; bucket policies,
     which it holds against requests without looking at their conditions, so that the demand for TLS refuses everything;
     the tags of a CreateBucket, which it forgets; and the key's id in a ScheduleKeyDeletion, which knows no ARN."""
 
@@ -63,10 +63,16 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("x-amz-target", "").endswith(".ScheduleKeyDeletion"):
             body = re.sub(rb'"arn:[^"]*:key/', b'"', body)
         answer = self.ask(self.path, body)
-        tags = re.search(rb"<Tags>(.*)</Tags>", body) if self.command == "PUT" and path.count("/") == 1 else None
+        tags = re.search(rb"<Tags>(.*)</Tags>", body) if self.command == "PUT" and path.strip("/").count("/") == 0 else None
         if tags and answer[0] == 200:
             self.ask(f"{path}?tagging", b"<Tagging><TagSet>" + tags.group(1) + b"</TagSet></Tagging>")
-        self.answer(*answer)
+        status, headers, content = answer
+        # moto calls this answer by the operation's name, where S3 has the setting's; the SDK reads no other.
+        content = content.replace(b"GetBucketVersioningResponse", b"VersioningConfiguration")
+        # And it answers null for a work group that isn't there, where Athena refuses.
+        if self.headers.get("x-amz-target", "").endswith(".GetWorkGroup") and json.loads(content or b"{}").get("WorkGroup", 0) is None:
+            status, content = 400, json.dumps({"__type": "InvalidRequestException", "Message": "WorkGroup is not found."}).encode()
+        self.answer(status, headers, content)
 
     def ask(self, path, body):
         upstream = http.client.HTTPConnection(self.server.upstream)

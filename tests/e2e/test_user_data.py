@@ -51,9 +51,16 @@ def files(text):
 
 def test_scripts_are_bash(user_data, tmp_path):
     scripts = [text for own in user_data.values() for path, text in files(own).items() if "/sbin/" in path]
-    assert len(scripts) == 3
+    assert len(scripts) == 4
     for script in scripts:
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+def test_the_search_host_gives_itself_its_name(user_data):
+    own = files(user_data["search-0"])
+    assert own["/etc/lakewright-name"] == "ZONE=${private_zone.search.id}\nNAME=search.hosts.internal\n"
+    assert "systemctl enable --now --no-block lakewright-name.service" in user_data["search-0"]
+    assert not [name for name in ["data-0", "plain"] if "lakewright-name" in user_data[name]]
 
 
 def test_no_secret_stands_in_it(user_data):

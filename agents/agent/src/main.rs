@@ -17,6 +17,10 @@ use crate::cli::{Command, Name, Run};
 /// How long the last report may take.
 const LAST_REPORT: Duration = Duration::from_secs(5);
 
+/// glibc's allocator keeps what a large query freed: this one gives it back to the system.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     program::main(|| run(cli::Cli::parse().command))
 }

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use lakewright_aws::{Client, Service};
+use aws_sdk_emrserverless::types::{
+    ConfigurationOverrides, JobDriver, JobRunState, MonitoringConfiguration, S3MonitoringConfiguration, SparkSubmit,
+};
+use lakewright_aws::{Aws, Needed as _, ask, client};
 use lakewright_config::BatchConfig;
 use lakewright_runtime::{Agent, CancellationToken, Counter, Gauge, health};
-use serde_json::{Value, json};
 
 /// The shortest and the longest time between two looks at a run.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -24,7 +26,7 @@ pub enum Ending {
 
 /// Submits and watches runs.
 pub struct Jobs {
-    aws: Client,
+    emr: aws_sdk_emrserverless::Client,
     config: BatchConfig,
     runs: Counter,
     failed: Counter,
@@ -35,9 +37,9 @@ pub struct Jobs {
 
 impl Jobs {
     /// For the agent with that configuration.
-    pub fn new(agent: &Agent, aws: Client, config: BatchConfig) -> Self {
+    pub fn new(agent: &Agent, aws: &Aws, config: BatchConfig) -> Self {
         Self {
-            aws,
+            emr: client!(aws, "emr-serverless", aws_sdk_emrserverless),
             config,
             runs: agent.metrics.counter("runs_total", &[]),
             failed: agent.metrics.counter("runs_failed_total", &[]),
@@ -50,29 +52,33 @@ impl Jobs {
     /// The id of the run that belongs to the token: a new one, or the one that it started before.
     pub async fn submit(&self, token: &str) -> Result<String> {
         let config = &self.config;
-        let input = json!({
-            "applicationId": config.application_id,
-            "clientToken": token,
-            "executionRoleArn": config.execution_role,
-            "executionTimeoutMinutes": config.timeout_minutes,
-            "name": "models",
-            "jobDriver": { "sparkSubmit": {
-                "entryPoint": config.entry_point,
-                "entryPointArguments": ["--manifest", config.manifest],
-                "sparkSubmitParameters": ICEBERG,
-            } },
-            "configurationOverrides": { "monitoringConfiguration": {
-                "s3MonitoringConfiguration": { "logUri": config.log_location },
-            } },
-        });
-        let answer = self
-            .aws
-            .call(Service::EmrServerless, "StartJobRun", input)
+        let spark = SparkSubmit::builder()
+            .entry_point(&config.entry_point)
+            .entry_point_arguments("--manifest")
+            .entry_point_arguments(&config.manifest)
+            .spark_submit_parameters(ICEBERG)
+            .build()
+            .expect("nothing but the entry point is required");
+        let logs = S3MonitoringConfiguration::builder().log_uri(&config.log_location).build();
+        let monitoring = MonitoringConfiguration::builder().s3_monitoring_configuration(logs).build();
+        let overrides = ConfigurationOverrides::builder().monitoring_configuration(monitoring).build();
+        let timeout = i64::try_from(config.timeout_minutes).context("`timeout_minutes` is too large")?;
+        let start = self
+            .emr
+            .start_job_run()
+            .application_id(&config.application_id)
+            .client_token(token)
+            .execution_role_arn(&config.execution_role)
+            .execution_timeout_minutes(timeout)
+            .name("models")
+            .job_driver(JobDriver::SparkSubmit(spark))
+            .configuration_overrides(overrides);
+        let run = ask(start.send())
             .await
+            .and_then(|answer| answer.job_run_id.needed("emr-serverless", "StartJobRunResponse.jobRunId"))
             .with_context(|| format!("submit the models to the application {}", config.application_id))?;
-        let run = answer["jobRunId"].as_str().context("EMR Serverless answered without a job run id")?;
         tracing::info!(run, "run submitted");
-        Ok(run.to_owned())
+        Ok(run)
     }
 
     /// Waits for a run's end; `None` when told to stop before.
@@ -80,10 +86,12 @@ impl Jobs {
         let begun = Instant::now();
         let mut pause = LOOKS.0;
         loop {
-            let input = json!({ "applicationId": self.config.application_id, "jobRunId": run });
-            let answer = self.aws.call(Service::EmrServerless, "GetJobRun", input).await;
-            let answer = answer.with_context(|| format!("look at the run {run}"))?;
-            if let Some(ending) = ending(&answer["jobRun"]) {
+            let look = self.emr.get_job_run().application_id(&self.config.application_id).job_run_id(run);
+            let found = ask(look.send())
+                .await
+                .and_then(|answer| answer.job_run.needed("emr-serverless", "GetJobRunResponse.jobRun"))
+                .with_context(|| format!("look at the run {run}"))?;
+            if let Some(ending) = ending(&found.state, &found.state_details) {
                 self.runs.add(1);
                 self.failed.add(u64::from(ending != Ending::Success));
                 self.last_run.set(health::now_ms());
@@ -102,13 +110,12 @@ impl Jobs {
     }
 }
 
-/// How the run ended, if it did.
-fn ending(run: &Value) -> Option<Ending> {
-    let details = run["stateDetails"].as_str().unwrap_or_default();
-    match run["state"].as_str()? {
-        "SUCCESS" => Some(Ending::Success),
-        "FAILED" => Some(Ending::Failed(details.to_owned())),
-        "CANCELLED" => Some(Ending::Failed(format!("it was cancelled {details}").trim_end().to_owned())),
+/// How a run in that state ended, if it did.
+fn ending(state: &JobRunState, details: &str) -> Option<Ending> {
+    match state {
+        JobRunState::Success => Some(Ending::Success),
+        JobRunState::Failed => Some(Ending::Failed(details.to_owned())),
+        JobRunState::Cancelled => Some(Ending::Failed(format!("it was cancelled {details}").trim_end().to_owned())),
         _ => None,
     }
 }
@@ -119,11 +126,11 @@ mod tests {
 
     #[test]
     fn only_final_states_end_a_run() {
-        for state in ["SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING", "QUEUED"] {
-            assert_eq!(ending(&json!({ "state": state })), None, "{state}");
+        for state in ["SUBMITTED", "PENDING", "SCHEDULED", "RUNNING", "CANCELLING", "QUEUED", "SOMETHING_NEW"] {
+            assert_eq!(ending(&JobRunState::from(state), ""), None, "{state}");
         }
-        assert_eq!(ending(&json!({ "state": "SUCCESS" })), Some(Ending::Success));
-        let failed = json!({ "state": "FAILED", "stateDetails": "no such table" });
-        assert_eq!(ending(&failed), Some(Ending::Failed("no such table".into())));
+        assert_eq!(ending(&JobRunState::Success, ""), Some(Ending::Success));
+        assert_eq!(ending(&JobRunState::Failed, "no such table"), Some(Ending::Failed("no such table".into())));
+        assert_eq!(ending(&JobRunState::Cancelled, ""), Some(Ending::Failed("it was cancelled".into())));
     }
 }

@@ -8,7 +8,7 @@ mod job;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail, ensure};
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use lakewright_config::BatchConfig;
 use lakewright_runtime::Agent;
 
@@ -33,7 +33,7 @@ pub fn check(config: &BatchConfig) -> Result<()> {
 /// The run can't be submitted, fails or is cancelled.
 pub async fn run_once(agent: Agent, config: BatchConfig) -> Result<()> {
     let latch = agent.health.latch();
-    let jobs = Jobs::new(&agent, connect().await?, config);
+    let jobs = Jobs::new(&agent, &connect().await?, config);
     drop(latch);
     let run = jobs.submit(&format!("once-{}", uuid::Uuid::new_v4())).await?;
     match jobs.wait(&run, &agent.shutdown).await? {
@@ -47,7 +47,7 @@ pub async fn run_once(agent: Agent, config: BatchConfig) -> Result<()> {
 pub async fn run(agent: Agent, config: BatchConfig) -> Result<()> {
     let latch = agent.health.latch();
     let every = config.every_seconds;
-    let jobs = Jobs::new(&agent, connect().await?, config);
+    let jobs = Jobs::new(&agent, &connect().await?, config);
     drop(latch);
     let mut done = None;
     while !agent.shutdown.is_cancelled() {
@@ -82,8 +82,8 @@ pub async fn run(agent: Agent, config: BatchConfig) -> Result<()> {
     Ok(())
 }
 
-async fn connect() -> Result<Client> {
-    Ok(Client::connect(lakewright_aws::Options::default()).await?)
+async fn connect() -> Result<Aws> {
+    Ok(Aws::connect(lakewright_aws::Options::default()).await?)
 }
 
 /// Seconds since 1970.

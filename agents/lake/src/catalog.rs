@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
+use aws_sdk_glue::types;
 use iceberg::spec::TableMetadata;
 use iceberg::table::Table;
 use iceberg::{Runtime, TableIdent};
-use lakewright_aws::{Client, Service};
-use serde_json::{Map, Value, json};
+use lakewright_aws::{Aws, Needed as _, ask, client};
 
 use crate::storage::file_io;
 
@@ -20,18 +20,18 @@ pub struct LoadedTable {
     pub version_id: String,
     /// The metadata file that Glue named.
     pub metadata_location: String,
-    pub(crate) aws: Client,
+    pub(crate) aws: Aws,
     pub(crate) database: String,
     pub(crate) name: String,
     /// Glue's own record, of which a commit changes two parameters only.
-    pub(crate) record: Arc<Value>,
+    pub(crate) record: Arc<types::Table>,
 }
 
 /// Loads a table.
 ///
 /// # Errors
 /// The table doesn't exist or isn't an Iceberg table; Glue or S3 can't be reached.
-pub async fn load_table(aws: &Client, database: &str, name: &str) -> anyhow::Result<LoadedTable> {
+pub async fn load_table(aws: &Aws, database: &str, name: &str) -> anyhow::Result<LoadedTable> {
     find_table(aws, database, name).await?.ok_or_else(|| anyhow!("there is no table {database}.{name} in the catalog"))
 }
 
@@ -39,7 +39,7 @@ pub async fn load_table(aws: &Client, database: &str, name: &str) -> anyhow::Res
 ///
 /// # Errors
 /// It isn't an Iceberg table; Glue or S3 can't be reached.
-pub async fn find_table(aws: &Client, database: &str, name: &str) -> anyhow::Result<Option<LoadedTable>> {
+pub async fn find_table(aws: &Aws, database: &str, name: &str) -> anyhow::Result<Option<LoadedTable>> {
     let Some(record) = get_record(aws, database, name).await? else { return Ok(None) };
     let location = metadata_location(&record).with_context(|| format!("table {database}.{name}"))?;
     let files = file_io(aws);
@@ -50,10 +50,10 @@ pub async fn find_table(aws: &Client, database: &str, name: &str) -> anyhow::Res
 }
 
 fn assemble(
-    aws: &Client,
+    aws: &Aws,
     database: &str,
     name: &str,
-    record: Value,
+    record: types::Table,
     location: &str,
     metadata: Arc<TableMetadata>,
     files: iceberg::io::FileIO,
@@ -68,7 +68,7 @@ fn assemble(
         .with_context(|| format!("open the table {database}.{name}"))?;
     Ok(LoadedTable {
         table,
-        version_id: version_id(&record),
+        version_id: record.version_id.clone().needed("glue", "Table.VersionId")?,
         metadata_location: location.to_owned(),
         aws: aws.clone(),
         database: database.to_owned(),
@@ -101,7 +101,11 @@ impl LoadedTable {
     /// faster still, or Glue doesn't answer, the version stays an old one and the next commit is a conflict.
     pub(crate) async fn committed(&self, location: &str, metadata: TableMetadata) -> anyhow::Result<Self> {
         let record = match get_record(&self.aws, &self.database, &self.name).await {
-            Ok(Some(record)) if metadata_location(&record).is_ok_and(|found| found == location) => record,
+            Ok(Some(record))
+                if record.version_id.is_some() && metadata_location(&record).is_ok_and(|found| found == location) =>
+            {
+                record
+            }
             _ => (*self.record).clone(),
         };
         let files = self.table.file_io().clone();
@@ -114,58 +118,54 @@ impl LoadedTable {
     }
 
     /// Glue's input for the same table with another metadata file: everything else stays as it was found.
-    pub(crate) fn table_input(&self, location: &str) -> Value {
-        const KEPT: [&str; 11] = [
-            "Name",
-            "Description",
-            "Owner",
-            "LastAccessTime",
-            "LastAnalyzedTime",
-            "Retention",
-            "StorageDescriptor",
-            "PartitionKeys",
-            "TableType",
-            "ViewOriginalText",
-            "ViewExpandedText",
-        ];
-        let mut input: Map<String, Value> = KEPT
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), self.record.get(*name).filter(|v| !v.is_null())?.clone())))
-            .collect();
-        let mut parameters = self.record["Parameters"].as_object().cloned().unwrap_or_default();
-        parameters.insert("metadata_location".into(), json!(location));
-        parameters.insert("previous_metadata_location".into(), json!(self.metadata_location));
-        input.insert("Parameters".into(), Value::Object(parameters));
-        Value::Object(input)
+    pub(crate) fn table_input(&self, location: &str) -> types::TableInput {
+        let record = types::Table::clone(&self.record);
+        let mut parameters = record.parameters.unwrap_or_default();
+        parameters.insert(METADATA_LOCATION.into(), location.into());
+        parameters.insert("previous_metadata_location".into(), self.metadata_location.clone());
+        types::TableInput::builder()
+            .name(record.name)
+            .set_description(record.description)
+            .set_owner(record.owner)
+            .set_last_access_time(record.last_access_time)
+            .set_last_analyzed_time(record.last_analyzed_time)
+            .retention(record.retention)
+            .set_storage_descriptor(record.storage_descriptor)
+            .set_partition_keys(record.partition_keys)
+            .set_table_type(record.table_type)
+            .set_view_original_text(record.view_original_text)
+            .set_view_expanded_text(record.view_expanded_text)
+            .set_parameters(Some(parameters))
+            .build()
+            .expect("nothing but the name is required")
     }
 }
 
+/// The parameter that names the metadata file.
+pub(crate) const METADATA_LOCATION: &str = "metadata_location";
+
+/// The client of Glue.
+pub(crate) fn glue(aws: &Aws) -> aws_sdk_glue::Client {
+    client!(aws, "glue", aws_sdk_glue)
+}
+
 /// Glue's record of a table, if there is one.
-pub(crate) async fn get_record(aws: &Client, database: &str, name: &str) -> anyhow::Result<Option<Value>> {
-    let input = json!({ "DatabaseName": database, "Name": name });
-    match aws.call(Service::Glue, "GetTable", input).await {
-        Ok(mut answer) => Ok(Some(answer["Table"].take())),
+async fn get_record(aws: &Aws, database: &str, name: &str) -> anyhow::Result<Option<types::Table>> {
+    match ask(glue(aws).get_table().database_name(database).name(name).send()).await {
+        Ok(answer) => Ok(Some(answer.table.needed("glue", "GetTableResponse.Table")?)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(anyhow!(error).context(format!("look for the table {database}.{name}"))),
     }
 }
 
 /// The metadata file that Glue's record of an Iceberg table names.
-pub(crate) fn metadata_location(record: &Value) -> anyhow::Result<String> {
-    let parameters = &record["Parameters"];
-    if !parameters["table_type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("iceberg")) {
+fn metadata_location(record: &types::Table) -> anyhow::Result<String> {
+    let parameter = |name: &str| record.parameters.as_ref()?.get(name);
+    if !parameter("table_type").is_some_and(|kind| kind.eq_ignore_ascii_case("iceberg")) {
         bail!("it is no Iceberg table");
     }
-    match parameters["metadata_location"].as_str() {
-        Some(location) => Ok(location.to_owned()),
+    match parameter(METADATA_LOCATION) {
+        Some(location) => Ok(location.clone()),
         None => bail!("the catalog names no metadata file for it"),
-    }
-}
-
-fn version_id(record: &Value) -> String {
-    match &record["VersionId"] {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => "0".into(),
     }
 }

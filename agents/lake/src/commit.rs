@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use iceberg::spec::{DataFile, TableMetadata};
-use lakewright_aws::Service;
-use serde_json::json;
+use lakewright_aws::ask_once;
 
-use crate::catalog::LoadedTable;
+use crate::catalog::{LoadedTable, glue};
 use crate::error::CommitError;
 use crate::prepare::Prepared;
 
@@ -55,18 +54,16 @@ impl LoadedTable {
     }
 
     async fn update(&self, prepared: &Prepared) -> Result<(), Outcome> {
-        let input = json!({
-            "DatabaseName": self.database,
-            "TableInput": self.table_input(&prepared.location),
-            "VersionId": self.version_id,
-            "SkipArchive": true,
-        });
+        let update = glue(&self.aws)
+            .update_table()
+            .database_name(&self.database)
+            .table_input(self.table_input(&prepared.location))
+            .version_id(&self.version_id)
+            .skip_archive(true);
         // Once an attempt's outcome isn't known, no later attempt's error is the commit's: the first may still pass.
         let mut ambiguous = false;
         for attempt in 1..=ATTEMPTS {
-            let Err(error) = self.aws.call_once(Service::Glue, "UpdateTable", input.clone()).await else {
-                return Ok(());
-            };
+            let Err(error) = ask_once(update.clone().send()).await else { return Ok(()) };
             let conflict = error.is_precondition_failed();
             ambiguous |= error.lost || error.status >= 500;
             if !conflict && !ambiguous && !error.is_retryable() {

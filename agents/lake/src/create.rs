@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use anyhow::{Context as _, anyhow, bail};
+use aws_sdk_glue::types::{Column, StorageDescriptor, TableInput};
 use iceberg::MetadataLocation;
 use iceberg::spec::{FormatVersion, Schema, SortOrder, TableMetadataBuilder, UnboundPartitionSpec};
-use lakewright_aws::{Client, Service};
-use serde_json::{Value, json};
+use lakewright_aws::{Aws, ask};
 
-use crate::catalog::{LoadedTable, load_table};
+use crate::catalog::{LoadedTable, METADATA_LOCATION, glue, load_table};
 use crate::storage::file_io;
 use crate::types::glue_type;
 
@@ -17,7 +17,7 @@ use crate::types::glue_type;
 /// # Errors
 /// A table of that name exists; the schema or the partition spec is wrong; Glue or S3 can't be reached.
 pub async fn create_table(
-    aws: &Client,
+    aws: &Aws,
     database: &str,
     name: &str,
     location: &str,
@@ -46,20 +46,20 @@ pub async fn create_table(
     built.metadata.write_to(&files, &metadata_location).await.context("write the metadata")?;
     let metadata_location = metadata_location.to_string();
 
-    let input = json!({
-        "DatabaseName": database,
-        "TableInput": {
-            "Name": name,
-            "TableType": "EXTERNAL_TABLE",
-            "Parameters": { "table_type": "ICEBERG", "metadata_location": metadata_location },
-            "StorageDescriptor": {
-                "Location": built.metadata.location(),
-                "Columns": glue_columns(built.metadata.current_schema()),
-            },
-        },
-    });
+    let storage = StorageDescriptor::builder()
+        .location(built.metadata.location())
+        .set_columns(Some(glue_columns(built.metadata.current_schema())))
+        .build();
+    let input = TableInput::builder()
+        .name(name)
+        .table_type("EXTERNAL_TABLE")
+        .parameters("table_type", "ICEBERG")
+        .parameters(METADATA_LOCATION, &metadata_location)
+        .storage_descriptor(storage)
+        .build()
+        .expect("nothing but the name is required");
     // A repeat after a lost answer hears that the table exists: then it tells whose it is.
-    match aws.call(Service::Glue, "CreateTable", input).await {
+    match ask(glue(aws).create_table().database_name(database).table_input(input).send()).await {
         Ok(_) => {}
         Err(error) if error.is_already_exists() => {
             let found = load_table(aws, database, name).await?;
@@ -74,25 +74,21 @@ pub async fn create_table(
 }
 
 /// A schema as Glue's columns.
-fn glue_columns(schema: &Schema) -> Vec<Value> {
+fn glue_columns(schema: &Schema) -> Vec<Column> {
     schema
         .as_struct()
         .fields()
         .iter()
         .map(|field| {
-            let mut column = json!({
-                "Name": field.name,
-                "Type": glue_type(&field.field_type),
-                "Parameters": {
-                    "iceberg.field.id": field.id.to_string(),
-                    "iceberg.field.optional": (!field.required).to_string(),
-                    "iceberg.field.current": "true",
-                },
-            });
-            if let Some(doc) = &field.doc {
-                column["Comment"] = json!(doc);
-            }
-            column
+            Column::builder()
+                .name(&field.name)
+                .r#type(glue_type(&field.field_type))
+                .parameters("iceberg.field.id", field.id.to_string())
+                .parameters("iceberg.field.optional", (!field.required).to_string())
+                .parameters("iceberg.field.current", "true")
+                .set_comment(field.doc.clone())
+                .build()
+                .expect("nothing but the name is required")
         })
         .collect()
 }

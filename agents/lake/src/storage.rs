@@ -1,4 +1,4 @@
-//! Iceberg's file access over the S3 client of lakewright-aws.
+//! Iceberg's file access over the S3 of lakewright-aws.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use iceberg::io::{
     StorageFactory,
 };
 use iceberg::{Error, ErrorKind, Result};
-use lakewright_aws::{Client, Put, S3};
+use lakewright_aws::{Aws, Objects, Put};
 use serde::{Deserialize, Serialize};
 
-/// Iceberg's access to `s3://` locations through a client.
-pub fn file_io(aws: &Client) -> FileIO {
-    FileIOBuilder::new(Arc::new(S3Factory { s3: Some(aws.s3()) })).build()
+/// Iceberg's access to `s3://` locations through a connection.
+pub fn file_io(aws: &Aws) -> FileIO {
+    FileIOBuilder::new(Arc::new(S3Factory { objects: Some(aws.objects()) })).build()
 }
 
 /// Makes the storage. Iceberg asks that storages can be serialised; a connection can't, so a copy made that way says
@@ -25,25 +25,27 @@ pub fn file_io(aws: &Client) -> FileIO {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct S3Factory {
     #[serde(skip)]
-    s3: Option<S3>,
+    objects: Option<Objects>,
 }
 
 #[typetag::serde(name = "LakewrightS3Factory")]
 impl StorageFactory for S3Factory {
     fn build(&self, _: &StorageConfig) -> Result<Arc<dyn Storage>> {
-        Ok(Arc::new(S3Storage { s3: self.s3.clone() }))
+        Ok(Arc::new(S3Storage { objects: self.objects.clone() }))
     }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct S3Storage {
     #[serde(skip)]
-    s3: Option<S3>,
+    objects: Option<Objects>,
 }
 
 impl S3Storage {
-    fn s3(&self) -> Result<&S3> {
-        self.s3.as_ref().ok_or_else(|| Error::new(ErrorKind::Unexpected, "this copy of the storage isn't connected"))
+    fn objects(&self) -> Result<&Objects> {
+        self.objects
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Unexpected, "this copy of the storage isn't connected"))
     }
 }
 
@@ -68,12 +70,12 @@ fn failed(path: &str, error: lakewright_aws::Error) -> Error {
 impl Storage for S3Storage {
     async fn exists(&self, path: &str) -> Result<bool> {
         let (bucket, key) = split(path)?;
-        Ok(self.s3()?.head(bucket, key).await.map_err(|error| failed(path, error))?.is_some())
+        Ok(self.objects()?.head(bucket, key).await.map_err(|error| failed(path, error))?.is_some())
     }
 
     async fn metadata(&self, path: &str) -> Result<FileMetadata> {
         let (bucket, key) = split(path)?;
-        match self.s3()?.head(bucket, key).await.map_err(|error| failed(path, error))? {
+        match self.objects()?.head(bucket, key).await.map_err(|error| failed(path, error))? {
             Some(head) => Ok(FileMetadata { size: head.size }),
             None => Err(Error::new(ErrorKind::DataInvalid, format!("{path} doesn't exist"))),
         }
@@ -81,33 +83,38 @@ impl Storage for S3Storage {
 
     async fn read(&self, path: &str) -> Result<Bytes> {
         let (bucket, key) = split(path)?;
-        Ok(self.s3()?.get(bucket, key, None).await.map_err(|error| failed(path, error))?.body)
+        Ok(self.objects()?.get(bucket, key, None).await.map_err(|error| failed(path, error))?.body)
     }
 
     async fn reader(&self, path: &str) -> Result<Box<dyn FileRead>> {
         split(path)?;
-        Ok(Box::new(Reader { s3: self.s3()?.clone(), path: path.to_owned() }))
+        Ok(Box::new(Reader { objects: self.objects()?.clone(), path: path.to_owned() }))
     }
 
     async fn write(&self, path: &str, bytes: Bytes) -> Result<()> {
-        put(self.s3()?, path, bytes).await
+        put(self.objects()?, path, bytes).await
     }
 
     async fn writer(&self, path: &str) -> Result<Box<dyn FileWrite>> {
         split(path)?;
-        Ok(Box::new(Writer { s3: self.s3()?.clone(), path: path.to_owned(), held: Vec::new(), closed: false }))
+        Ok(Box::new(Writer {
+            objects: self.objects()?.clone(),
+            path: path.to_owned(),
+            held: Vec::new(),
+            closed: false,
+        }))
     }
 
     async fn delete(&self, path: &str) -> Result<()> {
         let (bucket, key) = split(path)?;
-        self.s3()?.delete(bucket, key).await.map_err(|error| failed(path, error))
+        self.objects()?.delete(bucket, key).await.map_err(|error| failed(path, error))
     }
 
     async fn delete_prefix(&self, path: &str) -> Result<()> {
         let (bucket, key) = split(path)?;
         let prefix = format!("{}/", key.trim_end_matches('/'));
-        for found in self.s3()?.list(bucket, &prefix).await.map_err(|error| failed(path, error))? {
-            self.s3()?.delete(bucket, &found.key).await.map_err(|error| failed(path, error))?;
+        for found in self.objects()?.list(bucket, &prefix).await.map_err(|error| failed(path, error))? {
+            self.objects()?.delete(bucket, &found.key).await.map_err(|error| failed(path, error))?;
         }
         Ok(())
     }
@@ -130,14 +137,14 @@ impl Storage for S3Storage {
     }
 }
 
-async fn put(s3: &S3, path: &str, bytes: Bytes) -> Result<()> {
+async fn put(objects: &Objects, path: &str, bytes: Bytes) -> Result<()> {
     let (bucket, key) = split(path)?;
-    s3.put(bucket, key, bytes, Put::default()).await.map_err(|error| failed(path, error))?;
+    objects.put(bucket, key, bytes, Put::default()).await.map_err(|error| failed(path, error))?;
     Ok(())
 }
 
 struct Reader {
-    s3: S3,
+    objects: Objects,
     path: String,
 }
 
@@ -148,13 +155,13 @@ impl FileRead for Reader {
             return Ok(Bytes::new());
         }
         let (bucket, key) = split(&self.path)?;
-        Ok(self.s3.get(bucket, key, Some(range)).await.map_err(|error| failed(&self.path, error))?.body)
+        Ok(self.objects.get(bucket, key, Some(range)).await.map_err(|error| failed(&self.path, error))?.body)
     }
 }
 
 /// Holds what is written and puts it as one object when closed: an object is there whole or not at all.
 struct Writer {
-    s3: S3,
+    objects: Objects,
     path: String,
     held: Vec<Bytes>,
     closed: bool,
@@ -181,7 +188,7 @@ impl FileWrite for Writer {
             }
             whole.freeze()
         };
-        put(&self.s3, &self.path, whole).await
+        put(&self.objects, &self.path, whole).await
     }
 }
 

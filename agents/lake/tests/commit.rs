@@ -12,13 +12,13 @@ use arrow_array::{Int64Array, RecordBatch, TimestampMicrosecondArray};
 use futures::TryStreamExt;
 use iceberg::arrow::schema_to_arrow_schema;
 use iceberg::spec::{DataFile, NestedField, PrimitiveType, Schema, Transform, Type, UnboundPartitionSpec};
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, create_table, load_table};
 use support::{Fake, Fault};
 
 const DAY: i64 = 86_400_000_000;
 
-async fn table(aws: &Client) -> LoadedTable {
+async fn table(aws: &Aws) -> LoadedTable {
     let fields = [("id", PrimitiveType::Long), ("at", PrimitiveType::Timestamptz)];
     let fields = fields
         .into_iter()
@@ -45,7 +45,7 @@ async fn append(table: &LoadedTable, ids: &[i64]) -> Result<LoadedTable, CommitE
     table.commit(Change { files, ..Change::default() }).await
 }
 
-async fn ids(aws: &Client) -> Vec<i64> {
+async fn ids(aws: &Aws) -> Vec<i64> {
     let loaded = load_table(aws, "raw", "sales").await.expect("loaded");
     let scan = loaded.table.scan().select(["id"]).build().expect("a scan");
     let batches: Vec<RecordBatch> = scan.to_arrow().await.expect("a stream").try_collect().await.expect("read");
@@ -189,6 +189,39 @@ async fn a_commit_whose_snapshot_has_expired_keeps_its_files() {
     let error = append(&loaded, &[1]).await.expect_err("nobody knows");
     assert!(matches!(error, CommitError::Unknown { .. }), "{error:?}");
     assert_eq!(ids(&aws).await, [1]);
+}
+
+#[tokio::test]
+async fn a_commit_changes_two_parameters_of_the_catalogs_record() {
+    let (fake, aws) = Fake::start().await;
+    table(&aws).await;
+    let before = fake.record("raw.sales", |record| {
+        let members = serde_json::json!({
+            "Description": "sales", "Owner": "shop", "LastAccessTime": 1_500_000_000, "LastAnalyzedTime": 1_600_000_000,
+            "Retention": 7, "PartitionKeys": [], "ViewOriginalText": "a", "ViewExpandedText": "b",
+        });
+        record.as_object_mut().expect("an object").extend(members.as_object().expect("an object").clone());
+        let storage = serde_json::json!({
+            "AdditionalLocations": ["s3://bucket/more"], "InputFormat": "in", "OutputFormat": "out", "Compressed": true,
+            "NumberOfBuckets": -1, "SerdeInfo": { "Name": "serde", "Parameters": { "a": "b" } }, "BucketColumns": ["id"],
+            "SortColumns": [{ "Column": "id", "SortOrder": 1 }], "Parameters": { "c": "d" },
+            "SkewedInfo": { "SkewedColumnNames": ["id"] }, "StoredAsSubDirectories": true,
+            "SchemaReference": { "SchemaVersionId": "e", "SchemaVersionNumber": 2 },
+        });
+        let storage = storage.as_object().expect("an object").clone();
+        record["StorageDescriptor"].as_object_mut().expect("an object").extend(storage);
+        record["Parameters"]["other"] = "tool".into();
+        record.clone()
+    });
+    let loaded = load_table(&aws, "raw", "sales").await.expect("loaded");
+    let committed = append(&loaded, &[1]).await.expect("committed");
+    let mut expected = before;
+    expected["VersionId"] = "1".into();
+    expected["Parameters"]["metadata_location"] = committed.metadata_location.clone().into();
+    expected["Parameters"]["previous_metadata_location"] = loaded.metadata_location.clone().into();
+    // Which database it is in is no part of what is updated.
+    expected.as_object_mut().expect("an object").remove("DatabaseName");
+    fake.record("raw.sales", |record| assert_eq!(*record, expected));
 }
 
 #[tokio::test]

@@ -80,14 +80,21 @@ impl Metrics {
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {
         let mut metrics = self.0.lock();
         let value = metrics.entry(key(name, labels)).or_insert_with(|| Value::Counter(Counter::default()));
-        if let Value::Counter(counter) = value { counter.clone() } else { Counter::default() }
+        match value {
+            Value::Counter(counter) => counter.clone(),
+            other => panic!("this is a bug in lakewright: the metric {name} is a {} already", other.prometheus_type()),
+        }
     }
 
     /// The gauge of that name and these labels, made at 0 when it is new. Keep it: this takes a lock.
     pub fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> Gauge {
         let mut metrics = self.0.lock();
         let value = metrics.entry(key(name, labels)).or_insert_with(|| Value::Gauge(Gauge::default()));
-        if let Value::Gauge(gauge) = value { gauge.clone() } else { Gauge::default() }
+        match value {
+            Value::Gauge(gauge) => gauge.clone(),
+            Value::Counter(_) => panic!("this is a bug in lakewright: the metric {name} is a counter already"),
+            Value::Computed(_) => panic!("this is a bug in lakewright: the metric {name} is computed already"),
+        }
     }
 
     /// Adds a gauge whose value is computed when it is asked for. It replaces what had that name and labels.
@@ -158,5 +165,21 @@ mod tests {
              5\nrows_total{table=\"sales\"} 5\n"
         );
         assert_eq!(metrics.read()[2], ("rows_total".into(), 5.0));
+    }
+
+    #[test]
+    #[should_panic(expected = "the metric lag is a gauge already")]
+    fn a_gauge_is_no_counter() {
+        let metrics = Metrics::default();
+        metrics.gauge("lag", &[]).set(1);
+        metrics.counter("lag", &[]).add(1);
+    }
+
+    #[test]
+    #[should_panic(expected = "the metric rows_total is a counter already")]
+    fn a_counter_is_no_gauge() {
+        let metrics = Metrics::default();
+        metrics.counter("rows_total", &[]).add(1);
+        metrics.gauge("rows_total", &[]).set(1);
     }
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use lakewright_aws::{Client, Options, Service};
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use lakewright_aws::{Aws, Options, ask, client};
 use lakewright_config::WatchConfig;
 use serde_json::{Map, Value, json};
 use tokio::task::JoinHandle;
@@ -133,7 +134,7 @@ pub fn start(agent: &Agent, config: WatchConfig) -> JoinHandle<()> {
 
 /// Where reports go: a client and the log stream, once that is there.
 struct Sink {
-    aws: Client,
+    logs: aws_sdk_cloudwatchlogs::Client,
     stream: String,
 }
 
@@ -141,12 +142,11 @@ async fn send(sink: &mut Option<Sink>, state: &Path, config: &WatchConfig, repor
     if sink.is_none() {
         *sink = Some(open(state, config).await?);
     }
-    let Some(Sink { aws, stream }) = sink else { return Ok(()) };
-    let input = json!({
-        "logGroupName": config.log_group, "logStreamName": stream,
-        "logEvents": [{"timestamp": report.time_ms, "message": report.line}],
-    });
-    let sent = aws.call(Service::Logs, "PutLogEvents", input).await;
+    let Some(Sink { logs, stream }) = sink else { return Ok(()) };
+    let event = InputLogEvent::builder().timestamp(report.time_ms).message(&report.line).build();
+    let event = event.expect("an event has its time and its message");
+    let put = logs.put_log_events().log_group_name(&config.log_group).log_stream_name(&*stream).log_events(event);
+    let sent = ask(put.send()).await;
     if sent.as_ref().is_err_and(lakewright_aws::Error::is_not_found) {
         // Somebody deleted the stream, or the group, which the next apply makes anew.
         *sink = None;
@@ -156,7 +156,8 @@ async fn send(sink: &mut Option<Sink>, state: &Path, config: &WatchConfig, repor
 }
 
 async fn open(state: &Path, config: &WatchConfig) -> Result<Sink> {
-    let aws = Client::connect(Options::default()).await?;
+    let aws = Aws::connect(Options::default()).await?;
+    let logs = client!(aws, "logs", aws_sdk_cloudwatchlogs);
     let file = state.join(STREAM_FILE);
     let stream = match std::fs::read_to_string(&file) {
         Ok(name) if !name.trim().is_empty() => name.trim().to_owned(),
@@ -166,12 +167,11 @@ async fn open(state: &Path, config: &WatchConfig) -> Result<Sink> {
             name
         }
     };
-    let input = json!({"logGroupName": config.log_group, "logStreamName": stream});
-    match aws.call(Service::Logs, "CreateLogStream", input).await {
+    match ask(logs.create_log_stream().log_group_name(&config.log_group).log_stream_name(&stream).send()).await {
         Err(error) if !error.is_already_exists() => {
             Err(error).with_context(|| format!("make a log stream in {}", config.log_group))
         }
-        _ => Ok(Sink { aws, stream }),
+        _ => Ok(Sink { logs, stream }),
     }
 }
 

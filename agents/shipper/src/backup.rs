@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
-use lakewright_aws::{ErrorKind, Put, S3};
+use lakewright_aws::{ErrorKind, Objects, Put};
 use serde::Deserialize;
 
 /// How often a range is put again after somebody else wrote it.
@@ -18,8 +18,8 @@ const LEVEL: i32 = 3;
 /// Where the ranges of one partition go.
 #[derive(Debug, Clone)]
 pub struct Shelf {
-    /// The client.
-    pub s3: S3,
+    /// The objects of S3.
+    pub objects: Objects,
     /// The bucket.
     pub bucket: String,
     /// `PREFIX/TOPIC/TOPIC_ID/PARTITION`: a topic made again begins at offset 0 anew, with other records.
@@ -87,7 +87,7 @@ impl Shelf {
                 if_match: range.etag.clone(),
                 ..Put::default()
             };
-            match self.s3.put(&self.bucket, &key, Bytes::from(packed), options).await {
+            match self.objects.put(&self.bucket, &key, Bytes::from(packed), options).await {
                 Ok(etag) => {
                     range.etag = Some(etag);
                     range.dirty = false;
@@ -106,7 +106,7 @@ impl Shelf {
     /// Takes the lines of the range's object in.
     async fn take_in(&self, range: &mut Range) -> Result<()> {
         let key = self.key(range);
-        let object = match self.s3.get(&self.bucket, &key, None).await {
+        let object = match self.objects.get(&self.bucket, &key, None).await {
             Ok(object) => object,
             Err(error) if error.kind == ErrorKind::NotFound => {
                 range.etag = None;

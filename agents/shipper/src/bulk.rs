@@ -382,13 +382,16 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_cluster_costs_no_document() {
         let directory = tempfile::tempdir().expect("a directory");
-        let search = search(&cluster(false).await, directory.path()).expect("a client");
-        let shutdown = search.agent.shutdown.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            shutdown.cancel();
-        });
-        search.index(&documents()).await.expect_err("none is judged");
-        assert!(search.metrics.retries.get() > 0);
+        // The second is a host whose name isn't known yet: it is looked up at each attempt.
+        for url in [cluster(false).await, "http://search.invalid:9200".to_owned()] {
+            let search = search(&url, directory.path()).expect("a client");
+            let shutdown = search.agent.shutdown.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                shutdown.cancel();
+            });
+            search.index(&documents()).await.expect_err("none is judged");
+            assert!(search.metrics.retries.get() > 0, "{url}");
+        }
     }
 }

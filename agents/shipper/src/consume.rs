@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use lakewright_config::ShipperConfig;
 use lakewright_runtime::kafka::{Access, KafkaContext, TopicIdentity, describe_using};
 use lakewright_runtime::retry::Backoff;
@@ -130,7 +130,7 @@ struct Shipment<'a> {
     config: &'a ShipperConfig,
     intake: &'a Intake,
     search: &'a Search,
-    aws: &'a Client,
+    aws: &'a Aws,
     metrics: &'a Metrics,
     partitions: HashMap<Partition, Progress>,
 }
@@ -148,7 +148,7 @@ pub async fn ship(
     config: &ShipperConfig,
     intake: Intake,
     search: &Search,
-    aws: &Client,
+    aws: &Aws,
     metrics: &Metrics,
 ) -> Result<()> {
     let mut shipment = Shipment { agent, config, intake: &intake, search, aws, metrics, partitions: HashMap::new() };
@@ -301,7 +301,7 @@ impl Shipment<'_> {
         let (topic, partition) = &record.partition;
         if !self.partitions.contains_key(&record.partition) {
             let shelf = Shelf {
-                s3: self.aws.s3(),
+                objects: self.aws.objects(),
                 bucket: self.config.backup_bucket.clone(),
                 prefix: format!("{}/{topic}/{}/{partition}", self.config.backup_prefix, self.place(record)?.topic_id),
                 records: i64::try_from(self.config.backup_records).context("`backup_records` is too large")?,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use lakewright_aws::Client;
+use lakewright_aws::{Aws, Options};
 use lakewright_config::ShipperConfig;
 use lakewright_runtime::{Agent, Counter, Gauge, kafka};
 use parking_lot::Mutex;
@@ -64,11 +64,7 @@ pub fn check(config: &ShipperConfig) -> Result<()> {
     ensure!(!config.topics.is_empty(), "`topics` names no topic");
     ensure!(config.backup_records > 0, "`backup_records` must be at least 1");
     ensure!(config.bulk_bytes > 0, "`bulk_bytes` must be at least 1");
-    let search = &config.search;
-    ensure!(
-        search.url.is_some() || search.host.is_some() || endpoint::from_environment().is_some(),
-        "`search` names neither a `url` nor a `host`, and LAKEWRIGHT_SEARCH_URL is not set"
-    );
+    ensure!(!endpoint::url(&config.search).is_empty(), "`search.url` is empty, and LAKEWRIGHT_SEARCH_URL is not set");
     Ok(())
 }
 
@@ -77,9 +73,8 @@ pub async fn run(agent: Agent, config: ShipperConfig) -> Result<()> {
     check(&config)?;
     let latch = agent.health.latch();
     let metrics = Metrics::new(&agent);
-    let aws = Client::connect(lakewright_aws::Options::default()).await?;
-    let url = endpoint::find(&aws, &config.search, &agent).await?;
-    let search = Search::new(&url, agent.clone(), metrics.clone())?;
+    let aws = Aws::connect(Options::default()).await?;
+    let search = Search::new(&endpoint::url(&config.search), agent.clone(), metrics.clone())?;
     let client = kafka::client_config(&config.kafka).await?;
     kafka::ensure(&client, &config.kafka.topics).await?;
     let topics = kafka::describe(&client, &config.topics, DESCRIBE).await.context("ask Kafka for the topics")?;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use iceberg::spec::{NestedField, PrimitiveType, Schema, Transform, Type, UnboundPartitionSpec};
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use lakewright_config::{Column, KafkaConnection, StreamConfig, Table, raw_columns};
 use lakewright_lake::create_table;
 use lakewright_runtime::Agent;
@@ -76,7 +76,7 @@ fn role(name: &str) -> Result<(Child, String)> {
 async fn measure(arguments: &[String]) -> Result<()> {
     let events: u64 = arguments.first().map_or(Ok(600_000), |text| text.parse())?;
     let (_account, endpoint) = role("account")?;
-    let aws = Client::with_keys("eu-north-1", &endpoint, "123456789012", "secret")?;
+    let aws = Aws::with_keys("eu-north-1", &endpoint, "123456789012", "secret")?;
     let (_kafka, bootstrap) = match arguments.get(1) {
         Some(bootstrap) => (None, bootstrap.clone()),
         None => role("kafka").map(|(child, address)| (Some(child), address))?,
@@ -162,7 +162,7 @@ fn split(columns: &str) -> impl Iterator<Item = (&str, &str, bool)> {
     })
 }
 
-async fn make(aws: &Client, table: &Table) -> Result<()> {
+async fn make(aws: &Aws, table: &Table) -> Result<()> {
     let primitive = |kind: &str| match kind {
         "boolean" => PrimitiveType::Boolean,
         "int" => PrimitiveType::Int,

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use arrow_array::RecordBatch;
 use futures::future::join_all;
 use iceberg::spec::SchemaRef;
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use lakewright_config::Table;
 use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, load_table};
 use lakewright_runtime::{Counter, Metrics};
@@ -74,7 +74,7 @@ pub(crate) enum Outcome {
 
 /// The task behind [`Work`].
 pub(crate) struct Committer {
-    aws: Client,
+    aws: Aws,
     writer: String,
     tables: Vec<State>,
     generation: u64,
@@ -111,7 +111,7 @@ struct Counters {
 impl Committer {
     /// `tables` are the declared tables and the dead letters' last; `writer` names this agent in snapshots.
     pub(crate) fn new(
-        aws: Client,
+        aws: Aws,
         writer: &str,
         tables: &[Table],
         metrics: &Metrics,
@@ -225,7 +225,7 @@ impl State {
         self.rows = 0;
     }
 
-    async fn load(&mut self, aws: &Client) -> anyhow::Result<Begun> {
+    async fn load(&mut self, aws: &Aws) -> anyhow::Result<Begun> {
         self.forget();
         let table = match &self.loaded {
             Some(held) => held.table.reload().await?,

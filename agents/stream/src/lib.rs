@@ -20,7 +20,7 @@ mod value;
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
-use lakewright_aws::{Client, Options};
+use lakewright_aws::{Aws, Options};
 use lakewright_config::{StreamConfig, Table, raw_columns};
 use lakewright_runtime::Agent;
 use lakewright_runtime::kafka::{client_config, ensure};
@@ -67,14 +67,14 @@ pub fn check(config: &StreamConfig) -> anyhow::Result<()> {
 /// The configuration is wrong, no client can be made, the Kafka client fails for good. What may heal (a broker or the
 /// catalog is away, a table isn't there yet) is tried again and shows as the last error.
 pub async fn run(agent: Agent, config: StreamConfig) -> anyhow::Result<()> {
-    run_with(agent, config, Client::connect(Options::default()).await?).await
+    run_with(agent, config, Aws::connect(Options::default()).await?).await
 }
 
-/// As [`run`], with a client of the account.
+/// As [`run`], with a connection to the account.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_with(agent: Agent, config: StreamConfig, aws: Client) -> anyhow::Result<()> {
+pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::Result<()> {
     check(&config)?;
     let latch = agent.health.latch();
     let mut kafka = client_config(&config.kafka).await?;

@@ -19,6 +19,7 @@ const KAFKA: &str = "kafka";
 const KMS: &str = "kms";
 const LAMBDA: &str = "lambda";
 const LOGS: &str = "logs";
+const ROUTE53: &str = "route53";
 const S3: &str = "s3";
 const SECRETS_MANAGER: &str = "secretsmanager";
 const SERVICE_QUOTAS: &str = "servicequotas";
@@ -188,6 +189,9 @@ static ROWS: &[Row] = &[
     // `AddPermission` has this code for a statement of that id too.
     of(LAMBDA, Kind::Busy, &["ResourceConflictException"]),
     of(LOGS, Kind::Conflict, &["OperationAbortedException"]),
+    // The VPC has a zone of that name.
+    of(ROUTE53, Kind::AlreadyExists, &["ConflictingDomainExists"]),
+    of(ROUTE53, Kind::NotEmpty, &["HostedZoneNotEmpty"]),
     of(S3, Kind::HolderNotFound, &["NoSuchBucket"]),
     of(
         S3,

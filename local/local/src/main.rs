@@ -31,6 +31,10 @@ struct Endpoints {
     search: Option<String>,
 }
 
+/// glibc's allocator keeps what a large query freed: this one gives it back to the system.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     program::main(|| run(cli::Cli::parse().command))
 }

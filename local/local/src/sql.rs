@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use lakewright_account::{Caller, Engine, QueryResult};
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use lakewright_sql::Rows;
 use parking_lot::Mutex;
 
@@ -30,8 +30,8 @@ impl LocalEngine {
         }
         let endpoint = self.endpoint.get().ok_or("the account is starting: try again")?;
         // The account takes its number as an access key of its own, whatever the secret.
-        let client = Client::with_keys(caller.region, endpoint, caller.account, "local").map_err(|e| e.to_string())?;
-        let engine = lakewright_sql::Engine::new(client).map_err(|error| format!("{error:#}"))?;
+        let aws = Aws::with_keys(caller.region, endpoint, caller.account, "local").map_err(|e| e.to_string())?;
+        let engine = lakewright_sql::Engine::new(aws).map_err(|error| format!("{error:#}"))?;
         self.engines.lock().insert(key, engine.clone());
         Ok(engine)
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use lakewright_config::Manifest;
 
 /// The memory that queries and jobs share, in bytes; beyond it they spill to disk or fail.
@@ -19,7 +19,7 @@ const MEMORY: usize = 1024 * 1024 * 1024;
 /// A SQL engine on the catalog and the files that a client reaches.
 #[derive(Debug, Clone)]
 pub struct Engine {
-    aws: Client,
+    aws: Aws,
     runtime: Arc<RuntimeEnv>,
 }
 
@@ -36,7 +36,7 @@ pub struct Rows {
 
 impl Engine {
     /// An engine with 1 GiB of memory.
-    pub fn new(aws: Client) -> Result<Self> {
+    pub fn new(aws: Aws) -> Result<Self> {
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_limit(MEMORY, 1.0)
             .build_arc()
@@ -66,7 +66,7 @@ impl Engine {
     /// The manifest can't be read or names no such model; a model fails. Those before it are done.
     pub async fn run_models(&self, manifest: &str, only: &[String]) -> Result<String> {
         let (bucket, key) = split_location(manifest)?;
-        let object = self.aws.s3().get(bucket, key, None).await.with_context(|| format!("read {manifest}"))?;
+        let object = self.aws.objects().get(bucket, key, None).await.with_context(|| format!("read {manifest}"))?;
         let parsed: Manifest =
             serde_json::from_slice(&object.body).with_context(|| format!("{manifest} is no manifest of models"))?;
         for name in only {

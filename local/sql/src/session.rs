@@ -8,7 +8,7 @@ use datafusion::execution::context::{SessionConfig, SessionContext};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 
 use crate::provider::provider;
 use crate::{Inputs, plain};
@@ -27,7 +27,7 @@ pub struct Session {
 }
 
 /// A session for a SELECT whose unqualified tables are those of `database`.
-pub async fn open(aws: &Client, runtime: &Arc<RuntimeEnv>, database: &str, sql: &str) -> Result<Session> {
+pub async fn open(aws: &Aws, runtime: &Arc<RuntimeEnv>, database: &str, sql: &str) -> Result<Session> {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, database)
         .with_create_default_catalog_and_schema(false)

@@ -60,13 +60,14 @@ async fn a_stack_is_made_changed_and_destroyed() {
 
 fn context() -> Context {
     Context {
-        aws: lakewright_aws::Client::with_keys("eu-north-1", "http://127.0.0.1:1", "key", "secret").expect("a client"),
+        aws: lakewright_aws::Aws::with_keys("eu-north-1", "http://127.0.0.1:1", "key", "secret").expect("a client"),
         stack: "shop".to_owned(),
         account: "123456789012".to_owned(),
         region: "eu-north-1".to_owned(),
         nonce: "n".to_owned(),
         poll: Duration::from_millis(1),
         settles: Duration::from_millis(20),
+        reading: crate::reading::Reading::default(),
         intents: Intents::default(),
     }
 }

@@ -1,7 +1,6 @@
 //! `adopt`: takes over what lives already.
 
 use anyhow::{Result, bail};
-use lakewright_aws::text;
 use tokio_util::sync::CancellationToken;
 
 use super::carry::{lease, warn};
@@ -54,7 +53,8 @@ async fn look(stacked: &Stacked, address: &Address, id: &str) -> Result<(Live, S
     // What carries no tags is found by what the stack says of it.
     let spec = &stacked.desired.resources.iter().find(|one| one.address == *address).expect("it was looked for").spec;
     for field in ["cluster", "name"].into_iter().filter(|_| kind.is_tagless()) {
-        let (wanted, is) = (text(spec, field), text(&found.spec, field));
+        let text = |of: &serde_json::Value| of[field].as_str().unwrap_or_default().to_owned();
+        let (wanted, is) = (text(spec), text(&found.spec));
         if wanted != is && !wanted.contains("${") {
             bail!("{} isn't what the stack calls {address}: its {field} is {is}, the stack says {wanted}", found.id);
         }

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use lakewright_aws::{Client, Options, Service, text};
+use lakewright_aws::{Aws, Needed as _, Options, ask};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::Global;
+use super::{Global, Pace, say};
 use crate::intents::Intents;
 use crate::kind::Context;
 use crate::resource::Desired;
+use crate::services::Services as _;
 use crate::stack::{Architecture, Artifact, Given, Programs, Stack, Target, expand, load};
 use crate::up::RunFile;
 
@@ -46,46 +47,48 @@ pub async fn connect(global: &Global, stack: &str, region: Option<&str>) -> Resu
             region: region.map(str::to_owned),
             endpoint: global.endpoint_url.clone(),
             profile: global.profile.clone(),
+            mfa_code: mfa_code(),
         };
-        Client::connect(options).await?
+        Aws::connect(options).await?
     };
-    let near = global.local || endpoint(global).is_some_and(|url| is_loopback(&url));
-    context(aws, stack, near).await
+    context(aws, stack, global.pace()).await
+}
+
+/// How a person is asked for the code of a device; none without a terminal to ask on.
+pub fn mfa_code() -> Option<fn(&str) -> std::io::Result<String>> {
+    use std::io::{IsTerminal as _, stderr, stdin};
+    (stdin().is_terminal() && stderr().is_terminal()).then_some(|device| {
+        say(&format!("Code of {device}:"));
+        let mut code = String::new();
+        stdin().read_line(&mut code)?;
+        Ok(code)
+    })
 }
 
 /// A client of the account on this machine, which takes any credentials.
-pub fn local_client(url: &str, region: &str) -> Result<Client> {
+pub fn local_client(url: &str, region: &str) -> Result<Aws> {
     let region = if region.is_empty() { LOCAL_REGION } else { region };
-    Ok(Client::with_keys(region, url, "lakewright", "lakewright")?)
+    Ok(Aws::with_keys(region, url, "lakewright", "lakewright")?)
 }
 
-/// The context of all calls; `near` says that the account answers at once.
-pub async fn context(aws: Client, stack: &str, near: bool) -> Result<Context> {
-    let identity = aws.call(Service::Sts, "GetCallerIdentity", json!({})).await.context("ask AWS who we are")?;
-    let result = identity.get("GetCallerIdentityResult").unwrap_or(&identity);
-    let account = text(result, "Account").to_owned();
-    if account.is_empty() {
-        bail!("AWS told no account: {identity}");
-    }
+/// The context of all calls to an account of that pace.
+pub async fn context(aws: Aws, stack: &str, pace: Pace) -> Result<Context> {
+    let identity = ask(aws.sts().get_caller_identity().send()).await.context("ask AWS who we are")?;
+    let (poll, settles) = match pace {
+        Pace::Aws => (Duration::from_secs(5), Duration::from_mins(1)),
+        Pace::Local => (Duration::from_millis(50), Duration::from_secs(1)),
+    };
     Ok(Context {
         region: aws.region().to_owned(),
         aws,
         stack: stack.to_owned(),
-        account,
+        account: identity.account.needed("sts", "GetCallerIdentity.Account")?,
         nonce: uuid::Uuid::new_v4().simple().to_string(),
-        poll: if near { Duration::from_millis(50) } else { Duration::from_secs(5) },
-        settles: if near { Duration::from_secs(1) } else { Duration::from_mins(1) },
+        poll,
+        settles,
+        reading: crate::reading::Reading::default(),
         intents: Intents::default(),
     })
-}
-
-fn endpoint(global: &Global) -> Option<String> {
-    global.endpoint_url.clone().or_else(|| std::env::var("AWS_ENDPOINT_URL").ok())
-}
-
-fn is_loopback(url: &str) -> bool {
-    let host = url.split("://").nth(1).unwrap_or(url);
-    ["127.", "localhost", "[::1]"].iter().any(|prefix| host.starts_with(prefix))
 }
 
 /// Every resource that the stack stands for in this account.

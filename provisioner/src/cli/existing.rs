@@ -1,12 +1,15 @@
 //! What a stack file says is there already, and isn't the stack's: a network, a Kafka cluster with what it holds.
 
 use anyhow::{Context as _, Result};
+use aws_sdk_kafka::types::{Cluster, ClusterState, ClusterType};
 use futures::future::OptionFuture;
-use lakewright_aws::{Service, list, text};
-use serde_json::{Value, json};
+use lakewright_aws::{Needed as _, ask_all};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{Filter, Subnet};
 
 use crate::kind::Context;
 use crate::kinds;
+use crate::kinds::msk::{self, ways};
 use crate::lease::Document;
 use crate::plan::applied::was_applied;
 use crate::resource::{Address, Desired, Live};
@@ -42,7 +45,7 @@ impl Borrowed {
 /// what the stack made there, or was about to make. Topics that the stack names, and associations that it doesn't.
 pub fn of_others(desired: &Desired, live: &[Live], lease: Option<&Document>) -> Vec<Address> {
     let own: Vec<&str> = live.iter().filter(|one| one.address.kind == "cluster").map(|one| one.id.as_str()).collect();
-    let lent = live.iter().filter(|one| !own.contains(&text(&one.spec, "cluster")));
+    let lent = live.iter().filter(|one| !one.spec["cluster"].as_str().is_some_and(|cluster| own.contains(&cluster)));
     let strange = lent.filter(|one| match one.address.kind.as_str() {
         "topic" => !is_known(desired, one, &["cluster", "name"], lease),
         "scram_association" => {
@@ -71,7 +74,7 @@ fn is_known(desired: &Desired, live: &Live, fields: &[&str], lease: Option<&Docu
 /// That the stack would take over a topic which it didn't make.
 pub fn not_ours(desired: &Desired, address: &Address) -> Option<Diagnostic> {
     let resource = desired.resources.iter().find(|one| one.address == *address)?;
-    let name = text(&resource.spec, "name");
+    let name = resource.spec["name"].as_str().unwrap_or_default();
     let title = format!("the topic `{name}` is there already, and this stack didn't make it");
     Some(Diagnostic::new(resource.span.clone()?, title, "others may need it").help(format!(
         "write `existing = true` to use it as it is, or give it another `name`; to make it the stack's, which then \
@@ -83,26 +86,25 @@ pub fn not_ours(desired: &Desired, address: &Address) -> Option<Diagnostic> {
 async fn cluster_mistakes(context: &Context, kafka: &Kafka) -> Result<Vec<Diagnostic>> {
     let Some(existing) = &kafka.existing else { return Ok(Vec::new()) };
     let (arn, span) = (existing.arn.as_str(), &existing.arn.span);
-    let answer = match context.aws.call(Service::Kafka, "DescribeClusterV2", json!({"clusterArn": arn})).await {
-        Err(error) if error.is_not_found() => return Ok(vec![missing("cluster", arn, span, context)]),
-        answer => answer?,
+    let Some(cluster) = &msk::describe(context, arn).await? else {
+        return Ok(vec![missing("cluster", arn, span, context)]);
     };
-    let cluster = &answer["clusterInfo"];
-    if text(cluster, "state") == "DELETING" {
+    if cluster.state() == Some(&ClusterState::Deleting) {
         let title = format!("the cluster `{arn}` is being deleted");
         return Ok(vec![Diagnostic::new(span.clone(), title, "soon nobody can use it")]);
     }
-    let is_serverless = text(cluster, "clusterType") == "SERVERLESS";
+    let name = cluster.cluster_name().needed("kafka", "Cluster.ClusterName")?;
+    let is_serverless = *cluster.cluster_type().needed("kafka", "Cluster.ClusterType")? == ClusterType::Serverless;
     if is_serverless != kafka.is_serverless() {
         let (is, write) = if is_serverless { ("serverless", "serverless") } else { ("not serverless", "provisioned") };
-        let title = format!("the cluster `{}` is {is}", text(cluster, "clusterName"));
+        let title = format!("the cluster `{name}` is {is}");
         let label = "agents make a serverless cluster's topics, the stack those of others";
         let cure = format!("write `type = \"{write}\"` under [kafka]");
         return Ok(vec![Diagnostic::new(span.clone(), title, label).help(cure)]);
     }
     let (taken, ways) = (taken(cluster), kafka.ways());
     let Some(way) = ways.first().filter(|way| !taken.contains(way)) else { return Ok(Vec::new()) };
-    let title = format!("the cluster `{}` doesn't take `{}`", text(cluster, "clusterName"), way.word());
+    let title = format!("the cluster `{name}` doesn't take `{}`", way.word());
     let others: Vec<String> = taken.iter().map(|way| format!("`authentication = \"{}\"`", way.word())).collect();
     let cure = if others.is_empty() {
         "ask whoever it belongs to".to_owned()
@@ -113,15 +115,12 @@ async fn cluster_mistakes(context: &Context, kafka: &Kafka) -> Result<Vec<Diagno
 }
 
 /// The ways to log in that a cluster takes and agents know.
-fn taken(cluster: &Value) -> Vec<Authentication> {
-    let provisioned = &cluster["provisioned"]["clientAuthentication"];
-    let serverless = &cluster["serverless"]["clientAuthentication"];
-    let on = |value: &Value| value["enabled"] == json!(true);
+fn taken(cluster: &Cluster) -> Vec<Authentication> {
     [
-        (Authentication::Iam, on(&provisioned["sasl"]["iam"]) || on(&serverless["sasl"]["iam"])),
-        (Authentication::Scram, on(&provisioned["sasl"]["scram"])),
+        (Authentication::Iam, ways::iam(cluster)),
+        (Authentication::Scram, ways::scram(cluster)),
         // A cluster that was made before the choice has none written, and lets everybody in.
-        (Authentication::None, on(&provisioned["unauthenticated"]) || (provisioned.is_null() && serverless.is_null())),
+        (Authentication::None, ways::unauthenticated(cluster) || ways::are_unsaid(cluster)),
     ]
     .into_iter()
     .filter_map(|(way, taken)| taken.then_some(way))
@@ -130,21 +129,23 @@ fn taken(cluster: &Value) -> Vec<Authentication> {
 
 /// What the stack file says wrongly of an existing network: one request, a second one if nothing of it is there.
 async fn network_mistakes(context: &Context, existing: &Existing) -> Result<Vec<Diagnostic>> {
-    let ids: Vec<&str> = existing.subnets.iter().map(|subnet| subnet.value.as_str()).collect();
+    let ids = existing.subnets.iter().map(|subnet| subnet.value.as_str().to_owned()).collect();
     // A filter, other than a list of ids, tells of all that are there when one isn't.
-    let found = described(context, "DescribeSubnets", "subnetSet", "subnet-id", &ids).await?;
+    let call = context.aws.ec2().describe_subnets().filters(filter("subnet-id", ids));
+    let found: Vec<Subnet> = ask_all(call.into_paginator().items().send()).await?;
     let mut mistakes = Vec::new();
     let vpc = existing.vpc.as_str();
-    if found.is_empty() && described(context, "DescribeVpcs", "vpcSet", "vpc-id", &[vpc]).await?.is_empty() {
+    if found.is_empty() && !is_there(context, vpc).await? {
         mistakes.push(missing("VPC", vpc, &existing.vpc.span, context));
     }
     for subnet in &existing.subnets {
         let (id, span) = (subnet.value.as_str(), &subnet.value.span);
-        let Some(one) = found.iter().find(|one| text(one, "subnetId") == id) else {
+        let Some(one) = found.iter().find(|one| one.subnet_id() == Some(id)) else {
             mistakes.push(missing("subnet", id, span, context));
             continue;
         };
-        let (there, zone) = (text(one, "vpcId"), text(one, "availabilityZone"));
+        let there = one.vpc_id().needed("ec2", "Subnet.VpcId")?;
+        let zone = one.availability_zone().needed("ec2", "Subnet.AvailabilityZone")?;
         if there != vpc {
             let title = format!("the subnet `{id}` doesn't stand in the VPC `{vpc}`");
             mistakes.push(Diagnostic::new(span.clone(), title, format!("it stands in {there}")));
@@ -167,8 +168,11 @@ fn missing(what: &str, id: &str, span: &std::ops::Range<usize>, context: &Contex
         .help("check the id, the account (AWS_PROFILE) and the region")
 }
 
-async fn described(context: &Context, operation: &str, set: &str, filter: &str, values: &[&str]) -> Result<Vec<Value>> {
-    let input = json!({"Filter": [{"Name": filter, "Value": values}]});
-    let answer = context.aws.call(Service::Ec2, operation, input).await?;
-    Ok(list(&answer, set).to_vec())
+async fn is_there(context: &Context, vpc: &str) -> Result<bool> {
+    let call = context.aws.ec2().describe_vpcs().filters(filter("vpc-id", vec![vpc.to_owned()]));
+    Ok(!ask_all(call.into_paginator().items().send()).await?.is_empty())
+}
+
+fn filter(name: &str, values: Vec<String>) -> Filter {
+    Filter::builder().name(name).set_values(Some(values)).build()
 }

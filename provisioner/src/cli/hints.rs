@@ -27,9 +27,9 @@ static HINTS: &[Hint] = &[
                the stack file",
     },
     Hint {
-        kinds: &[ErrorKind::Expired, ErrorKind::Stale],
+        kinds: &[ErrorKind::Skewed, ErrorKind::Stale],
         call: None,
-        text: "the credentials have expired: log in again, for example with `aws sso login`",
+        text: "this machine's clock and AWS's differ by minutes: set the clock, for example with `timedatectl set-ntp true`",
     },
     Hint {
         kinds: &[ErrorKind::BadCredentials],
@@ -97,42 +97,64 @@ fn permission(error: &Error) -> String {
     )
 }
 
+/// Services whose actions begin otherwise than with the service's name.
+static PREFIXES: &[(&str, &str)] = &[("monitoring", "cloudwatch"), ("tagging", "tag")];
+
+/// Operations, by service, whose actions have other names. There are no actions that read what HEAD requests read or delete a
+/// bucket's settings: S3 asks for those that get objects and put settings.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>,
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbudgetservice.html>
+static ACTIONS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "s3",
+        &[
+            ("DeleteBucketEncryption", "PutEncryptionConfiguration"),
+            ("DeleteBucketLifecycle", "PutLifecycleConfiguration"),
+            ("DeleteBucketOwnershipControls", "PutBucketOwnershipControls"),
+            ("DeleteBucketTagging", "PutBucketTagging"),
+            ("DeleteObjects", "DeleteObject"),
+            ("DeletePublicAccessBlock", "PutBucketPublicAccessBlock"),
+            ("GetBucketEncryption", "GetEncryptionConfiguration"),
+            ("GetBucketLifecycleConfiguration", "GetLifecycleConfiguration"),
+            ("GetBucketNotificationConfiguration", "GetBucketNotification"),
+            ("GetPublicAccessBlock", "GetBucketPublicAccessBlock"),
+            ("HeadBucket", "ListBucket"),
+            ("HeadObject", "GetObject"),
+            ("ListMultipartUploads", "ListBucketMultipartUploads"),
+            ("ListObjectVersions", "ListBucketVersions"),
+            ("ListObjectsV2", "ListBucket"),
+            ("PutBucketEncryption", "PutEncryptionConfiguration"),
+            ("PutBucketLifecycleConfiguration", "PutLifecycleConfiguration"),
+            ("PutBucketNotificationConfiguration", "PutBucketNotification"),
+            ("PutPublicAccessBlock", "PutBucketPublicAccessBlock"),
+        ],
+    ),
+    (
+        "budgets",
+        &[
+            ("CreateBudget", "ModifyBudget"),
+            ("CreateNotification", "ModifyBudget"),
+            ("DeleteBudget", "ModifyBudget"),
+            ("DeleteNotification", "ModifyBudget"),
+            ("DescribeBudget", "ViewBudget"),
+            ("DescribeBudgets", "ViewBudget"),
+            ("DescribeNotificationsForBudget", "ViewBudget"),
+            ("DescribeSubscribersForNotification", "ViewBudget"),
+            ("UpdateBudget", "ModifyBudget"),
+        ],
+    ),
+];
+
 /// The action of IAM that an operation asks for.
 fn action(error: &Error) -> String {
-    let prefix = match error.service.as_str() {
-        "emr-serverless" | "emrserverless" => "emr-serverless",
-        "tagging" => "tag",
-        other => other,
+    let named = |names: &[(&'static str, &'static str)], name: &str| {
+        names.iter().find(|(known, _)| *known == name).map(|(_, other)| *other)
     };
-    let operation = match error.operation.split_once(' ') {
-        Some((method, target)) if error.service == "s3" => s3_action(method, target),
-        _ => error.operation.clone(),
-    };
-    format!("{prefix}:{operation}")
-}
-
-/// The action behind a request to S3, whose operations have other names than its permissions.
-fn s3_action(method: &str, target: &str) -> String {
-    let setting = target.split_once('?').map(|(_, query)| query.split(['&', '=']).next().unwrap_or_default());
-    let name = match setting {
-        None if target.ends_with('/') => {
-            return if method == "DELETE" { "DeleteBucket" } else { "CreateBucket" }.to_owned();
-        }
-        None if method == "DELETE" => return "DeleteObject".to_owned(),
-        None => "Object",
-        Some("versioning") => "BucketVersioning",
-        Some("encryption") => "EncryptionConfiguration",
-        Some("publicAccessBlock") => "BucketPublicAccessBlock",
-        Some("lifecycle") => "LifecycleConfiguration",
-        Some("policy") => "BucketPolicy",
-        Some("tagging") => "BucketTagging",
-        Some("ownershipControls") => "BucketOwnershipControls",
-        Some("logging") => "BucketLogging",
-        Some("versions" | "list-type") => return "ListBucket".to_owned(),
-        Some(_) => "BucketNotification",
-    };
-    // There are no actions to delete settings: S3 asks for those that put them.
-    format!("{}{name}", if method == "GET" || method == "HEAD" { "Get" } else { "Put" })
+    let (service, operation) = (error.service.as_str(), error.operation.as_str());
+    let prefix = named(PREFIXES, service).unwrap_or(service);
+    let of_service = ACTIONS.iter().find(|(known, _)| *known == service);
+    let action = of_service.and_then(|(_, names)| named(names, operation)).unwrap_or(operation);
+    format!("{prefix}:{action}")
 }
 
 #[cfg(test)]
@@ -173,7 +195,7 @@ mod tests {
         assert!(said("ec2", "CreateNatGateway", "NatGatewayLimitExceeded").contains("five NAT gateways"));
         assert_eq!(said("ec2", "CreateVpc", "VpcLimitExceeded"), "");
         assert!(said("sts", "GetCallerIdentity", "InvalidClientTokenId").contains("AWS_PROFILE"));
-        assert!(said("ec2", "DescribeVpcs", "RequestExpired").contains("log in again"));
+        assert!(said("ec2", "DescribeVpcs", "RequestExpired").contains("set the clock"));
         assert!(said("s3", "CreateBucket", "BucketAlreadyExists").contains("another `name`"));
     }
 
@@ -188,7 +210,37 @@ mod tests {
         assert!(said.contains(&format!(r#""Action":"kms:TagResource","Resource":"{arn}""#)), "{said}");
         let said = permission(&denied("ec2", "CreateVpc", "You are not authorized to perform this operation."));
         assert!(said.contains(r#""Action":"ec2:CreateVpc","Resource":"*""#), "{said}");
-        let said = permission(&denied("s3", "DELETE shop-raw/?lifecycle", "Access Denied"));
+        let said = permission(&denied("s3", "DeleteBucketLifecycle", "Access Denied"));
         assert!(said.contains("s3:PutLifecycleConfiguration"), "{said}");
+    }
+
+    #[test]
+    fn operations_lead_to_actions_that_iam_has() {
+        // A refused HEAD has no body, and nothing names the action.
+        for (service, operation, expected) in [
+            ("s3", "HeadObject", "s3:GetObject"),
+            ("s3", "ListObjectsV2", "s3:ListBucket"),
+            ("s3", "DeleteObjects", "s3:DeleteObject"),
+            ("s3", "ListMultipartUploads", "s3:ListBucketMultipartUploads"),
+            ("s3", "PutObject", "s3:PutObject"),
+            ("budgets", "UpdateBudget", "budgets:ModifyBudget"),
+            ("budgets", "TagResource", "budgets:TagResource"),
+            ("monitoring", "PutMetricAlarm", "cloudwatch:PutMetricAlarm"),
+            ("tagging", "GetResources", "tag:GetResources"),
+            ("emr-serverless", "CreateApplication", "emr-serverless:CreateApplication"),
+        ] {
+            assert_eq!(action(&denied(service, operation, "")), expected);
+        }
+    }
+
+    #[test]
+    fn actions_of_the_table_are_those_that_applying_takes() {
+        let known: Vec<&str> = crate::kinds::all().iter().flat_map(|kind| kind.actions()).copied().collect();
+        for (service, names) in ACTIONS {
+            for (operation, _) in *names {
+                let action = action(&denied(service, operation, ""));
+                assert!(known.contains(&action.as_str()), "{service} {operation}: no kind names {action}");
+            }
+        }
     }
 }

@@ -30,7 +30,7 @@ use clap::CommandFactory as _;
 use crate::plan;
 use crate::up;
 pub use commands::{Cli, Command};
-pub use options::{Format, Global, How, Loss, Picture, Written};
+pub use options::{Format, Global, How, Loss, Pace, Picture, Written};
 
 /// What a command came to; [`main`] makes the exit code of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -28,6 +28,9 @@ pub struct Global {
     /// Talks to what `lakewright up` runs on this machine
     #[arg(long, global = true, conflicts_with_all = ["endpoint_url", "profile"])]
     pub local: bool,
+    /// How soon the account shows a change [default: local with --local, else aws]
+    #[arg(long, value_enum, global = true, env = "LAKEWRIGHT_PACE")]
+    pub pace: Option<Pace>,
     /// Where `lakewright up` keeps everything
     #[arg(long, value_name = "DIR", global = true, default_value = ".lakewright")]
     pub data: PathBuf,
@@ -37,6 +40,22 @@ pub struct Global {
     /// The agents' program for hosts with other processors than that one's: arm64 beside x86_64, or the other way round
     #[arg(long, value_name = "FILE", global = true, env = "LAKEWRIGHT_OTHER_AGENT")]
     pub other_agent: Option<PathBuf>,
+}
+
+impl Global {
+    /// How soon the account shows a change: nothing but an option says so, for what answers at an endpoint may be AWS.
+    pub fn pace(&self) -> Pace {
+        self.pace.unwrap_or(if self.local { Pace::Local } else { Pace::Aws })
+    }
+}
+
+/// How soon an account shows a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pace {
+    /// Within a minute, as AWS does.
+    Aws,
+    /// At once, as an account on this machine does.
+    Local,
 }
 
 /// How an apply or a destroy goes about it.
@@ -110,5 +129,25 @@ mod tests {
         assert_eq!("all".parse(), Ok(Loss::All));
         assert_eq!("bucket.raw".parse(), Ok(Loss::Of(Address::new("bucket", "raw"))));
         assert!("everything".parse::<Loss>().expect_err("no address").contains("no address"));
+    }
+
+    #[test]
+    fn an_endpoint_on_this_machine_may_lead_to_aws() {
+        let global = |local: bool, pace| Global {
+            stack_file: None,
+            var: Vec::new(),
+            region: None,
+            profile: None,
+            endpoint_url: (!local).then(|| "http://127.0.0.1:4566".to_owned()),
+            local,
+            pace,
+            data: PathBuf::from(".lakewright"),
+            agent: None,
+            other_agent: None,
+        };
+        assert_eq!(global(false, None).pace(), Pace::Aws);
+        assert_eq!(global(false, Some(Pace::Local)).pace(), Pace::Local);
+        assert_eq!(global(true, None).pace(), Pace::Local);
+        assert_eq!(global(true, Some(Pace::Aws)).pace(), Pace::Aws);
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use lakewright_aws::{Client, Service, list, text};
-use serde_json::{Value, json};
+use aws_sdk_pricing::types::{Filter, FilterType};
+use lakewright_aws::{Aws, ask_all};
+use serde_json::Value;
 
 use super::{Price, Prices};
+use crate::services::Services as _;
 
 /// Where AWS's prices are read.
 const SOURCE: &str = "https://aws.amazon.com/pricing/ (AWS Price List API)";
@@ -80,17 +82,26 @@ impl Listed {
         }
     }
 
-    fn request(&self, region: &str, kind: &str) -> Value {
-        let filter = |field: &str, value: &str| json!({"Type": "TERM_MATCH", "Field": field, "Value": value});
-        let own = self.filters.iter().map(|(field, value)| filter(field, &value.replace('*', kind)));
-        let filters: Vec<Value> = std::iter::once(filter("regionCode", region)).chain(own).collect();
-        json!({"ServiceCode": self.service, "Filters": filters, "FormatVersion": "aws_v1", "MaxResults": 100})
+    /// What products of a region and a type must be, as fields and values.
+    fn request(&self, region: &str, kind: &str) -> Request {
+        let own = self.filters.iter().map(|(field, value)| (*field, value.replace('*', kind)));
+        let filters = std::iter::once(("regionCode", region.to_owned())).chain(own).collect();
+        Request { service: self.service, filters }
     }
 }
 
+/// What is asked of AWS's list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Request {
+    /// The service's code.
+    service: &'static str,
+    /// What products must be: fields and their values.
+    filters: Vec<(&'static str, String)>,
+}
+
 /// Reads those prices of a region from AWS's list; also the names of those that it doesn't tell.
-pub async fn refresh(aws: &Client, region: &str, names: &[String], today: &str) -> Result<(Prices, Vec<String>)> {
-    let mut answers: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+pub async fn refresh(aws: &Aws, region: &str, names: &[String], today: &str) -> Result<(Prices, Vec<String>)> {
+    let mut answers: BTreeMap<Request, Vec<Value>> = BTreeMap::new();
     let (mut prices, mut missing) = (Prices::default(), Vec::new());
     for name in names {
         let known = LISTED.iter().find_map(|listed| Some((listed, listed.kind(name)?)));
@@ -99,13 +110,12 @@ pub async fn refresh(aws: &Client, region: &str, names: &[String], today: &str) 
             continue;
         };
         let request = listed.request(region, kind);
-        let key = request.to_string();
-        if !answers.contains_key(&key) {
-            let products = products(aws, request).await.with_context(|| format!("ask for the price {name}"))?;
-            answers.insert(key.clone(), products);
+        if !answers.contains_key(&request) {
+            let products = products(aws, &request).await.with_context(|| format!("ask for the price {name}"))?;
+            answers.insert(request.clone(), products);
         }
         let usage = listed.usage.replace('*', kind);
-        match answers[&key].iter().find_map(|product| usd(product, &usage)) {
+        match answers[&request].iter().find_map(|product| usd(product, &usage)) {
             Some(usd) => {
                 let price = Price { usd, source: SOURCE.to_owned(), read: today.to_owned(), checked: true };
                 prices.insert(region, name, price);
@@ -116,20 +126,17 @@ pub async fn refresh(aws: &Client, region: &str, names: &[String], today: &str) 
     Ok((prices, missing))
 }
 
-/// All products that fit a request.
-async fn products(aws: &Client, mut request: Value) -> Result<Vec<Value>> {
-    let mut products = Vec::new();
-    loop {
-        let answer = aws.call(Service::Pricing, "GetProducts", request.clone()).await?;
-        for product in list(&answer, "PriceList") {
-            let text = product.as_str().context("AWS's price list holds something else than texts")?;
-            products.push(serde_json::from_str(text).context("read a product of AWS's price list")?);
-        }
-        match text(&answer, "NextToken") {
-            "" => return Ok(products),
-            token => request["NextToken"] = json!(token),
-        }
-    }
+/// All products that fit a request, each the JSON document that AWS writes of it.
+async fn products(aws: &Aws, request: &Request) -> Result<Vec<Value>> {
+    let filter = |(field, value): &(&'static str, String)| {
+        let filter = Filter::builder().r#type(FilterType::TermMatch).field(*field).value(value);
+        filter.build().expect("type, field and value are given")
+    };
+    let filters = request.filters.iter().map(filter).collect();
+    let call = aws.pricing().get_products().service_code(request.service).set_filters(Some(filters));
+    let listed = ask_all(call.format_version("aws_v1").max_results(100).into_paginator().items().send()).await?;
+    let product = |text: &String| serde_json::from_str(text).context("read a product of AWS's price list");
+    listed.iter().map(product).collect()
 }
 
 /// The on-demand price of a product if it is the one of that usage: of its first units, where there are steps.
@@ -150,6 +157,8 @@ fn usd(product: &Value, usage: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn product(usage: &str, steps: &[(&str, &str)]) -> Value {
@@ -181,6 +190,9 @@ mod tests {
         assert_eq!(listed("msk.storage.gib_month"), Some(("Kafka.Storage.GP2", String::new())));
         assert_eq!(listed("something.else"), None);
         let request = LISTED[0].request("eu-north-1", "t3.small");
-        assert!(request["Filters"].as_array().is_some_and(|all| all.len() == 6 && all[1]["Value"] == "t3.small"));
+        assert_eq!(request.service, "AmazonEC2");
+        assert_eq!(request.filters.len(), 6);
+        assert_eq!(request.filters[0], ("regionCode", "eu-north-1".to_owned()));
+        assert_eq!(request.filters[1], ("instanceType", "t3.small".to_owned()));
     }
 }

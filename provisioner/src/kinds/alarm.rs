@@ -4,18 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_cloudwatch::operation::describe_alarms::builders::DescribeAlarmsFluentBuilder;
+use aws_sdk_cloudwatch::types::{MetricAlarm, Tag};
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
+use super::spec::{compared, describes, differs, in_place, replaces, text, typed, value, yes};
 use super::tags::{self, Tags};
-use super::{tagged, wait};
+use super::{tag_lists, tagged, wait};
 use crate::cost::{Charge, Cost};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 mod wire;
 
@@ -251,23 +254,27 @@ impl Kind for Alarm {
         let names = wanted.iter().map(|wanted| text(wanted.spec, "name"));
         let names = names.chain(tagged.keys().filter_map(|arn| arn.split_once(":alarm:").map(|(_, name)| name)));
         let names: BTreeSet<&str> = names.collect();
+        let describe = context.aws.cloud_watch().describe_alarms().max_records(100);
         let mut alarms = Vec::new();
         if names.iter().any(|name| name.starts_with(&own)) {
-            alarms = described(context, json!({"AlarmNamePrefix": own, "MaxRecords": 100})).await?;
+            alarms = described(describe.clone().alarm_name_prefix(&own)).await?;
         }
-        let others: Vec<&&str> = names.iter().filter(|name| !name.starts_with(&own)).collect();
+        let others: Vec<&str> = names.iter().copied().filter(|name| !name.starts_with(&own)).collect();
         for some in others.chunks(100) {
-            alarms.extend(described(context, json!({"AlarmNames": some, "MaxRecords": 100})).await?);
+            let some = some.iter().map(|name| (*name).to_owned()).collect();
+            alarms.extend(described(describe.clone().set_alarm_names(Some(some))).await?);
         }
-        let reads = alarms.iter().filter(|alarm| names.contains(text(alarm, "AlarmName"))).map(async |alarm| {
+        let named = alarms.iter().filter(|alarm| alarm.alarm_name().is_some_and(|name| names.contains(name)));
+        let reads = named.map(async |alarm| {
+            let arn = arn_of(alarm)?;
             // What the tagging API doesn't list yet is asked for itself.
-            let tags = match tagged.get(text(alarm, "AlarmArn")) {
+            let tags = match tagged.get(arn) {
                 Some(tags) => Some(tags.clone()),
-                None => tags_of(context, text(alarm, "AlarmArn")).await?,
+                None => tags_of(context, arn).await?,
             };
             let Some(tags) = tags else { return Ok(None) };
             let address = tags::address(context, "alarm", &tags);
-            Ok::<_, anyhow::Error>(address.map(|address| live(alarm, address, &tags)))
+            address.map(|address| live(alarm, address, &tags)).transpose()
         });
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
@@ -286,7 +293,7 @@ impl Kind for Alarm {
                 spec.name
             );
         }
-        put(context, &spec, Some(tags::pairs(context, address))).await
+        put(context, &spec, Some(tag_lists::owned(context, address))).await
     }
 
     async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
@@ -295,28 +302,26 @@ impl Kind for Alarm {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        wait::found(call(context, "DeleteAlarms", json!({"AlarmNames": [spec.name]})).await)?;
+        wait::found(ask(context.aws.cloud_watch().delete_alarms().alarm_names(spec.name).send()).await)?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let name = id.split_once(":alarm:").map_or(id, |(_, name)| name);
-        let alarms = described(context, json!({"AlarmNames": [name], "MaxRecords": 1})).await?;
+        let describe = context.aws.cloud_watch().describe_alarms().max_records(1);
+        let alarms = described(describe.alarm_names(name)).await?;
         let Some(alarm) = alarms.first() else { return Ok(None) };
-        let tags = tags_of(context, text(alarm, "AlarmArn")).await?.unwrap_or_default();
+        let tags = tags_of(context, arn_of(alarm)?).await?.unwrap_or_default();
         let tags = tags::claimed(context, address, id, tags)?;
-        Ok(Some(live(alarm, address.clone(), &tags)))
+        live(alarm, address.clone(), &tags).map(Some)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let input = json!({"ResourceARN": outcome.id, "Tags": tags::list_of(tags)});
-        wait::visible(context, || call(context, "TagResource", input.clone())).await?;
+        let call = context.aws.cloud_watch().tag_resource().resource_arn(&outcome.id);
+        let call = call.set_tags(Some(tag_lists::written(tags)));
+        wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
-}
-
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::CloudWatch, operation, input).await
 }
 
 fn arn(context: &Context, name: &str) -> String {
@@ -324,35 +329,38 @@ fn arn(context: &Context, name: &str) -> String {
     format!("arn:{}:cloudwatch:{region}:{account}:alarm:{name}", tags::partition(region))
 }
 
-async fn described(context: &Context, mut input: Value) -> Result<Vec<Value>> {
+fn arn_of(alarm: &MetricAlarm) -> Result<&str, Error> {
+    alarm.alarm_arn().needed("monitoring", "MetricAlarm.AlarmArn")
+}
+
+/// The metric alarms that the call lists. The SDK has no list of items for it, for there are other alarms too.
+async fn described(call: DescribeAlarmsFluentBuilder) -> Result<Vec<MetricAlarm>, Error> {
     let mut all = Vec::new();
+    let mut next = None;
     loop {
-        let page = call(context, "DescribeAlarms", input.clone()).await?;
-        all.extend_from_slice(list(&page, "MetricAlarms"));
-        match text(&page, "NextToken") {
-            "" => return Ok(all),
-            next => input["NextToken"] = json!(next),
+        let page = ask(call.clone().set_next_token(next).send()).await?;
+        all.extend(page.metric_alarms.unwrap_or_default());
+        next = page.next_token.filter(|next| !next.is_empty());
+        if next.is_none() {
+            return Ok(all);
         }
     }
 }
 
 async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
-    let answer = wait::found(call(context, "ListTagsForResource", json!({"ResourceARN": arn})).await)?;
-    Ok(answer.map(|answer| tags::of(list(&answer, "Tags"))))
+    let answer = wait::found(ask(context.aws.cloud_watch().list_tags_for_resource().resource_arn(arn).send()).await)?;
+    Ok(answer.map(|answer| tag_lists::read(answer.tags())))
 }
 
-fn live(alarm: &Value, address: Address, tags: &Tags) -> Live {
-    let spec = wire::spec(alarm);
-    let (arn, name) = (text(alarm, "AlarmArn"), text(alarm, "AlarmName"));
-    tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", name)])
+fn live(alarm: &MetricAlarm, address: Address, tags: &Tags) -> Result<Live> {
+    let spec = wire::spec(alarm)?;
+    let arn = arn_of(alarm)?;
+    Ok(tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", &spec.name)]))
 }
 
-async fn put(context: &Context, spec: &Spec, tags: Option<Value>) -> Result<Outcome> {
-    let mut input = wire::input(spec);
-    if let Some(tags) = tags {
-        input["Tags"] = tags;
-    }
-    call(context, "PutMetricAlarm", input).await?;
+async fn put(context: &Context, spec: &Spec, tags: Option<Vec<Tag>>) -> Result<Outcome> {
+    let client = context.aws.cloud_watch();
+    ask(wire::input(spec)?.set_tags(tags).send_with(&client)).await?;
     let arn = arn(context, &spec.name);
     Ok(tags::outcome(&arn, &[("arn", &arn), ("name", &spec.name)]))
 }

@@ -1,22 +1,26 @@
 //! `auto_scaling_group`: keeps a number of hosts alive.
 
+mod refresh;
+mod wire;
+
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
-use super::tags;
-use super::wait;
-use super::wire::number;
+use self::refresh::refresh;
+use self::wire::{create, described, groups_of_stack, outcome, owner, read, tag, update};
+use super::spec::{compared, describes, differs, in_place, replaces, typed};
+use super::{tag_lists, tags, wait};
 use crate::cost::{Charge, Cost, Others};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// Keeps a number of hosts alive: one that dies is replaced by a new one from the launch template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -108,8 +112,6 @@ pub struct AutoScalingGroup;
 const GONE: Duration = Duration::from_mins(30);
 /// How long a group's running activity may keep it from being changed, or a new profile or template unseen.
 const REFUSED: Duration = Duration::from_mins(5);
-/// How long the replacement of all hosts may take.
-const REFRESHED: Duration = Duration::from_hours(2);
 
 /// What so many hosts of a launch template are billed for.
 fn hosts_of(template: &Value, hosts: f64) -> Vec<Charge> {
@@ -202,26 +204,24 @@ impl Kind for AutoScalingGroup {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let input = json!({"Filters": [{"Name": format!("tag:{}", tags::STACK), "Values": [context.stack]}]});
-        let groups = groups(context, input).await?;
-        Ok(groups.iter().filter_map(|group| read(context, group)).collect())
+        let groups = groups_of_stack(context).await?;
+        let live: Result<Vec<_>> = groups.iter().map(|group| read(context, group)).collect();
+        Ok(live?.into_iter().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let mut input = spec.input();
-        input["Tags"] =
-            tags::own(context, address).into_iter().map(|(key, value)| tag(&spec.name, key, &value)).collect();
+        let tags = tags::own(context, address).iter().map(|(key, value)| tag(&spec.name, key, value)).collect();
+        let call = create(context, &spec)?.set_tags(Some(tags));
         // AWS checks template, profile and images now, and may not know yet what was made a moment ago.
         let unseen = |error: &Error| error.is_not_found() || wait::not_yet(error) || error.is_busy();
         let patience = context.poll * 5;
-        let call = || context.aws.call(Service::AutoScaling, "CreateAutoScalingGroup", input.clone());
-        match wait::while_refused(context, patience, unseen, call).await {
+        match wait::while_refused(context, patience, unseen, || ask(call.clone().send())).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
                 let namesake = described(context, &spec.name).await?;
                 if namesake.as_ref().and_then(|group| owner(context, group)).as_ref() != Some(address) {
-                    let tags = namesake.map(|group| tags::of(list(&group, "Tags"))).unwrap_or_default();
+                    let tags = namesake.map(|group| tag_lists::read(group.tags())).unwrap_or_default();
                     return Err(tags::taken(error, &format!("the auto-scaling group {}", spec.name), &tags));
                 }
             }
@@ -230,37 +230,34 @@ impl Kind for AutoScalingGroup {
         let group =
             wait::until(context, REFUSED, &format!("{} is not listed", spec.name), || described(context, &spec.name))
                 .await?;
-        Ok(outcome(&group))
+        outcome(&group)
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let mut input = spec.input();
         let others = ["launch_template", "launch_template_version"];
         let started_anew = changed.iter().any(|name| others.contains(&name.as_str()));
         // The refresh gives the group its template when every host has it: one that was interrupted is still to be seen.
         let refreshes = started_anew && spec.refresh != Refreshing::Never && spec.desired > 0;
-        if refreshes {
-            input.as_object_mut().expect("an input is an object").shift_remove("LaunchTemplate");
-        }
         if !refreshes || changed.iter().any(|name| !others.contains(&name.as_str())) {
-            let call = || context.aws.call(Service::AutoScaling, "UpdateAutoScalingGroup", input.clone());
-            wait::while_refused(context, REFUSED, Error::is_busy, call).await?;
+            let template = (!refreshes).then(|| wire::template(&spec));
+            let call = update(context, &spec)?.set_launch_template(template);
+            wait::while_refused(context, REFUSED, Error::is_busy, || ask(call.clone().send())).await?;
         }
         if refreshes {
             refresh(context, &spec).await?;
         }
         let Some(group) = described(context, &spec.name).await? else { bail!("{} is gone", live.id) };
-        Ok(outcome(&group))
+        outcome(&group)
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        // AWS has no code for a group that isn't there: the list tells.
+        // AWS has no code for a group that isn't there: the list shows it.
         let Some(group) = described(context, &live.id).await? else { return Ok(()) };
-        if text(&group, "Status").is_empty() {
-            let input = json!({"AutoScalingGroupName": live.id, "ForceDelete": true});
-            let call = || context.aws.call(Service::AutoScaling, "DeleteAutoScalingGroup", input.clone());
-            wait::while_refused(context, REFUSED, Error::is_busy, call).await?;
+        if group.status().is_none() {
+            let call = context.aws.auto_scaling().delete_auto_scaling_group();
+            let call = call.auto_scaling_group_name(&live.id).force_delete(true);
+            wait::while_refused(context, REFUSED, Error::is_busy, || ask(call.clone().send())).await?;
         }
         wait::until(context, GONE, &format!("{} is still there", live.id), || async {
             Ok(described(context, &live.id).await?.is_none().then_some(()))
@@ -270,83 +267,17 @@ impl Kind for AutoScalingGroup {
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let name = id.rsplit('/').next().unwrap_or(id);
-        let Some(group) = described(context, name).await? else { return Ok(None) };
-        Ok(read(context, &tags::claim(context, address, id, group, "Tags")?))
+        let Some(mut group) = described(context, name).await? else { return Ok(None) };
+        let claimed = tags::claimed(context, address, id, tag_lists::read(group.tags()))?;
+        group.tags = Some(tag_lists::listed(&claimed));
+        read(context, &group)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let tags: Vec<Value> = tags.iter().map(|(key, value)| tag(&outcome.id, key, value)).collect();
-        let input = json!({"Tags": tags});
-        context.aws.call(Service::AutoScaling, "CreateOrUpdateTags", input).await?;
+        let tags = tags.iter().map(|(key, value)| tag(&outcome.id, key, value)).collect();
+        ask(context.aws.auto_scaling().create_or_update_tags().set_tags(Some(tags)).send()).await?;
         Ok(())
     }
-}
-
-impl Spec {
-    fn template(&self) -> Value {
-        json!({"LaunchTemplateId": self.launch_template, "Version": self.launch_template_version})
-    }
-
-    fn input(&self) -> Value {
-        json!({
-            "AutoScalingGroupName": self.name,
-            "LaunchTemplate": self.template(),
-            "VPCZoneIdentifier": self.subnets.join(","),
-            "MinSize": self.min,
-            "MaxSize": self.max,
-            "DesiredCapacity": self.desired,
-            "HealthCheckType": "EC2",
-            "HealthCheckGracePeriod": self.grace_seconds,
-        })
-    }
-}
-
-/// Replaces the hosts that aren't of the spec's launch template, and waits until the group is.
-async fn refresh(context: &Context, spec: &Spec) -> Result<()> {
-    let (least, most) = match spec.refresh {
-        Refreshing::TerminateFirst => (0, 100),
-        _ => (100, 200),
-    };
-    let input = json!({
-        "AutoScalingGroupName": spec.name,
-        "Strategy": "Rolling",
-        "DesiredConfiguration": {"LaunchTemplate": spec.template()},
-        "Preferences": {
-            "MinHealthyPercentage": least,
-            "MaxHealthyPercentage": most,
-            // Hosts that were started since are left alone.
-            "SkipMatching": true,
-        },
-    });
-    // One that an interrupted apply began, or somebody, is waited for.
-    let call = || context.aws.call(Service::AutoScaling, "StartInstanceRefresh", input.clone());
-    let started = wait::while_refused(context, REFRESHED, Error::is_busy, call).await?;
-    let id = text(&started, "InstanceRefreshId");
-    let what = format!("the hosts of {} are still being replaced", spec.name);
-    wait::until(context, REFRESHED, &what, || async {
-        let input = json!({"AutoScalingGroupName": spec.name, "InstanceRefreshIds": [id]});
-        let answer = context.aws.call(Service::AutoScaling, "DescribeInstanceRefreshes", input).await?;
-        let Some(refresh) = list(&answer, "InstanceRefreshes").first() else { return Ok(None) };
-        match text(refresh, "Status") {
-            "Successful" => Ok(Some(())),
-            "Failed" | "Cancelled" | "RollbackFailed" | "RollbackSuccessful" => {
-                bail!("the hosts of {} were not replaced: {}", spec.name, text(refresh, "StatusReason"))
-            }
-            _ => Ok(None),
-        }
-    })
-    .await
-}
-
-/// A tag of a group; hosts get their own from the launch template.
-fn tag(group: &str, key: &str, value: &str) -> Value {
-    json!({
-        "ResourceId": group,
-        "ResourceType": "auto-scaling-group",
-        "Key": key,
-        "Value": value,
-        "PropagateAtLaunch": false,
-    })
 }
 
 fn canonical(spec: &mut Spec) -> Result<()> {
@@ -362,51 +293,4 @@ fn canonical(spec: &mut Spec) -> Result<()> {
         );
     }
     Ok(())
-}
-
-async fn groups(context: &Context, mut input: Value) -> Result<Vec<Value>> {
-    let mut all = Vec::new();
-    loop {
-        let answer = context.aws.call(Service::AutoScaling, "DescribeAutoScalingGroups", input.clone()).await?;
-        all.extend_from_slice(list(&answer, "AutoScalingGroups"));
-        match text(&answer, "NextToken") {
-            "" => return Ok(all),
-            next => input["NextToken"] = json!(next),
-        }
-    }
-}
-
-async fn described(context: &Context, name: &str) -> Result<Option<Value>> {
-    Ok(groups(context, json!({"AutoScalingGroupNames": [name]})).await?.into_iter().next())
-}
-
-fn owner(context: &Context, group: &Value) -> Option<Address> {
-    tags::address(context, "auto_scaling_group", &tags::of(list(group, "Tags")))
-}
-
-fn outcome(group: &Value) -> Outcome {
-    let name = text(group, "AutoScalingGroupName");
-    tags::outcome(name, &[("name", name), ("arn", text(group, "AutoScalingGroupARN"))])
-}
-
-fn read(context: &Context, group: &Value) -> Option<Live> {
-    let address = owner(context, group)?;
-    let (name, template) = (text(group, "AutoScalingGroupName"), &group["LaunchTemplate"]);
-    let spec = Spec {
-        name: name.to_owned(),
-        launch_template: text(template, "LaunchTemplateId").to_owned(),
-        launch_template_version: text(template, "Version").to_owned(),
-        subnets: text(group, "VPCZoneIdentifier").split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
-        min: number(group, "MinSize"),
-        max: number(group, "MaxSize"),
-        desired: number(group, "DesiredCapacity"),
-        grace_seconds: number(group, "HealthCheckGracePeriod"),
-        refresh: Refreshing::Never,
-    };
-    let outputs = [("name", name), ("arn", text(group, "AutoScalingGroupARN"))];
-    let mut live = tags::live(address, &tags::of(list(group, "Tags")), name, value(&spec), &outputs);
-    if !text(group, "Status").is_empty() {
-        live.condition = Condition::Pending(text(group, "Status").to_owned());
-    }
-    Some(live)
 }

@@ -2,24 +2,27 @@
 
 mod contents;
 mod destinations;
+mod lifecycle;
 pub mod name;
 mod settings;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership, Tagging};
 use futures::future::try_join_all;
-use lakewright_aws::{Error, ErrorKind, S3Request, S3Response, list, text, xml};
+use lakewright_aws::{ErrorKind, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use self::destinations::{AccessLogs, Destination, Notifications};
-use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
+pub use self::lifecycle::LifecycleRule;
+use super::spec::{compared, describes, differs, in_place, replaces, text, typed, value, yes};
 use super::tags::{self, Tags};
-use super::{policy, tagged, wait};
+use super::{policy, tag_lists, tagged};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
@@ -70,46 +73,6 @@ fn enforced() -> String {
     "BucketOwnerEnforced".to_owned()
 }
 
-/// What happens to the objects under a prefix as they age.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LifecycleRule {
-    /// The rule's name, unique in the bucket.
-    pub id: String,
-    /// The prefix of the keys that it holds for; all keys without it.
-    #[serde(default)]
-    pub prefix: String,
-    /// After how many days objects are deleted.
-    #[serde(default)]
-    pub expire_days: Option<u32>,
-    /// After how many days older versions are deleted.
-    #[serde(default)]
-    pub expire_versions_days: Option<u32>,
-    /// After how many days unfinished uploads are given up.
-    #[serde(default)]
-    pub abort_uploads_days: Option<u32>,
-}
-
-impl LifecycleRule {
-    /// What the rule deletes that none of the old ones deletes as early.
-    fn loses(&self, old: &[Self], bucket: &str) -> Vec<String> {
-        let covering = |days: fn(&Self) -> Option<u32>, limit: u32| {
-            let covers = |rule: &&Self| self.prefix.starts_with(&rule.prefix);
-            old.iter().filter(covers).filter_map(days).any(|before| before <= limit)
-        };
-        let objects = if self.prefix.is_empty() { "objects".to_owned() } else { format!("{}*", self.prefix) };
-        let mut lost = Vec::new();
-        if let Some(days) = self.expire_days.filter(|days| !covering(|rule| rule.expire_days, *days)) {
-            lost.push(format!("{objects} in {bucket} that are older than {days} days are deleted"));
-        }
-        let versions = self.expire_versions_days;
-        if let Some(days) = versions.filter(|days| !covering(|rule| rule.expire_versions_days, *days)) {
-            lost.push(format!("versions of {objects} in {bucket} that were replaced over {days} days ago are deleted"));
-        }
-        lost
-    }
-}
-
 const FIELDS: &[Field] = &[
     replaces("name"),
     in_place("versioning"),
@@ -157,9 +120,6 @@ const ACTIONS: &[&str] = &[
     "s3:PutLifecycleConfiguration",
     "tag:GetResources",
 ];
-
-/// The namespace of S3's documents.
-const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 
 /// The kind.
 #[derive(Debug)]
@@ -223,14 +183,12 @@ impl Kind for Bucket {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let tagged: BTreeMap<String, Tags> = tagged::resources(context, "s3").await?.into_iter().collect();
         let mut names: BTreeSet<String> = tagged::buckets(context).await?.into_values().collect();
         names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name").to_owned()));
         let spec = |name: &String| wanted.iter().find(|one| text(one.spec, "name") == name).map(|one| one.spec);
-        Ok(try_join_all(names.iter().map(|name| read(context, name, spec(name))))
-            .await?
-            .into_iter()
-            .flatten()
-            .collect())
+        let reads = names.iter().map(|name| read(context, name, spec(name), tagged.get(&arn(context, name))));
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -263,30 +221,11 @@ impl Kind for Bucket {
         let mut all = tags_of(context, &outcome.id).await?.unwrap_or_default();
         all.extend(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         // Tags of AWS itself can't be written; they stay.
-        let pairs = all.iter().filter(|(key, _)| !key.starts_with("aws:"));
-        let pairs: Vec<Value> = pairs.map(|(key, value)| json!({"Key": key, "Value": value})).collect();
-        let body = xml::document("Tagging", NAMESPACE, &json!({"TagSet": {"Tag": pairs}}));
-        send(context, "PUT", &outcome.id, "tagging", body).await?;
+        all.retain(|key, _| !key.starts_with("aws:"));
+        let tagging = Tagging::builder().set_tag_set(Some(tag_lists::listed(&all))).build().expect("tags are given");
+        ask(context.aws.s3_client().put_bucket_tagging().bucket(&outcome.id).tagging(tagging).send()).await?;
         Ok(())
     }
-}
-
-/// A request to a setting of a bucket.
-async fn send(context: &Context, method: &str, bucket: &str, setting: &str, body: String) -> Result<S3Response, Error> {
-    let request = S3Request {
-        method: method.parse().expect("a method"),
-        bucket: bucket.to_owned(),
-        query: if setting.is_empty() { Vec::new() } else { vec![(setting.to_owned(), None)] },
-        body: body.into(),
-        ..S3Request::default()
-    };
-    context.aws.s3().send(request).await
-}
-
-/// A setting's value; none if it isn't set.
-async fn setting(context: &Context, bucket: &str, name: &str) -> Result<Option<Value>> {
-    let Some(answer) = wait::found(send(context, "GET", bucket, name, String::new()).await)? else { return Ok(None) };
-    Ok(Some(answer.xml().map_err(anyhow::Error::msg)?))
 }
 
 fn outcome(context: &Context, name: &str) -> Outcome {
@@ -299,18 +238,23 @@ fn arn(context: &Context, name: &str) -> String {
 
 /// A bucket's tags; none if there is no such bucket, or it belongs to another account.
 async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
-    match send(context, "GET", name, "tagging", String::new()).await {
-        Ok(answer) => {
-            let answer = answer.xml().map_err(anyhow::Error::msg)?;
-            Ok(Some(tags::of(list(&answer["TagSet"], "Tag"))))
-        }
+    match ask(context.aws.s3_client().get_bucket_tagging().bucket(name).send()).await {
+        Ok(answer) => Ok(Some(tag_lists::read(answer.tag_set()))),
         Err(error) if error.kind == ErrorKind::NotSet => Ok(Some(Tags::new())),
         Err(error) if error.is_not_found() || error.is_denied() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn read(context: &Context, name: &str, wanted: Option<&Value>) -> Result<Option<Live>> {
+/// The bucket of that name; `tagged` are the tags that the tagging API tells, if it does.
+async fn read(context: &Context, name: &str, wanted: Option<&Value>, tagged: Option<&Tags>) -> Result<Option<Live>> {
+    if let Some(tags) = tagged {
+        // It lists a bucket for a while after it is gone: what can't be read is asked for its own tags first.
+        let read = Box::pin(read_as(context, name, tags, wanted)).await;
+        if read.is_ok() {
+            return read;
+        }
+    }
     match tags_of(context, name).await? {
         Some(tags) => Box::pin(read_as(context, name, &tags, wanted)).await,
         None => Ok(None),
@@ -336,19 +280,13 @@ async fn read_as(context: &Context, name: &str, tags: &Tags, wanted: Option<&Val
 }
 
 async fn make(context: &Context, address: &Address, name: &str) -> Result<()> {
-    let mut configuration = json!({});
-    if context.region != "us-east-1" {
-        configuration["LocationConstraint"] = json!(context.region);
-    }
-    configuration["Tags"] = json!({"Tag": tags::pairs(context, address)});
-    let request = S3Request {
-        method: "PUT".parse().expect("a method"),
-        bucket: name.to_owned(),
-        headers: vec![("x-amz-object-ownership".into(), "BucketOwnerEnforced".into())],
-        body: xml::document("CreateBucketConfiguration", NAMESPACE, &configuration).into(),
-        ..S3Request::default()
-    };
-    let made = context.aws.s3().send(request).await;
+    let elsewhere = context.region != "us-east-1";
+    let configuration = CreateBucketConfiguration::builder()
+        .set_location_constraint(elsewhere.then(|| BucketLocationConstraint::from(context.region.as_str())))
+        .set_tags(Some(tag_lists::owned(context, address)))
+        .build();
+    let call = context.aws.s3_client().create_bucket().bucket(name).create_bucket_configuration(configuration);
+    let made = ask(call.object_ownership(ObjectOwnership::BucketOwnerEnforced).send()).await;
     let refusal = match made {
         // In us-east-1 S3 answers so for a bucket that the account has already.
         Ok(_) if context.region == "us-east-1" => None,
@@ -376,6 +314,8 @@ async fn make(context: &Context, address: &Address, name: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

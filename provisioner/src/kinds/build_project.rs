@@ -5,20 +5,24 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_codebuild::types::{Project, SourceType};
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, replaces, typed, value};
+use self::wire::{artifacts, configured, container, logs, source, spec_of};
+use super::spec::{describes, differs, in_place, replaces, text, typed, value};
 use super::tags::{self, Tags};
-use super::wire::{flag, number, some_text};
-use super::{tagged, wait};
+use super::{tag_lists, tagged, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
+
+mod wire;
 
 /// A build project: what a pipeline's action runs, on what it is given, in a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -98,6 +102,7 @@ const ACTIONS: &[&str] = &[
 const ASSUMABLE: Duration = Duration::from_mins(2);
 /// How many projects are asked for at a time.
 const AT_ONCE: usize = 100;
+const SERVICE: &str = "codebuild";
 const SIZES: [&str; 5] = ["SMALL", "MEDIUM", "LARGE", "XLARGE", "2XLARGE"];
 
 /// The kind.
@@ -156,47 +161,48 @@ impl Kind for BuildProject {
         names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name")));
         let names: Vec<&str> = names.into_iter().collect();
         let lists = try_join_all(names.chunks(AT_ONCE).map(|names| projects(context, names))).await?;
-        let found = lists.iter().flatten();
-        Ok(found.filter_map(|project| read(context, project, &tags::of(list(project, "tags")))).collect())
+        let reads = lists.iter().flatten().map(|project| read(context, project, &tag_lists::read(project.tags())));
+        let found: Vec<Option<Live>> = reads.collect::<Result<_>>()?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let mut input = settings(&spec);
-        input["tags"] = pairs(&tags::own(context, address).iter().map(|(key, value)| (*key, value.as_str())).collect());
-        let made = match assumed(context, "CreateProject", input).await {
-            Ok(made) => made,
+        let call = configured!(context.aws.code_build().create_project(), &spec);
+        let call = call.set_tags(Some(tag_lists::owned(context, address)));
+        match assumed(context, || ask(call.clone().send())).await {
+            Ok(made) => outcome(&made.project.needed(SERVICE, "CreateProject.project")?),
             Err(error) if error.is_already_exists() => {
                 let found = projects(context, &[spec.name.as_str()]).await?;
-                let tags = found.first().map(|project| tags::of(list(project, "tags"))).unwrap_or_default();
+                let tags = found.first().map(|project| tag_lists::read(project.tags())).unwrap_or_default();
                 if tags::address(context, "build_project", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the build project {}", spec.name), &tags));
                 }
-                assumed(context, "UpdateProject", settings(&spec)).await?
+                change(context, &spec).await
             }
-            Err(error) => return Err(error.into()),
-        };
-        Ok(outcome(&made["project"]))
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let made = assumed(context, "UpdateProject", settings(&typed(spec)?)).await?;
-        Ok(outcome(&made["project"]))
+        change(context, &typed(spec)?).await
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        wait::found(call(context, "DeleteProject", json!({"name": text(&live.spec, "name")})).await)?;
+        let call = context.aws.code_build().delete_project().name(text(&live.spec, "name"));
+        wait::found(ask(call.send()).await)?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let found = projects(context, &[id.rsplit('/').next().unwrap_or(id)]).await?;
         let Some(project) = found.first() else { return Ok(None) };
-        if text(&project["source"], "type") != "CODEPIPELINE" {
-            bail!("{id} builds from {}; a build_project is run by a pipeline", text(&project["source"], "type"));
+        let source = project.source().needed(SERVICE, "Project.source")?.r#type();
+        if *source != SourceType::Codepipeline {
+            bail!("{id} builds from {source}; a build_project is run by a pipeline");
         }
-        let tags = tags::claimed(context, address, id, tags::of(list(project, "tags")))?;
-        Ok(read(context, project, &tags))
+        let tags = tags::claimed(context, address, id, tag_lists::read(project.tags()))?;
+        read(context, project, &tags)
     }
 
     /// CodeBuild has no call for tags: an update replaces all of them.
@@ -206,80 +212,70 @@ impl Kind for BuildProject {
             Ok(projects(context, &[name]).await?.into_iter().next())
         })
         .await?;
-        let present = tags::of(list(&project, "tags"));
-        let mut all: BTreeMap<&str, &str> = present.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        all.extend(tags.iter().copied());
-        assumed(context, "UpdateProject", json!({"name": name, "tags": pairs(&all)})).await?;
+        let mut all = tag_lists::read(project.tags());
+        all.extend(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let call = context.aws.code_build().update_project().name(name).set_tags(Some(tag_lists::listed(&all)));
+        assumed(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 }
 
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::CodeBuild, operation, input).await
-}
-
 /// Calls until CodeBuild can act as the role and knows the project.
-async fn assumed(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
+async fn assumed<T, F>(context: &Context, call: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
     let unseen = |error: &Error| error.is_not_found() || wait::not_yet(error);
-    wait::while_refused(context, ASSUMABLE, unseen, || call(context, operation, input.clone())).await
+    wait::while_refused(context, ASSUMABLE, unseen, call).await
 }
 
-fn pairs(tags: &BTreeMap<&str, &str>) -> Value {
-    tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect()
+async fn change(context: &Context, spec: &Spec) -> Result<Outcome> {
+    let call = configured!(context.aws.code_build().update_project(), spec);
+    let made = assumed(context, || ask(call.clone().send())).await?;
+    outcome(&made.project.needed(SERVICE, "UpdateProject.project")?)
 }
 
-async fn projects(context: &Context, names: &[&str]) -> Result<Vec<Value>> {
-    let mut answer = call(context, "BatchGetProjects", json!({"names": names})).await?;
-    Ok(answer["projects"].as_array_mut().map(std::mem::take).unwrap_or_default())
+async fn projects(context: &Context, names: &[&str]) -> Result<Vec<Project>, Error> {
+    let names = names.iter().map(|&name| name.to_owned()).collect();
+    let answer = ask(context.aws.code_build().batch_get_projects().set_names(Some(names)).send()).await?;
+    // Names that CodeBuild doesn't know stand in a list of their own.
+    Ok(answer.projects.unwrap_or_default())
 }
 
-fn settings(spec: &Spec) -> Value {
-    let variables = spec.environment.iter();
-    json!({
-        "name": spec.name,
-        "description": spec.description,
-        "serviceRole": spec.role,
-        "source": {"type": "CODEPIPELINE", "buildspec": spec.buildspec},
-        "artifacts": {"type": "CODEPIPELINE"},
-        "environment": {
-            "type": if spec.image.contains("aarch64") { "ARM_CONTAINER" } else { "LINUX_CONTAINER" },
-            "image": spec.image,
-            "computeType": spec.compute,
-            "privilegedMode": spec.privileged,
-            "environmentVariables": variables
-                .map(|(name, value)| json!({"name": name, "value": value, "type": "PLAINTEXT"}))
-                .collect::<Value>(),
-        },
-        "timeoutInMinutes": spec.timeout_minutes,
-        "logsConfig": {"cloudWatchLogs": {"status": "ENABLED", "groupName": spec.log_group}},
-    })
+fn arn_of(project: &Project) -> Result<&str, Error> {
+    project.arn().needed(SERVICE, "Project.arn")
 }
 
-fn outcome(project: &Value) -> Outcome {
-    let (arn, name) = (text(project, "arn"), text(project, "name"));
-    tags::outcome(arn, &[("arn", arn), ("name", name)])
+fn outcome(project: &Project) -> Result<Outcome> {
+    let (arn, name) = (arn_of(project)?, project.name().needed(SERVICE, "Project.name")?);
+    Ok(tags::outcome(arn, &[("arn", arn), ("name", name)]))
 }
 
 /// The project with these tags; none if they aren't the stack's.
-fn read(context: &Context, project: &Value, tags: &Tags) -> Option<Live> {
-    let address = tags::address(context, "build_project", tags)?;
-    let environment = &project["environment"];
-    let variables = list(environment, "environmentVariables").iter();
-    let (arn, name) = (text(project, "arn"), text(project, "name"));
-    let logs = &project["logsConfig"]["cloudWatchLogs"];
-    let spec = Spec {
-        name: name.to_owned(),
-        description: text(project, "description").to_owned(),
-        role: text(project, "serviceRole").to_owned(),
-        buildspec: text(&project["source"], "buildspec").to_owned(),
-        image: text(environment, "image").to_owned(),
-        compute: text(environment, "computeType").to_owned(),
-        privileged: flag(environment, "privilegedMode"),
-        environment: variables
-            .map(|variable| (text(variable, "name").to_owned(), text(variable, "value").to_owned()))
-            .collect(),
-        timeout_minutes: number(project, "timeoutInMinutes"),
-        log_group: some_text(logs, "groupName").unwrap_or_else(|| format!("/aws/codebuild/{name}")),
-    };
-    Some(tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", name)]))
+fn read(context: &Context, project: &Project, tags: &Tags) -> Result<Option<Live>> {
+    let Some(address) = tags::address(context, "build_project", tags) else { return Ok(None) };
+    let (arn, spec) = (arn_of(project)?, spec_of(project)?);
+    Ok(Some(tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", &spec.name)])))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let written = json!({"name": "shop-plan", "role": "arn:aws:iam::123456789012:role/b", "buildspec": "version: 0.2",
+            "image": "aws/codebuild/amazonlinux-aarch64-standard:3.0", "privileged": true, "environment": {"A": "b"}});
+        let spec: Spec = typed(&BuildProject.normalise(&written).expect("a spec")).expect("typed");
+        let project = Project::builder()
+            .name(&spec.name)
+            .service_role(&spec.role)
+            .source(source(&spec).expect("a source"))
+            .environment(container(&spec).expect("an environment"))
+            .logs_config(logs(&spec).expect("logs"))
+            .timeout_in_minutes(60);
+        assert_eq!(spec_of(&project.build()).expect("read"), spec);
+    }
 }

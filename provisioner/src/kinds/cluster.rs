@@ -1,26 +1,29 @@
 //! `cluster`: a provisioned MSK cluster.
 
-mod api;
+mod changes;
+mod wire;
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_kafka::types;
 use futures::future::try_join_all;
-use lakewright_aws::{Service, text};
+use lakewright_aws::Needed as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use self::api::{changes, read, refusal};
+use self::changes::{changes, refusal};
+use self::wire::read;
 use super::msk::{self, OUTPUTS};
 use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
-use super::tags;
-use super::wait;
+use super::{tag_lists, tags, wait};
 use crate::cost::{Charge, Cost};
 use crate::kind::{Changing, Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// A provisioned MSK cluster. MSK changes one thing at a time, and each change takes minutes to an hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -266,31 +269,8 @@ impl Kind for Cluster {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let mut provisioned = json!({
-            "brokerNodeGroupInfo": {
-                "brokerAZDistribution": "DEFAULT",
-                "clientSubnets": spec.subnets,
-                "instanceType": spec.instance_type,
-                "securityGroups": spec.security_groups,
-                "storageInfo": {"ebsStorageInfo": {"volumeSize": spec.storage_gib}},
-            },
-            "clientAuthentication": spec.authentication.input(),
-            "encryptionInfo": {
-                "encryptionAtRest": {"dataVolumeKMSKeyId": spec.encryption_key},
-                "encryptionInTransit": {"clientBroker": spec.client_encryption, "inCluster": spec.broker_encryption},
-            },
-            "enhancedMonitoring": spec.monitoring,
-            "openMonitoring": spec.open_monitoring(),
-            "loggingInfo": spec.logs.input(),
-            "kafkaVersion": spec.kafka_version,
-            "numberOfBrokerNodes": spec.brokers,
-        });
-        if let Some(configuration) = &spec.configuration {
-            provisioned["configurationInfo"] = configuration.input()?;
-        }
-        let input =
-            json!({"clusterName": spec.name, "tags": tags::object(context, address), "provisioned": provisioned});
-        let arn = msk::make(context, address, &spec.name, input).await?;
+        let call = context.aws.kafka().create_cluster_v2().provisioned(spec.provisioned()?);
+        let arn = msk::make(context, address, &spec.name, call).await?;
         let cluster = msk::settled(context, &arn, msk::CHANGED).await?;
         msk::outcome(context, &cluster).await
     }
@@ -298,11 +278,10 @@ impl Kind for Cluster {
     async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
         let mut cluster = msk::settled(context, &live.id, msk::CHANGED).await?;
-        for (operation, mut input) in changes(&spec, changed)? {
-            input["clusterArn"] = json!(live.id);
-            input["currentVersion"] = cluster["currentVersion"].clone();
-            context.aws.call(Service::Kafka, operation, input).await?;
-            cluster = changed_from(context, &live.id, text(&cluster, "currentVersion")).await?;
+        for change in changes(&spec, changed)? {
+            let version = version(&cluster)?.to_owned();
+            change.send(context, &live.id, &version).await?;
+            cluster = changed_from(context, &live.id, &version).await?;
         }
         msk::outcome(context, &cluster).await
     }
@@ -313,25 +292,27 @@ impl Kind for Cluster {
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let Some(cluster) = msk::named(context, id).await? else { return Ok(None) };
-        if cluster.get("provisioned").is_none_or(Value::is_null) {
+        if cluster.provisioned().is_none() {
             bail!("{id} is a serverless cluster; adopt it as a `serverless_cluster`");
         }
-        let cluster = tags::claim_object(context, address, id, cluster, "tags")?;
+        let cluster = msk::claim(context, address, id, cluster)?;
         found(context, address, &cluster).await.map(Some)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let input = json!({"resourceArn": outcome.id, "tags": tags::map(tags)});
-        context.aws.call(Service::Kafka, "TagResource", input).await?;
-        Ok(())
+        msk::tag(context, &outcome.id, tags).await
     }
 }
 
+fn version(cluster: &types::Cluster) -> Result<&str> {
+    Ok(cluster.current_version().needed("kafka", "Cluster.CurrentVersion")?)
+}
+
 /// Waits until a change is over: MSK gives the cluster a new version with each.
-async fn changed_from(context: &Context, arn: &str, version: &str) -> Result<Value> {
+async fn changed_from(context: &Context, arn: &str, former: &str) -> Result<types::Cluster> {
     wait::until(context, msk::CHANGED, &format!("{arn} is still changing"), || async {
         let cluster = msk::settled(context, arn, msk::CHANGED).await?;
-        Ok((text(&cluster, "currentVersion") != version).then_some(cluster))
+        Ok((version(&cluster)? != former).then_some(cluster))
     })
     .await
 }
@@ -350,23 +331,12 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 }
 
 /// A described cluster with its bootstrap strings, as far as it has some already.
-async fn found(context: &Context, address: &Address, cluster: &Value) -> Result<Live> {
-    let brokers = match text(cluster, "state") {
-        state if msk::is_usable(state) => msk::bootstrap(context, text(cluster, "clusterArn")).await?,
-        _ => None,
-    };
-    Ok(live(address, cluster, brokers.as_ref()))
-}
-
-fn live(address: &Address, cluster: &Value, brokers: Option<&Value>) -> Live {
-    let outputs = msk::outputs(cluster, brokers);
+async fn found(context: &Context, address: &Address, cluster: &types::Cluster) -> Result<Live> {
+    let arn = msk::arn(cluster)?;
+    let brokers = if msk::is_usable(cluster) { msk::bootstrap(context, arn).await? } else { None };
+    let outputs = msk::outputs(cluster, brokers.as_ref())?;
     let outputs: Vec<(&str, &str)> = outputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let tags = tags::of_object(&cluster["tags"]);
-    let mut live = tags::live(address.clone(), &tags, text(cluster, "clusterArn"), value(&read(cluster)), &outputs);
-    live.condition = match text(cluster, "state") {
-        "ACTIVE" | "HEALING" | "MAINTENANCE" => Condition::Ready,
-        "FAILED" => Condition::Failed(msk::failure(cluster)),
-        state => Condition::Pending(state.to_owned()),
-    };
-    live
+    let tags = tag_lists::read_map(cluster.tags());
+    let live = tags::live(address.clone(), &tags, arn, value(&read(cluster)?), &outputs);
+    Ok(Live { condition: msk::condition(cluster)?, ..live })
 }

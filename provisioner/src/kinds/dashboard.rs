@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
+use aws_sdk_cloudwatch::types::Tag;
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, replaces, typed, value};
+use super::spec::{describes, differs, in_place, replaces, text, typed, value};
 use super::tags::{self, Tags};
-use super::{tagged, wait};
+use super::{tag_lists, tagged, wait};
 use crate::cost::{Charge, Cost};
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// A dashboard. Dashboards have no region; when one has left the file it is looked for only where the stack has alarms or
 /// SNS topics, and only under the stack's own name.
@@ -100,7 +102,7 @@ impl Kind for Dashboard {
                 spec.name
             );
         }
-        put(context, &spec, Some(tags::pairs(context, address))).await
+        put(context, &spec, Some(tag_lists::owned(context, address))).await
     }
 
     async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
@@ -109,7 +111,7 @@ impl Kind for Dashboard {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        wait::found(call(context, "DeleteDashboards", json!({"DashboardNames": [spec.name]})).await)?;
+        wait::found(ask(context.aws.cloud_watch().delete_dashboards().dashboard_names(spec.name).send()).await)?;
         Ok(())
     }
 
@@ -120,8 +122,9 @@ impl Kind for Dashboard {
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let input = json!({"ResourceARN": outcome.id, "Tags": tags::list_of(tags)});
-        wait::visible(context, || call(context, "TagResource", input.clone())).await?;
+        let call = context.aws.cloud_watch().tag_resource().resource_arn(&outcome.id);
+        let call = call.set_tags(Some(tag_lists::written(tags)));
+        wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 }
@@ -133,34 +136,27 @@ pub(super) async fn is_watched(context: &Context) -> Result<bool> {
     Ok(!alarms.is_empty() || !topics.is_empty())
 }
 
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::CloudWatch, operation, input).await
-}
-
 fn arn(context: &Context, name: &str) -> String {
     format!("arn:{}:cloudwatch::{}:dashboard/{name}", tags::partition(&context.region), context.account)
 }
 
 async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
-    let answer = wait::found(call(context, "ListTagsForResource", json!({"ResourceARN": arn})).await)?;
-    Ok(answer.map(|answer| tags::of(list(&answer, "Tags"))))
+    let answer = wait::found(ask(context.aws.cloud_watch().list_tags_for_resource().resource_arn(arn).send()).await)?;
+    Ok(answer.map(|answer| tag_lists::read(answer.tags())))
 }
 
 async fn read(context: &Context, name: &str, address: Address, tags: &Tags) -> Result<Option<Live>> {
-    let answer = wait::found(call(context, "GetDashboard", json!({"DashboardName": name})).await)?;
+    let answer = wait::found(ask(context.aws.cloud_watch().get_dashboard().dashboard_name(name).send()).await)?;
     let Some(answer) = answer else { return Ok(None) };
-    let body = serde_json::from_str(text(&answer, "DashboardBody"));
+    let body = serde_json::from_str(answer.dashboard_body().needed("monitoring", "GetDashboard.DashboardBody")?);
     let spec = Spec { name: name.to_owned(), body: body.with_context(|| format!("read the dashboard {name}"))? };
     let arn = arn(context, name);
     Ok(Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
 }
 
-async fn put(context: &Context, spec: &Spec, tags: Option<Value>) -> Result<Outcome> {
-    let mut input = json!({"DashboardName": spec.name, "DashboardBody": spec.body.to_string()});
-    if let Some(tags) = tags {
-        input["Tags"] = tags;
-    }
-    call(context, "PutDashboard", input).await?;
+async fn put(context: &Context, spec: &Spec, tags: Option<Vec<Tag>>) -> Result<Outcome> {
+    let call = context.aws.cloud_watch().put_dashboard().dashboard_name(&spec.name);
+    ask(call.dashboard_body(spec.body.to_string()).set_tags(tags).send()).await?;
     let arn = arn(context, &spec.name);
     Ok(tags::outcome(&arn, &[("arn", &arn), ("name", &spec.name)]))
 }

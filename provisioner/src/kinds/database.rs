@@ -1,21 +1,24 @@
 //! `database`: a database of the Glue catalog.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use async_trait::async_trait;
+use aws_sdk_glue::types::{self, DatabaseInput};
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, replaces, typed, value};
+use super::spec::{describes, differs, in_place, replaces, text, typed, value};
 use super::tags::{self, Tags};
-use super::wire::some_text;
-use super::{table, wait};
+use super::{table, tag_lists, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// A Glue database. Deleting it deletes its tables from the catalog; their files stay with their bucket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -97,11 +100,11 @@ impl Kind for Database {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({"DatabaseInput": input(&spec), "Tags": tags::object(context, address)});
-        match call(context, "CreateDatabase", input).await {
+        let call = context.aws.glue().create_database().database_input(input(&spec)?);
+        match ask(call.set_tags(Some(tag_lists::owned_map(context, address))).send()).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
-                let tags = tags_of(context, &spec.name).await?.unwrap_or_default();
+                let tags = tags_of(context, &spec.name).await?.as_ref().clone().unwrap_or_default();
                 if tags::address(context, "database", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the database {}", spec.name), &tags));
                 }
@@ -120,31 +123,27 @@ impl Kind for Database {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        wait::found(call(context, "DeleteDatabase", json!({"Name": spec.name})).await)?;
+        wait::found(ask(context.aws.glue().delete_database().name(&spec.name).send()).await)?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let name = id.rsplit('/').next().unwrap_or(id);
-        let Some(answer) = wait::found(call(context, "GetDatabase", json!({"Name": name})).await)? else {
-            return Ok(None);
-        };
-        let tags = tags_of(context, name).await?.unwrap_or_default();
-        let live = read(context, &answer["Database"], &tags::claimed(context, address, id, tags)?);
+        let answer = wait::found(ask(context.aws.glue().get_database().name(name).send()).await)?;
+        let Some(answer) = answer else { return Ok(None) };
+        let database = answer.database.needed("glue", "GetDatabase.Database")?;
+        let tags = tags_of(context, name).await?.as_ref().clone().unwrap_or_default();
+        let live = read(context, &database, &tags::claimed(context, address, id, tags)?)?;
         let Some(mut live) = live else { return Ok(None) };
         live.holds = held(context, name).await?;
         Ok(Some(live))
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let input = json!({"ResourceArn": outcome.id, "TagsToAdd": tags::map(tags)});
-        call(context, "TagResource", input).await?;
+        let call = context.aws.glue().tag_resource().resource_arn(&outcome.id);
+        ask(call.set_tags_to_add(Some(tag_lists::written_map(tags))).send()).await?;
         Ok(())
     }
-}
-
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Glue, operation, input).await
 }
 
 fn arn(context: &Context, name: &str) -> String {
@@ -157,62 +156,66 @@ fn outcome(context: &Context, name: &str) -> Outcome {
     tags::outcome(&arn, &[("arn", &arn), ("name", name)])
 }
 
-fn input(spec: &Spec) -> Value {
-    let mut input = json!({"Name": spec.name, "Description": spec.description});
-    if let Some(location) = &spec.location {
-        input["LocationUri"] = json!(location);
-    }
-    input
+fn input(spec: &Spec) -> Result<DatabaseInput> {
+    let input = DatabaseInput::builder().name(&spec.name).description(&spec.description);
+    Ok(input.set_location_uri(spec.location.clone()).build()?)
 }
 
 async fn update(context: &Context, spec: &Spec) -> Result<()> {
-    call(context, "UpdateDatabase", json!({"Name": spec.name, "DatabaseInput": input(spec)})).await?;
+    let call = context.aws.glue().update_database().name(&spec.name).database_input(input(spec)?);
+    ask(call.send()).await?;
     Ok(())
 }
 
 /// What goes with a database.
 async fn held(context: &Context, database: &str) -> Result<Vec<String>> {
     let tables = table::tables(context, database).await?;
-    Ok(tables.iter().map(|table| format!("the table {database}.{}", text(table, "Name"))).collect())
+    Ok(tables.iter().map(|table| format!("the table {database}.{}", table.name())).collect())
 }
 
-async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
-    let answer = call(context, "GetTags", json!({"ResourceArn": arn(context, name)})).await;
-    Ok(wait::found(answer)?.map(|answer| tags::of_object(&answer["Tags"])))
+/// The tags of a database; none if it isn't there.
+async fn tags_of(context: &Context, name: &str) -> Result<Arc<Option<Tags>>, Error> {
+    let arn = arn(context, name);
+    let call = context.aws.glue().get_tags().resource_arn(&arn);
+    let tags = async {
+        let answer = wait::found(ask(call.send()).await)?;
+        Ok(answer.map(|answer| tag_lists::read_map(answer.tags())))
+    };
+    context.reading.of(|queries| &queries.database_tags, arn, tags).await
+}
+
+/// All databases of the catalog.
+async fn databases(context: &Context) -> Result<Arc<Vec<types::Database>>, Error> {
+    let call = context.aws.glue().get_databases().max_results(100);
+    let all = async {
+        let pages = ask_all(call.into_paginator().send()).await?;
+        Ok(pages.into_iter().flat_map(|page| page.database_list).collect())
+    };
+    context.reading.of(|queries| &queries.databases, (), all).await
 }
 
 /// The stack's databases: of those with these names, and of those whose names begin with the stack's.
 pub(super) async fn owned(context: &Context, names: &[&str]) -> Result<Vec<Live>> {
     let own = context.stack.replace('-', "_");
-    let mut databases = Vec::new();
-    let mut input = json!({"MaxResults": 100});
-    loop {
-        let page = call(context, "GetDatabases", input.clone()).await?;
-        let may_be_ours = |database: &&Value| {
-            let name = text(database, "Name");
-            names.contains(&name) || name.starts_with(&own)
-        };
-        databases.extend(list(&page, "DatabaseList").iter().filter(may_be_ours).cloned());
-        match text(&page, "NextToken") {
-            "" => break,
-            next => input["NextToken"] = json!(next),
-        }
-    }
-    let reads = databases.iter().map(|database| async {
-        let tags = tags_of(context, text(database, "Name")).await?;
-        Ok::<_, anyhow::Error>(tags.and_then(|tags| read(context, database, &tags)))
+    let databases = databases(context).await?;
+    let may_be_ours = |name: &str| names.contains(&name) || name.starts_with(&own);
+    let reads = databases.iter().filter(|database| may_be_ours(database.name())).map(|database| async {
+        let tags = tags_of(context, database.name()).await?;
+        tags.as_ref().as_ref().map_or(Ok(None), |tags| read(context, database, tags))
     });
-    Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+    let found: Vec<Option<Live>> = try_join_all(reads).await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
-fn read(context: &Context, database: &Value, tags: &Tags) -> Option<Live> {
-    let address = tags::address(context, "database", tags)?;
-    let name = text(database, "Name");
+fn read(context: &Context, database: &types::Database, tags: &Tags) -> Result<Option<Live>> {
+    let Some(address) = tags::address(context, "database", tags) else { return Ok(None) };
+    let name = database.name().needed("glue", "Database.Name")?;
+    let location = database.location_uri().filter(|location| !location.is_empty());
     let spec = Spec {
         name: name.to_owned(),
-        description: text(database, "Description").to_owned(),
-        location: some_text(database, "LocationUri").map(|location| location.trim_end_matches('/').to_owned()),
+        description: database.description().unwrap_or_default().to_owned(),
+        location: location.map(|location| location.trim_end_matches('/').to_owned()),
     };
     let arn = arn(context, name);
-    Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)]))
+    Ok(Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
 }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_once};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{self, DomainType, Filter, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::spec::{describes, replaces, typed, value};
-use super::tags::{self, Making};
-use super::{tagged, wait};
+use super::{ec2, tag_lists, tagged, tags, wait};
 use crate::cost::{Charge, Cost, HOURS};
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
@@ -68,39 +69,33 @@ impl Kind for ElasticIp {
         if wanted.is_empty() && !tagged::any(context, "ec2", "elastic-ip").await? {
             return Ok(Vec::new());
         }
-        let addresses = tags::sweep(context, "DescribeAddresses", "addressesSet").await?;
-        Ok(addresses.iter().filter_map(|address| read(context, address)).collect())
+        let addresses = list(context, vec![ec2::of_stack(context)]).await?;
+        addresses.iter().filter_map(|address| read(context, address).transpose()).collect()
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let mut input = json!({
-            "Domain": "vpc",
-            "TagSpecification": tags::specification(context, address, "elastic-ip"),
-        });
-        if let Some(group) = &spec.border_group {
-            input["NetworkBorderGroup"] = json!(group);
-        }
-        let making = Making {
-            operation: "AllocateAddress",
-            input,
-            element: "",
-            describe: "DescribeAddresses",
-            set: "addressesSet",
-            id: "allocationId",
-            unique: false,
+        let living = || async {
+            let addresses = list(context, ec2::of_address(context, address)).await?;
+            addresses.iter().map(|address| Ok(id(address)?.to_owned())).collect()
         };
-        let id = tags::make_once(context, address, making).await?;
+        let create = || async {
+            let tags = ec2::specification(context, address, ResourceType::ElasticIp);
+            let call = context.aws.ec2().allocate_address().domain(DomainType::Vpc).tag_specifications(tags);
+            let made = ask_once(call.set_network_border_group(spec.border_group.clone()).send()).await?;
+            made.allocation_id.needed("ec2", "AllocateAddress.AllocationId")
+        };
+        let id = ec2::make_once(context, address, false, living, create).await?;
         let what = format!("{id} is not listed");
         let found = wait::until(context, wait::VISIBLE, &what, || describe(context, &id)).await?;
-        Ok(tags::outcome(&id, &outputs(&id, &arn(context, &id), &found)))
+        outcome(context, &id, &found)
     }
 
     async fn update(&self, context: &Context, live: &Live, _spec: &Value, _changed: &[String]) -> Result<Outcome> {
         // Nothing of an address can be changed; an update only waits, and an address is there at once.
         let what = format!("{} is not listed", live.id);
         let found = wait::until(context, wait::VISIBLE, &what, || describe(context, &live.id)).await?;
-        Ok(tags::outcome(&live.id, &outputs(&live.id, &arn(context, &live.id), &found)))
+        outcome(context, &live.id, &found)
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
@@ -108,45 +103,63 @@ impl Kind for ElasticIp {
         let what = format!("{} is still in use", live.id);
         wait::until(context, FREED, &what, || async {
             let found = describe(context, &live.id).await?;
-            Ok(found.is_none_or(|found| text(&found, "associationId").is_empty()).then_some(()))
+            Ok(found.as_ref().is_none_or(is_free).then_some(()))
         })
         .await?;
-        let input = json!({"AllocationId": live.id});
-        wait::released(context, || context.aws.call(Service::Ec2, "ReleaseAddress", input.clone())).await?;
+        let call = context.aws.ec2().release_address().allocation_id(&live.id);
+        wait::released(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let one =
-            tags::claim_one(context, address, ("DescribeAddresses", "addressesSet"), ("AllocationId", id)).await?;
-        Ok(one.and_then(|address| read(context, &address)))
+        let Some(mut found) = describe(context, id).await? else { return Ok(None) };
+        found.tags = ec2::claim(context, address, id, found.tags())?;
+        read(context, &found)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tags::write(context, &outcome.id, tags).await
+        ec2::tag(context, &outcome.id, tags).await
     }
 }
 
+/// AWS lists all addresses at once.
+async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::Address>> {
+    let found = ask(context.aws.ec2().describe_addresses().set_filters(Some(filters)).send()).await?;
+    Ok(found.addresses.unwrap_or_default())
+}
+
 /// The address of that allocation, if AWS has it.
-pub(super) async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
-    let answer = context.aws.call(Service::Ec2, "DescribeAddresses", json!({"AllocationId": [id]})).await;
-    Ok(wait::found(answer)?.and_then(|answer| list(&answer, "addressesSet").first().cloned()))
+pub(super) async fn describe(context: &Context, id: &str) -> Result<Option<types::Address>> {
+    let found = wait::found(ask(context.aws.ec2().describe_addresses().allocation_ids(id).send()).await)?;
+    Ok(found.and_then(|answer| answer.addresses?.into_iter().next()))
+}
+
+/// Whether nothing uses the address.
+pub(super) fn is_free(address: &types::Address) -> bool {
+    ec2::present(address.association_id()).is_none()
+}
+
+fn id(address: &types::Address) -> Result<&str, Error> {
+    address.allocation_id().needed("ec2", "Address.AllocationId")
 }
 
 fn arn(context: &Context, id: &str) -> String {
-    tags::ec2_arn(context, "elastic-ip", id)
+    ec2::arn(context, "elastic-ip", id)
 }
 
-fn outputs<'a>(id: &'a str, arn: &'a str, found: &'a Value) -> [(&'static str, &'a str); 3] {
-    [("id", id), ("arn", arn), ("address", text(found, "publicIp"))]
+fn outputs<'a>(id: &'a str, arn: &'a str, found: &'a types::Address) -> Result<[(&'static str, &'a str); 3], Error> {
+    Ok([("id", id), ("arn", arn), ("address", found.public_ip().needed("ec2", "Address.PublicIp")?)])
 }
 
-fn read(context: &Context, found: &Value) -> Option<Live> {
-    let tags = tags::of(list(found, "tagSet"));
-    let address = tags::address(context, "elastic_ip", &tags)?;
-    let id = text(found, "allocationId");
-    let group = text(found, "networkBorderGroup");
-    let own = group.is_empty() || group == context.region;
-    let spec = Spec { border_group: (!own).then(|| group.to_owned()) };
-    Some(tags::live(address, &tags, id, value(&spec), &outputs(id, &arn(context, id), found)))
+fn outcome(context: &Context, id: &str, found: &types::Address) -> Result<Outcome> {
+    Ok(tags::outcome(id, &outputs(id, &arn(context, id), found)?))
+}
+
+fn read(context: &Context, found: &types::Address) -> Result<Option<Live>> {
+    let tags = tag_lists::read(found.tags());
+    let Some(address) = tags::address(context, "elastic_ip", &tags) else { return Ok(None) };
+    let id = id(found)?;
+    let group = found.network_border_group().needed("ec2", "Address.NetworkBorderGroup")?;
+    let spec = Spec { border_group: (group != context.region).then(|| group.to_owned()) };
+    Ok(Some(tags::live(address, &tags, id, value(&spec), &outputs(id, &arn(context, id), found)?)))
 }

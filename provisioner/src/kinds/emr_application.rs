@@ -5,19 +5,24 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use async_trait::async_trait;
-use futures::future::try_join_all;
-use lakewright_aws::{Error, ErrorKind, Service, list, text};
+use aws_sdk_emrserverless::types::{Application, ApplicationState};
+use lakewright_aws::{ErrorKind, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{compared, describes, in_place, replaces, typed, value};
-use super::wire::{number, some_text, texts};
-use super::{tagged, tags, wait};
+use self::calls::{describe, described, is_started, namesakes, stopped};
+use self::wire::{configured, image_of, limits_of, outcome, read};
+use super::spec::{compared, describes, in_place, replaces, text, typed};
+use super::{tag_lists, tagged, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::resource::{Address, Live};
+use crate::services::Services as _;
+
+mod calls;
+mod wire;
 
 /// A Spark application; it starts with the first job and stops by itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -127,8 +132,7 @@ const ACTIONS: &[&str] = &[
 const WHILE_STARTED: [&str; 2] = ["limits", "image"];
 /// How long an application may take to start, stop and go; a stop waits for running jobs.
 const CHANGED: Duration = Duration::from_secs(1800);
-/// The states of applications that live.
-const LIVING: [&str; 6] = ["CREATING", "CREATED", "STARTING", "STARTED", "STOPPING", "STOPPED"];
+const SERVICE: &str = "emr-serverless";
 
 /// The kind.
 #[derive(Debug)]
@@ -198,8 +202,8 @@ impl Kind for EmrApplication {
         // The tagging API knows the stack's own, those long gone too, but not those just made.
         let tagged = tagged::resources(context, "emr-serverless").await?;
         let ids = tagged.iter().filter_map(|(arn, _)| arn.split_once("/applications/")).map(|(_, id)| id);
-        let mut known: BTreeMap<String, Value> = described(context, ids).await?;
-        let mut found: Vec<Live> = known.values().filter_map(|application| read(context, application)).collect();
+        let known = described(context, ids).await?;
+        let mut found = all(context, &known)?;
         // A new one beside the old one that it replaces has the other name.
         let is = |live: &Live, wanted: &Wanted<'_>| {
             live.address == *wanted.address && text(&live.spec, "name") == text(wanted.spec, "name")
@@ -209,154 +213,108 @@ impl Kind for EmrApplication {
         if !names.is_empty() {
             let namesakes = namesakes(context, &names).await?;
             let new = namesakes.iter().map(String::as_str).filter(|id| !known.contains_key(*id));
-            known = described(context, new).await?;
-            found.extend(known.values().filter_map(|application| read(context, application)));
+            found.extend(all(context, &described(context, new).await?)?);
         }
         Ok(found)
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let mut input = settings(&spec);
-        input["name"] = json!(spec.name);
-        if let Some(image) = &spec.image {
-            input["imageConfiguration"] = json!({"imageUri": image});
-        }
-        input["type"] = json!("SPARK");
-        input["clientToken"] = json!(tags::client_token(context, address, &spec));
-        input["tags"] = tags::object(context, address);
-        let made = call(context, "CreateApplication", input).await?;
-        let id = text(&made, "applicationId");
+        let call = configured!(context.aws.emr_serverless().create_application(), &spec)
+            .name(&spec.name)
+            .maximum_capacity(limits_of(&spec)?)
+            .set_image_configuration(spec.image.is_some().then(|| image_of(&spec)))
+            .r#type("SPARK")
+            .client_token(tags::client_token(context, address, &spec))
+            .set_tags(Some(tag_lists::owned_map(context, address)));
+        let made = ask(call.send()).await?;
+        let id = made.application_id().needed(SERVICE, "CreateApplication.applicationId")?;
         let what = format!("the EMR application {id} is not made");
         let application = wait::until(context, CHANGED, &what, || async {
             let Some(application) = describe(context, id).await? else { return Ok(None) };
-            match text(&application, "state") {
-                "CREATING" => Ok(None),
-                "TERMINATED" => bail!("EMR gave {id} up: {}", text(&application, "stateDetails")),
+            match application.state() {
+                ApplicationState::Creating => Ok(None),
+                ApplicationState::Terminated => {
+                    bail!("EMR gave {id} up: {}", application.state_details().unwrap_or_default())
+                }
                 _ => Ok(Some(application)),
             }
         })
         .await?;
-        Ok(outcome(&application))
+        outcome(&application)
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
         let gone = || anyhow!("the EMR application {} is gone", live.id);
         let before = describe(context, &live.id).await?.ok_or_else(gone)?;
-        let mut input = settings(&spec);
         // An image configuration without an image takes the image away.
-        input["imageConfiguration"] = spec.image.as_ref().map_or_else(|| json!({}), |image| json!({"imageUri": image}));
-        let started = ["STARTING", "STARTED"].contains(&text(&before, "state"));
+        let call = context.aws.emr_serverless().update_application().image_configuration(image_of(&spec));
+        let call = call.application_id(&live.id).maximum_capacity(limits_of(&spec)?);
+        let started = is_started(&before);
         let stays = started && changed.iter().all(|name| WHILE_STARTED.contains(&name.as_str()));
-        if stays {
-            let taken = ["maximumCapacity", "imageConfiguration"];
-            input.as_object_mut().expect("settings are an object").retain(|name, _| taken.contains(&name.as_str()));
-        }
-        input["applicationId"] = json!(live.id);
+        let call = if stays { call } else { configured!(call, &spec) };
         let what = format!("the EMR application {} is started again and again", live.id);
         let updated = wait::until(context, CHANGED, &what, || async {
             if !stays && stopped(context, &live.id).await?.is_none() {
                 return Err(gone());
             }
-            let mut input = input.clone();
-            input["clientToken"] = json!(uuid::Uuid::new_v4().to_string());
-            let error = match call(context, "UpdateApplication", input).await {
-                Ok(mut updated) => return Ok(Some(updated["application"].take())),
+            let call = call.clone().client_token(uuid::Uuid::new_v4().to_string());
+            let error = match ask(call.send()).await {
+                Ok(updated) => return Ok(Some(updated.application.needed(SERVICE, "UpdateApplication.application")?)),
                 Err(error) => error,
             };
             // A job may have started it in between.
-            if !stays && error.kind == ErrorKind::Invalid && is_started(context, &live.id).await? {
+            if !stays
+                && error.kind == ErrorKind::Invalid
+                && describe(context, &live.id).await?.as_ref().is_some_and(is_started)
+            {
                 return Ok(None);
             }
             Err(error.into())
         })
         .await?;
         if started && !stays {
-            call(context, "StartApplication", json!({"applicationId": live.id})).await?;
+            ask(context.aws.emr_serverless().start_application().application_id(&live.id).send()).await?;
         }
-        Ok(outcome(&updated))
+        outcome(&updated)
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         if stopped(context, &live.id).await?.is_none() {
             return Ok(());
         }
-        wait::found(call(context, "DeleteApplication", json!({"applicationId": live.id})).await)?;
+        wait::found(ask(context.aws.emr_serverless().delete_application().application_id(&live.id).send()).await)?;
         wait::until(context, CHANGED, &format!("the EMR application {} is still there", live.id), || async {
             let application = describe(context, &live.id).await?;
-            Ok(application.is_none_or(|application| text(&application, "state") == "TERMINATED").then_some(()))
+            Ok(application.is_none_or(|it| *it.state() == ApplicationState::Terminated).then_some(()))
         })
         .await
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let id = id.rsplit('/').next().unwrap_or(id);
-        let Some(application) = describe(context, id).await? else { return Ok(None) };
-        if !text(&application, "type").eq_ignore_ascii_case("spark") {
-            bail!("{id} runs {}; a stack's applications run Spark", text(&application, "type"));
+        let Some(mut application) = describe(context, id).await? else { return Ok(None) };
+        if !application.r#type().eq_ignore_ascii_case("spark") {
+            bail!("{id} runs {}; a stack's applications run Spark", application.r#type());
         }
-        Ok(read(context, &tags::claim_object(context, address, id, application, "tags")?))
+        let claimed = tags::claimed(context, address, id, tag_lists::read_map(application.tags()))?;
+        application.tags = Some(claimed.into_iter().collect());
+        read(context, &application)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let arn = outcome.outputs.get("arn").map(String::as_str).unwrap_or_default();
-        call(context, "TagResource", json!({"resourceArn": arn, "tags": tags::map(tags)})).await?;
+        let call = context.aws.emr_serverless().tag_resource().resource_arn(arn);
+        ask(call.set_tags(Some(tag_lists::written_map(tags))).send()).await?;
         Ok(())
     }
 }
 
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::EmrServerless, operation, input).await
-}
-
-fn settings(spec: &Spec) -> Value {
-    let Limits { vcpu, memory_gb, disk_gb } = spec.limits;
-    let limits = json!({
-        "cpu": format!("{vcpu} vCPU"),
-        "memory": format!("{memory_gb} GB"),
-        "disk": format!("{disk_gb} GB"),
-    });
-    json!({
-        "releaseLabel": spec.release_label,
-        "architecture": spec.architecture,
-        "maximumCapacity": limits,
-        "autoStartConfiguration": {"enabled": true},
-        "autoStopConfiguration": {"enabled": true, "idleTimeoutMinutes": spec.idle_minutes},
-        "networkConfiguration": {"subnetIds": spec.subnets, "securityGroupIds": spec.security_groups},
-    })
-}
-
-async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
-    let answer = call(context, "GetApplication", json!({"applicationId": id})).await;
-    Ok(wait::found(answer)?.map(|mut answer| answer["application"].take()))
-}
-
-/// The applications with these ids that are there.
-async fn described<'a>(context: &Context, ids: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, Value>> {
-    let reads = ids.map(async |id| Ok::<_, anyhow::Error>((id.to_owned(), describe(context, id).await?)));
-    let all = try_join_all(reads).await?.into_iter();
-    Ok(all.filter_map(|(id, application)| Some((id, application?))).collect())
-}
-
-/// The ids of the living applications of these names, whoever they belong to: the list has no tags.
-async fn namesakes(context: &Context, names: &BTreeSet<&str>) -> Result<Vec<String>> {
-    let mut input = json!({"maxResults": 50, "states": LIVING});
-    let mut ids = Vec::new();
-    loop {
-        let page = call(context, "ListApplications", input.clone()).await?;
-        let named = list(&page, "applications").iter().filter(|one| names.contains(text(one, "name")));
-        ids.extend(named.map(|application| text(application, "id").to_owned()));
-        match text(&page, "nextToken") {
-            "" => return Ok(ids),
-            next => input["nextToken"] = json!(next),
-        }
-    }
-}
-
-async fn is_started(context: &Context, id: &str) -> Result<bool> {
-    let application = describe(context, id).await?;
-    Ok(application.is_some_and(|application| ["STARTING", "STARTED"].contains(&text(&application, "state"))))
+/// The stack's own among applications.
+fn all(context: &Context, applications: &BTreeMap<String, Application>) -> Result<Vec<Live>> {
+    let read = applications.values().map(|application| read(context, application));
+    Ok(read.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 /// Whether a text is the URI of an image in a private ECR repository, with a tag or a digest; a reference may become one.
@@ -367,58 +325,4 @@ pub fn is_image(uri: &str) -> bool {
         account.is_some_and(|account| account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit()));
     uri.contains("${")
         || numbered && rest.split_once(':').is_some_and(|(name, tag)| !name.is_empty() && !tag.is_empty())
-}
-
-/// Stops an application and waits until it stands still; none if it is gone.
-async fn stopped(context: &Context, id: &str) -> Result<Option<Value>> {
-    wait::until(context, CHANGED, &format!("the EMR application {id} doesn't stop"), || async {
-        let Some(application) = describe(context, id).await? else { return Ok(Some(None)) };
-        match text(&application, "state") {
-            "TERMINATED" => Ok(Some(None)),
-            "CREATED" | "STOPPED" => Ok(Some(Some(application))),
-            "STARTED" => match call(context, "StopApplication", json!({"applicationId": id})).await {
-                Ok(_) => Ok(None),
-                // Jobs haven't ended yet.
-                Err(error) if error.kind == ErrorKind::WrongState => Ok(None),
-                Err(error) => Err(error.into()),
-            },
-            _ => Ok(None),
-        }
-    })
-    .await
-}
-
-fn outcome(application: &Value) -> Outcome {
-    let (arn, id, name) = (text(application, "arn"), text(application, "applicationId"), text(application, "name"));
-    tags::outcome(id, &[("arn", arn), ("id", id), ("name", name)])
-}
-
-fn read(context: &Context, application: &Value) -> Option<Live> {
-    let tags = tags::of_object(&application["tags"]);
-    let address = tags::address(context, "emr_application", &tags)?;
-    let state = text(application, "state");
-    if state == "TERMINATED" {
-        return None;
-    }
-    let capacity = &application["maximumCapacity"];
-    // `16 vCPU`, `64 GB`
-    let amount = |name: &str| text(capacity, name).split(' ').next().and_then(|n| n.parse().ok()).unwrap_or_default();
-    let stop = &application["autoStopConfiguration"];
-    let network = &application["networkConfiguration"];
-    let (arn, id, name) = (text(application, "arn"), text(application, "applicationId"), text(application, "name"));
-    let spec = Spec {
-        name: name.to_owned(),
-        release_label: text(application, "releaseLabel").to_owned(),
-        architecture: text(application, "architecture").to_owned(),
-        limits: Limits { vcpu: amount("cpu"), memory_gb: amount("memory"), disk_gb: amount("disk") },
-        idle_minutes: if stop["enabled"] == false { 0 } else { number(stop, "idleTimeoutMinutes") },
-        subnets: texts(network, "subnetIds"),
-        security_groups: texts(network, "securityGroupIds"),
-        image: some_text(&application["imageConfiguration"], "imageUri"),
-    };
-    let mut live = tags::live(address, &tags, id, value(&spec), &[("arn", arn), ("id", id), ("name", name)]);
-    if state == "CREATING" {
-        live.condition = Condition::Pending(state.to_owned());
-    }
-    Some(live)
 }

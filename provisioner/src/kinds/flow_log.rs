@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::operation::delete_flow_logs::DeleteFlowLogsOutput;
+use lakewright_ec2::sdk::types::{self, Filter, FlowLogsResourceType, LogDestinationType, ResourceType, TrafficType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::spec::{describes, replaces, typed, value};
-use super::wire::{number, some_text};
-use super::{tagged, tags, wait};
+use super::{ec2, tag_lists, tagged, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
@@ -60,11 +62,11 @@ pub enum Traffic {
 }
 
 impl Traffic {
-    fn word(self) -> &'static str {
+    fn written(self) -> TrafficType {
         match self {
-            Self::All => "ALL",
-            Self::Accept => "ACCEPT",
-            Self::Reject => "REJECT",
+            Self::All => TrafficType::All,
+            Self::Accept => TrafficType::Accept,
+            Self::Reject => TrafficType::Reject,
         }
     }
 }
@@ -143,46 +145,39 @@ impl Kind for FlowLog {
         if wanted.is_empty() && !tagged::any(context, "ec2", "vpc-flow-log").await? {
             return Ok(Vec::new());
         }
-        let logs = tags::sweep(context, "DescribeFlowLogs", "flowLogSet").await?;
-        Ok(logs.iter().filter_map(|log| read(context, log)).collect())
+        let logs = list(context, vec![ec2::of_stack(context)]).await?;
+        logs.iter().filter_map(|log| read(context, log).transpose()).collect()
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        if let Some(one) = tags::sweep_address(context, address, "DescribeFlowLogs", "flowLogSet").await?.first() {
-            return Ok(outcome(context, text(one, "flowLogId")));
+        if let Some(one) = list(context, ec2::of_address(context, address)).await?.first() {
+            return Ok(outcome(context, id(one)?));
         }
-        let mut input = json!({
-            "ResourceId": [spec.vpc],
-            "ResourceType": "VPC",
-            "TrafficType": spec.traffic.word(),
-            "MaxAggregationInterval": spec.interval_seconds,
-            "ClientToken": tags::client_token(context, address, &spec),
-            "TagSpecification": tags::specification(context, address, "vpc-flow-log"),
-        });
-        match &spec.bucket {
-            Some(bucket) => {
-                input["LogDestinationType"] = json!("s3");
-                input["LogDestination"] = json!(bucket);
-            }
-            None => {
-                input["LogDestinationType"] = json!("cloud-watch-logs");
-                input["LogGroupName"] = json!(spec.log_group);
-                input["DeliverLogsPermissionArn"] = json!(spec.role);
-            }
-        }
+        let call =
+            context.aws.ec2().create_flow_logs().resource_ids(&spec.vpc).resource_type(FlowLogsResourceType::Vpc);
+        let call = call
+            .traffic_type(spec.traffic.written())
+            .max_aggregation_interval(i32::try_from(spec.interval_seconds)?)
+            .client_token(tags::client_token(context, address, &spec))
+            .tag_specifications(ec2::specification(context, address, ResourceType::VpcFlowLog));
+        let call = match &spec.bucket {
+            Some(bucket) => call.log_destination_type(LogDestinationType::S3).log_destination(bucket),
+            None => call
+                .log_destination_type(LogDestinationType::CloudWatchLogs)
+                .set_log_group_name(spec.log_group.clone())
+                .set_deliver_logs_permission_arn(spec.role.clone()),
+        };
         // EC2 learns of a new role late.
-        let unknown = |error: &lakewright_aws::Error| wait::not_yet(error) || error.is_not_found();
-        let call = || context.aws.call(Service::Ec2, "CreateFlowLogs", input.clone());
+        let unknown = |error: &Error| wait::not_yet(error) || error.is_not_found();
+        let call = || ask(call.clone().send());
         let answer = wait::while_refused(context, ASSUMED.min(context.settles * 4), unknown, call).await?;
         // The call succeeds as a whole; each resource's failure stands in the answer.
-        if let Some(failure) = list(&answer, "unsuccessful").first() {
-            let error = &failure["error"];
-            bail!("ec2 CreateFlowLogs: {}: {}", text(error, "code"), text(error, "message"));
+        if let Some(item) = answer.unsuccessful().first() {
+            // In words only: what stands in the way needn't be one that this address could take over.
+            bail!("{}", ec2::failure("CreateFlowLogs", item));
         }
-        let Some(id) = list(&answer, "flowLogIdSet").first().and_then(Value::as_str) else {
-            bail!("ec2 CreateFlowLogs names no flow log");
-        };
+        let id = answer.flow_log_ids().first().needed("ec2", "CreateFlowLogs.FlowLogIds")?;
         wait::until(context, wait::VISIBLE, &format!("{id} is not listed"), || async { listed(context, id).await })
             .await?;
         Ok(outcome(context, id))
@@ -194,12 +189,12 @@ impl Kind for FlowLog {
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let input = json!({"FlowLogId": [live.id]});
-        let answer = wait::found(context.aws.call(Service::Ec2, "DeleteFlowLogs", input).await)?;
-        for failure in answer.iter().flat_map(|answer| list(answer, "unsuccessful")) {
-            let error = &failure["error"];
-            if !text(error, "code").ends_with("NotFound") {
-                bail!("ec2 DeleteFlowLogs: {}: {}", text(error, "code"), text(error, "message"));
+        let call = context.aws.ec2().delete_flow_logs().flow_log_ids(&live.id);
+        let answer = wait::found(ask(call.send()).await)?;
+        for item in answer.iter().flat_map(DeleteFlowLogsOutput::unsuccessful) {
+            let failure = ec2::failure("DeleteFlowLogs", item);
+            if !failure.is_not_found() {
+                return Err(failure.into());
             }
         }
         // While it is there AWS refuses another with the same traffic and destination.
@@ -210,49 +205,65 @@ impl Kind for FlowLog {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let one = tags::claim_one(context, address, ("DescribeFlowLogs", "flowLogSet"), ("FlowLogId", id)).await?;
-        Ok(one.and_then(|log| read(context, &log)))
+        let Some(mut log) = listed(context, id).await? else { return Ok(None) };
+        log.tags = ec2::claim(context, address, id, log.tags())?;
+        read(context, &log)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tags::write(context, &outcome.id, tags).await
+        ec2::tag(context, &outcome.id, tags).await
     }
 }
 
+async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::FlowLog>> {
+    let call = context.aws.ec2().describe_flow_logs().set_filter(Some(filters));
+    Ok(ask_all(call.into_paginator().items().send()).await?)
+}
+
 /// A flow log as EC2 lists it.
-async fn listed(context: &Context, id: &str) -> Result<Option<Value>> {
-    let answer = context.aws.call(Service::Ec2, "DescribeFlowLogs", json!({"FlowLogId": [id]})).await;
-    Ok(wait::found(answer)?.and_then(|answer| list(&answer, "flowLogSet").first().cloned()))
+async fn listed(context: &Context, id: &str) -> Result<Option<types::FlowLog>> {
+    let found = wait::found(ask(context.aws.ec2().describe_flow_logs().flow_log_ids(id).send()).await)?;
+    Ok(found.and_then(|answer| answer.flow_logs?.into_iter().next()))
+}
+
+fn id(log: &types::FlowLog) -> Result<&str, Error> {
+    log.flow_log_id().needed("ec2", "FlowLog.FlowLogId")
 }
 
 fn outcome(context: &Context, id: &str) -> Outcome {
-    tags::outcome(id, &[("id", id), ("arn", &tags::ec2_arn(context, "vpc-flow-log", id))])
+    tags::outcome(id, &[("id", id), ("arn", &ec2::arn(context, "vpc-flow-log", id))])
 }
 
-fn read(context: &Context, log: &Value) -> Option<Live> {
-    let tags = tags::of(list(log, "tagSet"));
-    let address = tags::address(context, "flow_log", &tags)?;
-    let traffic = match text(log, "trafficType") {
-        "ACCEPT" => Traffic::Accept,
-        "REJECT" => Traffic::Reject,
+fn read(context: &Context, log: &types::FlowLog) -> Result<Option<Live>> {
+    let tags = tag_lists::read(log.tags());
+    let Some(address) = tags::address(context, "flow_log", &tags) else { return Ok(None) };
+    let traffic = match log.traffic_type().needed("ec2", "FlowLog.TrafficType")? {
+        TrafficType::Accept => Traffic::Accept,
+        TrafficType::Reject => Traffic::Reject,
         _ => Traffic::All,
     };
-    let bucket = (text(log, "logDestinationType") == "s3").then(|| text(log, "logDestination").to_owned());
-    let spec = Spec {
-        vpc: text(log, "resourceId").to_owned(),
-        traffic,
-        log_group: some_text(log, "logGroupName"),
-        role: some_text(log, "deliverLogsPermissionArn"),
-        bucket,
-        interval_seconds: number(log, "maxAggregationInterval"),
+    let bucket = match log.log_destination_type() {
+        Some(LogDestinationType::S3) => Some(log.log_destination().needed("ec2", "FlowLog.LogDestination")?.to_owned()),
+        _ => None,
     };
-    let id = text(log, "flowLogId");
-    let arn = tags::ec2_arn(context, "vpc-flow-log", id);
-    Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn)]))
+    let interval = log.max_aggregation_interval().needed("ec2", "FlowLog.MaxAggregationInterval")?;
+    let spec = Spec {
+        vpc: log.resource_id().needed("ec2", "FlowLog.ResourceId")?.to_owned(),
+        traffic,
+        log_group: ec2::present(log.log_group_name()),
+        role: ec2::present(log.deliver_logs_permission_arn()),
+        bucket,
+        interval_seconds: u32::try_from(interval)?,
+    };
+    let id = id(log)?;
+    let arn = ec2::arn(context, "vpc-flow-log", id);
+    Ok(Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn)])))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

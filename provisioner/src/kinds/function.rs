@@ -5,28 +5,30 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use aws_sdk_lambda::types::{FunctionCode, FunctionConfiguration, LastUpdateStatus, State};
 use futures::future::try_join_all;
-use lakewright_aws::text;
+use lakewright_aws::{Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
+use super::spec::{compared, describes, differs, in_place, replaces, text, typed, value};
 use super::tags::{self, Tags};
-use super::{tagged, wait};
+use super::{tag_lists, tagged, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
+use crate::services::Services as _;
 
 mod calls;
 pub mod package;
 mod permission;
 pub mod rules;
 
-use calls::{CHANGED, assumed, get, settings, settle, spec_of, unhindered, zip};
+use calls::{
+    CHANGED, architecture_of, arn_of, assumed, configuration, configured, get, settle, spec_of, unhindered, zip,
+};
 pub use permission::{Permission, Permissions};
 
 /// A Lambda function. Its code goes up in the create call; who may invoke it is part of it, and any other permission found
@@ -207,7 +209,7 @@ impl Kind for Function {
         names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name")));
         let found = try_join_all(names.into_iter().map(|name| async move {
             let Some(function) = get(context, name).await? else { return Ok(None) };
-            read(context, &function, &tags::of_object(&function["Tags"])).await
+            read(context, configuration(&function)?, &tag_lists::read_map(function.tags())).await
         }));
         let found: Vec<Option<Live>> = found.await?;
         Ok(found.into_iter().flatten().collect())
@@ -215,15 +217,15 @@ impl Kind for Function {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let mut input = settings(&spec);
-        input["Code"] = json!({"ZipFile": STANDARD.encode(zip(&spec).await?)});
-        input["Architectures"] = json!([spec.architecture]);
-        input["Tags"] = tags::object(context, address);
-        match assumed(context, "CreateFunction", input).await {
+        let call = configured!(context.aws.lambda().create_function(), &spec)
+            .code(FunctionCode::builder().zip_file(zip(&spec).await?).build())
+            .architectures(architecture_of(&spec))
+            .set_tags(Some(tag_lists::owned_map(context, address)));
+        match assumed(context, || ask(call.clone().send())).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
-                let function = get(context, &spec.name).await?.unwrap_or_default();
-                let tags = tags::of_object(&function["Tags"]);
+                let function = get(context, &spec.name).await?;
+                let tags = function.map(|function| tag_lists::read_map(function.tags())).unwrap_or_default();
                 if tags::address(context, "function", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the function {}", spec.name), &tags));
                 }
@@ -239,7 +241,8 @@ impl Kind for Function {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let name = text(&live.spec, "name");
-        wait::found(unhindered(context, "DeleteFunction", json!({"FunctionName": name})).await)?;
+        let call = context.aws.lambda().delete_function().function_name(name);
+        wait::found(unhindered(context, || ask(call.clone().send())).await)?;
         wait::until(context, CHANGED, &format!("the function {name} is still there"), || async {
             Ok(get(context, name).await?.is_none().then_some(()))
         })
@@ -249,13 +252,14 @@ impl Kind for Function {
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let name = name_in(id).unwrap_or(id);
         let Some(function) = get(context, name).await? else { return Ok(None) };
-        let tags = tags::claimed(context, address, id, tags::of_object(&function["Tags"]))?;
-        read(context, &function, &tags).await
+        let tags = tags::claimed(context, address, id, tag_lists::read_map(function.tags()))?;
+        read(context, configuration(&function)?, &tags).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let input = json!({"Resource": outcome.id, "Tags": tags::map(tags)});
-        wait::visible(context, || unhindered(context, "TagResource", input.clone())).await?;
+        let call = context.aws.lambda().tag_resource().resource(&outcome.id);
+        let call = call.set_tags(Some(tag_lists::written_map(tags)));
+        wait::visible(context, || unhindered(context, || ask(call.clone().send()))).await?;
         Ok(())
     }
 }
@@ -267,15 +271,16 @@ fn name_in(arn: &str) -> Option<&str> {
 }
 
 /// The function with these tags; none if they aren't the stack's.
-async fn read(context: &Context, function: &Value, tags: &Tags) -> Result<Option<Live>> {
+async fn read(context: &Context, function: &FunctionConfiguration, tags: &Tags) -> Result<Option<Live>> {
     let Some(address) = tags::address(context, "function", tags) else { return Ok(None) };
-    let function = &function["Configuration"];
-    let (name, arn) = (text(function, "FunctionName"), text(function, "FunctionArn"));
-    let spec = spec_of(function, permission::read(context, name).await?);
+    let name = function.function_name().needed("lambda", "FunctionConfiguration.FunctionName")?;
+    let arn = arn_of(function)?;
+    let spec = spec_of(function, permission::read(context, name).await?)?;
     let mut live = tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", name)]);
-    live.condition = match (text(function, "State"), text(function, "LastUpdateStatus")) {
-        ("Failed", _) => Condition::Failed(text(function, "StateReason").to_owned()),
-        (state @ "Pending", _) | (_, state @ "InProgress") => Condition::Pending(state.to_owned()),
+    live.condition = match (function.state(), function.last_update_status()) {
+        (Some(State::Failed), _) => Condition::Failed(function.state_reason().unwrap_or_default().to_owned()),
+        (Some(state @ State::Pending), _) => Condition::Pending(state.to_string()),
+        (_, Some(status @ LastUpdateStatus::InProgress)) => Condition::Pending(status.to_string()),
         _ => Condition::Ready,
     };
     Ok(Some(live))

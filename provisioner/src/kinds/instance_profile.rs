@@ -2,18 +2,20 @@
 
 use anyhow::Result;
 use async_trait::async_trait;
+use aws_sdk_iam::types;
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, replaces, typed, value};
-use super::{tags, wait};
+use super::spec::{describes, differs, in_place, replaces, text, typed, value};
+use super::{tag_lists, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// An instance profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,32 +74,28 @@ impl Kind for InstanceProfile {
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         // The list has no tags: those are read of the profiles whose names could be the stack's.
-        let mut names = Vec::new();
-        let mut input = json!({"MaxItems": 1000});
-        loop {
-            let page = call(context, "ListInstanceProfiles", input.clone()).await?;
-            let listed = list(&page, "InstanceProfiles").iter().map(|profile| text(profile, "InstanceProfileName"));
-            let own = format!("{}-", context.stack);
-            let may_be_ours =
-                |name: &&str| name.starts_with(&own) || wanted.iter().any(|one| text(one.spec, "name") == *name);
-            names.extend(listed.filter(may_be_ours).map(str::to_owned));
-            match text(&page, "Marker") {
-                next if text(&page, "IsTruncated") == "true" && !next.is_empty() => input["Marker"] = json!(next),
-                _ => break,
-            }
+        let call = context.aws.iam().list_instance_profiles().max_items(1000);
+        let all = ask_all(call.into_paginator().items().send()).await?;
+        let own = format!("{}-", context.stack);
+        let is_wanted = |name: &str| wanted.iter().any(|one| text(one.spec, "name") == name);
+        let names = all.iter().map(types::InstanceProfile::instance_profile_name);
+        let names = names.filter(|name| name.starts_with(&own) || is_wanted(name));
+        let profiles = try_join_all(names.map(|name| describe(context, name))).await?;
+        let mut found = Vec::new();
+        for profile in profiles.into_iter().flatten() {
+            found.extend(read(context, &profile)?);
         }
-        let profiles = try_join_all(names.iter().map(|name| describe(context, name))).await?;
-        Ok(profiles.into_iter().flatten().filter_map(|profile| read(context, &profile)).collect())
+        Ok(found)
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({"InstanceProfileName": spec.name, "Tags": tags::pairs(context, address)});
-        match call(context, "CreateInstanceProfile", input).await {
+        let call = context.aws.iam().create_instance_profile().instance_profile_name(&spec.name);
+        match ask(call.set_tags(Some(tag_lists::owned(context, address))).send()).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
-                let profile = describe(context, &spec.name).await?.unwrap_or_default();
-                let tags = tags::of(list(&profile, "Tags"));
+                let profile = describe(context, &spec.name).await?;
+                let tags = profile.map(|profile| tag_lists::read(profile.tags())).unwrap_or_default();
                 if tags::address(context, "instance_profile", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the instance profile {}", spec.name), &tags));
                 }
@@ -114,64 +112,73 @@ impl Kind for InstanceProfile {
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
         let Some(profile) = describe(context, &spec.name).await? else { return Ok(()) };
-        for role in roles(&profile) {
-            let input = json!({"InstanceProfileName": spec.name, "RoleName": role});
-            wait::found(call(context, "RemoveRoleFromInstanceProfile", input).await)?;
+        for role in roles(&profile)? {
+            take(context, &spec.name, role).await?;
         }
-        let input = json!({"InstanceProfileName": spec.name});
-        wait::found(call(context, "DeleteInstanceProfile", input).await)?;
+        let call = context.aws.iam().delete_instance_profile().instance_profile_name(&spec.name);
+        wait::found(ask(call.send()).await)?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let name = id.rsplit('/').next().unwrap_or(id);
-        let Some(profile) = describe(context, name).await? else { return Ok(None) };
-        Ok(read(context, &tags::claim(context, address, id, profile, "Tags")?))
+        let Some(mut profile) = describe(context, name).await? else { return Ok(None) };
+        let claimed = tags::claimed(context, address, id, tag_lists::read(profile.tags()))?;
+        profile.tags = Some(tag_lists::listed(&claimed));
+        read(context, &profile)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let name = outcome.id.rsplit('/').next().unwrap_or_default();
-        let input = json!({"InstanceProfileName": name, "Tags": tags::list_of(tags)});
-        call(context, "TagInstanceProfile", input).await?;
+        let call = context.aws.iam().tag_instance_profile().instance_profile_name(name);
+        ask(call.set_tags(Some(tag_lists::written(tags))).send()).await?;
         Ok(())
     }
 }
 
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Iam, operation, input).await
+const PROFILE: &str = "GetInstanceProfile.InstanceProfile";
+
+async fn describe(context: &Context, name: &str) -> Result<Option<types::InstanceProfile>> {
+    let answer = ask(context.aws.iam().get_instance_profile().instance_profile_name(name).send()).await;
+    let Some(answer) = wait::found(answer)? else { return Ok(None) };
+    Ok(Some(answer.instance_profile.needed("iam", PROFILE)?))
 }
 
-async fn describe(context: &Context, name: &str) -> Result<Option<Value>> {
-    let answer = call(context, "GetInstanceProfile", json!({"InstanceProfileName": name})).await;
-    Ok(wait::found(answer)?.map(|mut answer| answer["InstanceProfile"].take()))
+async fn take(context: &Context, profile: &str, role: &str) -> Result<()> {
+    let call = context.aws.iam().remove_role_from_instance_profile().instance_profile_name(profile);
+    wait::found(ask(call.role_name(role).send()).await)?;
+    Ok(())
 }
 
-fn roles(profile: &Value) -> Vec<String> {
-    list(profile, "Roles").iter().map(|role| text(role, "RoleName").to_owned()).collect()
+fn roles(profile: &types::InstanceProfile) -> Result<Vec<&str>, Error> {
+    profile.roles().iter().map(|role| role.role_name().needed("iam", "Role.RoleName")).collect()
 }
 
-fn read(context: &Context, profile: &Value) -> Option<Live> {
-    let tags = tags::of(list(profile, "Tags"));
-    let address = tags::address(context, "instance_profile", &tags)?;
-    let (arn, name) = (text(profile, "Arn"), text(profile, "InstanceProfileName"));
-    let spec = Spec { name: name.to_owned(), role: roles(profile).into_iter().next().unwrap_or_default() };
-    Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("name", name)]))
+fn read(context: &Context, profile: &types::InstanceProfile) -> Result<Option<Live>> {
+    let tags = tag_lists::read(profile.tags());
+    let Some(address) = tags::address(context, "instance_profile", &tags) else { return Ok(None) };
+    let arn = profile.arn().needed("iam", "InstanceProfile.Arn")?;
+    let name = profile.instance_profile_name().needed("iam", "InstanceProfile.InstanceProfileName")?;
+    // An empty text stands for a profile without a role.
+    let role = roles(profile)?.first().copied().unwrap_or_default().to_owned();
+    let spec = Spec { name: name.to_owned(), role };
+    Ok(Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("name", name)])))
 }
 
 /// Puts the role of the spec into the profile, which holds at most one.
 async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
-    let input = json!({"InstanceProfileName": spec.name});
-    let mut profile = wait::visible(context, || call(context, "GetInstanceProfile", input.clone())).await?;
-    let profile = profile["InstanceProfile"].take();
-    let present = roles(&profile);
+    let call = context.aws.iam().get_instance_profile().instance_profile_name(&spec.name);
+    let answer = wait::visible(context, || ask(call.clone().send())).await?;
+    let profile = answer.instance_profile.needed("iam", PROFILE)?;
+    let present = roles(&profile)?;
     for other in present.iter().filter(|role| **role != spec.role) {
-        let input = json!({"InstanceProfileName": spec.name, "RoleName": other});
-        wait::found(call(context, "RemoveRoleFromInstanceProfile", input).await)?;
+        take(context, &spec.name, other).await?;
     }
-    if !present.contains(&spec.role) {
-        let input = json!({"InstanceProfileName": spec.name, "RoleName": spec.role});
-        wait::visible(context, || call(context, "AddRoleToInstanceProfile", input.clone())).await?;
+    if !present.contains(&spec.role.as_str()) {
+        let call = context.aws.iam().add_role_to_instance_profile().instance_profile_name(&spec.name);
+        let call = call.role_name(&spec.role);
+        wait::visible(context, || ask(call.clone().send())).await?;
     }
-    let arn = text(&profile, "Arn");
+    let arn = profile.arn().needed("iam", "InstanceProfile.Arn")?;
     Ok(tags::outcome(arn, &[("arn", arn), ("name", &spec.name)]))
 }

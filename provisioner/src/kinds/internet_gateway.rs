@@ -2,14 +2,15 @@
 
 use anyhow::Result;
 use async_trait::async_trait;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all, ask_once};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{self, Filter, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::spec::{describes, differs, replaces, typed, value};
-use super::tags::{self, Making};
-use super::wait;
+use super::{ec2, tag_lists, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
@@ -55,22 +56,23 @@ impl Kind for InternetGateway {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let gateways = tags::sweep(context, "DescribeInternetGateways", "internetGatewaySet").await?;
-        Ok(gateways.iter().filter_map(|gateway| read(context, gateway)).collect())
+        let gateways = list(context, vec![ec2::of_stack(context)]).await?;
+        gateways.iter().filter_map(|gateway| read(context, gateway).transpose()).collect()
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let making = Making {
-            operation: "CreateInternetGateway",
-            input: json!({"TagSpecification": tags::specification(context, address, "internet-gateway")}),
-            element: "internetGateway",
-            describe: "DescribeInternetGateways",
-            set: "internetGatewaySet",
-            id: "internetGatewayId",
-            unique: false,
+        let living = || async {
+            let gateways = list(context, ec2::of_address(context, address)).await?;
+            gateways.iter().map(|gateway| Ok(id(gateway)?.to_owned())).collect()
         };
-        let id = tags::make_once(context, address, making).await?;
+        let create = || async {
+            let tags = ec2::specification(context, address, ResourceType::InternetGateway);
+            let made = ask_once(context.aws.ec2().create_internet_gateway().tag_specifications(tags).send()).await?;
+            let gateway = made.internet_gateway.needed("ec2", "CreateInternetGateway.InternetGateway")?;
+            Ok(id(&gateway)?.to_owned())
+        };
+        let id = ec2::make_once(context, address, false, living, create).await?;
         attach(context, &id, &spec.vpc).await
     }
 
@@ -80,62 +82,75 @@ impl Kind for InternetGateway {
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        detach(context, &live.id, "").await?;
-        let input = json!({"InternetGatewayId": live.id});
-        wait::released(context, || context.aws.call(Service::Ec2, "DeleteInternetGateway", input.clone())).await?;
+        detach(context, &live.id, None).await?;
+        let call = context.aws.ec2().delete_internet_gateway().internet_gateway_id(&live.id);
+        wait::released(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let one = tags::claim_one(
-            context,
-            address,
-            ("DescribeInternetGateways", "internetGatewaySet"),
-            ("InternetGatewayId", id),
-        )
-        .await?;
-        Ok(one.and_then(|gateway| read(context, &gateway)))
+        let Some(mut gateway) = one(context, id).await? else { return Ok(None) };
+        gateway.tags = ec2::claim(context, address, id, gateway.tags())?;
+        read(context, &gateway)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tags::write(context, &outcome.id, tags).await
+        ec2::tag(context, &outcome.id, tags).await
     }
+}
+
+async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::InternetGateway>> {
+    let call = context.aws.ec2().describe_internet_gateways().set_filters(Some(filters));
+    Ok(ask_all(call.into_paginator().items().send()).await?)
+}
+
+async fn one(context: &Context, id: &str) -> Result<Option<types::InternetGateway>> {
+    let call = context.aws.ec2().describe_internet_gateways().internet_gateway_ids(id);
+    let found = wait::found(ask(call.send()).await)?;
+    Ok(found.and_then(|answer| answer.internet_gateways?.into_iter().next()))
+}
+
+fn id(gateway: &types::InternetGateway) -> Result<&str, Error> {
+    gateway.internet_gateway_id().needed("ec2", "InternetGateway.InternetGatewayId")
+}
+
+/// The ids of the VPCs that it is attached to.
+fn attached(gateway: &types::InternetGateway) -> Result<Vec<&str>, Error> {
+    let vpcs = gateway.attachments().iter().map(types::InternetGatewayAttachment::vpc_id);
+    vpcs.map(|vpc| vpc.needed("ec2", "InternetGatewayAttachment.VpcId")).collect()
 }
 
 /// Attaches the gateway to the VPC and to no other.
 async fn attach(context: &Context, id: &str, vpc: &str) -> Result<Outcome> {
-    if !detach(context, id, vpc).await? {
-        let input = json!({"InternetGatewayId": id, "VpcId": vpc});
-        wait::visible(context, || context.aws.call(Service::Ec2, "AttachInternetGateway", input.clone())).await?;
+    if !detach(context, id, Some(vpc)).await? {
+        let call = context.aws.ec2().attach_internet_gateway().internet_gateway_id(id).vpc_id(vpc);
+        wait::visible(context, || ask(call.clone().send())).await?;
     }
-    Ok(tags::outcome(id, &[("id", id), ("arn", &tags::ec2_arn(context, "internet-gateway", id))]))
+    Ok(tags::outcome(id, &[("id", id), ("arn", &ec2::arn(context, "internet-gateway", id))]))
 }
 
 /// Detaches the gateway from every VPC but the kept one; returns whether it is attached to that one. While hosts
 /// of a VPC have public addresses AWS refuses.
-async fn detach(context: &Context, id: &str, keep: &str) -> Result<bool> {
-    let input = json!({"InternetGatewayId": [id]});
-    let answer = context.aws.call(Service::Ec2, "DescribeInternetGateways", input).await;
-    let Some(answer) = wait::found(answer)? else { return Ok(false) };
+async fn detach(context: &Context, id: &str, keep: Option<&str>) -> Result<bool> {
+    let Some(gateway) = one(context, id).await? else { return Ok(false) };
     let mut kept = false;
-    for attachment in list(&answer, "internetGatewaySet").iter().flat_map(|gateway| list(gateway, "attachmentSet")) {
-        let vpc = text(attachment, "vpcId");
-        if vpc == keep {
+    for vpc in attached(&gateway)? {
+        if keep == Some(vpc) {
             kept = true;
             continue;
         }
-        let input = json!({"InternetGatewayId": id, "VpcId": vpc});
-        wait::released(context, || context.aws.call(Service::Ec2, "DetachInternetGateway", input.clone())).await?;
+        let call = context.aws.ec2().detach_internet_gateway().internet_gateway_id(id).vpc_id(vpc);
+        wait::released(context, || ask(call.clone().send())).await?;
     }
     Ok(kept)
 }
 
-fn read(context: &Context, gateway: &Value) -> Option<Live> {
-    let tags = tags::of(list(gateway, "tagSet"));
-    let address = tags::address(context, "internet_gateway", &tags)?;
-    let id = text(gateway, "internetGatewayId");
-    let attached = list(gateway, "attachmentSet").first();
-    let spec = Spec { vpc: attached.map(|attachment| text(attachment, "vpcId").to_owned()).unwrap_or_default() };
-    let arn = tags::ec2_arn(context, "internet-gateway", id);
-    Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn)]))
+fn read(context: &Context, gateway: &types::InternetGateway) -> Result<Option<Live>> {
+    let tags = tag_lists::read(gateway.tags());
+    let Some(address) = tags::address(context, "internet_gateway", &tags) else { return Ok(None) };
+    let id = id(gateway)?;
+    // One that is attached to no VPC differs from every spec.
+    let vpc = attached(gateway)?.first().copied().unwrap_or_default().to_owned();
+    let arn = ec2::arn(context, "internet-gateway", id);
+    Ok(Some(tags::live(address, &tags, id, value(&Spec { vpc }), &[("id", id), ("arn", &arn)])))
 }

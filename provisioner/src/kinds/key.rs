@@ -1,24 +1,31 @@
 //! `key`: a KMS key with its alias, rotation and policy.
 
+mod wire;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_kms::types::{self, KeyMetadata, KeyState};
 use futures::future::try_join_all;
-use lakewright_aws::{ErrorKind, Service, list, text};
+use lakewright_aws::{ErrorKind, Needed as _, ask, ask_once};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, typed, value, yes};
+use self::wire::{
+    alias, aliases, arn, default_policy, describe, drop_alias, name, policy_of, rotates, state, tag, tags_of, waits,
+};
+use super::spec::{compared, describes, differs, in_place, text, typed, value, yes};
 use super::tags::{self, Tags};
 use super::wait::{self, Made};
-use super::{policy, tagged};
+use super::{policy, tag_lists, tagged};
 use crate::cost::{Charge, Cost};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
+use crate::services::Services as _;
 
 /// A symmetric encryption key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -134,17 +141,22 @@ impl Kind for Key {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let tagged = tagged::resources(context, "kms").await?.into_iter();
-        let mut keys: BTreeMap<String, Option<(Value, String)>> = tagged.map(|(arn, _)| (arn, None)).collect();
+        // The tagging API knows the tags of many at once; of those that it doesn't list yet each is asked.
+        let tagged: BTreeMap<String, Tags> = tagged::resources(context, "kms").await?.into_iter().collect();
+        let mut keys: BTreeMap<String, Option<(KeyMetadata, String)>> =
+            tagged.keys().map(|arn| (arn.clone(), None)).collect();
         // The tagging API is late with new keys; their aliases aren't.
         let by_alias = wanted.iter().map(|wanted| async {
             let name = text(wanted.spec, "alias");
             Ok::<_, anyhow::Error>(describe(context, &alias(name)).await?.map(|key| (key, name.to_owned())))
         });
         for known in try_join_all(by_alias).await?.into_iter().flatten() {
-            keys.insert(text(&known.0, "Arn").to_owned(), Some(known));
+            keys.insert(arn(&known.0)?.to_owned(), Some(known));
         }
-        let reads = keys.into_iter().map(|(arn, known)| read(context, arn, known));
+        let reads = keys.into_iter().map(|(arn, known)| {
+            let tags = tagged.get(&arn).cloned();
+            read(context, arn, known, tags)
+        });
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
@@ -166,16 +178,16 @@ impl Kind for Key {
         let spec: Spec = typed(&live.spec)?;
         let id = &live.id;
         let Some(key) = describe(context, id).await? else { return Ok(()) };
-        if text(&key, "KeyState") == "PendingDeletion" {
+        if *state(&key)? == KeyState::PendingDeletion {
             return Ok(());
         }
         for alias in aliases(context, id).await? {
-            wait::found(context.aws.call(Service::Kms, "DeleteAlias", json!({"AliasName": alias})).await)?;
+            drop_alias(context, &alias).await?;
         }
         // The tags stay until the end is certain: an interrupted deletion must be found by them. KMS won't take them
         // off a key that waits for its end, and `find` overlooks such keys.
-        let input = json!({"KeyId": id, "PendingWindowInDays": spec.deletion_days});
-        match context.aws.call(Service::Kms, "ScheduleKeyDeletion", input).await {
+        let call = context.aws.kms().schedule_key_deletion().key_id(id);
+        match ask(call.pending_window_in_days(i32::try_from(spec.deletion_days)?).send()).await {
             Err(error) if error.lost && error.kind == ErrorKind::WrongState => Ok(()),
             answer => Ok(wait::found(answer).map(|_| ())?),
         }
@@ -188,8 +200,8 @@ impl Kind for Key {
             key => key,
         };
         let Some(key) = key else { return Ok(None) };
-        let arn = text(&key, "Arn").to_owned();
-        let tags = tags::claimed(context, address, &arn, tags_of(context, &arn).await?)?;
+        let arn = arn(&key)?;
+        let tags = tags::claimed(context, address, arn, tags_of(context, arn).await?)?;
         Box::pin(read_as(context, &key, None, &tags)).await
     }
 
@@ -198,67 +210,13 @@ impl Kind for Key {
     }
 }
 
-async fn tag(context: &Context, id: &str, tags: &[(&str, &str)]) -> Result<()> {
-    let tags: Vec<Value> = tags.iter().map(|(key, value)| json!({"TagKey": key, "TagValue": value})).collect();
-    let input = json!({"KeyId": id, "Tags": tags});
-    context.aws.call(Service::Kms, "TagResource", input).await?;
-    Ok(())
-}
-
-fn alias(name: &str) -> String {
-    format!("alias/{name}")
-}
-
-/// The policy that KMS gives to a key made without one.
-fn default_policy(context: &Context) -> Value {
-    let root = format!("arn:{}:iam::{}:root", tags::partition(&context.region), context.account);
-    json!({
-        "Version": "2012-10-17",
-        "Id": "key-default-1",
-        "Statement": [{
-            "Sid": "Enable IAM User Permissions",
-            "Effect": "Allow",
-            "Principal": {"AWS": root},
-            "Action": "kms:*",
-            "Resource": "*",
-        }],
-    })
-}
-
-async fn describe(context: &Context, key: &str) -> Result<Option<Value>> {
-    let answer = context.aws.call(Service::Kms, "DescribeKey", json!({"KeyId": key})).await;
-    Ok(wait::found(answer)?.map(|mut answer| answer["KeyMetadata"].take()))
-}
-
-async fn tags_of(context: &Context, key: &str) -> Result<Tags> {
-    let answer = context.aws.call(Service::Kms, "ListResourceTags", json!({"KeyId": key, "Limit": 50})).await?;
-    let pair = |tag: &Value| (text(tag, "TagKey").to_owned(), text(tag, "TagValue").to_owned());
-    Ok(list(&answer, "Tags").iter().map(pair).collect())
-}
-
-async fn aliases(context: &Context, key: &str) -> Result<Vec<String>> {
-    let answer = context.aws.call(Service::Kms, "ListAliases", json!({"KeyId": key})).await;
-    let Some(answer) = wait::found(answer)? else { return Ok(Vec::new()) };
-    Ok(list(&answer, "Aliases").iter().map(|alias| text(alias, "AliasName").to_owned()).collect())
-}
-
-async fn rotates(context: &Context, key: &str) -> Result<bool> {
-    let answer = context.aws.call(Service::Kms, "GetKeyRotationStatus", json!({"KeyId": key})).await?;
-    Ok(answer["KeyRotationEnabled"] == true)
-}
-
-/// The key's policy; none if it is KMS's default.
-async fn policy_of(context: &Context, key: &str) -> Result<Option<Value>> {
-    let input = json!({"KeyId": key, "PolicyName": "default"});
-    let answer = context.aws.call(Service::Kms, "GetKeyPolicy", input).await?;
-    let found = policy::parse(text(&answer, "Policy"))?;
-    let statements = |policy: &Value| policy["Statement"].clone();
-    let default = policy::canonical(default_policy(context));
-    Ok((statements(&found) != statements(&default)).then_some(found))
-}
-
-/// The stack's key of that ARN; `known` are its description and the wanted alias that led to it.
-async fn read(context: &Context, key: String, known: Option<(Value, String)>) -> Result<Option<Live>> {
+/// The stack's key of that ARN; `known` are its description and the wanted alias that led to it, `tags` what the tagging API says.
+async fn read(
+    context: &Context,
+    key: String,
+    known: Option<(KeyMetadata, String)>,
+    tags: Option<Tags>,
+) -> Result<Option<Live>> {
     let (metadata, name) = match known {
         Some((metadata, name)) => (metadata, Some(name)),
         None => match describe(context, &key).await? {
@@ -266,21 +224,23 @@ async fn read(context: &Context, key: String, known: Option<(Value, String)>) ->
             None => return Ok(None),
         },
     };
-    if text(&metadata, "KeyState").starts_with("Pending") {
+    if waits(&metadata)? {
         return Ok(None);
     }
-    let tags = tags_of(context, &key).await?;
+    let tags = match tags {
+        Some(tags) => tags,
+        None => tags_of(context, &key).await?,
+    };
     Box::pin(read_as(context, &metadata, name, &tags)).await
 }
 
 /// The key of that description, with this alias if one led to it, and these tags; none if they aren't the stack's.
-async fn read_as(context: &Context, metadata: &Value, name: Option<String>, tags: &Tags) -> Result<Option<Live>> {
-    let state = text(metadata, "KeyState");
-    if state.starts_with("Pending") {
+async fn read_as(context: &Context, metadata: &KeyMetadata, name: Option<String>, tags: &Tags) -> Result<Option<Live>> {
+    if waits(metadata)? {
         return Ok(None);
     }
     let Some(address) = tags::address(context, "key", tags) else { return Ok(None) };
-    let key = text(metadata, "Arn");
+    let key = arn(metadata)?;
     let aliases = async {
         match name {
             // Somebody may have given the key further names.
@@ -292,14 +252,16 @@ async fn read_as(context: &Context, metadata: &Value, name: Option<String>, tags
     let name = aliases.first();
     let spec = Spec {
         alias: name.map(|name| name.trim_start_matches("alias/").to_owned()).unwrap_or_default(),
-        description: text(metadata, "Description").to_owned(),
+        // KMS leaves an empty one out.
+        description: metadata.description().unwrap_or_default().to_owned(),
         rotation,
         policy,
         deletion_days: tags.get(DELETION_DAYS).and_then(|days| days.parse().ok()).unwrap_or_else(deletion_days),
     };
-    let (arn, id) = (key, text(metadata, "KeyId"));
-    let mut live = tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("id", id), ("alias", &spec.alias)]);
-    if state != "Enabled" {
+    let id = metadata.key_id().needed("kms", "KeyMetadata.KeyId")?;
+    let mut live = tags::live(address, tags, key, value(&spec), &[("arn", key), ("id", id), ("alias", &spec.alias)]);
+    let state = state(metadata)?;
+    if *state != KeyState::Enabled {
         live.condition = Condition::Failed(format!("the key is {state}; enable it in KMS"));
     }
     Ok(Some(live))
@@ -313,10 +275,12 @@ async fn living(context: &Context, address: &Address, spec: &Spec) -> Result<Opt
         .filter(|(_, tags)| tags::address(context, "key", tags).as_ref() == Some(address))
         .map(|(arn, _)| arn)
         .collect();
-    candidates.extend(describe(context, &alias(&spec.alias)).await?.map(|key| text(&key, "Arn").to_owned()));
+    if let Some(key) = describe(context, &alias(&spec.alias)).await? {
+        candidates.push(arn(&key)?.to_owned());
+    }
     for candidate in candidates {
         let Some(key) = describe(context, &candidate).await? else { continue };
-        if !text(&key, "KeyState").starts_with("Pending")
+        if !waits(&key)?
             && tags::address(context, "key", &tags_of(context, &candidate).await?).as_ref() == Some(address)
         {
             return Ok(Some(candidate));
@@ -327,24 +291,17 @@ async fn living(context: &Context, address: &Address, spec: &Spec) -> Result<Opt
 
 /// Makes the key. KMS knows neither names nor tokens: a repeat would make a second one.
 async fn make(context: &Context, address: &Address, spec: &Spec) -> Result<String> {
-    let mut own: Vec<Value> =
-        tags::own(context, address).into_iter().map(|(key, value)| json!({"TagKey": key, "TagValue": value})).collect();
-    own.push(json!({"TagKey": DELETION_DAYS, "TagValue": spec.deletion_days.to_string()}));
-    let mut input = json!({"Description": spec.description, "Tags": own});
-    if let Some(policy) = &spec.policy {
-        input["Policy"] = json!(policy.to_string());
-    }
+    let mut own: Vec<types::Tag> = tag_lists::owned(context, address);
+    own.extend(tag_lists::written(&[(DELETION_DAYS, &spec.deletion_days.to_string())]));
+    let call = context.aws.kms().create_key().description(&spec.description).set_tags(Some(own));
+    let call = call.set_policy(spec.policy.as_ref().map(Value::to_string));
     let probe = || living(context, address, spec);
     if let Some(key) = wait::interrupted(context, address, probe).await? {
         return Ok(key);
     }
-    let call = || {
-        wait::while_refused(context, KNOWN, wait::not_yet, || {
-            context.aws.call_once(Service::Kms, "CreateKey", input.clone())
-        })
-    };
-    match wait::once(context, call, probe).await? {
-        Made::Now(answer) => Ok(text(&answer["KeyMetadata"], "Arn").to_owned()),
+    let create = || wait::while_refused(context, KNOWN, wait::not_yet, || ask_once(call.clone().send()));
+    match wait::once(context, create, probe).await? {
+        Made::Now(answer) => Ok(arn(answer.key_metadata().needed("kms", "CreateKey.KeyMetadata")?)?.to_owned()),
         Made::Before(key) => Ok(key),
     }
 }
@@ -354,44 +311,28 @@ async fn apply(context: &Context, key: &str, spec: &Spec, before: Option<&Spec>)
     if before.is_none_or(|before| before.alias != spec.alias) {
         name(context, key, &spec.alias).await?;
         if let Some(old) = before.filter(|before| !before.alias.is_empty()) {
-            let input = json!({"AliasName": alias(&old.alias)});
-            wait::found(context.aws.call(Service::Kms, "DeleteAlias", input).await)?;
+            drop_alias(context, &alias(&old.alias)).await?;
         }
     }
+    let kms = context.aws.kms();
     if before.is_some_and(|before| before.description != spec.description) {
-        let input = json!({"KeyId": key, "Description": spec.description});
-        context.aws.call(Service::Kms, "UpdateKeyDescription", input).await?;
+        ask(kms.update_key_description().key_id(key).description(&spec.description).send()).await?;
     }
     if before.map_or(spec.rotation, |before| before.rotation != spec.rotation) {
-        let operation = if spec.rotation { "EnableKeyRotation" } else { "DisableKeyRotation" };
-        context.aws.call(Service::Kms, operation, json!({"KeyId": key})).await?;
+        if spec.rotation {
+            ask(kms.enable_key_rotation().key_id(key).send()).await?;
+        } else {
+            ask(kms.disable_key_rotation().key_id(key).send()).await?;
+        }
     }
     if before.is_some_and(|before| before.policy != spec.policy) {
         let policy = spec.policy.clone().unwrap_or_else(|| default_policy(context));
-        let input = json!({"KeyId": key, "PolicyName": "default", "Policy": policy.to_string()});
-        wait::while_refused(context, KNOWN, wait::not_yet, || {
-            context.aws.call(Service::Kms, "PutKeyPolicy", input.clone())
-        })
-        .await?;
+        let call = kms.put_key_policy().key_id(key).policy_name("default").policy(policy.to_string());
+        wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await?;
     }
     if before.is_some_and(|before| before.deletion_days != spec.deletion_days) {
         tag(context, key, &[(DELETION_DAYS, &spec.deletion_days.to_string())]).await?;
     }
     let id = key.rsplit('/').next().unwrap_or(key);
     Ok(tags::outcome(key, &[("arn", key), ("id", id), ("alias", &spec.alias)]))
-}
-
-/// Gives the alias to the key, unless it names another.
-async fn name(context: &Context, key: &str, name: &str) -> Result<()> {
-    let input = json!({"AliasName": alias(name), "TargetKeyId": key});
-    match context.aws.call(Service::Kms, "CreateAlias", input).await {
-        Err(error) if error.is_already_exists() => {
-            let other = describe(context, &alias(name)).await?.context("the alias is there, its key isn't")?;
-            match text(&other, "Arn") {
-                arn if arn == key => Ok(()),
-                arn => Err(anyhow::Error::new(error).context(format!("the alias {name} already names the key {arn}"))),
-            }
-        }
-        answer => Ok(answer.map(|_| ())?),
-    }
 }

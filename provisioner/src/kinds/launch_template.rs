@@ -5,15 +5,22 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::try_join_all;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{
+    self, InstanceType, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDevice,
+    LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateHttpTokensState,
+    LaunchTemplateIamInstanceProfileSpecificationRequest, LaunchTemplateInstanceMetadataEndpointState,
+    LaunchTemplateInstanceMetadataOptions, LaunchTemplateInstanceMetadataOptionsRequest,
+    LaunchTemplateTagSpecificationRequest, LaunchTemplateVersion, LaunchTemplatesMonitoring,
+    LaunchTemplatesMonitoringRequest, RequestLaunchTemplateData, ResourceType, ResponseLaunchTemplateData, VolumeType,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
-use super::tags;
-use super::wait;
-use super::wire::{flag, number, some_text, texts};
+use super::{ec2, tag_lists, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
@@ -125,7 +132,9 @@ pub struct LaunchTemplate;
 
 /// How many templates of an account, others' among them, are read for the sake of the stack's: each may hold 16 KiB of
 /// user data.
-const FEW: u32 = 50;
+const FEW: i32 = 50;
+/// The default version, as AWS names it.
+const DEFAULT: &str = "$Default";
 /// The most that AWS takes as user data, in bytes before Base64.
 const USER_DATA: usize = 16 * 1024;
 
@@ -162,12 +171,13 @@ impl Kind for LaunchTemplate {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let templates = tags::sweep(context, "DescribeLaunchTemplates", "launchTemplates").await?;
+        let call = context.aws.ec2().describe_launch_templates().filters(ec2::of_stack(context));
+        let templates = ask_all(call.into_paginator().items().send()).await?;
         let listed = if templates.len() > 1 { few_defaults(context).await? } else { Vec::new() };
         let read = templates.iter().map(async |template| {
-            let id = text(template, "launchTemplateId");
-            match listed.iter().find(|version| text(version, "launchTemplateId") == id) {
-                Some(version) => Ok(read(context, template, version)),
+            let id = id(template)?;
+            match listed.iter().find(|version| version.launch_template_id() == Some(id)) {
+                Some(version) => read(context, template, version),
                 None => described(context, template).await,
             }
         });
@@ -176,92 +186,111 @@ impl Kind for LaunchTemplate {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({
-            "LaunchTemplateName": spec.name,
-            "ClientToken": tags::client_token(context, address, &spec),
-            "TagSpecification": tags::specification(context, address, "launch-template"),
-            "LaunchTemplateData": data(context, address, &spec),
-        });
-        let answer =
-            wait::visible(context, || context.aws.call(Service::Ec2, "CreateLaunchTemplate", input.clone())).await?;
-        Ok(outcome(text(&answer["launchTemplate"], "launchTemplateId"), &spec.name, 1))
+        let call = context
+            .aws
+            .ec2()
+            .create_launch_template()
+            .launch_template_name(&spec.name)
+            .client_token(tags::client_token(context, address, &spec))
+            .tag_specifications(ec2::specification(context, address, ResourceType::LaunchTemplate))
+            .launch_template_data(data(context, address, &spec)?);
+        let made = wait::visible(context, || ask(call.clone().send())).await?;
+        let template = made.launch_template.needed("ec2", "CreateLaunchTemplate.LaunchTemplate")?;
+        Ok(outcome(id(&template)?, &spec.name, 1))
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({
-            "LaunchTemplateId": live.id,
-            "LaunchTemplateData": data(context, &live.address, &spec),
-        });
-        let answer = context.aws.call(Service::Ec2, "CreateLaunchTemplateVersion", input).await?;
-        let version = number(&answer["launchTemplateVersion"], "versionNumber");
-        let input = json!({"LaunchTemplateId": live.id, "SetDefaultVersion": version.to_string()});
-        wait::visible(context, || context.aws.call(Service::Ec2, "ModifyLaunchTemplate", input.clone())).await?;
-        Ok(outcome(&live.id, &spec.name, version))
+        let data = data(context, &live.address, &spec)?;
+        let call = context.aws.ec2().create_launch_template_version().launch_template_id(&live.id);
+        let made = ask(call.launch_template_data(data).send()).await?;
+        let version =
+            made.launch_template_version.needed("ec2", "CreateLaunchTemplateVersion.LaunchTemplateVersion")?;
+        let number = number(&version)?;
+        let call = context.aws.ec2().modify_launch_template().launch_template_id(&live.id);
+        let call = call.default_version(number.to_string());
+        wait::visible(context, || ask(call.clone().send())).await?;
+        Ok(outcome(&live.id, &spec.name, number))
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let input = json!({"LaunchTemplateId": live.id});
-        wait::released(context, || context.aws.call(Service::Ec2, "DeleteLaunchTemplate", input.clone())).await?;
+        let call = context.aws.ec2().delete_launch_template().launch_template_id(&live.id);
+        wait::released(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let parameter = if id.starts_with("lt-") { "LaunchTemplateId" } else { "LaunchTemplateName" };
-        let list = ("DescribeLaunchTemplates", "launchTemplates");
-        let one = tags::claim_one(context, address, list, (parameter, id)).await?;
-        match one {
-            Some(template) => described(context, &template).await,
-            None => Ok(None),
-        }
+        let call = context.aws.ec2().describe_launch_templates();
+        let call = if id.starts_with("lt-") { call.launch_template_ids(id) } else { call.launch_template_names(id) };
+        let found = wait::found(ask(call.send()).await)?;
+        let one = found.and_then(|answer| answer.launch_templates?.into_iter().next());
+        let Some(mut template) = one else { return Ok(None) };
+        template.tags = ec2::claim(context, address, id, template.tags())?;
+        described(context, &template).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tags::write(context, &outcome.id, tags).await
+        ec2::tag(context, &outcome.id, tags).await
     }
 }
 
-fn outcome(id: &str, name: &str, version: u32) -> Outcome {
+fn outcome(id: &str, name: &str, version: i64) -> Outcome {
     tags::outcome(id, &[("id", id), ("name", name), ("version", &version.to_string())])
 }
 
+fn id(template: &types::LaunchTemplate) -> Result<&str, Error> {
+    template.launch_template_id().needed("ec2", "LaunchTemplate.LaunchTemplateId")
+}
+
+fn number(version: &LaunchTemplateVersion) -> Result<i64, Error> {
+    version.version_number().needed("ec2", "LaunchTemplateVersion.VersionNumber")
+}
+
 /// What a version says. Hosts and volumes carry the stack's name; the address is the group's alone.
-fn data(context: &Context, address: &Address, spec: &Spec) -> Value {
-    let mut own = tags::own(context, address).to_vec();
-    own.retain(|(key, _)| *key != tags::ADDRESS);
-    let own: Vec<Value> = own.into_iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
-    let mut volume = json!({
-        "VolumeSize": spec.volume_gib,
-        "VolumeType": spec.volume_type,
-        "Encrypted": spec.volume_encrypted,
-        "DeleteOnTermination": true,
-    });
-    if let Some(key) = &spec.volume_key {
-        volume["KmsKeyId"] = json!(key);
-    }
-    let mut data = json!({
-        "ImageId": spec.image,
-        "InstanceType": spec.instance_type,
-        "SecurityGroupId": spec.security_groups,
-        "BlockDeviceMapping": [{"DeviceName": spec.volume_device, "Ebs": volume}],
-        "MetadataOptions": {
-            "HttpEndpoint": "enabled",
-            "HttpTokens": if spec.metadata_tokens_required { "required" } else { "optional" },
-            "HttpPutResponseHopLimit": spec.metadata_hop_limit,
-        },
-        "Monitoring": {"Enabled": spec.detailed_monitoring},
-        "TagSpecification": [
-            {"ResourceType": "instance", "Tag": own},
-            {"ResourceType": "volume", "Tag": own},
-        ],
-    });
-    if let Some(profile) = &spec.instance_profile {
-        data["IamInstanceProfile"] = json!({"Name": profile});
-    }
-    if !spec.user_data.is_empty() {
-        data["UserData"] = json!(STANDARD.encode(&spec.user_data));
-    }
-    data
+fn data(context: &Context, address: &Address, spec: &Spec) -> Result<RequestLaunchTemplateData> {
+    let own = tags::own(context, address);
+    let own = own.iter().filter(|(key, _)| *key != tags::ADDRESS).map(|(key, value)| (*key, value.as_str()));
+    let own: Vec<(&str, &str)> = own.collect();
+    let tagged = |resource_type: ResourceType| {
+        let tags = tag_lists::written(&own);
+        LaunchTemplateTagSpecificationRequest::builder().resource_type(resource_type).set_tags(Some(tags)).build()
+    };
+    let volume = LaunchTemplateEbsBlockDeviceRequest::builder()
+        .volume_size(i32::try_from(spec.volume_gib)?)
+        .volume_type(VolumeType::from(spec.volume_type.as_str()))
+        .encrypted(spec.volume_encrypted)
+        .delete_on_termination(true)
+        .set_kms_key_id(spec.volume_key.clone())
+        .build();
+    let device = LaunchTemplateBlockDeviceMappingRequest::builder().device_name(&spec.volume_device).ebs(volume);
+    let tokens = if spec.metadata_tokens_required {
+        LaunchTemplateHttpTokensState::Required
+    } else {
+        LaunchTemplateHttpTokensState::Optional
+    };
+    let metadata = LaunchTemplateInstanceMetadataOptionsRequest::builder()
+        .http_endpoint(LaunchTemplateInstanceMetadataEndpointState::Enabled)
+        .http_tokens(tokens)
+        .http_put_response_hop_limit(i32::try_from(spec.metadata_hop_limit)?);
+    let monitoring = LaunchTemplatesMonitoringRequest::builder().enabled(spec.detailed_monitoring);
+    let profile = spec
+        .instance_profile
+        .as_ref()
+        .map(|name| LaunchTemplateIamInstanceProfileSpecificationRequest::builder().name(name).build());
+    let groups = Some(spec.security_groups.clone()).filter(|groups| !groups.is_empty());
+    let user_data = (!spec.user_data.is_empty()).then(|| STANDARD.encode(&spec.user_data));
+    Ok(RequestLaunchTemplateData::builder()
+        .image_id(&spec.image)
+        .instance_type(InstanceType::from(spec.instance_type.as_str()))
+        .set_security_group_ids(groups)
+        .block_device_mappings(device.build())
+        .metadata_options(metadata.build())
+        .monitoring(monitoring.build())
+        .tag_specifications(tagged(ResourceType::Instance))
+        .tag_specifications(tagged(ResourceType::Volume))
+        .set_iam_instance_profile(profile)
+        .set_user_data(user_data)
+        .build())
 }
 
 fn canonical(spec: &mut Spec) -> Result<()> {
@@ -276,49 +305,57 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 }
 
 /// The first default versions of the account's templates: all of them, unless there are many.
-async fn few_defaults(context: &Context) -> Result<Vec<Value>> {
-    let input = json!({"LaunchTemplateVersion": ["$Default"], "MaxResults": FEW});
-    let answer = context.aws.call(Service::Ec2, "DescribeLaunchTemplateVersions", input).await?;
-    Ok(list(&answer, "launchTemplateVersionSet").to_vec())
+async fn few_defaults(context: &Context) -> Result<Vec<LaunchTemplateVersion>> {
+    let call = context.aws.ec2().describe_launch_template_versions().versions(DEFAULT).max_results(FEW);
+    Ok(ask(call.send()).await?.launch_template_versions.unwrap_or_default())
 }
 
 /// A template with its default version, asked for by itself.
-async fn described(context: &Context, template: &Value) -> Result<Option<Live>> {
-    let input = json!({"LaunchTemplateId": text(template, "launchTemplateId"), "LaunchTemplateVersion": ["$Default"]});
-    let answer = context.aws.call(Service::Ec2, "DescribeLaunchTemplateVersions", input).await;
-    let Some(answer) = wait::found(answer)? else { return Ok(None) };
-    Ok(list(&answer, "launchTemplateVersionSet").first().and_then(|version| read(context, template, version)))
+async fn described(context: &Context, template: &types::LaunchTemplate) -> Result<Option<Live>> {
+    let call = context.aws.ec2().describe_launch_template_versions().launch_template_id(id(template)?);
+    let found = wait::found(ask(call.versions(DEFAULT).send()).await)?;
+    match found.and_then(|answer| answer.launch_template_versions?.into_iter().next()) {
+        Some(version) => read(context, template, &version),
+        None => Ok(None),
+    }
 }
 
 /// The default version is what counts: it is what groups start hosts from.
-fn read(context: &Context, template: &Value, version: &Value) -> Option<Live> {
-    let tags = tags::of(list(template, "tagSet"));
-    let address = tags::address(context, "launch_template", &tags)?;
-    let (id, name) = (text(template, "launchTemplateId"), text(template, "launchTemplateName"));
-    let number = number(version, "versionNumber").to_string();
+fn read(context: &Context, template: &types::LaunchTemplate, version: &LaunchTemplateVersion) -> Result<Option<Live>> {
+    let tags = tag_lists::read(template.tags());
+    let Some(address) = tags::address(context, "launch_template", &tags) else { return Ok(None) };
+    let id = id(template)?;
+    let name = template.launch_template_name().needed("ec2", "LaunchTemplate.LaunchTemplateName")?;
+    let data = version.launch_template_data().needed("ec2", "LaunchTemplateVersion.LaunchTemplateData")?;
+    let number = number(version)?.to_string();
     let outputs = [("id", id), ("name", name), ("version", number.as_str())];
-    Some(tags::live(address, &tags, id, value(&read_data(name, &version["launchTemplateData"])), &outputs))
+    Ok(Some(tags::live(address, &tags, id, value(&read_data(name, data)?), &outputs)))
 }
 
-fn read_data(name: &str, data: &Value) -> Spec {
-    let mapping = list(data, "blockDeviceMappingSet").first().cloned().unwrap_or_default();
-    let volume = &mapping["ebs"];
-    let metadata = &data["metadataOptions"];
-    let user_data = STANDARD.decode(text(data, "userData").trim()).unwrap_or_default();
-    Spec {
+/// Every member of a version is optional: what one leaves out, the image, the account or whoever starts hosts decides. Such a
+/// version differs from every spec.
+fn read_data(name: &str, data: &ResponseLaunchTemplateData) -> Result<Spec> {
+    let mapping = data.block_device_mappings().first();
+    let volume = mapping.and_then(|mapping| mapping.ebs());
+    let metadata = data.metadata_options();
+    let user_data = STANDARD.decode(data.user_data().unwrap_or_default().trim()).unwrap_or_default();
+    let hops = metadata.and_then(LaunchTemplateInstanceMetadataOptions::http_put_response_hop_limit);
+    let tokens = metadata.and_then(|metadata| metadata.http_tokens());
+    let volume_type = volume.and_then(|volume| volume.volume_type()).map(VolumeType::as_str);
+    Ok(Spec {
         name: name.to_owned(),
-        image: text(data, "imageId").to_owned(),
-        instance_type: text(data, "instanceType").to_owned(),
-        instance_profile: some_text(&data["iamInstanceProfile"], "name"),
-        security_groups: texts(data, "securityGroupIdSet"),
+        image: data.image_id().unwrap_or_default().to_owned(),
+        instance_type: data.instance_type().map(InstanceType::as_str).unwrap_or_default().to_owned(),
+        instance_profile: data.iam_instance_profile().and_then(|profile| profile.name()).map(str::to_owned),
+        security_groups: data.security_group_ids().to_vec(),
         user_data: String::from_utf8_lossy(&user_data).into_owned(),
-        volume_gib: number(volume, "volumeSize"),
-        volume_type: text(volume, "volumeType").to_owned(),
-        volume_encrypted: flag(volume, "encrypted"),
-        volume_device: text(&mapping, "deviceName").to_owned(),
-        volume_key: some_text(volume, "kmsKeyId"),
-        metadata_tokens_required: text(metadata, "httpTokens") == "required",
-        metadata_hop_limit: number(metadata, "httpPutResponseHopLimit"),
-        detailed_monitoring: flag(&data["monitoring"], "enabled"),
-    }
+        volume_gib: u32::try_from(volume.and_then(LaunchTemplateEbsBlockDevice::volume_size).unwrap_or_default())?,
+        volume_type: volume_type.unwrap_or_default().to_owned(),
+        volume_encrypted: volume.and_then(LaunchTemplateEbsBlockDevice::encrypted).unwrap_or_default(),
+        volume_device: mapping.and_then(|mapping| mapping.device_name()).unwrap_or_default().to_owned(),
+        volume_key: volume.and_then(|volume| volume.kms_key_id()).map(str::to_owned),
+        metadata_tokens_required: tokens == Some(&LaunchTemplateHttpTokensState::Required),
+        metadata_hop_limit: u32::try_from(hops.unwrap_or_default())?,
+        detailed_monitoring: data.monitoring().and_then(LaunchTemplatesMonitoring::enabled).unwrap_or_default(),
+    })
 }

@@ -1,23 +1,25 @@
 //! `log_group`: a CloudWatch Logs group.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::Result;
 use async_trait::async_trait;
+use aws_sdk_cloudwatchlogs::types;
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::spec::{describes, differs, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
-use super::wire::number;
-use super::{tagged, wait};
+use super::{tag_lists, tagged, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// A log group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -86,17 +88,14 @@ impl Kind for LogGroup {
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         // One list tells of all under the stack's own prefix; names elsewhere are asked for one by one.
         let own = format!("/lakewright/{}/", context.stack);
-        let names = wanted.iter().map(|wanted| text(wanted.spec, "name").to_owned());
+        let names = wanted.iter().map(|wanted| wanted.spec["name"].as_str().unwrap_or_default().to_owned());
         let mut prefixes: BTreeSet<String> = names.filter(|name| !name.starts_with(&own)).collect();
         prefixes.insert(own);
         let lists = try_join_all(prefixes.iter().map(|prefix| groups(context, prefix))).await?;
-        let groups: Vec<Value> = lists.into_iter().flatten().collect();
+        let groups = lists.iter().flat_map(|list| list.iter());
         // The tagging API knows the tags of many at once; of those that it doesn't list yet each is asked.
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "logs").await?.into_iter().collect();
-        let reads = groups.iter().map(|group| {
-            let known = tagged.get(&arn(context, text(group, "logGroupName")));
-            read(context, group, known)
-        });
+        let reads = groups.map(|group| read(context, group, &tagged));
         let mut found: Vec<Live> = try_join_all(reads).await?.into_iter().flatten().collect();
         // Prefixes may overlap.
         found.sort_by(|a, b| a.id.cmp(&b.id));
@@ -106,8 +105,8 @@ impl Kind for LogGroup {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({"logGroupName": spec.name, "tags": tags::object(context, address)});
-        match call(context, "CreateLogGroup", input).await {
+        let call = context.aws.logs().create_log_group().log_group_name(&spec.name);
+        match ask(call.set_tags(Some(tag_lists::owned_map(context, address))).send()).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
                 let tags = tags_of(context, &arn(context, &spec.name)).await?.unwrap_or_default();
@@ -126,27 +125,23 @@ impl Kind for LogGroup {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        wait::found(call(context, "DeleteLogGroup", json!({"logGroupName": spec.name})).await)?;
+        wait::found(ask(context.aws.logs().delete_log_group().log_group_name(&spec.name).send()).await)?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let name = id.split_once(":log-group:").map_or(id, |(_, name)| name.trim_end_matches(":*"));
         let groups = groups(context, name).await?;
-        let Some(group) = groups.iter().find(|group| text(group, "logGroupName") == name) else { return Ok(None) };
+        let Some(group) = groups.iter().find(|group| group.log_group_name() == Some(name)) else { return Ok(None) };
         let tags = tags_of(context, &arn(context, name)).await?.unwrap_or_default();
-        Ok(live(context, group, &tags::claimed(context, address, id, tags)?))
+        live(context, group, &tags::claimed(context, address, id, tags)?)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let input = json!({"resourceArn": outcome.id, "tags": tags::map(tags)});
-        call(context, "TagResource", input).await?;
+        let call = context.aws.logs().tag_resource().resource_arn(&outcome.id);
+        ask(call.set_tags(Some(tag_lists::written_map(tags))).send()).await?;
         Ok(())
     }
-}
-
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Logs, operation, input).await
 }
 
 fn arn(context: &Context, name: &str) -> String {
@@ -154,44 +149,45 @@ fn arn(context: &Context, name: &str) -> String {
     format!("arn:{}:logs:{region}:{account}:log-group:{name}", tags::partition(region))
 }
 
-async fn groups(context: &Context, prefix: &str) -> Result<Vec<Value>> {
-    let mut input = json!({"logGroupNamePrefix": prefix});
-    let mut all = Vec::new();
-    loop {
-        let page = call(context, "DescribeLogGroups", input.clone()).await?;
-        all.extend_from_slice(list(&page, "logGroups"));
-        match text(&page, "nextToken") {
-            "" => return Ok(all),
-            next => input["nextToken"] = json!(next),
-        }
-    }
+/// The groups whose names begin so; flow logs and filters ask for the same.
+pub(super) async fn groups(context: &Context, prefix: &str) -> Result<Arc<Vec<types::LogGroup>>, Error> {
+    let call = context.aws.logs().describe_log_groups().log_group_name_prefix(prefix);
+    let list = async { ask_all(call.into_paginator().items().send()).await };
+    context.reading.of(|queries| &queries.log_groups, prefix.to_owned(), list).await
 }
 
 async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
-    let answer = call(context, "ListTagsForResource", json!({"resourceArn": arn})).await;
-    Ok(wait::found(answer)?.map(|answer| tags::of_object(&answer["tags"])))
+    let answer = ask(context.aws.logs().list_tags_for_resource().resource_arn(arn).send()).await;
+    Ok(wait::found(answer)?.map(|answer| tag_lists::read_map(answer.tags())))
 }
 
-async fn read(context: &Context, group: &Value, known: Option<&Tags>) -> Result<Option<Live>> {
-    let tags = match known {
+async fn read(context: &Context, group: &types::LogGroup, tagged: &BTreeMap<String, Tags>) -> Result<Option<Live>> {
+    let arn = arn(context, name(group)?);
+    let tags = match tagged.get(&arn) {
         Some(tags) => Some(tags.clone()),
-        None => tags_of(context, &arn(context, text(group, "logGroupName"))).await?,
+        None => tags_of(context, &arn).await?,
     };
-    Ok(tags.and_then(|tags| live(context, group, &tags)))
+    tags.map_or(Ok(None), |tags| live(context, group, &tags))
 }
 
-fn live(context: &Context, group: &Value, tags: &Tags) -> Option<Live> {
-    let name = text(group, "logGroupName");
+fn name(group: &types::LogGroup) -> Result<&str, Error> {
+    group.log_group_name().needed("logs", "LogGroup.logGroupName")
+}
+
+fn live(context: &Context, group: &types::LogGroup, tags: &Tags) -> Result<Option<Live>> {
+    let name = name(group)?;
     let arn = arn(context, name);
-    let address = tags::address(context, "log_group", tags)?;
-    // Zero stands for a group whose entries never go.
-    let spec = Spec { name: name.to_owned(), retention_days: number(group, "retentionInDays") };
-    Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)]))
+    let Some(address) = tags::address(context, "log_group", tags) else { return Ok(None) };
+    // Zero stands for a group whose entries never go: AWS leaves the member out.
+    let retention_days = u32::try_from(group.retention_in_days().unwrap_or_default())?;
+    let spec = Spec { name: name.to_owned(), retention_days };
+    Ok(Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
 }
 
 async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
-    let input = json!({"logGroupName": spec.name, "retentionInDays": spec.retention_days});
-    wait::visible(context, || call(context, "PutRetentionPolicy", input.clone())).await?;
+    let call = context.aws.logs().put_retention_policy().log_group_name(&spec.name);
+    let call = call.retention_in_days(i32::try_from(spec.retention_days)?);
+    wait::visible(context, || ask(call.clone().send())).await?;
     let arn = arn(context, &spec.name);
     Ok(tags::outcome(&arn, &[("arn", &arn), ("name", &spec.name)]))
 }

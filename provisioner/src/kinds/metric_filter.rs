@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_cloudwatchlogs::types::{MetricFilter as Filter, MetricTransformation, StandardUnit};
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, reference, replaces, typed, value};
+use super::spec::{describes, differs, in_place, reference, replaces, text, typed, value};
 use super::tags::{self, Tags};
-use super::{tagged, wait};
+use super::{log_group, tagged, wait};
 use crate::cost::{Charge, Cost};
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// A metric filter. It carries no tags: what is found in the stack's own log groups belongs to the stack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -139,7 +141,8 @@ impl Kind for MetricFilter {
         let mut groups: BTreeSet<String> = wanted.iter().flat_map(&group_of).collect();
         groups.extend(with_filters(context, &own).await?);
         let reads = groups.iter().map(|group| filters(context, group));
-        let specs: Vec<Spec> = try_join_all(reads).await?.into_iter().flatten().map(|filter| spec(&filter)).collect();
+        let filters = try_join_all(reads).await?;
+        let specs: Vec<Spec> = filters.iter().flatten().map(spec).collect::<Result<_, _>>()?;
         let meant = |spec: &Spec| {
             let same =
                 |one: &&Wanted<'_>| text(one.spec, "name") == spec.name && group_of(one).contains(&spec.log_group);
@@ -169,8 +172,8 @@ impl Kind for MetricFilter {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        let input = json!({"logGroupName": spec.log_group, "filterName": spec.name});
-        wait::found(call(context, "DeleteMetricFilter", input).await)?;
+        let call = context.aws.logs().delete_metric_filter().log_group_name(spec.log_group).filter_name(spec.name);
+        wait::found(ask(call.send()).await)?;
         Ok(())
     }
 
@@ -181,10 +184,6 @@ impl Kind for MetricFilter {
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }
-}
-
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Logs, operation, input).await
 }
 
 /// The names of the stack's own log groups by address: of one that was made anew under another name the tags of both are
@@ -205,53 +204,38 @@ async fn with_filters(context: &Context, own: &BTreeMap<Address, BTreeSet<String
     if own.is_empty() {
         return Ok(Vec::new());
     }
-    let mut found = Vec::new();
-    let mut input = json!({"logGroupNamePrefix": format!("/lakewright/{}/", context.stack)});
-    loop {
-        let page = call(context, "DescribeLogGroups", input.clone()).await?;
-        let groups = list(&page, "logGroups").iter();
-        let groups = groups.filter(|group| group["metricFilterCount"].as_u64().is_some_and(|count| count > 0));
-        let names = groups.map(|group| text(group, "logGroupName").to_owned());
-        found.extend(names.filter(|name| own.values().any(|own| own.contains(name))));
-        match text(&page, "nextToken") {
-            "" => return Ok(found),
-            next => input["nextToken"] = json!(next),
-        }
-    }
+    let groups = log_group::groups(context, &format!("/lakewright/{}/", context.stack)).await?;
+    // A group without filters may lack the count.
+    let groups = groups.iter().filter(|group| group.metric_filter_count().is_some_and(|count| count > 0));
+    let names = groups.map(|group| group.log_group_name().needed("logs", "LogGroup.logGroupName"));
+    let names = names.collect::<Result<Vec<_>, _>>()?.into_iter();
+    Ok(names.filter(|name| own.values().any(|own| own.contains(*name))).map(str::to_owned).collect())
 }
 
 /// The filters of a log group; none if there is no such group.
-async fn filters(context: &Context, group: &str) -> Result<Vec<Value>> {
-    let mut all = Vec::new();
-    let mut input = json!({"logGroupName": group});
-    loop {
-        let Some(page) = wait::found(call(context, "DescribeMetricFilters", input.clone()).await)? else {
-            return Ok(all);
-        };
-        all.extend_from_slice(list(&page, "metricFilters"));
-        match text(&page, "nextToken") {
-            "" => return Ok(all),
-            next => input["nextToken"] = json!(next),
-        }
-    }
+async fn filters(context: &Context, group: &str) -> Result<Vec<Filter>, Error> {
+    let call = context.aws.logs().describe_metric_filters().log_group_name(group);
+    let found = wait::found(ask_all(call.into_paginator().items().send()).await)?;
+    Ok(found.unwrap_or_default())
 }
 
-fn spec(filter: &Value) -> Spec {
-    let transformation = &filter["metricTransformations"][0];
-    let dimensions = transformation["dimensions"].as_object().into_iter().flatten();
-    Spec {
-        name: text(filter, "filterName").to_owned(),
-        log_group: text(filter, "logGroupName").to_owned(),
-        pattern: text(filter, "filterPattern").to_owned(),
-        namespace: text(transformation, "metricNamespace").to_owned(),
-        metric: text(transformation, "metricName").to_owned(),
-        value: text(transformation, "metricValue").to_owned(),
-        default_value: transformation["defaultValue"].as_f64(),
-        dimensions: dimensions
-            .map(|(name, selector)| (name.clone(), selector.as_str().unwrap_or_default().to_owned()))
-            .collect(),
-        unit: Some(text(transformation, "unit")).filter(|unit| !unit.is_empty()).map_or_else(no_unit, str::to_owned),
-    }
+fn spec(filter: &Filter) -> Result<Spec, Error> {
+    let transformation = filter.metric_transformations().first();
+    let transformation = transformation.needed("logs", "MetricFilter.metricTransformations")?;
+    let needed = |value: &str, member: &str| value.needed("logs", member).map(str::to_owned);
+    Ok(Spec {
+        name: filter.filter_name().needed("logs", "MetricFilter.filterName")?.to_owned(),
+        log_group: filter.log_group_name().needed("logs", "MetricFilter.logGroupName")?.to_owned(),
+        // A pattern that matches everything is empty, or absent.
+        pattern: filter.filter_pattern().unwrap_or_default().to_owned(),
+        namespace: needed(transformation.metric_namespace(), "MetricTransformation.metricNamespace")?,
+        metric: needed(transformation.metric_name(), "MetricTransformation.metricName")?,
+        value: needed(transformation.metric_value(), "MetricTransformation.metricValue")?,
+        default_value: transformation.default_value(),
+        dimensions: transformation.dimensions().cloned().unwrap_or_default().into_iter().collect(),
+        // Absent, it is None.
+        unit: transformation.unit().map_or_else(no_unit, |unit| unit.as_str().to_owned()),
+    })
 }
 
 /// The address of a filter that the file doesn't name: its log group's last part and its name.
@@ -267,25 +251,25 @@ fn live(address: &Address, spec: &Spec) -> Live {
 }
 
 async fn put(context: &Context, spec: &Spec) -> Result<Outcome> {
-    let mut transformation = json!({
-        "metricName": spec.metric, "metricNamespace": spec.namespace, "metricValue": spec.value, "unit": spec.unit,
-    });
-    if let Some(default) = spec.default_value {
-        transformation["defaultValue"] = json!(default);
-    }
-    if !spec.dimensions.is_empty() {
-        transformation["dimensions"] = json!(spec.dimensions);
-    }
-    let input = json!({
-        "logGroupName": spec.log_group, "filterName": spec.name, "filterPattern": spec.pattern,
-        "metricTransformations": [transformation],
-    });
-    wait::visible(context, || call(context, "PutMetricFilter", input.clone())).await?;
+    let dimensions = spec.dimensions.iter().map(|(name, selector)| (name.clone(), selector.clone())).collect();
+    let transformation = MetricTransformation::builder()
+        .metric_name(&spec.metric)
+        .metric_namespace(&spec.namespace)
+        .metric_value(&spec.value)
+        .unit(StandardUnit::from(spec.unit.as_str()))
+        .set_default_value(spec.default_value)
+        .set_dimensions((!spec.dimensions.is_empty()).then_some(dimensions));
+    let transformation = transformation.build().expect("name, namespace and value are given");
+    let call = context.aws.logs().put_metric_filter().log_group_name(&spec.log_group).filter_name(&spec.name);
+    let call = call.filter_pattern(&spec.pattern).metric_transformations(transformation);
+    wait::visible(context, || ask(call.clone().send())).await?;
     Ok(tags::outcome(&format!("{}:{}", spec.log_group, spec.name), &[("name", &spec.name)]))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -309,8 +293,14 @@ mod tests {
 
     #[test]
     fn a_filter_that_nobody_named_has_an_address() {
-        let filter =
-            json!({"filterName": "by hand", "logGroupName": "/lakewright/shop/stream", "metricTransformations": [{}]});
-        assert_eq!(derived(&spec(&filter)).to_string(), "metric_filter.stream-by-hand");
+        let counts = MetricTransformation::builder().metric_name("M").metric_namespace("N").metric_value("1");
+        let filter = Filter::builder()
+            .filter_name("by hand")
+            .log_group_name("/lakewright/shop/stream")
+            .metric_transformations(counts.build().expect("whole"))
+            .build();
+        let spec = spec(&filter).expect("readable");
+        assert_eq!((spec.unit.as_str(), spec.pattern.as_str()), ("None", ""));
+        assert_eq!(derived(&spec).to_string(), "metric_filter.stream-by-hand");
     }
 }

@@ -1,14 +1,15 @@
 //! The resource kinds: one file and one line each.
 
+mod ec2;
 pub(crate) mod msk;
 mod policy;
 mod spec;
+mod tag_lists;
 mod tagged;
 mod tags;
 #[cfg(test)]
 mod testing;
 mod wait;
-mod wire;
 
 pub mod alarm;
 pub mod auto_scaling_group;
@@ -33,6 +34,8 @@ pub mod nat_gateway;
 pub mod object;
 pub mod oidc_provider;
 pub mod pipeline;
+pub mod private_zone;
+pub mod record;
 pub mod release;
 pub mod role;
 pub mod route_table;
@@ -53,6 +56,8 @@ pub mod vpc_endpoint;
 pub mod workgroup;
 
 use crate::kind::Kind;
+pub use private_zone::OwnZone;
+pub(crate) use tags::Tags;
 pub use tags::partition;
 
 /// Every kind, in the order in which a stack's resources are made: what has left the stack file goes in reverse.
@@ -66,6 +71,8 @@ pub fn all() -> &'static [&'static dyn Kind] {
         &route_table::RouteTable,
         &security_group::SecurityGroup,
         &vpc_endpoint::VpcEndpoint,
+        &private_zone::PrivateZone,
+        &record::Record,
         &key::Key,
         &secret::Secret,
         &bucket::Bucket,

@@ -1,71 +1,84 @@
 //! What the kinds on MSK share: its lists, its settings files, its clusters and their states.
 
 mod bootstrap;
+pub(crate) mod ways;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use lakewright_aws::{Service, list, text};
-use serde_json::{Value, json};
+use aws_sdk_kafka::operation::create_cluster_v2::builders::CreateClusterV2FluentBuilder;
+use aws_sdk_kafka::types::{Cluster, ClusterState};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
 
 pub use bootstrap::is_loopback;
 pub(super) use bootstrap::{OUTPUTS, bootstrap, outcome, outputs};
 
-use super::spec::reference;
-use super::tags;
-use super::wait;
-use super::wire::flag;
+use super::spec::{reference, text};
+use super::{tag_lists, tags, wait};
 use crate::kind::{Context, Wanted};
-use crate::resource::Address;
+use crate::resource::{Address, Condition};
+use crate::services::Services as _;
 
 /// How long a change of a cluster may take: a rolling change of many brokers takes hours.
 pub(super) const CHANGED: Duration = Duration::from_hours(6);
+/// The most that MSK lists at once.
+pub(super) const PAGE: i32 = 100;
 
-/// All pages of a list.
-pub(super) async fn pages(context: &Context, operation: &str, set: &str, mut input: Value) -> Result<Vec<Value>> {
-    input["maxResults"] = json!(100);
-    let mut all = Vec::new();
-    loop {
-        let page = context.aws.call(Service::Kafka, operation, input.clone()).await?;
-        all.extend_from_slice(list(&page, set));
-        match text(&page, "nextToken") {
-            "" => return Ok(all),
-            next => input["nextToken"] = json!(next),
-        }
-    }
+/// The region's clusters. Several kinds ask for them.
+async fn listed(context: &Context) -> Result<Arc<Vec<Cluster>>, Error> {
+    let call = context.aws.kafka().list_clusters_v2().max_results(PAGE);
+    let list = async { ask_all(call.into_paginator().items().send()).await };
+    context.reading.of(|queries| &queries.clusters, (), list).await
+}
+
+/// The clusters whose names begin so.
+async fn listed_by_name(context: &Context, name: &str) -> Result<Vec<Cluster>, Error> {
+    let call = context.aws.kafka().list_clusters_v2().cluster_name_filter(name).max_results(PAGE);
+    ask_all(call.into_paginator().items().send()).await
+}
+
+/// A cluster's ARN.
+pub(super) fn arn(cluster: &Cluster) -> Result<&str, Error> {
+    cluster.cluster_arn().needed("kafka", "Cluster.ClusterArn")
+}
+
+/// A cluster's name.
+pub(super) fn name(cluster: &Cluster) -> Result<&str, Error> {
+    cluster.cluster_name().needed("kafka", "Cluster.ClusterName")
+}
+
+fn state(cluster: &Cluster) -> Result<&ClusterState, Error> {
+    cluster.state().needed("kafka", "Cluster.State")
 }
 
 /// The stack's clusters of a kind that aren't being deleted, each with its address. One question tells of both kinds.
-pub(super) async fn clusters(context: &Context, kind: &str) -> Result<Vec<(Address, Value)>> {
-    let clusters = pages(context, "ListClustersV2", "clusterInfoList", json!({})).await?;
-    let own = |cluster: Value| {
-        let address = tags::address(context, kind, &tags::of_object(&cluster["tags"]))?;
-        (text(&cluster, "state") != "DELETING").then_some((address, cluster))
+pub(super) async fn clusters(context: &Context, kind: &str) -> Result<Vec<(Address, Cluster)>> {
+    let clusters = listed(context).await?;
+    let own = |cluster: &Cluster| {
+        let address = tags::address(context, kind, &tag_lists::read_map(cluster.tags()))?;
+        (cluster.state() != Some(&ClusterState::Deleting)).then(|| (address, cluster.clone()))
     };
-    Ok(clusters.into_iter().filter_map(own).collect())
+    Ok(clusters.iter().filter_map(own).collect())
 }
 
 /// The ARNs of the provisioned clusters that this stack didn't make and users with passwords can log in to.
 pub(super) async fn with_scram(context: &Context) -> Result<Vec<String>> {
-    let clusters = pages(context, "ListClustersV2", "clusterInfoList", json!({})).await?;
-    let fit = clusters.iter().filter(|cluster| {
-        is_usable(text(cluster, "state"))
-            && flag(&cluster["provisioned"]["clientAuthentication"]["sasl"]["scram"], "enabled")
-            && tags::of_object(&cluster["tags"]).get(tags::STACK) != Some(&context.stack)
-    });
-    Ok(fit.map(|cluster| text(cluster, "clusterArn").to_owned()).collect())
+    let clusters = listed(context).await?;
+    let stack = |cluster: &Cluster| cluster.tags().and_then(|tags| tags.get(tags::STACK).cloned());
+    let fit =
+        clusters.iter().filter(|one| is_usable(one) && ways::scram(one) && stack(one).as_ref() != Some(&context.stack));
+    fit.map(|cluster| Ok(arn(cluster)?.to_owned())).collect()
 }
 
 /// The clusters whose parts are looked at: the stack's own provisioned ones that can be asked, and those that its wanted
 /// parts name by ARN.
 pub(super) async fn parents(context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Parent>> {
-    let own = clusters(context, "cluster").await?.into_iter().filter(|(_, cluster)| is_usable(text(cluster, "state")));
-    let mut parents: Vec<Parent> = own
-        .map(|(address, cluster)| Parent { address: Some(address), arn: text(&cluster, "clusterArn").to_owned() })
-        .collect();
+    let own = clusters(context, "cluster").await?.into_iter().filter(|(_, cluster)| is_usable(cluster));
+    let parent =
+        |(address, cluster): (Address, Cluster)| Ok(Parent { address: Some(address), arn: arn(&cluster)?.to_owned() });
+    let mut parents = own.map(parent).collect::<Result<Vec<Parent>>>()?;
     for wanted in wanted {
         let arn = text(wanted.spec, "cluster");
         if reference(arn).is_none() && !parents.iter().any(|parent| parent.arn == arn) {
@@ -91,19 +104,29 @@ impl Parent {
     }
 }
 
-/// Whether a cluster in this state answers questions.
-pub(super) fn is_usable(state: &str) -> bool {
-    matches!(state, "ACTIVE" | "HEALING" | "MAINTENANCE" | "REBOOTING_BROKER" | "UPDATING")
+/// Whether a cluster is in a state in which it answers questions.
+pub(super) fn is_usable(cluster: &Cluster) -> bool {
+    use ClusterState::{Active, Healing, Maintenance, RebootingBroker, Updating};
+    matches!(cluster.state(), Some(Active | Healing | Maintenance | RebootingBroker | Updating))
+}
+
+/// How far a cluster is.
+pub(super) fn condition(cluster: &Cluster) -> Result<Condition, Error> {
+    Ok(match state(cluster)? {
+        ClusterState::Active | ClusterState::Healing | ClusterState::Maintenance => Condition::Ready,
+        ClusterState::Failed => Condition::Failed(failure(cluster)),
+        state => Condition::Pending(state.to_string()),
+    })
 }
 
 /// A cluster's description; none if it is gone.
-pub(super) async fn describe(context: &Context, arn: &str) -> Result<Option<Value>> {
-    let answer = context.aws.call(Service::Kafka, "DescribeClusterV2", json!({"clusterArn": arn})).await;
-    Ok(wait::found(answer)?.map(|mut answer| answer["clusterInfo"].take()))
+pub(crate) async fn describe(context: &Context, arn: &str) -> Result<Option<Cluster>, Error> {
+    let answer = wait::found(ask(context.aws.kafka().describe_cluster_v2().cluster_arn(arn).send()).await)?;
+    answer.map(|answer| answer.cluster_info.needed("kafka", "DescribeClusterV2.ClusterInfo")).transpose()
 }
 
 /// Waits until a cluster can be changed; returns its description.
-pub(super) async fn settled(context: &Context, arn: &str, timeout: Duration) -> Result<Value> {
+pub(super) async fn settled(context: &Context, arn: &str, timeout: Duration) -> Result<Cluster> {
     let began = Instant::now();
     wait::until(context, timeout, &format!("{arn} is not active"), || async {
         let Some(cluster) = describe(context, arn).await? else {
@@ -113,42 +136,47 @@ pub(super) async fn settled(context: &Context, arn: &str, timeout: Duration) -> 
             }
             return Ok(None);
         };
-        match text(&cluster, "state") {
-            "ACTIVE" => Ok(Some(cluster)),
-            "FAILED" => bail!("MSK gave {arn} up: {}", failure(&cluster)),
-            "DELETING" => bail!("{arn} is being deleted"),
+        match state(&cluster)? {
+            ClusterState::Active => Ok(Some(cluster)),
+            ClusterState::Failed => bail!("MSK gave {arn} up: {}", failure(&cluster)),
+            ClusterState::Deleting => bail!("{arn} is being deleted"),
             _ => Ok(None),
         }
     })
     .await
 }
 
-/// Why MSK gave a cluster up.
-pub(super) fn failure(cluster: &Value) -> String {
-    let info = &cluster["stateInfo"];
-    format!("{} {}", text(info, "code"), text(info, "message")).trim().to_owned()
+/// Why MSK gave a cluster up, as far as it says so.
+fn failure(cluster: &Cluster) -> String {
+    let Some(info) = cluster.state_info() else { return String::new() };
+    format!("{} {}", info.code().unwrap_or_default(), info.message().unwrap_or_default()).trim().to_owned()
 }
 
 /// The create call; a cluster of that name that is this very one is taken over, one on its way out is waited for.
-pub(super) async fn make(context: &Context, address: &Address, name: &str, input: Value) -> Result<String> {
+pub(super) async fn make(
+    context: &Context,
+    address: &Address,
+    name: &str,
+    call: CreateClusterV2FluentBuilder,
+) -> Result<String> {
+    let call = call.cluster_name(name).set_tags(Some(tag_lists::owned_map(context, address)));
     for _ in 0..2 {
-        let refusal = match context.aws.call(Service::Kafka, "CreateClusterV2", input.clone()).await {
-            Ok(answer) => return Ok(text(&answer, "clusterArn").to_owned()),
+        let refusal = match ask(call.clone().send()).await {
+            Ok(answer) => return Ok(answer.cluster_arn.needed("kafka", "CreateClusterV2.ClusterArn")?),
             Err(error) if error.is_already_exists() => error,
             Err(error) => return Err(error.into()),
         };
-        let named = json!({"clusterNameFilter": name});
-        let namesakes = pages(context, "ListClustersV2", "clusterInfoList", named).await?;
-        let Some(namesake) = namesakes.iter().find(|cluster| text(cluster, "clusterName") == name) else {
+        let namesakes = listed_by_name(context, name).await?;
+        let Some(namesake) = namesakes.iter().find(|cluster| cluster.cluster_name() == Some(name)) else {
             return Err(refusal.into());
         };
-        let arn = text(namesake, "clusterArn");
-        if text(namesake, "state") == "DELETING" {
+        let arn = arn(namesake)?;
+        let tags = tag_lists::read_map(namesake.tags());
+        if *state(namesake)? == ClusterState::Deleting {
             gone(context, arn).await?;
-        } else if tags::address(context, &address.kind, &tags::of_object(&namesake["tags"])).as_ref() == Some(address) {
+        } else if tags::address(context, &address.kind, &tags).as_ref() == Some(address) {
             return Ok(arn.to_owned());
         } else {
-            let tags = tags::of_object(&namesake["tags"]);
             return Err(tags::taken(refusal, &format!("the MSK cluster {name}"), &tags));
         }
     }
@@ -166,39 +194,51 @@ async fn gone(context: &Context, arn: &str) -> Result<()> {
 pub(super) async fn delete(context: &Context, arn: &str) -> Result<()> {
     let deleting = wait::until(context, CHANGED, &format!("{arn} can't be deleted yet"), || async {
         let Some(cluster) = describe(context, arn).await? else { return Ok(Some(false)) };
-        Ok(match text(&cluster, "state") {
-            "CREATING" | "UPDATING" | "REBOOTING_BROKER" => None,
+        Ok(match state(&cluster)? {
+            ClusterState::Creating | ClusterState::Updating | ClusterState::RebootingBroker => None,
             _ => Some(true),
         })
     })
     .await?;
     if deleting {
-        wait::found(context.aws.call(Service::Kafka, "DeleteCluster", json!({"clusterArn": arn})).await)?;
+        wait::found(ask(context.aws.kafka().delete_cluster().cluster_arn(arn).send()).await)?;
     }
     gone(context, arn).await
 }
 
 /// The cluster of an ARN or a name that isn't being deleted.
-pub(super) async fn named(context: &Context, id: &str) -> Result<Option<Value>> {
+pub(super) async fn named(context: &Context, id: &str) -> Result<Option<Cluster>> {
     let cluster = if id.starts_with("arn:") {
         describe(context, id).await?
     } else {
-        let named = pages(context, "ListClustersV2", "clusterInfoList", json!({"clusterNameFilter": id}));
-        named.await?.into_iter().find(|cluster| text(cluster, "clusterName") == id)
+        listed_by_name(context, id).await?.into_iter().find(|cluster| cluster.cluster_name() == Some(id))
     };
-    Ok(cluster.filter(|cluster| text(cluster, "state") != "DELETING"))
+    Ok(cluster.filter(|cluster| cluster.state() != Some(&ClusterState::Deleting)))
 }
 
-/// Settings as MSK takes them: the lines of a properties file, in Base64.
+/// The description of a cluster that is to be adopted, its tags as if they were the address's.
+pub(super) fn claim(context: &Context, address: &Address, id: &str, mut cluster: Cluster) -> Result<Cluster> {
+    let tags = tags::claimed(context, address, id, tag_lists::read_map(cluster.tags()))?;
+    cluster.tags = Some(tags.into_iter().collect());
+    Ok(cluster)
+}
+
+/// Writes tags on a cluster.
+pub(super) async fn tag(context: &Context, arn: &str, tags: &[(&str, &str)]) -> Result<()> {
+    let call = context.aws.kafka().tag_resource().resource_arn(arn);
+    ask(call.set_tags(Some(tag_lists::written_map(tags))).send()).await?;
+    Ok(())
+}
+
+/// Settings as MSK takes them: the lines of a properties file.
 pub(super) fn encode_properties(properties: &BTreeMap<String, String>) -> String {
     let lines: Vec<String> = properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    STANDARD.encode(lines.join("\n"))
+    lines.join("\n")
 }
 
-/// The settings of a properties file in Base64; lines that are none are left out.
-pub(super) fn decode_properties(encoded: &str) -> BTreeMap<String, String> {
-    let bytes = STANDARD.decode(encoded.trim()).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
+/// The settings of a properties file; lines that are none are left out.
+pub(super) fn decode_properties(file: &[u8]) -> BTreeMap<String, String> {
+    let text = String::from_utf8_lossy(file);
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', '!']));
     let pairs = lines.filter_map(|line| line.split_once('='));
     pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect()
@@ -214,8 +254,8 @@ mod tests {
             ("compression.type".to_owned(), "producer".to_owned()),
             ("retention.ms".to_owned(), "604800000".to_owned()),
         ]);
-        assert_eq!(decode_properties(&encode_properties(&properties)), properties);
-        let written_by_hand = STANDARD.encode("# how long\nretention.ms = 604800000\r\n\ncompression.type=producer\n");
-        assert_eq!(decode_properties(&written_by_hand), properties);
+        assert_eq!(decode_properties(encode_properties(&properties).as_bytes()), properties);
+        let written_by_hand = b"# how long\nretention.ms = 604800000\r\n\ncompression.type=producer\n";
+        assert_eq!(decode_properties(written_by_hand), properties);
     }
 }

@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_kafka::primitives::Blob;
+use aws_sdk_kafka::types::{Configuration, ConfigurationRevision, ConfigurationState};
 use futures::future::try_join_all;
-use lakewright_aws::{Service, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::msk::{self, decode_properties, encode_properties};
 use super::spec::{describes, in_place, replaces, typed, value};
 use super::tags::{self, Tags};
 use super::wait;
-use super::wire::number;
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// The brokers' settings. A change makes a new revision; a cluster moves to it when its `configuration` says so.
 /// MSK configurations carry no tags: this one's description says whose it is.
@@ -69,65 +71,49 @@ impl Kind for MskConfiguration {
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let all = all(context).await?;
         let own = all.iter().filter_map(|one| Some((owner(context, one)?, one)));
-        let read = own.filter(|(_, one)| text(one, "state") != "DELETING").map(async |(address, one)| {
-            let (arn, revision) = (text(one, "arn"), latest(one));
-            let input = json!({"arn": arn, "revision": revision});
-            let answer = context.aws.call(Service::Kafka, "DescribeConfigurationRevision", input).await?;
-            let spec = Spec {
-                name: text(one, "name").to_owned(),
-                properties: decode_properties(text(&answer, "serverProperties")),
-            };
-            let outputs = [("arn", arn), ("revision", &*revision.to_string())];
-            Ok(tags::live(address, &Tags::new(), arn, value(&spec), &outputs))
-        });
-        try_join_all(read).await
+        let living = own.filter(|(_, one)| one.state() != Some(&ConfigurationState::Deleting));
+        try_join_all(living.map(|(address, one)| read(context, address, one))).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({
-            "name": spec.name,
-            "description": description(context, address),
-            "serverProperties": encode_properties(&spec.properties),
-        });
-        match context.aws.call(Service::Kafka, "CreateConfiguration", input).await {
+        let call = context.aws.kafka().create_configuration().name(&spec.name);
+        let call = call.description(description(context, address)).server_properties(properties(&spec));
+        match ask(call.send()).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {}
             Err(error) => return Err(error.into()),
         }
         let one = wait::until(context, SETTLED, &format!("the configuration {} is not active", spec.name), || async {
-            let named = all(context).await?.into_iter().find(|one| text(one, "name") == spec.name);
+            let named = all(context).await?.into_iter().find(|one| one.name() == Some(&spec.name));
             match named {
                 Some(one) if owner(context, &one).as_ref() != Some(address) => bail!(
                     "an MSK configuration named {} lives already and is not {address} of this stack; \
                      give this one another name or delete that one",
                     spec.name
                 ),
-                one => Ok(one.filter(|one| text(one, "state") == "ACTIVE")),
+                one => Ok(one.filter(|one| one.state() == Some(&ConfigurationState::Active))),
             }
         })
         .await?;
-        Ok(outcome(text(&one, "arn"), latest(&one)))
+        Ok(outcome(arn(&one)?, latest(one.latest_revision())?))
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({
-            "arn": live.id,
-            "description": description(context, &live.address),
-            "serverProperties": encode_properties(&spec.properties),
-        });
-        let answer = context.aws.call(Service::Kafka, "UpdateConfiguration", input).await?;
-        Ok(outcome(&live.id, latest(&answer)))
+        let call = context.aws.kafka().update_configuration().arn(&live.id);
+        let call = call.description(description(context, &live.address)).server_properties(properties(&spec));
+        let answer = ask(call.send()).await?;
+        Ok(outcome(&live.id, latest(answer.latest_revision())?))
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         // MSK calls a configuration that isn't there a bad request: the list says it better.
-        let listed = async || -> Result<bool> { Ok(all(context).await?.iter().any(|one| text(one, "arn") == live.id)) };
+        let listed = async || -> Result<bool> { Ok(all(context).await?.iter().any(|one| one.arn() == Some(&live.id))) };
         if !listed().await? {
             return Ok(());
         }
-        wait::found(context.aws.call(Service::Kafka, "DeleteConfiguration", json!({"arn": live.id})).await)?;
+        wait::found(ask(context.aws.kafka().delete_configuration().arn(&live.id).send()).await)?;
         wait::until(context, SETTLED, &format!("{} is still there", live.id), || async {
             Ok((!listed().await?).then_some(()))
         })
@@ -143,8 +129,29 @@ impl Kind for MskConfiguration {
     }
 }
 
-async fn all(context: &Context) -> Result<Vec<Value>> {
-    msk::pages(context, "ListConfigurations", "configurations", json!({})).await
+async fn all(context: &Context) -> Result<Vec<Configuration>, Error> {
+    ask_all(context.aws.kafka().list_configurations().max_results(msk::PAGE).into_paginator().items().send()).await
+}
+
+async fn read(context: &Context, address: Address, configuration: &Configuration) -> Result<Live> {
+    let (arn, revision) = (arn(configuration)?, latest(configuration.latest_revision())?);
+    let call = context.aws.kafka().describe_configuration_revision().arn(arn).revision(revision);
+    // A file without a line may be left out.
+    let file = ask(call.send()).await?.server_properties.map(Blob::into_inner).unwrap_or_default();
+    let spec = Spec {
+        name: configuration.name().unwrap_or_default().needed("kafka", "Configuration.Name")?.to_owned(),
+        properties: decode_properties(&file),
+    };
+    let outputs = [("arn", arn), ("revision", &*revision.to_string())];
+    Ok(tags::live(address, &Tags::new(), arn, value(&spec), &outputs))
+}
+
+fn properties(spec: &Spec) -> Blob {
+    Blob::new(encode_properties(&spec.properties))
+}
+
+fn arn(configuration: &Configuration) -> Result<&str, Error> {
+    configuration.arn().unwrap_or_default().needed("kafka", "Configuration.Arn")
 }
 
 /// What says whose a configuration is.
@@ -153,16 +160,17 @@ fn description(context: &Context, address: &Address) -> String {
 }
 
 /// The address that a configuration's description states, if it states this stack.
-fn owner(context: &Context, configuration: &Value) -> Option<Address> {
-    let stated = text(configuration, "description").strip_prefix("lakewright ")?;
-    let (stack, address) = stated.split_once(' ')?;
+fn owner(context: &Context, configuration: &Configuration) -> Option<Address> {
+    let (stack, address) = configuration.description()?.strip_prefix("lakewright ")?.split_once(' ')?;
     address.parse().ok().filter(|address: &Address| stack == context.stack && address.kind == "msk_configuration")
 }
 
-fn latest(configuration: &Value) -> u32 {
-    number(&configuration["latestRevision"], "revision")
+/// The number of a latest revision; the first is 1.
+fn latest(revision: Option<&ConfigurationRevision>) -> Result<i64, Error> {
+    let number = revision.and_then(ConfigurationRevision::revision).filter(|number| *number > 0);
+    number.needed("kafka", "ConfigurationRevision.Revision")
 }
 
-fn outcome(arn: &str, revision: u32) -> Outcome {
+fn outcome(arn: &str, revision: i64) -> Outcome {
     tags::outcome(arn, &[("arn", arn), ("revision", &revision.to_string())])
 }

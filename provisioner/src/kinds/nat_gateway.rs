@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{self, ConnectivityType, Filter, NatGatewayState, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::spec::{describes, differs, replaces, typed, value};
-use super::wire::some_text;
-use super::{elastic_ip, tagged, tags, wait};
+use super::{ec2, elastic_ip, tag_lists, tagged, tags, wait};
 use crate::cost::{Charge, Cost, HOURS};
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
@@ -92,8 +93,9 @@ impl Kind for NatGateway {
         if wanted.is_empty() && !tagged::any(context, "ec2", "natgateway").await? {
             return Ok(Vec::new());
         }
-        let gateways = tags::sweep(context, "DescribeNatGateways", "natGatewaySet").await?;
-        let mut found: Vec<Live> = gateways.iter().filter_map(|gateway| read(context, gateway)).collect();
+        let gateways = list(context, vec![ec2::of_stack(context)]).await?;
+        let reads = gateways.iter().filter_map(|gateway| read(context, gateway).transpose());
+        let mut found: Vec<Live> = reads.collect::<Result<_>>()?;
         // One that AWS gave up lingers beside what was made in its place.
         let is_failed = |live: &Live| matches!(live.condition, Condition::Failed(_));
         found.sort_by_key(is_failed);
@@ -104,27 +106,26 @@ impl Kind for NatGateway {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let known = tags::sweep_address(context, address, "DescribeNatGateways", "natGatewaySet").await?;
-        let (living, dead): (Vec<&Value>, Vec<&Value>) =
-            known.iter().partition(|gateway| matches!(text(gateway, "state"), "pending" | "available"));
+        let known = list(context, ec2::of_address(context, address)).await?;
+        let lives = |gateway: &&types::NatGateway| {
+            matches!(gateway.state(), Some(NatGatewayState::Pending | NatGatewayState::Available))
+        };
+        let (living, dead): (Vec<&types::NatGateway>, Vec<&types::NatGateway>) = known.iter().partition(lives);
         if let Some(one) = living.first() {
-            return available(context, text(one, "natGatewayId")).await;
+            return available(context, id(one)?).await;
         }
         // A token brings back what it once made, dead or alive: another attempt after a failed one is another thing.
-        let dead: Vec<&str> = dead.iter().map(|gateway| text(gateway, "natGatewayId")).collect();
-        let mut input = json!({
-            "SubnetId": spec.subnet,
-            "ConnectivityType": if spec.address.is_some() { "public" } else { "private" },
-            "ClientToken": tags::client_token(context, address, &json!([value(&spec), dead])),
-            "TagSpecification": tags::specification(context, address, "natgateway"),
-        });
+        let dead: Vec<&str> = dead.into_iter().map(id).collect::<Result<_, _>>()?;
+        let connectivity = if spec.address.is_some() { ConnectivityType::Public } else { ConnectivityType::Private };
+        let call = context.aws.ec2().create_nat_gateway().subnet_id(&spec.subnet).connectivity_type(connectivity);
+        let call = call.client_token(tags::client_token(context, address, &(&spec, dead)));
+        let call = call.tag_specifications(ec2::specification(context, address, ResourceType::Natgateway));
+        let call = call.set_allocation_id(spec.address.clone());
         if let Some(allocation) = &spec.address {
-            input["AllocationId"] = json!(allocation);
             free(context, allocation).await?;
         }
-        let call = || context.aws.call(Service::Ec2, "CreateNatGateway", input.clone());
-        let answer = wait::visible(context, call).await?;
-        available(context, text(&answer["natGateway"], "natGatewayId")).await
+        let made = wait::visible(context, || ask(call.clone().send())).await?;
+        available(context, id(&made.nat_gateway.needed("ec2", "CreateNatGateway.NatGateway")?)?).await
     }
 
     async fn update(&self, context: &Context, live: &Live, _spec: &Value, _changed: &[String]) -> Result<Outcome> {
@@ -133,37 +134,49 @@ impl Kind for NatGateway {
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let input = json!({"NatGatewayId": live.id});
-        wait::found(context.aws.call(Service::Ec2, "DeleteNatGateway", input).await)?;
+        wait::found(ask(context.aws.ec2().delete_nat_gateway().nat_gateway_id(&live.id).send()).await)?;
         wait::until(context, SETTLED, &format!("{} is still there", live.id), || async {
             let gateway = describe(context, &live.id).await?;
-            Ok(gateway.is_none_or(|gateway| text(&gateway, "state") == "deleted").then_some(()))
+            let is_deleted = |gateway: types::NatGateway| gateway.state == Some(NatGatewayState::Deleted);
+            Ok(gateway.is_none_or(is_deleted).then_some(()))
         })
         .await
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let one =
-            tags::claim_one(context, address, ("DescribeNatGateways", "natGatewaySet"), ("NatGatewayId", id)).await?;
-        Ok(one.and_then(|gateway| read(context, &gateway)))
+        let Some(mut gateway) = describe(context, id).await? else { return Ok(None) };
+        gateway.tags = ec2::claim(context, address, id, gateway.tags())?;
+        read(context, &gateway)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tags::write(context, &outcome.id, tags).await
+        ec2::tag(context, &outcome.id, tags).await
     }
 }
 
-async fn describe(context: &Context, id: &str) -> Result<Option<Value>, Error> {
-    let answer = context.aws.call(Service::Ec2, "DescribeNatGateways", json!({"NatGatewayId": [id]})).await;
-    Ok(wait::found(answer)?.and_then(|answer| list(&answer, "natGatewaySet").first().cloned()))
+async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::NatGateway>> {
+    let call = context.aws.ec2().describe_nat_gateways().set_filter(Some(filters));
+    Ok(ask_all(call.into_paginator().items().send()).await?)
+}
+
+async fn describe(context: &Context, id: &str) -> Result<Option<types::NatGateway>> {
+    let found = wait::found(ask(context.aws.ec2().describe_nat_gateways().nat_gateway_ids(id).send()).await)?;
+    Ok(found.and_then(|answer| answer.nat_gateways?.into_iter().next()))
+}
+
+fn id(gateway: &types::NatGateway) -> Result<&str, Error> {
+    gateway.nat_gateway_id().needed("ec2", "NatGateway.NatGatewayId")
+}
+
+fn state(gateway: &types::NatGateway) -> Result<&NatGatewayState, Error> {
+    gateway.state().needed("ec2", "NatGateway.State")
 }
 
 /// Waits until nothing uses the address: a gateway that is being deleted holds it for minutes, and AWS would give the
 /// new one up.
 async fn free(context: &Context, allocation: &str) -> Result<()> {
     wait::until(context, SETTLED, &format!("{allocation} is still used by something else"), || async {
-        let found = elastic_ip::describe(context, allocation).await?;
-        Ok(found.filter(|found| text(found, "associationId").is_empty()))
+        Ok(elastic_ip::describe(context, allocation).await?.filter(elastic_ip::is_free))
     })
     .await?;
     Ok(())
@@ -172,10 +185,10 @@ async fn free(context: &Context, allocation: &str) -> Result<()> {
 async fn available(context: &Context, id: &str) -> Result<Outcome> {
     let gateway = wait::until(context, SETTLED, &format!("{id} is not available"), || async {
         let Some(gateway) = describe(context, id).await? else { return Ok(None) };
-        match text(&gateway, "state") {
-            "available" => Ok(Some(gateway)),
-            "failed" => bail!("AWS gave {id} up: {}", failure(&gateway)),
-            state @ ("deleting" | "deleted") => bail!("{id} is {state}"),
+        match state(&gateway)? {
+            NatGatewayState::Available => Ok(Some(gateway)),
+            NatGatewayState::Failed => bail!("AWS gave {id} up: {}", failure(&gateway)),
+            state @ (NatGatewayState::Deleting | NatGatewayState::Deleted) => bail!("{id} is {state}"),
             _ => Ok(None),
         }
     })
@@ -183,63 +196,75 @@ async fn available(context: &Context, id: &str) -> Result<Outcome> {
     Ok(tags::outcome(id, &outputs(id, &arn(context, id), &gateway)))
 }
 
-fn failure(gateway: &Value) -> String {
-    format!("{}: {}", text(gateway, "failureCode"), text(gateway, "failureMessage"))
+/// Why AWS gave it up, as far as it says.
+fn failure(gateway: &types::NatGateway) -> String {
+    let said = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    format!("{}: {}", said(gateway.failure_code()), said(gateway.failure_message()))
 }
 
 fn arn(context: &Context, id: &str) -> String {
-    tags::ec2_arn(context, "natgateway", id)
+    ec2::arn(context, "natgateway", id)
 }
 
-fn outputs<'a>(id: &'a str, arn: &'a str, gateway: &'a Value) -> [(&'static str, &'a str); 3] {
-    let address = list(gateway, "natGatewayAddressSet").first().map_or("", |address| text(address, "publicIp"));
-    [("id", id), ("arn", arn), ("public_address", address)]
+fn outputs<'a>(id: &'a str, arn: &'a str, gateway: &'a types::NatGateway) -> [(&'static str, &'a str); 3] {
+    // Only one that is known to the world has a public address.
+    let address = gateway.nat_gateway_addresses().first().and_then(|address| address.public_ip());
+    [("id", id), ("arn", arn), ("public_address", address.unwrap_or_default())]
 }
 
-fn read(context: &Context, gateway: &Value) -> Option<Live> {
-    let tags = tags::of(list(gateway, "tagSet"));
-    let address = tags::address(context, "nat_gateway", &tags)?;
-    let state = text(gateway, "state");
-    if matches!(state, "deleting" | "deleted") {
-        return None;
+fn read(context: &Context, gateway: &types::NatGateway) -> Result<Option<Live>> {
+    let tags = tag_lists::read(gateway.tags());
+    let Some(address) = tags::address(context, "nat_gateway", &tags) else { return Ok(None) };
+    let state = state(gateway)?;
+    if matches!(state, NatGatewayState::Deleting | NatGatewayState::Deleted) {
+        return Ok(None);
     }
-    let id = text(gateway, "natGatewayId");
-    let allocation = list(gateway, "natGatewayAddressSet").first().and_then(|one| some_text(one, "allocationId"));
-    let spec = Spec { subnet: text(gateway, "subnetId").to_owned(), address: allocation };
+    let id = id(gateway)?;
+    let subnet = gateway.subnet_id().needed("ec2", "NatGateway.SubnetId")?.to_owned();
+    let allocation = gateway.nat_gateway_addresses().first().and_then(|one| ec2::present(one.allocation_id()));
+    let spec = Spec { subnet, address: allocation };
     let mut live = tags::live(address, &tags, id, value(&spec), &outputs(id, &arn(context, id), gateway));
     live.condition = match state {
-        "available" => Condition::Ready,
-        "failed" => Condition::Failed(failure(gateway)),
-        _ => Condition::Pending(state.to_owned()),
+        NatGatewayState::Available => Condition::Ready,
+        NatGatewayState::Failed => Condition::Failed(failure(gateway)),
+        _ => Condition::Pending(state.to_string()),
     };
-    Some(live)
+    Ok(Some(live))
 }
 
 #[cfg(test)]
 mod tests {
+    use lakewright_ec2::sdk::types::NatGatewayAddress;
+    use serde_json::json;
+
     use super::super::testing::context;
     use super::*;
 
-    fn gateway(state: &str) -> Value {
-        json!({
-            "natGatewayId": "nat-1", "subnetId": "subnet-1", "state": state,
-            "natGatewayAddressSet": [{"allocationId": "eipalloc-1", "publicIp": "198.51.100.1"}],
-            "tagSet": [
-                {"key": "lakewright:stack", "value": "shop"}, {"key": "lakewright:address", "value": "nat_gateway.a"},
-            ],
-        })
+    fn gateway(state: NatGatewayState) -> types::NatGateway {
+        let address = NatGatewayAddress::builder().allocation_id("eipalloc-1").public_ip("198.51.100.1").build();
+        let tags = [("lakewright:stack", "shop"), ("lakewright:address", "nat_gateway.a")];
+        types::NatGateway::builder()
+            .nat_gateway_id("nat-1")
+            .subnet_id("subnet-1")
+            .state(state)
+            .nat_gateway_addresses(address)
+            .set_tags(Some(tag_lists::written(&tags)))
+            .build()
     }
 
     #[test]
     fn deleted_gateways_linger_and_are_gone() {
-        let live = read(&context(), &gateway("available")).expect("a gateway that lives");
+        let read = |gateway: &types::NatGateway| read(&context(), gateway).expect("a whole gateway");
+        let live = read(&gateway(NatGatewayState::Available)).expect("a gateway that lives");
         assert_eq!(live.spec, json!({"subnet": "subnet-1", "address": "eipalloc-1"}));
         assert_eq!(live.outputs["public_address"], "198.51.100.1");
         assert_eq!(live.condition, Condition::Ready);
-        assert!(read(&context(), &gateway("deleting")).is_none() && read(&context(), &gateway("deleted")).is_none());
-        let mut failed = gateway("failed");
-        failed["failureCode"] = json!("Gateway.NotAttached");
-        let failed = read(&context(), &failed).expect("a gateway that AWS gave up");
+        for gone in [NatGatewayState::Deleting, NatGatewayState::Deleted] {
+            assert!(read(&gateway(gone)).is_none());
+        }
+        let mut failed = gateway(NatGatewayState::Failed);
+        failed.failure_code = Some("Gateway.NotAttached".to_owned());
+        let failed = read(&failed).expect("a gateway that AWS gave up");
         assert_eq!(failed.condition, Condition::Failed("Gateway.NotAttached: ".to_owned()));
     }
 

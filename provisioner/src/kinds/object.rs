@@ -1,16 +1,17 @@
 //! `object`: a small text in a bucket, such as an agent's configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use lakewright_aws::{Listed, Object as Stored, Put, text};
+use lakewright_aws::{Error, Listed, Object as Stored, Put};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, reference, replaces, typed, value};
+use super::spec::{describes, differs, in_place, reference, replaces, text, typed, value};
 use super::tags::{self, Tags};
 use super::{tagged, wait};
 use crate::cost::Cost;
@@ -97,17 +98,17 @@ impl Kind for Object {
             }
         }
         let lists = places.iter().map(|(bucket, folders)| async move {
-            let listed = wait::found(context.aws.s3().list_among(bucket, folders).await)?.unwrap_or_default();
-            Ok::<_, anyhow::Error>(listed.into_iter().map(|entry| (bucket.clone(), entry.key)).collect::<Vec<_>>())
+            let listed = listed(context, bucket, folders.clone()).await?;
+            Ok::<_, Error>(listed.iter().map(|entry| (bucket.clone(), entry.key.clone())).collect::<Vec<_>>())
         });
-        let (lists, mut published) = tokio::try_join!(try_join_all(lists), async {
+        let (lists, published) = tokio::try_join!(try_join_all(lists), async {
             match artifacts {
                 Some(bucket) => published(context, bucket).await,
-                None => Ok(Vec::new()),
+                None => Ok(Arc::default()),
             }
         })?;
-        published.retain(|entry| !entry.key.starts_with(RELEASES));
-        let published = published.into_iter().filter_map(|entry| Some((artifacts?.clone(), entry.key)));
+        let published = published.iter().filter(|entry| !entry.key.starts_with(RELEASES));
+        let published = published.filter_map(|entry| Some((artifacts?.clone(), entry.key.clone())));
         let keys: BTreeSet<(String, String)> = lists.into_iter().flatten().chain(published).collect();
         let wanted: BTreeMap<(String, String), &Address> = wanted
             .iter()
@@ -122,7 +123,7 @@ impl Kind for Object {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        if let Some(there) = context.aws.s3().head(&spec.bucket, &spec.key).await? {
+        if let Some(there) = context.aws.objects().head(&spec.bucket, &spec.key).await? {
             let tags = tags_of(&there.metadata);
             if tags::address(context, "object", &tags).as_ref() != Some(address) {
                 let owner = tags.get(tags::STACK).map(|owner| format!(", but of the stack {owner}"));
@@ -142,7 +143,7 @@ impl Kind for Object {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        wait::found(context.aws.s3().delete(&spec.bucket, &spec.key).await)?;
+        wait::found(context.aws.objects().delete(&spec.bucket, &spec.key).await)?;
         Ok(())
     }
 
@@ -153,7 +154,7 @@ impl Kind for Object {
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let Some((bucket, key)) = outcome.id.trim_start_matches("s3://").split_once('/') else { return Ok(()) };
         // What stands beside an object can't change without the object.
-        let stored = context.aws.s3().get(bucket, key, None).await?;
+        let stored = context.aws.objects().get(bucket, key, None).await?;
         let mut metadata = stored.metadata;
         for (key, value) in tags {
             let Some(name) = METADATA.iter().find(|(tag, _)| tag == key).map(|(_, name)| *name) else { continue };
@@ -161,7 +162,7 @@ impl Kind for Object {
             metadata.push((name.to_owned(), (*value).to_owned()));
         }
         let put = Put { content_type: stored.content_type, if_match: Some(stored.etag), metadata, ..Put::default() };
-        context.aws.s3().put(bucket, key, stored.body, put).await?;
+        context.aws.objects().put(bucket, key, stored.body, put).await?;
         Ok(())
     }
 }
@@ -174,9 +175,23 @@ const METADATA: [(&str, &str); 3] = [(tags::STACK, STACK), (tags::ADDRESS, ADDRE
 
 /// What lies in the artifacts bucket where the stack's objects and releases stand, one walk for both kinds: queries'
 /// results and jobs' logs, of which there are many, are stepped over.
-pub(super) async fn published(context: &Context, artifacts: &str) -> Result<Vec<Listed>> {
+pub(super) async fn published(context: &Context, artifacts: &str) -> Result<Arc<Vec<Listed>>, Error> {
     let folders = FOLDERS.into_iter().chain([RELEASES]).map(str::to_owned).collect();
-    Ok(wait::found(context.aws.s3().list_among(artifacts, &folders).await)?.unwrap_or_default())
+    listed(context, artifacts, folders).await
+}
+
+/// What lies in a bucket under the prefixes, if there is such a bucket; a sweep asks once.
+pub(super) async fn listed(
+    context: &Context,
+    bucket: &str,
+    prefixes: BTreeSet<String>,
+) -> Result<Arc<Vec<Listed>>, Error> {
+    let question = (bucket.to_owned(), prefixes.clone());
+    let list = async {
+        let found = wait::found(context.aws.objects().list_among(bucket, &prefixes).await)?;
+        Ok(found.unwrap_or_default())
+    };
+    context.reading.of(|queries| &queries.objects, question, list).await
 }
 
 /// The name that a spec's `bucket` means, if its bucket lives.
@@ -210,7 +225,7 @@ fn url(bucket: &str, key: &str) -> String {
 async fn put(context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
     let put =
         Put { content_type: Some(spec.content_type.clone()), metadata: metadata(context, address), ..Put::default() };
-    let etag = context.aws.s3().put(&spec.bucket, &spec.key, spec.content.clone().into(), put).await?;
+    let etag = context.aws.objects().put(&spec.bucket, &spec.key, spec.content.clone().into(), put).await?;
     let url = url(&spec.bucket, &spec.key);
     Ok(tags::outcome(&url, &[("key", &spec.key), ("url", &url), ("etag", &etag)]))
 }
@@ -224,7 +239,7 @@ async fn read(
     wanted: Option<&Address>,
     stacks_own: bool,
 ) -> Result<Option<Live>> {
-    let Some(stored) = wait::found(context.aws.s3().get(bucket, key, None).await)? else { return Ok(None) };
+    let Some(stored) = wait::found(context.aws.objects().get(bucket, key, None).await)? else { return Ok(None) };
     let tags = tags_of(&stored.metadata);
     // Whoever puts something else over a stack's object takes its metadata away too; in a bucket of the stack that
     // is a difference to mend, and not somebody else's object.

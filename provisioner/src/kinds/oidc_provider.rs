@@ -4,19 +4,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_iam::operation::get_open_id_connect_provider::GetOpenIdConnectProviderOutput as Provider;
+use aws_sdk_iam::types::RoleDetail;
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{compared, describes, in_place, replaces, typed, value};
-use super::wire::texts;
-use super::{role, tags, wait};
+use super::spec::{compared, describes, in_place, replaces, text, typed, value};
+use super::{policy, role, tag_lists, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// An OpenID Connect provider. An account has one of each URL: one that isn't this stack's is used by naming its ARN.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -95,10 +97,8 @@ impl Kind for OidcProvider {
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         // No list tells of their tags: those are looked at that the stack wants, and that its roles trust.
         let mut arns: Vec<String> = wanted.iter().map(|one| arn(context, text(one.spec, "url"))).collect();
-        for role in role::details(context).await? {
-            if tags::of(list(&role, "Tags")).get(tags::STACK) == Some(&context.stack) {
-                arns.extend(trusted(&role));
-            }
+        for role in role::details(context).await?.iter().filter(|role| is_own(context, role)) {
+            arns.extend(trusted(role)?);
         }
         arns.sort();
         arns.dedup();
@@ -107,7 +107,7 @@ impl Kind for OidcProvider {
         for (arn, provider) in arns.iter().zip(providers) {
             let Some(provider) = provider else { continue };
             let is_wanted = wanted.iter().any(|one| self::arn(context, text(one.spec, "url")) == *arn);
-            match read(context, arn, &provider) {
+            match read(context, arn, &provider)? {
                 Some(found) => live.push(found),
                 None if is_wanted => bail!("{}", foreign(arn)),
                 None => {}
@@ -119,13 +119,14 @@ impl Kind for OidcProvider {
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
         let arn = arn(context, &spec.url);
-        let input = json!({"Url": spec.url, "ClientIDList": spec.clients, "Tags": tags::pairs(context, address)});
-        match call(context, "CreateOpenIDConnectProvider", input).await {
+        let call = context.aws.iam().create_open_id_connect_provider().url(&spec.url);
+        let call = call.set_client_id_list(Some(spec.clients.clone()));
+        match ask(call.set_tags(Some(tag_lists::owned(context, address))).send()).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
-                let provider = describe(context, &arn).await?.unwrap_or_default();
-                if tags::address(context, "oidc_provider", &tags::of(list(&provider, "Tags"))).as_ref() != Some(address)
-                {
+                let provider = describe(context, &arn).await?;
+                let tags = provider.map(|provider| tag_lists::read(provider.tags())).unwrap_or_default();
+                if tags::address(context, "oidc_provider", &tags).as_ref() != Some(address) {
                     return Err(anyhow::Error::new(error).context(foreign(&arn)));
                 }
                 settle(context, &arn, &spec).await?;
@@ -141,31 +142,30 @@ impl Kind for OidcProvider {
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let this = json!({"OpenIDConnectProviderArn": live.id});
         if is_trusted(context, &live.id).await? {
-            let input =
-                json!({"OpenIDConnectProviderArn": live.id, "TagKeys": [tags::STACK, tags::ADDRESS, tags::APPLIED]});
-            wait::found(call(context, "UntagOpenIDConnectProvider", input).await)?;
+            let keys = [tags::STACK, tags::ADDRESS, tags::APPLIED].map(str::to_owned);
+            let call = context.aws.iam().untag_open_id_connect_provider().open_id_connect_provider_arn(&live.id);
+            wait::found(ask(call.set_tag_keys(Some(keys.into())).send()).await)?;
             return Ok(());
         }
-        wait::found(call(context, "DeleteOpenIDConnectProvider", this).await)?;
+        let call = context.aws.iam().delete_open_id_connect_provider().open_id_connect_provider_arn(&live.id);
+        wait::found(ask(call.send()).await)?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let Some(provider) = describe(context, id).await? else { return Ok(None) };
-        Ok(read(context, id, &tags::claim(context, address, id, provider, "Tags")?))
+        let Some(mut provider) = describe(context, id).await? else { return Ok(None) };
+        let claimed = tags::claimed(context, address, id, tag_lists::read(provider.tags()))?;
+        provider.tags = Some(tag_lists::listed(&claimed));
+        read(context, id, &provider)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let input = json!({"OpenIDConnectProviderArn": outcome.id, "Tags": tags::list_of(tags)});
-        wait::visible(context, || call(context, "TagOpenIDConnectProvider", input.clone())).await?;
+        let call = context.aws.iam().tag_open_id_connect_provider().open_id_connect_provider_arn(&outcome.id);
+        let call = call.set_tags(Some(tag_lists::written(tags)));
+        wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
-}
-
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Iam, operation, input).await
 }
 
 /// The ARN of the account's provider at an address.
@@ -185,20 +185,28 @@ fn foreign(arn: &str) -> String {
 /// a provider that is no longer declared. Those are asked for one by one, because the list of all tells of a role for a
 /// while after it was deleted.
 async fn is_trusted(context: &Context, arn: &str) -> Result<bool> {
-    for role in role::details(context).await?.into_iter().filter(|role| trusted(role).iter().any(|one| one == arn)) {
-        let is_own = tags::of(list(&role, "Tags")).get(tags::STACK) == Some(&context.stack);
-        if !is_own || lives(context, text(&role, "RoleName")).await? {
+    for role in role::details(context).await?.iter() {
+        if !trusted(role)?.iter().any(|one| one == arn) {
+            continue;
+        }
+        let name = role.role_name().needed("iam", "RoleDetail.RoleName")?;
+        if !is_own(context, role) || lives(context, name).await? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
+/// Whether a role carries the stack's tag.
+fn is_own(context: &Context, role: &RoleDetail) -> bool {
+    tag_lists::read(role.tags()).get(tags::STACK) == Some(&context.stack)
+}
+
 /// Whether a role of the stack lives. One that was deleted a moment ago may still be told of.
 async fn lives(context: &Context, name: &str) -> Result<bool> {
     let began = Instant::now();
     loop {
-        if wait::found(call(context, "GetRole", json!({"RoleName": name})).await)?.is_none() {
+        if wait::found(ask(context.aws.iam().get_role().role_name(name).send()).await)?.is_none() {
             return Ok(false);
         }
         if began.elapsed() >= context.settles.min(FORGOTTEN) {
@@ -209,39 +217,44 @@ async fn lives(context: &Context, name: &str) -> Result<bool> {
 }
 
 /// The ARNs of the providers whose tokens a role trusts.
-fn trusted(role: &Value) -> Vec<String> {
-    let Ok(trust) = super::policy::parse(text(role, "AssumeRolePolicyDocument")) else { return Vec::new() };
-    let statements = list(&trust, "Statement").iter();
-    statements.flat_map(|statement| texts(&statement["Principal"], "Federated")).collect()
+fn trusted(role: &RoleDetail) -> Result<Vec<String>, Error> {
+    let document = role.assume_role_policy_document().needed("iam", "RoleDetail.AssumeRolePolicyDocument")?;
+    let Ok(trust) = policy::parse(document) else { return Ok(Vec::new()) };
+    let statements = trust["Statement"].as_array().into_iter().flatten();
+    let federated =
+        statements.flat_map(|statement| statement["Principal"]["Federated"].as_array().into_iter().flatten());
+    Ok(federated.filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
-async fn describe(context: &Context, arn: &str) -> Result<Option<Value>> {
-    let answer = call(context, "GetOpenIDConnectProvider", json!({"OpenIDConnectProviderArn": arn})).await;
-    Ok(wait::found(answer)?)
+async fn describe(context: &Context, arn: &str) -> Result<Option<Provider>, Error> {
+    let call = context.aws.iam().get_open_id_connect_provider().open_id_connect_provider_arn(arn);
+    wait::found(ask(call.send()).await)
 }
 
 fn outcome(arn: &str) -> Outcome {
     tags::outcome(arn, &[("arn", arn)])
 }
 
-fn read(context: &Context, arn: &str, provider: &Value) -> Option<Live> {
-    let tags = tags::of(list(provider, "Tags"));
-    let address = tags::address(context, "oidc_provider", &tags)?;
-    let spec = Spec { url: format!("https://{}", text(provider, "Url")), clients: texts(provider, "ClientIDList") };
-    Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn)]))
+fn read(context: &Context, arn: &str, provider: &Provider) -> Result<Option<Live>> {
+    let tags = tag_lists::read(provider.tags());
+    let Some(address) = tags::address(context, "oidc_provider", &tags) else { return Ok(None) };
+    let url = provider.url().needed("iam", "GetOpenIDConnectProvider.Url")?;
+    let spec = Spec { url: format!("https://{url}"), clients: provider.client_id_list().to_vec() };
+    Ok(Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn)])))
 }
 
 /// Brings the clients to those of the spec.
 async fn settle(context: &Context, arn: &str, spec: &Spec) -> Result<()> {
-    let this = json!({"OpenIDConnectProviderArn": arn});
-    let provider = wait::visible(context, || call(context, "GetOpenIDConnectProvider", this.clone())).await?;
-    let present = texts(&provider, "ClientIDList");
-    let change = |client: &str| json!({"OpenIDConnectProviderArn": arn, "ClientID": client});
+    let call = context.aws.iam().get_open_id_connect_provider().open_id_connect_provider_arn(arn);
+    let provider = wait::visible(context, || ask(call.clone().send())).await?;
+    let present = provider.client_id_list();
     for client in spec.clients.iter().filter(|client| !present.contains(client)) {
-        call(context, "AddClientIDToOpenIDConnectProvider", change(client)).await?;
+        let call = context.aws.iam().add_client_id_to_open_id_connect_provider().open_id_connect_provider_arn(arn);
+        ask(call.client_id(client).send()).await?;
     }
     for client in present.iter().filter(|client| !spec.clients.contains(client)) {
-        call(context, "RemoveClientIDFromOpenIDConnectProvider", change(client)).await?;
+        let call = context.aws.iam().remove_client_id_from_open_id_connect_provider().open_id_connect_provider_arn(arn);
+        ask(call.client_id(client).send()).await?;
     }
     Ok(())
 }

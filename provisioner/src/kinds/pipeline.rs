@@ -5,20 +5,24 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_codepipeline::types::PipelineDeclaration;
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, replaces, typed, value};
+use self::wire::{pipeline_of, spec_of};
+use super::spec::{describes, differs, in_place, replaces, text, typed, value};
 use super::tags::{self, Tags};
-use super::wire::{number, some_text};
-use super::{tagged, wait};
+use super::{tag_lists, tagged, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action as Step;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
+
+mod wire;
 
 /// A pipeline: from a repository through stages, each of which waits for the one before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -208,7 +212,7 @@ impl Kind for Pipeline {
                 Some(tags) => tags.clone(),
                 None => tags_of(context, &arn).await?,
             };
-            Ok(read(context, &found, &tags))
+            read(context, &found, &tags)
         });
         let found: Vec<Option<Live>> = try_join_all::<_>(reads).await.map_err(|error: anyhow::Error| error)?;
         Ok(found.into_iter().flatten().collect())
@@ -216,17 +220,16 @@ impl Kind for Pipeline {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let own = tags::own(context, address);
-        let tags: Value = own.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
-        let input = json!({"pipeline": structure(&spec), "tags": tags});
-        match assumed(context, "CreatePipeline", input).await {
+        let call = context.aws.code_pipeline().create_pipeline().pipeline(pipeline_of(&spec)?);
+        let call = call.set_tags(Some(tag_lists::owned(context, address)));
+        match assumed(context, || ask(call.clone().send())).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
                 let tags = tags_of(context, &arn(context, &spec.name)).await?;
                 if tags::address(context, "pipeline", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the pipeline {}", spec.name), &tags));
                 }
-                assumed(context, "UpdatePipeline", json!({"pipeline": structure(&spec)})).await?;
+                change(context, &spec).await?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -235,12 +238,13 @@ impl Kind for Pipeline {
 
     async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        assumed(context, "UpdatePipeline", json!({"pipeline": structure(&spec)})).await?;
+        change(context, &spec).await?;
         Ok(outcome(context, &spec.name))
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        wait::found(call(context, "DeletePipeline", json!({"name": text(&live.spec, "name")})).await)?;
+        let call = context.aws.code_pipeline().delete_pipeline().name(text(&live.spec, "name"));
+        wait::found(ask(call.send()).await)?;
         Ok(())
     }
 
@@ -248,24 +252,29 @@ impl Kind for Pipeline {
         let name = id.rsplit(':').next().unwrap_or(id);
         let Some(found) = get(context, name).await? else { return Ok(None) };
         let tags = tags::claimed(context, address, id, tags_of(context, &arn(context, name)).await?)?;
-        Ok(read(context, &found, &tags))
+        read(context, &found, &tags)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let tags: Value = tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
-        let input = json!({"resourceArn": outcome.id, "tags": tags});
-        wait::visible(context, || call(context, "TagResource", input.clone())).await?;
+        let call = context.aws.code_pipeline().tag_resource().resource_arn(&outcome.id);
+        let call = call.set_tags(Some(tag_lists::written(tags)));
+        wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 }
 
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::CodePipeline, operation, input).await
+/// Calls until CodePipeline can act as the role.
+async fn assumed<T, F>(context: &Context, call: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    wait::while_refused(context, ASSUMABLE, wait::not_yet, call).await
 }
 
-/// Calls until CodePipeline can act as the role.
-async fn assumed(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    wait::while_refused(context, ASSUMABLE, wait::not_yet, || call(context, operation, input.clone())).await
+async fn change(context: &Context, spec: &Spec) -> Result<()> {
+    let call = context.aws.code_pipeline().update_pipeline().pipeline(pipeline_of(spec)?);
+    assumed(context, || ask(call.clone().send())).await?;
+    Ok(())
 }
 
 fn arn(context: &Context, name: &str) -> String {
@@ -278,89 +287,30 @@ fn outcome(context: &Context, name: &str) -> Outcome {
     tags::outcome(&arn, &[("arn", &arn), ("name", name)])
 }
 
-async fn get(context: &Context, name: &str) -> Result<Option<Value>> {
-    let answer = wait::found(call(context, "GetPipeline", json!({"name": name})).await)?;
-    Ok(answer.map(|mut answer| answer["pipeline"].take()))
+async fn get(context: &Context, name: &str) -> Result<Option<PipelineDeclaration>> {
+    let answer = wait::found(ask(context.aws.code_pipeline().get_pipeline().name(name).send()).await)?;
+    let Some(answer) = answer else { return Ok(None) };
+    Ok(Some(answer.pipeline.needed("codepipeline", "GetPipeline.pipeline")?))
 }
 
 async fn tags_of(context: &Context, arn: &str) -> Result<Tags> {
-    let answer = wait::found(call(context, "ListTagsForResource", json!({"resourceArn": arn})).await)?;
-    Ok(answer.map(|answer| tags::of(list(&answer, "tags"))).unwrap_or_default())
-}
-
-fn structure(spec: &Spec) -> Value {
-    let named = |names: &[String]| -> Value { names.iter().map(|name| json!({"name": name})).collect() };
-    let action = |action: &Action| {
-        let Action { category, owner, provider, version, .. } = action;
-        json!({
-            "name": action.name,
-            "actionTypeId": {"category": category, "owner": owner, "provider": provider, "version": version},
-            "runOrder": action.order,
-            "configuration": action.configuration,
-            "inputArtifacts": named(&action.inputs),
-            "outputArtifacts": named(&action.outputs),
-        })
-    };
-    let stages = spec
-        .stages
-        .iter()
-        .map(|stage| json!({"name": stage.name, "actions": stage.actions.iter().map(action).collect::<Value>()}));
-    let mut store = json!({"type": "S3", "location": spec.bucket});
-    if let Some(key) = &spec.key {
-        store["encryptionKey"] = json!({"id": key, "type": "KMS"});
-    }
-    json!({
-        "name": spec.name,
-        "roleArn": spec.role,
-        "artifactStore": store,
-        "stages": stages.collect::<Value>(),
-        "pipelineType": "V2",
-        "executionMode": "SUPERSEDED",
-    })
+    let call = context.aws.code_pipeline().list_tags_for_resource().resource_arn(arn);
+    let answer = wait::found(ask(call.send()).await)?;
+    Ok(answer.map(|answer| tag_lists::read(answer.tags())).unwrap_or_default())
 }
 
 /// The pipeline with these tags; none if they aren't the stack's.
-fn read(context: &Context, pipeline: &Value, tags: &Tags) -> Option<Live> {
-    let address = tags::address(context, "pipeline", tags)?;
-    let name = text(pipeline, "name");
-    let store = &pipeline["artifactStore"];
-    let spec = Spec {
-        name: name.to_owned(),
-        role: text(pipeline, "roleArn").to_owned(),
-        bucket: text(store, "location").to_owned(),
-        key: some_text(&store["encryptionKey"], "id"),
-        stages: list(pipeline, "stages").iter().map(stage_of).collect(),
-    };
-    let arn = arn(context, name);
-    Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)]))
-}
-
-fn stage_of(stage: &Value) -> Stage {
-    let names = |action: &Value, member: &str| -> Vec<String> {
-        list(action, member).iter().map(|artifact| text(artifact, "name").to_owned()).collect()
-    };
-    let action = |action: &Value| {
-        let kind = &action["actionTypeId"];
-        let configuration = action["configuration"].as_object().into_iter().flat_map(Map::iter);
-        Action {
-            name: text(action, "name").to_owned(),
-            category: text(kind, "category").to_owned(),
-            owner: text(kind, "owner").to_owned(),
-            provider: text(kind, "provider").to_owned(),
-            version: text(kind, "version").to_owned(),
-            configuration: configuration
-                .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
-                .collect(),
-            inputs: names(action, "inputArtifacts"),
-            outputs: names(action, "outputArtifacts"),
-            order: number(action, "runOrder").max(1),
-        }
-    };
-    Stage { name: text(stage, "name").to_owned(), actions: list(stage, "actions").iter().map(action).collect() }
+fn read(context: &Context, pipeline: &PipelineDeclaration, tags: &Tags) -> Result<Option<Live>> {
+    let Some(address) = tags::address(context, "pipeline", tags) else { return Ok(None) };
+    let spec = spec_of(pipeline)?;
+    let arn = arn(context, &spec.name);
+    Ok(Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", &spec.name)])))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn pipeline(change: impl Fn(&mut Value)) -> Result<Value> {
@@ -378,8 +328,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read_back() {
         let spec: Spec = typed(&pipeline(|_| {}).expect("a pipeline")).expect("typed");
-        let stages: Vec<Stage> = list(&structure(&spec), "stages").iter().map(stage_of).collect();
-        assert_eq!(stages, spec.stages);
+        assert_eq!(spec_of(&pipeline_of(&spec).expect("a declaration")).expect("read"), spec);
     }
 
     #[test]

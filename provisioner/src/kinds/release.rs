@@ -1,22 +1,24 @@
 //! `release`: the agents' binary in the artifacts bucket, at `releases/SHA256/lakewright-agent`, and that for Graviton at
 //! `releases/arm64/SHA256/lakewright-agent`.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
-use lakewright_aws::{Listed, Put, text};
+use lakewright_aws::{Error, Listed, Put};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::object::{self, bucket_named, metadata, tags_of};
-use super::spec::{compared, describes, in_place, replaces, typed, value};
+use super::spec::{compared, describes, in_place, replaces, text, typed, value};
 use super::tags::{self, Tags};
 use super::{tagged, wait};
 use crate::cost::Cost;
@@ -130,7 +132,7 @@ impl Kind for Release {
         let mut releases = of(&spec.architecture, &listed);
         releases.retain(|release| hash_in(&spec.architecture, &release.key) != Some(&spec.sha256));
         for old in releases.iter().skip(KEPT - 1) {
-            context.aws.s3().delete(&spec.bucket, &old.key).await?;
+            context.aws.objects().delete(&spec.bucket, &old.key).await?;
         }
         Ok(outcome)
     }
@@ -138,7 +140,7 @@ impl Kind for Release {
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
         for release in of(&spec.architecture, &listed(context, &spec.bucket).await?) {
-            wait::found(context.aws.s3().delete(&spec.bucket, &release.key).await)?;
+            wait::found(context.aws.objects().delete(&spec.bucket, &release.key).await)?;
         }
         Ok(())
     }
@@ -167,8 +169,8 @@ fn hash_in<'a>(architecture: &str, key: &'a str) -> Option<&'a str> {
 }
 
 /// All that is listed under a bucket's releases.
-async fn listed(context: &Context, bucket: &str) -> Result<Vec<Listed>> {
-    Ok(wait::found(context.aws.s3().list(bucket, &format!("{FOLDER}/")).await)?.unwrap_or_default())
+async fn listed(context: &Context, bucket: &str) -> Result<Arc<Vec<Listed>>, Error> {
+    object::listed(context, bucket, BTreeSet::from([format!("{FOLDER}/")])).await
 }
 
 /// The releases for an architecture, the newest first.
@@ -192,7 +194,7 @@ async fn read(
     let address = match wanted {
         Some(wanted) => Some(wanted.address.clone()),
         None => {
-            let head = context.aws.s3().head(bucket, &release.key).await?;
+            let head = context.aws.objects().head(bucket, &release.key).await?;
             head.and_then(|head| tags::address(context, "release", &tags_of(&head.metadata)))
         }
     };
@@ -213,7 +215,7 @@ async fn read(
 /// Uploads the binary unless it is there.
 async fn publish(context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
     let (bucket, key) = (&spec.bucket, key(&spec.architecture, &spec.sha256));
-    if context.aws.s3().head(bucket, &key).await?.is_none_or(|head| head.size != spec.size) {
+    if context.aws.objects().head(bucket, &key).await?.is_none_or(|head| head.size != spec.size) {
         let file = spec.file.as_deref().context("no file is given for a release that isn't published yet")?;
         let body = tokio::fs::read(file).await.with_context(|| format!("read the agents' binary {file}"))?;
         let found = hex::encode(Sha256::digest(&body));
@@ -225,7 +227,7 @@ async fn publish(context: &Context, address: &Address, spec: &Spec) -> Result<Ou
             metadata: metadata(context, address),
             ..Put::default()
         };
-        context.aws.s3().put(bucket, &key, body.into(), put).await?;
+        context.aws.objects().put(bucket, &key, body.into(), put).await?;
     }
     let url = format!("s3://{bucket}/{key}");
     Ok(tags::outcome(&url, &[("key", &key), ("url", &url), ("sha256", &spec.sha256)]))

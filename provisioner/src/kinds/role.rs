@@ -1,24 +1,25 @@
 //! `role`: an IAM role with its trust, inline policies and attached policies.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_iam::types::{AttachedPolicy, EntityType, PolicyDetail, RoleDetail};
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
-use super::tags;
-use super::wire::{number, texts};
-use super::{policy, wait};
+use super::{policy, tag_lists, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// A role. What stands here is all that it may do: any other policy found on it is drift.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -133,21 +134,16 @@ impl Kind for Role {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({
-            "RoleName": spec.name,
-            "AssumeRolePolicyDocument": spec.trust.to_string(),
-            "Description": spec.description,
-            "MaxSessionDuration": spec.session_seconds,
-            "Tags": tags::pairs(context, address),
-        });
-        let made = wait::while_refused(context, KNOWN, wait::not_yet, || {
-            context.aws.call(Service::Iam, "CreateRole", input.clone())
-        });
-        match made.await {
+        let call = context.aws.iam().create_role().role_name(&spec.name).description(&spec.description);
+        let call = call
+            .assume_role_policy_document(spec.trust.to_string())
+            .max_session_duration(i32::try_from(spec.session_seconds)?)
+            .set_tags(Some(tag_lists::owned(context, address)));
+        match wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
-                let role = call(context, "GetRole", json!({"RoleName": spec.name})).await?;
-                let tags = tags::of(list(&role["Role"], "Tags"));
+                let present = ask(context.aws.iam().get_role().role_name(&spec.name).send()).await?;
+                let tags = tag_lists::read(present.role.needed("iam", "GetRole.Role")?.tags());
                 if tags::address(context, "role", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the role {}", spec.name), &tags));
                 }
@@ -166,82 +162,100 @@ impl Kind for Role {
         let name = &spec.name;
         let Some(present) = present(context, name).await? else { return Ok(()) };
         for policy in &present.inline {
-            gone(context, "DeleteRolePolicy", json!({"RoleName": name, "PolicyName": policy})).await?;
+            take_inline(context, name, policy).await?;
         }
         for policy in &present.attached {
-            gone(context, "DetachRolePolicy", json!({"RoleName": name, "PolicyArn": policy})).await?;
+            detach(context, name, policy).await?;
         }
-        let profiles = call(context, "ListInstanceProfilesForRole", json!({"RoleName": name})).await?;
-        for profile in list(&profiles, "InstanceProfiles") {
-            let profile = text(profile, "InstanceProfileName");
-            let input = json!({"RoleName": name, "InstanceProfileName": profile});
-            gone(context, "RemoveRoleFromInstanceProfile", input).await?;
+        let profiles = ask(context.aws.iam().list_instance_profiles_for_role().role_name(name).send()).await?;
+        for profile in profiles.instance_profiles() {
+            let profile = profile.instance_profile_name().needed("iam", "InstanceProfile.InstanceProfileName")?;
+            let call = context.aws.iam().remove_role_from_instance_profile().role_name(name);
+            wait::found(ask(call.instance_profile_name(profile).send()).await)?;
         }
-        gone(context, "DeleteRole", json!({"RoleName": name})).await
+        wait::found(ask(context.aws.iam().delete_role().role_name(name).send()).await)?;
+        Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let name = id.rsplit('/').next().unwrap_or(id);
-        let answer = wait::found(call(context, "GetRole", json!({"RoleName": name})).await)?;
-        let Some(mut role) = answer.map(|mut answer| answer["Role"].take()) else { return Ok(None) };
+        let answer = wait::found(ask(context.aws.iam().get_role().role_name(name).send()).await)?;
+        let Some(answer) = answer else { return Ok(None) };
+        let role = answer.role.needed("iam", "GetRole.Role")?;
         let Some(present) = present(context, name).await? else { return Ok(None) };
-        let inline = present.inline.iter().map(|policy| async move {
-            call(context, "GetRolePolicy", json!({"RoleName": name, "PolicyName": policy})).await
+        let inline = present.inline.iter().map(async |policy| {
+            let answer = ask(context.aws.iam().get_role_policy().role_name(name).policy_name(policy).send()).await?;
+            Ok::<_, Error>(PolicyDetail::builder().policy_name(policy).policy_document(answer.policy_document).build())
         });
-        role["RolePolicyList"] = try_join_all(inline).await?.into();
-        role["AttachedManagedPolicies"] = present.attached.iter().map(|arn| json!({"PolicyArn": arn})).collect();
-        read(context, &tags::claim(context, address, id, role, "Tags")?)
+        let inline = try_join_all(inline).await?;
+        let attached = present.attached.iter().map(|arn| AttachedPolicy::builder().policy_arn(arn).build());
+        let claimed = tags::claimed(context, address, id, tag_lists::read(role.tags()))?;
+        let detail = RoleDetail::builder()
+            .role_name(role.role_name)
+            .arn(role.arn)
+            .set_assume_role_policy_document(role.assume_role_policy_document)
+            .set_role_policy_list(Some(inline))
+            .set_attached_managed_policies(Some(attached.collect()))
+            .set_tags(Some(tag_lists::listed(&claimed)));
+        read(context, &detail.build())
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let name = outcome.id.rsplit('/').next().unwrap_or_default();
-        let input = json!({"RoleName": name, "Tags": tags::list_of(tags)});
-        call(context, "TagRole", input).await?;
+        let call = context.aws.iam().tag_role().role_name(name);
+        ask(call.set_tags(Some(tag_lists::written(tags))).send()).await?;
         Ok(())
     }
 }
 
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Iam, operation, input).await
-}
-
 /// What IAM tells of every role of the account, its tags and policies too. A sweep asks it once.
-pub(super) async fn details(context: &Context) -> Result<Vec<Value>> {
-    let mut found = Vec::new();
-    let mut input = json!({"Filter": ["Role"], "MaxItems": 1000});
-    loop {
-        let page = call(context, "GetAccountAuthorizationDetails", input.clone()).await?;
-        found.extend_from_slice(list(&page, "RoleDetailList"));
-        match text(&page, "Marker") {
-            next if text(&page, "IsTruncated") == "true" && !next.is_empty() => input["Marker"] = json!(next),
-            _ => return Ok(found),
-        }
-    }
+pub(super) async fn details(context: &Context) -> Result<Arc<Vec<RoleDetail>>, Error> {
+    let call = context.aws.iam().get_account_authorization_details().filter(EntityType::Role).max_items(1000);
+    let all = async {
+        let pages = ask_all(call.into_paginator().send()).await?;
+        Ok(pages.into_iter().flat_map(|page| page.role_detail_list.unwrap_or_default()).collect())
+    };
+    context.reading.of(|queries| &queries.roles, (), all).await
 }
 
-async fn gone(context: &Context, operation: &str, input: Value) -> Result<()> {
-    wait::found(call(context, operation, input).await)?;
+async fn take_inline(context: &Context, role: &str, policy: &str) -> Result<()> {
+    let call = context.aws.iam().delete_role_policy().role_name(role).policy_name(policy);
+    wait::found(ask(call.send()).await)?;
     Ok(())
 }
 
-fn read(context: &Context, role: &Value) -> Result<Option<Live>> {
-    let tags = tags::of(list(role, "Tags"));
+async fn detach(context: &Context, role: &str, policy: &str) -> Result<()> {
+    let call = context.aws.iam().detach_role_policy().role_name(role).policy_arn(policy);
+    wait::found(ask(call.send()).await)?;
+    Ok(())
+}
+
+fn read(context: &Context, role: &RoleDetail) -> Result<Option<Live>> {
+    let tags = tag_lists::read(role.tags());
     let Some(address) = tags::address(context, "role", &tags) else { return Ok(None) };
     let mut policies = BTreeMap::new();
-    for inline in list(role, "RolePolicyList") {
-        policies.insert(text(inline, "PolicyName").to_owned(), policy::parse(text(inline, "PolicyDocument"))?);
+    for inline in role.role_policy_list() {
+        let name = inline.policy_name().needed("iam", "PolicyDetail.PolicyName")?;
+        let document = inline.policy_document().needed("iam", "PolicyDetail.PolicyDocument")?;
+        policies.insert(name.to_owned(), policy::parse(document)?);
     }
-    let attached = list(role, "AttachedManagedPolicies").iter();
-    let (arn, name) = (text(role, "Arn"), text(role, "RoleName"));
+    let arn = role.arn().needed("iam", "RoleDetail.Arn")?;
+    let name = role.role_name().needed("iam", "RoleDetail.RoleName")?;
+    let trust = role.assume_role_policy_document().needed("iam", "RoleDetail.AssumeRolePolicyDocument")?;
     let spec = Spec {
         name: name.to_owned(),
         description: String::new(),
-        trust: policy::parse(text(role, "AssumeRolePolicyDocument"))?,
+        trust: policy::parse(trust)?,
         policies,
-        attached: attached.map(|policy| text(policy, "PolicyArn").to_owned()).collect(),
+        attached: arns(role.attached_managed_policies())?,
         session_seconds: an_hour(),
     };
     Ok(Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("name", name)])))
+}
+
+fn arns(attached: &[AttachedPolicy]) -> Result<Vec<String>, Error> {
+    let arn = |policy: &AttachedPolicy| policy.policy_arn.clone().needed("iam", "AttachedPolicy.PolicyArn");
+    attached.iter().map(arn).collect()
 }
 
 /// The policies that a role has, by name and ARN.
@@ -251,70 +265,79 @@ struct Present {
 }
 
 async fn present(context: &Context, name: &str) -> Result<Option<Present>> {
-    let input = json!({"RoleName": name, "MaxItems": 1000});
-    let Some(inline) = wait::found(call(context, "ListRolePolicies", input.clone()).await)? else { return Ok(None) };
-    let attached = call(context, "ListAttachedRolePolicies", input).await?;
-    let arn = |policy: &Value| text(policy, "PolicyArn").to_owned();
-    Ok(Some(Present {
-        inline: texts(&inline, "PolicyNames"),
-        attached: list(&attached, "AttachedPolicies").iter().map(arn).collect(),
-    }))
+    let call = context.aws.iam().list_role_policies().role_name(name).max_items(1000);
+    let Some(inline) = wait::found(ask(call.send()).await)? else { return Ok(None) };
+    let call = context.aws.iam().list_attached_role_policies().role_name(name).max_items(1000);
+    let attached = ask(call.send()).await?;
+    Ok(Some(Present { inline: inline.policy_names, attached: arns(attached.attached_policies())? }))
 }
 
 /// Makes trust and policies those of the spec; whatever else the role may do is taken from it.
 async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
     let name = &spec.name;
-    let present = wait::visible(context, || call(context, "GetRole", json!({"RoleName": name}))).await?;
-    let arn = text(&present["Role"], "Arn").to_owned();
-    if policy::parse(text(&present["Role"], "AssumeRolePolicyDocument"))? != policy::canonical(spec.trust.clone()) {
-        let input = json!({"RoleName": name, "PolicyDocument": spec.trust.to_string()});
-        wait::while_refused(context, KNOWN, wait::not_yet, || call(context, "UpdateAssumeRolePolicy", input.clone()))
-            .await?;
+    let call = context.aws.iam().get_role().role_name(name);
+    let answer = wait::visible(context, || ask(call.clone().send())).await?;
+    let role = answer.role.needed("iam", "GetRole.Role")?;
+    let arn = role.arn().needed("iam", "Role.Arn")?;
+    let trust = role.assume_role_policy_document().needed("iam", "Role.AssumeRolePolicyDocument")?;
+    if policy::parse(trust)? != policy::canonical(spec.trust.clone()) {
+        let call =
+            context.aws.iam().update_assume_role_policy().role_name(name).policy_document(spec.trust.to_string());
+        wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await?;
     }
-    let description = text(&present["Role"], "Description");
-    if description != spec.description || number(&present["Role"], "MaxSessionDuration") != spec.session_seconds {
-        let input = json!({
-            "RoleName": name, "Description": spec.description, "MaxSessionDuration": spec.session_seconds,
-        });
-        call(context, "UpdateRole", input).await?;
+    let seconds = i32::try_from(spec.session_seconds)?;
+    // A role without a description has no such member.
+    if role.description().unwrap_or_default() != spec.description || role.max_session_duration() != Some(seconds) {
+        let call = context.aws.iam().update_role().role_name(name);
+        ask(call.description(&spec.description).max_session_duration(seconds).send()).await?;
     }
-    let present = self::present(context, name).await?.unwrap_or(Present { inline: vec![], attached: vec![] });
+    let present = present(context, name).await?.unwrap_or(Present { inline: vec![], attached: vec![] });
     for (policy, document) in &spec.policies {
-        let input = json!({"RoleName": name, "PolicyName": policy, "PolicyDocument": document.to_string()});
-        call(context, "PutRolePolicy", input).await?;
+        let call = context.aws.iam().put_role_policy().role_name(name).policy_name(policy);
+        ask(call.policy_document(document.to_string()).send()).await?;
     }
     for policy in present.inline.iter().filter(|policy| !spec.policies.contains_key(*policy)) {
-        gone(context, "DeleteRolePolicy", json!({"RoleName": name, "PolicyName": policy})).await?;
+        take_inline(context, name, policy).await?;
     }
     for policy in spec.attached.iter().filter(|policy| !present.attached.contains(policy)) {
-        call(context, "AttachRolePolicy", json!({"RoleName": name, "PolicyArn": policy})).await?;
+        ask(context.aws.iam().attach_role_policy().role_name(name).policy_arn(policy).send()).await?;
     }
     for policy in present.attached.iter().filter(|policy| !spec.attached.contains(policy)) {
-        gone(context, "DetachRolePolicy", json!({"RoleName": name, "PolicyArn": policy})).await?;
+        detach(context, name, policy).await?;
     }
-    Ok(tags::outcome(&arn, &[("arn", &arn), ("name", name)]))
+    Ok(tags::outcome(arn, &[("arn", arn), ("name", name)]))
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_iam::types::Tag;
+    use serde_json::json;
+
     use super::*;
+
+    fn tag(key: &str, value: &str) -> Tag {
+        Tag::builder().key(key).value(value).build().expect("a tag")
+    }
 
     #[test]
     fn details_of_a_role_become_its_spec() {
         let context = crate::kinds::testing::context();
         let trust = "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22ec2.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%7D";
-        let tags = json!([{"Key": tags::STACK, "Value": "shop"}, {"Key": tags::ADDRESS, "Value": "role.host"}]);
-        let role = json!({
-            "RoleName": "shop-host", "Arn": "arn:aws:iam::1:role/shop-host", "AssumeRolePolicyDocument": trust, "Tags": tags,
-            "RolePolicyList": [{"PolicyName": "p", "PolicyDocument": "{\"Statement\":[]}"}],
-            "AttachedManagedPolicies": "",
-        });
+        let policy = PolicyDetail::builder().policy_name("p").policy_document("{\"Statement\":[]}").build();
+        let role = RoleDetail::builder()
+            .role_name("shop-host")
+            .arn("arn:aws:iam::1:role/shop-host")
+            .assume_role_policy_document(trust)
+            .role_policy_list(policy)
+            .tags(tag(tags::STACK, "shop"))
+            .tags(tag(tags::ADDRESS, "role.host"))
+            .build();
         let live = read(&context, &role).expect("read").expect("ours");
         let written = json!({"name": "shop-host", "trust": {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"Service": ["ec2.amazonaws.com"]}}]}, "policies": {"p": {"Statement": []}}});
         assert_eq!(live.spec, Role.normalise(&written).expect("a spec"));
         assert_eq!(live.address.to_string(), "role.host");
-        let foreign = json!({"RoleName": "x", "Tags": "", "AssumeRolePolicyDocument": "not read"});
+        let foreign = RoleDetail::builder().role_name("x").assume_role_policy_document("not read").build();
         assert!(read(&context, &foreign).expect("passed over").is_none());
     }
 }

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{
+    self, Filter, ResourceType, RouteOrigin, RouteTableAssociation, RouteTableAssociationStateCode,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::spec::{cidr, compared, describes, differs, in_place, replaces, typed, value};
-use super::tags;
-use super::wait;
+use super::{ec2, tag_lists, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
@@ -84,20 +87,17 @@ impl Kind for RouteTable {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let tables = tags::sweep(context, "DescribeRouteTables", "routeTableSet").await?;
-        Ok(tables.iter().filter_map(|table| live(context, table)).collect())
+        let tables = list(context, vec![ec2::of_stack(context)]).await?;
+        tables.iter().filter_map(|table| live(context, table).transpose()).collect()
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({
-            "VpcId": spec.vpc,
-            "ClientToken": tags::client_token(context, address, &spec),
-            "TagSpecification": tags::specification(context, address, "route-table"),
-        });
-        let answer =
-            wait::visible(context, || context.aws.call(Service::Ec2, "CreateRouteTable", input.clone())).await?;
-        arrange(context, text(&answer["routeTable"], "routeTableId"), &spec).await
+        let call = context.aws.ec2().create_route_table().vpc_id(&spec.vpc);
+        let call = call.client_token(tags::client_token(context, address, &spec));
+        let call = call.tag_specifications(ec2::specification(context, address, ResourceType::RouteTable));
+        let made = wait::visible(context, || ask(call.clone().send())).await?;
+        arrange(context, id(&made.route_table.needed("ec2", "CreateRouteTable.RouteTable")?)?, &spec).await
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
@@ -105,146 +105,199 @@ impl Kind for RouteTable {
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let input = json!({"RouteTableId": [live.id]});
-        let answer = context.aws.call(Service::Ec2, "DescribeRouteTables", input).await;
-        let Some(answer) = wait::found(answer)? else { return Ok(()) };
-        for association in list(&answer, "routeTableSet").iter().flat_map(associations) {
+        let Some(table) = one(context, &live.id).await? else { return Ok(()) };
+        for (_, association) in associations(&table) {
             disassociate(context, association).await?;
         }
-        let input = json!({"RouteTableId": live.id});
-        wait::released(context, || context.aws.call(Service::Ec2, "DeleteRouteTable", input.clone())).await?;
+        let call = context.aws.ec2().delete_route_table().route_table_id(&live.id);
+        wait::released(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let one =
-            tags::claim_one(context, address, ("DescribeRouteTables", "routeTableSet"), ("RouteTableId", id)).await?;
-        Ok(one.and_then(|table| live(context, &table)))
+        let Some(mut table) = one(context, id).await? else { return Ok(None) };
+        table.tags = ec2::claim(context, address, id, table.tags())?;
+        live(context, &table)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tags::write(context, &outcome.id, tags).await
+        ec2::tag(context, &outcome.id, tags).await
     }
+}
+
+async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::RouteTable>> {
+    let call = context.aws.ec2().describe_route_tables().set_filters(Some(filters));
+    Ok(ask_all(call.into_paginator().items().send()).await?)
+}
+
+async fn one(context: &Context, id: &str) -> Result<Option<types::RouteTable>> {
+    let found = wait::found(ask(context.aws.ec2().describe_route_tables().route_table_ids(id).send()).await)?;
+    Ok(found.and_then(|answer| answer.route_tables?.into_iter().next()))
+}
+
+fn id(table: &types::RouteTable) -> Result<&str, Error> {
+    table.route_table_id().needed("ec2", "RouteTable.RouteTableId")
+}
+
+fn association_id(association: &RouteTableAssociation) -> Result<&str, Error> {
+    association.route_table_association_id().needed("ec2", "RouteTableAssociation.RouteTableAssociationId")
+}
+
+/// Names a route's destination to a call.
+macro_rules! of_destination {
+    ($call:expr, $destination:expr) => {
+        if $destination.contains(':') {
+            $call.destination_ipv6_cidr_block($destination)
+        } else {
+            $call.destination_cidr_block($destination)
+        }
+    };
+}
+
+/// Names a route's destination and target to a call that makes or replaces it.
+macro_rules! of_route {
+    ($call:expr, $route:expr) => {{
+        let (call, target) = (of_destination!($call, &$route.destination), &$route.target);
+        match Target::of(target)? {
+            Target::Gateway => call.gateway_id(target),
+            Target::NatGateway => call.nat_gateway_id(target),
+            Target::NetworkInterface => call.network_interface_id(target),
+            Target::VpcPeeringConnection => call.vpc_peering_connection_id(target),
+            Target::TransitGateway => call.transit_gateway_id(target),
+            Target::EgressOnlyInternetGateway => call.egress_only_internet_gateway_id(target),
+            Target::VpcEndpoint => call.vpc_endpoint_id(target),
+        }
+    }};
 }
 
 /// Makes the table's routes and subnets exactly those of the spec.
 async fn arrange(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
-    let table = wait::until(context, VISIBLE, &format!("{id} is not listed"), || async {
-        let answer = context.aws.call(Service::Ec2, "DescribeRouteTables", json!({"RouteTableId": [id]})).await;
-        Ok(wait::found(answer)?.and_then(|answer| list(&answer, "routeTableSet").first().cloned()))
-    })
-    .await?;
-    let routes = read_routes(&table);
+    let ec2 = context.aws.ec2();
+    let table = wait::until(context, VISIBLE, &format!("{id} is not listed"), || one(context, id)).await?;
+    let routes = read_routes(&table)?;
     for extra in routes.iter().filter(|live| !spec.routes.iter().any(|route| route.destination == live.destination)) {
-        let input = json!({"RouteTableId": id, destination_name(&extra.destination): extra.destination});
-        wait::found(context.aws.call(Service::Ec2, "DeleteRoute", input).await)?;
+        let call = of_destination!(ec2.delete_route().route_table_id(id), &extra.destination);
+        wait::found(ask(call.send()).await)?;
     }
     for route in spec.routes.iter().filter(|route| !routes.contains(route)) {
-        let input = json!({
-            "RouteTableId": id,
-            destination_name(&route.destination): route.destination,
-            target_name(&route.target)?: route.target,
-        });
-        let replaced = routes.iter().any(|live| live.destination == route.destination);
-        let operation = if replaced { "ReplaceRoute" } else { "CreateRoute" };
-        wait::visible(context, || context.aws.call(Service::Ec2, operation, input.clone())).await?;
+        if routes.iter().any(|live| live.destination == route.destination) {
+            let call = of_route!(ec2.replace_route().route_table_id(id), route);
+            wait::visible(context, || ask(call.clone().send())).await?;
+        } else {
+            let call = of_route!(ec2.create_route().route_table_id(id), route);
+            wait::visible(context, || ask(call.clone().send())).await?;
+        }
     }
-    for association in associations(&table).filter(|one| !spec.subnets.iter().any(|id| id == text(one, "subnetId"))) {
+    for (_, association) in associations(&table).filter(|(subnet, _)| !spec.subnets.iter().any(|id| id == subnet)) {
         disassociate(context, association).await?;
     }
-    for subnet in spec.subnets.iter().filter(|id| !associations(&table).any(|one| text(one, "subnetId") == *id)) {
+    for subnet in spec.subnets.iter().filter(|id| !associations(&table).any(|(subnet, _)| subnet == id.as_str())) {
         associate(context, id, subnet).await?;
     }
-    Ok(tags::outcome(id, &[("id", id), ("arn", &tags::ec2_arn(context, "route-table", id))]))
+    Ok(tags::outcome(id, &[("id", id), ("arn", &ec2::arn(context, "route-table", id))]))
 }
 
 /// Gives a subnet this table, in place of the one that it has.
 async fn associate(context: &Context, id: &str, subnet: &str) -> Result<()> {
-    let filter = json!({"Filter": [{"Name": "association.subnet-id", "Value": [subnet]}]});
-    let holders = tags::describe(context, "DescribeRouteTables", "routeTableSet", filter).await?;
-    let held = holders.iter().flat_map(associations).find(|one| text(one, "subnetId") == subnet);
-    let (operation, input) = match held {
-        Some(held) => {
-            let association = text(held, "routeTableAssociationId");
-            ("ReplaceRouteTableAssociation", json!({"AssociationId": association, "RouteTableId": id}))
-        }
-        None => ("AssociateRouteTable", json!({"SubnetId": subnet, "RouteTableId": id})),
-    };
-    wait::visible(context, || context.aws.call(Service::Ec2, operation, input.clone())).await?;
+    let holders = list(context, vec![ec2::filter("association.subnet-id", subnet)]).await?;
+    let held = holders.iter().flat_map(associations).find(|(holder, _)| *holder == subnet);
+    if let Some((_, held)) = held {
+        let call = context.aws.ec2().replace_route_table_association().association_id(association_id(held)?);
+        let call = call.route_table_id(id);
+        wait::visible(context, || ask(call.clone().send())).await?;
+    } else {
+        let call = context.aws.ec2().associate_route_table().subnet_id(subnet).route_table_id(id);
+        wait::visible(context, || ask(call.clone().send())).await?;
+    }
     Ok(())
 }
 
-async fn disassociate(context: &Context, association: &Value) -> Result<()> {
-    let input = json!({"AssociationId": text(association, "routeTableAssociationId")});
-    wait::found(context.aws.call(Service::Ec2, "DisassociateRouteTable", input).await)?;
+async fn disassociate(context: &Context, association: &RouteTableAssociation) -> Result<()> {
+    let call = context.aws.ec2().disassociate_route_table().association_id(association_id(association)?);
+    wait::found(ask(call.send()).await)?;
     Ok(())
 }
 
-/// The table's associations with subnets: not the VPC's own with its main table, nor those on their way out.
-fn associations(table: &Value) -> impl Iterator<Item = &Value> {
-    list(table, "associationSet").iter().filter(|association| {
-        let state = association.get("associationState").map(|state| text(state, "state")).unwrap_or_default();
-        !text(association, "subnetId").is_empty() && !matches!(state, "disassociating" | "disassociated")
+/// The table's associations with subnets, each with the subnet's id: not the VPC's own with its main table, nor those on
+/// their way out.
+fn associations(table: &types::RouteTable) -> impl Iterator<Item = (&str, &RouteTableAssociation)> {
+    table.associations().iter().filter_map(|association| {
+        let state = association.association_state().and_then(|state| state.state());
+        let goes = matches!(
+            state,
+            Some(RouteTableAssociationStateCode::Disassociating | RouteTableAssociationStateCode::Disassociated)
+        );
+        association.subnet_id().filter(|subnet| !subnet.is_empty() && !goes).map(|subnet| (subnet, association))
     })
 }
 
-fn destination_name(destination: &str) -> &'static str {
-    if destination.contains(':') { "DestinationIpv6CidrBlock" } else { "DestinationCidrBlock" }
+/// The types of targets, each of which a call takes by a member of its own.
+enum Target {
+    Gateway,
+    NatGateway,
+    NetworkInterface,
+    VpcPeeringConnection,
+    TransitGateway,
+    EgressOnlyInternetGateway,
+    VpcEndpoint,
 }
 
-/// The parameter that takes a target of this type, told by the id's prefix.
-fn target_name(target: &str) -> Result<&'static str> {
-    Ok(match target.split('-').next().unwrap_or_default() {
-        "igw" | "vgw" => "GatewayId",
-        "nat" => "NatGatewayId",
-        "eni" => "NetworkInterfaceId",
-        "pcx" => "VpcPeeringConnectionId",
-        "tgw" => "TransitGatewayId",
-        "eigw" => "EgressOnlyInternetGatewayId",
-        "vpce" => "VpcEndpointId",
-        _ => bail!(
-            "`{target}` is no target of a route; targets are the ids of gateways (igw-, nat-, vgw-, tgw-, eigw-), \
-             endpoints (vpce-), network interfaces (eni-) and peering connections (pcx-)"
-        ),
-    })
+impl Target {
+    /// The type, told by the id's prefix.
+    fn of(target: &str) -> Result<Self> {
+        Ok(match target.split('-').next().unwrap_or_default() {
+            "igw" | "vgw" => Self::Gateway,
+            "nat" => Self::NatGateway,
+            "eni" => Self::NetworkInterface,
+            "pcx" => Self::VpcPeeringConnection,
+            "tgw" => Self::TransitGateway,
+            "eigw" => Self::EgressOnlyInternetGateway,
+            "vpce" => Self::VpcEndpoint,
+            _ => bail!(
+                "`{target}` is no target of a route; targets are the ids of gateways (igw-, nat-, vgw-, tgw-, eigw-), \
+                 endpoints (vpce-), network interfaces (eni-) and peering connections (pcx-)"
+            ),
+        })
+    }
 }
 
 /// The table's routes but AWS's own: the local route, those of gateway endpoints, those that a virtual private gateway spreads.
-fn read_routes(table: &Value) -> Vec<Route> {
-    let own = |route: &&Value| {
-        text(route, "gatewayId") != "local"
-            && text(route, "destinationPrefixListId").is_empty()
-            && matches!(text(route, "origin"), "" | "CreateRoute")
+fn read_routes(table: &types::RouteTable) -> Result<Vec<Route>, Error> {
+    let own = |route: &&types::Route| {
+        route.gateway_id() != Some("local")
+            && ec2::present(route.destination_prefix_list_id()).is_none()
+            && matches!(route.origin(), None | Some(RouteOrigin::CreateRoute))
     };
-    let targets = [
-        "gatewayId",
-        "natGatewayId",
-        "networkInterfaceId",
-        "vpcPeeringConnectionId",
-        "transitGatewayId",
-        "egressOnlyInternetGatewayId",
-    ];
-    let first = |route: &Value, names: &[&str]| {
-        names.iter().map(|name| text(route, name)).find(|text| !text.is_empty()).unwrap_or_default().to_owned()
+    let route = |route: &types::Route| {
+        let destinations = [route.destination_cidr_block(), route.destination_ipv6_cidr_block()];
+        let targets = [
+            route.gateway_id(),
+            route.nat_gateway_id(),
+            route.network_interface_id(),
+            route.vpc_peering_connection_id(),
+            route.transit_gateway_id(),
+            route.egress_only_internet_gateway_id(),
+        ];
+        Ok(Route {
+            destination: destinations.into_iter().find_map(ec2::present).needed("ec2", "Route.DestinationCidrBlock")?,
+            // Those of types that no spec can name have none here, and differ from every spec's.
+            target: targets.into_iter().find_map(ec2::present).unwrap_or_default(),
+        })
     };
-    let route = |route: &Value| Route {
-        destination: first(route, &["destinationCidrBlock", "destinationIpv6CidrBlock"]),
-        target: first(route, &targets),
-    };
-    list(table, "routeSet").iter().filter(own).map(route).collect()
+    table.routes().iter().filter(own).map(route).collect()
 }
 
-fn live(context: &Context, table: &Value) -> Option<Live> {
-    let tags = tags::of(list(table, "tagSet"));
-    let address = tags::address(context, "route_table", &tags)?;
-    let id = text(table, "routeTableId");
+fn live(context: &Context, table: &types::RouteTable) -> Result<Option<Live>> {
+    let tags = tag_lists::read(table.tags());
+    let Some(address) = tags::address(context, "route_table", &tags) else { return Ok(None) };
+    let id = id(table)?;
     let spec = Spec {
-        vpc: text(table, "vpcId").to_owned(),
-        routes: read_routes(table),
-        subnets: associations(table).map(|one| text(one, "subnetId").to_owned()).collect(),
+        vpc: table.vpc_id().needed("ec2", "RouteTable.VpcId")?.to_owned(),
+        routes: read_routes(table)?,
+        subnets: associations(table).map(|(subnet, _)| subnet.to_owned()).collect(),
     };
-    let arn = tags::ec2_arn(context, "route-table", id);
-    Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn)]))
+    let arn = ec2::arn(context, "route-table", id);
+    Ok(Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn)])))
 }
 
 fn canonical(spec: &mut Spec) -> Result<()> {
@@ -256,28 +309,40 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use lakewright_ec2::sdk::types::RouteTableAssociationState;
+    use lakewright_ec2::sdk::types::builders::RouteBuilder;
+
     use super::*;
 
     #[test]
     fn routes_of_aws_itself_are_left_out() {
-        let table = json!({"routeSet": [
-            {"destinationCidrBlock": "10.0.0.0/16", "gatewayId": "local", "origin": "CreateRouteTable"},
-            {"destinationPrefixListId": "pl-1", "gatewayId": "vpce-1", "origin": "CreateRoute"},
-            {"destinationCidrBlock": "10.1.0.0/16", "gatewayId": "vgw-1", "origin": "EnableVgwRoutePropagation"},
-            {"destinationCidrBlock": "0.0.0.0/0", "gatewayId": "igw-1", "origin": "CreateRoute"},
-            {"destinationIpv6CidrBlock": "::/0", "egressOnlyInternetGatewayId": "eigw-1", "origin": "CreateRoute"},
-        ]});
+        let of = |origin: RouteOrigin| types::Route::builder().origin(origin);
+        let made = || of(RouteOrigin::CreateRoute);
+        let routes = [
+            of(RouteOrigin::CreateRouteTable).destination_cidr_block("10.0.0.0/16").gateway_id("local"),
+            made().destination_prefix_list_id("pl-1").gateway_id("vpce-1"),
+            of(RouteOrigin::EnableVgwRoutePropagation).destination_cidr_block("10.1.0.0/16").gateway_id("vgw-1"),
+            made().destination_cidr_block("0.0.0.0/0").gateway_id("igw-1"),
+            made().destination_ipv6_cidr_block("::/0").egress_only_internet_gateway_id("eigw-1"),
+        ];
+        let routes = routes.into_iter().map(RouteBuilder::build).collect();
+        let table = types::RouteTable::builder().set_routes(Some(routes)).build();
         let route = |destination: &str, target: &str| Route { destination: destination.into(), target: target.into() };
-        assert_eq!(read_routes(&table), [route("0.0.0.0/0", "igw-1"), route("::/0", "eigw-1")]);
+        let read = read_routes(&table).expect("every route has a destination");
+        assert_eq!(read, [route("0.0.0.0/0", "igw-1"), route("::/0", "eigw-1")]);
     }
 
     #[test]
     fn the_main_association_is_no_subnet() {
-        let table = json!({"associationSet": [
-            {"main": "true", "routeTableAssociationId": "rtbassoc-1"},
-            {"subnetId": "subnet-1", "routeTableAssociationId": "rtbassoc-2", "associationState": {"state": "associated"}},
-            {"subnetId": "subnet-2", "routeTableAssociationId": "rtbassoc-3", "associationState": {"state": "disassociated"}},
-        ]});
-        assert_eq!(associations(&table).map(|one| text(one, "subnetId")).collect::<Vec<_>>(), ["subnet-1"]);
+        let subnet = |subnet: &str, state: RouteTableAssociationStateCode| {
+            let state = RouteTableAssociationState::builder().state(state).build();
+            RouteTableAssociation::builder().subnet_id(subnet).association_state(state).build()
+        };
+        let table = types::RouteTable::builder()
+            .associations(RouteTableAssociation::builder().main(true).build())
+            .associations(subnet("subnet-1", RouteTableAssociationStateCode::Associated))
+            .associations(subnet("subnet-2", RouteTableAssociationStateCode::Disassociated))
+            .build();
+        assert_eq!(associations(&table).map(|(subnet, _)| subnet).collect::<Vec<_>>(), ["subnet-1"]);
     }
 }

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Service, list, text};
+use aws_sdk_athena::types::NamedQuery;
+use lakewright_aws::{Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{describes, in_place, reference, replaces, typed, value};
+use super::spec::{describes, in_place, reference, replaces, text, typed, value};
 use super::tags::{self, Tags};
 use super::{tagged, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// A statement in an Athena workgroup, under a name. Saved queries carry no tags: the end of this one's description says
 /// whose it is. Others that people save in the workgroup are theirs and stay.
@@ -111,7 +113,7 @@ impl Kind for SavedQuery {
         let mut found = Vec::new();
         for workgroup in workgroups {
             for query in saved(context, workgroup).await? {
-                found.extend(read(context, &query));
+                found.extend(read(context, &query)?);
             }
         }
         let name =
@@ -121,16 +123,15 @@ impl Kind for SavedQuery {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({
-            "Name": spec.name,
-            "Description": described(context, address, &spec.description),
-            "Database": spec.database,
-            "QueryString": spec.sql,
-            "WorkGroup": spec.workgroup,
-            "ClientRequestToken": tags::client_token(context, address, &spec),
-        });
-        let answer = call(context, "CreateNamedQuery", input).await?;
-        Ok(outcome(text(&answer, "NamedQueryId"), &spec.name))
+        let call = context.aws.athena().create_named_query().name(&spec.name);
+        let call = call
+            .description(described(context, address, &spec.description))
+            .database(&spec.database)
+            .query_string(&spec.sql)
+            .work_group(&spec.workgroup)
+            .client_request_token(tags::client_token(context, address, &spec));
+        let answer = ask(call.send()).await?;
+        Ok(outcome(answer.named_query_id().needed("athena", "CreateNamedQuery.NamedQueryId")?, &spec.name))
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
@@ -140,7 +141,7 @@ impl Kind for SavedQuery {
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        match call(context, "DeleteNamedQuery", json!({"NamedQueryId": live.id})).await {
+        match ask(context.aws.athena().delete_named_query().named_query_id(&live.id).send()).await {
             // Athena calls a missing one a bad request.
             Err(error) if get(context, &live.id).await?.is_some() => Err(error.into()),
             _ => Ok(()),
@@ -156,7 +157,7 @@ impl Kind for SavedQuery {
                 "{id} belongs to the stack {stack}, as {owner}; take that away from the end of its description first"
             );
         }
-        Ok(Some(live(address.clone(), &query)))
+        live(address.clone(), &query).map(Some)
     }
 
     fn is_tagless(&self) -> bool {
@@ -168,49 +169,34 @@ impl Kind for SavedQuery {
         let Some((_, address)) = tags.iter().find(|(key, _)| *key == tags::ADDRESS) else { return Ok(()) };
         let address: Address = address.parse().map_err(anyhow::Error::msg)?;
         let query = get(context, &outcome.id).await?.context("the query is gone")?;
-        write(context, &outcome.id, &address, &spec_of(&query)).await
+        write(context, &outcome.id, &address, &spec_of(&query)?).await
     }
 }
 
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Athena, operation, input).await
-}
-
 async fn write(context: &Context, id: &str, address: &Address, spec: &Spec) -> Result<()> {
-    let input = json!({
-        "NamedQueryId": id,
-        "Name": spec.name,
-        "Description": described(context, address, &spec.description),
-        "QueryString": spec.sql,
-    });
-    call(context, "UpdateNamedQuery", input).await?;
+    let call = context.aws.athena().update_named_query().named_query_id(id).name(&spec.name);
+    let call = call.description(described(context, address, &spec.description)).query_string(&spec.sql);
+    ask(call.send()).await?;
     Ok(())
 }
 
 /// The query of that id.
-async fn get(context: &Context, id: &str) -> Result<Option<Value>> {
-    let answer = wait::found(call(context, "GetNamedQuery", json!({"NamedQueryId": id})).await)?;
-    Ok(answer.map(|mut answer| answer["NamedQuery"].take()))
+async fn get(context: &Context, id: &str) -> Result<Option<NamedQuery>> {
+    let answer = wait::found(ask(context.aws.athena().get_named_query().named_query_id(id).send()).await)?;
+    Ok(answer.map(|answer| answer.named_query.needed("athena", "GetNamedQuery.NamedQuery")).transpose()?)
 }
 
 /// The queries that are saved in a workgroup; none if there is no such workgroup.
-pub async fn saved(context: &Context, workgroup: &str) -> Result<Vec<Value>> {
-    let mut input = json!({"WorkGroup": workgroup, "MaxResults": PAGE});
-    let mut ids = Vec::new();
-    loop {
-        let answer = wait::found(call(context, "ListNamedQueries", input.clone()).await)?;
-        let Some(page) = answer else { return Ok(Vec::new()) };
-        ids.extend(list(&page, "NamedQueryIds").iter().cloned());
-        match text(&page, "NextToken") {
-            "" => break,
-            next => input["NextToken"] = json!(next),
-        }
-    }
+pub async fn saved(context: &Context, workgroup: &str) -> Result<Vec<NamedQuery>> {
+    let athena = context.aws.athena();
+    let call = athena.list_named_queries().work_group(workgroup).max_results(i32::try_from(PAGE)?);
+    let Some(pages) = wait::found(ask_all(call.into_paginator().send()).await)? else { return Ok(Vec::new()) };
+    let ids: Vec<String> = pages.into_iter().flat_map(|page| page.named_query_ids.unwrap_or_default()).collect();
     let mut queries = Vec::new();
     for ids in ids.chunks(PAGE) {
         // Those that went meanwhile are told apart in the answer.
-        let answer = call(context, "BatchGetNamedQuery", json!({"NamedQueryIds": ids})).await?;
-        queries.extend(list(&answer, "NamedQueries").iter().cloned());
+        let answer = ask(athena.batch_get_named_query().set_named_query_ids(Some(ids.to_vec())).send()).await?;
+        queries.extend(answer.named_queries.unwrap_or_default());
     }
     Ok(queries)
 }
@@ -230,24 +216,24 @@ fn parts(description: &str) -> (&str, Option<(&str, &str)>) {
 }
 
 /// The stack and the address that a query states.
-fn owner(query: &Value) -> Option<(&str, &str)> {
-    parts(text(query, "Description")).1
+fn owner(query: &NamedQuery) -> Option<(&str, &str)> {
+    parts(query.description()?).1
 }
 
-fn spec_of(query: &Value) -> Spec {
-    Spec {
-        name: text(query, "Name").to_owned(),
-        description: parts(text(query, "Description")).0.to_owned(),
-        workgroup: text(query, "WorkGroup").to_owned(),
-        database: text(query, "Database").to_owned(),
-        sql: text(query, "QueryString").to_owned(),
-    }
+fn spec_of(query: &NamedQuery) -> Result<Spec> {
+    Ok(Spec {
+        name: query.name().needed("athena", "NamedQuery.Name")?.to_owned(),
+        description: parts(query.description().unwrap_or_default()).0.to_owned(),
+        workgroup: query.work_group().needed("athena", "NamedQuery.WorkGroup")?.to_owned(),
+        database: query.database().needed("athena", "NamedQuery.Database")?.to_owned(),
+        sql: query.query_string().needed("athena", "NamedQuery.QueryString")?.to_owned(),
+    })
 }
 
-fn live(address: Address, query: &Value) -> Live {
-    let spec = spec_of(query);
-    let id = text(query, "NamedQueryId");
-    tags::live(address, &Tags::new(), id, value(&spec), &[("id", id), ("name", &spec.name)])
+fn live(address: Address, query: &NamedQuery) -> Result<Live> {
+    let spec = spec_of(query)?;
+    let id = query.named_query_id().needed("athena", "NamedQuery.NamedQueryId")?;
+    Ok(tags::live(address, &Tags::new(), id, value(&spec), &[("id", id), ("name", &spec.name)]))
 }
 
 /// The queries without their copies: who copies one in the console copies its description, whose it is and all. The copy
@@ -268,10 +254,10 @@ fn originals<'a>(found: Vec<Live>, wanted: impl Fn(&Address) -> Option<&'a str>)
 }
 
 /// The query as it lives; none if it isn't the stack's.
-fn read(context: &Context, query: &Value) -> Option<Live> {
-    let (stack, address) = owner(query)?;
+fn read(context: &Context, query: &NamedQuery) -> Result<Option<Live>> {
+    let Some((stack, address)) = owner(query) else { return Ok(None) };
     let address = address.parse().ok().filter(|address: &Address| address.kind == "saved_query");
-    address.filter(|_| stack == context.stack).map(|address| live(address, query))
+    address.filter(|_| stack == context.stack).map(|address| live(address, query)).transpose()
 }
 
 fn outcome(id: &str, name: &str) -> Outcome {
@@ -280,6 +266,8 @@ fn outcome(id: &str, name: &str) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -294,9 +282,9 @@ mod tests {
     #[test]
     fn copies_are_told_by_their_names() {
         let query = |id: &str, name: &str| {
-            let query =
-                json!({"NamedQueryId": id, "Name": name, "WorkGroup": "w", "Database": "d", "QueryString": "SELECT 1"});
-            live(Address::new("saved_query", "top"), &query)
+            let query = NamedQuery::builder().named_query_id(id).name(name).work_group("w").database("d");
+            let query = query.query_string("SELECT 1").build().expect("all that is required is given");
+            live(Address::new("saved_query", "top"), &query).expect("all that is needed is there")
         };
         let left = |found: &[(&str, &str)], wanted: Option<&'static str>| -> Vec<String> {
             let found = found.iter().map(|(id, name)| query(id, name)).collect();

@@ -5,19 +5,25 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_eventbridge::operation::put_rule::builders::PutRuleFluentBuilder;
+use aws_sdk_eventbridge::types::{Rule, RuleState};
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, replaces, typed, value, yes};
+use self::targets::{put, remove, targets};
+use super::spec::{describes, differs, in_place, replaces, text, typed, value, yes};
 use super::tags::{self, Tags};
-use super::wire::some_text;
-use super::{tagged, wait};
+use super::{tag_lists, tagged, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
+
+mod settings;
+mod targets;
 
 /// A rule on the default bus that calls its targets by the clock. Its targets are what stands here: any other is drift.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -74,6 +80,7 @@ const ACTIONS: &[&str] = &[
     "tag:GetResources",
 ];
 
+const SERVICE: &str = "events";
 /// How long two changes of one rule may be in each other's way.
 const CHANGED: Duration = Duration::from_mins(2);
 
@@ -162,18 +169,17 @@ impl Kind for ScheduleRule {
         let prefixes: BTreeSet<&str> =
             names.iter().map(|name| if name.starts_with(&own) { own.as_str() } else { name }).collect();
         let lists = try_join_all(prefixes.into_iter().map(|prefix| rules(context, prefix))).await?;
-        let rules = lists.into_iter().flatten().filter(|rule| names.contains(text(rule, "Name")));
-        let reads = rules.map(|rule| {
-            let known = tagged.get(text(&rule, "Arn")).cloned();
-            async move {
-                let tags = match known {
-                    Some(tags) => tags,
-                    None => tags_of(context, text(&rule, "Arn")).await?,
-                };
-                read(context, &rule, &tags).await
-            }
+        let rules = lists.iter().flatten().filter(|rule| rule.name().is_some_and(|name| names.contains(name)));
+        let reads = rules.map(|rule| async {
+            let arn = arn_of(rule)?;
+            let tags = match tagged.get(arn) {
+                Some(tags) => tags.clone(),
+                None => tags_of(context, arn).await?,
+            };
+            read(context, rule, &tags).await
         });
-        let mut found: Vec<Live> = try_join_all(reads).await?.into_iter().flatten().collect();
+        let found: Vec<Option<Live>> = try_join_all(reads).await?;
+        let mut found: Vec<Live> = found.into_iter().flatten().collect();
         // Prefixes may overlap.
         found.sort_by(|a, b| a.id.cmp(&b.id));
         found.dedup_by(|a, b| a.id == b.id);
@@ -183,178 +189,125 @@ impl Kind for ScheduleRule {
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
         // PutRule overwrites whatever has the name: whose it is must be known before.
-        let known = wait::found(call(context, "DescribeRule", json!({"Name": spec.name})).await)?;
-        if let Some(rule) = known {
-            let tags = tags_of(context, text(&rule, "Arn")).await?;
+        if let Some(rule) = described(context, &spec.name).await? {
+            let tags = tags_of(context, arn_of(&rule)?).await?;
             if tags::address(context, "schedule_rule", &tags).as_ref() != Some(address) {
                 let whose =
                     tags.get(tags::STACK).map(|stack| format!(": it is the stack {stack}'s")).unwrap_or_default();
                 bail!("the rule {} is there already and isn't this stack's{whose}", spec.name);
             }
         }
-        let mut input = settings(&spec);
-        input["Tags"] = tags::pairs(context, address);
-        settle(context, &spec, input).await
+        let call = put_rule(context, &spec).set_tags(Some(tag_lists::owned(context, address)));
+        settle(context, &spec, call).await
     }
 
     async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        settle(context, &spec, settings(&spec)).await
+        settle(context, &spec, put_rule(context, &spec)).await
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let name = text(&live.spec, "name");
         let Some(targets) = targets(context, name).await? else { return Ok(()) };
         remove(context, name, targets.keys().cloned().collect()).await?;
-        wait::found(alone(context, "DeleteRule", json!({"Name": name})).await)?;
+        let call = context.aws.event_bridge().delete_rule().name(name);
+        wait::found(alone(context, || ask(call.clone().send())).await)?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let name = id.rsplit('/').next().unwrap_or(id);
-        let Some(rule) = wait::found(call(context, "DescribeRule", json!({"Name": name})).await)? else {
-            return Ok(None);
-        };
-        if text(&rule, "ScheduleExpression").is_empty() {
+        let Some(rule) = described(context, name).await? else { return Ok(None) };
+        if rule.schedule_expression().is_none_or(str::is_empty) {
             bail!("{id} waits for events; a schedule_rule calls by the clock");
         }
-        let tags = tags::claimed(context, address, id, tags_of(context, text(&rule, "Arn")).await?)?;
+        let tags = tags::claimed(context, address, id, tags_of(context, arn_of(&rule)?).await?)?;
         read(context, &rule, &tags).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        alone(context, "TagResource", json!({"ResourceARN": outcome.id, "Tags": tags::list_of(tags)})).await?;
+        let call = context.aws.event_bridge().tag_resource().resource_arn(&outcome.id);
+        let call = call.set_tags(Some(tag_lists::written(tags)));
+        alone(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 }
 
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Events, operation, input).await
-}
-
 /// Calls once no other change of the rule is under way.
-async fn alone(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    wait::while_refused(context, CHANGED, Error::is_precondition_failed, || call(context, operation, input.clone()))
-        .await
+async fn alone<T, F>(context: &Context, call: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    wait::while_refused(context, CHANGED, Error::is_precondition_failed, call).await
 }
 
-async fn rules(context: &Context, prefix: &str) -> Result<Vec<Value>> {
-    let mut input = json!({"NamePrefix": prefix});
+async fn rules(context: &Context, prefix: &str) -> Result<Vec<Rule>, Error> {
+    let call = context.aws.event_bridge().list_rules().name_prefix(prefix);
     let mut all = Vec::new();
+    let mut next = None;
     loop {
-        let page = call(context, "ListRules", input.clone()).await?;
-        all.extend_from_slice(list(&page, "Rules"));
-        match text(&page, "NextToken") {
-            "" => return Ok(all),
-            next => input["NextToken"] = json!(next),
+        let page = ask(call.clone().set_next_token(next).send()).await?;
+        all.extend(page.rules.unwrap_or_default());
+        next = page.next_token.filter(|token| !token.is_empty());
+        if next.is_none() {
+            return Ok(all);
         }
     }
+}
+
+/// The rule of that name, as lists tell of it.
+async fn described(context: &Context, name: &str) -> Result<Option<Rule>, Error> {
+    let answer = wait::found(ask(context.aws.event_bridge().describe_rule().name(name).send()).await)?;
+    Ok(answer.map(|rule| {
+        Rule::builder()
+            .set_name(rule.name)
+            .set_arn(rule.arn)
+            .set_state(rule.state)
+            .set_description(rule.description)
+            .set_schedule_expression(rule.schedule_expression)
+            .build()
+    }))
 }
 
 async fn tags_of(context: &Context, arn: &str) -> Result<Tags> {
-    let answer = wait::found(call(context, "ListTagsForResource", json!({"ResourceARN": arn})).await)?;
-    Ok(answer.map(|answer| tags::of(list(&answer, "Tags"))).unwrap_or_default())
+    let answer = ask(context.aws.event_bridge().list_tags_for_resource().resource_arn(arn).send()).await;
+    Ok(wait::found(answer)?.map(|answer| tag_lists::read(answer.tags())).unwrap_or_default())
 }
 
-/// The targets of a rule by their ids; none if the rule isn't there.
-async fn targets(context: &Context, rule: &str) -> Result<Option<BTreeMap<String, Target>>> {
-    let mut input = json!({"Rule": rule});
-    let mut all = BTreeMap::new();
-    loop {
-        let Some(page) = wait::found(call(context, "ListTargetsByRule", input.clone()).await)? else {
-            return Ok(None);
-        };
-        all.extend(list(&page, "Targets").iter().map(|target| (text(target, "Id").to_owned(), target_of(target))));
-        match text(&page, "NextToken") {
-            "" => return Ok(Some(all)),
-            next => input["NextToken"] = json!(next),
-        }
-    }
+fn arn_of(rule: &Rule) -> Result<&str, Error> {
+    rule.arn().needed(SERVICE, "Rule.Arn")
 }
 
-fn target_of(target: &Value) -> Target {
-    let mut rest: Map<String, Value> = target.as_object().cloned().unwrap_or_default();
-    rest.retain(|name, value| !value.is_null() && !["Id", "Arn", "Input", "RoleArn"].contains(&name.as_str()));
-    Target {
-        arn: text(target, "Arn").to_owned(),
-        input: some_text(target, "Input"),
-        role: some_text(target, "RoleArn"),
-        settings: (!rest.is_empty()).then_some(Value::Object(rest)),
-    }
-}
-
-fn settings(spec: &Spec) -> Value {
-    json!({
-        "Name": spec.name,
-        "Description": spec.description,
-        "ScheduleExpression": spec.schedule,
-        "State": if spec.enabled { "ENABLED" } else { "DISABLED" },
-    })
+fn put_rule(context: &Context, spec: &Spec) -> PutRuleFluentBuilder {
+    let call = context.aws.event_bridge().put_rule().name(&spec.name).description(&spec.description);
+    let state = if spec.enabled { RuleState::Enabled } else { RuleState::Disabled };
+    call.schedule_expression(&spec.schedule).state(state)
 }
 
 /// Writes the rule, gives it the targets of the spec and takes all others.
-async fn settle(context: &Context, spec: &Spec, input: Value) -> Result<Outcome> {
-    let made = alone(context, "PutRule", input).await?;
+async fn settle(context: &Context, spec: &Spec, call: PutRuleFluentBuilder) -> Result<Outcome> {
+    let made = alone(context, || ask(call.clone().send())).await?;
     let name = &spec.name;
     let present = targets(context, name).await?.unwrap_or_default();
     remove(context, name, present.keys().filter(|id| !spec.targets.contains_key(*id)).cloned().collect()).await?;
-    let due = spec.targets.iter().filter(|(id, target)| present.get(*id) != Some(target));
-    let due: Vec<Value> = due.map(|(id, target)| entry(id, target)).collect();
-    if !due.is_empty() {
-        let input = json!({"Rule": name, "Targets": due});
-        let answer = wait::visible(context, || alone(context, "PutTargets", input.clone())).await?;
-        accepted(&answer)?;
-    }
-    let arn = text(&made, "RuleArn");
+    let due: Vec<_> = spec.targets.iter().filter(|(id, target)| present.get(*id) != Some(target)).collect();
+    put(context, name, &due).await?;
+    let arn = made.rule_arn().needed(SERVICE, "PutRule.RuleArn")?;
     Ok(tags::outcome(arn, &[("arn", arn), ("name", name)]))
 }
 
-fn entry(id: &str, target: &Target) -> Value {
-    let mut entry = json!({"Id": id, "Arn": target.arn});
-    for (member, value) in [("Input", &target.input), ("RoleArn", &target.role)] {
-        if let Some(value) = value {
-            entry[member] = json!(value);
-        }
-    }
-    entry
-}
-
-async fn remove(context: &Context, rule: &str, ids: Vec<String>) -> Result<()> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let answer = wait::found(alone(context, "RemoveTargets", json!({"Rule": rule, "Ids": ids})).await)?;
-    let mut answer = answer.unwrap_or_default();
-    // That one was missing is success.
-    if let Some(failed) = answer["FailedEntries"].as_array_mut() {
-        failed.retain(|failed| text(failed, "ErrorCode") != "ResourceNotFoundException");
-    }
-    accepted(&answer)
-}
-
-/// The calls succeed as a whole; each target's failure stands in the answer.
-fn accepted(answer: &Value) -> Result<()> {
-    match list(answer, "FailedEntries").first() {
-        None => Ok(()),
-        Some(failed) => bail!(
-            "EventBridge refuses the target {}: {}: {}",
-            text(failed, "TargetId"),
-            text(failed, "ErrorCode"),
-            text(failed, "ErrorMessage")
-        ),
-    }
-}
-
 /// The rule with these tags; none if they aren't the stack's.
-async fn read(context: &Context, rule: &Value, tags: &Tags) -> Result<Option<Live>> {
+async fn read(context: &Context, rule: &Rule, tags: &Tags) -> Result<Option<Live>> {
     let Some(address) = tags::address(context, "schedule_rule", tags) else { return Ok(None) };
-    let (name, arn) = (text(rule, "Name"), text(rule, "Arn"));
+    let (name, arn) = (rule.name().needed(SERVICE, "Rule.Name")?, arn_of(rule)?);
     let Some(targets) = targets(context, name).await? else { return Ok(None) };
+    let state = rule.state().needed(SERVICE, "Rule.State")?;
     let spec = Spec {
         name: name.to_owned(),
-        description: text(rule, "Description").to_owned(),
-        schedule: text(rule, "ScheduleExpression").to_owned(),
-        enabled: text(rule, "State").starts_with("ENABLED"),
+        description: rule.description().unwrap_or_default().to_owned(),
+        // A rule that waits for events has none.
+        schedule: rule.schedule_expression().unwrap_or_default().to_owned(),
+        enabled: matches!(state, RuleState::Enabled | RuleState::EnabledWithAllCloudtrailManagementEvents),
         targets,
     };
     Ok(Some(tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", name)])))
@@ -380,13 +333,5 @@ mod tests {
         {
             assert!(!is_schedule(wrong), "{wrong}");
         }
-    }
-
-    #[test]
-    fn what_others_set_on_a_target_shows() {
-        let target =
-            target_of(&json!({"Id": "a", "Arn": "arn", "Input": "{}", "RetryPolicy": {"MaximumRetryAttempts": 1}}));
-        assert_eq!(target.input.as_deref(), Some("{}"));
-        assert_eq!(target.settings, Some(json!({"RetryPolicy": {"MaximumRetryAttempts": 1}})));
     }
 }

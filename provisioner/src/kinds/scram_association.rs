@@ -1,23 +1,25 @@
 //! `scram_association`: the secrets whose users may log in to a cluster.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Service, list, text};
+use aws_sdk_kafka::types::{ClusterState, UnprocessedScramSecret};
+use aws_sdk_secretsmanager::types::SecretListEntry;
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value};
+use super::spec::{compared, describes, differs, in_place, reference, replaces, text, typed, value};
 use super::tags::{self, Tags};
-use super::wait;
-use super::wire::texts;
-use super::{msk, secret};
+use super::{msk, secret, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// The secrets whose users may log in to a cluster; a cluster has one association. Secrets that others have associated
 /// are reported and left alone.
@@ -62,7 +64,8 @@ impl Kind for ScramAssociation {
     }
 
     fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        let gone = list(live, "secrets").iter().any(|secret| !list(spec, "secrets").contains(secret));
+        let secrets = |of: &Value| of["secrets"].as_array().cloned().unwrap_or_default();
+        let gone = secrets(live).iter().any(|secret| !secrets(spec).contains(secret));
         match action {
             Action::Delete => vec!["users of its secrets can't log in any more".to_owned()],
             Action::Update if changed.contains(&"secrets") && gone => {
@@ -86,9 +89,10 @@ impl Kind for ScramAssociation {
                 (None, _) => continue,
             };
             let associated = secrets(context, &parent.arn).await?;
-            let named = wanted.map(|wanted| texts(wanted.spec, "secrets")).unwrap_or_default();
-            let is_ours = |arn: &String| named.contains(arn) || own.contains(arn);
-            let (ours, others): (Vec<String>, Vec<String>) = associated.into_iter().partition(is_ours);
+            let named = wanted.and_then(|wanted| wanted.spec["secrets"].as_array());
+            let is_named = |arn: &str| named.into_iter().flatten().any(|name| name == arn);
+            let is_ours = |arn: &String| is_named(arn) || own.contains(arn);
+            let (ours, others): (Vec<String>, Vec<String>) = associated.iter().cloned().partition(is_ours);
             strays.retain(|arn| !ours.contains(arn));
             if !ours.is_empty() {
                 found.push(live(address, &parent.arn, ours, others));
@@ -113,12 +117,12 @@ impl Kind for ScramAssociation {
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
         let Some(cluster) = msk::describe(context, &spec.cluster).await? else { return Ok(()) };
-        if text(&cluster, "state") == "DELETING" {
+        if cluster.state() == Some(&ClusterState::Deleting) {
             return Ok(());
         }
         let associated = secrets(context, &spec.cluster).await?;
         let ours: Vec<String> = spec.secrets.into_iter().filter(|arn| associated.contains(arn)).collect();
-        change(context, &spec.cluster, "BatchDisassociateScramSecret", &ours).await
+        change(context, &spec.cluster, Change::Disassociate, &ours).await
     }
 
     fn is_tagless(&self) -> bool {
@@ -146,10 +150,11 @@ async fn elsewhere(context: &Context, strays: &BTreeSet<String>, found: &mut Vec
         }
         let associated = match secrets(context, &cluster).await {
             // A cluster of others may go, or keep this account out.
-            Err(error) if error.downcast_ref::<Error>().is_some_and(|error| !error.lost) => continue,
+            Err(error) if !error.lost => continue,
             associated => associated?,
         };
-        let (ours, others): (Vec<String>, Vec<String>) = associated.into_iter().partition(|arn| strays.contains(arn));
+        let (ours, others): (Vec<String>, Vec<String>) =
+            associated.iter().cloned().partition(|arn| strays.contains(arn));
         if ours.is_empty() {
             continue;
         }
@@ -172,32 +177,59 @@ async fn associate(context: &Context, spec: &Spec, former: &[String]) -> Result<
     let missing: Vec<String> = spec.secrets.iter().filter(|arn| !associated.contains(arn)).cloned().collect();
     let extra: Vec<String> =
         former.iter().filter(|arn| !spec.secrets.contains(arn) && associated.contains(arn)).cloned().collect();
-    change(context, &spec.cluster, "BatchAssociateScramSecret", &missing).await?;
-    change(context, &spec.cluster, "BatchDisassociateScramSecret", &extra).await?;
+    change(context, &spec.cluster, Change::Associate, &missing).await?;
+    change(context, &spec.cluster, Change::Disassociate, &extra).await?;
     Ok(tags::outcome(&spec.cluster, &[("cluster", &spec.cluster)]))
 }
 
-async fn secrets(context: &Context, cluster: &str) -> Result<Vec<String>> {
-    let listed = msk::pages(context, "ListScramSecrets", "secretArnList", json!({"clusterArn": cluster})).await?;
-    Ok(listed.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+/// The ARNs of the secrets whose users may log in to a cluster.
+async fn secrets(context: &Context, cluster: &str) -> Result<Arc<Vec<String>>, Error> {
+    let call = context.aws.kafka().list_scram_secrets().cluster_arn(cluster).max_results(msk::PAGE);
+    let list = async { ask_all(call.into_paginator().items().send()).await };
+    context.reading.of(|queries| &queries.scram_secrets, cluster.to_owned(), list).await
 }
 
-/// The ARNs of the secrets that carry the stack's tag and could be associated, those waiting for their deletion too.
+/// The ARNs of the secrets that carry the stack's tag and could be associated.
 async fn own_secrets(context: &Context) -> Result<BTreeSet<String>> {
-    let own = secret::listed(context).await?;
-    let fit = own.iter().filter(|secret| text(secret, "Name").starts_with(PREFIX));
-    Ok(fit.map(|secret| text(secret, "ARN").to_owned()).collect())
+    let listed = secret::listed(context).await?;
+    let arn = |one: &SecretListEntry| Ok(one.arn().needed("secretsmanager", "SecretListEntry.ARN")?.to_owned());
+    listed.iter().filter(|one| could_be_associated(one)).map(arn).collect()
+}
+
+/// Whether MSK takes such a secret; one that waits for its deletion lives no more.
+fn could_be_associated(secret: &SecretListEntry) -> bool {
+    !secret::waits(secret) && secret.name().is_some_and(|name| name.starts_with(PREFIX))
+}
+
+/// What becomes of secrets.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    /// Their users may log in from then on.
+    Associate,
+    /// They may no more.
+    Disassociate,
 }
 
 /// Calls for at most ten secrets at a time, as MSK allows. The call succeeds as a whole: what became of each secret
 /// stands in the answer.
-async fn change(context: &Context, cluster: &str, operation: &str, secrets: &[String]) -> Result<()> {
+async fn change(context: &Context, cluster: &str, change: Change, secrets: &[String]) -> Result<()> {
     for batch in secrets.chunks(10) {
-        let input = json!({"clusterArn": cluster, "secretArnList": batch});
-        let Some(answer) = wait::found(context.aws.call(Service::Kafka, operation, input).await)? else {
-            bail!("{cluster} is gone")
+        let (kafka, batch) = (context.aws.kafka(), Some(batch.to_vec()));
+        let (operation, refused) = match change {
+            Change::Associate => {
+                let call = kafka.batch_associate_scram_secret().cluster_arn(cluster).set_secret_arn_list(batch);
+                let answer = wait::found(ask(call.send()).await)?;
+                ("BatchAssociateScramSecret", answer.map(|answer| answer.unprocessed_scram_secrets))
+            }
+            Change::Disassociate => {
+                let call = kafka.batch_disassociate_scram_secret().cluster_arn(cluster).set_secret_arn_list(batch);
+                let answer = wait::found(ask(call.send()).await)?;
+                ("BatchDisassociateScramSecret", answer.map(|answer| answer.unprocessed_scram_secrets))
+            }
         };
-        let failures: Vec<String> = list(&answer, "unprocessedScramSecrets").iter().map(describe_failure).collect();
+        let Some(refused) = refused else { bail!("{cluster} is gone") };
+        // MSK leaves the list out where it refused nothing.
+        let failures: Vec<String> = refused.unwrap_or_default().iter().map(describe_failure).collect();
         if !failures.is_empty() {
             bail!("MSK {operation} refused {}", failures.join("; "));
         }
@@ -205,6 +237,29 @@ async fn change(context: &Context, cluster: &str, operation: &str, secrets: &[St
     Ok(())
 }
 
-fn describe_failure(failure: &Value) -> String {
-    format!("{}: {}: {}", text(failure, "secretArn"), text(failure, "errorCode"), text(failure, "errorMessage"))
+fn describe_failure(failure: &UnprocessedScramSecret) -> String {
+    let parts = [failure.secret_arn(), failure.error_code(), failure.error_message()];
+    parts.map(Option::unwrap_or_default).join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_secretsmanager::primitives::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn secrets_of_other_names_and_deleted_ones_are_not_associated() {
+        let secret = |name: &str| SecretListEntry::builder().name(name);
+        assert!(could_be_associated(&secret("AmazonMSK_shop_app").build()));
+        assert!(!could_be_associated(&secret("shop_app").build()));
+        let deleted = secret("AmazonMSK_shop_app").deleted_date(DateTime::from_secs(1));
+        assert!(!could_be_associated(&deleted.build()));
+    }
+
+    #[test]
+    fn refused_secrets_are_named_with_the_reason() {
+        let failure = UnprocessedScramSecret::builder().secret_arn("arn:s").error_code("E").error_message("no key");
+        assert_eq!(describe_failure(&failure.build()), "arn:s: E: no key");
+    }
 }

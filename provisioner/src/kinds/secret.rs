@@ -1,8 +1,11 @@
 //! `secret`: a user name and a random password in Secrets Manager, never shown.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, ErrorKind, Service, list, text};
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
+use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all, ask_once};
 use rand::Rng as _;
 use rand::distr::Alphanumeric;
 use schemars::JsonSchema;
@@ -10,13 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::spec::{describes, differs, in_place, replaces, typed, value};
-use super::tags::{self, Tags};
-use super::wait;
-use super::wire::some_text;
+use super::{tag_lists, tags, wait};
 use crate::cost::{Charge, Cost};
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// A secret of the form `{"username": …, "password": …}`; the password is made when the secret is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -116,28 +118,24 @@ impl Kind for Secret {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        Ok(listed(context).await?.iter().filter_map(|secret| read(context, secret)).collect())
+        let secrets = listed(context).await?;
+        let found: Vec<Option<Live>> = secrets.iter().map(|secret| read(context, secret)).collect::<Result<_>>()?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let mut own = tags::pairs(context, address);
-        own.as_array_mut().expect("tags are a list").extend([
-            json!({"Key": USERNAME, "Value": spec.username}),
-            json!({"Key": RECOVERY_DAYS, "Value": spec.recovery_days.to_string()}),
-        ]);
-        let mut input = json!({
-            "Name": spec.name,
-            "ClientRequestToken": tags::client_token(context, address, &spec),
-            "Description": spec.description,
-            "SecretString": made(&spec.username),
-            "Tags": own,
-        });
-        if let Some(key) = &spec.key {
-            input["KmsKeyId"] = json!(key);
-        }
-        match context.aws.call(Service::SecretsManager, "CreateSecret", input).await {
-            Ok(answer) => Ok(outcome(text(&answer, "ARN"), &spec)),
+        let mut own: Vec<Tag> = tag_lists::owned(context, address);
+        own.extend(tag_lists::written(&[(USERNAME, &spec.username), (RECOVERY_DAYS, &spec.recovery_days.to_string())]));
+        let call = context.aws.secrets_manager().create_secret().name(&spec.name);
+        let call = call
+            .client_request_token(tags::client_token(context, address, &spec))
+            .description(&spec.description)
+            .secret_string(SecretValue::made(&spec.username).0)
+            .set_tags(Some(own))
+            .set_kms_key_id(spec.key.clone());
+        match ask(call.send()).await {
+            Ok(answer) => Ok(outcome(answer.arn().needed("secretsmanager", "CreateSecret.ARN")?, &spec)),
             // There already, made by an attempt whose answer was lost, or waiting for its deletion.
             Err(error) if error.is_already_exists() || error.kind == ErrorKind::WrongState => {
                 regain(context, address, &spec, error).await
@@ -153,8 +151,8 @@ impl Kind for Secret {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        let input = json!({"SecretId": live.id, "RecoveryWindowInDays": spec.recovery_days});
-        match context.aws.call(Service::SecretsManager, "DeleteSecret", input).await {
+        let call = context.aws.secrets_manager().delete_secret().secret_id(&live.id);
+        match ask(call.recovery_window_in_days(spec.recovery_days.into()).send()).await {
             // It may wait for its deletion already.
             Err(error) if error.kind == ErrorKind::WrongState => match describe(context, &live.id).await? {
                 Some(secret) if !waits(&secret) => Err(error.into()),
@@ -165,28 +163,27 @@ impl Kind for Secret {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let Some(secret) = describe(context, id).await? else { return Ok(None) };
+        let Some(mut secret) = describe(context, id).await? else { return Ok(None) };
         if waits(&secret) {
             bail!("the secret {id} waits for its deletion; restore it in Secrets Manager first");
         }
-        Ok(read(context, &tags::claim(context, address, id, secret, "Tags")?))
+        let tags = tags::claimed(context, address, id, tag_lists::read(secret.tags()))?;
+        secret.tags = Some(tag_lists::listed(&tags));
+        read(context, &secret)
     }
 
     /// The version that was current becomes AWSPREVIOUS by itself.
     async fn rotate(&self, context: &Context, live: &Live, nonce: &str) -> Result<String> {
         let spec: Spec = typed(&live.spec)?;
-        let input = json!({
-            "SecretId": live.id,
-            "SecretString": made(&spec.username),
-            "ClientRequestToken": nonce,
-        });
-        match context.aws.call_once(Service::SecretsManager, "PutSecretValue", input).await {
+        let call = context.aws.secrets_manager().put_secret_value().secret_id(&live.id);
+        let call = call.secret_string(SecretValue::made(&spec.username).0).client_request_token(nonce);
+        match ask_once(call.send()).await {
             Ok(_) => {}
             // An answer that got lost may have made the version: another value under its token would be refused.
             Err(error) if error.lost => {
                 let described = describe(context, &live.id).await?.context("the secret is gone")?;
-                let stages = &described["VersionIdsToStages"][nonce];
-                if !stages.as_array().is_some_and(|stages| stages.iter().any(|stage| stage == "AWSCURRENT")) {
+                let stages = described.secret_versions_to_stages().and_then(|versions| versions.get(nonce));
+                if !stages.is_some_and(|stages| stages.iter().any(|stage| stage == "AWSCURRENT")) {
                     return Err(error.into());
                 }
             }
@@ -204,85 +201,111 @@ impl Kind for Secret {
     }
 }
 
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value> {
-    Ok(context.aws.call(Service::SecretsManager, operation, input).await?)
-}
+/// A secret's value: a JSON object with a user name and a password. Nothing prints, compares or stores it.
+struct SecretValue(String);
 
-async fn tag(context: &Context, id: &str, pairs: &[(&str, &str)]) -> Result<()> {
-    let tags: Vec<Value> = pairs.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
-    call(context, "TagResource", json!({"SecretId": id, "Tags": tags})).await?;
-    Ok(())
-}
+impl SecretValue {
+    /// A new one: the user name and 32 random letters and digits, some 190 bits.
+    fn made(username: &str) -> Self {
+        let password: String = rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect();
+        Self(json!({"username": username, "password": password}).to_string())
+    }
 
-/// The secrets that carry the stack's tag, those waiting for their deletion too.
-pub(super) async fn listed(context: &Context) -> Result<Vec<Value>> {
-    let mut found = Vec::new();
-    let mut input = json!({
-        "IncludePlannedDeletion": true,
-        "Filters": [{"Key": "tag-key", "Values": [tags::STACK]}, {"Key": "tag-value", "Values": [context.stack]}],
-        "MaxResults": 100,
-    });
-    loop {
-        let page = call(context, "ListSecrets", input.clone()).await?;
-        // The filters match prefixes, and key and value of different tags.
-        let ours = |secret: &&Value| tags::of(list(secret, "Tags")).get(tags::STACK) == Some(&context.stack);
-        found.extend(list(&page, "SecretList").iter().filter(ours).cloned());
-        match text(&page, "NextToken") {
-            "" => return Ok(found),
-            next => input["NextToken"] = json!(next),
+    /// The same with that user name; none if it has it already.
+    fn renamed(&self, username: &str) -> Result<Option<Self>> {
+        // Without its text the error names nothing of the value.
+        let parsed = serde_json::from_str::<Value>(&self.0).ok();
+        let mut value = parsed.filter(Value::is_object).context("the secret's value is no JSON object")?;
+        if value["username"] == username {
+            return Ok(None);
         }
+        value["username"] = json!(username);
+        Ok(Some(Self(value.to_string())))
     }
 }
 
-/// A new value: the user name and 32 random letters and digits, some 190 bits.
-fn made(username: &str) -> String {
-    let password: String = rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect();
-    json!({"username": username, "password": password}).to_string()
+async fn tag(context: &Context, id: &str, tags: &[(&str, &str)]) -> Result<()> {
+    let call = context.aws.secrets_manager().tag_resource().secret_id(id);
+    ask(call.set_tags(Some(tag_lists::written(tags))).send()).await?;
+    Ok(())
 }
 
-async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
-    let answer = context.aws.call(Service::SecretsManager, "DescribeSecret", json!({"SecretId": id})).await;
-    Ok(wait::found(answer)?)
+/// The secrets that carry the stack's tag, those waiting for their deletion too. Several kinds ask for them.
+pub(super) async fn listed(context: &Context) -> Result<Arc<Vec<SecretListEntry>>, Error> {
+    let filter = |key: FilterNameStringType, value: &str| Filter::builder().key(key).values(value).build();
+    let call = context.aws.secrets_manager().list_secrets().include_planned_deletion(true).max_results(100);
+    let call = call
+        .filters(filter(FilterNameStringType::TagKey, tags::STACK))
+        .filters(filter(FilterNameStringType::TagValue, &context.stack));
+    let list = async {
+        let pages = ask_all(call.into_paginator().send()).await?;
+        let secrets = pages.into_iter().flat_map(|page| page.secret_list.unwrap_or_default());
+        // The filters match prefixes, and key and value of different tags.
+        let ours = secrets.filter(|one| tag_lists::read(one.tags()).get(tags::STACK) == Some(&context.stack));
+        Ok(ours.collect())
+    };
+    context.reading.of(|queries| &queries.secrets, (), list).await
+}
+
+/// The secret of an ARN or a name, in the form in which lists have it.
+async fn describe(context: &Context, id: &str) -> Result<Option<SecretListEntry>> {
+    let answer = wait::found(ask(context.aws.secrets_manager().describe_secret().secret_id(id).send()).await)?;
+    Ok(answer.map(|secret| {
+        SecretListEntry::builder()
+            .set_arn(secret.arn)
+            .set_name(secret.name)
+            .set_description(secret.description)
+            .set_kms_key_id(secret.kms_key_id)
+            .set_deleted_date(secret.deleted_date)
+            .set_tags(secret.tags)
+            .set_secret_versions_to_stages(secret.version_ids_to_stages)
+            .build()
+    }))
 }
 
 /// Whether a secret waits for its deletion: it lives no more, and keeps its name and value.
-fn waits(secret: &Value) -> bool {
-    secret.get("DeletedDate").is_some_and(|date| !date.is_null())
+pub(super) fn waits(secret: &SecretListEntry) -> bool {
+    secret.deleted_date().is_some()
+}
+
+fn arn(secret: &SecretListEntry) -> Result<&str, Error> {
+    secret.arn().needed("secretsmanager", "SecretListEntry.ARN")
 }
 
 fn outcome(arn: &str, spec: &Spec) -> Outcome {
     tags::outcome(arn, &[("arn", arn), ("name", &spec.name)])
 }
 
-fn read(context: &Context, secret: &Value) -> Option<Live> {
+fn read(context: &Context, secret: &SecretListEntry) -> Result<Option<Live>> {
     if waits(secret) {
-        return None;
+        return Ok(None);
     }
-    let tags: Tags = tags::of(list(secret, "Tags"));
-    let address = tags::address(context, "secret", &tags)?;
-    let (arn, name) = (text(secret, "ARN"), text(secret, "Name"));
+    let tags = tag_lists::read(secret.tags());
+    let Some(address) = tags::address(context, "secret", &tags) else { return Ok(None) };
+    let (arn, name) = (arn(secret)?, secret.name().needed("secretsmanager", "SecretListEntry.Name")?);
     let spec = Spec {
         name: name.to_owned(),
-        description: text(secret, "Description").to_owned(),
+        // Secrets Manager leaves out an empty description, and its own key.
+        description: secret.description().unwrap_or_default().to_owned(),
         username: tags.get(USERNAME).cloned().unwrap_or_default(),
-        key: some_text(secret, "KmsKeyId").filter(|key| key != AWS_KEY),
+        key: secret.kms_key_id().filter(|key| !key.is_empty() && *key != AWS_KEY).map(str::to_owned),
         recovery_days: tags.get(RECOVERY_DAYS).and_then(|days| days.parse().ok()).unwrap_or_else(recovery_days),
     };
-    Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("name", name)]))
+    Ok(Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("name", name)])))
 }
 
 /// Takes the secret of that name if it is the stack's own; one that waits for its deletion comes back with its value.
 async fn regain(context: &Context, address: &Address, spec: &Spec, refusal: Error) -> Result<Outcome> {
     let Some(secret) = describe(context, &spec.name).await? else { return Err(refusal.into()) };
-    let arn = text(&secret, "ARN").to_owned();
-    let tags = tags::of(list(&secret, "Tags"));
+    let arn = arn(&secret)?;
+    let tags = tag_lists::read(secret.tags());
     if tags::address(context, "secret", &tags).as_ref() != Some(address) {
         return Err(tags::taken(refusal, &format!("the secret {} ({arn})", spec.name), &tags));
     }
     if waits(&secret) {
-        call(context, "RestoreSecret", json!({"SecretId": arn})).await?;
+        ask(context.aws.secrets_manager().restore_secret().secret_id(arn).send()).await?;
     }
-    settle(context, &arn, spec, true).await
+    settle(context, arn, spec, true).await
 }
 
 /// A token of one change: Secrets Manager asks for it wherever a value could be written.
@@ -292,21 +315,44 @@ fn token() -> String {
 
 /// Makes a living secret's settings those of the spec; the password stays.
 async fn settle(context: &Context, id: &str, spec: &Spec, username: bool) -> Result<Outcome> {
-    let mut input = json!({"SecretId": id, "Description": spec.description, "ClientRequestToken": token()});
-    input["KmsKeyId"] = json!(spec.key.as_deref().unwrap_or(AWS_KEY));
-    call(context, "UpdateSecret", input).await?;
+    let secrets = context.aws.secrets_manager();
+    let call = secrets.update_secret().secret_id(id).description(&spec.description).client_request_token(token());
+    ask(call.kms_key_id(spec.key.as_deref().unwrap_or(AWS_KEY)).send()).await?;
     if username {
-        let current = call(context, "GetSecretValue", json!({"SecretId": id})).await?;
-        // Without its text the error names nothing of the value.
-        let parsed = serde_json::from_str::<Value>(text(&current, "SecretString")).ok();
-        let mut current = parsed.filter(Value::is_object).context("the secret's value is no JSON object")?;
-        if text(&current, "username") != spec.username {
-            current["username"] = json!(spec.username);
-            let value = current.to_string();
-            let input = json!({"SecretId": id, "SecretString": value, "ClientRequestToken": token()});
-            call(context, "PutSecretValue", input).await?;
+        let current = ask(secrets.get_secret_value().secret_id(id).send()).await?;
+        let current = SecretValue(current.secret_string.context("the secret's value is no text")?);
+        if let Some(SecretValue(renamed)) = current.renamed(&spec.username)? {
+            let call = secrets.put_secret_value().secret_id(id).secret_string(renamed).client_request_token(token());
+            ask(call.send()).await?;
         }
     }
     tag(context, id, &[(USERNAME, &spec.username), (RECOVERY_DAYS, &spec.recovery_days.to_string())]).await?;
     Ok(outcome(id, spec))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::testing::context;
+
+    #[test]
+    fn another_user_name_keeps_the_password() {
+        let value = SecretValue::made("app");
+        assert!(value.renamed("app").expect("it is an object").is_none());
+        let renamed = value.renamed("shop").expect("it is an object").expect("it has another name");
+        let password = |value: &SecretValue| serde_json::from_str::<Value>(&value.0).expect("JSON")["password"].clone();
+        assert!(password(&value) == password(&renamed), "the password changed");
+        let error = SecretValue("hunter2".to_owned()).renamed("app").err().expect("it is no object");
+        assert!(!format!("{error:#}").contains("hunter2"));
+    }
+
+    #[test]
+    fn one_that_waits_for_its_deletion_is_not_found() {
+        let context = context();
+        let tags = tag_lists::owned(&context, &Address::new("secret", "app"));
+        let mut secret = SecretListEntry::builder().arn("arn:s").name("AmazonMSK_app").set_tags(Some(tags)).build();
+        assert_eq!(read(&context, &secret).expect("it has a name").expect("it lives").id, "arn:s");
+        secret.deleted_date = Some(aws_sdk_secretsmanager::primitives::DateTime::from_secs(1));
+        assert!(read(&context, &secret).expect("it has a name").is_none());
+    }
 }

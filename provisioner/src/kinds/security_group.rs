@@ -4,16 +4,17 @@ mod rules;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{ErrorKind, Service, list, text};
+use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all, ask_once};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{self, Filter, IpPermission, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use self::rules::Rule;
 use self::rules::rules;
 use super::spec::{compared, describes, differs, in_place, plain, replaces, typed, value};
-use super::tags::{self, Making};
-use super::wait;
+use super::{ec2, tag_lists, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
@@ -101,8 +102,9 @@ impl Kind for SecurityGroup {
 
     fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
         let goes = |way: &str| {
-            let (old, new) = (list(live, way), list(spec, way));
-            changed.contains(&way) && old.iter().any(|rule| !new.iter().any(|other| same_but_words(rule, other)))
+            let (mut old, new) = (live[way].as_array().into_iter().flatten(), spec[way].as_array());
+            let stays = |rule: &Value| new.into_iter().flatten().any(|other| same_but_words(rule, other));
+            changed.contains(&way) && old.any(|rule| !stays(rule))
         };
         if action == Action::Update && (goes("ingress") || goes("egress")) {
             return vec!["connections that only the removed rules allow end".to_owned()];
@@ -111,27 +113,23 @@ impl Kind for SecurityGroup {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let groups = tags::sweep(context, "DescribeSecurityGroups", "securityGroupInfo").await?;
-        Ok(groups.iter().filter_map(|group| read(context, group)).collect())
+        let groups = list(context, vec![ec2::of_stack(context)]).await?;
+        groups.iter().filter_map(|group| read(context, group).transpose()).collect()
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let making = Making {
-            operation: "CreateSecurityGroup",
-            input: json!({
-                "GroupName": spec.name,
-                "GroupDescription": spec.description,
-                "VpcId": spec.vpc,
-                "TagSpecification": tags::specification(context, address, "security-group"),
-            }),
-            element: "",
-            describe: "DescribeSecurityGroups",
-            set: "securityGroupInfo",
-            id: "groupId",
-            unique: true,
+        let living = || async {
+            let groups = list(context, ec2::of_address(context, address)).await?;
+            groups.iter().map(|group| Ok(id(group)?.to_owned())).collect()
         };
-        let id = tags::make_once(context, address, making).await?;
+        let create = || async {
+            let tags = ec2::specification(context, address, ResourceType::SecurityGroup);
+            let call = context.aws.ec2().create_security_group().group_name(&spec.name).description(&spec.description);
+            let made = ask_once(call.vpc_id(&spec.vpc).tag_specifications(tags).send()).await?;
+            made.group_id.needed("ec2", "CreateSecurityGroup.GroupId")
+        };
+        let id = ec2::make_once(context, address, true, living, create).await?;
         arrange(context, &id, &spec).await
     }
 
@@ -142,24 +140,24 @@ impl Kind for SecurityGroup {
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         // Two groups whose rules name each other would hold each other alive.
         let Some(group) = describe(context, &live.id).await? else { return Ok(()) };
-        for way in [INGRESS, EGRESS] {
-            let naming: Vec<Rule> =
-                rules(&group, &live.id, way.list).into_iter().filter(|rule| rule.group.is_some()).collect();
-            call_with(context, &live.id, way.revoke, &naming).await?;
+        for way in [Way::Ingress, Way::Egress] {
+            let rules = rules(way.permissions(&group), &live.id)?;
+            let naming: Vec<Rule> = rules.into_iter().filter(|rule| rule.group.is_some()).collect();
+            call_with(context, &live.id, (way, Change::Revoke), &naming).await?;
         }
-        let input = json!({"GroupId": live.id});
-        wait::released(context, || context.aws.call(Service::Ec2, "DeleteSecurityGroup", input.clone())).await?;
+        let call = context.aws.ec2().delete_security_group().group_id(&live.id);
+        wait::released(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let one =
-            tags::claim_one(context, address, ("DescribeSecurityGroups", "securityGroupInfo"), ("GroupId", id)).await?;
-        Ok(one.and_then(|group| read(context, &group)))
+        let Some(mut group) = describe(context, id).await? else { return Ok(None) };
+        group.tags = ec2::claim(context, address, id, group.tags())?;
+        read(context, &group)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tags::write(context, &outcome.id, tags).await
+        ec2::tag(context, &outcome.id, tags).await
     }
 }
 
@@ -172,65 +170,89 @@ fn same_but_words(one: &Value, other: &Value) -> bool {
     one == other
 }
 
-/// The names that the API has for one direction.
+/// A direction.
 #[derive(Clone, Copy)]
-struct Way {
-    list: &'static str,
-    authorize: &'static str,
-    revoke: &'static str,
-    describe: &'static str,
+enum Way {
+    Ingress,
+    Egress,
 }
 
-const INGRESS: Way = Way {
-    list: "ipPermissions",
-    authorize: "AuthorizeSecurityGroupIngress",
-    revoke: "RevokeSecurityGroupIngress",
-    describe: "UpdateSecurityGroupRuleDescriptionsIngress",
-};
-const EGRESS: Way = Way {
-    list: "ipPermissionsEgress",
-    authorize: "AuthorizeSecurityGroupEgress",
-    revoke: "RevokeSecurityGroupEgress",
-    describe: "UpdateSecurityGroupRuleDescriptionsEgress",
-};
+impl Way {
+    fn permissions(self, group: &types::SecurityGroup) -> &[IpPermission] {
+        match self {
+            Self::Ingress => group.ip_permissions(),
+            Self::Egress => group.ip_permissions_egress(),
+        }
+    }
+}
 
-async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
-    let answer = context.aws.call(Service::Ec2, "DescribeSecurityGroups", json!({"GroupId": [id]})).await;
-    Ok(wait::found(answer)?.and_then(|answer| list(&answer, "securityGroupInfo").first().cloned()))
+/// What is done to rules.
+#[derive(Clone, Copy, PartialEq)]
+enum Change {
+    Authorize,
+    Describe,
+    Revoke,
+}
+
+async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::SecurityGroup>> {
+    let call = context.aws.ec2().describe_security_groups().set_filters(Some(filters));
+    Ok(ask_all(call.into_paginator().items().send()).await?)
+}
+
+async fn describe(context: &Context, id: &str) -> Result<Option<types::SecurityGroup>> {
+    let found = wait::found(ask(context.aws.ec2().describe_security_groups().group_ids(id).send()).await)?;
+    Ok(found.and_then(|answer| answer.security_groups?.into_iter().next()))
+}
+
+fn id(group: &types::SecurityGroup) -> Result<&str, Error> {
+    group.group_id().needed("ec2", "SecurityGroup.GroupId")
 }
 
 /// Makes the group's rules exactly those of the spec; what is to be open opens before anything closes.
 async fn arrange(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
     let group = wait::until(context, wait::VISIBLE, &format!("{id} is not listed"), || describe(context, id)).await?;
-    for (way, desired) in [(INGRESS, &spec.ingress), (EGRESS, &spec.egress)] {
-        let live = rules(&group, id, way.list);
+    for (way, desired) in [(Way::Ingress, &spec.ingress), (Way::Egress, &spec.egress)] {
+        let live = rules(way.permissions(&group), id)?;
         let within = |rules: &[Rule], rule: &Rule| rules.iter().any(|other| other.same_traffic(rule));
         let missing: Vec<Rule> = desired.iter().filter(|rule| !within(&live, rule)).cloned().collect();
         let extra: Vec<Rule> = live.iter().filter(|rule| !within(desired, rule)).cloned().collect();
         let reworded: Vec<Rule> =
             desired.iter().filter(|rule| within(&live, rule) && !live.contains(rule)).cloned().collect();
-        call_with(context, id, way.authorize, &missing).await?;
-        call_with(context, id, way.describe, &reworded).await?;
-        call_with(context, id, way.revoke, &extra).await?;
+        call_with(context, id, (way, Change::Authorize), &missing).await?;
+        call_with(context, id, (way, Change::Describe), &reworded).await?;
+        call_with(context, id, (way, Change::Revoke), &extra).await?;
     }
-    let arn = tags::ec2_arn(context, "security-group", id);
+    let arn = ec2::arn(context, "security-group", id);
     Ok(tags::outcome(id, &[("id", id), ("arn", &arn), ("name", &spec.name)]))
 }
 
 /// One call for several rules, none for none.
-async fn call_with(context: &Context, id: &str, operation: &str, rules: &[Rule]) -> Result<()> {
+async fn call_with(context: &Context, id: &str, (way, change): (Way, Change), rules: &[Rule]) -> Result<()> {
     if rules.is_empty() {
         return Ok(());
     }
-    let permissions: Vec<Value> = rules.iter().map(|rule| rule.permission(id)).collect();
-    let input = json!({"GroupId": id, "IpPermissions": permissions});
-    let answer = wait::visible(context, || context.aws.call(Service::Ec2, operation, input.clone())).await;
+    let permissions: Vec<IpPermission> = rules.iter().map(|rule| rule.permission(id)).collect();
+    let ec2 = context.aws.ec2();
+    macro_rules! sent {
+        ($operation:ident) => {{
+            let call = ec2.$operation().group_id(id).set_ip_permissions(Some(permissions));
+            wait::visible(context, || ask(call.clone().send())).await.map(drop)
+        }};
+    }
+    let answer = match (way, change) {
+        (Way::Ingress, Change::Authorize) => sent!(authorize_security_group_ingress),
+        (Way::Ingress, Change::Describe) => sent!(update_security_group_rule_descriptions_ingress),
+        (Way::Ingress, Change::Revoke) => sent!(revoke_security_group_ingress),
+        (Way::Egress, Change::Authorize) => sent!(authorize_security_group_egress),
+        (Way::Egress, Change::Describe) => sent!(update_security_group_rule_descriptions_egress),
+        (Way::Egress, Change::Revoke) => sent!(revoke_security_group_egress),
+    };
     match answer {
         // A repeated call whose first answer was lost.
         Err(error) if error.is_already_exists() && rules.len() == 1 => Ok(()),
-        Err(error) if error.kind == ErrorKind::NotSet && operation.starts_with("Revoke") => Ok(()),
+        Err(error) if error.kind == ErrorKind::NotSet && change == Change::Revoke => Ok(()),
         Err(error) => Err(error.into()),
-        Ok(_) => Ok(()),
+        Ok(()) => Ok(()),
     }
 }
 
@@ -244,23 +266,25 @@ fn canonical(spec: &mut Spec) -> Result<()> {
     spec.ingress.iter_mut().chain(&mut spec.egress).try_for_each(Rule::canonical)
 }
 
-fn read(context: &Context, group: &Value) -> Option<Live> {
-    let tags = tags::of(list(group, "tagSet"));
-    let address = tags::address(context, "security_group", &tags)?;
-    let id = text(group, "groupId");
+fn read(context: &Context, group: &types::SecurityGroup) -> Result<Option<Live>> {
+    let tags = tag_lists::read(group.tags());
+    let Some(address) = tags::address(context, "security_group", &tags) else { return Ok(None) };
+    let id = id(group)?;
     let spec = Spec {
-        vpc: text(group, "vpcId").to_owned(),
-        name: text(group, "groupName").to_owned(),
-        description: text(group, "groupDescription").to_owned(),
-        ingress: rules(group, id, INGRESS.list),
-        egress: rules(group, id, EGRESS.list),
+        vpc: group.vpc_id().needed("ec2", "SecurityGroup.VpcId")?.to_owned(),
+        name: group.group_name().needed("ec2", "SecurityGroup.GroupName")?.to_owned(),
+        description: group.description().needed("ec2", "SecurityGroup.Description")?.to_owned(),
+        ingress: rules(Way::Ingress.permissions(group), id)?,
+        egress: rules(Way::Egress.permissions(group), id)?,
     };
-    let arn = tags::ec2_arn(context, "security-group", id);
-    Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn), ("name", &spec.name)]))
+    let arn = ec2::arn(context, "security-group", id);
+    Ok(Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn), ("name", &spec.name)])))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -4,20 +4,23 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_kafka::types::{
+    Cluster, Iam, ServerlessClientAuthentication, ServerlessRequest, ServerlessSasl, VpcConfig,
+};
 use futures::future::try_join_all;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::Needed as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::msk::{self, OUTPUTS};
 use super::spec::{compared, describes, differs, replaces, typed, value};
-use super::tags;
-use super::wire::texts;
+use super::{tag_lists, tags};
 use crate::cost::{Charge, Cost};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// An MSK Serverless cluster: AWS runs the brokers, scales them and bills by use. Clients log in by IAM, and nothing of a
 /// living one can be changed. Its topics can't be made from outside its network: the agents make theirs.
@@ -109,15 +112,15 @@ impl Kind for ServerlessCluster {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({
-            "clusterName": spec.name,
-            "tags": tags::object(context, address),
-            "serverless": {
-                "vpcConfigs": [{"subnetIds": spec.subnets, "securityGroupIds": spec.security_groups}],
-                "clientAuthentication": {"sasl": {"iam": {"enabled": true}}},
-            },
-        });
-        let arn = msk::make(context, address, &spec.name, input).await?;
+        let network = VpcConfig::builder()
+            .set_subnet_ids(Some(spec.subnets.clone()))
+            .set_security_group_ids(Some(spec.security_groups.clone()));
+        let sasl = ServerlessSasl::builder().iam(Iam::builder().enabled(true).build()).build();
+        let serverless = ServerlessRequest::builder()
+            .vpc_configs(network.build())
+            .client_authentication(ServerlessClientAuthentication::builder().sasl(sasl).build());
+        let call = context.aws.kafka().create_cluster_v2().serverless(serverless.build());
+        let arn = msk::make(context, address, &spec.name, call).await?;
         let cluster = msk::settled(context, &arn, msk::CHANGED).await?;
         msk::outcome(context, &cluster).await
     }
@@ -132,17 +135,15 @@ impl Kind for ServerlessCluster {
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let Some(cluster) = msk::named(context, id).await? else { return Ok(None) };
-        if !cluster["serverless"].is_object() {
+        if cluster.serverless().is_none() {
             bail!("{id} is a provisioned cluster; adopt it as a `cluster`");
         }
-        let cluster = tags::claim_object(context, address, id, cluster, "tags")?;
+        let cluster = msk::claim(context, address, id, cluster)?;
         found(context, address, &cluster).await.map(Some)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let input = json!({"resourceArn": outcome.id, "tags": tags::map(tags)});
-        context.aws.call(Service::Kafka, "TagResource", input).await?;
-        Ok(())
+        msk::tag(context, &outcome.id, tags).await
     }
 }
 
@@ -156,32 +157,27 @@ fn canonical(spec: &mut Spec) -> Result<()> {
     Ok(())
 }
 
-async fn found(context: &Context, address: &Address, cluster: &Value) -> Result<Live> {
-    let arn = text(cluster, "clusterArn");
-    let brokers = match text(cluster, "state") {
-        state if msk::is_usable(state) => msk::bootstrap(context, arn).await?,
-        _ => None,
-    };
-    let outputs = msk::outputs(cluster, brokers.as_ref());
+async fn found(context: &Context, address: &Address, cluster: &Cluster) -> Result<Live> {
+    let arn = msk::arn(cluster)?;
+    let brokers = if msk::is_usable(cluster) { msk::bootstrap(context, arn).await? } else { None };
+    let outputs = msk::outputs(cluster, brokers.as_ref())?;
     let outputs: Vec<(&str, &str)> = outputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let network = list(&cluster["serverless"], "vpcConfigs").first().cloned().unwrap_or_default();
+    let serverless = cluster.serverless().needed("kafka", "Cluster.Serverless")?;
+    let network = serverless.vpc_configs().first().needed("kafka", "Serverless.VpcConfigs")?;
     let spec = Spec {
-        name: text(cluster, "clusterName").to_owned(),
-        subnets: texts(&network, "subnetIds"),
-        security_groups: texts(&network, "securityGroupIds"),
+        name: msk::name(cluster)?.to_owned(),
+        subnets: network.subnet_ids().to_vec(),
+        security_groups: network.security_group_ids().to_vec(),
     };
-    let tags = tags::of_object(&cluster["tags"]);
-    let mut live = tags::live(address.clone(), &tags, arn, value(&spec), &outputs);
-    live.condition = match text(cluster, "state") {
-        "ACTIVE" | "HEALING" | "MAINTENANCE" => Condition::Ready,
-        "FAILED" => Condition::Failed(msk::failure(cluster)),
-        state => Condition::Pending(state.to_owned()),
-    };
-    Ok(live)
+    let tags = tag_lists::read_map(cluster.tags());
+    let live = tags::live(address.clone(), &tags, arn, value(&spec), &outputs);
+    Ok(Live { condition: msk::condition(cluster)?, ..live })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -4,20 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_sns::types;
 use futures::future::try_join_all;
-use lakewright_aws::{Error, ErrorKind, Service, list, text};
+use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
+use super::spec::{compared, describes, differs, in_place, replaces, text, typed, value};
 use super::tags::{self, Tags};
-use super::wire::some_text;
-use super::{policy, tagged, wait};
+use super::{policy, tag_lists, tagged, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// An SNS topic and who gets what is published to it. Somebody who has not yet confirmed counts as subscribed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -164,9 +165,9 @@ impl Kind for SnsTopic {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({"Name": spec.name, "Tags": tags::pairs(context, address)});
+        let call = context.aws.sns().create_topic().name(&spec.name);
         // A topic of that name with these tags is the answer to the call; one with others is refused.
-        if let Err(error) = call(context, "CreateTopic", input).await {
+        if let Err(error) = ask(call.set_tags(Some(tag_lists::owned(context, address))).send()).await {
             let tags = if error.kind == ErrorKind::Invalid {
                 tags_of(context, &arn(context, &spec.name)).await?
             } else {
@@ -187,7 +188,7 @@ impl Kind for SnsTopic {
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        wait::found(call(context, "DeleteTopic", json!({"TopicArn": live.id})).await)?;
+        wait::found(ask(context.aws.sns().delete_topic().topic_arn(&live.id).send()).await)?;
         Ok(())
     }
 
@@ -198,14 +199,11 @@ impl Kind for SnsTopic {
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let input = json!({"ResourceArn": outcome.id, "Tags": tags::list_of(tags)});
-        wait::visible(context, || call(context, "TagResource", input.clone())).await?;
+        let call = context.aws.sns().tag_resource().resource_arn(&outcome.id);
+        let call = call.set_tags(Some(tag_lists::written(tags)));
+        wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
-}
-
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Sns, operation, input).await
 }
 
 fn arn(context: &Context, name: &str) -> String {
@@ -214,22 +212,35 @@ fn arn(context: &Context, name: &str) -> String {
 }
 
 async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
-    let answer = wait::found(call(context, "ListTagsForResource", json!({"ResourceArn": arn})).await)?;
-    Ok(answer.map(|answer| tags::of(list(&answer, "Tags"))))
+    let answer = wait::found(ask(context.aws.sns().list_tags_for_resource().resource_arn(arn).send()).await)?;
+    Ok(answer.map(|answer| tag_lists::read(answer.tags())))
 }
 
-async fn subscriptions(context: &Context, arn: &str) -> Result<Option<Vec<Value>>> {
-    let mut all = Vec::new();
-    let mut input = json!({"TopicArn": arn});
-    loop {
-        let page = wait::found(call(context, "ListSubscriptionsByTopic", input.clone()).await)?;
-        let Some(page) = page else { return Ok(None) };
-        all.extend_from_slice(list(&page, "Subscriptions"));
-        match text(&page, "NextToken") {
-            "" => return Ok(Some(all)),
-            next => input["NextToken"] = json!(next),
-        }
+/// Who is subscribed by mail or HTTPS.
+struct Subscribed {
+    protocol: String,
+    endpoint: String,
+    /// The subscription's ARN; none until it is confirmed.
+    arn: Option<String>,
+}
+
+impl Subscribed {
+    fn read(one: &types::Subscription) -> Result<Self, Error> {
+        let arn = one.subscription_arn().needed("sns", "Subscription.SubscriptionArn")?;
+        Ok(Self {
+            protocol: one.protocol().needed("sns", "Subscription.Protocol")?.to_owned(),
+            endpoint: one.endpoint().needed("sns", "Subscription.Endpoint")?.to_owned(),
+            arn: Some(arn).filter(|arn| *arn != PENDING).map(str::to_owned),
+        })
     }
+}
+
+/// Who is subscribed to the topic; none if there is no such topic.
+async fn subscriptions(context: &Context, arn: &str) -> Result<Option<Vec<Subscribed>>, Error> {
+    let call = context.aws.sns().list_subscriptions_by_topic().topic_arn(arn);
+    let Some(all) = wait::found(ask_all(call.into_paginator().items().send()).await)? else { return Ok(None) };
+    let ours = all.iter().filter(|one| one.protocol().is_some_and(|protocol| PROTOCOLS.contains(&protocol)));
+    ours.map(Subscribed::read).collect::<Result<_, _>>().map(Some)
 }
 
 /// The topic of that ARN. What is pending and no longer wanted can't be taken back, goes by itself, and isn't told.
@@ -240,29 +251,30 @@ async fn read(
     tags: &Tags,
     wanted: Option<&Value>,
 ) -> Result<Option<Live>> {
-    let (answer, subscriptions) =
-        tokio::join!(call(context, "GetTopicAttributes", json!({"TopicArn": arn})), subscriptions(context, arn));
+    let attributes = ask(context.aws.sns().get_topic_attributes().topic_arn(arn).send());
+    let (answer, subscriptions) = tokio::join!(attributes, subscriptions(context, arn));
     let (Some(answer), Some(subscriptions)) = (wait::found(answer)?, subscriptions?) else { return Ok(None) };
-    let attribute = |name: &str| {
-        let entries = list(&answer["Attributes"], "entry");
-        let found = entries.iter().find(|entry| text(entry, "key") == name);
-        found.and_then(|entry| some_text(entry, "value"))
-    };
+    let attributes = answer.attributes().needed("sns", "GetTopicAttributes.Attributes")?;
+    // A topic without a name to show or a key lacks the attribute, or has an empty one.
+    let attribute = |name: &str| attributes.get(name).filter(|value| !value.is_empty());
     let of_protocol = |protocol: &str| -> Vec<String> {
         let asked = |endpoint: &str| {
-            wanted.is_none_or(|wanted| list(wanted, protocol).iter().any(|one| one.as_str() == Some(endpoint)))
+            let is_one = |wanted: &Value| {
+                wanted[protocol].as_array().into_iter().flatten().any(|one| one.as_str() == Some(endpoint))
+            };
+            wanted.is_none_or(is_one)
         };
-        let found = subscriptions.iter().filter(|one| text(one, "Protocol") == protocol);
-        let found = found.filter(|one| text(one, "SubscriptionArn") != PENDING || asked(text(one, "Endpoint")));
-        let found: BTreeSet<String> = found.map(|one| text(one, "Endpoint").to_owned()).collect();
+        let found = subscriptions.iter().filter(|one| one.protocol == protocol);
+        let found = found.filter(|one| one.arn.is_some() || asked(&one.endpoint));
+        let found: BTreeSet<String> = found.map(|one| one.endpoint.clone()).collect();
         found.into_iter().collect()
     };
-    let document = attribute("Policy").map(|text| policy::parse(&text)).transpose()?;
+    let document = attribute("Policy").map(|text| policy::parse(text)).transpose()?;
     let name = arn.rsplit(':').next().unwrap_or_default();
     let spec = Spec {
         name: name.to_owned(),
-        display_name: attribute("DisplayName").unwrap_or_default(),
-        key: attribute("KmsMasterKeyId"),
+        display_name: attribute("DisplayName").cloned().unwrap_or_default(),
+        key: attribute("KmsMasterKeyId").cloned(),
         policy: document.filter(|document| document["Id"] != DEFAULT_POLICY),
         email: of_protocol("email"),
         https: of_protocol("https"),
@@ -302,8 +314,9 @@ async fn settle(context: &Context, spec: &Spec, changed: &[&str]) -> Result<Outc
             }
             _ => continue,
         };
-        let input = json!({"TopicArn": arn, "AttributeName": name, "AttributeValue": value});
-        wait::visible(context, || call(context, "SetTopicAttributes", input.clone())).await?;
+        let call = context.aws.sns().set_topic_attributes().topic_arn(&arn);
+        let call = call.attribute_name(name).attribute_value(value);
+        wait::visible(context, || ask(call.clone().send())).await?;
     }
     if PROTOCOLS.iter().any(|protocol| changed.contains(protocol)) {
         subscribe(context, &arn, spec).await?;
@@ -314,17 +327,16 @@ async fn settle(context: &Context, spec: &Spec, changed: &[&str]) -> Result<Outc
 async fn subscribe(context: &Context, arn: &str, spec: &Spec) -> Result<()> {
     let living = subscriptions(context, arn).await?.unwrap_or_default();
     for (protocol, wanted) in PROTOCOLS.iter().zip([&spec.email, &spec.https]) {
-        let there: Vec<&Value> = living.iter().filter(|one| text(one, "Protocol") == *protocol).collect();
-        for endpoint in wanted.iter().filter(|wanted| there.iter().all(|one| text(one, "Endpoint") != **wanted)) {
-            let input = json!({
-                "TopicArn": arn, "Protocol": protocol, "Endpoint": endpoint, "ReturnSubscriptionArn": true,
-            });
-            wait::visible(context, || call(context, "Subscribe", input.clone())).await?;
+        let there: Vec<&Subscribed> = living.iter().filter(|one| one.protocol == *protocol).collect();
+        for endpoint in wanted.iter().filter(|wanted| there.iter().all(|one| one.endpoint != **wanted)) {
+            let call = context.aws.sns().subscribe().topic_arn(arn).protocol(*protocol).endpoint(endpoint);
+            let call = call.return_subscription_arn(true);
+            wait::visible(context, || ask(call.clone().send())).await?;
         }
-        let away = there.into_iter().filter(|one| wanted.iter().all(|wanted| text(one, "Endpoint") != wanted));
+        let away = there.into_iter().filter(|one| !wanted.contains(&one.endpoint));
         // AWS lets nobody take back what is pending.
-        for subscription in away.map(|one| text(one, "SubscriptionArn")).filter(|arn| *arn != PENDING) {
-            wait::found(call(context, "Unsubscribe", json!({"SubscriptionArn": subscription})).await)?;
+        for subscription in away.filter_map(|one| one.arn.as_ref()) {
+            wait::found(ask(context.aws.sns().unsubscribe().subscription_arn(subscription).send()).await)?;
         }
     }
     Ok(())

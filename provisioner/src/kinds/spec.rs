@@ -75,6 +75,11 @@ pub(super) fn value<S: Serialize>(spec: &S) -> Value {
     serde_json::to_value(spec).expect("a spec holds only what JSON has: string keys, finite numbers")
 }
 
+/// A field's text; empty if the field is absent or holds none.
+pub(super) fn text<'a>(spec: &'a Value, field: &str) -> &'a str {
+    spec[field].as_str().unwrap_or_default()
+}
+
 /// The default of a switch that is on.
 pub(super) const fn yes() -> bool {
     true

@@ -4,21 +4,24 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Service, list, text};
+use aws_sdk_applicationautoscaling::operation::register_scalable_target::builders::RegisterScalableTargetFluentBuilder;
+use aws_sdk_applicationautoscaling::types::{
+    MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTarget, ScalingPolicy,
+    ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
+};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::msk;
 use super::spec::{describes, differs, in_place, reference, replaces, typed, value};
-use super::tagged;
 use super::tags::{self, Tags};
-use super::wait;
-use super::wire::number;
+use super::{msk, tag_lists, tagged, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// Lets MSK grow the storage of a provisioned cluster's brokers by itself (Application Auto Scaling): by a tenth, and 10 GiB
 /// at least, at most every six hours. MSK never shrinks storage.
@@ -60,9 +63,9 @@ const ACTIONS: &[&str] = &[
     "kafka:UpdateBrokerStorage",
 ];
 /// What is scaled, in Application Auto Scaling's words.
-const NAMESPACE: &str = "kafka";
-const DIMENSION: &str = "kafka:broker-storage:VolumeSize";
-const METRIC: &str = "KafkaBrokerStorageUtilization";
+const NAMESPACE: ServiceNamespace = ServiceNamespace::Kafka;
+const DIMENSION: ScalableDimension = ScalableDimension::KafkaBrokerStorageVolumeSize;
+const METRIC: MetricType = MetricType::KafkaBrokerStorageUtilization;
 
 /// The kind.
 #[derive(Debug)]
@@ -82,7 +85,7 @@ impl Kind for StorageScaling {
 
     /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
     fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "cluster") && reference(text(spec, "cluster")).is_some()
+        differs(live, spec, "cluster") && reference(cluster_of(spec)).is_some()
     }
 
     fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
@@ -109,20 +112,19 @@ impl Kind for StorageScaling {
         let clusters = msk::clusters(context, "cluster").await?;
         let mut found = Vec::new();
         for target in &targets {
-            let cluster = text(target, "ResourceId");
-            let own = clusters.iter().find(|(_, one)| text(one, "clusterArn") == cluster).map(|(address, _)| address);
+            let cluster = target.resource_id();
+            let own = clusters.iter().find(|(_, one)| one.cluster_arn() == Some(cluster)).map(|(address, _)| address);
             let is_meant = |wanted: &&Wanted<'_>| {
-                let meant = text(wanted.spec, "cluster");
+                let meant = cluster_of(wanted.spec);
                 meant == cluster || reference(meant).is_some_and(|address| Some(&address) == own)
             };
             // A cluster has one: who wants that cluster's means this one, tagged or not.
             let by_cluster = wanted.iter().find(is_meant).map(|wanted| wanted.address.clone());
-            let by_tag = tagged
-                .get(text(target, "ScalableTargetARN"))
-                .and_then(|tags| tags::address(context, "storage_scaling", tags));
+            let tags = target.scalable_target_arn().and_then(|arn| tagged.get(arn));
+            let by_tag = tags.and_then(|tags| tags::address(context, "storage_scaling", tags));
             let Some(address) = by_cluster.or(by_tag) else { continue };
-            let policy = policies.iter().find(|policy| text(policy, "ResourceId") == cluster);
-            found.push(live(address, target, policy));
+            let policy = policies.iter().find(|policy| policy.resource_id() == cluster);
+            found.push(live(address, target, policy)?);
         }
         Ok(found)
     }
@@ -130,29 +132,26 @@ impl Kind for StorageScaling {
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
         msk::settled(context, &spec.cluster, msk::CHANGED).await?;
-        let mut input = registration(&spec);
         // Tags of one that is there already aren't taken.
-        if !targets(context).await?.iter().any(|target| text(target, "ResourceId") == spec.cluster) {
-            input["Tags"] = tags::object(context, address);
-        }
-        apply(context, &spec, input).await
+        let exists = targets(context).await?.iter().any(|target| target.resource_id() == spec.cluster);
+        let tags = (!exists).then(|| tag_lists::owned_map(context, address));
+        apply(context, &spec, registration(context, &spec)?.set_tags(tags)).await
     }
 
     async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        apply(context, &spec, registration(&spec)).await
+        apply(context, &spec, registration(context, &spec)?).await
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        let input = json!({
-            "ServiceNamespace": NAMESPACE, "ResourceId": spec.cluster, "ScalableDimension": DIMENSION,
-        });
+        let client = context.aws.application_auto_scaling();
         // The policy goes first, and with it its alarm.
-        let mut policy = input.clone();
-        policy["PolicyName"] = json!(policy_name(&spec.cluster));
-        wait::found(call(context, "DeleteScalingPolicy", policy).await)?;
-        wait::found(call(context, "DeregisterScalableTarget", input).await)?;
+        let call = client.delete_scaling_policy().service_namespace(NAMESPACE).resource_id(&spec.cluster);
+        let call = call.scalable_dimension(DIMENSION).policy_name(policy_name(&spec.cluster));
+        wait::found(ask(call.send()).await)?;
+        let call = client.deregister_scalable_target().service_namespace(NAMESPACE).resource_id(&spec.cluster);
+        wait::found(ask(call.scalable_dimension(DIMENSION).send()).await)?;
         Ok(())
     }
 
@@ -166,9 +165,11 @@ impl Kind for StorageScaling {
             return Ok(());
         }
         let targets = targets(context).await?;
-        if let Some(target) = targets.iter().find(|target| text(target, "ResourceId") == outcome.id) {
-            let input = json!({"ResourceARN": target["ScalableTargetARN"], "Tags": tags::map(&told)});
-            call(context, "TagResource", input).await?;
+        if let Some(target) = targets.iter().find(|target| target.resource_id() == outcome.id) {
+            let arn = target.scalable_target_arn();
+            let arn = arn.needed("application-autoscaling", "ScalableTarget.ScalableTargetARN")?;
+            let call = context.aws.application_auto_scaling().tag_resource().resource_arn(arn);
+            ask(call.set_tags(Some(tag_lists::written_map(&told))).send()).await?;
         }
         Ok(())
     }
@@ -180,41 +181,29 @@ fn canonical(spec: &mut Spec) -> Result<()> {
     Ok(())
 }
 
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::ApplicationAutoScaling, operation, input).await
+fn cluster_of(spec: &Value) -> &str {
+    spec["cluster"].as_str().unwrap_or_default()
 }
 
-async fn all(context: &Context, operation: &str, set: &str) -> Result<Vec<Value>> {
-    let mut input = json!({"ServiceNamespace": NAMESPACE});
-    let mut all = Vec::new();
-    loop {
-        let page = call(context, operation, input.clone()).await?;
-        let scales = |one: &&Value| text(one, "ScalableDimension") == DIMENSION;
-        all.extend(list(&page, set).iter().filter(scales).cloned());
-        match text(&page, "NextToken") {
-            "" => return Ok(all),
-            next => input["NextToken"] = json!(next),
-        }
-    }
+async fn targets(context: &Context) -> Result<Vec<ScalableTarget>, Error> {
+    let call = context.aws.application_auto_scaling().describe_scalable_targets().service_namespace(NAMESPACE);
+    let mut all = ask_all(call.into_paginator().items().send()).await?;
+    all.retain(|target| *target.scalable_dimension() == DIMENSION);
+    Ok(all)
 }
 
-async fn targets(context: &Context) -> Result<Vec<Value>> {
-    all(context, "DescribeScalableTargets", "ScalableTargets").await
+async fn policies(context: &Context) -> Result<Vec<ScalingPolicy>, Error> {
+    let call = context.aws.application_auto_scaling().describe_scaling_policies().service_namespace(NAMESPACE);
+    let mut all = ask_all(call.into_paginator().items().send()).await?;
+    all.retain(|policy| *policy.scalable_dimension() == DIMENSION);
+    Ok(all)
 }
 
-async fn policies(context: &Context) -> Result<Vec<Value>> {
-    all(context, "DescribeScalingPolicies", "ScalingPolicies").await
-}
-
-fn registration(spec: &Spec) -> Value {
-    json!({
-        "ServiceNamespace": NAMESPACE,
-        "ResourceId": spec.cluster,
-        "ScalableDimension": DIMENSION,
-        // A floor that means nothing: the storage that lives is one already.
-        "MinCapacity": 1,
-        "MaxCapacity": spec.max_gib,
-    })
+fn registration(context: &Context, spec: &Spec) -> Result<RegisterScalableTargetFluentBuilder> {
+    let call = context.aws.application_auto_scaling().register_scalable_target();
+    let call = call.service_namespace(NAMESPACE).resource_id(&spec.cluster).scalable_dimension(DIMENSION);
+    // A floor that means nothing: the storage that lives is one already.
+    Ok(call.min_capacity(1).max_capacity(i32::try_from(spec.max_gib)?))
 }
 
 /// The policy's name: a cluster has one such policy.
@@ -224,38 +213,50 @@ fn policy_name(cluster: &str) -> String {
 }
 
 /// Registers the target and puts its policy; both take what is there already.
-async fn apply(context: &Context, spec: &Spec, registration: Value) -> Result<Outcome> {
-    call(context, "RegisterScalableTarget", registration).await.context("register the storage")?;
-    let policy = json!({
-        "PolicyName": policy_name(&spec.cluster),
-        "ServiceNamespace": NAMESPACE,
-        "ResourceId": spec.cluster,
-        "ScalableDimension": DIMENSION,
-        "PolicyType": "TargetTrackingScaling",
-        "TargetTrackingScalingPolicyConfiguration": {
-            "TargetValue": spec.target,
-            "PredefinedMetricSpecification": {"PredefinedMetricType": METRIC},
-            "DisableScaleIn": true,
-        },
-    });
-    wait::visible(context, || call(context, "PutScalingPolicy", policy.clone())).await?;
+async fn apply(context: &Context, spec: &Spec, registration: RegisterScalableTargetFluentBuilder) -> Result<Outcome> {
+    ask(registration.send()).await.context("register the storage")?;
+    let tracking = TargetTrackingScalingPolicyConfiguration::builder()
+        .target_value(f64::from(spec.target))
+        .predefined_metric_specification(
+            PredefinedMetricSpecification::builder()
+                .predefined_metric_type(METRIC)
+                .build()
+                .expect("the metric's type is given"),
+        )
+        .disable_scale_in(true)
+        .build()
+        .expect("the target value is given");
+    let call = context
+        .aws
+        .application_auto_scaling()
+        .put_scaling_policy()
+        .policy_name(policy_name(&spec.cluster))
+        .service_namespace(NAMESPACE)
+        .resource_id(&spec.cluster)
+        .scalable_dimension(DIMENSION)
+        .policy_type(PolicyType::TargetTrackingScaling)
+        .target_tracking_scaling_policy_configuration(tracking);
+    wait::visible(context, || ask(call.clone().send())).await?;
     Ok(tags::outcome(&spec.cluster, &[("cluster", &spec.cluster)]))
 }
 
-fn live(address: Address, target: &Value, policy: Option<&Value>) -> Live {
-    let cluster = text(target, "ResourceId");
-    let tracking = policy.map(|policy| &policy["TargetTrackingScalingPolicyConfiguration"]);
+fn live(address: Address, target: &ScalableTarget, policy: Option<&ScalingPolicy>) -> Result<Live> {
+    let cluster = target.resource_id().needed("application-autoscaling", "ScalableTarget.ResourceId")?;
+    let tracking = policy.and_then(|policy| policy.target_tracking_scaling_policy_configuration());
     let spec = Spec {
         cluster: cluster.to_owned(),
-        max_gib: number(target, "MaxCapacity"),
+        max_gib: u32::try_from(target.max_capacity())?,
         // Zero stands for a target that nothing tracks: it never grows.
-        target: tracking.and_then(|tracking| tracking["TargetValue"].as_f64()).map_or(0, |share| share.round() as u32),
+        target: tracking.map_or(0, |tracking| tracking.target_value().round() as u32),
     };
-    tags::live(address, &Tags::new(), cluster, value(&spec), &[("cluster", cluster)])
+    Ok(tags::live(address, &Tags::new(), cluster, value(&spec), &[("cluster", cluster)]))
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_applicationautoscaling::primitives::DateTime;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -268,9 +269,19 @@ mod tests {
 
     #[test]
     fn a_target_without_a_policy_differs_from_every_spec() {
-        let target = json!({"ResourceId": "arn:aws:kafka:eu-north-1:1:cluster/shop/uuid", "MaxCapacity": 500});
-        let live = live(Address::new("storage_scaling", "main"), &target, None);
-        assert_eq!(live.spec, json!({"cluster": target["ResourceId"], "max_gib": 500, "target": 0}));
-        assert_eq!(policy_name(text(&target, "ResourceId")), "shop-broker-storage");
+        let cluster = "arn:aws:kafka:eu-north-1:1:cluster/shop/uuid";
+        let target = ScalableTarget::builder()
+            .service_namespace(NAMESPACE)
+            .resource_id(cluster)
+            .scalable_dimension(DIMENSION)
+            .min_capacity(1)
+            .max_capacity(500)
+            .role_arn("arn:aws:iam::1:role/scaling")
+            .creation_time(DateTime::from_secs(0))
+            .build()
+            .expect("a target");
+        let live = live(Address::new("storage_scaling", "main"), &target, None).expect("it can be read");
+        assert_eq!(live.spec, json!({"cluster": cluster, "max_gib": 500, "target": 0}));
+        assert_eq!(policy_name(cluster), "shop-broker-storage");
     }
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all, ask_once};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{self, AttributeBooleanValue, Filter, ResourceType, SubnetState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::spec::{cidr, describes, differs, in_place, replaces, typed, value};
-use super::tags::{self, Making};
-use super::wait;
-use super::wire::flag;
+use super::{ec2, tag_lists, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
@@ -62,7 +62,7 @@ impl Kind for Subnet {
     }
 
     fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "vpc") || !overlap(text(live, "cidr"), text(spec, "cidr"))
+        differs(live, spec, "vpc") || !overlap(range(live), range(spec))
     }
 
     fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
@@ -73,31 +73,26 @@ impl Kind for Subnet {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let subnets = tags::sweep(context, "DescribeSubnets", "subnetSet").await?;
-        Ok(subnets.iter().filter_map(|subnet| read(context, subnet)).collect())
+        let subnets = list(context, vec![ec2::of_stack(context)]).await?;
+        subnets.iter().filter_map(|subnet| read(context, subnet).transpose()).collect()
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let making = Making {
-            operation: "CreateSubnet",
-            input: json!({
-                "VpcId": spec.vpc,
-                "CidrBlock": spec.cidr,
-                "AvailabilityZone": spec.zone,
-                "TagSpecification": tags::specification(context, address, "subnet"),
-            }),
-            element: "subnet",
-            describe: "DescribeSubnets",
-            set: "subnetSet",
-            id: "subnetId",
-            unique: true,
+        let living = || async {
+            let subnets = list(context, ec2::of_address(context, address)).await?;
+            subnets.iter().map(|subnet| Ok(id(subnet)?.to_owned())).collect()
         };
-        let id = tags::make_once(context, address, making).await?;
+        let create = || async {
+            let tags = ec2::specification(context, address, ResourceType::Subnet);
+            let call = context.aws.ec2().create_subnet().vpc_id(&spec.vpc).cidr_block(&spec.cidr);
+            let call = call.availability_zone(&spec.zone).tag_specifications(tags);
+            let made = ask_once(call.send()).await?;
+            Ok(id(&made.subnet.needed("ec2", "CreateSubnet.Subnet")?)?.to_owned())
+        };
+        let id = ec2::make_once(context, address, true, living, create).await?;
         wait::until(context, AVAILABLE, &format!("{id} is not available"), || async {
-            let answer = context.aws.call(Service::Ec2, "DescribeSubnets", json!({"SubnetId": [id]})).await;
-            let subnet = wait::found(answer)?.and_then(|answer| list(&answer, "subnetSet").first().cloned());
-            Ok(subnet.filter(|subnet| text(subnet, "state") == "available"))
+            Ok(one(context, &id).await?.filter(|subnet| subnet.state() == Some(&SubnetState::Available)))
         })
         .await?;
         set_public_addresses(context, &id, &spec).await
@@ -108,47 +103,68 @@ impl Kind for Subnet {
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let input = json!({"SubnetId": live.id});
-        wait::released(context, || context.aws.call(Service::Ec2, "DeleteSubnet", input.clone())).await?;
+        let call = context.aws.ec2().delete_subnet().subnet_id(&live.id);
+        wait::released(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let one = tags::claim_one(context, address, ("DescribeSubnets", "subnetSet"), ("SubnetId", id)).await?;
-        Ok(one.and_then(|subnet| read(context, &subnet)))
+        let Some(mut subnet) = one(context, id).await? else { return Ok(None) };
+        subnet.tags = ec2::claim(context, address, id, subnet.tags())?;
+        read(context, &subnet)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tags::write(context, &outcome.id, tags).await
+        ec2::tag(context, &outcome.id, tags).await
     }
 }
 
+async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::Subnet>> {
+    let call = context.aws.ec2().describe_subnets().set_filters(Some(filters));
+    Ok(ask_all(call.into_paginator().items().send()).await?)
+}
+
+async fn one(context: &Context, id: &str) -> Result<Option<types::Subnet>> {
+    let found = wait::found(ask(context.aws.ec2().describe_subnets().subnet_ids(id).send()).await)?;
+    Ok(found.and_then(|answer| answer.subnets?.into_iter().next()))
+}
+
+fn id(subnet: &types::Subnet) -> Result<&str, Error> {
+    subnet.subnet_id().needed("ec2", "Subnet.SubnetId")
+}
+
 async fn set_public_addresses(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
-    let input = json!({"SubnetId": id, "MapPublicIpOnLaunch": {"Value": spec.public_addresses}});
-    wait::visible(context, || context.aws.call(Service::Ec2, "ModifySubnetAttribute", input.clone())).await?;
-    Ok(tags::outcome(id, &outputs(id, &tags::ec2_arn(context, "subnet", id), spec)))
+    let on = AttributeBooleanValue::builder().value(spec.public_addresses).build();
+    let call = context.aws.ec2().modify_subnet_attribute().subnet_id(id).map_public_ip_on_launch(on);
+    wait::visible(context, || ask(call.clone().send())).await?;
+    Ok(tags::outcome(id, &outputs(id, &ec2::arn(context, "subnet", id), spec)))
 }
 
 fn outputs<'a>(id: &'a str, arn: &'a str, spec: &'a Spec) -> [(&'static str, &'a str); 4] {
     [("id", id), ("arn", arn), ("cidr", &spec.cidr), ("zone", &spec.zone)]
 }
 
-fn read(context: &Context, subnet: &Value) -> Option<Live> {
-    let tags = tags::of(list(subnet, "tagSet"));
-    let address = tags::address(context, "subnet", &tags)?;
-    let id = text(subnet, "subnetId");
+fn read(context: &Context, subnet: &types::Subnet) -> Result<Option<Live>> {
+    let tags = tag_lists::read(subnet.tags());
+    let Some(address) = tags::address(context, "subnet", &tags) else { return Ok(None) };
+    let id = id(subnet)?;
     let spec = Spec {
-        vpc: text(subnet, "vpcId").to_owned(),
-        cidr: text(subnet, "cidrBlock").to_owned(),
-        zone: text(subnet, "availabilityZone").to_owned(),
-        public_addresses: flag(subnet, "mapPublicIpOnLaunch"),
+        vpc: subnet.vpc_id().needed("ec2", "Subnet.VpcId")?.to_owned(),
+        cidr: subnet.cidr_block().needed("ec2", "Subnet.CidrBlock")?.to_owned(),
+        zone: subnet.availability_zone().needed("ec2", "Subnet.AvailabilityZone")?.to_owned(),
+        public_addresses: subnet.map_public_ip_on_launch().needed("ec2", "Subnet.MapPublicIpOnLaunch")?,
     };
-    let arn = tags::ec2_arn(context, "subnet", id);
+    let arn = ec2::arn(context, "subnet", id);
     let mut live = tags::live(address, &tags, id, value(&spec), &outputs(id, &arn, &spec));
-    if text(subnet, "state") != "available" {
-        live.condition = Condition::Pending(text(subnet, "state").to_owned());
+    let state = subnet.state().needed("ec2", "Subnet.State")?;
+    if *state != SubnetState::Available {
+        live.condition = Condition::Pending(state.to_string());
     }
-    Some(live)
+    Ok(Some(live))
+}
+
+fn range(spec: &Value) -> &str {
+    spec["cidr"].as_str().unwrap_or_default()
 }
 
 /// Whether two ranges have addresses in common; what isn't known yet may have.
@@ -169,6 +185,8 @@ fn canonical(spec: &mut Spec) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -9,24 +9,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
+use aws_sdk_glue::types::{CreateIcebergTableInput, IcebergInput, MetadataOperation, OpenTableFormatInput, TableInput};
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, text};
+use lakewright_aws::ask;
 use lakewright_config::{Column, PartitionField};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub(super) use self::catalog::tables;
 use self::catalog::{describe, live, metadata, read};
-use self::commit::change;
+use self::commit::{Update, change};
 use self::renames::{old_names, rename};
-use super::spec::{compared, describes, differs, in_place, reference, replaces, typed, value};
+use super::spec::{compared, describes, differs, in_place, reference, replaces, text, typed, value};
 use super::tags;
 use super::{database, wait};
 use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Renamed, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// An Iceberg table of format version 2.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -197,7 +199,7 @@ impl Kind for Table {
             let tables = tables(context, database).await?;
             let stacks_own = own.contains_key(database);
             let reads = tables.iter().map(|table| {
-                let meant = here.iter().find(|one| text(one.spec, "name") == text(table, "Name"));
+                let meant = here.iter().find(|one| text(one.spec, "name") == table.name());
                 read(context, database, table, meant.copied(), stacks_own)
             });
             let mut foreign = Vec::new();
@@ -205,7 +207,7 @@ impl Kind for Table {
             for (table, live) in tables.iter().zip(try_join_all(reads).await?) {
                 match live {
                     Some(live) => ours.push(live),
-                    None => foreign.push(format!("{database}.{}", text(table, "Name"))),
+                    None => foreign.push(format!("{database}.{}", table.name())),
                 }
             }
             if let Some(first) = ours.first_mut() {
@@ -222,22 +224,20 @@ impl Kind for Table {
         properties.insert(STACK.to_owned(), context.stack.clone());
         properties.insert(ADDRESS.to_owned(), address.to_string());
         let schema = iceberg::schema(&spec.columns, &spec.renames, None)?;
-        let iceberg = json!({
-            "MetadataOperation": "CREATE",
-            "Version": "2",
-            "CreateIcebergTableInput": {
-                "Location": spec.location,
-                "PartitionSpec": iceberg::partition_spec(&spec.partition, &schema, None)?,
-                "Schema": schema,
-                "Properties": properties,
-            },
-        });
-        let input = json!({
-            "DatabaseName": spec.database,
-            "TableInput": {"Name": spec.name},
-            "OpenTableFormatInput": {"IcebergInput": iceberg},
-        });
-        match call(context, "CreateTable", input).await {
+        let table = CreateIcebergTableInput::builder()
+            .location(&spec.location)
+            .partition_spec(iceberg::partition_spec(&spec.partition, &schema, None)?)
+            .schema(schema)
+            .set_properties(Some(properties.into_iter().collect()));
+        let table = IcebergInput::builder()
+            .metadata_operation(MetadataOperation::Create)
+            .version("2")
+            .create_iceberg_table_input(table.build()?);
+        let call = context.aws.glue().create_table().database_name(&spec.database);
+        let call = call
+            .table_input(TableInput::builder().name(&spec.name).build()?)
+            .open_table_format_input(OpenTableFormatInput::builder().iceberg_input(table.build()?).build());
+        match ask(call.send()).await {
             Ok(_) => Ok(outcome(context, &spec)),
             Err(error) if error.is_already_exists() => {
                 let table = describe(context, &spec.database, &spec.name)
@@ -263,12 +263,9 @@ impl Kind for Table {
         let spec: Spec = typed(spec)?;
         change(context, &spec.database, &spec.name, |current| {
             let schema = iceberg::schema(&spec.columns, &spec.renames, Some(current))?;
-            let mut update = json!({"Location": current.location, "Properties": spec.properties});
-            if changed.iter().any(|name| name == "partition") {
-                update["PartitionSpec"] = iceberg::partition_spec(&spec.partition, &schema, Some(current))?;
-            }
-            update["Schema"] = schema;
-            Ok(update)
+            let divided = changed.iter().any(|name| name == "partition");
+            let partition = divided.then(|| iceberg::partition_spec(&spec.partition, &schema, Some(current)));
+            Ok(Update { schema, partition: partition.transpose()?, properties: spec.properties.clone() })
         })
         .await?;
         Ok(outcome(context, &spec))
@@ -276,7 +273,8 @@ impl Kind for Table {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        wait::found(call(context, "DeleteTable", json!({"DatabaseName": spec.database, "Name": spec.name})).await)?;
+        let call = context.aws.glue().delete_table().database_name(&spec.database).name(&spec.name);
+        wait::found(ask(call.send()).await)?;
         Ok(())
     }
 
@@ -312,7 +310,7 @@ impl Kind for Table {
         let Some((database, name)) = path.filter(|_| !properties.is_empty()) else { return Ok(()) };
         change(context, database, name, |current| {
             let schema = iceberg::schema(&current.columns()?, &BTreeMap::new(), Some(current))?;
-            Ok(json!({"Location": current.location, "Properties": properties, "Schema": schema}))
+            Ok(Update { schema, partition: None, properties: properties.clone() })
         })
         .await
     }
@@ -322,10 +320,6 @@ impl Kind for Table {
 const STACK: &str = "lakewright.stack";
 /// The table property that holds the address: Glue's tables carry no tags.
 const ADDRESS: &str = "lakewright.address";
-
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Glue, operation, input).await
-}
 
 fn arn(context: &Context, database: &str, name: &str) -> String {
     let Context { region, account, .. } = context;

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use lakewright_aws::{Service, list, text};
-use serde_json::json;
+use aws_sdk_resourcegroupstagging::config::{Config, Region};
+use aws_sdk_resourcegroupstagging::operation::get_resources::builders::GetResourcesFluentBuilder;
+use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
+use lakewright_aws::{Needed as _, ask, ask_all};
 
+use super::tag_lists;
 use super::tags::{self, Tags};
 use crate::kind::Context;
 use crate::resource::Address;
+use crate::services::Services as _;
 
 /// The types that kinds ask for. One question tells of all of them, so that a sweep asks it once.
 const TYPES: &[&str] = &[
@@ -33,22 +37,67 @@ const TYPES: &[&str] = &[
 /// The ARNs and tags of what carries the stack's tag, of the service that ARNs name so. It lists deleted things for a
 /// while and new ones late: every one has to be looked at.
 pub(super) async fn resources(context: &Context, service: &str) -> Result<Vec<(String, Tags)>> {
-    let mut input = json!({
-        "TagFilters": [{"Key": tags::STACK, "Values": [context.stack]}],
-        "ResourceTypeFilters": TYPES,
-        "ResourcesPerPage": 100,
-    });
-    let mut all = Vec::new();
+    let all = context.reading.of(|queries| &queries.tagged, (), all(context)).await?;
+    let found = all.iter().filter(|(arn, _)| arn.split(':').nth(2) == Some(service));
+    Ok(found.cloned().collect())
+}
+
+/// The types of the services without a region, which the tagging API of one region tells of.
+const EVERYWHERE: &[&str] = &["route53:hostedzone"];
+
+/// The same of a service without a region.
+pub(super) async fn everywhere(context: &Context, service: &str) -> Result<Vec<(String, Tags)>> {
+    if context.region == home(&context.region) {
+        return resources(context, service).await;
+    }
+    let all = context.reading.of(|queries| &queries.tagged_everywhere, (), all_everywhere(context)).await?;
+    let found = all.iter().filter(|(arn, _)| arn.split(':').nth(2) == Some(service));
+    Ok(found.cloned().collect())
+}
+
+/// The region of a partition whose tagging API tells of the services without a region.
+fn home(region: &str) -> &'static str {
+    match tags::partition(region) {
+        "aws-cn" => "cn-northwest-1",
+        "aws-us-gov" => "us-gov-west-1",
+        "aws-eusc" => "eusc-de-east-1",
+        _ => "us-east-1",
+    }
+}
+
+async fn all(context: &Context) -> Result<Vec<(String, Tags)>> {
+    let everywhere = if context.region == home(&context.region) { EVERYWHERE } else { &[] };
+    let call = asked(context, &[TYPES, everywhere].concat());
+    let found = ask_all(call.into_paginator().items().send()).await?;
+    found.iter().map(pair).collect()
+}
+
+async fn all_everywhere(context: &Context) -> Result<Vec<(String, Tags)>> {
+    let region = Region::new(home(&context.region));
+    let call = asked(context, EVERYWHERE);
+    let (mut found, mut next) = (Vec::new(), None);
+    // A paginator takes no region of its own.
     loop {
-        let page = context.aws.call(Service::Tagging, "GetResources", input.clone()).await?;
-        let found = list(&page, "ResourceTagMappingList").iter();
-        let found = found.filter(|one| text(one, "ResourceARN").split(':').nth(2) == Some(service));
-        all.extend(found.map(|one| (text(one, "ResourceARN").to_owned(), tags::of(list(one, "Tags")))));
-        match text(&page, "PaginationToken") {
-            "" => return Ok(all),
-            next => input["PaginationToken"] = json!(next),
+        let page = call.clone().set_pagination_token(next).customize();
+        let page = ask(page.config_override(Config::builder().region(region.clone())).send()).await?;
+        found.extend(page.resource_tag_mapping_list().iter().map(pair).collect::<Result<Vec<_>>>()?);
+        next = page.pagination_token.filter(|token| !token.is_empty());
+        if next.is_none() {
+            return Ok(found);
         }
     }
+}
+
+fn asked(context: &Context, types: &[&str]) -> GetResourcesFluentBuilder {
+    let stack = TagFilter::builder().key(tags::STACK).values(&context.stack).build();
+    let types = types.iter().map(|&name| name.to_owned()).collect();
+    let call = context.aws.tagging().get_resources().tag_filters(stack).set_resource_type_filters(Some(types));
+    call.resources_per_page(100)
+}
+
+fn pair(one: &ResourceTagMapping) -> Result<(String, Tags)> {
+    let arn = one.resource_arn().needed("tagging", "ResourceTagMapping.ResourceARN")?;
+    Ok((arn.to_owned(), tag_lists::read(one.tags())))
 }
 
 /// Whether something of the stack is or was of that type of the service, as ARNs name it: `natgateway` of `ec2`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 
 use crate::intents::Intents;
 use crate::kind::Context;
@@ -10,13 +10,14 @@ use crate::kind::Context;
 /// A context of the stack `shop` whose client reaches nothing.
 pub(super) fn context() -> Context {
     Context {
-        aws: Client::with_keys("eu-central-1", "http://127.0.0.1:9", "test", "test").expect("a client"),
+        aws: Aws::with_keys("eu-central-1", "http://127.0.0.1:9", "test", "test").expect("a client"),
         stack: "shop".into(),
         account: "123456789012".into(),
         region: "eu-central-1".into(),
         nonce: "nonce".into(),
         poll: Duration::from_millis(10),
         settles: Duration::from_millis(10),
+        reading: crate::reading::Reading::default(),
         intents: Intents::default(),
     }
 }

@@ -5,21 +5,25 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_kafka::operation::describe_topic::DescribeTopicOutput;
+use aws_sdk_kafka::types::TopicState;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::future::try_join_all;
-use lakewright_aws::{Service, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::msk::{self, decode_properties, encode_properties};
-use super::spec::{describes, differs, in_place, reference, replaces, typed, value};
+use super::spec::{describes, differs, in_place, reference, replaces, text, typed, value};
 use super::tags::{self, Tags};
 use super::wait;
-use super::wire::number;
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
+use crate::services::Services as _;
 
 /// A Kafka topic on an MSK cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -147,18 +151,15 @@ impl Kind for Topic {
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
         msk::settled(context, &spec.cluster, msk::CHANGED).await?;
-        let mut input = json!({
-            "clusterArn": spec.cluster,
-            "topicName": spec.name,
-            "partitionCount": spec.partitions,
-            "replicationFactor": spec.replication,
-        });
-        if !spec.configuration.is_empty() {
-            input["configs"] = json!(encode_properties(&spec.configuration));
-        }
+        let configs = (!spec.configuration.is_empty()).then(|| encode(&spec.configuration));
+        let call = context.aws.kafka().create_topic().cluster_arn(&spec.cluster).topic_name(&spec.name);
+        let call = call
+            .partition_count(i32::try_from(spec.partitions)?)
+            .replication_factor(i32::try_from(spec.replication)?)
+            .set_configs(configs);
         // On a cluster of others, what is there without a note that it was about to be made is theirs.
         context.intents.begin(address).await?;
-        let refusal = match context.aws.call(Service::Kafka, "CreateTopic", input).await {
+        let refusal = match ask(call.send()).await {
             Ok(_) => return seen(context, &spec).await,
             Err(error) if error.lost => return Err(error.into()),
             // An earlier attempt, of which the answers didn't tell yet, or somebody else.
@@ -180,12 +181,13 @@ impl Kind for Topic {
         // Partitions and settings can't change in one call.
         let has = |name: &str| changed.iter().any(|field| field == name);
         let mut step = Spec { configuration: before.configuration, ..spec.clone() };
+        let call = context.aws.kafka().update_topic().cluster_arn(&spec.cluster).topic_name(&spec.name);
         if has("partitions") {
-            change(context, &spec, json!({"partitionCount": spec.partitions})).await?;
+            ask(call.clone().partition_count(i32::try_from(spec.partitions)?).send()).await?;
             seen(context, &step).await?;
         }
         if has("configuration") {
-            change(context, &spec, json!({"configs": encode_properties(&spec.configuration)})).await?;
+            ask(call.configs(encode(&spec.configuration)).send()).await?;
         }
         step.configuration = spec.configuration;
         seen(context, &step).await
@@ -193,8 +195,8 @@ impl Kind for Topic {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        let input = json!({"clusterArn": spec.cluster, "topicName": spec.name});
-        wait::found(context.aws.call(Service::Kafka, "DeleteTopic", input).await)?;
+        let call = context.aws.kafka().delete_topic().cluster_arn(&spec.cluster).topic_name(&spec.name);
+        wait::found(ask(call.send()).await)?;
         wait::until(context, SEEN, &format!("the topic {} is still there", spec.name), || async {
             Ok(describe(context, &spec.cluster, &spec.name).await?.is_none().then_some(()))
         })
@@ -210,7 +212,7 @@ impl Kind for Topic {
         let topic = describe(context, &cluster, name).await?;
         // What the spec doesn't name isn't compared: nothing of its settings is the stack's yet.
         let wanted = Wanted { address, spec: &Value::Null };
-        Ok(topic.map(|topic| live(&topic, &cluster, &wanted)))
+        topic.map(|topic| live(&topic, &cluster, &wanted)).transpose()
     }
 
     fn is_tagless(&self) -> bool {
@@ -256,29 +258,56 @@ fn sheds(name: &str, old: &str, new: &str) -> bool {
 
 /// The ARNs of a cluster's topics that no spec means; those that begin with two underscores are Kafka's own.
 async fn others(context: &Context, cluster: &str, meant: &[&Wanted<'_>]) -> Result<Vec<String>> {
-    let listed = msk::pages(context, "ListTopics", "topics", json!({"clusterArn": cluster})).await?;
+    let call = context.aws.kafka().list_topics().cluster_arn(cluster).max_results(msk::PAGE);
+    let listed = ask_all(call.into_paginator().items().send()).await?;
     let is_other = |name: &str| !name.starts_with("__") && !meant.iter().any(|one| text(one.spec, "name") == name);
-    let others = listed.iter().filter(|topic| is_other(text(topic, "topicName")));
-    Ok(others.map(|topic| text(topic, "topicArn").to_owned()).collect())
+    let mut others = Vec::new();
+    for topic in &listed {
+        if is_other(topic.topic_name().needed("kafka", "TopicInfo.TopicName")?) {
+            others.push(topic.topic_arn().needed("kafka", "TopicInfo.TopicArn")?.to_owned());
+        }
+    }
+    Ok(others)
 }
 
-async fn describe(context: &Context, cluster: &str, name: &str) -> Result<Option<Value>> {
-    let input = json!({"clusterArn": cluster, "topicName": name});
-    Ok(wait::found(context.aws.call(Service::Kafka, "DescribeTopic", input).await)?)
+async fn describe(context: &Context, cluster: &str, name: &str) -> Result<Option<DescribeTopicOutput>> {
+    let call = context.aws.kafka().describe_topic().cluster_arn(cluster).topic_name(name);
+    Ok(wait::found(ask(call.send()).await)?)
 }
 
-async fn change(context: &Context, spec: &Spec, mut input: Value) -> Result<()> {
-    input["clusterArn"] = json!(spec.cluster);
-    input["topicName"] = json!(spec.name);
-    context.aws.call(Service::Kafka, "UpdateTopic", input).await?;
-    Ok(())
+/// Settings as the topic API takes them: a properties file in Base64.
+fn encode(settings: &BTreeMap<String, String>) -> String {
+    STANDARD.encode(encode_properties(settings))
+}
+
+/// The settings that MSK shows of a topic; none if it shows none.
+fn settings(topic: &DescribeTopicOutput) -> Result<BTreeMap<String, String>, Error> {
+    let file = STANDARD.decode(topic.configs().unwrap_or_default().trim());
+    let file = file.map_err(|error| Error::bad_answer("kafka", "DescribeTopic", 200, error))?;
+    Ok(decode_properties(&file))
+}
+
+/// How many partitions and replicas a topic has.
+fn counts(topic: &DescribeTopicOutput) -> Result<[u32; 2]> {
+    let partitions = topic.partition_count().needed("kafka", "DescribeTopic.PartitionCount")?;
+    let replication = topic.replication_factor().needed("kafka", "DescribeTopic.ReplicationFactor")?;
+    Ok([u32::try_from(partitions)?, u32::try_from(replication)?])
+}
+
+/// The state of a topic on its way, if it is: MSK need not name the state of one that stands.
+fn pending(topic: &DescribeTopicOutput) -> Option<&TopicState> {
+    topic.status().filter(|state| **state != TopicState::Active)
+}
+
+fn arn(topic: &DescribeTopicOutput) -> Result<&str, Error> {
+    topic.topic_arn().needed("kafka", "DescribeTopic.TopicArn")
 }
 
 /// What a topic that was there already is other than asked: then somebody else made it, and it stays as it is.
 async fn stranger(context: &Context, spec: &Spec) -> Result<Option<String>> {
     let what = format!("MSK says that the topic {} exists, and doesn't show it", spec.name);
     let topic = wait::until(context, SEEN, &what, || describe(context, &spec.cluster, &spec.name)).await?;
-    let [partitions, replication] = ["partitionCount", "replicationFactor"].map(|count| number(&topic, count));
+    let [partitions, replication] = counts(&topic)?;
     let other = (partitions, replication) != (spec.partitions, spec.replication);
     Ok(other.then(|| {
         format!(
@@ -293,46 +322,61 @@ async fn stranger(context: &Context, spec: &Spec) -> Result<Option<String>> {
 async fn seen(context: &Context, spec: &Spec) -> Result<Outcome> {
     let what = format!("MSK doesn't show the topic {} as it was made", spec.name);
     let topic = wait::until(context, SEEN, &what, || async {
-        let topic = describe(context, &spec.cluster, &spec.name).await?;
-        Ok(topic.filter(|topic| {
-            let settings = decode_properties(text(topic, "configs"));
-            matches!(text(topic, "status"), "ACTIVE" | "")
-                && number(topic, "partitionCount") >= spec.partitions
-                && spec.configuration.iter().all(|(name, value)| settings.get(name) == Some(value))
-        }))
+        let Some(topic) = describe(context, &spec.cluster, &spec.name).await? else { return Ok(None) };
+        let ([partitions, _], settings) = (counts(&topic)?, settings(&topic)?);
+        let is_seen = pending(&topic).is_none()
+            && partitions >= spec.partitions
+            && spec.configuration.iter().all(|(name, value)| settings.get(name) == Some(value));
+        Ok(is_seen.then_some(topic))
     })
     .await?;
-    let arn = text(&topic, "topicArn");
+    let arn = arn(&topic)?;
     Ok(tags::outcome(arn, &[("arn", arn), ("name", &spec.name)]))
 }
 
 async fn read(context: &Context, cluster: &str, wanted: &Wanted<'_>) -> Result<Option<Live>> {
     let Some(topic) = describe(context, cluster, text(wanted.spec, "name")).await? else { return Ok(None) };
-    Ok((text(&topic, "status") != "DELETING").then(|| live(&topic, cluster, wanted)))
+    if topic.status() == Some(&TopicState::Deleting) {
+        return Ok(None);
+    }
+    live(&topic, cluster, wanted).map(Some)
 }
 
-fn live(topic: &Value, cluster: &str, wanted: &Wanted<'_>) -> Live {
+fn live(topic: &DescribeTopicOutput, cluster: &str, wanted: &Wanted<'_>) -> Result<Live> {
     // MSK shows every setting that holds, the cluster's defaults too.
     let named = |setting: &String| wanted.spec["configuration"].get(setting).is_some();
-    let settings = decode_properties(text(topic, "configs"));
-    let (arn, name) = (text(topic, "topicArn"), text(topic, "topicName"));
+    let arn = arn(topic)?;
+    let name = topic.topic_name().needed("kafka", "DescribeTopic.TopicName")?;
+    let [partitions, replication] = counts(topic)?;
     let spec = Spec {
         cluster: cluster.to_owned(),
         name: name.to_owned(),
-        partitions: number(topic, "partitionCount"),
-        replication: number(topic, "replicationFactor"),
-        configuration: settings.into_iter().filter(|(setting, _)| named(setting)).collect(),
+        partitions,
+        replication,
+        configuration: settings(topic)?.into_iter().filter(|(setting, _)| named(setting)).collect(),
     };
     let mut live = tags::live(wanted.address.clone(), &Tags::new(), arn, value(&spec), &[("arn", arn), ("name", name)]);
-    if !matches!(text(topic, "status"), "ACTIVE" | "") {
-        live.condition = Condition::Pending(text(topic, "status").to_owned());
+    if let Some(state) = pending(topic) {
+        live.condition = Condition::Pending(state.to_string());
     }
-    live
+    Ok(live)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn settings_go_to_the_topic_api_in_base64() {
+        let given = BTreeMap::from([("retention.ms".to_owned(), "604800000".to_owned())]);
+        assert_eq!(encode(&given), "cmV0ZW50aW9uLm1zPTYwNDgwMDAwMA==");
+        let topic = |configs: &str| DescribeTopicOutput::builder().configs(configs).build();
+        assert_eq!(settings(&topic(&encode(&given))).expect("settings"), given);
+        assert_eq!(settings(&DescribeTopicOutput::builder().build()).expect("none"), BTreeMap::new());
+        assert!(settings(&topic("retention.ms=1")).is_err(), "no Base64");
+    }
 
     #[test]
     fn a_shorter_retention_loses_records() {

@@ -1,18 +1,22 @@
 //! `volume`: an EBS volume that outlives the hosts that it is attached to.
 
+mod types;
+
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{self as wire, ResourceType, VolumeModificationState, VolumeState, VolumeType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::types::{by_use, canonical, charges, takes_iops};
 use super::spec::{compared, describes, in_place, replaces, typed, value, yes};
-use super::wire::{flag, number, some_text};
-use super::{tagged, tags, wait};
-use crate::cost::{Charge, Cost};
+use super::{ec2, tag_lists, tagged, tags, wait};
+use crate::cost::Cost;
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
 use crate::resource::{Address, Condition, Live};
@@ -84,30 +88,6 @@ const ACTIONS: &[&str] = &[
 const MADE: Duration = Duration::from_mins(5);
 const CHANGED: Duration = Duration::from_mins(30);
 
-/// What a type takes.
-struct Type {
-    name: &'static str,
-    /// Smallest and greatest size in GiB.
-    gib: (u32, u32),
-    /// Fewest and most operations each second, and the most for each GiB; none where AWS sets them.
-    iops: Option<(u32, u32, u32)>,
-}
-
-/// <https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html>
-const TYPES: [Type; 7] = [
-    Type { name: "gp3", gib: (1, 65_536), iops: Some((3000, 80_000, 500)) },
-    Type { name: "gp2", gib: (1, 16_384), iops: None },
-    Type { name: "io1", gib: (4, 16_384), iops: Some((100, 64_000, 50)) },
-    Type { name: "io2", gib: (4, 65_536), iops: Some((100, 256_000, 1000)) },
-    Type { name: "st1", gib: (125, 16_384), iops: None },
-    Type { name: "sc1", gib: (125, 16_384), iops: None },
-    Type { name: "standard", gib: (1, 1024), iops: None },
-];
-/// What a `gp3` volume has without being asked.
-const GP3_IOPS: u32 = 3000;
-const GP3_THROUGHPUT: u32 = 125;
-const MOST_THROUGHPUT: u32 = 2000;
-
 /// The kind.
 #[derive(Debug)]
 pub struct Volume;
@@ -160,7 +140,8 @@ impl Kind for Volume {
             }
         }
         let found = volumes(context, "volume.*").await?;
-        let mut live: Vec<Live> = found.iter().filter_map(|volume| read(context, volume)).collect();
+        let live: Result<Vec<_>> = found.iter().map(|volume| read(context, volume)).collect();
+        let mut live: Vec<Live> = live?.into_iter().flatten().collect();
         for volume in &mut live {
             // AWS tells the key of every volume, the account's own too.
             let keyless = |one: &Wanted<'_>| *one.address == volume.address && one.spec["key"].is_null();
@@ -177,225 +158,167 @@ impl Kind for Volume {
         let spec: Spec = typed(spec)?;
         // A token of an apply that resumes makes no second one; one left by an apply long over is found by its tags.
         let found = volumes(context, &address.to_string()).await?;
-        let id = match found.iter().find(|volume| is_there(volume)) {
-            Some(volume) => text(volume, "volumeId").to_owned(),
+        let mut living = None;
+        for volume in &found {
+            if is_there(volume)? {
+                living = Some(id(volume)?.to_owned());
+                break;
+            }
+        }
+        let id = match living {
+            Some(id) => id,
             None => {
-                let mut input = json!({
-                    "AvailabilityZone": spec.zone,
-                    "Size": spec.gib,
-                    "VolumeType": spec.kind,
-                    "Encrypted": spec.encrypted,
-                    "ClientToken": tags::client_token(context, address, &spec),
-                    "TagSpecification": tags::specification(context, address, "volume"),
-                });
-                spec.write_performance(&mut input);
-                if let Some(key) = &spec.key {
-                    input["KmsKeyId"] = json!(key);
-                }
-                let made = context.aws.call(Service::Ec2, "CreateVolume", input).await?;
-                text(&made, "volumeId").to_owned()
+                let call = context
+                    .aws
+                    .ec2()
+                    .create_volume()
+                    .availability_zone(&spec.zone)
+                    .size(i32::try_from(spec.gib)?)
+                    .volume_type(VolumeType::from(spec.kind.as_str()))
+                    .encrypted(spec.encrypted)
+                    .client_token(tags::client_token(context, address, &spec))
+                    .tag_specifications(ec2::specification(context, address, ResourceType::Volume))
+                    .set_iops(figure(spec.iops)?)
+                    .set_throughput(figure(spec.throughput)?)
+                    .set_kms_key_id(spec.key.clone());
+                ask(call.send()).await?.volume_id.needed("ec2", "Volume.VolumeId")?
             }
         };
         let volume = wait::until(context, MADE, &format!("the volume {id} is not available"), || async {
             let Some(volume) = described(context, &id).await? else { return Ok(None) };
-            match text(&volume, "status") {
-                "available" | "in-use" => Ok(Some(volume)),
-                // AWS makes it although it may not use the key, and tells only so.
-                "error" => bail!("EBS gave the volume {id} up: is the key {:?} there and may it be used?", spec.key),
+            match state(&volume)? {
+                VolumeState::Available | VolumeState::InUse => Ok(Some(volume)),
+                // AWS makes it although it may not use the key, and says only so.
+                VolumeState::Error => {
+                    bail!("EBS gave the volume {id} up: is the key {:?} there and may it be used?", spec.key)
+                }
                 _ => Ok(None),
             }
         })
         .await?;
-        Ok(outcome(context, &volume))
+        outcome(context, &volume)
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
         let (old, new): (Spec, Spec) = (typed(&live.spec)?, typed(spec)?);
-        let mut input = json!({"VolumeId": live.id});
-        if new.gib > old.gib {
-            input["Size"] = json!(new.gib);
-        }
-        if new.kind != old.kind {
-            input["VolumeType"] = json!(new.kind);
-        }
-        if (&new.kind, new.iops, new.throughput) != (&old.kind, old.iops, old.throughput) {
-            new.write_performance(&mut input);
-        }
-        if input.as_object().is_some_and(|members| members.len() > 1) {
-            let call = || context.aws.call(Service::Ec2, "ModifyVolume", input.clone());
-            wait::while_refused(context, CHANGED, Error::is_busy, call).await?;
+        let size = (new.gib > old.gib).then_some(new.gib);
+        let kind = (new.kind != old.kind).then(|| VolumeType::from(new.kind.as_str()));
+        let performs = (&new.kind, new.iops, new.throughput) != (&old.kind, old.iops, old.throughput);
+        let (iops, throughput) = if performs { (new.iops, new.throughput) } else { (None, None) };
+        if kind.is_some() || [size, iops, throughput].iter().any(Option::is_some) {
+            let call = context.aws.ec2().modify_volume().volume_id(&live.id).set_size(figure(size)?);
+            let call = call.set_volume_type(kind).set_iops(figure(iops)?).set_throughput(figure(throughput)?);
+            wait::while_refused(context, CHANGED, Error::is_busy, || ask(call.clone().send())).await?;
+            let call = context.aws.ec2().describe_volumes_modifications().volume_ids(&live.id);
             wait::until(context, CHANGED, &format!("the volume {} is still being changed", live.id), || async {
-                let asked = json!({"VolumeId": [live.id]});
-                let answer = context.aws.call(Service::Ec2, "DescribeVolumesModifications", asked).await;
                 // The list learns of a change late.
-                let Some(answer) = wait::found(answer)? else { return Ok(None) };
-                let Some(change) = list(&answer, "volumeModificationSet").first() else { return Ok(None) };
-                match text(change, "modificationState") {
-                    "optimizing" | "completed" => Ok(Some(())),
-                    "failed" => bail!("EBS couldn't change it: {}", text(change, "statusMessage")),
+                let Some(answer) = wait::found(ask(call.clone().send()).await)? else { return Ok(None) };
+                let Some(change) = answer.volumes_modifications().first() else { return Ok(None) };
+                match change.modification_state().needed("ec2", "VolumeModification.ModificationState")? {
+                    VolumeModificationState::Optimizing | VolumeModificationState::Completed => Ok(Some(())),
+                    VolumeModificationState::Failed => {
+                        bail!("EBS couldn't change it: {}", change.status_message().unwrap_or_default())
+                    }
                     _ => Ok(None),
                 }
             })
             .await?;
         }
         let Some(volume) = described(context, &live.id).await? else { bail!("the volume {} is gone", live.id) };
-        Ok(outcome(context, &volume))
+        outcome(context, &volume)
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let input = json!({"VolumeId": live.id});
-        wait::released(context, || context.aws.call(Service::Ec2, "DeleteVolume", input.clone())).await?;
+        let call = context.aws.ec2().delete_volume().volume_id(&live.id);
+        wait::released(context, || ask(call.clone().send())).await?;
         wait::until(context, MADE, &format!("the volume {} is still there", live.id), || async {
-            let volume = described(context, &live.id).await?;
-            Ok(volume.is_none_or(|volume| !is_there(&volume)).then_some(()))
+            Ok(match described(context, &live.id).await? {
+                Some(volume) if is_there(&volume)? => None,
+                _ => Some(()),
+            })
         })
         .await
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
         let id = id.rsplit('/').next().unwrap_or(id);
-        let one = tags::claim_one(context, address, ("DescribeVolumes", "volumeSet"), ("VolumeId", id)).await?;
-        Ok(one.and_then(|volume| read(context, &volume)))
+        let Some(mut volume) = described(context, id).await? else { return Ok(None) };
+        volume.tags = ec2::claim(context, address, id, volume.tags())?;
+        read(context, &volume)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tags::write(context, &outcome.id, tags).await
+        ec2::tag(context, &outcome.id, tags).await
     }
 }
 
-impl Spec {
-    fn write_performance(&self, input: &mut Value) {
-        if let Some(iops) = self.iops {
-            input["Iops"] = json!(iops);
-        }
-        if let Some(throughput) = self.throughput {
-            input["Throughput"] = json!(throughput);
-        }
-    }
+/// A number as EC2 takes it.
+fn figure(number: Option<u32>) -> Result<Option<i32>> {
+    Ok(number.map(i32::try_from).transpose()?)
 }
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    let Some(known) = TYPES.iter().find(|known| known.name == spec.kind) else {
-        bail!("`{}` is no type of volume; write one of {}", spec.kind, TYPES.map(|known| known.name).join(", "));
-    };
-    let (least, most) = known.gib;
-    if !(least..=most).contains(&spec.gib) {
-        bail!("{} GiB: a volume of the type {} has {least} to {most} GiB", spec.gib, known.name);
-    }
-    if known.name == "gp3" {
-        spec.iops.get_or_insert(GP3_IOPS);
-        spec.throughput.get_or_insert(GP3_THROUGHPUT);
-    }
-    match (known.iops, spec.iops) {
-        (None, Some(_)) => bail!("`iops`: AWS sets those of the type {}; leave it out", known.name),
-        (Some(_), None) => bail!("`iops` is required for the type {}", known.name),
-        (Some((least, most, each)), Some(iops)) => {
-            // Each volume has the fewest, however small.
-            let most = most.min((spec.gib.saturating_mul(each)).max(least));
-            if !(least..=most).contains(&iops) {
-                bail!("`iops` is {iops}: a {} volume of {} GiB takes {least} to {most}", known.name, spec.gib);
-            }
-        }
-        (None, None) => {}
-    }
-    match spec.throughput {
-        Some(_) if known.name != "gp3" => bail!("`throughput` is taken by the type gp3 only; leave it out"),
-        Some(throughput) => {
-            let most = MOST_THROUGHPUT.min(spec.iops.unwrap_or(GP3_IOPS) / 4);
-            if !(GP3_THROUGHPUT..=most).contains(&throughput) {
-                bail!(
-                    "`throughput` is {throughput} MiB/s: with {} iops a volume takes {GP3_THROUGHPUT} to {most}",
-                    spec.iops.unwrap_or(GP3_IOPS)
-                );
-            }
-        }
-        None => {}
-    }
-    if spec.key.is_some() && !spec.encrypted {
-        bail!("`key` encrypts nothing while `encrypted` is false; leave one of them out");
-    }
-    Ok(())
+fn id(volume: &wire::Volume) -> Result<&str, Error> {
+    volume.volume_id().needed("ec2", "Volume.VolumeId")
 }
 
-/// What is billed for a volume by being there: its size, and what it has above the free part of `gp3`.
-fn charges(spec: &Spec) -> Vec<Charge> {
-    let charge = |part: &str, quantity: u32| Charge {
-        price: format!("ebs.{}.{part}", spec.kind),
-        quantity: f64::from(quantity),
-    };
-    let mut charges = vec![charge("gib_month", spec.gib)];
-    let above = |has: Option<u32>, free: u32| has.unwrap_or_default().saturating_sub(free);
-    let iops = match spec.kind.as_str() {
-        "gp3" => above(spec.iops, GP3_IOPS),
-        "io1" | "io2" => above(spec.iops, 0),
-        _ => 0,
-    };
-    if iops > 0 {
-        charges.push(charge("iops_month", iops));
-    }
-    let throughput = above(spec.throughput, GP3_THROUGHPUT);
-    if spec.kind == "gp3" && throughput > 0 {
-        charges.push(charge("mibps_month", throughput));
-    }
-    charges
+fn state(volume: &wire::Volume) -> Result<&VolumeState, Error> {
+    volume.state().needed("ec2", "Volume.State")
 }
 
-fn by_use(kind: &str) -> &'static str {
-    if kind == "standard" { "each million of reads and writes" } else { "" }
+fn zone(volume: &wire::Volume) -> Result<&str, Error> {
+    volume.availability_zone().needed("ec2", "Volume.AvailabilityZone")
 }
 
 /// Whether a volume isn't on its way out.
-fn is_there(volume: &Value) -> bool {
-    !matches!(text(volume, "status"), "deleting" | "deleted" | "error")
+fn is_there(volume: &wire::Volume) -> Result<bool, Error> {
+    Ok(!matches!(state(volume)?, VolumeState::Deleting | VolumeState::Deleted | VolumeState::Error))
 }
 
 /// The stack's volumes whose address fits a pattern: those that launches made carry the stack's tag only.
-async fn volumes(context: &Context, addresses: &str) -> Result<Vec<Value>> {
-    let filter = json!([
-        {"Name": format!("tag:{}", tags::STACK), "Value": [context.stack]},
-        {"Name": format!("tag:{}", tags::ADDRESS), "Value": [addresses]},
-    ]);
-    tags::describe(context, "DescribeVolumes", "volumeSet", json!({"Filter": filter})).await
+async fn volumes(context: &Context, addresses: &str) -> Result<Vec<wire::Volume>, Error> {
+    let of_addresses = ec2::filter(&format!("tag:{}", tags::ADDRESS), addresses);
+    let call = context.aws.ec2().describe_volumes().filters(ec2::of_stack(context)).filters(of_addresses);
+    ask_all(call.into_paginator().items().send()).await
 }
 
-async fn described(context: &Context, id: &str) -> Result<Option<Value>> {
-    let answer = context.aws.call(Service::Ec2, "DescribeVolumes", json!({"VolumeId": [id]})).await;
-    Ok(wait::found(answer)?.and_then(|answer| list(&answer, "volumeSet").first().cloned()))
+async fn described(context: &Context, id: &str) -> Result<Option<wire::Volume>, Error> {
+    let found = wait::found(ask(context.aws.ec2().describe_volumes().volume_ids(id).send()).await)?;
+    Ok(found.and_then(|answer| answer.volumes?.into_iter().next()))
 }
 
-fn outcome(context: &Context, volume: &Value) -> Outcome {
-    let id = text(volume, "volumeId");
-    let arn = tags::ec2_arn(context, "volume", id);
-    tags::outcome(id, &[("id", id), ("arn", &arn), ("zone", text(volume, "availabilityZone"))])
+fn outcome(context: &Context, volume: &wire::Volume) -> Result<Outcome> {
+    let id = id(volume)?;
+    let arn = ec2::arn(context, "volume", id);
+    Ok(tags::outcome(id, &[("id", id), ("arn", &arn), ("zone", zone(volume)?)]))
 }
 
-fn read(context: &Context, volume: &Value) -> Option<Live> {
-    let tags = tags::of(list(volume, "tagSet"));
-    let address = tags::address(context, "volume", &tags)?;
-    let status = text(volume, "status");
-    if matches!(status, "deleting" | "deleted") {
-        return None;
+fn read(context: &Context, volume: &wire::Volume) -> Result<Option<Live>> {
+    let tags = tag_lists::read(volume.tags());
+    let Some(address) = tags::address(context, "volume", &tags) else { return Ok(None) };
+    let state = state(volume)?;
+    if matches!(state, VolumeState::Deleting | VolumeState::Deleted) {
+        return Ok(None);
     }
-    let (id, zone, kind) = (text(volume, "volumeId"), text(volume, "availabilityZone"), text(volume, "volumeType"));
-    // AWS tells the operations of every type; only those that can be asked for belong to the spec.
-    let asked = |known: &Type| known.name == kind && known.iops.is_some();
-    let figure = |name: &str| Some(number(volume, name)).filter(|figure| *figure > 0);
-    let encrypted = flag(volume, "encrypted");
+    let (id, zone) = (id(volume)?, zone(volume)?);
+    let kind = volume.volume_type().needed("ec2", "Volume.VolumeType")?.as_str();
+    // AWS says the operations and the throughput of every type; only those that can be asked for belong to the spec.
+    let asked = |figure: Option<i32>| figure.filter(|figure| *figure > 0).map(u32::try_from).transpose();
+    let encrypted = volume.encrypted().needed("ec2", "Volume.Encrypted")?;
     let spec = Spec {
         zone: zone.to_owned(),
-        gib: number(volume, "size"),
+        gib: u32::try_from(volume.size().needed("ec2", "Volume.Size")?)?,
         kind: kind.to_owned(),
-        iops: TYPES.iter().any(asked).then(|| figure("iops")).flatten(),
-        throughput: figure("throughput").filter(|_| kind == "gp3"),
+        iops: asked(volume.iops().filter(|_| takes_iops(kind)))?,
+        throughput: asked(volume.throughput().filter(|_| kind == "gp3"))?,
         encrypted,
-        key: some_text(volume, "kmsKeyId").filter(|_| encrypted),
+        key: volume.kms_key_id().filter(|_| encrypted).map(str::to_owned),
     };
-    let arn = tags::ec2_arn(context, "volume", id);
+    let arn = ec2::arn(context, "volume", id);
     let mut live = tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn), ("zone", zone)]);
-    match status {
-        "creating" => live.condition = Condition::Pending(status.to_owned()),
-        "error" => live.condition = Condition::Failed("EBS couldn't make it".to_owned()),
+    match state {
+        VolumeState::Creating => live.condition = Condition::Pending(state.to_string()),
+        VolumeState::Error => live.condition = Condition::Failed("EBS couldn't make it".to_owned()),
         _ => {}
     }
-    Some(live)
+    Ok(Some(live))
 }

@@ -5,15 +5,15 @@ use std::time::Duration;
 use anyhow::Result;
 use async_trait::async_trait;
 use futures::future::{try_join, try_join_all};
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all, ask_once};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{self, AttributeBooleanValue, Filter, ResourceType, VpcAttributeName, VpcState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::spec::{cidr, describes, in_place, replaces, typed, value, yes};
-use super::tags::{self, Making};
-use super::wait;
-use super::wire::flag;
+use super::{ec2, tag_lists, tags, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
@@ -73,56 +73,51 @@ impl Kind for Vpc {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let vpcs = tags::sweep(context, "DescribeVpcs", "vpcSet").await?;
+        let vpcs = list(context, vec![ec2::of_stack(context)]).await?;
         try_join_all(vpcs.iter().map(|vpc| read(context, vpc))).await.map(|live| live.into_iter().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let making = Making {
-            operation: "CreateVpc",
-            input: json!({
-                "CidrBlock": spec.cidr,
-                "TagSpecification": tags::specification(context, address, "vpc"),
-            }),
-            element: "vpc",
-            describe: "DescribeVpcs",
-            set: "vpcSet",
-            id: "vpcId",
-            unique: false,
+        let living = || async {
+            let vpcs = list(context, ec2::of_address(context, address)).await?;
+            vpcs.iter().map(|vpc| Ok(id(vpc)?.to_owned())).collect()
         };
-        let id = tags::make_once(context, address, making).await?;
+        let create = || async {
+            let tags = ec2::specification(context, address, ResourceType::Vpc);
+            let call = context.aws.ec2().create_vpc().cidr_block(&spec.cidr).tag_specifications(tags);
+            let made = ask_once(call.send()).await?;
+            Ok(id(&made.vpc.needed("ec2", "CreateVpc.Vpc")?)?.to_owned())
+        };
+        let id = ec2::make_once(context, address, false, living, create).await?;
         wait::until(context, AVAILABLE, &format!("{id} is not available"), || async {
-            let found = wait::found(context.aws.call(Service::Ec2, "DescribeVpcs", json!({"VpcId": [id]})).await)?;
-            let vpc = found.and_then(|answer| list(&answer, "vpcSet").first().cloned());
-            Ok(vpc.filter(|vpc| text(vpc, "state") == "available"))
+            Ok(one(context, &id).await?.filter(|vpc| vpc.state() == Some(&VpcState::Available)))
         })
         .await?;
         set_names(context, &id, &spec).await?;
-        Ok(tags::outcome(&id, &outputs(&id, &tags::ec2_arn(context, "vpc", &id), &spec)))
+        Ok(tags::outcome(&id, &outputs(&id, &ec2::arn(context, "vpc", &id), &spec)))
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
         set_names(context, &live.id, &spec).await?;
-        Ok(tags::outcome(&live.id, &outputs(&live.id, &tags::ec2_arn(context, "vpc", &live.id), &spec)))
+        Ok(tags::outcome(&live.id, &outputs(&live.id, &ec2::arn(context, "vpc", &live.id), &spec)))
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        wait::released(context, || context.aws.call(Service::Ec2, "DeleteVpc", json!({"VpcId": live.id}))).await?;
+        let call = context.aws.ec2().delete_vpc().vpc_id(&live.id);
+        wait::released(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let one = tags::claim_one(context, address, ("DescribeVpcs", "vpcSet"), ("VpcId", id)).await?;
-        match one {
-            Some(vpc) => read(context, &vpc).await,
-            None => Ok(None),
-        }
+        let Some(mut vpc) = one(context, id).await? else { return Ok(None) };
+        vpc.tags = ec2::claim(context, address, id, vpc.tags())?;
+        read(context, &vpc).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tags::write(context, &outcome.id, tags).await
+        ec2::tag(context, &outcome.id, tags).await
     }
 }
 
@@ -132,36 +127,59 @@ fn outputs<'a>(id: &'a str, arn: &'a str, spec: &'a Spec) -> [(&'static str, &'a
     [("id", id), ("arn", arn), ("cidr", &spec.cidr)]
 }
 
+async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::Vpc>> {
+    let call = context.aws.ec2().describe_vpcs().set_filters(Some(filters));
+    Ok(ask_all(call.into_paginator().items().send()).await?)
+}
+
+async fn one(context: &Context, id: &str) -> Result<Option<types::Vpc>> {
+    let found = wait::found(ask(context.aws.ec2().describe_vpcs().vpc_ids(id).send()).await)?;
+    Ok(found.and_then(|answer| answer.vpcs?.into_iter().next()))
+}
+
+fn id(vpc: &types::Vpc) -> Result<&str, Error> {
+    vpc.vpc_id().needed("ec2", "Vpc.VpcId")
+}
+
 /// Sets the two attributes, in the order that AWS accepts: names need the resolver.
 async fn set_names(context: &Context, id: &str, spec: &Spec) -> Result<()> {
-    let mut attributes = [("EnableDnsSupport", spec.dns_support), ("EnableDnsHostnames", spec.dns_hostnames)];
+    let on = |on: bool| AttributeBooleanValue::builder().value(on).build();
+    let call = context.aws.ec2().modify_vpc_attribute().vpc_id(id);
+    let support = call.clone().enable_dns_support(on(spec.dns_support));
+    let mut calls = [support, call.enable_dns_hostnames(on(spec.dns_hostnames))];
     if !spec.dns_support {
-        attributes.reverse();
+        calls.reverse();
     }
-    for (attribute, on) in attributes {
-        let input = json!({"VpcId": id, attribute: {"Value": on}});
-        wait::visible(context, || context.aws.call(Service::Ec2, "ModifyVpcAttribute", input.clone())).await?;
+    for call in calls {
+        wait::visible(context, || ask(call.clone().send())).await?;
     }
     Ok(())
 }
 
-async fn read(context: &Context, vpc: &Value) -> Result<Option<Live>> {
-    let tags = tags::of(list(vpc, "tagSet"));
+async fn read(context: &Context, vpc: &types::Vpc) -> Result<Option<Live>> {
+    let tags = tag_lists::read(vpc.tags());
     let Some(address) = tags::address(context, "vpc", &tags) else { return Ok(None) };
-    let id = text(vpc, "vpcId");
-    let attribute = async |name: &str| -> Result<Option<bool>> {
-        let input = json!({"VpcId": id, "Attribute": name});
-        let answer = wait::found(context.aws.call(Service::Ec2, "DescribeVpcAttribute", input).await)?;
-        Ok(answer.map(|answer| flag(&answer[name], "value")))
+    let id = id(vpc)?;
+    let attribute = async |name: VpcAttributeName| -> Result<_> {
+        let call = context.aws.ec2().describe_vpc_attribute().vpc_id(id).attribute(name);
+        Ok(wait::found(ask(call.send()).await)?)
     };
-    let (support, names) = try_join(attribute("enableDnsSupport"), attribute("enableDnsHostnames")).await?;
+    let asked = (attribute(VpcAttributeName::EnableDnsSupport), attribute(VpcAttributeName::EnableDnsHostnames));
     // Deleted between the two looks.
-    let (Some(dns_support), Some(dns_hostnames)) = (support, names) else { return Ok(None) };
-    let spec = Spec { cidr: text(vpc, "cidrBlock").to_owned(), dns_support, dns_hostnames };
-    let arn = tags::ec2_arn(context, "vpc", id);
+    let (Some(support), Some(names)) = try_join(asked.0, asked.1).await? else { return Ok(None) };
+    let is_on = |attribute: Option<AttributeBooleanValue>, member: &str| {
+        attribute.and_then(|attribute| attribute.value).needed("ec2", member)
+    };
+    let spec = Spec {
+        cidr: vpc.cidr_block().needed("ec2", "Vpc.CidrBlock")?.to_owned(),
+        dns_support: is_on(support.enable_dns_support, "DescribeVpcAttribute.EnableDnsSupport")?,
+        dns_hostnames: is_on(names.enable_dns_hostnames, "DescribeVpcAttribute.EnableDnsHostnames")?,
+    };
+    let arn = ec2::arn(context, "vpc", id);
     let mut live = tags::live(address, &tags, id, value(&spec), &outputs(id, &arn, &spec));
-    if text(vpc, "state") != "available" {
-        live.condition = Condition::Pending(text(vpc, "state").to_owned());
+    let state = vpc.state().needed("ec2", "Vpc.State")?;
+    if *state != VpcState::Available {
+        live.condition = Condition::Pending(state.to_string());
     }
     Ok(Some(live))
 }

@@ -1,18 +1,20 @@
 //! `vpc_endpoint`: a private way from a VPC to an AWS service.
 
+use std::slice;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Service, list, text};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::operation::delete_vpc_endpoints::DeleteVpcEndpointsOutput;
+use lakewright_ec2::sdk::types::{self, ResourceType, State, VpcEndpointType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
-use super::tags;
-use super::wait;
-use super::wire::{flag, texts};
+use super::{ec2, tag_lists, tags, wait};
 use crate::cost::{Charge, Cost, HOURS};
 use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
 use crate::plan::Action;
@@ -64,6 +66,15 @@ pub enum Way {
     Interface,
 }
 
+impl Way {
+    fn endpoint_type(self) -> VpcEndpointType {
+        match self {
+            Self::Gateway => VpcEndpointType::Gateway,
+            Self::Interface => VpcEndpointType::Interface,
+        }
+    }
+}
+
 const FIELDS: &[Field] = &[
     replaces("vpc"),
     replaces("service"),
@@ -103,7 +114,7 @@ impl Kind for VpcEndpoint {
             return Cost::Free;
         }
         // Each network interface is billed: one in each subnet.
-        let interfaces = u32::try_from(list(spec, "subnets").len()).unwrap_or(u32::MAX);
+        let interfaces = u32::try_from(spec["subnets"].as_array().map_or(0, Vec::len)).unwrap_or(u32::MAX);
         let quantity = HOURS * f64::from(interfaces);
         Cost::Billed {
             charges: vec![Charge { price: "vpc_endpoint.interface.hour".to_owned(), quantity }],
@@ -113,7 +124,8 @@ impl Kind for VpcEndpoint {
 
     fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
         let names = |of: &Value| of["private_names"] == true;
-        let service = if spec.is_null() { text(live, "service") } else { text(spec, "service") };
+        let service = if spec.is_null() { &live["service"] } else { &spec["service"] };
+        let service = service.as_str().unwrap_or_default();
         match action {
             Action::Delete | Action::Replace if names(live) => {
                 vec![format!("whoever has no other way out can't reach {service} meanwhile")]
@@ -138,99 +150,108 @@ impl Kind for VpcEndpoint {
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let endpoints = tags::sweep(context, "DescribeVpcEndpoints", "vpcEndpointSet").await?;
-        Ok(endpoints.iter().filter_map(|endpoint| read(context, endpoint)).collect())
+        let call = context.aws.ec2().describe_vpc_endpoints().filters(ec2::of_stack(context));
+        let endpoints = ask_all(call.into_paginator().items().send()).await?;
+        endpoints.iter().filter_map(|endpoint| read(context, endpoint).transpose()).collect()
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let mut input = json!({
-            "VpcId": spec.vpc,
-            "ServiceName": service_name(context, &spec.service),
-            "VpcEndpointType": if spec.way == Way::Gateway { "Gateway" } else { "Interface" },
-            "RouteTableId": spec.route_tables,
-            "SubnetId": spec.subnets,
-            "SecurityGroupId": spec.security_groups,
-            "ClientToken": tags::client_token(context, address, &spec),
-            "TagSpecification": tags::specification(context, address, "vpc-endpoint"),
-        });
-        if spec.way == Way::Interface {
-            input["PrivateDnsEnabled"] = json!(spec.private_names);
-        }
-        if let Some(policy) = &spec.policy {
-            input["PolicyDocument"] = json!(policy.to_string());
-        }
-        let answer =
-            wait::visible(context, || context.aws.call(Service::Ec2, "CreateVpcEndpoint", input.clone())).await?;
-        available(context, text(&answer["vpcEndpoint"], "vpcEndpointId")).await
+        let (name, kind) = (service_name(context, &spec.service), spec.way.endpoint_type());
+        let call = context.aws.ec2().create_vpc_endpoint().vpc_id(&spec.vpc).service_name(name).vpc_endpoint_type(kind);
+        let call = call
+            .set_route_table_ids(some(spec.route_tables.clone()))
+            .set_subnet_ids(some(spec.subnets.clone()))
+            .set_security_group_ids(some(spec.security_groups.clone()))
+            .client_token(tags::client_token(context, address, &spec))
+            .tag_specifications(ec2::specification(context, address, ResourceType::VpcEndpoint))
+            .set_private_dns_enabled((spec.way == Way::Interface).then_some(spec.private_names))
+            .set_policy_document(spec.policy.as_ref().map(Value::to_string));
+        let made = wait::visible(context, || ask(call.clone().send())).await?;
+        let endpoint = made.vpc_endpoint.needed("ec2", "CreateVpcEndpoint.VpcEndpoint")?;
+        available(context, id(&endpoint)?).await
     }
 
     async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
         let (before, after): (Spec, Spec) = (typed(&live.spec)?, typed(spec)?);
-        let without = |these: &[String], those: &[String]| -> Vec<String> {
-            these.iter().filter(|id| !those.contains(id)).cloned().collect()
+        let without = |these: &[String], those: &[String]| -> Option<Vec<String>> {
+            some(these.iter().filter(|id| !those.contains(id)).cloned().collect())
         };
-        let mut input = json!({"VpcEndpointId": live.id});
-        for (name, before, after) in [
-            ("RouteTableId", &before.route_tables, &after.route_tables),
-            ("SubnetId", &before.subnets, &after.subnets),
-            ("SecurityGroupId", &before.security_groups, &after.security_groups),
-        ] {
-            for (verb, ids) in [("Add", without(after, before)), ("Remove", without(before, after))] {
-                if !ids.is_empty() {
-                    input[format!("{verb}{name}")] = json!(ids);
-                }
-            }
-        }
+        let mut call = context
+            .aws
+            .ec2()
+            .modify_vpc_endpoint()
+            .vpc_endpoint_id(&live.id)
+            .set_add_route_table_ids(without(&after.route_tables, &before.route_tables))
+            .set_remove_route_table_ids(without(&before.route_tables, &after.route_tables))
+            .set_add_subnet_ids(without(&after.subnets, &before.subnets))
+            .set_remove_subnet_ids(without(&before.subnets, &after.subnets))
+            .set_add_security_group_ids(without(&after.security_groups, &before.security_groups))
+            .set_remove_security_group_ids(without(&before.security_groups, &after.security_groups));
         if changed.iter().any(|field| field == "private_names") {
-            input["PrivateDnsEnabled"] = json!(after.private_names);
+            call = call.private_dns_enabled(after.private_names);
         }
         if changed.iter().any(|field| field == "policy") {
-            match &after.policy {
-                Some(policy) => input["PolicyDocument"] = json!(policy.to_string()),
-                None => input["ResetPolicy"] = json!(true),
-            }
+            call = match &after.policy {
+                Some(policy) => call.policy_document(policy.to_string()),
+                None => call.reset_policy(true),
+            };
         }
-        wait::visible(context, || context.aws.call(Service::Ec2, "ModifyVpcEndpoint", input.clone())).await?;
+        wait::visible(context, || ask(call.clone().send())).await?;
         available(context, &live.id).await
     }
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let input = json!({"VpcEndpointId": [live.id]});
-        let answer = wait::found(context.aws.call(Service::Ec2, "DeleteVpcEndpoints", input).await)?;
+        let call = context.aws.ec2().delete_vpc_endpoints().vpc_endpoint_ids(&live.id);
+        let answer = wait::found(ask(call.send()).await)?;
         // The call succeeds as a whole; each endpoint's failure stands in the answer.
-        for failure in answer.iter().flat_map(|answer| list(answer, "unsuccessful")) {
-            let error = &failure["error"];
-            if !text(error, "code").ends_with("NotFound") {
-                bail!("ec2 DeleteVpcEndpoints: {}: {}", text(error, "code"), text(error, "message"));
+        for item in answer.iter().flat_map(DeleteVpcEndpointsOutput::unsuccessful) {
+            let failure = ec2::failure("DeleteVpcEndpoints", item);
+            if !failure.is_not_found() {
+                return Err(failure.into());
             }
         }
         wait::until(context, SETTLED, &format!("{} is still there", live.id), || async {
-            let endpoint = describe(context, &live.id).await?;
-            Ok(endpoint.is_none_or(|endpoint| state(&endpoint) == "deleted").then_some(()))
+            let Some(endpoint) = describe(context, &live.id).await? else { return Ok(Some(())) };
+            Ok((state(&endpoint)? == State::Deleted).then_some(()))
         })
         .await
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let one = tags::claim_one(context, address, ("DescribeVpcEndpoints", "vpcEndpointSet"), ("VpcEndpointId", id))
-            .await?;
-        Ok(one.and_then(|endpoint| read(context, &endpoint)))
+        let Some(mut endpoint) = describe(context, id).await? else { return Ok(None) };
+        endpoint.tags = ec2::claim(context, address, id, endpoint.tags())?;
+        read(context, &endpoint)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        tags::write(context, &outcome.id, tags).await
+        ec2::tag(context, &outcome.id, tags).await
     }
 }
 
-async fn describe(context: &Context, id: &str) -> Result<Option<Value>> {
-    let answer = context.aws.call(Service::Ec2, "DescribeVpcEndpoints", json!({"VpcEndpointId": [id]})).await;
-    Ok(wait::found(answer)?.and_then(|answer| list(&answer, "vpcEndpointSet").first().cloned()))
+async fn describe(context: &Context, id: &str) -> Result<Option<types::VpcEndpoint>> {
+    let found = wait::found(ask(context.aws.ec2().describe_vpc_endpoints().vpc_endpoint_ids(id).send()).await)?;
+    Ok(found.and_then(|answer| answer.vpc_endpoints?.into_iter().next()))
 }
 
-/// AWS writes states in either case.
-fn state(endpoint: &Value) -> String {
-    text(endpoint, "state").to_lowercase()
+fn id(endpoint: &types::VpcEndpoint) -> Result<&str, Error> {
+    endpoint.vpc_endpoint_id().needed("ec2", "VpcEndpoint.VpcEndpointId")
+}
+
+/// The state, which AWS writes in either case.
+fn state(endpoint: &types::VpcEndpoint) -> Result<State, Error> {
+    let state = endpoint.state().needed("ec2", "VpcEndpoint.State")?;
+    let known = State::values().iter().find(|known| known.eq_ignore_ascii_case(state.as_str()));
+    Ok(known.map_or_else(|| state.clone(), |known| State::from(*known)))
+}
+
+fn word(state: &State) -> String {
+    state.as_str().to_lowercase()
+}
+
+/// A list for a call, which leaves out an empty one.
+fn some(ids: Vec<String>) -> Option<Vec<String>> {
+    Some(ids).filter(|ids| !ids.is_empty())
 }
 
 async fn available(context: &Context, id: &str) -> Result<Outcome> {
@@ -243,16 +264,17 @@ async fn available(context: &Context, id: &str) -> Result<Outcome> {
             }
             return Ok(None);
         };
-        match state(&endpoint).as_str() {
-            "available" => Ok(Some(())),
-            gone @ ("failed" | "rejected" | "expired" | "deleted") => {
-                bail!("{id} is {gone}: {}", text(&endpoint["lastError"], "message"))
+        match state(&endpoint)? {
+            State::Available => Ok(Some(())),
+            gone @ (State::Failed | State::Rejected | State::Expired | State::Deleted) => {
+                let why = endpoint.last_error().and_then(|error| error.message()).unwrap_or_default();
+                bail!("{id} is {}: {why}", word(&gone))
             }
             _ => Ok(None),
         }
     })
     .await?;
-    Ok(tags::outcome(id, &[("id", id), ("arn", &tags::ec2_arn(context, "vpc-endpoint", id))]))
+    Ok(tags::outcome(id, &[("id", id), ("arn", &ec2::arn(context, "vpc-endpoint", id))]))
 }
 
 fn service_name(context: &Context, service: &str) -> String {
@@ -262,9 +284,12 @@ fn service_name(context: &Context, service: &str) -> String {
 /// The policy that AWS gives an endpoint without one.
 fn is_open(policy: &Value) -> bool {
     let one_or_list = |value: &Value, text: &str| *value == json!(text) || *value == json!([text]);
-    let statements = list(policy, "Statement");
+    let statements = match &policy["Statement"] {
+        Value::Array(statements) => statements,
+        statement => slice::from_ref(statement),
+    };
     let [statement] = statements else { return false };
-    text(statement, "Effect") == "Allow"
+    statement["Effect"] == "Allow"
         && (one_or_list(&statement["Principal"], "*") || one_or_list(&statement["Principal"]["AWS"], "*"))
         && one_or_list(&statement["Action"], "*")
         && one_or_list(&statement["Resource"], "*")
@@ -287,39 +312,57 @@ fn canonical(spec: &mut Spec) -> Result<()> {
     }
 }
 
-fn read(context: &Context, endpoint: &Value) -> Option<Live> {
-    let tags = tags::of(list(endpoint, "tagSet"));
-    let address = tags::address(context, "vpc_endpoint", &tags)?;
-    let state = state(endpoint);
-    if matches!(state.as_str(), "deleting" | "deleted") {
-        return None;
+fn read(context: &Context, endpoint: &types::VpcEndpoint) -> Result<Option<Live>> {
+    let tags = tag_lists::read(endpoint.tags());
+    let Some(address) = tags::address(context, "vpc_endpoint", &tags) else { return Ok(None) };
+    let state = state(endpoint)?;
+    if matches!(state, State::Deleting | State::Deleted) {
+        return Ok(None);
     }
-    let service = text(endpoint, "serviceName");
-    let way = if text(endpoint, "vpcEndpointType") == "Interface" { Way::Interface } else { Way::Gateway };
+    let service = endpoint.service_name().needed("ec2", "VpcEndpoint.ServiceName")?;
+    let way = endpoint.vpc_endpoint_type().needed("ec2", "VpcEndpoint.VpcEndpointType")?;
+    let is_interface = *way == VpcEndpointType::Interface;
+    let group = |group: &types::SecurityGroupIdentifier| {
+        Ok(group.group_id().needed("ec2", "SecurityGroupIdentifier.GroupId")?.to_owned())
+    };
+    let policy = endpoint.policy_document().and_then(|policy| serde_json::from_str(policy).ok());
     let spec = Spec {
-        vpc: text(endpoint, "vpcId").to_owned(),
+        vpc: endpoint.vpc_id().needed("ec2", "VpcEndpoint.VpcId")?.to_owned(),
         service: service.strip_prefix(&service_name(context, "")).unwrap_or(service).to_owned(),
-        way,
-        route_tables: texts(endpoint, "routeTableIdSet"),
-        subnets: texts(endpoint, "subnetIdSet"),
-        security_groups: list(endpoint, "groupSet").iter().map(|group| text(group, "groupId").to_owned()).collect(),
-        private_names: way == Way::Interface && flag(endpoint, "privateDnsEnabled"),
-        policy: serde_json::from_str(text(endpoint, "policyDocument")).ok().filter(|policy| !is_open(policy)),
+        way: if is_interface { Way::Interface } else { Way::Gateway },
+        route_tables: endpoint.route_table_ids().to_vec(),
+        subnets: endpoint.subnet_ids().to_vec(),
+        security_groups: endpoint.groups().iter().map(group).collect::<Result<_>>()?,
+        private_names: is_interface && endpoint.private_dns_enabled().needed("ec2", "VpcEndpoint.PrivateDnsEnabled")?,
+        policy: policy.filter(|policy| !is_open(policy)),
     };
-    let id = text(endpoint, "vpcEndpointId");
-    let arn = tags::ec2_arn(context, "vpc-endpoint", id);
+    let id = id(endpoint)?;
+    let arn = ec2::arn(context, "vpc-endpoint", id);
     let mut live = tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn)]);
-    live.condition = match state.as_str() {
-        "available" => Condition::Ready,
-        "failed" | "rejected" | "expired" => Condition::Failed(state),
-        _ => Condition::Pending(state),
+    live.condition = match state {
+        State::Available => Condition::Ready,
+        State::Failed | State::Rejected | State::Expired => Condition::Failed(word(&state)),
+        _ => Condition::Pending(word(&state)),
     };
-    Some(live)
+    Ok(Some(live))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_are_known_in_either_case() {
+        for (written, known) in [
+            ("available", State::Available),
+            ("Available", State::Available),
+            ("pendingAcceptance", State::PendingAcceptance),
+            ("new", State::from("new")),
+        ] {
+            let endpoint = types::VpcEndpoint::builder().state(State::from(written)).build();
+            assert_eq!(state(&endpoint).expect("it has a state"), known);
+        }
+    }
 
     #[test]
     fn an_interface_stands_in_subnets_behind_security_groups() {

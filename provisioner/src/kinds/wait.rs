@@ -4,7 +4,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 use lakewright_aws::{Error, ErrorKind};
-use serde_json::Value;
 
 use crate::kind::Context;
 use crate::resource::Address;
@@ -89,18 +88,18 @@ pub(super) fn found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 /// What became of a call that must not happen twice.
-pub(super) enum Made {
+pub(super) enum Made<T> {
     /// It was answered.
-    Now(Value),
+    Now(T),
     /// The thing was there: an answer that got lost had made it, or somebody else of this stack.
     Before(String),
 }
 
 /// Sends a create call that nothing protects from being repeated. If its answer is lost, or something of that name
 /// is there, `probe` looks until AWS's lists have settled; only then a lost call is sent once more.
-pub(super) async fn once<C, P>(context: &Context, call: impl Fn() -> C, probe: impl Fn() -> P) -> Result<Made>
+pub(super) async fn once<T, C, P>(context: &Context, call: impl Fn() -> C, probe: impl Fn() -> P) -> Result<Made<T>>
 where
-    C: Future<Output = Result<Value, Error>>,
+    C: Future<Output = Result<T, Error>>,
     P: Future<Output = Result<Option<String>>>,
 {
     let mut again = true;

@@ -1,22 +1,26 @@
 //! `workgroup`: an Athena workgroup.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
+use aws_sdk_athena::types::{
+    EncryptionConfiguration, EncryptionOption, EngineVersion, ResultConfiguration, ResultConfigurationUpdates,
+    WorkGroup, WorkGroupConfiguration, WorkGroupConfigurationUpdates,
+};
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Service, list, text};
+use lakewright_aws::{Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, reference, replaces, typed, value};
+use super::spec::{describes, differs, in_place, reference, replaces, text, typed, value};
 use super::tags::{self, Tags};
-use super::wire::some_text;
-use super::{tagged, wait};
+use super::{tag_lists, tagged, wait};
 use crate::cost::Cost;
 use crate::kind::{Context, Field, Kind, Outcome, Wanted};
 use crate::resource::{Address, Live};
+use crate::services::Services as _;
 
 /// An Athena workgroup on engine version 3; its settings bind all who query in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,21 +99,19 @@ impl Kind for Workgroup {
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         // The tagging API is late with new ones; those that are wanted are asked for by their names.
         let tagged = tagged::resources(context, "athena").await?;
-        let own = tagged.iter().filter_map(|(arn, _)| arn.split_once(":workgroup/")).map(|(_, name)| name);
+        let own = tagged.iter().filter_map(|(arn, tags)| Some((arn.split_once(":workgroup/")?.1, tags)));
+        let own: BTreeMap<&str, &Tags> = own.collect();
         let named = wanted.iter().map(|wanted| text(wanted.spec, "name")).filter(|name| reference(name).is_none());
-        let names: BTreeSet<&str> = own.chain(named).collect();
-        Ok(try_join_all(names.iter().map(|name| read(context, name))).await?.into_iter().flatten().collect())
+        let names: BTreeSet<&str> = own.keys().copied().chain(named).collect();
+        let reads = names.iter().map(|name| read(context, name, own.get(name).copied()));
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
         let spec: Spec = typed(spec)?;
-        let input = json!({
-            "Name": spec.name,
-            "Description": spec.description,
-            "Configuration": configuration(&spec),
-            "Tags": tags::pairs(context, address),
-        });
-        if let Err(error) = call(context, "CreateWorkGroup", input).await {
+        let call = context.aws.athena().create_work_group().name(&spec.name).description(&spec.description);
+        let call = call.configuration(configuration(&spec)?).set_tags(Some(tag_lists::owned(context, address)));
+        if let Err(error) = ask(call.send()).await {
             // Athena has no code of its own for a name that is taken.
             let Some(tags) = tags_of(context, &spec.name).await? else { return Err(error.into()) };
             if tags::address(context, "workgroup", &tags).as_ref() != Some(address) {
@@ -129,8 +131,8 @@ impl Kind for Workgroup {
 
     async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
         let spec: Spec = typed(&live.spec)?;
-        let input = json!({"WorkGroup": spec.name, "RecursiveDeleteOption": true});
-        match call(context, "DeleteWorkGroup", input).await {
+        let call = context.aws.athena().delete_work_group().work_group(&spec.name).recursive_delete_option(true);
+        match ask(call.send()).await {
             Err(error) if describe(context, &spec.name).await?.is_some() => Err(error.into()),
             _ => Ok(()),
         }
@@ -143,14 +145,10 @@ impl Kind for Workgroup {
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let input = json!({"ResourceARN": outcome.id, "Tags": tags::list_of(tags)});
-        call(context, "TagResource", input).await?;
+        let call = context.aws.athena().tag_resource().resource_arn(&outcome.id);
+        ask(call.set_tags(Some(tag_lists::written(tags))).send()).await?;
         Ok(())
     }
-}
-
-async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Athena, operation, input).await
 }
 
 fn arn(context: &Context, name: &str) -> String {
@@ -163,56 +161,59 @@ fn outcome(context: &Context, name: &str) -> Outcome {
     tags::outcome(&arn, &[("arn", &arn), ("name", name)])
 }
 
-fn results(spec: &Spec) -> Value {
-    let mut results = json!({"OutputLocation": spec.output});
-    if let Some(key) = &spec.key {
-        results["EncryptionConfiguration"] = json!({"EncryptionOption": "SSE_KMS", "KmsKey": key});
-    }
-    results
+fn encryption(spec: &Spec) -> Option<EncryptionConfiguration> {
+    let key = spec.key.as_ref()?;
+    let encryption = EncryptionConfiguration::builder().encryption_option(EncryptionOption::SseKms).kms_key(key);
+    Some(encryption.build().expect("the option is given"))
 }
 
-fn configuration(spec: &Spec) -> Value {
-    let mut configuration = json!({
-        "ResultConfiguration": results(spec),
-        "EnforceWorkGroupConfiguration": true,
-        "EngineVersion": {"SelectedEngineVersion": ENGINE},
-    });
-    if let Some(limit) = spec.scan_limit_bytes {
-        configuration["BytesScannedCutoffPerQuery"] = json!(limit);
-    }
-    configuration
+fn engine() -> EngineVersion {
+    EngineVersion::builder().selected_engine_version(ENGINE).build()
+}
+
+fn configuration(spec: &Spec) -> Result<WorkGroupConfiguration> {
+    let results =
+        ResultConfiguration::builder().output_location(&spec.output).set_encryption_configuration(encryption(spec));
+    let configuration = WorkGroupConfiguration::builder()
+        .result_configuration(results.build())
+        .enforce_work_group_configuration(true)
+        .engine_version(engine())
+        .set_bytes_scanned_cutoff_per_query(spec.scan_limit_bytes.map(i64::try_from).transpose()?);
+    Ok(configuration.build())
 }
 
 async fn update(context: &Context, spec: &Spec) -> Result<()> {
-    let mut updates = json!({
-        "EnforceWorkGroupConfiguration": true,
-        "EngineVersion": {"SelectedEngineVersion": ENGINE},
-        "ResultConfigurationUpdates": results(spec),
-    });
-    if spec.key.is_none() {
-        updates["ResultConfigurationUpdates"]["RemoveEncryptionConfiguration"] = json!(true);
-    }
-    match spec.scan_limit_bytes {
-        Some(limit) => updates["BytesScannedCutoffPerQuery"] = json!(limit),
-        None => updates["RemoveBytesScannedCutoffPerQuery"] = json!(true),
-    }
-    let input = json!({"WorkGroup": spec.name, "Description": spec.description, "ConfigurationUpdates": updates});
-    call(context, "UpdateWorkGroup", input).await?;
+    let results = ResultConfigurationUpdates::builder()
+        .output_location(&spec.output)
+        .set_encryption_configuration(encryption(spec))
+        .set_remove_encryption_configuration(spec.key.is_none().then_some(true));
+    let updates = WorkGroupConfigurationUpdates::builder()
+        .enforce_work_group_configuration(true)
+        .engine_version(engine())
+        .result_configuration_updates(results.build())
+        .set_bytes_scanned_cutoff_per_query(spec.scan_limit_bytes.map(i64::try_from).transpose()?)
+        .set_remove_bytes_scanned_cutoff_per_query(spec.scan_limit_bytes.is_none().then_some(true));
+    let call = context.aws.athena().update_work_group().work_group(&spec.name).description(&spec.description);
+    ask(call.configuration_updates(updates.build()).send()).await?;
     Ok(())
 }
 
 /// The workgroup of that name.
-async fn describe(context: &Context, name: &str) -> Result<Option<Value>> {
-    let answer = wait::found(call(context, "GetWorkGroup", json!({"WorkGroup": name})).await)?;
-    Ok(answer.map(|mut answer| answer["WorkGroup"].take()).filter(Value::is_object))
+async fn describe(context: &Context, name: &str) -> Result<Option<WorkGroup>> {
+    let answer = wait::found(ask(context.aws.athena().get_work_group().work_group(name).send()).await)?;
+    Ok(answer.map(|answer| answer.work_group.needed("athena", "GetWorkGroup.WorkGroup")).transpose()?)
 }
 
 async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
-    let answer = wait::found(call(context, "ListTagsForResource", json!({"ResourceARN": arn(context, name)})).await)?;
-    Ok(answer.map(|answer| tags::of(list(&answer, "Tags"))))
+    let call = context.aws.athena().list_tags_for_resource().resource_arn(arn(context, name));
+    Ok(wait::found(ask(call.send()).await)?.map(|answer| tag_lists::read(answer.tags())))
 }
 
-async fn read(context: &Context, name: &str) -> Result<Option<Live>> {
+/// The workgroup of that name; `tags` are those that the tagging API tells, if it does.
+async fn read(context: &Context, name: &str, tags: Option<&Tags>) -> Result<Option<Live>> {
+    if let Some(tags) = tags {
+        return read_as(context, name, tags).await;
+    }
     match tags_of(context, name).await? {
         Some(tags) => read_as(context, name, &tags).await,
         None => Ok(None),
@@ -223,14 +224,17 @@ async fn read(context: &Context, name: &str) -> Result<Option<Live>> {
 async fn read_as(context: &Context, name: &str, tags: &Tags) -> Result<Option<Live>> {
     let Some(address) = tags::address(context, "workgroup", tags) else { return Ok(None) };
     let Some(group) = describe(context, name).await? else { return Ok(None) };
-    let configuration = &group["Configuration"];
-    let results = &configuration["ResultConfiguration"];
+    // Whoever made it may have left the place of results, and much else, to who asks.
+    let configuration = group.configuration();
+    let results = configuration.and_then(WorkGroupConfiguration::result_configuration);
+    let key = results.and_then(|results| results.encryption_configuration()?.kms_key());
+    let limit = configuration.and_then(WorkGroupConfiguration::bytes_scanned_cutoff_per_query);
     let spec = Spec {
         name: name.to_owned(),
-        description: text(&group, "Description").to_owned(),
-        output: with_slash(text(results, "OutputLocation")),
-        key: some_text(&results["EncryptionConfiguration"], "KmsKey"),
-        scan_limit_bytes: configuration["BytesScannedCutoffPerQuery"].as_u64(),
+        description: group.description().unwrap_or_default().to_owned(),
+        output: with_slash(results.and_then(ResultConfiguration::output_location).unwrap_or_default()),
+        key: key.filter(|key| !key.is_empty()).map(str::to_owned),
+        scan_limit_bytes: limit.map(u64::try_from).transpose()?,
     };
     let arn = arn(context, name);
     Ok(Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))

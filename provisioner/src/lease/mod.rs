@@ -47,7 +47,7 @@ pub trait Waiting {
 
 struct Keeper {
     place: Place,
-    clock: lakewright_aws::Client,
+    clock: lakewright_aws::Aws,
     version: Mutex<Version>,
     /// What an interrupted apply was about to make.
     inherited: BTreeMap<Address, Millis>,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use lakewright_aws::{Client, Error, ErrorKind, S3Request, S3Response, xml};
-use serde_json::json;
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, PublicAccessBlockConfiguration};
+use lakewright_aws::{Aws, ErrorKind, Objects, Put, ask};
 
 use super::document::{Document, VERSION};
 
@@ -14,7 +14,7 @@ const KNOWN: Duration = Duration::from_secs(30);
 /// Where a stack's lease is.
 #[derive(Debug, Clone)]
 pub struct Place {
-    aws: Client,
+    aws: Aws,
     bucket: String,
     key: String,
     account: String,
@@ -32,7 +32,7 @@ pub struct Version {
 
 impl Place {
     /// The place of a stack's lease.
-    pub fn new(aws: &Client, account: &str, stack: &str, poll: Duration) -> Self {
+    pub fn new(aws: &Aws, account: &str, stack: &str, poll: Duration) -> Self {
         let bucket = format!("lakewright-{account}-{}", aws.region());
         Self { aws: aws.clone(), bucket, key: format!("stacks/{stack}.json"), account: account.to_owned(), poll }
     }
@@ -44,7 +44,7 @@ impl Place {
 
     /// The document; none if there is none yet.
     pub async fn read(&self) -> Result<Option<Version>> {
-        let object = match self.object("GET", Vec::new(), Vec::new()).await {
+        let object = match self.objects().get(&self.bucket, &self.key, None).await {
             Ok(object) => object,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("read the lease {}", self.name())),
@@ -57,7 +57,7 @@ impl Place {
             bail!("the lease {} has the format {version}, and this lakewright knows {VERSION}: update it", self.name());
         }
         let document = serde_json::from_value(value).with_context(unreadable)?;
-        Ok(Some(Version { document, etag: object.header("etag").unwrap_or_default().to_owned() }))
+        Ok(Some(Version { document, etag: object.etag }))
     }
 
     /// Writes the document in place of the version that was read; of none, when there was none. Nothing comes back when
@@ -65,16 +65,14 @@ impl Place {
     pub async fn write(&self, document: &Document, before: Option<&str>) -> Result<Option<Version>> {
         let document = document.clone();
         let body = serde_json::to_vec_pretty(&document).expect("the document holds only what JSON has");
-        let condition = match before {
-            Some(etag) => ("if-match".to_owned(), etag.to_owned()),
-            None => ("if-none-match".to_owned(), "*".to_owned()),
+        let put = Put {
+            content_type: Some("application/json".to_owned()),
+            if_none_match: before.is_none(),
+            if_match: before.map(str::to_owned),
+            ..Put::default()
         };
-        let kind = ("content-type".to_owned(), "application/json".to_owned());
-        match self.object("PUT", vec![kind, condition], body).await {
-            Ok(answer) => {
-                let etag = answer.header("etag").unwrap_or_default().to_owned();
-                Ok(Some(Version { document, etag }))
-            }
+        match self.objects().put(&self.bucket, &self.key, body.into(), put).await {
+            Ok(etag) => Ok(Some(Version { document, etag })),
             // An attempt whose answer was lost may have written it, and its repetition met its own work.
             Err(error) if error.is_precondition_failed() || error.lost || error.is_not_found() => {
                 match self.read().await? {
@@ -89,14 +87,14 @@ impl Place {
 
     /// Makes the bucket, unless it is there: closed to the public.
     pub async fn make(&self) -> Result<()> {
+        let s3 = self.aws.s3_client();
         let region = self.aws.region();
-        let body = if region == "us-east-1" {
-            String::new()
-        } else {
-            xml::document("CreateBucketConfiguration", NAMESPACE, &json!({"LocationConstraint": region}))
-        };
-        match self.send("PUT", &[], body).await {
-            Ok(()) => {}
+        let elsewhere = (region != "us-east-1").then(|| {
+            let region = BucketLocationConstraint::from(region);
+            CreateBucketConfiguration::builder().location_constraint(region).build()
+        });
+        match ask(s3.create_bucket().bucket(&self.bucket).set_create_bucket_configuration(elsewhere).send()).await {
+            Ok(_) => {}
             Err(error) if error.kind == ErrorKind::OwnedAlready => {}
             Err(error) if error.kind == ErrorKind::NameTaken => bail!(
                 "the bucket {} for the leases of this account belongs to somebody else, who took its name: ask AWS \
@@ -105,16 +103,21 @@ impl Place {
             ),
             Err(error) => return Err(error).with_context(|| format!("make the bucket {} for leases", self.bucket)),
         }
-        let closed = json!({
-            "BlockPublicAcls": true, "IgnorePublicAcls": true, "BlockPublicPolicy": true, "RestrictPublicBuckets": true,
-        });
-        let body = xml::document("PublicAccessBlockConfiguration", NAMESPACE, &closed);
+        let closed = PublicAccessBlockConfiguration::builder()
+            .block_public_acls(true)
+            .ignore_public_acls(true)
+            .block_public_policy(true)
+            .restrict_public_buckets(true)
+            .build();
+        let close = s3.put_public_access_block().bucket(&self.bucket).public_access_block_configuration(closed);
+        let close = close.expected_bucket_owner(&self.account);
         let start = tokio::time::Instant::now();
         loop {
-            match self.send("PUT", &[("publicAccessBlock", None)], body.clone()).await {
+            match ask(close.clone().send()).await {
                 Err(error) if error.is_not_found() && start.elapsed() < KNOWN => tokio::time::sleep(self.poll).await,
                 answer => {
-                    return answer.with_context(|| format!("close the bucket {} to the public", self.bucket));
+                    answer.with_context(|| format!("close the bucket {} to the public", self.bucket))?;
+                    return Ok(());
                 }
             }
         }
@@ -122,13 +125,14 @@ impl Place {
 
     /// Takes the lease away, and the bucket if no other stack has one there.
     pub async fn remove(&self) -> Result<()> {
-        match self.object("DELETE", Vec::new(), Vec::new()).await {
+        match self.objects().delete(&self.bucket, &self.key).await {
             Err(error) if !error.is_not_found() => {
                 return Err(error).with_context(|| format!("delete the lease {}", self.name()));
             }
             _ => {}
         }
-        match self.send("DELETE", &[], String::new()).await {
+        let delete = self.aws.s3_client().delete_bucket().bucket(&self.bucket).expected_bucket_owner(&self.account);
+        match ask(delete.send()).await {
             Err(error) if error.kind != ErrorKind::NotEmpty && !error.is_not_found() => {
                 Err(error).with_context(|| format!("delete the bucket {}", self.bucket))
             }
@@ -136,42 +140,8 @@ impl Place {
         }
     }
 
-    /// A request to the object. The bucket's name can be guessed: one that somebody else made is refused.
-    async fn object(
-        &self,
-        method: &str,
-        mut headers: Vec<(String, String)>,
-        body: Vec<u8>,
-    ) -> Result<S3Response, Error> {
-        headers.push((OWNER.to_owned(), self.account.clone()));
-        let request = S3Request {
-            method: method.parse().expect("a method"),
-            bucket: self.bucket.clone(),
-            key: self.key.clone(),
-            headers,
-            body: body.into(),
-            ..S3Request::default()
-        };
-        self.aws.s3().send(request).await
-    }
-
-    async fn send(&self, method: &str, query: &[(&str, Option<&str>)], body: String) -> Result<(), Error> {
-        let request = S3Request {
-            method: method.parse().expect("a method"),
-            bucket: self.bucket.clone(),
-            query: query.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned))).collect(),
-            headers: if method == "PUT" && query.is_empty() {
-                Vec::new()
-            } else {
-                vec![(OWNER.to_owned(), self.account.clone())]
-            },
-            body: body.into(),
-            ..S3Request::default()
-        };
-        self.aws.s3().send(request).await.map(|_| ())
+    /// The objects of the bucket. Its name can be guessed: one that somebody else made is refused.
+    fn objects(&self) -> Objects {
+        self.aws.objects().owned_by(&self.account)
     }
 }
-
-/// The header by which S3 refuses a bucket of another account.
-const OWNER: &str = "x-amz-expected-bucket-owner";
-const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";

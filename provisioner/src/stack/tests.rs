@@ -113,12 +113,12 @@ fn kinds_take_every_spec_and_have_every_output_that_is_referred_to() {
 fn references(spec: &Value) -> Vec<(Address, String)> {
     let text = spec.to_string();
     let parts = text.split("${").skip(1).filter_map(|part| part.split_once('}').map(|(inside, _)| inside));
-    parts
-        .map(|inside| {
-            let (address, output) = inside.rsplit_once('.').expect("a reference has three parts");
-            (address.parse().expect("an address"), output.to_owned())
-        })
-        .collect()
+    // Scripts of hosts write the shell's own variables in the same way.
+    let reference = |inside: &str| {
+        let (address, output) = inside.rsplit_once('.')?;
+        Some((address.parse().ok()?, output.to_owned()))
+    };
+    parts.filter_map(reference).collect()
 }
 
 fn spec<'a>(desired: &'a Desired, address: &str) -> &'a Value {
@@ -143,7 +143,8 @@ fn agents_get_configurations_that_they_can_read() {
     let plain = read("object.ingest-stream").replace("\"scram\"", "\"plaintext\"");
     let stream: lakewright_config::StreamConfig = serde_json::from_str(&plain).expect("stream in clear");
     assert_eq!(stream.kafka.security, lakewright_config::Security::Plaintext);
-    serde_json::from_str::<lakewright_config::ShipperConfig>(&read("object.app-shipper")).expect("shipper");
+    let shipper: lakewright_config::ShipperConfig = serde_json::from_str(&read("object.app-shipper")).expect("shipper");
+    assert_eq!(shipper.search.url, "http://search.shop.internal:9200");
     serde_json::from_str::<lakewright_config::BatchConfig>(&read("object.app-batch")).expect("batch");
 }
 
@@ -167,6 +168,46 @@ fn the_manifest_names_databases_and_orders_models() {
 fn a_host_may_touch_what_its_agents_touch_and_nothing_else() {
     let desired = expanded(&shipped("shop.toml"));
     assert_snapshot!(serde_json::to_string_pretty(&spec(&desired, "role.ingest")["policies"]).expect("JSON"));
+}
+
+#[test]
+fn the_search_host_may_write_its_own_record_and_nothing_else_of_its_zone() {
+    let desired = expanded(&shipped("shop.toml"));
+    let zone = spec(&desired, "private_zone.search");
+    assert_eq!((&zone["name"], &zone["vpc"]), (&"shop.internal".into(), &"${vpc.main.id}".into()));
+    assert_eq!(zone["host_records"], serde_json::json!(["search"]));
+    let statements = |host: &str| {
+        let policies = &spec(&desired, &format!("role.{host}"))["policies"];
+        let all = policies
+            .as_object()
+            .expect("policies")
+            .values()
+            .flat_map(|policy| policy["Statement"].as_array().expect("statements").clone());
+        all.filter(|one| one["Action"].to_string().contains("route53")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        statements("search"),
+        [serde_json::json!({
+            "Sid": "OwnName",
+            "Effect": "Allow",
+            "Action": ["route53:ChangeResourceRecordSets"],
+            "Resource": ["${private_zone.search.arn}"],
+            "Condition": { "ForAllValues:StringEquals": {
+                "route53:ChangeResourceRecordSetsNormalizedRecordNames": ["search.shop.internal"],
+                "route53:ChangeResourceRecordSetsRecordTypes": ["A"],
+                "route53:ChangeResourceRecordSetsActions": ["UPSERT"],
+            } },
+        })]
+    );
+    assert!(statements("app").is_empty());
+    // Nobody asks EC2 where the cluster is.
+    let looks = |one: &&crate::resource::Resource| one.spec.to_string().contains("ec2:DescribeInstances");
+    let looking = desired.resources.iter().filter(|one| one.address.kind == "role").find(looks);
+    assert_eq!(looking.map(|one| &one.address), None);
+    let script = spec(&desired, "launch_template.search")["user_data"].as_str().expect("user data");
+    assert!(script.contains("ZONE=${private_zone.search.id}\n      NAME=search.shop.internal\n"), "{script}");
+    let without = expanded(&shipped("cheapest.toml"));
+    assert!(without.resources.iter().all(|one| one.address.kind != "private_zone"));
 }
 
 #[test]

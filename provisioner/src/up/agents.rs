@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::process::Command;
@@ -53,14 +53,14 @@ impl Placed {
 }
 
 /// The agents whose configurations stand in the artifacts bucket, written to the data folder.
-pub async fn published(aws: &Client, bucket: &str, data: &DataFolder) -> Result<Vec<Placed>> {
+pub async fn published(aws: &Aws, bucket: &str, data: &DataFolder) -> Result<Vec<Placed>> {
     let context = || format!("read the hosts' configurations from s3://{bucket}/hosts/");
     let mut placed = Vec::new();
-    for listed in aws.s3().list(bucket, "hosts/").await.with_context(context)? {
+    for listed in aws.objects().list(bucket, "hosts/").await.with_context(context)? {
         let parts: Vec<&str> = listed.key.split('/').collect();
         let [_, host, file] = parts[..] else { continue };
         let Some(agent) = file.strip_suffix(".json") else { continue };
-        let object = aws.s3().get(bucket, &listed.key, None).await.with_context(context)?;
+        let object = aws.objects().get(bucket, &listed.key, None).await.with_context(context)?;
         let mut config = serde_json::from_slice(&object.body).with_context(|| format!("read {}", listed.key))?;
         let slow = agent == "stream" && commit_soon(&mut config);
         let state = data.path.join("hosts").join(host).join(agent);

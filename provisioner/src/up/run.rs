@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -19,10 +19,10 @@ use super::verify::{Subject, verify};
 use super::view::{Heading, show};
 use crate::cli::carry::{carry_out, conclude, give_back, lease};
 use crate::cli::change::refuse_loss;
-use crate::cli::connect::{agent_program, context, desired, local_client, own_program, stack};
+use crate::cli::connect::{agent_program, context, desired, local_client, mfa_code, own_program, stack};
 use crate::cli::look::Stacked;
 use crate::cli::run::until_interrupted;
-use crate::cli::{Global, Outcome, print, say};
+use crate::cli::{Global, Outcome, Pace, print, say};
 use crate::http::without_password;
 use crate::plan;
 use crate::render;
@@ -67,8 +67,9 @@ async fn with_parts(
             region: Some(region).filter(|region| !region.is_empty()),
             endpoint: options.aws.clone(),
             profile: global.profile.clone(),
+            mfa_code: mfa_code(),
         };
-        Client::connect(given).await?
+        Aws::connect(given).await?
     };
     let run = RunFile {
         stack: stack.name().to_owned(),
@@ -80,7 +81,8 @@ async fn with_parts(
         children: vec![local.record.clone()],
     };
     run.write(&data.path)?;
-    let kinds = context(aws.clone(), stack.name(), true).await?;
+    let pace = if local_account { Pace::Local } else { global.pace() };
+    let kinds = context(aws.clone(), stack.name(), pace).await?;
     let desired = desired(stack, &kinds, &own_program(global)?)?;
     let stacked = Stacked::new(kinds, desired, stack);
     if !make(&stacked, options, interrupted).await? {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use lakewright_config::{KafkaConnection, Manifest, Materialization, Model, ShipperConfig, StreamConfig};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub struct Held {
 /// What is verified.
 pub struct Subject<'a> {
     /// The account.
-    pub aws: &'a Client,
+    pub aws: &'a Aws,
     /// The stack's name.
     pub stack: &'a str,
     /// The artifacts bucket.
@@ -248,7 +248,7 @@ async fn both(http: &Http, url: &str, rejected: &str, held: &Held) -> Result<i64
 
 /// Every model's table equals what its query gives now.
 async fn models(subject: &Subject<'_>) -> Result<Vec<Check>> {
-    let object = subject.aws.s3().get(subject.artifacts, "models/manifest.json", None).await;
+    let object = subject.aws.objects().get(subject.artifacts, "models/manifest.json", None).await;
     let object = object.context("read the models")?;
     let manifest: Manifest = serde_json::from_slice(&object.body).context("read the models")?;
     let mut checks = Vec::new();

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use tokio::process::Command;
 
 /// The region.
@@ -56,6 +56,7 @@ impl Place {
             .arg("--agent")
             .arg(self.folder.path().join("lakewright-agent"))
             .env("AWS_ENDPOINT_URL", &self.url)
+            .env("LAKEWRIGHT_PACE", "local")
             .env("AWS_ACCESS_KEY_ID", ACCOUNT)
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("XDG_CACHE_HOME", self.folder.path())
@@ -72,7 +73,7 @@ impl Place {
     }
 
     /// A client of the account.
-    pub fn client(&self) -> Client {
-        Client::with_keys(REGION, &self.url, ACCOUNT, "secret").unwrap()
+    pub fn client(&self) -> Aws {
+        Aws::with_keys(REGION, &self.url, ACCOUNT, "secret").unwrap()
     }
 }

@@ -2,93 +2,107 @@
 
 use std::collections::BTreeMap;
 
-use lakewright_aws::{Put, Service, list, text};
-use serde_json::{Value, json};
+use aws_sdk_kms::types::KeyState;
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+use lakewright::services::Services as _;
+use lakewright_aws::{Put, ask, ask_all};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{AttributeBooleanValue, ResourceType, Tag, TagSpecification};
+use serde_json::json;
 
 use super::{Network, REGION, World};
+
+/// The tags of another stack's network, at an address that this stack has too.
+const ANOTHER: [(&str, &str); 2] = [("lakewright:stack", "another"), ("lakewright:address", "vpc.main")];
 
 impl World {
     /// Makes a topic of somebody else's on the stack's cluster; it stays for as long as the cluster does.
     pub(super) async fn foreign_topic(&mut self, cluster: Option<String>) {
+        let kafka = self.context().aws.kafka();
         if let Some(cluster) = &cluster
             && self.topic_on.as_ref() == Some(cluster)
         {
-            let topics = self.aws(Service::Kafka, "ListTopics", json!({"clusterArn": cluster})).await;
-            let found = list(&topics, "topics").iter().any(|topic| text(topic, "topicName") == "another");
+            let call = kafka.list_topics().cluster_arn(cluster);
+            let topics = ask_all(call.into_paginator().items().send()).await.unwrap();
+            let found = topics.iter().any(|topic| topic.topic_name() == Some("another"));
             assert!(found, "seed {}: another's topic is gone: {:#?}", self.seed, self.history);
         } else if let Some(cluster) = &cluster {
-            let topic = json!({
-                "clusterArn": cluster, "topicName": "another", "partitionCount": 1, "replicationFactor": 1,
-            });
-            self.aws(Service::Kafka, "CreateTopic", topic).await;
+            let call = kafka.create_topic().cluster_arn(cluster).topic_name("another");
+            ask(call.partition_count(1).replication_factor(1).send()).await.unwrap();
         }
         self.topic_on = cluster;
     }
 
     /// Makes what belongs to others: nobody's, and another stack's under addresses that this one has too.
     pub(super) async fn make_foreign(&self) {
-        let tags = json!([{"Key": "lakewright:stack", "Value": "another"}, {"Key": "lakewright:address", "Value": "vpc.main"}]);
-        let specification = json!([{"ResourceType": "vpc", "Tag": tags}]);
-        self.aws(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.20.0.0/16", "TagSpecification": specification}))
-            .await;
-        self.aws(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.20.0.0/16"})).await;
+        let aws = self.context().aws;
+        let tags = ANOTHER.map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let tags = TagSpecification::builder().resource_type(ResourceType::Vpc).set_tags(Some(tags.into())).build();
+        let call = aws.ec2().create_vpc().cidr_block("10.20.0.0/16");
+        ask(call.clone().tag_specifications(tags).send()).await.unwrap();
+        ask(call.send()).await.unwrap();
         let trust = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
-        let role = json!({"RoleName": "random", "AssumeRolePolicyDocument": trust.to_string()});
-        self.aws(Service::Iam, "CreateRole", role).await;
-        let tags = json!([{"TagKey": "lakewright:stack", "TagValue": "another"}, {"TagKey": "lakewright:address", "TagValue": "key.main"}]);
-        self.aws(Service::Kms, "CreateKey", json!({"Tags": tags})).await;
-        self.aws(Service::Kms, "CreateKey", json!({"Description": "nobody's"})).await;
-        let secret =
-            json!({"Name": "AmazonMSK_random_other", "SecretString": "{}", "ClientRequestToken": "a".repeat(32)});
-        self.aws(Service::SecretsManager, "CreateSecret", secret).await;
-        let place = format!(
-            "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
-        );
-        self.s3("PUT", "random-foreign", "", place).await;
-        let s3 = self.context().aws.s3();
-        s3.put("random-foreign", "raw/rows", "rows".into(), Put::default()).await.unwrap();
+        let call = aws.iam().create_role().role_name("random");
+        ask(call.assume_role_policy_document(trust.to_string()).send()).await.unwrap();
+        let tag =
+            |key: &str, value: &str| aws_sdk_kms::types::Tag::builder().tag_key(key).tag_value(value).build().unwrap();
+        let call = aws.kms().create_key().tags(tag("lakewright:stack", "another"));
+        ask(call.tags(tag("lakewright:address", "key.main")).send()).await.unwrap();
+        ask(aws.kms().create_key().description("nobody's").send()).await.unwrap();
+        let call = aws.secrets_manager().create_secret().name("AmazonMSK_random_other");
+        ask(call.secret_string("{}").client_request_token("a".repeat(32)).send()).await.unwrap();
+        let place = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(REGION));
+        let call = aws.s3_client().create_bucket().bucket("random-foreign");
+        ask(call.create_bucket_configuration(place.build()).send()).await.unwrap();
+        aws.objects().put("random-foreign", "raw/rows", "rows".into(), Put::default()).await.unwrap();
     }
 
     /// Makes a network with a subnet in each zone, for stacks that make none of their own.
     pub(super) async fn make_network(&self) -> Network {
-        let made = self.aws(Service::Ec2, "CreateVpc", json!({"CidrBlock": "10.9.0.0/16"})).await;
-        let vpc = text(&made["vpc"], "vpcId").to_owned();
-        let names = json!({"VpcId": vpc, "EnableDnsHostnames": {"Value": true}});
-        self.aws(Service::Ec2, "ModifyVpcAttribute", names).await;
+        let ec2 = self.context().aws.ec2();
+        let made = ask(ec2.create_vpc().cidr_block("10.9.0.0/16").send()).await.unwrap();
+        let vpc = made.vpc.unwrap().vpc_id.unwrap();
+        let names = AttributeBooleanValue::builder().value(true).build();
+        ask(ec2.modify_vpc_attribute().vpc_id(&vpc).enable_dns_hostnames(names).send()).await.unwrap();
         let mut subnets = Vec::new();
         for (at, zone) in ["a", "b", "c"].into_iter().enumerate() {
-            let input = json!({
-                "VpcId": vpc, "CidrBlock": format!("10.9.{at}.0/24"), "AvailabilityZone": format!("{REGION}{zone}"),
-            });
-            let made = self.aws(Service::Ec2, "CreateSubnet", input).await;
-            subnets.push(text(&made["subnet"], "subnetId").to_owned());
+            let call = ec2.create_subnet().vpc_id(&vpc).cidr_block(format!("10.9.{at}.0/24"));
+            let made = ask(call.availability_zone(format!("{REGION}{zone}")).send()).await.unwrap();
+            subnets.push(made.subnet.unwrap().subnet_id.unwrap());
         }
         Network { vpc, subnets }
     }
 
-    /// All that belongs to others, as AWS tells it.
-    pub(super) async fn read_foreign(&self) -> BTreeMap<&'static str, Value> {
+    /// All that belongs to others, as AWS describes it, in words that can be compared.
+    pub(super) async fn read_foreign(&self) -> BTreeMap<&'static str, String> {
+        let aws = self.context().aws;
         let mut found = BTreeMap::new();
-        let not_ours = |one: &&Value| !one.to_string().contains("\"random\"");
-        let vpcs = self.aws(Service::Ec2, "DescribeVpcs", json!({})).await;
-        found.insert("VPCs", list(&vpcs, "vpcSet").iter().filter(not_ours).cloned().collect());
-        found.insert("role", self.aws(Service::Iam, "GetRole", json!({"RoleName": "random"})).await);
+        let mut vpcs = ask_all(aws.ec2().describe_vpcs().into_paginator().items().send()).await.unwrap();
+        vpcs.retain(|vpc| vpc.tags().iter().all(|tag| tag.value() != Some("random")));
+        found.insert("VPCs", format!("{vpcs:#?}"));
+        let role = ask(aws.iam().get_role().role_name("random").send()).await.unwrap().role;
+        found.insert("role", format!("{role:#?}"));
         let mut keys = Vec::new();
-        for key in list(&self.aws(Service::Kms, "ListKeys", json!({})).await, "Keys") {
-            let id = json!({"KeyId": key["KeyId"]});
-            let tags = self.aws(Service::Kms, "ListResourceTags", id.clone()).await;
-            let key = self.aws(Service::Kms, "DescribeKey", id).await;
-            if text(&key["KeyMetadata"], "KeyState") == "Enabled" && not_ours(&&tags) {
-                keys.push(json!([key, tags]));
+        for key in ask_all(aws.kms().list_keys().into_paginator().items().send()).await.unwrap() {
+            let id = key.key_id.unwrap();
+            let tags = ask(aws.kms().list_resource_tags().key_id(&id).send()).await.unwrap().tags.unwrap_or_default();
+            let key = ask(aws.kms().describe_key().key_id(&id).send()).await.unwrap().key_metadata.unwrap();
+            if key.key_state == Some(KeyState::Enabled) && tags.iter().all(|tag| tag.tag_value() != "random") {
+                keys.push((key, tags));
             }
         }
-        found.insert("keys", keys.into());
-        let secret = json!({"SecretId": "AmazonMSK_random_other"});
-        found.insert("secret", self.aws(Service::SecretsManager, "DescribeSecret", secret).await);
-        let object = self.context().aws.s3().get("random-foreign", "raw/rows", None).await.unwrap();
-        found.insert("object", json!([object.etag, String::from_utf8(object.body.to_vec()).unwrap()]));
-        found.insert("bucket", self.s3("GET", "random-foreign", "versions", String::new()).await.into());
+        found.insert("keys", format!("{keys:#?}"));
+        let call = aws.secrets_manager().describe_secret().secret_id("AmazonMSK_random_other");
+        let secret = ask(call.send()).await.unwrap();
+        let versions: Option<BTreeMap<_, _>> = secret.version_ids_to_stages().map(|versions| versions.iter().collect());
+        let said = (secret.arn(), secret.description(), secret.kms_key_id(), secret.tags(), versions);
+        let times = (secret.created_date(), secret.last_changed_date(), secret.deleted_date());
+        found.insert("secret", format!("{said:#?} {times:#?}"));
+        let object = aws.objects().get("random-foreign", "raw/rows", None).await.unwrap();
+        found.insert("object", format!("{} {:?}", object.etag, object.body));
+        let bucket = ask(aws.s3_client().list_object_versions().bucket("random-foreign").send()).await.unwrap();
+        found.insert("bucket", format!("{:#?} {:#?}", bucket.versions(), bucket.delete_markers()));
         found
     }
 }

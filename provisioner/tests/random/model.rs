@@ -33,6 +33,14 @@ pub struct Model {
     pub saved: Option<&'static str>,
     pub alarms: Option<Alarms>,
     pub budget: Option<u32>,
+    pub search: Option<Search>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Search {
+    pub port: u32,
+    /// The last part of another record's address, and whether it is called otherwise.
+    pub record: Option<(u8, bool)>,
 }
 
 #[derive(Debug, Clone)]
@@ -156,6 +164,7 @@ impl Model {
             saved: None,
             alarms: None,
             budget: None,
+            search: None,
         };
         for _ in 0..rng.random_range(5..35) {
             model.edit(rng);
@@ -165,7 +174,7 @@ impl Model {
 
     /// Changes something, anything, and keeps the file sound.
     pub fn edit(&mut self, rng: &mut StdRng) {
-        match rng.random_range(0..34) {
+        match rng.random_range(0..36) {
             0 | 30 => self.network(rng),
             1 => self.retention_days = one_of(rng, &[1, 7, 30]),
             2 => self.kafka = None,
@@ -191,6 +200,11 @@ impl Model {
             23 => self.budget = rng.random_ratio(2, 3).then(|| one_of(rng, &[50, 500])),
             24 => self.scan_limit = rng.random::<bool>().then(|| one_of(rng, &[10, 100])),
             25 | 27 | 28 => self.saved = rng.random_ratio(2, 3).then(|| one_of(rng, &["id", "at", "count(*)"])),
+            31 | 32 => {
+                let record = rng.random_ratio(2, 3).then(|| (rng.random_range(1..4), rng.random()));
+                let port = one_of(rng, &[9200, 9201]);
+                self.search = rng.random_ratio(2, 3).then_some(Search { port, record });
+            }
             _ => self.remove(rng),
         }
         self.mend();
@@ -321,6 +335,7 @@ impl Model {
 
     /// Takes away what has lost what it stands on, and adds what something stands on.
     fn mend(&mut self) {
+        self.search = self.search.take().filter(|_| self.existing || self.nat != Some("none"));
         if self.kafka.is_some() {
             self.zones = self.zones.max(2);
         } else {

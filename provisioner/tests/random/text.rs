@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use lakewright::stack::ModelFile;
 
-use super::model::{Function, Host, Kafka, Login, Model, NAMES};
+use super::model::{Function, Host, Kafka, Login, Model, NAMES, Search};
 
 /// A network that others made.
 #[derive(Debug, Clone, Default)]
@@ -94,6 +94,9 @@ impl Model {
                 line("key = \"main\"".to_owned());
             }
         }
+        if let Some(search) = &self.search {
+            line(search.text());
+        }
         for (name, function) in &self.functions {
             line(function.text(name));
         }
@@ -155,6 +158,20 @@ impl Kafka {
         }
         if let Some(compression) = self.compression {
             out += &format!("configuration = {{ \"compression.type\" = \"{compression}\" }}\n");
+        }
+        out
+    }
+}
+
+impl Search {
+    fn text(&self) -> String {
+        let mut out = format!("[hosts.search]\nagents = []\n[search]\nhost = \"search\"\nport = {}\n", self.port);
+        if let Some((address, renamed)) = self.record {
+            let name = if renamed { "kibana" } else { "search-ui" };
+            out += &format!(
+                "[resource.record.ui]\nzone = \"${{private_zone.search.id}}\"\nname = \"{name}.random.internal\"\n\
+                 type = \"A\"\nvalues = [\"10.0.0.{address}\"]\n"
+            );
         }
         out
     }

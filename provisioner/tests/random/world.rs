@@ -1,5 +1,7 @@
 //! An account with things of others in it, in which a stack is applied by the library as often as it takes.
 
+#[path = "counts.rs"]
+mod counts;
 #[path = "foreign.rs"]
 mod foreign;
 
@@ -18,10 +20,9 @@ use lakewright::resource::{Address, Desired};
 use lakewright::stack::{Artifact, Programs, Target, expand, parse};
 use lakewright::sweep::sweep;
 use lakewright_account::{Config, Faults, Running};
-use lakewright_aws::{Client, S3Request, Service, list, text};
+use lakewright_aws::Aws;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::faults::faults;
@@ -44,7 +45,7 @@ pub struct World {
     account: Running,
     _kafka: lakewright_kafka::Running,
     folder: tempfile::TempDir,
-    foreign: BTreeMap<&'static str, Value>,
+    foreign: BTreeMap<&'static str, String>,
     /// A network of others, in which a stack may stand.
     network: Network,
     /// How much went wrong so far, and what.
@@ -157,13 +158,14 @@ impl World {
     /// What a process that has just started works with.
     fn context(&self) -> Context {
         Context {
-            aws: Client::with_keys(REGION, &self.url, ACCOUNT, "secret").unwrap(),
+            aws: Aws::with_keys(REGION, &self.url, ACCOUNT, "secret").unwrap(),
             stack: "random".to_owned(),
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),
             nonce: uuid::Uuid::new_v4().simple().to_string(),
             poll: Duration::from_millis(5),
             settles: 2 * SEEN,
+            reading: lakewright::reading::Reading::default(),
             intents: Intents::default(),
         }
     }
@@ -189,9 +191,7 @@ impl World {
         let desired = self.desired(model);
         assert!(self.carried_out(&desired, true, rng, bad).await, "seed {}: a destroy is refused", self.seed);
         self.check(&desired, &BTreeSet::new(), &model.text(&self.network)).await;
-        let found = self.aws(Service::Kms, "ListAliases", json!({})).await;
-        let aliases = list(&found, "Aliases").iter().filter(|alias| text(alias, "AliasName").contains("random"));
-        assert_eq!(aliases.count(), 0, "seed {}", self.seed);
+        assert_eq!(self.aliases().await, 0, "seed {}", self.seed);
     }
 
     /// Whether repeated applies came to their end; false when there is no plan.
@@ -298,80 +298,12 @@ impl World {
             assert!(plan.is_empty(), "seed {seed}: {}\n{file}", lakewright::render::json(&plan));
         }
         // Counted by AWS's own lists too: a kind that doesn't find something doesn't count it.
-        let count = |kind: &str| wanted.iter().filter(|address| address.kind == kind).count();
-        for (kind, service, operation, set, foreign) in [
-            ("vpc", Service::Ec2, "DescribeVpcs", "vpcSet", 3),
-            ("subnet", Service::Ec2, "DescribeSubnets", "subnetSet", 3),
-            ("internet_gateway", Service::Ec2, "DescribeInternetGateways", "internetGatewaySet", 0),
-            // Each VPC has one of its own of these two.
-            ("route_table", Service::Ec2, "DescribeRouteTables", "routeTableSet", 3 + count("vpc")),
-            ("security_group", Service::Ec2, "DescribeSecurityGroups", "securityGroupInfo", 3 + count("vpc")),
-            ("vpc_endpoint", Service::Ec2, "DescribeVpcEndpoints", "vpcEndpointSet", 0),
-            ("elastic_ip", Service::Ec2, "DescribeAddresses", "addressesSet", 0),
-            ("flow_log", Service::Ec2, "DescribeFlowLogs", "flowLogSet", 0),
-            ("launch_template", Service::Ec2, "DescribeLaunchTemplates", "launchTemplates", 0),
-            ("secret", Service::SecretsManager, "ListSecrets", "SecretList", 1),
-            ("msk_configuration", Service::Kafka, "ListConfigurations", "configurations", 0),
-            ("log_group", Service::Logs, "DescribeLogGroups", "logGroups", 0),
-            ("database", Service::Glue, "GetDatabases", "DatabaseList", 0),
-            ("function", Service::Lambda, "ListFunctions", "Functions", 0),
-            ("schedule_rule", Service::Events, "ListRules", "Rules", 0),
-            ("build_project", Service::CodeBuild, "ListProjects", "projects", 0),
-            ("pipeline", Service::CodePipeline, "ListPipelines", "pipelines", 0),
-        ] {
-            let answer = self.aws(service, operation, json!({})).await;
-            let found = list(&answer, set).len();
-            assert_eq!(found, count(kind) + foreign, "seed {seed}: {kind}: {answer:#}\n{file}");
-        }
-        let clusters = self.aws(Service::Kafka, "ListClustersV2", json!({})).await;
-        let clusters = list(&clusters, "clusterInfoList").len();
-        assert_eq!(clusters, count("cluster") + count("serverless_cluster"), "seed {seed}: clusters\n{file}");
-        let gateways = self.aws(Service::Ec2, "DescribeNatGateways", json!({})).await;
-        let gateways = list(&gateways, "natGatewaySet").iter().filter(|one| text(one, "state") == "available").count();
-        assert_eq!(gateways, count("nat_gateway"), "seed {seed}: NAT gateways\n{file}");
-        let volumes = self.aws(Service::Ec2, "DescribeVolumes", json!({})).await;
-        // Hosts have one each that ends with them.
-        let stays = |volume: &&Value| text(&volume["attachmentSet"][0], "deleteOnTermination") != "true";
-        let volumes = list(&volumes, "volumeSet").iter().filter(stays).count();
-        assert_eq!(volumes, count("volume"), "seed {seed}: volumes\n{file}");
-        let mut keys = 0;
-        for key in list(&self.aws(Service::Kms, "ListKeys", json!({})).await, "Keys") {
-            let key = self.aws(Service::Kms, "DescribeKey", json!({"KeyId": key["KeyId"]})).await;
-            let key = &key["KeyMetadata"];
-            keys += usize::from(text(key, "KeyManager") == "CUSTOMER" && text(key, "KeyState") == "Enabled");
-        }
-        assert_eq!(keys, count("key") + 2, "seed {seed}: keys\n{file}");
-        let roles = self.aws(Service::Iam, "ListRoles", json!({})).await;
-        let roles = list(roles.get("ListRolesResult").unwrap_or(&roles), "Roles").len();
-        assert_eq!(roles, count("role") + 1, "seed {seed}: roles\n{file}");
-        let buckets = self.s3("GET", "", "", String::new()).await;
-        let of_leases = usize::from(!wanted.is_empty());
-        assert_eq!(
-            buckets.matches("<Name>").count(),
-            count("bucket") + 1 + of_leases,
-            "seed {seed}: {buckets}\n{file}"
-        );
+        self.count(wanted, file).await;
         let cluster = live.iter().find(|live| live.address.kind == "cluster").map(|live| live.id.clone());
         self.foreign_topic(cluster).await;
         let foreign = self.read_foreign().await;
         for (what, before) in &self.foreign {
             assert_eq!(&foreign[what], before, "seed {seed}: another's {what} was touched\n{file}");
         }
-    }
-
-    async fn aws(&self, service: Service, operation: &str, input: Value) -> Value {
-        self.context().aws.call(service, operation, input).await.unwrap()
-    }
-
-    async fn s3(&self, method: &str, bucket: &str, setting: &str, body: String) -> String {
-        let request = S3Request {
-            method: method.parse().unwrap(),
-            bucket: bucket.to_owned(),
-            query: if setting.is_empty() { Vec::new() } else { vec![(setting.to_owned(), None)] },
-            body: body.into(),
-            ..S3Request::default()
-        };
-        let answer = self.context().aws.s3().send(request).await.unwrap();
-        String::from_utf8(answer.body.to_vec()).unwrap()
     }
 }

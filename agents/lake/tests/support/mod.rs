@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use lakewright_aws::Client;
+use lakewright_aws::Aws;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -43,19 +43,19 @@ pub struct Fake {
 
 impl Fake {
     /// Serves one and connects a client to it.
-    pub async fn start() -> (Arc<Self>, Client) {
+    pub async fn start() -> (Arc<Self>, Aws) {
         let (fake, client, _) = Self::listen().await;
         (fake, client)
     }
 
     /// As `start`, with the endpoint.
-    pub async fn listen() -> (Arc<Self>, Client, String) {
+    pub async fn listen() -> (Arc<Self>, Aws, String) {
         let fake = Arc::new(Self::default());
         let router = axum::Router::new().fallback(answer).with_state(Arc::clone(&fake));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let client = Client::with_keys("eu-north-1", &endpoint, "123456789012", "secret").expect("a client");
+        let client = Aws::with_keys("eu-north-1", &endpoint, "123456789012", "secret").expect("a client");
         (fake, client, endpoint)
     }
 
@@ -66,6 +66,11 @@ impl Fake {
     /// The keys that contain a text.
     pub fn keys(&self, part: &str) -> Vec<String> {
         self.objects.lock().keys().filter(|key| key.contains(part)).cloned().collect()
+    }
+
+    /// The catalog's record of a table, to look at or to change.
+    pub fn record<T>(&self, full_name: &str, look: impl FnOnce(&mut Value) -> T) -> T {
+        look(self.tables.lock().get_mut(full_name).expect("a table"))
     }
 
     fn glue(&self, operation: &str, input: &Value) -> Response {
@@ -154,7 +159,8 @@ impl Fake {
                         let last: usize = last.parse::<usize>().expect("a number").min(object.len() - 1);
                         let told = format!("bytes {first}-{last}/{}", object.len());
                         let part = object.slice(first..=last);
-                        (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, told)], part).into_response()
+                        let headers = [(header::CONTENT_RANGE, told), (header::ETAG, "\"e\"".to_owned())];
+                        (StatusCode::PARTIAL_CONTENT, headers, part).into_response()
                     }
                 },
             },

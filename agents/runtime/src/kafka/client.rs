@@ -232,7 +232,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_logs_in_by_iam_gets_its_token() {
-        let keys = lakewright_aws::Client::with_keys("eu-north-1", "http://127.0.0.1:9", "AKIDEXAMPLE", "secret");
+        let keys = lakewright_aws::Aws::with_keys("eu-north-1", "http://127.0.0.1:9", "AKIDEXAMPLE", "secret");
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", "127.0.0.1:9");
         log_in_by_tokens(&mut config).expect("this machine has certificates");

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use lakewright_aws::{Client, Options};
+use lakewright_aws::{Aws, Options};
 use rdkafka::client::OAuthToken;
 use tokio::runtime::Handle;
 
@@ -18,7 +18,7 @@ const USER_AGENT: &str = concat!("lakewright%2F", env!("CARGO_PKG_VERSION"));
 /// Makes tokens for the clusters of a region.
 #[derive(Clone)]
 pub(super) struct Tokens {
-    aws: Client,
+    aws: Aws,
     region: String,
     runtime: Handle,
 }
@@ -36,10 +36,10 @@ impl Tokens {
     /// There are none.
     pub(super) async fn connect(region: &str) -> anyhow::Result<Self> {
         let options = Options { region: Some(region.to_owned()), ..Options::default() };
-        Ok(Self::of(Client::connect(options).await?, region))
+        Ok(Self::of(Aws::connect(options).await?, region))
     }
 
-    pub(super) fn of(aws: Client, region: &str) -> Self {
+    pub(super) fn of(aws: Aws, region: &str) -> Self {
         Self { aws, region: region.to_owned(), runtime: Handle::current() }
     }
 
@@ -81,7 +81,7 @@ mod tests {
     /// The parameters of `aws-msk-iam-sasl-signer-python` 1.0.2; its signature is compared where signatures are made.
     #[tokio::test]
     async fn a_token_has_the_parts_of_msks_own_signer() {
-        let aws = Client::with_keys("eu-north-1", "http://127.0.0.1:9", "AKIDEXAMPLE", "secret").expect("a client");
+        let aws = Aws::with_keys("eu-north-1", "http://127.0.0.1:9", "AKIDEXAMPLE", "secret").expect("a client");
         let made = Tokens::of(aws, "eu-north-1").token_blocking().expect("a token");
         assert!(!made.token.contains(['=', '+', '/']), "{}", made.token);
         let url = String::from_utf8(URL_SAFE_NO_PAD.decode(&made.token).expect("Base64")).expect("text");

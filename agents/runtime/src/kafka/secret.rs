@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use lakewright_aws::{Client, Options, Service};
+use lakewright_aws::{Aws, Options, ask, client};
 use parking_lot::Mutex;
 use serde::Deserialize;
-use serde_json::json;
 use tokio::runtime::Handle;
 
 /// How long after a look at the secret there isn't another one: clients try to log in many times a second.
@@ -34,7 +33,7 @@ impl fmt::Debug for Credentials {
 pub(super) struct Login(Arc<Inner>);
 
 struct Inner {
-    aws: Client,
+    aws: Aws,
     secret: String,
     runtime: Handle,
     current: Mutex<Credentials>,
@@ -53,10 +52,10 @@ impl Login {
     /// # Errors
     /// The secret can't be read or holds no user name and password.
     pub(super) async fn by(secret: &str) -> anyhow::Result<Self> {
-        Self::of(Client::connect(Options::default()).await?, secret).await
+        Self::of(Aws::connect(Options::default()).await?, secret).await
     }
 
-    async fn of(aws: Client, secret: &str) -> anyhow::Result<Self> {
+    async fn of(aws: Aws, secret: &str) -> anyhow::Result<Self> {
         let current = Mutex::new(read(&aws, secret).await?);
         let (secret, runtime) = (secret.to_owned(), Handle::current());
         Ok(Self(Arc::new(Inner { aws, secret, runtime, current, looking: AtomicBool::default() })))
@@ -97,12 +96,12 @@ impl Login {
     }
 }
 
-async fn read(aws: &Client, secret: &str) -> anyhow::Result<Credentials> {
-    let answer = aws
-        .call(Service::SecretsManager, "GetSecretValue", json!({ "SecretId": secret }))
-        .await
-        .with_context(|| format!("read the secret {secret}"))?;
-    let text = answer["SecretString"].as_str().ok_or_else(|| anyhow!("the secret {secret} holds no text"))?;
+async fn read(aws: &Aws, secret: &str) -> anyhow::Result<Credentials> {
+    let secrets = client!(aws, "secretsmanager", aws_sdk_secretsmanager);
+    let answer = ask(secrets.get_secret_value().secret_id(secret).send()).await;
+    let answer = answer.with_context(|| format!("read the secret {secret}"))?;
+    // A secret may hold bytes instead.
+    let text = answer.secret_string().ok_or_else(|| anyhow!("the secret {secret} holds no text"))?;
     // The parser's error would quote the secret.
     serde_json::from_str(text).map_err(|_| anyhow!("the secret {secret} is not {{\"username\": …, \"password\": …}}"))
 }

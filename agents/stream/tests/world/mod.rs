@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
+use aws_sdk_glue::types::TableInput;
 use futures::TryStreamExt;
 use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
-use lakewright_aws::{Client, S3Request, Service};
+use lakewright_aws::{Aws, Put, ask, client};
 use lakewright_config::{Column, KafkaConnection, StreamConfig, Table, raw_columns};
 use lakewright_lake::{create_table, load_table};
 use lakewright_runtime::Agent;
@@ -22,7 +23,7 @@ use lakewright_stream::run_with;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use support::Fake;
@@ -57,7 +58,7 @@ pub fn declaration(name: &str) -> Table {
     }
 }
 
-async fn make_table(aws: &Client, name: &str) {
+async fn make_table(aws: &Aws, name: &str) {
     let mut fields: Vec<(String, PrimitiveType)> =
         columns(name)
             .into_iter()
@@ -85,7 +86,7 @@ async fn make_table(aws: &Client, name: &str) {
 
 pub struct World {
     pub fake: Arc<Fake>,
-    pub aws: Client,
+    pub aws: Aws,
     _kafka: lakewright_kafka::Running,
     _data: tempfile::TempDir,
     connection: KafkaConnection,
@@ -183,12 +184,14 @@ impl World {
 
     /// Renames a column in the catalog, as an apply does: a new schema, nothing else.
     pub async fn rename(&self, table: &str, before: &str, now: &str) {
+        let glue = client!(self.aws, "glue", aws_sdk_glue);
         loop {
-            let found = self.aws.call(Service::Glue, "GetTable", json!({"DatabaseName": "raw", "Name": table})).await;
-            let mut record = found.expect("found")["Table"].take();
-            let location = record["Parameters"]["metadata_location"].as_str().expect("a location").to_owned();
+            let found = ask(glue.get_table().database_name("raw").name(table).send()).await;
+            let record = found.expect("found").table.expect("a record");
+            let mut parameters = record.parameters.expect("parameters");
+            let location = parameters["metadata_location"].clone();
             let key = location.strip_prefix("s3://bucket/").expect("of the bucket");
-            let object = self.aws.s3().get("bucket", key, None).await.expect("read");
+            let object = self.aws.objects().get("bucket", key, None).await.expect("read");
             let mut metadata: Value = serde_json::from_slice(&object.body).expect("JSON");
             let schemas = metadata["schemas"].as_array_mut().expect("schemas");
             let mut schema = schemas.last().expect("a schema").clone();
@@ -199,20 +202,20 @@ impl World {
             schemas.push(schema);
             metadata["current-schema-id"] = id;
             let key = format!("{key}-renamed");
-            let request = S3Request {
-                method: "PUT".parse().expect("a method"),
-                bucket: "bucket".into(),
-                key: key.clone(),
-                body: metadata.to_string().into(),
-                ..S3Request::default()
-            };
-            self.aws.s3().send(request).await.expect("written");
-            let version = record["VersionId"].take();
-            record["Parameters"]["metadata_location"] = format!("s3://bucket/{key}").into();
-            let input = json!({"DatabaseName": "raw", "TableInput": record, "VersionId": version});
-            match self.aws.call(Service::Glue, "UpdateTable", input).await {
+            let body = metadata.to_string().into();
+            self.aws.objects().put("bucket", &key, body, Put::default()).await.expect("written");
+            parameters.insert("metadata_location".into(), format!("s3://bucket/{key}"));
+            let input = TableInput::builder()
+                .name(record.name)
+                .set_table_type(record.table_type)
+                .set_storage_descriptor(record.storage_descriptor)
+                .set_parameters(Some(parameters))
+                .build()
+                .expect("it has its name");
+            let update = glue.update_table().database_name("raw").table_input(input);
+            match ask(update.set_version_id(record.version_id).send()).await {
                 Ok(_) => return,
-                Err(error) => assert!(error.is_precondition_failed(), "{error}"),
+                Err(error) => assert_eq!(error.code, "ConcurrentModificationException"),
             }
         }
     }

@@ -1,12 +1,17 @@
 //! An alarm as CloudWatch takes it and gives it back.
 
 use std::collections::BTreeMap;
+use std::num::TryFromIntError;
 
-use lakewright_aws::{list, text};
-use serde_json::{Value, json};
+use anyhow::Result;
+use aws_sdk_cloudwatch::operation::put_metric_alarm::PutMetricAlarmInput;
+use aws_sdk_cloudwatch::operation::put_metric_alarm::builders::PutMetricAlarmInputBuilder;
+use aws_sdk_cloudwatch::types::{
+    self, ComparisonOperator, Dimension, MetricAlarm, MetricDataQuery, MetricStat, Statistic, WarmUpConfiguration,
+};
+use lakewright_aws::{Error, Needed as _};
 
 use super::{Calculation, Metric, Spec};
-use crate::kinds::wire::{flag, number, texts};
 
 /// What the value of a calculation is called in the list of metrics.
 const RESULT: &str = "result";
@@ -16,121 +21,139 @@ fn is_plain(statistic: &str) -> bool {
 }
 
 /// The input of `PutMetricAlarm`.
-pub(super) fn input(spec: &Spec) -> Value {
-    let mut input = json!({
-        "AlarmName": spec.name,
-        "AlarmDescription": spec.description,
-        "ComparisonOperator": spec.comparison,
-        "Threshold": spec.threshold,
-        "EvaluationPeriods": spec.evaluation_periods,
-        "TreatMissingData": spec.missing_data,
-        "ActionsEnabled": spec.actions_enabled,
-    });
-    for (name, actions) in [("AlarmActions", &spec.alarm_actions), ("OKActions", &spec.ok_actions)] {
-        if !actions.is_empty() {
-            input[name] = json!(actions);
-        }
-    }
-    if let Some(datapoints) = spec.datapoints {
-        input["DatapointsToAlarm"] = json!(datapoints);
-    }
+pub(super) fn input(spec: &Spec) -> Result<PutMetricAlarmInputBuilder, TryFromIntError> {
+    let mut input = PutMetricAlarmInput::builder()
+        .alarm_name(&spec.name)
+        .alarm_description(&spec.description)
+        .comparison_operator(ComparisonOperator::from(spec.comparison.as_str()))
+        .threshold(spec.threshold)
+        .evaluation_periods(i32::try_from(spec.evaluation_periods)?)
+        .treat_missing_data(&spec.missing_data)
+        .actions_enabled(spec.actions_enabled)
+        .set_alarm_actions(some(&spec.alarm_actions))
+        .set_ok_actions(some(&spec.ok_actions))
+        .set_datapoints_to_alarm(spec.datapoints.map(i32::try_from).transpose()?);
     if let Some(minutes) = spec.warm_up_minutes {
-        input["WarmUpConfiguration"] = json!({"WarmUpPeriodDurationInMinutes": minutes});
+        let minutes = i32::try_from(minutes)?;
+        let warm_up = WarmUpConfiguration::builder().warm_up_period_duration_in_minutes(minutes);
+        input = input.warm_up_configuration(warm_up.build());
     }
     if let Some(metric) = &spec.metric {
-        input["Namespace"] = json!(metric.namespace);
-        input["MetricName"] = json!(metric.name);
-        input["Period"] = json!(metric.period_seconds);
-        let statistic = if is_plain(&metric.statistic) { "Statistic" } else { "ExtendedStatistic" };
-        input[statistic] = json!(metric.statistic);
-        if !metric.dimensions.is_empty() {
-            input["Dimensions"] = dimensions(metric);
-        }
+        input = input.namespace(&metric.namespace).metric_name(&metric.name).set_dimensions(dimensions(metric));
+        input = input.period(i32::try_from(metric.period_seconds)?);
+        input = if is_plain(&metric.statistic) {
+            input.statistic(Statistic::from(metric.statistic.as_str()))
+        } else {
+            input.extended_statistic(&metric.statistic)
+        };
     }
     if let Some(calculation) = &spec.calculation {
-        let mut queries = vec![json!({
-            "Id": RESULT, "Expression": calculation.expression, "ReturnData": true,
-        })];
-        if !calculation.label.is_empty() {
-            queries[0]["Label"] = json!(calculation.label);
+        let result = MetricDataQuery::builder().id(RESULT).expression(&calculation.expression).return_data(true);
+        let label = Some(&calculation.label).filter(|label| !label.is_empty());
+        input = input.metrics(result.set_label(label.cloned()).build());
+        for (id, metric) in &calculation.metrics {
+            input = input.metrics(query(id, metric)?);
         }
-        queries.extend(calculation.metrics.iter().map(|(id, metric)| {
-            let mut of = json!({"Namespace": metric.namespace, "MetricName": metric.name});
-            if !metric.dimensions.is_empty() {
-                of["Dimensions"] = dimensions(metric);
-            }
-            let stat = json!({"Metric": of, "Period": metric.period_seconds, "Stat": metric.statistic});
-            json!({"Id": id, "MetricStat": stat, "ReturnData": false})
-        }));
-        input["Metrics"] = json!(queries);
     }
-    input
+    Ok(input)
 }
 
-fn dimensions(metric: &Metric) -> Value {
-    metric.dimensions.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect()
+/// A list, if it isn't empty.
+fn some(texts: &[String]) -> Option<Vec<String>> {
+    (!texts.is_empty()).then(|| texts.to_vec())
 }
 
-fn dimensions_of(value: &Value) -> BTreeMap<String, String> {
-    let all = list(value, "Dimensions").iter();
-    all.map(|one| (text(one, "Name").to_owned(), text(one, "Value").to_owned())).collect()
+fn query(id: &str, metric: &Metric) -> Result<MetricDataQuery, TryFromIntError> {
+    let of = types::Metric::builder().namespace(&metric.namespace).metric_name(&metric.name);
+    let of = of.set_dimensions(dimensions(metric)).build();
+    let stat = MetricStat::builder().metric(of).period(i32::try_from(metric.period_seconds)?).stat(&metric.statistic);
+    Ok(MetricDataQuery::builder().id(id).metric_stat(stat.build()).return_data(false).build())
 }
 
-fn double(value: &Value, name: &str) -> f64 {
-    value[name].as_f64().or_else(|| value[name].as_str()?.parse().ok()).unwrap_or_default()
+fn dimensions(metric: &Metric) -> Option<Vec<Dimension>> {
+    let all = metric.dimensions.iter();
+    let all: Vec<_> = all.map(|(name, value)| Dimension::builder().name(name).value(value).build()).collect();
+    (!all.is_empty()).then_some(all)
 }
 
-/// The spec that an alarm was made of.
-pub(super) fn spec(alarm: &Value) -> Spec {
-    let queries = list(alarm, "Metrics");
-    let metric = queries.is_empty().then(|| Metric {
-        namespace: text(alarm, "Namespace").to_owned(),
-        name: text(alarm, "MetricName").to_owned(),
-        dimensions: dimensions_of(alarm),
-        statistic: [text(alarm, "Statistic"), text(alarm, "ExtendedStatistic")].concat(),
-        period_seconds: number(alarm, "Period"),
-    });
-    let result = queries.iter().find(|query| flag(query, "ReturnData"));
-    let calculation = result.map(|result| Calculation {
-        expression: text(result, "Expression").to_owned(),
-        label: text(result, "Label").to_owned(),
-        metrics: queries.iter().filter(|query| query.get("MetricStat").is_some()).map(queried).collect(),
-    });
-    let evaluation_periods = number(alarm, "EvaluationPeriods");
-    let datapoints = Some(number(alarm, "DatapointsToAlarm"));
-    let missing = text(alarm, "TreatMissingData");
-    let minutes = number(&alarm["WarmUpConfiguration"], "WarmUpPeriodDurationInMinutes");
-    Spec {
-        name: text(alarm, "AlarmName").to_owned(),
-        description: text(alarm, "AlarmDescription").to_owned(),
+fn dimensions_of(all: &[Dimension]) -> Result<BTreeMap<String, String>, Error> {
+    let part = |part: Option<&str>, member: &str| part.needed("monitoring", member).map(str::to_owned);
+    let pair = |one: &Dimension| Ok((part(one.name(), "Dimension.Name")?, part(one.value(), "Dimension.Value")?));
+    all.iter().map(pair).collect()
+}
+
+/// A number of AWS's that is none below zero; absent counts as zero.
+fn count(number: Option<i32>) -> Result<u32, TryFromIntError> {
+    u32::try_from(number.unwrap_or_default())
+}
+
+/// The spec that an alarm was made of. One that was changed outside may watch in another way, as by a band or a query, and
+/// lacks members that each of ours has: they are read as empty, which no spec is.
+pub(super) fn spec(alarm: &MetricAlarm) -> Result<Spec> {
+    let queries = alarm.metrics();
+    let statistic = [alarm.statistic().map(Statistic::as_str), alarm.extended_statistic()];
+    let metric = match queries {
+        [] => Some(Metric {
+            namespace: alarm.namespace().unwrap_or_default().to_owned(),
+            name: alarm.metric_name().unwrap_or_default().to_owned(),
+            dimensions: dimensions_of(alarm.dimensions())?,
+            statistic: statistic.into_iter().flatten().collect(),
+            period_seconds: count(alarm.period())?,
+        }),
+        _ => None,
+    };
+    let result = queries.iter().find(|query| query.return_data() == Some(true));
+    let calculation = result.map(calculation(queries)).transpose()?;
+    let evaluation_periods = count(alarm.evaluation_periods())?;
+    let datapoints = alarm.datapoints_to_alarm().map(u32::try_from).transpose()?;
+    let warm_up = alarm.warm_up_configuration().and_then(WarmUpConfiguration::warm_up_period_duration_in_minutes);
+    Ok(Spec {
+        name: alarm.alarm_name().needed("monitoring", "MetricAlarm.AlarmName")?.to_owned(),
+        description: alarm.alarm_description().unwrap_or_default().to_owned(),
         metric,
         calculation,
-        comparison: text(alarm, "ComparisonOperator").to_owned(),
-        threshold: double(alarm, "Threshold"),
+        comparison: alarm.comparison_operator().map(ComparisonOperator::as_str).unwrap_or_default().to_owned(),
+        threshold: alarm.threshold().unwrap_or_default(),
         evaluation_periods,
         datapoints: datapoints.filter(|datapoints| *datapoints != 0 && *datapoints != evaluation_periods),
-        missing_data: if missing.is_empty() { super::missing() } else { missing.to_owned() },
-        warm_up_minutes: Some(minutes).filter(|minutes| *minutes != 0),
-        actions_enabled: flag(alarm, "ActionsEnabled"),
-        alarm_actions: texts(alarm, "AlarmActions"),
-        ok_actions: texts(alarm, "OKActions"),
+        // Absent, it is `missing`.
+        missing_data: alarm.treat_missing_data().map_or_else(super::missing, str::to_owned),
+        warm_up_minutes: warm_up.map(u32::try_from).transpose()?.filter(|minutes| *minutes != 0),
+        actions_enabled: alarm.actions_enabled().needed("monitoring", "MetricAlarm.ActionsEnabled")?,
+        alarm_actions: alarm.alarm_actions().to_vec(),
+        ok_actions: alarm.ok_actions().to_vec(),
+    })
+}
+
+/// What the query whose value an alarm watches calculates from the others.
+fn calculation(queries: &[MetricDataQuery]) -> impl Fn(&MetricDataQuery) -> Result<Calculation> {
+    |result| {
+        let metrics = queries.iter().filter_map(|query| Some((query, query.metric_stat()?)));
+        Ok(Calculation {
+            // An expression is absent where the alarm watches one of its metrics as it is.
+            expression: result.expression().unwrap_or_default().to_owned(),
+            label: result.label().unwrap_or_default().to_owned(),
+            metrics: metrics.map(|(query, stat)| queried(query, stat)).collect::<Result<_>>()?,
+        })
     }
 }
 
-fn queried(query: &Value) -> (String, Metric) {
-    let (stat, of) = (&query["MetricStat"], &query["MetricStat"]["Metric"]);
+fn queried(query: &MetricDataQuery, stat: &MetricStat) -> Result<(String, Metric)> {
+    let of = stat.metric().needed("monitoring", "MetricStat.Metric")?;
     let metric = Metric {
-        namespace: text(of, "Namespace").to_owned(),
-        name: text(of, "MetricName").to_owned(),
-        dimensions: dimensions_of(of),
-        statistic: text(stat, "Stat").to_owned(),
-        period_seconds: number(stat, "Period"),
+        namespace: of.namespace().needed("monitoring", "Metric.Namespace")?.to_owned(),
+        name: of.metric_name().needed("monitoring", "Metric.MetricName")?.to_owned(),
+        dimensions: dimensions_of(of.dimensions())?,
+        statistic: stat.stat().needed("monitoring", "MetricStat.Stat")?.to_owned(),
+        period_seconds: count(stat.period())?,
     };
-    (text(query, "Id").to_owned(), metric)
+    Ok((query.id().needed("monitoring", "MetricDataQuery.Id")?.to_owned(), metric))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::kind::Kind as _;
     use crate::kinds::alarm::Alarm;
@@ -138,12 +161,27 @@ mod tests {
 
     fn round_trip(spec: &Value) {
         let spec: Spec = typed(&Alarm.normalise(spec).expect("a spec")).expect("typed");
-        let mut alarm = input(&spec);
-        // As the query protocol brings it: every scalar is text.
-        for member in ["Threshold", "EvaluationPeriods", "ActionsEnabled"] {
-            alarm[member] = json!(alarm[member].to_string());
-        }
-        assert_eq!(super::spec(&alarm), spec);
+        let put = input(&spec).expect("numbers fit").build().expect("an input");
+        let alarm = MetricAlarm::builder()
+            .set_alarm_name(put.alarm_name)
+            .set_alarm_description(put.alarm_description)
+            .set_actions_enabled(put.actions_enabled)
+            .set_ok_actions(put.ok_actions)
+            .set_alarm_actions(put.alarm_actions)
+            .set_metric_name(put.metric_name)
+            .set_namespace(put.namespace)
+            .set_statistic(put.statistic)
+            .set_extended_statistic(put.extended_statistic)
+            .set_dimensions(put.dimensions)
+            .set_period(put.period)
+            .set_evaluation_periods(put.evaluation_periods)
+            .set_datapoints_to_alarm(put.datapoints_to_alarm)
+            .set_threshold(put.threshold)
+            .set_comparison_operator(put.comparison_operator)
+            .set_treat_missing_data(put.treat_missing_data)
+            .set_metrics(put.metrics)
+            .set_warm_up_configuration(put.warm_up_configuration);
+        assert_eq!(super::spec(&alarm.build()).expect("readable"), spec);
     }
 
     #[test]

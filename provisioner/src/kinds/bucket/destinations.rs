@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use lakewright_aws::{list, text};
+use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
+use aws_sdk_s3::types::{
+    Event, EventBridgeConfiguration, FilterRule, FilterRuleName, LambdaFunctionConfiguration,
+    NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration, S3KeyFilter, TopicConfiguration,
+};
+use lakewright_aws::{Error, Needed as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::kinds::spec::reference;
 
@@ -46,8 +50,8 @@ impl Notifications {
                 bail!("the events of the notification {} are named as in s3:ObjectCreated:*", destination.id);
             }
             let literal = reference(&destination.arn).is_none();
-            if literal && service(&destination.arn).is_none() {
-                bail!("{} is the ARN of no SNS topic, SQS queue or Lambda function", destination.arn);
+            if literal {
+                service(&destination.arn)?;
             }
         }
         Ok(())
@@ -72,72 +76,115 @@ pub struct Destination {
     pub suffix: String,
 }
 
-/// The elements of a notification configuration and their members with the ARN, by service.
-const DESTINATIONS: [(&str, &str, &str); 3] = [
-    ("sns", "TopicConfiguration", "Topic"),
-    ("sqs", "QueueConfiguration", "Queue"),
-    ("lambda", "CloudFunctionConfiguration", "CloudFunction"),
-];
-
-/// The service of a destination's ARN, if it is one that S3 notifies.
-pub(super) fn service(arn: &str) -> Option<&str> {
-    let service = arn.strip_prefix("arn:")?.split(':').nth(1)?;
-    DESTINATIONS.iter().any(|(known, ..)| *known == service).then_some(service)
+/// What S3 notifies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Service {
+    /// An SNS topic.
+    Topic,
+    /// An SQS queue.
+    Queue,
+    /// A Lambda function.
+    Function,
 }
 
-/// Who is told, as S3 writes it.
-pub(super) fn told(set: &Value) -> Notifications {
-    let destinations = DESTINATIONS.iter().flat_map(|(_, element, member)| {
-        list(set, element).iter().map(move |one| {
-            let rules = list(&one["Filter"]["S3Key"], "FilterRule");
-            let rule = |name: &str| {
-                let rule = rules.iter().find(|rule| text(rule, "Name").eq_ignore_ascii_case(name));
-                rule.map(|rule| text(rule, "Value").to_owned()).unwrap_or_default()
-            };
-            let events = match &one["Event"] {
-                Value::Array(events) => events.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-                one => one.as_str().map(str::to_owned).into_iter().collect(),
-            };
-            Destination {
-                id: text(one, "Id").to_owned(),
-                arn: text(one, member).to_owned(),
-                events,
-                prefix: rule("prefix"),
-                suffix: rule("suffix"),
-            }
-        })
-    });
-    Notifications { event_bridge: set.get("EventBridgeConfiguration").is_some(), destinations: destinations.collect() }
+/// What a destination's ARN names, or the refusal of one that S3 doesn't notify.
+fn service(arn: &str) -> Result<Service> {
+    match arn.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(1)) {
+        Some("sns") => Ok(Service::Topic),
+        Some("sqs") => Ok(Service::Queue),
+        Some("lambda") => Ok(Service::Function),
+        _ => bail!("{arn} is the ARN of no SNS topic, SQS queue or Lambda function"),
+    }
+}
+
+/// Who is told, as S3 gives it back.
+pub(super) fn told(set: &GetBucketNotificationConfigurationOutput) -> Result<Notifications, Error> {
+    let topics = set.topic_configurations().iter();
+    let topics = topics.map(|one| destination(one.id(), one.topic_arn(), one.events(), one.filter()));
+    let queues = set.queue_configurations().iter();
+    let queues = queues.map(|one| destination(one.id(), one.queue_arn(), one.events(), one.filter()));
+    let functions = set.lambda_function_configurations().iter();
+    let functions = functions.map(|one| destination(one.id(), one.lambda_function_arn(), one.events(), one.filter()));
+    Ok(Notifications {
+        event_bridge: set.event_bridge_configuration().is_some(),
+        destinations: topics.chain(queues).chain(functions).collect::<Result<_, _>>()?,
+    })
+}
+
+fn destination(
+    id: Option<&str>,
+    arn: &str,
+    events: &[Event],
+    filter: Option<&NotificationConfigurationFilter>,
+) -> Result<Destination, Error> {
+    let rules = filter.and_then(NotificationConfigurationFilter::key).map(S3KeyFilter::filter_rules);
+    let rule = |name: &FilterRuleName| {
+        // S3 gives the names back with a capital.
+        let is_named =
+            |rule: &&FilterRule| rule.name().is_some_and(|known| known.as_str().eq_ignore_ascii_case(name.as_str()));
+        let rule = rules.unwrap_or_default().iter().find(is_named);
+        rule.and_then(FilterRule::value).unwrap_or_default().to_owned()
+    };
+    Ok(Destination {
+        id: id.needed("s3", "NotificationConfiguration.Id")?.to_owned(),
+        arn: arn.needed("s3", "NotificationConfiguration.Arn")?.to_owned(),
+        events: events.iter().map(|event| event.as_str().to_owned()).collect(),
+        prefix: rule(&FilterRuleName::Prefix),
+        suffix: rule(&FilterRuleName::Suffix),
+    })
 }
 
 /// The same as S3 takes it.
-pub(super) fn telling(notifications: &Notifications) -> Value {
-    let mut body = json!({});
-    for (service_name, element, member) in DESTINATIONS {
-        let own = notifications.destinations.iter().filter(|one| service(&one.arn) == Some(service_name));
-        let written = own.map(|one| {
-            let rules = [("prefix", &one.prefix), ("suffix", &one.suffix)].into_iter().filter(|(_, v)| !v.is_empty());
-            let rules: Vec<Value> = rules.map(|(name, value)| json!({"Name": name, "Value": value})).collect();
-            let mut element = json!({"Id": one.id, member: one.arn, "Event": one.events});
-            if !rules.is_empty() {
-                element["Filter"] = json!({"S3Key": {"FilterRule": rules}});
+pub(super) fn telling(notifications: &Notifications) -> Result<NotificationConfiguration> {
+    let mut set = NotificationConfiguration::builder();
+    for one in &notifications.destinations {
+        let events = Some(one.events.iter().map(|event| Event::from(event.as_str())).collect());
+        let filter = filter(one);
+        set = match service(&one.arn)? {
+            Service::Topic => {
+                let topic = TopicConfiguration::builder().id(&one.id).topic_arn(&one.arn);
+                set.topic_configurations(topic.set_events(events).set_filter(filter).build().expect(GIVEN))
             }
-            element
-        });
-        body[element] = written.collect();
+            Service::Queue => {
+                let queue = QueueConfiguration::builder().id(&one.id).queue_arn(&one.arn);
+                set.queue_configurations(queue.set_events(events).set_filter(filter).build().expect(GIVEN))
+            }
+            Service::Function => {
+                let function = LambdaFunctionConfiguration::builder().id(&one.id).lambda_function_arn(&one.arn);
+                let function = function.set_events(events).set_filter(filter);
+                set.lambda_function_configurations(function.build().expect(GIVEN))
+            }
+        };
     }
-    if notifications.event_bridge {
-        body["EventBridgeConfiguration"] = json!({});
-    }
-    body
+    let event_bridge = notifications.event_bridge.then(|| EventBridgeConfiguration::builder().build());
+    Ok(set.set_event_bridge_configuration(event_bridge).build())
+}
+
+const GIVEN: &str = "ARN and events are given";
+
+/// Which keys a destination is told of; none for all.
+fn filter(one: &Destination) -> Option<NotificationConfigurationFilter> {
+    let rules = [(FilterRuleName::Prefix, &one.prefix), (FilterRuleName::Suffix, &one.suffix)].into_iter();
+    let rules = rules.filter(|(_, value)| !value.is_empty());
+    let rules: Vec<FilterRule> =
+        rules.map(|(name, value)| FilterRule::builder().name(name).value(value).build()).collect();
+    let key = (!rules.is_empty()).then(|| S3KeyFilter::builder().set_filter_rules(Some(rules)).build())?;
+    Some(NotificationConfigurationFilter::builder().key(key).build())
 }
 
 #[cfg(test)]
 mod tests {
-    use lakewright_aws::xml;
-
     use super::*;
-    use crate::kinds::bucket::NAMESPACE;
+
+    /// What S3 gives back of what it was given.
+    fn kept(set: NotificationConfiguration) -> GetBucketNotificationConfigurationOutput {
+        GetBucketNotificationConfigurationOutput::builder()
+            .set_topic_configurations(set.topic_configurations)
+            .set_queue_configurations(set.queue_configurations)
+            .set_lambda_function_configurations(set.lambda_function_configurations)
+            .set_event_bridge_configuration(set.event_bridge_configuration)
+            .build()
+    }
 
     #[test]
     fn notifications_round_trip() {
@@ -156,9 +203,17 @@ mod tests {
                 destination("three", "arn:aws:lambda:eu-north-1:1:function:f", &["s3:ObjectCreated:*"], "out/"),
             ],
         };
-        let document = xml::document("NotificationConfiguration", NAMESPACE, &telling(&spec));
-        assert_eq!(told(&xml::parse(document.as_bytes()).expect("well formed").1), spec);
-        let none = xml::document("NotificationConfiguration", NAMESPACE, &telling(&Notifications::default()));
-        assert_eq!(told(&xml::parse(none.as_bytes()).expect("well formed").1), Notifications::default());
+        let back = |spec: &Notifications| told(&kept(telling(spec).expect("known services"))).expect("readable");
+        assert_eq!(back(&spec), spec);
+        assert_eq!(back(&Notifications::default()), Notifications::default());
+    }
+
+    #[test]
+    fn names_of_filters_come_back_with_a_capital() {
+        let rule = FilterRule::builder().name(FilterRuleName::from("Suffix")).value(".csv").build();
+        let key = S3KeyFilter::builder().filter_rules(rule).build();
+        let filter = NotificationConfigurationFilter::builder().key(key).build();
+        let read = destination(Some("one"), "arn:aws:sqs:eu-north-1:1:q", &[], Some(&filter)).expect("readable");
+        assert_eq!((read.prefix.as_str(), read.suffix.as_str()), ("", ".csv"));
     }
 }

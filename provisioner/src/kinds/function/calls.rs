@@ -4,41 +4,59 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use lakewright_aws::{Error, Service, text};
-use serde_json::{Value, json};
+use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
+use aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::{
+    Architecture, Environment, FunctionConfiguration, LastUpdateStatus, LogFormat, LoggingConfig, State,
+};
+use lakewright_aws::{Error, Needed as _, ask};
 
 use super::{Permissions, Spec, package, permission, rules};
 use crate::kind::{Context, Outcome};
-use crate::kinds::wire::{number, texts};
 use crate::kinds::{tags, wait};
+use crate::services::Services as _;
 
 /// How long a function may take to be made or changed.
 pub(super) const CHANGED: Duration = Duration::from_mins(10);
 /// How long Lambda may deny knowing a role that was just made.
 const ASSUMABLE: Duration = Duration::from_mins(2);
 
-pub(super) async fn call(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    context.aws.call(Service::Lambda, operation, input).await
-}
-
 /// Calls once no other change is under way.
-pub(super) async fn unhindered(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    wait::while_refused(context, CHANGED, Error::is_busy, || call(context, operation, input.clone())).await
+pub(super) async fn unhindered<T, F>(context: &Context, call: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    wait::while_refused(context, CHANGED, Error::is_busy, call).await
 }
 
 /// Calls until Lambda can act as the role, which it can't for some seconds after it was made.
-pub(super) async fn assumed(context: &Context, operation: &str, input: Value) -> Result<Value, Error> {
-    wait::while_refused(context, ASSUMABLE, wait::not_yet, || call(context, operation, input.clone())).await
+pub(super) async fn assumed<T, F>(context: &Context, call: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    wait::while_refused(context, ASSUMABLE, wait::not_yet, call).await
 }
 
-pub(super) async fn get(context: &Context, name: &str) -> Result<Option<Value>> {
-    Ok(wait::found(call(context, "GetFunction", json!({"FunctionName": name})).await)?)
+pub(super) async fn get(context: &Context, name: &str) -> Result<Option<GetFunctionOutput>, Error> {
+    wait::found(ask(context.aws.lambda().get_function().function_name(name).send()).await)
+}
+
+/// What Lambda tells of the function itself.
+pub(super) fn configuration(function: &GetFunctionOutput) -> Result<&FunctionConfiguration, Error> {
+    function.configuration().needed("lambda", "GetFunction.Configuration")
+}
+
+pub(super) fn arn_of(function: &FunctionConfiguration) -> Result<&str, Error> {
+    function.function_arn().needed("lambda", "FunctionConfiguration.FunctionArn")
+}
+
+pub(super) fn architecture_of(spec: &Spec) -> Architecture {
+    spec.architecture.as_str().into()
 }
 
 /// The zip that the spec names, held against what was planned.
-pub(super) async fn zip(spec: &Spec) -> Result<Vec<u8>> {
+pub(super) async fn zip(spec: &Spec) -> Result<Blob> {
     let zip = match (&spec.inline, &spec.source) {
         (Some(code), _) => package::of_text(&rules::inline_file(&spec.runtime, &spec.handler)?, code),
         (None, Some(source)) => {
@@ -52,35 +70,54 @@ pub(super) async fn zip(spec: &Spec) -> Result<Vec<u8>> {
         let source = spec.source.as_deref().unwrap_or("the inline code");
         bail!("{source} has changed since the plan: its hash is {found}, planned was {}; plan again", spec.code_sha256);
     }
-    Ok(zip)
+    Ok(Blob::new(zip))
 }
 
-/// What create and update have in common.
-pub(super) fn settings(spec: &Spec) -> Value {
-    json!({
-        "FunctionName": spec.name,
-        "Description": spec.description,
-        "Runtime": spec.runtime,
-        "Handler": spec.handler,
-        "Role": spec.role,
-        "MemorySize": spec.memory_mb,
-        "Timeout": spec.timeout_seconds,
-        "Environment": {"Variables": spec.environment},
-        "LoggingConfig": {"LogFormat": "Text", "LogGroup": spec.log_group},
-    })
+/// A call with the members that create and update have in common.
+macro_rules! configured {
+    ($call:expr, $spec:expr) => {
+        $call
+            .function_name(&$spec.name)
+            .description(&$spec.description)
+            .runtime($spec.runtime.as_str().into())
+            .handler(&$spec.handler)
+            .role(&$spec.role)
+            .memory_size(i32::try_from($spec.memory_mb)?)
+            .timeout(i32::try_from($spec.timeout_seconds)?)
+            .environment($crate::kinds::function::calls::environment($spec))
+            .logging_config($crate::kinds::function::calls::logging($spec))
+    };
+}
+pub(super) use configured;
+
+/// All variables: those that an update leaves out go.
+pub(super) fn environment(spec: &Spec) -> Environment {
+    Environment::builder().set_variables(Some(spec.environment.clone().into_iter().collect())).build()
+}
+
+pub(super) fn logging(spec: &Spec) -> LoggingConfig {
+    LoggingConfig::builder().log_format(LogFormat::Text).log_group(&spec.log_group).build()
+}
+
+fn reconfigured(context: &Context, spec: &Spec) -> Result<UpdateFunctionConfigurationFluentBuilder> {
+    Ok(configured!(context.aws.lambda().update_function_configuration(), spec))
 }
 
 /// Waits until a function takes changes and calls.
-async fn steady(context: &Context, name: &str) -> Result<Value> {
+async fn steady(context: &Context, name: &str) -> Result<FunctionConfiguration> {
     wait::until(context, CHANGED, &format!("the function {name} is not ready"), || async {
         // A new one may be unknown for a moment.
-        let Some(mut function) = get(context, name).await? else { return Ok(None) };
-        let function = function["Configuration"].take();
-        match (text(&function, "State"), text(&function, "LastUpdateStatus")) {
-            ("Failed", _) => bail!("Lambda gave {name} up: {}", text(&function, "StateReason")),
-            ("Pending", _) | (_, "InProgress") => Ok(None),
-            (_, "Failed") => bail!("Lambda didn't change {name}: {}", text(&function, "LastUpdateStatusReason")),
-            _ => Ok(Some(function)),
+        let Some(function) = get(context, name).await? else { return Ok(None) };
+        let function = configuration(&function)?;
+        match (function.state(), function.last_update_status()) {
+            (Some(State::Failed), _) => {
+                bail!("Lambda gave {name} up: {}", function.state_reason().unwrap_or_default())
+            }
+            (Some(State::Pending), _) | (_, Some(LastUpdateStatus::InProgress)) => Ok(None),
+            (_, Some(LastUpdateStatus::Failed)) => {
+                bail!("Lambda didn't change {name}: {}", function.last_update_status_reason().unwrap_or_default())
+            }
+            _ => Ok(Some(function.clone())),
         }
     })
     .await
@@ -91,51 +128,54 @@ async fn steady(context: &Context, name: &str) -> Result<Value> {
 pub(super) async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
     let name = &spec.name;
     let function = wait::until(context, CHANGED, &format!("the function {name} is not ready"), || async {
-        let Some(mut function) = get(context, name).await? else { return Ok(None) };
-        let function = function["Configuration"].take();
+        let Some(function) = get(context, name).await? else { return Ok(None) };
+        let function = configuration(&function)?;
         // One whose last change failed takes the next.
-        let moves = text(&function, "State") == "Pending" || text(&function, "LastUpdateStatus") == "InProgress";
-        Ok((!moves).then_some(function))
+        let moves = function.state() == Some(&State::Pending)
+            || function.last_update_status() == Some(&LastUpdateStatus::InProgress);
+        Ok((!moves).then(|| function.clone()))
     })
     .await?;
-    let live = spec_of(&function, Permissions::new());
+    let live = spec_of(&function, Permissions::new())?;
     if live.code_sha256 != spec.code_sha256 || live.architecture != spec.architecture {
-        let zip = STANDARD.encode(zip(spec).await?);
-        let input = json!({"FunctionName": name, "ZipFile": zip, "Architectures": [spec.architecture]});
-        unhindered(context, "UpdateFunctionCode", input).await?;
+        let call = context.aws.lambda().update_function_code().function_name(name).zip_file(zip(spec).await?);
+        let call = call.architectures(architecture_of(spec));
+        unhindered(context, || ask(call.clone().send())).await?;
         steady(context, name).await?;
     }
-    if settings(&live) != settings(spec) {
-        wait::while_refused(context, CHANGED, Error::is_busy, || {
-            assumed(context, "UpdateFunctionConfiguration", settings(spec))
-        })
-        .await?;
+    let call = reconfigured(context, spec)?;
+    if reconfigured(context, &live)?.as_input() != call.as_input() {
+        unhindered(context, || assumed(context, || ask(call.clone().send()))).await?;
     }
     let function = steady(context, name).await?;
     permission::settle(context, name, &spec.permissions).await?;
-    let arn = text(&function, "FunctionArn");
+    let arn = arn_of(&function)?;
     Ok(tags::outcome(arn, &[("arn", arn), ("name", name)]))
 }
 
-pub(super) fn spec_of(function: &Value, permissions: Permissions) -> Spec {
-    let environment = function["Environment"]["Variables"].as_object().into_iter().flatten();
-    let architecture = texts(function, "Architectures").into_iter().next();
-    Spec {
-        name: text(function, "FunctionName").to_owned(),
-        description: text(function, "Description").to_owned(),
+pub(super) fn spec_of(function: &FunctionConfiguration, permissions: Permissions) -> Result<Spec> {
+    let lacks = |member: &str| format!("FunctionConfiguration.{member}");
+    let name = function.function_name().needed("lambda", &lacks("FunctionName"))?;
+    let environment = function.environment().and_then(|environment| environment.variables());
+    Ok(Spec {
+        name: name.to_owned(),
+        description: function.description().unwrap_or_default().to_owned(),
         source: None,
         inline: None,
-        code_sha256: text(function, "CodeSha256").to_owned(),
-        runtime: text(function, "Runtime").to_owned(),
-        handler: text(function, "Handler").to_owned(),
-        role: text(function, "Role").to_owned(),
-        memory_mb: number(function, "MemorySize"),
-        timeout_seconds: number(function, "Timeout"),
-        environment: environment
-            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
-            .collect(),
-        architecture: architecture.unwrap_or_else(|| "x86_64".to_owned()),
-        log_group: text(&function["LoggingConfig"], "LogGroup").to_owned(),
+        code_sha256: function.code_sha256().needed("lambda", &lacks("CodeSha256"))?.to_owned(),
+        // A function that runs from an image has neither runtime nor handler.
+        runtime: function.runtime().map(ToString::to_string).unwrap_or_default(),
+        handler: function.handler().unwrap_or_default().to_owned(),
+        role: function.role().needed("lambda", &lacks("Role"))?.to_owned(),
+        memory_mb: u32::try_from(function.memory_size().needed("lambda", &lacks("MemorySize"))?)?,
+        timeout_seconds: u32::try_from(function.timeout().needed("lambda", &lacks("Timeout"))?)?,
+        environment: environment.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        // Both have a default of Lambda's.
+        architecture: function.architectures().first().map_or_else(|| "x86_64".to_owned(), ToString::to_string),
+        log_group: function
+            .logging_config()
+            .and_then(|logging| logging.log_group())
+            .map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
         permissions,
-    }
+    })
 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
+use aws_sdk_lambda::operation::add_permission::builders::AddPermissionFluentBuilder;
+use lakewright_aws::{Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::calls::{CHANGED, call, unhindered};
+use super::calls::{CHANGED, unhindered};
 use crate::kind::Context;
-use crate::kinds::policy;
-use crate::kinds::wait;
-use crate::kinds::wire::some_text;
+use crate::kinds::spec::text;
+use crate::kinds::{policy, wait};
+use crate::services::Services as _;
 
 /// Somebody who may do something with the function.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,12 +80,10 @@ pub(super) fn canonical(permissions: &mut Permissions) -> Result<()> {
 
 /// The permissions of a function; none when it has no policy.
 pub(super) async fn read(context: &Context, name: &str) -> Result<Permissions> {
-    let answer = wait::found(call(context, "GetPolicy", json!({"FunctionName": name})).await)?;
-    let Some(text) = answer.as_ref().and_then(|answer| some_text(answer, "Policy")) else {
-        return Ok(Permissions::new());
-    };
-    let document = policy::parse(&text)?;
-    Ok(lakewright_aws::list(&document, "Statement").iter().map(of_statement).collect())
+    let answer = wait::found(ask(context.aws.lambda().get_policy().function_name(name).send()).await)?;
+    let Some(answer) = answer else { return Ok(Permissions::new()) };
+    let document = policy::parse(answer.policy().needed("lambda", "GetPolicy.Policy")?)?;
+    Ok(document["Statement"].as_array().into_iter().flatten().map(of_statement).collect())
 }
 
 fn of_statement(statement: &Value) -> (String, Permission) {
@@ -113,12 +113,12 @@ fn of_statement(statement: &Value) -> (String, Permission) {
         source_account: take("StringEquals", "AWS:SourceAccount"),
         conditions: rest(conditions, statement),
     };
-    (lakewright_aws::text(statement, "Sid").to_owned(), permission)
+    (text(statement, "Sid").to_owned(), permission)
 }
 
 /// What a statement says besides what a permission can say.
 fn rest(mut conditions: Map<String, Value>, statement: &Value) -> Option<Value> {
-    if lakewright_aws::text(statement, "Effect") != "Allow" {
+    if text(statement, "Effect") != "Allow" {
         conditions.insert("Effect".to_owned(), statement["Effect"].clone());
     }
     (!conditions.is_empty()).then_some(Value::Object(conditions))
@@ -128,32 +128,31 @@ fn rest(mut conditions: Map<String, Value>, statement: &Value) -> Option<Value> 
 pub(super) async fn settle(context: &Context, name: &str, meant: &Permissions) -> Result<()> {
     let present = read(context, name).await?;
     for (sid, _) in present.iter().filter(|(sid, permission)| meant.get(*sid) != Some(permission)) {
-        let input = json!({"FunctionName": name, "StatementId": sid});
-        wait::found(unhindered(context, "RemovePermission", input).await)?;
+        let call = context.aws.lambda().remove_permission().function_name(name).statement_id(sid);
+        wait::found(unhindered(context, || ask(call.clone().send())).await)?;
     }
     for (sid, permission) in meant.iter().filter(|(sid, permission)| present.get(*sid) != Some(permission)) {
-        let mut input = json!({
-            "FunctionName": name,
-            "StatementId": sid,
-            "Principal": permission.principal,
-            "Action": permission.action,
-        });
-        if let Some(arn) = &permission.source_arn {
-            input["SourceArn"] = json!(arn);
-        }
-        if let Some(account) = &permission.source_account {
-            input["SourceAccount"] = json!(account);
-        }
-        add(context, name, sid, permission, input).await?;
+        let call = context.aws.lambda().add_permission().function_name(name).statement_id(sid);
+        let call = call
+            .principal(&permission.principal)
+            .action(&permission.action)
+            .set_source_arn(permission.source_arn.clone())
+            .set_source_account(permission.source_account.clone());
+        add(context, name, (sid, permission), call).await?;
     }
     Ok(())
 }
 
 /// Adds a statement. A repeat of a call whose answer was lost finds it there, which is the code of an update under way too.
-async fn add(context: &Context, name: &str, sid: &str, permission: &Permission, input: Value) -> Result<()> {
+async fn add(
+    context: &Context,
+    name: &str,
+    (sid, permission): (&str, &Permission),
+    call: AddPermissionFluentBuilder,
+) -> Result<()> {
     let what = format!("the function {name} takes no permission {sid}");
     wait::until(context, CHANGED, &what, || async {
-        match call(context, "AddPermission", input.clone()).await {
+        match ask(call.clone().send()).await {
             Ok(_) => Ok(Some(())),
             Err(error) if error.is_busy() => {
                 Ok((read(context, name).await?.get(sid) == Some(permission)).then_some(()))
@@ -167,6 +166,8 @@ async fn add(context: &Context, name: &str, sid: &str, permission: &Permission, 
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

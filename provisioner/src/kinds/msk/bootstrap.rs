@@ -1,13 +1,14 @@
 //! Where a cluster's clients begin, and what they speak there.
 
 use anyhow::Result;
-use lakewright_aws::{Service, text};
-use serde_json::{Value, json};
+use aws_sdk_kafka::operation::get_bootstrap_brokers::GetBootstrapBrokersOutput as Brokers;
+use aws_sdk_kafka::types::Cluster;
+use lakewright_aws::{Error, ask};
 
+use super::{arn, name, ways};
 use crate::kind::{Context, Outcome};
-use crate::kinds::tags;
-use crate::kinds::wait;
-use crate::kinds::wire::{flag, some_text};
+use crate::kinds::{tags, wait};
+use crate::services::Services as _;
 
 /// The outputs of a cluster. `bootstrap` is the best of the cluster's bootstrap strings and `protocol` the one that it
 /// speaks: `iam`, `scram`, `tls` or `plaintext`; those that end with a way of logging in are that way's. `topic_arn` and
@@ -33,9 +34,9 @@ struct Way {
     bootstrap_output: &'static str,
     protocol_output: &'static str,
     /// Its bootstrap string in MSK's answer.
-    answer: &'static str,
+    answer: fn(&Brokers) -> Option<&str>,
     /// Whether a cluster's description says that it is open.
-    open: fn(&Value) -> bool,
+    open: fn(&Cluster) -> bool,
 }
 
 /// The ways, the best first.
@@ -44,53 +45,53 @@ const WAYS: [Way; 3] = [
         protocol: "iam",
         bootstrap_output: "bootstrap_iam",
         protocol_output: "protocol_iam",
-        answer: "bootstrapBrokerStringSaslIam",
-        open: |authentication| flag(&authentication["sasl"]["iam"], "enabled"),
+        answer: Brokers::bootstrap_broker_string_sasl_iam,
+        open: ways::iam,
     },
     Way {
         protocol: "scram",
         bootstrap_output: "bootstrap_scram",
         protocol_output: "protocol_scram",
-        answer: "bootstrapBrokerStringSaslScram",
-        open: |authentication| flag(&authentication["sasl"]["scram"], "enabled"),
+        answer: Brokers::bootstrap_broker_string_sasl_scram,
+        open: ways::scram,
     },
     Way {
         protocol: "tls",
         bootstrap_output: "bootstrap_tls",
         protocol_output: "protocol_tls",
-        answer: "bootstrapBrokerStringTls",
-        open: |authentication| {
-            flag(&authentication["unauthenticated"], "enabled") || flag(&authentication["tls"], "enabled")
-        },
+        answer: Brokers::bootstrap_broker_string_tls,
+        open: |cluster| ways::unauthenticated(cluster) || ways::certificates(cluster),
     },
 ];
 
 /// What MSK tells of a cluster's bootstrap strings; none if the cluster is gone.
-pub(in crate::kinds) async fn bootstrap(context: &Context, arn: &str) -> Result<Option<Value>> {
-    let answer = context.aws.call(Service::Kafka, "GetBootstrapBrokers", json!({"clusterArn": arn})).await;
-    Ok(wait::found(answer)?)
+pub(in crate::kinds) async fn bootstrap(context: &Context, arn: &str) -> Result<Option<Brokers>> {
+    Ok(wait::found(ask(context.aws.kafka().get_bootstrap_brokers().cluster_arn(arn).send()).await)?)
 }
 
 /// The outputs of a described cluster, as far as its bootstrap strings are known.
-pub(in crate::kinds) fn outputs(cluster: &Value, brokers: Option<&Value>) -> Vec<(&'static str, String)> {
-    let arn = text(cluster, "clusterArn");
+pub(in crate::kinds) fn outputs(
+    cluster: &Cluster,
+    brokers: Option<&Brokers>,
+) -> Result<Vec<(&'static str, String)>, Error> {
+    let arn = arn(cluster)?;
     let mut outputs = vec![
         ("arn", arn.to_owned()),
-        ("name", text(cluster, "clusterName").to_owned()),
+        ("name", name(cluster)?.to_owned()),
         ("topic_arn", arn.replacen(":cluster/", ":topic/", 1)),
         ("group_arn", arn.replacen(":cluster/", ":group/", 1)),
     ];
-    let Some(brokers) = brokers else { return outputs };
-    let clear = some_text(brokers, "bootstrapBrokerString");
+    let Some(brokers) = brokers else { return Ok(outputs) };
+    // A string that is absent or empty stands for a way that isn't open.
+    let said = |answer: Option<&str>| answer.filter(|address| !address.is_empty()).map(str::to_owned);
+    let clear = said(brokers.bootstrap_broker_string());
     // Brokers on loopback speak in clear, whatever way the cluster has: nobody else is on the wire.
     let local = clear.clone().filter(|address| is_loopback(address));
-    let kind = if cluster["serverless"].is_object() { "serverless" } else { "provisioned" };
-    let authentication = &cluster[kind]["clientAuthentication"];
     let mut best = None;
     for way in &WAYS {
         let found = match &local {
-            Some(address) => Some((address.clone(), "plaintext")).filter(|_| (way.open)(authentication)),
-            None => some_text(brokers, way.answer).map(|address| (address, way.protocol)),
+            Some(address) => Some((address.clone(), "plaintext")).filter(|_| (way.open)(cluster)),
+            None => said((way.answer)(brokers)).map(|address| (address, way.protocol)),
         };
         if let Some((address, protocol)) = found {
             outputs.push((way.bootstrap_output, address.clone()));
@@ -102,7 +103,7 @@ pub(in crate::kinds) fn outputs(cluster: &Value, brokers: Option<&Value>) -> Vec
         outputs.push(("bootstrap", address));
         outputs.push(("protocol", protocol.to_owned()));
     }
-    outputs
+    Ok(outputs)
 }
 
 /// Whether the first of some brokers is on this machine.
@@ -112,10 +113,10 @@ pub fn is_loopback(bootstrap: &str) -> bool {
 }
 
 /// What a create or an update of a cluster gives.
-pub(in crate::kinds) async fn outcome(context: &Context, cluster: &Value) -> Result<Outcome> {
-    let arn = text(cluster, "clusterArn");
+pub(in crate::kinds) async fn outcome(context: &Context, cluster: &Cluster) -> Result<Outcome> {
+    let arn = arn(cluster)?;
     let brokers = bootstrap(context, arn).await?;
-    let outputs = outputs(cluster, brokers.as_ref());
+    let outputs = outputs(cluster, brokers.as_ref())?;
     let outputs: Vec<(&str, &str)> = outputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Ok(tags::outcome(arn, &outputs))
 }
@@ -124,20 +125,27 @@ pub(in crate::kinds) async fn outcome(context: &Context, cluster: &Value) -> Res
 mod tests {
     use std::collections::BTreeMap;
 
+    use aws_sdk_kafka::types::{ClientAuthentication, Iam, Provisioned, Sasl, Scram};
+
     use super::*;
 
-    fn of(authentication: &Value, brokers: &Value) -> BTreeMap<&'static str, String> {
-        let cluster = json!({
-            "clusterArn": "arn:aws:kafka:eu-north-1:1:cluster/shop/uuid", "clusterName": "shop",
-            "provisioned": {"clientAuthentication": authentication},
-        });
-        outputs(&cluster, Some(brokers)).into_iter().collect()
+    fn of(authentication: ClientAuthentication, brokers: &Brokers) -> BTreeMap<&'static str, String> {
+        let cluster = Cluster::builder()
+            .cluster_arn("arn:aws:kafka:eu-north-1:1:cluster/shop/uuid")
+            .cluster_name("shop")
+            .provisioned(Provisioned::builder().client_authentication(authentication).build())
+            .build();
+        outputs(&cluster, Some(brokers)).expect("the cluster has an ARN and a name").into_iter().collect()
     }
 
     #[test]
     fn the_best_bootstrap_string_is_the_one_that_authenticates() {
-        let found =
-            of(&json!({}), &json!({"bootstrapBrokerStringTls": "b:9094", "bootstrapBrokerStringSaslScram": "b:9096"}));
+        let brokers = Brokers::builder()
+            .bootstrap_broker_string_tls("b:9094")
+            .bootstrap_broker_string_sasl_scram("b:9096")
+            .bootstrap_broker_string_sasl_iam("")
+            .build();
+        let found = of(ClientAuthentication::builder().build(), &brokers);
         assert_eq!(found["protocol"], "scram");
         assert_eq!(found["bootstrap"], "b:9096");
         assert_eq!(found["bootstrap_tls"], "b:9094");
@@ -147,11 +155,13 @@ mod tests {
 
     #[test]
     fn brokers_on_loopback_speak_in_clear_by_the_ways_that_are_open() {
-        let brokers = json!({
-            "bootstrapBrokerString": "127.0.0.1:9092",
-            "bootstrapBrokerStringSaslIam": "b-1.shop.abcdef.c2.kafka.eu-north-1.amazonaws.com:9098",
-        });
-        let found = of(&json!({"sasl": {"iam": {"enabled": true}, "scram": {"enabled": false}}}), &brokers);
+        let brokers = Brokers::builder()
+            .bootstrap_broker_string("127.0.0.1:9092")
+            .bootstrap_broker_string_sasl_iam("b-1.shop.abcdef.c2.kafka.eu-north-1.amazonaws.com:9098")
+            .build();
+        let sasl =
+            Sasl::builder().iam(Iam::builder().enabled(true).build()).scram(Scram::builder().enabled(false).build());
+        let found = of(ClientAuthentication::builder().sasl(sasl.build()).build(), &brokers);
         assert_eq!((&*found["bootstrap_iam"], &*found["protocol_iam"]), ("127.0.0.1:9092", "plaintext"));
         assert_eq!(found["protocol"], "plaintext");
         assert!(!found.contains_key("bootstrap_scram"));

@@ -1,13 +1,12 @@
 //! The rules of a security group, as a stack writes them and as EC2 does.
 
 use anyhow::{Result, bail};
-use lakewright_aws::{list, text};
+use lakewright_aws::{Error, Needed as _};
+use lakewright_ec2::sdk::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::kinds::spec::cidr;
-use crate::kinds::wire::some_text;
 
 /// A rule. It has exactly one peer: `cidr`, `group` or `prefix_list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,27 +48,29 @@ impl Rule {
     }
 
     /// The rule as AWS takes it; `own` is the group's id.
-    pub(super) fn permission(&self, own: &str) -> Value {
-        let protocol = if self.protocol == "all" { "-1" } else { &self.protocol };
-        let mut permission = json!({"IpProtocol": protocol});
+    pub(super) fn permission(&self, own: &str) -> IpPermission {
+        let mut permission =
+            IpPermission::builder().ip_protocol(if self.protocol == "all" { "-1" } else { &self.protocol });
         if let (Some(from), Some(to)) = (self.from_port, self.to_port) {
-            permission["FromPort"] = json!(from);
-            permission["ToPort"] = json!(to);
+            permission = permission.from_port(from).to_port(to);
         }
-        let (list, name, peer) = if let Some(group) = &self.group {
-            ("Groups", "GroupId", if group == "self" { own } else { group })
+        let words = Some(self.description.clone()).filter(|words| !words.is_empty());
+        let permission = if let Some(group) = &self.group {
+            let group = if group == "self" { own } else { group };
+            let peer = UserIdGroupPair::builder().group_id(group).set_description(words);
+            permission.user_id_group_pairs(peer.build())
         } else if let Some(prefix_list) = &self.prefix_list {
-            ("PrefixListIds", "PrefixListId", prefix_list.as_str())
+            let peer = PrefixListId::builder().prefix_list_id(prefix_list).set_description(words);
+            permission.prefix_list_ids(peer.build())
         } else {
             let cidr = self.cidr.as_deref().unwrap_or_default();
-            if cidr.contains(':') { ("Ipv6Ranges", "CidrIpv6", cidr) } else { ("IpRanges", "CidrIp", cidr) }
+            if cidr.contains(':') {
+                permission.ipv6_ranges(Ipv6Range::builder().cidr_ipv6(cidr).set_description(words).build())
+            } else {
+                permission.ip_ranges(IpRange::builder().cidr_ip(cidr).set_description(words).build())
+            }
         };
-        let mut item = json!({name: peer});
-        if !self.description.is_empty() {
-            item["Description"] = json!(self.description);
-        }
-        permission[list] = json!([item]);
-        permission
+        permission.build()
     }
 
     /// The rule in the form in which it is read from AWS.
@@ -104,58 +105,65 @@ impl Rule {
     }
 }
 
-/// The rules of one direction, one for each peer.
-pub(super) fn rules(group: &Value, own: &str, direction: &str) -> Vec<Rule> {
+/// The rules of one direction, one for each peer; `own` is the group's id.
+pub(super) fn rules(permissions: &[IpPermission], own: &str) -> Result<Vec<Rule>, Error> {
     let mut rules = Vec::new();
-    for permission in list(group, direction) {
-        let port = |name: &str| text(permission, name).parse().ok();
-        let mut add = |peer: &Value, cidr: &str, group: &str, prefix_list: &str| {
-            let of = |name: &str| if name.is_empty() { None } else { some_text(peer, name) };
-            let mut rule = Rule {
-                protocol: text(permission, "ipProtocol").to_owned(),
-                from_port: port("fromPort"),
-                to_port: port("toPort"),
-                cidr: of(cidr),
-                group: of(group).map(|id| if id == own { "self".to_owned() } else { id }),
-                prefix_list: of(prefix_list),
-                description: text(peer, "description").to_owned(),
-            };
-            // What is on AWS is valid; were it not, it is shown as it is.
-            let _ = rule.canonical();
-            rules.push(rule);
+    for permission in permissions {
+        let protocol = permission.ip_protocol().needed("ec2", "IpPermission.IpProtocol")?;
+        // Protocols without ports have none; a rule may have no description.
+        let rule = |description: Option<&str>| Rule {
+            protocol: protocol.to_owned(),
+            from_port: permission.from_port(),
+            to_port: permission.to_port(),
+            cidr: None,
+            group: None,
+            prefix_list: None,
+            description: description.unwrap_or_default().to_owned(),
         };
-        for peer in list(permission, "ipRanges") {
-            add(peer, "cidrIp", "", "");
+        for peer in permission.ip_ranges() {
+            let cidr = peer.cidr_ip().needed("ec2", "IpRange.CidrIp")?;
+            rules.push(Rule { cidr: Some(cidr.to_owned()), ..rule(peer.description()) });
         }
-        for peer in list(permission, "ipv6Ranges") {
-            add(peer, "cidrIpv6", "", "");
+        for peer in permission.ipv6_ranges() {
+            let cidr = peer.cidr_ipv6().needed("ec2", "Ipv6Range.CidrIpv6")?;
+            rules.push(Rule { cidr: Some(cidr.to_owned()), ..rule(peer.description()) });
         }
-        for peer in list(permission, "groups") {
-            add(peer, "", "groupId", "");
+        for peer in permission.user_id_group_pairs() {
+            let id = peer.group_id().needed("ec2", "UserIdGroupPair.GroupId")?;
+            let group = if id == own { "self" } else { id };
+            rules.push(Rule { group: Some(group.to_owned()), ..rule(peer.description()) });
         }
-        for peer in list(permission, "prefixListIds") {
-            add(peer, "", "", "prefixListId");
+        for peer in permission.prefix_list_ids() {
+            let id = peer.prefix_list_id().needed("ec2", "PrefixListId.PrefixListId")?;
+            rules.push(Rule { prefix_list: Some(id.to_owned()), ..rule(peer.description()) });
         }
     }
-    rules
+    for rule in &mut rules {
+        // What is on AWS is valid; were it not, it is shown as it is.
+        let _ = rule.canonical();
+    }
+    Ok(rules)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::kinds::spec::value;
 
     #[test]
     fn one_permission_with_several_peers_is_several_rules() {
-        let group = json!({"ipPermissions": [
-            {
-                "ipProtocol": "tcp", "fromPort": "9092", "toPort": "9098",
-                "groups": [{"groupId": "sg-1"}, {"groupId": "sg-2", "description": "hosts"}],
-                "ipRanges": [{"cidrIp": "10.0.0.0/16"}], "ipv6Ranges": "", "prefixListIds": "",
-            },
-            {"ipProtocol": "-1", "groups": "", "ipRanges": "", "ipv6Ranges": [{"cidrIpv6": "::/0"}], "prefixListIds": ""},
-        ]});
-        let read = rules(&group, "sg-1", "ipPermissions");
+        let kafka = IpPermission::builder()
+            .ip_protocol("tcp")
+            .from_port(9092)
+            .to_port(9098)
+            .user_id_group_pairs(UserIdGroupPair::builder().group_id("sg-1").build())
+            .user_id_group_pairs(UserIdGroupPair::builder().group_id("sg-2").description("hosts").build())
+            .ip_ranges(IpRange::builder().cidr_ip("10.0.0.0/16").build())
+            .build();
+        let all = IpPermission::builder().ip_protocol("-1").ipv6_ranges(Ipv6Range::builder().cidr_ipv6("::/0").build());
+        let read = rules(&[kafka, all.build()], "sg-1").expect("every peer has an id or a range");
         assert_eq!(
             value(&read),
             json!([
@@ -165,5 +173,27 @@ mod tests {
                 {"protocol": "all", "cidr": "::/0"},
             ])
         );
+    }
+
+    #[test]
+    fn a_rule_is_read_as_it_was_written() {
+        let open = Rule {
+            protocol: "tcp".to_owned(),
+            from_port: Some(443),
+            to_port: Some(443),
+            cidr: None,
+            group: None,
+            prefix_list: None,
+            description: "people".to_owned(),
+        };
+        for rule in [
+            Rule { cidr: Some("10.0.0.0/16".to_owned()), ..open.clone() },
+            Rule { cidr: Some("::/0".to_owned()), description: String::new(), ..open.clone() },
+            Rule { group: Some("self".to_owned()), ..open.clone() },
+            Rule { prefix_list: Some("pl-1".to_owned()), ..open.clone() },
+            Rule { protocol: "all".to_owned(), from_port: None, to_port: None, group: Some("sg-2".to_owned()), ..open },
+        ] {
+            assert_eq!(rules(&[rule.permission("sg-1")], "sg-1").expect("it is whole"), [rule]);
+        }
     }
 }

@@ -1,46 +1,45 @@
 //! Tables as they are read from the Glue catalog and the metadata files that it points at.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use lakewright_aws::{ErrorKind, list, text};
-use serde_json::{Value, json};
+use aws_sdk_glue::types;
+use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
 
 use super::iceberg::Metadata;
-use super::{ADDRESS, STACK, Spec, arn, call};
+use super::{ADDRESS, STACK, Spec, arn};
 use crate::kind::{Context, Wanted};
 use crate::kinds::spec::value;
 use crate::kinds::tags::{self, Tags};
 use crate::kinds::wait;
 use crate::resource::{Address, Condition, Live};
+use crate::services::Services as _;
 
 /// Glue's table of that name.
-pub(super) async fn describe(context: &Context, database: &str, name: &str) -> Result<Option<Value>> {
-    let input = json!({"DatabaseName": database, "Name": name});
-    Ok(wait::found(call(context, "GetTable", input).await)?.map(|mut answer| answer["Table"].take()))
+pub(super) async fn describe(context: &Context, database: &str, name: &str) -> Result<Option<types::Table>, Error> {
+    let call = context.aws.glue().get_table().database_name(database).name(name);
+    let Some(answer) = wait::found(ask(call.send()).await)? else { return Ok(None) };
+    answer.table.needed("glue", "GetTable.Table").map(Some)
 }
 
 /// Glue's tables of a database; none if there is no such database.
-pub(in crate::kinds) async fn tables(context: &Context, database: &str) -> Result<Vec<Value>> {
-    let mut input = json!({"DatabaseName": database, "MaxResults": 100});
-    let mut all = Vec::new();
-    loop {
-        let Some(page) = wait::found(call(context, "GetTables", input.clone()).await)? else { return Ok(all) };
-        all.extend_from_slice(list(&page, "TableList"));
-        match text(&page, "NextToken") {
-            "" => return Ok(all),
-            next => input["NextToken"] = json!(next),
-        }
-    }
+pub(in crate::kinds) async fn tables(context: &Context, database: &str) -> Result<Arc<Vec<types::Table>>, Error> {
+    let call = context.aws.glue().get_tables().database_name(database).max_results(100);
+    let all = async {
+        let pages = wait::found(ask_all(call.into_paginator().send()).await)?.unwrap_or_default();
+        Ok(pages.into_iter().flat_map(|page| page.table_list.unwrap_or_default()).collect())
+    };
+    context.reading.of(|queries| &queries.tables, database.to_owned(), all).await
 }
 
 /// The metadata file that a table points at: Glue's own columns tell neither all types nor the partitioning. None if
 /// the table points at none or at one that is gone; that it can't be read just now is an error.
-pub(super) async fn metadata(context: &Context, table: &Value) -> Result<Option<Metadata>> {
-    let location = text(&table["Parameters"], "metadata_location");
+pub(super) async fn metadata(context: &Context, table: &types::Table) -> Result<Option<Metadata>> {
+    let location = parameter(table, "metadata_location");
     let place = location.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
     let Some((bucket, key)) = place else { return Ok(None) };
-    let object = match context.aws.s3().get(bucket, key, None).await {
+    let object = match context.aws.objects().get(bucket, key, None).await {
         Ok(object) => object,
         // A missing bucket is told apart: then more is wrong than one table.
         Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
@@ -54,11 +53,11 @@ pub(super) async fn metadata(context: &Context, table: &Value) -> Result<Option<
 pub(super) async fn read(
     context: &Context,
     database: &str,
-    table: &Value,
+    table: &types::Table,
     wanted: Option<&Wanted<'_>>,
     stacks_own: bool,
 ) -> Result<Option<Live>> {
-    let name = text(table, "Name");
+    let name = table.name().needed("glue", "Table.Name")?;
     let (metadata, condition) = match metadata(context, table).await {
         Ok(Some(metadata)) => (metadata, Condition::Ready),
         // What nobody can read any more is taken for the stack's where the stack's database and name say so.
@@ -107,6 +106,11 @@ pub(super) fn live(
     Ok(tags::live(address, &Tags::new(), &arn, value(&spec), &outputs))
 }
 
-fn is_iceberg(table: &Value) -> bool {
-    text(&table["Parameters"], "table_type").eq_ignore_ascii_case("iceberg")
+fn is_iceberg(table: &types::Table) -> bool {
+    parameter(table, "table_type").eq_ignore_ascii_case("iceberg")
+}
+
+/// A parameter of a table, empty if it has none of that name: tables of other formats don't have Iceberg's.
+fn parameter<'a>(table: &'a types::Table, name: &str) -> &'a str {
+    table.parameters().and_then(|parameters| parameters.get(name)).map(String::as_str).unwrap_or_default()
 }

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
+use aws_sdk_glue::types::{
+    IcebergPartitionField, IcebergPartitionSpec, IcebergSchema, IcebergStructField, IcebergStructTypeEnum,
+};
+use aws_smithy_types::Document;
 use lakewright_config::{Column, ColumnType, PartitionField, Transform};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What a metadata file says of the table now; snapshots and history are passed over.
 #[derive(Debug, Default, Deserialize)]
@@ -74,9 +78,9 @@ impl Field {
 
 impl Metadata {
     /// The name that a partition field has if the table knows it.
-    fn field_name(&self, source: &Value, transform: &str) -> Option<&str> {
+    fn field_name(&self, source: i64, transform: &str) -> Option<&str> {
         let fields = self.partition_specs.iter().flat_map(|spec| &spec.fields);
-        let mut same = fields.filter(|field| *source == field.source_id && field.transform == transform);
+        let mut same = fields.filter(|field| field.source_id == source && field.transform == transform);
         same.next_back().map(|field| field.name.as_str())
     }
 
@@ -148,7 +152,7 @@ pub(super) fn schema(
     columns: &[Column],
     renames: &BTreeMap<String, String>,
     current: Option<&Metadata>,
-) -> Result<Value> {
+) -> Result<IcebergSchema> {
     let mut known = current.map_or(&[][..], Metadata::fields).to_vec();
     for (name, was) in renames {
         if !known.iter().any(|field| field.name == *name)
@@ -183,24 +187,22 @@ pub(super) fn schema(
             ColumnType::List(element) => {
                 let element_id = before.and_then(|before| before.field_type["element-id"].as_i64());
                 let required = before.is_some_and(|before| before.field_type["element-required"] == true);
-                json!({
-                    "type": "list",
-                    "element-id": element_id.unwrap_or_else(&mut fresh),
-                    "element": element.to_string(),
-                    "element-required": required,
-                })
+                let members = [
+                    ("type", Document::from("list")),
+                    ("element-id", element_id.unwrap_or_else(&mut fresh).into()),
+                    ("element", element.to_string().into()),
+                    ("element-required", required.into()),
+                ];
+                Document::Object(members.map(|(name, value)| (name.to_owned(), value)).into())
             }
             // Iceberg writes a space where a stack doesn't have to.
-            ColumnType::Decimal(precision, scale) => json!(format!("decimal({precision}, {scale})")),
-            simple => json!(simple.to_string()),
+            ColumnType::Decimal(precision, scale) => format!("decimal({precision}, {scale})").into(),
+            simple => simple.to_string().into(),
         };
-        let mut field = json!({"Id": id, "Name": column.name, "Type": written, "Required": column.required});
-        if let Some(doc) = &column.doc {
-            field["Doc"] = json!(doc);
-        }
-        fields.push(field);
+        let field = IcebergStructField::builder().id(i32::try_from(id)?).name(&column.name).r#type(written);
+        fields.push(field.required(column.required).set_doc(column.doc.clone()).build()?);
     }
-    Ok(json!({"Type": "struct", "Fields": fields}))
+    Ok(IcebergSchema::builder().r#type(IcebergStructTypeEnum::Struct).set_fields(Some(fields)).build()?)
 }
 
 /// Why the columns of a living table can't become these: what no reader of the existing files could follow.
@@ -257,24 +259,35 @@ fn refused_change(before: &Column, after: &Column) -> Option<String> {
 /// whatever their columns are called by now.
 pub(super) fn partition_spec(
     partition: &[PartitionField],
-    schema: &Value,
+    schema: &IcebergSchema,
     current: Option<&Metadata>,
-) -> Result<Value> {
-    let fields = schema["Fields"].as_array().context("a schema has fields")?;
-    let field = |field: &PartitionField| {
-        let source = fields.iter().find(|column| column["Name"] == field.column.as_str());
-        let source = source.with_context(|| format!("the partition field {field} names no column"))?;
+) -> Result<IcebergPartitionSpec> {
+    let field = |field: &PartitionField| -> Result<_> {
+        let source = schema.fields().iter().find(|column| column.name() == field.column);
+        let source = source.with_context(|| format!("the partition field {field} names no column"))?.id();
         let transform = field.iceberg_transform();
-        let known = current.and_then(|current| current.field_name(&source["Id"], &transform));
+        let known = current.and_then(|current| current.field_name(i64::from(source), &transform));
         let name = known.map_or_else(|| field.name(), str::to_owned);
-        Ok(json!({"SourceId": source["Id"], "Transform": transform, "Name": name}))
+        Ok(IcebergPartitionField::builder().source_id(source).transform(transform).name(name).build()?)
     };
-    Ok(json!({"Fields": partition.iter().map(field).collect::<Result<Vec<Value>>>()?}))
+    let fields = partition.iter().map(field).collect::<Result<_>>()?;
+    Ok(IcebergPartitionSpec::builder().set_fields(Some(fields)).build()?)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn ids(schema: &IcebergSchema) -> Vec<i32> {
+        schema.fields().iter().map(IcebergStructField::id).collect()
+    }
+
+    /// A member of the type of a field.
+    fn in_type<'a>(schema: &'a IcebergSchema, field: usize, member: &str) -> &'a Document {
+        &schema.fields()[field].r#type().as_object().expect("no simple type")[member]
+    }
 
     fn column(name: &str, column_type: &str) -> Column {
         let column_type = column_type.parse().expect("a type");
@@ -315,11 +328,12 @@ mod tests {
     fn a_new_table_is_numbered_in_order() {
         let columns = [column("a", "string"), column("b", "list<int>"), column("c", "date")];
         let schema = schema(&columns, &BTreeMap::new(), None).expect("a schema");
-        let ids: Vec<&Value> = schema["Fields"].as_array().expect("fields").iter().map(|field| &field["Id"]).collect();
-        assert_eq!(ids, [1, 2, 3]);
-        assert_eq!(schema["Fields"][1]["Type"]["element-id"], 4);
+        assert_eq!(ids(&schema), [1, 2, 3]);
+        assert_eq!(*in_type(&schema, 1, "element-id"), Document::from(4));
+        assert_eq!(*in_type(&schema, 1, "element"), Document::from("int"));
         let spec = partition_spec(&["day(c)".parse().expect("a field")], &schema, None).expect("a spec");
-        assert_eq!(spec, json!({"Fields": [{"SourceId": 3, "Transform": "day", "Name": "c_day"}]}));
+        let [field] = spec.fields() else { panic!("{spec:?}") };
+        assert_eq!((field.source_id(), field.transform(), field.name()), (3, "day", "c_day"));
     }
 
     #[test]
@@ -331,9 +345,9 @@ mod tests {
             column("tags", "list<string>"),
         ];
         let schema = schema(&columns, &BTreeMap::new(), Some(&metadata())).expect("a schema");
-        let ids: Vec<&Value> = schema["Fields"].as_array().expect("fields").iter().map(|field| &field["Id"]).collect();
-        assert_eq!(ids, [5, 1, 2, 3]);
-        assert_eq!(schema["Fields"][3]["Type"]["element-id"], 4);
+        assert_eq!(ids(&schema), [5, 1, 2, 3]);
+        assert_eq!(*schema.fields()[2].r#type(), Document::from("decimal(12, 2)"));
+        assert_eq!(*in_type(&schema, 3, "element-id"), Document::from(4));
     }
 
     #[test]
@@ -346,12 +360,12 @@ mod tests {
             column("tags", "list<string>"),
         ];
         let schema = schema(&columns, &renames, Some(&metadata())).expect("a schema");
-        let ids: Vec<&Value> = schema["Fields"].as_array().expect("fields").iter().map(|field| &field["Id"]).collect();
-        assert_eq!(ids, [2, 1, 5, 3]);
+        assert_eq!(ids(&schema), [2, 1, 5, 3]);
         let fields = ["bucket(16, key)", "bucket(8, key)"].map(|field| field.parse().expect("a field"));
         let spec = partition_spec(&fields, &schema, Some(&metadata())).expect("a spec");
-        assert_eq!(spec["Fields"][0], json!({"SourceId": 1, "Transform": "bucket[16]", "Name": "id_bucket"}));
-        assert_eq!(spec["Fields"][1]["Name"], "key_bucket");
+        let [first, second] = spec.fields() else { panic!("{spec:?}") };
+        assert_eq!((first.source_id(), first.transform(), first.name()), (1, "bucket[16]", "id_bucket"));
+        assert_eq!(second.name(), "key_bucket");
         let without = [column("amount", "decimal(10,2)")];
         let refused = super::schema(&without, &BTreeMap::new(), Some(&metadata())).expect_err("divided by it");
         assert!(refused.to_string().contains("the column id can't go"), "{refused}");

@@ -210,6 +210,9 @@ impl Checker<'_> {
             let title = "the search host has no way to install Elasticsearch";
             self.push(
                 Diagnostic::new(search.host.span_or(&search.span), title, "artifacts.elastic.co is on the internet")
+                    .help(
+                        "it couldn't give itself the name by which the shipper finds it either: Route 53 has no endpoint in a VPC",
+                    )
                     .help("write `nat = \"single\"` in `[network]`"),
             );
         }
@@ -244,7 +247,6 @@ impl Checker<'_> {
         let spark = file.batch.is_some();
         let keys = !file.keys.0.is_empty();
         let table = [
-            ("ec2", runs(&[Agent::Shipper]) && file.search.is_some(), "the shipper looks for the search host"),
             ("ec2", volumes, "hosts look for their data volumes and attach them"),
             ("ec2messages", sessions, "hosts are reached by Session Manager"),
             ("emr-serverless", runs(&[Agent::Batch]), "the batch agent starts the models' runs"),

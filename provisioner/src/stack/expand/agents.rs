@@ -132,11 +132,7 @@ impl Expansion<'_> {
             kafka: self.connection(Agent::Shipper),
             group: self.group(Agent::Shipper).unwrap_or_default(),
             topics: section.topics.iter().map(|topic| self.topic(topic)).collect(),
-            search: SearchConnection {
-                url: None,
-                host: Some(self.first_group(&search.host)),
-                port: search.port.0 as u16,
-            },
+            search: SearchConnection { url: format!("http://{}:{}", self.search_name(), search.port.0) },
             index: search.index.value.clone(),
             time_field: section.time_field.value.clone(),
             backup_bucket: self.bucket(&section.backup_bucket),

@@ -119,13 +119,6 @@ impl Expansion<'_> {
         }
     }
 
-    /// The name on AWS of the group that a host stands in, the first one if it has several.
-    pub(super) fn first_group(&self, host: &str) -> String {
-        let section = self.file.hosts.get(host).map(|host| &host.value);
-        let indexed = section.is_some_and(|section| section.data_volume_gib.is_some());
-        self.named(&if indexed { format!("{host}-0") } else { host.to_owned() })
-    }
-
     /// Publishes what a host's agents read; returns the objects' addresses.
     fn agent_objects(&mut self, host: &Entry<Host>) -> Vec<Address> {
         let name = host.name.as_str();
@@ -171,6 +164,7 @@ impl Expansion<'_> {
             releases: release::folder(host.value.architecture().word()),
             agents: host.value.agents.iter().map(|agent| agent.word()).collect(),
             search: search.map(|search| (search.version.0, search.port.0)),
+            own_name: self.own_name(host),
             volume: volume.map(ToString::to_string),
         }
     }

@@ -23,6 +23,7 @@ mod network;
 mod pipeline;
 mod policy;
 mod private;
+mod search;
 mod subnets;
 mod user_data;
 mod watch;
@@ -97,6 +98,7 @@ pub fn unprogrammed(stack: &Stack, programs: &Programs) -> Vec<Diagnostic> {
 pub fn expand(stack: &Stack, target: &Target, programs: &Programs) -> Desired {
     let mut expansion = Expansion { stack, file: &stack.file, target, programs, resources: Vec::new() };
     expansion.network();
+    expansion.search_zone();
     expansion.keys();
     expansion.secrets();
     expansion.buckets();

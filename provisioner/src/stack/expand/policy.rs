@@ -62,6 +62,7 @@ impl Expansion<'_> {
             &[format!("hosts/{}", host.name), "releases".into()],
         );
         self.attach_volumes(&mut statements, host);
+        self.write_own_name(&mut statements, host);
         policies.insert("host".to_owned(), statements.policy());
         if !host.value.statements.is_empty() {
             policies.insert("own".to_owned(), own(&host.value.statements));
@@ -84,7 +85,6 @@ impl Expansion<'_> {
                         &shipper.backup_bucket,
                         std::slice::from_ref(&shipper.backup_prefix.value),
                     );
-                    statements.allow("FindSearch", &["ec2:DescribeInstances"], &["*".to_owned()]);
                 }
                 Agent::Batch => self.submit(&mut statements),
             }

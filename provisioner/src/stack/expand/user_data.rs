@@ -19,8 +19,19 @@ pub struct HostPlan {
     pub agents: Vec<&'static str>,
     /// Elasticsearch's major version and port, when it runs here.
     pub search: Option<(u64, u64)>,
+    /// The name that it gives itself, when it has one.
+    pub own_name: Option<OwnName>,
     /// The address of its data volume, when it has one.
     pub volume: Option<String>,
+}
+
+/// A DNS name whose A record a host writes at each boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnName {
+    /// The zone's id.
+    pub zone: String,
+    /// The whole name.
+    pub name: String,
 }
 
 const CONVERGE: &str = include_str!("host/converge.sh");
@@ -32,6 +43,8 @@ const VOLUME: &str = include_str!("host/volume.sh");
 const VOLUME_SERVICE: &str = include_str!("host/volume.service");
 const VOLUME_GROW_SERVICE: &str = include_str!("host/volume-grow.service");
 const VOLUME_GROW_TIMER: &str = include_str!("host/volume-grow.timer");
+const NAME: &str = include_str!("host/name.sh");
+const NAME_SERVICE: &str = include_str!("host/name.service");
 const NEEDS_VOLUME: &str = include_str!("host/volume.conf");
 const LOGROTATE: &str = "/var/log/lakewright/*/agent.log {
   size 50M
@@ -49,6 +62,9 @@ pub fn user_data(plan: &HostPlan) -> String {
     let mut config = CloudConfig::default();
     if let Some(volume) = &plan.volume {
         config.volume(plan, volume);
+    }
+    if let Some(own) = &plan.own_name {
+        config.own_name(plan, own);
     }
     if !plan.agents.is_empty() {
         config.agents(plan);
@@ -97,6 +113,16 @@ impl CloudConfig {
         self.commands.push(
             "systemctl enable --now --no-block lakewright-volume.service lakewright-volume-grow.timer".to_owned(),
         );
+    }
+
+    /// The host writes its record itself, so that whatever replaces it is found with nobody applying.
+    fn own_name(&mut self, plan: &HostPlan, own: &OwnName) {
+        self.file("/etc/lakewright-name", "0644", &format!("ZONE={}\nNAME={}\n", own.zone, own.name), false);
+        self.file("/usr/local/sbin/lakewright-name", "0755", NAME, false);
+        let service = NAME_SERVICE.replace("@REGION@", &plan.region);
+        self.file("/etc/systemd/system/lakewright-name.service", "0644", &service, false);
+        self.commands.push("systemctl daemon-reload".to_owned());
+        self.commands.push("systemctl enable --now --no-block lakewright-name.service".to_owned());
     }
 
     fn agents(&mut self, plan: &HostPlan) {
@@ -222,6 +248,7 @@ mod tests {
             releases: "releases",
             agents: vec!["producer", "batch"],
             search: Some((8, 9200)),
+            own_name: Some(OwnName { zone: "${private_zone.search.id}".into(), name: "search.shop.internal".into() }),
             volume: Some("volume.app-0".into()),
         }
     }
@@ -259,6 +286,15 @@ mod tests {
         let starts = |unit: &str| text.find(&format!("systemctl enable --now --no-block {unit}")).expect("started");
         assert!(starts("lakewright-volume.service") < starts("lakewright-converge.timer"));
         assert!(!user_data(&HostPlan { volume: None, ..plan() }).contains("lakewright-volume"));
+    }
+
+    #[test]
+    fn a_host_that_has_a_name_writes_it_at_each_boot() {
+        let text = user_data(&plan());
+        assert!(text.contains("      ZONE=${private_zone.search.id}\n      NAME=search.shop.internal\n"), "{text}");
+        assert!(text.contains("path: /etc/systemd/system/lakewright-name.service\n"));
+        assert!(text.contains("  - systemctl enable --now --no-block lakewright-name.service\n"));
+        assert!(!user_data(&HostPlan { own_name: None, ..plan() }).contains("lakewright-name"));
     }
 
     #[test]

@@ -1,0 +1,324 @@
+//! A connection to AWS: one configuration, from which each service's client is made when it is first used.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_config::identity::IdentityCache;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_types::service_config::ServiceConfigKey;
+use parking_lot::Mutex;
+
+use crate::classifier::Classifier;
+use crate::credentials::Keeper;
+use crate::credentials::mfa::{self, Code};
+use crate::credentials::profile::{Origin, Profiles};
+use crate::deadline::Deadline;
+use crate::endpoint;
+use crate::errors::Error;
+use crate::objects::Objects;
+use crate::retry::{Pace, THROTTLED_ATTEMPTS};
+use crate::signing;
+use crate::watch::Watch;
+use crate::wire::{Meter, Wire, connections};
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// Longer than [`crate::retry::backoff`] ever says.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Where to connect to. What is absent comes from the environment and from AWS's configuration files.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The region.
+    pub region: Option<String>,
+    /// The endpoint of all services.
+    pub endpoint: Option<String>,
+    /// The profile of the configuration files.
+    pub profile: Option<String>,
+    /// Asks a person for the code of a device that a role wants; absent where nobody can be asked.
+    pub mfa_code: Option<Code>,
+}
+
+/// A connection to the AWS APIs of one account and region. Clones share connections, credentials and clients.
+#[derive(Clone)]
+pub struct Aws {
+    shared: Arc<Shared>,
+    deadline: Option<Deadline>,
+    clients: Arc<Clients>,
+}
+
+type Clients = Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>;
+
+struct Shared {
+    sdk: SdkConfig,
+    region: String,
+    connections: SharedHttpClient,
+    credentials: Keeper,
+    meter: Arc<Meter>,
+    paces: Mutex<HashMap<&'static str, Arc<Pace>>>,
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Aws({})", self.shared.region)
+    }
+}
+
+/// Makes the client of an SDK crate on a connection, once: `client!(aws, "kms", aws_sdk_kms)`. The name is the service's in
+/// [`Error::service`].
+#[macro_export]
+macro_rules! client {
+    ($aws:expr, $service:literal, $sdk:ident) => {
+        $crate::client!($aws, $service, $sdk, |config| config)
+    };
+    ($aws:expr, $service:literal, $sdk:ident, |$config:ident| $change:expr) => {
+        $aws.client::<$sdk::Client>($service, |setup| {
+            let $config = $sdk::config::Builder::from(setup.sdk())
+                .http_client(setup.wire())
+                .interceptor(setup.naming())
+                .retry_classifier(setup.classifier())
+                .retry_partition(setup.partition());
+            $sdk::Client::from_conf($change.build())
+        })
+    };
+}
+
+impl Aws {
+    /// A connection with region and credentials, or what is missing and how to give it.
+    pub async fn connect(options: Options) -> Result<Self, Error> {
+        let http = connections();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
+        if let Some(profile) = &options.profile {
+            // A profile that is asked for comes before the keys that the environment may hold.
+            let provider = ProviderConfig::with_default_region().await.with_http_client(http.clone());
+            let provider = ProfileFileCredentialsProvider::builder().configure(&provider).profile_name(profile).build();
+            loader = loader.profile_name(profile).credentials_provider(provider);
+        }
+        if let Some(region) = &options.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(endpoint) = &options.endpoint {
+            endpoint::check(endpoint)?;
+            loader = loader.endpoint_url(endpoint.trim_end_matches('/'));
+        }
+        // The loader knows every way to find credentials: its future is a large one.
+        let sdk = Box::pin(loader.load()).await;
+        if let Some(url) = sdk.endpoint_url() {
+            endpoint::check(url)?;
+        }
+        region(&sdk)?;
+        let profiles = Profiles::load(options.profile.as_deref()).await;
+        let origin = profiles.origin();
+        let by_profile = !matches!(origin, Origin::Environment | Origin::WebIdentity | Origin::Machine);
+        let own = if by_profile { mfa::provider(&profiles, &sdk, &http, options.mfa_code).await? } else { None };
+        let provider = own.or_else(|| sdk.credentials_provider());
+        let provider = provider.ok_or_else(|| Error::configuration(origin.refusal("nothing is configured")))?;
+        let credentials = Keeper::new(provider, origin);
+        credentials.get().await?;
+        Self::new(sdk, http, credentials)
+    }
+
+    /// A connection by a configuration of the SDK and its credentials over an HTTP client of the caller's.
+    pub fn over(sdk: SdkConfig, http: SharedHttpClient) -> Result<Self, Error> {
+        let nothing = || Error::configuration(Origin::Given.refusal("nothing is configured"));
+        let credentials = Keeper::new(sdk.credentials_provider().ok_or_else(nothing)?, Origin::Given);
+        Self::new(sdk, http, credentials)
+    }
+
+    /// A connection to one endpoint with the given keys, whatever the environment says.
+    pub fn with_keys(region: &str, endpoint: &str, access_key_id: &str, secret_key: &str) -> Result<Self, Error> {
+        endpoint::check(endpoint)?;
+        let keys = Credentials::new(access_key_id, secret_key, None, None, "lakewright");
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .endpoint_url(endpoint.trim_end_matches('/'))
+            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+            .time_source(aws_smithy_async::time::SystemTimeSource::new())
+            .build();
+        Self::new(sdk, connections(), Keeper::new(SharedCredentialsProvider::new(keys), Origin::Given))
+    }
+
+    fn new(sdk: SdkConfig, connections: SharedHttpClient, credentials: Keeper) -> Result<Self, Error> {
+        let region = region(&sdk)?;
+        let retries = RetryConfig::standard().with_max_attempts(THROTTLED_ATTEMPTS).with_max_backoff(LONGEST_PAUSE);
+        // How long an answer may take is decided where the size of the request is known.
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .disable_read_timeout()
+            .disable_operation_timeout()
+            .disable_operation_attempt_timeout()
+            .build();
+        let sdk = sdk
+            .into_builder()
+            .retry_config(retries)
+            .timeout_config(timeouts)
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .identity_cache(IdentityCache::no_cache())
+            .build();
+        let meter = Arc::default();
+        let shared = Shared { sdk, region, connections, credentials, meter, paces: Mutex::default() };
+        Ok(Self { shared: Arc::new(shared), deadline: None, clients: Arc::default() })
+    }
+
+    /// The same connection, which sends nothing after the deadline: an error of the kind [`crate::errors::Kind::TooLate`].
+    #[must_use]
+    pub fn until(&self, deadline: Deadline) -> Self {
+        Self { deadline: Some(deadline), clients: Arc::default(), shared: self.shared.clone() }
+    }
+
+    /// The region.
+    pub fn region(&self) -> &str {
+        &self.shared.region
+    }
+
+    /// How many HTTP requests were sent, retries included.
+    pub fn requests(&self) -> u64 {
+        self.shared.meter.requests()
+    }
+
+    /// The time on the services' clock, as far as their answers say it.
+    pub fn now(&self) -> SystemTime {
+        self.shared.meter.now()
+    }
+
+    /// The objects of S3.
+    pub fn objects(&self) -> Objects {
+        Objects::new(self)
+    }
+
+    /// The URL of a GET with a signature of these credentials in its query, good from the returned time on for so long.
+    /// Nothing is sent.
+    pub async fn presigned(
+        &self,
+        url: &str,
+        (service, region): (&str, &str),
+        expires: Duration,
+    ) -> Result<(String, SystemTime), Error> {
+        let credentials = self.shared.credentials.get().await?;
+        let time = self.now();
+        let signer = signing::Signer { credentials: &credentials, region, service, time };
+        let signed = signer.presigned(url, expires);
+        let signed = signed.map_err(|error| Error::configuration(format!("`{url}` can't be signed: {error}")))?;
+        Ok((signed, time))
+    }
+
+    /// The service's client, made when it is first asked for; [`client!`] is the way to call this.
+    pub fn client<C: Clone + Send + Sync + 'static>(
+        &self,
+        service: &'static str,
+        make: impl FnOnce(&Setup<'_>) -> C,
+    ) -> C {
+        let mut clients = self.clients.lock();
+        let client = clients.entry(TypeId::of::<C>()).or_insert_with(|| {
+            let pace = self.shared.paces.lock().entry(service).or_default().clone();
+            Box::new(make(&Setup { aws: self, service, pace }))
+        });
+        client.downcast_ref::<C>().expect("clients are kept by their type").clone()
+    }
+}
+
+/// The region of a configuration.
+fn region(sdk: &SdkConfig) -> Result<String, Error> {
+    sdk.region().map(ToString::to_string).filter(|region| !region.is_empty()).ok_or_else(|| {
+        Error::configuration("no AWS region; set AWS_REGION, or `region` in the profile or in the stack file")
+    })
+}
+
+/// What a service's client is made with.
+pub struct Setup<'a> {
+    aws: &'a Aws,
+    service: &'static str,
+    pace: Arc<Pace>,
+}
+
+impl Setup<'_> {
+    /// The SDK's configuration.
+    pub fn sdk(&self) -> &SdkConfig {
+        &self.aws.shared.sdk
+    }
+
+    /// Whether an endpoint was set for the service that the SDK names so, or for all services.
+    pub fn has_endpoint(&self, service_id: &str) -> bool {
+        let key = ServiceConfigKey::builder().service_id(service_id).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+        let key = key.build().expect("each part of the key is there");
+        let single = self.sdk().service_config().and_then(|config| config.load_config(key));
+        single.is_some() || self.sdk().endpoint_url().is_some()
+    }
+
+    /// The way to the service.
+    pub fn wire(&self) -> impl aws_smithy_runtime_api::client::http::HttpClient + 'static {
+        let Shared { connections, meter, .. } = &*self.aws.shared;
+        Wire {
+            connections: connections.clone(),
+            meter: meter.clone(),
+            pace: self.pace.clone(),
+            deadline: self.aws.deadline.clone(),
+        }
+    }
+
+    /// Says to the watch of a call what is called.
+    pub fn naming(&self) -> impl Intercept + 'static {
+        Naming { service: self.service, credentials: self.aws.shared.credentials.clone() }
+    }
+
+    /// What decides on repetitions.
+    pub fn classifier(&self) -> impl aws_smithy_runtime_api::client::retries::classifiers::ClassifyRetry + 'static {
+        let Shared { credentials, meter, .. } = &*self.aws.shared;
+        Classifier {
+            service: self.service,
+            pace: self.pace.clone(),
+            credentials: credentials.clone(),
+            meter: meter.clone(),
+        }
+    }
+
+    /// One service's retries never use up another's, nor one call's those of the next: the classifier bounds them.
+    pub fn partition(&self) -> RetryPartition {
+        RetryPartition::custom(self.service).token_bucket(TokenBucket::unlimited()).build()
+    }
+}
+
+#[derive(Debug)]
+struct Naming {
+    service: &'static str,
+    credentials: Keeper,
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Naming {
+    fn name(&self) -> &'static str {
+        "lakewright"
+    }
+
+    fn read_before_serialization(
+        &self,
+        _context: &BeforeSerializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), aws_smithy_runtime_api::box_error::BoxError> {
+        let operation = config.load::<Metadata>().map(|metadata| metadata.name().to_owned()).unwrap_or_default();
+        if let Some(watch) = Watch::current() {
+            watch.note(|state| {
+                (state.service, state.operation) = (self.service.to_owned(), operation);
+                state.credentials = Some(self.credentials.clone());
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! The objects of S3 against a server on this machine that answers by script.
+
+mod server;
+
+use lakewright_aws::Put;
+
+use server::{Play, connect, serve};
+
+/// What a listing says of an object besides its key.
+const REST: &str = "<ETag>&quot;e&quot;</ETag><Size>3</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified>";
+
+#[tokio::test]
+async fn objects_are_written_and_read() {
+    let server = serve(vec![
+        Play::Answer(200, "etag: \"e1\"\r\n", ""),
+        Play::Answer(206, "etag: \"e1\"\r\ncontent-range: bytes 2-4/10\r\nx-amz-meta-who: me\r\n", "cde"),
+        Play::Answer(412, "", "<Error><Code>PreconditionFailed</Code></Error>"),
+    ])
+    .await;
+    let s3 = connect(&server).objects();
+    let put = Put { if_none_match: true, metadata: vec![("who".into(), "me".into())], ..Put::default() };
+    assert_eq!(s3.put("b", "a/k ü.txt", "abcdefghij".into(), put.clone()).await.expect("put"), "\"e1\"");
+    let object = s3.get("b", "a/k ü.txt", Some(2..5)).await.expect("got");
+    assert_eq!((object.body.as_ref(), object.size), (&b"cde"[..], 10));
+    assert_eq!(object.metadata, [("who".to_owned(), "me".to_owned())]);
+    assert!(s3.put("b", "k", "x".into(), put).await.expect_err("there already").is_precondition_failed());
+    let seen = server.seen.lock();
+    assert!(seen[0].starts_with("PUT /b/a/k%20%C3%BC.txt?"), "{}", seen[0]);
+    assert!(seen[0].contains("if-none-match: *") && seen[0].contains("x-amz-meta-who: me"), "{}", seen[0]);
+    assert!(seen[1].contains("range: bytes=2-4"), "{}", seen[1]);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_read_anew() {
+    let server = serve(vec![Play::Hang, Play::Answer(200, "etag: \"e1\"\r\n", "abc")]).await;
+    assert_eq!(connect(&server).objects().get("b", "k", None).await.expect("got").body.as_ref(), b"abc");
+    assert_eq!(server.seen.lock().len(), 2);
+}
+
+#[tokio::test]
+async fn listings_page_through() {
+    let first = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t=/1</NextContinuationToken>\
+                 <Contents><Key>p/1</Key><ETag>&quot;e&quot;</ETag><Size>3</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>";
+    let second = "<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>p/2</Key><ETag>&quot;e&quot;</ETag><Size>3</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>\
+                  <Contents><Key>p/3</Key><ETag>&quot;e&quot;</ETag><Size>3</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents></ListBucketResult>";
+    let server = serve(vec![Play::Answer(200, "", first), Play::Answer(200, "", second)]).await;
+    let listed = connect(&server).objects().list("b", "p/").await.expect("listed");
+    assert_eq!(listed.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>(), ["p/1", "p/2", "p/3"]);
+    assert_eq!((listed[0].etag.as_str(), listed[0].size), ("\"e\"", 3));
+    let seen = server.seen.lock();
+    assert!(seen[1].starts_with("GET /b/?list-type=2&prefix=p%2F&continuation-token=t%3D%2F1 "), "{}", seen[1]);
+}
+
+#[tokio::test]
+async fn a_walk_through_a_bucket_steps_over_what_nobody_asks_for() {
+    let page = |truncated: bool, keys: &[&str]| {
+        let keys: String = keys.iter().map(|key| format!("<Contents><Key>{key}</Key>{REST}</Contents>")).collect();
+        let page = format!("<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{keys}</ListBucketResult>");
+        Play::Answer(200, "", Box::leak(page.into_boxed_str()))
+    };
+    let prefixes = ["hosts/", "models/", "releases/"].map(str::to_owned).into();
+    let server = serve(vec![
+        page(true, &["hosts-old/1", "hosts/1"]),
+        page(true, &["hosts/2", "logs/1", "logs/2"]),
+        page(true, &["models-old/1"]),
+        page(false, &["models/1", "pipeline/1", "releases/1", "zone"]),
+    ])
+    .await;
+    let listed = connect(&server).objects().list_among("b", &prefixes).await.expect("listed");
+    let keys: Vec<&str> = listed.iter().map(|entry| entry.key.as_str()).collect();
+    assert_eq!(keys, ["hosts/1", "hosts/2", "models/1", "releases/1"]);
+    let seen = server.seen.lock();
+    let after: Vec<&str> =
+        seen.iter().filter_map(|head| head.split("start-after=").nth(1)?.split(' ').next()).collect();
+    assert_eq!(after, ["hosts", "hosts%2F1", "models", "models-old%2F1"]);
+}

@@ -1,0 +1,130 @@
+//! A group as EC2 Auto Scaling has it: what calls say of it, and what answers say.
+
+use anyhow::Result;
+use aws_sdk_autoscaling::operation::create_auto_scaling_group::builders::CreateAutoScalingGroupFluentBuilder;
+use aws_sdk_autoscaling::operation::update_auto_scaling_group::builders::UpdateAutoScalingGroupFluentBuilder;
+use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter, LaunchTemplateSpecification, Tag};
+use lakewright_aws::{Error, Needed as _, ask_all};
+
+use super::{Refreshing, Spec};
+use crate::kind::{Context, Outcome};
+use crate::kinds::spec::value;
+use crate::kinds::{tag_lists, tags};
+use crate::resource::{Address, Condition, Live};
+use crate::services::Services as _;
+
+const HEALTH: &str = "EC2";
+
+/// The template that new hosts get.
+pub(super) fn template(spec: &Spec) -> LaunchTemplateSpecification {
+    LaunchTemplateSpecification::builder()
+        .launch_template_id(&spec.launch_template)
+        .version(&spec.launch_template_version)
+        .build()
+}
+
+/// The create call, without tags.
+pub(super) fn create(context: &Context, spec: &Spec) -> Result<CreateAutoScalingGroupFluentBuilder> {
+    Ok(context
+        .aws
+        .auto_scaling()
+        .create_auto_scaling_group()
+        .auto_scaling_group_name(&spec.name)
+        .launch_template(template(spec))
+        .vpc_zone_identifier(spec.subnets.join(","))
+        .min_size(i32::try_from(spec.min)?)
+        .max_size(i32::try_from(spec.max)?)
+        .desired_capacity(i32::try_from(spec.desired)?)
+        .health_check_type(HEALTH)
+        .health_check_grace_period(i32::try_from(spec.grace_seconds)?))
+}
+
+/// The update call, without the template.
+pub(super) fn update(context: &Context, spec: &Spec) -> Result<UpdateAutoScalingGroupFluentBuilder> {
+    Ok(context
+        .aws
+        .auto_scaling()
+        .update_auto_scaling_group()
+        .auto_scaling_group_name(&spec.name)
+        .vpc_zone_identifier(spec.subnets.join(","))
+        .min_size(i32::try_from(spec.min)?)
+        .max_size(i32::try_from(spec.max)?)
+        .desired_capacity(i32::try_from(spec.desired)?)
+        .health_check_type(HEALTH)
+        .health_check_grace_period(i32::try_from(spec.grace_seconds)?))
+}
+
+/// A tag of a group; hosts get their own from the launch template.
+pub(super) fn tag(group: &str, key: &str, value: &str) -> Tag {
+    Tag::builder()
+        .resource_id(group)
+        .resource_type("auto-scaling-group")
+        .key(key)
+        .value(value)
+        .propagate_at_launch(false)
+        .build()
+}
+
+/// The groups with the stack's tag.
+pub(super) async fn groups_of_stack(context: &Context) -> Result<Vec<AutoScalingGroup>, Error> {
+    let of_stack = Filter::builder().name(format!("tag:{}", tags::STACK)).values(&context.stack).build();
+    let call = context.aws.auto_scaling().describe_auto_scaling_groups().filters(of_stack);
+    ask_all(call.into_paginator().items().send()).await
+}
+
+/// The group of that name.
+pub(super) async fn described(context: &Context, name: &str) -> Result<Option<AutoScalingGroup>> {
+    let call = context.aws.auto_scaling().describe_auto_scaling_groups().auto_scaling_group_names(name);
+    Ok(ask_all(call.into_paginator().items().send()).await?.into_iter().next())
+}
+
+/// The address that a group's tags state.
+pub(super) fn owner(context: &Context, group: &AutoScalingGroup) -> Option<Address> {
+    tags::address(context, "auto_scaling_group", &tag_lists::read(group.tags()))
+}
+
+fn name(group: &AutoScalingGroup) -> Result<&str, Error> {
+    group.auto_scaling_group_name().needed("autoscaling", "AutoScalingGroup.AutoScalingGroupName")
+}
+
+fn arn(group: &AutoScalingGroup) -> Result<&str, Error> {
+    group.auto_scaling_group_arn().needed("autoscaling", "AutoScalingGroup.AutoScalingGroupARN")
+}
+
+/// What a create or an update gave.
+pub(super) fn outcome(group: &AutoScalingGroup) -> Result<Outcome> {
+    let name = name(group)?;
+    Ok(tags::outcome(name, &[("name", name), ("arn", arn(group)?)]))
+}
+
+/// A group of the stack as it lives.
+pub(super) fn read(context: &Context, group: &AutoScalingGroup) -> Result<Option<Live>> {
+    let Some(address) = owner(context, group) else { return Ok(None) };
+    let name = name(group)?;
+    // A group that somebody gave a launch configuration or a mix of instances has no template of its own, and one outside a VPC no
+    // subnets.
+    let template = group.launch_template();
+    let subnets = group.vpc_zone_identifier().unwrap_or_default().split(',').filter(|id| !id.is_empty());
+    let number = |number: Option<i32>, member: &str| -> Result<u32> {
+        Ok(u32::try_from(number.needed("autoscaling", &format!("AutoScalingGroup.{member}"))?)?)
+    };
+    let spec = Spec {
+        name: name.to_owned(),
+        launch_template: template.and_then(|one| one.launch_template_id()).unwrap_or_default().to_owned(),
+        launch_template_version: template.and_then(|one| one.version()).unwrap_or_default().to_owned(),
+        subnets: subnets.map(str::to_owned).collect(),
+        min: number(group.min_size(), "MinSize")?,
+        max: number(group.max_size(), "MaxSize")?,
+        desired: number(group.desired_capacity(), "DesiredCapacity")?,
+        // Without one, health counts from the start on.
+        grace_seconds: u32::try_from(group.health_check_grace_period().unwrap_or_default())?,
+        refresh: Refreshing::Never,
+    };
+    let outputs = [("name", name), ("arn", arn(group)?)];
+    let mut live = tags::live(address, &tag_lists::read(group.tags()), name, value(&spec), &outputs);
+    // AWS gives a group a status only when it is on its way out.
+    if let Some(status) = group.status() {
+        live.condition = Condition::Pending(status.to_owned());
+    }
+    Ok(Some(live))
+}

@@ -1,0 +1,149 @@
+//! An application as EMR Serverless's API has it.
+
+use anyhow::Result;
+use aws_sdk_emrserverless::types::{
+    Application, ApplicationState, AutoStartConfig, AutoStopConfig, ImageConfiguration, ImageConfigurationInput,
+    MaximumAllowedResources, NetworkConfiguration,
+};
+use lakewright_aws::Needed as _;
+
+use super::{Limits, SERVICE, Spec};
+use crate::kind::{Context, Outcome};
+use crate::kinds::spec::value;
+use crate::kinds::{tag_lists, tags};
+use crate::resource::{Condition, Live};
+
+/// A call with what create and update have in common and a started application doesn't take.
+macro_rules! configured {
+    ($call:expr, $spec:expr) => {
+        $call
+            .release_label(&$spec.release_label)
+            .architecture($spec.architecture.as_str().into())
+            .auto_start_configuration($crate::kinds::emr_application::wire::starts())
+            .auto_stop_configuration($crate::kinds::emr_application::wire::stops($spec)?)
+            .network_configuration($crate::kinds::emr_application::wire::network_of($spec))
+    };
+}
+pub(super) use configured;
+
+pub(super) fn starts() -> AutoStartConfig {
+    AutoStartConfig::builder().enabled(true).build()
+}
+
+pub(super) fn stops(spec: &Spec) -> Result<AutoStopConfig> {
+    Ok(AutoStopConfig::builder().enabled(true).idle_timeout_minutes(i32::try_from(spec.idle_minutes)?).build())
+}
+
+/// Empty lists take an application out of its network.
+pub(super) fn network_of(spec: &Spec) -> NetworkConfiguration {
+    NetworkConfiguration::builder()
+        .set_subnet_ids(Some(spec.subnets.clone()))
+        .set_security_group_ids(Some(spec.security_groups.clone()))
+        .build()
+}
+
+pub(super) fn limits_of(spec: &Spec) -> Result<MaximumAllowedResources> {
+    let Limits { vcpu, memory_gb, disk_gb } = spec.limits;
+    let limits = MaximumAllowedResources::builder().cpu(format!("{vcpu} vCPU")).memory(format!("{memory_gb} GB"));
+    Ok(limits.disk(format!("{disk_gb} GB")).build()?)
+}
+
+pub(super) fn image_of(spec: &Spec) -> ImageConfigurationInput {
+    ImageConfigurationInput::builder().set_image_uri(spec.image.clone()).build()
+}
+
+pub(super) fn outcome(application: &Application) -> Result<Outcome> {
+    Ok(tags::outcome(id_of(application)?, &outputs(application)?))
+}
+
+fn id_of(application: &Application) -> Result<&str> {
+    Ok(application.application_id().needed(SERVICE, "Application.applicationId")?)
+}
+
+fn outputs(application: &Application) -> Result<[(&'static str, &str); 3]> {
+    let arn = application.arn().needed(SERVICE, "Application.arn")?;
+    // Applications of others may have no name.
+    Ok([("arn", arn), ("id", id_of(application)?), ("name", application.name().unwrap_or_default())])
+}
+
+/// The application that lives; none if it isn't the stack's.
+pub(super) fn read(context: &Context, application: &Application) -> Result<Option<Live>> {
+    let tags = tag_lists::read_map(application.tags());
+    let Some(address) = tags::address(context, "emr_application", &tags) else { return Ok(None) };
+    if *application.state() == ApplicationState::Terminated {
+        return Ok(None);
+    }
+    let spec = spec_of(application)?;
+    let mut live = tags::live(address, &tags, id_of(application)?, value(&spec), &outputs(application)?);
+    if *application.state() == ApplicationState::Creating {
+        live.condition = Condition::Pending(application.state().to_string());
+    }
+    Ok(Some(live))
+}
+
+fn spec_of(application: &Application) -> Result<Spec> {
+    // Zero stands for no limit, and for one that isn't whole: a stack declares neither.
+    let amount = |text: &str| text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default();
+    let capacity = application.maximum_capacity();
+    let disk = capacity.and_then(|capacity| capacity.disk());
+    let stop = application.auto_stop_configuration().needed(SERVICE, "Application.autoStopConfiguration")?;
+    let idle_minutes = if stop.enabled() == Some(false) {
+        0
+    } else {
+        u32::try_from(stop.idle_timeout_minutes().needed(SERVICE, "AutoStopConfig.idleTimeoutMinutes")?)?
+    };
+    let architecture = application.architecture().needed(SERVICE, "Application.architecture")?;
+    // One outside of all networks has no such member.
+    let network = application.network_configuration();
+    let image = application.image_configuration().map(ImageConfiguration::image_uri).filter(|image| !image.is_empty());
+    Ok(Spec {
+        name: application.name().unwrap_or_default().to_owned(),
+        release_label: application.release_label().needed(SERVICE, "Application.releaseLabel")?.to_owned(),
+        architecture: architecture.to_string(),
+        limits: Limits {
+            vcpu: capacity.map(|capacity| amount(capacity.cpu())).unwrap_or_default(),
+            memory_gb: capacity.map(|capacity| amount(capacity.memory())).unwrap_or_default(),
+            disk_gb: disk.map(amount).unwrap_or_default(),
+        },
+        idle_minutes,
+        subnets: network.map(|network| network.subnet_ids().to_vec()).unwrap_or_default(),
+        security_groups: network.map(|network| network.security_group_ids().to_vec()).unwrap_or_default(),
+        image: image.map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let image = "123456789012.dkr.ecr.eu-north-1.amazonaws.com/models:1";
+        let spec = Spec {
+            name: "shop".to_owned(),
+            release_label: "emr-7.9.0".to_owned(),
+            architecture: "X86_64".to_owned(),
+            limits: Limits { vcpu: 16, memory_gb: 64, disk_gb: 200 },
+            idle_minutes: 15,
+            subnets: vec!["subnet-1".to_owned()],
+            security_groups: vec!["sg-1".to_owned()],
+            image: Some(image.to_owned()),
+        };
+        let time = aws_smithy_types::DateTime::from_secs(0);
+        let application = Application::builder()
+            .application_id("00f1")
+            .arn("arn:aws:emr-serverless:eu-north-1:123456789012:/applications/00f1")
+            .name(&spec.name)
+            .release_label(&spec.release_label)
+            .r#type("Spark")
+            .state(ApplicationState::Started)
+            .created_at(time)
+            .updated_at(time)
+            .architecture(spec.architecture.as_str().into())
+            .maximum_capacity(limits_of(&spec).expect("limits"))
+            .auto_stop_configuration(stops(&spec).expect("idle minutes"))
+            .network_configuration(network_of(&spec))
+            .image_configuration(ImageConfiguration::builder().image_uri(image).build().expect("an image"));
+        assert_eq!(spec_of(&application.build().expect("an application")).expect("read"), spec);
+    }
+}

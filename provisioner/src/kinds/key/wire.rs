@@ -1,0 +1,103 @@
+//! What KMS says of a key, and the parts of it that have calls of their own.
+
+use anyhow::{Context as _, Result};
+use aws_sdk_kms::types::{KeyMetadata, KeyState};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use serde_json::{Value, json};
+
+use crate::kind::Context;
+use crate::kinds::tags::{self, Tags};
+use crate::kinds::{policy, tag_lists, wait};
+use crate::services::Services as _;
+
+/// An alias as KMS writes it.
+pub(super) fn alias(name: &str) -> String {
+    format!("alias/{name}")
+}
+
+pub(super) async fn tag(context: &Context, id: &str, tags: &[(&str, &str)]) -> Result<()> {
+    ask(context.aws.kms().tag_resource().key_id(id).set_tags(Some(tag_lists::written(tags))).send()).await?;
+    Ok(())
+}
+
+/// The policy that KMS gives to a key made without one.
+pub(super) fn default_policy(context: &Context) -> Value {
+    let root = format!("arn:{}:iam::{}:root", tags::partition(&context.region), context.account);
+    json!({
+        "Version": "2012-10-17",
+        "Id": "key-default-1",
+        "Statement": [{
+            "Sid": "Enable IAM User Permissions",
+            "Effect": "Allow",
+            "Principal": {"AWS": root},
+            "Action": "kms:*",
+            "Resource": "*",
+        }],
+    })
+}
+
+pub(super) async fn describe(context: &Context, key: &str) -> Result<Option<KeyMetadata>> {
+    let answer = wait::found(ask(context.aws.kms().describe_key().key_id(key).send()).await)?;
+    Ok(answer.map(|answer| answer.key_metadata.needed("kms", "DescribeKey.KeyMetadata")).transpose()?)
+}
+
+pub(super) fn arn(key: &KeyMetadata) -> Result<&str, Error> {
+    key.arn().needed("kms", "KeyMetadata.Arn")
+}
+
+pub(super) fn state(key: &KeyMetadata) -> Result<&KeyState, Error> {
+    key.key_state().needed("kms", "KeyMetadata.KeyState")
+}
+
+/// Whether a key waits for something that only its owner can bring about: its end, or its material.
+pub(super) fn waits(key: &KeyMetadata) -> Result<bool, Error> {
+    use KeyState::{PendingDeletion, PendingImport, PendingReplicaDeletion};
+    Ok(matches!(state(key)?, PendingDeletion | PendingImport | PendingReplicaDeletion))
+}
+
+pub(super) async fn tags_of(context: &Context, key: &str) -> Result<Tags> {
+    let answer = ask(context.aws.kms().list_resource_tags().key_id(key).limit(50).send()).await?;
+    Ok(tag_lists::read(answer.tags()))
+}
+
+pub(super) async fn aliases(context: &Context, key: &str) -> Result<Vec<String>> {
+    let call = context.aws.kms().list_aliases().key_id(key);
+    let aliases = wait::found(ask_all(call.into_paginator().items().send()).await)?.unwrap_or_default();
+    let names = aliases.into_iter().map(|alias| alias.alias_name.needed("kms", "AliasListEntry.AliasName"));
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+/// Takes an alias away; that it was missing is success.
+pub(super) async fn drop_alias(context: &Context, alias: &str) -> Result<()> {
+    wait::found(ask(context.aws.kms().delete_alias().alias_name(alias).send()).await)?;
+    Ok(())
+}
+
+pub(super) async fn rotates(context: &Context, key: &str) -> Result<bool> {
+    Ok(ask(context.aws.kms().get_key_rotation_status().key_id(key).send()).await?.key_rotation_enabled())
+}
+
+/// The key's policy; none if it is KMS's default.
+pub(super) async fn policy_of(context: &Context, key: &str) -> Result<Option<Value>> {
+    let answer = ask(context.aws.kms().get_key_policy().key_id(key).policy_name("default").send()).await?;
+    let found = policy::parse(answer.policy().needed("kms", "GetKeyPolicy.Policy")?)?;
+    let statements = |policy: &Value| policy["Statement"].clone();
+    let default = policy::canonical(default_policy(context));
+    Ok((statements(&found) != statements(&default)).then_some(found))
+}
+
+/// Gives the alias to the key, unless it names another.
+pub(super) async fn name(context: &Context, key: &str, name: &str) -> Result<()> {
+    match ask(context.aws.kms().create_alias().alias_name(alias(name)).target_key_id(key).send()).await {
+        Err(error) if error.is_already_exists() => {
+            let other = describe(context, &alias(name)).await?.context("the alias is there, its key isn't")?;
+            match arn(&other)? {
+                other if other == key => Ok(()),
+                other => {
+                    Err(anyhow::Error::new(error).context(format!("the alias {name} already names the key {other}")))
+                }
+            }
+        }
+        answer => Ok(answer.map(|_| ())?),
+    }
+}

@@ -1,0 +1,399 @@
+//! `private_zone`: a hosted zone of Route 53 whose names only a VPC resolves.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use aws_sdk_route53::types::{ChangeAction, HostedZoneConfig, ResourceRecordSet, Tag, TagResourceType, Vpc, VpcRegion};
+use futures::future::try_join_all;
+use lakewright_aws::{Error, Needed as _, ask, ask_once};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::spec::{compared, describes, differs, in_place, reference, replaces, text, typed, value};
+use super::tags::{self, ADDRESS, Tags};
+use super::wait::{self, Made};
+use super::{record, tag_lists};
+use crate::cost::{Charge, Cost};
+use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
+use crate::plan::Action;
+use crate::resource::{Address, Live};
+use crate::services::Services as _;
+
+mod find;
+
+use find::{described, of_domain, tags_of};
+pub(super) use find::{own, records};
+
+/// A hosted zone of Route 53 whose names only a VPC resolves; the VPC needs `dns_support` and `dns_hostnames`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The domain, as in `shop.internal`.
+    #[schemars(regex(pattern = r"^([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?$"), length(max = 255))]
+    pub name: String,
+    /// The VPC's id, `${vpc.main.id}`.
+    #[schemars(regex(pattern = r"^vpc-.+$"))]
+    pub vpc: String,
+    /// What people should know of it. Default: nothing.
+    #[serde(default)]
+    #[schemars(length(max = 256))]
+    pub comment: Option<String>,
+    /// Names under the domain, as in `search`, whose A records hosts write by themselves: they are never compared, and
+    /// deleted with the zone. Default: none.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}$")))]
+    pub host_records: Vec<String>,
+}
+
+const FIELDS: &[Field] =
+    &[replaces("name"), replaces("vpc"), in_place("comment"), compared(in_place("host_records"), Comparing::AsSet)];
+const OUTPUTS: &[&str] = &["id", "arn", "name"];
+const ACTIONS: &[&str] = &[
+    "route53:CreateHostedZone",
+    "route53:DeleteHostedZone",
+    "route53:GetHostedZone",
+    "route53:ListHostedZonesByName",
+    "route53:UpdateHostedZoneComment",
+    "route53:ListResourceRecordSets",
+    "route53:ChangeResourceRecordSets",
+    "route53:ChangeTagsForResource",
+    "route53:ListTagsForResources",
+    // In the caller's name: Route 53 looks whether the VPC is there.
+    "ec2:DescribeVpcs",
+    "tag:GetResources",
+];
+/// The tag that holds `host_records`, which Route 53 has no place for.
+const HOST_RECORDS: &str = "lakewright:host-records";
+/// How many caller references are tried: one that was used for a zone that is gone stays used.
+const REFERENCES: u32 = 3;
+
+/// One of the stack's zones.
+#[derive(Debug, Clone)]
+pub struct OwnZone {
+    /// Its address.
+    pub address: Address,
+    /// Its id.
+    pub id: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// The kind.
+#[derive(Debug)]
+pub struct PrivateZone;
+
+#[async_trait]
+impl Kind for PrivateZone {
+    describes!("private_zone", "a private hosted zone of Route 53", FIELDS, OUTPUTS, canonical);
+
+    fn actions(&self) -> &'static [&'static str] {
+        ACTIONS
+    }
+
+    fn cost(&self, _spec: &Value) -> Cost {
+        Cost::Billed { charges: vec![Charge::new("route53.zone.month", 1.0)], by_use: "the names that are asked for" }
+    }
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        differs(live, spec, "name") || differs(live, spec, "vpc")
+    }
+
+    fn consequences(&self, action: Action, _changed: &[&str], live: &Value, _spec: &Value) -> Vec<String> {
+        let has_hosts = live["host_records"].as_array().is_some_and(|names| !names.is_empty());
+        match action {
+            Action::Delete => vec![format!("names under {} are no longer found", text(live, "name"))],
+            Action::Replace if has_hosts => {
+                vec!["hosts write their names into the new zone when they next boot with its id".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn beside(&self) -> &'static [&'static str] {
+        &["record"]
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let own = own(context, wanted).await?;
+        let records: Vec<&Wanted<'_>> = wanted.iter().filter(|one| one.address.kind == "record").collect();
+        let reads = own.iter().map(|zone| {
+            let is_here = |wanted: &&&Wanted<'_>| {
+                let named = text(wanted.spec, "zone");
+                named == zone.id || reference(named).as_ref() == Some(&zone.address)
+            };
+            let here = records.iter().filter(is_here);
+            let named =
+                here.map(|one| (text(one.spec, "name").to_owned(), text(one.spec, "type").to_owned())).collect();
+            read(context, &zone.id, &zone.tags, named)
+        });
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        let (id, is_new) = made(context, address, &spec).await?;
+        // Before anything else: without its tags nobody would find it.
+        let mut tags = tag_lists::owned::<Tag>(context, address);
+        tags.extend(host_records_tag(&spec));
+        let call = context.aws.route53().change_tags_for_resource().resource_type(TagResourceType::Hostedzone);
+        let call = call.resource_id(&id).set_add_tags(Some(tags));
+        wait::visible(context, || ask(call.clone().send())).await?;
+        if !is_new {
+            set_comment(context, &id, &spec).await?;
+        }
+        Ok(outcome(context, &id, &spec))
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
+        let spec: Spec = typed(spec)?;
+        if changed.iter().any(|field| field == "comment") {
+            set_comment(context, &live.id, &spec).await?;
+        }
+        if changed.iter().any(|field| field == "host_records") {
+            let call = context.aws.route53().change_tags_for_resource().resource_type(TagResourceType::Hostedzone);
+            let call = match host_records_tag(&spec) {
+                Some(tag) => call.add_tags(tag),
+                None => call.remove_tag_keys(HOST_RECORDS),
+            };
+            ask(call.resource_id(&live.id).send()).await?;
+        }
+        Ok(outcome(context, &live.id, &spec))
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        let spec: Spec = typed(&live.spec)?;
+        let sets = record::of_zone(context, &live.id).await?;
+        let owned = record::owned(context, &sets);
+        let is_own = |set: &&ResourceRecordSet| {
+            is_of_host(set, &spec) || record::is_owner(context, set) || owned.contains_key(&place(set))
+        };
+        let (own, others): (Vec<_>, Vec<_>) = sets.iter().filter(|set| !is_born(set, &spec)).partition(is_own);
+        if !others.is_empty() {
+            let names: Vec<String> = others.iter().map(|set| shown(set)).collect();
+            bail!(
+                "the zone {} holds records that aren't this stack's: {}; delete them, or take the zone's tags lakewright:stack \
+                 and {ADDRESS} away to keep it",
+                spec.name,
+                names.join(", ")
+            );
+        }
+        if !own.is_empty() {
+            record::change(context, &live.id, own.into_iter().map(|set| (ChangeAction::Delete, set.clone()))).await?;
+        }
+        wait::found(ask(context.aws.route53().delete_hosted_zone().id(&live.id).send()).await)?;
+        Ok(())
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        let id = bare(id);
+        let known = tags_of(context, &[id.to_owned()]).await?;
+        let Some(tags) = known.get(id) else { return Ok(None) };
+        let tags = tags::claimed(context, address, id, tags.clone())?;
+        read(context, id, &tags, BTreeSet::new()).await
+    }
+
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        let call = context.aws.route53().change_tags_for_resource().resource_type(TagResourceType::Hostedzone);
+        let call = call.resource_id(&outcome.id).set_add_tags(Some(tag_lists::written(tags)));
+        ask(call.send()).await?;
+        Ok(())
+    }
+}
+
+/// An id without what Route 53 writes before it.
+fn bare(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
+}
+
+fn arn(context: &Context, id: &str) -> String {
+    format!("arn:{}:route53:::hostedzone/{id}", tags::partition(&context.region))
+}
+
+fn outcome(context: &Context, id: &str, spec: &Spec) -> Outcome {
+    tags::outcome(id, &[("id", id), ("arn", &arn(context, id)), ("name", &spec.name)])
+}
+
+/// The tag with the names that hosts write; none if there are none.
+fn host_records_tag(spec: &Spec) -> Option<Tag> {
+    let names = spec.host_records.join(" ");
+    (!names.is_empty()).then(|| Tag::builder().key(HOST_RECORDS).value(names).build())
+}
+
+async fn set_comment(context: &Context, id: &str, spec: &Spec) -> Result<()> {
+    let call = context.aws.route53().update_hosted_zone_comment().id(id).set_comment(spec.comment.clone());
+    wait::visible(context, || ask(call.clone().send())).await?;
+    Ok(())
+}
+
+/// Makes the zone unless it is there; the id, and whether it is new. A zone that an interrupted apply has made and not yet tagged
+/// has the same caller reference.
+async fn made(context: &Context, address: &Address, spec: &Spec) -> Result<(String, bool)> {
+    // What can change in place is no part of it: a resumed apply may bring another comment.
+    let token = tags::client_token(context, address, &json!({"name": spec.name, "vpc": spec.vpc}));
+    let reference = |count: u32| if count == 0 { token.clone() } else { format!("{token}-{count}") };
+    let references: Vec<String> = (0..REFERENCES).map(reference).collect();
+    let probe = || living(context, address, spec, &references);
+    if let Some(id) = probe().await? {
+        return Ok((id, false));
+    }
+    let mut refused = None;
+    for reference in &references {
+        let create = || create(context, spec, reference);
+        match wait::once(context, create, probe).await {
+            Ok(Made::Now(id)) => return Ok((id, true)),
+            Ok(Made::Before(id)) => return Ok((id, false)),
+            // Nothing is there: the reference is that of a zone which somebody has deleted since.
+            Err(error) if error.downcast_ref::<Error>().is_some_and(Error::is_already_exists) => refused = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    let error = refused.expect("there is a reference at least");
+    Err(error.context(format!("{} has a private zone {} already that isn't this stack's", spec.vpc, spec.name)))
+}
+
+async fn create(context: &Context, spec: &Spec, reference: &str) -> Result<String, Error> {
+    let vpc = Vpc::builder().vpc_id(&spec.vpc).vpc_region(VpcRegion::from(context.region.as_str())).build();
+    let config = HostedZoneConfig::builder().private_zone(true).set_comment(spec.comment.clone()).build();
+    let call = context.aws.route53().create_hosted_zone().name(&spec.name).vpc(vpc).hosted_zone_config(config);
+    let made = ask_once(call.caller_reference(reference).send()).await?;
+    let zone = made.hosted_zone.needed("route53", "CreateHostedZone.HostedZone")?;
+    Ok(bare(zone.id().needed("route53", "HostedZone.Id")?).to_owned())
+}
+
+/// The id of the zone of that domain in that VPC, if it is the address's: by its caller reference, or by its tags.
+async fn living(context: &Context, address: &Address, spec: &Spec, references: &[String]) -> Result<Option<String>> {
+    let zones = of_domain(context, &spec.name).await?;
+    let by_reference = zones.iter().find(|zone| references.iter().any(|one| one == zone.caller_reference()));
+    if let Some(zone) = by_reference {
+        return Ok(Some(bare(zone.id()).to_owned()));
+    }
+    let ids: Vec<String> = zones.iter().map(|zone| bare(zone.id()).to_owned()).collect();
+    for (id, tags) in tags_of(context, &ids).await? {
+        if tags::address(context, "private_zone", &tags).as_ref() != Some(address) {
+            continue;
+        }
+        let Some(zone) = wait::found(ask(context.aws.route53().get_hosted_zone().id(&id).send()).await)? else {
+            continue;
+        };
+        if zone.vpcs().iter().any(|vpc| vpc.vpc_id() == Some(&spec.vpc)) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// The name and the type of a record set.
+fn place(set: &ResourceRecordSet) -> (String, String) {
+    (record::plain(set.name()), set.r#type().as_str().to_owned())
+}
+
+/// Reads a zone; `named` are the names and types of the records that the stack's file has in it.
+async fn read(context: &Context, id: &str, tags: &Tags, named: BTreeSet<(String, String)>) -> Result<Option<Live>> {
+    let Some(address) = tags::address(context, "private_zone", tags) else { return Ok(None) };
+    let answer = described(context, id).await?;
+    // The tagging API lists it for a while after it is gone.
+    let Some(answer) = &*answer else { return Ok(None) };
+    let zone = answer.hosted_zone().needed("route53", "GetHostedZone.HostedZone")?;
+    let mut vpcs = answer.vpcs().iter();
+    let vpc = vpcs.next().and_then(Vpc::vpc_id).needed("route53", "VPC.VPCId")?.to_owned();
+    let comment = zone.config().and_then(HostedZoneConfig::comment).filter(|comment| !comment.is_empty());
+    let hosts = tags.get(HOST_RECORDS).map(String::as_str).unwrap_or_default();
+    let spec = Spec {
+        name: record::plain(zone.name().needed("route53", "HostedZone.Name")?),
+        vpc,
+        comment: comment.map(str::to_owned),
+        host_records: hosts.split_whitespace().map(str::to_owned).collect(),
+    };
+    let sets = records(context, id).await?;
+    let owned = record::owned(context, &sets);
+    let is_own = |set: &ResourceRecordSet| {
+        is_of_host(set, &spec)
+            || record::is_owner(context, set)
+            || owned.contains_key(&place(set))
+            || named.contains(&place(set))
+    };
+    let others = sets.iter().filter(|set| !is_born(set, &spec) && !is_own(set));
+    let others = others.map(|set| format!("the record {}", shown(set)));
+    let vpcs = vpcs.filter_map(Vpc::vpc_id).map(|vpc| format!("the association with {vpc}"));
+    let foreign = others.chain(vpcs).collect();
+    let outputs = outcome(context, id, &spec).outputs;
+    let mut live = tags::live(address, tags, id, value(&spec), &[]);
+    (live.outputs, live.foreign) = (outputs, foreign);
+    Ok(Some(live))
+}
+
+fn shown(set: &ResourceRecordSet) -> String {
+    format!("{} {}", set.r#type().as_str(), record::plain(set.name()))
+}
+
+/// Whether every zone has such a record set from its beginning to its end.
+fn is_born(set: &ResourceRecordSet, spec: &Spec) -> bool {
+    record::plain(set.name()) == spec.name && matches!(set.r#type().as_str(), "NS" | "SOA")
+}
+
+/// Whether hosts write the record set.
+fn is_of_host(set: &ResourceRecordSet, spec: &Spec) -> bool {
+    let name = record::plain(set.name());
+    let label = name.strip_suffix(&spec.name).and_then(|label| label.strip_suffix('.'));
+    set.r#type().as_str() == "A" && label.is_some_and(|label| spec.host_records.iter().any(|one| one == label))
+}
+
+fn canonical(spec: &mut Spec) -> Result<()> {
+    spec.name = record::plain(&spec.name);
+    spec.comment = spec.comment.take().filter(|comment| !comment.is_empty());
+    let names: BTreeSet<String> = spec.host_records.iter().map(|name| name.to_lowercase()).collect();
+    spec.host_records = names.into_iter().collect();
+    // They stand in one tag.
+    if spec.host_records.join(" ").len() > 256 {
+        bail!("host_records takes more than 256 characters together, which a tag of the zone can't hold");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_route53::types::RrType;
+
+    use super::*;
+
+    #[test]
+    fn a_domain_and_its_names_are_written_in_one_way() {
+        let spec = json!({
+            "name": "Shop.Internal.", "vpc": "vpc-1", "comment": "", "host_records": ["search", "Kibana", "search"],
+        });
+        let normal = PrivateZone.normalise(&spec).expect("a zone");
+        assert_eq!(
+            normal,
+            json!({"name": "shop.internal", "vpc": "vpc-1", "comment": null, "host_records": ["kibana", "search"]})
+        );
+        let many: Vec<String> = (0..30).map(|at| format!("host-number-{at}")).collect();
+        let refused = PrivateZone.normalise(&json!({"name": "a.b", "vpc": "vpc-1", "host_records": many}));
+        assert!(refused.expect_err("too many").to_string().contains("256"));
+    }
+
+    #[test]
+    fn records_are_told_apart() {
+        let spec = Spec {
+            name: "shop.internal".to_owned(),
+            vpc: "vpc-1".to_owned(),
+            comment: None,
+            host_records: vec!["search".to_owned()],
+        };
+        let set = |name: &str, kind: &str| {
+            ResourceRecordSet::builder().name(name).r#type(RrType::from(kind)).build().expect("name and type are given")
+        };
+        assert!(is_born(&set("shop.internal.", "NS"), &spec) && is_born(&set("shop.internal.", "SOA"), &spec));
+        assert!(!is_born(&set("shop.internal.", "A"), &spec) && !is_born(&set("a.shop.internal.", "NS"), &spec));
+        assert!(is_of_host(&set("search.shop.internal.", "A"), &spec));
+        for (name, kind) in [
+            ("search.shop.internal.", "AAAA"),
+            ("a.search.shop.internal.", "A"),
+            ("research.shop.internal.", "A"),
+            ("shop.internal.", "A"),
+        ] {
+            assert!(!is_of_host(&set(name, kind), &spec), "{kind} {name}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Answers that several kinds share within one sweep: each query is asked once, and all see one moment.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use lakewright_aws::Listed;
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+
+use crate::kinds::{OwnZone, Tags};
+use crate::resource::Address;
+
+/// The shared queries of one sweep; outside a sweep nothing is shared.
+#[derive(Debug, Clone, Default)]
+pub struct Reading(Option<Arc<Queries>>);
+
+/// The queries, each by what it asks for.
+#[derive(Debug, Default)]
+pub struct Queries {
+    /// What carries the stack's tag, by ARN: Resource Groups Tagging's `GetResources`.
+    pub tagged: Query<(), Vec<(String, Tags)>>,
+    /// What of the services without a region carries the stack's tag, by ARN: `GetResources` in the one region that tells it.
+    pub tagged_everywhere: Query<(), Vec<(String, Tags)>>,
+    /// The stack's private hosted zones, by the addresses and domains of those that it wants.
+    pub zones: Query<BTreeSet<(Address, String)>, Vec<OwnZone>>,
+    /// Hosted zones by their ids: `GetHostedZone`.
+    pub described_zones: Query<String, Option<aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneOutput>>,
+    /// The record sets of a hosted zone, by its id: `ListResourceRecordSets`. A zone that isn't there has none.
+    pub records: Query<String, Vec<aws_sdk_route53::types::ResourceRecordSet>>,
+    /// Log groups by the prefix of their names: `DescribeLogGroups`.
+    pub log_groups: Query<String, Vec<aws_sdk_cloudwatchlogs::types::LogGroup>>,
+    /// Objects by bucket and the prefixes of their keys: `ListObjectsV2`. A bucket that isn't there has none.
+    pub objects: Query<(String, BTreeSet<String>), Vec<Listed>>,
+    /// The region's MSK clusters of either type: `ListClustersV2`.
+    pub clusters: Query<(), Vec<aws_sdk_kafka::types::Cluster>>,
+    /// The ARNs of the secrets whose users may log in, by the cluster's ARN: `ListScramSecrets`.
+    pub scram_secrets: Query<String, Vec<String>>,
+    /// What carries the stack's tag in Secrets Manager: `ListSecrets`.
+    pub secrets: Query<(), Vec<aws_sdk_secretsmanager::types::SecretListEntry>>,
+    /// The account's roles with their tags and policies: IAM's `GetAccountAuthorizationDetails`.
+    pub roles: Query<(), Vec<aws_sdk_iam::types::RoleDetail>>,
+    /// The databases of the catalog: Glue's `GetDatabases`.
+    pub databases: Query<(), Vec<aws_sdk_glue::types::Database>>,
+    /// The tags of databases by the database's ARN, none if it isn't there: Glue's `GetTags`.
+    pub database_tags: Query<String, Option<Tags>>,
+    /// Tables by the name of their database: Glue's `GetTables`.
+    pub tables: Query<String, Vec<aws_sdk_glue::types::Table>>,
+}
+
+/// One kind of question and its answers.
+pub type Query<K, V> = Mutex<HashMap<K, Arc<OnceCell<Arc<V>>>>>;
+
+impl Reading {
+    /// The readings of one sweep.
+    pub fn of_one_sweep() -> Self {
+        Self(Some(Arc::default()))
+    }
+
+    /// The answer to a question: an equal one's, be it there or under way, or the one that `ask` gets. Errors are not kept.
+    pub async fn of<K, V, E>(
+        &self,
+        query: impl FnOnce(&Queries) -> &Query<K, V>,
+        question: K,
+        ask: impl Future<Output = Result<V, E>>,
+    ) -> Result<Arc<V>, E>
+    where
+        K: Eq + Hash,
+    {
+        let Some(queries) = &self.0 else { return ask.await.map(Arc::new) };
+        let answer = query(queries).lock().entry(question).or_default().clone();
+        answer.get_or_try_init(|| async { ask.await.map(Arc::new) }).await.cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn equal_questions_are_asked_once_within_a_sweep_and_errors_again() {
+        let sent = AtomicU32::new(0);
+        let ask = async || {
+            tokio::task::yield_now().await;
+            sent.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, String>(Vec::new())
+        };
+        let reading = Reading::of_one_sweep();
+        let refused = reading.of(|queries| &queries.tagged, (), async { Err("throttled".to_owned()) }).await;
+        assert_eq!(refused.unwrap_err(), "throttled");
+        let two = tokio::join!(
+            reading.of(|queries| &queries.tagged, (), ask()),
+            reading.of(|queries| &queries.tagged, (), ask()),
+        );
+        assert!(two.0.is_ok() && two.1.is_ok());
+        assert_eq!(sent.load(Ordering::Relaxed), 1);
+        let alone = Reading::default();
+        for _ in 0..2 {
+            alone.of(|queries| &queries.tagged, (), ask()).await.expect("answered");
+        }
+        assert_eq!(sent.load(Ordering::Relaxed), 3);
+    }
+}
