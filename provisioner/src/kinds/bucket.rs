@@ -212,7 +212,8 @@ impl Kind for Bucket {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        let id = id.trim_start_matches("arn:aws:s3:::");
+        // A name, or an ARN of any partition.
+        let id = id.rsplit_once(":::").map_or(id, |(_, name)| name);
         let Some(tags) = tags_of(context, id).await? else { return Ok(None) };
         Box::pin(read_as(context, id, &tags::claimed(context, address, id, tags)?, None)).await
     }
