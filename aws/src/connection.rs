@@ -115,6 +115,8 @@ impl Aws {
         if let Some(endpoint) = &options.endpoint {
             endpoint::check(endpoint)?;
             loader = loader.endpoint_url(endpoint.trim_end_matches('/'));
+        } else {
+            endpoint::check_environment()?;
         }
         // The loader knows every way to find credentials: its future is a large one.
         let sdk = Box::pin(loader.load()).await;

@@ -17,6 +17,12 @@ pub fn check(url: &str) -> Result<(), Error> {
     }
 }
 
+/// Refuses endpoints of the environment that are none; the SDK would take them as given.
+pub fn check_environment() -> Result<(), Error> {
+    let set = std::env::vars().filter(|(name, url)| name.starts_with("AWS_ENDPOINT_URL") && !url.is_empty());
+    set.map(|(_, url)| url).try_for_each(|url| check(&url))
+}
+
 /// Appends `text` with everything but unreserved characters encoded.
 pub fn percent_encode(out: &mut String, text: &str) {
     for byte in text.bytes() {

@@ -287,4 +287,8 @@ async fn one_service_may_have_an_endpoint_of_its_own() {
     let keys = [("AWS_ACCESS_KEY_ID", "AKIAENV"), ("AWS_SECRET_ACCESS_KEY", "s")];
     assert_eq!(world.run(&[keys[0], keys[1], ("AWS_ENDPOINT_URL_KMS", &other.address)]).await, "answered");
     assert_eq!((other.seen.lock().len(), world.server.seen.lock().len()), (1, 0));
+    for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS"] {
+        let said = world.run(&[keys[0], keys[1], (variable, "127.0.0.1:9000")]).await;
+        assert!(said.contains("`127.0.0.1:9000` is no endpoint"), "{said}");
+    }
 }
