@@ -199,6 +199,14 @@ impl Aws {
         self.shared.meter.now()
     }
 
+    /// Whether an endpoint was set for the service that the SDK names so, or for all services.
+    pub(crate) fn has_endpoint(&self, service_id: &str) -> bool {
+        let key = ServiceConfigKey::builder().service_id(service_id).env("AWS_ENDPOINT_URL").profile("endpoint_url");
+        let key = key.build().expect("each part of the key is there");
+        let single = self.shared.sdk.service_config().and_then(|config| config.load_config(key));
+        single.is_some() || self.shared.sdk.endpoint_url().is_some()
+    }
+
     /// The objects of S3.
     pub fn objects(&self) -> Objects {
         Objects::new(self)
@@ -253,14 +261,6 @@ impl Setup<'_> {
     /// The SDK's configuration.
     pub fn sdk(&self) -> &SdkConfig {
         &self.aws.shared.sdk
-    }
-
-    /// Whether an endpoint was set for the service that the SDK names so, or for all services.
-    pub fn has_endpoint(&self, service_id: &str) -> bool {
-        let key = ServiceConfigKey::builder().service_id(service_id).env("AWS_ENDPOINT_URL").profile("endpoint_url");
-        let key = key.build().expect("each part of the key is there");
-        let single = self.sdk().service_config().and_then(|config| config.load_config(key));
-        single.is_some() || self.sdk().endpoint_url().is_some()
     }
 
     /// The way to the service.

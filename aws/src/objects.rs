@@ -4,11 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::{ByteStream, DateTimeFormat};
 use bytes::Bytes;
 
 use crate::ask::ask;
+use crate::client;
 use crate::connection::Aws;
 use crate::errors::{Error, Kind};
 use crate::retry;
@@ -78,16 +80,9 @@ pub struct Listed {
 impl Aws {
     /// The client of S3: buckets in the path where an endpoint is set, checksums where AWS asks for them.
     pub fn s3_client(&self) -> Client {
-        self.client::<Client>("s3", |setup| {
-            let config = aws_sdk_s3::config::Builder::from(setup.sdk())
-                .http_client(setup.wire())
-                .interceptor(setup.naming())
-                .retry_classifier(setup.classifier())
-                .retry_partition(setup.partition())
-                .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired)
-                .force_path_style(setup.has_endpoint("S3"));
-            Client::from_conf(config.build())
-        })
+        client!(self, "s3", aws_sdk_s3, |config| config
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .force_path_style(self.has_endpoint("S3")))
     }
 }
 
