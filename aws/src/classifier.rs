@@ -104,7 +104,8 @@ impl Classifier {
         let again = match kind {
             Kind::Throttled => state.attempts < retry::THROTTLED_ATTEMPTS,
             _ if once && state.lost => false,
-            Kind::Expired if !state.renewed => {
+            // EC2 says the same of credentials that are over and of a wrong clock, which the SDK has set by now.
+            Kind::Expired | Kind::Stale if !state.renewed => {
                 state.renewed = true;
                 self.credentials.forget();
                 true

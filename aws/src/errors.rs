@@ -111,11 +111,6 @@ impl Error {
         }
     }
 
-    /// The service asks for fewer requests; this one had no effect.
-    pub fn is_throttled(&self) -> bool {
-        self.kind == Kind::Throttled
-    }
-
     /// The thing, or what was asked of it, isn't there.
     pub fn is_not_found(&self) -> bool {
         matches!(self.kind, Kind::NotFound | Kind::HolderNotFound | Kind::NotSet)
@@ -144,16 +139,6 @@ impl Error {
     /// The caller may not do this.
     pub fn is_denied(&self) -> bool {
         self.kind == Kind::Denied
-    }
-
-    /// The credentials are over and others may be had.
-    pub fn is_expired(&self) -> bool {
-        matches!(self.kind, Kind::Expired | Kind::Stale)
-    }
-
-    /// This machine's clock and the service's differ too much.
-    pub fn is_skewed(&self) -> bool {
-        matches!(self.kind, Kind::Skewed | Kind::Stale)
     }
 
     /// The same request may succeed a little later.
@@ -215,14 +200,13 @@ mod tests {
         assert!(conflict.is_precondition_failed() && conflict.is_retryable());
         assert!(!of("glue", "ConcurrentModificationException", 400).is_retryable());
         // EC2 answers so to expired credentials and to a wrong clock.
-        let stale = of("ec2", "RequestExpired", 400);
-        assert!(stale.is_expired() && stale.is_skewed());
+        assert_eq!(of("ec2", "RequestExpired", 400).kind, Kind::Stale);
     }
 
     #[test]
     fn a_status_counts_only_for_a_code_without_meaning() {
-        assert!(of("ec2", "RequestLimitExceeded", 503).is_throttled());
-        assert!(of("ec2", "SomethingElse", 429).is_throttled());
+        assert_eq!(of("ec2", "RequestLimitExceeded", 503).kind, Kind::Throttled);
+        assert_eq!(of("ec2", "SomethingElse", 429).kind, Kind::Throttled);
         assert_eq!(of("ec2", "SomethingElse", 503).kind, Kind::Unavailable);
         assert_eq!(of("ec2", "SomethingElse", 501).kind, Kind::Other);
         assert_eq!(of("ec2", "SomethingElse", 403).kind, Kind::Other);
@@ -235,7 +219,7 @@ mod tests {
             [("kms", "LimitExceededException"), ("iam", "LimitExceeded"), ("ec2", "VpcLimitExceeded")]
         {
             let error = of(service, code, 400);
-            assert!(error.kind == Kind::Quota && !error.is_throttled() && !error.is_retryable(), "{code}");
+            assert!(error.kind == Kind::Quota && !error.is_retryable(), "{code}");
         }
     }
 

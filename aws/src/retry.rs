@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use lakewright_platform::backoff::pause;
 use parking_lot::Mutex;
 
 /// Attempts of a request that failed for a passing reason.
@@ -14,8 +15,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 
 /// The pause before attempt `attempt + 1`: a random part of a bound that doubles.
 pub fn backoff(attempt: u32) -> Duration {
-    let bound = FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST);
-    bound.mul_f64(rand::random_range(0.3..=1.0))
+    pause(FIRST, LONGEST, attempt)
 }
 
 /// Spreads the requests to one service once it has asked for fewer.

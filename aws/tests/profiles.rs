@@ -224,6 +224,23 @@ async fn credentials_that_a_service_calls_expired_are_fetched_anew_once_and_then
 }
 
 #[tokio::test]
+async fn a_request_that_is_called_expired_is_made_again_with_new_credentials_once() {
+    let script = "#!/bin/sh\necho call >> \"$HOME/calls\"\n\
+                  echo '{\"Version\":1,\"AccessKeyId\":\"AKIAPROC\",\"SecretAccessKey\":\"s\"}'\n";
+    let stale = || Play::Answer(400, "", r#"{"__type":"RequestExpired","message":"Request has expired."}"#);
+    let world = World::new("", vec![stale(), ALIASES, stale(), stale()]).await;
+    let program = world.path("give.sh");
+    std::fs::write(&program, script).expect("written");
+    let config = format!("[profile process]\ncredential_process = /bin/sh {}\n", program.display());
+    std::fs::write(world.path(".aws/config"), config).expect("written");
+    assert_eq!(world.run(&[("AWS_PROFILE", "process")]).await, "answered");
+    assert_eq!(std::fs::read_to_string(world.path("calls")).expect("calls").lines().count(), 2);
+    let said = world.run(&[("AWS_PROFILE", "process")]).await;
+    assert!(said.contains("RequestExpired"), "{said}");
+    assert_eq!(world.server.seen.lock().len(), 4);
+}
+
+#[tokio::test]
 async fn a_web_identity_token_becomes_a_role() {
     let assumed = Play::Answer(
         200,

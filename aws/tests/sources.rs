@@ -74,7 +74,7 @@ fn nothing_outside_the_tables_decides_by_code_or_message() {
     let mut found = Vec::new();
     sources(&root, &mut found);
     let is_seen = |name: &str| found.contains(&root.join(name));
-    assert!(is_seen("provisioner/src/kinds/bucket.rs") && is_seen("agents/lake/src/commit.rs"), "{}", root.display());
+    assert!(is_seen("provisioner/src/kinds/bucket.rs") && is_seen("libs/lake/src/commit.rs"), "{}", root.display());
     let mut said = Vec::new();
     for path in found {
         let name = path.strip_prefix(&root).expect("it is below").to_owned();

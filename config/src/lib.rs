@@ -1,13 +1,22 @@
-//! What the provisioner writes and the agents read: table declarations and the configuration of each agent.
+//! What the provisioner and the agents both know: the table of the agents, the configuration of each, declarations of
+//! tables, and how spans of time and places in S3 are written.
 //!
-//! The provisioner derives these values from a stack and publishes them as JSON; an agent reads exactly one of
+//! The provisioner derives configurations from a stack and publishes them as JSON; an agent reads exactly one of
 //! them. Nothing here does input or output.
 
-mod agents;
+pub mod agents;
+mod connections;
+mod rate;
+pub mod reports;
+pub mod s3;
+mod span;
 mod tables;
 
-pub use agents::{
-    BatchConfig, KafkaConnection, KafkaTopic, LogConfig, Manifest, Materialization, Model, ProducerConfig, Rate,
-    RateError, SearchConnection, Security, ShipperConfig, StreamConfig, WatchConfig,
-};
-pub use tables::{Column, ColumnType, ColumnTypeError, PartitionField, Table, Transform, raw_columns};
+pub use agents::batch::{BatchConfig, Manifest, Materialization, Model};
+pub use agents::producer::{LogConfig, ProducerConfig};
+pub use agents::shipper::ShipperConfig;
+pub use agents::stream::StreamConfig;
+pub use connections::{KafkaConnection, KafkaTopic, SearchConnection, Security, WatchConfig};
+pub use rate::{Rate, RateError};
+pub use span::span;
+pub use tables::{CONTROL, Column, ColumnType, ColumnTypeError, PartitionField, Table, Transform, raw_columns};

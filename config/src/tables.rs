@@ -20,7 +20,7 @@ pub struct Table {
     pub location: String,
     /// The declared columns in order; the Iceberg table carries [`raw_columns`] after them.
     pub columns: Vec<Column>,
-    /// The columns that identify the fact that a row tells of.
+    /// The columns that identify the fact that a row records.
     pub key: Vec<String>,
     /// How its files are divided.
     pub partition: Vec<PartitionField>,
@@ -30,7 +30,8 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
-    /// Its name.
+    /// Its name, as Glue takes one: 255 characters at most, no line breaks.
+    #[schemars(length(min = 1, max = 255), extend("not" = more_than_a_line()))]
     pub name: String,
     /// Its type.
     #[serde(rename = "type")]
@@ -38,12 +39,24 @@ pub struct Column {
     /// Whether a message without it is refused.
     #[serde(default)]
     pub required: bool,
-    /// What it means, for the catalog.
+    /// What it means, for the catalog: 255 characters at most, no line breaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255), extend("not" = more_than_a_line()))]
     pub doc: Option<String>,
     /// The name that it had before; messages may still carry it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255), extend("not" = more_than_a_line()))]
     pub was: Option<String>,
+}
+
+/// Control characters, line breaks among them and tabs not: Glue takes none in a column's name and comment
+/// (<https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html>).
+pub const CONTROL: &str = r"[\x00-\x08\x0a-\x1f\uFFFE\uFFFF]";
+
+/// The `not` of the schemas of texts that are one line.
+fn more_than_a_line() -> serde_json::Value {
+    let fix = "write it without line breaks and other control characters";
+    serde_json::json!({"anyOf": [{"type": "string", "pattern": CONTROL, "description": fix}]})
 }
 
 /// An Iceberg type, written as Iceberg writes it: `string`, `decimal(12,2)`, `list<string>`.

@@ -1,109 +1,11 @@
-//! What AWS bills for a stack: quantities in a month, which a table of prices turns into money.
+//! What a stack costs: a table of prices turns quantities into money.
 
 mod estimate;
 mod list;
 mod prices;
-
-use std::collections::BTreeMap;
-
-use serde_json::Value;
+mod sides;
 
 pub use estimate::{Bill, Estimate, Item, Line};
 pub use list::refresh;
 pub use prices::{Price, Prices};
-
-use crate::plan::Plan;
-use crate::resource::{Address, Live};
-
-/// What AWS bills for a resource in a month of 730 hours.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Cost {
-    /// Nothing, whatever it is used for.
-    Free,
-    /// What it costs by being there, and in a sentence what its use costs on top.
-    Billed {
-        /// What is billed for being there; empty for what is billed by use alone.
-        charges: Vec<Charge>,
-        /// What is billed by use and not known beforehand, `requests and the bytes stored`; empty for nothing.
-        by_use: &'static str,
-    },
-    /// It can't be told, with the reason.
-    Unknown(&'static str),
-}
-
-impl Cost {
-    /// What is billed by use alone.
-    pub fn by_use(by_use: &'static str) -> Self {
-        Self::Billed { charges: Vec::new(), by_use }
-    }
-}
-
-/// A quantity at a price.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Charge {
-    /// The price's name in the table, `ec2.m7i.large.hour`, `nat_gateway.hour`, `ebs.gp3.gib_month`; its last part is the unit.
-    pub price: String,
-    /// How many of the price's unit a month.
-    pub quantity: f64,
-}
-
-impl Charge {
-    /// So many of a price's unit a month.
-    pub fn new(price: impl Into<String>, quantity: impl Into<f64>) -> Self {
-        Self { price: price.into(), quantity: quantity.into() }
-    }
-
-    /// So many of something all month, at a price for an hour.
-    pub fn hours(price: impl Into<String>, count: impl Into<f64>) -> Self {
-        Self::new(price, count.into() * HOURS)
-    }
-}
-
-/// Hours in a month, as AWS's own estimates count.
-pub const HOURS: f64 = 730.0;
-
-/// The other resources of a stack: what one costs may follow from what it refers to.
-#[derive(Debug, Default)]
-pub struct Others<'a> {
-    specs: BTreeMap<&'a Address, &'a Value>,
-    /// What AWS calls them: kind, identifier or output.
-    names: BTreeMap<(&'a str, &'a str), &'a Address>,
-}
-
-impl<'a> Others<'a> {
-    /// What a plan found and what it leaves behind.
-    pub fn of_plan(plan: &'a Plan) -> (Self, Self) {
-        let stay = || plan.unchanged.iter().map(|one| &one.live);
-        let lived = || plan.steps.iter().filter_map(|step| step.live.as_ref()).chain(stay());
-        let mut names = BTreeMap::new();
-        for live in lived() {
-            let kind = live.address.kind.as_str();
-            names.insert((kind, live.id.as_str()), &live.address);
-            names.extend(live.outputs.values().map(|value| ((kind, value.as_str()), &live.address)));
-        }
-        let specs = |live: &mut dyn Iterator<Item = &'a Live>| -> BTreeMap<&'a Address, &'a Value> {
-            live.map(|live| (&live.address, &live.spec)).collect()
-        };
-        let before = Self { specs: specs(&mut lived()), names: names.clone() };
-        let mut after = specs(&mut stay());
-        after.extend(plan.steps.iter().filter_map(|step| Some((&step.address, step.spec.as_ref()?))));
-        (before, Self { specs: after, names })
-    }
-
-    /// The specs of all resources of a kind.
-    pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Value> {
-        self.specs.iter().filter(move |(address, _)| address.kind == kind).map(|(_, spec)| *spec)
-    }
-
-    /// The spec of the resource of that kind that a text means: a reference such as `${launch_template.app.id}`, or what
-    /// AWS calls one that lives.
-    pub fn spec(&self, kind: &str, text: &str) -> Option<&'a Value> {
-        let referred = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-        let referred =
-            referred.and_then(|inside| inside.rsplit_once('.')).and_then(|(address, _)| address.parse().ok());
-        match referred {
-            Some(address) => self.specs.get(&address as &Address).copied(),
-            None => self.specs.get(self.names.get(&(kind, text))?).copied(),
-        }
-    }
-}
+pub use sides::sides;

@@ -1,4 +1,4 @@
-//! The families of EC2 instance types, to tell a slip from a type and an old one from a new one.
+//! The families of EC2 instance types, to tell a slip from a type and an old one from a new one, and their processors.
 
 /// Every family, the part of a type before the dot, as EC2's API names them.
 const FAMILIES: &str = "\
@@ -33,6 +33,34 @@ pub fn unknown(instance_type: &str) -> Option<&'static str> {
     FAMILIES.split_whitespace().min_by_key(|known| strsim::damerau_levenshtein(known, family))
 }
 
+/// How many virtual processors an instance of that type has; 0 for families that other quotas count.
+pub fn processors(instance_type: &str) -> f64 {
+    let Some((family, size)) = instance_type.split_once('.') else { return 0.0 };
+    let counted = !["inf", "trn", "mac", "dl", "hpc", "vt"].iter().any(|other| family.starts_with(other));
+    if !counted || !family.starts_with(['a', 'c', 'd', 'h', 'i', 'm', 'r', 't', 'z']) {
+        return 0.0;
+    }
+    let small = match family {
+        "t2" if size == "medium" => 2.0,
+        "t1" | "t2" => 1.0,
+        family if family.starts_with('t') => 2.0,
+        _ => 1.0,
+    };
+    let number = |text: &str| text.parse::<f64>().unwrap_or(1.0);
+    match size {
+        "nano" | "micro" | "small" | "medium" => small,
+        "large" => 2.0,
+        "xlarge" => 4.0,
+        "metal" => 96.0,
+        size => {
+            match (size.strip_suffix("xlarge"), size.strip_prefix("metal-").and_then(|size| size.strip_suffix("xl"))) {
+                (Some(times), _) | (_, Some(times)) => 4.0 * number(times),
+                _ => 0.0,
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +73,25 @@ mod tests {
         assert!(is_previous("m4.large") && !is_previous("m7g.large") && !is_previous("t3.small"));
         assert_eq!(unknown("m7g.large"), None);
         assert_eq!(unknown("m7ig.large").map(|near| &near[..2]), Some("m7"));
+    }
+
+    #[test]
+    fn processors_follow_from_the_size() {
+        for (instance_type, count) in [
+            ("t3.nano", 2.0),
+            ("t4g.medium", 2.0),
+            ("t2.small", 1.0),
+            ("t2.medium", 2.0),
+            ("m7g.medium", 1.0),
+            ("m7i.large", 2.0),
+            ("c7g.xlarge", 4.0),
+            ("r6g.16xlarge", 64.0),
+            ("c7i.metal-24xl", 96.0),
+            ("g5.xlarge", 0.0),
+            ("inf2.xlarge", 0.0),
+            ("p4d.24xlarge", 0.0),
+        ] {
+            assert!((processors(instance_type) - count).abs() < 1e-9, "{instance_type}");
+        }
     }
 }

@@ -1,18 +1,21 @@
 //! Lakewright's provisioner: from a stack file to live AWS resources.
 //!
 //! Each stage takes the one before: a stack file is read ([`stack`]), what lives is swept, the two are compared
-//! ([`plan`]), and the plan is shown ([`render`]) or carried out ([`apply`]). [`kinds`] know AWS.
+//! ([`plan`]), and the plan is shown ([`render`]) or carried out ([`apply`]). [`kinds`] know AWS. Commands ([`cli`]) and
+//! [`up`] are made of the use cases in `app`.
 
+mod app;
 pub mod apply;
+pub mod charge;
 pub mod checks;
 pub mod cli;
 pub mod cost;
 mod families;
-mod http;
 pub mod intents;
 pub mod kind;
 pub mod kinds;
 pub mod lease;
+mod names;
 pub mod permissions;
 pub mod plan;
 pub mod quotas;
@@ -21,5 +24,6 @@ pub mod render;
 pub mod resource;
 pub mod services;
 pub mod stack;
+mod suggest;
 pub mod sweep;
 pub mod up;

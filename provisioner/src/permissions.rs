@@ -1,13 +1,16 @@
 //! What those who apply a stack must be allowed to do, as narrow as one policy can say it.
 
+mod operations;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::kind::Kind;
-use crate::kinds;
+use crate::kind::AnyKind;
 use crate::quotas;
-use crate::resource::Desired;
+use crate::resource::{Desired, Resource};
+use crate::{kinds, names};
+pub use operations::action;
 
 /// What the lease and the first question need, whatever the stack holds.
 const ALWAYS: &[&str] = &[
@@ -26,26 +29,29 @@ const LONGEST: usize = 6144;
 const ON_EVERYTHING: &[&str] = &[
     "iam:GetAccountAuthorizationDetails",
     "iam:ListInstanceProfiles",
+    "iam:ListRoles",
     "iam:CreateServiceLinkedRole",
     "sts:GetCallerIdentity",
 ];
 
 /// The policy that planning, applying and destroying the stack takes in an account and region.
 pub fn policy(desired: &Desired, account: &str, region: &str, partition: &str) -> Value {
-    let names: BTreeSet<&str> = desired.resources.iter().map(|resource| resource.address.kind.as_str()).collect();
-    let of_kinds = names.into_iter().filter_map(kinds::named).flat_map(Kind::actions);
+    let present: BTreeSet<&str> = desired.resources.iter().map(|resource| resource.address.kind.as_str()).collect();
+    let of_kinds = present.into_iter().filter_map(kinds::named).flat_map(AnyKind::actions);
     // What has left the file is looked for among all kinds, whichever the file still has.
-    let swept = kinds::all().iter().copied().flat_map(Kind::actions).filter(|action| is_swept(action));
+    let swept = kinds::all().iter().copied().flat_map(AnyKind::actions).filter(|said| is_swept(said));
     let mut statements: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for action in of_kinds.chain(swept).chain(ALWAYS).chain(quotas::ACTIONS) {
-        let sid = match action.split(':').next() {
-            Some("s3") => "Buckets",
+    for said in of_kinds.chain(swept).chain(ALWAYS).chain(quotas::ACTIONS) {
+        let (service, operation) = said.split_once(':').expect("a service and what is done with it");
+        let action = &action(service, operation);
+        let sid = match service {
+            "s3" => "Buckets",
             // Budgets are asked for in no region.
-            Some("budgets") => "Account",
+            "budgets" => "Account",
             // The one region that Route 53 stands in, and whose tagging API tells of it, is another one than the stack's.
-            Some("route53" | "tag") => "Account",
-            _ if ON_EVERYTHING.contains(action) => "Account",
-            Some("iam") => "Identities",
+            "route53" | "tag" => "Account",
+            _ if ON_EVERYTHING.contains(&action.as_str()) => "Account",
+            "iam" => "Identities",
             _ => "Region",
         };
         statements.entry(sid).or_default().insert(in_short(action));
@@ -74,10 +80,10 @@ fn written(
         let resource = match sid {
             "Buckets" => buckets(desired, account, region, partition),
             "Identities" => {
-                let mut names = vec![format!("role/{stack}-*"), format!("instance-profile/{stack}-*")];
+                let own = names::of_part(stack, "*");
                 // A sweep looks at the providers that the stack's roles trust, whoever made them.
-                names.push("oidc-provider/*".to_owned());
-                names.iter().map(|name| format!("arn:{partition}:iam::{account}:{name}")).collect()
+                let paths = [format!("role/{own}"), format!("instance-profile/{own}"), "oidc-provider/*".to_owned()];
+                paths.iter().map(|path| format!("arn:{partition}:iam::{account}:{path}")).collect()
             }
             _ => json!("*"),
         };
@@ -131,8 +137,10 @@ fn in_short(action: &str) -> String {
 
 /// The stack's buckets and the one that holds its lease, with what is in them.
 fn buckets(desired: &Desired, account: &str, region: &str, partition: &str) -> Value {
-    let own = desired.resources.iter().filter(|resource| resource.address.kind == "bucket");
-    let names = own.filter_map(|bucket| bucket.spec["name"].as_str()).map(str::to_owned);
-    let names = names.chain([format!("lakewright-{account}-{region}")]);
+    let name = |resource: &Resource| {
+        let field = kinds::named(&resource.address.kind)?.facts().bucket_name?;
+        resource.spec[field].as_str().map(str::to_owned)
+    };
+    let names = desired.resources.iter().filter_map(name).chain([names::state_bucket(account, region)]);
     names.flat_map(|name| [format!("arn:{partition}:s3:::{name}"), format!("arn:{partition}:s3:::{name}/*")]).collect()
 }

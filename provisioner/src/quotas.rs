@@ -6,33 +6,14 @@ use anyhow::{Context as _, Result};
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{Filter, Instance, NatGatewayState, Reservation};
-use serde_json::Value;
 
-use crate::cost::Others;
-use crate::kind::Context;
+use crate::charge::Others;
+use crate::cost::sides;
+use crate::families::processors;
+use crate::kind::{AnyKind, Context, Quota};
+use crate::kinds;
 use crate::plan::{Action, Plan};
 use crate::services::Services as _;
-
-/// A quota of an account in a region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quota {
-    /// Elastic IP addresses.
-    Addresses,
-    /// VPCs.
-    Vpcs,
-    /// NAT gateways in the zone that has most.
-    NatGateways,
-    /// Security groups.
-    SecurityGroups,
-    /// Virtual processors of running on-demand instances of the standard families.
-    Processors,
-    /// Brokers of provisioned MSK clusters.
-    Brokers,
-}
-
-/// All of them.
-pub const QUOTAS: [Quota; 6] =
-    [Quota::Addresses, Quota::Vpcs, Quota::NatGateways, Quota::SecurityGroups, Quota::Processors, Quota::Brokers];
 
 /// The actions that comparing takes, none of which a plan needs.
 pub const ACTIONS: &[&str] = &[
@@ -51,29 +32,15 @@ pub const ACTIONS: &[&str] = &[
 /// <https://docs.aws.amazon.com/msk/latest/developerguide/limits.html>.
 const BROKERS: f64 = 90.0;
 
-impl Quota {
-    /// What it counts.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Addresses => "Elastic IP addresses",
-            Self::Vpcs => "VPCs",
-            Self::NatGateways => "NAT gateways in one zone",
-            Self::SecurityGroups => "security groups",
-            Self::Processors => "processors of running standard instances",
-            Self::Brokers => "MSK brokers",
-        }
-    }
-
-    /// The service's code and the quota's; MSK's has none that is documented, and is found by its name.
-    fn codes(self) -> (&'static str, Option<&'static str>) {
-        match self {
-            Self::Addresses => ("ec2", Some("L-0263D0A3")),
-            Self::Vpcs => ("vpc", Some("L-F678F1CE")),
-            Self::NatGateways => ("vpc", Some("L-FE5A380F")),
-            Self::SecurityGroups => ("vpc", Some("L-E79EC296")),
-            Self::Processors => ("ec2", Some("L-1216C47A")),
-            Self::Brokers => ("kafka", None),
-        }
+/// The service's code and the quota's; MSK's has none that is documented, and is found by its name.
+fn codes(quota: Quota) -> (&'static str, Option<&'static str>) {
+    match quota {
+        Quota::Addresses => ("ec2", Some("L-0263D0A3")),
+        Quota::Vpcs => ("vpc", Some("L-F678F1CE")),
+        Quota::NatGateways => ("vpc", Some("L-FE5A380F")),
+        Quota::SecurityGroups => ("vpc", Some("L-E79EC296")),
+        Quota::Processors => ("ec2", Some("L-1216C47A")),
+        Quota::Brokers => ("kafka", None),
     }
 }
 
@@ -110,7 +77,7 @@ impl Standing {
         let Self { demand: Demand { quota, more }, limit, code, .. } = self;
         // A sum of nothing is a negative zero.
         let used = self.used + 0.0;
-        let (service, _) = quota.codes();
+        let (service, _) = codes(*quota);
         let needed = used + more;
         let raise = match code {
             Some(code) => format!(
@@ -127,72 +94,45 @@ impl Standing {
 
 /// What a plan adds, quota by quota; nothing of what it adds nothing to.
 pub fn demands(plan: &Plan) -> Vec<Demand> {
-    let (before, after) = Others::of_plan(plan);
-    let created = |kind: &str| {
-        let of_kind = plan.steps.iter().filter(|step| step.action == Action::Create && step.address.kind == kind);
-        of_kind.count() as f64
-    };
-    let grown = |kind: &str, size: fn(&Value, &Others<'_>) -> f64| {
-        let sum = |side: &Others<'_>| side.of_kind(kind).map(|spec| size(spec, side)).sum::<f64>();
-        sum(&after) - sum(&before)
-    };
+    let (before, after) = sides(plan);
     let more = |quota: Quota| match quota {
-        Quota::Addresses => created("elastic_ip"),
-        Quota::Vpcs => created("vpc"),
-        Quota::NatGateways => most(zones_of_gateways(&after)) - most(zones_of_gateways(&before)),
-        Quota::SecurityGroups => created("security_group"),
-        Quota::Processors => grown("auto_scaling_group", processors_of_group),
-        Quota::Brokers => grown("cluster", |spec, _| spec["brokers"].as_f64().unwrap_or_default()),
+        Quota::Addresses | Quota::Vpcs | Quota::SecurityGroups => created(plan, quota, &after),
+        Quota::NatGateways | Quota::Processors | Quota::Brokers => {
+            most(total(quota, &after)) - most(total(quota, &before))
+        }
     };
-    QUOTAS.into_iter().map(|quota| Demand { quota, more: more(quota) }).filter(|demand| demand.more > 0.0).collect()
+    Quota::ALL.into_iter().map(|quota| Demand { quota, more: more(quota) }).filter(|demand| demand.more > 0.0).collect()
 }
 
-fn most(zones: BTreeMap<String, f64>) -> f64 {
-    zones.into_values().fold(0.0, f64::max)
+/// The kinds that count for a quota.
+fn counted(quota: Quota) -> impl Iterator<Item = &'static dyn AnyKind> {
+    kinds::all().iter().copied().filter(move |kind| kind.facts().quota == Some(quota))
 }
 
-fn zones_of_gateways(others: &Others<'_>) -> BTreeMap<String, f64> {
+/// What a plan makes anew of what a quota counts, whatever it deletes later.
+fn created(plan: &Plan, quota: Quota, others: &Others<'_>) -> f64 {
+    let made = plan.steps.iter().filter(|step| step.action == Action::Create);
+    let shares = made.filter_map(|step| {
+        let kind = counted(quota).find(|kind| kind.name() == step.address.kind)?;
+        Some(kind.share(step.spec.as_ref()?, others).amount)
+    });
+    shares.sum()
+}
+
+/// What the resources of one side take of a quota, by zone.
+fn total(quota: Quota, side: &Others<'_>) -> BTreeMap<String, f64> {
     let mut zones = BTreeMap::new();
-    for gateway in others.of_kind("nat_gateway") {
-        let subnet = gateway["subnet"].as_str().and_then(|subnet| others.spec("subnet", subnet));
-        let zone = subnet.and_then(|subnet| subnet["zone"].as_str()).unwrap_or_default();
-        *zones.entry(zone.to_owned()).or_insert(0.0) += 1.0;
+    for kind in counted(quota) {
+        for spec in side.of_kind(kind.name()) {
+            let share = kind.share(spec, side);
+            *zones.entry(share.zone).or_insert(0.0) += share.amount;
+        }
     }
     zones
 }
 
-fn processors_of_group(spec: &Value, others: &Others<'_>) -> f64 {
-    let template = spec["launch_template"].as_str().and_then(|id| others.spec("launch_template", id));
-    let instance_type = template.and_then(|template| template["instance_type"].as_str()).unwrap_or_default();
-    spec["desired"].as_f64().unwrap_or_default() * processors(instance_type)
-}
-
-/// How many virtual processors an instance of that type has; 0 for families that other quotas count.
-fn processors(instance_type: &str) -> f64 {
-    let Some((family, size)) = instance_type.split_once('.') else { return 0.0 };
-    let counted = !["inf", "trn", "mac", "dl", "hpc", "vt"].iter().any(|other| family.starts_with(other));
-    if !counted || !family.starts_with(['a', 'c', 'd', 'h', 'i', 'm', 'r', 't', 'z']) {
-        return 0.0;
-    }
-    let small = match family {
-        "t2" if size == "medium" => 2.0,
-        "t1" | "t2" => 1.0,
-        family if family.starts_with('t') => 2.0,
-        _ => 1.0,
-    };
-    let number = |text: &str| text.parse::<f64>().unwrap_or(1.0);
-    match size {
-        "nano" | "micro" | "small" | "medium" => small,
-        "large" => 2.0,
-        "xlarge" => 4.0,
-        "metal" => 96.0,
-        size => {
-            match (size.strip_suffix("xlarge"), size.strip_prefix("metal-").and_then(|size| size.strip_suffix("xl"))) {
-                (Some(times), _) | (_, Some(times)) => 4.0 * number(times),
-                _ => 0.0,
-            }
-        }
-    }
+fn most(zones: BTreeMap<String, f64>) -> f64 {
+    zones.into_values().fold(0.0, f64::max)
 }
 
 /// How those quotas stand in the account.
@@ -208,7 +148,7 @@ pub async fn stand(context: &Context, demands: &[Demand]) -> Result<Vec<Standing
 
 /// The quota's value and code.
 async fn limit(context: &Context, quota: Quota) -> Result<(f64, Option<String>)> {
-    let (service, code) = quota.codes();
+    let (service, code) = codes(quota);
     let client = context.aws.service_quotas();
     if let Some(code) = code {
         let answer = ask(client.get_service_quota().service_code(service).quota_code(code).send()).await?;
@@ -295,26 +235,27 @@ async fn brokers(context: &Context) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::resource::Address;
 
     #[test]
-    fn processors_follow_from_the_size() {
-        for (instance_type, count) in [
-            ("t3.nano", 2.0),
-            ("t4g.medium", 2.0),
-            ("t2.small", 1.0),
-            ("t2.medium", 2.0),
-            ("m7g.medium", 1.0),
-            ("m7i.large", 2.0),
-            ("c7g.xlarge", 4.0),
-            ("r6g.16xlarge", 64.0),
-            ("c7i.metal-24xl", 96.0),
-            ("g5.xlarge", 0.0),
-            ("inf2.xlarge", 0.0),
-            ("p4d.24xlarge", 0.0),
-        ] {
-            assert!((processors(instance_type) - count).abs() < 1e-9, "{instance_type}");
-        }
+    fn gateways_are_counted_in_the_zone_that_has_most() {
+        let subnet = |zone: &str| json!({ "vpc": "vpc-1", "cidr": "10.0.0.0/24", "zone": zone });
+        let gateway = |subnet: &str| json!({ "subnet": format!("${{subnet.{subnet}.id}}") });
+        let resources = [
+            ("subnet.a", subnet("eu-north-1a")),
+            ("subnet.b", subnet("eu-north-1b")),
+            ("nat_gateway.one", gateway("a")),
+            ("nat_gateway.two", gateway("a")),
+            ("nat_gateway.three", gateway("b")),
+        ];
+        let addresses = resources.each_ref().map(|(address, _)| address.parse::<Address>().expect(address));
+        let specs = addresses.iter().zip(resources.iter().map(|(_, spec)| spec)).collect();
+        let zones = total(Quota::NatGateways, &Others::new(specs, BTreeMap::new()));
+        assert_eq!(zones, BTreeMap::from([("eu-north-1a".to_owned(), 2.0), ("eu-north-1b".to_owned(), 1.0)]));
+        assert!((most(zones) - 2.0).abs() < 1e-9);
     }
 
     #[test]

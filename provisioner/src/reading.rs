@@ -1,6 +1,6 @@
 //! Answers that several kinds share within one sweep: each query is asked once, and all see one moment.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -8,8 +8,21 @@ use lakewright_aws::Listed;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use crate::kinds::{OwnZone, Tags};
 use crate::resource::Address;
+
+/// Tags by key.
+pub type Tags = BTreeMap<String, String>;
+
+/// A private hosted zone of the stack.
+#[derive(Debug, Clone)]
+pub struct OwnZone {
+    /// Its address.
+    pub address: Address,
+    /// Its id.
+    pub id: String,
+    /// Its tags.
+    pub tags: Tags,
+}
 
 /// The shared queries of one sweep; outside a sweep nothing is shared.
 #[derive(Debug, Clone, Default)]

@@ -115,6 +115,12 @@ pub struct Live {
     pub id: String,
     /// Its `Spec` as JSON, as read.
     pub spec: Value,
+    /// What only a resource that exists has, as its kind reads it; null for nothing.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub observed: Value,
+    /// What it is otherwise than its kind makes every one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub departures: Vec<Departure>,
     /// What others may refer to.
     pub outputs: BTreeMap<String, String>,
     /// The value of its `lakewright:applied` tag: hashes of the fields last applied.
@@ -142,4 +148,64 @@ pub enum Condition {
     Pending(String),
     /// AWS gave it up; the text is AWS's reason.
     Failed(String),
+}
+
+/// What happens to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// It is made.
+    Create,
+    /// It is changed in place, or waited for.
+    Update,
+    /// It is deleted and made again, or made again and then deleted.
+    Replace,
+    /// It is deleted.
+    Delete,
+}
+
+impl Action {
+    /// The word in a JSON plan.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A member that a kind writes alike whatever the spec says, and that exists otherwise: no field of a spec shows it. The
+/// plan does, as drift, and the kind's update writes the member again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Departure {
+    /// Where it would stand in a spec: within a field that `update` writes it with, `key.bucket_key`, or under a name of
+    /// its own, `state`.
+    pub path: String,
+    /// What exists; null for nothing.
+    pub live: Value,
+    /// What the kind writes; null for nothing.
+    pub meant: Value,
+    /// Whether `meant` follows from the value that the field has: where the field itself changes, it is no departure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub follows: bool,
+}
+
+impl Departure {
+    /// The departure of `live` from what the kind writes; none if they are equal.
+    pub fn of(path: impl Into<String>, live: impl Into<Value>, meant: impl Into<Value>) -> Option<Self> {
+        let (live, meant) = (live.into(), meant.into());
+        (live != meant).then(|| Self { path: path.into(), live, meant, follows: false })
+    }
+
+    /// The same where `meant` follows from the value that the field has.
+    #[must_use]
+    pub fn following(self) -> Self {
+        Self { follows: true, ..self }
+    }
+
+    /// The name that `update` is told: the first part of the path.
+    pub fn field(&self) -> &str {
+        self.path.split(['.', '[']).next().unwrap_or_default()
+    }
 }

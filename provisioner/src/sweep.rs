@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use crate::kind::{Context, Kind, Wanted};
+use crate::kind::{AnyKind, Context, Wanted};
 use crate::plan::Kinds;
 use crate::reading::Reading;
 use crate::resource::{Desired, Live};
@@ -31,10 +31,10 @@ pub async fn sweep(kinds: Kinds<'_>, context: &Context, desired: &Desired) -> Re
     Ok(live)
 }
 
-async fn read(kind: &dyn Kind, context: &Context, desired: &Desired) -> Result<Vec<Live>> {
-    let asked = |name: &str| name == kind.name() || kind.beside().contains(&name);
+async fn read(kind: &dyn AnyKind, context: &Context, desired: &Desired) -> Result<Vec<Live>> {
+    let asked = |name: &str| name == kind.name() || kind.facts().beside.contains(&name);
     let of_kind = desired.resources.iter().filter(|resource| asked(&resource.address.kind));
     let wanted: Vec<Wanted<'_>> =
         of_kind.map(|resource| Wanted { address: &resource.address, spec: &resource.spec }).collect();
-    kind.find(context, &wanted).await.with_context(|| format!("read what lives of the kind {}", kind.name()))
+    kind.find(context, &wanted).await.with_context(|| format!("read what exists of the kind {}", kind.name()))
 }

@@ -69,7 +69,7 @@ async fn networks() {
     let subnet = ec2.create_subnet().vpc_id(vpc).cidr_block("10.0.0.0/24").availability_zone("eu-north-1a");
     let subnet = ask(subnet.send()).await.unwrap();
     let subnet = subnet.subnet().unwrap().subnet_id().unwrap();
-    let spec = json!({"vpc": vpc, "cidr": "10.0.0.0/24", "zone": "eu-north-1a", "public_addresses": true});
+    let spec = json!({"vpc": vpc, "cidr": "10.0.0.0/24", "zone": "eu-north-1a", "map_public_ip_on_launch": true});
     account.adopt("subnet.a", &[subnet], spec).await;
     let group = ec2.create_security_group().vpc_id(vpc).group_name("old").description("by hand");
     let group = ask(group.send()).await.unwrap();
@@ -183,7 +183,7 @@ async fn catalogs() {
 
     ask(account.context.aws.athena().create_work_group().name("shop-by-hand").send()).await.unwrap();
     account
-        .adopt("workgroup.old", &["shop-by-hand"], json!({"name": "shop-by-hand", "output": "s3://b/athena/"}))
+        .adopt("workgroup.old", &["shop-by-hand"], json!({"name": "shop-by-hand", "output_location": "s3://b/athena/"}))
         .await;
     let application = account.context.aws.emr_serverless().create_application().name("by-hand");
     let application = application.r#type("SPARK").release_label("emr-7.9.0").client_token("t");
@@ -203,16 +203,19 @@ async fn what_carries_no_tags_says_so() {
 
 #[test]
 fn a_new_one_stands_beside_the_old_one_where_nothing_is_in_common() {
-    let coexists = |kind: &str, live: Value, spec: Value| kinds::named(kind).unwrap().coexists(&live, &spec);
-    let named = |name: &str| json!({"name": name, "vpc": "vpc-1"});
+    let coexists = |kind: &str, live: Value, spec: Value| {
+        let kind = kinds::named(kind).unwrap();
+        kind.coexists(&whole(&kind.schema(), live), &whole(&kind.schema(), spec))
+    };
+    let named = |name: &str| json!({"name": name});
     for kind in ["role", "bucket", "secret", "log_group", "cluster", "database", "workgroup", "auto_scaling_group"] {
         assert!(coexists(kind, named("old"), named("new")), "{kind}");
         assert!(!coexists(kind, named("old"), named("old")), "{kind}");
     }
-    let moved = json!({"name": "old", "vpc": "${vpc.main.id}"});
+    let within = |vpc: &str| json!({"vpc": vpc});
     for kind in ["security_group", "route_table", "vpc_endpoint", "internet_gateway"] {
-        assert!(coexists(kind, named("old"), moved.clone()), "{kind}");
-        assert!(!coexists(kind, named("old"), named("old")), "{kind}");
+        assert!(coexists(kind, within("vpc-1"), within("${vpc.main.id}")), "{kind}");
+        assert!(!coexists(kind, within("vpc-1"), within("vpc-1")), "{kind}");
     }
     let topic = |cluster: &str, name: &str| json!({"cluster": cluster, "name": name});
     assert!(coexists("topic", topic("arn:old", "facts"), topic("${cluster.main.arn}", "facts")));
@@ -220,6 +223,32 @@ fn a_new_one_stands_beside_the_old_one_where_nothing_is_in_common() {
         !coexists("topic", topic("arn:old", "facts"), topic("arn:old", "others")),
         "nothing would find the old one"
     );
+}
+
+/// A spec with something of the right type in every field that it must have.
+fn whole(schema: &Value, mut partial: Value) -> Value {
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if !partial[name].is_null() {
+            continue;
+        }
+        let field = &schema["properties"][name];
+        let target = field["$ref"].as_str().map(|path| schema.pointer(path.trim_start_matches('#')).unwrap());
+        partial[name] = match target.unwrap_or(field)["type"].as_str() {
+            Some("string") => json!("x"),
+            Some("integer" | "number") => json!(1),
+            Some("boolean") => json!(true),
+            Some("array") => json!([]),
+            _ => whole(target.unwrap_or(field), json!({})),
+        };
+    }
+    partial
+}
+
+/// A resource of that spec that exists.
+fn lives(address: &str, spec: &Value) -> Live {
+    let live =
+        json!({"address": address, "id": "id", "spec": spec, "outputs": {}, "applied": null, "condition": "ready"});
+    serde_json::from_value(live).expect("a live resource")
 }
 
 #[test]
@@ -230,7 +259,7 @@ fn what_nobody_can_do_is_refused_before_it_is_tried() {
     let refused = |columns: Value| {
         let mut spec = table(columns);
         spec["partition"] = json!([]);
-        kinds::named("table").unwrap().refuses(&live, &spec).unwrap_or_default()
+        kinds::named("table").unwrap().refuses(&lives("table.t", &live), &spec).unwrap_or_default()
     };
     assert!(
         refused(json!([column("at", "timestamptz"), column("n", "int")])).contains("can't change from long to int")
@@ -240,8 +269,8 @@ fn what_nobody_can_do_is_refused_before_it_is_tried() {
     assert!(refused(json!([column("at", "timestamptz"), required])).contains("can't become required"));
     assert_eq!(refused(json!([column("n", "long"), column("at", "timestamptz"), column("m", "int")])), "");
     let topic =
-        |partitions: u32| json!({"cluster": "arn", "name": "facts", "partitions": partitions, "replication": 2});
+        |partitions: u32| json!({"cluster": "arn", "name": "facts", "partitions": partitions, "replication_factor": 2});
     let kind = kinds::named("topic").unwrap();
-    assert!(kind.refuses(&topic(6), &topic(3)).unwrap().contains("can't take partitions away"));
-    assert_eq!(kind.refuses(&topic(3), &topic(6)), None);
+    assert!(kind.refuses(&lives("topic.facts", &topic(6)), &topic(3)).unwrap().contains("can't take partitions away"));
+    assert_eq!(kind.refuses(&lives("topic.facts", &topic(3)), &topic(6)), None);
 }

@@ -55,12 +55,12 @@ async fn databases_and_tables() {
     // Files were divided by the sale's id once: it can be called otherwise, and not go.
     let mut without = wider.clone();
     without["columns"].as_array_mut().unwrap().remove(0);
-    let refusal = kind.refuses(&live.spec, &kind.normalise(&without).unwrap()).unwrap();
+    let refusal = kind.refuses(&live, &kind.normalise(&without).unwrap()).unwrap();
     assert!(refusal.contains("the column sale_id can't go: files were divided by it once"), "{refusal}");
     let mut renamed = wider.clone();
     renamed["columns"][0]["name"] = json!("id");
     renamed["columns"][0]["was"] = json!("sale_id");
-    assert_eq!(kind.refuses(&live.spec, &kind.normalise(&renamed).unwrap()), None);
+    assert_eq!(kind.refuses(&live, &kind.normalise(&renamed).unwrap()), None);
 
     // Somebody's own table is reported and stays.
     let glue = account.context.aws.glue();
@@ -91,10 +91,10 @@ async fn databases_and_tables() {
 #[tokio::test]
 async fn workgroups() {
     let account = account().await;
-    let spec = json!({"name": "shop", "output": "s3://b/athena/"});
+    let spec = json!({"name": "shop", "output_location": "s3://b/athena/"});
     account.create("workgroup.main", spec.clone()).await;
-    let other = json!({"name": "shop", "output": "s3://b/other", "description": "queries", "scan_limit_bytes": 20_000_000,
-        "key": "arn:aws:kms:eu-north-1:123456789012:key/k"});
+    let other = json!({"name": "shop", "output_location": "s3://b/other", "description": "queries",
+        "bytes_scanned_cutoff_per_query": 20_000_000, "key": "arn:aws:kms:eu-north-1:123456789012:key/k"});
     account.update("workgroup.main", other).await;
     account.update("workgroup.main", spec.clone()).await;
     account.delete("workgroup.main", &spec).await;
@@ -104,8 +104,8 @@ async fn workgroups() {
 async fn what_the_tagging_api_learns_of_late_is_found_by_its_name() {
     let account = account_with(lakewright_account::Delays::Scaled(0.1)).await;
     for (address, spec) in [
-        ("workgroup.main", json!({"name": "shop", "output": "s3://b/athena/"})),
-        ("emr_application.batch", json!({"name": "shop", "limits": {"vcpu": 8}})),
+        ("workgroup.main", json!({"name": "shop", "output_location": "s3://b/athena/"})),
+        ("emr_application.batch", json!({"name": "shop", "max_capacity": {"vcpu": 8}})),
     ] {
         let address: Address = address.parse().unwrap();
         let spec = kind(&address).normalise(&spec).unwrap();
@@ -139,7 +139,7 @@ async fn an_application_just_made_beside_the_old_one_is_found_by_its_name() {
 #[tokio::test]
 async fn saved_queries() {
     let account = account().await;
-    account.create("workgroup.main", json!({"name": "shop", "output": "s3://b/athena/"})).await;
+    account.create("workgroup.main", json!({"name": "shop", "output_location": "s3://b/athena/"})).await;
     let spec = |name: &str, sql: &str| json!({"name": name, "workgroup": "shop", "database": "shop", "sql": sql});
     let made = account.create("saved_query.top", spec("top", "SELECT 1")).await;
     let mut other = spec("best", "SELECT 2");
@@ -165,12 +165,12 @@ async fn saved_queries() {
 #[tokio::test]
 async fn emr_applications() {
     let account = account().await;
-    let spec = json!({"name": "shop", "limits": {"vcpu": 8}});
+    let spec = json!({"name": "shop", "max_capacity": {"vcpu": 8}});
     let made = account.create("emr_application.batch", spec).await;
     let start = account.context.aws.emr_serverless().start_application().application_id(&made.id);
     ask(start.clone().send()).await.unwrap();
-    let spec =
-        json!({"name": "shop", "limits": {"vcpu": 4, "memory_gb": 16}, "idle_minutes": 5, "architecture": "ARM64"});
+    let spec = json!({"name": "shop", "max_capacity": {"vcpu": 4, "memory_gb": 16}, "idle_timeout_minutes": 5,
+        "architecture": "ARM64"});
     account.update("emr_application.batch", spec.clone()).await;
     ask(start.clone().send()).await.unwrap();
     account.delete("emr_application.batch", &spec).await;

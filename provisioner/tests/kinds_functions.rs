@@ -43,7 +43,7 @@ async fn functions() {
     account.update("function.hello", last.clone()).await;
 
     // What changed since the plan isn't uploaded.
-    let changed = with(json!({"name": "shop-changed", "code_sha256": "AAAA"}));
+    let changed = with(json!({"name": "shop-changed", "code_sha256": format!("{}=", "A".repeat(43))}));
     assert!(account.refused("function.changed", changed).await.contains("has changed since the plan"));
     // One that somebody else has made is neither taken nor found.
     let other = Context { stack: "other".to_owned(), ..account.context.clone() };

@@ -10,7 +10,7 @@ use aws_sdk_kafka::types::{
     BrokerNodeGroupInfo, ClientAuthentication, EbsStorageInfo, EncryptionAtRest, EncryptionInfo, ProvisionedRequest,
     Sasl, Scram, StorageInfo,
 };
-use lakewright::kind::{ADDRESS, APPLIED, Comparing, Context, Kind, Outcome, STACK, Wanted};
+use lakewright::kind::{ADDRESS, APPLIED, AnyKind, Comparing, Context, Outcome, Pace, STACK, Wanted};
 use lakewright::kinds;
 use lakewright::resource::{Address, Condition, Live};
 use lakewright::services::Services as _;
@@ -48,20 +48,19 @@ async fn account(stack: &str) -> Account {
         account: "123456789012".to_owned(),
         region: REGION.to_owned(),
         nonce: "nonce".to_owned(),
-        poll: Duration::from_millis(20),
-        settles: Duration::from_secs(1),
+        pace: Pace { poll: Duration::from_millis(20), ..Pace::LOCAL },
         reading: lakewright::reading::Reading::default(),
         intents: lakewright::intents::Intents::default(),
     };
     Account { context, _parts: parts }
 }
 
-fn kind(address: &Address) -> &'static dyn Kind {
+fn kind(address: &Address) -> &'static dyn AnyKind {
     kinds::named(&address.kind).unwrap()
 }
 
 /// Arrays that are sets, in one order.
-fn ordered(kind: &dyn Kind, spec: &Value) -> Value {
+fn ordered(kind: &dyn AnyKind, spec: &Value) -> Value {
     let mut spec = spec.clone();
     for field in kind.fields().iter().filter(|field| field.compare == Comparing::AsSet) {
         if let Some(items) = spec[field.name].as_array_mut() {
@@ -73,8 +72,9 @@ fn ordered(kind: &dyn Kind, spec: &Value) -> Value {
 
 impl Account {
     async fn find(&self, address: &Address, spec: &Value) -> Vec<Live> {
-        let wanted = [Wanted { address, spec }];
-        let mut found = kind(address).find(&self.context, &wanted).await.unwrap();
+        // What is wanted no longer has no spec.
+        let wanted = spec.as_object().filter(|spec| !spec.is_empty()).map(|_| Wanted { address, spec });
+        let mut found = kind(address).find(&self.context, wanted.as_slice()).await.unwrap();
         found.retain(|live| live.address == *address);
         found
     }
@@ -187,7 +187,7 @@ async fn network_kinds_live_as_they_are_meant() {
     let (vpc, subnet) = network(&account).await;
     account.create_again("vpc.main", json!({"cidr": "10.0.0.0/16"}), &vpc).await;
     account.update("vpc.main", json!({"cidr": "10.0.0.0/16", "dns_hostnames": false})).await;
-    let public = json!({"vpc": vpc.id, "cidr": "10.0.0.0/20", "zone": "eu-north-1a", "public_addresses": true});
+    let public = json!({"vpc": vpc.id, "cidr": "10.0.0.0/20", "zone": "eu-north-1a", "map_public_ip_on_launch": true});
     account.update("subnet.a", public).await;
 
     let gateway = account.create("internet_gateway.main", json!({"vpc": vpc.id})).await;
@@ -273,7 +273,7 @@ async fn templates_are_told_from_many_of_others() {
     let account = account("many").await;
     let spec = |name: &str| {
         json!({"name": name, "image": "ami-0123456789abcdef0", "instance_type": "t3.small", "security_groups": ["sg-1"],
-            "volume_gib": name.len()})
+            "volume_size_gib": name.len()})
     };
     let names = ["many-a", "many-search"];
     for name in names {
@@ -286,7 +286,7 @@ async fn templates_are_told_from_many_of_others() {
         let template = kinds::named("launch_template").unwrap();
         let mut found = template.find(&account.context, &[]).await.unwrap();
         found.sort_by(|a, b| a.address.cmp(&b.address));
-        let sizes: Vec<Value> = found.into_iter().map(|live| live.spec["volume_gib"].clone()).collect();
+        let sizes: Vec<Value> = found.into_iter().map(|live| live.spec["volume_size_gib"].clone()).collect();
         (sizes, account.context.aws.requests() - before)
     };
     assert_eq!(sizes().await, (vec![json!(6), json!(11)], 2));
@@ -323,9 +323,9 @@ async fn hosts_are_templates_and_groups() {
             "name": "shop-app",
             "launch_template": template.id,
             "subnets": [subnet.id],
-            "min": count,
-            "max": count,
-            "desired": count,
+            "min_size": count,
+            "max_size": count,
+            "desired_capacity": count,
         })
     };
     let made = account.create("auto_scaling_group.app", hosts(1)).await;
@@ -368,7 +368,7 @@ async fn kafka_kinds_live_as_they_are_meant() {
     });
     let made = account.create("cluster.main", cluster.clone()).await;
     account.create_again("cluster.main", cluster.clone(), &made).await;
-    assert_eq!(made.outputs["protocol"], "plaintext");
+    assert_eq!(made.outputs["protocol"], "scram");
     cluster["configuration"]["revision"] = json!("2");
     cluster["storage_gib"] = json!(40);
     cluster["monitoring"] = json!("PER_BROKER");
@@ -407,7 +407,7 @@ async fn kafka_kinds_live_as_they_are_meant() {
             "cluster": made.id,
             "name": "iceberg_events",
             "partitions": partitions,
-            "replication": 2,
+            "replication_factor": 2,
             "configuration": {"retention.ms": (hours * 3_600_000).to_string()},
         })
     };

@@ -92,8 +92,8 @@ async fn interface_endpoints_change_in_place() {
     let two = account.create("security_group.two", group("two")).await.id;
     let spec = |subnets: Value, group: &str, names: bool| {
         json!({
-            "vpc": vpc, "service": "glue", "way": "interface", "subnets": subnets, "security_groups": [group],
-            "private_names": names,
+            "vpc": vpc, "service": "glue", "type": "interface", "subnets": subnets, "security_groups": [group],
+            "private_dns": names,
         })
     };
     account.create("vpc_endpoint.glue", spec(json!([a]), &one, true)).await;
@@ -134,7 +134,8 @@ async fn a_deleted_flow_log_makes_room_for_another_like_it() {
     kind(&bucket).create(&account.context, &bucket, &kind(&bucket).normalise(&spec).unwrap()).await.unwrap();
     let address: Address = "flow_log.main".parse().unwrap();
     let spec = |seconds: u32| {
-        let spec = json!({"vpc": vpc, "bucket": "arn:aws:s3:::shop-flows-123456789012", "interval_seconds": seconds});
+        let spec = json!({"vpc": vpc, "bucket": "arn:aws:s3:::shop-flows-123456789012",
+            "max_aggregation_interval_seconds": seconds});
         kind(&address).normalise(&spec).unwrap()
     };
     let (spec, other) = (spec(600), spec(60));

@@ -166,7 +166,7 @@ async fn what_a_stack_costs_follows_the_newest_prices() {
     // The local list knows some: those are taken, and the others stay as they were.
     let file = place.folder.path().join("prices.toml").display().to_string();
     let (after, said) = estimate(&["--refresh", "--prices", &file]).await;
-    assert!(said.contains("AWS's list tells none for ec2.m7i.large.hour"), "{said}");
+    assert!(said.contains("AWS's list has none for ec2.m7i.large.hour"), "{said}");
     let broker = charge(&after, "msk.kafka.m7g.large.hour");
     assert_eq!((&broker["usd"], &broker["checked"]), (&json!(0.217), &json!(true)), "{broker}");
     assert_eq!(charge(&after, "ec2.m7i.large.hour"), charge(&before, "ec2.m7i.large.hour"));
@@ -222,7 +222,7 @@ async fn a_stack_of_two_files_with_variables_is_planned_and_applied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn quotas_that_a_plan_would_hit_are_told_with_their_cure() {
+async fn quotas_that_a_plan_would_hit_are_shown_with_their_fix() {
     let place = Place::new().await;
     let shop = shop().display().to_string();
     let ec2 = place.client().ec2();

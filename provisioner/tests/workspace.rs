@@ -1,6 +1,8 @@
-//! The one profile: what moves the data is optimised, what only speaks to AWS isn't.
+//! The one profile: what moves the data is optimised, what only speaks to AWS isn't. The manifests: what a crate
+//! depends on, its code names.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use toml::Value;
@@ -15,6 +17,7 @@ const ASIDE: &[(&str, &str)] = &[
     ("lakewright-ec2", "waits for AWS"),
     ("lakewright-features", "holds no code"),
     ("lakewright-local", "starts the local parts"),
+    ("lakewright-platform", "waits for others: the search cluster, status pages, signals"),
     ("lakewright-sql", "plans queries, which DataFusion runs"),
 ];
 
@@ -56,4 +59,117 @@ fn the_provisioner_links_ec2_and_the_agents_dont() {
     assert!(crates("lakewright").contains("aws-sdk-ec2 "));
     let agent = crates("lakewright-agent");
     assert!(agent.contains("aws-sdk-s3 ") && !agent.contains("aws-sdk-ec2 "));
+}
+
+/// What a crate depends on without naming it, by crate and dependency.
+const UNNAMED: &[(&str, &[&str], &str)] = &[(
+    "lakewright-lake",
+    &["arrow-cast", "arrow-ipc", "arrow-schema", "bon", "object_store"],
+    "asks for the features that DataFusion asks of them, so that agents alone and the workspace share one build",
+)];
+
+/// The text of a crate's sources below the folders, without comments, and that of the files that they take in by
+/// `#[path]`.
+fn code(package: &Path, folders: &[&str]) -> String {
+    let mut waiting: Vec<PathBuf> = folders.iter().map(|folder| package.join(folder)).collect();
+    let (mut read, mut code) = (BTreeSet::new(), String::new());
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).expect("a folder of sources");
+            waiting.extend(entries.map(|entry| entry.expect("a file of the folder").path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") && path.exists() {
+            if !read.insert(path.canonicalize().expect("a file")) {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("a source");
+            for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                if let Some(other) = line.split_once("#[path = \"").and_then(|(_, rest)| rest.split_once('"')) {
+                    waiting.push(path.with_file_name(other.0));
+                }
+                code.push_str(line);
+                code.push('\n');
+            }
+        }
+    }
+    code
+}
+
+/// Whether the code names a crate.
+fn names(code: &str, library: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    code.match_indices(library).any(|(start, _)| {
+        let (before, after) = (&code[..start], &code[start + library.len()..]);
+        !before.ends_with(is_part) && !after.starts_with(is_part)
+    })
+}
+
+/// The name that code has for a dependency, where it isn't the package's with `_` for `-`.
+fn library(dependency: &str) -> String {
+    match dependency {
+        "layout-rs" => "layout".to_owned(),
+        "md-5" => "md5".to_owned(),
+        other => other.replace('-', "_"),
+    }
+}
+
+/// A crate's dependencies that none of its code names.
+fn unnamed(package: &Path, manifest: &Value) -> BTreeSet<String> {
+    const TESTS: [&str; 5] = ["src", "tests", "benches", "examples", "build.rs"];
+    let mut unnamed = BTreeSet::new();
+    for (table, folders) in
+        [("dependencies", &TESTS[..1]), ("dev-dependencies", &TESTS[..]), ("build-dependencies", &TESTS[4..])]
+    {
+        let code = code(package, folders);
+        let dependencies = manifest.get(table).and_then(Value::as_table);
+        let dependencies = dependencies.into_iter().flat_map(|table| table.keys());
+        unnamed.extend(dependencies.filter(|one| !names(&code, &library(one))).cloned());
+    }
+    unnamed.remove("lakewright-features");
+    unnamed
+}
+
+#[test]
+fn every_dependency_is_named_by_the_code() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let workspace = read(&root.join("Cargo.toml"));
+    let mut used = BTreeSet::new();
+    for member in workspace["workspace"]["members"].as_array().expect("members").iter().filter_map(Value::as_str) {
+        let manifest = read(&root.join(member).join("Cargo.toml"));
+        let name = manifest["package"]["name"].as_str().expect("a name");
+        for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let asked = manifest.get(table).and_then(Value::as_table).into_iter().flatten();
+            used.extend(asked.filter(|(_, one)| one.get("workspace").is_some()).map(|(name, _)| name.clone()));
+        }
+        // The crate whose dependencies are there for their features alone.
+        if name == "lakewright-features" {
+            continue;
+        }
+        let allowed = UNNAMED.iter().filter(|(package, ..)| *package == name).flat_map(|(_, some, _)| some.iter());
+        let allowed: BTreeSet<String> = allowed.map(|one| (*one).to_owned()).collect();
+        assert_eq!(unnamed(&root.join(member), &manifest), allowed, "{name}: dependencies that no code names");
+    }
+    let declared = workspace["workspace"]["dependencies"].as_table().expect("dependencies");
+    let unused: Vec<&String> = declared.keys().filter(|name| !used.contains(*name)).collect();
+    assert!(unused.is_empty(), "in [workspace.dependencies], and no crate's: {unused:?}");
+}
+
+#[test]
+fn a_dependency_that_only_a_comment_or_another_name_holds_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(path, text).expect("written");
+    };
+    write("src/lib.rs", "// rand::random\nuse hyper_util as h;\nfn f() { md5::new(); serde_json::json!(1); }\n");
+    write("tests/it.rs", "#[path = \"../shared/support.rs\"]\nmod support;\n");
+    write("shared/support.rs", "use axum::Router;\n");
+    let dependencies = |names: &[&str]| names.iter().map(|name| format!("{name} = \"1\"\n")).collect::<String>();
+    let manifest = format!(
+        "[dependencies]\n{}[dev-dependencies]\n{}",
+        dependencies(&["rand", "hyper", "hyper-util", "md-5", "serde_json"]),
+        dependencies(&["axum", "hyper-util", "insta"])
+    );
+    let found = unnamed(folder.path(), &Value::Table(manifest.parse().expect("TOML")));
+    assert_eq!(found, ["hyper", "insta", "rand"].map(str::to_owned).into());
 }

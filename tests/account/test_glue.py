@@ -86,6 +86,21 @@ def test_an_update_names_the_version_that_it_replaces(glue, database, refused):
         glue.get_table_version(DatabaseName=database, TableName="t", VersionId="1")
 
 
+def test_texts_have_the_limits_of_glues_model(glue, database, refused):
+    def make(description="d", comment="c", parameters=None):
+        storage = {"Columns": [{"Name": "a", "Type": "int", "Comment": comment}]}
+        table = {"Name": "t", "Description": description, "StorageDescriptor": storage, "Parameters": parameters or {}}
+        glue.create_table(DatabaseName=database, TableInput=table)
+
+    wrong = [{"description": "d" * 2049}, {"comment": "d" * 256}, {"comment": "two\nlines"}, {"parameters": {"p" * 256: "1"}}]
+    for one in wrong:
+        with refused("ValidationException"):
+            make(**one)
+    with refused("ValidationException"):
+        glue.update_database(Name=database, DatabaseInput={"Name": database, "LocationUri": "s" * 1025})
+    make(description="d\n" * 1024, comment="ü" * 255, parameters={"p": "1\n"})
+
+
 def test_tables_come_in_pages(glue, database):
     for number in range(7):
         glue.create_table(DatabaseName=database, TableInput={"Name": f"t{number}"})
@@ -123,6 +138,9 @@ def test_glue_makes_and_evolves_an_iceberg_table(account, glue, bucket, database
         evolve([*wider[:1], field(2, "amount", "string"), *wider[2:]])
     with refused("InvalidInputException"):
         evolve([*wider, field(7, "must", "string", required=True)])
+    for comment in ["d" * 256, "two\nlines"]:
+        with refused("ValidationException"):
+            evolve([*wider, field(7, "city", "string", Doc=comment)])
     table = glue.get_table(DatabaseName=database, Name="sales")["Table"]
     assert table["VersionId"] == "1" and table["Parameters"]["previous_metadata_location"] == file
     assert [column["Name"] for column in table["StorageDescriptor"]["Columns"]][-1] == "channel"

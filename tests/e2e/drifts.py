@@ -85,7 +85,7 @@ def a_networks_names(aws):
     aws("ec2").modify_vpc_attribute(VpcId=own(aws, "describe_vpcs", "VpcId", "vpc.main"), EnableDnsHostnames={"Value": False})
 
 
-@drift("subnet.a", "public_addresses", False, True)
+@drift("subnet.a", "map_public_ip_on_launch", False, True)
 def a_subnets_public_addresses(aws):
     aws("ec2").modify_subnet_attribute(
         SubnetId=own(aws, "describe_subnets", "SubnetId", "subnet.a"), MapPublicIpOnLaunch={"Value": False}
@@ -103,6 +103,14 @@ def a_buckets_encryption(aws):
     aws("s3").put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration={"Rules": rules})
 
 
+@drift("bucket.raw", "key.bucket_key", False, True)
+def a_bucket_that_asks_kms_for_every_object(aws):
+    client = aws("s3")
+    configuration = client.get_bucket_encryption(Bucket=BUCKET)["ServerSideEncryptionConfiguration"]
+    configuration["Rules"][0]["BucketKeyEnabled"] = False
+    client.put_bucket_encryption(Bucket=BUCKET, ServerSideEncryptionConfiguration=configuration)
+
+
 @drift("bucket.raw", "block_public_access", False, True)
 def a_bucket_opened_to_the_public(aws):
     aws("s3").delete_public_access_block(Bucket=BUCKET)
@@ -114,6 +122,24 @@ def a_lifecycle_rule_added(aws):
     rules = client.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
     rules.append({"ID": "tidy", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 3}})
     client.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": rules})
+
+
+def age(aws, **changes):
+    """Changes the rule of older versions."""
+    client = aws("s3")
+    rules = client.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    rules = [one | (changes if one["ID"] == "older-versions" else {}) for one in rules]
+    client.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": rules})
+
+
+@drift("bucket.raw", "lifecycle[1].id", "older-versions (changed outside)", "older-versions")
+def versions_of_tagged_objects_only(aws):
+    age(aws, Filter={"Tag": {"Key": "keep", "Value": "no"}})
+
+
+@drift("bucket.raw", "lifecycle[1].id", "older-versions (changed outside)", "older-versions")
+def a_rule_that_does_more(aws):
+    age(aws, Expiration={"ExpiredObjectDeleteMarker": True})
 
 
 @drift("bucket.raw", "policy", None, ANY)
@@ -136,7 +162,7 @@ def an_inline_policy_deleted(aws):
     aws("iam").delete_role_policy(RoleName="shop-app", PolicyName="producer")
 
 
-@drift("role.app", "attached[1]", PATCHES, None)
+@drift("role.app", "attached_policies[1]", PATCHES, None)
 def a_policy_attached(aws):
     aws("iam").attach_role_policy(RoleName="shop-app", PolicyArn=PATCHES)
 
@@ -146,6 +172,16 @@ def a_trust_widened(aws):
     statement = {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}, "Action": "sts:AssumeRole"}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     aws("iam").update_assume_role_policy(RoleName="shop-app", PolicyDocument=trust)
+
+
+@drift("role.app", "max_session_seconds", 43200, 3600)
+def sessions_of_half_a_day(aws):
+    aws("iam").update_role(RoleName="shop-app", MaxSessionDuration=43200)
+
+
+@drift("role.app", "description", "mine", ANY)
+def a_roles_description(aws):
+    aws("iam").update_role(RoleName="shop-app", Description="mine")
 
 
 def key(aws):
@@ -200,7 +236,7 @@ def a_secret_disassociated(aws):
     aws("kafka").batch_disassociate_scram_secret(ClusterArn=cluster(aws)["ClusterArn"], SecretArnList=[secret])
 
 
-@drift("emr_application.main", "limits.vcpu", 400, 16)
+@drift("emr_application.main", "max_capacity.vcpu", 400, 16)
 def an_applications_limits(aws):
     client = aws("emr-serverless")
     (one,) = client.list_applications()["applications"]
@@ -208,9 +244,26 @@ def an_applications_limits(aws):
     client.update_application(applicationId=one["id"], clientToken="a-hand", maximumCapacity=limits)
 
 
-@drift("workgroup.main", "scan_limit_bytes", None, 100_000_000_000)
+@drift("workgroup.main", "bytes_scanned_cutoff_per_query", None, 100_000_000_000)
 def a_workgroups_limit(aws):
     aws("athena").update_work_group(WorkGroup="shop", ConfigurationUpdates={"RemoveBytesScannedCutoffPerQuery": True})
+
+
+@drift("emr_application.main", "auto_start", False, True)
+def an_application_that_no_job_starts(aws):
+    client = aws("emr-serverless")
+    (one,) = client.list_applications()["applications"]
+    client.update_application(applicationId=one["id"], clientToken="b-hand", autoStartConfiguration={"enabled": False})
+
+
+@drift("workgroup.main", "state", "DISABLED", "ENABLED")
+def a_workgroup_that_refuses_queries(aws):
+    aws("athena").update_work_group(WorkGroup="shop", State="DISABLED")
+
+
+@drift("workgroup.main", "enforce_configuration", False, True)
+def a_workgroup_whose_settings_bind_nobody(aws):
+    aws("athena").update_work_group(WorkGroup="shop", ConfigurationUpdates={"EnforceWorkGroupConfiguration": False})
 
 
 @drift("log_group.stream", "retention_days", 3653, 14)
@@ -226,18 +279,38 @@ def a_databases_description(aws):
     client.update_database(Name="shop_raw", DatabaseInput=kept | {"Description": "staging"})
 
 
-@drift("auto_scaling_group.app", "desired", 0, 1)
+@drift("auto_scaling_group.app", "desired_capacity", 0, 1)
 def a_group_without_hosts(aws):
     aws("autoscaling").update_auto_scaling_group(AutoScalingGroupName="shop-app", MinSize=0, DesiredCapacity=0)
 
 
+@drift("auto_scaling_group.app", "health_check", "ELB", "EC2")
+def a_group_that_asks_a_load_balancer(aws):
+    aws("autoscaling").update_auto_scaling_group(AutoScalingGroupName="shop-app", HealthCheckType="ELB")
+
+
 @drift("launch_template.search", "instance_type", "m7i.24xlarge", "m7i.large")
 def a_launch_template_with_a_bigger_host(aws):
+    launch(aws, InstanceType="m7i.24xlarge")
+
+
+def launch(aws, **changes):
+    """Gives a launch template another version."""
     client = aws("ec2")
     made = client.create_launch_template_version(
-        LaunchTemplateName="shop-search", SourceVersion="$Default", LaunchTemplateData={"InstanceType": "m7i.24xlarge"}
+        LaunchTemplateName="shop-search", SourceVersion="$Default", LaunchTemplateData=changes
     )["LaunchTemplateVersion"]
     client.modify_launch_template(LaunchTemplateName="shop-search", DefaultVersion=str(made["VersionNumber"]))
+
+
+@drift("launch_template.search", "key_name", "mine", None)
+def hosts_that_let_a_key_in(aws):
+    launch(aws, KeyName="mine")
+
+
+@drift("launch_template.search", "metadata_endpoint", "disabled", "enabled")
+def hosts_without_credentials(aws):
+    launch(aws, MetadataOptions={"HttpEndpoint": "disabled", "HttpTokens": "required", "HttpPutResponseHopLimit": 2})
 
 
 @drift("object.manifest", "content", "{}", ANY)

@@ -21,6 +21,11 @@ def a_variable_added(aws):
     client.update_function_configuration(FunctionName=HELLO, Environment={"Variables": variables | {"DEBUG": "1"}})
 
 
+@drift("function.hello", "log_format", "JSON", "Text")
+def a_functions_log_format(aws):
+    aws("lambda").update_function_configuration(FunctionName=HELLO, LoggingConfig={"LogFormat": "JSON"})
+
+
 @drift("function.hello", "code_sha256", ANY, ANY)
 def code_from_the_console(aws):
     zip = io.BytesIO()
@@ -51,6 +56,14 @@ def a_rule_that_calls_more_often(aws):
     aws("events").put_rule(
         Name=HELLO, ScheduleExpression="rate(5 minutes)", Description="calls the function hello of func"
     )
+
+
+@drift("schedule_rule.hello", "event_pattern", ANY, None)
+def a_rule_that_waits_for_events_too(aws):
+    client = aws("events")
+    rule = client.describe_rule(Name=HELLO)
+    kept = {name: rule[name] for name in ("Name", "ScheduleExpression", "Description")}
+    client.put_rule(**kept, EventPattern='{"source": ["mine"]}')
 
 
 @drift("schedule_rule.hello", "enabled", False, True)

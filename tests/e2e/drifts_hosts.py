@@ -38,12 +38,12 @@ def an_applications_image_taken_away_while_it_is_started(aws):
     client.update_application(applicationId=one["id"], clientToken="a-hand", imageConfiguration={})
 
 
-@drift("emr_application.main", "idle_minutes", 99, 15)
+@drift("emr_application.main", "idle_timeout_minutes", 99, 15)
 def an_applications_idle_time(aws):
     client = aws("emr-serverless")
     (one,) = client.list_applications()["applications"]
     client.stop_application(applicationId=one["id"])
     stop = {"enabled": True, "idleTimeoutMinutes": 99}
     client.update_application(applicationId=one["id"], clientToken="another", autoStopConfiguration=stop)
-    # It is stopped again for the cure.
+    # It is stopped again for the fix.
     client.start_application(applicationId=one["id"])

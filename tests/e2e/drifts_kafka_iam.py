@@ -19,6 +19,11 @@ def storage_may_grow_further(aws):
     aws("application-autoscaling").register_scalable_target(**target(aws), MaxCapacity=16000)
 
 
+@drift("storage_scaling.main", "min_gib", 100, 1)
+def storage_has_a_floor(aws):
+    aws("application-autoscaling").register_scalable_target(**target(aws), MinCapacity=100)
+
+
 @drift("storage_scaling.main", "target", 0, 70)
 def nothing_makes_storage_grow(aws):
     aws("application-autoscaling").delete_scaling_policy(**target(aws), PolicyName="kafka-iam-broker-storage")

@@ -37,6 +37,21 @@ def a_builds_environment(aws):
     client.update_project(name=project["name"], environment=project["environment"] | {"environmentVariables": variables})
 
 
+@drift("build_project.pipeline-plan", "log_group.status", "DISABLED", "ENABLED")
+def builds_without_logs(aws):
+    client = aws("codebuild")
+    (project,) = client.batch_get_projects(names=["piped-pipeline-plan"])["projects"]
+    logs = project["logsConfig"]["cloudWatchLogs"] | {"status": "DISABLED"}
+    client.update_project(name=project["name"], logsConfig={"cloudWatchLogs": logs})
+
+
+@drift("pipeline.main", "execution_mode", "QUEUED", "SUPERSEDED")
+def executions_that_queue(aws):
+    client = aws("codepipeline")
+    pipeline = client.get_pipeline(name=PIPELINE)["pipeline"]
+    client.update_pipeline(pipeline=pipeline | {"executionMode": "QUEUED"})
+
+
 @drift("build_project.pipeline-apply", None, None, None)
 def a_project_deleted(aws):
     aws("codebuild").delete_project(name="piped-pipeline-apply")

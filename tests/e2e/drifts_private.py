@@ -28,7 +28,7 @@ def another_zones_way_out(aws):
     )
 
 
-@drift("vpc_endpoint.glue", "private_names", False, True)
+@drift("vpc_endpoint.glue", "private_dns", False, True)
 def an_endpoint_without_the_services_name(aws):
     aws("ec2").modify_vpc_endpoint(VpcEndpointId=endpoint(aws, "glue"), PrivateDnsEnabled=False)
 

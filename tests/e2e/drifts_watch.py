@@ -27,6 +27,11 @@ def an_alarm_that_tells_no_one(aws):
     aws("cloudwatch").disable_alarm_actions(AlarmNames=["watch-stream-silent"])
 
 
+@drift("alarm.stream-lag", "metric.unit", "Bytes", None)
+def an_alarm_on_a_unit_that_nobody_sends(aws):
+    put_alarm(aws, ALARM, Unit="Bytes")
+
+
 @drift("alarm.kafka-disk-2", "calculation.expression", "MIN(METRICS())", "MAX(METRICS())")
 def an_alarms_expression(aws):
     (alarm,) = aws("cloudwatch").describe_alarms(AlarmNames=["watch-kafka-disk-2"])["MetricAlarms"]
@@ -94,3 +99,22 @@ def nobody_is_told_what_was_spent(aws):
     first = client.describe_notifications_for_budget(**BUDGET)["Notifications"][0]
     first.pop("NotificationState")
     client.delete_notification(**BUDGET, Notification=first)
+
+
+@drift("budget.main", "cost_types.include_credit", False, True)
+def a_budget_that_leaves_credits_out(aws):
+    client = aws("budgets")
+    budget = client.describe_budget(**BUDGET)["Budget"]
+    kept = {name: budget[name] for name in ("BudgetName", "BudgetType", "TimeUnit", "CostFilters", "BudgetLimit")}
+    client.update_budget(AccountId=ACCOUNT, NewBudget=kept | {"CostTypes": budget["CostTypes"] | {"IncludeCredit": False}})
+
+
+@drift("budget.main", "notifications[1].threshold_type", "ABSOLUTE_VALUE", None)
+def told_of_dollars_and_not_of_per_cent(aws):
+    client = aws("budgets")
+    # The one of forecasts: the other was made anew behind it.
+    first = client.describe_notifications_for_budget(**BUDGET)["Notifications"][0]
+    first.pop("NotificationState")
+    told = client.describe_subscribers_for_notification(**BUDGET, Notification=first)["Subscribers"]
+    client.delete_notification(**BUDGET, Notification=first)
+    client.create_notification(**BUDGET, Notification=first | {"ThresholdType": "ABSOLUTE_VALUE"}, Subscribers=told)

@@ -208,30 +208,30 @@ def rest_input(model, path, body, method):
     raise AssertionError(f"no operation for {method} {path}")
 
 
-def judge(service, method, path, headers, body):
+def understood(service, method, path, headers, body):
+    """The operation of a request, its input as the model names it, and what the model doesn't explain."""
     model = SESSION.get_service_model(NAMES.get(service, service))
     # Some services take more than one protocol: the request tells which.
     sent = {name.lower(): value for name, value in headers.items()}
     form = sent.get("content-type", "").startswith("application/x-www-form-urlencoded")
     protocol = "json" if "x-amz-target" in sent else model.metadata["protocol"]
     protocol = "query" if form and protocol != "ec2" else protocol
-    extra = []
     if protocol in ("query", "ec2"):
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))
         operation = model.operation_model(form.pop("Action"))
         form.pop("Version")
         used = set()
         value = from_form(operation.input_shape, form, "", protocol == "ec2", used) if operation.input_shape else {}
-        value, extra = value or {}, [f"unknown parameter {key}" for key in form.keys() - used]
-    elif sent.get("smithy-protocol") == "rpc-v2-cbor":
-        operation = model.operation_model(path.rsplit("/", 1)[-1])
-        value = from_cbor(body)
-    elif protocol == "json":
-        target = next(v for k, v in headers.items() if k.lower() == "x-amz-target")
-        operation = model.operation_model(target.split(".")[-1])
-        value = json.loads(body or b"{}")
-    else:
-        operation, value = rest_input(model, path, body, method)
+        return operation, value or {}, [f"unknown parameter {key}" for key in form.keys() - used]
+    if sent.get("smithy-protocol") == "rpc-v2-cbor":
+        return model.operation_model(path.rsplit("/", 1)[-1]), from_cbor(body), []
+    if protocol == "json":
+        return model.operation_model(sent["x-amz-target"].split(".")[-1]), json.loads(body or b"{}"), []
+    return *rest_input(model, path, body, method), []
+
+
+def judge(service, method, path, headers, body):
+    operation, value, extra = understood(service, method, path, headers, body)
     shape = operation.input_shape
     if shape is None:
         return operation.name, extra
@@ -256,6 +256,9 @@ S3_ACTIONS = {
     ("GET", "notification"): "GetBucketNotification", ("PUT", "notification"): "PutBucketNotification",
     ("GET", "versions"): "ListBucketVersions", ("GET", "uploads"): "ListBucketMultipartUploads",
     ("GET", "list-type"): "ListBucket", ("POST", "delete"): "DeleteObjectVersion",
+    ("DELETE", "encryption"): "PutEncryptionConfiguration", ("DELETE", "lifecycle"): "PutLifecycleConfiguration",
+    ("DELETE", "ownershipControls"): "PutBucketOwnershipControls", ("DELETE", "policy"): "DeleteBucketPolicy",
+    ("DELETE", "publicAccessBlock"): "PutBucketPublicAccessBlock", ("DELETE", "tagging"): "PutBucketTagging",
 }  # fmt: skip
 
 
@@ -271,5 +274,7 @@ def action_of(service, method, path, operation):
     if settings:
         return f"s3:{S3_ACTIONS[method, settings[0]]}"
     bucket, _, key = parts.path.strip("/").partition("/")
+    if method == "HEAD" and not key:
+        return "s3:ListBucket"
     what = "Object" if key else "Bucket"
     return "s3:" + {"PUT": "Put" if key else "Create", "GET": "Get", "HEAD": "Get", "DELETE": "Delete"}[method] + what

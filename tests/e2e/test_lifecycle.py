@@ -173,13 +173,13 @@ def test_drift_and_a_changed_file_are_told_apart(shop):
     groups = ["batch", "kafka", "producer", "shipper", "stream"]
     assert causes == {
         ("workgroup.main", "description"): "drift",
-        ("workgroup.main", "scan_limit_bytes"): "file",
+        ("workgroup.main", "bytes_scanned_cutoff_per_query"): "file",
         ("bucket.raw", "versioning"): "drift",
     } | {(f"log_group.{name}", "retention_days"): "file" for name in groups}
     shop.run("apply", changed, "--drift-only", "--yes", code=0)
     left = json.loads(shop.run("plan", changed, "--format", "json", code=0).stdout)
     news = {step["address"]: {one["path"] for one in step["changes"]} for step in left["steps"]}
-    assert news == {"workgroup.main": {"scan_limit_bytes"}} | {f"log_group.{name}": {"retention_days"} for name in groups}
+    assert news == {"workgroup.main": {"bytes_scanned_cutoff_per_query"}} | {f"log_group.{name}": {"retention_days"} for name in groups}
     shop.run("plan", changed, "--drift", "--detailed-exitcode", code=0)
     shop.run("apply", shop.stack, "--yes", code=0)
     unchanged(shop)
@@ -193,7 +193,7 @@ def test_a_plan_is_a_value(shop):
     assert saved.stat().st_mode & 0o077 == 0
     made = shop.run("plan", changed, "--format", "json", code=0).stdout
     assert shop.run("show", saved, "--format", "json", code=0).stdout == made
-    assert "scan_limit_bytes: 100000000000 -> 60000000000" in shop.run("show", saved, code=0).stdout
+    assert "bytes_scanned_cutoff_per_query: 100000000000 -> 60000000000" in shop.run("show", saved, code=0).stdout
     assert "workgroup.main" in shop.run("show", saved, "--format", "markdown", code=0).stdout
     secret = json.loads(aws("secretsmanager").get_secret_value(SecretId="AmazonMSK_shop_kafka")["SecretString"])
     assert len(secret["password"]) >= 16 and secret["password"] not in saved.read_text()
@@ -212,7 +212,7 @@ def test_a_plan_is_a_value(shop):
     assert "a plan for the region eu-north-1, and this is the region eu-west-1" in elsewhere
     for name, text, said in (
         ("broken.plan", saved.read_text()[:400], "it is no plan"),
-        ("other.plan", saved.read_text().replace("lakewright plan 1", "lakewright plan 9"), "lakewright plan 9"),
+        ("other.plan", saved.read_text().replace("lakewright plan 2", "lakewright plan 9"), "lakewright plan 9"),
         ("none.plan", '{"resource_changes": []}', "no member `format`"),
     ):
         path = shop.folder / name
@@ -224,7 +224,7 @@ def test_a_plan_is_a_value(shop):
     shop.run("apply", saved, "--yes", code=0)
     shop.run("plan", changed, "--detailed-exitcode", code=0)
     again = shop.run("apply", saved, "--yes", code=1).stderr
-    assert "workgroup.main.scan_limit_bytes: was 100000000000, is 60000000000" in again
+    assert "workgroup.main.bytes_scanned_cutoff_per_query: was 100000000000, is 60000000000" in again
     shop.run("apply", shop.stack, "--yes", code=0)
 
 
@@ -268,7 +268,7 @@ def test_an_address_that_lives_twice_is_an_error(shop):
     for command in ("plan", "apply", "destroy"):
         words = [] if command == "plan" else ["--yes"]
         refused = shop.run(command, shop.stack, *words, code=1).stderr
-        assert "vpc.main lives twice" in refused and first in refused and second in refused
+        assert "vpc.main exists twice" in refused and first in refused and second in refused
     ec2.delete_vpc(VpcId=second)
     unchanged(shop)
 
@@ -355,7 +355,7 @@ def test_destroy_asks_for_the_name_and_leaves_nothing(empty):
     assert {one["state"] for one in aws("emr-serverless").list_applications()["applications"]} <= {"TERMINATED"}
     assert all(":instance/" in arn for arn in tagged if arn.split(":")[2] == "ec2"), tagged
     said = empty.run("destroy", empty.stack, "--yes", code=0).stderr
-    assert "Nothing of the stack shop lives." in said
+    assert "Nothing of the stack shop exists." in said
     empty.run("apply", empty.stack, "--yes", code=0)
     unchanged(empty)
 

@@ -110,8 +110,8 @@ def test_exactly_once_on_a_real_kafka(make_up, kafka):
 class Agents:
     """The agents of a stack, each started by hand against an account's address of its own."""
 
-    def __init__(self, up):
-        self.up, self.running, self.environment = up, {}, {}
+    def __init__(self, up, kafka):
+        self.up, self.kafka, self.running, self.environment = up, kafka, {}, {}
 
     def start(self, name, kind, host, account, **settings):
         folder = self.up.folder / name
@@ -125,7 +125,7 @@ class Agents:
             "AWS_SECRET_ACCESS_KEY": "lakewright",
             "STATE_DIRECTORY": str(folder),
             "LOGS_DIRECTORY": str(folder),
-        } | self.environment
+        } | ({} if "kafka" in settings else {"LAKEWRIGHT_KAFKA_PLAINTEXT": self.kafka}) | self.environment
         with open(folder / "log", "ab") as log:
             self.running[name] = subprocess.Popen(
                 [AGENT, kind, "--config", folder / "config.json", "--until-stdin-closes"],
@@ -183,7 +183,7 @@ def by_hand(make_up, kafka):
             up.wait("the agents' configurations", lambda: config.exists() and len(up.record()["children"]) > 4)
             assert up.stop() == 0, up.log()
             url = stack.enter_context(account_of(up, "--kafka", kafka))
-            agents = Agents(up)
+            agents = Agents(up, kafka)
             stack.callback(agents.kill)
             return topic, url, agents
 

@@ -15,6 +15,7 @@ from account import Account
 from conftest import ROOT
 from drifts import ANY, DRIFTS
 from recorder import Recorder, action_of, judge
+from unread import unread
 
 HERE = Path(__file__).parent
 STACKS = sorted([*ROOT.glob("stacks/*.toml"), *HERE.glob("stacks/*.toml")])
@@ -53,7 +54,8 @@ def test_a_stack_lives_and_goes(account, stack):
         assert len(group["Instances"]) == group["DesiredCapacity"], group["AutoScalingGroupName"]
     before = len(account.requests)
     account.run("plan", stack, *more, "--detailed-exitcode", code=0)
-    requests = len(account.requests) - before
+    sweep = account.requests[before:]
+    requests = len(sweep)
     print(f"a no-op plan of {stack.stem} sends {requests} requests")
     assert requests <= MOST_REQUESTS
 
@@ -73,11 +75,12 @@ def test_a_stack_lives_and_goes(account, stack):
     account.run("destroy", stack, *more, "--yes", "--allow-data-loss", "all", code=0)
     plan = json.loads(account.run("plan", stack, *more, "--format", "json", code=0).stdout)
     assert {step["action"] for step in plan["steps"]} == {"create"}, "something of the stack outlived destroy"
-    judge_requests(account, stack, more)
+    judge_requests(account, stack, more, sweep)
 
 
-def judge_requests(account, stack, more):
-    """Every request is as botocore models it, and covered by the policy of those who apply the stack."""
+def judge_requests(account, stack, more, sweep):
+    """Every request is as botocore models it, and covered by the policy of those who apply the stack; what one writes, the
+    requests of a plan without changes read."""
     policy = json.loads(account.run("permissions", stack, *more, "--account", "123456789012", code=0).stdout)
     assert len(json.dumps(policy, separators=(",", ":"))) <= 6144, "IAM takes no such long policy"
     allowed = [pattern for statement in policy["Statement"] for pattern in statement["Action"]]
@@ -92,5 +95,7 @@ def judge_requests(account, stack, more):
         judged.add((service, operation))
         for problem in found:
             problems.setdefault(f"{service} {operation}", set()).add(problem)
+    if lost := unread(account.requests, sweep):
+        problems["written and not read"] = lost
     print(f"{len(judged)} operations judged")
     assert not problems, "\n".join(f"{where}: {what}" for where, found in problems.items() for what in found)

@@ -41,15 +41,14 @@ def beside_what_others_have(up):
         endpoints = json.loads(local.stdout.readline())
         aws = lambda service: client(endpoints["account"], service)
         words = drifts_lake_only.prepare(aws)
-        # By the name that MSK gives to its brokers nobody listens.
-        given = dict(word.split("=", 1) for word in words if "=" in word) | {"bootstrap": endpoints["kafka"]}
+        given = dict(word.split("=", 1) for word in words if "=" in word)
         for topic in ("orders", "actions"):
             aws("kafka").create_topic(ClusterArn=given["cluster"], TopicName=topic, PartitionCount=3, ReplicationFactor=2)
         send_orders(up, endpoints["kafka"])
     finally:
         local.stdin.close()
         assert local.wait(timeout=PATIENCE) == 0
-    return [word for name, value in given.items() for word in ("--var", f"{name}={value}")]
+    return words
 
 
 PREPARED = {"lake-only": beside_what_others_have}

@@ -17,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 Environment:
   STATE_DIRECTORY, LOGS_DIRECTORY   where state and log files go, as systemd sets them (default: here)
   AWS_REGION, AWS_ENDPOINT_URL, …   as for every AWS tool
+  LAKEWRIGHT_KAFKA_PLAINTEXT        HOST:PORT of a Kafka in clear, instead of the configured one
   LAKEWRIGHT_SEARCH_URL             the search cluster, instead of the configured one
   RUST_LOG                          what is logged (default: info)"
 )]

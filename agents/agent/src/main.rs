@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
+use lakewright_config::agents::AgentConfig;
 use lakewright_config::{BatchConfig, KafkaConnection, ProducerConfig, ShipperConfig, StreamConfig, WatchConfig};
 use lakewright_runtime::{Agent, Options, config, kafka, program, watch};
 use serde::de::DeserializeOwned;
@@ -29,22 +30,22 @@ async fn run(command: Command) -> Result<()> {
     match command {
         Command::Producer(run) => {
             let config: ProducerConfig = load(&run, lakewright_producer::check)?;
-            let agent = start("producer", &run).await?;
+            let agent = start::<ProducerConfig>(&run).await?;
             watched(agent, config.watch.clone(), async |agent| lakewright_producer::run(agent, config).await).await
         }
         Command::Stream(run) => {
             let config: StreamConfig = load(&run, lakewright_stream::check)?;
-            let agent = start("stream", &run).await?;
+            let agent = start::<StreamConfig>(&run).await?;
             watched(agent, config.watch.clone(), async |agent| lakewright_stream::run(agent, config).await).await
         }
         Command::Shipper(run) => {
             let config: ShipperConfig = load(&run, lakewright_shipper::check)?;
-            let agent = start("shipper", &run).await?;
+            let agent = start::<ShipperConfig>(&run).await?;
             watched(agent, config.watch.clone(), async |agent| lakewright_shipper::run(agent, config).await).await
         }
         Command::Batch { run, once } => {
             let config: BatchConfig = load(&run, lakewright_batch::check)?;
-            let agent = start("batch", &run).await?;
+            let agent = start::<BatchConfig>(&run).await?;
             if once {
                 lakewright_batch::run_once(agent, config).await
             } else {
@@ -77,8 +78,9 @@ fn load<T: DeserializeOwned>(run: &Run, check: impl FnOnce(&T) -> Result<()>) ->
     Ok(value)
 }
 
-async fn start(name: &str, run: &Run) -> Result<Agent> {
-    Agent::start(name, &Options { admin: run.admin, until_stdin_closes: run.until_stdin_closes }).await
+/// Starts the agent whose configuration it is.
+async fn start<C: AgentConfig>(run: &Run) -> Result<Agent> {
+    Agent::start(C::AGENT, &Options { admin: run.admin, until_stdin_closes: run.until_stdin_closes }).await
 }
 
 /// Runs an agent that reports how it is doing, if it is told where.

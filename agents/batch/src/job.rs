@@ -8,6 +8,7 @@ use aws_sdk_emrserverless::types::{
 };
 use lakewright_aws::{Aws, Needed as _, ask, client};
 use lakewright_config::BatchConfig;
+use lakewright_config::agents::batch;
 use lakewright_runtime::{Agent, CancellationToken, Counter, Gauge, health};
 
 /// The shortest and the longest time between two looks at a run.
@@ -41,11 +42,11 @@ impl Jobs {
         Self {
             emr: client!(aws, "emr-serverless", aws_sdk_emrserverless),
             config,
-            runs: agent.metrics.counter("runs_total", &[]),
-            failed: agent.metrics.counter("runs_failed_total", &[]),
-            last_run: agent.metrics.gauge("last_run_unix_ms", &[]),
-            last_success: agent.metrics.gauge("last_success_unix_ms", &[]),
-            last_seconds: agent.metrics.gauge("last_run_seconds", &[]),
+            runs: agent.metrics.counter(&batch::RUNS, &[]),
+            failed: agent.metrics.counter(&batch::RUNS_FAILED, &[]),
+            last_run: agent.metrics.gauge(&batch::LAST_RUN, &[]),
+            last_success: agent.metrics.gauge(&batch::LAST_SUCCESS, &[]),
+            last_seconds: agent.metrics.gauge(&batch::LAST_RUN_SECONDS, &[]),
         }
     }
 

@@ -18,6 +18,7 @@ mod shop;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use lakewright_config::agents::producer;
 use lakewright_config::{ProducerConfig, Rate};
 use lakewright_runtime::{Agent, Counter, kafka};
 
@@ -56,7 +57,7 @@ fn start_micros(config: &ProducerConfig) -> Result<Option<i64>> {
 pub async fn run(agent: Agent, config: ProducerConfig) -> Result<()> {
     check(&config)?;
     let latch = agent.health.latch();
-    let access = kafka::client_config(&config.kafka).await?;
+    let access = kafka::access(&config.kafka).await?;
     kafka::ensure(&access, &config.kafka.topics).await?;
     let metrics = Metrics::new(&agent);
     let sender = Sender::new(access, &agent.health, metrics.acknowledged.clone(), metrics.errors.clone())?;
@@ -77,14 +78,14 @@ struct Metrics {
 
 impl Metrics {
     fn new(agent: &Agent) -> Self {
-        let counter = |name| agent.metrics.counter(name, &[]);
+        let counter = |metric| agent.metrics.counter(metric, &[]);
         Self {
-            events: counter("events_total"),
-            bytes: counter("bytes_total"),
-            acknowledged: counter("acknowledged_total"),
-            errors: counter("delivery_errors_total"),
-            duplicates: counter("duplicates_total"),
-            broken: counter("broken_total"),
+            events: counter(&producer::EVENTS),
+            bytes: counter(&producer::BYTES),
+            acknowledged: counter(&producer::ACKNOWLEDGED),
+            errors: counter(&producer::DELIVERY_ERRORS),
+            duplicates: counter(&producer::DUPLICATES),
+            broken: counter(&producer::BROKEN),
         }
     }
 }

@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lakewright_runtime::kafka::{Access, KafkaContext};
-use lakewright_runtime::{Counter, Health};
+use lakewright_runtime::{Counter, Health, client_context};
 use parking_lot::Mutex;
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
@@ -35,21 +33,7 @@ struct Deliveries {
     again: Arc<Mutex<VecDeque<Undelivered>>>,
 }
 
-impl ClientContext for Deliveries {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.context.generate_oauth_token(config)
-    }
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.context.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.context.error(error, reason);
-    }
-}
+client_context!(Deliveries, context);
 
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();

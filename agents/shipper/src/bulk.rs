@@ -4,17 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use base64::Engine as _;
 use bytes::Bytes;
 use http::request::Builder;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Full};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use lakewright_platform::Backoff;
+use lakewright_platform::http::{Client, basic};
 use lakewright_runtime::Agent;
-use lakewright_runtime::retry::Backoff;
 use serde::Deserialize;
 
 use crate::Metrics;
@@ -25,7 +20,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 
 /// The search cluster.
 pub struct Search {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client,
     bulk: Uri,
     root: Uri,
     /// Whether it has judged documents: what it refuses as a whole then is the documents' fault.
@@ -87,29 +82,8 @@ impl Search {
             url.parse::<Uri>().with_context(|| format!("the search URL's host is wrong: {host}"))
         };
         let (bulk, root) = (parse("_bulk")?, parse("")?);
-        let authorization = match user {
-            None => None,
-            Some(user) => {
-                let encoded = base64::engine::general_purpose::STANDARD.encode(user);
-                let mut value =
-                    HeaderValue::try_from(format!("Basic {encoded}")).context("encode user and password")?;
-                value.set_sensitive(true);
-                Some(value)
-            }
-        };
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(Duration::from_secs(10)));
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls_provider())
-            .context("load the system's certificate authorities")?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        let proven = AtomicBool::new(false);
-        Ok(Self { client, bulk, root, proven, authorization, agent, metrics })
+        let (client, authorization) = (Client::new(url)?, user.map(basic));
+        Ok(Self { client, bulk, root, proven: AtomicBool::new(false), authorization, agent, metrics })
     }
 
     /// The cluster's address without user and password.
@@ -187,8 +161,8 @@ impl Search {
         if self.proven.load(Ordering::Relaxed) {
             return true;
         }
-        let Ok(request) = self.request(Method::GET, &self.root).body(Full::new(Bytes::new())) else { return false };
-        matches!(self.exchange(request).await, Ok((StatusCode::OK, _)))
+        let Ok(request) = self.request(Method::GET, &self.root).body(Bytes::new()) else { return false };
+        matches!(self.client.exchange(request, ANSWER).await, Ok((StatusCode::OK, _)))
     }
 
     fn request(&self, method: Method, uri: &Uri) -> Builder {
@@ -196,20 +170,6 @@ impl Search {
         match &self.authorization {
             Some(value) => request.header(header::AUTHORIZATION, value),
             None => request,
-        }
-    }
-
-    /// Status and body of the answer, or why there is none.
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), String> {
-        let exchange = async {
-            let answer = self.client.request(request).await.map_err(|error| chain(&error))?;
-            let status = answer.status();
-            let body = answer.into_body().collect().await.map_err(|error| chain(&error))?.to_bytes();
-            Ok((status, body))
-        };
-        match tokio::time::timeout(ANSWER, exchange).await {
-            Ok(answer) => answer,
-            Err(_) => Err(format!("no answer within {} s", ANSWER.as_secs())),
         }
     }
 
@@ -227,12 +187,12 @@ impl Search {
             body.push(b'\n');
         }
         let request = self.request(Method::POST, &self.bulk).header(header::CONTENT_TYPE, "application/x-ndjson");
-        let Ok(request) = request.body(Full::new(Bytes::from(body))) else {
+        let Ok(request) = request.body(Bytes::from(body)) else {
             return Outcome::Later("the request can't be built".to_owned());
         };
-        let (status, body) = match self.exchange(request).await {
+        let (status, body) = match self.client.exchange(request, ANSWER).await {
             Ok(answer) => answer,
-            Err(reason) => return Outcome::Later(reason),
+            Err(error) => return Outcome::Later(format!("{error:#}")),
         };
         match status {
             StatusCode::OK => judge(&body, positions.len()),
@@ -244,10 +204,6 @@ impl Search {
             }
         }
     }
-}
-
-fn rustls_provider() -> rustls::crypto::CryptoProvider {
-    rustls::crypto::ring::default_provider()
 }
 
 /// The items' verdicts; an answer that isn't one for each item is none at all.
@@ -277,19 +233,10 @@ fn is_passing(status: u16) -> bool {
     matches!(status, 403 | 408 | 429 | 500..)
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
+    use lakewright_config::agents;
+
     use super::*;
 
     #[test]
@@ -310,7 +257,7 @@ mod tests {
     }
 
     fn search(url: &str, directory: &std::path::Path) -> Result<Search> {
-        let agent = Agent::detached("shipper", directory.to_owned());
+        let agent = Agent::detached(agents::Agent::Shipper, directory.to_owned());
         let metrics = Metrics::new(&agent);
         Search::new(url, agent, metrics)
     }

@@ -8,12 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use lakewright_aws::Aws;
 use lakewright_config::ShipperConfig;
+use lakewright_platform::Backoff;
 use lakewright_runtime::kafka::{Access, KafkaContext, TopicIdentity, describe_using};
-use lakewright_runtime::retry::Backoff;
-use lakewright_runtime::{Agent, health};
+use lakewright_runtime::{Agent, client_context, health};
 use parking_lot::Mutex;
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
@@ -42,21 +40,7 @@ pub struct Context {
     pub assigned: AtomicBool,
 }
 
-impl ClientContext for Context {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.kafka.generate_oauth_token(config)
-    }
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.kafka.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.kafka.error(error, reason);
-    }
-}
+client_context!(Context, kafka);
 
 impl ConsumerContext for Context {
     fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use lakewright_aws::{Aws, Options};
 use lakewright_config::ShipperConfig;
+use lakewright_config::agents::shipper;
 use lakewright_runtime::{Agent, Counter, Gauge, kafka};
 use parking_lot::Mutex;
 
@@ -43,17 +44,17 @@ struct Metrics {
 
 impl Metrics {
     fn new(agent: &Agent) -> Self {
-        let counter = |name| agent.metrics.counter(name, &[]);
+        let counter = |metric| agent.metrics.counter(metric, &[]);
         let lag: Arc<Mutex<Option<i64>>> = Arc::default();
         let known = Arc::clone(&lag);
-        agent.metrics.computed("lag_records", &[], move || known.lock().map(|records| records as f64));
+        agent.metrics.computed(&shipper::LAG, &[], move || known.lock().map(|records| records as f64));
         Self {
-            indexed: counter("documents_indexed_total"),
-            rejected: counter("rejected_total"),
-            retries: counter("bulk_retries_total"),
-            objects: counter("backup_objects_total"),
-            refused: counter("refused_total"),
-            last_commit: agent.metrics.gauge("last_commit_unix_ms", &[]),
+            indexed: counter(&shipper::INDEXED),
+            rejected: counter(&shipper::REJECTED),
+            retries: counter(&shipper::RETRIES),
+            objects: counter(&shipper::BACKUP_OBJECTS),
+            refused: counter(&shipper::REFUSED),
+            last_commit: agent.metrics.gauge(&shipper::LAST_COMMIT, &[]),
             lag,
         }
     }
@@ -75,7 +76,7 @@ pub async fn run(agent: Agent, config: ShipperConfig) -> Result<()> {
     let metrics = Metrics::new(&agent);
     let aws = Aws::connect(Options::default()).await?;
     let search = Search::new(&endpoint::url(&config.search), agent.clone(), metrics.clone())?;
-    let client = kafka::client_config(&config.kafka).await?;
+    let client = kafka::access(&config.kafka).await?;
     kafka::ensure(&client, &config.kafka.topics).await?;
     let topics = kafka::describe(&client, &config.topics, DESCRIBE).await.context("ask Kafka for the topics")?;
     let intake = Intake::new(&agent, &config, client, topics.topics)?;

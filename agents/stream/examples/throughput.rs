@@ -3,7 +3,7 @@
 //! `cargo run -p lakewright-stream --example throughput -- [EVENTS] [HOST:PORT of a Kafka]`. The account, and the Kafka
 //! log unless another is named, run in processes of their own, so that only the agent's CPU time is counted.
 
-#[path = "../../lake/tests/support/mod.rs"]
+#[path = "../../../libs/lake/tests/support/mod.rs"]
 #[allow(dead_code, reason = "the tests' faults aren't needed here")]
 mod support;
 
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use iceberg::spec::{NestedField, PrimitiveType, Schema, Transform, Type, UnboundPartitionSpec};
 use lakewright_aws::Aws;
+use lakewright_config::agents::{self, stream};
 use lakewright_config::{Column, KafkaConnection, StreamConfig, Table, raw_columns};
 use lakewright_lake::create_table;
 use lakewright_runtime::Agent;
@@ -93,7 +94,7 @@ async fn measure(arguments: &[String]) -> Result<()> {
     let bytes = send(&client, &topic, events).await?;
 
     let data = tempfile::tempdir()?;
-    let agent = Agent::detached("stream", data.path().to_owned());
+    let agent = Agent::detached(agents::Agent::Stream, data.path().to_owned());
     let config = StreamConfig {
         kafka: connection,
         group: topic,
@@ -106,8 +107,8 @@ async fn measure(arguments: &[String]) -> Result<()> {
     std::fs::write("/proc/self/clear_refs", "5")?;
     let (began, cpu) = (Instant::now(), cpu_seconds()?);
     let running = tokio::spawn(run_with(agent.clone(), config, aws));
-    let committed = agent.metrics.counter("rows_committed_total", &[]);
-    let dead = agent.metrics.counter("dead_letters_total", &[]);
+    let committed = agent.metrics.counter(&stream::ROWS, &[]);
+    let dead = agent.metrics.counter(&stream::DEAD_LETTERS, &[]);
     while committed.get() + dead.get() < events {
         tokio::time::sleep(Duration::from_millis(20)).await;
         if running.is_finished() {
@@ -126,7 +127,7 @@ async fn measure(arguments: &[String]) -> Result<()> {
         megabytes / cpu,
         megabytes / wall,
         events as f64 / cpu,
-        agent.metrics.counter("commits_total", &[]).get(),
+        agent.metrics.counter(&stream::COMMITS, &[]).get(),
         dead.get(),
         agent.health.last_error(),
     )?;

@@ -13,6 +13,7 @@ use futures::future::join_all;
 use iceberg::spec::SchemaRef;
 use lakewright_aws::Aws;
 use lakewright_config::Table;
+use lakewright_config::agents::stream;
 use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, load_table};
 use lakewright_runtime::{Counter, Metrics};
 use tokio::sync::{mpsc, oneshot};
@@ -122,7 +123,7 @@ impl Committer {
             tables.iter().enumerate().map(|(index, table)| State::new(table, index == last, metrics)).collect();
         let newest = Arc::new(AtomicI64::new(0));
         let shared = Arc::clone(&newest);
-        metrics.computed("freshness_ms", &[], move || {
+        metrics.computed(&stream::FRESHNESS, &[], move || {
             let newest = shared.load(Ordering::Relaxed);
             (newest > 0).then(|| (lakewright_runtime::health::now_ms() - newest / 1000) as f64)
         });
@@ -134,7 +135,7 @@ impl Committer {
             failed: true,
             outcomes,
             newest,
-            commits: metrics.counter("commits_total", &[]),
+            commits: metrics.counter(&stream::COMMITS, &[]),
         }
     }
 
@@ -201,8 +202,8 @@ impl Committer {
 
 impl State {
     fn new(table: &Table, dead: bool, metrics: &Metrics) -> Self {
-        let labels = [("table", table.name.as_str())];
-        let all = if dead { "dead_letters_total" } else { "rows_committed_total" };
+        let labels = [(stream::TABLE, table.name.as_str())];
+        let all = if dead { &stream::DEAD_LETTERS } else { &stream::ROWS };
         Self {
             declared: table.clone(),
             loaded: None,
@@ -211,10 +212,10 @@ impl State {
             quiet: 0,
             quiet_limit: if dead { FLOOR_COMMITS } else { QUIET_COMMITS },
             counters: Counters {
-                rows: metrics.counter("rows_committed_total", &labels),
+                rows: metrics.counter(&stream::ROWS, &labels),
                 all_rows: metrics.counter(all, &[]),
-                files: metrics.counter("files_total", &labels),
-                conflicts: metrics.counter("commit_conflicts_total", &[]),
+                files: metrics.counter(&stream::FILES, &labels),
+                conflicts: metrics.counter(&stream::COMMIT_CONFLICTS, &[]),
             },
         }
     }

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use lakewright_runtime::client_context;
 use lakewright_runtime::kafka::KafkaContext;
 use parking_lot::Mutex;
-use rdkafka::client::{Client, ClientContext, OAuthToken};
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Statistics, TopicPartitionList};
 
@@ -112,21 +111,9 @@ impl Context {
     }
 }
 
-impl ClientContext for Context {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        self.kafka.generate_oauth_token(config)
-    }
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.kafka.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.kafka.error(error, reason);
-    }
-
+client_context!(
+    Context,
+    kafka,
     fn stats(&self, statistics: Statistics) {
         for ((topic, partition), progress) in self.shared.progress.lock().iter_mut().flatten() {
             let known = statistics.topics.get(topic).and_then(|topic| topic.partitions.get(partition));
@@ -134,7 +121,7 @@ impl ClientContext for Context {
             progress.end = known.map_or(progress.end, |partition| progress.end.max(partition.hi_offset));
         }
     }
-}
+);
 
 impl ConsumerContext for Context {
     // An assignment is answered by the intake's loop, which first finds out where to begin, and a revocation when it

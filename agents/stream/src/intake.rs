@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use lakewright_config::StreamConfig;
+use lakewright_config::agents::stream;
+use lakewright_platform::Backoff;
 use lakewright_runtime::kafka::describe_using;
-use lakewright_runtime::retry::Backoff;
 use lakewright_runtime::{Agent, Latch};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -67,13 +68,13 @@ impl Intake {
         let mut topics: Vec<String> = config.tables.iter().map(|table| table.topic.clone()).collect();
         topics.sort();
         topics.dedup();
-        let counter = |name| agent.metrics.counter(name, &[]);
+        let counter = |metric| agent.metrics.counter(metric, &[]);
         let counters = Counters {
-            records: counter("records_total"),
-            bytes: counter("bytes_total"),
-            gaps: counter("offset_gaps_total"),
-            lost: counter("records_lost_total"),
-            restarts: counter("restarts_total"),
+            records: counter(&stream::RECORDS),
+            bytes: counter(&stream::BYTES),
+            gaps: counter(&stream::OFFSET_GAPS),
+            lost: counter(&stream::RECORDS_LOST),
+            restarts: counter(&stream::RESTARTS),
         };
         Self {
             counters,
@@ -227,7 +228,7 @@ impl Intake {
     /// Stops and waits for another try. The loop polls meanwhile: only so a member hears of a rebalance, and only when
     /// it has answered the one before. So partitions are assigned at their ends, where little comes.
     fn stop_and_wait(&mut self) {
-        let wait = self.backoff.next_wait();
+        let wait = self.backoff.next_pause();
         self.stop(wait);
         let mut ends = TopicPartitionList::new();
         for partition in &self.partitions {

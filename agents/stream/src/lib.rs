@@ -21,9 +21,10 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, bail};
 use lakewright_aws::{Aws, Options};
+use lakewright_config::agents::stream;
 use lakewright_config::{StreamConfig, Table, raw_columns};
 use lakewright_runtime::Agent;
-use lakewright_runtime::kafka::{client_config, ensure};
+use lakewright_runtime::kafka::{access, ensure};
 pub use offsets::{OffsetMap, PROPERTY};
 use rdkafka::consumer::BaseConsumer;
 use tokio::sync::mpsc;
@@ -77,7 +78,7 @@ pub async fn run(agent: Agent, config: StreamConfig) -> anyhow::Result<()> {
 pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::Result<()> {
     check(&config)?;
     let latch = agent.health.latch();
-    let mut kafka = client_config(&config.kafka).await?;
+    let mut kafka = access(&config.kafka).await?;
     ensure(&kafka, &config.kafka.topics).await?;
     kafka
         .set("group.id", &config.group)
@@ -96,16 +97,16 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
         .set("queued.max.messages.kbytes", "16384");
     let context = Context::new(kafka.context(&agent.health));
     let progress = context.clone();
-    agent.metrics.computed("lag_records", &[], move || progress.lag().map(|lag| lag as f64));
+    agent.metrics.computed(&stream::LAG, &[], move || progress.lag().map(|lag| lag as f64));
     let progress = context.clone();
-    agent.metrics.computed("unread_records", &[], move || progress.unread().map(|unread| unread as f64));
+    agent.metrics.computed(&stream::UNREAD, &[], move || progress.unread().map(|unread| unread as f64));
     let consumer: BaseConsumer<Context> = kafka.create_with_context(context).context("make a Kafka consumer")?;
 
     let (work, waiting) = mpsc::channel(BATCHES_WAITING);
     let (outcomes, settled) = std::sync::mpsc::channel();
     let tables: Vec<Table> = config.tables.iter().chain([&config.dead_letters]).cloned().collect();
     let committer = Committer::new(aws, &config.group, &tables, &agent.metrics, outcomes);
-    let last_commit = agent.metrics.gauge("last_commit_unix_ms", &[]);
+    let last_commit = agent.metrics.gauge(&stream::LAST_COMMIT, &[]);
     let committing = tokio::spawn(committer.run(waiting, last_commit));
     let intake = Intake::new(agent, config, consumer, work, settled, latch);
     let result = tokio::task::spawn_blocking(|| intake.run()).await.context("the polling thread ended")?;

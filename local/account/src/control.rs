@@ -5,11 +5,12 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode, header};
+use lakewright_config::span;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 use crate::events::EventLog;
-use crate::faults::{FaultBoard, Faults, decode};
+use crate::faults::{FaultBoard, Faults};
 use crate::protocol::query;
 
 /// Where all of them begin. No bucket's name begins with `_`.
@@ -71,8 +72,8 @@ async fn listed(events: &EventLog, query: &str) -> Result<Value, Refusal> {
             "after" => after = number()?,
             "line" => line = number()?,
             "wait" => {
-                let time = decode::time(&value);
-                wait = time.ok_or_else(|| bad(format!("`wait` is a time such as 2s, not `{value}`")))?.min(MAX_WAIT);
+                let refused = || bad(format!("`wait` is a time such as 2s, not `{value}`"));
+                wait = span(&value).ok_or_else(refused)?.min(MAX_WAIT);
             }
             _ => return Err(bad(format!("there are after, line and wait, and no `{name}`"))),
         }

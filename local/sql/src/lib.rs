@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use lakewright_aws::Aws;
-use lakewright_config::Manifest;
+use lakewright_config::{Manifest, s3};
 
 /// The memory that queries and jobs share, in bytes; beyond it they spill to disk or fail.
 const MEMORY: usize = 1024 * 1024 * 1024;
@@ -111,10 +111,7 @@ impl Engine {
 
 /// Bucket and key of an `s3://` location.
 fn split_location(location: &str) -> Result<(&str, &str)> {
-    location
-        .strip_prefix("s3://")
-        .and_then(|rest| rest.split_once('/'))
-        .with_context(|| format!("`{location}` is no location; write s3://BUCKET/KEY"))
+    s3::object(location).with_context(|| format!("`{location}` is no location; write s3://BUCKET/KEY"))
 }
 
 /// The message of a DataFusion error without the trace that debug builds append.

@@ -12,11 +12,11 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
-use crate::kind::{ADDRESS, APPLIED, Context, Kind, Outcome, Wanted};
+use crate::kind::{ADDRESS, APPLIED, AnyKind, Context, Outcome, Wanted, applied};
 use crate::lease::End;
 use crate::plan::order::{Task, Work, remaining, tasks};
 use crate::plan::reference::{Reference, references, resolve};
-use crate::plan::{Action, Change, Kinds, Plan, Step, applied, replaced};
+use crate::plan::{Action, Change, Kinds, Plan, Step, replaced};
 use crate::resource::{Address, Condition, Live};
 pub use progress::{Progress, took};
 
@@ -222,9 +222,9 @@ fn critical(tasks: &[Task], times: &[Duration]) -> Duration {
     remaining(tasks, &|index| times[index]).into_iter().max().unwrap_or_default()
 }
 
-/// How long the work takes usually; the account on this machine answers at once.
-fn expected(kind: &dyn Kind, context: &Context, work: Work) -> Duration {
-    if context.poll < Duration::from_secs(1) {
+/// How long the work takes usually; nothing where an account does everything at once.
+fn expected(kind: &dyn AnyKind, context: &Context, work: Work) -> Duration {
+    if context.pace.at_once {
         return Duration::ZERO;
     }
     kind.expected()[match work {
@@ -235,7 +235,7 @@ fn expected(kind: &dyn Kind, context: &Context, work: Work) -> Duration {
 }
 
 async fn run(
-    kind: &dyn Kind,
+    kind: &dyn AnyKind,
     context: &Context,
     step: &Step,
     work: Work,
@@ -243,19 +243,20 @@ async fn run(
 ) -> Result<Option<Outcome>> {
     let address = &step.address;
     if work == Work::Delete {
-        let live = step.live.as_ref().expect("what is deleted lives");
+        let live = step.live.as_ref().expect("what is deleted exists");
         kind.delete(context, live).await.with_context(|| format!("delete {address} ({})", live.id))?;
         return Ok(None);
     }
     let spec = kind.normalise(&spec.expect("what is made or changed has a spec"))?;
     if let Some(reference) = references(&spec).into_iter().next() {
-        bail!("{reference} has no value: nothing lives at {}, or AWS gave it none", reference.address);
+        bail!("{reference} has no value: nothing exists at {}, or AWS gave it none", reference.address);
     }
     let outcome = if work == Work::Create {
         if step.create_first {
             retire(kind, context, step).await.with_context(|| format!("make room for the new {address}"))?;
         }
-        let created = kind.create(context, address, &spec).await.map_err(|error| taken(error, address, &spec));
+        let created = kind.create(context, address, &spec).await;
+        let created = created.map_err(|error| taken(error, kind, address, &spec));
         created.with_context(|| format!("create {address}"))?
     } else {
         update(kind, context, step, &spec).await.with_context(|| format!("update {address}"))?
@@ -267,14 +268,17 @@ async fn run(
 }
 
 /// Says how to take over what stands in the way of a creation.
-fn taken(error: anyhow::Error, address: &Address, spec: &serde_json::Value) -> anyhow::Error {
+fn taken(error: anyhow::Error, kind: &dyn AnyKind, address: &Address, spec: &serde_json::Value) -> anyhow::Error {
     let exists = error.chain().filter_map(|cause| cause.downcast_ref::<lakewright_aws::Error>());
     if !exists.into_iter().any(lakewright_aws::Error::is_already_exists) {
         return error;
     }
-    // Names of these are unique within something else only.
-    let by_id = matches!(address.kind.as_str(), "security_group" | "subnet" | "table");
-    let id = ["name", "alias"].iter().find_map(|field| spec[*field].as_str()).filter(|_| !by_id).unwrap_or("ID");
+    // A name that is unique within something else only names nothing by itself.
+    let id = match kind.facts().identified_by {
+        [field] => spec[*field].as_str(),
+        _ => None,
+    };
+    let id = id.unwrap_or("ID");
     error.context(format!(
         "there is one already, and it isn't the stack's; `lakewright adopt {address} {id}` takes it over, another name \
          in the stack file leaves it alone"
@@ -282,8 +286,8 @@ fn taken(error: anyhow::Error, address: &Address, spec: &serde_json::Value) -> a
 }
 
 /// Gives the address of a living resource up to its replacement; whatever happens then, it is found as what is to go.
-async fn retire(kind: &dyn Kind, context: &Context, step: &Step) -> Result<()> {
-    let live = step.live.as_ref().expect("what is replaced lives");
+async fn retire(kind: &dyn AnyKind, context: &Context, step: &Step) -> Result<()> {
+    let live = step.live.as_ref().expect("what is replaced exists");
     let outcome = Outcome { id: live.id.clone(), outputs: live.outputs.clone() };
     let retired = replaced(live);
     kind.tag(context, &outcome, &[(ADDRESS, &retired.to_string())]).await?;
@@ -298,12 +302,12 @@ async fn retire(kind: &dyn Kind, context: &Context, step: &Step) -> Result<()> {
         if started.elapsed() > PATIENCE {
             bail!("{} still carries its address {}", live.id, took(PATIENCE));
         }
-        tokio::time::sleep(context.poll).await;
+        tokio::time::sleep(context.pace.poll).await;
     }
 }
 
-async fn update(kind: &dyn Kind, context: &Context, step: &Step, spec: &serde_json::Value) -> Result<Outcome> {
-    let mut live = step.live.clone().expect("what is updated lives");
+async fn update(kind: &dyn AnyKind, context: &Context, step: &Step, spec: &serde_json::Value) -> Result<Outcome> {
+    let mut live = step.live.clone().expect("what is updated exists");
     if matches!(live.condition, Condition::Pending(_)) {
         live = ready(kind, context, &live, spec).await?;
     }
@@ -312,7 +316,10 @@ async fn update(kind: &dyn Kind, context: &Context, step: &Step, spec: &serde_js
         kind.tag(context, &outcome, &[(ADDRESS, &step.address.to_string())]).await?;
     }
     let fields = kind.fields();
-    let is_field = |name: &&str| fields.iter().any(|field| field.name == *name);
+    let departures = step.live.as_ref().map(|live| live.departures.as_slice()).unwrap_or_default();
+    let is_field = |name: &&str| {
+        fields.iter().any(|field| field.name == *name) || departures.iter().any(|one| one.field() == *name)
+    };
     let changed: BTreeSet<&str> = step.changes.iter().map(Change::field).filter(is_field).collect();
     if changed.is_empty() {
         return Ok(Outcome { id: live.id, outputs: live.outputs });
@@ -322,7 +329,7 @@ async fn update(kind: &dyn Kind, context: &Context, step: &Step, spec: &serde_js
 }
 
 /// Waits until what was on its way can be used.
-async fn ready(kind: &dyn Kind, context: &Context, live: &Live, spec: &serde_json::Value) -> Result<Live> {
+async fn ready(kind: &dyn AnyKind, context: &Context, live: &Live, spec: &serde_json::Value) -> Result<Live> {
     let patience = PATIENCE.max(kind.expected()[0] * 4);
     let started = Instant::now();
     loop {
@@ -336,7 +343,7 @@ async fn ready(kind: &dyn Kind, context: &Context, live: &Live, spec: &serde_jso
             Condition::Pending(state) if started.elapsed() > patience => {
                 bail!("{} is still {state} after {}", live.id, took(patience));
             }
-            Condition::Pending(_) => tokio::time::sleep(context.poll).await,
+            Condition::Pending(_) => tokio::time::sleep(context.pace.poll).await,
         }
     }
 }

@@ -5,8 +5,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::intents::Intents;
+use crate::kind::Pace;
 use crate::plan::testing::{WORLD, World, desired, kinds};
-use crate::plan::{plan, plan_destroy};
+use crate::plan::{self, plan, plan_for};
 use crate::resource::Desired;
 use crate::sweep::sweep;
 
@@ -49,13 +50,31 @@ async fn a_stack_is_made_changed_and_destroyed() {
 
     // After a stop nothing new begins; after destroy nothing lives.
     let live = sweep(kinds(), &context, &stack("10.7.0.0/16")).await.expect("a sweep");
-    let away = plan_destroy(kinds(), &stack("10.7.0.0/16"), &live).expect("a plan");
+    let destroy = plan::Options { destroy: true, ..plan::Options::default() };
+    let away = plan_for(kinds(), &stack("10.7.0.0/16"), &live, &destroy).expect("a plan");
     let stopped = CancellationToken::new();
     stopped.cancel();
     let report = apply(kinds(), &context, &away, &Progress::quiet(), &stopped).await;
     assert_eq!((report.done.len(), report.not_done.len(), report.stopped), (0, 4, true));
     assert!(apply(kinds(), &context, &away, &Progress::quiet(), &CancellationToken::new()).await.complete());
     assert!(sweep(kinds(), &context, &stack("10.7.0.0/16")).await.expect("a sweep").is_empty());
+}
+
+/// What is said of a creation for which something stands in the way.
+fn hint(kind: &str, spec: &serde_json::Value) -> String {
+    let kind = crate::kinds::named(kind).expect("a kind");
+    let error = lakewright_aws::Error::answered("glue", "CreateTable", "AlreadyExistsException", "", 400, "");
+    format!("{:#}", taken(error.into(), kind, &Address::new(kind.name(), "one"), spec))
+}
+
+#[test]
+fn what_stands_in_the_way_is_adopted_by_what_identifies_it() {
+    let (named, aliased) = (json!({ "name": "raw" }), json!({ "alias": "data" }));
+    assert!(hint("bucket", &named).contains("`lakewright adopt bucket.one raw`"), "{}", hint("bucket", &named));
+    assert!(hint("key", &aliased).contains("`lakewright adopt key.one data`"));
+    // A name within something else, and none at all.
+    assert!(hint("topic", &named).contains("`lakewright adopt topic.one ID`"));
+    assert!(hint("subnet", &json!({})).contains("`lakewright adopt subnet.one ID`"));
 }
 
 fn context() -> Context {
@@ -65,8 +84,7 @@ fn context() -> Context {
         account: "123456789012".to_owned(),
         region: "eu-north-1".to_owned(),
         nonce: "n".to_owned(),
-        poll: Duration::from_millis(1),
-        settles: Duration::from_millis(20),
+        pace: Pace { poll: Duration::from_millis(1), settles: Duration::from_millis(20), ..Pace::LOCAL },
         reading: crate::reading::Reading::default(),
         intents: Intents::default(),
     }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use super::connect::program;
-use super::{Global, Outcome};
+use crate::app::programs::program;
+use crate::app::{Global, Outcome};
 
 /// The account and how it behaves.
 #[derive(Debug, Clone, Args)]

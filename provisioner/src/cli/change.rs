@@ -1,6 +1,5 @@
 //! `plan`, `show`, `apply`, `destroy` and `unlock`.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
@@ -8,41 +7,42 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use tokio_util::sync::CancellationToken;
 
-use super::carry::{carry_out, conclude, give_back, lease};
 use super::check::say_quotas;
-use super::connect::{connect, stack};
 use super::cost;
-use super::look::{Look, Stacked, all_kinds, saved_plan, unchanging};
-use super::run::until_interrupted;
-use super::{Format, Global, How, Loss, Outcome, Picture, Written, print, say};
+use super::options::{Format, How, Picture, Written};
+use crate::app::carry::{carry_out, conclude, give_back, lease};
+use crate::app::connect::{connect, stack};
+use crate::app::desired::{all_kinds, unchanging};
+use crate::app::{Global, Outcome, Snapshot, StackState, print, refuse_loss, say, until_interrupted};
 use crate::kind::Context;
 use crate::lease;
-use crate::plan::{AllowDataLoss, FileError, Options, Plan, PlanFile, moved_since};
+use crate::plan::{FileError, Options, Plan, PlanFile, moved_since};
 use crate::render;
+use crate::resource::Live;
 
 /// `lakewright plan`.
 pub async fn plan(global: &Global, options: Options, written: &Written, out: Option<&Path>) -> Result<Outcome> {
-    let stacked = Stacked::open(global).await?;
-    let Look { live, options, plan } = stacked.look(&stacked.context, options).await?;
-    let Context { account, region, .. } = &stacked.context;
+    let state = StackState::open(global).await?;
+    let Snapshot { live, options, plan } = state.snapshot(&state.context, options).await?;
+    let Context { account, region, .. } = &state.context;
     show_plan(&plan, account, region, written)?;
     if !options.destroy && written.format == Format::Text {
-        say_findings(&stacked);
-        say_quotas(&stacked.context, &plan).await;
+        say_findings(&state);
+        say_quotas(&state.context, &plan).await;
     }
     if let Some(path) = out {
         let made = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        let file = PlanFile::new(account, region, made, options, stacked.desired, live);
+        let file = PlanFile::new(account, region, made, options, state.desired, live);
         save(path, &file.text())?;
         say(&format!("Saved: `lakewright apply {}` carries it out.", path.display()));
     }
     Ok(if written.detailed_exitcode && !plan.is_empty() { Outcome::Changes } else { Outcome::Done })
 }
 
-/// Says which rules the stack breaks, in a line: `lakewright check` tells more.
-fn say_findings(stacked: &Stacked) {
+/// Says which rules the stack breaks, in a line: `lakewright check` says more.
+fn say_findings(state: &StackState) {
     let mut rules: Vec<String> =
-        stacked.findings().iter().map(|one| format!("{} ({})", one.rule.name, one.address)).collect();
+        state.findings().iter().map(|one| format!("{} ({})", one.rule.name, one.address)).collect();
     rules.dedup();
     if !rules.is_empty() {
         say(&format!("Checks: {}; `lakewright check` says why and what to do.", rules.join(", ")));
@@ -56,6 +56,16 @@ fn save(path: &Path, text: &str) -> Result<()> {
     let mut file = std::fs::OpenOptions::new();
     let mut file = file.write(true).create(true).truncate(true).mode(0o600).open(path).with_context(context)?;
     file.write_all(text.as_bytes()).with_context(context)
+}
+
+/// The saved plan that a command line names in place of a stack file.
+fn saved_plan(path: Option<&Path>) -> Result<Option<PlanFile>> {
+    let Some(path) = path else { return Ok(None) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    if !PlanFile::is_plan(&text) {
+        return Ok(None);
+    }
+    PlanFile::read(&text).map(Some).with_context(|| format!("read the plan {}", path.display()))
 }
 
 /// `lakewright show`.
@@ -73,8 +83,8 @@ pub async fn graph(global: &Global, format: Picture, only_changes: bool) -> Resu
     let plan = match saved_plan(global.stack_file.as_deref())? {
         Some(file) => file.plan(all_kinds())?,
         None if only_changes => {
-            let stacked = Stacked::open(global).await?;
-            stacked.look(&stacked.context, Options::default()).await?.plan
+            let state = StackState::open(global).await?;
+            state.snapshot(&state.context, Options::default()).await?.plan
         }
         None => unchanging(&stack(global)?)?,
     };
@@ -135,7 +145,7 @@ pub async fn apply(global: &Global, how: &How, options: Options) -> Result<Outco
         let part = options != Options::default();
         return apply_saved(global, &path.unwrap_or_default(), file, how, part).await;
     }
-    let stacked = Stacked::open(global).await?;
+    let state = StackState::open(global).await?;
     let doing = Doing {
         how,
         command: "apply",
@@ -144,13 +154,13 @@ pub async fn apply(global: &Global, how: &How, options: Options) -> Result<Outco
         answer: "yes".to_owned(),
         refused: "Nothing was changed.",
     };
-    change(&stacked, &doing).await
+    change(&state, &doing).await
 }
 
 /// `lakewright destroy`.
 pub async fn destroy(global: &Global, how: &How, options: Options) -> Result<Outcome> {
-    let stacked = Stacked::open(global).await?;
-    let name = &stacked.desired.stack;
+    let state = StackState::open(global).await?;
+    let name = &state.desired.stack;
     let doing = Doing {
         how,
         command: "destroy",
@@ -159,38 +169,38 @@ pub async fn destroy(global: &Global, how: &How, options: Options) -> Result<Out
         answer: name.clone(),
         refused: "Nothing was deleted.",
     };
-    change(&stacked, &doing).await
+    change(&state, &doing).await
 }
 
 /// Plans, asks and carries out. The lease isn't held while somebody thinks: what has moved meanwhile is refused.
-async fn change(stacked: &Stacked, doing: &Doing<'_>) -> Result<Outcome> {
+async fn change(state: &StackState, doing: &Doing<'_>) -> Result<Outcome> {
     let mut agreed = None;
     if !doing.how.yes {
-        let look = stacked.look(&stacked.context, doing.options.clone()).await?;
-        present(stacked, &look.plan, doing).await?;
-        if look.plan.is_empty() {
+        let snapshot = state.snapshot(&state.context, doing.options.clone()).await?;
+        present(state, &snapshot.plan, doing).await?;
+        if snapshot.plan.is_empty() {
             return Ok(Outcome::Done);
         }
         if !ask(&doing.question, &doing.answer).await? {
             say(doing.refused);
             return Ok(Outcome::Wrong);
         }
-        agreed = Some(look.live);
+        agreed = Some(snapshot.live);
     }
     until_interrupted(|stop| async move {
-        let lease = lease(stacked, doing.command, &stop).await?;
-        let context = lease.context(&stacked.context).await;
+        let lease = lease(state, doing.command, &stop).await?;
+        let context = lease.context(&state.context).await;
         let decided = async {
-            let look = stacked.look(&context, doing.options.clone()).await?;
+            let snapshot = state.snapshot(&context, doing.options.clone()).await?;
             match &agreed {
                 Some(before) => {
-                    unmoved(before, &look)?;
+                    unmoved(before, &snapshot)?;
                     // What a deletion loses may have come into it since.
-                    refuse_loss(&look.plan, &doing.how.allow_data_loss)?;
+                    refuse_loss(&snapshot.plan, &doing.how.allow_data_loss)?;
                 }
-                None => present(stacked, &look.plan, doing).await?,
+                None => present(state, &snapshot.plan, doing).await?,
             }
-            Ok(look.plan)
+            Ok(snapshot.plan)
         };
         finish(context.clone(), lease, decided.await, doing.command, &stop).await
     })
@@ -205,10 +215,10 @@ async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, pa
         );
     }
     let global = Global { stack_file: None, ..global.clone() };
-    let stacked = &Stacked::of_plan(&global, path, &file).await?;
-    let plan = stacked.plan(&file.live, &file.options)?;
+    let state = &StackState::of_plan(&global, path, &file).await?;
+    let plan = state.plan(&file.live, &file.options)?;
     show_text(&plan, &file.header.account, &file.header.region, render::Detail::Short)?;
-    say_quotas(&stacked.context, &plan).await;
+    say_quotas(&state.context, &plan).await;
     refuse_loss(&plan, &how.allow_data_loss)?;
     if plan.is_empty() {
         return Ok(Outcome::Done);
@@ -219,13 +229,13 @@ async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, pa
     }
     let file = &file;
     until_interrupted(|stop| async move {
-        let lease = lease(stacked, "apply", &stop).await?;
-        let context = lease.context(&stacked.context).await;
+        let lease = lease(state, "apply", &stop).await?;
+        let context = lease.context(&state.context).await;
         let decided = async {
-            let look = stacked.look(&context, file.options.clone()).await?;
-            unmoved(&file.live, &look)?;
+            let snapshot = state.snapshot(&context, file.options.clone()).await?;
+            unmoved(&file.live, &snapshot)?;
             // As it was reviewed, even if the memory of the last apply has changed since.
-            let plan = stacked.plan(&look.live, &file.options)?;
+            let plan = state.plan(&snapshot.live, &file.options)?;
             refuse_loss(&plan, &how.allow_data_loss)?;
             Ok(plan)
         };
@@ -256,23 +266,23 @@ async fn finish(
 }
 
 /// An error that names what moved since the plan was agreed to.
-fn unmoved(before: &[crate::resource::Live], look: &Look) -> Result<()> {
-    let moved = moved_since(all_kinds(), before, &look.live);
+fn unmoved(before: &[Live], snapshot: &Snapshot) -> Result<()> {
+    let moved = moved_since(all_kinds(), before, &snapshot.live);
     if moved.is_empty() { Ok(()) } else { Err(FileError::Moved(moved).into()) }
 }
 
 /// Shows a plan before it is carried out, with what `lakewright plan` says below it, and refuses what would lose data.
-async fn present(stacked: &Stacked, plan: &Plan, doing: &Doing<'_>) -> Result<()> {
-    let Context { account, region, .. } = &stacked.context;
+async fn present(state: &StackState, plan: &Plan, doing: &Doing<'_>) -> Result<()> {
+    let Context { account, region, .. } = &state.context;
     if doing.options.destroy && plan.is_empty() {
         say(&place(plan, account, region));
-        say(&format!("Nothing of the stack {} lives.", plan.stack));
+        say(&format!("Nothing of the stack {} exists.", plan.stack));
         return Ok(());
     }
     show_text(plan, account, region, render::Detail::Short)?;
     if !doing.options.destroy {
-        say_findings(stacked);
-        say_quotas(&stacked.context, plan).await;
+        say_findings(state);
+        say_quotas(&state.context, plan).await;
     }
     refuse_loss(plan, &doing.how.allow_data_loss)
 }
@@ -304,27 +314,6 @@ pub async fn unlock(global: &Global, yes: bool) -> Result<Outcome> {
         None => say(&format!("Nobody holds the lease of {}.", context.stack)),
     }
     Ok(Outcome::Done)
-}
-
-/// An error that lists what would lose data and isn't allowed to.
-pub fn refuse_loss(plan: &Plan, losses: &[Loss]) -> Result<()> {
-    let addresses: BTreeSet<_> = losses
-        .iter()
-        .filter_map(|loss| if let Loss::Of(address) = loss { Some(address.clone()) } else { None })
-        .collect();
-    let allowed = AllowDataLoss { all: losses.contains(&Loss::All), addresses };
-    let refused = plan.refused(&allowed);
-    if refused.is_empty() {
-        return Ok(());
-    }
-    let mut list = String::new();
-    for step in &refused {
-        let _ = write!(list, "\n  {} {}: {}", step.action.word(), step.address, step.loses.join("; "));
-    }
-    bail!(
-        "this loses data, and nothing was changed:{list}\nallow it with --allow-data-loss ADDRESS for each, or with \
-         --allow-data-loss all"
-    );
 }
 
 /// Whether the answer on the terminal is the wanted one.

@@ -7,9 +7,10 @@ use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-use super::connect::{programs, stack};
-use super::look::{Stacked, anywhere, fits};
-use super::{Global, Outcome, print, say};
+use crate::app::connect::stack;
+use crate::app::desired::{anywhere, fits};
+use crate::app::programs::programs;
+use crate::app::{Global, Outcome, StackState, allowed, print, say};
 use crate::checks::{Allowed, Finding, RULES, findings, idle};
 use crate::kind::Context;
 use crate::plan::{Options, Plan};
@@ -38,7 +39,7 @@ pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome>
             let _ = writeln!(
                 out,
                 "{BOLD}{}{BOLD:#} ({})\n  {}\n  {DIM}{}{DIM:#}",
-                rule.name, rule.kind, rule.reason, rule.cure
+                rule.name, rule.kind, rule.reason, rule.fix
             );
         }
         return print(&out);
@@ -61,9 +62,9 @@ pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome>
 
 /// `lakewright check --quotas`.
 pub async fn quotas(global: &Global, format: CheckFormat) -> Result<Outcome> {
-    let stacked = Stacked::open(global).await?;
-    let look = stacked.look(&stacked.context, Options::default()).await?;
-    let standing = stand(&stacked.context, &demands(&look.plan)).await?;
+    let state = StackState::open(global).await?;
+    let snapshot = state.snapshot(&state.context, Options::default()).await?;
+    let standing = stand(&state.context, &demands(&snapshot.plan)).await?;
     let hit = standing.iter().filter(|one| one.is_hit()).count();
     let mut out = String::new();
     match format {
@@ -114,16 +115,6 @@ pub async fn say_quotas(context: &Context, plan: &Plan) {
     }
 }
 
-/// What the stack file allows.
-pub fn allowed(stack: &Stack) -> Vec<Allowed> {
-    let of_rule = stack.file.allow.iter().flat_map(|rule| {
-        rule.value
-            .iter()
-            .filter_map(|kind| Some((rule.name.clone(), kind.name.parse().ok()?, kind.value.value.clone())))
-    });
-    of_rule.map(|(rule, address, reason)| Allowed { rule, address, reason }).collect()
-}
-
 /// A finding for programs.
 pub fn json(one: &Finding) -> Value {
     json!({
@@ -131,7 +122,7 @@ pub fn json(one: &Finding) -> Value {
         "address": one.address,
         "text": one.text,
         "reason": one.rule.reason,
-        "cure": one.rule.cure,
+        "fix": one.rule.fix,
         "allowed": one.allowed,
     })
 }
@@ -145,7 +136,7 @@ fn text(stack: &Stack, desired: &Desired, found: &[Finding], allowed: &[Allowed]
     for one in found.iter().filter(|one| one.allowed.is_none()) {
         let at = place(&one.address).map(|place| format!("  {DIM}{place}{DIM:#}")).unwrap_or_default();
         let _ = writeln!(out, "{YELLOW}{}{YELLOW:#} {BOLD}{}{BOLD:#}: {}{at}", one.rule.name, one.address, one.text);
-        let _ = writeln!(out, "  {} — {}", one.rule.reason, one.rule.cure);
+        let _ = writeln!(out, "  {} — {}", one.rule.reason, one.rule.fix);
     }
     for one in found {
         if let Some(reason) = &one.allowed {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::look::Part;
-use super::options::{Format, Global, How, Picture, Written};
+use super::options::{Format, How, Part, Picture, Reference, Written};
 use super::{account, check, init, inspect, table};
+use crate::app::Global;
 use crate::resource::Address;
 use crate::up;
 
@@ -133,7 +133,7 @@ Examples:
         #[command(flatten)]
         part: Part,
     },
-    /// Shows what lives of the stack, and how it is
+    /// Shows what exists of the stack, and how it is
     #[command(after_help = "\
 Exits 1 when something is missing or has failed.")]
     Status {
@@ -161,7 +161,7 @@ Exits 1 when something is found that the stack file doesn't allow with a reason:
 
 Examples:
   lakewright check stacks/shop.toml
-  lakewright check --rules                          every rule, its reason and its cure
+  lakewright check --rules                          every rule, its reason and its fix
   lakewright check --quotas                         whether the account may have as much as the stack adds")]
     Check {
         /// The stack file
@@ -172,7 +172,7 @@ Examples:
         /// Lists the rules instead
         #[arg(long)]
         rules: bool,
-        /// Compares the account's quotas with what lives in it and what the stack adds instead
+        /// Compares the account's quotas with what exists in it and what the stack adds instead
         #[arg(long, conflicts_with = "rules")]
         quotas: bool,
     },
@@ -238,7 +238,7 @@ Examples:
         #[arg(long)]
         changes: bool,
     },
-    /// Takes over what lives already: it gets the stack's tags and an address
+    /// Takes over what exists already: it gets the stack's tags and an address
     #[command(after_help = "\
 Shows first what an apply would make of it. Nothing but its tags is changed.
 
@@ -338,9 +338,12 @@ Examples:
     },
     /// Prints the JSON Schema of stack files, by which editors complete them
     Schema {
-        /// Prints the reference of resource kinds instead, in Markdown
+        /// Prints the reference of resource kinds instead
         #[arg(long)]
         kinds: bool,
+        /// How the reference is written; Markdown without it
+        #[arg(long, value_enum, requires = "kinds")]
+        format: Option<Reference>,
     },
     /// Prints the completion script of a shell
     #[command(after_help = "Example:\n  lakewright completion bash > /etc/bash_completion.d/lakewright")]

@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 
-use super::connect::{cache, connect, programs, stack};
-use super::look::{all_kinds, anywhere_in};
-use super::{Format, Global, Outcome, print, say};
+use super::options::Format;
+use crate::app::cache::cache;
+use crate::app::connect::{connect, stack};
+use crate::app::desired::{all_kinds, anywhere_in};
+use crate::app::programs::programs;
+use crate::app::{Global, Outcome, print, say};
 use crate::cost::{Estimate, Prices, refresh};
 use crate::plan::Plan;
 use crate::render;
@@ -38,7 +41,7 @@ pub async fn run(global: &Global, format: Format, newer: bool, file: Option<&Pat
         let wanted = of_stack.names();
         let missing: Vec<&str> = missing.iter().map(String::as_str).filter(|name| wanted.contains(name)).collect();
         if !missing.is_empty() {
-            say(&format!("AWS's list tells none for {}.", missing.join(", ")));
+            say(&format!("AWS's list has none for {}.", missing.join(", ")));
         }
         known.put(found);
     }

@@ -11,12 +11,12 @@ use std::str::FromStr;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use compose::{Answers, Login, compose};
-pub use questions::region_name;
+use lakewright_config::agents::Need;
 use questions::{MOST_USD, address, agents, answers, budget_address, name, zones};
 use size::Size;
 
-use super::connect::programs;
-use super::{Global, Outcome, say};
+use crate::app::programs::programs;
+use crate::app::{Global, Outcome, region_name, say};
 use crate::stack::{Agent, Architecture, stack_name_mistake};
 
 /// The model that a stack with a warehouse begins with.
@@ -42,13 +42,13 @@ pub struct Options {
     /// How Kafka's clients log in [default: iam]
     #[arg(long, value_name = "HOW")]
     pub authentication: Option<Login>,
-    /// Who is told of alarms [default: nobody, and there are none]
+    /// Who is notified of alarms [default: nobody, and there are none]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub alarm_email: Option<String>,
-    /// What a month may cost before somebody is told, in US dollars [default: no budget]
+    /// What a month may cost before somebody is notified, in US dollars [default: no budget]
     #[arg(long, value_name = "USD", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_USD)))]
     pub monthly_budget: Option<u32>,
-    /// Who is told of the budget [default: who is told of alarms]
+    /// Who is notified of the budget [default: who is notified of alarms]
     #[arg(long, value_name = "ADDRESS", value_parser = budget_address, requires = "monthly_budget")]
     pub budget_email: Option<String>,
     /// Whether --region names the region: then it is no question.
@@ -104,7 +104,7 @@ pub fn run(global: &Global, mut options: Options) -> Result<Outcome> {
     let answers = answers(options, default, if asks { Some(&mut ask) } else { None })?;
     write(&file, &compose(&answers), force)?;
     say(&format!("Written: {}", file.display()));
-    if answers.agents.contains(&Agent::Batch) {
+    if answers.agents.iter().any(|agent| agent.needs(Need::Models)) {
         let models = file.parent().unwrap_or(Path::new("")).join("models");
         let model = models.join("sales.sql");
         if model.exists() {
@@ -179,19 +179,21 @@ fn folder_name(file: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use compose::Budget;
+    use lakewright_config::agents::AGENTS;
 
     use super::*;
+    use crate::app::allowed;
+    use crate::app::desired::{all_kinds, anywhere};
     use crate::stack::{Artifact, ModelFile, Programs, parse};
 
-    /// Every size, number of zones, set of agents, way to log in and way to be told.
+    /// Every size, number of zones, set of agents, way to log in and way to be notified.
     fn combinations() -> impl Iterator<Item = Answers> {
-        let all = [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch];
         let told = || Some("ops@example.com".to_owned());
         let budget = || Some(Budget { monthly_usd: 500, email: "purse@example.com".to_owned() });
         let watched = move |mask: u32| (told().filter(|_| mask & 1 != 0), budget().filter(|_| mask & 2 != 0));
         Size::ALL.into_iter().flat_map(move |size| {
             (0..256_u32).map(move |mask| {
-                let agents = (0..4).filter(|bit| mask & (1 << bit) != 0).map(|bit| all[bit]).collect();
+                let agents = (0..4).filter(|bit| mask & (1 << bit) != 0).map(|bit| AGENTS[bit].agent).collect();
                 let zones = if mask & 16 == 0 { 2 } else { 3 };
                 let login = if mask & 32 == 0 { Login::Iam } else { Login::Scram };
                 let (alarm_email, budget) = watched(mask >> 6);
@@ -208,9 +210,9 @@ mod tests {
             let stack = parse(Path::new("lakewright.toml"), &text, Some(vec![model]));
             let stack = stack.unwrap_or_else(|error| panic!("{answers:?}\n{text}\n{}", error.render(false)));
             let agent = Programs::everywhere(Artifact { sha256: "0".repeat(64), size: 1, file: None });
-            let desired = crate::cli::look::anywhere(&stack, &agent);
-            crate::plan::check(crate::cli::look::all_kinds(), &desired).expect("resources that fit together");
-            let allowed = crate::cli::check::allowed(&stack);
+            let desired = anywhere(&stack, &agent);
+            crate::plan::check(all_kinds(), &desired).expect("resources that fit together");
+            let allowed = allowed(&stack);
             let found = crate::checks::findings(&desired, &allowed);
             let open: Vec<_> = found.iter().filter(|one| one.allowed.is_none()).collect();
             assert!(open.is_empty(), "{answers:?}: {open:?}");

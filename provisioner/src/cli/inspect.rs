@@ -8,10 +8,11 @@ use clap::ValueEnum;
 use clap::builder::styling::{AnsiColor, Style};
 use serde_json::Value;
 
-use super::connect::{programs, stack};
-use super::look::{Look, Stacked, all_kinds, anywhere};
-use super::{Global, Outcome, print, say};
-use crate::kind::Kind;
+use crate::app::connect::stack;
+use crate::app::desired::{all_kinds, anywhere};
+use crate::app::programs::programs;
+use crate::app::{Global, Outcome, Snapshot, StackState, print, say};
+use crate::kind::AnyKind;
 use crate::kinds::partition;
 use crate::lease;
 use crate::permissions::policy;
@@ -36,13 +37,13 @@ const BOLD: Style = Style::new().bold();
 
 /// `lakewright status`.
 pub async fn status(global: &Global) -> Result<Outcome> {
-    let stacked = Stacked::open(global).await?;
-    let Look { live, plan, .. } = stacked.look(&stacked.context, Options::default()).await?;
+    let state = StackState::open(global).await?;
+    let Snapshot { live, plan, .. } = state.snapshot(&state.context, Options::default()).await?;
     if live.is_empty() {
-        say(&format!("Nothing of the stack {} lives.", plan.stack));
+        say(&format!("Nothing of the stack {} exists.", plan.stack));
         return Ok(Outcome::Wrong);
     }
-    let lease = lease::look(&stacked.context).await.ok().flatten();
+    let lease = lease::look(&state.context).await.ok().flatten();
     let width = plan.needs.keys().chain(live.iter().map(|live| &live.address)).map(|a| a.to_string().len()).max();
     let mut out = String::new();
     let mut well = true;
@@ -62,7 +63,7 @@ pub async fn status(global: &Global) -> Result<Outcome> {
     }
     let _ = write!(out, "\n{BOLD}{}{BOLD:#} ", render::summary(&plan));
     let _ = match lease {
-        Some(document) => match document.held(stacked.context.aws.now()) {
+        Some(document) => match document.held(state.context.aws.now()) {
             Some((holder, until)) => writeln!(out, "{holder} is at work until {until} at least."),
             None => writeln!(out, "Nobody is at work on it."),
         },
@@ -86,10 +87,10 @@ fn health(live: Option<&Live>, step: Option<&Step>) -> (AnsiColor, &'static str)
 
 /// `lakewright outputs`.
 pub async fn outputs(global: &Global, format: OutputFormat) -> Result<Outcome> {
-    let stacked = Stacked::open(global).await?;
-    let live = crate::sweep::sweep(all_kinds(), &stacked.context, &stacked.desired).await?;
+    let state = StackState::open(global).await?;
+    let live = crate::sweep::sweep(all_kinds(), &state.context, &state.desired).await?;
     if live.is_empty() {
-        say(&format!("Nothing of the stack {} lives.", stacked.desired.stack));
+        say(&format!("Nothing of the stack {} exists.", state.desired.stack));
     }
     let mut out = String::new();
     for one in &live {
@@ -187,7 +188,7 @@ pub fn permissions(global: &Global, account: Option<String>) -> Result<Outcome> 
 }
 
 /// The fields with their values and what they mean.
-fn fields(out: &mut String, kind: &dyn Kind, resource: &Resource) {
+fn fields(out: &mut String, kind: &dyn AnyKind, resource: &Resource) {
     let schema = kind.schema();
     for field in kind.fields() {
         let value = &resource.spec[field.name];

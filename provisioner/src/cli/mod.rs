@@ -2,46 +2,29 @@
 
 mod account;
 mod adopt;
-pub mod carry;
-pub mod change;
-pub mod check;
+mod change;
+mod check;
 mod commands;
-pub mod connect;
 mod cost;
-mod existing;
-mod hints;
 mod init;
 mod inspect;
-pub mod look;
 mod options;
-pub mod query;
+mod query;
 mod rotate;
-pub mod run;
 mod search;
-pub mod table;
+mod table;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
 
+use crate::app::{Outcome, hints, print};
 use crate::plan;
 use crate::up;
 pub use commands::{Cli, Command};
-pub use options::{Format, Global, How, Loss, Pace, Picture, Written};
-
-/// What a command came to; [`main`] makes the exit code of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Done: 0.
-    Done,
-    /// There are changes, and somebody wants to know by the exit code: 2.
-    Changes,
-    /// Something is wrong, and it has been said: 1.
-    Wrong,
-}
+use options::Reference;
 
 /// Runs the command and says what went wrong.
 pub fn main(cli: Cli) -> ExitCode {
@@ -126,9 +109,12 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             rotate::run(&global, &address, yes).await
         }
         Command::Search { words, url, limit } => search::run(&global, &words.join(" "), url, limit).await,
-        Command::Schema { kinds: true } => print(&crate::render::kinds_page(crate::kinds::all())),
-        Command::Schema { kinds: false } => {
-            let schema = serde_json::to_string_pretty(&crate::stack::schema()).context("write the schema")?;
+        Command::Schema { kinds: true, format: None | Some(Reference::Markdown) } => {
+            print(&crate::render::kinds_page(crate::kinds::all()))
+        }
+        Command::Schema { kinds, .. } => {
+            let schema = if kinds { crate::render::kinds_json(crate::kinds::all()) } else { crate::stack::schema() };
+            let schema = serde_json::to_string_pretty(&schema).context("write the schema")?;
             print(&format!("{schema}\n"))
         }
         Command::Completion { shell } => {
@@ -137,21 +123,6 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             print(&String::from_utf8_lossy(&script))
         }
     }
-}
-
-/// Writes to standard output, colours stripped where they don't belong. A reader that has gone is no error.
-pub fn print(text: &str) -> Result<Outcome> {
-    let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("write to standard output"),
-        _ => Ok(Outcome::Done),
-    }
-}
-
-/// Writes a line to standard error.
-pub fn say(text: &str) {
-    // Where nobody listens nothing is lost.
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 #[cfg(test)]

@@ -4,11 +4,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use lakewright_platform::http::Client;
 use serde_json::{Value, json};
 
-use super::{Global, Outcome, print, say};
-use crate::http::Http;
-use crate::up::RunFile;
+use crate::app::{Global, Outcome, RunFile, print, say};
 
 /// The members that words are looked for in, and how much a hit in each counts.
 const FIELDS: [&str; 9] = [
@@ -38,7 +37,7 @@ pub async fn run(global: &Global, words: &str, url: Option<String>, limit: u32) 
         "size": limit,
     });
     let target = format!("{}/user-actions-*/_search", url.trim_end_matches('/'));
-    let answer = Http::new(&url)?.post(&target, &body, Duration::from_secs(30)).await.context("search")?;
+    let answer = Client::new(&url)?.post(&target, &body, Duration::from_secs(30)).await.context("search")?;
     let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
     let total = answer["hits"]["total"]["value"].as_u64().unwrap_or(hits.len() as u64);
     if hits.is_empty() {

@@ -4,7 +4,8 @@ use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::query::Rows;
+use crate::app::query::Rows;
+use crate::render::aligned;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,33 +35,6 @@ fn table(rows: &Rows) -> String {
     let mut text = aligned(&header, &right, &body);
     let count = rows.rows.len();
     text.push_str(&format!("({count} row{})\n", if count == 1 { "" } else { "s" }));
-    text
-}
-
-/// A table for people: the header, a line, the rows; numbers to the right.
-pub fn aligned(header: &[String], right: &[bool], body: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = body.iter().filter_map(|row| row.get(column)).chain(header.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    let line = |row: &[String]| {
-        let cells = row.iter().enumerate().map(|(column, cell)| {
-            let width = widths[column];
-            if right.get(column).copied().unwrap_or_default() {
-                format!("{cell:>width$}")
-            } else {
-                format!("{cell:width$}")
-            }
-        });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    let mut text = line(header);
-    let rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
-    text.push_str(&(rule.join("  ") + "\n"));
-    for row in body {
-        text.push_str(&line(row));
-    }
     text
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Cost, Others, Price, Prices};
+use super::{Price, Prices, sides};
+use crate::charge::{Charge, Cost, Others};
 use crate::plan::{Kinds, Plan};
 use crate::resource::{Address, Desired};
 
@@ -43,7 +44,7 @@ impl Bill {
             Cost::Free => Self::default(),
             Cost::Unknown(why) => Self { unknown: Some(why), ..Self::default() },
             Cost::Billed { charges, by_use } => {
-                let line = |charge: super::Charge| Line {
+                let line = |charge: Charge| Line {
                     price: prices.get(region, &charge.price).cloned(),
                     name: charge.price,
                     quantity: charge.quantity,
@@ -96,9 +97,9 @@ impl Estimate {
     pub fn of_stack(kinds: Kinds<'_>, desired: &Desired, prices: &Prices, region: &str) -> Self {
         let specs: BTreeMap<&Address, &Value> =
             desired.resources.iter().map(|resource| (&resource.address, &resource.spec)).collect();
-        let others = Others { specs, names: BTreeMap::new() };
-        let items = others.specs.keys().map(|address| Item {
-            address: (*address).clone(),
+        let others = Others::new(specs, BTreeMap::new());
+        let items = others.addresses().map(|address| Item {
+            address: address.clone(),
             before: None,
             after: bill(kinds, &others, address, prices, region),
         });
@@ -107,8 +108,8 @@ impl Estimate {
 
     /// What a plan's stack costs before it and after it.
     pub fn of_plan(kinds: Kinds<'_>, plan: &Plan, prices: &Prices, region: &str) -> Self {
-        let (before, after) = Others::of_plan(plan);
-        let addresses: BTreeSet<&Address> = before.specs.keys().chain(after.specs.keys()).copied().collect();
+        let (before, after) = sides(plan);
+        let addresses: BTreeSet<&Address> = before.addresses().chain(after.addresses()).collect();
         let items = addresses.into_iter().map(|address| Item {
             address: address.clone(),
             before: bill(kinds, &before, address, prices, region),
@@ -159,7 +160,7 @@ impl Estimate {
 }
 
 fn bill(kinds: Kinds<'_>, others: &Others<'_>, address: &Address, prices: &Prices, region: &str) -> Option<Bill> {
-    let spec = others.specs.get(address)?;
+    let spec = others.at(address)?;
     let cost = match kinds.get(&address.kind) {
         Some(kind) => kind.cost_among(spec, others),
         None => Cost::Unknown("there is no such kind"),
@@ -186,15 +187,28 @@ mod tests {
         let Resource { address, spec, .. } = resource(address, spec);
         let outputs = BTreeMap::from([("id".to_owned(), id.to_owned()), ("name".to_owned(), id.to_owned())]);
         let (id, condition) = (id.to_owned(), Condition::Ready);
-        Live { address, id, spec, outputs, applied: None, condition, foreign: vec![], holds: vec![], is_empty: false }
+        let observed = Value::Null;
+        Live {
+            address,
+            id,
+            spec,
+            observed,
+            departures: vec![],
+            outputs,
+            applied: None,
+            condition,
+            foreign: vec![],
+            holds: vec![],
+            is_empty: false,
+        }
     }
 
     fn template(instance_type: &str) -> Value {
-        json!({"name": "t", "image": "ami-1", "instance_type": instance_type, "security_groups": []})
+        json!({"name": "hosts", "image": "ami-1", "instance_type": instance_type, "security_groups": []})
     }
 
     fn group(template: &str, hosts: u32) -> Value {
-        json!({"name": "g", "launch_template": template, "subnets": [], "min": 0, "max": 9, "desired": hosts})
+        json!({"name": "g", "launch_template": template, "subnets": [], "min_size": 0, "max_size": 9, "desired_capacity": hosts})
     }
 
     #[test]

@@ -10,17 +10,33 @@ use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, replaces, text, typed, value, yes};
+use super::spec::{compared, in_place, replaces, yes};
 use super::tags::{self, Tags};
+use super::values::{none_of, text, words};
 use super::{tag_lists, tagged, wait};
-use crate::cost::{Charge, Cost};
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::resource::{Address, Live};
+use crate::charge::{Charge, Cost};
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::Address;
 use crate::services::Services as _;
 
 mod wire;
+
+text!(
+    /// The ARN of what an alarm notifies.
+    Target,
+    r"^arn:aws[a-z-]*:[a-z0-9-]+:.+$",
+    most = 1024
+);
+text!(
+    /// `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount`, or a percentile such as `p99`.
+    Statistic,
+    r"^(Average|Sum|Minimum|Maximum|SampleCount|p(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?))$"
+);
+
+/// What no namespace of metrics is, with its fix:
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>.
+const NO_NAMESPACE: (&str, &str) = (r"^:|[\r\n]", "a namespace doesn't begin with `:`, and has one line");
 
 /// An alarm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -41,51 +57,98 @@ pub struct Spec {
     pub calculation: Option<Calculation>,
     /// How a value is compared with the threshold, as AWS names it: `GreaterThanThreshold`,
     /// `GreaterThanOrEqualToThreshold`, `LessThanThreshold`, `LessThanOrEqualToThreshold`.
-    #[schemars(regex(pattern = r"^(Less|Greater)Than(OrEqualTo)?Threshold$"))]
-    pub comparison: String,
+    pub comparison: Comparison,
     /// The threshold.
     pub threshold: f64,
     /// Over how many periods values are looked at.
     #[serde(default = "one")]
+    #[schemars(range(min = 1))]
     pub evaluation_periods: u32,
     /// How many of them must be beyond the threshold. Default: all.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub datapoints: Option<u32>,
     /// What a period without a value counts as: `missing` (the state becomes INSUFFICIENT_DATA), `ignore` (the state stays),
     /// `breaching` or `notBreaching`.
-    #[serde(default = "missing")]
-    #[schemars(regex(pattern = r"^(breaching|notBreaching|ignore|missing)$"))]
-    pub missing_data: String,
+    #[serde(default)]
+    pub missing_data: MissingData,
     /// For how many minutes after it was made or changed it waits for a first value before it judges. Without it, it doesn't.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 2880))]
     pub warm_up_minutes: Option<u32>,
     /// Whether its actions are carried out.
     #[serde(default = "yes")]
     pub actions_enabled: bool,
-    /// What is told of the alarm, by ARN: SNS topics, five at most.
+    /// What is notified of the alarm, by ARN: SNS topics, five at most.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^arn:aws[a-z-]*:[a-z0-9-]+:.+$")))]
-    pub alarm_actions: Vec<String>,
-    /// What is told when it is over, by ARN.
+    pub alarm_actions: Vec<Target>,
+    /// What is notified when it is over, by ARN.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^arn:aws[a-z-]*:[a-z0-9-]+:.+$")))]
-    pub ok_actions: Vec<String>,
+    pub ok_actions: Vec<Target>,
 }
+
+/// How a value is compared with the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Comparison {
+    /// Above it is bad.
+    #[serde(rename = "GreaterThanThreshold")]
+    Above,
+    /// At it or above is bad.
+    #[serde(rename = "GreaterThanOrEqualToThreshold")]
+    AtLeast,
+    /// Below it is bad.
+    #[serde(rename = "LessThanThreshold")]
+    Below,
+    /// At it or below is bad.
+    #[serde(rename = "LessThanOrEqualToThreshold")]
+    AtMost,
+    /// In another way, as with a band: no spec does, only an alarm that was changed outside.
+    #[serde(rename = "")]
+    #[schemars(skip)]
+    Another,
+}
+words!(Comparison);
+
+/// What a period without a value counts as.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum MissingData {
+    /// The state becomes `INSUFFICIENT_DATA`.
+    #[default]
+    Missing,
+    /// The state stays.
+    Ignore,
+    /// As a bad value.
+    Breaching,
+    /// As a good value.
+    NotBreaching,
+    /// What else somebody gave an alarm; it can't be declared.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
+}
+words!(MissingData);
 
 /// A metric with the statistic of each period.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
     /// The namespace, `AWS/Kafka`.
+    #[schemars(length(min = 1, max = 255), extend("not" = none_of(&[NO_NAMESPACE])))]
     pub namespace: String,
     /// The metric's name.
+    #[schemars(length(min = 1, max = 255))]
     pub name: String,
     /// Its dimensions.
     #[serde(default)]
+    #[schemars(extend(
+        "propertyNames" = {"minLength": 1, "maxLength": 255},
+        "additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 1024}
+    ))]
     pub dimensions: BTreeMap<String, String>,
     /// `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount`, or a percentile such as `p99`.
     #[serde(default = "average")]
-    pub statistic: String,
+    pub statistic: Statistic,
     /// The period in seconds: 10, 20, 30 or a multiple of 60.
     #[serde(default = "minute")]
     pub period_seconds: u32,
@@ -96,11 +159,13 @@ pub struct Metric {
 #[serde(deny_unknown_fields)]
 pub struct Calculation {
     /// The expression, `100 * dead / records`.
+    #[schemars(length(min = 1, max = 2048))]
     pub expression: String,
     /// What its value is called.
     #[serde(default)]
     pub label: String,
     /// The metrics in it by the names that it uses, ten at most; names begin with a small letter.
+    #[schemars(extend("propertyNames" = {"maxLength": 255, "pattern": "^[a-z][A-Za-z0-9_]*$"}))]
     pub metrics: BTreeMap<String, Metric>,
 }
 
@@ -112,12 +177,8 @@ fn minute() -> u32 {
     60
 }
 
-fn average() -> String {
-    "Average".to_owned()
-}
-
-fn missing() -> String {
-    "missing".to_owned()
+fn average() -> Statistic {
+    "Average".into()
 }
 
 const FIELDS: &[Field] = &[
@@ -144,77 +205,18 @@ const ACTIONS: &[&str] = &[
     "cloudwatch:TagResource",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    identified_by: &["name"],
+    tag_types: &["cloudwatch:alarm"],
+    ..Facts::of("alarm", "a CloudWatch alarm", FIELDS, OUTPUTS, ACTIONS)
+};
 
-const COMPARISONS: [&str; 4] =
-    ["GreaterThanThreshold", "GreaterThanOrEqualToThreshold", "LessThanThreshold", "LessThanOrEqualToThreshold"];
-const STATISTICS: [&str; 5] = ["Average", "Sum", "Minimum", "Maximum", "SampleCount"];
-const MISSING: [&str; 4] = ["missing", "ignore", "breaching", "notBreaching"];
 /// The most seconds that an alarm looks back over; seven times that with periods of an hour or more.
 const DAY: u32 = 86_400;
 
 /// The kind.
 #[derive(Debug)]
 pub struct Alarm;
-
-fn canonical(spec: &mut Spec) -> Result<()> {
-    if !(1..=255).contains(&spec.name.chars().count()) {
-        bail!("an alarm's name has 1 to 255 characters, `{}` has not", spec.name);
-    }
-    if spec.description.chars().count() > 1024 {
-        bail!("the description has more than the 1024 characters that CloudWatch takes");
-    }
-    one_of("comparison", &spec.comparison, &COMPARISONS)?;
-    one_of("missing_data", &spec.missing_data, &MISSING)?;
-    let metrics: Vec<&Metric> = match (&spec.metric, &spec.calculation) {
-        (Some(metric), None) => vec![metric],
-        (None, Some(calculation)) => {
-            if !(1..=10).contains(&calculation.metrics.len()) {
-                bail!("an alarm is calculated from one to ten metrics, here are {}", calculation.metrics.len());
-            }
-            if let Some(wrong) = calculation.metrics.keys().find(|id| !is_id(id)) {
-                bail!("`{wrong}` can't name a metric in an expression: it must begin with a small letter");
-            }
-            calculation.metrics.values().collect()
-        }
-        _ => bail!("an alarm has exactly one of `metric` and `calculation`"),
-    };
-    let mut longest = 60;
-    for metric in metrics {
-        let percentile = metric.statistic.strip_prefix('p').is_some_and(|rest| rest.parse::<f64>().is_ok());
-        if !percentile {
-            one_of("statistic", &metric.statistic, &STATISTICS)?;
-        }
-        let period = metric.period_seconds;
-        if !([10, 20, 30].contains(&period) || (period > 0 && period.is_multiple_of(60))) {
-            bail!("period_seconds is {period}; CloudWatch takes 10, 20, 30 and multiples of 60");
-        }
-        longest = longest.max(period);
-    }
-    let most = if longest >= 3600 { 7 * DAY } else { DAY };
-    if spec.evaluation_periods == 0 || longest.saturating_mul(spec.evaluation_periods) > most {
-        bail!("an alarm looks back over one period at least and {} h at most", most / 3600);
-    }
-    if spec.datapoints.is_some_and(|datapoints| datapoints == 0 || datapoints > spec.evaluation_periods) {
-        bail!("datapoints must be between 1 and evaluation_periods");
-    }
-    if spec.datapoints == Some(spec.evaluation_periods) {
-        spec.datapoints = None;
-    }
-    if spec.warm_up_minutes.is_some_and(|minutes| !(1..=2880).contains(&minutes)) {
-        bail!("warm_up_minutes must be between 1 and 2880");
-    }
-    if spec.alarm_actions.len() > 5 || spec.ok_actions.len() > 5 {
-        bail!("an alarm tells at most five of each");
-    }
-    Ok(())
-}
-
-fn one_of(field: &str, given: &str, all: &[&str]) -> Result<()> {
-    if all.contains(&given) {
-        return Ok(());
-    }
-    bail!("{field} is `{given}`; CloudWatch takes {}", all.join(", "))
-}
 
 /// Whether expressions can name a metric so.
 fn is_id(text: &str) -> bool {
@@ -223,27 +225,67 @@ fn is_id(text: &str) -> bool {
 
 #[async_trait]
 impl Kind for Alarm {
-    describes!("alarm", "a CloudWatch alarm", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, spec: &Value) -> Cost {
-        let metrics = spec["calculation"]["metrics"].as_object().map_or(1, |metrics| metrics.len().max(1));
-        let quick = spec["metric"]["period_seconds"].as_u64().is_some_and(|period| period < 60);
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        let metrics: Vec<&Metric> = match (&spec.metric, &spec.calculation) {
+            (Some(metric), None) => vec![metric],
+            (None, Some(calculation)) => {
+                if !(1..=10).contains(&calculation.metrics.len()) {
+                    bail!("an alarm is calculated from one to ten metrics, here are {}", calculation.metrics.len());
+                }
+                if let Some(wrong) = calculation.metrics.keys().find(|id| !is_id(id)) {
+                    bail!("`{wrong}` can't name a metric in an expression: it must begin with a small letter");
+                }
+                calculation.metrics.values().collect()
+            }
+            _ => bail!("an alarm has exactly one of `metric` and `calculation`"),
+        };
+        let mut longest = 60;
+        for metric in metrics {
+            let period = metric.period_seconds;
+            if !([10, 20, 30].contains(&period) || (period > 0 && period.is_multiple_of(60))) {
+                bail!("period_seconds is {period}; CloudWatch takes 10, 20, 30 and multiples of 60");
+            }
+            longest = longest.max(period);
+        }
+        let most = if longest >= 3600 { 7 * DAY } else { DAY };
+        if longest.saturating_mul(spec.evaluation_periods) > most {
+            bail!("an alarm looks back over {} h at most", most / 3600);
+        }
+        if spec.datapoints.is_some_and(|datapoints| datapoints > spec.evaluation_periods) {
+            bail!("datapoints can't be more than evaluation_periods");
+        }
+        if spec.datapoints == Some(spec.evaluation_periods) {
+            spec.datapoints = None;
+        }
+        if spec.alarm_actions.len() > 5 || spec.ok_actions.len() > 5 {
+            bail!("an alarm has at most five actions of each kind");
+        }
+        Ok(())
+    }
+
+    fn cost(&self, spec: &Spec) -> Cost {
+        let metrics = spec.calculation.as_ref().map_or(1, |calculation| calculation.metrics.len().max(1));
+        let quick = spec.metric.as_ref().is_some_and(|metric| metric.period_seconds < 60);
         let price = if quick { "cloudwatch.alarm.high_resolution.month" } else { "cloudwatch.alarm.month" };
-        let charge = Charge { price: price.to_owned(), quantity: metrics as f64 };
-        let metric = if metrics == 1 { &spec["metric"] } else { &Value::Null };
-        let own = text(metric, "namespace").starts_with("AWS/");
-        Cost::Billed { charges: vec![charge], by_use: if own { "" } else { "a custom metric that it watches" } }
+        let own = spec.metric.as_ref().is_some_and(|metric| metric.namespace.starts_with("AWS/"));
+        Cost::Billed {
+            charges: vec![Charge::new(price, metrics as f64)],
+            by_use: if own { "" } else { "a custom metric that it watches" },
+        }
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged = tagged::resources(context, "cloudwatch").await?;
         let tagged: BTreeMap<String, Tags> = tagged.into_iter().filter(|(arn, _)| arn.contains(":alarm:")).collect();
         if wanted.is_empty() && tagged.is_empty() {
@@ -251,7 +293,7 @@ impl Kind for Alarm {
         }
         // One list tells of all whose names begin with the stack's; others are asked for by name.
         let own = format!("{}-", context.stack);
-        let names = wanted.iter().map(|wanted| text(wanted.spec, "name"));
+        let names = wanted.iter().map(|wanted| wanted.spec.name.as_str());
         let names = names.chain(tagged.keys().filter_map(|arn| arn.split_once(":alarm:").map(|(_, name)| name)));
         let names: BTreeSet<&str> = names.collect();
         let describe = context.aws.cloud_watch().describe_alarms().max_records(100);
@@ -274,13 +316,12 @@ impl Kind for Alarm {
             };
             let Some(tags) = tags else { return Ok(None) };
             let address = tags::address(context, "alarm", &tags);
-            address.map(|address| live(alarm, address, &tags)).transpose()
+            address.map(|address| found(alarm, address, &tags)).transpose()
         });
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         // The call overwrites whatever has the name.
         if let Some(tags) = tags_of(context, &arn(context, &spec.name)).await?
             && tags::address(context, "alarm", &tags).as_ref() != Some(address)
@@ -293,27 +334,32 @@ impl Kind for Alarm {
                 spec.name
             );
         }
-        put(context, &spec, Some(tag_lists::owned(context, address))).await
+        put(context, spec, Some(tag_lists::owned(context, address))).await
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        put(context, &typed(spec)?, None).await
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        put(context, spec, None).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
-        wait::found(ask(context.aws.cloud_watch().delete_alarms().alarm_names(spec.name).send()).await)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        wait::found(ask(context.aws.cloud_watch().delete_alarms().alarm_names(&live.spec.name).send()).await)?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.split_once(":alarm:").map_or(id, |(_, name)| name);
         let describe = context.aws.cloud_watch().describe_alarms().max_records(1);
         let alarms = described(describe.alarm_names(name)).await?;
         let Some(alarm) = alarms.first() else { return Ok(None) };
         let tags = tags_of(context, arn_of(alarm)?).await?.unwrap_or_default();
         let tags = tags::claimed(context, address, id, tags)?;
-        live(alarm, address.clone(), &tags).map(Some)
+        found(alarm, address.clone(), &tags).map(Some)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -352,10 +398,13 @@ async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
     Ok(answer.map(|answer| tag_lists::read(answer.tags())))
 }
 
-fn live(alarm: &MetricAlarm, address: Address, tags: &Tags) -> Result<Live> {
+fn found(alarm: &MetricAlarm, address: Address, tags: &Tags) -> Result<Found<Spec>> {
     let spec = wire::spec(alarm)?;
     let arn = arn_of(alarm)?;
-    Ok(tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", &spec.name)]))
+    let name = spec.name.clone();
+    let mut found = tags::found(address, tags, arn, spec, &[("arn", arn), ("name", &name)]);
+    found.departures = wire::departures(alarm);
+    Ok(found)
 }
 
 async fn put(context: &Context, spec: &Spec, tags: Option<Vec<Tag>>) -> Result<Outcome> {

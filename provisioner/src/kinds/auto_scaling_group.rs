@@ -10,44 +10,52 @@ use async_trait::async_trait;
 use lakewright_aws::{Error, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use self::refresh::refresh;
 use self::wire::{create, described, groups_of_stack, outcome, owner, read, tag, update};
-use super::spec::{compared, describes, differs, in_place, replaces, typed};
-use super::{tag_lists, tags, wait};
-use crate::cost::{Charge, Cost, Others};
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use super::spec::{compared, in_place, replaces};
+use super::values::{NO_CONTROL, SubnetId, none_of, text};
+use super::{launch_template, subnet, tag_lists, tags, wait};
+use crate::charge::{Charge, Cost, Others};
+use crate::families::processors;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+text!(
+    /// A launch template's id, `lt-0123456789abcdef0`.
+    LaunchTemplateId,
+    r"^lt-[0-9a-f]{1,17}$"
+);
+text!(
+    /// A version of a launch template: a number, `$Default` or `$Latest`.
+    TemplateVersion,
+    r"^([0-9]{1,19}|\$Latest|\$Default)$"
+);
 
 /// Keeps a number of hosts alive: one that dies is replaced by a new one from the launch template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(length(min = 1, max = 255), extend("not" = none_of(&[NO_CONTROL])))]
     pub name: String,
     /// The launch template's id, `${launch_template.app.id}`.
-    #[schemars(regex(pattern = r"^lt-[0-9a-f]+$"))]
-    pub launch_template: String,
+    pub launch_template: LaunchTemplateId,
     /// The version of the launch template that new hosts get: a number, `$Default` or `$Latest`. Default: `$Default`.
     #[serde(default = "default_version")]
-    #[schemars(regex(pattern = r"^(\d+|\$Latest|\$Default)$"))]
-    pub launch_template_version: String,
+    pub launch_template_version: TemplateVersion,
     /// The ids of the subnets that hosts are started in, `${subnet.a.id}`.
-    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
-    pub subnets: Vec<String>,
+    pub subnets: Vec<SubnetId>,
     /// How many hosts at least.
-    pub min: u32,
+    pub min_size: u32,
     /// How many hosts at most.
-    pub max: u32,
+    pub max_size: u32,
     /// How many hosts are wanted.
-    pub desired: u32,
+    pub desired_capacity: u32,
     /// How many seconds after its start a host's health first counts. Default: 300.
     #[serde(default = "five_minutes")]
-    pub grace_seconds: u32,
+    pub health_check_grace_seconds: u32,
     /// What becomes of hosts that run when the launch template or its version changes here: `never`, they stay;
     /// `launch_first`, each is replaced once a new one runs; `terminate_first`, each ends before the new one starts. The version
     /// must be a number then, `${launch_template.app.version}`. Default: `never`.
@@ -68,8 +76,8 @@ pub enum Refreshing {
     TerminateFirst,
 }
 
-fn default_version() -> String {
-    "$Default".to_owned()
+fn default_version() -> TemplateVersion {
+    "$Default".into()
 }
 
 fn five_minutes() -> u32 {
@@ -81,10 +89,10 @@ const FIELDS: &[Field] = &[
     in_place("launch_template"),
     in_place("launch_template_version"),
     compared(in_place("subnets"), Comparing::AsSet),
-    in_place("min"),
-    in_place("max"),
-    in_place("desired"),
-    in_place("grace_seconds"),
+    in_place("min_size"),
+    in_place("max_size"),
+    in_place("desired_capacity"),
+    in_place("health_check_grace_seconds"),
     // It isn't the group's on AWS: it says how updates are made.
     compared(in_place("refresh"), Comparing::Never),
 ];
@@ -103,6 +111,20 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeImages",
     "ec2:CreateTags",
 ];
+const FACTS: Facts = Facts {
+    // The group's hosts stand in subnets and security groups until they are gone.
+    occupies: &["vpc", "subnet", "security_group", "volume"],
+    expected: [Duration::from_secs(5), Duration::from_secs(5), Duration::from_mins(3)],
+    renamed_fields: &[
+        ("min", "min_size"),
+        ("max", "max_size"),
+        ("desired", "desired_capacity"),
+        ("grace_seconds", "health_check_grace_seconds"),
+    ],
+    identified_by: &["name"],
+    quota: Some(Quota::Processors),
+    ..Facts::of("auto_scaling_group", "keeps a number of hosts alive", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -112,16 +134,16 @@ pub struct AutoScalingGroup;
 const GONE: Duration = Duration::from_mins(30);
 /// How long a group's running activity may keep it from being changed, or a new profile or template unseen.
 const REFUSED: Duration = Duration::from_mins(5);
+/// How long what a group is made of may be unseen.
+const UNSEEN: Duration = Duration::from_secs(25);
 
 /// What so many hosts of a launch template are billed for.
-fn hosts_of(template: &Value, hosts: f64) -> Vec<Charge> {
-    let text = |name: &str| template[name].as_str().unwrap_or_default();
-    let gib = template["volume_gib"].as_f64().unwrap_or_default();
+fn hosts_of(template: &launch_template::Spec, hosts: f64) -> Vec<Charge> {
     let mut charges = vec![
-        Charge::hours(format!("ec2.{}.hour", text("instance_type")), hosts),
-        Charge::new(format!("ebs.{}.gib_month", text("volume_type")), hosts * gib),
+        Charge::hours(format!("ec2.{}.hour", template.instance_type), hosts),
+        Charge::new(format!("ebs.{}.gib_month", template.volume_type), hosts * f64::from(template.volume_size_gib)),
     ];
-    if template["detailed_monitoring"] == true {
+    if template.detailed_monitoring {
         // The seven metrics of an instance.
         charges.push(Charge::new("cloudwatch.metric.month", hosts * 7.0));
     }
@@ -130,23 +152,41 @@ fn hosts_of(template: &Value, hosts: f64) -> Vec<Charge> {
 
 #[async_trait]
 impl Kind for AutoScalingGroup {
-    describes!("auto_scaling_group", "keeps a number of hosts alive", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if spec.min_size > spec.desired_capacity || spec.desired_capacity > spec.max_size {
+            let Spec { min_size, max_size, desired_capacity, .. } = spec;
+            bail!("`desired_capacity` is {desired_capacity}, which is not within {min_size} to {max_size}");
+        }
+        let version = spec.launch_template_version.as_str();
+        if spec.refresh != Refreshing::Never && ["$Default", "$Latest"].contains(&version) {
+            bail!(
+                "`launch_template_version` is {version}: to refresh hosts it must be the number, \
+                 ${{launch_template.NAME.version}}"
+            );
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Unknown("what its hosts cost follows from a launch template that isn't the stack's")
     }
 
-    fn cost_among(&self, spec: &Value, others: &Others<'_>) -> Cost {
-        let text = |name: &str| spec[name].as_str().unwrap_or_default();
-        let Some(template) = others.spec("launch_template", text("launch_template")) else { return self.cost(spec) };
-        let hosts = spec["desired"].as_f64().unwrap_or_default();
-        let mut charges = hosts_of(template, hosts);
-        let subnets = spec["subnets"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        if subnets.filter_map(|id| others.spec("subnet", id)).any(|subnet| subnet["public_addresses"] == true) {
+    fn cost_among(&self, spec: &Spec, others: &Others<'_>) -> Cost {
+        let Some(template) = others.spec("launch_template", &spec.launch_template) else { return self.cost(spec) };
+        let Ok(template) = launch_template::Spec::deserialize(template) else {
+            return Cost::Unknown("its launch template can't be read: another version of lakewright wrote it");
+        };
+        let hosts = f64::from(spec.desired_capacity);
+        let mut charges = hosts_of(&template, hosts);
+        let subnets = spec.subnets.iter().filter_map(|id| others.spec("subnet", id));
+        if subnets.flat_map(subnet::Spec::deserialize).any(|subnet| subnet.map_public_ip_on_launch) {
             charges.push(Charge::hours("public_ipv4.hour", hosts));
         }
         Cost::Billed {
@@ -155,24 +195,22 @@ impl Kind for AutoScalingGroup {
         }
     }
 
-    /// The group's hosts stand in subnets and security groups until they are gone.
-    fn occupies(&self) -> &'static [&'static str] {
-        &["vpc", "subnet", "security_group", "volume"]
+    fn share(&self, spec: &Spec, others: &Others<'_>) -> Share {
+        let template = others.spec("launch_template", &spec.launch_template);
+        let template = template.and_then(|template| launch_template::Spec::deserialize(template).ok());
+        let each = template.map_or(0.0, |template| processors(&template.instance_type));
+        Share::of(f64::from(spec.desired_capacity) * each)
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::from_secs(5), Duration::from_secs(5), Duration::from_mins(3)]
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        let count = |spec: &Value, name: &str| spec[name].as_u64().unwrap_or_default();
-        let fewer = count(live, "desired").saturating_sub(count(spec, "desired"));
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        let fewer =
+            live.zip(spec).map_or(0, |(live, spec)| live.desired_capacity.saturating_sub(spec.desired_capacity));
         let sentence = match action {
-            Action::Replace if self.coexists(live, spec) => {
+            Action::Replace if live.zip(spec).is_some_and(|(live, spec)| self.coexists(live, spec)) => {
                 "its hosts and the agents on them end once the new group's have been started".to_owned()
             }
             Action::Replace => "its hosts and the agents on them stop until the new ones have booted".to_owned(),
@@ -181,19 +219,17 @@ impl Kind for AutoScalingGroup {
             Action::Update
                 if changed.iter().any(|name| ["launch_template", "launch_template_version"].contains(name)) =>
             {
-                match typed::<Spec>(spec).map(|spec| spec.refresh) {
-                    Ok(Refreshing::LaunchFirst) => {
-                        return vec!["its hosts are replaced one after another, each once a new one runs".to_owned()];
+                let sentence = match spec.map(|spec| spec.refresh) {
+                    Some(Refreshing::LaunchFirst) => {
+                        "its hosts are replaced one after another, each once a new one runs"
                     }
-                    Ok(Refreshing::TerminateFirst) => {
-                        return vec![
-                            "its hosts are replaced one after another; each and its agents are away until the new one has booted"
-                                .to_owned(),
-                        ];
+                    Some(Refreshing::TerminateFirst) => {
+                        "its hosts are replaced one after another; each and its agents are away until the new one has \
+                         booted"
                     }
-                    _ => {}
-                }
-                "hosts that run keep what they were started as until they are replaced".to_owned()
+                    _ => "hosts that run keep what they were started as until they are replaced",
+                };
+                sentence.to_owned()
             }
             Action::Update if changed.contains(&"subnets") => {
                 "hosts in subnets that it leaves are replaced one after another".to_owned()
@@ -203,19 +239,18 @@ impl Kind for AutoScalingGroup {
         vec![sentence]
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let groups = groups_of_stack(context).await?;
-        let live: Result<Vec<_>> = groups.iter().map(|group| read(context, group)).collect();
-        Ok(live?.into_iter().flatten().collect())
+        let found: Result<Vec<_>> = groups.iter().map(|group| read(context, group)).collect();
+        Ok(found?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let tags = tags::own(context, address).iter().map(|(key, value)| tag(&spec.name, key, value)).collect();
-        let call = create(context, &spec)?.set_tags(Some(tags));
+        let call = create(context, spec)?.set_tags(Some(tags));
         // AWS checks template, profile and images now, and may not know yet what was made a moment ago.
         let unseen = |error: &Error| error.is_not_found() || wait::not_yet(error) || error.is_busy();
-        let patience = context.poll * 5;
+        let patience = context.pace.patience(UNSEEN);
         match wait::while_refused(context, patience, unseen, || ask(call.clone().send())).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
@@ -233,25 +268,24 @@ impl Kind for AutoScalingGroup {
         outcome(&group)
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
         let others = ["launch_template", "launch_template_version"];
         let started_anew = changed.iter().any(|name| others.contains(&name.as_str()));
         // The refresh gives the group its template when every host has it: one that was interrupted is still to be seen.
-        let refreshes = started_anew && spec.refresh != Refreshing::Never && spec.desired > 0;
+        let refreshes = started_anew && spec.refresh != Refreshing::Never && spec.desired_capacity > 0;
         if !refreshes || changed.iter().any(|name| !others.contains(&name.as_str())) {
-            let template = (!refreshes).then(|| wire::template(&spec));
-            let call = update(context, &spec)?.set_launch_template(template);
+            let template = (!refreshes).then(|| wire::template(spec));
+            let call = update(context, spec)?.set_launch_template(template);
             wait::while_refused(context, REFUSED, Error::is_busy, || ask(call.clone().send())).await?;
         }
         if refreshes {
-            refresh(context, &spec).await?;
+            refresh(context, spec).await?;
         }
         let Some(group) = described(context, &spec.name).await? else { bail!("{} is gone", live.id) };
         outcome(&group)
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         // AWS has no code for a group that isn't there: the list shows it.
         let Some(group) = described(context, &live.id).await? else { return Ok(()) };
         if group.status().is_none() {
@@ -265,7 +299,7 @@ impl Kind for AutoScalingGroup {
         .await
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.rsplit('/').next().unwrap_or(id);
         let Some(mut group) = described(context, name).await? else { return Ok(None) };
         let claimed = tags::claimed(context, address, id, tag_lists::read(group.tags()))?;
@@ -278,19 +312,4 @@ impl Kind for AutoScalingGroup {
         ask(context.aws.auto_scaling().create_or_update_tags().set_tags(Some(tags)).send()).await?;
         Ok(())
     }
-}
-
-fn canonical(spec: &mut Spec) -> Result<()> {
-    if spec.min > spec.desired || spec.desired > spec.max {
-        bail!("`desired` is {}, which is not within {} to {}", spec.desired, spec.min, spec.max);
-    }
-    if spec.refresh != Refreshing::Never
-        && spec.launch_template_version.starts_with("$D") | spec.launch_template_version.starts_with("$L")
-    {
-        bail!(
-            "`launch_template_version` is {}: to refresh hosts it must be the number, ${{launch_template.NAME.version}}",
-            spec.launch_template_version
-        );
-    }
-    Ok(())
 }

@@ -20,31 +20,27 @@ use serde_json::Value;
 
 pub use self::destinations::{AccessLogs, Destination, Notifications};
 pub use self::lifecycle::LifecycleRule;
-use super::spec::{compared, describes, differs, in_place, replaces, text, typed, value, yes};
+use super::spec::{compared, in_place, replaces, yes};
 use super::tags::{self, Tags};
+use super::values::{BucketName, KeyId};
 use super::{policy, tag_lists, tagged};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::plan::applied::was_applied;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::applied::was_applied;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 
 /// A bucket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique on all of AWS.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
-    pub name: String,
+    pub name: BucketName,
     /// Whether overwritten and deleted objects are kept as older versions.
     #[serde(default)]
     pub versioning: bool,
     /// The ARN of the KMS key that encrypts new objects. Without it, S3's own keys do.
     #[serde(default)]
-    #[schemars(regex(
-        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
-    ))]
-    pub key: Option<String>,
+    pub key: Option<KeyId>,
     /// Whether everything that would make objects public is refused.
     #[serde(default = "yes")]
     pub block_public_access: bool,
@@ -54,23 +50,55 @@ pub struct Spec {
     /// The bucket policy.
     #[serde(default)]
     pub policy: Option<Value>,
-    /// Whose the objects are that others write: `BucketOwnerEnforced`, the account's, without access control lists;
-    /// `BucketOwnerPreferred` or `ObjectWriter`.
-    #[serde(default = "enforced")]
-    #[schemars(regex(pattern = r"^(BucketOwnerEnforced|BucketOwnerPreferred|ObjectWriter)$"))]
-    pub ownership: String,
-    /// Where the bucket's access logs go. Without it, logging that the stack didn't switch on is left to others, and isn't
-    /// looked at.
+    /// Whose the objects are that others write.
+    #[serde(default)]
+    pub ownership: Ownership,
+    /// Where the bucket's access logs go. Without it, logging that the stack didn't switch on is left to others, and
+    /// isn't looked at.
     #[serde(default)]
     pub access_logs: Option<AccessLogs>,
-    /// Who is told of what happens in the bucket. Without it, notifications that the stack didn't set are left to others, and
-    /// aren't looked at.
+    /// Who is notified of what happens in the bucket. Without it, notifications that the stack didn't set are left to
+    /// others, and aren't looked at.
     #[serde(default)]
     pub notifications: Option<Notifications>,
 }
 
-fn enforced() -> String {
-    "BucketOwnerEnforced".to_owned()
+/// Whose the objects are that others write into a bucket.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Ownership {
+    /// The account's, without access control lists.
+    #[default]
+    BucketOwnerEnforced,
+    /// The account's where the writer gives them away with an access control list.
+    BucketOwnerPreferred,
+    /// The writer's.
+    ObjectWriter,
+    /// What else somebody gave a bucket; it can't be declared.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
+}
+
+impl From<&Ownership> for ObjectOwnership {
+    fn from(ownership: &Ownership) -> Self {
+        match ownership {
+            Ownership::BucketOwnerEnforced => Self::BucketOwnerEnforced,
+            Ownership::BucketOwnerPreferred => Self::BucketOwnerPreferred,
+            Ownership::ObjectWriter => Self::ObjectWriter,
+            Ownership::Other(other) => other.as_str().into(),
+        }
+    }
+}
+
+impl From<&ObjectOwnership> for Ownership {
+    fn from(ownership: &ObjectOwnership) -> Self {
+        match ownership {
+            ObjectOwnership::BucketOwnerEnforced => Self::BucketOwnerEnforced,
+            ObjectOwnership::BucketOwnerPreferred => Self::BucketOwnerPreferred,
+            ObjectOwnership::ObjectWriter => Self::ObjectWriter,
+            other => Self::Other(other.to_string()),
+        }
+    }
 }
 
 const FIELDS: &[Field] = &[
@@ -84,96 +112,98 @@ const FIELDS: &[Field] = &[
     in_place("access_logs"),
     compared(in_place("notifications"), Comparing::AsSet),
 ];
-/// The places among the fields of those that are looked at only where the stack sets them, or has set them: every setting is
-/// a request for every bucket of every plan, and most buckets have neither.
+/// The places among the fields of those that are looked at only where the stack sets them, or has set them: every
+/// setting is a request for every bucket of every plan, and most buckets have neither.
 const ACCESS_LOGS: usize = FIELDS.len() - 2;
 const NOTIFICATIONS: usize = FIELDS.len() - 1;
 const OUTPUTS: &[&str] = &["name", "arn"];
 const ACTIONS: &[&str] = &[
     "s3:CreateBucket",
     "s3:DeleteBucket",
+    "s3:DeleteBucketLifecycle",
     "s3:DeleteBucketPolicy",
+    "s3:GetBucketEncryption",
+    "s3:GetBucketLifecycleConfiguration",
     "s3:GetBucketLogging",
-    "s3:GetBucketNotification",
+    "s3:GetBucketNotificationConfiguration",
     "s3:GetBucketOwnershipControls",
     "s3:GetBucketPolicy",
-    "s3:GetBucketPublicAccessBlock",
     "s3:GetBucketTagging",
     "s3:GetBucketVersioning",
-    "s3:GetEncryptionConfiguration",
-    "s3:GetLifecycleConfiguration",
+    "s3:GetPublicAccessBlock",
     "s3:ListBucket",
-    "s3:ListBucketMultipartUploads",
-    "s3:ListBucketVersions",
+    "s3:ListMultipartUploads",
+    "s3:ListObjectVersions",
     "s3:AbortMultipartUpload",
-    "s3:DeleteObject",
+    "s3:DeleteObjects",
+    // No operations: what `DeleteObjects` asks for with versions, and `CreateBucket` with tags.
     "s3:DeleteObjectVersion",
+    "s3:TagResource",
+    "s3:PutBucketEncryption",
+    "s3:PutBucketLifecycleConfiguration",
     "s3:PutBucketLogging",
-    "s3:PutBucketNotification",
+    "s3:PutBucketNotificationConfiguration",
     "s3:PutBucketOwnershipControls",
     "s3:PutBucketPolicy",
-    "s3:PutBucketPublicAccessBlock",
     "s3:PutBucketTagging",
-    "s3:TagResource",
     "s3:PutBucketVersioning",
-    "s3:PutEncryptionConfiguration",
-    "s3:PutLifecycleConfiguration",
+    "s3:PutPublicAccessBlock",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    holds_data: true,
+    expected: [Duration::from_secs(4), Duration::from_secs(2), Duration::from_secs(10)],
+    identified_by: &["name"],
+    tag_types: &["s3"],
+    bucket_name: Some("name"),
+    ..Facts::of("bucket", "an S3 bucket with all its settings", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
 pub struct Bucket;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    if let Some(mistake) = name::mistake(&spec.name).filter(|_| !spec.name.contains("${")) {
-        bail!("a bucket can't be named `{}`: {mistake}", spec.name);
-    }
-    spec.policy = spec.policy.take().map(policy::canonical);
-    // None at all is what a bucket has that nobody set any for.
-    spec.notifications = spec.notifications.take().filter(|notifications| *notifications != Notifications::default());
-    if !["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"].contains(&spec.ownership.as_str()) {
-        bail!(
-            "ownership can't be {}; S3 has BucketOwnerEnforced, BucketOwnerPreferred and ObjectWriter",
-            spec.ownership
-        );
-    }
-    if spec.access_logs.as_ref().is_some_and(|logs| logs.bucket == spec.name) {
-        bail!("the access logs of {0} can't go to {0}: each would be logged again", spec.name);
-    }
-    spec.notifications.as_ref().map_or(Ok(()), Notifications::check)
-}
-
 #[async_trait]
 impl Kind for Bucket {
-    describes!("bucket", "an S3 bucket with all its settings", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if let Some(mistake) = name::mistake(&spec.name).filter(|_| !spec.name.contains("${")) {
+            bail!("a bucket can't be named `{}`: {mistake}", spec.name);
+        }
+        spec.policy = spec.policy.take().map(policy::canonical);
+        // None at all is what a bucket has that nobody set any for.
+        spec.notifications = spec.notifications.take().filter(|set| *set != Notifications::default());
+        if spec.access_logs.as_ref().is_some_and(|logs| spec.name == *logs.bucket) {
+            bail!("the access logs of {0} can't go to {0}: each would be logged again", spec.name);
+        }
+        spec.notifications.as_ref().map_or(Ok(()), Notifications::check)
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::by_use("the bytes stored, older versions among them, and requests")
     }
 
-    fn holds_data(&self) -> bool {
-        true
-    }
-
-    fn loses(&self, live: &Value, spec: &Value) -> Vec<String> {
-        let (Ok(live), Ok(spec)) = (typed::<Spec>(live), typed::<Spec>(spec)) else { return Vec::new() };
+    fn loses(&self, live: &Spec, spec: &Spec) -> Vec<String> {
         spec.lifecycle.iter().flat_map(|rule| rule.loses(&live.lifecycle, &spec.name)).collect()
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::from_secs(4), Duration::from_secs(2), Duration::from_secs(10)]
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Update if changed.contains(&"key") => {
                 vec!["objects that are there keep the key that they were written with".to_owned()]
@@ -182,36 +212,34 @@ impl Kind for Bucket {
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "s3").await?.into_iter().collect();
         let mut names: BTreeSet<String> = tagged::buckets(context).await?.into_values().collect();
-        names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name").to_owned()));
-        let spec = |name: &String| wanted.iter().find(|one| text(one.spec, "name") == name).map(|one| one.spec);
+        names.extend(wanted.iter().map(|wanted| wanted.spec.name.to_string()));
+        let spec = |name: &String| wanted.iter().find(|one| one.spec.name == **name).map(|one| one.spec);
         let reads = names.iter().map(|name| read(context, name, spec(name), tagged.get(&arn(context, name))));
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         make(context, address, &spec.name).await?;
-        settings::write(context, &spec, None).await?;
+        settings::write(context, spec, None).await?;
         Ok(outcome(context, &spec.name))
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        settings::write(context, &spec, Some(changed)).await?;
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+        settings::write(context, spec, Some(changed)).await?;
         Ok(outcome(context, &live.id))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         if live.is_empty {
             return contents::delete_empty_bucket(context, &live.id).await;
         }
         contents::delete_bucket(context, &live.id).await
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         // A name, or an ARN of any partition.
         let id = id.rsplit_once(":::").map_or(id, |(_, name)| name);
         let Some(tags) = tags_of(context, id).await? else { return Ok(None) };
@@ -248,7 +276,12 @@ async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
 }
 
 /// The bucket of that name; `tagged` are the tags that the tagging API tells, if it does.
-async fn read(context: &Context, name: &str, wanted: Option<&Value>, tagged: Option<&Tags>) -> Result<Option<Live>> {
+async fn read(
+    context: &Context,
+    name: &str,
+    wanted: Option<&Spec>,
+    tagged: Option<&Tags>,
+) -> Result<Option<Found<Spec>>> {
     if let Some(tags) = tagged {
         // It lists a bucket for a while after it is gone: what can't be read is asked for its own tags first.
         let read = Box::pin(read_as(context, name, tags, wanted)).await;
@@ -263,21 +296,21 @@ async fn read(context: &Context, name: &str, wanted: Option<&Value>, tagged: Opt
 }
 
 /// The bucket with these tags; none if they aren't the stack's.
-async fn read_as(context: &Context, name: &str, tags: &Tags, wanted: Option<&Value>) -> Result<Option<Live>> {
+async fn read_as(context: &Context, name: &str, tags: &Tags, wanted: Option<&Spec>) -> Result<Option<Found<Spec>>> {
     let Some(address) = tags::address(context, "bucket", tags) else { return Ok(None) };
     // What the stack set once and sets no more is seen by what was applied last, and taken back.
     let applied = tags.get(tags::APPLIED).map(String::as_str);
-    let looks = |index: usize| {
-        let set = wanted.is_some_and(|spec| !spec[FIELDS[index].name].is_null());
-        set || was_applied(FIELDS, index, &Value::Null, applied) == Some(false)
-    };
-    let spec = Box::pin(settings::read(context, name, looks(ACCESS_LOGS), looks(NOTIFICATIONS))).await?;
-    let mut live = tags::live(address, tags, name, value(&spec), &[("name", name), ("arn", &arn(context, name))]);
+    let was_set = |index: usize| was_applied(FIELDS, index, &Value::Null, applied) == Some(false);
+    let logs = wanted.is_some_and(|spec| spec.access_logs.is_some()) || was_set(ACCESS_LOGS);
+    let notifications = wanted.is_some_and(|spec| spec.notifications.is_some()) || was_set(NOTIFICATIONS);
+    let (spec, departures) = Box::pin(settings::read(context, name, logs, notifications)).await?;
+    let mut found = tags::found(address, tags, name, spec, &[("name", name), ("arn", &arn(context, name))]);
+    found.departures = departures;
     // One that an interrupted apply left half made is completed without asking anybody whether what it holds may go.
-    if live.applied.is_none() {
-        live.is_empty = contents::is_empty(context, name).await?;
+    if found.applied.is_none() {
+        found.is_empty = contents::is_empty(context, name).await?;
     }
-    Ok(Some(live))
+    Ok(Some(found))
 }
 
 async fn make(context: &Context, address: &Address, name: &str) -> Result<()> {
@@ -321,7 +354,9 @@ mod tests {
 
     #[test]
     fn an_expiry_that_comes_or_shortens_loses_objects() {
-        let bucket = |rules: Value| json!({"name": "raw", "lifecycle": rules});
+        let bucket = |rules: Value| {
+            serde_json::from_value::<Spec>(json!({"name": "raw", "lifecycle": rules})).expect("a bucket")
+        };
         let rule = |prefix: &str, days: u32| json!({"id": "old", "prefix": prefix, "expire_days": days});
         let lost = |old: Value, new: Value| Bucket.loses(&bucket(old), &bucket(new)).len();
         assert_eq!(lost(json!([]), json!([rule("logs/", 30)])), 1, "comes");

@@ -4,23 +4,37 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
-use aws_sdk_budgets::types::{
-    self, BudgetType, ComparisonOperator, NotificationType, NotificationWithSubscribers, Spend, Subscriber,
-    SubscriptionType, ThresholdType, TimeUnit,
-};
+use aws_sdk_budgets::types::{NotificationWithSubscribers, SubscriptionType};
 use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, replaces, text, typed, value};
+use self::wire::{budget, departures, filters, notification, of_wire, subscribers};
+use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
+use super::values::text;
 use super::{dashboard, tag_lists, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::Address;
 use crate::services::Services as _;
+
+mod wire;
+
+text!(
+    /// A budget's name: 1 to 100 characters, no `:` and no `\`.
+    BudgetName,
+    r"^[^:\\\\]{1,100}$",
+    not "/action/" => "a budget's name can't hold `/action/`",
+    not r"<[sS][cC][rR][iI][pP][tT]>[\s\S]*</[sS][cC][rR][iI][pP][tT]>" => "a budget's name can't hold a script"
+);
+
+text!(
+    /// An SNS topic's ARN.
+    TopicArn,
+    r"^arn:aws[a-z-]*:sns:[!-~]+$"
+);
 
 /// A monthly cost budget. Budgets have no region; when one has left the file it is looked for only where the stack has
 /// alarms or SNS topics, and only under the stack's own name.
@@ -28,15 +42,15 @@ use crate::services::Services as _;
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in the account: up to 100 characters, no `:` and no `\`.
-    #[schemars(regex(pattern = r"^[^:\\\\]{1,100}$"))]
-    pub name: String,
+    pub name: BudgetName,
     /// The limit of a month in US dollars.
     pub monthly_usd: f64,
     /// What costs count: values by filter as AWS names them, `TagKeyValue = ["user:KEY$VALUE"]`. Without any, all of the
     /// account's. A tag counts once it is activated as a cost-allocation tag.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {"pattern": "^[A-Za-z_]{1,64}$"}))]
     pub filters: BTreeMap<String, Vec<String>>,
-    /// When who is told, five at most.
+    /// When who is notified, five at most.
     #[serde(default)]
     pub notifications: Vec<Notification>,
 }
@@ -46,15 +60,39 @@ pub struct Spec {
 #[serde(deny_unknown_fields)]
 pub struct Notification {
     /// What is compared: `ACTUAL`, what was spent, or `FORECASTED`, what the month will come to.
-    pub of: String,
-    /// The share of the limit above which they are told, in percent.
+    pub of: Costs,
+    /// The share of the limit above which they are notified, in percent.
     pub above_percent: f64,
     /// The mail addresses, ten at most; nothing is to be confirmed.
     #[serde(default)]
+    #[schemars(inner(length(min = 1, max = 50)))]
     pub email: BTreeSet<String>,
     /// The ARN of an SNS topic.
     #[serde(default)]
+    #[schemars(with = "Option<TopicArn>")]
     pub topic: Option<String>,
+    /// How somebody's notification compares costs, if not by `GREATER_THAN`; it can't be declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub comparison: Option<String>,
+    /// What somebody's notification takes its threshold for, if not for a `PERCENTAGE`; it can't be declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub threshold_type: Option<String>,
+}
+
+/// The costs that are compared with the limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Costs {
+    /// What was spent.
+    Actual,
+    /// What the month will come to.
+    Forecasted,
+    /// What else somebody's notification compares; it can't be declared.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
 
 const FIELDS: &[Field] = &[
@@ -71,69 +109,61 @@ const ACTIONS: &[&str] = &[
     "budgets:TagResource",
     "tag:GetResources",
 ];
+const FACTS: Facts =
+    Facts { identified_by: &["name"], ..Facts::of("budget", "a monthly cost budget", FIELDS, OUTPUTS, ACTIONS) };
 
 /// The kind.
 #[derive(Debug)]
 pub struct Budget;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    let name = &spec.name;
-    if !(1..=100).contains(&name.chars().count()) || name.contains([':', '\\']) || name.contains("/action/") {
-        bail!("`{name}` can't be a budget's name: 1 to 100 characters without `:`, `\\` and `/action/`");
-    }
-    if !(spec.monthly_usd.is_finite() && spec.monthly_usd > 0.0) {
-        bail!("monthly_usd must be above zero");
-    }
-    if spec.notifications.len() > 5 {
-        bail!("a budget has at most five notifications, here are {}", spec.notifications.len());
-    }
-    for one in &spec.notifications {
-        if !["ACTUAL", "FORECASTED"].contains(&one.of.as_str()) {
-            bail!("`of` is `{}`; AWS takes ACTUAL and FORECASTED", one.of);
-        }
-        if !(one.above_percent.is_finite() && one.above_percent > 0.0) {
-            bail!("above_percent must be above zero");
-        }
-        if one.email.is_empty() && one.topic.is_none() {
-            bail!("a notification tells somebody: give `email` or `topic`");
-        }
-        if one.email.len() > 10 {
-            bail!("a notification goes to ten addresses at most");
-        }
-        // AWS Budgets takes no longer ones.
-        if let Some(long) = one.email.iter().find(|address| address.len() > 50) {
-            bail!("`{long}` is longer than the 50 characters that AWS Budgets takes");
-        }
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for Budget {
-    describes!("budget", "a monthly cost budget", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if !(spec.monthly_usd.is_finite() && spec.monthly_usd > 0.0) {
+            bail!("monthly_usd must be above zero");
+        }
+        if spec.notifications.len() > 5 {
+            bail!("a budget has at most five notifications, here are {}", spec.notifications.len());
+        }
+        for one in &spec.notifications {
+            if !(one.above_percent.is_finite() && one.above_percent > 0.0) {
+                bail!("above_percent must be above zero");
+            }
+            if one.email.is_empty() && one.topic.is_none() {
+                bail!("a notification goes to somebody: give `email` or `topic`");
+            }
+            if one.email.len() > 10 {
+                bail!("a notification goes to ten addresses at most");
+            }
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let mut names: BTreeSet<String> = wanted.iter().map(|wanted| text(wanted.spec, "name").to_owned()).collect();
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+        let wanted: BTreeSet<&str> = wanted.iter().map(|wanted| wanted.spec.name.as_str()).collect();
+        let mut names = wanted.clone();
         if dashboard::is_watched(context).await? {
-            names.insert(context.stack.clone());
+            names.insert(&context.stack);
         }
-        let is_wanted = |name: &str| wanted.iter().any(|wanted| text(wanted.spec, "name") == name);
         let reads = names.iter().map(async |name| {
             let tags = match tags_of(context, name).await {
                 // Many who may apply a stack may not look at what it costs: only a stack with a budget needs them to.
-                Err(error) if !is_wanted(name) && denied(&error) => return Ok(None),
+                Err(error) if !wanted.contains(name) && denied(&error) => return Ok(None),
                 tags => tags?,
             };
             let Some(tags) = tags else { return Ok(None) };
@@ -145,14 +175,13 @@ impl Kind for Budget {
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let notifications = spec.notifications.iter().map(|one| {
             let with = NotificationWithSubscribers::builder().notification(notification(one));
             with.set_subscribers(Some(subscribers(one))).build().expect("subscribers are given")
         });
         let notifications = notifications.collect();
-        let call = context.aws.budgets().create_budget().account_id(&context.account).budget(budget(&spec));
+        let call = context.aws.budgets().create_budget().account_id(&context.account).budget(budget(spec));
         let call = call.set_notifications_with_subscribers((!spec.notifications.is_empty()).then_some(notifications));
         match ask(call.set_resource_tags(Some(tag_lists::owned(context, address))).send()).await {
             Ok(_) => {}
@@ -162,27 +191,31 @@ impl Kind for Budget {
                     return Err(tags::taken(error, &format!("the budget {}", spec.name), &tags)
                         .context(format!("`lakewright adopt {address} {}` takes it over", spec.name)));
                 }
-                settle(context, &spec).await?;
+                settle(context, spec).await?;
             }
             Err(error) => return Err(error.into()),
         }
         Ok(outcome(context, &spec.name))
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        settle(context, &spec).await?;
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        settle(context, spec).await?;
         Ok(outcome(context, &spec.name))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
-        let call = context.aws.budgets().delete_budget().account_id(&context.account).budget_name(spec.name);
-        wait::found(ask(call.send()).await)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let call = context.aws.budgets().delete_budget().account_id(&context.account);
+        wait::found(ask(call.budget_name(live.spec.name.as_str()).send()).await)?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.split_once(":budget/").map_or(id, |(_, name)| name);
         let Some(tags) = tags_of(context, name).await? else { return Ok(None) };
         read(context, name, address.clone(), &tags::claimed(context, address, id, tags)?).await
@@ -215,57 +248,23 @@ fn denied(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Error>().is_some_and(Error::is_denied)
 }
 
-#[expect(deprecated, reason = "AWS takes the filters of old as before, and no others of a budget that has them")]
-fn budget(spec: &Spec) -> types::Budget {
-    let limit = Spend::builder().amount(spec.monthly_usd.to_string()).unit("USD");
-    let filters = spec.filters.iter().map(|(key, values)| (key.clone(), values.clone())).collect();
-    let budget = types::Budget::builder()
-        .budget_name(&spec.name)
-        .budget_type(BudgetType::Cost)
-        .time_unit(TimeUnit::Monthly)
-        .budget_limit(limit.build().expect("amount and unit are given"))
-        .set_cost_filters(Some(filters));
-    budget.build().expect("name, type and unit are given")
-}
-
-fn notification(one: &Notification) -> types::Notification {
-    let notification = types::Notification::builder()
-        .notification_type(NotificationType::from(one.of.as_str()))
-        .comparison_operator(ComparisonOperator::GreaterThan)
-        .threshold(one.above_percent)
-        .threshold_type(ThresholdType::Percentage);
-    notification.build().expect("type, comparison and threshold are given")
-}
-
-fn subscribers(one: &Notification) -> Vec<Subscriber> {
-    let subscriber = |(kind, address): (SubscriptionType, &String)| {
-        Subscriber::builder().subscription_type(kind).address(address).build().expect("type and address are given")
-    };
-    let mails = one.email.iter().map(|address| (SubscriptionType::Email, address));
-    mails.chain(one.topic.iter().map(|arn| (SubscriptionType::Sns, arn))).map(subscriber).collect()
-}
-
-async fn read(context: &Context, name: &str, address: Address, tags: &Tags) -> Result<Option<Live>> {
+async fn read(context: &Context, name: &str, address: Address, tags: &Tags) -> Result<Option<Found<Spec>>> {
     let call = context.aws.budgets().describe_budget().account_id(&context.account).budget_name(name);
     let Some(answer) = wait::found(ask(call.send()).await)? else { return Ok(None) };
     let budget = answer.budget.needed("budgets", "DescribeBudget.Budget")?;
     let limit = budget.budget_limit().map(|limit| limit.amount().parse());
     let limit = limit.transpose().with_context(|| format!("read the limit of the budget {name}"))?;
     let spec = Spec {
-        name: name.to_owned(),
+        name: name.into(),
         // A budget with a limit for each month, or one that AWS adjusts, may have none of its own.
         monthly_usd: limit.unwrap_or_default(),
         filters: filters(&budget),
         notifications: notifications(context, name).await?,
     };
     let arn = arn(context, name);
-    Ok(Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
-}
-
-#[expect(deprecated, reason = "AWS gives the filters of old back to whoever doesn't ask for expressions")]
-fn filters(budget: &types::Budget) -> BTreeMap<String, Vec<String>> {
-    let filters = budget.cost_filters().into_iter().flatten();
-    filters.map(|(key, values)| (key.clone(), values.clone())).collect()
+    let mut found = tags::found(address, tags, &arn, spec, &[("arn", &arn), ("name", name)]);
+    found.departures = departures(&budget);
+    Ok(Some(found))
 }
 
 async fn notifications(context: &Context, name: &str) -> Result<Vec<Notification>> {
@@ -282,14 +281,9 @@ async fn notifications(context: &Context, name: &str) -> Result<Vec<Notification
             let addresses = all.map(|one| one.address().needed("budgets", "Subscriber.Address").map(str::to_owned));
             addresses.collect::<Result<BTreeSet<_>, _>>()
         };
-        Ok::<_, Error>(Notification {
-            of: one.notification_type().as_str().to_owned(),
-            above_percent: one.threshold(),
-            email: of_type(&SubscriptionType::Email)?,
-            topic: of_type(&SubscriptionType::Sns)?.into_iter().next(),
-        })
+        Ok::<_, anyhow::Error>(of_wire(&one, of_type(&SubscriptionType::Email)?, of_type(&SubscriptionType::Sns)?))
     });
-    Ok(try_join_all(reads).await?)
+    try_join_all(reads).await
 }
 
 /// Brings a living budget to the spec. A notification that differs in anything is made anew.
@@ -298,11 +292,11 @@ async fn settle(context: &Context, spec: &Spec) -> Result<()> {
     ask(budgets.update_budget().account_id(&context.account).new_budget(budget(spec)).send()).await?;
     let living = notifications(context, &spec.name).await?;
     for one in living.iter().filter(|one| !spec.notifications.contains(one)) {
-        let call = budgets.delete_notification().account_id(&context.account).budget_name(&spec.name);
+        let call = budgets.delete_notification().account_id(&context.account).budget_name(spec.name.as_str());
         wait::found(ask(call.notification(notification(one)).send()).await)?;
     }
     for one in spec.notifications.iter().filter(|one| !living.contains(one)) {
-        let call = budgets.create_notification().account_id(&context.account).budget_name(&spec.name);
+        let call = budgets.create_notification().account_id(&context.account).budget_name(spec.name.as_str());
         let call = call.notification(notification(one)).set_subscribers(Some(subscribers(one)));
         ask(call.send()).await?;
     }
@@ -311,9 +305,10 @@ async fn settle(context: &Context, spec: &Spec) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::kind::AnyKind as _;
 
     #[test]
     fn what_budgets_refuses_is_refused() {
@@ -333,12 +328,5 @@ mod tests {
         ] {
             assert!(with(name, given.clone()).is_err(), "{name} = {given}");
         }
-    }
-
-    #[test]
-    fn amounts_are_written_as_aws_takes_them() {
-        let spec =
-            typed(&Budget.normalise(&json!({"name": "shop", "monthly_usd": 500})).expect("a spec")).expect("typed");
-        assert_eq!(budget(&spec).budget_limit().map(Spend::amount), Some("500"));
     }
 }

@@ -10,34 +10,38 @@ use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use self::wire::{artifacts, configured, container, logs, source, spec_of};
-use super::spec::{describes, differs, in_place, replaces, text, typed, value};
+use self::wire::{artifacts, configured, container, departures, logs, source, spec_of};
+use super::function::rules;
+use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
+use super::values::{LogGroupName, RoleArn, text};
 use super::{tag_lists, tagged, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
 mod wire;
+
+text!(
+    /// A project's name: letters, digits, `-` and `_`, 2 to 150.
+    ProjectName,
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{1,149}$"
+);
 
 /// A build project: what a pipeline's action runs, on what it is given, in a container.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{1,149}$"))]
-    pub name: String,
+    pub name: ProjectName,
     /// What it is for.
     #[serde(default)]
     #[schemars(length(max = 255))]
     pub description: String,
     /// The ARN of the role that builds run as, `${role.build.arn}`.
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"))]
-    pub role: String,
+    pub role: RoleArn,
     /// What a build does: a buildspec.
     #[schemars(length(min = 1, max = 256_000))]
     pub buildspec: String,
@@ -46,30 +50,51 @@ pub struct Spec {
     #[schemars(length(min = 1, max = 512))]
     pub image: String,
     /// The size, `BUILD_GENERAL1_SMALL` to `BUILD_GENERAL1_2XLARGE`. Default: the smallest.
-    #[serde(default = "compute")]
-    #[schemars(length(min = 1, max = 64))]
-    pub compute: String,
+    #[serde(default)]
+    pub compute: Compute,
     /// Whether builds may run Docker, and with it do anything on their host. Default: false.
     #[serde(default)]
     pub privileged: bool,
     /// Variables of the environment; no secrets, which everybody reads who may look at the project.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {"minLength": 1}))]
     pub environment: BTreeMap<String, String>,
     /// After how many minutes a build is ended, 5 to 2160. Default: 60.
     #[serde(default = "timeout_minutes")]
+    #[schemars(range(min = 5, max = 2160))]
     pub timeout_minutes: u32,
     /// The log group that builds write to. Default: `/aws/codebuild/NAME`.
     #[serde(default)]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_./#-]{1,512}$"))]
-    pub log_group: String,
+    pub log_group: LogGroupName,
+}
+
+/// The size of the machine that a build runs on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Compute {
+    /// 2 processors.
+    #[default]
+    #[serde(rename = "BUILD_GENERAL1_SMALL")]
+    Small,
+    /// 4 processors.
+    #[serde(rename = "BUILD_GENERAL1_MEDIUM")]
+    Medium,
+    /// 8 processors.
+    #[serde(rename = "BUILD_GENERAL1_LARGE")]
+    Large,
+    /// 36 processors, or 32 of ARM.
+    #[serde(rename = "BUILD_GENERAL1_XLARGE")]
+    XLarge,
+    /// 72 processors, or 48 of ARM.
+    #[serde(rename = "BUILD_GENERAL1_2XLARGE")]
+    XXLarge,
+    /// What else somebody gave a project; it can't be declared.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
 
 fn image() -> String {
     "aws/codebuild/amazonlinux-x86_64-standard:5.0".into()
-}
-
-fn compute() -> String {
-    "BUILD_GENERAL1_SMALL".into()
 }
 
 fn timeout_minutes() -> u32 {
@@ -97,78 +122,76 @@ const ACTIONS: &[&str] = &[
     "iam:PassRole",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    identified_by: &["name"],
+    tag_types: &["codebuild:project"],
+    ..Facts::of("build_project", "a CodeBuild project that a pipeline runs", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// How long a role that was just made may stay unknown to CodeBuild.
 const ASSUMABLE: Duration = Duration::from_mins(2);
 /// How many projects are asked for at a time.
 const AT_ONCE: usize = 100;
 const SERVICE: &str = "codebuild";
-const SIZES: [&str; 5] = ["SMALL", "MEDIUM", "LARGE", "XLARGE", "2XLARGE"];
 
 /// The kind.
 #[derive(Debug)]
 pub struct BuildProject;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let begins = spec.name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let fits = (2..=150).contains(&spec.name.len()) && begins && spec.name.chars().all(legal);
-    if !spec.name.contains("${") && !fits {
-        bail!("a project can't be named `{}`: letters, digits, `-` and `_`, 2 to 150 of them", spec.name);
-    }
-    if !spec.compute.strip_prefix("BUILD_GENERAL1_").is_some_and(|size| SIZES.contains(&size)) {
-        bail!("`{}` is no size; write BUILD_GENERAL1_ with one of {}", spec.compute, SIZES.join(", "));
-    }
-    if !(5..=2160).contains(&spec.timeout_minutes) {
-        bail!("timeout_minutes is {}; CodeBuild takes 5 to 2160", spec.timeout_minutes);
-    }
-    if spec.buildspec.trim().is_empty() {
-        bail!("the buildspec is empty");
-    }
-    super::function::rules::no_secrets(&spec.environment)?;
-    if spec.log_group.is_empty() {
-        spec.log_group = format!("/aws/codebuild/{}", spec.name);
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for BuildProject {
-    describes!("build_project", "a CodeBuild project that a pipeline runs", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if spec.buildspec.trim().is_empty() {
+            bail!("the buildspec is empty");
+        }
+        rules::no_secrets(&spec.environment)?;
+        if spec.log_group.is_empty() {
+            spec.log_group = format!("/aws/codebuild/{}", spec.name).into();
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Billed { charges: Vec::new(), by_use: "the minutes that builds take" }
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        _changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Delete | Action::Replace => vec!["the history of its builds goes with it".to_owned()],
             Action::Create | Action::Update => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged = tagged::resources(context, "codebuild").await?;
         let mut names: BTreeSet<&str> = tagged.iter().filter_map(|(arn, _)| arn.rsplit('/').next()).collect();
-        names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name")));
+        names.extend(wanted.iter().map(|wanted| wanted.spec.name.as_str()));
         let names: Vec<&str> = names.into_iter().collect();
         let lists = try_join_all(names.chunks(AT_ONCE).map(|names| projects(context, names))).await?;
         let reads = lists.iter().flatten().map(|project| read(context, project, &tag_lists::read(project.tags())));
-        let found: Vec<Option<Live>> = reads.collect::<Result<_>>()?;
+        let found: Vec<Option<Found<Spec>>> = reads.collect::<Result<_>>()?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let call = configured!(context.aws.code_build().create_project(), &spec);
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let call = configured!(context.aws.code_build().create_project(), spec);
         let call = call.set_tags(Some(tag_lists::owned(context, address)));
         match assumed(context, || ask(call.clone().send())).await {
             Ok(made) => outcome(&made.project.needed(SERVICE, "CreateProject.project")?),
@@ -178,23 +201,29 @@ impl Kind for BuildProject {
                 if tags::address(context, "build_project", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the build project {}", spec.name), &tags));
                 }
-                change(context, &spec).await
+                change(context, spec).await
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        change(context, &typed(spec)?).await
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        change(context, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let call = context.aws.code_build().delete_project().name(text(&live.spec, "name"));
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let call = context.aws.code_build().delete_project().name(live.spec.name.as_str());
         wait::found(ask(call.send()).await)?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let found = projects(context, &[id.rsplit('/').next().unwrap_or(id)]).await?;
         let Some(project) = found.first() else { return Ok(None) };
         let source = project.source().needed(SERVICE, "Project.source")?.r#type();
@@ -252,10 +281,12 @@ fn outcome(project: &Project) -> Result<Outcome> {
 }
 
 /// The project with these tags; none if they aren't the stack's.
-fn read(context: &Context, project: &Project, tags: &Tags) -> Result<Option<Live>> {
+fn read(context: &Context, project: &Project, tags: &Tags) -> Result<Option<Found<Spec>>> {
     let Some(address) = tags::address(context, "build_project", tags) else { return Ok(None) };
-    let (arn, spec) = (arn_of(project)?, spec_of(project)?);
-    Ok(Some(tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", &spec.name)])))
+    let (arn, name) = (arn_of(project)?, project.name().needed(SERVICE, "Project.name")?);
+    let mut found = tags::found(address, tags, arn, spec_of(project)?, &[("arn", arn), ("name", name)]);
+    found.departures = departures(project, &found.spec);
+    Ok(Some(found))
 }
 
 #[cfg(test)]
@@ -263,19 +294,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kind::AnyKind as _;
 
     #[test]
     fn what_is_written_is_read_back() {
         let written = json!({"name": "shop-plan", "role": "arn:aws:iam::123456789012:role/b", "buildspec": "version: 0.2",
             "image": "aws/codebuild/amazonlinux-aarch64-standard:3.0", "privileged": true, "environment": {"A": "b"}});
-        let spec: Spec = typed(&BuildProject.normalise(&written).expect("a spec")).expect("typed");
+        let normal = BuildProject.normalise(&written).expect("a spec");
+        let spec: Spec = serde_json::from_value(normal).expect("typed");
         let project = Project::builder()
-            .name(&spec.name)
-            .service_role(&spec.role)
+            .name(spec.name.as_str())
+            .service_role(spec.role.as_str())
             .source(source(&spec).expect("a source"))
+            .artifacts(artifacts().expect("artifacts"))
             .environment(container(&spec).expect("an environment"))
             .logs_config(logs(&spec).expect("logs"))
-            .timeout_in_minutes(60);
-        assert_eq!(spec_of(&project.build()).expect("read"), spec);
+            .timeout_in_minutes(60)
+            .build();
+        assert_eq!(spec_of(&project).expect("read"), spec);
+        assert_eq!(departures(&project, &spec), []);
     }
 }

@@ -12,40 +12,46 @@ use futures::future::try_join_all;
 use lakewright_aws::Needed as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use self::changes::{changes, refusal};
-use self::wire::read;
+use self::wire::{departures, read};
 use super::msk::{self, OUTPUTS};
-use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
+use super::spec::{compared, in_place, replaces, yes};
+use super::values::{BucketName, ClusterArn, KeyId, LogGroupName, SecurityGroupId, SubnetId, text, words};
 use super::{tag_lists, tags, wait};
-use crate::cost::{Charge, Cost};
-use crate::kind::{Changing, Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::{Charge, Cost, Others};
+use crate::kind::{Changing, Comparing, Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+text!(
+    /// The name of a cluster of either type.
+    ClusterName,
+    r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
+);
+text!(
+    /// A broker's instance type.
+    BrokerType,
+    r"^(kafka|express)\.[a-z0-9.-]{1,56}$"
+);
 
 /// A provisioned MSK cluster. MSK changes one thing at a time, and each change takes minutes to an hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"))]
-    pub name: String,
+    pub name: ClusterName,
     /// Kafka's version as MSK names it, `3.9.x`; it can be raised, not lowered.
     #[schemars(length(min = 1, max = 128))]
     pub kafka_version: String,
     /// How many brokers: a multiple of the number of subnets; it can be raised.
     pub brokers: u32,
     /// A broker's instance type, `kafka.t3.small`, `kafka.m7g.large`.
-    #[schemars(regex(pattern = r"^(kafka|express)\.[a-z0-9.-]+$"))]
-    pub instance_type: String,
+    pub instance_type: BrokerType,
     /// The ids of the subnets, one in each of two or three zones.
-    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
-    pub subnets: Vec<String>,
+    pub subnets: Vec<SubnetId>,
     /// The ids of the brokers' security groups.
-    #[schemars(inner(regex(pattern = r"^sg-[0-9a-f]+$")))]
-    pub security_groups: Vec<String>,
+    pub security_groups: Vec<SecurityGroupId>,
     /// Each broker's storage in GiB. A floor: MSK only grows it, and may have grown it by itself.
     pub storage_gib: u32,
     /// The settings; absent: MSK's default ones.
@@ -54,17 +60,14 @@ pub struct Spec {
     /// How clients prove who they are.
     pub authentication: Authentication,
     /// The ARN of the KMS key that the storage is encrypted with, `${key.main.arn}`.
-    #[schemars(regex(
-        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
-    ))]
-    pub encryption_key: String,
+    pub encryption_key: KeyId,
     /// What is allowed between clients and brokers. Default: `TLS`.
     #[serde(default)]
     pub client_encryption: ClientEncryption,
     /// Whether brokers talk to each other over TLS. Default: true.
     #[serde(default = "yes")]
     pub broker_encryption: bool,
-    /// How much CloudWatch is told. Default: `DEFAULT`.
+    /// How many metrics CloudWatch gets. Default: `DEFAULT`.
     #[serde(default)]
     pub monitoring: Monitoring,
     /// Whether each broker answers Prometheus for Kafka's own metrics. Default: false.
@@ -83,8 +86,10 @@ pub struct Spec {
 #[serde(deny_unknown_fields)]
 pub struct Configuration {
     /// The configuration's ARN, `${msk_configuration.main.arn}`.
+    #[schemars(with = "ClusterArn")]
     pub arn: String,
     /// The revision's number, `${msk_configuration.main.revision}`.
+    #[schemars(regex(pattern = "^[0-9]{1,18}$"))]
     pub revision: String,
 }
 
@@ -100,6 +105,7 @@ pub struct Authentication {
     pub iam: bool,
     /// By certificates of these private certificate authorities, by ARN. Default: none.
     #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^arn:aws[a-z-]*:acm-pca:[!-~]+$")))]
     pub certificate_authorities: Vec<String>,
     /// Not at all. Default: false.
     #[serde(default)]
@@ -107,7 +113,7 @@ pub struct Authentication {
 }
 
 /// What is allowed between clients and brokers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ClientEncryption {
     /// TLS only.
@@ -117,10 +123,15 @@ pub enum ClientEncryption {
     TlsPlaintext,
     /// Plain text only.
     Plaintext,
+    /// What else somebody allowed on a cluster; it can't be declared.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
+words!(ClientEncryption);
 
-/// How much CloudWatch is told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How many metrics CloudWatch gets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Monitoring {
     /// What costs nothing.
@@ -132,7 +143,12 @@ pub enum Monitoring {
     PerTopicPerBroker,
     /// Per partition too.
     PerTopicPerPartition,
+    /// What else somebody gave a cluster; it can't be declared.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
+words!(Monitoring);
 
 /// Where the brokers' logs go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -140,12 +156,15 @@ pub enum Monitoring {
 pub struct Logs {
     /// A CloudWatch log group's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<LogGroupName>")]
     pub log_group: Option<String>,
     /// A bucket's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<BucketName>")]
     pub bucket: Option<String>,
     /// The prefix of the keys in the bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub prefix: Option<String>,
 }
 
@@ -196,6 +215,13 @@ const ACTIONS: &[&str] = &[
     "logs:DescribeResourcePolicies",
     "logs:PutResourcePolicy",
 ];
+const FACTS: Facts = Facts {
+    holds_data: true,
+    expected: [Duration::from_mins(25), Duration::from_mins(30), Duration::from_mins(10)],
+    identified_by: &["name"],
+    quota: Some(Quota::Brokers),
+    ..Facts::of("cluster", "a provisioned MSK cluster", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -203,19 +229,34 @@ pub struct Cluster;
 
 #[async_trait]
 impl Kind for Cluster {
-    describes!("cluster", "a provisioned MSK cluster", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, spec: &Value) -> Cost {
-        let count = |name: &str| spec[name].as_f64().unwrap_or_default();
-        let brokers = count("brokers");
-        let broker = format!("msk.{}.hour", spec["instance_type"].as_str().unwrap_or_default());
-        let charges =
-            vec![Charge::hours(broker, brokers), Charge::new("msk.storage.gib_month", brokers * count("storage_gib"))];
-        let by_use = if spec["monitoring"] == "DEFAULT" {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        let ways = &spec.authentication;
+        if !ways.scram && !ways.iam && ways.certificate_authorities.is_empty() && !ways.unauthenticated {
+            bail!(
+                "nobody can log in: switch on one of `scram`, `iam`, `unauthenticated`, or name \
+                 `certificate_authorities`"
+            );
+        }
+        if spec.logs.prefix.is_some() && spec.logs.bucket.is_none() {
+            bail!("the logs have a `prefix` and no `bucket`");
+        }
+        Ok(())
+    }
+
+    fn cost(&self, spec: &Spec) -> Cost {
+        let brokers = f64::from(spec.brokers);
+        let charges = vec![
+            Charge::hours(format!("msk.{}.hour", spec.instance_type), brokers),
+            Charge::new("msk.storage.gib_month", brokers * f64::from(spec.storage_gib)),
+        ];
+        let by_use = if spec.monitoring == Monitoring::Default {
             "the bytes between its zones and clients in others"
         } else {
             "metrics beyond the default ones, and the bytes between its zones and clients in others"
@@ -223,23 +264,25 @@ impl Kind for Cluster {
         Cost::Billed { charges, by_use }
     }
 
-    fn holds_data(&self) -> bool {
-        true
+    fn share(&self, spec: &Spec, _others: &Others<'_>) -> Share {
+        Share::of(spec.brokers)
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::from_mins(25), Duration::from_mins(30), Duration::from_mins(10)]
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
+    fn refuses(&self, live: &Spec, _observed: &(), spec: &Spec) -> Option<String> {
+        refusal(live, spec)
     }
 
-    fn refuses(&self, live: &Value, spec: &Value) -> Option<String> {
-        refusal(&typed(live).ok()?, &typed(spec).ok()?)
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         let rolling = ["kafka_version", "instance_type", "configuration", "authentication", "client_encryption"];
         let sentences: &[&str] = match action {
             Action::Create => &["Kafka can be used after 15 to 40 minutes"],
@@ -262,23 +305,21 @@ impl Kind for Cluster {
         sentences.iter().map(|sentence| (*sentence).to_owned()).collect()
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let clusters = msk::clusters(context, "cluster").await?;
         try_join_all(clusters.iter().map(|(address, cluster)| found(context, address, cluster))).await
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let call = context.aws.kafka().create_cluster_v2().provisioned(spec.provisioned()?);
         let arn = msk::make(context, address, &spec.name, call).await?;
         let cluster = msk::settled(context, &arn, msk::CHANGED).await?;
         msk::outcome(context, &cluster).await
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
         let mut cluster = msk::settled(context, &live.id, msk::CHANGED).await?;
-        for change in changes(&spec, changed)? {
+        for change in changes(spec, changed)? {
             let version = version(&cluster)?.to_owned();
             change.send(context, &live.id, &version).await?;
             cluster = changed_from(context, &live.id, &version).await?;
@@ -286,11 +327,11 @@ impl Kind for Cluster {
         msk::outcome(context, &cluster).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         msk::delete(context, &live.id).await
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(cluster) = msk::named(context, id).await? else { return Ok(None) };
         if cluster.provisioned().is_none() {
             bail!("{id} is a serverless cluster; adopt it as a `serverless_cluster`");
@@ -317,26 +358,13 @@ async fn changed_from(context: &Context, arn: &str, former: &str) -> Result<type
     .await
 }
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    let ways = &spec.authentication;
-    if !ways.scram && !ways.iam && ways.certificate_authorities.is_empty() && !ways.unauthenticated {
-        bail!(
-            "nobody can log in: switch on one of `scram`, `iam`, `unauthenticated`, or name `certificate_authorities`"
-        );
-    }
-    if spec.logs.prefix.is_some() && spec.logs.bucket.is_none() {
-        bail!("the logs have a `prefix` and no `bucket`");
-    }
-    Ok(())
-}
-
 /// A described cluster with its bootstrap strings, as far as it has some already.
-async fn found(context: &Context, address: &Address, cluster: &types::Cluster) -> Result<Live> {
+async fn found(context: &Context, address: &Address, cluster: &types::Cluster) -> Result<Found<Spec>> {
     let arn = msk::arn(cluster)?;
     let brokers = if msk::is_usable(cluster) { msk::bootstrap(context, arn).await? } else { None };
     let outputs = msk::outputs(cluster, brokers.as_ref())?;
     let outputs: Vec<(&str, &str)> = outputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let tags = tag_lists::read_map(cluster.tags());
-    let live = tags::live(address.clone(), &tags, arn, value(&read(cluster)?), &outputs);
-    Ok(Live { condition: msk::condition(cluster)?, ..live })
+    let found = tags::found(address.clone(), &tags, arn, read(cluster)?, &outputs);
+    Ok(Found { condition: msk::condition(cluster)?, departures: departures(cluster), ..found })
 }

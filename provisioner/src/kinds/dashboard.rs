@@ -11,13 +11,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, replaces, text, typed, value};
+use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
+use super::values::text;
 use super::{tag_lists, tagged, wait};
-use crate::cost::{Charge, Cost};
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::resource::{Address, Live};
+use crate::charge::{Charge, Cost};
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::Address;
 use crate::services::Services as _;
+
+text!(
+    /// A dashboard's name: letters, digits, `-` and `_`, 255 at most.
+    DashboardName,
+    r"^[A-Za-z0-9_-]{1,255}$"
+);
 
 /// A dashboard. Dashboards have no region; when one has left the file it is looked for only where the stack has alarms or
 /// SNS topics, and only under the stack's own name.
@@ -25,8 +32,7 @@ use crate::services::Services as _;
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in the account: letters, digits, `-` and `_`.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,255}$"))]
-    pub name: String,
+    pub name: DashboardName,
     /// The body as CloudWatch defines it, with `widgets`.
     pub body: Value,
 }
@@ -41,43 +47,45 @@ const ACTIONS: &[&str] = &[
     "cloudwatch:TagResource",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    identified_by: &["name"],
+    tag_types: &["cloudwatch:alarm", "sns"],
+    ..Facts::of("dashboard", "a CloudWatch dashboard", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
 pub struct Dashboard;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !(1..=255).contains(&spec.name.len()) || !spec.name.chars().all(fits) {
-        bail!("`{}` can't be a dashboard's name: 1 to 255 letters, digits, `-` and `_`", spec.name);
-    }
-    if !spec.body["widgets"].is_array() {
-        bail!("a dashboard's body has a list of `widgets`");
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for Dashboard {
-    describes!("dashboard", "a CloudWatch dashboard", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if !spec.body["widgets"].is_array() {
+            bail!("a dashboard's body has a list of `widgets`");
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         let charge = Charge { price: "cloudwatch.dashboard.month".to_owned(), quantity: 1.0 };
         Cost::Billed { charges: vec![charge], by_use: "" }
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let mut names: BTreeSet<String> = wanted.iter().map(|wanted| text(wanted.spec, "name").to_owned()).collect();
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+        let mut names: BTreeSet<&str> = wanted.iter().map(|wanted| wanted.spec.name.as_str()).collect();
         if is_watched(context).await? {
-            names.insert(context.stack.clone());
+            names.insert(&context.stack);
         }
         let reads = names.iter().map(async |name| {
             let Some(tags) = tags_of(context, &arn(context, name)).await? else { return Ok(None) };
@@ -89,8 +97,7 @@ impl Kind for Dashboard {
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         // The call overwrites whatever has the name.
         if let Some(tags) = tags_of(context, &arn(context, &spec.name)).await?
             && tags::address(context, "dashboard", &tags).as_ref() != Some(address)
@@ -102,20 +109,26 @@ impl Kind for Dashboard {
                 spec.name
             );
         }
-        put(context, &spec, Some(tag_lists::owned(context, address))).await
+        put(context, spec, Some(tag_lists::owned(context, address))).await
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        put(context, &typed(spec)?, None).await
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        put(context, spec, None).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
-        wait::found(ask(context.aws.cloud_watch().delete_dashboards().dashboard_names(spec.name).send()).await)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let call = context.aws.cloud_watch().delete_dashboards().dashboard_names(live.spec.name.as_str());
+        wait::found(ask(call.send()).await)?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.rsplit('/').next().unwrap_or(id);
         let Some(tags) = tags_of(context, &arn(context, name)).await? else { return Ok(None) };
         read(context, name, address.clone(), &tags::claimed(context, address, id, tags)?).await
@@ -145,17 +158,17 @@ async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
     Ok(answer.map(|answer| tag_lists::read(answer.tags())))
 }
 
-async fn read(context: &Context, name: &str, address: Address, tags: &Tags) -> Result<Option<Live>> {
+async fn read(context: &Context, name: &str, address: Address, tags: &Tags) -> Result<Option<Found<Spec>>> {
     let answer = wait::found(ask(context.aws.cloud_watch().get_dashboard().dashboard_name(name).send()).await)?;
     let Some(answer) = answer else { return Ok(None) };
     let body = serde_json::from_str(answer.dashboard_body().needed("monitoring", "GetDashboard.DashboardBody")?);
-    let spec = Spec { name: name.to_owned(), body: body.with_context(|| format!("read the dashboard {name}"))? };
+    let spec = Spec { name: name.into(), body: body.with_context(|| format!("read the dashboard {name}"))? };
     let arn = arn(context, name);
-    Ok(Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
+    Ok(Some(tags::found(address, tags, &arn, spec, &[("arn", &arn), ("name", name)])))
 }
 
 async fn put(context: &Context, spec: &Spec, tags: Option<Vec<Tag>>) -> Result<Outcome> {
-    let call = context.aws.cloud_watch().put_dashboard().dashboard_name(&spec.name);
+    let call = context.aws.cloud_watch().put_dashboard().dashboard_name(spec.name.as_str());
     ask(call.dashboard_body(spec.body.to_string()).set_tags(tags).send()).await?;
     let arn = arn(context, &spec.name);
     Ok(tags::outcome(&arn, &[("arn", &arn), ("name", &spec.name)]))

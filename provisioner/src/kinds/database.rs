@@ -9,32 +9,37 @@ use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, replaces, text, typed, value};
+use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
+use super::values::{NO_CONTROL, ONE_LINE, S3Uri, none_of, text};
 use super::{table, tag_lists, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+text!(
+    /// The name of a database of the Glue catalog.
+    DatabaseName,
+    r"^[^A-Z]{1,255}$",
+    not ONE_LINE.0 => ONE_LINE.1
+);
 
 /// A Glue database. Deleting it deletes its tables from the catalog; their files stay with their bucket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name: lower case letters, digits and underscores.
-    #[schemars(regex(pattern = r"^[^A-Z]{1,255}$"))]
-    pub name: String,
+    pub name: DatabaseName,
     /// What it holds.
     #[serde(default)]
-    #[schemars(length(max = 2048))]
+    #[schemars(length(max = 2048), extend("not" = none_of(&[NO_CONTROL])))]
     pub description: String,
     /// Where tables that name no location go, `s3://bucket/prefix`, without a slash at the end.
     #[serde(default)]
-    #[schemars(regex(pattern = r"^s3://.+$"))]
-    pub location: Option<String>,
+    #[schemars(length(max = 1024))]
+    pub location: Option<S3Uri>,
 }
 
 const FIELDS: &[Field] = &[replaces("name"), in_place("description"), in_place("location")];
@@ -48,37 +53,45 @@ const ACTIONS: &[&str] = &[
     "glue:GetTags",
     "glue:TagResource",
 ];
+const FACTS: Facts = Facts {
+    holds_data: true,
+    identified_by: &["name"],
+    ..Facts::of("database", "a database of the Glue catalog", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
 pub struct Database;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    spec.location = spec.location.take().map(|location| location.trim_end_matches('/').to_owned());
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for Database {
-    describes!("database", "a database of the Glue catalog", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        spec.location = spec.location.as_deref().map(|location| location.trim_end_matches('/').into());
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::by_use("requests to the Glue catalog beyond the first million a month")
     }
 
-    fn holds_data(&self) -> bool {
-        true
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Update if changed.contains(&"location") => {
                 vec!["tables that are there stay where they are".to_owned()]
@@ -88,19 +101,18 @@ impl Kind for Database {
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let names: Vec<&str> = wanted.iter().map(|wanted| text(wanted.spec, "name")).collect();
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+        let names: Vec<&str> = wanted.iter().map(|wanted| wanted.spec.name.as_str()).collect();
         let mut found = owned(context, &names).await?;
         for live in &mut found {
             // Glue drops all tables with their database, those that nobody told the stack about too.
-            live.holds = held(context, text(&live.spec, "name")).await?;
+            live.holds = held(context, &live.spec.name).await?;
         }
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let call = context.aws.glue().create_database().database_input(input(&spec)?);
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let call = context.aws.glue().create_database().database_input(input(spec)?);
         match ask(call.set_tags(Some(tag_lists::owned_map(context, address))).send()).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
@@ -108,26 +120,30 @@ impl Kind for Database {
                 if tags::address(context, "database", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the database {}", spec.name), &tags));
                 }
-                update(context, &spec).await?;
+                update(context, spec).await?;
             }
             Err(error) => return Err(error.into()),
         }
         Ok(outcome(context, &spec.name))
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        update(context, &spec).await?;
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        update(context, spec).await?;
         Ok(outcome(context, &spec.name))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
-        wait::found(ask(context.aws.glue().delete_database().name(&spec.name).send()).await)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        wait::found(ask(context.aws.glue().delete_database().name(live.spec.name.as_str()).send()).await)?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.rsplit('/').next().unwrap_or(id);
         let answer = wait::found(ask(context.aws.glue().get_database().name(name).send()).await)?;
         let Some(answer) = answer else { return Ok(None) };
@@ -157,12 +173,12 @@ fn outcome(context: &Context, name: &str) -> Outcome {
 }
 
 fn input(spec: &Spec) -> Result<DatabaseInput> {
-    let input = DatabaseInput::builder().name(&spec.name).description(&spec.description);
-    Ok(input.set_location_uri(spec.location.clone()).build()?)
+    let input = DatabaseInput::builder().name(spec.name.as_str()).description(&spec.description);
+    Ok(input.set_location_uri(spec.location.as_deref().map(str::to_owned)).build()?)
 }
 
 async fn update(context: &Context, spec: &Spec) -> Result<()> {
-    let call = context.aws.glue().update_database().name(&spec.name).database_input(input(spec)?);
+    let call = context.aws.glue().update_database().name(spec.name.as_str()).database_input(input(spec)?);
     ask(call.send()).await?;
     Ok(())
 }
@@ -195,7 +211,7 @@ async fn databases(context: &Context) -> Result<Arc<Vec<types::Database>>, Error
 }
 
 /// The stack's databases: of those with these names, and of those whose names begin with the stack's.
-pub(super) async fn owned(context: &Context, names: &[&str]) -> Result<Vec<Live>> {
+pub(super) async fn owned(context: &Context, names: &[&str]) -> Result<Vec<Found<Spec>>> {
     let own = context.stack.replace('-', "_");
     let databases = databases(context).await?;
     let may_be_ours = |name: &str| names.contains(&name) || name.starts_with(&own);
@@ -203,19 +219,19 @@ pub(super) async fn owned(context: &Context, names: &[&str]) -> Result<Vec<Live>
         let tags = tags_of(context, database.name()).await?;
         tags.as_ref().as_ref().map_or(Ok(None), |tags| read(context, database, tags))
     });
-    let found: Vec<Option<Live>> = try_join_all(reads).await?;
+    let found: Vec<Option<Found<Spec>>> = try_join_all(reads).await?;
     Ok(found.into_iter().flatten().collect())
 }
 
-fn read(context: &Context, database: &types::Database, tags: &Tags) -> Result<Option<Live>> {
+fn read(context: &Context, database: &types::Database, tags: &Tags) -> Result<Option<Found<Spec>>> {
     let Some(address) = tags::address(context, "database", tags) else { return Ok(None) };
     let name = database.name().needed("glue", "Database.Name")?;
     let location = database.location_uri().filter(|location| !location.is_empty());
     let spec = Spec {
-        name: name.to_owned(),
+        name: name.into(),
         description: database.description().unwrap_or_default().to_owned(),
-        location: location.map(|location| location.trim_end_matches('/').to_owned()),
+        location: location.map(|location| location.trim_end_matches('/').into()),
     };
     let arn = arn(context, name);
-    Ok(Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
+    Ok(Some(tags::found(address, tags, &arn, spec, &[("arn", &arn), ("name", name)])))
 }

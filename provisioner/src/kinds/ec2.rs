@@ -71,7 +71,7 @@ where
 
 fn single(address: &Address, mut ids: Vec<String>) -> Result<Option<String>> {
     if ids.len() > 1 {
-        bail!("{address} lives more than once, as {}; delete all but one of them", ids.join(" and "));
+        bail!("{address} exists more than once, as {}; delete all but one of them", ids.join(" and "));
     }
     Ok(ids.pop())
 }

@@ -9,14 +9,12 @@ use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{self, DomainType, Filter, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{describes, replaces, typed, value};
+use super::spec::replaces;
 use super::{ec2, tag_lists, tagged, tags, wait};
-use crate::cost::{Charge, Cost, HOURS};
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::{Charge, Cost, HOURS};
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Quota, Wanted};
+use crate::resource::{Action, Address};
 
 /// A public IPv4 address that stays the same whatever uses it. An account has five in a region unless AWS raised that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,13 +23,19 @@ pub struct Spec {
     /// The group of zones from which AWS announces it, `eu-north-1`; absent: the region's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255))]
-    pub border_group: Option<String>,
+    pub network_border_group: Option<String>,
 }
 
-const FIELDS: &[Field] = &[replaces("border_group")];
+const FIELDS: &[Field] = &[replaces("network_border_group")];
 const OUTPUTS: &[&str] = &["id", "arn", "address"];
 const ACTIONS: &[&str] =
     &["ec2:AllocateAddress", "ec2:ReleaseAddress", "ec2:DescribeAddresses", "ec2:CreateTags", "tag:GetResources"];
+const FACTS: Facts = Facts {
+    renamed_fields: &[("border_group", "network_border_group")],
+    tag_types: &["ec2:elastic-ip"],
+    quota: Some(Quota::Addresses),
+    ..Facts::of("elastic_ip", "a public IPv4 address that stays", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// How long a deleted NAT gateway may hold on to its address.
 const FREED: Duration = Duration::from_mins(15);
@@ -42,30 +46,37 @@ pub struct ElasticIp;
 
 #[async_trait]
 impl Kind for ElasticIp {
-    describes!("elastic_ip", "a public IPv4 address that stays", FIELDS, OUTPUTS);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Billed { charges: vec![Charge { price: "public_ipv4.hour".to_owned(), quantity: HOURS }], by_use: "" }
     }
 
-    fn coexists(&self, _live: &Value, _spec: &Value) -> bool {
+    fn coexists(&self, _live: &Spec, _spec: &Spec) -> bool {
         true
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        _changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Replace | Action::Delete => {
-                vec!["the address goes back to AWS for good: whoever lets it in must be told another".to_owned()]
+                vec!["the address goes back to AWS for good: whoever lets it in needs another one".to_owned()]
             }
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         if wanted.is_empty() && !tagged::any(context, "ec2", "elastic-ip").await? {
             return Ok(Vec::new());
         }
@@ -73,8 +84,7 @@ impl Kind for ElasticIp {
         addresses.iter().filter_map(|address| read(context, address).transpose()).collect()
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let living = || async {
             let addresses = list(context, ec2::of_address(context, address)).await?;
             addresses.iter().map(|address| Ok(id(address)?.to_owned())).collect()
@@ -82,7 +92,7 @@ impl Kind for ElasticIp {
         let create = || async {
             let tags = ec2::specification(context, address, ResourceType::ElasticIp);
             let call = context.aws.ec2().allocate_address().domain(DomainType::Vpc).tag_specifications(tags);
-            let made = ask_once(call.set_network_border_group(spec.border_group.clone()).send()).await?;
+            let made = ask_once(call.set_network_border_group(spec.network_border_group.clone()).send()).await?;
             made.allocation_id.needed("ec2", "AllocateAddress.AllocationId")
         };
         let id = ec2::make_once(context, address, false, living, create).await?;
@@ -91,14 +101,20 @@ impl Kind for ElasticIp {
         outcome(context, &id, &found)
     }
 
-    async fn update(&self, context: &Context, live: &Live, _spec: &Value, _changed: &[String]) -> Result<Outcome> {
+    async fn update(
+        &self,
+        context: &Context,
+        live: &Found<Spec>,
+        _spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
         // Nothing of an address can be changed; an update only waits, and an address is there at once.
         let what = format!("{} is not listed", live.id);
         let found = wait::until(context, wait::VISIBLE, &what, || describe(context, &live.id)).await?;
         outcome(context, &live.id, &found)
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         // AWS has several codes for an address that something uses, one of them that of a missing permission.
         let what = format!("{} is still in use", live.id);
         wait::until(context, FREED, &what, || async {
@@ -111,7 +127,7 @@ impl Kind for ElasticIp {
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut found) = describe(context, id).await? else { return Ok(None) };
         found.tags = ec2::claim(context, address, id, found.tags())?;
         read(context, &found)
@@ -155,11 +171,11 @@ fn outcome(context: &Context, id: &str, found: &types::Address) -> Result<Outcom
     Ok(tags::outcome(id, &outputs(id, &arn(context, id), found)?))
 }
 
-fn read(context: &Context, found: &types::Address) -> Result<Option<Live>> {
+fn read(context: &Context, found: &types::Address) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(found.tags());
     let Some(address) = tags::address(context, "elastic_ip", &tags) else { return Ok(None) };
     let id = id(found)?;
     let group = found.network_border_group().needed("ec2", "Address.NetworkBorderGroup")?;
-    let spec = Spec { border_group: (group != context.region).then(|| group.to_owned()) };
-    Ok(Some(tags::live(address, &tags, id, value(&spec), &outputs(id, &arn(context, id), found)?)))
+    let spec = Spec { network_border_group: (group != context.region).then(|| group.to_owned()) };
+    Ok(Some(tags::found(address, &tags, id, spec, &outputs(id, &arn(context, id), found)?)))
 }

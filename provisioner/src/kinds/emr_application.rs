@@ -5,102 +5,131 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use async_trait::async_trait;
-use aws_sdk_emrserverless::types::{Application, ApplicationState};
+use aws_sdk_emrserverless::types::{self, Application, ApplicationState};
 use lakewright_aws::{ErrorKind, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use self::calls::{describe, described, is_started, namesakes, stopped};
-use self::wire::{configured, image_of, limits_of, outcome, read};
-use super::spec::{compared, describes, in_place, replaces, text, typed};
+use self::wire::{capacity_of, configured, image_of, outcome, read};
+use super::spec::{compared, in_place, replaces};
+use super::values::{SecurityGroupId, SubnetId, text};
 use super::{tag_lists, tagged, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted, fits};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
 mod calls;
 mod wire;
+
+text!(
+    /// An application's name.
+    ApplicationName,
+    r"^[A-Za-z0-9._/#-]{1,64}$"
+);
+text!(
+    /// A release of EMR, `emr-7.9.0`.
+    ReleaseLabel,
+    r"^[A-Za-z0-9._/-]{1,64}$"
+);
 
 /// A Spark application; it starts with the first job and stops by itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9._/#-]{1,64}$"))]
-    pub name: String,
+    pub name: ApplicationName,
     /// The EMR release.
     #[serde(default = "release_label")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9._/-]{1,64}$"))]
-    pub release_label: String,
+    pub release_label: ReleaseLabel,
     /// `X86_64` or `ARM64`.
-    #[serde(default = "architecture")]
-    #[schemars(regex(pattern = r"^(ARM64|X86_64)$"))]
-    pub architecture: String,
+    #[serde(default)]
+    pub architecture: Architecture,
     /// The most that all workers together may use.
     #[serde(default)]
-    pub limits: Limits,
+    pub max_capacity: MaxCapacity,
     /// After how many idle minutes it stops.
-    #[serde(default = "idle_minutes")]
-    pub idle_minutes: u32,
+    #[serde(default = "idle_timeout_minutes")]
+    #[schemars(range(min = 1, max = 10_080))]
+    pub idle_timeout_minutes: u32,
     /// The subnets of its workers. Without them, workers reach S3 and Glue only.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
-    pub subnets: Vec<String>,
+    pub subnets: Vec<SubnetId>,
     /// The security groups of its workers.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^sg-[0-9a-f]+$")))]
-    pub security_groups: Vec<String>,
-    /// The workers' image: its URI in a private ECR repository, with a tag or a digest. Default: EMR's own of the release.
+    pub security_groups: Vec<SecurityGroupId>,
+    /// The workers' image: its URI in a private ECR repository, with a tag or a digest, as in
+    /// `123456789012.dkr.ecr.eu-north-1.amazonaws.com/models:1`. Default: EMR's own of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024))]
+    #[schemars(length(max = 1024), regex(pattern = IMAGE))]
     pub image: Option<String>,
+}
+
+/// The processors of an application's workers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Architecture {
+    /// Intel's and AMD's.
+    #[default]
+    #[serde(rename = "X86_64")]
+    X86,
+    /// AWS's Graviton.
+    #[serde(rename = "ARM64")]
+    Arm,
+    /// What else somebody gave an application; it can't be declared.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
+}
+
+impl From<&Architecture> for types::Architecture {
+    fn from(architecture: &Architecture) -> Self {
+        match architecture {
+            Architecture::X86 => Self::X8664,
+            Architecture::Arm => Self::Arm64,
+            Architecture::Other(other) => other.as_str().into(),
+        }
+    }
 }
 
 /// The most that an application may use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+pub struct MaxCapacity {
     /// Virtual processors.
-    #[serde(default = "limit_vcpu")]
+    #[serde(default = "default_vcpu")]
     pub vcpu: u32,
     /// Memory in GB.
-    #[serde(default = "limit_memory_gb")]
+    #[serde(default = "default_memory_gb")]
     pub memory_gb: u32,
     /// Disk in GB.
-    #[serde(default = "limit_disk_gb")]
+    #[serde(default = "default_disk_gb")]
     pub disk_gb: u32,
 }
 
-impl Default for Limits {
+impl Default for MaxCapacity {
     fn default() -> Self {
-        Self { vcpu: limit_vcpu(), memory_gb: limit_memory_gb(), disk_gb: limit_disk_gb() }
+        Self { vcpu: default_vcpu(), memory_gb: default_memory_gb(), disk_gb: default_disk_gb() }
     }
 }
 
-fn release_label() -> String {
+fn release_label() -> ReleaseLabel {
     "emr-7.9.0".into()
 }
 
-fn architecture() -> String {
-    "X86_64".into()
-}
-
-fn idle_minutes() -> u32 {
+fn idle_timeout_minutes() -> u32 {
     15
 }
 
-fn limit_vcpu() -> u32 {
+fn default_vcpu() -> u32 {
     16
 }
 
-fn limit_memory_gb() -> u32 {
+fn default_memory_gb() -> u32 {
     64
 }
 
-fn limit_disk_gb() -> u32 {
+fn default_disk_gb() -> u32 {
     200
 }
 
@@ -108,8 +137,8 @@ const FIELDS: &[Field] = &[
     replaces("name"),
     in_place("release_label"),
     in_place("architecture"),
-    in_place("limits"),
-    in_place("idle_minutes"),
+    in_place("max_capacity"),
+    in_place("idle_timeout_minutes"),
     compared(in_place("subnets"), Comparing::AsSet),
     compared(in_place("security_groups"), Comparing::AsSet),
     in_place("image"),
@@ -126,10 +155,16 @@ const ACTIONS: &[&str] = &[
     "emr-serverless:TagResource",
     "iam:CreateServiceLinkedRole",
 ];
+const FACTS: Facts = Facts {
+    expected: [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(60)],
+    renamed_fields: &[("limits", "max_capacity"), ("idle_minutes", "idle_timeout_minutes")],
+    tag_types: &["emr-serverless"],
+    ..Facts::of("emr_application", "a Spark application of EMR Serverless", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// What EMR changes of a started application:
 /// <https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/updating-running-applications.html>
-const WHILE_STARTED: [&str; 2] = ["limits", "image"];
+const WHILE_STARTED: [&str; 2] = ["max_capacity", "image"];
 /// How long an application may take to start, stop and go; a stop waits for running jobs.
 const CHANGED: Duration = Duration::from_secs(1800);
 const SERVICE: &str = "emr-serverless";
@@ -138,49 +173,40 @@ const SERVICE: &str = "emr-serverless";
 #[derive(Debug)]
 pub struct EmrApplication;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    if !["X86_64", "ARM64"].contains(&spec.architecture.as_str()) {
-        bail!("`{}` is no architecture; write X86_64 or ARM64", spec.architecture);
-    }
-    if let Some(image) = spec.image.as_deref().filter(|image| !is_image(image)) {
-        bail!(
-            "`image` is `{image}`: EMR takes an image of a private ECR repository with a tag or a digest, as in \
-             123456789012.dkr.ecr.eu-north-1.amazonaws.com/models:1"
-        );
-    }
-    if !(1..=10_080).contains(&spec.idle_minutes) {
-        bail!("`idle_minutes` is {}; EMR takes 1 to 10,080, a week", spec.idle_minutes);
-    }
-    if spec.subnets.is_empty() != spec.security_groups.is_empty() {
-        bail!("subnets and security_groups go together: give both or none");
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for EmrApplication {
-    describes!("emr_application", "a Spark application of EMR Serverless", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if spec.subnets.is_empty() != spec.security_groups.is_empty() {
+            bail!("subnets and security_groups go together: give both or none");
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::by_use(
             "the processors, memory and disks of its workers by the second while jobs run, and until it is idle",
         )
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(60)]
-    }
-
     /// Names needn't be unique.
-    fn coexists(&self, _live: &Value, _spec: &Value) -> bool {
+    fn coexists(&self, _live: &Spec, _spec: &Spec) -> bool {
         true
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Update if changed.iter().all(|name| WHILE_STARTED.contains(name)) => {
                 vec!["jobs that run go on as they began; the next ones run so".to_owned()]
@@ -198,18 +224,18 @@ impl Kind for EmrApplication {
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         // The tagging API knows the stack's own, those long gone too, but not those just made.
         let tagged = tagged::resources(context, "emr-serverless").await?;
         let ids = tagged.iter().filter_map(|(arn, _)| arn.split_once("/applications/")).map(|(_, id)| id);
         let known = described(context, ids).await?;
         let mut found = all(context, &known)?;
         // A new one beside the old one that it replaces has the other name.
-        let is = |live: &Live, wanted: &Wanted<'_>| {
-            live.address == *wanted.address && text(&live.spec, "name") == text(wanted.spec, "name")
+        let is = |live: &Found<Spec>, wanted: &Wanted<'_, Spec>| {
+            live.address == *wanted.address && live.spec.name == wanted.spec.name
         };
         let missing = wanted.iter().filter(|wanted| !found.iter().any(|live| is(live, wanted)));
-        let names: BTreeSet<&str> = missing.map(|wanted| text(wanted.spec, "name")).collect();
+        let names: BTreeSet<&str> = missing.map(|wanted| wanted.spec.name.as_str()).collect();
         if !names.is_empty() {
             let namesakes = namesakes(context, &names).await?;
             let new = namesakes.iter().map(String::as_str).filter(|id| !known.contains_key(*id));
@@ -218,14 +244,13 @@ impl Kind for EmrApplication {
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let call = configured!(context.aws.emr_serverless().create_application(), &spec)
-            .name(&spec.name)
-            .maximum_capacity(limits_of(&spec)?)
-            .set_image_configuration(spec.image.is_some().then(|| image_of(&spec)))
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let call = configured!(context.aws.emr_serverless().create_application(), spec)
+            .name(spec.name.as_str())
+            .maximum_capacity(capacity_of(spec)?)
+            .set_image_configuration(spec.image.is_some().then(|| image_of(spec)))
             .r#type("SPARK")
-            .client_token(tags::client_token(context, address, &spec))
+            .client_token(tags::client_token(context, address, spec))
             .set_tags(Some(tag_lists::owned_map(context, address)));
         let made = ask(call.send()).await?;
         let id = made.application_id().needed(SERVICE, "CreateApplication.applicationId")?;
@@ -244,16 +269,15 @@ impl Kind for EmrApplication {
         outcome(&application)
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
         let gone = || anyhow!("the EMR application {} is gone", live.id);
         let before = describe(context, &live.id).await?.ok_or_else(gone)?;
         // An image configuration without an image takes the image away.
-        let call = context.aws.emr_serverless().update_application().image_configuration(image_of(&spec));
-        let call = call.application_id(&live.id).maximum_capacity(limits_of(&spec)?);
+        let call = context.aws.emr_serverless().update_application().image_configuration(image_of(spec));
+        let call = call.application_id(&live.id).maximum_capacity(capacity_of(spec)?);
         let started = is_started(&before);
         let stays = started && changed.iter().all(|name| WHILE_STARTED.contains(&name.as_str()));
-        let call = if stays { call } else { configured!(call, &spec) };
+        let call = if stays { call } else { configured!(call, spec) };
         let what = format!("the EMR application {} is started again and again", live.id);
         let updated = wait::until(context, CHANGED, &what, || async {
             if !stays && stopped(context, &live.id).await?.is_none() {
@@ -280,7 +304,7 @@ impl Kind for EmrApplication {
         outcome(&updated)
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         if stopped(context, &live.id).await?.is_none() {
             return Ok(());
         }
@@ -292,7 +316,7 @@ impl Kind for EmrApplication {
         .await
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let id = id.rsplit('/').next().unwrap_or(id);
         let Some(mut application) = describe(context, id).await? else { return Ok(None) };
         if !application.r#type().eq_ignore_ascii_case("spark") {
@@ -312,17 +336,18 @@ impl Kind for EmrApplication {
 }
 
 /// The stack's own among applications.
-fn all(context: &Context, applications: &BTreeMap<String, Application>) -> Result<Vec<Live>> {
+fn all(context: &Context, applications: &BTreeMap<String, Application>) -> Result<Vec<Found<Spec>>> {
     let read = applications.values().map(|application| read(context, application));
     Ok(read.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
+/// The URI of an image in a private ECR repository, with a tag or a digest, as EMR Serverless takes it.
+const IMAGE: &str = concat!(
+    r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.[a-z0-9._-]+/([a-z0-9]+([-._][a-z0-9]+)*/)*[a-z0-9]+([-._][a-z0-9]+)*",
+    r"(:[a-zA-Z0-9_][a-zA-Z0-9._-]*|@sha256:[0-9a-f]{64})$"
+);
+
 /// Whether a text is the URI of an image in a private ECR repository, with a tag or a digest; a reference may become one.
 pub fn is_image(uri: &str) -> bool {
-    let Some((host, rest)) = uri.split_once('/') else { return uri.contains("${") };
-    let account = host.split_once(".dkr.ecr.").map(|(account, _)| account);
-    let numbered =
-        account.is_some_and(|account| account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit()));
-    uri.contains("${")
-        || numbered && rest.split_once(':').is_some_and(|(name, tag)| !name.is_empty() && !tag.is_empty())
+    uri.contains("${") || fits(IMAGE, uri)
 }

@@ -10,14 +10,19 @@ use lakewright_ec2::sdk::operation::delete_flow_logs::DeleteFlowLogsOutput;
 use lakewright_ec2::sdk::types::{self, Filter, FlowLogsResourceType, LogDestinationType, ResourceType, TrafficType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{describes, replaces, typed, value};
+use super::spec::replaces;
+use super::values::{LogGroupName, RoleArn, VpcId, text};
 use super::{ec2, tag_lists, tagged, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
+
+text!(
+    /// A bucket's ARN, with a prefix behind a `/` if there is one.
+    Destination,
+    r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?$"
+);
 
 /// Which connections a VPC sees, written to a log group by a role, or to a bucket. AWS changes none: another setting is
 /// another flow log.
@@ -25,27 +30,24 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The VPC's id, `${vpc.main.id}`.
-    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
-    pub vpc: String,
+    pub vpc: VpcId,
     /// Which connections. Default: `all`.
     #[serde(default)]
     pub traffic: Traffic,
     /// The name of the log group that they are written to; it takes a `role`, and excludes a `bucket`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_./#-]{1,512}$"))]
-    pub log_group: Option<String>,
+    pub log_group: Option<LogGroupName>,
     /// The ARN of the role that `vpc-flow-logs.amazonaws.com` writes to the log group as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"))]
-    pub role: Option<String>,
+    pub role: Option<RoleArn>,
     /// The ARN of the bucket that they are written to, with a prefix behind a `/` if there is to be one. Its policy must
     /// let `delivery.logs.amazonaws.com` write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+[a-z0-9](/.*)?$"))]
-    pub bucket: Option<String>,
-    /// The seconds that one record tells of at most: 60 or 600. Default: 600.
+    pub bucket: Option<Destination>,
+    /// The seconds that one record covers at most: 60 or 600. Default: 600.
     #[serde(default = "ten_minutes")]
-    pub interval_seconds: u32,
+    #[schemars(extend("enum" = [60, 600]))]
+    pub max_aggregation_interval_seconds: u32,
 }
 
 /// Which connections are written.
@@ -81,7 +83,7 @@ const FIELDS: &[Field] = &[
     replaces("log_group"),
     replaces("role"),
     replaces("bucket"),
-    replaces("interval_seconds"),
+    replaces("max_aggregation_interval_seconds"),
 ];
 const OUTPUTS: &[&str] = &["id", "arn"];
 const ACTIONS: &[&str] = &[
@@ -95,6 +97,11 @@ const ACTIONS: &[&str] = &[
     "logs:DeleteLogDelivery",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    renamed_fields: &[("interval_seconds", "max_aggregation_interval_seconds")],
+    tag_types: &["ec2:vpc-flow-log"],
+    ..Facts::of("flow_log", "which connections a network sees, written down", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// How long a role that was made may stay unknown to EC2.
 const ASSUMED: Duration = Duration::from_mins(1);
@@ -103,45 +110,43 @@ const ASSUMED: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct FlowLog;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    match (&spec.log_group, &spec.role, &spec.bucket) {
-        (Some(_), Some(_), None) | (None, None, Some(_)) => {}
-        _ => bail!("a flow log has `log_group` and `role`, or `bucket`"),
-    }
-    if ![60, 600].contains(&spec.interval_seconds) {
-        bail!("`interval_seconds` is 60 or 600");
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for FlowLog {
-    describes!("flow_log", "which connections a network sees, written down", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        match (&spec.log_group, &spec.role, &spec.bucket) {
+            (Some(_), Some(_), None) | (None, None, Some(_)) => Ok(()),
+            _ => bail!("a flow log has `log_group` and `role`, or `bucket`"),
+        }
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Billed { charges: Vec::new(), by_use: "each GB of records that CloudWatch or S3 takes in" }
     }
 
     /// AWS refuses a second one with the same traffic and destination.
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        ["vpc", "traffic", "log_group", "bucket"].iter().any(|field| live[field] != spec[field])
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        (&live.vpc, live.traffic, &live.log_group, &live.bucket)
+            != (&spec.vpc, spec.traffic, &spec.log_group, &spec.bucket)
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        match action {
-            Action::Delete => vec!["connections are written down no longer; what was written stays".to_owned()],
-            Action::Replace if !self.coexists(live, spec) => {
+    fn consequences(&self, action: Action, _changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        match (action, live, spec) {
+            (Action::Delete, ..) => vec!["connections are written down no longer; what was written stays".to_owned()],
+            (Action::Replace, Some(live), Some(spec)) if !self.coexists(live, spec) => {
                 vec!["connections of some seconds are written down by none of the two".to_owned()]
             }
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         if wanted.is_empty() && !tagged::any(context, "ec2", "vpc-flow-log").await? {
             return Ok(Vec::new());
         }
@@ -149,29 +154,28 @@ impl Kind for FlowLog {
         logs.iter().filter_map(|log| read(context, log).transpose()).collect()
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         if let Some(one) = list(context, ec2::of_address(context, address)).await?.first() {
             return Ok(outcome(context, id(one)?));
         }
-        let call =
-            context.aws.ec2().create_flow_logs().resource_ids(&spec.vpc).resource_type(FlowLogsResourceType::Vpc);
+        let call = context.aws.ec2().create_flow_logs().resource_type(FlowLogsResourceType::Vpc);
         let call = call
+            .resource_ids(spec.vpc.as_str())
             .traffic_type(spec.traffic.written())
-            .max_aggregation_interval(i32::try_from(spec.interval_seconds)?)
-            .client_token(tags::client_token(context, address, &spec))
+            .max_aggregation_interval(i32::try_from(spec.max_aggregation_interval_seconds)?)
+            .client_token(tags::client_token(context, address, spec))
             .tag_specifications(ec2::specification(context, address, ResourceType::VpcFlowLog));
         let call = match &spec.bucket {
-            Some(bucket) => call.log_destination_type(LogDestinationType::S3).log_destination(bucket),
+            Some(bucket) => call.log_destination_type(LogDestinationType::S3).log_destination(bucket.as_str()),
             None => call
                 .log_destination_type(LogDestinationType::CloudWatchLogs)
-                .set_log_group_name(spec.log_group.clone())
-                .set_deliver_logs_permission_arn(spec.role.clone()),
+                .set_log_group_name(spec.log_group.clone().map(String::from))
+                .set_deliver_logs_permission_arn(spec.role.clone().map(String::from)),
         };
         // EC2 learns of a new role late.
         let unknown = |error: &Error| wait::not_yet(error) || error.is_not_found();
         let call = || ask(call.clone().send());
-        let answer = wait::while_refused(context, ASSUMED.min(context.settles * 4), unknown, call).await?;
+        let answer = wait::while_refused(context, context.pace.patience(ASSUMED), unknown, call).await?;
         // The call succeeds as a whole; each resource's failure stands in the answer.
         if let Some(item) = answer.unsuccessful().first() {
             // In words only: what stands in the way needn't be one that this address could take over.
@@ -183,12 +187,18 @@ impl Kind for FlowLog {
         Ok(outcome(context, id))
     }
 
-    async fn update(&self, context: &Context, live: &Live, _spec: &Value, _changed: &[String]) -> Result<Outcome> {
+    async fn update(
+        &self,
+        context: &Context,
+        live: &Found<Spec>,
+        _spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
         // Nothing of a flow log can be changed, and one is active at once.
         Ok(outcome(context, &live.id))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.ec2().delete_flow_logs().flow_log_ids(&live.id);
         let answer = wait::found(ask(call.send()).await)?;
         for item in answer.iter().flat_map(DeleteFlowLogsOutput::unsuccessful) {
@@ -204,7 +214,7 @@ impl Kind for FlowLog {
         .await
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut log) = listed(context, id).await? else { return Ok(None) };
         log.tags = ec2::claim(context, address, id, log.tags())?;
         read(context, &log)
@@ -234,7 +244,7 @@ fn outcome(context: &Context, id: &str) -> Outcome {
     tags::outcome(id, &[("id", id), ("arn", &ec2::arn(context, "vpc-flow-log", id))])
 }
 
-fn read(context: &Context, log: &types::FlowLog) -> Result<Option<Live>> {
+fn read(context: &Context, log: &types::FlowLog) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(log.tags());
     let Some(address) = tags::address(context, "flow_log", &tags) else { return Ok(None) };
     let traffic = match log.traffic_type().needed("ec2", "FlowLog.TrafficType")? {
@@ -243,47 +253,50 @@ fn read(context: &Context, log: &types::FlowLog) -> Result<Option<Live>> {
         _ => Traffic::All,
     };
     let bucket = match log.log_destination_type() {
-        Some(LogDestinationType::S3) => Some(log.log_destination().needed("ec2", "FlowLog.LogDestination")?.to_owned()),
+        Some(LogDestinationType::S3) => Some(log.log_destination().needed("ec2", "FlowLog.LogDestination")?.into()),
         _ => None,
     };
     let interval = log.max_aggregation_interval().needed("ec2", "FlowLog.MaxAggregationInterval")?;
     let spec = Spec {
-        vpc: log.resource_id().needed("ec2", "FlowLog.ResourceId")?.to_owned(),
+        vpc: log.resource_id().needed("ec2", "FlowLog.ResourceId")?.into(),
         traffic,
-        log_group: ec2::present(log.log_group_name()),
-        role: ec2::present(log.deliver_logs_permission_arn()),
+        log_group: ec2::present(log.log_group_name()).map(Into::into),
+        role: ec2::present(log.deliver_logs_permission_arn()).map(Into::into),
         bucket,
-        interval_seconds: u32::try_from(interval)?,
+        max_aggregation_interval_seconds: u32::try_from(interval)?,
     };
     let id = id(log)?;
     let arn = ec2::arn(context, "vpc-flow-log", id);
-    Ok(Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn)])))
+    Ok(Some(tags::found(address, &tags, id, spec, &[("id", id), ("arn", &arn)])))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::kind::AnyKind;
 
     #[test]
     fn a_flow_log_has_one_destination() {
-        let group = json!({"vpc": "vpc-1", "log_group": "flows", "role": "arn:aws:iam::1:role/flows"});
-        let normal = FlowLog.normalise(&group).expect("a log group and a role");
-        assert_eq!((&normal["traffic"], &normal["interval_seconds"]), (&json!("all"), &json!(600)));
+        let normalise = |spec: &Value| AnyKind::normalise(&FlowLog, spec);
+        let group = json!({"vpc": "vpc-1", "log_group": "flows", "role": "arn:aws:iam::123456789012:role/flows"});
+        let normal = normalise(&group).expect("a log group and a role");
+        assert_eq!((&normal["traffic"], &normal["max_aggregation_interval_seconds"]), (&json!("all"), &json!(600)));
         let bucket = json!({"vpc": "vpc-1", "bucket": "arn:aws:s3:::flows"});
-        assert!(FlowLog.normalise(&bucket).is_ok());
+        assert!(normalise(&bucket).is_ok());
+        let role = &group["role"];
         for wrong in [
             json!({"vpc": "vpc-1"}),
             json!({"vpc": "vpc-1", "log_group": "flows"}),
-            json!({"vpc": "vpc-1", "log_group": "flows", "role": "r", "bucket": "b"}),
-            json!({"vpc": "vpc-1", "bucket": "arn:aws:s3:::flows", "interval_seconds": 300}),
+            json!({"vpc": "vpc-1", "log_group": "flows", "role": role, "bucket": "arn:aws:s3:::flows"}),
+            json!({"vpc": "vpc-1", "bucket": "arn:aws:s3:::flows", "max_aggregation_interval_seconds": 300}),
         ] {
-            assert!(FlowLog.normalise(&wrong).is_err(), "{wrong}");
+            assert!(normalise(&wrong).is_err(), "{wrong}");
         }
-        assert!(FlowLog.coexists(&normal, &bucket));
+        assert!(AnyKind::coexists(&FlowLog, &normal, &bucket));
         let mut slower = normal.clone();
-        slower["interval_seconds"] = json!(60);
-        assert!(!FlowLog.coexists(&normal, &slower));
+        slower["max_aggregation_interval_seconds"] = json!(60);
+        assert!(!AnyKind::coexists(&FlowLog, &normal, &slower));
     }
 }

@@ -10,15 +10,14 @@ use futures::future::try_join_all;
 use lakewright_aws::{Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, replaces, text, typed, value};
+use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
+use super::values::{LogGroupName, RoleArn, text};
 use super::{tag_lists, tagged, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address, Condition};
 use crate::services::Services as _;
 
 mod calls;
@@ -26,10 +25,24 @@ pub mod package;
 mod permission;
 pub mod rules;
 
-use calls::{
-    CHANGED, architecture_of, arn_of, assumed, configuration, configured, get, settle, spec_of, unhindered, zip,
-};
+use calls::{CHANGED, arn_of, assumed, configuration, configured, departures, get, settle, spec_of, unhindered, zip};
 pub use permission::{Permission, Permissions};
+
+text!(
+    /// A function's name: letters, digits, `-` and `_`, 64 at most.
+    FunctionName,
+    r"^[A-Za-z0-9_-]{1,64}$"
+);
+text!(
+    /// The SHA-256 of a zip in base64; empty for one that isn't known.
+    CodeHash,
+    r"^([A-Za-z0-9+/]{43}=)?$"
+);
+text!(
+    /// What is called: a module and a function in it, `index.handler`.
+    Handler,
+    r"^\S{1,128}$"
+);
 
 /// A Lambda function. Its code goes up in the create call; who may invoke it is part of it, and any other permission found
 /// on it is drift.
@@ -37,8 +50,7 @@ pub use permission::{Permission, Permissions};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
-    #[schemars(length(min = 1, max = 64))]
-    pub name: String,
+    pub name: FunctionName,
     /// What it is for.
     #[serde(default)]
     #[schemars(length(max = 256))]
@@ -52,39 +64,54 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(length(min = 1, max = 4_194_304))]
     pub inline: Option<String>,
-    /// The SHA-256 of the zip in base64, as Lambda tells it. Default: that of `source` or `inline`.
+    /// The SHA-256 of the zip in base64, as Lambda returns it. Default: that of `source` or `inline`.
     #[serde(default)]
-    #[schemars(regex(pattern = r"^([A-Za-z0-9+/]{43}=)?$"))]
-    pub code_sha256: String,
+    pub code_sha256: CodeHash,
     /// The runtime, `python3.13`.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(extend("enum" = rules::RUNTIMES))]
     pub runtime: String,
     /// What is called: a module and a function in it, `index.handler`.
-    #[schemars(regex(pattern = r"^\S{1,128}$"))]
-    pub handler: String,
+    pub handler: Handler,
     /// The ARN of the role that it runs as, `${role.hello.arn}`.
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"))]
-    pub role: String,
+    pub role: RoleArn,
     /// Memory in MiB, 128 to 10,240; processors come with it. Default: 128.
     #[serde(default = "memory_mb")]
+    #[schemars(range(min = 128, max = 10_240))]
     pub memory_mb: u32,
     /// After how many seconds a call is ended, 900 at most. Default: 30.
     #[serde(default = "timeout_seconds")]
+    #[schemars(range(min = 1, max = 900))]
     pub timeout_seconds: u32,
     /// Its environment. Secrets have no place here: whoever may look at the function reads it.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {"pattern": "^[a-zA-Z][a-zA-Z0-9_]+$"}))]
     pub environment: BTreeMap<String, String>,
     /// `x86_64` or `arm64`. Default: `arm64`.
-    #[serde(default = "architecture")]
-    #[schemars(length(min = 1, max = 64))]
-    pub architecture: String,
+    #[serde(default)]
+    pub architecture: Architecture,
     /// The log group that it writes to; how long entries are kept is that group's. Default: `/aws/lambda/NAME`.
     #[serde(default)]
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_./#-]{1,512}$"))]
-    pub log_group: String,
+    pub log_group: LogGroupName,
     /// Who may invoke it, by a name of your own.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {"pattern": "^[a-zA-Z0-9_-]{1,100}$"}))]
     pub permissions: Permissions,
+}
+
+/// The processors that a function runs on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Architecture {
+    /// Those of Intel and AMD.
+    #[serde(rename = "x86_64")]
+    X86,
+    /// AWS's own, of ARM's design.
+    #[default]
+    #[serde(rename = "arm64")]
+    Arm,
+    /// What else a function runs on; it can't be declared.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
 
 fn memory_mb() -> u32 {
@@ -93,10 +120,6 @@ fn memory_mb() -> u32 {
 
 fn timeout_seconds() -> u32 {
     30
-}
-
-fn architecture() -> String {
-    "arm64".into()
 }
 
 const FIELDS: &[Field] = &[
@@ -130,65 +153,56 @@ const ACTIONS: &[&str] = &[
     "iam:PassRole",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    expected: [Duration::from_secs(15), Duration::from_secs(10), Duration::from_secs(2)],
+    identified_by: &["name"],
+    tag_types: &["lambda:function"],
+    ..Facts::of("function", "a Lambda function from a zip", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
 pub struct Function;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    rules::name(&spec.name)?;
-    rules::runtime(&spec.runtime)?;
-    rules::environment(&spec.environment)?;
-    permission::canonical(&mut spec.permissions)?;
-    if !["x86_64", "arm64"].contains(&spec.architecture.as_str()) {
-        bail!("`{}` is no architecture; write x86_64 or arm64", spec.architecture);
-    }
-    if !(128..=10_240).contains(&spec.memory_mb) {
-        bail!("memory_mb is {}; Lambda takes 128 to 10240", spec.memory_mb);
-    }
-    if !(1..=900).contains(&spec.timeout_seconds) {
-        bail!("timeout_seconds is {}; Lambda takes 1 to 900", spec.timeout_seconds);
-    }
-    if spec.log_group.is_empty() {
-        spec.log_group = format!("/aws/lambda/{}", spec.name);
-    }
-    match (&spec.source, &spec.inline) {
-        (Some(_), Some(_)) => bail!("give `source` or `inline`, not both"),
-        (None, None) => bail!("the function has no code: give `source = \"functions/NAME\"` or `inline`"),
-        (None, Some(code)) => {
-            let file = rules::inline_file(&spec.runtime, &spec.handler)?;
-            if spec.code_sha256.is_empty() {
-                spec.code_sha256 = package::hash(&package::of_text(&file, code));
-            }
-        }
-        (Some(_), None) => {}
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for Function {
-    describes!("function", "a Lambda function from a zip", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        rules::environment(&spec.environment)?;
+        permission::canonical(&mut spec.permissions)?;
+        if spec.log_group.is_empty() {
+            spec.log_group = format!("/aws/lambda/{}", spec.name).into();
+        }
+        match (&spec.source, &spec.inline) {
+            (Some(_), Some(_)) => bail!("give `source` or `inline`, not both"),
+            (None, None) => bail!("the function has no code: give `source = \"functions/NAME\"` or `inline`"),
+            (None, Some(code)) => {
+                let file = rules::inline_file(&spec.runtime, &spec.handler)?;
+                if spec.code_sha256.is_empty() {
+                    spec.code_sha256 = package::hash(&package::of_text(&file, code)).into();
+                }
+            }
+            (Some(_), None) => {}
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Billed { charges: Vec::new(), by_use: "requests, and memory by the time that they take" }
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::from_secs(15), Duration::from_secs(10), Duration::from_secs(2)]
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
         let mut said = Vec::new();
-        let of = |value: &Value| value["permissions"].as_object().cloned().unwrap_or_default();
         match action {
             Action::Update if changed.contains(&"code_sha256") && changed.len() > 1 => {
                 said.push("code and settings change one after the other: calls in between meet one of them new".into());
@@ -196,30 +210,32 @@ impl Kind for Function {
             Action::Delete | Action::Replace => said.push("whatever still invokes it fails".to_owned()),
             _ => {}
         }
-        let (old, new) = (of(live), of(spec));
-        if action == Action::Update && old.iter().any(|(sid, one)| new.get(sid).is_some_and(|other| other != one)) {
+        let changes = |(live, spec): (&Spec, &Spec)| {
+            let mut old = live.permissions.iter();
+            old.any(|(sid, one)| spec.permissions.get(sid).is_some_and(|other| other != one))
+        };
+        if action == Action::Update && live.zip(spec).is_some_and(changes) {
             said.push("a changed permission is taken away and given anew: a call in between is refused".to_owned());
         }
         said
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged = tagged::resources(context, "lambda").await?;
         let mut names: BTreeSet<&str> = tagged.iter().filter_map(|(arn, _)| name_in(arn)).collect();
-        names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name")));
+        names.extend(wanted.iter().map(|wanted| wanted.spec.name.as_str()));
         let found = try_join_all(names.into_iter().map(|name| async move {
             let Some(function) = get(context, name).await? else { return Ok(None) };
             read(context, configuration(&function)?, &tag_lists::read_map(function.tags())).await
         }));
-        let found: Vec<Option<Live>> = found.await?;
+        let found: Vec<Option<Found<Spec>>> = found.await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let call = configured!(context.aws.lambda().create_function(), &spec)
-            .code(FunctionCode::builder().zip_file(zip(&spec).await?).build())
-            .architectures(architecture_of(&spec))
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let call = configured!(context.aws.lambda().create_function(), spec)
+            .code(FunctionCode::builder().zip_file(zip(spec).await?).build())
+            .architectures((&spec.architecture).into())
             .set_tags(Some(tag_lists::owned_map(context, address)));
         match assumed(context, || ask(call.clone().send())).await {
             Ok(_) => {}
@@ -232,15 +248,21 @@ impl Kind for Function {
             }
             Err(error) => return Err(error.into()),
         }
-        settle(context, &spec).await
+        settle(context, spec).await
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        settle(context, &typed(spec)?).await
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        settle(context, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let name = text(&live.spec, "name");
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let name = live.spec.name.as_str();
         let call = context.aws.lambda().delete_function().function_name(name);
         wait::found(unhindered(context, || ask(call.clone().send())).await)?;
         wait::until(context, CHANGED, &format!("the function {name} is still there"), || async {
@@ -249,7 +271,7 @@ impl Kind for Function {
         .await
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = name_in(id).unwrap_or(id);
         let Some(function) = get(context, name).await? else { return Ok(None) };
         let tags = tags::claimed(context, address, id, tag_lists::read_map(function.tags()))?;
@@ -271,17 +293,18 @@ fn name_in(arn: &str) -> Option<&str> {
 }
 
 /// The function with these tags; none if they aren't the stack's.
-async fn read(context: &Context, function: &FunctionConfiguration, tags: &Tags) -> Result<Option<Live>> {
+async fn read(context: &Context, function: &FunctionConfiguration, tags: &Tags) -> Result<Option<Found<Spec>>> {
     let Some(address) = tags::address(context, "function", tags) else { return Ok(None) };
     let name = function.function_name().needed("lambda", "FunctionConfiguration.FunctionName")?;
     let arn = arn_of(function)?;
     let spec = spec_of(function, permission::read(context, name).await?)?;
-    let mut live = tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", name)]);
-    live.condition = match (function.state(), function.last_update_status()) {
+    let mut found = tags::found(address, tags, arn, spec, &[("arn", arn), ("name", name)]);
+    found.departures = departures(function);
+    found.condition = match (function.state(), function.last_update_status()) {
         (Some(State::Failed), _) => Condition::Failed(function.state_reason().unwrap_or_default().to_owned()),
         (Some(state @ State::Pending), _) => Condition::Pending(state.to_string()),
         (_, Some(status @ LastUpdateStatus::InProgress)) => Condition::Pending(status.to_string()),
         _ => Condition::Ready,
     };
-    Ok(Some(live))
+    Ok(Some(found))
 }

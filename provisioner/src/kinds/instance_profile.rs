@@ -7,26 +7,30 @@ use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, replaces, text, typed, value};
+use super::role::RoleName;
+use super::spec::{in_place, replaces};
+use super::values::text;
 use super::{tag_lists, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+text!(
+    /// An instance profile's name.
+    InstanceProfileName,
+    r"^[A-Za-z0-9_+=,.@-]{1,128}$"
+);
 
 /// An instance profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in the account.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_+=,.@-]{1,128}$"))]
-    pub name: String,
+    pub name: InstanceProfileName,
     /// The name of the role that the instances get.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_+=,.@-]{1,64}$"))]
-    pub role: String,
+    pub role: RoleName,
 }
 
 const FIELDS: &[Field] = &[replaces("name"), in_place("role")];
@@ -41,6 +45,10 @@ const ACTIONS: &[&str] = &[
     "iam:TagInstanceProfile",
     "iam:PassRole",
 ];
+const FACTS: Facts = Facts {
+    identified_by: &["name"],
+    ..Facts::of("instance_profile", "what gives a role to EC2 instances", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -48,21 +56,28 @@ pub struct InstanceProfile;
 
 #[async_trait]
 impl Kind for InstanceProfile {
-    describes!("instance_profile", "what gives a role to EC2 instances", FIELDS, OUTPUTS);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Update if changed.contains(&"role") => {
                 vec!["hosts that run get the new role's credentials within the hour".to_owned()]
@@ -72,12 +87,12 @@ impl Kind for InstanceProfile {
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         // The list has no tags: those are read of the profiles whose names could be the stack's.
         let call = context.aws.iam().list_instance_profiles().max_items(1000);
         let all = ask_all(call.into_paginator().items().send()).await?;
         let own = format!("{}-", context.stack);
-        let is_wanted = |name: &str| wanted.iter().any(|one| text(one.spec, "name") == name);
+        let is_wanted = |name: &str| wanted.iter().any(|one| one.spec.name == name);
         let names = all.iter().map(types::InstanceProfile::instance_profile_name);
         let names = names.filter(|name| name.starts_with(&own) || is_wanted(name));
         let profiles = try_join_all(names.map(|name| describe(context, name))).await?;
@@ -88,9 +103,8 @@ impl Kind for InstanceProfile {
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let call = context.aws.iam().create_instance_profile().instance_profile_name(&spec.name);
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let call = context.aws.iam().create_instance_profile().instance_profile_name(spec.name.as_str());
         match ask(call.set_tags(Some(tag_lists::owned(context, address))).send()).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
@@ -102,25 +116,31 @@ impl Kind for InstanceProfile {
             }
             Err(error) => return Err(error.into()),
         }
-        settle(context, &spec).await
+        settle(context, spec).await
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        settle(context, &typed(spec)?).await
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        settle(context, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
-        let Some(profile) = describe(context, &spec.name).await? else { return Ok(()) };
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let name = live.spec.name.as_str();
+        let Some(profile) = describe(context, name).await? else { return Ok(()) };
         for role in roles(&profile)? {
-            take(context, &spec.name, role).await?;
+            take(context, name, role).await?;
         }
-        let call = context.aws.iam().delete_instance_profile().instance_profile_name(&spec.name);
+        let call = context.aws.iam().delete_instance_profile().instance_profile_name(name);
         wait::found(ask(call.send()).await)?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.rsplit('/').next().unwrap_or(id);
         let Some(mut profile) = describe(context, name).await? else { return Ok(None) };
         let claimed = tags::claimed(context, address, id, tag_lists::read(profile.tags()))?;
@@ -154,31 +174,31 @@ fn roles(profile: &types::InstanceProfile) -> Result<Vec<&str>, Error> {
     profile.roles().iter().map(|role| role.role_name().needed("iam", "Role.RoleName")).collect()
 }
 
-fn read(context: &Context, profile: &types::InstanceProfile) -> Result<Option<Live>> {
+fn read(context: &Context, profile: &types::InstanceProfile) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(profile.tags());
     let Some(address) = tags::address(context, "instance_profile", &tags) else { return Ok(None) };
     let arn = profile.arn().needed("iam", "InstanceProfile.Arn")?;
     let name = profile.instance_profile_name().needed("iam", "InstanceProfile.InstanceProfileName")?;
     // An empty text stands for a profile without a role.
-    let role = roles(profile)?.first().copied().unwrap_or_default().to_owned();
-    let spec = Spec { name: name.to_owned(), role };
-    Ok(Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("name", name)])))
+    let role = roles(profile)?.first().copied().unwrap_or_default().into();
+    let spec = Spec { name: name.into(), role };
+    Ok(Some(tags::found(address, &tags, arn, spec, &[("arn", arn), ("name", name)])))
 }
 
 /// Puts the role of the spec into the profile, which holds at most one.
 async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
-    let call = context.aws.iam().get_instance_profile().instance_profile_name(&spec.name);
+    let (name, role) = (spec.name.as_str(), spec.role.as_str());
+    let call = context.aws.iam().get_instance_profile().instance_profile_name(name);
     let answer = wait::visible(context, || ask(call.clone().send())).await?;
     let profile = answer.instance_profile.needed("iam", PROFILE)?;
     let present = roles(&profile)?;
-    for other in present.iter().filter(|role| **role != spec.role) {
-        take(context, &spec.name, other).await?;
+    for other in present.iter().filter(|other| **other != role) {
+        take(context, name, other).await?;
     }
-    if !present.contains(&spec.role.as_str()) {
-        let call = context.aws.iam().add_role_to_instance_profile().instance_profile_name(&spec.name);
-        let call = call.role_name(&spec.role);
+    if !present.contains(&role) {
+        let call = context.aws.iam().add_role_to_instance_profile().instance_profile_name(name).role_name(role);
         wait::visible(context, || ask(call.clone().send())).await?;
     }
     let arn = profile.arn().needed("iam", "InstanceProfile.Arn")?;
-    Ok(tags::outcome(arn, &[("arn", arn), ("name", &spec.name)]))
+    Ok(tags::outcome(arn, &[("arn", arn), ("name", name)]))
 }

@@ -7,21 +7,20 @@ use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{self, Filter, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{describes, differs, replaces, typed, value};
+use super::spec::replaces;
+use super::values::VpcId;
 use super::{ec2, tag_lists, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::Address;
 
 /// A VPC's door to the internet. A subnet uses it by a route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The id of the VPC that it is attached to, `${vpc.main.id}`.
-    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
-    pub vpc: String,
+    pub vpc: VpcId,
 }
 
 const FIELDS: &[Field] = &[replaces("vpc")];
@@ -34,6 +33,7 @@ const ACTIONS: &[&str] = &[
     "ec2:DetachInternetGateway",
     "ec2:CreateTags",
 ];
+const FACTS: Facts = Facts::of("internet_gateway", "a VPC's door to the internet", FIELDS, OUTPUTS, ACTIONS);
 
 /// The kind.
 #[derive(Debug)]
@@ -41,27 +41,27 @@ pub struct InternetGateway;
 
 #[async_trait]
 impl Kind for InternetGateway {
-    describes!("internet_gateway", "a VPC's door to the internet", FIELDS, OUTPUTS);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "vpc")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.vpc != spec.vpc
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let gateways = list(context, vec![ec2::of_stack(context)]).await?;
         gateways.iter().filter_map(|gateway| read(context, gateway).transpose()).collect()
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let living = || async {
             let gateways = list(context, ec2::of_address(context, address)).await?;
             gateways.iter().map(|gateway| Ok(id(gateway)?.to_owned())).collect()
@@ -76,19 +76,18 @@ impl Kind for InternetGateway {
         attach(context, &id, &spec.vpc).await
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
         attach(context, &live.id, &spec.vpc).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         detach(context, &live.id, None).await?;
         let call = context.aws.ec2().delete_internet_gateway().internet_gateway_id(&live.id);
         wait::released(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut gateway) = one(context, id).await? else { return Ok(None) };
         gateway.tags = ec2::claim(context, address, id, gateway.tags())?;
         read(context, &gateway)
@@ -145,12 +144,12 @@ async fn detach(context: &Context, id: &str, keep: Option<&str>) -> Result<bool>
     Ok(kept)
 }
 
-fn read(context: &Context, gateway: &types::InternetGateway) -> Result<Option<Live>> {
+fn read(context: &Context, gateway: &types::InternetGateway) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(gateway.tags());
     let Some(address) = tags::address(context, "internet_gateway", &tags) else { return Ok(None) };
     let id = id(gateway)?;
     // One that is attached to no VPC differs from every spec.
-    let vpc = attached(gateway)?.first().copied().unwrap_or_default().to_owned();
+    let vpc = attached(gateway)?.first().copied().unwrap_or_default().into();
     let arn = ec2::arn(context, "internet-gateway", id);
-    Ok(Some(tags::live(address, &tags, id, value(&Spec { vpc }), &[("id", id), ("arn", &arn)])))
+    Ok(Some(tags::found(address, &tags, id, Spec { vpc }, &[("id", id), ("arn", &arn)])))
 }

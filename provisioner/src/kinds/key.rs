@@ -5,7 +5,7 @@ mod wire;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use async_trait::async_trait;
 use aws_sdk_kms::types::{self, KeyMetadata, KeyState};
 use futures::future::try_join_all;
@@ -17,23 +17,30 @@ use serde_json::Value;
 use self::wire::{
     alias, aliases, arn, default_policy, describe, drop_alias, name, policy_of, rotates, state, tag, tags_of, waits,
 };
-use super::spec::{compared, describes, differs, in_place, text, typed, value, yes};
+use super::spec::{compared, in_place, yes};
 use super::tags::{self, Tags};
+use super::values::text;
 use super::wait::{self, Made};
 use super::{policy, tag_lists, tagged};
-use crate::cost::{Charge, Cost};
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::charge::{Charge, Cost};
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address, Condition};
 use crate::services::Services as _;
+
+text!(
+    /// A key's alias without `alias/`.
+    Alias,
+    r"^[A-Za-z0-9/_-]{1,250}$",
+    not "^alias/" => "write the alias without `alias/`",
+    not "^aws/" => "AWS keeps `aws/` for its own keys: choose another alias"
+);
 
 /// A symmetric encryption key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The alias without `alias/`, unique in account and region.
-    #[schemars(regex(pattern = r"^alias/[A-Za-z0-9/_-]{1,250}$"))]
-    pub alias: String,
+    pub alias: Alias,
     /// What the key is for.
     #[serde(default)]
     #[schemars(length(max = 8192))]
@@ -46,6 +53,7 @@ pub struct Spec {
     pub policy: Option<Value>,
     /// How many days a deleted key can be restored, 7 to 30.
     #[serde(default = "deletion_days")]
+    #[schemars(range(min = 7, max = 30))]
     pub deletion_days: u32,
 }
 
@@ -84,6 +92,12 @@ const ACTIONS: &[&str] = &[
     "kms:GenerateDataKey",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    holds_data: true,
+    identified_by: &["alias"],
+    tag_types: &["kms:key"],
+    ..Facts::of("key", "a KMS key with its alias, rotation and policy", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The tag that holds the days of [`Spec::deletion_days`]: KMS asks for them only when a key goes.
 const DELETION_DAYS: &str = "lakewright:deletion-days";
@@ -94,24 +108,22 @@ const KNOWN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Key;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    spec.policy = spec.policy.take().map(policy::canonical);
-    if !(7..=30).contains(&spec.deletion_days) {
-        bail!("deletion_days is {}; KMS takes 7 to 30", spec.deletion_days);
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for Key {
-    describes!("key", "a KMS key with its alias, rotation and policy", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, spec: &Value) -> Cost {
-        let by_use = if spec["rotation"] == true {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        spec.policy = spec.policy.take().map(policy::canonical);
+        Ok(())
+    }
+
+    fn cost(&self, spec: &Spec) -> Cost {
+        let by_use = if spec.rotation {
             "requests beyond the first 20,000 a month, and as much as the key again for each of the first two rotations"
         } else {
             "requests beyond the first 20,000 a month"
@@ -119,36 +131,31 @@ impl Kind for Key {
         Cost::Billed { charges: vec![Charge::new("kms.key.month", 1.0)], by_use }
     }
 
-    fn holds_data(&self) -> bool {
-        true
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.alias != spec.alias
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "alias")
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, _spec: &Value) -> Vec<String> {
-        let days = live["deletion_days"].as_u64().unwrap_or_default();
-        match action {
-            Action::Delete | Action::Replace => {
-                vec![format!("what it encrypts can't be read any more; the key can be restored for {days} days")]
-            }
-            Action::Update if changed.contains(&"policy") => {
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, _spec: Option<&Spec>) -> Vec<String> {
+        match (action, live) {
+            (Action::Delete | Action::Replace, Some(Spec { deletion_days, .. })) => vec![format!(
+                "what it encrypts can't be read any more; the key can be restored for {deletion_days} days"
+            )],
+            (Action::Update, _) if changed.contains(&"policy") => {
                 vec!["from now on only whom the new policy names can read what it encrypts".to_owned()]
             }
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         // The tagging API knows the tags of many at once; of those that it doesn't list yet each is asked.
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "kms").await?.into_iter().collect();
-        let mut keys: BTreeMap<String, Option<(KeyMetadata, String)>> =
+        let mut keys: BTreeMap<String, Option<(KeyMetadata, Alias)>> =
             tagged.keys().map(|arn| (arn.clone(), None)).collect();
         // The tagging API is late with new keys; their aliases aren't.
         let by_alias = wanted.iter().map(|wanted| async {
-            let name = text(wanted.spec, "alias");
-            Ok::<_, anyhow::Error>(describe(context, &alias(name)).await?.map(|key| (key, name.to_owned())))
+            let name = &wanted.spec.alias;
+            Ok::<_, anyhow::Error>(describe(context, &alias(name)).await?.map(|key| (key, name.clone())))
         });
         for known in try_join_all(by_alias).await?.into_iter().flatten() {
             keys.insert(arn(&known.0)?.to_owned(), Some(known));
@@ -160,22 +167,19 @@ impl Kind for Key {
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let key = match living(context, address, &spec).await? {
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let key = match living(context, address, spec).await? {
             Some(key) => key,
-            None => make(context, address, &spec).await?,
+            None => make(context, address, spec).await?,
         };
-        apply(context, &key, &spec, None).await
+        apply(context, &key, spec, None).await
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let before: Spec = typed(&live.spec)?;
-        apply(context, &live.id, &typed(spec)?, Some(&before)).await
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+        apply(context, &live.id, spec, Some(&live.spec)).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let id = &live.id;
         let Some(key) = describe(context, id).await? else { return Ok(()) };
         if *state(&key)? == KeyState::PendingDeletion {
@@ -187,13 +191,13 @@ impl Kind for Key {
         // The tags stay until the end is certain: an interrupted deletion must be found by them. KMS won't take them
         // off a key that waits for its end, and `find` overlooks such keys.
         let call = context.aws.kms().schedule_key_deletion().key_id(id);
-        match ask(call.pending_window_in_days(i32::try_from(spec.deletion_days)?).send()).await {
+        match ask(call.pending_window_in_days(i32::try_from(live.spec.deletion_days)?).send()).await {
             Err(error) if error.lost && error.kind == ErrorKind::WrongState => Ok(()),
             answer => Ok(wait::found(answer).map(|_| ())?),
         }
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         // A name that is no id is an alias.
         let key = match describe(context, id).await? {
             None if !id.contains([':', '/']) => describe(context, &alias(id)).await?,
@@ -210,13 +214,14 @@ impl Kind for Key {
     }
 }
 
-/// The stack's key of that ARN; `known` are its description and the wanted alias that led to it, `tags` what the tagging API says.
+/// The stack's key of that ARN; `known` are its description and the wanted alias that led to it, `tags` what the
+/// tagging API says.
 async fn read(
     context: &Context,
     key: String,
-    known: Option<(KeyMetadata, String)>,
+    known: Option<(KeyMetadata, Alias)>,
     tags: Option<Tags>,
-) -> Result<Option<Live>> {
+) -> Result<Option<Found<Spec>>> {
     let (metadata, name) = match known {
         Some((metadata, name)) => (metadata, Some(name)),
         None => match describe(context, &key).await? {
@@ -235,7 +240,12 @@ async fn read(
 }
 
 /// The key of that description, with this alias if one led to it, and these tags; none if they aren't the stack's.
-async fn read_as(context: &Context, metadata: &KeyMetadata, name: Option<String>, tags: &Tags) -> Result<Option<Live>> {
+async fn read_as(
+    context: &Context,
+    metadata: &KeyMetadata,
+    name: Option<Alias>,
+    tags: &Tags,
+) -> Result<Option<Found<Spec>>> {
     if waits(metadata)? {
         return Ok(None);
     }
@@ -249,9 +259,9 @@ async fn read_as(context: &Context, metadata: &KeyMetadata, name: Option<String>
         }
     };
     let (rotation, policy, aliases) = futures::try_join!(rotates(context, key), policy_of(context, key), aliases)?;
-    let name = aliases.first();
+    let name = aliases.first().map(|name| name.strip_prefix("alias/").unwrap_or(name)).unwrap_or_default();
     let spec = Spec {
-        alias: name.map(|name| name.trim_start_matches("alias/").to_owned()).unwrap_or_default(),
+        alias: name.into(),
         // KMS leaves an empty one out.
         description: metadata.description().unwrap_or_default().to_owned(),
         rotation,
@@ -259,12 +269,12 @@ async fn read_as(context: &Context, metadata: &KeyMetadata, name: Option<String>
         deletion_days: tags.get(DELETION_DAYS).and_then(|days| days.parse().ok()).unwrap_or_else(deletion_days),
     };
     let id = metadata.key_id().needed("kms", "KeyMetadata.KeyId")?;
-    let mut live = tags::live(address, tags, key, value(&spec), &[("arn", key), ("id", id), ("alias", &spec.alias)]);
+    let mut found = tags::found(address, tags, key, spec, &[("arn", key), ("id", id), ("alias", name)]);
     let state = state(metadata)?;
     if *state != KeyState::Enabled {
-        live.condition = Condition::Failed(format!("the key is {state}; enable it in KMS"));
+        found.condition = Condition::Failed(format!("the key is {state}; enable it in KMS"));
     }
-    Ok(Some(live))
+    Ok(Some(found))
 }
 
 /// The ARN of the key of this address that an earlier attempt made.

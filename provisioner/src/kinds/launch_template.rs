@@ -2,60 +2,65 @@
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use lakewright_ec2::Ec2 as _;
-use lakewright_ec2::sdk::types::{
-    self, InstanceType, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDevice,
-    LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateHttpTokensState,
-    LaunchTemplateIamInstanceProfileSpecificationRequest, LaunchTemplateInstanceMetadataEndpointState,
-    LaunchTemplateInstanceMetadataOptions, LaunchTemplateInstanceMetadataOptionsRequest,
-    LaunchTemplateTagSpecificationRequest, LaunchTemplateVersion, LaunchTemplatesMonitoring,
-    LaunchTemplatesMonitoringRequest, RequestLaunchTemplateData, ResourceType, ResponseLaunchTemplateData, VolumeType,
-};
+use lakewright_ec2::sdk::types::{self, LaunchTemplateVersion, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, replaces, typed, value, yes};
+use self::wire::{data, departures, read_data};
+use super::spec::{compared, in_place, replaces, yes};
+use super::values::{KeyId, SecurityGroupId, text};
 use super::{ec2, tag_lists, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
+
+mod wire;
+
+text!(
+    /// A launch template's name.
+    TemplateName,
+    r"^[A-Za-z0-9()./_-]{3,128}$"
+);
+text!(
+    /// An image: an id, or `resolve:ssm:PARAMETER`, which is looked up when a host starts.
+    Image,
+    r"^(ami-[0-9a-f]{1,17}|resolve:ssm:.+)$"
+);
+text!(
+    /// An instance type, `t3.small`, `m7g.large`.
+    InstanceType,
+    r"^[a-z0-9-]+\.[a-z0-9-]+$"
+);
 
 /// What a host is started as. A change makes a new version, which becomes the default one; hosts take it when they are replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9()./_-]{3,128}$"))]
-    pub name: String,
+    pub name: TemplateName,
     /// The image: an id, or `resolve:ssm:PARAMETER`, which is looked up when a host starts.
-    #[schemars(regex(pattern = r"^(ami-[0-9a-f]+|resolve:ssm:.+)$"))]
-    pub image: String,
+    pub image: Image,
     /// The instance type, `t3.small`, `m7g.large`.
-    #[schemars(regex(pattern = r"^[a-z0-9-]+\.[a-z0-9-]+$"))]
-    pub instance_type: String,
+    pub instance_type: InstanceType,
     /// The instance profile's name, `${instance_profile.hosts.name}`; absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
     pub instance_profile: Option<String>,
     /// The ids of the hosts' security groups, `${security_group.hosts.id}`.
-    #[schemars(inner(regex(pattern = r"^sg-[0-9a-f]+$")))]
-    pub security_groups: Vec<String>,
+    pub security_groups: Vec<SecurityGroupId>,
     /// What cloud-init runs at the first boot, as plain text; anybody on the host can read it. Default: nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 16384))]
     pub user_data: String,
     /// The root volume's size in GiB. Default: 20.
     #[serde(default = "twenty")]
-    pub volume_gib: u32,
+    pub volume_size_gib: u32,
     /// The root volume's type. Default: `gp3`.
     #[serde(default = "gp3")]
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(extend("enum" = ["standard", "io1", "io2", "gp2", "sc1", "st1", "gp3"]))]
     pub volume_type: String,
     /// The root volume's device name in the image. Default: `/dev/xvda`.
     #[serde(default = "xvda")]
@@ -66,10 +71,7 @@ pub struct Spec {
     pub volume_encrypted: bool,
     /// The ARN of the KMS key that the root volume is encrypted with; absent: AWS's own key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(
-        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
-    ))]
-    pub volume_key: Option<String>,
+    pub volume_key: Option<KeyId>,
     /// Whether the metadata service demands a session token (IMDSv2). Default: true.
     #[serde(default = "yes")]
     pub metadata_tokens_required: bool,
@@ -104,7 +106,7 @@ const FIELDS: &[Field] = &[
     in_place("instance_profile"),
     compared(in_place("security_groups"), Comparing::AsSet),
     in_place("user_data"),
-    in_place("volume_gib"),
+    in_place("volume_size_gib"),
     in_place("volume_type"),
     in_place("volume_device"),
     in_place("volume_encrypted"),
@@ -125,6 +127,12 @@ const ACTIONS: &[&str] = &[
     "ssm:GetParameters",
     "ec2:CreateTags",
 ];
+const FACTS: Facts = Facts {
+    moving_outputs: &["version"],
+    renamed_fields: &[("volume_gib", "volume_size_gib")],
+    identified_by: &["name"],
+    ..Facts::of("launch_template", "what a host is started as", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -140,26 +148,43 @@ const USER_DATA: usize = 16 * 1024;
 
 #[async_trait]
 impl Kind for LaunchTemplate {
-    describes!("launch_template", "what a host is started as", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        // What references stand for is known later: at least what stands around them is there.
+        let beside = |part: &str| part.split_once('}').map_or(0, |(_, text)| text.len());
+        let mut parts = spec.user_data.split("${");
+        let bytes = parts.next().map_or(0, str::len) + parts.map(beside).sum::<usize>();
+        if bytes > USER_DATA {
+            bail!(
+                "the user data is {bytes} bytes long; AWS takes {USER_DATA} at most: put the long part into an object \
+                 of a bucket and fetch it at boot"
+            );
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         // What it starts is billed with what starts it.
         Cost::Free
     }
 
-    fn moving_outputs(&self) -> &'static [&'static str] {
-        &["version"]
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
-    }
-
-    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        _changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Update => vec![
                 "hosts that run keep the old version until they are replaced: a group that refreshes does it in this \
@@ -170,7 +195,7 @@ impl Kind for LaunchTemplate {
         }
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let call = context.aws.ec2().describe_launch_templates().filters(ec2::of_stack(context));
         let templates = ask_all(call.into_paginator().items().send()).await?;
         let listed = if templates.len() > 1 { few_defaults(context).await? } else { Vec::new() };
@@ -184,24 +209,22 @@ impl Kind for LaunchTemplate {
         Ok(try_join_all(read).await?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let call = context
             .aws
             .ec2()
             .create_launch_template()
-            .launch_template_name(&spec.name)
-            .client_token(tags::client_token(context, address, &spec))
+            .launch_template_name(spec.name.as_str())
+            .client_token(tags::client_token(context, address, spec))
             .tag_specifications(ec2::specification(context, address, ResourceType::LaunchTemplate))
-            .launch_template_data(data(context, address, &spec)?);
+            .launch_template_data(data(context, address, spec)?);
         let made = wait::visible(context, || ask(call.clone().send())).await?;
         let template = made.launch_template.needed("ec2", "CreateLaunchTemplate.LaunchTemplate")?;
         Ok(outcome(id(&template)?, &spec.name, 1))
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let data = data(context, &live.address, &spec)?;
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+        let data = data(context, &live.address, spec)?;
         let call = context.aws.ec2().create_launch_template_version().launch_template_id(&live.id);
         let made = ask(call.launch_template_data(data).send()).await?;
         let version =
@@ -213,13 +236,13 @@ impl Kind for LaunchTemplate {
         Ok(outcome(&live.id, &spec.name, number))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.ec2().delete_launch_template().launch_template_id(&live.id);
         wait::released(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let call = context.aws.ec2().describe_launch_templates();
         let call = if id.starts_with("lt-") { call.launch_template_ids(id) } else { call.launch_template_names(id) };
         let found = wait::found(ask(call.send()).await)?;
@@ -246,64 +269,6 @@ fn number(version: &LaunchTemplateVersion) -> Result<i64, Error> {
     version.version_number().needed("ec2", "LaunchTemplateVersion.VersionNumber")
 }
 
-/// What a version says. Hosts and volumes carry the stack's name; the address is the group's alone.
-fn data(context: &Context, address: &Address, spec: &Spec) -> Result<RequestLaunchTemplateData> {
-    let own = tags::own(context, address);
-    let own = own.iter().filter(|(key, _)| *key != tags::ADDRESS).map(|(key, value)| (*key, value.as_str()));
-    let own: Vec<(&str, &str)> = own.collect();
-    let tagged = |resource_type: ResourceType| {
-        let tags = tag_lists::written(&own);
-        LaunchTemplateTagSpecificationRequest::builder().resource_type(resource_type).set_tags(Some(tags)).build()
-    };
-    let volume = LaunchTemplateEbsBlockDeviceRequest::builder()
-        .volume_size(i32::try_from(spec.volume_gib)?)
-        .volume_type(VolumeType::from(spec.volume_type.as_str()))
-        .encrypted(spec.volume_encrypted)
-        .delete_on_termination(true)
-        .set_kms_key_id(spec.volume_key.clone())
-        .build();
-    let device = LaunchTemplateBlockDeviceMappingRequest::builder().device_name(&spec.volume_device).ebs(volume);
-    let tokens = if spec.metadata_tokens_required {
-        LaunchTemplateHttpTokensState::Required
-    } else {
-        LaunchTemplateHttpTokensState::Optional
-    };
-    let metadata = LaunchTemplateInstanceMetadataOptionsRequest::builder()
-        .http_endpoint(LaunchTemplateInstanceMetadataEndpointState::Enabled)
-        .http_tokens(tokens)
-        .http_put_response_hop_limit(i32::try_from(spec.metadata_hop_limit)?);
-    let monitoring = LaunchTemplatesMonitoringRequest::builder().enabled(spec.detailed_monitoring);
-    let profile = spec
-        .instance_profile
-        .as_ref()
-        .map(|name| LaunchTemplateIamInstanceProfileSpecificationRequest::builder().name(name).build());
-    let groups = Some(spec.security_groups.clone()).filter(|groups| !groups.is_empty());
-    let user_data = (!spec.user_data.is_empty()).then(|| STANDARD.encode(&spec.user_data));
-    Ok(RequestLaunchTemplateData::builder()
-        .image_id(&spec.image)
-        .instance_type(InstanceType::from(spec.instance_type.as_str()))
-        .set_security_group_ids(groups)
-        .block_device_mappings(device.build())
-        .metadata_options(metadata.build())
-        .monitoring(monitoring.build())
-        .tag_specifications(tagged(ResourceType::Instance))
-        .tag_specifications(tagged(ResourceType::Volume))
-        .set_iam_instance_profile(profile)
-        .set_user_data(user_data)
-        .build())
-}
-
-fn canonical(spec: &mut Spec) -> Result<()> {
-    if spec.user_data.len() > USER_DATA {
-        bail!(
-            "the user data is {} bytes long; AWS takes {USER_DATA} at most: put the long part into an object of a bucket \
-             and fetch it at boot",
-            spec.user_data.len()
-        );
-    }
-    Ok(())
-}
-
 /// The first default versions of the account's templates: all of them, unless there are many.
 async fn few_defaults(context: &Context) -> Result<Vec<LaunchTemplateVersion>> {
     let call = context.aws.ec2().describe_launch_template_versions().versions(DEFAULT).max_results(FEW);
@@ -311,7 +276,7 @@ async fn few_defaults(context: &Context) -> Result<Vec<LaunchTemplateVersion>> {
 }
 
 /// A template with its default version, asked for by itself.
-async fn described(context: &Context, template: &types::LaunchTemplate) -> Result<Option<Live>> {
+async fn described(context: &Context, template: &types::LaunchTemplate) -> Result<Option<Found<Spec>>> {
     let call = context.aws.ec2().describe_launch_template_versions().launch_template_id(id(template)?);
     let found = wait::found(ask(call.versions(DEFAULT).send()).await)?;
     match found.and_then(|answer| answer.launch_template_versions?.into_iter().next()) {
@@ -321,7 +286,11 @@ async fn described(context: &Context, template: &types::LaunchTemplate) -> Resul
 }
 
 /// The default version is what counts: it is what groups start hosts from.
-fn read(context: &Context, template: &types::LaunchTemplate, version: &LaunchTemplateVersion) -> Result<Option<Live>> {
+fn read(
+    context: &Context,
+    template: &types::LaunchTemplate,
+    version: &LaunchTemplateVersion,
+) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(template.tags());
     let Some(address) = tags::address(context, "launch_template", &tags) else { return Ok(None) };
     let id = id(template)?;
@@ -329,33 +298,30 @@ fn read(context: &Context, template: &types::LaunchTemplate, version: &LaunchTem
     let data = version.launch_template_data().needed("ec2", "LaunchTemplateVersion.LaunchTemplateData")?;
     let number = number(version)?.to_string();
     let outputs = [("id", id), ("name", name), ("version", number.as_str())];
-    Ok(Some(tags::live(address, &tags, id, value(&read_data(name, data)?), &outputs)))
+    let mut found = tags::found(address, &tags, id, read_data(name, data)?, &outputs);
+    found.departures = departures(data, &context.stack);
+    Ok(Some(found))
 }
 
-/// Every member of a version is optional: what one leaves out, the image, the account or whoever starts hosts decides. Such a
-/// version differs from every spec.
-fn read_data(name: &str, data: &ResponseLaunchTemplateData) -> Result<Spec> {
-    let mapping = data.block_device_mappings().first();
-    let volume = mapping.and_then(|mapping| mapping.ebs());
-    let metadata = data.metadata_options();
-    let user_data = STANDARD.decode(data.user_data().unwrap_or_default().trim()).unwrap_or_default();
-    let hops = metadata.and_then(LaunchTemplateInstanceMetadataOptions::http_put_response_hop_limit);
-    let tokens = metadata.and_then(|metadata| metadata.http_tokens());
-    let volume_type = volume.and_then(|volume| volume.volume_type()).map(VolumeType::as_str);
-    Ok(Spec {
-        name: name.to_owned(),
-        image: data.image_id().unwrap_or_default().to_owned(),
-        instance_type: data.instance_type().map(InstanceType::as_str).unwrap_or_default().to_owned(),
-        instance_profile: data.iam_instance_profile().and_then(|profile| profile.name()).map(str::to_owned),
-        security_groups: data.security_group_ids().to_vec(),
-        user_data: String::from_utf8_lossy(&user_data).into_owned(),
-        volume_gib: u32::try_from(volume.and_then(LaunchTemplateEbsBlockDevice::volume_size).unwrap_or_default())?,
-        volume_type: volume_type.unwrap_or_default().to_owned(),
-        volume_encrypted: volume.and_then(LaunchTemplateEbsBlockDevice::encrypted).unwrap_or_default(),
-        volume_device: mapping.and_then(|mapping| mapping.device_name()).unwrap_or_default().to_owned(),
-        volume_key: volume.and_then(|volume| volume.kms_key_id()).map(str::to_owned),
-        metadata_tokens_required: tokens == Some(&LaunchTemplateHttpTokensState::Required),
-        metadata_hop_limit: u32::try_from(hops.unwrap_or_default())?,
-        detailed_monitoring: data.monitoring().and_then(LaunchTemplatesMonitoring::enabled).unwrap_or_default(),
-    })
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kind::AnyKind as _;
+
+    #[test]
+    fn user_data_that_is_too_long_is_refused_whatever_its_references_become() {
+        let with = |user_data: String| {
+            LaunchTemplate.normalise(&json!({
+                "name": "app", "image": "ami-0ab1", "instance_type": "t3.small", "security_groups": [],
+                "user_data": user_data,
+            }))
+        };
+        let reference = "${private_zone.search.id}";
+        assert!(with("x".repeat(USER_DATA)).is_ok());
+        assert!(with("ü".repeat(USER_DATA / 2 + 1)).is_err());
+        assert!(with("x".repeat(USER_DATA) + reference).is_ok());
+        assert!(with(reference.to_owned() + &"x".repeat(USER_DATA + 1)).is_err());
+    }
 }

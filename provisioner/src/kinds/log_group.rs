@@ -10,15 +10,15 @@ use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, replaces, typed, value};
+use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
+use super::values::LogGroupName;
 use super::{tag_lists, tagged, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::names;
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
 /// A log group.
@@ -26,8 +26,7 @@ use crate::services::Services as _;
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, as in `/lakewright/shop/stream`.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_./#-]{1,512}$"))]
-    pub name: String,
+    pub name: LogGroupName,
     /// How many days entries are kept: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365 or another number that AWS takes.
     #[serde(default = "retention_days")]
     #[schemars(extend("enum" = [
@@ -51,6 +50,11 @@ const ACTIONS: &[&str] = &[
     "logs:TagResource",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    identified_by: &["name"],
+    tag_types: &["logs:log-group"],
+    ..Facts::of("log_group", "a CloudWatch Logs group", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -58,54 +62,55 @@ pub struct LogGroup;
 
 #[async_trait]
 impl Kind for LogGroup {
-    describes!("log_group", "a CloudWatch Logs group", FIELDS, OUTPUTS);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::by_use("the bytes taken in, and those kept")
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        let days = |of: &Value| of["retention_days"].as_u64().filter(|days| *days > 0);
-        let shorter = days(spec).is_some_and(|new| days(live).is_none_or(|old| new < old));
-        match action {
-            Action::Update if changed.contains(&"retention_days") && shorter => {
-                let days = days(spec).unwrap_or_default();
-                vec![format!("entries that are older than {days} days are deleted")]
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        // Zero days stand for ever.
+        let days = |of: Option<&Spec>| of.map(|spec| spec.retention_days).filter(|days| *days > 0);
+        match (action, days(live), days(spec)) {
+            (Action::Update, old, Some(new))
+                if changed.contains(&"retention_days") && old.is_none_or(|old| new < old) =>
+            {
+                vec![format!("entries that are older than {new} days are deleted")]
             }
-            Action::Delete | Action::Replace => vec!["the entries that it holds are deleted".to_owned()],
+            (Action::Delete | Action::Replace, ..) => vec!["the entries that it holds are deleted".to_owned()],
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         // One list tells of all under the stack's own prefix; names elsewhere are asked for one by one.
-        let own = format!("/lakewright/{}/", context.stack);
-        let names = wanted.iter().map(|wanted| wanted.spec["name"].as_str().unwrap_or_default().to_owned());
-        let mut prefixes: BTreeSet<String> = names.filter(|name| !name.starts_with(&own)).collect();
-        prefixes.insert(own);
+        let own = names::log_groups(&context.stack);
+        let names = wanted.iter().map(|wanted| wanted.spec.name.as_str());
+        let mut prefixes: BTreeSet<&str> = names.filter(|name| !name.starts_with(&own)).collect();
+        prefixes.insert(&own);
         let lists = try_join_all(prefixes.iter().map(|prefix| groups(context, prefix))).await?;
         let groups = lists.iter().flat_map(|list| list.iter());
         // The tagging API knows the tags of many at once; of those that it doesn't list yet each is asked.
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "logs").await?.into_iter().collect();
         let reads = groups.map(|group| read(context, group, &tagged));
-        let mut found: Vec<Live> = try_join_all(reads).await?.into_iter().flatten().collect();
+        let mut found: Vec<Found<Spec>> = try_join_all(reads).await?.into_iter().flatten().collect();
         // Prefixes may overlap.
         found.sort_by(|a, b| a.id.cmp(&b.id));
         found.dedup_by(|a, b| a.id == b.id);
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let call = context.aws.logs().create_log_group().log_group_name(&spec.name);
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let call = context.aws.logs().create_log_group().log_group_name(spec.name.as_str());
         match ask(call.set_tags(Some(tag_lists::owned_map(context, address))).send()).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
@@ -116,20 +121,25 @@ impl Kind for LogGroup {
             }
             Err(error) => return Err(error.into()),
         }
-        settle(context, &spec).await
+        settle(context, spec).await
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        settle(context, &typed(spec)?).await
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        settle(context, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
-        wait::found(ask(context.aws.logs().delete_log_group().log_group_name(&spec.name).send()).await)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        wait::found(ask(context.aws.logs().delete_log_group().log_group_name(live.spec.name.as_str()).send()).await)?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.split_once(":log-group:").map_or(id, |(_, name)| name.trim_end_matches(":*"));
         let groups = groups(context, name).await?;
         let Some(group) = groups.iter().find(|group| group.log_group_name() == Some(name)) else { return Ok(None) };
@@ -161,7 +171,11 @@ async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
     Ok(wait::found(answer)?.map(|answer| tag_lists::read_map(answer.tags())))
 }
 
-async fn read(context: &Context, group: &types::LogGroup, tagged: &BTreeMap<String, Tags>) -> Result<Option<Live>> {
+async fn read(
+    context: &Context,
+    group: &types::LogGroup,
+    tagged: &BTreeMap<String, Tags>,
+) -> Result<Option<Found<Spec>>> {
     let arn = arn(context, name(group)?);
     let tags = match tagged.get(&arn) {
         Some(tags) => Some(tags.clone()),
@@ -174,18 +188,18 @@ fn name(group: &types::LogGroup) -> Result<&str, Error> {
     group.log_group_name().needed("logs", "LogGroup.logGroupName")
 }
 
-fn live(context: &Context, group: &types::LogGroup, tags: &Tags) -> Result<Option<Live>> {
+fn live(context: &Context, group: &types::LogGroup, tags: &Tags) -> Result<Option<Found<Spec>>> {
     let name = name(group)?;
     let arn = arn(context, name);
     let Some(address) = tags::address(context, "log_group", tags) else { return Ok(None) };
     // Zero stands for a group whose entries never go: AWS leaves the member out.
     let retention_days = u32::try_from(group.retention_in_days().unwrap_or_default())?;
-    let spec = Spec { name: name.to_owned(), retention_days };
-    Ok(Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", name)])))
+    let spec = Spec { name: name.into(), retention_days };
+    Ok(Some(tags::found(address, tags, &arn, spec, &[("arn", &arn), ("name", name)])))
 }
 
 async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
-    let call = context.aws.logs().put_retention_policy().log_group_name(&spec.name);
+    let call = context.aws.logs().put_retention_policy().log_group_name(spec.name.as_str());
     let call = call.retention_in_days(i32::try_from(spec.retention_days)?);
     wait::visible(context, || ask(call.clone().send())).await?;
     let arn = arn(context, &spec.name);

@@ -9,35 +9,43 @@ use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, reference, replaces, text, typed, value};
+use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
+use super::values::{LogGroupName, text};
 use super::{log_group, tagged, wait};
-use crate::cost::{Charge, Cost};
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::resource::{Address, Live};
+use crate::charge::{Charge, Cost};
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::names;
+use crate::resource::Address;
 use crate::services::Services as _;
+
+text!(
+    /// A metric filter's name.
+    FilterName,
+    r"^[^:*]{1,512}$"
+);
+text!(
+    /// The name of a metric or of a namespace of metrics.
+    MetricName,
+    r"^[^:*$]{1,255}$"
+);
 
 /// A metric filter. It carries no tags: what is found in the stack's own log groups belongs to the stack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in its log group; no `:` and no `*`.
-    #[schemars(regex(pattern = r"^[^:*]{1,512}$"))]
-    pub name: String,
+    pub name: FilterName,
     /// The log group's name.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_./#-]{1,512}$"))]
-    pub log_group: String,
+    pub log_group: LogGroupName,
     /// What entries match, in CloudWatch's pattern syntax, `{ $.level = "ERROR" }`; empty for all.
     #[schemars(length(max = 1024))]
     pub pattern: String,
     /// The metric's namespace, not one that begins with `AWS/`.
-    #[schemars(regex(pattern = r"^[^:*$]{1,255}$"))]
-    pub namespace: String,
+    pub namespace: MetricName,
     /// The metric's name.
-    #[schemars(regex(pattern = r"^[^:*$]{1,255}$"))]
-    pub metric: String,
+    pub metric: MetricName,
     /// What a matching entry counts: a number, or a selector of the pattern such as `$.milliseconds`.
     #[serde(default = "one")]
     #[schemars(length(min = 1, max = 100))]
@@ -47,21 +55,111 @@ pub struct Spec {
     pub default_value: Option<f64>,
     /// The metric's dimensions, each with the selector of its value, three at most.
     #[serde(default)]
+    #[schemars(extend(
+        "propertyNames" = {"minLength": 1, "maxLength": 255},
+        "additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 255}
+    ))]
     pub dimensions: BTreeMap<String, String>,
     /// The unit, as CloudWatch names it.
     #[serde(default = "no_unit")]
-    #[schemars(regex(
-        pattern = r"^(Seconds|Microseconds|Milliseconds|(Bytes|Kilobytes|Megabytes|Gigabytes|Terabytes|Bits|Kilobits|Megabits|Gigabits|Terabits|Count)(/Second)?|Percent|None)$"
-    ))]
-    pub unit: String,
+    pub unit: Unit,
 }
+
+/// Defines the units, which the SDK names likewise, each with its text.
+macro_rules! units {
+    ($($(#[$doc:meta])* $unit:ident = $text:literal,)+) => {
+        /// A metric's unit, as CloudWatch names it.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        pub enum Unit {
+            $($(#[$doc])* #[serde(rename = $text)] $unit,)+
+            /// What else somebody gave a filter; it can't be declared.
+            #[serde(untagged)]
+            #[schemars(skip)]
+            Other(String),
+        }
+
+        impl From<&Unit> for StandardUnit {
+            fn from(unit: &Unit) -> Self {
+                match unit {
+                    $(Unit::$unit => Self::$unit,)+
+                    Unit::Other(other) => other.as_str().into(),
+                }
+            }
+        }
+
+        impl From<&StandardUnit> for Unit {
+            fn from(unit: &StandardUnit) -> Self {
+                match unit {
+                    $(StandardUnit::$unit => Self::$unit,)+
+                    other => Self::Other(other.to_string()),
+                }
+            }
+        }
+    };
+}
+units!(
+    /// Seconds.
+    Seconds = "Seconds",
+    /// Millionths of a second.
+    Microseconds = "Microseconds",
+    /// Thousandths of a second.
+    Milliseconds = "Milliseconds",
+    /// Bytes.
+    Bytes = "Bytes",
+    /// Kilobytes.
+    Kilobytes = "Kilobytes",
+    /// Megabytes.
+    Megabytes = "Megabytes",
+    /// Gigabytes.
+    Gigabytes = "Gigabytes",
+    /// Terabytes.
+    Terabytes = "Terabytes",
+    /// Bits.
+    Bits = "Bits",
+    /// Kilobits.
+    Kilobits = "Kilobits",
+    /// Megabits.
+    Megabits = "Megabits",
+    /// Gigabits.
+    Gigabits = "Gigabits",
+    /// Terabits.
+    Terabits = "Terabits",
+    /// Hundredths.
+    Percent = "Percent",
+    /// How many.
+    Count = "Count",
+    /// Bytes a second.
+    BytesSecond = "Bytes/Second",
+    /// Kilobytes a second.
+    KilobytesSecond = "Kilobytes/Second",
+    /// Megabytes a second.
+    MegabytesSecond = "Megabytes/Second",
+    /// Gigabytes a second.
+    GigabytesSecond = "Gigabytes/Second",
+    /// Terabytes a second.
+    TerabytesSecond = "Terabytes/Second",
+    /// Bits a second.
+    BitsSecond = "Bits/Second",
+    /// Kilobits a second.
+    KilobitsSecond = "Kilobits/Second",
+    /// Megabits a second.
+    MegabitsSecond = "Megabits/Second",
+    /// Gigabits a second.
+    GigabitsSecond = "Gigabits/Second",
+    /// Terabits a second.
+    TerabitsSecond = "Terabits/Second",
+    /// How many a second.
+    CountSecond = "Count/Second",
+    /// No unit.
+    None = "None",
+);
 
 fn one() -> String {
     "1".to_owned()
 }
 
-fn no_unit() -> String {
-    "None".to_owned()
+fn no_unit() -> Unit {
+    Unit::None
 }
 
 const FIELDS: &[Field] = &[
@@ -83,58 +181,59 @@ const ACTIONS: &[&str] = &[
     "logs:DescribeLogGroups",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    is_tagless: true,
+    identified_by: &["log_group", "name"],
+    tag_types: &["logs:log-group"],
+    ..Facts::of("metric_filter", "a metric read from a log group's entries", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
 pub struct MetricFilter;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    if spec.name.is_empty() || spec.name.chars().count() > 512 || spec.name.contains([':', '*']) {
-        bail!("`{}` can't be a metric filter's name: 1 to 512 characters, none of them `:` or `*`", spec.name);
-    }
-    if spec.pattern.chars().count() > 1024 {
-        bail!("the pattern has more than the 1024 characters that CloudWatch takes");
-    }
-    if spec.namespace.starts_with("AWS/") {
-        bail!("the namespace {} is AWS's own", spec.namespace);
-    }
-    if !spec.value.starts_with('$') && spec.value.parse::<f64>().is_err() {
-        bail!("value is `{}`: write a number, or a selector that begins with `$`", spec.value);
-    }
-    if spec.dimensions.len() > 3 {
-        bail!("a metric filter has at most three dimensions, here are {}", spec.dimensions.len());
-    }
-    let finds_fields = spec.pattern.contains("${") || spec.pattern.trim_start().starts_with(['{', '[']);
-    if !spec.dimensions.is_empty() && !finds_fields {
-        bail!("dimensions need a pattern that finds fields: `{{ $.field = … }}` of JSON, or `[a, b, …]` of words");
-    }
-    if !spec.dimensions.is_empty() && spec.default_value.is_some() {
-        bail!("default_value and dimensions can't be given together");
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for MetricFilter {
-    describes!("metric_filter", "a metric read from a log group's entries", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if spec.namespace.starts_with("AWS/") && !spec.namespace.contains("${") {
+            bail!("the namespace {} is AWS's own", spec.namespace);
+        }
+        if !spec.value.starts_with('$') && !spec.value.contains("${") && spec.value.parse::<f64>().is_err() {
+            bail!("value is `{}`: write a number, or a selector that begins with `$`", spec.value);
+        }
+        if spec.dimensions.len() > 3 {
+            bail!("a metric filter has at most three dimensions, here are {}", spec.dimensions.len());
+        }
+        let finds_fields = spec.pattern.contains("${") || spec.pattern.trim_start().starts_with(['{', '[']);
+        if !spec.dimensions.is_empty() && !finds_fields {
+            bail!("dimensions need a pattern that finds fields: `{{ $.field = … }}` of JSON, or `[a, b, …]` of words");
+        }
+        if !spec.dimensions.is_empty() && spec.default_value.is_some() {
+            bail!("default_value and dimensions can't be given together");
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         let metric = Charge { price: "cloudwatch.metric.month".to_owned(), quantity: 1.0 };
         Cost::Billed { charges: vec![metric], by_use: "" }
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name") || differs(live, spec, "log_group")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name || live.log_group != spec.log_group
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let own = own_groups(context).await?;
-        let group_of = |wanted: &Wanted<'_>| {
-            let group = text(wanted.spec, "log_group");
+        let group_of = |wanted: &Wanted<'_, Spec>| {
+            let group = wanted.spec.log_group.as_str();
             let named = || BTreeSet::from([group.to_owned()]);
             reference(group).map_or_else(named, |address| own.get(&address).cloned().unwrap_or_default())
         };
@@ -145,40 +244,43 @@ impl Kind for MetricFilter {
         let specs: Vec<Spec> = filters.iter().flatten().map(spec).collect::<Result<_, _>>()?;
         let meant = |spec: &Spec| {
             let same =
-                |one: &&Wanted<'_>| text(one.spec, "name") == spec.name && group_of(one).contains(&spec.log_group);
+                |one: &&Wanted<'_, Spec>| one.spec.name == spec.name && group_of(one).contains(spec.log_group.as_str());
             wanted.iter().find(same).map(|one| one.address.clone())
         };
         // A log group that is only about to get its address is meant by what is left, where that is one.
         let left = |spec: &Spec| {
             let of_name = |other: &&Spec| other.name == spec.name && meant(other).is_none();
-            let unknown = |one: &&Wanted<'_>| text(one.spec, "name") == spec.name && group_of(one).is_empty();
+            let unknown = |one: &&Wanted<'_, Spec>| one.spec.name == spec.name && group_of(one).is_empty();
             let mut those = wanted.iter().filter(unknown);
             let one = those.next().filter(|_| specs.iter().filter(of_name).count() == 1)?;
             those.next().is_none().then(|| one.address.clone())
         };
         // What nobody means in a log group of others is theirs.
-        let is_own = |spec: &&Spec| own.values().any(|names| names.contains(&spec.log_group));
+        let is_own = |spec: &&Spec| own.values().any(|names| names.contains(spec.log_group.as_str()));
         let known = |spec: &Spec| meant(spec).or_else(|| left(spec)).or_else(|| is_own(&spec).then(|| derived(spec)));
-        Ok(specs.iter().filter_map(|spec| Some(live(&known(spec)?, spec))).collect())
+        Ok(specs.iter().filter_map(|spec| Some(live(known(spec)?, spec))).collect())
     }
 
-    async fn create(&self, context: &Context, _address: &Address, spec: &Value) -> Result<Outcome> {
-        put(context, &typed(spec)?).await
+    async fn create(&self, context: &Context, _address: &Address, spec: &Spec) -> Result<Outcome> {
+        put(context, spec).await
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        put(context, &typed(spec)?).await
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        put(context, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
-        let call = context.aws.logs().delete_metric_filter().log_group_name(spec.log_group).filter_name(spec.name);
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let Spec { log_group, name, .. } = &live.spec;
+        let call = context.aws.logs().delete_metric_filter();
+        let call = call.log_group_name(log_group.as_str()).filter_name(name.as_str());
         wait::found(ask(call.send()).await)?;
         Ok(())
-    }
-
-    fn is_tagless(&self) -> bool {
-        true
     }
 
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
@@ -204,7 +306,7 @@ async fn with_filters(context: &Context, own: &BTreeMap<Address, BTreeSet<String
     if own.is_empty() {
         return Ok(Vec::new());
     }
-    let groups = log_group::groups(context, &format!("/lakewright/{}/", context.stack)).await?;
+    let groups = log_group::groups(context, &names::log_groups(&context.stack)).await?;
     // A group without filters may lack the count.
     let groups = groups.iter().filter(|group| group.metric_filter_count().is_some_and(|count| count > 0));
     let names = groups.map(|group| group.log_group_name().needed("logs", "LogGroup.logGroupName"));
@@ -222,19 +324,19 @@ async fn filters(context: &Context, group: &str) -> Result<Vec<Filter>, Error> {
 fn spec(filter: &Filter) -> Result<Spec, Error> {
     let transformation = filter.metric_transformations().first();
     let transformation = transformation.needed("logs", "MetricFilter.metricTransformations")?;
-    let needed = |value: &str, member: &str| value.needed("logs", member).map(str::to_owned);
+    let of = |member: &str| format!("MetricTransformation.{member}");
     Ok(Spec {
-        name: filter.filter_name().needed("logs", "MetricFilter.filterName")?.to_owned(),
-        log_group: filter.log_group_name().needed("logs", "MetricFilter.logGroupName")?.to_owned(),
+        name: filter.filter_name().needed("logs", "MetricFilter.filterName")?.into(),
+        log_group: filter.log_group_name().needed("logs", "MetricFilter.logGroupName")?.into(),
         // A pattern that matches everything is empty, or absent.
         pattern: filter.filter_pattern().unwrap_or_default().to_owned(),
-        namespace: needed(transformation.metric_namespace(), "MetricTransformation.metricNamespace")?,
-        metric: needed(transformation.metric_name(), "MetricTransformation.metricName")?,
-        value: needed(transformation.metric_value(), "MetricTransformation.metricValue")?,
+        namespace: transformation.metric_namespace().needed("logs", &of("metricNamespace"))?.into(),
+        metric: transformation.metric_name().needed("logs", &of("metricName"))?.into(),
+        value: transformation.metric_value().needed("logs", &of("metricValue"))?.to_owned(),
         default_value: transformation.default_value(),
         dimensions: transformation.dimensions().cloned().unwrap_or_default().into_iter().collect(),
         // Absent, it is None.
-        unit: transformation.unit().map_or_else(no_unit, |unit| unit.as_str().to_owned()),
+        unit: transformation.unit().map_or(Unit::None, Unit::from),
     })
 }
 
@@ -245,32 +347,34 @@ fn derived(spec: &Spec) -> Address {
     Address::new("metric_filter", format!("{group}-{}", spec.name).chars().map(plain).collect::<String>())
 }
 
-fn live(address: &Address, spec: &Spec) -> Live {
+fn live(address: Address, spec: &Spec) -> Found<Spec> {
     let id = format!("{}:{}", spec.log_group, spec.name);
-    tags::live(address.clone(), &Tags::new(), &id, value(spec), &[("name", &spec.name)])
+    tags::found(address, &Tags::new(), &id, spec.clone(), &[("name", &spec.name)])
 }
 
 async fn put(context: &Context, spec: &Spec) -> Result<Outcome> {
     let dimensions = spec.dimensions.iter().map(|(name, selector)| (name.clone(), selector.clone())).collect();
     let transformation = MetricTransformation::builder()
-        .metric_name(&spec.metric)
-        .metric_namespace(&spec.namespace)
+        .metric_name(spec.metric.as_str())
+        .metric_namespace(spec.namespace.as_str())
         .metric_value(&spec.value)
-        .unit(StandardUnit::from(spec.unit.as_str()))
+        .unit((&spec.unit).into())
         .set_default_value(spec.default_value)
         .set_dimensions((!spec.dimensions.is_empty()).then_some(dimensions));
     let transformation = transformation.build().expect("name, namespace and value are given");
-    let call = context.aws.logs().put_metric_filter().log_group_name(&spec.log_group).filter_name(&spec.name);
-    let call = call.filter_pattern(&spec.pattern).metric_transformations(transformation);
+    let call = context.aws.logs().put_metric_filter().log_group_name(spec.log_group.as_str());
+    let call = call.filter_name(spec.name.as_str()).filter_pattern(&spec.pattern);
+    let call = call.metric_transformations(transformation);
     wait::visible(context, || ask(call.clone().send())).await?;
     Ok(tags::outcome(&format!("{}:{}", spec.log_group, spec.name), &[("name", &spec.name)]))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::kind::AnyKind as _;
 
     #[test]
     fn what_logs_refuses_is_refused() {
@@ -300,7 +404,7 @@ mod tests {
             .metric_transformations(counts.build().expect("whole"))
             .build();
         let spec = spec(&filter).expect("readable");
-        assert_eq!((spec.unit.as_str(), spec.pattern.as_str()), ("None", ""));
+        assert_eq!((&spec.unit, spec.pattern.as_str()), (&Unit::None, ""));
         assert_eq!(derived(&spec).to_string(), "metric_filter.stream-by-hand");
     }
 }

@@ -50,18 +50,17 @@ pub mod storage_scaling;
 pub mod subnet;
 pub mod table;
 pub mod topic;
+pub mod values;
 pub mod volume;
 pub mod vpc;
 pub mod vpc_endpoint;
 pub mod workgroup;
 
-use crate::kind::Kind;
-pub use private_zone::OwnZone;
-pub(crate) use tags::Tags;
+use crate::kind::AnyKind;
 pub use tags::partition;
 
 /// Every kind, in the order in which a stack's resources are made: what has left the stack file goes in reverse.
-pub fn all() -> &'static [&'static dyn Kind] {
+pub fn all() -> &'static [&'static dyn AnyKind] {
     &[
         &vpc::Vpc,
         &subnet::Subnet,
@@ -110,7 +109,7 @@ pub fn all() -> &'static [&'static dyn Kind] {
 }
 
 /// The kind of this name.
-pub fn named(name: &str) -> Option<&'static dyn Kind> {
+pub fn named(name: &str) -> Option<&'static dyn AnyKind> {
     all().iter().copied().find(|kind| kind.name() == name)
 }
 
@@ -131,7 +130,18 @@ mod tests {
             for (name, property) in properties {
                 assert!(property["description"].is_string(), "{}.{name} has no field docs", kind.name());
             }
-            assert!(kind.moving_outputs().iter().all(|name| kind.outputs().contains(name)), "{}", kind.name());
+            assert!(kind.facts().moving_outputs.iter().all(|name| kind.outputs().contains(name)), "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn a_renamed_field_is_one_by_its_new_name_only() {
+        let renamed = all().iter().flat_map(|kind| kind.facts().renamed_fields.iter().map(move |names| (*kind, names)));
+        let renamed: Vec<_> = renamed.collect();
+        assert!(!renamed.is_empty());
+        for (kind, (old, new)) in renamed {
+            let is_field = |name: &str| kind.fields().iter().any(|field| field.name == name);
+            assert!(is_field(new) && !is_field(old), "{}: {old}, {new}", kind.name());
         }
     }
 
@@ -155,7 +165,7 @@ mod tests {
     fn every_text_and_list_of_texts_that_is_a_field_of_a_spec_says_what_aws_takes() {
         // A file of any length may be put into a bucket.
         let free = ["object.content"];
-        let fields = |kind: &&'static dyn Kind| {
+        let fields = |kind: &&'static dyn AnyKind| {
             let (name, schema) = (kind.name(), kind.schema());
             let properties = schema["properties"].as_object().expect("a spec is an object").clone();
             properties.into_iter().map(move |(field, schema)| (format!("{name}.{field}"), schema)).collect::<Vec<_>>()

@@ -12,12 +12,13 @@ use aws_sdk_kafka::operation::create_cluster_v2::builders::CreateClusterV2Fluent
 use aws_sdk_kafka::types::{Cluster, ClusterState};
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 
-pub use bootstrap::is_loopback;
+pub(crate) use bootstrap::in_clear;
 pub(super) use bootstrap::{OUTPUTS, bootstrap, outcome, outputs};
 
-use super::spec::{reference, text};
+use super::spec::reference;
+use super::values::ClusterArn;
 use super::{tag_lists, tags, wait};
-use crate::kind::{Context, Wanted};
+use crate::kind::Context;
 use crate::resource::{Address, Condition};
 use crate::services::Services as _;
 
@@ -72,17 +73,16 @@ pub(super) async fn with_scram(context: &Context) -> Result<Vec<String>> {
     fit.map(|cluster| Ok(arn(cluster)?.to_owned())).collect()
 }
 
-/// The clusters whose parts are looked at: the stack's own provisioned ones that can be asked, and those that its wanted
-/// parts name by ARN.
-pub(super) async fn parents(context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Parent>> {
+/// The clusters whose parts are looked at: the stack's own provisioned ones that can be asked, and those of `named` that
+/// are ARNs.
+pub(super) async fn parents(context: &Context, named: &[&ClusterArn]) -> Result<Vec<Parent>> {
     let own = clusters(context, "cluster").await?.into_iter().filter(|(_, cluster)| is_usable(cluster));
     let parent =
-        |(address, cluster): (Address, Cluster)| Ok(Parent { address: Some(address), arn: arn(&cluster)?.to_owned() });
+        |(address, cluster): (Address, Cluster)| Ok(Parent { address: Some(address), arn: arn(&cluster)?.into() });
     let mut parents = own.map(parent).collect::<Result<Vec<Parent>>>()?;
-    for wanted in wanted {
-        let arn = text(wanted.spec, "cluster");
-        if reference(arn).is_none() && !parents.iter().any(|parent| parent.arn == arn) {
-            parents.push(Parent { address: None, arn: arn.to_owned() });
+    for &arn in named {
+        if reference(arn).is_none() && !parents.iter().any(|parent| parent.arn == *arn) {
+            parents.push(Parent { address: None, arn: arn.clone() });
         }
     }
     Ok(parents)
@@ -94,13 +94,13 @@ pub(super) struct Parent {
     /// Its address, if it is the stack's own.
     pub(super) address: Option<Address>,
     /// Its ARN.
-    pub(super) arn: String,
+    pub(super) arn: ClusterArn,
 }
 
 impl Parent {
     /// Whether a spec's `cluster` means this one.
-    pub(super) fn is_meant(&self, cluster: &str) -> bool {
-        cluster == self.arn || reference(cluster).is_some_and(|address| Some(address) == self.address)
+    pub(super) fn is_meant(&self, cluster: &ClusterArn) -> bool {
+        *cluster == self.arn || reference(cluster).is_some_and(|address| Some(address) == self.address)
     }
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn settled(context: &Context, arn: &str, timeout: Duration) -> 
     wait::until(context, timeout, &format!("{arn} is not active"), || async {
         let Some(cluster) = describe(context, arn).await? else {
             // One that was just made is not known everywhere yet.
-            if began.elapsed() > context.settles {
+            if began.elapsed() > context.pace.settles {
                 bail!("there is no cluster {arn}");
             }
             return Ok(None);

@@ -11,16 +11,22 @@ use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::msk::{self, decode_properties, encode_properties};
-use super::spec::{describes, in_place, replaces, typed, value};
+use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
+use super::values::text;
 use super::wait;
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::Address;
 use crate::services::Services as _;
+
+text!(
+    /// A configuration's name.
+    ConfigurationName,
+    r"^[0-9A-Za-z][0-9A-Za-z-]*$"
+);
 
 /// The brokers' settings. A change makes a new revision; a cluster moves to it when its `configuration` says so.
 /// MSK configurations carry no tags: this one's description says whose it is.
@@ -28,8 +34,7 @@ use crate::services::Services as _;
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region: letters, digits and `-`.
-    #[schemars(regex(pattern = r"^[0-9A-Za-z][0-9A-Za-z-]*$"))]
-    pub name: String,
+    pub name: ConfigurationName,
     /// The settings as in a broker's `server.properties`, `"auto.create.topics.enable" = "false"`. Default: none.
     #[serde(default)]
     pub properties: BTreeMap<String, String>,
@@ -44,6 +49,12 @@ const ACTIONS: &[&str] = &[
     "kafka:ListConfigurations",
     "kafka:DescribeConfigurationRevision",
 ];
+const FACTS: Facts = Facts {
+    is_tagless: true,
+    moving_outputs: &["revision"],
+    identified_by: &["name"],
+    ..Facts::of("msk_configuration", "the settings of a cluster's brokers", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -54,41 +65,37 @@ const SETTLED: Duration = Duration::from_mins(10);
 
 #[async_trait]
 impl Kind for MskConfiguration {
-    describes!("msk_configuration", "the settings of a cluster's brokers", FIELDS, OUTPUTS);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn moving_outputs(&self) -> &'static [&'static str] {
-        &["revision"]
-    }
-
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let all = all(context).await?;
         let own = all.iter().filter_map(|one| Some((owner(context, one)?, one)));
         let living = own.filter(|(_, one)| one.state() != Some(&ConfigurationState::Deleting));
         try_join_all(living.map(|(address, one)| read(context, address, one))).await
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let call = context.aws.kafka().create_configuration().name(&spec.name);
-        let call = call.description(description(context, address)).server_properties(properties(&spec));
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let call = context.aws.kafka().create_configuration().name(spec.name.as_str());
+        let call = call.description(description(context, address)).server_properties(properties(spec));
         match ask(call.send()).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {}
             Err(error) => return Err(error.into()),
         }
         let one = wait::until(context, SETTLED, &format!("the configuration {} is not active", spec.name), || async {
-            let named = all(context).await?.into_iter().find(|one| one.name() == Some(&spec.name));
+            let named = all(context).await?.into_iter().find(|one| one.name() == Some(&*spec.name));
             match named {
                 Some(one) if owner(context, &one).as_ref() != Some(address) => bail!(
-                    "an MSK configuration named {} lives already and is not {address} of this stack; \
+                    "an MSK configuration named {} is there already and is not {address} of this stack; \
                      give this one another name or delete that one",
                     spec.name
                 ),
@@ -99,15 +106,14 @@ impl Kind for MskConfiguration {
         Ok(outcome(arn(&one)?, latest(one.latest_revision())?))
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
         let call = context.aws.kafka().update_configuration().arn(&live.id);
-        let call = call.description(description(context, &live.address)).server_properties(properties(&spec));
+        let call = call.description(description(context, &live.address)).server_properties(properties(spec));
         let answer = ask(call.send()).await?;
         Ok(outcome(&live.id, latest(answer.latest_revision())?))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         // MSK calls a configuration that isn't there a bad request: the list says it better.
         let listed = async || -> Result<bool> { Ok(all(context).await?.iter().any(|one| one.arn() == Some(&live.id))) };
         if !listed().await? {
@@ -120,10 +126,6 @@ impl Kind for MskConfiguration {
         .await
     }
 
-    fn is_tagless(&self) -> bool {
-        true
-    }
-
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }
@@ -133,17 +135,17 @@ async fn all(context: &Context) -> Result<Vec<Configuration>, Error> {
     ask_all(context.aws.kafka().list_configurations().max_results(msk::PAGE).into_paginator().items().send()).await
 }
 
-async fn read(context: &Context, address: Address, configuration: &Configuration) -> Result<Live> {
+async fn read(context: &Context, address: Address, configuration: &Configuration) -> Result<Found<Spec>> {
     let (arn, revision) = (arn(configuration)?, latest(configuration.latest_revision())?);
     let call = context.aws.kafka().describe_configuration_revision().arn(arn).revision(revision);
     // A file without a line may be left out.
     let file = ask(call.send()).await?.server_properties.map(Blob::into_inner).unwrap_or_default();
     let spec = Spec {
-        name: configuration.name().unwrap_or_default().needed("kafka", "Configuration.Name")?.to_owned(),
+        name: configuration.name().unwrap_or_default().needed("kafka", "Configuration.Name")?.into(),
         properties: decode_properties(&file),
     };
     let outputs = [("arn", arn), ("revision", &*revision.to_string())];
-    Ok(tags::live(address, &Tags::new(), arn, value(&spec), &outputs))
+    Ok(tags::found(address, &Tags::new(), arn, spec, &outputs))
 }
 
 fn properties(spec: &Spec) -> Blob {

@@ -10,14 +10,19 @@ use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{self, ConnectivityType, Filter, NatGatewayState, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{describes, differs, replaces, typed, value};
-use super::{ec2, elastic_ip, tag_lists, tagged, tags, wait};
-use crate::cost::{Charge, Cost, HOURS};
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use super::spec::replaces;
+use super::values::{SubnetId, text};
+use super::{ec2, elastic_ip, subnet, tag_lists, tagged, tags, wait};
+use crate::charge::{Charge, Cost, HOURS, Others};
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
+use crate::resource::{Action, Address, Condition};
+
+text!(
+    /// The id of an elastic IP address, `eipalloc-0a1b2c3d4e5f60718`.
+    AllocationId,
+    r"^eipalloc-[0-9a-f]{1,17}$"
+);
 
 /// A way out of private subnets, by routes to it: connections begin inside only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,13 +30,11 @@ use crate::resource::{Address, Condition, Live};
 pub struct Spec {
     /// The id of the subnet that it stands in, `${subnet.a.id}`: with an `address` one that has a route to an internet
     /// gateway.
-    #[schemars(regex(pattern = r"^subnet-[0-9a-f]+$"))]
-    pub subnet: String,
+    pub subnet: SubnetId,
     /// The id of the elastic IP address that the world sees, `${elastic_ip.a.id}`; absent: it leads to other private
     /// networks only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^eipalloc-[0-9a-f]+$"))]
-    pub address: Option<String>,
+    pub address: Option<AllocationId>,
 }
 
 const FIELDS: &[Field] = &[replaces("subnet"), replaces("address")];
@@ -44,6 +47,12 @@ const ACTIONS: &[&str] = &[
     "ec2:CreateTags",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    expected: [Duration::from_mins(2), Duration::from_secs(2), Duration::from_mins(1)],
+    tag_types: &["ec2:natgateway"],
+    quota: Some(Quota::NatGateways),
+    ..Facts::of("nat_gateway", "a way out of private subnets", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// How long one may take to come, to go, and to give an address free.
 const SETTLED: Duration = Duration::from_mins(15);
@@ -54,58 +63,60 @@ pub struct NatGateway;
 
 #[async_trait]
 impl Kind for NatGateway {
-    describes!("nat_gateway", "a way out of private subnets", FIELDS, OUTPUTS);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Billed {
             charges: vec![Charge { price: "nat_gateway.hour".to_owned(), quantity: HOURS }],
             by_use: "each GB that goes through it",
         }
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::from_mins(2), Duration::from_secs(2), Duration::from_mins(1)]
+    fn share(&self, spec: &Spec, others: &Others<'_>) -> Share {
+        let subnet = others.spec("subnet", &spec.subnet).and_then(|subnet| subnet::Spec::deserialize(subnet).ok());
+        let zone = subnet.map(|subnet| String::from(subnet.zone)).unwrap_or_default();
+        Share { amount: 1.0, zone }
     }
 
     /// One address serves one gateway.
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        live["address"].is_null() || spec["address"].is_null() || differs(live, spec, "address")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.address.is_none() || live.address != spec.address
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        match action {
-            Action::Replace if self.coexists(live, spec) => {
+    fn consequences(&self, action: Action, _changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        match (action, live, spec) {
+            (Action::Replace, Some(live), Some(spec)) if self.coexists(live, spec) => {
                 vec!["connections through it end when the routes lead to the new one".to_owned()]
             }
-            Action::Replace => {
+            (Action::Replace, ..) => {
                 vec!["the private subnets that use it have no way out until the new one is available".to_owned()]
             }
-            Action::Delete => vec!["connections through it end".to_owned()],
+            (Action::Delete, ..) => vec!["connections through it end".to_owned()],
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         if wanted.is_empty() && !tagged::any(context, "ec2", "natgateway").await? {
             return Ok(Vec::new());
         }
         let gateways = list(context, vec![ec2::of_stack(context)]).await?;
         let reads = gateways.iter().filter_map(|gateway| read(context, gateway).transpose());
-        let mut found: Vec<Live> = reads.collect::<Result<_>>()?;
+        let mut found: Vec<Found<Spec>> = reads.collect::<Result<_>>()?;
         // One that AWS gave up lingers beside what was made in its place.
-        let is_failed = |live: &Live| matches!(live.condition, Condition::Failed(_));
+        let is_failed = |live: &Found<Spec>| matches!(live.condition, Condition::Failed(_));
         found.sort_by_key(is_failed);
         let mut known = BTreeSet::new();
         found.retain(|live| known.insert(live.address.clone()) || !is_failed(live));
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let known = list(context, ec2::of_address(context, address)).await?;
         let lives = |gateway: &&types::NatGateway| {
             matches!(gateway.state(), Some(NatGatewayState::Pending | NatGatewayState::Available))
@@ -117,10 +128,11 @@ impl Kind for NatGateway {
         // A token brings back what it once made, dead or alive: another attempt after a failed one is another thing.
         let dead: Vec<&str> = dead.into_iter().map(id).collect::<Result<_, _>>()?;
         let connectivity = if spec.address.is_some() { ConnectivityType::Public } else { ConnectivityType::Private };
-        let call = context.aws.ec2().create_nat_gateway().subnet_id(&spec.subnet).connectivity_type(connectivity);
-        let call = call.client_token(tags::client_token(context, address, &(&spec, dead)));
+        let call = context.aws.ec2().create_nat_gateway().connectivity_type(connectivity);
+        let call = call.subnet_id(spec.subnet.as_str());
+        let call = call.client_token(tags::client_token(context, address, &(spec, dead)));
+        let call = call.set_allocation_id(spec.address.clone().map(String::from));
         let call = call.tag_specifications(ec2::specification(context, address, ResourceType::Natgateway));
-        let call = call.set_allocation_id(spec.address.clone());
         if let Some(allocation) = &spec.address {
             free(context, allocation).await?;
         }
@@ -128,12 +140,18 @@ impl Kind for NatGateway {
         available(context, id(&made.nat_gateway.needed("ec2", "CreateNatGateway.NatGateway")?)?).await
     }
 
-    async fn update(&self, context: &Context, live: &Live, _spec: &Value, _changed: &[String]) -> Result<Outcome> {
+    async fn update(
+        &self,
+        context: &Context,
+        live: &Found<Spec>,
+        _spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
         // Nothing of a gateway can be changed; an update waits until it is available.
         available(context, &live.id).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         wait::found(ask(context.aws.ec2().delete_nat_gateway().nat_gateway_id(&live.id).send()).await)?;
         wait::until(context, SETTLED, &format!("{} is still there", live.id), || async {
             let gateway = describe(context, &live.id).await?;
@@ -143,7 +161,7 @@ impl Kind for NatGateway {
         .await
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut gateway) = describe(context, id).await? else { return Ok(None) };
         gateway.tags = ec2::claim(context, address, id, gateway.tags())?;
         read(context, &gateway)
@@ -212,7 +230,7 @@ fn outputs<'a>(id: &'a str, arn: &'a str, gateway: &'a types::NatGateway) -> [(&
     [("id", id), ("arn", arn), ("public_address", address.unwrap_or_default())]
 }
 
-fn read(context: &Context, gateway: &types::NatGateway) -> Result<Option<Live>> {
+fn read(context: &Context, gateway: &types::NatGateway) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(gateway.tags());
     let Some(address) = tags::address(context, "nat_gateway", &tags) else { return Ok(None) };
     let state = state(gateway)?;
@@ -220,10 +238,10 @@ fn read(context: &Context, gateway: &types::NatGateway) -> Result<Option<Live>> 
         return Ok(None);
     }
     let id = id(gateway)?;
-    let subnet = gateway.subnet_id().needed("ec2", "NatGateway.SubnetId")?.to_owned();
+    let subnet = gateway.subnet_id().needed("ec2", "NatGateway.SubnetId")?.into();
     let allocation = gateway.nat_gateway_addresses().first().and_then(|one| ec2::present(one.allocation_id()));
-    let spec = Spec { subnet, address: allocation };
-    let mut live = tags::live(address, &tags, id, value(&spec), &outputs(id, &arn(context, id), gateway));
+    let spec = Spec { subnet, address: allocation.map(AllocationId::from) };
+    let mut live = tags::found(address, &tags, id, spec, &outputs(id, &arn(context, id), gateway));
     live.condition = match state {
         NatGatewayState::Available => Condition::Ready,
         NatGatewayState::Failed => Condition::Failed(failure(gateway)),
@@ -235,10 +253,13 @@ fn read(context: &Context, gateway: &types::NatGateway) -> Result<Option<Live>> 
 #[cfg(test)]
 mod tests {
     use lakewright_ec2::sdk::types::NatGatewayAddress;
-    use serde_json::json;
 
     use super::super::testing::context;
     use super::*;
+
+    fn spec(subnet: &str, address: Option<&str>) -> Spec {
+        Spec { subnet: subnet.into(), address: address.map(AllocationId::from) }
+    }
 
     fn gateway(state: NatGatewayState) -> types::NatGateway {
         let address = NatGatewayAddress::builder().allocation_id("eipalloc-1").public_ip("198.51.100.1").build();
@@ -256,7 +277,7 @@ mod tests {
     fn deleted_gateways_linger_and_are_gone() {
         let read = |gateway: &types::NatGateway| read(&context(), gateway).expect("a whole gateway");
         let live = read(&gateway(NatGatewayState::Available)).expect("a gateway that lives");
-        assert_eq!(live.spec, json!({"subnet": "subnet-1", "address": "eipalloc-1"}));
+        assert_eq!(live.spec, spec("subnet-1", Some("eipalloc-1")));
         assert_eq!(live.outputs["public_address"], "198.51.100.1");
         assert_eq!(live.condition, Condition::Ready);
         for gone in [NatGatewayState::Deleting, NatGatewayState::Deleted] {
@@ -270,9 +291,10 @@ mod tests {
 
     #[test]
     fn two_gateways_need_two_addresses() {
-        let spec = |subnet: &str, address: &str| json!({"subnet": subnet, "address": address});
-        assert!(!NatGateway.coexists(&spec("subnet-1", "eipalloc-1"), &spec("subnet-2", "eipalloc-1")));
-        assert!(NatGateway.coexists(&spec("subnet-1", "eipalloc-1"), &spec("subnet-1", "${elastic_ip.a.id}")));
-        assert!(NatGateway.coexists(&json!({"subnet": "subnet-1"}), &json!({"subnet": "subnet-2"})));
+        let coexist = |one: Spec, other: Spec| NatGateway.coexists(&one, &other);
+        assert!(!coexist(spec("subnet-1", Some("eipalloc-1")), spec("subnet-2", Some("eipalloc-1"))));
+        assert!(coexist(spec("subnet-1", Some("eipalloc-1")), spec("subnet-1", Some("${elastic_ip.a.id}"))));
+        assert!(coexist(spec("subnet-1", Some("eipalloc-1")), spec("subnet-1", None)));
+        assert!(coexist(spec("subnet-1", None), spec("subnet-2", None)));
     }
 }

@@ -7,24 +7,24 @@ use anyhow::{Result, bail};
 use async_trait::async_trait;
 use futures::future::try_join_all;
 use lakewright_aws::{Error, Listed, Object as Stored, Put};
+use lakewright_config::s3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, reference, replaces, text, typed, value};
+use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
+use super::values::BucketName;
 use super::{tagged, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::Address;
 
 /// An object whose content stands in the stack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The bucket's name.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
-    pub bucket: String,
+    pub bucket: BucketName,
     /// The key, without a slash at the start.
     #[schemars(length(min = 1, max = 1024))]
     pub key: String,
@@ -43,6 +43,13 @@ fn content_type() -> String {
 const FIELDS: &[Field] = &[replaces("bucket"), replaces("key"), in_place("content"), in_place("content_type")];
 const OUTPUTS: &[&str] = &["key", "url", "etag"];
 const ACTIONS: &[&str] = &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"];
+const FACTS: Facts = Facts {
+    is_tagless: true,
+    moving_outputs: &["etag"],
+    identified_by: &["bucket", "key"],
+    tag_types: &["s3"],
+    ..Facts::of("object", "a small text in a bucket", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// Beyond this a text is no configuration.
 const LARGEST: usize = 1 << 20;
@@ -55,43 +62,40 @@ const RELEASES: &str = "releases/";
 #[derive(Debug)]
 pub struct Object;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    if spec.key.starts_with('/') || spec.key.is_empty() {
-        bail!("`{}` is no key; keys look like jobs/run.py", spec.key);
-    }
-    if spec.content.len() > LARGEST {
-        bail!("{} has {} bytes; an object of a stack has at most {LARGEST}", spec.key, spec.content.len());
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for Object {
-    describes!("object", "a small text in a bucket", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if spec.key.starts_with('/') && !spec.key.contains("${") {
+            bail!("`{}` is no key; keys look like jobs/run.py", spec.key);
+        }
+        if spec.content.len() > LARGEST {
+            bail!("{} has {} bytes; an object of a stack has at most {LARGEST}", spec.key, spec.content.len());
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::by_use("the bytes stored and requests")
     }
 
-    fn moving_outputs(&self) -> &'static [&'static str] {
-        &["etag"]
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.bucket != spec.bucket || live.key != spec.key
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "bucket") || differs(live, spec, "key")
-    }
-
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let own = tagged::buckets(context).await?;
-        let named = |wanted: &Wanted<'_>| bucket_named(&own, text(wanted.spec, "bucket"));
+        let named = |wanted: &Wanted<'_, Spec>| bucket_named(&own, &wanted.spec.bucket);
         let artifacts = own.get(&Address::new("bucket", "artifacts"));
         let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for wanted in wanted {
-            let folder = text(wanted.spec, "key").split_inclusive('/').next().unwrap_or_default();
+            let folder = wanted.spec.key.split_inclusive('/').next().unwrap_or_default();
             let Some(bucket) = named(wanted) else { continue };
             if artifacts != Some(&bucket) || !FOLDERS.contains(&folder) {
                 places.entry(bucket).or_default().insert(folder.to_owned());
@@ -110,10 +114,8 @@ impl Kind for Object {
         let published = published.iter().filter(|entry| !entry.key.starts_with(RELEASES));
         let published = published.filter_map(|entry| Some((artifacts?.clone(), entry.key.clone())));
         let keys: BTreeSet<(String, String)> = lists.into_iter().flatten().chain(published).collect();
-        let wanted: BTreeMap<(String, String), &Address> = wanted
-            .iter()
-            .filter_map(|one| Some(((named(one)?, text(one.spec, "key").to_owned()), one.address)))
-            .collect();
+        let wanted: BTreeMap<(String, String), &Address> =
+            wanted.iter().filter_map(|one| Some(((named(one)?, one.spec.key.clone()), one.address))).collect();
         let buckets: BTreeSet<&String> = own.values().collect();
         let reads = keys
             .iter()
@@ -121,8 +123,7 @@ impl Kind for Object {
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         if let Some(there) = context.aws.objects().head(&spec.bucket, &spec.key).await? {
             let tags = tags_of(&there.metadata);
             if tags::address(context, "object", &tags).as_ref() != Some(address) {
@@ -134,25 +135,20 @@ impl Kind for Object {
                 );
             }
         }
-        put(context, address, &spec).await
+        put(context, address, spec).await
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        put(context, &live.address, &typed(spec)?).await
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+        put(context, &live.address, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
-        wait::found(context.aws.objects().delete(&spec.bucket, &spec.key).await)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        wait::found(context.aws.objects().delete(&live.spec.bucket, &live.spec.key).await)?;
         Ok(())
     }
 
-    fn is_tagless(&self) -> bool {
-        true
-    }
-
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let Some((bucket, key)) = outcome.id.trim_start_matches("s3://").split_once('/') else { return Ok(()) };
+        let Some((bucket, key)) = s3::object(&outcome.id) else { return Ok(()) };
         // What stands beside an object can't change without the object.
         let stored = context.aws.objects().get(bucket, key, None).await?;
         let mut metadata = stored.metadata;
@@ -238,7 +234,7 @@ async fn read(
     key: &str,
     wanted: Option<&Address>,
     stacks_own: bool,
-) -> Result<Option<Live>> {
+) -> Result<Option<Found<Spec>>> {
     let Some(stored) = wait::found(context.aws.objects().get(bucket, key, None).await)? else { return Ok(None) };
     let tags = tags_of(&stored.metadata);
     // Whoever puts something else over a stack's object takes its metadata away too; in a bucket of the stack that
@@ -246,16 +242,16 @@ async fn read(
     let own = tags::address(context, "object", &tags);
     let overwritten = stacks_own && !tags.contains_key(tags::STACK);
     let address = if own.is_some() || overwritten { wanted.cloned().or(own) } else { None };
-    Ok(address.map(|address| live(address, &tags, bucket, key, &stored)))
+    Ok(address.map(|address| found(address, &tags, bucket, key, &stored)))
 }
 
-fn live(address: Address, tags: &Tags, bucket: &str, key: &str, stored: &Stored) -> Live {
+fn found(address: Address, tags: &Tags, bucket: &str, key: &str, stored: &Stored) -> Found<Spec> {
     let spec = Spec {
-        bucket: bucket.to_owned(),
+        bucket: bucket.into(),
         key: key.to_owned(),
         content: String::from_utf8_lossy(&stored.body).into_owned(),
         content_type: stored.content_type.clone().unwrap_or_default(),
     };
     let url = url(bucket, key);
-    tags::live(address, tags, &url, value(&spec), &[("key", key), ("url", &url), ("etag", &stored.etag)])
+    tags::found(address, tags, &url, spec, &[("key", key), ("url", &url), ("etag", &stored.etag)])
 }

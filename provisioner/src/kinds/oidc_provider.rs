@@ -12,35 +12,38 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{compared, describes, in_place, replaces, text, typed, value};
+use super::spec::{compared, in_place, replaces};
+use super::values::text;
 use super::{policy, role, tag_lists, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+text!(
+    /// A provider's address.
+    ProviderUrl,
+    r"^https://.{1,247}$"
+);
 
 /// An OpenID Connect provider. An account has one of each URL: one that isn't this stack's is used by naming its ARN.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The provider's address, `https://token.actions.githubusercontent.com`.
-    #[schemars(regex(pattern = r"^https://.{1,247}$"))]
-    pub url: String,
+    pub url: ProviderUrl,
     /// For whom its tokens are issued. Default: `sts.amazonaws.com`.
     #[serde(default = "clients")]
     #[schemars(inner(length(min = 1, max = 255)))]
-    pub clients: Vec<String>,
+    pub client_ids: Vec<String>,
 }
 
 fn clients() -> Vec<String> {
     vec!["sts.amazonaws.com".to_owned()]
 }
 
-const FIELDS: &[Field] = &[replaces("url"), compared(in_place("clients"), Comparing::AsSet)];
+const FIELDS: &[Field] = &[replaces("url"), compared(in_place("client_ids"), Comparing::AsSet)];
 const OUTPUTS: &[&str] = &["arn"];
-/// How long IAM may tell of a role that was deleted.
-const FORGOTTEN: Duration = Duration::from_secs(20);
 const ACTIONS: &[&str] = &[
     "iam:CreateOpenIDConnectProvider",
     "iam:GetOpenIDConnectProvider",
@@ -52,40 +55,52 @@ const ACTIONS: &[&str] = &[
     "iam:GetAccountAuthorizationDetails",
     "iam:GetRole",
 ];
+const FACTS: Facts = Facts {
+    renamed_fields: &[("clients", "client_ids")],
+    ..Facts::of("oidc_provider", "a provider of identities that roles may trust", FIELDS, OUTPUTS, ACTIONS)
+};
+
+/// How long IAM may tell of a role that was deleted.
+const FORGOTTEN: Duration = Duration::from_secs(20);
 
 /// The kind.
 #[derive(Debug)]
 pub struct OidcProvider;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    spec.url = spec.url.trim_end_matches('/').to_owned();
-    let Some(host) = spec.url.strip_prefix("https://").filter(|host| !host.is_empty() && !host.contains(['?', '#']))
-    else {
-        bail!("`{}` is no provider's address: IAM takes those that begin with https:// and have no query", spec.url);
-    };
-    if spec.url.len() > 255 || host.contains(char::is_whitespace) {
-        bail!("`{}` is no provider's address: at most 255 characters and no spaces", spec.url);
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for OidcProvider {
-    describes!("oidc_provider", "a provider of identities that roles may trust", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        spec.url = spec.url.trim_end_matches('/').into();
+        let host = spec.url.strip_prefix("https://").unwrap_or_default();
+        let is_host = !host.is_empty() && !host.contains(|c: char| matches!(c, '?' | '#') || c.is_whitespace());
+        if !is_host && !spec.url.contains("${") {
+            bail!("`{}` is no provider's address: IAM takes a host and a path, without spaces and a query", spec.url);
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        live["url"] != spec["url"]
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.url != spec.url
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        _changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Delete | Action::Replace => {
                 vec!["it stays, without this stack's tags, while roles trust it that don't go with it".to_owned()]
@@ -94,9 +109,10 @@ impl Kind for OidcProvider {
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         // No list tells of their tags: those are looked at that the stack wants, and that its roles trust.
-        let mut arns: Vec<String> = wanted.iter().map(|one| arn(context, text(one.spec, "url"))).collect();
+        let wanted: Vec<String> = wanted.iter().map(|one| arn(context, &one.spec.url)).collect();
+        let mut arns = wanted.clone();
         for role in role::details(context).await?.iter().filter(|role| is_own(context, role)) {
             arns.extend(trusted(role)?);
         }
@@ -106,21 +122,19 @@ impl Kind for OidcProvider {
         let mut live = Vec::new();
         for (arn, provider) in arns.iter().zip(providers) {
             let Some(provider) = provider else { continue };
-            let is_wanted = wanted.iter().any(|one| self::arn(context, text(one.spec, "url")) == *arn);
             match read(context, arn, &provider)? {
                 Some(found) => live.push(found),
-                None if is_wanted => bail!("{}", foreign(arn)),
+                None if wanted.contains(arn) => bail!("{}", foreign(arn)),
                 None => {}
             }
         }
         Ok(live)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let arn = arn(context, &spec.url);
-        let call = context.aws.iam().create_open_id_connect_provider().url(&spec.url);
-        let call = call.set_client_id_list(Some(spec.clients.clone()));
+        let call = context.aws.iam().create_open_id_connect_provider().url(spec.url.as_str());
+        let call = call.set_client_id_list(Some(spec.client_ids.clone()));
         match ask(call.set_tags(Some(tag_lists::owned(context, address))).send()).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
@@ -129,19 +143,19 @@ impl Kind for OidcProvider {
                 if tags::address(context, "oidc_provider", &tags).as_ref() != Some(address) {
                     return Err(anyhow::Error::new(error).context(foreign(&arn)));
                 }
-                settle(context, &arn, &spec).await?;
+                settle(context, &arn, spec).await?;
             }
             Err(error) => return Err(error.into()),
         }
         Ok(outcome(&arn))
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        settle(context, &live.id, &typed(spec)?).await?;
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+        settle(context, &live.id, spec).await?;
         Ok(outcome(&live.id))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         if is_trusted(context, &live.id).await? {
             let keys = [tags::STACK, tags::ADDRESS, tags::APPLIED].map(str::to_owned);
             let call = context.aws.iam().untag_open_id_connect_provider().open_id_connect_provider_arn(&live.id);
@@ -153,7 +167,7 @@ impl Kind for OidcProvider {
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut provider) = describe(context, id).await? else { return Ok(None) };
         let claimed = tags::claimed(context, address, id, tag_lists::read(provider.tags()))?;
         provider.tags = Some(tag_lists::listed(&claimed));
@@ -209,10 +223,10 @@ async fn lives(context: &Context, name: &str) -> Result<bool> {
         if wait::found(ask(context.aws.iam().get_role().role_name(name).send()).await)?.is_none() {
             return Ok(false);
         }
-        if began.elapsed() >= context.settles.min(FORGOTTEN) {
+        if began.elapsed() >= context.pace.patience(FORGOTTEN) {
             return Ok(true);
         }
-        tokio::time::sleep(context.poll).await;
+        tokio::time::sleep(context.pace.poll).await;
     }
 }
 
@@ -235,12 +249,12 @@ fn outcome(arn: &str) -> Outcome {
     tags::outcome(arn, &[("arn", arn)])
 }
 
-fn read(context: &Context, arn: &str, provider: &Provider) -> Result<Option<Live>> {
+fn read(context: &Context, arn: &str, provider: &Provider) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(provider.tags());
     let Some(address) = tags::address(context, "oidc_provider", &tags) else { return Ok(None) };
     let url = provider.url().needed("iam", "GetOpenIDConnectProvider.Url")?;
-    let spec = Spec { url: format!("https://{url}"), clients: provider.client_id_list().to_vec() };
-    Ok(Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn)])))
+    let spec = Spec { url: format!("https://{url}").into(), client_ids: provider.client_id_list().to_vec() };
+    Ok(Some(tags::found(address, &tags, arn, spec, &[("arn", arn)])))
 }
 
 /// Brings the clients to those of the spec.
@@ -248,11 +262,11 @@ async fn settle(context: &Context, arn: &str, spec: &Spec) -> Result<()> {
     let call = context.aws.iam().get_open_id_connect_provider().open_id_connect_provider_arn(arn);
     let provider = wait::visible(context, || ask(call.clone().send())).await?;
     let present = provider.client_id_list();
-    for client in spec.clients.iter().filter(|client| !present.contains(client)) {
+    for client in spec.client_ids.iter().filter(|client| !present.contains(client)) {
         let call = context.aws.iam().add_client_id_to_open_id_connect_provider().open_id_connect_provider_arn(arn);
         ask(call.client_id(client).send()).await?;
     }
-    for client in present.iter().filter(|client| !spec.clients.contains(client)) {
+    for client in present.iter().filter(|client| !spec.client_ids.contains(client)) {
         let call = context.aws.iam().remove_client_id_from_open_id_connect_provider().open_id_connect_provider_arn(arn);
         ask(call.client_id(client).send()).await?;
     }

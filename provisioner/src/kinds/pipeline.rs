@@ -10,39 +10,43 @@ use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use self::wire::{pipeline_of, spec_of};
-use super::spec::{describes, differs, in_place, replaces, text, typed, value};
+use self::wire::{departures, pipeline_of, spec_of};
+use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
+use super::values::{BucketName, KeyId, RoleArn, text};
 use super::{tag_lists, tagged, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action as Step;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action as Step, Address};
 use crate::services::Services as _;
 
 mod wire;
+
+text!(
+    /// The name of an artifact: letters, digits, `-` and `_`, 100 at most.
+    ArtifactName,
+    r"^[A-Za-z0-9_-]{1,100}$"
+);
+text!(
+    /// The name of a pipeline, a stage or an action: letters, digits, `.`, `@`, `-` and `_`, 100 at most.
+    Name,
+    r"^[A-Za-z0-9.@_-]{1,100}$"
+);
 
 /// A pipeline: from a repository through stages, each of which waits for the one before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9.@_-]{1,100}$"))]
-    pub name: String,
+    pub name: Name,
     /// The ARN of the role that it acts as, `${role.pipeline.arn}`.
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"))]
-    pub role: String,
+    pub role: RoleArn,
     /// The name of the bucket in which stages hand things on.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
-    pub bucket: String,
+    pub bucket: BucketName,
     /// The ARN of the KMS key that encrypts what is handed on. Default: S3's own.
     #[serde(default)]
-    #[schemars(regex(
-        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
-    ))]
-    pub key: Option<String>,
+    pub key: Option<KeyId>,
     /// The stages, two at least; the first one holds the sources.
     pub stages: Vec<Stage>,
 }
@@ -52,7 +56,7 @@ pub struct Spec {
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// The name.
-    pub name: String,
+    pub name: Name,
     /// What it does.
     pub actions: Vec<Action>,
 }
@@ -62,29 +66,59 @@ pub struct Stage {
 #[serde(deny_unknown_fields)]
 pub struct Action {
     /// The name.
-    pub name: String,
+    pub name: Name,
     /// `Source`, `Build`, `Test`, `Deploy`, `Invoke` or `Approval`.
-    pub category: String,
+    pub category: Category,
     /// Who offers it. Default: `AWS`.
     #[serde(default = "aws")]
+    #[schemars(extend("enum" = ["AWS", "ThirdParty", "Custom"]))]
     pub owner: String,
     /// What does it: `CodeStarSourceConnection`, `CodeBuild`, `Manual`, `Lambda`.
+    #[schemars(regex(pattern = "^[0-9A-Za-z_-]{1,35}$"))]
     pub provider: String,
     /// The provider's version. Default: 1.
     #[serde(default = "one_text")]
+    #[schemars(regex(pattern = "^[0-9A-Za-z_-]{1,9}$"))]
     pub version: String,
     /// The provider's settings.
     #[serde(default)]
+    #[schemars(extend(
+        "propertyNames" = {"minLength": 1, "maxLength": 50},
+        "additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 1000}
+    ))]
     pub configuration: BTreeMap<String, String>,
     /// The artifacts that it is given, by name.
     #[serde(default)]
+    #[schemars(with = "Vec<ArtifactName>")]
     pub inputs: Vec<String>,
     /// The artifacts that it makes, by name.
     #[serde(default)]
+    #[schemars(with = "Vec<ArtifactName>")]
     pub outputs: Vec<String>,
     /// When it runs within the stage. Default: 1.
     #[serde(default = "one")]
     pub order: u32,
+}
+
+/// What an action is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Category {
+    /// It gets what the pipeline works on.
+    Source,
+    /// It builds.
+    Build,
+    /// It tests.
+    Test,
+    /// It deploys.
+    Deploy,
+    /// It calls a function.
+    Invoke,
+    /// It waits for somebody's approval.
+    Approval,
+    /// What else somebody gave a pipeline; it can't be declared.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(String),
 }
 
 fn aws() -> String {
@@ -114,79 +148,67 @@ const ACTIONS: &[&str] = &[
     "iam:PassRole",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    identified_by: &["name"],
+    tag_types: &["codepipeline"],
+    ..Facts::of("pipeline", "a CodePipeline with its stages", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// How long a role that was just made may stay unknown to CodePipeline.
 const ASSUMABLE: Duration = Duration::from_mins(2);
-const CATEGORIES: [&str; 6] = ["Source", "Build", "Test", "Deploy", "Invoke", "Approval"];
 
 /// The kind.
 #[derive(Debug)]
 pub struct Pipeline;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    let legal = |name: &str| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || ".@-_".contains(c);
-        name.contains("${") || ((1..=100).contains(&name.len()) && name.chars().all(fits))
-    };
-    let names =
-        spec.stages.iter().flat_map(|stage| stage.actions.iter().map(|action| &action.name).chain([&stage.name]));
-    if let Some(wrong) = names.chain([&spec.name]).find(|name| !legal(name)) {
-        bail!("`{wrong}` is no name: only letters, digits, `.`, `@`, `-` and `_`, 100 at most");
-    }
-    if spec.stages.len() < 2 {
-        bail!("a pipeline has two stages at least: one with the sources, and one that does something with them");
-    }
-    let mut made: BTreeSet<&str> = BTreeSet::new();
-    for (index, stage) in spec.stages.iter().enumerate() {
-        if stage.actions.is_empty() {
-            bail!("the stage {} does nothing; give it an action", stage.name);
-        }
-        for action in &stage.actions {
-            let Action { name, category, .. } = action;
-            if !CATEGORIES.contains(&category.as_str()) {
-                bail!("{name}: `{category}` is no category; write one of {}", CATEGORIES.join(", "));
-            }
-            if (index == 0) != (category == "Source") {
-                bail!("{name}: the first stage, and it alone, holds the sources");
-            }
-            if let Some(input) = action.inputs.iter().find(|input| !made.contains(input.as_str())) {
-                bail!("{name}: no action before it makes the artifact {input}");
-            }
-            if let Some(key) = action.configuration.iter().find(|(_, value)| value.is_empty() || value.len() > 1000) {
-                bail!("{name}: the setting {} must have 1 to 1000 characters", key.0);
-            }
-            if let Some(output) = action.outputs.iter().find(|output| made.contains(output.as_str())) {
-                bail!("{name}: the artifact {output} is made before already");
-            }
-            made.extend(action.outputs.iter().map(String::as_str));
-        }
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for Pipeline {
-    describes!("pipeline", "a CodePipeline with its stages", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if spec.stages.len() < 2 {
+            bail!("a pipeline has two stages at least: one with the sources, and one that does something with them");
+        }
+        let mut made: BTreeSet<&str> = BTreeSet::new();
+        for (index, stage) in spec.stages.iter().enumerate() {
+            if stage.actions.is_empty() {
+                bail!("the stage {} does nothing; give it an action", stage.name);
+            }
+            for action in &stage.actions {
+                let Action { name, category, .. } = action;
+                if (index == 0) != (*category == Category::Source) {
+                    bail!("{name}: the first stage, and it alone, holds the sources");
+                }
+                if let Some(input) = action.inputs.iter().find(|input| !made.contains(input.as_str())) {
+                    bail!("{name}: no action before it makes the artifact {input}");
+                }
+                let mut settings = action.configuration.iter();
+                if let Some((key, _)) = settings.find(|(_, value)| value.is_empty() || value.len() > 1000) {
+                    bail!("{name}: the setting {key} must have 1 to 1000 characters");
+                }
+                if let Some(output) = action.outputs.iter().find(|output| made.contains(output.as_str())) {
+                    bail!("{name}: the artifact {output} is made before already");
+                }
+                made.extend(action.outputs.iter().map(String::as_str));
+            }
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Billed { charges: Vec::new(), by_use: "the minutes that its actions take" }
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn consequences(&self, action: Step, _changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        let connections = |spec: &Value| -> BTreeSet<String> {
-            let stages = spec["stages"].as_array().into_iter().flatten();
-            let actions = stages.flat_map(|stage| stage["actions"].as_array().into_iter().flatten());
-            let arns = actions.filter_map(|action| action["configuration"]["ConnectionArn"].as_str());
-            arns.map(str::to_owned).collect()
-        };
+    fn consequences(&self, action: Step, _changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
         let mut said = Vec::new();
         if action != Step::Delete && connections(spec) != connections(live) {
             said.push(
@@ -201,10 +223,10 @@ impl Kind for Pipeline {
         said
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "codepipeline").await?.into_iter().collect();
         let mut names: BTreeSet<&str> = tagged.keys().filter_map(|arn| arn.rsplit(':').next()).collect();
-        names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name")));
+        names.extend(wanted.iter().map(|wanted| wanted.spec.name.as_str()));
         let reads = names.into_iter().map(|name| async {
             let Some(found) = get(context, name).await? else { return Ok(None) };
             let arn = arn(context, name);
@@ -214,13 +236,12 @@ impl Kind for Pipeline {
             };
             read(context, &found, &tags)
         });
-        let found: Vec<Option<Live>> = try_join_all::<_>(reads).await.map_err(|error: anyhow::Error| error)?;
+        let found: Vec<Option<Found<Spec>>> = try_join_all(reads).await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let call = context.aws.code_pipeline().create_pipeline().pipeline(pipeline_of(&spec)?);
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let call = context.aws.code_pipeline().create_pipeline().pipeline(pipeline_of(spec)?);
         let call = call.set_tags(Some(tag_lists::owned(context, address)));
         match assumed(context, || ask(call.clone().send())).await {
             Ok(_) => {}
@@ -229,26 +250,31 @@ impl Kind for Pipeline {
                 if tags::address(context, "pipeline", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the pipeline {}", spec.name), &tags));
                 }
-                change(context, &spec).await?;
+                change(context, spec).await?;
             }
             Err(error) => return Err(error.into()),
         }
         Ok(outcome(context, &spec.name))
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        change(context, &spec).await?;
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        change(context, spec).await?;
         Ok(outcome(context, &spec.name))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let call = context.aws.code_pipeline().delete_pipeline().name(text(&live.spec, "name"));
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let call = context.aws.code_pipeline().delete_pipeline().name(live.spec.name.as_str());
         wait::found(ask(call.send()).await)?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.rsplit(':').next().unwrap_or(id);
         let Some(found) = get(context, name).await? else { return Ok(None) };
         let tags = tags::claimed(context, address, id, tags_of(context, &arn(context, name)).await?)?;
@@ -261,6 +287,12 @@ impl Kind for Pipeline {
         wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
+}
+
+/// The connections to repositories that a pipeline's sources use.
+fn connections(spec: Option<&Spec>) -> BTreeSet<&str> {
+    let actions = spec.into_iter().flat_map(|spec| &spec.stages).flat_map(|stage| &stage.actions);
+    actions.filter_map(|action| action.configuration.get("ConnectionArn")).map(String::as_str).collect()
 }
 
 /// Calls until CodePipeline can act as the role.
@@ -300,22 +332,26 @@ async fn tags_of(context: &Context, arn: &str) -> Result<Tags> {
 }
 
 /// The pipeline with these tags; none if they aren't the stack's.
-fn read(context: &Context, pipeline: &PipelineDeclaration, tags: &Tags) -> Result<Option<Live>> {
+fn read(context: &Context, pipeline: &PipelineDeclaration, tags: &Tags) -> Result<Option<Found<Spec>>> {
     let Some(address) = tags::address(context, "pipeline", tags) else { return Ok(None) };
-    let spec = spec_of(pipeline)?;
-    let arn = arn(context, &spec.name);
-    Ok(Some(tags::live(address, tags, &arn, value(&spec), &[("arn", &arn), ("name", &spec.name)])))
+    let name = pipeline.name().needed("codepipeline", "PipelineDeclaration.name")?;
+    let arn = arn(context, name);
+    let mut found = tags::found(address, tags, &arn, spec_of(pipeline)?, &[("arn", &arn), ("name", name)]);
+    found.departures = departures(pipeline, &context.region);
+    Ok(Some(found))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::kind::AnyKind as _;
 
     fn pipeline(change: impl Fn(&mut Value)) -> Result<Value> {
         let action = |name: &str, category: &str, provider: &str| json!({"name": name, "category": category, "provider": provider});
-        let mut spec = json!({"name": "p", "role": "r", "bucket": "b", "stages": [
+        let role = "arn:aws:iam::123456789012:role/pipeline";
+        let mut spec = json!({"name": "p", "role": role, "bucket": "artifacts", "stages": [
             {"name": "Source", "actions": [action("Source", "Source", "CodeStarSourceConnection")]},
             {"name": "Build", "actions": [action("Build", "Build", "CodeBuild")]},
         ]});
@@ -327,8 +363,10 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_back() {
-        let spec: Spec = typed(&pipeline(|_| {}).expect("a pipeline")).expect("typed");
-        assert_eq!(spec_of(&pipeline_of(&spec).expect("a declaration")).expect("read"), spec);
+        let spec: Spec = serde_json::from_value(pipeline(|_| {}).expect("a pipeline")).expect("typed");
+        let pipeline = pipeline_of(&spec).expect("a declaration");
+        assert_eq!(spec_of(&pipeline).expect("read"), spec);
+        assert_eq!(departures(&pipeline, "eu-north-1"), []);
     }
 
     #[test]
@@ -338,6 +376,8 @@ mod tests {
         assert!(refused(&|spec| spec["stages"][1]["actions"][0]["inputs"] = json!(["Other"])).contains("Other"));
         assert!(refused(&|spec| spec["stages"][1]["actions"] = json!([])).contains("nothing"));
         assert!(refused(&|spec| spec["stages"][1]["actions"][0]["category"] = json!("Source")).contains("first stage"));
-        assert!(refused(&|spec| spec["name"] = json!("a b")).contains("no name"));
+        assert!(refused(&|spec| spec["name"] = json!("a b")).contains("`name` can't be `a b`"));
+        let category = |spec: &mut Value| spec["stages"][1]["actions"][0]["category"] = json!("Compute");
+        assert!(refused(&category).contains("stages[1].actions[0].category` can't be `Compute`"));
     }
 }

@@ -9,16 +9,17 @@ use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_once};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::spec::{compared, describes, differs, in_place, reference, replaces, text, typed, value};
+use super::record::RecordType;
+use super::spec::{compared, in_place, reference, replaces};
 use super::tags::{self, ADDRESS, Tags};
+use super::values::text;
 use super::wait::{self, Made};
 use super::{record, tag_lists};
-use crate::cost::{Charge, Cost};
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::{Charge, Cost};
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
 mod find;
@@ -26,16 +27,31 @@ mod find;
 use find::{described, of_domain, tags_of};
 pub(super) use find::{own, records};
 
+text!(
+    /// A domain, with or without a dot at its end.
+    Domain,
+    r"^([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?$"
+);
+text!(
+    /// A VPC whose resolvers know a zone.
+    ZoneVpc,
+    r"^vpc-[0-9a-f]{1,17}$"
+);
+text!(
+    /// A name under a zone's domain, without the domain.
+    HostName,
+    r"^([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}$"
+);
+
 /// A hosted zone of Route 53 whose names only a VPC resolves; the VPC needs `dns_support` and `dns_hostnames`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The domain, as in `shop.internal`.
-    #[schemars(regex(pattern = r"^([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?$"), length(max = 255))]
-    pub name: String,
+    #[schemars(length(max = 255))]
+    pub name: Domain,
     /// The VPC's id, `${vpc.main.id}`.
-    #[schemars(regex(pattern = r"^vpc-.+$"))]
-    pub vpc: String,
+    pub vpc: ZoneVpc,
     /// What people should know of it. Default: nothing.
     #[serde(default)]
     #[schemars(length(max = 256))]
@@ -43,8 +59,8 @@ pub struct Spec {
     /// Names under the domain, as in `search`, whose A records hosts write by themselves: they are never compared, and
     /// deleted with the zone. Default: none.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}$")))]
-    pub host_records: Vec<String>,
+    #[schemars(inner(length(max = 255)))]
+    pub host_records: Vec<HostName>,
 }
 
 const FIELDS: &[Field] =
@@ -64,21 +80,15 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeVpcs",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    beside: &["record"],
+    tag_types_everywhere: &["route53:hostedzone"],
+    ..Facts::of("private_zone", "a private hosted zone of Route 53", FIELDS, OUTPUTS, ACTIONS)
+};
 /// The tag that holds `host_records`, which Route 53 has no place for.
 const HOST_RECORDS: &str = "lakewright:host-records";
 /// How many caller references are tried: one that was used for a zone that is gone stays used.
 const REFERENCES: u32 = 3;
-
-/// One of the stack's zones.
-#[derive(Debug, Clone)]
-pub struct OwnZone {
-    /// Its address.
-    pub address: Address,
-    /// Its id.
-    pub id: String,
-    /// Its tags.
-    pub tags: Tags,
-}
 
 /// The kind.
 #[derive(Debug)]
@@ -86,95 +96,118 @@ pub struct PrivateZone;
 
 #[async_trait]
 impl Kind for PrivateZone {
-    describes!("private_zone", "a private hosted zone of Route 53", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        spec.name = record::plain(&spec.name).into();
+        spec.comment = spec.comment.take().filter(|comment| !comment.is_empty());
+        let names: BTreeSet<String> = spec.host_records.iter().map(|name| name.to_lowercase()).collect();
+        spec.host_records = names.into_iter().map(Into::into).collect();
+        // They stand in one tag.
+        let names = joined(&spec.host_records);
+        if names.len() > 256 && !names.contains("${") {
+            bail!("host_records takes more than 256 characters together, which a tag of the zone can't hold");
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Billed { charges: vec![Charge::new("route53.zone.month", 1.0)], by_use: "the names that are asked for" }
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name") || differs(live, spec, "vpc")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name || live.vpc != spec.vpc
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], live: &Value, _spec: &Value) -> Vec<String> {
-        let has_hosts = live["host_records"].as_array().is_some_and(|names| !names.is_empty());
-        match action {
-            Action::Delete => vec![format!("names under {} are no longer found", text(live, "name"))],
-            Action::Replace if has_hosts => {
+    fn consequences(
+        &self,
+        action: Action,
+        _changed: &[&str],
+        live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
+        match (action, live) {
+            (Action::Delete, Some(live)) => vec![format!("names under {} are no longer found", live.name)],
+            (Action::Replace, Some(live)) if !live.host_records.is_empty() => {
                 vec!["hosts write their names into the new zone when they next boot with its id".to_owned()]
             }
             _ => Vec::new(),
         }
     }
 
-    fn beside(&self) -> &'static [&'static str] {
-        &["record"]
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+        self.find_among(context, wanted, &[]).await
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find_among(
+        &self,
+        context: &Context,
+        wanted: &[Wanted<'_, Spec>],
+        beside: &[Wanted<'_>],
+    ) -> Result<Vec<Found<Spec>>> {
+        let wanted = wanted.iter().map(|one| (one.address.clone(), one.spec.name.to_string())).collect();
         let own = own(context, wanted).await?;
-        let records: Vec<&Wanted<'_>> = wanted.iter().filter(|one| one.address.kind == "record").collect();
+        let records = beside.iter().map(|one| record::Spec::deserialize(one.spec));
+        let records: Vec<record::Spec> = records.collect::<Result<_, _>>()?;
         let reads = own.iter().map(|zone| {
-            let is_here = |wanted: &&&Wanted<'_>| {
-                let named = text(wanted.spec, "zone");
-                named == zone.id || reference(named).as_ref() == Some(&zone.address)
-            };
+            let is_here =
+                |one: &&record::Spec| *one.zone == zone.id || reference(&one.zone).as_ref() == Some(&zone.address);
             let here = records.iter().filter(is_here);
-            let named =
-                here.map(|one| (text(one.spec, "name").to_owned(), text(one.spec, "type").to_owned())).collect();
+            let named = here.map(|one| (one.name.to_string(), one.kind)).collect();
             read(context, &zone.id, &zone.tags, named)
         });
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let (id, is_new) = made(context, address, &spec).await?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let (id, is_new) = made(context, address, spec).await?;
         // Before anything else: without its tags nobody would find it.
         let mut tags = tag_lists::owned::<Tag>(context, address);
-        tags.extend(host_records_tag(&spec));
+        tags.extend(host_records_tag(spec));
         let call = context.aws.route53().change_tags_for_resource().resource_type(TagResourceType::Hostedzone);
         let call = call.resource_id(&id).set_add_tags(Some(tags));
         wait::visible(context, || ask(call.clone().send())).await?;
         if !is_new {
-            set_comment(context, &id, &spec).await?;
+            set_comment(context, &id, spec).await?;
         }
-        Ok(outcome(context, &id, &spec))
+        Ok(outcome(context, &id, spec))
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
         if changed.iter().any(|field| field == "comment") {
-            set_comment(context, &live.id, &spec).await?;
+            set_comment(context, &live.id, spec).await?;
         }
         if changed.iter().any(|field| field == "host_records") {
             let call = context.aws.route53().change_tags_for_resource().resource_type(TagResourceType::Hostedzone);
-            let call = match host_records_tag(&spec) {
+            let call = match host_records_tag(spec) {
                 Some(tag) => call.add_tags(tag),
                 None => call.remove_tag_keys(HOST_RECORDS),
             };
             ask(call.resource_id(&live.id).send()).await?;
         }
-        Ok(outcome(context, &live.id, &spec))
+        Ok(outcome(context, &live.id, spec))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let spec = &live.spec;
         let sets = record::of_zone(context, &live.id).await?;
         let owned = record::owned(context, &sets);
         let is_own = |set: &&ResourceRecordSet| {
-            is_of_host(set, &spec) || record::is_owner(context, set) || owned.contains_key(&place(set))
+            is_of_host(set, spec)
+                || record::is_owner(context, set)
+                || record::place(set).is_some_and(|place| owned.contains_key(&place))
         };
-        let (own, others): (Vec<_>, Vec<_>) = sets.iter().filter(|set| !is_born(set, &spec)).partition(is_own);
+        let (own, others): (Vec<_>, Vec<_>) = sets.iter().filter(|set| !is_born(set, spec)).partition(is_own);
         if !others.is_empty() {
             let names: Vec<String> = others.iter().map(|set| shown(set)).collect();
             bail!(
-                "the zone {} holds records that aren't this stack's: {}; delete them, or take the zone's tags lakewright:stack \
-                 and {ADDRESS} away to keep it",
+                "the zone {} holds records that aren't this stack's: {}; delete them, or take the zone's tags \
+                 lakewright:stack and {ADDRESS} away to keep it",
                 spec.name,
                 names.join(", ")
             );
@@ -186,7 +219,7 @@ impl Kind for PrivateZone {
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let id = bare(id);
         let known = tags_of(context, &[id.to_owned()]).await?;
         let Some(tags) = known.get(id) else { return Ok(None) };
@@ -215,9 +248,13 @@ fn outcome(context: &Context, id: &str, spec: &Spec) -> Outcome {
     tags::outcome(id, &[("id", id), ("arn", &arn(context, id)), ("name", &spec.name)])
 }
 
+fn joined(names: &[HostName]) -> String {
+    names.iter().map(HostName::as_str).collect::<Vec<_>>().join(" ")
+}
+
 /// The tag with the names that hosts write; none if there are none.
 fn host_records_tag(spec: &Spec) -> Option<Tag> {
-    let names = spec.host_records.join(" ");
+    let names = joined(&spec.host_records);
     (!names.is_empty()).then(|| Tag::builder().key(HOST_RECORDS).value(names).build())
 }
 
@@ -227,8 +264,8 @@ async fn set_comment(context: &Context, id: &str, spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-/// Makes the zone unless it is there; the id, and whether it is new. A zone that an interrupted apply has made and not yet tagged
-/// has the same caller reference.
+/// Makes the zone unless it is there; the id, and whether it is new. A zone that an interrupted apply has made and not
+/// yet tagged has the same caller reference.
 async fn made(context: &Context, address: &Address, spec: &Spec) -> Result<(String, bool)> {
     // What can change in place is no part of it: a resumed apply may bring another comment.
     let token = tags::client_token(context, address, &json!({"name": spec.name, "vpc": spec.vpc}));
@@ -254,9 +291,9 @@ async fn made(context: &Context, address: &Address, spec: &Spec) -> Result<(Stri
 }
 
 async fn create(context: &Context, spec: &Spec, reference: &str) -> Result<String, Error> {
-    let vpc = Vpc::builder().vpc_id(&spec.vpc).vpc_region(VpcRegion::from(context.region.as_str())).build();
+    let vpc = Vpc::builder().vpc_id(spec.vpc.as_str()).vpc_region(VpcRegion::from(context.region.as_str())).build();
     let config = HostedZoneConfig::builder().private_zone(true).set_comment(spec.comment.clone()).build();
-    let call = context.aws.route53().create_hosted_zone().name(&spec.name).vpc(vpc).hosted_zone_config(config);
+    let call = context.aws.route53().create_hosted_zone().name(spec.name.as_str()).vpc(vpc).hosted_zone_config(config);
     let made = ask_once(call.caller_reference(reference).send()).await?;
     let zone = made.hosted_zone.needed("route53", "CreateHostedZone.HostedZone")?;
     Ok(bare(zone.id().needed("route53", "HostedZone.Id")?).to_owned())
@@ -277,51 +314,48 @@ async fn living(context: &Context, address: &Address, spec: &Spec, references: &
         let Some(zone) = wait::found(ask(context.aws.route53().get_hosted_zone().id(&id).send()).await)? else {
             continue;
         };
-        if zone.vpcs().iter().any(|vpc| vpc.vpc_id() == Some(&spec.vpc)) {
+        if zone.vpcs().iter().any(|vpc| vpc.vpc_id() == Some(spec.vpc.as_str())) {
             return Ok(Some(id));
         }
     }
     Ok(None)
 }
 
-/// The name and the type of a record set.
-fn place(set: &ResourceRecordSet) -> (String, String) {
-    (record::plain(set.name()), set.r#type().as_str().to_owned())
-}
-
 /// Reads a zone; `named` are the names and types of the records that the stack's file has in it.
-async fn read(context: &Context, id: &str, tags: &Tags, named: BTreeSet<(String, String)>) -> Result<Option<Live>> {
+async fn read(
+    context: &Context,
+    id: &str,
+    tags: &Tags,
+    named: BTreeSet<(String, RecordType)>,
+) -> Result<Option<Found<Spec>>> {
     let Some(address) = tags::address(context, "private_zone", tags) else { return Ok(None) };
     let answer = described(context, id).await?;
     // The tagging API lists it for a while after it is gone.
     let Some(answer) = &*answer else { return Ok(None) };
     let zone = answer.hosted_zone().needed("route53", "GetHostedZone.HostedZone")?;
     let mut vpcs = answer.vpcs().iter();
-    let vpc = vpcs.next().and_then(Vpc::vpc_id).needed("route53", "VPC.VPCId")?.to_owned();
+    let vpc = vpcs.next().and_then(Vpc::vpc_id).needed("route53", "VPC.VPCId")?.into();
     let comment = zone.config().and_then(HostedZoneConfig::comment).filter(|comment| !comment.is_empty());
     let hosts = tags.get(HOST_RECORDS).map(String::as_str).unwrap_or_default();
     let spec = Spec {
-        name: record::plain(zone.name().needed("route53", "HostedZone.Name")?),
+        name: record::plain(zone.name().needed("route53", "HostedZone.Name")?).into(),
         vpc,
         comment: comment.map(str::to_owned),
-        host_records: hosts.split_whitespace().map(str::to_owned).collect(),
+        host_records: hosts.split_whitespace().map(Into::into).collect(),
     };
     let sets = records(context, id).await?;
     let owned = record::owned(context, &sets);
     let is_own = |set: &ResourceRecordSet| {
         is_of_host(set, &spec)
             || record::is_owner(context, set)
-            || owned.contains_key(&place(set))
-            || named.contains(&place(set))
+            || record::place(set).is_some_and(|place| owned.contains_key(&place) || named.contains(&place))
     };
     let others = sets.iter().filter(|set| !is_born(set, &spec) && !is_own(set));
     let others = others.map(|set| format!("the record {}", shown(set)));
     let vpcs = vpcs.filter_map(Vpc::vpc_id).map(|vpc| format!("the association with {vpc}"));
     let foreign = others.chain(vpcs).collect();
     let outputs = outcome(context, id, &spec).outputs;
-    let mut live = tags::live(address, tags, id, value(&spec), &[]);
-    (live.outputs, live.foreign) = (outputs, foreign);
-    Ok(Some(live))
+    Ok(Some(Found { outputs, foreign, ..tags::found(address, tags, id, spec, &[]) }))
 }
 
 fn shown(set: &ResourceRecordSet) -> String {
@@ -330,26 +364,14 @@ fn shown(set: &ResourceRecordSet) -> String {
 
 /// Whether every zone has such a record set from its beginning to its end.
 fn is_born(set: &ResourceRecordSet, spec: &Spec) -> bool {
-    record::plain(set.name()) == spec.name && matches!(set.r#type().as_str(), "NS" | "SOA")
+    spec.name == *record::plain(set.name()) && matches!(set.r#type().as_str(), "NS" | "SOA")
 }
 
 /// Whether hosts write the record set.
 fn is_of_host(set: &ResourceRecordSet, spec: &Spec) -> bool {
     let name = record::plain(set.name());
-    let label = name.strip_suffix(&spec.name).and_then(|label| label.strip_suffix('.'));
+    let label = name.strip_suffix(spec.name.as_str()).and_then(|label| label.strip_suffix('.'));
     set.r#type().as_str() == "A" && label.is_some_and(|label| spec.host_records.iter().any(|one| one == label))
-}
-
-fn canonical(spec: &mut Spec) -> Result<()> {
-    spec.name = record::plain(&spec.name);
-    spec.comment = spec.comment.take().filter(|comment| !comment.is_empty());
-    let names: BTreeSet<String> = spec.host_records.iter().map(|name| name.to_lowercase()).collect();
-    spec.host_records = names.into_iter().collect();
-    // They stand in one tag.
-    if spec.host_records.join(" ").len() > 256 {
-        bail!("host_records takes more than 256 characters together, which a tag of the zone can't hold");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -357,6 +379,7 @@ mod tests {
     use aws_sdk_route53::types::RrType;
 
     use super::*;
+    use crate::kind::AnyKind as _;
 
     #[test]
     fn a_domain_and_its_names_are_written_in_one_way() {
@@ -376,10 +399,10 @@ mod tests {
     #[test]
     fn records_are_told_apart() {
         let spec = Spec {
-            name: "shop.internal".to_owned(),
-            vpc: "vpc-1".to_owned(),
+            name: "shop.internal".into(),
+            vpc: "vpc-1".into(),
             comment: None,
-            host_records: vec!["search".to_owned()],
+            host_records: vec!["search".into()],
         };
         let set = |name: &str, kind: &str| {
             ResourceRecordSet::builder().name(name).r#type(RrType::from(kind)).build().expect("name and type are given")

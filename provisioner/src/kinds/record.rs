@@ -1,6 +1,7 @@
 //! `record`: a record set in a hosted zone of Route 53.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,30 +15,88 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, reference, replaces, text, typed, value};
+use super::spec::{compared, in_place, reference, replaces};
 use super::tags::{self, ADDRESS, STACK, Tags};
+use super::values::text;
 use super::{private_zone, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
-/// A record set in a hosted zone. It carries no tags: a TXT record beside it, whose name begins with `_lakewright-`, says whose it
-/// is. One that was there before is taken over as it is, and stays when it leaves the file.
+text!(
+    /// A hosted zone's id.
+    ZoneId,
+    r"^Z[A-Z0-9]{1,31}$"
+);
+text!(
+    /// A record's whole name; `*` may stand in the place of its first part.
+    RecordName,
+    r"^(\*\.)?([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?$"
+);
+
+/// The type of a record set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RecordType {
+    /// IPv4 addresses.
+    A,
+    /// IPv6 addresses.
+    Aaaa,
+    /// Who may issue certificates.
+    Caa,
+    /// Another name.
+    Cname,
+    /// Servers that take mail.
+    Mx,
+    /// Servers and ports of a service.
+    Srv,
+    /// Texts in quotes.
+    Txt,
+}
+
+impl RecordType {
+    const ALL: [Self; 7] = [Self::A, Self::Aaaa, Self::Caa, Self::Cname, Self::Mx, Self::Srv, Self::Txt];
+
+    fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| RrType::from(*kind).as_str() == text)
+    }
+}
+
+impl From<RecordType> for RrType {
+    fn from(kind: RecordType) -> Self {
+        match kind {
+            RecordType::A => Self::A,
+            RecordType::Aaaa => Self::Aaaa,
+            RecordType::Caa => Self::Caa,
+            RecordType::Cname => Self::Cname,
+            RecordType::Mx => Self::Mx,
+            RecordType::Srv => Self::Srv,
+            RecordType::Txt => Self::Txt,
+        }
+    }
+}
+
+impl fmt::Display for RecordType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(RrType::from(*self).as_str())
+    }
+}
+
+/// A record set in a hosted zone. It carries no tags: a TXT record beside it, whose name begins with `_lakewright-`,
+/// says whose it is. One that was there before is taken over as it is, and stays when it leaves the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The zone's id, `${private_zone.main.id}`.
-    #[schemars(regex(pattern = r"^Z[A-Z0-9]{1,31}$"))]
-    pub zone: String,
-    /// The whole name, as in `kibana.shop.internal`; `*` in the place of its first part stands for all names that have no record.
-    #[schemars(regex(pattern = r"^(\*\.)?([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?$"), length(max = 255))]
-    pub name: String,
+    pub zone: ZoneId,
+    /// The whole name, as in `kibana.shop.internal`; `*` in the place of its first part stands for all names that have
+    /// no record.
+    #[schemars(length(max = 255))]
+    pub name: RecordName,
     /// The type.
     #[serde(rename = "type")]
-    #[schemars(extend("enum" = ["A", "AAAA", "CAA", "CNAME", "MX", "SRV", "TXT"]))]
-    pub kind: String,
+    pub kind: RecordType,
     /// How many seconds resolvers may keep an answer. Default: 300.
     #[serde(default = "ttl")]
     #[schemars(range(max = 2_147_483_647))]
@@ -67,6 +126,13 @@ const ACTIONS: &[&str] = &[
     "route53:ListTagsForResources",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    is_tagless: true,
+    beside: &["private_zone"],
+    expected: [Duration::from_secs(40); 3],
+    identified_by: &["zone", "name", "type"],
+    ..Facts::of("record", "a record set in a hosted zone", FIELDS, OUTPUTS, ACTIONS)
+};
 /// How long all name servers take to learn of a change, with a margin: a minute is usual.
 const IN_SYNC: Duration = Duration::from_mins(10);
 
@@ -76,49 +142,69 @@ pub struct Record;
 
 #[async_trait]
 impl Kind for Record {
-    describes!("record", "a record set in a hosted zone", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        spec.name = plain(&spec.name).into();
+        spec.values.sort();
+        spec.values.dedup();
+        if owner_name(&spec.name, spec.kind).len() > LONGEST && !spec.name.contains("${") {
+            bail!(
+                "the name {} is too long: another record beside it says whose it is, and has a longer one",
+                spec.name
+            );
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         // The first ten thousand of a zone are part of its price.
         Cost::Free
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        ["zone", "name", "type"].iter().any(|field| differs(live, spec, field))
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.zone != spec.zone || live.name != spec.name || live.kind != spec.kind
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], live: &Value, _spec: &Value) -> Vec<String> {
-        match action {
-            Action::Update => vec![format!("resolvers may give the old answer for {} s", live["ttl"])],
+    fn consequences(
+        &self,
+        action: Action,
+        _changed: &[&str],
+        live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
+        match (action, live) {
+            (Action::Update, Some(live)) => vec![format!("resolvers may give the old answer for {} s", live.ttl)],
             _ => Vec::new(),
         }
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::from_secs(40); 3]
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+        self.find_among(context, wanted, &[]).await
     }
 
-    fn beside(&self) -> &'static [&'static str] {
-        &["private_zone"]
-    }
-
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let wanted_zones = wanted.iter().filter(|one| one.address.kind == "private_zone");
-        let wanted_zones: Vec<Wanted<'_>> = wanted_zones.copied().collect();
-        let own = private_zone::own(context, &wanted_zones).await?;
-        let wanted = wanted.iter().filter(|one| one.address.kind == "record");
-        let ids_of = |one: &Wanted<'_>| -> Vec<String> {
-            let zone = text(one.spec, "zone");
-            reference(zone).map_or_else(
-                || vec![zone.to_owned()],
+    async fn find_among(
+        &self,
+        context: &Context,
+        wanted: &[Wanted<'_, Spec>],
+        beside: &[Wanted<'_>],
+    ) -> Result<Vec<Found<Spec>>> {
+        let zone = |one: &Wanted<'_>| {
+            private_zone::Spec::deserialize(one.spec).map(|spec| (one.address.clone(), spec.name.into()))
+        };
+        let own = private_zone::own(context, beside.iter().map(zone).collect::<Result<_, _>>()?).await?;
+        let ids_of = |one: &Wanted<'_, Spec>| -> Vec<String> {
+            reference(&one.spec.zone).map_or_else(
+                || vec![one.spec.zone.to_string()],
                 |address| own.iter().filter(|zone| zone.address == address).map(|zone| zone.id.clone()).collect(),
             )
         };
-        let mut zones: BTreeMap<String, Vec<&Wanted<'_>>> =
+        let mut zones: BTreeMap<String, Vec<&Wanted<'_, Spec>>> =
             own.iter().map(|zone| (zone.id.clone(), Vec::new())).collect();
         for one in wanted {
             for id in ids_of(one) {
@@ -129,35 +215,32 @@ impl Kind for Record {
         for (id, wanted) in zones {
             let is_own = own.iter().any(|zone| zone.id == id);
             let sets = if is_own { private_zone::records(context, &id).await? } else { of_zone(context, &id).await? };
-            let mut meant: BTreeMap<(String, String), Address> = owned(context, &sets);
-            meant.extend(wanted.iter().map(|one| {
-                let place = (text(one.spec, "name").to_owned(), text(one.spec, "type").to_owned());
-                (place, one.address.clone())
-            }));
+            let mut meant = owned(context, &sets);
+            meant.extend(wanted.iter().map(|one| ((one.spec.name.to_string(), one.spec.kind), one.address.clone())));
             for ((name, kind), address) in meant {
-                if let Some(set) = among(&sets, &name, &kind) {
-                    found.push(live(&address, &id, set)?);
+                if let Some(set) = among(&sets, &name, kind) {
+                    found.push(read(&address, &id, kind, set)?);
                 }
             }
         }
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        put(context, address, &typed(spec)?).await
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        put(context, address, spec).await
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        put(context, &live.address, &typed(spec)?).await
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+        put(context, &live.address, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let spec = &live.spec;
         // Route 53 deletes a set that is described as it is, and no other.
         let sets = of_zone(context, &spec.zone).await?;
-        let owner =
-            among(&sets, &owner_name(&spec.name, &spec.kind), "TXT").filter(|set| owner(context, set).is_some());
-        let gone: Vec<_> = among(&sets, &spec.name, &spec.kind).into_iter().chain(owner).cloned().collect();
+        let owner = among(&sets, &owner_name(&spec.name, spec.kind), RecordType::Txt);
+        let owner = owner.filter(|set| is_owner(context, set));
+        let gone: Vec<_> = among(&sets, &spec.name, spec.kind).into_iter().chain(owner).cloned().collect();
         if !gone.is_empty() {
             let changes = gone.into_iter().map(|set| (ChangeAction::Delete, set));
             wait::found(change(context, &spec.zone, changes).await)?;
@@ -165,23 +248,24 @@ impl Kind for Record {
         Ok(())
     }
 
-    fn is_tagless(&self) -> bool {
-        true
-    }
-
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        // Only whose it is has a place: it may get another address, and what was applied last is remembered beside the lease.
+        // Only whose it is has a place: it may get another address, and what was applied last is remembered beside the
+        // lease.
         let Some((_, address)) = tags.iter().find(|(key, _)| *key == ADDRESS) else { return Ok(()) };
         let address: Address = address.parse().map_err(|error: String| anyhow!(error))?;
-        let parts = outcome.id.split_once('/').and_then(|(zone, rest)| Some((zone, rest.rsplit_once('/')?)));
-        let (zone, (name, kind)) = parts.ok_or_else(|| anyhow!("`{}` is no id of a record", outcome.id))?;
+        let parts = outcome.id.split_once('/').and_then(|(zone, rest)| {
+            let (name, kind) = rest.rsplit_once('/')?;
+            Some((zone, name, RecordType::named(kind)?))
+        });
+        let (zone, name, kind) = parts.ok_or_else(|| anyhow!("`{}` is no id of a record", outcome.id))?;
         let owner = owner_set(context, &address, name, kind)?;
         change(context, zone, [(ChangeAction::Upsert, owner)]).await?;
         Ok(())
     }
 }
 
-/// A name as stack files have it: in lower case, without a dot at its end, and without Route 53's escapes of what needs none.
+/// A name as stack files have it: in lower case, without a dot at its end, and without Route 53's escapes of what needs
+/// none.
 pub(super) fn plain(name: &str) -> String {
     let name = name.strip_suffix('.').unwrap_or(name);
     name.replace("\\052", "*").to_lowercase()
@@ -207,8 +291,13 @@ async fn listed(context: &Context, zone: &str) -> Result<Vec<ResourceRecordSet>>
     }
 }
 
-fn among<'a>(sets: &'a [ResourceRecordSet], name: &str, kind: &str) -> Option<&'a ResourceRecordSet> {
-    sets.iter().find(|set| plain(set.name()) == name && set.r#type().as_str() == kind)
+/// The name and the type of a record set; none for a type that no spec has.
+pub(super) fn place(set: &ResourceRecordSet) -> Option<(String, RecordType)> {
+    Some((plain(set.name()), RecordType::named(set.r#type().as_str())?))
+}
+
+fn among<'a>(sets: &'a [ResourceRecordSet], name: &str, kind: RecordType) -> Option<&'a ResourceRecordSet> {
+    sets.iter().find(|set| plain(set.name()) == name && *set.r#type() == kind.into())
 }
 
 /// What the names of records begin with that say whose others are.
@@ -217,8 +306,8 @@ const OWNER: &str = "_lakewright-";
 const LONGEST: usize = 253;
 
 /// The name of the TXT record that says whose a record is.
-fn owner_name(name: &str, kind: &str) -> String {
-    let kind = kind.to_lowercase();
+fn owner_name(name: &str, kind: RecordType) -> String {
+    let kind = kind.to_string().to_lowercase();
     match name.strip_prefix("*.") {
         // A star stands for something at the beginning of a name only.
         Some(rest) => format!("{OWNER}any-{kind}.{rest}"),
@@ -226,17 +315,16 @@ fn owner_name(name: &str, kind: &str) -> String {
     }
 }
 
-/// The address that an owner's record states, and the name and type of the record that it is for; none if it is none of this stack's.
-fn owner(context: &Context, set: &ResourceRecordSet) -> Option<((String, String), Address)> {
-    if set.r#type().as_str() != "TXT" {
-        return None;
-    }
-    let name = plain(set.name());
+/// The address that an owner's record states, and the name and type of the record that it is for; none if it is none of
+/// this stack's.
+fn owner(context: &Context, set: &ResourceRecordSet) -> Option<((String, RecordType), Address)> {
+    let (name, RecordType::Txt) = place(set)? else { return None };
     let (kind, rest) = name.strip_prefix(OWNER)?.split_once('.')?;
-    let place = match kind.strip_prefix("any-") {
-        Some(kind) => (format!("*.{rest}"), kind.to_uppercase()),
-        None => (rest.to_owned(), kind.to_uppercase()),
+    let (name, kind) = match kind.strip_prefix("any-") {
+        Some(kind) => (format!("*.{rest}"), kind),
+        None => (rest.to_owned(), kind),
     };
+    let place = (name, RecordType::named(&kind.to_uppercase())?);
     let [value] = set.resource_records() else { return None };
     let mut words = value.value().trim_matches('"').split(' ').filter_map(|word| word.split_once('='));
     let tags: Tags = words.by_ref().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
@@ -244,7 +332,7 @@ fn owner(context: &Context, set: &ResourceRecordSet) -> Option<((String, String)
 }
 
 /// What the owners' records among them say is this stack's: addresses by name and type.
-pub(super) fn owned(context: &Context, sets: &[ResourceRecordSet]) -> BTreeMap<(String, String), Address> {
+pub(super) fn owned(context: &Context, sets: &[ResourceRecordSet]) -> BTreeMap<(String, RecordType), Address> {
     sets.iter().filter_map(|set| owner(context, set)).collect()
 }
 
@@ -254,24 +342,28 @@ pub(super) fn is_owner(context: &Context, set: &ResourceRecordSet) -> bool {
 }
 
 /// The record that says whose a record is.
-fn owner_set(context: &Context, address: &Address, name: &str, kind: &str) -> Result<ResourceRecordSet> {
+fn owner_set(context: &Context, address: &Address, name: &str, kind: RecordType) -> Result<ResourceRecordSet> {
     let name = owner_name(name, kind);
     let said = format!("\"{STACK}={} {ADDRESS}={address}\"", context.stack);
     let set = ResourceRecordSet::builder().name(name).r#type(RrType::Txt).ttl(i64::from(ttl()));
     Ok(set.resource_records(ResourceRecord::builder().value(said).build()?).build()?)
 }
 
-fn live(address: &Address, zone: &str, set: &ResourceRecordSet) -> Result<Live> {
+fn read(address: &Address, zone: &str, kind: RecordType, set: &ResourceRecordSet) -> Result<Found<Spec>> {
     let values: BTreeSet<String> = set.resource_records().iter().map(|record| record.value().to_owned()).collect();
+    let name = plain(set.name().needed("route53", "ResourceRecordSet.Name")?);
     let spec = Spec {
-        zone: zone.to_owned(),
-        name: plain(set.name().needed("route53", "ResourceRecordSet.Name")?),
-        kind: set.r#type().as_str().to_owned(),
+        zone: zone.into(),
+        name: name.as_str().into(),
+        kind,
         // An alias has neither: it is changed into what the file says.
         ttl: u32::try_from(set.ttl().unwrap_or_default())?,
         values: values.into_iter().collect(),
     };
-    Ok(tags::live(address.clone(), &Tags::new(), &id(&spec), value(&spec), &[("name", &spec.name)]))
+    let mut found = tags::found(address.clone(), &Tags::new(), &id(&spec), spec, &[("name", &name)]);
+    // An UPSERT takes away what it isn't given.
+    found.departures.extend(Departure::of("health_check", set.health_check_id(), Value::Null));
+    Ok(found)
 }
 
 fn id(spec: &Spec) -> String {
@@ -281,10 +373,10 @@ fn id(spec: &Spec) -> String {
 async fn put(context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
     let value = |value: &String| ResourceRecord::builder().value(value).build();
     let values = spec.values.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-    let set = ResourceRecordSet::builder().name(&spec.name).r#type(RrType::from(spec.kind.as_str()));
+    let set = ResourceRecordSet::builder().name(spec.name.as_str()).r#type(spec.kind.into());
     let set = set.ttl(i64::from(spec.ttl)).set_resource_records(Some(values)).build()?;
     // Both or none, so that nothing of the stack's is left that says not whose it is.
-    let sets = [set, owner_set(context, address, &spec.name, &spec.kind)?];
+    let sets = [set, owner_set(context, address, &spec.name, spec.kind)?];
     let upsert = || change(context, &spec.zone, sets.clone().map(|set| (ChangeAction::Upsert, set)));
     let made = wait::visible(context, upsert).await?;
     let id_of_change = made.id().needed("route53", "ChangeInfo.Id")?;
@@ -312,33 +404,22 @@ pub(super) async fn change(
     ask(call.send()).await?.change_info.needed("route53", "ChangeResourceRecordSets.ChangeInfo")
 }
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    spec.name = plain(&spec.name);
-    let values: BTreeSet<String> = std::mem::take(&mut spec.values).into_iter().collect();
-    spec.values = values.into_iter().collect();
-    if spec.values.is_empty() {
-        bail!("the record {} {} has no values", spec.kind, spec.name);
-    }
-    if owner_name(&spec.name, &spec.kind).len() > LONGEST {
-        bail!("the name {} is too long: another record beside it says whose it is, and has a longer one", spec.name);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kind::AnyKind as _;
 
     #[test]
     fn a_record_is_written_in_one_way() {
-        let spec = json!({"zone": "Z1", "name": "Kibana.Shop.Internal.", "type": "A", "values": ["10.0.0.2", "10.0.0.1", "10.0.0.2"]});
-        let normal = Record.normalise(&spec).expect("a record");
-        assert_eq!(
-            normal,
-            json!({"zone": "Z1", "name": "kibana.shop.internal", "type": "A", "ttl": 300, "values": ["10.0.0.1", "10.0.0.2"]})
-        );
+        let spec = json!({
+            "zone": "Z1", "name": "Kibana.Shop.Internal.", "type": "A", "values": ["10.0.0.2", "10.0.0.1", "10.0.0.2"],
+        });
+        let written = json!({
+            "zone": "Z1", "name": "kibana.shop.internal", "type": "A", "ttl": 300, "values": ["10.0.0.1", "10.0.0.2"],
+        });
+        assert_eq!(Record.normalise(&spec).expect("a record"), written);
         assert!(Record.normalise(&json!({"zone": "Z1", "name": "a.b", "type": "A", "values": []})).is_err());
         assert_eq!(plain("\\052.Shop.internal."), "*.shop.internal");
     }
@@ -351,10 +432,10 @@ mod tests {
             ("kibana.shop.internal", "_lakewright-a.kibana.shop.internal"),
             ("*.shop.internal", "_lakewright-any-a.shop.internal"),
         ] {
-            let set = owner_set(&context, &address, name, "A").expect("a record set");
+            let set = owner_set(&context, &address, name, RecordType::A).expect("a record set");
             assert_eq!(set.name(), beside);
             assert_eq!(set.resource_records()[0].value(), "\"lakewright:stack=shop lakewright:address=record.kibana\"");
-            let place = (name.to_owned(), "A".to_owned());
+            let place = (name.to_owned(), RecordType::A);
             assert_eq!(owner(&context, &set), Some((place, address.clone())));
             let others = Context { stack: "another".to_owned(), ..context.clone() };
             assert_eq!(owner(&others, &set), None);
@@ -364,8 +445,8 @@ mod tests {
     #[test]
     fn an_alias_is_read_as_something_that_has_no_values() {
         let set = ResourceRecordSet::builder().name("a.shop.internal.").r#type(RrType::A).build().expect("whole");
-        let live = live(&Address::new("record", "a"), "Z1", &set).expect("readable");
-        assert_eq!((live.spec["ttl"].clone(), live.spec["values"].clone()), (json!(0), json!([])));
-        assert_eq!(live.id, "Z1/a.shop.internal/A");
+        let found = read(&Address::new("record", "a"), "Z1", RecordType::A, &set).expect("readable");
+        assert_eq!((found.spec.ttl, found.spec.values), (0, Vec::new()));
+        assert_eq!(found.id, "Z1/a.shop.internal/A");
     }
 }

@@ -4,46 +4,65 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use async_trait::async_trait;
-use aws_sdk_iam::types::{AttachedPolicy, EntityType, PolicyDetail, RoleDetail};
+use aws_sdk_iam::types::{self, AttachedPolicy, EntityType, PolicyDetail, RoleDetail};
 use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
+use super::spec::{compared, in_place, replaces};
+use super::values::{none_of, text};
 use super::{policy, tag_lists, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+text!(
+    /// A role's name.
+    RoleName,
+    r"^[A-Za-z0-9_+=,.@-]{1,64}$"
+);
+/// What IAM takes in no description, with its fix:
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>.
+const NOT_LATIN: (&str, &str) = (
+    r"[^\t\n\r\x20-\x7E\u00A1-\u00FF]",
+    "IAM takes letters of Western European languages, and plain quotes and dashes",
+);
+text!(
+    /// A managed policy's ARN.
+    PolicyArn,
+    r"^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/[!-~]+$",
+    most = 2048
+);
 
 /// A role. What stands here is all that it may do: any other policy found on it is drift.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in the account.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_+=,.@-]{1,64}$"))]
-    pub name: String,
+    pub name: RoleName,
     /// What the role is for.
     #[serde(default)]
-    #[schemars(length(max = 1000))]
+    #[schemars(length(max = 1000), extend("not" = none_of(&[NOT_LATIN])))]
     pub description: String,
     /// The trust policy: who may assume the role.
+    #[schemars(extend("type" = "object"))]
     pub trust: Value,
     /// The inline policies by name.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = {"pattern": "^[A-Za-z0-9_+=,.@-]{1,128}$"}))]
     pub policies: BTreeMap<String, Value>,
     /// The ARNs of the attached policies.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^arn:aws[a-z-]*:iam:.+$")))]
-    pub attached: Vec<String>,
+    pub attached_policies: Vec<PolicyArn>,
     /// How many seconds a session may last, 3,600 to 43,200. Default: 3,600.
     #[serde(default = "an_hour")]
-    pub session_seconds: u32,
+    #[schemars(range(min = 3600, max = 43_200))]
+    pub max_session_seconds: u32,
 }
 
 fn an_hour() -> u32 {
@@ -52,13 +71,11 @@ fn an_hour() -> u32 {
 
 const FIELDS: &[Field] = &[
     replaces("name"),
-    // The one call that lists all roles with their policies doesn't tell it.
-    compared(in_place("description"), Comparing::Never),
+    in_place("description"),
     compared(in_place("trust"), Comparing::AsSet),
     compared(in_place("policies"), Comparing::AsSet),
-    compared(in_place("attached"), Comparing::AsSet),
-    // Neither does it tell this.
-    compared(in_place("session_seconds"), Comparing::Never),
+    compared(in_place("attached_policies"), Comparing::AsSet),
+    in_place("max_session_seconds"),
 ];
 const OUTPUTS: &[&str] = &["arn", "name"];
 const ACTIONS: &[&str] = &[
@@ -67,6 +84,7 @@ const ACTIONS: &[&str] = &[
     "iam:GetRole",
     "iam:UpdateRole",
     "iam:GetAccountAuthorizationDetails",
+    "iam:ListRoles",
     "iam:UpdateAssumeRolePolicy",
     "iam:PutRolePolicy",
     "iam:DeleteRolePolicy",
@@ -78,6 +96,11 @@ const ACTIONS: &[&str] = &[
     "iam:TagRole",
     "iam:PassRole",
 ];
+const FACTS: Facts = Facts {
+    renamed_fields: &[("attached", "attached_policies"), ("session_seconds", "max_session_seconds")],
+    identified_by: &["name"],
+    ..Facts::of("role", "an IAM role with its trust and policies", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// How long a principal that was made may stay unknown to IAM.
 const KNOWN: Duration = Duration::from_secs(60);
@@ -86,63 +109,69 @@ const KNOWN: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Role;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    if !(3600..=43_200).contains(&spec.session_seconds) {
-        bail!("`session_seconds` is {}; IAM takes 3,600 to 43,200", spec.session_seconds);
-    }
-    spec.trust = policy::canonical(spec.trust.take());
-    if !spec.trust.is_object() {
-        bail!("`trust` is no policy: write a table with `Statement`");
-    }
-    for policy in spec.policies.values_mut() {
-        *policy = policy::canonical(policy.take());
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for Role {
-    describes!("role", "an IAM role with its trust and policies", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        for document in spec.policies.values_mut().chain([&mut spec.trust]) {
+            *document = policy::canonical(document.take());
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        let policies = |of: &Value| of["policies"].as_object().cloned().unwrap_or_default();
-        let (old, new) = (policies(live), policies(spec));
-        let goes = changed.contains(&"policies") && old.keys().any(|name| !new.contains_key(name));
-        match action {
-            Action::Update if goes => vec!["what only the removed policies allow is refused from now on".to_owned()],
-            Action::Delete => vec!["whatever still acts as it is refused".to_owned()],
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        let goes = |live: &Spec, spec: &Spec| live.policies.keys().any(|name| !spec.policies.contains_key(name));
+        match (action, live, spec) {
+            (Action::Update, Some(live), Some(spec)) if changed.contains(&"policies") && goes(live, spec) => {
+                vec!["what only the removed policies allow is refused from now on".to_owned()]
+            }
+            (Action::Delete, ..) => vec!["whatever still acts as it is refused".to_owned()],
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let roles = details(context).await?;
-        Ok(roles.iter().map(|role| read(context, role)).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+        let own: Vec<&RoleDetail> = roles.iter().filter(|role| owner(context, role).is_some()).collect();
+        if own.is_empty() {
+            return Ok(Vec::new());
+        }
+        // The one call that tells of policies and tags leaves descriptions and sessions out.
+        let listed = ask_all(context.aws.iam().list_roles().max_items(1000).into_paginator().items().send()).await?;
+        let reads = own.into_iter().map(async |detail| {
+            let name = detail.role_name().needed("iam", "RoleDetail.RoleName")?;
+            match listed.iter().find(|role| role.role_name() == name) {
+                Some(role) => read(context, detail, role),
+                None => described(context, name).await?.map_or(Ok(None), |role| read(context, detail, &role)),
+            }
+        });
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let call = context.aws.iam().create_role().role_name(&spec.name).description(&spec.description);
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let call = context.aws.iam().create_role().role_name(spec.name.as_str()).description(&spec.description);
         let call = call
             .assume_role_policy_document(spec.trust.to_string())
-            .max_session_duration(i32::try_from(spec.session_seconds)?)
+            .max_session_duration(i32::try_from(spec.max_session_seconds)?)
             .set_tags(Some(tag_lists::owned(context, address)));
         match wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
-                let present = ask(context.aws.iam().get_role().role_name(&spec.name).send()).await?;
+                let present = ask(context.aws.iam().get_role().role_name(spec.name.as_str()).send()).await?;
                 let tags = tag_lists::read(present.role.needed("iam", "GetRole.Role")?.tags());
                 if tags::address(context, "role", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the role {}", spec.name), &tags));
@@ -150,16 +179,21 @@ impl Kind for Role {
             }
             Err(error) => return Err(error.into()),
         }
-        settle(context, &spec).await
+        settle(context, spec).await
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        settle(context, &typed(spec)?).await
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        settle(context, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
-        let name = &spec.name;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let name = live.spec.name.as_str();
         let Some(present) = present(context, name).await? else { return Ok(()) };
         for policy in &present.inline {
             take_inline(context, name, policy).await?;
@@ -177,27 +211,25 @@ impl Kind for Role {
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.rsplit('/').next().unwrap_or(id);
-        let answer = wait::found(ask(context.aws.iam().get_role().role_name(name).send()).await)?;
-        let Some(answer) = answer else { return Ok(None) };
-        let role = answer.role.needed("iam", "GetRole.Role")?;
+        let Some(role) = described(context, name).await? else { return Ok(None) };
         let Some(present) = present(context, name).await? else { return Ok(None) };
         let inline = present.inline.iter().map(async |policy| {
             let answer = ask(context.aws.iam().get_role_policy().role_name(name).policy_name(policy).send()).await?;
             Ok::<_, Error>(PolicyDetail::builder().policy_name(policy).policy_document(answer.policy_document).build())
         });
         let inline = try_join_all(inline).await?;
-        let attached = present.attached.iter().map(|arn| AttachedPolicy::builder().policy_arn(arn).build());
+        let attached = present.attached.iter().map(|arn| AttachedPolicy::builder().policy_arn(arn.as_str()).build());
         let claimed = tags::claimed(context, address, id, tag_lists::read(role.tags()))?;
         let detail = RoleDetail::builder()
-            .role_name(role.role_name)
-            .arn(role.arn)
-            .set_assume_role_policy_document(role.assume_role_policy_document)
+            .role_name(role.role_name())
+            .arn(role.arn())
+            .set_assume_role_policy_document(role.assume_role_policy_document.clone())
             .set_role_policy_list(Some(inline))
             .set_attached_managed_policies(Some(attached.collect()))
             .set_tags(Some(tag_lists::listed(&claimed)));
-        read(context, &detail.build())
+        read(context, &detail.build(), &role)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -230,9 +262,20 @@ async fn detach(context: &Context, role: &str, policy: &str) -> Result<()> {
     Ok(())
 }
 
-fn read(context: &Context, role: &RoleDetail) -> Result<Option<Live>> {
+async fn described(context: &Context, name: &str) -> Result<Option<types::Role>> {
+    let answer = wait::found(ask(context.aws.iam().get_role().role_name(name).send()).await)?;
+    Ok(answer.map(|answer| answer.role.needed("iam", "GetRole.Role")).transpose()?)
+}
+
+/// The address that a role's tags state.
+fn owner(context: &Context, role: &RoleDetail) -> Option<Address> {
+    tags::address(context, "role", &tag_lists::read(role.tags()))
+}
+
+/// The role of those details, with what lists say of it besides.
+fn read(context: &Context, role: &RoleDetail, listed: &types::Role) -> Result<Option<Found<Spec>>> {
+    let Some(address) = owner(context, role) else { return Ok(None) };
     let tags = tag_lists::read(role.tags());
-    let Some(address) = tags::address(context, "role", &tags) else { return Ok(None) };
     let mut policies = BTreeMap::new();
     for inline in role.role_policy_list() {
         let name = inline.policy_name().needed("iam", "PolicyDetail.PolicyName")?;
@@ -243,25 +286,26 @@ fn read(context: &Context, role: &RoleDetail) -> Result<Option<Live>> {
     let name = role.role_name().needed("iam", "RoleDetail.RoleName")?;
     let trust = role.assume_role_policy_document().needed("iam", "RoleDetail.AssumeRolePolicyDocument")?;
     let spec = Spec {
-        name: name.to_owned(),
-        description: String::new(),
+        name: name.into(),
+        // A role without a description has no such member.
+        description: listed.description().unwrap_or_default().to_owned(),
         trust: policy::parse(trust)?,
         policies,
-        attached: arns(role.attached_managed_policies())?,
-        session_seconds: an_hour(),
+        attached_policies: arns(role.attached_managed_policies())?,
+        max_session_seconds: listed.max_session_duration().map_or(Ok(an_hour()), u32::try_from)?,
     };
-    Ok(Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("name", name)])))
+    Ok(Some(tags::found(address, &tags, arn, spec, &[("arn", arn), ("name", name)])))
 }
 
-fn arns(attached: &[AttachedPolicy]) -> Result<Vec<String>, Error> {
-    let arn = |policy: &AttachedPolicy| policy.policy_arn.clone().needed("iam", "AttachedPolicy.PolicyArn");
+fn arns(attached: &[AttachedPolicy]) -> Result<Vec<PolicyArn>, Error> {
+    let arn = |policy: &AttachedPolicy| Ok(policy.policy_arn().needed("iam", "AttachedPolicy.PolicyArn")?.into());
     attached.iter().map(arn).collect()
 }
 
 /// The policies that a role has, by name and ARN.
 struct Present {
     inline: Vec<String>,
-    attached: Vec<String>,
+    attached: Vec<PolicyArn>,
 }
 
 async fn present(context: &Context, name: &str) -> Result<Option<Present>> {
@@ -274,7 +318,7 @@ async fn present(context: &Context, name: &str) -> Result<Option<Present>> {
 
 /// Makes trust and policies those of the spec; whatever else the role may do is taken from it.
 async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
-    let name = &spec.name;
+    let name = spec.name.as_str();
     let call = context.aws.iam().get_role().role_name(name);
     let answer = wait::visible(context, || ask(call.clone().send())).await?;
     let role = answer.role.needed("iam", "GetRole.Role")?;
@@ -285,7 +329,7 @@ async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
             context.aws.iam().update_assume_role_policy().role_name(name).policy_document(spec.trust.to_string());
         wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await?;
     }
-    let seconds = i32::try_from(spec.session_seconds)?;
+    let seconds = i32::try_from(spec.max_session_seconds)?;
     // A role without a description has no such member.
     if role.description().unwrap_or_default() != spec.description || role.max_session_duration() != Some(seconds) {
         let call = context.aws.iam().update_role().role_name(name);
@@ -299,10 +343,10 @@ async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
     for policy in present.inline.iter().filter(|policy| !spec.policies.contains_key(*policy)) {
         take_inline(context, name, policy).await?;
     }
-    for policy in spec.attached.iter().filter(|policy| !present.attached.contains(policy)) {
-        ask(context.aws.iam().attach_role_policy().role_name(name).policy_arn(policy).send()).await?;
+    for policy in spec.attached_policies.iter().filter(|policy| !present.attached.contains(policy)) {
+        ask(context.aws.iam().attach_role_policy().role_name(name).policy_arn(policy.as_str()).send()).await?;
     }
-    for policy in present.attached.iter().filter(|policy| !spec.attached.contains(policy)) {
+    for policy in present.attached.iter().filter(|policy| !spec.attached_policies.contains(policy)) {
         detach(context, name, policy).await?;
     }
     Ok(tags::outcome(arn, &[("arn", arn), ("name", name)]))
@@ -310,10 +354,12 @@ async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_iam::primitives::DateTime;
     use aws_sdk_iam::types::Tag;
     use serde_json::json;
 
     use super::*;
+    use crate::kind::AnyKind as _;
 
     fn tag(key: &str, value: &str) -> Tag {
         Tag::builder().key(key).value(value).build().expect("a tag")
@@ -332,12 +378,22 @@ mod tests {
             .tags(tag(tags::STACK, "shop"))
             .tags(tag(tags::ADDRESS, "role.host"))
             .build();
-        let live = read(&context, &role).expect("read").expect("ours");
-        let written = json!({"name": "shop-host", "trust": {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        let listed = types::Role::builder()
+            .path("/")
+            .role_name("shop-host")
+            .role_id("AROA")
+            .arn("arn:aws:iam::1:role/shop-host")
+            .create_date(DateTime::from_secs(0))
+            .description("hosts")
+            .max_session_duration(7200)
+            .build()
+            .expect("a role");
+        let live = read(&context, &role, &listed).expect("read").expect("ours");
+        let written = json!({"name": "shop-host", "description": "hosts", "max_session_seconds": 7200, "trust": {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"Service": ["ec2.amazonaws.com"]}}]}, "policies": {"p": {"Statement": []}}});
-        assert_eq!(live.spec, Role.normalise(&written).expect("a spec"));
+        assert_eq!(serde_json::to_value(&live.spec).expect("JSON"), Role.normalise(&written).expect("a spec"));
         assert_eq!(live.address.to_string(), "role.host");
         let foreign = RoleDetail::builder().role_name("x").assume_role_policy_document("not read").build();
-        assert!(read(&context, &foreign).expect("passed over").is_none());
+        assert!(read(&context, &foreign, &listed).expect("passed over").is_none());
     }
 }

@@ -11,13 +11,13 @@ use lakewright_ec2::sdk::types::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{cidr, compared, describes, differs, in_place, replaces, typed, value};
+use super::spec::{cidr, compared, in_place, replaces};
+use super::values::{SubnetId, VpcId};
 use super::{ec2, tag_lists, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::Address;
 
 /// Where the packets of some subnets go. Its routes and subnets are exactly those named here; the VPC's own local route
 /// and the routes of gateway endpoints are AWS's and never compared.
@@ -25,15 +25,13 @@ use crate::resource::{Address, Live};
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The VPC's id, `${vpc.main.id}`.
-    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
-    pub vpc: String,
+    pub vpc: VpcId,
     /// The routes. Default: none.
     #[serde(default)]
     pub routes: Vec<Route>,
     /// The ids of the subnets that use this table, `${subnet.a.id}`. Default: none.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
-    pub subnets: Vec<String>,
+    pub subnets: Vec<SubnetId>,
 }
 
 /// A route.
@@ -41,9 +39,11 @@ pub struct Spec {
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The range of addresses, `0.0.0.0/0` or `::/0`.
+    #[schemars(length(min = 1, max = 64))]
     pub destination: String,
     /// The id of what the packets go to: an internet gateway, NAT gateway, network interface, peering connection,
     /// transit gateway or virtual private gateway.
+    #[schemars(length(min = 1, max = 64))]
     pub target: String,
 }
 
@@ -62,6 +62,7 @@ const ACTIONS: &[&str] = &[
     "ec2:DeleteRoute",
     "ec2:CreateTags",
 ];
+const FACTS: Facts = Facts::of("route_table", "where the packets of some subnets go", FIELDS, OUTPUTS, ACTIONS);
 
 /// The kind.
 #[derive(Debug)]
@@ -72,39 +73,46 @@ const VISIBLE: Duration = Duration::from_mins(2);
 
 #[async_trait]
 impl Kind for RouteTable {
-    describes!("route_table", "where the packets of some subnets go", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        for route in &mut spec.routes {
+            route.destination = cidr(&route.destination)?;
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "vpc")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.vpc != spec.vpc
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tables = list(context, vec![ec2::of_stack(context)]).await?;
         tables.iter().filter_map(|table| live(context, table).transpose()).collect()
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let call = context.aws.ec2().create_route_table().vpc_id(&spec.vpc);
-        let call = call.client_token(tags::client_token(context, address, &spec));
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let call = context.aws.ec2().create_route_table().vpc_id(spec.vpc.as_str());
+        let call = call.client_token(tags::client_token(context, address, spec));
         let call = call.tag_specifications(ec2::specification(context, address, ResourceType::RouteTable));
         let made = wait::visible(context, || ask(call.clone().send())).await?;
-        arrange(context, id(&made.route_table.needed("ec2", "CreateRouteTable.RouteTable")?)?, &spec).await
+        arrange(context, id(&made.route_table.needed("ec2", "CreateRouteTable.RouteTable")?)?, spec).await
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        arrange(context, &live.id, &typed(spec)?).await
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+        arrange(context, &live.id, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let Some(table) = one(context, &live.id).await? else { return Ok(()) };
         for (_, association) in associations(&table) {
             disassociate(context, association).await?;
@@ -114,7 +122,7 @@ impl Kind for RouteTable {
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut table) = one(context, id).await? else { return Ok(None) };
         table.tags = ec2::claim(context, address, id, table.tags())?;
         live(context, &table)
@@ -218,8 +226,8 @@ async fn disassociate(context: &Context, association: &RouteTableAssociation) ->
     Ok(())
 }
 
-/// The table's associations with subnets, each with the subnet's id: not the VPC's own with its main table, nor those on
-/// their way out.
+/// The table's associations with subnets, each with the subnet's id: not the VPC's own with its main table, nor those
+/// on their way out.
 fn associations(table: &types::RouteTable) -> impl Iterator<Item = (&str, &RouteTableAssociation)> {
     table.associations().iter().filter_map(|association| {
         let state = association.association_state().and_then(|state| state.state());
@@ -261,7 +269,8 @@ impl Target {
     }
 }
 
-/// The table's routes but AWS's own: the local route, those of gateway endpoints, those that a virtual private gateway spreads.
+/// The table's routes but AWS's own: the local route, those of gateway endpoints, those that a virtual private gateway
+/// spreads.
 fn read_routes(table: &types::RouteTable) -> Result<Vec<Route>, Error> {
     let own = |route: &&types::Route| {
         route.gateway_id() != Some("local")
@@ -287,24 +296,17 @@ fn read_routes(table: &types::RouteTable) -> Result<Vec<Route>, Error> {
     table.routes().iter().filter(own).map(route).collect()
 }
 
-fn live(context: &Context, table: &types::RouteTable) -> Result<Option<Live>> {
+fn live(context: &Context, table: &types::RouteTable) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(table.tags());
     let Some(address) = tags::address(context, "route_table", &tags) else { return Ok(None) };
     let id = id(table)?;
     let spec = Spec {
-        vpc: table.vpc_id().needed("ec2", "RouteTable.VpcId")?.to_owned(),
+        vpc: table.vpc_id().needed("ec2", "RouteTable.VpcId")?.into(),
         routes: read_routes(table)?,
-        subnets: associations(table).map(|(subnet, _)| subnet.to_owned()).collect(),
+        subnets: associations(table).map(|(subnet, _)| subnet.into()).collect(),
     };
     let arn = ec2::arn(context, "route-table", id);
-    Ok(Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn)])))
-}
-
-fn canonical(spec: &mut Spec) -> Result<()> {
-    for route in &mut spec.routes {
-        route.destination = cidr(&route.destination)?;
-    }
-    Ok(())
+    Ok(Some(tags::found(address, &tags, id, spec, &[("id", id), ("arn", &arn)])))
 }
 
 #[cfg(test)]

@@ -8,15 +8,14 @@ use aws_sdk_athena::types::NamedQuery;
 use lakewright_aws::{Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{describes, in_place, reference, replaces, text, typed, value};
+use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
+use super::workgroup::WorkgroupName;
 use super::{tagged, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
 /// A statement in an Athena workgroup, under a name. Saved queries carry no tags: the end of this one's description says
@@ -27,13 +26,12 @@ pub struct Spec {
     /// The name that people see, 128 characters at most.
     #[schemars(length(min = 1, max = 128))]
     pub name: String,
-    /// What it answers.
+    /// What it answers. Athena takes 1024 characters; the last 128 are for whose it is.
     #[serde(default)]
-    #[schemars(length(max = 1024))]
+    #[schemars(length(max = 896))]
     pub description: String,
     /// The name of the workgroup that it is saved in.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,128}$"))]
-    pub workgroup: String,
+    pub workgroup: WorkgroupName,
     /// The Glue database whose tables need no qualification.
     #[schemars(length(min = 1, max = 255))]
     pub database: String,
@@ -54,9 +52,16 @@ const ACTIONS: &[&str] = &[
     "athena:ListNamedQueries",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    is_tagless: true,
+    irregular_plural: Some("saved_queries"),
+    identified_by: &["workgroup", "name"],
+    tag_types: &["athena:workgroup"],
+    ..Facts::of("saved_query", "a statement that is saved in an Athena workgroup", FIELDS, OUTPUTS, ACTIONS)
+};
 
-/// The most that Athena takes as a name, a description and a statement.
-const LONGEST: [usize; 3] = [128, 1024, 262_144];
+/// The most bytes that Athena takes as a statement.
+const LONGEST: usize = 262_144;
 /// The most that Athena lists, and tells of, at once.
 const PAGE: usize = 50;
 
@@ -64,51 +69,51 @@ const PAGE: usize = 50;
 #[derive(Debug)]
 pub struct SavedQuery;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    spec.sql = spec.sql.trim().to_owned();
-    spec.description = spec.description.trim().to_owned();
-    for (what, value, most) in [
-        ("name", &spec.name, LONGEST[0]),
-        // Room for whose it is.
-        ("description", &spec.description, LONGEST[1] - 128),
-        ("sql", &spec.sql, LONGEST[2]),
-    ] {
-        if value.len() > most {
-            bail!("{what} has {} bytes; {most} at most fit", value.len());
-        }
-    }
-    if spec.name.is_empty() || spec.sql.is_empty() {
-        bail!("a saved query has a name and a statement");
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for SavedQuery {
-    describes!("saved_query", "a statement that is saved in an Athena workgroup", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        spec.sql = spec.sql.trim().to_owned();
+        spec.description = spec.description.trim().to_owned();
+        if spec.sql.is_empty() {
+            bail!("a saved query has a statement");
+        }
+        if spec.sql.len() > LONGEST && !spec.sql.contains("${") {
+            bail!("sql has {} bytes; {LONGEST} at most fit", spec.sql.len());
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], live: &Value, _spec: &Value) -> Vec<String> {
-        match action {
-            Action::Replace => {
-                vec![format!("the query gets another id in {}; links to it end", text(live, "workgroup"))]
+    fn consequences(
+        &self,
+        action: Action,
+        _changed: &[&str],
+        live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
+        match (action, live) {
+            (Action::Replace, Some(live)) => {
+                vec![format!("the query gets another id in {}; links to it end", live.workgroup)]
             }
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         // The stack's own workgroups come with a question that others ask too.
         let tagged = tagged::resources(context, "athena").await?;
         let own = tagged.iter().filter_map(|(arn, _)| arn.split_once(":workgroup/")).map(|(_, name)| name);
-        let named = wanted.iter().map(|wanted| text(wanted.spec, "workgroup")).filter(|name| reference(name).is_none());
+        let named = wanted.iter().map(|wanted| wanted.spec.workgroup.as_str()).filter(|name| reference(name).is_none());
         let workgroups: BTreeSet<&str> = own.chain(named).collect();
         let mut found = Vec::new();
         for workgroup in workgroups {
@@ -117,30 +122,28 @@ impl Kind for SavedQuery {
             }
         }
         let name =
-            |address: &Address| wanted.iter().find(|one| one.address == address).map(|one| text(one.spec, "name"));
+            |address: &Address| wanted.iter().find(|one| one.address == address).map(|one| one.spec.name.as_str());
         Ok(originals(found, name))
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let call = context.aws.athena().create_named_query().name(&spec.name);
         let call = call
             .description(described(context, address, &spec.description))
             .database(&spec.database)
             .query_string(&spec.sql)
-            .work_group(&spec.workgroup)
-            .client_request_token(tags::client_token(context, address, &spec));
+            .work_group(spec.workgroup.as_str())
+            .client_request_token(tags::client_token(context, address, spec));
         let answer = ask(call.send()).await?;
         Ok(outcome(answer.named_query_id().needed("athena", "CreateNamedQuery.NamedQueryId")?, &spec.name))
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        write(context, &live.id, &live.address, &spec).await?;
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+        write(context, &live.id, &live.address, spec).await?;
         Ok(outcome(&live.id, &spec.name))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         match ask(context.aws.athena().delete_named_query().named_query_id(&live.id).send()).await {
             // Athena calls a missing one a bad request.
             Err(error) if get(context, &live.id).await?.is_some() => Err(error.into()),
@@ -148,7 +151,7 @@ impl Kind for SavedQuery {
         }
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(query) = get(context, id).await? else { return Ok(None) };
         if let Some((stack, owner)) = owner(&query)
             && stack != context.stack
@@ -158,10 +161,6 @@ impl Kind for SavedQuery {
             );
         }
         live(address.clone(), &query).map(Some)
-    }
-
-    fn is_tagless(&self) -> bool {
-        true
     }
 
     /// The address stands in the description; the hashes of what was applied are kept beside the lease.
@@ -224,25 +223,26 @@ fn spec_of(query: &NamedQuery) -> Result<Spec> {
     Ok(Spec {
         name: query.name().needed("athena", "NamedQuery.Name")?.to_owned(),
         description: parts(query.description().unwrap_or_default()).0.to_owned(),
-        workgroup: query.work_group().needed("athena", "NamedQuery.WorkGroup")?.to_owned(),
+        workgroup: query.work_group().needed("athena", "NamedQuery.WorkGroup")?.into(),
         database: query.database().needed("athena", "NamedQuery.Database")?.to_owned(),
         sql: query.query_string().needed("athena", "NamedQuery.QueryString")?.to_owned(),
     })
 }
 
-fn live(address: Address, query: &NamedQuery) -> Result<Live> {
+fn live(address: Address, query: &NamedQuery) -> Result<Found<Spec>> {
     let spec = spec_of(query)?;
     let id = query.named_query_id().needed("athena", "NamedQuery.NamedQueryId")?;
-    Ok(tags::live(address, &Tags::new(), id, value(&spec), &[("id", id), ("name", &spec.name)]))
+    Ok(tags::found(address, &Tags::new(), id, spec, &[("id", id), ("name", query.name())]))
 }
 
 /// The queries without their copies: who copies one in the console copies its description, whose it is and all. The copy
 /// bears another name than the one that is wanted or, where none is, than the address.
-fn originals<'a>(found: Vec<Live>, wanted: impl Fn(&Address) -> Option<&'a str>) -> Vec<Live> {
-    let named = |live: &Live, name: Option<&str>| name == live.spec["name"].as_str();
-    let of =
-        |live: &Live, name: Option<&str>| found.iter().any(|other| other.address == live.address && named(other, name));
-    let is_original = |live: &&Live| {
+fn originals<'a>(found: Vec<Found<Spec>>, wanted: impl Fn(&Address) -> Option<&'a str>) -> Vec<Found<Spec>> {
+    let named = |live: &Found<Spec>, name: Option<&str>| name == Some(live.spec.name.as_str());
+    let of = |live: &Found<Spec>, name: Option<&str>| {
+        found.iter().any(|other| other.address == live.address && named(other, name))
+    };
+    let is_original = |live: &&Found<Spec>| {
         let own = Some(live.address.name.as_str());
         match wanted(&live.address) {
             name if of(live, name) => named(live, name),
@@ -254,7 +254,7 @@ fn originals<'a>(found: Vec<Live>, wanted: impl Fn(&Address) -> Option<&'a str>)
 }
 
 /// The query as it lives; none if it isn't the stack's.
-fn read(context: &Context, query: &NamedQuery) -> Result<Option<Live>> {
+fn read(context: &Context, query: &NamedQuery) -> Result<Option<Found<Spec>>> {
     let Some((stack, address)) = owner(query) else { return Ok(None) };
     let address = address.parse().ok().filter(|address: &Address| address.kind == "saved_query");
     address.filter(|_| stack == context.stack).map(|address| live(address, query)).transpose()
@@ -269,6 +269,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kind::AnyKind as _;
 
     #[test]
     fn a_description_tells_whose_it_is_at_its_end() {
@@ -296,7 +297,7 @@ mod tests {
         assert_eq!(left(&[("1", "top"), ("2", "copy")], Some("best")), ["1"]);
         assert_eq!(left(&[("1", "top"), ("2", "copy")], None), ["1"]);
         assert_eq!(left(&[("1", "other")], Some("best")), ["1"]);
-        // Nobody can tell: the plan says that it lives twice.
+        // Nobody can know: the plan says that it exists twice.
         assert_eq!(left(&[("1", "a"), ("2", "b")], Some("best")), ["1", "2"]);
     }
 

@@ -14,35 +14,46 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::targets::{put, remove, targets};
-use super::spec::{describes, differs, in_place, replaces, text, typed, value, yes};
+use super::spec::{in_place, replaces, yes};
 use super::tags::{self, Tags};
+use super::values::{RoleArn, text};
 use super::{tag_lists, tagged, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::Address;
 use crate::services::Services as _;
 
 mod settings;
 mod targets;
+
+text!(
+    /// A rule's name: letters, digits, `.`, `-` and `_`, 64 at most.
+    RuleName,
+    r"^[A-Za-z0-9._-]{1,64}$"
+);
+text!(
+    /// A schedule, `rate(5 minutes)` or `cron(0 10 * * ? *)`.
+    Schedule,
+    r"^(rate|cron)\(.{1,240}\)$"
+);
 
 /// A rule on the default bus that calls its targets by the clock. Its targets are what stands here: any other is drift.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,64}$"))]
-    pub name: String,
+    pub name: RuleName,
     /// What it is for.
     #[serde(default)]
     #[schemars(length(max = 512))]
     pub description: String,
     /// When: `rate(5 minutes)`, `rate(1 hour)` or `cron(0 10 * * ? *)`, in UTC.
-    #[schemars(regex(pattern = r"^(rate|cron)\(.{1,240}\)$"))]
-    pub schedule: String,
+    pub schedule: Schedule,
     /// Whether it calls at all. Default: true.
     #[serde(default = "yes")]
     pub enabled: bool,
     /// What is called, by ids of your own; five at most.
+    #[schemars(extend("propertyNames" = {"pattern": RuleName::PATTERN}))]
     pub targets: BTreeMap<String, Target>,
 }
 
@@ -51,15 +62,19 @@ pub struct Spec {
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// Its ARN, `${function.hello.arn}`. A function must let `events.amazonaws.com` invoke it.
+    #[schemars(length(min = 1, max = 1600), regex(pattern = "^arn:aws[a-z-]*:[!-~]+$"))]
     pub arn: String,
     /// The JSON text that it is called with. Default: the event of the rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8192))]
     pub input: Option<String>,
     /// The ARN of the role that EventBridge acts as, for targets without permissions of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<RoleArn>")]
     pub role: Option<String>,
     /// What else was set on a target by somebody; nothing can be declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub settings: Option<Value>,
 }
 
@@ -79,6 +94,11 @@ const ACTIONS: &[&str] = &[
     "iam:PassRole",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    identified_by: &["name"],
+    tag_types: &["events:rule"],
+    ..Facts::of("schedule_rule", "an EventBridge rule that calls by the clock", FIELDS, OUTPUTS, ACTIONS)
+};
 
 const SERVICE: &str = "events";
 /// How long two changes of one rule may be in each other's way.
@@ -89,43 +109,14 @@ const CHANGED: Duration = Duration::from_mins(2);
 pub struct ScheduleRule;
 
 /// The schedule of so many milliseconds, which are whole minutes.
-pub fn rate(milliseconds: u64) -> String {
+pub fn rate(milliseconds: u64) -> Schedule {
     let minutes = (milliseconds / 60_000).max(1);
     let (number, unit) = match minutes {
         _ if minutes.is_multiple_of(1440) => (minutes / 1440, "day"),
         _ if minutes.is_multiple_of(60) => (minutes / 60, "hour"),
         _ => (minutes, "minute"),
     };
-    format!("rate({number} {unit}{})", if number == 1 { "" } else { "s" })
-}
-
-fn canonical(spec: &mut Spec) -> Result<()> {
-    let legal = |name: &str| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        (1..=64).contains(&name.len()) && name.chars().all(fits)
-    };
-    if !spec.name.contains("${") && !legal(&spec.name) {
-        bail!("a rule can't be named `{}`: only letters, digits, `.`, `-` and `_`, 64 at most", spec.name);
-    }
-    if !is_schedule(&spec.schedule) {
-        bail!("`{}` is no schedule; write it as in rate(5 minutes), rate(1 hour) or cron(0 10 * * ? *)", spec.schedule);
-    }
-    if spec.targets.is_empty() || spec.targets.len() > 5 {
-        bail!("a rule has one to five targets, this one has {}", spec.targets.len());
-    }
-    for (id, target) in &spec.targets {
-        if !legal(id) {
-            bail!("a target can't have the id `{id}`: only letters, digits, `.`, `-` and `_`, 64 at most");
-        }
-        if target.settings.is_some() {
-            bail!("targets.{id}: `settings` can't be declared");
-        }
-        let input = target.input.as_deref().filter(|input| !input.contains("${"));
-        if input.is_some_and(|input| serde_json::from_str::<Value>(input).is_err()) {
-            bail!("targets.{id}: `input` is no JSON");
-        }
-    }
-    Ok(())
+    format!("rate({number} {unit}{})", if number == 1 { "" } else { "s" }).into()
 }
 
 fn is_schedule(text: &str) -> bool {
@@ -144,26 +135,46 @@ fn is_schedule(text: &str) -> bool {
 
 #[async_trait]
 impl Kind for ScheduleRule {
-    describes!("schedule_rule", "an EventBridge rule that calls by the clock", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if !spec.schedule.contains("${") && !is_schedule(&spec.schedule) {
+            bail!(
+                "`{}` is no schedule; write it as in rate(5 minutes), rate(1 hour) or cron(0 10 * * ? *)",
+                spec.schedule
+            );
+        }
+        if spec.targets.is_empty() || spec.targets.len() > 5 {
+            bail!("a rule has one to five targets, this one has {}", spec.targets.len());
+        }
+        for (id, target) in &spec.targets {
+            let input = target.input.as_deref().filter(|input| !input.contains("${"));
+            if input.is_some_and(|input| serde_json::from_str::<Value>(input).is_err()) {
+                bail!("targets.{id}: `input` is no JSON");
+            }
+        }
+        Ok(())
     }
 
     /// Rules on the default bus are free; what they call is billed there.
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "events").await?.into_iter().collect();
         let mut names: BTreeSet<&str> =
             tagged.keys().filter_map(|arn| arn.split_once(":rule/")).map(|it| it.1).collect();
-        names.extend(wanted.iter().map(|wanted| text(wanted.spec, "name")));
+        names.extend(wanted.iter().map(|wanted| wanted.spec.name.as_str()));
         // One list tells of all whose names begin as the stack's do; others are asked for one by one.
         let own = format!("{}-", context.stack);
         let prefixes: BTreeSet<&str> =
@@ -178,16 +189,15 @@ impl Kind for ScheduleRule {
             };
             read(context, rule, &tags).await
         });
-        let found: Vec<Option<Live>> = try_join_all(reads).await?;
-        let mut found: Vec<Live> = found.into_iter().flatten().collect();
+        let found: Vec<Option<Found<Spec>>> = try_join_all(reads).await?;
+        let mut found: Vec<Found<Spec>> = found.into_iter().flatten().collect();
         // Prefixes may overlap.
         found.sort_by(|a, b| a.id.cmp(&b.id));
         found.dedup_by(|a, b| a.id == b.id);
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         // PutRule overwrites whatever has the name: whose it is must be known before.
         if let Some(rule) = described(context, &spec.name).await? {
             let tags = tags_of(context, arn_of(&rule)?).await?;
@@ -197,17 +207,22 @@ impl Kind for ScheduleRule {
                 bail!("the rule {} is there already and isn't this stack's{whose}", spec.name);
             }
         }
-        let call = put_rule(context, &spec).set_tags(Some(tag_lists::owned(context, address)));
-        settle(context, &spec, call).await
+        let call = put_rule(context, spec).set_tags(Some(tag_lists::owned(context, address)));
+        settle(context, spec, call).await
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        settle(context, &spec, put_rule(context, &spec)).await
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        settle(context, spec, put_rule(context, spec)).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let name = text(&live.spec, "name");
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let name = live.spec.name.as_str();
         let Some(targets) = targets(context, name).await? else { return Ok(()) };
         remove(context, name, targets.keys().cloned().collect()).await?;
         let call = context.aws.event_bridge().delete_rule().name(name);
@@ -215,7 +230,7 @@ impl Kind for ScheduleRule {
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.rsplit('/').next().unwrap_or(id);
         let Some(rule) = described(context, name).await? else { return Ok(None) };
         if rule.schedule_expression().is_none_or(str::is_empty) {
@@ -265,6 +280,8 @@ async fn described(context: &Context, name: &str) -> Result<Option<Rule>, Error>
             .set_state(rule.state)
             .set_description(rule.description)
             .set_schedule_expression(rule.schedule_expression)
+            .set_event_pattern(rule.event_pattern)
+            .set_role_arn(rule.role_arn)
             .build()
     }))
 }
@@ -279,9 +296,9 @@ fn arn_of(rule: &Rule) -> Result<&str, Error> {
 }
 
 fn put_rule(context: &Context, spec: &Spec) -> PutRuleFluentBuilder {
-    let call = context.aws.event_bridge().put_rule().name(&spec.name).description(&spec.description);
+    let call = context.aws.event_bridge().put_rule().name(spec.name.as_str()).description(&spec.description);
     let state = if spec.enabled { RuleState::Enabled } else { RuleState::Disabled };
-    call.schedule_expression(&spec.schedule).state(state)
+    call.schedule_expression(spec.schedule.as_str()).state(state)
 }
 
 /// Writes the rule, gives it the targets of the spec and takes all others.
@@ -297,20 +314,27 @@ async fn settle(context: &Context, spec: &Spec, call: PutRuleFluentBuilder) -> R
 }
 
 /// The rule with these tags; none if they aren't the stack's.
-async fn read(context: &Context, rule: &Rule, tags: &Tags) -> Result<Option<Live>> {
+async fn read(context: &Context, rule: &Rule, tags: &Tags) -> Result<Option<Found<Spec>>> {
     let Some(address) = tags::address(context, "schedule_rule", tags) else { return Ok(None) };
     let (name, arn) = (rule.name().needed(SERVICE, "Rule.Name")?, arn_of(rule)?);
     let Some(targets) = targets(context, name).await? else { return Ok(None) };
     let state = rule.state().needed(SERVICE, "Rule.State")?;
     let spec = Spec {
-        name: name.to_owned(),
+        name: name.into(),
         description: rule.description().unwrap_or_default().to_owned(),
         // A rule that waits for events has none.
-        schedule: rule.schedule_expression().unwrap_or_default().to_owned(),
+        schedule: rule.schedule_expression().unwrap_or_default().into(),
         enabled: matches!(state, RuleState::Enabled | RuleState::EnabledWithAllCloudtrailManagementEvents),
         targets,
     };
-    Ok(Some(tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", name)])))
+    let mut found = tags::found(address, tags, arn, spec, &[("arn", arn), ("name", name)]);
+    // PutRule takes away what it isn't given.
+    let others = [
+        Departure::of("event_pattern", rule.event_pattern(), Value::Null),
+        Departure::of("role", rule.role_arn(), Value::Null),
+    ];
+    found.departures = others.into_iter().flatten().collect();
+    Ok(Some(found))
 }
 
 #[cfg(test)]

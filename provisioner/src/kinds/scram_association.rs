@@ -1,7 +1,6 @@
 //! `scram_association`: the secrets whose users may log in to a cluster.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
@@ -10,16 +9,21 @@ use aws_sdk_secretsmanager::types::SecretListEntry;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{compared, describes, differs, in_place, reference, replaces, text, typed, value};
+use super::spec::{compared, in_place, reference, replaces};
 use super::tags::{self, Tags};
+use super::values::{ClusterArn, text};
 use super::{msk, secret, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+text!(
+    /// A secret's ARN.
+    SecretArn,
+    r"^arn:aws[a-z-]*:secretsmanager:[!-~]+$"
+);
 
 /// The secrets whose users may log in to a cluster; a cluster has one association. Secrets that others have associated
 /// are reported and left alone.
@@ -27,17 +31,21 @@ use crate::services::Services as _;
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The cluster's ARN, `${cluster.main.arn}`.
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:kafka:.+$"))]
-    pub cluster: String,
+    pub cluster: ClusterArn,
     /// The secrets' ARNs, `${secret.app.arn}`; their names begin with `AmazonMSK_` and their key is a customer's own.
-    #[schemars(inner(regex(pattern = r"^arn:aws[a-z-]*:secretsmanager:.+$")))]
-    pub secrets: Vec<String>,
+    pub secrets: Vec<SecretArn>,
 }
 
 const FIELDS: &[Field] = &[replaces("cluster"), compared(in_place("secrets"), Comparing::AsSet)];
 const OUTPUTS: &[&str] = &["cluster"];
 const ACTIONS: &[&str] =
     &["kafka:BatchAssociateScramSecret", "kafka:BatchDisassociateScramSecret", "kafka:ListScramSecrets"];
+const FACTS: Facts = Facts {
+    is_tagless: true,
+    contained_in: Some(("cluster", "cluster")),
+    identified_by: &["cluster"],
+    ..Facts::of("scram_association", "the secrets whose users may log in to a cluster", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// How the names of secrets begin that MSK takes.
 const PREFIX: &str = "AmazonMSK_";
@@ -48,40 +56,41 @@ pub struct ScramAssociation;
 
 #[async_trait]
 impl Kind for ScramAssociation {
-    describes!("scram_association", "the secrets whose users may log in to a cluster", FIELDS, OUTPUTS);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
     /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "cluster") && reference(text(spec, "cluster")).is_some()
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.cluster != spec.cluster && reference(&spec.cluster).is_some()
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        let secrets = |of: &Value| of["secrets"].as_array().cloned().unwrap_or_default();
-        let gone = secrets(live).iter().any(|secret| !secrets(spec).contains(secret));
-        match action {
-            Action::Delete => vec!["users of its secrets can't log in any more".to_owned()],
-            Action::Update if changed.contains(&"secrets") && gone => {
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        let leaves = |live: &Spec, spec: &Spec| live.secrets.iter().any(|secret| !spec.secrets.contains(secret));
+        match (action, live, spec) {
+            (Action::Delete, ..) => vec!["users of its secrets can't log in any more".to_owned()],
+            (Action::Update, Some(live), Some(spec)) if changed.contains(&"secrets") && leaves(live, spec) => {
                 vec!["users of the secrets that it leaves can't log in any more".to_owned()]
             }
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let parents = msk::parents(context, wanted).await?;
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+        let named: Vec<&ClusterArn> = wanted.iter().map(|one| &one.spec.cluster).collect();
+        let parents = msk::parents(context, &named).await?;
         let own = own_secrets(context).await?;
         let mut strays = own.clone();
-        let mut found: Vec<Live> = Vec::new();
+        let mut found = Vec::new();
         for parent in parents {
-            let wanted = wanted.iter().find(|wanted| parent.is_meant(text(wanted.spec, "cluster")));
+            let wanted = wanted.iter().find(|wanted| parent.is_meant(&wanted.spec.cluster));
             let address = match (wanted, &parent.address) {
                 (Some(wanted), _) => wanted.address.clone(),
                 // Where nothing can be the stack's nobody has to be asked.
@@ -89,10 +98,9 @@ impl Kind for ScramAssociation {
                 (None, _) => continue,
             };
             let associated = secrets(context, &parent.arn).await?;
-            let named = wanted.and_then(|wanted| wanted.spec["secrets"].as_array());
-            let is_named = |arn: &str| named.into_iter().flatten().any(|name| name == arn);
-            let is_ours = |arn: &String| is_named(arn) || own.contains(arn);
-            let (ours, others): (Vec<String>, Vec<String>) = associated.iter().cloned().partition(is_ours);
+            let is_named = |arn: &SecretArn| wanted.is_some_and(|wanted| wanted.spec.secrets.contains(arn));
+            let is_ours = |arn: &SecretArn| is_named(arn) || own.contains(arn);
+            let (ours, others): (Vec<_>, Vec<_>) = associated.into_iter().partition(is_ours);
             strays.retain(|arn| !ours.contains(arn));
             if !ours.is_empty() {
                 found.push(live(address, &parent.arn, ours, others));
@@ -104,29 +112,23 @@ impl Kind for ScramAssociation {
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, _address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        associate(context, &spec, &[]).await
+    async fn create(&self, context: &Context, _address: &Address, spec: &Spec) -> Result<Outcome> {
+        associate(context, spec, &[]).await
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let (before, after): (Spec, Spec) = (typed(&live.spec)?, typed(spec)?);
-        associate(context, &after, &before.secrets).await
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+        associate(context, spec, &live.spec.secrets).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let spec = &live.spec;
         let Some(cluster) = msk::describe(context, &spec.cluster).await? else { return Ok(()) };
         if cluster.state() == Some(&ClusterState::Deleting) {
             return Ok(());
         }
         let associated = secrets(context, &spec.cluster).await?;
-        let ours: Vec<String> = spec.secrets.into_iter().filter(|arn| associated.contains(arn)).collect();
+        let ours: Vec<&SecretArn> = spec.secrets.iter().filter(|arn| associated.contains(arn)).collect();
         change(context, &spec.cluster, Change::Disassociate, &ours).await
-    }
-
-    fn is_tagless(&self) -> bool {
-        true
     }
 
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
@@ -134,16 +136,15 @@ impl Kind for ScramAssociation {
     }
 }
 
-fn live(address: Address, cluster: &str, ours: Vec<String>, others: Vec<String>) -> Live {
-    let spec = Spec { cluster: cluster.to_owned(), secrets: ours };
-    let mut live = tags::live(address, &Tags::new(), cluster, value(&spec), &[("cluster", cluster)]);
-    live.foreign = others;
-    live
+fn live(address: Address, cluster: &str, ours: Vec<SecretArn>, others: Vec<SecretArn>) -> Found<Spec> {
+    let spec = Spec { cluster: cluster.into(), secrets: ours };
+    let found = tags::found(address, &Tags::new(), cluster, spec, &[("cluster", cluster)]);
+    Found { foreign: others.into_iter().map(Into::into).collect(), ..found }
 }
 
 /// Where the stack's secrets are associated with clusters that its file doesn't name any more. Others may have associated
 /// them: whether the stack did, only its lease remembers.
-async fn elsewhere(context: &Context, strays: &BTreeSet<String>, found: &mut Vec<Live>) -> Result<()> {
+async fn elsewhere(context: &Context, strays: &BTreeSet<SecretArn>, found: &mut Vec<Found<Spec>>) -> Result<()> {
     for cluster in msk::with_scram(context).await? {
         if found.iter().any(|live| live.id == cluster) {
             continue;
@@ -153,8 +154,7 @@ async fn elsewhere(context: &Context, strays: &BTreeSet<String>, found: &mut Vec
             Err(error) if !error.lost => continue,
             associated => associated?,
         };
-        let (ours, others): (Vec<String>, Vec<String>) =
-            associated.iter().cloned().partition(|arn| strays.contains(arn));
+        let (ours, others): (Vec<_>, Vec<_>) = associated.into_iter().partition(|arn| strays.contains(arn));
         if ours.is_empty() {
             continue;
         }
@@ -171,28 +171,29 @@ async fn elsewhere(context: &Context, strays: &BTreeSet<String>, found: &mut Vec
 }
 
 /// Associates what is missing, then lets go of those of the former secrets that the spec no longer names.
-async fn associate(context: &Context, spec: &Spec, former: &[String]) -> Result<Outcome> {
+async fn associate(context: &Context, spec: &Spec, former: &[SecretArn]) -> Result<Outcome> {
     msk::settled(context, &spec.cluster, msk::CHANGED).await?;
     let associated = secrets(context, &spec.cluster).await?;
-    let missing: Vec<String> = spec.secrets.iter().filter(|arn| !associated.contains(arn)).cloned().collect();
-    let extra: Vec<String> =
-        former.iter().filter(|arn| !spec.secrets.contains(arn) && associated.contains(arn)).cloned().collect();
+    let missing: Vec<&SecretArn> = spec.secrets.iter().filter(|arn| !associated.contains(arn)).collect();
+    let extra: Vec<&SecretArn> =
+        former.iter().filter(|arn| !spec.secrets.contains(arn) && associated.contains(arn)).collect();
     change(context, &spec.cluster, Change::Associate, &missing).await?;
     change(context, &spec.cluster, Change::Disassociate, &extra).await?;
     Ok(tags::outcome(&spec.cluster, &[("cluster", &spec.cluster)]))
 }
 
 /// The ARNs of the secrets whose users may log in to a cluster.
-async fn secrets(context: &Context, cluster: &str) -> Result<Arc<Vec<String>>, Error> {
+async fn secrets(context: &Context, cluster: &str) -> Result<Vec<SecretArn>, Error> {
     let call = context.aws.kafka().list_scram_secrets().cluster_arn(cluster).max_results(msk::PAGE);
     let list = async { ask_all(call.into_paginator().items().send()).await };
-    context.reading.of(|queries| &queries.scram_secrets, cluster.to_owned(), list).await
+    let arns = context.reading.of(|queries| &queries.scram_secrets, cluster.to_owned(), list).await?;
+    Ok(arns.iter().cloned().map(Into::into).collect())
 }
 
 /// The ARNs of the secrets that carry the stack's tag and could be associated.
-async fn own_secrets(context: &Context) -> Result<BTreeSet<String>> {
+async fn own_secrets(context: &Context) -> Result<BTreeSet<SecretArn>> {
     let listed = secret::listed(context).await?;
-    let arn = |one: &SecretListEntry| Ok(one.arn().needed("secretsmanager", "SecretListEntry.ARN")?.to_owned());
+    let arn = |one: &SecretListEntry| Ok(one.arn().needed("secretsmanager", "SecretListEntry.ARN")?.into());
     listed.iter().filter(|one| could_be_associated(one)).map(arn).collect()
 }
 
@@ -212,9 +213,9 @@ enum Change {
 
 /// Calls for at most ten secrets at a time, as MSK allows. The call succeeds as a whole: what became of each secret
 /// stands in the answer.
-async fn change(context: &Context, cluster: &str, change: Change, secrets: &[String]) -> Result<()> {
+async fn change(context: &Context, cluster: &str, change: Change, secrets: &[&SecretArn]) -> Result<()> {
     for batch in secrets.chunks(10) {
-        let (kafka, batch) = (context.aws.kafka(), Some(batch.to_vec()));
+        let (kafka, batch) = (context.aws.kafka(), Some(batch.iter().map(ToString::to_string).collect()));
         let (operation, refused) = match change {
             Change::Associate => {
                 let call = kafka.batch_associate_scram_secret().cluster_arn(cluster).set_secret_arn_list(batch);

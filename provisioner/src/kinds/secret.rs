@@ -12,36 +12,40 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{describes, differs, in_place, replaces, typed, value};
+use super::spec::{in_place, replaces};
+use super::values::{KeyId, text};
 use super::{tag_lists, tags, wait};
-use crate::cost::{Charge, Cost};
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::{Charge, Cost};
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+text!(
+    /// A secret's name: letters, digits and `/_+=.@-`, 1 to 512.
+    SecretName,
+    r"^[A-Za-z0-9/_+=.@-]{1,512}$"
+);
 
 /// A secret of the form `{"username": …, "password": …}`; the password is made when the secret is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region; secrets for MSK begin with `AmazonMSK_`.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9/_+=.@-]{1,512}$"))]
-    pub name: String,
+    pub name: SecretName,
     /// What the secret is for.
     #[serde(default)]
     #[schemars(length(max = 2048))]
     pub description: String,
-    /// The user name that stands beside the password.
-    #[schemars(length(min = 1, max = 4096))]
+    /// The user name that stands beside the password: 256 letters, digits, spaces and `_.:/=+@-` at most, for a tag of the
+    /// secret holds it.
+    #[schemars(length(min = 1, max = 256), regex(pattern = r"^[\w .:/=+@-]+$"))]
     pub username: String,
     /// The ARN of the KMS key that encrypts it. Without it, AWS's own key does; MSK takes no such secret.
     #[serde(default)]
-    #[schemars(regex(
-        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
-    ))]
-    pub key: Option<String>,
+    pub key: Option<KeyId>,
     /// How many days a deleted secret can be restored, 7 to 30.
     #[serde(default = "recovery_days")]
+    #[schemars(range(min = 7, max = 30))]
     pub recovery_days: u32,
 }
 
@@ -63,6 +67,12 @@ const ACTIONS: &[&str] = &[
     "secretsmanager:TagResource",
     "secretsmanager:UpdateSecret",
 ];
+const FACTS: Facts = Facts {
+    holds_data: true,
+    identified_by: &["name"],
+    rotates: true,
+    ..Facts::of("secret", "a user name and a random password in Secrets Manager", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The tag that holds the user name, so that no plan has to read the value.
 const USERNAME: &str = "lakewright:username";
@@ -76,83 +86,70 @@ const PASSWORD_LENGTH: usize = 32;
 #[derive(Debug)]
 pub struct Secret;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    if !(7..=30).contains(&spec.recovery_days) {
-        bail!("recovery_days is {}; Secrets Manager takes 7 to 30", spec.recovery_days);
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for Secret {
-    describes!("secret", "a user name and a random password in Secrets Manager", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Billed { charges: vec![Charge::new("secretsmanager.secret.month", 1.0)], by_use: "requests" }
     }
 
-    fn holds_data(&self) -> bool {
-        true
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, _spec: &Value) -> Vec<String> {
-        let days = live["recovery_days"].as_u64().unwrap_or_default();
-        match action {
-            Action::Delete => vec![format!("its user can't log in any more; it can be restored for {days} days")],
-            Action::Replace => {
-                vec![format!("the new one has another password; the old can be restored for {days} days")]
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, _spec: Option<&Spec>) -> Vec<String> {
+        match (action, live) {
+            (Action::Delete, Some(Spec { recovery_days, .. })) => {
+                vec![format!("its user can't log in any more; it can be restored for {recovery_days} days")]
             }
-            Action::Update if changed.contains(&"username") => {
+            (Action::Replace, Some(Spec { recovery_days, .. })) => {
+                vec![format!("the new one has another password; the old can be restored for {recovery_days} days")]
+            }
+            (Action::Update, _) if changed.contains(&"username") => {
                 vec!["clients that know the old user name can't log in any more".to_owned()]
             }
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let secrets = listed(context).await?;
-        let found: Vec<Option<Live>> = secrets.iter().map(|secret| read(context, secret)).collect::<Result<_>>()?;
-        Ok(found.into_iter().flatten().collect())
+        secrets.iter().filter_map(|secret| read(context, secret).transpose()).collect()
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let mut own: Vec<Tag> = tag_lists::owned(context, address);
         own.extend(tag_lists::written(&[(USERNAME, &spec.username), (RECOVERY_DAYS, &spec.recovery_days.to_string())]));
-        let call = context.aws.secrets_manager().create_secret().name(&spec.name);
+        let call = context.aws.secrets_manager().create_secret().name(spec.name.as_str());
         let call = call
-            .client_request_token(tags::client_token(context, address, &spec))
+            .client_request_token(tags::client_token(context, address, spec))
             .description(&spec.description)
             .secret_string(SecretValue::made(&spec.username).0)
             .set_tags(Some(own))
-            .set_kms_key_id(spec.key.clone());
+            .set_kms_key_id(spec.key.clone().map(Into::into));
         match ask(call.send()).await {
-            Ok(answer) => Ok(outcome(answer.arn().needed("secretsmanager", "CreateSecret.ARN")?, &spec)),
+            Ok(answer) => Ok(outcome(answer.arn().needed("secretsmanager", "CreateSecret.ARN")?, spec)),
             // There already, made by an attempt whose answer was lost, or waiting for its deletion.
             Err(error) if error.is_already_exists() || error.kind == ErrorKind::WrongState => {
-                regain(context, address, &spec, error).await
+                regain(context, address, spec, error).await
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        settle(context, &live.id, &spec, changed.iter().any(|name| name == "username")).await
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+        settle(context, &live.id, spec, changed.iter().any(|name| name == "username")).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.secrets_manager().delete_secret().secret_id(&live.id);
-        match ask(call.recovery_window_in_days(spec.recovery_days.into()).send()).await {
+        match ask(call.recovery_window_in_days(live.spec.recovery_days.into()).send()).await {
             // It may wait for its deletion already.
             Err(error) if error.kind == ErrorKind::WrongState => match describe(context, &live.id).await? {
                 Some(secret) if !waits(&secret) => Err(error.into()),
@@ -162,7 +159,7 @@ impl Kind for Secret {
         }
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut secret) = describe(context, id).await? else { return Ok(None) };
         if waits(&secret) {
             bail!("the secret {id} waits for its deletion; restore it in Secrets Manager first");
@@ -173,10 +170,10 @@ impl Kind for Secret {
     }
 
     /// The version that was current becomes AWSPREVIOUS by itself.
-    async fn rotate(&self, context: &Context, live: &Live, nonce: &str) -> Result<String> {
-        let spec: Spec = typed(&live.spec)?;
+    async fn rotate(&self, context: &Context, live: &Found<Spec>, nonce: &str) -> Result<String> {
+        let username = &live.spec.username;
         let call = context.aws.secrets_manager().put_secret_value().secret_id(&live.id);
-        let call = call.secret_string(SecretValue::made(&spec.username).0).client_request_token(nonce);
+        let call = call.secret_string(SecretValue::made(username).0).client_request_token(nonce);
         match ask_once(call.send()).await {
             Ok(_) => {}
             // An answer that got lost may have made the version: another value under its token would be refused.
@@ -190,9 +187,8 @@ impl Kind for Secret {
             Err(error) => return Err(error.into()),
         }
         Ok(format!(
-            "{} has a new password, the one before is AWSPREVIOUS; MSK takes it over within minutes, and agents that run \
-             read it when MSK no longer takes theirs",
-            spec.username
+            "{username} has a new password, the one before is AWSPREVIOUS; MSK takes it over within minutes, and \
+             agents that run read it when MSK no longer takes theirs"
         ))
     }
 
@@ -276,7 +272,7 @@ fn outcome(arn: &str, spec: &Spec) -> Outcome {
     tags::outcome(arn, &[("arn", arn), ("name", &spec.name)])
 }
 
-fn read(context: &Context, secret: &SecretListEntry) -> Result<Option<Live>> {
+fn read(context: &Context, secret: &SecretListEntry) -> Result<Option<Found<Spec>>> {
     if waits(secret) {
         return Ok(None);
     }
@@ -284,14 +280,14 @@ fn read(context: &Context, secret: &SecretListEntry) -> Result<Option<Live>> {
     let Some(address) = tags::address(context, "secret", &tags) else { return Ok(None) };
     let (arn, name) = (arn(secret)?, secret.name().needed("secretsmanager", "SecretListEntry.Name")?);
     let spec = Spec {
-        name: name.to_owned(),
+        name: name.into(),
         // Secrets Manager leaves out an empty description, and its own key.
         description: secret.description().unwrap_or_default().to_owned(),
         username: tags.get(USERNAME).cloned().unwrap_or_default(),
-        key: secret.kms_key_id().filter(|key| !key.is_empty() && *key != AWS_KEY).map(str::to_owned),
+        key: secret.kms_key_id().filter(|key| !key.is_empty() && *key != AWS_KEY).map(Into::into),
         recovery_days: tags.get(RECOVERY_DAYS).and_then(|days| days.parse().ok()).unwrap_or_else(recovery_days),
     };
-    Ok(Some(tags::live(address, &tags, arn, value(&spec), &[("arn", arn), ("name", name)])))
+    Ok(Some(tags::found(address, &tags, arn, spec, &[("arn", arn), ("name", name)])))
 }
 
 /// Takes the secret of that name if it is the stack's own; one that waits for its deletion comes back with its value.

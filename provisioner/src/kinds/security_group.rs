@@ -9,30 +9,32 @@ use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{self, Filter, IpPermission, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-pub use self::rules::Rule;
 use self::rules::rules;
-use super::spec::{compared, describes, differs, in_place, plain, replaces, typed, value};
+pub use self::rules::{Protocol, Rule, Words};
+use super::spec::{compared, in_place, replaces};
+use super::values::{VpcId, text};
 use super::{ec2, tag_lists, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Quota, Wanted};
+use crate::resource::{Action, Address};
+
+text!(
+    /// A security group's name.
+    GroupName,
+    r"^[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}$"
+);
 
 /// Who may talk to a network interface, and whom it may talk to. Its rules are exactly those named here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The VPC's id, `${vpc.main.id}`.
-    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
-    pub vpc: String,
+    pub vpc: VpcId,
     /// The name, unique in the VPC; it can't begin with `sg-`.
-    #[schemars(length(min = 1, max = 255))]
-    pub name: String,
+    pub name: GroupName,
     /// What it is for; it can't be changed later.
-    #[schemars(length(max = 255))]
-    pub description: String,
+    pub description: Words,
     /// What may come in. Default: nothing.
     #[serde(default)]
     pub ingress: Vec<Rule>,
@@ -42,15 +44,7 @@ pub struct Spec {
 }
 
 fn everything() -> Vec<Rule> {
-    vec![Rule {
-        protocol: "all".to_owned(),
-        from_port: None,
-        to_port: None,
-        cidr: Some("0.0.0.0/0".to_owned()),
-        group: None,
-        prefix_list: None,
-        description: String::new(),
-    }]
+    vec![Rule { protocol: Protocol::All, cidr: Some("0.0.0.0/0".to_owned()), ..Rule::default() }]
 }
 
 const FIELDS: &[Field] = &[
@@ -73,6 +67,17 @@ const ACTIONS: &[&str] = &[
     "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
     "ec2:CreateTags",
 ];
+const FACTS: Facts = Facts {
+    identified_by: &["vpc", "name"],
+    quota: Some(Quota::SecurityGroups),
+    ..Facts::of(
+        "security_group",
+        "who may talk to a network interface, and whom it may talk to",
+        FIELDS,
+        OUTPUTS,
+        ACTIONS,
+    )
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -80,64 +85,65 @@ pub struct SecurityGroup;
 
 #[async_trait]
 impl Kind for SecurityGroup {
-    describes!(
-        "security_group",
-        "who may talk to a network interface, and whom it may talk to",
-        FIELDS,
-        OUTPUTS,
-        canonical
-    );
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if spec.name.starts_with("sg-") {
+            bail!("a group's name can't begin with `sg-`, as identifiers do: {}", spec.name);
+        }
+        spec.ingress.iter_mut().chain(&mut spec.egress).try_for_each(Rule::canonical)
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "vpc") || differs(live, spec, "name")
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.vpc != spec.vpc || live.name != spec.name
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        let goes = |way: &str| {
-            let (mut old, new) = (live[way].as_array().into_iter().flatten(), spec[way].as_array());
-            let stays = |rule: &Value| new.into_iter().flatten().any(|other| same_but_words(rule, other));
-            changed.contains(&way) && old.any(|rule| !stays(rule))
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        let (Action::Update, Some(live), Some(spec)) = (action, live, spec) else { return Vec::new() };
+        let goes = |way: &str, old: &[Rule], new: &[Rule]| {
+            changed.contains(&way) && old.iter().any(|rule| !new.iter().any(|other| other.same_traffic(rule)))
         };
-        if action == Action::Update && (goes("ingress") || goes("egress")) {
+        if goes("ingress", &live.ingress, &spec.ingress) || goes("egress", &live.egress, &spec.egress) {
             return vec!["connections that only the removed rules allow end".to_owned()];
         }
         Vec::new()
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let groups = list(context, vec![ec2::of_stack(context)]).await?;
         groups.iter().filter_map(|group| read(context, group).transpose()).collect()
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let living = || async {
             let groups = list(context, ec2::of_address(context, address)).await?;
             groups.iter().map(|group| Ok(id(group)?.to_owned())).collect()
         };
         let create = || async {
             let tags = ec2::specification(context, address, ResourceType::SecurityGroup);
-            let call = context.aws.ec2().create_security_group().group_name(&spec.name).description(&spec.description);
-            let made = ask_once(call.vpc_id(&spec.vpc).tag_specifications(tags).send()).await?;
+            let call = context.aws.ec2().create_security_group().vpc_id(spec.vpc.as_str()).tag_specifications(tags);
+            let call = call.group_name(spec.name.as_str()).description(spec.description.as_str());
+            let made = ask_once(call.send()).await?;
             made.group_id.needed("ec2", "CreateSecurityGroup.GroupId")
         };
         let id = ec2::make_once(context, address, true, living, create).await?;
-        arrange(context, &id, &spec).await
+        arrange(context, &id, spec).await
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        arrange(context, &live.id, &typed(spec)?).await
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+        arrange(context, &live.id, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         // Two groups whose rules name each other would hold each other alive.
         let Some(group) = describe(context, &live.id).await? else { return Ok(()) };
         for way in [Way::Ingress, Way::Egress] {
@@ -150,7 +156,7 @@ impl Kind for SecurityGroup {
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut group) = describe(context, id).await? else { return Ok(None) };
         group.tags = ec2::claim(context, address, id, group.tags())?;
         read(context, &group)
@@ -159,15 +165,6 @@ impl Kind for SecurityGroup {
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         ec2::tag(context, &outcome.id, tags).await
     }
-}
-
-/// Whether two rules of specs differ in nothing but what they say of themselves.
-fn same_but_words(one: &Value, other: &Value) -> bool {
-    let members = |rule: &Value| rule.as_object().cloned().unwrap_or_default();
-    let (mut one, mut other) = (members(one), members(other));
-    one.remove("description");
-    other.remove("description");
-    one == other
 }
 
 /// A direction.
@@ -256,41 +253,34 @@ async fn call_with(context: &Context, id: &str, (way, change): (Way, Change), ru
     }
 }
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    plain("group's name", &spec.name)?;
-    if spec.name.starts_with("sg-") {
-        bail!("a group's name can't begin with `sg-`, as identifiers do: {}", spec.name);
-    }
-    plain("group's description", &spec.description)?;
-    spec.ingress.iter().chain(&spec.egress).try_for_each(|rule| plain("rule's description", &rule.description))?;
-    spec.ingress.iter_mut().chain(&mut spec.egress).try_for_each(Rule::canonical)
-}
-
-fn read(context: &Context, group: &types::SecurityGroup) -> Result<Option<Live>> {
+fn read(context: &Context, group: &types::SecurityGroup) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(group.tags());
     let Some(address) = tags::address(context, "security_group", &tags) else { return Ok(None) };
     let id = id(group)?;
+    let name = group.group_name().needed("ec2", "SecurityGroup.GroupName")?;
     let spec = Spec {
-        vpc: group.vpc_id().needed("ec2", "SecurityGroup.VpcId")?.to_owned(),
-        name: group.group_name().needed("ec2", "SecurityGroup.GroupName")?.to_owned(),
-        description: group.description().needed("ec2", "SecurityGroup.Description")?.to_owned(),
+        vpc: group.vpc_id().needed("ec2", "SecurityGroup.VpcId")?.into(),
+        name: name.into(),
+        description: group.description().needed("ec2", "SecurityGroup.Description")?.into(),
         ingress: rules(Way::Ingress.permissions(group), id)?,
         egress: rules(Way::Egress.permissions(group), id)?,
     };
     let arn = ec2::arn(context, "security-group", id);
-    Ok(Some(tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn), ("name", &spec.name)])))
+    Ok(Some(tags::found(address, &tags, id, spec, &[("id", id), ("arn", &arn), ("name", name)])))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::kind::AnyKind;
 
     #[test]
     fn rules_take_the_form_in_which_aws_gives_them_back() {
+        let normalise = |spec: &Value| AnyKind::normalise(&SecurityGroup, spec);
         let spec = |rule: Value| json!({"vpc": "vpc-1", "name": "a", "description": "b", "ingress": [rule]});
-        let rule = |rule: Value| SecurityGroup.normalise(&spec(rule)).map(|spec| spec["ingress"][0].clone());
+        let rule = |rule: Value| normalise(&spec(rule)).map(|spec| spec["ingress"][0].clone());
         let range = json!({"protocol": "6", "from_port": 22, "cidr": "10.0.0.7/8"});
         let expected = json!({"protocol": "tcp", "from_port": 22, "to_port": 22, "cidr": "10.0.0.0/8"});
         assert_eq!(rule(range).unwrap(), expected);
@@ -298,7 +288,7 @@ mod tests {
         assert_eq!(rule(open).unwrap(), json!({"protocol": "all", "group": "self"}));
         let two = rule(json!({"cidr": "10.0.0.0/8", "group": "self"})).unwrap_err();
         assert!(two.to_string().contains("exactly one"), "{two}");
-        let egress = SecurityGroup.normalise(&json!({"vpc": "v", "name": "a", "description": "b"})).unwrap();
+        let egress = normalise(&json!({"vpc": "vpc-1", "name": "a", "description": "b"})).unwrap();
         assert_eq!(egress["egress"], json!([{"protocol": "all", "cidr": "0.0.0.0/0"}]));
     }
 }

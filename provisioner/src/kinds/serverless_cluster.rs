@@ -11,15 +11,15 @@ use futures::future::try_join_all;
 use lakewright_aws::Needed as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::cluster::ClusterName;
 use super::msk::{self, OUTPUTS};
-use super::spec::{compared, describes, differs, replaces, typed, value};
+use super::spec::{compared, replaces};
+use super::values::{SecurityGroupId, SubnetId};
 use super::{tag_lists, tags};
-use crate::cost::{Charge, Cost};
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::{Charge, Cost};
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
 /// An MSK Serverless cluster: AWS runs the brokers, scales them and bills by use. Clients log in by IAM, and nothing of a
@@ -28,14 +28,11 @@ use crate::services::Services as _;
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region, among provisioned clusters too.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"))]
-    pub name: String,
+    pub name: ClusterName,
     /// The ids of the subnets that clients reach it in, in two zones at least.
-    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
-    pub subnets: Vec<String>,
+    pub subnets: Vec<SubnetId>,
     /// The ids of the security groups that say who may reach it, five at most.
-    #[schemars(inner(regex(pattern = r"^sg-[0-9a-f]+$")))]
-    pub security_groups: Vec<String>,
+    pub security_groups: Vec<SecurityGroupId>,
 }
 
 const FIELDS: &[Field] = &[
@@ -61,8 +58,12 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeVpcAttribute",
     "iam:CreateServiceLinkedRole",
 ];
-/// The kind's name in addresses.
-const KIND: &str = "serverless_cluster";
+const FACTS: Facts = Facts {
+    holds_data: true,
+    expected: [Duration::from_mins(5), Duration::from_secs(2), Duration::from_mins(5)],
+    identified_by: &["name"],
+    ..Facts::of("serverless_cluster", "an MSK Serverless cluster", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -70,32 +71,41 @@ pub struct ServerlessCluster;
 
 #[async_trait]
 impl Kind for ServerlessCluster {
-    describes!("serverless_cluster", "an MSK Serverless cluster", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        if spec.subnets.len() < 2 {
+            bail!("a serverless cluster needs subnets in two zones at least");
+        }
+        if spec.security_groups.len() > 5 {
+            bail!("a serverless cluster takes five security groups at most");
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Billed {
             charges: vec![Charge::hours("msk.serverless.cluster.hour", 1.0)],
             by_use: "each partition's hours, the bytes written and read, and the bytes stored",
         }
     }
 
-    fn holds_data(&self) -> bool {
-        true
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::from_mins(5), Duration::from_secs(2), Duration::from_mins(5)]
-    }
-
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
-    }
-
-    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        _changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         let sentences: &[&str] = match action {
             Action::Create => &["its topics appear when the agents that use them start"],
             Action::Replace => &["topics are made anew by the agents, without what the old ones held"],
@@ -105,16 +115,15 @@ impl Kind for ServerlessCluster {
         sentences.iter().map(|sentence| (*sentence).to_owned()).collect()
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let clusters = msk::clusters(context, KIND).await?;
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+        let clusters = msk::clusters(context, FACTS.name).await?;
         try_join_all(clusters.iter().map(|(address, cluster)| found(context, address, cluster))).await
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let network = VpcConfig::builder()
-            .set_subnet_ids(Some(spec.subnets.clone()))
-            .set_security_group_ids(Some(spec.security_groups.clone()));
+            .set_subnet_ids(Some(spec.subnets.iter().map(ToString::to_string).collect()))
+            .set_security_group_ids(Some(spec.security_groups.iter().map(ToString::to_string).collect()));
         let sasl = ServerlessSasl::builder().iam(Iam::builder().enabled(true).build()).build();
         let serverless = ServerlessRequest::builder()
             .vpc_configs(network.build())
@@ -125,15 +134,21 @@ impl Kind for ServerlessCluster {
         msk::outcome(context, &cluster).await
     }
 
-    async fn update(&self, _context: &Context, live: &Live, _spec: &Value, _changed: &[String]) -> Result<Outcome> {
+    async fn update(
+        &self,
+        _context: &Context,
+        live: &Found<Spec>,
+        _spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
         bail!("nothing of the serverless cluster {} can be changed: this is a bug in lakewright", live.id)
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         msk::delete(context, &live.id).await
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(cluster) = msk::named(context, id).await? else { return Ok(None) };
         if cluster.serverless().is_none() {
             bail!("{id} is a provisioned cluster; adopt it as a `cluster`");
@@ -147,17 +162,7 @@ impl Kind for ServerlessCluster {
     }
 }
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    if spec.subnets.len() < 2 {
-        bail!("a serverless cluster needs subnets in two zones at least");
-    }
-    if spec.security_groups.len() > 5 {
-        bail!("a serverless cluster takes five security groups at most");
-    }
-    Ok(())
-}
-
-async fn found(context: &Context, address: &Address, cluster: &Cluster) -> Result<Live> {
+async fn found(context: &Context, address: &Address, cluster: &Cluster) -> Result<Found<Spec>> {
     let arn = msk::arn(cluster)?;
     let brokers = if msk::is_usable(cluster) { msk::bootstrap(context, arn).await? } else { None };
     let outputs = msk::outputs(cluster, brokers.as_ref())?;
@@ -165,13 +170,13 @@ async fn found(context: &Context, address: &Address, cluster: &Cluster) -> Resul
     let serverless = cluster.serverless().needed("kafka", "Cluster.Serverless")?;
     let network = serverless.vpc_configs().first().needed("kafka", "Serverless.VpcConfigs")?;
     let spec = Spec {
-        name: msk::name(cluster)?.to_owned(),
-        subnets: network.subnet_ids().to_vec(),
-        security_groups: network.security_group_ids().to_vec(),
+        name: msk::name(cluster)?.into(),
+        subnets: network.subnet_ids().iter().cloned().map(Into::into).collect(),
+        security_groups: network.security_group_ids().iter().cloned().map(Into::into).collect(),
     };
     let tags = tag_lists::read_map(cluster.tags());
-    let live = tags::live(address.clone(), &tags, arn, value(&spec), &outputs);
-    Ok(Live { condition: msk::condition(cluster)?, ..live })
+    let found = tags::found(address.clone(), &tags, arn, spec, &outputs);
+    Ok(Found { condition: msk::condition(cluster)?, ..found })
 }
 
 #[cfg(test)]
@@ -179,6 +184,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kind::AnyKind as _;
 
     #[test]
     fn one_zone_is_refused() {

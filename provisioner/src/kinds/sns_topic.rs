@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use async_trait::async_trait;
 use aws_sdk_sns::types;
 use futures::future::try_join_all;
@@ -11,22 +11,32 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{compared, describes, differs, in_place, replaces, text, typed, value};
+use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
+use super::values::{KeyId, MailAddress, text};
 use super::{policy, tag_lists, tagged, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted, canonical, fits};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+text!(
+    /// A topic's name.
+    TopicName,
+    r"^[A-Za-z0-9_-]{1,256}$"
+);
+text!(
+    /// A URL, `https://…`.
+    HttpsUrl,
+    r"^https://.+$"
+);
 
 /// An SNS topic and who gets what is published to it. Somebody who has not yet confirmed counts as subscribed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name, unique in account and region: up to 256 letters, digits, `-` and `_`.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,256}$"))]
-    pub name: String,
+    pub name: TopicName,
     /// What mails say that they come from, at most 100 characters. Without it, AWS's own words.
     #[serde(default)]
     #[schemars(length(max = 100))]
@@ -34,21 +44,24 @@ pub struct Spec {
     /// The KMS key, by ARN, id or alias, that encrypts messages; services that publish must be allowed to use it. Without
     /// it, messages aren't encrypted at rest.
     #[serde(default)]
-    #[schemars(regex(
-        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
-    ))]
-    pub key: Option<String>,
+    pub key: Option<KeyId>,
     /// The topic's policy as JSON. Without it, AWS's own: whoever the account's IAM policies allow.
     #[serde(default)]
     pub policy: Option<Value>,
     /// The mail addresses that are subscribed. Each must confirm by the mail that AWS sends.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^[^@ ]+@[^@ ]+$")))]
-    pub email: Vec<String>,
+    pub email: Vec<MailAddress>,
     /// The URLs, `https://…`, that are subscribed. Each must confirm what AWS posts to it.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^https://.+$")))]
-    pub https: Vec<String>,
+    pub https: Vec<HttpsUrl>,
+}
+
+impl Spec {
+    /// Protocol and endpoint of each subscription.
+    fn subscriptions(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mails = self.email.iter().map(|address| ("email", address.as_str()));
+        mails.chain(self.https.iter().map(|url| ("https", url.as_str())))
+    }
 }
 
 const FIELDS: &[Field] = &[
@@ -72,6 +85,11 @@ const ACTIONS: &[&str] = &[
     "sns:TagResource",
     "tag:GetResources",
 ];
+const FACTS: Facts = Facts {
+    identified_by: &["name"],
+    tag_types: &["sns"],
+    ..Facts::of("sns_topic", "an SNS topic with its subscriptions", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// What a list says in place of the ARN of a subscription that isn't confirmed.
 const PENDING: &str = "PendingConfirmation";
@@ -83,72 +101,49 @@ const PROTOCOLS: [&str; 2] = ["email", "https"];
 #[derive(Debug)]
 pub struct SnsTopic;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !(1..=256).contains(&spec.name.len()) || !spec.name.chars().all(fits) {
-        bail!("`{}` can't be a topic's name: 1 to 256 letters, digits, `-` and `_`", spec.name);
-    }
-    if spec.display_name.chars().count() > 100 {
-        bail!("display_name has more than the 100 characters that SNS takes");
-    }
-    if let Some(wrong) = spec.email.iter().find(|address| !is_mail_address(address)) {
-        bail!("`{wrong}` is no mail address");
-    }
-    if let Some(wrong) = spec.https.iter().find(|url| !url.starts_with("https://")) {
-        bail!("`{wrong}` doesn't begin with https://");
-    }
-    spec.policy = spec.policy.take().map(policy::canonical);
-    Ok(())
-}
-
 /// Whether a text looks as mail addresses do.
 pub(crate) fn is_mail_address(text: &str) -> bool {
-    let parts = text.split_once('@');
-    parts.is_some_and(|(local, domain)| {
-        !local.is_empty()
-            && domain.split('.').count() > 1
-            && domain.split('.').all(|part| !part.is_empty())
-            && !text.contains(char::is_whitespace)
-            && !domain.contains('@')
-    })
+    fits(MailAddress::PATTERN, text)
 }
 
 #[async_trait]
 impl Kind for SnsTopic {
-    describes!("sns_topic", "an SNS topic with its subscriptions", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
-        Cost::Billed { charges: Vec::new(), by_use: "messages; the first thousand mails of a month are free" }
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        spec.policy = spec.policy.take().map(policy::canonical);
+        Ok(())
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "name")
+    fn cost(&self, _spec: &Spec) -> Cost {
+        Cost::by_use("messages; the first thousand mails of a month are free")
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        let texts = |of: &Value, field: &str| -> BTreeSet<String> {
-            of[field].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-        };
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.name != spec.name
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
         let anew = matches!(action, Action::Create | Action::Replace);
-        let mut new = Vec::new();
-        for protocol in PROTOCOLS.iter().filter(|protocol| anew || changed.contains(protocol)) {
-            let before = if anew { BTreeSet::new() } else { texts(live, protocol) };
-            new.extend(texts(spec, protocol).difference(&before).cloned());
-        }
-        if new.is_empty() || action == Action::Delete {
+        let before: BTreeSet<_> = live.filter(|_| !anew).into_iter().flat_map(Spec::subscriptions).collect();
+        let after: BTreeSet<_> = spec.into_iter().flat_map(Spec::subscriptions).collect();
+        let new = after.difference(&before).filter(|(protocol, _)| anew || changed.contains(protocol));
+        let new: Vec<&str> = new.map(|(_, endpoint)| *endpoint).collect();
+        if new.is_empty() {
             return Vec::new();
         }
         vec![format!("AWS asks {} to confirm; nothing arrives there before that", new.join(", "))]
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "sns").await?.into_iter().collect();
         let mut arns: BTreeSet<String> = tagged.keys().cloned().collect();
-        arns.extend(wanted.iter().map(|wanted| arn(context, text(wanted.spec, "name"))));
+        arns.extend(wanted.iter().map(|wanted| arn(context, &wanted.spec.name)));
         let reads = arns.iter().map(async |arn| {
             // What the tagging API doesn't list yet is asked for itself.
             let tags = match tagged.get(arn) {
@@ -163,9 +158,8 @@ impl Kind for SnsTopic {
         Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let call = context.aws.sns().create_topic().name(&spec.name);
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let call = context.aws.sns().create_topic().name(spec.name.as_str());
         // A topic of that name with these tags is the answer to the call; one with others is refused.
         if let Err(error) = ask(call.set_tags(Some(tag_lists::owned(context, address))).send()).await {
             let tags = if error.kind == ErrorKind::Invalid {
@@ -179,20 +173,20 @@ impl Kind for SnsTopic {
                     .context(format!("`lakewright adopt {address} {}` takes it over", spec.name)));
             }
         }
-        settle(context, &spec, &["display_name", "key", "policy", "email", "https"]).await
+        settle(context, spec, &["display_name", "key", "policy", "email", "https"]).await
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
+    async fn update(&self, context: &Context, _live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
         let changed: Vec<&str> = changed.iter().map(String::as_str).collect();
-        settle(context, &typed(spec)?, &changed).await
+        settle(context, spec, &changed).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         wait::found(ask(context.aws.sns().delete_topic().topic_arn(&live.id).send()).await)?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let arn = if id.starts_with("arn:") { id.to_owned() } else { arn(context, id) };
         let Some(tags) = tags_of(context, &arn).await? else { return Ok(None) };
         read(context, &arn, address.clone(), &tags::claimed(context, address, id, tags)?, None).await
@@ -225,6 +219,11 @@ struct Subscribed {
 }
 
 impl Subscribed {
+    /// As [`Spec::subscriptions`] has it.
+    fn pair(&self) -> (&str, &str) {
+        (&self.protocol, &self.endpoint)
+    }
+
     fn read(one: &types::Subscription) -> Result<Self, Error> {
         let arn = one.subscription_arn().needed("sns", "Subscription.SubscriptionArn")?;
         Ok(Self {
@@ -249,37 +248,29 @@ async fn read(
     arn: &str,
     address: Address,
     tags: &Tags,
-    wanted: Option<&Value>,
-) -> Result<Option<Live>> {
+    wanted: Option<&Spec>,
+) -> Result<Option<Found<Spec>>> {
     let attributes = ask(context.aws.sns().get_topic_attributes().topic_arn(arn).send());
     let (answer, subscriptions) = tokio::join!(attributes, subscriptions(context, arn));
     let (Some(answer), Some(subscriptions)) = (wait::found(answer)?, subscriptions?) else { return Ok(None) };
     let attributes = answer.attributes().needed("sns", "GetTopicAttributes.Attributes")?;
     // A topic without a name to show or a key lacks the attribute, or has an empty one.
     let attribute = |name: &str| attributes.get(name).filter(|value| !value.is_empty());
-    let of_protocol = |protocol: &str| -> Vec<String> {
-        let asked = |endpoint: &str| {
-            let is_one = |wanted: &Value| {
-                wanted[protocol].as_array().into_iter().flatten().any(|one| one.as_str() == Some(endpoint))
-            };
-            wanted.is_none_or(is_one)
-        };
-        let found = subscriptions.iter().filter(|one| one.protocol == protocol);
-        let found = found.filter(|one| one.arn.is_some() || asked(&one.endpoint));
-        let found: BTreeSet<String> = found.map(|one| one.endpoint.clone()).collect();
-        found.into_iter().collect()
-    };
+    let asked = |one: &Subscribed| wanted.is_none_or(|wanted| wanted.subscriptions().any(|pair| pair == one.pair()));
+    let found: BTreeSet<_> =
+        subscriptions.iter().filter(|one| one.arn.is_some() || asked(one)).map(Subscribed::pair).collect();
+    let of_protocol = |name| found.iter().filter(move |(protocol, _)| *protocol == name).map(|(_, endpoint)| *endpoint);
     let document = attribute("Policy").map(|text| policy::parse(text)).transpose()?;
     let name = arn.rsplit(':').next().unwrap_or_default();
     let spec = Spec {
-        name: name.to_owned(),
+        name: name.into(),
         display_name: attribute("DisplayName").cloned().unwrap_or_default(),
-        key: attribute("KmsMasterKeyId").cloned(),
-        policy: document.filter(|document| document["Id"] != DEFAULT_POLICY),
-        email: of_protocol("email"),
-        https: of_protocol("https"),
+        key: attribute("KmsMasterKeyId").cloned().map(KeyId::from),
+        policy: document.filter(|document| !is_default(context, arn, document)),
+        email: of_protocol("email").map(MailAddress::from).collect(),
+        https: of_protocol("https").map(HttpsUrl::from).collect(),
     };
-    Ok(Some(tags::live(address, tags, arn, value(&spec), &[("arn", arn), ("name", name)])))
+    Ok(Some(tags::found(address, tags, arn, spec, &[("arn", arn), ("name", name)])))
 }
 
 /// AWS's policy of a topic that was given none.
@@ -301,13 +292,25 @@ fn default_policy(context: &Context, arn: &str) -> Value {
     })
 }
 
+/// Whether a policy is AWS's own, as it is made today or with the action that it had besides at first. Permissions that are
+/// added by hand keep its id.
+fn is_default(context: &Context, arn: &str, document: &Value) -> bool {
+    let statement = |policy: &Value| canonical(&policy["Statement"], Comparing::AsSet);
+    let own = policy::canonical(default_policy(context, arn));
+    let mut first = own.clone();
+    if let Some(actions) = first["Statement"][0]["Action"].as_array_mut() {
+        actions.push(json!("SNS:Receive"));
+    }
+    [own, first].iter().any(|own| statement(own) == statement(document))
+}
+
 /// Brings attributes and subscriptions to the spec, those fields that changed.
 async fn settle(context: &Context, spec: &Spec, changed: &[&str]) -> Result<Outcome> {
     let arn = arn(context, &spec.name);
     for field in changed {
         let (name, value) = match *field {
             "display_name" => ("DisplayName", spec.display_name.clone()),
-            "key" => ("KmsMasterKeyId", spec.key.clone().unwrap_or_default()),
+            "key" => ("KmsMasterKeyId", spec.key.clone().unwrap_or_default().into()),
             "policy" => {
                 let document = spec.policy.clone().unwrap_or_else(|| default_policy(context, &arn));
                 ("Policy", document.to_string())
@@ -326,18 +329,16 @@ async fn settle(context: &Context, spec: &Spec, changed: &[&str]) -> Result<Outc
 
 async fn subscribe(context: &Context, arn: &str, spec: &Spec) -> Result<()> {
     let living = subscriptions(context, arn).await?.unwrap_or_default();
-    for (protocol, wanted) in PROTOCOLS.iter().zip([&spec.email, &spec.https]) {
-        let there: Vec<&Subscribed> = living.iter().filter(|one| one.protocol == *protocol).collect();
-        for endpoint in wanted.iter().filter(|wanted| there.iter().all(|one| one.endpoint != **wanted)) {
-            let call = context.aws.sns().subscribe().topic_arn(arn).protocol(*protocol).endpoint(endpoint);
-            let call = call.return_subscription_arn(true);
-            wait::visible(context, || ask(call.clone().send())).await?;
-        }
-        let away = there.into_iter().filter(|one| !wanted.contains(&one.endpoint));
-        // AWS lets nobody take back what is pending.
-        for subscription in away.filter_map(|one| one.arn.as_ref()) {
-            wait::found(ask(context.aws.sns().unsubscribe().subscription_arn(subscription).send()).await)?;
-        }
+    let new: Vec<_> = spec.subscriptions().filter(|new| living.iter().all(|one| one.pair() != *new)).collect();
+    for (protocol, endpoint) in new {
+        let call = context.aws.sns().subscribe().topic_arn(arn).protocol(protocol).endpoint(endpoint);
+        let call = call.return_subscription_arn(true);
+        wait::visible(context, || ask(call.clone().send())).await?;
+    }
+    let away = living.iter().filter(|one| spec.subscriptions().all(|wanted| wanted != one.pair()));
+    // AWS lets nobody take back what is pending.
+    for subscription in away.filter_map(|one| one.arn.as_ref()) {
+        wait::found(ask(context.aws.sns().unsubscribe().subscription_arn(subscription).send()).await)?;
     }
     Ok(())
 }
@@ -345,21 +346,42 @@ async fn subscribe(context: &Context, arn: &str, spec: &Spec) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::AnyKind as _;
 
     #[test]
     fn what_sns_refuses_is_refused() {
         let refused = |spec: Value| format!("{:#}", SnsTopic.normalise(&spec).expect_err("refused"));
-        assert!(refused(json!({"name": "a b"})).contains("can't be a topic's name"));
-        assert!(refused(json!({"name": "a", "email": ["ops@here"]})).contains("`ops@here` is no mail address"));
+        assert!(refused(json!({"name": "a b"})).contains("`name` can't be `a b`"));
+        assert!(refused(json!({"name": "a", "email": ["ops@here"]})).contains("`email[0]` can't be `ops@here`"));
         assert!(refused(json!({"name": "a", "https": ["http://x.example"]})).contains("https://"));
-        assert!(is_mail_address("ops@example.com") && !is_mail_address("a@b@c.d") && !is_mail_address("@b.c"));
+        assert!(refused(json!({"name": "a", "display_name": "x".repeat(101)})).contains("has 101 characters"));
+    }
+
+    #[test]
+    fn mail_addresses_have_one_at_sign_and_a_domain_of_several_parts() {
+        for right in ["ops@example.com", "team+shop@example.com", "o'hara@mail.example.co.uk", "ü@ü.example"] {
+            assert!(is_mail_address(right), "{right}");
+        }
+        let wrongs =
+            ["", "a", "a@b", "a@b@c.d", "@b.c", "a@", "a@.b", "a@b.", "a@b..c", "a b@c.d", "a@b.c\n", "\u{a0}@b.c"];
+        for wrong in wrongs {
+            assert!(!is_mail_address(wrong), "{wrong:?}");
+        }
     }
 
     #[test]
     fn those_who_must_confirm_are_named() {
-        let (before, after) = (json!({"email": ["a@b.c"]}), json!({"email": ["a@b.c", "d@e.f"]}));
-        let told = SnsTopic.consequences(Action::Update, &["email"], &before, &after);
-        assert_eq!(told, ["AWS asks d@e.f to confirm; nothing arrives there before that"]);
-        assert!(SnsTopic.consequences(Action::Update, &["email"], &after, &before).is_empty());
+        let of = |email: &[&str]| Spec {
+            name: "a".into(),
+            display_name: String::new(),
+            key: None,
+            policy: None,
+            email: email.iter().map(|&address| address.into()).collect(),
+            https: Vec::new(),
+        };
+        let (before, after) = (of(&["a@b.c"]), of(&["a@b.c", "d@e.f"]));
+        let told = |live, spec| Kind::consequences(&SnsTopic, Action::Update, &["email"], Some(live), Some(spec));
+        assert_eq!(told(&before, &after), ["AWS asks d@e.f to confirm; nothing arrives there before that"]);
+        assert!(told(&after, &before).is_empty());
     }
 }

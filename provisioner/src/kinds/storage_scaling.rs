@@ -12,15 +12,14 @@ use aws_sdk_applicationautoscaling::types::{
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{describes, differs, in_place, reference, replaces, typed, value};
+use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
+use super::values::ClusterArn;
 use super::{msk, tag_lists, tagged, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
 /// Lets MSK grow the storage of a provisioned cluster's brokers by itself (Application Auto Scaling): by a tenth, and 10 GiB
@@ -29,12 +28,13 @@ use crate::services::Services as _;
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The cluster's ARN, `${cluster.main.arn}`; a cluster has one scaling.
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:kafka:.+$"))]
-    pub cluster: String,
+    pub cluster: ClusterArn,
     /// The most GiB that a broker's storage grows to.
+    #[schemars(range(min = 1, max = 16_384))]
     pub max_gib: u32,
     /// The share of the storage in per cent whose use makes it grow, 10 to 80. Default: 60.
     #[serde(default = "target")]
+    #[schemars(range(min = 10, max = 80))]
     pub target: u32,
 }
 
@@ -62,9 +62,17 @@ const ACTIONS: &[&str] = &[
     "kafka:DescribeClusterOperation",
     "kafka:UpdateBrokerStorage",
 ];
+const FACTS: Facts = Facts {
+    is_tagless: true,
+    tag_types: &["application-autoscaling:scalable-target"],
+    ..Facts::of("storage_scaling", "lets MSK grow a cluster's storage by itself", FIELDS, OUTPUTS, ACTIONS)
+};
+
 /// What is scaled, in Application Auto Scaling's words.
 const NAMESPACE: ServiceNamespace = ServiceNamespace::Kafka;
 const DIMENSION: ScalableDimension = ScalableDimension::KafkaBrokerStorageVolumeSize;
+/// A floor that means nothing: the storage that exists is one already.
+const SMALLEST: i32 = 1;
 const METRIC: MetricType = MetricType::KafkaBrokerStorageUtilization;
 
 /// The kind.
@@ -73,22 +81,29 @@ pub struct StorageScaling;
 
 #[async_trait]
 impl Kind for StorageScaling {
-    describes!("storage_scaling", "lets MSK grow a cluster's storage by itself", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::by_use("the storage that it adds, at the cluster's price")
     }
 
     /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "cluster") && reference(cluster_of(spec)).is_some()
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.cluster != spec.cluster && reference(&spec.cluster).is_some()
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        _changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Delete => {
                 vec!["the storage stays as large as it has become, and grows no more by itself".to_owned()]
@@ -98,7 +113,7 @@ impl Kind for StorageScaling {
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> =
             tagged::resources(context, "application-autoscaling").await?.into_iter().collect();
         if wanted.is_empty() && tagged.is_empty() {
@@ -114,9 +129,9 @@ impl Kind for StorageScaling {
         for target in &targets {
             let cluster = target.resource_id();
             let own = clusters.iter().find(|(_, one)| one.cluster_arn() == Some(cluster)).map(|(address, _)| address);
-            let is_meant = |wanted: &&Wanted<'_>| {
-                let meant = cluster_of(wanted.spec);
-                meant == cluster || reference(meant).is_some_and(|address| Some(&address) == own)
+            let is_meant = |wanted: &&Wanted<'_, Spec>| {
+                let meant = &wanted.spec.cluster;
+                *meant == cluster || reference(meant).is_some_and(|address| Some(&address) == own)
             };
             // A cluster has one: who wants that cluster's means this one, tagged or not.
             let by_cluster = wanted.iter().find(is_meant).map(|wanted| wanted.address.clone());
@@ -129,34 +144,34 @@ impl Kind for StorageScaling {
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         msk::settled(context, &spec.cluster, msk::CHANGED).await?;
         // Tags of one that is there already aren't taken.
-        let exists = targets(context).await?.iter().any(|target| target.resource_id() == spec.cluster);
+        let exists = targets(context).await?.iter().any(|target| spec.cluster == target.resource_id());
         let tags = (!exists).then(|| tag_lists::owned_map(context, address));
-        apply(context, &spec, registration(context, &spec)?.set_tags(tags)).await
+        apply(context, spec, registration(context, spec)?.set_tags(tags)).await
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        apply(context, &spec, registration(context, &spec)?).await
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
+        apply(context, spec, registration(context, spec)?).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let cluster = live.spec.cluster.as_str();
         let client = context.aws.application_auto_scaling();
         // The policy goes first, and with it its alarm.
-        let call = client.delete_scaling_policy().service_namespace(NAMESPACE).resource_id(&spec.cluster);
-        let call = call.scalable_dimension(DIMENSION).policy_name(policy_name(&spec.cluster));
+        let call = client.delete_scaling_policy().service_namespace(NAMESPACE).resource_id(cluster);
+        let call = call.scalable_dimension(DIMENSION).policy_name(policy_name(cluster));
         wait::found(ask(call.send()).await)?;
-        let call = client.deregister_scalable_target().service_namespace(NAMESPACE).resource_id(&spec.cluster);
+        let call = client.deregister_scalable_target().service_namespace(NAMESPACE).resource_id(cluster);
         wait::found(ask(call.scalable_dimension(DIMENSION).send()).await)?;
         Ok(())
-    }
-
-    fn is_tagless(&self) -> bool {
-        true
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -175,16 +190,6 @@ impl Kind for StorageScaling {
     }
 }
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    anyhow::ensure!((10..=80).contains(&spec.target), "`target` is {}; MSK takes 10 to 80 per cent", spec.target);
-    anyhow::ensure!((1..=16_384).contains(&spec.max_gib), "`max_gib` is {}; MSK takes 1 to 16384", spec.max_gib);
-    Ok(())
-}
-
-fn cluster_of(spec: &Value) -> &str {
-    spec["cluster"].as_str().unwrap_or_default()
-}
-
 async fn targets(context: &Context) -> Result<Vec<ScalableTarget>, Error> {
     let call = context.aws.application_auto_scaling().describe_scalable_targets().service_namespace(NAMESPACE);
     let mut all = ask_all(call.into_paginator().items().send()).await?;
@@ -201,9 +206,8 @@ async fn policies(context: &Context) -> Result<Vec<ScalingPolicy>, Error> {
 
 fn registration(context: &Context, spec: &Spec) -> Result<RegisterScalableTargetFluentBuilder> {
     let call = context.aws.application_auto_scaling().register_scalable_target();
-    let call = call.service_namespace(NAMESPACE).resource_id(&spec.cluster).scalable_dimension(DIMENSION);
-    // A floor that means nothing: the storage that lives is one already.
-    Ok(call.min_capacity(1).max_capacity(i32::try_from(spec.max_gib)?))
+    let call = call.service_namespace(NAMESPACE).resource_id(spec.cluster.as_str()).scalable_dimension(DIMENSION);
+    Ok(call.min_capacity(SMALLEST).max_capacity(i32::try_from(spec.max_gib)?))
 }
 
 /// The policy's name: a cluster has one such policy.
@@ -223,6 +227,7 @@ async fn apply(context: &Context, spec: &Spec, registration: RegisterScalableTar
                 .build()
                 .expect("the metric's type is given"),
         )
+        // MSK never takes storage away.
         .disable_scale_in(true)
         .build()
         .expect("the target value is given");
@@ -232,7 +237,7 @@ async fn apply(context: &Context, spec: &Spec, registration: RegisterScalableTar
         .put_scaling_policy()
         .policy_name(policy_name(&spec.cluster))
         .service_namespace(NAMESPACE)
-        .resource_id(&spec.cluster)
+        .resource_id(spec.cluster.as_str())
         .scalable_dimension(DIMENSION)
         .policy_type(PolicyType::TargetTrackingScaling)
         .target_tracking_scaling_policy_configuration(tracking);
@@ -240,16 +245,33 @@ async fn apply(context: &Context, spec: &Spec, registration: RegisterScalableTar
     Ok(tags::outcome(&spec.cluster, &[("cluster", &spec.cluster)]))
 }
 
-fn live(address: Address, target: &ScalableTarget, policy: Option<&ScalingPolicy>) -> Result<Live> {
+fn live(address: Address, target: &ScalableTarget, policy: Option<&ScalingPolicy>) -> Result<Found<Spec>> {
     let cluster = target.resource_id().needed("application-autoscaling", "ScalableTarget.ResourceId")?;
     let tracking = policy.and_then(|policy| policy.target_tracking_scaling_policy_configuration());
     let spec = Spec {
-        cluster: cluster.to_owned(),
+        cluster: cluster.into(),
         max_gib: u32::try_from(target.max_capacity())?,
         // Zero stands for a target that nothing tracks: it never grows.
         target: tracking.map_or(0, |tracking| tracking.target_value().round() as u32),
     };
-    Ok(tags::live(address, &Tags::new(), cluster, value(&spec), &[("cluster", cluster)]))
+    let mut found = tags::found(address, &Tags::new(), cluster, spec, &[("cluster", cluster)]);
+    found.departures = departures(target, policy);
+    Ok(found)
+}
+
+/// What of a scaling is otherwise than in all that are made here.
+fn departures(target: &ScalableTarget, policy: Option<&ScalingPolicy>) -> Vec<Departure> {
+    let tracking = policy.and_then(|policy| policy.target_tracking_scaling_policy_configuration());
+    let metric = tracking.map(|tracking| {
+        let known = tracking.predefined_metric_specification().map(|metric| metric.predefined_metric_type().as_str());
+        known.unwrap_or_default()
+    });
+    let all = [
+        Departure::of("min_gib", target.min_capacity(), SMALLEST),
+        Departure::of("target.metric", metric.unwrap_or(METRIC.as_str()), METRIC.as_str()),
+        Departure::of("target.disable_scale_in", tracking.is_none_or(|one| one.disable_scale_in() == Some(true)), true),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -258,6 +280,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kind::AnyKind as _;
 
     #[test]
     fn what_msk_takes_is_taken() {
@@ -281,7 +304,7 @@ mod tests {
             .build()
             .expect("a target");
         let live = live(Address::new("storage_scaling", "main"), &target, None).expect("it can be read");
-        assert_eq!(live.spec, json!({"cluster": cluster, "max_gib": 500, "target": 0}));
+        assert_eq!(live.spec, Spec { cluster: cluster.into(), max_gib: 500, target: 0 });
         assert_eq!(policy_name(cluster), "shop-broker-storage");
     }
 }

@@ -10,37 +10,37 @@ use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{self, AttributeBooleanValue, Filter, ResourceType, SubnetState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{cidr, describes, differs, in_place, replaces, typed, value};
+use super::spec::{cidr, in_place, replaces};
+use super::values::{Ipv4Range, VpcId, Zone};
 use super::{ec2, tag_lists, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address, Condition};
 
 /// A range of a VPC in one availability zone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The VPC's id, `${vpc.main.id}`.
-    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
-    pub vpc: String,
+    pub vpc: VpcId,
     /// The IPv4 range, within the VPC's and apart from its other subnets.
-    #[schemars(regex(pattern = r"^[0-9.]+/[0-9]+$"))]
-    pub cidr: String,
+    pub cidr: Ipv4Range,
     /// The availability zone, `eu-north-1a`.
-    #[schemars(regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+([a-z]|(-[a-z0-9]+)+-[0-9]+[a-z]?)$"))]
-    pub zone: String,
+    pub zone: Zone,
     /// Whether hosts started here get a public address. Default: false.
     #[serde(default)]
-    pub public_addresses: bool,
+    pub map_public_ip_on_launch: bool,
 }
 
-const FIELDS: &[Field] = &[replaces("vpc"), replaces("cidr"), replaces("zone"), in_place("public_addresses")];
+const FIELDS: &[Field] = &[replaces("vpc"), replaces("cidr"), replaces("zone"), in_place("map_public_ip_on_launch")];
 const OUTPUTS: &[&str] = &["id", "arn", "cidr", "zone"];
 const ACTIONS: &[&str] =
     &["ec2:CreateSubnet", "ec2:DeleteSubnet", "ec2:DescribeSubnets", "ec2:ModifySubnetAttribute", "ec2:CreateTags"];
+const FACTS: Facts = Facts {
+    renamed_fields: &[("public_addresses", "map_public_ip_on_launch")],
+    ..Facts::of("subnet", "a range of a VPC in one availability zone", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -51,42 +51,53 @@ const AVAILABLE: Duration = Duration::from_mins(5);
 
 #[async_trait]
 impl Kind for Subnet {
-    describes!("subnet", "a range of a VPC in one availability zone", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        spec.cidr = cidr(&spec.cidr)?.into();
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "vpc") || !overlap(range(live), range(spec))
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.vpc != spec.vpc || !overlap(&live.cidr, &spec.cidr)
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        _changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Replace => vec!["hosts, endpoints and brokers in the subnet move to the new one or end".to_owned()],
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let subnets = list(context, vec![ec2::of_stack(context)]).await?;
         subnets.iter().filter_map(|subnet| read(context, subnet).transpose()).collect()
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let living = || async {
             let subnets = list(context, ec2::of_address(context, address)).await?;
             subnets.iter().map(|subnet| Ok(id(subnet)?.to_owned())).collect()
         };
         let create = || async {
             let tags = ec2::specification(context, address, ResourceType::Subnet);
-            let call = context.aws.ec2().create_subnet().vpc_id(&spec.vpc).cidr_block(&spec.cidr);
-            let call = call.availability_zone(&spec.zone).tag_specifications(tags);
+            let call = context.aws.ec2().create_subnet().vpc_id(spec.vpc.as_str()).cidr_block(spec.cidr.as_str());
+            let call = call.availability_zone(spec.zone.as_str()).tag_specifications(tags);
             let made = ask_once(call.send()).await?;
             Ok(id(&made.subnet.needed("ec2", "CreateSubnet.Subnet")?)?.to_owned())
         };
@@ -95,20 +106,20 @@ impl Kind for Subnet {
             Ok(one(context, &id).await?.filter(|subnet| subnet.state() == Some(&SubnetState::Available)))
         })
         .await?;
-        set_public_addresses(context, &id, &spec).await
+        set_public_ip(context, &id, spec).await
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        set_public_addresses(context, &live.id, &typed(spec)?).await
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+        set_public_ip(context, &live.id, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.ec2().delete_subnet().subnet_id(&live.id);
         wait::released(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut subnet) = one(context, id).await? else { return Ok(None) };
         subnet.tags = ec2::claim(context, address, id, subnet.tags())?;
         read(context, &subnet)
@@ -133,38 +144,36 @@ fn id(subnet: &types::Subnet) -> Result<&str, Error> {
     subnet.subnet_id().needed("ec2", "Subnet.SubnetId")
 }
 
-async fn set_public_addresses(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
-    let on = AttributeBooleanValue::builder().value(spec.public_addresses).build();
+async fn set_public_ip(context: &Context, id: &str, spec: &Spec) -> Result<Outcome> {
+    let on = AttributeBooleanValue::builder().value(spec.map_public_ip_on_launch).build();
     let call = context.aws.ec2().modify_subnet_attribute().subnet_id(id).map_public_ip_on_launch(on);
     wait::visible(context, || ask(call.clone().send())).await?;
-    Ok(tags::outcome(id, &outputs(id, &ec2::arn(context, "subnet", id), spec)))
+    Ok(tags::outcome(id, &outputs(id, &ec2::arn(context, "subnet", id), &spec.cidr, &spec.zone)))
 }
 
-fn outputs<'a>(id: &'a str, arn: &'a str, spec: &'a Spec) -> [(&'static str, &'a str); 4] {
-    [("id", id), ("arn", arn), ("cidr", &spec.cidr), ("zone", &spec.zone)]
+fn outputs<'a>(id: &'a str, arn: &'a str, cidr: &'a str, zone: &'a str) -> [(&'static str, &'a str); 4] {
+    [("id", id), ("arn", arn), ("cidr", cidr), ("zone", zone)]
 }
 
-fn read(context: &Context, subnet: &types::Subnet) -> Result<Option<Live>> {
+fn read(context: &Context, subnet: &types::Subnet) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(subnet.tags());
     let Some(address) = tags::address(context, "subnet", &tags) else { return Ok(None) };
     let id = id(subnet)?;
+    let cidr = subnet.cidr_block().needed("ec2", "Subnet.CidrBlock")?;
+    let zone = subnet.availability_zone().needed("ec2", "Subnet.AvailabilityZone")?;
     let spec = Spec {
-        vpc: subnet.vpc_id().needed("ec2", "Subnet.VpcId")?.to_owned(),
-        cidr: subnet.cidr_block().needed("ec2", "Subnet.CidrBlock")?.to_owned(),
-        zone: subnet.availability_zone().needed("ec2", "Subnet.AvailabilityZone")?.to_owned(),
-        public_addresses: subnet.map_public_ip_on_launch().needed("ec2", "Subnet.MapPublicIpOnLaunch")?,
+        vpc: subnet.vpc_id().needed("ec2", "Subnet.VpcId")?.into(),
+        cidr: cidr.into(),
+        zone: zone.into(),
+        map_public_ip_on_launch: subnet.map_public_ip_on_launch().needed("ec2", "Subnet.MapPublicIpOnLaunch")?,
     };
     let arn = ec2::arn(context, "subnet", id);
-    let mut live = tags::live(address, &tags, id, value(&spec), &outputs(id, &arn, &spec));
+    let mut live = tags::found(address, &tags, id, spec, &outputs(id, &arn, cidr, zone));
     let state = subnet.state().needed("ec2", "Subnet.State")?;
     if *state != SubnetState::Available {
         live.condition = Condition::Pending(state.to_string());
     }
     Ok(Some(live))
-}
-
-fn range(spec: &Value) -> &str {
-    spec["cidr"].as_str().unwrap_or_default()
 }
 
 /// Whether two ranges have addresses in common; what isn't known yet may have.
@@ -178,15 +187,8 @@ fn overlap(one: &str, other: &str) -> bool {
     one & mask == other & mask
 }
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    spec.cidr = cidr(&spec.cidr)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -195,7 +197,12 @@ mod tests {
         assert!(overlap("10.0.0.0/8", "10.3.0.0/24"));
         assert!(!overlap("10.0.0.0/20", "10.0.16.0/20"));
         assert!(overlap("10.0.0.0/20", "${vpc.main.cidr}"));
-        let subnet = |vpc: &str, cidr: &str| json!({"vpc": vpc, "cidr": cidr, "zone": "eu-north-1a"});
+        let subnet = |vpc: &str, cidr: &str| Spec {
+            vpc: vpc.into(),
+            cidr: cidr.into(),
+            zone: "eu-north-1a".into(),
+            map_public_ip_on_launch: false,
+        };
         assert!(Subnet.coexists(&subnet("vpc-1", "10.0.0.0/20"), &subnet("${vpc.main.id}", "10.0.0.0/20")));
         assert!(!Subnet.coexists(&subnet("vpc-1", "10.0.0.0/20"), &subnet("vpc-1", "10.0.0.0/21")));
     }

@@ -15,34 +15,37 @@ use lakewright_aws::ask;
 use lakewright_config::{Column, PartitionField};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub(super) use self::catalog::tables;
 use self::catalog::{describe, live, metadata, read};
 use self::commit::{Update, change};
-use self::renames::{old_names, rename};
-use super::spec::{compared, describes, differs, in_place, reference, replaces, text, typed, value};
-use super::tags;
-use super::{database, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Renamed, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Live};
+use self::renames::{gone, old_names, renamed};
+use super::database::{self, DatabaseName};
+use super::spec::{compared, in_place, reference, replaces};
+use super::values::{ONE_LINE, S3Uri, none_of, text};
+use super::{tags, wait};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Renamed, Wanted};
+use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+text!(
+    /// The name of a table of the Glue catalog.
+    TableName,
+    r"^[^A-Z]{1,255}$",
+    not ONE_LINE.0 => ONE_LINE.1
+);
 
 /// An Iceberg table of format version 2.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The Glue database's name.
-    #[schemars(regex(pattern = r"^[^A-Z]{1,255}$"))]
-    pub database: String,
+    pub database: DatabaseName,
     /// The table's name: lower case letters, digits and underscores.
-    #[schemars(regex(pattern = r"^[^A-Z]{1,255}$"))]
-    pub name: String,
+    pub name: TableName,
     /// Where its files are, `s3://bucket/prefix`, without a slash at the end.
-    #[schemars(regex(pattern = r"^s3://.+$"))]
-    pub location: String,
+    pub location: S3Uri,
     /// All columns in order, those that the stream agent adds included.
     pub columns: Vec<Column>,
     /// How its files are divided.
@@ -54,10 +57,18 @@ pub struct Spec {
     /// Columns by the names that they have now, and the ones that they had before: a column that still has that one is
     /// renamed and keeps its values. The same as `was` at the column.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend(
+        "propertyNames" = {"minLength": 1, "maxLength": 255, "not": none_of(&[ONE_LINE])},
+        "additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 255, "not": none_of(&[ONE_LINE])}
+    ))]
     pub renames: BTreeMap<String, String>,
-    /// The columns by which files were divided at any time, of a table that lives.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(skip)]
+}
+
+/// What only a table that exists has.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Observed {
+    /// The columns by which files were divided at any time.
+    #[serde(default)]
     pub divided_by: Vec<String>,
 }
 
@@ -82,81 +93,79 @@ const ACTIONS: &[&str] = &[
     "s3:GetObject",
     "s3:PutObject",
 ];
+const FACTS: Facts = Facts {
+    holds_data: true,
+    is_tagless: true,
+    identified_by: &["database", "name"],
+    ..Facts::of("table", "an Iceberg table of the Glue catalog", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
 pub struct Table;
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    spec.divided_by.clear();
-    spec.location = spec.location.trim_end_matches('/').to_owned();
-    let mut seen = BTreeSet::new();
-    for column in &mut spec.columns {
-        if !seen.insert(column.name.to_lowercase()) {
-            bail!("the column {} stands twice", column.name);
-        }
-        if let Some(was) = column.was.take() {
-            spec.renames.insert(column.name.clone(), was);
-        }
-    }
-    let mut before = BTreeSet::new();
-    for (name, was) in &spec.renames {
-        if !seen.contains(&name.to_lowercase()) {
-            bail!("{name} was {was}, but there is no column {name}");
-        }
-        if seen.contains(&was.to_lowercase()) {
-            bail!("the column {name} can't have been {was}: a column is named so now");
-        }
-        if !before.insert(was.to_lowercase()) {
-            bail!("two columns can't both have been {was}");
-        }
-    }
-    for field in &spec.partition {
-        if !spec.columns.iter().any(|column| column.name == field.column) {
-            bail!("the partition field {field} names no column");
-        }
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Kind for Table {
-    describes!("table", "an Iceberg table of the Glue catalog", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = Observed;
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        spec.location = spec.location.trim_end_matches('/').into();
+        let mut seen = BTreeSet::new();
+        for column in &mut spec.columns {
+            if !seen.insert(column.name.to_lowercase()) {
+                bail!("the column {} stands twice", column.name);
+            }
+            if let Some(was) = column.was.take() {
+                spec.renames.insert(column.name.clone(), was);
+            }
+        }
+        let mut before = BTreeSet::new();
+        for (name, was) in &spec.renames {
+            if !seen.contains(&name.to_lowercase()) {
+                bail!("{name} was {was}, but there is no column {name}");
+            }
+            if seen.contains(&was.to_lowercase()) {
+                bail!("the column {name} can't have been {was}: a column is named so now");
+            }
+            if !before.insert(was.to_lowercase()) {
+                bail!("two columns can't both have been {was}");
+            }
+        }
+        for field in &spec.partition {
+            if !spec.columns.iter().any(|column| column.name == field.column) {
+                bail!("the partition field {field} names no column");
+            }
+        }
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::by_use(
             "objects of and requests to the Glue catalog beyond the first million a month; its files in their bucket",
         )
     }
 
-    fn holds_data(&self) -> bool {
-        true
+    fn loses(&self, live: &Spec, spec: &Spec) -> Vec<String> {
+        let (live, _) = renamed(live, spec);
+        gone(&live, spec).map(|name| format!("the values of the column {name} of {} are lost", spec.name)).collect()
     }
 
-    fn loses(&self, live: &Value, spec: &Value) -> Vec<String> {
-        let (Ok(mut live), Ok(spec)) = (typed::<Spec>(live), typed::<Spec>(spec)) else { return Vec::new() };
-        rename(&mut live, &spec);
-        let gone = live.columns.iter().filter(|old| !spec.columns.iter().any(|new| new.name == old.name));
-        gone.map(|column| format!("the values of the column {} of {} are lost", column.name, spec.name)).collect()
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        (live.database != spec.database || live.name != spec.name) && live.location != spec.location
     }
 
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        (differs(live, spec, "database") || differs(live, spec, "name")) && differs(live, spec, "location")
-    }
-
-    fn renamed(&self, live: &Value, spec: &Value) -> Option<Renamed> {
-        let (mut live, spec) = (typed::<Spec>(live).ok()?, typed::<Spec>(spec).ok()?);
-        let names = rename(&mut live, &spec);
+    fn renamed(&self, live: &Spec, spec: &Spec) -> Option<Renamed<Spec>> {
+        let (live, names) = renamed(live, spec);
         let path = |[before, after]: [String; 2]| [format!("columns[{after}].name"), before, after];
-        (!names.is_empty()).then(|| Renamed { live: value(&live), names: names.into_iter().map(path).collect() })
+        (!names.is_empty()).then(|| Renamed { live, names: names.into_iter().map(path).collect() })
     }
 
-    fn refuses(&self, live: &Value, spec: &Value) -> Option<String> {
-        let (mut live, spec) = (typed::<Spec>(live).ok()?, typed::<Spec>(spec).ok()?);
+    fn refuses(&self, live: &Spec, observed: &Observed, spec: &Spec) -> Option<String> {
         let has = |name: &String| live.columns.iter().any(|column| column.name == *name);
         if let Some((name, was)) = spec.renames.iter().find(|(name, was)| has(name) && has(was)) {
             return Some(format!(
@@ -164,16 +173,23 @@ impl Kind for Table {
                  drop it first"
             ));
         }
-        rename(&mut live, &spec);
+        let (live, names) = renamed(live, spec);
+        let now = |column: &String| {
+            let name = names.iter().find(|[was, _]| was == column).map_or(column, |[_, name]| name);
+            name.clone()
+        };
+        let divided_by: Vec<String> = observed.divided_by.iter().map(now).collect();
         iceberg::refusal(&live.columns, &live.partition, &spec.columns)
-            .or_else(|| iceberg::divided_before(&live.divided_by, &spec.columns))
+            .or_else(|| iceberg::divided_before(&divided_by, &spec.columns))
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        let mut sentences: Vec<String> = match action {
-            Action::Update => old_names(live, spec),
-            Action::Replace | Action::Delete => vec!["queries of it fail; its files stay in their bucket".to_owned()],
-            Action::Create => Vec::new(),
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        let mut sentences = match (action, live, spec) {
+            (Action::Update, Some(live), Some(spec)) => old_names(live, spec),
+            (Action::Replace | Action::Delete, ..) => {
+                vec!["queries of it fail; its files stay in their bucket".to_owned()]
+            }
+            _ => Vec::new(),
         };
         if action == Action::Update && changed.contains(&"partition") {
             sentences.push("files that are there stay divided as they are; new ones are divided anew".to_owned());
@@ -181,12 +197,12 @@ impl Kind for Table {
         sentences
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
-        let names: Vec<&str> = wanted.iter().map(|wanted| text(wanted.spec, "database")).collect();
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec, Observed>>> {
+        let names: Vec<&str> = wanted.iter().map(|wanted| wanted.spec.database.as_str()).collect();
         let own: BTreeMap<String, Address> = database::owned(context, &names)
             .await?
             .into_iter()
-            .map(|live| (text(&live.spec, "name").to_owned(), live.address))
+            .map(|live| (live.spec.name.into(), live.address))
             .collect();
         // A wanted table may stand in a database that isn't the stack's.
         let mut databases: BTreeSet<&str> = own.keys().map(String::as_str).collect();
@@ -195,11 +211,11 @@ impl Kind for Table {
         for database in databases {
             let means =
                 |name: &str| name == database || reference(name).is_some_and(|at| own.get(database) == Some(&at));
-            let here: Vec<_> = wanted.iter().filter(|one| means(text(one.spec, "database"))).collect();
+            let here: Vec<_> = wanted.iter().filter(|one| means(&one.spec.database)).collect();
             let tables = tables(context, database).await?;
             let stacks_own = own.contains_key(database);
             let reads = tables.iter().map(|table| {
-                let meant = here.iter().find(|one| text(one.spec, "name") == table.name());
+                let meant = here.iter().find(|one| one.spec.name == table.name());
                 read(context, database, table, meant.copied(), stacks_own)
             });
             let mut foreign = Vec::new();
@@ -218,14 +234,13 @@ impl Kind for Table {
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let mut properties = spec.properties.clone();
         properties.insert(STACK.to_owned(), context.stack.clone());
         properties.insert(ADDRESS.to_owned(), address.to_string());
         let schema = iceberg::schema(&spec.columns, &spec.renames, None)?;
         let table = CreateIcebergTableInput::builder()
-            .location(&spec.location)
+            .location(spec.location.as_str())
             .partition_spec(iceberg::partition_spec(&spec.partition, &schema, None)?)
             .schema(schema)
             .set_properties(Some(properties.into_iter().collect()));
@@ -233,12 +248,12 @@ impl Kind for Table {
             .metadata_operation(MetadataOperation::Create)
             .version("2")
             .create_iceberg_table_input(table.build()?);
-        let call = context.aws.glue().create_table().database_name(&spec.database);
+        let call = context.aws.glue().create_table().database_name(spec.database.as_str());
         let call = call
-            .table_input(TableInput::builder().name(&spec.name).build()?)
+            .table_input(TableInput::builder().name(spec.name.as_str()).build()?)
             .open_table_format_input(OpenTableFormatInput::builder().iceberg_input(table.build()?).build());
         match ask(call.send()).await {
-            Ok(_) => Ok(outcome(context, &spec)),
+            Ok(_) => Ok(outcome(context, spec)),
             Err(error) if error.is_already_exists() => {
                 let table = describe(context, &spec.database, &spec.name)
                     .await?
@@ -253,14 +268,19 @@ impl Kind for Table {
                         spec.database, spec.name
                     )));
                 }
-                Ok(outcome(context, &spec))
+                Ok(outcome(context, spec))
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn update(&self, context: &Context, _live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn update(
+        &self,
+        context: &Context,
+        _live: &Found<Spec, Observed>,
+        spec: &Spec,
+        changed: &[String],
+    ) -> Result<Outcome> {
         change(context, &spec.database, &spec.name, |current| {
             let schema = iceberg::schema(&spec.columns, &spec.renames, Some(current))?;
             let divided = changed.iter().any(|name| name == "partition");
@@ -268,18 +288,18 @@ impl Kind for Table {
             Ok(Update { schema, partition: partition.transpose()?, properties: spec.properties.clone() })
         })
         .await?;
-        Ok(outcome(context, &spec))
+        Ok(outcome(context, spec))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
-        let call = context.aws.glue().delete_table().database_name(&spec.database).name(&spec.name);
+    async fn delete(&self, context: &Context, live: &Found<Spec, Observed>) -> Result<()> {
+        let Spec { database, name, .. } = &live.spec;
+        let call = context.aws.glue().delete_table().database_name(database.as_str()).name(name.as_str());
         wait::found(ask(call.send()).await)?;
         Ok(())
     }
 
     /// `id` is `DATABASE.TABLE` or the ARN.
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec, Observed>>> {
         let path = id.split_once(":table/").map_or(id, |(_, path)| path);
         let Some((database, name)) = path.split_once(['/', '.']) else {
             bail!("`{id}` names no table; tables are named DATABASE.TABLE")
@@ -293,10 +313,6 @@ impl Kind for Table {
         }
         metadata.properties.clear();
         live(context, address.clone(), (database, name), metadata, None).map(Some)
-    }
-
-    fn is_tagless(&self) -> bool {
-        true
     }
 
     /// Every write of a property is a commit that collides with those of the agents: hashes aren't written to it.

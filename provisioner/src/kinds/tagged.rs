@@ -1,6 +1,6 @@
 //! What the tagging API knows of the stack: where a kind's own lists carry no tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use aws_sdk_resourcegroupstagging::config::{Config, Region};
@@ -15,24 +15,14 @@ use crate::resource::Address;
 use crate::services::Services as _;
 
 /// The types that kinds ask for. One question tells of all of them, so that a sweep asks it once.
-const TYPES: &[&str] = &[
-    "s3",
-    "kms:key",
-    "logs:log-group",
-    "emr-serverless",
-    "lambda:function",
-    "events:rule",
-    "codebuild:project",
-    "codepipeline",
-    "athena:workgroup",
-    "ec2:elastic-ip",
-    "ec2:natgateway",
-    "ec2:vpc-flow-log",
-    "application-autoscaling:scalable-target",
-    "ec2:volume",
-    "sns",
-    "cloudwatch:alarm",
-];
+fn types() -> BTreeSet<&'static str> {
+    super::all().iter().flat_map(|kind| kind.facts().tag_types).copied().collect()
+}
+
+/// The types of the services without a region, which the tagging API of one region tells of.
+fn types_everywhere() -> BTreeSet<&'static str> {
+    super::all().iter().flat_map(|kind| kind.facts().tag_types_everywhere).copied().collect()
+}
 
 /// The ARNs and tags of what carries the stack's tag, of the service that ARNs name so. It lists deleted things for a
 /// while and new ones late: every one has to be looked at.
@@ -41,9 +31,6 @@ pub(super) async fn resources(context: &Context, service: &str) -> Result<Vec<(S
     let found = all.iter().filter(|(arn, _)| arn.split(':').nth(2) == Some(service));
     Ok(found.cloned().collect())
 }
-
-/// The types of the services without a region, which the tagging API of one region tells of.
-const EVERYWHERE: &[&str] = &["route53:hostedzone"];
 
 /// The same of a service without a region.
 pub(super) async fn everywhere(context: &Context, service: &str) -> Result<Vec<(String, Tags)>> {
@@ -66,15 +53,15 @@ fn home(region: &str) -> &'static str {
 }
 
 async fn all(context: &Context) -> Result<Vec<(String, Tags)>> {
-    let everywhere = if context.region == home(&context.region) { EVERYWHERE } else { &[] };
-    let call = asked(context, &[TYPES, everywhere].concat());
+    let everywhere = if context.region == home(&context.region) { types_everywhere() } else { BTreeSet::new() };
+    let call = asked(context, &types() | &everywhere);
     let found = ask_all(call.into_paginator().items().send()).await?;
     found.iter().map(pair).collect()
 }
 
 async fn all_everywhere(context: &Context) -> Result<Vec<(String, Tags)>> {
     let region = Region::new(home(&context.region));
-    let call = asked(context, EVERYWHERE);
+    let call = asked(context, types_everywhere());
     let (mut found, mut next) = (Vec::new(), None);
     // A paginator takes no region of its own.
     loop {
@@ -88,9 +75,9 @@ async fn all_everywhere(context: &Context) -> Result<Vec<(String, Tags)>> {
     }
 }
 
-fn asked(context: &Context, types: &[&str]) -> GetResourcesFluentBuilder {
+fn asked(context: &Context, types: BTreeSet<&str>) -> GetResourcesFluentBuilder {
     let stack = TagFilter::builder().key(tags::STACK).values(&context.stack).build();
-    let types = types.iter().map(|&name| name.to_owned()).collect();
+    let types = types.into_iter().map(str::to_owned).collect();
     let call = context.aws.tagging().get_resources().tag_filters(stack).set_resource_type_filters(Some(types));
     call.resources_per_page(100)
 }

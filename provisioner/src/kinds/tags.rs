@@ -1,21 +1,15 @@
 //! The tags that say whose a resource is, and the sweep that finds it by them.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Result, bail};
 use lakewright_aws::Error;
 use serde::Serialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::spec;
-use crate::kind::{Context, Outcome};
-use crate::resource::{Address, Condition, Live};
+use crate::kind::{Context, Found, Outcome};
+use crate::resource::{Address, Condition};
 
 pub(super) use crate::kind::{ADDRESS, APPLIED, STACK};
-
-/// Tags by key.
-pub(crate) type Tags = BTreeMap<String, String>;
+pub(crate) use crate::reading::Tags;
 
 /// The tags that a create call writes.
 pub(super) fn own(context: &Context, address: &Address) -> [(&'static str, String); 3] {
@@ -34,12 +28,20 @@ pub(super) fn address(context: &Context, kind: &str, tags: &Tags) -> Option<Addr
     tags.get(ADDRESS)?.parse().ok().filter(|address: &Address| address.kind == kind)
 }
 
-/// A living resource that is ready, with nothing foreign in it.
-pub(super) fn live(address: Address, tags: &Tags, id: &str, spec: Value, outputs: &[(&str, &str)]) -> Live {
-    Live {
+/// A resource that exists and is ready, with nothing foreign in it.
+pub(super) fn found<S, O: Default>(
+    address: Address,
+    tags: &Tags,
+    id: &str,
+    spec: S,
+    outputs: &[(&str, &str)],
+) -> Found<S, O> {
+    Found {
         address,
         id: id.to_owned(),
         spec,
+        observed: O::default(),
+        departures: Vec::new(),
         outputs: outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         applied: tags.get(APPLIED).cloned(),
         condition: Condition::Ready,
@@ -76,7 +78,7 @@ pub(super) fn taken(refusal: Error, what: &str, tags: &Tags) -> anyhow::Error {
 /// A token that is the same for every attempt at one create within one apply and those that resume it: 32 hexadecimal
 /// digits. One made with another spec is another thing, even at the same address.
 pub(super) fn client_token(context: &Context, address: &Address, spec: &impl Serialize) -> String {
-    let spec = spec::value(spec);
+    let spec = serde_json::to_string(spec).expect("a spec holds only what JSON has: string keys, finite numbers");
     let digest = Sha256::digest(format!("{}\n{address}\n{}\n{spec}", context.stack, context.nonce));
     hex::encode(&digest[..16])
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lakewright_aws::Aws;
 
 use crate::intents::Intents;
-use crate::kind::Context;
+use crate::kind::{Context, Pace};
 
 /// A context of the stack `shop` whose client reaches nothing.
 pub(super) fn context() -> Context {
@@ -15,8 +15,7 @@ pub(super) fn context() -> Context {
         account: "123456789012".into(),
         region: "eu-central-1".into(),
         nonce: "nonce".into(),
-        poll: Duration::from_millis(10),
-        settles: Duration::from_millis(10),
+        pace: Pace { poll: Duration::from_millis(10), settles: Duration::from_millis(10), ..Pace::LOCAL },
         reading: crate::reading::Reading::default(),
         intents: Intents::default(),
     }

@@ -13,34 +13,37 @@ use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::msk::{self, decode_properties, encode_properties};
-use super::spec::{describes, differs, in_place, reference, replaces, text, typed, value};
+use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
+use super::values::{ClusterArn, text};
 use super::wait;
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address, Condition};
 use crate::services::Services as _;
+
+text!(
+    /// A topic's name.
+    TopicName,
+    r"^[A-Za-z0-9._-]{1,249}$"
+);
 
 /// A Kafka topic on an MSK cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The cluster's ARN, `${cluster.main.arn}`.
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:kafka:.+$"))]
-    pub cluster: String,
+    pub cluster: ClusterArn,
     /// The topic's name.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9._-]{1,249}$"))]
-    pub name: String,
+    pub name: TopicName,
     /// How many partitions; Kafka can only add some, and keys then move between them.
     #[schemars(range(min = 1))]
     pub partitions: u32,
     /// How many brokers hold each partition.
     #[schemars(range(min = 1))]
-    pub replication: u32,
+    pub replication_factor: u32,
     /// The topic's own settings, `"retention.ms" = "86400000"`; those not named here are left to the cluster and never compared.
     /// Default: none.
     #[serde(default)]
@@ -51,7 +54,7 @@ const FIELDS: &[Field] = &[
     replaces("cluster"),
     replaces("name"),
     in_place("partitions"),
-    replaces("replication"),
+    replaces("replication_factor"),
     in_place("configuration"),
 ];
 const OUTPUTS: &[&str] = &["arn", "name"];
@@ -70,6 +73,15 @@ const ACTIONS: &[&str] = &[
     "kafka-cluster:DescribeTopicDynamicConfiguration",
     "kafka-cluster:AlterTopicDynamicConfiguration",
 ];
+const FACTS: Facts = Facts {
+    holds_data: true,
+    is_tagless: true,
+    expected: [Duration::from_secs(70); 3],
+    renamed_fields: &[("replication", "replication_factor")],
+    contained_in: Some(("cluster", "cluster")),
+    identified_by: &["cluster", "name"],
+    ..Facts::of("topic", "a Kafka topic on an MSK cluster", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -80,23 +92,19 @@ const SEEN: Duration = Duration::from_mins(10);
 
 #[async_trait]
 impl Kind for Topic {
-    describes!("topic", "a Kafka topic on an MSK cluster", FIELDS, OUTPUTS);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost(&self, _spec: &Spec) -> Cost {
         // Its partitions stand on the brokers, which are billed with the cluster.
         Cost::Free
     }
 
-    fn holds_data(&self) -> bool {
-        true
-    }
-
-    fn loses(&self, live: &Value, spec: &Value) -> Vec<String> {
-        let (Ok(live), Ok(spec)) = (typed::<Spec>(live), typed::<Spec>(spec)) else { return Vec::new() };
+    fn loses(&self, live: &Spec, spec: &Spec) -> Vec<String> {
         let pairs =
             spec.configuration.iter().filter_map(|(name, new)| Some((name, live.configuration.get(name)?, new)));
         pairs
@@ -107,21 +115,22 @@ impl Kind for Topic {
             .collect()
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::from_secs(70); 3]
-    }
-
     /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        differs(live, spec, "cluster") && reference(text(spec, "cluster")).is_some()
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        live.cluster != spec.cluster && reference(&spec.cluster).is_some()
     }
 
-    fn refuses(&self, live: &Value, spec: &Value) -> Option<String> {
-        let (live, spec) = (typed::<Spec>(live).ok()?, typed::<Spec>(spec).ok()?);
-        (spec.partitions < live.partitions).then(|| fewer_partitions(&live, &spec))
+    fn refuses(&self, live: &Spec, _observed: &(), spec: &Spec) -> Option<String> {
+        (spec.partitions < live.partitions).then(|| fewer_partitions(live, spec))
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Update if changed.contains(&"partitions") => {
                 vec!["keys move to other partitions: records of one key are no longer all in order".to_owned()]
@@ -131,13 +140,14 @@ impl Kind for Topic {
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+        let named: Vec<&ClusterArn> = wanted.iter().map(|one| &one.spec.cluster).collect();
         let mut found = Vec::new();
-        for parent in msk::parents(context, wanted).await? {
-            let meant: Vec<_> = wanted.iter().filter(|one| parent.is_meant(text(one.spec, "cluster"))).collect();
+        for parent in msk::parents(context, &named).await? {
+            let meant: Vec<_> = wanted.iter().filter(|one| parent.is_meant(&one.spec.cluster)).collect();
             // Each wanted one is asked for: a new topic is missing in the list for a while.
             let reads = meant.iter().map(|wanted| read(context, &parent.arn, wanted));
-            let mut ours: Vec<Live> = try_join_all(reads).await?.into_iter().flatten().collect();
+            let mut ours: Vec<_> = try_join_all(reads).await?.into_iter().flatten().collect();
             // A topic carries no tag: which of the others were this stack's once, nothing tells. One of ours reports them;
             // on a cluster of others there is nothing to report.
             if let Some(first) = ours.first_mut().filter(|_| parent.address.is_some()) {
@@ -148,23 +158,23 @@ impl Kind for Topic {
         Ok(found)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         msk::settled(context, &spec.cluster, msk::CHANGED).await?;
         let configs = (!spec.configuration.is_empty()).then(|| encode(&spec.configuration));
-        let call = context.aws.kafka().create_topic().cluster_arn(&spec.cluster).topic_name(&spec.name);
+        let call = context.aws.kafka().create_topic().cluster_arn(spec.cluster.as_str());
         let call = call
+            .topic_name(spec.name.as_str())
             .partition_count(i32::try_from(spec.partitions)?)
-            .replication_factor(i32::try_from(spec.replication)?)
+            .replication_factor(i32::try_from(spec.replication_factor)?)
             .set_configs(configs);
         // On a cluster of others, what is there without a note that it was about to be made is theirs.
         context.intents.begin(address).await?;
         let refusal = match ask(call.send()).await {
-            Ok(_) => return seen(context, &spec).await,
+            Ok(_) => return seen(context, spec).await,
             Err(error) if error.lost => return Err(error.into()),
             // An earlier attempt, of which the answers didn't tell yet, or somebody else.
-            Err(error) if error.is_already_exists() => match stranger(context, &spec).await? {
-                None => return seen(context, &spec).await,
+            Err(error) if error.is_already_exists() => match stranger(context, spec).await? {
+                None => return seen(context, spec).await,
                 Some(what) => anyhow::Error::new(error).context(what),
             },
             Err(error) => error.into(),
@@ -173,37 +183,35 @@ impl Kind for Topic {
         Err(refusal)
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
-        let (before, spec): (Spec, Spec) = (typed(&live.spec)?, typed(spec)?);
-        if spec.partitions < before.partitions {
-            bail!(fewer_partitions(&before, &spec));
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+        if spec.partitions < live.spec.partitions {
+            bail!(fewer_partitions(&live.spec, spec));
         }
         // Partitions and settings can't change in one call.
         let has = |name: &str| changed.iter().any(|field| field == name);
-        let mut step = Spec { configuration: before.configuration, ..spec.clone() };
-        let call = context.aws.kafka().update_topic().cluster_arn(&spec.cluster).topic_name(&spec.name);
+        let call = context.aws.kafka().update_topic().cluster_arn(spec.cluster.as_str());
+        let call = call.topic_name(spec.name.as_str());
         if has("partitions") {
             ask(call.clone().partition_count(i32::try_from(spec.partitions)?).send()).await?;
-            seen(context, &step).await?;
+            seen(context, &Spec { configuration: live.spec.configuration.clone(), ..spec.clone() }).await?;
         }
         if has("configuration") {
             ask(call.configs(encode(&spec.configuration)).send()).await?;
         }
-        step.configuration = spec.configuration;
-        seen(context, &step).await
+        seen(context, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
-        let spec: Spec = typed(&live.spec)?;
-        let call = context.aws.kafka().delete_topic().cluster_arn(&spec.cluster).topic_name(&spec.name);
-        wait::found(ask(call.send()).await)?;
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+        let spec = &live.spec;
+        let call = context.aws.kafka().delete_topic().cluster_arn(spec.cluster.as_str());
+        wait::found(ask(call.topic_name(spec.name.as_str()).send()).await)?;
         wait::until(context, SEEN, &format!("the topic {} is still there", spec.name), || async {
             Ok(describe(context, &spec.cluster, &spec.name).await?.is_none().then_some(()))
         })
         .await
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some((cluster, name)) = place(id) else {
             bail!(
                 "`{id}` is no ARN of a topic: write it as MSK shows it, arn:aws:kafka:REGION:ACCOUNT:topic/CLUSTER/UUID/NAME"
@@ -211,12 +219,7 @@ impl Kind for Topic {
         };
         let topic = describe(context, &cluster, name).await?;
         // What the spec doesn't name isn't compared: nothing of its settings is the stack's yet.
-        let wanted = Wanted { address, spec: &Value::Null };
-        topic.map(|topic| live(&topic, &cluster, &wanted)).transpose()
-    }
-
-    fn is_tagless(&self) -> bool {
-        true
+        topic.map(|topic| live(&topic, &cluster, address, &BTreeMap::new())).transpose()
     }
 
     async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
@@ -257,10 +260,10 @@ fn sheds(name: &str, old: &str, new: &str) -> bool {
 }
 
 /// The ARNs of a cluster's topics that no spec means; those that begin with two underscores are Kafka's own.
-async fn others(context: &Context, cluster: &str, meant: &[&Wanted<'_>]) -> Result<Vec<String>> {
+async fn others(context: &Context, cluster: &str, meant: &[&Wanted<'_, Spec>]) -> Result<Vec<String>> {
     let call = context.aws.kafka().list_topics().cluster_arn(cluster).max_results(msk::PAGE);
     let listed = ask_all(call.into_paginator().items().send()).await?;
-    let is_other = |name: &str| !name.starts_with("__") && !meant.iter().any(|one| text(one.spec, "name") == name);
+    let is_other = |name: &str| !name.starts_with("__") && !meant.iter().any(|one| one.spec.name == name);
     let mut others = Vec::new();
     for topic in &listed {
         if is_other(topic.topic_name().needed("kafka", "TopicInfo.TopicName")?) {
@@ -308,12 +311,12 @@ async fn stranger(context: &Context, spec: &Spec) -> Result<Option<String>> {
     let what = format!("MSK says that the topic {} exists, and doesn't show it", spec.name);
     let topic = wait::until(context, SEEN, &what, || describe(context, &spec.cluster, &spec.name)).await?;
     let [partitions, replication] = counts(&topic)?;
-    let other = (partitions, replication) != (spec.partitions, spec.replication);
+    let other = (partitions, replication) != (spec.partitions, spec.replication_factor);
     Ok(other.then(|| {
         format!(
             "somebody else made the topic {} on {}: it has {partitions} partitions of {replication} replicas, the stack \
              says {} of {}; give it another name, or say `existing = true` to use it as it is",
-            spec.name, spec.cluster, spec.partitions, spec.replication
+            spec.name, spec.cluster, spec.partitions, spec.replication_factor
         )
     }))
 }
@@ -334,28 +337,32 @@ async fn seen(context: &Context, spec: &Spec) -> Result<Outcome> {
     Ok(tags::outcome(arn, &[("arn", arn), ("name", &spec.name)]))
 }
 
-async fn read(context: &Context, cluster: &str, wanted: &Wanted<'_>) -> Result<Option<Live>> {
-    let Some(topic) = describe(context, cluster, text(wanted.spec, "name")).await? else { return Ok(None) };
+async fn read(context: &Context, cluster: &str, wanted: &Wanted<'_, Spec>) -> Result<Option<Found<Spec>>> {
+    let Some(topic) = describe(context, cluster, &wanted.spec.name).await? else { return Ok(None) };
     if topic.status() == Some(&TopicState::Deleting) {
         return Ok(None);
     }
-    live(&topic, cluster, wanted).map(Some)
+    live(&topic, cluster, wanted.address, &wanted.spec.configuration).map(Some)
 }
 
-fn live(topic: &DescribeTopicOutput, cluster: &str, wanted: &Wanted<'_>) -> Result<Live> {
-    // MSK shows every setting that holds, the cluster's defaults too.
-    let named = |setting: &String| wanted.spec["configuration"].get(setting).is_some();
+/// A described topic with the settings that are named: MSK shows every one that holds, the cluster's defaults too.
+fn live(
+    topic: &DescribeTopicOutput,
+    cluster: &str,
+    address: &Address,
+    named: &BTreeMap<String, String>,
+) -> Result<Found<Spec>> {
     let arn = arn(topic)?;
     let name = topic.topic_name().needed("kafka", "DescribeTopic.TopicName")?;
     let [partitions, replication] = counts(topic)?;
     let spec = Spec {
-        cluster: cluster.to_owned(),
-        name: name.to_owned(),
+        cluster: cluster.into(),
+        name: name.into(),
         partitions,
-        replication,
-        configuration: settings(topic)?.into_iter().filter(|(setting, _)| named(setting)).collect(),
+        replication_factor: replication,
+        configuration: settings(topic)?.into_iter().filter(|(setting, _)| named.contains_key(setting)).collect(),
     };
-    let mut live = tags::live(wanted.address.clone(), &Tags::new(), arn, value(&spec), &[("arn", arn), ("name", name)]);
+    let mut live = tags::found(address.clone(), &Tags::new(), arn, spec, &[("arn", arn), ("name", name)]);
     if let Some(state) = pending(topic) {
         live.condition = Condition::Pending(state.to_string());
     }
@@ -364,7 +371,7 @@ fn live(topic: &DescribeTopicOutput, cluster: &str, wanted: &Wanted<'_>) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -380,7 +387,13 @@ mod tests {
 
     #[test]
     fn a_shorter_retention_loses_records() {
-        let topic = |settings: Value| json!({"cluster": "arn", "name": "facts", "partitions": 3, "replication": 3, "configuration": settings});
+        let topic = |settings: Value| Spec {
+            cluster: "arn".into(),
+            name: "facts".into(),
+            partitions: 3,
+            replication_factor: 3,
+            configuration: serde_json::from_value(settings).expect("settings"),
+        };
         let lost = |old: Value, new: Value| Topic.loses(&topic(old), &topic(new)).len();
         assert_eq!(lost(json!({"retention.ms": "86400000"}), json!({"retention.ms": "3600000"})), 1);
         assert_eq!(lost(json!({"retention.ms": "3600000"}), json!({"retention.ms": "86400000"})), 0);

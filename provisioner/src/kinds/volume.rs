@@ -4,36 +4,34 @@ mod types;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{self as wire, ResourceType, VolumeModificationState, VolumeState, VolumeType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+pub use self::types::Type;
 use self::types::{by_use, canonical, charges, takes_iops};
-use super::spec::{compared, describes, in_place, replaces, typed, value, yes};
+use super::spec::{compared, in_place, replaces, yes};
+use super::values::{KeyId, Zone};
 use super::{ec2, tag_lists, tagged, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::charge::Cost;
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address, Condition};
 
 /// An EBS volume. It belongs to no host: whoever finds it by its tags attaches it, and it stays when that one goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The availability zone, `eu-north-1a`; only hosts there can attach it.
-    #[schemars(regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+([a-z]|(-[a-z0-9]+)+-[0-9]+[a-z]?)$"))]
-    pub zone: String,
+    pub zone: Zone,
     /// The size in GiB. EBS never shrinks a volume.
-    pub gib: u32,
+    pub size_gib: u32,
     /// The type: `gp3`, `gp2`, `io1`, `io2`, `st1`, `sc1` or `standard`. Default: `gp3`.
-    #[serde(rename = "type", default = "gp3")]
-    #[schemars(length(min = 1, max = 64))]
-    pub kind: String,
+    #[serde(rename = "type", default)]
+    pub kind: Type,
     /// The operations each second: 3,000 or more for `gp3`, which has that many by default; required for `io1` and `io2`,
     /// not taken by other types.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,19 +45,12 @@ pub struct Spec {
     /// The ARN of the KMS key that encrypts it; absent: the account's own key for EBS. A volume never changes its key: one
     /// whose key leaves the file keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(
-        pattern = r"^(arn:aws[a-z-]*:kms:.+|alias/.+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]+)$"
-    ))]
-    pub key: Option<String>,
-}
-
-fn gp3() -> String {
-    "gp3".to_owned()
+    pub key: Option<KeyId>,
 }
 
 const FIELDS: &[Field] = &[
     replaces("zone"),
-    compared(in_place("gib"), Comparing::AsFloor),
+    compared(in_place("size_gib"), Comparing::AsFloor),
     in_place("type"),
     in_place("iops"),
     in_place("throughput"),
@@ -83,6 +74,13 @@ const ACTIONS: &[&str] = &[
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 ];
+const FACTS: Facts = Facts {
+    holds_data: true,
+    expected: [Duration::from_secs(10), Duration::from_mins(1), Duration::from_secs(20)],
+    renamed_fields: &[("gib", "size_gib")],
+    tag_types: &["ec2:volume"],
+    ..Facts::of("volume", "an EBS volume that outlives its hosts", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// How long a volume may take to be made, and to take a change.
 const MADE: Duration = Duration::from_mins(5);
@@ -94,33 +92,27 @@ pub struct Volume;
 
 #[async_trait]
 impl Kind for Volume {
-    describes!("volume", "an EBS volume that outlives its hosts", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, spec: &Value) -> Cost {
-        match typed::<Spec>(spec) {
-            Ok(spec) => Cost::Billed { charges: charges(&spec), by_use: by_use(&spec.kind) },
-            Err(_) => Cost::Unknown("the spec is no volume's"),
-        }
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        canonical(spec)
     }
 
-    fn holds_data(&self) -> bool {
-        true
+    fn cost(&self, spec: &Spec) -> Cost {
+        Cost::Billed { charges: charges(spec), by_use: by_use(&spec.kind) }
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::from_secs(10), Duration::from_mins(1), Duration::from_secs(20)]
-    }
-
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
         let mut sentences = Vec::new();
-        if action == Action::Update && changed.contains(&"gib") {
+        if action == Action::Update && changed.contains(&"size_gib") {
             sentences.push("EBS never shrinks it again; its host grows the file system within ten minutes".to_owned());
         }
-        if action == Action::Update && live["gib"].as_u64() > spec["gib"].as_u64() {
+        if action == Action::Update && live.zip(spec).is_some_and(|(live, spec)| live.size_gib > spec.size_gib) {
             sentences.push("it keeps its size: EBS never shrinks a volume".to_owned());
         }
         if action == Action::Update && changed.iter().any(|name| ["type", "iops", "throughput"].contains(name)) {
@@ -132,7 +124,7 @@ impl Kind for Volume {
         sentences
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         if wanted.is_empty() {
             let tagged = tagged::resources(context, "ec2").await?;
             if !tagged.iter().any(|(_, tags)| tags::address(context, "volume", tags).is_some()) {
@@ -140,22 +132,18 @@ impl Kind for Volume {
             }
         }
         let found = volumes(context, "volume.*").await?;
-        let live: Result<Vec<_>> = found.iter().map(|volume| read(context, volume)).collect();
-        let mut live: Vec<Live> = live?.into_iter().flatten().collect();
-        for volume in &mut live {
+        let found: Result<Vec<_>> = found.iter().map(|volume| read(context, volume)).collect();
+        let mut found: Vec<Found<Spec>> = found?.into_iter().flatten().collect();
+        for volume in &mut found {
             // AWS tells the key of every volume, the account's own too.
-            let keyless = |one: &Wanted<'_>| *one.address == volume.address && one.spec["key"].is_null();
-            if wanted.iter().any(keyless)
-                && let Some(spec) = volume.spec.as_object_mut()
-            {
-                spec.shift_remove("key");
+            if wanted.iter().any(|one| *one.address == volume.address && one.spec.key.is_none()) {
+                volume.spec.key = None;
             }
         }
-        Ok(live)
+        Ok(found)
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         // A token of an apply that resumes makes no second one; one left by an apply long over is found by its tags.
         let found = volumes(context, &address.to_string()).await?;
         let mut living = None;
@@ -172,15 +160,15 @@ impl Kind for Volume {
                     .aws
                     .ec2()
                     .create_volume()
-                    .availability_zone(&spec.zone)
-                    .size(i32::try_from(spec.gib)?)
-                    .volume_type(VolumeType::from(spec.kind.as_str()))
+                    .availability_zone(spec.zone.as_str())
+                    .size(i32::try_from(spec.size_gib)?)
+                    .volume_type((&spec.kind).into())
                     .encrypted(spec.encrypted)
-                    .client_token(tags::client_token(context, address, &spec))
+                    .client_token(tags::client_token(context, address, spec))
                     .tag_specifications(ec2::specification(context, address, ResourceType::Volume))
                     .set_iops(figure(spec.iops)?)
                     .set_throughput(figure(spec.throughput)?)
-                    .set_kms_key_id(spec.key.clone());
+                    .set_kms_key_id(spec.key.clone().map(String::from));
                 ask(call.send()).await?.volume_id.needed("ec2", "Volume.VolumeId")?
             }
         };
@@ -190,7 +178,8 @@ impl Kind for Volume {
                 VolumeState::Available | VolumeState::InUse => Ok(Some(volume)),
                 // AWS makes it although it may not use the key, and says only so.
                 VolumeState::Error => {
-                    bail!("EBS gave the volume {id} up: is the key {:?} there and may it be used?", spec.key)
+                    let key = spec.key.as_deref().unwrap_or("of the account");
+                    bail!("EBS gave the volume {id} up: is the key {key} there and may it be used?")
                 }
                 _ => Ok(None),
             }
@@ -199,10 +188,10 @@ impl Kind for Volume {
         outcome(context, &volume)
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let (old, new): (Spec, Spec) = (typed(&live.spec)?, typed(spec)?);
-        let size = (new.gib > old.gib).then_some(new.gib);
-        let kind = (new.kind != old.kind).then(|| VolumeType::from(new.kind.as_str()));
+    async fn update(&self, context: &Context, live: &Found<Spec>, new: &Spec, _changed: &[String]) -> Result<Outcome> {
+        let old = &live.spec;
+        let size = (new.size_gib > old.size_gib).then_some(new.size_gib);
+        let kind = (new.kind != old.kind).then(|| VolumeType::from(&new.kind));
         let performs = (&new.kind, new.iops, new.throughput) != (&old.kind, old.iops, old.throughput);
         let (iops, throughput) = if performs { (new.iops, new.throughput) } else { (None, None) };
         if kind.is_some() || [size, iops, throughput].iter().any(Option::is_some) {
@@ -228,7 +217,7 @@ impl Kind for Volume {
         outcome(context, &volume)
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.ec2().delete_volume().volume_id(&live.id);
         wait::released(context, || ask(call.clone().send())).await?;
         wait::until(context, MADE, &format!("the volume {} is still there", live.id), || async {
@@ -240,7 +229,7 @@ impl Kind for Volume {
         .await
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let id = id.rsplit('/').next().unwrap_or(id);
         let Some(mut volume) = described(context, id).await? else { return Ok(None) };
         volume.tags = ec2::claim(context, address, id, volume.tags())?;
@@ -292,7 +281,7 @@ fn outcome(context: &Context, volume: &wire::Volume) -> Result<Outcome> {
     Ok(tags::outcome(id, &[("id", id), ("arn", &arn), ("zone", zone(volume)?)]))
 }
 
-fn read(context: &Context, volume: &wire::Volume) -> Result<Option<Live>> {
+fn read(context: &Context, volume: &wire::Volume) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(volume.tags());
     let Some(address) = tags::address(context, "volume", &tags) else { return Ok(None) };
     let state = state(volume)?;
@@ -301,24 +290,27 @@ fn read(context: &Context, volume: &wire::Volume) -> Result<Option<Live>> {
     }
     let (id, zone) = (id(volume)?, zone(volume)?);
     let kind = volume.volume_type().needed("ec2", "Volume.VolumeType")?.as_str();
+    let kind: Type = kind.parse().with_context(|| format!("read the type of the volume {id}"))?;
     // AWS says the operations and the throughput of every type; only those that can be asked for belong to the spec.
     let asked = |figure: Option<i32>| figure.filter(|figure| *figure > 0).map(u32::try_from).transpose();
     let encrypted = volume.encrypted().needed("ec2", "Volume.Encrypted")?;
+    let iops = asked(volume.iops().filter(|_| takes_iops(&kind)))?;
+    let throughput = asked(volume.throughput().filter(|_| kind == Type::Gp3))?;
     let spec = Spec {
-        zone: zone.to_owned(),
-        gib: u32::try_from(volume.size().needed("ec2", "Volume.Size")?)?,
-        kind: kind.to_owned(),
-        iops: asked(volume.iops().filter(|_| takes_iops(kind)))?,
-        throughput: asked(volume.throughput().filter(|_| kind == "gp3"))?,
+        zone: zone.into(),
+        size_gib: u32::try_from(volume.size().needed("ec2", "Volume.Size")?)?,
+        kind,
+        iops,
+        throughput,
         encrypted,
-        key: volume.kms_key_id().filter(|_| encrypted).map(str::to_owned),
+        key: volume.kms_key_id().filter(|_| encrypted).map(KeyId::from),
     };
     let arn = ec2::arn(context, "volume", id);
-    let mut live = tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn), ("zone", zone)]);
+    let mut found = tags::found(address, &tags, id, spec, &[("id", id), ("arn", &arn), ("zone", zone)]);
     match state {
-        VolumeState::Creating => live.condition = Condition::Pending(state.to_string()),
-        VolumeState::Error => live.condition = Condition::Failed("EBS couldn't make it".to_owned()),
+        VolumeState::Creating => found.condition = Condition::Pending(state.to_string()),
+        VolumeState::Error => found.condition = Condition::Failed("EBS couldn't make it".to_owned()),
         _ => {}
     }
-    Ok(Some(live))
+    Ok(Some(found))
 }

@@ -10,22 +10,20 @@ use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{self, AttributeBooleanValue, Filter, ResourceType, VpcAttributeName, VpcState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::spec::{cidr, describes, in_place, replaces, typed, value, yes};
+use super::spec::{cidr, in_place, replaces, yes};
+use super::values::Ipv4Range;
 use super::{ec2, tag_lists, tags, wait};
-use crate::cost::Cost;
-use crate::kind::{Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::charge::Cost;
+use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Quota, Wanted};
+use crate::resource::{Action, Address, Condition};
 
 /// A virtual private cloud: the network that everything else stands in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The IPv4 range, `10.0.0.0/16`.
-    #[schemars(regex(pattern = r"^[0-9.]+/[0-9]+$"))]
-    pub cidr: String,
+    pub cidr: Ipv4Range,
     /// Whether the network's own resolver answers; hosts need it to find AWS. Default: true.
     #[serde(default = "yes")]
     pub dns_support: bool,
@@ -44,6 +42,8 @@ const ACTIONS: &[&str] = &[
     "ec2:ModifyVpcAttribute",
     "ec2:CreateTags",
 ];
+const FACTS: Facts =
+    Facts { quota: Some(Quota::Vpcs), ..Facts::of("vpc", "a virtual private cloud", FIELDS, OUTPUTS, ACTIONS) };
 
 /// The kind.
 #[derive(Debug)]
@@ -51,41 +51,52 @@ pub struct Vpc;
 
 #[async_trait]
 impl Kind for Vpc {
-    describes!("vpc", "a virtual private cloud", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        spec.cidr = cidr(&spec.cidr)?.into();
+        Ok(())
+    }
+
+    fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
     }
 
-    fn coexists(&self, _live: &Value, _spec: &Value) -> bool {
+    fn coexists(&self, _live: &Spec, _spec: &Spec) -> bool {
         true
     }
 
-    fn consequences(&self, action: Action, _changed: &[&str], _live: &Value, _spec: &Value) -> Vec<String> {
+    fn consequences(
+        &self,
+        action: Action,
+        _changed: &[&str],
+        _live: Option<&Spec>,
+        _spec: Option<&Spec>,
+    ) -> Vec<String> {
         match action {
             Action::Replace => vec!["everything in the network is made again in the new one".to_owned()],
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let vpcs = list(context, vec![ec2::of_stack(context)]).await?;
         try_join_all(vpcs.iter().map(|vpc| read(context, vpc))).await.map(|live| live.into_iter().flatten().collect())
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let living = || async {
             let vpcs = list(context, ec2::of_address(context, address)).await?;
             vpcs.iter().map(|vpc| Ok(id(vpc)?.to_owned())).collect()
         };
         let create = || async {
             let tags = ec2::specification(context, address, ResourceType::Vpc);
-            let call = context.aws.ec2().create_vpc().cidr_block(&spec.cidr).tag_specifications(tags);
+            let call = context.aws.ec2().create_vpc().cidr_block(spec.cidr.as_str()).tag_specifications(tags);
             let made = ask_once(call.send()).await?;
             Ok(id(&made.vpc.needed("ec2", "CreateVpc.Vpc")?)?.to_owned())
         };
@@ -94,23 +105,22 @@ impl Kind for Vpc {
             Ok(one(context, &id).await?.filter(|vpc| vpc.state() == Some(&VpcState::Available)))
         })
         .await?;
-        set_names(context, &id, &spec).await?;
-        Ok(tags::outcome(&id, &outputs(&id, &ec2::arn(context, "vpc", &id), &spec)))
+        set_names(context, &id, spec).await?;
+        Ok(tags::outcome(&id, &outputs(&id, &ec2::arn(context, "vpc", &id), &spec.cidr)))
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, _changed: &[String]) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        set_names(context, &live.id, &spec).await?;
-        Ok(tags::outcome(&live.id, &outputs(&live.id, &ec2::arn(context, "vpc", &live.id), &spec)))
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+        set_names(context, &live.id, spec).await?;
+        Ok(tags::outcome(&live.id, &outputs(&live.id, &ec2::arn(context, "vpc", &live.id), &spec.cidr)))
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.ec2().delete_vpc().vpc_id(&live.id);
         wait::released(context, || ask(call.clone().send())).await?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut vpc) = one(context, id).await? else { return Ok(None) };
         vpc.tags = ec2::claim(context, address, id, vpc.tags())?;
         read(context, &vpc).await
@@ -123,8 +133,8 @@ impl Kind for Vpc {
 
 const AVAILABLE: Duration = Duration::from_mins(5);
 
-fn outputs<'a>(id: &'a str, arn: &'a str, spec: &'a Spec) -> [(&'static str, &'a str); 3] {
-    [("id", id), ("arn", arn), ("cidr", &spec.cidr)]
+fn outputs<'a>(id: &'a str, arn: &'a str, cidr: &'a str) -> [(&'static str, &'a str); 3] {
+    [("id", id), ("arn", arn), ("cidr", cidr)]
 }
 
 async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::Vpc>> {
@@ -156,7 +166,7 @@ async fn set_names(context: &Context, id: &str, spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-async fn read(context: &Context, vpc: &types::Vpc) -> Result<Option<Live>> {
+async fn read(context: &Context, vpc: &types::Vpc) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(vpc.tags());
     let Some(address) = tags::address(context, "vpc", &tags) else { return Ok(None) };
     let id = id(vpc)?;
@@ -170,21 +180,17 @@ async fn read(context: &Context, vpc: &types::Vpc) -> Result<Option<Live>> {
     let is_on = |attribute: Option<AttributeBooleanValue>, member: &str| {
         attribute.and_then(|attribute| attribute.value).needed("ec2", member)
     };
+    let cidr = vpc.cidr_block().needed("ec2", "Vpc.CidrBlock")?;
     let spec = Spec {
-        cidr: vpc.cidr_block().needed("ec2", "Vpc.CidrBlock")?.to_owned(),
+        cidr: cidr.into(),
         dns_support: is_on(support.enable_dns_support, "DescribeVpcAttribute.EnableDnsSupport")?,
         dns_hostnames: is_on(names.enable_dns_hostnames, "DescribeVpcAttribute.EnableDnsHostnames")?,
     };
     let arn = ec2::arn(context, "vpc", id);
-    let mut live = tags::live(address, &tags, id, value(&spec), &outputs(id, &arn, &spec));
+    let mut live = tags::found(address, &tags, id, spec, &outputs(id, &arn, cidr));
     let state = vpc.state().needed("ec2", "Vpc.State")?;
     if *state != VpcState::Available {
         live.condition = Condition::Pending(state.to_string());
     }
     Ok(Some(live))
-}
-
-fn canonical(spec: &mut Spec) -> Result<()> {
-    spec.cidr = cidr(&spec.cidr)?;
-    Ok(())
 }

@@ -13,43 +13,45 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{compared, describes, differs, in_place, replaces, typed, value};
+use super::spec::{compared, in_place, replaces};
+use super::values::{SecurityGroupId, SubnetId, VpcId, text};
 use super::{ec2, tag_lists, tags, wait};
-use crate::cost::{Charge, Cost, HOURS};
-use crate::kind::{Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::plan::Action;
-use crate::resource::{Address, Condition, Live};
+use crate::charge::{Charge, Cost, HOURS};
+use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address, Condition};
+
+text!(
+    /// A route table's id, `rtb-0a1b2c3d4e5f60718`.
+    RouteTableId,
+    r"^rtb-[0-9a-f]{1,17}$"
+);
 
 /// A private way from a VPC to an AWS service: by routes (gateway: S3 and DynamoDB, free of charge) or by network interfaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The VPC's id, `${vpc.main.id}`.
-    #[schemars(regex(pattern = r"^vpc-[0-9a-f]+$"))]
-    pub vpc: String,
+    pub vpc: VpcId,
     /// The service's short name, `s3`, `glue`, `kms`.
     #[schemars(length(min = 1, max = 255))]
     pub service: String,
     /// By routes or by network interfaces. Default: `gateway`.
-    #[serde(default)]
-    pub way: Way,
+    #[serde(rename = "type", default)]
+    pub kind: EndpointType,
     /// The ids of the route tables that lead to a gateway, `${route_table.public.id}`. Default: none.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^rtb-[0-9a-f]+$")))]
-    pub route_tables: Vec<String>,
+    pub route_tables: Vec<RouteTableId>,
     /// The ids of the subnets that an interface stands in, one of a zone. Required of an interface, and of no gateway.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^subnet-[0-9a-f]+$")))]
-    pub subnets: Vec<String>,
+    pub subnets: Vec<SubnetId>,
     /// The ids of the interfaces' security groups: they must let in HTTPS, TCP port 443. Required of an interface, and of
     /// no gateway.
     #[serde(default)]
-    #[schemars(inner(regex(pattern = r"^sg-[0-9a-f]+$")))]
-    pub security_groups: Vec<String>,
+    pub security_groups: Vec<SecurityGroupId>,
     /// Whether the service's usual name leads to the interfaces, within the whole VPC; one endpoint of a service in a VPC
     /// can have it. Default: false.
     #[serde(default)]
-    pub private_names: bool,
+    pub private_dns: bool,
     /// The policy; absent: everything that the caller's own rights allow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Value>,
@@ -58,7 +60,7 @@ pub struct Spec {
 /// How an endpoint is reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Way {
+pub enum EndpointType {
     /// By routes.
     #[default]
     Gateway,
@@ -66,11 +68,11 @@ pub enum Way {
     Interface,
 }
 
-impl Way {
-    fn endpoint_type(self) -> VpcEndpointType {
-        match self {
-            Self::Gateway => VpcEndpointType::Gateway,
-            Self::Interface => VpcEndpointType::Interface,
+impl From<EndpointType> for VpcEndpointType {
+    fn from(kind: EndpointType) -> Self {
+        match kind {
+            EndpointType::Gateway => Self::Gateway,
+            EndpointType::Interface => Self::Interface,
         }
     }
 }
@@ -78,11 +80,11 @@ impl Way {
 const FIELDS: &[Field] = &[
     replaces("vpc"),
     replaces("service"),
-    replaces("way"),
+    replaces("type"),
     compared(in_place("route_tables"), Comparing::AsSet),
     compared(in_place("subnets"), Comparing::AsSet),
     compared(in_place("security_groups"), Comparing::AsSet),
-    in_place("private_names"),
+    in_place("private_dns"),
     in_place("policy"),
 ];
 const OUTPUTS: &[&str] = &["id", "arn"];
@@ -93,6 +95,11 @@ const ACTIONS: &[&str] = &[
     "ec2:ModifyVpcEndpoint",
     "ec2:CreateTags",
 ];
+const FACTS: Facts = Facts {
+    expected: [Duration::from_mins(1), Duration::from_secs(5), Duration::from_secs(30)],
+    renamed_fields: &[("way", "type"), ("private_names", "private_dns")],
+    ..Facts::of("vpc_endpoint", "a private way from a VPC to an AWS service", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -103,18 +110,37 @@ const SETTLED: Duration = Duration::from_mins(15);
 
 #[async_trait]
 impl Kind for VpcEndpoint {
-    describes!("vpc_endpoint", "a private way from a VPC to an AWS service", FIELDS, OUTPUTS, canonical);
+    type Spec = Spec;
+    type Observed = ();
 
-    fn actions(&self) -> &'static [&'static str] {
-        ACTIONS
+    fn facts(&self) -> &'static Facts {
+        &FACTS
     }
 
-    fn cost(&self, spec: &Value) -> Cost {
-        if spec["way"] != "interface" {
+    fn canonical(&self, spec: &mut Spec) -> Result<()> {
+        spec.policy.take_if(|policy| is_open(policy));
+        match spec.kind {
+            EndpointType::Gateway
+                if !spec.subnets.is_empty() || !spec.security_groups.is_empty() || spec.private_dns =>
+            {
+                bail!("a gateway endpoint has `route_tables` and neither subnets, security groups nor private DNS")
+            }
+            EndpointType::Interface if !spec.route_tables.is_empty() => {
+                bail!("an interface endpoint has `subnets` and no route tables")
+            }
+            EndpointType::Interface if spec.subnets.is_empty() || spec.security_groups.is_empty() => {
+                bail!("an interface endpoint needs `subnets` to stand in and `security_groups`")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn cost(&self, spec: &Spec) -> Cost {
+        if spec.kind != EndpointType::Interface {
             return Cost::Free;
         }
         // Each network interface is billed: one in each subnet.
-        let interfaces = u32::try_from(spec["subnets"].as_array().map_or(0, Vec::len)).unwrap_or(u32::MAX);
+        let interfaces = u32::try_from(spec.subnets.len()).unwrap_or(u32::MAX);
         let quantity = HOURS * f64::from(interfaces);
         Cost::Billed {
             charges: vec![Charge { price: "vpc_endpoint.interface.hour".to_owned(), quantity }],
@@ -122,10 +148,9 @@ impl Kind for VpcEndpoint {
         }
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
-        let names = |of: &Value| of["private_names"] == true;
-        let service = if spec.is_null() { &live["service"] } else { &spec["service"] };
-        let service = service.as_str().unwrap_or_default();
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        let names = |of: Option<&Spec>| of.is_some_and(|of| of.private_dns);
+        let Some(Spec { service, .. }) = spec.or(live) else { return Vec::new() };
         match action {
             Action::Delete | Action::Replace if names(live) => {
                 vec![format!("whoever has no other way out can't reach {service} meanwhile")]
@@ -133,50 +158,43 @@ impl Kind for VpcEndpoint {
             Action::Create if names(spec) => {
                 vec![format!("the whole VPC reaches {service} by it from then on, if its security groups let it in")]
             }
-            Action::Update if changed.contains(&"private_names") && names(live) => {
+            Action::Update if changed.contains(&"private_dns") && names(live) => {
                 vec![format!("whoever has no other way out can't reach {service} any more")]
             }
             _ => Vec::new(),
         }
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::from_mins(1), Duration::from_secs(5), Duration::from_secs(30)]
+    /// Two of one service and type in one network are refused: their routes or names are the same.
+    fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
+        (&live.vpc, &live.service, live.kind) != (&spec.vpc, &spec.service, spec.kind)
     }
 
-    /// Two of one service and way in one network are refused: their routes or names are the same.
-    fn coexists(&self, live: &Value, spec: &Value) -> bool {
-        ["vpc", "service", "way"].iter().any(|field| differs(live, spec, field))
-    }
-
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let call = context.aws.ec2().describe_vpc_endpoints().filters(ec2::of_stack(context));
         let endpoints = ask_all(call.into_paginator().items().send()).await?;
         endpoints.iter().filter_map(|endpoint| read(context, endpoint).transpose()).collect()
     }
 
-    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
-        let spec: Spec = typed(spec)?;
-        let (name, kind) = (service_name(context, &spec.service), spec.way.endpoint_type());
-        let call = context.aws.ec2().create_vpc_endpoint().vpc_id(&spec.vpc).service_name(name).vpc_endpoint_type(kind);
+    async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
+        let (name, kind) = (service_name(context, &spec.service), VpcEndpointType::from(spec.kind));
+        let call = context.aws.ec2().create_vpc_endpoint().service_name(name).vpc_endpoint_type(kind);
         let call = call
-            .set_route_table_ids(some(spec.route_tables.clone()))
-            .set_subnet_ids(some(spec.subnets.clone()))
-            .set_security_group_ids(some(spec.security_groups.clone()))
-            .client_token(tags::client_token(context, address, &spec))
+            .vpc_id(spec.vpc.as_str())
+            .set_route_table_ids(without(&spec.route_tables, &[]))
+            .set_subnet_ids(without(&spec.subnets, &[]))
+            .set_security_group_ids(without(&spec.security_groups, &[]))
+            .client_token(tags::client_token(context, address, spec))
             .tag_specifications(ec2::specification(context, address, ResourceType::VpcEndpoint))
-            .set_private_dns_enabled((spec.way == Way::Interface).then_some(spec.private_names))
+            .set_private_dns_enabled((spec.kind == EndpointType::Interface).then_some(spec.private_dns))
             .set_policy_document(spec.policy.as_ref().map(Value::to_string));
         let made = wait::visible(context, || ask(call.clone().send())).await?;
         let endpoint = made.vpc_endpoint.needed("ec2", "CreateVpcEndpoint.VpcEndpoint")?;
         available(context, id(&endpoint)?).await
     }
 
-    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
-        let (before, after): (Spec, Spec) = (typed(&live.spec)?, typed(spec)?);
-        let without = |these: &[String], those: &[String]| -> Option<Vec<String>> {
-            some(these.iter().filter(|id| !those.contains(id)).cloned().collect())
-        };
+    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+        let (before, after) = (&live.spec, spec);
         let mut call = context
             .aws
             .ec2()
@@ -188,8 +206,8 @@ impl Kind for VpcEndpoint {
             .set_remove_subnet_ids(without(&before.subnets, &after.subnets))
             .set_add_security_group_ids(without(&after.security_groups, &before.security_groups))
             .set_remove_security_group_ids(without(&before.security_groups, &after.security_groups));
-        if changed.iter().any(|field| field == "private_names") {
-            call = call.private_dns_enabled(after.private_names);
+        if changed.iter().any(|field| field == "private_dns") {
+            call = call.private_dns_enabled(after.private_dns);
         }
         if changed.iter().any(|field| field == "policy") {
             call = match &after.policy {
@@ -201,7 +219,7 @@ impl Kind for VpcEndpoint {
         available(context, &live.id).await
     }
 
-    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.ec2().delete_vpc_endpoints().vpc_endpoint_ids(&live.id);
         let answer = wait::found(ask(call.send()).await)?;
         // The call succeeds as a whole; each endpoint's failure stands in the answer.
@@ -218,7 +236,7 @@ impl Kind for VpcEndpoint {
         .await
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut endpoint) = describe(context, id).await? else { return Ok(None) };
         endpoint.tags = ec2::claim(context, address, id, endpoint.tags())?;
         read(context, &endpoint)
@@ -249,8 +267,9 @@ fn word(state: &State) -> String {
     state.as_str().to_lowercase()
 }
 
-/// A list for a call, which leaves out an empty one.
-fn some(ids: Vec<String>) -> Option<Vec<String>> {
+/// The ids that others aren't among, for a call, which leaves out an empty list.
+fn without<T: AsRef<str> + PartialEq>(these: &[T], others: &[T]) -> Option<Vec<String>> {
+    let ids: Vec<String> = these.iter().filter(|id| !others.contains(id)).map(|id| id.as_ref().to_owned()).collect();
     Some(ids).filter(|ids| !ids.is_empty())
 }
 
@@ -259,7 +278,7 @@ async fn available(context: &Context, id: &str) -> Result<Outcome> {
     wait::until(context, SETTLED, &format!("{id} is not available"), || async {
         let Some(endpoint) = describe(context, id).await? else {
             // A token that was used before answers with what it made then, even if that has been deleted.
-            if started.elapsed() > context.settles * 2 {
+            if started.elapsed() > context.pace.settles * 2 {
                 bail!("{id} isn't there any more: somebody deleted it; apply again makes another");
             }
             return Ok(None);
@@ -296,23 +315,7 @@ fn is_open(policy: &Value) -> bool {
         && statement.get("Condition").is_none()
 }
 
-fn canonical(spec: &mut Spec) -> Result<()> {
-    spec.policy.take_if(|policy| is_open(policy));
-    match spec.way {
-        Way::Gateway if !spec.subnets.is_empty() || !spec.security_groups.is_empty() || spec.private_names => {
-            bail!("a gateway endpoint has `route_tables` and neither subnets, security groups nor private names")
-        }
-        Way::Interface if !spec.route_tables.is_empty() => {
-            bail!("an interface endpoint has `subnets` and no route tables")
-        }
-        Way::Interface if spec.subnets.is_empty() || spec.security_groups.is_empty() => {
-            bail!("an interface endpoint needs `subnets` to stand in and `security_groups`")
-        }
-        _ => Ok(()),
-    }
-}
-
-fn read(context: &Context, endpoint: &types::VpcEndpoint) -> Result<Option<Live>> {
+fn read(context: &Context, endpoint: &types::VpcEndpoint) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(endpoint.tags());
     let Some(address) = tags::address(context, "vpc_endpoint", &tags) else { return Ok(None) };
     let state = state(endpoint)?;
@@ -320,25 +323,25 @@ fn read(context: &Context, endpoint: &types::VpcEndpoint) -> Result<Option<Live>
         return Ok(None);
     }
     let service = endpoint.service_name().needed("ec2", "VpcEndpoint.ServiceName")?;
-    let way = endpoint.vpc_endpoint_type().needed("ec2", "VpcEndpoint.VpcEndpointType")?;
-    let is_interface = *way == VpcEndpointType::Interface;
-    let group = |group: &types::SecurityGroupIdentifier| {
-        Ok(group.group_id().needed("ec2", "SecurityGroupIdentifier.GroupId")?.to_owned())
+    let kind = endpoint.vpc_endpoint_type().needed("ec2", "VpcEndpoint.VpcEndpointType")?;
+    let is_interface = *kind == VpcEndpointType::Interface;
+    let group = |group: &types::SecurityGroupIdentifier| -> Result<SecurityGroupId> {
+        Ok(group.group_id().needed("ec2", "SecurityGroupIdentifier.GroupId")?.into())
     };
     let policy = endpoint.policy_document().and_then(|policy| serde_json::from_str(policy).ok());
     let spec = Spec {
-        vpc: endpoint.vpc_id().needed("ec2", "VpcEndpoint.VpcId")?.to_owned(),
+        vpc: endpoint.vpc_id().needed("ec2", "VpcEndpoint.VpcId")?.into(),
         service: service.strip_prefix(&service_name(context, "")).unwrap_or(service).to_owned(),
-        way: if is_interface { Way::Interface } else { Way::Gateway },
-        route_tables: endpoint.route_table_ids().to_vec(),
-        subnets: endpoint.subnet_ids().to_vec(),
+        kind: if is_interface { EndpointType::Interface } else { EndpointType::Gateway },
+        route_tables: endpoint.route_table_ids().iter().cloned().map(Into::into).collect(),
+        subnets: endpoint.subnet_ids().iter().cloned().map(Into::into).collect(),
         security_groups: endpoint.groups().iter().map(group).collect::<Result<_>>()?,
-        private_names: is_interface && endpoint.private_dns_enabled().needed("ec2", "VpcEndpoint.PrivateDnsEnabled")?,
+        private_dns: is_interface && endpoint.private_dns_enabled().needed("ec2", "VpcEndpoint.PrivateDnsEnabled")?,
         policy: policy.filter(|policy| !is_open(policy)),
     };
     let id = id(endpoint)?;
     let arn = ec2::arn(context, "vpc-endpoint", id);
-    let mut live = tags::live(address, &tags, id, value(&spec), &[("id", id), ("arn", &arn)]);
+    let mut live = tags::found(address, &tags, id, spec, &[("id", id), ("arn", &arn)]);
     live.condition = match state {
         State::Available => Condition::Ready,
         State::Failed | State::Rejected | State::Expired => Condition::Failed(word(&state)),
@@ -350,6 +353,7 @@ fn read(context: &Context, endpoint: &types::VpcEndpoint) -> Result<Option<Live>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::AnyKind;
 
     #[test]
     fn states_are_known_in_either_case() {
@@ -366,14 +370,15 @@ mod tests {
 
     #[test]
     fn an_interface_stands_in_subnets_behind_security_groups() {
-        let gateway = json!({"vpc": "vpc-1", "service": "s3"});
-        assert!(VpcEndpoint.normalise(&gateway).is_ok());
+        let canonical =
+            |spec: Value| -> Result<Spec> { Ok(serde_json::from_value(AnyKind::normalise(&VpcEndpoint, &spec)?)?) };
+        let gateway = canonical(json!({"vpc": "vpc-1", "service": "s3"})).expect("a whole gateway");
         assert_eq!(VpcEndpoint.cost(&gateway), Cost::Free);
         let mut interface =
-            json!({"vpc": "vpc-1", "service": "glue", "way": "interface", "subnets": ["subnet-1", "subnet-2"]});
-        assert!(VpcEndpoint.normalise(&interface).is_err());
+            json!({"vpc": "vpc-1", "service": "glue", "type": "interface", "subnets": ["subnet-1", "subnet-2"]});
+        assert!(canonical(interface.clone()).is_err());
         interface["security_groups"] = json!(["sg-1"]);
-        let interface = VpcEndpoint.normalise(&interface).expect("a whole interface");
+        let interface = canonical(interface).expect("a whole interface");
         let Cost::Billed { charges, .. } = VpcEndpoint.cost(&interface) else { panic!("it costs nothing") };
         assert_eq!((charges[0].price.as_str(), charges[0].quantity), ("vpc_endpoint.interface.hour", 1460.0));
     }

@@ -34,7 +34,7 @@ where
                 timeout.as_secs() / 60
             );
         }
-        tokio::time::sleep(context.poll).await;
+        tokio::time::sleep(context.pace.poll).await;
     }
 }
 
@@ -67,7 +67,7 @@ where
     let start = Instant::now();
     loop {
         match call().await {
-            Err(error) if refused(&error) && start.elapsed() < timeout => tokio::time::sleep(context.poll).await,
+            Err(error) if refused(&error) && start.elapsed() < timeout => tokio::time::sleep(context.pace.poll).await,
             answer => return answer,
         }
     }
@@ -141,13 +141,13 @@ where
     P: Future<Output = Result<Option<String>>>,
 {
     loop {
-        let over = context.aws.now().duration_since(since).is_ok_and(|age| age >= context.settles);
+        let over = context.aws.now().duration_since(since).is_ok_and(|age| age >= context.pace.settles);
         if let Some(id) = probe().await? {
             return Ok(Some(id));
         }
         if over {
             return Ok(None);
         }
-        tokio::time::sleep(context.poll).await;
+        tokio::time::sleep(context.pace.poll).await;
     }
 }

@@ -75,7 +75,7 @@ impl Document {
 }
 
 fn place(context: &Context) -> Place {
-    Place::new(&context.aws, &context.account, &context.stack, context.poll)
+    Place::new(&context.aws, &context.account, &context.stack, context.pace.poll)
 }
 
 /// Takes the lease of the stack for a command. While another holds it, its end is waited for once: a holder that died

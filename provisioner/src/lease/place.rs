@@ -7,6 +7,7 @@ use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Pub
 use lakewright_aws::{Aws, ErrorKind, Objects, Put, ask};
 
 use super::document::{Document, VERSION};
+use crate::names;
 
 /// How long S3 may deny knowing a bucket that it has just made.
 const KNOWN: Duration = Duration::from_secs(30);
@@ -33,7 +34,7 @@ pub struct Version {
 impl Place {
     /// The place of a stack's lease.
     pub fn new(aws: &Aws, account: &str, stack: &str, poll: Duration) -> Self {
-        let bucket = format!("lakewright-{account}-{}", aws.region());
+        let bucket = names::state_bucket(account, aws.region());
         Self { aws: aws.clone(), bucket, key: format!("stacks/{stack}.json"), account: account.to_owned(), poll }
     }
 

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::graph::Graph;
 use super::{Action, Cause, Kinds, Planner, Step, order};
-use crate::kind::Kind;
+use crate::kind::AnyKind;
 use crate::resource::{Address, Live};
 
 /// What stands in the address of a resource that has been replaced and still lives.
@@ -31,7 +31,7 @@ pub fn deletions<'a>(
         .map(|one| {
             let from_file = graph.needs.get(&one.address);
             let kind = kinds.get(&one.address.kind);
-            let holds_data = kind.is_some_and(Kind::holds_data) && !one.is_empty;
+            let holds_data = kind.is_some_and(AnyKind::holds_data) && !one.is_empty;
             let mut step = Step {
                 address: one.address.clone(),
                 action: Action::Delete,
@@ -70,8 +70,8 @@ fn held(live: &Live) -> String {
 
 impl Planner<'_> {
     /// Something that is replaced and that AWS deletes only when the resource has left it.
-    pub(super) fn replaced_beneath(&self, kind: &dyn Kind, address: &Address) -> Option<Address> {
-        let occupied = kind.occupies();
+    pub(super) fn replaced_beneath(&self, kind: &dyn AnyKind, address: &Address) -> Option<Address> {
+        let occupied = kind.facts().occupies;
         let mut seen = BTreeSet::new();
         let mut open = if occupied.is_empty() { Vec::new() } else { vec![address] };
         while let Some(one) = open.pop() {

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::diff::canonical;
 use super::{Kinds, Options, Plan, PlanError, plan_for};
-use crate::kind::{Comparing, Kind};
+use crate::kind::{AnyKind, Comparing, canonical};
 use crate::resource::{Address, Desired, Live};
 
 /// The first member of a plan file: by it a plan is told from anything else.
-const FORMAT: &str = "lakewright plan 1";
+const FORMAT: &str = "lakewright plan 2";
 
 /// Where a plan belongs and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,7 +147,10 @@ fn differing(kinds: Kinds<'_>, old: &Live, new: &Live) -> Vec<String> {
     if old.applied != new.applied {
         lines.push(format!("{}: somebody applied it since", old.address));
     }
-    let fields = kinds.get(&old.address.kind).map(Kind::fields).unwrap_or_default();
+    if old.departures != new.departures {
+        lines.push(format!("{}: somebody changed it since, beside what its spec says", old.address));
+    }
+    let fields = kinds.get(&old.address.kind).map(AnyKind::fields).unwrap_or_default();
     for field in fields.iter().filter(|field| field.compare != Comparing::Never) {
         let (before, after) = (&old.spec[field.name], &new.spec[field.name]);
         if canonical(before, field.compare) != canonical(after, field.compare) {

@@ -39,7 +39,7 @@ pub fn graph<'a>(kinds: Kinds<'_>, desired: &'a Desired) -> Result<Graph<'a>, Ve
         let mut targets = BTreeSet::new();
         for reference in references(&resource.spec) {
             let Some(kind) = index.get(&reference.address).and_then(|_| kinds.get(&reference.address.kind)) else {
-                problems.push(problem(resource, missing(&reference.to_string(), &reference.address, desired)));
+                problems.push(problem(resource, missing(kinds, &reference.to_string(), &reference.address, desired)));
                 continue;
             };
             if !kind.outputs().contains(&reference.output.as_str()) {
@@ -55,7 +55,7 @@ pub fn graph<'a>(kinds: Kinds<'_>, desired: &'a Desired) -> Result<Graph<'a>, Ve
             if index.contains_key(address) {
                 targets.insert(address.clone());
             } else {
-                problems.push(problem(resource, missing(&format!("after `{address}`"), address, desired)));
+                problems.push(problem(resource, missing(kinds, &format!("after `{address}`"), address, desired)));
             }
         }
         needs.insert(resource.address.clone(), targets);
@@ -80,11 +80,12 @@ fn problem(resource: &Resource, text: String) -> Problem {
     Problem { address: resource.address.clone(), span: resource.span.clone(), text }
 }
 
-fn missing(what: &str, address: &Address, desired: &Desired) -> String {
+fn missing(kinds: Kinds<'_>, what: &str, address: &Address, desired: &Desired) -> String {
     let wanted = address.to_string();
     // A section's name is a plural, a kind's is not.
-    let singular = Address::new(address.kind.trim_end_matches('s'), address.name.as_str());
-    if let Some(meant) = desired.resources.iter().find(|resource| resource.address == singular) {
+    let singular = kinds.0.iter().find(|kind| kind.facts().plural() == address.kind);
+    let singular = singular.map(|kind| Address::new(kind.name(), address.name.as_str()));
+    if let Some(meant) = desired.resources.iter().find(|resource| Some(&resource.address) == singular.as_ref()) {
         return format!("{what}: the stack has no `{wanted}`; did you mean `{}`?", meant.address);
     }
     match nearest(&wanted, desired.resources.iter().map(|resource| &resource.address)) {

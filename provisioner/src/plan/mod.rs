@@ -1,6 +1,5 @@
 //! The planner: what is desired and what lives go in, one plan comes out. Nothing here does input or output.
 
-pub mod applied;
 mod deletion;
 mod diff;
 mod file;
@@ -23,22 +22,23 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::kind::Kind;
+use crate::kind::AnyKind;
+pub use crate::resource::Action;
 use crate::resource::{Address, Desired, Live};
 use deletion::deletions;
 pub use deletion::replaced;
 pub use file::{FileError, Header, PlanFile, moved as moved_since};
 pub use loss::AllowDataLoss;
 use planner::{Decision, Planner};
-pub use step::{Action, Cause, Change, Plan, Step, Unchanged};
+pub use step::{Cause, Change, Foreign, Plan, Step, Unchanged};
 
 /// The resource kinds, in the order in which a stack's resources are made.
 #[derive(Clone, Copy)]
-pub struct Kinds<'a>(pub &'a [&'a dyn Kind]);
+pub struct Kinds<'a>(pub &'a [&'a dyn AnyKind]);
 
 impl<'a> Kinds<'a> {
     /// The kind of that name.
-    pub fn get(&self, name: &str) -> Option<&'a dyn Kind> {
+    pub fn get(&self, name: &str) -> Option<&'a dyn AnyKind> {
         self.0.iter().copied().find(|kind| kind.name() == name)
     }
 
@@ -93,7 +93,7 @@ pub enum PlanError {
     },
     /// Two live things claim one address.
     #[error(
-        "{address} lives twice: {} and {}; lakewright can't tell which one the stack means, so delete one of them or \
+        "{address} exists twice: {} and {}; lakewright can't know which one the stack means, so delete one of them or \
          remove its lakewright:address tag", ids[0], ids[1]
     )]
     Twice {
@@ -113,11 +113,6 @@ pub fn plan(kinds: Kinds<'_>, desired: &Desired, live: &[Live]) -> Result<Plan, 
     plan_for(kinds, desired, live, &Options::default())
 }
 
-/// The plan that deletes everything that lives of a stack.
-pub fn plan_destroy(kinds: Kinds<'_>, desired: &Desired, live: &[Live]) -> Result<Plan, PlanError> {
-    plan_for(kinds, desired, live, &Options { destroy: true, ..Options::default() })
-}
-
 /// Whether the resources of a stack fit together: kinds, references, circles. Needs nothing of what lives.
 pub fn check(kinds: Kinds<'_>, desired: &Desired) -> Result<(), PlanError> {
     graph::graph(kinds, desired).map(|_| ()).map_err(PlanError::Stack)
@@ -132,7 +127,7 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
         stack: desired.stack.clone(),
         steps: Vec::new(),
         unchanged: Vec::new(),
-        foreign: foreign(&live),
+        foreign: foreign(kinds, &live),
         left_out: Vec::new(),
         needs: graph.needs.clone(),
     };
@@ -173,6 +168,14 @@ fn index(live: &[Live]) -> Result<BTreeMap<&Address, &Live>, PlanError> {
     Ok(by_address)
 }
 
-fn foreign(live: &[Live]) -> Vec<(Address, String)> {
-    live.iter().flat_map(|one| one.foreign.iter().map(|thing| (one.address.clone(), thing.clone()))).collect()
+fn foreign(kinds: Kinds<'_>, live: &[Live]) -> Vec<Foreign> {
+    let of_one = |one: &Live| {
+        let container = kinds.get(&one.address.kind).and_then(|kind| kind.facts().contained_in);
+        let container = container.map(|(container, _)| container);
+        let foreign = one.foreign.iter();
+        foreign
+            .map(|thing| Foreign { within: one.address.clone(), thing: thing.clone(), container })
+            .collect::<Vec<_>>()
+    };
+    live.iter().flat_map(of_one).collect()
 }

@@ -21,7 +21,7 @@ pub fn renamed(desired: &Desired, live: &[Live]) -> Result<(Vec<Live>, BTreeMap<
             format!("`{from}` is renamed to `{to}`, and the stack has no `{to}`")
         } else if let (Some(old), Some(new)) = (lives(from), lives(to)) {
             format!(
-                "`{from}` ({}) is renamed to `{to}`, which lives already ({}); remove the rename and `{from}` goes",
+                "`{from}` ({}) is renamed to `{to}`, which exists already ({}); remove the rename and `{from}` goes",
                 old.id, new.id
             )
         } else {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::graph::Graph;
-use super::{Action, Cause, Kinds, Options, Plan, PlanError, Step};
+use super::{Action, Cause, Change, Kinds, Options, Plan, PlanError, Step};
 use crate::kind::Comparing;
 use crate::resource::{Address, Condition, nearest};
 
@@ -38,17 +38,23 @@ fn of_drift(kinds: Kinds<'_>, step: &Step) -> Option<Step> {
             // Fields that only the file changed stay as they live; those that can't be read back are as the file says.
             let (Some(spec), Some(live)) = (&mut kept.spec, &kept.live) else { return Some(kept) };
             let fields = kinds.get(&step.address.kind)?.fields().iter();
+            // What departs beside a field is written with it, and is no reason to change the field.
+            let departs = |change: &Change| live.departures.iter().any(|departure| departure.path == change.path);
             for field in fields.filter(|field| field.compare != Comparing::Never) {
-                let heals = kept.changes.iter().any(|change| change.field() == field.name);
+                let heals = kept.changes.iter().any(|change| change.field() == field.name && !departs(change));
                 let known = live.spec.get(field.name).filter(|_| !heals);
                 if let (Some(value), Some(members)) = (known, spec.as_object_mut()) {
                     members.insert(field.name.to_owned(), value.clone());
                 }
             }
+            // What exists and no spec can say isn't written again beside what is healed.
+            if kinds.get(&step.address.kind)?.normalise(spec).is_err() {
+                return None;
+            }
             let ready = !matches!(live.condition, Condition::Failed(_));
             if step.action == Action::Replace && ready && !kept.changes.iter().any(|change| change.forces_replacement) {
                 let kind = kinds.get(&step.address.kind)?;
-                if kind.refuses(&live.spec, spec).is_some() {
+                if kind.refuses(live, spec).is_some() {
                     return None;
                 }
                 kept.action = Action::Update;

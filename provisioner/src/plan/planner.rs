@@ -1,6 +1,6 @@
 //! What becomes of each resource: nothing, or a step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::diff::{Difference, differences};
 use super::graph::Graph;
 use super::reference::{Reference, references, resolve};
-use super::{Action, Cause, Change, Kinds, Options, Problem, Step, Unchanged, applied};
-use crate::kind::{Changing, Kind, Renamed};
+use super::{Action, Cause, Change, Kinds, Options, Problem, Step, Unchanged};
+use crate::kind::{AnyKind, Changing, Renamed, applied};
 use crate::resource::{Address, Condition, Live, Resource};
 
 pub(super) enum Decision {
@@ -48,7 +48,7 @@ impl Planner<'_> {
         decided.map_err(|text| Problem { address: address.clone(), span: resource.span.clone(), text })
     }
 
-    fn decide(&mut self, resource: &Resource, kind: &dyn Kind, live: Option<&Live>) -> Result<Decision, String> {
+    fn decide(&mut self, resource: &Resource, kind: &dyn AnyKind, live: Option<&Live>) -> Result<Decision, String> {
         let address = &resource.address;
         let spec = kind.normalise(&resolve(&resource.spec, &|reference| self.output(reference)));
         let spec = spec.map_err(|error| format!("{error:#}"))?;
@@ -75,7 +75,7 @@ impl Planner<'_> {
             step.changes = created(kind, &spec);
             if self.options.remembered.contains(address) {
                 step.cause = Cause::Drift;
-                step.note = Some("it lived after the last apply and is gone".to_owned());
+                step.note = Some("it existed after the last apply and is gone".to_owned());
                 step.changes.iter_mut().for_each(|change| change.cause = Cause::Drift);
             }
             let done = Done { outputs: BTreeMap::new(), cause: step.cause, replaced: false };
@@ -114,13 +114,13 @@ impl Planner<'_> {
             step.create_first = live.condition == Condition::Ready && kind.coexists(&live.spec, &spec);
             BTreeMap::new()
         } else {
-            if let Some(reason) = kind.refuses(&live.spec, &spec) {
+            if let Some(reason) = kind.refuses(live, &spec) {
                 return Err(reason);
             }
             if !live.is_empty {
                 step.loses.extend(kind.loses(&live.spec, &spec));
             }
-            let moving = kind.moving_outputs();
+            let moving = kind.facts().moving_outputs;
             let changed = !step.changes.is_empty();
             let stays = |name: &str| !(changed && moving.contains(&name));
             live.outputs.iter().filter(|(name, _)| stays(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
@@ -137,7 +137,7 @@ impl Planner<'_> {
     }
 
     /// Collects the changes from live to the spec and returns why they came about.
-    fn compare(&self, kind: &dyn Kind, live: &Live, spec: &Value, changes: &mut Vec<Change>) -> Cause {
+    fn compare(&self, kind: &dyn AnyKind, live: &Live, spec: &Value, changes: &mut Vec<Change>) -> Cause {
         let mut cause = Cause::Drift;
         let address = self.moved.get(&live.address).unwrap_or(&live.address);
         let applied = live.applied.as_ref().or_else(|| self.options.applied.get(address)).map(String::as_str);
@@ -169,6 +169,22 @@ impl Planner<'_> {
                 cause: field_cause,
             }));
         }
+        // What is written with a field that has drifted itself needs no line of its own.
+        let drifted: BTreeSet<String> =
+            changes.iter().filter(|one| one.cause == Cause::Drift).map(|one| one.field().to_owned()).collect();
+        let changed: BTreeSet<String> = changes.iter().map(|one| one.field().to_owned()).collect();
+        let departures = live.departures.iter().filter(|departure| {
+            let field = departure.field();
+            !(drifted.contains(field) || departure.follows && changed.contains(field))
+        });
+        changes.extend(departures.map(|departure| Change {
+            path: departure.path.clone(),
+            before: departure.live.clone(),
+            after: departure.meant.clone(),
+            unknown: false,
+            forces_replacement: false,
+            cause: Cause::Drift,
+        }));
         cause
     }
 }
@@ -187,7 +203,7 @@ fn renames(renamed: Option<&Renamed>, field: &str) -> Vec<Difference> {
 }
 
 /// The changes of a creation: every field that has a value.
-fn created(kind: &dyn Kind, spec: &Value) -> Vec<Change> {
+fn created(kind: &dyn AnyKind, spec: &Value) -> Vec<Change> {
     kind.fields()
         .iter()
         .map(|field| (field.name, &spec[field.name]))

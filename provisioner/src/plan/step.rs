@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::order;
-use crate::kind::Kind;
-use crate::resource::{Address, Live};
+use crate::kind::AnyKind;
+use crate::resource::{Action, Address, Live};
 
 /// What makes live what is desired.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub struct Plan {
     /// What lives already as it should.
     pub unchanged: Vec<Unchanged>,
     /// Things that hold data and are not ours, found within resources of ours: reported, never deleted.
-    pub foreign: Vec<(Address, String)>,
+    pub foreign: Vec<Foreign>,
     /// What would be done too, had it not been left out by the command line.
     pub left_out: Vec<(Address, Action)>,
     /// What each resource of the stack refers to.
@@ -27,12 +27,24 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The cluster whose deletion takes along what was found beside a topic.
-    pub fn takes_along(&self, address: &Address) -> Option<&Address> {
+    /// The resource whose deletion takes along what isn't ours.
+    pub fn takes_along(&self, foreign: &Foreign) -> Option<&Address> {
+        let container = foreign.container?;
         let goes =
-            |step: &&Step| step.address.kind == "cluster" && matches!(step.action, Action::Delete | Action::Replace);
-        self.steps.iter().filter(|_| address.kind == "topic").find(goes).map(|step| &step.address)
+            |step: &&Step| step.address.kind == container && matches!(step.action, Action::Delete | Action::Replace);
+        self.steps.iter().find(goes).map(|step| &step.address)
     }
+}
+
+/// A thing that holds data and is not ours.
+#[derive(Debug, Clone)]
+pub struct Foreign {
+    /// The resource of ours that it was found with.
+    pub within: Address,
+    /// What it is, for people.
+    pub thing: String,
+    /// The kind of what that resource stands in, and this with it.
+    pub container: Option<&'static str>,
 }
 
 /// A live resource that no step touches.
@@ -81,31 +93,6 @@ pub struct Step {
     pub(super) rank: usize,
 }
 
-/// What happens to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Action {
-    /// It is made.
-    Create,
-    /// It is changed in place, or waited for.
-    Update,
-    /// It is deleted and made again, or made again and then deleted.
-    Replace,
-    /// It is deleted.
-    Delete,
-}
-
-impl Action {
-    /// The word in a JSON plan.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Replace => "replace",
-            Self::Delete => "delete",
-        }
-    }
-}
-
 /// Why a step is in the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
@@ -151,7 +138,7 @@ impl Change {
 
 impl Step {
     /// Says what follows from the step, now that it is decided.
-    pub(super) fn conclude(&mut self, kind: &dyn Kind, live: &Value, spec: &Value) {
+    pub(super) fn conclude(&mut self, kind: &dyn AnyKind, live: &Value, spec: &Value) {
         let mut changed: Vec<&str> = self.changes.iter().map(Change::field).collect();
         changed.dedup();
         self.consequences = kind.consequences(self.action, &changed, live, spec);

@@ -9,9 +9,11 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::Kinds;
-use crate::cost::Cost;
-use crate::kind::{ADDRESS, APPLIED, Changing, Comparing, Context, Field, Kind, Outcome, Wanted};
-use crate::resource::{Address, Condition, Desired, Live, Resource};
+use crate::charge::{Cost, Others};
+use crate::kind::{
+    ADDRESS, APPLIED, AnyKind, Changing, Comparing, Context, Facts, Field, Outcome, Renamed, Share, Wanted,
+};
+use crate::resource::{Action, Address, Condition, Desired, Live, Resource};
 
 /// The resources that live, by address, and what was called in which order.
 #[derive(Default)]
@@ -25,10 +27,10 @@ pub struct World {
 
 pub static WORLD: Mutex<Option<World>> = Mutex::new(None);
 
-pub struct Fake {
-    name: &'static str,
-    fields: &'static [Field],
-    holds_data: bool,
+pub struct Fake(Facts);
+
+const fn facts(name: &'static str, fields: &'static [Field]) -> Facts {
+    Facts { expected: [Duration::ZERO; 3], ..Facts::of(name, "for tests", fields, &["id", "arn"], &[]) }
 }
 
 const fn field(name: &'static str, change: Changing, compare: Comparing) -> Field {
@@ -55,11 +57,11 @@ const STORE: &[Field] = &[
 ];
 
 pub fn kinds() -> Kinds<'static> {
-    static ALL: &[&dyn Kind] = &[
-        &Fake { name: "network", fields: NETWORK, holds_data: false },
-        &Fake { name: "subnet", fields: SUBNET, holds_data: false },
-        &Fake { name: "wall", fields: WALL, holds_data: false },
-        &Fake { name: "store", fields: STORE, holds_data: true },
+    static ALL: &[&dyn AnyKind] = &[
+        &Fake(facts("network", NETWORK)),
+        &Fake(Facts { contained_in: Some(("network", "network")), ..facts("subnet", SUBNET) }),
+        &Fake(Facts { occupies: &["network", "subnet"], ..facts("wall", WALL) }),
+        &Fake(Facts { holds_data: true, ..facts("store", STORE) }),
     ];
     Kinds(ALL)
 }
@@ -84,7 +86,9 @@ pub fn live(address: &str, id: &str, spec: Value, applied: &Value) -> Live {
         address,
         id: id.to_owned(),
         spec,
-        applied: Some(super::applied::hashes(fields, applied)),
+        observed: Value::Null,
+        departures: Vec::new(),
+        applied: Some(crate::kind::applied::hashes(fields, applied)),
         condition: Condition::Ready,
         foreign: Vec::new(),
         holds: Vec::new(),
@@ -98,17 +102,9 @@ fn outputs(address: &Address, id: &str) -> BTreeMap<String, String> {
 }
 
 #[async_trait]
-impl Kind for Fake {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn summary(&self) -> &'static str {
-        "For tests."
-    }
-
-    fn fields(&self) -> &'static [Field] {
-        self.fields
+impl AnyKind for Fake {
+    fn facts(&self) -> &Facts {
+        &self.0
     }
 
     fn schema(&self) -> Value {
@@ -119,24 +115,12 @@ impl Kind for Fake {
         Ok(spec.clone())
     }
 
-    fn actions(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    fn cost(&self, _spec: &Value) -> Cost {
+    fn cost_among(&self, _spec: &Value, _others: &Others<'_>) -> Cost {
         Cost::Free
     }
 
-    fn outputs(&self) -> &'static [&'static str] {
-        &["id", "arn"]
-    }
-
-    fn holds_data(&self) -> bool {
-        self.holds_data
-    }
-
-    fn occupies(&self) -> &'static [&'static str] {
-        if self.name == "wall" { &["network", "subnet"] } else { &[] }
+    fn share(&self, _spec: &Value, _others: &Others<'_>) -> Share {
+        Share::of(0.0)
     }
 
     fn loses(&self, live: &Value, spec: &Value) -> Vec<String> {
@@ -144,14 +128,26 @@ impl Kind for Fake {
         if uses(spec) < uses(live) { vec!["what used it".to_owned()] } else { Vec::new() }
     }
 
-    fn expected(&self) -> [Duration; 3] {
-        [Duration::ZERO; 3]
+    fn renamed(&self, _live: &Value, _spec: &Value) -> Option<Renamed> {
+        None
+    }
+
+    fn refuses(&self, _live: &Live, _spec: &Value) -> Option<String> {
+        None
+    }
+
+    fn coexists(&self, _live: &Value, _spec: &Value) -> bool {
+        false
+    }
+
+    fn consequences(&self, _: Action, _: &[&str], _: &Value, _: &Value) -> Vec<String> {
+        Vec::new()
     }
 
     async fn find(&self, _: &Context, _: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let mut world = WORLD.lock();
         let all = world.get_or_insert_default().live.values();
-        Ok(all.filter(|live| live.address.kind == self.name).cloned().collect())
+        Ok(all.filter(|live| live.address.kind == self.0.name).cloned().collect())
     }
 
     async fn create(&self, _: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -165,7 +161,7 @@ impl Kind for Fake {
             bail!("it lives already");
         }
         world.made += 1;
-        let id = format!("{}-{:08x}", self.name, world.made);
+        let id = format!("{}-{:08x}", self.0.name, world.made);
         world.calls.push(format!("create {address} {spec}"));
         let made = Live { applied: None, ..live(&address.to_string(), &id, spec.clone(), &Value::Null) };
         let outputs = made.outputs.clone();
@@ -194,6 +190,14 @@ impl Kind for Fake {
         world.calls.push(format!("delete {}", live.address));
         world.live.remove(&live.address);
         Ok(())
+    }
+
+    async fn read(&self, _: &Context, _: &Address, _: &str) -> Result<Option<Live>> {
+        bail!("tests adopt nothing")
+    }
+
+    async fn rotate(&self, _: &Context, _: &Live, _: &str) -> Result<String> {
+        bail!("tests rotate nothing")
     }
 
     async fn tag(&self, _: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {

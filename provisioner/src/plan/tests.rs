@@ -8,6 +8,7 @@ use super::order::{Work, tasks};
 use super::reference::references;
 use super::testing::{desired, kinds, live};
 use super::*;
+use crate::kind::Departure;
 use crate::render::{Detail, text};
 use crate::resource::Condition;
 
@@ -165,6 +166,28 @@ fn what_left_the_file_is_deleted_and_data_is_named() {
 }
 
 #[test]
+fn what_others_have_goes_with_what_contains_it() {
+    let mut lives = pair();
+    lives[1].foreign = vec!["host somebody_elses".to_owned()];
+    let left = [("subnet.a", subnet("network-0000000a"))];
+    assert_snapshot!(shown(&left, &lives), @r"
+      - network.main  network-0000000a
+      ! network.main: host somebody_elses is not ours, holds data, and is lost with it
+
+    Plan: 1 to delete.
+    ");
+}
+
+#[test]
+fn a_plural_means_its_kind() {
+    let stack = [("subnet.a", subnet("${networks.main.id}")), ("network.main", network("10.0.0.0/16"))];
+    assert_snapshot!(
+        shown(&stack, &[]),
+        @"subnet.a: ${networks.main.id}: the stack has no `networks.main`; did you mean `network.main`?"
+    );
+}
+
+#[test]
 fn data_loss_is_refused_until_allowed() {
     let spec = |name: &str| json!({ "name": name, "size": 1 });
     let lives = [live("store.a", "a", spec("a"), &spec("a")), live("store.b", "b", spec("b"), &spec("b"))];
@@ -232,7 +255,7 @@ fn two_with_one_address_are_an_error() {
     let one = network("10.0.0.0/16");
     let lives =
         [live("network.main", "network-1", one.clone(), &one), live("network.main", "network-2", one.clone(), &one)];
-    assert_snapshot!(shown(&[("network.main", one)], &lives), @"network.main lives twice: network-1 and network-2; lakewright can't tell which one the stack means, so delete one of them or remove its lakewright:address tag");
+    assert_snapshot!(shown(&[("network.main", one)], &lives), @"network.main exists twice: network-1 and network-2; lakewright can't know which one the stack means, so delete one of them or remove its lakewright:address tag");
 }
 
 #[test]
@@ -271,6 +294,47 @@ fn what_heals_drift_alone_still_says_what_it_loses() {
     assert_eq!((step.action, step.cause), (Action::Update, Cause::Drift));
     assert_eq!(step.loses, ["what used it"]);
     assert_eq!(step.spec.as_ref().map(|spec| &spec["name"]), Some(&json!("old")));
+}
+
+#[test]
+fn what_no_spec_says_is_drift_and_is_put_back_without_what_the_file_changed() {
+    let file = network("10.0.0.0/16");
+    let mut lives = live("network.main", "network-0000000a", file.clone(), &file);
+    lives.departures = Departure::of("state", "off", "on").into_iter().collect();
+    assert_snapshot!(shown(&[("network.main", file)], std::slice::from_ref(&lives)), @r#"
+      ~ network.main  network-0000000a  (changed outside the file)
+          state: "off" -> "on"
+
+    Plan: 1 to update.
+    "#);
+
+    // Within a field that the file changes too.
+    lives.departures = Departure::of("dns.lifetime", 5, 60).into_iter().collect();
+    let stack = desired(&[("network.main", json!({ "cidr": "10.0.0.0/16", "dns": false }))]);
+    let options = Options { only_drift: true, ..Options::default() };
+    let healing = plan_for(kinds(), &stack, &[lives], &options).expect("a plan");
+    let step = &healing.steps[0];
+    let paths: Vec<&str> = step.changes.iter().map(|change| change.path.as_str()).collect();
+    assert_eq!((paths, step.cause), (vec!["dns.lifetime"], Cause::Drift));
+    assert_eq!(step.spec.as_ref().map(|spec| &spec["dns"]), Some(&json!(true)));
+}
+
+#[test]
+fn what_follows_from_a_field_is_no_departure_where_the_field_changes() {
+    // Nothing was recorded: whether the file changed or somebody else can't be known.
+    let mut lives =
+        live("network.main", "network-0000000a", json!({ "cidr": "10.0.0.0/16", "dns": false }), &json!({}));
+    lives.applied = None;
+    lives.departures = Departure::of("dns.inner", true, false).map(Departure::following).into_iter().collect();
+    let only_drift = Options { only_drift: true, ..Options::default() };
+    let paths = |dns: bool, options: &Options| -> Vec<String> {
+        let stack = desired(&[("network.main", json!({ "cidr": "10.0.0.0/16", "dns": dns }))]);
+        let plan = plan_for(kinds(), &stack, std::slice::from_ref(&lives), options).expect("a plan");
+        plan.steps.iter().flat_map(|step| &step.changes).map(|change| change.path.clone()).collect()
+    };
+    assert_eq!(paths(true, &Options::default()), ["dns"]);
+    assert_eq!(paths(true, &only_drift), [""; 0], "what protects somebody isn't taken away beside the file");
+    assert_eq!(paths(false, &only_drift), ["dns.inner"]);
 }
 
 #[test]

@@ -50,9 +50,9 @@ fn missing(estimate: &Estimate) -> Option<String> {
     Some(format!("{unpriced} of {billed} billed {resources} {lack} a price in {}", estimate.region))
 }
 
-/// What gets the prices that are missing; nothing where no list tells more.
-fn cure(estimate: &Estimate) -> &'static str {
-    if estimate.lacks_prices() { "`lakewright cost --refresh` reads AWS's list" } else { "`lakewright cost` tells why" }
+/// What gets the prices that are missing; nothing where no list says more.
+fn fix(estimate: &Estimate) -> &'static str {
+    if estimate.lacks_prices() { "`lakewright cost --refresh` reads AWS's list" } else { "`lakewright cost` says why" }
 }
 
 /// The sum of a month: `about $412 a month in eu-north-1`, and what is missing in it.
@@ -75,7 +75,7 @@ pub fn cost_line(estimate: &Estimate) -> String {
             (false, Some(change)) => format!("about {change} a month for this part"),
             (false, None) => "this part changes none of it".to_owned(),
         };
-        return format!("Cost: {line}; `lakewright cost` tells more.");
+        return format!("Cost: {line}; `lakewright cost` shows more.");
     };
     let line = match (estimate.whole, change) {
         (true, Some(change)) => format!("at least {monthly} a month ({change} by what has a price)"),
@@ -83,7 +83,7 @@ pub fn cost_line(estimate: &Estimate) -> String {
         (false, Some(change)) => format!("{change} a month for what has a price in this part"),
         (false, None) => "this part changes nothing that has a price".to_owned(),
     };
-    format!("Cost: {line}; {missing}; {}.", cure(estimate))
+    format!("Cost: {line}; {missing}; {}.", fix(estimate))
 }
 
 /// The estimate of a plan for programs.
@@ -212,7 +212,7 @@ pub fn cost_text(estimate: &Estimate) -> String {
     }
     let _ = writeln!(out, "\n{BOLD}{}{BOLD:#}", total(estimate));
     if estimate.lacks_prices() {
-        let _ = writeln!(out, "{} and keeps its prices for later runs.", cure(estimate));
+        let _ = writeln!(out, "{} and keeps its prices for later runs.", fix(estimate));
     }
     list(&mut out, "Without a price:", unpriced.iter().cloned());
     list(&mut out, "By use, on top:", by_use(estimate).into_iter().map(|(kind, words)| format!("{kind}: {words}")));
@@ -239,7 +239,7 @@ pub fn cost_markdown(estimate: &Estimate) -> String {
     total[..1].make_ascii_uppercase();
     let mut out = format!("### {total}\n\n");
     if estimate.lacks_prices() {
-        let _ = writeln!(out, "{}.\n", cure(estimate));
+        let _ = writeln!(out, "{}.\n", fix(estimate));
     }
     out.push_str("| resource | what | USD a month |\n|---|---|---:|\n");
     for row in &rows {
@@ -280,7 +280,7 @@ mod tests {
         let of = |items: Vec<Item>, whole| Estimate { region: "eu-south-2".into(), items, whole };
 
         let full = of(vec![item("a", None, price(Some(0.1))), item("free", None, Some(Bill::default()))], true);
-        assert_eq!(cost_line(&full), "Cost: about $73.00 a month (+$73.00); `lakewright cost` tells more.");
+        assert_eq!(cost_line(&full), "Cost: about $73.00 a month (+$73.00); `lakewright cost` shows more.");
         assert_eq!(total(&full), "about $73.00 a month in eu-south-2");
         assert_eq!(cost_json(&full)["complete"], true);
 
@@ -301,7 +301,7 @@ mod tests {
         let unknown = Some(Bill { unknown: Some("nobody knows"), ..Bill::default() });
         let told = cost_line(&of(vec![item("a", None, unknown)], true));
         assert!(
-            told.ends_with("1 of 1 billed resource lacks a price in eu-south-2; `lakewright cost` tells why."),
+            told.ends_with("1 of 1 billed resource lacks a price in eu-south-2; `lakewright cost` says why."),
             "{told}"
         );
         // What goes has its price or not: nothing is missing of what stays.

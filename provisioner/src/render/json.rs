@@ -16,7 +16,7 @@ pub fn json(plan: &Plan) -> Value {
         "left_out": plan.left_out.iter().map(|(address, action)| json!({
             "address": address, "action": action.word(),
         })).collect::<Vec<_>>(),
-        "foreign": plan.foreign.iter().map(|(address, thing)| json!({"within": address, "thing": thing})).collect::<Vec<_>>(),
+        "foreign": plan.foreign.iter().map(|one| json!({"within": one.within, "thing": one.thing})).collect::<Vec<_>>(),
         "expected_seconds": plan.expected().as_secs(),
         "summary": {
             "create": plan.count(Action::Create),

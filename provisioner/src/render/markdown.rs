@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::summary;
 use super::value::{Shown, shown};
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Foreign, Plan, Step};
 
 /// The plan as Markdown: a table of the steps and, folded, what changes in each.
 pub fn markdown(plan: &Plan) -> String {
@@ -31,17 +31,16 @@ pub fn markdown(plan: &Plan) -> String {
         let names: Vec<String> = plan.left_out.iter().map(|(address, _)| format!("`{address}`")).collect();
         let _ = writeln!(out, "\nLeft out: {}.", names.join(", "));
     }
-    let (lost, stays): (Vec<_>, Vec<_>) =
-        plan.foreign.iter().partition(|(address, _)| plan.takes_along(address).is_some());
+    let (lost, stays): (Vec<_>, Vec<_>) = plan.foreign.iter().partition(|foreign| plan.takes_along(foreign).is_some());
     for (title, foreign) in [
-        ("Not ours, and lost with the cluster", lost),
+        ("Not ours, and lost with what holds it", lost),
         ("Found and left alone, because it is not ours and holds data", stays),
     ] {
         if !foreign.is_empty() {
             let _ = writeln!(out, "\n{title}:\n");
         }
-        for (address, thing) in foreign {
-            let _ = writeln!(out, "- in `{address}`: {thing}");
+        for Foreign { within, thing, .. } in foreign {
+            let _ = writeln!(out, "- in `{within}`: {thing}");
         }
     }
     out

@@ -5,6 +5,9 @@ mod graph;
 mod json;
 mod kinds;
 mod markdown;
+mod schemas;
+mod table;
+mod takes;
 mod text;
 mod value;
 
@@ -13,6 +16,8 @@ pub use graph::{dot, svg};
 pub use json::json;
 pub use kinds::{one as kind_text, page as kinds_page};
 pub use markdown::markdown;
+pub use schemas::json as kinds_json;
+pub use table::aligned;
 pub use text::{Detail, text};
 
 use crate::plan::{Action, Plan};

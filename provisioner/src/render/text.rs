@@ -9,7 +9,7 @@ use super::markdown::sign;
 use super::summary;
 use super::value::{Shown, lines_of, shown};
 use crate::apply::took;
-use crate::plan::{Action, Cause, Change, Plan, Step};
+use crate::plan::{Action, Cause, Change, Foreign, Plan, Step};
 
 /// From this expected time on, a plan says how long it takes.
 const LONG: Duration = Duration::from_mins(1);
@@ -34,16 +34,12 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
     for one in &plan.steps {
         step(&mut out, one, detail);
     }
-    for (address, thing) in &plan.foreign {
-        match plan.takes_along(address) {
-            Some(cluster) => {
-                let _ =
-                    writeln!(out, "  {RED}!{RED:#} {cluster}: {thing} is not ours, holds data, and is lost with it");
-            }
-            None => {
-                let _ = writeln!(out, "  {DIM}!{DIM:#} {address}: {thing} is not ours and holds data; it stays");
-            }
-        }
+    for foreign in &plan.foreign {
+        let Foreign { within, thing, .. } = foreign;
+        let _ = match plan.takes_along(foreign) {
+            Some(goes) => writeln!(out, "  {RED}!{RED:#} {goes}: {thing} is not ours, holds data, and is lost with it"),
+            None => writeln!(out, "  {DIM}!{DIM:#} {within}: {thing} is not ours and holds data; it stays"),
+        };
     }
     if !out.is_empty() {
         out.push('\n');

@@ -90,3 +90,18 @@ section! {
         log_prefix: At<String> = At::given("logs/batch"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lakewright_config::agents::AGENTS;
+
+    use super::Agents;
+
+    #[test]
+    fn every_agent_has_its_section() {
+        let schema = schemars::schema_for!(Agents);
+        let sections = schema.get("properties").and_then(|properties| properties.as_object()).expect("an object");
+        let sections: Vec<String> = sections.keys().map(|name| format!("agents.{name}")).collect();
+        assert_eq!(sections, AGENTS.iter().map(|about| about.section).collect::<Vec<_>>());
+    }
+}

@@ -32,6 +32,8 @@ pub trait Decode: Sized {
 pub struct Decoder {
     /// The mistakes so far.
     pub list: Vec<Diagnostic>,
+    /// What is right still, and should be written otherwise.
+    pub warnings: Vec<Diagnostic>,
     path: Vec<String>,
 }
 
@@ -39,6 +41,11 @@ impl Decoder {
     /// Takes note of a mistake.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.list.push(diagnostic);
+    }
+
+    /// The keys that led to where the walk is.
+    pub fn keys(&self) -> &[String] {
+        &self.path
     }
 
     /// Where the walk is, `kafka.version`.
@@ -67,7 +74,7 @@ impl Decoder {
         };
         let title = format!("`{}` must be {expected}", self.path());
         let diagnostic = Diagnostic::new(node.span(), title, format!("this is {found}"));
-        let cure = match node.get_ref() {
+        let fix = match node.get_ref() {
             DeValue::String(text) if expected.contains("number") && text.trim().parse::<f64>().is_ok() => {
                 Some(format!("leave out the quotes: {}", text.trim()))
             }
@@ -83,7 +90,7 @@ impl Decoder {
             }
             _ => None,
         };
-        self.push(cure.into_iter().fold(diagnostic, Diagnostic::help));
+        self.push(fix.into_iter().fold(diagnostic, Diagnostic::help));
         None
     }
 

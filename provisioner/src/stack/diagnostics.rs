@@ -16,7 +16,7 @@ pub struct Source {
     pub text: String,
 }
 
-/// One mistake: what, where, why and the cure.
+/// One mistake: what, where, why and the fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The index of the file in [`Diagnostics::sources`]; 0 also for those that the stack file extends, laid end to end.
@@ -27,7 +27,7 @@ pub struct Diagnostic {
     pub title: String,
     /// Why, said at the place itself.
     pub label: String,
-    /// How to mend it, one sentence each.
+    /// How to fix it, one sentence each.
     pub help: Vec<String>,
     /// Where else in the file the same is wrong, and what is said there.
     pub also: Vec<(Range<usize>, String)>,
@@ -39,7 +39,7 @@ impl Diagnostic {
         Self { source: 0, span, title: title.into(), label: label.into(), help: Vec::new(), also: Vec::new() }
     }
 
-    /// The same with a cure added.
+    /// The same with a fix added.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
@@ -76,6 +76,18 @@ impl Diagnostics {
 
     /// The text for people, in colour or not: a snippet for each mistake and the count at the end.
     pub fn render(&self, colour: bool) -> String {
+        let count = self.list.len();
+        let path = self.sources.first().map_or("the stack", |source| source.path.as_str());
+        let plural = if count == 1 { "" } else { "s" };
+        self.snippets(&Level::ERROR, colour) + &format!("{path}: {count} mistake{plural}\n")
+    }
+
+    /// The same of what is no mistake: a snippet for each warning.
+    pub fn warnings(&self, colour: bool) -> String {
+        self.snippets(&Level::WARNING, colour)
+    }
+
+    fn snippets(&self, level: &Level<'static>, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut text = String::new();
         for diagnostic in &self.list {
@@ -90,17 +102,14 @@ impl Diagnostics {
                 .path(source.path.as_str())
                 .annotation(AnnotationKind::Primary.span(within(&diagnostic.span)).label(diagnostic.label.as_str()))
                 .annotations(also);
-            let mut group: Group<'_> = Level::ERROR.primary_title(diagnostic.title.as_str()).element(snippet);
+            let mut group: Group<'_> = level.clone().primary_title(diagnostic.title.as_str()).element(snippet);
             for help in &diagnostic.help {
                 group = group.element(Level::HELP.message(help.as_str()));
             }
             text.push_str(&renderer.render(&[group]));
             text.push_str("\n\n");
         }
-        let count = self.list.len();
-        let path = self.sources.first().map_or("the stack", |source| source.path.as_str());
-        let plural = if count == 1 { "" } else { "s" };
-        text + &format!("{path}: {count} mistake{plural}\n")
+        text
     }
 }
 
@@ -127,39 +136,4 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// The candidate that a misspelt word most likely means; `None` when none is near.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
-    let near = |candidate: &str, distance: usize| {
-        let begun = lower.len() >= 3 && (candidate.starts_with(&lower) || lower.starts_with(candidate));
-        begun || distance <= (candidate.len().max(word.len()) / 3).max(1)
-    };
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| near(candidate, *distance))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// "did you mean" when a candidate is near, else the list of all candidates.
-pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone, plural: &str) -> String {
-    if let Some(near) = nearest(word, candidates.clone()) {
-        return format!("did you mean `{near}`?");
-    }
-    let all: Vec<String> = candidates.into_iter().map(|candidate| format!("`{candidate}`")).collect();
-    if all.is_empty() { format!("there are no {plural} yet") } else { format!("the {plural} are {}", all.join(", ")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn misspelt_words_are_recognised_and_foreign_ones_not() {
-        assert_eq!(nearest("brokrs", ["brokers", "version"]), Some("brokers"));
-        assert_eq!(nearest("sale", ["sale_id", "amount"]), Some("sale_id"));
-        assert_eq!(nearest("zebra", ["brokers", "version"]), None);
-        assert_eq!(suggest("zebra", ["a", "b"], "keys"), "the keys are `a`, `b`");
-    }
-}
+pub use crate::suggest::{nearest, suggest};

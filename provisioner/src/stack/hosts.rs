@@ -1,21 +1,33 @@
 //! The section of a stack file that stands for EC2 hosts.
 
+use lakewright_config::agents::AGENTS;
+pub use lakewright_config::agents::Agent;
+use serde_json::Value;
+
 use super::declare::{choice, section};
-use super::decode::At;
+use super::decode::{At, Decode, Decoder, Node};
+use super::diagnostics::{Diagnostic, suggest};
 use super::functions::Statement;
 use super::values::Whole;
 
-choice! {
-    /// An agent that a host can run.
-    Agent {
-        /// Simulates the shop: sends events to Kafka.
-        Producer = "producer",
-        /// Kafka to Iceberg tables of the raw zone, exactly once.
-        Stream = "stream",
-        /// Kafka to the search cluster and to the S3 backup.
-        Shipper = "shipper",
-        /// Runs the models on their schedule.
-        Batch = "batch",
+impl Decode for Agent {
+    fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
+        let word = <String as Decode>::decode(node, decoder)?;
+        let agent = word.parse().ok();
+        if agent.is_none() {
+            let title = format!("`{}` can't be `{word}`", decoder.path());
+            let help = suggest(&word, Self::all().map(Self::word), "choices");
+            decoder.push(Diagnostic::new(node.span(), title, "no such choice").help(help));
+        }
+        agent
+    }
+
+    fn placeholder() -> Self {
+        AGENTS[0].agent
+    }
+
+    fn json(&self) -> Value {
+        self.word().into()
     }
 }
 

@@ -32,7 +32,7 @@ choice! {
 }
 
 choice! {
-    /// How much CloudWatch is told of a cluster; each level holds those before it.
+    /// How many metrics CloudWatch gets of a cluster; each level holds those before it.
     Monitoring {
         /// What costs nothing.
         Default = "default",
@@ -96,7 +96,7 @@ section! {
         brokers: At<Whole<1, 90>> = At::given(Whole(3)),
         /// A broker's instance type.
         instance_type: At<String> = At::given("kafka.m7g.large"),
-        /// Each broker's storage in GiB. A floor: MSK only grows storage, so that a number below what lives changes nothing.
+        /// Each broker's storage in GiB. A floor: MSK only grows storage, so that a number below what exists changes nothing.
         storage_gib: At<Whole<1, 16_384>> = At::given(Whole(100)),
         /// MSK grows each broker's storage by itself, up to so many GiB. Default: it doesn't.
         storage_max_gib: Option<At<Whole<1, 16_384>>> = None,
@@ -112,7 +112,7 @@ section! {
         /// Settings of the brokers as in `server.properties`, over Lakewright's own: no automatic topics, a default
         /// replication of three and two replicas in sync.
         configuration: Named<At<Setting>> = Named(Vec::new()),
-        /// How much CloudWatch is told.
+        /// How many metrics CloudWatch gets.
         monitoring: At<Monitoring> = At::given(Monitoring::Default),
         /// Whether each broker answers Prometheus for Kafka's own metrics.
         jmx_exporter: At<bool> = At::given(false),
@@ -120,7 +120,7 @@ section! {
         node_exporter: At<bool> = At::given(false),
         /// A bucket that the brokers' logs go to besides their log group, one of `[buckets]` without a key of its own.
         log_bucket: Option<At<String>> = None,
-        /// A cluster that lives already and isn't the stack's: topics are made on it, and it is left as it is.
+        /// A cluster that exists already and isn't the stack's: topics are made on it, and it is left as it is.
         existing: Option<ExistingCluster> = None,
     }
 }
@@ -143,7 +143,7 @@ impl Kafka {
 }
 
 section! {
-    /// A cluster that lives already.
+    /// A cluster that exists already.
     ExistingCluster {
         /// Its ARN, `arn:aws:kafka:REGION:ACCOUNT:cluster/NAME/UUID`.
         arn: At<String>,

@@ -68,8 +68,8 @@ pub fn read(path: &Path) -> Result<Layers> {
             Ok(text) => layers.files.push(Source { path: next.display().to_string(), text }),
             Err(error) => {
                 let title = format!("the extended file `{}` can't be read", next.display());
-                let cure = "name it relative to this file, as in `extends = \"base.toml\"`; variables can't stand here";
-                layers.mistakes.push(Diagnostic::new(span, title, error.to_string()).help(cure));
+                let fix = "name it relative to this file, as in `extends = \"base.toml\"`; variables can't stand here";
+                layers.mistakes.push(Diagnostic::new(span, title, error.to_string()).help(fix));
                 break;
             }
         }

@@ -45,7 +45,7 @@ pub use expand::{Artifact, Programs, RUN_MODELS, Target, expand, unprogrammed};
 pub use functions::{Code, Codes, Function, Statement};
 pub use hosts::{Agent, Host, Refresh, VolumeType};
 pub use kafka::{Authentication, ClusterType, ExistingCluster, Kafka, Monitoring, Topic, Ways};
-pub use models::{Model, ModelFile, Read};
+pub use models::{Model, ModelFile, Read, tell_models};
 pub use network::{Existing, Nat, Network, Subnets};
 pub use pipeline::Pipeline;
 pub use queries::{Database, QuerySection, SavedQuery};
@@ -76,6 +76,8 @@ pub struct Stack {
     /// The stack file, those that it extends, what the command line and the environment give, and the models, as snippets
     /// show them.
     pub sources: Vec<Source>,
+    /// What of the stack file should be written otherwise.
+    pub warnings: Diagnostics,
 }
 
 impl Stack {
@@ -163,7 +165,11 @@ fn assemble(
     }
     let order = models::order(&read).expect("circles were refused");
     let models = order.into_iter().map(|index| read[index].clone()).collect();
-    Ok(Stack { file, models, codes, queries, sources })
+    let warnings = Diagnostics::new(sources.clone(), decoder.warnings);
+    let stack = Stack { file, models, codes, queries, sources, warnings };
+    let mut list = check::check_specs(&stack, &tree);
+    replaced.explain(&mut list);
+    if list.is_empty() { Ok(stack) } else { Err(Diagnostics::new(stack.sources, list).into()) }
 }
 
 /// The JSON Schema of a stack file, for editors.

@@ -8,6 +8,7 @@ use lakewright_config::Materialization;
 use super::decode::At;
 use super::diagnostics::{Diagnostic, suggest};
 use super::sql::{self, Zone, references, statement_mistakes, unqualified_tables};
+use crate::plan::Step;
 
 /// A model's file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl Model {
     }
 
     /// Whether the query reads a table of the raw zone and names a column so.
-    pub fn may_read(&self, table: &str, column: &str) -> bool {
+    fn may_read(&self, table: &str, column: &str) -> bool {
         self.reads.iter().any(|read| read.zone == Zone::Raw && read.table == table)
             && self
                 .columns()
@@ -68,6 +69,28 @@ impl Model {
     /// The query with `raw.` and `warehouse.` replaced by the names of the databases.
     pub fn sql(&self, raw: &str, warehouse: &str) -> String {
         qualified(&self.text, self.body.clone(), &self.reads, raw, warehouse)
+    }
+}
+
+/// Says which models name a column that a step takes away or renames.
+pub fn tell_models(step: &mut Step, models: &[Model]) {
+    if step.address.kind != "table" {
+        return;
+    }
+    for change in &step.changes {
+        let Some(path) = change.path.strip_prefix("columns[") else { continue };
+        let old = match path.split_once(']') {
+            Some((name, "")) if change.after.is_null() => name,
+            Some((_, ".name")) => change.before.as_str().unwrap_or_default(),
+            _ => continue,
+        };
+        let concerned = models.iter().filter(|model| model.may_read(&step.address.name, old));
+        let names: Vec<&str> = concerned.map(|model| model.name.as_str()).collect();
+        if let [one] = names[..] {
+            step.consequences.push(format!("the model {one} names the column {old}: change it too"));
+        } else if !names.is_empty() {
+            step.consequences.push(format!("the models {} name the column {old}: change them too", names.join(", ")));
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use serde_json::{Map, Number, Value};
 use toml::de::DeValue;
 
 use super::decode::{Decode, Decoder, Node};
+use super::diagnostics::Diagnostic;
+use crate::kinds;
 
 /// A resource's spec as it is written; its kind checks it.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,13 +22,30 @@ pub struct Own {
 
 impl Decode for Own {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
-        match node.get_ref() {
-            DeValue::Table(table) => {
-                let places = table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
-                json(node, decoder).map(|spec| Self { spec, places })
+        let DeValue::Table(table) = node.get_ref() else {
+            return decoder.wrong_type(node, "a table: the fields of the resource");
+        };
+        let kind = decoder.keys().get(1).and_then(|kind| kinds::named(kind));
+        let renamed = kind.map(|kind| kind.facts().renamed_fields).unwrap_or_default();
+        let (mut spec, mut places) = (Map::new(), BTreeMap::new());
+        for (key, value) in table {
+            let written = key.get_ref().as_ref();
+            let new = renamed.iter().find(|(old, _)| *old == written).map(|(_, new)| *new);
+            if let Some(new) = new {
+                let address = decoder.keys()[1..].join(".");
+                let title = format!("`{address}`: the field `{written}` is called `{new}`");
+                let diagnostic = Diagnostic::new(key.span(), title, "the old name");
+                if table.contains_key(new) {
+                    decoder.push(diagnostic.help(format!("remove `{written}`: `{new}` has a value, too")));
+                    continue;
+                }
+                decoder.warnings.push(diagnostic.help(format!("write `{new}`")));
             }
-            _ => decoder.wrong_type(node, "a table: the fields of the resource"),
+            let name = new.unwrap_or(written).to_owned();
+            places.insert(name.clone(), value.span());
+            spec.insert(name, json(value, decoder)?);
         }
+        Some(Self { spec: Value::Object(spec), places })
     }
 
     fn placeholder() -> Self {

@@ -29,7 +29,7 @@ section! {
         /// stands for one, alone or within a text; `--var NAME=VALUE` and the environment's `LAKEWRIGHT_VAR_NAME` give it
         /// another value.
         vars: Named<Declared> = Named(Vec::new()),
-        /// The stack itself: its name, and where it lives.
+        /// The stack itself: its name, and where it is.
         stack: StackSection,
         /// The network that everything stands in.
         network: Network = defaults(),
@@ -63,9 +63,9 @@ section! {
         ci: Option<Ci> = None,
         /// The settings of the agents that hosts run.
         agents: Agents = defaults(),
-        /// Alarms, and who is told of them. Without this section there are none.
+        /// Alarms, and who is notified of them. Without this section there are none.
         alarms: Option<Alarms> = None,
-        /// A monthly budget, and who is told. Without this section there is none.
+        /// A monthly budget, and who is notified. Without this section there is none.
         budget: Option<Budget> = None,
         /// Single resources of a kind, `[resource.KIND.NAME]`, for what no section covers. References such as
         /// `${vpc.main.id}` stand for outputs of others.
@@ -109,7 +109,7 @@ section! {
         access_logs: Option<At<String>> = None,
         /// What the keys of the access logs begin with. Default: this section's name and a slash.
         access_logs_prefix: Option<At<String>> = None,
-        /// Whether EventBridge is told of everything that happens in it.
+        /// Whether EventBridge is notified of everything that happens in it.
         notify: At<bool> = At::given(false),
     }
 }

@@ -13,7 +13,7 @@ use super::values::Whole;
 section! {
     /// A table of the raw zone: its Iceberg table, the stream agent's decoder and the producer's events come from it.
     TableSection {
-        /// What its rows tell, for the catalog.
+        /// What its rows mean, for the catalog.
         description: At<String> = At::given(""),
         /// The topic whose messages become its rows, one of `[topics]`.
         topic: At<String>,
@@ -21,7 +21,7 @@ section! {
         bucket: At<String> = At::given("raw"),
         /// The columns in order: a type as Iceberg writes it, or a table with `type`, `required` and `doc`.
         columns: Named<At<ColumnSection>>,
-        /// The columns that identify the fact that a row tells of.
+        /// The columns that identify the fact that a row records.
         key: At<Vec<At<String>>>,
         /// How files are divided: `COLUMN`, `year(…)`, `month(…)`, `day(…)`, `hour(…)`, `bucket(N, …)` or `truncate(N, …)`.
         partition: Vec<At<PartitionField>> = Vec::new(),

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// A time span in milliseconds, written `"500ms"`, `"2s"`, `"5m"`, `"4h"`, `"7d"`.
+/// A time span in milliseconds, written `"500ms"`, `"2s"`, `"5m"`, `"4h"`, `"7d"`, `"1h30m"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Period(pub u64);
 
@@ -23,14 +23,17 @@ impl Period {
     }
 }
 
-/// The units of time and their milliseconds, largest first.
+/// The units that a time span is shown in, and their milliseconds, largest first.
 const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 impl FromStr for Period {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        unit_value(text, &TIMES)
+        let milliseconds = lakewright_config::span(text)
+            .filter(|span| !span.is_zero() && span.subsec_nanos().is_multiple_of(1_000_000))
+            .and_then(|span| u64::try_from(span.as_millis()).ok());
+        milliseconds
             .map(Self)
             .ok_or_else(|| "write a number and a unit: \"500ms\", \"2s\", \"5m\", \"4h\", \"7d\"".to_owned())
     }
@@ -101,8 +104,11 @@ mod tests {
         for text in ["500 B", "64 MB", "1 GiB"] {
             assert_eq!(text.parse::<Size>().expect(text).to_string(), text);
         }
-        for text in ["", "5", "s", "0s", "5 weeks", "99999999999999999999d"] {
+        for text in ["", "5", "s", "0s", "0.5ms", "5 weeks", "99999999999999999999d"] {
             assert!(text.parse::<Period>().is_err(), "{text}");
+        }
+        for (text, shown) in [("1h30m", "90m"), ("1.5s", "1500ms"), ("60 min", "1h")] {
+            assert_eq!(text.parse::<Period>().expect(text).to_string(), shown);
         }
     }
 }

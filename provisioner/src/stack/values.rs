@@ -341,7 +341,7 @@ macro_rules! text_schema {
     };
 }
 
-text_schema!(Period, r"^\d+ ?(ms|s|m|h|d)$", "5m");
+text_schema!(Period, r"^(\d+(\.\d+)? ?(ms|s|m|min|h|d) ?)+$", "5m");
 text_schema!(Size, r"^\d+ ?([KMGT]i?)?B$", "64 MB");
 text_schema!(Cidr, r"^\d+\.\d+\.\d+\.\d+/\d+$", "10.20.0.0/16");
 

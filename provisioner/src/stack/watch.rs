@@ -8,9 +8,9 @@ use super::values::{Share, Whole};
 section! {
     /// Alarms on what the stack has, each with a description that says what to do, and a dashboard of the same metrics.
     Alarms {
-        /// The mail addresses that are told. AWS asks each to confirm.
+        /// The mail addresses that are notified. AWS asks each to confirm.
         email: Vec<At<String>> = Vec::new(),
-        /// The ARN of an SNS topic that is told, in place of `email`.
+        /// The ARN of an SNS topic that is notified, in place of `email`.
         topic_arn: Option<At<String>> = None,
         /// After how long without a sign of life of an agent, in whole minutes.
         silence: At<Period> = At::given(Period::seconds(300)),
@@ -34,11 +34,11 @@ section! {
     Budget {
         /// The limit of a month in US dollars.
         monthly_usd: At<Whole<1, 1_000_000_000>>,
-        /// The mail addresses that are told, ten at most.
+        /// The mail addresses that are notified, ten at most.
         email: Vec<At<String>>,
-        /// The share of the limit above which they are told what was spent, in percent.
+        /// The share of the limit above which they are notified of what was spent, in percent.
         actual_percent: At<Whole<1, 1000>> = At::given(Whole(80)),
-        /// The share of the limit above which they are told what the month will come to, in percent.
+        /// The share of the limit above which they are notified of what the month will come to, in percent.
         forecast_percent: At<Whole<1, 1000>> = At::given(Whole(100)),
     }
 }

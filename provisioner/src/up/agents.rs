@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use lakewright_aws::Aws;
+use lakewright_config::agents::Agent;
+use lakewright_platform::Backoff;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::process::Command;
@@ -15,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::child::Process;
 use super::parts::{DataFolder, Endpoints, tail};
-use super::runfile::{Child, RunFile};
 use super::status::Board;
+use crate::app::{Child, RunFile};
 
 /// How long an agent may take to finish what is in hand.
 const GRACE: Duration = Duration::from_secs(60);
-/// The pause before a first restart, doubled up to the longest one.
+/// The longest pause before a first restart, doubled up to the longest of all.
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// An agent that ran so long starts again at once.
@@ -33,8 +35,8 @@ pub const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
 pub struct Placed {
     /// The host.
     pub host: String,
-    /// The agent's name, `stream`.
-    pub agent: String,
+    /// The agent.
+    pub agent: Agent,
     /// Its configuration.
     pub config: Value,
     /// Where its configuration is on this machine.
@@ -59,16 +61,16 @@ pub async fn published(aws: &Aws, bucket: &str, data: &DataFolder) -> Result<Vec
     for listed in aws.objects().list(bucket, "hosts/").await.with_context(context)? {
         let parts: Vec<&str> = listed.key.split('/').collect();
         let [_, host, file] = parts[..] else { continue };
-        let Some(agent) = file.strip_suffix(".json") else { continue };
+        let Some(Ok(agent)) = file.strip_suffix(".json").map(str::parse::<Agent>) else { continue };
         let object = aws.objects().get(bucket, &listed.key, None).await.with_context(context)?;
         let mut config = serde_json::from_slice(&object.body).with_context(|| format!("read {}", listed.key))?;
-        let slow = agent == "stream" && commit_soon(&mut config);
-        let state = data.path.join("hosts").join(host).join(agent);
+        let slow = agent == Agent::Stream && commit_soon(&mut config);
+        let state = data.path.join("hosts").join(host).join(agent.word());
         std::fs::create_dir_all(&state).with_context(|| format!("make the folder {}", state.display()))?;
         let path = state.join("config.json");
         let text = serde_json::to_vec_pretty(&config).context("write a configuration")?;
         std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
-        placed.push(Placed { host: host.to_owned(), agent: agent.to_owned(), config, file: path, state, slow });
+        placed.push(Placed { host: host.to_owned(), agent, config, file: path, state, slow });
     }
     Ok(placed)
 }
@@ -91,6 +93,8 @@ pub struct Surroundings {
     pub agent: PathBuf,
     /// Where the parts listen.
     pub endpoints: Endpoints,
+    /// The Kafka in clear that agents use instead of the one that they are configured for.
+    pub kafka: Option<String>,
     /// The region.
     pub region: String,
     /// Whether the account is the one on this machine, which takes any credentials.
@@ -106,7 +110,7 @@ impl Surroundings {
     pub fn command(&self, placed: &Placed) -> Result<Command> {
         let mut command = Command::new(&self.agent);
         command
-            .arg(&placed.agent)
+            .arg(placed.agent.word())
             .arg("--config")
             .arg(&placed.file)
             .env("STATE_DIRECTORY", &placed.state)
@@ -114,6 +118,9 @@ impl Surroundings {
             .env("AWS_REGION", &self.region)
             .env("AWS_ENDPOINT_URL", &self.endpoints.account)
             .env("LAKEWRIGHT_SEARCH_URL", &self.endpoints.search);
+        if let Some(kafka) = &self.kafka {
+            command.env("LAKEWRIGHT_KAFKA_PLAINTEXT", kafka);
+        }
         if self.local_account {
             command
                 .env("AWS_ACCESS_KEY_ID", "lakewright")
@@ -163,7 +170,7 @@ impl Supervised {
 async fn supervise(surroundings: Arc<Surroundings>, placed: Placed, stop: CancellationToken) -> Result<()> {
     let name = placed.name();
     let log = surroundings.data.log(&name);
-    let mut pause = PAUSE;
+    let mut backoff = Backoff::new(PAUSE, LONGEST_PAUSE);
     loop {
         // The address of a process that has gone would answer for another one.
         let _ = std::fs::remove_file(placed.state.join("admin.address"));
@@ -179,18 +186,16 @@ async fn supervise(surroundings: Arc<Surroundings>, placed: Placed, stop: Cancel
                     () = stop.cancelled() => return process.stop(GRACE).await,
                 };
                 if started.elapsed() > STABLE {
-                    pause = PAUSE;
+                    backoff.reset();
                 }
                 surroundings.board.restarted(&name, format!("{name} ended with {ended}: {}", tail(&log, 1)));
             }
             // A full disk or too many processes pass; an agent that is not there must be seen.
             Err(error) => surroundings.board.restarted(&name, format!("{name} can't be started: {error:#}")),
         }
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stop.cancelled() => return Ok(()),
+        if !backoff.wait(&stop).await {
+            return Ok(());
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use tokio::process::{ChildStdin, Command};
 
-use super::runfile::Child as Record;
+use crate::app::Child as Record;
 
 /// A process that ends when its standard input closes: on purpose, or because this process has gone.
 pub struct Process {

@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use lakewright_config::agents::{AGENTS, Agent, Role, Stops};
 use tokio_util::sync::CancellationToken;
 
 use super::agents::{Placed, Supervised, Surroundings};
@@ -12,8 +13,8 @@ use super::parts::tail;
 use super::report::exact;
 use super::status::{Board, Known};
 use super::verify::{Subject, indices};
+use crate::app::say;
 use crate::apply::took;
-use crate::cli::say;
 
 /// How long the readers of the log may take without getting on: longer than a consumer group waits for a lost member.
 const STUCK: Duration = Duration::from_secs(90);
@@ -24,11 +25,15 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How long the last run of the models may take.
 const LAST_RUN: Duration = Duration::from_secs(1800);
 
-/// The agents in the order in which they are stopped; those that are not named here come last.
-const ORDER: [&str; 4] = ["producer", "stream", "shipper", "batch"];
+/// Stops those that write to the log.
+pub async fn stop_writers(agents: &mut Vec<Supervised>) {
+    for about in AGENTS.iter().filter(|about| about.stops == Stops::First) {
+        stop(agents, about.agent).await;
+    }
+}
 
 /// Stops agents of one kind at the same time; what went wrong is said.
-pub async fn stop(agents: &mut Vec<Supervised>, kind: &str) {
+async fn stop(agents: &mut Vec<Supervised>, kind: Agent) {
     let (chosen, rest): (Vec<_>, Vec<_>) = agents.drain(..).partition(|agent| agent.placed.agent == kind);
     *agents = rest;
     for result in futures::future::join_all(chosen.into_iter().map(Supervised::stop)).await {
@@ -40,12 +45,12 @@ pub async fn stop(agents: &mut Vec<Supervised>, kind: &str) {
 
 /// Stops everything that is left, in order.
 pub async fn stop_all(agents: &mut Vec<Supervised>) {
-    let mut kinds: Vec<String> = ORDER.map(str::to_owned).to_vec();
-    kinds.extend(agents.iter().map(|agent| agent.placed.agent.clone()));
-    for kind in kinds {
+    let mut order = AGENTS.to_vec();
+    order.sort_by_key(|about| about.stops);
+    for kind in order.into_iter().map(|about| about.agent) {
         if agents.iter().any(|agent| agent.placed.agent == kind) {
             say(&format!("Stopping {kind} …"));
-            stop(agents, &kind).await;
+            stop(agents, kind).await;
         }
     }
 }
@@ -70,11 +75,11 @@ async fn streamed(board: &Board) -> Result<()> {
     // doesn't know yet what it has to read.
     let unread = |known: &Known| {
         let fresh = known.ready && known.seen.is_some_and(|seen| seen > begun + SETTLING);
-        if fresh { known.gauge("unread_records").unwrap_or(f64::INFINITY) } else { f64::INFINITY }
+        if fresh { known.in_role(Role::Unread).unwrap_or(f64::INFINITY) } else { f64::INFINITY }
     };
     let (mut least, mut moved) = (f64::INFINITY, Instant::now());
     loop {
-        let streams = board.of("stream");
+        let streams = board.measuring(Role::Unread);
         let total: f64 = streams.iter().map(unread).sum();
         if total <= 0.0 {
             return Ok(());

@@ -6,7 +6,6 @@ mod ending;
 mod parts;
 mod report;
 mod run;
-mod runfile;
 mod status;
 mod verify;
 mod view;
@@ -16,9 +15,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::Loss;
+use crate::app::Loss;
 pub use run::run;
-pub use runfile::{Child, RunFile};
 
 /// What `up` can be told.
 #[derive(Debug, Clone, Args)]
@@ -47,23 +45,8 @@ pub struct Options {
 
 /// The duration that a text such as `90s`, `5m`, `2h` or `1h30m` means.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration; write it as 90s, 5m, 2h or 1h30m");
-    let (mut total, mut rest) = (0.0, text.trim());
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-        let number: f64 = rest[..end].parse().map_err(|_| wrong())?;
-        let unit_end = rest[end..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |length| end + length);
-        total += number
-            * match rest[end..unit_end].trim() {
-                "s" => 1.0,
-                "m" | "min" => 60.0,
-                "h" => 3600.0,
-                "d" => 86_400.0,
-                _ => return Err(wrong()),
-            };
-        rest = &rest[unit_end..];
-    }
-    if total > 0.0 { Duration::try_from_secs_f64(total).map_err(|_| wrong()) } else { Err(wrong()) }
+    let span = lakewright_config::span(text).filter(|span| !span.is_zero());
+    span.ok_or_else(|| format!("`{text}` is no duration; write it as 90s, 5m, 2h or 1h30m"))
 }
 
 #[cfg(test)]

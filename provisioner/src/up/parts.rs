@@ -12,8 +12,8 @@ use tokio::process::Command;
 
 use super::Options;
 use super::child::{Process, end_leftovers};
-use super::runfile::RunFile;
-use crate::cli::connect::program;
+use crate::app::RunFile;
+use crate::app::programs::program;
 
 /// How long the local parts may take to listen: a large log is read first.
 const START: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::builder::styling::AnsiColor;
 
 use super::view::number;
-use crate::cli::table::aligned;
+use crate::render::aligned;
 
 /// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,25 +5,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use lakewright_aws::Aws;
+use lakewright_config::agents::Need;
+use lakewright_platform::http::without_password;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
 use super::agents::{COMMIT_INTERVAL, Placed, Supervised, Surroundings, published};
 use super::child::Process;
-use super::ending::{caught_up, last_run, stop, stop_all};
+use super::ending::{caught_up, last_run, stop_all, stop_writers};
 use super::parts::{self, DataFolder, Endpoints};
 use super::report::report;
-use super::runfile::RunFile;
 use super::verify::{Subject, verify};
 use super::view::{Heading, show};
-use crate::cli::carry::{carry_out, conclude, give_back, lease};
-use crate::cli::change::refuse_loss;
-use crate::cli::connect::{agent_program, context, desired, local_client, mfa_code, own_program, stack};
-use crate::cli::look::Stacked;
-use crate::cli::run::until_interrupted;
-use crate::cli::{Global, Outcome, Pace, print, say};
-use crate::http::without_password;
+use crate::app::carry::{carry_out, conclude, give_back, lease};
+use crate::app::connect::{context, local_client, mfa_code, stack};
+use crate::app::desired::desired;
+use crate::app::programs::{agent_program, own_program};
+use crate::app::{Global, Outcome, RunFile, StackState, print, refuse_loss, say, until_interrupted};
+use crate::kind::Pace;
+use crate::kinds::msk::in_clear;
 use crate::plan;
 use crate::render;
 use crate::resource::Desired;
@@ -81,22 +82,29 @@ async fn with_parts(
         children: vec![local.record.clone()],
     };
     run.write(&data.path)?;
-    let pace = if local_account { Pace::Local } else { global.pace() };
+    let pace = if local_account { Pace::LOCAL } else { global.pace() };
     let kinds = context(aws.clone(), stack.name(), pace).await?;
     let desired = desired(stack, &kinds, &own_program(global)?)?;
-    let stacked = Stacked::new(kinds, desired, stack);
-    if !make(&stacked, options, interrupted).await? {
+    let state = StackState::new(kinds, desired, stack);
+    if !make(&state, options, interrupted).await? {
         return Ok(Outcome::Wrong);
     }
-    let artifacts = artifacts_bucket(&stacked.desired)?;
+    let artifacts = artifacts_bucket(&state.desired)?;
     let placed = published(&aws, &artifacts, data).await?;
     if placed.is_empty() {
         bail!("the stack has no host with an agent, so that nothing is there to run; add one under [hosts]");
     }
+    let kafka = if local_account || options.kafka.is_some() {
+        Some(endpoints.kafka.clone())
+    } else {
+        let existing = stack.file.kafka.as_ref().and_then(|kafka| kafka.existing.as_ref());
+        in_clear(&state.context, existing.map(|existing| existing.arn.as_str())).await.context("find the Kafka")?
+    };
     let surroundings = Arc::new(Surroundings {
         data: data.clone(),
         agent: agent_program(global)?,
         endpoints: endpoints.clone(),
+        kafka,
         region: aws.region().to_owned(),
         local_account,
         run: Mutex::new(run),
@@ -117,6 +125,7 @@ async fn with_parts(
         stack: stack.name(),
         artifacts: &artifacts,
         agent: &surroundings.agent,
+        kafka: surroundings.kafka.as_deref(),
         search: &endpoints.search,
         agents: &placed,
     };
@@ -142,14 +151,14 @@ async fn with_parts(
 }
 
 /// Plans and applies; false when something failed, which has been said.
-async fn make(stacked: &Stacked, options: &Options, interrupted: &CancellationToken) -> Result<bool> {
-    let lease = lease(stacked, "up", interrupted).await?;
-    let context = lease.context(&stacked.context).await;
+async fn make(state: &StackState, options: &Options, interrupted: &CancellationToken) -> Result<bool> {
+    let lease = lease(state, "up", interrupted).await?;
+    let context = lease.context(&state.context).await;
     let planned = async {
-        let look = stacked.look(&context, plan::Options::default()).await?;
-        say(&render::summary(&look.plan));
-        refuse_loss(&look.plan, &options.allow_data_loss)?;
-        Ok::<_, anyhow::Error>(look.plan)
+        let snapshot = state.snapshot(&context, plan::Options::default()).await?;
+        say(&render::summary(&snapshot.plan));
+        refuse_loss(&snapshot.plan, &options.allow_data_loss)?;
+        Ok::<_, anyhow::Error>(snapshot.plan)
     };
     let plan = match planned.await {
         Ok(plan) => plan,
@@ -202,7 +211,7 @@ async fn live(
         error = keep_alive(options, surroundings, local) => Err(error),
     };
     let outcome = if watched.is_ok() && !interrupted.is_cancelled() {
-        stop(agents, "producer").await;
+        stop_writers(agents).await;
         tokio::select! {
             caught_up = caught_up(&surroundings.board, subject, interrupted) => caught_up,
             error = keep_alive(options, surroundings, local) => Err(error),
@@ -245,7 +254,7 @@ async fn settle(
 ) -> Result<()> {
     say("The log is read to its end.");
     stop_all(agents).await;
-    for one in placed.iter().filter(|one| one.agent == "batch") {
+    for one in placed.iter().filter(|one| one.agent.needs(Need::Models)) {
         say("Running the models a last time …");
         tokio::select! {
             done = last_run(surroundings, one) => done?,

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lakewright_config::agents::{Agent, Kind, Metric, Role};
+use lakewright_platform::http::Client;
 use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::agents::Placed;
-use crate::http::Http;
 
 /// How often each agent is asked.
 const EVERY: Duration = Duration::from_millis(500);
@@ -26,10 +27,10 @@ pub struct Board {
 }
 
 /// What an agent told last.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Known {
-    /// The agent's name, `stream`.
-    pub agent: String,
+    /// Which agent it is.
+    pub agent: Agent,
     /// Whether it does its work.
     pub ready: bool,
     /// Its metrics by name.
@@ -46,19 +47,47 @@ pub struct Known {
 }
 
 impl Known {
+    /// An agent that has not answered yet.
+    fn new(agent: Agent) -> Self {
+        Self {
+            agent,
+            ready: false,
+            metrics: BTreeMap::new(),
+            last_error: None,
+            restarts: 0,
+            seen: None,
+            before: BTreeMap::new(),
+            history: VecDeque::new(),
+        }
+    }
+
     /// A gauge's value.
-    pub fn gauge(&self, name: &str) -> Option<f64> {
-        self.metrics.get(name).copied()
+    pub fn gauge(&self, metric: &Metric) -> Option<f64> {
+        self.metrics.get(metric.name).copied()
+    }
+
+    /// The value of the gauge that the agent has in a role.
+    pub fn in_role(&self, role: Role) -> Option<f64> {
+        self.gauge(self.agent.about().metric(role)?)
     }
 
     /// A counter's value since `up` began, over restarts.
-    pub fn count(&self, name: &str) -> f64 {
+    pub fn count(&self, metric: &Metric) -> f64 {
+        self.count_of(metric.name)
+    }
+
+    /// The same of a counter by its name with labels.
+    fn count_of(&self, name: &str) -> f64 {
         let get = |from: &BTreeMap<String, f64>| from.get(name).copied().unwrap_or_default();
         get(&self.metrics) + get(&self.before)
     }
 
     /// A counter's growth per second lately; nothing once the agent doesn't answer any more.
-    pub fn rate(&self, name: &str) -> f64 {
+    pub fn rate(&self, metric: &Metric) -> f64 {
+        self.rate_of(metric.name)
+    }
+
+    fn rate_of(&self, name: &str) -> f64 {
         if self.seen.is_none_or(|seen| seen.elapsed() > WINDOW) {
             return 0.0;
         }
@@ -70,13 +99,13 @@ impl Known {
         if seconds > 0.0 { ((get(new) - get(old)) / seconds).max(0.0) } else { 0.0 }
     }
 
-    /// The counters of that name with a label, by the label's value.
-    pub fn labelled(&self, name: &str) -> BTreeMap<String, f64> {
+    /// A counter with its growth per second lately, by the values of its label.
+    pub fn labelled(&self, metric: &Metric) -> BTreeMap<String, (f64, f64)> {
         let mut found = BTreeMap::new();
         for key in self.metrics.keys().chain(self.before.keys()) {
-            let label = key.strip_prefix(name).and_then(|rest| rest.split('"').nth(1));
+            let label = key.strip_prefix(metric.name).and_then(|rest| rest.split('"').nth(1));
             if let Some(label) = label {
-                found.insert(label.to_owned(), self.count(key));
+                found.insert(label.to_owned(), (self.count_of(key), self.rate_of(key)));
             }
         }
         found
@@ -98,7 +127,12 @@ impl Known {
     /// A new process counts from nothing.
     fn begin_again(&mut self) {
         let old = std::mem::take(&mut self.metrics);
-        for (name, value) in old.into_iter().filter(|(name, _)| name.contains("_total")) {
+        let about = self.agent.about();
+        let counts = |name: &str| {
+            let plain = name.split('{').next().unwrap_or_default();
+            about.named(plain).is_some_and(|metric| metric.kind == Kind::Counter)
+        };
+        for (name, value) in old.into_iter().filter(|(name, _)| counts(name)) {
             *self.before.entry(name).or_default() += value;
         }
         self.history.clear();
@@ -114,8 +148,13 @@ impl Board {
         self.agents.lock().clone()
     }
 
+    /// What is known about all agents that have a metric in a role.
+    pub fn measuring(&self, role: Role) -> Vec<Known> {
+        self.agents.lock().values().filter(|known| known.agent.measures(role)).cloned().collect()
+    }
+
     /// What is known about all agents of that kind.
-    pub fn of(&self, agent: &str) -> Vec<Known> {
+    pub fn of(&self, agent: Agent) -> Vec<Known> {
         self.agents.lock().values().filter(|known| known.agent == agent).cloned().collect()
     }
 
@@ -144,9 +183,8 @@ impl Board {
     /// Asks an agent how it is, for ever.
     pub async fn watch(self: Arc<Self>, placed: Placed) {
         let name = placed.name();
-        let known = Known { agent: placed.agent.clone(), ..Known::default() };
-        self.agents.lock().insert(name.clone(), known);
-        let Ok(http) = Http::new("http:") else { return };
+        self.agents.lock().insert(name.clone(), Known::new(placed.agent));
+        let Ok(http) = Client::new("http:") else { return };
         loop {
             tokio::time::sleep(EVERY).await;
             let Ok(address) = std::fs::read_to_string(placed.state.join("admin.address")) else { continue };
@@ -163,19 +201,24 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
+    use lakewright_config::agents::stream;
     use serde_json::json;
 
     use super::*;
 
     #[test]
     fn counters_go_on_over_restarts() {
-        let mut known = Known::default();
-        let status = |rows: u32| json!({ "ready": true, "metrics": { "rows_total": rows, "rows_total{table=\"sales\"}": rows, "lag_records": 7 } });
+        let mut known = Known::new(Agent::Stream);
+        let by_table = format!("{}{{table=\"sales\"}}", stream::ROWS.name);
+        let status = |rows: u32| {
+            let metrics = BTreeMap::from([(stream::ROWS.name, rows), (by_table.as_str(), rows), (stream::LAG.name, 7)]);
+            json!({ "ready": true, "metrics": metrics })
+        };
         known.take(&status(10));
         known.begin_again();
         assert!(!known.ready);
         known.take(&status(5));
-        assert_eq!((known.count("rows_total"), known.gauge("lag_records"), known.restarts), (15.0, Some(7.0), 1));
-        assert_eq!(known.labelled("rows_total"), BTreeMap::from([("sales".to_owned(), 15.0)]));
+        assert_eq!((known.count(&stream::ROWS), known.in_role(Role::Lag), known.restarts), (15.0, Some(7.0), 1));
+        assert_eq!(known.labelled(&stream::ROWS), BTreeMap::from([("sales".to_owned(), (15.0, 0.0))]));
     }
 }

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lakewright_aws::Aws;
+use lakewright_config::agents::{AgentConfig, Need, Stops};
 use lakewright_config::{KafkaConnection, Manifest, Materialization, Model, ShipperConfig, StreamConfig};
+use lakewright_platform::http::Client;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::agents::Placed;
 use super::report::{Check, Verified};
-use crate::cli::query::{Rows, ask};
-use crate::http::Http;
+use crate::app::query::{Rows, ask};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -43,6 +45,8 @@ pub struct Subject<'a> {
     pub artifacts: &'a str,
     /// The agents' program.
     pub agent: &'a Path,
+    /// The Kafka that agents use instead of the one that they are configured for.
+    pub kafka: Option<&'a str>,
     /// The search cluster's URL.
     pub search: &'a str,
     /// The agents that ran.
@@ -53,7 +57,7 @@ pub struct Subject<'a> {
 pub async fn verify(subject: &Subject<'_>) -> Result<Verified> {
     let mut checks = Vec::new();
     let mut dead_letters = None;
-    let streams: Vec<StreamConfig> = configs(subject.agents, "stream")?;
+    let streams: Vec<StreamConfig> = configs(subject.agents)?;
     if let Some(first) = streams.first() {
         let mut names: BTreeMap<String, bool> = BTreeMap::new();
         for config in &streams {
@@ -68,24 +72,25 @@ pub async fn verify(subject: &Subject<'_>) -> Result<Verified> {
     }
     checks.extend(indices(subject).await?);
     let held = (!checks.is_empty()).then(|| checks.iter().map(|check| check.expected).sum());
-    if subject.agents.iter().any(|placed| placed.agent == "batch") {
+    if subject.agents.iter().any(|placed| placed.agent.needs(Need::Models)) {
         checks.extend(models(subject).await?);
     }
-    let produced = subject.agents.iter().any(|placed| placed.agent == "producer");
+    let produced = subject.agents.iter().any(|placed| placed.agent.about().stops == Stops::First);
     Ok(Verified { checks, held, produced, dead_letters })
 }
 
 /// Whether the search index holds every user action of the log.
 pub async fn indices(subject: &Subject<'_>) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
-    for config in configs::<ShipperConfig>(subject.agents, "shipper")? {
+    for config in configs::<ShipperConfig>(subject.agents)? {
         checks.extend(index(subject, &config).await?);
     }
     Ok(checks)
 }
 
-fn configs<T: for<'de> Deserialize<'de>>(agents: &[Placed], name: &str) -> Result<Vec<T>> {
-    let of_kind = agents.iter().filter(|placed| placed.agent == name);
+/// The configurations of all agents of one kind.
+fn configs<C: AgentConfig + DeserializeOwned>(agents: &[Placed]) -> Result<Vec<C>> {
+    let of_kind = agents.iter().filter(|placed| placed.agent == C::AGENT);
     of_kind
         .map(|placed| {
             serde_json::from_value(placed.config.clone())
@@ -97,7 +102,7 @@ fn configs<T: for<'de> Deserialize<'de>>(agents: &[Placed], name: &str) -> Resul
 /// What the log holds of the topics.
 async fn ledger(subject: &Subject<'_>, kafka: &KafkaConnection, topics: &BTreeSet<&str>) -> Result<Vec<Held>> {
     let mut command = Command::new(subject.agent);
-    command.args(["ledger", "--bootstrap", &kafka.bootstrap]);
+    command.args(["ledger", "--bootstrap", subject.kafka.unwrap_or(&kafka.bootstrap)]);
     for topic in topics {
         command.args(["--topic", topic]);
     }
@@ -190,7 +195,7 @@ async fn index(subject: &Subject<'_>, config: &ShipperConfig) -> Result<Vec<Chec
     let held = ledger(subject, &config.kafka, &topics).await?;
     let url = format!("{}/{}-*", subject.search.trim_end_matches('/'), config.index);
     let rejected = format!("{}-rejected", config.index);
-    let http = Http::new(subject.search)?;
+    let http = Client::new(subject.search)?;
     // What was written a moment ago is made visible; an index that always shows everything needs no such call.
     let _ = http.post(&format!("{url}/_refresh"), &json!({}), PATIENCE).await;
     let mut checks = Vec::new();
@@ -214,7 +219,7 @@ async fn index(subject: &Subject<'_>, config: &ShipperConfig) -> Result<Vec<Chec
 }
 
 /// How many of a partition's rejected documents stand in an index of a day too.
-async fn both(http: &Http, url: &str, rejected: &str, held: &Held) -> Result<i64> {
+async fn both(http: &Client, url: &str, rejected: &str, held: &Held) -> Result<i64> {
     const PAGE: usize = 1000;
     let partition = |offsets: Value| {
         json!([

@@ -1,11 +1,13 @@
 //! What `up` shows while it runs: one live view on a terminal, a line every few seconds elsewhere.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use lakewright_config::agents::{Agent, Metric, Role, batch, producer, shipper, stream};
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen};
@@ -18,8 +20,8 @@ use ratatui::{Frame, Terminal};
 use tokio_util::sync::CancellationToken;
 
 use super::status::{Board, Known};
+use crate::app::say;
 use crate::apply::took;
-use crate::cli::say;
 
 const REDRAW: Duration = Duration::from_millis(400);
 const LINE: Duration = Duration::from_secs(5);
@@ -91,57 +93,67 @@ async fn lines(board: &Board, heading: &Heading, stop: &CancellationToken) {
 struct Sum(Vec<Known>);
 
 impl Sum {
-    fn count(&self, name: &str) -> f64 {
-        self.0.iter().map(|known| known.count(name)).sum()
+    fn count(&self, metric: &Metric) -> f64 {
+        self.0.iter().map(|known| known.count(metric)).sum()
     }
 
-    fn rate(&self, name: &str) -> f64 {
-        self.0.iter().map(|known| known.rate(name)).sum()
+    fn rate(&self, metric: &Metric) -> f64 {
+        self.0.iter().map(|known| known.rate(metric)).sum()
     }
 
-    fn gauge(&self, name: &str) -> Option<f64> {
-        self.0.iter().filter_map(|known| known.gauge(name)).reduce(f64::max)
+    fn gauge(&self, metric: &Metric) -> Option<f64> {
+        self.0.iter().filter_map(|known| known.gauge(metric)).reduce(f64::max)
     }
 
     fn lag(&self) -> Option<f64> {
-        self.0.iter().filter_map(|known| known.gauge("lag_records")).reduce(|a, b| a + b)
+        self.0.iter().filter_map(|known| known.in_role(Role::Lag)).reduce(|a, b| a + b)
+    }
+
+    /// A counter with its growth per second, by the values of its label.
+    fn labelled(&self, metric: &Metric) -> BTreeMap<String, (f64, f64)> {
+        let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        for (label, (count, rate)) in self.0.iter().flat_map(|known| known.labelled(metric)) {
+            let sum = sums.entry(label).or_default();
+            *sum = (sum.0 + count, sum.1 + rate);
+        }
+        sums
     }
 }
 
 /// The state in one line.
 fn line(board: &Board, heading: &Heading) -> String {
     let sum = |agent| Sum(board.of(agent));
-    let (producer, stream, shipper, batch) = (sum("producer"), sum("stream"), sum("shipper"), sum("batch"));
+    let [producer, stream, shipper, batch] = [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch].map(sum);
     let mut text = format!("{:>8}", took(Duration::from_secs(heading.started.elapsed().as_secs())));
     if !producer.0.is_empty() {
-        let (events, rate) = (producer.count("events_total"), producer.rate("events_total"));
+        let (events, rate) = (producer.count(&producer::EVENTS), producer.rate(&producer::EVENTS));
         let _ = write!(
             text,
             "  produced {} ({}/s, {})",
             number(events),
             number(rate),
-            bytes(producer.count("bytes_total"))
+            bytes(producer.count(&producer::BYTES))
         );
     }
     if !stream.0.is_empty() {
-        let _ = write!(text, "  rows {}", number(stream.count("rows_committed_total")));
+        let _ = write!(text, "  rows {}", number(stream.count(&stream::ROWS)));
         let _ = write!(text, " in {} files", number(files(&stream)));
         let _ = write!(text, ", lag {}", stream.lag().map_or("?".into(), number));
-        if let Some(freshness) = stream.gauge("freshness_ms") {
+        if let Some(freshness) = stream.gauge(&stream::FRESHNESS) {
             let _ = write!(text, ", freshness {:.1} s", freshness / 1000.0);
         }
-        let dead = stream.count("dead_letters_total");
+        let dead = stream.count(&stream::DEAD_LETTERS);
         if dead > 0.0 {
             let _ = write!(text, ", {} dead letters", number(dead));
         }
     }
     if !shipper.0.is_empty() {
-        let _ = write!(text, "  indexed {}", number(shipper.count("documents_indexed_total")));
+        let _ = write!(text, "  indexed {}", number(shipper.count(&shipper::INDEXED)));
         let _ = write!(text, ", lag {}", shipper.lag().map_or("?".into(), number));
     }
     if !batch.0.is_empty() {
-        let _ = write!(text, "  batch runs {}", number(batch.count("runs_total")));
-        let failed = batch.count("runs_failed_total");
+        let _ = write!(text, "  batch runs {}", number(batch.count(&batch::RUNS)));
+        let failed = batch.count(&batch::RUNS_FAILED);
         if failed > 0.0 {
             let _ = write!(text, " ({} failed)", number(failed));
         }
@@ -156,19 +168,14 @@ fn line(board: &Board, heading: &Heading) -> String {
 
 /// The files of all tables; an agent may count them by table only.
 fn files(stream: &Sum) -> f64 {
-    let total = stream.count("files_total");
-    if total > 0.0 {
-        total
-    } else {
-        stream.0.iter().flat_map(|known| known.labelled("files_total").into_values()).sum()
-    }
+    let total = stream.count(&stream::FILES);
+    if total > 0.0 { total } else { stream.labelled(&stream::FILES).values().map(|(count, _)| count).sum() }
 }
 
 fn draw(frame: &mut Frame<'_>, board: &Board, heading: &Heading) {
     let agents = board.agents();
-    let stream = Sum(board.of("stream"));
-    let tables = stream.0.iter().flat_map(|known| known.labelled("rows_committed_total").into_keys());
-    let tables: std::collections::BTreeSet<String> = tables.collect();
+    let stream = Sum(board.of(Agent::Stream));
+    let (tables, files) = (stream.labelled(&stream::ROWS), stream.labelled(&stream::FILES));
     let [top, agents_area, flow, tables_area, events] = Layout::vertical([
         Constraint::Length(3),
         Constraint::Length(agents.len() as u16 + 2),
@@ -203,15 +210,9 @@ fn draw(frame: &mut Frame<'_>, board: &Board, heading: &Heading) {
     frame.render_widget(Paragraph::new(flow_text(board)).block(Block::bordered().title(" flow ")), flow);
 
     let header = Row::new(["table", "rows", "rows/s", "files"]).style(Style::new().add_modifier(Modifier::BOLD));
-    let rows = tables.iter().map(|table| {
-        let key = |name: &str| format!("{name}{{table=\"{table}\"}}");
-        let rows = key("rows_committed_total");
-        Row::new([
-            table.clone(),
-            number(stream.count(&rows)),
-            number(stream.rate(&rows)),
-            number(stream.count(&key("files_total"))),
-        ])
+    let rows = tables.iter().map(|(table, (rows, rate))| {
+        let (files, _) = files.get(table).copied().unwrap_or_default();
+        Row::new([table.clone(), number(*rows), number(*rate), number(files)])
     });
     let widths = [Constraint::Length(24), Constraint::Length(14), Constraint::Length(12), Constraint::Length(10)];
     let title = " raw zone, since this start ";
@@ -230,43 +231,43 @@ fn draw(frame: &mut Frame<'_>, board: &Board, heading: &Heading) {
 
 fn flow_text(board: &Board) -> Text<'static> {
     let sum = |agent| Sum(board.of(agent));
-    let (producer, stream, shipper, batch) = (sum("producer"), sum("stream"), sum("shipper"), sum("batch"));
+    let [producer, stream, shipper, batch] = [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch].map(sum);
     let lag = |of: &Sum| of.lag().map_or("?".to_owned(), number);
-    let freshness = stream.gauge("freshness_ms").map_or("?".to_owned(), |ms| format!("{:.1} s", ms / 1000.0));
-    let last_run = batch.gauge("last_run_unix_ms").filter(|ms| *ms > 0.0).map_or("no run yet".to_owned(), |ms| {
+    let freshness = stream.gauge(&stream::FRESHNESS).map_or("?".to_owned(), |ms| format!("{:.1} s", ms / 1000.0));
+    let last_run = batch.gauge(&batch::LAST_RUN).filter(|ms| *ms > 0.0).map_or("no run yet".to_owned(), |ms| {
         let ago = chrono::Utc::now().timestamp_millis() as f64 - ms;
-        let seconds = batch.gauge("last_run_seconds").unwrap_or_default();
+        let seconds = batch.gauge(&batch::LAST_RUN_SECONDS).unwrap_or_default();
         format!("last run {} ago, took {seconds:.1} s", took(Duration::from_secs((ago.max(0.0) / 1000.0) as u64)))
     });
     Text::from(vec![
         Line::from(format!(
             "producer  {:>12} events  {:>9}/s  {:>10}  {:>10}/s  {} delivery errors",
-            number(producer.count("events_total")),
-            number(producer.rate("events_total")),
-            bytes(producer.count("bytes_total")),
-            bytes(producer.rate("bytes_total")),
-            number(producer.count("delivery_errors_total")),
+            number(producer.count(&producer::EVENTS)),
+            number(producer.rate(&producer::EVENTS)),
+            bytes(producer.count(&producer::BYTES)),
+            bytes(producer.rate(&producer::BYTES)),
+            number(producer.count(&producer::DELIVERY_ERRORS)),
         )),
         Line::from(format!(
             "stream    {:>12} rows    {:>9}/s  lag {:>8}  freshness {freshness}  {} commits  {} dead letters",
-            number(stream.count("rows_committed_total")),
-            number(stream.rate("rows_committed_total")),
+            number(stream.count(&stream::ROWS)),
+            number(stream.rate(&stream::ROWS)),
             lag(&stream),
-            number(stream.count("commits_total")),
-            number(stream.count("dead_letters_total")),
+            number(stream.count(&stream::COMMITS)),
+            number(stream.count(&stream::DEAD_LETTERS)),
         )),
         Line::from(format!(
             "shipper   {:>12} indexed {:>9}/s  lag {:>8}  {} rejected  {} backup objects",
-            number(shipper.count("documents_indexed_total")),
-            number(shipper.rate("documents_indexed_total")),
+            number(shipper.count(&shipper::INDEXED)),
+            number(shipper.rate(&shipper::INDEXED)),
             lag(&shipper),
-            number(shipper.count("rejected_total")),
-            number(shipper.count("backup_objects_total")),
+            number(shipper.count(&shipper::REJECTED)),
+            number(shipper.count(&shipper::BACKUP_OBJECTS)),
         )),
         Line::from(format!(
             "batch     {:>12} runs, {} failed  {last_run}",
-            number(batch.count("runs_total")),
-            number(batch.count("runs_failed_total")),
+            number(batch.count(&batch::RUNS)),
+            number(batch.count(&batch::RUNS_FAILED)),
         )),
     ])
 }

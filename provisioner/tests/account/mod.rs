@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lakewright::kind::{APPLIED, Comparing, Context, Kind, Outcome, Wanted};
+use lakewright::kind::{APPLIED, AnyKind, Comparing, Context, Outcome, Pace, Wanted};
 use lakewright::kinds;
 use lakewright::resource::{Address, Condition, Live};
 use lakewright_aws::Aws;
@@ -45,8 +45,7 @@ pub async fn account_with(delays: lakewright_account::Delays) -> Account {
         account: ACCOUNT.to_owned(),
         region: REGION.to_owned(),
         nonce: uuid::Uuid::new_v4().to_string(),
-        poll: Duration::from_millis(20),
-        settles: Duration::from_secs(1),
+        pace: Pace { poll: Duration::from_millis(20), ..Pace::LOCAL },
         reading: lakewright::reading::Reading::default(),
         intents: lakewright::intents::Intents::default(),
     };
@@ -54,7 +53,7 @@ pub async fn account_with(delays: lakewright_account::Delays) -> Account {
 }
 
 /// The kind of an address.
-pub fn kind(address: &Address) -> &'static dyn Kind {
+pub fn kind(address: &Address) -> &'static dyn AnyKind {
     kinds::named(&address.kind).unwrap()
 }
 
@@ -77,7 +76,7 @@ pub fn comparable(value: &Value, sets: bool) -> Value {
 }
 
 /// The names of the fields in which two specs differ.
-pub fn changed(kind: &dyn Kind, before: &Value, after: &Value) -> Vec<String> {
+pub fn changed(kind: &dyn AnyKind, before: &Value, after: &Value) -> Vec<String> {
     let compared = kind.fields().iter().filter(|field| field.compare != Comparing::Never);
     let differ = compared.filter(|field| {
         let sets = field.compare == Comparing::AsSet;
@@ -111,6 +110,7 @@ impl Account {
         kind.tag(&self.context, outcome, &[(APPLIED, "v1:hash")]).await.unwrap();
         let live = self.find(address, spec).await.unwrap_or_else(|| panic!("{address} is not found"));
         assert_eq!(changed(kind, &live.spec, spec), [""; 0], "{address}: live {:#}, meant {spec:#}", live.spec);
+        assert_eq!(live.departures, [], "{address}");
         assert_eq!(live.outputs, outcome.outputs, "{address}");
         assert_eq!(live.outputs.keys().len(), kind.outputs().len(), "{address}");
         assert_eq!(live.condition, Condition::Ready, "{address}");

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Result;
 use lakewright::apply::{Progress, apply};
 use lakewright::intents::Intents;
-use lakewright::kind::Context;
+use lakewright::kind::{Context, Pace};
 use lakewright::lease::{self, Waiting};
 use lakewright::plan::{Kinds, Options, PlanError, plan_for};
 use lakewright::resource::{Address, Desired};
@@ -163,8 +163,7 @@ impl World {
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),
             nonce: uuid::Uuid::new_v4().simple().to_string(),
-            poll: Duration::from_millis(5),
-            settles: 2 * SEEN,
+            pace: Pace { poll: Duration::from_millis(5), settles: 2 * SEEN, ..Pace::LOCAL },
             reading: lakewright::reading::Reading::default(),
             intents: Intents::default(),
         }

@@ -1,6 +1,6 @@
 //! A Kafka log, a catalog that loses answers, and the agents that a test starts between them.
 
-#[path = "../../../lake/tests/support/mod.rs"]
+#[path = "../../../../libs/lake/tests/support/mod.rs"]
 #[allow(dead_code, reason = "not every fault is needed here")]
 pub mod support;
 
@@ -15,6 +15,7 @@ use aws_sdk_glue::types::TableInput;
 use futures::TryStreamExt;
 use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
 use lakewright_aws::{Aws, Put, ask, client};
+use lakewright_config::agents;
 use lakewright_config::{Column, KafkaConnection, StreamConfig, Table, raw_columns};
 use lakewright_lake::{create_table, load_table};
 use lakewright_runtime::Agent;
@@ -168,7 +169,7 @@ impl World {
     }
 
     pub fn start_with(&self, tables: Vec<Table>) -> (Agent, JoinHandle<anyhow::Result<()>>) {
-        let agent = Agent::detached("stream", std::env::temp_dir());
+        let agent = Agent::detached(agents::Agent::Stream, std::env::temp_dir());
         let config = StreamConfig {
             kafka: self.connection.clone(),
             group: "lake".into(),

@@ -2,6 +2,7 @@
 
 use super::{Effect, Executed, Faults, Invalid, Rule};
 use crate::services;
+use lakewright_config::span;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use std::time::Duration;
@@ -149,28 +150,9 @@ fn executed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Executed>, D::E
 
 fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(from)?;
-    let duration = seconds(&text).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    duration.map(Some).ok_or_else(|| {
+    span(&text).map(Some).ok_or_else(|| {
         D::Error::custom(format!("`{text}` is no time; write a number and ms, s, m or h, such as \"20ms\" or \"1.5s\""))
     })
-}
-
-fn seconds(text: &str) -> Option<f64> {
-    let end = text.find(|letter: char| !letter.is_ascii_digit() && letter != '.')?;
-    let number: f64 = text[..end].parse().ok()?;
-    let unit = match &text[end..] {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return None,
-    };
-    Some(number * unit)
-}
-
-/// Reads a time such as `2s`.
-pub(crate) fn time(text: &str) -> Option<Duration> {
-    Duration::try_from_secs_f64(seconds(text)?).ok()
 }
 
 #[cfg(test)]

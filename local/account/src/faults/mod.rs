@@ -1,7 +1,7 @@
 //! Fault rules: which requests go wrong, and how.
 
 mod board;
-pub(crate) mod decode;
+mod decode;
 mod glob;
 
 pub use board::FaultBoard;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use lakewright_config::agents::Need;
+
 use super::size::Size;
 use crate::stack::{Agent, Architecture};
 
@@ -31,9 +33,9 @@ pub struct Answers {
     pub processors: Architecture,
     /// How Kafka's clients log in.
     pub login: Login,
-    /// Who is told of alarms.
+    /// Who is notified of alarms.
     pub alarm_email: Option<String>,
-    /// How much a month may cost before somebody is told.
+    /// How much a month may cost before somebody is notified.
     pub budget: Option<Budget>,
 }
 
@@ -42,7 +44,7 @@ pub struct Answers {
 pub struct Budget {
     /// In US dollars.
     pub monthly_usd: u32,
-    /// Who is told.
+    /// Who is notified.
     pub email: String,
 }
 
@@ -64,7 +66,9 @@ impl Default for Answers {
 
 /// The stack file.
 pub fn compose(answers: &Answers) -> String {
-    let runs = |agent| answers.agents.contains(&agent);
+    let needs = |need| answers.agents.iter().any(|agent| agent.needs(need));
+    // What models read are tables too.
+    let tables = needs(Need::Tables) || needs(Need::Models);
     let (name, region) = (&answers.name, &answers.region);
     let mut out = format!(
         r#"# {name}: a streaming lakehouse in one file.
@@ -77,7 +81,7 @@ pub fn compose(answers: &Answers) -> String {
 #   lakewright destroy  deletes it; what holds data only when --allow-data-loss names it
 #
 # What isn't written has its default: `lakewright schema` prints the JSON Schema of this file with all of them, by which
-# editors complete it, and `lakewright explain ADDRESS` tells what an address of the plan is for.
+# editors complete it, and `lakewright explain ADDRESS` says what an address of the plan is for.
 
 [stack]
 name = "{name}"                # begins the name of everything on AWS
@@ -89,16 +93,16 @@ log_retention = "30d"          # of the agents' log groups
     network(&mut out, answers);
     kafka(&mut out, answers);
     topics(&mut out, answers.size);
-    if runs(Agent::Stream) || runs(Agent::Batch) {
+    if tables {
         out.push_str(TABLES);
     }
-    if runs(Agent::Batch) {
+    if needs(Need::Models) {
         out.push_str(BATCH);
     }
-    if runs(Agent::Stream) || runs(Agent::Batch) {
+    if tables {
         out.push_str(QUERY);
     }
-    if runs(Agent::Shipper) {
+    if needs(Need::Search) {
         search(&mut out, answers.size);
     }
     if !answers.agents.is_empty() {
@@ -300,7 +304,7 @@ email = ["{email}"]
             );
         }
         None => out.push_str(
-            r#"# Nobody is told when a disk fills up or an agent falls silent. These lines change that; then take [allow.no-alarms] out.
+            r#"# Nobody is notified when a disk fills up or an agent falls silent. These lines change that; then take [allow.no-alarms] out.
 # [alarms]
 # email = ["you@example.com"]
 
@@ -311,7 +315,7 @@ email = ["{email}"]
         Some(Budget { monthly_usd, email }) => {
             let _ = write!(
                 out,
-                r#"# Somebody is told at 80 % of it, and when the month will come to more. It counts what carries the tag lakewright:stack, once
+                r#"# Somebody is notified at 80 % of it, and when the month will come to more. It counts what carries the tag lakewright:stack, once
 # that is activated as a cost allocation tag in AWS's billing console.
 [budget]
 monthly_usd = {monthly_usd}
@@ -321,7 +325,7 @@ email = ["{email}"]
             );
         }
         None => out.push_str(
-            r#"# What a month may cost before somebody is told:
+            r#"# What a month may cost before somebody is notified:
 # [budget]
 # monthly_usd = 1000
 # email = ["you@example.com"]

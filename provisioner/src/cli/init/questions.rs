@@ -5,9 +5,9 @@ use anyhow::{Result, bail};
 use super::Options;
 use super::compose::{Answers, Budget};
 use super::size::Size;
-use crate::cli::say;
+use crate::app::{region_name, say};
 use crate::kinds::sns_topic::is_mail_address;
-use crate::stack::{Agent, LONGEST_BUDGET_ADDRESS, is_region, stack_name_mistake};
+use crate::stack::{Agent, LONGEST_BUDGET_ADDRESS, stack_name_mistake};
 
 /// The most that a budget may be.
 pub const MOST_USD: u32 = 1_000_000_000;
@@ -35,17 +35,17 @@ pub fn answers(given: Options, mut answers: Answers, mut ask: Option<&mut Ask<'_
     let question = "The agents: producer (simulates a shop), stream (tables), shipper (search and backup), batch (models), or none?";
     answers.agents = until(given.agents.map(|list| list.0), ask, question, &words, agents)?;
     answers.login = given.authentication.unwrap_or(answers.login);
-    let question = "Who is told of alarms, by e-mail?";
+    let question = "Who is notified of alarms, by e-mail?";
     answers.alarm_email = until(given.alarm_email.map(Some), ask, question, "nobody", |text| optional(text, address))?;
-    let question = "A budget: what may a month cost before somebody is told, in US dollars?";
+    let question = "A budget: what may a month cost before somebody is notified, in US dollars?";
     let monthly = until(given.monthly_budget.map(Some), ask, question, "none", |text| optional(text, dollars))?;
     answers.budget = match monthly {
         Some(monthly_usd) => {
             let default = answers.alarm_email.clone().filter(|email| budget_address(email).is_ok());
             if ask.is_none() && given.budget_email.is_none() && default.is_none() {
-                bail!("somebody must be told of the budget: name them by --budget-email or --alarm-email");
+                bail!("somebody must be notified of the budget: name them by --budget-email or --alarm-email");
             }
-            let question = "Who is told of the budget, by e-mail?";
+            let question = "Who is notified of the budget, by e-mail?";
             let default = default.unwrap_or_default();
             Some(Budget { monthly_usd, email: until(given.budget_email, ask, question, &default, budget_address)? })
         }
@@ -80,11 +80,6 @@ pub fn name(text: &str) -> Result<String, String> {
     stack_name_mistake(text).map_or_else(|| Ok(text.to_owned()), Err)
 }
 
-/// A region's name.
-pub fn region_name(text: &str) -> Result<String, String> {
-    if is_region(text) { Ok(text.to_owned()) } else { Err("regions are named as in eu-north-1".to_owned()) }
-}
-
 /// How many zones.
 pub fn zones(text: &str) -> Result<usize, String> {
     match text {
@@ -97,11 +92,10 @@ pub fn zones(text: &str) -> Result<usize, String> {
 /// Agents, in the order of the data's way.
 pub fn agents(text: &str) -> Result<Vec<Agent>, String> {
     let words: Vec<&str> = text.split([',', ' ']).filter(|word| !word.is_empty() && *word != "none").collect();
-    let all = [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch];
-    if let Some(unknown) = words.iter().find(|word| !all.iter().any(|agent| agent.word() == **word)) {
-        return Err(format!("there is no agent `{unknown}`; the agents are producer, stream, shipper and batch"));
+    for word in &words {
+        word.parse::<Agent>().map_err(|error| error.to_string())?;
     }
-    Ok(all.into_iter().filter(|agent| words.contains(&agent.word())).collect())
+    Ok(Agent::all().filter(|agent| words.contains(&agent.word())).collect())
 }
 
 /// A mail address.

@@ -7,28 +7,26 @@ use anyhow::Result;
 use aws_sdk_cloudwatch::operation::put_metric_alarm::PutMetricAlarmInput;
 use aws_sdk_cloudwatch::operation::put_metric_alarm::builders::PutMetricAlarmInputBuilder;
 use aws_sdk_cloudwatch::types::{
-    self, ComparisonOperator, Dimension, MetricAlarm, MetricDataQuery, MetricStat, Statistic, WarmUpConfiguration,
+    self, ComparisonOperator, Dimension, MetricAlarm, MetricDataQuery, MetricStat, WarmUpConfiguration,
 };
 use lakewright_aws::{Error, Needed as _};
+use serde_json::Value;
 
-use super::{Calculation, Metric, Spec};
+use super::{Calculation, Comparison, Metric, MissingData, Spec, Target};
+use crate::kind::Departure;
 
 /// What the value of a calculation is called in the list of metrics.
 const RESULT: &str = "result";
-
-fn is_plain(statistic: &str) -> bool {
-    super::STATISTICS.contains(&statistic)
-}
 
 /// The input of `PutMetricAlarm`.
 pub(super) fn input(spec: &Spec) -> Result<PutMetricAlarmInputBuilder, TryFromIntError> {
     let mut input = PutMetricAlarmInput::builder()
         .alarm_name(&spec.name)
         .alarm_description(&spec.description)
-        .comparison_operator(ComparisonOperator::from(spec.comparison.as_str()))
+        .comparison_operator(ComparisonOperator::from(spec.comparison.to_string().as_str()))
         .threshold(spec.threshold)
         .evaluation_periods(i32::try_from(spec.evaluation_periods)?)
-        .treat_missing_data(&spec.missing_data)
+        .treat_missing_data(spec.missing_data.to_string())
         .actions_enabled(spec.actions_enabled)
         .set_alarm_actions(some(&spec.alarm_actions))
         .set_ok_actions(some(&spec.ok_actions))
@@ -41,10 +39,12 @@ pub(super) fn input(spec: &Spec) -> Result<PutMetricAlarmInputBuilder, TryFromIn
     if let Some(metric) = &spec.metric {
         input = input.namespace(&metric.namespace).metric_name(&metric.name).set_dimensions(dimensions(metric));
         input = input.period(i32::try_from(metric.period_seconds)?);
-        input = if is_plain(&metric.statistic) {
-            input.statistic(Statistic::from(metric.statistic.as_str()))
+        let statistic = metric.statistic.as_str();
+        // A percentile, `p99`.
+        input = if statistic.starts_with('p') {
+            input.extended_statistic(statistic)
         } else {
-            input.extended_statistic(&metric.statistic)
+            input.statistic(statistic.into())
         };
     }
     if let Some(calculation) = &spec.calculation {
@@ -59,14 +59,15 @@ pub(super) fn input(spec: &Spec) -> Result<PutMetricAlarmInputBuilder, TryFromIn
 }
 
 /// A list, if it isn't empty.
-fn some(texts: &[String]) -> Option<Vec<String>> {
-    (!texts.is_empty()).then(|| texts.to_vec())
+fn some(targets: &[Target]) -> Option<Vec<String>> {
+    (!targets.is_empty()).then(|| targets.iter().map(ToString::to_string).collect())
 }
 
 fn query(id: &str, metric: &Metric) -> Result<MetricDataQuery, TryFromIntError> {
     let of = types::Metric::builder().namespace(&metric.namespace).metric_name(&metric.name);
     let of = of.set_dimensions(dimensions(metric)).build();
-    let stat = MetricStat::builder().metric(of).period(i32::try_from(metric.period_seconds)?).stat(&metric.statistic);
+    let stat = MetricStat::builder().metric(of).period(i32::try_from(metric.period_seconds)?);
+    let stat = stat.stat(metric.statistic.as_str());
     Ok(MetricDataQuery::builder().id(id).metric_stat(stat.build()).return_data(false).build())
 }
 
@@ -91,19 +92,20 @@ fn count(number: Option<i32>) -> Result<u32, TryFromIntError> {
 /// lacks members that each of ours has: they are read as empty, which no spec is.
 pub(super) fn spec(alarm: &MetricAlarm) -> Result<Spec> {
     let queries = alarm.metrics();
-    let statistic = [alarm.statistic().map(Statistic::as_str), alarm.extended_statistic()];
+    let statistic = alarm.statistic().map(types::Statistic::as_str).or(alarm.extended_statistic());
     let metric = match queries {
         [] => Some(Metric {
             namespace: alarm.namespace().unwrap_or_default().to_owned(),
             name: alarm.metric_name().unwrap_or_default().to_owned(),
             dimensions: dimensions_of(alarm.dimensions())?,
-            statistic: statistic.into_iter().flatten().collect(),
+            statistic: statistic.unwrap_or_default().into(),
             period_seconds: count(alarm.period())?,
         }),
         _ => None,
     };
     let result = queries.iter().find(|query| query.return_data() == Some(true));
     let calculation = result.map(calculation(queries)).transpose()?;
+    let comparison = alarm.comparison_operator().and_then(|operator| operator.as_str().parse().ok());
     let evaluation_periods = count(alarm.evaluation_periods())?;
     let datapoints = alarm.datapoints_to_alarm().map(u32::try_from).transpose()?;
     let warm_up = alarm.warm_up_configuration().and_then(WarmUpConfiguration::warm_up_period_duration_in_minutes);
@@ -112,17 +114,32 @@ pub(super) fn spec(alarm: &MetricAlarm) -> Result<Spec> {
         description: alarm.alarm_description().unwrap_or_default().to_owned(),
         metric,
         calculation,
-        comparison: alarm.comparison_operator().map(ComparisonOperator::as_str).unwrap_or_default().to_owned(),
+        comparison: comparison.unwrap_or(Comparison::Another),
         threshold: alarm.threshold().unwrap_or_default(),
         evaluation_periods,
         datapoints: datapoints.filter(|datapoints| *datapoints != 0 && *datapoints != evaluation_periods),
         // Absent, it is `missing`.
-        missing_data: alarm.treat_missing_data().map_or_else(super::missing, str::to_owned),
+        missing_data: alarm.treat_missing_data().and_then(|word| word.parse().ok()).unwrap_or(MissingData::Missing),
         warm_up_minutes: warm_up.map(u32::try_from).transpose()?.filter(|minutes| *minutes != 0),
         actions_enabled: alarm.actions_enabled().needed("monitoring", "MetricAlarm.ActionsEnabled")?,
-        alarm_actions: alarm.alarm_actions().to_vec(),
-        ok_actions: alarm.ok_actions().to_vec(),
+        alarm_actions: alarm.alarm_actions().iter().map(|target| target.as_str().into()).collect(),
+        ok_actions: alarm.ok_actions().iter().map(|target| target.as_str().into()).collect(),
     })
+}
+
+/// What of an alarm is otherwise than in all that are made here: an update leaves these members out, and CloudWatch takes
+/// them away.
+pub(super) fn departures(alarm: &MetricAlarm) -> Vec<Departure> {
+    let unit = alarm.unit().map(types::StandardUnit::as_str);
+    // CloudWatch evaluates percentiles of few samples unless it is told not to.
+    let few = alarm.evaluate_low_sample_count_percentile().filter(|few| *few != "evaluate");
+    let all = [
+        Departure::of("insufficient_data_actions", alarm.insufficient_data_actions().to_vec(), Vec::<String>::new()),
+        Departure::of("metric.unit", unit, Value::Null),
+        Departure::of("evaluate_low_sample_count_percentile", few, Value::Null),
+        Departure::of("threshold_metric", alarm.threshold_metric_id(), Value::Null),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// What the query whose value an alarm watches calculates from the others.
@@ -144,7 +161,7 @@ fn queried(query: &MetricDataQuery, stat: &MetricStat) -> Result<(String, Metric
         namespace: of.namespace().needed("monitoring", "Metric.Namespace")?.to_owned(),
         name: of.metric_name().needed("monitoring", "Metric.MetricName")?.to_owned(),
         dimensions: dimensions_of(of.dimensions())?,
-        statistic: stat.stat().needed("monitoring", "MetricStat.Stat")?.to_owned(),
+        statistic: stat.stat().needed("monitoring", "MetricStat.Stat")?.into(),
         period_seconds: count(stat.period())?,
     };
     Ok((query.id().needed("monitoring", "MetricDataQuery.Id")?.to_owned(), metric))
@@ -152,15 +169,15 @@ fn queried(query: &MetricDataQuery, stat: &MetricStat) -> Result<(String, Metric
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde::Deserialize as _;
+    use serde_json::json;
 
     use super::*;
-    use crate::kind::Kind as _;
+    use crate::kind::AnyKind as _;
     use crate::kinds::alarm::Alarm;
-    use crate::kinds::spec::typed;
 
     fn round_trip(spec: &Value) {
-        let spec: Spec = typed(&Alarm.normalise(spec).expect("a spec")).expect("typed");
+        let spec = Spec::deserialize(Alarm.normalise(spec).expect("a spec")).expect("typed");
         let put = input(&spec).expect("numbers fit").build().expect("an input");
         let alarm = MetricAlarm::builder()
             .set_alarm_name(put.alarm_name)
@@ -211,10 +228,14 @@ mod tests {
         for (name, given) in [
             ("name", json!("")),
             ("comparison", json!("Less")),
+            ("comparison", json!("")),
             ("missing_data", json!("none")),
             ("metric", json!({"namespace": "N", "name": "M", "period_seconds": 45})),
             ("metric", json!({"namespace": "N", "name": "M", "statistic": "Median"})),
+            ("metric", json!({"namespace": "N", "name": "M", "statistic": "p100.5"})),
+            ("evaluation_periods", json!(0)),
             ("evaluation_periods", json!(1441)),
+            ("datapoints", json!(0)),
             ("datapoints", json!(2)),
             ("calculation", json!({"expression": "a", "metrics": {"a": metric}})),
             ("warm_up_minutes", json!(2881)),

@@ -7,10 +7,10 @@ use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter, LaunchTemplateSpecifi
 use lakewright_aws::{Error, Needed as _, ask_all};
 
 use super::{Refreshing, Spec};
-use crate::kind::{Context, Outcome};
-use crate::kinds::spec::value;
+use crate::kind::{Context, Departure, Found, Outcome};
+use crate::kinds::values::SubnetId;
 use crate::kinds::{tag_lists, tags};
-use crate::resource::{Address, Condition, Live};
+use crate::resource::{Address, Condition};
 use crate::services::Services as _;
 
 const HEALTH: &str = "EC2";
@@ -18,8 +18,8 @@ const HEALTH: &str = "EC2";
 /// The template that new hosts get.
 pub(super) fn template(spec: &Spec) -> LaunchTemplateSpecification {
     LaunchTemplateSpecification::builder()
-        .launch_template_id(&spec.launch_template)
-        .version(&spec.launch_template_version)
+        .launch_template_id(spec.launch_template.as_str())
+        .version(spec.launch_template_version.as_str())
         .build()
 }
 
@@ -32,11 +32,11 @@ pub(super) fn create(context: &Context, spec: &Spec) -> Result<CreateAutoScaling
         .auto_scaling_group_name(&spec.name)
         .launch_template(template(spec))
         .vpc_zone_identifier(spec.subnets.join(","))
-        .min_size(i32::try_from(spec.min)?)
-        .max_size(i32::try_from(spec.max)?)
-        .desired_capacity(i32::try_from(spec.desired)?)
+        .min_size(i32::try_from(spec.min_size)?)
+        .max_size(i32::try_from(spec.max_size)?)
+        .desired_capacity(i32::try_from(spec.desired_capacity)?)
         .health_check_type(HEALTH)
-        .health_check_grace_period(i32::try_from(spec.grace_seconds)?))
+        .health_check_grace_period(i32::try_from(spec.health_check_grace_seconds)?))
 }
 
 /// The update call, without the template.
@@ -47,11 +47,11 @@ pub(super) fn update(context: &Context, spec: &Spec) -> Result<UpdateAutoScaling
         .update_auto_scaling_group()
         .auto_scaling_group_name(&spec.name)
         .vpc_zone_identifier(spec.subnets.join(","))
-        .min_size(i32::try_from(spec.min)?)
-        .max_size(i32::try_from(spec.max)?)
-        .desired_capacity(i32::try_from(spec.desired)?)
+        .min_size(i32::try_from(spec.min_size)?)
+        .max_size(i32::try_from(spec.max_size)?)
+        .desired_capacity(i32::try_from(spec.desired_capacity)?)
         .health_check_type(HEALTH)
-        .health_check_grace_period(i32::try_from(spec.grace_seconds)?))
+        .health_check_grace_period(i32::try_from(spec.health_check_grace_seconds)?))
 }
 
 /// A tag of a group; hosts get their own from the launch template.
@@ -98,7 +98,7 @@ pub(super) fn outcome(group: &AutoScalingGroup) -> Result<Outcome> {
 }
 
 /// A group of the stack as it lives.
-pub(super) fn read(context: &Context, group: &AutoScalingGroup) -> Result<Option<Live>> {
+pub(super) fn read(context: &Context, group: &AutoScalingGroup) -> Result<Option<Found<Spec>>> {
     let Some(address) = owner(context, group) else { return Ok(None) };
     let name = name(group)?;
     // A group that somebody gave a launch configuration or a mix of instances has no template of its own, and one outside a VPC no
@@ -110,21 +110,22 @@ pub(super) fn read(context: &Context, group: &AutoScalingGroup) -> Result<Option
     };
     let spec = Spec {
         name: name.to_owned(),
-        launch_template: template.and_then(|one| one.launch_template_id()).unwrap_or_default().to_owned(),
-        launch_template_version: template.and_then(|one| one.version()).unwrap_or_default().to_owned(),
-        subnets: subnets.map(str::to_owned).collect(),
-        min: number(group.min_size(), "MinSize")?,
-        max: number(group.max_size(), "MaxSize")?,
-        desired: number(group.desired_capacity(), "DesiredCapacity")?,
+        launch_template: template.and_then(|one| one.launch_template_id()).unwrap_or_default().into(),
+        launch_template_version: template.and_then(|one| one.version()).unwrap_or_default().into(),
+        subnets: subnets.map(SubnetId::from).collect(),
+        min_size: number(group.min_size(), "MinSize")?,
+        max_size: number(group.max_size(), "MaxSize")?,
+        desired_capacity: number(group.desired_capacity(), "DesiredCapacity")?,
         // Without one, health counts from the start on.
-        grace_seconds: u32::try_from(group.health_check_grace_period().unwrap_or_default())?,
+        health_check_grace_seconds: u32::try_from(group.health_check_grace_period().unwrap_or_default())?,
         refresh: Refreshing::Never,
     };
     let outputs = [("name", name), ("arn", arn(group)?)];
-    let mut live = tags::live(address, &tag_lists::read(group.tags()), name, value(&spec), &outputs);
+    let mut found = tags::found(address, &tag_lists::read(group.tags()), name, spec, &outputs);
+    found.departures.extend(Departure::of("health_check", group.health_check_type().unwrap_or(HEALTH), HEALTH));
     // AWS gives a group a status only when it is on its way out.
     if let Some(status) = group.status() {
-        live.condition = Condition::Pending(status.to_owned());
+        found.condition = Condition::Pending(status.to_owned());
     }
-    Ok(Some(live))
+    Ok(Some(found))
 }

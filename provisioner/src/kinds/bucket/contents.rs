@@ -25,7 +25,7 @@ pub(super) async fn delete_bucket(context: &Context, name: &str) -> Result<()> {
             Ok(_) => return Ok(()),
             // Somebody wrote meanwhile.
             Err(error) if error.is_dependency_violation() && start.elapsed() < PATIENCE => {
-                tokio::time::sleep(context.poll).await;
+                tokio::time::sleep(context.pace.poll).await;
             }
             Err(error) => return Err(error.into()),
         }

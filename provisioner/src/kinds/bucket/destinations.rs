@@ -12,25 +12,27 @@ use lakewright_aws::{Error, Needed as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::spec::reference;
+use crate::kinds::values::BucketName;
 
 /// Where access logs go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessLogs {
-    /// The name of the bucket that they are written to: of the same account and region, without a KMS key, and with a policy
-    /// that lets `logging.s3.amazonaws.com` in.
+    /// The name of the bucket that they are written to: of the same account and region, without a KMS key, and with a
+    /// policy that lets `logging.s3.amazonaws.com` in.
+    #[schemars(with = "BucketName")]
     pub bucket: String,
     /// What their keys begin with.
     #[serde(default)]
+    #[schemars(length(max = 1024))]
     pub prefix: String,
 }
 
-/// Who is told of what happens in a bucket.
+/// Who is notified of what happens in a bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Notifications {
-    /// Whether EventBridge is told of everything.
+    /// Whether EventBridge is notified of everything.
     #[serde(default)]
     pub event_bridge: bool,
     /// Topics, queues and functions, whose policies let `s3.amazonaws.com` in already: S3 asks them.
@@ -46,11 +48,11 @@ impl Notifications {
             if !ids.insert(&destination.id) {
                 bail!("two notifications are named {}", destination.id);
             }
-            if destination.events.is_empty() || !destination.events.iter().all(|event| event.starts_with("s3:")) {
+            let is_event = |event: &String| event.starts_with("s3:") || event.contains("${");
+            if destination.events.is_empty() || !destination.events.iter().all(is_event) {
                 bail!("the events of the notification {} are named as in s3:ObjectCreated:*", destination.id);
             }
-            let literal = reference(&destination.arn).is_none();
-            if literal {
+            if !destination.arn.contains("${") {
                 service(&destination.arn)?;
             }
         }
@@ -63,6 +65,7 @@ impl Notifications {
 #[serde(deny_unknown_fields)]
 pub struct Destination {
     /// The notification's name, unique in the bucket.
+    #[schemars(length(min = 1, max = 255))]
     pub id: String,
     /// The ARN of an SNS topic, an SQS queue or a Lambda function.
     pub arn: String,
@@ -70,9 +73,11 @@ pub struct Destination {
     pub events: Vec<String>,
     /// What the keys of the objects begin with.
     #[serde(default)]
+    #[schemars(length(max = 1024))]
     pub prefix: String,
     /// What the keys of the objects end with.
     #[serde(default)]
+    #[schemars(length(max = 1024))]
     pub suffix: String,
 }
 

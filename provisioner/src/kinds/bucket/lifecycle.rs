@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LifecycleRule {
-    /// The rule's name, unique in the bucket.
+    /// The rule's name, unique in the bucket, at most 255 characters.
+    #[schemars(length(min = 1, max = 255))]
     pub id: String,
     /// The prefix of the keys that it holds for; all keys without it.
     #[serde(default)]
+    #[schemars(length(max = 1024))]
     pub prefix: String,
     /// After how many days objects are deleted.
     #[serde(default)]
@@ -113,7 +115,7 @@ pub(super) fn written(rule: &LifecycleRule) -> Result<types::LifecycleRule> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::types::{LifecycleRuleAndOperator, Transition, TransitionStorageClass};
+    use aws_sdk_s3::types::{LifecycleRuleAndOperator, Tag, Transition, TransitionStorageClass};
 
     use super::*;
 
@@ -138,13 +140,17 @@ mod tests {
     #[test]
     fn rules_that_no_spec_says_differ_from_every_spec() {
         let there = written(&spec()).expect("days fit");
-        let (mut moves, mut off, mut small) = (there.clone(), there.clone(), there);
+        let (mut moves, mut off, mut small) = (there.clone(), there.clone(), there.clone());
+        let (mut tagged, mut markers) = (there.clone(), there);
+        let tag = Tag::builder().key("keep").value("no").build().expect("key and value are given");
+        tagged.filter = Some(LifecycleRuleFilter::builder().tag(tag).build());
+        markers.expiration = Some(LifecycleExpiration::builder().expired_object_delete_marker(true).build());
         let transition = Transition::builder().days(3).storage_class(TransitionStorageClass::Glacier).build();
         moves.transitions = Some(vec![transition]);
         off.status = ExpirationStatus::Disabled;
         let and = LifecycleRuleAndOperator::builder().prefix("raw/").object_size_less_than(9).build();
         small.filter = Some(LifecycleRuleFilter::builder().and(and).build());
-        for rule in [moves, off, small] {
+        for rule in [moves, off, small, tagged, markers] {
             let read = read(&rule).expect("readable");
             assert_eq!(read.id, "age (changed outside)", "{rule:?}");
         }

@@ -15,17 +15,24 @@ use serde_json::Value;
 
 use super::destinations::{AccessLogs, Notifications, telling, told};
 use super::lifecycle::{self, LifecycleRule};
-use super::{Spec, enforced};
-use crate::kind::Context;
+use super::{Ownership, Spec};
+use crate::kind::{Context, Departure};
+use crate::kinds::values::KeyId;
 use crate::kinds::{policy, wait};
 
 /// How long a principal that was made may stay unknown to S3.
 const KNOWN: Duration = Duration::from_secs(60);
 
-/// The settings of a bucket that lives; access logs and notifications only if somebody asks for them.
-pub(super) async fn read(context: &Context, name: &str, logs: bool, notifications: bool) -> Result<Spec> {
+/// The settings of a bucket that exists, and what no spec says of them; access logs and notifications only if somebody
+/// asks for them.
+pub(super) async fn read(
+    context: &Context,
+    name: &str,
+    logs: bool,
+    notifications: bool,
+) -> Result<(Spec, Vec<Departure>)> {
     let s3 = &context.aws.s3_client();
-    let logs = async { if logs { access_logs(s3, name).await } else { Ok(None) } };
+    let logs = async { if logs { access_logs(s3, name).await } else { Ok((None, Vec::new())) } };
     let notifications = async { if notifications { notified(s3, name).await } else { Ok(None) } };
     let (versioning, key, block_public_access, lifecycle, policy, ownership, access_logs, notifications) = futures::try_join!(
         versioning(s3, name),
@@ -37,8 +44,11 @@ pub(super) async fn read(context: &Context, name: &str, logs: bool, notification
         logs,
         notifications,
     )?;
-    Ok(Spec {
-        name: name.to_owned(),
+    let ((key, of_key), (block_public_access, of_block), (access_logs, of_logs)) =
+        (key, block_public_access, access_logs);
+    let departures = [of_key, of_block, of_logs].into_iter().flatten().collect();
+    let spec = Spec {
+        name: name.into(),
         versioning,
         key,
         block_public_access,
@@ -47,7 +57,8 @@ pub(super) async fn read(context: &Context, name: &str, logs: bool, notification
         ownership,
         access_logs,
         notifications,
-    })
+    };
+    Ok((spec, departures))
 }
 
 async fn versioning(s3: &Client, bucket: &str) -> Result<bool> {
@@ -57,36 +68,50 @@ async fn versioning(s3: &Client, bucket: &str) -> Result<bool> {
     Ok(answer.status() == Some(&BucketVersioningStatus::Enabled))
 }
 
-async fn key(s3: &Client, bucket: &str) -> Result<Option<String>> {
+/// A setting, and what of it no spec says.
+type Setting<T> = Result<(T, Vec<Departure>)>;
+
+async fn key(s3: &Client, bucket: &str) -> Setting<Option<KeyId>> {
     let answer = wait::found(ask(s3.get_bucket_encryption().bucket(bucket).send()).await)?;
-    let Some(answer) = answer else { return Ok(None) };
+    let Some(answer) = answer else { return Ok((None, Vec::new())) };
     let configuration = answer.server_side_encryption_configuration();
     let configuration = configuration.needed("s3", "GetBucketEncryption.ServerSideEncryptionConfiguration")?;
     // A rule may stand for other things than the default.
-    let Some(default) = configuration.rules().iter().find_map(|rule| rule.apply_server_side_encryption_by_default())
+    let mut rules = configuration.rules().iter();
+    let rule = rules.find_map(|rule| Some((rule, rule.apply_server_side_encryption_by_default()?)));
+    let Some((rule, default)) = rule.filter(|(_, default)| *default.sse_algorithm() != ServerSideEncryption::Aes256)
     else {
-        return Ok(None);
+        return Ok((None, Vec::new()));
     };
-    Ok(match default.sse_algorithm() {
-        ServerSideEncryption::Aes256 => None,
-        // Without a key, it is the one of AWS that the account has for the service.
-        other => Some(default.kms_master_key_id().unwrap_or(other.as_str()).to_owned()),
-    })
+    let algorithm = default.sse_algorithm().as_str();
+    let departures = [
+        Departure::of("key.algorithm", algorithm, ServerSideEncryption::AwsKms.as_str()),
+        Departure::of("key.bucket_key", rule.bucket_key_enabled().unwrap_or_default(), true),
+    ];
+    // Without a key, it is the one of AWS that the account has for the service.
+    let key = default.kms_master_key_id().unwrap_or(algorithm);
+    Ok((Some(key.into()), departures.into_iter().flatten().collect()))
 }
 
-async fn block_public_access(s3: &Client, bucket: &str) -> Result<bool> {
+async fn block_public_access(s3: &Client, bucket: &str) -> Setting<bool> {
     let answer = wait::found(ask(s3.get_public_access_block().bucket(bucket).send()).await)?;
     let block = answer.and_then(|answer| answer.public_access_block_configuration);
+    let Some(block) = block else { return Ok((false, Vec::new())) };
     // What the configuration leaves out is off.
-    let parts = block.map(|block| {
-        [
-            block.block_public_acls(),
-            block.ignore_public_acls(),
-            block.block_public_policy(),
-            block.restrict_public_buckets(),
-        ]
-    });
-    Ok(parts.is_some_and(|parts| parts.iter().all(|part| *part == Some(true))))
+    let parts = [
+        ("block_public_acls", block.block_public_acls()),
+        ("ignore_public_acls", block.ignore_public_acls()),
+        ("block_public_policy", block.block_public_policy()),
+        ("restrict_public_buckets", block.restrict_public_buckets()),
+    ]
+    .map(|(name, part)| (name, part.unwrap_or_default()));
+    if parts.iter().all(|(_, part)| *part) {
+        return Ok((true, Vec::new()));
+    }
+    // A part alone is neither on nor off. Where the file wants all of them on, it is no departure.
+    let departs =
+        |(name, part)| Departure::of(format!("block_public_access.{name}"), part, false).map(Departure::following);
+    Ok((false, parts.into_iter().filter_map(departs).collect()))
 }
 
 async fn rules(s3: &Client, bucket: &str) -> Result<Vec<LifecycleRule>> {
@@ -101,20 +126,26 @@ async fn bucket_policy(s3: &Client, bucket: &str) -> Result<Option<Value>> {
     document.map(|document| policy::parse(&document)).transpose()
 }
 
-async fn ownership(s3: &Client, bucket: &str) -> Result<String> {
+async fn ownership(s3: &Client, bucket: &str) -> Result<Ownership> {
     let answer = wait::found(ask(s3.get_bucket_ownership_controls().bucket(bucket).send()).await)?;
     let controls = answer.and_then(|answer| answer.ownership_controls);
     let ownership =
         controls.as_ref().and_then(|controls| controls.rules().first()).map(OwnershipControlsRule::object_ownership);
     // A bucket without controls is one from before there were any: whoever writes an object owns it.
-    Ok(ownership.unwrap_or(&ObjectOwnership::ObjectWriter).as_str().to_owned())
+    Ok(ownership.unwrap_or(&ObjectOwnership::ObjectWriter).into())
 }
 
-async fn access_logs(s3: &Client, bucket: &str) -> Result<Option<AccessLogs>> {
+async fn access_logs(s3: &Client, bucket: &str) -> Setting<Option<AccessLogs>> {
     let answer = wait::found(ask(s3.get_bucket_logging().bucket(bucket).send()).await)?;
-    let Some(enabled) = answer.and_then(|answer| answer.logging_enabled) else { return Ok(None) };
+    let Some(enabled) = answer.and_then(|answer| answer.logging_enabled) else { return Ok((None, Vec::new())) };
     let target = enabled.target_bucket().needed("s3", "LoggingEnabled.TargetBucket")?;
-    Ok(Some(AccessLogs { bucket: target.to_owned(), prefix: enabled.target_prefix().to_owned() }))
+    let by_date = enabled.target_object_key_format().is_some_and(|format| format.partitioned_prefix().is_some());
+    let departures = [
+        Departure::of("access_logs.keys_by_date", by_date, false),
+        Departure::of("access_logs.grants", enabled.target_grants().len(), 0),
+    ];
+    let logs = AccessLogs { bucket: target.to_owned(), prefix: enabled.target_prefix().to_owned() };
+    Ok((Some(logs), departures.into_iter().flatten().collect()))
 }
 
 async fn notified(s3: &Client, bucket: &str) -> Result<Option<Notifications>> {
@@ -140,7 +171,7 @@ pub(super) async fn write(context: &Context, spec: &Spec, changed: Option<&[Stri
         set_rules(s3, spec).await?;
     }
     // The call that makes a bucket says who owns what is written into it.
-    if is_due("ownership", spec.ownership != enforced()) {
+    if is_due("ownership", spec.ownership != Ownership::default()) {
         set_ownership(s3, spec).await?;
     }
     if is_due("access_logs", spec.access_logs.is_some()) {
@@ -158,18 +189,19 @@ pub(super) async fn write(context: &Context, spec: &Spec, changed: Option<&[Stri
 async fn set_versioning(s3: &Client, spec: &Spec) -> Result<()> {
     let status = if spec.versioning { BucketVersioningStatus::Enabled } else { BucketVersioningStatus::Suspended };
     let versioning = VersioningConfiguration::builder().status(status).build();
-    ask(s3.put_bucket_versioning().bucket(&spec.name).versioning_configuration(versioning).send()).await?;
+    ask(s3.put_bucket_versioning().bucket(spec.name.as_str()).versioning_configuration(versioning).send()).await?;
     Ok(())
 }
 
 async fn set_key(s3: &Client, spec: &Spec) -> Result<()> {
     let algorithm = if spec.key.is_some() { ServerSideEncryption::AwsKms } else { ServerSideEncryption::Aes256 };
     let default = ServerSideEncryptionByDefault::builder().sse_algorithm(algorithm);
-    let default = default.set_kms_master_key_id(spec.key.clone()).build().expect("the algorithm is given");
+    let default = default.set_kms_master_key_id(spec.key.clone().map(Into::into));
+    let default = default.build().expect("the algorithm is given");
     let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default);
     let rule = rule.set_bucket_key_enabled(spec.key.is_some().then_some(true)).build();
     let encryption = ServerSideEncryptionConfiguration::builder().rules(rule).build().expect("a rule is given");
-    let call = s3.put_bucket_encryption().bucket(&spec.name);
+    let call = s3.put_bucket_encryption().bucket(spec.name.as_str());
     ask(call.server_side_encryption_configuration(encryption).send()).await?;
     Ok(())
 }
@@ -181,26 +213,28 @@ async fn set_block_public_access(s3: &Client, spec: &Spec) -> Result<()> {
         .block_public_policy(spec.block_public_access)
         .restrict_public_buckets(spec.block_public_access)
         .build();
-    ask(s3.put_public_access_block().bucket(&spec.name).public_access_block_configuration(block).send()).await?;
+    ask(s3.put_public_access_block().bucket(spec.name.as_str()).public_access_block_configuration(block).send())
+        .await?;
     Ok(())
 }
 
 async fn set_rules(s3: &Client, spec: &Spec) -> Result<()> {
     if spec.lifecycle.is_empty() {
-        wait::found(ask(s3.delete_bucket_lifecycle().bucket(&spec.name).send()).await)?;
+        wait::found(ask(s3.delete_bucket_lifecycle().bucket(spec.name.as_str()).send()).await)?;
         return Ok(());
     }
     let rules = spec.lifecycle.iter().map(lifecycle::written).collect::<Result<_>>()?;
     let rules = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().expect("rules are given");
-    ask(s3.put_bucket_lifecycle_configuration().bucket(&spec.name).lifecycle_configuration(rules).send()).await?;
+    let call = s3.put_bucket_lifecycle_configuration().bucket(spec.name.as_str());
+    ask(call.lifecycle_configuration(rules).send()).await?;
     Ok(())
 }
 
 async fn set_ownership(s3: &Client, spec: &Spec) -> Result<()> {
-    let ownership = ObjectOwnership::from(spec.ownership.as_str());
-    let rule = OwnershipControlsRule::builder().object_ownership(ownership).build().expect("the ownership is given");
+    let rule = OwnershipControlsRule::builder().object_ownership((&spec.ownership).into());
+    let rule = rule.build().expect("the ownership is given");
     let controls = OwnershipControls::builder().rules(rule).build().expect("a rule is given");
-    ask(s3.put_bucket_ownership_controls().bucket(&spec.name).ownership_controls(controls).send()).await?;
+    ask(s3.put_bucket_ownership_controls().bucket(spec.name.as_str()).ownership_controls(controls).send()).await?;
     Ok(())
 }
 
@@ -210,13 +244,13 @@ async fn set_access_logs(s3: &Client, spec: &Spec) -> Result<()> {
         enabled.build().expect("bucket and prefix are given")
     });
     let status = BucketLoggingStatus::builder().set_logging_enabled(enabled).build();
-    ask(s3.put_bucket_logging().bucket(&spec.name).bucket_logging_status(status).send()).await?;
+    ask(s3.put_bucket_logging().bucket(spec.name.as_str()).bucket_logging_status(status).send()).await?;
     Ok(())
 }
 
 async fn set_notifications(context: &Context, s3: &Client, spec: &Spec) -> Result<()> {
     let set = telling(&spec.notifications.clone().unwrap_or_default())?;
-    let call = s3.put_bucket_notification_configuration().bucket(&spec.name).notification_configuration(set);
+    let call = s3.put_bucket_notification_configuration().bucket(spec.name.as_str()).notification_configuration(set);
     // A permission that a function was just given may be unknown to S3.
     wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await?;
     Ok(())
@@ -225,10 +259,10 @@ async fn set_notifications(context: &Context, s3: &Client, spec: &Spec) -> Resul
 async fn set_policy(context: &Context, s3: &Client, spec: &Spec) -> Result<()> {
     match &spec.policy {
         None => {
-            wait::found(ask(s3.delete_bucket_policy().bucket(&spec.name).send()).await)?;
+            wait::found(ask(s3.delete_bucket_policy().bucket(spec.name.as_str()).send()).await)?;
         }
         Some(policy) => {
-            let call = s3.put_bucket_policy().bucket(&spec.name).policy(policy.to_string());
+            let call = s3.put_bucket_policy().bucket(spec.name.as_str()).policy(policy.to_string());
             wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await?;
         }
     }

@@ -2,20 +2,21 @@
 
 use anyhow::Result;
 use aws_sdk_codebuild::types::{
-    ArtifactsType, CloudWatchLogsConfig, EnvironmentType, EnvironmentVariable, EnvironmentVariableType, LogsConfig,
-    LogsConfigStatusType, Project, ProjectArtifacts, ProjectEnvironment, ProjectSource, SourceType,
+    ArtifactsType, CloudWatchLogsConfig, ComputeType, EnvironmentType, EnvironmentVariable, EnvironmentVariableType,
+    LogsConfig, LogsConfigStatusType, Project, ProjectArtifacts, ProjectEnvironment, ProjectSource, SourceType,
 };
 use lakewright_aws::Needed as _;
 
-use super::{SERVICE, Spec};
+use super::{Compute, SERVICE, Spec};
+use crate::kind::Departure;
 
 /// A call with the members that create and update have in common.
 macro_rules! configured {
     ($call:expr, $spec:expr) => {
         $call
-            .name(&$spec.name)
+            .name($spec.name.as_str())
             .description(&$spec.description)
-            .service_role(&$spec.role)
+            .service_role($spec.role.as_str())
             .source(source($spec)?)
             .artifacts(artifacts()?)
             .environment(container($spec)?)
@@ -34,27 +35,78 @@ pub(super) fn artifacts() -> Result<ProjectArtifacts> {
 }
 
 pub(super) fn container(spec: &Spec) -> Result<ProjectEnvironment> {
-    let arm = spec.image.contains("aarch64");
     let variables = spec.environment.iter().map(|(name, value)| {
         let variable = EnvironmentVariable::builder().name(name).value(value);
         variable.r#type(EnvironmentVariableType::Plaintext).build()
     });
     let environment = ProjectEnvironment::builder()
-        .r#type(if arm { EnvironmentType::ArmContainer } else { EnvironmentType::LinuxContainer })
+        .r#type(container_type(spec))
         .image(&spec.image)
-        .compute_type(spec.compute.as_str().into())
+        .compute_type(compute_type(&spec.compute))
         .privileged_mode(spec.privileged)
         // All variables: those that an update leaves out go.
         .set_environment_variables(Some(variables.collect::<Result<_, _>>()?));
     Ok(environment.build()?)
 }
 
-pub(super) fn logs(spec: &Spec) -> Result<LogsConfig> {
-    let group = CloudWatchLogsConfig::builder().status(LogsConfigStatusType::Enabled).group_name(&spec.log_group);
-    Ok(LogsConfig::builder().cloud_watch_logs(group.build()?).build())
+/// The type of the container that an image runs in.
+fn container_type(spec: &Spec) -> EnvironmentType {
+    if spec.image.contains("aarch64") { EnvironmentType::ArmContainer } else { EnvironmentType::LinuxContainer }
 }
 
-/// The spec of a project that lives.
+fn compute_type(compute: &Compute) -> ComputeType {
+    match compute {
+        Compute::Small => ComputeType::BuildGeneral1Small,
+        Compute::Medium => ComputeType::BuildGeneral1Medium,
+        Compute::Large => ComputeType::BuildGeneral1Large,
+        Compute::XLarge => ComputeType::BuildGeneral1Xlarge,
+        Compute::XXLarge => ComputeType::BuildGeneral12Xlarge,
+        Compute::Other(other) => other.as_str().into(),
+    }
+}
+
+fn compute_of(compute: &ComputeType) -> Compute {
+    match compute {
+        ComputeType::BuildGeneral1Small => Compute::Small,
+        ComputeType::BuildGeneral1Medium => Compute::Medium,
+        ComputeType::BuildGeneral1Large => Compute::Large,
+        ComputeType::BuildGeneral1Xlarge => Compute::XLarge,
+        ComputeType::BuildGeneral12Xlarge => Compute::XXLarge,
+        other => Compute::Other(other.to_string()),
+    }
+}
+
+pub(super) fn logs(spec: &Spec) -> Result<LogsConfig> {
+    let group = CloudWatchLogsConfig::builder().status(LogsConfigStatusType::Enabled);
+    let group = group.group_name(spec.log_group.as_str()).build()?;
+    Ok(LogsConfig::builder().cloud_watch_logs(group).build())
+}
+
+/// What of a project is otherwise than in all that are made of such a spec.
+pub(super) fn departures(project: &Project, spec: &Spec) -> Vec<Departure> {
+    let (pipeline, enabled) = (SourceType::Codepipeline, LogsConfigStatusType::Enabled);
+    let source = project.source().map_or(&pipeline, ProjectSource::r#type).as_str();
+    let artifacts = project.artifacts().map_or(pipeline.as_str(), |artifacts| artifacts.r#type().as_str());
+    let container = container_type(spec);
+    let environment = project.environment();
+    let group = project.logs_config().and_then(|logs| logs.cloud_watch_logs());
+    let status = group.map_or(&enabled, CloudWatchLogsConfig::status);
+    let plain = EnvironmentVariableType::Plaintext;
+    let variables = environment.map(ProjectEnvironment::environment_variables).unwrap_or_default().iter();
+    let variables = variables.map(|variable| {
+        let path = format!("environment.{}.type", variable.name());
+        Departure::of(path, variable.r#type().unwrap_or(&plain).as_str(), plain.as_str())
+    });
+    let others = [
+        Departure::of("source_type", source, pipeline.as_str()),
+        Departure::of("artifacts_type", artifacts, ArtifactsType::Codepipeline.as_str()),
+        Departure::of("image.type", environment.map_or(&container, |one| one.r#type()).as_str(), container.as_str()),
+        Departure::of("log_group.status", status.as_str(), enabled.as_str()),
+    ];
+    others.into_iter().chain(variables).flatten().collect()
+}
+
+/// The spec of a project that exists.
 pub(super) fn spec_of(project: &Project) -> Result<Spec> {
     let name = project.name().needed(SERVICE, "Project.name")?;
     let source = project.source().needed(SERVICE, "Project.source")?;
@@ -63,17 +115,17 @@ pub(super) fn spec_of(project: &Project) -> Result<Spec> {
     // A project that says nothing of its logs writes to the group of its name.
     let log_group = project.logs_config().and_then(|logs| logs.cloud_watch_logs()).and_then(|logs| logs.group_name());
     Ok(Spec {
-        name: name.to_owned(),
+        name: name.into(),
         description: project.description().unwrap_or_default().to_owned(),
-        role: project.service_role().needed(SERVICE, "Project.serviceRole")?.to_owned(),
+        role: project.service_role().needed(SERVICE, "Project.serviceRole")?.into(),
         // A source with a buildspec of its own has none here.
         buildspec: source.buildspec().unwrap_or_default().to_owned(),
         image: environment.image().needed(SERVICE, "ProjectEnvironment.image")?.to_owned(),
-        compute: environment.compute_type().to_string(),
+        compute: compute_of(environment.compute_type()),
         // Builds run Docker only where it is allowed.
         privileged: environment.privileged_mode().unwrap_or_default(),
         environment: variables.map(|variable| (variable.name().to_owned(), variable.value().to_owned())).collect(),
         timeout_minutes: u32::try_from(project.timeout_in_minutes().needed(SERVICE, "Project.timeoutInMinutes")?)?,
-        log_group: log_group.map_or_else(|| format!("/aws/codebuild/{name}"), str::to_owned),
+        log_group: log_group.map_or_else(|| format!("/aws/codebuild/{name}").into(), Into::into),
     })
 }

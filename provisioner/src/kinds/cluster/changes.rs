@@ -7,7 +7,7 @@ use aws_sdk_kafka::types::{
 };
 use lakewright_aws::{Error, ask};
 
-use super::{Configuration, Spec};
+use super::{BrokerType, Configuration, Spec};
 use crate::kind::Context;
 use crate::services::Services as _;
 
@@ -61,7 +61,7 @@ pub(super) enum Change {
     /// Other settings.
     Configuration(ConfigurationInfo),
     /// Brokers of another instance type.
-    BrokerType(String),
+    BrokerType(BrokerType),
     /// So many brokers.
     BrokerCount(i32),
     /// So many GiB of storage for each broker.

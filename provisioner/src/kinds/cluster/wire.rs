@@ -3,14 +3,15 @@
 use anyhow::{Result, bail};
 use aws_sdk_kafka::types::builders::EncryptionInTransitBuilder;
 use aws_sdk_kafka::types::{
-    BrokerAzDistribution, BrokerLogs, BrokerNodeGroupInfo, BrokerSoftwareInfo, ClientAuthentication, ClientBroker,
-    CloudWatchLogs, Cluster, ConfigurationInfo, EbsStorageInfo, EncryptionAtRest, EncryptionInTransit, EncryptionInfo,
+    BrokerAzDistribution, BrokerLogs, BrokerNodeGroupInfo, BrokerSoftwareInfo, ClientAuthentication, CloudWatchLogs,
+    Cluster, ConfigurationInfo, EbsStorageInfo, EncryptionAtRest, EncryptionInTransit, EncryptionInfo,
     EnhancedMonitoring, Firehose, Iam, JmxExporterInfo, LoggingInfo, NodeExporterInfo, OpenMonitoringInfo,
     PrometheusInfo, Provisioned, ProvisionedRequest, S3, Sasl, Scram, StorageInfo, Tls, Unauthenticated,
 };
 use lakewright_aws::Needed as _;
 
 use super::{Authentication, ClientEncryption, Configuration, Logs, Monitoring, Spec};
+use crate::kind::Departure;
 use crate::kinds::msk::{self, ways};
 
 impl Spec {
@@ -19,14 +20,14 @@ impl Spec {
         let volume = EbsStorageInfo::builder().volume_size(i32::try_from(self.storage_gib)?).build();
         let nodes = BrokerNodeGroupInfo::builder()
             .broker_az_distribution(BrokerAzDistribution::Default)
-            .set_client_subnets(Some(self.subnets.clone()))
-            .instance_type(&self.instance_type)
-            .set_security_groups(Some(self.security_groups.clone()))
+            .set_client_subnets(Some(self.subnets.iter().map(ToString::to_string).collect()))
+            .instance_type(self.instance_type.as_str())
+            .set_security_groups(Some(self.security_groups.iter().map(ToString::to_string).collect()))
             .storage_info(StorageInfo::builder().ebs_storage_info(volume).build());
         let transit = self.client_encryption.in_transit().in_cluster(self.broker_encryption);
-        let encryption = EncryptionInfo::builder()
-            .encryption_at_rest(EncryptionAtRest::builder().data_volume_kms_key_id(&self.encryption_key).build())
-            .encryption_in_transit(transit.build());
+        let rest = EncryptionAtRest::builder().data_volume_kms_key_id(self.encryption_key.as_str());
+        let encryption =
+            EncryptionInfo::builder().encryption_at_rest(rest.build()).encryption_in_transit(transit.build());
         let request = ProvisionedRequest::builder()
             .broker_node_group_info(nodes.build())
             .client_authentication(self.authentication.input())
@@ -75,23 +76,14 @@ impl Authentication {
 
 impl ClientEncryption {
     /// What is allowed between clients and brokers, alone.
-    pub(super) fn in_transit(self) -> EncryptionInTransitBuilder {
-        EncryptionInTransit::builder().client_broker(match self {
-            Self::Tls => ClientBroker::Tls,
-            Self::TlsPlaintext => ClientBroker::TlsPlaintext,
-            Self::Plaintext => ClientBroker::Plaintext,
-        })
+    pub(super) fn in_transit(&self) -> EncryptionInTransitBuilder {
+        EncryptionInTransit::builder().client_broker(self.to_string().as_str().into())
     }
 }
 
 impl Monitoring {
-    pub(super) fn input(self) -> EnhancedMonitoring {
-        match self {
-            Self::Default => EnhancedMonitoring::Default,
-            Self::PerBroker => EnhancedMonitoring::PerBroker,
-            Self::PerTopicPerBroker => EnhancedMonitoring::PerTopicPerBroker,
-            Self::PerTopicPerPartition => EnhancedMonitoring::PerTopicPerPartition,
-        }
+    pub(super) fn input(&self) -> EnhancedMonitoring {
+        self.to_string().as_str().into()
     }
 }
 
@@ -126,36 +118,34 @@ pub(super) fn read(cluster: &Cluster) -> Result<Spec> {
     let exporters = || provisioned.open_monitoring()?.prometheus();
     let kafka_version = software.and_then(BrokerSoftwareInfo::kafka_version).unwrap_or_default();
     Ok(Spec {
-        name: msk::name(cluster)?.to_owned(),
+        name: msk::name(cluster)?.into(),
         kafka_version: kafka_version.to_owned(),
         brokers: u32::try_from(brokers.needed("kafka", "Provisioned.NumberOfBrokerNodes")?)?,
         instance_type: nodes
             .instance_type()
             .unwrap_or_default()
             .needed("kafka", "BrokerNodeGroupInfo.InstanceType")?
-            .to_owned(),
-        subnets: nodes.client_subnets().to_vec(),
-        security_groups: nodes.security_groups().to_vec(),
+            .into(),
+        subnets: nodes.client_subnets().iter().cloned().map(Into::into).collect(),
+        security_groups: nodes.security_groups().iter().cloned().map(Into::into).collect(),
         storage_gib: u32::try_from(volume().unwrap_or_default())?,
         configuration: configuration(provisioned)?,
         authentication: authentication(cluster, provisioned),
-        encryption_key: key().unwrap_or_default().to_owned(),
-        client_encryption: match transit().and_then(EncryptionInTransit::client_broker) {
-            Some(ClientBroker::TlsPlaintext) => ClientEncryption::TlsPlaintext,
-            Some(ClientBroker::Plaintext) => ClientEncryption::Plaintext,
-            _ => ClientEncryption::Tls,
-        },
+        encryption_key: key().unwrap_or_default().into(),
+        client_encryption: transit().and_then(|one| one.client_broker()?.as_str().parse().ok()).unwrap_or_default(),
         broker_encryption: transit().and_then(EncryptionInTransit::in_cluster).unwrap_or(true),
-        monitoring: match provisioned.enhanced_monitoring() {
-            Some(EnhancedMonitoring::PerBroker) => Monitoring::PerBroker,
-            Some(EnhancedMonitoring::PerTopicPerBroker) => Monitoring::PerTopicPerBroker,
-            Some(EnhancedMonitoring::PerTopicPerPartition) => Monitoring::PerTopicPerPartition,
-            _ => Monitoring::Default,
-        },
+        monitoring: provisioned.enhanced_monitoring().and_then(|one| one.as_str().parse().ok()).unwrap_or_default(),
         jmx_exporter: exporters().and_then(|one| one.jmx_exporter()?.enabled_in_broker()).unwrap_or_default(),
         node_exporter: exporters().and_then(|one| one.node_exporter()?.enabled_in_broker()).unwrap_or_default(),
         logs: logs(provisioned),
     })
+}
+
+/// What of a cluster is otherwise than in all that are made here.
+pub(super) fn departures(cluster: &Cluster) -> Vec<Departure> {
+    let logs = cluster.provisioned().and_then(|one| one.logging_info()?.broker_logs());
+    let firehose = logs.and_then(|logs| logs.firehose()?.enabled()).unwrap_or_default();
+    Departure::of("logs.firehose", firehose, false).into_iter().collect()
 }
 
 /// The revision that the brokers run with; none if it is MSK's default settings.
@@ -217,7 +207,7 @@ mod tests {
             .set_logging_info(asked.logging_info)
             .set_number_of_broker_nodes(asked.number_of_broker_nodes)
             .current_broker_software_info(software.build());
-        Cluster::builder().cluster_name(&spec.name).provisioned(described.build()).build()
+        Cluster::builder().cluster_name(spec.name.as_str()).provisioned(described.build()).build()
     }
 
     #[test]

@@ -2,23 +2,22 @@
 
 use anyhow::Result;
 use aws_sdk_emrserverless::types::{
-    Application, ApplicationState, AutoStartConfig, AutoStopConfig, ImageConfiguration, ImageConfigurationInput,
+    self, Application, ApplicationState, AutoStartConfig, AutoStopConfig, ImageConfiguration, ImageConfigurationInput,
     MaximumAllowedResources, NetworkConfiguration,
 };
 use lakewright_aws::Needed as _;
 
-use super::{Limits, SERVICE, Spec};
-use crate::kind::{Context, Outcome};
-use crate::kinds::spec::value;
+use super::{Architecture, MaxCapacity, SERVICE, Spec};
+use crate::kind::{Context, Departure, Found, Outcome};
 use crate::kinds::{tag_lists, tags};
-use crate::resource::{Condition, Live};
+use crate::resource::Condition;
 
 /// A call with what create and update have in common and a started application doesn't take.
 macro_rules! configured {
     ($call:expr, $spec:expr) => {
         $call
-            .release_label(&$spec.release_label)
-            .architecture($spec.architecture.as_str().into())
+            .release_label($spec.release_label.as_str())
+            .architecture((&$spec.architecture).into())
             .auto_start_configuration($crate::kinds::emr_application::wire::starts())
             .auto_stop_configuration($crate::kinds::emr_application::wire::stops($spec)?)
             .network_configuration($crate::kinds::emr_application::wire::network_of($spec))
@@ -31,21 +30,21 @@ pub(super) fn starts() -> AutoStartConfig {
 }
 
 pub(super) fn stops(spec: &Spec) -> Result<AutoStopConfig> {
-    Ok(AutoStopConfig::builder().enabled(true).idle_timeout_minutes(i32::try_from(spec.idle_minutes)?).build())
+    Ok(AutoStopConfig::builder().enabled(true).idle_timeout_minutes(i32::try_from(spec.idle_timeout_minutes)?).build())
 }
 
 /// Empty lists take an application out of its network.
 pub(super) fn network_of(spec: &Spec) -> NetworkConfiguration {
     NetworkConfiguration::builder()
-        .set_subnet_ids(Some(spec.subnets.clone()))
-        .set_security_group_ids(Some(spec.security_groups.clone()))
+        .set_subnet_ids(Some(spec.subnets.iter().cloned().map(Into::into).collect()))
+        .set_security_group_ids(Some(spec.security_groups.iter().cloned().map(Into::into).collect()))
         .build()
 }
 
-pub(super) fn limits_of(spec: &Spec) -> Result<MaximumAllowedResources> {
-    let Limits { vcpu, memory_gb, disk_gb } = spec.limits;
-    let limits = MaximumAllowedResources::builder().cpu(format!("{vcpu} vCPU")).memory(format!("{memory_gb} GB"));
-    Ok(limits.disk(format!("{disk_gb} GB")).build()?)
+pub(super) fn capacity_of(spec: &Spec) -> Result<MaximumAllowedResources> {
+    let MaxCapacity { vcpu, memory_gb, disk_gb } = spec.max_capacity;
+    let capacity = MaximumAllowedResources::builder().cpu(format!("{vcpu} vCPU")).memory(format!("{memory_gb} GB"));
+    Ok(capacity.disk(format!("{disk_gb} GB")).build()?)
 }
 
 pub(super) fn image_of(spec: &Spec) -> ImageConfigurationInput {
@@ -67,14 +66,17 @@ fn outputs(application: &Application) -> Result<[(&'static str, &str); 3]> {
 }
 
 /// The application that lives; none if it isn't the stack's.
-pub(super) fn read(context: &Context, application: &Application) -> Result<Option<Live>> {
+pub(super) fn read(context: &Context, application: &Application) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read_map(application.tags());
     let Some(address) = tags::address(context, "emr_application", &tags) else { return Ok(None) };
     if *application.state() == ApplicationState::Terminated {
         return Ok(None);
     }
     let spec = spec_of(application)?;
-    let mut live = tags::live(address, &tags, id_of(application)?, value(&spec), &outputs(application)?);
+    let mut live = tags::found(address, &tags, id_of(application)?, spec, &outputs(application)?);
+    // Jobs start it: what EMR leaves out is so.
+    let starts = application.auto_start_configuration().and_then(AutoStartConfig::enabled);
+    live.departures.extend(Departure::of("auto_start", starts.unwrap_or(true), true));
     if *application.state() == ApplicationState::Creating {
         live.condition = Condition::Pending(application.state().to_string());
     }
@@ -87,7 +89,7 @@ fn spec_of(application: &Application) -> Result<Spec> {
     let capacity = application.maximum_capacity();
     let disk = capacity.and_then(|capacity| capacity.disk());
     let stop = application.auto_stop_configuration().needed(SERVICE, "Application.autoStopConfiguration")?;
-    let idle_minutes = if stop.enabled() == Some(false) {
+    let idle_timeout_minutes = if stop.enabled() == Some(false) {
         0
     } else {
         u32::try_from(stop.idle_timeout_minutes().needed(SERVICE, "AutoStopConfig.idleTimeoutMinutes")?)?
@@ -95,19 +97,25 @@ fn spec_of(application: &Application) -> Result<Spec> {
     let architecture = application.architecture().needed(SERVICE, "Application.architecture")?;
     // One outside of all networks has no such member.
     let network = application.network_configuration();
+    let subnets = network.map(NetworkConfiguration::subnet_ids).unwrap_or_default();
+    let groups = network.map(NetworkConfiguration::security_group_ids).unwrap_or_default();
     let image = application.image_configuration().map(ImageConfiguration::image_uri).filter(|image| !image.is_empty());
     Ok(Spec {
-        name: application.name().unwrap_or_default().to_owned(),
-        release_label: application.release_label().needed(SERVICE, "Application.releaseLabel")?.to_owned(),
-        architecture: architecture.to_string(),
-        limits: Limits {
+        name: application.name().unwrap_or_default().into(),
+        release_label: application.release_label().needed(SERVICE, "Application.releaseLabel")?.into(),
+        architecture: match architecture {
+            types::Architecture::X8664 => Architecture::X86,
+            types::Architecture::Arm64 => Architecture::Arm,
+            other => Architecture::Other(other.to_string()),
+        },
+        max_capacity: MaxCapacity {
             vcpu: capacity.map(|capacity| amount(capacity.cpu())).unwrap_or_default(),
             memory_gb: capacity.map(|capacity| amount(capacity.memory())).unwrap_or_default(),
             disk_gb: disk.map(amount).unwrap_or_default(),
         },
-        idle_minutes,
-        subnets: network.map(|network| network.subnet_ids().to_vec()).unwrap_or_default(),
-        security_groups: network.map(|network| network.security_group_ids().to_vec()).unwrap_or_default(),
+        idle_timeout_minutes,
+        subnets: subnets.iter().map(|id| id.as_str().into()).collect(),
+        security_groups: groups.iter().map(|id| id.as_str().into()).collect(),
         image: image.map(str::to_owned),
     })
 }
@@ -120,27 +128,27 @@ mod tests {
     fn what_is_written_is_read_back() {
         let image = "123456789012.dkr.ecr.eu-north-1.amazonaws.com/models:1";
         let spec = Spec {
-            name: "shop".to_owned(),
-            release_label: "emr-7.9.0".to_owned(),
-            architecture: "X86_64".to_owned(),
-            limits: Limits { vcpu: 16, memory_gb: 64, disk_gb: 200 },
-            idle_minutes: 15,
-            subnets: vec!["subnet-1".to_owned()],
-            security_groups: vec!["sg-1".to_owned()],
+            name: "shop".into(),
+            release_label: "emr-7.9.0".into(),
+            architecture: Architecture::X86,
+            max_capacity: MaxCapacity { vcpu: 16, memory_gb: 64, disk_gb: 200 },
+            idle_timeout_minutes: 15,
+            subnets: vec!["subnet-1".into()],
+            security_groups: vec!["sg-1".into()],
             image: Some(image.to_owned()),
         };
         let time = aws_smithy_types::DateTime::from_secs(0);
         let application = Application::builder()
             .application_id("00f1")
             .arn("arn:aws:emr-serverless:eu-north-1:123456789012:/applications/00f1")
-            .name(&spec.name)
-            .release_label(&spec.release_label)
+            .name(spec.name.as_str())
+            .release_label(spec.release_label.as_str())
             .r#type("Spark")
             .state(ApplicationState::Started)
             .created_at(time)
             .updated_at(time)
-            .architecture(spec.architecture.as_str().into())
-            .maximum_capacity(limits_of(&spec).expect("limits"))
+            .architecture((&spec.architecture).into())
+            .maximum_capacity(capacity_of(&spec).expect("capacity"))
             .auto_stop_configuration(stops(&spec).expect("idle minutes"))
             .network_configuration(network_of(&spec))
             .image_configuration(ImageConfiguration::builder().image_uri(image).build().expect("an image"));

@@ -8,12 +8,12 @@ use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::operation::update_function_configuration::builders::UpdateFunctionConfigurationFluentBuilder;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
-    Architecture, Environment, FunctionConfiguration, LastUpdateStatus, LogFormat, LoggingConfig, State,
+    self, Environment, FunctionConfiguration, LastUpdateStatus, LogFormat, LoggingConfig, State,
 };
 use lakewright_aws::{Error, Needed as _, ask};
 
-use super::{Permissions, Spec, package, permission, rules};
-use crate::kind::{Context, Outcome};
+use super::{Architecture, Permissions, Spec, package, permission, rules};
+use crate::kind::{Context, Departure, Outcome};
 use crate::kinds::{tags, wait};
 use crate::services::Services as _;
 
@@ -51,8 +51,14 @@ pub(super) fn arn_of(function: &FunctionConfiguration) -> Result<&str, Error> {
     function.function_arn().needed("lambda", "FunctionConfiguration.FunctionArn")
 }
 
-pub(super) fn architecture_of(spec: &Spec) -> Architecture {
-    spec.architecture.as_str().into()
+impl From<&Architecture> for types::Architecture {
+    fn from(architecture: &Architecture) -> Self {
+        match architecture {
+            Architecture::X86 => Self::X8664,
+            Architecture::Arm => Self::Arm64,
+            Architecture::Other(other) => other.as_str().into(),
+        }
+    }
 }
 
 /// The zip that the spec names, held against what was planned.
@@ -66,7 +72,7 @@ pub(super) async fn zip(spec: &Spec) -> Result<Blob> {
         (None, None) => bail!("the function {} has no code", spec.name),
     };
     let found = package::hash(&zip);
-    if found != spec.code_sha256 {
+    if spec.code_sha256 != *found {
         let source = spec.source.as_deref().unwrap_or("the inline code");
         bail!("{source} has changed since the plan: its hash is {found}, planned was {}; plan again", spec.code_sha256);
     }
@@ -77,11 +83,11 @@ pub(super) async fn zip(spec: &Spec) -> Result<Blob> {
 macro_rules! configured {
     ($call:expr, $spec:expr) => {
         $call
-            .function_name(&$spec.name)
+            .function_name($spec.name.as_str())
             .description(&$spec.description)
             .runtime($spec.runtime.as_str().into())
-            .handler(&$spec.handler)
-            .role(&$spec.role)
+            .handler($spec.handler.as_str())
+            .role($spec.role.as_str())
             .memory_size(i32::try_from($spec.memory_mb)?)
             .timeout(i32::try_from($spec.timeout_seconds)?)
             .environment($crate::kinds::function::calls::environment($spec))
@@ -96,7 +102,7 @@ pub(super) fn environment(spec: &Spec) -> Environment {
 }
 
 pub(super) fn logging(spec: &Spec) -> LoggingConfig {
-    LoggingConfig::builder().log_format(LogFormat::Text).log_group(&spec.log_group).build()
+    LoggingConfig::builder().log_format(LogFormat::Text).log_group(spec.log_group.as_str()).build()
 }
 
 fn reconfigured(context: &Context, spec: &Spec) -> Result<UpdateFunctionConfigurationFluentBuilder> {
@@ -126,7 +132,7 @@ async fn steady(context: &Context, name: &str) -> Result<FunctionConfiguration> 
 /// Makes code, settings and permissions those of the spec, one after the other: Lambda takes no change while another is
 /// under way.
 pub(super) async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
-    let name = &spec.name;
+    let name = spec.name.as_str();
     let function = wait::until(context, CHANGED, &format!("the function {name} is not ready"), || async {
         let Some(function) = get(context, name).await? else { return Ok(None) };
         let function = configuration(&function)?;
@@ -139,12 +145,12 @@ pub(super) async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
     let live = spec_of(&function, Permissions::new())?;
     if live.code_sha256 != spec.code_sha256 || live.architecture != spec.architecture {
         let call = context.aws.lambda().update_function_code().function_name(name).zip_file(zip(spec).await?);
-        let call = call.architectures(architecture_of(spec));
+        let call = call.architectures((&spec.architecture).into());
         unhindered(context, || ask(call.clone().send())).await?;
         steady(context, name).await?;
     }
     let call = reconfigured(context, spec)?;
-    if reconfigured(context, &live)?.as_input() != call.as_input() {
+    if reconfigured(context, &live)?.as_input() != call.as_input() || !departures(&function).is_empty() {
         unhindered(context, || assumed(context, || ask(call.clone().send()))).await?;
     }
     let function = steady(context, name).await?;
@@ -153,29 +159,40 @@ pub(super) async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
     Ok(tags::outcome(arn, &[("arn", arn), ("name", name)]))
 }
 
+/// What of a function is otherwise than in all that are made here.
+pub(super) fn departures(function: &FunctionConfiguration) -> Vec<Departure> {
+    let text = LogFormat::Text;
+    let format = function.logging_config().and_then(LoggingConfig::log_format).unwrap_or(&text);
+    Departure::of("log_format", format.as_str(), text.as_str()).into_iter().collect()
+}
+
 pub(super) fn spec_of(function: &FunctionConfiguration, permissions: Permissions) -> Result<Spec> {
     let lacks = |member: &str| format!("FunctionConfiguration.{member}");
     let name = function.function_name().needed("lambda", &lacks("FunctionName"))?;
     let environment = function.environment().and_then(|environment| environment.variables());
     Ok(Spec {
-        name: name.to_owned(),
+        name: name.into(),
         description: function.description().unwrap_or_default().to_owned(),
         source: None,
         inline: None,
-        code_sha256: function.code_sha256().needed("lambda", &lacks("CodeSha256"))?.to_owned(),
+        code_sha256: function.code_sha256().needed("lambda", &lacks("CodeSha256"))?.into(),
         // A function that runs from an image has neither runtime nor handler.
         runtime: function.runtime().map(ToString::to_string).unwrap_or_default(),
-        handler: function.handler().unwrap_or_default().to_owned(),
-        role: function.role().needed("lambda", &lacks("Role"))?.to_owned(),
+        handler: function.handler().unwrap_or_default().into(),
+        role: function.role().needed("lambda", &lacks("Role"))?.into(),
         memory_mb: u32::try_from(function.memory_size().needed("lambda", &lacks("MemorySize"))?)?,
         timeout_seconds: u32::try_from(function.timeout().needed("lambda", &lacks("Timeout"))?)?,
         environment: environment.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect(),
         // Both have a default of Lambda's.
-        architecture: function.architectures().first().map_or_else(|| "x86_64".to_owned(), ToString::to_string),
+        architecture: match function.architectures().first() {
+            Some(types::Architecture::X8664) | None => Architecture::X86,
+            Some(types::Architecture::Arm64) => Architecture::Arm,
+            Some(other) => Architecture::Other(other.to_string()),
+        },
         log_group: function
             .logging_config()
             .and_then(|logging| logging.log_group())
-            .map_or_else(|| format!("/aws/lambda/{name}"), str::to_owned),
+            .map_or_else(|| format!("/aws/lambda/{name}").into(), Into::into),
         permissions,
     })
 }

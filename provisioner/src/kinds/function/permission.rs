@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 
 use super::calls::{CHANGED, unhindered};
 use crate::kind::Context;
-use crate::kinds::spec::text;
 use crate::kinds::{policy, wait};
 use crate::services::Services as _;
 
@@ -20,18 +19,28 @@ use crate::services::Services as _;
 #[serde(deny_unknown_fields)]
 pub struct Permission {
     /// Who: a service, `s3.amazonaws.com`, an account's twelve digits, or the ARN of a role.
+    #[schemars(length(max = 2048), regex(pattern = r"^[^\s\x00-\x1f]+$"))]
     pub principal: String,
     /// What: an action of Lambda. Default: `lambda:InvokeFunction`.
     #[serde(default = "invoke")]
+    #[schemars(regex(pattern = r"^lambda:([a-zA-Z]{1,100}|\*)$"))]
     pub action: String,
     /// Only on behalf of this: the ARN of a bucket or of a rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 10_000),
+        regex(
+            pattern = r"^arn:aws[a-zA-Z0-9-]*:[a-zA-Z0-9-]+:((eusc-)?[a-z]{2}(-gov|-iso[a-z]?)?-[a-z]+-[0-9])?:([0-9]{12})?:[^\n]*$"
+        )
+    )]
     pub source_arn: Option<String>,
     /// Only on behalf of this account: a bucket's ARN doesn't say whose it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-9]{12}$"))]
     pub source_account: Option<String>,
     /// What else a statement asks for that somebody added; none can be declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub conditions: Option<Value>,
 }
 
@@ -58,16 +67,6 @@ pub type Permissions = BTreeMap<String, Permission>;
 /// Brings permissions to the form in which AWS gives them back.
 pub(super) fn canonical(permissions: &mut Permissions) -> Result<()> {
     for (sid, permission) in permissions {
-        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if sid.is_empty() || sid.len() > 100 || !sid.chars().all(fits) {
-            bail!("a permission can't be named `{sid}`: only letters, digits, `-` and `_`, 100 at most");
-        }
-        if permission.conditions.is_some() {
-            bail!("permissions.{sid}: `conditions` can't be declared; write source_arn or source_account");
-        }
-        if !permission.action.starts_with("lambda:") {
-            bail!("permissions.{sid}: `{}` is no action of Lambda, as in lambda:InvokeFunction", permission.action);
-        }
         if permission.principal == "*" && permission.source_arn.is_none() && permission.source_account.is_none() {
             bail!("permissions.{sid} lets everybody in; name who may invoke the function");
         }
@@ -113,12 +112,12 @@ fn of_statement(statement: &Value) -> (String, Permission) {
         source_account: take("StringEquals", "AWS:SourceAccount"),
         conditions: rest(conditions, statement),
     };
-    (text(statement, "Sid").to_owned(), permission)
+    (statement["Sid"].as_str().unwrap_or_default().to_owned(), permission)
 }
 
 /// What a statement says besides what a permission can say.
 fn rest(mut conditions: Map<String, Value>, statement: &Value) -> Option<Value> {
-    if text(statement, "Effect") != "Allow" {
+    if statement["Effect"] != "Allow" {
         conditions.insert("Effect".to_owned(), statement["Effect"].clone());
     }
     (!conditions.is_empty()).then_some(Value::Object(conditions))
@@ -169,6 +168,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kind::AnyKind as _;
+    use crate::kinds::function::Function;
 
     #[test]
     fn statements_are_read_whole() {
@@ -198,8 +199,10 @@ mod tests {
         let with = |change: Value| {
             let mut spec = json!({"principal": "*"});
             spec.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
-            let one: Permission = serde_json::from_value(spec).expect("a permission");
-            canonical(&mut [("all".to_owned(), one)].into())
+            Function.normalise(&json!({
+                "name": "shop", "runtime": "python3.13", "handler": "index.handler", "inline": "x",
+                "role": "arn:aws:iam::123456789012:role/shop", "permissions": {"all": spec},
+            }))
         };
         assert!(with(json!({})).is_err());
         assert!(with(json!({"source_account": "123456789012"})).is_ok());

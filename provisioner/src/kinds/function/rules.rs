@@ -52,23 +52,6 @@ const RESERVED: [&str; 14] = [
 const SECRETS: [&str; 8] =
     ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "SECRET_KEY", "PRIVATE_KEY", "API_KEY", "TOKEN"];
 
-/// What is wrong with a function's name.
-pub fn name(name: &str) -> Result<()> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if !name.contains("${") && (name.is_empty() || name.len() > 64 || !name.chars().all(fits)) {
-        bail!("a function can't be named `{name}`: only letters, digits, `-` and `_`, 64 at most");
-    }
-    Ok(())
-}
-
-/// What is wrong with a runtime.
-pub fn runtime(runtime: &str) -> Result<()> {
-    if RUNTIMES.contains(&runtime) {
-        return Ok(());
-    }
-    bail!("Lambda has no runtime `{runtime}` for new functions: the runtimes are {}", RUNTIMES.join(", "))
-}
-
 /// Refuses secrets in an environment.
 pub fn no_secrets(environment: &BTreeMap<String, String>) -> Result<()> {
     match environment.iter().find(|(name, value)| is_secret(name, value)) {
@@ -126,7 +109,11 @@ pub fn inline_file(runtime: &str, handler: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::kind::AnyKind as _;
+    use crate::kinds::function::Function;
 
     fn refused(name: &str, value: &str) -> bool {
         environment(&[(name.to_owned(), value.to_owned())].into()).is_err()
@@ -148,8 +135,14 @@ mod tests {
     fn what_lambda_refuses_is_refused() {
         assert!(refused("AWS_REGION", "x") && refused("1X", "x") && refused("X", "x") && refused("A-B", "x"));
         assert!(refused("LONG", &"x".repeat(4093)) && !refused("LONG", &"x".repeat(4092)));
-        assert!(runtime("python2.7").is_err() && runtime("python3.13").is_ok());
-        assert!(name("a.b").is_err() && name("").is_err() && name("shop-hello_1").is_ok());
+        let with = |name: &str, runtime: &str| {
+            Function.normalise(&json!({
+                "name": name, "runtime": runtime, "handler": "index.handler", "source": "functions/hello",
+                "role": "arn:aws:iam::123456789012:role/hello",
+            }))
+        };
+        assert!(with("shop-hello_1", "python2.7").is_err() && with("shop-hello_1", "python3.13").is_ok());
+        assert!(with("a.b", "python3.13").is_err() && with("", "python3.13").is_err());
     }
 
     #[test]

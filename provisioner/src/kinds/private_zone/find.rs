@@ -9,24 +9,22 @@ use aws_sdk_route53::types::{HostedZone, HostedZoneConfig, ResourceRecordSet, Ta
 use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask};
 
-use super::{OwnZone, bare};
-use crate::kind::{Context, Wanted};
-use crate::kinds::spec::text;
+use super::bare;
+use crate::kind::Context;
 use crate::kinds::tags::{self, Tags};
 use crate::kinds::{record, tag_lists, tagged, wait};
+use crate::reading::OwnZone;
 use crate::resource::Address;
 use crate::services::Services as _;
 
 /// The most zones whose tags one request tells.
 const MOST_TAGGED: usize = 10;
 
-/// The stack's zones: those that the tagging API knows, and of those that it doesn't list yet the wanted ones, by their domains.
-pub(in crate::kinds) async fn own(context: &Context, wanted: &[Wanted<'_>]) -> Result<Arc<Vec<OwnZone>>> {
-    let zones = wanted.iter().filter(|one| one.address.kind == "private_zone");
-    let zones: BTreeSet<(Address, String)> =
-        zones.map(|one| (one.address.clone(), text(one.spec, "name").to_owned())).collect();
-    let asked = Box::pin(all(context, &zones));
-    context.reading.of(|queries| &queries.zones, zones.clone(), asked).await
+/// The stack's zones: those that the tagging API knows, and of those that it doesn't list yet the wanted ones, by their
+/// addresses and domains.
+pub(in crate::kinds) async fn own(context: &Context, wanted: BTreeSet<(Address, String)>) -> Result<Arc<Vec<OwnZone>>> {
+    let asked = Box::pin(all(context, &wanted));
+    context.reading.of(|queries| &queries.zones, wanted.clone(), asked).await
 }
 
 async fn all(context: &Context, wanted: &BTreeSet<(Address, String)>) -> Result<Vec<OwnZone>> {
@@ -108,7 +106,8 @@ pub(super) async fn described(context: &Context, id: &str) -> Result<Arc<Option<
     context.reading.of(|queries| &queries.described_zones, id.to_owned(), asked).await
 }
 
-/// The record sets of one of the stack's zones, without asking if it has none but the two that every zone is born with.
+/// The record sets of one of the stack's zones, without asking if it has none but the two that every zone is born
+/// with.
 pub(in crate::kinds) async fn records(context: &Context, id: &str) -> Result<Arc<Vec<ResourceRecordSet>>> {
     let described = described(context, id).await?;
     let zone = described.as_ref().as_ref().and_then(GetHostedZoneOutput::hosted_zone);

@@ -1,20 +1,76 @@
 //! The rules of a security group, as a stack writes them and as EC2 does.
 
 use anyhow::{Result, bail};
-use lakewright_aws::{Error, Needed as _};
+use lakewright_aws::Needed as _;
 use lakewright_ec2::sdk::types::{IpPermission, IpRange, Ipv6Range, PrefixListId, UserIdGroupPair};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::spec::cidr;
+use crate::kinds::values::text;
+
+text!(
+    /// What a security group or one of its rules is for.
+    Words,
+    r"^[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{0,255}$"
+);
+
+/// What a rule lets through: a protocol by its name, or by its number if it has no name here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Protocol {
+    /// TCP, number 6.
+    #[default]
+    Tcp,
+    /// UDP, number 17.
+    Udp,
+    /// ICMP, number 1.
+    Icmp,
+    /// ICMP for IPv6, number 58.
+    Icmpv6,
+    /// Every protocol.
+    All,
+    /// Another protocol.
+    Number(u8),
+    /// What is no protocol; no stack can declare it.
+    Other(String),
+}
+
+impl From<String> for Protocol {
+    fn from(text: String) -> Self {
+        match text.to_lowercase().as_str() {
+            "-1" | "all" => Self::All,
+            "6" | "tcp" => Self::Tcp,
+            "17" | "udp" => Self::Udp,
+            "1" | "icmp" => Self::Icmp,
+            "58" | "icmpv6" => Self::Icmpv6,
+            other => other.parse().map_or(Self::Other(text), Self::Number),
+        }
+    }
+}
+
+impl From<Protocol> for String {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Tcp => "tcp".to_owned(),
+            Protocol::Udp => "udp".to_owned(),
+            Protocol::Icmp => "icmp".to_owned(),
+            Protocol::Icmpv6 => "icmpv6".to_owned(),
+            Protocol::All => "all".to_owned(),
+            Protocol::Number(number) => number.to_string(),
+            Protocol::Other(other) => other,
+        }
+    }
+}
 
 /// A rule. It has exactly one peer: `cidr`, `group` or `prefix_list`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// `tcp`, `udp`, `icmp`, `icmpv6`, `all` or a protocol's number. Default: `tcp`.
-    #[serde(default = "tcp")]
-    pub protocol: String,
+    #[serde(default)]
+    #[schemars(with = "String", regex(pattern = "^([A-Za-z0-9]{1,16}|-1)$"))]
+    pub protocol: Protocol,
     /// The first port, or the ICMP type; absent: every port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1, max = 65535))]
@@ -25,20 +81,19 @@ pub struct Rule {
     pub to_port: Option<i32>,
     /// A range of addresses, IPv4 or IPv6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
     pub cidr: Option<String>,
     /// Another security group's id, `${security_group.hosts.id}`; `self` is this group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^(self|sg-[0-9a-f]{1,17})$"))]
     pub group: Option<String>,
     /// A prefix list's id, `pl-…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^pl-[0-9a-f]{1,17}$"))]
     pub prefix_list: Option<String>,
     /// What it is for. Default: empty.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub description: String,
-}
-
-fn tcp() -> String {
-    "tcp".to_owned()
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub description: Words,
 }
 
 impl Rule {
@@ -49,12 +104,14 @@ impl Rule {
 
     /// The rule as AWS takes it; `own` is the group's id.
     pub(super) fn permission(&self, own: &str) -> IpPermission {
-        let mut permission =
-            IpPermission::builder().ip_protocol(if self.protocol == "all" { "-1" } else { &self.protocol });
+        let mut permission = IpPermission::builder().ip_protocol(match &self.protocol {
+            Protocol::All => "-1".to_owned(),
+            protocol => protocol.clone().into(),
+        });
         if let (Some(from), Some(to)) = (self.from_port, self.to_port) {
             permission = permission.from_port(from).to_port(to);
         }
-        let words = Some(self.description.clone()).filter(|words| !words.is_empty());
+        let words = Some(String::from(self.description.clone())).filter(|words| !words.is_empty());
         let permission = if let Some(group) = &self.group {
             let group = if group == "self" { own } else { group };
             let peer = UserIdGroupPair::builder().group_id(group).set_description(words);
@@ -81,44 +138,35 @@ impl Rule {
         if let Some(range) = &self.cidr {
             self.cidr = Some(cidr(range)?);
         }
-        let name = match self.protocol.to_lowercase().as_str() {
-            "-1" | "all" => "all",
-            "6" | "tcp" => "tcp",
-            "17" | "udp" => "udp",
-            "1" | "icmp" => "icmp",
-            "58" | "icmpv6" => "icmpv6",
-            number if number.parse::<u8>().is_ok() => number,
-            other => bail!("`{other}` is no protocol; protocols are tcp, udp, icmp, icmpv6, all and their numbers"),
-        }
-        .to_owned();
-        self.protocol = name;
-        (self.from_port, self.to_port) = match self.protocol.as_str() {
-            "tcp" | "udp" => match (self.from_port, self.to_port) {
-                (None, None) => (Some(0), Some(65535)),
-                (Some(from), to) if from <= to.unwrap_or(from) => (Some(from), to.or(Some(from))),
-                _ => bail!("a rule's ports go from `from_port` up to `to_port`"),
-            },
-            "icmp" | "icmpv6" => (self.from_port.or(Some(-1)), self.to_port.or(Some(-1))),
-            _ => (None, None),
+        (self.from_port, self.to_port) = match (&self.protocol, self.from_port, self.to_port) {
+            (Protocol::Tcp | Protocol::Udp, None, None) => (Some(0), Some(65535)),
+            (Protocol::Tcp | Protocol::Udp, Some(from), to) if from <= to.unwrap_or(from) => {
+                (Some(from), to.or(Some(from)))
+            }
+            (Protocol::Tcp | Protocol::Udp, ..) => bail!("a rule's ports go from `from_port` up to `to_port`"),
+            (Protocol::Icmp | Protocol::Icmpv6, from, to) => (from.or(Some(-1)), to.or(Some(-1))),
+            (Protocol::All | Protocol::Number(_), ..) => (None, None),
+            (Protocol::Other(other), ..) => {
+                bail!("`{other}` is no protocol; protocols are tcp, udp, icmp, icmpv6, all and their numbers")
+            }
         };
         Ok(())
     }
 }
 
 /// The rules of one direction, one for each peer; `own` is the group's id.
-pub(super) fn rules(permissions: &[IpPermission], own: &str) -> Result<Vec<Rule>, Error> {
+pub(super) fn rules(permissions: &[IpPermission], own: &str) -> Result<Vec<Rule>> {
     let mut rules = Vec::new();
     for permission in permissions {
         let protocol = permission.ip_protocol().needed("ec2", "IpPermission.IpProtocol")?;
+        let protocol = Protocol::from(protocol.to_owned());
         // Protocols without ports have none; a rule may have no description.
         let rule = |description: Option<&str>| Rule {
-            protocol: protocol.to_owned(),
+            protocol: protocol.clone(),
             from_port: permission.from_port(),
             to_port: permission.to_port(),
-            cidr: None,
-            group: None,
-            prefix_list: None,
-            description: description.unwrap_or_default().to_owned(),
+            description: description.unwrap_or_default().into(),
+            ..Rule::default()
         };
         for peer in permission.ip_ranges() {
             let cidr = peer.cidr_ip().needed("ec2", "IpRange.CidrIp")?;
@@ -150,7 +198,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kinds::spec::value;
 
     #[test]
     fn one_permission_with_several_peers_is_several_rules() {
@@ -165,7 +212,7 @@ mod tests {
         let all = IpPermission::builder().ip_protocol("-1").ipv6_ranges(Ipv6Range::builder().cidr_ipv6("::/0").build());
         let read = rules(&[kafka, all.build()], "sg-1").expect("every peer has an id or a range");
         assert_eq!(
-            value(&read),
+            serde_json::to_value(&read).expect("a list of rules"),
             json!([
                 {"protocol": "tcp", "from_port": 9092, "to_port": 9098, "cidr": "10.0.0.0/16"},
                 {"protocol": "tcp", "from_port": 9092, "to_port": 9098, "group": "self"},
@@ -177,21 +224,13 @@ mod tests {
 
     #[test]
     fn a_rule_is_read_as_it_was_written() {
-        let open = Rule {
-            protocol: "tcp".to_owned(),
-            from_port: Some(443),
-            to_port: Some(443),
-            cidr: None,
-            group: None,
-            prefix_list: None,
-            description: "people".to_owned(),
-        };
+        let open = Rule { from_port: Some(443), to_port: Some(443), description: "people".into(), ..Rule::default() };
         for rule in [
             Rule { cidr: Some("10.0.0.0/16".to_owned()), ..open.clone() },
-            Rule { cidr: Some("::/0".to_owned()), description: String::new(), ..open.clone() },
+            Rule { cidr: Some("::/0".to_owned()), description: Words::default(), ..open.clone() },
             Rule { group: Some("self".to_owned()), ..open.clone() },
             Rule { prefix_list: Some("pl-1".to_owned()), ..open.clone() },
-            Rule { protocol: "all".to_owned(), from_port: None, to_port: None, group: Some("sg-2".to_owned()), ..open },
+            Rule { protocol: Protocol::All, from_port: None, to_port: None, group: Some("sg-2".to_owned()), ..open },
         ] {
             assert_eq!(rules(&[rule.permission("sg-1")], "sg-1").expect("it is whole"), [rule]);
         }

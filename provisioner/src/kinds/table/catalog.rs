@@ -6,14 +6,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use aws_sdk_glue::types;
 use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
+use lakewright_config::s3;
 
 use super::iceberg::Metadata;
-use super::{ADDRESS, STACK, Spec, arn};
-use crate::kind::{Context, Wanted};
-use crate::kinds::spec::value;
+use super::{ADDRESS, Observed, STACK, Spec, arn};
+use crate::kind::{Context, Found, Wanted};
 use crate::kinds::tags::{self, Tags};
 use crate::kinds::wait;
-use crate::resource::{Address, Condition, Live};
+use crate::resource::{Address, Condition};
 use crate::services::Services as _;
 
 /// Glue's table of that name.
@@ -37,8 +37,7 @@ pub(in crate::kinds) async fn tables(context: &Context, database: &str) -> Resul
 /// the table points at none or at one that is gone; that it can't be read just now is an error.
 pub(super) async fn metadata(context: &Context, table: &types::Table) -> Result<Option<Metadata>> {
     let location = parameter(table, "metadata_location");
-    let place = location.strip_prefix("s3://").and_then(|rest| rest.split_once('/'));
-    let Some((bucket, key)) = place else { return Ok(None) };
+    let Some((bucket, key)) = s3::object(location) else { return Ok(None) };
     let object = match context.aws.objects().get(bucket, key, None).await {
         Ok(object) => object,
         // A missing bucket is told apart: then more is wrong than one table.
@@ -54,9 +53,9 @@ pub(super) async fn read(
     context: &Context,
     database: &str,
     table: &types::Table,
-    wanted: Option<&Wanted<'_>>,
+    wanted: Option<&Wanted<'_, Spec>>,
     stacks_own: bool,
-) -> Result<Option<Live>> {
+) -> Result<Option<Found<Spec, Observed>>> {
     let name = table.name().needed("glue", "Table.Name")?;
     let (metadata, condition) = match metadata(context, table).await {
         Ok(Some(metadata)) => (metadata, Condition::Ready),
@@ -87,23 +86,24 @@ pub(super) fn live(
     address: Address,
     (database, name): (&str, &str),
     metadata: Metadata,
-    wanted: Option<&Wanted<'_>>,
-) -> Result<Live> {
+    wanted: Option<&Wanted<'_, Spec>>,
+) -> Result<Found<Spec, Observed>> {
     // Others set properties too; those that the stack doesn't name are theirs.
-    let named = |property: &String| wanted.is_some_and(|wanted| wanted.spec["properties"].get(property).is_some());
+    let named = |property: &String| wanted.is_some_and(|wanted| wanted.spec.properties.contains_key(property));
+    let observed = Observed { divided_by: metadata.divided_by() };
     let spec = Spec {
-        database: database.to_owned(),
-        name: name.to_owned(),
-        location: metadata.location.trim_end_matches('/').to_owned(),
+        database: database.into(),
+        name: name.into(),
+        location: metadata.location.trim_end_matches('/').into(),
         columns: metadata.columns()?,
         partition: metadata.partition()?,
-        divided_by: metadata.divided_by(),
         properties: metadata.properties.into_iter().filter(|(property, _)| named(property)).collect(),
         renames: BTreeMap::new(),
     };
     let arn = arn(context, database, name);
-    let outputs = [("arn", arn.as_str()), ("name", name), ("location", &spec.location)];
-    Ok(tags::live(address, &Tags::new(), &arn, value(&spec), &outputs))
+    let location = spec.location.clone();
+    let outputs = [("arn", arn.as_str()), ("name", name), ("location", location.as_str())];
+    Ok(Found { observed, ..tags::found(address, &Tags::new(), &arn, spec, &outputs) })
 }
 
 fn is_iceberg(table: &types::Table) -> bool {

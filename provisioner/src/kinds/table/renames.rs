@@ -1,14 +1,11 @@
-//! Columns that a spec calls otherwise than what lives does.
-
-use serde_json::Value;
+//! Columns that a spec calls otherwise than what exists does.
 
 use super::Spec;
-use crate::kinds::spec::typed;
 
-/// Gives the columns of what lives the names that they have in the spec, and says which: the old name and the new. A
+/// What exists with the names that its columns have in the spec, and which those are: the old name and the new. A
 /// rename that has happened already is none.
-pub(super) fn rename(live: &mut Spec, spec: &Spec) -> Vec<[String; 2]> {
-    let mut names = Vec::new();
+pub(super) fn renamed(live: &Spec, spec: &Spec) -> (Spec, Vec<[String; 2]>) {
+    let (mut live, mut names) = (live.clone(), Vec::new());
     for (name, was) in &spec.renames {
         if live.columns.iter().any(|column| column.name == *name) {
             continue;
@@ -18,23 +15,22 @@ pub(super) fn rename(live: &mut Spec, spec: &Spec) -> Vec<[String; 2]> {
         for field in live.partition.iter_mut().filter(|field| field.column == *was) {
             field.column.clone_from(name);
         }
-        for column in live.divided_by.iter_mut().filter(|column| *column == was) {
-            column.clone_from(name);
-        }
         names.push([was.clone(), name.clone()]);
     }
-    names
+    (live, names)
+}
+
+/// The columns of what exists, renamed, that the spec has no more.
+pub(super) fn gone<'a>(live: &'a Spec, spec: &'a Spec) -> impl Iterator<Item = &'a str> {
+    let names = live.columns.iter().map(|column| column.name.as_str());
+    names.filter(move |name| !spec.columns.iter().any(|column| column.name == *name))
 }
 
 /// What becomes of queries that name columns as they were.
-pub(super) fn old_names(live: &Value, spec: &Value) -> Vec<String> {
-    let (Ok(mut live), Ok(spec)) = (typed::<Spec>(live), typed::<Spec>(spec)) else { return Vec::new() };
-    let renamed = rename(&mut live, &spec);
-    let mut sentences: Vec<String> = renamed
-        .iter()
-        .map(|[was, name]| format!("queries that name the column {was} fail: it is {name} from then on"))
-        .collect();
-    let gone = live.columns.iter().filter(|old| !spec.columns.iter().any(|new| new.name == old.name));
-    sentences.extend(gone.map(|column| format!("queries that name the column {} fail", column.name)));
-    sentences
+pub(super) fn old_names(live: &Spec, spec: &Spec) -> Vec<String> {
+    let (live, names) = renamed(live, spec);
+    let fail =
+        |[was, name]: &[String; 2]| format!("queries that name the column {was} fail: it is {name} from then on");
+    let gone = gone(&live, spec).map(|name| format!("queries that name the column {name} fail"));
+    names.iter().map(fail).chain(gone).collect()
 }

@@ -22,7 +22,7 @@ impl Checker<'_> {
             if function.span.is_empty() {
                 continue;
             }
-            if function.runtime.sound && rules::runtime(&function.runtime).is_err() {
+            if function.runtime.sound && !rules::RUNTIMES.contains(&function.runtime.as_str()) {
                 let title = format!("Lambda has no runtime `{}` for new functions", *function.runtime);
                 let help = suggest(&function.runtime, rules::RUNTIMES, "runtimes");
                 self.push(Diagnostic::new(function.runtime.span.clone(), title, "no such runtime").help(help));
@@ -64,7 +64,7 @@ impl Checker<'_> {
                         .help("write the text that keys begin or end with, as in \"in/\" and \".csv\""),
                 );
             } else if let Some(other) = filter.chars().find(|c| !is_literal(*c)) {
-                let title = format!("S3 can't tell keys by the {what} `{}`", **filter);
+                let title = format!("S3 can't select keys by the {what} `{}`", **filter);
                 let label = format!("S3 compares `{other}` URL-encoded");
                 self.push(Diagnostic::new(filter.span.clone(), title, label).help(format!(
                     "give the keys a {what} of letters, digits and / . _ - ! ' ( ), or write the bucket, the function and its \
@@ -158,8 +158,8 @@ impl Checker<'_> {
             if let Err(error) = rules::environment(&one) {
                 let text = error.to_string();
                 let text = text.strip_prefix("environment: ").unwrap_or(&text).to_owned();
-                let (title, cure) = text.split_once("; ").unwrap_or((&text, "choose another name"));
-                self.push(Diagnostic::new(setting.span.clone(), title, "not in an environment").help(cure));
+                let (title, fix) = text.split_once("; ").unwrap_or((&text, "choose another name"));
+                self.push(Diagnostic::new(setting.span.clone(), title, "not in an environment").help(fix));
             } else {
                 whole.extend(one);
             }

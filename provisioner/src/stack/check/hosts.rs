@@ -70,7 +70,9 @@ impl Checker<'_> {
         let sound = gib.sound
             && section.data_volume_iops.as_ref().is_none_or(|iops| iops.sound)
             && section.data_volume_throughput.as_ref().is_none_or(|rate| rate.sound);
-        if let Some(spec) = section.data_volume(String::new(), None).filter(|_| sound) {
+        // Which zone it gets is known later, and not judged here.
+        let zone = "${subnet.a.zone}".to_owned();
+        if let Some(spec) = section.data_volume(zone, None).filter(|_| sound) {
             let spec = serde_json::to_value(&spec).expect("a spec holds only what JSON has");
             let kind = kinds::named("volume").expect("volumes are a kind");
             if let Err(error) = kind.normalise(&spec) {

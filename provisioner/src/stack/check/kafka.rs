@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::Checker;
-use crate::kinds::msk::is_loopback;
 use crate::stack::diagnostics::{Diagnostic, suggest};
 use crate::stack::kafka::{Authentication, ClusterType, ExistingCluster, Kafka};
 
@@ -224,7 +223,7 @@ impl Checker<'_> {
             }
         }
         let bootstrap = &existing.bootstrap;
-        if !bootstrap.sound || is_loopback(bootstrap) {
+        if !bootstrap.sound {
             return;
         }
         for broker in bootstrap.split(',').map(str::trim) {
@@ -287,7 +286,7 @@ fn cluster_arn(arn: &str) -> Option<(&str, &str)> {
     (partition.starts_with("aws") && !region.is_empty() && digits && named).then_some((region, account))
 }
 
-/// What is wrong with a version as MSK names them, and the cure.
+/// What is wrong with a version as MSK names them, and the fix.
 fn version_mistake(text: &str) -> Option<(&'static str, &'static str)> {
     let kraft = text.ends_with(".kraft");
     match version(text) {

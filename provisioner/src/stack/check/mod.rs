@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use lakewright_config::agents::Need;
+
 use super::decode::{At, Named};
 use super::diagnostics::{Diagnostic, suggest};
 use super::hosts::Agent;
@@ -10,6 +12,7 @@ use crate::checks::RULES;
 use crate::kinds;
 use crate::resource::Address;
 
+mod agents;
 mod functions;
 mod hosts;
 mod infrastructure;
@@ -19,6 +22,7 @@ mod names;
 mod network;
 mod own;
 mod pipeline;
+mod specs;
 mod tables;
 mod together;
 mod topics;
@@ -26,6 +30,7 @@ mod watch;
 
 pub(super) use models::{check_models, column_mistakes};
 pub use names::{is_region, stack_name_mistake};
+pub(super) use specs::check_specs;
 pub use watch::LONGEST_BUDGET_ADDRESS;
 
 /// Checks everything but the models; mistakes are added to the list.
@@ -125,7 +130,12 @@ impl Checker<'_> {
         }
     }
 
-    /// The hosts that run an agent.
+    /// Where the first agent with a need stands, if a host runs one.
+    fn needing(&self, need: Need) -> Option<Range<usize>> {
+        Agent::needing(need).find_map(|agent| self.runs(agent))
+    }
+
+    /// Where an agent stands that a host runs.
     fn runs(&self, agent: Agent) -> Option<Range<usize>> {
         let hosts = self.file.hosts.iter();
         hosts.flat_map(|host| &host.value.agents).find(|at| at.sound && at.value == agent).map(|at| at.span.clone())

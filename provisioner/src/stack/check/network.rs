@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lakewright_config::agents::Need;
+
 use super::Checker;
 use crate::stack::diagnostics::{Diagnostic, suggest};
-use crate::stack::hosts::Agent;
 use crate::stack::kafka::Authentication;
 use crate::stack::network::Existing;
 
@@ -238,9 +239,8 @@ impl Checker<'_> {
     /// The services that members of the network call, with the first reason for each.
     fn needed_endpoints(&self) -> BTreeMap<&'static str, &'static str> {
         let file = self.file;
-        let runs = |agents: &[Agent]| agents.iter().any(|agent| self.runs(*agent).is_some());
+        let runs = |need: Need| self.needing(need).is_some();
         let with_agents = file.hosts.iter().any(|host| !host.value.agents.is_empty());
-        let clients = [Agent::Producer, Agent::Stream, Agent::Shipper];
         let scram = file.kafka.as_ref().is_some_and(|kafka| kafka.ways().first() == Some(&Authentication::Scram));
         let sessions = file.hosts.iter().any(|host| *host.value.session_manager);
         let volumes = file.hosts.iter().any(|host| host.value.data_volume_gib.is_some());
@@ -249,13 +249,13 @@ impl Checker<'_> {
         let table = [
             ("ec2", volumes, "hosts look for their data volumes and attach them"),
             ("ec2messages", sessions, "hosts are reached by Session Manager"),
-            ("emr-serverless", runs(&[Agent::Batch]), "the batch agent starts the models' runs"),
-            ("glue", runs(&[Agent::Stream]), "the stream agent commits to tables of the catalog"),
+            ("emr-serverless", runs(Need::Models), "the batch agent starts the models' runs"),
+            ("glue", runs(Need::Tables), "the stream agent commits to tables of the catalog"),
             ("glue", spark, "models read and write tables of the catalog"),
             ("kms", keys && (with_agents || spark), "what agents and models read is encrypted by the stack's keys"),
             ("logs", with_agents, "the agents' logs go to CloudWatch"),
             ("monitoring", with_agents, "the hosts' metrics go to CloudWatch"),
-            ("secretsmanager", scram && runs(&clients), "agents read Kafka's password"),
+            ("secretsmanager", scram && runs(Need::Kafka), "agents read Kafka's password"),
             ("ssm", sessions, "hosts are reached by Session Manager"),
             ("ssmmessages", sessions, "hosts are reached by Session Manager"),
             ("sts", with_agents || spark, "agents and models act as their roles"),

@@ -1,4 +1,4 @@
-//! Checks of tables, batch, search and the agents' settings.
+//! Checks of tables, batch and search.
 
 use lakewright_config::{ColumnType, Transform, raw_columns};
 
@@ -7,7 +7,6 @@ use super::names::identifier_mistake;
 use crate::kinds::emr_application::is_image;
 use crate::stack::decode::Entry;
 use crate::stack::diagnostics::{Diagnostic, suggest};
-use crate::stack::hosts::Agent;
 use crate::stack::tables::TableSection;
 use crate::stack::units::Period;
 
@@ -99,7 +98,7 @@ impl Checker<'_> {
         if key.sound && key.is_empty() {
             self.push(
                 Diagnostic::new(key.span.clone(), format!("the key of table `{}` is empty", table.name), "no columns")
-                    .help("name the columns that identify the fact that a row tells of"),
+                    .help("name the columns that identify the fact that a row records"),
             );
         }
         for (at, column) in key.iter().enumerate().filter(|(_, column)| column.sound) {
@@ -218,57 +217,6 @@ impl Checker<'_> {
                 let title = format!("an index's name of {} characters is too long", index.len());
                 self.push(Diagnostic::new(index.span.clone(), title, "at most 255"));
             }
-        }
-    }
-
-    pub(super) fn agents(&mut self) {
-        let file = self.file;
-        let needs_kafka =
-            [Agent::Producer, Agent::Stream, Agent::Shipper].into_iter().find_map(|agent| self.runs(agent));
-        if let (Some(span), None) = (needs_kafka, &file.kafka) {
-            let diagnostic = Diagnostic::new(span, "there is no Kafka cluster for this agent", "needs Kafka");
-            self.push(diagnostic.help("add a section `[kafka]`"));
-        }
-        let producer = &file.agents.producer;
-        if let Some(place) = self.runs(Agent::Producer) {
-            self.refer("topic", "topics", &file.topics, &producer.facts_topic, &place);
-            self.refer("topic", "topics", &file.topics, &producer.actions_topic, &place);
-        }
-        if let (Some(place), true) = (self.runs(Agent::Stream), file.tables.0.is_empty()) {
-            self.push(
-                Diagnostic::new(place, "there is no table for the stream agent", "writes tables")
-                    .help("declare one in a section `[tables.NAME]`"),
-            );
-        }
-        if let Some(time) = producer.start_time.as_ref().filter(|time| time.sound)
-            && chrono::DateTime::parse_from_rfc3339(time).is_err()
-        {
-            self.push(
-                Diagnostic::new(time.span.clone(), "`start_time` is no time", "can't be read")
-                    .help("write it as in \"2026-01-01T00:00:00Z\""),
-            );
-        }
-        let shipper = &file.agents.shipper;
-        if let Some(place) = self.runs(Agent::Shipper) {
-            for topic in &shipper.topics {
-                self.refer("topic", "topics", &file.topics, topic, &place);
-            }
-            self.refer("bucket", "buckets", &file.buckets, &shipper.backup_bucket, &place);
-            if file.search.is_none() {
-                self.push(
-                    Diagnostic::new(place, "there is no search cluster for the shipper", "ships to search")
-                        .help("add a section `[search]`"),
-                );
-            }
-        }
-        if let (Some(place), None) = (self.runs(Agent::Batch), &file.batch) {
-            let diagnostic = Diagnostic::new(place, "there are no models for the batch agent", "runs models");
-            self.push(diagnostic.help("add a section `[batch]`"));
-        }
-        let interval = &file.agents.stream.commit_interval;
-        if interval.sound && !(Period(100)..=Period::seconds(3600)).contains(interval) {
-            let title = "`commit_interval` is out of range";
-            self.push(Diagnostic::new(interval.span.clone(), title, "must be between 100ms and an hour"));
         }
     }
 }

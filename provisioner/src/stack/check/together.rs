@@ -1,10 +1,7 @@
 //! Checks of sections that are sound alone and can't stand together.
 
-use std::ops::Range;
-
 use super::Checker;
 use crate::stack::diagnostics::Diagnostic;
-use crate::stack::hosts::Agent;
 
 /// What S3 and Lakewright keep for themselves at the beginning of a bucket's name.
 const TAKEN: [&str; 4] = ["xn--", "sthree-", "amzn-s3-demo-", "lakewright-"];
@@ -34,7 +31,7 @@ impl Checker<'_> {
                     let title = format!("the topics `{section}` and `{}` have one name in Kafka", topic.name);
                     self.push(
                         Diagnostic::new(span.clone(), title, format!("`{name}` is taken"))
-                            .help("give one of them another name; Kafka doesn't tell `.` from `_`"),
+                            .help("give one of them another name; Kafka doesn't distinguish `.` from `_`"),
                     );
                 }
                 None => seen.push((plain, &topic.name)),
@@ -98,45 +95,6 @@ impl Checker<'_> {
             self.push(
                 Diagnostic::new(host.count.span.clone(), title, "must be one")
                     .help("each host would be a cluster of its own, and know a part of the actions only"),
-            );
-        }
-    }
-
-    fn shipped(&mut self) {
-        let file = self.file;
-        let (producer, shipper) = (&file.agents.producer, &file.agents.shipper);
-        let repeated =
-            |index: usize| shipper.topics[..index].iter().any(|other| other.value == shipper.topics[index].value);
-        for (index, topic) in shipper.topics.iter().enumerate().filter(|(_, topic)| topic.sound) {
-            if repeated(index) {
-                self.push(Diagnostic::new(
-                    topic.span.clone(),
-                    format!("`{}` is shipped twice", topic.value),
-                    "repeated",
-                ));
-            }
-        }
-        let place: Option<Range<usize>> = self.runs(Agent::Shipper);
-        if let (Some(place), true) = (place, shipper.topics.is_empty()) {
-            let span = if shipper.span.is_empty() { place } else { shipper.span.clone() };
-            self.push(
-                Diagnostic::new(span, "the shipper has no topic to ship", "`topics` is empty")
-                    .help("name one, as in `topics = [\"es_events\"]`, or take the agent off its host"),
-            );
-        }
-        let prefix = &shipper.backup_prefix;
-        if prefix.sound && (prefix.starts_with('/') || prefix.ends_with('/') || prefix.contains("//")) {
-            self.push(
-                Diagnostic::new(prefix.span.clone(), "`backup_prefix` makes folders without a name", "a `/` too many")
-                    .help("write it as in \"events\" or \"backup/events\": what follows is set off by a `/`"),
-            );
-        }
-        let (facts, actions) = (&producer.facts_topic, &producer.actions_topic);
-        if facts.sound && actions.sound && facts.value == actions.value {
-            let place = if actions.written() { actions } else { facts };
-            self.push(
-                Diagnostic::new(place.span.clone(), "facts and actions go to one topic", "both of them")
-                    .help("the stream agent would refuse every action, and the shipper every fact: name two topics"),
             );
         }
     }

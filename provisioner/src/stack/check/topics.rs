@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::Checker;
 use crate::stack::diagnostics::Diagnostic;
+use crate::stack::expand::used_topics;
 use crate::stack::hosts::Agent;
 use crate::stack::kafka::Topic;
 use crate::stack::units::Period;
@@ -93,11 +94,6 @@ impl Checker<'_> {
 
     /// Whether an agent that a host runs reads or writes a topic.
     fn is_used(&self, topic: &str) -> bool {
-        let agents = &self.file.agents;
-        let producer = [&agents.producer.facts_topic, &agents.producer.actions_topic];
-        (self.runs(Agent::Producer).is_some() && producer.iter().any(|name| name.value == topic))
-            || (self.runs(Agent::Stream).is_some()
-                && self.file.tables.iter().any(|table| table.value.topic.value == topic))
-            || (self.runs(Agent::Shipper).is_some() && agents.shipper.topics.iter().any(|name| name.value == topic))
+        Agent::all().any(|agent| self.runs(agent).is_some() && used_topics(agent, self.file).contains(topic))
     }
 }

@@ -16,7 +16,7 @@ impl Checker<'_> {
             self.addresses(&budget.email);
             if budget.email.is_empty() || budget.email.len() > 10 {
                 let title = "`budget.email` must name one to ten addresses";
-                self.push(Diagnostic::new(budget.span.clone(), title, "who is to be told?"));
+                self.push(Diagnostic::new(budget.span.clone(), title, "who is notified?"));
             }
             for long in budget.email.iter().filter(|one| one.sound && one.len() > LONGEST_BUDGET_ADDRESS) {
                 let title =
@@ -28,7 +28,7 @@ impl Checker<'_> {
         self.addresses(&alarms.email);
         match (&alarms.topic_arn, alarms.email.is_empty()) {
             (None, true) => self.push(
-                Diagnostic::new(alarms.span.clone(), "nobody hears of the alarms", "tells no one")
+                Diagnostic::new(alarms.span.clone(), "nobody hears of the alarms", "notifies no one")
                     .help("write `email = [\"ops@example.com\"]`, or the ARN of an SNS topic: `topic_arn = \"arn:aws:sns:…\"`"),
             ),
             (Some(topic), false) => self.push(
@@ -70,13 +70,13 @@ impl Checker<'_> {
         }
         let own = self.file.stack.region.as_ref().filter(|own| own.sound && own.value != region);
         if let Some(own) = own {
-            let label = format!("alarms in {} can't tell a topic in {region}", own.value);
+            let label = format!("alarms in {} can't publish to a topic in {region}", own.value);
             self.no_topic(topic, &label);
         }
     }
 
     fn no_topic(&mut self, topic: &At<String>, label: &str) {
-        let title = format!("alarms can't be told to `{}`", topic.value);
+        let title = format!("alarms can't be sent to `{}`", topic.value);
         let help = "write the ARN of an SNS topic in the stack's region: \"arn:aws:sns:REGION:ACCOUNT:NAME\"";
         self.push(Diagnostic::new(topic.span.clone(), title, label).help(help));
     }

@@ -1,12 +1,13 @@
 //! Hosts: roles, launch templates, groups, and what they read at boot.
 
+use super::agents::expansion_of;
 use super::user_data::{HostPlan, user_data};
 use super::{ARTIFACTS, Artifact, Expansion, bucket_address, key_arn};
 use crate::kinds::auto_scaling_group::{self, Refreshing};
 use crate::kinds::{instance_profile, launch_template, object, release, volume};
 use crate::resource::Address;
 use crate::stack::decode::Entry;
-use crate::stack::hosts::{Agent, Host, Refresh};
+use crate::stack::hosts::{Agent, Host, Refresh, VolumeType};
 use crate::stack::tables::Architecture;
 
 impl Expansion<'_> {
@@ -17,15 +18,15 @@ impl Expansion<'_> {
             let Some(first) = file.hosts.iter().find(runs) else { continue };
             let program = self.program(architecture);
             let spec = release::Spec {
-                bucket: self.bucket(ARTIFACTS),
-                architecture: architecture.word().to_owned(),
-                sha256: program.sha256,
+                bucket: self.bucket(ARTIFACTS).into(),
+                architecture: architecture.into(),
+                sha256: program.sha256.into(),
                 size: program.size,
                 file: program.file,
             };
             self.add(release_of(architecture), &spec, &first.span, vec![bucket_address(ARTIFACTS)]);
         }
-        for agent in [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch] {
+        for agent in Agent::all() {
             let mut at = file.hosts.iter().flat_map(|host| &host.value.agents);
             if let Some(at) = at.find(|at| at.value == agent) {
                 let spec = self.log_group(agent.word());
@@ -42,7 +43,7 @@ impl Expansion<'_> {
         let section = &host.value;
         self.host_role(host);
         let profile = Address::new("instance_profile", name);
-        let spec = instance_profile::Spec { name: self.named(name), role: self.named(name) };
+        let spec = instance_profile::Spec { name: self.named(name).into(), role: self.named(name).into() };
         self.add(profile, &spec, &host.span, vec![Address::new("role", name)]);
 
         let mut before = self.agent_objects(host);
@@ -70,17 +71,17 @@ impl Expansion<'_> {
         let template = Address::new("launch_template", name);
         let data_volume = index.map(|_| Address::new("volume", name));
         let spec = launch_template::Spec {
-            name: self.named(name),
-            image: image(section),
-            instance_type: section.instance_type.value.clone(),
+            name: self.named(name).into(),
+            image: image(section).into(),
+            instance_type: section.instance_type.value.clone().into(),
             instance_profile: Some(self.named(&host.name)),
-            security_groups: vec![Address::new("security_group", host.name.as_str()).output("id")],
+            security_groups: vec![Address::new("security_group", host.name.as_str()).output("id").into()],
             user_data: user_data(&self.host_plan(host, data_volume.as_ref())),
-            volume_gib: section.volume_gib.0 as u32,
+            volume_size_gib: section.volume_gib.0 as u32,
             volume_type: "gp3".to_owned(),
             volume_device: "/dev/xvda".to_owned(),
             volume_encrypted: true,
-            volume_key: section.key.as_ref().map(|key| key_arn(key)),
+            volume_key: section.key.as_ref().map(|key| key_arn(key)).map(Into::into),
             metadata_tokens_required: true,
             metadata_hop_limit: 2,
             detailed_monitoring: false,
@@ -93,14 +94,22 @@ impl Expansion<'_> {
         let rolling = *section.refresh == Refresh::Rolling;
         let spec = auto_scaling_group::Spec {
             name: self.named(name),
-            launch_template: template.output("id"),
+            launch_template: template.output("id").into(),
             // With the number, a change of the template is one of the group too.
-            launch_template_version: if rolling { template.output("version") } else { "$Default".to_owned() },
-            subnets: index.map_or_else(|| subnets.clone(), |index| vec![subnets[index % subnets.len()].clone()]),
-            min: count,
-            max: count,
-            desired: count,
-            grace_seconds: 300,
+            launch_template_version: if rolling {
+                template.output("version").into()
+            } else {
+                "$Default".to_owned().into()
+            },
+            subnets: index
+                .map_or_else(|| subnets.clone(), |index| vec![subnets[index % subnets.len()].clone()])
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+            min_size: count,
+            max_size: count,
+            desired_capacity: count,
+            health_check_grace_seconds: 300,
             refresh: match (rolling, index) {
                 (false, _) => Refreshing::Never,
                 (true, None) => Refreshing::LaunchFirst,
@@ -128,7 +137,7 @@ impl Expansion<'_> {
             let object = format!("{name}-{word}");
             let content = self.agent_config(agent.value);
             self.object(&object, &format!("hosts/{name}/{word}.json"), content, "application/json", &agent.span);
-            if matches!(agent.value, Agent::Producer | Agent::Stream) {
+            if expansion_of(agent.value).includes_tables() {
                 self.after_tables();
             }
             addresses.push(Address::new("object", object));
@@ -137,7 +146,7 @@ impl Expansion<'_> {
             // A host learns from it which release to run, so that a new one needs no new host.
             let address = Address::new("object", format!("{name}-release"));
             let spec = object::Spec {
-                bucket: self.bucket(ARTIFACTS),
+                bucket: self.bucket(ARTIFACTS).into(),
                 key: format!("hosts/{name}/release"),
                 content: format!("{}\n", self.program(host.value.architecture()).sha256),
                 content_type: "text/plain; charset=utf-8".to_owned(),
@@ -161,7 +170,7 @@ impl Expansion<'_> {
             host: host.name.clone(),
             region: self.target.region.clone(),
             artifacts: self.bucket(ARTIFACTS),
-            releases: release::folder(host.value.architecture().word()),
+            releases: release::folder(host.value.architecture().into()),
             agents: host.value.agents.iter().map(|agent| agent.word()).collect(),
             search: search.map(|search| (search.version.0, search.port.0)),
             own_name: self.own_name(host),
@@ -175,6 +184,25 @@ fn release_of(architecture: Architecture) -> Address {
     Address::new("release", if architecture == Architecture::Arm { "agent-arm64" } else { "agent" })
 }
 
+impl From<Architecture> for release::Architecture {
+    fn from(architecture: Architecture) -> Self {
+        match architecture {
+            Architecture::X86 => Self::X86,
+            Architecture::Arm => Self::Arm64,
+        }
+    }
+}
+
+impl From<VolumeType> for volume::Type {
+    fn from(kind: VolumeType) -> Self {
+        match kind {
+            VolumeType::Gp3 => Self::Gp3,
+            VolumeType::Io2 => Self::Io2,
+            VolumeType::St1 => Self::St1,
+        }
+    }
+}
+
 impl Host {
     /// The processors that its instance type has.
     pub fn architecture(&self) -> Architecture {
@@ -185,13 +213,13 @@ impl Host {
     pub(in crate::stack) fn data_volume(&self, zone: String, key: Option<String>) -> Option<volume::Spec> {
         let gib = self.data_volume_gib.as_ref()?;
         Some(volume::Spec {
-            zone,
-            gib: gib.0 as u32,
-            kind: self.data_volume_type.word().to_owned(),
+            zone: zone.into(),
+            size_gib: gib.0 as u32,
+            kind: (*self.data_volume_type).into(),
             iops: self.data_volume_iops.as_ref().map(|iops| iops.0 as u32),
             throughput: self.data_volume_throughput.as_ref().map(|throughput| throughput.0 as u32),
             encrypted: true,
-            key,
+            key: key.map(Into::into),
         })
     }
 }

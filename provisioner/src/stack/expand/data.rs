@@ -61,12 +61,12 @@ impl Expansion<'_> {
         let policy = tls_only(&self.bucket_arn(name), delivery.into_iter().chain(logged).collect());
         bucket::Spec {
             policy: Some(policy),
-            name: self.bucket(name),
-            ownership: "BucketOwnerEnforced".to_owned(),
+            name: self.bucket(name).into(),
+            ownership: bucket::Ownership::BucketOwnerEnforced,
             access_logs: logs,
             notifications: Some(notifications).filter(|told| *told != bucket::Notifications::default()),
             versioning: section.versioning.value,
-            key: section.key.as_ref().map(|key| key_arn(key)),
+            key: section.key.as_ref().map(|key| key_arn(key)).map(Into::into),
             block_public_access: true,
             lifecycle,
         }
@@ -92,17 +92,17 @@ impl Expansion<'_> {
         let file = self.file;
         if let Some(first) = file.tables.iter().next() {
             let spec = database::Spec {
-                name: self.raw_database(),
+                name: self.raw_database().into(),
                 description: format!("the raw zone of {}", self.stack.name()),
-                location: Some(format!("s3://{}/raw", self.bucket(&first.value.bucket))),
+                location: Some(format!("s3://{}/raw", self.bucket(&first.value.bucket)).into()),
             };
             self.add(Address::new("database", "raw"), &spec, &first.span, vec![bucket_address(&first.value.bucket)]);
         }
         if let Some(batch) = &file.batch {
             let spec = database::Spec {
-                name: self.warehouse_database(),
+                name: self.warehouse_database().into(),
                 description: format!("the warehouse of {}", self.stack.name()),
-                location: Some(self.warehouse_location(&batch.bucket)),
+                location: Some(self.warehouse_location(&batch.bucket).into()),
             };
             self.add(Address::new("database", "warehouse"), &spec, &batch.span, vec![bucket_address(&batch.bucket)]);
         }
@@ -181,20 +181,24 @@ impl Expansion<'_> {
         let place = &batch.span;
         let private = self.file.network.is_private();
         let spec = emr_application::Spec {
-            name: self.stack.name().to_owned(),
-            release_label: batch.release.value.clone(),
+            name: self.stack.name().to_owned().into(),
+            release_label: batch.release.value.clone().into(),
             architecture: match *batch.architecture {
-                Architecture::X86 => "X86_64".to_owned(),
-                Architecture::Arm => "ARM64".to_owned(),
+                Architecture::X86 => emr_application::Architecture::X86,
+                Architecture::Arm => emr_application::Architecture::Arm,
             },
-            limits: emr_application::Limits {
+            max_capacity: emr_application::MaxCapacity {
                 vcpu: batch.max_vcpu.0 as u32,
                 memory_gb: batch.max_memory_gb.0 as u32,
                 disk_gb: batch.max_disk_gb.0 as u32,
             },
-            idle_minutes: batch.idle_timeout.0.div_ceil(60_000) as u32,
-            subnets: if private { self.subnets() } else { vec![] },
-            security_groups: if private { vec![Address::new("security_group", JOBS).output("id")] } else { vec![] },
+            idle_timeout_minutes: batch.idle_timeout.0.div_ceil(60_000) as u32,
+            subnets: if private { self.subnets().into_iter().map(Into::into).collect() } else { vec![] },
+            security_groups: if private {
+                vec![Address::new("security_group", JOBS).output("id").into()]
+            } else {
+                vec![]
+            },
             image: batch.image.as_ref().map(|image| image.value.clone()),
         };
         self.add(Address::new("emr_application", "main"), &spec, place, vec![]);
@@ -240,7 +244,7 @@ impl Expansion<'_> {
         place: &std::ops::Range<usize>,
     ) {
         let spec = object::Spec {
-            bucket: self.bucket(ARTIFACTS),
+            bucket: self.bucket(ARTIFACTS).into(),
             key: key.to_owned(),
             content,
             content_type: kind.to_owned(),
@@ -254,11 +258,11 @@ impl Expansion<'_> {
             return;
         }
         let spec = workgroup::Spec {
-            name: self.stack.name().to_owned(),
+            name: self.stack.name().to_owned().into(),
             description: format!("queries on {}", self.stack.name()),
-            output: format!("s3://{}/athena/", self.bucket(ARTIFACTS)),
+            output_location: format!("s3://{}/athena/", self.bucket(ARTIFACTS)).into(),
             key: None,
-            scan_limit_bytes: query.scan_limit.as_ref().map(|limit| limit.0),
+            bytes_scanned_cutoff_per_query: query.scan_limit.as_ref().map(|limit| limit.0),
         };
         let place = if query.span.is_empty() { self.file.stack.span.clone() } else { query.span.clone() };
         self.add(Address::new("workgroup", "main"), &spec, &place, vec![bucket_address(ARTIFACTS)]);
@@ -276,7 +280,7 @@ impl Expansion<'_> {
             let spec = saved_query::Spec {
                 name: query.name.clone(),
                 description: query.description.clone(),
-                workgroup: stack.name().to_owned(),
+                workgroup: stack.name().to_owned().into(),
                 database: database.clone(),
                 sql: query.sql(&raw, &warehouse),
             };
@@ -304,14 +308,13 @@ fn table_spec(declared: Table, commit_interval_ms: u64) -> table::Spec {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     table::Spec {
-        database: declared.database,
-        name: declared.name,
-        location: declared.location,
+        database: declared.database.into(),
+        name: declared.name.into(),
+        location: declared.location.into(),
         columns,
         partition: declared.partition,
         properties,
         renames: BTreeMap::new(),
-        divided_by: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::policy::{Statements, own, trust};
 use super::{ARTIFACTS, Expansion, key_arn};
-use crate::kinds::{bucket, function, log_group, role, schedule_rule};
+use crate::kinds::{bucket, function, role, schedule_rule};
 use crate::plan::reference::resolve;
 use crate::resource::Address;
 use crate::stack::decode::Entry;
@@ -26,39 +26,38 @@ impl Expansion<'_> {
         let part = format!("function-{}", entry.name);
         let (role, log) = (Address::new("role", part.as_str()), Address::new("log_group", part.as_str()));
         // Under the stack's own prefix, where groups are found whatever the file still names.
-        let group = format!("/lakewright/{}/functions/{}", self.stack.name(), entry.name);
-        let spec =
-            log_group::Spec { name: group.clone(), retention_days: self.file.stack.log_retention.in_days() as u32 };
-        self.add(log.clone(), &spec, &entry.span, vec![]);
+        let part_log = format!("functions/{}", entry.name);
+        let group = self.log_group_name(&part_log);
+        self.add(log.clone(), &self.log_group(&part_log), &entry.span, vec![]);
         let spec = self.function_role(entry, &part, &group);
         self.add(role.clone(), &spec, &entry.span, vec![]);
 
         let address = Address::new("function", entry.name.as_str());
         let code = self.stack.codes.get(&address);
         let spec = function::Spec {
-            name: self.named(&entry.name),
+            name: self.named(&entry.name).into(),
             description: section.description.value.clone(),
             source: code.map(|code| code.path.clone()),
             inline: section.inline.as_ref().map(|code| code.value.clone()),
-            code_sha256: code.map(|code| code.sha256.clone()).unwrap_or_default(),
+            code_sha256: code.map(|code| code.sha256.clone()).unwrap_or_default().into(),
             runtime: section.runtime.value.clone(),
-            handler: section.handler.value.clone(),
-            role: role.output("arn"),
+            handler: section.handler.value.clone().into(),
+            role: role.output("arn").into(),
             memory_mb: section.memory_mb.0 as u32,
             timeout_seconds: (section.timeout.0 / 1000) as u32,
             environment: section.environment.iter().map(|one| (one.name.clone(), self.literal(&one.value.0))).collect(),
             architecture: match *section.architecture {
-                Architecture::X86 => "x86_64".to_owned(),
-                Architecture::Arm => "arm64".to_owned(),
+                Architecture::X86 => function::Architecture::X86,
+                Architecture::Arm => function::Architecture::Arm,
             },
-            log_group: group,
+            log_group: group.into(),
             permissions: self.permissions(entry),
         };
         self.add(address.clone(), &spec, &entry.span, vec![log]);
         if let Some(every) = &section.every {
             let target = schedule_rule::Target { arn: address.output("arn"), input: None, role: None, settings: None };
             let spec = schedule_rule::Spec {
-                name: self.named(&entry.name),
+                name: self.named(&entry.name).into(),
                 description: format!("calls the function {} of {}", entry.name, self.stack.name()),
                 schedule: schedule_rule::rate(every.0),
                 enabled: true,
@@ -89,12 +88,12 @@ impl Expansion<'_> {
             policies.insert("own".to_owned(), self.without_buckets(own(&entry.value.statements)));
         }
         role::Spec {
-            name: self.named(part),
+            name: self.named(part).into(),
             description: format!("the function {} of {}", entry.name, self.stack.name()),
             trust: trust("lambda.amazonaws.com", None),
             policies,
-            attached: vec![],
-            session_seconds: 3600,
+            attached_policies: vec![],
+            max_session_seconds: 3600,
         }
     }
 

@@ -8,6 +8,7 @@ use super::{Expansion, bucket_address, key_arn};
 use crate::kinds::{
     cluster, key, log_group, msk_configuration, scram_association, secret, serverless_cluster, storage_scaling, topic,
 };
+use crate::names;
 use crate::resource::Address;
 use crate::stack::decode::At;
 use crate::stack::kafka::{Authentication, Kafka, Monitoring, Topic};
@@ -42,7 +43,7 @@ impl Expansion<'_> {
             let on_volumes =
                 file.hosts.iter().any(|host| host.value.key.as_ref().is_some_and(|key| key.value == entry.name));
             let spec = key::Spec {
-                alias: self.named(&entry.name),
+                alias: self.named(&entry.name).into(),
                 description: entry.value.description.value.clone(),
                 rotation: entry.value.rotation.value,
                 policy: self.key_policy(&entry.value, on_volumes),
@@ -121,10 +122,10 @@ impl Expansion<'_> {
         let file = self.file;
         for entry in &file.secrets {
             let spec = secret::Spec {
-                name: self.secret(&entry.name),
+                name: self.secret(&entry.name).into(),
                 description: format!("the Kafka user {}", *entry.value.username),
                 username: entry.value.username.value.clone(),
-                key: Some(key_arn(&entry.value.key)),
+                key: Some(key_arn(&entry.value.key).into()),
                 recovery_days: entry.value.recovery_days.0 as u32,
             };
             self.add(Address::new("secret", entry.name.as_str()), &spec, &entry.span, vec![]);
@@ -140,8 +141,8 @@ impl Expansion<'_> {
         }
         if let Some(secret) = &kafka.secret {
             let spec = scram_association::Spec {
-                cluster: Self::cluster_arn(kafka),
-                secrets: vec![Address::new("secret", secret.value.as_str()).output("arn")],
+                cluster: Self::cluster_arn(kafka).into(),
+                secrets: vec![Address::new("secret", secret.value.as_str()).output("arn").into()],
             };
             self.add(Address::new("scram_association", "main"), &spec, &kafka.span, vec![]);
         }
@@ -174,9 +175,9 @@ impl Expansion<'_> {
 
     fn serverless(&mut self, kafka: &Kafka) {
         let spec = serverless_cluster::Spec {
-            name: self.stack.name().to_owned(),
-            subnets: self.subnets().into_iter().take(3).collect(),
-            security_groups: vec![Address::new("security_group", "kafka").output("id")],
+            name: self.stack.name().to_owned().into(),
+            subnets: self.subnets().into_iter().take(3).map(Into::into).collect(),
+            security_groups: vec![Address::new("security_group", "kafka").output("id").into()],
         };
         self.add(Address::new("serverless_cluster", "main"), &spec, &kafka.span, vec![]);
     }
@@ -194,7 +195,7 @@ impl Expansion<'_> {
         .into();
         properties.extend(kafka.configuration.iter().map(|entry| (entry.name.clone(), entry.value.0.clone())));
         let configuration = Address::new("msk_configuration", "main");
-        let spec = msk_configuration::Spec { name: self.stack.name().to_owned(), properties };
+        let spec = msk_configuration::Spec { name: self.stack.name().to_owned().into(), properties };
         self.add(configuration.clone(), &spec, place, vec![]);
 
         let log_group = Address::new("log_group", "kafka");
@@ -204,12 +205,12 @@ impl Expansion<'_> {
         let ways = kafka.ways();
         let log_bucket = kafka.log_bucket.as_ref().map(|bucket| self.bucket(bucket));
         let spec = cluster::Spec {
-            name: self.stack.name().to_owned(),
+            name: self.stack.name().to_owned().into(),
             kafka_version: kafka.version.value.clone(),
             brokers: kafka.brokers.0 as u32,
-            instance_type: kafka.instance_type.value.clone(),
-            subnets: self.subnets().into_iter().take(3).collect(),
-            security_groups: vec![Address::new("security_group", "kafka").output("id")],
+            instance_type: kafka.instance_type.value.clone().into(),
+            subnets: self.subnets().into_iter().take(3).map(Into::into).collect(),
+            security_groups: vec![Address::new("security_group", "kafka").output("id").into()],
             storage_gib: kafka.storage_gib.0 as u32,
             configuration: Some(cluster::Configuration {
                 arn: configuration.output("arn"),
@@ -221,7 +222,7 @@ impl Expansion<'_> {
                 certificate_authorities: vec![],
                 unauthenticated: ways.contains(&Authentication::None),
             },
-            encryption_key: key_arn(&kafka.key),
+            encryption_key: key_arn(&kafka.key).into(),
             client_encryption: cluster::ClientEncryption::Tls,
             broker_encryption: true,
             monitoring: match *kafka.monitoring {
@@ -243,7 +244,7 @@ impl Expansion<'_> {
         self.add(cluster.clone(), &spec, place, before);
         if let Some(most) = &kafka.storage_max_gib {
             let spec = storage_scaling::Spec {
-                cluster: cluster.output("arn"),
+                cluster: cluster.output("arn").into(),
                 max_gib: most.0 as u32,
                 target: kafka.storage_target.0 as u32,
             };
@@ -298,24 +299,24 @@ impl Expansion<'_> {
             let section = &entry.value;
             let replication = section.replication.as_ref().map_or_else(|| self.replicas(), |at| at.0);
             let spec = topic::Spec {
-                cluster: Self::cluster_arn(kafka),
-                name: self.topic(&entry.name),
+                cluster: Self::cluster_arn(kafka).into(),
+                name: self.topic(&entry.name).into(),
                 partitions: section.partitions.0 as u32,
-                replication: replication as u32,
+                replication_factor: replication as u32,
                 configuration: topic_settings(section),
             };
             self.add(Address::new("topic", entry.name.as_str()), &spec, &entry.span, vec![]);
         }
     }
 
-    /// The name of the log group of an agent, or of Kafka.
+    /// The name of the log group of an agent, of Kafka or of another part.
     pub(super) fn log_group_name(&self, of: &str) -> String {
-        format!("/lakewright/{}/{of}", self.stack.name())
+        names::log_group(self.stack.name(), of)
     }
 
     pub(super) fn log_group(&self, of: &str) -> log_group::Spec {
         log_group::Spec {
-            name: self.log_group_name(of),
+            name: self.log_group_name(of).into(),
             retention_days: self.file.stack.log_retention.in_days() as u32,
         }
     }

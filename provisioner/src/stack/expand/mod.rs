@@ -12,6 +12,7 @@ use super::hosts::Host;
 use super::sections::File;
 use super::tables::Architecture;
 use crate::kinds;
+use crate::names;
 use crate::resource::{Address, Desired, Moved, Resource};
 
 mod agents;
@@ -28,6 +29,8 @@ mod subnets;
 mod user_data;
 mod watch;
 mod watched;
+
+pub(super) use agents::used_topics;
 
 /// The Spark program that runs models on EMR Serverless.
 pub const RUN_MODELS: &str = include_str!("../run_models.py");
@@ -166,7 +169,7 @@ impl Expansion<'_> {
 
     /// The name on AWS of a part of the stack.
     fn named(&self, part: &str) -> String {
-        format!("{}-{part}", self.stack.name())
+        names::of_part(self.stack.name(), part)
     }
 
     /// A bucket's name on AWS.

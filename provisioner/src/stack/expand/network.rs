@@ -1,11 +1,12 @@
 //! The network: where the stack stands, and who may talk to whom.
 
+use lakewright_config::agents::Need;
+
 use super::Expansion;
 use super::subnets::private;
 use crate::kinds::security_group;
-use crate::kinds::security_group::Rule;
+use crate::kinds::security_group::{Protocol, Rule};
 use crate::resource::Address;
-use crate::stack::hosts::Agent;
 use crate::stack::kafka::Authentication;
 
 impl Expansion<'_> {
@@ -39,7 +40,7 @@ impl Expansion<'_> {
         for host in &file.hosts {
             let mut ingress = Vec::new();
             if let Some(search) = file.search.as_ref().filter(|search| search.host.value == host.name) {
-                for shipper in self.hosts_with(&[Agent::Shipper]) {
+                for shipper in self.hosts_with(Need::Search) {
                     if shipper != host.name {
                         ingress.push(from_group(**search.port as i32, &shipper, "documents from the shipper"));
                     }
@@ -57,7 +58,7 @@ impl Expansion<'_> {
             Authentication::Scram => 9096,
             Authentication::None => 9094,
         });
-        let clients = self.hosts_with(&[Agent::Producer, Agent::Stream, Agent::Shipper]);
+        let clients = self.hosts_with(Need::Kafka);
         let mut ingress = vec![among_themselves("brokers among themselves")];
         for port in ports {
             ingress.extend(clients.iter().map(|host| from_group(port, host, "Kafka clients")));
@@ -68,33 +69,33 @@ impl Expansion<'_> {
 
     pub(super) fn security_group(&self, name: &str, description: String, ingress: Vec<Rule>) -> security_group::Spec {
         security_group::Spec {
-            vpc: self.vpc(),
-            name: self.named(name),
-            description,
+            vpc: self.vpc().into(),
+            name: self.named(name).into(),
+            description: description.into(),
             ingress,
             egress: vec![Rule {
-                protocol: "all".into(),
+                protocol: Protocol::All,
                 from_port: None,
                 to_port: None,
                 cidr: Some("0.0.0.0/0".into()),
                 group: None,
                 prefix_list: None,
-                description: String::new(),
+                description: String::new().into(),
             }],
         }
     }
 
-    /// The names of the hosts that run one of the agents.
-    pub(super) fn hosts_with(&self, agents: &[Agent]) -> Vec<String> {
+    /// The names of the hosts that run an agent with a need.
+    pub(super) fn hosts_with(&self, need: Need) -> Vec<String> {
         let hosts = self.file.hosts.iter();
-        let runs = hosts.filter(|host| host.value.agents.iter().any(|agent| agents.contains(&agent.value)));
+        let runs = hosts.filter(|host| host.value.agents.iter().any(|agent| agent.value.needs(need)));
         runs.map(|host| host.name.clone()).collect()
     }
 }
 
 pub(super) fn from_group(port: i32, host: &str, description: &str) -> Rule {
     Rule {
-        protocol: "tcp".into(),
+        protocol: Protocol::Tcp,
         from_port: Some(port),
         to_port: Some(port),
         cidr: None,
@@ -107,7 +108,7 @@ pub(super) fn from_group(port: i32, host: &str, description: &str) -> Rule {
 /// Everything between the members of a group.
 pub(super) fn among_themselves(description: &str) -> Rule {
     Rule {
-        protocol: "all".into(),
+        protocol: Protocol::All,
         from_port: None,
         to_port: None,
         cidr: None,

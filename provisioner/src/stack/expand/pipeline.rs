@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::policy::{Access, Statements, trust};
 use super::{ARTIFACTS, Expansion, bucket_address, key_arn};
-use crate::kinds::{build_project, log_group, pipeline, role};
+use crate::kinds::pipeline::Category;
+use crate::kinds::{build_project, pipeline, role};
 use crate::permissions;
 use crate::resource::{Address, Desired, Resource};
 use crate::stack::pipeline::Pipeline;
@@ -41,36 +42,34 @@ impl Expansion<'_> {
     pub(super) fn pipeline(&mut self) {
         let Some(section) = &self.file.pipeline else { return };
         let place = &section.span;
-        let group = format!("/lakewright/{}/pipeline", self.stack.name());
+        let group = self.log_group_name("pipeline");
         let log = Address::new("log_group", "pipeline");
-        let spec =
-            log_group::Spec { name: group.clone(), retention_days: self.file.stack.log_retention.in_days() as u32 };
-        self.add(log.clone(), &spec, place, vec![]);
+        self.add(log.clone(), &self.log_group("pipeline"), place, vec![]);
         for task in [Task::Plan, Task::Apply] {
             let address = Address::new("build_project", task.part());
             let spec = build_project::Spec {
-                name: self.named(task.part()),
+                name: self.named(task.part()).into(),
                 description: match task {
                     Task::Plan => format!("plans {}", self.stack.name()),
                     Task::Apply => format!("applies the approved plan of {}", self.stack.name()),
                 },
-                role: Address::new("role", task.part()).output("arn"),
+                role: Address::new("role", task.part()).output("arn").into(),
                 buildspec: self.buildspec(section, task),
                 image: "aws/codebuild/amazonlinux-x86_64-standard:5.0".to_owned(),
-                compute: "BUILD_GENERAL1_SMALL".to_owned(),
+                compute: build_project::Compute::Small,
                 privileged: false,
                 environment: BTreeMap::new(),
                 timeout_minutes: (section.timeout.0 / 60_000) as u32,
-                log_group: group.clone(),
+                log_group: group.clone().into(),
             };
             self.add(address, &spec, place, vec![log.clone()]);
         }
         let key = self.file.buckets.get(ARTIFACTS).and_then(|bucket| bucket.value.key.as_ref());
         let spec = pipeline::Spec {
-            name: self.named("pipeline"),
-            role: Address::new("role", "pipeline").output("arn"),
-            bucket: self.bucket(ARTIFACTS),
-            key: key.map(|key| key_arn(key)),
+            name: self.named("pipeline").into(),
+            role: Address::new("role", "pipeline").output("arn").into(),
+            bucket: self.bucket(ARTIFACTS).into(),
+            key: key.map(|key| key_arn(key)).map(Into::into),
             stages: self.stages(section),
         };
         let projects = [Task::Plan, Task::Apply].map(|task| Address::new("build_project", task.part()));
@@ -115,12 +114,12 @@ impl Expansion<'_> {
 
     fn pipeline_role(&mut self, part: &str, service: &str, policies: &[(&str, Value)], place: &Range<usize>) {
         let spec = role::Spec {
-            name: self.named(part),
+            name: self.named(part).into(),
             description: format!("the {} of {}", part.replace('-', "'s "), self.stack.name()),
             trust: trust(service, None),
             policies: policies.iter().map(|(name, policy)| ((*name).to_owned(), policy.clone())).collect(),
-            attached: vec![],
-            session_seconds: 3600,
+            attached_policies: vec![],
+            max_session_seconds: 3600,
         };
         self.add(Address::new("role", part), &spec, place, vec![]);
     }
@@ -147,9 +146,9 @@ impl Expansion<'_> {
 
     /// A repository, its plan, somebody's approval, and the apply of that very plan.
     fn stages(&self, section: &Pipeline) -> Vec<pipeline::Stage> {
-        let action = |name: &str, category: &str, provider: &str, settings: &[(&str, String)]| pipeline::Action {
-            name: name.to_owned(),
-            category: category.to_owned(),
+        let action = |name: &str, category: Category, provider: &str, settings: &[(&str, String)]| pipeline::Action {
+            name: name.to_owned().into(),
+            category,
             owner: "AWS".to_owned(),
             provider: provider.to_owned(),
             version: "1".to_owned(),
@@ -171,17 +170,17 @@ impl Expansion<'_> {
         let all = [
             pipeline::Action {
                 outputs: vec![SOURCE.to_owned()],
-                ..action("Source", "Source", "CodeStarSourceConnection", &source)
+                ..action("Source", Category::Source, "CodeStarSourceConnection", &source)
             },
             pipeline::Action {
                 inputs: vec![SOURCE.to_owned()],
                 outputs: vec![PLAN.to_owned()],
-                ..action("Plan", "Build", "CodeBuild", &[("ProjectName", project(Task::Plan))])
+                ..action("Plan", Category::Build, "CodeBuild", &[("ProjectName", project(Task::Plan))])
             },
-            action("Approve", "Approval", "Manual", &review),
+            action("Approve", Category::Approval, "Manual", &review),
             pipeline::Action {
                 inputs: vec![SOURCE.to_owned(), PLAN.to_owned()],
-                ..action("Apply", "Build", "CodeBuild", &apply)
+                ..action("Apply", Category::Build, "CodeBuild", &apply)
             },
         ];
         all.into_iter().map(|action| pipeline::Stage { name: action.name.clone(), actions: vec![action] }).collect()

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::agents::{self, used_topics};
 use super::{ARTIFACTS, Expansion, Target, key_arn};
 use crate::kind::{ADDRESS, STACK};
 use crate::kinds::{self, oidc_provider, role};
@@ -42,7 +43,7 @@ impl Statements {
     }
 }
 
-/// What is done with the objects under a prefix.
+/// What is done with the objects under a prefix, or with topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Read,
@@ -69,40 +70,22 @@ impl Expansion<'_> {
         }
         for agent in &host.value.agents {
             let mut statements = Statements::default();
-            match agent.value {
-                Agent::Producer => self.log_in(&mut statements, agent.value),
-                Agent::Stream => {
-                    self.log_in(&mut statements, agent.value);
-                    self.write_raw(&mut statements);
-                }
-                Agent::Shipper => {
-                    self.log_in(&mut statements, agent.value);
-                    let shipper = &self.file.agents.shipper;
-                    self.objects(
-                        &mut statements,
-                        "Backup",
-                        Access::Write,
-                        &shipper.backup_bucket,
-                        std::slice::from_ref(&shipper.backup_prefix.value),
-                    );
-                }
-                Agent::Batch => self.submit(&mut statements),
-            }
+            agents::expansion_of(agent.value).rights(self, &mut statements);
             self.write_logs(&mut statements, agent.word());
             policies.insert(agent.word().to_owned(), statements.policy());
         }
         let spec = role::Spec {
-            name: self.named(&host.name),
+            name: self.named(&host.name).into(),
             description: format!("the hosts {} of {}", host.name, self.stack.name()),
             trust: trust("ec2.amazonaws.com", None),
             policies,
             // Sessions by Systems Manager take the place of open ports and keys.
-            attached: if *host.value.session_manager {
-                vec![format!("arn:{}:{SESSIONS}", self.partition())]
+            attached_policies: if *host.value.session_manager {
+                vec![format!("arn:{}:{SESSIONS}", self.partition()).into()]
             } else {
                 vec![]
             },
-            session_seconds: 3600,
+            max_session_seconds: 3600,
         };
         self.add(Address::new("role", host.name.as_str()), &spec, &host.span, vec![]);
     }
@@ -148,8 +131,10 @@ impl Expansion<'_> {
         let federated = if *ci.existing {
             format!("arn:{partition}:iam::{account}:oidc-provider/{host}")
         } else {
-            let spec =
-                oidc_provider::Spec { url: format!("https://{host}"), clients: vec!["sts.amazonaws.com".to_owned()] };
+            let spec = oidc_provider::Spec {
+                url: format!("https://{host}").into(),
+                client_ids: vec!["sts.amazonaws.com".to_owned()],
+            };
             self.add(provider.clone(), &spec, &ci.span, vec![]);
             provider.output("arn")
         };
@@ -167,13 +152,13 @@ impl Expansion<'_> {
             } },
         }] });
         let mut spec = role::Spec {
-            name: self.named("ci"),
+            name: self.named("ci").into(),
             description: format!("what applies {} from {}", self.stack.name(), *ci.repository),
             trust,
             policies: std::collections::BTreeMap::new(),
-            attached: vec![],
+            attached_policies: vec![],
             // A cluster takes up to forty minutes.
-            session_seconds: 14_400,
+            max_session_seconds: 14_400,
         };
         let address = Address::new("role", "ci");
         let mut resources = self.resources.clone();
@@ -208,21 +193,21 @@ impl Expansion<'_> {
             &self.catalog(&[format!("database/{warehouse}"), format!("table/{warehouse}/*")]),
         );
         let spec = role::Spec {
-            name: self.named("batch-jobs"),
+            name: self.named("batch-jobs").into(),
             description: format!("the models of {}", self.stack.name()),
             trust: trust("emr-serverless.amazonaws.com", Some(&self.target.account)),
             policies: [("models".to_owned(), statements.policy())]
                 .into_iter()
                 .chain((!batch.statements.is_empty()).then(|| ("own".to_owned(), own(&batch.statements))))
                 .collect(),
-            attached: vec![],
-            session_seconds: 3600,
+            attached_policies: vec![],
+            max_session_seconds: 3600,
         };
         self.add(Address::new("role", "batch-jobs"), &spec, &batch.span, vec![]);
     }
 
     /// ARNs of things in the Glue catalog, with the catalog itself, which every call touches.
-    fn catalog(&self, things: &[String]) -> Vec<String> {
+    pub(super) fn catalog(&self, things: &[String]) -> Vec<String> {
         let arn = |thing: &str| self.arn("glue", thing);
         std::iter::once(arn("catalog")).chain(things.iter().map(|thing| arn(thing))).collect()
     }
@@ -258,10 +243,10 @@ impl Expansion<'_> {
     }
 
     /// What a Kafka client needs to log in, and under IAM to read and write its topics.
-    fn log_in(&self, statements: &mut Statements, agent: Agent) {
+    pub(super) fn log_in(&self, statements: &mut Statements, agent: Agent, access: Access) {
         let Some(kafka) = &self.file.kafka else { return };
         if kafka.ways()[0] == Authentication::Iam {
-            self.use_topics(statements, kafka, agent);
+            self.use_topics(statements, kafka, agent, access);
             return;
         }
         let Some(secret) = &kafka.secret else { return };
@@ -272,8 +257,8 @@ impl Expansion<'_> {
         }
     }
 
-    fn use_topics(&self, statements: &mut Statements, kafka: &Kafka, agent: Agent) {
-        let writes = agent == Agent::Producer;
+    fn use_topics(&self, statements: &mut Statements, kafka: &Kafka, agent: Agent, access: Access) {
+        let writes = access == Access::Write;
         let cluster: &[&str] = if writes {
             &["kafka-cluster:Connect", "kafka-cluster:WriteDataIdempotently"]
         } else {
@@ -290,18 +275,18 @@ impl Expansion<'_> {
                 "kafka-cluster:AlterTopicDynamicConfiguration",
             ]);
         }
-        let topics = self.used_topics(agent);
+        let topics = used_topics(agent, self.file);
         let topics: Vec<String> =
             topics.iter().map(|topic| self.kafka_arn(kafka, &format!("topic/{}", self.topic(topic)))).collect();
         statements.allow("KafkaTopics", &actions, &topics);
-        if let Some(group) = self.group(agent) {
+        if let Some(group) = agents::expansion_of(agent).group(self) {
             let actions = ["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"];
             statements.allow("KafkaGroup", &actions, &[self.kafka_arn(kafka, &format!("group/{group}"))]);
         }
     }
 
     /// The buckets of raw tables, each with the prefixes of those in it.
-    fn raw_prefixes(&self) -> Vec<(String, Vec<String>)> {
+    pub(super) fn raw_prefixes(&self) -> Vec<(String, Vec<String>)> {
         let mut buckets: Vec<(String, Vec<String>)> = Vec::new();
         let tables = self.file.tables.iter();
         let first =
@@ -319,41 +304,8 @@ impl Expansion<'_> {
     }
 
     /// Whether policies name each raw table; those of many would outgrow what IAM takes.
-    fn names_tables(&self) -> bool {
+    pub(super) fn names_tables(&self) -> bool {
         self.file.tables.iter().count() <= NAMED_TABLES
-    }
-
-    fn write_raw(&self, statements: &mut Statements) {
-        for (index, (bucket, prefixes)) in self.raw_prefixes().into_iter().enumerate() {
-            self.objects(statements, &format!("Raw{index}"), Access::Write, &bucket, &prefixes);
-        }
-        let raw = self.raw_database();
-        let tables = self.declared_tables().into_iter().chain(self.dead_letters());
-        let mut things = vec![format!("database/{raw}")];
-        if self.names_tables() {
-            things.extend(tables.map(|table| format!("table/{raw}/{}", table.name)));
-        } else {
-            things.push(format!("table/{raw}/*"));
-        }
-        statements.allow("Catalog", &["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"], &self.catalog(&things));
-    }
-
-    fn submit(&self, statements: &mut Statements) {
-        let application = Address::new("emr_application", "main").output("id");
-        let arn = self.arn("emr-serverless", &format!("/applications/{application}"));
-        statements.allow(
-            "Application",
-            &["emr-serverless:StartJobRun", "emr-serverless:ListJobRuns", "emr-serverless:GetApplication"],
-            std::slice::from_ref(&arn),
-        );
-        statements.allow(
-            "Jobs",
-            &["emr-serverless:GetJobRun", "emr-serverless:CancelJobRun"],
-            &[format!("{arn}/jobruns/*")],
-        );
-        let role = Address::new("role", "batch-jobs").output("arn");
-        let condition = json!({ "StringEquals": { "iam:PassedToService": "emr-serverless.amazonaws.com" } });
-        statements.allow_if("JobRole", &["iam:PassRole"], &[role], &condition);
     }
 
     fn write_logs(&self, statements: &mut Statements, agent: &str) {

@@ -47,13 +47,13 @@ impl Expansion<'_> {
         let named: Vec<Address> = self.interface_endpoints().into_iter().map(|(address, _)| address).collect();
         for (address, service) in named.into_iter().zip(&file.network.endpoints) {
             let spec = vpc_endpoint::Spec {
-                vpc: self.vpc(),
+                vpc: self.vpc().into(),
                 service: service.value.clone(),
-                way: vpc_endpoint::Way::Interface,
+                kind: vpc_endpoint::EndpointType::Interface,
                 route_tables: vec![],
-                subnets: self.subnets(),
-                security_groups: vec![Address::new("security_group", ENDPOINTS).output("id")],
-                private_names: true,
+                subnets: self.subnets().into_iter().map(Into::into).collect(),
+                security_groups: vec![Address::new("security_group", ENDPOINTS).output("id").into()],
+                private_dns: true,
                 policy: None,
             };
             self.add(address, &spec, &service.span, vec![]);
@@ -80,21 +80,21 @@ impl Expansion<'_> {
             }],
         });
         let spec = role::Spec {
-            name: self.named(FLOW_LOGS),
+            name: self.named(FLOW_LOGS).into(),
             description: format!("writes the flow logs of {}", self.stack.name()),
             trust: trust("vpc-flow-logs.amazonaws.com", Some(&self.target.account)),
             policies: [(FLOW_LOGS.to_owned(), policy)].into(),
-            attached: vec![],
-            session_seconds: 3600,
+            attached_policies: vec![],
+            max_session_seconds: 3600,
         };
         self.add(role.clone(), &spec, place, vec![]);
         let spec = flow_log::Spec {
-            vpc: self.vpc(),
+            vpc: self.vpc().into(),
             traffic: flow_log::Traffic::All,
-            log_group: Some(group.output("name")),
-            role: Some(role.output("arn")),
+            log_group: Some(group.output("name").into()),
+            role: Some(role.output("arn").into()),
             bucket: None,
-            interval_seconds: 600,
+            max_aggregation_interval_seconds: 600,
         };
         self.add(Address::new("flow_log", "main"), &spec, place, vec![]);
     }

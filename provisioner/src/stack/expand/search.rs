@@ -18,10 +18,10 @@ impl Expansion<'_> {
     pub(super) fn search_zone(&mut self) {
         let Some(search) = &self.file.search else { return };
         let spec = private_zone::Spec {
-            name: self.search_domain(),
-            vpc: self.vpc(),
+            name: self.search_domain().into(),
+            vpc: self.vpc().into(),
             comment: Some(format!("the search cluster of {}", self.stack.name())),
-            host_records: vec![SEARCH.to_owned()],
+            host_records: vec![SEARCH.to_owned().into()],
         };
         self.add(zone(), &spec, &search.span, vec![]);
     }

@@ -30,7 +30,7 @@ impl Expansion<'_> {
             Nat::PerZone => zones.clone(),
         };
         let vpc = Address::new("vpc", "main");
-        let spec = vpc::Spec { cidr: network.cidr.to_string(), dns_support: true, dns_hostnames: true };
+        let spec = vpc::Spec { cidr: network.cidr.to_string().into(), dns_support: true, dns_hostnames: true };
         self.add(vpc.clone(), &spec, place, vec![]);
         for (index, zone) in zones.iter().enumerate().filter(|(_, zone)| public.contains(zone)) {
             self.subnet(zone, zone, index as u32, !network.is_private());
@@ -50,25 +50,25 @@ impl Expansion<'_> {
             vec![Address::new("route_table", "public").output("id")]
         };
         let spec = vpc_endpoint::Spec {
-            vpc: vpc.output("id"),
+            vpc: vpc.output("id").into(),
             service: "s3".into(),
-            way: vpc_endpoint::Way::Gateway,
-            route_tables: tables,
+            kind: vpc_endpoint::EndpointType::Gateway,
+            route_tables: tables.into_iter().map(Into::into).collect(),
             subnets: vec![],
             security_groups: vec![],
-            private_names: false,
+            private_dns: false,
             policy: None,
         };
         self.add(Address::new("vpc_endpoint", "s3"), &spec, place, vec![]);
     }
 
-    fn subnet(&mut self, name: &str, zone: &str, eighth: u32, public_addresses: bool) {
+    fn subnet(&mut self, name: &str, zone: &str, eighth: u32, map_public_ip_on_launch: bool) {
         let network = &self.file.network;
         let spec = subnet::Spec {
-            vpc: self.vpc(),
-            cidr: network.cidr.part(3, eighth).to_string(),
-            zone: format!("{}{zone}", self.target.region),
-            public_addresses,
+            vpc: self.vpc().into(),
+            cidr: network.cidr.part(3, eighth).to_string().into(),
+            zone: format!("{}{zone}", self.target.region).into(),
+            map_public_ip_on_launch,
         };
         self.add(Address::new("subnet", name), &spec, &network.span, vec![]);
     }
@@ -76,11 +76,11 @@ impl Expansion<'_> {
     /// The internet gateway, and the routes of public subnets to it.
     fn internet(&mut self, public: &[&str], place: &Range<usize>) {
         let gateway = Address::new("internet_gateway", "main");
-        self.add(gateway.clone(), &internet_gateway::Spec { vpc: self.vpc() }, place, vec![]);
+        self.add(gateway.clone(), &internet_gateway::Spec { vpc: self.vpc().into() }, place, vec![]);
         let spec = route_table::Spec {
-            vpc: self.vpc(),
+            vpc: self.vpc().into(),
             routes: vec![everywhere(&gateway)],
-            subnets: public.iter().map(|zone| Address::new("subnet", *zone).output("id")).collect(),
+            subnets: public.iter().map(|zone| Address::new("subnet", *zone).output("id").into()).collect(),
         };
         self.add(Address::new("route_table", "public"), &spec, place, vec![]);
     }
@@ -90,10 +90,10 @@ impl Expansion<'_> {
     fn private_routes(&mut self, zones: &[&str], gateways: &[&str], place: &Range<usize>) {
         for zone in gateways {
             let address = Address::new("elastic_ip", format!("nat-{zone}"));
-            self.add(address.clone(), &elastic_ip::Spec { border_group: None }, place, vec![]);
+            self.add(address.clone(), &elastic_ip::Spec { network_border_group: None }, place, vec![]);
             let spec = nat_gateway::Spec {
-                subnet: Address::new("subnet", *zone).output("id"),
-                address: Some(address.output("id")),
+                subnet: Address::new("subnet", *zone).output("id").into(),
+                address: Some(address.output("id").into()),
             };
             // AWS gives up a gateway whose network has no way to the internet.
             let after = vec![Address::new("internet_gateway", "main"), Address::new("route_table", "public")];
@@ -102,9 +102,9 @@ impl Expansion<'_> {
         for zone in zones {
             let near = gateways.iter().find(|gateway| *gateway == zone).or(gateways.first());
             let spec = route_table::Spec {
-                vpc: self.vpc(),
+                vpc: self.vpc().into(),
                 routes: near.iter().map(|zone| everywhere(&Address::new("nat_gateway", **zone))).collect(),
-                subnets: vec![Address::new("subnet", private(zone)).output("id")],
+                subnets: vec![Address::new("subnet", private(zone)).output("id").into()],
             };
             self.add(Address::new("route_table", private(zone)), &spec, place, vec![]);
         }

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use crate::names;
+
 /// What a host's first boot depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPlan {
@@ -226,7 +228,7 @@ fn cloudwatch(plan: &HostPlan) -> String {
         .map(|agent| {
             json!({
                 "file_path": format!("/var/log/lakewright/{agent}/agent.log"),
-                "log_group_name": format!("/lakewright/{}/{agent}", plan.stack),
+                "log_group_name": names::log_group(&plan.stack, agent),
                 "log_stream_name": format!("{}-{{instance_id}}", plan.host),
             })
         })

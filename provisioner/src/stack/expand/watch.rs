@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Expansion;
 use super::watched::Watched;
+use crate::kinds::alarm::MissingData;
 use crate::kinds::{alarm, budget, dashboard, sns_topic};
 use crate::resource::Address;
 use crate::stack::watch::Alarms;
@@ -33,7 +34,8 @@ impl Expansion<'_> {
             self.add(Address::new("alarm", one.name.as_str()), &spec, &section.span, one.after.clone());
         }
         if section.dashboard.value && !watched.is_empty() {
-            let spec = dashboard::Spec { name: self.stack.name().to_owned(), body: self.body(section, &watched) };
+            let spec =
+                dashboard::Spec { name: self.stack.name().to_owned().into(), body: self.body(section, &watched) };
             // What is looked for beside the alarms must not outlive them.
             let after = watched.iter().map(|one| Address::new("alarm", one.name.as_str())).collect();
             self.add(Address::new("dashboard", "main"), &spec, &section.dashboard.span_or(&section.span), after);
@@ -72,11 +74,11 @@ impl Expansion<'_> {
             ],
         });
         let spec = sns_topic::Spec {
-            name: own,
+            name: own.into(),
             display_name: String::new(),
             key: None,
             policy: Some(policy),
-            email,
+            email: email.into_iter().map(Into::into).collect(),
             https: Vec::new(),
         };
         let address = Address::new("sns_topic", name);
@@ -90,15 +92,15 @@ impl Expansion<'_> {
             description: one.advice.clone(),
             metric: one.metric.clone(),
             calculation: one.calculation.clone(),
-            comparison: one.comparison.to_owned(),
+            comparison: one.comparison,
             threshold: one.threshold,
             evaluation_periods: one.periods,
             datapoints: None,
-            missing_data: one.missing_data.to_owned(),
-            warm_up_minutes: (one.missing_data == "breaching").then_some(WARM_UP),
+            missing_data: one.missing_data.clone(),
+            warm_up_minutes: (one.missing_data == MissingData::Breaching).then_some(WARM_UP),
             actions_enabled: true,
-            alarm_actions: vec![topic.to_owned()],
-            ok_actions: vec![topic.to_owned()],
+            alarm_actions: vec![topic.to_owned().into()],
+            ok_actions: vec![topic.to_owned().into()],
         }
     }
 
@@ -163,20 +165,22 @@ impl Expansion<'_> {
         let file = self.file;
         let Some(section) = &file.budget else { return };
         let topic = self.publishing_topic("budget", "budgets.amazonaws.com", Vec::new(), section.span.clone());
-        let notification = |of: &str, percent: u64| budget::Notification {
-            of: of.to_owned(),
+        let notification = |of: budget::Costs, percent: u64| budget::Notification {
+            of,
             above_percent: percent as f64,
             email: section.email.iter().map(|address| address.value.clone()).collect(),
             topic: Some(topic.clone()),
+            comparison: None,
+            threshold_type: None,
         };
         let tag = format!("user:{}${}", crate::kind::STACK, self.stack.name());
         let spec = budget::Spec {
-            name: self.stack.name().to_owned(),
+            name: self.stack.name().to_owned().into(),
             monthly_usd: section.monthly_usd.0 as f64,
             filters: BTreeMap::from([("TagKeyValue".to_owned(), vec![tag])]),
             notifications: vec![
-                notification("ACTUAL", section.actual_percent.0),
-                notification("FORECASTED", section.forecast_percent.0),
+                notification(budget::Costs::Actual, section.actual_percent.0),
+                notification(budget::Costs::Forecasted, section.forecast_percent.0),
             ],
         };
         self.add(Address::new("budget", "main"), &spec, &section.span, vec![]);

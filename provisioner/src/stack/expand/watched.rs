@@ -1,11 +1,8 @@
 //! What of a stack is watched: the one table that alarms and the dashboard are made of.
 
-use std::collections::BTreeMap;
-
 use super::Expansion;
-use crate::kinds::alarm::{Calculation, Metric};
+use crate::kinds::alarm::{Calculation, Comparison, Metric, MissingData};
 use crate::resource::Address;
-use crate::stack::hosts::Agent;
 use crate::stack::watch::Alarms;
 
 /// Something that is watched.
@@ -23,38 +20,33 @@ pub(super) struct Watched {
     /// what is calculated from several.
     pub(super) calculation: Option<Calculation>,
     /// How it is compared with the threshold.
-    pub(super) comparison: &'static str,
+    pub(super) comparison: Comparison,
     /// The threshold.
     pub(super) threshold: f64,
     /// For how many periods in a row it must be beyond the threshold.
     pub(super) periods: u32,
     /// What a period without a value counts as.
-    pub(super) missing_data: &'static str,
+    pub(super) missing_data: MissingData,
     /// What must live before it.
     pub(super) after: Vec<Address>,
 }
-
-const ABOVE: &str = "GreaterThanThreshold";
-const AT_LEAST: &str = "GreaterThanOrEqualToThreshold";
-const BELOW: &str = "LessThanThreshold";
-
-/// The namespace of what agents report.
-const NAMESPACE: &str = "Lakewright";
 /// An alarm is calculated from so many metrics at most.
 const METRICS: u64 = 10;
 
-fn metric(namespace: &str, name: &str, dimensions: &[(&str, &str)], statistic: &str, period: u32) -> Metric {
+/// A metric of CloudWatch's.
+pub(super) fn metric(namespace: &str, name: &str, dimensions: &[(&str, &str)], statistic: &str, period: u32) -> Metric {
     Metric {
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         dimensions: dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        statistic: statistic.to_owned(),
+        statistic: statistic.into(),
         period_seconds: period,
     }
 }
 
 impl Watched {
-    fn on(name: String, row: &str, title: &str, advice: String, metric: Metric) -> Self {
+    /// A metric that is to stay at 0.
+    pub(super) fn on(name: String, row: &str, title: &str, advice: String, metric: Metric) -> Self {
         Self {
             name,
             row: row.to_owned(),
@@ -62,19 +54,21 @@ impl Watched {
             advice,
             metric: Some(metric),
             calculation: None,
-            comparison: ABOVE,
+            comparison: Comparison::Above,
             threshold: 0.0,
             periods: 1,
-            missing_data: "notBreaching",
+            missing_data: MissingData::NotBreaching,
             after: Vec::new(),
         }
     }
 
-    fn when(self, comparison: &'static str, threshold: f64, periods: u32) -> Self {
+    /// With this threshold, and for so many periods.
+    pub(super) fn when(self, comparison: Comparison, threshold: f64, periods: u32) -> Self {
         Self { comparison, threshold, periods, ..self }
     }
 
-    fn missing(self, missing_data: &'static str) -> Self {
+    /// With this meaning of a period without a value.
+    pub(super) fn missing(self, missing_data: MissingData) -> Self {
         Self { missing_data, ..self }
     }
 }
@@ -82,138 +76,12 @@ impl Watched {
 impl Expansion<'_> {
     /// Everything that is watched, of what the stack has.
     pub(super) fn watched(&self, section: &Alarms) -> Vec<Watched> {
-        let mut all = Vec::new();
-        for agent in [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch] {
-            all.extend(self.watched_agent(agent, section));
-        }
+        let mut all = self.watched_agents(section);
         all.extend(self.watched_kafka(section));
         all.extend(self.watched_batch());
         all.extend(self.watched_hosts());
         all.extend(self.watched_functions());
         all
-    }
-
-    /// The groups of the hosts that run an agent, those of no hosts left out.
-    fn groups_with(&self, agent: Agent) -> Vec<Address> {
-        let hosts = self.file.hosts.iter().filter(|host| host.value.count.0 > 0);
-        let with = hosts.filter(|host| host.value.agents.iter().any(|one| one.value == agent));
-        let names = with.flat_map(|host| host.value.groups(&host.name));
-        names.map(|name| Address::new("auto_scaling_group", name)).collect()
-    }
-
-    fn watched_agent(&self, agent: Agent, section: &Alarms) -> Vec<Watched> {
-        let groups = self.groups_with(agent);
-        if groups.is_empty() {
-            return Vec::new();
-        }
-        let (stack, word) = (self.stack.name(), agent.word());
-        let row = format!("Agent {word}");
-        let reported = |name: &str, statistic: &str, period: u32| {
-            metric(NAMESPACE, name, &[("Agent", word), ("Stack", stack)], statistic, period)
-        };
-        let logs = format!("its log is the log group {}", self.log_group_name(word));
-        let minutes = |period: u64| (period / 60_000) as u32;
-        let silence = minutes(section.silence.0);
-        let mut all = vec![
-            Watched::on(
-                format!("{word}-silent"),
-                &row,
-                "signs of life",
-                format!(
-                    "No host has reported of the agent {word} for {}: it doesn't run, or can't reach CloudWatch. Look at the \
-                     hosts by `lakewright status`, then on one by Session Manager: systemctl status lakewright-{word}; {logs}.",
-                    section.silence.value
-                ),
-                reported("Heartbeat", "Sum", 60),
-            )
-            .when(BELOW, 1.0, silence)
-            .missing("breaching"),
-            Watched::on(
-                format!("{word}-errors"),
-                &row,
-                "errors in five minutes",
-                format!(
-                    "The agent {word} has reported more than {} errors in five minutes. What it says stands in `last_error` of \
-                     its status; {logs}.",
-                    section.errors.0
-                ),
-                reported("Errors", "Sum", 300),
-            )
-            .when(ABOVE, section.errors.0 as f64, 1),
-        ];
-        if matches!(agent, Agent::Stream | Agent::Shipper) {
-            let lag = section.lag.value;
-            all.push(
-                Watched::on(
-                    format!("{word}-lag"),
-                    &row,
-                    "seconds that records wait",
-                    format!(
-                        "Records wait for the agent {word}, and it has finished none for {lag}. If it reports errors, mend \
-                         those first; if not, it is too slow: take a bigger instance type; {logs}."
-                    ),
-                    reported("LagSeconds", "Maximum", 60),
-                )
-                .when(ABOVE, (lag.0 / 1000) as f64, 3)
-                // Without reports it can't be told; that nothing is reported is another alarm.
-                .missing("missing"),
-            );
-            all.push(self.dead_letters_alarm(word, &row, section));
-        }
-        if agent == Agent::Batch {
-            let every = self.file.batch.as_ref().map_or(0, |batch| batch.every.0);
-            let age = section.warehouse_age.as_ref().map_or((3 * every).max(15 * 60_000), |age| age.0);
-            all.push(
-                Watched::on(
-                    "batch-failed-runs".to_owned(),
-                    &row,
-                    "failed runs in an hour",
-                    format!(
-                        "A run of the models has failed. The reason stands in the agent's log ({logs}) and in the job run's log \
-                         on S3; a model that fails fails again until it or its data is mended."
-                    ),
-                    reported("FailedRuns", "Sum", 300),
-                )
-                .when(AT_LEAST, 1.0, 1),
-            );
-            all.push(
-                Watched::on(
-                    "batch-stale".to_owned(),
-                    &row,
-                    "seconds since the last successful run",
-                    format!(
-                        "No run of the models has succeeded for {} minutes: the warehouse is older than it may be. Look \
-                         whether runs fail or don't begin; {logs}.",
-                        age / 60_000
-                    ),
-                    reported("FreshnessSeconds", "Minimum", 60),
-                )
-                .when(ABOVE, (age / 1000) as f64, 3)
-                .missing("missing"),
-            );
-        }
-        for one in &mut all {
-            one.after.clone_from(&groups);
-        }
-        all
-    }
-
-    fn dead_letters_alarm(&self, word: &str, row: &str, section: &Alarms) -> Watched {
-        let dimensions = [("Agent", word), ("Stack", self.stack.name())];
-        let of = |name: &str| metric(NAMESPACE, name, &dimensions, "Sum", 900);
-        let percent = section.dead_letters.0 * 100.0;
-        let place = if word == "stream" { "the table dead_letters" } else { "the agent's log" };
-        let advice = format!(
-            "More than {percent} % of the records of a quarter of an hour were refused by the agent {word}. The reasons stand in \
-             {place}; most often a producer has changed what it sends, and the table's columns must follow."
-        );
-        let calculation = Calculation {
-            expression: "IF(records + dead > 0, 100 * dead / (records + dead), 0)".to_owned(),
-            label: "percent refused".to_owned(),
-            metrics: BTreeMap::from([("dead".to_owned(), of("DeadLetters")), ("records".to_owned(), of("Records"))]),
-        };
-        let one = Watched::on(format!("{word}-dead-letters"), row, "percent of records refused", advice, of("Records"));
-        Watched { metric: None, calculation: Some(calculation), ..one.when(ABOVE, percent, 1) }
     }
 
     fn watched_kafka(&self, section: &Alarms) -> Vec<Watched> {
@@ -236,8 +104,8 @@ impl Expansion<'_> {
                     .to_owned(),
                 of_cluster("ActiveControllerCount", "Maximum"),
             )
-            .when(BELOW, 1.0, 5)
-            .missing("missing"),
+            .when(Comparison::Below, 1.0, 5)
+            .missing(MissingData::Missing),
             Watched::on(
                 "kafka-offline-partitions".to_owned(),
                 row,
@@ -247,8 +115,8 @@ impl Expansion<'_> {
                     .to_owned(),
                 of_cluster("OfflinePartitionsCount", "Maximum"),
             )
-            .when(ABOVE, 0.0, 5)
-            .missing("missing"),
+            .when(Comparison::Above, 0.0, 5)
+            .missing(MissingData::Missing),
         ];
         // These are told by each broker; an alarm takes the worst of ten.
         for (index, some) in brokers.chunks(METRICS as usize).enumerate() {
@@ -266,7 +134,7 @@ impl Expansion<'_> {
                     .collect(),
             };
             let worst_of = |one: Watched, calculation: Calculation| {
-                Watched { metric: None, calculation: Some(calculation), ..one }.missing("missing")
+                Watched { metric: None, calculation: Some(calculation), ..one }.missing(MissingData::Missing)
             };
             let any = || metric("AWS/Kafka", "", &[], "Maximum", 300);
             let disk = Watched::on(
@@ -280,7 +148,7 @@ impl Expansion<'_> {
                 ),
                 any(),
             );
-            let disk = disk.when(ABOVE, section.disk_percent.0 as f64, 1);
+            let disk = disk.when(Comparison::Above, section.disk_percent.0 as f64, 1);
             all.push(worst_of(disk, worst("KafkaDataLogsDiskUsed", "fullest disk")));
             let replicas = Watched::on(
                 format!("kafka-under-replicated{suffix}"),
@@ -291,7 +159,10 @@ impl Expansion<'_> {
                     .to_owned(),
                 any(),
             );
-            all.push(worst_of(replicas.when(ABOVE, 0.0, 3), worst("UnderReplicatedPartitions", "most on a broker")));
+            all.push(worst_of(
+                replicas.when(Comparison::Above, 0.0, 3),
+                worst("UnderReplicatedPartitions", "most on a broker"),
+            ));
         }
         for one in &mut all {
             one.after.push(Address::new("cluster", "main"));
@@ -307,10 +178,11 @@ impl Expansion<'_> {
         let advice = "A Spark job of the application has failed. Its log is on S3 under the artifacts bucket's log prefix; \
                       `aws emr-serverless list-job-runs` names the run and its reason.";
         let failed = metric("AWS/EMRServerless", "FailedJobs", &[("ApplicationId", &application)], "Sum", 300);
-        vec![
-            Watched::on("emr-failed-jobs".to_owned(), "Batch", "failed Spark jobs", advice.to_owned(), failed)
-                .when(AT_LEAST, 1.0, 1),
-        ]
+        vec![Watched::on("emr-failed-jobs".to_owned(), "Batch", "failed Spark jobs", advice.to_owned(), failed).when(
+            Comparison::AtLeast,
+            1.0,
+            1,
+        )]
     }
 
     fn watched_hosts(&self) -> Vec<Watched> {
@@ -325,7 +197,7 @@ impl Expansion<'_> {
                 );
                 let failed = metric("AWS/EC2", "StatusCheckFailed", &[("AutoScalingGroupName", &group)], "Maximum", 60);
                 let (name, title) = (format!("host-{of}-failed"), format!("failed checks of {of}"));
-                let one = Watched::on(name, "Hosts", &title, advice, failed).when(AT_LEAST, 1.0, 5).missing("missing");
+                let one = Watched::on(name, "Hosts", &title, advice, failed).when(Comparison::AtLeast, 1.0, 5).missing(MissingData::Missing);
                 Watched { after: vec![Address::new("auto_scaling_group", of)], ..one }
             })
             .collect()
@@ -344,7 +216,7 @@ impl Expansion<'_> {
                 let title = format!("errors of {}", function.name);
                 let one = Watched::on(format!("function-{}-errors", function.name), "Functions", &title, advice, failed);
                 let after = vec![Address::new("function", function.name.as_str())];
-                Watched { after, ..one.when(AT_LEAST, 1.0, 1) }
+                Watched { after, ..one.when(Comparison::AtLeast, 1.0, 1) }
             })
             .collect()
     }

@@ -81,7 +81,7 @@ timeout = "90s"
         "there is no bucket `rwa`",
         "did you mean `raw`?",
         "no key has the prefix `in/*`",
-        "S3 can't tell keys by the prefix `Über uns/`",
+        "S3 can't select keys by the prefix `Über uns/`",
         "S3 compares `Ü` URL-encoded",
         "an upload can't call both `three` and `four`",
         "overlaps with any prefix and the suffix `.csv` of `three`",

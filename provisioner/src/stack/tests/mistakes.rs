@@ -274,7 +274,7 @@ fn alarms_that_tell_nobody_are_refused() {
         ("topic_arn = \"page\"", "no ARN of a topic"),
         (
             "topic_arn = \"arn:aws:sns:us-east-1:123456789012:t\"",
-            "alarms in eu-north-1 can't tell a topic in us-east-1",
+            "alarms in eu-north-1 can't publish to a topic in us-east-1",
         ),
         ("email = [\"a@b.c\"]\nsilence = \"90s\"", "`alarms.silence` must be whole minutes"),
         ("email = [\"a@b.c\"]\n[budget]\nmonthly_usd = 5\nemail = []", "`budget.email` must name one to ten addresses"),

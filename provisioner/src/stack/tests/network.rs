@@ -48,7 +48,7 @@ fn everybody_in_private_subnets_has_a_way_out_and_none_in() {
         assert_eq!(spec(&desired, address)["subnets"], private, "{address}");
     }
     for subnet in ["subnet.a", "subnet.private-a", "subnet.private-b"] {
-        assert_eq!(spec(&desired, subnet)["public_addresses"], false, "{subnet}");
+        assert_eq!(spec(&desired, subnet)["map_public_ip_on_launch"], false, "{subnet}");
     }
     for table in ["route_table.private-a", "route_table.private-b"] {
         assert_eq!(spec(&desired, table)["routes"][0]["target"], "${nat_gateway.a.id}", "{table}");
@@ -82,7 +82,7 @@ fn an_existing_network_is_referred_to_and_nothing_of_it_is_made() {
 }
 
 #[test]
-fn mistakes_are_told_with_their_cure() {
+fn mistakes_are_shown_with_their_fix() {
     let batch = "[search]\nhost = \"app\"\n";
     assert_snapshot!(mistakes(
         &networked("zones = [\"a\", \"b\"]\nsubnets = \"private\"\nnat = \"none\"\nendpoints = [\"glue\"]", batch),

@@ -12,7 +12,7 @@ use crate::plan::Kinds;
 use crate::stack::{Artifact, Given, Programs, Target, expand, load, schema};
 
 /// The stack files of the repository: those that are shipped, and those that tests switch single sections on in.
-fn stacks_of_the_repository() -> Vec<PathBuf> {
+pub(super) fn stacks_of_the_repository() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folders = ["stacks", "tests/e2e/stacks"].map(|folder| root.join(folder)).into_iter();
     let files =
@@ -175,7 +175,7 @@ fn violations(root: &Value, schema: &Value, value: &Value, place: &str) -> Vec<S
 fn the_shipped_stacks_break_no_rule_without_a_reason() {
     for name in ["shop.toml", "minimal.toml"] {
         let stack = shipped(name);
-        let found = crate::checks::findings(&expanded(&stack), &crate::cli::check::allowed(&stack));
+        let found = crate::checks::findings(&expanded(&stack), &crate::app::allowed(&stack));
         let open: Vec<_> = found.iter().filter(|one| one.allowed.is_none()).collect();
         assert!(open.is_empty(), "{name}: {open:?}");
     }

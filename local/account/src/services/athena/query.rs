@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use lakewright_config::s3;
 use serde_json::{Value, json};
 
 use super::{invalid, need, paged, results, workgroup};
@@ -83,7 +84,7 @@ fn made(state: &State<'_>, request: &Request, id: &str, sql: &str) -> Result<Val
              configuration setting or as an API input.",
         )
     })?;
-    if objects::split(location).is_none() || !location.starts_with("s3://") {
+    if s3::place(location).is_none() || !location.starts_with("s3://") {
         return Err(invalid(format!("outputLocation is not a valid S3 path: {location}")));
     }
     let parameters = input.texts("ExecutionParameters");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{check_catalog, invalid, invalid_token, name_of, not_found, page_size, paged, table, tags_in};
+use super::{check_catalog, invalid, invalid_token, limits, name_of, not_found, page_size, paged, table, tags_in};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
@@ -27,6 +27,7 @@ fn document(request: &Request) -> Result<(String, Value), AwsError> {
     check_catalog(request)?;
     let input = request.input.member("DatabaseInput").ok_or_else(|| invalid("DatabaseInput is required"))?;
     let name = name_of(input, "Name")?;
+    limits::database(input)?;
     let mut document = json!({ "Name": name, "CatalogId": request.account });
     for member in MEMBERS {
         if let Some(value) = input.member(member) {

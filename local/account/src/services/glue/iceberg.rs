@@ -1,5 +1,6 @@
 //! Iceberg table metadata as Glue writes it: made from a CREATE request, evolved by an update request.
 
+use lakewright_config::s3;
 use serde_json::{Map, Value, json};
 
 use super::schema::{Evolution, Schema};
@@ -152,10 +153,9 @@ pub fn next_file(previous: Option<&str>) -> String {
 fn location(input: &Value) -> Result<String, String> {
     let location = input.get("Location").and_then(Value::as_str).ok_or("Location is required")?;
     let location = location.trim_end_matches('/');
-    let bucket = ["s3://", "s3a://", "s3n://"].iter().find_map(|scheme| location.strip_prefix(scheme));
-    match bucket {
-        Some(rest) if !rest.is_empty() => Ok(location.to_owned()),
-        _ => Err(format!("Invalid Iceberg table location: {location}")),
+    match s3::place(location) {
+        Some(_) => Ok(location.to_owned()),
+        None => Err(format!("Invalid Iceberg table location: {location}")),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod database;
 mod iceberg;
+mod limits;
 pub(crate) mod objects;
 mod open_format;
 mod schema;

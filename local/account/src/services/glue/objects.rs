@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use http::Method;
+use lakewright_config::s3;
 
 use crate::account::Account;
 use crate::credentials::Credentials;
@@ -30,13 +31,6 @@ pub(crate) async fn delete(account: &Arc<Account>, request: &Request, url: &str)
     call(account, request, Method::DELETE, url, Bytes::new()).await.map(|_| ())
 }
 
-/// Splits `s3://BUCKET/KEY`.
-pub(crate) fn split(url: &str) -> Option<(&str, &str)> {
-    let rest = url.split_once("://")?.1;
-    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-    (!bucket.is_empty()).then_some((bucket, key))
-}
-
 async fn call(
     account: &Arc<Account>,
     request: &Request,
@@ -45,7 +39,7 @@ async fn call(
     body: Bytes,
 ) -> Result<Bytes, AwsError> {
     let refused = |message: String| AwsError::new("InvalidInputException", message);
-    let (bucket, key) = split(url).ok_or_else(|| refused(format!("Not a location in S3: {url}")))?;
+    let (bucket, key) = s3::object(url).ok_or_else(|| refused(format!("Not a location in S3: {url}")))?;
     let length = body.len();
     let sent = http::Request::builder()
         .method(method)

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    check_catalog, database, database_name, invalid, invalid_token, name_of, not_found, open_format, page_size, paged,
+    check_catalog, database, database_name, invalid, invalid_token, limits, name_of, not_found, open_format, page_size,
+    paged,
 };
 use crate::account::Account;
 use crate::clock;
@@ -70,6 +71,7 @@ pub(super) async fn create(account: &Arc<Account>, request: &Request) -> Result<
     if request.input.text("Name").is_some_and(|name| name.to_lowercase() != table) {
         return Err(invalid("Name and TableInput.Name differ"));
     }
+    iceberg.map_or(Ok(()), limits::iceberg)?;
     let made = match input {
         Some(input) => document(input)?,
         None => json!({}),
@@ -118,6 +120,7 @@ pub(super) async fn update(account: &Arc<Account>, request: &Request) -> Result<
         let made = document(input)?;
         return account.transact(request, |state| replace(state, request, &database, &table, made, version));
     };
+    limits::iceberg(iceberg)?;
     let before = account.transact(request, |state| current(state, &database, &table))?;
     check_version(&before, version)?;
     let (made, file) = open_format::update(account, request, iceberg, &before).await?;
@@ -166,6 +169,7 @@ pub(super) fn version_number(document: &Value) -> u64 {
 
 /// Returns what is kept of a `TableInput`.
 fn document(input: &Value) -> Result<Value, AwsError> {
+    limits::table(input)?;
     let mut document = json!({});
     for member in MEMBERS {
         if let Some(value) = input.member(member) {

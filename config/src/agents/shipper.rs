@@ -1,0 +1,69 @@
+//! The shipper.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{About, Agent, AgentConfig, Kind, Metric, Need, Role, Stops};
+use crate::connections::{KafkaConnection, SearchConnection, WatchConfig};
+
+metrics! {
+    /// Documents that the search cluster has taken.
+    INDEXED = Counter "documents_indexed_total", Records;
+    /// Documents that fit no index, kept in that of the rejected.
+    REJECTED = Counter "rejected_total", DeadLetters;
+    /// Records that are in no index, only in the backup.
+    REFUSED = Counter "refused_total", DeadLetters;
+    /// Bulk requests that were tried again.
+    RETRIES = Counter "bulk_retries_total", Detail;
+    /// Objects written to the backup.
+    BACKUP_OBJECTS = Counter "backup_objects_total", Detail;
+    /// Records of the log that are not shipped.
+    LAG = Gauge "lag_records", Lag;
+    /// When offsets were committed last, in milliseconds since 1970.
+    LAST_COMMIT = Gauge "last_commit_unix_ms", LastCommit;
+}
+
+/// What is known of it.
+pub static ABOUT: About = About {
+    agent: Agent::Shipper,
+    word: "shipper",
+    section: "agents.shipper",
+    needs: &[Need::Kafka, Need::Search],
+    metrics: METRICS,
+    stops: Stops::WhenLogIsRead,
+};
+
+/// The shipper's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShipperConfig {
+    /// The cluster.
+    pub kafka: KafkaConnection,
+    /// The consumer group.
+    pub group: String,
+    /// The topics it reads.
+    pub topics: Vec<String>,
+    /// The search cluster.
+    pub search: SearchConnection,
+    /// An index is named `INDEX-YYYY.MM.DD` by the record's own day in UTC.
+    pub index: String,
+    /// The member of a record that holds its time, RFC 3339.
+    pub time_field: String,
+    /// The bucket of the log backup.
+    pub backup_bucket: String,
+    /// The prefix in it, without a slash at the end.
+    pub backup_prefix: String,
+    /// Backup objects hold the records of fixed ranges of so many offsets.
+    pub backup_records: u64,
+    /// A bulk request is sent at this size in bytes at the latest.
+    pub bulk_bytes: u64,
+    /// A bulk request is sent after this time in milliseconds at the latest.
+    pub bulk_interval_ms: u64,
+    /// Where it reports how it is doing; without it, nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchConfig>,
+}
+
+impl AgentConfig for ShipperConfig {
+    const AGENT: Agent = Agent::Shipper;
+}

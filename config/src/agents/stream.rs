@@ -1,0 +1,77 @@
+//! The stream agent.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{About, Agent, AgentConfig, Kind, Metric, Need, Role, Stops};
+use crate::connections::{KafkaConnection, WatchConfig};
+use crate::tables::Table;
+
+/// The label of what is counted by table.
+pub const TABLE: &str = "table";
+
+metrics! {
+    /// Records taken in.
+    RECORDS = Counter "records_total", Records;
+    /// Their bytes.
+    BYTES = Counter "bytes_total", Detail;
+    /// Offsets between records that hold none.
+    OFFSET_GAPS = Counter "offset_gaps_total", Detail;
+    /// Records that retention removed before they were taken in.
+    RECORDS_LOST = Counter "records_lost_total", Detail;
+    /// How often the intake began again from the tables' offsets.
+    RESTARTS = Counter "restarts_total", Detail;
+    /// Commits to tables.
+    COMMITS = Counter "commits_total", Detail;
+    /// Commits that another writer forestalled.
+    COMMIT_CONFLICTS = Counter "commit_conflicts_total", Detail;
+    /// Rows committed: all of the declared tables together, and by table.
+    ROWS = Counter "rows_committed_total", Detail;
+    /// Data files committed, by table.
+    FILES = Counter "files_total", Detail;
+    /// Records that fit no table.
+    DEAD_LETTERS = Counter "dead_letters_total", DeadLetters;
+    /// Milliseconds since the newest record that is committed.
+    FRESHNESS = Gauge "freshness_ms", Freshness;
+    /// Records of the log that are not committed.
+    LAG = Gauge "lag_records", Lag;
+    /// Records of the log that are not taken in.
+    UNREAD = Gauge "unread_records", Unread;
+    /// When rows were committed last, in milliseconds since 1970.
+    LAST_COMMIT = Gauge "last_commit_unix_ms", LastCommit;
+}
+
+/// What is known of it.
+pub static ABOUT: About = About {
+    agent: Agent::Stream,
+    word: "stream",
+    section: "agents.stream",
+    needs: &[Need::Kafka, Need::Tables],
+    metrics: METRICS,
+    stops: Stops::WhenLogIsRead,
+};
+
+/// The stream agent's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamConfig {
+    /// The cluster.
+    pub kafka: KafkaConnection,
+    /// The consumer group, also the writer's name in snapshot properties.
+    pub group: String,
+    /// The tables it writes; their topics are what it reads.
+    pub tables: Vec<Table>,
+    /// The dead-letter table's database, name and location; its columns are fixed.
+    pub dead_letters: Table,
+    /// The time in milliseconds after which rows are committed.
+    pub commit_interval_ms: u64,
+    /// The size in bytes of undecoded messages after which rows are committed before that.
+    pub commit_bytes: u64,
+    /// Where it reports how it is doing; without it, nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<WatchConfig>,
+}
+
+impl AgentConfig for StreamConfig {
+    const AGENT: Agent = Agent::Stream;
+}

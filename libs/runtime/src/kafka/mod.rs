@@ -1,0 +1,13 @@
+//! Kafka clients: their configuration, their context, their topics, and what a cluster says of those.
+
+mod client;
+mod iam;
+mod ledger;
+mod native;
+mod secret;
+mod topic_ids;
+mod topics;
+
+pub use client::{Access, KafkaContext, access, client_config};
+pub use ledger::{ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, ledger};
+pub use topics::ensure;

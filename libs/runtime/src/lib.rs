@@ -1,0 +1,102 @@
+//! What every agent runs on: configuration, shutdown, logging, metrics, the admin endpoint and Kafka clients.
+//!
+//! An agent's main function is: [`program::main`], [`config::load`], [`Agent::start`], the agent's own
+//! `run(agent, config)` that returns when `agent.shutdown` is cancelled and nothing is half done.
+
+pub mod admin;
+pub mod config;
+pub mod health;
+pub mod kafka;
+pub mod logging;
+pub mod metrics;
+pub mod program;
+pub mod shutdown;
+pub mod watch;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+pub use health::{Health, Latch};
+use lakewright_config::agents;
+pub use metrics::{Counter, Gauge, Metrics, Reading};
+pub use tokio_util::sync::CancellationToken;
+
+/// How an agent process is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the admin endpoint listens.
+    pub admin: SocketAddr,
+    /// Whether the end of standard input ends the agent, so that it never outlives the process that started it.
+    pub until_stdin_closes: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { admin: SocketAddr::from(([127, 0, 0, 1], 0)), until_stdin_closes: false }
+    }
+}
+
+/// A running agent: what its parts share. Clones are the same agent.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    /// `producer`, `stream`, …
+    pub name: String,
+    /// Where it keeps what must outlive it: `STATE_DIRECTORY`, else the current directory.
+    pub state_dir: PathBuf,
+    /// Where its log files go: `LOGS_DIRECTORY`, else the current directory.
+    pub logs_dir: PathBuf,
+    /// Its counters and gauges.
+    pub metrics: Metrics,
+    /// Whether it is ready and alive, and its last error.
+    pub health: Arc<Health>,
+    /// Cancelled when the agent shall finish what is in hand and return.
+    pub shutdown: CancellationToken,
+    /// The address of its admin endpoint.
+    pub admin: SocketAddr,
+}
+
+impl Agent {
+    /// Starts what an agent shares: signal handling and the admin endpoint, whose address is written to
+    /// `admin.address` in the state directory.
+    ///
+    /// # Errors
+    /// The state directory can't be made, the admin address is in use.
+    pub async fn start(agent: agents::Agent, options: &Options) -> anyhow::Result<Self> {
+        let name = agent.word();
+        let state_dir = directory("STATE_DIRECTORY")?;
+        let logs_dir = directory("LOGS_DIRECTORY")?;
+        let metrics = Metrics::default();
+        let health = Arc::new(Health::default());
+        let admin = admin::serve(options.admin, name, metrics.clone(), Arc::clone(&health)).await?;
+        admin::publish(&state_dir, admin)?;
+        let shutdown = shutdown::token(options.until_stdin_closes)?;
+        tracing::info!(agent = name, version = env!("CARGO_PKG_VERSION"), %admin, "agent started");
+        Ok(Self { name: name.to_owned(), state_dir, logs_dir, metrics, health, shutdown, admin })
+    }
+
+    /// An agent without signals and admin endpoint, for tests and tools.
+    pub fn detached(agent: agents::Agent, state_dir: PathBuf) -> Self {
+        Self {
+            name: agent.word().to_owned(),
+            logs_dir: state_dir.clone(),
+            state_dir,
+            metrics: Metrics::default(),
+            health: Arc::new(Health::default()),
+            shutdown: CancellationToken::new(),
+            admin: SocketAddr::from(([127, 0, 0, 1], 0)),
+        }
+    }
+}
+
+/// The directory that systemd names in a variable (the first, when it names several), made if it is missing.
+fn directory(variable: &str) -> anyhow::Result<PathBuf> {
+    let value = std::env::var(variable).unwrap_or_default();
+    let path = match value.split(':').next() {
+        Some(first) if !first.is_empty() => PathBuf::from(first),
+        _ => PathBuf::from("."),
+    };
+    std::fs::create_dir_all(&path).with_context(|| format!("make the directory {} ({variable})", path.display()))?;
+    Ok(path)
+}

@@ -1,0 +1,200 @@
+//! A small HTTP client for what is no AWS service: the search cluster and the agents' status pages. TLS is rustls on
+//! ring, with the machine's root certificates.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use bytes::Bytes;
+use http::request::Builder;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A client; clones share connections.
+#[derive(Clone, Debug)]
+pub struct Client(Connections);
+
+#[derive(Clone, Debug)]
+enum Connections {
+    Plain(legacy::Client<HttpConnector, Full<Bytes>>),
+    Encrypted(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
+impl Client {
+    /// A client for URLs that begin as `url` does. Root certificates are read only when it needs TLS: reading them
+    /// takes time.
+    ///
+    /// # Errors
+    /// The machine's root certificates can't be read.
+    pub fn new(url: &str) -> Result<Self> {
+        let builder = legacy::Client::builder(TokioExecutor::new());
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT));
+        if !url.starts_with("https:") {
+            return Ok(Self(Connections::Plain(builder.build(connector))));
+        }
+        connector.enforce_http(false);
+        let tls = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+            .context("read this machine's root certificates")?
+            .https_only()
+            .enable_http1()
+            .wrap_connector(connector);
+        Ok(Self(Connections::Encrypted(builder.build(tls))))
+    }
+
+    /// Status and body of the answer to a request.
+    ///
+    /// # Errors
+    /// There is no answer within `patience`, or it ends before its end. The text names the URL.
+    pub async fn exchange(&self, request: Request<Bytes>, patience: Duration) -> Result<(StatusCode, Bytes)> {
+        let url = request.uri().to_string();
+        let request = request.map(Full::new);
+        let exchange = async {
+            let sent = match &self.0 {
+                Connections::Plain(client) => client.request(request).await,
+                Connections::Encrypted(client) => client.request(request).await,
+            };
+            let response = sent.with_context(|| format!("no answer from {url}"))?;
+            let status = response.status();
+            let body = response.into_body().collect().await.with_context(|| format!("read the answer of {url}"))?;
+            Ok((status, body.to_bytes()))
+        };
+        match tokio::time::timeout(patience, exchange).await {
+            Ok(answer) => answer,
+            Err(_) => bail!("no answer from {url} within {} s", patience.as_secs()),
+        }
+    }
+
+    /// The JSON that a GET answers.
+    ///
+    /// # Errors
+    /// As [`Client::exchange`]; the answer's status isn't a success, or its body is no JSON.
+    pub async fn get(&self, url: &str, patience: Duration) -> Result<Value> {
+        self.ask(Request::builder().method(Method::GET), url, Bytes::new(), patience).await
+    }
+
+    /// The JSON that a POST of JSON answers.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn post(&self, url: &str, body: &Value, patience: Duration) -> Result<Value> {
+        let request = Request::builder().method(Method::POST).header(header::CONTENT_TYPE, "application/json");
+        self.ask(request, url, Bytes::from(body.to_string()), patience).await
+    }
+
+    async fn ask(&self, request: Builder, url: &str, body: Bytes, patience: Duration) -> Result<Value> {
+        let (url, authorization) = without_password(url);
+        let mut request = request.uri(&url).body(body).with_context(|| format!("`{url}` is no URL"))?;
+        request.headers_mut().extend(authorization.map(|value| (header::AUTHORIZATION, value)));
+        let (status, body) = self.exchange(request, patience).await?;
+        if !status.is_success() {
+            bail!("{url} answered {status}: {}", String::from_utf8_lossy(&body));
+        }
+        serde_json::from_slice(&body).with_context(|| format!("{url} answered no JSON"))
+    }
+}
+
+/// The URL without user and password, which no error may show, and the header that these make.
+pub fn without_password(url: &str) -> (String, Option<HeaderValue>) {
+    let split = || {
+        let (scheme, rest) = url.split_once("://")?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (user, host) = authority.rsplit_once('@')?;
+        Some((format!("{scheme}://{host}{path}"), Some(basic(user))))
+    };
+    split().unwrap_or_else(|| (url.to_owned(), None))
+}
+
+/// The header that `user:password` makes.
+pub fn basic(user: &str) -> HeaderValue {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(user);
+    let mut value = HeaderValue::try_from(format!("Basic {encoded}")).expect("Base64 is fit for a header");
+    value.set_sensitive(true);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[test]
+    fn a_password_becomes_a_header_and_is_not_shown() {
+        let (url, authorization) = without_password("https://elastic:p@ss@search:9200/user-actions-*/_count");
+        assert_eq!(url, "https://search:9200/user-actions-*/_count");
+        let value = authorization.expect("a header");
+        assert_eq!(value.to_str().expect("text"), "Basic ZWxhc3RpYzpwQHNz");
+        assert!(!format!("{value:?}").contains("ZWxh"));
+        for url in ["http://127.0.0.1:9200", "http://search:9200/a@b", "search"] {
+            assert_eq!(without_password(url), (url.to_owned(), None));
+        }
+    }
+
+    /// A server that answers every request with that, and what it received.
+    async fn server(answer: &'static str) -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (sender, received) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = String::new();
+                // A GET ends with its head, a POST with its JSON.
+                while !request.ends_with(if request.starts_with("POST") { "}" } else { "\r\n\r\n" }) {
+                    let mut part = [0; 4096];
+                    let read = stream.read(&mut part).await.expect("a request");
+                    assert!(read > 0, "the request breaks off: {request}");
+                    request.push_str(&String::from_utf8_lossy(&part[..read]));
+                }
+                let _ = sender.send(request);
+                stream.write_all(answer.as_bytes()).await.expect("answered");
+                if answer.is_empty() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        });
+        (format!("{address}"), received)
+    }
+
+    #[tokio::test]
+    async fn json_is_asked_for_with_the_password_in_its_header() {
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 11\r\nconnection: close\r\n\r\n{\"count\":7}";
+        let (address, mut received) = server(answer).await;
+        let client = Client::new("http:").expect("a client");
+        let url = format!("http://user:word@{address}/_count");
+        let answer = client.post(&url, &serde_json::json!({"query": {}}), Duration::from_secs(60)).await.expect("JSON");
+        assert_eq!(answer, serde_json::json!({"count": 7}));
+        let request = received.recv().await.expect("a request");
+        assert!(request.starts_with("POST /_count HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("authorization: Basic dXNlcjp3b3Jk\r\n"), "{request}");
+        assert!(request.contains("content-type: application/json\r\n"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_answer_is_an_error_that_names_the_url_and_no_password() {
+        let refused = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy";
+        let text = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nhtml";
+        for (answer, said) in [(refused, "503 Service Unavailable: busy"), (text, "no JSON"), ("", "no answer from")] {
+            let (address, _received) = server(answer).await;
+            let client = Client::new("http:").expect("a client");
+            let url = format!("http://user:word@{address}/status");
+            let patience = if answer.is_empty() { Duration::from_millis(50) } else { Duration::from_secs(60) };
+            let error = format!("{:#}", client.get(&url, patience).await.expect_err("no answer"));
+            assert!(error.contains(said) && error.contains(&format!("http://{address}/status")), "{error}");
+            assert!(!error.contains("word"), "{error}");
+        }
+        let error = Client::new("http:").expect("a client").get("http://127.0.0.1:1/", Duration::from_secs(60)).await;
+        let error = format!("{:#}", error.expect_err("nobody listens"));
+        assert!(error.contains("no answer from http://127.0.0.1:1/: ") && error.contains("refused"), "{error}");
+    }
+}

@@ -1,0 +1,71 @@
+//! What a stack stands for: its resources, in its account or in one that nobody has asked about.
+
+use anyhow::{Error, Result, bail};
+
+use crate::kind::Context;
+use crate::kinds;
+use crate::plan::{Kinds, Options, Plan, PlanError, check, plan_for};
+use crate::resource::Desired;
+use crate::stack::{Diagnostic, Diagnostics, Programs, Source, Stack, Target, expand};
+
+/// Stands for the account while none is asked for.
+const NO_ACCOUNT: &str = "000000000000";
+
+/// Every kind that there is.
+pub fn all_kinds() -> Kinds<'static> {
+    Kinds(kinds::all())
+}
+
+/// Every resource that the stack stands for in this account.
+pub fn desired(stack: &Stack, context: &Context, programs: &Programs) -> Result<Desired> {
+    if let Some(only) = stack.file.stack.account.as_deref()
+        && *only != context.account
+    {
+        bail!(
+            "the stack {} belongs to the account {only}, and the credentials are of {}; choose others with --profile or \
+             AWS_PROFILE",
+            stack.name(),
+            context.account
+        );
+    }
+    let target = Target { account: context.account.clone(), region: context.region.clone() };
+    Ok(expand(stack, &target, programs))
+}
+
+/// What the stack means in an account that nobody has asked about.
+pub fn anywhere(stack: &Stack, programs: &Programs) -> Desired {
+    anywhere_in(stack, programs, stack.file.stack.region.as_deref().map_or("us-east-1", String::as_str))
+}
+
+/// The same in a region.
+pub fn anywhere_in(stack: &Stack, programs: &Programs, region: &str) -> Desired {
+    expand(stack, &Target { account: NO_ACCOUNT.to_owned(), region: region.to_owned() }, programs)
+}
+
+/// An error where resources of a stack don't fit together, whatever lives: a reference that leads nowhere, a circle.
+pub fn fits(stack: &Stack, desired: &Desired) -> Result<()> {
+    check(all_kinds(), desired).map_err(|error| explain(error, &stack.sources))
+}
+
+/// The plan of a stack in which nothing happens: what refers to what, whatever lives.
+pub fn unchanging(stack: &Stack) -> Result<Plan> {
+    // Nothing refers to an agents' program by what is in it.
+    let desired = anywhere(stack, &Programs::default());
+    let plan = plan_for(all_kinds(), &desired, &[], &Options::default());
+    let plan = plan.map_err(|error| explain(error, &stack.sources))?;
+    Ok(Plan { steps: Vec::new(), ..plan })
+}
+
+/// The problems with the lines of the stack file where they stand.
+pub(super) fn explain(error: PlanError, sources: &[Source]) -> Error {
+    match error {
+        PlanError::Stack(problems) if !sources.is_empty() && problems.iter().all(|one| one.span.is_some()) => {
+            let list = problems.into_iter().map(|problem| {
+                let span = problem.span.unwrap_or_default();
+                Diagnostic::new(span, problem.text, problem.address.to_string())
+            });
+            Diagnostics::new(sources.to_vec(), list.collect()).into()
+        }
+        other => other.into(),
+    }
+}

@@ -1,0 +1,157 @@
+//! What went wrong, for people, with a hint where the kind of an AWS error tells how to fix it.
+
+use lakewright_aws::{Error, ErrorKind};
+
+use super::terminal::say;
+use crate::permissions::action;
+use crate::stack::Diagnostics;
+
+/// What to do about an error.
+struct Hint {
+    kinds: &'static [ErrorKind],
+    /// The service and the operation that it is about; none for all.
+    call: Option<(&'static str, &'static str)>,
+    text: &'static str,
+}
+
+static HINTS: &[Hint] = &[
+    Hint {
+        kinds: &[ErrorKind::NotConnected, ErrorKind::NoAnswer],
+        call: None,
+        text: "check the endpoint (--endpoint-url, AWS_ENDPOINT_URL) and the network; `lakewright up` or `lakewright \
+               account` runs an account on this machine",
+    },
+    Hint {
+        kinds: &[ErrorKind::NameTaken],
+        call: None,
+        text: "bucket names are unique on all of AWS and this one is somebody else's: give the bucket another `name` in \
+               the stack file",
+    },
+    Hint {
+        kinds: &[ErrorKind::Skewed, ErrorKind::Stale],
+        call: None,
+        text: "this machine's clock and AWS's differ by minutes: set the clock, for example with `timedatectl set-ntp true`",
+    },
+    Hint {
+        kinds: &[ErrorKind::BadCredentials],
+        call: None,
+        text: "AWS doesn't accept the credentials: check AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and \
+               that the region exists and is switched on for the account",
+    },
+    Hint {
+        kinds: &[ErrorKind::Quota],
+        call: Some(("ec2", "AllocateAddress")),
+        text: "the account has all the elastic IP addresses that it may have in this region: release one, write \
+               `nat = \"single\"` in `[network]`, or ask AWS for more (Service Quotas, EC2-VPC Elastic IPs)",
+    },
+    Hint {
+        kinds: &[ErrorKind::Quota],
+        call: Some(("ec2", "CreateNatGateway")),
+        text: "a zone has five NAT gateways unless AWS raised that: delete one, or ask AWS for more (Service Quotas)",
+    },
+    Hint {
+        kinds: &[ErrorKind::TooLate],
+        call: None,
+        text: "the stack's lease was taken away or couldn't be renewed, so that nothing more was sent; look who applies \
+               with `lakewright unlock`, then apply again",
+    },
+];
+
+/// Says what went wrong, on standard error.
+pub fn report(error: &anyhow::Error) {
+    let red = clap::builder::styling::AnsiColor::Red.on_default().bold();
+    if let Some(diagnostics) = error.downcast_ref::<Diagnostics>() {
+        return say(diagnostics.render(true).trim_end());
+    }
+    say(&format!("{red}error{red:#}: {error:#}"));
+    if let Some(hint) = hint(error) {
+        say(&format!("help: {hint}"));
+    }
+}
+
+/// How to fix it, when the kind of an AWS error tells.
+pub fn hint(error: &anyhow::Error) -> Option<String> {
+    let aws = error.chain().find_map(|cause| cause.downcast_ref::<Error>())?;
+    if aws.is_denied() {
+        return Some(permission(aws));
+    }
+    let hint = HINTS.iter().find(|hint| {
+        let asked = hint.call.is_none_or(|(service, operation)| aws.service == service && aws.operation == operation);
+        asked && hint.kinds.contains(&aws.kind)
+    });
+    hint.map(|hint| hint.text.to_owned())
+}
+
+/// The statement of a policy that would allow what was denied. AWS names action and resource in most of its messages.
+fn permission(error: &Error) -> String {
+    let after = |marker: &str| {
+        let rest = error.message.split_once(marker)?.1;
+        let word = rest.split_whitespace().next()?.trim_matches(|c| matches!(c, '"' | '\'' | '`' | '.' | ','));
+        (!word.is_empty()).then(|| word.to_owned())
+    };
+    let action = after("not authorized to perform: ").unwrap_or_else(|| action(&error.service, &error.operation));
+    let resource = after("on resource: ").unwrap_or_else(|| "*".to_owned());
+    let statement = serde_json::json!({"Effect": "Allow", "Action": action, "Resource": resource});
+    format!(
+        "the credentials may not do {action} on {resource}; a policy of theirs with this statement allows it, unless \
+         another one or the organisation denies it: {statement}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn denied(service: &str, operation: &str, message: &str) -> Error {
+        Error::answered(service, operation, "AccessDeniedException", message, 403, "")
+    }
+
+    #[test]
+    fn texts_are_one_sentence_without_gaps() {
+        for Hint { text, .. } in HINTS {
+            assert!(!text.contains("  ") && !text.contains('\n') && text.trim() == *text, "{text:?}");
+            assert!(!text.ends_with('.'), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_hint_is_given() {
+        for hint in HINTS {
+            let (service, operation) = hint.call.unwrap_or(("sts", "GetCallerIdentity"));
+            for kind in hint.kinds {
+                let error = Error { kind: *kind, ..Error::answered(service, operation, "Code", "", 400, "") };
+                assert_eq!(super::hint(&anyhow::Error::new(error).context("create")).as_deref(), Some(hint.text));
+            }
+        }
+    }
+
+    #[test]
+    fn what_aws_answers_gets_its_hint() {
+        let said = |service, operation, code| {
+            hint(&Error::answered(service, operation, code, "", 400, "").into()).unwrap_or_default()
+        };
+        assert!(
+            said("ec2", "AllocateAddress", "AddressLimitExceeded").contains("release one, write `nat = \"single\"`")
+        );
+        assert!(said("ec2", "CreateNatGateway", "NatGatewayLimitExceeded").contains("five NAT gateways"));
+        assert_eq!(said("ec2", "CreateVpc", "VpcLimitExceeded"), "");
+        assert!(said("sts", "GetCallerIdentity", "InvalidClientTokenId").contains("AWS_PROFILE"));
+        assert!(said("ec2", "DescribeVpcs", "RequestExpired").contains("set the clock"));
+        assert!(said("s3", "CreateBucket", "BucketAlreadyExists").contains("another `name`"));
+    }
+
+    #[test]
+    fn a_denial_names_action_and_resource() {
+        let arn = "arn:aws:kms:eu-north-1:1:key/2";
+        let message = format!(
+            "User: arn:aws:iam::1:user/ci is not authorized to perform: kms:TagResource on resource: {arn} because no \
+             identity-based policy allows the kms:TagResource action"
+        );
+        let said = permission(&denied("kms", "TagResource", &message));
+        assert!(said.contains(&format!(r#""Action":"kms:TagResource","Resource":"{arn}""#)), "{said}");
+        let said = permission(&denied("ec2", "CreateVpc", "You are not authorized to perform this operation."));
+        assert!(said.contains(r#""Action":"ec2:CreateVpc","Resource":"*""#), "{said}");
+        let said = permission(&denied("s3", "DeleteBucketLifecycle", "Access Denied"));
+        assert!(said.contains("s3:PutLifecycleConfiguration"), "{said}");
+    }
+}

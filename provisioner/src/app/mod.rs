@@ -1,0 +1,27 @@
+//! The use cases that commands and `up` are made of: reaching an account, reading the state of a stack, carrying a plan
+//! out, asking Athena, and talking with whoever types the commands.
+
+pub mod cache;
+pub mod carry;
+pub mod connect;
+pub mod desired;
+mod existing;
+pub mod hints;
+mod interruption;
+mod loss;
+mod options;
+mod outcome;
+pub mod programs;
+pub mod query;
+mod run_file;
+mod state;
+mod terminal;
+
+pub use existing::of_others;
+pub use interruption::until_interrupted;
+pub use loss::{Loss, refuse_loss};
+pub use options::{Global, region_name};
+pub use outcome::Outcome;
+pub use run_file::{Child, RunFile};
+pub use state::{Snapshot, StackState, allowed};
+pub use terminal::{print, say};

@@ -1,0 +1,168 @@
+//! The state of a stack: what its file wants, what its account holds, and the plan that makes one of the other.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use futures::future::OptionFuture;
+
+use super::connect::{connect, stack};
+use super::desired::{all_kinds, anywhere, desired, explain, fits};
+use super::existing::{Borrowed, not_ours, of_others};
+use super::options::Global;
+use super::programs::programs;
+use super::terminal::say;
+use crate::checks::{Allowed, Finding, findings};
+use crate::kind::Context;
+use crate::lease::{self, Document};
+use crate::plan::{Options, Plan, PlanFile, plan_for};
+use crate::resource::{Desired, Live};
+use crate::stack::{Diagnostics, Model, Source, Stack, tell_models, unprogrammed};
+use crate::sweep::sweep;
+
+/// A stack in its account.
+pub struct StackState {
+    /// How the account is reached.
+    pub context: Context,
+    /// What is to live.
+    pub desired: Desired,
+    /// The files that it comes from, for messages.
+    sources: Vec<Source>,
+    /// The rules of `lakewright check` that it may break.
+    allowed: Vec<Allowed>,
+    /// Its models, which a change of a table may concern.
+    models: Vec<Model>,
+    /// What it says is there already.
+    borrowed: Borrowed,
+}
+
+/// What the account held when it was read, and the plan for that.
+pub struct Snapshot {
+    /// What lives.
+    pub live: Vec<Live>,
+    /// What the plan was made for.
+    pub options: Options,
+    /// What is to be done.
+    pub plan: Plan,
+}
+
+impl StackState {
+    /// The stack that the command line names, and its account.
+    pub async fn open(global: &Global) -> Result<Self> {
+        let stack = stack(global)?;
+        let region = stack.file.stack.region.as_deref().map(String::as_str);
+        let programs = programs(global)?;
+        let lacking = unprogrammed(&stack, &programs);
+        if !lacking.is_empty() {
+            return Err(Diagnostics::new(stack.sources.clone(), lacking).into());
+        }
+        // What is wrong with the stack whatever lives is said before anything is asked of AWS.
+        fits(&stack, &anywhere(&stack, &programs))?;
+        let context = connect(global, stack.name(), region).await?;
+        let desired = desired(&stack, &context, &programs)?;
+        Ok(Self::new(context, desired, &stack))
+    }
+
+    /// What a stack means in an account.
+    pub fn new(context: Context, desired: Desired, stack: &Stack) -> Self {
+        let (sources, models) = (stack.sources.clone(), stack.models.clone());
+        let borrowed = Borrowed::of(stack);
+        Self { context, desired, sources, allowed: allowed(stack), models, borrowed }
+    }
+
+    /// A saved plan's stack in the account that the command line leads to, which must be the plan's.
+    pub async fn of_plan(global: &Global, path: &Path, file: &PlanFile) -> Result<Self> {
+        let named = || format!("the plan {}", path.display());
+        let header = &file.header;
+        if global.stack_file.is_some() {
+            let named_stack = stack(global)?;
+            file.is_of("stack", &file.desired.stack, named_stack.name()).with_context(named)?;
+        }
+        let region = global.region.clone().unwrap_or_else(|| header.region.clone());
+        let context = connect(&Global { region: Some(region), ..global.clone() }, &file.desired.stack, None).await?;
+        file.is_of("account", &header.account, &context.account).with_context(named)?;
+        file.is_of("region", &header.region, &context.region).with_context(named)?;
+        Ok(Self {
+            context,
+            desired: file.desired.clone(),
+            sources: Vec::new(),
+            allowed: Vec::new(),
+            models: Vec::new(),
+            borrowed: Borrowed::default(),
+        })
+    }
+
+    /// Reads the account and plans.
+    pub async fn snapshot(&self, context: &Context, mut options: Options) -> Result<Snapshot> {
+        // What is to go goes, whatever has become of what others have.
+        let borrowed = (!options.destroy).then_some(&self.borrowed);
+        let (live, lease, mistakes) = tokio::join!(
+            sweep(all_kinds(), context, &self.desired),
+            lease::look(context),
+            OptionFuture::from(borrowed.map(|borrowed| Box::pin(borrowed.mistakes(context))))
+        );
+        let mistakes = mistakes.transpose()?.unwrap_or_default();
+        if !mistakes.is_empty() {
+            return Err(Diagnostics::new(self.sources.clone(), mistakes).into());
+        }
+        let mut live = live?;
+        let theirs = |lease: &Result<Option<Document>>| match lease {
+            Ok(document) => of_others(&self.desired, &live, document.as_ref()),
+            // Whose they are can't be told: the warning below says it.
+            Err(_) => Vec::new(),
+        };
+        // Another apply of the stack may have made them since the lease was read.
+        let lease = if theirs(&lease).is_empty() { lease } else { lease::look(context).await };
+        let theirs = theirs(&lease);
+        let mistakes: Vec<_> = theirs.iter().filter_map(|address| not_ours(&self.desired, address)).collect();
+        if !options.destroy && !mistakes.is_empty() {
+            return Err(Diagnostics::new(self.sources.clone(), mistakes).into());
+        }
+        live.retain(|one| !theirs.contains(&one.address));
+        match lease {
+            Ok(Some(document)) => {
+                if let Some((holder, until)) = document.held(context.aws.now()) {
+                    let own = document.holder.as_ref().is_some_and(|holder| holder.process == lease::Process::this());
+                    if !own {
+                        say(&format!("{holder} is at work on this stack right now (until {until} at least)."));
+                    }
+                }
+                options.remembered = document.lived;
+                options.applied = document.applied;
+            }
+            Ok(None) => {}
+            // A plan without the lease is a plan all the same.
+            Err(error) => say(&format!("warning: {error:#}; what was deleted by others is taken for new")),
+        }
+        tracing::debug!(
+            requests = context.aws.requests(),
+            resources = self.desired.resources.len(),
+            "the account was read"
+        );
+        let plan = self.plan(&live, &options)?;
+        Ok(Snapshot { live, options, plan })
+    }
+
+    /// The rules that the stack breaks and isn't allowed to.
+    pub fn findings(&self) -> Vec<Finding> {
+        findings(&self.desired, &self.allowed).into_iter().filter(|one| one.allowed.is_none()).collect()
+    }
+
+    /// The plan for what lives.
+    pub fn plan(&self, live: &[Live], options: &Options) -> Result<Plan> {
+        let mut plan = plan_for(all_kinds(), &self.desired, live, options);
+        for step in plan.iter_mut().flat_map(|plan| &mut plan.steps) {
+            tell_models(step, &self.models);
+        }
+        plan.map_err(|error| explain(error, &self.sources))
+    }
+}
+
+/// What the stack file allows.
+pub fn allowed(stack: &Stack) -> Vec<Allowed> {
+    let of_rule = stack.file.allow.iter().flat_map(|rule| {
+        rule.value
+            .iter()
+            .filter_map(|kind| Some((rule.name.clone(), kind.name.parse().ok()?, kind.value.value.clone())))
+    });
+    of_rule.map(|(rule, address, reason)| Allowed { rule, address, reason }).collect()
+}

@@ -1,0 +1,22 @@
+//! The words said on the terminal.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result};
+
+use super::outcome::Outcome;
+
+/// Writes to standard output, colours stripped where they don't belong. A reader that has gone is no error.
+pub fn print(text: &str) -> Result<Outcome> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("write to standard output"),
+        _ => Ok(Outcome::Done),
+    }
+}
+
+/// Writes a line to standard error.
+pub fn say(text: &str) {
+    // Where nobody listens nothing is lost.
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}

@@ -1,0 +1,282 @@
+//! A kind without its types: what the planner, the checks and apply see. All JSON of specs is written and read here.
+
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::schema::mistakes;
+use super::{Context, Facts, Field, Found, Kind, Observed, Outcome, Renamed, Share, Wanted};
+use crate::charge::{Cost, Others};
+use crate::resource::{Action, Address, Live};
+
+/// A [`Kind`] whose specs are JSON.
+#[async_trait]
+pub trait AnyKind: Send + Sync {
+    /// What the planner, the checks and the docs know of the kind.
+    fn facts(&self) -> &Facts;
+
+    /// The name in addresses, `vpc`.
+    fn name(&self) -> &'static str {
+        self.facts().name
+    }
+
+    /// One phrase for people.
+    fn summary(&self) -> &'static str {
+        self.facts().summary
+    }
+
+    /// The top-level fields of the spec, in its order.
+    fn fields(&self) -> &'static [Field] {
+        self.facts().fields
+    }
+
+    /// The outputs that others may refer to.
+    fn outputs(&self) -> &'static [&'static str] {
+        self.facts().outputs
+    }
+
+    /// The IAM actions that planning, applying and destroying one take.
+    fn actions(&self) -> &'static [&'static str] {
+        self.facts().actions
+    }
+
+    /// Whether deleting one can lose data.
+    fn holds_data(&self) -> bool {
+        self.facts().holds_data
+    }
+
+    /// Whether the hashes of what was last applied are remembered beside the lease.
+    fn is_tagless(&self) -> bool {
+        self.facts().is_tagless
+    }
+
+    /// How long AWS usually takes to create, update and delete one.
+    fn expected(&self) -> [Duration; 3] {
+        self.facts().expected
+    }
+
+    /// The JSON Schema of the spec, with the field docs.
+    fn schema(&self) -> Value;
+
+    /// The spec with every default filled in, in the form in which AWS gives it back, or the reason why it is none.
+    fn normalise(&self, spec: &Value) -> Result<Value>;
+
+    /// What AWS bills for one with this spec in a month, among the stack's other resources.
+    fn cost_among(&self, spec: &Value, others: &Others<'_>) -> Cost;
+
+    /// How much one with this spec takes of the quota that its kind counts for. A spec that can't be read takes nothing.
+    fn share(&self, spec: &Value, others: &Others<'_>) -> Share;
+
+    /// What an update in place from `live` to `spec` loses of the data held, one sentence each. A spec that can't be
+    /// read loses what isn't known.
+    fn loses(&self, live: &Value, spec: &Value) -> Vec<String>;
+
+    /// What exists as the spec names it, where parts of it are renamed in place.
+    fn renamed(&self, live: &Value, spec: &Value) -> Option<Renamed>;
+
+    /// Why AWS wouldn't make `live` into `spec`, neither in place nor by a new resource.
+    fn refuses(&self, live: &Live, spec: &Value) -> Option<String>;
+
+    /// Whether one with this spec can be made while the old one still exists.
+    fn coexists(&self, live: &Value, spec: &Value) -> bool;
+
+    /// What people should know of a step besides its changes; `live` is null for a creation, `spec` for a deletion.
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String>;
+
+    /// Everything of the stack that exists; `wanted` are the stack's resources of this kind and of those beside it.
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>>;
+
+    /// Makes one; returns when others may use it.
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome>;
+
+    /// Changes one in place to the spec.
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome>;
+
+    /// Deletes one; returns when it is gone.
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()>;
+
+    /// Reads one by its identifier as if it had the address.
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>>;
+
+    /// Gives what exists a new value of what nobody may know.
+    async fn rotate(&self, context: &Context, live: &Live, nonce: &str) -> Result<String>;
+
+    /// Writes tags where `find` reads them.
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()>;
+}
+
+#[async_trait]
+impl<K: Kind> AnyKind for K {
+    fn facts(&self) -> &Facts {
+        Kind::facts(self)
+    }
+
+    fn schema(&self) -> Value {
+        Value::clone(&schema::<K>())
+    }
+
+    fn normalise(&self, spec: &Value) -> Result<Value> {
+        let mistakes = mistakes(&schema::<K>(), spec);
+        if !mistakes.is_empty() {
+            let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            bail!("{}", all.join("; "));
+        }
+        let mut spec: K::Spec = decode(spec)?;
+        self.canonical(&mut spec)?;
+        Ok(encode(&spec))
+    }
+
+    fn cost_among(&self, spec: &Value, others: &Others<'_>) -> Cost {
+        match decode(spec) {
+            Ok(spec) => Kind::cost_among(self, &spec, others),
+            Err(_) => Cost::Unknown("what it is can't be read: another version of lakewright wrote it"),
+        }
+    }
+
+    fn share(&self, spec: &Value, others: &Others<'_>) -> Share {
+        decode(spec).map_or(Share::of(0.0), |spec| Kind::share(self, &spec, others))
+    }
+
+    fn loses(&self, live: &Value, spec: &Value) -> Vec<String> {
+        match (decode(live), decode(spec)) {
+            (Ok(live), Ok(spec)) => Kind::loses(self, &live, &spec),
+            (Err(error), _) | (_, Err(error)) if Kind::facts(self).holds_data => {
+                vec![format!("what of its data is lost isn't known: {:#}", error)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn renamed(&self, live: &Value, spec: &Value) -> Option<Renamed> {
+        let renamed = Kind::renamed(self, &decode(live).ok()?, &decode(spec).ok()?)?;
+        Some(Renamed { live: encode(&renamed.live), names: renamed.names })
+    }
+
+    fn refuses(&self, live: &Live, spec: &Value) -> Option<String> {
+        let read = || anyhow::Ok((decode(&live.spec)?, observed(&live.observed)?, decode(spec)?));
+        match read() {
+            Ok((live, observed, spec)) => Kind::refuses(self, &live, &observed, &spec),
+            Err(error) => Some(format!("what exists can't be compared with it: {error:#}")),
+        }
+    }
+
+    fn coexists(&self, live: &Value, spec: &Value) -> bool {
+        match (decode(live), decode(spec)) {
+            (Ok(live), Ok(spec)) => Kind::coexists(self, &live, &spec),
+            _ => false,
+        }
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
+        let optional = |spec: &Value| if spec.is_null() { Ok(None) } else { decode(spec).map(Some) };
+        let (live, spec) = match (optional(live), optional(spec)) {
+            (Ok(live), Ok(spec)) => (live, spec),
+            (Err(error), _) | (_, Err(error)) => return vec![format!("what follows isn't known: {error:#}")],
+        };
+        Kind::consequences(self, action, changed, live.as_ref(), spec.as_ref())
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+        let name = Kind::facts(self).name;
+        let (own, beside): (Vec<&Wanted<'_>>, Vec<&Wanted<'_>>) =
+            wanted.iter().partition(|wanted| wanted.address.kind == name);
+        let specs: Vec<K::Spec> = own.iter().map(|wanted| decode(wanted.spec)).collect::<Result<_>>()?;
+        let own: Vec<Wanted<'_, K::Spec>> =
+            own.iter().zip(&specs).map(|(wanted, spec)| Wanted { address: wanted.address, spec }).collect();
+        let beside: Vec<Wanted<'_>> =
+            beside.iter().map(|wanted| Wanted { address: wanted.address, spec: wanted.spec }).collect();
+        let found = Kind::find_among(self, context, &own, &beside).await?;
+        Ok(found.into_iter().map(erased).collect())
+    }
+
+    async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
+        Kind::create(self, context, address, &decode(spec)?).await
+    }
+
+    async fn update(&self, context: &Context, live: &Live, spec: &Value, changed: &[String]) -> Result<Outcome> {
+        Kind::update(self, context, &typed::<K>(live)?, &decode(spec)?, changed).await
+    }
+
+    async fn delete(&self, context: &Context, live: &Live) -> Result<()> {
+        Kind::delete(self, context, &typed::<K>(live)?).await
+    }
+
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
+        Ok(Kind::read(self, context, address, id).await?.map(erased))
+    }
+
+    async fn rotate(&self, context: &Context, live: &Live, nonce: &str) -> Result<String> {
+        Kind::rotate(self, context, &typed::<K>(live)?, nonce).await
+    }
+
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
+        Kind::tag(self, context, outcome, tags).await
+    }
+}
+
+/// The JSON Schema of a kind's spec, made once.
+fn schema<K: Kind>() -> Arc<Value> {
+    static MADE: Mutex<BTreeMap<TypeId, Arc<Value>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock();
+    Arc::clone(
+        made.entry(TypeId::of::<K::Spec>()).or_insert_with(|| Arc::new(schemars::schema_for!(K::Spec).to_value())),
+    )
+}
+
+/// JSON as a type of the kind.
+fn decode<T: DeserializeOwned>(value: &Value) -> Result<T> {
+    T::deserialize(value).context("read the spec")
+}
+
+/// What a kind observed; what isn't there is what was observed of nothing.
+fn observed<O: Observed>(value: &Value) -> Result<O> {
+    if value.is_null() { Ok(O::default()) } else { decode(value) }
+}
+
+/// A type of the kind as JSON.
+fn encode<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).expect("a spec holds only what JSON has: string keys, finite numbers")
+}
+
+fn erased<S: Serialize, O: Serialize>(found: Found<S, O>) -> Live {
+    Live {
+        address: found.address,
+        id: found.id,
+        spec: encode(&found.spec),
+        observed: encode(&found.observed),
+        departures: found.departures,
+        outputs: found.outputs,
+        applied: found.applied,
+        condition: found.condition,
+        foreign: found.foreign,
+        holds: found.holds,
+        is_empty: found.is_empty,
+    }
+}
+
+fn typed<K: Kind>(live: &Live) -> Result<Found<K::Spec, K::Observed>> {
+    let Live { address, id, spec, observed, departures, outputs, applied, condition, foreign, holds, is_empty } =
+        live.clone();
+    let unreadable = || format!("what exists of {address} can't be read");
+    Ok(Found {
+        spec: decode(&spec).with_context(unreadable)?,
+        observed: self::observed(&observed).with_context(unreadable)?,
+        departures,
+        address,
+        id,
+        outputs,
+        applied,
+        condition,
+        foreign,
+        holds,
+        is_empty,
+    })
+}

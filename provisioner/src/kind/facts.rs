@@ -1,0 +1,128 @@
+//! The facts of a kind, in one value: all that generic code knows of it.
+
+use std::time::Duration;
+
+use super::Quota;
+
+/// A top-level field of a kind's `Spec`, as the planner sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What changing it takes.
+    pub change: Changing,
+    /// How live and desired values are compared.
+    pub compare: Comparing,
+}
+
+/// What changing a field takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changing {
+    /// A call on the living resource.
+    InPlace,
+    /// A new resource in place of the old.
+    Replaces,
+}
+
+/// How a field's live and desired values are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparing {
+    /// As values; arrays in order.
+    Exactly,
+    /// Arrays as sets: order and repetition mean nothing.
+    AsSet,
+    /// A number that AWS raises by itself: live above desired is no difference.
+    AsFloor,
+    /// Never: left to AWS, or can't be read back.
+    Never,
+}
+
+/// The facts of a kind: what the planner, the checks and the docs know of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// The name in addresses, `vpc`.
+    pub name: &'static str,
+    /// One phrase for people, `a KMS key with its alias, rotation and policy`.
+    pub summary: &'static str,
+    /// The top-level fields of the spec, in its order.
+    pub fields: &'static [Field],
+    /// Fields that had another name: the old one, which stack files may still use, and the one that they have.
+    pub renamed_fields: &'static [(&'static str, &'static str)],
+    /// The outputs that others may refer to.
+    pub outputs: &'static [&'static str],
+    /// What planning, applying and destroying one takes: operations, `ec2:CreateVpc`, and IAM actions that are none, for
+    /// what AWS does in the caller's name. [`action`](crate::permissions::action) knows the actions of operations.
+    pub actions: &'static [&'static str],
+    /// Whether deleting one can lose data: buckets, clusters, keys, tables, databases, topics, secrets.
+    pub holds_data: bool,
+    /// Whether one carries no hashes of what was last applied, or loses them to whoever overwrites it: they are
+    /// remembered beside the lease.
+    pub is_tagless: bool,
+    /// The outputs to which an update in place gives new values, as a launch template's latest version.
+    pub moving_outputs: &'static [&'static str],
+    /// The kinds that AWS doesn't delete while one of this kind uses them, directly or by way of others, and that an
+    /// update in place wouldn't free in time: replacing one of those replaces this.
+    pub occupies: &'static [&'static str],
+    /// Other kinds whose wanted resources [`Kind::find_among`](super::Kind::find_among) is given too: what stands in
+    /// one of this kind, or what one stands in.
+    pub beside: &'static [&'static str],
+    /// How long AWS usually takes to create, update and delete one.
+    pub expected: [Duration; 3],
+    /// The plural of the name, where that isn't the name with an `s`.
+    pub irregular_plural: Option<&'static str>,
+    /// The kind of what one stands in and goes with, and the field that holds that one's identifier: a topic's cluster.
+    /// Only of kinds that no tag marks: in what others have, the lease alone tells whose one is.
+    pub contained_in: Option<(&'static str, &'static str)>,
+    /// The fields whose values together name one on AWS. `adopt` takes the value of a single one as well as an
+    /// identifier; empty where one is known by its identifier only.
+    pub identified_by: &'static [&'static str],
+    /// The tagging API's types of what `find` asks that API for: a sweep asks once for those of all kinds.
+    pub tag_types: &'static [&'static str],
+    /// The same of services without a region.
+    pub tag_types_everywhere: &'static [&'static str],
+    /// Whether [`Kind::rotate`](super::Kind::rotate) gives one a new value.
+    pub rotates: bool,
+    /// The field that holds the name of the bucket that one is: who applies a stack may use its own buckets only.
+    pub bucket_name: Option<&'static str>,
+    /// The quota that one counts for, as much as [`Kind::share`](super::Kind::share) says.
+    pub quota: Option<Quota>,
+}
+
+impl Facts {
+    /// The facts of a kind that holds no data, carries tags and is made and deleted at once.
+    pub const fn of(
+        name: &'static str,
+        summary: &'static str,
+        fields: &'static [Field],
+        outputs: &'static [&'static str],
+        actions: &'static [&'static str],
+    ) -> Self {
+        Self {
+            name,
+            summary,
+            fields,
+            renamed_fields: &[],
+            outputs,
+            actions,
+            holds_data: false,
+            is_tagless: false,
+            moving_outputs: &[],
+            occupies: &[],
+            beside: &[],
+            expected: [Duration::from_secs(2); 3],
+            irregular_plural: None,
+            contained_in: None,
+            identified_by: &[],
+            tag_types: &[],
+            tag_types_everywhere: &[],
+            rotates: false,
+            bucket_name: None,
+            quota: None,
+        }
+    }
+
+    /// The word for several, `subnets`.
+    pub fn plural(&self) -> String {
+        self.irregular_plural.map_or_else(|| format!("{}s", self.name), str::to_owned)
+    }
+}

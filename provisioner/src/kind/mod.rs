@@ -1,0 +1,249 @@
+//! What a resource kind is: its facts, its type, and what it does with AWS.
+
+mod any;
+pub mod applied;
+mod compare;
+mod facts;
+mod pace;
+mod quota;
+mod schema;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use async_trait::async_trait;
+use lakewright_aws::Aws;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use crate::resource::Departure;
+pub use any::AnyKind;
+pub use compare::canonical;
+pub use facts::{Changing, Comparing, Facts, Field};
+pub use pace::Pace;
+pub use quota::{Quota, Share};
+pub use schema::{Mistake, fits, mistakes};
+
+use crate::charge::{Cost, Others};
+use crate::intents::Intents;
+use crate::reading::Reading;
+use crate::resource::{Action, Address, Condition};
+
+/// The tag that holds the stack's name.
+pub const STACK: &str = "lakewright:stack";
+/// The tag that holds the address.
+pub const ADDRESS: &str = "lakewright:address";
+/// The tag that holds the hashes of what was last applied.
+pub const APPLIED: &str = "lakewright:applied";
+
+/// What every outside call of a kind needs.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The AWS client.
+    pub aws: Aws,
+    /// Answers that kinds share within a sweep.
+    pub reading: Reading,
+    /// The stack's name: the value of the `lakewright:stack` tag.
+    pub stack: String,
+    /// The twelve-digit account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// A nonce of this apply, inherited by one that resumes it: client tokens are made of it.
+    pub nonce: String,
+    /// How soon the account shows changes.
+    pub pace: Pace,
+    /// Notes of what is about to be made where nothing but a note protects from making it twice.
+    pub intents: Intents,
+}
+
+/// What a create or an update gave.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// The identifier on AWS.
+    pub id: String,
+    /// What others may refer to: the same names as [`Kind::outputs`].
+    pub outputs: BTreeMap<String, String>,
+}
+
+/// What exists, in the names that a spec gives to its parts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Renamed<S = Value> {
+    /// The live spec with those names.
+    pub live: S,
+    /// Each part that is renamed: the path of its name, `columns[total].name`, the name that it has and the one that it
+    /// gets.
+    pub names: Vec<[String; 3]>,
+}
+
+/// A resource that the stack wants, as far as `find` needs it to look by name.
+#[derive(Debug)]
+pub struct Wanted<'a, S = Value> {
+    /// Its address.
+    pub address: &'a Address,
+    /// Its spec, references not resolved.
+    pub spec: &'a S,
+}
+
+/// A resource that exists on AWS, as its kind knows it; [`Live`](crate::resource::Live) is the same for the planner.
+#[derive(Debug, Clone)]
+pub struct Found<S, O = ()> {
+    /// Its address, from its tag, its name or its parent.
+    pub address: Address,
+    /// Its identifier on AWS, as messages name it.
+    pub id: String,
+    /// What a user would write for it.
+    pub spec: S,
+    /// What only a resource that exists has.
+    pub observed: O,
+    /// What it is otherwise than the kind makes every one.
+    pub departures: Vec<Departure>,
+    /// What others may refer to: the same names as [`Facts::outputs`].
+    pub outputs: BTreeMap<String, String>,
+    /// The value of its `lakewright:applied` tag: hashes of the fields last applied.
+    pub applied: Option<String>,
+    /// Whether it can be used, or is on its way.
+    pub condition: Condition,
+    /// Things found within it that hold data and are not ours: reported, never deleted.
+    pub foreign: Vec<String>,
+    /// What is deleted together with it, as people name it; only of kinds where that isn't plain.
+    pub holds: Vec<String>,
+    /// Whether it was looked into and holds nothing: no change of it loses data.
+    pub is_empty: bool,
+}
+
+/// What a kind's spec must be.
+pub trait Spec: Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static {}
+impl<S: Serialize + DeserializeOwned + JsonSchema + Clone + Send + Sync + 'static> Spec for S {}
+
+/// What a kind reads of a resource that exists beside its spec; `()` for nothing.
+pub trait Observed: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static {}
+impl<O: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static> Observed for O {}
+
+/// A resource kind, in its own types. `find`, `create`, `update` and `delete` are all that it does with AWS.
+#[async_trait]
+pub trait Kind: Send + Sync + 'static {
+    /// What a user writes, and what reading gives.
+    type Spec: Spec;
+    /// What only a resource that exists has.
+    type Observed: Observed;
+
+    /// What the planner, the checks and the docs know of the kind.
+    fn facts(&self) -> &'static Facts;
+
+    /// Brings a spec to the form in which AWS gives it back, or returns the reason why it is none.
+    fn canonical(&self, _spec: &mut Self::Spec) -> Result<()> {
+        Ok(())
+    }
+
+    /// What AWS bills for one with this spec in a month.
+    fn cost(&self, spec: &Self::Spec) -> Cost;
+
+    /// The same where it follows from what the spec refers to, as a group's from its launch template.
+    fn cost_among(&self, spec: &Self::Spec, _others: &Others<'_>) -> Cost {
+        self.cost(spec)
+    }
+
+    /// How much one with this spec takes of [`Facts::quota`], among the stack's other resources.
+    fn share(&self, _spec: &Self::Spec, _others: &Others<'_>) -> Share {
+        Share::of(1.0)
+    }
+
+    /// What an update in place to `spec` loses of the data held, one sentence each; empty for nothing.
+    fn loses(&self, _live: &Self::Spec, _spec: &Self::Spec) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What exists as the spec names it, where parts of it are renamed in place and keep what they hold; none where
+    /// nothing is renamed.
+    fn renamed(&self, _live: &Self::Spec, _spec: &Self::Spec) -> Option<Renamed<Self::Spec>> {
+        None
+    }
+
+    /// Why AWS wouldn't make what exists into `spec`, neither in place nor by a new resource; what is known is refused
+    /// by the plan.
+    fn refuses(&self, _live: &Self::Spec, _observed: &Self::Observed, _spec: &Self::Spec) -> Option<String> {
+        None
+    }
+
+    /// Whether one with this spec can be made while the old one still exists: no unique name and no place in common.
+    /// Then a replacement makes the new one first and moves over what uses the old one.
+    fn coexists(&self, _live: &Self::Spec, _spec: &Self::Spec) -> bool {
+        false
+    }
+
+    /// What people should know of a step besides its changes, one sentence each: what stands still meanwhile, what
+    /// stays as it was. `changed` are the top-level fields that differ; a creation has no `live`, a deletion no `spec`.
+    fn consequences(
+        &self,
+        _action: Action,
+        _changed: &[&str],
+        _live: Option<&Self::Spec>,
+        _spec: Option<&Self::Spec>,
+    ) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Everything of the stack that exists: what is wanted, and what its tags, name or parent say was once.
+    async fn find(
+        &self,
+        context: &Context,
+        wanted: &[Wanted<'_, Self::Spec>],
+    ) -> Result<Vec<Found<Self::Spec, Self::Observed>>>;
+
+    /// The same with the wanted resources of the kinds in [`Facts::beside`].
+    async fn find_among(
+        &self,
+        context: &Context,
+        wanted: &[Wanted<'_, Self::Spec>],
+        _beside: &[Wanted<'_>],
+    ) -> Result<Vec<Found<Self::Spec, Self::Observed>>> {
+        self.find(context, wanted).await
+    }
+
+    /// Makes one, tagged in the create call; returns when others may use it. The spec's references are resolved.
+    async fn create(&self, context: &Context, address: &Address, spec: &Self::Spec) -> Result<Outcome>;
+
+    /// Changes one in place to the spec; `changed` are the names of the top-level fields that differ, and those of
+    /// [`Departure::field`].
+    async fn update(
+        &self,
+        context: &Context,
+        live: &Found<Self::Spec, Self::Observed>,
+        spec: &Self::Spec,
+        changed: &[String],
+    ) -> Result<Outcome>;
+
+    /// Deletes one; returns when it is gone. That it was missing is success.
+    async fn delete(&self, context: &Context, live: &Found<Self::Spec, Self::Observed>) -> Result<()>;
+
+    /// Reads one by its identifier as if it had the address, whoever it belongs to: what `adopt` takes over.
+    async fn read(
+        &self,
+        _context: &Context,
+        _address: &Address,
+        _id: &str,
+    ) -> Result<Option<Found<Self::Spec, Self::Observed>>> {
+        bail!(
+            "a {} can't be adopted: it carries no tags and is found by its name or with its parent; declare it under the \
+             name that it has",
+            self.facts().name
+        )
+    }
+
+    /// Gives what exists a new value of what nobody may know, and says in a sentence what follows; `nonce` is the same
+    /// for every attempt at one change.
+    async fn rotate(
+        &self,
+        _context: &Context,
+        live: &Found<Self::Spec, Self::Observed>,
+        _nonce: &str,
+    ) -> Result<String> {
+        bail!("{} has nothing to rotate", live.address)
+    }
+
+    /// Writes tags where `find` reads them; a kind without tags does nothing.
+    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()>;
+}

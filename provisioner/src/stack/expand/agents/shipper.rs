@@ -1,0 +1,53 @@
+//! The shipper.
+
+use lakewright_config::agents::{Agent, AgentConfig as _};
+use lakewright_config::{SearchConnection, ShipperConfig};
+use serde_json::Value;
+
+use super::AgentExpansion;
+use crate::stack::decode::At;
+use crate::stack::expand::Expansion;
+use crate::stack::expand::policy::{Access, Statements};
+use crate::stack::sections::File;
+
+/// What of the expansion is the shipper's own.
+pub(super) struct Shipper;
+
+const AGENT: Agent = ShipperConfig::AGENT;
+
+impl AgentExpansion for Shipper {
+    fn config(&self, expansion: &Expansion<'_>) -> serde_json::Result<Value> {
+        let section = &expansion.file.agents.shipper;
+        let search = expansion.file.search.as_ref().expect("a stack with a shipper has a search cluster");
+        let config = ShipperConfig {
+            kafka: expansion.connection(AGENT),
+            group: self.group(expansion).unwrap_or_default(),
+            topics: section.topics.iter().map(|topic| expansion.topic(topic)).collect(),
+            search: SearchConnection { url: format!("http://{}:{}", expansion.search_name(), search.port.0) },
+            index: search.index.value.clone(),
+            time_field: section.time_field.value.clone(),
+            backup_bucket: expansion.bucket(&section.backup_bucket),
+            backup_prefix: section.backup_prefix.value.trim_matches('/').to_owned(),
+            backup_records: section.backup_records.0,
+            bulk_bytes: section.bulk_size.0,
+            bulk_interval_ms: section.bulk_interval.0,
+            watch: expansion.watch(AGENT),
+        };
+        serde_json::to_value(config)
+    }
+
+    fn rights(&self, expansion: &Expansion<'_>, statements: &mut Statements) {
+        expansion.log_in(statements, AGENT, Access::Read);
+        let section = &expansion.file.agents.shipper;
+        let prefix = std::slice::from_ref(&section.backup_prefix.value);
+        expansion.objects(statements, "Backup", Access::Write, &section.backup_bucket, prefix);
+    }
+
+    fn topics<'a>(&self, file: &'a File) -> Vec<&'a At<String>> {
+        file.agents.shipper.topics.iter().collect()
+    }
+
+    fn group(&self, expansion: &Expansion<'_>) -> Option<String> {
+        Some(expansion.group_of(AGENT, expansion.file.agents.shipper.group.as_ref()))
+    }
+}

@@ -1,0 +1,146 @@
+//! What generic code knows of a kind stands in the kind's own file: its facts, and nowhere its name.
+
+mod sources;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use lakewright::kind::{Facts, Quota};
+use lakewright::kinds;
+use sources::module;
+
+/// The modules that treat all kinds alike.
+const GENERIC: &[&str] =
+    &["plan", "apply", "app", "cli", "render", "lease", "sweep", "cost", "quotas", "permissions", "names"];
+
+/// Texts of those modules that are a kind's name and mean something else: file, text, reason.
+const OTHERWISE: &[(&str, &str, &str)] = &[
+    ("cli/init/compose.rs", "table", "a member of a message, in the example that a new stack file shows"),
+    ("quotas.rs", "vpc", "a service's code in Service Quotas"),
+];
+
+#[test]
+fn generic_code_names_no_kind() {
+    let mut found = BTreeSet::new();
+    for path in sources::paths().iter().filter(|path| GENERIC.contains(&module(path).as_str())) {
+        let code = sources::read(path);
+        let named = kinds::all().iter().map(|kind| kind.name()).filter(|name| code.contains(&format!("\"{name}\"")));
+        found.extend(named.map(|name| (path.display().to_string(), name)));
+    }
+    let allowed: BTreeSet<(String, &str)> =
+        OTHERWISE.iter().map(|(file, text, _)| ((*file).to_owned(), *text)).collect();
+    assert_eq!(found, allowed, "what is true of a kind stands in its facts");
+}
+
+#[test]
+fn generic_modules_are_there() {
+    let modules: BTreeSet<String> = sources::paths().iter().map(|path| module(path)).collect();
+    assert!(GENERIC.iter().all(|name| modules.contains(*name)));
+}
+
+/// The code of a kind: its file and those of its folder.
+fn code_of(kind: &str) -> String {
+    let own = Path::new("kinds").join(kind);
+    let file = own.with_extension("rs");
+    let paths = sources::paths();
+    let of_kind = paths.iter().filter(|path| **path == file || path.starts_with(&own));
+    of_kind.map(|path| sources::read(path)).collect()
+}
+
+/// The first texts in parentheses behind a name, however the call is broken into lines.
+fn asked<'a>(code: &'a str, call: &str) -> Vec<Vec<&'a str>> {
+    let calls = code.split(call).skip(1).filter_map(|rest| rest.split_once(')')).map(|(arguments, _)| arguments);
+    calls.map(|arguments| arguments.split('"').skip(1).step_by(2).collect()).collect()
+}
+
+fn service(tag_type: &str) -> &str {
+    tag_type.split(':').next().unwrap_or(tag_type)
+}
+
+/// The services, and types where the code names them, that a kind asks the tagging API for.
+fn types_asked_for(code: &str) -> BTreeSet<String> {
+    let services = ["tagged::resources(", "tagged::everywhere("].into_iter().flat_map(|call| asked(code, call));
+    let services = services.map(|texts| (*texts.first().expect("a call names its service")).to_owned());
+    let types = asked(code, "tagged::any(").into_iter().map(|texts| texts.join(":"));
+    let buckets = code.contains("tagged::buckets(").then(|| "s3".to_owned());
+    services.chain(types).chain(buckets).collect()
+}
+
+#[test]
+fn kinds_that_ask_for_tags_say_of_which_types() {
+    let mut asking = 0;
+    for kind in kinds::all() {
+        let Facts { tag_types, tag_types_everywhere, .. } = *kind.facts();
+        let known: Vec<&str> = tag_types.iter().chain(tag_types_everywhere).copied().collect();
+        let code = code_of(kind.name());
+        let types = types_asked_for(&code);
+        for asked in &types {
+            let is_said = known.iter().any(|known| known == asked || service(known) == asked);
+            assert!(is_said, "{} asks for {asked}, which isn't among its tag types", kind.name());
+        }
+        for known in known {
+            let is_asked = types.iter().any(|asked| asked == known || asked == service(known));
+            assert!(is_asked, "{} never asks for {known}", kind.name());
+        }
+        assert_eq!(code.contains("tagged::everywhere("), !tag_types_everywhere.is_empty(), "{}", kind.name());
+        asking += usize::from(!types.is_empty());
+    }
+    assert!(asking > 10, "the calls are found in {asking} kinds only");
+}
+
+#[test]
+fn kinds_that_rotate_say_so() {
+    for kind in kinds::all() {
+        assert_eq!(code_of(kind.name()).contains("fn rotate("), kind.facts().rotates, "{}", kind.name());
+    }
+    assert!(kinds::all().iter().any(|kind| kind.facts().rotates));
+}
+
+#[test]
+fn facts_name_fields_and_kinds_that_there_are() {
+    for kind in kinds::all() {
+        let facts = kind.facts();
+        let container = facts.contained_in.map(|(_, field)| field);
+        for field in facts.identified_by.iter().copied().chain(container).chain(facts.bucket_name) {
+            assert!(facts.fields.iter().any(|known| known.name == field), "{}.{field}", facts.name);
+        }
+        let containers = facts.contained_in.iter().map(|(container, _)| container);
+        for other in containers.chain(facts.beside).chain(facts.occupies) {
+            assert!(kinds::named(other).is_some(), "{} names the kind {other}", facts.name);
+        }
+        if let Some((_, field)) = facts.contained_in {
+            assert!(facts.identified_by.contains(&field) && facts.is_tagless, "{}", facts.name);
+        }
+    }
+}
+
+#[test]
+fn kinds_with_a_name_say_what_it_identifies() {
+    // AWS lets several have one name, and knows them by their identifiers.
+    let by_id = ["emr_application", "private_zone"];
+    for kind in kinds::all() {
+        let is_named = kind.fields().iter().any(|field| ["name", "alias"].contains(&field.name));
+        let is_identified = !kind.facts().identified_by.is_empty();
+        assert_eq!(is_named && !is_identified, by_id.contains(&kind.name()), "{}", kind.name());
+    }
+}
+
+#[test]
+fn every_quota_is_counted_by_a_kind() {
+    for quota in Quota::ALL {
+        assert!(kinds::all().iter().any(|kind| kind.facts().quota == Some(quota)), "{}", quota.words());
+    }
+}
+
+#[test]
+fn plurals_are_words_of_their_own() {
+    let plurals: BTreeSet<String> = kinds::all().iter().map(|kind| kind.facts().plural()).collect();
+    assert_eq!(plurals.len(), kinds::all().len());
+    assert!(plurals.iter().all(|plural| kinds::named(plural).is_none()));
+    for kind in kinds::all() {
+        let stem = kind.name().strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+        if let Some(stem) = stem {
+            assert_eq!(kind.facts().plural(), format!("{stem}ies"));
+        }
+    }
+}
