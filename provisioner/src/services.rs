@@ -44,6 +44,8 @@ pub trait Services {
     fn service_quotas(&self) -> aws_sdk_servicequotas::Client;
     /// Simple Notification Service.
     fn sns(&self) -> aws_sdk_sns::Client;
+    /// Simple Queue Service.
+    fn sqs(&self) -> aws_sdk_sqs::Client;
     /// Security Token Service.
     fn sts(&self) -> aws_sdk_sts::Client;
     /// Resource Groups Tagging.
@@ -130,6 +132,10 @@ impl Services for Aws {
 
     fn sns(&self) -> aws_sdk_sns::Client {
         client!(self, "sns", aws_sdk_sns)
+    }
+
+    fn sqs(&self) -> aws_sdk_sqs::Client {
+        client!(self, "sqs", aws_sdk_sqs)
     }
 
     fn sts(&self) -> aws_sdk_sts::Client {

@@ -245,6 +245,12 @@ TEXTS = {
         "comment": sent("route53 CreateHostedZone HostedZoneConfig.Comment", "route53 UpdateHostedZoneComment Comment"),
         "host_records[]": sent("route53 ChangeTagsForResource AddTags[].Value"),
     },
+    "queue": {
+        "name": sent("sqs CreateQueue QueueName"),
+        "key": sent("sqs CreateQueue Attributes{}"),
+        "dead_letters.queue": Kept("a part of an attribute that is JSON"),
+        "dead_letter_sources[]": Kept("a part of an attribute that is JSON"),
+    },
     "record": {
         "zone": sent("route53 ChangeResourceRecordSets HostedZoneId"),
         "name": sent(f"{RECORD}Name"),

@@ -412,4 +412,7 @@ sns Subscribe
     TopicArn: name
     ReturnSubscriptionArn: call
     . [Protocol Endpoint] -> ListSubscriptionsByTopic.Subscriptions
+sqs CreateQueue SetQueueAttributes
+    QueueName QueueUrl: name
+    Attributes -> GetQueueAttributes.Attributes
 """

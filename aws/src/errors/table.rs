@@ -24,6 +24,7 @@ const S3: &str = "s3";
 const SECRETS_MANAGER: &str = "secretsmanager";
 const SERVICE_QUOTAS: &str = "servicequotas";
 const SNS: &str = "sns";
+const SQS: &str = "sqs";
 const SSM: &str = "ssm";
 
 /// The meaning of codes; the row that names service and operation goes before the one that names the service only, and
@@ -216,6 +217,12 @@ static ROWS: &[Row] = &[
     of(SERVICE_QUOTAS, Kind::Quota, &["QuotaExceededException"]),
     of(SNS, Kind::Conflict, &["ConcurrentAccess"]),
     of(SNS, Kind::Throttled, &["KMSThrottling"]),
+    // Each error has two codes: the one that SQS's query protocol had, which it still sends in a header, and its name.
+    of(SQS, Kind::NotFound, &["AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"]),
+    of(SQS, Kind::AlreadyExists, &["QueueNameExists"]),
+    // The queue of that name is being deleted, which takes a minute.
+    of(SQS, Kind::Busy, &["AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently"]),
+    of(SQS, Kind::Invalid, &["InvalidAttributeName", "InvalidAttributeValue"]),
     of(SSM, Kind::NotFound, &["ParameterNotFound"]),
 ];
 
@@ -279,6 +286,21 @@ static TOLD: &[Told] = &[
         service: S3,
         code: "InvalidArgument",
         fragment: "Unable to validate the following destination configurations",
+        kind: Kind::NotYet,
+    },
+    // A principal that was just made may be unknown to SQS:
+    // https://github.com/hashicorp/terraform-provider-aws/pull/35861.
+    Told {
+        service: SQS,
+        code: "InvalidAttributeValue",
+        fragment: "Invalid value for the parameter Policy",
+        kind: Kind::NotYet,
+    },
+    // So may a queue: https://github.com/serverless/serverless/issues/5215.
+    Told {
+        service: SQS,
+        code: "InvalidParameterValue",
+        fragment: "Dead letter target does not exist",
         kind: Kind::NotYet,
     },
 ];

@@ -39,10 +39,11 @@ pub(crate) fn failure(protocol: Option<Protocol>, error: &AwsError, request_id: 
         Some(Protocol::Cbor) => cbor_answer(status, &json::error(error), request_id),
         Some(Protocol::RestJson(_)) => json_answer(status, &json::error(error), request_id, Some(&error.code)),
     };
-    if matches!(protocol, Some(Protocol::Cbor | Protocol::Json(CLOUDWATCH))) {
-        // CloudWatch's clients once spoke the query protocol, and still know errors by its codes.
+    // CloudWatch's clients once spoke the query protocol, and still know errors by its codes, which are the same.
+    let of_cloudwatch = matches!(protocol, Some(Protocol::Cbor | Protocol::Json(CLOUDWATCH)));
+    if let Some(code) = error.query_code.as_ref().or(of_cloudwatch.then_some(&error.code)) {
         let fault = if status >= 500 { "Receiver" } else { "Sender" };
-        if let Ok(code) = HeaderValue::from_str(&format!("{};{fault}", error.code)) {
+        if let Ok(code) = HeaderValue::from_str(&format!("{code};{fault}")) {
             response.headers_mut().insert("x-amzn-query-error", code);
         }
     }

@@ -14,6 +14,8 @@ pub struct AwsError {
     pub status: u16,
     /// Further members of a JSON error's shape.
     pub fields: Map<String, Value>,
+    /// The code by which clients still know it, of a service that once spoke the query protocol.
+    pub query_code: Option<String>,
 }
 
 /// The error code of an answer, as an extension of it, for the log of events.
@@ -23,7 +25,7 @@ pub(crate) struct ErrorCode(pub String);
 impl AwsError {
     /// An error with status 400.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), status: 400, fields: Map::new() }
+        Self { code: code.into(), message: message.into(), status: 400, fields: Map::new(), query_code: None }
     }
 
     /// The same error with another HTTP status.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The members of inputs that name the main thing, the most telling first.
-const RESOURCES: [&str; 38] = [
+const RESOURCES: [&str; 40] = [
     "FunctionName",
     "topicName",
     "clusterName",
@@ -13,6 +13,8 @@ const RESOURCES: [&str; 38] = [
     "PolicyArn",
     "AliasName",
     "SecretId",
+    "QueueName",
+    "QueueUrl",
     "AutoScalingGroupName",
     "LaunchTemplateName",
     "LaunchTemplateId",

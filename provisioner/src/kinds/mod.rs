@@ -35,6 +35,7 @@ pub mod object;
 pub mod oidc_provider;
 pub mod pipeline;
 pub mod private_zone;
+pub mod queue;
 pub mod record;
 pub mod release;
 pub mod role;
@@ -74,6 +75,7 @@ pub fn all() -> &'static [&'static dyn AnyKind] {
         &record::Record,
         &key::Key,
         &secret::Secret,
+        &queue::Queue,
         &bucket::Bucket,
         &object::Object,
         &release::Release,

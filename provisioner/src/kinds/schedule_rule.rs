@@ -61,7 +61,7 @@ pub struct Spec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// Its ARN, `${function.hello.arn}`. A function must let `events.amazonaws.com` invoke it.
+    /// Its ARN, `${function.hello.arn}`. A function must let `events.amazonaws.com` invoke it, and a queue let it send.
     #[schemars(length(min = 1, max = 1600), regex(pattern = "^arn:aws[a-z-]*:[!-~]+$"))]
     pub arn: String,
     /// The JSON text that it is called with. Default: the event of the rule.

@@ -38,6 +38,7 @@ impl World {
         holds!("secret", aws.secrets_manager().list_secrets(), secret_list, 1);
         holds!("msk_configuration", aws.kafka().list_configurations(), configurations, 0);
         holds!("log_group", aws.logs().describe_log_groups(), log_groups, 0);
+        holds!("queue", aws.sqs().list_queues(), queue_urls, 0);
         holds!("database", aws.glue().get_databases(), database_list, 0);
         holds!("function", aws.lambda().list_functions(), functions, 0);
         holds!("schedule_rule", aws.event_bridge().list_rules(), rules, 0);

@@ -1,9 +1,14 @@
 //! Random stacks, and random edits of them.
 
+#[path = "parts.rs"]
+mod parts;
+
 use std::collections::BTreeMap;
 
 use rand::Rng;
 use rand::rngs::StdRng;
+
+pub use parts::{Alarms, Bucket, Function, Host, Kafka, Login, Queue, Search, Table};
 
 /// What a stack file says, as far as it varies.
 #[derive(Debug, Clone)]
@@ -34,84 +39,7 @@ pub struct Model {
     pub alarms: Option<Alarms>,
     pub budget: Option<u32>,
     pub search: Option<Search>,
-}
-
-#[derive(Debug, Clone)]
-pub struct Search {
-    pub port: u32,
-    /// The last part of another record's address, and whether it is called otherwise.
-    pub record: Option<(u8, bool)>,
-}
-
-#[derive(Debug, Clone)]
-pub struct Alarms {
-    pub errors: u32,
-    pub addresses: usize,
-    pub dashboard: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct Kafka {
-    pub login: Login,
-    pub brokers_a_zone: usize,
-    pub storage_gib: u32,
-    pub grows: bool,
-    pub logs: bool,
-    pub compression: Option<&'static str>,
-}
-
-/// How clients log in, and who runs the brokers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Login {
-    Open,
-    Scram,
-    Iam,
-    Serverless,
-}
-
-#[derive(Debug, Clone)]
-pub struct Bucket {
-    pub key: Option<String>,
-    pub versioning: bool,
-    pub expire_days: Option<u32>,
-    pub notify: bool,
-    pub logs: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct Table {
-    pub topic: String,
-    pub columns: Vec<(String, &'static str)>,
-    /// By a column's name the one before.
-    pub was: BTreeMap<String, String>,
-    pub partition: bool,
-    pub description: String,
-}
-
-#[derive(Debug, Clone)]
-pub struct Host {
-    pub instance_type: &'static str,
-    pub count: u32,
-    pub volume_gib: u32,
-    pub stream: bool,
-    pub data_gib: Option<u32>,
-    pub rolling: bool,
-    /// Whether a key of the stack encrypts the volumes.
-    pub key: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct Function {
-    /// What its code answers.
-    pub answer: u32,
-    pub memory_mb: u32,
-    pub hours: Option<u32>,
-    /// Whether errors in its log are counted.
-    pub counted: bool,
-    /// The bucket whose uploads call it, and what their keys begin and end with.
-    pub upload: Option<(String, &'static str, &'static str)>,
-    /// A bucket whose name its environment tells it.
-    pub told: Option<String>,
+    pub queue: Option<Queue>,
 }
 
 const TYPES: [&str; 8] = ["string", "int", "long", "boolean", "double", "decimal(12,2)", "date", "timestamptz"];
@@ -165,6 +93,7 @@ impl Model {
             alarms: None,
             budget: None,
             search: None,
+            queue: None,
         };
         for _ in 0..rng.random_range(5..35) {
             model.edit(rng);
@@ -204,6 +133,12 @@ impl Model {
                 let record = rng.random_ratio(2, 3).then(|| (rng.random_range(1..4), rng.random()));
                 let port = one_of(rng, &[9200, 9201]);
                 self.search = rng.random_ratio(2, 3).then_some(Search { port, record });
+            }
+            33 => {
+                let key = rng.random::<bool>().then(|| self.key(rng));
+                let receives = rng.random_ratio(2, 3).then(|| rng.random_range(1..5));
+                let queue = Queue { fifo: rng.random_ratio(1, 3), delay: one_of(rng, &[0, 60]), key, receives };
+                self.queue = rng.random_ratio(3, 4).then_some(queue);
             }
             _ => self.remove(rng),
         }
@@ -356,6 +291,9 @@ impl Model {
         }
         for bucket in buckets.values_mut() {
             bucket.key = bucket.key.take().filter(|key| keys.contains_key(key));
+        }
+        if let Some(queue) = &mut self.queue {
+            queue.key = queue.key.take().filter(|key| keys.contains_key(key));
         }
         tables.retain(|_, table| topics.contains_key(&table.topic));
         let plain = Bucket { key: None, versioning: true, expire_days: None, notify: false, logs: false };

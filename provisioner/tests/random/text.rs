@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use lakewright::stack::ModelFile;
 
-use super::model::{Function, Host, Kafka, Login, Model, NAMES, Search};
+use super::model::{Function, Host, Kafka, Login, Model, NAMES, Queue, Search};
 
 /// A network that others made.
 #[derive(Debug, Clone, Default)]
@@ -97,6 +97,9 @@ impl Model {
         if let Some(search) = &self.search {
             line(search.text());
         }
+        if let Some(queue) = &self.queue {
+            line(queue.text());
+        }
         for (name, function) in &self.functions {
             line(function.text(name));
         }
@@ -171,6 +174,26 @@ impl Search {
             out += &format!(
                 "[resource.record.ui]\nzone = \"${{private_zone.search.id}}\"\nname = \"{name}.random.internal\"\n\
                  type = \"A\"\nvalues = [\"10.0.0.{address}\"]\n"
+            );
+        }
+        out
+    }
+}
+
+impl Queue {
+    /// No section makes queues.
+    fn text(&self) -> String {
+        let Self { fifo, delay, .. } = self;
+        let suffix = if *fifo { ".fifo" } else { "" };
+        let mut out =
+            format!("[resource.queue.work]\nname = \"random-work{suffix}\"\nfifo = {fifo}\ndelay_seconds = {delay}\n");
+        if let Some(key) = &self.key {
+            out += &format!("key = \"${{key.{key}.arn}}\"\n");
+        }
+        if let Some(receives) = self.receives {
+            out += &format!(
+                "dead_letters = {{ queue = \"${{queue.failed.arn}}\", max_receives = {receives} }}\n\
+                 [resource.queue.failed]\nname = \"random-failed{suffix}\"\nfifo = {fifo}\n"
             );
         }
         out

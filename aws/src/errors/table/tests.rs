@@ -29,6 +29,7 @@ const SERVICES: &[&str] = &[
     "secretsmanager",
     "servicequotas",
     "sns",
+    "sqs",
     "ssm",
     "sts",
     "tagging",

@@ -61,6 +61,7 @@ pub mod route53;
 pub(crate) mod s3;
 pub mod secrets;
 pub mod sns;
+pub mod sqs;
 pub mod ssm;
 pub mod sts;
 pub mod tagging;
@@ -110,6 +111,7 @@ pub fn all() -> Vec<Box<dyn Service>> {
         Box::new(budgets::Budgets),
         Box::new(cloudwatch::CloudWatch),
         Box::new(sns::Sns),
+        Box::new(sqs::Sqs),
         Box::new(ec2::Ec2),
         Box::new(emr::EmrServerless::default()),
         Box::new(events::Events),

@@ -196,8 +196,11 @@ fn takes(call: &Call, state: &mut State<'_>, bucket: &Value, (service, action): 
             let statements = state.get("lambda/function", name).map(|function| function["_policy"].clone());
             statements.map(|statements| serde_json::json!({ "Statement": statements }).to_string())
         }
-        // The local account has no queues.
-        _ => None,
+        _ => {
+            let name = arn.rsplit(':').next().unwrap_or_default();
+            let queue = state.get("sqs/queue", name).filter(|queue| queue["arn"] == arn);
+            queue.and_then(|queue| queue["attributes"]["Policy"].as_str().map(str::to_owned))
+        }
     };
     tracing::debug!(bucket = call.bucket, arn, found = text.is_some(), "a notification's destination was looked at");
     let own = buckets::arn(&call.bucket);
