@@ -16,6 +16,7 @@ mod key_without_rotation;
 mod nat_one_zone;
 mod no_alarms;
 mod open_ingress;
+mod queue_without_dead_letters;
 mod search_without_volume;
 mod topic_one_copy;
 mod volume_gp2;
@@ -49,6 +50,7 @@ pub const RULES: &[Rule] = &[
     nat_one_zone::RULE,
     no_alarms::RULE,
     open_ingress::RULE,
+    queue_without_dead_letters::RULE,
     search_without_volume::RULE,
     topic_one_copy::RULE,
     volume_gp2::RULE,
@@ -193,6 +195,7 @@ mod tests {
                 "security_groups": [],
             }),
             "nat_gateway" => json!({"subnet": "${subnet.public.id}"}),
+            "queue" => json!({"name": "orders"}),
             "role" => json!({"name": "shop", "trust": {"Statement": []}}),
             "route_table" => json!({"vpc": "${vpc.main.id}"}),
             "security_group" => json!({"vpc": "${vpc.main.id}", "name": "hosts", "description": "the hosts"}),
