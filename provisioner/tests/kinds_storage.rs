@@ -82,6 +82,9 @@ async fn buckets_objects_and_releases() {
         "lifecycle": [
             {"id": "unfinished", "abort_uploads_days": 7},
             {"id": "old", "prefix": "logs/", "expire_days": 30, "expire_versions_days": 3},
+            {"id": "cold", "prefix": "raw/", "transitions": [
+                {"days": 90, "storage_class": "GLACIER_IR"}, {"days": 30, "storage_class": "STANDARD_IA"},
+            ]},
         ],
     });
     account.create("bucket.artifacts", plain.clone()).await;

@@ -98,6 +98,18 @@ def test_settings_are_kept_checked_and_reset(s3, bucket, refused):
         s3.put_bucket_lifecycle_configuration(
             Bucket=bucket, LifecycleConfiguration={"Rules": [{**rule, "Expiration": {"Days": 0}}]}
         )
+    for right, *moves in [
+        (True, (30, "STANDARD_IA"), (60, "GLACIER_IR")), (False, (29, "STANDARD_IA")), (False, (100, "GLACIER_IR")),
+        (False, (30, "STANDARD_IA"), (59, "GLACIER_IR")), (False, (1, "GLACIER"), (2, "GLACIER_IR")),
+    ]:  # fmt: skip
+        moves = [{"Days": days, "StorageClass": storage_class} for days, storage_class in moves]
+        moving = {"Rules": [{**rule, "Expiration": {"Days": 100}, "Transitions": moves}]}
+        if right:
+            s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=moving)
+            assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] == moving["Rules"]
+            continue
+        with refused("InvalidArgument", 400):
+            s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=moving)
     with refused("NoSuchTagSet", 404):
         s3.get_bucket_tagging(Bucket=bucket)
     s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "a", "Value": "1"}]})

@@ -360,8 +360,8 @@ s3 PutBucketLifecycleConfiguration
     Bucket: name
     ChecksumAlgorithm: call
     LifecycleConfiguration [Rules.ID Rules.Status Rules.Filter.Prefix Rules.Expiration.Days
-        Rules.NoncurrentVersionExpiration.NoncurrentDays Rules.AbortIncompleteMultipartUpload.DaysAfterInitiation] ->
-        GetBucketLifecycleConfiguration
+        Rules.NoncurrentVersionExpiration.NoncurrentDays Rules.AbortIncompleteMultipartUpload.DaysAfterInitiation
+        Rules.Transitions.Days Rules.Transitions.StorageClass] -> GetBucketLifecycleConfiguration
 s3 PutBucketLogging
     Bucket: name
     ChecksumAlgorithm: call

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::destinations::{AccessLogs, Destination, Notifications};
-pub use self::lifecycle::LifecycleRule;
+pub use self::lifecycle::{LifecycleRule, StorageClass, Transition};
 use super::spec::{compared, in_place, replaces, yes};
 use super::tags::{self, Tags};
 use super::values::{BucketName, KeyId};
@@ -176,6 +176,7 @@ impl Kind for Bucket {
         if let Some(mistake) = name::mistake(&spec.name).filter(|_| !spec.name.contains("${")) {
             bail!("a bucket can't be named `{}`: {mistake}", spec.name);
         }
+        spec.lifecycle.iter().try_for_each(LifecycleRule::check)?;
         spec.policy = spec.policy.take().map(policy::canonical);
         // None at all is what a bucket has that nobody set any for.
         spec.notifications = spec.notifications.take().filter(|set| *set != Notifications::default());
@@ -197,19 +198,18 @@ impl Kind for Bucket {
         live.name != spec.name
     }
 
-    fn consequences(
-        &self,
-        action: Action,
-        changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
-        match action {
-            Action::Update if changed.contains(&"key") => {
-                vec!["objects that are there keep the key that they were written with".to_owned()]
-            }
-            _ => Vec::new(),
+    fn consequences(&self, action: Action, changed: &[&str], _live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        let mut said = Vec::new();
+        if action == Action::Update && changed.contains(&"key") {
+            said.push("objects that are there keep the key that they were written with".to_owned());
         }
+        if action == Action::Create || changed.contains(&"lifecycle") {
+            let rules = spec.into_iter().flat_map(|spec| &spec.lifecycle);
+            let classes: BTreeSet<StorageClass> = rules.flat_map(LifecycleRule::restored_from).collect();
+            let sentence = |class| format!("objects that move to {class} must be restored before anybody reads them");
+            said.extend(classes.iter().map(sentence));
+        }
+        said
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {

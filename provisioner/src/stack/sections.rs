@@ -103,6 +103,12 @@ section! {
         versioning: At<bool> = At::given(true),
         /// How long objects are kept, in whole days. Default: for ever.
         expire_after: Option<At<Period>> = None,
+        /// After how many whole days objects move to the storage class for what is seldom read, `STANDARD_IA`: 30 at
+        /// least. Default: they don't.
+        infrequent_after: Option<At<Period>> = None,
+        /// After how many whole days objects move to the storage class for what is hardly ever read, `GLACIER_IR`,
+        /// where they are still read at once: 30 more than `infrequent_after`. Default: they don't.
+        archive_after: Option<At<Period>> = None,
         /// How long older versions are kept, in whole days.
         expire_versions_after: At<Period> = At::given(Period::days(30)),
         /// The bucket that this one's access logs are written to, one of `[buckets]`. Default: none are written.

@@ -10,6 +10,7 @@ use super::{Artifact, Given, ModelFile, Programs, Stack, Target, expand, load, p
 use crate::kinds;
 use crate::resource::{Address, Desired};
 
+mod buckets;
 mod functions;
 mod kafka;
 mod mistakes;

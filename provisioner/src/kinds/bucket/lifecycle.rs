@@ -1,13 +1,15 @@
 //! What happens to the objects of a bucket as they age.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use aws_sdk_s3::types::{
     self, AbortIncompleteMultipartUpload, ExpirationStatus, LifecycleExpiration, LifecycleRuleFilter,
-    NoncurrentVersionExpiration,
+    NoncurrentVersionExpiration, TransitionStorageClass,
 };
 use lakewright_aws::Needed as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::kinds::values::words;
 
 /// What happens to the objects under a prefix as they age.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,9 +31,103 @@ pub struct LifecycleRule {
     /// After how many days unfinished uploads are given up.
     #[serde(default)]
     pub abort_uploads_days: Option<u32>,
+    /// The cheaper storage classes that objects move to as they age. Order means nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transitions: Vec<Transition>,
 }
 
+/// A move of objects to another storage class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Transition {
+    /// After how many days objects move: 30 at least for `STANDARD_IA` and `ONEZONE_IA`.
+    pub days: u32,
+    /// The storage class that they move to.
+    pub storage_class: StorageClass,
+}
+
+/// Defines the storage classes that objects move to, the dearest first, which the SDK names likewise.
+macro_rules! storage_classes {
+    ($($(#[$doc:meta])* $class:ident,)+) => {
+        /// A storage class that objects move to, as S3 names it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+        pub enum StorageClass {
+            $($(#[$doc])* $class,)+
+        }
+
+        impl From<StorageClass> for TransitionStorageClass {
+            fn from(class: StorageClass) -> Self {
+                match class {
+                    $(StorageClass::$class => Self::$class,)+
+                }
+            }
+        }
+
+        impl StorageClass {
+            fn of(class: &TransitionStorageClass) -> Option<Self> {
+                match class {
+                    $(TransitionStorageClass::$class => Some(Self::$class),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+// In the order in which S3 moves objects on:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
+storage_classes!(
+    /// For what is seldom read, at once.
+    StandardIa,
+    /// Where S3 sees what is seldom read.
+    IntelligentTiering,
+    /// For what is seldom read and may be lost with one zone.
+    OnezoneIa,
+    /// For what is hardly ever read, at once.
+    GlacierIr,
+    /// For what is read after it was restored, within hours.
+    Glacier,
+    /// The same, within half a day.
+    DeepArchive,
+);
+words!(StorageClass);
+
+/// How many days an object stays where it is before it moves to a storage class for what is seldom read, and there
+/// before it moves on.
+const STAYS: u32 = 30;
+
 impl LifecycleRule {
+    /// Refuses what S3 would.
+    pub(super) fn check(&self) -> Result<()> {
+        let seldom = |class: StorageClass| matches!(class, StorageClass::StandardIa | StorageClass::OnezoneIa);
+        let mut moves = self.transitions.clone();
+        moves.sort_by_key(|one| (one.days, one.storage_class));
+        if let Some(one) = moves.iter().find(|one| seldom(one.storage_class) && one.days < STAYS) {
+            bail!("{}: objects move to {} after {STAYS} days at the earliest", self.id, one.storage_class);
+        }
+        for pair in moves.windows(2) {
+            let [first, next] = [pair[0], pair[1]];
+            if first.storage_class >= next.storage_class || first.days == next.days {
+                bail!("{}: objects don't move from {} to {}", self.id, first.storage_class, next.storage_class);
+            }
+            if seldom(first.storage_class) && next.days < first.days + STAYS {
+                bail!("{}: objects stay in {} for {STAYS} days at least", self.id, first.storage_class);
+            }
+        }
+        match (moves.last(), self.expire_days) {
+            (Some(last), Some(days)) if days <= last.days => {
+                bail!("{}: objects are deleted after {days} days, before they move to {}", self.id, last.storage_class)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The storage classes that objects are restored from before anybody reads them.
+    pub(super) fn restored_from(&self) -> impl Iterator<Item = StorageClass> {
+        let classes = self.transitions.iter().map(|one| one.storage_class);
+        classes.filter(|class| matches!(class, StorageClass::Glacier | StorageClass::DeepArchive))
+    }
+
     /// What the rule deletes that none of the old ones deletes as early.
     pub(super) fn loses(&self, old: &[Self], bucket: &str) -> Vec<String> {
         let covering = |days: fn(&Self) -> Option<u32>, limit: u32| {
@@ -65,7 +161,14 @@ pub(super) fn read(rule: &types::LifecycleRule) -> Result<LifecycleRule> {
         expire_days: days(rule.expiration().and_then(LifecycleExpiration::days))?,
         expire_versions_days: days(versions.and_then(NoncurrentVersionExpiration::noncurrent_days))?,
         abort_uploads_days: days(uploads.and_then(AbortIncompleteMultipartUpload::days_after_initiation))?,
+        transitions: rule.transitions().iter().filter_map(transition).collect(),
     })
+}
+
+/// A move as S3 gives it back; none if a spec can't say it.
+fn transition(one: &types::Transition) -> Option<Transition> {
+    let days = u32::try_from(one.days()?).ok().filter(|_| one.date().is_none())?;
+    Some(Transition { days, storage_class: StorageClass::of(one.storage_class()?)? })
 }
 
 /// The prefix of a rule's keys; empty for all keys.
@@ -90,7 +193,7 @@ fn is_sayable(rule: &types::LifecycleRule) -> bool {
     filters
         && expires
         && versions.is_none_or(|versions| versions.newer_noncurrent_versions().is_none())
-        && rule.transitions().is_empty()
+        && rule.transitions().iter().all(|one| transition(one).is_some())
         && rule.noncurrent_version_transitions().is_empty()
         && *rule.status() == ExpirationStatus::Enabled
 }
@@ -103,8 +206,14 @@ pub(super) fn written(rule: &LifecycleRule) -> Result<types::LifecycleRule> {
         .map(|days| NoncurrentVersionExpiration::builder().noncurrent_days(days).build());
     let uploads = days(rule.abort_uploads_days)?
         .map(|days| AbortIncompleteMultipartUpload::builder().days_after_initiation(days).build());
+    let transition = |one: &Transition| {
+        let written = types::Transition::builder().days(i32::try_from(one.days)?);
+        Ok::<_, anyhow::Error>(written.storage_class(one.storage_class.into()).build())
+    };
+    let transitions = rule.transitions.iter().map(transition).collect::<Result<Vec<_>>>()?;
     let written = types::LifecycleRule::builder()
         .id(&rule.id)
+        .set_transitions((!transitions.is_empty()).then_some(transitions))
         .filter(LifecycleRuleFilter::builder().prefix(&rule.prefix).build())
         .status(ExpirationStatus::Enabled)
         .set_expiration(expiration)
@@ -115,7 +224,8 @@ pub(super) fn written(rule: &LifecycleRule) -> Result<types::LifecycleRule> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::types::{LifecycleRuleAndOperator, Tag, Transition, TransitionStorageClass};
+    use aws_sdk_s3::primitives::DateTime;
+    use aws_sdk_s3::types::{LifecycleRuleAndOperator, Tag};
 
     use super::*;
 
@@ -126,7 +236,44 @@ mod tests {
             expire_days: Some(30),
             expire_versions_days: None,
             abort_uploads_days: Some(7),
+            transitions: Vec::new(),
         }
+    }
+
+    fn moving(moves: &[(u32, StorageClass)]) -> LifecycleRule {
+        let transitions = moves.iter().map(|&(days, storage_class)| Transition { days, storage_class }).collect();
+        LifecycleRule { expire_days: None, transitions, ..spec() }
+    }
+
+    #[test]
+    fn moves_that_s3_refuses_are_refused() {
+        use StorageClass::{DeepArchive, Glacier, GlacierIr, IntelligentTiering, OnezoneIa, StandardIa};
+
+        for right in [
+            moving(&[(30, StandardIa), (60, GlacierIr), (61, DeepArchive)]),
+            moving(&[(90, GlacierIr), (30, OnezoneIa)]),
+            moving(&[(0, IntelligentTiering)]),
+            LifecycleRule { expire_days: Some(31), ..moving(&[(30, StandardIa)]) },
+        ] {
+            right.check().expect("S3 takes it");
+        }
+        let deleted = LifecycleRule { expire_days: Some(30), ..moving(&[(30, StandardIa)]) };
+        for (wrong, part) in [
+            (moving(&[(29, StandardIa)]), "move to STANDARD_IA after 30 days at the earliest"),
+            (moving(&[(30, StandardIa), (59, GlacierIr)]), "stay in STANDARD_IA for 30 days at least"),
+            (moving(&[(1, Glacier), (90, GlacierIr)]), "don't move from GLACIER to GLACIER_IR"),
+            (moving(&[(1, Glacier), (1, DeepArchive)]), "don't move from GLACIER to DEEP_ARCHIVE"),
+            (deleted, "are deleted after 30 days, before they move to STANDARD_IA"),
+        ] {
+            let said = wrong.check().expect_err("S3 refuses it").to_string();
+            assert!(said.contains(part), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_rule_without_moves_is_written_as_before_there_were_any() {
+        let written = serde_json::to_value(spec()).expect("JSON");
+        assert!(written.get("transitions").is_none(), "what was recorded of it would be another thing: {written}");
     }
 
     #[test]
@@ -135,6 +282,8 @@ mod tests {
         assert_eq!(read(&there).expect("readable"), spec());
         let everything = LifecycleRule { prefix: String::new(), expire_versions_days: Some(3), ..spec() };
         assert_eq!(read(&written(&everything).expect("days fit")).expect("readable"), everything);
+        let moves = moving(&[(30, StorageClass::StandardIa), (90, StorageClass::GlacierIr)]);
+        assert_eq!(read(&written(&moves).expect("days fit")).expect("readable"), moves);
     }
 
     #[test]
@@ -145,8 +294,8 @@ mod tests {
         let tag = Tag::builder().key("keep").value("no").build().expect("key and value are given");
         tagged.filter = Some(LifecycleRuleFilter::builder().tag(tag).build());
         markers.expiration = Some(LifecycleExpiration::builder().expired_object_delete_marker(true).build());
-        let transition = Transition::builder().days(3).storage_class(TransitionStorageClass::Glacier).build();
-        moves.transitions = Some(vec![transition]);
+        let transition = types::Transition::builder().date(DateTime::from_secs(0));
+        moves.transitions = Some(vec![transition.storage_class(TransitionStorageClass::Glacier).build()]);
         off.status = ExpirationStatus::Disabled;
         let and = LifecycleRuleAndOperator::builder().prefix("raw/").object_size_less_than(9).build();
         small.filter = Some(LifecycleRuleFilter::builder().and(and).build());

@@ -11,7 +11,9 @@ impl Checker<'_> {
         for bucket in &file.buckets {
             self.key(bucket.value.key.as_ref(), &bucket.span);
             self.access_logs(bucket);
-            for age in bucket.value.expire_after.iter().chain([&bucket.value.expire_versions_after]) {
+            let Bucket { expire_after, infrequent_after, archive_after, expire_versions_after, .. } = &bucket.value;
+            let moves = infrequent_after.iter().chain(archive_after);
+            for age in expire_after.iter().chain([expire_versions_after]).chain(moves) {
                 if age.sound && age.0 % 86_400_000 != 0 {
                     self.push(
                         Diagnostic::new(age.span.clone(), "S3 counts the age of objects in days", "not whole days")
@@ -19,6 +21,7 @@ impl Checker<'_> {
                     );
                 }
             }
+            self.moves(&bucket.value);
         }
         for key in &file.keys {
             for arn in key.value.administrators.iter().chain(&key.value.users).filter(|arn| arn.sound) {
@@ -41,6 +44,40 @@ impl Checker<'_> {
         }
         if let Some(limit) = file.query.scan_limit.as_ref().filter(|limit| limit.sound && limit.0 < 10_000_000) {
             self.push(Diagnostic::new(limit.span.clone(), "Athena's limit is at least 10 MB", "too small"));
+        }
+    }
+
+    /// Objects move to cheaper storage as late as S3 takes it, and before they are deleted.
+    fn moves(&mut self, bucket: &Bucket) {
+        let mut earliest = 30;
+        let moves = [("STANDARD_IA", &bucket.infrequent_after, 30), ("GLACIER_IR", &bucket.archive_after, 0)];
+        let mut last: Option<(&str, u64)> = None;
+        for (class, after, stays) in moves {
+            let Some(after) = after.as_ref().filter(|after| after.sound) else {
+                // What moves there from where everything begins may do so at once.
+                earliest = 0;
+                continue;
+            };
+            let days = after.in_days();
+            if days < earliest {
+                let title = format!("objects move to {class} after {earliest} days at the earliest");
+                self.push(
+                    Diagnostic::new(after.span.clone(), title, "too early")
+                        .help(format!("write \"{earliest}d\" or more")),
+                );
+            }
+            earliest = days + stays;
+            last = Some((class, days));
+        }
+        let expires = bucket.expire_after.as_ref().filter(|expires| expires.sound);
+        if let (Some(expires), Some((class, days))) = (expires, last)
+            && expires.in_days() <= days
+        {
+            let title = format!("objects are deleted before they move to {class}");
+            self.push(
+                Diagnostic::new(expires.span.clone(), title, "too early")
+                    .help(format!("write \"{}d\" or more, or remove the move", days + 1)),
+            );
         }
     }
 

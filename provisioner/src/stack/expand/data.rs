@@ -36,14 +36,26 @@ impl Expansion<'_> {
             expire_days: None,
             expire_versions_days: None,
             abort_uploads_days: None,
+            transitions: Vec::new(),
         };
         let mut lifecycle = vec![bucket::LifecycleRule { abort_uploads_days: Some(7), ..rule("unfinished-uploads") }];
         if section.versioning.value {
             let days = section.expire_versions_after.in_days() as u32;
             lifecycle.push(bucket::LifecycleRule { expire_versions_days: Some(days), ..rule("older-versions") });
         }
-        if let Some(age) = &section.expire_after {
-            lifecycle.push(bucket::LifecycleRule { expire_days: Some(age.in_days() as u32), ..rule("age") });
+        let transitions: Vec<_> = [
+            (&section.infrequent_after, bucket::StorageClass::StandardIa),
+            (&section.archive_after, bucket::StorageClass::GlacierIr),
+        ]
+        .into_iter()
+        .filter_map(|(after, storage_class)| {
+            let days = after.as_ref()?.in_days() as u32;
+            Some(bucket::Transition { days, storage_class })
+        })
+        .collect();
+        if section.expire_after.is_some() || !transitions.is_empty() {
+            let expire_days = section.expire_after.as_ref().map(|age| age.in_days() as u32);
+            lifecycle.push(bucket::LifecycleRule { expire_days, transitions, ..rule("age") });
         }
         let delivery = self.log_delivery(name);
         let logged =

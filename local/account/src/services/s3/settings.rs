@@ -271,6 +271,7 @@ fn lifecycle(document: &Element) -> Result<(), AwsError> {
                 ));
             }
         }
+        transitions(rule)?;
         if let Some(expiration) = rule.child("Expiration")
             && expiration.text_of("Days") == Some("0")
         {
@@ -288,6 +289,48 @@ fn lifecycle(document: &Element) -> Result<(), AwsError> {
             }
             ids.push(id);
         }
+    }
+    Ok(())
+}
+
+/// Refuses moves of a rule that come too early, and those after its objects are deleted.
+fn transitions(rule: &Element) -> Result<(), AwsError> {
+    const CLASSES: [&str; 6] =
+        ["STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"];
+    let days = |action: &Element| action.text_of("Days").and_then(|days| days.trim().parse::<u32>().ok());
+    let mut moves = Vec::new();
+    for one in rule.all("Transition") {
+        let class = one.need("StorageClass")?;
+        let place = CLASSES.iter().position(|known| *known == class).ok_or_else(|| errors::error("MalformedXML"))?;
+        match (days(one), one.text_of("Date")) {
+            (Some(days), None) => moves.push((place, days)),
+            (None, Some(_)) => {}
+            _ => return Err(errors::error("MalformedXML")),
+        }
+    }
+    moves.sort_unstable();
+    let invalid = |message: String| Err(errors::because("InvalidArgument", message));
+    let is_infrequent = |place: usize| CLASSES[place].ends_with("_IA");
+    if let Some((place, _)) = moves.iter().find(|(place, days)| is_infrequent(*place) && *days < 30) {
+        let class = CLASSES[*place];
+        return invalid(format!(
+            "'Days' in Transition action must be greater than or equal to 30 for storageClass '{class}'"
+        ));
+    }
+    for pair in moves.windows(2) {
+        let ((first, earlier), (next, later)) = (pair[0], pair[1]);
+        let least = if is_infrequent(first) { earlier + 30 } else { earlier + 1 };
+        if first == next || later < least {
+            return invalid(format!(
+                "'Days' in the Transition action for StorageClass '{}' must be greater than for '{}'",
+                CLASSES[next], CLASSES[first]
+            ));
+        }
+    }
+    let last = moves.last().map(|(_, days)| *days);
+    let expires = rule.child("Expiration").and_then(days);
+    if expires.zip(last).is_some_and(|(expires, last)| expires <= last) {
+        return invalid("'Days' in the Expiration action must be greater than 'Days' in the Transition action".into());
     }
     Ok(())
 }
