@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::schema::mistakes;
+use super::schema::{Mistake, mistakes};
 use super::{Context, Facts, Field, Found, Kind, Observed, Outcome, Renamed, Share, Wanted};
 use crate::charge::{Cost, Others};
 use crate::resource::{Action, Address, Live};
@@ -65,6 +65,11 @@ pub trait AnyKind: Send + Sync {
 
     /// The JSON Schema of the spec, with the field docs.
     fn schema(&self) -> Value;
+
+    /// What the schema doesn't take of a spec, all of it.
+    fn mistakes(&self, spec: &Value) -> Vec<Mistake> {
+        mistakes(&self.schema(), spec)
+    }
 
     /// The spec with every default filled in, in the form in which AWS gives it back, or the reason why it is none.
     fn normalise(&self, spec: &Value) -> Result<Value>;
@@ -123,8 +128,12 @@ impl<K: Kind> AnyKind for K {
         Value::clone(&schema::<K>())
     }
 
+    fn mistakes(&self, spec: &Value) -> Vec<Mistake> {
+        mistakes(&schema::<K>(), spec)
+    }
+
     fn normalise(&self, spec: &Value) -> Result<Value> {
-        let mistakes = mistakes(&schema::<K>(), spec);
+        let mistakes = self.mistakes(spec);
         if !mistakes.is_empty() {
             let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
             bail!("{}", all.join("; "));

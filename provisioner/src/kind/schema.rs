@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use regex::Regex;
@@ -255,13 +256,14 @@ fn called(value: &Value) -> &'static str {
 
 /// Whether a text fits a pattern of a schema.
 pub fn fits(pattern: &str, text: &str) -> bool {
-    static COMPILED: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
+    // Shared, not cloned: each clone of a `Regex` has no memory to match in until it makes its own.
+    static COMPILED: Mutex<BTreeMap<String, Arc<Regex>>> = Mutex::new(BTreeMap::new());
     let mut compiled = COMPILED.lock();
     let regex = match compiled.get(pattern) {
-        Some(regex) => regex.clone(),
+        Some(regex) => Arc::clone(regex),
         None => {
-            let regex = Regex::new(pattern).expect("a test compiles the patterns of all kinds");
-            compiled.insert(pattern.to_owned(), regex.clone());
+            let regex = Arc::new(Regex::new(pattern).expect("a test compiles the patterns of all kinds"));
+            compiled.insert(pattern.to_owned(), Arc::clone(&regex));
             regex
         }
     };

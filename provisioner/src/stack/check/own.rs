@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Checker;
-use crate::kind::{Mistake, mistakes};
+use crate::kind::Mistake;
 use crate::kinds;
 use crate::stack::decode::Entry;
 use crate::stack::diagnostics::Diagnostic;
@@ -22,8 +22,7 @@ impl Checker<'_> {
                     let title = format!("`{}` can't be the name of a resource", one.name);
                     self.push(Diagnostic::new(one.span.clone(), title, "only letters, digits, `-` and `_`"));
                 }
-                let schema = known.schema();
-                let mistakes = mistakes(&schema, &one.value.spec);
+                let mistakes = known.mistakes(&one.value.spec);
                 for mistake in &mistakes {
                     self.push(diagnostic(mistake, &kind.name, one));
                 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
-use crate::kind::{Mistake, mistakes};
+use crate::kind::Mistake;
 use crate::kinds;
 use crate::resource::Resource;
 use crate::stack::decode::Node;
@@ -25,7 +25,7 @@ pub(in crate::stack) fn check_specs(stack: &Stack, tree: &Node<'_>) -> Vec<Diagn
         if own.is_some_and(|own| own.value.get(&resource.address.name).is_some()) {
             continue;
         }
-        for mistake in mistakes(&kind.schema(), &resource.spec) {
+        for mistake in kind.mistakes(&resource.spec) {
             let mut places = written.iter().filter(|(text, _)| mistake.text.as_ref() == Some(text));
             // A text that stands in several places is told of at each of them.
             let place = places.clone().find(|(_, span)| !pointed.contains(&span.start)).or_else(|| places.next());
