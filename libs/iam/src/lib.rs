@@ -1,0 +1,25 @@
+//! Policies of IAM: what a document says, and whether it allows a request.
+//!
+//! Pure: documents and a request in, a decision out. What a request asks for (action, resource, condition keys) is said
+//! by its caller; which of them AWS knows at all stands in [`reference`].
+//!
+//! - [`Document::parse`] reads a policy of a [`Kind`];
+//! - [`Request`] is one question: who, what, on which resource, with which condition keys;
+//! - [`Policies::evaluate`] answers it as IAM's published rules do, with a [`Decision`];
+//! - [`Request::refusal`] is AWS's sentence for it, [`Request::missing`] the statement that would allow it.
+
+mod condition;
+mod document;
+mod evaluate;
+mod keys;
+mod missing;
+mod pattern;
+mod principal;
+pub mod reference;
+
+pub use condition::{Condition, Operator, Quantifier};
+pub use document::{Document, Effect, Element, Kind, PolicyError, Principals, Statement};
+pub use evaluate::{Decision, Policies, Policy, Request, ResourceRule, Source};
+pub use keys::Keys;
+pub use missing::Missing;
+pub use principal::Principal;
