@@ -287,8 +287,8 @@ mod tests {
         for about in AGENTS {
             let summed = about.metrics.iter().filter(|metric| GROWING.iter().any(|(_, role)| *role == metric.role));
             assert!(summed.clone().all(|metric| metric.kind == Kind::Counter), "{}", about.word);
-            assert_ne!(summed.count(), 0, "reports tell nothing of what {} does", about.word);
-            // How long records wait is told by both.
+            assert_ne!(summed.count(), 0, "reports say nothing of what {} does", about.word);
+            // Reports say how long records wait by both.
             assert_eq!(about.agent.measures(Role::Lag), about.agent.measures(Role::LastCommit), "{}", about.word);
         }
     }

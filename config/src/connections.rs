@@ -1,4 +1,4 @@
-//! What agents reach, as their configurations tell it: the Kafka cluster, the search cluster, the log group of reports.
+//! What agents reach, as their configurations say it: the Kafka cluster, the search cluster, the log group of reports.
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use lakewright_config::agents::Agent;
 
 /// Runs one of the agents that move a stack's data.
 ///
@@ -47,7 +49,8 @@ pub enum Command {
     /// Checks a configuration and exits: 0 when it is right
     Check {
         /// Whose configuration it is
-        name: Name,
+        #[arg(value_parser = agent())]
+        name: Agent,
         /// The configuration, JSON
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
@@ -80,15 +83,31 @@ pub struct Run {
     pub until_stdin_closes: bool,
 }
 
-/// An agent's name.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Name {
-    /// The shop's simulator.
-    Producer,
-    /// Kafka to Iceberg.
-    Stream,
-    /// Kafka to search and backup.
-    Shipper,
-    /// Models to EMR Serverless.
-    Batch,
+/// Takes the word that stands for an agent.
+fn agent() -> impl TypedValueParser<Value = Agent> {
+    let choice = |agent: Agent| PossibleValue::new(agent.word()).help(agent.does());
+    PossibleValuesParser::new(Agent::all().map(choice)).try_map(|word| word.parse::<Agent>())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use lakewright_config::agents::AGENTS;
+
+    use super::*;
+
+    #[test]
+    fn every_agent_has_its_command_and_is_checked() {
+        Cli::command().debug_assert();
+        for about in AGENTS {
+            let parsed = Cli::try_parse_from(["lakewright-agent", about.word, "--config", "agent.json"]);
+            assert!(parsed.is_ok(), "`lakewright-agent {}` isn't a command", about.word);
+            let line = ["lakewright-agent", "check", about.word, "--config", "agent.json"];
+            let checked = Cli::try_parse_from(line).expect("a command line").command;
+            assert!(matches!(checked, Command::Check { name, .. } if name == about.agent), "{}", about.word);
+        }
+        let line = ["lakewright-agent", "check", "streams", "--config", "agent.json"];
+        let error = Cli::try_parse_from(line).expect_err("no such agent").to_string();
+        assert!(error.contains("producer, stream, shipper, batch"), "{error}");
+    }
 }

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use lakewright_config::agents::AgentConfig;
+use lakewright_config::agents::{self, AgentConfig};
 use lakewright_config::{BatchConfig, KafkaConnection, ProducerConfig, ShipperConfig, StreamConfig, WatchConfig};
 use lakewright_runtime::{Agent, Options, config, kafka, program, watch};
 use serde::de::DeserializeOwned;
 
-use crate::cli::{Command, Name, Run};
+use crate::cli::{Command, Run};
 
 /// How long the last report may take.
 const LAST_REPORT: Duration = Duration::from_secs(5);
@@ -55,10 +55,10 @@ async fn run(command: Command) -> Result<()> {
         Command::Check { name, config: path } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
             match name {
-                Name::Producer => drop(load(&run, lakewright_producer::check)?),
-                Name::Stream => drop(load(&run, lakewright_stream::check)?),
-                Name::Shipper => drop(load(&run, lakewright_shipper::check)?),
-                Name::Batch => drop(load(&run, lakewright_batch::check)?),
+                agents::Agent::Producer => drop(load(&run, lakewright_producer::check)?),
+                agents::Agent::Stream => drop(load(&run, lakewright_stream::check)?),
+                agents::Agent::Shipper => drop(load(&run, lakewright_shipper::check)?),
+                agents::Agent::Batch => drop(load(&run, lakewright_batch::check)?),
             }
             Ok(())
         }
@@ -83,13 +83,13 @@ async fn start<C: AgentConfig>(run: &Run) -> Result<Agent> {
     Agent::start(C::AGENT, &Options { admin: run.admin, until_stdin_closes: run.until_stdin_closes }).await
 }
 
-/// Runs an agent that reports how it is doing, if it is told where.
+/// Runs an agent that reports how it is doing, if its configuration says where.
 async fn watched(agent: Agent, watch: Option<WatchConfig>, run: impl AsyncFnOnce(Agent) -> Result<()>) -> Result<()> {
     let Some(watch) = watch else { return run(agent).await };
     let reports = watch::start(&agent, watch);
     let shutdown = agent.shutdown.clone();
     let result = run(agent).await;
-    // An agent that fails tells it with its last report.
+    // An agent that fails says so in its last report.
     shutdown.cancel();
     _ = tokio::time::timeout(LAST_REPORT, reports).await;
     result

@@ -13,7 +13,7 @@ use lakewright_runtime::{Agent, CancellationToken, Counter, Gauge, health};
 
 /// The shortest and the longest time between two looks at a run.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
-/// Where EMR keeps Iceberg's runtime for Spark; it loads it when told to.
+/// Where EMR keeps Iceberg's runtime for Spark; a job loads it when its parameters say so.
 const ICEBERG: &str = "--conf spark.jars=/usr/share/aws/iceberg/lib/iceberg-spark3-runtime.jar";
 
 /// How a run ended.
@@ -82,7 +82,7 @@ impl Jobs {
         Ok(run)
     }
 
-    /// Waits for a run's end; `None` when told to stop before.
+    /// Waits for a run's end; `None` when `stop` comes first.
     pub async fn wait(&self, run: &str, stop: &CancellationToken) -> Result<Option<Ending>> {
         let begun = Instant::now();
         let mut pause = LOOKS.0;
@@ -93,13 +93,13 @@ impl Jobs {
                 .and_then(|answer| answer.job_run.needed("emr-serverless", "GetJobRunResponse.jobRun"))
                 .with_context(|| format!("look at the run {run}"))?;
             if let Some(ending) = ending(&found.state, &found.state_details) {
-                self.runs.add(1);
-                self.failed.add(u64::from(ending != Ending::Success));
-                self.last_run.set(health::now_ms());
+                self.runs.increment(1);
+                self.failed.increment(u64::from(ending != Ending::Success));
+                self.last_run.set(health::now_ms() as f64);
                 if ending == Ending::Success {
-                    self.last_success.set(health::now_ms());
+                    self.last_success.set(health::now_ms() as f64);
                 }
-                self.last_seconds.set(begun.elapsed().as_secs_f64().round() as i64);
+                self.last_seconds.set(begun.elapsed().as_secs_f64().round());
                 tracing::info!(run, ?ending, seconds = begun.elapsed().as_secs_f64(), "run ended");
                 return Ok(Some(ending));
             }

@@ -39,7 +39,7 @@ pub async fn run_once(agent: Agent, config: BatchConfig) -> Result<()> {
     match jobs.wait(&run, &agent.shutdown).await? {
         Some(Ending::Success) => Ok(()),
         Some(Ending::Failed(reason)) => bail!("the run {run} failed: {reason}"),
-        None => bail!("told to stop while the run {run} is still under way; it goes on"),
+        None => bail!("stopped while the run {run} is still under way; it goes on"),
     }
 }
 

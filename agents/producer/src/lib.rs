@@ -42,6 +42,7 @@ pub fn check(config: &ProducerConfig) -> Result<()> {
     for (name, share) in [("duplicates", config.duplicates), ("broken", config.broken)] {
         ensure!((0.0..=1.0).contains(&share), "`{name}` is a share between 0 and 1, but {share} was given");
     }
+    log::check_name(&config.log.file)?;
     start_micros(config)?;
     Ok(())
 }
@@ -142,15 +143,15 @@ fn produce(
                 log_pace.spend(1);
                 log.append(&events.log)?;
             }
-            metrics.duplicates.add(u64::from(message.duplicate));
-            metrics.broken.add(u64::from(message.broken));
+            metrics.duplicates.increment(u64::from(message.duplicate));
+            metrics.broken.increment(u64::from(message.broken));
             pace.spend(message.payload.len());
             bytes += message.payload.len();
             sent += 1;
             count += 1;
         }
-        metrics.events.add(sent as u64);
-        metrics.bytes.add(bytes as u64);
+        metrics.events.increment(sent as u64);
+        metrics.bytes.increment(bytes as u64);
         agent.health.progress();
         if pace.allows() {
             sender.poll(Duration::ZERO)?;

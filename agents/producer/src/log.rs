@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use lakewright_config::LogConfig;
 
 /// A log file; `FILE.1` is the newest of the renamed ones.
@@ -68,6 +68,15 @@ impl RotatingLog {
     }
 }
 
+/// Refuses what isn't the name of one file: it must stay in the agent's log directory.
+pub(crate) fn check_name(file: &str) -> Result<()> {
+    ensure!(
+        !file.is_empty() && !file.starts_with('.') && !file.contains(['/', '\\', '\0']),
+        "`log.file` is the name of a file in the agent's log directory, but `{file}` was given"
+    );
+    Ok(())
+}
+
 fn open(path: &Path) -> io::Result<(BufWriter<File>, u64)> {
     let file = OpenOptions::new().create(true).append(true).open(path)?;
     let size = file.metadata()?.len();
@@ -77,6 +86,14 @@ fn open(path: &Path) -> io::Result<(BufWriter<File>, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_stays_in_its_directory() {
+        assert!(check_name("shop.log").is_ok());
+        for name in ["", ".", "..", "../x.log", "a/b.log", "/etc/motd"] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
 
     #[test]
     fn a_full_file_is_renamed_and_the_oldest_goes() {

@@ -40,9 +40,9 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         match result {
-            Ok(_) => self.acknowledged.add(1),
+            Ok(_) => self.acknowledged.increment(1),
             Err((error, message)) => {
-                self.errors.add(1);
+                self.errors.increment(1);
                 self.health.error(format!("delivery to {} failed and is tried again: {error}", message.topic()));
                 self.again.lock().push_back(Undelivered {
                     topic: message.topic().to_owned(),
@@ -97,7 +97,7 @@ impl Sender {
                 }
                 Err((error, _)) if self.producer.client().fatal_error().is_some() => self.renew(&error)?,
                 Err((error, _)) => {
-                    self.deliveries.errors.add(1);
+                    self.deliveries.errors.increment(1);
                     return Err(error).with_context(|| format!("send a message of {} bytes to {topic}", payload.len()));
                 }
             }

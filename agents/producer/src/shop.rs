@@ -278,7 +278,7 @@ impl Shop {
     }
 
     fn restock(&mut self) -> Happening {
-        // Every product is told of once before chance decides which changes.
+        // Every product is announced once before chance decides which changes.
         let product = if self.introduced < self.products.len() {
             self.introduced += 1;
             self.introduced - 1

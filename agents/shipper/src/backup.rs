@@ -4,8 +4,9 @@
 //! another shipper's lines are taken in, never overwritten.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use bytes::Bytes;
 use lakewright_aws::{ErrorKind, Objects, Put};
 use serde::Deserialize;
@@ -14,6 +15,9 @@ use serde::Deserialize;
 const ATTEMPTS: usize = 5;
 /// zstd's level: logs shrink to about a tenth, at hundreds of MB/s.
 const LEVEL: i32 = 3;
+/// The most that an object may unpack to, in bytes. Whoever can write to the backup can write a small object that unpacks to
+/// more than any host has.
+const LARGEST: u64 = 1 << 30;
 
 /// Where the ranges of one partition go.
 #[derive(Debug, Clone)]
@@ -114,8 +118,8 @@ impl Shelf {
             }
             Err(error) => return Err(error).with_context(|| format!("read the backup s3://{}/{key}", self.bucket)),
         };
-        let text = zstd::stream::decode_all(&object.body[..])
-            .with_context(|| format!("unpack the backup s3://{}/{key}", self.bucket))?;
+        let text =
+            unpacked(&object.body, LARGEST).with_context(|| format!("unpack the backup s3://{}/{key}", self.bucket))?;
         for line in text.split_inclusive(|byte| *byte == b'\n') {
             let place: Line = serde_json::from_slice(line)
                 .with_context(|| format!("the backup s3://{}/{key} has a line without kafka_offset", self.bucket))?;
@@ -134,5 +138,34 @@ impl Range {
             self.dirty = true;
             line
         });
+    }
+}
+
+/// What a packed object holds.
+///
+/// # Errors
+/// It isn't packed, or holds more than it may.
+fn unpacked(packed: &[u8], most: u64) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    zstd::stream::read::Decoder::new(packed)?.take(most + 1).read_to_end(&mut text)?;
+    ensure!(
+        text.len() as u64 <= most,
+        "it holds more than {most} bytes, which no shipper writes; move the object away"
+    );
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_unpacks_to_too_much_is_refused() {
+        let packed = |size: usize| zstd::bulk::compress(&vec![b'a'; size], LEVEL).expect("packed");
+        assert_eq!(unpacked(&packed(1_000), 1_000).expect("it fits").len(), 1_000);
+        let bomb = packed(50_000_000);
+        assert!(bomb.len() < 10_000, "{}", bomb.len());
+        assert!(unpacked(&bomb, 1_000).expect_err("too much").to_string().contains("more than 1000 bytes"));
+        unpacked(b"not packed", 1_000).expect_err("not packed");
     }
 }

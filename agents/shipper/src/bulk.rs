@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::request::Builder;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use lakewright_platform::Backoff;
-use lakewright_platform::http::{Client, basic};
+use lakewright_platform::http::{Client, basic, check_encrypted};
 use lakewright_runtime::Agent;
 use serde::Deserialize;
 
@@ -82,6 +82,9 @@ impl Search {
             url.parse::<Uri>().with_context(|| format!("the search URL's host is wrong: {host}"))
         };
         let (bulk, root) = (parse("_bulk")?, parse("")?);
+        if user.is_some() {
+            check_encrypted(&root.to_string())?;
+        }
         let (client, authorization) = (Client::new(url)?, user.map(basic));
         Ok(Self { client, bulk, root, proven: AtomicBool::new(false), authorization, agent, metrics })
     }
@@ -94,7 +97,7 @@ impl Search {
     /// Puts the documents into their indices; those refused for good are returned. Whatever may pass is tried again.
     ///
     /// # Errors
-    /// The agent was told to stop before all were judged: nothing is known of the rest.
+    /// The agent's shutdown came before all were judged: nothing is known of the rest.
     pub async fn index(&self, documents: &[Document]) -> Result<Vec<Refusal>> {
         let mut open: Vec<usize> = (0..documents.len()).collect();
         let mut refusals = Vec::new();
@@ -111,7 +114,7 @@ impl Search {
                     let mut still = Vec::new();
                     for (position, verdict) in now.iter().zip(verdicts) {
                         match verdict {
-                            None => self.metrics.indexed.add(1),
+                            None => self.metrics.indexed.increment(1),
                             Some((status, reason)) if is_passing(status) => {
                                 still.push(*position);
                                 later = Some(format!("{status}: {reason}"));
@@ -147,12 +150,12 @@ impl Search {
     }
 
     async fn again(&self, backoff: &mut Backoff, reason: &str) -> Result<()> {
-        self.metrics.retries.add(1);
+        self.metrics.retries.increment(1);
         self.agent.health.error(format!("the search cluster takes no documents, trying again: {reason}"));
         if backoff.wait(&self.agent.shutdown).await {
             return Ok(());
         }
-        bail!("told to stop while the search cluster takes no documents: {reason}")
+        bail!("stopped while the search cluster takes no documents: {reason}")
     }
 
     /// Whether a search cluster answers there: something else, TLS's port spoken to in the clear say, finds each request
@@ -235,7 +238,7 @@ fn is_passing(status: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use lakewright_config::agents;
+    use lakewright_config::agents::{self, shipper};
 
     use super::*;
 
@@ -268,6 +271,21 @@ mod tests {
         for url in ["user:secret@host:9200", "ftp://user:secret@host", "http://user:secret@ho st"] {
             let error = format!("{:#}", search(url, directory.path()).err().expect("an error"));
             assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_password_goes_in_clear_to_another_machine() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let error = format!(
+            "{:#}",
+            search("http://user:secret@search.shop.internal:9200", directory.path()).err().expect("an error")
+        );
+        assert!(error.contains("no encryption") && !error.contains("secret"), "{error}");
+        for sound in
+            ["http://search.shop.internal:9200", "http://user:secret@127.0.0.1:9200", "https://user:secret@search:9200"]
+        {
+            assert!(search(sound, directory.path()).is_ok(), "{sound}");
         }
     }
 
@@ -321,7 +339,8 @@ mod tests {
         let search = search(&cluster(true).await, directory.path()).expect("a client");
         let refusals = search.index(&documents()).await.expect("indexed");
         let refused: Vec<usize> = refusals.iter().map(|refusal| refusal.position).collect();
-        assert_eq!((refused, search.metrics.indexed.get()), (vec![3, 4, 9], 7));
+        let indexed = search.agent.metrics.value(&shipper::INDEXED);
+        assert_eq!((refused, indexed), (vec![3, 4, 9], Some(7.0)));
         let alone = search.index(&documents()[3..4]).await.expect("judged");
         assert!(alone[0].reason.contains("400"), "{alone:?}");
     }
@@ -338,7 +357,7 @@ mod tests {
                 shutdown.cancel();
             });
             search.index(&documents()).await.expect_err("none is judged");
-            assert!(search.metrics.retries.get() > 0, "{url}");
+            assert!(search.agent.metrics.value(&shipper::RETRIES) > Some(0.0), "{url}");
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::topics::{Topics, compare};
 
 /// How often ranges that are not full are backed up and offsets committed.
 const BACKUP: Duration = Duration::from_secs(10);
-/// How long Kafka may take to tell its topics.
+/// How long Kafka may take to describe its topics.
 const DESCRIBE: Duration = Duration::from_secs(10);
 
 /// A topic's name and a partition's number.
@@ -36,7 +36,7 @@ pub type Partition = (String, i32);
 pub struct Context {
     kafka: KafkaContext,
     revoked: Mutex<Vec<Partition>>,
-    /// Whether the group has told this member its partitions, be they none.
+    /// Whether the group has assigned this member its partitions, possibly none.
     pub assigned: AtomicBool,
 }
 
@@ -156,7 +156,7 @@ pub async fn ship(
     shipment.commit(CommitMode::Sync)
 }
 
-/// Tries until it succeeds; the error when the agent was told to stop before.
+/// Tries until it succeeds; the last error when the agent's shutdown comes first.
 async fn patiently<T>(agent: &Agent, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let mut backoff = Backoff::default();
     loop {
@@ -252,8 +252,8 @@ impl Shipment<'_> {
                 record.offset, refusal.reason
             ));
         }
-        self.metrics.rejected.add((own - twice + again.len() - lost.len()) as u64);
-        self.metrics.refused.add(lost.len() as u64);
+        self.metrics.rejected.increment((own - twice + again.len() - lost.len()) as u64);
+        self.metrics.refused.increment(lost.len() as u64);
         for record in records {
             let line = backup_line(self.place(record)?, &record.payload);
             let (agent, objects) = (self.agent, self.metrics.objects.clone());
@@ -264,7 +264,7 @@ impl Shipment<'_> {
             if !shelf.holds(range, record.offset) {
                 let behind = record.offset < progress.next;
                 if patiently(agent, async || shelf.put(range).await).await? {
-                    objects.add(1);
+                    objects.increment(1);
                 }
                 *range = patiently(agent, async || shelf.open(record.offset).await).await?;
                 progress.backed_up = if behind { record.offset } else { progress.next };
@@ -329,7 +329,7 @@ impl Shipment<'_> {
     async fn back_up_all(&mut self) -> Result<()> {
         for progress in self.partitions.values_mut() {
             if progress.shelf.put(&mut progress.range).await? {
-                self.metrics.objects.add(1);
+                self.metrics.objects.increment(1);
             }
             progress.backed_up = progress.next;
         }
@@ -351,7 +351,7 @@ impl Shipment<'_> {
             return Ok(());
         }
         self.intake.consumer.commit(&offsets, mode).context("commit offsets")?;
-        self.metrics.last_commit.set(health::now_ms());
+        self.metrics.last_commit.set(health::now_ms() as f64);
         Ok(())
     }
 

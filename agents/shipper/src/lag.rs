@@ -16,7 +16,7 @@ use crate::consume::{Context, Partition, Progress};
 
 /// How often the lag is measured.
 const MEASURE: Duration = Duration::from_secs(1);
-/// How long Kafka may take to tell a partition's end.
+/// How long Kafka may take to return a partition's end.
 const WATERMARK: Duration = Duration::from_secs(5);
 
 /// The offsets that were reached, for the measuring of the lag.

@@ -11,6 +11,7 @@ mod endpoint;
 mod lag;
 mod topics;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use parking_lot::Mutex;
 use crate::bulk::Search;
 use crate::consume::Intake;
 
-/// How long the cluster may take to tell its topics.
+/// How long the cluster may take to describe its topics.
 const DESCRIBE: Duration = Duration::from_secs(30);
 
 /// What the shipper reports.
@@ -75,6 +76,10 @@ pub async fn run(agent: Agent, config: ShipperConfig) -> Result<()> {
     let latch = agent.health.latch();
     let metrics = Metrics::new(&agent);
     let aws = Aws::connect(Options::default()).await?;
+    let aws = match &config.account {
+        Some(account) => aws.of_account(account, BTreeMap::new()),
+        None => aws,
+    };
     let search = Search::new(&endpoint::url(&config.search), agent.clone(), metrics.clone())?;
     let client = kafka::access(&config.kafka).await?;
     kafka::ensure(&client, &config.kafka.topics).await?;

@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Tells the address and waits until standard input closes.
+/// Prints the address and waits until standard input closes.
 fn serve(address: &str) -> Result<()> {
     writeln!(std::io::stdout().lock(), "{address}")?;
     std::io::stdin().lock().read_to_end(&mut Vec::new())?;
@@ -100,6 +100,7 @@ async fn measure(arguments: &[String]) -> Result<()> {
         group: topic,
         tables,
         dead_letters,
+        account: None,
         commit_interval_ms: 5000,
         commit_bytes: 64 << 20,
         watch: None,
@@ -107,9 +108,8 @@ async fn measure(arguments: &[String]) -> Result<()> {
     std::fs::write("/proc/self/clear_refs", "5")?;
     let (began, cpu) = (Instant::now(), cpu_seconds()?);
     let running = tokio::spawn(run_with(agent.clone(), config, aws));
-    let committed = agent.metrics.counter(&stream::ROWS, &[]);
-    let dead = agent.metrics.counter(&stream::DEAD_LETTERS, &[]);
-    while committed.get() + dead.get() < events {
+    let counted = |metric| agent.metrics.value(metric).unwrap_or_default() as u64;
+    while counted(&stream::ROWS) + counted(&stream::DEAD_LETTERS) < events {
         tokio::time::sleep(Duration::from_millis(20)).await;
         if running.is_finished() {
             break;
@@ -127,8 +127,8 @@ async fn measure(arguments: &[String]) -> Result<()> {
         megabytes / cpu,
         megabytes / wall,
         events as f64 / cpu,
-        agent.metrics.counter(&stream::COMMITS, &[]).get(),
-        dead.get(),
+        counted(&stream::COMMITS),
+        counted(&stream::DEAD_LETTERS),
         agent.health.last_error(),
     )?;
     Ok(())

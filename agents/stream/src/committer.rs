@@ -158,7 +158,7 @@ impl Committer {
                     match self.commit(&commit).await {
                         Ok(()) => {
                             self.newest.fetch_max(commit.newest, Ordering::Relaxed);
-                            last_commit.set(lakewright_runtime::health::now_ms());
+                            last_commit.set(lakewright_runtime::health::now_ms() as f64);
                             _ = self.outcomes.send(Outcome::Committed(commit));
                         }
                         Err(reason) => self.restart(reason),
@@ -186,16 +186,16 @@ impl Committer {
         let writer = &self.writer;
         let (dead, tables) = self.tables.split_last_mut().expect("the dead letters' table is always there");
         for result in join_all(tables.iter_mut().map(|state| state.commit(writer, commit, false))).await {
-            self.commits.add(u64::from(result?));
+            self.commits.increment(u64::from(result?));
         }
         if dead.rows > 0 {
-            // What fits no column may fit a new one: a table of which nothing was written would tell nobody of its schema.
+            // What fits no column may fit a new one: a table of which nothing was written would show nobody its schema.
             let held: Vec<&Held> = tables.iter().filter_map(|state| state.loaded.as_ref()).collect();
             for result in join_all(held.into_iter().map(Held::same_schema)).await {
                 result?;
             }
         }
-        self.commits.add(u64::from(dead.commit(writer, commit, commit.last).await?));
+        self.commits.increment(u64::from(dead.commit(writer, commit, commit.last).await?));
         Ok(())
     }
 }
@@ -252,7 +252,7 @@ impl State {
         writer.write(batch).await.with_context(|| format!("write rows of {}", self.declared.name))
     }
 
-    /// Commits what is held, if anything is or it is time; tells whether it did.
+    /// Commits what is held, if anything is or it is time; returns whether it did.
     async fn commit(&mut self, writer: &str, commit: &Commit, force: bool) -> anyhow::Result<bool> {
         let (files, spec_id) = match self.writer.take() {
             None => (Vec::new(), None),
@@ -291,9 +291,9 @@ impl State {
                     let schema_id = held.schema_id;
                     *held = Held::new(table)?;
                     held.same_offsets(&offsets, commit).with_context(|| format!("after a commit to {name}"))?;
-                    self.counters.rows.add(self.rows);
-                    self.counters.all_rows.add(self.rows);
-                    self.counters.files.add(files.len() as u64);
+                    self.counters.rows.increment(self.rows);
+                    self.counters.all_rows.increment(self.rows);
+                    self.counters.files.increment(files.len() as u64);
                     (self.rows, self.quiet) = (0, 0);
                     if held.schema_id != schema_id {
                         bail!("the schema of {name} changed");
@@ -301,7 +301,7 @@ impl State {
                     return Ok(true);
                 }
                 Err(CommitError::Conflict { .. }) => {
-                    self.counters.conflicts.add(1);
+                    self.counters.conflicts.increment(1);
                     let current = Held::new(held.table.reload().await?)?;
                     if let Err(error) = current.same_offsets(&held.offsets, commit) {
                         current.table.discard(&files).await;

@@ -28,8 +28,8 @@ use crate::start::{Start, start};
 const REQUEST: Duration = Duration::from_secs(10);
 /// The clock is read and the limits are looked at once for so many records.
 const LOOK_EVERY: u32 = 128;
-/// How often it is told what was taken in.
-const TELL_EVERY: Duration = Duration::from_millis(200);
+/// How often it is published what was taken in.
+const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 
 /// The state of the loop.
 pub(crate) struct Intake {
@@ -49,8 +49,10 @@ pub(crate) struct Intake {
     held_bytes: u64,
     held_since: Option<Instant>,
     backoff: Backoff,
-    /// When it was told last what was taken in.
-    told: Instant,
+    /// Whether retention removed records before they were taken in: the error that says so stays.
+    lost: bool,
+    /// When it was published last what was taken in.
+    published: Instant,
     /// When to begin to read, while nothing is read.
     begin_at: Option<Instant>,
     now: i64,
@@ -92,7 +94,8 @@ impl Intake {
             held_bytes: 0,
             held_since: None,
             backoff: Backoff::default(),
-            told: Instant::now(),
+            lost: false,
+            published: Instant::now(),
             begin_at: None,
             now: 0,
         }
@@ -105,7 +108,7 @@ impl Intake {
         while !self.agent.shutdown.is_cancelled() {
             self.agent.health.progress();
             self.poll()?;
-            self.tell();
+            self.publish();
             while let Some(event) = self.consumer.context().next_event() {
                 self.rebalanced(event)?;
             }
@@ -163,12 +166,12 @@ impl Intake {
         Ok(())
     }
 
-    /// Tells what was taken in, once in a while.
-    fn tell(&mut self) {
-        if self.router.is_none() || self.told.elapsed() < TELL_EVERY {
+    /// Publishes what was taken in, once in a while.
+    fn publish(&mut self) {
+        if self.router.is_none() || self.published.elapsed() < PUBLISH_EVERY {
             return;
         }
-        self.told = Instant::now();
+        self.published = Instant::now();
         let read = self.partitions.iter().map(|one| (self.topics[one.topic].as_str(), one.number, one.next));
         self.consumer.context().set_read(read);
     }
@@ -303,7 +306,8 @@ impl Intake {
             progress.insert((topic.name.clone(), partition.number), Progress { next, read: next, end: high });
             assignment.add_partition_offset(&topic.name, partition.number, Offset::Offset(next))?;
         }
-        self.counters.lost.add(lost.unsigned_abs());
+        self.counters.lost.increment(lost.unsigned_abs());
+        self.lost |= lost > 0;
         self.index = index(&self.partitions, self.topics.len());
         self.consumer.assign(&assignment).context("begin to read")?;
         self.consumer.context().set_progress(Some(progress));

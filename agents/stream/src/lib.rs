@@ -17,7 +17,7 @@ mod start;
 mod table;
 mod value;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, bail};
 use lakewright_aws::{Aws, Options};
@@ -77,6 +77,10 @@ pub async fn run(agent: Agent, config: StreamConfig) -> anyhow::Result<()> {
 /// As [`run`].
 pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::Result<()> {
     check(&config)?;
+    let aws = match &config.account {
+        Some(account) => aws.of_account(account, BTreeMap::new()),
+        None => aws,
+    };
     let latch = agent.health.latch();
     let mut kafka = access(&config.kafka).await?;
     ensure(&kafka, &config.kafka.topics).await?;
@@ -84,7 +88,7 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
         .set("group.id", &config.group)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
-        // Where to begin is always told; that an offset isn't there must be heard of.
+        // The agent always says where to begin; an offset that isn't there must be an error.
         .set("auto.offset.reset", "error")
         .set("partition.assignment.strategy", "range")
         .set("session.timeout.ms", "6000")

@@ -76,14 +76,14 @@ pub(crate) fn take(
     }
     if offset > partition.next {
         // Compaction and transactions leave gaps; anything else shows here too.
-        counters.gaps.add(1);
+        counters.gaps.increment(1);
         tracing::warn!(topic = name, partition = partition.number, expected = partition.next, offset, "offset gap");
     }
     partition.next = offset + 1;
     let payload = message.payload();
     let bytes = payload.map_or(0, <[u8]>::len) as u64;
-    counters.records.add(1);
-    counters.bytes.add(bytes);
+    counters.records.increment(1);
+    counters.bytes.increment(bytes);
     let place = Place { partition: partition.number, offset, ingested_at: now };
     let (clear, from) = (partition.clear, &partition.from);
     let batch = router.take(Record { topic, payload, place }, |table| offset < clear && offset < from[table])?;

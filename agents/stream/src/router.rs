@@ -54,7 +54,7 @@ impl Router {
         self.rows.len() - 1
     }
 
-    /// Takes in one record. `covered` tells whether a table holds it already. Gives a table's batch when one is full.
+    /// Takes in one record. `covered` says whether a table holds it already. Returns a table's batch when one is full.
     ///
     /// # Errors
     /// A batch doesn't fit its schema, which is a bug.
@@ -113,7 +113,7 @@ impl Router {
 }
 
 /// Reads `{"table": …, "data": …}`; other members are ignored, whatever their order. The outer error is one of syntax,
-/// the inner one of meaning, which is told only of messages that are JSON.
+/// the inner one of meaning, which only messages that are JSON have.
 fn envelope(message: &str, tables: &[(String, usize)], rows: &mut [Rows]) -> Result<Result<usize, Reason>, Syntax> {
     let mut scanner = Scanner::new(message);
     if !scanner.next_is(b'{') {

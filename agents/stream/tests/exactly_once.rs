@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use futures::TryStreamExt;
-use lakewright_config::agents::{Metric, stream};
+use lakewright_config::agents::stream;
 use lakewright_lake::{Change, load_table};
 use lakewright_runtime::Agent;
 use lakewright_stream::OffsetMap;
@@ -50,9 +50,8 @@ async fn every_record_is_in_one_table_once_whatever_the_catalog_does() {
     third.shutdown.cancel();
     third_running.await.expect("ended").expect("ended well");
 
-    let counted = |metric| first.metrics.counter(metric, &[]).get();
-    assert_eq!(counted(&stream::RECORDS), 5000);
-    assert_eq!(counted(&stream::DEAD_LETTERS), 500);
+    assert_eq!(first.metrics.value(&stream::RECORDS), Some(5000.0));
+    assert_eq!(first.metrics.value(&stream::DEAD_LETTERS), Some(500.0));
     let sales = load_table(&world.aws, "raw", "sales").await.expect("loaded");
     assert_ne!(OffsetMap::committed(sales.table.metadata()).expect("a map"), OffsetMap::default());
 }
@@ -75,7 +74,7 @@ async fn a_writer_whose_partitions_were_taken_over_drops_what_it_holds() {
     table.commit(Change { summary, ..Change::default() }).await.expect("committed");
     world.send(300).await;
     let until = Instant::now() + Duration::from_mins(1);
-    while agent.metrics.counter(&stream::RESTARTS, &[]).get() == 0 {
+    while agent.metrics.value(&stream::RESTARTS).unwrap_or_default() == 0.0 {
         assert!(Instant::now() < until, "the agent didn't notice");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -115,7 +114,7 @@ async fn a_partition_that_cannot_begin_keeps_nobody_from_joining() {
         assert!(Instant::now() < until, "nobody reads partition 2");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let lag = |agent: &Agent| agent.metrics.readings().iter().any(|reading| *reading.metric == stream::LAG);
+    let lag = |agent: &Agent| agent.metrics.value(&stream::LAG).is_some();
     assert_eq!(lives.iter().filter(|(agent, _)| lag(agent)).count(), 1);
     for (agent, running) in lives {
         agent.shutdown.cancel();
@@ -163,21 +162,18 @@ async fn a_column_renamed_under_a_running_agent_loses_no_value() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_in_hand_is_told_apart_from_what_is_unread_and_committed_at_the_end() {
+async fn what_is_in_hand_is_counted_apart_from_what_is_unread_and_committed_at_the_end() {
     let mut world = World::new().await;
     world.commit_interval_ms = 3_600_000;
     world.send(300).await;
     let (agent, running) = world.start();
-    let gauge = |metric: &Metric| {
-        let readings = agent.metrics.readings();
-        readings.iter().find(|reading| reading.metric == metric).map(|reading| reading.value)
-    };
     let until = Instant::now() + Duration::from_mins(1);
-    while gauge(&stream::UNREAD) != Some(0.0) || agent.metrics.counter(&stream::RECORDS, &[]).get() < 300 {
-        assert!(Instant::now() < until, "{:?} records are unread", gauge(&stream::UNREAD));
+    let value = |metric| agent.metrics.value(metric);
+    while value(&stream::UNREAD) != Some(0.0) || value(&stream::RECORDS) < Some(300.0) {
+        assert!(Instant::now() < until, "{:?} records are unread", value(&stream::UNREAD));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(gauge(&stream::LAG), Some(300.0));
+    assert_eq!(value(&stream::LAG), Some(300.0));
     assert_eq!(world.rows().await, []);
     agent.shutdown.cancel();
     running.await.expect("ended").expect("ended well");

@@ -51,6 +51,10 @@ pub struct ShipperConfig {
     pub time_field: String,
     /// The bucket of the log backup.
     pub backup_bucket: String,
+    /// The account that the bucket must belong to: one whose name another account has taken is refused. Without it, whoever
+    /// it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// The prefix in it, without a slash at the end.
     pub backup_prefix: String,
     /// Backup objects hold the records of fixed ranges of so many offsets.

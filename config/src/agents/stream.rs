@@ -63,6 +63,10 @@ pub struct StreamConfig {
     pub tables: Vec<Table>,
     /// The dead-letter table's database, name and location; its columns are fixed.
     pub dead_letters: Table,
+    /// The account that the tables' buckets must belong to: one whose name another account has taken is refused. Without it,
+    /// whoever they belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// The time in milliseconds after which rows are committed.
     pub commit_interval_ms: u64,
     /// The size in bytes of undecoded messages after which rows are committed before that.

@@ -58,7 +58,7 @@ pub async fn create_table(
         .storage_descriptor(storage)
         .build()
         .expect("nothing but the name is required");
-    // A repeat after a lost answer hears that the table exists: then it tells whose it is.
+    // A repeat after a lost answer finds that the table exists: then the table says whose it is.
     match ask(glue(aws).create_table().database_name(database).table_input(input).send()).await {
         Ok(_) => {}
         Err(error) if error.is_already_exists() => {

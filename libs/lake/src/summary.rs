@@ -12,7 +12,7 @@ const TOTALS: [(&str, &str, &str); 6] = [
     ("total-equality-deletes", "added-equality-deletes", "removed-equality-deletes"),
 ];
 
-/// Adds the totals to a summary. A snapshot before that doesn't tell a total leaves it untold.
+/// Adds the totals to a summary. A total that the snapshot before lacks stays absent.
 pub(crate) fn add_totals(summary: &mut HashMap<String, String>, previous: Option<&HashMap<String, String>>) {
     let number = |from: &HashMap<String, String>, key: &str| from.get(key).map_or(Some(0), |text| text.parse().ok());
     for (total, added, removed) in TOTALS {

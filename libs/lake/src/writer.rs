@@ -130,7 +130,7 @@ impl TableWriter {
     }
 }
 
-/// Whether all rows of a struct array are the same, judged by the bytes of its columns; `false` when it can't be told.
+/// Whether all rows of a struct array are the same, judged by the bytes of its columns; `false` when it isn't known.
 fn is_constant(values: &ArrayRef) -> bool {
     let Some(values) = values.as_struct_opt() else { return false };
     values.columns().iter().all(|column| {

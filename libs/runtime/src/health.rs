@@ -56,7 +56,7 @@ impl Health {
     /// Logs an error and keeps it as the last one.
     pub fn error(&self, error: impl std::fmt::Display) {
         let text = format!("{error:#}");
-        tracing::error!(error = text, "error");
+        tracing::error!(error = text, "the agent met an error");
         self.errors.fetch_add(1, Ordering::Relaxed);
         *self.last_error.lock() = Some(text);
     }
@@ -66,7 +66,7 @@ impl Health {
         self.errors.load(Ordering::Relaxed)
     }
 
-    /// Forgets the last error: what it told of works again.
+    /// Forgets the last error: what had failed works again.
     pub fn clear_error(&self) {
         *self.last_error.lock() = None;
     }

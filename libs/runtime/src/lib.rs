@@ -20,8 +20,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 pub use health::{Health, Latch};
 use lakewright_config::agents;
-pub use metrics::{Counter, Gauge, Metrics, Reading};
 pub use tokio_util::sync::CancellationToken;
+
+pub use crate::metrics::{Counter, Gauge, Metrics, Reading};
 
 /// How an agent process is started.
 #[derive(Debug, Clone)]

@@ -29,7 +29,7 @@ struct Reporter {
     /// When nothing waited last, as far as reports looked; at first the start.
     idle_ms: i64,
     /// What grew by the last report that arrived.
-    told: Vec<f64>,
+    reported: Vec<f64>,
 }
 
 /// A report that is on its way.
@@ -42,7 +42,7 @@ struct Report {
 impl Reporter {
     fn new(agent: Agent, stack: &str) -> Self {
         let started_ms = health::now_ms();
-        Self { agent, stack: stack.to_owned(), started_ms, idle_ms: started_ms, told: vec![0.0; GROWING.len() + 1] }
+        Self { agent, stack: stack.to_owned(), started_ms, idle_ms: started_ms, reported: vec![0.0; GROWING.len() + 1] }
     }
 
     /// What has grown, in the order of [`GROWING`], the errors last; those that the agent has nothing of are `None`.
@@ -60,8 +60,8 @@ impl Reporter {
         let totals = self.totals(&readings);
         let mut found: Vec<(&Reported, f64)> = vec![(&reports::HEARTBEAT, 1.0)];
         let growing = GROWING.iter().map(|(reported, _)| *reported).chain([&reports::ERRORS]);
-        for ((reported, total), told) in growing.zip(&totals).zip(&self.told) {
-            found.extend(total.map(|total| (reported, (total - told).max(0.0))));
+        for ((metric, total), before) in growing.zip(&totals).zip(&self.reported) {
+            found.extend(total.map(|total| (metric, (total - before).max(0.0))));
         }
         if let Some(lag) = sum(&readings, Role::Lag) {
             found.push((&reports::LAG, lag));
@@ -105,7 +105,7 @@ fn sum(readings: &[Reading], role: Role) -> Option<f64> {
 }
 
 /// Reports until the agent's shutdown, and once more then; returns when the last report has gone. What fails is logged and
-/// told with the next report.
+/// sent again with the next report.
 pub fn start(agent: &Agent, config: WatchConfig) -> JoinHandle<()> {
     let agent = agent.clone();
     tokio::spawn(async move {
@@ -116,7 +116,7 @@ pub fn start(agent: &Agent, config: WatchConfig) -> JoinHandle<()> {
             let last = shutdown.is_cancelled();
             let report = reporter.report(health::now_ms());
             match send(&mut sink, &reporter.agent.state_dir, &config, &report).await {
-                Ok(()) => reporter.told = report.totals,
+                Ok(()) => reporter.reported = report.totals,
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "the report could not be sent"),
             }
             if last {
@@ -179,37 +179,37 @@ mod tests {
 
     fn numbers(report: &Report) -> Value {
         let mut line: Value = serde_json::from_str(&report.line).expect("JSON");
-        let told: Vec<String> = line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+        let names: Vec<String> = line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
             .as_array()
             .expect("metrics")
             .iter()
             .map(|metric| metric["Name"].as_str().expect("a name").to_owned())
             .collect();
         let members = line.as_object_mut().expect("an object");
-        members.retain(|name, _| told.contains(name));
-        assert_eq!(members.len(), told.len(), "every metric has its value");
+        members.retain(|name, _| names.contains(name));
+        assert_eq!(members.len(), names.len(), "every metric has its value");
         line
     }
 
     #[test]
-    fn reports_tell_what_grew_since_the_last_that_arrived() {
+    fn reports_say_what_grew_since_the_last_that_arrived() {
         let folder = tempfile::tempdir().expect("a folder");
         let agent = Agent::detached(agents::Agent::Stream, folder.path().to_path_buf());
         let (records, dead) =
             (agent.metrics.counter(&stream::RECORDS, &[]), agent.metrics.counter(&stream::DEAD_LETTERS, &[]));
         let mut reporter = Reporter::new(agent.clone(), "shop");
-        records.add(10);
-        dead.add(1);
+        records.increment(10);
+        dead.increment(1);
         agent.health.error("disk full");
         let now = reporter.started_ms;
         let first = reporter.report(now);
         let expected = json!({"Heartbeat": 1.0, "Records": 10.0, "DeadLetters": 1.0, "Errors": 1.0});
         assert_eq!(numbers(&first), expected);
-        // It got lost: the next one tells the same, and what came since.
-        records.add(5);
+        // It got lost: the next one says the same, and what came since.
+        records.increment(5);
         let second = reporter.report(now);
         assert_eq!(numbers(&second)["Records"], 15.0);
-        reporter.told = second.totals;
+        reporter.reported = second.totals;
         assert_eq!(numbers(&reporter.report(now))["Records"], 0.0);
     }
 
@@ -223,9 +223,9 @@ mod tests {
         lag.set(7);
         // Nothing was committed since the start.
         assert_eq!(numbers(&reporter.report(start + 90_000))["LagSeconds"], 90.0);
-        done.set(start + 60_000);
-        let told = numbers(&reporter.report(start + 90_000));
-        assert_eq!((&told["Lag"], &told["LagSeconds"]), (&json!(7.0), &json!(30.0)));
+        done.set((start + 60_000) as f64);
+        let report = numbers(&reporter.report(start + 90_000));
+        assert_eq!((&report["Lag"], &report["LagSeconds"]), (&json!(7.0), &json!(30.0)));
         // A pause of an hour, in which nothing is committed because nothing came.
         lag.set(0);
         assert_eq!(numbers(&reporter.report(start + 3_600_000))["LagSeconds"], 0.0);

@@ -19,7 +19,7 @@ impl Intake {
         match outcome {
             Outcome::Committed(commit) => {
                 self.backoff.reset();
-                if self.counters.lost.get() == 0 {
+                if !self.lost {
                     self.agent.health.clear_error();
                 }
                 // For tools that look at groups; where to begin stands in the tables.
@@ -34,7 +34,7 @@ impl Intake {
             }
             Outcome::Restart { generation, .. } if generation != self.generation => {}
             Outcome::Restart { reason, .. } => {
-                self.counters.restarts.add(1);
+                self.counters.restarts.increment(1);
                 self.agent.health.error(reason.context("starting again from what is committed"));
                 self.stop_and_wait();
             }

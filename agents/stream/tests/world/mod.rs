@@ -175,6 +175,7 @@ impl World {
             group: "lake".into(),
             tables,
             dead_letters: declaration("dead_letters"),
+            account: None,
             commit_interval_ms: self.commit_interval_ms,
             commit_bytes: 1 << 20,
             watch: None,

@@ -157,9 +157,9 @@ impl Fake {
                     Some((first, last)) => {
                         let first: usize = first.parse().expect("a number");
                         let last: usize = last.parse::<usize>().expect("a number").min(object.len() - 1);
-                        let told = format!("bytes {first}-{last}/{}", object.len());
+                        let range = format!("bytes {first}-{last}/{}", object.len());
                         let part = object.slice(first..=last);
-                        let headers = [(header::CONTENT_RANGE, told), (header::ETAG, "\"e\"".to_owned())];
+                        let headers = [(header::CONTENT_RANGE, range), (header::ETAG, "\"e\"".to_owned())];
                         (StatusCode::PARTIAL_CONTENT, headers, part).into_response()
                     }
                 },

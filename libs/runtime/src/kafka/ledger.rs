@@ -124,7 +124,7 @@ pub fn describe_using<C: ClientContext>(
     timeout: Duration,
 ) -> anyhow::Result<ClusterTopics> {
     let descriptions = describe_topics(client.native_client(), topics, timeout)?;
-    let cluster_id = client.fetch_cluster_id(timeout).context("Kafka told no cluster id")?;
+    let cluster_id = client.fetch_cluster_id(timeout).context("Kafka returned no cluster id")?;
     let topics = descriptions
         .into_iter()
         .map(|found| (found.name, TopicIdentity { id: found.id, partitions: found.partitions }))

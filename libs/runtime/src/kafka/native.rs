@@ -88,8 +88,8 @@ pub(super) fn set_settings(
     let name = CString::new(topic).context("a topic's name")?;
     let timeout_ms = timeout.as_millis().min(600_000) as i32;
     let handle = client.ptr();
-    // SAFETY: `handle` lives as long as `client`. Strings outlive the calls that copy them. Resource, options, queue and
-    // event are freed once, by `Owned`; the event, which owns the result and its resources, lives until they were read.
+    // SAFETY: `handle` is valid as long as `client`. Strings outlive the calls that copy them. Resource, options, queue and
+    // event are freed once, by `Owned`; the event, which owns the result and its resources, is valid until they were read.
     unsafe {
         let resource =
             Owned(sys::rd_kafka_ConfigResource_new(TOPIC, name.as_ptr()), sys::rd_kafka_ConfigResource_destroy);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::native::{Owned, text};
 
-/// A topic as DescribeTopics tells of it.
+/// A topic as DescribeTopics describes it.
 pub(super) struct Description {
     pub(super) name: String,
     pub(super) id: Uuid,
@@ -29,9 +29,9 @@ pub(super) fn describe_topics(
     let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
     let timeout_ms = timeout.as_millis().min(600_000) as i32;
     let handle = client.ptr();
-    // SAFETY: `handle` lives as long as `client`. The names outlive the collection's constructor, which copies them.
+    // SAFETY: `handle` is valid as long as `client`. The names outlive the collection's constructor, which copies them.
     // Collection, options, queue and event are freed once, by `Owned`; the event, which owns the result, its
-    // descriptions and their strings, lives until all of them were copied.
+    // descriptions and their strings, is valid until all of them were copied.
     unsafe {
         let collection = Owned(
             sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len()),
@@ -70,7 +70,7 @@ pub(super) fn describe_topics(
 /// Copies one description.
 ///
 /// # Safety
-/// `topic` belongs to an event that lives.
+/// `topic` belongs to an event that is still valid.
 unsafe fn description(topic: *const sys::rd_kafka_TopicDescription_t) -> anyhow::Result<Description> {
     // SAFETY: what the accessors return belongs to `topic`; nothing of it is kept.
     unsafe {

@@ -31,7 +31,7 @@ pub async fn ensure(access: &Access, topics: &[KafkaTopic]) -> Result<()> {
     if topics.is_empty() {
         return Ok(());
     }
-    // An admin client can't tell why it doesn't get through.
+    // An admin client doesn't know why it doesn't get through.
     reach(access, REQUEST).await.context("reach the Kafka cluster")?;
     let admin: Admin = access.create().context("make a Kafka client for topics")?;
     if let Some(tokens) = access.tokens() {
@@ -102,15 +102,15 @@ async fn configure(admin: Admin, topics: Vec<KafkaTopic>) -> Result<()> {
         .collect::<Result<_>>()?;
     let change = move || -> Result<()> {
         for (topic, found) in topics.iter().zip(&found) {
-            let live = |name: &str| found.get(name).and_then(|entry| entry.value.as_deref());
+            let current = |name: &str| found.get(name).and_then(|entry| entry.value.as_deref());
             let settings = topic.configuration.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-            let differ: BTreeMap<&str, &str> = settings.filter(|(name, value)| live(name) != Some(value)).collect();
+            let differ: BTreeMap<&str, &str> = settings.filter(|(name, value)| current(name) != Some(value)).collect();
             if let Some(policy) = differ.get(AT_CREATION) {
                 bail!(
                     "the topic {} has {AT_CREATION}={} and is to have {policy}: a serverless cluster takes that only when \
                      a topic is made; delete the topic, or give it another name",
                     topic.name,
-                    live(AT_CREATION).unwrap_or_default()
+                    current(AT_CREATION).unwrap_or_default()
                 );
             }
             if !differ.is_empty() {
