@@ -129,7 +129,7 @@ pub async fn answer(broker: &Arc<Broker>, peer: SocketAddr, mut request: Bytes) 
                 let silent = pending.is_silent();
                 let response = pending.finish().await;
                 if silent {
-                    // The only way to tell a producer that wants no answer.
+                    // The only way to let a producer know that wants no answer.
                     anyhow::ensure!(
                         !produce::has_error(&response),
                         "records of a producer without acknowledgements were refused"

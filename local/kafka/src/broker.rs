@@ -21,7 +21,7 @@ pub const NODE: i32 = 1;
 /// Each partition keeps files open and indexes in memory.
 const MOST_PARTITIONS: i32 = 1000;
 
-/// A refusal as the protocol tells it.
+/// A refusal as the protocol states it.
 pub type Refusal = (ResponseError, String);
 
 /// The node.

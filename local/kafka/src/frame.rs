@@ -15,7 +15,7 @@ pub fn api(frame: &[u8]) -> anyhow::Result<(i16, i16)> {
     Ok((bytes.int16()?, bytes.int16()?))
 }
 
-/// The number by which the client tells answers apart.
+/// The number by which the client knows which request an answer belongs to.
 pub fn correlation(frame: &[u8]) -> anyhow::Result<i32> {
     let mut bytes = Bytes { rest: frame, flexible: false };
     bytes.skip(4)?;

@@ -33,7 +33,7 @@ pub enum Fsync {
 pub struct Config {
     /// Directory of everything that lasts.
     pub data: PathBuf,
-    /// Address to listen on and to tell clients; loopback, for there is neither TLS nor a password.
+    /// Address to listen on and to give to clients; loopback, for there is neither TLS nor a password.
     pub host: IpAddr,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,

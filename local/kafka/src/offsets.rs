@@ -58,7 +58,7 @@ struct State {
 }
 
 impl Offsets {
-    /// Opens the journal of a data directory. A torn record at the end, which nobody was told of, is cut off.
+    /// Opens the journal of a data directory. A torn record at the end, which was never answered, is cut off.
     pub fn open(data: &Path) -> io::Result<Self> {
         let path = data.join("offsets.journal");
         let content = match std::fs::read(&path) {

@@ -45,7 +45,7 @@ impl Running {
         self.address
     }
 
-    /// The cluster's id, the same for as long as the data directory lives.
+    /// The cluster's id, the same for as long as the data directory exists.
     pub fn cluster_id(&self) -> &str {
         &self.broker.cluster_id
     }

@@ -39,7 +39,7 @@ const fn entry(name: &'static str, default: &'static str, kind: Kind) -> Entry {
 const FOREVER: &str = "9223372036854775807";
 
 /// All of them by name. Those that size, age, batches or timestamps depend on take effect; the others are
-/// kept, checked and told, and mean nothing for a log of one replica that stores batches as they came.
+/// kept, checked and described, and mean nothing for a log of one replica that stores batches as they came.
 pub const ENTRIES: &[Entry] = &[
     entry("cleanup.policy", "delete", Kind::Words(&["delete", "compact"])),
     entry("compression.type", "producer", Kind::Word(&["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"])),

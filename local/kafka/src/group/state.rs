@@ -29,7 +29,7 @@ pub struct Group {
     promised: HashMap<String, Instant>,
 }
 
-/// What is told about a group.
+/// The description of a group.
 #[derive(Debug)]
 pub struct Described {
     /// Where it stands.
@@ -209,7 +209,7 @@ impl Group {
         }
     }
 
-    /// What there is to tell.
+    /// Its description.
     pub fn describe(&self) -> Described {
         let stable = self.phase == Phase::Stable;
         let protocol = if stable { self.protocol.clone() } else { String::new() };
@@ -335,10 +335,10 @@ impl Group {
 
     fn answer_join(&mut self, id: &str) {
         let members = if self.leader == id {
-            let told = |(id, member): (&String, &Member)| {
+            let described = |(id, member): (&String, &Member)| {
                 (id.clone(), member.instance.clone(), member.subscription(&self.protocol))
             };
-            self.members.iter().map(told).collect()
+            self.members.iter().map(described).collect()
         } else {
             Vec::new()
         };

@@ -1,4 +1,4 @@
-//! Configurations of topics are told and changed; the broker's own are told.
+//! Configurations of topics are described and changed; the broker's own are described.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub fn invalid(message: String) -> Refusal {
     (ResponseError::InvalidConfig, message)
 }
 
-/// Tells configurations.
+/// Describes configurations.
 pub fn describe(broker: &Broker, request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
     let describe = |resource: &DescribeConfigsResource| {
         let result = DescribeConfigsResult::default()
@@ -59,17 +59,17 @@ fn configs(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<De
                 return Err((ResponseError::UnknownTopicOrPartition, format!("there is no topic {name}")));
             };
             let settings = topic.settings();
-            let tell = |entry: &Entry| {
+            let config = |entry: &Entry| {
                 DescribeConfigsResourceResult::default()
                     .with_name(text(entry.name))
                     .with_value(Some(text(topic_config::value(&settings, entry.name))))
                     .with_config_source(source(&settings, entry))
                     .with_config_type(topic_config::type_code(entry.kind))
             };
-            Ok(ENTRIES.iter().map(tell).collect())
+            Ok(ENTRIES.iter().map(config).collect())
         }
         BROKER => {
-            let tell = |(name, value): (&str, String)| {
+            let config = |(name, value): (&str, String)| {
                 DescribeConfigsResourceResult::default()
                     .with_name(text(name))
                     .with_value(Some(text(value)))
@@ -82,7 +82,7 @@ fn configs(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<De
                 ("default.replication.factor", "1".to_owned()),
                 ("num.partitions", broker.config.partitions.to_string()),
             ];
-            Ok(known.into_iter().map(tell).collect())
+            Ok(known.into_iter().map(config).collect())
         }
         other => Err((ResponseError::InvalidRequest, format!("resource type {other} has no configuration here"))),
     }

@@ -1,4 +1,4 @@
-//! Members join, sync, stay and leave; groups are told and deleted.
+//! Members join, sync, stay and leave; groups are listed, described and deleted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -123,7 +123,7 @@ pub fn leave(broker: &Broker, version: i16, request: &LeaveGroupRequest) -> Leav
     response.with_members(members.collect())
 }
 
-/// What there is to tell about a group: its members, or that it has only offsets, or none if it isn't there.
+/// The description of a group: its members, or that it has only offsets, or none if it isn't there.
 fn known(broker: &Broker, name: &str) -> Option<Described> {
     if let Some(group) = broker.groups.get(name) {
         return Some(group.lock().describe());
@@ -136,7 +136,7 @@ fn known(broker: &Broker, name: &str) -> Option<Described> {
     })
 }
 
-/// Tells groups.
+/// Describes groups.
 pub fn describe(broker: &Broker, request: &DescribeGroupsRequest) -> DescribeGroupsResponse {
     let describe = |name: &GroupId| {
         let group = DescribedGroup::default().with_group_id(name.clone());

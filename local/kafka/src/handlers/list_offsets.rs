@@ -53,7 +53,7 @@ pub async fn list_offsets(broker: &Arc<Broker>, request: ListOffsetsRequest) -> 
     ListOffsetsResponse::default().with_topics(topics)
 }
 
-/// A client that knows no epoch is told none.
+/// A client that knows no epoch gets none.
 fn request_has_epochs(current: i32) -> bool {
     current >= 0
 }

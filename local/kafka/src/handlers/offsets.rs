@@ -70,7 +70,7 @@ pub async fn commit(broker: &Arc<Broker>, request: OffsetCommitRequest) -> Offse
 type Wanted = Option<Vec<(TopicName, Vec<i32>)>>;
 type Found = Vec<(TopicName, Vec<(i32, Option<Committed>)>)>;
 
-/// Tells what groups committed.
+/// Returns what groups committed.
 pub fn fetch(broker: &Broker, version: i16, request: &OffsetFetchRequest) -> OffsetFetchResponse {
     if version >= 8 {
         let groups = request.groups.iter().map(|group| {
@@ -79,7 +79,7 @@ pub fn fetch(broker: &Broker, version: i16, request: &OffsetFetchRequest) -> Off
             });
             let topics = find(broker, &group.group_id, wanted).into_iter().map(|(name, partitions)| {
                 let partitions = partitions.into_iter().map(|(index, committed)| {
-                    let (offset, epoch, note) = told(committed);
+                    let (offset, epoch, note) = answered(committed);
                     OffsetFetchResponsePartitions::default()
                         .with_partition_index(index)
                         .with_committed_offset(offset)
@@ -98,7 +98,7 @@ pub fn fetch(broker: &Broker, version: i16, request: &OffsetFetchRequest) -> Off
         .map(|topics| topics.iter().map(|topic| (topic.name.clone(), topic.partition_indexes.clone())).collect());
     let topics = find(broker, &request.group_id, wanted).into_iter().map(|(name, partitions)| {
         let partitions = partitions.into_iter().map(|(index, committed)| {
-            let (offset, epoch, note) = told(committed);
+            let (offset, epoch, note) = answered(committed);
             OffsetFetchResponsePartition::default()
                 .with_partition_index(index)
                 .with_committed_offset(offset)
@@ -110,7 +110,7 @@ pub fn fetch(broker: &Broker, version: i16, request: &OffsetFetchRequest) -> Off
     OffsetFetchResponse::default().with_topics(topics.collect())
 }
 
-fn told(committed: Option<Committed>) -> (i64, i32, String) {
+fn answered(committed: Option<Committed>) -> (i64, i32, String) {
     committed.map_or((-1, -1, String::new()), |c| (c.offset, c.epoch, c.metadata))
 }
 

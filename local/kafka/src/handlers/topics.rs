@@ -34,7 +34,7 @@ pub async fn create(broker: &Arc<Broker>, version: i16, request: CreateTopicsReq
                     result = result
                         .with_num_partitions(partitions)
                         .with_replication_factor(1)
-                        .with_configs(Some(told(&settings)));
+                        .with_configs(Some(described(&settings)));
                 }
                 match topic {
                     Some(topic) if version >= 7 => result.with_topic_id(topic.id),
@@ -79,14 +79,14 @@ fn create_one(broker: &Broker, wanted: &CreatableTopic, validate_only: bool) -> 
     Ok((settings, partitions, topic))
 }
 
-fn told(settings: &Settings) -> Vec<CreatableTopicConfigs> {
-    let tell = |entry: &topic_config::Entry| {
+fn described(settings: &Settings) -> Vec<CreatableTopicConfigs> {
+    let config = |entry: &topic_config::Entry| {
         CreatableTopicConfigs::default()
             .with_name(text(entry.name))
             .with_value(Some(text(topic_config::value(settings, entry.name))))
             .with_config_source(configs::source(settings, entry))
     };
-    ENTRIES.iter().map(tell).collect()
+    ENTRIES.iter().map(config).collect()
 }
 
 /// Deletes topics, by name or id, with what groups committed for them.

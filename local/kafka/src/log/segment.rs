@@ -67,7 +67,7 @@ impl Segment {
     }
 
     /// Opens a segment and walks its batches. Whatever follows the `last` file's last whole batch whose checksum is
-    /// right is what a crash left of a write that nobody was told of; it is cut off. An older file was whole and flushed
+    /// right is what a crash left of a write that was never answered; it is cut off. An older file was whole and flushed
     /// when the next one was begun: it is damaged then, and left as it is.
     pub fn open(path: PathBuf, base: i64, last: bool, mut each: impl FnMut(&Header)) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(&path)?;

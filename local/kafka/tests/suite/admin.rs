@@ -29,8 +29,8 @@ pub fn by_name(address: &str, topic: &str) -> MetadataResponseTopic {
 
 fn setting(address: &str, topic: &str, name: &str) -> (Option<String>, ConfigSource) {
     let resource = ResourceSpecifier::Topic(topic);
-    let told = block_on(clients::admin(address).describe_configs([&resource], &AdminOptions::new())).unwrap();
-    let resource = told.into_iter().next().unwrap().unwrap();
+    let described = block_on(clients::admin(address).describe_configs([&resource], &AdminOptions::new())).unwrap();
+    let resource = described.into_iter().next().unwrap().unwrap();
     let entry = resource.entries.into_iter().find(|entry| entry.name == name).unwrap();
     (entry.value, entry.source)
 }
@@ -50,8 +50,8 @@ fn topics_are_created_once_and_checked() {
     ] {
         assert_eq!(clients::create(address, &name, partitions, &settings), Err(error), "{name} {settings:?}");
     }
-    let told = by_name(address, &topic);
-    assert_eq!((told.error_code, told.partitions.len()), (0, 4));
+    let described = by_name(address, &topic);
+    assert_eq!((described.error_code, described.partitions.len()), (0, 4));
     let (value, source) = setting(address, &topic, "retention.ms");
     assert_eq!((value.as_deref(), source), (Some("86400000"), ConfigSource::DynamicTopic));
     let (value, source) = setting(address, &topic, "max.message.bytes");
@@ -73,8 +73,8 @@ fn topics_have_ids() {
     assert_eq!(by_name(address, &topic).topic_id, created.topic_id);
 
     let id = |id| MetadataRequestTopic::default().with_topic_id(id).with_name(None);
-    let told = metadata(address, id(created.topic_id));
-    assert_eq!(told.name.unwrap().as_str(), topic);
+    let described = metadata(address, id(created.topic_id));
+    assert_eq!(described.name.unwrap().as_str(), topic);
     assert_eq!(metadata(address, id(Uuid::from_u128(12345))).error_code, 100);
 
     let by_id = DeleteTopicState::default().with_topic_id(created.topic_id).with_name(None);

@@ -47,8 +47,8 @@ fn a_restart_keeps_everything() {
             broker.kill();
         }
         broker.restart();
-        let told = admin::by_name(&address, "kept");
-        assert_eq!((told.topic_id, told.partitions.len()), (id, 2));
+        let kept = admin::by_name(&address, "kept");
+        assert_eq!((kept.topic_id, kept.partitions.len()), (id, 2));
         assert_eq!(admin::by_name(&address, "gone").error_code, 3);
         let again = ask(&address, 1, &kafka_protocol::messages::DescribeClusterRequest::default()).cluster_id;
         assert_eq!(again, cluster);

@@ -83,7 +83,7 @@ fn starts_at_the_earliest_the_latest_or_an_offset() {
 }
 
 #[test]
-fn an_offset_beyond_the_log_is_told() {
+fn an_offset_beyond_the_log_is_an_error() {
     let broker = Broker::start();
     let address = broker.address();
     let topic = unique("beyond");
@@ -95,8 +95,8 @@ fn an_offset_beyond_the_log_is_told() {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&topic, 0, Offset::Offset(100)).unwrap();
     consumer.assign(&list).unwrap();
-    let told = eventually("an error", || consumer.poll(Duration::from_millis(100)));
-    assert!(told.is_err(), "{told:?}");
+    let polled = eventually("an error", || consumer.poll(Duration::from_millis(100)));
+    assert!(polled.is_err(), "{polled:?}");
 }
 
 fn fill(address: &str, topic: &str, records: usize, time: Option<i64>) {
