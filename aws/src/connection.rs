@@ -1,7 +1,7 @@
 //! A connection to AWS: one configuration, from which each service's client is made when it is first used.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -32,6 +32,7 @@ use crate::deadline::Deadline;
 use crate::endpoint;
 use crate::errors::Error;
 use crate::objects::Objects;
+use crate::owners::Owners;
 use crate::retry::{Pace, THROTTLED_ATTEMPTS};
 use crate::signing;
 use crate::watch::Watch;
@@ -52,6 +53,8 @@ pub struct Options {
     pub profile: Option<String>,
     /// Asks a person for the code of a device that a role wants; absent where nobody can be asked.
     pub mfa_code: Option<Code>,
+    /// Lets requests go in clear to an endpoint on another machine; `LAKEWRIGHT_INSECURE_ENDPOINT` does so too.
+    pub insecure: bool,
 }
 
 /// A connection to the AWS APIs of one account and region. Clones share connections, credentials and clients.
@@ -59,6 +62,7 @@ pub struct Options {
 pub struct Aws {
     shared: Arc<Shared>,
     deadline: Option<Deadline>,
+    owners: Option<Arc<Owners>>,
     clients: Arc<Clients>,
 }
 
@@ -101,7 +105,8 @@ macro_rules! client {
 impl Aws {
     /// A connection with region and credentials, or what is missing and how to give it.
     pub async fn connect(options: Options) -> Result<Self, Error> {
-        let http = connections();
+        let in_clear = endpoint::in_clear(options.insecure);
+        let http = connections(in_clear);
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http.clone());
         if let Some(profile) = &options.profile {
             // A profile that is asked for comes before the keys that the environment may hold.
@@ -113,15 +118,15 @@ impl Aws {
             loader = loader.region(Region::new(region.clone()));
         }
         if let Some(endpoint) = &options.endpoint {
-            endpoint::check(endpoint)?;
+            endpoint::check(endpoint, in_clear)?;
             loader = loader.endpoint_url(endpoint.trim_end_matches('/'));
         } else {
-            endpoint::check_environment()?;
+            endpoint::check_environment(in_clear)?;
         }
         // The loader knows every way to find credentials: its future is a large one.
         let sdk = Box::pin(loader.load()).await;
         if let Some(url) = sdk.endpoint_url() {
-            endpoint::check(url)?;
+            endpoint::check(url, in_clear)?;
         }
         region(&sdk)?;
         let profiles = Profiles::load(options.profile.as_deref()).await;
@@ -144,8 +149,19 @@ impl Aws {
 
     /// A connection to one endpoint with the given keys, whatever the environment says.
     pub fn with_keys(region: &str, endpoint: &str, access_key_id: &str, secret_key: &str) -> Result<Self, Error> {
-        endpoint::check(endpoint)?;
-        let keys = Credentials::new(access_key_id, secret_key, None, None, "lakewright");
+        Self::with_credentials(region, endpoint, Credentials::new(access_key_id, secret_key, None, None, "lakewright"))
+    }
+
+    /// The same with the access key, the secret key and the token of a session.
+    pub fn with_session(region: &str, endpoint: &str, keys: (&str, &str, &str)) -> Result<Self, Error> {
+        let (access_key_id, secret_key, token) = keys;
+        let keys = Credentials::new(access_key_id, secret_key, Some(token.to_owned()), None, "lakewright");
+        Self::with_credentials(region, endpoint, keys)
+    }
+
+    fn with_credentials(region: &str, endpoint: &str, keys: Credentials) -> Result<Self, Error> {
+        let in_clear = endpoint::in_clear(false);
+        endpoint::check(endpoint, in_clear)?;
         let sdk = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
@@ -153,7 +169,7 @@ impl Aws {
             .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
             .time_source(aws_smithy_async::time::SystemTimeSource::new())
             .build();
-        Self::new(sdk, connections(), Keeper::new(SharedCredentialsProvider::new(keys), Origin::Given))
+        Self::new(sdk, connections(in_clear), Keeper::new(SharedCredentialsProvider::new(keys), Origin::Given))
     }
 
     fn new(sdk: SdkConfig, connections: SharedHttpClient, credentials: Keeper) -> Result<Self, Error> {
@@ -175,13 +191,32 @@ impl Aws {
             .build();
         let meter = Arc::default();
         let shared = Shared { sdk, region, connections, credentials, meter, paces: Mutex::default() };
-        Ok(Self { shared: Arc::new(shared), deadline: None, clients: Arc::default() })
+        Ok(Self { shared: Arc::new(shared), deadline: None, owners: None, clients: Arc::default() })
     }
 
     /// The same connection, which sends nothing after the deadline: an error of the kind [`crate::errors::Kind::TooLate`].
     #[must_use]
     pub fn until(&self, deadline: Deadline) -> Self {
-        Self { deadline: Some(deadline), clients: Arc::default(), shared: self.shared.clone() }
+        Self { deadline: Some(deadline), clients: Arc::default(), ..self.clone() }
+    }
+
+    /// The same connection, which asks S3 for nothing but what stands in buckets of the account, and in those of others that
+    /// `elsewhere` names with theirs: a bucket whose name somebody else has taken is refused.
+    #[must_use]
+    pub fn of_account(&self, account: &str, elsewhere: BTreeMap<String, String>) -> Self {
+        let owners = Owners { account: account.to_owned(), elsewhere };
+        Self { owners: Some(Arc::new(owners)), clients: Arc::default(), ..self.clone() }
+    }
+
+    /// The same connection, which asks S3 whosever a bucket is.
+    #[must_use]
+    pub fn of_anybody(&self) -> Self {
+        Self { owners: None, clients: Arc::default(), ..self.clone() }
+    }
+
+    /// Whose the buckets must be, if that was said.
+    pub(crate) fn owners(&self) -> Option<Arc<Owners>> {
+        self.owners.clone()
     }
 
     /// The region.

@@ -141,6 +141,11 @@ impl Error {
         self.kind == Kind::Denied
     }
 
+    /// Whatever else is asked fails for the same reason: the credentials, the clock, the deadline, the configuration.
+    pub fn is_of_all(&self) -> bool {
+        self.kind.is_of_all()
+    }
+
     /// The same request may succeed a little later.
     pub fn is_retryable(&self) -> bool {
         self.kind.is_retryable()
@@ -234,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn operations_tell_apart_what_one_code_means() {
+    fn an_operation_decides_what_one_code_means() {
         let kind = |service, operation, code| classify(service, operation, code, "", 400);
         assert_eq!(kind("athena", "GetWorkGroup", "InvalidRequestException"), Kind::NotFound);
         assert_eq!(kind("athena", "CreateWorkGroup", "InvalidRequestException"), Kind::Invalid);

@@ -10,6 +10,7 @@ mod endpoint;
 pub mod errors;
 mod needed;
 mod objects;
+mod owners;
 mod retry;
 mod signing;
 mod watch;

@@ -13,6 +13,7 @@ use crate::ask::ask;
 use crate::client;
 use crate::connection::Aws;
 use crate::errors::{Error, Kind};
+use crate::owners::Expecting;
 use crate::retry;
 use crate::watch::deepest;
 
@@ -81,6 +82,7 @@ impl Aws {
     /// The client of S3: buckets in the path where an endpoint is set, checksums where AWS asks for them.
     pub fn s3_client(&self) -> Client {
         client!(self, "s3", aws_sdk_s3, |config| config
+            .interceptor(Expecting(self.owners()))
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .force_path_style(self.has_endpoint("S3")))
     }

@@ -15,6 +15,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use hyper_util::client::legacy;
 
 use crate::deadline::Deadline;
+use crate::endpoint;
+use crate::errors::Error;
 use crate::retry::Pace;
 use crate::watch::{Attempt, DeadlineOver, Watch, deepest, find};
 
@@ -25,12 +27,38 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// What an uplink carries at least, in bytes a millisecond: a large request has as much more time.
 const UPLINK: u64 = 100;
 
-/// The connections: rustls on ring, with the machine's root certificates.
-pub fn connections() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
+/// The connections: rustls on ring, with the machine's root certificates; `in_clear` lets requests go unencrypted to other
+/// machines too.
+pub fn connections(in_clear: bool) -> SharedHttpClient {
+    let connections = aws_smithy_http_client::Builder::new()
         .pool_idle_timeout(IDLE)
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https()
+        .build_https();
+    if in_clear { connections } else { SharedHttpClient::new(Encrypted(connections)) }
+}
+
+/// Connections on which nothing goes in clear to another machine, whoever named the endpoint: a service's section of a profile
+/// may, too.
+#[derive(Debug, Clone)]
+struct Encrypted(SharedHttpClient);
+
+impl HttpClient for Encrypted {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(EncryptedLine(self.0.http_connector(settings, components)))
+    }
+}
+
+/// One connector of [`Encrypted`].
+#[derive(Debug)]
+struct EncryptedLine(SharedHttpConnector);
+
+impl HttpConnector for EncryptedLine {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        match endpoint::check_encrypted(request.uri()) {
+            Ok(()) => self.0.call(request),
+            Err(refusal) => HttpConnectorFuture::ready(Err(ConnectorError::user(Box::new(refusal)))),
+        }
+    }
 }
 
 /// What all services' clients of one connection share.
@@ -146,6 +174,11 @@ impl Wire {
                 }
                 Ok(answer)
             }
+            // It was refused here: nothing was sent, and no repetition changes that.
+            Ok(Err(error)) if find::<Error>(&error).is_some() => {
+                note(Attempt::None);
+                Err(error)
+            }
             Ok(Err(error)) => {
                 let reason = format!("{place}: {}", deepest(&error));
                 let is_unsent = find::<legacy::Error>(&error).is_some_and(legacy::Error::is_connect);
@@ -166,4 +199,28 @@ fn place(uri: &str) -> String {
     let uri: Option<http::Uri> = uri.parse().ok();
     let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));
     parts.map_or_else(|| "no address".to_owned(), |(scheme, host)| format!("{scheme}://{host}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_async::rt::sleep::TokioSleep;
+    use aws_smithy_async::time::SystemTimeSource;
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_in_clear_to_another_machine_is_refused_whoever_named_it() {
+        let components = RuntimeComponentsBuilder::for_tests()
+            .with_time_source(Some(SystemTimeSource::new()))
+            .with_sleep_impl(Some(TokioSleep::new()))
+            .build()
+            .expect("components");
+        let settings = HttpConnectorSettings::builder().build();
+        let connector = connections(false).http_connector(&settings, &components);
+        let mut request = HttpRequest::empty();
+        request.set_uri("http://far.invalid/").expect("a URL");
+        let error = connector.call(request).await.expect_err("refused");
+        assert!(find::<Error>(&error).is_some_and(|own| own.message.contains("--insecure-endpoint")), "{error:?}");
+    }
 }

@@ -183,3 +183,18 @@ async fn no_endpoint_is_taken_that_is_none() {
         assert!(error.kind == ErrorKind::Configuration && error.message.contains("AWS_ENDPOINT_URL"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn nothing_is_sent_in_clear_to_another_machine() {
+    let options = |insecure| Options {
+        region: Some("eu-central-1".into()),
+        endpoint: Some("http://far.invalid:4566".into()),
+        insecure,
+        ..Options::default()
+    };
+    let error = Aws::connect(options(false)).await.expect_err("in clear");
+    let is_said = error.message.contains("--insecure-endpoint");
+    assert!(error.kind == ErrorKind::Configuration && is_said, "{error}");
+    let error = Aws::with_keys("eu-central-1", "http://far.invalid:4566", "access", "secret").expect_err("in clear");
+    assert!(error.message.contains("--insecure-endpoint"), "{error}");
+}

@@ -2,7 +2,10 @@
 
 mod server;
 
-use lakewright_aws::Put;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use lakewright_aws::{Deadline, Put, ask};
 
 use server::{Play, connect, serve};
 
@@ -73,4 +76,37 @@ async fn a_walk_through_a_bucket_steps_over_what_nobody_asks_for() {
     let after: Vec<&str> =
         seen.iter().filter_map(|head| head.split("start-after=").nth(1)?.split(' ').next()).collect();
     assert_eq!(after, ["hosts", "hosts%2F1", "models", "models-old%2F1"]);
+}
+
+#[tokio::test]
+async fn every_request_says_whose_the_bucket_must_be() {
+    let done = || Play::Answer(200, "etag: \"e1\"\r\n", "");
+    let none = Play::Answer(200, "", "<Tagging><TagSet></TagSet></Tagging>");
+    let server = serve(vec![done(), none, done(), done(), done(), done(), done(), done()]).await;
+    let elsewhere = BTreeMap::from([("partner".to_owned(), "210987654321".to_owned())]);
+    let aws = connect(&server).of_account("123456789012", elsewhere);
+    let (s3, objects) = (aws.s3_client(), aws.objects());
+    ask(s3.create_bucket().bucket("ours").send()).await.expect("made");
+    ask(s3.get_bucket_tagging().bucket("ours").send()).await.expect("told");
+    ask(s3.delete_bucket().bucket("ours").send()).await.expect("deleted");
+    objects.put("ours", "k", "x".into(), Put::default()).await.expect("put");
+    objects.get("partner", "k", None).await.expect("got");
+    // Who says it of one call has the last word.
+    objects.clone().owned_by("345678901234").head("ours", "k").await.expect("answered");
+    let deadline = Deadline::at(SystemTime::now() + Duration::from_mins(1));
+    aws.until(deadline).objects().delete("ours", "k").await.expect("deleted");
+    connect(&server).objects().delete("ours", "k").await.expect("deleted");
+    let seen = server.seen.lock();
+    let owner = |request: &String| {
+        let line = request.lines().find_map(|line| line.strip_prefix("x-amz-expected-bucket-owner: "));
+        let signed =
+            request.lines().any(|line| line.contains("SignedHeaders") && line.contains("expected-bucket-owner"));
+        assert_eq!(line.is_some(), signed, "{request}");
+        line.map(str::to_owned)
+    };
+    let owners: Vec<Option<String>> = seen.iter().map(owner).collect();
+    let ours = Some("123456789012".to_owned());
+    let others = [Some("210987654321".to_owned()), Some("345678901234".to_owned())];
+    let [partner, said] = others;
+    assert_eq!(owners, [None, ours.clone(), ours.clone(), ours.clone(), partner, said, ours, None]);
 }

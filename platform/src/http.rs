@@ -15,6 +15,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
+use crate::loopback::is_local_url;
+
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
 
@@ -94,6 +96,9 @@ impl Client {
 
     async fn ask(&self, request: Builder, url: &str, body: Bytes, patience: Duration) -> Result<Value> {
         let (url, authorization) = without_password(url);
+        if authorization.is_some() {
+            check_encrypted(&url)?;
+        }
         let mut request = request.uri(&url).body(body).with_context(|| format!("`{url}` is no URL"))?;
         request.headers_mut().extend(authorization.map(|value| (header::AUTHORIZATION, value)));
         let (status, body) = self.exchange(request, patience).await?;
@@ -113,6 +118,19 @@ pub fn without_password(url: &str) -> (String, Option<HeaderValue>) {
         Some((format!("{scheme}://{host}{path}"), Some(basic(user))))
     };
     split().unwrap_or_else(|| (url.to_owned(), None))
+}
+
+/// Refuses to send a password in clear to another machine.
+///
+/// # Errors
+/// The URL, which is shown and has no password in it, is of another machine and not `https`.
+pub fn check_encrypted(url: &str) -> Result<()> {
+    if url.starts_with("https:") || is_local_url(url) {
+        return Ok(());
+    }
+    bail!(
+        "{url} has a password and no encryption, so that everyone on the way reads it; write https://, or leave user and password out"
+    )
 }
 
 /// The header that `user:password` makes.
@@ -138,6 +156,18 @@ mod tests {
         assert!(!format!("{value:?}").contains("ZWxh"));
         for url in ["http://127.0.0.1:9200", "http://search:9200/a@b", "search"] {
             assert_eq!(without_password(url), (url.to_owned(), None));
+        }
+    }
+
+    #[tokio::test]
+    async fn no_password_goes_in_clear_to_another_machine() {
+        let client = Client::new("http:").expect("a client");
+        for far in ["http://user:word@far.invalid:9200/_count", "http://user:word@127.0.0.1.far.invalid/"] {
+            let error = client.get(far, Duration::from_secs(60)).await.expect_err("in clear").to_string();
+            assert!(error.contains("no encryption") && !error.contains("word@"), "{error}");
+        }
+        for sound in ["https://far.invalid:9200", "http://127.0.0.1:9200/_count", "http://localhost:1"] {
+            assert!(check_encrypted(sound).is_ok(), "{sound}");
         }
     }
 

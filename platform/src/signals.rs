@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 /// The exit code of a process that a second signal ended.
 const INTERRUPTED: i32 = 130;
 
-/// Cancels the token at the first SIGTERM or SIGINT and ends the process with status 130 at the second. `heard` is
-/// told each signal's name and whether it is the second, before anything else is done about it.
+/// Cancels the token at the first SIGTERM or SIGINT and ends the process with status 130 at the second. `heard` gets
+/// each signal's name and whether it is the second, before anything else is done about it.
 ///
 /// # Errors
 /// The signals can't be caught.
@@ -45,9 +45,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_first_signal_cancels_and_is_told() {
+    async fn the_first_signal_cancels_and_is_passed_on() {
         let stop = CancellationToken::new();
-        let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut received) = tokio::sync::mpsc::unbounded_channel();
         let watching = watch(stop.clone(), move |name, is_second| {
             let _ = sender.send((name, is_second));
         });
@@ -57,7 +57,7 @@ mod tests {
         let sent = std::process::Command::new("kill").args(["-TERM", &own]).status().expect("kill runs");
         assert!(sent.success());
         stop.cancelled().await;
-        assert_eq!(told.recv().await, Some(("SIGTERM", false)));
+        assert_eq!(received.recv().await, Some(("SIGTERM", false)));
         watching.abort();
     }
 }

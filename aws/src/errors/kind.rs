@@ -92,4 +92,12 @@ impl Kind {
             | Self::Other => false,
         }
     }
+
+    /// Whether it says nothing of what was asked for: whatever else is asked fails for the same reason.
+    pub const fn is_of_all(self) -> bool {
+        matches!(
+            self,
+            Self::BadCredentials | Self::Expired | Self::Skewed | Self::Stale | Self::TooLate | Self::Configuration
+        )
+    }
 }

@@ -247,19 +247,19 @@ static FORMS: &[(Form, Kind)] = &[
 ];
 
 /// A refusal that has no code of its own: only its message says what it is.
-struct Told {
+struct ByMessage {
     service: &'static str,
     code: &'static str,
     fragment: &'static str,
     kind: Kind,
 }
 
-static TOLD: &[Told] = &[
+static BY_MESSAGE: &[ByMessage] = &[
     // A role takes effect some seconds after it was made ("Changes that I make are not always immediately visible" in
     // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html). CodeBuild's answer until then is in
     // https://docs.aws.amazon.com/codebuild/latest/userguide/troubleshooting.html and
     // https://github.com/hashicorp/terraform-provider-aws/issues/4233.
-    Told {
+    ByMessage {
         service: CODE_BUILD,
         code: "InvalidInputException",
         fragment: "not authorized to perform: sts:AssumeRole",
@@ -267,14 +267,14 @@ static TOLD: &[Told] = &[
     },
     // The same of CodePipeline: https://github.com/hashicorp/terraform-provider-aws/issues/13103 and
     // https://github.com/hashicorp/terraform/issues/19264.
-    Told {
+    ByMessage {
         service: CODE_PIPELINE,
         code: "InvalidStructureException",
         fragment: "not authorized to perform AssumeRole",
         kind: Kind::NotYet,
     },
     // The same of Lambda: https://github.com/aws/aws-sdk-js/issues/4408.
-    Told {
+    ByMessage {
         service: LAMBDA,
         code: "InvalidParameterValueException",
         fragment: "cannot be assumed by Lambda",
@@ -282,7 +282,7 @@ static TOLD: &[Told] = &[
     },
     // S3 asks the destination whether it may send there, and a permission that was just given may be unknown there:
     // https://aws.amazon.com/premiumsupport/knowledge-center/unable-validate-circular-dependency-cloudformation/.
-    Told {
+    ByMessage {
         service: S3,
         code: "InvalidArgument",
         fragment: "Unable to validate the following destination configurations",
@@ -290,14 +290,14 @@ static TOLD: &[Told] = &[
     },
     // A principal that was just made may be unknown to SQS:
     // https://github.com/hashicorp/terraform-provider-aws/pull/35861.
-    Told {
+    ByMessage {
         service: SQS,
         code: "InvalidAttributeValue",
         fragment: "Invalid value for the parameter Policy",
         kind: Kind::NotYet,
     },
     // So may a queue: https://github.com/serverless/serverless/issues/5215.
-    Told {
+    ByMessage {
         service: SQS,
         code: "InvalidParameterValue",
         fragment: "Dead letter target does not exist",
@@ -307,9 +307,9 @@ static TOLD: &[Told] = &[
 
 /// What a code means, when a table says so.
 pub(super) fn look_up(service: &str, operation: &str, code: &str, message: &str) -> Option<Kind> {
-    let told = TOLD.iter().find(|told| told.service == service && told.code == code && message.contains(told.fragment));
-    if let Some(told) = told {
-        return Some(told.kind);
+    let is_meant = |row: &&ByMessage| row.service == service && row.code == code && message.contains(row.fragment);
+    if let Some(row) = BY_MESSAGE.iter().find(is_meant) {
+        return Some(row.kind);
     }
     let named = |service: &str, operation: &str| {
         let row = |row: &&Row| row.service == service && row.operation == operation && row.codes.contains(&code);

@@ -1,4 +1,4 @@
-//! The admin endpoint: `/live`, `/ready`, `/metrics` and `/status` over HTTP.
+//! The admin endpoint: `/live`, `/ready`, `/metrics` and `/status` over HTTP, for programs that ask by an address.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,7 +10,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use hyper_util::service::TowerToHyperService;
+use lakewright_platform::listen::{self, Limits};
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -44,11 +47,8 @@ pub async fn serve(
         .route("/metrics", get(prometheus))
         .route("/status", get(status))
         .with_state(Arc::new(Shared { name: name.to_owned(), metrics, health }));
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "admin endpoint ended");
-        }
-    });
+    let routes = TowerToHyperService::new(router);
+    tokio::spawn(listen::serve(listener, Limits::default(), routes, CancellationToken::new()));
     Ok(bound)
 }
 
@@ -105,8 +105,12 @@ mod tests {
     use super::*;
 
     async fn ask(address: SocketAddr, path: &str) -> String {
+        ask_as(address, path, &address.to_string()).await
+    }
+
+    async fn ask_as(address: SocketAddr, path: &str, host: &str) -> String {
         let mut stream = tokio::net::TcpStream::connect(address).await.expect("connects");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("answered");
@@ -114,9 +118,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ready_when_every_latch_is_dropped_and_status_tells_all() {
+    async fn ready_when_every_latch_is_dropped_and_status_says_all() {
         let (metrics, health) = (Metrics::default(), Arc::new(Health::default()));
-        metrics.counter(&stream::ROWS, &[(stream::TABLE, "sales")]).add(7);
+        metrics.counter(&stream::ROWS, &[(stream::TABLE, "sales")]).increment(7);
         let rows = stream::ROWS.name;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let address = serve(any, "stream", metrics, Arc::clone(&health)).await.expect("serves");
@@ -135,7 +139,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_in_use_names_the_cure() {
+    async fn a_page_that_points_its_name_here_reads_nothing() {
+        let (metrics, health) = (Metrics::default(), Arc::new(Health::default()));
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let address = serve(any, "stream", metrics, health).await.expect("serves");
+        let evil = format!("evil.example:{}", address.port());
+        assert!(ask_as(address, "/status", &evil).await.starts_with("HTTP/1.1 421"));
+        let own = format!("localhost:{}", address.port());
+        assert!(ask_as(address, "/live", &own).await.starts_with("HTTP/1.1 200"));
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_names_the_fix() {
         let (metrics, health) = (Metrics::default(), Arc::new(Health::default()));
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let taken = serve(any, "a", metrics.clone(), Arc::clone(&health)).await.expect("serves");
