@@ -1,0 +1,139 @@
+//! What a call asks for.
+
+use lakewright_iam::Keys;
+use serde_json::Value;
+
+use crate::fields::Fields as _;
+use crate::request::Request;
+use crate::state::{State, Tags};
+
+/// One action on one resource.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    /// Such as `ec2:CreateVpc`.
+    pub action: String,
+    /// An ARN, or `*` for an action that takes none.
+    pub resource: String,
+    /// The condition keys beside those of caller, resource and time.
+    pub keys: Keys,
+    /// The account of a resource whose ARN names none.
+    pub owner: Option<String>,
+}
+
+impl Ask {
+    pub fn on(action: &str, resource: impl Into<String>) -> Self {
+        Self { action: action.to_owned(), resource: resource.into(), keys: Keys::default(), owner: None }
+    }
+
+    /// The same with a condition key, when there is a value.
+    pub fn key(mut self, key: &str, value: Option<&str>) -> Self {
+        if let Some(value) = value {
+            self.keys.set(key, value);
+        }
+        self
+    }
+
+    /// The same with the tags that the request brings.
+    pub fn tags(mut self, tags: &Tags) -> Self {
+        for (key, value) in tags {
+            self.keys.set(&format!("aws:RequestTag/{key}"), value);
+        }
+        self.tag_keys(tags.keys().cloned())
+    }
+
+    /// The same with the keys of the tags that the request names.
+    pub fn tag_keys(mut self, keys: impl IntoIterator<Item = String>) -> Self {
+        self.keys.set_all("aws:TagKeys", keys);
+        self
+    }
+}
+
+/// What one call asks for, under construction.
+pub(super) struct Asks<'s, 'a> {
+    pub state: &'s mut State<'a>,
+    pub request: &'s Request,
+    asked: Vec<Ask>,
+}
+
+impl<'s, 'a> Asks<'s, 'a> {
+    pub fn new(state: &'s mut State<'a>, request: &'s Request) -> Self {
+        Self { state, request, asked: Vec::new() }
+    }
+
+    pub fn done(self) -> Vec<Ask> {
+        self.asked
+    }
+
+    pub fn operation(&self) -> &'s str {
+        &self.request.operation
+    }
+
+    pub fn input(&self) -> &'s Value {
+        &self.request.input
+    }
+
+    /// A member of the input as text.
+    pub fn text(&self, member: &str) -> Option<&'s str> {
+        self.request.input.text(member).filter(|text| !text.is_empty())
+    }
+
+    /// An ARN in the caller's account and region.
+    pub fn arn(&self, service: &str, resource: &str) -> String {
+        self.request.arn(service, resource)
+    }
+
+    pub fn add(&mut self, ask: Ask) -> Option<()> {
+        self.asked.push(ask);
+        Some(())
+    }
+
+    /// What was added last.
+    pub fn last(&mut self) -> Option<&mut Ask> {
+        self.asked.last_mut()
+    }
+
+    /// An action that takes no resource.
+    pub fn plain(&mut self, action: &str) -> Option<()> {
+        self.add(Ask::on(action, "*"))
+    }
+
+    /// An action on a resource.
+    pub fn on(&mut self, action: &str, resource: impl Into<String>) -> Option<()> {
+        self.add(Ask::on(action, resource))
+    }
+
+    /// The operation as an action of a service, with the tags that the request brings.
+    pub fn with_tags(&mut self, service: &str, resource: impl Into<String>, tags: &Tags) -> Option<()> {
+        self.add(Ask::on(&format!("{service}:{}", self.request.operation), resource).tags(tags))
+    }
+
+    /// Tagging what the operation makes, when the request brings tags.
+    pub fn tag_made(&mut self, action: &str, resource: impl Into<String>, tags: &Tags) -> Option<()> {
+        if tags.is_empty() { Some(()) } else { self.add(Ask::on(action, resource).tags(tags)) }
+    }
+
+    /// The operation as an action of a service on a resource.
+    pub fn own(&mut self, service: &str, resource: impl Into<String>) -> Option<()> {
+        self.on(&format!("{service}:{}", self.request.operation), resource)
+    }
+
+    /// Handing a role to a service, which then acts as it. The role is given by its ARN or its name.
+    pub fn pass(&mut self, role: &str, service: &str) -> Option<()> {
+        let arn = super::iam::role_arn(self.state, &self.request.account, role);
+        self.add(Ask::on("iam:PassRole", arn).key("iam:PassedToService", Some(service)))
+    }
+
+    /// What a service does with a key in the caller's name. Keys of AWS's own ask for nothing.
+    pub fn use_key(&mut self, actions: &[&str], key: &str, via: &str) -> Option<()> {
+        let Some(arn) = super::kms::key_arn(self.state, &self.request.account, &self.request.region, key) else {
+            return Some(());
+        };
+        let via = format!("{via}.{}.amazonaws.com", self.request.region);
+        for action in actions {
+            let grant = (*action == "kms:CreateGrant").then_some("true");
+            let ask = Ask::on(action, &arn).key("kms:ViaService", Some(&via));
+            self.add(ask.key("kms:GrantIsForAWSResource", grant));
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,123 @@
+//! The decision over one action on one resource.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use lakewright_iam::{Decision, Policies, Request, reference};
+
+use super::{Ask, Caller, global, policies};
+use crate::clock;
+use crate::fields::Fields as _;
+use crate::state::{GLOBAL, State, Tags, tags_of};
+
+/// A request that was refused, and why.
+#[derive(Debug)]
+pub(super) struct Denied {
+    pub request: Request,
+    pub decision: Decision,
+}
+
+/// Names of condition keys that hold a resource's tags, before the tag's own key.
+const RESOURCE_TAGS: [&str; 5] = [
+    "aws:ResourceTag/",
+    "ec2:ResourceTag/",
+    "iam:ResourceTag/",
+    "secretsmanager:ResourceTag/",
+    "autoscaling:ResourceTag/",
+];
+
+/// Whether a caller may do what is asked, in a region.
+pub(super) fn decide(state: &mut State<'_>, caller: &Caller, ask: Ask, region: &str) -> Result<(), Box<Denied>> {
+    let request = request(state, caller, ask, region);
+    let own = Some(request.owner.as_str()) == caller.principal.account();
+    if caller.is_administrator() && own && !request.action.starts_with("sts:AssumeRole") {
+        return Ok(());
+    }
+    let (resource, rule) = policies::of_resource(state, &request.action, &request.resource, &request.owner);
+    let policies = Policies { resource, rule, ..caller.policies.clone() };
+    let decision = policies.evaluate(&request);
+    if decision.is_allowed() {
+        return Ok(());
+    }
+    if let Some(missing) = request.missing(&decision) {
+        tracing::warn!(caller = caller.principal.arn(), %missing, "denied");
+    }
+    Err(Box::new(Denied { request, decision }))
+}
+
+/// The question as AWS asks it, with the keys that it brings for the action.
+fn request(state: &mut State<'_>, caller: &Caller, ask: Ask, region: &str) -> Request {
+    let mut request = Request::new(caller.principal.clone(), &ask.action, &ask.resource);
+    if let Some(owner) = &ask.owner {
+        request = request.owned_by(owner);
+    }
+    let account = caller.principal.account().unwrap_or_default().to_owned();
+    let now = state.now();
+    let keys = &mut request.keys;
+    keys.set("aws:RequestedRegion", region);
+    keys.set("aws:ResourceAccount", &request.owner);
+    keys.set("s3:ResourceAccount", &request.owner);
+    keys.set("kms:CallerAccount", account);
+    keys.set("ec2:Region", region);
+    // What AWS is told by HTTPS from the host's own network.
+    keys.set("aws:SecureTransport", "true");
+    keys.set("aws:SourceIp", "127.0.0.1");
+    keys.set("aws:ViaAWSService", "false");
+    keys.set("aws:CurrentTime", clock::iso(now));
+    keys.set("aws:EpochTime", (now / 1000).to_string());
+    for (key, value) in &caller.tags {
+        keys.set(&format!("aws:PrincipalTag/{key}"), value);
+    }
+    for (key, value) in tags(state, &ask.resource, &request.owner) {
+        for prefix in RESOURCE_TAGS {
+            request.keys.set(&format!("{prefix}{key}"), &value);
+        }
+    }
+    request.keys.extend(&ask.keys);
+    if reference::action(&ask.action).is_none() || !reference::is_asked_on(&ask.action, &ask.resource) {
+        strange(&ask);
+        return request;
+    }
+    request.as_known()
+}
+
+/// Tells once of an action on a resource that AWS's reference doesn't have: a mistake of a mapping here.
+fn strange(ask: &Ask) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let first = TOLD.lock().is_ok_and(|mut told| told.insert(ask.action.clone()));
+    if first {
+        tracing::error!(
+            action = ask.action,
+            resource = ask.resource,
+            "AWS's reference has no such action on such a resource"
+        );
+    }
+}
+
+/// The tags of a resource.
+fn tags(state: &mut State<'_>, arn: &str, owner: &str) -> Tags {
+    if !arn.starts_with("arn:aws:iam:") {
+        // Streams have the tags of their group; what has no region is tagged in its service's own.
+        let arn = arn.split(":log-stream:").next().unwrap_or(arn);
+        let own = state.tags(arn);
+        let global = arn.split(':').nth(3) == Some("");
+        return if own.is_empty() && global {
+            [GLOBAL, "us-east-1"].iter().flat_map(|region| state.region(region).tags(arn)).collect()
+        } else {
+            own
+        };
+    }
+    let state = state.at(global(owner));
+    let name = arn.rsplit('/').next().unwrap_or_default();
+    let resource = arn.rsplit_once(':').map_or("", |(_, resource)| resource);
+    let found = match resource.split('/').next() {
+        Some("role") => state.get("iam/role", name),
+        Some("instance-profile") => state.get("iam/profile", name),
+        Some("policy") => state.get("iam/policy", arn),
+        Some("oidc-provider") => state.get("iam/oidc", arn),
+        _ => None,
+    };
+    found
+        .filter(|thing| thing.text("Arn") == Some(arn))
+        .map_or_else(Tags::new, |thing| tags_of(thing.list("Tags"), "Key", "Value"))
+}
