@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import boto3
@@ -12,6 +13,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 REGION = "eu-north-1"
+# What every access key signs with.
+SECRET = "test"
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", Path(__file__).parents[2] / "target"))
 
 
@@ -37,7 +40,8 @@ class Account:
             arguments = ["0", str(self.data)]
         else:
             arguments = ["--port", "0", "--data", str(self.data)]
-        self.process = subprocess.Popen([*command(), *arguments, *more], stdout=subprocess.PIPE)
+        environment = os.environ | {"LAKEWRIGHT_ACCOUNT_SECRET": SECRET}
+        self.process = subprocess.Popen([*command(), *arguments, *more], stdout=subprocess.PIPE, env=environment)
         line = self.process.stdout.readline()
         assert line, f"the account ended with {self.process.wait()}"
         self.url = json.loads(line)["account"]
@@ -50,13 +54,22 @@ class Account:
     def kill(self):
         self.stop(signal.SIGKILL)
 
-    def client(self, service, region=REGION, key="test", **config):
+    def control(self, path, method="GET", body=None):
+        """The account's side that is no AWS service."""
+        request = urllib.request.Request(
+            f"{self.url}/_lakewright/{path}", data=body, method=method, headers={"Authorization": f"Bearer {SECRET}"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def client(self, service, region=REGION, key="test", secret=SECRET, token=None, **config):
         return boto3.client(
             service,
             endpoint_url=self.url,
             region_name=region,
             aws_access_key_id=key,
-            aws_secret_access_key="test",
+            aws_secret_access_key=secret,
+            aws_session_token=token,
             config=Config(retries={"total_max_attempts": 1}, **config),
         )
 

@@ -129,7 +129,8 @@ def test_assume_role(account, iam, refused):
     with refused("AccessDenied", 403):
         sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/none", RoleSessionName="session")
     given = sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/taken", RoleSessionName="session")["Credentials"]
-    identity = account.client("sts", key=given["AccessKeyId"]).get_caller_identity()
+    keys = {"secret": given["SecretAccessKey"], "token": given["SessionToken"]}
+    identity = account.client("sts", key=given["AccessKeyId"], **keys).get_caller_identity()
     assert identity["Arn"] == "arn:aws:sts::123456789012:assumed-role/taken/session"
 
 
@@ -189,3 +190,31 @@ def test_keys_belong_to_a_region_and_an_account(account, kms, refused):
     for elsewhere in (account.client("kms", region="us-west-2"), account.client("kms", key="111122223333")):
         with refused("NotFoundException", 400):
             elsewhere.describe_key(KeyId=key)
+
+
+def test_a_boundary_is_a_policy_that_stays(iam, refused):
+    arn = iam.create_policy(PolicyName="bounds", PolicyDocument=json.dumps(POLICY))["Policy"]["Arn"]
+    with refused("NoSuchEntity", 404):
+        iam.create_role(RoleName="bound", AssumeRolePolicyDocument=TRUST, PermissionsBoundary=arn + "2")
+    made = iam.create_role(RoleName="bound", AssumeRolePolicyDocument=TRUST, PermissionsBoundary=arn)["Role"]
+    shown = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn}
+    assert made["PermissionsBoundary"] == shown
+    assert iam.get_role(RoleName="bound")["Role"]["PermissionsBoundary"] == shown
+    detail = iam.get_account_authorization_details(Filter=["Role"])["RoleDetailList"]
+    assert next(role for role in detail if role["RoleName"] == "bound")["PermissionsBoundary"] == shown
+    assert "PermissionsBoundary" not in next(role for role in iam.list_roles()["Roles"] if role["RoleName"] == "bound")
+
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["PermissionsBoundaryUsageCount"] == 1
+    bounded = iam.list_entities_for_policy(PolicyArn=arn, PolicyUsageFilter="PermissionsBoundary")["PolicyRoles"]
+    assert [role["RoleName"] for role in bounded] == ["bound"]
+    assert iam.list_entities_for_policy(PolicyArn=arn, PolicyUsageFilter="PermissionsPolicy")["PolicyRoles"] == []
+    with refused("DeleteConflict", 409):
+        iam.delete_policy(PolicyArn=arn)
+    with refused("NoSuchEntity", 404):
+        iam.put_role_permissions_boundary(RoleName="bound", PermissionsBoundary=arn + "2")
+    iam.delete_role_permissions_boundary(RoleName="bound")
+    assert "PermissionsBoundary" not in iam.get_role(RoleName="bound")["Role"]
+    iam.put_role_permissions_boundary(RoleName="bound", PermissionsBoundary=arn)
+    assert iam.get_role(RoleName="bound")["Role"]["PermissionsBoundary"] == shown
+    iam.delete_role(RoleName="bound")
+    iam.delete_policy(PolicyArn=arn)

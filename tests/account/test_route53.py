@@ -7,7 +7,12 @@ import urllib.error
 import urllib.request
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+
+from conftest import SECRET
 
 REGION = "eu-north-1"
 NAMESPACE = "https://route53.amazonaws.com/doc/2013-04-01/"
@@ -75,10 +80,10 @@ def refused_batch(*messages):
 
 def send(account, method, path, body=None):
     """A bare request, for what boto3 doesn't send; status and text of its answer."""
-    scope = "test/20260101/us-east-1/route53/aws4_request"
-    headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
     data = body.encode() if body is not None else None
-    request = urllib.request.Request(account.url + path, data=data, headers=headers, method=method)
+    signed = AWSRequest(method=method, url=account.url + path, data=data)
+    SigV4Auth(Credentials("test", SECRET), "route53", "us-east-1").add_auth(signed)
+    request = urllib.request.Request(signed.url, data=data, headers=dict(signed.headers), method=method)
     try:
         with urllib.request.urlopen(request) as answer:
             return answer.status, answer.read().decode()
@@ -649,8 +654,7 @@ def test_documents_have_one_form(account, client, vpc):
 
 
 def put_faults(account, rules):
-    request = urllib.request.Request(f"{account.url}/_lakewright/faults", data=rules.encode(), method="PUT")
-    urllib.request.urlopen(request).close()
+    account.control("faults", "PUT", rules.encode())
 
 
 def test_fault_rules_hit(account, client, refused):
@@ -694,7 +698,7 @@ def test_fault_rules_hit(account, client, refused):
             client.create_hosted_zone(**given | {"CallerReference": "another"})
     finally:
         put_faults(account, "")
-    events = json.loads(urllib.request.urlopen(f"{account.url}/_lakewright/events").read())
+    events = account.control("events")
     mine = [event for event in events if event["service"] == "route53"]
     assert {event["fault"] for event in mine} >= {"throttle", "error", "lost", "invisible", None}
     assert any(event["operation"] == "CreateHostedZone" and event["resource"] == "hidden.internal" for event in mine)

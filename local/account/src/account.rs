@@ -4,12 +4,14 @@ use crate::clock::{self, Delays};
 use crate::engine::Engine;
 use crate::error::AwsError;
 use crate::request::Request;
+use crate::signature::Secret;
 use crate::state::State;
 use crate::store::{Scope, Store};
 use crate::visibility::Sight;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything that services share.
 pub struct Account {
@@ -24,6 +26,12 @@ pub struct Account {
     pub data: PathBuf,
     /// `http://127.0.0.1:PORT`, where this account answers.
     pub endpoint: String,
+    /// What its access keys are signed with; without one, signatures aren't checked.
+    pub secret: Option<Secret>,
+    /// How long a query may run.
+    pub query_time: Duration,
+    /// Whether each call is judged by IAM's policies.
+    pub enforce: bool,
 }
 
 impl Account {

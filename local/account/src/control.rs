@@ -1,4 +1,5 @@
-//! The account's own paths under `/_lakewright/`: fault rules, events, reset. They are unsigned and no AWS service.
+//! The account's own paths under `/_lakewright/`: fault rules, events, reset. They are no AWS service: an account with a
+//! secret wants it as it is, in `Authorization: Bearer`.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -9,12 +10,19 @@ use lakewright_config::span;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+use crate::account::Account;
+use crate::bodies;
+use crate::enforce;
 use crate::events::EventLog;
 use crate::faults::{FaultBoard, Faults};
 use crate::protocol::query;
+use crate::signature::Secret;
 
 /// Where all of them begin. No bucket's name begins with `_`.
 pub(crate) const PREFIX: &str = "/_lakewright/";
+/// Where a host gets the credentials of its instance profile. It shows the account's secret, or one that is derived from it
+/// for `credentials?QUERY` and good for nothing else.
+const CREDENTIALS: &str = "credentials";
 /// The longest body that is read.
 const MAX_BODY: usize = 1 << 20;
 /// The longest wait for an event.
@@ -24,10 +32,21 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 struct Refusal(StatusCode, String);
 
 /// Answers a request to one of the paths.
-pub(crate) async fn answer(faults: &FaultBoard, events: &EventLog, head: Parts, body: Body) -> Response {
-    let answered = match axum::body::to_bytes(body, MAX_BODY).await {
+pub(crate) async fn answer(
+    (faults, events): (&FaultBoard, &EventLog),
+    account: &Account,
+    head: Parts,
+    body: Body,
+) -> Response {
+    let secret = account.secret.as_ref();
+    let answered = match bodies::whole(body, MAX_BODY).await {
+        Ok(_) if secret.is_some_and(|secret| !is_bearer(&head, secret) && !is_host(&head, secret)) => Err(Refusal(
+            StatusCode::FORBIDDEN,
+            format!("{PREFIX} wants the account's secret key, as in `Authorization: Bearer $AWS_SECRET_ACCESS_KEY`"),
+        )),
+        Ok(_) if path_of(&head) == CREDENTIALS => credentials(account, &head),
         Ok(body) => route(faults, events, &head, &body).await,
-        Err(error) => Err(bad(error.to_string())),
+        Err(error) => Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())),
     };
     let (status, body) = answered
         .map_or_else(|Refusal(status, message)| (status, json!({ "error": message })), |body| (StatusCode::OK, body));
@@ -35,6 +54,40 @@ pub(crate) async fn answer(faults: &FaultBoard, events: &EventLog, head: Parts, 
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+fn is_bearer(head: &Parts, secret: &Secret) -> bool {
+    let given = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    given.and_then(|value| value.strip_prefix("Bearer ")).is_some_and(|given| secret.is(given))
+}
+
+fn path_of(head: &Parts) -> &str {
+    head.uri.path().strip_prefix(PREFIX).unwrap_or_default()
+}
+
+/// Whether a host asks for its own credentials: its token is good for nothing else.
+fn is_host(head: &Parts, secret: &Secret) -> bool {
+    let query = head.uri.query().unwrap_or_default();
+    path_of(head) == CREDENTIALS && is_bearer(head, &secret.derived(&format!("{CREDENTIALS}?{query}")))
+}
+
+/// Answers for credentials of an instance profile (`account`, `profile` and `instance` in the query).
+fn credentials(account: &Account, head: &Parts) -> Result<Value, Refusal> {
+    if head.method != Method::GET {
+        return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, format!("{CREDENTIALS} is read by GET")));
+    }
+    let query = head.uri.query().unwrap_or_default();
+    let pairs = query::pairs(query);
+    let given = |name: &str| {
+        let value = pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        value.ok_or_else(|| bad(format!("the query has no `{name}`: write account=…&profile=…&instance=…")))
+    };
+    let (owner, profile, instance) = (given("account")?, given("profile")?, given("instance")?);
+    let found = enforce::credentials(account, owner, profile, instance);
+    found.map_err(|error| {
+        let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
+        Refusal(status, error.message)
+    })
 }
 
 fn bad(message: String) -> Refusal {
@@ -59,7 +112,7 @@ async fn route(faults: &FaultBoard, events: &EventLog, head: &Parts, body: &Byte
         (_, "faults" | "events" | "reset") => {
             Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, format!("{path} doesn't take {}", head.method)))
         }
-        _ => Err(Refusal(StatusCode::NOT_FOUND, "there are faults, events and reset".to_owned())),
+        _ => Err(Refusal(StatusCode::NOT_FOUND, "there are credentials, faults, events and reset".to_owned())),
     }
 }
 

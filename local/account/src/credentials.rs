@@ -1,5 +1,4 @@
-//! Who signed a request, for which service and region. The signature itself is not checked: there is nothing to guard
-//! on loopback, and any secret key will do.
+//! Who signed a request, for which service and region, as it says itself; whether that is so, `signature` finds out.
 
 use http::HeaderMap;
 

@@ -1,5 +1,7 @@
 //! What the account needs from outside to run SQL (Athena) and jobs (EMR Serverless).
 
+use std::fmt;
+
 use async_trait::async_trait;
 
 /// The rows of one query, as Athena returns them: text or null.
@@ -13,6 +15,23 @@ pub struct QueryResult {
     pub scanned_bytes: u64,
 }
 
+/// Temporary credentials of a role, which the engine calls the account with.
+#[derive(Clone)]
+pub struct Temporary {
+    /// The access key.
+    pub access_key: String,
+    /// What it signs with.
+    pub secret: String,
+    /// What every request shows.
+    pub token: String,
+}
+
+impl fmt::Debug for Temporary {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "credentials of {}", self.access_key)
+    }
+}
+
 /// For whom the engine works.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
@@ -20,6 +39,8 @@ pub struct Caller<'a> {
     pub account: &'a str,
     /// The region.
     pub region: &'a str,
+    /// The role that works; the account's administrator without one.
+    pub role: Option<&'a Temporary>,
 }
 
 /// Runs SQL and jobs for the account's Athena and EMR Serverless.

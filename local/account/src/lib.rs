@@ -2,33 +2,39 @@
 
 pub mod account;
 mod answers;
+mod bodies;
 pub mod clock;
 mod control;
 mod credentials;
 mod data;
+mod enforce;
 pub mod engine;
 pub mod error;
 pub mod events;
 pub mod faults;
 pub mod fields;
 pub mod ids;
-mod listen;
 pub mod pages;
 pub mod protocol;
 pub mod request;
 mod server;
 pub mod services;
+mod signature;
 pub mod state;
 pub mod store;
 mod visibility;
 
 pub use clock::Delays;
-pub use engine::{Caller, Engine, NoEngine, QueryResult};
+pub use engine::{Caller, Engine, NoEngine, QueryResult, Temporary};
 pub use events::{Event, EventLog, Phase};
 pub use faults::{FaultBoard, Faults};
+pub use signature::Secret;
 
 use account::Account;
 use anyhow::Context;
+use axum::body::Body;
+use hyper::service::service_fn;
+use lakewright_platform::listen::{self, Limits, Patient};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,6 +43,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// How long a query may run unless told otherwise, as Athena has it.
+pub const QUERY_TIME: Duration = Duration::from_mins(30);
 
 /// What an account is started with.
 pub struct Config {
@@ -54,10 +63,19 @@ pub struct Config {
     pub faults: Faults,
     /// The file that a line about each request is appended to.
     pub events: Option<PathBuf>,
+    /// What access keys are signed with, also those of twelve digits; without one, signatures aren't checked. Temporary
+    /// credentials have secrets of their own.
+    pub secret: Option<Secret>,
+    /// How long a query may run.
+    pub query_time: Duration,
+    /// Whether each call is judged by IAM's policies.
+    pub enforce: bool,
+    /// How many connections are taken at the same time.
+    pub connections: usize,
 }
 
 impl Config {
-    /// An account on a free port that keeps its data in this folder, without Kafka, engine, delays and faults.
+    /// An account on a free port that keeps its data in this folder, without Kafka, engine, delays, faults and secret.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
             data: data.into(),
@@ -67,6 +85,10 @@ impl Config {
             delays: Delays::None,
             faults: Faults::default(),
             events: None,
+            secret: None,
+            query_time: QUERY_TIME,
+            enforce: false,
+            connections: Limits::default().connections,
         }
     }
 }
@@ -129,6 +151,9 @@ pub async fn serve(config: Config) -> anyhow::Result<Running> {
         kafka: config.kafka,
         data: config.data,
         endpoint: format!("http://{address}"),
+        secret: config.secret,
+        query_time: config.query_time,
+        enforce: config.enforce,
     });
     let faults = FaultBoard::default();
     faults.set(config.faults);
@@ -144,7 +169,14 @@ pub async fn serve(config: Config) -> anyhow::Result<Running> {
         }
     });
     let server = server::Server::new(account.clone(), faults.clone(), events.clone(), stop.clone());
-    let server = tokio::spawn(listen::listen(listener, Arc::new(server), stop.clone()));
+    let server = Arc::new(server);
+    let answering = service_fn(move |request: http::Request<Patient>| {
+        let server = server.clone();
+        // An error closes the connection without an answer.
+        async move { server.answer(request.map(Body::new)).await }
+    });
+    let limits = Limits { connections: config.connections, ..Limits::default() };
+    let server = tokio::spawn(listen::serve(listener, limits, answering, stop.clone()));
     Ok(Running { address, stop, server, account, faults, events, _lock: lock })
 }
 

@@ -2,8 +2,11 @@
 
 use crate::account::Account;
 use crate::answers::{failure, success};
+use crate::bodies::{self, Fault};
+use crate::clock;
 use crate::control;
 use crate::credentials::Credentials;
+use crate::enforce;
 use crate::error::{AwsError, ErrorCode};
 use crate::events::{EventLog, Ticket, Told};
 use crate::faults::{self, Effect, Executed, FaultBoard, Hit};
@@ -12,7 +15,8 @@ use crate::protocol::{Protocol, cbor, json, query, rest};
 use crate::request::Request;
 use crate::services::s3::{self, S3};
 use crate::services::{self, Service};
-use crate::state::GLOBAL;
+use crate::signature::{self, Chain, Key, Payload, Refusal, Secret};
+use crate::state::{GLOBAL, State};
 use crate::visibility::Sight;
 use axum::body::Body;
 use axum::response::Response;
@@ -26,8 +30,10 @@ use tokio_util::sync::CancellationToken;
 
 /// The account of access keys that are no account id and that the account didn't give out.
 const DEFAULT_ACCOUNT: &str = "123456789012";
-/// The longest input that is read: 50 MiB of a function's code are 67 in base64.
-const MAX_INPUT: usize = 70 << 20;
+/// The longest input that is read: no service takes more than some MiB, but for Lambda.
+const MAX_INPUT: usize = 10 << 20;
+/// The longest that Lambda takes: 50 MiB of a function's code are 67 in base64.
+const MAX_CODE: usize = 70 << 20;
 
 /// The services on one account.
 pub(crate) struct Server {
@@ -84,7 +90,7 @@ impl Server {
     pub async fn answer(self: Arc<Self>, request: http::Request<Body>) -> Result<Response, Withheld> {
         let (head, body) = request.into_parts();
         if head.uri.path().starts_with(control::PREFIX) {
-            return Ok(control::answer(&self.faults, &self.events, head, body).await);
+            return Ok(control::answer((&self.faults, &self.events), &self.account, head, body).await);
         }
         let (told, asked) = self.read(head, body).await;
         // Counted together, so that the numbers of requests and of rules never part.
@@ -152,9 +158,8 @@ impl Server {
     }
 
     /// Finds out what a request asks for, as far as it can be understood.
-    async fn read(&self, head: http::request::Parts, body: Body) -> (Told, Asked) {
-        let raw_query = head.uri.query().unwrap_or_default();
-        let credentials = Credentials::of(&head.headers, raw_query);
+    async fn read(&self, mut head: http::request::Parts, body: Body) -> (Told, Asked) {
+        let credentials = Credentials::of(&head.headers, head.uri.query().unwrap_or_default());
         let request_id = ids::uuid();
         let named = match &credentials {
             Some(credentials) => Some(credentials.service.clone()),
@@ -170,10 +175,21 @@ impl Server {
             mutating: true,
         };
         if stranger || told.service == "s3" {
+            let signed = credentials.as_ref().map(|it| self.signed(&head, Payload::Announced, it)).transpose();
+            // The bucket is in the host that was signed, and from here on in the path.
+            s3::host_to_path(&mut head);
             (told.operation, told.resource) = s3::asked(&head);
             told.mutating = faults::mutating(&told.operation);
-            let caller = account.and_then(Result::ok).zip(credentials);
-            return (told, Asked { work: Work::S3 { head, body, caller }, protocol: None, request_id });
+            let work = match signed {
+                Ok(chain) => {
+                    if let Some(chain) = chain.flatten() {
+                        head.extensions.insert(chain);
+                    }
+                    Work::S3 { head, body, caller: account.and_then(Result::ok).zip(credentials) }
+                }
+                Err(refusal) => Work::Refuse(refusal.error(None)),
+            };
+            return (told, Asked { work, protocol: None, request_id });
         }
         let Some(service) = self.services.iter().find(|service| service.name() == told.service).cloned() else {
             let error = AwsError::new("UnknownService", "the local account doesn't have this service").status(404);
@@ -181,14 +197,17 @@ impl Server {
         };
         let spoken = spoken(service.as_ref(), &head.headers);
         let protocol = Some(spoken);
+        let most = if service.name() == "lambda" { MAX_CODE } else { MAX_INPUT };
         let call = async {
-            let body = axum::body::to_bytes(body, MAX_INPUT)
-                .await
-                .map_err(|error| AwsError::new("RequestEntityTooLarge", error.to_string()).status(413))?;
+            let body = bodies::whole(body, most).await.map_err(|fault| match &fault {
+                Fault::TooLong(_) => AwsError::new("RequestEntityTooLarge", fault.to_string()).status(413),
+                Fault::Broken(_) => AwsError::new("RequestTimeout", fault.to_string()),
+            })?;
             let (Some(credentials), Some(account)) = (credentials, account) else {
                 let error = AwsError::new("MissingAuthenticationToken", "Request is missing Authentication Token");
                 return Err(error.status(403));
             };
+            self.signed(&head, Payload::Read(&body), &credentials).map_err(|refusal| refusal.error(protocol))?;
             let (operation, input) = operation(spoken, &head, &body)?;
             let region = if service.global() { GLOBAL.to_owned() } else { credentials.region };
             let access_key = credentials.access_key;
@@ -224,7 +243,12 @@ impl Server {
             Work::Call { service, request } => {
                 let Request { operation, account, region, .. } = &request;
                 tracing::debug!(service = service.name(), operation, account, region, "call");
-                match service.handle(&self.account, &request).await {
+                let allowed = enforce::call(&self.account, service.name(), &request);
+                let answered = match allowed {
+                    Ok(()) => service.handle(&self.account, &request).await,
+                    Err(refusal) => Err(refusal),
+                };
+                match answered {
                     Ok(mut output) => {
                         let protocol = protocol.unwrap_or(service.protocol());
                         if matches!(protocol, Protocol::Json(_)) && !service.also().is_empty() {
@@ -244,6 +268,30 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Refuses a request that wasn't signed by the secret of its access key; an account without a secret takes all.
+    fn signed(
+        &self,
+        head: &http::request::Parts,
+        payload: Payload<'_>,
+        credentials: &Credentials,
+    ) -> Result<Option<Chain>, Refusal> {
+        match &self.account.secret {
+            Some(secret) => signature::check(head, payload, &self.key(credentials, secret)?, clock::now()),
+            None => Ok(None),
+        }
+    }
+
+    /// What an access key is signed with: its own secret if it is one that is given out for a time, else the account's.
+    fn key(&self, credentials: &Credentials, secret: &Secret) -> Result<Key, Refusal> {
+        let name = &credentials.access_key;
+        if !name.starts_with("ASIA") {
+            return Ok(Key { secret: secret.clone(), session: None });
+        }
+        let read = |state: &mut State<'_>| Ok(state.get("sts/key", name).cloned());
+        let given_out = self.account.transact_at(services::sts::key_scope(), read).ok().flatten();
+        given_out.as_ref().and_then(services::sts::key).ok_or(Refusal::Key)
     }
 
     /// The account of an access key: its 12 digits, the account of keys given out here, or the default.
@@ -298,7 +346,7 @@ fn operation(protocol: Protocol, head: &http::request::Parts, body: &Bytes) -> R
             let action = pairs.iter().find(|(name, _)| name == "Action").map(|(_, value)| value.clone());
             let action = action.ok_or_else(|| AwsError::new("MissingAction", "The request is missing an action"))?;
             pairs.retain(|(name, _)| name != "Action" && name != "Version" && !name.starts_with("X-Amz-"));
-            Ok((action, query::nested(&pairs)))
+            Ok((action, query::nested(&pairs)?))
         }
         Protocol::Json(prefix) => {
             let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();

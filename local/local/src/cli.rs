@@ -1,6 +1,7 @@
 //! The command line of `lakewright-local`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use lakewright_account::Delays;
@@ -36,8 +37,8 @@ pub enum Command {
         /// A Kafka to use instead of the embedded log
         #[arg(long, value_name = "HOST:PORT")]
         kafka: Option<String>,
-        /// A search cluster to use instead of the embedded index
-        #[arg(long, value_name = "URL")]
+        /// A search cluster to use instead of the embedded index; with a password, by the variable
+        #[arg(long, value_name = "URL", env = "LAKEWRIGHT_SEARCH_URL", hide_env_values = true)]
         search: Option<String>,
         #[command(flatten)]
         conduct: Conduct,
@@ -97,6 +98,31 @@ pub struct Conduct {
     /// Appends a line of JSON about each request to this file
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
+    /// How long a query may run, as in 90s or 5m [default: 30m]
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30m", hide_default_value = true)]
+    pub query_time: Duration,
+    /// Judges each call by IAM's policies, as AWS does; an account's number as the access key is its administrator
+    #[arg(long, overrides_with = "permissive")]
+    enforce: bool,
+    /// Lets every call pass, whatever policies say
+    #[arg(long, overrides_with = "enforce")]
+    permissive: bool,
+}
+
+/// Whether an account enforces policies when nothing is said.
+const ENFORCES: bool = false;
+
+impl Conduct {
+    /// Whether each call is judged by IAM's policies.
+    pub fn enforces(&self) -> bool {
+        if ENFORCES { !self.permissive } else { self.enforce }
+    }
+}
+
+/// The time that a text such as `90s` or `5m` means.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span = lakewright_config::span(text).filter(|span| !span.is_zero());
+    span.ok_or_else(|| format!("`{text}` is no duration; write it as 90s, 5m or 1h30m"))
 }
 
 /// What the help of `account` ends with.
@@ -113,6 +139,9 @@ Fault rules, for instance: the answer to the second CreateVpc is lost, every fif
   [[fault]]
   every = 5
   throttle = true
+
+Requests are held against the secret key that LAKEWRIGHT_ACCOUNT_SECRET holds, else the file `secret` in the data folder; with
+neither, any secret key will do. With one, the paths below want it too: -H \"Authorization: Bearer $AWS_SECRET_ACCESS_KEY\".
 
 Examples:
   lakewright-local account --data /tmp/account --port 4566 --faults faults.toml --events events.jsonl

@@ -8,10 +8,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
-use lakewright_account::Faults;
+use lakewright_account::{Faults, Secret};
+use lakewright_platform::{private, turn};
 use lakewright_runtime::program;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -35,14 +37,27 @@ struct Endpoints {
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The variable that holds the account's secret key.
+const SECRET: &str = "LAKEWRIGHT_ACCOUNT_SECRET";
+/// The file in the data folder that holds it otherwise; `lakewright up` makes one.
+const SECRET_FILE: &str = "secret";
+/// What each part locks in the data folder while it runs.
+const ACCOUNT_LOCK: &str = "account/LOCK";
+const KAFKA_LOCK: &str = "kafka/lock";
+const SEARCH_LOCK: &str = "search/segments/.tantivy-writer.lock";
+/// How long a part waits for the process that holds its folder: one that was killed, or told to stop, may be ending.
+const ENDING: Duration = Duration::from_secs(15);
+
 fn main() -> ExitCode {
+    // What the parts keep are the passwords and the data of a stack.
+    private::umask();
     program::main(|| run(cli::Cli::parse().command))
 }
 
 async fn run(command: Command) -> Result<()> {
     match command {
         Command::Serve { common, account_port, kafka_port, search_port, kafka, search, conduct } => {
-            let stop = stop(&common)?;
+            let stop = begin(&common, &[KAFKA_LOCK, SEARCH_LOCK, ACCOUNT_LOCK]).await?;
             let mut ports = Ports::open(&common.data)?;
             let log = match kafka {
                 Some(_) => None,
@@ -76,21 +91,21 @@ async fn run(command: Command) -> Result<()> {
             }
         }
         Command::Account { common, port, kafka, conduct } => {
-            let stop = stop(&common)?;
+            let stop = begin(&common, &[ACCOUNT_LOCK]).await?;
             let account = start_account(&common.data, port, kafka, conduct).await?;
             announce(&Endpoints { account: Some(format!("http://{}", account.address())), ..Endpoints::default() })?;
             stop.cancelled().await;
             account.shutdown().await;
         }
         Command::Kafka { common, port } => {
-            let stop = stop(&common)?;
+            let stop = begin(&common, &[KAFKA_LOCK]).await?;
             let log = start_kafka(&common.data, port).await?;
             announce(&Endpoints { kafka: Some(log.address().to_string()), ..Endpoints::default() })?;
             stop.cancelled().await;
             log.shutdown().await;
         }
         Command::Search { common, port } => {
-            let stop = stop(&common)?;
+            let stop = begin(&common, &[SEARCH_LOCK]).await?;
             let index = start_search(&common.data, port).await?;
             announce(&Endpoints { search: Some(format!("http://{}", index.address())), ..Endpoints::default() })?;
             stop.cancelled().await;
@@ -100,8 +115,33 @@ async fn run(command: Command) -> Result<()> {
     Ok(())
 }
 
-fn stop(common: &Common) -> Result<CancellationToken> {
+/// Judges the data folder before anything in it is opened, waits for the process that still holds one of the locks in it, and
+/// says when to end.
+async fn begin(common: &Common, locks: &[&str]) -> Result<CancellationToken> {
+    private::data_folder(&common.data)?;
+    for lock in locks {
+        if let Some(holder) = turn::wait(&common.data.join(lock), ENDING).await? {
+            let data = common.data.display();
+            bail!("{data} is in use by {holder}: stop that one, or take another folder with --data");
+        }
+    }
     lakewright_runtime::shutdown::token(common.until_stdin_closes)
+}
+
+/// What the account's access keys are signed with: as the environment says, else as the data folder does.
+fn secret(data: &Path) -> Result<Option<Secret>> {
+    let given = std::env::var(SECRET).ok().filter(|given| !given.is_empty());
+    let kept = match given {
+        Some(given) => Some(given),
+        None => private::read(&data.join(SECRET_FILE)).context("read the account's secret key")?,
+    };
+    let Some(secret) = kept else {
+        tracing::warn!("signatures aren't checked, any secret key will do; {SECRET} sets the one that counts");
+        return Ok(None);
+    };
+    let secret = secret.trim();
+    ensure!(!secret.is_empty(), "the account's secret key in {} is empty: remove the file", data.display());
+    Ok(Some(Secret::new(secret)))
 }
 
 async fn start_kafka(data: &Path, port: u16) -> Result<lakewright_kafka::Running> {
@@ -122,22 +162,27 @@ async fn start_account(
     conduct: Conduct,
 ) -> Result<lakewright_account::Running> {
     let engine = Arc::new(LocalEngine::default());
+    let enforce = conduct.enforces();
+    let secret = secret(data)?;
     let faults = match &conduct.faults {
         Some(path) => read_faults(path)?,
         None => Faults::default(),
     };
     let running = lakewright_account::serve(lakewright_account::Config {
-        data: data.join("account"),
         port,
         kafka,
         engine: Arc::clone(&engine) as Arc<dyn lakewright_account::Engine>,
         delays: conduct.delays,
         faults,
         events: conduct.events,
+        secret: secret.clone(),
+        query_time: conduct.query_time,
+        enforce,
+        ..lakewright_account::Config::new(data.join("account"))
     })
     .await
     .context("start the account")?;
-    engine.connect(format!("http://{}", running.address()));
+    engine.connect(format!("http://{}", running.address()), secret);
     Ok(running)
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
-use lakewright_account::{Caller, Engine, QueryResult};
+use lakewright_account::{Caller, Engine, QueryResult, Secret};
 use lakewright_aws::Aws;
 use lakewright_sql::Rows;
 use parking_lot::Mutex;
@@ -12,25 +12,36 @@ use parking_lot::Mutex;
 /// The engines, one for each account and region that asks.
 #[derive(Debug, Default)]
 pub struct LocalEngine {
-    endpoint: OnceLock<String>,
+    account: OnceLock<(String, Option<Secret>)>,
     engines: Mutex<HashMap<(String, String), lakewright_sql::Engine>>,
 }
 
 impl LocalEngine {
-    /// Says where the account is: it starts after its engine.
-    pub fn connect(&self, endpoint: String) {
+    /// Says where the account is and what its access keys are signed with: it starts after its engine.
+    pub fn connect(&self, endpoint: String, secret: Option<Secret>) {
         // An account starts once; a second word would change nothing.
-        let _ = self.endpoint.set(endpoint);
+        let _ = self.account.set((endpoint, secret));
     }
 
+    /// The engine that works as a role, or as the account's administrator.
     fn engine(&self, caller: Caller<'_>) -> Result<lakewright_sql::Engine, String> {
+        let engine = self.shared(caller)?;
+        let Some(role) = caller.role else { return Ok(engine) };
+        let (endpoint, _) = self.account.get().ok_or("the account is starting: try again")?;
+        let keys = (role.access_key.as_str(), role.secret.as_str(), role.token.as_str());
+        let aws = Aws::with_session(caller.region, endpoint, keys).map_err(|error| error.to_string())?;
+        Ok(engine.on(aws))
+    }
+
+    fn shared(&self, caller: Caller<'_>) -> Result<lakewright_sql::Engine, String> {
         let key = (caller.account.to_owned(), caller.region.to_owned());
         if let Some(engine) = self.engines.lock().get(&key) {
             return Ok(engine.clone());
         }
-        let endpoint = self.endpoint.get().ok_or("the account is starting: try again")?;
-        // The account takes its number as an access key of its own, whatever the secret.
-        let aws = Aws::with_keys(caller.region, endpoint, caller.account, "local").map_err(|e| e.to_string())?;
+        let (endpoint, secret) = self.account.get().ok_or("the account is starting: try again")?;
+        let secret = secret.as_ref().map_or("unchecked", Secret::exposed);
+        // The account takes its number as an access key of its own.
+        let aws = Aws::with_keys(caller.region, endpoint, caller.account, secret).map_err(|e| e.to_string())?;
         let engine = lakewright_sql::Engine::new(aws).map_err(|error| format!("{error:#}"))?;
         self.engines.lock().insert(key, engine.clone());
         Ok(engine)

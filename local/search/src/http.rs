@@ -1,6 +1,7 @@
 //! The HTTP endpoints.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -11,33 +12,41 @@ use axum::{Json, http::StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::answer::SearchError;
+use crate::patience::Patience;
 use crate::search;
 use crate::writer::{Done, Operation, Outcome, Store};
 
-/// The largest request, in bytes, as Elasticsearch has it.
+/// The largest request with documents, in bytes, as Elasticsearch has it.
 const LARGEST: usize = 100 * 1024 * 1024;
+/// The largest of another kind.
+const LARGEST_QUERY: usize = 2 * 1024 * 1024;
+/// How long a search may take.
+const LONGEST: Duration = Duration::from_secs(30);
 
 type Shared = State<Arc<Store>>;
 type Answer = Result<Json<Value>, SearchError>;
 
 /// The routes.
 pub fn router(store: Arc<Store>) -> Router {
+    let documents = Router::new()
+        .route("/_bulk", post(bulk_anywhere).put(bulk_anywhere))
+        .route("/{index}/_bulk", post(bulk_into).put(bulk_into))
+        .layer(DefaultBodyLimit::max(LARGEST));
     Router::new()
         .route("/", get(about))
         .route("/_cluster/health", get(health))
         .route("/_cat/indices", get(list))
-        .route("/_bulk", post(bulk_anywhere).put(bulk_anywhere))
         .route("/_search", post(search_all).get(search_all))
         .route("/_count", post(count_all).get(count_all))
         .route("/_refresh", post(refresh).get(refresh))
         .route("/{index}", put(create_index).delete(delete_index).get(describe).head(exists))
-        .route("/{index}/_bulk", post(bulk_into).put(bulk_into))
         .route("/{index}/_search", post(search_some).get(search_some))
         .route("/{index}/_count", post(count_some).get(count_some))
         .route("/{index}/_mapping", get(describe))
         .route("/{index}/_refresh", post(refresh).get(refresh))
         .route("/{index}/_doc/{id}", get(get_document).put(put_document).post(put_document).delete(delete_document))
-        .layer(DefaultBodyLimit::max(LARGEST))
+        .layer(DefaultBodyLimit::max(LARGEST_QUERY))
+        .merge(documents)
         .with_state(store)
 }
 
@@ -61,14 +70,17 @@ async fn health(State(store): Shared) -> Json<Value> {
 }
 
 async fn list(State(store): Shared) -> Answer {
-    let names: Vec<String> = store.mappings.read().names().map(str::to_owned).collect();
-    let mut rows = Vec::with_capacity(names.len());
-    for name in names {
-        let count = search::count(&store, &name, &json!({}))?;
-        rows.push(json!({ "health": "green", "status": "open", "index": name,
-            "docs.count": count["count"].to_string() }));
-    }
-    Ok(Json(Value::Array(rows)))
+    let listed = move |patience: &Patience| {
+        let names: Vec<String> = store.mappings.read().names().map(str::to_owned).collect();
+        let mut rows = Vec::with_capacity(names.len());
+        for name in names {
+            let count = search::count(&store, &name, &json!({}), patience)?;
+            rows.push(json!({ "health": "green", "status": "open", "index": name,
+                "docs.count": count["count"].to_string() }));
+        }
+        Ok(Value::Array(rows))
+    };
+    blocking(listed).await
 }
 
 async fn refresh() -> Json<Value> {
@@ -109,7 +121,7 @@ async fn search_all(store: Shared, body: Bytes) -> Answer {
 
 async fn search_some(State(store): Shared, Path(index): Path<String>, body: Bytes) -> Answer {
     let body = parse(&body)?;
-    blocking(move || search::search(&store, &index, &body)).await
+    blocking(move |patience| search::search(&store, &index, &body, patience)).await
 }
 
 async fn count_all(store: Shared, body: Bytes) -> Answer {
@@ -118,15 +130,17 @@ async fn count_all(store: Shared, body: Bytes) -> Answer {
 
 async fn count_some(State(store): Shared, Path(index): Path<String>, body: Bytes) -> Answer {
     let body = parse(&body)?;
-    blocking(move || search::count(&store, &index, &body)).await
+    blocking(move |patience| search::count(&store, &index, &body, patience)).await
 }
 
-async fn blocking(work: impl FnOnce() -> Result<Value, SearchError> + Send + 'static) -> Answer {
-    tokio::task::spawn_blocking(work).await.map_err(SearchError::internal)?.map(Json)
+/// Searches beside the requests. Dropped, because its client has gone, it ends the search.
+async fn blocking(work: impl FnOnce(&Patience) -> Result<Value, SearchError> + Send + 'static) -> Answer {
+    let (patience, _waiting) = Patience::new(LONGEST);
+    tokio::task::spawn_blocking(move || work(&patience)).await.map_err(SearchError::internal)?.map(Json)
 }
 
 async fn get_document(State(store): Shared, Path((index, id)): Path<(String, String)>) -> Response {
-    match blocking(move || search::document(&store, &index, &id)).await {
+    match blocking(move |patience| search::document(&store, &index, &id, patience)).await {
         Ok(answer) if answer.0["found"] == json!(false) => (StatusCode::NOT_FOUND, answer).into_response(),
         other => other.into_response(),
     }

@@ -7,6 +7,7 @@ mod answer;
 mod document;
 mod http;
 mod mapping;
+mod patience;
 mod query;
 mod search;
 mod writer;
@@ -16,6 +17,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use hyper_util::service::TowerToHyperService;
+use lakewright_platform::listen::{self, Limits};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -73,14 +76,8 @@ pub async fn serve(config: Config) -> Result<Running> {
     })?;
     let address = listener.local_addr().context("ask for the search index's address")?;
     let stop = CancellationToken::new();
-    let stopped = stop.clone();
-    let router = http::router(Arc::clone(&store));
-    let server = tokio::spawn(async move {
-        let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stopped.cancelled().await });
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "the search index stopped listening");
-        }
-    });
+    let routes = TowerToHyperService::new(http::router(Arc::clone(&store)));
+    let server = tokio::spawn(listen::serve(listener, Limits::default(), routes, stop.clone()));
     Ok(Running { address, stop, server, store })
 }
 

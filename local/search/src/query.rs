@@ -1,5 +1,6 @@
 //! From Elasticsearch's query language to tantivy queries.
 
+use std::cell::Cell;
 use std::ops::Bound;
 
 use serde_json::{Map, Value};
@@ -17,6 +18,11 @@ use crate::mapping::{FieldType, Mappings};
 type Boxed = Box<dyn Query>;
 type Parsed = Result<Boxed, SearchError>;
 
+/// How many clauses and terms a query may have, as Elasticsearch has it for terms.
+pub const CLAUSES: usize = 65_536;
+/// How deep queries may be nested, as Elasticsearch has it.
+const DEEPEST: usize = 30;
+
 /// What queries are understood by.
 #[derive(Debug, Clone, Copy)]
 pub struct Parser<'a> {
@@ -28,11 +34,21 @@ pub struct Parser<'a> {
     pub mappings: &'a Mappings,
     /// The indices that are searched.
     pub indices: &'a [String],
+    /// In how many clauses the next one stands.
+    pub depth: usize,
+    /// How many clauses and terms there may be yet.
+    pub left: &'a Cell<usize>,
 }
 
 impl Parser<'_> {
     /// The query that finds what the clause describes.
     pub fn clause(&self, clause: &Value) -> Parsed {
+        if self.depth > DEEPEST {
+            return Err(SearchError::illegal(format!(
+                "The nested depth of the query exceeds the maximum nested depth for bool queries: [{DEEPEST}]"
+            )));
+        }
+        self.spend(1)?;
         let (kind, body) = single(clause, "a query")?;
         match kind {
             "match_all" => Ok(Box::new(AllQuery)),
@@ -58,6 +74,7 @@ impl Parser<'_> {
             }
             "ids" => {
                 let values = body.get("values").and_then(Value::as_array).cloned().unwrap_or_default();
+                self.spend(values.len())?;
                 let terms = values.iter().filter_map(Value::as_str).map(|id| Term::from_field_text(self.layout.id, id));
                 Ok(Box::new(TermSetQuery::new(terms)))
             }
@@ -75,7 +92,17 @@ impl Parser<'_> {
         }
     }
 
+    /// Takes note of so many clauses or terms.
+    fn spend(&self, count: usize) -> Result<(), SearchError> {
+        let left = self.left.get().checked_sub(count);
+        let left =
+            left.ok_or_else(|| SearchError::illegal(format!("too many clauses and terms: more than {CLAUSES}")))?;
+        self.left.set(left);
+        Ok(())
+    }
+
     fn boolean(&self, body: &Value) -> Parsed {
+        let inner = Self { depth: self.depth + 1, ..*self };
         let fields = body.as_object().ok_or_else(|| SearchError::parsing("[bool] takes an object"))?;
         let mut clauses: Vec<(Occur, Boxed)> = Vec::new();
         let (mut should, mut required) = (0, 0);
@@ -86,10 +113,10 @@ impl Parser<'_> {
             };
             for clause in listed {
                 match name.as_str() {
-                    "must" => clauses.push((Occur::Must, self.clause(clause)?)),
-                    "filter" => clauses.push((Occur::Must, Box::new(BoostQuery::new(self.clause(clause)?, 0.0)))),
-                    "should" => clauses.push((Occur::Should, self.clause(clause)?)),
-                    "must_not" => clauses.push((Occur::MustNot, self.clause(clause)?)),
+                    "must" => clauses.push((Occur::Must, inner.clause(clause)?)),
+                    "filter" => clauses.push((Occur::Must, Box::new(BoostQuery::new(inner.clause(clause)?, 0.0)))),
+                    "should" => clauses.push((Occur::Should, inner.clause(clause)?)),
+                    "must_not" => clauses.push((Occur::MustNot, inner.clause(clause)?)),
                     "minimum_should_match" | "boost" => continue,
                     other => return Err(SearchError::parsing(format!("[bool] query does not support [{other}]"))),
                 }
@@ -118,7 +145,7 @@ impl Parser<'_> {
             .map(|f| f.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default();
         if fields.is_empty() || fields.contains(&"*") {
-            return Ok(self.tokens(text, self.layout.all, None, all));
+            return self.tokens(text, self.layout.all, None, all);
         }
         let mut named: Vec<(&str, f32)> = Vec::with_capacity(fields.len());
         for field in fields {
@@ -154,12 +181,12 @@ impl Parser<'_> {
     /// Documents whose field has the words of the text: any of them, or all.
     fn words(&self, field: &str, text: &str, all: bool) -> Parsed {
         match self.mappings.field(self.indices, field) {
-            Some(FieldType::Text) => Ok(self.tokens(text, self.layout.fields, Some(field), all)),
+            Some(FieldType::Text) => self.tokens(text, self.layout.fields, Some(field), all),
             _ => self.term(field, &Value::String(text.to_owned())),
         }
     }
 
-    fn tokens(&self, text: &str, field: Field, path: Option<&str>, all: bool) -> Boxed {
+    fn tokens(&self, text: &str, field: Field, path: Option<&str>, all: bool) -> Parsed {
         let mut terms = Vec::new();
         if let Some(mut analyzer) = self.index.tokenizers().get("default") {
             analyzer.token_stream(text).process(&mut |token| {
@@ -169,16 +196,18 @@ impl Parser<'_> {
                 });
             });
         }
+        self.spend(terms.len())?;
         let occur = if all { Occur::Must } else { Occur::Should };
         let clauses = terms
             .into_iter()
             .map(|term| (occur, Box::new(TermQuery::new(term, IndexRecordOption::WithFreqs)) as Boxed))
             .collect();
-        Box::new(BooleanQuery::new(clauses))
+        Ok(Box::new(BooleanQuery::new(clauses)))
     }
 
     /// Documents whose field is exactly that: the whole text under `.keyword`, one of its words without.
     fn term(&self, field: &str, value: &Value) -> Parsed {
+        self.spend(1)?;
         let term_query = |term| Box::new(TermQuery::new(term, IndexRecordOption::Basic)) as Boxed;
         if field == "_id" {
             return Ok(term_query(Term::from_field_text(self.layout.id, value.as_str().unwrap_or_default())));

@@ -1,5 +1,7 @@
 //! Running a search: hits, their number, order and aggregations.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value, json};
 use tantivy::aggregation::agg_req::Aggregations;
 use tantivy::aggregation::{AggContextParams, AggregationCollector};
@@ -12,7 +14,8 @@ use tantivy::{DocAddress, Order, Searcher, TantivyDocument, Term};
 use crate::answer::SearchError;
 use crate::document::FIELDS;
 use crate::mapping::{FieldType, Mappings};
-use crate::query::Parser;
+use crate::patience::Patience;
+use crate::query::{CLAUSES, Parser};
 use crate::writer::Store;
 
 /// The most hits that may be asked for, as Elasticsearch has it.
@@ -54,13 +57,17 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// The answer to `_search`.
-pub fn search(store: &Store, expression: &str, body: &Value) -> Result<Value, SearchError> {
+///
+/// # Errors
+/// The request means nothing or asks for too much, or its time is over.
+pub fn search(store: &Store, expression: &str, body: &Value, patience: &Patience) -> Result<Value, SearchError> {
     let begun = std::time::Instant::now();
     let mappings = store.mappings.read().clone();
     let indices = resolve(&mappings, expression)?;
-    let query = scoped(store, &mappings, &indices, body.get("query"))?;
+    let query = patience.limit(scoped(store, &mappings, &indices, body.get("query"))?);
     let searcher = store.reader.searcher();
     let total = searcher.search(&query, &Count)?;
+    patience.check()?;
     let size = number(body, "size", 10)?;
     let from = number(body, "from", 0)?;
     if size + from > WINDOW {
@@ -104,24 +111,32 @@ pub fn search(store: &Store, expression: &str, body: &Value) -> Result<Value, Se
         let results = searcher.search(&query, &collector)?;
         answer["aggregations"] = serde_json::to_value(results).map_err(SearchError::internal)?;
     }
+    patience.check()?;
     Ok(answer)
 }
 
 /// The answer to `_count`.
-pub fn count(store: &Store, expression: &str, body: &Value) -> Result<Value, SearchError> {
+///
+/// # Errors
+/// As [`search`].
+pub fn count(store: &Store, expression: &str, body: &Value, patience: &Patience) -> Result<Value, SearchError> {
     let mappings = store.mappings.read().clone();
     let indices = resolve(&mappings, expression)?;
-    let query = scoped(store, &mappings, &indices, body.get("query"))?;
+    let query = patience.limit(scoped(store, &mappings, &indices, body.get("query"))?);
     let count = store.reader.searcher().search(&query, &Count)?;
+    patience.check()?;
     Ok(json!({ "count": count, "_shards": { "total": 1, "successful": 1, "skipped": 0, "failed": 0 } }))
 }
 
 /// The answer to `_doc/ID`.
-pub fn document(store: &Store, index: &str, id: &str) -> Result<Value, SearchError> {
+///
+/// # Errors
+/// As [`search`].
+pub fn document(store: &Store, index: &str, id: &str, patience: &Patience) -> Result<Value, SearchError> {
     if !store.mappings.read().contains(index) {
         return Err(SearchError::no_index(index));
     }
-    let found = search(store, index, &json!({ "query": { "ids": { "values": [id] } }, "size": 1 }))?;
+    let found = search(store, index, &json!({ "query": { "ids": { "values": [id] } }, "size": 1 }), patience)?;
     Ok(match found["hits"]["hits"].get(0) {
         Some(hit) => json!({ "_index": index, "_id": id, "found": true, "_source": hit["_source"] }),
         None => json!({ "_index": index, "_id": id, "found": false }),
@@ -135,7 +150,8 @@ fn scoped(
     indices: &[String],
     query: Option<&Value>,
 ) -> Result<Box<dyn Query>, SearchError> {
-    let parser = Parser { index: &store.index, layout: store.layout, mappings, indices };
+    let left = Cell::new(CLAUSES);
+    let parser = Parser { index: &store.index, layout: store.layout, mappings, indices, depth: 0, left: &left };
     let all = json!({ "match_all": {} });
     let wanted = parser.clause(query.unwrap_or(&all))?;
     let within = TermSetQuery::new(indices.iter().map(|name| Term::from_field_text(store.layout.index, name)));

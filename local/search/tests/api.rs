@@ -185,3 +185,45 @@ async fn what_was_answered_is_there_after_a_restart() {
     let error = format!("{:#}", lakewright_search::serve(config).await.expect_err("another version"));
     assert!(error.contains("made by version 0"), "{error}");
 }
+
+#[tokio::test]
+async fn what_is_foreign_or_without_end_is_refused_and_the_next_is_answered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let running = started(&folder).await;
+    let at = running.address();
+    let put = bulk(&[("index", "a", "1", json!({"text": "word"}))]);
+    assert_eq!(call(at, Method::POST, "/_bulk", &put).await.0, 200);
+    let found = async || call(at, Method::POST, "/a/_count", "{}").await;
+    assert_eq!(found().await.1["count"], 1);
+    // A page of somebody else's, by its own name or by the address.
+    for (host, origin, status) in [("evil.example", "", "421"), ("", "origin: http://evil.example\r\n", "403")] {
+        let host = if host.is_empty() { at.to_string() } else { host.to_owned() };
+        let length = put.len();
+        let request = format!(
+            "POST /_bulk HTTP/1.1\r\nhost: {host}\r\n{origin}connection: close\r\ncontent-type: text/plain\r\n\
+             content-length: {length}\r\n\r\n{put}"
+        );
+        let mut stream = TcpStream::connect(at).await.expect("connect");
+        stream.write_all(request.as_bytes()).await.expect("write");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("read");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert_eq!(found().await, (200, json!({"count": 1, "_shards": found().await.1["_shards"]})));
+    }
+    let nested = |depth: usize| {
+        let query = (0..depth).fold(json!({"match_all": {}}), |inner, _| json!({"bool": {"must": inner}}));
+        json!({ "query": query }).to_string()
+    };
+    assert_eq!(call(at, Method::POST, "/a/_count", &nested(30)).await.0, 200);
+    let brackets = "[".repeat(200_000);
+    let many = json!({"query": {"match": {"text": "word ".repeat(70_000)}}}).to_string();
+    let clauses = json!({"query": {"bool": {"should": vec![json!({"match_all": {}}); 70_000]}}}).to_string();
+    for deep in [nested(31), nested(60), brackets, many, clauses] {
+        assert_eq!(call(at, Method::POST, "/a/_search", &deep).await.0, 400, "{deep:.100}");
+        assert_eq!(found().await.0, 200);
+    }
+    let long = json!({"query": {"ids": {"values": ["x".repeat(3 << 20)]}}}).to_string();
+    assert_eq!(call(at, Method::POST, "/a/_search", &long).await.0, 413);
+    assert_eq!(found().await.1["count"], 1);
+    running.shutdown().await;
+}

@@ -1,5 +1,6 @@
 //! SQL on the Iceberg tables of a Glue catalog, by DataFusion: queries as Athena runs them, models as Spark jobs do.
 
+mod depth;
 mod models;
 mod provider;
 mod session;
@@ -10,11 +11,15 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use futures::StreamExt as _;
 use lakewright_aws::Aws;
 use lakewright_config::{Manifest, s3};
 
 /// The memory that queries and jobs share, in bytes; beyond it they spill to disk or fail.
 const MEMORY: usize = 1024 * 1024 * 1024;
+
+/// The most that the rows of one answer may take, in bytes; they are kept in memory as text.
+const LARGEST: usize = 512 * 1024 * 1024;
 
 /// A SQL engine on the catalog and the files that a client reaches.
 #[derive(Debug, Clone)]
@@ -44,18 +49,35 @@ impl Engine {
         Ok(Self { aws, runtime })
     }
 
+    /// The same engine, memory and all, on another connection.
+    #[must_use]
+    pub fn on(&self, aws: Aws) -> Self {
+        Self { aws, runtime: Arc::clone(&self.runtime) }
+    }
+
     /// Runs one SELECT; unqualified tables are those of `database`.
     ///
+    /// Dropped, it ends: what it has begun runs no further.
+    ///
     /// # Errors
-    /// The statement is none or no SELECT, a table is missing, the run fails: the message is for whoever wrote it.
+    /// The statement is none or no SELECT, a table is missing, the run fails, the answer is larger than 512 MiB: the
+    /// message is for whoever wrote it.
     pub async fn query(&self, database: &str, sql: &str) -> Result<Rows> {
         let session = session::open(&self.aws, &self.runtime, database, sql).await?;
         let frame = session.context.sql(sql).await.map_err(|error| anyhow!(plain(&error)))?;
         let columns = text::columns(frame.schema());
-        let batches = frame.collect().await.map_err(|error| anyhow!(plain(&error)))?;
-        let mut rows = Vec::with_capacity(batches.iter().map(arrow_array::RecordBatch::num_rows).sum());
-        for batch in &batches {
-            text::append(batch, &mut rows).context("write the rows as text")?;
+        let mut batches = frame.execute_stream().await.map_err(|error| anyhow!(plain(&error)))?;
+        let (mut rows, mut size) = (Vec::new(), 0);
+        while let Some(batch) = batches.next().await {
+            let known = rows.len();
+            text::append(&batch.map_err(|error| anyhow!(plain(&error)))?, &mut rows)
+                .context("write the rows as text")?;
+            size += rows[known..].iter().map(|row| memory(row)).sum::<usize>();
+            ensure!(
+                size <= LARGEST,
+                "the answer has more than {} MiB: ask for less, by LIMIT for instance",
+                LARGEST >> 20
+            );
         }
         Ok(Rows { columns, rows, scanned_bytes: session.bytes })
     }
@@ -107,6 +129,12 @@ impl Engine {
         }
         self.run_models(manifest.context("the argument --manifest is missing")?, &only).await
     }
+}
+
+/// How much memory a row takes.
+fn memory(row: &[Option<String>]) -> usize {
+    let cells = row.iter().map(|cell| size_of::<Option<String>>() + cell.as_ref().map_or(0, String::capacity));
+    size_of::<Vec<Option<String>>>() + cells.sum::<usize>()
 }
 
 /// Bucket and key of an `s3://` location.

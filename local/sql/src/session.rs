@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::ast;
 use lakewright_aws::Aws;
 
 use crate::provider::provider;
-use crate::{Inputs, plain};
+use crate::{Inputs, depth, plain};
 
 /// The catalog's name, as Athena has it.
 const CATALOG: &str = "awsdatacatalog";
@@ -28,6 +28,7 @@ pub struct Session {
 
 /// A session for a SELECT whose unqualified tables are those of `database`.
 pub async fn open(aws: &Aws, runtime: &Arc<RuntimeEnv>, database: &str, sql: &str) -> Result<Session> {
+    depth::check(sql)?;
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, database)
         .with_create_default_catalog_and_schema(false)

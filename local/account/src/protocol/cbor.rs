@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::error::AwsError;
+use crate::protocol::DEEPEST;
 use crate::protocol::json::is_time;
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
@@ -9,8 +10,6 @@ use serde_json::{Map, Value, json};
 /// What the header `smithy-protocol` says of it.
 pub const PROTOCOL: &str = "rpc-v2-cbor";
 
-/// How deep an input may be nested.
-const DEEPEST: usize = 64;
 /// The additional information of an item without a length.
 const INDEFINITE: u8 = 31;
 const BREAK: u8 = 0xff;
@@ -215,6 +214,12 @@ mod tests {
             assert_eq!(read(&whole[..end]).unwrap_err().code, "SerializationException", "{end}");
         }
         assert!(read(&[0x81; 10_000]).is_err());
+        let nested = |depth: usize| {
+            let value = (1..depth).fold(json!({}), |inner, _| json!({ "a": inner }));
+            read(&write(&value))
+        };
+        assert!(nested(DEEPEST).is_ok());
+        assert!(nested(DEEPEST + 2).is_err());
         assert!(read(&[0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! XML documents in requests, as trees of elements.
 
+use super::DEEPEST;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
@@ -15,12 +16,13 @@ pub(crate) struct Element {
 }
 
 impl Element {
-    /// The root of a document; nothing when it isn't XML.
+    /// The root of a document; nothing when it isn't XML, or nested deeper than any document that AWS takes.
     pub fn read(document: &[u8]) -> Option<Self> {
         let mut reader = Reader::from_str(std::str::from_utf8(document).ok()?);
         let mut open: Vec<Self> = Vec::new();
         loop {
             let closed = match reader.read_event().ok()? {
+                Event::Start(_) if open.len() == DEEPEST => return None,
                 Event::Start(start) => {
                     open.push(Self::named(&start));
                     continue;
@@ -81,5 +83,21 @@ impl Element {
             namespace: declared.map(|attribute| attribute.value.into_owned()),
             ..Self::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nested_without_end_is_no_document() {
+        let nested = |depth: usize| format!("{}x{}", "<a>".repeat(depth), "</a>".repeat(depth));
+        assert!(Element::read(nested(DEEPEST).as_bytes()).is_some());
+        for depth in [DEEPEST + 1, 100_000] {
+            assert!(Element::read(nested(depth).as_bytes()).is_none(), "{depth}");
+        }
+        let wide = format!("<a>{}</a>", "<b/>".repeat(1_000));
+        assert_eq!(Element::read(wide.as_bytes()).unwrap().children.len(), 1_000);
     }
 }

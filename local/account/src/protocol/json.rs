@@ -1,5 +1,6 @@
 //! Inputs and errors of the JSON protocols.
 
+use super::DEEPEST;
 use crate::clock;
 use crate::error::AwsError;
 use chrono::DateTime;
@@ -11,9 +12,21 @@ pub fn input(body: &[u8]) -> Result<Value, AwsError> {
         return Ok(json!({}));
     }
     match serde_json::from_slice(body) {
+        Ok(value) if deeper(&value, DEEPEST) => {
+            Err(AwsError::new("SerializationException", format!("the input is nested deeper than {DEEPEST}")))
+        }
         Ok(value @ Value::Object(_)) => Ok(value),
         Ok(_) => Err(AwsError::new("SerializationException", "the input is not an object")),
         Err(error) => Err(AwsError::new("SerializationException", error.to_string())),
+    }
+}
+
+/// Whether a value is nested deeper than that. The reader itself stops at 128.
+fn deeper(value: &Value, most: usize) -> bool {
+    match value {
+        Value::Array(items) => most == 0 || items.iter().any(|item| deeper(item, most - 1)),
+        Value::Object(members) => most == 0 || members.values().any(|member| deeper(member, most - 1)),
+        _ => false,
     }
 }
 
@@ -50,5 +63,22 @@ pub fn times(value: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_nested_without_end_is_refused() {
+        let nested =
+            |depth: usize| input(format!("{}{}", "{\"a\":".repeat(depth - 1) + "{", "}".repeat(depth)).as_bytes());
+        assert!(nested(DEEPEST).is_ok());
+        for depth in [DEEPEST + 1, 200, 100_000] {
+            assert_eq!(nested(depth).unwrap_err().code, "SerializationException", "{depth}");
+        }
+        let lists = format!("{{\"a\":{}{}}}", "[".repeat(DEEPEST), "]".repeat(DEEPEST));
+        assert_eq!(input(lists.as_bytes()).unwrap_err().code, "SerializationException");
     }
 }

@@ -8,6 +8,10 @@ pub mod rest;
 pub mod rest_xml;
 pub mod xml;
 
+/// How deep an input may be nested, whatever it is written in. AWS's own shapes need about half of it, and what is read or
+/// dropped by recursion must not use up the stack of a thread.
+pub(crate) const DEEPEST: usize = 32;
+
 /// Which protocol a service speaks.
 #[derive(Clone, Copy, Debug)]
 pub enum Protocol {

@@ -1,5 +1,7 @@
 //! Form-encoded inputs of the query protocols.
 
+use super::DEEPEST;
+use crate::error::AwsError;
 use serde_json::{Map, Value};
 
 /// Name and value pairs of a query string or a form body.
@@ -38,9 +40,16 @@ pub fn decode(text: &str, plus: bool) -> String {
 
 /// The nested input that dotted names describe: `Filter.1.Value.2=x` is the second value of the first filter, and
 /// `Tags.member.1.Key=x` the key of the first tag. All scalars are text.
-pub fn nested(pairs: &[(String, String)]) -> Value {
+///
+/// # Errors
+/// A name has more parts than an input may be deep.
+pub fn nested(pairs: &[(String, String)]) -> Result<Value, AwsError> {
     let mut root = Value::Object(Map::new());
     for (name, value) in pairs {
+        if name.bytes().filter(|byte| *byte == b'.').count() >= DEEPEST {
+            let message = format!("The query string contains a parameter of more than {DEEPEST} parts");
+            return Err(AwsError::new("MalformedQueryString", message));
+        }
         let mut place = &mut root;
         for part in name.split('.') {
             if !place.is_object() {
@@ -51,7 +60,7 @@ pub fn nested(pairs: &[(String, String)]) -> Value {
         }
         *place = Value::String(value.clone());
     }
-    lists(root)
+    Ok(lists(root))
 }
 
 /// Turns objects whose names are all numbers into lists, and drops the `member` level around them.
@@ -85,7 +94,8 @@ mod tests {
     fn dotted_names_nest() {
         let input = nested(&pairs(
             "Filter.1.Name=tag%3Aa&Filter.1.Value.1=x+y&Filter.1.Value.2=z&VpcId=vpc-1&Tags.member.1.Key=k&Tags.member.10.Key=l&Tags.member.2.Key=m&Names.member=",
-        ));
+        ))
+        .unwrap();
         assert_eq!(
             input,
             json!({
@@ -95,5 +105,14 @@ mod tests {
                 "Names": [],
             })
         );
+    }
+
+    #[test]
+    fn what_is_nested_without_end_is_refused() {
+        let deep = |parts: usize| vec![(vec!["a"; parts].join("."), "1".to_owned())];
+        assert!(nested(&deep(DEEPEST)).is_ok());
+        for parts in [DEEPEST + 1, 1_000, 1_000_000] {
+            assert_eq!(nested(&deep(parts)).unwrap_err().code, "MalformedQueryString", "{parts}");
+        }
     }
 }

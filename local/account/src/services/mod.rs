@@ -104,7 +104,7 @@ pub trait Service: Send + Sync {
 pub fn all() -> Vec<Box<dyn Service>> {
     vec![
         Box::new(application_autoscaling::ApplicationAutoScaling),
-        Box::new(athena::Athena),
+        Box::new(athena::Athena::default()),
         Box::new(autoscaling::AutoScaling),
         Box::new(codebuild::CodeBuild),
         Box::new(codepipeline::CodePipeline),

@@ -5,10 +5,13 @@ mod query;
 mod results;
 mod workgroup;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
+use tokio::task::AbortHandle;
 
 use crate::account::Account;
 use crate::error::AwsError;
@@ -19,8 +22,14 @@ use crate::request::Request;
 use crate::services::{Service, unknown_operation};
 use crate::state::{State, Tags, refused_tag, tag_list, tags_of};
 
+/// The tasks of queries that are under way, by their ids.
+type Running = Arc<Mutex<HashMap<String, AbortHandle>>>;
+
 /// The service.
-pub struct Athena;
+#[derive(Default)]
+pub struct Athena {
+    running: Running,
+}
 
 #[async_trait]
 impl Service for Athena {
@@ -33,12 +42,13 @@ impl Service for Athena {
     }
 
     fn start(&self, account: &Arc<Account>) {
-        query::resume(account);
+        query::resume(account, &self.running);
     }
 
     async fn handle(&self, account: &Arc<Account>, request: &Request) -> Result<Value, AwsError> {
         match request.operation.as_str() {
-            "StartQueryExecution" => query::start(account, request),
+            "StartQueryExecution" => query::start(account, request, &self.running),
+            "StopQueryExecution" => query::stop(account, request, &self.running),
             "GetQueryResults" => results::get(account, request).await,
             _ => account.transact(request, |state| in_transaction(state, request)),
         }
@@ -61,7 +71,6 @@ fn in_transaction(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
         "GetQueryExecution" => query::get(state, request),
         "BatchGetQueryExecution" => query::get_batch(state, request),
         "ListQueryExecutions" => query::list(state, request),
-        "StopQueryExecution" => query::stop(state, request),
         "TagResource" => {
             let arn = taggable(state, request)?;
             let tags = tags_in(&request.input)?;

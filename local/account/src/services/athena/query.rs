@@ -1,12 +1,12 @@
 //! Query executions: started, run in the background, stopped, described.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lakewright_config::s3;
 use serde_json::{Value, json};
 
-use super::{invalid, need, paged, results, workgroup};
+use super::{Running, invalid, need, paged, results, workgroup};
 use crate::account::Account;
 use crate::clock;
 use crate::engine::{Caller, QueryResult};
@@ -15,6 +15,7 @@ use crate::fields::Fields as _;
 use crate::ids;
 use crate::request::Request;
 use crate::services::glue::objects;
+use crate::services::sts;
 use crate::state::State;
 
 /// Where queries stand, by id. Members beginning with `_` are ours and are never answered.
@@ -34,7 +35,7 @@ fn statement(sql: &str) -> (&'static str, &'static str) {
     }
 }
 
-pub(super) fn start(account: &Arc<Account>, request: &Request) -> Result<Value, AwsError> {
+pub(super) fn start(account: &Arc<Account>, request: &Request, running: &Running) -> Result<Value, AwsError> {
     let sql = need(&request.input, "QueryString")?;
     if sql.len() > 262_144 {
         return Err(invalid("QueryString is longer than 262144 bytes"));
@@ -62,7 +63,7 @@ pub(super) fn start(account: &Arc<Account>, request: &Request) -> Result<Value, 
     })?;
     if fresh {
         let id = answer.text("QueryExecutionId").unwrap_or_default().to_owned();
-        tokio::spawn(run(account.clone(), request.clone(), id));
+        spawn(account, request.clone(), running, id);
     }
     Ok(answer)
 }
@@ -138,8 +139,19 @@ fn bind(sql: &str, parameters: &[String]) -> Result<String, AwsError> {
     }
 }
 
+fn spawn(account: &Arc<Account>, request: Request, running: &Running, id: String) {
+    let (account, handles, own) = (account.clone(), running.clone(), id.clone());
+    // The lock is held until the handle is in the map, so that the task can't take it out before.
+    let mut map = running.lock();
+    let task = tokio::spawn(async move {
+        run(&account, &request, &own).await;
+        handles.lock().remove(&own);
+    });
+    map.insert(id, task.abort_handle());
+}
+
 /// Starts what a restart interrupted once more: queries only read.
-pub(super) fn resume(account: &Arc<Account>) {
+pub(super) fn resume(account: &Arc<Account>, running: &Running) {
     for scope in account.scopes() {
         let unfinished = account.transact_at(scope.clone(), |state| {
             let running = state.list(COLLECTION).filter(|(_, query)| is_open(query));
@@ -155,7 +167,7 @@ pub(super) fn resume(account: &Arc<Account>) {
                 input: json!({}),
                 request_id: ids::uuid(),
             };
-            tokio::spawn(run(account.clone(), request, id));
+            spawn(account, request, running, id);
         }
     }
 }
@@ -166,14 +178,14 @@ fn is_open(query: &Value) -> bool {
 
 async fn pause(account: &Account, seconds: i64) {
     let millis = account.delays.done_at(0, seconds);
-    tokio::time::sleep(std::time::Duration::from_millis(millis as u64)).await;
+    tokio::time::sleep(Duration::from_millis(millis as u64)).await;
 }
 
-async fn run(account: Arc<Account>, request: Request, id: String) {
-    pause(&account, QUEUE_SECONDS).await;
-    let begun = account.transact(&request, |state| {
-        let query = state.get(COLLECTION, &id).filter(|query| is_open(query)).cloned();
-        state.update(COLLECTION, &id, |query| {
+async fn run(account: &Arc<Account>, request: &Request, id: &str) {
+    pause(account, QUEUE_SECONDS).await;
+    let begun = account.transact(request, |state| {
+        let query = state.get(COLLECTION, id).filter(|query| is_open(query)).cloned();
+        state.update(COLLECTION, id, |query| {
             if is_open(query) {
                 query["Status"]["State"] = json!("RUNNING");
                 query["_running"] = json!(clock::now());
@@ -183,13 +195,13 @@ async fn run(account: Arc<Account>, request: Request, id: String) {
     });
     let Ok(Some(query)) = begun else { return };
     let started = Instant::now();
-    let outcome = answer(&account, &request, &query).await;
-    pause(&account, RUN_SECONDS).await;
+    let outcome = answer(account, request, &query).await;
+    pause(account, RUN_SECONDS).await;
     let millis = started.elapsed().as_millis() as i64;
-    let ended = account.transact(&request, |state| {
+    let ended = account.transact(request, |state| {
         let now = state.now();
         // A query that was stopped meanwhile stays stopped.
-        state.update(COLLECTION, &id, |query| {
+        state.update(COLLECTION, id, |query| {
             if is_open(query) {
                 finish(query, &outcome, now, millis);
             }
@@ -204,8 +216,16 @@ async fn run(account: Arc<Account>, request: Request, id: String) {
 /// Runs a query and writes its result to S3.
 async fn answer(account: &Arc<Account>, request: &Request, query: &Value) -> Result<QueryResult, String> {
     let database = query["QueryExecutionContext"].text("Database").unwrap_or("default");
-    let caller = Caller { account: &request.account, region: &request.region };
-    let result = account.engine.query(caller, database, query.text("_sql").unwrap_or_default()).await?;
+    let role = sts::temporary(account, &request.access_key).map_err(|error| error.message)?;
+    let caller = Caller { account: &request.account, region: &request.region, role: role.as_ref() };
+    // From its submission on, so that restarts don't make it longer.
+    let since = clock::now() - query.number("_submitted").unwrap_or_default();
+    let left = account.query_time.saturating_sub(Duration::from_millis(since.max(0) as u64));
+    let rows = account.engine.query(caller, database, query.text("_sql").unwrap_or_default());
+    let result = match tokio::time::timeout(left, rows).await {
+        Ok(result) => result?,
+        Err(_) => return Err(format!("Query timeout: it didn't end within {} s", account.query_time.as_secs_f64())),
+    };
     let location = query["ResultConfiguration"].text("OutputLocation").unwrap_or_default();
     let text = if location.ends_with(".csv") { results::csv(&result) } else { results::lines(&result) };
     objects::put(account, request, location, text.into())
@@ -294,14 +314,21 @@ pub(super) fn list(state: &mut State<'_>, request: &Request) -> Result<Value, Aw
     paged(request, "QueryExecutionIds", own.into_iter().map(|(_, id)| json!(id)).collect(), 50)
 }
 
-pub(super) fn stop(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
-    let mut query = named(state, request)?;
-    if is_open(&query) {
-        query["Status"]["State"] = json!("CANCELLED");
-        query["Status"]["StateChangeReason"] = json!("Query cancelled by user");
-        query["Status"]["CompletionDateTime"] = clock::epoch(state.now());
+/// Stops a query: its state says so at once, and the engine works no longer for it.
+pub(super) fn stop(account: &Arc<Account>, request: &Request, running: &Running) -> Result<Value, AwsError> {
+    let id = account.transact(request, |state| {
+        let mut query = named(state, request)?;
         let id = query.text("QueryExecutionId").unwrap_or_default().to_owned();
-        state.put(COLLECTION, &id, query);
+        if is_open(&query) {
+            query["Status"]["State"] = json!("CANCELLED");
+            query["Status"]["StateChangeReason"] = json!("Query cancelled by user");
+            query["Status"]["CompletionDateTime"] = clock::epoch(state.now());
+            state.put(COLLECTION, &id, query);
+        }
+        Ok(id)
+    })?;
+    if let Some(task) = running.lock().remove(&id) {
+        task.abort();
     }
     Ok(json!({}))
 }

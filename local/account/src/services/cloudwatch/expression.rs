@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+/// How deep an expression may be nested; a longer one isn't understood.
+const DEEPEST: u32 = 32;
+
 /// The value of an expression at one time, of the values that metrics have then; none where one that it takes has none, and
 /// for what isn't understood.
 pub(super) fn value(expression: &str, metrics: &BTreeMap<String, f64>) -> Option<f64> {
-    let mut reading = Reading { rest: expression, metrics };
+    let mut reading = Reading { rest: expression, metrics, depth: 0 };
     let value = reading.comparison()?;
     reading.rest.trim().is_empty().then_some(())?;
     value.one()
@@ -32,6 +35,7 @@ impl Part {
 struct Reading<'a> {
     rest: &'a str,
     metrics: &'a BTreeMap<String, f64>,
+    depth: u32,
 }
 
 impl Reading<'_> {
@@ -88,7 +92,15 @@ impl Reading<'_> {
         Some(left)
     }
 
+    /// All that is nested begins with a factor.
     fn factor(&mut self) -> Option<Part> {
+        self.depth += 1;
+        let part = if self.depth > DEEPEST { None } else { self.bare_factor() };
+        self.depth -= 1;
+        part
+    }
+
+    fn bare_factor(&mut self) -> Option<Part> {
         if self.takes("-") {
             return both(Part::One(Some(0.0)), self.factor()?, |a, b| a - b);
         }
@@ -211,6 +223,14 @@ mod tests {
         assert_eq!(of("a / b", &[("a", 1.0), ("b", 0.0)]), None);
         for strange in ["a +", "RATE(a)", "(a", "a b", "METRICS()", ""] {
             assert_eq!(of(strange, &[("a", 1.0), ("b", 1.0)]), None, "{strange}");
+        }
+    }
+
+    #[test]
+    fn what_is_nested_without_end_is_not_understood() {
+        assert_eq!(of(&format!("{}1{}", "(".repeat(20), ")".repeat(20)), &[]), Some(1.0));
+        for deep in ["(".repeat(1_000_000), "-".repeat(1_000_000), "ABS(".repeat(1_000_000), "[".repeat(1_000_000)] {
+            assert_eq!(of(&deep, &[]), None);
         }
     }
 }

@@ -66,6 +66,11 @@ impl Service for Ec2 {
     }
 }
 
+/// Where the thing of an id is kept, and its type's name in ARNs.
+pub(crate) fn resource_of(id: &str) -> Option<(&'static str, &'static str)> {
+    kind::of_id(id).map(|kind| (kind.collection, kind.resource))
+}
+
 /// Lets time pass for all that changes by itself.
 pub(crate) fn settle(state: &mut State<'_>) {
     instance::settle(state);

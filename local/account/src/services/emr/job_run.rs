@@ -1,12 +1,15 @@
 //! Job runs: started, run in the background, cancelled, described.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{Running, application, invalid, need, not_found, once, paged, tags_in};
 use crate::account::Account;
 use crate::clock;
+use crate::enforce;
+use crate::engine::{Caller, Temporary};
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::ids;
@@ -159,23 +162,52 @@ async fn run(account: &Arc<Account>, request: &Request, id: &str) {
         let Ok(Some(submit)) = moved else { return };
         driver = submit;
         let millis = account.delays.done_at(0, seconds) as u64;
-        tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+        tokio::time::sleep(Duration::from_millis(millis)).await;
     }
     let entry_point = driver.text("entryPoint").unwrap_or_default();
-    let caller = crate::engine::Caller { account: &request.account, region: &request.region };
-    let outcome = account.engine.run_job(caller, entry_point, &driver.texts("entryPointArguments")).await;
+    let arguments = driver.texts("entryPointArguments");
+    let role = match role(account, request, id) {
+        Ok(role) => role,
+        Err(error) => return end(account, request, id, &Err(error.message)),
+    };
+    let caller = Caller { account: &request.account, region: &request.region, role: role.as_ref() };
+    let job = account.engine.run_job(caller, entry_point, &arguments);
+    let outcome = match minutes(account, request, id) {
+        // 0 is a run without an end, for streams.
+        0 => job.await,
+        minutes => tokio::time::timeout(Duration::from_secs(minutes.saturating_mul(60)), job)
+            .await
+            .unwrap_or_else(|_| Err(format!("Job run did not end within {minutes} minutes"))),
+    };
+    end(account, request, id, &outcome);
+}
+
+/// Credentials of the run's role, where policies are enforced; elsewhere a run works as the account's administrator.
+fn role(account: &Account, request: &Request, id: &str) -> Result<Option<Temporary>, AwsError> {
+    if !account.enforce {
+        return Ok(None);
+    }
+    let run = account.transact(request, |state| Ok(state.get(COLLECTION, id).cloned().unwrap_or_default()))?;
+    let name = run.text("jobRunId").unwrap_or(id);
+    let role = run.text("executionRole").unwrap_or_default();
+    let session = enforce::session(account, role, "emr-serverless.amazonaws.com", name)?;
+    Ok(Some(Temporary { access_key: session.access_key, secret: session.secret, token: session.token }))
+}
+
+/// Writes the end of a run: its log, or why it failed.
+fn end(account: &Account, request: &Request, id: &str, outcome: &Result<String, String>) {
     let ended = account.transact(request, |state| {
         let now = state.now();
         state.update(COLLECTION, id, |run| {
             if is_over(run) {
                 return;
             }
-            let (ending, details) = match &outcome {
+            let (ending, details) = match outcome {
                 Ok(_) => ("SUCCESS", ""),
                 Err(details) => ("FAILED", details.as_str()),
             };
             finish(run, ending, details, now);
-            if let Ok(log) = &outcome {
+            if let Ok(log) = outcome {
                 run["_log"] = json!(log);
             }
         });
@@ -184,6 +216,14 @@ async fn run(account: &Arc<Account>, request: &Request, id: &str) {
     if let Err(error) = ended {
         tracing::error!(%error, run = id, "cannot write the end of a job run");
     }
+}
+
+/// How long a run may take at most.
+fn minutes(account: &Account, request: &Request, id: &str) -> u64 {
+    let read =
+        |state: &mut State<'_>| Ok(state.get(COLLECTION, id).and_then(|run| run.number("executionTimeoutMinutes")));
+    let minutes = account.transact(request, read).ok().flatten();
+    minutes.and_then(|minutes| u64::try_from(minutes).ok()).unwrap_or(720)
 }
 
 fn finish(run: &mut Value, ending: &str, details: &str, now: i64) {

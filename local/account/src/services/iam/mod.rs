@@ -50,6 +50,8 @@ impl Service for Iam {
             "TagRole" => tag(state, request, "iam/role", "RoleName"),
             "UntagRole" => untag(state, request, "iam/role", "RoleName"),
             "ListRoleTags" => list_tags(state, request, "iam/role", "RoleName"),
+            "PutRolePermissionsBoundary" => roles::put_boundary(state, request),
+            "DeleteRolePermissionsBoundary" => roles::delete_boundary(state, request),
             "PutRolePolicy" => roles::put_policy(state, request),
             "GetRolePolicy" => roles::get_policy(state, request),
             "ListRolePolicies" => roles::list_policies(state, request),

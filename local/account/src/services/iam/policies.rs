@@ -26,6 +26,15 @@ pub(super) fn known(state: &State<'_>, arn: &str) -> Result<(), AwsError> {
     Err(AwsError::new("ValidationError", format!("ARN {arn} is not valid.")))
 }
 
+/// Refuses ARNs of policies that can't bound a role.
+pub(super) fn bounds(state: &State<'_>, arn: &str) -> Result<(), AwsError> {
+    let scope = || {
+        let message = format!("Scope ARN: {arn} does not exist or is not attachable.");
+        AwsError::new("NoSuchEntity", message).status(404)
+    };
+    known(state, arn).map_err(|error| if error.code == "NoSuchEntity" { scope() } else { error })
+}
+
 fn policy(state: &State<'_>, request: &Request) -> Result<(String, Value), AwsError> {
     let arn = request.input.need("PolicyArn", missing)?;
     known(state, arn)?;
@@ -39,13 +48,20 @@ fn attachments(state: &State<'_>, arn: &str) -> Vec<Value> {
     roles.map(|(name, role)| json!({ "RoleName": name, "RoleId": role["RoleId"] })).collect()
 }
 
+/// The roles that a policy bounds.
+fn bounded(state: &State<'_>, arn: &str) -> Vec<Value> {
+    let roles = state.list("iam/role").filter(|(_, role)| role.text("PermissionsBoundary") == Some(arn));
+    roles.map(|(name, role)| json!({ "RoleName": name, "RoleId": role["RoleId"] })).collect()
+}
+
 pub(super) fn shown(state: &State<'_>, policy: &Value) -> Value {
     let mut out = policy.clone();
     let members = out.as_object_mut().expect("policies are objects");
     members.shift_remove("Versions");
     members.shift_remove("NextVersion");
-    let count = attachments(state, policy.text("Arn").unwrap_or_default()).len();
-    out["AttachmentCount"] = json!(count);
+    let arn = policy.text("Arn").unwrap_or_default();
+    out["AttachmentCount"] = json!(attachments(state, arn).len());
+    out["PermissionsBoundaryUsageCount"] = json!(bounded(state, arn).len());
     out
 }
 
@@ -63,7 +79,7 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
     let now = clock::iso(state.now());
     let policy = json!({
         "PolicyName": name, "PolicyId": ids::unique("ANPA"), "Arn": arn, "Path": path, "DefaultVersionId": "v1",
-        "PermissionsBoundaryUsageCount": 0, "IsAttachable": true, "Description": request.input.text("Description"),
+        "IsAttachable": true, "Description": request.input.text("Description"),
         "CreateDate": now, "UpdateDate": now, "Tags": tag_list(&tags(request)?, "Key", "Value"),
         "Versions": [{ "VersionId": "v1", "Document": text, "CreateDate": now }], "NextVersion": 2,
     });
@@ -96,6 +112,9 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
     let (arn, policy) = policy(state, request)?;
     if !attachments(state, &arn).is_empty() {
         return Err(conflict("Cannot delete a policy attached to entities."));
+    }
+    if !bounded(state, &arn).is_empty() {
+        return Err(conflict("Cannot delete a policy that is the permissions boundary of entities."));
     }
     if policy.list("Versions").len() > 1 {
         return Err(conflict(
@@ -179,5 +198,14 @@ pub(super) fn set_default(state: &mut State<'_>, request: &Request) -> Result<Va
 pub(super) fn entities(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let arn = request.input.need("PolicyArn", missing)?;
     known(state, arn)?;
-    Ok(json!({ "PolicyRoles": attachments(state, arn), "PolicyUsers": [], "PolicyGroups": [], "IsTruncated": false }))
+    let (mut roles, bounds) = (attachments(state, arn), bounded(state, arn));
+    match request.input.text("PolicyUsageFilter") {
+        Some("PermissionsPolicy") => {}
+        Some("PermissionsBoundary") => roles = bounds,
+        _ => {
+            let others: Vec<Value> = bounds.into_iter().filter(|role| !roles.contains(role)).collect();
+            roles.extend(others);
+        }
+    }
+    Ok(json!({ "PolicyRoles": roles, "PolicyUsers": [], "PolicyGroups": [], "IsTruncated": false }))
 }

@@ -57,12 +57,16 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
     if state.list(ROLES).any(|(other, _)| other.eq_ignore_ascii_case(name)) {
         return Err(exists("Role", name));
     }
+    let boundary = request.input.text("PermissionsBoundary");
+    if let Some(boundary) = boundary {
+        policies::bounds(state, boundary)?;
+    }
     let role = json!({
         "Path": path, "RoleName": name, "RoleId": ids::unique("AROA"),
         "Arn": format!("arn:aws:iam::{}:role{path}{name}", request.account),
         "CreateDate": clock::iso(state.now()), "AssumeRolePolicyDocument": trust,
         "Description": request.input.text("Description"), "MaxSessionDuration": duration(request)?,
-        "PermissionsBoundary": request.input.text("PermissionsBoundary"),
+        "PermissionsBoundary": boundary,
         "Tags": tag_list(&tags(request)?, "Key", "Value"), "Policies": {}, "Attached": [],
     });
     let answer = shown(&role, true);
@@ -114,6 +118,22 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
         return Err(conflict("Cannot delete entity, must delete policies first."));
     }
     state.remove(ROLES, &name);
+    Ok(json!({}))
+}
+
+pub(super) fn put_boundary(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
+    let boundary = request.input.need("PermissionsBoundary", missing)?;
+    let (name, mut role) = role(state, request)?;
+    policies::bounds(state, boundary)?;
+    role["PermissionsBoundary"] = json!(boundary);
+    state.put(ROLES, &name, role);
+    Ok(json!({}))
+}
+
+pub(super) fn delete_boundary(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
+    let (name, mut role) = role(state, request)?;
+    role["PermissionsBoundary"] = Value::Null;
+    state.put(ROLES, &name, role);
     Ok(json!({}))
 }
 

@@ -92,6 +92,13 @@ pub(super) fn encrypt(state: &mut State<'_>, request: &Request) -> Result<Value,
     Ok(json!({ "CiphertextBlob": sealed, "KeyId": key["Arn"], "EncryptionAlgorithm": "SYMMETRIC_DEFAULT" }))
 }
 
+/// The id of the key that encrypted what a request brings.
+pub(crate) fn key_of(input: &Value) -> Option<String> {
+    let sealed = STANDARD.decode(input.text("CiphertextBlob")?).ok()?;
+    let length = usize::from(*sealed.first()?);
+    std::str::from_utf8(sealed.get(1..1 + length)?).ok().map(str::to_owned)
+}
+
 pub(super) fn decrypt(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let sealed = bytes(request, "CiphertextBlob")?;
     let invalid = || AwsError::new("InvalidCiphertextException", "the cipher text cannot be decrypted");

@@ -163,14 +163,18 @@ pub(super) fn cancel_deletion(state: &mut State<'_>, request: &Request) -> Resul
     Ok(answer)
 }
 
-pub(super) fn enable_rotation(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
-    let mut key = living(state, request, false)?;
+/// A key that can be used.
+fn enabled(state: &State<'_>, request: &Request) -> Result<Value, AwsError> {
+    let key = living(state, request, false)?;
     if key["KeyState"] == "Disabled" {
-        return Err(AwsError::new(
-            "DisabledException",
-            format!("{} is disabled.", key.text("Arn").unwrap_or_default()),
-        ));
+        let arn = key.text("Arn").unwrap_or_default();
+        return Err(AwsError::new("DisabledException", format!("{arn} is disabled.")));
     }
+    Ok(key)
+}
+
+pub(super) fn enable_rotation(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
+    let mut key = enabled(state, request)?;
     let days = request.input.number("RotationPeriodInDays").or_else(|| key["Rotation"].number("Days")).unwrap_or(365);
     if !(90..=2560).contains(&days) {
         return Err(validation(format!(
@@ -183,7 +187,7 @@ pub(super) fn enable_rotation(state: &mut State<'_>, request: &Request) -> Resul
 }
 
 pub(super) fn disable_rotation(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
-    let mut key = living(state, request, false)?;
+    let mut key = enabled(state, request)?;
     key["Rotation"] = Value::Null;
     save(state, key);
     Ok(json!({}))

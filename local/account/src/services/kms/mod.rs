@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+pub(crate) use crypto::key_of;
 pub(crate) use launches::lets_launch;
 
 /// The service.

@@ -4,7 +4,9 @@ use super::blobs::{self, Blob};
 use super::call::Call;
 use super::checksums::{self, Algorithm, Checksum, Hasher};
 use super::errors;
+use crate::bodies::{self, Fault};
 use crate::error::AwsError;
+use crate::signature::{Chain, Refusal};
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt;
 
 /// The longest XML or JSON document.
-const MAX_SMALL: usize = 4 << 20;
+pub(super) const MAX_SMALL: usize = 4 << 20;
 /// The longest body of one request.
 const MAX_OBJECT: u64 = 5 << 30;
 
@@ -28,16 +30,43 @@ enum Place {
     End,
 }
 
+/// What the chunks of a body are signed with, and the one in hand.
+struct Signed {
+    chain: Chain,
+    hasher: Sha256,
+    given: String,
+    /// Whether the trailing headers were signed too.
+    sealed: bool,
+}
+
+impl Signed {
+    /// Judges the chunk that is complete.
+    fn chunk(&mut self) -> Result<(), AwsError> {
+        let hash = hex::encode(self.hasher.finalize_reset());
+        let is_valid = self.chain.takes_chunk(&hash, &self.given);
+        if is_valid { Ok(()) } else { Err(Refusal::Mismatch.error(None)) }
+    }
+
+    /// Judges the trailing headers.
+    fn trailers(&mut self, trailers: &[(String, String)], given: &str) -> Result<(), AwsError> {
+        let text: String = trailers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        self.sealed = self.chain.takes_trailer(&text, given);
+        if self.sealed { Ok(()) } else { Err(Refusal::Mismatch.error(None)) }
+    }
+}
+
 /// Takes the framing off an `aws-chunked` body.
 struct Chunked {
     waiting: BytesMut,
     place: Place,
     trailers: Vec<(String, String)>,
+    signed: Option<Signed>,
 }
 
 impl Chunked {
-    fn new() -> Self {
-        Self { waiting: BytesMut::new(), place: Place::Size, trailers: Vec::new() }
+    fn new(chain: Option<Chain>) -> Self {
+        let signed = chain.map(|chain| Signed { chain, hasher: Sha256::new(), given: String::new(), sealed: false });
+        Self { waiting: BytesMut::new(), place: Place::Size, trailers: Vec::new(), signed }
     }
 
     /// Takes bytes in and returns what they hold of the object.
@@ -52,6 +81,12 @@ impl Chunked {
                         return Ok(data);
                     }
                     let taken = self.waiting.split_to(left.min(self.waiting.len())).freeze();
+                    if let Some(signed) = &mut self.signed {
+                        signed.hasher.update(&taken);
+                        if taken.len() == left {
+                            signed.chunk()?;
+                        }
+                    }
                     self.place = if taken.len() == left { Place::AfterData } else { Place::Data(left - taken.len()) };
                     data.push(taken);
                 }
@@ -74,11 +109,24 @@ impl Chunked {
                     self.waiting.advance(2);
                     let line = std::str::from_utf8(&line).map_err(|_| broken())?.to_owned();
                     if matches!(self.place, Place::Size) {
-                        let size = line.split(';').next().unwrap_or_default().trim();
-                        let size = usize::from_str_radix(size, 16).map_err(|_| broken())?;
+                        let (size, more) = line.split_once(';').unwrap_or((line.as_str(), ""));
+                        let size = usize::from_str_radix(size.trim(), 16).map_err(|_| broken())?;
+                        if let Some(signed) = &mut self.signed {
+                            more.trim()
+                                .strip_prefix("chunk-signature=")
+                                .ok_or_else(broken)?
+                                .clone_into(&mut signed.given);
+                            if size == 0 {
+                                signed.chunk()?;
+                            }
+                        }
                         self.place = if size == 0 { Place::Trailers } else { Place::Data(size) };
                     } else if line.is_empty() {
                         self.place = Place::End;
+                    } else if let (Some(signed), Some(given)) =
+                        (&mut self.signed, line.strip_prefix("x-amz-trailer-signature:"))
+                    {
+                        signed.trailers(&self.trailers, given.trim())?;
                     } else if let Some((name, value)) = line.split_once(':') {
                         self.trailers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
                     }
@@ -87,9 +135,11 @@ impl Chunked {
         }
     }
 
-    /// Whether the last chunk came. Clients may leave out the empty line after it.
+    /// Whether the last chunk came, and the signature of trailing headers where chunks are signed. Clients may leave out
+    /// the empty line after it.
     fn complete(&self) -> bool {
-        matches!(self.place, Place::Trailers | Place::End)
+        let is_signed = self.signed.as_ref().is_none_or(|signed| signed.sealed || self.trailers.is_empty());
+        matches!(self.place, Place::Trailers | Place::End) && is_signed
     }
 }
 
@@ -196,7 +246,7 @@ async fn receive(call: &Call, body: Body, path: &std::path::Path) -> Result<(u64
     let file = tokio::fs::File::create(path).await.map_err(disk)?;
     let mut out = tokio::io::BufWriter::with_capacity(1 << 20, file);
     let mut checks = Checks::new(call)?;
-    let mut frames = chunked(call).then(Chunked::new);
+    let mut frames = chunked(call).then(|| Chunked::new(call.chain.clone()));
     let mut stream = body.into_data_stream();
     while let Some(bytes) = stream.next().await {
         let bytes = bytes.map_err(|_| errors::error("IncompleteBody"))?;
@@ -226,18 +276,24 @@ async fn receive(call: &Call, body: Body, path: &std::path::Path) -> Result<(u64
 
 /// Receives a document into memory.
 pub(super) async fn small(call: &Call, body: Body) -> Result<Bytes, AwsError> {
-    let bytes = axum::body::to_bytes(body, MAX_SMALL).await.map_err(|_| errors::error("MaxMessageLengthExceeded"))?;
+    let bytes = bodies::whole(body, MAX_SMALL).await.map_err(|fault| match &fault {
+        Fault::TooLong(_) => errors::because("MaxMessageLengthExceeded", fault.to_string()),
+        Fault::Broken(_) => errors::because("IncompleteBody", fault.to_string()),
+    })?;
     let mut checks = Checks::new(call)?;
     if !chunked(call) {
         checks.update(&bytes);
         checks.finish(call, &[])?;
         return Ok(bytes);
     }
-    let mut frames = Chunked::new();
+    let mut frames = Chunked::new(call.chain.clone());
     let mut out = BytesMut::new();
     for part in frames.push(&bytes)? {
         checks.update(&part);
         out.extend_from_slice(&part);
+    }
+    if !frames.complete() {
+        return Err(errors::error("IncompleteBody"));
     }
     checks.finish(call, &frames.trailers)?;
     Ok(out.freeze())
@@ -251,12 +307,37 @@ mod tests {
     fn frames_may_be_cut_anywhere() {
         let body = b"5;chunk-signature=ab\r\nhello\r\n6\r\n world\r\n0\r\nx-amz-checksum-crc32:DUoRhQ==\r\n\r\n";
         for cut in 0..body.len() {
-            let mut frames = Chunked::new();
+            let mut frames = Chunked::new(None);
             let mut out = frames.push(&body[..cut]).unwrap();
             out.extend(frames.push(&body[cut..]).unwrap());
             assert_eq!(out.concat(), b"hello world");
             assert!(frames.complete());
             assert_eq!(frames.trailers, [("x-amz-checksum-crc32".to_owned(), "DUoRhQ==".to_owned())]);
         }
+    }
+
+    #[test]
+    fn signed_chunks_are_held_against_their_signatures() {
+        let (chain, chunks) = crate::signature::example();
+        let body: Vec<u8> = chunks
+            .iter()
+            .flat_map(|(length, signature)| {
+                let data = "a".repeat(*length);
+                format!("{length:x};chunk-signature={signature}\r\n{data}\r\n").into_bytes()
+            })
+            .collect();
+        for cut in [0, 10, 100, 65_700, body.len()] {
+            let mut frames = Chunked::new(Some(chain.clone()));
+            let mut size: usize = frames.push(&body[..cut]).unwrap().iter().map(Bytes::len).sum();
+            size += frames.push(&body[cut..]).unwrap().iter().map(Bytes::len).sum::<usize>();
+            assert_eq!((size, frames.complete()), (66_560, true), "{cut}");
+        }
+        for (at, what) in [(200, "a byte"), (70_000.min(body.len() - 20), "a signature")] {
+            let mut other = body.clone();
+            other[at] ^= 1;
+            assert!(Chunked::new(Some(chain.clone())).push(&other).is_err(), "{what} is another");
+        }
+        let bare = b"5\r\nhello\r\n0\r\n\r\n";
+        assert!(Chunked::new(Some(chain)).push(bare).is_err(), "no signature");
     }
 }

@@ -21,6 +21,14 @@ pub(super) fn tag_scope(bucket: &Value) -> Scope {
     Scope::new(bucket["owner"].as_str().unwrap_or_default(), bucket["region"].as_str().unwrap_or_default())
 }
 
+/// The tags that a request gives to a new bucket; none of one that can't be read.
+pub(super) fn tags_given(body: &[u8]) -> Tags {
+    let configuration = xml::parse(body, "CreateBucketConfiguration").ok();
+    let list = configuration.and_then(|configuration| configuration.child("Tags").cloned()).unwrap_or_default();
+    let text = |tag: &xml::Element, name: &str| tag.text_of(name).unwrap_or_default().to_owned();
+    list.all("Tag").map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect()
+}
+
 pub(super) fn create(call: &Call, body: &[u8]) -> Result<Reply, AwsError> {
     let name = call.bucket.as_str();
     if !valid(name) {

@@ -4,6 +4,7 @@ use super::blobs::{self, Blob};
 use super::call::{Call, Reply};
 use super::versions::{self, Version};
 use super::{errors, xml};
+use crate::enforce;
 use crate::error::AwsError;
 use crate::protocol::xml::escape;
 use crate::state::State;
@@ -96,11 +97,19 @@ pub(super) fn many(call: &Call, body: &[u8]) -> Result<Reply, AwsError> {
     if objects.is_empty() || objects.len() > 1000 {
         return Err(errors::error("MalformedXML"));
     }
+    let refused = enforce::s3_objects(&call.account, &call.wanted(), &objects)?;
     let (out, freed) = call.transact(|state| {
         let bucket = call.bucket(state)?;
         let mut out = String::new();
         let mut freed = Vec::new();
-        for (key, version) in &objects {
+        for ((key, version), refusal) in objects.iter().zip(&refused) {
+            if let Some(AwsError { code, message, .. }) = refusal {
+                let (key, message) = (escape(key), escape(message));
+                out.push_str(&format!(
+                    "<Error><Key>{key}</Key><Code>{code}</Code><Message>{message}</Message></Error>"
+                ));
+                continue;
+            }
             let deleted = one(state, &bucket, key, version.as_deref())?;
             freed.extend(deleted.freed);
             if quiet {

@@ -24,11 +24,13 @@ mod versions;
 mod xml;
 
 pub(crate) use errors::response as failure;
-pub(crate) use names::asked;
+pub(crate) use names::{asked, host_to_path};
+pub(crate) use objects::{KMS_KEY, headers_of, key_of_bucket};
 pub(crate) use policy::{fault as policy_fault, fits as policy_fits};
 
 use crate::account::Account;
 use crate::credentials::Credentials;
+use crate::enforce;
 use crate::error::AwsError;
 use crate::state::GLOBAL;
 use crate::store::Scope;
@@ -67,7 +69,7 @@ impl S3 {
         let head = parts.method == Method::HEAD;
         let result = match caller {
             None => Err(errors::error("AccessDenied")),
-            Some((owner, credentials)) => match Call::new(account.clone(), parts, owner, credentials.region) {
+            Some((owner, credentials)) => match Call::new(account.clone(), parts, owner, credentials) {
                 Ok(call) => answer(&call, body).await,
                 Err(error) => Err(error),
             },
@@ -80,6 +82,7 @@ impl S3 {
 }
 
 async fn answer(call: &Call, body: Body) -> Result<Reply, AwsError> {
+    let body = judged(call, body).await?;
     let method = call.method.as_str();
     tracing::debug!(method, bucket = call.bucket, key = call.key, "s3 call");
     if call.bucket.is_empty() {
@@ -113,6 +116,23 @@ async fn answer(call: &Call, body: Body) -> Result<Reply, AwsError> {
         "PUT" | "POST" => Err(errors::error("NotImplemented")),
         _ => Err(errors::error("MethodNotAllowed")),
     }
+}
+
+/// Refuses a request that the policies don't allow, in an account that enforces them. What it had to read of the body is
+/// given back.
+async fn judged(call: &Call, mut body: Body) -> Result<Body, AwsError> {
+    if !call.account.enforce {
+        return Ok(body);
+    }
+    let mut wanted = call.wanted();
+    if wanted.operation == "CreateBucket" {
+        let bytes = crate::bodies::whole(body, body::MAX_SMALL).await;
+        let bytes = bytes.map_err(|_| errors::error("MaxMessageLengthExceeded"))?;
+        wanted.tags = buckets::tags_given(&bytes);
+        body = Body::from(bytes);
+    }
+    enforce::s3_request(&call.account, &wanted)?;
+    Ok(body)
 }
 
 /// Settings of buckets that the local account doesn't have; without this list they would read as lists of objects.

@@ -1,7 +1,8 @@
-//! The names of S3's operations, which stand nowhere in its requests.
+//! What a request to S3 names: its bucket, which may stand in the host, and its operation, which stands nowhere.
 
-use http::HeaderMap;
 use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, header};
 
 use crate::protocol::query;
 
@@ -23,6 +24,24 @@ const SETTINGS: [(&str, &str); 15] = [
     ("replication", "BucketReplication"),
     ("object-lock", "ObjectLockConfiguration"),
 ];
+
+/// Puts the bucket that the host names, as in `BUCKET.localhost` and `BUCKET.s3.localhost`, before the path.
+pub(crate) fn host_to_path(head: &mut Parts) {
+    let Some(bucket) = hosted(&head.headers) else { return };
+    let target = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    if let Ok(uri) = format!("/{bucket}{target}").parse() {
+        head.uri = uri;
+    }
+}
+
+/// The bucket that the host names.
+fn hosted(headers: &HeaderMap) -> Option<String> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let name = host.strip_suffix(".localhost")?;
+    let name = name.strip_suffix(".s3").unwrap_or(name);
+    (name != "s3").then(|| name.to_owned())
+}
 
 /// The operation that a request asks for, and the bucket or the object in it.
 pub(crate) fn asked(head: &Parts) -> (String, Option<String>) {
@@ -97,6 +116,23 @@ fn on_object(method: &str, pairs: &[(String, String)], headers: &HeaderMap) -> &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bucket_may_stand_in_the_host() {
+        for (host, target, path) in [
+            ("127.0.0.1:4566", "/b/k", "/b/k"),
+            ("localhost:4566", "/b/k", "/b/k"),
+            ("s3.localhost:4566", "/b/k", "/b/k"),
+            ("b.localhost:4566", "/k?versions", "/b/k?versions"),
+            ("b.c.s3.localhost:4566", "/", "/b.c/"),
+            ("b.localhost", "/?x", "/b/?x"),
+        ] {
+            let request = http::Request::builder().uri(target).header("host", host);
+            let (mut head, ()) = request.body(()).unwrap().into_parts();
+            host_to_path(&mut head);
+            assert_eq!(head.uri.to_string(), path, "{host} {target}");
+        }
+    }
 
     #[test]
     fn requests_have_the_names_of_aws() {

@@ -24,6 +24,9 @@ const KEPT: [&str; 9] = [
     "x-amz-server-side-encryption-context",
 ];
 
+/// The header that names the key of an object.
+pub(crate) const KMS_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+
 /// What the request says about the object besides its bytes: headers to keep, encryption, metadata.
 pub(super) fn described(call: &Call, bucket: &Value) -> Result<IndexMap<String, String>, AwsError> {
     let mut kept = IndexMap::new();
@@ -62,7 +65,7 @@ pub(super) fn described(call: &Call, bucket: &Value) -> Result<IndexMap<String, 
 
 fn encryption(call: &Call, bucket: &Value, kept: &mut IndexMap<String, String>) -> Result<(), AwsError> {
     let algorithm = "x-amz-server-side-encryption";
-    let key = "x-amz-server-side-encryption-aws-kms-key-id";
+    let key = KMS_KEY;
     let bucket_key = "x-amz-server-side-encryption-bucket-key-enabled";
     if let Some(asked) = call.header(algorithm) {
         if !["AES256", "aws:kms", "aws:kms:dsse"].contains(&asked) {
@@ -76,11 +79,7 @@ fn encryption(call: &Call, bucket: &Value, kept: &mut IndexMap<String, String>) 
         }
         return Ok(());
     }
-    let document = bucket["settings"]["encryption"].as_str().unwrap_or_default();
-    let rule = xml::parse(document.as_bytes(), "ServerSideEncryptionConfiguration")
-        .ok()
-        .and_then(|document| document.child("Rule").cloned())
-        .unwrap_or_default();
+    let rule = rule(bucket);
     let default = rule.child("ApplyServerSideEncryptionByDefault").cloned().unwrap_or_default();
     kept.insert(algorithm.to_owned(), default.text_of("SSEAlgorithm").unwrap_or("AES256").to_owned());
     if let Some(id) = default.text_of("KMSMasterKeyID") {
@@ -90,6 +89,29 @@ fn encryption(call: &Call, bucket: &Value, kept: &mut IndexMap<String, String>) 
         }
     }
     Ok(())
+}
+
+/// The rule by which a bucket encrypts what says nothing of it.
+fn rule(bucket: &Value) -> xml::Element {
+    let document = bucket["settings"]["encryption"].as_str().unwrap_or_default();
+    let document = xml::parse(document.as_bytes(), "ServerSideEncryptionConfiguration").ok();
+    document.and_then(|document| document.child("Rule").cloned()).unwrap_or_default()
+}
+
+/// The key that a bucket encrypts new objects with.
+pub(crate) fn key_of_bucket(bucket: &Value) -> Option<String> {
+    let default = rule(bucket).child("ApplyServerSideEncryptionByDefault").cloned()?;
+    default.text_of("KMSMasterKeyID").map(str::to_owned)
+}
+
+/// The headers that are kept with an object, or with a version of it; nothing when it isn't there.
+pub(crate) fn headers_of(
+    state: &State<'_>,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+) -> Option<IndexMap<String, String>> {
+    versions::find(state, bucket, key, version).ok().map(|(_, version)| version.headers)
 }
 
 /// The tags that the request's header brings.
