@@ -7,6 +7,8 @@ mod account;
 use std::collections::BTreeSet;
 
 use account::account;
+use aws_sdk_s3::types::{BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration};
+use lakewright::kind::Context;
 use lakewright::lease::{self, End, Lease, Waiting};
 use lakewright::resource::Address;
 use lakewright::services::Services as _;
@@ -67,5 +69,34 @@ async fn a_lease_that_was_taken_away_gives_nothing_away() {
     assert!(lease::look(context).await.unwrap().is_none());
     let bucket = format!("lakewright-{}-{}", context.account, context.region);
     let gone: Error = context.aws.objects().list(&bucket, "").await.unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::HolderNotFound);
+}
+
+#[tokio::test]
+async fn a_bucket_that_somebody_else_has_is_said_to_be_theirs() {
+    let account = account().await;
+    let name = format!("lakewright-{}-{}", account.context.account, account.context.region);
+    let theirs = account.elsewhere("999999999999").s3_client();
+    let region = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::EuNorth1).build();
+    ask(theirs.create_bucket().bucket(&name).create_bucket_configuration(region).send()).await.unwrap();
+    let error = lease::take(&account.context, "apply", &Silent).await.err().unwrap();
+    let said = format!("{error:#}");
+    assert!(said.contains("belongs to somebody else") && said.contains("`state_bucket` in [stack]"), "{said}");
+    // No statement of a policy would help.
+    assert!(error.chain().all(|cause| cause.downcast_ref::<Error>().is_none()), "{said}");
+
+    let context = Context { state_bucket: Some("shop-leases".to_owned()), ..account.context.clone() };
+    let lease = lease::take(&context, "apply", &Silent).await.unwrap();
+    let s3 = context.aws.s3_client();
+    let versioning = ask(s3.get_bucket_versioning().bucket("shop-leases").send()).await.unwrap();
+    assert_eq!(versioning.status, Some(BucketVersioningStatus::Enabled));
+    let policy = ask(s3.get_bucket_policy().bucket("shop-leases").send()).await.unwrap();
+    assert!(policy.policy.unwrap().contains("aws:SecureTransport"));
+    let closed = ask(s3.get_public_access_block().bucket("shop-leases").send()).await.unwrap();
+    assert_eq!(closed.public_access_block_configuration.unwrap().restrict_public_buckets, Some(true));
+
+    // All versions go with the lease, and with them the bucket.
+    lease.remove().await.unwrap();
+    let gone: Error = context.aws.objects().list("shop-leases", "").await.unwrap_err();
     assert_eq!(gone.kind, ErrorKind::HolderNotFound);
 }

@@ -8,12 +8,13 @@ use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::role::RoleName;
-use super::spec::{in_place, replaces};
+use super::role::{Path, RoleName};
+use super::spec::{compared, in_place, replaces};
 use super::values::text;
 use super::{tag_lists, tags, wait};
 use crate::charge::Cost;
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::names;
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -27,13 +28,16 @@ text!(
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// The name, unique in the account.
+    /// The name, unique in the account, whatever the path.
     pub name: InstanceProfileName,
+    /// The path in IAM, `/teams/data/`. A profile that is there keeps the path that it has. Default: `/lakewright/STACK/`.
+    #[serde(default)]
+    pub path: Option<Path>,
     /// The name of the role that the instances get.
     pub role: RoleName,
 }
 
-const FIELDS: &[Field] = &[replaces("name"), in_place("role")];
+const FIELDS: &[Field] = &[replaces("name"), compared(replaces("path"), Comparing::Never), in_place("role")];
 const OUTPUTS: &[&str] = &["arn", "name"];
 const ACTIONS: &[&str] = &[
     "iam:CreateInstanceProfile",
@@ -45,8 +49,16 @@ const ACTIONS: &[&str] = &[
     "iam:TagInstanceProfile",
     "iam:PassRole",
 ];
+const ARNS: &[Arn] = &[
+    ("profile", "iam::{account}:instance-profile{path}{name}"),
+    ("profile before", "iam::{account}:instance-profile/{name}"),
+];
 const FACTS: Facts = Facts {
     identified_by: &["name"],
+    review: &["role"],
+    arns: ARNS,
+    passes_roles_to: &["ec2.amazonaws.com"],
+    rights: super::rights::identity::PROFILES_OF_THE_STACK,
     ..Facts::of("instance_profile", "what gives a role to EC2 instances", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -87,14 +99,22 @@ impl Kind for InstanceProfile {
         }
     }
 
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        vec![Grant::to("hosts that have it", format!("act as {}", spec.role.as_str()))]
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        // The list has no tags: those are read of the profiles whose names could be the stack's.
+        // The list has no tags: those are read of the profiles that could be the stack's by their path or name.
         let call = context.aws.iam().list_instance_profiles().max_items(1000);
         let all = ask_all(call.into_paginator().items().send()).await?;
         let own = format!("{}-", context.stack);
+        let path = names::identities(&context.stack);
         let is_wanted = |name: &str| wanted.iter().any(|one| one.spec.name == name);
-        let names = all.iter().map(types::InstanceProfile::instance_profile_name);
-        let names = names.filter(|name| name.starts_with(&own) || is_wanted(name));
+        let could_be = |one: &&types::InstanceProfile| {
+            let name = one.instance_profile_name();
+            one.path() == path || name.starts_with(&own) || is_wanted(name)
+        };
+        let names = all.iter().filter(could_be).map(types::InstanceProfile::instance_profile_name);
         let profiles = try_join_all(names.map(|name| describe(context, name))).await?;
         let mut found = Vec::new();
         for profile in profiles.into_iter().flatten() {
@@ -104,7 +124,8 @@ impl Kind for InstanceProfile {
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
-        let call = context.aws.iam().create_instance_profile().instance_profile_name(spec.name.as_str());
+        let path = spec.path.as_ref().map_or_else(|| names::identities(&context.stack), ToString::to_string);
+        let call = context.aws.iam().create_instance_profile().instance_profile_name(spec.name.as_str()).path(path);
         match ask(call.set_tags(Some(tag_lists::owned(context, address))).send()).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
@@ -181,7 +202,7 @@ fn read(context: &Context, profile: &types::InstanceProfile) -> Result<Option<Fo
     let name = profile.instance_profile_name().needed("iam", "InstanceProfile.InstanceProfileName")?;
     // An empty text stands for a profile without a role.
     let role = roles(profile)?.first().copied().unwrap_or_default().into();
-    let spec = Spec { name: name.into(), role };
+    let spec = Spec { name: name.into(), path: Some(profile.path().into()), role };
     Ok(Some(tags::found(address, &tags, arn, spec, &[("arn", arn), ("name", name)])))
 }
 

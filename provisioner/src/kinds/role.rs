@@ -1,12 +1,12 @@
 //! `role`: an IAM role with its trust, inline policies and attached policies.
 
+mod calls;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use aws_sdk_iam::types::{self, AttachedPolicy, EntityType, PolicyDetail, RoleDetail};
+use aws_sdk_iam::types::{self, AttachedPolicy, PolicyDetail, RoleDetail};
 use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
@@ -15,11 +15,16 @@ use serde_json::Value;
 
 use super::spec::{compared, in_place, replaces};
 use super::values::{none_of, text};
-use super::{policy, tag_lists, tags, wait};
+use super::{policy, statement, tag_lists, tags, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::names;
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
+use calls::{KNOWN, arns, boundary, described, detach, present, settle, take_inline};
+
+pub(super) use calls::details;
+pub(crate) use calls::document;
 
 text!(
     /// A role's name.
@@ -33,6 +38,12 @@ const NOT_LATIN: (&str, &str) = (
     "IAM takes letters of Western European languages, and plain quotes and dashes",
 );
 text!(
+    /// Where a role or an instance profile stands in IAM, with a slash at both ends.
+    Path,
+    r"^/([A-Za-z0-9_+=,.@-]+/)*$",
+    most = 512
+);
+text!(
     /// A managed policy's ARN.
     PolicyArn,
     r"^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/[!-~]+$",
@@ -43,8 +54,11 @@ text!(
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// The name, unique in the account.
+    /// The name, unique in the account, whatever the path.
     pub name: RoleName,
+    /// The path in IAM, `/teams/data/`. A role that is there keeps the path that it has. Default: `/lakewright/STACK/`.
+    #[serde(default)]
+    pub path: Option<Path>,
     /// What the role is for.
     #[serde(default)]
     #[schemars(length(max = 1000), extend("not" = none_of(&[NOT_LATIN])))]
@@ -59,6 +73,10 @@ pub struct Spec {
     /// The ARNs of the attached policies.
     #[serde(default)]
     pub attached_policies: Vec<PolicyArn>,
+    /// The ARN of the managed policy beyond which it may do nothing, whatever its own policies say. Default: the stack's
+    /// `permissions_boundary`, or else none.
+    #[serde(default)]
+    pub permissions_boundary: Option<PolicyArn>,
     /// How many seconds a session may last, 3,600 to 43,200. Default: 3,600.
     #[serde(default = "an_hour")]
     #[schemars(range(min = 3600, max = 43_200))]
@@ -71,10 +89,13 @@ fn an_hour() -> u32 {
 
 const FIELDS: &[Field] = &[
     replaces("name"),
+    // No call moves a role: it would have to go, with whatever acts as it, for a name that is the account's only one.
+    compared(replaces("path"), Comparing::Never),
     in_place("description"),
     compared(in_place("trust"), Comparing::AsSet),
     compared(in_place("policies"), Comparing::AsSet),
     compared(in_place("attached_policies"), Comparing::AsSet),
+    in_place("permissions_boundary"),
     in_place("max_session_seconds"),
 ];
 const OUTPUTS: &[&str] = &["arn", "name"];
@@ -82,6 +103,7 @@ const ACTIONS: &[&str] = &[
     "iam:CreateRole",
     "iam:DeleteRole",
     "iam:GetRole",
+    "iam:GetRolePolicy",
     "iam:UpdateRole",
     "iam:GetAccountAuthorizationDetails",
     "iam:ListRoles",
@@ -89,6 +111,8 @@ const ACTIONS: &[&str] = &[
     "iam:PutRolePolicy",
     "iam:DeleteRolePolicy",
     "iam:ListRolePolicies",
+    "iam:PutRolePermissionsBoundary",
+    "iam:DeleteRolePermissionsBoundary",
     "iam:AttachRolePolicy",
     "iam:DetachRolePolicy",
     "iam:ListAttachedRolePolicies",
@@ -96,14 +120,16 @@ const ACTIONS: &[&str] = &[
     "iam:TagRole",
     "iam:PassRole",
 ];
+const ARNS: &[Arn] = &[("role", "iam::{account}:role{path}{name}"), ("role before", "iam::{account}:role/{name}")];
 const FACTS: Facts = Facts {
     renamed_fields: &[("attached", "attached_policies"), ("session_seconds", "max_session_seconds")],
     identified_by: &["name"],
+    review: &["trust", "policies", "attached_policies", "permissions_boundary"],
+    own_policies: Some("policies"),
+    arns: ARNS,
+    rights: super::rights::identity::ROLES_OF_THE_STACK,
     ..Facts::of("role", "an IAM role with its trust and policies", FIELDS, OUTPUTS, ACTIONS)
 };
-
-/// How long a principal that was made may stay unknown to IAM.
-const KNOWN: Duration = Duration::from_secs(60);
 
 /// The kind.
 #[derive(Debug)]
@@ -144,9 +170,18 @@ impl Kind for Role {
         }
     }
 
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        let own = spec.policies.values().flat_map(|policy| statement::grants(policy, "it"));
+        let attached =
+            spec.attached_policies.iter().map(|arn| Grant::to("it", format!("do what {} allows", arn.as_str())));
+        let bound = spec.permissions_boundary.iter();
+        let bound = bound.map(|arn| Grant::to("it", format!("do no more than {} allows", arn.as_str())));
+        statement::grants(&spec.trust, "it").into_iter().chain(own).chain(attached).chain(bound).collect()
+    }
+
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        let roles = details(context).await?;
-        let own: Vec<&RoleDetail> = roles.iter().filter(|role| owner(context, role).is_some()).collect();
+        let details = details(context).await?;
+        let own: Vec<&RoleDetail> = details.roles.iter().filter(|role| owner(context, role).is_some()).collect();
         if own.is_empty() {
             return Ok(Vec::new());
         }
@@ -166,6 +201,8 @@ impl Kind for Role {
         let call = context.aws.iam().create_role().role_name(spec.name.as_str()).description(&spec.description);
         let call = call
             .assume_role_policy_document(spec.trust.to_string())
+            .path(spec.path.as_ref().map_or_else(|| names::identities(&context.stack), ToString::to_string))
+            .set_permissions_boundary(spec.permissions_boundary.clone().map(Into::into))
             .max_session_duration(i32::try_from(spec.max_session_seconds)?)
             .set_tags(Some(tag_lists::owned(context, address)));
         match wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await {
@@ -224,6 +261,8 @@ impl Kind for Role {
         let claimed = tags::claimed(context, address, id, tag_lists::read(role.tags()))?;
         let detail = RoleDetail::builder()
             .role_name(role.role_name())
+            .path(role.path())
+            .set_permissions_boundary(role.permissions_boundary.clone())
             .arn(role.arn())
             .set_assume_role_policy_document(role.assume_role_policy_document.clone())
             .set_role_policy_list(Some(inline))
@@ -238,33 +277,6 @@ impl Kind for Role {
         ask(call.set_tags(Some(tag_lists::written(tags))).send()).await?;
         Ok(())
     }
-}
-
-/// What IAM tells of every role of the account, its tags and policies too. A sweep asks it once.
-pub(super) async fn details(context: &Context) -> Result<Arc<Vec<RoleDetail>>, Error> {
-    let call = context.aws.iam().get_account_authorization_details().filter(EntityType::Role).max_items(1000);
-    let all = async {
-        let pages = ask_all(call.into_paginator().send()).await?;
-        Ok(pages.into_iter().flat_map(|page| page.role_detail_list.unwrap_or_default()).collect())
-    };
-    context.reading.of(|queries| &queries.roles, (), all).await
-}
-
-async fn take_inline(context: &Context, role: &str, policy: &str) -> Result<()> {
-    let call = context.aws.iam().delete_role_policy().role_name(role).policy_name(policy);
-    wait::found(ask(call.send()).await)?;
-    Ok(())
-}
-
-async fn detach(context: &Context, role: &str, policy: &str) -> Result<()> {
-    let call = context.aws.iam().detach_role_policy().role_name(role).policy_arn(policy);
-    wait::found(ask(call.send()).await)?;
-    Ok(())
-}
-
-async fn described(context: &Context, name: &str) -> Result<Option<types::Role>> {
-    let answer = wait::found(ask(context.aws.iam().get_role().role_name(name).send()).await)?;
-    Ok(answer.map(|answer| answer.role.needed("iam", "GetRole.Role")).transpose()?)
 }
 
 /// The address that a role's tags state.
@@ -287,75 +299,22 @@ fn read(context: &Context, role: &RoleDetail, listed: &types::Role) -> Result<Op
     let trust = role.assume_role_policy_document().needed("iam", "RoleDetail.AssumeRolePolicyDocument")?;
     let spec = Spec {
         name: name.into(),
+        path: role.path().map(Into::into),
         // A role without a description has no such member.
         description: listed.description().unwrap_or_default().to_owned(),
         trust: policy::parse(trust)?,
         policies,
         attached_policies: arns(role.attached_managed_policies())?,
+        permissions_boundary: boundary(role.permissions_boundary()),
         max_session_seconds: listed.max_session_duration().map_or(Ok(an_hour()), u32::try_from)?,
     };
     Ok(Some(tags::found(address, &tags, arn, spec, &[("arn", arn), ("name", name)])))
 }
 
-fn arns(attached: &[AttachedPolicy]) -> Result<Vec<PolicyArn>, Error> {
-    let arn = |policy: &AttachedPolicy| Ok(policy.policy_arn().needed("iam", "AttachedPolicy.PolicyArn")?.into());
-    attached.iter().map(arn).collect()
-}
-
-/// The policies that a role has, by name and ARN.
-struct Present {
-    inline: Vec<String>,
-    attached: Vec<PolicyArn>,
-}
-
-async fn present(context: &Context, name: &str) -> Result<Option<Present>> {
-    let call = context.aws.iam().list_role_policies().role_name(name).max_items(1000);
-    let Some(inline) = wait::found(ask(call.send()).await)? else { return Ok(None) };
-    let call = context.aws.iam().list_attached_role_policies().role_name(name).max_items(1000);
-    let attached = ask(call.send()).await?;
-    Ok(Some(Present { inline: inline.policy_names, attached: arns(attached.attached_policies())? }))
-}
-
-/// Makes trust and policies those of the spec; whatever else the role may do is taken from it.
-async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {
-    let name = spec.name.as_str();
-    let call = context.aws.iam().get_role().role_name(name);
-    let answer = wait::visible(context, || ask(call.clone().send())).await?;
-    let role = answer.role.needed("iam", "GetRole.Role")?;
-    let arn = role.arn().needed("iam", "Role.Arn")?;
-    let trust = role.assume_role_policy_document().needed("iam", "Role.AssumeRolePolicyDocument")?;
-    if policy::parse(trust)? != policy::canonical(spec.trust.clone()) {
-        let call =
-            context.aws.iam().update_assume_role_policy().role_name(name).policy_document(spec.trust.to_string());
-        wait::while_refused(context, KNOWN, wait::not_yet, || ask(call.clone().send())).await?;
-    }
-    let seconds = i32::try_from(spec.max_session_seconds)?;
-    // A role without a description has no such member.
-    if role.description().unwrap_or_default() != spec.description || role.max_session_duration() != Some(seconds) {
-        let call = context.aws.iam().update_role().role_name(name);
-        ask(call.description(&spec.description).max_session_duration(seconds).send()).await?;
-    }
-    let present = present(context, name).await?.unwrap_or(Present { inline: vec![], attached: vec![] });
-    for (policy, document) in &spec.policies {
-        let call = context.aws.iam().put_role_policy().role_name(name).policy_name(policy);
-        ask(call.policy_document(document.to_string()).send()).await?;
-    }
-    for policy in present.inline.iter().filter(|policy| !spec.policies.contains_key(*policy)) {
-        take_inline(context, name, policy).await?;
-    }
-    for policy in spec.attached_policies.iter().filter(|policy| !present.attached.contains(policy)) {
-        ask(context.aws.iam().attach_role_policy().role_name(name).policy_arn(policy.as_str()).send()).await?;
-    }
-    for policy in present.attached.iter().filter(|policy| !spec.attached_policies.contains(policy)) {
-        detach(context, name, policy).await?;
-    }
-    Ok(tags::outcome(arn, &[("arn", arn), ("name", name)]))
-}
-
 #[cfg(test)]
 mod tests {
     use aws_sdk_iam::primitives::DateTime;
-    use aws_sdk_iam::types::Tag;
+    use aws_sdk_iam::types::{AttachedPermissionsBoundary, Tag};
     use serde_json::json;
 
     use super::*;
@@ -372,7 +331,13 @@ mod tests {
         let policy = PolicyDetail::builder().policy_name("p").policy_document("{\"Statement\":[]}").build();
         let role = RoleDetail::builder()
             .role_name("shop-host")
-            .arn("arn:aws:iam::1:role/shop-host")
+            .path("/lakewright/shop/")
+            .permissions_boundary(
+                AttachedPermissionsBoundary::builder()
+                    .permissions_boundary_arn("arn:aws:iam::123456789012:policy/b")
+                    .build(),
+            )
+            .arn("arn:aws:iam::1:role/lakewright/shop/shop-host")
             .assume_role_policy_document(trust)
             .role_policy_list(policy)
             .tags(tag(tags::STACK, "shop"))
@@ -390,7 +355,8 @@ mod tests {
             .expect("a role");
         let live = read(&context, &role, &listed).expect("read").expect("ours");
         let written = json!({"name": "shop-host", "description": "hosts", "max_session_seconds": 7200, "trust": {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-            "Principal": {"Service": ["ec2.amazonaws.com"]}}]}, "policies": {"p": {"Statement": []}}});
+            "Principal": {"Service": ["ec2.amazonaws.com"]}}]}, "policies": {"p": {"Statement": []}},
+            "path": "/lakewright/shop/", "permissions_boundary": "arn:aws:iam::123456789012:policy/b"});
         assert_eq!(serde_json::to_value(&live.spec).expect("JSON"), Role.normalise(&written).expect("a spec"));
         assert_eq!(live.address.to_string(), "role.host");
         let foreign = RoleDetail::builder().role_name("x").assume_role_policy_document("not read").build();

@@ -1,6 +1,7 @@
 //! One apply at a time: a lease in S3, taken by a conditional write, renewed while the apply runs, over by itself when
 //! its holder dies.
 
+mod bucket;
 mod document;
 mod place;
 
@@ -75,7 +76,7 @@ impl Document {
 }
 
 fn place(context: &Context) -> Place {
-    Place::new(&context.aws, &context.account, &context.stack, context.pace.poll)
+    Place::new(context)
 }
 
 /// Takes the lease of the stack for a command. While another holds it, its end is waited for once: a holder that died

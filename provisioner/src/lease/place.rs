@@ -3,23 +3,20 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, PublicAccessBlockConfiguration};
 use lakewright_aws::{Aws, ErrorKind, Objects, Put, ask};
 
 use super::document::{Document, VERSION};
+use crate::kind::Context;
 use crate::names;
-
-/// How long S3 may deny knowing a bucket that it has just made.
-const KNOWN: Duration = Duration::from_secs(30);
 
 /// Where a stack's lease is.
 #[derive(Debug, Clone)]
 pub struct Place {
-    aws: Aws,
-    bucket: String,
-    key: String,
-    account: String,
-    poll: Duration,
+    pub(super) aws: Aws,
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) account: String,
+    pub(super) poll: Duration,
 }
 
 /// A document as it was read or written.
@@ -33,9 +30,11 @@ pub struct Version {
 
 impl Place {
     /// The place of a stack's lease.
-    pub fn new(aws: &Aws, account: &str, stack: &str, poll: Duration) -> Self {
-        let bucket = names::state_bucket(account, aws.region());
-        Self { aws: aws.clone(), bucket, key: format!("stacks/{stack}.json"), account: account.to_owned(), poll }
+    pub fn new(context: &Context) -> Self {
+        let Context { aws, account, stack, state_bucket, pace, .. } = context;
+        let bucket = state_bucket.clone().unwrap_or_else(|| names::state_bucket(account, aws.region()));
+        let key = format!("stacks/{stack}.json");
+        Self { aws: aws.clone(), bucket, key, account: account.clone(), poll: pace.poll }
     }
 
     /// The name of the place, for people.
@@ -48,7 +47,7 @@ impl Place {
         let object = match self.objects().get(&self.bucket, &self.key, None).await {
             Ok(object) => object,
             Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("read the lease {}", self.name())),
+            Err(error) => return Err(self.whose(error).await.context(format!("read the lease {}", self.name()))),
         };
         let unreadable = || format!("the lease {} can't be read; `lakewright unlock` makes it anew", self.name());
         let value: serde_json::Value = serde_json::from_slice(&object.body).with_context(unreadable)?;
@@ -86,45 +85,7 @@ impl Place {
         }
     }
 
-    /// Makes the bucket, unless it is there: closed to the public.
-    pub async fn make(&self) -> Result<()> {
-        let s3 = self.aws.s3_client();
-        let region = self.aws.region();
-        let elsewhere = (region != "us-east-1").then(|| {
-            let region = BucketLocationConstraint::from(region);
-            CreateBucketConfiguration::builder().location_constraint(region).build()
-        });
-        match ask(s3.create_bucket().bucket(&self.bucket).set_create_bucket_configuration(elsewhere).send()).await {
-            Ok(_) => {}
-            Err(error) if error.kind == ErrorKind::OwnedAlready => {}
-            Err(error) if error.kind == ErrorKind::NameTaken => bail!(
-                "the bucket {} for the leases of this account belongs to somebody else, who took its name: ask AWS \
-                 Support for it, or work in another region",
-                self.bucket
-            ),
-            Err(error) => return Err(error).with_context(|| format!("make the bucket {} for leases", self.bucket)),
-        }
-        let closed = PublicAccessBlockConfiguration::builder()
-            .block_public_acls(true)
-            .ignore_public_acls(true)
-            .block_public_policy(true)
-            .restrict_public_buckets(true)
-            .build();
-        let close = s3.put_public_access_block().bucket(&self.bucket).public_access_block_configuration(closed);
-        let close = close.expected_bucket_owner(&self.account);
-        let start = tokio::time::Instant::now();
-        loop {
-            match ask(close.clone().send()).await {
-                Err(error) if error.is_not_found() && start.elapsed() < KNOWN => tokio::time::sleep(self.poll).await,
-                answer => {
-                    answer.with_context(|| format!("close the bucket {} to the public", self.bucket))?;
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    /// Takes the lease away, and the bucket if no other stack has one there.
+    /// Takes the lease away with all that it was, and the bucket if no other stack has one there.
     pub async fn remove(&self) -> Result<()> {
         match self.objects().delete(&self.bucket, &self.key).await {
             Err(error) if !error.is_not_found() => {
@@ -132,9 +93,11 @@ impl Place {
             }
             _ => {}
         }
+        self.forget().await?;
         let delete = self.aws.s3_client().delete_bucket().bucket(&self.bucket).expected_bucket_owner(&self.account);
         match ask(delete.send()).await {
-            Err(error) if error.kind != ErrorKind::NotEmpty && !error.is_not_found() => {
+            // It is the account's, not the stack's: who may apply a stack need not be allowed to delete it.
+            Err(error) if error.kind != ErrorKind::NotEmpty && !error.is_not_found() && !error.is_denied() => {
                 Err(error).with_context(|| format!("delete the bucket {}", self.bucket))
             }
             _ => Ok(()),

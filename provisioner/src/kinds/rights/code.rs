@@ -1,0 +1,90 @@
+//! What runs code: Lambda, CodeBuild, CodePipeline, EMR Serverless, and the image that a host is started from.
+
+use crate::kind::{On, Right, When};
+
+const FUNCTIONS: On = On::Arns(&["lambda:{region}:{account}:function:*"]);
+const FUNCTION_READS: &[&str] = &["lambda:GetFunction", "lambda:GetPolicy"];
+
+/// Lambda.
+pub(in crate::kinds) const FUNCTIONS_OF_THE_STACK: &[Right] = &[
+    Right::new(FUNCTIONS, &[], &["lambda:ListTags"]),
+    Right::new(On::Named(&["function"]), &[], FUNCTION_READS),
+    Right::new(FUNCTIONS, &[When::Owned], FUNCTION_READS),
+    Right::new(On::Named(&["function"]), &[When::Made], &["lambda:CreateFunction", "lambda:TagResource"]),
+    Right::new(
+        FUNCTIONS,
+        &[When::Owned],
+        &[
+            "lambda:AddPermission",
+            "lambda:DeleteFunction",
+            "lambda:RemovePermission",
+            "lambda:UntagResource",
+            "lambda:UpdateFunctionCode",
+            "lambda:UpdateFunctionConfiguration",
+        ],
+    ),
+    Right::new(FUNCTIONS, &[When::Owned, When::Kept], &["lambda:TagResource"]),
+];
+
+const PROJECTS: On = On::Arns(&["codebuild:{region}:{account}:project/*"]);
+
+/// CodeBuild.
+pub(in crate::kinds) const BUILDS: &[Right] = &[
+    Right::new(On::Everything, &[When::Here], &["codebuild:ListProjects"]),
+    Right::new(On::Named(&["project"]), &[], &["codebuild:BatchGetProjects"]),
+    Right::new(On::Named(&["project"]), &[When::Made], &["codebuild:CreateProject"]),
+    Right::new(
+        PROJECTS,
+        &[When::Owned],
+        &["codebuild:BatchGetProjects", "codebuild:DeleteProject", "codebuild:UpdateProject"],
+    ),
+];
+
+const PIPELINES: On = On::Arns(&["codepipeline:{region}:{account}:*"]);
+const CONNECTIONS: On = On::Mentioned(&[("codeconnections", "connection"), ("codestar-connections", "connection")]);
+
+/// CodePipeline.
+pub(in crate::kinds) const PIPELINES_OF_THE_STACK: &[Right] = &[
+    Right::new(PIPELINES, &[], &["codepipeline:ListTagsForResource"]),
+    Right::new(On::Named(&["pipeline"]), &[], &["codepipeline:GetPipeline"]),
+    Right::new(On::Named(&["pipeline"]), &[When::Made], &["codepipeline:CreatePipeline", "codepipeline:TagResource"]),
+    Right::new(
+        PIPELINES,
+        &[When::Owned],
+        &[
+            "codepipeline:DeletePipeline",
+            "codepipeline:GetPipeline",
+            "codepipeline:UntagResource",
+            "codepipeline:UpdatePipeline",
+        ],
+    ),
+    Right::new(PIPELINES, &[When::Owned, When::Kept], &["codepipeline:TagResource"]),
+    Right::new(CONNECTIONS, &[], &["codeconnections:PassConnection", "codestar-connections:PassConnection"]),
+];
+
+const APPLICATIONS: On = On::Arns(&["emr-serverless:{region}:{account}:/applications/*"]);
+
+/// EMR Serverless, whose applications are known by identifiers only.
+pub(in crate::kinds) const SPARK: &[Right] = &[
+    Right::new(On::Everything, &[When::Here], &["emr-serverless:ListApplications"]),
+    Right::new(On::Everything, &[When::Here, When::Made], &["emr-serverless:CreateApplication"]),
+    Right::new(APPLICATIONS, &[], &["emr-serverless:ListTagsForResource"]),
+    Right::new(
+        APPLICATIONS,
+        &[When::Owned],
+        &[
+            "emr-serverless:DeleteApplication",
+            "emr-serverless:GetApplication",
+            "emr-serverless:StartApplication",
+            "emr-serverless:StopApplication",
+            "emr-serverless:UntagResource",
+            "emr-serverless:UpdateApplication",
+        ],
+    ),
+    Right::new(APPLICATIONS, &[When::Made, When::Unclaimed], &["emr-serverless:TagResource"]),
+    Right::new(APPLICATIONS, &[When::Owned, When::Kept], &["emr-serverless:TagResource"]),
+];
+
+/// The images that AWS publishes.
+pub(in crate::kinds) const IMAGES: &[Right] =
+    &[Right::new(On::Arns(&["ssm:{region}::parameter/aws/service/*"]), &[], &["ssm:GetParameters"])];
