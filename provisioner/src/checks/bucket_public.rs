@@ -5,7 +5,7 @@ use crate::kinds::bucket::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "bucket-public",
-    kind: "bucket",
+    kinds: &["bucket"],
     reason: "one wrong policy or access list lets everybody read its objects",
     fix: "leave `block_public_access` on, and serve what is public from another bucket",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -5,7 +5,7 @@ use crate::kinds::bucket::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "bucket-without-key",
-    kind: "bucket",
+    kinds: &["bucket"],
     reason: "S3's own keys open objects to all who may read the bucket; a key of the stack is a second lock with a log",
     fix: "name a key: `key = \"main\"`",
     breaks: |spec, around| typed(breaks, spec, around),

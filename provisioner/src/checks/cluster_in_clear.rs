@@ -5,7 +5,7 @@ use crate::kinds::cluster::{ClientEncryption, Spec};
 
 pub(super) const RULE: Rule = Rule {
     name: "cluster-in-clear",
-    kind: "cluster",
+    kinds: &["cluster"],
     reason: "whoever is in the network can read everything",
     fix: "use TLS between clients and brokers, and between brokers",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -5,7 +5,7 @@ use crate::kinds::cluster::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "cluster-open",
-    kind: "cluster",
+    kinds: &["cluster"],
     reason: "every process in the network may read and write every topic",
     fix: "authenticate clients: `authentication = \"scram\"`",
     breaks: |spec, around| typed(breaks, spec, around),

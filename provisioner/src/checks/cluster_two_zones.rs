@@ -5,7 +5,7 @@ use crate::kinds::cluster::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "cluster-two-zones",
-    kind: "cluster",
+    kinds: &["cluster"],
     reason: "with fewer than three zones, the loss of one stops writers that wait for two copies",
     fix: "give the network three zones",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -5,7 +5,7 @@ use crate::kinds::flow_log::{Spec, Traffic};
 
 pub(super) const RULE: Rule = Rule {
     name: "flow-log-one-sided",
-    kind: "flow_log",
+    kinds: &["flow_log"],
     reason: "refused connections show scans and missing rules",
     fix: "write all connections: `traffic = \"all\"`",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -5,7 +5,7 @@ use crate::kinds::launch_template::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "host-metadata-v1",
-    kind: "launch_template",
+    kinds: &["launch_template"],
     reason: "without tokens, any request that a program on the host can be made to send reads the host's credentials",
     fix: "leave `metadata_tokens_required` on",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -6,7 +6,7 @@ use crate::kinds::launch_template::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "host-previous-generation",
-    kind: "launch_template",
+    kinds: &["launch_template"],
     reason: "AWS has newer types that are faster at the same price, and offers old ones in fewer zones each year",
     fix: "choose a type of a newer family: m7i or m7g for m4, t3 for t1",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -6,7 +6,7 @@ use crate::kinds::launch_template::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "host-unknown-family",
-    kind: "launch_template",
+    kinds: &["launch_template"],
     reason: "AWS refuses to start a host of a type that doesn't exist",
     fix: "write a type that AWS offers; allow it if it is newer than this program",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -5,7 +5,7 @@ use crate::kinds::launch_template::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "host-volume-gp2",
-    kind: "launch_template",
+    kinds: &["launch_template"],
     reason: "gp3 costs a fifth less, and even a small volume of it is no slower",
     fix: "write `volume_type = \"gp3\"`",
     breaks: |spec, around| typed(breaks, spec, around),

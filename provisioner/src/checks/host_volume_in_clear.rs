@@ -5,7 +5,7 @@ use crate::kinds::launch_template::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "host-volume-in-clear",
-    kind: "launch_template",
+    kinds: &["launch_template"],
     reason: "whoever gets a snapshot or a lost disk can read it",
     fix: "leave `volume_encrypted` on",
     breaks: |spec, around| typed(breaks, spec, around),

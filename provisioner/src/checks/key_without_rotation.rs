@@ -5,7 +5,7 @@ use crate::kinds::key::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "key-without-rotation",
-    kind: "key",
+    kinds: &["key"],
     reason: "one key encrypts more and more, and its loss reveals all of that",
     fix: "leave `rotation` on: AWS changes the material, and old data stays readable",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -6,19 +6,34 @@ mod bucket_without_versions;
 mod cluster_in_clear;
 mod cluster_open;
 mod cluster_two_zones;
+mod cluster_without_acls;
+mod code_prefixes_open;
+mod default_group_open;
 mod flow_log_one_sided;
+mod foreign_policy;
 mod host_metadata_v1;
 mod host_previous_generation;
 mod host_unknown_family;
 mod host_volume_gp2;
 mod host_volume_in_clear;
+mod iam_write;
 mod key_without_rotation;
+mod log_group_without_key;
+mod metadata_hops;
 mod nat_one_zone;
 mod no_alarms;
+mod not_action;
 mod open_ingress;
+mod open_policy;
+mod open_trust;
+mod pass_role_any;
 mod queue_without_dead_letters;
+mod role_without_boundary;
+mod search_open;
 mod search_without_volume;
 mod topic_one_copy;
+mod topic_without_key;
+mod url_with_credentials;
 mod volume_gp2;
 mod volume_in_clear;
 mod wildcard_iam;
@@ -30,6 +45,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::kind::Kind;
+use crate::kinds::{bucket, key, managed_policy, queue, role, sns_topic};
 use crate::resource::{Address, Desired};
 
 /// All rules, by name.
@@ -40,19 +56,34 @@ pub const RULES: &[Rule] = &[
     cluster_in_clear::RULE,
     cluster_open::RULE,
     cluster_two_zones::RULE,
+    cluster_without_acls::RULE,
+    code_prefixes_open::RULE,
+    default_group_open::RULE,
     flow_log_one_sided::RULE,
+    foreign_policy::RULE,
     host_metadata_v1::RULE,
     host_previous_generation::RULE,
     host_unknown_family::RULE,
     host_volume_gp2::RULE,
     host_volume_in_clear::RULE,
+    iam_write::RULE,
     key_without_rotation::RULE,
+    log_group_without_key::RULE,
+    metadata_hops::RULE,
     nat_one_zone::RULE,
     no_alarms::RULE,
+    not_action::RULE,
     open_ingress::RULE,
+    open_policy::RULE,
+    open_trust::RULE,
+    pass_role_any::RULE,
     queue_without_dead_letters::RULE,
+    role_without_boundary::RULE,
+    search_open::RULE,
     search_without_volume::RULE,
     topic_one_copy::RULE,
+    topic_without_key::RULE,
+    url_with_credentials::RULE,
     volume_gp2::RULE,
     volume_in_clear::RULE,
     wildcard_iam::RULE,
@@ -63,8 +94,8 @@ pub const RULES: &[Rule] = &[
 pub struct Rule {
     /// Its name, by which it is allowed to be broken.
     pub name: &'static str,
-    /// The kind that it looks at.
-    pub kind: &'static str,
+    /// The kinds that it looks at.
+    pub kinds: &'static [&'static str],
     /// Why it exists.
     pub reason: &'static str,
     /// What to do.
@@ -126,6 +157,28 @@ fn typed<S: DeserializeOwned>(
     }
 }
 
+/// What breaks a rule of policies, asked of each document of a resource with how one says it: `its policy reads`.
+fn of_policies(breaks: fn(&str, &Value) -> Vec<String>, spec: &Value, around: &Around<'_>) -> Vec<String> {
+    let own = |policy: Option<Value>| policy.map(|policy| ("its policy".to_owned(), policy)).into_iter().collect();
+    let documents: Result<Vec<(String, Value)>, _> = match around.address.kind.as_str() {
+        "bucket" => bucket::Spec::deserialize(spec).map(|bucket| own(bucket.policy)),
+        "key" => key::Spec::deserialize(spec).map(|key| own(key.policy)),
+        "managed_policy" => {
+            managed_policy::Spec::deserialize(spec).map(|policy| vec![("its document".to_owned(), policy.document)])
+        }
+        "queue" => queue::Spec::deserialize(spec).map(|queue| own(queue.policy)),
+        "role" => role::Spec::deserialize(spec).map(|role| {
+            role.policies.into_iter().map(|(name, policy)| (format!("its policy {name}"), policy)).collect()
+        }),
+        "sns_topic" => sns_topic::Spec::deserialize(spec).map(|topic| own(topic.policy)),
+        _ => Ok(Vec::new()),
+    };
+    match documents {
+        Ok(documents) => documents.iter().flat_map(|(name, policy)| breaks(name, policy)).collect(),
+        Err(error) => vec![format!("the rule can't read its spec: {error}")],
+    }
+}
+
 /// The one sentence about a rule that is broken, or none.
 fn said(broken: bool, text: impl Into<String>) -> Vec<String> {
     if broken { vec![text.into()] } else { Vec::new() }
@@ -136,7 +189,7 @@ pub fn findings(desired: &Desired, allowed: &[Allowed]) -> Vec<Finding> {
     let mut found = Vec::new();
     for resource in &desired.resources {
         let around = Around { address: &resource.address, desired };
-        for rule in RULES.iter().filter(|rule| rule.kind == resource.address.kind) {
+        for rule in RULES.iter().filter(|rule| rule.kinds.contains(&resource.address.kind.as_str())) {
             let reason = allowed.iter().find(|one| one.rule == rule.name && one.address == resource.address);
             found.extend((rule.breaks)(&resource.spec, &around).into_iter().map(|text| Finding {
                 rule,
@@ -186,6 +239,10 @@ mod tests {
                 "authentication": {"iam": true},
                 "encryption_key": "${key.main.arn}",
             }),
+            "function" => json!({
+                "name": "hello", "runtime": "python3.13", "handler": "index.handler", "inline": "x",
+                "role": "arn:aws:iam::123456789012:role/hello",
+            }),
             "flow_log" => json!({"vpc": "${vpc.main.id}", "bucket": "${bucket.flows.arn}"}),
             "key" => json!({"alias": "shop"}),
             "launch_template" => json!({
@@ -194,13 +251,20 @@ mod tests {
                 "instance_type": "m7i.large",
                 "security_groups": [],
             }),
+            "msk_configuration" => json!({"name": "shop"}),
+            "log_group" => json!({"name": "/shop/stream"}),
+            "managed_policy" => json!({"name": "shop", "document": {"Statement": []}}),
             "nat_gateway" => json!({"subnet": "${subnet.public.id}"}),
+            "object" => json!({"bucket": "shop-raw", "key": "notes", "content": "x"}),
             "queue" => json!({"name": "orders"}),
+            "release" => json!({"bucket": "shop-raw", "sha256": "0".repeat(64), "size": 1}),
             "role" => json!({"name": "shop", "trust": {"Statement": []}}),
             "route_table" => json!({"vpc": "${vpc.main.id}"}),
             "security_group" => json!({"vpc": "${vpc.main.id}", "name": "hosts", "description": "the hosts"}),
+            "sns_topic" => json!({"name": "shop-alarms"}),
             "subnet" => json!({"vpc": "${vpc.main.id}", "cidr": "10.0.0.0/24", "zone": "eu-north-1a"}),
             "topic" => json!({"cluster": "${cluster.main.arn}", "name": "t", "partitions": 1, "replication_factor": 3}),
+            "vpc" => json!({"cidr": "10.0.0.0/16"}),
             "volume" => json!({"zone": "eu-north-1a", "size_gib": 100}),
             other => panic!("no rule looks at the kind {other}"),
         };
@@ -217,7 +281,12 @@ mod tests {
             let spec = whole(&address.kind, partial.clone());
             Resource { address, spec, after: BTreeSet::new(), span: None }
         };
-        Desired { stack: "s".to_owned(), resources: resources.iter().map(resource).collect(), moved: Vec::new() }
+        Desired {
+            stack: "s".to_owned(),
+            resources: resources.iter().map(resource).collect(),
+            moved: Vec::new(),
+            foreign_buckets: std::collections::BTreeMap::new(),
+        }
     }
 
     /// What breaks a rule in a stack, with the addresses.
@@ -228,7 +297,7 @@ mod tests {
 
     /// What breaks a rule in a stack of one resource, of which a part is given.
     pub(super) fn texts(rule: &Rule, partial: Value) -> Vec<String> {
-        let desired = stack(&[(&format!("{}.one", rule.kind), partial)]);
+        let desired = stack(&[(&format!("{}.one", rule.kinds[0]), partial)]);
         let found = findings(&desired, &[]).into_iter().filter(|one| one.rule.name == rule.name);
         found.map(|one| one.text).collect()
     }
@@ -244,7 +313,11 @@ mod tests {
         let table = include_str!("mod.rs").lines().filter_map(|line| line.trim().strip_suffix("::RULE,"));
         assert_eq!(table.map(|file| file.replace('_', "-")).collect::<Vec<_>>(), sorted);
         for rule in RULES {
-            assert!(kinds::named(rule.kind).is_some(), "{}", rule.name);
+            assert!(
+                !rule.kinds.is_empty() && rule.kinds.iter().all(|kind| kinds::named(kind).is_some()),
+                "{}",
+                rule.name
+            );
         }
     }
 
@@ -286,6 +359,7 @@ mod tests {
             [
                 "open-ingress security_group.a: the whole internet may come in by tcp port 22",
                 "bucket-public bucket.b: public access isn't blocked",
+                "role-without-boundary role.r: it has no boundary",
                 "wildcard-iam role.r: its policy wide allows s3:* on everything",
                 "topic-one-copy topic.t: one broker holds the only copy of each partition",
                 "host-previous-generation launch_template.l: m4.large is of a previous generation",
@@ -296,7 +370,7 @@ mod tests {
                 "search-without-volume launch_template.index: the search index stands on the host's own disk",
             ]
         );
-        assert_eq!(found[3].allowed.as_deref(), Some("a test"));
+        assert_eq!(found[4].allowed.as_deref(), Some("a test"));
         assert_eq!(idle(&found, &allowed), [&allowed[1]]);
     }
 }

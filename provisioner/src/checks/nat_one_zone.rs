@@ -9,7 +9,7 @@ use crate::kinds::subnet::Subnet;
 
 pub(super) const RULE: Rule = Rule {
     name: "nat-one-zone",
-    kind: "nat_gateway",
+    kinds: &["nat_gateway"],
     reason: "when its zone is lost, the other zones lose their way out, too; and AWS bills what they send through it",
     fix: "have one in each zone: `nat = \"per-zone\"`",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -6,7 +6,7 @@ use crate::kinds::cluster::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "no-alarms",
-    kind: "cluster",
+    kinds: &["cluster"],
     reason: "nobody notices a full disk or a silent agent until rows are missing",
     fix: "add a section `[alarms]` with the address of those who look after it",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -5,7 +5,7 @@ use crate::kinds::queue::{Queue, Spec};
 
 pub(super) const RULE: Rule = Rule {
     name: "queue-without-dead-letters",
-    kind: "queue",
+    kinds: &["queue"],
     reason: "a message that nobody can use comes again and again until it is too old, and is then lost unseen",
     fix: "give it `dead_letters` with another queue's ARN, and look into that one",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -8,7 +8,7 @@ const MOUNT: &str = "MOUNT=/var/lib/elasticsearch";
 
 pub(super) const RULE: Rule = Rule {
     name: "search-without-volume",
-    kind: "launch_template",
+    kinds: &["launch_template"],
     reason: "the index is lost with the host: the next host begins with an empty one",
     fix: "give the host a volume that outlives it: `data_volume_gib = 100`",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -5,7 +5,7 @@ use crate::kinds::topic::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "topic-one-copy",
-    kind: "topic",
+    kinds: &["topic"],
     reason: "the loss of one broker's disk loses records",
     fix: "keep at least two copies, three where there are three zones",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -5,7 +5,7 @@ use crate::kinds::volume::{Spec, Type};
 
 pub(super) const RULE: Rule = Rule {
     name: "volume-gp2",
-    kind: "volume",
+    kinds: &["volume"],
     reason: "gp3 costs a fifth less, and even a small volume of it is no slower",
     fix: "write `type = \"gp3\"`: EBS changes it in place",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -5,7 +5,7 @@ use crate::kinds::volume::Spec;
 
 pub(super) const RULE: Rule = Rule {
     name: "volume-in-clear",
-    kind: "volume",
+    kinds: &["volume"],
     reason: "whoever gets a snapshot or a lost disk can read it",
     fix: "leave `encrypted` on",
     breaks: |spec, around| typed(breaks, spec, around),

@@ -8,6 +8,7 @@ use lakewright_platform::http::Client;
 use serde_json::{Value, json};
 
 use crate::app::{Global, Outcome, RunFile, print, say};
+use crate::plain;
 
 /// The members that words are looked for in, and how much a hit in each counts.
 const FIELDS: [&str; 9] = [
@@ -61,7 +62,8 @@ fn shown(hit: &Value, words: &str) -> String {
         format!("{}, {}", part(2), part(3))
     });
     let _ = write!(line, "  {:36}  {:28}  {}", what, place.unwrap_or_default(), get("user_id"));
-    marked(line.trim_end(), words) + "\n"
+    // Customers wrote it.
+    marked(&plain::line(line.trim_end()), words) + "\n"
 }
 
 /// The text with the words in bold, in whatever case they stand in it.
@@ -82,4 +84,23 @@ fn marked(text: &str, words: &str) -> String {
         }
     }
     out + &text[at..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_customers_wrote_acts_on_no_terminal() {
+        let hit = json!({"_score": 1.5, "_source": {
+            "event_time": "2026-01-02T03:04:05.678Z", "event_type": "search\u{1b}[2J", "search_keywords": "red\nlipstick\u{202e}",
+            "location": [59.3, 18.1, "Stock\u{9b}2Jholm", "Sweden"], "user_id": "u-1\u{7}",
+        }});
+        let line = shown(&hit, "lipstick");
+        assert_eq!(plain::styled(&line), line);
+        let text = anstream::adapter::strip_str(&line).to_string();
+        let expected = "  1.50  2026-01-02 03:04:05  search\\x1b[2J  red\\nlipstick\\u{202e}";
+        assert!(text.starts_with(&expected[..42]) && text.ends_with("u-1\\x07\n"), "{text}");
+        assert!(text.contains("red\\nlipstick\\u{202e}") && text.contains("Stock\\x9b2Jholm, Sweden"), "{text}");
+    }
 }

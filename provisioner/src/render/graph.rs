@@ -12,6 +12,7 @@ use layout::std_shapes::shapes::{Arrow, Element, ShapeKind};
 use layout::topo::layout::VisualGraph;
 
 use super::markdown::sign;
+use crate::plain;
 use crate::plan::{Action, Plan};
 use crate::resource::Address;
 
@@ -79,19 +80,24 @@ fn label(address: &Address, action: Option<Action>) -> String {
 pub fn dot(plan: &Plan, only_changes: bool) -> String {
     let picture = picture(plan, only_changes);
     let mut out = format!(
-        "digraph \"{}\" {{\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n",
-        plan.stack
+        "digraph {} {{\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n",
+        quoted(&plan.stack)
     );
     for (address, action) in &picture.nodes {
         let (fill, line) = colours(*action);
-        let label = label(address, *action);
-        let _ = writeln!(out, "  \"{address}\" [label=\"{label}\", fillcolor=\"#{fill:06x}\", color=\"#{line:06x}\"];");
+        let (name, label) = (quoted(&address.to_string()), quoted(&label(address, *action)));
+        let _ = writeln!(out, "  {name} [label={label}, fillcolor=\"#{fill:06x}\", color=\"#{line:06x}\"];");
     }
     for (user, target) in &picture.edges {
-        let _ = writeln!(out, "  \"{user}\" -> \"{target}\";");
+        let _ = writeln!(out, "  {} -> {};", quoted(&user.to_string()), quoted(&target.to_string()));
     }
     out.push_str("}\n");
     out
+}
+
+/// The text as a quoted identifier of DOT; within one a backslash begins an escape of labels.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", plain::line(text).replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// Pixels that a letter takes, and what a box adds to its text.
@@ -105,7 +111,7 @@ pub fn svg(plan: &Plan, only_changes: bool) -> String {
     let mut handles = BTreeMap::new();
     let colour = |rgb: u32| Color::new((rgb << 8) | 0xff);
     for (address, action) in &picture.nodes {
-        let text = label(address, *action);
+        let text = plain::line(&label(address, *action)).into_owned();
         let (fill, line) = colours(*action);
         let width = LETTER * f64::from(u32::try_from(text.chars().count()).unwrap_or(80)) + MARGIN;
         let style = StyleAttr::new(colour(line), 1, Some(colour(fill)), 6, 14);

@@ -2,17 +2,21 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::{Action, Change, Plan, Step};
+use super::value::{facts, masked};
+use crate::plan::{Action, Blocked, Change, Plan, Step};
+use crate::resource::Address;
 
 /// The version of the shape below; it grows when a member changes its meaning or goes.
 const FORMAT_VERSION: &str = "1";
 
-/// The plan as a JSON document. What is known only after apply stands as its reference, `${kind.name.output}`.
+/// The plan as a JSON document. What is known only after apply stands as its reference, `${kind.name.output}`; what can hold
+/// a secret is hidden.
 pub fn json(plan: &Plan) -> Value {
     json!({
         "format_version": FORMAT_VERSION,
         "stack": plan.stack,
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "blocked": plan.blocked.iter().map(blocked).collect::<Vec<_>>(),
         "left_out": plan.left_out.iter().map(|(address, action)| json!({
             "address": address, "action": action.word(),
         })).collect::<Vec<_>>(),
@@ -23,6 +27,7 @@ pub fn json(plan: &Plan) -> Value {
             "update": plan.count(Action::Update),
             "replace": plan.count(Action::Replace),
             "delete": plan.count(Action::Delete),
+            "blocked": plan.blocked.len(),
         },
     })
 }
@@ -33,7 +38,7 @@ fn step(step: &Step) -> Value {
         "kind": step.address.kind,
         "action": step.action.word(),
         "cause": step.cause.word(),
-        "changes": step.changes.iter().map(change).collect::<Vec<_>>(),
+        "changes": step.changes.iter().map(|one| change(&step.address, one)).collect::<Vec<_>>(),
         "id": step.live.as_ref().map(|live| &live.id),
         "note": step.note,
         "loses_data": step.loses,
@@ -44,11 +49,27 @@ fn step(step: &Step) -> Value {
     })
 }
 
-fn change(change: &Change) -> Value {
+fn blocked(one: &Blocked) -> Value {
+    let changes = one.step.iter().flat_map(|step| &step.changes);
+    json!({
+        "address": one.address.to_string(),
+        "kind": one.address.kind,
+        "action": one.action().map(Action::word),
+        "reason": one.obstacle.reason,
+        "fix": one.obstacle.fix,
+        "id": one.id,
+        "waits_for": one.by,
+        "changes": changes.map(|each| change(&one.address, each)).collect::<Vec<_>>(),
+    })
+}
+
+fn change(address: &Address, change: &Change) -> Value {
+    let (before, after) = masked(address, change);
     json!({
         "path": change.path,
-        "before": change.before,
-        "after": change.after,
+        "before": before,
+        "after": after,
+        "sensitive": facts(address).is_some_and(|facts| facts.is_sensitive(&change.path)),
         "forces_replacement": change.forces_replacement,
         "cause": change.cause.word(),
     })

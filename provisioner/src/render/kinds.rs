@@ -193,7 +193,10 @@ mod tests {
             ("vpc_endpoint", "| `type` ± | `gateway` or `interface` (`EndpointType`) | `gateway` | By routes or"),
             ("vpc_endpoint", "| `gateway` | By routes. |"),
             ("alarm", "| `warm_up_minutes` | whole number from 1 to 2880 | none | For"),
-            ("security_group", "| `ingress` | list of `Rule` | nothing | What may come in. Order means nothing. |"),
+            (
+                "security_group",
+                "| `ingress` | list of `Rule`, at most 1000 of them | nothing | What may come in. Order means",
+            ),
             ("function", "| `permissions` | table of `Permission` by name, each name a text that fits `^"),
         ] {
             assert!(text(kind).contains(row), "{row}: {}", text(kind));

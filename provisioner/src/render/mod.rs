@@ -5,9 +5,13 @@ mod graph;
 mod json;
 mod kinds;
 mod markdown;
+mod rights;
 mod schemas;
+mod spans;
 mod table;
 mod takes;
+#[cfg(test)]
+mod tests;
 mod text;
 mod value;
 
@@ -24,17 +28,20 @@ use crate::plan::{Action, Plan};
 
 /// The plan's last line, `Plan: 2 to create, 1 to update.`
 pub fn summary(plan: &Plan) -> String {
-    if plan.is_empty() && !plan.left_out.is_empty() {
+    if plan.is_settled() && !plan.left_out.is_empty() {
         return "Nothing to do, apart from what is left out.".to_owned();
     }
-    if plan.is_empty() {
+    if plan.is_settled() {
         return format!("No changes: stack {} is as its file says.", plan.stack);
     }
-    let counts: Vec<String> = [Action::Create, Action::Update, Action::Replace, Action::Delete]
+    let mut counts: Vec<String> = [Action::Create, Action::Update, Action::Replace, Action::Delete]
         .into_iter()
         .map(|action| (plan.count(action), action.word()))
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} to {word}"))
         .collect();
+    if !plan.blocked.is_empty() {
+        counts.push(format!("{} blocked", plan.blocked.len()));
+    }
     format!("Plan: {}.", counts.join(", "))
 }

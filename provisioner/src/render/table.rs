@@ -1,7 +1,13 @@
 //! A table for people.
 
-/// The header, a line and the rows; `right` says which columns hold numbers, which stand to the right.
+use crate::plain;
+
+/// The header, a line and the rows; `right` says which columns hold numbers, which stand to the right. What others wrote
+/// in a cell acts on no terminal.
 pub fn aligned(header: &[String], right: &[bool], body: &[Vec<String>]) -> String {
+    let written = |row: &[String]| -> Vec<String> { row.iter().map(|cell| plain::line(cell).into_owned()).collect() };
+    let header = &written(header);
+    let body = &body.iter().map(|row| written(row)).collect::<Vec<_>>();
     let width = |column: usize| {
         let cells = body.iter().filter_map(|row| row.get(column)).chain(header.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)

@@ -6,10 +6,12 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Style};
 
 use super::markdown::sign;
+use super::rights::{Rights, TITLE, rights};
 use super::summary;
-use super::value::{Shown, lines_of, shown};
+use super::value::{Shown, is_reviewed, path, shown, size};
 use crate::apply::took;
-use crate::plan::{Action, Cause, Change, Foreign, Plan, Step};
+use crate::plain;
+use crate::plan::{Action, Blocked, Cause, Change, Foreign, Plan, Step};
 
 /// From this expected time on, a plan says how long it takes.
 const LONG: Duration = Duration::from_mins(1);
@@ -17,7 +19,7 @@ const LONG: Duration = Duration::from_mins(1);
 /// How much of long values is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// New texts of many lines by their size only.
+    /// New texts of many lines by their size only, but for what decides who may do what, or what runs.
     Short,
     /// Everything.
     Full,
@@ -28,14 +30,19 @@ const DIM: Style = Style::new().dimmed();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default();
 
-/// The plan as text: one block a step and the summary.
+/// The plan as text: who may do what from now on, one block a step, and the summary.
 pub fn text(plan: &Plan, detail: Detail) -> String {
     let mut out = String::new();
+    may(&mut out, &rights(plan));
     for one in &plan.steps {
         step(&mut out, one, detail);
     }
+    for one in &plan.blocked {
+        blocked(&mut out, one);
+    }
     for foreign in &plan.foreign {
         let Foreign { within, thing, .. } = foreign;
+        let (within, thing) = (plain::line(&within.to_string()).into_owned(), plain::line(thing));
         let _ = match plan.takes_along(foreign) {
             Some(goes) => writeln!(out, "  {RED}!{RED:#} {goes}: {thing} is not ours, holds data, and is lost with it"),
             None => writeln!(out, "  {DIM}!{DIM:#} {within}: {thing} is not ours and holds data; it stays"),
@@ -47,7 +54,7 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
     let _ = writeln!(out, "{BOLD}{}{BOLD:#}", summary(plan));
     if !plan.left_out.is_empty() {
         let names: Vec<String> = plan.left_out.iter().map(|(address, _)| address.to_string()).collect();
-        let _ = writeln!(out, "{DIM}Left out: {}.{DIM:#}", names.join(", "));
+        let _ = writeln!(out, "{DIM}Left out: {}.{DIM:#}", plain::line(&names.join(", ")));
     }
     let expected = plan.expected();
     if expected >= LONG {
@@ -56,12 +63,47 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
     out
 }
 
+/// Who may do what from now on, by resource.
+fn may(out: &mut String, rights: &[Rights<'_>]) {
+    if rights.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{BOLD}{TITLE}:{BOLD:#}");
+    for Rights { address, action, sentences, stays } in rights {
+        let style = colour(*action);
+        let address = address.to_string();
+        let stays = if *stays == 0 { String::new() } else { format!("  {DIM}({stays} more as before){DIM:#}") };
+        let (sign, address) = (sign(*action), plain::line(&address));
+        let _ = writeln!(out, "  {style}{sign}{style:#} {BOLD}{address}{BOLD:#}{stays}");
+        for (sign, lines) in sentences {
+            let style = colour(if *sign == '+' { Action::Create } else { Action::Delete });
+            for (index, line) in lines.iter().enumerate() {
+                let sign = if index == 0 { *sign } else { ' ' };
+                let _ = writeln!(out, "      {style}{sign} {line}{style:#}");
+            }
+        }
+    }
+    out.push('\n');
+}
+
 fn colour(action: Action) -> Style {
     match action {
         Action::Create => AnsiColor::Green.on_default(),
         Action::Update => AnsiColor::Yellow.on_default(),
         Action::Replace => AnsiColor::Magenta.on_default(),
         Action::Delete => RED,
+    }
+}
+
+/// What is left as it is: why, and what to do about it.
+fn blocked(out: &mut String, blocked: &Blocked) {
+    let address = blocked.address.to_string();
+    let id = blocked.id.as_deref().filter(|id| *id != blocked.address.name);
+    let id = id.map(|id| format!("  {DIM}{}{DIM:#}", plain::line(id))).unwrap_or_default();
+    let (address, reason) = (plain::line(&address), plain::line(&blocked.obstacle.reason));
+    let _ = writeln!(out, "  {RED}!{RED:#} {BOLD}{address}{BOLD:#}{id}  {RED}blocked{RED:#}: {reason}");
+    if blocked.by.is_none() {
+        let _ = writeln!(out, "      to do: {}", plain::line(&blocked.obstacle.fix));
     }
 }
 
@@ -78,49 +120,54 @@ fn step(out: &mut String, step: &Step, detail: Detail) {
         remarks.push("changed outside the file".to_owned());
     }
     remarks.extend(step.note.clone());
-    let remarks = if remarks.is_empty() { String::new() } else { format!("  {DIM}({}){DIM:#}", remarks.join("; ")) };
-    let _ = write!(out, "  {style}{}{style:#} {BOLD}{}{BOLD:#}", sign(step.action), step.address);
+    let remarks = plain::line(&remarks.join("; ")).into_owned();
+    let remarks = if remarks.is_empty() { remarks } else { format!("  {DIM}({remarks}){DIM:#}") };
+    let address = step.address.to_string();
+    let _ = write!(out, "  {style}{}{style:#} {BOLD}{}{BOLD:#}", sign(step.action), plain::line(&address));
     let id = step.live.as_ref().filter(|_| step.action != Action::Create).map(|live| live.id.as_str());
     match id {
         Some(id) if id != step.address.name => {
-            let _ = write!(out, "  {DIM}{id}{DIM:#}");
+            let _ = write!(out, "  {DIM}{}{DIM:#}", plain::line(id));
         }
         _ => {}
     }
     let _ = writeln!(out, "{remarks}");
     for loss in &step.loses {
-        let _ = writeln!(out, "      {RED}loses data{RED:#}: {loss}");
+        let _ = writeln!(out, "      {RED}loses data{RED:#}: {}", plain::line(loss));
     }
     for one in &step.consequences {
-        let _ = writeln!(out, "      {YELLOW}!{YELLOW:#} {one}");
+        let _ = writeln!(out, "      {YELLOW}!{YELLOW:#} {}", plain::line(one));
     }
     if matches!(step.action, Action::Replace | Action::Delete) && !step.dependents.is_empty() {
         let users: Vec<String> = step.dependents.iter().map(ToString::to_string).collect();
-        let _ = writeln!(out, "      {DIM}used by {}{DIM:#}", users.join(", "));
+        let _ = writeln!(out, "      {DIM}used by {}{DIM:#}", plain::line(&users.join(", ")));
     }
-    let width = step.changes.iter().map(|change| change.path.len()).max().unwrap_or(0);
+    let width = step.changes.iter().map(|change| path(change).chars().count()).max().unwrap_or(0);
     for one in &step.changes {
         if step.action == Action::Create {
-            created(out, one, width, detail);
+            created(out, step, one, (width, detail));
         } else {
-            changed(out, one);
+            changed(out, step, one);
         }
     }
 }
 
 /// A field of a new resource: `path = value`.
-fn created(out: &mut String, change: &Change, width: usize, detail: Detail) {
-    let path = &change.path;
+fn created(out: &mut String, step: &Step, change: &Change, (width, detail): (usize, Detail)) {
+    let path = path(change);
     if detail == Detail::Short
-        && let Some(text) = lines_of(&change.after)
+        && !is_reviewed(&step.address, change)
+        && let Some((lines, bytes)) = size(&step.address, change)
     {
-        let lines = text.trim_end().lines().count();
-        let _ = writeln!(out, "      {path:width$} = {DIM}({lines} lines, {} bytes){DIM:#}", text.len());
+        let _ = writeln!(out, "      {path:width$} = {DIM}({lines} lines, {bytes} bytes){DIM:#}");
         return;
     }
-    match shown(change) {
+    match shown(&step.address, change) {
         Shown::Line { after, .. } => {
             let _ = writeln!(out, "      {path:width$} = {}", after.unwrap_or_default());
+        }
+        Shown::Hidden(words) => {
+            let _ = writeln!(out, "      {path:width$} = {words}");
         }
         Shown::Lines(lines) => {
             let _ = writeln!(out, "      {path:width$} =");
@@ -132,13 +179,16 @@ fn created(out: &mut String, change: &Change, width: usize, detail: Detail) {
 }
 
 /// A changed value: `path: before -> after`, or its lines as a diff.
-fn changed(out: &mut String, change: &Change) {
-    let _ = write!(out, "      {}:", change.path);
+fn changed(out: &mut String, step: &Step, change: &Change) {
+    let _ = write!(out, "      {}:", path(change));
     let forces = if change.forces_replacement { format!("  {RED}forces replacement{RED:#}") } else { String::new() };
-    match shown(change) {
+    match shown(&step.address, change) {
         Shown::Line { before, after } => {
             let none = || "(none)".to_owned();
             let _ = writeln!(out, " {} -> {}{forces}", before.unwrap_or_else(none), after.unwrap_or_else(none));
+        }
+        Shown::Hidden(words) => {
+            let _ = writeln!(out, " {words}{forces}");
         }
         Shown::Lines(lines) => {
             let _ = writeln!(out, "{forces}");
