@@ -99,7 +99,7 @@ def test_an_empty_volume_is_attached_formatted_and_mounted(world):
     assert "Name=tag:lakewright:stack,Values=shop Name=tag:lakewright:address,Values=volume.search-0" in asked
     assert world.calls("mkfs.xfs", "mount", "chown", "xfs_growfs") == [
         "mkfs.xfs -L lakewright /dev/nvme1n1",
-        f"mount -o noatime,nodev,nosuid /dev/nvme1n1 {world.mount}",
+        f"mount -o noatime,nodev,noexec,nosuid /dev/nvme1n1 {world.mount}",
         f"chown -R elasticsearch:elasticsearch {world.mount}",
         f"xfs_growfs {world.mount}",
     ]

@@ -69,20 +69,46 @@ def test_no_secret_stands_in_it(user_data):
         assert not [line for line in text.lower().splitlines() if "password" in line or "secret" in line]
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd isn't installed")
-@pytest.mark.parametrize("host", ["data-0", "search-0"])
-def test_systemd_takes_the_units(user_data, host, tmp_path):
+def laid_out(user_data, host, folder):
+    """Puts a host's files where they belong below a folder; the names of its units."""
     own = files(user_data[host])
-    units = {path: text for path, text in own.items() if path.startswith("/etc/systemd/system/")}
-    assert any(path.endswith("/volume.conf") for path in units)
     for agent in ["stream"] if host == "data-0" else []:
         own[f"/etc/systemd/system/lakewright-{agent}.service"] = own["/usr/local/lib/lakewright-agent.service"]
-        units[f"/etc/systemd/system/lakewright-{agent}.service"] = ""
+    units = [path for path in own if path.startswith("/etc/systemd/system/")]
+    assert any(path.endswith("/volume.conf") for path in units)
     for path, text in own.items():
-        target = tmp_path / path.lstrip("/")
+        target = folder / path.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
         target.chmod(0o755 if "bin/" in path else 0o644)
+    return [path.rsplit("/", 1)[1] for path in units if path.endswith((".service", ".timer"))]
+
+
+# The most that `systemd-analyze security` may say of a unit, of 10.
+EXPOSURES = {
+    "lakewright-stream.service": 1.2, "lakewright-converge.service": 2.5, "lakewright-name.service": 2.5,
+    "lakewright-volume.service": 5, "lakewright-volume-grow.service": 5,
+}
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd isn't installed")
+@pytest.mark.parametrize("host", ["data-0", "search-0"])
+def test_no_unit_may_do_what_it_does_not_need(user_data, host, tmp_path):
+    services = [name for name in laid_out(user_data, host, tmp_path) if name.endswith(".service")]
+    for name in services:
+        done = subprocess.run(
+            ["systemd-analyze", "security", "--offline=true", "--no-pager", f"--root={tmp_path}",
+             f"--threshold={int(EXPOSURES[name] * 10)}", name],
+            capture_output=True, text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert {"data-0": 4, "search-0": 3}[host] == len(services)
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd isn't installed")
+@pytest.mark.parametrize("host", ["data-0", "search-0"])
+def test_systemd_takes_the_units(user_data, host, tmp_path):
+    names = laid_out(user_data, host, tmp_path)
     # What units start must be there.
     for program in ["usr/local/bin/lakewright-agent", "bin/true"]:
         target = tmp_path / program
@@ -91,7 +117,6 @@ def test_systemd_takes_the_units(user_data, host, tmp_path):
         target.chmod(0o755)
     for name in ["sysinit.target", "basic.target", "multi-user.target", "network-online.target", "timers.target", "shutdown.target"]:
         (tmp_path / "etc/systemd/system" / name).write_text("[Unit]\nDescription=stands for systemd's own\n")
-    names = [path.rsplit("/", 1)[1] for path in units if path.endswith((".service", ".timer"))]
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", f"--root={tmp_path}", *names],
         capture_output=True, text=True,

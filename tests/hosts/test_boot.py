@@ -4,6 +4,7 @@ Run by `make test-hosts`, as root: it needs systemd-nspawn, and namespaces that 
 """
 
 import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -59,6 +60,14 @@ class Far:
     def publish(self, agent, settings):
         text = settings if isinstance(settings, str) else json.dumps(settings)
         self("s3", "put_object", Bucket=ARTIFACTS, Key=f"hosts/app/{agent}.json", Body=text)
+
+    def release(self, text=None):
+        """The release that hosts run; another one is published and run when it is given."""
+        if text is not None:
+            sha256 = hashlib.sha256(text.encode()).hexdigest()
+            self("s3", "put_object", Bucket=ARTIFACTS, Key=f"releases/{sha256}/lakewright-agent", Body=text)
+            self("s3", "put_object", Bucket=ARTIFACTS, Key="hosts/app/release", Body=f"{sha256}\n")
+        return self("s3", "get_object", Bucket=ARTIFACTS, Key="hosts/app/release")["Body"]
 
     def number(self, stack, sql):
         rows = json.loads(self.lakewright("--stack", stack, "query", "--format", "json", sql))
@@ -140,6 +149,30 @@ def test_a_host_boots_works_and_comes_back(host, tmp_path):
     assert json.loads(host.text("cat", "/etc/lakewright/producer.json"))["rate"] == "77/s"
     assert process("producer") == kept
     far.publish("producer", settings)
+    host.text("systemctl", "start", "lakewright-converge.service")
+
+    # What is fetched runs as the agent's user from its first instruction on; one that ends at once isn't started for ever.
+    release = far.release()
+    far.release('#!/bin/sh\necho "asked as $(id -un)"\n[ "$1" = check ]\n')
+    far.publish("producer", settings | {"rate": "78/s"})
+    host.text("systemctl", "start", "lakewright-converge.service")
+    said = host.text("journalctl", "--no-pager", "--output", "cat", "--unit", "lakewright-converge.service")
+    assert "asked as lakewright-producer" in said and "asked as root" not in said
+    host.wait("the end of the starts", "systemctl", "is-failed", "--quiet", "lakewright-producer.service")
+    far("s3", "put_object", Bucket=ARTIFACTS, Key="hosts/app/release", Body=release)
+    far.publish("producer", settings)
+    host.text("systemctl", "start", "lakewright-converge.service")
+    active()
+
+    # What an agent says goes where only root writes: a link of the agent's leads nobody anywhere.
+    host.text("sh", "-c", "echo mine >/etc/canary")
+    links = "ln -sfn /etc/canary /var/log/lakewright/producer.log; ln -sfn /etc/canary /var/log/lakewright/producer/agent.log"
+    user = ["--reuid", "lakewright-producer", "--regid", "lakewright-producer", "--clear-groups"]
+    assert host.run("setpriv", *user, "sh", "-c", links).returncode == 0
+    host.text("systemctl", "restart", "lakewright-producer.service")
+    active()
+    assert host.text("cat", "/etc/canary") == "mine"
+    assert host.text("stat", "--format", "%F %a %U %G", "/var/log/lakewright/producer.log") == "regular file 640 root cwagent"
 
     # A restart in order, and a power cut.
     host.reboot()
@@ -150,5 +183,6 @@ def test_a_host_boots_works_and_comes_back(host, tmp_path):
     more_rows(rows)
 
     # Nobody but root and the agents reads what they are set up with, and no unit is open to attack.
-    assert host.text("stat", "--format", "%a %U %G", "/etc/lakewright/producer.json") == "640 root lakewright"
-    host.text("systemd-analyze", "security", "--no-pager", "--threshold=20", "lakewright-producer.service")
+    assert host.text("stat", "--format", "%a %U %G", "/etc/lakewright/producer.json") == "640 root lakewright-producer"
+    for unit, most in (("producer", 12), ("converge", 25)):
+        host.text("systemd-analyze", "security", "--no-pager", f"--threshold={most}", f"lakewright-{unit}.service")

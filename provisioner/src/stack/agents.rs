@@ -86,7 +86,7 @@ section! {
 section! {
     /// The batch submitter; when it runs the models stands in `[batch]`.
     BatchAgent {
-        /// The prefix of Spark's logs in the artifacts bucket.
+        /// The prefix of Spark's logs in the bucket `results`.
         log_prefix: At<String> = At::given("logs/batch"),
     }
 }

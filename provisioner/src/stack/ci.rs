@@ -11,6 +11,15 @@ choice! {
     }
 }
 
+impl Provider {
+    /// Where its tokens come from, as roles name it.
+    pub(super) fn host(self) -> &'static str {
+        match self {
+            Self::Github => "token.actions.githubusercontent.com",
+        }
+    }
+}
+
 section! {
     /// The pipeline that applies the stack: a role that it assumes by a token of its own, without keys that are kept.
     Ci {

@@ -68,6 +68,11 @@ impl Diagnostics {
     pub fn new(sources: Vec<Source>, mut list: Vec<Diagnostic>) -> Self {
         for mistake in list.iter_mut().filter(|mistake| mistake.source == 0) {
             (mistake.source, mistake.span) = locate(&sources, &mistake.span);
+            mistake.also.retain_mut(|(place, _)| {
+                let (source, span) = locate(&sources, place);
+                *place = span;
+                source == mistake.source
+            });
         }
         list.sort_by_key(|mistake| (mistake.source, mistake.span.start, mistake.span.end));
         list.dedup();

@@ -65,6 +65,8 @@ section! {
         /// What the hosts may do besides what their agents need: statements of an IAM policy, each with `Effect`, `Action` and
         /// `Resource`; `"${bucket.raw.arn}"` stands for an output of a resource of this stack.
         statements: At<Vec<At<Statement>>> = At::given(Vec::new()),
+        /// TCP ports that the hosts reach anywhere, besides 443 and what their agents need: `[80, 5432]`.
+        egress_ports: Vec<At<Whole<1, 65535>>> = Vec::new(),
     }
 }
 

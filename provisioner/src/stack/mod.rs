@@ -37,7 +37,7 @@ mod composition;
 mod tests;
 
 pub use agents::{Agents, BatchAgent, Producer, Shipper, Stream};
-pub use check::{LONGEST_BUDGET_ADDRESS, is_region, stack_name_mistake};
+pub use check::{LONGEST_BUDGET_ADDRESS, host_name_mistake, is_region, stack_name_mistake};
 pub use ci::{Ci, Provider};
 pub use decode::{At, Entry, Named};
 pub use diagnostics::{Diagnostic, Diagnostics, Source, suggest};
@@ -45,6 +45,7 @@ pub use expand::{Artifact, Programs, RUN_MODELS, Target, expand, unprogrammed};
 pub use functions::{Code, Codes, Function, Statement};
 pub use hosts::{Agent, Host, Refresh, VolumeType};
 pub use kafka::{Authentication, ClusterType, ExistingCluster, Kafka, Monitoring, Topic, Ways};
+pub use layers::locate;
 pub use models::{Model, ModelFile, Read, tell_models};
 pub use network::{Existing, Nat, Network, Subnets};
 pub use pipeline::Pipeline;
@@ -88,7 +89,7 @@ impl Stack {
 
     /// The file and line of a place, `stacks/shop.toml:12`.
     pub fn line(&self, span: &Range<usize>) -> Option<String> {
-        let (index, span) = layers::locate(&self.sources, span);
+        let (index, span) = locate(&self.sources, span);
         let source = self.sources.get(index)?;
         let before = &source.text[..span.start.min(source.text.len())];
         Some(format!("{}:{}", source.path, before.matches('\n').count() + 1))
@@ -184,7 +185,7 @@ pub fn schema() -> Value {
 
 /// The folder of the models: beside the file that names it, else beside the first one with such a section.
 fn models_folder(batch: &Batch, files: &[Source], first: Option<usize>) -> PathBuf {
-    let named = batch.models.written().then(|| layers::locate(files, &batch.models.span).0);
+    let named = batch.models.written().then(|| locate(files, &batch.models.span).0);
     let file = named.or(first).and_then(|index| files.get(index)).map_or("", |file| file.path.as_str());
     Path::new(file).parent().unwrap_or(Path::new("")).join(batch.models.as_str())
 }

@@ -17,9 +17,16 @@ section! {
         /// The stack file's path within the repository.
         stack: At<String>,
         /// The shell commands that put `lakewright`, and `lakewright-agent` for a stack with agents, on the path of a build.
-        /// Default: what lies under `pipeline/` in the bucket `artifacts` is copied.
+        /// Default: a build runs the programs that the stack was last applied with, which it knows by their SHA-256.
         install: Vec<At<String>> = Vec::new(),
         /// After how long a build is ended: whole minutes, 5 minutes to 36 hours.
         timeout: At<Period> = At::given(Period::seconds(7200)),
+    }
+}
+
+impl Pipeline {
+    /// Whether builds run the programs that the stack publishes.
+    pub fn takes_programs(&self) -> bool {
+        self.install.is_empty()
     }
 }

@@ -16,7 +16,8 @@ use crate::kinds;
 pub struct Own {
     /// The spec.
     pub spec: Value,
-    /// The places of its fields, in bytes.
+    /// The places of its fields and of what stands in them, in bytes, by their paths: `ingress`, `ingress[1]`,
+    /// `ingress[1].cidr`.
     pub places: BTreeMap<String, Range<usize>>,
 }
 
@@ -42,7 +43,7 @@ impl Decode for Own {
                 decoder.warnings.push(diagnostic.help(format!("write `{new}`")));
             }
             let name = new.unwrap_or(written).to_owned();
-            places.insert(name.clone(), value.span());
+            note(&name, value, &mut places);
             spec.insert(name, json(value, decoder)?);
         }
         Some(Self { spec: Value::Object(spec), places })
@@ -50,6 +51,20 @@ impl Decode for Own {
 
     fn placeholder() -> Self {
         Self { spec: Value::Null, places: BTreeMap::new() }
+    }
+}
+
+/// Notes the places of a value and of all within it.
+fn note(path: &str, node: &Node<'_>, places: &mut BTreeMap<String, Range<usize>>) {
+    places.insert(path.to_owned(), node.span());
+    match node.get_ref() {
+        DeValue::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| note(&format!("{path}[{index}]"), item, places));
+        }
+        DeValue::Table(table) => {
+            table.iter().for_each(|(key, value)| note(&format!("{path}.{}", key.get_ref()), value, places));
+        }
+        _ => {}
     }
 }
 

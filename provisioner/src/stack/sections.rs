@@ -37,7 +37,9 @@ section! {
         kafka: Option<Kafka> = None,
         /// Kafka topics by name.
         topics: Named<Topic> = Named(Vec::new()),
-        /// S3 buckets by name. The bucket `artifacts` is always made, with defaults unless it stands here.
+        /// S3 buckets by name. The bucket `artifacts` is always made, with defaults unless it stands here. So is `results`, where
+        /// there are tables: the results of queries and the logs of jobs go there, under the key `main` or the stack's first
+        /// one, and are deleted after 7 days.
         buckets: Named<Bucket> = Named(Vec::new()),
         /// KMS keys by name.
         keys: Named<Key> = Named(Vec::new()),
@@ -87,6 +89,20 @@ section! {
         region: Option<At<String>> = None,
         /// The twelve digits of the only account that this stack may be applied to. Default: any account.
         account: Option<At<String>> = None,
+        /// Who applies the stack, besides `[ci]` and `[pipeline]`: `"role/deployer"` of the stack's account, or an ARN such as
+        /// `"arn:aws:iam::123456789012:role/deployer"`; `*` and `?` stand for parts of a name. Nobody else then writes what hosts,
+        /// jobs and builds run. Default: whoever IAM lets write to the bucket `artifacts`.
+        deployers: At<Vec<At<String>>> = At::given(Vec::new()),
+        /// The managed policy that bounds what the stack's roles may be made to do, made outside the stack (`lakewright permissions
+        /// --boundary` prints one): `"policy/shop-boundary"` of the stack's account, or an ARN. The roles of `[ci]` and `[pipeline]` that apply it are made without.
+        /// Default: nothing bounds them.
+        permissions_boundary: Option<At<String>> = None,
+        /// The name of the bucket that holds the leases of an account's stacks in a region, the same for all stacks that borrow
+        /// from each other. Default: `lakewright-ACCOUNT-REGION`.
+        state_bucket: Option<At<String>> = None,
+        /// Buckets that belong to other accounts, each with its account: `{ partner-data = "210987654321" }`. Whatever else the
+        /// stack asks of S3 must be its own account's, so that nobody comes by its data who takes a name that became free.
+        foreign_buckets: Named<At<String>> = Named(Vec::new()),
         /// How long log groups keep the agents' logs, in days, one of the numbers that CloudWatch takes.
         log_retention: At<Period> = At::given(Period::days(30)),
     }
@@ -129,8 +145,8 @@ section! {
         rotation: At<bool> = At::given(true),
         /// How many days a deleted key can be restored.
         deletion_days: At<Whole<7, 30>> = At::given(Whole(30)),
-        /// The ARNs of roles and users that may change the key and not use it, besides those whom IAM policies of the account
-        /// allow it.
+        /// The ARNs of roles and users that may administer the key, and neither use it nor change its policy nor grant its use,
+        /// besides those whom IAM policies of the account allow it.
         administrators: Vec<At<String>> = Vec::new(),
         /// The ARNs of roles and users that may encrypt and decrypt with it, those of other accounts too.
         users: Vec<At<String>> = Vec::new(),

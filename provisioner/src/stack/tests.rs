@@ -8,14 +8,18 @@ use serde_json::Value;
 
 use super::{Artifact, Given, ModelFile, Programs, Stack, Target, expand, load, parse};
 use crate::kinds;
+use crate::permissions::{Deployer, Purpose};
 use crate::resource::{Address, Desired};
 
 mod buckets;
+mod code;
 mod functions;
 mod kafka;
 mod mistakes;
 mod network;
+mod perimeter;
 mod renamed;
+mod roles;
 mod shipped;
 mod texts;
 
@@ -315,15 +319,24 @@ fn a_pipeline_may_do_what_applying_takes_from_one_branch() {
         statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"],
         serde_json::json!(["repo:acme/shop:ref:refs/heads/main"])
     );
-    let policy = crate::permissions::policy(&desired, "123456789012", "eu-north-1", "aws");
-    let kind = kinds::named("role").expect("a kind");
-    let mut same = role.clone();
-    same["policies"]["apply"] = policy;
-    assert_eq!(
-        *role,
-        kind.normalise(&same).expect("a role"),
-        "the pipeline's policy is that of `lakewright permissions`"
-    );
+    let deployer = Deployer {
+        desired: &desired,
+        account: "123456789012",
+        region: "eu-north-1",
+        boundary: None,
+        state_bucket: "lakewright-123456789012-eu-north-1",
+        is_own: true,
+    };
+    let policies = deployer.policies(Purpose::Apply);
+    assert_eq!(role["attached_policies"].as_array().map(Vec::len), Some(policies.len()));
+    let kind = kinds::named("managed_policy").expect("a kind");
+    for (index, policy) in policies.into_iter().enumerate() {
+        let attached = spec(&desired, &format!("managed_policy.ci-{}", index + 1));
+        let mut same = attached.clone();
+        same["document"] = policy;
+        let same = kind.normalise(&same).expect("a policy");
+        assert_eq!(*attached, same, "the pipeline's policies are those of `lakewright permissions`");
+    }
     let existing = format!("{HOSTS}environment = \"live\"\nexisting = true\n");
     let stack =
         parse(Path::new("test.toml"), &existing, None).unwrap_or_else(|error| panic!("{}", error.render(false)));

@@ -80,13 +80,6 @@ impl Checker<'_> {
                     .help("name one, as in `topics = [\"es_events\"]`, or take the agent off its host"),
             );
         }
-        let prefix = &shipper.backup_prefix;
-        if prefix.sound && (prefix.starts_with('/') || prefix.ends_with('/') || prefix.contains("//")) {
-            self.push(
-                Diagnostic::new(prefix.span.clone(), "`backup_prefix` makes folders without a name", "a `/` too many")
-                    .help("write it as in \"events\" or \"backup/events\": what follows is set off by a `/`"),
-            );
-        }
         let (facts, actions) = (&producer.facts_topic, &producer.actions_topic);
         if facts.sound && actions.sound && facts.value == actions.value {
             let place = if actions.written() { actions } else { facts };

@@ -151,6 +151,54 @@ impl Checker<'_> {
     }
 }
 
+impl Checker<'_> {
+    /// Those who apply the stack are roles and users, and not everybody.
+    pub(super) fn deployers(&mut self) {
+        let file = self.file;
+        let named = &file.stack.deployers;
+        if named.sound && named.written() && named.is_empty() && file.ci.is_none() && file.pipeline.is_none() {
+            self.push(
+                Diagnostic::new(named.span.clone(), "nobody could apply the stack", "names nobody")
+                    .help("name who does, as in `deployers = [\"role/deployer\"]`, or leave the line out"),
+            );
+        }
+        for one in named.iter().filter(|one| one.sound) {
+            if let Some(label) = deployer_mistake(one) {
+                let title = format!("`{}` is nobody who could apply the stack", one.value);
+                self.push(
+                    Diagnostic::new(one.span.clone(), title, label)
+                        .help("write a role or user of the stack's account, `role/deployer`, or an ARN of IAM")
+                        .help("`*` stands for a part of a name, as in `role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Admin_*`"),
+                );
+            }
+        }
+    }
+}
+
+/// What is wrong with a text as the pattern of a deployer's ARN, or of what such an ARN ends with.
+fn deployer_mistake(text: &str) -> Option<&'static str> {
+    let thing = match text.strip_prefix("arn:") {
+        None => text,
+        Some(rest) => match rest.splitn(5, ':').collect::<Vec<_>>()[..] {
+            [partition, "iam", "", account, thing]
+                if partition.starts_with("aws")
+                    && account.len() == 12
+                    && account.chars().all(|c| c.is_ascii_digit()) =>
+            {
+                thing
+            }
+            _ => return Some("no ARN of IAM in an account"),
+        },
+    };
+    let Some((_, name)) = thing.split_once('/').filter(|(kind, _)| ["role", "user"].contains(kind)) else {
+        return Some("neither a role nor a user");
+    };
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-/*?".contains(c)) {
+        return Some("IAM has no such names");
+    }
+    (!name.chars().any(|c| c.is_ascii_alphanumeric())).then_some("would let everybody in")
+}
+
 /// Whether a text is a repository of GitHub's, `owner/name`.
 fn is_repository(text: &str) -> bool {
     let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
@@ -192,6 +240,35 @@ mod tests {
     fn instance_types_are_told_from_others() {
         assert!(is_instance_type("t3.small") && is_instance_type("m7g.2xlarge") && is_instance_type("c7i.metal-24xl"));
         assert!(!is_instance_type("t3") && !is_instance_type("small") && !is_instance_type("t3.tiny"));
+    }
+
+    #[test]
+    fn deployers_are_roles_and_users_and_not_everybody() {
+        for fine in [
+            "role/deployer",
+            "user/teams/data/anna",
+            "role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Admin_*",
+            "arn:aws:iam::123456789012:role/deployer",
+            "arn:aws-us-gov:iam::123456789012:user/anna",
+        ] {
+            assert_eq!(deployer_mistake(fine), None, "{fine}");
+        }
+        for wrong in [
+            "*",
+            "deployer",
+            "role/*",
+            "role/",
+            "role/*/?",
+            "role/a b",
+            "group/admins",
+            "arn:aws:iam::*:role/deployer",
+            "arn:aws:iam::123456789012:*",
+            "arn:aws:iam::123456789012:role/*",
+            "arn:aws:sts::123456789012:assumed-role/deployer/me",
+            "arn:aws:s3:::bucket",
+        ] {
+            assert!(deployer_mistake(wrong).is_some(), "{wrong}");
+        }
     }
 
     #[test]

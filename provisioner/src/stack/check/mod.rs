@@ -20,8 +20,10 @@ mod kafka;
 mod models;
 mod names;
 mod network;
+mod outside;
 mod own;
 mod pipeline;
+mod prefixes;
 mod specs;
 mod tables;
 mod together;
@@ -29,7 +31,7 @@ mod topics;
 mod watch;
 
 pub(super) use models::{check_models, column_mistakes};
-pub use names::{is_region, stack_name_mistake};
+pub use names::{host_name_mistake, is_region, stack_name_mistake};
 pub(super) use specs::check_specs;
 pub use watch::LONGEST_BUDGET_ADDRESS;
 
@@ -37,6 +39,7 @@ pub use watch::LONGEST_BUDGET_ADDRESS;
 pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     let mut checker = Checker { file, list };
     checker.names();
+    checker.outside();
     checker.network();
     checker.kafka();
     checker.topics();
@@ -49,6 +52,8 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.ci();
     checker.search();
     checker.agents();
+    checker.prefixes();
+    checker.deployers();
     checker.together();
     checker.watch();
     checker.own_resources();

@@ -44,6 +44,11 @@ pub fn stack_name_mistake(name: &str) -> Option<String> {
     rule(name, 2..25, lower_dash, "lower case letters, digits and `-`").or(edge)
 }
 
+/// What is wrong with a text as the name of a host, which is a folder too.
+pub fn host_name_mistake(name: &str) -> Option<String> {
+    rule(name, 1..21, lower_dash, "lower case letters, digits and `-`")
+}
+
 impl Checker<'_> {
     pub(super) fn names(&mut self) {
         let stack = &self.file.stack;
@@ -65,10 +70,11 @@ impl Checker<'_> {
             );
         }
         if let Some(account) = stack.account.as_ref().filter(|account| account.sound)
-            && !(account.len() == 12 && account.chars().all(|c| c.is_ascii_digit()))
+            && !is_account(account)
         {
             self.push(Diagnostic::new(account.span.clone(), "`account` is no AWS account", "must be twelve digits"));
         }
+        self.foreign_buckets();
         let days =
             [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
         let retention = &stack.log_retention;
@@ -98,15 +104,44 @@ impl Checker<'_> {
             // Security groups and roles of the brokers, the models, the endpoints, the flow logs, functions and the pipelines
             // have these names.
             let own = ["kafka", "batch-jobs", "endpoints", "flow-logs", "pipeline", "pipeline-plan", "pipeline-apply"];
-            let own = own.contains(&name) || name.starts_with("function-") || (name == "ci" && file.ci.is_some());
+            let own = own.contains(&name)
+                || name.starts_with("function-")
+                || (name == "ci" && (file.ci.is_some() || file.pipeline.is_some()));
             let taken = own.then(|| "name taken by Lakewright's own".to_owned());
-            rule(name, 1..21, lower_dash, "lower case letters, digits and `-`").or(taken)
+            host_name_mistake(name).or(taken)
         });
         self.section_names("function", &file.functions, |name| {
             rule(name, 1..25, lower_dash, "lower case letters, digits and `-`")
         });
         self.section_names("table", &file.tables, identifier_mistake);
         self.bucket_names();
+    }
+
+    /// Buckets of others have names that S3 takes, and owners, and aren't the stack's own.
+    fn foreign_buckets(&mut self) {
+        let file = self.file;
+        for one in &file.stack.foreign_buckets {
+            self.name_mistake(
+                "bucket",
+                &one.name,
+                &one.span,
+                bucket::name::mistake(&one.name),
+                "S3 has none of that name",
+            );
+            if one.value.sound && !is_account(&one.value) {
+                let title = format!("`{}` is no AWS account", one.value.value);
+                let said = Diagnostic::new(one.value.span.clone(), title, "must be twelve digits");
+                self.push(said.help(format!("write the account that the bucket {} belongs to", one.name)));
+            }
+            let own = file.buckets.iter().find(|own| own.value.name.as_deref() == Some(&one.name));
+            if let Some(own) = own {
+                let title =
+                    format!("the bucket `{}` can't be another account's: `[buckets.{}]` makes it", one.name, own.name);
+                self.push(
+                    Diagnostic::new(one.span.clone(), title, "made by this stack").help("leave out one of the two"),
+                );
+            }
+        }
     }
 
     fn bucket_names(&mut self) {
@@ -144,6 +179,11 @@ impl Checker<'_> {
             );
         }
     }
+}
+
+/// Whether a text is the number of an account.
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.chars().all(|c| c.is_ascii_digit())
 }
 
 /// What is wrong with a topic's name; as a section's name it is part of an address too, which takes no dot.

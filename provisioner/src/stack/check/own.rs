@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use super::Checker;
-use crate::kind::Mistake;
+use crate::kind::{AnyKind, Clash, Comparing, Mistake};
 use crate::kinds;
 use crate::stack::decode::Entry;
 use crate::stack::diagnostics::Diagnostic;
@@ -21,12 +23,25 @@ impl Checker<'_> {
                 if one.name.chars().any(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))) {
                     let title = format!("`{}` can't be the name of a resource", one.name);
                     self.push(Diagnostic::new(one.span.clone(), title, "only letters, digits, `-` and `_`"));
+                } else if !(1..=128).contains(&one.name.len()) {
+                    let title = format!("`{}` can't be the name of a resource", one.name);
+                    self.push(Diagnostic::new(one.span.clone(), title, "1 to 128 characters"));
                 }
                 let mistakes = known.mistakes(&one.value.spec);
                 for mistake in &mistakes {
                     self.push(diagnostic(mistake, &kind.name, one));
                 }
-                if let (true, Err(error)) = (mistakes.is_empty(), known.normalise(&one.value.spec)) {
+                if !mistakes.is_empty() {
+                    continue;
+                }
+                let made = known.arrange(&one.value.spec);
+                let clash = made.as_ref().err().and_then(|error| error.downcast_ref::<Clash>()).cloned();
+                // What the kind makes into one by itself is no mistake.
+                let still = made.as_ref().ok().and_then(|made| twice(known, made).err());
+                let clash = clash.or_else(|| still.map(|still| twice(known, &one.value.spec).err().unwrap_or(still)));
+                if let Some(clash) = clash {
+                    self.push(both(&clash, &kind.name, one));
+                } else if let Err(error) = made {
                     let title = format!("`{}.{}`: {}", kind.name, one.name, error.root_cause());
                     self.push(
                         Diagnostic::new(one.span.clone(), title, format!("no {} can be made of this", kind.name))
@@ -36,6 +51,26 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// An error for what stands twice in a list whose order says nothing.
+fn twice(kind: &dyn AnyKind, spec: &Value) -> Result<(), Clash> {
+    let fields = kind.facts().fields.iter().filter(|field| field.compare == Comparing::AsSet);
+    for field in fields {
+        if let Some(items) = spec[field.name].as_array() {
+            Clash::within(field.name, items, |one, other| one == other, "say the same")?;
+        }
+    }
+    Ok(())
+}
+
+/// Two parts that can't stand beside each other, with both places.
+fn both(clash: &Clash, kind: &str, one: &Entry<Own>) -> Diagnostic {
+    let place = |path: &str| one.value.places.get(path).unwrap_or(&one.span).clone();
+    let title = format!("`{kind}.{}`: `{}` and `{}` {}", one.name, clash.first, clash.second, clash.why);
+    let mut diagnostic = Diagnostic::new(place(&clash.second), title, "it stands here again");
+    diagnostic.also.push((place(&clash.first), "it stands here first".to_owned()));
+    diagnostic.help("keep one of them")
 }
 
 fn diagnostic(mistake: &Mistake, kind: &str, one: &Entry<Own>) -> Diagnostic {

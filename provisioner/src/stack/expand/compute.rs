@@ -5,6 +5,7 @@ use super::user_data::{HostPlan, user_data};
 use super::{ARTIFACTS, Artifact, Expansion, bucket_address, key_arn};
 use crate::kinds::auto_scaling_group::{self, Refreshing};
 use crate::kinds::{instance_profile, launch_template, object, release, volume};
+use crate::names;
 use crate::resource::Address;
 use crate::stack::decode::Entry;
 use crate::stack::hosts::{Agent, Host, Refresh, VolumeType};
@@ -20,6 +21,7 @@ impl Expansion<'_> {
             let spec = release::Spec {
                 bucket: self.bucket(ARTIFACTS).into(),
                 architecture: architecture.into(),
+                program: release::Program::Agent,
                 sha256: program.sha256.into(),
                 size: program.size,
                 file: program.file,
@@ -43,7 +45,8 @@ impl Expansion<'_> {
         let section = &host.value;
         self.host_role(host);
         let profile = Address::new("instance_profile", name);
-        let spec = instance_profile::Spec { name: self.named(name).into(), role: self.named(name).into() };
+        let path = Some(names::identities(self.stack.name()).into());
+        let spec = instance_profile::Spec { name: self.named(name).into(), path, role: self.named(name).into() };
         self.add(profile, &spec, &host.span, vec![Address::new("role", name)]);
 
         let mut before = self.agent_objects(host);
@@ -83,7 +86,8 @@ impl Expansion<'_> {
             volume_encrypted: true,
             volume_key: section.key.as_ref().map(|key| key_arn(key)).map(Into::into),
             metadata_tokens_required: true,
-            metadata_hop_limit: 2,
+            // Nothing on a host runs behind another hop.
+            metadata_hop_limit: 1,
             detailed_monitoring: false,
         };
         let profile = Address::new("instance_profile", host.name.as_str());
@@ -158,9 +162,8 @@ impl Expansion<'_> {
     }
 
     /// The agents' program for an architecture; a stack that has none isn't applied, and shown as if there were one.
-    fn program(&self, architecture: Architecture) -> Artifact {
-        let none = || Artifact { sha256: "0".repeat(64), size: 0, file: None };
-        self.programs.of(architecture).cloned().unwrap_or_else(none)
+    pub(super) fn program(&self, architecture: Architecture) -> Artifact {
+        self.programs.of(architecture).cloned().unwrap_or_else(Artifact::missing)
     }
 
     fn host_plan(&self, host: &Entry<Host>, volume: Option<&Address>) -> HostPlan {
@@ -169,6 +172,7 @@ impl Expansion<'_> {
             stack: self.stack.name().to_owned(),
             host: host.name.clone(),
             region: self.target.region.clone(),
+            account: self.target.account.clone(),
             artifacts: self.bucket(ARTIFACTS),
             releases: release::folder(host.value.architecture().into()),
             agents: host.value.agents.iter().map(|agent| agent.word()).collect(),
@@ -180,7 +184,7 @@ impl Expansion<'_> {
 }
 
 /// The address of the agents' release for an architecture.
-fn release_of(architecture: Architecture) -> Address {
+pub(super) fn release_of(architecture: Architecture) -> Address {
     Address::new("release", if architecture == Architecture::Arm { "agent-arm64" } else { "agent" })
 }
 

@@ -6,8 +6,9 @@ use lakewright_config::{Column, ColumnType, Manifest, Model, PartitionField, Tab
 use serde_json::{Value, json};
 
 use super::private::JOBS;
-use super::{ARTIFACTS, Expansion, RUN_MODELS, bucket_address, key_arn};
+use super::{ARTIFACTS, Expansion, RESULTS, RUN_MODELS, bucket_address, key_arn};
 use crate::kinds::{bucket, database, emr_application, object, saved_query, table, workgroup};
+use crate::reference::escaped_text;
 use crate::resource::Address;
 use crate::stack::decode::defaults;
 use crate::stack::queries::Database;
@@ -29,7 +30,7 @@ impl Expansion<'_> {
         }
     }
 
-    fn bucket_spec(&self, name: &str, section: &Bucket) -> bucket::Spec {
+    pub(super) fn bucket_spec(&self, name: &str, section: &Bucket) -> bucket::Spec {
         let rule = |id: &str| bucket::LifecycleRule {
             id: id.to_owned(),
             prefix: String::new(),
@@ -70,7 +71,8 @@ impl Expansion<'_> {
         let event_bridge = section.notify.value;
         let notifications = bucket::Notifications { event_bridge, destinations };
         let logged = logged.iter().map(|(source, prefix)| self.logs_from(name, source, prefix));
-        let policy = tls_only(&self.bucket_arn(name), delivery.into_iter().chain(logged).collect());
+        let code = self.code_by_deployers(name);
+        let policy = tls_only(&self.bucket_arn(name), code.into_iter().chain(delivery).chain(logged).collect());
         bucket::Spec {
             policy: Some(policy),
             name: self.bucket(name).into(),
@@ -213,7 +215,8 @@ impl Expansion<'_> {
             },
             image: batch.image.as_ref().map(|image| image.value.clone()),
         };
-        self.add(Address::new("emr_application", "main"), &spec, place, vec![]);
+        // Whoever submits a run knows the application, and the run writes its log.
+        self.add(Address::new("emr_application", "main"), &spec, place, vec![bucket_address(RESULTS)]);
         self.job_role(batch);
         self.object("run_models", "jobs/run_models.py", RUN_MODELS.to_owned(), "text/x-python", place);
         let manifest = Manifest {
@@ -241,7 +244,8 @@ impl Expansion<'_> {
             name: model.name.clone(),
             materialization: model.materialization.value,
             key: model.key.iter().map(|column| column.value.clone()).collect(),
-            sql: model.sql(&raw, &warehouse),
+            // A model's file is SQL alone: nothing in it refers to a resource.
+            sql: escaped_text(&model.sql(&raw, &warehouse)).into_owned(),
         });
         models.collect()
     }
@@ -272,12 +276,12 @@ impl Expansion<'_> {
         let spec = workgroup::Spec {
             name: self.stack.name().to_owned().into(),
             description: format!("queries on {}", self.stack.name()),
-            output_location: format!("s3://{}/athena/", self.bucket(ARTIFACTS)).into(),
-            key: None,
+            output_location: format!("s3://{}/athena/", self.bucket(RESULTS)).into(),
+            key: self.bucket_key(RESULTS).map(key_arn).map(Into::into),
             bytes_scanned_cutoff_per_query: query.scan_limit.as_ref().map(|limit| limit.0),
         };
         let place = if query.span.is_empty() { self.file.stack.span.clone() } else { query.span.clone() };
-        self.add(Address::new("workgroup", "main"), &spec, &place, vec![bucket_address(ARTIFACTS)]);
+        self.add(Address::new("workgroup", "main"), &spec, &place, vec![bucket_address(RESULTS)]);
         self.saved_queries();
     }
 

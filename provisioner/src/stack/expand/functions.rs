@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::policy::{Statements, own, trust};
-use super::{ARTIFACTS, Expansion, key_arn};
-use crate::kinds::{bucket, function, role, schedule_rule};
-use crate::plan::reference::resolve;
+use super::policy::{Statements, own};
+use super::{ARTIFACTS, Expansion};
+use crate::kinds::{self, bucket, function, role, schedule_rule};
+use crate::reference::{self, resolve};
 use crate::resource::Address;
 use crate::stack::decode::Entry;
 use crate::stack::functions::{Code, Function};
 use crate::stack::tables::Architecture;
+
+/// Code as a spec has it: what can't be a reference to a resource goes up as it is.
+fn as_it_is(code: &str) -> String {
+    reference::code(code, |kind| kinds::named(kind).is_some()).into_owned()
+}
 
 impl Expansion<'_> {
     pub(super) fn functions(&mut self) {
@@ -38,7 +43,7 @@ impl Expansion<'_> {
             name: self.named(&entry.name).into(),
             description: section.description.value.clone(),
             source: code.map(|code| code.path.clone()),
-            inline: section.inline.as_ref().map(|code| code.value.clone()),
+            inline: section.inline.as_ref().map(|code| as_it_is(&code.value)),
             code_sha256: code.map(|code| code.sha256.clone()).unwrap_or_default().into(),
             runtime: section.runtime.value.clone(),
             handler: section.handler.value.clone().into(),
@@ -78,23 +83,19 @@ impl Expansion<'_> {
             // An event names the version that was uploaded.
             let versioned = bucket.is_some_and(|bucket| *bucket.versioning);
             let reads: &[&str] = if versioned { &["s3:GetObject", "s3:GetObjectVersion"] } else { &["s3:GetObject"] };
-            statements.allow("Uploads", reads, &[objects]);
+            self.on_buckets(&mut statements, "Uploads", (reads, &[objects]), None);
             if let Some(key) = bucket.and_then(|bucket| bucket.key.as_ref()) {
-                statements.allow("UploadsKey", &["kms:Decrypt"], &[key_arn(key)]);
+                self.by_key(&mut statements, "UploadsKey", (&["kms:Decrypt"], key), "s3");
             }
         }
         policies.insert("function".to_owned(), statements.policy());
         if !entry.value.statements.is_empty() {
             policies.insert("own".to_owned(), self.without_buckets(own(&entry.value.statements)));
         }
-        role::Spec {
-            name: self.named(part).into(),
-            description: format!("the function {} of {}", entry.name, self.stack.name()),
-            trust: trust("lambda.amazonaws.com", None),
-            policies,
-            attached_policies: vec![],
-            max_session_seconds: 3600,
-        }
+        let description = format!("the function {} of {}", entry.name, self.stack.name());
+        // Lambda says for which account it acts, and for which function nowhere in its documentation.
+        let trust = self.trust_for("lambda.amazonaws.com", None);
+        role::Spec { policies, ..self.role(part, description, trust) }
     }
 
     /// Who calls it. They are named by ARNs that follow from their names: they refer to the function themselves.
@@ -154,6 +155,9 @@ impl Expansion<'_> {
     /// A single resource's spec with the hash of the code that it names.
     pub(super) fn with_code(&self, address: &Address, spec: &Value) -> Value {
         let mut spec = spec.clone();
+        if let Some(code) = spec["inline"].as_str().filter(|_| address.kind == "function") {
+            spec["inline"] = as_it_is(code).into();
+        }
         if let Some(Code { path, sha256 }) = self.stack.codes.get(address).filter(|_| spec["source"].is_string()) {
             spec["source"] = path.as_str().into();
             spec["code_sha256"] = sha256.as_str().into();

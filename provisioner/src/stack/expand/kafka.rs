@@ -16,22 +16,30 @@ use crate::stack::sections::Key;
 
 /// The prefix of the brokers' logs in their bucket.
 const LOG_PREFIX: &str = "kafka";
-/// What administrators of a key may do: everything but to use it.
+/// What administrators of a key may do: everything but to use it, and to let somebody use it by its policy or by a grant.
+/// <https://docs.aws.amazon.com/kms/latest/developerguide/kms-api-permissions-reference.html>
 const ADMINISTRATION: &[&str] = &[
     "kms:CancelKeyDeletion",
-    "kms:Create*",
-    "kms:Delete*",
-    "kms:Describe*",
-    "kms:Disable*",
-    "kms:Enable*",
-    "kms:Get*",
-    "kms:List*",
-    "kms:Put*",
-    "kms:Revoke*",
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListKeyRotations",
+    "kms:ListResourceTags",
+    "kms:RevokeGrant",
+    "kms:RotateKeyOnDemand",
     "kms:ScheduleKeyDeletion",
     "kms:TagResource",
     "kms:UntagResource",
-    "kms:Update*",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
 ];
 /// What users of a key may do.
 const USE: &[&str] = &["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
@@ -88,9 +96,16 @@ impl Expansion<'_> {
     }
 
     /// The policy of a key for volumes: an auto-scaling group starts hosts by a role of AWS's own, which no IAM policy of the
-    /// account reaches, so that whoever in the account comes through EC2 may use the key.
+    /// account reaches. It is named by a condition: AWS makes it with the account's first group, and KMS refuses principals
+    /// that don't exist.
+    /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/key-policy-requirements-EBS-encryption.html>
     fn volume_key_policy(&self) -> Value {
         let account = &self.target.account;
+        let role = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling";
+        let launching = json!({
+            "kms:CallerAccount": account,
+            "aws:PrincipalArn": format!("arn:{}:iam::{account}:role/{role}", self.partition()),
+        });
         json!({
             "Version": "2012-10-17",
             "Statement": [
@@ -105,14 +120,17 @@ impl Expansion<'_> {
                     "Sid": "Volumes",
                     "Effect": "Allow",
                     "Principal": { "AWS": "*" },
-                    "Action": ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+                    "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
                     "Resource": "*",
-                    "Condition": {
-                        "StringEquals": {
-                            "kms:CallerAccount": account,
-                            "kms:ViaService": format!("ec2.{}.amazonaws.com", self.target.region),
-                        },
-                    },
+                    "Condition": { "StringEquals": launching },
+                },
+                {
+                    "Sid": "VolumesGrant",
+                    "Effect": "Allow",
+                    "Principal": { "AWS": "*" },
+                    "Action": "kms:CreateGrant",
+                    "Resource": "*",
+                    "Condition": { "StringEquals": launching, "Bool": { "kms:GrantIsForAWSResource": true } },
                 },
             ],
         })

@@ -1,29 +1,34 @@
 //! From sections to resources: what a stack file stands for on AWS.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Stack;
 use super::decode::{At, Entry, Named};
 use super::diagnostics::Diagnostic;
 use super::hosts::Host;
-use super::sections::File;
+use super::sections::{File, StackSection};
 use super::tables::Architecture;
 use crate::kinds;
 use crate::names;
 use crate::resource::{Address, Desired, Moved, Resource};
 
 mod agents;
+mod code;
 mod compute;
 mod data;
 mod functions;
 mod kafka;
 mod network;
+mod perimeter;
 mod pipeline;
 mod policy;
 mod private;
+mod results;
+mod roles;
 mod search;
 mod subnets;
 mod user_data;
@@ -44,7 +49,22 @@ pub struct Target {
     pub region: String,
 }
 
-/// The agents' binary that hosts install.
+impl Target {
+    /// The ARN of the policy that bounds a stack's roles, if one does.
+    pub fn boundary(&self, stack: &StackSection) -> Option<String> {
+        let named = stack.permissions_boundary.as_deref()?;
+        let arn = || format!("arn:{}:iam::{}:{named}", kinds::partition(&self.region), self.account);
+        Some(if named.starts_with("arn:") { named.clone() } else { arn() })
+    }
+
+    /// The bucket of the leases.
+    pub fn state_bucket(&self, stack: &StackSection) -> String {
+        let own = stack.state_bucket.as_deref();
+        own.map_or_else(|| names::state_bucket(&self.account, &self.region), String::clone)
+    }
+}
+
+/// A binary that hosts install or builds run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
     /// Its SHA-256 in hexadecimal.
@@ -55,19 +75,28 @@ pub struct Artifact {
     pub file: Option<String>,
 }
 
-/// The agents' binaries, one for each architecture that hosts have.
+impl Artifact {
+    /// What is shown in the place of one that there isn't; a stack that needs it isn't applied.
+    fn missing() -> Self {
+        Self { sha256: "0".repeat(64), size: 0, file: None }
+    }
+}
+
+/// The agents' binaries, one for each architecture that hosts have, and what applies the stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Programs {
     /// For Intel and AMD.
     pub x86_64: Option<Artifact>,
     /// For Graviton.
     pub arm64: Option<Artifact>,
+    /// `lakewright` for the processors of a pipeline's builds, which are Intel's and AMD's.
+    pub lakewright: Option<Artifact>,
 }
 
 impl Programs {
     /// The same file for both: on one machine every agent runs the same.
     pub fn everywhere(artifact: Artifact) -> Self {
-        Self { x86_64: Some(artifact.clone()), arm64: Some(artifact) }
+        Self { x86_64: Some(artifact.clone()), arm64: Some(artifact), lakewright: None }
     }
 
     /// The binary for an architecture.
@@ -79,7 +108,7 @@ impl Programs {
     }
 }
 
-/// What is wrong with applying a stack by these binaries: hosts whose architecture has none.
+/// What is wrong with applying a stack by these binaries: hosts whose architecture has none, and builds that have none.
 pub fn unprogrammed(stack: &Stack, programs: &Programs) -> Vec<Diagnostic> {
     let hosts = stack.file.hosts.iter().filter(|host| !host.value.agents.is_empty());
     let lacking = hosts.filter(|host| programs.of(host.value.architecture()).is_none());
@@ -94,7 +123,14 @@ pub fn unprogrammed(stack: &Stack, programs: &Programs) -> Vec<Diagnostic> {
             ))
             .help("or LAKEWRIGHT_OTHER_AGENT, or choose an instance type with other processors")
     };
-    lacking.map(diagnostic).collect()
+    let builds = stack.file.pipeline.as_ref().filter(|one| one.takes_programs() && programs.lakewright.is_none());
+    let builds = builds.map(|pipeline| {
+        let title = "there is no program `lakewright` for the x86_64 processors of the pipeline's builds";
+        Diagnostic::new(pipeline.span.clone(), title, "builds run it")
+            .help("build it, `cargo build -p lakewright --target x86_64-unknown-linux-gnu`, and name it by --program FILE")
+            .help("or LAKEWRIGHT_PROGRAM, or let `install` in [pipeline] put one of yours on the path of a build")
+    });
+    lacking.map(diagnostic).chain(builds).collect()
 }
 
 /// Every resource that a stack stands for, in the order of its sections.
@@ -105,6 +141,7 @@ pub fn expand(stack: &Stack, target: &Target, programs: &Programs) -> Desired {
     expansion.keys();
     expansion.secrets();
     expansion.buckets();
+    expansion.results();
     expansion.kafka();
     expansion.topics();
     expansion.databases();
@@ -118,7 +155,17 @@ pub fn expand(stack: &Stack, target: &Target, programs: &Programs) -> Desired {
     expansion.own_resources();
     expansion.pipeline();
     expansion.ci();
-    Desired { stack: stack.name().to_owned(), resources: expansion.resources, moved: moved(&stack.file) }
+    Desired {
+        stack: stack.name().to_owned(),
+        resources: expansion.resources,
+        moved: moved(&stack.file),
+        foreign_buckets: foreign_buckets(&stack.file),
+    }
+}
+
+/// The accounts of buckets that belong to others.
+fn foreign_buckets(file: &File) -> BTreeMap<String, String> {
+    file.stack.foreign_buckets.iter().map(|one| (one.name.clone(), one.value.value.clone())).collect()
 }
 
 /// The renames of a stack.
@@ -134,7 +181,9 @@ fn moved(file: &File) -> Vec<Moved> {
 }
 
 /// The bucket that is always made: for what hosts and jobs read.
-const ARTIFACTS: &str = "artifacts";
+pub(super) const ARTIFACTS: &str = "artifacts";
+/// The bucket that is made where queries or models are: for their results and logs.
+pub(super) const RESULTS: &str = "results";
 
 struct Expansion<'a> {
     stack: &'a Stack,
@@ -148,8 +197,8 @@ impl Expansion<'_> {
     fn add<S: Serialize>(&mut self, address: Address, spec: &S, span: &Range<usize>, after: Vec<Address>) {
         let spec = serde_json::to_value(spec).expect("a spec holds only what JSON has: string keys, finite numbers");
         // As `find` gives it back: policies, ranges and places in the kind's own form. What a kind refuses stays as it
-        // is, for the plan to say so.
-        let normal = kinds::named(&address.kind).and_then(|kind| kind.normalise(&spec).ok());
+        // is, for the plan to say so; its schema judges a stack once, when the file is read.
+        let normal = kinds::named(&address.kind).and_then(|kind| kind.arrange(&spec).ok());
         let spec = normal.unwrap_or(spec);
         let span = (!span.is_empty()).then(|| span.clone());
         let after: BTreeSet<Address> = after.into_iter().collect();
@@ -161,10 +210,23 @@ impl Expansion<'_> {
         for kind in &self.file.resource {
             for one in &kind.value {
                 let address = Address::new(&kind.name, &one.name);
-                let spec = self.with_code(&address, &one.value.spec);
+                let spec = self.with_path(&address, self.with_code(&address, &one.value.spec));
                 self.add(address, &spec, &one.span, Vec::new());
             }
         }
+    }
+
+    /// The spec of what stands in IAM under the stack's own path, unless the file names another; a role within its boundary.
+    fn with_path(&self, address: &Address, mut spec: Value) -> Value {
+        let stack = &self.file.stack;
+        let is_role = address.kind == "role";
+        if (is_role || address.kind == "instance_profile") && spec["path"].is_null() {
+            spec["path"] = names::identities(&stack.name).into();
+        }
+        if is_role && spec["permissions_boundary"].is_null() {
+            spec["permissions_boundary"] = self.target.boundary(stack).into();
+        }
+        spec
     }
 
     /// The name on AWS of a part of the stack.

@@ -1,5 +1,7 @@
 //! The network: where the stack stands, and who may talk to whom.
 
+use std::collections::BTreeMap;
+
 use lakewright_config::agents::Need;
 
 use super::Expansion;
@@ -7,7 +9,14 @@ use super::subnets::private;
 use crate::kinds::security_group;
 use crate::kinds::security_group::{Protocol, Rule};
 use crate::resource::Address;
-use crate::stack::kafka::Authentication;
+use crate::stack::decode::Entry;
+use crate::stack::hosts::Host;
+use crate::stack::kafka::{Authentication, Kafka};
+
+/// The port of HTTPS.
+const HTTPS: i32 = 443;
+/// Every address.
+const ANYWHERE: &str = "0.0.0.0/0";
 
 impl Expansion<'_> {
     pub(super) fn network(&mut self) {
@@ -46,42 +55,55 @@ impl Expansion<'_> {
                     }
                 }
             }
-            let spec =
-                self.security_group(&host.name, format!("the hosts {} of {}", host.name, self.stack.name()), ingress);
+            let description = format!("the hosts {} of {}", host.name, self.stack.name());
+            let mut spec = self.security_group(&host.name, description, ingress);
+            spec.egress.extend(self.ways_of(host));
             self.add(Address::new("security_group", host.name.as_str()), &spec, &host.span, vec![]);
         }
         self.network_groups();
         // Whoever comes to an existing cluster is up to its own groups.
         let Some(kafka) = file.kafka.as_ref().filter(|kafka| kafka.existing.is_none()) else { return };
-        let ports = kafka.ways().into_iter().map(|way| match way {
-            Authentication::Iam => 9098,
-            Authentication::Scram => 9096,
-            Authentication::None => 9094,
-        });
         let clients = self.hosts_with(Need::Kafka);
         let mut ingress = vec![among_themselves("brokers among themselves")];
-        for port in ports {
+        for port in ports(kafka) {
             ingress.extend(clients.iter().map(|host| from_group(port, host, "Kafka clients")));
         }
-        let spec = self.security_group("kafka", format!("the brokers of {}", self.stack.name()), ingress);
+        let mut spec = self.security_group("kafka", format!("the brokers of {}", self.stack.name()), ingress);
+        // They answer, and ask nobody but each other.
+        spec.egress = vec![among_themselves("brokers among themselves")];
         self.add(Address::new("security_group", "kafka"), &spec, &kafka.span, vec![]);
     }
 
+    /// What hosts reach besides what everybody needs: the brokers and the search index, by the ports of their agents' connections,
+    /// and what the file says. Groups that named each other would be a circle: addresses are those of the network.
+    fn ways_of(&self, host: &Entry<Host>) -> Vec<Rule> {
+        let network = &self.file.network;
+        let within = if network.existing.is_none() { network.cidr.to_string() } else { ANYWHERE.to_owned() };
+        let needs = |need: Need| host.value.agents.iter().any(|agent| agent.value.needs(need));
+        let mut ways: BTreeMap<i32, (String, &str)> = BTreeMap::new();
+        if let Some(search) = self.file.search.as_ref().filter(|_| needs(Need::Search)) {
+            ways.insert(**search.port as i32, (within.clone(), "documents to the search index"));
+        }
+        if let Some(kafka) = self.file.kafka.as_ref().filter(|_| needs(Need::Kafka)) {
+            let place = if kafka.existing.is_none() { within } else { ANYWHERE.to_owned() };
+            ways.extend(ports(kafka).into_iter().map(|port| (port, (place.clone(), "Kafka"))));
+        }
+        let own = host.value.egress_ports.iter().map(|port| port.value.0 as i32);
+        ways.extend(own.map(|port| (port, (ANYWHERE.to_owned(), "as the stack says"))));
+        ways.remove(&HTTPS);
+        ways.into_iter().map(|(port, (cidr, description))| to_range(port, &cidr, description)).collect()
+    }
+
+    /// A group whose members reach what speaks HTTPS: AWS, and what they are installed from. Whom they ask for names, the time
+    /// and their credentials no group stands in the way of.
+    /// <https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html>
     pub(super) fn security_group(&self, name: &str, description: String, ingress: Vec<Rule>) -> security_group::Spec {
         security_group::Spec {
             vpc: self.vpc().into(),
             name: self.named(name).into(),
             description: description.into(),
             ingress,
-            egress: vec![Rule {
-                protocol: Protocol::All,
-                from_port: None,
-                to_port: None,
-                cidr: Some("0.0.0.0/0".into()),
-                group: None,
-                prefix_list: None,
-                description: String::new().into(),
-            }],
+            egress: vec![to_range(HTTPS, ANYWHERE, "AWS, and what is installed")],
         }
     }
 
@@ -90,6 +112,32 @@ impl Expansion<'_> {
         let hosts = self.file.hosts.iter();
         let runs = hosts.filter(|host| host.value.agents.iter().any(|agent| agent.value.needs(need)));
         runs.map(|host| host.name.clone()).collect()
+    }
+}
+
+/// The ports of the brokers for the ways that clients log in; of an existing cluster those that it is reached by.
+fn ports(kafka: &Kafka) -> Vec<i32> {
+    if let Some(existing) = &kafka.existing {
+        let brokers = existing.bootstrap.split(',');
+        return brokers.filter_map(|broker| broker.trim().rsplit_once(':')?.1.parse().ok()).collect();
+    }
+    let port = |way: Authentication| match way {
+        Authentication::Iam => 9098,
+        Authentication::Scram => 9096,
+        Authentication::None => 9094,
+    };
+    kafka.ways().into_iter().map(port).collect()
+}
+
+fn to_range(port: i32, cidr: &str, description: &str) -> Rule {
+    Rule {
+        protocol: Protocol::Tcp,
+        from_port: Some(port),
+        to_port: Some(port),
+        cidr: Some(cidr.to_owned()),
+        group: None,
+        prefix_list: None,
+        description: description.into(),
     }
 }
 

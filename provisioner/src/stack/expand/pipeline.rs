@@ -1,25 +1,31 @@
 //! The pipeline that applies the stack: its stages, its two builds and what each may do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde_json::{Value, json};
 
-use super::policy::{Access, Statements, trust};
-use super::{ARTIFACTS, Expansion, bucket_address, key_arn};
+use super::compute::release_of;
+use super::policy::{Access, Statements};
+use super::{ARTIFACTS, Artifact, Expansion, bucket_address, key_arn};
 use crate::kinds::pipeline::Category;
+use crate::kinds::release::{self, Program};
 use crate::kinds::{build_project, pipeline, role};
-use crate::permissions;
-use crate::resource::{Address, Desired, Resource};
+use crate::names;
+use crate::permissions::Purpose;
+use crate::resource::Address;
 use crate::stack::pipeline::Pipeline;
+use crate::stack::tables::Architecture;
 
-/// The folder of the artifacts bucket in which the programs lie that builds run.
-const PROGRAMS: &str = "pipeline";
-/// CodePipeline names its folder after so much of its own name.
-const FOLDER: usize = 20;
+/// The folders of the artifacts bucket in which the programs lie that builds run, or fetch by commands of their own.
+const PROGRAMS: [&str; 2] = ["releases", "pipeline"];
+/// What builds know the folder by that they put programs into.
+const PRIVATE: &str = "LAKEWRIGHT_PROGRAMS";
 /// The names of its artifacts.
 const SOURCE: &str = "Source";
 const PLAN: &str = "Plan";
+/// The variable that holds the hash of the plan which somebody approves.
+const PLAN_SHA256: &str = "PLAN_SHA256";
 
 /// What a build does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,11 +43,26 @@ impl Task {
     }
 }
 
+/// A program that builds run.
+struct BuildProgram {
+    /// What publishes it.
+    release: Address,
+    /// Its key in the artifacts bucket.
+    key: String,
+    /// Its SHA-256.
+    sha256: String,
+    /// Its name in a build.
+    file: &'static str,
+    /// The variable by which `lakewright` is told of it, where it doesn't look by itself.
+    variable: Option<&'static str>,
+}
+
 impl Expansion<'_> {
     /// Comes last: those who apply the stack must be allowed to do all that it holds.
     pub(super) fn pipeline(&mut self) {
         let Some(section) = &self.file.pipeline else { return };
         let place = &section.span;
+        let programs = self.build_programs(section);
         let group = self.log_group_name("pipeline");
         let log = Address::new("log_group", "pipeline");
         self.add(log.clone(), &self.log_group("pipeline"), place, vec![]);
@@ -54,7 +75,7 @@ impl Expansion<'_> {
                     Task::Apply => format!("applies the approved plan of {}", self.stack.name()),
                 },
                 role: Address::new("role", task.part()).output("arn").into(),
-                buildspec: self.buildspec(section, task),
+                buildspec: self.buildspec(section, task, &programs),
                 image: "aws/codebuild/amazonlinux-x86_64-standard:5.0".to_owned(),
                 compute: build_project::Compute::Small,
                 privileged: false,
@@ -73,7 +94,9 @@ impl Expansion<'_> {
             stages: self.stages(section),
         };
         let projects = [Task::Plan, Task::Apply].map(|task| Address::new("build_project", task.part()));
-        let before = projects.into_iter().chain([bucket_address(ARTIFACTS)]).collect();
+        // It starts as soon as it exists.
+        let releases = programs.iter().map(|one| one.release.clone());
+        let before = projects.into_iter().chain([bucket_address(ARTIFACTS)]).chain(releases).collect();
         self.add(Address::new("pipeline", "main"), &spec, place, before);
         self.pipeline_roles(section, &group, place);
     }
@@ -88,40 +111,39 @@ impl Expansion<'_> {
         statements.allow("Builds", &["codebuild:BatchGetBuilds", "codebuild:StartBuild"], &projects);
         let use_connection = ["codeconnections:UseConnection", "codestar-connections:UseConnection"];
         statements.allow("Connection", &use_connection, std::slice::from_ref(&section.connection.value));
-        self.pipeline_role("pipeline", "codepipeline.amazonaws.com", &[("pipeline", statements.policy())], place);
+        let source = self.arn("codepipeline", &self.named("pipeline"));
+        let trust = self.trust_for("codepipeline.amazonaws.com", Some(&source));
+        let policies = [("pipeline".to_owned(), statements.policy())].into();
+        let description = format!("the pipeline of {}", self.stack.name());
+        let spec = role::Spec { policies, ..self.role("pipeline", description, trust) };
+        self.add(Address::new("role", "pipeline"), &spec, place, vec![]);
 
-        // The roles below are made by the pipeline too, and need the rights to make them.
         let mut resources = self.resources.clone();
-        if self.file.ci.as_ref().is_some_and(|ci| !*ci.existing) {
+        if let Some(ci) = self.file.ci.as_ref().filter(|ci| !*ci.existing) {
             // It stands behind the pipeline, whose rights it needs too.
-            let address = Address::new("oidc_provider", "github");
-            resources.push(Resource { address, spec: json!({}), after: BTreeSet::new(), span: None });
+            let spec = json!({ "url": format!("https://{}", ci.provider.host()) });
+            resources.push(Self::to_come(Address::new("oidc_provider", ci.provider.word()), spec));
         }
-        let desired = Desired { stack: self.stack.name().to_owned(), resources, moved: Vec::new() };
-        let (account, region) = (&self.target.account, &self.target.region);
-        let deployer = permissions::policy(&desired, account, region, self.partition());
+        for task in [Task::Plan, Task::Apply] {
+            let spec = json!({ "name": self.named(task.part()) });
+            resources.push(Self::to_come(Address::new("role", task.part()), spec));
+        }
         for task in [Task::Plan, Task::Apply] {
             let mut statements = Statements::default();
             self.pipeline_artifacts(&mut statements, &[]);
-            self.objects(&mut statements, "Programs", Access::Read, ARTIFACTS, &[PROGRAMS.to_owned()]);
+            self.objects(&mut statements, "Programs", Access::Read, ARTIFACTS, &PROGRAMS.map(str::to_owned));
             let log = self.arn("logs", &format!("log-group:{group}:*"));
             statements.allow("Log", &["logs:CreateLogStream", "logs:PutLogEvents"], &[log]);
-            let rights = if task == Task::Apply { deployer.clone() } else { reading(&deployer) };
-            let policies = [("build", statements.policy()), ("stack", rights)];
-            self.pipeline_role(task.part(), "codebuild.amazonaws.com", &policies, place);
+            let purpose = if task == Task::Apply { Purpose::Apply } else { Purpose::Plan };
+            let attached_policies = self.deploying(task.part(), resources.clone(), purpose);
+            let policies = [("build".to_owned(), statements.policy())].into();
+            let source = self.arn("codebuild", &format!("project/{}", self.named(task.part())));
+            let trust = self.trust_for("codebuild.amazonaws.com", Some(&source));
+            let description = format!("the {} of {}", task.part().replace('-', "'s "), self.stack.name());
+            let role = self.deploying_role(task.part(), description, trust);
+            let spec = role::Spec { policies, attached_policies, ..role };
+            self.add(Address::new("role", task.part()), &spec, place, vec![]);
         }
-    }
-
-    fn pipeline_role(&mut self, part: &str, service: &str, policies: &[(&str, Value)], place: &Range<usize>) {
-        let spec = role::Spec {
-            name: self.named(part).into(),
-            description: format!("the {} of {}", part.replace('-', "'s "), self.stack.name()),
-            trust: trust(service, None),
-            policies: policies.iter().map(|(name, policy)| ((*name).to_owned(), policy.clone())).collect(),
-            attached_policies: vec![],
-            max_session_seconds: 3600,
-        };
-        self.add(Address::new("role", part), &spec, place, vec![]);
     }
 
     /// What CodePipeline and CodeBuild do with artifacts: they name versions of them, look at the bucket first, and under a key
@@ -131,17 +153,17 @@ impl Expansion<'_> {
         let bucket = self.bucket_arn(ARTIFACTS);
         self.objects(statements, "Artifacts", Access::Write, ARTIFACTS, std::slice::from_ref(&folder));
         let versions = [&["s3:GetObjectVersion"], more].concat();
-        statements.allow("ArtifactVersions", &versions, &[format!("{bucket}/{folder}/*")]);
+        self.on_buckets(statements, "ArtifactVersions", (&versions, &[format!("{bucket}/{folder}/*")]), None);
         let looks = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"];
-        statements.allow("ArtifactBucket", &looks, &[bucket]);
+        self.on_buckets(statements, "ArtifactBucket", (&looks, &[bucket]), None);
         if let Some(key) = self.file.buckets.get(ARTIFACTS).and_then(|bucket| bucket.value.key.as_ref()) {
             let actions = ["kms:DescribeKey", "kms:Encrypt", "kms:ReEncrypt*"];
-            statements.allow("ArtifactsKeyMore", &actions, &[key_arn(key)]);
+            self.by_key(statements, "ArtifactsKeyMore", (&actions, key), "s3");
         }
     }
 
     fn pipeline_folder(&self) -> String {
-        self.named("pipeline").chars().take(FOLDER).collect()
+        names::pipeline_folder(self.stack.name())
     }
 
     /// A repository, its plan, somebody's approval, and the apply of that very plan.
@@ -156,6 +178,7 @@ impl Expansion<'_> {
             inputs: vec![],
             outputs: vec![],
             order: 1,
+            namespace: None,
         };
         let project = |task: Task| self.named(task.part());
         let source = [
@@ -164,9 +187,20 @@ impl Expansion<'_> {
             ("BranchName", section.branch.value.clone()),
             ("OutputArtifactFormat", "CODE_ZIP".to_owned()),
         ];
-        let review =
-            [("CustomData", format!("The log of the stage {PLAN} shows what the plan of {} does.", *section.stack))];
-        let apply = [("ProjectName", project(Task::Apply)), ("PrimarySource", SOURCE.to_owned())];
+        // By its hash it is known that what was approved is what is applied: artifacts are handed on by their keys alone.
+        let hash = format!("#{{{PLAN}.{PLAN_SHA256}}}");
+        let review = format!(
+            "The log of the stage {PLAN} shows the plan of {}, who may do what from then on first. Its SHA-256 is {hash}: \
+             that plan is applied, and no other.",
+            *section.stack
+        );
+        let review = [("CustomData", review)];
+        let variables = json!([{ "name": PLAN_SHA256, "value": hash, "type": "PLAINTEXT" }]);
+        let apply = [
+            ("ProjectName", project(Task::Apply)),
+            ("PrimarySource", SOURCE.to_owned()),
+            ("EnvironmentVariables", variables.to_string()),
+        ];
         let all = [
             pipeline::Action {
                 outputs: vec![SOURCE.to_owned()],
@@ -175,6 +209,7 @@ impl Expansion<'_> {
             pipeline::Action {
                 inputs: vec![SOURCE.to_owned()],
                 outputs: vec![PLAN.to_owned()],
+                namespace: Some(PLAN.to_owned()),
                 ..action("Plan", Category::Build, "CodeBuild", &[("ProjectName", project(Task::Plan))])
             },
             action("Approve", Category::Approval, "Manual", &review),
@@ -186,31 +221,89 @@ impl Expansion<'_> {
         all.into_iter().map(|action| pipeline::Stage { name: action.name.clone(), actions: vec![action] }).collect()
     }
 
+    /// The programs that builds run: `lakewright`, which is published with them, and the agents that hosts have, whose hashes
+    /// are part of what is planned.
+    fn build_programs(&mut self, section: &Pipeline) -> Vec<BuildProgram> {
+        if !section.takes_programs() {
+            return Vec::new();
+        }
+        let own = self.programs.lakewright.clone().unwrap_or_else(Artifact::missing);
+        let address = Address::new("release", "lakewright");
+        let spec = release::Spec {
+            bucket: self.bucket(ARTIFACTS).into(),
+            architecture: release::Architecture::X86,
+            program: Program::Lakewright,
+            sha256: own.sha256.clone().into(),
+            size: own.size,
+            file: own.file,
+        };
+        self.add(address.clone(), &spec, &section.span, vec![bucket_address(ARTIFACTS)]);
+        let key = release::key(Program::Lakewright, release::Architecture::X86, &own.sha256);
+        let mut all =
+            vec![BuildProgram { release: address, key, sha256: own.sha256, file: "lakewright", variable: None }];
+        for architecture in [Architecture::X86, Architecture::Arm] {
+            let release = release_of(architecture);
+            if !self.resources.iter().any(|resource| resource.address == release) {
+                continue;
+            }
+            let sha256 = self.program(architecture).sha256;
+            let key = release::key(Program::Agent, architecture.into(), &sha256);
+            // `lakewright` looks for the first one beside itself, and is told of the other.
+            let first = all.len() == 1;
+            let file = if first { Program::Agent.name() } else { "lakewright-other-agent" };
+            let variable = (!first).then_some("LAKEWRIGHT_OTHER_AGENT");
+            all.push(BuildProgram { release, key, sha256, file, variable });
+        }
+        all
+    }
+
+    /// The commands that put a build's programs into a folder that only it writes to, or end the build when one isn't what was
+    /// published.
+    fn installed(&self, programs: &[BuildProgram]) -> Vec<String> {
+        let bucket = self.bucket(ARTIFACTS);
+        let account = &self.target.account;
+        let mut commands = vec![format!("export {PRIVATE}=\"$(mktemp -d)\"")];
+        for BuildProgram { key, sha256, file, variable, .. } in programs {
+            let path = format!("\"${PRIVATE}/{file}\"");
+            commands.push(format!(
+                "aws s3api get-object --bucket {bucket} --expected-bucket-owner {account} --key {key} {path}"
+            ));
+            commands.push(format!("echo \"{sha256}  ${PRIVATE}/{file}\" | sha256sum --check --strict"));
+            commands.push(format!("chmod 0500 {path}"));
+            commands.extend(variable.map(|variable| format!("export {variable}={path}")));
+        }
+        commands
+    }
+
     /// What a build does, as YAML whose texts are written as in JSON.
-    fn buildspec(&self, section: &Pipeline, task: Task) -> String {
+    fn buildspec(&self, section: &Pipeline, task: Task, programs: &[BuildProgram]) -> String {
         let text = |text: &str| Value::from(text).to_string();
         let list = |commands: &[String]| -> String {
             commands.iter().map(|command| format!("      - {}\n", text(command))).collect()
         };
         let own: Vec<String> = section.install.iter().map(|command| command.value.clone()).collect();
-        let install = if own.is_empty() {
-            vec![
-                format!("aws s3 cp --recursive s3://{}/{PROGRAMS}/ /usr/local/bin/", self.bucket(ARTIFACTS)),
-                "chmod +x /usr/local/bin/lakewright*".to_owned(),
-            ]
+        let (install, lakewright) = if section.takes_programs() {
+            (self.installed(programs), format!("\"${PRIVATE}/lakewright\""))
         } else {
-            own
+            (own, "lakewright".to_owned())
         };
         let stack = quoted(&section.stack);
         let build = match task {
             Task::Plan => vec![
-                format!("lakewright plan {stack} --out stack.plan"),
-                "lakewright show stack.plan --format markdown | tee plan.md".to_owned(),
+                format!("{lakewright} plan {stack} --out stack.plan"),
+                format!("export {PLAN_SHA256}=\"$(sha256sum stack.plan | cut -d ' ' -f 1)\""),
+                format!("{lakewright} show stack.plan --format markdown | tee plan.md"),
             ],
-            Task::Apply => vec![format!("lakewright apply \"$CODEBUILD_SRC_DIR_{PLAN}/stack.plan\" --yes")],
+            Task::Apply => vec![format!(
+                "{lakewright} apply \"$CODEBUILD_SRC_DIR_{PLAN}/stack.plan\" --expect-sha256 \"${PLAN_SHA256}\" --yes"
+            )],
+        };
+        let exported = match task {
+            Task::Plan => format!("env:\n  exported-variables:\n    - {PLAN_SHA256}\n"),
+            Task::Apply => String::new(),
         };
         let mut spec = format!(
-            "version: 0.2\nphases:\n  install:\n    commands:\n{}  build:\n    commands:\n{}",
+            "version: 0.2\n{exported}phases:\n  install:\n    commands:\n{}  build:\n    commands:\n{}",
             list(&install),
             list(&build)
         );
@@ -224,37 +317,4 @@ impl Expansion<'_> {
 /// The text as one word of a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// What of a policy only reads, and no secrets: a plan needs no more.
-fn reading(policy: &Value) -> Value {
-    let reads = |action: &str| {
-        let name = action.split(':').nth(1).unwrap_or_default();
-        // Tables' metadata is read from encrypted buckets, topics by way of the brokers, and budgets have a verb of their own.
-        let others = ["kms:Decrypt", "kafka-cluster:Connect", "budgets:ViewBudget"];
-        let reads = ["Describe", "List", "Get", "BatchGet"].iter().any(|verb| name.starts_with(verb));
-        others.contains(&action) || (reads && name != "GetSecretValue")
-    };
-    let statements = policy["Statement"].as_array().into_iter().flatten().filter_map(|statement| {
-        let actions = statement["Action"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let actions: Vec<&str> = actions.filter(|action| reads(action)).collect();
-        let mut statement = statement.clone();
-        statement["Action"] = json!(actions);
-        (!actions.is_empty()).then_some(statement)
-    });
-    json!({ "Version": policy["Version"], "Statement": statements.collect::<Vec<_>>() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plan_may_only_read() {
-        let policy = json!({"Version": "2012-10-17", "Statement": [
-            {"Sid": "Region", "Action": ["ec2:Describe*", "ec2:CreateVpc", "secretsmanager:GetSecretValue"]},
-            {"Sid": "Identities", "Action": ["iam:PassRole"]},
-        ]});
-        assert_eq!(reading(&policy)["Statement"], json!([{"Sid": "Region", "Action": ["ec2:Describe*"]}]));
-    }
 }

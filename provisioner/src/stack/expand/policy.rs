@@ -1,15 +1,13 @@
 //! Rights: a role's policy is what its host's agents, or the models, touch.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use super::agents::{self, used_topics};
-use super::{ARTIFACTS, Expansion, Target, key_arn};
+use super::roles::trust;
+use super::{ARTIFACTS, Expansion, RESULTS, Target, key_arn};
 use crate::kind::{ADDRESS, STACK};
-use crate::kinds::{self, oidc_provider, role};
-use crate::resource::{Address, Desired, Resource};
-use crate::stack::ci::Provider;
+use crate::kinds::{self, role};
+use crate::resource::Address;
 use crate::stack::decode::At;
 use crate::stack::decode::Entry;
 use crate::stack::functions::Statement;
@@ -20,8 +18,14 @@ use crate::stack::tables::Batch;
 /// Beyond so many raw tables a policy takes them all together: IAM lets the inline policies of a role have 10,240 characters.
 const NAMED_TABLES: usize = 16;
 
-/// AWS's policy for what Session Manager's agent does on a host.
-const SESSIONS: &str = "iam::aws:policy/AmazonSSMManagedInstanceCore";
+/// What Session Manager's agent does on a host, of which IAM can't name any resource. AWS's own policy for it would let every host
+/// read every parameter of the account.
+const SESSIONS: &[&str] = &[
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+];
 
 /// The statements of a policy under construction.
 #[derive(Debug, Default)]
@@ -47,6 +51,8 @@ impl Statements {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Read,
+    /// Reading, and writing what isn't deleted again: whoever comes by these rights erases nothing.
+    Append,
     Write,
 }
 
@@ -55,16 +61,16 @@ impl Expansion<'_> {
     pub(super) fn host_role(&mut self, host: &Entry<Host>) {
         let mut policies = std::collections::BTreeMap::new();
         let mut statements = Statements::default();
-        self.objects(
-            &mut statements,
-            "Artifacts",
-            Access::Read,
-            ARTIFACTS,
-            &[format!("hosts/{}", host.name), "releases".into()],
-        );
+        if !host.value.agents.is_empty() {
+            let folders = [format!("hosts/{}", host.name), "releases".into()];
+            self.objects(&mut statements, "Artifacts", Access::Read, ARTIFACTS, &folders);
+        }
         self.attach_volumes(&mut statements, host);
         self.write_own_name(&mut statements, host);
-        policies.insert("host".to_owned(), statements.policy());
+        self.open_sessions(&mut statements, host);
+        if !statements.0.is_empty() {
+            policies.insert("host".to_owned(), statements.policy());
+        }
         if !host.value.statements.is_empty() {
             policies.insert("own".to_owned(), own(&host.value.statements));
         }
@@ -74,20 +80,18 @@ impl Expansion<'_> {
             self.write_logs(&mut statements, agent.word());
             policies.insert(agent.word().to_owned(), statements.policy());
         }
-        let spec = role::Spec {
-            name: self.named(&host.name).into(),
-            description: format!("the hosts {} of {}", host.name, self.stack.name()),
-            trust: trust("ec2.amazonaws.com", None),
-            policies,
-            // Sessions by Systems Manager take the place of open ports and keys.
-            attached_policies: if *host.value.session_manager {
-                vec![format!("arn:{}:{SESSIONS}", self.partition()).into()]
-            } else {
-                vec![]
-            },
-            max_session_seconds: 3600,
-        };
+        let description = format!("the hosts {} of {}", host.name, self.stack.name());
+        let spec = role::Spec { policies, ..self.role(&host.name, description, trust("ec2.amazonaws.com")) };
         self.add(Address::new("role", host.name.as_str()), &spec, &host.span, vec![]);
+    }
+
+    /// Sessions by Systems Manager take the place of open ports and keys.
+    fn open_sessions(&self, statements: &mut Statements, host: &Entry<Host>) {
+        if !*host.value.session_manager {
+            return;
+        }
+        statements.allow("Sessions", SESSIONS, &["*".to_owned()]);
+        statements.allow("Reachable", &["ssm:UpdateInstanceInformation"], &[self.arn("ec2", "instance/*")]);
     }
 
     /// Finding the hosts' data volumes and attaching them to hosts of the group.
@@ -119,62 +123,12 @@ impl Expansion<'_> {
         }
     }
 
-    /// The role that a pipeline applies the stack as, and the provider whose tokens it shows.
-    pub(super) fn ci(&mut self) {
-        let Some(ci) = &self.file.ci else { return };
-        let host = match *ci.provider {
-            Provider::Github => "token.actions.githubusercontent.com",
-        };
-        let Target { account, region } = self.target.clone();
-        let partition = kinds::partition(&region);
-        let provider = Address::new("oidc_provider", ci.provider.word());
-        let federated = if *ci.existing {
-            format!("arn:{partition}:iam::{account}:oidc-provider/{host}")
-        } else {
-            let spec = oidc_provider::Spec {
-                url: format!("https://{host}").into(),
-                client_ids: vec!["sts.amazonaws.com".to_owned()],
-            };
-            self.add(provider.clone(), &spec, &ci.span, vec![]);
-            provider.output("arn")
-        };
-        let subject = match &ci.environment {
-            Some(environment) => format!("environment:{}", environment.value),
-            None => format!("ref:refs/heads/{}", *ci.branch),
-        };
-        let trust = json!({ "Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow",
-            "Principal": { "Federated": federated },
-            "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": { "StringEquals": {
-                format!("{host}:aud"): "sts.amazonaws.com",
-                format!("{host}:sub"): format!("repo:{}:{subject}", *ci.repository),
-            } },
-        }] });
-        let mut spec = role::Spec {
-            name: self.named("ci").into(),
-            description: format!("what applies {} from {}", self.stack.name(), *ci.repository),
-            trust,
-            policies: std::collections::BTreeMap::new(),
-            attached_policies: vec![],
-            // A cluster takes up to forty minutes.
-            max_session_seconds: 14_400,
-        };
-        let address = Address::new("role", "ci");
-        let mut resources = self.resources.clone();
-        resources.push(Resource { address: address.clone(), spec: json!({}), after: BTreeSet::new(), span: None });
-        let desired = Desired { stack: self.stack.name().to_owned(), resources, moved: Vec::new() };
-        let policy = crate::permissions::policy(&desired, &account, &region, partition);
-        spec.policies.insert("apply".to_owned(), policy);
-        self.add(address, &spec, &ci.span, vec![]);
-    }
-
     /// The role that models run as.
     pub(super) fn job_role(&mut self, batch: &Batch) {
         let mut statements = Statements::default();
         self.objects(&mut statements, "Artifacts", Access::Read, ARTIFACTS, &["jobs".into(), "models".into()]);
         let logs = self.file.agents.batch.log_prefix.value.clone();
-        self.objects(&mut statements, "Logs", Access::Write, ARTIFACTS, &[logs]);
+        self.objects(&mut statements, "Logs", Access::Append, RESULTS, &[logs]);
         for (index, (bucket, prefixes)) in self.raw_prefixes().into_iter().enumerate() {
             self.objects(&mut statements, &format!("Raw{index}"), Access::Read, &bucket, &prefixes);
         }
@@ -192,16 +146,14 @@ impl Expansion<'_> {
             &[&reads[..], &["glue:CreateTable", "glue:UpdateTable", "glue:DeleteTable"]].concat(),
             &self.catalog(&[format!("database/{warehouse}"), format!("table/{warehouse}/*")]),
         );
+        let applications = self.arn("emr-serverless", "/applications/*");
+        let trust = self.trust_for("emr-serverless.amazonaws.com", Some(&applications));
         let spec = role::Spec {
-            name: self.named("batch-jobs").into(),
-            description: format!("the models of {}", self.stack.name()),
-            trust: trust("emr-serverless.amazonaws.com", Some(&self.target.account)),
             policies: [("models".to_owned(), statements.policy())]
                 .into_iter()
                 .chain((!batch.statements.is_empty()).then(|| ("own".to_owned(), own(&batch.statements))))
                 .collect(),
-            attached_policies: vec![],
-            max_session_seconds: 3600,
+            ..self.role("batch-jobs", format!("the models of {}", self.stack.name()), trust)
         };
         self.add(Address::new("role", "batch-jobs"), &spec, &batch.span, vec![]);
     }
@@ -225,20 +177,20 @@ impl Expansion<'_> {
         let resources: Vec<String> = prefixes.iter().map(|prefix| format!("{arn}/{prefix}/*")).collect();
         let actions: &[&str] = match access {
             Access::Read => &["s3:GetObject"],
+            Access::Append => &["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
             Access::Write => &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
         };
-        statements.allow(sid, actions, &resources);
+        self.on_buckets(statements, sid, (actions, &resources), None);
         let patterns: Vec<String> =
             prefixes.iter().flat_map(|prefix| [prefix.clone(), format!("{prefix}/*")]).collect();
-        let condition = json!({ "StringLike": { "s3:prefix": patterns } });
-        statements.allow_if(&format!("{sid}List"), &["s3:ListBucket"], &[arn], &condition);
-        let key = self.file.buckets.get(bucket).and_then(|bucket| bucket.value.key.as_ref());
-        if let Some(key) = key {
+        let within = json!({ "s3:prefix": patterns });
+        self.on_buckets(statements, &format!("{sid}List"), (&["s3:ListBucket"], &[arn]), Some(("StringLike", within)));
+        if let Some(key) = self.bucket_key(bucket) {
             let actions: &[&str] = match access {
                 Access::Read => &["kms:Decrypt"],
-                Access::Write => &["kms:Decrypt", "kms:GenerateDataKey"],
+                Access::Append | Access::Write => &["kms:Decrypt", "kms:GenerateDataKey"],
             };
-            statements.allow(&format!("{sid}Key"), actions, &[key_arn(key)]);
+            self.by_key(statements, &format!("{sid}Key"), (actions, key), "s3");
         }
     }
 
@@ -253,7 +205,7 @@ impl Expansion<'_> {
         let arn = Address::new("secret", secret.value.as_str()).output("arn");
         statements.allow("KafkaUser", &["secretsmanager:GetSecretValue"], &[arn]);
         if let Some(section) = self.file.secrets.get(secret) {
-            statements.allow("KafkaUserKey", &["kms:Decrypt"], &[key_arn(&section.value.key)]);
+            self.by_key(statements, "KafkaUserKey", (&["kms:Decrypt"], &section.value.key), "secretsmanager");
         }
     }
 
@@ -319,17 +271,4 @@ impl Expansion<'_> {
 /// The statements that a stack file writes for a role.
 pub(super) fn own(written: &[At<Statement>]) -> Value {
     Statements(written.iter().map(|statement| statement.value.0.clone()).collect()).policy()
-}
-
-/// A trust policy for a service of AWS, acting for an account.
-pub(super) fn trust(service: &str, account: Option<&str>) -> Value {
-    let mut statement = json!({
-        "Effect": "Allow",
-        "Principal": { "Service": service },
-        "Action": "sts:AssumeRole",
-    });
-    if let Some(account) = account {
-        statement["Condition"] = json!({ "StringEquals": { "aws:SourceAccount": account } });
-    }
-    json!({ "Version": "2012-10-17", "Statement": [statement] })
 }

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::Expansion;
 use super::network::{among_themselves, from_group};
-use super::policy::trust;
 use crate::kinds::{flow_log, role, vpc_endpoint};
 use crate::resource::Address;
 
@@ -22,7 +21,8 @@ impl Expansion<'_> {
         let spark = file.batch.as_ref().filter(|_| file.network.is_private());
         if let Some(batch) = spark {
             let ingress = vec![among_themselves("workers among themselves")];
-            let spec = self.security_group(JOBS, format!("the models of {}", self.stack.name()), ingress);
+            let mut spec = self.security_group(JOBS, format!("the models of {}", self.stack.name()), ingress.clone());
+            spec.egress.extend(ingress);
             self.add(Address::new("security_group", JOBS), &spec, &batch.span, vec![]);
         }
         let Some(first) = file.network.endpoints.first() else { return };
@@ -79,14 +79,10 @@ impl Expansion<'_> {
                 "Resource": [arn.clone(), format!("{arn}:*")],
             }],
         });
-        let spec = role::Spec {
-            name: self.named(FLOW_LOGS).into(),
-            description: format!("writes the flow logs of {}", self.stack.name()),
-            trust: trust("vpc-flow-logs.amazonaws.com", Some(&self.target.account)),
-            policies: [(FLOW_LOGS.to_owned(), policy)].into(),
-            attached_policies: vec![],
-            max_session_seconds: 3600,
-        };
+        let trust = self.trust_for("vpc-flow-logs.amazonaws.com", Some(&self.arn("ec2", "vpc-flow-log/*")));
+        let description = format!("writes the flow logs of {}", self.stack.name());
+        let policies = [(FLOW_LOGS.to_owned(), policy)].into();
+        let spec = role::Spec { policies, ..self.role(FLOW_LOGS, description, trust) };
         self.add(role.clone(), &spec, place, vec![]);
         let spec = flow_log::Spec {
             vpc: self.vpc().into(),

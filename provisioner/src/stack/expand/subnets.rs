@@ -30,7 +30,12 @@ impl Expansion<'_> {
             Nat::PerZone => zones.clone(),
         };
         let vpc = Address::new("vpc", "main");
-        let spec = vpc::Spec { cidr: network.cidr.to_string().into(), dns_support: true, dns_hostnames: true };
+        let spec = vpc::Spec {
+            cidr: network.cidr.to_string().into(),
+            dns_support: true,
+            dns_hostnames: true,
+            default_group: vpc::DefaultGroup::Closed,
+        };
         self.add(vpc.clone(), &spec, place, vec![]);
         for (index, zone) in zones.iter().enumerate().filter(|(_, zone)| public.contains(zone)) {
             self.subnet(zone, zone, index as u32, !network.is_private());
@@ -57,7 +62,7 @@ impl Expansion<'_> {
             subnets: vec![],
             security_groups: vec![],
             private_dns: false,
-            policy: None,
+            policy: Some(self.s3_endpoint_policy()),
         };
         self.add(Address::new("vpc_endpoint", "s3"), &spec, place, vec![]);
     }

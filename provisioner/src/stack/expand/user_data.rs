@@ -13,6 +13,8 @@ pub struct HostPlan {
     pub host: String,
     /// The region.
     pub region: String,
+    /// The account's twelve digits.
+    pub account: String,
     /// The artifacts bucket's name.
     pub artifacts: String,
     /// Where the agents' releases for its processors stand in that bucket.
@@ -41,6 +43,8 @@ const CONVERGE_SERVICE: &str = include_str!("host/converge.service");
 const CONVERGE_TIMER: &str = include_str!("host/converge.timer");
 const AGENT_SERVICE: &str = include_str!("host/agent.service");
 const AGENT_UNIT: &str = "/usr/local/lib/lakewright-agent.service";
+/// What systemd adds to every unit whose name begins with `lakewright-`.
+const SANDBOX: &str = include_str!("host/sandbox.conf");
 const VOLUME: &str = include_str!("host/volume.sh");
 const VOLUME_SERVICE: &str = include_str!("host/volume.service");
 const VOLUME_GROW_SERVICE: &str = include_str!("host/volume-grow.service");
@@ -48,20 +52,26 @@ const VOLUME_GROW_TIMER: &str = include_str!("host/volume-grow.timer");
 const NAME: &str = include_str!("host/name.sh");
 const NAME_SERVICE: &str = include_str!("host/name.service");
 const NEEDS_VOLUME: &str = include_str!("host/volume.conf");
-const LOGROTATE: &str = "/var/log/lakewright/*/agent.log {
+/// Where what agents say goes: root's own folder.
+const LOGS: &str = "/var/log/lakewright";
+/// Who reads it for CloudWatch: the user that its agent's package makes.
+const LOG_READER: &str = "cwagent";
+const LOGROTATE: &str = "/var/log/lakewright/*.log {
   size 50M
   rotate 3
   copytruncate
   compress
   missingok
   notifempty
-  su lakewright lakewright
 }
 ";
 
 /// The cloud-config of a host.
 pub fn user_data(plan: &HostPlan) -> String {
     let mut config = CloudConfig::default();
+    if plan.volume.is_some() || plan.own_name.is_some() || !plan.agents.is_empty() {
+        config.file("/etc/systemd/system/lakewright-.service.d/sandbox.conf", "0644", SANDBOX, false);
+    }
     if let Some(volume) = &plan.volume {
         config.volume(plan, volume);
     }
@@ -101,7 +111,7 @@ impl CloudConfig {
             ("volume-grow.service", VOLUME_GROW_SERVICE),
             ("volume-grow.timer", VOLUME_GROW_TIMER),
         ] {
-            let text = text.replace("@REGION@", &plan.region);
+            let text = unit(plan, text);
             self.file(&format!("{units}/lakewright-{name}"), "0644", &text, false);
         }
         let services: Vec<String> = match plan.search {
@@ -121,8 +131,7 @@ impl CloudConfig {
     fn own_name(&mut self, plan: &HostPlan, own: &OwnName) {
         self.file("/etc/lakewright-name", "0644", &format!("ZONE={}\nNAME={}\n", own.zone, own.name), false);
         self.file("/usr/local/sbin/lakewright-name", "0755", NAME, false);
-        let service = NAME_SERVICE.replace("@REGION@", &plan.region);
-        self.file("/etc/systemd/system/lakewright-name.service", "0644", &service, false);
+        self.file("/etc/systemd/system/lakewright-name.service", "0644", &unit(plan, NAME_SERVICE), false);
         self.commands.push("systemctl daemon-reload".to_owned());
         self.commands.push("systemctl enable --now --no-block lakewright-name.service".to_owned());
     }
@@ -130,21 +139,29 @@ impl CloudConfig {
     fn agents(&mut self, plan: &HostPlan) {
         let agents = plan.agents.join(" ");
         let settings = format!(
-            "ARTIFACTS={}\nRELEASES={}\nHOST={}\nAGENTS=\"{agents}\"\n",
-            plan.artifacts, plan.releases, plan.host
+            "ACCOUNT={}\nARTIFACTS={}\nRELEASES={}\nHOST={}\nAGENTS=\"{agents}\"\n",
+            plan.account, plan.artifacts, plan.releases, plan.host
         );
         self.file("/etc/lakewright-host", "0644", &settings, false);
         self.file("/usr/local/sbin/lakewright-converge", "0755", CONVERGE, false);
-        let service = CONVERGE_SERVICE.replace("@REGION@", &plan.region);
-        self.file("/etc/systemd/system/lakewright-converge.service", "0644", &service, false);
+        self.file("/etc/systemd/system/lakewright-converge.service", "0644", &unit(plan, CONVERGE_SERVICE), false);
         self.file("/etc/systemd/system/lakewright-converge.timer", "0644", CONVERGE_TIMER, false);
         // One text for every agent: four would leave little of what EC2 takes as user data.
-        self.file(AGENT_UNIT, "0644", &agent_unit(plan), false);
+        self.file(AGENT_UNIT, "0644", &unit(plan, AGENT_SERVICE), false);
         self.file("/etc/logrotate.d/lakewright", "0644", LOGROTATE, false);
         self.file("/etc/lakewright-cloudwatch.json", "0644", &cloudwatch(plan), false);
         self.packages.push("amazon-cloudwatch-agent");
+        // A user for each agent: none reads or acts as another.
+        let users: Vec<String> = plan.agents.iter().map(|agent| format!("lakewright-{agent}")).collect();
         self.commands.push(format!(
-            "for agent in {agents}; do cp {AGENT_UNIT} /etc/systemd/system/lakewright-$agent.service; done"
+            "for user in {LOG_READER} {}; do id -u $user >/dev/null 2>&1 || useradd --system --user-group \
+             --no-create-home --shell /usr/sbin/nologin $user; done",
+            users.join(" ")
+        ));
+        self.commands.push(format!("install -d -m 0755 /etc/lakewright {LOGS}"));
+        self.commands.push(format!(
+            "for agent in {agents}; do install -m 0640 -g {LOG_READER} /dev/null {LOGS}/$agent.log; \
+             cp {AGENT_UNIT} /etc/systemd/system/lakewright-$agent.service; done"
         ));
         self.commands.push("systemctl daemon-reload".to_owned());
         // Without --no-block systemctl would wait for units that wait for cloud-init.
@@ -181,7 +198,9 @@ impl CloudConfig {
             self.files.push_str("    defer: true\n");
         }
         self.files.push_str("    content: |\n");
-        for line in content.lines() {
+        // What it says to those who change it stays here: EC2 takes little user data.
+        let is_comment = |line: &&str| line.trim_start().starts_with('#') && !line.starts_with("#!");
+        for line in content.lines().filter(|line| !is_comment(line)) {
             self.files.push_str(if line.is_empty() { "" } else { "      " });
             self.files.push_str(line);
             self.files.push('\n');
@@ -191,12 +210,6 @@ impl CloudConfig {
     fn text(&self, plan: &HostPlan) -> String {
         let mut text =
             format!("#cloud-config\n# Host {} of the stack {}, written by Lakewright.\n", plan.host, plan.stack);
-        if !plan.agents.is_empty() {
-            text.push_str(
-                "users:\n  - default\n  - name: lakewright\n    system: true\n    no_create_home: true\n    \
-                 shell: /usr/sbin/nologin\n",
-            );
-        }
         if !self.repositories.is_empty() {
             text += &format!("yum_repos:\n{}", self.repositories);
         }
@@ -215,9 +228,9 @@ impl CloudConfig {
     }
 }
 
-/// The unit of an agent, which tells by its own name (`%j`) which one it is.
-fn agent_unit(plan: &HostPlan) -> String {
-    AGENT_SERVICE.replace("@STACK@", &plan.stack).replace("@REGION@", &plan.region)
+/// A unit of this stack and region.
+fn unit(plan: &HostPlan, text: &str) -> String {
+    text.replace("@STACK@", &plan.stack).replace("@REGION@", &plan.region)
 }
 
 /// The CloudWatch agent's configuration: each agent's log goes to its log group.
@@ -227,14 +240,17 @@ fn cloudwatch(plan: &HostPlan) -> String {
         .iter()
         .map(|agent| {
             json!({
-                "file_path": format!("/var/log/lakewright/{agent}/agent.log"),
+                "file_path": format!("{LOGS}/{agent}.log"),
                 "log_group_name": names::log_group(&plan.stack, agent),
                 "log_stream_name": format!("{}-{{instance_id}}", plan.host),
             })
         })
         .collect();
-    let config = json!({ "logs": { "logs_collected": { "files": { "collect_list": files } } } });
-    serde_json::to_string_pretty(&config).expect("a JSON value is text") + "\n"
+    let config = json!({
+        "agent": { "run_as_user": LOG_READER },
+        "logs": { "logs_collected": { "files": { "collect_list": files } } },
+    });
+    config.to_string() + "\n"
 }
 
 #[cfg(test)]
@@ -246,6 +262,7 @@ mod tests {
             stack: "shop".into(),
             host: "app".into(),
             region: "eu-north-1".into(),
+            account: "123456789012".into(),
             artifacts: "shop-artifacts-123456789012".into(),
             releases: "releases",
             agents: vec!["producer", "batch"],
@@ -264,7 +281,7 @@ mod tests {
             assert!(!text.contains(placeholder), "{placeholder}");
         }
         assert!(text.contains(
-            "    content: |\n      ARTIFACTS=shop-artifacts-123456789012\n      RELEASES=releases\n      HOST=app\n"
+            "    content: |\n      ACCOUNT=123456789012\n      ARTIFACTS=shop-artifacts-123456789012\n      RELEASES=releases\n"
         ));
     }
 
@@ -297,6 +314,45 @@ mod tests {
         assert!(text.contains("path: /etc/systemd/system/lakewright-name.service\n"));
         assert!(text.contains("  - systemctl enable --now --no-block lakewright-name.service\n"));
         assert!(!user_data(&HostPlan { own_name: None, ..plan() }).contains("lakewright-name"));
+    }
+
+    #[test]
+    fn root_opens_nothing_where_an_agent_may_put_a_link() {
+        let unit = AGENT_SERVICE.replace("%j", "stream");
+        let values = |name: &str| -> Vec<&str> {
+            unit.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).collect()
+        };
+        let own: Vec<String> = [("StateDirectory", "/var/lib"), ("LogsDirectory", "/var/log")]
+            .into_iter()
+            .flat_map(|(name, below)| values(name).into_iter().map(move |folder| format!("{below}/{folder}/")))
+            .collect();
+        assert_eq!(own.len(), 2, "{own:?}");
+        let opened = ["StandardInput", "StandardOutput", "StandardError"].into_iter().flat_map(values);
+        let opened: Vec<&str> = opened.filter_map(|value| value.split_once(':').map(|(_, path)| path)).collect();
+        assert_eq!(opened, ["/var/log/lakewright/stream.log"]);
+        for path in &opened {
+            assert!(!own.iter().any(|folder| path.starts_with(folder)), "{path}");
+        }
+        // It is made beforehand, for the user who reads it, and that user is no root.
+        let text = user_data(&HostPlan { agents: vec!["stream"], ..plan() });
+        assert!(text.contains("install -m 0640 -g cwagent /dev/null /var/log/lakewright/$agent.log"), "{text}");
+        assert!(
+            text.contains(r#""run_as_user":"cwagent""#) && text.contains(&format!(r#""file_path":"{}""#, opened[0]))
+        );
+    }
+
+    #[test]
+    fn each_agent_is_a_user_of_its_own() {
+        let text = user_data(&plan());
+        assert!(text.contains("for user in cwagent lakewright-producer lakewright-batch; do"), "{text}");
+        assert!(text.contains("      User=lakewright-%j\n"), "{text}");
+    }
+
+    #[test]
+    fn user_data_holds_no_comment_but_what_says_whose_it_is() {
+        let comments = |text: &str| text.lines().filter(|line| line.trim_start().starts_with('#')).count();
+        // The head, whose it is, and a shell for each of three scripts.
+        assert_eq!(comments(&user_data(&plan())), 5);
     }
 
     #[test]

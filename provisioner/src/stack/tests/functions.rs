@@ -192,11 +192,17 @@ fn a_key_for_volumes_lets_auto_scaling_use_it() {
     let desired = expanded(&stack);
     let statements = spec(&desired, "key.main")["policy"]["Statement"].clone();
     let volumes = statements.as_array().expect("a list").iter().find(|one| one["Sid"] == "Volumes").expect("volumes");
-    // No IAM policy of the account reaches a role of AWS's own: `root` doesn't stand for it, everybody does.
+    // No IAM policy of the account reaches a role of AWS's own: `root` doesn't stand for it, and it may not exist yet.
     assert_eq!(volumes["Principal"], json!({"AWS": ["*"]}));
-    let actions = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
+    let actions = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
     assert_eq!(volumes["Action"], json!(actions));
-    let via = json!({"kms:CallerAccount": ["123456789012"], "kms:ViaService": ["ec2.eu-north-1.amazonaws.com"]});
-    assert_eq!(volumes["Condition"], json!({"StringEquals": via}));
+    let role = "arn:aws:iam::123456789012:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling";
+    let launching = json!({"kms:CallerAccount": ["123456789012"], "aws:PrincipalArn": [role]});
+    assert_eq!(volumes["Condition"], json!({"StringEquals": launching}));
+    let grants =
+        statements.as_array().expect("a list").iter().find(|one| one["Sid"] == "VolumesGrant").expect("grants");
+    assert_eq!(grants["Action"], json!(["kms:CreateGrant"]));
+    let for_aws = json!({"kms:GrantIsForAWSResource": ["true"]});
+    assert_eq!(grants["Condition"], json!({"StringEquals": launching, "Bool": for_aws}));
     assert!(spec(&desired, "key.other")["policy"].is_null());
 }

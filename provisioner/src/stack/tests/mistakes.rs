@@ -209,12 +209,13 @@ fn hosts_whose_processors_have_no_program_are_refused_with_the_cure() {
         let found = unprogrammed(&stack, programs);
         found.into_iter().map(|one| Diagnostics::new(stack.sources.clone(), vec![one]).render(false)).collect()
     };
-    let x86_64 = Programs { x86_64: Some(own.clone()), arm64: None };
+    let x86_64 = Programs { x86_64: Some(own.clone()), ..Programs::default() };
     let [text] = &lacking(&x86_64)[..] else { panic!("one host has agents and no program") };
     assert!(text.contains("no agents' program for the arm64 processors of `data`"), "{text}");
     assert!(text.contains("--other-agent FILE") && text.contains("test.toml:"), "{text}");
-    assert!(lacking(&Programs { arm64: Some(own.clone()), x86_64: None }).is_empty());
-    let both = Programs { arm64: Some(Artifact { sha256: "1".repeat(64), ..own.clone() }), x86_64: Some(own) };
+    assert!(lacking(&Programs { arm64: Some(own.clone()), ..Programs::default() }).is_empty());
+    let arm64 = Some(Artifact { sha256: "1".repeat(64), ..own.clone() });
+    let both = Programs { arm64, x86_64: Some(own), lakewright: None };
     let target = Target { account: "123456789012".into(), region: "eu-north-1".into() };
     let desired = expand(&stack, &target, &both);
     assert_eq!(spec(&desired, "release.agent-arm64")["sha256"], "1".repeat(64));

@@ -10,7 +10,7 @@ use crate::kinds::alarm::{Comparison, MissingData};
 use crate::resource::Address;
 use crate::stack::expand::policy::Statements;
 use crate::stack::expand::watched::Watched;
-use crate::stack::expand::{ARTIFACTS, Expansion};
+use crate::stack::expand::{ARTIFACTS, Expansion, RESULTS};
 use crate::stack::watch::Alarms;
 
 /// What of the expansion is the batch submitter's own.
@@ -38,7 +38,7 @@ impl AgentExpansion for Batch {
             execution_role: job_role(),
             entry_point: format!("s3://{artifacts}/jobs/run_models.py"),
             manifest: format!("s3://{artifacts}/models/manifest.json"),
-            log_location: format!("s3://{artifacts}/{logs}/"),
+            log_location: format!("s3://{}/{logs}/", expansion.bucket(RESULTS)),
             every_seconds: batch.every.0 / 1000,
             timeout_minutes: batch.timeout.0.div_ceil(60_000),
             watch: expansion.watch(AGENT),

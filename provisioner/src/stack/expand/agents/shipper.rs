@@ -27,6 +27,7 @@ impl AgentExpansion for Shipper {
             index: search.index.value.clone(),
             time_field: section.time_field.value.clone(),
             backup_bucket: expansion.bucket(&section.backup_bucket),
+            account: Some(expansion.target.account.clone()),
             backup_prefix: section.backup_prefix.value.trim_matches('/').to_owned(),
             backup_records: section.backup_records.0,
             bulk_bytes: section.bulk_size.0,
@@ -40,7 +41,7 @@ impl AgentExpansion for Shipper {
         expansion.log_in(statements, AGENT, Access::Read);
         let section = &expansion.file.agents.shipper;
         let prefix = std::slice::from_ref(&section.backup_prefix.value);
-        expansion.objects(statements, "Backup", Access::Write, &section.backup_bucket, prefix);
+        expansion.objects(statements, "Backup", Access::Append, &section.backup_bucket, prefix);
     }
 
     fn topics<'a>(&self, file: &'a File) -> Vec<&'a At<String>> {

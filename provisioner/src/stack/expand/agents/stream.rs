@@ -23,6 +23,7 @@ impl AgentExpansion for Stream {
             group: self.group(expansion).unwrap_or_default(),
             tables: expansion.declared_tables(),
             dead_letters: expansion.dead_letters().expect("a stack with a stream agent has a table"),
+            account: Some(expansion.target.account.clone()),
             commit_interval_ms: section.commit_interval.0,
             commit_bytes: section.commit_size.0,
             watch: expansion.watch(AGENT),

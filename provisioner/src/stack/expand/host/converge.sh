@@ -1,46 +1,62 @@
 #!/bin/bash
 # Brings this host to the release and the settings that its stack has published. Runs at boot and every two minutes.
 set -euo pipefail
-source /etc/lakewright-host
-exec 9>/run/lakewright-converge.lock
+source "${SETTINGS:=/etc/lakewright-host}"
+: "${BINARY:=/usr/local/bin/lakewright-agent}" "${FOLDER:=/etc/lakewright}"
+exec 9<"$SETTINGS"
 flock 9
 
-binary=/usr/local/bin/lakewright-agent
-settings=/etc/lakewright
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-fetch() { aws s3 cp --only-show-errors "s3://$ARTIFACTS/$1" "$2"; }
+fetch() {
+  aws s3api get-object --bucket "$ARTIFACTS" --expected-bucket-owner "$ACCOUNT" --key "$1" "$2" >/dev/null
+}
+# Root runs nothing that was fetched, not even to ask whether it takes its settings.
+takes() {
+  setpriv --reuid "lakewright-$1" --regid "lakewright-$1" --clear-groups --no-new-privs \
+    timeout 60 "$BINARY" check "$1" --config "$2" 9<&-
+}
 
-install -d -o root -g lakewright -m 0750 "$settings"
 fetch "hosts/$HOST/release" "$work/release"
 read -r release <"$work/release"
 [[ $release =~ ^[0-9a-f]{64}$ ]] || { echo "hosts/$HOST/release holds no SHA-256" >&2; exit 1; }
 
 restart=""
-if ! echo "$release  $binary" | sha256sum --check --status 2>/dev/null; then
+if ! echo "$release  $BINARY" | sha256sum --check --status 2>/dev/null; then
   fetch "$RELEASES/$release/lakewright-agent" "$work/agent"
   echo "$release  $work/agent" | sha256sum --check --quiet
-  install -m 0755 "$work/agent" "$binary.new"
-  mv -f "$binary.new" "$binary"
+  install -m 0755 "$work/agent" "$BINARY.new"
+  mv -f "$BINARY.new" "$BINARY"
   restart=$AGENTS
 fi
 
 failed=0
 for agent in $AGENTS; do
-  install -d -o lakewright -g lakewright -m 0750 "/var/log/lakewright/$agent"
+  settings=$FOLDER/$agent.json
   fetch "hosts/$HOST/$agent.json" "$work/$agent.json"
-  cmp --silent "$work/$agent.json" "$settings/$agent.json" && continue
+  cmp --silent "$work/$agent.json" "$settings" && continue
+  install -o root -g "lakewright-$agent" -m 0640 "$work/$agent.json" "$settings.new"
   # Settings that the agent refuses stay out: it goes on with those that it has.
-  if ! "$binary" check "$agent" --config "$work/$agent.json"; then
+  if ! takes "$agent" "$settings.new"; then
     failed=1
     continue
   fi
-  install -o root -g lakewright -m 0640 "$work/$agent.json" "$settings/$agent.json"
+  mv -f "$settings.new" "$settings"
   restart="$restart $agent"
 done
 
-for agent in $(printf '%s\n' $restart | sort -u); do
-  systemctl enable --quiet "lakewright-$agent.service"
-  systemctl restart --no-block "lakewright-$agent.service"
+for agent in $AGENTS; do
+  unit=lakewright-$agent.service
+  if [[ " $restart " == *" $agent "* ]]; then
+    action=restart
+  elif systemctl is-failed --quiet "$unit"; then
+    # It ended too often in a row for systemd to start it again.
+    action=start
+  else
+    continue
+  fi
+  systemctl enable --quiet "$unit"
+  systemctl reset-failed "$unit" 2>/dev/null || true
+  systemctl "$action" --no-block "$unit"
 done
 exit "$failed"

@@ -48,7 +48,7 @@ if ! mountpoint --quiet "$MOUNT"; then
     exit 1
   fi
   mkdir -p "$MOUNT"
-  mount -o noatime,nodev,nosuid "$device" "$MOUNT"
+  mount -o noatime,nodev,noexec,nosuid "$device" "$MOUNT"
   # The host before may have had another number for the same user.
   if [[ -n ${OWNER-} && $(stat -c %U:%G "$MOUNT") != "$OWNER" ]]; then
     chown -R "$OWNER" "$MOUNT"
