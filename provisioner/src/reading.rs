@@ -1,10 +1,11 @@
-//! Answers that several kinds share within one sweep: each query is asked once, and all see one moment.
+//! Answers that several kinds share within one sweep: each query is asked once, and all see one moment. What alone of all
+//! can't be read is noted beside them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use lakewright_aws::Listed;
+use lakewright_aws::{Error, Listed};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
@@ -12,6 +13,15 @@ use crate::resource::Address;
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
+
+/// What IAM tells of an account at once.
+#[derive(Debug, Default)]
+pub struct Details {
+    /// Its roles.
+    pub roles: Vec<aws_sdk_iam::types::RoleDetail>,
+    /// Its own managed policies.
+    pub policies: Vec<aws_sdk_iam::types::ManagedPolicyDetail>,
+}
 
 /// A private hosted zone of the stack.
 #[derive(Debug, Clone)]
@@ -24,9 +34,35 @@ pub struct OwnZone {
     pub tags: Tags,
 }
 
-/// The shared queries of one sweep; outside a sweep nothing is shared.
+/// The shared queries of one sweep, and what it couldn't read; outside a sweep nothing is shared, and what can't be read is
+/// an error.
 #[derive(Debug, Clone, Default)]
-pub struct Reading(Option<Arc<Queries>>);
+pub struct Reading(Option<Arc<Sweep>>);
+
+#[derive(Debug, Default)]
+struct Sweep {
+    queries: Queries,
+    missed: Mutex<Vec<Missed>>,
+}
+
+/// What couldn't be read, while the rest could.
+#[derive(Debug)]
+pub struct Missed {
+    /// The kind's name.
+    pub kind: String,
+    /// Its address; none for one that may have any of the kind, and without an identifier for everything of the kind.
+    pub address: Option<Address>,
+    /// Its identifier on AWS, as far as it is known.
+    pub id: Option<String>,
+    /// Why.
+    pub error: anyhow::Error,
+}
+
+/// Whether an error says something of what was asked for alone, and nothing of what else may be asked: it isn't for the
+/// credentials, the clock, the lease or this machine's configuration that there is no answer.
+pub fn is_of_one(error: &anyhow::Error) -> bool {
+    !error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(Error::is_of_all)
+}
 
 /// The queries, each by what it asks for.
 #[derive(Debug, Default)]
@@ -51,8 +87,8 @@ pub struct Queries {
     pub scram_secrets: Query<String, Vec<String>>,
     /// What carries the stack's tag in Secrets Manager: `ListSecrets`.
     pub secrets: Query<(), Vec<aws_sdk_secretsmanager::types::SecretListEntry>>,
-    /// The account's roles with their tags and policies: IAM's `GetAccountAuthorizationDetails`.
-    pub roles: Query<(), Vec<aws_sdk_iam::types::RoleDetail>>,
+    /// The account's roles with their tags and policies, and its own policies: IAM's `GetAccountAuthorizationDetails`.
+    pub roles: Query<(), Details>,
     /// The databases of the catalog: Glue's `GetDatabases`.
     pub databases: Query<(), Vec<aws_sdk_glue::types::Database>>,
     /// The tags of databases by the database's ARN, none if it isn't there: Glue's `GetTags`.
@@ -80,9 +116,32 @@ impl Reading {
     where
         K: Eq + Hash,
     {
-        let Some(queries) = &self.0 else { return ask.await.map(Arc::new) };
-        let answer = query(queries).lock().entry(question).or_default().clone();
+        let Some(sweep) = &self.0 else { return ask.await.map(Arc::new) };
+        let answer = query(&sweep.queries).lock().entry(question).or_default().clone();
         answer.get_or_try_init(|| async { ask.await.map(Arc::new) }).await.cloned()
+    }
+
+    /// What was read of one thing. Where it couldn't be, it is none, and noted in the sweep: the others are read all the
+    /// same. An error that is one of all, or comes outside a sweep, stays one.
+    pub fn keep<T>(
+        &self,
+        kind: &str,
+        address: Option<&Address>,
+        id: &str,
+        read: anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<Option<T>> {
+        let (sweep, error) = match (&self.0, read) {
+            (Some(sweep), Err(error)) if is_of_one(&error) => (sweep, error),
+            (_, read) => return read,
+        };
+        let id = Some(id).filter(|id| !id.is_empty()).map(str::to_owned);
+        sweep.missed.lock().push(Missed { kind: kind.to_owned(), address: address.cloned(), id, error });
+        Ok(None)
+    }
+
+    /// What the sweep couldn't read so far; from then on it isn't told again.
+    pub fn missed(&self) -> Vec<Missed> {
+        self.0.as_ref().map(|sweep| std::mem::take(&mut *sweep.missed.lock())).unwrap_or_default()
     }
 }
 
@@ -114,5 +173,21 @@ mod tests {
             alone.of(|queries| &queries.tagged, (), ask()).await.expect("answered");
         }
         assert_eq!(sent.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn what_alone_cannot_be_read_is_noted_and_what_concerns_all_is_an_error() {
+        let answered = |code| Err::<Option<u8>, _>(Error::answered("s3", "GetBucketTagging", code, "", 403, "").into());
+        let address = Address::new("bucket", "raw");
+        let keep = |reading: &Reading, code| reading.keep("bucket", Some(&address), "shop-raw", answered(code));
+        let reading = Reading::of_one_sweep();
+        assert_eq!(keep(&reading, "AccessDenied").expect("noted"), None);
+        assert!(keep(&reading, "ExpiredToken").is_err());
+        assert_eq!(reading.keep("bucket", Some(&address), "shop-raw", Ok(Some(1))).expect("read"), Some(1));
+        let missed = reading.missed();
+        let told: Vec<_> = missed.iter().map(|one| (one.address.as_ref(), one.id.as_deref())).collect();
+        assert_eq!(told, [(Some(&address), Some("shop-raw"))]);
+        assert!(reading.missed().is_empty());
+        assert!(keep(&Reading::default(), "AccessDenied").is_err(), "outside a sweep nobody would hear of it");
     }
 }

@@ -8,12 +8,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::plain;
+
 /// Where a resource stands in a stack: `kind.name`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address {
     /// The kind's name, `vpc`.
     pub kind: String,
-    /// The name within the kind, `main`; letters, digits, `-` and `_`.
+    /// The name within the kind, `main`; letters, digits, `-`, `_` and, of what was replaced, `@`.
     pub name: String,
 }
 
@@ -46,12 +48,26 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('.') {
-            Some((kind, name)) if !kind.is_empty() && !name.is_empty() && !name.contains('.') => {
-                Ok(Self::new(kind, name))
+            Some((kind, name)) if is_kind(kind) && is_name(name) => Ok(Self::new(kind, name)),
+            _ => {
+                let text = plain::line(text);
+                Err(format!("`{text}` is no address; addresses look like kind.name, as in bucket.raw"))
             }
-            _ => Err(format!("`{text}` is no address; addresses look like kind.name, as in bucket.raw")),
         }
     }
+}
+
+/// Whether a text has the shape of a kind's name.
+fn is_kind(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(fits)
+}
+
+/// Whether a text has the shape of a name within a kind: what a file can say, and `@` of what was replaced. A topic's
+/// section may have 249 characters.
+fn is_name(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '@');
+    (1..=256).contains(&text.len()) && text.chars().all(fits)
 }
 
 impl Serialize for Address {
@@ -76,6 +92,9 @@ pub struct Desired {
     /// What is called otherwise than it was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moved: Vec<Moved>,
+    /// The accounts of buckets that belong to others, by the buckets' names; whatever else is asked of S3 is the account's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub foreign_buckets: BTreeMap<String, String>,
 }
 
 /// A resource that has another address now: it is kept, and only renamed.
@@ -150,6 +169,53 @@ pub enum Condition {
     Failed(String),
 }
 
+/// What keeps a resource from being brought to what the file says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Obstacle {
+    /// Why, as a part of a sentence: `Kafka can't take partitions away`.
+    pub reason: String,
+    /// What to do about it, as an order: ``write `partitions = 9` ``.
+    pub fix: String,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.reason, self.fix)
+    }
+}
+
+impl std::error::Error for Obstacle {}
+
+impl Obstacle {
+    /// That reason, with that fix.
+    pub fn new(reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { reason: reason.into(), fix: fix.into() }
+    }
+}
+
+/// What exists, or may, and couldn't be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// The kind's name.
+    pub kind: String,
+    /// Its address; none for what may have any of the kind: with an identifier one that the stack left, without one
+    /// everything of the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+    /// Its identifier on AWS, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Why it couldn't be read.
+    pub obstacle: Obstacle,
+}
+
+impl Unread {
+    /// Whether it may be what stands at an address.
+    pub fn means(&self, address: &Address) -> bool {
+        self.address.as_ref().map_or(self.kind == address.kind, |own| own == address)
+    }
+}
+
 /// What happens to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
@@ -207,5 +273,52 @@ impl Departure {
     /// The name that `update` is told: the first part of the path.
     pub fn field(&self) -> &str {
         self.path.split(['.', '[']).next().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_what_a_file_can_say() {
+        for text in ["bucket.raw", "launch_template.app-1", "subnet.a@0a1b2c", "object.T_1", "queue2.x"] {
+            assert_eq!(text.parse::<Address>().map(|address| address.to_string()), Ok(text.to_owned()));
+        }
+        let long = format!("topic.{}", "x".repeat(257));
+        for text in [
+            "bucket",
+            "bucket.",
+            ".raw",
+            "bucket.raw.x",
+            "Bucket.raw",
+            "1.raw",
+            "bucket.a b",
+            "bucket.a\nb",
+            "bucket.a|b",
+            "bucket.`a`",
+            "bucket.\u{1b}[2J",
+            "bucket.\u{202e}a",
+            "bucket.å",
+            "bucket.\"a",
+            "buck et.a",
+            &long,
+        ] {
+            assert!(text.parse::<Address>().is_err(), "{text:?}");
+        }
+        let said = "bucket.\u{1b}[2J\n@admins".parse::<Address>().expect_err("no address");
+        assert!(said.starts_with(r"`bucket.\x1b[2J\n@admins` is no address"), "{said}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_tag_says_an_address_holds_nothing_that_acts(text in "[a-z_]{1,6}\\.(?s:.){0,6}|(?s:.){0,12}") {
+            if let Ok(address) = text.parse::<Address>() {
+                prop_assert_eq!(&address.to_string(), &text);
+                prop_assert!(text.chars().all(|c| c.is_ascii_alphanumeric() || "._-@".contains(c)));
+            }
+        }
     }
 }

@@ -15,7 +15,12 @@ const GENERIC: &[&str] =
 
 /// Texts of those modules that are a kind's name and mean something else: file, text, reason.
 const OTHERWISE: &[(&str, &str, &str)] = &[
+    ("app/run_file.rs", "secret", "a file of the data folder"),
     ("cli/init/compose.rs", "table", "a member of a message, in the example that a new stack file shows"),
+    ("names.rs", "pipeline", "a prefix of the artifacts bucket, and a part of names"),
+    ("permissions/boundary.rs", "table", "a part of Glue's ARNs"),
+    ("permissions/place.rs", "subnet", "a part of EC2's ARNs"),
+    ("permissions/place.rs", "vpc", "a part of EC2's ARNs"),
     ("quotas.rs", "vpc", "a service's code in Service Quotas"),
 ];
 
@@ -101,7 +106,7 @@ fn facts_name_fields_and_kinds_that_there_are() {
     for kind in kinds::all() {
         let facts = kind.facts();
         let container = facts.contained_in.map(|(_, field)| field);
-        for field in facts.identified_by.iter().copied().chain(container).chain(facts.bucket_name) {
+        for field in facts.identified_by.iter().copied().chain(container) {
             assert!(facts.fields.iter().any(|known| known.name == field), "{}.{field}", facts.name);
         }
         let containers = facts.contained_in.iter().map(|(container, _)| container);
@@ -142,5 +147,61 @@ fn plurals_are_words_of_their_own() {
         if let Some(stem) = stem {
             assert_eq!(kind.facts().plural(), format!("{stem}ies"));
         }
+    }
+}
+
+/// What the names of fields say that decide who may do what, or what runs.
+const REVIEWED: &[&str] = &[
+    "policy",
+    "policies",
+    "document",
+    "attached_policies",
+    "permissions",
+    "permissions_boundary",
+    "trust",
+    "grants",
+    "ingress",
+    "egress",
+    "default_group",
+    "role",
+    "user_data",
+    "buildspec",
+    "image",
+    "authentication",
+    "inline",
+    "content",
+    "sql",
+    "targets",
+    "instance_profile",
+    "client_ids",
+    "sha256",
+    "environment",
+];
+
+#[test]
+fn fields_that_decide_who_may_do_what_are_reviewed() {
+    for kind in kinds::all() {
+        let facts = kind.facts();
+        for name in facts.review {
+            assert!(facts.fields.iter().any(|field| field.name == *name), "{}.{name} is no field", facts.name);
+        }
+        for field in facts.fields.iter().filter(|field| REVIEWED.contains(&field.name)) {
+            let (kind, field) = (facts.name, field.name);
+            assert!(facts.review.contains(&field), "{kind}.{field} isn't among the fields that are reviewed");
+        }
+    }
+    assert!(kinds::all().iter().filter(|kind| !kind.facts().review.is_empty()).count() > 15);
+}
+
+#[test]
+fn places_of_secrets_are_there() {
+    for kind in kinds::all() {
+        for place in kind.facts().sensitive {
+            let field = place.split('.').next().expect("a place begins with a field");
+            assert!(kind.fields().iter().any(|known| known.name == field), "{}.{place}", kind.name());
+        }
+        // Variables of an environment are where secrets end up.
+        let has_environment = kind.fields().iter().any(|field| field.name == "environment");
+        assert_eq!(has_environment, kind.facts().sensitive.contains(&"environment"), "{}", kind.name());
     }
 }

@@ -5,6 +5,7 @@
 mod account;
 
 use account::{account, account_with, kind};
+use aws_sdk_glue::types::{DatabaseInput, Permission, PrincipalPermissions, TableInput};
 use lakewright::kind::{Context, Wanted};
 use lakewright::resource::Address;
 use lakewright::services::Services as _;
@@ -19,6 +20,20 @@ async fn databases_and_tables() {
         json!({"name": "shop_raw", "description": "the raw zone", "location": "s3://shop-raw-123456789012/raw"});
     account.create("database.raw", database.clone()).await;
     let database = json!({"name": "shop_raw", "description": "raw", "location": "s3://shop-raw-123456789012/raw"});
+    account.update("database.raw", database.clone()).await;
+    // What somebody else said of it stays.
+    let glue = account.context.aws.glue();
+    let permitted = PrincipalPermissions::builder().permissions(Permission::Select).build();
+    let by_hand =
+        DatabaseInput::builder().name("shop_raw").description("raw").location_uri("s3://shop-raw-123456789012/raw");
+    let by_hand = by_hand.parameters("classification", "internal").create_table_default_permissions(permitted);
+    ask(glue.update_database().name("shop_raw").database_input(by_hand.build().unwrap()).send()).await.unwrap();
+    let mut reworded = database.clone();
+    reworded["description"] = json!("as it comes");
+    account.update("database.raw", reworded).await;
+    let kept = ask(glue.get_database().name("shop_raw").send()).await.unwrap().database.unwrap();
+    assert_eq!(kept.parameters().unwrap()["classification"], "internal");
+    assert_eq!(kept.create_table_default_permissions()[0].permissions(), [Permission::Select]);
     account.update("database.raw", database.clone()).await;
 
     let column = |name: &str, column_type: &str| json!({"name": name, "type": column_type});
@@ -55,7 +70,7 @@ async fn databases_and_tables() {
     // Files were divided by the sale's id once: it can be called otherwise, and not go.
     let mut without = wider.clone();
     without["columns"].as_array_mut().unwrap().remove(0);
-    let refusal = kind.refuses(&live, &kind.normalise(&without).unwrap()).unwrap();
+    let refusal = kind.refuses(&live, &kind.normalise(&without).unwrap()).unwrap().reason;
     assert!(refusal.contains("the column sale_id can't go: files were divided by it once"), "{refusal}");
     let mut renamed = wider.clone();
     renamed["columns"][0]["name"] = json!("id");
@@ -63,8 +78,7 @@ async fn databases_and_tables() {
     assert_eq!(kind.refuses(&live, &kind.normalise(&renamed).unwrap()), None);
 
     // Somebody's own table is reported and stays.
-    let glue = account.context.aws.glue();
-    let theirs = aws_sdk_glue::types::TableInput::builder().name("theirs").build().unwrap();
+    let theirs = TableInput::builder().name("theirs").build().unwrap();
     ask(glue.create_table().database_name("shop_raw").table_input(theirs).send()).await.unwrap();
     let live = account.find(&address, &wider).await.unwrap();
     assert_eq!(live.foreign, ["shop_raw.theirs"]);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kafka::types::builders::BrokerNodeGroupInfoBuilder;
@@ -10,13 +11,14 @@ use aws_sdk_kafka::types::{
     BrokerNodeGroupInfo, ClientAuthentication, EbsStorageInfo, EncryptionAtRest, EncryptionInfo, ProvisionedRequest,
     Sasl, Scram, StorageInfo,
 };
-use lakewright::kind::{ADDRESS, APPLIED, AnyKind, Comparing, Context, Outcome, Pace, STACK, Wanted};
+use lakewright::kind::{ADDRESS, APPLIED, AnyKind, Comparing, Context, Outcome, Pace, STACK, Waiting, Wanted};
 use lakewright::kinds;
 use lakewright::resource::{Address, Condition, Live};
 use lakewright::services::Services as _;
 use lakewright_aws::{Aws, ask};
 use lakewright_ec2::Ec2 as _;
-use lakewright_ec2::sdk::types::{InstanceType, IpPermission, IpRange, RequestLaunchTemplateData};
+use lakewright_ec2::sdk::types::{InstanceType, IpPermission, IpRange, RequestLaunchTemplateData, UserIdGroupPair};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 const REGION: &str = "eu-north-1";
@@ -47,10 +49,12 @@ async fn account(stack: &str) -> Account {
         stack: stack.to_owned(),
         account: "123456789012".to_owned(),
         region: REGION.to_owned(),
+        state_bucket: None,
         nonce: "nonce".to_owned(),
         pace: Pace { poll: Duration::from_millis(20), ..Pace::LOCAL },
         reading: lakewright::reading::Reading::default(),
         intents: lakewright::intents::Intents::default(),
+        waiting: Waiting::default(),
     };
     Account { context, _parts: parts }
 }
@@ -262,7 +266,24 @@ async fn security_groups_have_exactly_the_rules_that_are_meant() {
     ask(added.send()).await.unwrap();
     assert_eq!(find("brokers").await.unwrap().spec["ingress"].as_array().unwrap().len(), 2);
 
+    // A rule of somebody else's holds it, and is named.
+    let ec2 = account.context.aws.ec2();
+    let theirs = ec2.create_security_group().group_name("reporting").description("theirs").vpc_id(&vpc.id);
+    let theirs = ask(theirs.send()).await.unwrap().group_id.unwrap();
+    let rule = IpPermission::builder().ip_protocol("tcp").from_port(9092).to_port(9092);
+    let rule = rule.user_id_group_pairs(UserIdGroupPair::builder().group_id(&made.id).build()).build();
+    ask(ec2.authorize_security_group_ingress().group_id(&theirs).ip_permissions(rule).send()).await.unwrap();
     let live = find("brokers").await.unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tells = told.clone();
+    let waiting = Waiting::told(move |what| tells.lock().push(what.to_owned()));
+    let context = Context { waiting, ..account.context.clone() };
+    let error = group.delete(&context, &live).await.expect_err("it is held");
+    let holder = format!("it is held by a rule of the security group {theirs} (reporting)");
+    assert!(format!("{error:#}").contains(&holder), "{error:#}");
+    assert!(told.lock().iter().any(|what: &String| what.contains(&holder)), "{told:?}");
+    ask(ec2.delete_security_group().group_id(&theirs).send()).await.unwrap();
+
     group.delete(&account.context, &live).await.unwrap();
     assert!(find("brokers").await.is_none());
     account.delete("security_group.hosts", json!({})).await;

@@ -4,11 +4,17 @@
 
 mod account;
 
+use std::collections::BTreeMap;
+
 use account::{ACCOUNT, Account, account, changed, kind};
 use aws_sdk_kms::types::KeyState;
-use lakewright::kind::{Context, STACK, Wanted};
+use aws_sdk_s3::types::{
+    BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
+    TransitionDefaultMinimumObjectSize,
+};
+use lakewright::kind::{APPLIED, Context, Outcome, STACK, Wanted};
 use lakewright::kinds;
-use lakewright::resource::Address;
+use lakewright::resource::{Address, Condition};
 use lakewright::services::Services as _;
 use lakewright_aws::ask;
 use serde_json::{Value, json};
@@ -35,6 +41,91 @@ async fn keys() {
     account.delete("key.data", &spec).await;
     let described = ask(kms.describe_key().key_id(made.id).send()).await.unwrap();
     assert_eq!(described.key_metadata().unwrap().key_state(), Some(&KeyState::PendingDeletion));
+}
+
+/// What somebody did to a key that one call sets right, and what isn't the stack's on it.
+#[tokio::test]
+async fn keys_that_somebody_disabled_gave_up_or_named() {
+    let account = account().await;
+    let address: Address = "key.data".parse().unwrap();
+    let spec = kind(&address).normalise(&json!({"alias": "shop-data"})).unwrap();
+    let made = kind(&address).create(&account.context, &address, &spec).await.unwrap();
+    let hashes = lakewright::kind::applied::hashes(kind(&address).fields(), &spec);
+    kind(&address).tag(&account.context, &made, &[(APPLIED, &hashes)]).await.unwrap();
+    let kms = account.context.aws.kms();
+    let key = &made.id;
+    let state = async || {
+        let answer = ask(kms.describe_key().key_id(key).send()).await.unwrap();
+        answer.key_metadata().unwrap().key_state().unwrap().clone()
+    };
+    let heal = async |given: &str| {
+        let live = account.find(&address, &spec).await.unwrap();
+        assert_eq!(live.condition, Condition::Ready, "nothing takes its place");
+        let departures: Vec<_> = live.departures.iter().map(|one| (one.path.as_str(), one.live.as_str())).collect();
+        assert_eq!(departures, [("state", Some(given))]);
+        assert_eq!(changed(kind(&address), &live.spec, &spec), [""; 0]);
+        kind(&address).update(&account.context, &live, &spec, &["state".to_owned()]).await.unwrap();
+    };
+    ask(kms.disable_key().key_id(key).send()).await.unwrap();
+    heal("Disabled").await;
+    assert_eq!(state().await, KeyState::Enabled);
+    ask(kms.schedule_key_deletion().key_id(key).pending_window_in_days(7).send()).await.unwrap();
+    let live = account.find(&address, &spec).await.unwrap();
+    kind(&address).update(&account.context, &live, &spec, &["state".to_owned()]).await.unwrap();
+    assert_eq!(state().await, KeyState::Enabled);
+
+    // Another name, which comes before the stack's.
+    ask(kms.create_alias().alias_name("alias/a-reporting").target_key_id(key).send()).await.unwrap();
+    let live = account.find(&address, &spec).await.unwrap();
+    assert_eq!(live.spec["alias"], "shop-data");
+    let unwanted = kind(&address).find(&account.context, &[]).await.unwrap().remove(0);
+    assert_eq!(
+        (&unwanted.spec["alias"], &unwanted.holds),
+        (&json!("shop-data"), &vec!["the alias a-reporting".to_owned()])
+    );
+    ask(kms.delete_alias().alias_name("alias/shop-data").send()).await.unwrap();
+    let live = account.find(&address, &spec).await.unwrap();
+    let due = changed(kind(&address), &live.spec, &spec);
+    assert_eq!((due.as_slice(), &live.spec["alias"]), (&["alias".to_owned()][..], &json!("")));
+    kind(&address).update(&account.context, &live, &spec, &due).await.unwrap();
+    let aliases = async || -> Vec<String> {
+        let answer = ask(kms.list_aliases().key_id(key).send()).await.unwrap();
+        answer.aliases().iter().filter_map(|alias| alias.alias_name().map(str::to_owned)).collect()
+    };
+    assert_eq!(aliases().await, ["alias/a-reporting", "alias/shop-data"]);
+    let live = account.find(&address, &spec).await.unwrap();
+    kind(&address).delete(&account.context, &live).await.unwrap();
+    assert_eq!(aliases().await, ["alias/a-reporting"], "somebody else's name goes with the key, and not before");
+    assert!(account.find(&address, &spec).await.is_none());
+}
+
+/// Buckets of which nobody may know whose they are.
+#[tokio::test]
+async fn a_bucket_whose_tags_may_not_be_read_stops_itself_alone() {
+    let account = account().await;
+    account.create("bucket.raw", json!({"name": "shop-raw-123456789012"})).await;
+    account.create("bucket.other", json!({"name": "shop-other-123456789012"})).await;
+    account.faults(
+        "[[fault]]\nservice = \"s3\"\noperation = \"GetBucketTagging\"\nerror = \"AccessDenied\"\nstatus = 403\n",
+    );
+    let address: Address = "bucket.new".parse().unwrap();
+    let spec = kind(&address).normalise(&json!({"name": "shop-new-123456789012"})).unwrap();
+    let here = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::EuNorth1).build();
+    let made = account.context.aws.s3_client().create_bucket().bucket("shop-new-123456789012");
+    ask(made.create_bucket_configuration(here).send()).await.unwrap();
+    let reading = lakewright::reading::Reading::of_one_sweep();
+    let context = Context { reading: reading.clone(), ..account.context.clone() };
+    let found = kind(&address).find(&context, &[Wanted { address: &address, spec: &spec }]).await.unwrap();
+    let found: Vec<String> = found.iter().map(|live| live.address.to_string()).collect();
+    assert_eq!(found.len(), 2, "what the tagging API tells of is found: {found:?}");
+    let missed = reading.missed();
+    let told: Vec<_> = missed.iter().map(|one| (one.address.as_ref(), one.id.as_deref())).collect();
+    assert_eq!(told, [(Some(&address), Some("shop-new-123456789012"))]);
+    let why = format!("{:#}", missed[0].error);
+    assert!(why.contains("may not read its tags") && why.contains("AccessDenied"), "{why}");
+    // Tags that nobody could read aren't written over.
+    let outcome = Outcome { id: "shop-raw-123456789012".to_owned(), outputs: BTreeMap::new() };
+    kind(&address).tag(&account.context, &outcome, &[(APPLIED, "v1:x")]).await.expect_err("they'd be lost");
 }
 
 /// What a secret holds.
@@ -90,6 +181,18 @@ async fn buckets_objects_and_releases() {
     account.create("bucket.artifacts", plain.clone()).await;
     account.update("bucket.artifacts", full.clone()).await;
     account.update("bucket.artifacts", plain.clone()).await;
+    account.update("bucket.artifacts", full.clone()).await;
+    // What somebody said beside the rules stays.
+    let s3 = account.context.aws.s3_client();
+    let rules = async || ask(s3.get_bucket_lifecycle_configuration().bucket(bucket).send()).await.unwrap();
+    let smallest = TransitionDefaultMinimumObjectSize::VariesByStorageClass;
+    let by_hand = BucketLifecycleConfiguration::builder().set_rules(rules().await.rules).build().unwrap();
+    let by_hand = s3.put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(by_hand);
+    ask(by_hand.transition_default_minimum_object_size(smallest.clone()).send()).await.unwrap();
+    let mut later = full.clone();
+    later["lifecycle"][0]["abort_uploads_days"] = json!(8);
+    account.update("bucket.artifacts", later).await;
+    assert_eq!(rules().await.transition_default_minimum_object_size, Some(smallest));
     account.update("bucket.artifacts", full.clone()).await;
 
     let object = json!({"bucket": bucket, "key": "hosts/h/stream.json", "content": "{\"a\": \"ü\"}\n", "content_type": "application/json"});

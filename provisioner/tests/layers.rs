@@ -10,7 +10,9 @@ use sources::{code, module};
 
 /// The modules from bottom to top.
 const LAYERS: &[&str] = &[
+    "plain",
     "resource",
+    "reference",
     "names",
     "suggest",
     "families",

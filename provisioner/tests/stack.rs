@@ -68,6 +68,23 @@ async fn the_shop_is_made_repaired_and_destroyed() {
     assert_eq!(repair.code, Some(0), "{}", repair.err);
     assert_eq!(place.run(&["plan", &shop, "--detailed-exitcode"]).await.code, Some(0));
 
+    // What can't be brought to what the file says blocks itself alone, and the rest goes on.
+    let kafka = place.client().kafka();
+    let clusters = ask(kafka.list_clusters_v2().send()).await.unwrap();
+    let cluster = clusters.cluster_info_list()[0].cluster_arn().unwrap();
+    let wider = kafka.update_topic().cluster_arn(cluster).topic_name("es_events").partition_count(9);
+    ask(wider.send()).await.unwrap();
+    ask(kms.disable_key().key_id(id).send()).await.unwrap();
+    let most = place.run(&["apply", &shop, "--yes"]).await;
+    let said = most.out + &most.err;
+    assert_eq!(most.code, Some(3), "{said}");
+    assert!(said.contains("topic.es_events") && said.contains("write `partitions = 9`"), "{said}");
+    let left = place.run(&["plan", &shop, "--detailed-exitcode", "--format", "json"]).await;
+    assert_eq!(left.code, Some(2), "{}", left.err);
+    let left: Value = serde_json::from_str(&left.out).unwrap();
+    assert_eq!((&left["steps"], &left["summary"]["blocked"]), (&json!([]), &json!(1)), "the key is enabled: {left:#}");
+    assert_eq!(left["blocked"][0]["address"], "topic.es_events", "{left:#}");
+
     let refused = place.run(&["destroy", &shop, "--yes"]).await;
     assert_eq!(refused.code, Some(1));
     for address in ["bucket.raw", "cluster.main", "table.sales", "key.main"] {
@@ -130,7 +147,8 @@ async fn what_does_not_fit_together_is_told_before_anything_is_asked() {
         )
     };
     let said = plan(&group("a", "${security_group.b.id}")).await;
-    assert!(said.contains("the stack has no `security_group.b`") && said.contains("own.toml:4"), "{said}");
+    assert!(said.contains("the stack has no `security_group.b`") && said.contains("own.toml:8"), "{said}");
+    assert!(said.contains("where the text itself is meant, write `$${security_group.b.id}`"), "{said}");
     let said = plan(&group("a", "${vpc.main.idd}")).await;
     assert!(said.contains("no such output; it has id, arn, cidr"), "{said}");
     let circle = [group("a", "${security_group.b.id}"), group("b", "${security_group.a.id}")].concat();
@@ -142,6 +160,28 @@ async fn what_does_not_fit_together_is_told_before_anything_is_asked() {
     assert!(said.contains("addresses look like kind.name"), "{said}");
     let said = plan("[resource.log_group.a]\nname = 7\n").await;
     assert!(said.contains("`name` is a number, and must be a text") && said.contains("own.toml:5"), "{said}");
+    // What AWS holds for one rule is shown with both places.
+    let twice = "[resource.security_group.a]\nvpc = \"vpc-1\"\nname = \"a\"\ndescription = \"d\"\ningress = [\n\
+                 { from_port = 22, cidr = \"10.0.0.7/8\" },\n\
+                 { from_port = 22, cidr = \"10.0.0.0/8\", description = \"office\" },\n]\n";
+    let said = plan(twice).await;
+    assert!(said.contains("`ingress[0]` and `ingress[1]` let the same through"), "{said}");
+    assert!(said.contains("10.0.0.7/8") && said.contains("it stands here first") && said.contains("office"), "{said}");
+    // Code has a syntax of its own; what looks like a reference in it is one only if it could lead somewhere.
+    let code = |text: &str| {
+        format!(
+            "[functions.tick]\nruntime = \"nodejs22.x\"\nhandler = \"index.handler\"\n\
+             inline = '''export const handler = async (event) => `got ${{{text}}}`;'''\n"
+        )
+    };
+    let said = plan(&code("bucket.raw.arn")).await;
+    assert!(said.contains("where the text itself is meant, write `$${bucket.raw.arn}`"), "{said}");
+    let text = format!("[stack]\nname = \"own\"\nregion = \"eu-north-1\"\n{}", code("event.detail.type"));
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lakewright"));
+    let command = command.args(["graph", "own.toml"]).current_dir(folder.path()).env("NO_COLOR", "1");
+    let output = command.env("LAKEWRIGHT_AGENT", env!("CARGO_BIN_EXE_lakewright")).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test(flavor = "multi_thread")]

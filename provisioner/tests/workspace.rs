@@ -16,6 +16,7 @@ const ASIDE: &[(&str, &str)] = &[
     ("lakewright-batch", "submits models"),
     ("lakewright-ec2", "waits for AWS"),
     ("lakewright-features", "holds no code"),
+    ("lakewright-iam", "judges policies"),
     ("lakewright-local", "starts the local parts"),
     ("lakewright-platform", "waits for others: the search cluster, status pages, signals"),
     ("lakewright-sql", "plans queries, which DataFusion runs"),

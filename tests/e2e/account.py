@@ -9,9 +9,11 @@ import urllib.request
 import boto3
 from botocore.config import Config
 
-from conftest import ENVIRONMENT, PROGRAM, ROOT, TARGET
+from conftest import ENVIRONMENT, PROGRAM, ROOT, SECRET, TARGET
 
 ACCOUNT, REGION = "123456789012", "eu-north-1"
+# An account whose access keys sign with the tests' secret.
+SERVER = ENVIRONMENT | {"LAKEWRIGHT_ACCOUNT_SECRET": SECRET}
 
 
 class Account:
@@ -24,7 +26,7 @@ class Account:
         self.log = open(folder / "local.log", "wb")
         self.process = subprocess.Popen(
             [TARGET / "debug" / "lakewright-local", "serve", "--data", folder / "local", *flags],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env=SERVER,
         )
         self.url = json.loads(self.process.stdout.readline())["account"]
         self.environment = environment(self.url)
@@ -54,7 +56,8 @@ class Account:
 
 def ask(url, method, path, body=b""):
     """The account's side that is no AWS service."""
-    request = urllib.request.Request(f"{url}/_lakewright/{path}", data=body or None, method=method)
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    request = urllib.request.Request(f"{url}/_lakewright/{path}", data=body or None, method=method, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=90) as answer:
             return json.load(answer)
@@ -70,12 +73,12 @@ def put_faults(url, *rules):
 
 def environment(url):
     return ENVIRONMENT | {
-        "AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": SECRET,
     }
 
 
 def client(url, service, account=ACCOUNT, region=REGION):
     return boto3.client(
-        service, endpoint_url=url, region_name=region, aws_access_key_id=account, aws_secret_access_key="local",
+        service, endpoint_url=url, region_name=region, aws_access_key_id=account, aws_secret_access_key=SECRET,
         config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
     )

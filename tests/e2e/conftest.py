@@ -17,11 +17,16 @@ sys.path.insert(0, str(ROOT / "tests"))
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 PROGRAM = str(TARGET / "debug" / "lakewright")
 PATIENCE = 120
+# What access keys sign with in every account that a test starts.
+SECRET = "local"
 
 # Nothing of the machine's own AWS settings may reach the tests. Their accounts are on this machine.
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if not name.startswith("AWS_")
-} | {"NO_COLOR": "1", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "LAKEWRIGHT_PACE": "local"}
+} | {"NO_COLOR": "1", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "LAKEWRIGHT_PACE": "local",
+    # What a pipeline's builds would run: no test builds anything with it, and it is small.
+    "LAKEWRIGHT_PROGRAM": "/bin/true",
+}
 
 
 class Up:
@@ -30,6 +35,11 @@ class Up:
     def __init__(self, folder, stack):
         self.folder, self.stack = folder, stack
         self.data = folder / "data"
+        # `up` makes a secret key where there is none; this one is known to all of a test's clients.
+        self.data.mkdir(mode=0o700)
+        secret = self.data / "secret"
+        secret.touch(mode=0o600)
+        secret.write_text(SECRET)
         self.process = None
 
     def command(self, *words):

@@ -8,8 +8,8 @@ import time
 import botocore.session
 from botocore.credentials import Credentials
 
-from account import ask, put_faults
-from conftest import ENVIRONMENT, PATIENCE, PROGRAM, TARGET
+from account import SERVER, ask, put_faults
+from conftest import ENVIRONMENT, PATIENCE, PROGRAM, SECRET, TARGET
 
 REGION = "eu-north-1"
 OWNER, ADDRESS = "lakewright:stack", "lakewright:address"
@@ -64,11 +64,12 @@ class Server:
         self.process = subprocess.Popen(
             [TARGET / "debug" / "lakewright-local", "serve", "--data", folder / "local"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=open(folder / "local.log", "wb"),
+            env=SERVER,
         )
         self.url = json.loads(self.process.stdout.readline())["account"]
         (folder / "lakewright-agent").write_text("the agents")
         session = botocore.session.get_session()
-        self.credentials = Credentials("000000000000", "local")
+        self.credentials = Credentials("000000000000", SECRET)
         session._credentials = self.credentials
         names = "autoscaling athena ec2 emr-serverless glue iam kafka kms logs s3 secretsmanager".split()
         self.clients = {name: session.create_client(name, region_name=REGION, endpoint_url=self.url) for name in names}
@@ -108,7 +109,7 @@ class Account:
         self.stack = self.folder / "crash.toml"
         self.stack.write_text(STACK.replace("ACCOUNT", number))
         self.environment = ENVIRONMENT | {
-            "AWS_ENDPOINT_URL": server.url, "AWS_ACCESS_KEY_ID": number, "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_ENDPOINT_URL": server.url, "AWS_ACCESS_KEY_ID": number, "AWS_SECRET_ACCESS_KEY": SECRET,
             "XDG_CACHE_HOME": str(server.folder / "cache"), "USER": "tester",
         }
 

@@ -64,11 +64,18 @@ def a_rules_description(aws):
     )
 
 
-@drift("security_group.app", "egress[0]", None, {"protocol": "all", "cidr": "0.0.0.0/0"})
+HTTPS = {"protocol": "tcp", "from_port": 443, "to_port": 443, "cidr": "0.0.0.0/0", "description": "AWS, and what is installed"}
+
+
+@drift("security_group.ingest", "egress[0]", None, HTTPS)
 def nothing_may_go_out(aws):
-    aws("ec2").revoke_security_group_egress(
-        GroupId=group(aws, "app"), IpPermissions=[{"IpProtocol": "-1", "IpRanges": [WORLD]}]
-    )
+    aws("ec2").revoke_security_group_egress(GroupId=group(aws, "ingest"), IpPermissions=rule(443, IpRanges=[WORLD]))
+
+
+@drift("security_group.search", "egress[1]", {"protocol": "all", "cidr": "0.0.0.0/0"}, None)
+def everything_may_go_out(aws):
+    everything = [{"IpProtocol": "-1", "IpRanges": [WORLD]}]
+    aws("ec2").authorize_security_group_egress(GroupId=group(aws, "search"), IpPermissions=everything)
 
 
 @drift("route_table.public", "routes[1]", ANY, None)
@@ -83,6 +90,15 @@ def a_route_added(aws):
 @drift("vpc.main", "dns_hostnames", False, True)
 def a_networks_names(aws):
     aws("ec2").modify_vpc_attribute(VpcId=own(aws, "describe_vpcs", "VpcId", "vpc.main"), EnableDnsHostnames={"Value": False})
+
+
+@drift("vpc.main", "default_group", "open", "closed")
+def a_default_group_that_lets_something_in(aws):
+    vpc = own(aws, "describe_vpcs", "VpcId", "vpc.main")
+    filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    (found,) = aws("ec2").describe_security_groups(Filters=filters)["SecurityGroups"]
+    assert found["IpPermissions"] == found["IpPermissionsEgress"] == []
+    aws("ec2").authorize_security_group_ingress(GroupId=found["GroupId"], IpPermissions=rule(22, IpRanges=[WORLD]))
 
 
 @drift("subnet.a", "map_public_ip_on_launch", False, True)
@@ -162,7 +178,7 @@ def an_inline_policy_deleted(aws):
     aws("iam").delete_role_policy(RoleName="shop-app", PolicyName="producer")
 
 
-@drift("role.app", "attached_policies[1]", PATCHES, None)
+@drift("role.app", "attached_policies[0]", PATCHES, None)
 def a_policy_attached(aws):
     aws("iam").attach_role_policy(RoleName="shop-app", PolicyArn=PATCHES)
 
@@ -204,6 +220,16 @@ def a_key_policy(aws):
 @drift("key.main", "alias", "", "shop-main")
 def a_keys_alias_deleted(aws):
     aws("kms").delete_alias(AliasName="alias/shop-main")
+
+
+@drift("key.main", "state", "Disabled", "Enabled")
+def a_key_that_somebody_disabled(aws):
+    aws("kms").disable_key(KeyId=key(aws))
+
+
+@drift("key.main", "state", "PendingDeletion", "Enabled")
+def a_key_that_somebody_gave_up(aws):
+    aws("kms").schedule_key_deletion(KeyId=key(aws), PendingWindowInDays=7)
 
 
 @drift("secret.kafka", "description", "mine", "the Kafka user shop")

@@ -14,7 +14,7 @@ def a_functions_memory(aws):
     aws("lambda").update_function_configuration(FunctionName=HELLO, MemorySize=1024)
 
 
-@drift("function.hello", "environment.DEBUG", "1", None)
+@drift("function.hello", "environment.DEBUG", "(sensitive)", None)
 def a_variable_added(aws):
     client = aws("lambda")
     variables = client.get_function_configuration(FunctionName=HELLO)["Environment"]["Variables"]

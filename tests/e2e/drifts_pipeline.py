@@ -22,6 +22,11 @@ def another_branch(aws):
     changed(aws, lambda stages: stages[0]["actions"][0]["configuration"].update(BranchName="theirs"))
 
 
+@drift("pipeline.main", "stages[Plan].actions[Plan].namespace", "theirs", "Plan")
+def variables_under_another_name(aws):
+    changed(aws, lambda stages: stages[1]["actions"][0].update(namespace="theirs"))
+
+
 @drift("build_project.pipeline-plan", "privileged", True, False)
 def builds_that_may_do_anything(aws):
     client = aws("codebuild")
@@ -29,7 +34,7 @@ def builds_that_may_do_anything(aws):
     client.update_project(name=project["name"], environment=project["environment"] | {"privilegedMode": True})
 
 
-@drift("build_project.pipeline-apply", "environment.AWS_PROFILE", "mine", None)
+@drift("build_project.pipeline-apply", "environment.AWS_PROFILE", "(sensitive)", None)
 def a_builds_environment(aws):
     client = aws("codebuild")
     (project,) = client.batch_get_projects(names=["piped-pipeline-apply"])["projects"]

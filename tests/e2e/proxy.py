@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 UPDATE = "AWSGlue.UpdateTable"
 # What belongs to one connection and not to the message.
-OWN = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+OWN = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
 
 
 class Proxy:
@@ -48,7 +48,8 @@ class Proxy:
         upstream = http.client.HTTPConnection(self.address, timeout=60)
         try:
             # The names of the headers are signed, and so is the host that the client believes to speak to.
-            upstream.putrequest(request.command, request.path, skip_host=True, skip_accept_encoding=True)
+            upstream.putrequest(request.command, request.path, skip_accept_encoding=True)
+            upstream.putheader("x-forwarded-host", request.headers["host"])
             for name, value in request.headers.items():
                 if name.lower() not in OWN:
                     upstream.putheader(name, value)

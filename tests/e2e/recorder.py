@@ -41,7 +41,10 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", self.headers.get("authorization", ""))
         self.server.requests.append((scope.group(1), self.command, self.path, dict(self.headers.items()), body))
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in {"content-length", "connection", "accept-encoding"}}
+        dropped = {"content-length", "connection", "accept-encoding", "host"}
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in dropped}
+        # The host that the client believes to speak to is signed.
+        headers["X-Forwarded-Host"] = self.headers["host"]
         request = urllib.request.Request(self.server.upstream + self.path, data=body or None, headers=headers, method=self.command)
         try:
             with urllib.request.urlopen(request) as answer:
@@ -271,6 +274,8 @@ def action_of(service, method, path, operation):
     parts = urlsplit(path)
     # The SDK names the operation of some requests in `x-id`, which S3 ignores.
     settings = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if name != "x-id"]
+    if method == "DELETE" and "versionId" in settings:
+        return "s3:DeleteObjectVersion"
     if settings:
         return f"s3:{S3_ACTIONS[method, settings[0]]}"
     bucket, _, key = parts.path.strip("/").partition("/")

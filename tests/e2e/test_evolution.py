@@ -180,8 +180,11 @@ def test_what_iceberg_forbids_is_refused_by_the_plan(lake, old, new, why):
     if "has both" in why:
         text = text.replace('loyalty_points = "int"\n', "")
     lake.write(text, model="user_id AS x")
-    refused = lake.run("plan", lake.stack, code=1)
-    assert why in refused.stderr and "lake.toml" in refused.stderr, refused.stderr
+    refused = lake.run("plan", lake.stack, "--detailed-exitcode", code=2)
+    assert "! table.users" in refused.stdout and why in refused.stdout, refused.stdout
+    before = read(lake)
+    lake.run("apply", lake.stack, "--yes", code=3)
+    assert read(lake) == before
 
 
 @pytest.mark.parametrize(

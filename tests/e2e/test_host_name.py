@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from account import ACCOUNT, REGION, Account
-from conftest import ROOT
+from conftest import ROOT, SECRET
 
 SCRIPT = ROOT / "provisioner/src/stack/expand/host/name.sh"
 
@@ -91,7 +91,7 @@ def test_route_53_takes_it(world, tmp_path_factory):
     real = {
         # Version 2 reads the one name of the region, version 1 the other.
         "REAL": shutil.which("aws"), "AWS_ENDPOINT_URL": account.url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "x", "HOME": str(world.folder),
+        "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": SECRET, "HOME": str(world.folder),
     }
     for address in ["10.0.0.7", "10.0.0.8"]:
         world.has("address", address)

@@ -170,7 +170,7 @@ def test_drift_and_a_changed_file_are_told_apart(shop):
     aws("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
     plan = json.loads(shop.run("plan", changed, "--format", "json", code=0).stdout)
     causes = {(step["address"], one["path"]): one["cause"] for step in plan["steps"] for one in step["changes"]}
-    groups = ["batch", "kafka", "producer", "shipper", "stream"]
+    groups = ["batch", "flow-logs", "kafka", "producer", "shipper", "stream"]
     assert causes == {
         ("workgroup.main", "description"): "drift",
         ("workgroup.main", "bytes_scanned_cutoff_per_query"): "file",

@@ -18,7 +18,7 @@ import pytest
 
 import ports
 from account import client
-from conftest import ENVIRONMENT, PATIENCE, TARGET
+from conftest import ENVIRONMENT, PATIENCE, SECRET, TARGET
 from proxy import Proxy
 from test_up import RAW, catalog
 
@@ -122,7 +122,7 @@ class Agents:
             "AWS_REGION": "eu-north-1",
             "AWS_ENDPOINT_URL": account,
             "AWS_ACCESS_KEY_ID": "lakewright",
-            "AWS_SECRET_ACCESS_KEY": "lakewright",
+            "AWS_SECRET_ACCESS_KEY": SECRET,
             "STATE_DIRECTORY": str(folder),
             "LOGS_DIRECTORY": str(folder),
         } | ({} if "kafka" in settings else {"LAKEWRIGHT_KAFKA_PLAINTEXT": self.kafka}) | self.environment

@@ -24,12 +24,12 @@ WHY = {
         "auto_scaling_group.launch_template_version", "auto_scaling_group.subnets[]", "budget.notifications[].topic",
         "build_project.role", "cluster.instance_type", "emr_application.subnets[]", "emr_application.security_groups[]",
         "function.name", "function.permissions{}.action", "pipeline.key", "private_zone.vpc", "record.zone",
-        "role.attached_policies[]", "schedule_rule.targets{}.arn", "schedule_rule.targets{}.role", "secret.key",
-        "storage_scaling.cluster",
+        "role.attached_policies[]", "role.permissions_boundary", "schedule_rule.targets{}.arn", "schedule_rule.targets{}.role",
+        "secret.key", "storage_scaling.cluster",
     ],
     "addresses and places of one scheme": ["database.location", "oidc_provider.url", "table.location"],
     "ARNs whose partition is named, and paths without what IAM's models don't take": [
-        "function.role", "pipeline.role",
+        "function.role", "instance_profile.path", "pipeline.role", "role.path",
     ],
     "AWS's documentation takes fewer characters than the model": [
         "cluster.name", "key.alias", "object.key", "pipeline.bucket", "secret.name", "secret.username",

@@ -5,9 +5,13 @@ import io
 import os
 import random
 import signal
+import subprocess
 import time
 from decimal import Decimal
 
+import boto3
+import pytest
+from botocore.exceptions import ClientError
 from pyiceberg.catalog import load_catalog
 
 RAW = ["users", "sales", "inventory"]
@@ -49,6 +53,13 @@ def test_other_tools_read_what_runs_and_a_second_plan_is_empty(make_up):
     assert 0 < len(best) <= 10 and revenues == sorted(revenues, reverse=True), saved.stdout
     assert all(one["product_id"] and int(one["sold"]) >= int(one["orders"]) > 0 for one in best), saved.stdout
 
+    others_reach_the_account(up)
+    for path in [up.data, *up.data.rglob("*")]:
+        try:
+            assert path.stat().st_mode & 0o077 == 0, f"others may read {path}"
+        except FileNotFoundError:
+            pass  # What runs writes and tidies up.
+
     plan = up.run("plan", "--local", "--detailed-exitcode")
     assert plan.returncode == 0, f"a second plan is not empty:\n{plan.stdout}\n{plan.stderr}"
 
@@ -56,6 +67,35 @@ def test_other_tools_read_what_runs_and_a_second_plan_is_empty(make_up):
             or "lipstick" in up.run("search", "--local", "lipstick stockholm").stdout.lower())
     assert up.stop() == 0, up.log()
     assert up.record() is None, "a stopped run leaves no run.json"
+
+
+def others_reach_the_account(up):
+    """By what `env` prints, as a shell takes it, and by no other secret key."""
+    said = up.run("env", check=0).stdout
+    assert said.startswith("export AWS_ENDPOINT_URL=http://127.0.0.1:") and said.count("\n") == 1, said
+    shell = subprocess.run(["bash", "-c", "eval $(cat) && env"], input=said, capture_output=True, text=True, check=True).stdout
+    found = dict(line.split("=", 1) for line in shell.splitlines() if line.startswith("AWS_"))
+    keys = {
+        "endpoint_url": found["AWS_ENDPOINT_URL"], "region_name": found["AWS_REGION"],
+        "aws_access_key_id": found["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": found["AWS_SECRET_ACCESS_KEY"],
+    }
+    assert boto3.client("sts", **keys).get_caller_identity()["Account"] == "123456789012"
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        boto3.client("sts", **keys | {"aws_secret_access_key": "any"}).get_caller_identity()
+
+
+def test_a_data_folder_that_somebody_else_made_leads_nowhere(make_up):
+    up = make_up()
+    precious = up.folder / "precious"
+    precious.write_text("mine")
+    (up.data / "up.lock").symlink_to(precious)
+    done = up.run("up", "--plain", "--for", "2s")
+    assert done.returncode == 1 and "up.lock is a link" in done.stderr, done.stderr
+    (up.data / "up.lock").unlink()
+    (up.data / "secret").chmod(0o644)
+    done = up.run("up", "--plain", "--for", "2s")
+    assert done.returncode == 1 and "can be read by others" in done.stderr, done.stderr
+    assert precious.read_text() == "mine"
 
 
 def test_kills_at_random_moments_lose_and_repeat_nothing(make_up):

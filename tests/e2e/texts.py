@@ -176,6 +176,7 @@ TEXTS = {
     },
     "instance_profile": {
         "name": sent("iam CreateInstanceProfile InstanceProfileName"),
+        "path": sent("iam CreateInstanceProfile Path"),
         "role": sent("iam AddRoleToInstanceProfile RoleName"),
     },
     "internet_gateway": {"vpc": sent("ec2 AttachInternetGateway VpcId")},
@@ -194,6 +195,7 @@ TEXTS = {
         "volume_key": sent(f"{TEMPLATE}BlockDeviceMappings[].Ebs.KmsKeyId"),
     },
     "log_group": {"name": sent("logs CreateLogGroup logGroupName")},
+    "managed_policy": {"name": sent("iam CreatePolicy PolicyName")},
     "metric_filter": {
         "name": sent("logs PutMetricFilter filterName"),
         "log_group": sent("logs PutMetricFilter logGroupName"),
@@ -238,6 +240,7 @@ TEXTS = {
         "stages[].actions[].configuration{}": sent(f"{ACTION}configuration{{}}"),
         "stages[].actions[].inputs[]": sent(f"{ACTION}inputArtifacts[].name"),
         "stages[].actions[].outputs[]": sent(f"{ACTION}outputArtifacts[].name"),
+        "stages[].actions[].namespace": sent(f"{ACTION}namespace"),
     },
     "private_zone": {
         "name": sent("route53 CreateHostedZone Name"),
@@ -263,9 +266,13 @@ TEXTS = {
     },
     "role": {
         "name": sent("iam CreateRole RoleName"),
+        "path": sent("iam CreateRole Path"),
         "description": sent("iam CreateRole Description", "iam UpdateRole Description"),
         "policies{key}": sent("iam PutRolePolicy PolicyName"),
         "attached_policies[]": sent("iam AttachRolePolicy PolicyArn"),
+        "permissions_boundary": sent(
+            "iam CreateRole PermissionsBoundary", "iam PutRolePermissionsBoundary PermissionsBoundary"
+        ),
     },
     "route_table": {
         "vpc": sent("ec2 CreateRouteTable VpcId"),

@@ -15,6 +15,8 @@ TAKES_AWAY = re.compile(
 # Operations and members that write tags, by which the sweep finds what is the stack's.
 TAGS = re.compile("(Tag[A-Z]|CreateTags|CreateOrUpdateTags|ChangeTagsForResource|PutBucketTagging)")
 TAG_MEMBERS = re.compile(r"(Tags|tags|ResourceTags|TagSpecifications|CreateBucketConfiguration\.Tags)(\.|$)")
+# What S3's client says of every bucket, whatever the call.
+OF_EVERY_CALL = {("s3", "ExpectedBucketOwner")}
 # Operations that start and stop what is there.
 RUNS = {"StartApplication", "StopApplication", "RestoreSecret", "StartInstanceRefresh"}
 
@@ -56,6 +58,7 @@ def unread(requests, sweep):
         if operation in RUNS or any(kind.match(operation) for kind in (READS, TAKES_AWAY, TAGS)):
             continue
         known = table().get((service, operation), {})
+        members = {member for member in members if (service, member) not in OF_EVERY_CALL}
         for member in sorted(member for member in members if not TAG_MEMBERS.match(member)):
             where = known.get(member)
             if where is None:

@@ -16,6 +16,7 @@ REASONS = {
     "call": "it says how the call is made, and nothing of it stays",
     "only": "AWS takes no other, or a thing keeps for life what every stack makes",
     "secret": "no plan reads a secret's value",
+    "kept": "it goes back as it was read: what no spec says stays as somebody made it",
 }
 
 TABLE = """
@@ -24,6 +25,7 @@ application-autoscaling RegisterScalableTarget
     . [MinCapacity MaxCapacity] -> DescribeScalableTargets.ScalableTargets
 application-autoscaling PutScalingPolicy
     ServiceNamespace ResourceId ScalableDimension PolicyName PolicyType: name
+    TargetTrackingScalingPolicyConfiguration.ScaleInCooldown TargetTrackingScalingPolicyConfiguration.ScaleOutCooldown: kept
     . [TargetTrackingScalingPolicyConfiguration.TargetValue TargetTrackingScalingPolicyConfiguration.DisableScaleIn
         TargetTrackingScalingPolicyConfiguration.PredefinedMetricSpecification.PredefinedMetricType] ->
         DescribeScalingPolicies.ScalingPolicies
@@ -62,6 +64,7 @@ budgets CreateBudget
     NotificationsWithSubscribers.Subscribers [Address SubscriptionType] -> DescribeSubscribersForNotification.Subscribers
 budgets UpdateBudget
     AccountId NewBudget.BudgetName: name
+    NewBudget.TimePeriod.Start NewBudget.TimePeriod.End NewBudget.BillingViewArn: kept
     NewBudget [BudgetLimit.Amount BudgetLimit.Unit BudgetType CostFilters TimeUnit CostTypes.IncludeTax
         CostTypes.IncludeSubscription CostTypes.UseBlended CostTypes.IncludeRefund CostTypes.IncludeCredit
         CostTypes.IncludeUpfront CostTypes.IncludeRecurring CostTypes.IncludeOtherSubscription CostTypes.IncludeSupport
@@ -83,6 +86,9 @@ cloudwatch PutDashboard
     DashboardBody -> GetDashboard.DashboardBody
 codebuild CreateProject UpdateProject
     name: name
+    environment.certificate environment.imagePullCredentialsType environment.registryCredential.credential
+        environment.registryCredential.credentialProvider environment.fleet.fleetArn logsConfig.cloudWatchLogs.streamName
+        logsConfig.s3Logs.status logsConfig.s3Logs.location logsConfig.s3Logs.encryptionDisabled: kept
     . [description serviceRole timeoutInMinutes source.type source.buildspec artifacts.type environment.type environment.image
         environment.computeType environment.privilegedMode environment.environmentVariables.name
         environment.environmentVariables.value environment.environmentVariables.type logsConfig.cloudWatchLogs.status
@@ -93,7 +99,8 @@ codepipeline CreatePipeline UpdatePipeline
     pipeline [roleArn pipelineType executionMode artifactStore.location artifactStore.encryptionKey.id stages.name
         stages.actions.name stages.actions.runOrder stages.actions.configuration stages.actions.inputArtifacts.name
         stages.actions.outputArtifacts.name stages.actions.actionTypeId.category stages.actions.actionTypeId.owner
-        stages.actions.actionTypeId.provider stages.actions.actionTypeId.version] -> GetPipeline.pipeline
+        stages.actions.actionTypeId.provider stages.actions.actionTypeId.version stages.actions.namespace]
+        -> GetPipeline.pipeline
 ec2 AllocateAddress
     Domain: only
     NetworkBorderGroup -> DescribeAddresses.Addresses.NetworkBorderGroup
@@ -124,7 +131,7 @@ ec2 CreateFlowLogs
 ec2 CreateInternetGateway
 ec2 CreateLaunchTemplate CreateLaunchTemplateVersion
     LaunchTemplateName LaunchTemplateId: name
-    ClientToken: token
+    ClientToken SourceVersion: token
     LaunchTemplateData [ImageId InstanceType IamInstanceProfile.Name SecurityGroupIds UserData Monitoring.Enabled
         MetadataOptions.HttpEndpoint MetadataOptions.HttpTokens MetadataOptions.HttpPutResponseHopLimit
         BlockDeviceMappings.DeviceName BlockDeviceMappings.Ebs.DeleteOnTermination BlockDeviceMappings.Ebs.Encrypted
@@ -195,6 +202,11 @@ events PutTargets
     Targets [Id Arn Input RoleArn] -> ListTargetsByRule.Targets
 glue CreateDatabase UpdateDatabase
     DatabaseInput.Name Name: name
+    DatabaseInput.CreateTableDefaultPermissions.Permissions
+        DatabaseInput.CreateTableDefaultPermissions.Principal.DataLakePrincipalIdentifier
+        DatabaseInput.TargetDatabase.CatalogId DatabaseInput.TargetDatabase.DatabaseName DatabaseInput.TargetDatabase.Region
+        DatabaseInput.FederatedDatabase.Identifier DatabaseInput.FederatedDatabase.ConnectionName
+        DatabaseInput.FederatedDatabase.ConnectionType: kept
     DatabaseInput [Description LocationUri Parameters] -> GetDatabases.DatabaseList
 glue CreateTable
     DatabaseName TableInput.Name: name
@@ -207,7 +219,8 @@ glue UpdateTable
     DatabaseName Name: name
     VersionId: token
     UpdateOpenTableFormatInput.UpdateIcebergInput.UpdateIcebergTableInput.Updates [Location Properties Schema.Type
-        Schema.Fields.Id Schema.Fields.Name Schema.Fields.Type Schema.Fields.Required Schema.Fields.Doc PartitionSpec.SpecId
+        Schema.Fields.Id Schema.Fields.Name Schema.Fields.Type Schema.Fields.Required Schema.Fields.Doc
+        Schema.Fields.InitialDefault Schema.Fields.WriteDefault Schema.IdentifierFieldIds PartitionSpec.SpecId
         PartitionSpec.Fields.SourceId PartitionSpec.Fields.Name PartitionSpec.Fields.Transform PartitionSpec.Fields.FieldId] ->
         s3:GetObject.Body
 iam AddRoleToInstanceProfile
@@ -218,17 +231,28 @@ iam AttachRolePolicy
     PolicyArn -> GetAccountAuthorizationDetails.RoleDetailList.AttachedManagedPolicies.PolicyArn
 iam CreateInstanceProfile
     InstanceProfileName: name
+    Path -> GetInstanceProfile.InstanceProfile.Path
 iam CreateOpenIDConnectProvider AddClientIDToOpenIDConnectProvider
     Url OpenIDConnectProviderArn: name
     ClientIDList -> GetOpenIDConnectProvider.ClientIDList
     ClientID -> GetOpenIDConnectProvider.ClientIDList
+iam CreatePolicy CreatePolicyVersion
+    PolicyName PolicyArn: name
+    SetAsDefault: call
+    Path -> GetAccountAuthorizationDetails.Policies.Path
+    PolicyDocument -> GetAccountAuthorizationDetails.Policies.PolicyVersionList.Document
 iam CreateRole UpdateRole
     RoleName: name
     AssumeRolePolicyDocument -> GetAccountAuthorizationDetails.RoleDetailList.AssumeRolePolicyDocument
+    Path -> GetAccountAuthorizationDetails.RoleDetailList.Path
+    PermissionsBoundary -> GetAccountAuthorizationDetails.RoleDetailList.PermissionsBoundary.PermissionsBoundaryArn
     . [Description MaxSessionDuration] -> ListRoles.Roles
 iam UpdateAssumeRolePolicy
     RoleName: name
     PolicyDocument -> GetAccountAuthorizationDetails.RoleDetailList.AssumeRolePolicyDocument
+iam PutRolePermissionsBoundary
+    RoleName: name
+    PermissionsBoundary -> GetAccountAuthorizationDetails.RoleDetailList.PermissionsBoundary.PermissionsBoundaryArn
 iam PutRolePolicy
     RoleName: name
     . [PolicyName PolicyDocument] -> GetAccountAuthorizationDetails.RoleDetailList.RolePolicyList
@@ -303,7 +327,7 @@ kms PutKeyPolicy
 kms UpdateKeyDescription
     KeyId: name
     Description -> DescribeKey.KeyMetadata.Description
-kms EnableKey
+kms CancelKeyDeletion EnableKey
     KeyId -> DescribeKey.KeyMetadata.KeyState
 kms EnableKeyRotation DisableKeyRotation
     KeyId -> GetKeyRotationStatus.KeyRotationEnabled
@@ -328,6 +352,7 @@ logs CreateLogGroup PutRetentionPolicy
     retentionInDays -> DescribeLogGroups.logGroups.retentionInDays
 logs PutMetricFilter
     filterName logGroupName: name
+    applyOnTransformedLogs fieldSelectionCriteria emitSystemFieldDimensions: kept
     filterPattern -> DescribeMetricFilters.metricFilters.filterPattern
     metricTransformations [metricName metricNamespace metricValue defaultValue dimensions unit] ->
         DescribeMetricFilters.metricFilters.metricTransformations
@@ -353,12 +378,14 @@ s3 CreateBucket PutBucketOwnershipControls
 s3 PutBucketEncryption
     Bucket: name
     ChecksumAlgorithm: call
+    ServerSideEncryptionConfiguration.Rules.BlockedEncryptionTypes.EncryptionType: kept
     . [ServerSideEncryptionConfiguration.Rules.BucketKeyEnabled
         ServerSideEncryptionConfiguration.Rules.ApplyServerSideEncryptionByDefault.SSEAlgorithm
         ServerSideEncryptionConfiguration.Rules.ApplyServerSideEncryptionByDefault.KMSMasterKeyID] -> GetBucketEncryption
 s3 PutBucketLifecycleConfiguration
     Bucket: name
     ChecksumAlgorithm: call
+    TransitionDefaultMinimumObjectSize: kept
     LifecycleConfiguration [Rules.ID Rules.Status Rules.Filter.Prefix Rules.Expiration.Days
         Rules.NoncurrentVersionExpiration.NoncurrentDays Rules.AbortIncompleteMultipartUpload.DaysAfterInitiation
         Rules.Transitions.Days Rules.Transitions.StorageClass] -> GetBucketLifecycleConfiguration
@@ -389,11 +416,11 @@ s3 PutBucketVersioning
     VersioningConfiguration.Status -> GetBucketVersioning.Status
 s3 PutObject
     Bucket Key: name
-    ContentLength ExpectedBucketOwner IfMatch IfNoneMatch ChecksumAlgorithm: call
+    ContentLength IfMatch IfNoneMatch ChecksumAlgorithm: call
     . [Body ContentType Metadata] -> GetObject
 s3 PutPublicAccessBlock
     Bucket: name
-    ChecksumAlgorithm ExpectedBucketOwner: call
+    ChecksumAlgorithm: call
     . [PublicAccessBlockConfiguration.BlockPublicAcls PublicAccessBlockConfiguration.BlockPublicPolicy
         PublicAccessBlockConfiguration.IgnorePublicAcls PublicAccessBlockConfiguration.RestrictPublicBuckets] ->
         GetPublicAccessBlock

@@ -44,7 +44,7 @@ pub async fn carry_out(context: &Context, lease: Lease, plan: &Plan, stop: &Canc
     let unchanged = plan.unchanged.iter().filter(tagless);
     let unchanged = unchanged.filter_map(|one| Some((one.live.address.clone(), one.record.clone()?)));
     lease.remember(unchanged.chain(report.applied.clone()).collect()).await;
-    let destroyed = lives.is_empty() && report.complete() && plan.left_out.is_empty();
+    let destroyed = lives.is_empty() && report.complete() && plan.left_out.is_empty() && plan.blocked.is_empty();
     let given_back = if destroyed { lease.remove().await } else { lease.release(report.end(plan)).await };
     warn(given_back);
     report
@@ -63,10 +63,15 @@ pub fn warn(given_back: Result<()>) {
 }
 
 /// Says what an apply came to.
-pub fn conclude(report: &Report, command: &str) {
+pub fn conclude(report: &Report, plan: &Plan, command: &str) {
     let time = took(report.took);
+    let blocked: Vec<String> = plan.blocked.iter().map(|one| one.address.to_string()).collect();
+    let blocked = match blocked.as_slice() {
+        [] => String::new(),
+        all => format!("\nBlocked, and left as they are: {}; the plan above says why.", all.join(", ")),
+    };
     if report.complete() {
-        return say(&format!("\nDone: {} in {time}.", steps(report.done.len())));
+        return say(&format!("\nDone: {} in {time}.{blocked}", steps(report.done.len())));
     }
     let mut text = format!("\n{} done, {} failed in {time}:", steps(report.done.len()), report.failed.len());
     for (address, _, error) in &report.failed {
@@ -81,6 +86,7 @@ pub fn conclude(report: &Report, command: &str) {
         let why = if report.stopped { "it was stopped" } else { "they need what failed" };
         let _ = write!(text, "\nNot begun, because {why}: {}", names.join(", "));
     }
+    text.push_str(&blocked);
     let _ = write!(text, "\nRun `lakewright {command}` again when the cause is fixed: it goes on from here.");
     say(&text);
 }

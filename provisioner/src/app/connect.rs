@@ -1,21 +1,26 @@
 //! From the global options to a stack file and a connection to its account.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow};
 use lakewright_aws::{Aws, Needed as _, Options, ask};
+use lakewright_platform::secret::Secret;
 
 use super::options::Global;
-use super::run_file::RunFile;
+use super::run_file::{RunFile, secret};
 use super::terminal::say;
 use crate::intents::Intents;
-use crate::kind::{Context, Pace};
+use crate::kind::{Context, Pace, Waiting};
 use crate::reading::Reading;
+use crate::resource::Desired;
 use crate::services::Services as _;
 use crate::stack::{Given, Stack, load};
 
 /// Where a stack stands when nothing names one.
 const DEFAULTS: [&str; 2] = ["lakewright.toml", "stacks/shop.toml"];
+/// The access key by which this program asks an account on this machine.
+pub const LOCAL_KEY: &str = "lakewright";
 /// The region of an account on this machine when nothing names one.
 const LOCAL_REGION: &str = "eu-north-1";
 
@@ -43,13 +48,15 @@ pub async fn connect(global: &Global, stack: &str, region: Option<&str>) -> Resu
     let region = global.region.as_deref().or(region);
     let aws = if global.local {
         let run = RunFile::read(&global.data)?;
-        local_client(&run.account, region.unwrap_or(&run.region))?
+        let secret = if run.local_account { Some(secret(&global.data)?) } else { None };
+        local_client(&run.account, secret.as_ref(), region.unwrap_or(&run.region))?
     } else {
         let options = Options {
             region: region.map(str::to_owned),
             endpoint: global.endpoint_url.clone(),
             profile: global.profile.clone(),
             mfa_code: mfa_code(),
+            insecure: global.insecure_endpoint,
         };
         Aws::connect(options).await?
     };
@@ -67,23 +74,32 @@ pub fn mfa_code() -> Option<fn(&str) -> std::io::Result<String>> {
     })
 }
 
-/// A client of the account on this machine, which takes any credentials.
-pub fn local_client(url: &str, region: &str) -> Result<Aws> {
+/// A client of the account on this machine, by its secret key; what has none takes any.
+pub fn local_client(url: &str, secret: Option<&Secret>, region: &str) -> Result<Aws> {
     let region = if region.is_empty() { LOCAL_REGION } else { region };
-    Ok(Aws::with_keys(region, url, "lakewright", "lakewright")?)
+    Ok(Aws::with_keys(region, url, LOCAL_KEY, secret.map_or(LOCAL_KEY, Secret::exposed))?)
+}
+
+/// The context of a stack's calls: those to S3 are about buckets of its account, and about those of others that it names.
+pub fn of_stack(context: Context, desired: &Desired) -> Context {
+    let aws = context.aws.of_account(&context.account, desired.foreign_buckets.clone());
+    Context { aws, ..context }
 }
 
 /// The context of all calls to an account of that pace.
 pub async fn context(aws: Aws, stack: &str, pace: Pace) -> Result<Context> {
     let identity = ask(aws.sts().get_caller_identity().send()).await.context("ask AWS who we are")?;
+    let account = identity.account.needed("sts", "GetCallerIdentity.Account")?;
     Ok(Context {
         region: aws.region().to_owned(),
-        aws,
+        aws: aws.of_account(&account, BTreeMap::new()),
         stack: stack.to_owned(),
-        account: identity.account.needed("sts", "GetCallerIdentity.Account")?,
+        account,
+        state_bucket: None,
         nonce: uuid::Uuid::new_v4().simple().to_string(),
         pace,
         reading: Reading::default(),
         intents: Intents::default(),
+        waiting: Waiting::default(),
     })
 }

@@ -4,9 +4,9 @@ use anyhow::{Error, Result, bail};
 
 use crate::kind::Context;
 use crate::kinds;
-use crate::plan::{Kinds, Options, Plan, PlanError, check, plan_for};
+use crate::plan::{Kinds, Options, Plan, PlanError, Problem, check, plan_for};
 use crate::resource::Desired;
-use crate::stack::{Diagnostic, Diagnostics, Programs, Source, Stack, Target, expand};
+use crate::stack::{Diagnostic, Diagnostics, Programs, Source, Stack, Target, expand, locate};
 
 /// Stands for the account while none is asked for.
 const NO_ACCOUNT: &str = "000000000000";
@@ -56,14 +56,24 @@ pub fn unchanging(stack: &Stack) -> Result<Plan> {
     Ok(Plan { steps: Vec::new(), ..plan })
 }
 
+/// A problem at its place: the first in its section that reads as it says.
+fn told(problem: Problem, sources: &[Source]) -> Diagnostic {
+    let (span, address) = (problem.span.unwrap_or_default(), problem.address.to_string());
+    let Some(quote) = problem.quote else { return Diagnostic::new(span, problem.text, address) };
+    let (source, section) = locate(sources, &span);
+    let text = sources[source].text.get(section.start..).unwrap_or_default();
+    let diagnostic = match text.find(&quote).map(|at| section.start + at) {
+        Some(start) => Diagnostic::new(start..start + quote.len(), problem.text, address).within(source),
+        None => Diagnostic::new(span, problem.text, address),
+    };
+    diagnostic.help(format!("where the text itself is meant, write `${quote}`"))
+}
+
 /// The problems with the lines of the stack file where they stand.
 pub(super) fn explain(error: PlanError, sources: &[Source]) -> Error {
     match error {
         PlanError::Stack(problems) if !sources.is_empty() && problems.iter().all(|one| one.span.is_some()) => {
-            let list = problems.into_iter().map(|problem| {
-                let span = problem.span.unwrap_or_default();
-                Diagnostic::new(span, problem.text, problem.address.to_string())
-            });
+            let list = problems.into_iter().map(|problem| told(problem, sources));
             Diagnostics::new(sources.to_vec(), list.collect()).into()
         }
         other => other.into(),

@@ -217,7 +217,12 @@ mod tests {
             after: BTreeSet::new(),
             span: None,
         };
-        Desired { stack: "shop".to_owned(), resources: lives.iter().map(resource).collect(), moved: Vec::new() }
+        Desired {
+            stack: "shop".to_owned(),
+            resources: lives.iter().map(resource).collect(),
+            moved: Vec::new(),
+            foreign_buckets: BTreeMap::new(),
+        }
     }
 
     #[test]

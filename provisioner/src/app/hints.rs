@@ -3,7 +3,7 @@
 use lakewright_aws::{Error, ErrorKind};
 
 use super::terminal::say;
-use crate::permissions::action;
+use crate::permissions::allowing;
 use crate::stack::Diagnostics;
 
 /// What to do about an error.
@@ -57,6 +57,12 @@ static HINTS: &[Hint] = &[
     },
 ];
 
+/// The calls that a bucket's policy refuses to those who don't apply its stack.
+const WRITES: [&str; 4] = ["PutObject", "CreateMultipartUpload", "DeleteObject", "DeleteObjects"];
+/// What it takes besides.
+const DEPLOYERS: &str = "; if the stack says `deployers` in [stack], its bucket `artifacts` refuses it to whoever isn't named \
+                         there: add yourself and apply again, which no policy of the bucket refuses";
+
 /// Says what went wrong, on standard error.
 pub fn report(error: &anyhow::Error) {
     let red = clap::builder::styling::AnsiColor::Red.on_default().bold();
@@ -73,7 +79,9 @@ pub fn report(error: &anyhow::Error) {
 pub fn hint(error: &anyhow::Error) -> Option<String> {
     let aws = error.chain().find_map(|cause| cause.downcast_ref::<Error>())?;
     if aws.is_denied() {
-        return Some(permission(aws));
+        let writes = aws.service == "s3" && WRITES.contains(&aws.operation.as_str());
+        let named = if writes { DEPLOYERS } else { "" };
+        return Some(allowing(aws) + named);
     }
     let hint = HINTS.iter().find(|hint| {
         let asked = hint.call.is_none_or(|(service, operation)| aws.service == service && aws.operation == operation);
@@ -82,29 +90,9 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
     hint.map(|hint| hint.text.to_owned())
 }
 
-/// The statement of a policy that would allow what was denied. AWS names action and resource in most of its messages.
-fn permission(error: &Error) -> String {
-    let after = |marker: &str| {
-        let rest = error.message.split_once(marker)?.1;
-        let word = rest.split_whitespace().next()?.trim_matches(|c| matches!(c, '"' | '\'' | '`' | '.' | ','));
-        (!word.is_empty()).then(|| word.to_owned())
-    };
-    let action = after("not authorized to perform: ").unwrap_or_else(|| action(&error.service, &error.operation));
-    let resource = after("on resource: ").unwrap_or_else(|| "*".to_owned());
-    let statement = serde_json::json!({"Effect": "Allow", "Action": action, "Resource": resource});
-    format!(
-        "the credentials may not do {action} on {resource}; a policy of theirs with this statement allows it, unless \
-         another one or the organisation denies it: {statement}"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn denied(service: &str, operation: &str, message: &str) -> Error {
-        Error::answered(service, operation, "AccessDeniedException", message, 403, "")
-    }
 
     #[test]
     fn texts_are_one_sentence_without_gaps() {
@@ -138,20 +126,7 @@ mod tests {
         assert!(said("sts", "GetCallerIdentity", "InvalidClientTokenId").contains("AWS_PROFILE"));
         assert!(said("ec2", "DescribeVpcs", "RequestExpired").contains("set the clock"));
         assert!(said("s3", "CreateBucket", "BucketAlreadyExists").contains("another `name`"));
-    }
-
-    #[test]
-    fn a_denial_names_action_and_resource() {
-        let arn = "arn:aws:kms:eu-north-1:1:key/2";
-        let message = format!(
-            "User: arn:aws:iam::1:user/ci is not authorized to perform: kms:TagResource on resource: {arn} because no \
-             identity-based policy allows the kms:TagResource action"
-        );
-        let said = permission(&denied("kms", "TagResource", &message));
-        assert!(said.contains(&format!(r#""Action":"kms:TagResource","Resource":"{arn}""#)), "{said}");
-        let said = permission(&denied("ec2", "CreateVpc", "You are not authorized to perform this operation."));
-        assert!(said.contains(r#""Action":"ec2:CreateVpc","Resource":"*""#), "{said}");
-        let said = permission(&denied("s3", "DeleteBucketLifecycle", "Access Denied"));
-        assert!(said.contains("s3:PutLifecycleConfiguration"), "{said}");
+        assert!(said("s3", "PutObject", "AccessDenied").contains("add yourself and apply again"));
+        assert!(!said("s3", "PutBucketPolicy", "AccessDenied").contains("deployers"));
     }
 }

@@ -1,6 +1,7 @@
 //! The use cases that commands and `up` are made of: reaching an account, reading the state of a stack, carrying a plan
 //! out, asking Athena, and talking with whoever types the commands.
 
+pub mod bounds;
 pub mod cache;
 pub mod carry;
 pub mod connect;
@@ -22,6 +23,6 @@ pub use interruption::until_interrupted;
 pub use loss::{Loss, refuse_loss};
 pub use options::{Global, region_name};
 pub use outcome::Outcome;
-pub use run_file::{Child, RunFile};
-pub use state::{Snapshot, StackState, allowed};
+pub use run_file::{Child, RunFile, made_secret, secret};
+pub use state::{Snapshot, StackState, allowed, leased};
 pub use terminal::{print, say};

@@ -26,6 +26,9 @@ pub struct Global {
     /// Where all AWS services are, instead of on the internet
     #[arg(long, value_name = "URL", global = true)]
     pub endpoint_url: Option<String>,
+    /// Takes an endpoint on another machine without encryption, where nobody can listen; LAKEWRIGHT_INSECURE_ENDPOINT=1 does too
+    #[arg(long, global = true)]
+    pub insecure_endpoint: bool,
     /// Talks to what `lakewright up` runs on this machine
     #[arg(long, global = true, conflicts_with_all = ["endpoint_url", "profile"])]
     pub local: bool,
@@ -41,6 +44,9 @@ pub struct Global {
     /// The agents' program for hosts with other processors than that one's: arm64 beside x86_64, or the other way round
     #[arg(long, value_name = "FILE", global = true, env = "LAKEWRIGHT_OTHER_AGENT")]
     pub other_agent: Option<PathBuf>,
+    /// The program `lakewright` for x86_64 that the builds of a pipeline run [default: this one]
+    #[arg(long, value_name = "FILE", global = true, env = "LAKEWRIGHT_PROGRAM")]
+    pub program: Option<PathBuf>,
 }
 
 impl Global {
@@ -80,11 +86,13 @@ mod tests {
             region: None,
             profile: None,
             endpoint_url: (!local).then(|| "http://127.0.0.1:4566".to_owned()),
+            insecure_endpoint: false,
             local,
             pace,
             data: PathBuf::from(".lakewright"),
             agent: None,
             other_agent: None,
+            program: None,
         };
         assert_eq!(global(false, None).pace(), Pace::AWS);
         assert_eq!(global(false, Some(PaceName::Local)).pace(), Pace::LOCAL);

@@ -7,6 +7,8 @@ pub enum Outcome {
     Done,
     /// There are changes, and somebody wants to know by the exit code: 2.
     Changes,
+    /// Done, but for what nothing could be done to, which has been said: 3.
+    Blocked,
     /// Something is wrong, and it has been said: 1.
     Wrong,
 }

@@ -1,4 +1,4 @@
-//! Lakewright's other programs: where they are, and the agents' program as what hosts install.
+//! Lakewright's programs: where they are, and what of them hosts install and builds run.
 
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::cache::cache;
 use super::options::Global;
-use crate::stack::{Architecture, Artifact, Programs};
+use crate::stack::{Architecture, Artifact, Pipeline, Programs, Stack};
 
 /// A program of Lakewright's: beside this one, else on PATH.
 pub fn program(name: &str) -> Result<PathBuf> {
@@ -58,7 +58,7 @@ fn architecture(file: &Path) -> Result<Architecture> {
     use std::io::Read as _;
     let mut header = Vec::new();
     let opened = std::fs::File::open(file).and_then(|file| file.take(20).read_to_end(&mut header));
-    opened.with_context(|| format!("read the agents' program {}", file.display()))?;
+    opened.with_context(|| format!("read the program {}", file.display()))?;
     let machine = header.starts_with(b"\x7fELF").then(|| header.get(18..20)).flatten();
     Ok(match machine {
         Some([0x3e, 0]) => Architecture::X86,
@@ -69,14 +69,44 @@ fn architecture(file: &Path) -> Result<Architecture> {
     })
 }
 
-/// This machine's agents' program for hosts of every architecture: here all run the same.
-pub fn own_program(global: &Global) -> Result<Programs> {
-    Ok(Programs::everywhere(artifact(agent_program(global)?)?))
+/// The programs of a stack: the agents' for its hosts, and `lakewright` for the builds of its pipeline.
+pub fn programs_of(global: &Global, stack: &Stack) -> Result<Programs> {
+    let with_agents = stack.file.hosts.iter().any(|host| !host.value.agents.is_empty());
+    let mut programs = match programs(global) {
+        // Nobody misses what isn't there.
+        Err(_) if !with_agents && global.agent.is_none() => Programs::default(),
+        programs => programs?,
+    };
+    if for_builds(stack) {
+        let file = builds_program(global)?;
+        let fits = architecture(&file)? == Architecture::X86;
+        programs.lakewright = fits.then(|| artifact(file)).transpose()?;
+    }
+    Ok(programs)
+}
+
+/// This machine's programs for hosts and builds of every architecture: here all run the same.
+pub fn own_program(global: &Global, stack: &Stack) -> Result<Programs> {
+    let mut programs = Programs::everywhere(artifact(agent_program(global)?)?);
+    if for_builds(stack) {
+        programs.lakewright = Some(artifact(builds_program(global)?)?);
+    }
+    Ok(programs)
+}
+
+/// Whether a stack publishes `lakewright`.
+fn for_builds(stack: &Stack) -> bool {
+    stack.file.pipeline.as_ref().is_some_and(Pipeline::takes_programs)
+}
+
+/// `lakewright` as builds run it: the file that is named, else this very program.
+fn builds_program(global: &Global) -> Result<PathBuf> {
+    global.program.clone().map_or_else(|| std::env::current_exe().context("find this program's own file"), Ok)
 }
 
 /// A program as what hosts install.
 fn artifact(file: PathBuf) -> Result<Artifact> {
-    let context = || format!("read the agents' program {}", file.display());
+    let context = || format!("read the program {}", file.display());
     let metadata = std::fs::metadata(&file).with_context(context)?;
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let state = format!("{} {}", metadata.len(), modified.unwrap_or_default().as_nanos());

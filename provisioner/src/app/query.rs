@@ -9,6 +9,7 @@ use aws_sdk_athena::types::{
     ResultSetMetadata, Row,
 };
 use lakewright_aws::{Aws, Needed as _};
+use tokio_util::sync::CancellationToken;
 
 use crate::kind::Context;
 use crate::kinds::saved_query;
@@ -57,13 +58,30 @@ pub fn warehouse(stack: &str) -> String {
 
 /// Asks Athena in the stack's workgroup and waits for the answer; tables named alone are the database's.
 pub async fn ask_in(aws: &Aws, stack: &str, database: &str, sql: &str) -> Result<Rows> {
+    ask_until(aws, (stack, database), sql, &CancellationToken::new()).await
+}
+
+/// The same; the query is stopped when nobody waits for its answer any more.
+pub async fn ask_until(
+    aws: &Aws,
+    (stack, database): (&str, &str),
+    sql: &str,
+    stop: &CancellationToken,
+) -> Result<Rows> {
     let call = aws.athena().start_query_execution().query_string(sql).work_group(stack);
     let call = call
         .query_execution_context(QueryExecutionContext::builder().database(database).build())
         .client_request_token(uuid::Uuid::new_v4().to_string());
     let started = lakewright_aws::ask(call.send()).await.context("ask Athena")?;
     let id = started.query_execution_id().needed("athena", "StartQueryExecution.QueryExecutionId")?;
-    finished(aws, id).await?;
+    tokio::select! {
+        finished = finished(aws, id) => finished?,
+        () = stop.cancelled() => {
+            let call = aws.athena().stop_query_execution().query_execution_id(id);
+            lakewright_aws::ask(call.send()).await.context("stop the query")?;
+            bail!("interrupted: the query was stopped")
+        }
+    }
     results(aws, id).await
 }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use futures::future::OptionFuture;
 
-use super::connect::{connect, stack};
+use super::connect::{connect, of_stack, stack};
 use super::desired::{all_kinds, anywhere, desired, explain, fits};
 use super::existing::{Borrowed, not_ours, of_others};
 use super::options::Global;
-use super::programs::programs;
+use super::programs::programs_of;
 use super::terminal::say;
 use crate::checks::{Allowed, Finding, findings};
 use crate::kind::Context;
@@ -17,7 +17,7 @@ use crate::lease::{self, Document};
 use crate::plan::{Options, Plan, PlanFile, plan_for};
 use crate::resource::{Desired, Live};
 use crate::stack::{Diagnostics, Model, Source, Stack, tell_models, unprogrammed};
-use crate::sweep::sweep;
+use crate::sweep::{Swept, sweep};
 
 /// A stack in its account.
 pub struct StackState {
@@ -50,14 +50,14 @@ impl StackState {
     pub async fn open(global: &Global) -> Result<Self> {
         let stack = stack(global)?;
         let region = stack.file.stack.region.as_deref().map(String::as_str);
-        let programs = programs(global)?;
+        let programs = programs_of(global, &stack)?;
         let lacking = unprogrammed(&stack, &programs);
         if !lacking.is_empty() {
             return Err(Diagnostics::new(stack.sources.clone(), lacking).into());
         }
         // What is wrong with the stack whatever lives is said before anything is asked of AWS.
         fits(&stack, &anywhere(&stack, &programs))?;
-        let context = connect(global, stack.name(), region).await?;
+        let context = leased(connect(global, stack.name(), region).await?, &stack);
         let desired = desired(&stack, &context, &programs)?;
         Ok(Self::new(context, desired, &stack))
     }
@@ -65,6 +65,7 @@ impl StackState {
     /// What a stack means in an account.
     pub fn new(context: Context, desired: Desired, stack: &Stack) -> Self {
         let (sources, models) = (stack.sources.clone(), stack.models.clone());
+        let context = of_stack(context, &desired);
         let borrowed = Borrowed::of(stack);
         Self { context, desired, sources, allowed: allowed(stack), models, borrowed }
     }
@@ -79,10 +80,11 @@ impl StackState {
         }
         let region = global.region.clone().unwrap_or_else(|| header.region.clone());
         let context = connect(&Global { region: Some(region), ..global.clone() }, &file.desired.stack, None).await?;
+        let context = Context { state_bucket: header.state_bucket.clone(), ..context };
         file.is_of("account", &header.account, &context.account).with_context(named)?;
         file.is_of("region", &header.region, &context.region).with_context(named)?;
         Ok(Self {
-            context,
+            context: of_stack(context, &file.desired),
             desired: file.desired.clone(),
             sources: Vec::new(),
             allowed: Vec::new(),
@@ -104,7 +106,8 @@ impl StackState {
         if !mistakes.is_empty() {
             return Err(Diagnostics::new(self.sources.clone(), mistakes).into());
         }
-        let mut live = live?;
+        let Swept { mut live, unread } = live?;
+        options.unread = unread;
         let theirs = |lease: &Result<Option<Document>>| match lease {
             Ok(document) => of_others(&self.desired, &live, document.as_ref()),
             // Whose they are can't be told: the warning below says it.
@@ -155,6 +158,12 @@ impl StackState {
         }
         plan.map_err(|error| explain(error, &self.sources))
     }
+}
+
+/// The context, with the bucket of the leases that the stack names.
+pub fn leased(context: Context, stack: &Stack) -> Context {
+    let named = stack.file.stack.state_bucket.as_ref();
+    Context { state_bucket: named.map(|bucket| bucket.value.clone()), ..context }
 }
 
 /// What the stack file allows.

@@ -5,8 +5,10 @@ use std::io::Write as _;
 use anyhow::{Context as _, Result};
 
 use super::outcome::Outcome;
+use crate::plain;
 
-/// Writes to standard output, colours stripped where they don't belong. A reader that has gone is no error.
+/// Writes to standard output, colours stripped where they don't belong. A reader that has gone is no error. Who calls it
+/// writes out what acts in the text of others: data goes to programs as it is.
 pub fn print(text: &str) -> Result<Outcome> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -15,8 +17,8 @@ pub fn print(text: &str) -> Result<Outcome> {
     }
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error. Of others' text in it, as of an error of AWS, nothing acts on the terminal.
 pub fn say(text: &str) {
     // Where nobody listens nothing is lost.
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    let _ = writeln!(anstream::stderr().lock(), "{}", plain::styled(text));
 }

@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use crate::kind::{ADDRESS, APPLIED, AnyKind, Context, Outcome, Wanted, applied};
 use crate::lease::End;
 use crate::plan::order::{Task, Work, remaining, tasks};
-use crate::plan::reference::{Reference, references, resolve};
+use crate::plan::reference::{Reference, plain, references, resolve};
 use crate::plan::{Action, Change, Kinds, Plan, Step, replaced};
+use crate::reading::{Missed, Reading};
 use crate::resource::{Address, Condition, Live};
 pub use progress::{Progress, took};
 
@@ -58,7 +59,7 @@ impl Report {
             lives: self.lives(plan),
             made: self.made(),
             answered: self.answered(),
-            complete: self.complete() && plan.left_out.is_empty(),
+            complete: self.complete() && plan.left_out.is_empty() && plan.blocked.is_empty(),
         }
     }
 
@@ -81,8 +82,9 @@ impl Report {
         let unchanged = plan.unchanged.iter().map(|unchanged| unchanged.live.address.clone());
         let before = plan.steps.iter().filter(|step| step.live.is_some()).map(|step| step.address.clone());
         let left_out = plan.left_out.iter().filter(|(_, action)| *action != Action::Create);
-        let mut lives: BTreeSet<Address> =
-            unchanged.chain(before).chain(left_out.map(|(address, _)| address.clone())).collect();
+        let blocked = plan.blocked.iter().filter(|one| one.lives).map(|one| one.address.clone());
+        let left_out = left_out.map(|(address, _)| address.clone());
+        let mut lives: BTreeSet<Address> = unchanged.chain(before).chain(blocked).chain(left_out).collect();
         for (address, work) in &self.done {
             // What was replaced by a new one that lived beside it goes last, and its address lives on.
             let beside = plan.steps.iter().any(|step| step.address == *address && step.create_first);
@@ -139,10 +141,11 @@ pub async fn apply(
                 resolve(spec, &|reference| outputs.get(&reference.address)?.get(&reference.output).cloned())
             });
             let line = progress.start(step, task.work, kind.map(|kind| expected(kind, context, task.work)));
+            let context = Context { waiting: progress.waiting(&line, &step.address), ..context.clone() };
             running.push(async move {
                 let started = Instant::now();
                 let result = match kind {
-                    Some(kind) => run(kind, context, step, task.work, spec).await,
+                    Some(kind) => run(kind, &context, step, task.work, spec).await,
                     None => Err(anyhow!("no kind {} is known: this is a bug in lakewright", step.address.kind)),
                 };
                 (index, line, started.elapsed(), result)
@@ -194,7 +197,7 @@ fn untagged(kinds: Kinds<'_>, step: &Step, outputs: &Outputs) -> Option<(Address
     let kind = kinds.get(&step.address.kind).filter(|kind| kind.is_tagless())?;
     let output = |reference: &Reference| outputs.get(&reference.address)?.get(&reference.output).cloned();
     let spec = kind.normalise(&resolve(step.spec.as_ref()?, &output)).ok()?;
-    Some((step.address.clone(), applied::hashes(kind.fields(), &spec)))
+    Some((step.address.clone(), applied::hashes(kind.fields(), &plain(&spec))))
 }
 
 fn addresses(plan: &Plan, tasks: &[Task], states: &[State], state: State) -> Vec<(Address, Work)> {
@@ -251,6 +254,7 @@ async fn run(
     if let Some(reference) = references(&spec).into_iter().next() {
         bail!("{reference} has no value: nothing exists at {}, or AWS gave it none", reference.address);
     }
+    let spec = plain(&spec).into_owned();
     let outcome = if work == Work::Create {
         if step.create_first {
             retire(kind, context, step).await.with_context(|| format!("make room for the new {address}"))?;
@@ -285,6 +289,17 @@ fn taken(error: anyhow::Error, kind: &dyn AnyKind, address: &Address, spec: &ser
     ))
 }
 
+/// What exists of a kind. Others of it that can't be read are passed over; what is looked for is not.
+async fn look(kind: &dyn AnyKind, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
+    let context = Context { reading: Reading::of_one_sweep(), ..context.clone() };
+    let found = kind.find(&context, wanted).await?;
+    let is_wanted = |one: &Missed| wanted.iter().any(|wanted| one.address.as_ref() == Some(wanted.address));
+    match context.reading.missed().into_iter().find(is_wanted) {
+        Some(missed) => Err(missed.error),
+        None => Ok(found),
+    }
+}
+
 /// Gives the address of a living resource up to its replacement; whatever happens then, it is found as what is to go.
 async fn retire(kind: &dyn AnyKind, context: &Context, step: &Step) -> Result<()> {
     let live = step.live.as_ref().expect("what is replaced exists");
@@ -295,7 +310,7 @@ async fn retire(kind: &dyn AnyKind, context: &Context, step: &Step) -> Result<()
     let started = Instant::now();
     loop {
         let wanted = step.spec.as_ref().map(|spec| Wanted { address: &step.address, spec });
-        let found = kind.find(context, wanted.as_slice()).await?;
+        let found = look(kind, context, wanted.as_slice()).await?;
         if !found.iter().any(|found| found.id == live.id && found.address == step.address) {
             return Ok(());
         }
@@ -333,7 +348,7 @@ async fn ready(kind: &dyn AnyKind, context: &Context, live: &Live, spec: &serde_
     let patience = PATIENCE.max(kind.expected()[0] * 4);
     let started = Instant::now();
     loop {
-        let found = kind.find(context, &[Wanted { address: &live.address, spec }]).await?;
+        let found = look(kind, context, &[Wanted { address: &live.address, spec }]).await?;
         let Some(found) = found.into_iter().find(|found| found.id == live.id) else {
             bail!("{} has gone while apply waited for it", live.id);
         };

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::kind::Waiting;
+use crate::plain;
 use crate::plan::Step;
 use crate::plan::order::Work;
 use crate::resource::Address;
@@ -62,10 +64,27 @@ impl Progress {
         Line(None)
     }
 
+    /// Where a task says what it waits for: beside its spinner, or on a line of its own.
+    pub fn waiting(&self, line: &Line, address: &Address) -> Waiting {
+        match &line.0 {
+            Some(bar) => {
+                let (bar, doing) = (bar.clone(), bar.message());
+                Waiting::told(move |what| bar.set_message(format!("{doing}: {}", plain::line(what))))
+            }
+            None if self.quiet => Waiting::default(),
+            None => {
+                let address = address.to_string();
+                Waiting::told(move |what| {
+                    drop(writeln!(anstream::stderr().lock(), "  … {address}: {}", plain::line(what)));
+                })
+            }
+        }
+    }
+
     /// Tells that a task is done.
     pub fn done(&self, line: Line, address: &Address, work: Work, time: Duration, id: Option<&str>) {
         line.clear();
-        let id = id.filter(|id| *id != address.name).map(|id| format!(" ({id})")).unwrap_or_default();
+        let id = id.filter(|id| *id != address.name).map(|id| format!(" ({})", plain::line(id))).unwrap_or_default();
         self.say(&format!("  ✓ {address} {}{id}, {}", past(work), took(time)));
     }
 
@@ -96,6 +115,8 @@ impl Progress {
         if self.silent {
             return;
         }
+        // An error or an identifier may hold whatever others wrote.
+        let line = plain::styled(line);
         match &self.bars {
             Some(bars) => drop(bars.println(line)),
             None => drop(writeln!(anstream::stderr().lock(), "{line}")),

@@ -49,7 +49,7 @@ async fn a_stack_is_made_changed_and_destroyed() {
     assert!(current(&context, &stack("10.7.0.0/16")).await.is_empty());
 
     // After a stop nothing new begins; after destroy nothing lives.
-    let live = sweep(kinds(), &context, &stack("10.7.0.0/16")).await.expect("a sweep");
+    let live = sweep(kinds(), &context, &stack("10.7.0.0/16")).await.expect("a sweep").live;
     let destroy = plan::Options { destroy: true, ..plan::Options::default() };
     let away = plan_for(kinds(), &stack("10.7.0.0/16"), &live, &destroy).expect("a plan");
     let stopped = CancellationToken::new();
@@ -57,7 +57,7 @@ async fn a_stack_is_made_changed_and_destroyed() {
     let report = apply(kinds(), &context, &away, &Progress::quiet(), &stopped).await;
     assert_eq!((report.done.len(), report.not_done.len(), report.stopped), (0, 4, true));
     assert!(apply(kinds(), &context, &away, &Progress::quiet(), &CancellationToken::new()).await.complete());
-    assert!(sweep(kinds(), &context, &stack("10.7.0.0/16")).await.expect("a sweep").is_empty());
+    assert!(sweep(kinds(), &context, &stack("10.7.0.0/16")).await.expect("a sweep").live.is_empty());
 }
 
 /// What is said of a creation for which something stands in the way.
@@ -83,15 +83,17 @@ fn context() -> Context {
         stack: "shop".to_owned(),
         account: "123456789012".to_owned(),
         region: "eu-north-1".to_owned(),
+        state_bucket: None,
         nonce: "n".to_owned(),
         pace: Pace { poll: Duration::from_millis(1), settles: Duration::from_millis(20), ..Pace::LOCAL },
-        reading: crate::reading::Reading::default(),
+        reading: Reading::default(),
         intents: Intents::default(),
+        waiting: crate::kind::Waiting::default(),
     }
 }
 
 async fn current(context: &Context, stack: &Desired) -> Plan {
-    let live = sweep(kinds(), context, stack).await.expect("a sweep");
+    let live = sweep(kinds(), context, stack).await.expect("a sweep").live;
     plan(kinds(), stack, &live).expect("a plan")
 }
 

@@ -13,7 +13,7 @@ use crate::lease::{self, Lease};
 use crate::plan::Options;
 use crate::render;
 use crate::resource::{Address, Live, nearest};
-use crate::sweep::sweep;
+use crate::sweep::{Swept, sweep};
 
 /// `lakewright adopt`.
 pub async fn run(global: &Global, address: &Address, id: &str, yes: bool) -> Result<Outcome> {
@@ -38,12 +38,15 @@ pub async fn run(global: &Global, address: &Address, id: &str, yes: bool) -> Res
 async fn look(state: &StackState, address: &Address, id: &str) -> Result<(Live, String)> {
     let context = &state.context;
     let kind = all_kinds().get(&address.kind).expect("the stack holds only kinds that there are");
-    let mut live = sweep(all_kinds(), context, &state.desired).await?;
+    let Swept { mut live, unread } = sweep(all_kinds(), context, &state.desired).await?;
     let lease = lease::look(context).await?;
     let theirs = of_others(&state.desired, &live, lease.as_ref());
     live.retain(|one| !theirs.contains(&one.address));
     if let Some(own) = live.iter().find(|live| live.address == *address) {
         bail!("{address} exists already: it is {}", own.id);
+    }
+    if let Some(one) = unread.iter().find(|one| one.means(address)) {
+        bail!("whether {address} exists already isn't known: {}; {}", one.obstacle.reason, one.obstacle.fix);
     }
     let Some(found) = kind.read(context, address, id).await? else {
         bail!("there is no {} {id} in account {}, {}", address.kind, context.account, context.region)

@@ -10,12 +10,15 @@ use tokio_util::sync::CancellationToken;
 use super::check::say_quotas;
 use super::cost;
 use super::options::{Format, How, Picture, Written};
+use super::saved::{save, saved_plan, sha256};
+use crate::app::bounds::refuse_forbidden;
 use crate::app::carry::{carry_out, conclude, give_back, lease};
 use crate::app::connect::{connect, stack};
 use crate::app::desired::{all_kinds, unchanging};
-use crate::app::{Global, Outcome, Snapshot, StackState, print, refuse_loss, say, until_interrupted};
+use crate::app::{Global, Outcome, Snapshot, StackState, leased, print, refuse_loss, say, until_interrupted};
 use crate::kind::Context;
 use crate::lease;
+use crate::plain;
 use crate::plan::{FileError, Options, Plan, PlanFile, moved_since};
 use crate::render;
 use crate::resource::Live;
@@ -29,14 +32,20 @@ pub async fn plan(global: &Global, options: Options, written: &Written, out: Opt
     if !options.destroy && written.format == Format::Text {
         say_findings(&state);
         say_quotas(&state.context, &plan).await;
+        if let Err(error) = refuse_forbidden(&state, &plan).await {
+            say(&format!("warning: {error:#}"));
+        }
     }
     if let Some(path) = out {
         let made = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        let file = PlanFile::new(account, region, made, options, state.desired, live);
-        save(path, &file.text())?;
+        let mut file = PlanFile::new(account, region, made, options, state.desired, live);
+        file.header.state_bucket.clone_from(&state.context.state_bucket);
+        let text = file.text();
+        save(path, &text)?;
         say(&format!("Saved: `lakewright apply {}` carries it out.", path.display()));
+        say(&format!("SHA-256 of the plan: {}", sha256(&text)));
     }
-    Ok(if written.detailed_exitcode && !plan.is_empty() { Outcome::Changes } else { Outcome::Done })
+    Ok(if written.detailed_exitcode && !plan.is_settled() { Outcome::Changes } else { Outcome::Done })
 }
 
 /// Says which rules the stack breaks, in a line: `lakewright check` says more.
@@ -49,39 +58,21 @@ fn say_findings(state: &StackState) {
     }
 }
 
-/// Writes a plan's file, for its owner only: specs tell much about an account.
-fn save(path: &Path, text: &str) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let context = || format!("write the plan {}", path.display());
-    let mut file = std::fs::OpenOptions::new();
-    let mut file = file.write(true).create(true).truncate(true).mode(0o600).open(path).with_context(context)?;
-    file.write_all(text.as_bytes()).with_context(context)
-}
-
-/// The saved plan that a command line names in place of a stack file.
-fn saved_plan(path: Option<&Path>) -> Result<Option<PlanFile>> {
-    let Some(path) = path else { return Ok(None) };
-    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    if !PlanFile::is_plan(&text) {
-        return Ok(None);
-    }
-    PlanFile::read(&text).map(Some).with_context(|| format!("read the plan {}", path.display()))
-}
-
 /// `lakewright show`.
 pub fn show(path: &Path, written: &Written) -> Result<Outcome> {
-    let Some(file) = saved_plan(Some(path))? else {
+    let Some((file, sha256)) = saved_plan(Some(path))? else {
         bail!("{} is no saved plan; `lakewright plan --out FILE` makes one", path.display())
     };
     let plan = file.plan(all_kinds())?;
     show_plan(&plan, &file.header.account, &file.header.region, written)?;
-    Ok(if written.detailed_exitcode && !plan.is_empty() { Outcome::Changes } else { Outcome::Done })
+    say(&format!("SHA-256 of the plan: {sha256}"));
+    Ok(if written.detailed_exitcode && !plan.is_settled() { Outcome::Changes } else { Outcome::Done })
 }
 
 /// `lakewright graph`.
 pub async fn graph(global: &Global, format: Picture, only_changes: bool) -> Result<Outcome> {
     let plan = match saved_plan(global.stack_file.as_deref())? {
-        Some(file) => file.plan(all_kinds())?,
+        Some((file, _)) => file.plan(all_kinds())?,
         None if only_changes => {
             let state = StackState::open(global).await?;
             state.snapshot(&state.context, Options::default()).await?.plan
@@ -102,7 +93,7 @@ fn show_plan(plan: &Plan, account: &str, region: &str, written: &Written) -> Res
             let mut json = render::json(plan);
             json["cost"] = render::cost_json(&cost::of_plan(plan, region));
             let json = serde_json::to_string_pretty(&json).context("write the plan as JSON")?;
-            print(&format!("{json}\n"))?;
+            print(&format!("{}\n", plain::json(&json)))?;
         }
         Format::Markdown => {
             let cost = render::cost_line(&cost::of_plan(plan, region));
@@ -138,12 +129,23 @@ struct Doing<'a> {
     refused: &'static str,
 }
 
-/// `lakewright apply`.
-pub async fn apply(global: &Global, how: &How, options: Options) -> Result<Outcome> {
+/// `lakewright apply`; `expected` is the hash of the saved plan that was approved.
+pub async fn apply(global: &Global, how: &How, options: Options, expected: Option<&str>) -> Result<Outcome> {
     let path = global.stack_file.clone();
-    if let Some(file) = saved_plan(path.as_deref())? {
+    if let Some((file, sha256)) = saved_plan(path.as_deref())? {
+        let path = path.unwrap_or_default();
+        if let Some(expected) = expected.filter(|expected| *expected != sha256) {
+            bail!(
+                "{} isn't the plan that was approved, and nothing was applied: its SHA-256 is {sha256}, and \
+                 --expect-sha256 says {expected}; apply the file that was reviewed, or have this one reviewed",
+                path.display()
+            );
+        }
         let part = options != Options::default();
-        return apply_saved(global, &path.unwrap_or_default(), file, how, part).await;
+        return apply_saved(global, &path, file, how, part).await;
+    }
+    if expected.is_some() {
+        bail!("--expect-sha256 is for a saved plan: name the file that `lakewright plan --out` wrote");
     }
     let state = StackState::open(global).await?;
     let doing = Doing {
@@ -179,7 +181,7 @@ async fn change(state: &StackState, doing: &Doing<'_>) -> Result<Outcome> {
         let snapshot = state.snapshot(&state.context, doing.options.clone()).await?;
         present(state, &snapshot.plan, doing).await?;
         if snapshot.plan.is_empty() {
-            return Ok(Outcome::Done);
+            return Ok(done(&snapshot.plan));
         }
         if !ask(&doing.question, &doing.answer).await? {
             say(doing.refused);
@@ -219,9 +221,10 @@ async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, pa
     let plan = state.plan(&file.live, &file.options)?;
     show_text(&plan, &file.header.account, &file.header.region, render::Detail::Short)?;
     say_quotas(&state.context, &plan).await;
+    refuse_forbidden(state, &plan).await?;
     refuse_loss(&plan, &how.allow_data_loss)?;
     if plan.is_empty() {
-        return Ok(Outcome::Done);
+        return Ok(done(&plan));
     }
     if !how.yes && !ask("Make these changes? Type yes:", "yes").await? {
         say("Nothing was changed.");
@@ -260,21 +263,26 @@ async fn finish(
     };
     let report = carry_out(&context, lease, &plan, stop).await;
     if !plan.is_empty() {
-        conclude(&report, command);
+        conclude(&report, &plan, command);
     }
-    Ok(if report.complete() { Outcome::Done } else { Outcome::Wrong })
+    Ok(if report.complete() { done(&plan) } else { Outcome::Wrong })
+}
+
+/// What a plan came to of which everything was done that could be.
+fn done(plan: &Plan) -> Outcome {
+    if plan.blocked.is_empty() { Outcome::Done } else { Outcome::Blocked }
 }
 
 /// An error that names what moved since the plan was agreed to.
 fn unmoved(before: &[Live], snapshot: &Snapshot) -> Result<()> {
-    let moved = moved_since(all_kinds(), before, &snapshot.live);
+    let moved = moved_since(all_kinds(), before, &snapshot.live, &snapshot.options.unread);
     if moved.is_empty() { Ok(()) } else { Err(FileError::Moved(moved).into()) }
 }
 
 /// Shows a plan before it is carried out, with what `lakewright plan` says below it, and refuses what would lose data.
 async fn present(state: &StackState, plan: &Plan, doing: &Doing<'_>) -> Result<()> {
     let Context { account, region, .. } = &state.context;
-    if doing.options.destroy && plan.is_empty() {
+    if doing.options.destroy && plan.is_settled() {
         say(&place(plan, account, region));
         say(&format!("Nothing of the stack {} exists.", plan.stack));
         return Ok(());
@@ -283,6 +291,7 @@ async fn present(state: &StackState, plan: &Plan, doing: &Doing<'_>) -> Result<(
     if !doing.options.destroy {
         say_findings(state);
         say_quotas(&state.context, plan).await;
+        refuse_forbidden(state, plan).await?;
     }
     refuse_loss(plan, &doing.how.allow_data_loss)
 }
@@ -291,7 +300,7 @@ async fn present(state: &StackState, plan: &Plan, doing: &Doing<'_>) -> Result<(
 pub async fn unlock(global: &Global, yes: bool) -> Result<Outcome> {
     let stack = stack(global)?;
     let region = stack.file.stack.region.as_deref().map(String::as_str);
-    let context = connect(global, stack.name(), region).await?;
+    let context = leased(connect(global, stack.name(), region).await?, &stack);
     let document = lease::look(&context).await.ok().flatten();
     let held = document.as_ref().and_then(|document| document.holder.as_ref());
     if let (Some(document), None) = (&document, held) {

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use crate::app::connect::stack;
 use crate::app::desired::{anywhere, fits};
-use crate::app::programs::programs;
+use crate::app::programs::programs_of;
 use crate::app::{Global, Outcome, StackState, allowed, print, say};
 use crate::checks::{Allowed, Finding, RULES, findings, idle};
 use crate::kind::Context;
+use crate::plain;
 use crate::plan::{Options, Plan};
 use crate::quotas::{Standing, demands, stand};
 use crate::resource::{Address, Desired};
@@ -39,13 +40,16 @@ pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome>
             let _ = writeln!(
                 out,
                 "{BOLD}{}{BOLD:#} ({})\n  {}\n  {DIM}{}{DIM:#}",
-                rule.name, rule.kind, rule.reason, rule.fix
+                rule.name,
+                rule.kinds.join(", "),
+                rule.reason,
+                rule.fix
             );
         }
         return print(&out);
     }
     let stack = stack(global)?;
-    let desired = anywhere(&stack, &programs(global)?);
+    let desired = anywhere(&stack, &programs_of(global, &stack)?);
     fits(&stack, &desired)?;
     let allowed = allowed(&stack);
     let found = findings(&desired, &allowed);
@@ -54,7 +58,8 @@ pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome>
         CheckFormat::Text => print(&text(&stack, &desired, &found, &allowed))?,
         CheckFormat::Json => {
             let list: Vec<Value> = found.iter().map(json).collect();
-            print(&(serde_json::to_string_pretty(&list).context("write the findings")? + "\n"))?
+            let list = serde_json::to_string_pretty(&list).context("write the findings")?;
+            print(&format!("{}\n", plain::json(&list)))?
         }
     };
     Ok(if open == 0 { Outcome::Done } else { Outcome::Wrong })
@@ -135,12 +140,14 @@ fn text(stack: &Stack, desired: &Desired, found: &[Finding], allowed: &[Allowed]
     let mut out = String::new();
     for one in found.iter().filter(|one| one.allowed.is_none()) {
         let at = place(&one.address).map(|place| format!("  {DIM}{place}{DIM:#}")).unwrap_or_default();
-        let _ = writeln!(out, "{YELLOW}{}{YELLOW:#} {BOLD}{}{BOLD:#}: {}{at}", one.rule.name, one.address, one.text);
+        let said = plain::line(&one.text);
+        let _ = writeln!(out, "{YELLOW}{}{YELLOW:#} {BOLD}{}{BOLD:#}: {said}{at}", one.rule.name, one.address);
         let _ = writeln!(out, "  {} — {}", one.rule.reason, one.rule.fix);
     }
     for one in found {
         if let Some(reason) = &one.allowed {
-            let _ = writeln!(out, "{DIM}{} {}: {}; allowed: {reason}{DIM:#}", one.rule.name, one.address, one.text);
+            let said = format!("{}; allowed: {reason}", one.text);
+            let _ = writeln!(out, "{DIM}{} {}: {}{DIM:#}", one.rule.name, one.address, plain::line(&said));
         }
     }
     for one in idle(found, allowed) {

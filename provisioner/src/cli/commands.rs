@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::options::{Format, How, Part, Picture, Reference, Written};
+use super::permissions::For;
 use super::{account, check, init, inspect, table};
 use crate::app::Global;
 use crate::resource::Address;
@@ -52,11 +53,11 @@ Examples:
     Init(init::Options),
     /// Shows how AWS differs from the stack file
     #[command(after_help = "\
-Signs: + is created, ~ is changed in place, ± is replaced, - is deleted.
+Signs: + is created, ~ is changed in place, ± is replaced, - is deleted, ! is blocked: nothing is done to it.
 
 Examples:
   lakewright plan stacks/shop.toml
-  lakewright plan --detailed-exitcode               exit 0: nothing to do, 2: changes, 1: an error
+  lakewright plan --detailed-exitcode               exit 0: nothing to do, 2: changes or blocked, 1: an error
   lakewright plan --drift --detailed-exitcode       by night: has anybody changed anything?
   lakewright plan --out shop.plan                   review it, then `lakewright apply shop.plan`
   lakewright plan --target 'table.*'
@@ -98,10 +99,13 @@ Example:
     #[command(after_help = "\
 Shows the plan, asks, and carries it out. Killed or interrupted at any point, run it again: it goes on from there.
 A saved plan is refused when AWS has changed since it was made. Only one apply of a stack runs at a time.
+What decides who may do what, or what runs, is shown in full before it asks.
+Exits 0 when all is done, 1 when something failed, 3 when all is done but for what the plan shows as blocked.
 
 Examples:
   lakewright apply stacks/shop.toml
   lakewright apply shop.plan --yes                  what `lakewright plan --out shop.plan` saved
+  lakewright apply shop.plan --yes --expect-sha256 $PLAN_SHA256      only if it is the plan that was reviewed
   lakewright apply --drift-only                     undo what others changed, leave the file's news for later
   lakewright apply --yes --allow-data-loss bucket.backup")]
     Apply {
@@ -113,13 +117,17 @@ Examples:
         /// Only brings back what others changed since the last apply
         #[arg(long)]
         drift_only: bool,
+        /// The SHA-256 of the saved plan that was approved: another one is refused
+        #[arg(long, value_name = "HEX", value_parser = sha256)]
+        expect_sha256: Option<String>,
         /// Which part of the stack.
         #[command(flatten)]
         part: Part,
     },
     /// Deletes everything that belongs to the stack
     #[command(after_help = "\
-Asks for the stack's name first. What holds data is deleted only when --allow-data-loss names it.
+Asks for the stack's name first. What holds data is deleted only when --allow-data-loss names it. What can't be read is named
+and stays; the rest goes.
 
 Examples:
   lakewright destroy stacks/shop.toml --allow-data-loss all")]
@@ -198,17 +206,29 @@ Examples:
         #[arg(long, value_name = "FILE")]
         prices: Option<PathBuf>,
     },
-    /// Prints the IAM policy that planning, applying and destroying the stack takes; asks nothing of AWS
+    /// Prints the IAM policies that planning, applying and destroying the stack take; asks nothing of AWS
+    ///
+    /// They are the members of one object, by names that IAM can have: one policy holds 6,144 characters, and a role takes ten.
     #[command(after_help = "\
-Example:
-  lakewright permissions --account 123456789012 > deployer.json
-  aws iam create-policy --policy-name shop-deployer --policy-document file://deployer.json")]
+Examples:
+  lakewright permissions --account 123456789012 > policies.json
+  jq -r 'keys[]' policies.json | while read -r name; do
+    aws iam create-policy --policy-name \"$name\" --policy-document \"$(jq -c --arg name \"$name\" '.[$name]' policies.json)\"
+  done
+  lakewright permissions --for adopt                what taking over others' things takes besides
+  lakewright permissions --boundary                 the policy for permissions_boundary in [stack]")]
     Permissions {
         /// The stack file
         stack: Option<PathBuf>,
         /// The account, when the stack file names none
         #[arg(long, value_name = "DIGITS", value_parser = twelve_digits)]
         account: Option<String>,
+        /// What the policies are for
+        #[arg(long = "for", value_name = "PURPOSE", value_enum, default_value_t = For::Apply)]
+        purpose: For,
+        /// Prints the policy that bounds the stack's roles instead
+        #[arg(long, conflicts_with = "purpose")]
+        boundary: bool,
     },
     /// Explains an address of the stack or a kind of resource; asks nothing of AWS
     #[command(after_help = "\
@@ -283,15 +303,25 @@ Examples:
 Examples:
   lakewright account --port 4566
   lakewright account --faults faults.toml --events events.jsonl      with requests that go wrong on purpose
-  AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=eu-north-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws s3 ls")]
+  AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=eu-north-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws s3 ls
+
+Requests are held against the secret key in LAKEWRIGHT_ACCOUNT_SECRET, else against the one that `lakewright up` has made in
+the data folder; with neither, any secret key will do.")]
     Account(account::Options),
+    /// Prints the variables by which other AWS clients reach what `lakewright up` runs
+    #[command(after_help = "\
+They hold the account's secret key, without which it answers nobody; it stays the same in a data folder.
+
+Example:
+  eval $(lakewright env) && aws s3 ls")]
+    Env,
     /// Asks Athena, in the stack's workgroup
     #[command(after_help = "\
 Tables of the warehouse stand in the default database, those of the raw zone in STACK_raw.
 
 Examples:
   lakewright query \"SELECT country, sum(amount) FROM sales GROUP BY country ORDER BY 2 DESC\"
-  lakewright query --local --format csv \"SELECT * FROM shop_raw.sales\" > sales.csv
+  lakewright query --local --format csv --spreadsheet \"SELECT * FROM shop_raw.sales\" > sales.csv
   lakewright query --saved best_sellers             a query of the workgroup, by the name of its section in the stack file")]
     Query {
         /// The statement
@@ -303,6 +333,9 @@ Examples:
         /// How the rows are written on standard output
         #[arg(long, value_enum, default_value_t = table::RowFormat::Table)]
         format: table::RowFormat,
+        /// Begins cells that a spreadsheet would take for formulas with '; with --format csv
+        #[arg(long)]
+        spreadsheet: bool,
     },
     /// Gives a secret a new password
     #[command(after_help = "\
@@ -351,6 +384,12 @@ Examples:
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// A SHA-256 in hexadecimal digits, for the command line.
+fn sha256(text: &str) -> Result<String, String> {
+    let fits = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if fits { Ok(text.to_ascii_lowercase()) } else { Err("a SHA-256 has 64 hexadecimal digits".to_owned()) }
 }
 
 /// An account number, for the command line.

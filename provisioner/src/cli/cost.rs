@@ -8,7 +8,7 @@ use super::options::Format;
 use crate::app::cache::cache;
 use crate::app::connect::{connect, stack};
 use crate::app::desired::{all_kinds, anywhere_in};
-use crate::app::programs::programs;
+use crate::app::programs::programs_of;
 use crate::app::{Global, Outcome, print, say};
 use crate::cost::{Estimate, Prices, refresh};
 use crate::plan::Plan;
@@ -20,7 +20,7 @@ pub async fn run(global: &Global, format: Format, newer: bool, file: Option<&Pat
     let named = global.region.clone().or_else(|| stack.file.stack.region.as_deref().cloned());
     let region = named.or_else(|| std::env::var("AWS_REGION").ok());
     let region = region.ok_or_else(|| anyhow!("no region: name it with --region or in the stack file"))?;
-    let desired = anywhere_in(&stack, &programs(global)?, &region);
+    let desired = anywhere_in(&stack, &programs_of(global, &stack)?, &region);
     let mut known = match file {
         Some(file) if !newer || file.exists() => over_built_in(read(file)?),
         _ => prices(),

@@ -10,16 +10,16 @@ use serde_json::Value;
 
 use crate::app::connect::stack;
 use crate::app::desired::{all_kinds, anywhere};
-use crate::app::programs::programs;
+use crate::app::programs::programs_of;
 use crate::app::{Global, Outcome, Snapshot, StackState, print, say};
 use crate::kind::AnyKind;
-use crate::kinds::partition;
 use crate::lease;
-use crate::permissions::policy;
-use crate::plan::{Action, Options, Step};
+use crate::plain;
+use crate::plan::{Action, Blocked, Options, Step};
 use crate::render;
-use crate::resource::{Address, Condition, Live, Resource, nearest};
-use crate::stack::{Target, expand, suggest};
+use crate::resource::{Address, Condition, Live, Resource, Unread, nearest};
+use crate::stack::suggest;
+use crate::sweep::{Swept, sweep};
 
 /// How outputs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,7 +39,7 @@ const BOLD: Style = Style::new().bold();
 pub async fn status(global: &Global) -> Result<Outcome> {
     let state = StackState::open(global).await?;
     let Snapshot { live, plan, .. } = state.snapshot(&state.context, Options::default()).await?;
-    if live.is_empty() {
+    if live.is_empty() && plan.blocked.is_empty() {
         say(&format!("Nothing of the stack {} exists.", plan.stack));
         return Ok(Outcome::Wrong);
     }
@@ -47,17 +47,24 @@ pub async fn status(global: &Global) -> Result<Outcome> {
     let width = plan.needs.keys().chain(live.iter().map(|live| &live.address)).map(|a| a.to_string().len()).max();
     let mut out = String::new();
     let mut well = true;
-    let mut addresses: Vec<&Address> = plan.needs.keys().chain(live.iter().map(|live| &live.address)).collect();
+    let blocked = plan.blocked.iter().map(|one| &one.address);
+    let mut addresses: Vec<&Address> =
+        plan.needs.keys().chain(live.iter().map(|live| &live.address)).chain(blocked).collect();
     addresses.sort();
     addresses.dedup();
     for address in addresses {
         let one = live.iter().find(|live| live.address == *address);
         let step = plan.steps.iter().find(|step| step.address == *address);
-        let (style, word) = health(one, step);
+        let blocked = plan.blocked.iter().find(|blocked| blocked.address == *address);
+        let (style, word) = match blocked {
+            Some(Blocked { step: None, .. }) => (AnsiColor::Red, "unread"),
+            Some(_) => (AnsiColor::Red, "blocked"),
+            None => health(one, step),
+        };
         well &= style != AnsiColor::Red;
         let style = style.on_default();
         let address = address.to_string();
-        let id = one.map(|live| live.id.as_str()).unwrap_or_default();
+        let id = plain::line(one.map(|live| live.id.as_str()).unwrap_or_default());
         let _ =
             writeln!(out, "  {address:width$}  {style}{word:9}{style:#}  {DIM}{id}{DIM:#}", width = width.unwrap_or(0));
     }
@@ -88,15 +95,19 @@ fn health(live: Option<&Live>, step: Option<&Step>) -> (AnsiColor, &'static str)
 /// `lakewright outputs`.
 pub async fn outputs(global: &Global, format: OutputFormat) -> Result<Outcome> {
     let state = StackState::open(global).await?;
-    let live = crate::sweep::sweep(all_kinds(), &state.context, &state.desired).await?;
-    if live.is_empty() {
+    let Swept { live, unread } = sweep(all_kinds(), &state.context, &state.desired).await?;
+    for Unread { kind, address, obstacle, .. } in &unread {
+        let what = address.as_ref().map_or_else(|| format!("the kind {kind}"), ToString::to_string);
+        say(&format!("warning: nothing is told of {what}: {}", obstacle.reason));
+    }
+    if live.is_empty() && unread.is_empty() {
         say(&format!("Nothing of the stack {} exists.", state.desired.stack));
     }
     let mut out = String::new();
     for one in &live {
         for (name, value) in &one.outputs {
             let _ = match format {
-                OutputFormat::Text => writeln!(out, "{}.{name} = {value}", one.address),
+                OutputFormat::Text => writeln!(out, "{}.{name} = {}", one.address, plain::line(value)),
                 OutputFormat::Env => writeln!(out, "{}={}", variable(&one.address, name), quoted(value)),
                 OutputFormat::Json => Ok(()),
             };
@@ -106,6 +117,7 @@ pub async fn outputs(global: &Global, format: OutputFormat) -> Result<Outcome> {
         let all: BTreeMap<String, &BTreeMap<String, String>> =
             live.iter().map(|live| (live.address.to_string(), &live.outputs)).collect();
         out = serde_json::to_string_pretty(&all).context("write the outputs")? + "\n";
+        out = plain::json(&out).into_owned();
     }
     print(&out)
 }
@@ -132,7 +144,7 @@ pub fn explain(global: &Global, what: &str) -> Result<Outcome> {
         bail!("`{what}` is neither an address such as bucket.raw nor a kind; {}", suggest(what, names, "kinds"))
     };
     let stack = stack(global)?;
-    let desired = anywhere(&stack, &programs(global)?);
+    let desired = anywhere(&stack, &programs_of(global, &stack)?);
     let Some(resource) = desired.resources.iter().find(|resource| resource.address == address) else {
         let near = nearest(what, desired.resources.iter().map(|resource| &resource.address));
         let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
@@ -172,27 +184,12 @@ pub fn explain(global: &Global, what: &str) -> Result<Outcome> {
     print(&out)
 }
 
-/// `lakewright permissions`.
-pub fn permissions(global: &Global, account: Option<String>) -> Result<Outcome> {
-    let stack = stack(global)?;
-    let section = &stack.file.stack;
-    let Some(region) = global.region.clone().or_else(|| section.region.as_deref().cloned()) else {
-        bail!("no region: name it with --region or in the stack file")
-    };
-    let Some(account) = account.or_else(|| section.account.as_deref().cloned()) else {
-        bail!("no account: name it with --account or in the stack file")
-    };
-    let desired = expand(&stack, &Target { account: account.clone(), region: region.clone() }, &programs(global)?);
-    let policy = policy(&desired, &account, &region, partition(&region));
-    print(&(serde_json::to_string_pretty(&policy).context("write the policy")? + "\n"))
-}
-
 /// The fields with their values and what they mean.
 fn fields(out: &mut String, kind: &dyn AnyKind, resource: &Resource) {
     let schema = kind.schema();
     for field in kind.fields() {
         let value = &resource.spec[field.name];
-        let shown = match value.to_string() {
+        let shown = match plain::line(&kind.facts().masked(field.name, value).to_string()).into_owned() {
             text if text.chars().count() > 100 => format!("{}…", text.chars().take(100).collect::<String>()),
             text => text,
         };

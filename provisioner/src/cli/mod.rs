@@ -6,11 +6,14 @@ mod change;
 mod check;
 mod commands;
 mod cost;
+mod env;
 mod init;
 mod inspect;
 mod options;
+mod permissions;
 mod query;
 mod rotate;
+mod saved;
 mod search;
 mod table;
 
@@ -38,6 +41,7 @@ pub fn main(cli: Cli) -> ExitCode {
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Changes) => ExitCode::from(2),
+        Ok(Outcome::Blocked) => ExitCode::from(3),
         Ok(Outcome::Wrong) => ExitCode::FAILURE,
         Err(error) => {
             hints::report(&error);
@@ -56,9 +60,10 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             change::plan(&global, options, &written, out.as_deref()).await
         }
         Command::Show { plan, written } => change::show(&plan, &written),
-        Command::Apply { stack, how, drift_only, part } => {
+        Command::Apply { stack, how, drift_only, expect_sha256, part } => {
             named(stack);
-            change::apply(&global, &how, plan::Options { only_drift: drift_only, ..part.options() }).await
+            let options = plan::Options { only_drift: drift_only, ..part.options() };
+            change::apply(&global, &how, options, expect_sha256.as_deref()).await
         }
         Command::Destroy { stack, how, part } => {
             named(stack);
@@ -84,9 +89,10 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             named(stack);
             cost::run(&global, format, refresh, prices.as_deref()).await
         }
-        Command::Permissions { stack, account } => {
+        Command::Permissions { stack, account, purpose, boundary } => {
             named(stack);
-            inspect::permissions(&global, account)
+            let wanted = if boundary { permissions::Wanted::Boundary } else { permissions::Wanted::Policies(purpose) };
+            permissions::run(&global, account, wanted)
         }
         Command::Explain { what } => inspect::explain(&global, &what),
         Command::Graph { stack, format, changes } => {
@@ -103,7 +109,10 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             Box::pin(up::run(&global, &options)).await
         }
         Command::Account(options) => account::run(&global, &options),
-        Command::Query { sql, saved, format } => query::run(&global, sql, saved.as_deref(), format).await,
+        Command::Env => env::run(&global),
+        Command::Query { sql, saved, format, spreadsheet } => {
+            query::run(&global, sql, saved.as_deref(), (format, spreadsheet)).await
+        }
         Command::Rotate { address, stack, yes } => {
             named(stack);
             rotate::run(&global, &address, yes).await

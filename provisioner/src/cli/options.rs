@@ -22,7 +22,7 @@ pub struct Written {
     /// How the plan is written on standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Exits 2 when there are changes
+    /// Exits 2 when there are changes, or blocked resources
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// Shows long values of new resources in full

@@ -9,7 +9,7 @@ use crate::app::desired::all_kinds;
 use crate::app::{Global, Outcome, StackState, say, until_interrupted};
 use crate::kind::Context;
 use crate::resource::{Address, Live, nearest};
-use crate::sweep::sweep;
+use crate::sweep::{Swept, sweep};
 
 /// `lakewright rotate`.
 pub async fn run(global: &Global, address: &Address, yes: bool) -> Result<Outcome> {
@@ -36,9 +36,12 @@ pub async fn run(global: &Global, address: &Address, yes: bool) -> Result<Outcom
 
 /// What exists at the address.
 async fn find(state: &StackState, context: &Context, address: &Address) -> Result<Live> {
-    let live = sweep(all_kinds(), context, &state.desired).await?;
+    let Swept { live, unread } = sweep(all_kinds(), context, &state.desired).await?;
     if let Some(found) = live.iter().find(|live| live.address == *address) {
         return Ok(found.clone());
+    }
+    if let Some(one) = unread.iter().find(|one| one.means(address)) {
+        bail!("{address}: {}; {}", one.obstacle.reason, one.obstacle.fix);
     }
     let near = nearest(&address.to_string(), live.iter().map(|live| &live.address));
     let hint = near.map(|one| format!(" (did you mean `{one}`?)")).unwrap_or_default();

@@ -115,7 +115,11 @@ impl Estimate {
             before: bill(kinds, &before, address, prices, region),
             after: bill(kinds, &after, address, prices, region),
         });
-        Self { region: region.to_owned(), items: items.collect(), whole: plan.left_out.is_empty() }
+        Self {
+            region: region.to_owned(),
+            items: items.collect(),
+            whole: plan.left_out.is_empty() && plan.blocked.is_empty(),
+        }
     }
 
     /// What all of it costs a month, as far as it is priced.
@@ -227,6 +231,7 @@ mod tests {
                 resource("auto_scaling_group.g", group(reference, hosts)),
             ],
             moved: Vec::new(),
+            foreign_buckets: BTreeMap::new(),
         };
         let of = |desired: &Desired, live: &[Live]| {
             let plan = plan(kinds, desired, live).expect("a plan");
@@ -251,7 +256,12 @@ mod tests {
         let unpriced = of(&desired("t3.nano", 2), &lives);
         assert_eq!(unpriced.unpriced().map(ToString::to_string).collect::<Vec<_>>(), ["auto_scaling_group.g"]);
 
-        let nothing = Desired { stack: "s".to_owned(), resources: Vec::new(), moved: Vec::new() };
+        let nothing = Desired {
+            stack: "s".to_owned(),
+            resources: Vec::new(),
+            moved: Vec::new(),
+            foreign_buckets: BTreeMap::new(),
+        };
         let gone = of(&nothing, &lives);
         close(gone.monthly(), 0.0);
         close(gone.change(), -148.0);

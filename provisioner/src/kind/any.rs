@@ -13,9 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::schema::{Mistake, mistakes};
-use super::{Context, Facts, Field, Found, Kind, Observed, Outcome, Renamed, Share, Wanted};
+use super::{Context, Facts, Field, Found, Grant, Kind, Observed, Outcome, Renamed, Share, Wanted};
 use crate::charge::{Cost, Others};
-use crate::resource::{Action, Address, Live};
+use crate::resource::{Action, Address, Live, Obstacle};
 
 /// A [`Kind`] whose specs are JSON.
 #[async_trait]
@@ -72,7 +72,17 @@ pub trait AnyKind: Send + Sync {
     }
 
     /// The spec with every default filled in, in the form in which AWS gives it back, or the reason why it is none.
-    fn normalise(&self, spec: &Value) -> Result<Value>;
+    fn normalise(&self, spec: &Value) -> Result<Value> {
+        let mistakes = self.mistakes(spec);
+        if !mistakes.is_empty() {
+            let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            bail!("{}", all.join("; "));
+        }
+        self.arrange(spec)
+    }
+
+    /// The same of a spec that the schema has judged, or will: texts of a form that AWS doesn't take pass.
+    fn arrange(&self, spec: &Value) -> Result<Value>;
 
     /// What AWS bills for one with this spec in a month, among the stack's other resources.
     fn cost_among(&self, spec: &Value, others: &Others<'_>) -> Cost;
@@ -87,14 +97,19 @@ pub trait AnyKind: Send + Sync {
     /// What exists as the spec names it, where parts of it are renamed in place.
     fn renamed(&self, live: &Value, spec: &Value) -> Option<Renamed>;
 
-    /// Why AWS wouldn't make `live` into `spec`, neither in place nor by a new resource.
-    fn refuses(&self, live: &Live, spec: &Value) -> Option<String>;
+    /// Why AWS wouldn't make `live` into `spec`, neither in place nor by a new resource, and what to write instead.
+    fn refuses(&self, live: &Live, spec: &Value) -> Option<Obstacle>;
 
     /// Whether one with this spec can be made while the old one still exists.
     fn coexists(&self, live: &Value, spec: &Value) -> bool;
 
     /// What people should know of a step besides its changes; `live` is null for a creation, `spec` for a deletion.
     fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String>;
+
+    /// Who may do what by one with this spec, a sentence each; of a spec that can't be read, its text.
+    fn grants(&self, _spec: &Value) -> Vec<Grant> {
+        Vec::new()
+    }
 
     /// Everything of the stack that exists; `wanted` are the stack's resources of this kind and of those beside it.
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>>;
@@ -132,12 +147,7 @@ impl<K: Kind> AnyKind for K {
         mistakes(&schema::<K>(), spec)
     }
 
-    fn normalise(&self, spec: &Value) -> Result<Value> {
-        let mistakes = self.mistakes(spec);
-        if !mistakes.is_empty() {
-            let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-            bail!("{}", all.join("; "));
-        }
+    fn arrange(&self, spec: &Value) -> Result<Value> {
         let mut spec: K::Spec = decode(spec)?;
         self.canonical(&mut spec)?;
         Ok(encode(&spec))
@@ -169,11 +179,14 @@ impl<K: Kind> AnyKind for K {
         Some(Renamed { live: encode(&renamed.live), names: renamed.names })
     }
 
-    fn refuses(&self, live: &Live, spec: &Value) -> Option<String> {
+    fn refuses(&self, live: &Live, spec: &Value) -> Option<Obstacle> {
         let read = || anyhow::Ok((decode(&live.spec)?, observed(&live.observed)?, decode(spec)?));
         match read() {
             Ok((live, observed, spec)) => Kind::refuses(self, &live, &observed, &spec),
-            Err(error) => Some(format!("what exists can't be compared with it: {error:#}")),
+            Err(error) => Some(Obstacle::new(
+                format!("what exists can't be compared with it: {error:#}"),
+                "plan anew with this version of lakewright",
+            )),
         }
     }
 
@@ -191,6 +204,17 @@ impl<K: Kind> AnyKind for K {
             (Err(error), _) | (_, Err(error)) => return vec![format!("what follows isn't known: {error:#}")],
         };
         Kind::consequences(self, action, changed, live.as_ref(), spec.as_ref())
+    }
+
+    fn grants(&self, spec: &Value) -> Vec<Grant> {
+        match decode(spec) {
+            Ok(read) => Kind::grants(self, &read),
+            // What a kind can't read may say anything.
+            Err(_) if !Kind::facts(self).review.is_empty() => {
+                vec![Grant::Unread(Kind::facts(self).masked("", spec).to_string())]
+            }
+            Err(_) => Vec::new(),
+        }
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {

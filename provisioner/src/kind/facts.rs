@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Quota;
+use super::{Quota, Right};
 
 /// A top-level field of a kind's `Spec`, as the planner sees it.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,14 @@ pub enum Comparing {
     /// Never: left to AWS, or can't be read back.
     Never,
 }
+
+/// An ARN that follows from a spec, under a word for what it names: `("function", "lambda:{region}:{account}:function:{name}")`.
+/// What stands before the service's name is left out. `{name}` is a field of the spec: where that refers to another resource the name
+/// of that one, where it is an ARN the name in it. `{region}`, `{account}`, `{partition}` and `{stack}` are those that a policy
+/// is written for. `{key:folder}` is what of a key ends with its first slash, `{location:parent}` what of a place on S3 ends
+/// with its last one, `{url:host}` a URL without its scheme, and `{name:domain}` a domain as Route 53's conditions have it.
+/// A reference to an output means the template whose word is the output's name, to `arn` without such a one the first ARN.
+pub type Arn = (&'static str, &'static str);
 
 /// The facts of a kind: what the planner, the checks and the docs know of it.
 #[derive(Debug, Clone, Copy)]
@@ -82,10 +90,24 @@ pub struct Facts {
     pub tag_types_everywhere: &'static [&'static str],
     /// Whether [`Kind::rotate`](super::Kind::rotate) gives one a new value.
     pub rotates: bool,
-    /// The field that holds the name of the bucket that one is: who applies a stack may use its own buckets only.
-    pub bucket_name: Option<&'static str>,
+    /// The ARNs of one that follow from its spec, each under the word by which [`permissions`](crate::permissions) knows
+    /// what it names.
+    pub arns: &'static [Arn],
+    /// How far the actions go. Those that several kinds take stand with one of them.
+    pub rights: &'static [Right],
+    /// The field that holds the policies, by name, of what one may do itself.
+    pub own_policies: Option<&'static str>,
+    /// The services that one passes a role to, as IAM names them, `lambda.amazonaws.com`.
+    pub passes_roles_to: &'static [&'static str],
+    /// The services that make a role of their own in the account when they are first used for one.
+    pub linked_roles: &'static [&'static str],
     /// The quota that one counts for, as much as [`Kind::share`](super::Kind::share) says.
     pub quota: Option<Quota>,
+    /// The top-level fields that decide who may do what, or what runs: plans show them in full, of new resources too.
+    pub review: &'static [&'static str],
+    /// Where a secret can stand: fields, or places within them, `stages.*.actions.*.configuration.OAuthToken`, in which `*`
+    /// is any item or member. Plans don't show it.
+    pub sensitive: &'static [&'static str],
 }
 
 impl Facts {
@@ -116,8 +138,14 @@ impl Facts {
             tag_types: &[],
             tag_types_everywhere: &[],
             rotates: false,
-            bucket_name: None,
+            arns: &[],
+            rights: &[],
+            own_policies: None,
+            passes_roles_to: &[],
+            linked_roles: &[],
             quota: None,
+            review: &[],
+            sensitive: &[],
         }
     }
 

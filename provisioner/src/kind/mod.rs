@@ -2,11 +2,16 @@
 
 mod any;
 pub mod applied;
+mod clash;
 mod compare;
 mod facts;
+mod grant;
 mod pace;
 mod quota;
+mod right;
 mod schema;
+mod sensitive;
+mod waiting;
 
 use std::collections::BTreeMap;
 
@@ -20,16 +25,21 @@ use serde_json::Value;
 
 pub use crate::resource::Departure;
 pub use any::AnyKind;
+pub use clash::Clash;
 pub use compare::canonical;
-pub use facts::{Changing, Comparing, Facts, Field};
+pub use facts::{Arn, Changing, Comparing, Facts, Field};
+pub use grant::{Grant, Listed};
 pub use pace::Pace;
 pub use quota::{Quota, Share};
+pub use right::{On, Right, When};
 pub use schema::{Mistake, fits, mistakes};
+pub use sensitive::{CHANGES, HIDDEN, holds_credentials};
+pub use waiting::Waiting;
 
 use crate::charge::{Cost, Others};
 use crate::intents::Intents;
 use crate::reading::Reading;
-use crate::resource::{Action, Address, Condition};
+use crate::resource::{Action, Address, Condition, Obstacle};
 
 /// The tag that holds the stack's name.
 pub const STACK: &str = "lakewright:stack";
@@ -51,12 +61,16 @@ pub struct Context {
     pub account: String,
     /// The region.
     pub region: String,
+    /// The bucket that holds the stack's lease, where the stack file names one.
+    pub state_bucket: Option<String>,
     /// A nonce of this apply, inherited by one that resumes it: client tokens are made of it.
     pub nonce: String,
     /// How soon the account shows changes.
     pub pace: Pace,
     /// Notes of what is about to be made where nothing but a note protects from making it twice.
     pub intents: Intents,
+    /// Where a call that waits says what for.
+    pub waiting: Waiting,
 }
 
 /// What a create or an update gave.
@@ -162,9 +176,9 @@ pub trait Kind: Send + Sync + 'static {
         None
     }
 
-    /// Why AWS wouldn't make what exists into `spec`, neither in place nor by a new resource; what is known is refused
-    /// by the plan.
-    fn refuses(&self, _live: &Self::Spec, _observed: &Self::Observed, _spec: &Self::Spec) -> Option<String> {
+    /// Why AWS wouldn't make what exists into `spec`, neither in place nor by a new resource, and what to write instead;
+    /// what is known is blocked by the plan.
+    fn refuses(&self, _live: &Self::Spec, _observed: &Self::Observed, _spec: &Self::Spec) -> Option<Obstacle> {
         None
     }
 
@@ -183,6 +197,11 @@ pub trait Kind: Send + Sync + 'static {
         _live: Option<&Self::Spec>,
         _spec: Option<&Self::Spec>,
     ) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Who may do what by one with this spec, a sentence each.
+    fn grants(&self, _spec: &Self::Spec) -> Vec<Grant> {
         Vec::new()
     }
 

@@ -6,17 +6,17 @@ use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::operation::describe_alarms::builders::DescribeAlarmsFluentBuilder;
 use aws_sdk_cloudwatch::types::{MetricAlarm, Tag};
-use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces, yes};
 use super::tags::{self, Tags};
 use super::values::{none_of, text, words};
 use super::{tag_lists, tagged, wait};
 use crate::charge::{Charge, Cost};
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -205,9 +205,12 @@ const ACTIONS: &[&str] = &[
     "cloudwatch:TagResource",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("alarm", "cloudwatch:{region}:{account}:alarm:{name}")];
 const FACTS: Facts = Facts {
     identified_by: &["name"],
     tag_types: &["cloudwatch:alarm"],
+    arns: ARNS,
+    rights: super::rights::watch::METRICS,
     ..Facts::of("alarm", "a CloudWatch alarm", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -307,18 +310,23 @@ impl Kind for Alarm {
             alarms.extend(described(describe.clone().set_alarm_names(Some(some))).await?);
         }
         let named = alarms.iter().filter(|alarm| alarm.alarm_name().is_some_and(|name| names.contains(name)));
-        let reads = named.map(async |alarm| {
-            let arn = arn_of(alarm)?;
-            // What the tagging API doesn't list yet is asked for itself.
-            let tags = match tagged.get(arn) {
-                Some(tags) => Some(tags.clone()),
-                None => tags_of(context, arn).await?,
+        let reads = named.map(|alarm| {
+            let (name, tags) =
+                (alarm.alarm_name().unwrap_or_default(), alarm.alarm_arn().and_then(|arn| tagged.get(arn)));
+            let address = each::address(context, FACTS.name, tags, wanted, |spec| spec.name.as_str() == name);
+            let read = async move {
+                // What the tagging API doesn't list yet is asked for itself.
+                let tags = match tags {
+                    Some(tags) => Some(tags.clone()),
+                    None => tags_of(context, arn_of(alarm)?).await?,
+                };
+                let Some(tags) = tags else { return Ok(None) };
+                let address = tags::address(context, FACTS.name, &tags);
+                address.map(|address| found(alarm, address, &tags)).transpose()
             };
-            let Some(tags) = tags else { return Ok(None) };
-            let address = tags::address(context, "alarm", &tags);
-            address.map(|address| found(alarm, address, &tags)).transpose()
+            One { address, id: name.to_owned(), read }
         });
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {

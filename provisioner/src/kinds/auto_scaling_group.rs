@@ -18,7 +18,7 @@ use super::values::{NO_CONTROL, SubnetId, none_of, text};
 use super::{launch_template, subnet, tag_lists, tags, wait};
 use crate::charge::{Charge, Cost, Others};
 use crate::families::processors;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -111,6 +111,7 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeImages",
     "ec2:CreateTags",
 ];
+const ARNS: &[Arn] = &[("group", "autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{name}")];
 const FACTS: Facts = Facts {
     // The group's hosts stand in subnets and security groups until they are gone.
     occupies: &["vpc", "subnet", "security_group", "volume"],
@@ -123,6 +124,9 @@ const FACTS: Facts = Facts {
     ],
     identified_by: &["name"],
     quota: Some(Quota::Processors),
+    arns: ARNS,
+    linked_roles: &["autoscaling.amazonaws.com"],
+    rights: super::rights::network::GROUPS_OF_HOSTS,
     ..Facts::of("auto_scaling_group", "keeps a number of hosts alive", FIELDS, OUTPUTS, ACTIONS)
 };
 

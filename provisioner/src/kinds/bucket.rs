@@ -12,7 +12,6 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, ObjectOwnership, Tagging};
-use futures::future::try_join_all;
 use lakewright_aws::{ErrorKind, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,13 +19,14 @@ use serde_json::Value;
 
 pub use self::destinations::{AccessLogs, Destination, Notifications};
 pub use self::lifecycle::{LifecycleRule, StorageClass, Transition};
+use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces, yes};
 use super::tags::{self, Tags};
 use super::values::{BucketName, KeyId};
-use super::{policy, tag_lists, tagged};
+use super::{policy, statement, tag_lists, tagged};
 use crate::charge::Cost;
 use crate::kind::applied::was_applied;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Clash, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 
 /// A bucket.
@@ -150,12 +150,15 @@ const ACTIONS: &[&str] = &[
     "s3:PutPublicAccessBlock",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("bucket", "s3:::{name}"), ("content", "s3:::{name}/*")];
 const FACTS: Facts = Facts {
     holds_data: true,
     expected: [Duration::from_secs(4), Duration::from_secs(2), Duration::from_secs(10)],
     identified_by: &["name"],
     tag_types: &["s3"],
-    bucket_name: Some("name"),
+    review: &["block_public_access", "policy", "ownership", "access_logs", "notifications"],
+    arns: ARNS,
+    rights: super::rights::storage::BUCKETS_OF_THE_STACK,
     ..Facts::of("bucket", "an S3 bucket with all its settings", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -177,6 +180,8 @@ impl Kind for Bucket {
             bail!("a bucket can't be named `{}`: {mistake}", spec.name);
         }
         spec.lifecycle.iter().try_for_each(LifecycleRule::check)?;
+        let same = |one: &LifecycleRule, other: &LifecycleRule| one.id == other.id;
+        Clash::within("lifecycle", &spec.lifecycle, same, "have one id, by which S3 tells rules apart")?;
         spec.policy = spec.policy.take().map(policy::canonical);
         // None at all is what a bucket has that nobody set any for.
         spec.notifications = spec.notifications.take().filter(|set| *set != Notifications::default());
@@ -212,13 +217,21 @@ impl Kind for Bucket {
         said
     }
 
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        spec.policy.iter().flat_map(|policy| statement::grants(policy, "it")).collect()
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "s3").await?.into_iter().collect();
         let mut names: BTreeSet<String> = tagged::buckets(context).await?.into_values().collect();
         names.extend(wanted.iter().map(|wanted| wanted.spec.name.to_string()));
-        let spec = |name: &String| wanted.iter().find(|one| one.spec.name == **name).map(|one| one.spec);
-        let reads = names.iter().map(|name| read(context, name, spec(name), tagged.get(&arn(context, name))));
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        let reads = names.iter().map(|name| {
+            let spec = wanted.iter().find(|one| one.spec.name == **name).map(|one| one.spec);
+            let tags = tagged.get(&arn(context, name));
+            let address = each::address(context, FACTS.name, tags, wanted, |spec| spec.name == **name);
+            One { address, id: name.clone(), read: read(context, name, spec, tags) }
+        });
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -265,12 +278,17 @@ fn arn(context: &Context, name: &str) -> String {
     format!("arn:{}:s3:::{name}", tags::partition(&context.region))
 }
 
-/// A bucket's tags; none if there is no such bucket, or it belongs to another account.
+/// A bucket's tags; none if there is no such bucket.
 async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
     match ask(context.aws.s3_client().get_bucket_tagging().bucket(name).send()).await {
         Ok(answer) => Ok(Some(tag_lists::read(answer.tag_set()))),
         Err(error) if error.kind == ErrorKind::NotSet => Ok(Some(Tags::new())),
-        Err(error) if error.is_not_found() || error.is_denied() => Ok(None),
+        Err(error) if error.is_not_found() => Ok(None),
+        // S3 answers so for one of another account too.
+        Err(error) if error.is_denied() => Err(anyhow::Error::new(error).context(format!(
+            "S3 doesn't tell whose the bucket {name} is: the credentials may not read its tags, or it belongs to another \
+             account, and then only another name helps"
+        ))),
         Err(error) => Err(error.into()),
     }
 }

@@ -4,19 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
-use aws_sdk_budgets::types::{NotificationWithSubscribers, SubscriptionType};
+use aws_sdk_budgets::types::{self, NotificationWithSubscribers, SubscriptionType};
 use futures::future::try_join_all;
-use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_aws::{Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::wire::{budget, departures, filters, notification, of_wire, subscribers};
+use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::text;
 use super::{dashboard, tag_lists, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -109,8 +110,13 @@ const ACTIONS: &[&str] = &[
     "budgets:TagResource",
     "tag:GetResources",
 ];
-const FACTS: Facts =
-    Facts { identified_by: &["name"], ..Facts::of("budget", "a monthly cost budget", FIELDS, OUTPUTS, ACTIONS) };
+const ARNS: &[Arn] = &[("budget", "budgets::{account}:budget/{name}")];
+const FACTS: Facts = Facts {
+    identified_by: &["name"],
+    arns: ARNS,
+    rights: super::rights::watch::MONEY,
+    ..Facts::of("budget", "a monthly cost budget", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -155,24 +161,23 @@ impl Kind for Budget {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        let wanted: BTreeSet<&str> = wanted.iter().map(|wanted| wanted.spec.name.as_str()).collect();
-        let mut names = wanted.clone();
+        let mut names: BTreeSet<&str> = wanted.iter().map(|wanted| wanted.spec.name.as_str()).collect();
         if dashboard::is_watched(context).await? {
             names.insert(&context.stack);
         }
-        let reads = names.iter().map(async |name| {
-            let tags = match tags_of(context, name).await {
-                // Many who may apply a stack may not look at what it costs: only a stack with a budget needs them to.
-                Err(error) if !wanted.contains(name) && denied(&error) => return Ok(None),
-                tags => tags?,
+        // Many who may apply a stack may not look at what it costs: that stops nothing but what is done to budgets.
+        let reads = names.iter().map(|name| {
+            let read = async move {
+                let Some(tags) = tags_of(context, name).await? else { return Ok(None) };
+                match tags::address(context, FACTS.name, &tags) {
+                    Some(address) => read(context, name, address, &tags).await,
+                    None => Ok(None),
+                }
             };
-            let Some(tags) = tags else { return Ok(None) };
-            match tags::address(context, "budget", &tags) {
-                Some(address) => read(context, name, address, &tags).await,
-                None => Ok(None),
-            }
+            let address = each::address(context, FACTS.name, None, wanted, |spec| spec.name.as_str() == *name);
+            One { address, id: (*name).to_owned(), read }
         });
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -244,14 +249,14 @@ async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
     Ok(answer.map(|answer| tag_lists::read(answer.resource_tags())))
 }
 
-fn denied(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<Error>().is_some_and(Error::is_denied)
+async fn described(context: &Context, name: &str) -> Result<Option<types::Budget>> {
+    let call = context.aws.budgets().describe_budget().account_id(&context.account).budget_name(name);
+    let answer = wait::found(ask(call.send()).await)?;
+    Ok(answer.map(|answer| answer.budget.needed("budgets", "DescribeBudget.Budget")).transpose()?)
 }
 
 async fn read(context: &Context, name: &str, address: Address, tags: &Tags) -> Result<Option<Found<Spec>>> {
-    let call = context.aws.budgets().describe_budget().account_id(&context.account).budget_name(name);
-    let Some(answer) = wait::found(ask(call.send()).await)? else { return Ok(None) };
-    let budget = answer.budget.needed("budgets", "DescribeBudget.Budget")?;
+    let Some(budget) = described(context, name).await? else { return Ok(None) };
     let limit = budget.budget_limit().map(|limit| limit.amount().parse());
     let limit = limit.transpose().with_context(|| format!("read the limit of the budget {name}"))?;
     let spec = Spec {
@@ -289,7 +294,13 @@ async fn notifications(context: &Context, name: &str) -> Result<Vec<Notification
 /// Brings a living budget to the spec. A notification that differs in anything is made anew.
 async fn settle(context: &Context, spec: &Spec) -> Result<()> {
     let budgets = context.aws.budgets();
-    ask(budgets.update_budget().account_id(&context.account).new_budget(budget(spec)).send()).await?;
+    let mut new = budget(spec);
+    // What it isn't told, AWS takes for its default: what no spec says stays as somebody made it.
+    if let Some(live) = described(context, &spec.name).await? {
+        new.time_period = live.time_period;
+        new.billing_view_arn = live.billing_view_arn;
+    }
+    ask(budgets.update_budget().account_id(&context.account).new_budget(new).send()).await?;
     let living = notifications(context, &spec.name).await?;
     for one in living.iter().filter(|one| !spec.notifications.contains(one)) {
         let call = budgets.delete_notification().account_id(&context.account).budget_name(spec.name.as_str());

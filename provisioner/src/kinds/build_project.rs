@@ -6,22 +6,25 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_codebuild::types::{Project, SourceType};
-use futures::future::try_join_all;
+use futures::future::{ready, try_join_all};
 use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::kept::{kept_container, kept_logs};
 use self::wire::{artifacts, configured, container, departures, logs, source, spec_of};
+use super::each::{One, each};
 use super::function::rules;
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{LogGroupName, RoleArn, text};
 use super::{tag_lists, tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
+mod kept;
 mod wire;
 
 text!(
@@ -122,9 +125,15 @@ const ACTIONS: &[&str] = &[
     "iam:PassRole",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("project", "codebuild:{region}:{account}:project/{name}")];
 const FACTS: Facts = Facts {
     identified_by: &["name"],
     tag_types: &["codebuild:project"],
+    review: &["role", "buildspec", "image", "privileged", "environment"],
+    sensitive: &["environment"],
+    arns: ARNS,
+    passes_roles_to: &["codebuild.amazonaws.com"],
+    rights: super::rights::code::BUILDS,
     ..Facts::of("build_project", "a CodeBuild project that a pipeline runs", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -179,15 +188,23 @@ impl Kind for BuildProject {
         }
     }
 
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        vec![Grant::to("its builds", format!("act as {}", spec.role.as_str()))]
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged = tagged::resources(context, "codebuild").await?;
         let mut names: BTreeSet<&str> = tagged.iter().filter_map(|(arn, _)| arn.rsplit('/').next()).collect();
         names.extend(wanted.iter().map(|wanted| wanted.spec.name.as_str()));
         let names: Vec<&str> = names.into_iter().collect();
         let lists = try_join_all(names.chunks(AT_ONCE).map(|names| projects(context, names))).await?;
-        let reads = lists.iter().flatten().map(|project| read(context, project, &tag_lists::read(project.tags())));
-        let found: Vec<Option<Found<Spec>>> = reads.collect::<Result<_>>()?;
-        Ok(found.into_iter().flatten().collect())
+        let reads = lists.iter().flatten().map(|project| {
+            let tags = tag_lists::read(project.tags());
+            let address = tags::address(context, FACTS.name, &tags);
+            let id = project.name().unwrap_or_default().to_owned();
+            One { address, id, read: ready(read(context, project, &tags)) }
+        });
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -259,7 +276,10 @@ where
 }
 
 async fn change(context: &Context, spec: &Spec) -> Result<Outcome> {
-    let call = configured!(context.aws.code_build().update_project(), spec);
+    let mut call = configured!(context.aws.code_build().update_project(), spec);
+    if let Some(live) = projects(context, &[spec.name.as_str()]).await?.first() {
+        call = call.environment(kept_container(spec, live)?).logs_config(kept_logs(spec, live)?);
+    }
     let made = assumed(context, || ask(call.clone().send())).await?;
     outcome(&made.project.needed(SERVICE, "UpdateProject.project")?)
 }

@@ -8,20 +8,20 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_kafka::types;
-use futures::future::try_join_all;
 use lakewright_aws::Needed as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::changes::{changes, refusal};
 use self::wire::{departures, read};
+use super::each::{One, each};
 use super::msk::{self, OUTPUTS};
 use super::spec::{compared, in_place, replaces, yes};
 use super::values::{BucketName, ClusterArn, KeyId, LogGroupName, SecurityGroupId, SubnetId, text, words};
 use super::{tag_lists, tags, wait};
 use crate::charge::{Charge, Cost, Others};
-use crate::kind::{Changing, Comparing, Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
-use crate::resource::{Action, Address};
+use crate::kind::{Arn, Changing, Comparing, Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
+use crate::resource::{Action, Address, Obstacle};
 use crate::services::Services as _;
 
 text!(
@@ -215,11 +215,21 @@ const ACTIONS: &[&str] = &[
     "logs:DescribeResourcePolicies",
     "logs:PutResourcePolicy",
 ];
+const ARNS: &[Arn] = &[
+    ("cluster", "kafka:{region}:{account}:cluster/{name}/*"),
+    ("topics", "kafka:{region}:{account}:topic/{name}/*/*"),
+    ("topic_arn", "kafka:{region}:{account}:topic/{name}/*/*"),
+    ("group_arn", "kafka:{region}:{account}:group/{name}/*"),
+];
 const FACTS: Facts = Facts {
     holds_data: true,
     expected: [Duration::from_mins(25), Duration::from_mins(30), Duration::from_mins(10)],
     identified_by: &["name"],
     quota: Some(Quota::Brokers),
+    review: &["authentication"],
+    arns: ARNS,
+    linked_roles: &["kafka.amazonaws.com"],
+    rights: super::rights::streams::CLUSTERS_OF_THE_STACK,
     ..Facts::of("cluster", "a provisioned MSK cluster", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -272,7 +282,7 @@ impl Kind for Cluster {
         live.name != spec.name
     }
 
-    fn refuses(&self, live: &Spec, _observed: &(), spec: &Spec) -> Option<String> {
+    fn refuses(&self, live: &Spec, _observed: &(), spec: &Spec) -> Option<Obstacle> {
         refusal(live, spec)
     }
 
@@ -307,7 +317,12 @@ impl Kind for Cluster {
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let clusters = msk::clusters(context, "cluster").await?;
-        try_join_all(clusters.iter().map(|(address, cluster)| found(context, address, cluster))).await
+        let reads = clusters.iter().map(|(address, cluster)| One {
+            address: Some(address.clone()),
+            id: cluster.cluster_name().unwrap_or_default().to_owned(),
+            read: async move { found(context, address, cluster).await.map(Some) },
+        });
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {

@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::types::Tag;
-use futures::future::try_join_all;
 use lakewright_aws::{Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::each::{self, One, each};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::text;
 use super::{tag_lists, tagged, wait};
 use crate::charge::{Charge, Cost};
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -47,9 +47,11 @@ const ACTIONS: &[&str] = &[
     "cloudwatch:TagResource",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("dashboard", "cloudwatch::{account}:dashboard/{name}")];
 const FACTS: Facts = Facts {
     identified_by: &["name"],
     tag_types: &["cloudwatch:alarm", "sns"],
+    arns: ARNS,
     ..Facts::of("dashboard", "a CloudWatch dashboard", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -87,14 +89,18 @@ impl Kind for Dashboard {
         if is_watched(context).await? {
             names.insert(&context.stack);
         }
-        let reads = names.iter().map(async |name| {
-            let Some(tags) = tags_of(context, &arn(context, name)).await? else { return Ok(None) };
-            match tags::address(context, "dashboard", &tags) {
-                Some(address) => read(context, name, address, &tags).await,
-                None => Ok(None),
-            }
+        let reads = names.iter().map(|name| {
+            let read = async move {
+                let Some(tags) = tags_of(context, &arn(context, name)).await? else { return Ok(None) };
+                match tags::address(context, FACTS.name, &tags) {
+                    Some(address) => read(context, name, address, &tags).await,
+                    None => Ok(None),
+                }
+            };
+            let address = each::address(context, FACTS.name, None, wanted, |spec| spec.name.as_str() == *name);
+            One { address, id: (*name).to_owned(), read }
         });
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {

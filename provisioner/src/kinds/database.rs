@@ -5,17 +5,18 @@ use std::sync::Arc;
 use anyhow::Result;
 use async_trait::async_trait;
 use aws_sdk_glue::types::{self, DatabaseInput};
-use futures::future::try_join_all;
+use futures::future::join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each::{self, One, each};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{NO_CONTROL, ONE_LINE, S3Uri, none_of, text};
 use super::{table, tag_lists, wait};
 use crate::charge::Cost;
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -53,9 +54,16 @@ const ACTIONS: &[&str] = &[
     "glue:GetTags",
     "glue:TagResource",
 ];
+const ARNS: &[Arn] = &[
+    ("database", "glue:{region}:{account}:database/{name}"),
+    ("database", "glue:{region}:{account}:table/{name}/*"),
+    ("database", "glue:{region}:{account}:userDefinedFunction/{name}/*"),
+];
 const FACTS: Facts = Facts {
     holds_data: true,
     identified_by: &["name"],
+    arns: ARNS,
+    rights: super::rights::storage::TABLES,
     ..Facts::of("database", "a database of the Glue catalog", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -103,12 +111,21 @@ impl Kind for Database {
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let names: Vec<&str> = wanted.iter().map(|wanted| wanted.spec.name.as_str()).collect();
-        let mut found = owned(context, &names).await?;
-        for live in &mut found {
-            // Glue drops all tables with their database, those that nobody told the stack about too.
-            live.holds = held(context, &live.spec.name).await?;
+        let (found, unread) = owned(context, &names).await?;
+        for (name, error) in unread {
+            let address = each::address(context, FACTS.name, None, wanted, |spec| spec.name.as_str() == name);
+            context.reading.keep(FACTS.name, address.as_ref(), &name, Err::<Option<()>, _>(error))?;
         }
-        Ok(found)
+        let reads = found.into_iter().map(|mut live| One {
+            address: Some(live.address.clone()),
+            id: live.id.clone(),
+            read: async move {
+                // Glue drops all tables with their database, those that nobody told the stack about too.
+                live.holds = held(context, &live.spec.name).await?;
+                Ok(Some(live))
+            },
+        });
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -178,7 +195,16 @@ fn input(spec: &Spec) -> Result<DatabaseInput> {
 }
 
 async fn update(context: &Context, spec: &Spec) -> Result<()> {
-    let call = context.aws.glue().update_database().name(spec.name.as_str()).database_input(input(spec)?);
+    let mut new = input(spec)?;
+    // What it isn't told, Glue takes away: what no spec says stays as somebody made it.
+    let all = databases(context).await?;
+    if let Some(live) = all.iter().find(|one| one.name() == spec.name.as_str()) {
+        new.parameters.clone_from(&live.parameters);
+        new.create_table_default_permissions.clone_from(&live.create_table_default_permissions);
+        new.target_database.clone_from(&live.target_database);
+        new.federated_database.clone_from(&live.federated_database);
+    }
+    let call = context.aws.glue().update_database().name(spec.name.as_str()).database_input(new);
     ask(call.send()).await?;
     Ok(())
 }
@@ -210,17 +236,30 @@ async fn databases(context: &Context) -> Result<Arc<Vec<types::Database>>, Error
     context.reading.of(|queries| &queries.databases, (), all).await
 }
 
-/// The stack's databases: of those with these names, and of those whose names begin with the stack's.
-pub(super) async fn owned(context: &Context, names: &[&str]) -> Result<Vec<Found<Spec>>> {
+/// The stack's databases: of those with these names, and of those whose names begin with the stack's; beside them the
+/// names of those of which nobody can tell whose they are, with the reason.
+pub(super) async fn owned(
+    context: &Context,
+    names: &[&str],
+) -> Result<(Vec<Found<Spec>>, Vec<(String, anyhow::Error)>)> {
     let own = context.stack.replace('-', "_");
     let databases = databases(context).await?;
     let may_be_ours = |name: &str| names.contains(&name) || name.starts_with(&own);
-    let reads = databases.iter().filter(|database| may_be_ours(database.name())).map(|database| async {
-        let tags = tags_of(context, database.name()).await?;
-        tags.as_ref().as_ref().map_or(Ok(None), |tags| read(context, database, tags))
+    let reads = databases.iter().filter(|database| may_be_ours(database.name())).map(async |database| {
+        let tags = match tags_of(context, database.name()).await {
+            Ok(tags) => tags,
+            Err(error) => return (database.name(), Err(error.into())),
+        };
+        (database.name(), tags.as_ref().as_ref().map_or(Ok(None), |tags| read(context, database, tags)))
     });
-    let found: Vec<Option<Found<Spec>>> = try_join_all(reads).await?;
-    Ok(found.into_iter().flatten().collect())
+    let (mut found, mut unread) = (Vec::new(), Vec::new());
+    for (name, read) in join_all(reads).await {
+        match read {
+            Ok(live) => found.extend(live),
+            Err(error) => unread.push((name.to_owned(), error)),
+        }
+    }
+    Ok((found, unread))
 }
 
 fn read(context: &Context, database: &types::Database, tags: &Tags) -> Result<Option<Found<Spec>>> {

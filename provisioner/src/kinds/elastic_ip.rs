@@ -116,14 +116,18 @@ impl Kind for ElasticIp {
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         // AWS has several codes for an address that something uses, one of them that of a missing permission.
-        let what = format!("{} is still in use", live.id);
+        let user = used_by(context, &live.id).await?;
+        let what = format!("{} is still used by {}", live.id, user.as_deref().unwrap_or("something"));
+        if user.is_some() {
+            context.waiting.tell(&what);
+        }
         wait::until(context, FREED, &what, || async {
             let found = describe(context, &live.id).await?;
             Ok(found.as_ref().is_none_or(is_free).then_some(()))
         })
         .await?;
         let call = context.aws.ec2().release_address().allocation_id(&live.id);
-        wait::released(context, || ask(call.clone().send())).await?;
+        wait::released(context, async || Ok(Vec::new()), || ask(call.clone().send())).await?;
         Ok(())
     }
 
@@ -148,6 +152,16 @@ async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::Addr
 pub(super) async fn describe(context: &Context, id: &str) -> Result<Option<types::Address>> {
     let found = wait::found(ask(context.aws.ec2().describe_addresses().allocation_ids(id).send()).await)?;
     Ok(found.and_then(|answer| answer.addresses?.into_iter().next()))
+}
+
+/// What uses the address; none if nothing does.
+pub(super) async fn used_by(context: &Context, id: &str) -> Result<Option<String>> {
+    let found = describe(context, id).await?.filter(|address| !is_free(address));
+    Ok(found.map(|address| match (ec2::present(address.instance_id()), address.network_interface_id()) {
+        (Some(host), _) => format!("the host {host}"),
+        (None, Some(interface)) => format!("the interface {interface}"),
+        (None, None) => "something that AWS doesn't name".to_owned(),
+    }))
 }
 
 /// Whether nothing uses the address.

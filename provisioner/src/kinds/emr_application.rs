@@ -16,7 +16,7 @@ use super::spec::{compared, in_place, replaces};
 use super::values::{SecurityGroupId, SubnetId, text};
 use super::{tag_lists, tagged, tags, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted, fits};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted, fits};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -150,15 +150,21 @@ const ACTIONS: &[&str] = &[
     "emr-serverless:DeleteApplication",
     "emr-serverless:GetApplication",
     "emr-serverless:ListApplications",
+    "emr-serverless:ListTagsForResource",
     "emr-serverless:StartApplication",
     "emr-serverless:StopApplication",
     "emr-serverless:TagResource",
     "iam:CreateServiceLinkedRole",
 ];
+const ARNS: &[Arn] = &[("arn", "emr-serverless:{region}:{account}:/applications/*")];
 const FACTS: Facts = Facts {
     expected: [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(60)],
     renamed_fields: &[("limits", "max_capacity"), ("idle_minutes", "idle_timeout_minutes")],
     tag_types: &["emr-serverless"],
+    review: &["image"],
+    linked_roles: &["ops.emr-serverless.amazonaws.com"],
+    arns: ARNS,
+    rights: super::rights::code::SPARK,
     ..Facts::of("emr_application", "a Spark application of EMR Serverless", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -228,7 +234,11 @@ impl Kind for EmrApplication {
         // The tagging API knows the stack's own, those long gone too, but not those just made.
         let tagged = tagged::resources(context, "emr-serverless").await?;
         let ids = tagged.iter().filter_map(|(arn, _)| arn.split_once("/applications/")).map(|(_, id)| id);
-        let known = described(context, ids).await?;
+        let address = |id: &str| {
+            let own = tagged.iter().find(|(arn, _)| arn.ends_with(&format!("/{id}")));
+            own.and_then(|(_, tags)| tags::address(context, FACTS.name, tags))
+        };
+        let known = described(context, ids, address).await?;
         let mut found = all(context, &known)?;
         // A new one beside the old one that it replaces has the other name.
         let is = |live: &Found<Spec>, wanted: &Wanted<'_, Spec>| {
@@ -239,7 +249,7 @@ impl Kind for EmrApplication {
         if !names.is_empty() {
             let namesakes = namesakes(context, &names).await?;
             let new = namesakes.iter().map(String::as_str).filter(|id| !known.contains_key(*id));
-            found.extend(all(context, &described(context, new).await?)?);
+            found.extend(all(context, &described(context, new, address).await?)?);
         }
         Ok(found)
     }

@@ -100,6 +100,8 @@ const ACTIONS: &[&str] = &[
 const FACTS: Facts = Facts {
     renamed_fields: &[("interval_seconds", "max_aggregation_interval_seconds")],
     tag_types: &["ec2:vpc-flow-log"],
+    review: &["role"],
+    passes_roles_to: &["vpc-flow-logs.amazonaws.com"],
     ..Facts::of("flow_log", "which connections a network sees, written down", FIELDS, OUTPUTS, ACTIONS)
 };
 

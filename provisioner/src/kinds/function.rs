@@ -6,17 +6,19 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_lambda::types::{FunctionCode, FunctionConfiguration, LastUpdateStatus, State};
-use futures::future::try_join_all;
 use lakewright_aws::{Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{LogGroupName, RoleArn, text};
 use super::{tag_lists, tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::reference::{Reference, plain_text, references};
 use crate::resource::{Action, Address, Condition};
 use crate::services::Services as _;
 
@@ -153,10 +155,16 @@ const ACTIONS: &[&str] = &[
     "iam:PassRole",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("function", "lambda:{region}:{account}:function:{name}")];
 const FACTS: Facts = Facts {
     expected: [Duration::from_secs(15), Duration::from_secs(10), Duration::from_secs(2)],
     identified_by: &["name"],
     tag_types: &["lambda:function"],
+    review: &["source", "inline", "code_sha256", "role", "environment", "permissions"],
+    sensitive: &["environment"],
+    arns: ARNS,
+    passes_roles_to: &["lambda.amazonaws.com"],
+    rights: super::rights::code::FUNCTIONS_OF_THE_STACK,
     ..Facts::of("function", "a Lambda function from a zip", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -184,8 +192,15 @@ impl Kind for Function {
             (None, None) => bail!("the function has no code: give `source = \"functions/NAME\"` or `inline`"),
             (None, Some(code)) => {
                 let file = rules::inline_file(&spec.runtime, &spec.handler)?;
+                let is_reference = |one: &Reference| super::named(&one.address.kind).is_some();
+                if let Some(reference) = references(&Value::from(code.as_str())).into_iter().find(is_reference) {
+                    bail!(
+                        "code is zipped when the plan is made, and can't refer to {reference}: give its value by \
+                         `environment`, or write `${reference}` where the text itself is meant"
+                    );
+                }
                 if spec.code_sha256.is_empty() {
-                    spec.code_sha256 = package::hash(&package::of_text(&file, code)).into();
+                    spec.code_sha256 = package::hash(&package::of_text(&file, &plain_text(code))).into();
                 }
             }
             (Some(_), None) => {}
@@ -220,16 +235,25 @@ impl Kind for Function {
         said
     }
 
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        let acts = Grant::to("its code", format!("act as {}", spec.role.as_str()));
+        spec.permissions.values().map(Permission::grant).chain([acts]).collect()
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged = tagged::resources(context, "lambda").await?;
         let mut names: BTreeSet<&str> = tagged.iter().filter_map(|(arn, _)| name_in(arn)).collect();
         names.extend(wanted.iter().map(|wanted| wanted.spec.name.as_str()));
-        let found = try_join_all(names.into_iter().map(|name| async move {
-            let Some(function) = get(context, name).await? else { return Ok(None) };
-            read(context, configuration(&function)?, &tag_lists::read_map(function.tags())).await
-        }));
-        let found: Vec<Option<Found<Spec>>> = found.await?;
-        Ok(found.into_iter().flatten().collect())
+        let reads = names.into_iter().map(|name| {
+            let tags = tagged.iter().find(|(arn, _)| name_in(arn) == Some(name)).map(|(_, tags)| tags);
+            let address = each::address(context, FACTS.name, tags, wanted, |spec| spec.name.as_str() == name);
+            let read = async move {
+                let Some(function) = get(context, name).await? else { return Ok(None) };
+                read(context, configuration(&function)?, &tag_lists::read_map(function.tags())).await
+            };
+            One { address, id: name.to_owned(), read }
+        });
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::replaces;
 use super::values::VpcId;
-use super::{ec2, tag_lists, tags, wait};
+use super::{ec2, holders, tag_lists, tags, wait};
 use crate::charge::Cost;
 use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
@@ -31,6 +31,7 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeInternetGateways",
     "ec2:AttachInternetGateway",
     "ec2:DetachInternetGateway",
+    "ec2:DescribeNetworkInterfaces",
     "ec2:CreateTags",
 ];
 const FACTS: Facts = Facts::of("internet_gateway", "a VPC's door to the internet", FIELDS, OUTPUTS, ACTIONS);
@@ -83,7 +84,7 @@ impl Kind for InternetGateway {
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         detach(context, &live.id, None).await?;
         let call = context.aws.ec2().delete_internet_gateway().internet_gateway_id(&live.id);
-        wait::released(context, || ask(call.clone().send())).await?;
+        wait::released(context, async || Ok(Vec::new()), || ask(call.clone().send())).await?;
         Ok(())
     }
 
@@ -139,7 +140,7 @@ async fn detach(context: &Context, id: &str, keep: Option<&str>) -> Result<bool>
             continue;
         }
         let call = context.aws.ec2().detach_internet_gateway().internet_gateway_id(id).vpc_id(vpc);
-        wait::released(context, || ask(call.clone().send())).await?;
+        wait::released(context, || holders::of_gateway(context, vpc), || ask(call.clone().send())).await?;
     }
     Ok(kept)
 }

@@ -1,5 +1,7 @@
 //! `key`: a KMS key with its alias, rotation and policy.
 
+mod iam;
+mod making;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -7,24 +9,27 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use aws_sdk_kms::types::{self, KeyMetadata, KeyState};
-use futures::future::try_join_all;
-use lakewright_aws::{ErrorKind, Needed as _, ask, ask_once};
+use aws_sdk_kms::types::{KeyMetadata, KeyState};
+use lakewright_aws::{ErrorKind, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::iam::leaves_it_to_iam;
+use self::making::{living, make};
 use self::wire::{
-    alias, aliases, arn, default_policy, describe, drop_alias, name, policy_of, rotates, state, tag, tags_of, waits,
+    alias, aliases, arn, default_policy, describe, drop_alias, enable, name, policy_of, rotates, state, tag, tags_of,
+    waits,
 };
+use super::each::{self, One, each};
 use super::spec::{compared, in_place, yes};
 use super::tags::{self, Tags};
 use super::values::text;
-use super::wait::{self, Made};
-use super::{policy, tag_lists, tagged};
+use super::{policy, statement, tagged, wait};
 use crate::charge::{Charge, Cost};
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
-use crate::resource::{Action, Address, Condition};
+use crate::kind::applied::was_applied;
+use crate::kind::{Arn, Comparing, Context, Departure, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address, Condition, Obstacle};
 use crate::services::Services as _;
 
 text!(
@@ -73,6 +78,8 @@ const ACTIONS: &[&str] = &[
     "kms:CreateKey",
     "kms:DescribeKey",
     "kms:ScheduleKeyDeletion",
+    "kms:CancelKeyDeletion",
+    "kms:EnableKey",
     "kms:CreateAlias",
     "kms:UpdateAlias",
     "kms:DeleteAlias",
@@ -92,12 +99,31 @@ const ACTIONS: &[&str] = &[
     "kms:GenerateDataKey",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("alias", "kms:{region}:{account}:alias/{alias}"), ("arn", "kms:{region}:{account}:key/*")];
 const FACTS: Facts = Facts {
     holds_data: true,
     identified_by: &["alias"],
     tag_types: &["kms:key"],
+    review: &["policy"],
+    arns: ARNS,
+    rights: super::rights::keys::KEYS_OF_THE_STACK,
     ..Facts::of("key", "a KMS key with its alias, rotation and policy", FIELDS, OUTPUTS, ACTIONS)
 };
+
+/// The places of [`Spec::alias`] and [`Spec::rotation`] in [`FIELDS`].
+const ALIAS: usize = 0;
+const ROTATION: usize = 2;
+
+/// What KMS lets nobody use a key for, as a change of it.
+const STATE: &str = "state";
+
+/// What only a key that exists has.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub struct Observed {
+    /// KMS's word for its state, `Disabled`; empty for one that can be used.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub state: String,
+}
 
 /// The tag that holds the days of [`Spec::deletion_days`]: KMS asks for them only when a key goes.
 const DELETION_DAYS: &str = "lakewright:deletion-days";
@@ -111,7 +137,7 @@ pub struct Key;
 #[async_trait]
 impl Kind for Key {
     type Spec = Spec;
-    type Observed = ();
+    type Observed = Observed;
 
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -135,36 +161,63 @@ impl Kind for Key {
         live.alias != spec.alias
     }
 
-    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, _spec: Option<&Spec>) -> Vec<String> {
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
         match (action, live) {
             (Action::Delete | Action::Replace, Some(Spec { deletion_days, .. })) => vec![format!(
                 "what it encrypts can't be read any more; the key can be restored for {deletion_days} days"
             )],
             (Action::Update, _) if changed.contains(&"policy") => {
-                vec!["from now on only whom the new policy names can read what it encrypts".to_owned()]
+                let by_iam = spec.is_none_or(|spec| spec.policy.as_ref().is_none_or(leaves_it_to_iam));
+                let readers = if by_iam {
+                    "whom IAM policies of the account let use the key, and whom the new policy names,"
+                } else {
+                    "only whom the new policy names"
+                };
+                vec![format!("from now on {readers} can read what it encrypts")]
             }
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+    fn refuses(&self, _live: &Spec, observed: &Observed, _spec: &Spec) -> Option<Obstacle> {
+        // What is encrypted with the key is lost with it, so that nothing takes its place.
+        let fix = match KeyState::from(observed.state.as_str()) {
+            KeyState::Unavailable => "connect its custom key store to its cluster again",
+            KeyState::PendingImport => "import its key material again",
+            _ => return None,
+        };
+        Some(Obstacle::new(format!("the key is {}, which no call of KMS ends", observed.state), fix))
+    }
+
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        match &spec.policy {
+            Some(policy) => statement::grants(policy, "it"),
+            None => vec![Grant::to("whomever the account's IAM policies name", "kms:*")],
+        }
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec, Observed>>> {
         // The tagging API knows the tags of many at once; of those that it doesn't list yet each is asked.
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "kms").await?.into_iter().collect();
         let mut keys: BTreeMap<String, Option<(KeyMetadata, Alias)>> =
             tagged.keys().map(|arn| (arn.clone(), None)).collect();
         // The tagging API is late with new keys; their aliases aren't.
-        let by_alias = wanted.iter().map(|wanted| async {
+        let by_alias = wanted.iter().map(|wanted| {
             let name = &wanted.spec.alias;
-            Ok::<_, anyhow::Error>(describe(context, &alias(name)).await?.map(|key| (key, name.clone())))
+            let read = async move { Ok(describe(context, &alias(name)).await?.map(|key| (key, name.clone()))) };
+            One { address: Some(wanted.address.clone()), id: alias(name), read }
         });
-        for known in try_join_all(by_alias).await?.into_iter().flatten() {
+        for known in each(context, FACTS.name, by_alias).await? {
             keys.insert(arn(&known.0)?.to_owned(), Some(known));
         }
         let reads = keys.into_iter().map(|(arn, known)| {
             let tags = tagged.get(&arn).cloned();
-            read(context, arn, known, tags)
+            let by_alias = known.as_ref().map(|(_, name)| name.clone());
+            let means = |spec: &Spec| by_alias.as_ref() == Some(&spec.alias);
+            let address = each::address(context, FACTS.name, tags.as_ref(), wanted, means);
+            One { address, id: arn.clone(), read: read(context, arn, known, tags) }
         });
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -175,18 +228,29 @@ impl Kind for Key {
         apply(context, &key, spec, None).await
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(
+        &self,
+        context: &Context,
+        live: &Found<Spec, Observed>,
+        spec: &Spec,
+        changed: &[String],
+    ) -> Result<Outcome> {
+        if changed.iter().any(|field| field == STATE) {
+            enable(context, &live.id).await?;
+        }
         apply(context, &live.id, spec, Some(&live.spec)).await
     }
 
-    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec, Observed>) -> Result<()> {
         let id = &live.id;
         let Some(key) = describe(context, id).await? else { return Ok(()) };
-        if *state(&key)? == KeyState::PendingDeletion {
-            return Ok(());
+        // Others' names of it go with the key when its time is over; until then they find it again if it is kept.
+        let own = alias(&live.spec.alias);
+        if aliases(context, id).await?.contains(&own) {
+            drop_alias(context, &own).await?;
         }
-        for alias in aliases(context, id).await? {
-            drop_alias(context, &alias).await?;
+        if waits(&key)? {
+            return Ok(());
         }
         // The tags stay until the end is certain: an interrupted deletion must be found by them. KMS won't take them
         // off a key that waits for its end, and `find` overlooks such keys.
@@ -197,16 +261,16 @@ impl Kind for Key {
         }
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec, Observed>>> {
         // A name that is no id is an alias.
-        let key = match describe(context, id).await? {
-            None if !id.contains([':', '/']) => describe(context, &alias(id)).await?,
-            key => key,
+        let (key, name) = match describe(context, id).await? {
+            None if !id.contains([':', '/']) => (describe(context, &alias(id)).await?, Some(id.into())),
+            key => (key, None),
         };
         let Some(key) = key else { return Ok(None) };
         let arn = arn(&key)?;
         let tags = tags::claimed(context, address, arn, tags_of(context, arn).await?)?;
-        Box::pin(read_as(context, &key, None, &tags)).await
+        Box::pin(read_as(context, &key, name, &tags)).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -221,7 +285,7 @@ async fn read(
     key: String,
     known: Option<(KeyMetadata, Alias)>,
     tags: Option<Tags>,
-) -> Result<Option<Found<Spec>>> {
+) -> Result<Option<Found<Spec, Observed>>> {
     let (metadata, name) = match known {
         Some((metadata, name)) => (metadata, Some(name)),
         None => match describe(context, &key).await? {
@@ -229,14 +293,14 @@ async fn read(
             None => return Ok(None),
         },
     };
-    if waits(&metadata)? {
-        return Ok(None);
-    }
     let tags = match tags {
         Some(tags) => tags,
         None => tags_of(context, &key).await?,
     };
-    Box::pin(read_as(context, &metadata, name, &tags)).await
+    let going = waits(&metadata)?;
+    let found = Box::pin(read_as(context, &metadata, name, &tags)).await?;
+    // The stack takes its name off a key before it gives that up: one that has it still was given up by somebody else.
+    Ok(found.filter(|found| !(going && found.spec.alias.is_empty())))
 }
 
 /// The key of that description, with this alias if one led to it, and these tags; none if they aren't the stack's.
@@ -245,21 +309,23 @@ async fn read_as(
     metadata: &KeyMetadata,
     name: Option<Alias>,
     tags: &Tags,
-) -> Result<Option<Found<Spec>>> {
-    if waits(metadata)? {
-        return Ok(None);
-    }
+) -> Result<Option<Found<Spec, Observed>>> {
     let Some(address) = tags::address(context, "key", tags) else { return Ok(None) };
     let key = arn(metadata)?;
     let aliases = async {
-        match name {
+        match &name {
             // Somebody may have given the key further names.
-            Some(name) => Ok(vec![alias(&name)]),
+            Some(name) => Ok(vec![alias(name)]),
             None => aliases(context, key).await,
         }
     };
     let (rotation, policy, aliases) = futures::try_join!(rotates(context, key), policy_of(context, key), aliases)?;
-    let name = aliases.first().map(|name| name.strip_prefix("alias/").unwrap_or(name)).unwrap_or_default();
+    let names: Vec<&str> = aliases.iter().map(|name| name.strip_prefix("alias/").unwrap_or(name)).collect();
+    let applied = tags.get(tags::APPLIED).map(String::as_str);
+    let name = name.as_ref().map_or_else(|| own_name(&names, applied), Alias::as_str);
+    // Of one that waits for its end KMS says no, and has it again once the end is cancelled.
+    let was_on = || was_applied(FIELDS, ROTATION, &Value::from(true), applied) == Some(true);
+    let rotation = rotation || waits(metadata)? && was_on();
     let spec = Spec {
         alias: name.into(),
         // KMS leaves an empty one out.
@@ -269,50 +335,27 @@ async fn read_as(
         deletion_days: tags.get(DELETION_DAYS).and_then(|days| days.parse().ok()).unwrap_or_else(deletion_days),
     };
     let id = metadata.key_id().needed("kms", "KeyMetadata.KeyId")?;
-    let mut found = tags::found(address, tags, key, spec, &[("arn", key), ("id", id), ("alias", name)]);
-    let state = state(metadata)?;
-    if *state != KeyState::Enabled {
-        found.condition = Condition::Failed(format!("the key is {state}; enable it in KMS"));
+    let mut found: Found<Spec, Observed> =
+        tags::found(address, tags, key, spec, &[("arn", key), ("id", id), ("alias", name)]);
+    found.holds = names.iter().filter(|other| **other != name).map(|other| format!("the alias {other}")).collect();
+    match state(metadata)? {
+        KeyState::Enabled => {}
+        KeyState::Creating | KeyState::Updating => found.condition = Condition::Pending(state(metadata)?.to_string()),
+        state => {
+            found.observed.state = state.to_string();
+            found.departures.extend(Departure::of(STATE, state.as_str(), KeyState::Enabled.as_str()));
+        }
     }
     Ok(Some(found))
 }
 
-/// The ARN of the key of this address that an earlier attempt made.
-async fn living(context: &Context, address: &Address, spec: &Spec) -> Result<Option<String>> {
-    let mut candidates: Vec<String> = tagged::resources(context, "kms")
-        .await?
-        .into_iter()
-        .filter(|(_, tags)| tags::address(context, "key", tags).as_ref() == Some(address))
-        .map(|(arn, _)| arn)
-        .collect();
-    if let Some(key) = describe(context, &alias(&spec.alias)).await? {
-        candidates.push(arn(&key)?.to_owned());
-    }
-    for candidate in candidates {
-        let Some(key) = describe(context, &candidate).await? else { continue };
-        if !waits(&key)?
-            && tags::address(context, "key", &tags_of(context, &candidate).await?).as_ref() == Some(address)
-        {
-            return Ok(Some(candidate));
-        }
-    }
-    Ok(None)
-}
-
-/// Makes the key. KMS knows neither names nor tokens: a repeat would make a second one.
-async fn make(context: &Context, address: &Address, spec: &Spec) -> Result<String> {
-    let mut own: Vec<types::Tag> = tag_lists::owned(context, address);
-    own.extend(tag_lists::written(&[(DELETION_DAYS, &spec.deletion_days.to_string())]));
-    let call = context.aws.kms().create_key().description(&spec.description).set_tags(Some(own));
-    let call = call.set_policy(spec.policy.as_ref().map(Value::to_string));
-    let probe = || living(context, address, spec);
-    if let Some(key) = wait::interrupted(context, address, probe).await? {
-        return Ok(key);
-    }
-    let create = || wait::while_refused(context, KNOWN, wait::not_yet, || ask_once(call.clone().send()));
-    match wait::once(context, create, probe).await? {
-        Made::Now(answer) => Ok(arn(answer.key_metadata().needed("kms", "CreateKey.KeyMetadata")?)?.to_owned()),
-        Made::Before(key) => Ok(key),
+/// Which of a key's names is the stack's: the one that was given to it last, and where nothing tells which that is, the
+/// only one; empty if others gave it all that it has.
+fn own_name<'a>(names: &[&'a str], applied: Option<&str>) -> &'a str {
+    let was_given = |name: &str| was_applied(FIELDS, ALIAS, &Value::from(name), applied);
+    match names {
+        [only] if was_given(only).is_none() => only,
+        _ => names.iter().copied().find(|name| was_given(name) == Some(true)).unwrap_or_default(),
     }
 }
 

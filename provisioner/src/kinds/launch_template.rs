@@ -2,14 +2,15 @@
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{self, LaunchTemplateVersion, ResourceType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::kept::keep;
 use self::wire::{data, departures, read_data};
+use super::each::{One, each};
 use super::spec::{compared, in_place, replaces, yes};
 use super::values::{KeyId, SecurityGroupId, text};
 use super::{ec2, tag_lists, tags, wait};
@@ -17,6 +18,7 @@ use crate::charge::Cost;
 use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 
+mod kept;
 mod wire;
 
 text!(
@@ -75,8 +77,9 @@ pub struct Spec {
     /// Whether the metadata service demands a session token (IMDSv2). Default: true.
     #[serde(default = "yes")]
     pub metadata_tokens_required: bool,
-    /// How many network hops away from the host the metadata service answers; containers need two. Default: 2.
-    #[serde(default = "two")]
+    /// How many network hops away from the host the metadata service answers: containers with a network of their own need two.
+    /// Default: 1.
+    #[serde(default = "one")]
     pub metadata_hop_limit: u32,
     /// Whether CloudWatch gets the host's metrics each minute, at a price. Default: false.
     #[serde(default)]
@@ -87,8 +90,8 @@ fn twenty() -> u32 {
     20
 }
 
-fn two() -> u32 {
-    2
+fn one() -> u32 {
+    1
 }
 
 fn gp3() -> String {
@@ -131,6 +134,8 @@ const FACTS: Facts = Facts {
     moving_outputs: &["version"],
     renamed_fields: &[("volume_gib", "volume_size_gib")],
     identified_by: &["name"],
+    review: &["image", "instance_profile", "user_data", "metadata_tokens_required", "metadata_hop_limit"],
+    rights: super::rights::code::IMAGES,
     ..Facts::of("launch_template", "what a host is started as", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -199,14 +204,18 @@ impl Kind for LaunchTemplate {
         let call = context.aws.ec2().describe_launch_templates().filters(ec2::of_stack(context));
         let templates = ask_all(call.into_paginator().items().send()).await?;
         let listed = if templates.len() > 1 { few_defaults(context).await? } else { Vec::new() };
-        let read = templates.iter().map(async |template| {
-            let id = id(template)?;
-            match listed.iter().find(|version| version.launch_template_id() == Some(id)) {
-                Some(version) => read(context, template, version),
-                None => described(context, template).await,
-            }
+        let reads = templates.iter().map(|template| {
+            let address = tags::address(context, FACTS.name, &tag_lists::read(template.tags()));
+            let listed = listed.iter().find(|version| version.launch_template_id() == template.launch_template_id());
+            let read = async move {
+                match listed {
+                    Some(version) => read(context, template, version),
+                    None => described(context, template).await,
+                }
+            };
+            One { address, id: template.launch_template_name().unwrap_or_default().to_owned(), read }
         });
-        Ok(try_join_all(read).await?.into_iter().flatten().collect())
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -224,8 +233,12 @@ impl Kind for LaunchTemplate {
     }
 
     async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
-        let data = data(context, &live.address, spec)?;
-        let call = context.aws.ec2().create_launch_template_version().launch_template_id(&live.id);
+        let mut data = data(context, &live.address, spec)?;
+        let mut call = context.aws.ec2().create_launch_template_version().launch_template_id(&live.id);
+        if let Some(before) = version(context, &live.id).await? {
+            let inherits = before.launch_template_data().is_some_and(|before| keep(&mut data, before));
+            call = call.set_source_version(inherits.then(|| number(&before)).transpose()?.map(|one| one.to_string()));
+        }
         let made = ask(call.launch_template_data(data).send()).await?;
         let version =
             made.launch_template_version.needed("ec2", "CreateLaunchTemplateVersion.LaunchTemplateVersion")?;
@@ -238,7 +251,7 @@ impl Kind for LaunchTemplate {
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.ec2().delete_launch_template().launch_template_id(&live.id);
-        wait::released(context, || ask(call.clone().send())).await?;
+        wait::released(context, async || Ok(Vec::new()), || ask(call.clone().send())).await?;
         Ok(())
     }
 
@@ -275,11 +288,16 @@ async fn few_defaults(context: &Context) -> Result<Vec<LaunchTemplateVersion>> {
     Ok(ask(call.send()).await?.launch_template_versions.unwrap_or_default())
 }
 
+/// A template's default version, asked for by itself.
+async fn version(context: &Context, template: &str) -> Result<Option<LaunchTemplateVersion>> {
+    let call = context.aws.ec2().describe_launch_template_versions().launch_template_id(template);
+    let found = wait::found(ask(call.versions(DEFAULT).send()).await)?;
+    Ok(found.and_then(|answer| answer.launch_template_versions?.into_iter().next()))
+}
+
 /// A template with its default version, asked for by itself.
 async fn described(context: &Context, template: &types::LaunchTemplate) -> Result<Option<Found<Spec>>> {
-    let call = context.aws.ec2().describe_launch_template_versions().launch_template_id(id(template)?);
-    let found = wait::found(ask(call.versions(DEFAULT).send()).await)?;
-    match found.and_then(|answer| answer.launch_template_versions?.into_iter().next()) {
+    match version(context, id(template)?).await? {
         Some(version) => read(context, template, &version),
         None => Ok(None),
     }

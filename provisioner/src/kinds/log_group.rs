@@ -11,12 +11,13 @@ use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each::{self, One, each};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::LogGroupName;
 use super::{tag_lists, tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::names;
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
@@ -50,9 +51,15 @@ const ACTIONS: &[&str] = &[
     "logs:TagResource",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[
+    ("log group", "logs:{region}:{account}:log-group:{name}"),
+    ("log group", "logs:{region}:{account}:log-group:{name}:*"),
+];
 const FACTS: Facts = Facts {
     identified_by: &["name"],
     tag_types: &["logs:log-group"],
+    arns: ARNS,
+    rights: super::rights::watch::LOGS,
     ..Facts::of("log_group", "a CloudWatch Logs group", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -101,8 +108,12 @@ impl Kind for LogGroup {
         let groups = lists.iter().flat_map(|list| list.iter());
         // The tagging API knows the tags of many at once; of those that it doesn't list yet each is asked.
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "logs").await?.into_iter().collect();
-        let reads = groups.map(|group| read(context, group, &tagged));
-        let mut found: Vec<Found<Spec>> = try_join_all(reads).await?.into_iter().flatten().collect();
+        let reads = groups.map(|group| {
+            let name = group.log_group_name().unwrap_or_default();
+            let address = each::address(context, FACTS.name, None, wanted, |spec| spec.name.as_str() == name);
+            One { address, id: name.to_owned(), read: read(context, group, &tagged) }
+        });
+        let mut found: Vec<Found<Spec>> = each(context, FACTS.name, reads).await?;
         // Prefixes may overlap.
         found.sort_by(|a, b| a.id.cmp(&b.id));
         found.dedup_by(|a, b| a.id == b.id);

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_cloudwatchlogs::types::{MetricFilter as Filter, MetricTransformation, StandardUnit};
-use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each::{One, each};
 use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::{LogGroupName, text};
 use super::{log_group, tagged, wait};
 use crate::charge::{Charge, Cost};
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::names;
 use crate::resource::Address;
 use crate::services::Services as _;
@@ -181,10 +181,15 @@ const ACTIONS: &[&str] = &[
     "logs:DescribeLogGroups",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[
+    ("filtered", "logs:{region}:{account}:log-group:{log_group}"),
+    ("filtered", "logs:{region}:{account}:log-group:{log_group}:*"),
+];
 const FACTS: Facts = Facts {
     is_tagless: true,
     identified_by: &["log_group", "name"],
     tag_types: &["logs:log-group"],
+    arns: ARNS,
     ..Facts::of("metric_filter", "a metric read from a log group's entries", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -239,8 +244,13 @@ impl Kind for MetricFilter {
         };
         let mut groups: BTreeSet<String> = wanted.iter().flat_map(&group_of).collect();
         groups.extend(with_filters(context, &own).await?);
-        let reads = groups.iter().map(|group| filters(context, group));
-        let filters = try_join_all(reads).await?;
+        let reads = groups.iter().map(|group| {
+            let is_here = |one: &Wanted<'_, Spec>| group_of(one).contains(group);
+            let id = if wanted.iter().any(is_here) { String::new() } else { group.clone() };
+            let read = async move { Ok(Some(filters(context, group).await?)) };
+            One { address: None, id, read }
+        });
+        let filters = each(context, FACTS.name, reads).await?;
         let specs: Vec<Spec> = filters.iter().flatten().map(spec).collect::<Result<_, _>>()?;
         let meant = |spec: &Spec| {
             let same =
@@ -364,7 +374,15 @@ async fn put(context: &Context, spec: &Spec) -> Result<Outcome> {
     let transformation = transformation.build().expect("name, namespace and value are given");
     let call = context.aws.logs().put_metric_filter().log_group_name(spec.log_group.as_str());
     let call = call.filter_name(spec.name.as_str()).filter_pattern(&spec.pattern);
-    let call = call.metric_transformations(transformation);
+    let mut call = call.metric_transformations(transformation);
+    // CloudWatch takes a filter whole: what no spec says stays as somebody made it.
+    let all = filters(context, &spec.log_group).await?;
+    if let Some(live) = all.into_iter().find(|live| live.filter_name() == Some(spec.name.as_str())) {
+        call = call
+            .set_apply_on_transformed_logs(live.apply_on_transformed_logs.then_some(true))
+            .set_field_selection_criteria(live.field_selection_criteria)
+            .set_emit_system_field_dimensions(live.emit_system_field_dimensions);
+    }
     wait::visible(context, || ask(call.clone().send())).await?;
     Ok(tags::outcome(&format!("{}:{}", spec.log_group, spec.name), &[("name", &spec.name)]))
 }

@@ -1,9 +1,13 @@
 //! The resource kinds: one file and one line each.
 
+mod each;
 mod ec2;
+mod holders;
 pub(crate) mod msk;
 mod policy;
+mod rights;
 mod spec;
+pub(crate) mod statement;
 mod tag_lists;
 mod tagged;
 mod tags;
@@ -28,6 +32,7 @@ pub mod internet_gateway;
 pub mod key;
 pub mod launch_template;
 pub mod log_group;
+pub mod managed_policy;
 pub mod metric_filter;
 pub mod msk_configuration;
 pub mod nat_gateway;
@@ -80,6 +85,7 @@ pub fn all() -> &'static [&'static dyn AnyKind] {
         &object::Object,
         &release::Release,
         &oidc_provider::OidcProvider,
+        &managed_policy::ManagedPolicy,
         &role::Role,
         &instance_profile::InstanceProfile,
         &msk_configuration::MskConfiguration,

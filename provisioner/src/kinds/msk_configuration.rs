@@ -7,18 +7,18 @@ use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_kafka::primitives::Blob;
 use aws_sdk_kafka::types::{Configuration, ConfigurationRevision, ConfigurationState};
-use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each::{One, each};
 use super::msk::{self, decode_properties, encode_properties};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::text;
 use super::wait;
 use crate::charge::Cost;
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -49,10 +49,12 @@ const ACTIONS: &[&str] = &[
     "kafka:ListConfigurations",
     "kafka:DescribeConfigurationRevision",
 ];
+const ARNS: &[Arn] = &[("configuration", "kafka:{region}:{account}:configuration/{name}/*")];
 const FACTS: Facts = Facts {
     is_tagless: true,
     moving_outputs: &["revision"],
     identified_by: &["name"],
+    arns: ARNS,
     ..Facts::of("msk_configuration", "the settings of a cluster's brokers", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -80,7 +82,12 @@ impl Kind for MskConfiguration {
         let all = all(context).await?;
         let own = all.iter().filter_map(|one| Some((owner(context, one)?, one)));
         let living = own.filter(|(_, one)| one.state() != Some(&ConfigurationState::Deleting));
-        try_join_all(living.map(|(address, one)| read(context, address, one))).await
+        let reads = living.map(|(address, one)| One {
+            address: Some(address.clone()),
+            id: one.name().unwrap_or_default().to_owned(),
+            read: async move { read(context, address, one).await.map(Some) },
+        });
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {

@@ -193,7 +193,12 @@ fn state(gateway: &types::NatGateway) -> Result<&NatGatewayState, Error> {
 /// Waits until nothing uses the address: a gateway that is being deleted holds it for minutes, and AWS would give the
 /// new one up.
 async fn free(context: &Context, allocation: &str) -> Result<()> {
-    wait::until(context, SETTLED, &format!("{allocation} is still used by something else"), || async {
+    let user = elastic_ip::used_by(context, allocation).await?;
+    let what = format!("{allocation} is still used by {}", user.as_deref().unwrap_or("something else"));
+    if user.is_some() {
+        context.waiting.tell(&what);
+    }
+    wait::until(context, SETTLED, &what, || async {
         Ok(elastic_ip::describe(context, allocation).await?.filter(elastic_ip::is_free))
     })
     .await?;

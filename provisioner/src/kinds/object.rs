@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use futures::future::try_join_all;
 use lakewright_aws::{Error, Listed, Object as Stored, Put};
 use lakewright_config::s3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each::{One, each};
 use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::BucketName;
 use super::{tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 
 /// An object whose content stands in the stack.
@@ -43,11 +43,19 @@ fn content_type() -> String {
 const FIELDS: &[Field] = &[replaces("bucket"), replaces("key"), in_place("content"), in_place("content_type")];
 const OUTPUTS: &[&str] = &["key", "url", "etag"];
 const ACTIONS: &[&str] = &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"];
+const ARNS: &[Arn] = &[
+    ("object", "s3:::{bucket}/{key:folder}*"),
+    ("published", "s3:::{bucket}/hosts/*"),
+    ("published", "s3:::{bucket}/jobs/*"),
+    ("published", "s3:::{bucket}/models/*"),
+];
 const FACTS: Facts = Facts {
     is_tagless: true,
     moving_outputs: &["etag"],
     identified_by: &["bucket", "key"],
     tag_types: &["s3"],
+    review: &["bucket", "key", "content"],
+    arns: ARNS,
     ..Facts::of("object", "a small text in a bucket", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -101,26 +109,35 @@ impl Kind for Object {
                 places.entry(bucket).or_default().insert(folder.to_owned());
             }
         }
-        let lists = places.iter().map(|(bucket, folders)| async move {
-            let listed = listed(context, bucket, folders.clone()).await?;
-            Ok::<_, Error>(listed.iter().map(|entry| (bucket.clone(), entry.key.clone())).collect::<Vec<_>>())
+        let lists = places.iter().map(|(bucket, folders)| One {
+            address: None,
+            id: String::new(),
+            read: async move {
+                let listed = listed(context, bucket, folders.clone()).await?;
+                let keys = listed.iter().map(|entry| (bucket.clone(), entry.key.clone()));
+                Ok(Some(keys.collect::<Vec<_>>()))
+            },
         });
-        let (lists, published) = tokio::try_join!(try_join_all(lists), async {
-            match artifacts {
-                Some(bucket) => published(context, bucket).await,
-                None => Ok(Arc::default()),
-            }
-        })?;
-        let published = published.iter().filter(|entry| !entry.key.starts_with(RELEASES));
+        let published = artifacts.map(|bucket| One {
+            address: None,
+            id: String::new(),
+            read: async move { published(context, bucket).await.map(Some).map_err(anyhow::Error::new) },
+        });
+        let (lists, published) =
+            tokio::try_join!(each(context, FACTS.name, lists), each(context, FACTS.name, published))?;
+        let published = published.iter().flat_map(|list| list.iter()).filter(|entry| !entry.key.starts_with(RELEASES));
         let published = published.filter_map(|entry| Some((artifacts?.clone(), entry.key.clone())));
         let keys: BTreeSet<(String, String)> = lists.into_iter().flatten().chain(published).collect();
         let wanted: BTreeMap<(String, String), &Address> =
             wanted.iter().filter_map(|one| Some(((named(one)?, one.spec.key.clone()), one.address))).collect();
         let buckets: BTreeSet<&String> = own.values().collect();
-        let reads = keys
-            .iter()
-            .map(|place| read(context, &place.0, &place.1, wanted.get(place).copied(), buckets.contains(&place.0)));
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        let reads = keys.iter().map(|place| {
+            let (bucket, key) = place;
+            let wanted = wanted.get(place).copied();
+            let read = read(context, bucket, key, wanted, buckets.contains(bucket));
+            One { address: wanted.cloned(), id: url(bucket, key), read }
+        });
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {

@@ -6,18 +6,18 @@ use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_iam::operation::get_open_id_connect_provider::GetOpenIdConnectProviderOutput as Provider;
 use aws_sdk_iam::types::RoleDetail;
-use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces};
 use super::values::text;
 use super::{policy, role, tag_lists, tags, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
-use crate::resource::{Action, Address};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address, Obstacle};
 use crate::services::Services as _;
 
 text!(
@@ -55,8 +55,12 @@ const ACTIONS: &[&str] = &[
     "iam:GetAccountAuthorizationDetails",
     "iam:GetRole",
 ];
+const ARNS: &[Arn] = &[("provider", "iam::{account}:oidc-provider/{url:host}")];
 const FACTS: Facts = Facts {
     renamed_fields: &[("clients", "client_ids")],
+    review: &["url", "client_ids"],
+    arns: ARNS,
+    rights: super::rights::identity::IDENTITIES,
     ..Facts::of("oidc_provider", "a provider of identities that roles may trust", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -109,26 +113,35 @@ impl Kind for OidcProvider {
         }
     }
 
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        let grant = |client: &String| {
+            let who = format!("whoever has a token of {} for {client}", spec.url.as_str());
+            Grant::to(who, "become the roles that trust it")
+        };
+        spec.client_ids.iter().map(grant).collect()
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         // No list tells of their tags: those are looked at that the stack wants, and that its roles trust.
-        let wanted: Vec<String> = wanted.iter().map(|one| arn(context, &one.spec.url)).collect();
-        let mut arns = wanted.clone();
-        for role in role::details(context).await?.iter().filter(|role| is_own(context, role)) {
+        let mut arns: Vec<String> = wanted.iter().map(|one| arn(context, &one.spec.url)).collect();
+        for role in role::details(context).await?.roles.iter().filter(|role| is_own(context, role)) {
             arns.extend(trusted(role)?);
         }
         arns.sort();
         arns.dedup();
-        let providers = try_join_all(arns.iter().map(|arn| describe(context, arn))).await?;
-        let mut live = Vec::new();
-        for (arn, provider) in arns.iter().zip(providers) {
-            let Some(provider) = provider else { continue };
-            match read(context, arn, &provider)? {
-                Some(found) => live.push(found),
-                None if wanted.contains(arn) => bail!("{}", foreign(arn)),
-                None => {}
-            }
-        }
-        Ok(live)
+        let reads = arns.iter().map(|one| {
+            let address = each::address(context, FACTS.name, None, wanted, |spec| arn(context, &spec.url) == *one);
+            let is_wanted = address.is_some();
+            let read = async move {
+                let Some(provider) = describe(context, one).await? else { return Ok(None) };
+                match read(context, one, &provider)? {
+                    None if is_wanted => Err(foreign(one).into()),
+                    found => Ok(found),
+                }
+            };
+            One { address, id: one.clone(), read }
+        });
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -188,10 +201,13 @@ fn arn(context: &Context, url: &str) -> String {
     format!("arn:{}:iam::{}:oidc-provider/{host}", tags::partition(&context.region), context.account)
 }
 
-fn foreign(arn: &str) -> String {
-    format!(
-        "{arn} is there already and isn't this stack's, and an account has one provider of each address: write \
-         `existing = true` under [ci] to use it as it is, or take it over by `lakewright adopt oidc_provider.github {arn}`"
+fn foreign(arn: &str) -> Obstacle {
+    Obstacle::new(
+        format!("{arn} is there already and isn't this stack's, and an account has one provider of each address"),
+        format!(
+            "write `existing = true` under [ci] to use it as it is, or take it over by `lakewright adopt \
+             oidc_provider.github {arn}`"
+        ),
     )
 }
 
@@ -199,7 +215,7 @@ fn foreign(arn: &str) -> String {
 /// a provider that is no longer declared. Those are asked for one by one, because the list of all tells of a role for a
 /// while after it was deleted.
 async fn is_trusted(context: &Context, arn: &str) -> Result<bool> {
-    for role in role::details(context).await?.iter() {
+    for role in &role::details(context).await?.roles {
         if !trusted(role)?.iter().any(|one| one == arn) {
             continue;
         }

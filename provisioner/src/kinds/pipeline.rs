@@ -3,24 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use async_trait::async_trait;
 use aws_sdk_codepipeline::types::PipelineDeclaration;
-use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::kept::keep;
 use self::wire::{departures, pipeline_of, spec_of};
+use super::each::{self, One, each};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{BucketName, KeyId, RoleArn, text};
 use super::{tag_lists, tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::resource::{Action as Step, Address};
 use crate::services::Services as _;
 
+mod kept;
+mod rules;
 mod wire;
 
 text!(
@@ -98,6 +101,10 @@ pub struct Action {
     /// When it runs within the stage. Default: 1.
     #[serde(default = "one")]
     pub order: u32,
+    /// Where later actions find its variables: `#{NAMESPACE.VARIABLE}`. Default: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9@_-]{1,100}$"))]
+    pub namespace: Option<String>,
 }
 
 /// What an action is for.
@@ -148,9 +155,15 @@ const ACTIONS: &[&str] = &[
     "iam:PassRole",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("pipeline", "codepipeline:{region}:{account}:{name}")];
 const FACTS: Facts = Facts {
     identified_by: &["name"],
     tag_types: &["codepipeline"],
+    review: &["role", "stages"],
+    sensitive: &["stages.*.actions.*.configuration.OAuthToken"],
+    arns: ARNS,
+    passes_roles_to: &["codepipeline.amazonaws.com"],
+    rights: super::rights::code::PIPELINES_OF_THE_STACK,
     ..Facts::of("pipeline", "a CodePipeline with its stages", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -171,33 +184,7 @@ impl Kind for Pipeline {
     }
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
-        if spec.stages.len() < 2 {
-            bail!("a pipeline has two stages at least: one with the sources, and one that does something with them");
-        }
-        let mut made: BTreeSet<&str> = BTreeSet::new();
-        for (index, stage) in spec.stages.iter().enumerate() {
-            if stage.actions.is_empty() {
-                bail!("the stage {} does nothing; give it an action", stage.name);
-            }
-            for action in &stage.actions {
-                let Action { name, category, .. } = action;
-                if (index == 0) != (*category == Category::Source) {
-                    bail!("{name}: the first stage, and it alone, holds the sources");
-                }
-                if let Some(input) = action.inputs.iter().find(|input| !made.contains(input.as_str())) {
-                    bail!("{name}: no action before it makes the artifact {input}");
-                }
-                let mut settings = action.configuration.iter();
-                if let Some((key, _)) = settings.find(|(_, value)| value.is_empty() || value.len() > 1000) {
-                    bail!("{name}: the setting {key} must have 1 to 1000 characters");
-                }
-                if let Some(output) = action.outputs.iter().find(|output| made.contains(output.as_str())) {
-                    bail!("{name}: the artifact {output} is made before already");
-                }
-                made.extend(action.outputs.iter().map(String::as_str));
-            }
-        }
-        Ok(())
+        rules::check(&spec.stages)
     }
 
     fn cost(&self, _spec: &Spec) -> Cost {
@@ -223,21 +210,29 @@ impl Kind for Pipeline {
         said
     }
 
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        vec![Grant::to("it", format!("act as {}", spec.role.as_str()))]
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "codepipeline").await?.into_iter().collect();
         let mut names: BTreeSet<&str> = tagged.keys().filter_map(|arn| arn.rsplit(':').next()).collect();
         names.extend(wanted.iter().map(|wanted| wanted.spec.name.as_str()));
-        let reads = names.into_iter().map(|name| async {
-            let Some(found) = get(context, name).await? else { return Ok(None) };
+        let reads = names.into_iter().map(|name| {
             let arn = arn(context, name);
-            let tags = match tagged.get(&arn) {
-                Some(tags) => tags.clone(),
-                None => tags_of(context, &arn).await?,
+            let tags = tagged.get(&arn);
+            let address = each::address(context, FACTS.name, tags, wanted, |spec| spec.name.as_str() == name);
+            let read = async move {
+                let Some(found) = get(context, name).await? else { return Ok(None) };
+                let tags = match tags {
+                    Some(tags) => tags.clone(),
+                    None => tags_of(context, &arn).await?.unwrap_or_default(),
+                };
+                read(context, &found, &tags)
             };
-            read(context, &found, &tags)
+            One { address, id: name.to_owned(), read }
         });
-        let found: Vec<Option<Found<Spec>>> = try_join_all(reads).await?;
-        Ok(found.into_iter().flatten().collect())
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -246,7 +241,7 @@ impl Kind for Pipeline {
         match assumed(context, || ask(call.clone().send())).await {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
-                let tags = tags_of(context, &arn(context, &spec.name)).await?;
+                let tags = tags_of(context, &arn(context, &spec.name)).await?.unwrap_or_default();
                 if tags::address(context, "pipeline", &tags).as_ref() != Some(address) {
                     return Err(tags::taken(error, &format!("the pipeline {}", spec.name), &tags));
                 }
@@ -277,7 +272,8 @@ impl Kind for Pipeline {
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.rsplit(':').next().unwrap_or(id);
         let Some(found) = get(context, name).await? else { return Ok(None) };
-        let tags = tags::claimed(context, address, id, tags_of(context, &arn(context, name)).await?)?;
+        let tags =
+            tags::claimed(context, address, id, tags_of(context, &arn(context, name)).await?.unwrap_or_default())?;
         read(context, &found, &tags)
     }
 
@@ -304,7 +300,11 @@ where
 }
 
 async fn change(context: &Context, spec: &Spec) -> Result<()> {
-    let call = context.aws.code_pipeline().update_pipeline().pipeline(pipeline_of(spec)?);
+    let mut new = pipeline_of(spec)?;
+    if let Some(live) = get(context, &spec.name).await? {
+        keep(&mut new, &live);
+    }
+    let call = context.aws.code_pipeline().update_pipeline().pipeline(new);
     assumed(context, || ask(call.clone().send())).await?;
     Ok(())
 }
@@ -320,15 +320,16 @@ fn outcome(context: &Context, name: &str) -> Outcome {
 }
 
 async fn get(context: &Context, name: &str) -> Result<Option<PipelineDeclaration>> {
-    let answer = wait::found(ask(context.aws.code_pipeline().get_pipeline().name(name).send()).await)?;
-    let Some(answer) = answer else { return Ok(None) };
+    let answer = wait::found(ask(context.aws.code_pipeline().get_pipeline().name(name).send()).await);
+    let tags = async { tags_of(context, &arn(context, name)).await };
+    let Some(answer) = tagged::readable(context, answer, tags).await? else { return Ok(None) };
     Ok(Some(answer.pipeline.needed("codepipeline", "GetPipeline.pipeline")?))
 }
 
-async fn tags_of(context: &Context, arn: &str) -> Result<Tags> {
+async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
     let call = context.aws.code_pipeline().list_tags_for_resource().resource_arn(arn);
     let answer = wait::found(ask(call.send()).await)?;
-    Ok(answer.map(|answer| tag_lists::read(answer.tags())).unwrap_or_default())
+    Ok(answer.map(|answer| tag_lists::read(answer.tags())))
 }
 
 /// The pipeline with these tags; none if they aren't the stack's.

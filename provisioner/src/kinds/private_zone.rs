@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_route53::types::{ChangeAction, HostedZoneConfig, ResourceRecordSet, Tag, TagResourceType, Vpc, VpcRegion};
-use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_once};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::each::{One, each};
 use super::record::RecordType;
 use super::spec::{compared, in_place, reference, replaces};
 use super::tags::{self, ADDRESS, Tags};
@@ -18,7 +18,7 @@ use super::values::text;
 use super::wait::{self, Made};
 use super::{record, tag_lists};
 use crate::charge::{Charge, Cost};
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -80,9 +80,12 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeVpcs",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("arn", "route53:::hostedzone/*"), ("domain", "{name:domain}"), ("domain", "*.{name:domain}")];
 const FACTS: Facts = Facts {
     beside: &["record"],
     tag_types_everywhere: &["route53:hostedzone"],
+    arns: ARNS,
+    rights: super::rights::network::DOMAINS,
     ..Facts::of("private_zone", "a private hosted zone of Route 53", FIELDS, OUTPUTS, ACTIONS)
 };
 /// The tag that holds `host_records`, which Route 53 has no place for.
@@ -159,9 +162,10 @@ impl Kind for PrivateZone {
                 |one: &&record::Spec| *one.zone == zone.id || reference(&one.zone).as_ref() == Some(&zone.address);
             let here = records.iter().filter(is_here);
             let named = here.map(|one| (one.name.to_string(), one.kind)).collect();
-            read(context, &zone.id, &zone.tags, named)
+            let read = read(context, &zone.id, &zone.tags, named);
+            One { address: Some(zone.address.clone()), id: zone.id.clone(), read }
         });
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use futures::future::try_join_all;
 use lakewright_aws::ask;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,12 +15,13 @@ use serde_json::Value;
 
 use self::attributes::WRITTEN;
 use self::calls::{SETTLED, attributes_of, known, make, settle, shown, tags_of, url_of};
+use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{KeyId, text};
-use super::{policy, tag_lists, tagged, wait};
+use super::{policy, statement, tag_lists, tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -145,12 +145,16 @@ const ACTIONS: &[&str] = &[
     "sqs:TagQueue",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("queue", "sqs:{region}:{account}:{name}")];
 const FACTS: Facts = Facts {
     holds_data: true,
     // A change takes SQS up to a minute.
     expected: [Duration::from_secs(5), Duration::from_secs(60), Duration::from_secs(60)],
     identified_by: &["name"],
     tag_types: &["sqs"],
+    review: &["policy"],
+    arns: ARNS,
+    rights: super::rights::messages::QUEUES_OF_THE_STACK,
     ..Facts::of("queue", "an SQS queue", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -223,23 +227,32 @@ impl Kind for Queue {
         said
     }
 
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        spec.policy.iter().flat_map(|policy| statement::grants(policy, "it")).collect()
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "sqs").await?.into_iter().collect();
         let mut names: BTreeSet<&str> = tagged.keys().map(|arn| last_part(arn)).collect();
         // A name with a reference in it is known once that is.
         names.extend(wanted.iter().map(|one| one.spec.name.as_str()).filter(|name| !name.contains("${")));
-        let reads = names.into_iter().map(async |name| {
-            let Some(url) = url_of(context, name).await? else { return Ok(None) };
-            // What the tagging API doesn't list yet is asked for itself.
-            let tags = match tagged.get(&arn(context, name)) {
-                Some(tags) => Some(tags.clone()),
-                None => tags_of(context, &url).await?,
+        let reads = names.into_iter().map(|name| {
+            let tags = tagged.get(&arn(context, name));
+            let address = each::address(context, FACTS.name, tags, wanted, |spec| spec.name.as_str() == name);
+            let read = async move {
+                let Some(url) = url_of(context, name).await? else { return Ok(None) };
+                // What the tagging API doesn't list yet is asked for itself.
+                let tags = match tags {
+                    Some(tags) => Some(tags.clone()),
+                    None => tags_of(context, &url).await?,
+                };
+                let Some(tags) = tags else { return Ok(None) };
+                let Some(address) = tags::address(context, FACTS.name, &tags) else { return Ok(None) };
+                live(context, name, &url, address, &tags).await
             };
-            let Some(tags) = tags else { return Ok(None) };
-            let Some(address) = tags::address(context, "queue", &tags) else { return Ok(None) };
-            live(context, name, &url, address, &tags).await
+            One { address, id: name.to_owned(), read }
         });
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {

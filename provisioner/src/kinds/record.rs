@@ -20,7 +20,7 @@ use super::tags::{self, ADDRESS, STACK, Tags};
 use super::values::text;
 use super::{private_zone, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -126,11 +126,13 @@ const ACTIONS: &[&str] = &[
     "route53:ListTagsForResources",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("domain", "{name:domain}")];
 const FACTS: Facts = Facts {
     is_tagless: true,
     beside: &["private_zone"],
     expected: [Duration::from_secs(40); 3],
     identified_by: &["zone", "name", "type"],
+    arns: ARNS,
     ..Facts::of("record", "a record set in a hosted zone", FIELDS, OUTPUTS, ACTIONS)
 };
 /// How long all name servers take to learn of a change, with a margin: a minute is usual.
@@ -214,7 +216,9 @@ impl Kind for Record {
         let mut found = Vec::new();
         for (id, wanted) in zones {
             let is_own = own.iter().any(|zone| zone.id == id);
-            let sets = if is_own { private_zone::records(context, &id).await? } else { of_zone(context, &id).await? };
+            let sets = if is_own { private_zone::records(context, &id).await } else { of_zone(context, &id).await };
+            let whole = if wanted.is_empty() { id.as_str() } else { "" };
+            let Some(sets) = context.reading.keep(FACTS.name, None, whole, sets.map(Some))? else { continue };
             let mut meant = owned(context, &sets);
             meant.extend(wanted.iter().map(|one| ((one.spec.name.to_string(), one.spec.kind), one.address.clone())));
             for ((name, kind), address) in meant {

@@ -1,5 +1,5 @@
-//! `release`: the agents' binary in the artifacts bucket, at `releases/SHA256/lakewright-agent`, and that for Graviton at
-//! `releases/arm64/SHA256/lakewright-agent`.
+//! `release`: a program of Lakewright's in the artifacts bucket, at `releases/SHA256/lakewright-agent`, and the one for Graviton at
+//! `releases/arm64/SHA256/lakewright-agent`; so with `lakewright`, which a pipeline's builds run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
-use futures::future::try_join_all;
 use lakewright_aws::{Error, Listed, Put};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::each::{One, each};
 use super::object::{self, bucket_named, metadata, tags_of};
 use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{BucketName, text};
 use super::{tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 
 text!(
@@ -40,7 +40,32 @@ pub enum Architecture {
     Arm64,
 }
 
-/// The binary that hosts install.
+/// A program of Lakewright's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Program {
+    /// The agents, which hosts install.
+    #[default]
+    #[serde(rename = "lakewright-agent")]
+    Agent,
+    /// What applies stacks, which builds of a pipeline run.
+    #[serde(rename = "lakewright")]
+    Lakewright,
+}
+
+impl Program {
+    /// Every program.
+    const ALL: [Self; 2] = [Self::Agent, Self::Lakewright];
+
+    /// The name of its file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "lakewright-agent",
+            Self::Lakewright => "lakewright",
+        }
+    }
+}
+
+/// A binary that hosts install or builds run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
@@ -49,6 +74,9 @@ pub struct Spec {
     /// The processors that it is for: `x86_64` or `arm64`. Default: `x86_64`.
     #[serde(default)]
     pub architecture: Architecture,
+    /// The program: `lakewright-agent`, which hosts install, or `lakewright`, which builds run. Default: `lakewright-agent`.
+    #[serde(default)]
+    pub program: Program,
     /// The SHA-256 of the binary, in hexadecimal.
     pub sha256: Sha256Hex,
     /// Its size in bytes.
@@ -62,23 +90,26 @@ pub struct Spec {
 const FIELDS: &[Field] = &[
     replaces("bucket"),
     replaces("architecture"),
+    replaces("program"),
     in_place("sha256"),
     in_place("size"),
     compared(in_place("file"), Comparing::Never),
 ];
 const OUTPUTS: &[&str] = &["key", "url", "sha256"];
 const ACTIONS: &[&str] = &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"];
+const ARNS: &[Arn] = &[("published", "s3:::{bucket}/releases/*")];
 const FACTS: Facts = Facts {
     is_tagless: true,
     moving_outputs: OUTPUTS,
     expected: [Duration::from_secs(30), Duration::from_secs(30), Duration::from_secs(1)],
     tag_types: &["s3"],
-    ..Facts::of("release", "the agents' binary in the artifacts bucket", FIELDS, OUTPUTS, ACTIONS)
+    review: &["architecture", "sha256"],
+    arns: ARNS,
+    ..Facts::of("release", "a program of Lakewright's in the artifacts bucket", FIELDS, OUTPUTS, ACTIONS)
 };
 
 const FOLDER: &str = "releases";
 const FOLDER_ARM64: &str = "releases/arm64";
-const NAME: &str = "lakewright-agent";
 /// How many releases stay: hosts that have not converged yet still fetch the one before.
 const KEPT: usize = 2;
 
@@ -106,19 +137,23 @@ impl Kind for Release {
         buckets.extend(wanted.iter().filter_map(|one| bucket_named(&own, &one.spec.bucket)));
         buckets.sort();
         buckets.dedup();
-        let reads = buckets.iter().map(async |bucket| {
+        let of_bucket = async |bucket: &String| {
             let here = |one: &&Wanted<'_, Spec>| bucket_named(&own, &one.spec.bucket).as_ref() == Some(bucket);
             let listed = match artifacts {
                 Some(artifacts) if artifacts == bucket => object::published(context, bucket).await?,
                 _ => listed(context, bucket).await?,
             };
-            let reads = [Architecture::X86, Architecture::Arm64].map(|architecture| {
-                let for_it = |one: &&Wanted<'_, Spec>| here(one) && one.spec.architecture == architecture;
-                read(context, (bucket, architecture), of(architecture, &listed), wanted.iter().find(for_it))
+            let reads = builds().map(|build| {
+                let for_it = |one: &&Wanted<'_, Spec>| here(one) && Build::of(one.spec) == build;
+                let wanted = wanted.iter().find(for_it);
+                let read = read(context, (bucket, build), build.among(&listed), wanted);
+                One { address: wanted.map(|one| one.address.clone()), id: bucket.clone(), read }
             });
-            try_join_all(reads).await
-        });
-        Ok(try_join_all(reads).await?.into_iter().flatten().flatten().collect())
+            each(context, FACTS.name, reads).await.map(Some)
+        };
+        // Which releases of a bucket that can't be listed are the stack's nobody can tell.
+        let reads = buckets.iter().map(|bucket| One { address: None, id: String::new(), read: of_bucket(bucket) });
+        Ok(each(context, FACTS.name, reads).await?.into_iter().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -128,8 +163,9 @@ impl Kind for Release {
     async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
         let outcome = publish(context, &live.address, spec).await?;
         let listed = listed(context, &spec.bucket).await?;
-        let mut releases = of(spec.architecture, &listed);
-        releases.retain(|release| hash_in(spec.architecture, &release.key) != Some(&spec.sha256));
+        let build = Build::of(spec);
+        let mut releases = build.among(&listed);
+        releases.retain(|release| build.hash_in(&release.key) != Some(&spec.sha256));
         for old in releases.iter().skip(KEPT - 1) {
             context.aws.objects().delete(&spec.bucket, &old.key).await?;
         }
@@ -138,7 +174,7 @@ impl Kind for Release {
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let spec = &live.spec;
-        for release in of(spec.architecture, &listed(context, &spec.bucket).await?) {
+        for release in Build::of(spec).among(&listed(context, &spec.bucket).await?) {
             wait::found(context.aws.objects().delete(&spec.bucket, &release.key).await)?;
         }
         Ok(())
@@ -157,13 +193,45 @@ pub fn folder(architecture: Architecture) -> &'static str {
     }
 }
 
-fn key(architecture: Architecture, sha256: &str) -> String {
-    format!("{}/{sha256}/{NAME}", folder(architecture))
+/// The key of a program's release.
+pub fn key(program: Program, architecture: Architecture, sha256: &str) -> String {
+    Build { program, architecture }.key(sha256)
 }
 
-fn hash_in(architecture: Architecture, key: &str) -> Option<&str> {
-    let hash = key.strip_prefix(folder(architecture))?.strip_prefix('/')?.strip_suffix(NAME)?.strip_suffix('/')?;
-    (hash.len() == 64).then_some(hash)
+/// A program for an architecture: its releases stand in one folder, each under its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Build {
+    program: Program,
+    architecture: Architecture,
+}
+
+/// Every program for every architecture.
+fn builds() -> impl Iterator<Item = Build> {
+    let architectures = [Architecture::X86, Architecture::Arm64].into_iter();
+    architectures.flat_map(|architecture| Program::ALL.map(|program| Build { program, architecture }))
+}
+
+impl Build {
+    fn of(spec: &Spec) -> Self {
+        Self { program: spec.program, architecture: spec.architecture }
+    }
+
+    fn key(self, sha256: &str) -> String {
+        format!("{}/{sha256}/{}", folder(self.architecture), self.program.name())
+    }
+
+    fn hash_in(self, key: &str) -> Option<&str> {
+        let below = key.strip_prefix(folder(self.architecture))?.strip_prefix('/')?;
+        let hash = below.strip_suffix(self.program.name())?.strip_suffix('/')?;
+        (hash.len() == 64).then_some(hash)
+    }
+
+    /// Its releases, the newest first.
+    fn among(self, listed: &[Listed]) -> Vec<&Listed> {
+        let mut releases: Vec<&Listed> = listed.iter().filter(|entry| self.hash_in(&entry.key).is_some()).collect();
+        releases.sort_by(|a, b| b.modified.cmp(&a.modified));
+        releases
+    }
 }
 
 /// All that is listed under a bucket's releases.
@@ -171,21 +239,13 @@ async fn listed(context: &Context, bucket: &str) -> Result<Arc<Vec<Listed>>, Err
     object::listed(context, bucket, BTreeSet::from([format!("{FOLDER}/")])).await
 }
 
-/// The releases for an architecture, the newest first.
-fn of(architecture: Architecture, listed: &[Listed]) -> Vec<&Listed> {
-    let mut releases: Vec<&Listed> =
-        listed.iter().filter(|entry| hash_in(architecture, &entry.key).is_some()).collect();
-    releases.sort_by(|a, b| b.modified.cmp(&a.modified));
-    releases
-}
-
 async fn read(
     context: &Context,
-    (bucket, architecture): (&str, Architecture),
+    (bucket, build): (&str, Build),
     releases: Vec<&Listed>,
     wanted: Option<&Wanted<'_, Spec>>,
 ) -> Result<Option<Found<Spec>>> {
-    let hash = |key| hash_in(architecture, key);
+    let hash = |key| build.hash_in(key);
     let meant = wanted.map(|wanted| wanted.spec.sha256.as_str());
     let exact = releases.iter().find(|release| meant.is_some() && hash(&release.key) == meant);
     let Some(release) = exact.or(releases.first()).copied() else { return Ok(None) };
@@ -200,16 +260,18 @@ async fn read(
     let sha256 = hash(&release.key).expect("releases are listed by their hash");
     let url = format!("s3://{bucket}/{}", release.key);
     let outputs = [("key", release.key.as_str()), ("url", &url), ("sha256", sha256)];
-    let spec = Spec { bucket: bucket.into(), architecture, sha256: sha256.into(), size: release.size, file: None };
+    let Build { program, architecture } = build;
+    let size = release.size;
+    let spec = Spec { bucket: bucket.into(), architecture, program, sha256: sha256.into(), size, file: None };
     Ok(Some(tags::found(address, &Tags::new(), &url, spec, &outputs)))
 }
 
 /// Uploads the binary unless it is there.
 async fn publish(context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
-    let (bucket, key) = (&spec.bucket, key(spec.architecture, &spec.sha256));
+    let (bucket, key) = (&spec.bucket, Build::of(spec).key(&spec.sha256));
     if context.aws.objects().head(bucket, &key).await?.is_none_or(|head| head.size != spec.size) {
         let file = spec.file.as_deref().context("no file is given for a release that isn't published yet")?;
-        let body = tokio::fs::read(file).await.with_context(|| format!("read the agents' binary {file}"))?;
+        let body = tokio::fs::read(file).await.with_context(|| format!("read the program {file}"))?;
         let found = hex::encode(Sha256::digest(&body));
         if spec.sha256 != *found {
             bail!("{file} has changed since the plan: its SHA-256 is {found}, planned was {}; plan again", spec.sha256);
@@ -231,14 +293,17 @@ mod tests {
 
     #[test]
     fn keys_hold_the_hash() {
-        use Architecture::{Arm64, X86};
         let hash = "a".repeat(64);
-        for (architecture, other) in [(X86, Arm64), (Arm64, X86)] {
-            assert_eq!(hash_in(architecture, &key(architecture, &hash)), Some(hash.as_str()));
-            assert_eq!(hash_in(other, &key(architecture, &hash)), None);
+        for build in builds() {
+            for other in builds() {
+                let found = other.hash_in(&build.key(&hash)).map(str::to_owned);
+                assert_eq!(found, (other == build).then(|| hash.clone()), "{build:?} {other:?}");
+            }
         }
-        assert_eq!(key(X86, &hash), format!("releases/{hash}/lakewright-agent"));
-        assert_eq!(hash_in(X86, "releases/short/lakewright-agent"), None);
-        assert_eq!(hash_in(X86, "releases/notes.txt"), None);
+        let agent = Build { program: Program::Agent, architecture: Architecture::X86 };
+        assert_eq!(agent.key(&hash), format!("releases/{hash}/lakewright-agent"));
+        assert_eq!(key(Program::Lakewright, Architecture::X86, &hash), format!("releases/{hash}/lakewright"));
+        assert_eq!(agent.hash_in("releases/short/lakewright-agent"), None);
+        assert_eq!(agent.hash_in("releases/notes.txt"), None);
     }
 }

@@ -16,7 +16,7 @@ use super::spec::{cidr, compared, in_place, replaces};
 use super::values::{SubnetId, VpcId};
 use super::{ec2, tag_lists, tags, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Clash, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 
 /// Where the packets of some subnets go. Its routes and subnets are exactly those named here; the VPC's own local route
@@ -84,7 +84,8 @@ impl Kind for RouteTable {
         for route in &mut spec.routes {
             route.destination = cidr(&route.destination)?;
         }
-        Ok(())
+        let same = |one: &Route, other: &Route| one.destination == other.destination;
+        Ok(Clash::within("routes", &spec.routes, same, "lead to one destination, and a table has one route to each")?)
     }
 
     fn cost(&self, _spec: &Spec) -> Cost {
@@ -118,7 +119,7 @@ impl Kind for RouteTable {
             disassociate(context, association).await?;
         }
         let call = context.aws.ec2().delete_route_table().route_table_id(&live.id);
-        wait::released(context, || ask(call.clone().send())).await?;
+        wait::released(context, async || Ok(Vec::new()), || ask(call.clone().send())).await?;
         Ok(())
     }
 

@@ -9,12 +9,13 @@ use lakewright_aws::{Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each::{One, each};
 use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::workgroup::WorkgroupName;
 use super::{tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -52,11 +53,14 @@ const ACTIONS: &[&str] = &[
     "athena:ListNamedQueries",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("asked", "athena:{region}:{account}:workgroup/{workgroup}")];
 const FACTS: Facts = Facts {
     is_tagless: true,
     irregular_plural: Some("saved_queries"),
     identified_by: &["workgroup", "name"],
     tag_types: &["athena:workgroup"],
+    review: &["sql"],
+    arns: ARNS,
     ..Facts::of("saved_query", "a statement that is saved in an Athena workgroup", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -115,12 +119,16 @@ impl Kind for SavedQuery {
         let own = tagged.iter().filter_map(|(arn, _)| arn.split_once(":workgroup/")).map(|(_, name)| name);
         let named = wanted.iter().map(|wanted| wanted.spec.workgroup.as_str()).filter(|name| reference(name).is_none());
         let workgroups: BTreeSet<&str> = own.chain(named).collect();
-        let mut found = Vec::new();
-        for workgroup in workgroups {
-            for query in saved(context, workgroup).await? {
-                found.extend(read(context, &query)?);
-            }
-        }
+        let reads = workgroups.iter().map(|workgroup| One {
+            address: None,
+            id: String::new(),
+            read: async move {
+                let queries = saved(context, workgroup).await?;
+                let found = queries.iter().filter_map(|query| read(context, query).transpose());
+                found.collect::<Result<Vec<_>>>().map(Some)
+            },
+        });
+        let found = each(context, FACTS.name, reads).await?.into_iter().flatten().collect();
         let name =
             |address: &Address| wanted.iter().find(|one| one.address == address).map(|one| one.spec.name.as_str());
         Ok(originals(found, name))

@@ -14,12 +14,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::targets::{put, remove, targets};
+use super::each::{self, One, each};
 use super::spec::{in_place, replaces, yes};
 use super::tags::{self, Tags};
 use super::values::{RoleArn, text};
 use super::{tag_lists, tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Departure, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -94,9 +95,14 @@ const ACTIONS: &[&str] = &[
     "iam:PassRole",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("rule", "events:{region}:{account}:rule/{name}")];
 const FACTS: Facts = Facts {
     identified_by: &["name"],
     tag_types: &["events:rule"],
+    review: &["targets"],
+    arns: ARNS,
+    passes_roles_to: &["events.amazonaws.com"],
+    rights: super::rights::messages::SCHEDULES,
     ..Facts::of("schedule_rule", "an EventBridge rule that calls by the clock", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -170,6 +176,14 @@ impl Kind for ScheduleRule {
         live.name != spec.name
     }
 
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        let acts = |target: &Target| {
+            let role = target.role.as_deref()?;
+            Some(Grant::to("it", format!("act as {role} to call {}", target.arn)))
+        };
+        spec.targets.values().filter_map(acts).collect()
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "events").await?.into_iter().collect();
         let mut names: BTreeSet<&str> =
@@ -181,16 +195,19 @@ impl Kind for ScheduleRule {
             names.iter().map(|name| if name.starts_with(&own) { own.as_str() } else { name }).collect();
         let lists = try_join_all(prefixes.into_iter().map(|prefix| rules(context, prefix))).await?;
         let rules = lists.iter().flatten().filter(|rule| rule.name().is_some_and(|name| names.contains(name)));
-        let reads = rules.map(|rule| async {
-            let arn = arn_of(rule)?;
-            let tags = match tagged.get(arn) {
-                Some(tags) => tags.clone(),
-                None => tags_of(context, arn).await?,
+        let reads = rules.map(|rule| {
+            let (name, tags) = (rule.name().unwrap_or_default(), rule.arn().and_then(|arn| tagged.get(arn)));
+            let address = each::address(context, FACTS.name, tags, wanted, |spec| spec.name.as_str() == name);
+            let read = async move {
+                let tags = match tags {
+                    Some(tags) => tags.clone(),
+                    None => tags_of(context, arn_of(rule)?).await?,
+                };
+                read(context, rule, &tags).await
             };
-            read(context, rule, &tags).await
+            One { address, id: name.to_owned(), read }
         });
-        let found: Vec<Option<Found<Spec>>> = try_join_all(reads).await?;
-        let mut found: Vec<Found<Spec>> = found.into_iter().flatten().collect();
+        let mut found: Vec<Found<Spec>> = each(context, FACTS.name, reads).await?;
         // Prefixes may overlap.
         found.sort_by(|a, b| a.id.cmp(&b.id));
         found.dedup_by(|a, b| a.id == b.id);

@@ -15,7 +15,7 @@ use super::tags::{self, Tags};
 use super::values::{ClusterArn, text};
 use super::{msk, secret, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -40,10 +40,13 @@ const FIELDS: &[Field] = &[replaces("cluster"), compared(in_place("secrets"), Co
 const OUTPUTS: &[&str] = &["cluster"];
 const ACTIONS: &[&str] =
     &["kafka:BatchAssociateScramSecret", "kafka:BatchDisassociateScramSecret", "kafka:ListScramSecrets"];
+const ARNS: &[Arn] = &[("logged in to", "kafka:{region}:{account}:cluster/{cluster}/*")];
 const FACTS: Facts = Facts {
     is_tagless: true,
     contained_in: Some(("cluster", "cluster")),
     identified_by: &["cluster"],
+    review: &["secrets"],
+    arns: ARNS,
     ..Facts::of("scram_association", "the secrets whose users may log in to a cluster", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -150,7 +153,12 @@ async fn elsewhere(context: &Context, strays: &BTreeSet<SecretArn>, found: &mut 
             continue;
         }
         let associated = match secrets(context, &cluster).await {
-            // A cluster of others may go, or keep this account out.
+            // A cluster of others may keep this account out: what the stack left there can't be known.
+            Err(error) if error.is_denied() => {
+                context.reading.keep(FACTS.name, None, &cluster, Err::<Option<()>, _>(error.into()))?;
+                continue;
+            }
+            // It may go meanwhile.
             Err(error) if !error.lost => continue,
             associated => associated?,
         };

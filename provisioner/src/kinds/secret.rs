@@ -16,7 +16,7 @@ use super::spec::{in_place, replaces};
 use super::values::{KeyId, text};
 use super::{tag_lists, tags, wait};
 use crate::charge::{Charge, Cost};
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -67,10 +67,16 @@ const ACTIONS: &[&str] = &[
     "secretsmanager:TagResource",
     "secretsmanager:UpdateSecret",
 ];
+const ARNS: &[Arn] = &[
+    ("secret", "secretsmanager:{region}:{account}:secret:{name}-??????"),
+    ("new secret", "secretsmanager:{region}:{account}:secret:{name}"),
+];
 const FACTS: Facts = Facts {
     holds_data: true,
     identified_by: &["name"],
     rotates: true,
+    arns: ARNS,
+    rights: super::rights::keys::SECRETS_OF_THE_STACK,
     ..Facts::of("secret", "a user name and a random password in Secrets Manager", FIELDS, OUTPUTS, ACTIONS)
 };
 

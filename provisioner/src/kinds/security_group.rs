@@ -1,5 +1,6 @@
 //! `security_group`: who may talk to a network interface, and whom it may talk to.
 
+pub(super) mod default;
 mod rules;
 
 use anyhow::{Result, bail};
@@ -14,9 +15,9 @@ use self::rules::rules;
 pub use self::rules::{Protocol, Rule, Words};
 use super::spec::{compared, in_place, replaces};
 use super::values::{VpcId, text};
-use super::{ec2, tag_lists, tags, wait};
+use super::{ec2, holders, tag_lists, tags, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Quota, Wanted};
+use crate::kind::{Clash, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Quota, Wanted};
 use crate::resource::{Action, Address};
 
 text!(
@@ -37,9 +38,11 @@ pub struct Spec {
     pub description: Words,
     /// What may come in. Default: nothing.
     #[serde(default)]
+    #[schemars(length(max = 1000))]
     pub ingress: Vec<Rule>,
     /// What may go out. Default: everything over IPv4; an empty list forbids everything.
     #[serde(default = "everything")]
+    #[schemars(length(max = 1000))]
     pub egress: Vec<Rule>,
 }
 
@@ -59,6 +62,7 @@ const ACTIONS: &[&str] = &[
     "ec2:CreateSecurityGroup",
     "ec2:DeleteSecurityGroup",
     "ec2:DescribeSecurityGroups",
+    "ec2:DescribeNetworkInterfaces",
     "ec2:AuthorizeSecurityGroupIngress",
     "ec2:AuthorizeSecurityGroupEgress",
     "ec2:RevokeSecurityGroupIngress",
@@ -70,6 +74,7 @@ const ACTIONS: &[&str] = &[
 const FACTS: Facts = Facts {
     identified_by: &["vpc", "name"],
     quota: Some(Quota::SecurityGroups),
+    review: &["ingress", "egress"],
     ..Facts::of(
         "security_group",
         "who may talk to a network interface, and whom it may talk to",
@@ -96,7 +101,10 @@ impl Kind for SecurityGroup {
         if spec.name.starts_with("sg-") {
             bail!("a group's name can't begin with `sg-`, as identifiers do: {}", spec.name);
         }
-        spec.ingress.iter_mut().chain(&mut spec.egress).try_for_each(Rule::canonical)
+        spec.ingress.iter_mut().chain(&mut spec.egress).try_for_each(Rule::canonical)?;
+        let why = "let the same through, and AWS holds them for one rule, whatever their descriptions say";
+        Clash::within("ingress", &spec.ingress, Rule::same_traffic, why)?;
+        Ok(Clash::within("egress", &spec.egress, Rule::same_traffic, why)?)
     }
 
     fn cost(&self, _spec: &Spec) -> Cost {
@@ -116,6 +124,10 @@ impl Kind for SecurityGroup {
             return vec!["connections that only the removed rules allow end".to_owned()];
         }
         Vec::new()
+    }
+
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        spec.ingress.iter().map(|rule| Grant::to(rule.peer(), format!("reach it by {}", rule.ports()))).collect()
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -152,7 +164,7 @@ impl Kind for SecurityGroup {
             call_with(context, &live.id, (way, Change::Revoke), &naming).await?;
         }
         let call = context.aws.ec2().delete_security_group().group_id(&live.id);
-        wait::released(context, || ask(call.clone().send())).await?;
+        wait::released(context, || holders::of_group(context, &live.id), || ask(call.clone().send())).await?;
         Ok(())
     }
 
@@ -245,8 +257,14 @@ async fn call_with(context: &Context, id: &str, (way, change): (Way, Change), ru
         (Way::Egress, Change::Revoke) => sent!(revoke_security_group_egress),
     };
     match answer {
-        // A repeated call whose first answer was lost.
+        // A repeated call whose first answer was lost, or somebody was faster with one of them.
         Err(error) if error.is_already_exists() && rules.len() == 1 => Ok(()),
+        Err(error) if error.is_already_exists() => {
+            for rule in rules.chunks(1) {
+                Box::pin(call_with(context, id, (way, change), rule)).await?;
+            }
+            Ok(())
+        }
         Err(error) if error.kind == ErrorKind::NotSet && change == Change::Revoke => Ok(()),
         Err(error) => Err(error.into()),
         Ok(()) => Ok(()),
@@ -275,6 +293,24 @@ mod tests {
 
     use super::*;
     use crate::kind::AnyKind;
+
+    #[test]
+    fn rules_that_aws_holds_for_one_are_refused_with_both_places() {
+        let refused = |way: &str, rules: Value| {
+            let mut spec = json!({"vpc": "vpc-1", "name": "a", "description": "b"});
+            spec[way] = rules;
+            AnyKind::normalise(&SecurityGroup, &spec).err().map(|error| error.to_string())
+        };
+        let ranges = json!([{"from_port": 22, "cidr": "10.0.0.7/8"}, {"from_port": 22, "cidr": "10.0.0.0/8"}]);
+        let said = refused("ingress", ranges).expect("refused");
+        assert!(said.starts_with("`ingress[0]` and `ingress[1]` let the same through"), "{said}");
+        let office = json!({"from_port": 22, "cidr": "10.0.0.0/8", "description": "office"});
+        let home = json!({"from_port": 22, "to_port": 22, "cidr": "10.0.0.0/8", "description": "home"});
+        let other = json!({"from_port": 80, "cidr": "10.0.0.0/8"});
+        let said = refused("egress", json!([office, other, home])).expect("refused");
+        assert!(said.starts_with("`egress[0]` and `egress[2]`"), "{said}");
+        assert_eq!(refused("ingress", json!([office, other])), None);
+    }
 
     #[test]
     fn rules_take_the_form_in_which_aws_gives_them_back() {

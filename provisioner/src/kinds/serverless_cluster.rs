@@ -7,18 +7,18 @@ use async_trait::async_trait;
 use aws_sdk_kafka::types::{
     Cluster, Iam, ServerlessClientAuthentication, ServerlessRequest, ServerlessSasl, VpcConfig,
 };
-use futures::future::try_join_all;
 use lakewright_aws::Needed as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::ClusterName;
+use super::each::{One, each};
 use super::msk::{self, OUTPUTS};
 use super::spec::{compared, replaces};
 use super::values::{SecurityGroupId, SubnetId};
 use super::{tag_lists, tags};
 use crate::charge::{Charge, Cost};
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -58,10 +58,19 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeVpcAttribute",
     "iam:CreateServiceLinkedRole",
 ];
+const ARNS: &[Arn] = &[
+    ("cluster", "kafka:{region}:{account}:cluster/{name}/*"),
+    ("topics", "kafka:{region}:{account}:topic/{name}/*/*"),
+    ("topic_arn", "kafka:{region}:{account}:topic/{name}/*/*"),
+    ("group_arn", "kafka:{region}:{account}:group/{name}/*"),
+    ("serverless", "kafka:{region}:{account}:cluster/{name}/*"),
+];
 const FACTS: Facts = Facts {
     holds_data: true,
     expected: [Duration::from_mins(5), Duration::from_secs(2), Duration::from_mins(5)],
     identified_by: &["name"],
+    arns: ARNS,
+    linked_roles: &["kafka.amazonaws.com"],
     ..Facts::of("serverless_cluster", "an MSK Serverless cluster", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -117,7 +126,12 @@ impl Kind for ServerlessCluster {
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let clusters = msk::clusters(context, FACTS.name).await?;
-        try_join_all(clusters.iter().map(|(address, cluster)| found(context, address, cluster))).await
+        let reads = clusters.iter().map(|(address, cluster)| One {
+            address: Some(address.clone()),
+            id: cluster.cluster_name().unwrap_or_default().to_owned(),
+            read: async move { found(context, address, cluster).await.map(Some) },
+        });
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {

@@ -5,18 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use async_trait::async_trait;
 use aws_sdk_sns::types;
-use futures::future::try_join_all;
 use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{KeyId, MailAddress, text};
-use super::{policy, tag_lists, tagged, wait};
+use super::{policy, statement, tag_lists, tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted, canonical, fits};
+use crate::kind::{
+    Arn, Comparing, Context, Facts, Field, Found, Grant, HIDDEN, Kind, Outcome, Wanted, canonical, fits,
+};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -85,9 +87,14 @@ const ACTIONS: &[&str] = &[
     "sns:TagResource",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("sns topic", "sns:{region}:{account}:{name}")];
 const FACTS: Facts = Facts {
     identified_by: &["name"],
     tag_types: &["sns"],
+    review: &["policy", "email", "https"],
+    sensitive: &["https"],
+    arns: ARNS,
+    rights: super::rights::messages::NOTICES,
     ..Facts::of("sns_topic", "an SNS topic with its subscriptions", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -104,6 +111,14 @@ pub struct SnsTopic;
 /// Whether a text looks as mail addresses do.
 pub(crate) fn is_mail_address(text: &str) -> bool {
     fits(MailAddress::PATTERN, text)
+}
+
+/// A subscriber for people: of a URL, which can hold a password, its host.
+fn shown((protocol, endpoint): (&str, &str)) -> String {
+    if protocol == "email" {
+        return endpoint.to_owned();
+    }
+    FACTS.masked("https", &Value::from(endpoint)).as_str().unwrap_or(HIDDEN).to_owned()
 }
 
 #[async_trait]
@@ -133,29 +148,43 @@ impl Kind for SnsTopic {
         let before: BTreeSet<_> = live.filter(|_| !anew).into_iter().flat_map(Spec::subscriptions).collect();
         let after: BTreeSet<_> = spec.into_iter().flat_map(Spec::subscriptions).collect();
         let new = after.difference(&before).filter(|(protocol, _)| anew || changed.contains(protocol));
-        let new: Vec<&str> = new.map(|(_, endpoint)| *endpoint).collect();
+        let new: Vec<String> = new.map(|one| shown(*one)).collect();
         if new.is_empty() {
             return Vec::new();
         }
         vec![format!("AWS asks {} to confirm; nothing arrives there before that", new.join(", "))]
     }
 
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        let get = spec.subscriptions().map(|one| Grant::to(shown(one), "get what is published to it"));
+        let policy = match &spec.policy {
+            Some(policy) => statement::grants(policy, "it"),
+            None => vec![Grant::to("whomever the account's IAM policies name", "SNS:Publish and SNS:Subscribe")],
+        };
+        policy.into_iter().chain(get).collect()
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "sns").await?.into_iter().collect();
         let mut arns: BTreeSet<String> = tagged.keys().cloned().collect();
         arns.extend(wanted.iter().map(|wanted| arn(context, &wanted.spec.name)));
-        let reads = arns.iter().map(async |arn| {
-            // What the tagging API doesn't list yet is asked for itself.
-            let tags = match tagged.get(arn) {
-                Some(tags) => Some(tags.clone()),
-                None => tags_of(context, arn).await?,
+        let reads = arns.iter().map(|one| {
+            let tags = tagged.get(one);
+            let address = each::address(context, FACTS.name, tags, wanted, |spec| arn(context, &spec.name) == *one);
+            let read = async move {
+                // What the tagging API doesn't list yet is asked for itself.
+                let tags = match tags {
+                    Some(tags) => Some(tags.clone()),
+                    None => tags_of(context, one).await?,
+                };
+                let Some(tags) = tags else { return Ok(None) };
+                let Some(address) = tags::address(context, FACTS.name, &tags) else { return Ok(None) };
+                let wanted = wanted.iter().find(|wanted| *wanted.address == address).map(|wanted| wanted.spec);
+                read(context, one, address, &tags, wanted).await
             };
-            let Some(tags) = tags else { return Ok(None) };
-            let Some(address) = tags::address(context, "sns_topic", &tags) else { return Ok(None) };
-            let wanted = wanted.iter().find(|wanted| *wanted.address == address).map(|wanted| wanted.spec);
-            read(context, arn, address, &tags, wanted).await
+            One { address, id: one.clone(), read }
         });
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -252,7 +281,9 @@ async fn read(
 ) -> Result<Option<Found<Spec>>> {
     let attributes = ask(context.aws.sns().get_topic_attributes().topic_arn(arn).send());
     let (answer, subscriptions) = tokio::join!(attributes, subscriptions(context, arn));
-    let (Some(answer), Some(subscriptions)) = (wait::found(answer)?, subscriptions?) else { return Ok(None) };
+    let answer = tagged::readable(context, wait::found(answer), tags_of(context, arn)).await?;
+    let Some(answer) = answer else { return Ok(None) };
+    let Some(subscriptions) = subscriptions? else { return Ok(None) };
     let attributes = answer.attributes().needed("sns", "GetTopicAttributes.Attributes")?;
     // A topic without a name to show or a key lacks the attribute, or has an empty one.
     let attribute = |name: &str| attributes.get(name).filter(|value| !value.is_empty());

@@ -18,7 +18,7 @@ use super::tags::{self, Tags};
 use super::values::ClusterArn;
 use super::{msk, tag_lists, tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -62,9 +62,16 @@ const ACTIONS: &[&str] = &[
     "kafka:DescribeClusterOperation",
     "kafka:UpdateBrokerStorage",
 ];
+const ARNS: &[Arn] = &[(
+    "scaling alarm",
+    "cloudwatch:{region}:{account}:alarm:TargetTracking-arn:{partition}:kafka:{region}:{account}:cluster/{cluster}/*",
+)];
 const FACTS: Facts = Facts {
     is_tagless: true,
     tag_types: &["application-autoscaling:scalable-target"],
+    arns: ARNS,
+    linked_roles: &["kafka.application-autoscaling.amazonaws.com"],
+    rights: super::rights::streams::GROWTH,
     ..Facts::of("storage_scaling", "lets MSK grow a cluster's storage by itself", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -228,7 +235,14 @@ async fn apply(context: &Context, spec: &Spec, registration: RegisterScalableTar
                 .expect("the metric's type is given"),
         )
         // MSK never takes storage away.
-        .disable_scale_in(true)
+        .disable_scale_in(true);
+    // A policy is taken whole: what no spec says stays as somebody made it.
+    let all = policies(context).await?;
+    let live = all.iter().find(|live| live.resource_id() == spec.cluster.as_str());
+    let live = live.and_then(|live| live.target_tracking_scaling_policy_configuration());
+    let tracking = tracking
+        .set_scale_out_cooldown(live.and_then(|live| live.scale_out_cooldown))
+        .set_scale_in_cooldown(live.and_then(|live| live.scale_in_cooldown))
         .build()
         .expect("the target value is given");
     let call = context

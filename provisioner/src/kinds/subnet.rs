@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{cidr, in_place, replaces};
 use super::values::{Ipv4Range, VpcId, Zone};
-use super::{ec2, tag_lists, tags, wait};
+use super::{ec2, holders, tag_lists, tags, wait};
 use crate::charge::Cost;
 use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address, Condition};
@@ -35,8 +35,14 @@ pub struct Spec {
 
 const FIELDS: &[Field] = &[replaces("vpc"), replaces("cidr"), replaces("zone"), in_place("map_public_ip_on_launch")];
 const OUTPUTS: &[&str] = &["id", "arn", "cidr", "zone"];
-const ACTIONS: &[&str] =
-    &["ec2:CreateSubnet", "ec2:DeleteSubnet", "ec2:DescribeSubnets", "ec2:ModifySubnetAttribute", "ec2:CreateTags"];
+const ACTIONS: &[&str] = &[
+    "ec2:CreateSubnet",
+    "ec2:DeleteSubnet",
+    "ec2:DescribeSubnets",
+    "ec2:ModifySubnetAttribute",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:CreateTags",
+];
 const FACTS: Facts = Facts {
     renamed_fields: &[("public_addresses", "map_public_ip_on_launch")],
     ..Facts::of("subnet", "a range of a VPC in one availability zone", FIELDS, OUTPUTS, ACTIONS)
@@ -115,7 +121,7 @@ impl Kind for Subnet {
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.ec2().delete_subnet().subnet_id(&live.id);
-        wait::released(context, || ask(call.clone().send())).await?;
+        wait::released(context, || holders::of_subnet(context, &live.id), || ask(call.clone().send())).await?;
         Ok(())
     }
 

@@ -3,7 +3,9 @@
 mod catalog;
 mod commit;
 mod iceberg;
+mod refusals;
 mod renames;
+mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,14 +21,16 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::catalog::tables;
 use self::catalog::{describe, live, metadata, read};
 use self::commit::{Update, change};
+use self::refusals::{divided_before, refusal, taken};
 use self::renames::{gone, old_names, renamed};
 use super::database::{self, DatabaseName};
 use super::spec::{compared, in_place, reference, replaces};
 use super::values::{ONE_LINE, S3Uri, none_of, text};
 use super::{tags, wait};
 use crate::charge::Cost;
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Renamed, Wanted};
-use crate::resource::{Action, Address};
+use crate::kind::{Arn, Clash, Comparing, Context, Facts, Field, Found, Kind, Outcome, Renamed, Wanted};
+use crate::reading::is_of_one;
+use crate::resource::{Action, Address, Obstacle};
 use crate::services::Services as _;
 
 text!(
@@ -70,6 +74,9 @@ pub struct Observed {
     /// The columns by which files were divided at any time.
     #[serde(default)]
     pub divided_by: Vec<String>,
+    /// The columns of types that no stack can declare, by name, with those types. They stay as they are.
+    #[serde(default)]
+    pub others: BTreeMap<String, String>,
 }
 
 const FIELDS: &[Field] = &[
@@ -93,10 +100,18 @@ const ACTIONS: &[&str] = &[
     "s3:GetObject",
     "s3:PutObject",
 ];
+const ARNS: &[Arn] = &[
+    ("table", "glue:{region}:{account}:database/{database}"),
+    ("table", "glue:{region}:{account}:table/{database}/{name}"),
+    ("read", "glue:{region}:{account}:database/{database}"),
+    ("read", "glue:{region}:{account}:table/{database}/*"),
+    ("metadata", "s3:::{location:parent}*/metadata/*"),
+];
 const FACTS: Facts = Facts {
     holds_data: true,
     is_tagless: true,
     identified_by: &["database", "name"],
+    arns: ARNS,
     ..Facts::of("table", "an Iceberg table of the Glue catalog", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -141,7 +156,7 @@ impl Kind for Table {
                 bail!("the partition field {field} names no column");
             }
         }
-        Ok(())
+        Ok(Clash::within("partition", &spec.partition, |one, other| one == other, "divide alike")?)
     }
 
     fn cost(&self, _spec: &Spec) -> Cost {
@@ -165,12 +180,12 @@ impl Kind for Table {
         (!names.is_empty()).then(|| Renamed { live, names: names.into_iter().map(path).collect() })
     }
 
-    fn refuses(&self, live: &Spec, observed: &Observed, spec: &Spec) -> Option<String> {
+    fn refuses(&self, live: &Spec, observed: &Observed, spec: &Spec) -> Option<Obstacle> {
         let has = |name: &String| live.columns.iter().any(|column| column.name == *name);
         if let Some((name, was)) = spec.renames.iter().find(|(name, was)| has(name) && has(was)) {
-            return Some(format!(
-                "the column {name} can't be what {was} was: the table has both; take `was` away and declare {was} too, or \
-                 drop it first"
+            return Some(Obstacle::new(
+                format!("the column {name} can't be what {was} was: the table has both"),
+                format!("take `was` away and declare {was} too, or drop it first"),
             ));
         }
         let (live, names) = renamed(live, spec);
@@ -179,8 +194,9 @@ impl Kind for Table {
             name.clone()
         };
         let divided_by: Vec<String> = observed.divided_by.iter().map(now).collect();
-        iceberg::refusal(&live.columns, &live.partition, &spec.columns)
-            .or_else(|| iceberg::divided_before(&divided_by, &spec.columns))
+        refusal(&live.columns, &live.partition, &spec.columns)
+            .or_else(|| divided_before(&divided_by, &spec.columns))
+            .or_else(|| taken(&observed.others, &spec.columns))
     }
 
     fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
@@ -199,11 +215,15 @@ impl Kind for Table {
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec, Observed>>> {
         let names: Vec<&str> = wanted.iter().map(|wanted| wanted.spec.database.as_str()).collect();
-        let own: BTreeMap<String, Address> = database::owned(context, &names)
-            .await?
-            .into_iter()
-            .map(|live| (live.spec.name.into(), live.address))
-            .collect();
+        let (own, unread) = database::owned(context, &names).await?;
+        for (name, error) in unread {
+            // Which tables of it are the stack's can't be told either.
+            let error = error.context(format!("whose the database {name} is can't be told"));
+            let id = if names.contains(&name.as_str()) { "" } else { &name };
+            context.reading.keep(FACTS.name, None, id, Err::<Option<()>, _>(error))?;
+        }
+        let own: BTreeMap<String, Address> =
+            own.into_iter().map(|live| (live.spec.name.into(), live.address)).collect();
         // A wanted table may stand in a database that isn't the stack's.
         let mut databases: BTreeSet<&str> = own.keys().map(String::as_str).collect();
         databases.extend(names.iter().filter(|name| reference(name).is_none()));
@@ -214,20 +234,25 @@ impl Kind for Table {
             let here: Vec<_> = wanted.iter().filter(|one| means(&one.spec.database)).collect();
             let tables = tables(context, database).await?;
             let stacks_own = own.contains_key(database);
-            let reads = tables.iter().map(|table| {
-                let meant = here.iter().find(|one| one.spec.name == table.name());
-                read(context, database, table, meant.copied(), stacks_own)
+            let reads = tables.iter().map(async |table| {
+                let meant = here.iter().find(|one| one.spec.name == table.name()).copied();
+                let place = format!("{database}.{}", table.name());
+                let read = read(context, database, table, meant, stacks_own).await;
+                Ok::<_, anyhow::Error>(match (read, meant) {
+                    (Ok(None), _) => (None, Some(place)),
+                    // Whose one is that nobody wants can't be told: it stays, as others' do.
+                    (Err(error), None) if is_of_one(&error) => {
+                        (None, Some(format!("{place}, which can't be read ({error:#}),")))
+                    }
+                    (read, meant) => {
+                        (context.reading.keep(FACTS.name, meant.map(|one| one.address), &place, read)?, None)
+                    }
+                })
             });
-            let mut foreign = Vec::new();
-            let mut ours = Vec::new();
-            for (table, live) in tables.iter().zip(try_join_all(reads).await?) {
-                match live {
-                    Some(live) => ours.push(live),
-                    None => foreign.push(format!("{database}.{}", table.name())),
-                }
-            }
+            let (ours, foreign): (Vec<_>, Vec<_>) = try_join_all(reads).await?.into_iter().unzip();
+            let mut ours: Vec<_> = ours.into_iter().flatten().collect();
             if let Some(first) = ours.first_mut() {
-                first.foreign = foreign;
+                first.foreign.extend(foreign.into_iter().flatten());
             }
             found.append(&mut ours);
         }
@@ -325,7 +350,7 @@ impl Kind for Table {
         let path = outcome.id.split_once(":table/").and_then(|(_, path)| path.split_once('/'));
         let Some((database, name)) = path.filter(|_| !properties.is_empty()) else { return Ok(()) };
         change(context, database, name, |current| {
-            let schema = iceberg::schema(&current.columns()?, &BTreeMap::new(), Some(current))?;
+            let schema = iceberg::schema(&current.columns(), &BTreeMap::new(), Some(current))?;
             Ok(Update { schema, partition: None, properties: properties.clone() })
         })
         .await

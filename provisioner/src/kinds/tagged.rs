@@ -6,7 +6,7 @@ use anyhow::Result;
 use aws_sdk_resourcegroupstagging::config::{Config, Region};
 use aws_sdk_resourcegroupstagging::operation::get_resources::builders::GetResourcesFluentBuilder;
 use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
-use lakewright_aws::{Needed as _, ask, ask_all};
+use lakewright_aws::{Error, Needed as _, ask, ask_all};
 
 use super::tag_lists;
 use super::tags::{self, Tags};
@@ -30,6 +30,22 @@ pub(super) async fn resources(context: &Context, service: &str) -> Result<Vec<(S
     let all = context.reading.of(|queries| &queries.tagged, (), all(context)).await?;
     let found = all.iter().filter(|(arn, _)| arn.split(':').nth(2) == Some(service));
     Ok(found.cloned().collect())
+}
+
+/// What was read of one thing. A policy that rests on the stack's tag denies reading what isn't there, and what is another's, alike:
+/// where it does, the tags, which it may read of everything, tell. What is there and the stack's stays denied.
+pub(super) async fn readable<T>(
+    context: &Context,
+    answer: Result<Option<T>, Error>,
+    tags: impl Future<Output = Result<Option<Tags>>>,
+) -> Result<Option<T>, Error> {
+    match answer {
+        Err(denied) if denied.is_denied() => match tags.await {
+            Ok(tags) if tags.as_ref().and_then(|tags| tags.get(tags::STACK)) != Some(&context.stack) => Ok(None),
+            _ => Err(denied),
+        },
+        answer => answer,
+    }
 }
 
 /// The same of a service without a region.

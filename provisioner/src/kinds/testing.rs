@@ -5,7 +5,7 @@ use std::time::Duration;
 use lakewright_aws::Aws;
 
 use crate::intents::Intents;
-use crate::kind::{Context, Pace};
+use crate::kind::{Context, Pace, Waiting};
 
 /// A context of the stack `shop` whose client reaches nothing.
 pub(super) fn context() -> Context {
@@ -14,9 +14,11 @@ pub(super) fn context() -> Context {
         stack: "shop".into(),
         account: "123456789012".into(),
         region: "eu-central-1".into(),
+        state_bucket: None,
         nonce: "nonce".into(),
         pace: Pace { poll: Duration::from_millis(10), settles: Duration::from_millis(10), ..Pace::LOCAL },
         reading: crate::reading::Reading::default(),
         intents: Intents::default(),
+        waiting: Waiting::default(),
     }
 }

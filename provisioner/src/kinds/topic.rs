@@ -9,19 +9,19 @@ use aws_sdk_kafka::operation::describe_topic::DescribeTopicOutput;
 use aws_sdk_kafka::types::TopicState;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures::future::try_join_all;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each::{One, each};
 use super::msk::{self, decode_properties, encode_properties};
 use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::{ClusterArn, text};
 use super::wait;
 use crate::charge::Cost;
-use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
-use crate::resource::{Action, Address, Condition};
+use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::resource::{Action, Address, Condition, Obstacle};
 use crate::services::Services as _;
 
 text!(
@@ -73,6 +73,10 @@ const ACTIONS: &[&str] = &[
     "kafka-cluster:DescribeTopicDynamicConfiguration",
     "kafka-cluster:AlterTopicDynamicConfiguration",
 ];
+const ARNS: &[Arn] = &[
+    ("written", "kafka:{region}:{account}:topic/{cluster}/*/{name}"),
+    ("asked cluster", "kafka:{region}:{account}:cluster/{cluster}/*"),
+];
 const FACTS: Facts = Facts {
     holds_data: true,
     is_tagless: true,
@@ -80,6 +84,7 @@ const FACTS: Facts = Facts {
     renamed_fields: &[("replication", "replication_factor")],
     contained_in: Some(("cluster", "cluster")),
     identified_by: &["cluster", "name"],
+    arns: ARNS,
     ..Facts::of("topic", "a Kafka topic on an MSK cluster", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -120,8 +125,9 @@ impl Kind for Topic {
         live.cluster != spec.cluster && reference(&spec.cluster).is_some()
     }
 
-    fn refuses(&self, live: &Spec, _observed: &(), spec: &Spec) -> Option<String> {
-        (spec.partitions < live.partitions).then(|| fewer_partitions(live, spec))
+    fn refuses(&self, live: &Spec, _observed: &(), spec: &Spec) -> Option<Obstacle> {
+        let fix = || format!("write `partitions = {}`, or give the topic another `name`", live.partitions);
+        (spec.partitions < live.partitions).then(|| Obstacle::new(fewer_partitions(live, spec), fix()))
     }
 
     fn consequences(
@@ -146,12 +152,17 @@ impl Kind for Topic {
         for parent in msk::parents(context, &named).await? {
             let meant: Vec<_> = wanted.iter().filter(|one| parent.is_meant(&one.spec.cluster)).collect();
             // Each wanted one is asked for: a new topic is missing in the list for a while.
-            let reads = meant.iter().map(|wanted| read(context, &parent.arn, wanted));
-            let mut ours: Vec<_> = try_join_all(reads).await?.into_iter().flatten().collect();
+            let reads = meant.iter().map(|wanted| One {
+                address: Some(wanted.address.clone()),
+                id: wanted.spec.name.to_string(),
+                read: read(context, &parent.arn, wanted),
+            });
+            let mut ours: Vec<_> = each(context, FACTS.name, reads).await?;
             // A topic carries no tag: which of the others were this stack's once, nothing tells. One of ours reports them;
             // on a cluster of others there is nothing to report.
             if let Some(first) = ours.first_mut().filter(|_| parent.address.is_some()) {
-                first.foreign = others(context, &parent.arn, &meant).await?;
+                let others = others(context, &parent.arn, &meant).await.map(Some);
+                first.foreign = context.reading.keep(FACTS.name, None, &parent.arn, others)?.unwrap_or_default();
             }
             found.append(&mut ours);
         }
@@ -236,7 +247,7 @@ fn place(arn: &str) -> Option<(String, &str)> {
 
 fn fewer_partitions(live: &Spec, spec: &Spec) -> String {
     format!(
-        "Kafka can't take partitions away: {} has {}, the stack says {}; make a new topic of another name",
+        "Kafka can't take partitions away: {} has {}, the stack says {}",
         spec.name, live.partitions, spec.partitions
     )
 }

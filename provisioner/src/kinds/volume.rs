@@ -16,7 +16,7 @@ pub use self::types::Type;
 use self::types::{by_use, canonical, charges, takes_iops};
 use super::spec::{compared, in_place, replaces, yes};
 use super::values::{KeyId, Zone};
-use super::{ec2, tag_lists, tagged, tags, wait};
+use super::{ec2, holders, tag_lists, tagged, tags, wait};
 use crate::charge::Cost;
 use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address, Condition};
@@ -219,7 +219,11 @@ impl Kind for Volume {
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.ec2().delete_volume().volume_id(&live.id);
-        wait::released(context, || ask(call.clone().send())).await?;
+        let holders = async || {
+            let volume = described(context, &live.id).await?;
+            Ok::<_, anyhow::Error>(volume.as_ref().map(holders::of_volume).unwrap_or_default())
+        };
+        wait::released(context, holders, || ask(call.clone().send())).await?;
         wait::until(context, MADE, &format!("the volume {} is still there", live.id), || async {
             Ok(match described(context, &live.id).await? {
                 Some(volume) if is_there(&volume)? => None,

@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use futures::future::{try_join, try_join_all};
+use futures::future::try_join;
 use lakewright_aws::{Error, Needed as _, ask, ask_all, ask_once};
 use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::types::{self, AttributeBooleanValue, Filter, ResourceType, VpcAttributeName, VpcState};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each::{One, each};
 use super::spec::{cidr, in_place, replaces, yes};
 use super::values::Ipv4Range;
-use super::{ec2, tag_lists, tags, wait};
+use super::{ec2, holders, security_group, tag_lists, tags, wait};
 use crate::charge::Cost;
 use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Quota, Wanted};
 use crate::resource::{Action, Address, Condition};
@@ -30,9 +31,26 @@ pub struct Spec {
     /// Whether hosts with public addresses get names. Default: true.
     #[serde(default = "yes")]
     pub dns_hostnames: bool,
+    /// What the security group lets through that AWS makes with the network, and that whatever names no other belongs to.
+    /// Default: `closed`.
+    #[serde(default)]
+    pub default_group: DefaultGroup,
 }
 
-const FIELDS: &[Field] = &[replaces("cidr"), in_place("dns_support"), in_place("dns_hostnames")];
+/// What a network's default security group lets through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DefaultGroup {
+    /// Nothing: it has no rule.
+    #[default]
+    Closed,
+    /// Whatever its rules say, which are left to others and aren't looked at: AWS gives it such by which its members reach each
+    /// other and everything outside.
+    Open,
+}
+
+const FIELDS: &[Field] =
+    &[replaces("cidr"), in_place("dns_support"), in_place("dns_hostnames"), in_place("default_group")];
 const OUTPUTS: &[&str] = &["id", "arn", "cidr"];
 const ACTIONS: &[&str] = &[
     "ec2:CreateVpc",
@@ -40,10 +58,21 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeVpcs",
     "ec2:DescribeVpcAttribute",
     "ec2:ModifyVpcAttribute",
+    "ec2:DescribeInternetGateways",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:RevokeSecurityGroupIngress",
+    "ec2:RevokeSecurityGroupEgress",
     "ec2:CreateTags",
 ];
-const FACTS: Facts =
-    Facts { quota: Some(Quota::Vpcs), ..Facts::of("vpc", "a virtual private cloud", FIELDS, OUTPUTS, ACTIONS) };
+const FACTS: Facts = Facts {
+    quota: Some(Quota::Vpcs),
+    rights: super::rights::network::EC2_PARTS,
+    review: &["default_group"],
+    ..Facts::of("vpc", "a virtual private cloud", FIELDS, OUTPUTS, ACTIONS)
+};
 
 /// The kind.
 #[derive(Debug)]
@@ -71,22 +100,28 @@ impl Kind for Vpc {
         true
     }
 
-    fn consequences(
-        &self,
-        action: Action,
-        _changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
+    fn consequences(&self, action: Action, changed: &[&str], _live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        let closes = spec.is_some_and(|spec| spec.default_group == DefaultGroup::Closed);
         match action {
+            Action::Update if closes && changed.contains(&"default_group") => {
+                vec!["what is only in the network's default security group reaches nothing any more".to_owned()]
+            }
             Action::Replace => vec!["everything in the network is made again in the new one".to_owned()],
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+        let is_closed = |address: &Address| {
+            wanted.iter().any(|one| one.address == address && one.spec.default_group == DefaultGroup::Closed)
+        };
         let vpcs = list(context, vec![ec2::of_stack(context)]).await?;
-        try_join_all(vpcs.iter().map(|vpc| read(context, vpc))).await.map(|live| live.into_iter().flatten().collect())
+        let reads = vpcs.iter().map(|vpc| {
+            let address = tags::address(context, FACTS.name, &tag_lists::read(vpc.tags()));
+            let looks = address.as_ref().is_some_and(is_closed);
+            One { address, id: vpc.vpc_id().unwrap_or_default().to_owned(), read: read(context, vpc, looks) }
+        });
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -106,24 +141,26 @@ impl Kind for Vpc {
         })
         .await?;
         set_names(context, &id, spec).await?;
+        close(context, &id, spec).await?;
         Ok(tags::outcome(&id, &outputs(&id, &ec2::arn(context, "vpc", &id), &spec.cidr)))
     }
 
     async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
         set_names(context, &live.id, spec).await?;
+        close(context, &live.id, spec).await?;
         Ok(tags::outcome(&live.id, &outputs(&live.id, &ec2::arn(context, "vpc", &live.id), &spec.cidr)))
     }
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let call = context.aws.ec2().delete_vpc().vpc_id(&live.id);
-        wait::released(context, || ask(call.clone().send())).await?;
+        wait::released(context, || holders::of_vpc(context, &live.id), || ask(call.clone().send())).await?;
         Ok(())
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let Some(mut vpc) = one(context, id).await? else { return Ok(None) };
         vpc.tags = ec2::claim(context, address, id, vpc.tags())?;
-        read(context, &vpc).await
+        read(context, &vpc, true).await
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -166,7 +203,16 @@ async fn set_names(context: &Context, id: &str, spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-async fn read(context: &Context, vpc: &types::Vpc) -> Result<Option<Found<Spec>>> {
+/// Takes the default group its rules, where it is to have none.
+async fn close(context: &Context, id: &str, spec: &Spec) -> Result<()> {
+    if spec.default_group == DefaultGroup::Closed {
+        security_group::default::close(context, id).await?;
+    }
+    Ok(())
+}
+
+/// A network as it lives; `looks` says whether its default group is looked at.
+async fn read(context: &Context, vpc: &types::Vpc, looks: bool) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(vpc.tags());
     let Some(address) = tags::address(context, "vpc", &tags) else { return Ok(None) };
     let id = id(vpc)?;
@@ -177,6 +223,7 @@ async fn read(context: &Context, vpc: &types::Vpc) -> Result<Option<Found<Spec>>
     let asked = (attribute(VpcAttributeName::EnableDnsSupport), attribute(VpcAttributeName::EnableDnsHostnames));
     // Deleted between the two looks.
     let (Some(support), Some(names)) = try_join(asked.0, asked.1).await? else { return Ok(None) };
+    let is_open = !looks || !security_group::default::is_closed(context, id).await?;
     let is_on = |attribute: Option<AttributeBooleanValue>, member: &str| {
         attribute.and_then(|attribute| attribute.value).needed("ec2", member)
     };
@@ -185,6 +232,7 @@ async fn read(context: &Context, vpc: &types::Vpc) -> Result<Option<Found<Spec>>
         cidr: cidr.into(),
         dns_support: is_on(support.enable_dns_support, "DescribeVpcAttribute.EnableDnsSupport")?,
         dns_hostnames: is_on(names.enable_dns_hostnames, "DescribeVpcAttribute.EnableDnsHostnames")?,
+        default_group: if is_open { DefaultGroup::Open } else { DefaultGroup::Closed },
     };
     let arn = ec2::arn(context, "vpc", id);
     let mut live = tags::found(address, &tags, id, spec, &outputs(id, &arn, cidr));

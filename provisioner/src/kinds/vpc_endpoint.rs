@@ -3,7 +3,7 @@
 use std::slice;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use lakewright_ec2::Ec2 as _;
@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 
 use super::spec::{compared, in_place, replaces};
 use super::values::{SecurityGroupId, SubnetId, VpcId, text};
-use super::{ec2, tag_lists, tags, wait};
+use super::{ec2, policy, statement, tag_lists, tags, wait};
 use crate::charge::{Charge, Cost, HOURS};
-use crate::kind::{Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address, Condition};
 
 text!(
@@ -85,7 +85,7 @@ const FIELDS: &[Field] = &[
     compared(in_place("subnets"), Comparing::AsSet),
     compared(in_place("security_groups"), Comparing::AsSet),
     in_place("private_dns"),
-    in_place("policy"),
+    compared(in_place("policy"), Comparing::AsSet),
 ];
 const OUTPUTS: &[&str] = &["id", "arn"];
 const ACTIONS: &[&str] = &[
@@ -98,6 +98,7 @@ const ACTIONS: &[&str] = &[
 const FACTS: Facts = Facts {
     expected: [Duration::from_mins(1), Duration::from_secs(5), Duration::from_secs(30)],
     renamed_fields: &[("way", "type"), ("private_names", "private_dns")],
+    review: &["policy"],
     ..Facts::of("vpc_endpoint", "a private way from a VPC to an AWS service", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -118,7 +119,7 @@ impl Kind for VpcEndpoint {
     }
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
-        spec.policy.take_if(|policy| is_open(policy));
+        spec.policy = spec.policy.take().filter(|policy| !is_open(policy)).map(policy::canonical);
         match spec.kind {
             EndpointType::Gateway
                 if !spec.subnets.is_empty() || !spec.security_groups.is_empty() || spec.private_dns =>
@@ -168,6 +169,16 @@ impl Kind for VpcEndpoint {
     /// Two of one service and type in one network are refused: their routes or names are the same.
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         (&live.vpc, &live.service, live.kind) != (&spec.vpc, &spec.service, spec.kind)
+    }
+
+    fn grants(&self, spec: &Spec) -> Vec<Grant> {
+        match &spec.policy {
+            Some(policy) => {
+                let asked = statement::grants(policy, "whoever comes through it").into_iter();
+                asked.map(|grant| grant.only_if("asked through it")).collect()
+            }
+            None => vec![Grant::to("whoever comes through it", "do what their own rights allow")],
+        }
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
@@ -328,7 +339,8 @@ fn read(context: &Context, endpoint: &types::VpcEndpoint) -> Result<Option<Found
     let group = |group: &types::SecurityGroupIdentifier| -> Result<SecurityGroupId> {
         Ok(group.group_id().needed("ec2", "SecurityGroupIdentifier.GroupId")?.into())
     };
-    let policy = endpoint.policy_document().and_then(|policy| serde_json::from_str(policy).ok());
+    let policy =
+        endpoint.policy_document().map(serde_json::from_str).transpose().context("read the endpoint's policy")?;
     let spec = Spec {
         vpc: endpoint.vpc_id().needed("ec2", "VpcEndpoint.VpcId")?.into(),
         service: service.strip_prefix(&service_name(context, "")).unwrap_or(service).to_owned(),
@@ -337,7 +349,7 @@ fn read(context: &Context, endpoint: &types::VpcEndpoint) -> Result<Option<Found
         subnets: endpoint.subnet_ids().iter().cloned().map(Into::into).collect(),
         security_groups: endpoint.groups().iter().map(group).collect::<Result<_>>()?,
         private_dns: is_interface && endpoint.private_dns_enabled().needed("ec2", "VpcEndpoint.PrivateDnsEnabled")?,
-        policy: policy.filter(|policy| !is_open(policy)),
+        policy: policy.filter(|policy| !is_open(policy)).map(policy::canonical),
     };
     let id = id(endpoint)?;
     let arn = ec2::arn(context, "vpc-endpoint", id);

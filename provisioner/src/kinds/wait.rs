@@ -38,20 +38,79 @@ where
     }
 }
 
-/// Calls until AWS knows the thing that was just made.
+/// Calls until AWS knows the thing that was just made. That something of a known thing isn't set is an answer.
 pub(super) async fn visible<T, F>(context: &Context, call: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    while_refused(context, VISIBLE, Error::is_not_found, call).await
+    let unknown = |error: &Error| error.is_not_found() && error.kind != ErrorKind::NotSet;
+    while_refused(context, VISIBLE, unknown, call).await
 }
 
-/// Deletes once nothing uses the thing any more; that it was missing is success.
-pub(super) async fn released<T, F>(context: &Context, call: impl FnMut() -> F) -> Result<Option<T>, Error>
+/// What keeps a thing from being deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Holder {
+    /// What it is, `eni-1 (of a NAT gateway)`.
+    pub(super) what: String,
+    /// Whether it lets go by itself when what it belongs to has gone; a rule of somebody's never does.
+    pub(super) goes: bool,
+}
+
+/// Deletes once nothing uses the thing any more; that it was missing is success. Who holds it is looked up when it is
+/// refused, and told while it is waited for and by the error; for what can't go by itself nobody waits long.
+pub(super) async fn released<T, F, H>(
+    context: &Context,
+    holders: impl Fn() -> H,
+    mut call: impl FnMut() -> F,
+) -> Result<Option<T>>
 where
     F: Future<Output = Result<T, Error>>,
+    H: Future<Output = Result<Vec<Holder>>>,
 {
-    found(while_refused(context, RELEASED, Error::is_dependency_violation, call).await)
+    let start = Instant::now();
+    let (mut told, mut looked) = (String::new(), None);
+    loop {
+        let error = match call().await {
+            Err(error) if error.is_dependency_violation() => error,
+            answer => return Ok(found(answer)?),
+        };
+        // Looking takes requests of its own.
+        if looked.is_none_or(|at: Instant| at.elapsed() >= context.pace.poll * 6) {
+            looked = Some(Instant::now());
+            let held = held(holders().await);
+            if held.is_empty() {
+                told.clear();
+            } else if told != held {
+                told = held;
+                context.waiting.tell(&told);
+            }
+        }
+        let waited = start.elapsed();
+        let stays = told.ends_with(STAYS) && waited >= context.pace.settles;
+        if stays || waited >= RELEASED {
+            let error = anyhow::Error::new(error);
+            return Err(if told.is_empty() { error } else { error.context(told) });
+        }
+        tokio::time::sleep(context.pace.poll).await;
+    }
+}
+
+/// What is said of holders that don't go by themselves.
+const STAYS: &str = "take that away, then run this again";
+
+/// Who holds a thing, as a sentence; empty if nobody is known to.
+fn held(holders: Result<Vec<Holder>>) -> String {
+    let holders = match holders {
+        Ok(holders) => holders,
+        Err(error) => return format!("something still uses it, and what that is can't be seen: {error:#}"),
+    };
+    let all: Vec<&str> = holders.iter().map(|holder| holder.what.as_str()).collect();
+    let staying: Vec<&str> = holders.iter().filter(|one| !one.goes).map(|holder| holder.what.as_str()).collect();
+    match (all.as_slice(), staying.as_slice()) {
+        ([], _) => String::new(),
+        (all, []) => format!("it is still held by {}", all.join(", ")),
+        (_, staying) => format!("it is held by {}; {STAYS}", staying.join(", ")),
+    }
 }
 
 /// Calls until the answer is no such refusal, or the time is over.
@@ -149,5 +208,46 @@ where
             return Ok(None);
         }
         tokio::time::sleep(context.pace.poll).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::kind::Waiting;
+
+    fn refused() -> Error {
+        Error::answered("ec2", "DeleteSecurityGroup", "DependencyViolation", "it has a dependent object", 400, "")
+    }
+
+    fn holder(what: &str, goes: bool) -> Holder {
+        Holder { what: what.to_owned(), goes }
+    }
+
+    #[tokio::test]
+    async fn what_lets_go_is_waited_for_and_named() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let (tells, calls) = (told.clone(), AtomicU32::new(0));
+        let waiting = Waiting::told(move |what| tells.lock().push(what.to_owned()));
+        let context = Context { waiting, ..crate::kinds::testing::context() };
+        let call = || async { if calls.fetch_add(1, Ordering::Relaxed) < 2 { Err(refused()) } else { Ok(()) } };
+        let holders = || async { Ok(vec![holder("eni-1 (of a broker)", true)]) };
+        assert!(released(&context, holders, call).await.expect("it lets go").is_some());
+        assert_eq!(*told.lock(), ["it is still held by eni-1 (of a broker)"]);
+    }
+
+    #[tokio::test]
+    async fn what_stays_is_named_by_the_error() {
+        let context = crate::kinds::testing::context();
+        let holders = || async { Ok(vec![holder("eni-1", true), holder("a rule of sg-2 (reporting)", false)]) };
+        let error = released::<(), _, _>(&context, holders, || async { Err(refused()) }).await.expect_err("it stays");
+        let error = format!("{error:#}");
+        assert!(error.starts_with("it is held by a rule of sg-2 (reporting); take that away"), "{error}");
+        assert!(error.contains("DependencyViolation"), "{error}");
     }
 }

@@ -8,17 +8,17 @@ use aws_sdk_athena::types::{
     EncryptionConfiguration, EncryptionOption, EngineVersion, ResultConfiguration, ResultConfigurationUpdates,
     WorkGroup, WorkGroupConfiguration, WorkGroupConfigurationUpdates, WorkGroupState,
 };
-use futures::future::try_join_all;
 use lakewright_aws::{Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::each::{self, One, each};
 use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::{KeyId, S3Uri, text};
 use super::{tag_lists, tagged, wait};
 use crate::charge::Cost;
-use crate::kind::{Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::kind::{Arn, Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -66,10 +66,13 @@ const ACTIONS: &[&str] = &[
     "athena:TagResource",
     "tag:GetResources",
 ];
+const ARNS: &[Arn] = &[("workgroup", "athena:{region}:{account}:workgroup/{name}")];
 const FACTS: Facts = Facts {
     renamed_fields: &[("output", "output_location"), ("scan_limit_bytes", "bytes_scanned_cutoff_per_query")],
     identified_by: &["name"],
     tag_types: &["athena:workgroup"],
+    arns: ARNS,
+    rights: super::rights::storage::QUERIES_OF_THE_STACK,
     ..Facts::of("workgroup", "an Athena workgroup", FIELDS, OUTPUTS, ACTIONS)
 };
 
@@ -112,8 +115,12 @@ impl Kind for Workgroup {
         let own: BTreeMap<&str, &Tags> = own.collect();
         let named = wanted.iter().map(|wanted| wanted.spec.name.as_str()).filter(|name| reference(name).is_none());
         let names: BTreeSet<&str> = own.keys().copied().chain(named).collect();
-        let reads = names.iter().map(|name| read(context, name, own.get(name).copied()));
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        let reads = names.iter().map(|name| {
+            let tags = own.get(name).copied();
+            let address = each::address(context, FACTS.name, tags, wanted, |spec| spec.name.as_str() == *name);
+            One { address, id: (*name).to_owned(), read: read(context, name, tags) }
+        });
+        each(context, FACTS.name, reads).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -216,7 +223,8 @@ async fn update(context: &Context, spec: &Spec) -> Result<()> {
 
 /// The workgroup of that name.
 async fn describe(context: &Context, name: &str) -> Result<Option<WorkGroup>> {
-    let answer = wait::found(ask(context.aws.athena().get_work_group().work_group(name).send()).await)?;
+    let answer = wait::found(ask(context.aws.athena().get_work_group().work_group(name).send()).await);
+    let answer = tagged::readable(context, answer, tags_of(context, name)).await?;
     Ok(answer.map(|answer| answer.work_group.needed("athena", "GetWorkGroup.WorkGroup")).transpose()?)
 }
 

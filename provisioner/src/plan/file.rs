@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Kinds, Options, Plan, PlanError, plan_for};
 use crate::kind::{AnyKind, Comparing, canonical};
-use crate::resource::{Address, Desired, Live};
+use crate::resource::{Address, Desired, Live, Unread};
 
 /// The first member of a plan file: by it a plan is told from anything else.
 const FORMAT: &str = "lakewright plan 2";
@@ -25,6 +25,9 @@ pub struct Header {
     pub account: String,
     /// The region.
     pub region: String,
+    /// The bucket of the stack's lease, where the stack file names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_bucket: Option<String>,
 }
 
 /// A saved plan: the stack, what lived, and the options. The steps follow from these, here as there.
@@ -78,6 +81,7 @@ impl PlanFile {
             made,
             account: account.to_owned(),
             region: region.to_owned(),
+            state_bucket: None,
         };
         Self { header, options, desired, live }
     }
@@ -118,7 +122,7 @@ impl PlanFile {
 }
 
 /// What of a plan's basis is otherwise now, one line each, by address.
-pub fn moved(kinds: Kinds<'_>, before: &[Live], now: &[Live]) -> Vec<String> {
+pub fn moved(kinds: Kinds<'_>, before: &[Live], now: &[Live], unread: &[Unread]) -> Vec<String> {
     let by_address = |all: &[Live]| -> BTreeMap<Address, Live> {
         all.iter().map(|live| (live.address.clone(), live.clone())).collect()
     };
@@ -126,7 +130,10 @@ pub fn moved(kinds: Kinds<'_>, before: &[Live], now: &[Live]) -> Vec<String> {
     let mut lines = Vec::new();
     for (address, old) in &before {
         match now.get(address) {
-            None => lines.push(format!("{address} ({}) is gone", old.id)),
+            None => match unread.iter().find(|one| one.means(address)) {
+                Some(one) => lines.push(format!("{address} ({}): {}", old.id, one.obstacle.reason)),
+                None => lines.push(format!("{address} ({}) is gone", old.id)),
+            },
             Some(new) if new.id != old.id => lines.push(format!("{address} is {} and was {}", new.id, old.id)),
             Some(new) => lines.extend(differing(kinds, old, new)),
         }
@@ -150,11 +157,11 @@ fn differing(kinds: Kinds<'_>, old: &Live, new: &Live) -> Vec<String> {
     if old.departures != new.departures {
         lines.push(format!("{}: somebody changed it since, beside what its spec says", old.address));
     }
-    let fields = kinds.get(&old.address.kind).map(AnyKind::fields).unwrap_or_default();
-    for field in fields.iter().filter(|field| field.compare != Comparing::Never) {
+    let Some(facts) = kinds.get(&old.address.kind).map(AnyKind::facts) else { return lines };
+    for field in facts.fields.iter().filter(|field| field.compare != Comparing::Never) {
         let (before, after) = (&old.spec[field.name], &new.spec[field.name]);
         if canonical(before, field.compare) != canonical(after, field.compare) {
-            let short = |value: &Value| match value.to_string() {
+            let short = |value: &Value| match facts.masked(field.name, value).to_string() {
                 text if text.chars().count() > 60 => format!("{}…", text.chars().take(60).collect::<String>()),
                 text => text,
             };

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde_json::Value;
+
 use super::reference::references;
 use super::{Kinds, Problem};
 use crate::resource::{Address, Desired, Resource, nearest};
@@ -34,20 +36,20 @@ pub fn graph<'a>(kinds: Kinds<'_>, desired: &'a Desired) -> Result<Graph<'a>, Ve
             problems.push(problem(resource, format!("`{}` is no kind of resource", resource.address.kind)));
         }
     }
+    problems.extend(namesakes(kinds, desired));
     let mut needs = BTreeMap::new();
     for resource in &desired.resources {
         let mut targets = BTreeSet::new();
         for reference in references(&resource.spec) {
+            let quote = reference.to_string();
+            let wrong = |text| Problem { quote: Some(quote.clone()), ..problem(resource, text) };
             let Some(kind) = index.get(&reference.address).and_then(|_| kinds.get(&reference.address.kind)) else {
-                problems.push(problem(resource, missing(kinds, &reference.to_string(), &reference.address, desired)));
+                problems.push(wrong(missing(kinds, &quote, &reference.address, desired)));
                 continue;
             };
             if !kind.outputs().contains(&reference.output.as_str()) {
                 let has = kind.outputs().join(", ");
-                problems.push(problem(
-                    resource,
-                    format!("{reference}: `{}` has no such output; it has {has}", reference.address),
-                ));
+                problems.push(wrong(format!("{quote}: `{}` has no such output; it has {has}", reference.address)));
             }
             targets.insert(reference.address);
         }
@@ -69,15 +71,38 @@ pub fn graph<'a>(kinds: Kinds<'_>, desired: &'a Desired) -> Result<Graph<'a>, Ve
         if let Err(cycle) = visit.resource(&resource.address) {
             let path: Vec<String> = cycle.iter().map(ToString::to_string).collect();
             let text = format!("resources refer to each other in a circle: {}", path.join(" → "));
-            return Err(vec![Problem { address: cycle[0].clone(), span: resource.span.clone(), text }]);
+            return Err(vec![Problem { address: cycle[0].clone(), span: resource.span.clone(), text, quote: None }]);
         }
     }
     let ordered = visit.ordered;
     Ok(Graph { ordered, needs })
 }
 
+/// Resources that are one on AWS, by what names one of their kind there: each would undo what the other does.
+fn namesakes(kinds: Kinds<'_>, desired: &Desired) -> Vec<Problem> {
+    let mut known: HashMap<(&str, Vec<&Value>), &Resource> = HashMap::new();
+    let mut problems = Vec::new();
+    for resource in &desired.resources {
+        let Some(fields) = kinds.get(&resource.address.kind).map(|kind| kind.facts().identified_by) else { continue };
+        let named: Vec<&Value> = fields.iter().map(|field| &resource.spec[*field]).collect();
+        if named.is_empty() || named.iter().any(|value| value.is_null()) {
+            continue;
+        }
+        let Some(other) = known.insert((resource.address.kind.as_str(), named), resource) else { continue };
+        let same = fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(" and ");
+        // The same address twice is told of already.
+        if other.address != resource.address {
+            for (one, another) in [(other, resource), (resource, other)] {
+                let text = format!("it has the {same} of `{}`, and on AWS they would be one", another.address);
+                problems.push(problem(one, text));
+            }
+        }
+    }
+    problems
+}
+
 fn problem(resource: &Resource, text: String) -> Problem {
-    Problem { address: resource.address.clone(), span: resource.span.clone(), text }
+    Problem { address: resource.address.clone(), span: resource.span.clone(), text, quote: None }
 }
 
 fn missing(kinds: Kinds<'_>, what: &str, address: &Address, desired: &Desired) -> String {
@@ -126,5 +151,32 @@ impl Visit<'_, '_> {
         self.state.insert(address.clone(), true);
         self.ordered.push(&self.desired.resources[self.index[address]]);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{desired, kinds};
+    use super::*;
+
+    #[test]
+    fn two_resources_that_would_be_one_on_aws_are_named_both() {
+        let store = |name: &str, size: u32| json!({ "name": name, "size": size, "uses": null });
+        let stack =
+            desired(&[("store.a", store("raw", 1)), ("store.b", store("raw", 2)), ("store.c", store("other", 1))]);
+        let problems = graph(kinds(), &stack).expect_err("they would be one");
+        let told: Vec<String> = problems.iter().map(|one| format!("{}: {}", one.address, one.text)).collect();
+        assert_eq!(
+            told,
+            [
+                "store.a: it has the `name` of `store.b`, and on AWS they would be one",
+                "store.b: it has the `name` of `store.a`, and on AWS they would be one",
+            ]
+        );
+        let unnamed = json!({ "name": null, "size": 1, "uses": null });
+        let stack = desired(&[("store.a", unnamed.clone()), ("store.b", unnamed)]);
+        assert!(graph(kinds(), &stack).is_ok(), "what has no name yet may get another");
     }
 }

@@ -1,5 +1,6 @@
 //! The planner: what is desired and what lives go in, one plan comes out. Nothing here does input or output.
 
+mod blocked;
 mod deletion;
 mod diff;
 mod file;
@@ -9,7 +10,6 @@ mod moved;
 mod narrow;
 pub mod order;
 mod planner;
-pub mod reference;
 mod step;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -23,8 +23,10 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::kind::AnyKind;
+pub use crate::reference;
 pub use crate::resource::Action;
-use crate::resource::{Address, Desired, Live};
+use crate::resource::{Address, Desired, Live, Unread};
+pub use blocked::Blocked;
 use deletion::deletions;
 pub use deletion::replaced;
 pub use file::{FileError, Header, PlanFile, moved as moved_since};
@@ -64,6 +66,9 @@ pub struct Options {
     pub remembered: BTreeSet<Address>,
     /// The hashes of what was last applied to what carries no tags.
     pub applied: BTreeMap<Address, String>,
+    /// What exists, or may, and couldn't be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
 }
 
 /// Something wrong with a stack's resources.
@@ -75,6 +80,8 @@ pub struct Problem {
     pub span: Option<Range<usize>>,
     /// What is wrong.
     pub text: String,
+    /// The reference that is wrong, as it is written.
+    pub quote: Option<String>,
 }
 
 /// Why there is no plan.
@@ -123,10 +130,12 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
     let graph = graph::graph(kinds, desired).map_err(PlanError::Stack)?;
     let (live, moved) = moved::renamed(desired, live).map_err(PlanError::Stack)?;
     let by_address = index(&live)?;
+    let unread = blocked::unread(&graph, &live, &moved, options);
     let mut plan = Plan {
         stack: desired.stack.clone(),
         steps: Vec::new(),
         unchanged: Vec::new(),
+        blocked: Vec::new(),
         foreign: foreign(kinds, &live),
         left_out: Vec::new(),
         needs: graph.needs.clone(),
@@ -134,13 +143,23 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
     if options.destroy {
         plan.steps = deletions(kinds, &graph, live.iter(), &live);
     } else {
-        let mut planner =
-            Planner { kinds, graph: &graph, live: &by_address, moved: &moved, options, done: BTreeMap::new() };
+        let mut planner = Planner {
+            kinds,
+            graph: &graph,
+            live: &by_address,
+            moved: &moved,
+            unread: &unread,
+            options,
+            done: BTreeMap::new(),
+        };
         let mut problems = Vec::new();
         for resource in &graph.ordered {
             match planner.resource(resource) {
                 Ok(Decision::Step(step)) => plan.steps.push(*step),
                 Ok(Decision::Unchanged(unchanged)) => plan.unchanged.push(*unchanged),
+                Ok(Decision::Blocked(blocked)) => plan.blocked.push(*blocked),
+                // What can't be read is told below, whether the file has it or not.
+                Ok(Decision::Unread) => {}
                 Err(problem) => problems.push(problem),
             }
         }
@@ -153,7 +172,13 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
     if options.only_drift {
         narrow::to_drift(kinds, &mut plan);
     }
+    let lived = |address: &Address| options.remembered.contains(address);
+    let unread = unread.iter().map(|(address, unread)| Blocked::unread(address, unread, lived(address)));
+    plan.blocked.extend(unread);
+    blocked::spread(&mut plan, &graph);
     narrow::to_addresses(&mut plan, &graph, options)?;
+    let goes = |one: &Foreign| plan.steps.iter().any(|step| step.takes_along(one));
+    plan.foreign = plan.foreign.iter().filter(|one| !goes(one)).cloned().collect();
     Ok(plan)
 }
 

@@ -28,7 +28,7 @@ pub fn renamed(desired: &Desired, live: &[Live]) -> Result<(Vec<Live>, BTreeMap<
             new_name.insert(from, to);
             continue;
         };
-        problems.push(Problem { address: to.clone(), span: moved.span.clone(), text });
+        problems.push(Problem { address: to.clone(), span: moved.span.clone(), text, quote: None });
     }
     if !problems.is_empty() {
         return Err(problems);

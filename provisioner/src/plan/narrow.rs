@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::graph::Graph;
-use super::{Action, Cause, Change, Kinds, Options, Plan, PlanError, Step};
+use super::reference::escaped;
+use super::{Action, Blocked, Cause, Change, Kinds, Options, Plan, PlanError, Step, blocked};
 use crate::kind::Comparing;
 use crate::resource::{Address, Condition, nearest};
 
 /// Keeps what brings live back to what was last applied; of a step whose file changed too, only that part.
 pub fn to_drift(kinds: Kinds<'_>, plan: &mut Plan) {
+    blocked_by_drift(kinds, plan);
     let mut kept: Vec<Option<Step>> = plan.steps.iter().map(|step| of_drift(kinds, step)).collect();
     // What needs something that isn't made can't be made either.
     let mut keep: Vec<bool> = kept.iter().map(Option::is_some).collect();
@@ -21,6 +23,27 @@ pub fn to_drift(kinds: Kinds<'_>, plan: &mut Plan) {
         match kept[index].take().filter(|_| keep[index]) {
             Some(kept) => plan.steps.push(kept),
             None => plan.left_out.push((step.address, step.action)),
+        }
+    }
+}
+
+/// Keeps of what can't be done what would bring live back. What can't be done for the file's sake alone may be done as far
+/// as it heals.
+fn blocked_by_drift(kinds: Kinds<'_>, plan: &mut Plan) {
+    for one in std::mem::take(&mut plan.blocked) {
+        let Some(step) = one.step.clone() else {
+            plan.blocked.push(one);
+            continue;
+        };
+        let refused = |healing: &Step| {
+            let (kind, live, spec) =
+                (kinds.get(&healing.address.kind)?, healing.live.as_ref()?, healing.spec.as_ref()?);
+            kind.refuses(live, spec)
+        };
+        match of_drift(kinds, &step).map(|healing| (refused(&healing), healing)) {
+            Some((Some(obstacle), healing)) => plan.blocked.push(Blocked::of(healing, obstacle)),
+            Some((None, healing)) => plan.steps.push(healing),
+            None => plan.left_out.push((one.address, step.action)),
         }
     }
 }
@@ -44,7 +67,7 @@ fn of_drift(kinds: Kinds<'_>, step: &Step) -> Option<Step> {
                 let heals = kept.changes.iter().any(|change| change.field() == field.name && !departs(change));
                 let known = live.spec.get(field.name).filter(|_| !heals);
                 if let (Some(value), Some(members)) = (known, spec.as_object_mut()) {
-                    members.insert(field.name.to_owned(), value.clone());
+                    members.insert(field.name.to_owned(), escaped(value).into_owned());
                 }
             }
             // What exists and no spec can say isn't written again beside what is healed.
@@ -72,19 +95,22 @@ fn of_drift(kinds: Kinds<'_>, step: &Step) -> Option<Step> {
 /// Keeps the targets with what they need, and drops the excluded ones with what needs them.
 pub fn to_addresses(plan: &mut Plan, graph: &Graph<'_>, options: &Options) -> Result<(), PlanError> {
     for pattern in options.targets.iter().chain(&options.excludes) {
-        let known = graph.needs.keys().chain(plan.steps.iter().map(|step| &step.address));
+        let steps = plan.steps.iter().map(|step| &step.address);
+        let known = graph.needs.keys().chain(steps).chain(plan.blocked.iter().map(|one| &one.address));
         if !known.clone().any(|address| fits(pattern, address)) {
             let hint = nearest(pattern, known).map(|address| format!("; did you mean `{address}`?"));
             let hint = hint.unwrap_or_default();
             return Err(PlanError::NoSuchAddress { pattern: pattern.clone(), hint });
         }
     }
-    let any = |patterns: &[String], step: &Step| patterns.iter().any(|pattern| fits(pattern, &step.address));
-    let targeted = |step: &Step| options.targets.is_empty() || any(&options.targets, step);
-    let mut keep: Vec<bool> = plan.steps.iter().map(targeted).collect();
+    let any = |patterns: &[String], address: &Address| patterns.iter().any(|pattern| fits(pattern, address));
+    let targeted = |address: &Address| options.targets.is_empty() || any(&options.targets, address);
+    let excluded = |address: &Address| any(&options.excludes, address);
+    blocked::narrow(plan, &targeted, &excluded);
+    let mut keep: Vec<bool> = plan.steps.iter().map(|step| targeted(&step.address)).collect();
     spread(&plan.steps, &mut keep, true, |steps, kept, other| needed(&steps[kept], &steps[other]));
     for (index, step) in plan.steps.iter().enumerate() {
-        keep[index] &= !any(&options.excludes, step);
+        keep[index] &= !excluded(&step.address);
     }
     spread(&plan.steps, &mut keep, false, |steps, dropped, other| needed(&steps[other], &steps[dropped]));
     let mut keep = keep.into_iter();

@@ -7,14 +7,18 @@ use serde_json::Value;
 
 use super::diff::{Difference, differences};
 use super::graph::Graph;
-use super::reference::{Reference, references, resolve};
-use super::{Action, Cause, Change, Kinds, Options, Problem, Step, Unchanged};
+use super::reference::{Reference, escaped, plain, references, resolve, tidy};
+use super::{Action, Blocked, Cause, Change, Kinds, Options, Problem, Step, Unchanged};
 use crate::kind::{AnyKind, Changing, Renamed, applied};
-use crate::resource::{Address, Condition, Live, Resource};
+use crate::resource::{Address, Condition, Live, Resource, Unread};
 
 pub(super) enum Decision {
     Step(Box<Step>),
     Unchanged(Box<Unchanged>),
+    /// It should be done and can't be.
+    Blocked(Box<Blocked>),
+    /// What should be done can't be known.
+    Unread,
 }
 
 /// What the plan does to a resource, as far as what refers to it must know.
@@ -30,6 +34,7 @@ pub(super) struct Planner<'a> {
     pub(super) graph: &'a Graph<'a>,
     pub(super) live: &'a BTreeMap<&'a Address, &'a Live>,
     pub(super) moved: &'a BTreeMap<Address, Address>,
+    pub(super) unread: &'a BTreeMap<Address, &'a Unread>,
     pub(super) options: &'a Options,
     pub(super) done: BTreeMap<Address, Done>,
 }
@@ -38,6 +43,11 @@ impl Planner<'_> {
     pub(super) fn resource(&mut self, resource: &Resource) -> Result<Decision, Problem> {
         let address = &resource.address;
         let kind = self.kinds.get(&address.kind).expect("the graph was checked: the kind is known");
+        if self.unread.contains_key(address) {
+            let done = Done { outputs: BTreeMap::new(), cause: Cause::File, replaced: false };
+            self.done.insert(address.clone(), done);
+            return Ok(Decision::Unread);
+        }
         let live = self.live.get(address).copied();
         let decided = self.decide(resource, kind, live);
         if decided.is_err() {
@@ -45,14 +55,77 @@ impl Planner<'_> {
             let outputs = live.map(|live| live.outputs.clone()).unwrap_or_default();
             self.done.insert(address.clone(), Done { outputs, cause: Cause::File, replaced: false });
         }
-        decided.map_err(|text| Problem { address: address.clone(), span: resource.span.clone(), text })
+        decided.map_err(|text| Problem { address: address.clone(), span: resource.span.clone(), text, quote: None })
     }
 
     fn decide(&mut self, resource: &Resource, kind: &dyn AnyKind, live: Option<&Live>) -> Result<Decision, String> {
         let address = &resource.address;
-        let spec = kind.normalise(&resolve(&resource.spec, &|reference| self.output(reference)));
-        let spec = spec.map_err(|error| format!("{error:#}"))?;
-        let mut step = Step {
+        // The stack's file was judged when it was read; what a reference stands for is new.
+        let written = if references(&resource.spec).is_empty() {
+            kind.arrange(&tidy(&resource.spec))
+        } else {
+            kind.normalise(&resolve(&resource.spec, &|reference| self.output(reference)))
+        };
+        let written = written.map_err(|error| format!("{error:#}"))?;
+        let spec = plain(&written);
+        let mut step = self.step(resource, live);
+        let Some(live) = live else {
+            step.action = Action::Create;
+            step.changes = created(kind, &written);
+            if self.options.remembered.contains(address) {
+                step.cause = Cause::Drift;
+                step.note = Some("it existed after the last apply and is gone".to_owned());
+                step.changes.iter_mut().for_each(|change| change.cause = Cause::Drift);
+            }
+            let done = Done { outputs: BTreeMap::new(), cause: step.cause, replaced: false };
+            self.done.insert(address.clone(), done);
+            step.conclude(kind, &Value::Null, &spec);
+            return Ok(Decision::Step(Box::new(step)));
+        };
+        step.cause = self.compare(kind, live, &written, &mut step.changes);
+        self.replace_where_needed(kind, live, &mut step);
+        let as_it_should = step.changes.is_empty() && live.condition == Condition::Ready && step.moved_from.is_none();
+        if as_it_should && step.action == Action::Update {
+            // What isn't known yet can't be recorded.
+            let hashes = references(&written).is_empty().then(|| applied::hashes(kind.fields(), &spec));
+            let record = hashes.filter(|hashes| live.applied.as_ref() != Some(hashes));
+            self.done
+                .insert(address.clone(), Done { outputs: live.outputs.clone(), cause: Cause::Drift, replaced: false });
+            return Ok(Decision::Unchanged(Box::new(Unchanged { live: live.clone(), record })));
+        }
+        if step.action == Action::Update
+            && let Some(obstacle) = kind.refuses(live, &spec)
+        {
+            let done = Done { outputs: live.outputs.clone(), cause: step.cause, replaced: false };
+            self.done.insert(address.clone(), done);
+            step.conclude(kind, &live.spec, &spec);
+            return Ok(Decision::Blocked(Box::new(Blocked::of(step, obstacle))));
+        }
+        let outputs = if step.action == Action::Replace {
+            if kind.holds_data() && !live.is_empty {
+                step.loses.push("replacing it deletes what it holds".to_owned());
+            }
+            step.create_first = live.condition == Condition::Ready && kind.coexists(&live.spec, &spec);
+            BTreeMap::new()
+        } else {
+            if !live.is_empty {
+                step.loses.extend(kind.loses(&live.spec, &spec));
+            }
+            let moving = kind.facts().moving_outputs;
+            let changed = !step.changes.is_empty();
+            let stays = |name: &str| !(changed && moving.contains(&name));
+            live.outputs.iter().filter(|(name, _)| stays(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+        };
+        self.done
+            .insert(address.clone(), Done { outputs, cause: step.cause, replaced: step.action == Action::Replace });
+        step.conclude(kind, &live.spec, &spec);
+        Ok(Decision::Step(Box::new(step)))
+    }
+
+    /// The change of a resource, of which nothing is decided yet.
+    fn step(&self, resource: &Resource, live: Option<&Live>) -> Step {
+        let address = &resource.address;
+        Step {
             address: address.clone(),
             action: Action::Update,
             cause: Cause::File,
@@ -69,21 +142,12 @@ impl Planner<'_> {
             expected: Duration::ZERO,
             dependents: self.graph.dependents(address),
             rank: self.kinds.rank(&address.kind),
-        };
-        let Some(live) = live else {
-            step.action = Action::Create;
-            step.changes = created(kind, &spec);
-            if self.options.remembered.contains(address) {
-                step.cause = Cause::Drift;
-                step.note = Some("it existed after the last apply and is gone".to_owned());
-                step.changes.iter_mut().for_each(|change| change.cause = Cause::Drift);
-            }
-            let done = Done { outputs: BTreeMap::new(), cause: step.cause, replaced: false };
-            self.done.insert(address.clone(), done);
-            step.conclude(kind, &Value::Null, &spec);
-            return Ok(Decision::Step(Box::new(step)));
-        };
-        step.cause = self.compare(kind, live, &spec, &mut step.changes);
+        }
+    }
+
+    /// Replaces what a change in place can't make right: what AWS gave up, what a field says, what stands on something that
+    /// goes.
+    fn replace_where_needed(&self, kind: &dyn AnyKind, live: &Live, step: &mut Step) {
         match &live.condition {
             Condition::Failed(reason) => {
                 step.action = Action::Replace;
@@ -94,41 +158,11 @@ impl Planner<'_> {
             Condition::Ready => {}
         }
         if step.action == Action::Update
-            && let Some(beneath) = self.replaced_beneath(kind, address)
+            && let Some(beneath) = self.replaced_beneath(kind, &step.address)
         {
             step.action = Action::Replace;
             step.note = Some(format!("{beneath} can be replaced only while this is away"));
         }
-        let as_it_should = step.changes.is_empty() && live.condition == Condition::Ready && step.moved_from.is_none();
-        if as_it_should && step.action == Action::Update {
-            let hashes = applied::hashes(kind.fields(), &spec);
-            let record = (live.applied.as_ref() != Some(&hashes)).then_some(hashes);
-            self.done
-                .insert(address.clone(), Done { outputs: live.outputs.clone(), cause: Cause::Drift, replaced: false });
-            return Ok(Decision::Unchanged(Box::new(Unchanged { live: live.clone(), record })));
-        }
-        let outputs = if step.action == Action::Replace {
-            if kind.holds_data() && !live.is_empty {
-                step.loses.push("replacing it deletes what it holds".to_owned());
-            }
-            step.create_first = live.condition == Condition::Ready && kind.coexists(&live.spec, &spec);
-            BTreeMap::new()
-        } else {
-            if let Some(reason) = kind.refuses(live, &spec) {
-                return Err(reason);
-            }
-            if !live.is_empty {
-                step.loses.extend(kind.loses(&live.spec, &spec));
-            }
-            let moving = kind.facts().moving_outputs;
-            let changed = !step.changes.is_empty();
-            let stays = |name: &str| !(changed && moving.contains(&name));
-            live.outputs.iter().filter(|(name, _)| stays(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
-        };
-        self.done
-            .insert(address.clone(), Done { outputs, cause: step.cause, replaced: step.action == Action::Replace });
-        step.conclude(kind, &live.spec, &spec);
-        Ok(Decision::Step(Box::new(step)))
     }
 
     /// What a reference stands for, when that is known before apply.
@@ -136,20 +170,27 @@ impl Planner<'_> {
         self.done.get(&reference.address)?.outputs.get(&reference.output).cloned()
     }
 
-    /// Collects the changes from live to the spec and returns why they came about.
-    fn compare(&self, kind: &dyn AnyKind, live: &Live, spec: &Value, changes: &mut Vec<Change>) -> Cause {
+    /// Collects the changes from live to the spec, as the file would write them, and returns why they came about.
+    fn compare(&self, kind: &dyn AnyKind, live: &Live, written: &Value, changes: &mut Vec<Change>) -> Cause {
         let mut cause = Cause::Drift;
+        let meant = plain(written);
+        let spec: &Value = &meant;
         let address = self.moved.get(&live.address).unwrap_or(&live.address);
         let applied = live.applied.as_ref().or_else(|| self.options.applied.get(address)).map(String::as_str);
         let renamed = kind.renamed(&live.spec, spec);
         let lives = renamed.as_ref().map_or(&live.spec, |renamed| &renamed.live);
         for (index, field) in kind.fields().iter().enumerate() {
+            let unknown = references(&written[field.name]);
+            // What follows from something that can't be read isn't known to differ.
+            if unknown.iter().any(|reference| self.unread.contains_key(&reference.address)) {
+                continue;
+            }
             let mut found = renames(renamed.as_ref(), field.name);
-            found.extend(differences(field.name, field.compare, &lives[field.name], &spec[field.name]));
+            let before = escaped(&lives[field.name]);
+            found.extend(differences(field.name, field.compare, &before, &written[field.name]));
             if found.is_empty() {
                 continue;
             }
-            let unknown = references(&spec[field.name]);
             let field_cause = if unknown.is_empty() {
                 match applied::was_applied(kind.fields(), index, &spec[field.name], applied) {
                     Some(true) => Cause::Drift,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::order;
+use super::{Blocked, order};
 use crate::kind::AnyKind;
 use crate::resource::{Action, Address, Live};
 
@@ -18,6 +18,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What lives already as it should.
     pub unchanged: Vec<Unchanged>,
+    /// What is left as it is, because it can't be read or brought to what the file says, and what waits for that.
+    pub blocked: Vec<Blocked>,
     /// Things that hold data and are not ours, found within resources of ours: reported, never deleted.
     pub foreign: Vec<Foreign>,
     /// What would be done too, had it not been left out by the command line.
@@ -137,6 +139,13 @@ impl Change {
 }
 
 impl Step {
+    /// Whether it takes along what is a part of it, and the plan says so where it says what is lost.
+    pub(super) fn takes_along(&self, foreign: &Foreign) -> bool {
+        let goes = matches!(self.action, Action::Delete | Action::Replace);
+        let is_part = self.live.as_ref().is_some_and(|live| live.holds.contains(&foreign.thing));
+        goes && is_part && self.address == foreign.within
+    }
+
     /// Says what follows from the step, now that it is decided.
     pub(super) fn conclude(&mut self, kind: &dyn AnyKind, live: &Value, spec: &Value) {
         let mut changed: Vec<&str> = self.changes.iter().map(Change::field).collect();
@@ -170,6 +179,11 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Whether all is as the file says: there is nothing to do, and nothing that should be done and can't be.
+    pub fn is_settled(&self) -> bool {
+        self.is_empty() && self.blocked.is_empty()
     }
 
     /// How long AWS usually takes for all of it, independent steps at the same time.

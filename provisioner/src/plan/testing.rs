@@ -13,7 +13,7 @@ use crate::charge::{Cost, Others};
 use crate::kind::{
     ADDRESS, APPLIED, AnyKind, Changing, Comparing, Context, Facts, Field, Outcome, Renamed, Share, Wanted,
 };
-use crate::resource::{Action, Address, Condition, Desired, Live, Resource};
+use crate::resource::{Action, Address, Condition, Desired, Live, Obstacle, Resource};
 
 /// The resources that live, by address, and what was called in which order.
 #[derive(Default)]
@@ -61,7 +61,7 @@ pub fn kinds() -> Kinds<'static> {
         &Fake(facts("network", NETWORK)),
         &Fake(Facts { contained_in: Some(("network", "network")), ..facts("subnet", SUBNET) }),
         &Fake(Facts { occupies: &["network", "subnet"], ..facts("wall", WALL) }),
-        &Fake(Facts { holds_data: true, ..facts("store", STORE) }),
+        &Fake(Facts { holds_data: true, identified_by: &["name"], ..facts("store", STORE) }),
     ];
     Kinds(ALL)
 }
@@ -74,7 +74,12 @@ pub fn desired(resources: &[(&str, Value)]) -> Desired {
         after: BTreeSet::default(),
         span: None,
     };
-    Desired { stack: "shop".to_owned(), resources: resources.iter().map(resource).collect(), moved: Vec::new() }
+    Desired {
+        stack: "shop".to_owned(),
+        resources: resources.iter().map(resource).collect(),
+        moved: Vec::new(),
+        foreign_buckets: BTreeMap::new(),
+    }
 }
 
 /// A live resource, the hashes of `applied` recorded; its outputs are its id and ARN.
@@ -111,7 +116,7 @@ impl AnyKind for Fake {
         json!({})
     }
 
-    fn normalise(&self, spec: &Value) -> Result<Value> {
+    fn arrange(&self, spec: &Value) -> Result<Value> {
         Ok(spec.clone())
     }
 
@@ -132,8 +137,10 @@ impl AnyKind for Fake {
         None
     }
 
-    fn refuses(&self, _live: &Live, _spec: &Value) -> Option<String> {
-        None
+    /// A network keeps its names for life once it is told so.
+    fn refuses(&self, live: &Live, spec: &Value) -> Option<Obstacle> {
+        let refused = live.spec["dns"] == "for life" && spec["dns"] != live.spec["dns"];
+        refused.then(|| Obstacle::new("a network keeps its names", "write `dns = \"for life\"`"))
     }
 
     fn coexists(&self, _live: &Value, _spec: &Value) -> bool {

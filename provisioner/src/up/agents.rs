@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use lakewright_aws::Aws;
 use lakewright_config::agents::Agent;
-use lakewright_platform::Backoff;
+use lakewright_platform::{Backoff, private};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::process::Command;
@@ -18,7 +18,10 @@ use tokio_util::sync::CancellationToken;
 use super::child::Process;
 use super::parts::{DataFolder, Endpoints, tail};
 use super::status::Board;
+use crate::app::connect::LOCAL_KEY;
 use crate::app::{Child, RunFile};
+use crate::names;
+use crate::stack::host_name_mistake;
 
 /// How long an agent may take to finish what is in hand.
 const GRACE: Duration = Duration::from_secs(60);
@@ -59,9 +62,7 @@ pub async fn published(aws: &Aws, bucket: &str, data: &DataFolder) -> Result<Vec
     let context = || format!("read the hosts' configurations from s3://{bucket}/hosts/");
     let mut placed = Vec::new();
     for listed in aws.objects().list(bucket, "hosts/").await.with_context(context)? {
-        let parts: Vec<&str> = listed.key.split('/').collect();
-        let [_, host, file] = parts[..] else { continue };
-        let Some(Ok(agent)) = file.strip_suffix(".json").map(str::parse::<Agent>) else { continue };
+        let Some((host, agent)) = placed_by(&listed.key) else { continue };
         let object = aws.objects().get(bucket, &listed.key, None).await.with_context(context)?;
         let mut config = serde_json::from_slice(&object.body).with_context(|| format!("read {}", listed.key))?;
         let slow = agent == Agent::Stream && commit_soon(&mut config);
@@ -69,10 +70,19 @@ pub async fn published(aws: &Aws, bucket: &str, data: &DataFolder) -> Result<Vec
         std::fs::create_dir_all(&state).with_context(|| format!("make the folder {}", state.display()))?;
         let path = state.join("config.json");
         let text = serde_json::to_vec_pretty(&config).context("write a configuration")?;
-        std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
+        private::write(&path, &text)?;
         placed.push(Placed { host: host.to_owned(), agent, config, file: path, state, slow });
     }
     Ok(placed)
+}
+
+/// Host and agent of a configuration's key, `hosts/HOST/AGENT.json`. The bucket may be somebody else's, and both become
+/// folders: what isn't named by the rules isn't one.
+fn placed_by(key: &str) -> Option<(&str, Agent)> {
+    let parts: Vec<&str> = key.split('/').collect();
+    let ["hosts", host, file] = parts[..] else { return None };
+    let agent = file.strip_suffix(".json")?.parse().ok()?;
+    host_name_mistake(host).is_none().then_some((host, agent))
 }
 
 /// Shortens a stream agent's commit interval to the longest one of this machine; tells whether it did.
@@ -83,6 +93,15 @@ fn commit_soon(config: &mut Value) -> bool {
         config["commit_interval_ms"] = longest.into();
     }
     is_longer
+}
+
+/// The hosts of a stack in the account on this machine.
+#[derive(Debug, Clone)]
+pub struct Hosts {
+    /// The stack's name.
+    pub stack: String,
+    /// The account, 12 digits.
+    pub account: String,
 }
 
 /// What agents are started with besides their configuration.
@@ -97,8 +116,10 @@ pub struct Surroundings {
     pub kafka: Option<String>,
     /// The region.
     pub region: String,
-    /// Whether the account is the one on this machine, which takes any credentials.
+    /// Whether the account is the one on this machine, with the data folder's secret key.
     pub local_account: bool,
+    /// Whose hosts' roles the agents work as, where the account judges their calls.
+    pub as_hosts: Option<Hosts>,
     /// What other commands read, kept up to date with the processes.
     pub run: Mutex<RunFile>,
     /// What the view shows.
@@ -121,16 +142,37 @@ impl Surroundings {
         if let Some(kafka) = &self.kafka {
             command.env("LAKEWRIGHT_KAFKA_PLAINTEXT", kafka);
         }
-        if self.local_account {
+        if let Some(hosts) = self.as_hosts.as_ref().filter(|_| self.local_account) {
+            self.work_as(&mut command, hosts, placed);
+        } else if self.local_account {
             command
-                .env("AWS_ACCESS_KEY_ID", "lakewright")
-                .env("AWS_SECRET_ACCESS_KEY", "lakewright")
+                .env("AWS_ACCESS_KEY_ID", LOCAL_KEY)
+                .env("AWS_SECRET_ACCESS_KEY", self.data.secret.exposed())
                 .env_remove("AWS_SESSION_TOKEN")
                 .env_remove("AWS_PROFILE");
         }
         std::fs::create_dir_all(placed.state.join("logs"))
             .with_context(|| format!("make the log folder of {}", placed.name()))?;
         Ok(command)
+    }
+
+    /// Lets an agent get the credentials of its host's role from the account, as containers get theirs, and nothing more.
+    fn work_as(&self, command: &mut Command, hosts: &Hosts, placed: &Placed) {
+        let profile = names::of_part(&hosts.stack, &placed.host);
+        let query = format!("account={}&profile={profile}&instance={}-on-this-machine", hosts.account, placed.host);
+        let token = self.data.secret.derived(&format!("credentials?{query}"));
+        command
+            .env(
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                format!("{}/_lakewright/credentials?{query}", self.endpoints.account),
+            )
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", format!("Bearer {}", token.exposed()))
+            // Nothing that comes before them.
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"] {
+            command.env_remove(name);
+        }
     }
 
     /// Tells other commands, and the next `up`, about the processes.
@@ -204,6 +246,27 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn only_the_names_of_hosts_and_agents_become_folders() {
+        assert_eq!(placed_by("hosts/app-2/stream.json"), Some(("app-2", Agent::Stream)));
+        for key in [
+            "hosts/../...json",
+            "hosts/../stream.json",
+            "hosts/app/...json",
+            "hosts/app/../stream.json",
+            "hosts//stream.json",
+            "hosts/app/stream",
+            "hosts/app/stream.json/x",
+            "hosts/app/sh.json",
+            "hosts/a b/stream.json",
+            "hosts/APP/stream.json",
+            "hosts/app\0/stream.json",
+            "other/app/stream.json",
+        ] {
+            assert_eq!(placed_by(key), None, "{key}");
+        }
+    }
 
     #[test]
     fn rows_are_committed_within_seconds() {

@@ -1,11 +1,13 @@
 //! The processes that `up` starts, and those that an `up` that was killed left behind.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use lakewright_platform::private;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::process::{ChildStdin, Command};
 
 use crate::app::Child as Record;
@@ -73,7 +75,7 @@ fn append(log: &Path) -> Result<File> {
     if let Some(folder) = log.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
     }
-    OpenOptions::new().create(true).append(true).open(log).with_context(|| format!("open {}", log.display()))
+    private::append(log)
 }
 
 /// When the process started, in clock ticks since the machine did; `None` when there is no such process.
@@ -86,13 +88,11 @@ fn started(pid: u32) -> Option<u64> {
 /// Ends what an `up` that was killed has left: its pipes are closed, so that the processes are ending by themselves;
 /// what takes longer than the grace time is killed.
 pub async fn end_leftovers(records: &[Record], grace: Duration) -> Result<()> {
-    let lives = |record: &&Record| record.started != 0 && started(record.pid) == Some(record.started);
     let begun = Instant::now();
-    while records.iter().any(|record| lives(&record)) {
+    while records.iter().any(is_running) {
         if begun.elapsed() > grace {
-            for record in records.iter().filter(lives) {
-                let status = Command::new("sh").args(["-c", &format!("kill -9 {}", record.pid)]).status().await;
-                status.with_context(|| format!("end {}, process {}", record.name, record.pid))?;
+            for record in records.iter().filter(|record| is_running(record)) {
+                kill(record).with_context(|| format!("end {}, process {}", record.name, record.pid))?;
             }
             if begun.elapsed() > grace * 2 {
                 bail!("processes of an earlier run don't end: {records:?}");
@@ -101,6 +101,29 @@ pub async fn end_leftovers(records: &[Record], grace: Duration) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())
+}
+
+/// Whether the process that was started is there still; a later one with its number began at another time.
+fn is_running(record: &Record) -> bool {
+    record.started != 0 && started(record.pid) == Some(record.started)
+}
+
+/// Kills the process that was started, and no other: a descriptor stays that of one process, whatever becomes of its number.
+fn kill(record: &Record) -> Result<()> {
+    let Some(pid) = i32::try_from(record.pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
+    let process = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(process) => process,
+        Err(rustix::io::Errno::SRCH) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    // Opened before this look: if its number is still the record's, the descriptor is the record's process.
+    if !is_running(record) {
+        return Ok(());
+    }
+    match pidfd_send_signal(&process, Signal::KILL) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]

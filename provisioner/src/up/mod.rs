@@ -32,12 +32,15 @@ pub struct Options {
     /// An AWS endpoint to use instead of the embedded account, with your credentials; its MSK names the Kafka
     #[arg(long, value_name = "URL")]
     pub aws: Option<String>,
-    /// A search cluster to use instead of the embedded index
-    #[arg(long, value_name = "URL")]
+    /// A search cluster to use instead of the embedded index; with a password, by the variable
+    #[arg(long, value_name = "URL", env = "LAKEWRIGHT_SEARCH_URL", hide_env_values = true)]
     pub search: Option<String>,
     /// What may lose data when the stack file has changed since the last time: an address, or all
     #[arg(long, value_name = "ADDRESS")]
     pub allow_data_loss: Vec<Loss>,
+    /// Judges each call to the account on this machine by IAM's policies, the agents' as their hosts' roles
+    #[arg(long)]
+    pub enforce: bool,
     /// Plain lines instead of the live view
     #[arg(long)]
     pub plain: bool,

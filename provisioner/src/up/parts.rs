@@ -1,55 +1,63 @@
 //! What stands around the agents: the data folder, its lock, and the local account, Kafka and search index.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use lakewright_platform::http::without_password;
+use lakewright_platform::secret::Secret;
+use lakewright_platform::{private, turn};
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 use super::Options;
 use super::child::{Process, end_leftovers};
-use crate::app::RunFile;
 use crate::app::programs::program;
+use crate::app::{RunFile, made_secret, say};
 
 /// How long the local parts may take to listen: a large log is read first.
 const START: Duration = Duration::from_secs(60);
 /// How long leftovers may take to end by themselves.
 const LEFTOVERS: Duration = Duration::from_secs(20);
+/// How long another `up` may hold the folder: one that was killed lets go of it when the system has ended it.
+const ENDING: Duration = Duration::from_secs(3);
+/// The variable that names a search cluster to use, password and all: arguments are read by every user of the machine.
+const SEARCH_URL: &str = "LAKEWRIGHT_SEARCH_URL";
 
 /// A data folder that nobody else uses.
 pub struct DataFolder {
     /// Its absolute path.
     pub path: PathBuf,
+    /// The secret key of its account.
+    pub secret: Secret,
     _lock: File,
 }
 
 impl DataFolder {
-    /// Takes the folder for this process and ends what an earlier one left running.
+    /// Takes the folder for this process and ends what an earlier one left running. What is made from now on is private.
+    ///
+    /// # Errors
+    /// It isn't the user's own, or has a link in it; another `up` uses it.
     pub async fn open(path: &Path) -> Result<Self> {
-        std::fs::create_dir_all(path).with_context(|| format!("make the data folder {}", path.display()))?;
+        private::umask();
+        private::data_folder(path)?;
         let path = path.canonicalize().with_context(|| format!("find the data folder {}", path.display()))?;
-        let file = path.join("up.lock");
-        let lock = File::create(&file).with_context(|| format!("open {}", file.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let who = RunFile::read(&path).map(|run| format!(" (process {})", run.pid)).unwrap_or_default();
-                bail!(
-                    "another `lakewright up`{who} uses {}; stop it, or run beside it with --data OTHER_FOLDER",
-                    path.display()
-                );
-            }
-            Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("lock {}", file.display())),
-        }
+        let lock = match turn::take(&path.join("up.lock"), ENDING).await? {
+            Ok(lock) => lock,
+            Err(holder) => bail!(
+                "another `lakewright up`, {holder}, uses {}; stop it, or run beside it with --data OTHER_FOLDER",
+                path.display()
+            ),
+        };
         if let Ok(run) = RunFile::read(&path) {
             end_leftovers(&run.children, LEFTOVERS).await?;
         }
         RunFile::remove(&path);
-        Ok(Self { path, _lock: lock })
+        let secret = made_secret(&path)?;
+        Ok(Self { path, secret, _lock: lock })
     }
 
     /// The log file of a process.
@@ -69,16 +77,36 @@ pub struct Endpoints {
     pub search: String,
 }
 
+/// Says where a password should stand that stands in the arguments, which every user of the machine reads.
+pub fn warn_of_password(options: &Options) {
+    let has_password = options.search.as_ref().is_some_and(|url| without_password(url).1.is_some());
+    if has_password && std::env::var_os(SEARCH_URL).is_none() {
+        say(&format!("! others on this machine can read the password in --search; set {SEARCH_URL} instead"));
+    }
+}
+
+/// The command that runs the local parts.
+fn command(local: &Path, data: &Path, options: &Options) -> Command {
+    let mut command = Command::new(local);
+    command.args(["serve", "--until-stdin-closes", "--data"]).arg(data);
+    if let Some(kafka) = &options.kafka {
+        command.args(["--kafka", kafka]);
+    }
+    if options.enforce {
+        command.arg("--enforce");
+    }
+    match &options.search {
+        Some(url) => command.env(SEARCH_URL, url),
+        None => command.env_remove(SEARCH_URL),
+    };
+    // The folder's own secret is what counts.
+    command.env_remove("LAKEWRIGHT_ACCOUNT_SECRET");
+    command
+}
+
 /// Starts the local parts and returns when they listen.
 pub async fn start(data: &DataFolder, options: &Options) -> Result<(Process, Endpoints)> {
-    let local = program("lakewright-local")?;
-    let mut command = Command::new(&local);
-    command.args(["serve", "--until-stdin-closes", "--data"]).arg(&data.path);
-    for (flag, value) in [("--kafka", &options.kafka), ("--search", &options.search)] {
-        if let Some(value) = value {
-            command.args([flag, value]);
-        }
-    }
+    let mut command = command(&program("lakewright-local")?, &data.path, options);
     let log = data.log("local");
     let known = std::fs::metadata(&log).map_or(0, |log| log.len());
     let mut process = Process::start("local", &mut command, &log, Stdio::piped())?;
@@ -113,7 +141,15 @@ pub fn tail(log: &Path, lines: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use clap::Parser as _;
+
     use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().expect("it is there").permissions().mode() & 0o777
+    }
 
     #[tokio::test]
     async fn a_data_folder_has_one_user() {
@@ -123,5 +159,50 @@ mod tests {
         assert!(error.to_string().contains("--data OTHER_FOLDER"), "{error}");
         drop(first);
         DataFolder::open(folder.path()).await.expect("it is free again");
+    }
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[test]
+    fn no_password_stands_in_the_arguments() {
+        let line = Line::parse_from(["up", "--search", "http://elastic:S3cr3tPw@127.0.0.1:9200"]);
+        let command = command(Path::new("lakewright-local"), Path::new("data"), &line.options);
+        let command = command.as_std();
+        assert!(command.get_args().all(|argument| !argument.to_string_lossy().contains("S3cr3tPw")), "{command:?}");
+        assert!(command.get_envs().any(|(name, value)| name == SEARCH_URL && value.is_some()));
+    }
+
+    #[tokio::test]
+    async fn a_data_folder_is_its_users_alone() {
+        let place = tempfile::tempdir().expect("a folder");
+        let path = place.path().join("data");
+        std::fs::create_dir(&path).expect("made");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("open to all");
+        let data = DataFolder::open(&path).await.expect("it is free");
+        assert_eq!((mode(&path), mode(&path.join("up.lock")), mode(&path.join("secret"))), (0o700, 0o600, 0o600));
+        let secret = data.secret.clone();
+        drop(data);
+        let again = DataFolder::open(&path).await.expect("it is free again");
+        assert!(again.secret.is(secret.exposed()), "the secret stays");
+    }
+
+    #[tokio::test]
+    async fn a_link_that_was_checked_in_leads_nowhere() {
+        for inner in ["up.lock", "run.json", "run.json.new", "secret", "logs", "account", "hosts/app"] {
+            let place = tempfile::tempdir().expect("a folder");
+            let precious = place.path().join("precious");
+            std::fs::write(&precious, "mine").expect("written");
+            let path = place.path().join("data");
+            let link = path.join(inner);
+            std::fs::create_dir_all(link.parent().expect("a folder")).expect("made");
+            symlink(&precious, &link).expect("linked");
+            let error = DataFolder::open(&path).await.map(|_| ()).expect_err(inner).to_string();
+            assert!(error.contains("is a link"), "{inner}: {error}");
+            assert_eq!(std::fs::read_to_string(&precious).expect("untouched"), "mine", "{inner}");
+        }
     }
 }

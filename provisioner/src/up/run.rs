@@ -11,18 +11,19 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
-use super::agents::{COMMIT_INTERVAL, Placed, Supervised, Surroundings, published};
+use super::agents::{COMMIT_INTERVAL, Hosts, Placed, Supervised, Surroundings, published};
 use super::child::Process;
 use super::ending::{caught_up, last_run, stop_all, stop_writers};
 use super::parts::{self, DataFolder, Endpoints};
 use super::report::report;
 use super::verify::{Subject, verify};
 use super::view::{Heading, show};
+use crate::app::bounds::{make_boundaries, refuse_forbidden};
 use crate::app::carry::{carry_out, conclude, give_back, lease};
 use crate::app::connect::{context, local_client, mfa_code, stack};
 use crate::app::desired::desired;
 use crate::app::programs::{agent_program, own_program};
-use crate::app::{Global, Outcome, RunFile, StackState, print, refuse_loss, say, until_interrupted};
+use crate::app::{Global, Outcome, RunFile, StackState, leased, print, refuse_loss, say, until_interrupted};
 use crate::kind::Pace;
 use crate::kinds::msk::in_clear;
 use crate::plan;
@@ -37,6 +38,7 @@ const GRACE: Duration = Duration::from_secs(30);
 pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
     let stack = stack(global)?;
     let data = Arc::new(DataFolder::open(&global.data).await?);
+    parts::warn_of_password(options);
     until_interrupted(|interrupted| async move {
         let (mut local, endpoints) = parts::start(&data, options).await?;
         let parts = with_parts(global, options, &stack, &data, &endpoints, &mut local, &interrupted);
@@ -62,13 +64,14 @@ async fn with_parts(
     let region = global.region.clone().or_else(|| stack.file.stack.region.as_deref().cloned()).unwrap_or_default();
     let local_account = options.aws.is_none();
     let aws = if local_account {
-        local_client(&endpoints.account, &region)?
+        local_client(&endpoints.account, Some(&data.secret), &region)?
     } else {
         let given = lakewright_aws::Options {
             region: Some(region).filter(|region| !region.is_empty()),
             endpoint: options.aws.clone(),
             profile: global.profile.clone(),
             mfa_code: mfa_code(),
+            insecure: global.insecure_endpoint,
         };
         Aws::connect(given).await?
     };
@@ -76,6 +79,8 @@ async fn with_parts(
         stack: stack.name().to_owned(),
         region: aws.region().to_owned(),
         account: endpoints.account.clone(),
+        local_account,
+        enforce: options.enforce,
         kafka: endpoints.kafka.clone(),
         search: endpoints.search.clone(),
         pid: std::process::id(),
@@ -83,9 +88,14 @@ async fn with_parts(
     };
     run.write(&data.path)?;
     let pace = if local_account { Pace::LOCAL } else { global.pace() };
-    let kinds = context(aws.clone(), stack.name(), pace).await?;
-    let desired = desired(stack, &kinds, &own_program(global)?)?;
+    let kinds = leased(context(aws, stack.name(), pace).await?, stack);
+    let desired = desired(stack, &kinds, &own_program(global, stack)?)?;
     let state = StackState::new(kinds, desired, stack);
+    let aws = state.context.aws.clone();
+    if local_account {
+        // Nobody else is there to make it.
+        make_boundaries(&state).await?;
+    }
     if !make(&state, options, interrupted).await? {
         return Ok(Outcome::Wrong);
     }
@@ -107,6 +117,9 @@ async fn with_parts(
         kafka,
         region: aws.region().to_owned(),
         local_account,
+        as_hosts: options
+            .enforce
+            .then(|| Hosts { stack: stack.name().to_owned(), account: state.context.account.clone() }),
         run: Mutex::new(run),
         board: Arc::default(),
     });
@@ -157,6 +170,7 @@ async fn make(state: &StackState, options: &Options, interrupted: &CancellationT
     let planned = async {
         let snapshot = state.snapshot(&context, plan::Options::default()).await?;
         say(&render::summary(&snapshot.plan));
+        refuse_forbidden(state, &snapshot.plan).await?;
         refuse_loss(&snapshot.plan, &options.allow_data_loss)?;
         Ok::<_, anyhow::Error>(snapshot.plan)
     };
@@ -169,7 +183,7 @@ async fn make(state: &StackState, options: &Options, interrupted: &CancellationT
     };
     let report = carry_out(&context, lease, &plan, interrupted).await;
     if !plan.is_empty() {
-        conclude(&report, "up");
+        conclude(&report, &plan, "up");
     }
     Ok(report.complete())
 }

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lakewright::kind::{APPLIED, AnyKind, Comparing, Context, Outcome, Pace, Wanted};
@@ -22,6 +23,14 @@ pub struct Account {
     parts: Option<(lakewright_account::Running, tempfile::TempDir)>,
 }
 
+impl Account {
+    /// A client of another account on this machine.
+    pub fn elsewhere(&self, account: &str) -> Aws {
+        let (running, _) = self.parts.as_ref().expect("an account of this machine");
+        Aws::with_keys(REGION, &format!("http://{}", running.address()), account, "secret").unwrap()
+    }
+}
+
 /// `LAKEWRIGHT_TEST_AWS=http://…` names another emulator of AWS to judge the kinds by.
 pub async fn account() -> Account {
     account_with(lakewright_account::Delays::None).await
@@ -40,14 +49,16 @@ pub async fn account_with(delays: lakewright_account::Delays) -> Account {
         }
     };
     let context = Context {
-        aws: Aws::with_keys(REGION, &url, ACCOUNT, "secret").unwrap(),
+        aws: Aws::with_keys(REGION, &url, ACCOUNT, "secret").unwrap().of_account(ACCOUNT, BTreeMap::new()),
         stack: "shop".to_owned(),
         account: ACCOUNT.to_owned(),
         region: REGION.to_owned(),
+        state_bucket: None,
         nonce: uuid::Uuid::new_v4().to_string(),
         pace: Pace { poll: Duration::from_millis(20), ..Pace::LOCAL },
         reading: lakewright::reading::Reading::default(),
         intents: lakewright::intents::Intents::default(),
+        waiting: lakewright::kind::Waiting::default(),
     };
     Account { context, parts }
 }

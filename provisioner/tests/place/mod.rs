@@ -36,6 +36,7 @@ impl Place {
         let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(folder.path().join("kafka"))).await.unwrap();
         let account = lakewright_account::serve(lakewright_account::Config {
             kafka: Some(kafka.address().to_string()),
+            secret: Some(lakewright_account::Secret::new("secret")),
             ..lakewright_account::Config::new(folder.path().join("account"))
         })
         .await

@@ -18,7 +18,7 @@ use lakewright::lease::{self, Waiting};
 use lakewright::plan::{Kinds, Options, PlanError, plan_for};
 use lakewright::resource::{Address, Desired};
 use lakewright::stack::{Artifact, Programs, Target, expand, parse};
-use lakewright::sweep::sweep;
+use lakewright::sweep::{Swept, sweep};
 use lakewright_account::{Config, Faults, Running};
 use lakewright_aws::Aws;
 use rand::Rng as _;
@@ -119,7 +119,9 @@ pub fn desired(model: &Model, others: &Network, agent: String) -> Result<Desired
     let stack = parse(Path::new("random.toml"), &file, model.models()).map_err(|error| format!("{error}\n{file}"))?;
     let target = Target { account: ACCOUNT.to_owned(), region: REGION.to_owned() };
     let sha256 = "6c3cbda85b4f807a4afdbc83a80a345e6fb0c8a9706ff47e7d04dbce64846a53".to_owned();
-    Ok(expand(&stack, &target, &Programs::everywhere(Artifact { sha256, size: 10, file: Some(agent) })))
+    let program = Artifact { sha256, size: 10, file: Some(agent) };
+    let programs = Programs { lakewright: Some(program.clone()), ..Programs::everywhere(program) };
+    Ok(expand(&stack, &target, &programs))
 }
 
 impl World {
@@ -130,6 +132,8 @@ impl World {
             kafka: Some(kafka.address().to_string()),
             // For whoever looks into one case.
             events: std::env::var_os("LAKEWRIGHT_EVENTS").map(Into::into),
+            // Applies that are cut off leave theirs open: they died in this very process.
+            connections: 10_000,
             ..Config::new(folder.path().join("account"))
         })
         .await
@@ -162,10 +166,12 @@ impl World {
             stack: "random".to_owned(),
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),
+            state_bucket: None,
             nonce: uuid::Uuid::new_v4().simple().to_string(),
             pace: Pace { poll: Duration::from_millis(5), settles: 2 * SEEN, ..Pace::LOCAL },
             reading: lakewright::reading::Reading::default(),
             intents: Intents::default(),
+            waiting: lakewright::kind::Waiting::default(),
         }
     }
 
@@ -257,8 +263,10 @@ impl World {
         let under = lease.context(&context).await;
         let remembered = lease::look(&context).await?.map(|document| document.lived).unwrap_or_default();
         let options = Options { destroy, remembered, ..Options::default() };
-        let live = sweep(kinds(), &under, desired).await;
-        let plan = match live.map(|live| plan_for(kinds(), desired, &live, &options)) {
+        let plan = sweep(kinds(), &under, desired)
+            .await
+            .map(|Swept { live, unread }| plan_for(kinds(), desired, &live, &Options { unread, ..options.clone() }));
+        let plan = match plan {
             Ok(Ok(plan)) => plan,
             Ok(Err(error)) => {
                 lease.give_back().await?;
@@ -272,16 +280,17 @@ impl World {
         self.planned.set(true);
         let report = apply(kinds(), &under, &plan, &Progress::silent(), &CancellationToken::new()).await;
         let lives = report.lives(&plan);
-        if lives.is_empty() && report.complete() {
+        if lives.is_empty() && report.complete() && plan.blocked.is_empty() {
             lease.remove().await?;
         } else {
             lease.release(report.end(&plan)).await?;
         }
-        if report.complete() {
+        if report.complete() && plan.blocked.is_empty() {
             return Ok(End::Complete);
         }
+        let blocked = plan.blocked.iter().map(|one| format!("{}: {}\n", one.address, one.obstacle.reason));
         let failed = report.failed.iter().map(|(address, _, error)| format!("{address}: {error:#}\n"));
-        Ok(End::Failed(failed.collect()))
+        Ok(End::Failed(failed.chain(blocked).collect()))
     }
 
     /// Whether what lives is what is wanted, each once, and what others have is as it was.
@@ -289,7 +298,8 @@ impl World {
         let seed = self.seed;
         tokio::time::sleep(SEEN).await;
         let context = self.context();
-        let live = sweep(kinds(), &context, desired).await.unwrap();
+        let Swept { live, unread } = sweep(kinds(), &context, desired).await.unwrap();
+        assert_eq!(unread, [], "seed {seed}");
         let found: Vec<&Address> = live.iter().map(|live| &live.address).collect();
         assert_eq!(found, wanted.iter().collect::<Vec<_>>(), "seed {seed}: {:#?}\n{file}", self.history);
         if !wanted.is_empty() {

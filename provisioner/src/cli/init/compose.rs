@@ -125,7 +125,7 @@ zones = [{zones}]"
     if answers.size == Size::Production {
         out.push_str(PRIVATE);
     }
-    out.push('\n');
+    out.push_str("flow_logs = true               # who talks to whom, in a log group\n\n");
 }
 
 /// The letters of a region's first zones. In a few regions AWS gives new accounts no zone of one of the first letters.
@@ -141,7 +141,6 @@ fn zones(region: &str, number: usize) -> String {
 /// The rest of the network's section where nothing shall have a public address.
 const PRIVATE: &str = r#"subnets = "private"            # nothing has a public address
 nat = "per-zone"               # the way out, billed by the hour: "single" costs a third and hangs on one zone
-flow_logs = true               # who talks to whom, in a log group
 "#;
 
 fn kafka(out: &mut String, answers: &Answers) {
@@ -343,10 +342,45 @@ fn allowed(out: &mut String, answers: &Answers) {
 "bucket.artifacts" = "it holds configurations and programs, no data"
 "#,
     );
+    out.push_str("\n[allow.log-group-without-key]\n");
+    out.push_str("\"log_group.kafka\" = \"brokers log names of clients and topics, and no messages\"\n");
+    for agent in &answers.agents {
+        let _ = writeln!(out, "\"log_group.{}\" = \"agents log what they do, and no rows\"", agent.word());
+    }
+    out.push_str("\"log_group.flow-logs\" = \"addresses and ports within the network, and no content\"\n");
+    if answers.agents.iter().any(|agent| agent.needs(Need::Search)) {
+        out.push_str(
+            "\n# Elasticsearch asks for no login: put nothing into it that not all of these hosts may see.\n[allow.search-open]\n\
+             \"launch_template.search-0\" = \"its security group lets in hosts of the stack alone\"\n",
+        );
+    }
+    let alarms = answers
+        .alarm_email
+        .as_ref()
+        .map(|_| "\"sns_topic.alarms\" = \"its messages name what is wrong, and no data\"\n");
+    let budget = answers.budget.as_ref().map(|_| "\"sns_topic.budget\" = \"its messages name amounts of money\"\n");
+    let topics: String = alarms.into_iter().chain(budget).collect();
+    if !topics.is_empty() {
+        let _ = write!(out, "\n[allow.topic-without-key]\n{topics}");
+    }
     if answers.alarm_email.is_none() {
         out.push_str("\n[allow.no-alarms]\n\"cluster.main\" = \"nobody is on call for it\"\n");
     }
     if answers.zones < 3 {
         out.push_str("\n[allow.cluster-two-zones]\n\"cluster.main\" = \"two zones cost less than three\"\n");
+    }
+    if answers.login == Login::Scram {
+        out.push_str("\n[allow.cluster-without-acls]\n\"cluster.main\" = \"the agents share one user\"\n");
+    }
+    let role = if answers.agents.is_empty() { "flow-logs" } else { "app" };
+    out.push_str(
+        "\n# Better: `permissions_boundary` in [stack], of what `lakewright permissions --boundary` prints.\n",
+    );
+    let _ = writeln!(out, "[allow.role-without-boundary]\n\"role.{role}\" = \"who applies it may make any role\"");
+    if !answers.agents.is_empty() {
+        out.push_str(
+            "\n# Better than this line: `deployers = [\"role/YOURS\"]` in [stack], and nobody else writes what hosts run.\n\
+             [allow.code-prefixes-open]\n\"bucket.artifacts\" = \"IAM alone says who writes to it\"\n",
+        );
     }
 }

@@ -199,7 +199,12 @@ async fn set_key(s3: &Client, spec: &Spec) -> Result<()> {
     let default = default.set_kms_master_key_id(spec.key.clone().map(Into::into));
     let default = default.build().expect("the algorithm is given");
     let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default);
-    let rule = rule.set_bucket_key_enabled(spec.key.is_some().then_some(true)).build();
+    let rule = rule.set_bucket_key_enabled(spec.key.is_some().then_some(true));
+    // S3 takes the rule whole: what no spec says stays as somebody made it.
+    let live = wait::found(ask(s3.get_bucket_encryption().bucket(spec.name.as_str()).send()).await)?;
+    let live = live.and_then(|answer| answer.server_side_encryption_configuration);
+    let blocked = live.and_then(|live| live.rules.into_iter().find_map(|rule| rule.blocked_encryption_types));
+    let rule = rule.set_blocked_encryption_types(blocked).build();
     let encryption = ServerSideEncryptionConfiguration::builder().rules(rule).build().expect("a rule is given");
     let call = s3.put_bucket_encryption().bucket(spec.name.as_str());
     ask(call.server_side_encryption_configuration(encryption).send()).await?;
@@ -225,7 +230,11 @@ async fn set_rules(s3: &Client, spec: &Spec) -> Result<()> {
     }
     let rules = spec.lifecycle.iter().map(lifecycle::written).collect::<Result<_>>()?;
     let rules = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().expect("rules are given");
+    // S3 takes the configuration whole: what no spec says stays as somebody made it.
+    let live = wait::found(ask(s3.get_bucket_lifecycle_configuration().bucket(spec.name.as_str()).send()).await)?;
+    let smallest = live.and_then(|answer| answer.transition_default_minimum_object_size);
     let call = s3.put_bucket_lifecycle_configuration().bucket(spec.name.as_str());
+    let call = call.set_transition_default_minimum_object_size(smallest);
     ask(call.lifecycle_configuration(rules).send()).await?;
     Ok(())
 }

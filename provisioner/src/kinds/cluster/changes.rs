@@ -9,47 +9,59 @@ use lakewright_aws::{Error, ask};
 
 use super::{BrokerType, Configuration, Spec};
 use crate::kind::Context;
+use crate::resource::Obstacle;
 use crate::services::Services as _;
 
 /// The least by which MSK grows a broker's storage, in GiB.
 const SMALLEST_GROWTH: u32 = 10;
 
-/// Why MSK wouldn't make a living cluster so.
-pub(super) fn refusal(live: &Spec, spec: &Spec) -> Option<String> {
+/// Why MSK wouldn't make a living cluster so, and what to write instead.
+pub(super) fn refusal(live: &Spec, spec: &Spec) -> Option<Obstacle> {
     // `3.9.x` is all of 3.9.
     let version = |text: &str| -> Vec<u32> { text.split('.').map_while(|part| part.parse().ok()).collect() };
     let (old, new) = (version(&live.kafka_version), version(&spec.kafka_version));
     let common = old.len().min(new.len());
     if new[..common] < old[..common] {
-        return Some(format!(
-            "MSK can't go back from Kafka {} to {}; leave the version as it is, or make a cluster of another name",
-            live.kafka_version, spec.kafka_version
+        return Some(Obstacle::new(
+            format!("MSK can't go back from Kafka {} to {}", live.kafka_version, spec.kafka_version),
+            format!("write `kafka_version = \"{}\"`, or give the cluster another `name`", live.kafka_version),
         ));
     }
     if spec.brokers < live.brokers {
-        return Some(format!(
-            "MSK takes away only brokers that hold no partitions, which a stack can't empty: it has {}, the stack says \
-             {}; leave the number as it is",
-            live.brokers, spec.brokers
+        return Some(Obstacle::new(
+            format!(
+                "MSK takes away only brokers that hold no partitions, which a stack can't empty: it has {}, the stack \
+                 says {}",
+                live.brokers, spec.brokers
+            ),
+            format!("write `brokers = {}`", live.brokers),
         ));
     }
     if !spec.subnets.is_empty() && !(spec.brokers as usize).is_multiple_of(spec.subnets.len()) {
-        return Some(format!(
-            "MSK puts as many brokers into each of the {} subnets, and {} is no multiple of it; choose one",
-            spec.subnets.len(),
-            spec.brokers
+        let each = spec.brokers as usize / spec.subnets.len() + 1;
+        return Some(Obstacle::new(
+            format!(
+                "MSK puts as many brokers into each of the {} subnets, and {} is no multiple of it",
+                spec.subnets.len(),
+                spec.brokers
+            ),
+            format!("write `brokers = {}`", each * spec.subnets.len()),
         ));
     }
     if spec.storage_gib > live.storage_gib && spec.storage_gib - live.storage_gib < SMALLEST_GROWTH {
-        return Some(format!(
-            "MSK grows storage by {SMALLEST_GROWTH} GiB at least, and {} is less above {}; write {} or more",
-            spec.storage_gib,
-            live.storage_gib,
-            live.storage_gib + SMALLEST_GROWTH
+        return Some(Obstacle::new(
+            format!(
+                "MSK grows storage by {SMALLEST_GROWTH} GiB at least, and {} is less above {}",
+                spec.storage_gib, live.storage_gib
+            ),
+            format!("write `storage_gib = {}` or more", live.storage_gib + SMALLEST_GROWTH),
         ));
     }
     (live.configuration.is_some() && spec.configuration.is_none()).then(|| {
-        "MSK can't take a configuration away from a cluster; give it one with the settings that you want".to_owned()
+        Obstacle::new(
+            "MSK can't take a configuration away from a cluster",
+            "give it one with the settings that you want",
+        )
     })
 }
 
@@ -163,13 +175,17 @@ mod tests {
             }))
             .unwrap()
         };
-        let refused = |new: Spec| refusal(&spec("3.9.x", 4, 100), &new).unwrap_or_default();
+        let refused = |new: Spec| {
+            let obstacle = refusal(&spec("3.9.x", 4, 100), &new);
+            obstacle.map(|one| format!("{}; {}", one.reason, one.fix)).unwrap_or_default()
+        };
         assert!(refused(spec("3.8.x", 4, 100)).contains("can't go back from Kafka 3.9.x to 3.8.x"));
         assert_eq!(refused(spec("3.10.x", 4, 100)), "");
         assert_eq!(refused(spec("3.9.0", 4, 100)), "");
         assert!(refused(spec("3.9.x", 2, 100)).contains("hold no partitions"));
         assert!(refused(spec("3.9.x", 5, 100)).contains("no multiple"));
-        assert!(refused(spec("3.9.x", 4, 105)).contains("write 110 or more"));
+        assert!(refused(spec("3.9.x", 5, 100)).contains("write `brokers = 6`"));
+        assert!(refused(spec("3.9.x", 4, 105)).contains("write `storage_gib = 110` or more"));
         assert_eq!(refused(spec("3.9.x", 4, 80)), "", "storage is a floor");
     }
 

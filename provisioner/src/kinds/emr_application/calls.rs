@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use aws_sdk_emrserverless::types::{Application, ApplicationState};
-use futures::future::try_join_all;
 use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
 
 use super::{CHANGED, SERVICE};
 use crate::kind::Context;
-use crate::kinds::wait;
+use crate::kinds::each::{One, each};
+use crate::kinds::{tag_lists, tagged, tags, wait};
+use crate::resource::Address;
 use crate::services::Services as _;
 
 /// The states of applications that live.
@@ -24,18 +25,30 @@ const LIVING: [ApplicationState; 6] = [
 
 pub(super) async fn describe(context: &Context, id: &str) -> Result<Option<Application>, Error> {
     let answer = ask(context.aws.emr_serverless().get_application().application_id(id).send()).await;
-    let Some(answer) = wait::found(answer)? else { return Ok(None) };
+    let tags = async {
+        let Context { region, account, .. } = context;
+        let arn = format!("arn:{}:emr-serverless:{region}:{account}:/applications/{id}", tags::partition(region));
+        let call = context.aws.emr_serverless().list_tags_for_resource().resource_arn(arn);
+        Ok(wait::found(ask(call.send()).await)?.map(|answer| tag_lists::read_map(answer.tags())))
+    };
+    let Some(answer) = tagged::readable(context, wait::found(answer), tags).await? else { return Ok(None) };
     answer.application.needed(SERVICE, "GetApplication.application").map(Some)
 }
 
-/// The applications with these ids that are there.
+/// The applications with these ids that are there. One that can't be read is noted with its address; without one it may be
+/// any that the stack wants.
 pub(super) async fn described<'a>(
     context: &Context,
     ids: impl Iterator<Item = &'a str>,
+    address: impl Fn(&str) -> Option<Address>,
 ) -> Result<BTreeMap<String, Application>> {
-    let reads = ids.map(async |id| Ok::<_, Error>((id.to_owned(), describe(context, id).await?)));
-    let all = try_join_all(reads).await?.into_iter();
-    Ok(all.filter_map(|(id, application)| Some((id, application?))).collect())
+    let reads = ids.map(|id| {
+        let address = address(id);
+        let noted = if address.is_some() { id.to_owned() } else { String::new() };
+        let read = async move { Ok(describe(context, id).await?.map(|application| (id.to_owned(), application))) };
+        One { address, id: noted, read }
+    });
+    Ok(each(context, "emr_application", reads).await?.into_iter().collect())
 }
 
 /// The ids of the living applications of these names, whoever they belong to: the list has no tags.

@@ -14,7 +14,7 @@ use lakewright_aws::{Error, Needed as _, ask};
 
 use super::{Architecture, Permissions, Spec, package, permission, rules};
 use crate::kind::{Context, Departure, Outcome};
-use crate::kinds::{tags, wait};
+use crate::kinds::{tag_lists, tagged, tags, wait};
 use crate::services::Services as _;
 
 /// How long a function may take to be made or changed.
@@ -39,7 +39,14 @@ where
 }
 
 pub(super) async fn get(context: &Context, name: &str) -> Result<Option<GetFunctionOutput>, Error> {
-    wait::found(ask(context.aws.lambda().get_function().function_name(name).send()).await)
+    let answer = wait::found(ask(context.aws.lambda().get_function().function_name(name).send()).await);
+    let tags = async {
+        let Context { region, account, .. } = context;
+        let arn = format!("arn:{}:lambda:{region}:{account}:function:{name}", tags::partition(region));
+        let answer = wait::found(ask(context.aws.lambda().list_tags().resource(arn).send()).await)?;
+        Ok(answer.map(|answer| tag_lists::read_map(answer.tags())))
+    };
+    tagged::readable(context, answer, tags).await
 }
 
 /// What Lambda tells of the function itself.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::calls::{CHANGED, unhindered};
-use crate::kind::Context;
+use crate::kind::{Context, Grant};
 use crate::kinds::{policy, wait};
 use crate::services::Services as _;
 
@@ -54,6 +54,23 @@ impl Permission {
             source_account: None,
             conditions: None,
         }
+    }
+}
+
+impl Permission {
+    /// The permission as a sentence.
+    pub(super) fn grant(&self) -> Grant {
+        let mut grant = Grant::to(&self.principal, &self.action);
+        if let Some(arn) = &self.source_arn {
+            grant = grant.only_if(format!("ArnLike AWS:SourceArn {arn}"));
+        }
+        if let Some(account) = &self.source_account {
+            grant = grant.only_if(format!("StringEquals AWS:SourceAccount {account}"));
+        }
+        if let Some(others) = &self.conditions {
+            grant = grant.only_if(others.to_string());
+        }
+        grant
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
+use crate::kind::holds_credentials;
+
 /// The runtimes that new functions may have.
 pub const RUNTIMES: [&str; 21] = [
     "python3.10",
@@ -91,7 +93,7 @@ fn is_secret(name: &str, value: &str) -> bool {
     let access_key = (value.starts_with("AKIA") || value.starts_with("ASIA"))
         && value.len() == 20
         && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    named || access_key || value.contains("-----BEGIN")
+    named || access_key || value.contains("-----BEGIN") || holds_credentials(value)
 }
 
 /// The file within the zip that inline code becomes, after the module that the handler names.
@@ -127,6 +129,8 @@ mod tests {
                 && refused("KEY_ID", "AKIAABCDEFGHIJKLMNOP")
         );
         assert!(refused("CERT", "-----BEGIN PRIVATE KEY-----"));
+        assert!(refused("DATABASE_URL", "postgres://shop:hunter2@db/shop"));
+        assert!(!refused("DATABASE_URL", "postgres://db/shop") && !refused("HOOK", "https://example.com/a:b@c"));
         assert!(!refused("DB_SECRET", "${secret.db.arn}") && !refused("DB_SECRET", "arn:aws:secretsmanager:x"));
         assert!(!refused("BUCKET", "raw") && !refused("SECRET_NAME", "AmazonMSK_shop_kafka"));
     }

@@ -1,5 +1,7 @@
 //! What KMS says of a key, and the parts of it that have calls of their own.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use aws_sdk_kms::types::{KeyMetadata, KeyState};
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
@@ -9,6 +11,9 @@ use crate::kind::Context;
 use crate::kinds::tags::{self, Tags};
 use crate::kinds::{policy, tag_lists, wait};
 use crate::services::Services as _;
+
+/// How long a key may take to be usable again.
+const ENABLED: Duration = Duration::from_mins(2);
 
 /// An alias as KMS writes it.
 pub(super) fn alias(name: &str) -> String {
@@ -49,10 +54,31 @@ pub(super) fn state(key: &KeyMetadata) -> Result<&KeyState, Error> {
     key.key_state().needed("kms", "KeyMetadata.KeyState")
 }
 
-/// Whether a key waits for something that only its owner can bring about: its end, or its material.
+/// Whether a key waits for its end.
 pub(super) fn waits(key: &KeyMetadata) -> Result<bool, Error> {
-    use KeyState::{PendingDeletion, PendingImport, PendingReplicaDeletion};
-    Ok(matches!(state(key)?, PendingDeletion | PendingImport | PendingReplicaDeletion))
+    Ok(matches!(state(key)?, KeyState::PendingDeletion | KeyState::PendingReplicaDeletion))
+}
+
+/// Makes a key usable again that somebody disabled or gave up.
+pub(super) async fn enable(context: &Context, key: &str) -> Result<()> {
+    let kms = context.aws.kms();
+    let probe = async || {
+        let found = describe(context, key).await?.with_context(|| format!("the key {key} is gone"))?;
+        match state(&found)? {
+            KeyState::Enabled => Ok(Some(())),
+            KeyState::PendingDeletion | KeyState::PendingReplicaDeletion => {
+                // It comes back disabled.
+                ask(kms.cancel_key_deletion().key_id(key).send()).await?;
+                Ok(None)
+            }
+            KeyState::Disabled => {
+                ask(kms.enable_key().key_id(key).send()).await?;
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    };
+    wait::until(context, ENABLED, "the key can't be used", probe).await
 }
 
 pub(super) async fn tags_of(context: &Context, key: &str) -> Result<Tags> {

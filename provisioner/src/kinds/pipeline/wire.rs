@@ -50,6 +50,7 @@ fn declared_action(action: &Action) -> Result<ActionDeclaration> {
         .name(action.name.as_str())
         .action_type_id(kind.build()?)
         .run_order(i32::try_from(action.order)?)
+        .set_namespace(action.namespace.clone())
         .set_configuration(Some(configuration))
         .set_input_artifacts(Some(inputs.collect::<Result<_, _>>()?))
         .set_output_artifacts(Some(outputs.collect::<Result<_, _>>()?));
@@ -95,7 +96,6 @@ pub(super) fn departures(pipeline: &PipelineDeclaration, region: &str) -> Vec<De
             let path = |member: &str| format!("stages.{}.{}.{member}", stage.name(), action.name());
             all.push(Departure::of(path("role"), action.role_arn(), Value::Null));
             all.push(Departure::of(path("region"), action.region().filter(|other| *other != region), Value::Null));
-            all.push(Departure::of(path("namespace"), action.namespace(), Value::Null));
         }
     }
     all.into_iter().flatten().collect()
@@ -144,5 +144,6 @@ fn action_of(action: &ActionDeclaration) -> Result<Action> {
         inputs: inputs.collect::<Result<_, _>>()?,
         outputs: outputs.collect::<Result<_, _>>()?,
         order: order.max(1),
+        namespace: action.namespace().map(str::to_owned),
     })
 }

@@ -97,6 +97,38 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whom it lets through, for people.
+    pub fn peer(&self) -> String {
+        match (&self.cidr, &self.group, &self.prefix_list) {
+            (Some(everybody), ..) if ["0.0.0.0/0", "::/0"].contains(&everybody.as_str()) => {
+                format!("everybody ({everybody})")
+            }
+            (Some(range), ..) => range.clone(),
+            (None, Some(own), _) if own == "self" => "its own members".to_owned(),
+            (None, Some(group), _) => format!("members of {group}"),
+            (None, None, Some(list)) => format!("what {list} lists"),
+            (None, None, None) => "nobody".to_owned(),
+        }
+    }
+
+    /// What it lets through, for people: `tcp port 22`, `every protocol`.
+    pub fn ports(&self) -> String {
+        let protocol = String::from(self.protocol.clone());
+        match (&self.protocol, self.from_port.filter(|port| *port >= 0), self.to_port.filter(|port| *port >= 0)) {
+            (Protocol::All, ..) => "every protocol".to_owned(),
+            (Protocol::Icmp | Protocol::Icmpv6, None, _) => format!("every {protocol} message"),
+            (Protocol::Icmp | Protocol::Icmpv6, Some(kind), None) => format!("{protocol} messages of type {kind}"),
+            (Protocol::Icmp | Protocol::Icmpv6, Some(kind), Some(code)) => {
+                format!("{protocol} messages of type {kind} and code {code}")
+            }
+            (Protocol::Tcp | Protocol::Udp, None, _) | (_, Some(0), Some(65535)) => format!("every {protocol} port"),
+            (_, Some(from), None) => format!("{protocol} port {from}"),
+            (_, Some(from), Some(to)) if from == to => format!("{protocol} port {from}"),
+            (_, Some(from), Some(to)) => format!("{protocol} ports {from} to {to}"),
+            (_, None, _) => format!("protocol {protocol}"),
+        }
+    }
+
     /// Whether both let the same through: rules are equal to AWS whatever their descriptions say.
     pub(super) fn same_traffic(&self, other: &Rule) -> bool {
         Rule { description: other.description.clone(), ..self.clone() } == *other
@@ -220,6 +252,40 @@ mod tests {
                 {"protocol": "all", "cidr": "::/0"},
             ])
         );
+    }
+
+    #[test]
+    fn a_rule_is_said_in_words() {
+        let words = |rule: serde_json::Value| {
+            let rule: Rule = serde_json::from_value(rule).expect("a rule");
+            let read = format!("{}: {}", rule.peer(), rule.ports());
+            let mut canonical = rule;
+            canonical.canonical().expect("a rule");
+            assert_eq!(format!("{}: {}", canonical.peer(), canonical.ports()), read, "as AWS gives it back");
+            read
+        };
+        for (rule, said) in [
+            (json!({"from_port": 22, "cidr": "0.0.0.0/0"}), "everybody (0.0.0.0/0): tcp port 22"),
+            (
+                json!({"from_port": 1, "to_port": 9, "protocol": "udp", "group": "sg-1"}),
+                "members of sg-1: udp ports 1 to 9",
+            ),
+            (json!({"prefix_list": "pl-1"}), "what pl-1 lists: every tcp port"),
+            (json!({"protocol": "icmp", "group": "self"}), "its own members: every icmp message"),
+            (
+                json!({"protocol": "icmp", "from_port": -1, "to_port": -1, "cidr": "::/0"}),
+                "everybody (::/0): every icmp message",
+            ),
+            (json!({"protocol": "icmp", "from_port": 8, "cidr": "10.0.0.0/8"}), "10.0.0.0/8: icmp messages of type 8"),
+            (
+                json!({"protocol": "icmpv6", "from_port": 1, "to_port": 4, "group": "sg-1"}),
+                "members of sg-1: icmpv6 messages of type 1 and code 4",
+            ),
+            (json!({"protocol": "47", "cidr": "10.0.0.0/8"}), "10.0.0.0/8: protocol 47"),
+            (json!({"protocol": "all", "cidr": "10.0.0.0/8"}), "10.0.0.0/8: every protocol"),
+        ] {
+            assert_eq!(words(rule), said);
+        }
     }
 
     #[test]

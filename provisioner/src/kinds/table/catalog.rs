@@ -90,12 +90,16 @@ pub(super) fn live(
 ) -> Result<Found<Spec, Observed>> {
     // Others set properties too; those that the stack doesn't name are theirs.
     let named = |property: &String| wanted.is_some_and(|wanted| wanted.spec.properties.contains_key(property));
-    let observed = Observed { divided_by: metadata.divided_by() };
+    let observed = Observed { divided_by: metadata.divided_by(), others: metadata.others() };
+    // They stay as they are, and go with the table.
+    let others =
+        observed.others.iter().map(|(name, kind)| format!("the column {name} ({kind}, which no stack can declare)"));
+    let others: Vec<String> = others.collect();
     let spec = Spec {
         database: database.into(),
         name: name.into(),
         location: metadata.location.trim_end_matches('/').into(),
-        columns: metadata.columns()?,
+        columns: metadata.columns(),
         partition: metadata.partition()?,
         properties: metadata.properties.into_iter().filter(|(property, _)| named(property)).collect(),
         renames: BTreeMap::new(),
@@ -103,7 +107,8 @@ pub(super) fn live(
     let arn = arn(context, database, name);
     let location = spec.location.clone();
     let outputs = [("arn", arn.as_str()), ("name", name), ("location", location.as_str())];
-    Ok(Found { observed, ..tags::found(address, &Tags::new(), &arn, spec, &outputs) })
+    let found = tags::found(address, &Tags::new(), &arn, spec, &outputs);
+    Ok(Found { observed, foreign: others.clone(), holds: others, ..found })
 }
 
 fn is_iceberg(table: &types::Table) -> bool {

@@ -11,6 +11,9 @@ use lakewright_config::{Column, ColumnType, PartitionField, Transform};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::refusals::{divided_before, refusal, taken};
+use super::types;
+
 /// What a metadata file says of the table now; snapshots and history are passed over.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,10 +39,13 @@ pub(super) struct Metadata {
 #[serde(rename_all = "kebab-case")]
 struct Schema {
     schema_id: i64,
+    #[serde(default)]
+    identifier_field_ids: Vec<i64>,
     fields: Vec<Field>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct Field {
     id: i64,
     name: String,
@@ -47,6 +53,8 @@ struct Field {
     field_type: Value,
     required: bool,
     doc: Option<String>,
+    initial_default: Option<Value>,
+    write_default: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,14 +73,31 @@ struct SpecField {
 }
 
 impl Field {
-    fn column(&self) -> Result<Column> {
-        Ok(Column {
+    /// The column; none of a type that no stack can declare.
+    fn column(&self) -> Option<Column> {
+        Some(Column {
             name: self.name.clone(),
-            column_type: read_type(&self.field_type).with_context(|| format!("the column {}", self.name))?,
+            column_type: types::read(&self.field_type).ok()?,
             required: self.required,
             doc: self.doc.clone(),
             was: None,
         })
+    }
+
+    /// The field as Glue takes it, as it is.
+    fn written(&self) -> Result<IcebergStructField> {
+        let field = IcebergStructField::builder().id(i32::try_from(self.id)?).name(&self.name);
+        let field = field.r#type(types::document(&self.field_type)).required(self.required);
+        let field = field.set_doc(self.doc.clone()).set_initial_default(self.initial_default());
+        Ok(field.set_write_default(self.write_default()).build()?)
+    }
+
+    fn initial_default(&self) -> Option<Document> {
+        self.initial_default.as_ref().map(types::document)
+    }
+
+    fn write_default(&self) -> Option<Document> {
+        self.write_default.as_ref().map(types::document)
     }
 }
 
@@ -84,16 +109,20 @@ impl Metadata {
         same.next_back().map(|field| field.name.as_str())
     }
 
+    fn current(&self) -> Option<&Schema> {
+        self.schemas.iter().find(|schema| schema.schema_id == self.current_schema_id)
+    }
+
     fn fields(&self) -> &[Field] {
-        let current = self.schemas.iter().find(|schema| schema.schema_id == self.current_schema_id);
-        current.map_or(&[], |schema| &schema.fields)
+        self.current().map_or(&[], |schema| &schema.fields)
     }
 
     /// The columns, named as in `fields`, by which files were divided at any time.
     fn divided(&self, fields: &[Field]) -> Vec<String> {
         let sources = self.partition_specs.iter().flat_map(|spec| &spec.fields).map(|field| field.source_id);
         let sources: BTreeSet<i64> = sources.collect();
-        fields.iter().filter(|field| sources.contains(&field.id)).map(|field| field.name.clone()).collect()
+        let divided = fields.iter().filter(|field| sources.contains(&field.id) && field.column().is_some());
+        divided.map(|field| field.name.clone()).collect()
     }
 
     /// The columns by which files were divided at any time.
@@ -101,9 +130,14 @@ impl Metadata {
         self.divided(self.fields())
     }
 
-    /// The columns now.
-    pub(super) fn columns(&self) -> Result<Vec<Column>> {
-        self.fields().iter().map(Field::column).collect()
+    /// The columns now that a stack could declare.
+    pub(super) fn columns(&self) -> Vec<Column> {
+        self.fields().iter().filter_map(Field::column).collect()
+    }
+
+    /// The other columns, by name, with their types: they stay as they are.
+    pub(super) fn others(&self) -> BTreeMap<String, String> {
+        others(self.fields())
     }
 
     /// The partitioning of what is written now.
@@ -119,12 +153,9 @@ impl Metadata {
     }
 }
 
-fn read_type(written: &Value) -> Result<ColumnType> {
-    match written {
-        Value::String(name) => Ok(name.parse()?),
-        list if list["type"] == "list" => Ok(ColumnType::List(Box::new(read_type(&list["element"])?))),
-        other => bail!("has the type {}, which no stack can declare", other["type"]),
-    }
+fn others(fields: &[Field]) -> BTreeMap<String, String> {
+    let others = fields.iter().filter(|field| field.column().is_none());
+    others.map(|field| (field.name.clone(), types::shown(&field.field_type))).collect()
 }
 
 fn read_transform(written: &str) -> Result<Transform> {
@@ -147,7 +178,8 @@ fn read_transform(written: &str) -> Result<Transform> {
 }
 
 /// The schema that the columns ask for, as Glue takes it. Columns that the table has, under the same name or the one
-/// before, keep their ids; new ones get ids that were never used. What Iceberg forbids is refused.
+/// before, keep their ids; new ones get ids that were never used. Columns that no stack can declare stay where they are, and
+/// so does what else the table has. What Iceberg forbids is refused.
 pub(super) fn schema(
     columns: &[Column],
     renames: &BTreeMap<String, String>,
@@ -162,11 +194,12 @@ pub(super) fn schema(
         }
     }
     if let Some(current) = current {
-        let live = known.iter().map(Field::column).collect::<Result<Vec<_>>>()?;
-        if let Some(refusal) =
-            refusal(&live, &[], columns).or_else(|| divided_before(&current.divided(&known), columns))
-        {
-            bail!(refusal);
+        let live: Vec<Column> = known.iter().filter_map(Field::column).collect();
+        let refused = refusal(&live, &[], columns)
+            .or_else(|| divided_before(&current.divided(&known), columns))
+            .or_else(|| taken(&others(&known), columns));
+        if let Some(refused) = refused {
+            bail!("{}; {}", refused.reason, refused.fix);
         }
     }
     // On a new table the columns are numbered in order, and only then the elements of lists.
@@ -200,59 +233,22 @@ pub(super) fn schema(
             simple => simple.to_string().into(),
         };
         let field = IcebergStructField::builder().id(i32::try_from(id)?).name(&column.name).r#type(written);
+        let field = field.set_initial_default(before.and_then(Field::initial_default));
+        let field = field.set_write_default(before.and_then(Field::write_default));
         fields.push(field.required(column.required).set_doc(column.doc.clone()).build()?);
     }
-    Ok(IcebergSchema::builder().r#type(IcebergStructTypeEnum::Struct).set_fields(Some(fields)).build()?)
-}
-
-/// Why the columns of a living table can't become these: what no reader of the existing files could follow.
-pub(super) fn refusal(live: &[Column], partition: &[PartitionField], columns: &[Column]) -> Option<String> {
-    let divided = |column: &&Column| partition.iter().any(|field| field.column == column.name);
-    let gone = live.iter().filter(divided).find(|old| !columns.iter().any(|new| new.name == old.name));
-    if let Some(gone) = gone {
-        return Some(format!(
-            "the column {} can't go: the files that are there are divided by it; keep it, or make a table of another name",
-            gone.name
-        ));
+    for (index, other) in known.iter().enumerate().filter(|(_, field)| field.column().is_none()) {
+        let place = |one: &Field| fields.iter().position(|field| i64::from(field.id()) == one.id);
+        let before = known[..index].iter().rev().find_map(place);
+        fields.insert(before.map_or(0, |at| at + 1), other.written()?);
     }
-    columns.iter().find_map(|after| match live.iter().find(|before| before.name == after.name) {
-        Some(before) => refused_change(before, after),
-        None if after.required => Some(format!(
-            "the new column {} can't be required: the rows that the table has lack it; declare it without `required`",
-            after.name
-        )),
-        None => None,
-    })
-}
-
-/// Why a column can't go that files were divided by at any time: readers look its values up in what tells of them.
-pub(super) fn divided_before(divided_by: &[String], columns: &[Column]) -> Option<String> {
-    let gone = divided_by.iter().find(|name| !columns.iter().any(|column| column.name == **name))?;
-    Some(format!(
-        "the column {gone} can't go: files were divided by it once, and readers need it to read them; keep it, or make a \
-         table of another name"
-    ))
-}
-
-/// Why one column can't become the other.
-fn refused_change(before: &Column, after: &Column) -> Option<String> {
-    let name = &after.name;
-    let widens = match (&before.column_type, &after.column_type) {
-        (ColumnType::Int, ColumnType::Long) | (ColumnType::Float, ColumnType::Double) => true,
-        (ColumnType::Decimal(old, old_scale), ColumnType::Decimal(new, new_scale)) => {
-            old_scale == new_scale && new >= old
-        }
-        (old, new) => old == new,
-    };
-    if !widens {
-        return Some(format!(
-            "the column {name} can't change from {} to {}: Iceberg only widens int to long, float to double, and \
-             decimals of the same scale; add a column under a new name",
-            before.column_type, after.column_type
-        ));
-    }
-    (after.required && !before.required)
-        .then(|| format!("the column {name} can't become required: rows may lack it; leave `required` away"))
+    let identifiers = current.and_then(Metadata::current).map(|schema| schema.identifier_field_ids.as_slice());
+    let is_there = |id: &i32| fields.iter().any(|field| field.id() == *id && field.required());
+    let identifiers = identifiers.unwrap_or_default().iter().copied().map(i32::try_from);
+    let identifiers = identifiers.collect::<Result<Vec<i32>, _>>()?.into_iter().filter(is_there).collect();
+    let schema = IcebergSchema::builder().r#type(IcebergStructTypeEnum::Struct);
+    let schema = schema.set_identifier_field_ids(Some(identifiers).filter(|ids: &Vec<i32>| !ids.is_empty()));
+    Ok(schema.set_fields(Some(fields)).build()?)
 }
 
 /// The partitioning as Glue takes it, for a schema that [`schema`] made. Fields that the table has had keep their names,
@@ -317,7 +313,7 @@ mod tests {
 
     #[test]
     fn metadata_becomes_columns_and_partitioning() {
-        let columns = metadata().columns().expect("columns");
+        let columns = metadata().columns();
         let types: Vec<String> = columns.iter().map(|column| column.column_type.to_string()).collect();
         assert_eq!(types, ["string", "decimal(10,2)", "list<string>"]);
         assert!(columns[0].required && !columns[1].required);
@@ -369,6 +365,34 @@ mod tests {
         let without = [column("amount", "decimal(10,2)")];
         let refused = super::schema(&without, &BTreeMap::new(), Some(&metadata())).expect_err("divided by it");
         assert!(refused.to_string().contains("the column id can't go"), "{refused}");
+    }
+
+    #[test]
+    fn what_no_stack_can_declare_stays_as_it_is() {
+        let mut metadata = metadata();
+        let note = json!({"id": 6, "name": "note", "required": false, "type": "string"});
+        let extra = json!({"id": 5, "name": "extra", "required": false, "doc": "theirs",
+            "type": {"type": "struct", "fields": [note]}});
+        metadata.last_column_id = 6;
+        metadata.schemas[1].identifier_field_ids = vec![1];
+        metadata.schemas[1].fields.insert(1, serde_json::from_value(extra).expect("a field"));
+        assert_eq!(metadata.columns().len(), 3);
+        assert_eq!(metadata.others(), BTreeMap::from([("extra".to_owned(), "struct<note: string>".to_owned())]));
+        let columns = [
+            column("note", "string"),
+            Column { required: true, ..column("id", "string") },
+            column("amount", "decimal(12,2)"),
+            column("tags", "list<string>"),
+        ];
+        let made = schema(&columns, &BTreeMap::new(), Some(&metadata)).expect("a schema");
+        assert_eq!((ids(&made), made.identifier_field_ids()), (vec![7, 1, 5, 2, 3], &[1][..]));
+        let extra = &made.fields()[2];
+        assert_eq!((extra.name(), extra.doc()), ("extra", Some("theirs")));
+        assert_eq!(*in_type(&made, 2, "type"), Document::from("struct"));
+        // A column of that name can't come to be beside it.
+        let taken = [&columns[..], &[column("extra", "string")]].concat();
+        let refused = schema(&taken, &BTreeMap::new(), Some(&metadata)).expect_err("it is there").to_string();
+        assert!(refused.contains("the column extra is there with the type struct<note: string>"), "{refused}");
     }
 
     #[test]

@@ -1,0 +1,43 @@
+//! Who decides about a key's use: its policy alone, or IAM policies of the account too.
+
+use serde_json::Value;
+
+/// Whether a policy allows something to an account as a whole: what that is, IAM policies of the account decide.
+pub(super) fn leaves_it_to_iam(policy: &Value) -> bool {
+    let one = std::slice::from_ref(&policy["Statement"]);
+    let statements = policy["Statement"].as_array().map_or(one, Vec::as_slice);
+    let names_account = |statement: &Value| {
+        let principals = &statement["Principal"]["AWS"];
+        let names = principals.as_array().map_or(std::slice::from_ref(principals), Vec::as_slice);
+        names.iter().filter_map(Value::as_str).any(|name| name.ends_with(":root") || name.len() == 12)
+    };
+    statements.iter().any(|statement| statement["Effect"] == "Allow" && names_account(statement))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::{Key, Spec};
+    use super::*;
+    use crate::kind::Kind as _;
+    use crate::resource::Action;
+
+    #[test]
+    fn a_policy_that_leaves_it_to_iam_shuts_nobody_out() {
+        let said = |policy: Value| {
+            let spec: Spec = serde_json::from_value(json!({"alias": "a", "policy": policy})).expect("a key");
+            Key.consequences(Action::Update, &["policy"], Some(&spec), Some(&spec)).concat()
+        };
+        let of = |principal: &str| {
+            json!({"Statement": [
+                {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "kms:*", "Resource": "*"},
+            ]})
+        };
+        for by_iam in [Value::Null, of("arn:aws:iam::123456789012:root"), of("123456789012")] {
+            assert!(said(by_iam.clone()).contains("IAM policies of the account"), "{by_iam}");
+        }
+        let only = said(of("arn:aws:iam::123456789012:role/reader"));
+        assert_eq!(only, "from now on only whom the new policy names can read what it encrypts");
+    }
+}
