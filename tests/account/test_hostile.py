@@ -243,10 +243,10 @@ def test_more_connections_than_are_taken(account):
     held = []
     try:
         refused = None
-        while refused is None and len(held) < 400:
+        while refused is None and len(held) < 700:
             one = socket.create_connection((place.hostname, place.port), timeout=60)
             held.append(one)
-            if len(held) > 200:
+            if len(held) > 450:
                 one.setblocking(False)
                 try:
                     refused = one.recv(1_000)

