@@ -1,5 +1,6 @@
 """IAM, STS and KMS."""
 
+import hashlib
 import json
 import urllib.error
 import urllib.request
@@ -183,6 +184,55 @@ def test_a_key_and_its_alias(kms, refused):
         kms.describe_key(KeyId="00000000-0000-0000-0000-000000000000")
     with refused("InvalidAliasNameException", 400):
         kms.create_alias(AliasName="shop", TargetKeyId=key["KeyId"])
+
+
+def test_a_key_that_signs(kms, refused):
+    made = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
+    assert (made["SigningAlgorithms"], made.get("EncryptionAlgorithms")) == (["ECDSA_SHA_256"], None)
+    kms.create_alias(AliasName="alias/signs", TargetKeyId=made["KeyId"])
+    public = kms.get_public_key(KeyId="alias/signs")
+    assert (public["KeyId"], public["KeyUsage"], public["KeySpec"]) == (made["Arn"], "SIGN_VERIFY", "ECC_NIST_P256")
+    # RFC 5480: 26 bytes that say which curve, and an uncompressed point.
+    assert len(public["PublicKey"]) == 91 and public["PublicKey"][26] == 4
+    call = dict(KeyId="alias/signs", SigningAlgorithm="ECDSA_SHA_256")
+    digest = hashlib.sha256(b"what it says").digest()
+    signature = kms.sign(**call, Message=digest, MessageType="DIGEST")["Signature"]
+    assert kms.verify(**call, Message=b"what it says", Signature=signature)["SignatureValid"]
+    whole = kms.sign(**call, Message=b"what it says")["Signature"]
+    assert kms.verify(**call, Message=digest, MessageType="DIGEST", Signature=whole)["SignatureValid"]
+    for wrong in (dict(Message=b"another"), dict(Message=b"what it says", Signature=signature[:-1])):
+        with refused("KMSInvalidSignatureException", 400):
+            kms.verify(**call, **{"Signature": signature} | wrong)
+
+    for wrong in (dict(Message=b"short", MessageType="DIGEST"), dict(Message=b"x" * 4097)):
+        with refused("ValidationException", 400):
+            kms.sign(**call, **wrong)
+    with refused("InvalidKeyUsageException", 400):
+        kms.sign(**call | {"SigningAlgorithm": "RSASSA_PSS_SHA_256"}, Message=b"x")
+    with refused("InvalidKeyUsageException", 400):
+        kms.encrypt(KeyId="alias/signs", Plaintext=b"x")
+    symmetric = kms.create_key()["KeyMetadata"]["KeyId"]
+    with refused("InvalidKeyUsageException", 400):
+        kms.sign(KeyId=symmetric, SigningAlgorithm="ECDSA_SHA_256", Message=b"x")
+    with refused("UnsupportedOperationException", 400):
+        kms.get_public_key(KeyId=symmetric)
+    with refused("UnsupportedOperationException", 400):
+        kms.get_key_rotation_status(KeyId=made["KeyId"])
+    with refused("ValidationException", 400):
+        kms.create_key(KeySpec="ECC_NIST_P256")
+    with refused("ValidationException", 400):
+        kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="ENCRYPT_DECRYPT")
+    with refused("NotFoundException", 400):
+        kms.sign(**call | {"KeyId": "alias/none"}, Message=b"x")
+
+    kms.disable_key(KeyId=made["KeyId"])
+    for refusal in (lambda: kms.sign(**call, Message=b"x"), lambda: kms.get_public_key(KeyId="alias/signs")):
+        with refused("DisabledException", 400):
+            refusal()
+    kms.schedule_key_deletion(KeyId=made["KeyId"], PendingWindowInDays=7)
+    for refusal in (lambda: kms.sign(**call, Message=b"x"), lambda: kms.get_public_key(KeyId="alias/signs")):
+        with refused("KMSInvalidStateException", 400):
+            refusal()
 
 
 def test_keys_belong_to_a_region_and_an_account(account, kms, refused):

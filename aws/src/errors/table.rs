@@ -183,7 +183,9 @@ static ROWS: &[Row] = &[
     when(KAFKA, "CreateClusterV2", Kind::AlreadyExists, &["ConflictException"]),
     when(KAFKA, "CreateConfiguration", Kind::AlreadyExists, &["ConflictException"]),
     of(KAFKA, Kind::Busy, &["ConflictException", "ReassignmentInProgressException"]),
-    of(KMS, Kind::WrongState, &["KMSInvalidStateException"]),
+    of(KMS, Kind::WrongState, &["DisabledException", "KMSInvalidStateException"]),
+    // The key is of another kind: it encrypts, and was to sign.
+    of(KMS, Kind::Invalid, &["InvalidKeyUsageException", "UnsupportedOperationException"]),
     of(KMS, Kind::NotYet, &["MalformedPolicyDocumentException"]),
     of(KMS, Kind::Unavailable, &["DependencyTimeoutException", "KMSInternalException", "KeyUnavailableException"]),
     when(LAMBDA, "CreateFunction", Kind::AlreadyExists, &["ResourceConflictException"]),

@@ -11,9 +11,20 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// A key that may be used.
+/// A key that may be used for encryption.
 fn usable(state: &State<'_>, request: &Request) -> Result<Value, AwsError> {
-    check(key(state, request, true)?)
+    usable_for(state, request, "ENCRYPT_DECRYPT")
+}
+
+/// A key that may be used, and was made for such a use.
+pub(super) fn usable_for(state: &State<'_>, request: &Request, usage: &str) -> Result<Value, AwsError> {
+    let key = check(key(state, request, true)?)?;
+    if key["KeyUsage"] == usage {
+        return Ok(key);
+    }
+    let (arn, of) = (key.text("Arn").unwrap_or_default(), key.text("KeyUsage").unwrap_or_default());
+    let message = format!("{arn} key usage is {of} which is not valid for {}.", request.operation);
+    Err(AwsError::new("InvalidKeyUsageException", message))
 }
 
 fn check(key: Value) -> Result<Value, AwsError> {
@@ -24,7 +35,7 @@ fn check(key: Value) -> Result<Value, AwsError> {
     }
 }
 
-fn bytes(request: &Request, member: &str) -> Result<Vec<u8>, AwsError> {
+pub(super) fn bytes(request: &Request, member: &str) -> Result<Vec<u8>, AwsError> {
     let text = request.input.need(member, missing)?;
     STANDARD.decode(text).map_err(|_| AwsError::new("SerializationException", format!("{member} is not Base64")))
 }

@@ -1,6 +1,6 @@
 //! Keys: their states, rotation, policies and tags.
 
-use super::{ALIASES, KEYS, invalid_state, key, living, missing, paged, save, validation};
+use super::{ALIASES, KEYS, invalid_state, key, living, missing, paged, save, signing, validation};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields;
@@ -14,6 +14,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 const DAY: i64 = 86_400_000;
+/// The specification of keys that encrypt and decrypt.
+const SYMMETRIC: &str = "SYMMETRIC_DEFAULT";
+/// What they are used for.
+const ENCRYPTION: &str = "ENCRYPT_DECRYPT";
 
 /// The key's metadata as answers show it.
 fn metadata(key: &Value) -> Value {
@@ -23,12 +27,52 @@ fn metadata(key: &Value) -> Value {
         "Enabled": key["KeyState"] == "Enabled", "Description": key["Description"],
         "KeyUsage": key["KeyUsage"], "KeyState": key["KeyState"], "Origin": "AWS_KMS", "KeyManager": "CUSTOMER",
         "CustomerMasterKeySpec": key["KeySpec"], "KeySpec": key["KeySpec"],
-        "EncryptionAlgorithms": ["SYMMETRIC_DEFAULT"], "MultiRegion": key["MultiRegion"],
+        "MultiRegion": key["MultiRegion"],
     });
+    if is_symmetric(key) {
+        out["EncryptionAlgorithms"] = json!([SYMMETRIC]);
+    } else {
+        out["SigningAlgorithms"] = json!([signing::ALGORITHM]);
+    }
     if let Some(at) = key.number("Deletion") {
         out["DeletionDate"] = clock::epoch(at);
     }
     out
+}
+
+fn is_symmetric(key: &Value) -> bool {
+    key["KeySpec"] == SYMMETRIC
+}
+
+/// The refusal of what only symmetric keys have.
+fn need_symmetric(key: &Value) -> Result<(), AwsError> {
+    if is_symmetric(key) {
+        return Ok(());
+    }
+    let message = format!("{} is asymmetric: such keys aren't rotated.", key.text("Arn").unwrap_or_default());
+    Err(AwsError::new("UnsupportedOperationException", message))
+}
+
+/// The specification and the use of a new key.
+fn spec_and_usage(input: &Value) -> Result<(&str, &str), AwsError> {
+    let spec = input.text("KeySpec").or_else(|| input.text("CustomerMasterKeySpec")).unwrap_or(SYMMETRIC);
+    match (spec, input.text("KeyUsage")) {
+        (SYMMETRIC, None | Some(ENCRYPTION)) => Ok((SYMMETRIC, ENCRYPTION)),
+        (signing::SPEC, Some(signing::USAGE)) => Ok((signing::SPEC, signing::USAGE)),
+        (SYMMETRIC | signing::SPEC, Some(usage)) if [ENCRYPTION, signing::USAGE].contains(&usage) => {
+            Err(validation(format!("KeyUsage {usage} is not compatible with KeySpec {spec}")))
+        }
+        (signing::SPEC, None) => {
+            Err(validation("You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys."))
+        }
+        (spec, usage) => {
+            let usage = usage.unwrap_or(ENCRYPTION);
+            let message = format!(
+                "the local account has symmetric keys for encryption and keys on P-256 that sign, not {spec} for {usage}"
+            );
+            Err(AwsError::new("UnsupportedOperationException", message))
+        }
+    }
 }
 
 /// The policy that a key has when none is given: its account decides by IAM.
@@ -81,12 +125,7 @@ fn tags(request: &Request) -> Result<Tags, AwsError> {
 
 pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let input = &request.input;
-    let spec = input.text("KeySpec").or_else(|| input.text("CustomerMasterKeySpec")).unwrap_or("SYMMETRIC_DEFAULT");
-    let usage = input.text("KeyUsage").unwrap_or("ENCRYPT_DECRYPT");
-    if spec != "SYMMETRIC_DEFAULT" || usage != "ENCRYPT_DECRYPT" {
-        let message = format!("the local account has symmetric keys for encryption only, not {spec} for {usage}");
-        return Err(AwsError::new("UnsupportedOperationException", message));
-    }
+    let (spec, usage) = spec_and_usage(input)?;
     let description = input.text("Description").unwrap_or_default();
     if description.chars().count() > 8192 {
         return Err(validation("Value at 'description' failed to satisfy constraint: at most 8192 characters"));
@@ -98,10 +137,14 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
     let multi = input.flag("MultiRegion").unwrap_or(false);
     let id = if multi { format!("mrk-{}", ids::uuid().replace('-', "")) } else { ids::uuid() };
     let arn = request.arn("kms", &format!("key/{id}"));
+    let material = match spec {
+        SYMMETRIC => STANDARD.encode(rand::random::<[u8; 32]>()),
+        _ => signing::material(),
+    };
     let key = json!({
         "AWSAccountId": request.account, "KeyId": id, "Arn": arn, "Created": state.now(),
         "Description": description, "KeyUsage": usage, "KeyState": "Enabled", "KeySpec": spec, "MultiRegion": multi,
-        "Policy": policy, "Rotation": null, "Material": STANDARD.encode(rand::random::<[u8; 32]>()),
+        "Policy": policy, "Rotation": null, "Material": material,
     });
     let answer = metadata(&key);
     state.set_tags(&arn, &tags(request)?);
@@ -166,6 +209,7 @@ pub(super) fn cancel_deletion(state: &mut State<'_>, request: &Request) -> Resul
 /// A key that can be used.
 fn enabled(state: &State<'_>, request: &Request) -> Result<Value, AwsError> {
     let key = living(state, request, false)?;
+    need_symmetric(&key)?;
     if key["KeyState"] == "Disabled" {
         let arn = key.text("Arn").unwrap_or_default();
         return Err(AwsError::new("DisabledException", format!("{arn} is disabled.")));
@@ -195,6 +239,7 @@ pub(super) fn disable_rotation(state: &mut State<'_>, request: &Request) -> Resu
 
 pub(super) fn rotation(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let key = key(state, request, false)?;
+    need_symmetric(&key)?;
     let pending = key["KeyState"] == "PendingDeletion";
     let mut out = json!({ "KeyId": key["Arn"], "KeyRotationEnabled": !pending && key["Rotation"].is_object() });
     if let Some(days) = key["Rotation"].number("Days").filter(|_| !pending) {

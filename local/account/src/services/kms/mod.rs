@@ -1,9 +1,10 @@
-//! KMS: keys, aliases, rotation, policies, and enough encryption to use a key.
+//! KMS: keys, aliases, rotation, policies, enough encryption to use a key, and signatures.
 
 mod aliases;
 mod crypto;
 mod keys;
 mod launches;
+mod signing;
 
 use super::Service;
 use crate::account::Account;
@@ -69,6 +70,9 @@ fn answer(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
         "UpdateAlias" => aliases::update(state, request),
         "DeleteAlias" => aliases::delete(state, request),
         "ListAliases" => aliases::list(state, request),
+        "Sign" => signing::sign(state, request),
+        "Verify" => signing::verify(state, request),
+        "GetPublicKey" => signing::public_key(state, request),
         "Encrypt" => crypto::encrypt(state, request),
         "Decrypt" => crypto::decrypt(state, request),
         "GenerateDataKey" => crypto::data_key(state, request, true),
