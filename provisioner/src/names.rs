@@ -49,3 +49,7 @@ pub fn identities(stack: &str) -> String {
 
 /// The parts of a stack whose roles apply it. They are made by those who may make any: no deployer widens itself.
 pub const DEPLOYERS: [&str; 3] = ["ci", "pipeline-apply", "pipeline-plan"];
+/// The alias of the key that signs what a stack knows of itself.
+pub fn record_key(stack: &str) -> String {
+    format!("alias/lakewright/{stack}")
+}

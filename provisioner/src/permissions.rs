@@ -15,6 +15,7 @@ use crate::kind::{AnyKind, On, Right, When};
 use crate::kinds;
 use crate::names;
 use crate::quotas;
+use crate::record;
 use crate::resource::Desired;
 pub use boundary::Lack;
 pub use denied::allowing;
@@ -77,6 +78,13 @@ const OWN: &[Right] = &[
     ),
     Right::new(On::Arns(&["servicequotas:{region}:{account}:*/*"]), &[], &["servicequotas:GetServiceQuota"]),
     Right::new(On::Everything, &[When::Here], &["servicequotas:ListServiceQuotas"]),
+    // The key that signs what the stack made; what else is done with it is done with its other keys too.
+    Right::new(
+        On::Arns(&["kms:{region}:{account}:alias/lakewright/{stack}"]),
+        &[],
+        &["kms:CreateAlias", "kms:DeleteAlias"],
+    ),
+    Right::new(On::Arns(&["kms:{region}:{account}:key/*"]), &[When::Owned], &["kms:GetPublicKey", "kms:Sign"]),
 ];
 
 /// The roles that apply the stack, where they stand now and stood before.
@@ -178,7 +186,7 @@ impl Deployer<'_> {
         // What has left the file is looked for among all kinds, whichever the file still has.
         let swept = kinds::all().iter().copied().flat_map(AnyKind::actions).filter(|said| is_swept(said));
         let boundary: &[&str] = if self.boundary.is_some() { READING_A_BOUNDARY } else { &[] };
-        let all = of_kinds.chain(swept).chain(ALWAYS).chain(quotas::ACTIONS).chain(boundary);
+        let all = of_kinds.chain(swept).chain(ALWAYS).chain(record::ACTIONS).chain(quotas::ACTIONS).chain(boundary);
         let needed = |said: &&str| {
             let (service, operation) = said.split_once(':').expect("a service and what is done with it");
             action(service, operation)

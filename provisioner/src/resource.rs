@@ -142,8 +142,11 @@ pub struct Live {
     pub departures: Vec<Departure>,
     /// What others may refer to.
     pub outputs: BTreeMap<String, String>,
-    /// The value of its `lakewright:applied` tag: hashes of the fields last applied.
+    /// The value of its `lakewright:applied` tag: hashes of the fields last applied. None if nobody vouches for it.
     pub applied: Option<String>,
+    /// Whose it is.
+    #[serde(default, skip_serializing_if = "Whose::is_own")]
+    pub whose: Whose,
     /// Whether it can be used, or is on its way.
     pub condition: Condition,
     /// Things found within it that hold data and are not ours: reported, never deleted.
@@ -155,6 +158,44 @@ pub struct Live {
     /// Whether it was looked into and holds nothing: no change of it loses data.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_empty: bool,
+}
+
+/// Whose a live resource is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// The stack's: its record, or what the stack remembers, says so.
+    #[default]
+    Own,
+    /// The stack's, and its record is of the former format, which the next apply replaces.
+    Former,
+    /// The stack's by what it remembers, although its record says otherwise: what is wrong with it.
+    Unproven(String),
+    /// Nobody's that can be told: it carries the stack's tags, which anybody may write. The reason.
+    Claimed(String),
+}
+
+impl Whose {
+    /// Whether it is the stack's, and nothing is to be said of that.
+    fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
+
+    /// Why it isn't known to be the stack's.
+    pub fn claim(&self) -> Option<&str> {
+        match self {
+            Self::Claimed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with its record.
+    pub fn fault(&self) -> Option<&str> {
+        match self {
+            Self::Unproven(fault) => Some(fault),
+            _ => None,
+        }
+    }
 }
 
 /// Whether a live resource can be used.

@@ -10,8 +10,21 @@ use lakewright::kinds;
 use sources::module;
 
 /// The modules that treat all kinds alike.
-const GENERIC: &[&str] =
-    &["plan", "apply", "app", "cli", "render", "lease", "sweep", "cost", "quotas", "permissions", "names"];
+const GENERIC: &[&str] = &[
+    "plan",
+    "apply",
+    "app",
+    "cli",
+    "render",
+    "lease",
+    "sweep",
+    "record",
+    "whose",
+    "cost",
+    "quotas",
+    "permissions",
+    "names",
+];
 
 /// Texts of those modules that are a kind's name and mean something else: file, text, reason.
 const OTHERWISE: &[(&str, &str, &str)] = &[
@@ -67,7 +80,8 @@ fn types_asked_for(code: &str) -> BTreeSet<String> {
     let services = ["tagged::resources(", "tagged::everywhere("].into_iter().flat_map(|call| asked(code, call));
     let services = services.map(|texts| (*texts.first().expect("a call names its service")).to_owned());
     let types = asked(code, "tagged::any(").into_iter().map(|texts| texts.join(":"));
-    let buckets = code.contains("tagged::buckets(").then(|| "s3".to_owned());
+    let buckets = ["tagged::buckets(", "tagged::claimed_buckets("].iter().any(|call| code.contains(call));
+    let buckets = buckets.then(|| "s3".to_owned());
     services.chain(types).chain(buckets).collect()
 }
 

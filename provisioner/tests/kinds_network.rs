@@ -55,6 +55,7 @@ async fn account(stack: &str) -> Account {
         reading: lakewright::reading::Reading::default(),
         intents: lakewright::intents::Intents::default(),
         waiting: Waiting::default(),
+        records: lakewright::record::Records::default(),
     };
     Account { context, _parts: parts }
 }

@@ -4,7 +4,7 @@
 
 mod account;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use account::account;
 use aws_sdk_s3::types::{BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration};
@@ -22,8 +22,8 @@ impl Waiting for Silent {
 }
 
 fn end(lives: &[&Address], answered: bool) -> End {
-    let lives: BTreeSet<Address> = lives.iter().map(|address| (*address).clone()).collect();
-    End { lives, made: BTreeSet::new(), answered, complete: false }
+    let lives: BTreeMap<Address, String> = lives.iter().map(|one| ((*one).clone(), format!("{one}-1"))).collect();
+    End { lives, made: BTreeSet::new(), failed: BTreeSet::new(), answered, complete: false }
 }
 
 #[tokio::test]

@@ -74,9 +74,31 @@ def test_what_others_change_is_told_and_healed(shop, drift):
         assert found[0]["cause"] == "drift" and not found[0]["forces_replacement"]
         for wanted, value in ((before, found[0]["before"]), (after, found[0]["after"])):
             assert value is not None if wanted is ANY else value == wanted
+    if without_record(shop.client, address):
+        # The audit isn't switched off with it.
+        (again,) = shop.plan("--drift", "--detailed-exitcode", code=2)["steps"]
+        assert (again["address"], again["cause"]) == (address, "drift")
+        assert [one for one in again["changes"] if one["path"] == path]
     healed = shop.run("apply", shop.stack, "--drift-only", "--yes", code=0)
     assert "Done: 1 step " in healed.stderr
     unchanged(shop)
+
+
+def without_record(aws, address):
+    """Takes away the record of what lives at an address, and says whether there was one."""
+    record = "lakewright:applied"
+    if address.startswith("role."):
+        for role in aws("iam").list_roles()["Roles"]:
+            tags = {tag["Key"]: tag["Value"] for tag in aws("iam").list_role_tags(RoleName=role["RoleName"])["Tags"]}
+            if tags.get("lakewright:address") == address and record in tags:
+                aws("iam").untag_role(RoleName=role["RoleName"], TagKeys=[record])
+                return True
+    tagging = aws("resourcegroupstaggingapi")
+    filters = [{"Key": "lakewright:address", "Values": [address]}, {"Key": record}]
+    found = [one["ResourceARN"] for one in tagging.get_resources(TagFilters=filters)["ResourceTagMappingList"]]
+    if found:
+        tagging.untag_resources(ResourceARNList=found, TagKeys=[record])
+    return bool(found)
 
 
 def test_what_is_no_difference_stays_silent(shop):
@@ -180,7 +202,9 @@ def test_drift_and_a_changed_file_are_told_apart(shop):
     left = json.loads(shop.run("plan", changed, "--format", "json", code=0).stdout)
     news = {step["address"]: {one["path"] for one in step["changes"]} for step in left["steps"]}
     assert news == {"workgroup.main": {"bytes_scanned_cutoff_per_query"}} | {f"log_group.{name}": {"retention_days"} for name in groups}
-    shop.run("plan", changed, "--drift", "--detailed-exitcode", code=0)
+    # Nothing is left to be healed, and all the same something is otherwise than the file says.
+    found = shop.run("plan", changed, "--drift", "--detailed-exitcode", code=2).stdout
+    assert "apart from what is left out" in found
     shop.run("apply", shop.stack, "--yes", code=0)
     unchanged(shop)
 
@@ -212,7 +236,7 @@ def test_a_plan_is_a_value(shop):
     assert "a plan for the region eu-north-1, and this is the region eu-west-1" in elsewhere
     for name, text, said in (
         ("broken.plan", saved.read_text()[:400], "it is no plan"),
-        ("other.plan", saved.read_text().replace("lakewright plan 2", "lakewright plan 9"), "lakewright plan 9"),
+        ("other.plan", saved.read_text().replace("lakewright plan 3", "lakewright plan 9"), "lakewright plan 9"),
         ("none.plan", '{"resource_changes": []}', "no member `format`"),
     ):
         path = shop.folder / name
@@ -259,16 +283,18 @@ def test_a_section_that_goes_is_protected(shop):
     unchanged(shop)
 
 
-def test_an_address_that_lives_twice_is_an_error(shop):
+def test_a_second_thing_at_an_address_is_left_alone(shop):
     ec2 = shop.client("ec2")
     first = own(shop.client, "describe_vpcs", "VpcId", "vpc.main")
     tags = [tag for tag in ec2.describe_vpcs(VpcIds=[first])["Vpcs"][0]["Tags"] if tag["Key"].startswith("lakewright:")]
     second = ec2.create_vpc(CidrBlock="10.99.0.0/16")["Vpc"]["VpcId"]
     ec2.create_tags(Resources=[second], Tags=tags)
-    for command in ("plan", "apply", "destroy"):
-        words = [] if command == "plan" else ["--yes"]
-        refused = shop.run(command, shop.stack, *words, code=1).stderr
-        assert "vpc.main exists twice" in refused and first in refused and second in refused
+    found = shop.plan()
+    assert found["steps"] == [] and [(one["address"], one["id"]) for one in found["claimed"]] == [("vpc.main", second)]
+    # It stands in nobody's way, and somebody has to look at it.
+    said = shop.run("apply", shop.stack, "--yes", code=3).stdout
+    assert f"! vpc.main {second}" in said and f"vpc.main {first}" not in said
+    assert {vpc["VpcId"] for vpc in ec2.describe_vpcs(VpcIds=[first, second])["Vpcs"]} == {first, second}
     ec2.delete_vpc(VpcId=second)
     unchanged(shop)
 

@@ -316,11 +316,15 @@ kafka UpdateSecurity
         ClientAuthentication.Tls.CertificateAuthorityArnList ClientAuthentication.Unauthenticated.Enabled
         EncryptionInfo.EncryptionInTransit.ClientBroker] -> ListClustersV2.ClusterInfoList.Provisioned
 kms CreateKey
+    KeySpec KeyUsage: only
     Description -> DescribeKey.KeyMetadata.Description
     Policy -> GetKeyPolicy.Policy
 kms CreateAlias
     AliasName: name
     TargetKeyId -> DescribeKey.KeyMetadata.Arn
+kms Sign
+    KeyId: name
+    Message MessageType SigningAlgorithm: call
 kms PutKeyPolicy
     KeyId PolicyName: name
     Policy -> GetKeyPolicy.Policy

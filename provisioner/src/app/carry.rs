@@ -10,10 +10,10 @@ use super::desired::all_kinds;
 use super::hints;
 use super::state::StackState;
 use super::terminal::say;
-use crate::apply::{Progress, Report, apply, took};
-use crate::kind::{AnyKind, Context};
+use crate::apply::{Progress, Report, apply, making, took};
+use crate::kind::Context;
 use crate::lease::{self, Lease, Waiting};
-use crate::plan::{Plan, Unchanged};
+use crate::plan::Plan;
 
 /// Says on standard error who holds the lease.
 struct Say;
@@ -36,18 +36,21 @@ pub async fn lease(state: &StackState, command: &str, stop: &CancellationToken) 
     }
 }
 
-/// Carries the plan out and gives the lease back.
-pub async fn carry_out(context: &Context, lease: Lease, plan: &Plan, stop: &CancellationToken) -> Report {
+/// Carries the plan out and gives the lease back. An error comes before anything was made: who can't sign makes nothing.
+pub async fn carry_out(context: &Context, lease: Lease, plan: &Plan, stop: &CancellationToken) -> Result<Report> {
+    let is_recorded = plan.unchanged.iter().all(|one| one.record.is_none()) && plan.former.is_empty();
+    if !(plan.is_empty() && is_recorded)
+        && let Err(error) = lease.begin(making(plan)).await
+    {
+        give_back(lease).await;
+        return Err(error);
+    }
     let report = apply(all_kinds(), context, plan, &Progress::new(), stop).await;
-    let lives = report.lives(plan);
-    let tagless = |one: &&Unchanged| all_kinds().get(&one.live.address.kind).is_some_and(AnyKind::is_tagless);
-    let unchanged = plan.unchanged.iter().filter(tagless);
-    let unchanged = unchanged.filter_map(|one| Some((one.live.address.clone(), one.record.clone()?)));
-    lease.remember(unchanged.chain(report.applied.clone()).collect()).await;
-    let destroyed = lives.is_empty() && report.complete() && plan.left_out.is_empty() && plan.blocked.is_empty();
+    let gone = report.lives(plan).is_empty();
+    let destroyed = gone && report.complete() && plan.left_out.is_empty() && plan.blocked.is_empty();
     let given_back = if destroyed { lease.remove().await } else { lease.release(report.end(plan)).await };
     warn(given_back);
-    report
+    Ok(report)
 }
 
 /// Gives the lease back although nothing was done under it.

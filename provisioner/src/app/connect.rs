@@ -101,5 +101,6 @@ pub async fn context(aws: Aws, stack: &str, pace: Pace) -> Result<Context> {
         reading: Reading::default(),
         intents: Intents::default(),
         waiting: Waiting::default(),
+        records: crate::record::Records::default(),
     })
 }

@@ -11,7 +11,7 @@ use crate::kind::applied::was_applied;
 use crate::kind::{AnyKind, Context};
 use crate::kinds;
 use crate::kinds::msk::{self, ways};
-use crate::lease::Document;
+use crate::lease::Memory;
 use crate::resource::{Address, Desired, Live};
 use crate::stack::{Authentication, Diagnostic, Existing, Kafka, Stack};
 
@@ -41,10 +41,10 @@ impl Borrowed {
     }
 }
 
-/// What stands on clusters of others and isn't known to be the stack's, for it carries no tags: only the lease remembers
-/// what the stack made there, or was about to make. Of what a cluster has one of, whoever uses it, such as an
+/// What stands on clusters of others and isn't known to be the stack's, for it carries no tags: only the stack's memory
+/// tells what it made there, or was about to make. Of what a cluster has one of, whoever uses it, such as an
 /// association, only what the stack doesn't name.
-pub fn of_others(desired: &Desired, live: &[Live], lease: Option<&Document>) -> Vec<Address> {
+pub fn of_others(desired: &Desired, live: &[Live], memory: &Memory) -> Vec<Address> {
     let is_strange = |one: &&Live| {
         let kind = kinds::named(&one.address.kind);
         let Some((kind, (container, field))) = kind.and_then(|kind| Some((kind, kind.facts().contained_in?))) else {
@@ -54,23 +54,25 @@ pub fn of_others(desired: &Desired, live: &[Live], lease: Option<&Document>) -> 
         let is_lent = !live.iter().any(|own| own.address.kind == container && Some(own.id.as_str()) == within);
         let is_the_only_one = kind.facts().identified_by == [field];
         let is_wanted = desired.resources.iter().any(|wanted| wanted.address == one.address);
-        is_lent && !(is_the_only_one && is_wanted) && !is_known(desired, kind, one, lease)
+        is_lent && !(is_the_only_one && is_wanted) && !is_known(desired, kind, one, memory)
     };
     live.iter().filter(is_strange).map(|one| one.address.clone()).collect()
 }
 
-/// Whether the lease remembers that the stack made it where it is and under its very name, for this address or a former
-/// one.
-fn is_known(desired: &Desired, kind: &dyn AnyKind, live: &Live, lease: Option<&Document>) -> bool {
-    let Some(lease) = lease else { return false };
+/// Whether the stack remembers that it made it, for this address or a former one. Documents of the version before had no
+/// identifiers: there it must be where it is and under its very name by the hashes of these.
+fn is_known(desired: &Desired, kind: &dyn AnyKind, live: &Live, memory: &Memory) -> bool {
+    if memory.lists(kind.name(), &live.id) {
+        return true;
+    }
     let former = desired.moved.iter().filter(|moved| moved.to == live.address).map(|moved| &moved.from);
     former.chain([&live.address]).any(|address| {
-        let recorded = lease.applied.get(address).map(String::as_str);
+        let recorded = memory.applied.get(address).map(String::as_str);
         let same = |name: &&str| {
-            let index = kind.fields().iter().position(|field| field.name == *name);
-            index.and_then(|index| was_applied(kind.fields(), index, &live.spec[*name], recorded)) == Some(true)
+            let field = kind.fields().iter().find(|field| field.name == *name);
+            field.and_then(|field| was_applied(kind.facts(), field, &live.spec[*name], recorded)) == Some(true)
         };
-        lease.intents.contains_key(address) || kind.facts().identified_by.iter().all(same)
+        memory.may_have_made(address) || kind.facts().identified_by.iter().all(same)
     })
 }
 
@@ -203,6 +205,7 @@ mod tests {
             departures: Vec::new(),
             outputs: BTreeMap::new(),
             applied: None,
+            whose: crate::resource::Whose::Own,
             condition: Condition::Ready,
             foreign: Vec::new(),
             holds: Vec::new(),
@@ -226,30 +229,37 @@ mod tests {
     }
 
     #[test]
-    fn on_a_cluster_of_others_the_lease_tells_what_is_the_stacks() {
+    fn on_a_cluster_of_others_the_memory_tells_what_is_the_stacks() {
         let lives = [
             live("topic.events", "arn:topic", json!({ "cluster": "arn:theirs", "name": "events" })),
             live("scram_association.main", "arn:theirs", json!({ "cluster": "arn:theirs", "secrets": [] })),
             live("bucket.raw", "raw", json!({ "name": "raw" })),
         ];
-        let strange = |desired: &Desired, live: &[Live], lease: Option<&Document>| -> Vec<String> {
-            of_others(desired, live, lease).iter().map(ToString::to_string).collect()
+        let strange = |desired: &Desired, live: &[Live], memory: &Memory| -> Vec<String> {
+            of_others(desired, live, memory).iter().map(ToString::to_string).collect()
         };
-        assert_eq!(strange(&wanted(&[]), &lives, None), ["topic.events", "scram_association.main"]);
+        let nothing = &Memory::default();
+        assert_eq!(strange(&wanted(&[]), &lives, nothing), ["topic.events", "scram_association.main"]);
         // A cluster has one association: a stack that names it takes it over.
-        assert_eq!(strange(&wanted(&lives), &lives, None), ["topic.events"]);
+        assert_eq!(strange(&wanted(&lives), &lives, nothing), ["topic.events"]);
 
-        let fields = kinds::named("topic").expect("a kind").fields();
-        let lease = |spec: &Value| -> Document {
-            let applied = json!({ "topic.events": hashes(fields, spec) });
-            let document = json!({ "version": 1, "serial": 1, "nonce": "", "expires": 0, "applied": applied });
-            serde_json::from_value(document).expect("a document")
+        let lived = |id: &str| -> Memory {
+            serde_json::from_value(json!({ "lived": { "topic.events": { "id": id } } })).expect("a memory")
         };
-        assert_eq!(strange(&wanted(&lives), &lives, Some(&lease(&lives[0].spec))), [""; 0]);
+        assert_eq!(strange(&wanted(&lives), &lives, &lived("arn:topic")), [""; 0]);
+        assert_eq!(strange(&wanted(&lives), &lives, &lived("arn:another")), ["topic.events"]);
+
+        // A document of the version before knows hashes of names instead of identifiers.
+        let fields = kinds::named("topic").expect("a kind").fields();
+        let applied = |spec: &Value| -> Memory {
+            let applied = json!({ "topic.events": hashes(fields, spec) });
+            serde_json::from_value(json!({ "applied": applied, "former": ["topic.events"] })).expect("a memory")
+        };
+        assert_eq!(strange(&wanted(&lives), &lives, &applied(&lives[0].spec)), [""; 0]);
         let another = json!({ "cluster": "arn:theirs", "name": "others" });
-        assert_eq!(strange(&wanted(&lives), &lives, Some(&lease(&another))), ["topic.events"]);
+        assert_eq!(strange(&wanted(&lives), &lives, &applied(&another)), ["topic.events"]);
 
         let own = [&lives[..], &[live("cluster.main", "arn:theirs", json!({}))]].concat();
-        assert_eq!(strange(&wanted(&[]), &own, None), [""; 0]);
+        assert_eq!(strange(&wanted(&[]), &own, nothing), [""; 0]);
     }
 }

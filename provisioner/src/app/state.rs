@@ -13,11 +13,12 @@ use super::programs::programs_of;
 use super::terminal::say;
 use crate::checks::{Allowed, Finding, findings};
 use crate::kind::Context;
-use crate::lease::{self, Document};
+use crate::lease;
+use crate::names;
 use crate::plan::{Options, Plan, PlanFile, plan_for};
-use crate::resource::{Desired, Live};
+use crate::resource::{Desired, Live, Whose};
 use crate::stack::{Diagnostics, Model, Source, Stack, tell_models, unprogrammed};
-use crate::sweep::{Swept, sweep};
+use crate::whose::{self, Known};
 
 /// A stack in its account.
 pub struct StackState {
@@ -97,45 +98,32 @@ impl StackState {
     pub async fn snapshot(&self, context: &Context, mut options: Options) -> Result<Snapshot> {
         // What is to go goes, whatever has become of what others have.
         let borrowed = (!options.destroy).then_some(&self.borrowed);
-        let (live, lease, mistakes) = tokio::join!(
-            sweep(all_kinds(), context, &self.desired),
-            lease::look(context),
+        let (known, mistakes) = tokio::join!(
+            whose::read(all_kinds(), context, &self.desired),
             OptionFuture::from(borrowed.map(|borrowed| Box::pin(borrowed.mistakes(context))))
         );
         let mistakes = mistakes.transpose()?.unwrap_or_default();
         if !mistakes.is_empty() {
             return Err(Diagnostics::new(self.sources.clone(), mistakes).into());
         }
-        let Swept { mut live, unread } = live?;
+        let known = known?;
+        tell(context, &known);
+        let Known { mut live, unread, memory, doubt, untold, .. } = known;
         options.unread = unread;
-        let theirs = |lease: &Result<Option<Document>>| match lease {
-            Ok(document) => of_others(&self.desired, &live, document.as_ref()),
-            // Whose they are can't be told: the warning below says it.
-            Err(_) => Vec::new(),
-        };
-        // Another apply of the stack may have made them since the lease was read.
-        let lease = if theirs(&lease).is_empty() { lease } else { lease::look(context).await };
-        let theirs = theirs(&lease);
+        // Where the memory can't be read, whose they are can't be told: a warning says it.
+        let mut theirs = if untold.is_none() { of_others(&self.desired, &live, &memory) } else { Vec::new() };
+        if !theirs.is_empty() {
+            // Another apply of the stack may have made them since its memory was read.
+            theirs = of_others(&self.desired, &live, &whose::memory(context).await?);
+        }
         let mistakes: Vec<_> = theirs.iter().filter_map(|address| not_ours(&self.desired, address)).collect();
         if !options.destroy && !mistakes.is_empty() {
             return Err(Diagnostics::new(self.sources.clone(), mistakes).into());
         }
         live.retain(|one| !theirs.contains(&one.address));
-        match lease {
-            Ok(Some(document)) => {
-                if let Some((holder, until)) = document.held(context.aws.now()) {
-                    let own = document.holder.as_ref().is_some_and(|holder| holder.process == lease::Process::this());
-                    if !own {
-                        say(&format!("{holder} is at work on this stack right now (until {until} at least)."));
-                    }
-                }
-                options.remembered = document.lived;
-                options.applied = document.applied;
-            }
-            Ok(None) => {}
-            // A plan without the lease is a plan all the same.
-            Err(error) => say(&format!("warning: {error:#}; what was deleted by others is taken for new")),
-        }
+        options.remembered = memory.addresses();
+        options.applied = memory.applied;
+        options.doubt = doubt;
         tracing::debug!(
             requests = context.aws.requests(),
             resources = self.desired.resources.len(),
@@ -164,6 +152,32 @@ impl StackState {
 pub fn leased(context: Context, stack: &Stack) -> Context {
     let named = stack.file.stack.state_bucket.as_ref();
     Context { state_bucket: named.map(|bucket| bucket.value.clone()), ..context }
+}
+
+/// Says who is at work on the stack, and by what its things couldn't be told from others'.
+fn tell(context: &Context, known: &Known) {
+    if let Some(document) = &known.document
+        && let Some((holder, until)) = document.held(context.aws.now())
+    {
+        let own = document.holder.as_ref().is_some_and(|holder| holder.process == lease::Process::this());
+        if !own {
+            say(&format!("{holder} is at work on this stack right now (until {until} at least)."));
+        }
+    }
+    if let Some(untold) = &known.untold {
+        say(&format!("warning: {untold}; what was deleted by others is taken for new"));
+    }
+    if known.denied {
+        let alias = names::record_key(&context.stack);
+        say(&format!(
+            "warning: these credentials may not read the public key {alias} (kms:GetPublicKey): no record is verified, and \
+             only what the stack remembers counts as its own"
+        ));
+    }
+    let former = known.live.iter().filter(|live| live.whose == Whose::Former).count();
+    if former > 0 {
+        say(&format!("{former} resources have records of the former format; the next apply signs them anew."));
+    }
 }
 
 /// What the stack file allows.

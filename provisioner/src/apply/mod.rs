@@ -1,6 +1,7 @@
 //! Carries a plan out: bounded parallelism over the order that the plan gives, and nothing left to decide.
 
 mod progress;
+mod recording;
 #[cfg(test)]
 mod tests;
 
@@ -12,14 +13,15 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
-use crate::kind::{ADDRESS, APPLIED, AnyKind, Context, Outcome, Wanted, applied};
+use crate::kind::{ADDRESS, AnyKind, Context, Outcome, STACK, Wanted, applied};
 use crate::lease::End;
 use crate::plan::order::{Task, Work, remaining, tasks};
-use crate::plan::reference::{Reference, plain, references, resolve};
+use crate::plan::reference::{plain, references, resolve};
 use crate::plan::{Action, Change, Kinds, Plan, Step, replaced};
 use crate::reading::{Missed, Reading};
 use crate::resource::{Address, Condition, Live};
 pub use progress::{Progress, took};
+use recording::{readdress, record, record_unchanged};
 
 /// How many calls of kinds are under way at a time.
 const AT_ONCE: usize = 24;
@@ -33,8 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub struct Report {
     /// What was done, in that order.
     pub done: Vec<(Address, Work)>,
-    /// The hashes of what was applied to what carries no tags.
-    pub applied: BTreeMap<Address, String>,
+    /// The identifiers of what was made or changed.
+    pub ids: BTreeMap<Address, String>,
     /// What went wrong.
     pub failed: Vec<(Address, Work, anyhow::Error)>,
     /// What was not begun: it needs something that failed, or the apply was stopped.
@@ -55,9 +57,11 @@ impl Report {
 
     /// What the next apply must know of this one.
     pub fn end(&self, plan: &Plan) -> End {
+        let failed = self.failed.iter().filter(|(_, work, _)| *work == Work::Create);
         End {
             lives: self.lives(plan),
             made: self.made(),
+            failed: failed.map(|(address, ..)| address.clone()).collect(),
             answered: self.answered(),
             complete: self.complete() && plan.left_out.is_empty() && plan.blocked.is_empty(),
         }
@@ -77,21 +81,27 @@ impl Report {
         !self.failed.iter().any(|(_, _, error)| lost(error))
     }
 
-    /// The addresses that live when the plan has been carried out as far as this tells.
-    pub fn lives(&self, plan: &Plan) -> BTreeSet<Address> {
-        let unchanged = plan.unchanged.iter().map(|unchanged| unchanged.live.address.clone());
-        let before = plan.steps.iter().filter(|step| step.live.is_some()).map(|step| step.address.clone());
-        let left_out = plan.left_out.iter().filter(|(_, action)| *action != Action::Create);
-        let blocked = plan.blocked.iter().filter(|one| one.lives).map(|one| one.address.clone());
-        let left_out = left_out.map(|(address, _)| address.clone());
-        let mut lives: BTreeSet<Address> = unchanged.chain(before).chain(blocked).chain(left_out).collect();
+    /// What lives when the plan has been carried out as far as this tells, by address.
+    pub fn lives(&self, plan: &Plan) -> BTreeMap<Address, String> {
+        let mut lives = plan.exists.clone();
+        // What is replaced by a new one that lives beside it has given its address up before that one is made.
+        let tried = self.done.iter().map(|(address, work)| (address, work));
+        let tried = tried.chain(self.failed.iter().map(|(address, work, _)| (address, work)));
+        for (address, _) in tried.filter(|(_, work)| **work == Work::Create) {
+            let step = plan.steps.iter().find(|step| step.address == *address && step.create_first);
+            if let Some(live) = step.and_then(|step| step.live.as_ref()) {
+                lives.remove(address);
+                lives.insert(replaced(live), live.id.clone());
+            }
+        }
         for (address, work) in &self.done {
-            // What was replaced by a new one that lived beside it goes last, and its address lives on.
-            let beside = plan.steps.iter().any(|step| step.address == *address && step.create_first);
-            match work {
-                Work::Create | Work::Update => drop(lives.insert(address.clone())),
-                Work::Delete if beside => {}
-                Work::Delete => drop(lives.remove(address)),
+            let beside = plan.steps.iter().find(|step| step.address == *address && step.create_first);
+            match (work, beside.and_then(|step| step.live.as_ref())) {
+                (Work::Create | Work::Update, _) => {
+                    lives.extend(self.ids.get(address).map(|id| (address.clone(), id.clone())));
+                }
+                (Work::Delete, Some(live)) => drop(lives.remove(&replaced(live))),
+                (Work::Delete, None) => drop(lives.remove(address)),
             }
         }
         lives
@@ -169,7 +179,7 @@ pub async fn apply(
                 progress.done(line, &address, work, time, outcome.as_ref().map(|outcome| outcome.id.as_str()));
                 if let Some(outcome) = outcome {
                     outputs.insert(address.clone(), outcome.outputs);
-                    report.applied.extend(untagged(kinds, &plan.steps[tasks[index].step], &outputs));
+                    report.ids.insert(address.clone(), outcome.id);
                 }
                 states[index] = State::Done;
                 report.done.push((address, work));
@@ -192,12 +202,10 @@ pub async fn apply(
     report
 }
 
-/// What was applied to a resource that can't carry it.
-fn untagged(kinds: Kinds<'_>, step: &Step, outputs: &Outputs) -> Option<(Address, String)> {
-    let kind = kinds.get(&step.address.kind).filter(|kind| kind.is_tagless())?;
-    let output = |reference: &Reference| outputs.get(&reference.address)?.get(&reference.output).cloned();
-    let spec = kind.normalise(&resolve(step.spec.as_ref()?, &output)).ok()?;
-    Some((step.address.clone(), applied::hashes(kind.fields(), &plain(&spec))))
+/// What the plan makes: what may exist, without a record, if the apply ends in the middle.
+pub fn making(plan: &Plan) -> BTreeSet<Address> {
+    let makes = |step: &&Step| matches!(step.action, Action::Create | Action::Replace);
+    plan.steps.iter().filter(makes).map(|step| step.address.clone()).collect()
 }
 
 fn addresses(plan: &Plan, tasks: &[Task], states: &[State], state: State) -> Vec<(Address, Work)> {
@@ -248,6 +256,8 @@ async fn run(
     if work == Work::Delete {
         let live = step.live.as_ref().expect("what is deleted exists");
         kind.delete(context, live).await.with_context(|| format!("delete {address} ({})", live.id))?;
+        let gave_up = if step.create_first { replaced(live) } else { address.clone() };
+        context.records.gone(&gave_up, &live.id).await;
         return Ok(None);
     }
     let spec = kind.normalise(&spec.expect("what is made or changed has a spec"))?;
@@ -265,8 +275,11 @@ async fn run(
     } else {
         update(kind, context, step, &spec).await.with_context(|| format!("update {address}"))?
     };
+    // What somebody did to its tags is undone with its record.
+    let is_known = step.live.as_ref().is_none_or(|live| live.whose.fault().is_none());
+    let tags: &[(&str, &str)] = &[(STACK, &context.stack), (ADDRESS, &address.to_string())];
     let hashes = applied::hashes(kind.fields(), &spec);
-    let recorded = kind.tag(context, &outcome, &[(APPLIED, &hashes)]).await;
+    let recorded = record(kind, context, (address, &outcome), &hashes, if is_known { &[] } else { tags }).await;
     recorded.with_context(|| format!("record what was applied to {address}"))?;
     Ok(Some(outcome))
 }
@@ -303,9 +316,7 @@ async fn look(kind: &dyn AnyKind, context: &Context, wanted: &[Wanted<'_>]) -> R
 /// Gives the address of a living resource up to its replacement; whatever happens then, it is found as what is to go.
 async fn retire(kind: &dyn AnyKind, context: &Context, step: &Step) -> Result<()> {
     let live = step.live.as_ref().expect("what is replaced exists");
-    let outcome = Outcome { id: live.id.clone(), outputs: live.outputs.clone() };
-    let retired = replaced(live);
-    kind.tag(context, &outcome, &[(ADDRESS, &retired.to_string())]).await?;
+    readdress(kind, context, live, &replaced(live)).await?;
     // Until the lists show it under its new address it would be taken for its own replacement.
     let started = Instant::now();
     loop {
@@ -327,8 +338,7 @@ async fn update(kind: &dyn AnyKind, context: &Context, step: &Step, spec: &serde
         live = ready(kind, context, &live, spec).await?;
     }
     if step.moved_from.is_some() {
-        let outcome = Outcome { id: live.id.clone(), outputs: live.outputs.clone() };
-        kind.tag(context, &outcome, &[(ADDRESS, &step.address.to_string())]).await?;
+        readdress(kind, context, &live, &step.address).await?;
     }
     let fields = kind.fields();
     let departures = step.live.as_ref().map(|live| live.departures.as_slice()).unwrap_or_default();
@@ -359,20 +369,6 @@ async fn ready(kind: &dyn AnyKind, context: &Context, live: &Live, spec: &serde_
                 bail!("{} is still {state} after {}", live.id, took(patience));
             }
             Condition::Pending(_) => tokio::time::sleep(context.pace.poll).await,
-        }
-    }
-}
-
-/// Notes on what lives as it should that the file says so too. A hash only sharpens the cause that a later plan names,
-/// so that a failure here is no failure of the apply.
-async fn record_unchanged(kinds: Kinds<'_>, context: &Context, plan: &Plan) {
-    for unchanged in &plan.unchanged {
-        let (Some(hashes), Some(kind)) = (&unchanged.record, kinds.get(&unchanged.live.address.kind)) else {
-            continue;
-        };
-        let outcome = Outcome { id: unchanged.live.id.clone(), outputs: unchanged.live.outputs.clone() };
-        if let Err(error) = kind.tag(context, &outcome, &[(APPLIED, hashes)]).await {
-            tracing::debug!(address = %unchanged.live.address, %error, "the applied hashes could not be recorded");
         }
     }
 }

@@ -89,6 +89,7 @@ fn context() -> Context {
         reading: Reading::default(),
         intents: Intents::default(),
         waiting: crate::kind::Waiting::default(),
+        records: crate::record::Records::default(),
     }
 }
 

@@ -7,13 +7,13 @@ use super::change::ask;
 use crate::app::carry::{lease, warn};
 use crate::app::desired::all_kinds;
 use crate::app::{Global, Outcome, StackState, of_others, print, say, until_interrupted};
-use crate::kind::applied::hashes;
-use crate::kind::{ADDRESS, Outcome as Kept, STACK};
-use crate::lease::{self, Lease};
+use crate::kind::applied::{FORMAT, hashes};
+use crate::kind::{ADDRESS, APPLIED, Outcome as Kept, STACK};
+use crate::lease::Lease;
 use crate::plan::Options;
 use crate::render;
 use crate::resource::{Address, Live, nearest};
-use crate::sweep::{Swept, sweep};
+use crate::whose::{self, Known};
 
 /// `lakewright adopt`.
 pub async fn run(global: &Global, address: &Address, id: &str, yes: bool) -> Result<Outcome> {
@@ -38,9 +38,10 @@ pub async fn run(global: &Global, address: &Address, id: &str, yes: bool) -> Res
 async fn look(state: &StackState, address: &Address, id: &str) -> Result<(Live, String)> {
     let context = &state.context;
     let kind = all_kinds().get(&address.kind).expect("the stack holds only kinds that there are");
-    let Swept { mut live, unread } = sweep(all_kinds(), context, &state.desired).await?;
-    let lease = lease::look(context).await?;
-    let theirs = of_others(&state.desired, &live, lease.as_ref());
+    let Known { mut live, unread, memory, .. } = whose::read(all_kinds(), context, &state.desired).await?;
+    // What is claimed may be the very thing that is to be taken over.
+    live.retain(|one| one.whose.claim().is_none());
+    let theirs = of_others(&state.desired, &live, &memory);
     live.retain(|one| !theirs.contains(&one.address));
     if let Some(own) = live.iter().find(|live| live.address == *address) {
         bail!("{address} exists already: it is {}", own.id);
@@ -83,23 +84,27 @@ async fn take_over(state: &StackState, address: &Address, id: &str, stop: Cancel
         Ok(_) => tag(state, &lease, address, id).await,
         Err(error) => Err(error),
     };
-    let given_back = match &done {
-        Ok((_, applied)) => lease.give_back_with(address, applied.as_deref()).await,
-        Err(_) => lease.give_back().await,
-    };
-    let (id, _) = done?;
+    let given_back = lease.give_back().await;
+    let id = done?;
     say(&format!("Adopted: {address} is {id}. `lakewright plan` shows what an apply makes of it."));
     warn(given_back);
     Ok(Outcome::Done)
 }
 
-/// The identifier, and the hashes of what lives if it can't carry them.
-async fn tag(state: &StackState, lease: &Lease, address: &Address, id: &str) -> Result<(String, Option<String>)> {
+/// Gives it the stack's tags with a record that says nothing of what was applied, and returns its identifier; of what can't
+/// carry a record it is remembered how it is.
+async fn tag(state: &StackState, lease: &Lease, address: &Address, id: &str) -> Result<String> {
     let context = lease.context(&state.context).await;
     let kind = all_kinds().get(&address.kind).expect("the stack holds only kinds that there are");
     let Some(found) = kind.read(&context, address, id).await? else { bail!("{id} has gone") };
+    lease.begin([address.clone()].into()).await?;
     let applied = kind.is_tagless().then(|| hashes(kind.fields(), &found.spec));
     let kept = Kept { id: found.id.clone(), outputs: found.outputs };
-    kind.tag(&context, &kept, &[(STACK, &context.stack), (ADDRESS, &address.to_string())]).await?;
-    Ok((found.id, applied))
+    let text = address.to_string();
+    let mut tags = vec![(STACK, context.stack.as_str()), (ADDRESS, &text)];
+    let record = context.records.sign(address, &found.id, FORMAT).await?;
+    tags.extend((!kind.is_tagless()).then_some((APPLIED, record.as_str())));
+    kind.tag(&context, &kept, &tags).await?;
+    context.records.exists(address, &found.id, applied.as_deref()).await;
+    Ok(found.id)
 }

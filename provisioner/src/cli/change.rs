@@ -1,5 +1,6 @@
 //! `plan`, `show`, `apply`, `destroy` and `unlock`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
@@ -21,7 +22,7 @@ use crate::lease;
 use crate::plain;
 use crate::plan::{FileError, Options, Plan, PlanFile, moved_since};
 use crate::render;
-use crate::resource::Live;
+use crate::resource::{Address, Live};
 
 /// `lakewright plan`.
 pub async fn plan(global: &Global, options: Options, written: &Written, out: Option<&Path>) -> Result<Outcome> {
@@ -213,7 +214,7 @@ async fn change(state: &StackState, doing: &Doing<'_>) -> Result<Outcome> {
 async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, part: bool) -> Result<Outcome> {
     if part || !global.var.is_empty() {
         bail!(
-            "a saved plan is applied as it is: give --var, --target, --exclude and --drift-only to `lakewright plan --out`"
+            "a saved plan is applied as it is: give --var, --target, --exclude, --delete-claimed and --drift-only to `lakewright plan --out`"
         );
     }
     let global = Global { stack_file: None, ..global.clone() };
@@ -261,7 +262,7 @@ async fn finish(
             return Err(error);
         }
     };
-    let report = carry_out(&context, lease, &plan, stop).await;
+    let report = carry_out(&context, lease, &plan, stop).await?;
     if !plan.is_empty() {
         conclude(&report, &plan, command);
     }
@@ -270,12 +271,24 @@ async fn finish(
 
 /// What a plan came to of which everything was done that could be.
 fn done(plan: &Plan) -> Outcome {
-    if plan.blocked.is_empty() { Outcome::Done } else { Outcome::Blocked }
+    let is_left = plan.claimed.iter().any(|one| !one.goes);
+    if plan.blocked.is_empty() && !is_left { Outcome::Done } else { Outcome::Blocked }
 }
 
 /// An error that names what moved since the plan was agreed to.
 fn unmoved(before: &[Live], snapshot: &Snapshot) -> Result<()> {
-    let moved = moved_since(all_kinds(), before, &snapshot.live, &snapshot.options.unread);
+    let own = |all: &[Live]| -> Vec<Live> { all.iter().filter(|live| live.whose.claim().is_none()).cloned().collect() };
+    let mut moved = moved_since(all_kinds(), &own(before), &own(&snapshot.live), &snapshot.options.unread);
+    // What others claim may come and go, but for what is to be deleted.
+    let named = |all: &[Live]| -> BTreeSet<(Address, String)> {
+        let named =
+            |live: &&Live| live.whose.claim().is_some() && snapshot.options.delete_claimed.contains(&live.address);
+        all.iter().filter(named).map(|live| (live.address.clone(), live.id.clone())).collect()
+    };
+    let (before, now) = (named(before), named(&snapshot.live));
+    moved.extend(
+        before.symmetric_difference(&now).map(|(address, id)| format!("{address} ({id}) is claimed since, or no more")),
+    );
     if moved.is_empty() { Ok(()) } else { Err(FileError::Moved(moved).into()) }
 }
 
@@ -307,7 +320,7 @@ pub async fn unlock(global: &Global, yes: bool) -> Result<Outcome> {
         say(&format!(
             "Nobody holds the lease of {} (the last apply left {} resources).",
             context.stack,
-            document.lived.len()
+            document.memory.addresses().len()
         ));
         return Ok(Outcome::Done);
     }
@@ -330,11 +343,16 @@ pub async fn ask(question: &str, wanted: &str) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("there is no terminal to ask on; --yes answers the question");
     }
+    Ok(answer(question).await? == wanted)
+}
+
+/// What is typed on the terminal.
+pub async fn answer(question: &str) -> Result<String> {
     write!(anstream::stderr().lock(), "{question} ").context("ask")?;
     let read = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
         std::io::stdin().read_line(&mut line).map(|_| line)
     });
     let line = read.await.context("read the answer")?.context("read the answer")?;
-    Ok(line.trim() == wanted)
+    Ok(line.trim().to_owned())
 }

@@ -274,6 +274,26 @@ Examples:
         #[arg(long, short = 'y')]
         yes: bool,
     },
+    /// Puts back what the stack knows of itself when that, or the key that signs it, was lost
+    #[command(after_help = "\
+What is signed is put back as it was: the last version of it, if the bucket of leases keeps versions. Else each thing that
+carries the stack's tags is asked for, by its full name where it holds data. Nothing answers for you but a file, with a
+line for each:
+
+  signing_key = \"new\"
+  \"bucket.raw\" = \"shop-raw-123456789012\"
+  \"vpc.other\" = \"no\"
+
+Examples:
+  lakewright recover
+  lakewright recover --answers mine.toml")]
+    Recover {
+        /// The stack file
+        stack: Option<PathBuf>,
+        /// Answers the questions from a file instead of asking
+        #[arg(long, value_name = "FILE")]
+        answers: Option<PathBuf>,
+    },
     /// Takes the lease away from an apply that is known to be dead
     #[command(after_help = "\
 A lease ends by itself within 90 seconds when its holder dies, at once when it ran on this machine; the next apply takes

@@ -19,7 +19,7 @@ use crate::plan::{Action, Blocked, Options, Step};
 use crate::render;
 use crate::resource::{Address, Condition, Live, Resource, Unread, nearest};
 use crate::stack::suggest;
-use crate::sweep::{Swept, sweep};
+use crate::whose;
 
 /// How outputs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,7 +38,8 @@ const BOLD: Style = Style::new().bold();
 /// `lakewright status`.
 pub async fn status(global: &Global) -> Result<Outcome> {
     let state = StackState::open(global).await?;
-    let Snapshot { live, plan, .. } = state.snapshot(&state.context, Options::default()).await?;
+    let Snapshot { mut live, plan, .. } = state.snapshot(&state.context, Options::default()).await?;
+    live.retain(|live| live.whose.claim().is_none());
     if live.is_empty() && plan.blocked.is_empty() {
         say(&format!("Nothing of the stack {} exists.", plan.stack));
         return Ok(Outcome::Wrong);
@@ -95,7 +96,8 @@ fn health(live: Option<&Live>, step: Option<&Step>) -> (AnsiColor, &'static str)
 /// `lakewright outputs`.
 pub async fn outputs(global: &Global, format: OutputFormat) -> Result<Outcome> {
     let state = StackState::open(global).await?;
-    let Swept { live, unread } = sweep(all_kinds(), &state.context, &state.desired).await?;
+    let whose::Known { mut live, unread, .. } = whose::read(all_kinds(), &state.context, &state.desired).await?;
+    live.retain(|live| live.whose.claim().is_none());
     for Unread { kind, address, obstacle, .. } in &unread {
         let what = address.as_ref().map_or_else(|| format!("the kind {kind}"), ToString::to_string);
         say(&format!("warning: nothing is told of {what}: {}", obstacle.reason));

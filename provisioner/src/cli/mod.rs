@@ -12,6 +12,7 @@ mod inspect;
 mod options;
 mod permissions;
 mod query;
+mod recover;
 mod rotate;
 mod saved;
 mod search;
@@ -100,6 +101,10 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             change::graph(&global, format, changes).await
         }
         Command::Adopt { address, id, yes } => adopt::run(&global, &address, &id, yes).await,
+        Command::Recover { stack, answers } => {
+            named(stack);
+            recover::run(&global, answers.as_deref()).await
+        }
         Command::Unlock { stack, yes } => {
             named(stack);
             change::unlock(&global, yes).await

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use crate::app::Loss;
 use crate::plan;
+use crate::resource::Address;
 
 /// How an apply or a destroy goes about it.
 #[derive(Debug, Clone, Args)]
@@ -68,11 +69,19 @@ pub struct Part {
     /// Not this address, nor what needs it; may be given more than once
     #[arg(long, value_name = "ADDRESS")]
     pub exclude: Vec<String>,
+    /// Deletes what carries the stack's tags at this address and isn't known to be its own; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub delete_claimed: Vec<Address>,
 }
 
 impl Part {
     /// The options of a plan for that part.
     pub fn options(self) -> plan::Options {
-        plan::Options { targets: self.target, excludes: self.exclude, ..plan::Options::default() }
+        plan::Options {
+            targets: self.target,
+            excludes: self.exclude,
+            delete_claimed: self.delete_claimed.into_iter().collect(),
+            ..plan::Options::default()
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::app::desired::all_kinds;
 use crate::app::{Global, Outcome, StackState, say, until_interrupted};
 use crate::kind::Context;
 use crate::resource::{Address, Live, nearest};
-use crate::sweep::{Swept, sweep};
+use crate::whose::{self, Known};
 
 /// `lakewright rotate`.
 pub async fn run(global: &Global, address: &Address, yes: bool) -> Result<Outcome> {
@@ -36,9 +36,14 @@ pub async fn run(global: &Global, address: &Address, yes: bool) -> Result<Outcom
 
 /// What exists at the address.
 async fn find(state: &StackState, context: &Context, address: &Address) -> Result<Live> {
-    let Swept { live, unread } = sweep(all_kinds(), context, &state.desired).await?;
+    let Known { live, unread, .. } = whose::read(all_kinds(), context, &state.desired).await?;
+    let (claimed, live): (Vec<Live>, Vec<Live>) = live.into_iter().partition(|live| live.whose.claim().is_some());
     if let Some(found) = live.iter().find(|live| live.address == *address) {
         return Ok(found.clone());
+    }
+    if let Some(one) = claimed.iter().find(|live| live.address == *address) {
+        let reason = one.whose.claim().unwrap_or_default();
+        bail!("{} carries the tags of {address} and isn't known to be the stack's: {reason}", one.id);
     }
     if let Some(one) = unread.iter().find(|one| one.means(address)) {
         bail!("{address}: {}; {}", one.obstacle.reason, one.obstacle.fix);

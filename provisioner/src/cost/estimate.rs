@@ -200,6 +200,7 @@ mod tests {
             departures: vec![],
             outputs,
             applied: None,
+            whose: crate::resource::Whose::Own,
             condition,
             foreign: vec![],
             holds: vec![],

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::schema::{Mistake, mistakes};
 use super::{Context, Facts, Field, Found, Grant, Kind, Observed, Outcome, Renamed, Share, Wanted};
 use crate::charge::{Cost, Others};
-use crate::resource::{Action, Address, Live, Obstacle};
+use crate::resource::{Action, Address, Live, Obstacle, Whose};
 
 /// A [`Kind`] whose specs are JSON.
 #[async_trait]
@@ -288,6 +288,7 @@ fn erased<S: Serialize, O: Serialize>(found: Found<S, O>) -> Live {
         departures: found.departures,
         outputs: found.outputs,
         applied: found.applied,
+        whose: Whose::Own,
         condition: found.condition,
         foreign: found.foreign,
         holds: found.holds,
@@ -296,7 +297,7 @@ fn erased<S: Serialize, O: Serialize>(found: Found<S, O>) -> Live {
 }
 
 fn typed<K: Kind>(live: &Live) -> Result<Found<K::Spec, K::Observed>> {
-    let Live { address, id, spec, observed, departures, outputs, applied, condition, foreign, holds, is_empty } =
+    let Live { address, id, spec, observed, departures, outputs, applied, condition, foreign, holds, is_empty, .. } =
         live.clone();
     let unreadable = || format!("what exists of {address} can't be read");
     Ok(Found {

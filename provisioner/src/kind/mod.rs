@@ -5,6 +5,7 @@ pub mod applied;
 mod clash;
 mod compare;
 mod facts;
+mod former;
 mod grant;
 mod pace;
 mod quota;
@@ -39,13 +40,14 @@ pub use waiting::Waiting;
 use crate::charge::{Cost, Others};
 use crate::intents::Intents;
 use crate::reading::Reading;
+use crate::record::Records;
 use crate::resource::{Action, Address, Condition, Obstacle};
 
 /// The tag that holds the stack's name.
 pub const STACK: &str = "lakewright:stack";
 /// The tag that holds the address.
 pub const ADDRESS: &str = "lakewright:address";
-/// The tag that holds the hashes of what was last applied.
+/// The tag that holds the record of what was last applied: hashes by field, signed.
 pub const APPLIED: &str = "lakewright:applied";
 
 /// What every outside call of a kind needs.
@@ -71,6 +73,8 @@ pub struct Context {
     pub intents: Intents,
     /// Where a call that waits says what for.
     pub waiting: Waiting,
+    /// What is signed of what was made, and whose what exists is.
+    pub records: Records,
 }
 
 /// What a create or an update gave.

@@ -109,13 +109,13 @@ const FIELDS: &[Field] = &[
     compared(in_place("lifecycle"), Comparing::AsSet),
     compared(in_place("policy"), Comparing::AsSet),
     in_place("ownership"),
-    in_place("access_logs"),
-    compared(in_place("notifications"), Comparing::AsSet),
+    in_place(ACCESS_LOGS),
+    compared(in_place(NOTIFICATIONS), Comparing::AsSet),
 ];
-/// The places among the fields of those that are looked at only where the stack sets them, or has set them: every
-/// setting is a request for every bucket of every plan, and most buckets have neither.
-const ACCESS_LOGS: usize = FIELDS.len() - 2;
-const NOTIFICATIONS: usize = FIELDS.len() - 1;
+/// The fields that are looked at only where the stack sets them, or has set them: every setting is a request for every
+/// bucket of every plan, and most buckets have neither.
+const ACCESS_LOGS: &str = "access_logs";
+const NOTIFICATIONS: &str = "notifications";
 const OUTPUTS: &[&str] = &["name", "arn"];
 const ACTIONS: &[&str] = &[
     "s3:CreateBucket",
@@ -223,7 +223,8 @@ impl Kind for Bucket {
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "s3").await?.into_iter().collect();
-        let mut names: BTreeSet<String> = tagged::buckets(context).await?.into_values().collect();
+        let claimed = tagged::claimed_buckets(context).await?;
+        let mut names: BTreeSet<String> = claimed.into_iter().map(|(_, name, _)| name).collect();
         names.extend(wanted.iter().map(|wanted| wanted.spec.name.to_string()));
         let reads = names.iter().map(|name| {
             let spec = wanted.iter().find(|one| one.spec.name == **name).map(|one| one.spec);
@@ -318,7 +319,10 @@ async fn read_as(context: &Context, name: &str, tags: &Tags, wanted: Option<&Spe
     let Some(address) = tags::address(context, "bucket", tags) else { return Ok(None) };
     // What the stack set once and sets no more is seen by what was applied last, and taken back.
     let applied = tags.get(tags::APPLIED).map(String::as_str);
-    let was_set = |index: usize| was_applied(FIELDS, index, &Value::Null, applied) == Some(false);
+    let was_set = |name: &str| {
+        let field = FIELDS.iter().find(|field| field.name == name);
+        field.is_some_and(|field| was_applied(&FACTS, field, &Value::Null, applied) == Some(false))
+    };
     let logs = wanted.is_some_and(|spec| spec.access_logs.is_some()) || was_set(ACCESS_LOGS);
     let notifications = wanted.is_some_and(|spec| spec.notifications.is_some()) || was_set(NOTIFICATIONS);
     let (spec, departures) = Box::pin(settings::read(context, name, logs, notifications)).await?;

@@ -198,7 +198,9 @@ impl Kind for Key {
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec, Observed>>> {
         // The tagging API knows the tags of many at once; of those that it doesn't list yet each is asked.
-        let tagged: BTreeMap<String, Tags> = tagged::resources(context, "kms").await?.into_iter().collect();
+        let mut tagged: BTreeMap<String, Tags> = tagged::resources(context, "kms").await?.into_iter().collect();
+        // The key that signs the stack's records has no address.
+        tagged.retain(|_, tags| tags.contains_key(tags::ADDRESS));
         let mut keys: BTreeMap<String, Option<(KeyMetadata, Alias)>> =
             tagged.keys().map(|arn| (arn.clone(), None)).collect();
         // The tagging API is late with new keys; their aliases aren't.
@@ -324,7 +326,7 @@ async fn read_as(
     let applied = tags.get(tags::APPLIED).map(String::as_str);
     let name = name.as_ref().map_or_else(|| own_name(&names, applied), Alias::as_str);
     // Of one that waits for its end KMS says no, and has it again once the end is cancelled.
-    let was_on = || was_applied(FIELDS, ROTATION, &Value::from(true), applied) == Some(true);
+    let was_on = || was_applied(&FACTS, &FIELDS[ROTATION], &Value::from(true), applied) == Some(true);
     let rotation = rotation || waits(metadata)? && was_on();
     let spec = Spec {
         alias: name.into(),
@@ -352,7 +354,7 @@ async fn read_as(
 /// Which of a key's names is the stack's: the one that was given to it last, and where nothing tells which that is, the
 /// only one; empty if others gave it all that it has.
 fn own_name<'a>(names: &[&'a str], applied: Option<&str>) -> &'a str {
-    let was_given = |name: &str| was_applied(FIELDS, ALIAS, &Value::from(name), applied);
+    let was_given = |name: &str| was_applied(&FACTS, &FIELDS[ALIAS], &Value::from(name), applied);
     match names {
         [only] if was_given(only).is_none() => only,
         _ => names.iter().copied().find(|name| was_given(name) == Some(true)).unwrap_or_default(),

@@ -304,8 +304,11 @@ async fn own_groups(context: &Context) -> Result<BTreeMap<Address, BTreeSet<Stri
     let mut own: BTreeMap<Address, BTreeSet<String>> = BTreeMap::new();
     for (arn, tags) in tagged::resources(context, "logs").await? {
         let Some((_, name)) = arn.split_once(":log-group:") else { continue };
-        if let Some(address) = tags::address(context, "log_group", &tags) {
-            own.entry(address).or_default().insert(name.trim_end_matches(":*").to_owned());
+        let (arn, name) = (arn.trim_end_matches(":*"), name.trim_end_matches(":*").to_owned());
+        if let Some(address) = tags::address(context, "log_group", &tags)
+            && tags::is_own(context, &address, arn, &tags).await
+        {
+            own.entry(address).or_default().insert(name);
         }
     }
     Ok(own)

@@ -64,6 +64,18 @@ pub(super) async fn clusters(context: &Context, kind: &str) -> Result<Vec<(Addre
     Ok(clusters.iter().filter_map(own).collect())
 }
 
+/// The provisioned ones among them that are known to be the stack's: what stands on others isn't.
+pub(super) async fn own_clusters(context: &Context) -> Result<Vec<(Address, Cluster)>> {
+    let mut own = Vec::new();
+    for (address, cluster) in clusters(context, "cluster").await? {
+        let tags = tag_lists::read_map(cluster.tags());
+        if tags::is_own(context, &address, arn(&cluster)?, &tags).await {
+            own.push((address, cluster));
+        }
+    }
+    Ok(own)
+}
+
 /// The ARNs of the provisioned clusters that this stack didn't make and users with passwords can log in to.
 pub(super) async fn with_scram(context: &Context) -> Result<Vec<String>> {
     let clusters = listed(context).await?;
@@ -76,7 +88,7 @@ pub(super) async fn with_scram(context: &Context) -> Result<Vec<String>> {
 /// The clusters whose parts are looked at: the stack's own provisioned ones that can be asked, and those of `named` that
 /// are ARNs.
 pub(super) async fn parents(context: &Context, named: &[&ClusterArn]) -> Result<Vec<Parent>> {
-    let own = clusters(context, "cluster").await?.into_iter().filter(|(_, cluster)| is_usable(cluster));
+    let own = own_clusters(context).await?.into_iter().filter(|(_, cluster)| is_usable(cluster));
     let parent =
         |(address, cluster): (Address, Cluster)| Ok(Parent { address: Some(address), arn: arn(&cluster)?.into() });
     let mut parents = own.map(parent).collect::<Result<Vec<Parent>>>()?;

@@ -199,7 +199,13 @@ impl Kind for Record {
         let zone = |one: &Wanted<'_>| {
             private_zone::Spec::deserialize(one.spec).map(|spec| (one.address.clone(), spec.name.into()))
         };
-        let own = private_zone::own(context, beside.iter().map(zone).collect::<Result<_, _>>()?).await?;
+        let zones = private_zone::own(context, beside.iter().map(zone).collect::<Result<_, _>>()?).await?;
+        let mut own = Vec::new();
+        for zone in zones.iter() {
+            if tags::is_own(context, &zone.address, &zone.id, &zone.tags).await {
+                own.push(zone);
+            }
+        }
         let ids_of = |one: &Wanted<'_, Spec>| -> Vec<String> {
             reference(&one.spec.zone).map_or_else(
                 || vec![one.spec.zone.to_string()],

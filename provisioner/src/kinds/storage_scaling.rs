@@ -131,7 +131,7 @@ impl Kind for StorageScaling {
             return Ok(Vec::new());
         }
         let policies = policies(context).await?;
-        let clusters = msk::clusters(context, "cluster").await?;
+        let clusters = msk::own_clusters(context).await?;
         let mut found = Vec::new();
         for target in &targets {
             let cluster = target.resource_id();

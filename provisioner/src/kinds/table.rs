@@ -222,8 +222,13 @@ impl Kind for Table {
             let id = if names.contains(&name.as_str()) { "" } else { &name };
             context.reading.keep(FACTS.name, None, id, Err::<Option<()>, _>(error))?;
         }
-        let own: BTreeMap<String, Address> =
-            own.into_iter().map(|live| (live.spec.name.into(), live.address)).collect();
+        let mut known: BTreeMap<String, Address> = BTreeMap::new();
+        for live in own {
+            if context.records.is_own(&live.address, &live.id, live.applied.as_deref()).await {
+                known.insert(live.spec.name.into(), live.address);
+            }
+        }
+        let own = known;
         // A wanted table may stand in a database that isn't the stack's.
         let mut databases: BTreeSet<&str> = own.keys().map(String::as_str).collect();
         databases.extend(names.iter().filter(|name| reference(name).is_none()));

@@ -110,13 +110,23 @@ pub(super) async fn any(context: &Context, service: &str, resource_type: &str) -
     Ok(all.iter().any(|(arn, _)| is_one(arn)))
 }
 
-/// The names of the stack's buckets by address.
+/// The names of the stack's buckets by address, as far as they are known to be its own.
 pub(super) async fn buckets(context: &Context) -> Result<BTreeMap<Address, String>> {
+    let mut own = BTreeMap::new();
+    for (address, name, tags) in claimed_buckets(context).await? {
+        if tags::is_own(context, &address, &name, &tags).await {
+            own.insert(address, name);
+        }
+    }
+    Ok(own)
+}
+
+/// The addresses, names and tags of the buckets that carry the stack's tags.
+pub(super) async fn claimed_buckets(context: &Context) -> Result<Vec<(Address, String, Tags)>> {
     let found = resources(context, "s3").await?.into_iter();
-    Ok(found
-        .filter_map(|(arn, tags)| {
-            let name = arn.rsplit(':').next().filter(|name| !name.contains('/'))?.to_owned();
-            Some((tags::address(context, "bucket", &tags)?, name))
-        })
-        .collect())
+    let bucket = |(arn, tags): (String, Tags)| {
+        let name = arn.rsplit(':').next().filter(|name| !name.contains('/'))?.to_owned();
+        Some((tags::address(context, "bucket", &tags)?, name, tags))
+    };
+    Ok(found.filter_map(bucket).collect())
 }

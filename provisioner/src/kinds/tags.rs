@@ -28,6 +28,12 @@ pub(super) fn address(context: &Context, kind: &str, tags: &Tags) -> Option<Addr
     tags.get(ADDRESS)?.parse().ok().filter(|address: &Address| address.kind == kind)
 }
 
+/// Whether what carries these tags under the address is known to be the stack's: anybody may write tags. What stands in a
+/// thing of somebody else's isn't the stack's either.
+pub(super) async fn is_own(context: &Context, address: &Address, id: &str, tags: &Tags) -> bool {
+    context.records.is_own(address, id, tags.get(APPLIED).map(String::as_str)).await
+}
+
 /// A resource that exists and is ready, with nothing foreign in it.
 pub(super) fn found<S, O: Default>(
     address: Address,

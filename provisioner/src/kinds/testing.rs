@@ -20,5 +20,6 @@ pub(super) fn context() -> Context {
         reading: crate::reading::Reading::default(),
         intents: Intents::default(),
         waiting: Waiting::default(),
+        records: crate::record::Records::default(),
     }
 }

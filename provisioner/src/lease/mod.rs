@@ -3,26 +3,26 @@
 
 mod bucket;
 mod document;
+mod earlier;
+mod keeper;
 mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
-use async_trait::async_trait;
-use lakewright_aws::Deadline;
-use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-pub use document::{Document, Holder, Process};
-use document::{Millis, VERSION};
+use document::VERSION;
+pub use document::{Document, Entry, Holder, Lived, Memory, Millis, Process};
+pub use keeper::gone;
+use keeper::{Keeper, next};
 use place::{Place, Version};
 
-use crate::intents::{Intents, Notes};
+use crate::intents::Intents;
 use crate::kind::Context;
+use crate::record::{Scope, Signer};
 use crate::resource::Address;
 
 /// How long a lease holds unless it is renewed.
@@ -46,25 +46,14 @@ pub trait Waiting {
     fn taken_over(&self, holder: &str, why: &str);
 }
 
-struct Keeper {
-    place: Place,
-    clock: lakewright_aws::Aws,
-    version: Mutex<Version>,
-    /// What an interrupted apply was about to make.
-    inherited: BTreeMap<Address, Millis>,
-    deadline: Deadline,
-    lost: CancellationToken,
-}
-
-impl fmt::Debug for Keeper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keeper({})", self.place.name())
-    }
-}
-
 /// What the lease object says, without taking the lease; none before the first apply.
 pub async fn look(context: &Context) -> Result<Option<Document>> {
     Ok(place(context).read().await?.map(|version| version.document))
+}
+
+/// What the lease object said before, the latest first, as far as its bucket keeps that.
+pub async fn earlier(context: &Context) -> Result<Vec<Document>> {
+    place(context).earlier().await
 }
 
 impl Document {
@@ -73,6 +62,12 @@ impl Document {
         let holder = self.holder.as_ref().filter(|_| self.expires > now.into())?;
         (!holder.process.has_ended()).then(|| (holder.to_string(), self.expires.to_string()))
     }
+}
+
+/// The signer of the context's stack.
+pub fn signer(context: &Context) -> Signer {
+    let Context { stack, account, region, .. } = context.clone();
+    Signer::new(&context.aws, Scope { stack, account, region }, context.pace.poll)
 }
 
 fn place(context: &Context) -> Place {
@@ -139,7 +134,8 @@ pub async fn unlock(context: &Context) -> Result<Option<Holder>> {
         };
         let Some(found) = found else { return Ok(None) };
         let Some(holder) = found.document.holder.clone() else { return Ok(None) };
-        let free = Document { holder: None, serial: found.document.serial + 1, ..found.document };
+        let serial = next(found.document.serial, context.aws.now());
+        let free = Document { holder: None, serial, ..found.document };
         if place.write(&free, Some(&found.etag)).await?.is_some() {
             return Ok(Some(holder));
         }
@@ -150,7 +146,7 @@ pub async fn unlock(context: &Context) -> Result<Option<Holder>> {
 /// as long as it held the lease. A throttled request, and one that was waited for before it was repeated, goes out late.
 fn inherited(before: &Document, now: Millis) -> BTreeMap<Address, Millis> {
     let last = now.min(before.expires);
-    before.intents.iter().map(|(address, noted)| (address.clone(), last.max(*noted))).collect()
+    before.memory.intents.iter().map(|(address, noted)| (address.clone(), last.max(*noted))).collect()
 }
 
 /// The document that says that this process holds the lease.
@@ -165,159 +161,131 @@ fn held(context: &Context, command: &str, before: Option<&Document>) -> Document
         since: now.into(),
         process: Process::this(),
     };
-    Document {
+    let before = before.cloned().unwrap_or_else(|| Document {
         version: VERSION,
-        serial: before.map_or(1, |before| before.serial + 1),
-        nonce: before.map_or_else(|| context.nonce.clone(), |before| before.nonce.clone()),
-        holder: Some(holder),
-        expires: (now + HOLDS).into(),
-        intents: before.map(|before| before.intents.clone()).unwrap_or_default(),
-        lived: before.map(|before| before.lived.clone()).unwrap_or_default(),
-        applied: before.map(|before| before.applied.clone()).unwrap_or_default(),
-    }
+        serial: 0,
+        nonce: context.nonce.clone(),
+        holder: None,
+        expires: Millis::default(),
+        key_noted: None,
+        key_going: None,
+        memory: Memory::default(),
+        signature: None,
+    });
+    let serial = next(before.serial, now);
+    Document { serial, holder: Some(holder), expires: (now + HOLDS).into(), ..before }
 }
 
 impl Lease {
     fn hold(context: &Context, place: Place, version: Version, inherited: BTreeMap<Address, Millis>) -> Self {
-        let deadline = Deadline::at(SystemTime::from(version.document.expires) - MARGIN);
-        let keeper = Arc::new(Keeper {
-            place,
-            clock: context.aws.clone(),
-            version: Mutex::new(version),
-            inherited,
-            deadline,
-            lost: CancellationToken::new(),
-        });
+        let with = (context.aws.clone(), signer(context));
+        let keeper = Arc::new(Keeper::new(place, with, context.pace.settles, version, inherited));
         let renewing = tokio::spawn(keeper.clone().renew());
         Self { keeper, renewing }
     }
 
-    /// The context for an apply under the lease: its requests end with it, its tokens are the interrupted apply's.
+    /// The context for an apply under the lease: its requests end with it, its tokens are the interrupted apply's, and what
+    /// it makes is signed.
     pub async fn context(&self, context: &Context) -> Context {
-        let nonce = self.keeper.version.lock().await.document.nonce.clone();
+        let nonce = self.keeper.nonce().await;
         let aws = context.aws.until(self.keeper.deadline.clone());
-        Context { aws, nonce, intents: Intents::kept_by(self.keeper.clone()), ..context.clone() }
+        let records = context.records.clone().kept_by(self.keeper.clone());
+        Context { aws, nonce, intents: Intents::kept_by(self.keeper.clone()), records, ..context.clone() }
     }
 
-    /// Remembers what was applied to what carries no tags; written with the next change of the document.
-    pub async fn remember(&self, applied: BTreeMap<Address, String>) {
-        self.keeper.version.lock().await.document.applied.extend(applied);
+    /// Notes what is about to be made, signed: an error says that who applies can't sign, before anything was made.
+    pub async fn begin(&self, making: BTreeSet<Address>) -> Result<()> {
+        self.keeper.remember(|memory| memory.making.extend(making), |_| {}).await
+    }
+
+    /// Puts back what the stack remembered once.
+    pub async fn restore(&self, memory: Memory) -> Result<()> {
+        self.keeper.remember(|known| *known = memory, |_| {}).await
+    }
+
+    /// Counts on from a serial that records have.
+    pub async fn count_from(&self, serial: u64) -> Result<()> {
+        self.keeper.remember(|memory| memory.serial = memory.serial.max(serial), |_| {}).await
+    }
+
+    /// Makes a new key in place of one that can't be used any more. What was signed with that one counts for nothing.
+    pub async fn replace_key(&self) -> Result<()> {
+        self.keeper.replace_key().await
+    }
+
+    /// Notes what somebody decided, for whoever asks later.
+    pub async fn note(&self, what: String) -> Result<()> {
+        let (at, by) = (Millis::from(self.keeper.clock.now()), self.keeper.holder().await);
+        self.keeper.remember(|memory| memory.log.push(Entry { at, by, what }), |_| {}).await
     }
 
     /// Gives the lease back after an apply.
     pub async fn release(self, end: End) -> Result<()> {
         self.stop_renewing().await;
+        let End { lives, made, failed, answered, complete } = end;
+        let nonce = answered.then(|| uuid::Uuid::new_v4().simple().to_string());
         let change = |document: &mut Document| {
             document.holder = None;
-            document.intents.retain(|address, _| !end.made.contains(address));
-            document.lived.clone_from(&end.lives);
-            document.applied.retain(|address, _| end.lives.contains(address));
-            if end.answered {
-                document.nonce = uuid::Uuid::new_v4().simple().to_string();
-            }
-            if end.complete {
-                document.intents.clear();
+            if let Some(nonce) = &nonce {
+                document.nonce.clone_from(nonce);
             }
         };
-        self.keeper.change(change).await
+        let remember = |memory: &mut Memory| {
+            memory.intents.retain(|address, _| !complete && !made.contains(address));
+            // What came of an interrupted apply's creations is known where this one did something about them.
+            memory.making.retain(|address| !complete && (failed.contains(address) || !lives.contains_key(address)));
+            let before = std::mem::take(&mut memory.lived);
+            let serial = |address: &Address, id: &str| {
+                before.get(address).filter(|lived| lived.id == id).map_or(0, |lived| lived.serial)
+            };
+            memory.former.retain(|address| lives.contains_key(address));
+            memory.applied.retain(|address, _| lives.contains_key(address));
+            let known = |(address, id): (Address, String)| {
+                let serial = serial(&address, &id);
+                (address, Lived { id, serial })
+            };
+            memory.lived = lives.into_iter().map(known).collect();
+        };
+        let remembered = self.keeper.remember(remember, change).await;
+        if remembered.is_err() {
+            // What can't be signed isn't remembered, and holds nobody up.
+            self.keeper.change(change).await?;
+        }
+        remembered
     }
 
-    /// Gives the lease back although nothing was done under it: what an interrupted apply left there stays.
+    /// Gives the lease back although no plan was carried out under it: what an interrupted apply left there stays.
     pub async fn give_back(self) -> Result<()> {
         self.stop_renewing().await;
         self.keeper.change(|document| document.holder = None).await
     }
 
-    /// Gives the lease back after something came under the address; `applied` are the hashes of what carries no tags.
-    pub async fn give_back_with(self, address: &Address, applied: Option<&str>) -> Result<()> {
-        self.stop_renewing().await;
-        let change = |document: &mut Document| {
-            document.holder = None;
-            document.lived.insert(address.clone());
-            document.applied.extend(applied.map(|hashes| (address.clone(), hashes.to_owned())));
-        };
-        self.keeper.change(change).await
-    }
-
-    /// Takes the lease's object away after a destroy: nothing of the stack is left. Only while it is this process's.
+    /// Takes the stack's key away after a destroy, and then the lease's object, which names the key until it is gone: nothing
+    /// of the stack is left. Only while the lease is this process's.
     pub async fn remove(self) -> Result<()> {
         self.stop_renewing().await;
-        self.keeper.change(|document| document.expires = Millis::from(self.keeper.clock.now() + HOLDS)).await?;
+        let key = self.keeper.forget().await?;
+        self.keeper.signer.remove(key.as_deref()).await?;
         self.keeper.place.remove().await
     }
 
     /// Ends the renewals, none of them halfway: its write would look like somebody else's.
     async fn stop_renewing(&self) {
-        let _version = self.keeper.version.lock().await;
-        self.renewing.abort();
+        self.keeper.at_rest(|| self.renewing.abort()).await;
     }
 }
 
 /// What an apply came to, as far as the next one must know.
 #[derive(Debug)]
 pub struct End {
-    /// What lives now.
-    pub lives: BTreeSet<Address>,
+    /// The identifiers of what lives now.
+    pub lives: BTreeMap<Address, String>,
     /// What it made: nothing of that is looked for any more.
     pub made: BTreeSet<Address>,
+    /// What it failed to make, and may have made all the same.
+    pub failed: BTreeSet<Address>,
     /// Whether every call was answered, so that no token needs to be used again.
     pub answered: bool,
     /// Whether everything is as the stack file says.
     pub complete: bool,
-}
-
-impl Keeper {
-    /// Renews the lease until it is lost.
-    async fn renew(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(RENEWED).await;
-            let now = self.clock.now();
-            match self.change(|document| document.expires = (now + HOLDS).into()).await {
-                Ok(()) => self.deadline.move_to(now + HOLDS - MARGIN),
-                Err(_) if self.lost.is_cancelled() => return,
-                // The deadline stays where it is: requests end there unless a later renewal succeeds.
-                Err(error) => tracing::warn!(error = format!("{error:#}"), "the lease was not renewed"),
-            }
-        }
-    }
-
-    async fn change(&self, change: impl Fn(&mut Document)) -> Result<()> {
-        let mut version = self.version.lock().await;
-        loop {
-            let mut document = version.document.clone();
-            document.serial += 1;
-            change(&mut document);
-            if let Some(written) = self.place.write(&document, Some(&version.etag)).await? {
-                *version = written;
-                return Ok(());
-            }
-            // A write of this very process, whose answer never came, is nobody else's.
-            let own = |found: &Version| match (&found.document.holder, &version.document.holder) {
-                (Some(found), Some(own)) => found.id == own.id,
-                _ => false,
-            };
-            match self.place.read().await?.filter(own) {
-                // What was to be remembered with the next change hasn't been written yet.
-                Some(found) => version.etag = found.etag,
-                None => {
-                    self.deadline.end();
-                    self.lost.cancel();
-                    bail!("somebody took the lease {} away: nothing more is sent to AWS", self.place.name())
-                }
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl Notes for Keeper {
-    async fn begin(&self, address: &Address) -> Result<Option<SystemTime>> {
-        let now = Millis::from(self.clock.now());
-        self.change(|document| document.intents.extend([(address.clone(), now)])).await?;
-        Ok(self.inherited.get(address).map(|then| (*then).into()))
-    }
-
-    async fn end(&self, address: &Address) -> Result<()> {
-        self.change(|document| document.intents.retain(|noted, _| noted != address)).await
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use lakewright_aws::{Aws, ErrorKind, Objects, Put, ask};
 
-use super::document::{Document, VERSION};
+use super::document::{Document, FORMER, VERSION};
 use crate::kind::Context;
 use crate::names;
 
@@ -53,10 +53,11 @@ impl Place {
         let value: serde_json::Value = serde_json::from_slice(&object.body).with_context(unreadable)?;
         if let Some(version) = value["version"].as_u64()
             && version != u64::from(VERSION)
+            && version != u64::from(FORMER)
         {
             bail!("the lease {} has the format {version}, and this lakewright knows {VERSION}: update it", self.name());
         }
-        let document = serde_json::from_value(value).with_context(unreadable)?;
+        let document = Document::read(value).with_context(unreadable)?;
         Ok(Some(Version { document, etag: object.etag }))
     }
 
@@ -64,7 +65,7 @@ impl Place {
     /// somebody else wrote before.
     pub async fn write(&self, document: &Document, before: Option<&str>) -> Result<Option<Version>> {
         let document = document.clone();
-        let body = serde_json::to_vec_pretty(&document).expect("the document holds only what JSON has");
+        let body = document.written();
         let put = Put {
             content_type: Some("application/json".to_owned()),
             if_none_match: before.is_none(),

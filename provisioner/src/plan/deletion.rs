@@ -42,7 +42,7 @@ pub fn deletions<'a>(
                 needs: from_file.cloned().unwrap_or_else(|| order::mentioned(one, live)),
                 in_file: from_file.is_some(),
                 loses: if holds_data { vec![held(one)] } else { Vec::new() },
-                note: one.address.name.contains(REPLACED).then(|| "left by a replacement".to_owned()),
+                note: remark(one),
                 moved_from: None,
                 create_first: false,
                 consequences: Vec::new(),
@@ -58,6 +58,14 @@ pub fn deletions<'a>(
         .collect();
     steps.sort_by(|a, b| b.rank.cmp(&a.rank).then_with(|| a.address.cmp(&b.address)));
     steps
+}
+
+/// Why it goes, where that isn't plain.
+fn remark(live: &Live) -> Option<String> {
+    if live.whose.claim().is_some() {
+        return Some("not known to be the stack's, and named by --delete-claimed".to_owned());
+    }
+    live.address.name.contains(REPLACED).then(|| "left by a replacement".to_owned())
 }
 
 /// What deleting it loses.

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Kinds, Options, Plan, PlanError, plan_for};
-use crate::kind::{AnyKind, Comparing, canonical};
+use crate::kind::{AnyKind, Comparing, applied, canonical};
 use crate::resource::{Address, Desired, Live, Unread};
 
 /// The first member of a plan file: by it a plan is told from anything else.
-const FORMAT: &str = "lakewright plan 2";
+const FORMAT: &str = "lakewright plan 3";
 
 /// Where a plan belongs and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,13 +151,14 @@ fn differing(kinds: Kinds<'_>, old: &Live, new: &Live) -> Vec<String> {
     if old.is_empty != new.is_empty {
         lines.push(format!("{}: it was empty and holds something now, or the other way round", old.address));
     }
-    if old.applied != new.applied {
-        lines.push(format!("{}: somebody applied it since", old.address));
-    }
     if old.departures != new.departures {
         lines.push(format!("{}: somebody changed it since, beside what its spec says", old.address));
     }
     let Some(facts) = kinds.get(&old.address.kind).map(AnyKind::facts) else { return lines };
+    // A record that was signed anew for the same is no change.
+    if applied::carried(facts, old.applied.as_deref()) != applied::carried(facts, new.applied.as_deref()) {
+        lines.push(format!("{}: somebody applied it since", old.address));
+    }
     for field in facts.fields.iter().filter(|field| field.compare != Comparing::Never) {
         let (before, after) = (&old.spec[field.name], &new.spec[field.name]);
         if canonical(before, field.compare) != canonical(after, field.compare) {

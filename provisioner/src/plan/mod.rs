@@ -1,6 +1,7 @@
 //! The planner: what is desired and what lives go in, one plan comes out. Nothing here does input or output.
 
 mod blocked;
+mod claimed;
 mod deletion;
 mod diff;
 mod file;
@@ -25,8 +26,9 @@ use serde::{Deserialize, Serialize};
 use crate::kind::AnyKind;
 pub use crate::reference;
 pub use crate::resource::Action;
-use crate::resource::{Address, Desired, Live, Unread};
+use crate::resource::{Address, Desired, Live, Unread, Whose};
 pub use blocked::Blocked;
+pub use claimed::Claimed;
 use deletion::deletions;
 pub use deletion::replaced;
 pub use file::{FileError, Header, PlanFile, moved as moved_since};
@@ -69,6 +71,12 @@ pub struct Options {
     /// What exists, or may, and couldn't be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
+    /// What is claimed at these addresses is to be deleted.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub delete_claimed: BTreeSet<Address>,
+    /// Why what the stack remembers isn't trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
 }
 
 /// Something wrong with a stack's resources.
@@ -97,6 +105,12 @@ pub enum PlanError {
         pattern: String,
         /// What may be meant.
         hint: String,
+    },
+    /// What is to be deleted because somebody else's tags claim the address, and nothing does.
+    #[error("nothing is claimed at {address}; `lakewright plan` shows what is")]
+    NotClaimed {
+        /// The address.
+        address: Address,
     },
     /// Two live things claim one address.
     #[error(
@@ -128,14 +142,21 @@ pub fn check(kinds: Kinds<'_>, desired: &Desired) -> Result<(), PlanError> {
 /// The plan for those options.
 pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Options) -> Result<Plan, PlanError> {
     let graph = graph::graph(kinds, desired).map_err(PlanError::Stack)?;
-    let (live, moved) = moved::renamed(desired, live).map_err(PlanError::Stack)?;
+    let (claimed, own): (Vec<Live>, Vec<Live>) = live.iter().cloned().partition(|live| live.whose.claim().is_some());
+    let (live, moved) = moved::renamed(desired, &own).map_err(PlanError::Stack)?;
     let by_address = index(&live)?;
     let unread = blocked::unread(&graph, &live, &moved, options);
+    let in_the_way = claimed::in_the_way(&claimed);
     let mut plan = Plan {
         stack: desired.stack.clone(),
         steps: Vec::new(),
         unchanged: Vec::new(),
         blocked: Vec::new(),
+        claimed: claimed::listed(&claimed, options),
+        exists: live.iter().map(|live| (live.address.clone(), live.id.clone())).collect(),
+        former: Vec::new(),
+        doubt: options.doubt.clone(),
+        differs: false,
         foreign: foreign(kinds, &live),
         left_out: Vec::new(),
         needs: graph.needs.clone(),
@@ -149,6 +170,7 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
             live: &by_address,
             moved: &moved,
             unread: &unread,
+            claimed: &in_the_way,
             options,
             done: BTreeMap::new(),
         };
@@ -169,8 +191,10 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
         let gone = live.iter().filter(|live| !graph.needs.contains_key(&live.address));
         plan.steps.extend(deletions(kinds, &graph, gone, &live));
     }
+    let named = claimed::named(&claimed, &live, &graph, options)?;
+    plan.steps.extend(deletions(kinds, &graph, named.iter(), &live));
     if options.only_drift {
-        narrow::to_drift(kinds, &mut plan);
+        narrow::to_drift(kinds, &mut plan, options);
     }
     let lived = |address: &Address| options.remembered.contains(address);
     let unread = unread.iter().map(|(address, unread)| Blocked::unread(address, unread, lived(address)));
@@ -179,7 +203,18 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
     narrow::to_addresses(&mut plan, &graph, options)?;
     let goes = |one: &Foreign| plan.steps.iter().any(|step| step.takes_along(one));
     plan.foreign = plan.foreign.iter().filter(|one| !goes(one)).cloned().collect();
+    plan.former = former(&live, &plan);
     Ok(plan)
+}
+
+/// What keeps a record of the former format, unless it gets today's with a step or because it is as it should be.
+fn former(live: &[Live], plan: &Plan) -> Vec<Live> {
+    let gets_one = |address: &Address| {
+        let unchanged = plan.unchanged.iter().any(|one| one.live.address == *address);
+        unchanged || plan.steps.iter().any(|step| step.address == *address)
+    };
+    let former = live.iter().filter(|live| live.whose == Whose::Former);
+    former.filter(|live| !gets_one(&live.address)).cloned().collect()
 }
 
 fn index(live: &[Live]) -> Result<BTreeMap<&Address, &Live>, PlanError> {

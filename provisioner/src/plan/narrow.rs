@@ -9,8 +9,8 @@ use crate::kind::Comparing;
 use crate::resource::{Address, Condition, nearest};
 
 /// Keeps what brings live back to what was last applied; of a step whose file changed too, only that part.
-pub fn to_drift(kinds: Kinds<'_>, plan: &mut Plan) {
-    blocked_by_drift(kinds, plan);
+pub fn to_drift(kinds: Kinds<'_>, plan: &mut Plan, options: &Options) {
+    blocked_by_drift(kinds, plan, options);
     let mut kept: Vec<Option<Step>> = plan.steps.iter().map(|step| of_drift(kinds, step)).collect();
     // What needs something that isn't made can't be made either.
     let mut keep: Vec<bool> = kept.iter().map(Option::is_some).collect();
@@ -22,14 +22,17 @@ pub fn to_drift(kinds: Kinds<'_>, plan: &mut Plan) {
     for (index, step) in std::mem::take(&mut plan.steps).into_iter().enumerate() {
         match kept[index].take().filter(|_| keep[index]) {
             Some(kept) => plan.steps.push(kept),
-            None => plan.left_out.push((step.address, step.action)),
+            None => {
+                plan.differs |= targeted(options, &step.address);
+                plan.left_out.push((step.address, step.action));
+            }
         }
     }
 }
 
 /// Keeps of what can't be done what would bring live back. What can't be done for the file's sake alone may be done as far
 /// as it heals.
-fn blocked_by_drift(kinds: Kinds<'_>, plan: &mut Plan) {
+fn blocked_by_drift(kinds: Kinds<'_>, plan: &mut Plan, options: &Options) {
     for one in std::mem::take(&mut plan.blocked) {
         let Some(step) = one.step.clone() else {
             plan.blocked.push(one);
@@ -43,15 +46,26 @@ fn blocked_by_drift(kinds: Kinds<'_>, plan: &mut Plan) {
         match of_drift(kinds, &step).map(|healing| (refused(&healing), healing)) {
             Some((Some(obstacle), healing)) => plan.blocked.push(Blocked::of(healing, obstacle)),
             Some((None, healing)) => plan.steps.push(healing),
-            None => plan.left_out.push((one.address, step.action)),
+            None => {
+                plan.differs |= targeted(options, &one.address);
+                plan.left_out.push((one.address, step.action));
+            }
         }
     }
+}
+
+/// Whether a plan is about an address.
+fn targeted(options: &Options, address: &Address) -> bool {
+    let any = |patterns: &[String]| patterns.iter().any(|pattern| fits(pattern, address));
+    (options.targets.is_empty() || any(&options.targets)) && !any(&options.excludes)
 }
 
 fn of_drift(kinds: Kinds<'_>, step: &Step) -> Option<Step> {
     let drifted = |step: &Step| step.changes.iter().any(|change| change.cause == Cause::Drift);
     match step.action {
         Action::Create if step.cause == Cause::Drift => Some(step.clone()),
+        // What somebody named goes, whatever else is done.
+        Action::Delete if step.is_of_others() => Some(step.clone()),
         Action::Update | Action::Replace if step.changes.is_empty() => Some(step.clone()),
         Action::Update | Action::Replace if drifted(step) => {
             let mut kept = step.clone();

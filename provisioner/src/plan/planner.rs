@@ -10,7 +10,7 @@ use super::graph::Graph;
 use super::reference::{Reference, escaped, plain, references, resolve, tidy};
 use super::{Action, Blocked, Cause, Change, Kinds, Options, Problem, Step, Unchanged};
 use crate::kind::{AnyKind, Changing, Renamed, applied};
-use crate::resource::{Address, Condition, Live, Resource, Unread};
+use crate::resource::{Address, Condition, Live, Obstacle, Resource, Unread};
 
 pub(super) enum Decision {
     Step(Box<Step>),
@@ -35,6 +35,8 @@ pub(super) struct Planner<'a> {
     pub(super) live: &'a BTreeMap<&'a Address, &'a Live>,
     pub(super) moved: &'a BTreeMap<Address, Address>,
     pub(super) unread: &'a BTreeMap<Address, &'a Unread>,
+    /// What stands in the way of making something, by address.
+    pub(super) claimed: &'a BTreeMap<Address, Obstacle>,
     pub(super) options: &'a Options,
     pub(super) done: BTreeMap<Address, Done>,
 }
@@ -80,15 +82,20 @@ impl Planner<'_> {
             let done = Done { outputs: BTreeMap::new(), cause: step.cause, replaced: false };
             self.done.insert(address.clone(), done);
             step.conclude(kind, &Value::Null, &spec);
-            return Ok(Decision::Step(Box::new(step)));
+            return Ok(match self.claimed.get(address) {
+                Some(obstacle) => Decision::Blocked(Box::new(Blocked::of(step, obstacle.clone()))),
+                None => Decision::Step(Box::new(step)),
+            });
         };
         step.cause = self.compare(kind, live, &written, &mut step.changes);
         self.replace_where_needed(kind, live, &mut step);
-        let as_it_should = step.changes.is_empty() && live.condition == Condition::Ready && step.moved_from.is_none();
+        let is_known = live.whose.fault().is_none();
+        let as_it_should =
+            step.changes.is_empty() && live.condition == Condition::Ready && step.moved_from.is_none() && is_known;
         if as_it_should && step.action == Action::Update {
             // What isn't known yet can't be recorded.
             let hashes = references(&written).is_empty().then(|| applied::hashes(kind.fields(), &spec));
-            let record = hashes.filter(|hashes| live.applied.as_ref() != Some(hashes));
+            let record = hashes.filter(|hashes| !applied::are_same(self.recorded(live), hashes));
             self.done
                 .insert(address.clone(), Done { outputs: live.outputs.clone(), cause: Cause::Drift, replaced: false });
             return Ok(Decision::Unchanged(Box::new(Unchanged { live: live.clone(), record })));
@@ -119,6 +126,9 @@ impl Planner<'_> {
         self.done
             .insert(address.clone(), Done { outputs, cause: step.cause, replaced: step.action == Action::Replace });
         step.conclude(kind, &live.spec, &spec);
+        if let Some(fault) = live.whose.fault() {
+            step.consequences.push(format!("{fault}: it is signed anew for what is applied now"));
+        }
         Ok(Decision::Step(Box::new(step)))
     }
 
@@ -170,16 +180,21 @@ impl Planner<'_> {
         self.done.get(&reference.address)?.outputs.get(&reference.output).cloned()
     }
 
+    /// The hashes of what was last applied, from the resource or from beside the lease.
+    fn recorded<'a>(&'a self, live: &'a Live) -> Option<&'a str> {
+        let address = self.moved.get(&live.address).unwrap_or(&live.address);
+        live.applied.as_ref().or_else(|| self.options.applied.get(address)).map(String::as_str)
+    }
+
     /// Collects the changes from live to the spec, as the file would write them, and returns why they came about.
     fn compare(&self, kind: &dyn AnyKind, live: &Live, written: &Value, changes: &mut Vec<Change>) -> Cause {
         let mut cause = Cause::Drift;
         let meant = plain(written);
         let spec: &Value = &meant;
-        let address = self.moved.get(&live.address).unwrap_or(&live.address);
-        let applied = live.applied.as_ref().or_else(|| self.options.applied.get(address)).map(String::as_str);
+        let applied = self.recorded(live);
         let renamed = kind.renamed(&live.spec, spec);
         let lives = renamed.as_ref().map_or(&live.spec, |renamed| &renamed.live);
-        for (index, field) in kind.fields().iter().enumerate() {
+        for field in kind.fields() {
             let unknown = references(&written[field.name]);
             // What follows from something that can't be read isn't known to differ.
             if unknown.iter().any(|reference| self.unread.contains_key(&reference.address)) {
@@ -192,8 +207,10 @@ impl Planner<'_> {
                 continue;
             }
             let field_cause = if unknown.is_empty() {
-                match applied::was_applied(kind.fields(), index, &spec[field.name], applied) {
+                match applied::was_applied(kind.facts(), field, &spec[field.name], applied) {
                     Some(true) => Cause::Drift,
+                    // Whoever took the record away, or forged it, may have changed the rest too.
+                    _ if live.whose.fault().is_some() => Cause::Drift,
                     _ => Cause::File,
                 }
             } else {

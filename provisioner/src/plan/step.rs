@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Blocked, order};
+use super::{Blocked, Claimed, order};
 use crate::kind::AnyKind;
 use crate::resource::{Action, Address, Live};
 
@@ -20,6 +20,16 @@ pub struct Plan {
     pub unchanged: Vec<Unchanged>,
     /// What is left as it is, because it can't be read or brought to what the file says, and what waits for that.
     pub blocked: Vec<Blocked>,
+    /// What carries the stack's tags and isn't known to be the stack's.
+    pub claimed: Vec<Claimed>,
+    /// The identifiers of what exists of the stack, by the addresses that the file gives.
+    pub exists: BTreeMap<Address, String>,
+    /// What gets nothing but a record of today's format.
+    pub former: Vec<Live>,
+    /// Why what the stack remembers isn't trusted.
+    pub doubt: Option<String>,
+    /// Whether something that was left out, because it isn't known to have moved, is otherwise than the file says.
+    pub differs: bool,
     /// Things that hold data and are not ours, found within resources of ours: reported, never deleted.
     pub foreign: Vec<Foreign>,
     /// What would be done too, had it not been left out by the command line.
@@ -54,7 +64,8 @@ pub struct Foreign {
 pub struct Unchanged {
     /// As it lives.
     pub live: Live,
-    /// The hashes to record when they are not the ones found: the file now says what live had become.
+    /// The hashes to record when they are not the ones found: the file now says what live had become, or the record is of
+    /// the former format.
     pub record: Option<String>,
 }
 
@@ -146,6 +157,11 @@ impl Step {
         goes && is_part && self.address == foreign.within
     }
 
+    /// Whether it is about something that isn't known to be the stack's.
+    pub fn is_of_others(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.whose.claim().is_some())
+    }
+
     /// Says what follows from the step, now that it is decided.
     pub(super) fn conclude(&mut self, kind: &dyn AnyKind, live: &Value, spec: &Value) {
         let mut changed: Vec<&str> = self.changes.iter().map(Change::field).collect();
@@ -181,9 +197,9 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    /// Whether all is as the file says: there is nothing to do, and nothing that should be done and can't be.
+    /// Whether nothing has to be looked at by anybody: all is as the file says, and known to be the stack's.
     pub fn is_settled(&self) -> bool {
-        self.is_empty() && self.blocked.is_empty()
+        self.is_empty() && self.blocked.is_empty() && self.claimed.is_empty() && self.doubt.is_none() && !self.differs
     }
 
     /// How long AWS usually takes for all of it, independent steps at the same time.

@@ -13,7 +13,7 @@ use crate::charge::{Cost, Others};
 use crate::kind::{
     ADDRESS, APPLIED, AnyKind, Changing, Comparing, Context, Facts, Field, Outcome, Renamed, Share, Wanted,
 };
-use crate::resource::{Action, Address, Condition, Desired, Live, Obstacle, Resource};
+use crate::resource::{Action, Address, Condition, Desired, Live, Obstacle, Resource, Whose};
 
 /// The resources that live, by address, and what was called in which order.
 #[derive(Default)]
@@ -94,6 +94,7 @@ pub fn live(address: &str, id: &str, spec: Value, applied: &Value) -> Live {
         observed: Value::Null,
         departures: Vec::new(),
         applied: Some(crate::kind::applied::hashes(fields, applied)),
+        whose: Whose::Own,
         condition: Condition::Ready,
         foreign: Vec::new(),
         holds: Vec::new(),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::claimed;
 use super::value::{facts, masked};
 use crate::plan::{Action, Blocked, Change, Plan, Step};
 use crate::resource::Address;
@@ -20,6 +21,8 @@ pub fn json(plan: &Plan) -> Value {
         "left_out": plan.left_out.iter().map(|(address, action)| json!({
             "address": address, "action": action.word(),
         })).collect::<Vec<_>>(),
+        "claimed": claimed::json(plan),
+        "doubt": plan.doubt,
         "foreign": plan.foreign.iter().map(|one| json!({"within": one.within, "thing": one.thing})).collect::<Vec<_>>(),
         "expected_seconds": plan.expected().as_secs(),
         "summary": {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::rights::{Rights, TITLE, rights};
 use super::spans::{block, cell, code, prose};
-use super::summary;
 use super::value::{Shown, is_reviewed, path, shown};
+use super::{claimed, summary};
 use crate::plain;
 use crate::plan::{Action, Blocked, Change, Foreign, Plan, Step};
 
@@ -40,6 +40,7 @@ pub fn markdown(plan: &Plan) -> String {
         let fix = if by.is_none() { format!("; to do: {}", prose(&obstacle.fix)) } else { String::new() };
         let _ = writeln!(out, "- {}: {}{fix}", code(&address.to_string()), prose(&obstacle.reason));
     }
+    out.push_str(&claimed::markdown(plan));
     if !plan.left_out.is_empty() {
         let names: Vec<String> = plan.left_out.iter().map(|(address, _)| code(&address.to_string())).collect();
         let _ = writeln!(out, "\nLeft out: {}.", names.join(", "));

@@ -1,5 +1,6 @@
 //! A plan as text for people and machines.
 
+mod claimed;
 mod cost;
 mod graph;
 mod json;
@@ -28,7 +29,11 @@ use crate::plan::{Action, Plan};
 
 /// The plan's last line, `Plan: 2 to create, 1 to update.`
 pub fn summary(plan: &Plan) -> String {
-    if plan.is_settled() && !plan.left_out.is_empty() {
+    let is_told = !plan.claimed.is_empty() || plan.doubt.is_some();
+    if plan.is_empty() && plan.blocked.is_empty() && plan.left_out.is_empty() && is_told {
+        return "Nothing to do, apart from what is said above.".to_owned();
+    }
+    if plan.is_empty() && plan.blocked.is_empty() && !plan.left_out.is_empty() {
         return "Nothing to do, apart from what is left out.".to_owned();
     }
     if plan.is_settled() {

@@ -45,6 +45,7 @@ fn as_desired(desired: &Desired, address: &str, otherwise: &[(&str, Value)]) -> 
         departures: Vec::new(),
         outputs: [("arn", "arn:aws:x"), ("name", "x"), ("id", "x")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
         applied: None,
+        whose: crate::resource::Whose::Own,
         condition: Condition::Ready,
         foreign: Vec::new(),
         holds: Vec::new(),

@@ -7,8 +7,8 @@ use clap::builder::styling::{AnsiColor, Style};
 
 use super::markdown::sign;
 use super::rights::{Rights, TITLE, rights};
-use super::summary;
 use super::value::{Shown, is_reviewed, path, shown, size};
+use super::{claimed, summary};
 use crate::apply::took;
 use crate::plain;
 use crate::plan::{Action, Blocked, Cause, Change, Foreign, Plan, Step};
@@ -48,6 +48,7 @@ pub fn text(plan: &Plan, detail: Detail) -> String {
             None => writeln!(out, "  {DIM}!{DIM:#} {within}: {thing} is not ours and holds data; it stays"),
         };
     }
+    out.push_str(&claimed::text(plan, &format!("{RED}!{RED:#}")));
     if !out.is_empty() {
         out.push('\n');
     }

@@ -181,7 +181,7 @@ async fn make(state: &StackState, options: &Options, interrupted: &CancellationT
             return Err(error);
         }
     };
-    let report = carry_out(&context, lease, &plan, interrupted).await;
+    let report = carry_out(&context, lease, &plan, interrupted).await?;
     if !plan.is_empty() {
         conclude(&report, &plan, "up");
     }

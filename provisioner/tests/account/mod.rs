@@ -59,6 +59,7 @@ pub async fn account_with(delays: lakewright_account::Delays) -> Account {
         reading: lakewright::reading::Reading::default(),
         intents: lakewright::intents::Intents::default(),
         waiting: lakewright::kind::Waiting::default(),
+        records: lakewright::record::Records::default(),
     };
     Account { context, parts }
 }

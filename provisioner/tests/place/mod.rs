@@ -16,7 +16,7 @@ pub struct Place {
     pub url: String,
     /// A folder of its own.
     pub folder: tempfile::TempDir,
-    _parts: (lakewright_account::Running, lakewright_kafka::Running),
+    parts: (lakewright_account::Running, lakewright_kafka::Running),
 }
 
 /// What a command said.
@@ -42,7 +42,7 @@ impl Place {
         .await
         .unwrap();
         std::fs::write(folder.path().join("lakewright-agent"), "the agents").unwrap();
-        Self { url: format!("http://{}", account.address()), folder, _parts: (account, kafka) }
+        Self { url: format!("http://{}", account.address()), folder, parts: (account, kafka) }
     }
 
     /// What a command says.
@@ -71,6 +71,11 @@ impl Place {
             .unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// What goes wrong from now on, in the account's rules; nothing for no rules.
+    pub fn faults(&self, rules: &str) {
+        self.parts.0.faults().set(lakewright_account::Faults::parse(rules).unwrap());
     }
 
     /// A client of the account.

@@ -15,7 +15,62 @@ use super::{Network, REGION, World};
 /// The tags of another stack's network, at an address that this stack has too.
 const ANOTHER: [(&str, &str); 2] = [("lakewright:stack", "another"), ("lakewright:address", "vpc.main")];
 
+/// The addresses that tags of others state, in the stack's own name: nothing of the stack's stands there.
+pub(super) const CLAIMED: [&str; 5] =
+    ["bucket.claimed", "key.claimed", "log_group.claimed", "role.claimed", "vpc.claimed"];
+
+/// The tags of the stack at an address, written by somebody else.
+fn claiming(address: &str) -> [(&str, &str); 2] {
+    [("lakewright:stack", "random"), ("lakewright:address", address)]
+}
+
 impl World {
+    /// Makes what others have and call the stack's.
+    async fn make_claimed(&self, trust: &str) {
+        let aws = self.context().aws;
+        self.make_vpc(Some("vpc.claimed")).await;
+        let tags = claiming("role.claimed")
+            .map(|(key, value)| aws_sdk_iam::types::Tag::builder().key(key).value(value).build().unwrap());
+        let call = aws.iam().create_role().role_name("claimed").assume_role_policy_document(trust);
+        ask(call.set_tags(Some(tags.into())).send()).await.unwrap();
+        let tags = claiming("key.claimed")
+            .map(|(key, value)| aws_sdk_kms::types::Tag::builder().tag_key(key).tag_value(value).build().unwrap());
+        ask(aws.kms().create_key().set_tags(Some(tags.into())).send()).await.unwrap();
+        let tags = claiming("log_group.claimed").map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let call = aws.logs().create_log_group().log_group_name("/lakewright/random/claimed");
+        ask(call.set_tags(Some(tags.into())).send()).await.unwrap();
+        let transformation = aws_sdk_cloudwatchlogs::types::MetricTransformation::builder();
+        let transformation = transformation.metric_name("n").metric_namespace("s").metric_value("1").build().unwrap();
+        let call = aws
+            .logs()
+            .put_metric_filter()
+            .log_group_name("/lakewright/random/claimed")
+            .filter_name("claimed")
+            .filter_pattern("");
+        ask(call.metric_transformations(transformation).send()).await.unwrap();
+        let place = CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(REGION));
+        let call = aws.s3_client().create_bucket().bucket("random-claimed");
+        ask(call.create_bucket_configuration(place.build()).send()).await.unwrap();
+        let tags = claiming("bucket.claimed")
+            .map(|(key, value)| aws_sdk_s3::types::Tag::builder().key(key).value(value).build().unwrap());
+        let tags = aws_sdk_s3::types::Tagging::builder().set_tag_set(Some(tags.into())).build().unwrap();
+        ask(aws.s3_client().put_bucket_tagging().bucket("random-claimed").tagging(tags).send()).await.unwrap();
+        let metadata = [("lakewright-stack", "random"), ("lakewright-address", "object.claimed")];
+        let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let put = Put { metadata, ..Put::default() };
+        aws.objects().put("random-claimed", "hosts/claimed", "rows".into(), put).await.unwrap();
+    }
+
+    /// Makes a VPC of somebody else's, with tags that call it the stack's if an address is given.
+    pub(super) async fn make_vpc(&self, address: Option<&str>) -> String {
+        let call = self.context().aws.ec2().create_vpc().cidr_block("10.20.0.0/16");
+        let tags = address.into_iter().flat_map(claiming);
+        let tags: Vec<Tag> = tags.map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
+        let tags = TagSpecification::builder().resource_type(ResourceType::Vpc).set_tags(Some(tags)).build();
+        let call = if address.is_some() { call.tag_specifications(tags) } else { call };
+        ask(call.send()).await.unwrap().vpc.unwrap().vpc_id.unwrap()
+    }
+
     /// Makes a topic of somebody else's on the stack's cluster; it stays for as long as the cluster does.
     pub(super) async fn foreign_topic(&mut self, cluster: Option<String>) {
         let kafka = self.context().aws.kafka();
@@ -39,12 +94,13 @@ impl World {
         let tags = ANOTHER.map(|(key, value)| Tag::builder().key(key).value(value).build());
         let tags = TagSpecification::builder().resource_type(ResourceType::Vpc).set_tags(Some(tags.into())).build();
         let call = aws.ec2().create_vpc().cidr_block("10.20.0.0/16");
-        ask(call.clone().tag_specifications(tags).send()).await.unwrap();
-        ask(call.send()).await.unwrap();
+        ask(call.tag_specifications(tags).send()).await.unwrap();
+        self.make_vpc(None).await;
         let trust = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
         let call = aws.iam().create_role().role_name("random");
         ask(call.assume_role_policy_document(trust.to_string()).send()).await.unwrap();
+        self.make_claimed(&trust.to_string()).await;
         let tag =
             |key: &str, value: &str| aws_sdk_kms::types::Tag::builder().tag_key(key).tag_value(value).build().unwrap();
         let call = aws.kms().create_key().tags(tag("lakewright:stack", "another"));
@@ -79,16 +135,27 @@ impl World {
         let aws = self.context().aws;
         let mut found = BTreeMap::new();
         let mut vpcs = ask_all(aws.ec2().describe_vpcs().into_paginator().items().send()).await.unwrap();
-        vpcs.retain(|vpc| vpc.tags().iter().all(|tag| tag.value() != Some("random")));
+        let claims = |tag: &Tag| tag.value().is_some_and(|value| value.ends_with(".claimed"));
+        vpcs.retain(|vpc| vpc.tags().iter().all(|tag| tag.value() != Some("random")) || vpc.tags().iter().any(claims));
         found.insert("VPCs", format!("{vpcs:#?}"));
         let role = ask(aws.iam().get_role().role_name("random").send()).await.unwrap().role;
         found.insert("role", format!("{role:#?}"));
+        let role = ask(aws.iam().get_role().role_name("claimed").send()).await.unwrap().role;
+        found.insert("claimed role", format!("{role:#?}"));
+        let filters = ask(aws.logs().describe_metric_filters().log_group_name("/lakewright/random/claimed").send())
+            .await
+            .unwrap();
+        found.insert("claimed log group", format!("{:#?}", filters.metric_filters()));
+        let object = aws.objects().get("random-claimed", "hosts/claimed", None).await.unwrap();
+        found.insert("claimed object", format!("{} {:?} {:?}", object.etag, object.body, object.metadata));
         let mut keys = Vec::new();
         for key in ask_all(aws.kms().list_keys().into_paginator().items().send()).await.unwrap() {
             let id = key.key_id.unwrap();
             let tags = ask(aws.kms().list_resource_tags().key_id(&id).send()).await.unwrap().tags.unwrap_or_default();
             let key = ask(aws.kms().describe_key().key_id(&id).send()).await.unwrap().key_metadata.unwrap();
-            if key.key_state == Some(KeyState::Enabled) && tags.iter().all(|tag| tag.tag_value() != "random") {
+            let is_others = tags.iter().all(|tag| tag.tag_value() != "random")
+                || tags.iter().any(|tag| tag.tag_value() == "key.claimed");
+            if key.key_state == Some(KeyState::Enabled) && is_others {
                 keys.push((key, tags));
             }
         }

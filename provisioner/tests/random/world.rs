@@ -11,16 +11,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use lakewright::apply::{Progress, apply};
+use lakewright::apply::{Progress, apply, making};
 use lakewright::intents::Intents;
 use lakewright::kind::{Context, Pace};
 use lakewright::lease::{self, Waiting};
-use lakewright::plan::{Kinds, Options, PlanError, plan_for};
-use lakewright::resource::{Address, Desired};
+use lakewright::plan::{Kinds, Options, Plan, PlanError, plan_for};
+use lakewright::resource::{Address, Desired, Live};
 use lakewright::stack::{Artifact, Programs, Target, expand, parse};
-use lakewright::sweep::{Swept, sweep};
+use lakewright::whose::{self, Known};
 use lakewright_account::{Config, Faults, Running};
-use lakewright_aws::Aws;
+use lakewright_aws::{Aws, ask};
+use lakewright_ec2::Ec2 as _;
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,8 @@ pub struct World {
     history: Vec<String>,
     /// Whether the apply under way was once planned: it must stay possible from then on.
     planned: Cell<bool>,
+    /// A VPC of somebody else's that carries the tags of the stack's own.
+    twin: Option<String>,
     /// The cluster on which somebody else has a topic.
     topic_on: Option<String>,
 }
@@ -109,6 +112,14 @@ impl Waiting for Freeing {
     fn taken_over(&self, _holder: &str, _why: &str) {}
 }
 
+/// The plan for what is known of the stack.
+fn plan_of(desired: &Desired, known: Known, destroy: bool) -> Result<Plan, PlanError> {
+    let Known { live, memory, doubt, .. } = known;
+    let remembered = memory.addresses();
+    let options = Options { destroy, remembered, applied: memory.applied, doubt, ..Options::default() };
+    plan_for(kinds(), desired, &live, &options)
+}
+
 fn kinds() -> Kinds<'static> {
     Kinds(lakewright::kinds::all())
 }
@@ -151,6 +162,7 @@ impl World {
             told: Told::default(),
             history: Vec::new(),
             planned: Cell::new(false),
+            twin: None,
             topic_on: None,
         };
         world.make_foreign().await;
@@ -172,6 +184,7 @@ impl World {
             reading: lakewright::reading::Reading::default(),
             intents: Intents::default(),
             waiting: lakewright::kind::Waiting::default(),
+            records: lakewright::record::Records::default(),
         }
     }
 
@@ -197,6 +210,10 @@ impl World {
         assert!(self.carried_out(&desired, true, rng, bad).await, "seed {}: a destroy is refused", self.seed);
         self.check(&desired, &BTreeSet::new(), &model.text(&self.network)).await;
         assert_eq!(self.aliases().await, 0, "seed {}", self.seed);
+        // Nobody can tell it from what an interrupted apply made, were the stack made anew.
+        if let Some(twin) = self.twin.take() {
+            ask(self.context().aws.ec2().delete_vpc().vpc_id(twin).send()).await.unwrap();
+        }
     }
 
     /// Whether repeated applies came to their end; false when there is no plan.
@@ -261,12 +278,8 @@ impl World {
         let context = self.context();
         let lease = lease::take(&context, "apply", &Freeing(context.clone())).await?;
         let under = lease.context(&context).await;
-        let remembered = lease::look(&context).await?.map(|document| document.lived).unwrap_or_default();
-        let options = Options { destroy, remembered, ..Options::default() };
-        let plan = sweep(kinds(), &under, desired)
-            .await
-            .map(|Swept { live, unread }| plan_for(kinds(), desired, &live, &Options { unread, ..options.clone() }));
-        let plan = match plan {
+        let known = whose::read(kinds(), &under, desired).await;
+        let plan = match known.map(|known| plan_of(desired, known, destroy)) {
             Ok(Ok(plan)) => plan,
             Ok(Err(error)) => {
                 lease.give_back().await?;
@@ -278,6 +291,10 @@ impl World {
             }
         };
         self.planned.set(true);
+        if let Err(error) = lease.begin(making(&plan)).await {
+            lease.give_back().await?;
+            return Err(error);
+        }
         let report = apply(kinds(), &under, &plan, &Progress::silent(), &CancellationToken::new()).await;
         let lives = report.lives(&plan);
         if lives.is_empty() && report.complete() && plan.blocked.is_empty() {
@@ -298,18 +315,32 @@ impl World {
         let seed = self.seed;
         tokio::time::sleep(SEEN).await;
         let context = self.context();
-        let Swept { live, unread } = sweep(kinds(), &context, desired).await.unwrap();
-        assert_eq!(unread, [], "seed {seed}");
+        let known = whose::read(kinds(), &context, desired).await.unwrap();
+        assert_eq!(known.unread, [], "seed {seed}");
+        let (claimed, live): (Vec<Live>, Vec<Live>) =
+            known.live.iter().cloned().partition(|live| live.whose.claim().is_some());
+        let claimed: Vec<String> = claimed.iter().map(|live| live.address.to_string()).collect();
+        let twin = self.twin.iter().map(|_| "vpc.main");
+        let expected: Vec<String> = foreign::CLAIMED.into_iter().chain(twin).map(str::to_owned).collect();
+        assert_eq!(claimed, expected, "seed {seed}: {:#?}\n{file}", self.history);
         let found: Vec<&Address> = live.iter().map(|live| &live.address).collect();
         assert_eq!(found, wanted.iter().collect::<Vec<_>>(), "seed {seed}: {:#?}\n{file}", self.history);
         if !wanted.is_empty() {
-            let plan = plan_for(kinds(), desired, &live, &Options::default()).unwrap();
-            assert!(plan.is_empty(), "seed {seed}: {}\n{file}", lakewright::render::json(&plan));
+            let plan = plan_of(desired, known, false).unwrap();
+            let json = lakewright::render::json(&plan);
+            let is_settled = Plan { claimed: Vec::new(), ..plan.clone() }.is_settled();
+            assert!(is_settled, "seed {seed}: {json}\n{:#?}\n{file}", self.history);
+            // Each has its record, and is remembered under the identifier by which it was found.
+            let unrecorded: Vec<_> = plan.unchanged.iter().filter(|one| one.record.is_some()).collect();
+            assert!(unrecorded.is_empty(), "seed {seed}: {unrecorded:#?}\n{:#?}\n{file}", self.history);
         }
         // Counted by AWS's own lists too: a kind that doesn't find something doesn't count it.
         self.count(wanted, file).await;
         let cluster = live.iter().find(|live| live.address.kind == "cluster").map(|live| live.id.clone());
         self.foreign_topic(cluster).await;
+        if self.twin.is_none() && wanted.contains(&Address::new("vpc", "main")) {
+            self.twin = Some(self.make_vpc(Some("vpc.main")).await);
+        }
         let foreign = self.read_foreign().await;
         for (what, before) in &self.foreign {
             assert_eq!(&foreign[what], before, "seed {seed}: another's {what} was touched\n{file}");

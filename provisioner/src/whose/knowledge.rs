@@ -1,0 +1,326 @@
+//! What is known of a stack before anything of it is looked at, and what follows from it for each thing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::Known;
+use crate::kind::applied::FORMER;
+use crate::kind::{AnyKind, Context};
+use crate::lease::{self, Document, Memory};
+use crate::plan::{Kinds, replaced};
+use crate::record::{Found, Key, Record, Scope};
+use crate::resource::{Address, Desired, Live, Whose};
+
+/// What is known of a stack before anything of it is looked at.
+#[derive(Debug, Clone)]
+pub(super) struct Knowledge {
+    scope: Scope,
+    verifier: Verifier,
+    document: Option<Document>,
+    /// Why the document can't be read.
+    untold: Option<String>,
+    /// Whether what the last apply wrote shows everywhere by now.
+    settled: bool,
+}
+
+/// By what records are verified.
+#[derive(Debug, Clone)]
+enum Verifier {
+    Key(Key),
+    /// The stack has no key yet.
+    Nothing,
+    /// Nobody may ask.
+    Denied,
+}
+
+/// What the document is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Standing {
+    /// It counts for what it says.
+    Trusted,
+    /// Nothing is signed yet, as its version had it.
+    Former,
+    /// There is none, or none that was signed.
+    Nothing,
+    /// It counts for nothing: why.
+    Doubted(String),
+}
+
+/// How sure it is whose a thing is.
+enum Verdict {
+    /// It is the stack's.
+    Proven(Whose),
+    /// It is, unless something else is with more right: only its address says so.
+    Likely(Whose),
+    /// It isn't known to be.
+    Not(String),
+}
+
+impl Knowledge {
+    /// Reads the document and the key, at the same time.
+    pub(super) async fn of(context: &Context) -> Result<Self> {
+        let signer = lease::signer(context);
+        let (document, found) = tokio::join!(lease::look(context), signer.find());
+        let (document, untold) = match document {
+            Ok(document) => (document, None),
+            // A plan without the document is a plan all the same.
+            Err(error) => (None, Some(format!("{error:#}"))),
+        };
+        let age = |document: &Document| context.aws.now().duration_since(document.memory.at.into()).unwrap_or_default();
+        let signed = document.as_ref().filter(|document| document.signature.is_some());
+        let mut found = found?;
+        // KMS may know a new alias late.
+        while let (Found::Nothing, Some(document)) = (&found, signed)
+            && age(document) < context.pace.settles
+        {
+            tokio::time::sleep(context.pace.poll).await;
+            found = signer.find().await?;
+        }
+        let verifier = match found {
+            Found::Key(key) => Verifier::Key(key),
+            Found::Denied(_) => Verifier::Denied,
+            Found::Nothing if signed.is_some() => bail!(lease::gone(signer.alias(), "is gone")),
+            Found::Nothing => Verifier::Nothing,
+            Found::Unusable(reason) => bail!(lease::gone(signer.alias(), &reason)),
+        };
+        let settles = if context.pace.at_once { Duration::ZERO } else { context.pace.settles };
+        let settled = document.as_ref().is_none_or(|document| age(document) >= settles);
+        Ok(Self { scope: signer.scope().clone(), verifier, document, untold, settled })
+    }
+
+    /// What would be known with that document and that key.
+    pub(super) fn supposed(scope: Scope, document: Option<Document>, key: Option<Key>) -> Self {
+        let verifier = key.map_or(Verifier::Nothing, Verifier::Key);
+        Self { scope, verifier, document, untold: None, settled: true }
+    }
+
+    /// Whether a thing with tags is the stack's, whatever else exists.
+    pub(super) fn is_own(&self, address: &Address, id: &str, applied: Option<&str>) -> bool {
+        let record = self.verified(address, id, applied);
+        !matches!(self.verdict(address, id, (applied, record.as_ref()), &self.standing()), Verdict::Not(_))
+    }
+
+    /// What is trusted of what the stack remembers, whatever exists.
+    pub(super) fn trusted(&self) -> Memory {
+        self.memory(&self.standing()).cloned().unwrap_or_default()
+    }
+
+    /// What the document is worth, whatever exists.
+    fn standing(&self) -> Standing {
+        let Some(document) = &self.document else { return Standing::Nothing };
+        match &self.verifier {
+            _ if document.is_former() => Standing::Former,
+            _ if document.signature.is_none() => Standing::Nothing,
+            Verifier::Denied => Standing::Trusted,
+            Verifier::Key(key) if document.is_signed(&self.scope, &key.public) => Standing::Trusted,
+            Verifier::Key(key) if document.memory.key != key.arn => Standing::Doubted(format!(
+                "what the stack remembers was signed with another key ({}) than the one that it has now ({})",
+                document.memory.key, key.arn
+            )),
+            Verifier::Key(_) | Verifier::Nothing => Standing::Doubted(
+                "what the stack remembers was written by somebody who didn't sign it with the stack's key".to_owned(),
+            ),
+        }
+    }
+
+    /// The same now that it is known what exists; `latest` is the greatest serial of its records.
+    fn standing_beside(&self, latest: Option<u64>) -> Standing {
+        match (self.standing(), latest) {
+            (Standing::Former, Some(_)) => Standing::Doubted(
+                "what the stack remembers is of a version in which nothing was signed, and what exists is signed already: \
+                 somebody put it back"
+                    .to_owned(),
+            ),
+            (Standing::Nothing, Some(_)) => Standing::Doubted("what the stack remembers is lost".to_owned()),
+            (standing, _) => standing,
+        }
+    }
+
+    /// Why the document isn't all that the stack knows.
+    fn doubt(&self, standing: &Standing, latest: Option<u64>) -> Option<String> {
+        let is_older = |memory: &Memory| latest.is_some_and(|latest| memory.serial < latest);
+        match standing {
+            Standing::Doubted(reason) => Some(reason.clone()),
+            // Each record has the serial of a document that was written before it.
+            Standing::Trusted if self.memory(standing).is_some_and(is_older) => {
+                Some("what the stack remembers is older than what was signed since: somebody put it back".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// The document's memory if it counts.
+    fn memory(&self, standing: &Standing) -> Option<&Memory> {
+        let counts = matches!(standing, Standing::Trusted | Standing::Former);
+        self.document.as_ref().filter(|_| counts).map(|document| &document.memory)
+    }
+
+    /// The record, if the key signed it for the thing.
+    fn verified(&self, address: &Address, id: &str, applied: Option<&str>) -> Option<Record> {
+        let Verifier::Key(key) = &self.verifier else { return None };
+        let record: Record = applied?.parse().ok()?;
+        record.is_of(&self.scope, address, id, &key.public).then_some(record)
+    }
+
+    /// Whose a thing with tags is; `applied` are its record as it stands there, and the same if the key signed it.
+    fn verdict(
+        &self,
+        address: &Address,
+        id: &str,
+        (applied, record): (Option<&str>, Option<&Record>),
+        standing: &Standing,
+    ) -> Verdict {
+        let memory = self.memory(standing);
+        let listed = memory.and_then(|memory| memory.listed(address, id));
+        let may_verify = matches!(self.verifier, Verifier::Key(_));
+        match (record, listed) {
+            (Some(record), Some(listed)) if record.serial < listed.serial && self.settled => {
+                Verdict::Proven(Whose::Unproven("an older record of it was put back".to_owned()))
+            }
+            (None, Some(_)) if may_verify && self.settled => Verdict::Proven(Whose::Unproven(fault(applied))),
+            (Some(_), _) | (None, Some(_)) => Verdict::Proven(Whose::Own),
+            (None, None) => match memory {
+                Some(memory) if memory.former.contains(address) => Verdict::Likely(Whose::Former),
+                Some(memory) if memory.may_have_made(address) => Verdict::Likely(Whose::Own),
+                _ => Verdict::Not(self.claim(applied).to_owned()),
+            },
+        }
+    }
+
+    /// Why a thing that the stack doesn't remember isn't known to be its own.
+    fn claim(&self, applied: Option<&str>) -> &'static str {
+        match (&self.verifier, applied) {
+            (Verifier::Denied, _) => "nobody here may verify its record, and the stack doesn't remember it",
+            (Verifier::Nothing, _) => "nothing of this stack is signed yet, and it doesn't remember it",
+            (Verifier::Key(_), None) => "it has no record, and the stack doesn't remember it",
+            (Verifier::Key(_), Some(_)) => {
+                "its record was signed for something else, or by nobody who applies the stack, which doesn't remember it"
+            }
+        }
+    }
+
+    /// Judges whose each thing is.
+    pub(super) fn judge(&self, kinds: Kinds<'_>, desired: &Desired, live: Vec<Live>) -> Known {
+        let record = |live: &Live| self.verified(&live.address, &live.id, live.applied.as_deref());
+        let records: Vec<Option<Record>> = live.iter().map(record).collect();
+        let latest = records.iter().flatten().map(|record| record.serial).max();
+        let standing = self.standing_beside(latest);
+        let memory = self.memory(&standing);
+        let judged = live.into_iter().zip(records).map(|(mut live, record)| {
+            let tagless = kinds.get(&live.address.kind).is_some_and(AnyKind::is_tagless);
+            let verdict = if tagless {
+                self.verdict_of_tagless(desired, &live, &standing)
+            } else {
+                self.verdict_by_addresses(desired, &mut live, record.as_ref(), &standing)
+            };
+            let is_former = matches!(verdict, Verdict::Likely(Whose::Former));
+            // What nobody vouches for says nothing of what was applied.
+            if tagless || !(record.is_some() || is_former || matches!(self.verifier, Verifier::Denied)) {
+                live.applied = None;
+            }
+            (live, verdict)
+        });
+        let mut live = settle(judged.collect());
+        live.sort_by(|a, b| a.address.cmp(&b.address).then_with(|| a.id.cmp(&b.id)));
+        Known {
+            live,
+            memory: memory.cloned().unwrap_or_default(),
+            document: self.document.clone(),
+            doubt: self.doubt(&standing, latest),
+            untold: self.untold.clone(),
+            unread: Vec::new(),
+            denied: matches!(self.verifier, Verifier::Denied),
+        }
+    }
+
+    /// Whose a thing with tags is, under its address or another one under which it is known. One that the stack remembers
+    /// otherwise gets the address back that it had.
+    fn verdict_by_addresses(
+        &self,
+        desired: &Desired,
+        live: &mut Live,
+        record: Option<&Record>,
+        standing: &Standing,
+    ) -> Verdict {
+        let applied = live.applied.clone();
+        for address in known_addresses(desired, live) {
+            let verdict = self.verdict(&address, &live.id, (applied.as_deref(), record), standing);
+            if !matches!(verdict, Verdict::Not(_)) {
+                return verdict;
+            }
+        }
+        let mut lived = self.memory(standing).into_iter().flat_map(|memory| &memory.lived);
+        match lived.find(|(address, lived)| address.kind == live.address.kind && lived.id == live.id) {
+            Some((address, _)) => {
+                let fault = format!("its tag lakewright:address says {}", live.address);
+                live.address.clone_from(address);
+                Verdict::Proven(Whose::Unproven(fault))
+            }
+            None => Verdict::Not(self.claim(applied.as_deref()).to_owned()),
+        }
+    }
+
+    /// Whose a thing without tags is: what the file names is found by its name, within what is the stack's.
+    fn verdict_of_tagless(&self, desired: &Desired, live: &Live, standing: &Standing) -> Verdict {
+        let is_wanted = desired.resources.iter().any(|wanted| wanted.address == live.address);
+        let memory = self.memory(standing);
+        let lists =
+            |memory: &Memory| memory.lists(&live.address.kind, &live.id) || memory.former.contains(&live.address);
+        let may_have_made = memory.is_some_and(|memory| memory.may_have_made(&live.address));
+        if memory.is_some_and(lists) {
+            Verdict::Proven(Whose::Own)
+        } else if is_wanted || may_have_made || *standing == Standing::Former {
+            Verdict::Likely(Whose::Own)
+        } else {
+            Verdict::Not("it can carry no record, and the stack doesn't remember it".to_owned())
+        }
+    }
+}
+
+/// What is wrong with the record of something that the stack remembers.
+fn fault(applied: Option<&str>) -> String {
+    match applied {
+        None => "its record is missing".to_owned(),
+        Some(applied) if applied.starts_with(FORMER) => {
+            "its record is missing, but for one of the former format".to_owned()
+        }
+        Some(_) => "its record is forged".to_owned(),
+    }
+}
+
+/// The addresses under which a thing may be known: its own, one before it was renamed, and one that it gave up.
+fn known_addresses(desired: &Desired, live: &Live) -> Vec<Address> {
+    let renamed = desired.moved.iter().filter(|moved| moved.to == live.address).map(|moved| moved.from.clone());
+    let given_up = live.address.name.split_once('@').map(|(name, _)| Address::new(&live.address.kind, name));
+    let given_up =
+        given_up.filter(|address| replaced(&Live { address: address.clone(), ..live.clone() }) == live.address);
+    [live.address.clone()].into_iter().chain(renamed).chain(given_up).collect()
+}
+
+/// What becomes of the verdicts where several things have one address.
+fn settle(judged: Vec<(Live, Verdict)>) -> Vec<Live> {
+    let mut counts: BTreeMap<Address, (usize, usize)> = BTreeMap::new();
+    for (live, verdict) in &judged {
+        let (proven, likely) = counts.entry(live.address.clone()).or_default();
+        match verdict {
+            Verdict::Proven(_) => *proven += 1,
+            Verdict::Likely(_) => *likely += 1,
+            Verdict::Not(_) => {}
+        }
+    }
+    let one = |(live, verdict): (Live, Verdict)| {
+        let claimed = |reason: &str| Whose::Claimed(reason.to_owned());
+        let whose = match (verdict, counts[&live.address]) {
+            (Verdict::Proven(whose), _) | (Verdict::Likely(whose), (0, 1)) => whose,
+            (Verdict::Likely(_), (0, _)) => claimed(
+                "several carry its address, of which an interrupted apply made one at most, and none has a record",
+            ),
+            (Verdict::Likely(_), _) => claimed("it has no record, and another one is known to be the stack's"),
+            (Verdict::Not(reason), _) => Whose::Claimed(reason),
+        };
+        Live { whose, ..live }
+    };
+    judged.into_iter().map(one).collect()
+}
