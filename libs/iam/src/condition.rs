@@ -118,6 +118,10 @@ impl Operator {
         })
     }
 
+    fn name(self) -> &'static str {
+        OPERATORS.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
+    }
+
     fn style(self) -> Style {
         match self {
             Self::StringLike | Self::StringNotLike => Style::Text,
@@ -193,6 +197,19 @@ impl Condition {
             }
         }
         Ok(conditions)
+    }
+
+    /// The condition as a part of a sentence: `StringLike s3:prefix a, b`, the values sorted.
+    pub fn words(&self) -> String {
+        let quantifier = match self.quantifier {
+            Some(Quantifier::ForAllValues) => "ForAllValues:",
+            Some(Quantifier::ForAnyValue) => "ForAnyValue:",
+            None => "",
+        };
+        let if_exists = if self.if_exists { "IfExists" } else { "" };
+        let mut values: Vec<&str> = self.values.iter().map(String::as_str).collect();
+        values.sort_unstable();
+        format!("{quantifier}{}{if_exists} {} {}", self.operator.name(), self.key, values.join(", "))
     }
 
     /// Whether it holds of a request with these keys.
@@ -302,7 +319,7 @@ fn values_of(place: &str, values: &Value) -> Result<Vec<String>, PolicyError> {
 
 /// Refuses values that an operator can't compare.
 fn check(place: &str, operator: Operator, values: &[String]) -> Result<(), PolicyError> {
-    let name = OPERATORS.iter().find(|(_, known)| *known == operator).map_or("", |(name, _)| name);
+    let name = operator.name();
     let (fits, what): (fn(&str) -> bool, &str) = match operator {
         Operator::Bool | Operator::Null => {
             (|text| text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"), "true or false")

@@ -127,7 +127,7 @@ impl Document {
             _ => return Err(PolicyError::new("Statement", "must be a list of statements")),
         };
         let statements = statements.into_iter().enumerate();
-        let statements = statements.map(|(at, value)| statement(kind, &format!("Statement[{at}]"), value));
+        let statements = statements.map(|(at, value)| statement(kind, &format!("Statement[{at}]"), value, resources));
         Ok(Self { kind, variables, statements: statements.collect::<Result<_, _>>()? })
     }
 
@@ -138,7 +138,24 @@ impl Document {
     }
 }
 
-fn statement(kind: Kind, place: &str, value: &Value) -> Result<Statement, PolicyError> {
+impl Statement {
+    /// Reads a statement of a policy that is still to be written: a reference, `${kind.name.output}`, may stand for a whole
+    /// resource. What the policy is attached to follows from the statement's elements.
+    pub fn draft(value: &Value) -> Result<Self, PolicyError> {
+        let has = |name: &str| value.get(name).is_some() || value.get(format!("Not{name}")).is_some();
+        let kind = match (has("Principal"), has("Resource")) {
+            (true, true) => Kind::Resource,
+            (true, false) => Kind::Trust,
+            (false, _) => Kind::Identity,
+        };
+        statement(kind, "Statement", value, drafted_resources)
+    }
+}
+
+/// How an element's value is read, at its place.
+type Read<T> = fn(&str, &Value) -> Result<T, PolicyError>;
+
+fn statement(kind: Kind, place: &str, value: &Value, resources: Read<Vec<String>>) -> Result<Statement, PolicyError> {
     let members = object(place, value)?;
     known(
         place,
@@ -185,7 +202,7 @@ fn either<T>(
     place: &str,
     members: &Map<String, Value>,
     name: &str,
-    read: fn(&str, &Value) -> Result<T, PolicyError>,
+    read: Read<T>,
 ) -> Result<Option<Element<T>>, PolicyError> {
     let opposite = format!("Not{name}");
     match (members.get(name), members.get(&opposite)) {
@@ -206,8 +223,18 @@ fn actions(place: &str, value: &Value) -> Result<Vec<String>, PolicyError> {
 }
 
 fn resources(place: &str, value: &Value) -> Result<Vec<String>, PolicyError> {
+    named_resources(place, value, &["arn:"])
+}
+
+fn drafted_resources(place: &str, value: &Value) -> Result<Vec<String>, PolicyError> {
+    named_resources(place, value, &["arn:", "${"])
+}
+
+/// Resources that each begin in one of these ways, or are `*`.
+fn named_resources(place: &str, value: &Value, begins: &[&str]) -> Result<Vec<String>, PolicyError> {
     let resources = texts(place, value)?;
-    match resources.iter().find(|resource| *resource != "*" && !resource.starts_with("arn:")) {
+    let fits = |resource: &str| resource == "*" || begins.iter().any(|begin| resource.starts_with(begin));
+    match resources.iter().find(|resource| !fits(resource)) {
         Some(resource) => Err(PolicyError::new(place, format!("\"{resource}\" is neither an ARN nor *"))),
         None => Ok(resources),
     }

@@ -2,6 +2,9 @@
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html>
 
+use std::sync::Arc;
+
+use crate::arn::Arn;
 use crate::document::{Document, Effect, Element, Kind, Principals, Statement};
 use crate::keys::Keys;
 use crate::pattern::{Pattern, Style, covers_action};
@@ -27,8 +30,7 @@ impl Request {
     /// principal's own.
     pub fn new(principal: Principal, action: &str, resource: &str) -> Self {
         // AWS's own policies stand in the account `aws`, which is everybody's.
-        let is_account = |part: &&str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit());
-        let owner = resource.split(':').nth(4).filter(is_account);
+        let owner = Arn::parse(resource).and_then(|arn| arn.owner());
         let owner = owner.or(principal.account()).unwrap_or_default().to_owned();
         let keys = principal.keys();
         Self { principal, action: action.to_owned(), resource: resource.to_owned(), owner, keys }
@@ -61,14 +63,14 @@ impl Request {
 pub struct Policy {
     /// Such as `role shop-app, inline policy own`.
     pub name: String,
-    /// What it says.
-    pub document: Document,
+    /// What it says; shared, because one policy is asked many questions.
+    pub document: Arc<Document>,
 }
 
 impl Policy {
     /// A document with a name.
-    pub fn new(name: impl Into<String>, document: Document) -> Self {
-        Self { name: name.into(), document }
+    pub fn new(name: impl Into<String>, document: impl Into<Arc<Document>>) -> Self {
+        Self { name: name.into(), document: document.into() }
     }
 }
 
@@ -243,6 +245,14 @@ fn applies(document: &Document, statement: &Statement, request: &Request) -> boo
 }
 
 fn covers_resource(document: &Document, pattern: &str, request: &Request) -> bool {
+    if pattern == "*" || pattern == request.resource {
+        return true;
+    }
+    // Most patterns are names of other things.
+    let fixed = pattern.split(['*', '?', '$']).next().unwrap_or_default();
+    if fixed.len() == pattern.len() || !request.resource.starts_with(fixed) {
+        return false;
+    }
     let pattern = if document.variables {
         Pattern::resolved(pattern, Style::Arn, &request.keys)
     } else {

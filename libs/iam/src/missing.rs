@@ -61,12 +61,17 @@ impl Missing {
     pub fn statement(&self) -> Value {
         json!({ "Effect": "Allow", "Action": self.action, "Resource": self.resource })
     }
+
+    /// The condition keys that the request brought, as `KEY=VALUE`.
+    pub fn brought(&self) -> String {
+        let keys: Vec<String> = self.keys.iter().map(|(key, values)| format!("{key}={}", values.join(","))).collect();
+        keys.join(" ")
+    }
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: Vec<String> = self.keys.iter().map(|(key, values)| format!("{key}={}", values.join(","))).collect();
-        write!(out, "{}: {}; condition keys present: {}", self.reason, self.statement(), keys.join(" "))
+        write!(out, "{}: {}; condition keys present: {}", self.reason, self.statement(), self.brought())
     }
 }
 

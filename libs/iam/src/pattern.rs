@@ -4,6 +4,7 @@
 //! follows after a colon.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html>
 
+use crate::arn::Arn;
 use crate::keys::Keys;
 
 /// One step of a pattern.
@@ -107,8 +108,8 @@ impl Pattern {
     pub(crate) fn matches_parts(&self, arn: &str) -> bool {
         let wanted = self.0.splitn(6, |token| *token == Token::Literal(':'));
         let wanted: Vec<Self> = wanted.map(|tokens| Self(tokens.to_vec())).collect();
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        wanted.len() == 6 && parts.len() == 6 && wanted.iter().zip(parts).all(|(wanted, part)| wanted.matches(part))
+        let Some(arn) = Arn::parse(arn).filter(|_| wanted.len() == 6) else { return false };
+        wanted.iter().zip(arn.parts()).all(|(wanted, part)| wanted.matches(part))
     }
 }
 
@@ -148,6 +149,10 @@ fn value_of(variable: &str, keys: &Keys) -> Option<String> {
 
 /// Whether the pattern of an action covers an action; case doesn't count.
 pub(crate) fn covers_action(pattern: &str, action: &str) -> bool {
+    // Most are names of actions, and policies hold hundreds.
+    if !pattern.contains(['*', '?']) {
+        return pattern.eq_ignore_ascii_case(action);
+    }
     Pattern::plain(&pattern.to_lowercase(), Style::Text).matches(&action.to_lowercase())
 }
 

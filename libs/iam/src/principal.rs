@@ -1,5 +1,6 @@
 //! Who asks.
 
+use crate::arn::Arn;
 use crate::document::Principals;
 use crate::keys::Keys;
 
@@ -62,7 +63,7 @@ impl Principal {
     pub fn account(&self) -> Option<&str> {
         match self {
             Self::Root { account, .. } => Some(account),
-            Self::User { arn } | Self::Session { role: arn, .. } => arn.split(':').nth(4),
+            Self::User { arn } | Self::Session { role: arn, .. } => Arn::parse(arn).map(|arn| arn.account),
             Self::Service(_) | Self::Federated { .. } | Self::Anonymous => None,
         }
     }
@@ -73,8 +74,7 @@ impl Principal {
             Self::Root { partition, account } => format!("arn:{partition}:iam::{account}:root"),
             Self::User { arn } => arn.clone(),
             Self::Session { role, name } => {
-                let partition = role.split(':').nth(1).unwrap_or("aws");
-                let account = role.split(':').nth(4).unwrap_or_default();
+                let (partition, account) = Arn::parse(role).map_or(("aws", ""), |role| (role.partition, role.account));
                 let short = role.rsplit('/').next().unwrap_or_default();
                 format!("arn:{partition}:sts::{account}:assumed-role/{short}/{name}")
             }
@@ -136,8 +136,9 @@ impl Principal {
 
     fn named_by(&self, named: &str) -> Option<Named> {
         let account = self.account()?;
-        let root = named.strip_suffix(":root").and_then(|arn| arn.split(':').nth(4));
-        if named == account || root == Some(account) {
+        let is_root = Arn::parse(named)
+            .is_some_and(|arn| arn.service == "iam" && arn.account == account && arn.resource == "root");
+        if named == account || is_root {
             return Some(if matches!(self, Self::Root { .. }) { Named::Directly } else { Named::Account });
         }
         match self {

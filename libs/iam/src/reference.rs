@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
+use crate::arn::Arn;
 use crate::evaluate::Request;
 use crate::pattern::{Pattern, Style, covers_action};
 
@@ -162,14 +163,16 @@ fn fixed(written: &str) -> String {
 
 /// Whether an ARN is written as the reference writes those of a type.
 fn is_of(written: &str, arn: &str) -> bool {
-    let parts = |arn: &str| arn.splitn(6, ':').map(str::to_owned).collect::<Vec<_>>();
-    let (written, arn) = (parts(&fixed(written)), parts(arn));
-    written.len() == 6
-        && arn.len() == 6
-        && written.iter().zip(&arn).enumerate().all(|(at, (written, part))| {
-            // Partition, region and account of a pattern may be any.
-            (at != 2 && at != 5 && part == "*") || Pattern::plain(written, Style::Text).matches(part)
-        })
+    let written = fixed(written);
+    let (Some(written), Some(arn)) = (Arn::parse(&written), Arn::parse(arn)) else { return false };
+    let fits = |written: &str, part: &str| Pattern::plain(written, Style::Text).matches(part);
+    // Partition, region and account of a pattern may be any.
+    let may_be_any = |written: &str, part: &str| part == "*" || fits(written, part);
+    may_be_any(written.partition, arn.partition)
+        && fits(written.service, arn.service)
+        && may_be_any(written.region, arn.region)
+        && may_be_any(written.account, arn.account)
+        && fits(written.resource, arn.resource)
 }
 
 fn parse(text: &str) -> Facts {
