@@ -26,6 +26,7 @@ use parking_lot::Mutex;
 
 use crate::classifier::Classifier;
 use crate::credentials::Keeper;
+use crate::credentials::assumed::{Assumed, Role};
 use crate::credentials::mfa::{self, Code};
 use crate::credentials::profile::{Origin, Profiles};
 use crate::deadline::Deadline;
@@ -138,6 +139,19 @@ impl Aws {
         let credentials = Keeper::new(provider, origin);
         credentials.get().await?;
         Self::new(sdk, http, credentials)
+    }
+
+    /// A connection to the same by the credentials of a role, which are fetched anew before they end.
+    ///
+    /// # Errors
+    /// The role can't be assumed: why, and what that takes.
+    pub async fn assuming(&self, role: Role) -> Result<Self, Error> {
+        let Shared { sdk, connections, .. } = &*self.shared;
+        let origin = Origin::Assumed(role.arn.clone());
+        let provider = SharedCredentialsProvider::new(Assumed { role, by: self.clone() });
+        let credentials = Keeper::new(provider, origin);
+        credentials.get().await?;
+        Self::new(sdk.clone(), connections.clone(), credentials)
     }
 
     /// A connection by a configuration of the SDK and its credentials over an HTTP client of the caller's.

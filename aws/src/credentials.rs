@@ -1,5 +1,6 @@
 //! Credentials, as every AWS tool finds them, kept until shortly before they end.
 
+pub mod assumed;
 pub mod mfa;
 pub mod profile;
 mod session;
@@ -68,7 +69,7 @@ impl Keeper {
     fn refusal(&self, error: &CredentialsError) -> Error {
         // What says itself what to do needs no other words around it.
         match find::<Error>(error) {
-            Some(own) if own.kind == Kind::Configuration => own.clone(),
+            Some(own) if own.kind == Kind::Configuration || matches!(self.0.origin, Origin::Assumed(_)) => own.clone(),
             Some(own) => Error::configuration(self.0.origin.refusal(&own.to_string())),
             None => Error::configuration(self.0.origin.refusal(&deepest(error))),
         }

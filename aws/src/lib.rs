@@ -8,6 +8,7 @@ mod credentials;
 mod deadline;
 mod endpoint;
 pub mod errors;
+mod flight;
 mod needed;
 mod objects;
 mod owners;
@@ -18,7 +19,9 @@ mod wire;
 
 pub use ask::{ask, ask_all, ask_once};
 pub use connection::{Aws, Options, Setup};
+pub use credentials::assumed::Role;
 pub use deadline::Deadline;
 pub use errors::{Error, Kind as ErrorKind};
+pub use flight::IN_FLIGHT;
 pub use needed::Needed;
 pub use objects::{Head, Listed, Object, Objects, Put};

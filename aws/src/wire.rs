@@ -1,5 +1,5 @@
-//! The way to the services: one pool of connections, behind which requests are counted, spread, timed and held back
-//! after a deadline.
+//! The way to the services: one pool of connections, behind which requests are counted, spread, bounded, timed and held
+//! back after a deadline.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -17,6 +17,7 @@ use hyper_util::client::legacy;
 use crate::deadline::Deadline;
 use crate::endpoint;
 use crate::errors::Error;
+use crate::flight;
 use crate::retry::Pace;
 use crate::watch::{Attempt, DeadlineOver, Watch, deepest, find};
 
@@ -155,17 +156,21 @@ impl Wire {
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
+        let place = place(request.uri());
+        let in_flight = flight::place(&place).await;
         if self.deadline.as_ref().is_some_and(|deadline| deadline.is_over(self.meter.now())) {
             note(Attempt::TooLate);
             return Err(ConnectorError::user(Box::new(DeadlineOver)));
         }
         let size = request.body().content_length().unwrap_or_default();
         let patience = ANSWER + Duration::from_millis(size / UPLINK);
-        let place = place(request.uri());
         // Until its end is known, an attempt counts as received: its future may be dropped at any time.
         note(Attempt::NoAnswer(format!("{place}: not waited for")));
         self.meter.count();
-        match tokio::time::timeout(patience, connector.call(request)).await {
+        let outcome = tokio::time::timeout(patience, connector.call(request)).await;
+        // The answer's body is read without it: whoever reads slowly keeps nobody from asking.
+        drop(in_flight);
+        match outcome {
             Ok(Ok(answer)) => {
                 note(Attempt::Answered(answer.status().as_u16()));
                 self.meter.compare(answer.headers().get("date"));

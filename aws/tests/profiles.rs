@@ -6,7 +6,7 @@ mod server;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use lakewright_aws::{Aws, Options, ask, client};
+use lakewright_aws::{Aws, Options, Role, ask, client};
 
 use server::{Play, Server, serve};
 
@@ -17,7 +17,14 @@ use server::{Play, Server, serve};
 async fn child() {
     let mfa_code = std::env::var("TEST_CODE").is_ok().then_some(typed as fn(&str) -> std::io::Result<String>);
     let options = Options { profile: std::env::var("TEST_PROFILE").ok(), mfa_code, ..Options::default() };
-    let answer = match Aws::connect(options).await {
+    let connected = match (Aws::connect(options).await, std::env::var("TEST_ROLE")) {
+        (Ok(aws), Ok(arn)) => {
+            let external_id = std::env::var("TEST_EXTERNAL_ID").ok();
+            aws.assuming(Role { arn, external_id, session: "lakewright-shop".to_owned() }).await
+        }
+        (connected, _) => connected,
+    };
+    let answer = match connected {
         Ok(aws) => ask(client!(aws, "kms", aws_sdk_kms).list_aliases().send()).await.map(drop),
         Err(error) => Err(error),
     };
@@ -45,6 +52,14 @@ const ASSUMED: Play = Play::Answer(
      <AssumedRoleId>A:s</AssumedRoleId><Arn>arn:aws:sts::1:assumed-role/r/s</Arn></AssumedRoleUser><Credentials>\
      <AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
      <Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>",
+);
+/// A session that is over when it begins.
+const ENDED: Play = Play::Answer(
+    200,
+    "",
+    "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+     <AccessKeyId>ASIAENDED</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>\
+     <Expiration>2020-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>",
 );
 const DENIED: Play = Play::Answer(
     403,
@@ -98,6 +113,28 @@ async fn a_role_is_assumed_with_its_external_id_and_one_that_may_not_be_is_named
     let said = world.run(&[("AWS_PROFILE", "work")]).await;
     assert!(said.contains("`work` can't assume arn:aws:iam::1:role/r") && said.contains("trust policy"), "{said}");
     assert!(said.contains("not authorized to perform: sts:AssumeRole"), "{said}");
+}
+
+#[tokio::test]
+async fn a_connection_assumes_a_role_anew_before_its_session_ends() {
+    let config = "[profile keys]\naws_access_key_id = AKIAKEYS\naws_secret_access_key = s\n";
+    let world = World::new(config, vec![ENDED, ASSUMED, ALIASES, DENIED]).await;
+    let role = ("TEST_ROLE", "arn:aws:iam::210987654321:role/deployer");
+    let id = ("TEST_EXTERNAL_ID", "ours");
+    assert_eq!(world.run(&[("AWS_PROFILE", "keys"), role, id]).await, "answered");
+    assert_eq!(world.signer(), "ASIAROLE");
+    let seen = world.server.seen.lock().clone();
+    assert_eq!(seen.len(), 3);
+    for asked in &seen[..2] {
+        for part in ["role%2Fdeployer", "RoleSessionName=lakewright-shop", "ExternalId=ours", "Credential=AKIAKEYS/"] {
+            assert!(asked.contains(part), "{part}: {asked}");
+        }
+    }
+    let said = world.run(&[("AWS_PROFILE", "keys"), role, id]).await;
+    for part in [role.1, "AccessDenied", "the right sts:AssumeRole", "trust policy", "the external id `ours`"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(said.matches("can't be assumed").count(), 1, "{said}");
 }
 
 #[tokio::test]

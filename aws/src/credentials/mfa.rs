@@ -11,6 +11,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+use super::assumed::taken;
 use super::profile::Profiles;
 use super::session;
 use crate::ask::ask;
@@ -139,12 +140,7 @@ impl Session {
             .set_external_id(self.role.external_id.clone())
             .set_serial_number(serial.clone())
             .set_token_code(code);
-        let given =
-            ask(call.send()).await?.credentials.ok_or_else(|| Error::missing("sts", "AssumeRole.Credentials"))?;
-        let expiry =
-            SystemTime::try_from(given.expiration).map_err(|_| Error::missing("sts", "Credentials.Expiration"))?;
-        let token = Some(given.session_token);
-        let fresh = Credentials::new(given.access_key_id, given.secret_access_key, token, Some(expiry), "mfa");
+        let fresh = taken(ask(call.send()).await?, "mfa")?;
         if let Some(place) = &place
             && let Err(error) = session::write(place, &fresh)
         {

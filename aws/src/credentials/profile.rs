@@ -25,6 +25,8 @@ pub enum Origin {
     Process(String),
     /// Another profile, of keys.
     Profile(String),
+    /// A role that a connection assumes, by its ARN.
+    Assumed(String),
     /// Nothing is configured: what is left is the machine's or the container's own role.
     Machine,
 }
@@ -117,6 +119,7 @@ impl Origin {
             Self::Profile(name) => format!(
                 "the profile `{name}` gives no credentials ({cause}); add keys or a role to it, or choose another with --profile"
             ),
+            Self::Assumed(role) => format!("the role {role} can't be assumed: {cause}"),
             Self::Machine => "there are no AWS credentials: set AWS_PROFILE to a profile of ~/.aws/config (`aws configure sso` makes one), or \
                  AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                 .to_owned(),
@@ -135,6 +138,7 @@ impl Origin {
                 format!("give the profile `{name}` fresh credentials")
             }
             Self::WebIdentity => "let the pipeline fetch a fresh web identity token".to_owned(),
+            Self::Assumed(role) => format!("run it again: the sessions of {role} may have been ended (revoked)"),
             Self::Given | Self::Machine => "run it again with fresh credentials".to_owned(),
         }
     }
@@ -155,6 +159,7 @@ mod tests {
             (Origin::Sso(named.clone()), "aws sso login --profile work"),
             (Origin::Role(named.clone(), "arn:aws:iam::1:role/r".into()), "can't assume arn:aws:iam::1:role/r (gone)"),
             (Origin::Process(named.clone()), "run its command by hand"),
+            (Origin::Assumed("arn:aws:iam::1:role/r".into()), "arn:aws:iam::1:role/r can't be assumed: gone"),
             (Origin::Profile(named), "choose another with --profile"),
             (Origin::Machine, "aws configure sso"),
         ] {

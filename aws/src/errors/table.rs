@@ -170,6 +170,8 @@ static ROWS: &[Row] = &[
     of(EC2, Kind::Quota, &["VolumeModificationRateExceeded"]),
     // EC2 has no other code for a role that it doesn't know yet.
     when(EC2, "CreateFlowLogs", Kind::NotYet, &["InvalidParameter"]),
+    // Nor for a profile that was just made.
+    when(EC2, "ReplaceIamInstanceProfileAssociation", Kind::NotYet, &["InvalidParameterValue"]),
     // Jobs haven't ended yet.
     when(EMR_SERVERLESS, "StopApplication", Kind::WrongState, &["ValidationException"]),
     of(EMR_SERVERLESS, Kind::WrongState, &["ConflictException"]),
@@ -225,7 +227,10 @@ static ROWS: &[Row] = &[
     // The queue of that name is being deleted, which takes a minute.
     of(SQS, Kind::Busy, &["AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently"]),
     of(SQS, Kind::Invalid, &["InvalidAttributeName", "InvalidAttributeValue"]),
-    of(SSM, Kind::NotFound, &["ParameterNotFound"]),
+    of(SSM, Kind::NotFound, &["InvalidDocument", "InvalidDocumentVersion", "InvalidResourceId", "ParameterNotFound"]),
+    // A version of the document says the same.
+    of(SSM, Kind::AlreadyExists, &["DuplicateDocumentContent"]),
+    of(SSM, Kind::Conflict, &["TooManyUpdates"]),
 ];
 
 /// How a code that no row names may be made.
@@ -280,6 +285,14 @@ static BY_MESSAGE: &[ByMessage] = &[
         service: LAMBDA,
         code: "InvalidParameterValueException",
         fragment: "cannot be assumed by Lambda",
+        kind: Kind::NotYet,
+    },
+    // A key's policy takes effect some seconds after it was written; CloudWatch Logs asks it at once. The message is in
+    // https://github.com/hashicorp/terraform-provider-aws/issues/29282.
+    ByMessage {
+        service: LOGS,
+        code: "AccessDeniedException",
+        fragment: "The specified KMS key does not exist or is not allowed to be used",
         kind: Kind::NotYet,
     },
     // S3 asks the destination whether it may send there, and a permission that was just given may be unknown there:

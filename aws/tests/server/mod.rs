@@ -21,11 +21,12 @@ pub struct Server {
     /// Its URL.
     pub address: String,
     /// The requests so far.
+    #[allow(dead_code, reason = "not every test file looks at them")]
     pub seen: Arc<Mutex<Vec<String>>>,
 }
 
 /// Reads one request with its body; nothing when the client has gone.
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
+pub async fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     loop {
