@@ -20,7 +20,7 @@ impl Secret {
         &self.0
     }
 
-    /// A secret that follows from this one and a purpose, and tells nothing of it: HMAC-SHA256 in hexadecimal.
+    /// A secret that follows from this one and a purpose, and shows nothing of it: HMAC-SHA256 in hexadecimal.
     #[must_use]
     pub fn derived(&self, purpose: &str) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());

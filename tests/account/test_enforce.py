@@ -1,9 +1,10 @@
-"""The account that enforces IAM: what a role may do, what it is refused, and in which words."""
+"""IAM as the account enforces it: what a role may do, what it is refused, and in which words."""
 
 import hmac
 import json
 import os
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -24,7 +25,7 @@ class Enforcing(Account):
 
     def start(self, *more):
         environment = os.environ | {"LAKEWRIGHT_ACCOUNT_SECRET": SECRET}
-        arguments = [*command(), "--port", "0", "--data", str(self.data), "--enforce", *more]
+        arguments = [*command(), "--port", "0", "--data", str(self.data), *more]
         with open(self.data / "log", "ab") as log:
             self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, env=environment)
         line = self.process.stdout.readline()
@@ -503,13 +504,93 @@ def test_a_host_gets_the_credentials_of_its_profile(account):
         account.control(f"credentials?account={HOME}&profile=none&instance=i-0123")
 
 
+def trusting(service, **source):
+    """A trust policy that lets a service in for a source."""
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    return policy(statement | {"Condition": source})
+
+
+def test_services_say_for_whom_they_become_a_role(account):
+    iam, ec2 = account.admin("iam"), account.admin("ec2")
+    # EC2 says for nobody.
+    iam.create_role(RoleName="for-nobody", AssumeRolePolicyDocument=trusting(
+        "ec2.amazonaws.com", StringEquals={"aws:SourceAccount": HOME}))
+    iam.create_instance_profile(InstanceProfileName="for-nobody")
+    iam.add_role_to_instance_profile(InstanceProfileName="for-nobody", RoleName="for-nobody")
+    with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+        account.control(f"credentials?account={HOME}&profile=for-nobody&instance=i-0123")
+    said = json.load(refused.value)["error"]
+    assert "no role trust policy allows the sts:AssumeRole action" in said and '"Service":"ec2.amazonaws.com"' in said
+
+    # A flow log for itself, and its role has to reach the group.
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    own, other = arn("ec2", "vpc-flow-log/*"), arn("ec2", "vpc-flow-log/fl-none")
+    writes = allow(["logs:CreateLogStream", "logs:PutLogEvents"], arn("logs", "log-group:flows:*"))
+    for number, (source, own_policy, status) in enumerate([
+        (own, writes, "SUCCESS"), (other, writes, "FAILED"), (own, allow("logs:PutLogEvents"), "FAILED"),
+    ]):
+        name = f"flows-{number}"
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting(
+            "vpc-flow-logs.amazonaws.com", StringEquals={"aws:SourceAccount": HOME}, ArnLike={"aws:SourceArn": source}))
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(own_policy))
+        traffic = ["ALL", "ACCEPT", "REJECT"][number]
+        made = ec2.create_flow_logs(
+            ResourceIds=[vpc], ResourceType="VPC", TrafficType=traffic, LogGroupName="flows",
+            DeliverLogsPermissionArn=f"arn:aws:iam::{HOME}:role/{name}")["FlowLogIds"]
+        (log,) = ec2.describe_flow_logs(FlowLogIds=made)["FlowLogs"]
+        assert (log["DeliverLogsStatus"], log.get("DeliverLogsErrorMessage")) == (
+            status, None if status == "SUCCESS" else "Access error"), number
+
+
+def test_a_job_run_is_its_role_for_its_application(account):
+    iam, emr = account.admin("iam"), account.admin("emr-serverless")
+    application = emr.create_application(name="jobs", releaseLabel="emr-7.5.0", type="SPARK")["applicationId"]
+    driver = {"sparkSubmit": {"entryPoint": "s3://none/run_models.py", "entryPointArguments": []}}
+    for name, source in [("jobs", application), ("other-jobs", "another")]:
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting(
+            "emr-serverless.amazonaws.com", StringEquals={"aws:SourceAccount": HOME},
+            ArnLike={"aws:SourceArn": arn("emr-serverless", f"/applications/{source}")}))
+        run = emr.start_job_run(
+            applicationId=application, clientToken=name, executionRoleArn=f"arn:aws:iam::{HOME}:role/{name}", jobDriver=driver)
+        end = time.monotonic() + 20
+        while (found := emr.get_job_run(applicationId=application, jobRunId=run["jobRunId"])["jobRun"])["state"] != "FAILED":
+            assert time.monotonic() < end, found
+            time.sleep(0.05)
+        # The program isn't there; only a role that lets the service in finds that out.
+        refused = "not authorized to perform: sts:AssumeRole" in found["stateDetails"]
+        assert refused == (name == "other-jobs"), found["stateDetails"]
+
+
+def test_what_a_service_does_in_the_callers_name_says_so(account):
+    by_service = {"Bool": {"aws:ViaAWSService": "true"}}
+    cluster = dict(ClusterName="named", Serverless={"VpcConfigs": [{"SubnetIds": ["subnet-0123456789abcdef0"]}]})
+    endpoints, tagged = arn("ec2", "vpc-endpoint/*"), {"StringEquals": {"aws:RequestTag/AWSMSKManaged": "true"}}
+    own = [
+        allow("kafka:CreateClusterV2", arn("kafka", "cluster/named/*")),
+        allow(["ec2:DescribeSubnets", "ec2:DescribeVpcs", "ec2:DescribeSecurityGroups"], **by_service),
+        allow(["ec2:CreateVpcEndpoint", "ec2:CreateTags"], endpoints, **by_service, **tagged),
+    ]
+    linked = allow("iam:CreateServiceLinkedRole", f"arn:aws:iam::{HOME}:role/aws-service-role/kafka.amazonaws.com/*",
+                   StringEquals={"iam:AWSServiceName": "kafka.amazonaws.com"})
+    maker = account.role("maker-of-clusters", *own, linked)
+    assert code(maker("kafka").create_cluster_v2, **cluster) not in DENIED
+    # Not the caller itself, and not without the role of MSK's own.
+    assert code(maker("ec2").describe_vpcs) == "UnauthorizedOperation"
+    without = account.role("without-a-linked-role", *own)
+    with Refused("AccessDeniedException", 403) as refused:
+        without("kafka").create_cluster_v2(**cluster)
+    assert "iam:CreateServiceLinkedRole" in str(refused.error)
+
+
 def test_keys_of_others_and_ended_sessions_are_refused(account):
     stranger = account.as_keys({"AccessKeyId": "ASIA" + "A" * 16, "SecretAccessKey": "x", "Token": "x"})
     assert code(stranger("sqs").list_queues) in {"InvalidClientTokenId", "UnrecognizedClientException"}
 
 
-def test_without_enforcement_every_role_may_do_all(tmp_path):
+def test_a_permissive_account_lets_every_role_do_all(tmp_path):
     permissive = Account(tmp_path)
+    permissive.stop()
+    permissive.start("--permissive")
     try:
         iam = permissive.client("iam", key=HOME)
         iam.create_role(RoleName="nobody", AssumeRolePolicyDocument=policy(

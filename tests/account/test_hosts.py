@@ -167,6 +167,44 @@ def test_a_group_replaces_its_hosts_for_a_new_template(ec2, scaling, place, refu
     ec2.delete_launch_template(LaunchTemplateId=template)
 
 
+def test_a_group_with_suspended_processes_starts_and_ends_nothing(ec2, scaling, place, refused):
+    _, subnet, _ = place
+    data = {"ImageId": "ami-0123456789abcdef0", "InstanceType": "t3.small"}
+    template = ec2.create_launch_template(LaunchTemplateName="held", LaunchTemplateData=data)["LaunchTemplate"]["LaunchTemplateId"]
+    group = {"AutoScalingGroupName": "held"}
+    scaling.create_auto_scaling_group(
+        **group, LaunchTemplate={"LaunchTemplateId": template, "Version": "1"}, MinSize=0, MaxSize=3, DesiredCapacity=1,
+        VPCZoneIdentifier=subnet,
+    )
+    described = lambda: scaling.describe_auto_scaling_groups(AutoScalingGroupNames=["held"])["AutoScalingGroups"]
+    held = lambda: {one["ProcessName"] for one in described()[0]["SuspendedProcesses"]}
+    hosts = lambda: len([one for one in described()[0]["Instances"] if one["LifecycleState"] == "InService"])
+    with refused("ValidationError"):
+        scaling.suspend_processes(**group, ScalingProcesses=["Lunch"])
+    scaling.suspend_processes(**group, ScalingProcesses=["Launch", "Terminate"])
+    assert held() == {"Launch", "Terminate"}
+    for desired in (3, 0):
+        scaling.set_desired_capacity(**group, DesiredCapacity=desired)
+        assert hosts() == 1
+    refresh = scaling.start_instance_refresh(**group)["InstanceRefreshId"]
+    status = lambda: scaling.describe_instance_refreshes(**group, InstanceRefreshIds=[refresh])["InstanceRefreshes"][0]["Status"]
+    assert status() == "InProgress"
+    with refused("InstanceRefreshInProgress"):
+        scaling.start_instance_refresh(**group)
+    scaling.resume_processes(**group, ScalingProcesses=["Launch"])
+    assert held() == {"Terminate"} and hosts() == 1 and status() == "InProgress"
+    scaling.resume_processes(**group)
+    assert not held() and hosts() == 0 and status() == "Successful"
+    scaling.set_desired_capacity(**group, DesiredCapacity=1)
+    # One whose hosts don't end isn't gone before they may.
+    scaling.suspend_processes(**group)
+    assert len(held()) == 9
+    scaling.resume_processes(**group, ScalingProcesses=["Terminate"])
+    scaling.delete_auto_scaling_group(**group, ForceDelete=True)
+    assert not described()
+    ec2.delete_launch_template(LaunchTemplateId=template)
+
+
 def test_providers_of_identities_are_one_for_each_url(account, refused):
     iam = account.client("iam")
     url = "https://token.actions.githubusercontent.com"

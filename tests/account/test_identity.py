@@ -97,6 +97,10 @@ def test_documents_and_names_are_checked(iam, refused):
     iam.create_role(RoleName="checked", AssumeRolePolicyDocument=TRUST)
     with refused("MalformedPolicyDocument", 400):
         iam.put_role_policy(RoleName="checked", PolicyName="p", PolicyDocument=TRUST)
+    named = POLICY["Statement"][0] | {"Sid": "Read"}
+    for wrong in ([named, named], [named | {"Sid": "Read all"}]):
+        with refused("MalformedPolicyDocument", 400):
+            iam.put_role_policy(RoleName="checked", PolicyName="p", PolicyDocument=json.dumps(POLICY | {"Statement": wrong}))
     with refused("NoSuchEntity", 404):
         iam.attach_role_policy(RoleName="checked", PolicyArn="arn:aws:iam::123456789012:policy/none")
     iam.delete_role(RoleName="checked")
@@ -125,10 +129,14 @@ def test_managed_policies_have_versions(iam, refused):
 
 
 def test_assume_role(account, iam, refused):
-    iam.create_role(RoleName="taken", AssumeRolePolicyDocument=TRUST)
+    other = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName="taken", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": other}))
+    iam.create_role(RoleName="hosts", AssumeRolePolicyDocument=TRUST)
     sts = account.client("sts", key="111122223333")
-    with refused("AccessDenied", 403):
-        sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/none", RoleSessionName="session")
+    for role in ("none", "hosts"):
+        with refused("AccessDenied", 403):
+            sts.assume_role(RoleArn=f"arn:aws:iam::123456789012:role/{role}", RoleSessionName="session")
+    iam.delete_role(RoleName="hosts")
     given = sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/taken", RoleSessionName="session")["Credentials"]
     keys = {"secret": given["SecretAccessKey"], "token": given["SessionToken"]}
     identity = account.client("sts", key=given["AccessKeyId"], **keys).get_caller_identity()
@@ -149,8 +157,9 @@ def test_a_key_and_its_alias(kms, refused):
     assert (status["KeyRotationEnabled"], status["RotationPeriodInDays"]) == (True, 180)
     default = json.loads(kms.get_key_policy(KeyId=key["KeyId"])["Policy"])
     assert default["Statement"][0]["Principal"]["AWS"] == "arn:aws:iam::123456789012:root"
-    with refused("MalformedPolicyDocumentException", 400):
-        kms.put_key_policy(KeyId=key["KeyId"], Policy="{")
+    for wrong in ("{", json.dumps(default | {"Statement": default["Statement"] * 2})):
+        with refused("MalformedPolicyDocumentException", 400):
+            kms.put_key_policy(KeyId=key["KeyId"], Policy=wrong)
     sealed = kms.encrypt(KeyId="alias/shop", Plaintext=b"secret", EncryptionContext={"a": "b"})["CiphertextBlob"]
     assert b"secret" not in sealed
     assert kms.decrypt(CiphertextBlob=sealed, EncryptionContext={"a": "b"})["Plaintext"] == b"secret"

@@ -121,6 +121,81 @@ def test_log_groups(logs, refused):
         logs.delete_log_group(logGroupName="/lakewright/shop/stream")
 
 
+def test_log_groups_under_keys(account, logs, refused):
+    kms = account.client("kms")
+    group = f"arn:aws:logs:eu-north-1:{account_number(account)}:log-group:/keyed/*"
+    let_in = {
+        "Effect": "Allow", "Principal": {"Service": "logs.eu-north-1.amazonaws.com"}, "Resource": "*",
+        "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+        "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": group}},
+    }
+    everybody = {
+        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account_number(account)}:root"},
+        "Action": "kms:*", "Resource": "*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [everybody, let_in]})
+    key = kms.create_key(Policy=policy)["KeyMetadata"]["Arn"]
+    plain = kms.create_key()["KeyMetadata"]["Arn"]
+    logs.create_log_group(logGroupName="/keyed/one", kmsKeyId=key)
+    assert logs.describe_log_groups(logGroupNamePrefix="/keyed/")["logGroups"][0]["kmsKeyId"] == key
+    with refused("AccessDeniedException", 400):
+        logs.create_log_group(logGroupName="/keyed/two", kmsKeyId=plain)
+    with refused("AccessDeniedException", 400):
+        logs.create_log_group(logGroupName="/other/two", kmsKeyId=key)
+    logs.disassociate_kms_key(logGroupName="/keyed/one")
+    assert "kmsKeyId" not in logs.describe_log_groups(logGroupNamePrefix="/keyed/")["logGroups"][0]
+    kms.disable_key(KeyId=key)
+    with refused("InvalidParameterException", 400):
+        logs.associate_kms_key(logGroupName="/keyed/one", kmsKeyId=key)
+    logs.delete_log_group(logGroupName="/keyed/one")
+
+
+def account_number(account):
+    return account.client("sts").get_caller_identity()["Account"]
+
+
+def test_session_documents(account, refused):
+    ssm = account.client("ssm")
+
+    def content(minutes):
+        inputs = {"idleSessionTimeout": str(minutes), "runAsEnabled": False}
+        return json.dumps({"schemaVersion": "1.0", "sessionType": "Standard_Stream", "inputs": inputs})
+
+    call = dict(Name="team-session", DocumentType="Session", DocumentFormat="JSON")
+    made = ssm.create_document(**call, Content=content(20), Tags=[{"Key": "a", "Value": "1"}])["DocumentDescription"]
+    assert (made["Status"], made["DefaultVersion"], made["SchemaVersion"]) == ("Active", "1", "1.0")
+    with refused("DocumentAlreadyExists", 400):
+        ssm.create_document(**call, Content=content(20))
+    with refused("InvalidDocumentContent", 400):
+        ssm.create_document(Name="too-long", DocumentType="Session", Content=content(61))
+    with refused("ValidationException", 400):
+        ssm.create_document(Name="AWS-mine", DocumentType="Session", Content=content(20))
+    with refused("DuplicateDocumentContent", 400):
+        ssm.update_document(Name="team-session", Content=content(20), DocumentVersion="$LATEST")
+    new = ssm.update_document(Name="team-session", Content=content(5), DocumentVersion="$LATEST")["DocumentDescription"]
+    assert (new["DocumentVersion"], new["DefaultVersion"]) == ("2", "1")
+    assert ssm.get_document(Name="team-session")["Content"] == content(20)
+    ssm.update_document_default_version(Name="team-session", DocumentVersion="2")
+    assert ssm.get_document(Name="team-session")["Content"] == content(5)
+    with refused("InvalidDocumentOperation", 400):
+        ssm.delete_document(Name="team-session", DocumentVersion="2")
+    ssm.delete_document(Name="team-session", DocumentVersion="1")
+    with refused("InvalidDocumentVersion", 400):
+        ssm.get_document(Name="team-session", DocumentVersion="1")
+    about = dict(ResourceType="Document", ResourceId="team-session")
+    ssm.add_tags_to_resource(**about, Tags=[{"Key": "b", "Value": "2"}])
+    ssm.remove_tags_from_resource(**about, TagKeys=["a"])
+    assert ssm.list_tags_for_resource(**about)["TagList"] == [{"Key": "b", "Value": "2"}]
+    tagged = account.client("resourcegroupstaggingapi").get_resources(ResourceTypeFilters=["ssm:document"])
+    assert [one["ResourceARN"].rsplit("/")[-1] for one in tagged["ResourceTagMappingList"]] == ["team-session"]
+    assert [one["Name"] for one in ssm.list_documents()["DocumentIdentifiers"]] == ["team-session"]
+    ssm.delete_document(Name="team-session")
+    with refused("InvalidDocument", 400):
+        ssm.describe_document(Name="team-session")
+    with refused("InvalidResourceId", 400):
+        ssm.list_tags_for_resource(**about)
+
+
 def test_image_parameters(account, refused):
     ssm = account.client("ssm")
     name = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"

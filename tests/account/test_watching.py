@@ -316,7 +316,7 @@ def test_log_events_become_metrics_that_alarms_judge(account, cloudwatch):
     (result,) = cloudwatch.get_metric_data(MetricDataQueries=[query], **times)["MetricDataResults"]
     assert result["Values"] == [2.0]
     assert cloudwatch.list_metrics(Namespace="Lakewright")["Metrics"] == [beats]
-    # The minute may have turned meanwhile: what was told is then of the minute before, still within the two.
+    # The minute may have turned meanwhile: what was reported is then of the minute before, still within the two.
     assert states()["judged"] == "OK" and states()["warming"] == "OK"
     cloudwatch.put_metric_data(Namespace="Shop", MetricData=[{"MetricName": "Errors", "Value": 5, "Timestamp": minute - 60}])
     (result,) = cloudwatch.get_metric_data(MetricDataQueries=[query], **times)["MetricDataResults"]

@@ -25,7 +25,7 @@ pub(crate) fn success(protocol: Protocol, operation: &str, output: &Value, reque
     }
 }
 
-/// The answer that tells the error; S3, which has no protocol of the others, leaves out its text for `head`.
+/// The answer that states the error; S3, which has no protocol of the others, leaves out its text for `head`.
 pub(crate) fn failure(protocol: Option<Protocol>, error: &AwsError, request_id: &str, head: bool) -> Response {
     tracing::debug!(code = error.code, message = error.message, "refused");
     let status = error.status;

@@ -50,7 +50,7 @@ impl AwsError {
         Self::new(code, message)
     }
 
-    /// The same with the member's name beginning with a small letter, as services with Java behind them tell it.
+    /// The same with the member's name beginning with a small letter, as services with Java behind them write it.
     pub fn null_member(code: &str, member: &str) -> Self {
         let mut name = member.to_owned();
         if let Some(first) = name.get_mut(..1) {

@@ -25,7 +25,7 @@ pub struct Event {
     pub n: u64,
     /// The request's number among those that change something; null for the others.
     pub mutation: Option<u64>,
-    /// Which part of the request's life this tells.
+    /// Which part of the request's life this is about.
     pub phase: Phase,
     /// When, in RFC 3339 with milliseconds.
     pub time: String,
@@ -47,7 +47,7 @@ pub struct Event {
     pub fault: Option<&'static str>,
 }
 
-/// Which part of a request's life an event tells.
+/// Which part of a request's life an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
@@ -105,7 +105,7 @@ impl EventLog {
         }
     }
 
-    /// Counts requests from 1 again and forgets the events in memory. A request in hand is told in the file only.
+    /// Counts requests from 1 again and forgets the events in memory. A request in hand is reported in the file only.
     pub fn reset(&self) {
         let mut state = self.0.state.lock();
         state.events.clear();
@@ -170,7 +170,7 @@ pub(crate) struct Told {
     pub mutating: bool,
 }
 
-/// A request in hand. Dropped before its end, because its client has gone, it is told without a status.
+/// A request in hand. Dropped before its end, because its client has gone, it is reported without a status.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     log: EventLog,

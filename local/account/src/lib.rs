@@ -14,6 +14,7 @@ pub mod events;
 pub mod faults;
 pub mod fields;
 pub mod ids;
+mod logins;
 pub mod pages;
 pub mod protocol;
 pub mod request;
@@ -28,6 +29,7 @@ pub use clock::Delays;
 pub use engine::{Caller, Engine, NoEngine, QueryResult, Temporary};
 pub use events::{Event, EventLog, Phase};
 pub use faults::{FaultBoard, Faults};
+pub use logins::Logins;
 pub use signature::Secret;
 
 use account::Account;
@@ -44,9 +46,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How many connections are taken at the same time: a plan of a thousand resources has several hundred in hand.
+/// How many connections are taken at the same time: a plan, the agents and a person's own clients have about a hundred each.
 const CONNECTIONS: usize = 512;
-/// How long a query may run unless told otherwise, as Athena has it.
+/// How long a query may run unless it is said otherwise, as Athena has it.
 pub const QUERY_TIME: Duration = Duration::from_mins(30);
 
 /// What an account is started with.
@@ -101,6 +103,7 @@ pub struct Running {
     stop: CancellationToken,
     server: JoinHandle<()>,
     account: Arc<Account>,
+    logins: Logins,
     faults: FaultBoard,
     events: EventLog,
     _lock: std::fs::File,
@@ -110,6 +113,11 @@ impl Running {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Who may log in to Kafka by its credentials.
+    pub fn logins(&self) -> Logins {
+        self.logins.clone()
     }
 
     /// Its fault rules, to replace and to read while it runs.
@@ -172,6 +180,7 @@ pub async fn serve(config: Config) -> anyhow::Result<Running> {
     });
     let server = server::Server::new(account.clone(), faults.clone(), events.clone(), stop.clone());
     let server = Arc::new(server);
+    let logins = Logins(server.clone());
     let answering = service_fn(move |request: http::Request<Patient>| {
         let server = server.clone();
         // An error closes the connection without an answer.
@@ -179,7 +188,7 @@ pub async fn serve(config: Config) -> anyhow::Result<Running> {
     });
     let limits = Limits { connections: config.connections, ..Limits::default() };
     let server = tokio::spawn(listen::serve(listener, limits, answering, stop.clone()));
-    Ok(Running { address, stop, server, account, faults, events, _lock: lock })
+    Ok(Running { address, stop, server, account, logins, faults, events, _lock: lock })
 }
 
 /// Syncs the journal outside the lock that requests wait for.

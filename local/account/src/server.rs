@@ -225,7 +225,7 @@ impl Server {
         (told, Asked { work, protocol, request_id })
     }
 
-    /// Executes a request and tells its end. What it makes stays invisible for the time that `hides` gives.
+    /// Executes a request and reports its end. What it makes stays invisible for the time that `hides` gives.
     async fn execute(&self, asked: Asked, ticket: Ticket, hides: Option<Duration>) -> Response {
         let Asked { work, protocol, request_id } = asked;
         let told = ticket.told();
@@ -271,7 +271,7 @@ impl Server {
     }
 
     /// Refuses a request that wasn't signed by the secret of its access key; an account without a secret takes all.
-    fn signed(
+    pub(crate) fn signed(
         &self,
         head: &http::request::Parts,
         payload: Payload<'_>,
@@ -297,7 +297,7 @@ impl Server {
     /// The account of an access key: its 12 digits, the account of keys given out here, or the default.
     pub fn account_of(&self, credentials: &Credentials) -> Result<String, AwsError> {
         let key = &credentials.access_key;
-        if key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit()) {
+        if lakewright_iam::is_account(key) {
             return Ok(key.clone());
         }
         let account = self.account.transact_at(services::sts::key_scope(), |state| {

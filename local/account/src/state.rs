@@ -192,7 +192,7 @@ impl State<'_> {
         stored.and_then(|tags| serde_json::from_value(tags.clone()).ok()).unwrap_or_default()
     }
 
-    /// Replaces the tags of a resource. The entry in the tag index lives until [`State::forget_tags`].
+    /// Replaces the tags of a resource. The entry in the tag index stays until [`State::forget_tags`].
     pub fn set_tags(&mut self, arn: &str, tags: &Tags) {
         if self.delays.factor() > 0.0 && self.store.document(&self.scope, TAGS, arn).is_none() {
             let (now, delays) = (self.now, self.delays);

@@ -58,7 +58,7 @@ impl Sight {
     }
 
     /// Whether hidden documents of the collection are found by their ids. Names are unique at once: what makes another
-    /// thing of the kind must find them. Whatever else uses them is told that they don't exist.
+    /// thing of the kind must find them. Whatever else uses them gets the answer that they don't exist.
     pub fn finds_hidden(&self, collection: &str) -> bool {
         if self.hides.is_some() {
             return true;

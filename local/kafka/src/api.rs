@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::broker::Broker;
 use crate::frame;
+use crate::handlers::sasl::{self, Session};
 use crate::handlers::{cluster, configs, fetch, groups, list_offsets, offsets, produce, topics};
 
 /// Requests, the versions that handlers and message types both know, and the shape of the body
@@ -30,12 +31,14 @@ pub const SUPPORTED: &[(ApiKey, i16, i16, &str)] = &[
     (ApiKey::SyncGroup, 0, 5, "s i s {3- s} {5- s s} ( s B )"),
     (ApiKey::DescribeGroups, 0, 5, "[s] {3- b}"),
     (ApiKey::ListGroups, 0, 4, "{4- [s]}"),
+    (ApiKey::SaslHandshake, 1, 1, "s"),
     (ApiKey::ApiVersions, 0, 3, "{3- s s}"),
     (ApiKey::CreateTopics, 2, 7, "( s i h ( i [i] ) ( s s ) ) i b"),
     (ApiKey::DeleteTopics, 1, 6, "{0-5 [s]} {6- ( s u )} i"),
     (ApiKey::InitProducerId, 0, 4, "s i {3- l h}"),
     (ApiKey::OffsetForLeaderEpoch, 2, 4, "{3- i} ( s ( i i i ) )"),
     (ApiKey::DescribeConfigs, 1, 4, "( b s [s] ) {1- b} {3- b}"),
+    (ApiKey::SaslAuthenticate, 0, 2, "B"),
     (ApiKey::CreatePartitions, 0, 3, "( s i ( [i] ) ) i b"),
     (ApiKey::DeleteGroups, 0, 2, "[s]"),
     (ApiKey::IncrementalAlterConfigs, 0, 1, "( b s ( s b s ) ) b"),
@@ -94,8 +97,13 @@ impl Call {
     }
 }
 
-/// Answers one frame. An error means that the connection can't go on.
-pub async fn answer(broker: &Arc<Broker>, peer: SocketAddr, mut request: Bytes) -> anyhow::Result<Answer> {
+/// Answers one frame of a connection. An error means that it can't go on.
+pub async fn answer(
+    broker: &Arc<Broker>,
+    peer: SocketAddr,
+    session: &mut Session,
+    mut request: Bytes,
+) -> anyhow::Result<Answer> {
     let (key, version) = frame::api(&request)?;
     let key = ApiKey::try_from(key).map_err(|()| anyhow::anyhow!("unknown request {key}"))?;
     let Some(&(_, least, most, _)) = SUPPORTED.iter().find(|(known, ..)| *known == key) else {
@@ -110,6 +118,7 @@ pub async fn answer(broker: &Arc<Broker>, peer: SocketAddr, mut request: Bytes) 
     }
     anyhow::ensure!(supported, "version {version} of request {key:?} isn't supported");
     frame::check(key, version, &request)?;
+    anyhow::ensure!(session.admits(key), "a client that has to log in first asks for {key:?}");
     let header = RequestHeader::decode(&mut request, key.request_header_version(version))?;
     let client_id = header.client_id.map(|id| id.to_string()).unwrap_or_default();
     let caller = Caller { client_id, peer };
@@ -117,6 +126,8 @@ pub async fn answer(broker: &Arc<Broker>, peer: SocketAddr, mut request: Bytes) 
     let call = &call;
     match key {
         ApiKey::ApiVersions => call.ready(&api_versions()),
+        ApiKey::SaslHandshake => call.ready(&sasl::handshake(broker, session, &call.read()?)),
+        ApiKey::SaslAuthenticate => call.ready(&sasl::authenticate(broker, session, &call.read()?)),
         ApiKey::Metadata => call.ready(&cluster::metadata(broker, version, call.read()?).await),
         ApiKey::DescribeCluster => call.ready(&cluster::describe_cluster(broker)),
         ApiKey::FindCoordinator => call.ready(&cluster::find_coordinator(broker, version, &call.read()?)),

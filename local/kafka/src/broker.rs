@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kafka_protocol::error::ResponseError;
@@ -14,7 +14,7 @@ use crate::group::Groups;
 use crate::offsets::Offsets;
 use crate::topic::{self, Topic};
 use crate::topic_config::Settings;
-use crate::{Config, Fsync};
+use crate::{Config, Fsync, Logins};
 
 /// The only node.
 pub const NODE: i32 = 1;
@@ -39,6 +39,7 @@ pub struct Broker {
     pub groups: Groups,
     catalog: Mutex<Catalog>,
     topics: RwLock<Topics>,
+    logins: OnceLock<Arc<dyn Logins>>,
 }
 
 #[derive(Debug, Default)]
@@ -72,9 +73,20 @@ impl Broker {
             groups: Groups::default(),
             catalog: Mutex::new(catalog),
             topics: RwLock::new(topics),
+            logins: OnceLock::new(),
             address,
             config,
         })
+    }
+
+    /// Lets clients log in from now on; the first to be told stays.
+    pub fn take_logins(&self, logins: Arc<dyn Logins>) {
+        _ = self.logins.set(logins);
+    }
+
+    /// Who judges clients that log in.
+    pub fn logins(&self) -> Option<&dyn Logins> {
+        self.logins.get().map(AsRef::as_ref)
     }
 
     /// The topic of a name.

@@ -256,6 +256,12 @@ mod tests {
             ApiKey::ListGroups => {
                 RequestKind::ListGroups(m::ListGroupsRequest::default().with_states_filter(vec![name()]))
             }
+            ApiKey::SaslHandshake => {
+                RequestKind::SaslHandshake(m::SaslHandshakeRequest::default().with_mechanism(name()))
+            }
+            ApiKey::SaslAuthenticate => RequestKind::SaslAuthenticate(
+                m::SaslAuthenticateRequest::default().with_auth_bytes(bytes::Bytes::from_static(b"token")),
+            ),
             ApiKey::ApiVersions => RequestKind::ApiVersions(
                 m::ApiVersionsRequest::default().with_client_software_name(name()).with_client_software_version(name()),
             ),

@@ -28,12 +28,21 @@ pub enum Fsync {
     Every(Duration),
 }
 
+/// Who may log in by a token (SASL/OAUTHBEARER).
+pub trait Logins: std::fmt::Debug + Send + Sync {
+    /// Whose token it is.
+    ///
+    /// # Errors
+    /// Why it is nobody's, in a sentence.
+    fn check(&self, token: &str) -> Result<String, String>;
+}
+
 /// How to run the log.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Directory of everything that lasts.
     pub data: PathBuf,
-    /// Address to listen on and to give to clients; loopback, for there is neither TLS nor a password.
+    /// Address to listen on and to give to clients; loopback, for there is no TLS, and nobody has to log in.
     pub host: IpAddr,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,

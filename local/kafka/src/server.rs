@@ -14,9 +14,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::Config;
 use crate::api::{self, Answer};
 use crate::broker::Broker;
+use crate::handlers::sasl::Session;
+use crate::{Config, Logins};
 
 /// Kafka's own limit of a request's size.
 const LARGEST_FRAME: usize = 100 * 1024 * 1024;
@@ -48,6 +49,11 @@ impl Running {
     /// The cluster's id, the same for as long as the data directory exists.
     pub fn cluster_id(&self) -> &str {
         &self.broker.cluster_id
+    }
+
+    /// Lets clients log in by what these take; whoever doesn't log in is served as before.
+    pub fn take_logins(&self, logins: Arc<dyn Logins>) {
+        self.broker.take_logins(logins);
     }
 
     /// Closes all connections and returns when everything stored is on disk.
@@ -196,6 +202,7 @@ async fn read(
     memory: Arc<Semaphore>,
     queue: mpsc::Sender<Queued>,
 ) -> anyhow::Result<()> {
+    let mut session = Session::default();
     loop {
         let mut size = [0; 4];
         match stream.read_exact(&mut size).await {
@@ -208,7 +215,7 @@ async fn read(
         let Some(request) = frame(&mut stream, size).await? else {
             return Ok(());
         };
-        let answer = api::answer(&broker, peer, request).await?;
+        let answer = api::answer(&broker, peer, &mut session, request).await?;
         if queue.send((answer, permit)).await.is_err() {
             return Ok(());
         }

@@ -101,22 +101,10 @@ pub struct Conduct {
     /// How long a query may run, as in 90s or 5m [default: 30m]
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30m", hide_default_value = true)]
     pub query_time: Duration,
-    /// Judges each call by IAM's policies, as AWS does; an account's number as the access key is its administrator
-    #[arg(long, overrides_with = "permissive")]
-    enforce: bool,
-    /// Lets every call pass, whatever policies say
-    #[arg(long, overrides_with = "enforce")]
-    permissive: bool,
-}
-
-/// Whether an account enforces policies when nothing is said.
-const ENFORCES: bool = false;
-
-impl Conduct {
-    /// Whether each call is judged by IAM's policies.
-    pub fn enforces(&self) -> bool {
-        if ENFORCES { !self.permissive } else { self.enforce }
-    }
+    /// Lets every call pass, whatever IAM's policies say, by which each is judged otherwise; an account's number as the access key is
+    /// its administrator
+    #[arg(long)]
+    pub permissive: bool,
 }
 
 /// The time that a text such as `90s` or `5m` means.

@@ -4,6 +4,7 @@ mod cli;
 mod ports;
 mod sql;
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use clap::Parser as _;
 use lakewright_account::{Faults, Secret};
 use lakewright_platform::{private, turn};
 use lakewright_runtime::program;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +47,7 @@ const SECRET_FILE: &str = "secret";
 const ACCOUNT_LOCK: &str = "account/LOCK";
 const KAFKA_LOCK: &str = "kafka/lock";
 const SEARCH_LOCK: &str = "search/segments/.tantivy-writer.lock";
-/// How long a part waits for the process that holds its folder: one that was killed, or told to stop, may be ending.
+/// How long a part waits for the process that holds its folder: one that was killed, or asked to stop, may be ending.
 const ENDING: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
@@ -70,6 +72,9 @@ async fn run(command: Command) -> Result<()> {
             };
             let account =
                 start_account(&common.data, ports.choose("account", account_port), bootstrap.clone(), conduct).await?;
+            if let Some(log) = &log {
+                log.take_logins(Arc::new(ByAccount { account: account.logins(), known: Mutex::default() }));
+            }
             let url = search.or_else(|| index.as_ref().map(|index| format!("http://{}", index.address())));
             ports.save([
                 ("kafka", log.as_ref().map(|log| log.address().port())),
@@ -149,6 +154,24 @@ async fn start_kafka(data: &Path, port: u16) -> Result<lakewright_kafka::Running
     lakewright_kafka::serve(config).await.context("start the Kafka log")
 }
 
+/// Lets clients of the Kafka log in by IAM as they do to MSK: by tokens that the account's credentials sign.
+#[derive(Debug)]
+struct ByAccount {
+    account: lakewright_account::Logins,
+    /// Who has logged in so far.
+    known: Mutex<BTreeSet<String>>,
+}
+
+impl lakewright_kafka::Logins for ByAccount {
+    fn check(&self, token: &str) -> Result<String, String> {
+        let who = self.account.check(token)?;
+        if self.known.lock().insert(who.clone()) {
+            tracing::info!(who, "logged in to Kafka by IAM");
+        }
+        Ok(who)
+    }
+}
+
 async fn start_search(data: &Path, port: u16) -> Result<lakewright_search::Running> {
     lakewright_search::serve(lakewright_search::Config { data: data.join("search"), port })
         .await
@@ -162,7 +185,6 @@ async fn start_account(
     conduct: Conduct,
 ) -> Result<lakewright_account::Running> {
     let engine = Arc::new(LocalEngine::default());
-    let enforce = conduct.enforces();
     let secret = secret(data)?;
     let faults = match &conduct.faults {
         Some(path) => read_faults(path)?,
@@ -177,7 +199,7 @@ async fn start_account(
         events: conduct.events,
         secret: secret.clone(),
         query_time: conduct.query_time,
-        enforce,
+        enforce: !conduct.permissive,
         ..lakewright_account::Config::new(data.join("account"))
     })
     .await

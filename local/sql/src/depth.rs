@@ -1,4 +1,4 @@
-//! How deep a statement is, told before anything of it is read by recursion.
+//! How deep a statement is, known before anything of it is read by recursion.
 
 use anyhow::{Result, ensure};
 use datafusion::sql::sqlparser::dialect::GenericDialect;

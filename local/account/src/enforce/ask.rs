@@ -33,6 +33,11 @@ impl Ask {
         self
     }
 
+    /// The same as a service asks it in the caller's name.
+    pub fn by_service(self) -> Self {
+        self.key("aws:ViaAWSService", Some("true"))
+    }
+
     /// The same with the tags that the request brings.
     pub fn tags(mut self, tags: &Tags) -> Self {
         for (key, value) in tags {
@@ -123,6 +128,19 @@ impl<'s, 'a> Asks<'s, 'a> {
         self.add(Ask::on("iam:PassRole", arn).key("iam:PassedToService", Some(service)))
     }
 
+    /// What a service does in the caller's name.
+    pub fn in_name(&mut self, action: &str, resource: impl Into<String>) -> Option<()> {
+        self.add(Ask::on(action, resource).by_service())
+    }
+
+    /// Making the role of its own that a service works as, which it does with an account's first thing of its kind.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/using-service-linked-roles.html>
+    pub fn link(&mut self, service: &str, role: &str) -> Option<()> {
+        let arn = format!("arn:aws:iam::{}:role/aws-service-role/{service}/{role}", self.request.account);
+        let ask = Ask::on("iam:CreateServiceLinkedRole", arn).key("iam:AWSServiceName", Some(service));
+        self.add(ask.by_service())
+    }
+
     /// What a service does with a key in the caller's name. Keys of AWS's own ask for nothing.
     pub fn use_key(&mut self, actions: &[&str], key: &str, via: &str) -> Option<()> {
         let Some(arn) = super::kms::key_arn(self.state, &self.request.account, &self.request.region, key) else {
@@ -132,7 +150,7 @@ impl<'s, 'a> Asks<'s, 'a> {
         for action in actions {
             let grant = (*action == "kms:CreateGrant").then_some("true");
             let ask = Ask::on(action, &arn).key("kms:ViaService", Some(&via));
-            self.add(ask.key("kms:GrantIsForAWSResource", grant));
+            self.add(ask.by_service().key("kms:GrantIsForAWSResource", grant));
         }
         Some(())
     }

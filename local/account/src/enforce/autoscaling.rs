@@ -18,6 +18,7 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
             let tags = tags_of(input.list("Tags"), "Key", "Value");
             asks.add(Ask::on(&action, &arn).tags(&tags));
             asks.tag_made("autoscaling:CreateOrUpdateTags", arn, &tags);
+            asks.link("autoscaling.amazonaws.com", "AWSServiceRoleForAutoScaling");
             launch(asks)
         }
         "UpdateAutoScalingGroup" => {
@@ -25,7 +26,11 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
             asks.on(&action, arn);
             launch(asks)
         }
-        "StartInstanceRefresh" | "DeleteAutoScalingGroup" | "SetDesiredCapacity" => {
+        "StartInstanceRefresh"
+        | "DeleteAutoScalingGroup"
+        | "SetDesiredCapacity"
+        | "SuspendProcesses"
+        | "ResumeProcesses" => {
             let arn = group(asks, asks.text("AutoScalingGroupName").unwrap_or_default());
             asks.on(&action, arn)
         }

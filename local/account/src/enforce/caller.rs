@@ -57,27 +57,30 @@ impl Caller {
         let role = state.get("iam/role", name).filter(|role| role.text("RoleId") == Some(id)).cloned();
         let role = role.unwrap_or_default();
         let arn = role.text("Arn").map_or_else(|| format!("arn:aws:iam::{account}:role/{name}"), str::to_owned);
+        let mut caller = Self::of_role(&mut state, &role, &arn, session_name);
+        let given = session.texts("policies");
+        let in_session =
+            given.iter().filter_map(|text| policies::read(Kind::Session, "session policy", text)).collect();
+        caller.policies.session = (!given.is_empty()).then_some(in_session);
+        caller
+    }
+
+    /// A session of a role as it is now, where what has no region stands.
+    pub fn of_role(state: &mut State<'_>, role: &Value, arn: &str, session: &str) -> Self {
+        let name = arn.rsplit('/').next().unwrap_or_default();
         let mut own = Vec::new();
         for (policy, text) in role["Policies"].as_object().into_iter().flatten() {
             let text = text.as_str().unwrap_or_default();
             own.extend(policies::read(Kind::Identity, &format!("inline policy {policy} of the role {name}"), text));
         }
         for attached in role.list("Attached").iter().filter_map(Value::as_str) {
-            own.extend(managed_policy(&mut state, Kind::Identity, attached));
+            own.extend(managed_policy(state, Kind::Identity, attached));
         }
         let boundary = role.text("PermissionsBoundary");
-        let boundary = boundary.map(|arn| managed_policy(&mut state, Kind::Boundary, arn).unwrap_or_else(|| none(arn)));
-        let given = session.texts("policies");
-        let in_session =
-            given.iter().filter_map(|text| policies::read(Kind::Session, "session policy", text)).collect();
+        let boundary = boundary.map(|arn| managed_policy(state, Kind::Boundary, arn).unwrap_or_else(|| none(arn)));
         Self {
-            principal: Principal::session(&arn, session_name),
-            policies: Policies {
-                identity: own,
-                boundary,
-                session: (!given.is_empty()).then_some(in_session),
-                ..Policies::default()
-            },
+            principal: Principal::session(arn, session),
+            policies: Policies { identity: own, boundary, ..Policies::default() },
             tags: tags_of(role.list("Tags"), "Key", "Value"),
         }
     }

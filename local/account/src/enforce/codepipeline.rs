@@ -1,5 +1,7 @@
 //! CodePipeline: pipelines, and the role that each is given.
 
+use lakewright_iam::Arn;
+
 use super::{Ask, Asks};
 use crate::fields::Fields as _;
 use crate::state::tags_of;
@@ -17,7 +19,7 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
             asks.tag_made("codepipeline:TagResource", arn, &tags);
             let actions = pipeline.list("stages").iter().flat_map(|stage| stage.list("actions"));
             for connection in actions.filter_map(|action| action["configuration"].text("ConnectionArn")) {
-                let service = connection.split(':').nth(2).unwrap_or_default();
+                let service = Arn::parse(connection).map_or("", |arn| arn.service);
                 let ask = Ask::on(&format!("{service}:PassConnection"), connection);
                 asks.add(ask.key(&format!("{service}:PassedToService"), Some("codepipeline.amazonaws.com")));
             }

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use lakewright_iam::{Decision, Policies, Request, reference};
+use lakewright_iam::{Arn, Decision, Policies, Request, reference};
 
 use super::{Ask, Caller, global, policies};
 use crate::clock;
 use crate::fields::Fields as _;
 use crate::state::{GLOBAL, State, Tags, tags_of};
+use crate::store::Scope;
 
 /// A request that was refused, and why.
 #[derive(Debug)]
@@ -28,11 +29,10 @@ const RESOURCE_TAGS: [&str; 5] = [
 
 /// Whether a caller may do what is asked, in a region.
 pub(super) fn decide(state: &mut State<'_>, caller: &Caller, ask: Ask, region: &str) -> Result<(), Box<Denied>> {
-    let request = request(state, caller, ask, region);
-    let own = Some(request.owner.as_str()) == caller.principal.account();
-    if caller.is_administrator() && own && !request.action.starts_with("sts:AssumeRole") {
+    if caller.is_administrator() && !ask.action.starts_with("sts:AssumeRole") && is_own(caller, &ask) {
         return Ok(());
     }
+    let request = request(state, caller, ask, region);
     let (resource, rule) = policies::of_resource(state, &request.action, &request.resource, &request.owner);
     let policies = Policies { resource, rule, ..caller.policies.clone() };
     let decision = policies.evaluate(&request);
@@ -45,12 +45,23 @@ pub(super) fn decide(state: &mut State<'_>, caller: &Caller, ask: Ask, region: &
     Err(Box::new(Denied { request, decision }))
 }
 
+/// The question itself, without the keys that AWS brings.
+fn plain(caller: &Caller, ask: &Ask) -> Request {
+    let request = Request::new(caller.principal.clone(), &ask.action, &ask.resource);
+    match &ask.owner {
+        Some(owner) => request.owned_by(owner),
+        None => request,
+    }
+}
+
+/// Whether what is asked about stands in the caller's own account.
+fn is_own(caller: &Caller, ask: &Ask) -> bool {
+    Some(plain(caller, ask).owner.as_str()) == caller.principal.account()
+}
+
 /// The question as AWS asks it, with the keys that it brings for the action.
 fn request(state: &mut State<'_>, caller: &Caller, ask: Ask, region: &str) -> Request {
-    let mut request = Request::new(caller.principal.clone(), &ask.action, &ask.resource);
-    if let Some(owner) = &ask.owner {
-        request = request.owned_by(owner);
-    }
+    let mut request = plain(caller, &ask);
     let account = caller.principal.account().unwrap_or_default().to_owned();
     let now = state.now();
     let keys = &mut request.keys;
@@ -59,7 +70,7 @@ fn request(state: &mut State<'_>, caller: &Caller, ask: Ask, region: &str) -> Re
     keys.set("s3:ResourceAccount", &request.owner);
     keys.set("kms:CallerAccount", account);
     keys.set("ec2:Region", region);
-    // What AWS is told by HTTPS from the host's own network.
+    // What AWS is asked by HTTPS from the host's own network.
     keys.set("aws:SecureTransport", "true");
     keys.set("aws:SourceIp", "127.0.0.1");
     keys.set("aws:ViaAWSService", "false");
@@ -72,6 +83,10 @@ fn request(state: &mut State<'_>, caller: &Caller, ask: Ask, region: &str) -> Re
         for prefix in RESOURCE_TAGS {
             request.keys.set(&format!("{prefix}{key}"), &value);
         }
+    }
+    if let Some(key) = Arn::parse(&ask.resource).filter(|arn| arn.is("kms", "key")) {
+        let aliases = aliases(state, Scope::new(&request.owner, key.region), key.resource);
+        request.keys.set_all("kms:ResourceAliases", aliases);
     }
     request.keys.extend(&ask.keys);
     if reference::action(&ask.action).is_none() || !reference::is_asked_on(&ask.action, &ask.resource) {
@@ -94,30 +109,40 @@ fn strange(ask: &Ask) {
     }
 }
 
+/// The aliases that stand for a key, which is given as `key/ID`.
+fn aliases(state: &mut State<'_>, scope: Scope, key: &str) -> Vec<String> {
+    let id = key.strip_prefix("key/").unwrap_or(key);
+    let state = state.at(scope);
+    let own = state.list("kms/alias").filter(|(_, alias)| alias.text("TargetKeyId") == Some(id));
+    own.map(|(name, _)| name.to_owned()).collect()
+}
+
 /// The tags of a resource.
 fn tags(state: &mut State<'_>, arn: &str, owner: &str) -> Tags {
+    // The tags of buckets count only where somebody has switched that on, which nobody can here.
+    if arn.starts_with("arn:aws:s3:::") {
+        return Tags::new();
+    }
     if !arn.starts_with("arn:aws:iam:") {
         // Streams have the tags of their group; what has no region is tagged in its service's own.
         let arn = arn.split(":log-stream:").next().unwrap_or(arn);
-        let own = state.tags(arn);
-        let global = arn.split(':').nth(3) == Some("");
-        return if own.is_empty() && global {
-            [GLOBAL, "us-east-1"].iter().flat_map(|region| state.region(region).tags(arn)).collect()
-        } else {
-            own
-        };
+        // A key stands in another scope than the object that it encrypts.
+        let region = Arn::parse(arn).map_or("", |arn| arn.region);
+        let regions = if region.is_empty() { vec![GLOBAL, "us-east-1"] } else { vec![region] };
+        let of = |region: &str| state.at(Scope::new(owner, region)).tags(arn);
+        return regions.into_iter().flat_map(of).collect();
     }
     let state = state.at(global(owner));
     let name = arn.rsplit('/').next().unwrap_or_default();
-    let resource = arn.rsplit_once(':').map_or("", |(_, resource)| resource);
-    let found = match resource.split('/').next() {
-        Some("role") => state.get("iam/role", name),
-        Some("instance-profile") => state.get("iam/profile", name),
-        Some("policy") => state.get("iam/policy", arn),
-        Some("oidc-provider") => state.get("iam/oidc", arn),
+    let found = match Arn::parse(arn).map_or("", |arn| arn.kind()) {
+        "role" => state.get("iam/role", name),
+        "instance-profile" => state.get("iam/profile", name),
+        "policy" => state.get("iam/policy", arn),
+        "oidc-provider" => state.get("iam/oidc", arn),
         _ => None,
     };
+    // What is kept by its ARN doesn't repeat it.
     found
-        .filter(|thing| thing.text("Arn") == Some(arn))
+        .filter(|thing| thing.text("Arn").is_none_or(|own| own == arn))
         .map_or_else(Tags::new, |thing| tags_of(thing.list("Tags"), "Key", "Value"))
 }

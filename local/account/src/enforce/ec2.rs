@@ -41,6 +41,7 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
     match operation {
         "CreateTags" | "DeleteTags" => return tags(asks, &action),
         "RunInstances" => return run(asks),
+        "ReplaceIamInstanceProfileAssociation" => return replace_profile(asks, &action),
         _ => {}
     }
     let made = MADE.iter().find(|(name, _)| *name == operation).map_or("", |(_, made)| *made);
@@ -85,6 +86,17 @@ fn on_id(asks: &mut Asks<'_, '_>, action: &str, kind: &str, id: &str) -> bool {
     let ask = Ask::on(action, asks.arn("ec2", &format!("{resource}/{id}")));
     asks.add(ask.key("ec2:Vpc", vpc.as_deref()));
     true
+}
+
+/// What a service does with a subnet or a security group, and with its VPC, in the caller's name.
+pub(super) fn in_name(asks: &mut Asks<'_, '_>, action: &str, id: &str) {
+    let Some((collection, _)) = resource_of(id) else { return };
+    let Some(document) = asks.state.get(collection, id) else { return };
+    let vpc = document.text("vpcId").map(str::to_owned);
+    for id in [Some(id.to_owned()), vpc].into_iter().flatten() {
+        let Some((_, resource)) = resource_of(&id) else { continue };
+        asks.in_name(action, asks.arn("ec2", &format!("{resource}/{id}")));
+    }
 }
 
 /// Every id of a thing of EC2's in an input.
@@ -154,8 +166,18 @@ fn follow(asks: &mut Asks<'_, '_>) -> Option<()> {
     match asks.operation() {
         "CreateFlowLogs" => match asks.text("DeliverLogsPermissionArn") {
             Some(role) => asks.pass(role, "vpc-flow-logs.amazonaws.com"),
-            None => Some(()),
+            // Logs reach a bucket as other services' logs do.
+            None => asks.in_name("logs:CreateLogDelivery", "*"),
         },
+        "DeleteFlowLogs" => {
+            let is_delivered = |id: &String| {
+                asks.state.get("ec2/flow-log", id).is_some_and(|log| log.text("logDestinationType") == Some("s3"))
+            };
+            if asks.input().texts("FlowLogId").iter().any(is_delivered) {
+                asks.in_name("logs:DeleteLogDelivery", "*");
+            }
+            Some(())
+        }
         "CreateVolume" => match asks.text("KmsKeyId") {
             Some(key) => asks.use_key(&NEW_VOLUME, key, "ec2"),
             None => Some(()),
@@ -241,7 +263,8 @@ fn started(asks: &mut Asks<'_, '_>, started: &Started) {
     // Most images are AWS's own, and stand in no account of the caller's.
     let image = started.image.strip_prefix("resolve:ssm:").map_or(started.image.as_str(), |_| "*");
     let image = Ask::on("ec2:RunInstances", format!("arn:aws:ec2:{region}::image/{image}"));
-    asks.add(image.key("aws:ResourceAccount", Some("amazon")).key("ec2:Owner", Some("amazon")));
+    let image = image.key("aws:ResourceAccount", Some("amazon")).key("ec2:Owner", Some("amazon"));
+    asks.add(image.key("ec2:LaunchTemplate", started.template.as_deref()));
     for kind in ["instance", "network-interface", "volume"] {
         let ask = Ask::on("ec2:RunInstances", asks.arn("ec2", &format!("{kind}/*")));
         let ask = ask.key("ec2:LaunchTemplate", started.template.as_deref());
@@ -250,6 +273,19 @@ fn started(asks: &mut Asks<'_, '_>, started: &Started) {
 }
 
 /// Handing an instance profile's role to EC2.
+/// Another profile for an instance, which the request names by its association.
+fn replace_profile(asks: &mut Asks<'_, '_>, action: &str) -> Option<()> {
+    let id = asks.text("AssociationId").unwrap_or_default().to_owned();
+    let is_of = |instance: &Value| instance["_association"]["id"] == id.as_str();
+    let host = asks.state.list("ec2/instance").find(|(_, instance)| is_of(instance)).map(|(host, _)| host.to_owned());
+    if let Some(host) = host {
+        on_id(asks, action, "instance", &host);
+    }
+    let profile = &asks.input()["IamInstanceProfile"];
+    let profile = profile.text("Name").or(profile.text("Arn")).map(str::to_owned);
+    pass_profile(asks, profile.as_deref())
+}
+
 fn pass_profile(asks: &mut Asks<'_, '_>, profile: Option<&str>) -> Option<()> {
     let Some(name) = profile.map(|given| given.rsplit('/').next().unwrap_or(given).to_owned()) else { return Some(()) };
     let account = asks.request.account.clone();

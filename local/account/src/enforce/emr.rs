@@ -15,6 +15,7 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
         "ListApplications" => asks.plain(&action),
         "CreateApplication" => {
             asks.add(Ask::on(&action, "*").tags(&tags));
+            asks.link("ops.emr-serverless.amazonaws.com", "AWSServiceRoleForAmazonEMRServerless");
             asks.tag_made("emr-serverless:TagResource", application, &tags)
         }
         "GetApplication" | "UpdateApplication" | "StartApplication" | "StopApplication" | "DeleteApplication"

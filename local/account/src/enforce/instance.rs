@@ -1,40 +1,68 @@
 //! Credentials that the account gives out as services do: to the hosts of an instance profile, to a job's role.
 
-use lakewright_iam::{Policies, Principal, Request, ResourceRule};
+use lakewright_iam::{Arn, Policies};
 use serde_json::{Value, json};
 
-use super::{global, policies};
+use super::{Acting, Ask, Caller, decide, global, policies};
 use crate::account::Account;
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::services::sts::{self, Session};
+use crate::state::State;
 
 /// How long the credentials of a host or a job live.
 const SECONDS: i64 = 6 * 3600;
 
 /// A session of a role that a service of AWS becomes, if the role's trust policy lets it.
-pub(crate) fn session(account: &Account, role: &str, service: &str, name: &str) -> Result<Session, AwsError> {
-    let parts: Vec<&str> = role.splitn(6, ':').collect();
-    let owner = parts.get(4).copied().unwrap_or_default();
-    let refused = |why: String| AwsError::new("AccessDenied", why).status(403);
+pub(crate) fn session(account: &Account, role: &str, acting: Acting<'_>, name: &str) -> Result<Session, AwsError> {
+    let owner = owner_of(role);
     account.transact_at(global(owner), |state| {
-        let short = role.rsplit('/').next().unwrap_or_default();
-        let known = state.get("iam/role", short).filter(|known| known.text("Arn") == Some(role));
-        if known.is_none() {
-            return Err(refused(format!("there is no role {role}")));
-        }
-        let request = Request::new(Principal::Service(service.to_owned()), "sts:AssumeRole", role)
-            .key("aws:SourceAccount", owner)
-            .key("aws:RequestedRegion", "us-east-1");
-        let (resource, rule) = policies::of_resource(state, "sts:AssumeRole", role, owner);
-        let decision = Policies { resource, rule, ..Policies::default() }.evaluate(&request);
-        debug_assert_eq!(rule, ResourceRule::Decides);
-        if account.enforce && !decision.is_allowed() {
-            return Err(refused(format!("{service} can't become {role}: its trust policy doesn't let it")));
+        if account.enforce {
+            trusted(state, role, acting).map_err(|why| AwsError::new("AccessDenied", why).status(403))?;
         }
         sts::give_out(state, role, name, SECONDS)
     })
+}
+
+/// Refuses, with the reason, a service that the trust policy of a role doesn't let in for what it acts.
+pub(crate) fn trusted(state: &mut State<'_>, role: &str, acting: Acting<'_>) -> Result<(), String> {
+    let owner = owner_of(role);
+    let (resource, rule) = policies::of_resource(state, "sts:AssumeRole", role, owner);
+    let request = acting.request("sts:AssumeRole", role);
+    let decision = Policies { resource, rule, ..Policies::default() }.evaluate(&request);
+    let Some(missing) = request.missing(&decision) else { return Ok(()) };
+    let statement =
+        json!({ "Effect": "Allow", "Principal": { "Service": acting.service }, "Action": "sts:AssumeRole" });
+    tracing::warn!(service = acting.service, role, %missing, "denied");
+    let (refusal, brought) = (request.refusal(&decision), missing.brought());
+    Err(format!("{refusal}. The trust policy needs {statement}; the call brought {brought}"))
+}
+
+/// Refuses, with the reason, a service that can't become a role or may not do something as it.
+pub(crate) fn works(
+    state: &mut State<'_>,
+    role: &str,
+    acting: Acting<'_>,
+    (actions, resource): (&[&str], &str),
+) -> Result<(), String> {
+    trusted(state, role, acting)?;
+    let region = state.scope().region.clone();
+    let caller = {
+        let mut state = state.at(global(owner_of(role)));
+        let name = role.rsplit('/').next().unwrap_or_default();
+        let known = state.get("iam/role", name).cloned().unwrap_or_default();
+        Caller::of_role(&mut state, &known, role, "service")
+    };
+    for action in actions {
+        let judged = decide::decide(state, &caller, Ask::on(action, resource), &region);
+        judged.map_err(|denied| denied.request.refusal(&denied.decision))?;
+    }
+    Ok(())
+}
+
+fn owner_of(role: &str) -> &str {
+    Arn::parse(role).map_or("", |arn| arn.account)
 }
 
 /// Credentials of an instance profile's role, in the form in which containers and hosts are given theirs.
@@ -49,7 +77,8 @@ pub(crate) fn credentials(account: &Account, owner: &str, profile: &str, instanc
             AwsError::new("NoSuchEntity", format!("the instance profile {profile} holds no role")).status(404)
         })
     })?;
-    let session = session(account, &role, "ec2.amazonaws.com", instance)?;
+    // EC2 says for nobody that it acts.
+    let session = session(account, &role, Acting { service: "ec2.amazonaws.com", source: None }, instance)?;
     Ok(json!({
         "AccessKeyId": session.access_key, "SecretAccessKey": session.secret, "Token": session.token,
         "Expiration": clock::iso(session.expires), "RoleArn": role,

@@ -1,5 +1,7 @@
 //! KMS: an action on a key is one on the key's ARN, by whatever name the request calls it.
 
+use lakewright_iam::Arn;
+
 use super::{Ask, Asks};
 use crate::fields::Fields as _;
 use crate::state::{State, tags_of};
@@ -8,9 +10,8 @@ use crate::store::Scope;
 /// The ARN of a key that is given by id, ARN or alias; nothing for AWS's own, which ask their callers for nothing, and for
 /// an alias that isn't there, which KMS says before it asks anything.
 pub(super) fn key_arn(state: &mut State<'_>, account: &str, region: &str, given: &str) -> Option<String> {
-    let parts: Vec<&str> = given.splitn(6, ':').collect();
-    let (account, region, name) = match parts[..] {
-        ["arn", _, "kms", region, account, name] => (account, region, name),
+    let (account, region, name) = match Arn::parse(given) {
+        Some(Arn { service: "kms", region, account, resource, .. }) => (account, region, resource),
         _ => (account, region, given),
     };
     if name.starts_with("alias/aws/") || name == "alias/aws" {

@@ -5,6 +5,7 @@
 //! knows is refused by its name. Whoever signs with an account's number or with a key of no account is that account's
 //! administrator and may do all, but becoming a role, which its trust policy decides.
 
+mod acting;
 mod ask;
 mod caller;
 mod decide;
@@ -39,8 +40,9 @@ mod ssm;
 mod sts;
 mod tagging;
 
+pub(crate) use acting::{Acting, lets_launch, lets_log};
 pub(crate) use caller::managed_text;
-pub(crate) use instance::{credentials, session};
+pub(crate) use instance::{credentials, session, works};
 pub(crate) use s3::{Wanted, objects as s3_objects, request as s3_request};
 
 use crate::account::Account;

@@ -1,6 +1,8 @@
 //! Amazon MSK: clusters, configurations and topics. What happens within Kafka is Kafka's.
 
-use super::{Ask, Asks};
+use serde_json::Value;
+
+use super::{Ask, Asks, ec2};
 use crate::fields::Fields as _;
 use crate::state::tags_of_object;
 
@@ -20,8 +22,11 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
             asks.tag_made("kafka:TagResource", made, &tags);
             // MSK looks at the network in the caller's name.
             for action in ["ec2:DescribeSubnets", "ec2:DescribeVpcs", "ec2:DescribeSecurityGroups"] {
-                asks.plain(action);
+                asks.in_name(action, "*");
             }
+            asks.link("kafka.amazonaws.com", "AWSServiceRoleForKafka");
+            deliver(asks, &input["provisioned"]);
+            connect(asks);
             let key = input["provisioned"]["encryptionInfo"]["encryptionAtRest"].text("dataVolumeKMSKeyId");
             match key {
                 Some(key) => asks.use_key(&["kms:CreateGrant", "kms:DescribeKey"], key, "kafka"),
@@ -47,6 +52,10 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
                 None => Some(()),
             }
         }
+        "UpdateMonitoring" => {
+            deliver(asks, input);
+            asks.own("kafka", cluster)
+        }
         "DescribeClusterV2"
         | "DeleteCluster"
         | "ListNodes"
@@ -60,7 +69,6 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
         | "UpdateBrokerType"
         | "UpdateClusterKafkaVersion"
         | "UpdateConnectivity"
-        | "UpdateMonitoring"
         | "UpdateSecurity"
         | "UpdateStorage" => asks.own("kafka", cluster),
         "ListTagsForResource" => asks.own("kafka", asks.text("resourceArn").unwrap_or("*")),
@@ -70,5 +78,40 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
             asks.add(ask.tag_keys(input.texts("tagKeys")))
         }
         _ => None,
+    }
+}
+
+/// What lets the brokers' logs out, where they go to a log group or a bucket.
+/// <https://docs.aws.amazon.com/msk/latest/developerguide/msk-logging.html>
+fn deliver(asks: &mut Asks<'_, '_>, input: &Value) {
+    let logs = &input["loggingInfo"]["brokerLogs"];
+    let goes_to = |place: &str| logs[place].flag("enabled") == Some(true);
+    let mut actions = Vec::new();
+    if goes_to("cloudWatchLogs") || goes_to("s3") || goes_to("firehose") {
+        actions.extend(["logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:ListLogDeliveries"]);
+    }
+    if goes_to("cloudWatchLogs") {
+        actions.extend(["logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:PutResourcePolicy"]);
+    }
+    for action in actions {
+        asks.in_name(action, "*");
+    }
+}
+
+/// The interface endpoints by which a serverless cluster is reached, which MSK makes and tags.
+/// <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonMSKFullAccess.html>
+fn connect(asks: &mut Asks<'_, '_>) {
+    let input = asks.input();
+    let name = input.text("clusterName").unwrap_or_default();
+    let cluster = asks.arn("kafka", &format!("cluster/{name}/*"));
+    let tags = [("AWSMSKManaged".to_owned(), "true".to_owned()), ("ClusterArn".to_owned(), cluster)].into();
+    for network in input["serverless"].list("vpcConfigs") {
+        let made = asks.arn("ec2", "vpc-endpoint/*");
+        asks.add(Ask::on("ec2:CreateVpcEndpoint", &made).tags(&tags).by_service());
+        let ask = Ask::on("ec2:CreateTags", made).tags(&tags).by_service();
+        asks.add(ask.key("ec2:CreateAction", Some("CreateVpcEndpoint")));
+        for id in network.texts("subnetIds").iter().chain(&network.texts("securityGroupIds")) {
+            ec2::in_name(asks, "ec2:CreateVpcEndpoint", id);
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! The policies of resources.
 
-use lakewright_iam::{Document, Kind, Policy, ResourceRule};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use lakewright_iam::{Arn, Document, Kind, Policy, PolicyError, ResourceRule};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::{global, s3};
@@ -8,15 +12,36 @@ use crate::fields::Fields as _;
 use crate::state::State;
 use crate::store::Scope;
 
-/// Reads a stored policy; one that can't be read counts for nothing, and is told in the log.
+/// How many policies are kept as they were read.
+const KEPT: usize = 1000;
+/// Policies by their names, each with its text: every call asks those of its caller.
+static READ: LazyLock<Mutex<HashMap<String, (String, Arc<Document>)>>> = LazyLock::new(Mutex::default);
+
+/// Reads a stored policy; one that can't be read counts for nothing, and is named in the log.
 pub(super) fn read(kind: Kind, name: &str, text: &str) -> Option<Policy> {
-    match Document::from_text(kind, text) {
+    match document(kind, name, text) {
         Ok(document) => Some(Policy::new(name, document)),
         Err(error) => {
             tracing::warn!(policy = name, %error, "a policy can't be read and allows nothing");
             None
         }
     }
+}
+
+fn document(kind: Kind, name: &str, text: &str) -> Result<Arc<Document>, PolicyError> {
+    let mut read = READ.lock();
+    if let Some((known, document)) = read.get(name)
+        && document.kind == kind
+        && known == text
+    {
+        return Ok(document.clone());
+    }
+    let document = Arc::new(Document::from_text(kind, text)?);
+    if read.len() >= KEPT {
+        read.clear();
+    }
+    read.insert(name.to_owned(), (text.to_owned(), document.clone()));
+    Ok(document)
 }
 
 /// The policy of a resource, and what it is worth, for an action.
@@ -26,8 +51,7 @@ pub(super) fn of_resource(
     arn: &str,
     owner: &str,
 ) -> (Option<Policy>, ResourceRule) {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let [_, _, service, region, _, resource] = parts[..] else { return (None, ResourceRule::Adds) };
+    let Some(Arn { service, region, resource, .. }) = Arn::parse(arn) else { return (None, ResourceRule::Adds) };
     let state = match service {
         "s3" => state.at(s3::scope()),
         "iam" => state.at(global(owner)),

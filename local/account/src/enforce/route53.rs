@@ -62,7 +62,8 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
 fn look(asks: &mut Asks<'_, '_>) -> Option<()> {
     let input = asks.input();
     let region = input["VPC"].text("VPCRegion").or(input.text("vpcregion"));
-    asks.add(Ask::on("ec2:DescribeVpcs", "*").key("aws:RequestedRegion", region).key("ec2:Region", region))
+    let ask = Ask::on("ec2:DescribeVpcs", "*").by_service();
+    asks.add(ask.key("aws:RequestedRegion", region).key("ec2:Region", region))
 }
 
 fn on_tagged(asks: &mut Asks<'_, '_>, ids: &[String]) -> Option<()> {

@@ -31,7 +31,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// Operations on buckets whose actions have other names. What deletes a setting puts it.
-const ACTIONS: [(&str, &str); 22] = [
+const ACTIONS: [(&str, &str); 23] = [
     ("DeleteBucketCors", "PutBucketCORS"),
     ("DeleteBucketEncryption", "PutEncryptionConfiguration"),
     ("DeleteBucketLifecycle", "PutLifecycleConfiguration"),
@@ -47,6 +47,7 @@ const ACTIONS: [(&str, &str); 22] = [
     ("GetBucketReplication", "GetReplicationConfiguration"),
     ("GetObjectLockConfiguration", "GetBucketObjectLockConfiguration"),
     ("GetPublicAccessBlock", "GetBucketPublicAccessBlock"),
+    ("PutBucketAccelerateConfiguration", "PutAccelerateConfiguration"),
     ("PutBucketCors", "PutBucketCORS"),
     ("PutBucketEncryption", "PutEncryptionConfiguration"),
     ("PutBucketLifecycleConfiguration", "PutLifecycleConfiguration"),
@@ -100,7 +101,7 @@ pub(crate) fn objects(
     })
 }
 
-/// Whether an object that isn't there may be told from one that may not be read: only those who may list the bucket may.
+/// Whether an object that isn't there may be distinguished from one that may not be read: only those who may list the bucket may.
 fn hidden(state: &mut State<'_>, caller: &Caller, wanted: &Wanted<'_>) -> Result<(), AwsError> {
     let reads = matches!(wanted.operation.as_str(), "GetObject" | "HeadObject");
     let version = parameter(wanted, "versionId");
@@ -125,10 +126,12 @@ fn header<'a>(wanted: &Wanted<'a>, name: &str) -> Option<&'a str> {
     wanted.headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn asks(state: &mut State<'_>, wanted: &Wanted<'_>) -> Option<Vec<Ask>> {
+pub(super) fn asks(state: &mut State<'_>, wanted: &Wanted<'_>) -> Option<Vec<Ask>> {
     let bucket = format!("arn:aws:s3:::{}", wanted.bucket);
     let object = format!("{bucket}/{}", wanted.key);
-    let owner_of = owner(state, wanted.bucket, wanted.account);
+    // Whose name it may be is found out by whoever may make buckets.
+    let own = wanted.operation == "CreateBucket";
+    let owner_of = if own { wanted.account.to_owned() } else { owner(state, wanted.bucket, wanted.account) };
     let mut asks = match wanted.operation.as_str() {
         "ListBuckets" => vec![Ask::on("s3:ListAllMyBuckets", "*")],
         _ if wanted.key.is_empty() => on_bucket(wanted, &bucket)?,
@@ -252,7 +255,7 @@ fn use_key(state: &mut State<'_>, wanted: &Wanted<'_>, bucket: &str, object: &st
         let arn = key.and_then(|key| kms::key_arn(state, wanted.account, wanted.region, &key));
         for action in arn.iter().flat_map(|_| actions) {
             let ask = Ask::on(action, arn.clone().unwrap_or_default());
-            let ask = ask.key("kms:ViaService", Some(&format!("s3.{}.amazonaws.com", wanted.region)));
+            let ask = ask.by_service().key("kms:ViaService", Some(&format!("s3.{}.amazonaws.com", wanted.region)));
             asks.push(ask.key("kms:EncryptionContext:aws:s3:arn", Some(context)));
         }
     };

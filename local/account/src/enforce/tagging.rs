@@ -1,5 +1,7 @@
 //! The Resource Groups Tagging API: changing tags asks for its own action, and for that of each resource's service.
 
+use lakewright_iam::Arn;
+
 use super::{Ask, Asks};
 use crate::fields::Fields as _;
 use crate::state::tags_of_object;
@@ -27,8 +29,7 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
     asks.own("tag", "*");
     let (tags, removed) = (tags_of_object(input, "Tags"), input.texts("TagKeys"));
     for arn in input.texts("ResourceARNList") {
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let [_, _, service, _, _, resource] = parts[..] else { continue };
+        let Some(Arn { service, resource, .. }) = Arn::parse(&arn) else { continue };
         let named = format!("{service}:{resource}");
         let known = ACTIONS.iter().find(|(prefix, ..)| named.starts_with(prefix));
         let action = match known {

@@ -174,6 +174,12 @@ fn register(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError>
     });
     target["MinCapacity"] = json!(least);
     target["MaxCapacity"] = json!(most);
+    for (name, suspended) in request.input["SuspendedState"].as_object().into_iter().flatten() {
+        if target["SuspendedState"][name].is_null() || !suspended.is_boolean() {
+            return Err(invalid(format!("SuspendedState has no member {name} of that sort")));
+        }
+        target["SuspendedState"][name] = suspended.clone();
+    }
     let arn = target["ScalableTargetARN"].clone();
     if state.get(TARGETS, resource).is_none() {
         state.set_tags(arn.as_str().unwrap_or_default(), &tags);

@@ -112,7 +112,7 @@ pub fn all() -> Vec<Box<dyn Service>> {
         Box::new(cloudwatch::CloudWatch),
         Box::new(sns::Sns),
         Box::new(sqs::Sqs),
-        Box::new(ec2::Ec2),
+        Box::new(ec2::Ec2 { settle: autoscaling::settle }),
         Box::new(emr::EmrServerless::default()),
         Box::new(events::Events),
         Box::new(glue::Glue),

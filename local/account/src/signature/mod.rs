@@ -79,18 +79,31 @@ pub(crate) fn check(head: &Parts, payload: Payload<'_>, key: &Key, now: i64) -> 
     }
     let signing = signing_key(&key.secret, [date, region, service]);
     let is_s3 = matches!(payload, Payload::Announced);
-    let headers = canonical::headers(&head.headers, &claim.headers);
-    let parameters = canonical::query(query);
-    let signed = claim.headers.join(";");
     for path in canonical::paths(head.uri.path(), is_s3) {
-        let request = format!("{}\n{path}\n{parameters}\n{headers}\n{signed}\n{hash}", head.method);
-        let text = format!("{ALGORITHM}\n{}\n{}\n{}", claim.time, claim.scope, sha256(request.as_bytes()));
+        let text = to_sign(head, &claim, &path, &hash);
         if verify(&signing, &text, &claim.signature) {
             let in_chunks = hash.starts_with("STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
             return Ok(in_chunks.then(|| Chain::new(signing, claim.time, claim.scope, claim.signature)));
         }
     }
     Err(Refusal::Mismatch)
+}
+
+/// What a signature is made of: the request in canonical form, its path as the client wrote it, under the time and the scope.
+fn to_sign(head: &Parts, claim: &Claim, path: &str, hash: &str) -> String {
+    let headers = canonical::headers(&head.headers, &claim.headers);
+    let parameters = canonical::query(head.uri.query().unwrap_or_default());
+    let signed = claim.headers.join(";");
+    let request = format!("{}\n{path}\n{parameters}\n{headers}\n{signed}\n{hash}", head.method);
+    format!("{ALGORITHM}\n{}\n{}\n{}", claim.time, claim.scope, sha256(request.as_bytes()))
+}
+
+/// Refuses what was signed long ago or will be, and a presigned URL whose time is over; by whom it was signed is not looked at.
+///
+/// # Errors
+/// It isn't signed, or at another time.
+pub(crate) fn in_its_time(head: &Parts, now: i64) -> Result<(), Refusal> {
+    in_time(&claim(&head.headers, head.uri.query().unwrap_or_default())?, now)
 }
 
 /// What the `Authorization` header says, or the query of a presigned URL.
@@ -200,3 +213,5 @@ fn sha256(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::made;

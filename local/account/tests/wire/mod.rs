@@ -1,4 +1,4 @@
-//! A bare HTTP client: it tells an answer from a connection that closes without one, and never tries again.
+//! A bare HTTP client: it distinguishes an answer from a connection that closes without one, and never tries again.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 

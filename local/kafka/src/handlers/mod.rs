@@ -7,6 +7,7 @@ pub mod groups;
 pub mod list_offsets;
 pub mod offsets;
 pub mod produce;
+pub mod sasl;
 pub mod topics;
 
 use kafka_protocol::protocol::StrBytes;

@@ -12,6 +12,7 @@ mod clients;
 mod crash;
 mod groups;
 mod hostile;
+mod logins;
 mod offsets;
 mod produce;
 mod support;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{group, invalid, need, paged, refresh};
+use super::{group, invalid, need, paged, refresh, suspended};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
@@ -61,20 +61,25 @@ pub(super) fn balance(state: &mut State<'_>, name: &str) -> Result<(), AwsError>
     let stays =
         |instance: &Value| subnets.is_empty() || subnets.split(',').any(|subnet| instance["subnetId"] == subnet.trim());
     let (live, displaced): (Vec<Value>, Vec<Value>) = live.partition(stays);
+    let ends = !suspended::is(&group, "Terminate");
+    let (live, displaced) = if ends { (live, displaced) } else { ([live, displaced].concat(), Vec::new()) };
     for instance in &displaced {
         let id = instance.text("instanceId").unwrap_or_default();
         ec2::terminate(state, id);
         happened(state, name, "Successful", &format!("Terminating EC2 instance: {id}"), None);
     }
-    for surplus in live.iter().take(live.len().saturating_sub(desired)) {
+    for surplus in live.iter().take(live.len().saturating_sub(desired)).filter(|_| ends) {
         let id = surplus.text("instanceId").unwrap_or_default();
         ec2::terminate(state, id);
         happened(state, name, "Successful", &format!("Terminating EC2 instance: {id}"), None);
     }
+    if suspended::is(&group, "Launch") {
+        return Ok(());
+    }
     for _ in live.len()..desired {
         let id = match start(state, &group, name) {
             Ok(id) => id,
-            // The group is made all the same; its activities tell.
+            // The group is made all the same; its activities say so.
             Err(error) if error.code == DIED => {
                 failed(state, name, &error);
                 return Ok(());
@@ -157,7 +162,7 @@ fn happened(state: &mut State<'_>, name: &str, status: &str, description: &str, 
 fn failed(state: &mut State<'_>, name: &str, error: &AwsError) {
     let prefix = format!("{name}/");
     let last = state.list(ACTIVITIES).find(|(id, _)| id.starts_with(&prefix));
-    // Every call tries again; the same failure is told once.
+    // Every call tries again; the same failure is noted once.
     if last.is_none_or(|(_, activity)| activity["StatusMessage"] != error.message.as_str()) {
         happened(state, name, "Failed", "Launching a new EC2 instance", Some(&error.message));
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{fleet, invalid, need, paged, tags};
+use super::{fleet, invalid, need, paged, suspended, tags};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
@@ -175,7 +175,7 @@ pub(super) fn update(state: &mut State<'_>, request: &Request) -> Result<Value, 
     Ok(json!({}))
 }
 
-fn refuse_when_dying(group: &Value) -> Result<(), AwsError> {
+pub(super) fn refuse_when_dying(group: &Value) -> Result<(), AwsError> {
     match group.member("Status") {
         Some(_) => {
             let message = "You cannot update an AutoScalingGroup that is being deleted.";
@@ -224,7 +224,8 @@ fn shown(state: &State<'_>, group: &Value) -> Value {
     let name = group.text("AutoScalingGroupName").unwrap_or_default();
     members.insert("Instances".into(), json!(fleet::shown(state, name)));
     members.insert("Tags".into(), tags::shown(state, group));
-    for empty in ["LoadBalancerNames", "TargetGroupARNs", "SuspendedProcesses", "EnabledMetrics", "TrafficSources"] {
+    members.insert("SuspendedProcesses".into(), suspended::shown(group));
+    for empty in ["LoadBalancerNames", "TargetGroupARNs", "EnabledMetrics", "TrafficSources"] {
         members.insert(empty.into(), json!([]));
     }
     shown

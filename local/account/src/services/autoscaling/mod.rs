@@ -3,6 +3,7 @@
 mod fleet;
 mod group;
 mod refresh;
+mod suspended;
 mod tags;
 
 pub(crate) use fleet::settle;
@@ -54,6 +55,8 @@ fn operate(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> 
         "DescribeScalingActivities" => fleet::describe_activities(state, request),
         "StartInstanceRefresh" => refresh::start(state, request),
         "DescribeInstanceRefreshes" => refresh::describe(state, request),
+        "SuspendProcesses" => suspended::suspend(state, request),
+        "ResumeProcesses" => suspended::resume(state, request),
         "CreateOrUpdateTags" => tags::create_or_update(state, request),
         "DeleteTags" => tags::delete(state, request),
         "DescribeTags" => tags::describe(state, request),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{fleet, group, invalid, paged};
+use super::{fleet, group, invalid, paged, suspended};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
@@ -21,18 +21,31 @@ pub(super) fn template(group: &Value) -> &Value {
     group.member("_refresh").map_or(&group["LaunchTemplate"], |refresh| &refresh["LaunchTemplate"])
 }
 
-/// Lets time pass: a refresh that is over gives its group the configuration that it was for.
+/// Whether a group can't replace its instances, because what that takes is suspended.
+fn stands(group: &Value) -> bool {
+    ["Launch", "Terminate"].iter().any(|process| suspended::is(group, process))
+}
+
+/// Lets time pass: a refresh ends the instances that it replaces, and one that is over gives its group the configuration that
+/// it was for.
 pub(super) fn settle(state: &mut State<'_>) {
     let now = state.now();
-    let over = |group: &Value| group["_refresh"].number("until").is_some_and(|until| until <= now);
+    let is_over = |refresh: &Value| refresh.number("until").is_some_and(|until| until <= now);
+    let goes_on = |refresh: &Value| is_over(refresh) || !refresh.list("replaces").is_empty();
     let groups: Vec<(String, Value)> = state
         .list(group::COLLECTION)
-        .filter(|(_, group)| over(group))
+        .filter(|(_, group)| group.member("_refresh").is_some_and(goes_on) && !stands(group))
         .map(|(name, group)| (name.to_owned(), group.clone()))
         .collect();
     for (name, mut group) in groups {
-        group["LaunchTemplate"] = template(&group).clone();
-        group.as_object_mut().expect("a group is an object").shift_remove("_refresh");
+        for id in group["_refresh"].texts("replaces") {
+            ec2::terminate(state, &id);
+        }
+        group["_refresh"]["replaces"] = json!([]);
+        if is_over(&group["_refresh"]) {
+            group["LaunchTemplate"] = template(&group).clone();
+            group.as_object_mut().expect("a group is an object").shift_remove("_refresh");
+        }
         state.put(group::COLLECTION, &name, group);
     }
 }
@@ -60,7 +73,7 @@ pub(super) fn start(state: &mut State<'_>, request: &Request) -> Result<Value, A
     let (until, now) = (state.done_in(REFRESH_SECONDS), state.now());
     let prefix = format!("{name}/");
     let running = state.list(REFRESHES).any(|(id, it)| id.starts_with(&prefix) && it.number("_until") > Some(now));
-    if running {
+    if running || group.member("_refresh").is_some() {
         let message = "An Instance Refresh is already in progress and blocks the execution of this Instance Refresh.";
         return Err(AwsError::new("InstanceRefreshInProgress", message));
     }
@@ -76,7 +89,8 @@ pub(super) fn start(state: &mut State<'_>, request: &Request) -> Result<Value, A
     };
     let skips = preferences.flag("SkipMatching") == Some(true);
     let live: Vec<Value> = fleet::members(state, &name).into_iter().filter(fleet::is_live).collect();
-    let replaced: Vec<&Value> = live.iter().filter(|member| !(skips && matches(member))).collect();
+    let replaced = live.iter().filter(|member| !(skips && matches(member)));
+    let replaced: Vec<&str> = replaced.filter_map(|member| member.text("instanceId")).collect();
 
     let id = ids::uuid();
     let mut refresh = json!({
@@ -88,11 +102,8 @@ pub(super) fn start(state: &mut State<'_>, request: &Request) -> Result<Value, A
         }
     }
     state.put(REFRESHES, &format!("{name}/{:020}", i64::MAX - now), refresh);
-    group["_refresh"] = json!({ "LaunchTemplate": wanted, "until": until });
+    group["_refresh"] = json!({ "id": id, "LaunchTemplate": wanted, "until": until, "replaces": replaced });
     state.put(group::COLLECTION, &name, group);
-    for member in replaced {
-        ec2::terminate(state, member.text("instanceId").unwrap_or_default());
-    }
     fleet::settle(state);
     Ok(json!({ "InstanceRefreshId": id }))
 }
@@ -126,7 +137,7 @@ pub(super) fn describe(state: &mut State<'_>, request: &Request) -> Result<Value
             continue;
         }
         let until = refresh.number("_until").unwrap_or_default();
-        let done = until <= state.now();
+        let done = until <= state.now() && group["_refresh"]["id"] != refresh["InstanceRefreshId"];
         let mut shown = json!({
             "InstanceRefreshId": refresh["InstanceRefreshId"],
             "AutoScalingGroupName": refresh["AutoScalingGroupName"],

@@ -5,9 +5,10 @@ use crate::error::AwsError;
 use crate::fields::Fields;
 use crate::request::Request;
 use crate::state::State;
+use lakewright_iam::Arn;
 use serde_json::{Value, json};
 
-/// What tells one notification of a budget from another.
+/// What distinguishes one notification of a budget from another.
 const IDENTITY: [&str; 4] = ["NotificationType", "ComparisonOperator", "Threshold", "ThresholdType"];
 
 /// A notification as it is kept, with its subscribers.
@@ -37,7 +38,7 @@ fn subscriber(given: &Value) -> Result<Value, AwsError> {
     let address = given.need("Address", missing)?;
     let sound = match kind {
         "EMAIL" => address.contains('@') && address.len() <= 50,
-        "SNS" => address.starts_with("arn:") && address.contains(":sns:"),
+        "SNS" => Arn::parse(address).is_some_and(|arn| arn.service == "sns"),
         _ => false,
     };
     if !sound {

@@ -3,6 +3,7 @@
 use super::{invalid, missing};
 use crate::error::AwsError;
 use crate::fields::Fields;
+use lakewright_iam::Arn;
 use serde_json::{Map, Value, json};
 
 const TEXTS: [&str; 14] = [
@@ -132,7 +133,7 @@ fn actions(input: &Value) -> Result<(), AwsError> {
         if actions.len() > 5 {
             return Err(invalid(format!("{list} holds at most 5 actions")));
         }
-        if let Some(wrong) = actions.iter().find(|arn| !arn.starts_with("arn:") || arn.splitn(6, ':').count() < 6) {
+        if let Some(wrong) = actions.iter().find(|arn| Arn::parse(arn).is_none()) {
             return Err(invalid(format!("Invalid arn syntax: {wrong}")));
         }
     }

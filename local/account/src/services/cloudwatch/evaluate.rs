@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// What an alarm looks at: a metric, or what is calculated of some.
 struct Watched {
-    /// What it is called when the alarm tells of it.
+    /// What it is called when the alarm names it.
     name: String,
     /// In milliseconds.
     period: i64,
@@ -24,7 +24,7 @@ fn series(state: &State<'_>, of: &Value, statistic: &str, span: (i64, i64), peri
     Some(found.filter_map(|(time, summary)| Some((time, summary.statistic(statistic)?))).collect())
 }
 
-/// What the alarm watches; none where this account can't tell.
+/// What the alarm watches; none where this account can't say.
 fn watched(alarm: &Value) -> Option<Watched> {
     if let Some(period) = alarm.number("Period") {
         return Some(Watched { name: alarm.text("MetricName")?.to_owned(), period: period * 1000 });

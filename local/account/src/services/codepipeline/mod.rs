@@ -5,6 +5,7 @@ mod structure;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use lakewright_iam::Arn;
 use serde_json::{Value, json};
 
 use super::{Service, codebuild, unknown_operation};
@@ -173,7 +174,7 @@ fn tags_in(input: &Value) -> Result<Tags, AwsError> {
 
 fn tagged(state: &State<'_>, request: &Request) -> Result<String, AwsError> {
     let given = request.input.need("resourceArn", missing)?;
-    let name = given.rsplit(':').next().unwrap_or_default();
+    let name = Arn::parse(given).map_or("", |arn| arn.resource);
     if given != arn(request, name) {
         return Err(AwsError::new("InvalidArnException", format!("{given} is no pipeline's")));
     }

@@ -143,7 +143,7 @@ fn check_stage(stage: &Value, first: bool, made: &mut BTreeSet<String>) -> Resul
     Ok(())
 }
 
-/// What the actions that this account knows must be told.
+/// What the actions that this account knows must be given.
 fn check_configuration(action: &Value, name: &str, provider: &str) -> Result<(), AwsError> {
     let needed: &[&str] = match provider {
         "CodeStarSourceConnection" => &["ConnectionArn", "FullRepositoryId", "BranchName"],

@@ -6,6 +6,7 @@ use super::error::{invalid, missing, need, only};
 use super::kind::{FLOW_LOG, INTERFACE, Kind, SUBNET, VPC};
 use super::tags;
 use crate::clock;
+use crate::enforce::{self, Acting};
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::ids;
@@ -40,7 +41,11 @@ const LINGER_SECONDS: i64 = 10;
 /// When a flow log that was deleted is gone.
 const GONE_AT: &str = "_goneAt";
 
-/// Removes those that were deleted a while ago.
+/// What the service does as the role of a flow log.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html>
+const DELIVERY: [&str; 2] = ["logs:CreateLogStream", "logs:PutLogEvents"];
+
+/// Removes those that were deleted a while ago, and finds out whether the others reach their log groups.
 pub(super) fn sweep(state: &mut State<'_>) {
     let now = state.now();
     let gone = |log: &Value| log.number(GONE_AT).is_some_and(|at| at <= now);
@@ -48,6 +53,30 @@ pub(super) fn sweep(state: &mut State<'_>) {
         state.list(FLOW_LOG.collection).filter(|(_, log)| gone(log)).map(|(id, _)| id.to_owned()).collect();
     for id in ids {
         FLOW_LOG.delete(state, &id);
+    }
+    let all: Vec<(String, Value)> =
+        state.list(FLOW_LOG.collection).map(|(id, log)| (id.to_owned(), log.clone())).collect();
+    for (id, before) in all {
+        let mut log = before.clone();
+        deliver(state, &id, &mut log);
+        if log != before {
+            state.put(FLOW_LOG.collection, &id, &log);
+        }
+    }
+}
+
+/// Says of a flow log with a role whether that lets the service in for it, and to the log group.
+fn deliver(state: &mut State<'_>, id: &str, log: &mut Value) {
+    let Some((role, group)) = log.text("deliverLogsPermissionArn").zip(log.text("logGroupName")) else { return };
+    let (source, scope) = (FLOW_LOG.arn(state, id), state.scope().clone());
+    let stream = format!("arn:aws:logs:{}:{}:log-group:{group}:log-stream:{id}", scope.region, scope.account);
+    let acting = Acting { service: "vpc-flow-logs.amazonaws.com", source: Some((&scope.account, &source)) };
+    let works = enforce::works(state, role, acting, (&DELIVERY, &stream));
+    log["deliverLogsStatus"] = json!(if works.is_ok() { "SUCCESS" } else { "FAILED" });
+    let members = log.as_object_mut().expect("a flow log is an object");
+    members.remove("deliverLogsErrorMessage");
+    if works.is_err() {
+        members.insert("deliverLogsErrorMessage".to_owned(), json!("Access error"));
     }
 }
 

@@ -6,13 +6,13 @@ use super::attachment::{self, Attachment};
 use super::describe::paged;
 use super::error::{invalid, missing, need};
 use super::kind::{INSTANCE, SUBNET};
-use super::{tags, template, volume};
+use super::{profile, tags, template, volume};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::ids;
 use crate::request::Request;
-use crate::services::{iam, ssm};
+use crate::services::ssm;
 use crate::state::{State, Tags, tags_of};
 
 /// Seconds from pending to running, and from shutting down to terminated.
@@ -177,19 +177,8 @@ pub(crate) fn launch(state: &mut State<'_>, wish: &Launch) -> Result<Value, AwsE
         "_ownerId": state.scope().account,
         "_due": state.done_in(BOOT_SECONDS),
     });
-    if let Some(profile) = data.member("iamInstanceProfile") {
-        let named = profile.text("name").or_else(|| profile.text("arn")?.rsplit('/').next()).unwrap_or_default();
-        if !iam::knows_profile(state, named) {
-            return Err(AwsError::new(
-                "InvalidParameterValue",
-                format!(
-                    "Value ({named}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
-                ),
-            ));
-        }
-        let account = &state.scope().account;
-        let name = profile.text("name").map(|name| format!("arn:aws:iam::{account}:instance-profile/{name}"));
-        instance["iamInstanceProfile"] = json!({ "arn": name.or_else(|| profile.text("arn").map(str::to_owned)) });
+    if let Some(given) = data.member("iamInstanceProfile") {
+        profile::give(state, &mut instance, given.text("name").or(given.text("arn")))?;
     }
     if let Some(key) = data.text("keyName") {
         instance["keyName"] = json!(key);

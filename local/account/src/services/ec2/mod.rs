@@ -13,6 +13,7 @@ mod instance;
 mod kind;
 mod nat_gateway;
 mod permission;
+mod profile;
 mod route_table;
 mod security_group;
 mod subnet;
@@ -38,11 +39,14 @@ use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::protocol::Protocol;
 use crate::request::Request;
-use crate::services::{Service, autoscaling, unknown_operation};
+use crate::services::{Service, unknown_operation};
 use crate::state::State;
 
 /// The service.
-pub struct Ec2;
+pub struct Ec2 {
+    /// Lets time pass before each call, for those too who start and end instances by themselves, as groups do.
+    pub settle: fn(&mut State<'_>),
+}
 
 #[async_trait]
 impl Service for Ec2 {
@@ -60,7 +64,7 @@ impl Service for Ec2 {
             return Err(AwsError::new("DryRunOperation", message).status(412));
         }
         account.transact(request, |state| {
-            autoscaling::settle(state);
+            (self.settle)(state);
             once(state, request)
         })
     }
@@ -170,6 +174,8 @@ fn operate(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> 
         "RunInstances" => instance::run(state, request),
         "TerminateInstances" => instance::terminate_requested(state, request),
         "DescribeInstances" => instance::describe(state, request),
+        "DescribeIamInstanceProfileAssociations" => profile::describe(state, request),
+        "ReplaceIamInstanceProfileAssociation" => profile::replace(state, request),
         "DescribeInstanceAttribute" => instance::describe_attribute(state, request),
         "CreateVolume" => volume::create(state, request),
         "DeleteVolume" => volume::delete(state, request),

@@ -40,7 +40,7 @@ const TYPES: [Type; 7] = [
 /// The throughput in MiB/s that a gp3 volume may have.
 const THROUGHPUT: std::ops::RangeInclusive<i64> = 125..=2000;
 
-/// What a volume is made of, checked; what it doesn't tell is as AWS has it.
+/// What a volume is made of, checked; what it doesn't say is as AWS has it.
 struct Shape {
     gib: i64,
     kind: &'static Type,

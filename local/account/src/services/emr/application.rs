@@ -1,5 +1,6 @@
 //! Applications and their states.
 
+use lakewright_iam::is_account;
 use serde_json::{Value, json};
 
 use super::{invalid, need, not_found, once, paged, tags_in};
@@ -141,7 +142,7 @@ fn check_settings(input: &Value) -> Result<(), AwsError> {
 fn is_image(uri: &str) -> bool {
     let Some((host, rest)) = uri.split_once('/') else { return false };
     let account = host.split_once(".dkr.ecr.").map(|(account, _)| account);
-    account.is_some_and(|account| account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit()))
+    account.is_some_and(is_account)
         && (rest.split_once(':').is_some_and(|(name, tag)| !name.is_empty() && !tag.is_empty()))
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lakewright_iam::Arn;
 use serde_json::{Value, json};
 
 use super::{Running, application, invalid, need, not_found, once, paged, tags_in};
@@ -67,7 +68,7 @@ fn make(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
         }
     }
     let role = need(input, "executionRoleArn")?;
-    if !role.starts_with("arn:") || !role.contains(":role/") {
+    if !Arn::parse(role).is_some_and(|arn| arn.is("iam", "role")) {
         return Err(invalid(format!("executionRoleArn is not the ARN of a role: {role}")));
     }
     let driver = input.member("jobDriver").ok_or_else(|| invalid("jobDriver is required"))?;
@@ -190,7 +191,11 @@ fn role(account: &Account, request: &Request, id: &str) -> Result<Option<Tempora
     let run = account.transact(request, |state| Ok(state.get(COLLECTION, id).cloned().unwrap_or_default()))?;
     let name = run.text("jobRunId").unwrap_or(id);
     let role = run.text("executionRole").unwrap_or_default();
-    let session = enforce::session(account, role, "emr-serverless.amazonaws.com", name)?;
+    let application = run.text("applicationId").unwrap_or_default();
+    let application = request.arn("emr-serverless", &format!("/applications/{application}"));
+    let source = Some((request.account.as_str(), application.as_str()));
+    let acting = enforce::Acting { service: "emr-serverless.amazonaws.com", source };
+    let session = enforce::session(account, role, acting, name)?;
     Ok(Some(Temporary { access_key: session.access_key, secret: session.secret, token: session.token }))
 }
 

@@ -1,5 +1,6 @@
 //! Rules, their targets and tags.
 
+use lakewright_iam::Arn;
 use serde_json::{Value, json};
 
 use super::schedule;
@@ -186,7 +187,7 @@ pub(super) fn put_targets(state: &mut State<'_>, request: &Request) -> Result<Va
                 "Value '{id}' at 'targets.1.member.id' failed to satisfy constraint: [\\.\\-_A-Za-z0-9]+"
             )));
         }
-        if !arn.starts_with("arn:aws") || arn.split(':').count() < 6 {
+        if !Arn::parse(arn).is_some_and(|arn| arn.is_of_aws()) {
             return Err(invalid(format!(
                 "Parameter {arn} is not valid. Reason: Provided Arn is not in correct format."
             )));

@@ -1,5 +1,6 @@
 //! Objects that other services read and write in S3, by the account's own S3 and without the network.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -65,7 +66,8 @@ async fn call(
     let text = String::from_utf8_lossy(&body);
     let part = |name: &str| {
         let inner = text.split_once(&format!("<{name}>"))?.1;
-        inner.split_once(&format!("</{name}>")).map(|(inner, _)| inner.to_owned())
+        let (inner, _) = inner.split_once(&format!("</{name}>"))?;
+        Some(quick_xml::escape::unescape(inner).map_or_else(|_| inner.to_owned(), Cow::into_owned))
     };
     let code = part("Code").unwrap_or_else(|| status.to_string());
     Err(refused(format!("{url}: {code}: {}", part("Message").unwrap_or_default())))

@@ -1,4 +1,4 @@
-//! Iceberg schemas: read from a request or a metadata file, checked, compared, and told to Hive.
+//! Iceberg schemas: read from a request or a metadata file, checked, compared, and written for Hive.
 
 use std::collections::BTreeSet;
 

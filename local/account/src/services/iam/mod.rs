@@ -7,7 +7,7 @@ mod profiles;
 mod propagation;
 mod roles;
 
-pub(crate) use propagation::{knows_profile, knows_role};
+pub(crate) use propagation::{knows_profile, knows_role, profile_arn};
 
 use super::Service;
 use crate::account::Account;
@@ -151,7 +151,7 @@ fn path(request: &Request) -> Result<String, AwsError> {
 /// A policy document that must be there and be one.
 fn document(request: &Request, member: &str, principal: bool) -> Result<String, AwsError> {
     let text = request.input.need(member, missing)?;
-    match super::s3::policy_fault(text, principal) {
+    match super::s3::policy_fault(text, principal).or_else(|| super::s3::sid_fault(text, !principal)) {
         None => Ok(text.to_owned()),
         Some(fault) => Err(AwsError::new("MalformedPolicyDocument", fault)),
     }

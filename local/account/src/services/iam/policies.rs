@@ -7,9 +7,23 @@ use crate::fields::Fields;
 use crate::ids;
 use crate::request::Request;
 use crate::state::{State, tag_list};
+use lakewright_iam::Arn;
 use serde_json::{Value, json};
 
 const POLICIES: &str = "iam/policy";
+
+/// The most characters of a policy; white space doesn't count.
+const LONGEST: usize = 6_144;
+
+/// Refuses a document that is longer than a managed policy can be.
+fn sized(text: String) -> Result<String, AwsError> {
+    let size = text.chars().filter(|character| !character.is_whitespace()).count();
+    if size > LONGEST {
+        let message = format!("Cannot exceed quota for PolicySize: {LONGEST}");
+        return Err(AwsError::new("LimitExceeded", message).status(409));
+    }
+    Ok(text)
+}
 
 fn not_found(arn: &str) -> AwsError {
     AwsError::new("NoSuchEntity", format!("Policy {arn} does not exist or is not attachable.")).status(404)
@@ -20,7 +34,7 @@ pub(super) fn known(state: &State<'_>, arn: &str) -> Result<(), AwsError> {
     if arn.starts_with("arn:aws:iam::aws:policy/") || state.get(POLICIES, arn).is_some() {
         return Ok(());
     }
-    if arn.starts_with("arn:aws:iam::") && arn.contains(":policy/") {
+    if Arn::parse(arn).is_some_and(|arn| arn.is("iam", "policy")) {
         return Err(not_found(arn));
     }
     Err(AwsError::new("ValidationError", format!("ARN {arn} is not valid.")))
@@ -67,7 +81,7 @@ pub(super) fn shown(state: &State<'_>, policy: &Value) -> Value {
 
 pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let name = name(request, "PolicyName", 128)?;
-    let text = document(request, "PolicyDocument", false)?;
+    let text = sized(document(request, "PolicyDocument", false)?)?;
     let path = path(request)?;
     if state
         .list(POLICIES)
@@ -138,7 +152,7 @@ pub(super) fn versions(policy: &Value) -> Vec<Value> {
 }
 
 pub(super) fn create_version(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
-    let text = document(request, "PolicyDocument", false)?;
+    let text = sized(document(request, "PolicyDocument", false)?)?;
     let (arn, mut policy) = policy(state, request)?;
     if policy.list("Versions").len() >= 5 {
         let message = "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version.";

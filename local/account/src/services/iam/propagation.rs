@@ -22,6 +22,14 @@ pub(crate) fn knows_profile(state: &mut State<'_>, name: &str) -> bool {
     profile.text("Role").is_none_or(|role| knows_role(state, role))
 }
 
+/// The ARN of the instance profile of that name, with the path that it has; without one where there is no such profile.
+pub(crate) fn profile_arn(state: &mut State<'_>, name: &str) -> String {
+    let account = state.scope().account.clone();
+    let known =
+        state.region(GLOBAL).get(super::profiles::PROFILES, name).and_then(|one| one.text("Arn")).map(str::to_owned);
+    known.unwrap_or_else(|| format!("arn:aws:iam::{account}:instance-profile/{name}"))
+}
+
 fn knows(state: &mut State<'_>, collection: &str, name: &str) -> bool {
     let state = state.region(GLOBAL);
     if state.delays().factor() == 0.0 {

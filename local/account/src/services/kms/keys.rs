@@ -7,7 +7,7 @@ use crate::fields::Fields;
 use crate::ids;
 use crate::request::Request;
 use crate::services::iam;
-use crate::services::s3::policy_fault;
+use crate::services::s3::{policy_fault, sid_fault};
 use crate::state::{State, Tags, tag_list, tags_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -83,7 +83,7 @@ fn default_policy(account: &str) -> String {
 }
 
 fn checked_policy(state: &mut State<'_>, text: &str) -> Result<String, AwsError> {
-    match policy_fault(text, true) {
+    match policy_fault(text, true).or_else(|| sid_fault(text, false)) {
         None if text.len() <= 32_768 => match roles(state, text).into_iter().find(|role| !iam::knows_role(state, role))
         {
             None => Ok(text.to_owned()),

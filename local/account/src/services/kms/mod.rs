@@ -4,6 +4,7 @@ mod aliases;
 mod crypto;
 mod keys;
 mod launches;
+mod logging;
 mod signing;
 
 use super::Service;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub(crate) use crypto::key_of;
 pub(crate) use launches::lets_launch;
+pub(crate) use logging::{Encrypting, encrypts};
 
 /// The service.
 #[derive(Debug)]

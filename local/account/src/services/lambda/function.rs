@@ -1,6 +1,7 @@
 //! Functions: what is kept of them, and their states.
 
 use chrono::DateTime;
+use lakewright_iam::Arn;
 use serde_json::{Map, Value, json};
 
 use super::code::Code;
@@ -127,7 +128,7 @@ fn unhindered(state: &State<'_>, function: &Value) -> Result<(), AwsError> {
 fn check_role(state: &mut State<'_>, request: &Request, arn: &str) -> Result<(), AwsError> {
     let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
     let expected = format!("arn:aws:iam::{}:role/", request.account);
-    if !arn.starts_with("arn:aws:iam::") || !arn.contains(":role/") {
+    if !Arn::parse(arn).is_some_and(|arn| arn.is("iam", "role")) {
         let rule =
             "satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+";
         return Err(failed("role", arn, rule));

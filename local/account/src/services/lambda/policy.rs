@@ -1,5 +1,6 @@
 //! A function's resource policy, statement by statement.
 
+use lakewright_iam::{Arn, is_account};
 use serde_json::{Value, json};
 
 use super::function::{FUNCTIONS, named};
@@ -24,10 +25,10 @@ fn principal(text: &str) -> Result<Value, AwsError> {
     if text == "*" {
         return Ok(json!("*"));
     }
-    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if is_account(text) {
         return Ok(json!({ "AWS": format!("arn:aws:iam::{text}:root") }));
     }
-    let is_arn = text.starts_with("arn:aws") && text.split(':').count() >= 6 && text.split(':').nth(2) == Some("iam");
+    let is_arn = Arn::parse(text).is_some_and(|arn| arn.is_of_aws() && arn.service == "iam");
     let is_service = text.ends_with(".amazonaws.com") || text.ends_with(".amazon.com");
     match (is_arn, is_service) {
         (true, _) => Ok(json!({ "AWS": text })),
@@ -62,7 +63,7 @@ pub(super) fn add(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
         "Resource": function["FunctionArn"],
     });
     if let Some(account) = input.text("SourceAccount") {
-        if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_account(account) {
             return Err(failed("sourceAccount", account, "satisfy regular expression pattern: \\d{12}"));
         }
         statement["Condition"]["StringEquals"]["AWS:SourceAccount"] = json!(account);
@@ -71,7 +72,7 @@ pub(super) fn add(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
         statement["Condition"]["StringEquals"]["aws:PrincipalOrgID"] = json!(organisation);
     }
     if let Some(arn) = input.text("SourceArn") {
-        if !arn.starts_with("arn:aws") || arn.split(':').count() < 6 {
+        if !Arn::parse(arn).is_some_and(|arn| arn.is_of_aws()) {
             return Err(failed("sourceArn", arn, "satisfy regular expression pattern: arn:(aws[a-zA-Z0-9-]*):…"));
         }
         statement["Condition"]["ArnLike"]["AWS:SourceArn"] = json!(arn);

@@ -102,10 +102,16 @@ pub(super) fn put(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
         return Err(AwsError::new("LimitExceededException", "Resource limit exceeded."));
     }
     let created = state.get(FILTERS, &id).map_or(json!(state.now()), |filter| filter["creationTime"].clone());
-    let filter = json!({
+    let mut filter = json!({
         "filterName": name, "logGroupName": group, "filterPattern": pattern, "creationTime": created,
-        "metricTransformations": [transformation], "applyOnTransformedLogs": false,
+        "metricTransformations": [transformation],
+        "applyOnTransformedLogs": request.input.flag("applyOnTransformedLogs").unwrap_or_default(),
     });
+    for member in ["fieldSelectionCriteria", "emitSystemFieldDimensions"] {
+        if let Some(given) = request.input.member(member) {
+            filter[member] = given.clone();
+        }
+    }
     state.put(FILTERS, &id, filter);
     Ok(json!({}))
 }

@@ -4,6 +4,7 @@ use super::{GROUPS, STREAMS, events, filters, invalid, missing, not_found, paged
 use crate::error::AwsError;
 use crate::fields::Fields;
 use crate::request::Request;
+use crate::services::kms::{self, Encrypting};
 use crate::state::{State, Tags};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -59,7 +60,11 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
     if state.get(GROUPS, name).is_some() {
         return Err(AwsError::new("ResourceAlreadyExistsException", "The specified log group already exists"));
     }
-    state.set_tags(&arn(request, name), &tags(&request.input)?);
+    let tags = tags(&request.input)?;
+    if let Some(key) = request.input.text("kmsKeyId") {
+        check_key(state, key, &arn(request, name))?;
+    }
+    state.set_tags(&arn(request, name), &tags);
     let group = json!({
         "created": state.now(), "retention": null, "kmsKeyId": request.input.text("kmsKeyId"), "class": class,
     });
@@ -133,8 +138,27 @@ pub(super) fn delete_retention(state: &mut State<'_>, request: &Request) -> Resu
 }
 
 pub(super) fn key(state: &mut State<'_>, request: &Request, associate: bool) -> Result<Value, AwsError> {
-    let key = if associate { json!(request.input.need("kmsKeyId", missing)?) } else { Value::Null };
-    set(state, request, "kmsKeyId", key)
+    let mut value = Value::Null;
+    if associate {
+        let key = request.input.need("kmsKeyId", missing)?;
+        let (name, _) = group(state, request)?;
+        check_key(state, key, &arn(request, &name))?;
+        value = json!(key);
+    }
+    set(state, request, "kmsKeyId", value)
+}
+
+/// Refuses a key that can't encrypt the group.
+fn check_key(state: &State<'_>, key: &str, group: &str) -> Result<(), AwsError> {
+    match kms::encrypts(state, key, group) {
+        Encrypting::Allowed => Ok(()),
+        Encrypting::Unusable => Err(invalid("The specified KMS Key Id could not be found or is not enabled.")),
+        Encrypting::Refused => {
+            let message =
+                format!("The specified KMS key does not exist or is not allowed to be used with Arn '{group}'");
+            Err(AwsError::new("AccessDeniedException", message))
+        }
+    }
 }
 
 /// The ARN in the input, if it names a group that exists.

@@ -1,11 +1,13 @@
 //! Where buckets send to: access logs to other buckets, notifications to topics, queues and functions.
 
+use super::buckets;
 use super::call::Call;
 use super::errors::{because, error};
 use super::xml::Element;
-use super::{buckets, policy};
+use crate::enforce::Acting;
 use crate::error::AwsError;
 use crate::state::State;
+use lakewright_iam::Arn;
 use serde_json::Value;
 
 /// The service that writes access logs.
@@ -47,14 +49,14 @@ pub(super) fn logging(call: &Call, state: &State<'_>, document: &Element) -> Res
     let resource = format!("{}/{prefix}", buckets::arn(name));
     let text = target["settings"]["policy"].as_str().unwrap_or_default();
     let arn = buckets::arn(&call.bucket);
-    let source = policy::Source { arn: &arn, account: own["owner"].as_str().unwrap_or_default() };
-    if !policy::allows(text, LOGS, source, "s3:PutObject", &resource) {
+    let logs = Acting { service: LOGS, source: Some((own["owner"].as_str().unwrap_or_default(), &arn)) };
+    if !logs.is_let_in(text, "s3:PutObject", &resource) {
         return refused("You must give the log-delivery group WRITE and READ_ACP permissions to the target bucket");
     }
     Ok(())
 }
 
-/// The events that buckets tell of; `*` stands for all of a kind.
+/// The events that buckets notify of; `*` stands for all of a kind.
 const EVENTS: [&str; 30] = [
     "s3:ReducedRedundancyLostObject",
     "s3:ObjectCreated:*",
@@ -103,7 +105,7 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Whether one event could be told twice.
+    /// Whether one event could be sent twice.
     fn overlaps(&self, other: &Self) -> bool {
         let meets = |one: &str, other: &str| {
             let kind = |event: &str| event.strip_suffix('*').map(str::to_owned);
@@ -141,14 +143,11 @@ pub(super) fn notification(call: &Call, state: &mut State<'_>, document: &Elemen
             ids.push(id);
         }
         let arn = one.need(member)?;
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let [_, _, of, region, _, _] = parts[..] else {
-            return Err(because("InvalidArgument", "The ARN could not be parsed"));
-        };
-        if of != *service {
+        let parsed = Arn::parse(arn).ok_or_else(|| because("InvalidArgument", "The ARN could not be parsed"))?;
+        if parsed.service != *service {
             return Err(because("InvalidArgument", format!("The ARN is no {service} ARN: {arn}")));
         }
-        if own["region"] != region {
+        if own["region"] != parsed.region {
             let message = "The notification destination service region is not valid for the bucket location constraint";
             return Err(because("InvalidArgument", message));
         }
@@ -186,24 +185,24 @@ fn watch(one: &Element) -> Result<Watch<'_>, AwsError> {
     Ok(watch)
 }
 
-/// Whether a destination lives and its policy lets S3 in.
+/// Whether a destination exists and its policy lets S3 in.
 fn takes(call: &Call, state: &mut State<'_>, bucket: &Value, (service, action): (&str, &str), arn: &str) -> bool {
     let state = state.at(buckets::tag_scope(bucket));
+    let resource = Arn::parse(arn).map_or("", |arn| arn.resource);
     let text = match service {
         "sns" => state.get("sns/topic", arn).and_then(|topic| topic["Policy"].as_str().map(str::to_owned)),
         "lambda" => {
-            let name = arn.split(":function:").nth(1).and_then(|name| name.split(':').next()).unwrap_or_default();
+            let name = resource.strip_prefix("function:").and_then(|name| name.split(':').next()).unwrap_or_default();
             let statements = state.get("lambda/function", name).map(|function| function["_policy"].clone());
             statements.map(|statements| serde_json::json!({ "Statement": statements }).to_string())
         }
         _ => {
-            let name = arn.rsplit(':').next().unwrap_or_default();
-            let queue = state.get("sqs/queue", name).filter(|queue| queue["arn"] == arn);
+            let queue = state.get("sqs/queue", resource).filter(|queue| queue["arn"] == arn);
             queue.and_then(|queue| queue["attributes"]["Policy"].as_str().map(str::to_owned))
         }
     };
     tracing::debug!(bucket = call.bucket, arn, found = text.is_some(), "a notification's destination was looked at");
     let own = buckets::arn(&call.bucket);
-    let source = policy::Source { arn: &own, account: bucket["owner"].as_str().unwrap_or_default() };
-    text.is_some_and(|text| policy::allows(&text, S3, source, action, arn))
+    let s3 = Acting { service: S3, source: Some((bucket["owner"].as_str().unwrap_or_default(), &own)) };
+    text.is_some_and(|text| s3.is_let_in(&text, action, arn))
 }

@@ -61,7 +61,7 @@ pub(super) fn disk(cause: &std::io::Error) -> AwsError {
     because("InternalError", format!("the local account cannot use its disk: {cause}"))
 }
 
-/// The answer that tells the error.
+/// The answer that states the error.
 pub(crate) fn response(error: &AwsError, request_id: &str, head: bool) -> Response {
     let mut more = String::new();
     for (name, value) in &error.fields {

@@ -26,7 +26,7 @@ mod xml;
 pub(crate) use errors::response as failure;
 pub(crate) use names::{asked, host_to_path};
 pub(crate) use objects::{KMS_KEY, headers_of, key_of_bucket};
-pub(crate) use policy::{fault as policy_fault, fits as policy_fits};
+pub(crate) use policy::{fault as policy_fault, sid_fault};
 
 use crate::account::Account;
 use crate::credentials::Credentials;

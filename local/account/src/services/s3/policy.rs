@@ -75,6 +75,22 @@ fn statement_fault(statement: &Value, principal: bool) -> Option<String> {
     None
 }
 
+/// The reason why the Sids of a policy are none that IAM and KMS take, if they aren't; only those of identities are letters and digits
+/// alone.
+pub(crate) fn sid_fault(text: &str, of_identity: bool) -> Option<String> {
+    let policy: Value = serde_json::from_str(text).ok()?;
+    let statements = policy["Statement"].as_array().map_or(&[][..], Vec::as_slice);
+    let sids: Vec<&str> =
+        statements.iter().filter_map(|one| one["Sid"].as_str()).filter(|sid| !sid.is_empty()).collect();
+    let is_plain = |sid: &&str| sid.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if of_identity && !sids.iter().all(is_plain) {
+        let rule = "Check that your input satisfies the regular expression [0-9A-Za-z]*";
+        return Some(format!("Statement IDs (SID) must be alpha-numeric. {rule}"));
+    }
+    let is_twice = (1..sids.len()).any(|at| sids[..at].contains(&sids[at]));
+    is_twice.then(|| "Statement IDs (SID) in a single policy must be unique.".to_owned())
+}
+
 /// The resources that a policy names.
 pub(crate) fn resources(text: &str) -> Vec<String> {
     let policy: Value = serde_json::from_str(text).unwrap_or_default();
@@ -107,135 +123,4 @@ pub(super) fn public(text: &str) -> bool {
             |value: &Value| value == "*" || value.as_array().is_some_and(|items| items.iter().any(|item| item == "*"));
         statement["Effect"] == "Allow" && (all(principal) || all(&principal["AWS"])) && statement["Condition"].is_null()
     })
-}
-
-/// On whose behalf a service acts.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Source<'a> {
-    /// The bucket's ARN.
-    pub(super) arn: &'a str,
-    /// Its owner.
-    pub(super) account: &'a str,
-}
-
-impl Source<'_> {
-    /// Whether a statement's conditions on the source hold; others are taken to hold.
-    fn meets(self, condition: &Value) -> bool {
-        let operators = condition.as_object().into_iter().flatten();
-        let keys = operators.flat_map(|(_, keys)| keys.as_object().into_iter().flatten());
-        keys.into_iter().all(|(key, value)| {
-            let own = match key.to_ascii_lowercase().as_str() {
-                "aws:sourcearn" => self.arn,
-                "aws:sourceaccount" => self.account,
-                _ => return true,
-            };
-            match value {
-                Value::Array(items) => items.iter().filter_map(Value::as_str).any(|pattern| fits(pattern, own)),
-                other => other.as_str().is_some_and(|pattern| fits(pattern, own)),
-            }
-        })
-    }
-}
-
-/// Whether a statement of the policy allows a service an action on a resource on behalf of a source, and none without
-/// conditions denies it.
-pub(super) fn allows(text: &str, service: &str, source: Source<'_>, action: &str, resource: &str) -> bool {
-    let policy: Value = serde_json::from_str(text).unwrap_or_default();
-    let statements = match &policy["Statement"] {
-        Value::Array(statements) => statements.clone(),
-        other => vec![other.clone()],
-    };
-    let texts = |value: &Value| -> Vec<String> {
-        match value {
-            Value::String(text) => vec![text.clone()],
-            Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            _ => Vec::new(),
-        }
-    };
-    let any = |value: &Value, wanted: &str, lower: bool| {
-        let case = |text: &str| if lower { text.to_ascii_lowercase() } else { text.to_owned() };
-        texts(value).iter().any(|pattern| fits(&case(pattern), &case(wanted)))
-    };
-    let means = |statement: &Value, effect: &str| {
-        let principal = &statement["Principal"];
-        statement["Effect"] == effect
-            && (any(principal, service, false) || any(&principal["Service"], service, false))
-            && any(&statement["Action"], action, true)
-            && any(&statement["Resource"], resource, false)
-    };
-    statements.iter().any(|one| means(one, "Allow") && source.meets(&one["Condition"]))
-        && !statements.iter().any(|one| one["Condition"].is_null() && means(one, "Deny"))
-}
-
-/// Whether a pattern with `*` fits the whole of a text. What each `*` stands for is taken as short as it can be, so that
-/// the time grows with the lengths and not with the number of ways to divide the text.
-pub(crate) fn fits(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Source, allows, fits};
-
-    const OWN: Source<'_> = Source { arn: "arn:aws:s3:::own", account: "123456789012" };
-
-    #[test]
-    fn patterns_fit_as_they_read_and_soon() {
-        for (pattern, text, is_fit) in [
-            ("a", "a", true),
-            ("a", "ab", false),
-            ("*", "", true),
-            ("a*", "abc", true),
-            ("*c", "abc", true),
-            ("a*c*e", "abcde", true),
-            ("a*c*e", "abde", false),
-            ("a*a", "a", false),
-            ("**b", "ab", true),
-            ("a*b", "acbb", true),
-        ] {
-            assert_eq!(fits(pattern, text), is_fit, "{pattern} {text}");
-        }
-        assert!(!fits(&"*a".repeat(1_000), &("a".repeat(2_000) + "b")));
-    }
-
-    #[test]
-    fn a_service_is_let_in_for_the_source_that_a_statement_names() {
-        let lets = |condition: &str| {
-            let text = format!(
-                r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"Service":"s3.amazonaws.com"}},"Action":"s3:*",
-                "Resource":"*","Condition":{condition}}}]}}"#
-            );
-            allows(&text, "s3.amazonaws.com", OWN, "s3:PutObject", "arn:aws:s3:::logs/a")
-        };
-        assert!(lets(r#"{"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::o*"},"Bool":{"aws:SecureTransport":"true"}}"#));
-        assert!(lets(r#"{"StringEquals":{"aws:SourceAccount":["1","123456789012"]}}"#));
-        assert!(!lets(r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::other"}}"#));
-        let half = r#"{"ArnLike":{"aws:SourceArn":"arn:aws:s3:::own"},"StringEquals":{"aws:SourceAccount":"1"}}"#;
-        assert!(!lets(half));
-    }
-
-    #[test]
-    fn a_service_is_let_in_by_a_statement_that_names_it() {
-        let policy = |effect: &str, principal: &str, action: &str| {
-            format!(
-                r#"{{"Statement":[{{"Effect":"Allow","Principal":{{"Service":"s3.amazonaws.com"}},"Action":"s3:Put*",
-                "Resource":"arn:aws:s3:::logs/own/*"}},{{"Effect":"{effect}","Principal":{principal},"Action":"{action}",
-                "Resource":"*"}}]}}"#
-            )
-        };
-        let lets = |policy: &str, resource: &str| allows(policy, "s3.amazonaws.com", OWN, "S3:PutObject", resource);
-        let plain = policy("Allow", r#"{"AWS":"*"}"#, "s3:Get*");
-        assert!(lets(&plain, "arn:aws:s3:::logs/own/a"));
-        assert!(!lets(&plain, "arn:aws:s3:::logs/other/a") && !lets("", "arn:aws:s3:::logs/own/a"));
-        assert!(!lets(&policy("Deny", r#""*""#, "s3:*"), "arn:aws:s3:::logs/own/a"));
-        assert!(lets(&policy("Deny", r#""*""#, "s3:Delete*"), "arn:aws:s3:::logs/own/a"));
-    }
 }

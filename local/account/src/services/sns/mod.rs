@@ -11,6 +11,7 @@ use crate::protocol::Protocol;
 use crate::request::Request;
 use crate::state::State;
 use async_trait::async_trait;
+use lakewright_iam::Arn;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -76,7 +77,7 @@ fn map<'a>(entries: impl IntoIterator<Item = (&'a str, String)>) -> Value {
 /// The topic that the input names: its ARN and its document.
 fn topic(state: &State<'_>, request: &Request) -> Result<(String, Value), AwsError> {
     let arn = request.input.need("TopicArn", missing)?;
-    if arn.splitn(6, ':').count() < 6 || !arn.starts_with("arn:") {
+    if Arn::parse(arn).is_none() {
         return Err(invalid("TopicArn", "An ARN must have at least 6 elements, not 1"));
     }
     let found = state.get(TOPICS, arn).cloned();

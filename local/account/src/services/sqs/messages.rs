@@ -122,7 +122,7 @@ pub(super) fn send(state: &mut State<'_>, request: &Request) -> Result<Value, Aw
     Ok(answer)
 }
 
-/// What tells a FIFO queue's message from others.
+/// What distinguishes a FIFO queue's message from others.
 fn deduplication(queue: &Value, input: &Value, body: &str) -> Result<String, AwsError> {
     if let Some(id) = input.text("MessageDeduplicationId") {
         return Ok(id.to_owned());
@@ -212,7 +212,7 @@ pub(super) fn change_visibility(state: &mut State<'_>, request: &Request) -> Res
     Ok(json!({}))
 }
 
-/// Does to each entry of a batch what an operation does to one, and tells of each how it went.
+/// Does to each entry of a batch what an operation does to one, and says of each how it went.
 pub(super) fn batch(
     state: &mut State<'_>,
     request: &Request,

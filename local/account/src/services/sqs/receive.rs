@@ -6,6 +6,7 @@ use crate::error::AwsError;
 use crate::fields::Fields;
 use crate::request::Request;
 use crate::state::State;
+use lakewright_iam::Arn;
 use md5::{Digest as _, Md5};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -86,7 +87,7 @@ fn take(state: &mut State<'_>, request: &Request, most: usize, hidden: i64) -> R
 
 /// Moves a message to the dead-letter queue; false when there is none of that ARN.
 fn move_away(state: &mut State<'_>, source: &Value, target: &str, message: &Value) -> bool {
-    let name = target.rsplit(':').next().unwrap_or_default();
+    let name = Arn::parse(target).map_or("", |arn| arn.resource);
     if state.get(QUEUES, name).is_none_or(|queue| queue["arn"] != target) {
         return false;
     }

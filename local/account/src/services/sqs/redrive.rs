@@ -5,6 +5,7 @@ use crate::error::AwsError;
 use crate::fields::Fields;
 use crate::request::Request;
 use crate::state::State;
+use lakewright_iam::Arn;
 use serde_json::Value;
 
 fn invalid(value: &str, reason: &str) -> AwsError {
@@ -32,7 +33,7 @@ pub(super) fn check(state: &State<'_>, request: &Request, queue: &Value, value: 
         return Err(invalid(value, reason));
     }
     let arn = policy.text("deadLetterTargetArn").unwrap_or_default();
-    let name = arn.rsplit(':').next().unwrap_or_default();
+    let name = Arn::parse(arn).map_or("", |arn| arn.resource);
     let target = state.get(QUEUES, name).filter(|target| target["arn"] == arn && arn == request.arn("sqs", name));
     let target = target.ok_or_else(|| invalid(value, "Dead letter target does not exist."))?;
     if target["fifo"] != queue["fifo"] {

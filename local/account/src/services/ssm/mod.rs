@@ -1,4 +1,6 @@
-//! SSM: the public parameters that name machine images.
+//! SSM: the public parameters that name machine images, and the documents of Session Manager.
+
+mod documents;
 
 use super::Service;
 use crate::account::Account;
@@ -26,7 +28,7 @@ impl Service for Ssm {
         Protocol::Json("AmazonSSM")
     }
 
-    async fn handle(&self, _account: &Arc<Account>, request: &Request) -> Result<Value, AwsError> {
+    async fn handle(&self, account: &Arc<Account>, request: &Request) -> Result<Value, AwsError> {
         match request.operation.as_str() {
             "GetParameter" => {
                 let missing = |name: &str| AwsError::new("ValidationException", format!("Value null at '{name}'"));
@@ -55,7 +57,19 @@ impl Service for Ssm {
                 let found: Vec<Value> = names.filter_map(|name| parameter(request, name)).collect();
                 Ok(json!({ "Parameters": found }))
             }
-            _ => Err(super::unknown_operation(request)),
+            _ => account.transact(request, |state| match request.operation.as_str() {
+                "CreateDocument" => documents::create(state, request),
+                "UpdateDocument" => documents::update(state, request),
+                "UpdateDocumentDefaultVersion" => documents::set_default(state, request),
+                "GetDocument" => documents::get(state, request),
+                "DescribeDocument" => documents::describe(state, request),
+                "DeleteDocument" => documents::delete(state, request),
+                "ListDocuments" => documents::list(state, request),
+                "AddTagsToResource" => documents::tag(state, request),
+                "RemoveTagsFromResource" => documents::untag(state, request),
+                "ListTagsForResource" => documents::list_tags(state, request),
+                _ => Err(super::unknown_operation(request)),
+            }),
         }
     }
 }

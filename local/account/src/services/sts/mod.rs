@@ -14,6 +14,7 @@ use crate::signature::{Key, Secret};
 use crate::state::{GLOBAL, State};
 use crate::store::Scope;
 use async_trait::async_trait;
+use lakewright_iam::Arn;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -152,8 +153,8 @@ pub(crate) fn give_out(state: &mut State<'_>, role: &str, name: &str, seconds: i
 
 /// Account and name of the role that an ARN names.
 fn role_of(arn: &str) -> Option<(&str, &str)> {
-    let (account, path) = arn.strip_prefix("arn:aws:iam::")?.split_once(":role/")?;
-    Some((account, path.rsplit('/').next()?))
+    let arn = Arn::parse(arn).filter(|arn| arn.is("iam", "role"))?;
+    Some((arn.account, arn.resource.rsplit('/').next()?))
 }
 
 /// What an access key that this account gave out is signed with.

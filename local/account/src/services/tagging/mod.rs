@@ -9,6 +9,7 @@ use crate::protocol::Protocol;
 use crate::request::Request;
 use crate::state::{State, TAGS, Tags, tag_list};
 use async_trait::async_trait;
+use lakewright_iam::Arn;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -81,14 +82,13 @@ fn fits(tags: &Tags, filter: &Value) -> bool {
 
 /// Whether an ARN is of a type such as `ec2:vpc`, or of a service such as `ec2`.
 fn of_kind(arn: &str, kind: &str) -> bool {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let [_, _, service, _, _, resource] = parts[..] else { return false };
+    let Some(arn) = Arn::parse(arn) else { return false };
     match kind.split_once(':') {
-        None => service == kind,
-        Some((wanted, kind)) => {
-            let own = resource.split(['/', ':']).next().unwrap_or_default();
+        None => arn.service == kind,
+        Some((service, kind)) => {
             // A bucket's ARN is the only one without a type in it.
-            service == wanted && (own == kind || (service == "s3" && (kind == "bucket" || kind.is_empty())))
+            let is_bucket = service == "s3" && (kind == "bucket" || kind.is_empty());
+            arn.service == service && (arn.kind() == kind || is_bucket)
         }
     }
 }
@@ -115,7 +115,7 @@ fn paged(request: &Request, member: &str, items: BTreeSet<String>) -> Result<Val
     Ok(json!({ member: page, "PaginationToken": next.unwrap_or_default() }))
 }
 
-/// Runs `change` on every resource of the list that exists, and tells of those that don't.
+/// Runs `change` on every resource of the list that exists, and names those that don't.
 fn each(state: &mut State<'_>, request: &Request, change: impl Fn(&mut State<'_>, &str)) -> Value {
     let mut failed = serde_json::Map::new();
     for arn in request.input.texts("ResourceARNList") {
