@@ -82,8 +82,69 @@ pub struct About {
     pub needs: &'static [Need],
     /// What it measures.
     pub metrics: &'static [&'static Metric],
+    /// What views show of it, in their order.
+    pub shows: &'static [Figure],
+    /// What views show of each part of its work; none where it isn't measured by parts.
+    pub parts: Option<Parts>,
     /// When `up` stops it.
     pub stops: Stops,
+}
+
+/// A number that views show.
+#[derive(Debug)]
+pub struct Figure {
+    /// Where it comes from.
+    pub metric: &'static Metric,
+    /// What stands beside it: `events`, `lag`.
+    pub word: &'static str,
+    /// How it is written.
+    pub written: Written,
+    /// Whether it stands in a view of one line too.
+    pub in_short: bool,
+}
+
+/// How a number is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// A count, and its growth per second.
+    Flow,
+    /// The same of bytes.
+    Bytes,
+    /// A count.
+    Count,
+    /// A count of what had better be none: in one line it stands only when it isn't.
+    Trouble,
+    /// What waits, of all agents together.
+    Waiting,
+    /// An age in milliseconds, the greatest of all agents.
+    Age,
+    /// A time in milliseconds since 1970, as how long ago it was; 0 is never.
+    Ago,
+    /// A duration in seconds.
+    Duration,
+}
+
+impl Figure {
+    /// One for every view.
+    pub const fn of(metric: &'static Metric, word: &'static str, written: Written) -> Self {
+        Self { metric, word, written, in_short: true }
+    }
+
+    /// One that a view of one line has no place for.
+    pub const fn beside(metric: &'static Metric, word: &'static str, written: Written) -> Self {
+        Self { metric, word, written, in_short: false }
+    }
+}
+
+/// What is measured by the values of a label too.
+#[derive(Debug)]
+pub struct Parts {
+    /// What the parts are together, `raw zone`.
+    pub of: &'static str,
+    /// What one is, `table`.
+    pub one: &'static str,
+    /// The counters that have the label.
+    pub shows: &'static [Figure],
 }
 
 /// What of a stack an agent can't do without.
@@ -278,6 +339,20 @@ mod tests {
                 assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
                 assert_eq!(*kinds.entry(metric.name).or_insert(metric.kind), metric.kind, "{}", metric.name);
                 assert!(metric.help.ends_with('.') && !metric.help.starts_with(' '), "{}", metric.help);
+            }
+        }
+    }
+
+    #[test]
+    fn views_show_what_an_agent_measures() {
+        for about in AGENTS {
+            assert!(about.shows.iter().any(|figure| figure.in_short), "a line says nothing of {}", about.word);
+            let of_parts = about.parts.iter().flat_map(|parts| parts.shows);
+            for Figure { metric, word, written, .. } in about.shows.iter().chain(of_parts) {
+                assert_eq!(about.named(metric.name), Some(*metric), "{} shows what it doesn't measure", about.word);
+                let counted = [Written::Flow, Written::Bytes, Written::Count, Written::Trouble].contains(written);
+                assert_eq!(counted, metric.kind == Kind::Counter, "{}: {}", about.word, metric.name);
+                assert_eq!(word.is_empty(), *written == Written::Bytes, "{}: {}", about.word, metric.name);
             }
         }
     }

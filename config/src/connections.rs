@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How to reach the Kafka cluster. `LAKEWRIGHT_KAFKA_PLAINTEXT` in the agent's environment, the `host:port` of a Kafka
-/// in clear, wins over it.
+/// in clear, wins over it, and so does `LAKEWRIGHT_KAFKA_SASL_PLAINTEXT` for agents that log in by IAM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaConnection {

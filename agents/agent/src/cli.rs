@@ -20,6 +20,7 @@ Environment:
   STATE_DIRECTORY, LOGS_DIRECTORY   where state and log files go, as systemd sets them (default: here)
   AWS_REGION, AWS_ENDPOINT_URL, …   as for every AWS tool
   LAKEWRIGHT_KAFKA_PLAINTEXT        HOST:PORT of a Kafka in clear, instead of the configured one
+  LAKEWRIGHT_KAFKA_SASL_PLAINTEXT   the same on loopback for agents that log in by IAM, who do so there too
   LAKEWRIGHT_SEARCH_URL             the search cluster, instead of the configured one
   RUST_LOG                          what is logged (default: info)"
 )]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Agent, AgentConfig, Kind, Metric, Need, Role, Stops};
+use super::{About, Agent, AgentConfig, Figure, Kind, Metric, Need, Role, Stops, Written};
 use crate::connections::WatchConfig;
 
 metrics! {
@@ -19,6 +19,14 @@ metrics! {
     LAST_RUN_SECONDS = Gauge "last_run_seconds", Detail;
 }
 
+/// What views show of it.
+static SHOWS: &[Figure] = &[
+    Figure::of(&RUNS, "runs", Written::Count),
+    Figure::of(&RUNS_FAILED, "failed", Written::Trouble),
+    Figure::beside(&LAST_RUN, "last run", Written::Ago),
+    Figure::beside(&LAST_RUN_SECONDS, "took", Written::Duration),
+];
+
 /// What is known of it.
 pub static ABOUT: About = About {
     agent: Agent::Batch,
@@ -26,6 +34,8 @@ pub static ABOUT: About = About {
     section: "agents.batch",
     needs: &[Need::Models],
     metrics: METRICS,
+    shows: SHOWS,
+    parts: None,
     stops: Stops::Last,
 };
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Agent, AgentConfig, Kind, Metric, Need, Role, Stops};
+use super::{About, Agent, AgentConfig, Figure, Kind, Metric, Need, Role, Stops, Written};
 use crate::connections::{KafkaConnection, WatchConfig};
 use crate::rate::Rate;
 use crate::tables::Table;
@@ -23,6 +23,13 @@ metrics! {
     BROKEN = Counter "broken_total", Detail;
 }
 
+/// What views show of it.
+static SHOWS: &[Figure] = &[
+    Figure::of(&EVENTS, "events", Written::Flow),
+    Figure::of(&BYTES, "", Written::Bytes),
+    Figure::of(&DELIVERY_ERRORS, "delivery errors", Written::Trouble),
+];
+
 /// What is known of it.
 pub static ABOUT: About = About {
     agent: Agent::Producer,
@@ -30,6 +37,8 @@ pub static ABOUT: About = About {
     section: "agents.producer",
     needs: &[Need::Kafka],
     metrics: METRICS,
+    shows: SHOWS,
+    parts: None,
     stops: Stops::First,
 };
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Agent, AgentConfig, Kind, Metric, Need, Role, Stops};
+use super::{About, Agent, AgentConfig, Figure, Kind, Metric, Need, Role, Stops, Written};
 use crate::connections::{KafkaConnection, SearchConnection, WatchConfig};
 
 metrics! {
@@ -23,6 +23,15 @@ metrics! {
     LAST_COMMIT = Gauge "last_commit_unix_ms", LastCommit;
 }
 
+/// What views show of it.
+static SHOWS: &[Figure] = &[
+    Figure::of(&INDEXED, "indexed", Written::Flow),
+    Figure::of(&LAG, "lag", Written::Waiting),
+    Figure::of(&REJECTED, "rejected", Written::Trouble),
+    Figure::of(&REFUSED, "in no index", Written::Trouble),
+    Figure::beside(&BACKUP_OBJECTS, "backup objects", Written::Count),
+];
+
 /// What is known of it.
 pub static ABOUT: About = About {
     agent: Agent::Shipper,
@@ -30,6 +39,8 @@ pub static ABOUT: About = About {
     section: "agents.shipper",
     needs: &[Need::Kafka, Need::Search],
     metrics: METRICS,
+    shows: SHOWS,
+    parts: None,
     stops: Stops::WhenLogIsRead,
 };
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Agent, AgentConfig, Kind, Metric, Need, Role, Stops};
+use super::{About, Agent, AgentConfig, Figure, Kind, Metric, Need, Parts, Role, Stops, Written};
 use crate::connections::{KafkaConnection, WatchConfig};
 use crate::tables::Table;
 
@@ -41,6 +41,22 @@ metrics! {
     LAST_COMMIT = Gauge "last_commit_unix_ms", LastCommit;
 }
 
+/// What views show of it.
+static SHOWS: &[Figure] = &[
+    Figure::of(&ROWS, "rows", Written::Flow),
+    Figure::of(&LAG, "lag", Written::Waiting),
+    Figure::of(&FRESHNESS, "freshness", Written::Age),
+    Figure::of(&FILES, "files", Written::Count),
+    Figure::beside(&COMMITS, "commits", Written::Count),
+    Figure::of(&DEAD_LETTERS, "dead letters", Written::Trouble),
+];
+/// What views show of each table.
+const PARTS: Parts = Parts {
+    of: "raw zone",
+    one: TABLE,
+    shows: &[Figure::of(&ROWS, "rows", Written::Flow), Figure::of(&FILES, "files", Written::Count)],
+};
+
 /// What is known of it.
 pub static ABOUT: About = About {
     agent: Agent::Stream,
@@ -48,6 +64,8 @@ pub static ABOUT: About = About {
     section: "agents.stream",
     needs: &[Need::Kafka, Need::Tables],
     metrics: METRICS,
+    shows: SHOWS,
+    parts: Some(PARTS),
     stops: Stops::WhenLogIsRead,
 };
 

@@ -1,5 +1,6 @@
 //! How a client is configured from a [`KafkaConnection`], and the context that surfaces its errors.
 
+use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use super::native;
 use super::secret::{Credentials, Login};
 use crate::health::Health;
 
+/// The variable that names brokers in clear to which clients log in by tokens.
+const TOKENS_IN_CLEAR: &str = "LAKEWRIGHT_KAFKA_SASL_PLAINTEXT";
 /// Where distributions keep their certificate bundle. A librdkafka built elsewhere has another default or none.
 const CA_BUNDLES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -93,12 +96,28 @@ impl DerefMut for Access {
 }
 
 /// [`client_config`] of the cluster that an agent's configuration names, or of the one in clear that
-/// `LAKEWRIGHT_KAFKA_PLAINTEXT` names in its place as `HOST:PORT`.
+/// `LAKEWRIGHT_KAFKA_PLAINTEXT` names in its place as `HOST:PORT`. An agent that logs in by IAM does so in clear too, to the
+/// brokers on loopback that `LAKEWRIGHT_KAFKA_SASL_PLAINTEXT` names.
 ///
 /// # Errors
-/// As [`client_config`].
+/// As [`client_config`]; the brokers are elsewhere.
 pub async fn access(configured: &KafkaConnection) -> anyhow::Result<Access> {
-    client_config(&chosen(std::env::var("LAKEWRIGHT_KAFKA_PLAINTEXT").ok(), configured)).await
+    let named = |variable| std::env::var(variable).ok().filter(|brokers| !brokers.is_empty());
+    if let (Security::Iam { region }, Some(brokers)) = (&configured.security, named(TOKENS_IN_CLEAR)) {
+        return in_clear(&brokers, Tokens::connect(region).await?);
+    }
+    client_config(&chosen(named("LAKEWRIGHT_KAFKA_PLAINTEXT"), configured)).await
+}
+
+/// Logs in by a token without TLS, which whoever sees it may use: this machine alone does.
+fn in_clear(brokers: &str, tokens: Tokens) -> anyhow::Result<Access> {
+    let is_here = |broker: &str| broker.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
+    if let Some(far) = brokers.split(',').find(|broker| !is_here(broker.trim())) {
+        bail!("{TOKENS_IN_CLEAR} names {far}, and tokens go in clear to loopback addresses only, as 127.0.0.1:9092");
+    }
+    let mut config = base(brokers);
+    config.set("security.protocol", "sasl_plaintext").set("sasl.mechanism", "OAUTHBEARER");
+    Ok(Access { config, tokens: Some(tokens), login: None })
 }
 
 fn chosen(environment: Option<String>, configured: &KafkaConnection) -> KafkaConnection {
@@ -114,12 +133,8 @@ fn chosen(environment: Option<String>, configured: &KafkaConnection) -> KafkaCon
 /// No certificate bundle was found, there are no AWS credentials, the secret can't be read or holds no user name and
 /// password.
 pub async fn client_config(connection: &KafkaConnection) -> anyhow::Result<Access> {
-    let mut config = ClientConfig::new();
+    let mut config = base(&connection.bootstrap);
     let (mut tokens, mut login) = (None, None);
-    config.set("bootstrap.servers", &connection.bootstrap);
-    config.set("client.id", "lakewright");
-    // librdkafka's defaults let a client idle for up to ten seconds after a broker is back.
-    config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "1000");
     match &connection.security {
         Security::Plaintext => {
             config.set("security.protocol", "plaintext");
@@ -138,6 +153,16 @@ pub async fn client_config(connection: &KafkaConnection) -> anyhow::Result<Acces
         }
     }
     Ok(Access { config, tokens, login })
+}
+
+/// What is alike however clients log in.
+fn base(brokers: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers);
+    config.set("client.id", "lakewright");
+    // librdkafka's defaults let a client idle for up to ten seconds after a broker is back.
+    config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "1000");
+    config
 }
 
 fn log_in_by_tokens(config: &mut ClientConfig) -> anyhow::Result<()> {
@@ -307,6 +332,19 @@ mod tests {
         }
         assert!(!context.awaits_token(), "librdkafka asks for a token when it is made");
         assert_eq!(context.health.last_error(), None);
+    }
+
+    #[tokio::test]
+    async fn tokens_go_in_clear_to_this_machine_alone() {
+        let keys = || lakewright_aws::Aws::with_keys("eu-north-1", "http://127.0.0.1:9", "AKIDEXAMPLE", "secret");
+        let tokens = || Tokens::of(keys().expect("a client"), "eu-north-1");
+        let access = in_clear("127.0.0.1:9092", tokens()).expect("this machine");
+        assert_eq!(access.get("security.protocol"), Some("sasl_plaintext"));
+        assert_eq!(access.get("bootstrap.servers"), Some("127.0.0.1:9092"));
+        for far in ["10.0.0.7:9092", "127.0.0.1:9092,b-1.kafka:9092", "localhost.example.com:9092", "127.0.0.1"] {
+            let error = in_clear(far, tokens()).expect_err(far);
+            assert!(error.to_string().contains("loopback"), "{error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use lakewright_aws::{Aws, Options, ask, client};
@@ -13,6 +13,12 @@ use tokio::runtime::Handle;
 
 /// How long after a look at the secret there isn't another one: clients try to log in many times a second.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Within how long a second refusal makes one that persists.
+const PERSISTS: Duration = Duration::from_secs(30);
+/// The stage of the version that counts.
+const CURRENT: &str = "AWSCURRENT";
+/// The stage of the version that counted before it.
+const PREVIOUS: &str = "AWSPREVIOUS";
 
 /// What a secret for MSK holds.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -38,6 +44,8 @@ struct Inner {
     runtime: Handle,
     current: Mutex<Credentials>,
     looking: AtomicBool,
+    /// When Kafka refused last what the secret holds.
+    refused: Mutex<Option<Instant>>,
 }
 
 impl fmt::Debug for Login {
@@ -56,9 +64,17 @@ impl Login {
     }
 
     async fn of(aws: Aws, secret: &str) -> anyhow::Result<Self> {
-        let current = Mutex::new(read(&aws, secret).await?);
+        let found = read(&aws, secret, CURRENT).await?.ok_or_else(|| anyhow!("the secret {secret} holds nothing"))?;
+        let current = Mutex::new(found);
         let (secret, runtime) = (secret.to_owned(), Handle::current());
-        Ok(Self(Arc::new(Inner { aws, secret, runtime, current, looking: AtomicBool::default() })))
+        Ok(Self(Arc::new(Inner {
+            aws,
+            secret,
+            runtime,
+            current,
+            looking: AtomicBool::default(),
+            refused: Mutex::default(),
+        })))
     }
 
     /// The credentials as they were read last.
@@ -72,7 +88,9 @@ impl Login {
         (*current != *used).then(|| current.clone())
     }
 
-    /// Reads the secret once more, in the background: Kafka has refused what it held, so somebody may have changed it.
+    /// Reads the secret once more, in the background: Kafka has refused what it held, so somebody may have changed it. Where
+    /// it holds the very same, and it is refused again, Kafka may not have heard of it yet: then the value before it is
+    /// tried, and the current one again when that is refused.
     pub(super) fn look_again(&self) {
         if self.0.looking.swap(true, Ordering::AcqRel) {
             return;
@@ -80,12 +98,25 @@ impl Login {
         let login = self.clone();
         self.0.runtime.spawn(async move {
             let inner = &login.0;
-            match read(&inner.aws, &inner.secret).await {
-                Ok(found) if found != login.current() => {
+            let refused = login.current();
+            let last = inner.refused.lock().replace(Instant::now());
+            // One refusal may be an old one, told late, or the broker's own trouble.
+            let persists = last.is_some_and(|last| last.elapsed() < PERSISTS);
+            match inner.instead_of(&refused, persists).await {
+                Ok(Some((found, CURRENT))) => {
+                    *inner.refused.lock() = None;
                     *inner.current.lock() = found;
                     tracing::info!(secret = inner.secret, "the secret holds another password: logging in by that");
                 }
-                Ok(_) => tracing::debug!(secret = inner.secret, "the secret holds what Kafka refused"),
+                Ok(Some((found, _))) => {
+                    *inner.refused.lock() = None;
+                    *inner.current.lock() = found;
+                    tracing::info!(
+                        secret = inner.secret,
+                        "Kafka doesn't know the secret's password yet: trying the one before"
+                    );
+                }
+                Ok(None) => tracing::debug!(secret = inner.secret, "the secret holds what Kafka refused"),
                 Err(error) => {
                     tracing::warn!(secret = inner.secret, error = format!("{error:#}"), "cannot read the secret");
                 }
@@ -96,12 +127,103 @@ impl Login {
     }
 }
 
-async fn read(aws: &Aws, secret: &str) -> anyhow::Result<Credentials> {
+impl Inner {
+    /// What to log in by in place of what Kafka refused: the secret's current value, else, if the refusal persists, the one
+    /// before, with its stage.
+    async fn instead_of(
+        &self,
+        refused: &Credentials,
+        persists: bool,
+    ) -> anyhow::Result<Option<(Credentials, &'static str)>> {
+        let stages: &[&'static str] = if persists { &[CURRENT, PREVIOUS] } else { &[CURRENT] };
+        for stage in stages {
+            let found = read(&self.aws, &self.secret, stage).await?;
+            if let Some(found) = found.filter(|found| found != refused) {
+                return Ok(Some((found, *stage)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What the secret holds at a stage; none if no version of it is there.
+async fn read(aws: &Aws, secret: &str, stage: &str) -> anyhow::Result<Option<Credentials>> {
     let secrets = client!(aws, "secretsmanager", aws_sdk_secretsmanager);
-    let answer = ask(secrets.get_secret_value().secret_id(secret).send()).await;
-    let answer = answer.with_context(|| format!("read the secret {secret}"))?;
+    let answer = match ask(secrets.get_secret_value().secret_id(secret).version_stage(stage).send()).await {
+        Err(error) if error.is_not_found() && stage == PREVIOUS => return Ok(None),
+        answer => answer.with_context(|| format!("read the secret {secret}"))?,
+    };
     // A secret may hold bytes instead.
     let text = answer.secret_string().ok_or_else(|| anyhow!("the secret {secret} holds no text"))?;
     // The parser's error would quote the secret.
-    serde_json::from_str(text).map_err(|_| anyhow!("the secret {secret} is not {{\"username\": …, \"password\": …}}"))
+    serde_json::from_str(text)
+        .map(Some)
+        .map_err(|_| anyhow!("the secret {secret} is not {{\"username\": …, \"password\": …}}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A Secrets Manager whose secret holds these passwords, the current one and the one before.
+    fn secrets(current: &'static str, previous: Option<&'static str>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A client that goes is no matter of the test's.
+                _ = serve(stream, current, previous);
+            }
+        });
+        url
+    }
+
+    fn serve(mut stream: TcpStream, current: &str, previous: Option<&str>) -> std::io::Result<()> {
+        let mut text = String::new();
+        let mut buffer = [0; 4096];
+        while !text.ends_with('}') {
+            let read = stream.read(&mut buffer)?;
+            text.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        let password = if text.contains(PREVIOUS) { previous } else { Some(current) };
+        let (status, body) = match password {
+            Some(password) => {
+                let value = serde_json::json!({"username": "app", "password": password}).to_string();
+                ("200 OK", serde_json::json!({"ARN": "arn", "SecretString": value}).to_string())
+            }
+            None => {
+                ("400 Bad Request", r#"{"__type":"ResourceNotFoundException","Message":"no such stage"}"#.to_owned())
+            }
+        };
+        let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes())
+    }
+
+    async fn instead(refused: &str, persists: bool, url: &str) -> Option<(String, &'static str)> {
+        let aws = Aws::with_keys("eu-north-1", url, "AKIDEXAMPLE", "secret").expect("a client");
+        let login = Login::of(aws, "AmazonMSK_shop_kafka").await.expect("it holds something");
+        let refused = Credentials { username: "app".to_owned(), password: refused.to_owned() };
+        let found = login.0.instead_of(&refused, persists).await.expect("it can be read");
+        found.map(|(found, stage)| (found.password, stage))
+    }
+
+    #[tokio::test]
+    async fn until_kafka_knows_a_new_password_the_one_before_is_tried() {
+        let url = secrets("new", Some("old"));
+        for persists in [false, true] {
+            let found = instead("old", persists, &url).await;
+            assert_eq!(found, Some(("new".to_owned(), CURRENT)), "somebody rotated it");
+        }
+        assert_eq!(instead("new", false, &url).await, None, "one refusal says little");
+        assert_eq!(
+            instead("new", true, &url).await,
+            Some(("old".to_owned(), PREVIOUS)),
+            "Kafka hasn't heard of it yet"
+        );
+        let url = secrets("new", None);
+        assert_eq!(instead("new", true, &url).await, None, "there is none before the first");
+    }
 }
