@@ -1,0 +1,3 @@
+-- materialization: replace
+
+SELECT sale_id, amount FROM raw.sales
