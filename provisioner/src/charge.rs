@@ -18,7 +18,7 @@ pub enum Cost {
         /// What is billed by use and not known beforehand, `requests and the bytes stored`; empty for nothing.
         by_use: &'static str,
     },
-    /// It can't be told, with the reason.
+    /// It isn't known, with the reason.
     Unknown(&'static str),
 }
 
@@ -77,13 +77,18 @@ impl<'a> Others<'a> {
         self.specs.get(address).copied()
     }
 
+    /// The resources of a kind with their specs.
+    pub fn named(&self, kind: &str) -> impl Iterator<Item = (&'a Address, &'a Value)> {
+        self.specs.iter().filter(move |(address, _)| address.kind == kind).map(|(address, spec)| (*address, *spec))
+    }
+
     /// The specs of all resources of a kind.
     pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &'a Value> {
         self.specs.iter().filter(move |(address, _)| address.kind == kind).map(|(_, spec)| *spec)
     }
 
     /// The spec of the resource of that kind that a text means: a reference such as `${launch_template.app.id}`, or what
-    /// AWS calls one that lives.
+    /// AWS calls one that exists.
     pub fn spec(&self, kind: &str, text: &str) -> Option<&'a Value> {
         let referred = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         let referred =

@@ -1,4 +1,4 @@
-//! The families of EC2 instance types, to tell a slip from a type and an old one from a new one, and their processors.
+//! The families of EC2 instance types, to distinguish a slip from a type and an old one from a new one, and their processors.
 
 /// Every family, the part of a type before the dot, as EC2's API names them.
 const FAMILIES: &str = "\

@@ -1,6 +1,6 @@
 //! Lakewright's provisioner: from a stack file to live AWS resources.
 //!
-//! Each stage takes the one before: a stack file is read ([`stack`]), what lives is swept, the two are compared
+//! Each stage takes the one before: a stack file is read ([`stack`]), what exists is swept, the two are compared
 //! ([`plan`]), and the plan is shown ([`render`]) or carried out ([`apply`]). [`kinds`] know AWS. Commands ([`cli`]) and
 //! [`up`] are made of the use cases in `app`.
 

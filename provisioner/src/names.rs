@@ -1,5 +1,7 @@
 //! Names on AWS that several parts of the provisioner compose or look for.
 
+use lakewright_iam::Arn;
+
 /// The name of a part of a stack, unique in account and region.
 pub fn of_part(stack: &str, part: &str) -> String {
     format!("{stack}-{part}")
@@ -18,6 +20,11 @@ pub fn log_group(stack: &str, part: &str) -> String {
 /// The bucket that holds the leases of an account's stacks in a region.
 pub fn state_bucket(account: &str, region: &str) -> String {
     format!("lakewright-{account}-{region}")
+}
+
+/// The document by which sessions on a stack's hosts are started. Systems Manager keeps names that begin with `aws` for itself.
+pub fn session_document(stack: &str) -> String {
+    format!("lakewright-{stack}-session")
 }
 
 /// The folders of the bucket `artifacts` from which hosts, jobs and builds take what they run.
@@ -42,9 +49,29 @@ pub fn database(stack: &str) -> String {
 }
 
 /// The path under which a stack's roles and instance profiles stand in IAM: names of roles are unique in an account, and the
-/// path tells one stack's from another's.
+/// path distinguishes one stack's from another's.
 pub fn identities(stack: &str) -> String {
     format!("/lakewright/{stack}/")
+}
+
+/// The twelve digits of the account in an ARN.
+pub fn account_of(arn: &str) -> Option<&str> {
+    Arn::parse(arn)?.owner()
+}
+
+/// The partition of AWS in an ARN, `aws-cn`; nothing of what is none.
+pub fn partition_of(arn: &str) -> &str {
+    Arn::parse(arn).map_or("", |arn| arn.partition)
+}
+
+/// What the sessions of a role are called that somebody applies a stack as.
+pub fn session(stack: &str) -> String {
+    format!("lakewright-{stack}")
+}
+
+/// The stack whose roles and profiles stand under a path, if one's do.
+pub fn stack_of_identities(path: &str) -> Option<&str> {
+    path.strip_prefix("/lakewright/")?.strip_suffix('/').filter(|stack| !stack.contains('/'))
 }
 
 /// The parts of a stack whose roles apply it. They are made by those who may make any: no deployer widens itself.
@@ -52,4 +79,25 @@ pub const DEPLOYERS: [&str; 3] = ["ci", "pipeline-apply", "pipeline-plan"];
 /// The alias of the key that signs what a stack knows of itself.
 pub fn record_key(stack: &str) -> String {
     format!("alias/lakewright/{stack}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arns_of_every_partition_have_an_account() {
+        for (arn, partition, account) in [
+            ("arn:aws:iam::123456789012:role/a", "aws", Some("123456789012")),
+            ("arn:aws-cn:iam::123456789012:role/lakewright/shop/a", "aws-cn", Some("123456789012")),
+            ("arn:aws-us-gov:iam::123456789012:role/a", "aws-us-gov", Some("123456789012")),
+            ("arn:aws-eusc:kms:eusc-de-east-1:123456789012:key/1", "aws-eusc", Some("123456789012")),
+            ("arn:aws:iam::aws:policy/ReadOnlyAccess", "aws", None),
+            ("arn:aws:s3:::bucket", "aws", None),
+            ("arn:aws:iam::12345678901x:role/a", "aws", None),
+            ("role/a", "", None),
+        ] {
+            assert_eq!((partition_of(arn), account_of(arn)), (partition, account), "{arn}");
+        }
+    }
 }

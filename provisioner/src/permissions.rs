@@ -1,6 +1,7 @@
 //! What those who plan and apply a stack must be allowed to do, and no more than one of its things takes.
 
 mod boundary;
+mod caller;
 mod conditions;
 mod denied;
 mod operations;
@@ -18,6 +19,7 @@ use crate::quotas;
 use crate::record;
 use crate::resource::Desired;
 pub use boundary::Lack;
+pub use caller::{caller, trust_in};
 pub use denied::allowing;
 pub use operations::action;
 use statements::Allowed;
@@ -45,6 +47,8 @@ pub struct Deployer<'a> {
     pub account: &'a str,
     /// The region.
     pub region: &'a str,
+    /// The ARN of the role that they work as, where the stack names one.
+    pub role: Option<&'a str>,
     /// The ARN of the policy that bounds the stack's roles.
     pub boundary: Option<&'a str>,
     /// The bucket of the leases.
@@ -64,7 +68,7 @@ const ALWAYS: &[&str] = &[
     "sts:GetCallerIdentity",
     "tag:GetResources",
 ];
-/// What tells what the boundary holds.
+/// What reads what the boundary holds.
 const READING_A_BOUNDARY: &[&str] = &["iam:GetPolicy", "iam:GetPolicyVersion"];
 const LEASES: On = On::Arns(&["s3:::{state}"]);
 const LEASE: On = On::Arns(&["s3:::{state}/stacks/{stack}.json"]);
@@ -126,6 +130,7 @@ const SETUP: &[Right] = &[
             "iam:DetachRolePolicy",
             "iam:PutRolePolicy",
             "iam:TagRole",
+            "iam:UntagRole",
             "iam:UpdateAssumeRolePolicy",
             "iam:UpdateRole",
         ],
@@ -254,6 +259,9 @@ impl Deployer<'_> {
             let roles = self.arn("iam::{account}:role/*");
             all.push(json!({"Sid": "NoWayOut", "Effect": "Deny", "Action": ["iam:DeleteRolePermissionsBoundary"], "Resource": [roles]}));
             all.push(json!({"Sid": "Boundary", "Effect": "Deny", "Action": WRITES_OF_IAM, "Resource": [boundary]}));
+        }
+        if let Some(role) = self.role {
+            all.push(json!({"Sid": "TheRole", "Effect": "Deny", "Action": WRITES_OF_IAM, "Resource": [role]}));
         }
         if self.is_own {
             let stack = &self.desired.stack;

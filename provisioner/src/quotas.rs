@@ -1,4 +1,4 @@
-//! Quotas: how much of a thing an account may have, against what lives and what a plan adds.
+//! Quotas: how much of a thing an account may have, against what exists and what a plan adds.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +62,7 @@ pub struct Standing {
     pub limit: f64,
     /// How many there are.
     pub used: f64,
-    /// The quota's code; none when AWS told none.
+    /// The quota's code; none when AWS returned none.
     pub code: Option<String>,
 }
 

@@ -14,7 +14,7 @@ use crate::resource::Address;
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
 
-/// What IAM tells of an account at once.
+/// What IAM returns of an account at once.
 #[derive(Debug, Default)]
 pub struct Details {
     /// Its roles.
@@ -69,7 +69,7 @@ pub fn is_of_one(error: &anyhow::Error) -> bool {
 pub struct Queries {
     /// What carries the stack's tag, by ARN: Resource Groups Tagging's `GetResources`.
     pub tagged: Query<(), Vec<(String, Tags)>>,
-    /// What of the services without a region carries the stack's tag, by ARN: `GetResources` in the one region that tells it.
+    /// What of the services without a region carries the stack's tag, by ARN: `GetResources` in the one region that returns it.
     pub tagged_everywhere: Query<(), Vec<(String, Tags)>>,
     /// The stack's private hosted zones, by the addresses and domains of those that it wants.
     pub zones: Query<BTreeSet<(Address, String)>, Vec<OwnZone>>,
@@ -139,7 +139,7 @@ impl Reading {
         Ok(None)
     }
 
-    /// What the sweep couldn't read so far; from then on it isn't told again.
+    /// What the sweep couldn't read so far; from then on it isn't reported again.
     pub fn missed(&self) -> Vec<Missed> {
         self.0.as_ref().map(|sweep| std::mem::take(&mut *sweep.missed.lock())).unwrap_or_default()
     }

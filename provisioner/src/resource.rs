@@ -25,11 +25,19 @@ impl Address {
         Self { kind: kind.into(), name: name.into() }
     }
 
+    /// The address that what has been replaced and still exists had before, `role.app` of `role.app@1f3c2b`.
+    pub fn before_replaced(&self) -> Option<Self> {
+        self.name.split_once(REPLACED).map(|(name, _)| Self::new(&self.kind, name))
+    }
+
     /// The reference to an output of this resource, `${kind.name.output}`.
     pub fn output(&self, output: &str) -> String {
         format!("${{{self}.{output}}}")
     }
 }
+
+/// What stands in the address of a resource that has been replaced and still exists.
+pub const REPLACED: char = '@';
 
 /// The address among those that is meant by a text with a slip or two in it.
 pub fn nearest<'a>(text: &str, known: impl Iterator<Item = &'a Address>) -> Option<String> {
@@ -95,6 +103,9 @@ pub struct Desired {
     /// The accounts of buckets that belong to others, by the buckets' names; whatever else is asked of S3 is the account's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub foreign_buckets: BTreeMap<String, String>,
+    /// Patterns with `*` of the keys of tags that are neither compared nor taken away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore_tags: Vec<String>,
 }
 
 /// A resource that has another address now: it is kept, and only renamed.
@@ -120,12 +131,16 @@ pub struct Resource {
     /// What must live first although no reference says so.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub after: BTreeSet<Address>,
+    /// The tags that the stack file gives it, by key, those of its section and of the whole stack among them. None for what
+    /// carries no tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// Its place in the stack file, in bytes.
     #[serde(skip)]
     pub span: Option<Range<usize>>,
 }
 
-/// A resource that lives on AWS.
+/// A resource that exists on AWS.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Live {
     /// Its address, from its tag, its name or its parent.
@@ -140,6 +155,13 @@ pub struct Live {
     /// What it is otherwise than its kind makes every one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub departures: Vec<Departure>,
+    /// Its tags, others' among them, without Lakewright's own and AWS's. None where it carries none, or where AWS may not show
+    /// the latest yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<BTreeMap<String, String>>,
+    /// What it made beside itself that carries its tags too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// What others may refer to.
     pub outputs: BTreeMap<String, String>,
     /// The value of its `lakewright:applied` tag: hashes of the fields last applied. None if nobody vouches for it.
@@ -160,6 +182,18 @@ pub struct Live {
     pub is_empty: bool,
 }
 
+/// What a resource made beside itself, as a group its hosts: it carries the resource's tags and is in no plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its identifier on AWS.
+    pub id: String,
+    /// Its tags, as [`Live::tags`].
+    pub tags: BTreeMap<String, String>,
+    /// Hashes of the tags that it was started with, as in a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<String>,
+}
+
 /// Whose a live resource is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -171,7 +205,7 @@ pub enum Whose {
     Former,
     /// The stack's by what it remembers, although its record says otherwise: what is wrong with it.
     Unproven(String),
-    /// Nobody's that can be told: it carries the stack's tags, which anybody may write. The reason.
+    /// Nobody's that is known: it carries the stack's tags, which anybody may write. The reason.
     Claimed(String),
 }
 
@@ -283,7 +317,7 @@ impl Action {
 }
 
 /// A member that a kind writes alike whatever the spec says, and that exists otherwise: no field of a spec shows it. The
-/// plan does, as drift, and the kind's update writes the member again.
+/// plan does, as drift or as what time makes due, and the kind's update writes the member again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Departure {
     /// Where it would stand in a spec: within a field that `update` writes it with, `key.bucket_key`, or under a name of
@@ -296,13 +330,16 @@ pub struct Departure {
     /// Whether `meant` follows from the value that the field has: where the field itself changes, it is no departure.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub follows: bool,
+    /// Whether it came with time: nobody changed anything, and the kind's update gives a new value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aged: bool,
 }
 
 impl Departure {
     /// The departure of `live` from what the kind writes; none if they are equal.
     pub fn of(path: impl Into<String>, live: impl Into<Value>, meant: impl Into<Value>) -> Option<Self> {
         let (live, meant) = (live.into(), meant.into());
-        (live != meant).then(|| Self { path: path.into(), live, meant, follows: false })
+        (live != meant).then(|| Self { path: path.into(), live, meant, follows: false, aged: false })
     }
 
     /// The same where `meant` follows from the value that the field has.
@@ -311,7 +348,13 @@ impl Departure {
         Self { follows: true, ..self }
     }
 
-    /// The name that `update` is told: the first part of the path.
+    /// The same where it came with time.
+    #[must_use]
+    pub fn by_age(self) -> Self {
+        Self { aged: true, ..self }
+    }
+
+    /// The name that `update` is given: the first part of the path.
     pub fn field(&self) -> &str {
         self.path.split(['.', '[']).next().unwrap_or_default()
     }

@@ -46,6 +46,8 @@ pub trait Services {
     fn sns(&self) -> aws_sdk_sns::Client;
     /// Simple Queue Service.
     fn sqs(&self) -> aws_sdk_sqs::Client;
+    /// Systems Manager.
+    fn ssm(&self) -> aws_sdk_ssm::Client;
     /// Security Token Service.
     fn sts(&self) -> aws_sdk_sts::Client;
     /// Resource Groups Tagging.
@@ -136,6 +138,10 @@ impl Services for Aws {
 
     fn sqs(&self) -> aws_sdk_sqs::Client {
         client!(self, "sqs", aws_sdk_sqs)
+    }
+
+    fn ssm(&self) -> aws_sdk_ssm::Client {
+        client!(self, "ssm", aws_sdk_ssm)
     }
 
     fn sts(&self) -> aws_sdk_sts::Client {

@@ -1,4 +1,4 @@
-//! Reads what lives of a stack: all kinds at once, a bounded number of them in flight. What can't be read stops nothing
+//! Reads what exists of a stack: all kinds at once, a bounded number of them in flight. What can't be read stops nothing
 //! else.
 
 use anyhow::{Context as _, Result};
@@ -18,13 +18,13 @@ const AT_ONCE: usize = 10;
 /// What a sweep came to.
 #[derive(Debug, Default)]
 pub struct Swept {
-    /// Everything of the stack that lives and could be read, by kind and address.
+    /// Everything of the stack that exists and could be read, by kind and address.
     pub live: Vec<Live>,
     /// What couldn't be read.
     pub unread: Vec<Unread>,
 }
 
-/// Everything of the stack that lives. An error is one of all: no kind could be read, or nothing at all can be asked.
+/// Everything of the stack that exists. An error is one of all: no kind could be read, or nothing at all can be asked.
 pub async fn sweep(kinds: Kinds<'_>, context: &Context, desired: &Desired) -> Result<Swept> {
     // Several kinds ask the same, and all see one moment.
     let reading = Reading::of_one_sweep();

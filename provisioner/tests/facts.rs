@@ -108,6 +108,13 @@ fn kinds_that_ask_for_tags_say_of_which_types() {
 }
 
 #[test]
+fn what_carries_tags_takes_them_away() {
+    for kind in kinds::all() {
+        assert_eq!(code_of(kind.name()).contains("async fn untag("), !kind.is_tagless(), "{}", kind.name());
+    }
+}
+
+#[test]
 fn kinds_that_rotate_say_so() {
     for kind in kinds::all() {
         assert_eq!(code_of(kind.name()).contains("fn rotate("), kind.facts().rotates, "{}", kind.name());
@@ -120,7 +127,7 @@ fn facts_name_fields_and_kinds_that_there_are() {
     for kind in kinds::all() {
         let facts = kind.facts();
         let container = facts.contained_in.map(|(_, field)| field);
-        for field in facts.identified_by.iter().copied().chain(container) {
+        for field in facts.identified_by.iter().chain(facts.parts).copied().chain(container) {
             assert!(facts.fields.iter().any(|known| known.name == field), "{}.{field}", facts.name);
         }
         let containers = facts.contained_in.iter().map(|(container, _)| container);

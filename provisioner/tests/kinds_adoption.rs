@@ -1,4 +1,4 @@
-//! Taking over what others made: read by its identifier, told apart from another stack's, found once it is tagged.
+//! Taking over what others made: read by its identifier, distinguished from another stack's, found once it is tagged.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
 

@@ -170,7 +170,7 @@ async fn saved_queries() {
     assert!(kind.find(&stranger, &wanted).await.unwrap().is_empty());
     let error = kind.read(&stranger, &address, &made.id).await.expect_err("the shop's");
     assert!(error.to_string().contains("belongs to the stack shop"), "{error:#}");
-    // Nobody wants it any more: the stack's own workgroup still tells of it.
+    // Nobody wants it any more: the stack's own workgroup still lists it.
     assert_eq!(kind.find(&account.context, &[]).await.unwrap().len(), 1);
     account.delete("saved_query.top", &other).await;
     assert!(kind.read(&account.context, &address, &made.id).await.unwrap().is_none());

@@ -2,16 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
 
+#[path = "kinds_network/kafka.rs"]
+mod kafka;
+mod tagging;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kafka::types::builders::BrokerNodeGroupInfoBuilder;
 use aws_sdk_kafka::types::{
-    BrokerNodeGroupInfo, ClientAuthentication, EbsStorageInfo, EncryptionAtRest, EncryptionInfo, ProvisionedRequest,
-    Sasl, Scram, StorageInfo,
+    ClientAuthentication, EbsStorageInfo, EncryptionAtRest, EncryptionInfo, ProvisionedRequest, Sasl, Scram,
+    StorageInfo,
 };
-use lakewright::kind::{ADDRESS, APPLIED, AnyKind, Comparing, Context, Outcome, Pace, STACK, Waiting, Wanted};
+use lakewright::kind::{APPLIED, AnyKind, Comparing, Context, Outcome, Pace, STACK, Waiting, Wanted};
 use lakewright::kinds;
 use lakewright::resource::{Address, Condition, Live};
 use lakewright::services::Services as _;
@@ -52,10 +56,12 @@ async fn account(stack: &str) -> Account {
         state_bucket: None,
         nonce: "nonce".to_owned(),
         pace: Pace { poll: Duration::from_millis(20), ..Pace::LOCAL },
+        clock: lakewright::kind::Clock::default(),
         reading: lakewright::reading::Reading::default(),
         intents: lakewright::intents::Intents::default(),
         waiting: Waiting::default(),
         records: lakewright::record::Records::default(),
+        tags: lakewright::reading::Tags::new(),
     };
     Account { context, _parts: parts }
 }
@@ -88,8 +94,10 @@ impl Account {
     async fn create(&self, address: &str, spec: Value) -> Outcome {
         let address: Address = address.parse().unwrap();
         let spec = kind(&address).normalise(&spec).unwrap();
-        let outcome = kind(&address).create(&self.context, &address, &spec).await.unwrap();
+        let outcome = kind(&address).create(&tagging::of_file(&self.context), &address, &spec).await.unwrap();
         self.check(&address, &spec, &outcome).await;
+        let find = async || self.find(&address, &spec).await.remove(0);
+        tagging::judge(&self.context, kind(&address), &address, &outcome, find).await;
         outcome
     }
 
@@ -97,7 +105,7 @@ impl Account {
     async fn create_again(&self, address: &str, spec: Value, first: &Outcome) {
         let address: Address = address.parse().unwrap();
         let spec = kind(&address).normalise(&spec).unwrap();
-        let second = kind(&address).create(&self.context, &address, &spec).await.unwrap();
+        let second = kind(&address).create(&tagging::of_file(&self.context), &address, &spec).await.unwrap();
         assert_eq!(second.id, first.id, "{address}");
         self.check(&address, &spec, first).await;
     }
@@ -353,141 +361,34 @@ async fn hosts_are_templates_and_groups() {
     let made = account.create("auto_scaling_group.app", hosts(1)).await;
     account.create_again("auto_scaling_group.app", hosts(1), &made).await;
     account.update("auto_scaling_group.app", hosts(2)).await;
+
+    // What somebody suspended shows, and an update resumes it.
+    let suspend = async |process: &str| {
+        let call = account.context.aws.auto_scaling().suspend_processes().auto_scaling_group_name("shop-app");
+        ask(call.scaling_processes(process).send()).await.unwrap();
+    };
+    let address: Address = "auto_scaling_group.app".parse().unwrap();
+    let mut rolling = hosts(2);
+    rolling["launch_template_version"] = json!("2");
+    rolling["refresh"] = json!("launch_first");
+    let rolling = kind(&address).normalise(&rolling).unwrap();
+    let departed = async || account.find(&address, &rolling).await.remove(0).departures;
+    suspend("Launch").await;
+    assert_eq!(departed().await[0].live, json!(["Launch"]));
+    let update = async |changed: &[&str]| {
+        let live = account.find(&address, &rolling).await.remove(0);
+        let changed: Vec<String> = changed.iter().map(|&name| name.to_owned()).collect();
+        kind(&address).update(&account.context, &live, &rolling, &changed).await
+    };
+    let error = update(&["launch_template_version"]).await.expect_err("no host can be replaced").to_string();
+    assert!(error.contains("Launch of the auto-scaling group shop-app is suspended"), "{error}");
+    update(&["launch_template_version", "suspended_processes"]).await.unwrap();
+    assert_eq!(departed().await, []);
+    assert_eq!(account.find(&address, &rolling).await[0].spec["launch_template_version"], "2");
+    // A group that ends no hosts would stay for ever.
+    suspend("Terminate").await;
     account.delete("auto_scaling_group.app", json!({})).await;
     account.delete("launch_template.app", json!({})).await;
     account.delete("security_group.hosts", json!({})).await;
     account.delete("subnet.a", json!({})).await;
-}
-
-#[tokio::test]
-async fn kafka_kinds_live_as_they_are_meant() {
-    let account = account("kafka").await;
-    let (vpc, subnet) = network(&account).await;
-    let second = json!({"vpc": vpc.id, "cidr": "10.0.16.0/20", "zone": "eu-north-1b"});
-    let address: Address = "subnet.b".parse().unwrap();
-    let second = kind(&address).normalise(&second).unwrap();
-    let second = kind(&address).create(&account.context, &address, &second).await.unwrap();
-    let group = json!({"vpc": vpc.id, "name": "brokers", "description": "for a test"});
-    let group = account.create("security_group.brokers", group).await;
-    let key = ask(account.context.aws.kms().create_key().send()).await.unwrap().key_metadata.unwrap().arn.unwrap();
-
-    let settings = |enabled: &str| json!({"name": "shop-main", "properties": {"auto.create.topics.enable": enabled}});
-    let configuration = account.create("msk_configuration.main", settings("true")).await;
-    account.create_again("msk_configuration.main", settings("true"), &configuration).await;
-    account.update("msk_configuration.main", settings("false")).await;
-
-    let mut cluster = json!({
-        "name": "shop",
-        "kafka_version": "3.9.x",
-        "brokers": 2,
-        "instance_type": "kafka.t3.small",
-        "subnets": [subnet.id, second.id],
-        "security_groups": [group.id],
-        "storage_gib": 20,
-        "configuration": {"arn": configuration.id, "revision": "1"},
-        "authentication": {"scram": true},
-        "encryption_key": key,
-    });
-    let made = account.create("cluster.main", cluster.clone()).await;
-    account.create_again("cluster.main", cluster.clone(), &made).await;
-    assert_eq!(made.outputs["protocol"], "scram");
-    cluster["configuration"]["revision"] = json!("2");
-    cluster["storage_gib"] = json!(40);
-    cluster["monitoring"] = json!("PER_BROKER");
-    cluster["authentication"]["iam"] = json!(true);
-    account.update("cluster.main", cluster).await;
-
-    let scaling = |most: u32| json!({"cluster": made.id, "max_gib": most});
-    let scaled = account.create("storage_scaling.main", scaling(500)).await;
-    account.create_again("storage_scaling.main", scaling(500), &scaled).await;
-    account.update("storage_scaling.main", scaling(600)).await;
-    // One whose cluster is made anew gives its address up to the new cluster's.
-    let grows = kinds::named("storage_scaling").unwrap();
-    for address in ["storage_scaling.old", "storage_scaling.main"] {
-        grows.tag(&account.context, &scaled, &[(ADDRESS, address)]).await.unwrap();
-        let found = grows.find(&account.context, &[]).await.unwrap();
-        assert_eq!(found.iter().map(|one| one.address.to_string()).collect::<Vec<_>>(), [address]);
-    }
-    account.delete("storage_scaling.main", scaling(600)).await;
-
-    let serverless = json!({"name": "light", "subnets": [subnet.id, second.id], "security_groups": [group.id]});
-    let light = account.create("serverless_cluster.main", serverless.clone()).await;
-    account.create_again("serverless_cluster.main", serverless.clone(), &light).await;
-    account.delete("serverless_cluster.main", serverless).await;
-
-    let login = "{\"username\":\"app\",\"password\":\"for a test\"}";
-    let secret = account.secret("AmazonMSK_shop_app", &key, login).await;
-    let association = json!({"cluster": made.id, "secrets": [secret]});
-    account.create("scram_association.main", association.clone()).await;
-    let missing = json!({"cluster": made.id, "secrets": ["arn:aws:secretsmanager:eu-north-1:123456789012:secret:AmazonMSK_no-abcdef"]});
-    let address: Address = "scram_association.main".parse().unwrap();
-    let refused = kind(&address).create(&account.context, &address, &missing).await.unwrap_err();
-    assert!(format!("{refused:#}").contains("AmazonMSK_no"), "{refused:#}");
-
-    let topic = |partitions: u32, hours: u32| {
-        json!({
-            "cluster": made.id,
-            "name": "iceberg_events",
-            "partitions": partitions,
-            "replication_factor": 2,
-            "configuration": {"retention.ms": (hours * 3_600_000).to_string()},
-        })
-    };
-    let first = account.create("topic.iceberg_events", topic(3, 24)).await;
-    account.create_again("topic.iceberg_events", topic(3, 24), &first).await;
-    account.update("topic.iceberg_events", topic(6, 48)).await;
-    let fewer = kind(&"topic.iceberg_events".parse().unwrap()).normalise(&topic(2, 48)).unwrap();
-    let address: Address = "topic.iceberg_events".parse().unwrap();
-    let live = account.find(&address, &fewer).await.remove(0);
-    let refused = kind(&address).update(&account.context, &live, &fewer, &["partitions".to_owned()]).await.unwrap_err();
-    assert!(refused.to_string().contains("can't take partitions away"), "{refused:#}");
-
-    // A cluster that somebody made by hand is taken over by its name or ARN, and by one stack only.
-    let brokers = BrokerNodeGroupInfo::builder()
-        .set_client_subnets(Some(vec![subnet.id.clone(), second.id.clone()]))
-        .instance_type("kafka.t3.small")
-        .security_groups(&group.id);
-    let by_hand = account.cluster_by_hand(brokers, &key).await;
-    let by_hand = by_hand.as_str();
-
-    // The stack's secret on a cluster that no file names any more is found, be it another stack's.
-    let stray = account.secret("AmazonMSK_stray", &key, "{}").await;
-    let kafka = account.context.aws.kafka();
-    ask(kafka.batch_associate_scram_secret().cluster_arn(by_hand).secret_arn_list(&stray).send()).await.unwrap();
-    let associations = kinds::named("scram_association").unwrap();
-    let elsewhere = async || {
-        let mut found = associations.find(&account.context, &[]).await.unwrap();
-        found.retain(|live| live.id == by_hand);
-        found.pop()
-    };
-    ask(kafka.tag_resource().resource_arn(by_hand).tags(STACK, "other").send()).await.unwrap();
-    assert!(elsewhere().await.is_some());
-    ask(kafka.untag_resource().resource_arn(by_hand).tag_keys(STACK).send()).await.unwrap();
-    let live = elsewhere().await.unwrap();
-    assert_eq!(
-        (live.address.to_string().as_str(), &live.spec["secrets"]),
-        ("scram_association.by-hand", &json!([stray]))
-    );
-    associations.delete(&account.context, &live).await.unwrap();
-    assert!(elsewhere().await.is_none());
-
-    let address: Address = "cluster.old".parse().unwrap();
-    let cluster = kind(&address);
-    let named = cluster.read(&account.context, &address, "by-hand").await.unwrap().unwrap();
-    let live = cluster.read(&account.context, &address, by_hand).await.unwrap().unwrap();
-    assert_eq!((&named.id, &named.spec, &named.outputs), (&live.id, &live.spec, &live.outputs));
-    assert_eq!((live.spec["storage_gib"].as_u64(), &live.applied), (Some(20), &None));
-    let tags = [(STACK, account.context.stack.as_str()), (ADDRESS, "cluster.old")];
-    let outcome = Outcome { id: live.id.clone(), outputs: live.outputs.clone() };
-    cluster.tag(&account.context, &outcome, &tags).await.unwrap();
-    assert_eq!(account.find(&address, &json!({})).await[0].spec, live.spec);
-    let other = Context { stack: "other".to_owned(), ..account.context.clone() };
-    let refused = cluster.read(&other, &address, by_hand).await.unwrap_err().to_string();
-    assert!(refused.contains("belongs to the stack kafka, as cluster.old"), "{refused}");
-    account.delete("cluster.old", json!({})).await;
-
-    account.delete("topic.iceberg_events", topic(6, 48)).await;
-    account.delete("scram_association.main", association).await;
-    account.delete("cluster.main", json!({})).await;
-    account.delete("msk_configuration.main", json!({})).await;
 }

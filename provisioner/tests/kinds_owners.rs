@@ -40,7 +40,7 @@ async fn a_bucket_whose_name_another_account_took_is_refused_by_name() {
     let url = format!("http://{}", running.address());
     let trusting = Aws::with_keys(REGION, &url, ACCOUNT, "secret").unwrap();
     squat(&Aws::with_keys(REGION, &url, OTHER, "secret").unwrap()).await;
-    // Nothing but the owner tells it from one of the stack's.
+    // Nothing but the owner distinguishes it from one of the stack's.
     let tags = ask(trusting.s3_client().get_bucket_tagging().bucket(NAME).send()).await.unwrap();
     assert_eq!(tags.tag_set().len(), 2);
     trusting.objects().put(NAME, "rows", "pii".into(), Put::default()).await.unwrap();

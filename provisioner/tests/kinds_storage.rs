@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
 
 mod account;
+#[path = "kinds_storage/secrets.rs"]
+mod secrets;
 
 use std::collections::BTreeMap;
 
-use account::{ACCOUNT, Account, account, changed, kind};
+use account::{ACCOUNT, account, changed, kind};
 use aws_sdk_kms::types::KeyState;
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
@@ -117,7 +119,7 @@ async fn a_bucket_whose_tags_may_not_be_read_stops_itself_alone() {
     let context = Context { reading: reading.clone(), ..account.context.clone() };
     let found = kind(&address).find(&context, &[Wanted { address: &address, spec: &spec }]).await.unwrap();
     let found: Vec<String> = found.iter().map(|live| live.address.to_string()).collect();
-    assert_eq!(found.len(), 2, "what the tagging API tells of is found: {found:?}");
+    assert_eq!(found.len(), 2, "what the tagging API returns is found: {found:?}");
     let missed = reading.missed();
     let told: Vec<_> = missed.iter().map(|one| (one.address.as_ref(), one.id.as_deref())).collect();
     assert_eq!(told, [(Some(&address), Some("shop-new-123456789012"))]);
@@ -129,34 +131,6 @@ async fn a_bucket_whose_tags_may_not_be_read_stops_itself_alone() {
 }
 
 /// What a secret holds.
-async fn value(account: &Account, secret: &str) -> Value {
-    let call = account.context.aws.secrets_manager().get_secret_value().secret_id(secret);
-    serde_json::from_str(ask(call.send()).await.unwrap().secret_string().unwrap()).unwrap()
-}
-
-#[tokio::test]
-async fn secrets() {
-    let account = account().await;
-    let spec = json!({"name": "AmazonMSK_shop_app", "username": "app"});
-    let made = account.create("secret.app", spec.clone()).await;
-    let first = value(&account, &made.id).await;
-    assert_eq!((&first["username"], first["password"].as_str().unwrap().len()), (&json!("app"), 32));
-    let other =
-        json!({"name": "AmazonMSK_shop_app", "username": "shop", "description": "for apps", "recovery_days": 9});
-    account.update("secret.app", other.clone()).await;
-    let second = value(&account, &made.id).await;
-    assert_eq!((&second["username"], &second["password"]), (&json!("shop"), &first["password"]));
-    account.delete("secret.app", &other).await;
-    // Made again while it waits for its deletion: the password comes back.
-    account.create("secret.app", other.clone()).await;
-    let third = value(&account, &made.id).await;
-    assert_eq!(third["password"], first["password"]);
-    let theirs = account.context.aws.secrets_manager().create_secret().name("theirs").secret_string("x");
-    ask(theirs.send()).await.unwrap();
-    let message = account.refused("secret.other", json!({"name": "theirs", "username": "x"})).await;
-    assert!(message.contains("isn't this stack's"), "{message}");
-}
-
 #[tokio::test]
 async fn buckets_objects_and_releases() {
     let account = account().await;

@@ -36,7 +36,7 @@ async fn a_lease_that_was_taken_away_gives_nothing_away() {
     assert_eq!(lease::unlock(context).await.unwrap().unwrap().command, "apply");
     let second = take().await;
 
-    // The first one's end neither deletes nor frees the lease of the second one, and sends nothing more after it is told.
+    // The first one's end neither deletes nor frees the lease of the second one, and sends nothing more after that.
     let said = first.remove().await.unwrap_err();
     assert!(said.to_string().contains("took the lease"), "{said}");
     let refused = ask(under.aws.sts().get_caller_identity().send()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What a stack remembers: signed, known without it as far as records tell, and put back when it is lost.
+//! What a stack remembers: signed, known without it as far as records say, and put back when it is lost.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
 
@@ -46,7 +46,7 @@ async fn what_a_killed_apply_made_is_known_by_what_it_was_about_to_make() {
     shop.says(&["adopt", "log_group.y", "/lakewright/shop/y", "--yes"], 0).await;
     shop.says(&["apply", "--yes"], 0).await;
     shop.plan(&[], 0).await;
-    // From then on the record tells, and the note is gone.
+    // From then on the record says so, and the note is gone.
     assert_eq!(shop.document().await["memory"]["making"], json!([]));
 }
 
@@ -70,7 +70,7 @@ async fn what_the_stack_remembers_is_signed_and_can_be_put_back() {
     let plan = shop.plan(&["--drift"], 2).await;
     assert!(plan["doubt"].as_str().unwrap().contains("didn't sign"), "{}", plan["doubt"]);
     assert!(addresses(&plan["claimed"]).contains(&"sns_topic.x"));
-    assert_eq!(plan["steps"], json!([]), "records tell what is the stack's without it");
+    assert_eq!(plan["steps"], json!([]), "records say what is the stack's without it");
     let refused = shop.says(&["recover"], 1).await.err;
     assert!(refused.contains("there is no terminal to ask on"), "{refused}");
 
@@ -88,7 +88,7 @@ async fn what_the_stack_remembers_is_signed_and_can_be_put_back() {
     let plan = shop.plan(&[], 2).await;
     assert_eq!((&plan["doubt"], addresses(&plan["claimed"])), (&Value::Null, names.to_vec()));
 
-    // An older one that was signed is told from the last one by the records.
+    // An older one that was signed is distinguished from the last one by the records.
     shop.put_document(&before).await;
     let plan = shop.plan(&["--drift"], 2).await;
     assert!(plan["doubt"].as_str().unwrap().contains("is older"), "{}", plan["doubt"]);

@@ -150,16 +150,6 @@ fn what_a_stack_takes_is_allowed_on_its_own() {
         ("kms:TagResource", "arn:aws:kms:eu-north-1:123456789012:key/1", MADE),
         ("kms:PutKeyPolicy", "arn:aws:kms:eu-north-1:123456789012:key/1", OWNED),
         ("kms:Decrypt", "arn:aws:kms:eu-north-1:123456789012:key/1", &[OWNED[0], via]),
-        (
-            "secretsmanager:CreateSecret",
-            "arn:aws:secretsmanager:eu-north-1:123456789012:secret:AmazonMSK_shop_kafka-AbCdEf",
-            MADE,
-        ),
-        (
-            "secretsmanager:GetSecretValue",
-            "arn:aws:secretsmanager:eu-north-1:123456789012:secret:AmazonMSK_shop_kafka-AbCdEf",
-            OWNED,
-        ),
         ("s3:CreateBucket", "arn:aws:s3:::shop-raw-123456789012", &[]),
         ("s3:PutObject", "arn:aws:s3:::shop-artifacts-123456789012/hosts/app/stream.toml", &[]),
         ("s3:GetObject", "arn:aws:s3:::shop-raw-123456789012/raw/users/metadata/00000.metadata.json", &[]),
@@ -293,6 +283,29 @@ fn what_is_allowed_is_what_aws_can_limit_so() {
 }
 
 #[test]
+fn secrets_of_a_stack_are_made_read_and_rotated_by_who_applies_it() {
+    let (_, mut stack) = stacks().into_iter().find(|(name, _)| name == "minimal.toml").unwrap();
+    stack.file.stack.name.value = "shop".to_owned();
+    let desired = desired(&stack);
+    let policies = judged(&deployer(&desired).policies(Purpose::Apply));
+    let secret = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:AmazonMSK_shop_kafka-AbCdEf";
+    for (operation, keys) in [("CreateSecret", MADE), ("GetSecretValue", OWNED), ("PutSecretValue", OWNED)] {
+        let action = format!("secretsmanager:{operation}");
+        assert!(allows(&policies, &action, secret, keys), "{action} with {keys:?}");
+        assert!(!allows(&policies, &action, &secret.replace("shop", "payroll"), keys), "{action} on another's");
+    }
+
+    // One that logs in by IAM lets go of the users that it had before.
+    let (_, mut stack) = stacks().into_iter().find(|(name, _)| name == "cheapest.toml").unwrap();
+    stack.file.stack.name.value = "shop".to_owned();
+    let desired = self::desired(&stack);
+    let policies = judged(&deployer(&desired).policies(Purpose::Apply));
+    let cluster = "arn:aws:kafka:eu-north-1:123456789012:cluster/shop/0a-1";
+    assert!(allows(&policies, "kafka:BatchDisassociateScramSecret", cluster, OWNED));
+    assert!(!allows(&policies, "kafka:BatchDisassociateScramSecret", cluster, &[]));
+}
+
+#[test]
 fn no_plan_reads_what_is_secret() {
     for (name, stack) in stacks() {
         let mut stack = stack;
@@ -352,4 +365,31 @@ fn policies_have_the_sizes_that_iam_takes() {
             assert!(size <= 10_240, "{name}: the policies of {} have {size} characters", role.address);
         }
     }
+}
+
+#[test]
+fn what_a_stacks_roles_may_do_is_what_aws_knows() {
+    let mut known = BTreeSet::new();
+    for (name, stack) in stacks() {
+        let desired = desired(&stack);
+        for role in desired.resources.iter().filter(|one| one.address.kind == "role") {
+            let policies: Vec<_> = role.spec["policies"].as_object().unwrap().values().cloned().collect();
+            for statement in allowing(&policies) {
+                let resources = texts(&statement["Resource"]);
+                for action in texts(&statement["Action"]) {
+                    let is_known = reference::covered_by(action).next().is_some();
+                    assert!(is_known, "{name} {}: {action} is unknown", role.address);
+                    // What stands in a log group is meant by `:*`, streams among it.
+                    let taken = |resource: &&str| {
+                        let is_pattern = resource.contains("${") || *resource == "*" || resource.ends_with(":*");
+                        is_pattern
+                            || reference::covered_by(action).any(|one| reference::is_asked_on(&one.name, resource))
+                    };
+                    assert!(resources.iter().any(taken), "{name} {}: {action} on {resources:?}", role.address);
+                    known.insert(action.to_owned());
+                }
+            }
+        }
+    }
+    assert!(known.contains("ssm:UpdateInstanceInformation") && known.len() > 30, "{known:?}");
 }

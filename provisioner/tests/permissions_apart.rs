@@ -9,7 +9,7 @@ use lakewright::permissions::Purpose;
 use lakewright_iam::reference;
 use serde_json::Value;
 
-/// What IAM can't tell one stack's from another's by, or what belongs to all: the start of ARNs.
+/// What IAM can't distinguish one stack's from another's by, or what belongs to all: the start of ARNs.
 const SHARED: &[&str] = &[
     ":catalog",
     ":role/aws-service-role/",
@@ -52,7 +52,7 @@ fn no_stack_reaches_into_another_whatever_their_names() {
                     }
                     let resource = one_of(resource);
                     for action in texts(&statement["Action"]) {
-                        // Lists and reads of tags tell of everything that there is.
+                        // Lists and reads of tags return everything that there is.
                         let is_read = reference::action(action).is_none_or(|action| {
                             matches!(action.level, reference::Level::List | reference::Level::Read)
                         });

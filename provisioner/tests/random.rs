@@ -1,7 +1,7 @@
 //! Random stacks, random edits and random faults: whatever goes wrong on the way, repeated applies make what the file
 //! says, once, and touch nothing else. `LAKEWRIGHT_SEED=…` repeats one case, `LAKEWRIGHT_CASES=…` tries more of them.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test ends where it can't go on, and tells why")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test ends where it can't go on, and says why")]
 
 #[path = "random/faults.rs"]
 mod faults;

@@ -93,7 +93,7 @@ async fn the_audit_isnt_switched_off_by_a_tag() {
         shop.plan(&["--drift"], 0).await;
     };
 
-    // A record that is gone, with and without a change that it would have told.
+    // A record that is gone, with and without a change that it would have shown.
     ask(iam.untag_role().role_name(ROLE).tag_keys("lakewright:applied").send()).await.unwrap();
     healed("its record is missing").await;
     shop.open_role().await;

@@ -131,7 +131,7 @@ async fn what_does_not_fit_together_is_told_before_anything_is_asked() {
     let plan = async |resources: &str| {
         std::fs::write(&file, format!("[stack]\nname = \"own\"\nregion = \"eu-north-1\"\n{resources}")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_lakewright"));
-        // Nothing listens there: what is told was known without AWS.
+        // Nothing listens there: what is said was known without AWS.
         let command = command.args(["plan", "own.toml", "--endpoint-url", "http://127.0.0.1:1"]);
         let command = command.current_dir(folder.path()).env("NO_COLOR", "1");
         let agent = env!("CARGO_BIN_EXE_lakewright");
@@ -282,7 +282,7 @@ async fn quotas_that_a_plan_would_hit_are_shown_with_their_fix() {
     let brokers = of("MSK brokers");
     assert_eq!((&brokers["more"], &brokers["hit"], &brokers["code"]), (&json!(3.0), &json!(false), &Value::Null));
     let saved = place.folder.path().join("shop.plan").display().to_string();
-    // Nobody answers the question of an apply here: what is told comes before it.
+    // Nobody answers the question of an apply here: what is said comes before it.
     for (line, code) in [(&["plan", &shop, "--out", &saved][..], 0), (&["apply", &shop], 1), (&["apply", &saved], 1)] {
         let said = place.run(line).await;
         let told = said.err.contains("5 of 5 VPCs are in use") && said.err.contains("--quota-code L-F678F1CE");

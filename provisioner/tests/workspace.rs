@@ -1,4 +1,4 @@
-//! The one profile: what moves the data is optimised, what only speaks to AWS isn't. The manifests: what a crate
+//! The one profile: what moves the data and what judges each call is optimised, what only speaks to AWS isn't. The manifests: what a crate
 //! depends on, its code names.
 
 use std::collections::BTreeSet;
@@ -16,7 +16,6 @@ const ASIDE: &[(&str, &str)] = &[
     ("lakewright-batch", "submits models"),
     ("lakewright-ec2", "waits for AWS"),
     ("lakewright-features", "holds no code"),
-    ("lakewright-iam", "judges policies"),
     ("lakewright-local", "starts the local parts"),
     ("lakewright-platform", "waits for others: the search cluster, status pages, signals"),
     ("lakewright-sql", "plans queries, which DataFusion runs"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures what docs/performance.md tells:
+"""Measures what docs/performance.md says:
 
     measure.py plan | slow-plan [STACK] | crowded [COUNT] | large [COUNT] | apply | first-row | producer [HOST:PORT] [SECONDS]
 

@@ -1,6 +1,8 @@
 """The account of this machine and `lakewright` against it, for tests of plans and applies."""
 
+import hmac
 import json
+import re
 import shutil
 import subprocess
 import urllib.error
@@ -9,11 +11,24 @@ import urllib.request
 import boto3
 from botocore.config import Config
 
-from conftest import ENVIRONMENT, PROGRAM, ROOT, SECRET, TARGET
+from conftest import CONDUCT, ENVIRONMENT, PERMISSIVE, PROGRAM, ROOT, SECRET, TARGET
+from deployer import APPLYING, Role, policies
 
 ACCOUNT, REGION = "123456789012", "eu-north-1"
 # An account whose access keys sign with the tests' secret.
 SERVER = ENVIRONMENT | {"LAKEWRIGHT_ACCOUNT_SECRET": SECRET}
+
+
+def with_password(stack):
+    """The shop, with a user beside its agents who has no role and logs in to Kafka by name and password."""
+    text = stack.read_text()
+    for old, new in [
+        (re.search(r'(?m)^authentication = "iam".*$', text)[0], 'authentication = ["iam", "scram"]\nsecret = "kafka"'),
+        ("[buckets.raw]", '[secrets.kafka]\nusername = "shop"\n\n[buckets.raw]'),
+    ]:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    stack.write_text(text + '\n[allow.cluster-without-acls]\n"cluster.main" = "a test"\n')
 
 
 class Account:
@@ -25,19 +40,44 @@ class Account:
         self.stack = folder / "stacks" / "shop.toml"
         self.log = open(folder / "local.log", "wb")
         self.process = subprocess.Popen(
-            [TARGET / "debug" / "lakewright-local", "serve", "--data", folder / "local", *flags],
+            [TARGET / "debug" / "lakewright-local", "serve", "--data", folder / "local", *CONDUCT, *flags],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env=SERVER,
         )
         self.url = json.loads(self.process.stdout.readline())["account"]
         self.environment = environment(self.url)
+        self.role = None
+
+    @property
+    def deployer(self):
+        """Who applies the account's stacks."""
+        self.role = self.role or Role(self.url, ACCOUNT, REGION)
+        return self.role
+
+    def keys(self, *words):
+        """The credentials of whoever types these words: of those who apply the stack, else of the administrator."""
+        if PERMISSIVE or not APPLYING.intersection(map(str, words)):
+            return {}
+        if found := policies(words, ACCOUNT, self.folder):
+            self.deployer.applies(found)
+        return self.deployer.environment
+
+    def planner(self, *words):
+        """The credentials of somebody who may see what these words would do, and nothing else."""
+        if PERMISSIVE:
+            return {}
+        role = Role(self.url, ACCOUNT, REGION, "planner")
+        role.holds(policies(words, ACCOUNT, self.folder, ["plan"]))
+        return role.environment
 
     def client(self, service, account=ACCOUNT, region=REGION):
         return client(self.url, service, account, region)
 
-    def run(self, *words, code=None, account=ACCOUNT, text=None):
-        """Runs `lakewright`; what it wrote to both outputs."""
+    def run(self, *words, code=None, account=ACCOUNT, text=None, keys=None):
+        """Runs `lakewright`; what it wrote to both outputs. Other accounts have nobody but an administrator."""
+        if keys is None:
+            keys = self.keys(*words) if account == ACCOUNT else {"AWS_ACCESS_KEY_ID": account}
         done = subprocess.run(
-            [PROGRAM, *map(str, words)], cwd=self.folder, env=self.environment | {"AWS_ACCESS_KEY_ID": account},
+            [PROGRAM, *map(str, words)], cwd=self.folder, env=self.environment | keys,
             capture_output=True, text=True, timeout=300, input=text or "",
         )
         if code is not None:
@@ -69,6 +109,16 @@ def put_faults(url, *rules):
     """Puts these rules in force, each a dictionary; none takes all away."""
     text = "".join("[[fault]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in rule.items()) for rule in rules)
     ask(url, "PUT", "faults", text.encode())
+
+
+def host_keys(url, profile):
+    """How an agent gets the credentials of its host's role: as `up` lets it, and as containers do."""
+    query = f"account={ACCOUNT}&profile={profile}&instance=by-hand"
+    token = hmac.digest(SECRET.encode(), f"credentials?{query}".encode(), "sha256").hex()
+    return {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/_lakewright/credentials?{query}",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": f"Bearer {token}",
+    }
 
 
 def environment(url):

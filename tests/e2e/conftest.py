@@ -19,6 +19,10 @@ PROGRAM = str(TARGET / "debug" / "lakewright")
 PATIENCE = 120
 # What access keys sign with in every account that a test starts.
 SECRET = "local"
+# `LAKEWRIGHT_ACCOUNT_PERMISSIVE=1` lets every call pass, to be compared with.
+PERMISSIVE = os.environ.get("LAKEWRIGHT_ACCOUNT_PERMISSIVE") == "1"
+# How accounts behave; so does `up`.
+CONDUCT = ["--permissive"] if PERMISSIVE else []
 
 # Nothing of the machine's own AWS settings may reach the tests. Their accounts are on this machine.
 ENVIRONMENT = {
@@ -43,7 +47,8 @@ class Up:
         self.process = None
 
     def command(self, *words):
-        return [PROGRAM, "--data", str(self.data), "--stack", str(self.stack), *words]
+        conduct = CONDUCT if words[0] == "up" else []
+        return [PROGRAM, "--data", str(self.data), "--stack", str(self.stack), *words, *conduct]
 
     def start(self, *more):
         self.output = open(self.folder / "up.log", "ab")

@@ -1,4 +1,4 @@
-"""An account on this machine for tests of crashes: a fresh one for each case, and what lives in it."""
+"""An account on this machine for tests of crashes: a fresh one for each case, and what exists in it."""
 
 import json
 import re
@@ -9,7 +9,8 @@ import botocore.session
 from botocore.credentials import Credentials
 
 from account import SERVER, ask, put_faults
-from conftest import ENVIRONMENT, PATIENCE, PROGRAM, SECRET, TARGET
+from conftest import CONDUCT, ENVIRONMENT, PATIENCE, PERMISSIVE, PROGRAM, SECRET, TARGET
+from deployer import Role, policies
 
 REGION = "eu-north-1"
 OWNER, ADDRESS = "lakewright:stack", "lakewright:address"
@@ -62,7 +63,7 @@ class Server:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
-            [TARGET / "debug" / "lakewright-local", "serve", "--data", folder / "local"],
+            [TARGET / "debug" / "lakewright-local", "serve", "--data", folder / "local", *CONDUCT],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=open(folder / "local.log", "wb"),
             env=SERVER,
         )
@@ -74,6 +75,7 @@ class Server:
         names = "autoscaling athena ec2 emr-serverless glue iam kafka kms logs s3 secretsmanager".split()
         self.clients = {name: session.create_client(name, region_name=REGION, endpoint_url=self.url) for name in names}
         self.accounts = 100_000_000_000
+        self.printed = None
 
     def stop(self):
         self.process.terminate()
@@ -92,6 +94,13 @@ class Server:
 
     def events(self, line, wait="0s"):
         return self.ask("GET", f"events?line={line}&wait={wait}")
+
+    def policies(self, account):
+        """Those of whoever applies an account's stack. They were printed for the first one, and differ in the account's number."""
+        if self.printed is None:
+            self.printed = account.number, policies(["apply", account.stack], account.number, account.folder)
+        number, found = self.printed
+        return {name: text.replace(number, account.number) for name, text in found.items()}
 
     def account(self):
         self.accounts += 1
@@ -112,6 +121,10 @@ class Account:
             "AWS_ENDPOINT_URL": server.url, "AWS_ACCESS_KEY_ID": number, "AWS_SECRET_ACCESS_KEY": SECRET,
             "XDG_CACHE_HOME": str(server.folder / "cache"), "USER": "tester",
         }
+        if not PERMISSIVE:
+            role = Role(server.url, number, REGION)
+            role.holds(server.policies(self))
+            self.environment |= role.environment
 
     def start(self, *words):
         agent = ["--agent", self.server.folder / "lakewright-agent"]
@@ -175,7 +188,7 @@ class Account:
         return {"Bucket": f"lakewright-{self.number}-{REGION}", "Key": "stacks/crash.json"}
 
     def living(self):
-        """Everything that lives in the account: kinds of things, each with the names of those that there are. What
+        """Everything that exists in the account: kinds of things, each with the names of those that there are. What
         has only an id is named by the address that its tags state."""
         call = self.call
 
@@ -196,7 +209,8 @@ class Account:
         tags = [call("kms", "list_resource_tags", "Tags", KeyId=key) for key in keys]
         aliases = [one for one in call("kms", "list_aliases", "Aliases") if not one["AliasName"].startswith("alias/aws/")]
         buckets = [one["Name"] for one in call("s3", "list_buckets", "Buckets")]
-        roles = call("iam", "list_roles", "Roles")
+        # All but who applies the stack.
+        roles = [role for role in call("iam", "list_roles", "Roles") if role["RoleName"] != "deployer"]
         clusters = call("kafka", "list_clusters_v2", "ClusterInfoList")
         databases = [one["Name"] for one in call("glue", "get_databases", "DatabaseList")]
         applications = call("emr-serverless", "list_applications", "applications")
@@ -244,7 +258,7 @@ class Account:
         return self.call("kafka", "list_topics", "Topics", ClusterArn=cluster)
 
     def settled(self):
-        """What lives, once nothing changes any more of itself."""
+        """What exists, once nothing changes any more of itself."""
         end = time.monotonic() + PATIENCE
         before = self.living()
         while time.monotonic() < end:

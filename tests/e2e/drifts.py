@@ -13,7 +13,7 @@ TIDY = {"id": "tidy", "prefix": "", "expire_days": 3, "expire_versions_days": No
 
 
 def drift(address, path, before, after):
-    """Declares a change, and the one line of the plan that it makes: where, what lives and what the file says."""
+    """Declares a change, and the one line of the plan that it makes: where, what exists and what the file says."""
 
     def remember(change):
         DRIFTS.append((change, address, path, before, after))
@@ -209,7 +209,7 @@ def a_keys_rotation(aws):
     aws("kms").disable_key_rotation(KeyId=key(aws))
 
 
-@drift("key.main", "policy", ANY, None)
+@drift("key.main", "policy.Statement[2]", ANY, None)
 def a_key_policy(aws):
     client = aws("kms")
     policy = json.loads(client.get_key_policy(KeyId=key(aws), PolicyName="default")["Policy"])
@@ -290,6 +290,30 @@ def a_workgroup_that_refuses_queries(aws):
 @drift("workgroup.main", "enforce_configuration", False, True)
 def a_workgroup_whose_settings_bind_nobody(aws):
     aws("athena").update_work_group(WorkGroup="shop", ConfigurationUpdates={"EnforceWorkGroupConfiguration": False})
+
+
+@drift("log_group.shipper", "key", None, ANY)
+def a_log_group_without_its_key(aws):
+    aws("logs").disassociate_kms_key(logGroupName="/lakewright/shop/shipper")
+
+
+def sessions(aws, change):
+    """Changes the inputs of the document by which sessions are started."""
+    client, name = aws("ssm"), "lakewright-shop-session"
+    content = json.loads(client.get_document(Name=name)["Content"])
+    change(content["inputs"])
+    new = client.update_document(Name=name, Content=json.dumps(content), DocumentVersion="$LATEST", DocumentFormat="JSON")
+    client.update_document_default_version(Name=name, DocumentVersion=new["DocumentDescription"]["DocumentVersion"])
+
+
+@drift("session_document.main", "log_group", None, ANY)
+def sessions_that_nobody_writes_down(aws):
+    sessions(aws, lambda inputs: inputs.update(cloudWatchLogGroupName=""))
+
+
+@drift("session_document.main", "content.s3BucketName", "somebodys", "")
+def sessions_that_somebody_else_gets(aws):
+    sessions(aws, lambda inputs: inputs.update(s3BucketName="somebodys"))
 
 
 @drift("log_group.stream", "retention_days", 3653, 14)

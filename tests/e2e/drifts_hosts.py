@@ -25,6 +25,12 @@ def a_group_that_takes_whatever_is_the_default(aws):
     aws("autoscaling").update_auto_scaling_group(AutoScalingGroupName="hosts-plain", LaunchTemplate=template)
 
 
+@drift("auto_scaling_group.plain", "suspended_processes", ["ReplaceUnhealthy", "Terminate"], None)
+def a_group_that_ends_no_hosts(aws):
+    names = ["Terminate", "ReplaceUnhealthy"]
+    aws("autoscaling").suspend_processes(AutoScalingGroupName="hosts-plain", ScalingProcesses=names)
+
+
 @drift("role.plain", "policies.own", None, ANY)
 def a_statement_of_the_files_taken_away(aws):
     aws("iam").delete_role_policy(RoleName="hosts-plain", PolicyName="own")

@@ -43,7 +43,7 @@ def exists(service, operation, path):
 
 
 def of_s3(method, path, headers, body):
-    """The operation of a request to S3, which query and headers tell apart, and the paths of its members."""
+    """The operation of a request to S3, which query and headers distinguish, and the paths of its members."""
     parts, sent = urlsplit(path), {name.lower() for name in headers}
     query = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - {"x-id"}
     levels = min(len(parts.path.strip("/").split("/", 1)), 2) if parts.path.strip("/") else 0

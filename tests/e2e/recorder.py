@@ -214,7 +214,7 @@ def rest_input(model, path, body, method):
 def understood(service, method, path, headers, body):
     """The operation of a request, its input as the model names it, and what the model doesn't explain."""
     model = SESSION.get_service_model(NAMES.get(service, service))
-    # Some services take more than one protocol: the request tells which.
+    # Some services take more than one protocol: the request says which.
     sent = {name.lower(): value for name, value in headers.items()}
     form = sent.get("content-type", "").startswith("application/x-www-form-urlencoded")
     protocol = "json" if "x-amz-target" in sent else model.metadata["protocol"]

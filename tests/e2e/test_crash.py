@@ -76,7 +76,7 @@ def faults(effect, count, size, salt):
 
 
 class Cases:
-    """Runs cases one after another and tells of all that failed."""
+    """Runs cases one after another and names all that failed."""
 
     def __init__(self):
         self.wrong, self.count = [], 0

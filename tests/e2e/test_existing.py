@@ -49,7 +49,7 @@ def network(account):
 
 
 def as_it_is(account):
-    """What others have, as AWS tells it, without what goes up and down with whatever stands in it."""
+    """What others have, as AWS returns it, without what goes up and down with whatever stands in it."""
     ec2 = account.client("ec2")
     subnets = ec2.describe_subnets()["Subnets"]
     for subnet in subnets:

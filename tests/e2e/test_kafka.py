@@ -110,6 +110,39 @@ def test_another_way_to_log_in_reaches_the_agents_with_the_same_apply(account, t
     assert (ways["Iam"]["Enabled"], ways["Scram"]["Enabled"]) == (True, False)
 
 
+def test_each_agent_gets_a_user_before_the_one_that_all_shared_goes(account, tmp_path):
+    stack = tmp_path / "users.toml"
+    text = (ROOT / "stacks" / "minimal.toml").read_text()
+    names = lambda: {
+        arn.split(":secret:")[1].rpartition("-")[0]
+        for cluster in account.client("kafka").list_clusters_v2()["ClusterInfoList"]
+        for arn in account.client("kafka").list_scram_secrets(ClusterArn=cluster["ClusterArn"])["SecretArnList"]
+    }
+    stack.write_text(text)
+    account.run("apply", stack, "--yes", code=0)
+    shared, own = {"AmazonMSK_minimal_kafka"}, {"AmazonMSK_minimal_producer", "AmazonMSK_minimal_stream"}
+    assert names() == shared
+
+    begun = len(account.requests)
+    own_users = text.replace('secret = "kafka"', 'authentication = "scram"\nformer_secret = "kafka"')
+    stack.write_text(own_users)
+    account.run("apply", stack, "--yes", code=0)
+    assert names() == shared | own
+    asked = [(method, path) for _, method, path, _, _ in account.requests[begun:]]
+    let_in = next(at for at, (method, path) in enumerate(asked) if method == "POST" and path.endswith("/scram-secrets"))
+    published = next(at for at, (method, path) in enumerate(asked) if method == "PUT" and "hosts/app/stream.json" in path)
+    assert let_in < published, "an agent logs in as somebody who may not yet"
+    assert not [path for method, path in asked if method == "PATCH" and path.endswith("/scram-secrets")]
+
+    stack.write_text(own_users.replace('former_secret = "kafka"\n', "").replace('[secrets.kafka]\nusername = "minimal"\n', ""))
+    account.run("apply", stack, "--yes", "--allow-data-loss", "all", code=0)
+    assert names() == own
+    account.run("plan", stack, "--detailed-exitcode", code=0)
+    policy = account.client("iam").get_role_policy(RoleName="minimal-app", PolicyName="stream")["PolicyDocument"]
+    (user,) = [one["Resource"] for one in policy["Statement"] if one["Sid"] == "KafkaUser"]
+    assert [arn.split(":secret:")[1].rpartition("-")[0] for arn in user] == ["AmazonMSK_minimal_stream"]
+
+
 def test_agents_of_a_serverless_cluster_make_their_topics(tmp_path):
     up = Up(tmp_path, ROOT / "tests" / "e2e" / "stacks" / "kafka-serverless.toml")
     up.start()
@@ -121,6 +154,7 @@ def test_agents_of_a_serverless_cluster_make_their_topics(tmp_path):
              "--topic", "es_events"],
             capture_output=True, check=True, env=ENVIRONMENT,
         ).stdout)
+        assert "logged in to Kafka by IAM" in (up.data / "logs" / "local.log").read_text()
         partitions = [row["topic"] for row in rows]
         assert (partitions.count("iceberg_events"), partitions.count("es_events")) == (4, 6)
         assert up.stop() in (0, -signal.SIGINT)
@@ -213,7 +247,7 @@ def test_a_topic_made_by_an_apply_that_was_killed_is_the_stacks_own(account, tmp
     stack.write_text(EXISTING.replace("ARN", arn))
     put_faults(account.url, {"operation": "CreateTopic", "hang": True, "times": 1})
     process = subprocess.Popen(
-        [PROGRAM, "apply", stack, "--yes"], env=account.environment, stdin=subprocess.DEVNULL,
+        [PROGRAM, "apply", stack, "--yes"], env=account.environment | account.keys("apply", stack), stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
     line = 0

@@ -1,4 +1,4 @@
-"""A stack's life in an account: what others change is told and healed, plans are values, and nothing is lost by mistake."""
+"""A stack's life in an account: what others change is shown and repaired, plans are values, and nothing is lost by mistake."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from pyiceberg.types import StringType
 
-from account import ACCOUNT, Account
+from account import ACCOUNT, Account, with_password
 from conftest import PROGRAM
 from drifts import ANY, BUCKET, DRIFTS, WORLD, cluster, group, key, lake, own, rule
 
@@ -17,6 +17,7 @@ from drifts import ANY, BUCKET, DRIFTS, WORLD, cluster, group, key, lake, own, r
 def applied(tmp_path_factory):
     """The shop, applied once for all tests that leave it as the file says."""
     account = Account(tmp_path_factory.mktemp("shop"))
+    with_password(account.stack)
     account.run("apply", account.stack, "--yes", code=0)
     yield account
     account.stop()
@@ -34,6 +35,7 @@ def shop(applied):
 def empty(tmp_path):
     """An account with nothing in it."""
     account = Account(tmp_path)
+    with_password(account.stack)
     yield account
     account.stop()
 
@@ -192,7 +194,7 @@ def test_drift_and_a_changed_file_are_told_apart(shop):
     aws("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
     plan = json.loads(shop.run("plan", changed, "--format", "json", code=0).stdout)
     causes = {(step["address"], one["path"]): one["cause"] for step in plan["steps"] for one in step["changes"]}
-    groups = ["batch", "flow-logs", "kafka", "producer", "shipper", "stream"]
+    groups = ["batch", "flow-logs", "kafka", "producer", "sessions", "shipper", "stream"]
     assert causes == {
         ("workgroup.main", "description"): "drift",
         ("workgroup.main", "bytes_scanned_cutoff_per_query"): "file",
@@ -391,7 +393,8 @@ def answered(account, answer):
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [PROGRAM, "destroy", str(account.stack), "--allow-data-loss", "all"],
-        stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=account.environment, cwd=account.folder,
+        stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=account.folder,
+        env=account.environment | account.keys("destroy", account.stack),
     )
     os.close(theirs)
     said = b""

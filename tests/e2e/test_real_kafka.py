@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 import ports
-from account import client
-from conftest import ENVIRONMENT, PATIENCE, SECRET, TARGET
+from account import client, host_keys
+from conftest import ENVIRONMENT, PATIENCE, TARGET
 from proxy import Proxy
 from test_up import RAW, catalog
 
@@ -121,8 +121,7 @@ class Agents:
         environment = ENVIRONMENT | {
             "AWS_REGION": "eu-north-1",
             "AWS_ENDPOINT_URL": account,
-            "AWS_ACCESS_KEY_ID": "lakewright",
-            "AWS_SECRET_ACCESS_KEY": SECRET,
+            **host_keys(account, f"shop-{host}"),
             "STATE_DIRECTORY": str(folder),
             "LOGS_DIRECTORY": str(folder),
         } | ({} if "kafka" in settings else {"LAKEWRIGHT_KAFKA_PLAINTEXT": self.kafka}) | self.environment
@@ -269,6 +268,11 @@ def test_running_agents_follow_a_rotated_password(by_hand, kafka):
     )
     let_in("word-1")
     secret = secrets.create_secret(Name="AmazonMSK_rotated", SecretString=value("word-1"))["ARN"]
+    # It is none of the stack's.
+    reads = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret}
+    for role in ("shop-app", "shop-ingest"):
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [reads]})
+        client(url, "iam").put_role_policy(RoleName=role, PolicyName="rotated", PolicyDocument=policy)
     connection = {"bootstrap": f"127.0.0.1:{port + 2}", "security": {"protocol": "scram", "secret": secret}}
     agents.start("producer", "producer", "app", url, kafka=connection)
     names = ["producer"]

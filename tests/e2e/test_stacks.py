@@ -52,8 +52,9 @@ def test_a_stack_lives_and_goes(account, stack):
     account.run("apply", stack, *more, "--yes", code=0)
     for group in account.client("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]:
         assert len(group["Instances"]) == group["DesiredCapacity"], group["AutoScalingGroupName"]
+    planner = account.planner("plan", stack, *more)
     before = len(account.requests)
-    account.run("plan", stack, *more, "--detailed-exitcode", code=0)
+    account.run("plan", stack, *more, "--detailed-exitcode", code=0, keys=planner)
     sweep = account.requests[before:]
     requests = len(sweep)
     print(f"a no-op plan of {stack.stem} sends {requests} requests")

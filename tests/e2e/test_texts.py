@@ -23,7 +23,7 @@ WHY = {
         "alarm.alarm_actions[]", "alarm.ok_actions[]", "auto_scaling_group.launch_template",
         "auto_scaling_group.launch_template_version", "auto_scaling_group.subnets[]", "budget.notifications[].topic",
         "build_project.role", "cluster.instance_type", "emr_application.subnets[]", "emr_application.security_groups[]",
-        "function.name", "function.permissions{}.action", "pipeline.key", "private_zone.vpc", "record.zone",
+        "function.name", "function.permissions{}.action", "log_group.key", "pipeline.key", "private_zone.vpc", "record.zone",
         "role.attached_policies[]", "role.permissions_boundary", "schedule_rule.targets{}.arn", "schedule_rule.targets{}.role",
         "secret.key", "storage_scaling.cluster",
     ],

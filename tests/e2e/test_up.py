@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import random
 import signal
@@ -13,6 +14,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from pyiceberg.catalog import load_catalog
+
+from account import client
+from conftest import PERMISSIVE
 
 RAW = ["users", "sales", "inventory"]
 WAREHOUSE = [*RAW, "sales_aggregated", "inventory_aggregated"]
@@ -54,6 +58,8 @@ def test_other_tools_read_what_runs_and_a_second_plan_is_empty(make_up):
     assert all(one["product_id"] and int(one["sold"]) >= int(one["orders"]) > 0 for one in best), saved.stdout
 
     others_reach_the_account(up)
+    if not PERMISSIVE:
+        agents_work_as_their_hosts(up)
     for path in [up.data, *up.data.rglob("*")]:
         try:
             assert path.stat().st_mode & 0o077 == 0, f"others may read {path}"
@@ -82,6 +88,20 @@ def others_reach_the_account(up):
     assert boto3.client("sts", **keys).get_caller_identity()["Account"] == "123456789012"
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
         boto3.client("sts", **keys | {"aws_secret_access_key": "any"}).get_caller_identity()
+
+
+def agents_work_as_their_hosts(up):
+    """What its host's role may not do an agent is refused, and when it may again the agent goes on."""
+    iam = client(up.record()["account"], "iam")
+    log = up.data / "logs" / "stream-on-ingest.log"
+    never = {"Effect": "Deny", "Action": "glue:UpdateTable", "Resource": "*"}
+    own = {"RoleName": "shop-ingest", "PolicyName": "never"}
+    iam.put_role_policy(**own, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [never]}))
+    up.wait("the stream is refused", lambda: "with an explicit deny in an identity-based policy" in log.read_text())
+    iam.delete_role_policy(**own)
+    rows = "SELECT count(*) AS n FROM shop_raw.sales"
+    before = up.scalar(rows)
+    up.wait("the stream goes on", lambda: up.scalar(rows) > before)
 
 
 def test_a_data_folder_that_somebody_else_made_leads_nowhere(make_up):

@@ -7,7 +7,7 @@ import signal
 from account import client
 
 AGENTS = ["producer", "stream", "shipper", "batch"]
-# What each tells besides its signs of life and its errors.
+# What each reports besides its signs of life and its errors.
 OWN = {
     "producer": {"Records"},
     "stream": {"Records", "DeadLetters", "Lag", "LagSeconds"},
@@ -40,7 +40,7 @@ def test_agents_report_what_they_do(make_up):
     logs = client(up.record()["account"], "logs")
     for agent in AGENTS:
         up.wait(f"the first report of {agent}", lambda: reports(logs, agent))
-    # An agent that is told to end reports once more what it did.
+    # An agent that is asked to end reports once more what it did.
     for child in up.record()["children"]:
         if any(child["name"].startswith(f"{agent} on ") for agent in AGENTS):
             os.kill(child["pid"], signal.SIGTERM)

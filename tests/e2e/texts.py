@@ -57,6 +57,7 @@ def under(path, members):
 
 
 CLUSTER = "kafka CreateClusterV2 Provisioned."
+CONTENT = "it stands in the JSON that is the document, and no model says what that holds"
 TEMPLATE = "ec2 CreateLaunchTemplate LaunchTemplateData."
 TRANSFORMATION = "logs PutMetricFilter metricTransformations[]."
 PIPELINE = "codepipeline CreatePipeline pipeline."
@@ -194,7 +195,10 @@ TEXTS = {
         "volume_device": sent(f"{TEMPLATE}BlockDeviceMappings[].DeviceName"),
         "volume_key": sent(f"{TEMPLATE}BlockDeviceMappings[].Ebs.KmsKeyId"),
     },
-    "log_group": {"name": sent("logs CreateLogGroup logGroupName")},
+    "log_group": {
+        "name": sent("logs CreateLogGroup logGroupName"),
+        "key": sent("logs CreateLogGroup kmsKeyId", "logs AssociateKmsKey kmsKeyId"),
+    },
     "managed_policy": {"name": sent("iam CreatePolicy PolicyName")},
     "metric_filter": {
         "name": sent("logs PutMetricFilter filterName"),
@@ -318,6 +322,13 @@ TEXTS = {
         "name": sent("kafka CreateClusterV2 ClusterName"),
         "subnets[]": sent("kafka CreateClusterV2 Serverless.VpcConfigs[].SubnetIds[]"),
         "security_groups[]": sent("kafka CreateClusterV2 Serverless.VpcConfigs[].SecurityGroupIds[]"),
+    },
+    "session_document": {
+        "name": sent("ssm CreateDocument Name", "ssm UpdateDocument Name"),
+        "description": Kept(CONTENT),
+        "key": Kept(CONTENT),
+        "log_group": Kept(CONTENT),
+        "run_as": Kept(CONTENT),
     },
     "sns_topic": {
         "name": sent("sns CreateTopic Name"),

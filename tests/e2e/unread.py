@@ -13,14 +13,14 @@ TAKES_AWAY = re.compile(
     "|ScheduleKeyDeletion)"
 )
 # Operations and members that write tags, by which the sweep finds what is the stack's.
-TAGS = re.compile("(Tag[A-Z]|CreateTags|CreateOrUpdateTags|ChangeTagsForResource|PutBucketTagging)")
+TAGS = re.compile("(AddTags|Tag[A-Z]|CreateTags|CreateOrUpdateTags|ChangeTagsForResource|PutBucketTagging)")
 TAG_MEMBERS = re.compile(r"(Tags|tags|ResourceTags|TagSpecifications|CreateBucketConfiguration\.Tags)(\.|$)")
 # What S3's client says of every bucket, whatever the call.
 OF_EVERY_CALL = {("s3", "ExpectedBucketOwner")}
 # The key that signs records is no resource: a plan reads its public half, and nothing else of it matters.
 RECORDS = re.compile("ECC_NIST_P256|alias/lakewright/")
 # Operations that start and stop what is there.
-RUNS = {"StartApplication", "StopApplication", "RestoreSecret", "StartInstanceRefresh"}
+RUNS = {"StartApplication", "StopApplication", "RestoreSecret", "StartInstanceRefresh", "ResumeProcesses"}
 
 
 @functools.cache

@@ -23,6 +23,8 @@ TABLE = """
 application-autoscaling RegisterScalableTarget
     ServiceNamespace ResourceId ScalableDimension: name
     . [MinCapacity MaxCapacity] -> DescribeScalableTargets.ScalableTargets
+    SuspendedState.DynamicScalingInSuspended SuspendedState.ScheduledScalingSuspended: only
+    SuspendedState.DynamicScalingOutSuspended -> DescribeScalableTargets.ScalableTargets.SuspendedState
 application-autoscaling PutScalingPolicy
     ServiceNamespace ResourceId ScalableDimension PolicyName PolicyType: name
     TargetTrackingScalingPolicyConfiguration.ScaleInCooldown TargetTrackingScalingPolicyConfiguration.ScaleOutCooldown: kept
@@ -78,6 +80,7 @@ cloudwatch PutMetricAlarm
     . [AlarmDescription ActionsEnabled AlarmActions OKActions ComparisonOperator DatapointsToAlarm EvaluationPeriods Threshold
         TreatMissingData WarmUpConfiguration.WarmUpPeriodDurationInMinutes Namespace MetricName Dimensions.Name Dimensions.Value
         Period Statistic ExtendedStatistic] -> DescribeAlarms.MetricAlarms
+    WarmUpConfiguration.OnlyStartEvaluatingAfterWarmUpPeriodEnds: kept
     Metrics [Id Expression Label ReturnData MetricStat.Period MetricStat.Stat MetricStat.Metric.Namespace
         MetricStat.Metric.MetricName MetricStat.Metric.Dimensions.Name MetricStat.Metric.Dimensions.Value] ->
         DescribeAlarms.MetricAlarms.Metrics
@@ -351,9 +354,9 @@ lambda UpdateFunctionCode
     FunctionName: name
     ZipFile -> GetFunction.Configuration.CodeSha256
     Architectures -> GetFunction.Configuration.Architectures
-logs CreateLogGroup PutRetentionPolicy
+logs CreateLogGroup PutRetentionPolicy AssociateKmsKey
     logGroupName: name
-    retentionInDays -> DescribeLogGroups.logGroups.retentionInDays
+    . [retentionInDays kmsKeyId] -> DescribeLogGroups.logGroups
 logs PutMetricFilter
     filterName logGroupName: name
     applyOnTransformedLogs fieldSelectionCriteria emitSystemFieldDimensions: kept
@@ -446,4 +449,12 @@ sns Subscribe
 sqs CreateQueue SetQueueAttributes
     QueueName QueueUrl: name
     Attributes -> GetQueueAttributes.Attributes
+ssm CreateDocument UpdateDocument
+    Name: name
+    DocumentType DocumentFormat: only
+    DocumentVersion: call
+    Content -> GetDocument.Content
+ssm UpdateDocumentDefaultVersion
+    Name: name
+    DocumentVersion -> GetDocument.DocumentVersion
 """

@@ -52,8 +52,9 @@ class Host:
         self.started.append(process)
         return process
 
-    def prepare(self, user_data, environment):
-        """Makes the disk, and the metadata service with the user data. The environment is that of all services on the host."""
+    def prepare(self, user_data, environment, credentials):
+        """Makes the disk, and the metadata service with the user data, and with the credentials that an account gives out at a URL.
+        The environment is that of all services on the host."""
         rootfs = subprocess.run([HERE / "rootfs.sh"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
         disk = self.folder / "disk"
         disk.mkdir()
@@ -70,7 +71,8 @@ class Host:
         (drop_in / "test.conf").write_text(f"[Service]\n{lines}")
         (self.folder / "user-data").write_bytes(user_data)
         log = open(self.folder / "metadata.log", "wb")
-        self.start(sys.executable, HERE / "imds.py", self.folder / "user-data", "i-0123456789abcdef0", METADATA, stdout=log, stderr=log)
+        words = [self.folder / "user-data", "i-0123456789abcdef0", METADATA, credentials]
+        self.start(sys.executable, HERE / "imds.py", *words, stdout=log, stderr=log)
 
     def boot(self):
         (self.folder / "nspawn.pid").unlink(missing_ok=True)

@@ -1,22 +1,22 @@
-"""An EC2 instance metadata service that takes tokens only. Usage: imds.py USER_DATA INSTANCE_ID ADDRESS, its log on stdout."""
+"""An EC2 instance metadata service that takes tokens only. Usage: imds.py USER_DATA INSTANCE_ID ADDRESS CREDENTIALS, its log on
+stdout; CREDENTIALS is where the account gives out those of the host's profile."""
 
 import json
 import secrets
 import sys
-from datetime import datetime, timedelta, timezone
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-USER_DATA, INSTANCE, ADDRESS = open(sys.argv[1], "rb").read(), sys.argv[2], sys.argv[3]
+USER_DATA, INSTANCE, ADDRESS, CREDENTIALS = open(sys.argv[1], "rb").read(), *sys.argv[2:]
 MAC, ROLE = "02:00:00:00:00:01", "test-host"
 TOKENS = set()
 
 
 def credentials():
-    end = datetime.now(timezone.utc) + timedelta(hours=6)
-    return json.dumps({
-        "Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": "ASIATESTTESTTESTTEST", "SecretAccessKey": "test", "Token": "test",
-        "LastUpdated": "2025-01-01T00:00:00Z", "Expiration": end.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    })
+    with urllib.request.urlopen(CREDENTIALS) as answer:
+        found = json.load(answer)
+    own = {name: found[name] for name in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")}
+    return json.dumps({"Code": "Success", "Type": "AWS-HMAC", "LastUpdated": "2025-01-01T00:00:00Z"} | own)
 
 
 META_DATA = {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # rootfs.sh: makes the root file system of a test host once, and prints where it is. Needs root, mmdebstrap and systemd-container.
-# It is Debian with systemd and cloud-init, the AWS command line where Amazon Linux has it, and tells cloud-init that it is on EC2.
+# It is Debian with systemd and cloud-init, the AWS command line where Amazon Linux has it, and says to cloud-init that it is on EC2.
 set -euo pipefail
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/lakewright/hosts

@@ -100,7 +100,8 @@ def test_a_host_boots_works_and_comes_back(host, tmp_path):
 
     template = far("ec2", "describe_launch_template_versions", LaunchTemplateName="shop-app", Versions=["$Latest"])
     data = base64.b64decode(template["LaunchTemplateVersions"][0]["LaunchTemplateData"]["UserData"])
-    host.prepare(data, {"AWS_ENDPOINT_URL": served["account"]})
+    profile = f"account={ACCOUNT}&profile=shop-app&instance=i-0123456789abcdef0"
+    host.prepare(data, {"AWS_ENDPOINT_URL": served["account"]}, f"{served['account']}/_lakewright/credentials?{profile}")
     host.boot()
     # What cloud-init thinks of the user data, and whether every step of it went well.
     host.text("cloud-init", "schema", "--system")

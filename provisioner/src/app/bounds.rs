@@ -84,7 +84,8 @@ fn bucket(state: &StackState) -> String {
 /// Who applies the stack.
 fn deployer<'a>(state: &'a StackState, bucket: &'a str) -> Deployer<'a> {
     let Context { account, region, .. } = &state.context;
-    Deployer { desired: &state.desired, account, region, boundary: None, state_bucket: bucket, is_own: false }
+    let desired = &state.desired;
+    Deployer { desired, account, region, role: None, boundary: None, state_bucket: bucket, is_own: false }
 }
 
 fn refuse(arn: &str, lacks: &[Lack]) -> Result<()> {

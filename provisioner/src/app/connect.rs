@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, anyhow};
-use lakewright_aws::{Aws, Needed as _, Options, ask};
+use anyhow::{Context as _, Result, anyhow, bail};
+use lakewright_aws::{Aws, Needed as _, Options, Role, ask};
 use lakewright_platform::secret::Secret;
 
 use super::options::Global;
 use super::run_file::{RunFile, secret};
 use super::terminal::say;
 use crate::intents::Intents;
-use crate::kind::{Context, Pace, Waiting};
+use crate::kind::{Clock, Context, Pace, Waiting};
+use crate::names;
+use crate::plan::AssumedRole;
 use crate::reading::Reading;
 use crate::resource::Desired;
 use crate::services::Services as _;
@@ -19,8 +21,8 @@ use crate::stack::{Given, Stack, load};
 
 /// Where a stack stands when nothing names one.
 const DEFAULTS: [&str; 2] = ["lakewright.toml", "stacks/shop.toml"];
-/// The access key by which this program asks an account on this machine.
-pub const LOCAL_KEY: &str = "lakewright";
+/// The number of the account on this machine when a stack names none. As an access key a number is that account's administrator.
+pub const LOCAL_ACCOUNT: &str = "123456789012";
 /// The region of an account on this machine when nothing names one.
 const LOCAL_REGION: &str = "eu-north-1";
 
@@ -43,13 +45,50 @@ pub fn stack(global: &Global) -> Result<Stack> {
     Ok(stack)
 }
 
-/// A connection to the account for a stack, which `stack` is the name of.
-pub async fn connect(global: &Global, stack: &str, region: Option<&str>) -> Result<Context> {
-    let region = global.region.as_deref().or(region);
+/// Where a stack belongs, as far as its file or a saved plan says.
+#[derive(Debug, Clone, Default)]
+pub struct Belonging {
+    /// The stack's name.
+    pub stack: String,
+    /// The region.
+    pub region: Option<String>,
+    /// The twelve digits of the only account that it may be applied to.
+    pub account: Option<String>,
+    /// The role that it is planned and applied as.
+    pub role: Option<AssumedRole>,
+}
+
+impl Belonging {
+    /// What a stack file says, as far as the command line lets it.
+    pub fn of(stack: &Stack, global: &Global) -> Self {
+        let section = &stack.file.stack;
+        Self {
+            stack: stack.name().to_owned(),
+            region: section.region.as_deref().cloned(),
+            account: section.only_account().map(str::to_owned),
+            role: section.assumed_role().filter(|_| global.assumes()),
+        }
+    }
+
+    /// An error where it belongs to another account than that.
+    pub fn refuse_other(&self, account: &str) -> Result<()> {
+        let Some(only) = self.account.as_deref().filter(|only| *only != account) else { return Ok(()) };
+        let from = if self.role.is_some() { "the role's credentials" } else { "the credentials" };
+        bail!(
+            "the stack {} belongs to the account {only}, and {from} are of {account}; choose others with --profile or \
+             AWS_PROFILE",
+            self.stack
+        )
+    }
+}
+
+/// A connection to the account for a stack: by the credentials at hand, or as the role that it names.
+pub async fn connect(global: &Global, belonging: &Belonging) -> Result<Context> {
+    let region = global.region.as_deref().or(belonging.region.as_deref());
     let aws = if global.local {
         let run = RunFile::read(&global.data)?;
         let secret = if run.local_account { Some(secret(&global.data)?) } else { None };
-        local_client(&run.account, secret.as_ref(), region.unwrap_or(&run.region))?
+        local_client(&run, secret.as_ref(), region)?
     } else {
         let options = Options {
             region: region.map(str::to_owned),
@@ -58,9 +97,24 @@ pub async fn connect(global: &Global, stack: &str, region: Option<&str>) -> Resu
             mfa_code: mfa_code(),
             insecure: global.insecure_endpoint,
         };
-        Aws::connect(options).await?
+        let aws = Aws::connect(options).await?;
+        match &belonging.role {
+            Some(role) => assume(&aws, &belonging.stack, role).await?,
+            None => aws,
+        }
     };
-    context(aws, stack, global.pace()).await
+    let context = context(aws, &belonging.stack, global.pace()).await?;
+    belonging.refuse_other(&context.account)?;
+    Ok(context)
+}
+
+/// A connection as the role that a stack names.
+async fn assume(aws: &Aws, stack: &str, AssumedRole { arn, external_id }: &AssumedRole) -> Result<Aws> {
+    let role = Role { arn: arn.clone(), external_id: external_id.clone(), session: names::session(stack) };
+    aws.assuming(role).await.context(
+        "work as the role that [stack] names (`lakewright permissions --for caller` prints what that takes, --no-role works with \
+         the credentials at hand)",
+    )
 }
 
 /// How a person is asked for the code of a device; none without a terminal to ask on.
@@ -74,10 +128,11 @@ pub fn mfa_code() -> Option<fn(&str) -> std::io::Result<String>> {
     })
 }
 
-/// A client of the account on this machine, by its secret key; what has none takes any.
-pub fn local_client(url: &str, secret: Option<&Secret>, region: &str) -> Result<Aws> {
-    let region = if region.is_empty() { LOCAL_REGION } else { region };
-    Ok(Aws::with_keys(region, url, LOCAL_KEY, secret.map_or(LOCAL_KEY, Secret::exposed))?)
+/// A client of the account on this machine as its administrator, by its secret key; what has none takes any. Nobody assumes a
+/// role here, for nothing here is another's.
+pub fn local_client(run: &RunFile, secret: Option<&Secret>, region: Option<&str>) -> Result<Aws> {
+    let region = region.or(Some(run.region.as_str())).filter(|region| !region.is_empty()).unwrap_or(LOCAL_REGION);
+    Ok(Aws::with_keys(region, &run.account, &run.number, secret.map_or("unchecked", Secret::exposed))?)
 }
 
 /// The context of a stack's calls: those to S3 are about buckets of its account, and about those of others that it names.
@@ -98,9 +153,11 @@ pub async fn context(aws: Aws, stack: &str, pace: Pace) -> Result<Context> {
         state_bucket: None,
         nonce: uuid::Uuid::new_v4().simple().to_string(),
         pace,
+        clock: Clock::default(),
         reading: Reading::default(),
         intents: Intents::default(),
         waiting: Waiting::default(),
         records: crate::record::Records::default(),
+        tags: crate::reading::Tags::new(),
     })
 }

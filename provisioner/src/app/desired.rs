@@ -1,6 +1,6 @@
 //! What a stack stands for: its resources, in its account or in one that nobody has asked about.
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Error, Result};
 
 use crate::kind::Context;
 use crate::kinds;
@@ -17,19 +17,9 @@ pub fn all_kinds() -> Kinds<'static> {
 }
 
 /// Every resource that the stack stands for in this account.
-pub fn desired(stack: &Stack, context: &Context, programs: &Programs) -> Result<Desired> {
-    if let Some(only) = stack.file.stack.account.as_deref()
-        && *only != context.account
-    {
-        bail!(
-            "the stack {} belongs to the account {only}, and the credentials are of {}; choose others with --profile or \
-             AWS_PROFILE",
-            stack.name(),
-            context.account
-        );
-    }
+pub fn desired(stack: &Stack, context: &Context, programs: &Programs) -> Desired {
     let target = Target { account: context.account.clone(), region: context.region.clone() };
-    Ok(expand(stack, &target, programs))
+    expand(stack, &target, programs)
 }
 
 /// What the stack means in an account that nobody has asked about.
@@ -42,12 +32,12 @@ pub fn anywhere_in(stack: &Stack, programs: &Programs, region: &str) -> Desired 
     expand(stack, &Target { account: NO_ACCOUNT.to_owned(), region: region.to_owned() }, programs)
 }
 
-/// An error where resources of a stack don't fit together, whatever lives: a reference that leads nowhere, a circle.
+/// An error where resources of a stack don't fit together, whatever exists: a reference that leads nowhere, a circle.
 pub fn fits(stack: &Stack, desired: &Desired) -> Result<()> {
     check(all_kinds(), desired).map_err(|error| explain(error, &stack.sources))
 }
 
-/// The plan of a stack in which nothing happens: what refers to what, whatever lives.
+/// The plan of a stack in which nothing happens: what refers to what, whatever exists.
 pub fn unchanging(stack: &Stack) -> Result<Plan> {
     // Nothing refers to an agents' program by what is in it.
     let desired = anywhere(stack, &Programs::default());

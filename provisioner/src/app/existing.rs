@@ -42,7 +42,7 @@ impl Borrowed {
 }
 
 /// What stands on clusters of others and isn't known to be the stack's, for it carries no tags: only the stack's memory
-/// tells what it made there, or was about to make. Of what a cluster has one of, whoever uses it, such as an
+/// says what it made there, or was about to make. Of what a cluster has one of, whoever uses it, such as an
 /// association, only what the stack doesn't name.
 pub fn of_others(desired: &Desired, live: &[Live], memory: &Memory) -> Vec<Address> {
     let is_strange = |one: &&Live| {
@@ -139,7 +139,7 @@ fn taken(cluster: &Cluster) -> Vec<Authentication> {
 /// What the stack file says wrongly of an existing network: one request, a second one if nothing of it is there.
 async fn network_mistakes(context: &Context, existing: &Existing) -> Result<Vec<Diagnostic>> {
     let ids = existing.subnets.iter().map(|subnet| subnet.value.as_str().to_owned()).collect();
-    // A filter, other than a list of ids, tells of all that are there when one isn't.
+    // A filter, other than a list of ids, returns all that are there when one isn't.
     let call = context.aws.ec2().describe_subnets().filters(filter("subnet-id", ids));
     let found: Vec<Subnet> = ask_all(call.into_paginator().items().send()).await?;
     let mut mistakes = Vec::new();
@@ -203,6 +203,8 @@ mod tests {
             spec,
             observed: Value::Null,
             departures: Vec::new(),
+            tags: None,
+            parts: Vec::new(),
             outputs: BTreeMap::new(),
             applied: None,
             whose: crate::resource::Whose::Own,
@@ -218,6 +220,7 @@ mod tests {
             address: live.address.clone(),
             spec: live.spec.clone(),
             after: BTreeSet::new(),
+            tags: BTreeMap::new(),
             span: None,
         };
         Desired {
@@ -225,6 +228,7 @@ mod tests {
             resources: lives.iter().map(resource).collect(),
             moved: Vec::new(),
             foreign_buckets: BTreeMap::new(),
+            ignore_tags: Vec::new(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What went wrong, for people, with a hint where the kind of an AWS error tells how to fix it.
+//! What went wrong, for people, with a hint where the kind of an AWS error says how to fix it.
 
 use lakewright_aws::{Error, ErrorKind};
 
@@ -75,7 +75,7 @@ pub fn report(error: &anyhow::Error) {
     }
 }
 
-/// How to fix it, when the kind of an AWS error tells.
+/// How to fix it, when the kind of an AWS error says so.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
     let aws = error.chain().find_map(|cause| cause.downcast_ref::<Error>())?;
     if aws.is_denied() {

@@ -23,6 +23,9 @@ pub struct Global {
     /// The profile of the AWS configuration files
     #[arg(long, global = true)]
     pub profile: Option<String>,
+    /// Works with the credentials at hand, instead of as the role that [stack] names
+    #[arg(long, global = true)]
+    pub no_role: bool,
     /// Where all AWS services are, instead of on the internet
     #[arg(long, value_name = "URL", global = true)]
     pub endpoint_url: Option<String>,
@@ -50,6 +53,11 @@ pub struct Global {
 }
 
 impl Global {
+    /// Whether the role that a stack names is assumed: on this machine nothing is another's.
+    pub fn assumes(&self) -> bool {
+        !self.no_role && !self.local
+    }
+
     /// How soon the account shows a change: nothing but an option says so, for what answers at an endpoint may be AWS.
     pub fn pace(&self) -> Pace {
         match self.pace {
@@ -85,6 +93,7 @@ mod tests {
             var: Vec::new(),
             region: None,
             profile: None,
+            no_role: false,
             endpoint_url: (!local).then(|| "http://127.0.0.1:4566".to_owned()),
             insecure_endpoint: false,
             local,

@@ -1,4 +1,4 @@
-//! What the data folder tells other commands: `run.json`, where the parts of a running `up` listen, and `secret`, what the
+//! What the data folder says to other commands: `run.json`, where the parts of a running `up` listen, and `secret`, what the
 //! account's access keys are signed with. Only their user reads them, and what others could have written isn't believed.
 
 use std::path::Path;
@@ -10,6 +10,8 @@ use rand::Rng as _;
 use rand::distr::Alphanumeric;
 use serde::{Deserialize, Serialize};
 
+use super::connect::LOCAL_ACCOUNT;
+
 /// The file's name in the data folder.
 const NAME: &str = "run.json";
 /// The name of the file with the secret key; `lakewright-local` reads it too.
@@ -17,15 +19,18 @@ const SECRET: &str = "secret";
 /// The length of a secret key: some 240 bits.
 const SECRET_LENGTH: usize = 40;
 
-/// What is told about a running `up`.
+/// What is said about a running `up`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunFile {
     /// The stack's name.
     pub stack: String,
-    /// The region that the stack lives in.
+    /// The region that the stack stands in.
     pub region: String,
     /// The account's URL.
     pub account: String,
+    /// The account's number, by which the account on this machine is asked.
+    #[serde(default = "number")]
+    pub number: String,
     /// Whether that is the account on this machine, which has the folder's secret key.
     #[serde(default)]
     pub local_account: bool,
@@ -42,6 +47,11 @@ pub struct RunFile {
     pub children: Vec<Child>,
 }
 
+/// The number of the account that is written into no file.
+fn number() -> String {
+    LOCAL_ACCOUNT.to_owned()
+}
+
 /// A process that `up` started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Child {
@@ -49,7 +59,7 @@ pub struct Child {
     pub name: String,
     /// Its process id.
     pub pid: u32,
-    /// When it started, in clock ticks since the machine did: tells it from a later process with the same id.
+    /// When it started, in clock ticks since the machine did: distinguishes it from a later process with the same id.
     pub started: u64,
 }
 
@@ -114,6 +124,7 @@ mod tests {
             stack: "shop".to_owned(),
             region: "eu-north-1".to_owned(),
             account: "http://127.0.0.1:1".to_owned(),
+            number: "210987654321".to_owned(),
             local_account: true,
             enforce: false,
             kafka: "127.0.0.1:2".to_owned(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use futures::future::OptionFuture;
 
-use super::connect::{connect, of_stack, stack};
+use super::connect::{Belonging, connect, of_stack, stack};
 use super::desired::{all_kinds, anywhere, desired, explain, fits};
 use super::existing::{Borrowed, not_ours, of_others};
 use super::options::Global;
@@ -15,7 +15,7 @@ use crate::checks::{Allowed, Finding, findings};
 use crate::kind::Context;
 use crate::lease;
 use crate::names;
-use crate::plan::{Options, Plan, PlanFile, plan_for};
+use crate::plan::{AssumedRole, Options, Plan, PlanFile, plan_for};
 use crate::resource::{Desired, Live, Whose};
 use crate::stack::{Diagnostics, Model, Source, Stack, tell_models, unprogrammed};
 use crate::whose::{self, Known};
@@ -24,6 +24,8 @@ use crate::whose::{self, Known};
 pub struct StackState {
     /// How the account is reached.
     pub context: Context,
+    /// The role that it is reached as, where the stack names one.
+    pub role: Option<AssumedRole>,
     /// What is to live.
     pub desired: Desired,
     /// The files that it comes from, for messages.
@@ -38,7 +40,7 @@ pub struct StackState {
 
 /// What the account held when it was read, and the plan for that.
 pub struct Snapshot {
-    /// What lives.
+    /// What exists.
     pub live: Vec<Live>,
     /// What the plan was made for.
     pub options: Options,
@@ -50,17 +52,17 @@ impl StackState {
     /// The stack that the command line names, and its account.
     pub async fn open(global: &Global) -> Result<Self> {
         let stack = stack(global)?;
-        let region = stack.file.stack.region.as_deref().map(String::as_str);
         let programs = programs_of(global, &stack)?;
         let lacking = unprogrammed(&stack, &programs);
         if !lacking.is_empty() {
             return Err(Diagnostics::new(stack.sources.clone(), lacking).into());
         }
-        // What is wrong with the stack whatever lives is said before anything is asked of AWS.
+        // What is wrong with the stack whatever exists is said before anything is asked of AWS.
         fits(&stack, &anywhere(&stack, &programs))?;
-        let context = leased(connect(global, stack.name(), region).await?, &stack);
-        let desired = desired(&stack, &context, &programs)?;
-        Ok(Self::new(context, desired, &stack))
+        let belonging = Belonging::of(&stack, global);
+        let context = leased(connect(global, &belonging).await?, &stack);
+        let desired = desired(&stack, &context, &programs);
+        Ok(Self { role: belonging.role, ..Self::new(context, desired, &stack) })
     }
 
     /// What a stack means in an account.
@@ -68,7 +70,7 @@ impl StackState {
         let (sources, models) = (stack.sources.clone(), stack.models.clone());
         let context = of_stack(context, &desired);
         let borrowed = Borrowed::of(stack);
-        Self { context, desired, sources, allowed: allowed(stack), models, borrowed }
+        Self { context, role: None, desired, sources, allowed: allowed(stack), models, borrowed }
     }
 
     /// A saved plan's stack in the account that the command line leads to, which must be the plan's.
@@ -80,12 +82,18 @@ impl StackState {
             file.is_of("stack", &file.desired.stack, named_stack.name()).with_context(named)?;
         }
         let region = global.region.clone().unwrap_or_else(|| header.region.clone());
-        let context = connect(&Global { region: Some(region), ..global.clone() }, &file.desired.stack, None).await?;
+        let belonging = Belonging {
+            stack: file.desired.stack.clone(),
+            role: header.role.clone().filter(|_| global.assumes()),
+            ..Belonging::default()
+        };
+        let context = connect(&Global { region: Some(region), ..global.clone() }, &belonging).await?;
         let context = Context { state_bucket: header.state_bucket.clone(), ..context };
         file.is_of("account", &header.account, &context.account).with_context(named)?;
         file.is_of("region", &header.region, &context.region).with_context(named)?;
         Ok(Self {
             context: of_stack(context, &file.desired),
+            role: belonging.role,
             desired: file.desired.clone(),
             sources: Vec::new(),
             allowed: Vec::new(),
@@ -110,7 +118,7 @@ impl StackState {
         tell(context, &known);
         let Known { mut live, unread, memory, doubt, untold, .. } = known;
         options.unread = unread;
-        // Where the memory can't be read, whose they are can't be told: a warning says it.
+        // Where the memory can't be read, whose they are isn't known: a warning says it.
         let mut theirs = if untold.is_none() { of_others(&self.desired, &live, &memory) } else { Vec::new() };
         if !theirs.is_empty() {
             // Another apply of the stack may have made them since its memory was read.
@@ -138,7 +146,7 @@ impl StackState {
         findings(&self.desired, &self.allowed).into_iter().filter(|one| one.allowed.is_none()).collect()
     }
 
-    /// The plan for what lives.
+    /// The plan for what exists.
     pub fn plan(&self, live: &[Live], options: &Options) -> Result<Plan> {
         let mut plan = plan_for(all_kinds(), &self.desired, live, options);
         for step in plan.iter_mut().flat_map(|plan| &mut plan.steps) {
@@ -154,7 +162,7 @@ pub fn leased(context: Context, stack: &Stack) -> Context {
     Context { state_bucket: named.map(|bucket| bucket.value.clone()), ..context }
 }
 
-/// Says who is at work on the stack, and by what its things couldn't be told from others'.
+/// Says who is at work on the stack, and by what its things couldn't be distinguished from others'.
 fn tell(context: &Context, known: &Known) {
     if let Some(document) = &known.document
         && let Some((holder, until)) = document.held(context.aws.now())

@@ -21,7 +21,7 @@ use crate::plan::{Action, Change, Kinds, Plan, Step, replaced};
 use crate::reading::{Missed, Reading};
 use crate::resource::{Address, Condition, Live};
 pub use progress::{Progress, took};
-use recording::{readdress, record, record_unchanged};
+use recording::{readdress, record, record_unchanged, retag};
 
 /// How many calls of kinds are under way at a time.
 const AT_ONCE: usize = 24;
@@ -81,10 +81,10 @@ impl Report {
         !self.failed.iter().any(|(_, _, error)| lost(error))
     }
 
-    /// What lives when the plan has been carried out as far as this tells, by address.
+    /// What exists when the plan has been carried out as far as this says, by address.
     pub fn lives(&self, plan: &Plan) -> BTreeMap<Address, String> {
         let mut lives = plan.exists.clone();
-        // What is replaced by a new one that lives beside it has given its address up before that one is made.
+        // What is replaced by a new one that exists beside it has given its address up before that one is made.
         let tried = self.done.iter().map(|(address, work)| (address, work));
         let tried = tried.chain(self.failed.iter().map(|(address, work, _)| (address, work)));
         for (address, _) in tried.filter(|(_, work)| **work == Work::Create) {
@@ -131,7 +131,7 @@ pub async fn apply(
     let usual = |index: usize| {
         let task: &Task = &tasks[index];
         let kind = kinds.get(&plan.steps[task.step].address.kind);
-        kind.map_or(Duration::ZERO, |kind| expected(kind, context, task.work)).max(LEAST)
+        kind.map_or(Duration::ZERO, |kind| expected(kind, context, &plan.steps[task.step], task.work)).max(LEAST)
     };
     let remaining = remaining(&tasks, &usual);
     let mut times = vec![Duration::ZERO; tasks.len()];
@@ -150,8 +150,9 @@ pub async fn apply(
             let spec = step.spec.as_ref().map(|spec| {
                 resolve(spec, &|reference| outputs.get(&reference.address)?.get(&reference.output).cloned())
             });
-            let line = progress.start(step, task.work, kind.map(|kind| expected(kind, context, task.work)));
-            let context = Context { waiting: progress.waiting(&line, &step.address), ..context.clone() };
+            let line = progress.start(step, task.work, kind.map(|kind| expected(kind, context, step, task.work)));
+            let waiting = progress.waiting(&line, &step.address);
+            let context = Context { waiting, tags: step.tags.clone(), ..context.clone() };
             running.push(async move {
                 let started = Instant::now();
                 let result = match kind {
@@ -234,9 +235,12 @@ fn critical(tasks: &[Task], times: &[Duration]) -> Duration {
 }
 
 /// How long the work takes usually; nothing where an account does everything at once.
-fn expected(kind: &dyn AnyKind, context: &Context, work: Work) -> Duration {
+fn expected(kind: &dyn AnyKind, context: &Context, step: &Step, work: Work) -> Duration {
     if context.pace.at_once {
         return Duration::ZERO;
+    }
+    if step.is_of_tags() {
+        return step.expected;
     }
     kind.expected()[match work {
         Work::Create => 0,
@@ -277,10 +281,21 @@ async fn run(
     };
     // What somebody did to its tags is undone with its record.
     let is_known = step.live.as_ref().is_none_or(|live| live.whose.fault().is_none());
-    let tags: &[(&str, &str)] = &[(STACK, &context.stack), (ADDRESS, &address.to_string())];
-    let hashes = applied::hashes(kind.fields(), &spec);
-    let recorded = record(kind, context, (address, &outcome), &hashes, if is_known { &[] } else { tags }).await;
-    recorded.with_context(|| format!("record what was applied to {address}"))?;
+    let text = address.to_string();
+    let mut tags = if is_known { Vec::new() } else { vec![(STACK, context.stack.as_str()), (ADDRESS, &text)] };
+    if work == Work::Update {
+        retag(kind, context, step, &outcome).await.with_context(|| format!("tag what belongs to {address}"))?;
+        tags.extend(step.set_tags());
+    } else if !kind.is_tagless() {
+        // What an attempt before this one made, or what was restored, carries the tags that it had.
+        tags.extend(step.carries.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    }
+    let hashes = applied::with_tags(applied::hashes(kind.fields(), &spec), &step.tags);
+    let recorded = record(kind, context, (address, &outcome), &hashes, &tags).await;
+    let recorded = recorded.with_context(|| format!("record what was applied to {address}"))?;
+    if let Some(live) = step.live.as_ref().filter(|_| work == Work::Update) {
+        recorded.forget_rest(kind, context, live).await?;
+    }
     Ok(Some(outcome))
 }
 
@@ -345,7 +360,8 @@ async fn update(kind: &dyn AnyKind, context: &Context, step: &Step, spec: &serde
     let is_field = |name: &&str| {
         fields.iter().any(|field| field.name == *name) || departures.iter().any(|one| one.field() == *name)
     };
-    let changed: BTreeSet<&str> = step.changes.iter().map(Change::field).filter(is_field).collect();
+    let of_fields = step.changes.iter().filter(|change| !change.is_of_tag());
+    let changed: BTreeSet<&str> = of_fields.map(Change::field).filter(is_field).collect();
     if changed.is_empty() {
         return Ok(Outcome { id: live.id, outputs: live.outputs });
     }

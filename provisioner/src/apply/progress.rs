@@ -1,4 +1,4 @@
-//! What an apply tells while it runs: spinners on a terminal, plain lines elsewhere.
+//! What an apply says while it runs: spinners on a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;

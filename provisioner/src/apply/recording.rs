@@ -4,8 +4,8 @@ use anyhow::Result;
 use futures::StreamExt as _;
 
 use super::AT_ONCE;
-use crate::kind::{ADDRESS, APPLIED, AnyKind, Context, Outcome, applied};
-use crate::plan::{Kinds, Plan};
+use crate::kind::{ADDRESS, AnyKind, CONTINUED, Context, Outcome, applied};
+use crate::plan::{Change, Kinds, Plan, Step};
 use crate::resource::{Address, Live};
 
 /// Records what was applied, signed, where the kind can carry it, and else beside the lease; writes `tags` with it.
@@ -15,28 +15,63 @@ pub(super) async fn record(
     (address, outcome): (&Address, &Outcome),
     hashes: &str,
     tags: &[(&str, &str)],
-) -> Result<()> {
+) -> Result<Recorded> {
     if kind.is_tagless() {
         if !tags.is_empty() {
             kind.tag(context, outcome, tags).await?;
         }
         context.records.exists(address, &outcome.id, Some(hashes)).await;
-        return Ok(());
+        return Ok(Recorded { in_one: true });
     }
     let record = context.records.sign(address, &outcome.id, hashes).await?;
-    kind.tag(context, outcome, &[tags, &[(APPLIED, &record)]].concat()).await?;
+    let record = applied::written(&record);
+    kind.tag(context, outcome, &[tags, &record].concat()).await?;
     context.records.exists(address, &outcome.id, None).await;
-    Ok(())
+    Ok(Recorded { in_one: record.len() == 1 })
+}
+
+/// How a record was written.
+pub(super) struct Recorded {
+    /// Whether it fits into one tag.
+    in_one: bool,
+}
+
+impl Recorded {
+    /// Takes away the rest of a longer record that stood there before; it counts for nothing any more.
+    pub(super) async fn forget_rest(&self, kind: &dyn AnyKind, context: &Context, live: &Live) -> Result<()> {
+        let was_longer = live.applied.as_ref().is_some_and(|record| applied::written(record).len() > 1);
+        if self.in_one && was_longer && !kind.is_tagless() {
+            kind.untag(context, &outcome_of(live), &[CONTINUED]).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes away what the file named once, and writes what a thing made beside itself is to carry. The thing's own tags are
+/// written with its record, afterwards: what is cut off before that is still known to be the stack's.
+pub(super) async fn retag(kind: &dyn AnyKind, context: &Context, step: &Step, outcome: &Outcome) -> Result<()> {
+    if !step.changes.iter().any(Change::is_of_tag) {
+        return Ok(());
+    }
+    let gone = step.gone_tags();
+    if !gone.is_empty() {
+        kind.untag(context, outcome, &gone).await?;
+    }
+    kind.tag_parts(context, outcome, &step.carries, &gone).await
+}
+
+fn outcome_of(live: &Live) -> Outcome {
+    Outcome { id: live.id.clone(), outputs: live.outputs.clone() }
 }
 
 /// Gives a thing that exists another address, with the record that it has: signed anew, for it names the address.
 pub(super) async fn readdress(kind: &dyn AnyKind, context: &Context, live: &Live, address: &Address) -> Result<()> {
-    let outcome = Outcome { id: live.id.clone(), outputs: live.outputs.clone() };
     let hashes = applied::carried(kind.facts(), live.applied.as_deref());
-    record(kind, context, (address, &outcome), &hashes, &[(ADDRESS, &address.to_string())]).await
+    record(kind, context, (address, &outcome_of(live)), &hashes, &[(ADDRESS, &address.to_string())]).await?;
+    Ok(())
 }
 
-/// Notes on what lives as it should that the file says so too, and gives records of the former format today's. A record that
+/// Notes on what exists as it should that the file says so too, and gives records of the former format today's. A record that
 /// isn't written is missed by the next plan, which says so: it is no failure of this apply.
 pub(super) async fn record_unchanged(kinds: Kinds<'_>, context: &Context, plan: &Plan) {
     let unchanged = plan.unchanged.iter().filter_map(|one| Some((&one.live, one.record.clone()?)));
@@ -47,8 +82,11 @@ pub(super) async fn record_unchanged(kinds: Kinds<'_>, context: &Context, plan: 
     let all = futures::stream::iter(unchanged.chain(carried));
     all.for_each_concurrent(AT_ONCE, |(live, hashes)| async move {
         let Some(kind) = kinds.get(&live.address.kind) else { return };
-        let outcome = Outcome { id: live.id.clone(), outputs: live.outputs.clone() };
-        if let Err(error) = record(kind, context, (&live.address, &outcome), &hashes, &[]).await {
+        let recorded = match record(kind, context, (&live.address, &outcome_of(live)), &hashes, &[]).await {
+            Ok(recorded) => recorded.forget_rest(kind, context, live).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = recorded {
             tracing::debug!(address = %live.address, %error, "what was applied could not be recorded");
         }
     })

@@ -8,7 +8,7 @@ use crate::intents::Intents;
 use crate::kind::Pace;
 use crate::plan::testing::{WORLD, World, desired, kinds};
 use crate::plan::{self, plan, plan_for};
-use crate::resource::Desired;
+use crate::resource::{Desired, Part};
 use crate::sweep::sweep;
 
 /// One test for all of it: the world is a static.
@@ -48,7 +48,7 @@ async fn a_stack_is_made_changed_and_destroyed() {
     assert!(place("create network.main") < place("create wall.web"), "{verbs:?}");
     assert!(current(&context, &stack("10.7.0.0/16")).await.is_empty());
 
-    // After a stop nothing new begins; after destroy nothing lives.
+    // After a stop nothing new begins; after destroy nothing exists.
     let live = sweep(kinds(), &context, &stack("10.7.0.0/16")).await.expect("a sweep").live;
     let destroy = plan::Options { destroy: true, ..plan::Options::default() };
     let away = plan_for(kinds(), &stack("10.7.0.0/16"), &live, &destroy).expect("a plan");
@@ -58,6 +58,42 @@ async fn a_stack_is_made_changed_and_destroyed() {
     assert_eq!((report.done.len(), report.not_done.len(), report.stopped), (0, 4, true));
     assert!(apply(kinds(), &context, &away, &Progress::quiet(), &CancellationToken::new()).await.complete());
     assert!(sweep(kinds(), &context, &stack("10.7.0.0/16")).await.expect("a sweep").live.is_empty());
+
+    tags_are_written_without_any_other_call(&context).await;
+}
+
+async fn tags_are_written_without_any_other_call(context: &Context) {
+    let tags = |tags: &[(&str, &str)]| -> BTreeMap<String, String> {
+        tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    let stack = |given: &[(&str, &str)]| {
+        let mut stack = desired(&[("network.main", json!({ "cidr": "10.0.0.0/16", "dns": true }))]);
+        stack.resources[0].tags = tags(given);
+        stack
+    };
+    let address: Address = "network.main".parse().expect("an address");
+    let look = || WORLD.lock().as_ref().expect("a world").live[&address].clone();
+    assert!(run(context, &stack(&[])).await.complete());
+    let carried = tags(&[("Name", "shop-main"), ("backup", "daily")]);
+    {
+        let mut world = WORLD.lock();
+        let one = world.as_mut().expect("a world").live.get_mut(&address).expect("it exists");
+        one.tags = Some(carried.clone());
+        one.parts = vec![Part { id: "i-1".to_owned(), tags: carried.clone(), given: None }];
+    }
+    WORLD.lock().as_mut().expect("a world").calls.clear();
+
+    let many: Vec<(String, String)> = (0..45).map(|number| (format!("tag-{number}"), number.to_string())).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    for given in [&[("team", "data"), ("owner", "me")][..], &[("team", "web")], &many, &[]] {
+        assert!(run(context, &stack(given)).await.complete());
+        let mut all = carried.clone();
+        all.extend(tags(given));
+        let found = look();
+        assert_eq!((found.tags.as_ref(), &found.parts[0].tags), (Some(&all), &all));
+        assert!(current(context, &stack(given)).await.is_empty(), "{given:?}");
+    }
+    assert_eq!(WORLD.lock().as_ref().expect("a world").calls, [""; 0], "nothing is updated, and nothing made");
 }
 
 /// What is said of a creation for which something stands in the way.
@@ -86,10 +122,12 @@ fn context() -> Context {
         state_bucket: None,
         nonce: "n".to_owned(),
         pace: Pace { poll: Duration::from_millis(1), settles: Duration::from_millis(20), ..Pace::LOCAL },
+        clock: crate::kind::Clock::default(),
         reading: Reading::default(),
         intents: Intents::default(),
         waiting: crate::kind::Waiting::default(),
         records: crate::record::Records::default(),
+        tags: crate::reading::Tags::new(),
     }
 }
 

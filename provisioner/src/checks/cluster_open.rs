@@ -7,7 +7,7 @@ pub(super) const RULE: Rule = Rule {
     name: "cluster-open",
     kinds: &["cluster"],
     reason: "every process in the network may read and write every topic",
-    fix: "authenticate clients: `authentication = \"scram\"`",
+    fix: "authenticate clients: `authentication = \"iam\"`",
     breaks: |spec, around| typed(breaks, spec, around),
 };
 

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::{Around, Rule, said, typed};
 use crate::kinds::bucket::Spec;
 use crate::kinds::object::Object;
 use crate::kinds::release::{self, Release};
+use crate::kinds::statement::readable;
 use crate::names::CODE;
 
 pub(super) const RULE: Rule = Rule {
@@ -33,22 +32,19 @@ fn breaks(bucket: &Spec, around: &Around<'_>) -> Vec<String> {
 
 /// Whether the bucket's policy refuses what others put into a folder.
 fn is_closed(bucket: &Spec, folder: &str) -> bool {
-    let has = |value: &Value, wanted: &dyn Fn(&str) -> bool| match value {
-        Value::Array(all) => all.iter().filter_map(Value::as_str).any(wanted),
-        one => one.as_str().is_some_and(wanted),
-    };
     let place = format!(":{}/{folder}/*", bucket.name);
-    let statements = bucket.policy.as_ref().and_then(|policy| policy["Statement"].as_array()).into_iter().flatten();
-    statements.filter(|one| one["Effect"] == "Deny").any(|one| {
-        has(&one["Action"], &|action| action == "s3:PutObject")
-            && has(&one["Resource"], &|resource| resource.ends_with(&place))
-            && one["Condition"].to_string().contains("aws:PrincipalArn")
+    let denials = bucket.policy.iter().flat_map(readable).filter(|one| !one.allows);
+    let mut exact = denials.filter(|one| !one.actions.but && !one.resources.but);
+    exact.any(|one| {
+        one.actions.names.iter().any(|action| action == "s3:PutObject")
+            && one.resources.names.iter().any(|resource| resource.ends_with(&place))
+            && one.conditions.iter().any(|condition| condition.plain_key() == "aws:principalarn")
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::checks::tests::{lines, stack};

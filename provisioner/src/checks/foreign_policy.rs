@@ -1,5 +1,7 @@
 //! A role to which a policy is attached that stands outside of the file.
 
+use lakewright_iam::Arn;
+
 use super::{Around, Rule, typed};
 use crate::kinds::role::{PolicyArn, Spec};
 
@@ -12,11 +14,11 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn breaks(role: &Spec, _: &Around<'_>) -> Vec<String> {
-    let owner = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
     let attached = role.attached_policies.iter().map(PolicyArn::as_str);
-    let foreign = attached.filter_map(|arn| Some((arn, owner(arn).filter(|owner| owner != "aws")?)));
-    let text =
-        |(arn, owner)| format!("{arn} is attached, and whoever may write policies in account {owner} changes it");
+    let foreign = attached.filter_map(Arn::parse).filter(|arn| arn.account != "aws");
+    let text = |arn: Arn<'_>| {
+        format!("{arn} is attached, and whoever may write policies in account {} changes it", arn.account)
+    };
     foreign.map(text).collect()
 }
 

@@ -1,10 +1,11 @@
 //! A role that may change who may do what.
 
+use lakewright_iam::Condition;
 use lakewright_iam::reference::{Action, Level, covered_by};
 use serde_json::Value;
 
 use super::{Rule, of_policies};
-use crate::kinds::statement::{Condition, readable};
+use crate::kinds::statement::readable;
 
 pub(super) const RULE: Rule = Rule {
     name: "iam-write",
@@ -21,8 +22,10 @@ const BOUNDS: [&str; 4] = ["iam:permissionsboundary", "iam:awsservicename", "iam
 
 fn written(name: &str, policy: &Value) -> Vec<String> {
     let wide = readable(policy).filter(|statement| {
-        let is_bounded =
-            |condition: &Condition| BOUNDS.iter().any(|bound| condition.key.starts_with(bound)) && condition.demands();
+        let is_bounded = |condition: &Condition| {
+            let key = condition.plain_key();
+            BOUNDS.iter().any(|bound| key.starts_with(bound)) && condition.demands()
+        };
         let anything = THINGS.iter().any(|thing| statement.is_on_any(thing));
         statement.allows && !statement.actions.but && anything && !statement.conditions.iter().any(is_bounded)
     });

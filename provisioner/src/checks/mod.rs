@@ -279,13 +279,14 @@ mod tests {
         let resource = |(address, partial): &(&str, Value)| {
             let address: Address = address.parse().expect("an address");
             let spec = whole(&address.kind, partial.clone());
-            Resource { address, spec, after: BTreeSet::new(), span: None }
+            Resource { address, spec, after: BTreeSet::new(), tags: std::collections::BTreeMap::new(), span: None }
         };
         Desired {
             stack: "s".to_owned(),
             resources: resources.iter().map(resource).collect(),
             moved: Vec::new(),
             foreign_buckets: std::collections::BTreeMap::new(),
+            ignore_tags: Vec::new(),
         }
     }
 

@@ -1,10 +1,11 @@
 //! A policy of a resource that lets everybody do something.
 
+use lakewright_iam::{Condition, names_account};
 use serde_json::Value;
 
 use super::{Around, Rule, of_policies, typed};
 use crate::kinds::function;
-use crate::kinds::statement::{Condition, names_account, readable};
+use crate::kinds::statement::readable;
 
 pub(super) const RULE: Rule = Rule {
     name: "open-policy",

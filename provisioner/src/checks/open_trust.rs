@@ -1,8 +1,10 @@
 //! A role that everybody may become.
 
+use lakewright_iam::Condition;
+
 use super::{Around, Rule, typed};
 use crate::kinds::role::Spec;
-use crate::kinds::statement::{Condition, Statement, readable};
+use crate::kinds::statement::{Statement, readable};
 
 pub(super) const RULE: Rule = Rule {
     name: "open-trust",
@@ -25,7 +27,8 @@ fn open(statement: &Statement) -> Option<String> {
         statement.principals.iter().flat_map(|who| &who.names).find_map(|name| name.strip_prefix("Federated "));
     let provider = federated?;
     let by_token = provider.contains("oidc-provider/") || provider.starts_with("${") || provider == "*";
-    let subject = conditions.iter().any(|condition| condition.key.ends_with(":sub") && names_subject(condition));
+    let subject =
+        conditions.iter().any(|condition| condition.plain_key().ends_with(":sub") && names_subject(condition));
     // SAML's assertions name an audience and no subject.
     (by_token && !subject)
         .then(|| format!("whoever has a token of {provider} may become it: no condition names a subject"))

@@ -1,10 +1,11 @@
 //! A role that may give any role away, or become any.
 
+use lakewright_iam::Condition;
 use lakewright_iam::reference::covered_by;
 use serde_json::Value;
 
 use super::{Rule, of_policies};
-use crate::kinds::statement::{Condition, readable};
+use crate::kinds::statement::readable;
 
 pub(super) const RULE: Rule = Rule {
     name: "pass-role-any",
@@ -39,7 +40,7 @@ fn is_bounded(conditions: &[Condition]) -> bool {
     let of_roles = |key: &str| {
         key.starts_with("iam:resourcetag/") || key.starts_with("aws:resourcetag/") || key == "aws:resourceorgid"
     };
-    conditions.iter().any(|condition| of_roles(&condition.key) && condition.demands())
+    conditions.iter().any(|condition| of_roles(&condition.plain_key()) && condition.demands())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(super) const RULE: Rule = Rule {
     },
 };
 
-/// What of a value is such an address, each by its place; the address isn't told.
+/// What of a value is such an address, each by its place; the address isn't shown.
 fn look(place: &str, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {

@@ -1,10 +1,11 @@
 //! A role that may do everything of a service on everything.
 
+use lakewright_iam::Condition;
 use serde_json::Value;
 
 use super::{Around, Rule, of_policies, typed};
 use crate::kinds::role::Spec;
-use crate::kinds::statement::{Condition, readable};
+use crate::kinds::statement::readable;
 
 /// How the ARNs of AWS's own policies that allow nearly everything end.
 const WIDE: [&str; 3] = ["AdministratorAccess", "PowerUserAccess", "IAMFullAccess"];

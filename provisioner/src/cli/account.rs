@@ -27,6 +27,9 @@ pub struct Options {
     /// Appends a line of JSON about each request to this file
     #[arg(long, value_name = "FILE")]
     pub events: Option<PathBuf>,
+    /// Lets every call pass, whatever IAM's policies say
+    #[arg(long)]
+    pub permissive: bool,
 }
 
 /// Becomes `lakewright-local account`.
@@ -43,6 +46,9 @@ pub fn run(global: &Global, options: &Options) -> Result<Outcome> {
         if let Some(file) = file {
             command.arg(flag).arg(file);
         }
+    }
+    if options.permissive {
+        command.arg("--permissive");
     }
     let error = command.exec();
     Err(error).with_context(|| format!("start {}", local.display()))

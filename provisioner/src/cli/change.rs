@@ -6,6 +6,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::check::say_quotas;
@@ -14,13 +15,13 @@ use super::options::{Format, How, Picture, Written};
 use super::saved::{save, saved_plan, sha256};
 use crate::app::bounds::refuse_forbidden;
 use crate::app::carry::{carry_out, conclude, give_back, lease};
-use crate::app::connect::{connect, stack};
+use crate::app::connect::{Belonging, connect, stack};
 use crate::app::desired::{all_kinds, unchanging};
 use crate::app::{Global, Outcome, Snapshot, StackState, leased, print, refuse_loss, say, until_interrupted};
 use crate::kind::Context;
 use crate::lease;
 use crate::plain;
-use crate::plan::{FileError, Options, Plan, PlanFile, moved_since};
+use crate::plan::{FileError, Header, Options, Plan, PlanFile, moved_since};
 use crate::render;
 use crate::resource::{Address, Live};
 
@@ -28,8 +29,7 @@ use crate::resource::{Address, Live};
 pub async fn plan(global: &Global, options: Options, written: &Written, out: Option<&Path>) -> Result<Outcome> {
     let state = StackState::open(global).await?;
     let Snapshot { live, options, plan } = state.snapshot(&state.context, options).await?;
-    let Context { account, region, .. } = &state.context;
-    show_plan(&plan, account, region, written)?;
+    show_plan(&plan, &Place::of(&state), written)?;
     if !options.destroy && written.format == Format::Text {
         say_findings(&state);
         say_quotas(&state.context, &plan).await;
@@ -39,8 +39,9 @@ pub async fn plan(global: &Global, options: Options, written: &Written, out: Opt
     }
     if let Some(path) = out {
         let made = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        let mut file = PlanFile::new(account, region, made, options, state.desired, live);
-        file.header.state_bucket.clone_from(&state.context.state_bucket);
+        let Context { account, region, state_bucket, .. } = state.context;
+        let mut file = PlanFile::new(&account, &region, made, options, state.desired, live);
+        (file.header.state_bucket, file.header.role) = (state_bucket, state.role);
         let text = file.text();
         save(path, &text)?;
         say(&format!("Saved: `lakewright apply {}` carries it out.", path.display()));
@@ -65,7 +66,7 @@ pub fn show(path: &Path, written: &Written) -> Result<Outcome> {
         bail!("{} is no saved plan; `lakewright plan --out FILE` makes one", path.display())
     };
     let plan = file.plan(all_kinds())?;
-    show_plan(&plan, &file.header.account, &file.header.region, written)?;
+    show_plan(&plan, &Place::of_file(&file.header), written)?;
     say(&format!("SHA-256 of the plan: {sha256}"));
     Ok(if written.detailed_exitcode && !plan.is_settled() { Outcome::Changes } else { Outcome::Done })
 }
@@ -86,36 +87,69 @@ pub async fn graph(global: &Global, format: Picture, only_changes: bool) -> Resu
     }
 }
 
-fn show_plan(plan: &Plan, account: &str, region: &str, written: &Written) -> Result<()> {
+/// Where a plan belongs.
+#[derive(Serialize)]
+struct Place<'a> {
+    account: &'a str,
+    region: &'a str,
+    /// The ARN of the role that it was made as.
+    role: Option<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    fn of(state: &'a StackState) -> Self {
+        let Context { account, region, .. } = &state.context;
+        Self { account, region, role: state.role.as_ref().map(|role| role.arn.as_str()) }
+    }
+
+    fn of_file(Header { account, region, role, .. }: &'a Header) -> Self {
+        Self { account, region, role: role.as_ref().map(|role| role.arn.as_str()) }
+    }
+
+    /// In words: the account and the region, and as whom.
+    fn words(&self) -> String {
+        let Self { account, region, role } = self;
+        let role = role.map_or_else(String::new, |role| format!(", as {role}"));
+        plain::line(&format!("account {account}, {region}{role}")).into_owned()
+    }
+}
+
+fn show_plan(plan: &Plan, place: &Place<'_>, written: &Written) -> Result<()> {
+    let region = place.region;
     let detail = if written.full { render::Detail::Full } else { render::Detail::Short };
     match written.format {
-        Format::Text => show_text(plan, account, region, detail)?,
+        Format::Text => show_text(plan, place, detail)?,
         Format::Json => {
             let mut json = render::json(plan);
+            let place = serde_json::to_value(place).context("write where the plan belongs as JSON")?;
+            for (name, member) in place.as_object().into_iter().flatten() {
+                json[name.as_str()] = member.clone();
+            }
             json["cost"] = render::cost_json(&cost::of_plan(plan, region));
             let json = serde_json::to_string_pretty(&json).context("write the plan as JSON")?;
             print(&format!("{}\n", plain::json(&json)))?;
         }
         Format::Markdown => {
             let cost = render::cost_line(&cost::of_plan(plan, region));
-            print(&format!("{}\n{cost}\n", render::markdown(plan)))?;
+            let place = render::code(&place.words());
+            print(&format!("{}\n{cost}\n\nIn {place}.\n", render::markdown(plan)))?;
         }
     }
     Ok(())
 }
 
 /// Shows a plan to people, and in a line what it costs when it changes something.
-fn show_text(plan: &Plan, account: &str, region: &str, detail: render::Detail) -> Result<()> {
-    say(&place(plan, account, region));
+fn show_text(plan: &Plan, place: &Place<'_>, detail: render::Detail) -> Result<()> {
+    say(&heading(plan, place));
     let mut text = render::text(plan, detail);
     if !plan.is_empty() {
-        let _ = writeln!(text, "{}", render::cost_line(&cost::of_plan(plan, region)));
+        let _ = writeln!(text, "{}", render::cost_line(&cost::of_plan(plan, place.region)));
     }
     print(&text).map(drop)
 }
 
-fn place(plan: &Plan, account: &str, region: &str) -> String {
-    format!("Stack {} in account {account}, {region}\n", plan.stack)
+fn heading(plan: &Plan, place: &Place<'_>) -> String {
+    format!("Stack {} in {}\n", plan.stack, place.words())
 }
 
 /// What a command is about to do.
@@ -214,13 +248,13 @@ async fn change(state: &StackState, doing: &Doing<'_>) -> Result<Outcome> {
 async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, part: bool) -> Result<Outcome> {
     if part || !global.var.is_empty() {
         bail!(
-            "a saved plan is applied as it is: give --var, --target, --exclude, --delete-claimed and --drift-only to `lakewright plan --out`"
+            "a saved plan is applied as it is: give --var, --target, --exclude, --delete-claimed, --move-roles and --drift-only to `lakewright plan --out`"
         );
     }
     let global = Global { stack_file: None, ..global.clone() };
     let state = &StackState::of_plan(&global, path, &file).await?;
     let plan = state.plan(&file.live, &file.options)?;
-    show_text(&plan, &file.header.account, &file.header.region, render::Detail::Short)?;
+    show_text(&plan, &Place::of_file(&file.header), render::Detail::Short)?;
     say_quotas(&state.context, &plan).await;
     refuse_forbidden(state, &plan).await?;
     refuse_loss(&plan, &how.allow_data_loss)?;
@@ -294,13 +328,12 @@ fn unmoved(before: &[Live], snapshot: &Snapshot) -> Result<()> {
 
 /// Shows a plan before it is carried out, with what `lakewright plan` says below it, and refuses what would lose data.
 async fn present(state: &StackState, plan: &Plan, doing: &Doing<'_>) -> Result<()> {
-    let Context { account, region, .. } = &state.context;
     if doing.options.destroy && plan.is_settled() {
-        say(&place(plan, account, region));
+        say(&heading(plan, &Place::of(state)));
         say(&format!("Nothing of the stack {} exists.", plan.stack));
         return Ok(());
     }
-    show_text(plan, account, region, render::Detail::Short)?;
+    show_text(plan, &Place::of(state), render::Detail::Short)?;
     if !doing.options.destroy {
         say_findings(state);
         say_quotas(&state.context, plan).await;
@@ -312,8 +345,7 @@ async fn present(state: &StackState, plan: &Plan, doing: &Doing<'_>) -> Result<(
 /// `lakewright unlock`.
 pub async fn unlock(global: &Global, yes: bool) -> Result<Outcome> {
     let stack = stack(global)?;
-    let region = stack.file.stack.region.as_deref().map(String::as_str);
-    let context = leased(connect(global, stack.name(), region).await?, &stack);
+    let context = leased(connect(global, &Belonging::of(&stack, global)).await?, &stack);
     let document = lease::look(&context).await.ok().flatten();
     let held = document.as_ref().and_then(|document| document.holder.as_ref());
     if let (Some(document), None) = (&document, held) {

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::options::{Format, How, Part, Picture, Reference, Written};
+use super::options::{Format, How, Part, Picture, Reference, Written, sha256, twelve_digits};
 use super::permissions::For;
-use super::{account, check, init, inspect, table};
+use super::{account, check, init, inspect, search, table};
 use crate::app::Global;
 use crate::resource::Address;
 use crate::up;
 
 /// Builds and runs a streaming lakehouse on AWS from one TOML file.
 ///
-/// The file tells the network, Kafka, tables, models and hosts; `plan` shows how the AWS account differs from it,
+/// The file declares the network, Kafka, tables, models and hosts; `plan` shows how the AWS account differs from it,
 /// `apply` makes it so, and `up` runs all of it on this machine without an account.
 #[derive(Debug, Parser)]
 #[command(
@@ -78,6 +78,9 @@ Examples:
         /// Plans the destruction of the stack
         #[arg(long)]
         destroy: bool,
+        /// Moves roles and instance profiles under the path that the file gives them, under other names
+        #[arg(long, conflicts_with_all = ["destroy", "drift"])]
+        move_roles: bool,
         /// Which part of the stack.
         #[command(flatten)]
         part: Part,
@@ -117,6 +120,9 @@ Examples:
         /// Only brings back what others changed since the last apply
         #[arg(long)]
         drift_only: bool,
+        /// Moves roles and instance profiles under the path that the file gives them, under other names
+        #[arg(long, conflicts_with = "drift_only")]
+        move_roles: bool,
         /// The SHA-256 of the saved plan that was approved: another one is refused
         #[arg(long, value_name = "HEX", value_parser = sha256)]
         expect_sha256: Option<String>,
@@ -226,6 +232,9 @@ Examples:
         /// What the policies are for
         #[arg(long = "for", value_name = "PURPOSE", value_enum, default_value_t = For::Apply)]
         purpose: For,
+        /// Who assumes the role that the stack names, with --for caller: a role or user [default: whoever its account lets]
+        #[arg(long, value_name = "ARN")]
+        caller: Option<String>,
         /// Prints the policy that bounds the stack's roles instead
         #[arg(long, conflicts_with = "purpose")]
         boundary: bool,
@@ -378,17 +387,7 @@ Example:
 Examples:
   lakewright search --local \"lipstick stockholm\"
   lakewright search --url https://search.example.com:9200 --limit 50 checkout")]
-    Search {
-        /// The words
-        #[arg(required = true)]
-        words: Vec<String>,
-        /// The search cluster
-        #[arg(long, env = "LAKEWRIGHT_SEARCH_URL")]
-        url: Option<String>,
-        /// How many hits are shown
-        #[arg(long, default_value_t = 10)]
-        limit: u32,
-    },
+    Search(search::Options),
     /// Prints the JSON Schema of stack files, by which editors complete them
     Schema {
         /// Prints the reference of resource kinds instead
@@ -404,16 +403,4 @@ Examples:
         /// The shell
         shell: clap_complete::Shell,
     },
-}
-
-/// A SHA-256 in hexadecimal digits, for the command line.
-fn sha256(text: &str) -> Result<String, String> {
-    let fits = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if fits { Ok(text.to_ascii_lowercase()) } else { Err("a SHA-256 has 64 hexadecimal digits".to_owned()) }
-}
-
-/// An account number, for the command line.
-fn twelve_digits(text: &str) -> Result<String, String> {
-    let fits = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if fits { Ok(text.to_owned()) } else { Err("an account has twelve digits".to_owned()) }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use super::options::Format;
 use crate::app::cache::cache;
-use crate::app::connect::{connect, stack};
+use crate::app::connect::{Belonging, connect, stack};
 use crate::app::desired::{all_kinds, anywhere_in};
 use crate::app::programs::programs_of;
 use crate::app::{Global, Outcome, print, say};
@@ -31,7 +31,8 @@ pub async fn run(global: &Global, format: Format, newer: bool, file: Option<&Pat
             of_stack.names().into_iter().chain(known.names(&region)).map(str::to_owned).collect();
         names.sort();
         names.dedup();
-        let context = connect(global, stack.name(), Some(&region)).await?;
+        let belonging = Belonging { region: Some(region.clone()), ..Belonging::of(&stack, global) };
+        let context = connect(global, &belonging).await?;
         let today = chrono::Utc::now().format("%Y-%m-%d").to_string();
         let (found, missing) = refresh(&context.aws, &region, &names, &today).await?;
         let path =

@@ -4,9 +4,6 @@ use anyhow::{Result, bail};
 
 use crate::app::{Global, Outcome, RunFile, print, secret};
 
-/// The number of the account on this machine; as an access key it is that account's administrator.
-const ACCOUNT: &str = "123456789012";
-
 /// `lakewright env`.
 pub fn run(global: &Global) -> Result<Outcome> {
     let run = RunFile::read(&global.data)?;
@@ -17,9 +14,10 @@ pub fn run(global: &Global) -> Result<Outcome> {
     let region = global.region.as_deref().unwrap_or(&run.region);
     // One line: a shell that evaluates it makes spaces of line ends.
     print(&format!(
-        "export AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID={ACCOUNT} AWS_SECRET_ACCESS_KEY={} AWS_REGION={region} \
+        "export AWS_ENDPOINT_URL={} AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_REGION={region} \
          AWS_DEFAULT_REGION={region}; unset AWS_SESSION_TOKEN AWS_PROFILE\n",
         run.account,
+        run.number,
         secret.exposed()
     ))
 }

@@ -143,7 +143,7 @@ fn defaults(global: &Global, file: &Path) -> Answers {
     answers
 }
 
-/// The region that is named, as AWS's tools are told it.
+/// The region that is named, as AWS's tools are given it.
 fn region(global: &Global) -> Option<String> {
     if let Some(region) = &global.region {
         return Some(region.clone());
@@ -158,7 +158,7 @@ fn region(global: &Global) -> Option<String> {
     None
 }
 
-/// Writes a file, over the one that is there only when told so.
+/// Writes a file, over the one that is there only when that is asked for.
 fn write(path: &Path, text: &str, over: bool) -> Result<()> {
     let mut options = std::fs::OpenOptions::new();
     let options = options.write(true);

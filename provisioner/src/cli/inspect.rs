@@ -1,4 +1,4 @@
-//! `status`, `outputs` and `explain`: what lives, what it is called on AWS, and what an address means.
+//! `status`, `outputs` and `explain`: what exists, what it is called on AWS, and what an address means.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -100,7 +100,7 @@ pub async fn outputs(global: &Global, format: OutputFormat) -> Result<Outcome> {
     live.retain(|live| live.whose.claim().is_none());
     for Unread { kind, address, obstacle, .. } in &unread {
         let what = address.as_ref().map_or_else(|| format!("the kind {kind}"), ToString::to_string);
-        say(&format!("warning: nothing is told of {what}: {}", obstacle.reason));
+        say(&format!("warning: nothing is shown of {what}: {}", obstacle.reason));
     }
     if live.is_empty() && unread.is_empty() {
         say(&format!("Nothing of the stack {} exists.", state.desired.stack));

@@ -55,15 +55,15 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
     let mut named = |stack: Option<PathBuf>| global.stack_file = stack.or(global.stack_file.take());
     match command {
         Command::Init(options) => init::run(&global, options),
-        Command::Plan { stack, written, out, drift, destroy, part } => {
+        Command::Plan { stack, written, out, drift, destroy, move_roles, part } => {
             named(stack);
-            let options = plan::Options { destroy, only_drift: drift, ..part.options() };
+            let options = plan::Options { destroy, only_drift: drift, move_roles, ..part.options() };
             change::plan(&global, options, &written, out.as_deref()).await
         }
         Command::Show { plan, written } => change::show(&plan, &written),
-        Command::Apply { stack, how, drift_only, expect_sha256, part } => {
+        Command::Apply { stack, how, drift_only, move_roles, expect_sha256, part } => {
             named(stack);
-            let options = plan::Options { only_drift: drift_only, ..part.options() };
+            let options = plan::Options { only_drift: drift_only, move_roles, ..part.options() };
             change::apply(&global, &how, options, expect_sha256.as_deref()).await
         }
         Command::Destroy { stack, how, part } => {
@@ -90,9 +90,9 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             named(stack);
             cost::run(&global, format, refresh, prices.as_deref()).await
         }
-        Command::Permissions { stack, account, purpose, boundary } => {
+        Command::Permissions { stack, account, purpose, caller, boundary } => {
             named(stack);
-            let wanted = if boundary { permissions::Wanted::Boundary } else { permissions::Wanted::Policies(purpose) };
+            let wanted = permissions::Wanted::new(purpose, boundary, caller)?;
             permissions::run(&global, account, wanted)
         }
         Command::Explain { what } => inspect::explain(&global, &what),
@@ -122,7 +122,7 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             named(stack);
             rotate::run(&global, &address, yes).await
         }
-        Command::Search { words, url, limit } => search::run(&global, &words.join(" "), url, limit).await,
+        Command::Search(options) => search::run(&global, &options).await,
         Command::Schema { kinds: true, format: None | Some(Reference::Markdown) } => {
             print(&crate::render::kinds_page(crate::kinds::all()))
         }

@@ -85,3 +85,14 @@ impl Part {
         }
     }
 }
+
+/// A SHA-256 in hexadecimal digits, for the command line.
+pub fn sha256(text: &str) -> Result<String, String> {
+    let fits = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if fits { Ok(text.to_ascii_lowercase()) } else { Err("a SHA-256 has 64 hexadecimal digits".to_owned()) }
+}
+
+/// An account number, for the command line.
+pub fn twelve_digits(text: &str) -> Result<String, String> {
+    if lakewright_iam::is_account(text) { Ok(text.to_owned()) } else { Err("an account has twelve digits".to_owned()) }
+}

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, stdout};
 use anyhow::{Context as _, Result, bail};
 
 use super::table::{Reader, RowFormat, render};
-use crate::app::connect::{connect, stack};
+use crate::app::connect::{Belonging, connect, stack};
 use crate::app::query::{ask_until, find_saved, warehouse};
 use crate::app::{Global, Outcome, RunFile, print, until_interrupted};
 
@@ -20,14 +20,14 @@ pub async fn run(
         bail!("--spreadsheet is for CSV: add --format csv")
     }
     // What runs on this machine knows its stack; no file is needed.
-    let (name, region) = if global.local && global.stack_file.is_none() {
+    let belonging = if global.local && global.stack_file.is_none() {
         let run = RunFile::read(&global.data)?;
-        (run.stack, Some(run.region))
+        Belonging { stack: run.stack, region: Some(run.region), ..Belonging::default() }
     } else {
-        let stack = stack(global)?;
-        (stack.name().to_owned(), stack.file.stack.region.as_deref().cloned())
+        Belonging::of(&stack(global)?, global)
     };
-    let context = connect(global, &name, region.as_deref()).await?;
+    let context = connect(global, &belonging).await?;
+    let name = belonging.stack;
     let (database, sql) = match (saved, sql) {
         (Some(saved), _) => find_saved(&context, &name, saved).await?,
         (None, sql) => (warehouse(&name), sql.context("a statement, or --saved NAME, is needed")?),

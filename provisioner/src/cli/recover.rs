@@ -151,9 +151,7 @@ async fn carry_out(
             let applied = is_tagless(&live.address).then_some(FORMAT);
             context.records.exists(&live.address, &live.id, applied).await;
         }
-        log.push(
-            "found no signed version of what the stack remembered, and remembers what its records tell".to_owned(),
-        );
+        log.push("found no signed version of what the stack remembered, and remembers what its records say".to_owned());
     }
     for live in taken {
         sign(context, &live)

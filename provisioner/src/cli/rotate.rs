@@ -1,4 +1,4 @@
-//! `rotate`: a new password for a secret that lives.
+//! `rotate`: a new password for a secret that exists.
 
 use anyhow::{Result, bail};
 use tokio_util::sync::CancellationToken;
@@ -60,7 +60,7 @@ async fn rotate(state: &StackState, address: &Address, stop: CancellationToken) 
         // Whoever held the lease before may have replaced it meanwhile.
         let live = find(state, &context, address).await?;
         let kind = all_kinds().get(&address.kind).expect("what exists is of a kind that there is");
-        kind.rotate(&context, &live, &uuid::Uuid::new_v4().to_string()).await
+        kind.rotate(&context, &live, &context.clock.token()).await
     };
     let done = done.await;
     warn(lease.give_back().await);

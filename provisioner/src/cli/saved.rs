@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::plan::PlanFile;
 
-/// Writes a plan's file, for its owner only, over an old one too: specs tell much about an account, and may hold secrets
+/// Writes a plan's file, for its owner only, over an old one too: specs show much of an account, and may hold secrets
 /// that no rendering shows.
 pub fn save(path: &Path, text: &str) -> Result<()> {
     if std::fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use clap::Args;
 use lakewright_platform::http::Client;
 use serde_json::{Value, json};
 
@@ -23,10 +24,25 @@ const FIELDS: [&str; 9] = [
     "ip_address",
 ];
 
+/// What is looked for, and where.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// The words
+    #[arg(required = true)]
+    pub words: Vec<String>,
+    /// The search cluster
+    #[arg(long, env = "LAKEWRIGHT_SEARCH_URL")]
+    pub url: Option<String>,
+    /// How many hits are shown
+    #[arg(long, default_value_t = 10)]
+    pub limit: u32,
+}
+
 /// `lakewright search`.
-pub async fn run(global: &Global, words: &str, url: Option<String>, limit: u32) -> Result<Outcome> {
-    let url = match url {
-        Some(url) => url,
+pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
+    let (words, limit) = (options.words.join(" "), options.limit);
+    let url = match &options.url {
+        Some(url) => url.clone(),
         None => {
             let run = RunFile::read(&global.data)
                 .context("no search cluster is named; --url or LAKEWRIGHT_SEARCH_URL names one")?;
@@ -46,7 +62,7 @@ pub async fn run(global: &Global, words: &str, url: Option<String>, limit: u32) 
         return Ok(Outcome::Done);
     }
     say(&format!("{} of {total} hits for `{words}`, in {} ms:\n", hits.len(), answer["took"]));
-    print(&hits.iter().map(|hit| shown(hit, words)).collect::<String>())
+    print(&hits.iter().map(|hit| shown(hit, &words)).collect::<String>())
 }
 
 /// One hit: its score, its time, what was done by whom and where, the words that were found in bold.

@@ -16,7 +16,7 @@ pub struct Bill {
     pub lines: Vec<Line>,
     /// What is billed by use, in words; empty for nothing.
     pub by_use: &'static str,
-    /// Why it can't be told what it costs.
+    /// Why it isn't known what it costs.
     pub unknown: Option<&'static str>,
 }
 
@@ -59,7 +59,7 @@ impl Bill {
         self.lines.iter().filter_map(Line::amount).sum()
     }
 
-    /// Whether it costs something by being there, or can't be told.
+    /// Whether it costs something by being there, or nobody knows.
     pub fn is_billed(&self) -> bool {
         self.unknown.is_some() || self.lines.iter().any(|line| line.quantity > 0.0)
     }
@@ -75,7 +75,7 @@ impl Bill {
 pub struct Item {
     /// The resource.
     pub address: Address,
-    /// As it lives; none when it doesn't.
+    /// As it exists; none when it doesn't.
     pub before: Option<Bill>,
     /// As the plan makes it; none when it goes.
     pub after: Option<Bill>,
@@ -88,12 +88,12 @@ pub struct Estimate {
     pub region: String,
     /// Every resource, in the order of addresses.
     pub items: Vec<Item>,
-    /// Whether all of the stack is in it; of a part of a plan only the difference can be told.
+    /// Whether all of the stack is in it; of a part of a plan only the difference is known.
     pub whole: bool,
 }
 
 impl Estimate {
-    /// What a stack costs once all of it lives.
+    /// What a stack costs once all of it exists.
     pub fn of_stack(kinds: Kinds<'_>, desired: &Desired, prices: &Prices, region: &str) -> Self {
         let specs: BTreeMap<&Address, &Value> =
             desired.resources.iter().map(|resource| (&resource.address, &resource.spec)).collect();
@@ -138,7 +138,7 @@ impl Estimate {
         self.items.iter().filter(unpriced).map(|item| &item.address)
     }
 
-    /// How many addresses cost something by being there, or can't be told.
+    /// How many addresses cost something by being there, or nobody knows what.
     pub fn billed(&self) -> usize {
         self.items.iter().filter(|item| item.after.as_ref().is_some_and(Bill::is_billed)).count()
     }
@@ -184,7 +184,7 @@ mod tests {
     fn resource(address: &str, spec: Value) -> Resource {
         let address: Address = address.parse().expect("an address");
         let spec = kinds::named(&address.kind).expect("a kind").normalise(&spec).expect("a spec");
-        Resource { address, spec, after: BTreeSet::new(), span: None }
+        Resource { address, spec, after: BTreeSet::new(), tags: BTreeMap::new(), span: None }
     }
 
     fn live(address: &str, id: &str, spec: Value) -> Live {
@@ -198,6 +198,8 @@ mod tests {
             spec,
             observed,
             departures: vec![],
+            tags: None,
+            parts: Vec::new(),
             outputs,
             applied: None,
             whose: crate::resource::Whose::Own,
@@ -233,6 +235,7 @@ mod tests {
             ],
             moved: Vec::new(),
             foreign_buckets: BTreeMap::new(),
+            ignore_tags: Vec::new(),
         };
         let of = |desired: &Desired, live: &[Live]| {
             let plan = plan(kinds, desired, live).expect("a plan");
@@ -244,7 +247,7 @@ mod tests {
         close(created.monthly(), 2.0 * (73.0 + 1.0));
         close(created.change(), created.monthly());
 
-        // A new type of host is the template's change alone: the group's spec stays as it lives.
+        // A new type of host is the template's change alone: the group's spec stays as it exists.
         let lives = [
             live("launch_template.t", "lt-1", template("t3.small")),
             live("auto_scaling_group.g", "g", group("lt-1", 2)),
@@ -262,6 +265,7 @@ mod tests {
             resources: Vec::new(),
             moved: Vec::new(),
             foreign_buckets: BTreeMap::new(),
+            ignore_tags: Vec::new(),
         };
         let gone = of(&nothing, &lives);
         close(gone.monthly(), 0.0);

@@ -99,7 +99,7 @@ struct Request {
     filters: Vec<(&'static str, String)>,
 }
 
-/// Reads those prices of a region from AWS's list; also the names of those that it doesn't tell.
+/// Reads those prices of a region from AWS's list; also the names of those that it doesn't have.
 pub async fn refresh(aws: &Aws, region: &str, names: &[String], today: &str) -> Result<(Prices, Vec<String>)> {
     let mut answers: BTreeMap<Request, Vec<Value>> = BTreeMap::new();
     let (mut prices, mut missing) = (Prices::default(), Vec::new());

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::schema::{Mistake, mistakes};
 use super::{Context, Facts, Field, Found, Grant, Kind, Observed, Outcome, Renamed, Share, Wanted};
 use crate::charge::{Cost, Others};
+use crate::reading::Tags;
 use crate::resource::{Action, Address, Live, Obstacle, Whose};
 
 /// A [`Kind`] whose specs are JSON.
@@ -100,8 +101,36 @@ pub trait AnyKind: Send + Sync {
     /// Why AWS wouldn't make `live` into `spec`, neither in place nor by a new resource, and what to write instead.
     fn refuses(&self, live: &Live, spec: &Value) -> Option<Obstacle>;
 
+    /// Why AWS wouldn't have one with this spec among the stack's other resources, a sentence each. A spec that can't be read is
+    /// reported elsewhere.
+    fn misfits(&self, _address: &Address, _spec: &Value, _others: &Others<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether one with this spec can be made while the old one still exists.
     fn coexists(&self, live: &Value, spec: &Value) -> bool;
+
+    /// What is wanted in the place of a spec where one that exists stands elsewhere, or has another name since it was moved.
+    fn relocated(&self, _live: &Value, _spec: &Value, _moves: bool) -> Option<Value> {
+        None
+    }
+
+    /// Whether what is replaced by one with this spec stays for a while.
+    fn outlives(&self, _live: &Value, _spec: &Value) -> bool {
+        false
+    }
+
+    /// Why one that is to be deleted has to stay for a while, and what to do about it.
+    fn stays(&self, _live: &Live) -> Option<Obstacle> {
+        None
+    }
+
+    /// The outputs that a spec alone says.
+    fn given_outputs(&self, spec: &Value) -> BTreeMap<String, String> {
+        let given = self.facts().given_outputs.iter().filter_map(|name| Some((*name, spec[*name].as_str()?)));
+        let known = given.filter(|(_, text)| !text.contains("${"));
+        known.map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
+    }
 
     /// What people should know of a step besides its changes; `live` is null for a creation, `spec` for a deletion.
     fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String>;
@@ -131,6 +160,12 @@ pub trait AnyKind: Send + Sync {
 
     /// Writes tags where `find` reads them.
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()>;
+
+    /// Takes tags away.
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()>;
+
+    /// Writes tags on what one made beside itself, and takes others away.
+    async fn tag_parts(&self, context: &Context, outcome: &Outcome, tags: &Tags, gone: &[&str]) -> Result<()>;
 }
 
 #[async_trait]
@@ -190,11 +225,31 @@ impl<K: Kind> AnyKind for K {
         }
     }
 
+    fn misfits(&self, address: &Address, spec: &Value, others: &Others<'_>) -> Vec<String> {
+        decode(spec).map_or_else(|_| Vec::new(), |spec| Kind::misfits(self, address, &spec, others))
+    }
+
     fn coexists(&self, live: &Value, spec: &Value) -> bool {
         match (decode(live), decode(spec)) {
             (Ok(live), Ok(spec)) => Kind::coexists(self, &live, &spec),
             _ => false,
         }
+    }
+
+    fn relocated(&self, live: &Value, spec: &Value, moves: bool) -> Option<Value> {
+        let relocated = Kind::relocated(self, &decode(live).ok()?, &decode(spec).ok()?, moves)?;
+        Some(encode(&relocated))
+    }
+
+    fn outlives(&self, live: &Value, spec: &Value) -> bool {
+        match (decode(live), decode(spec)) {
+            (Ok(live), Ok(spec)) => Kind::outlives(self, &live, &spec),
+            _ => false,
+        }
+    }
+
+    fn stays(&self, live: &Live) -> Option<Obstacle> {
+        Kind::stays(self, &decode(&live.spec).ok()?, &observed(&live.observed).ok()?)
     }
 
     fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {
@@ -227,7 +282,7 @@ impl<K: Kind> AnyKind for K {
         let beside: Vec<Wanted<'_>> =
             beside.iter().map(|wanted| Wanted { address: wanted.address, spec: wanted.spec }).collect();
         let found = Kind::find_among(self, context, &own, &beside).await?;
-        Ok(found.into_iter().map(erased).collect())
+        Ok(found.into_iter().map(|found| erased(found, Kind::facts(self).is_tagless)).collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Value) -> Result<Outcome> {
@@ -243,7 +298,7 @@ impl<K: Kind> AnyKind for K {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Live>> {
-        Ok(Kind::read(self, context, address, id).await?.map(erased))
+        Ok(Kind::read(self, context, address, id).await?.map(|found| erased(found, Kind::facts(self).is_tagless)))
     }
 
     async fn rotate(&self, context: &Context, live: &Live, nonce: &str) -> Result<String> {
@@ -252,6 +307,14 @@ impl<K: Kind> AnyKind for K {
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         Kind::tag(self, context, outcome, tags).await
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        Kind::untag(self, context, outcome, keys).await
+    }
+
+    async fn tag_parts(&self, context: &Context, outcome: &Outcome, tags: &Tags, gone: &[&str]) -> Result<()> {
+        Kind::tag_parts(self, context, outcome, tags, gone).await
     }
 }
 
@@ -279,13 +342,15 @@ fn encode<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).expect("a spec holds only what JSON has: string keys, finite numbers")
 }
 
-fn erased<S: Serialize, O: Serialize>(found: Found<S, O>) -> Live {
+fn erased<S: Serialize, O: Serialize>(found: Found<S, O>, is_tagless: bool) -> Live {
     Live {
         address: found.address,
         id: found.id,
         spec: encode(&found.spec),
         observed: encode(&found.observed),
         departures: found.departures,
+        tags: (!is_tagless).then_some(found.tags),
+        parts: found.parts,
         outputs: found.outputs,
         applied: found.applied,
         whose: Whose::Own,
@@ -304,6 +369,8 @@ fn typed<K: Kind>(live: &Live) -> Result<Found<K::Spec, K::Observed>> {
         spec: decode(&spec).with_context(unreadable)?,
         observed: self::observed(&observed).with_context(unreadable)?,
         departures,
+        tags: live.tags.clone().unwrap_or_default(),
+        parts: live.parts.clone(),
         address,
         id,
         outputs,

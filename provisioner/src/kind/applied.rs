@@ -1,7 +1,11 @@
-//! Short hashes, by field, of what was last applied: they tell drift from a changed file.
+//! Short hashes, by field, of what was last applied: they distinguish drift from a changed file.
+
+mod tags;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+pub use tags::{holds_more, is_of_nothing, named_tag, read, set_tag, with_tags, written};
 
 use super::compare::canonical;
 use super::former::FIELDS_OF_FORMAT_1;
@@ -29,7 +33,7 @@ pub fn hashes(fields: &[Field], spec: &Value) -> String {
     text
 }
 
-/// Whether what was recorded says that this very value was last applied to the field; `None` when it can't tell, as of a
+/// Whether what was recorded says that this very value was last applied to the field; `None` when it doesn't say, as of a
 /// field that it doesn't hold. Recorded are hashes alone, or the tag in which they stand last.
 pub fn was_applied(facts: &Facts, field: &Field, value: &Value, recorded: Option<&str>) -> Option<bool> {
     let of_name = |name: &str| stored(facts, name, recorded?);
@@ -96,7 +100,12 @@ fn key(name: &str) -> String {
 }
 
 fn hash(field: &Field, value: &Value) -> String {
-    let digest = Sha256::digest(canonical(value, field.compare).to_string());
+    short(&canonical(value, field.compare))
+}
+
+/// The short form of a value.
+fn short(value: &Value) -> String {
+    let digest = Sha256::digest(value.to_string());
     let bits = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
     (0..WIDTH).map(|i| char::from(ALPHABET[(bits >> (27 - 5 * i)) as usize & 31])).collect()
 }

@@ -11,6 +11,8 @@ pub struct Clash {
     pub second: String,
     /// What they have in common, as what follows the two in a sentence.
     pub why: String,
+    /// What to do about it, as an order.
+    pub fix: &'static str,
 }
 
 impl Clash {
@@ -20,16 +22,23 @@ impl Clash {
         match (0..items.len()).find_map(|first| Some((first, second(first)?))) {
             Some((first, second)) => {
                 let place = |index: usize| format!("{path}[{index}]");
-                Err(Self { first: place(first), second: place(second), why: why.to_owned() })
+                let (first, second, fix) = (place(first), place(second), "keep one of them");
+                Err(Self { first, second, why: why.to_owned(), fix })
             }
             None => Ok(()),
         }
+    }
+
+    /// The same with another way to end it.
+    #[must_use]
+    pub fn fix(self, fix: &'static str) -> Self {
+        Self { fix, ..self }
     }
 }
 
 impl fmt::Display for Clash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` and `{}` {}; keep one of them", self.first, self.second, self.why)
+        write!(f, "`{}` and `{}` {}; {}", self.first, self.second, self.why, self.fix)
     }
 }
 

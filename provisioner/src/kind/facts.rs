@@ -66,6 +66,10 @@ pub struct Facts {
     /// Whether one carries no hashes of what was last applied, or loses them to whoever overwrites it: they are
     /// remembered beside the lease.
     pub is_tagless: bool,
+    /// Whether one can stand elsewhere than its spec says ([`Kind::relocated`](super::Kind::relocated)).
+    pub relocates: bool,
+    /// The outputs that the field of the same name says, so that what refers to them is known before anything is made.
+    pub given_outputs: &'static [&'static str],
     /// The outputs to which an update in place gives new values, as a launch template's latest version.
     pub moving_outputs: &'static [&'static str],
     /// The kinds that AWS doesn't delete while one of this kind uses them, directly or by way of others, and that an
@@ -79,7 +83,7 @@ pub struct Facts {
     /// The plural of the name, where that isn't the name with an `s`.
     pub irregular_plural: Option<&'static str>,
     /// The kind of what one stands in and goes with, and the field that holds that one's identifier: a topic's cluster.
-    /// Only of kinds that no tag marks: in what others have, the lease alone tells whose one is.
+    /// Only of kinds that no tag marks: in what others have, the lease alone says whose one is.
     pub contained_in: Option<(&'static str, &'static str)>,
     /// The fields whose values together name one on AWS. `adopt` takes the value of a single one as well as an
     /// identifier; empty where one is known by its identifier only.
@@ -88,6 +92,9 @@ pub struct Facts {
     pub tag_types: &'static [&'static str],
     /// The same of services without a region.
     pub tag_types_everywhere: &'static [&'static str],
+    /// The fields whose items others name without a reference, as agents' settings do a table's columns: one that goes, or
+    /// gets another name, ends what names it.
+    pub parts: &'static [&'static str],
     /// Whether [`Kind::rotate`](super::Kind::rotate) gives one a new value.
     pub rotates: bool,
     /// The ARNs of one that follow from its spec, each under the word by which [`permissions`](crate::permissions) knows
@@ -128,6 +135,8 @@ impl Facts {
             actions,
             holds_data: false,
             is_tagless: false,
+            relocates: false,
+            given_outputs: &[],
             moving_outputs: &[],
             occupies: &[],
             beside: &[],
@@ -137,6 +146,7 @@ impl Facts {
             identified_by: &[],
             tag_types: &[],
             tag_types_everywhere: &[],
+            parts: &[],
             rotates: false,
             arns: &[],
             rights: &[],

@@ -78,7 +78,7 @@ impl Grant {
     /// The sentence: `ec2.amazonaws.com may sts:AssumeRole, if …`.
     pub fn words(&self) -> String {
         let (denies, who, may, on, conditions) = match self {
-            Self::Unread(text) => return format!("what this says can't be told: {text}"),
+            Self::Unread(text) => return format!("this can't be read: {text}"),
             Self::Statement { denies, who, may, on, conditions } => (denies, who, may, on, conditions),
         };
         let mut words = format!(
@@ -119,6 +119,6 @@ mod tests {
         );
         assert_eq!(Grant::to("*", "reach it by tcp port 22").words(), "everybody may reach it by tcp port 22");
         assert_eq!(Grant::to("it", "*").only_if("b").only_if("a").words(), "it may everything, if a and b");
-        assert_eq!(Grant::Unread("{}".to_owned()).words(), "what this says can't be told: {}");
+        assert_eq!(Grant::Unread("{}".to_owned()).words(), "this can't be read: {}");
     }
 }

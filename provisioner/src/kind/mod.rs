@@ -3,6 +3,7 @@
 mod any;
 pub mod applied;
 mod clash;
+mod clock;
 mod compare;
 mod facts;
 mod former;
@@ -19,14 +20,16 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use lakewright_aws::Aws;
+use lakewright_iam::Site;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use crate::resource::Departure;
+pub use crate::resource::{Departure, Part};
 pub use any::AnyKind;
 pub use clash::Clash;
+pub use clock::{Clock, dated};
 pub use compare::canonical;
 pub use facts::{Arn, Changing, Comparing, Facts, Field};
 pub use grant::{Grant, Listed};
@@ -39,7 +42,7 @@ pub use waiting::Waiting;
 
 use crate::charge::{Cost, Others};
 use crate::intents::Intents;
-use crate::reading::Reading;
+use crate::reading::{Reading, Tags};
 use crate::record::Records;
 use crate::resource::{Action, Address, Condition, Obstacle};
 
@@ -49,6 +52,23 @@ pub const STACK: &str = "lakewright:stack";
 pub const ADDRESS: &str = "lakewright:address";
 /// The tag that holds the record of what was last applied: hashes by field, signed.
 pub const APPLIED: &str = "lakewright:applied";
+/// The tag that holds the rest of a record that is longer than a tag's value.
+pub const CONTINUED: &str = "lakewright:applied-2";
+/// The tag that says which tags the launch of a host gave its volumes: a template goes on with those that it was made with.
+pub const GIVEN: &str = "lakewright:given";
+/// How many tags a stack file may give a resource: AWS takes fifty, of which a secret has eight that are Lakewright's, its name
+/// among them.
+/// <https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html>
+pub const MOST_TAGS: usize = 42;
+/// What the keys of Lakewright's own tags begin with.
+pub const RESERVED: &str = "lakewright:";
+/// The tag that consoles show as a thing's name.
+pub const NAME: &str = "Name";
+
+/// The name that the tag [`NAME`] gives what stands at an address, unless the stack file gives it another.
+pub fn name_tag(stack: &str, address: &Address) -> String {
+    format!("{stack}-{}", address.name)
+}
 
 /// What every outside call of a kind needs.
 #[derive(Debug, Clone)]
@@ -69,12 +89,23 @@ pub struct Context {
     pub nonce: String,
     /// How soon the account shows changes.
     pub pace: Pace,
+    /// What time it is.
+    pub clock: Clock,
     /// Notes of what is about to be made where nothing but a note protects from making it twice.
     pub intents: Intents,
     /// Where a call that waits says what for.
     pub waiting: Waiting,
     /// What is signed of what was made, and whose what exists is.
     pub records: Records,
+    /// The tags of the stack file, by key, for what is made by this context.
+    pub tags: Tags,
+}
+
+impl Context {
+    /// Where the stack's things stand: what their ARNs have in common.
+    pub fn site(&self) -> Site<'_> {
+        Site { region: &self.region, account: &self.account }
+    }
 }
 
 /// What a create or an update gave.
@@ -118,6 +149,10 @@ pub struct Found<S, O = ()> {
     pub observed: O,
     /// What it is otherwise than the kind makes every one.
     pub departures: Vec<Departure>,
+    /// Its tags, others' among them, without Lakewright's own and AWS's.
+    pub tags: Tags,
+    /// What it made beside itself that carries its tags too.
+    pub parts: Vec<Part>,
     /// What others may refer to: the same names as [`Facts::outputs`].
     pub outputs: BTreeMap<String, String>,
     /// The value of its `lakewright:applied` tag: hashes of the fields last applied.
@@ -186,10 +221,33 @@ pub trait Kind: Send + Sync + 'static {
         None
     }
 
+    /// Why AWS wouldn't have one with this spec among the stack's other resources, a sentence each: what it has in common with
+    /// another of its kind and only one can have, and where it lies outside of what it stands in. Whatever its sentence names
+    /// is an address.
+    fn misfits(&self, _address: &Address, _spec: &Self::Spec, _others: &Others<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether one with this spec can be made while the old one still exists: no unique name and no place in common.
     /// Then a replacement makes the new one first and moves over what uses the old one.
     fn coexists(&self, _live: &Self::Spec, _spec: &Self::Spec) -> bool {
         false
+    }
+
+    /// What is wanted in the place of a spec where one that exists stands elsewhere and no call moves it, or has another name since
+    /// it was moved: the spec with that name. None where the file's stands. `moves` says whether it is to move now.
+    fn relocated(&self, _live: &Self::Spec, _spec: &Self::Spec, _moves: bool) -> Option<Self::Spec> {
+        None
+    }
+
+    /// Whether what is replaced by one with this spec stays for a while, for those that still work by it.
+    fn outlives(&self, _live: &Self::Spec, _spec: &Self::Spec) -> bool {
+        false
+    }
+
+    /// Why one that is to be deleted has to stay for a while, and what to do about it.
+    fn stays(&self, _live: &Self::Spec, _observed: &Self::Observed) -> Option<Obstacle> {
+        None
     }
 
     /// What people should know of a step besides its changes, one sentence each: what stands still meanwhile, what
@@ -257,7 +315,7 @@ pub trait Kind: Send + Sync + 'static {
     }
 
     /// Gives what exists a new value of what nobody may know, and says in a sentence what follows; `nonce` is the same
-    /// for every attempt at one change.
+    /// for every attempt at one change, and says when it was made, as [`Clock::token`] does.
     async fn rotate(
         &self,
         _context: &Context,
@@ -267,6 +325,23 @@ pub trait Kind: Send + Sync + 'static {
         bail!("{} has nothing to rotate", live.address)
     }
 
-    /// Writes tags where `find` reads them; a kind without tags does nothing.
-    async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()>;
+    /// Writes tags where `find` reads them; nothing where [`Facts::is_tagless`] says that there are none.
+    async fn tag(&self, _context: &Context, outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
+        let Facts { name, is_tagless, .. } = self.facts();
+        if !is_tagless {
+            bail!("nothing writes the tags of the {name} {}: this is a bug in lakewright", outcome.id);
+        }
+        Ok(())
+    }
+
+    /// Takes tags away; those that aren't there are no error.
+    async fn untag(&self, _context: &Context, outcome: &Outcome, _keys: &[&str]) -> Result<()> {
+        bail!("{} carries no tags that could be taken away: this is a bug in lakewright", outcome.id)
+    }
+
+    /// Writes tags on what one made beside itself and carries its tags too, [`Found::parts`], and takes others away. A kind
+    /// that makes nothing does nothing.
+    async fn tag_parts(&self, _context: &Context, _outcome: &Outcome, _tags: &Tags, _gone: &[&str]) -> Result<()> {
+        Ok(())
+    }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::operation::describe_alarms::builders::DescribeAlarmsFluentBuilder;
-use aws_sdk_cloudwatch::types::{MetricAlarm, Tag};
+use aws_sdk_cloudwatch::operation::put_metric_alarm::builders::PutMetricAlarmInputBuilder;
+use aws_sdk_cloudwatch::types::MetricAlarm;
 use lakewright_aws::{Error, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,14 +14,17 @@ use serde::{Deserialize, Serialize};
 use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces, yes};
 use super::tags::{self, Tags};
-use super::values::{none_of, text, words};
+use super::values::text;
 use super::{tag_lists, tagged, wait};
 use crate::charge::{Charge, Cost};
 use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 use crate::services::Services as _;
 
+mod metric;
 mod wire;
+
+pub use metric::{Calculation, Comparison, Metric, MissingData, Statistic};
 
 text!(
     /// The ARN of what an alarm notifies.
@@ -28,16 +32,6 @@ text!(
     r"^arn:aws[a-z-]*:[a-z0-9-]+:.+$",
     most = 1024
 );
-text!(
-    /// `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount`, or a percentile such as `p99`.
-    Statistic,
-    r"^(Average|Sum|Minimum|Maximum|SampleCount|p(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?))$"
-);
-
-/// What no namespace of metrics is, with its fix:
-/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>.
-const NO_NAMESPACE: (&str, &str) = (r"^:|[\r\n]", "a namespace doesn't begin with `:`, and has one line");
-
 /// An alarm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -87,98 +81,8 @@ pub struct Spec {
     pub ok_actions: Vec<Target>,
 }
 
-/// How a value is compared with the threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Comparison {
-    /// Above it is bad.
-    #[serde(rename = "GreaterThanThreshold")]
-    Above,
-    /// At it or above is bad.
-    #[serde(rename = "GreaterThanOrEqualToThreshold")]
-    AtLeast,
-    /// Below it is bad.
-    #[serde(rename = "LessThanThreshold")]
-    Below,
-    /// At it or below is bad.
-    #[serde(rename = "LessThanOrEqualToThreshold")]
-    AtMost,
-    /// In another way, as with a band: no spec does, only an alarm that was changed outside.
-    #[serde(rename = "")]
-    #[schemars(skip)]
-    Another,
-}
-words!(Comparison);
-
-/// What a period without a value counts as.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum MissingData {
-    /// The state becomes `INSUFFICIENT_DATA`.
-    #[default]
-    Missing,
-    /// The state stays.
-    Ignore,
-    /// As a bad value.
-    Breaching,
-    /// As a good value.
-    NotBreaching,
-    /// What else somebody gave an alarm; it can't be declared.
-    #[serde(untagged)]
-    #[schemars(skip)]
-    Other(String),
-}
-words!(MissingData);
-
-/// A metric with the statistic of each period.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Metric {
-    /// The namespace, `AWS/Kafka`.
-    #[schemars(length(min = 1, max = 255), extend("not" = none_of(&[NO_NAMESPACE])))]
-    pub namespace: String,
-    /// The metric's name.
-    #[schemars(length(min = 1, max = 255))]
-    pub name: String,
-    /// Its dimensions.
-    #[serde(default)]
-    #[schemars(extend(
-        "propertyNames" = {"minLength": 1, "maxLength": 255},
-        "additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 1024}
-    ))]
-    pub dimensions: BTreeMap<String, String>,
-    /// `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount`, or a percentile such as `p99`.
-    #[serde(default = "average")]
-    pub statistic: Statistic,
-    /// The period in seconds: 10, 20, 30 or a multiple of 60.
-    #[serde(default = "minute")]
-    pub period_seconds: u32,
-}
-
-/// A value calculated from metrics.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Calculation {
-    /// The expression, `100 * dead / records`.
-    #[schemars(length(min = 1, max = 2048))]
-    pub expression: String,
-    /// What its value is called.
-    #[serde(default)]
-    pub label: String,
-    /// The metrics in it by the names that it uses, ten at most; names begin with a small letter.
-    #[schemars(extend("propertyNames" = {"maxLength": 255, "pattern": "^[a-z][A-Za-z0-9_]*$"}))]
-    pub metrics: BTreeMap<String, Metric>,
-}
-
 fn one() -> u32 {
     1
-}
-
-fn minute() -> u32 {
-    60
-}
-
-fn average() -> Statistic {
-    "Average".into()
 }
 
 const FIELDS: &[Field] = &[
@@ -203,6 +107,7 @@ const ACTIONS: &[&str] = &[
     "cloudwatch:DescribeAlarms",
     "cloudwatch:ListTagsForResource",
     "cloudwatch:TagResource",
+    "cloudwatch:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[("alarm", "cloudwatch:{region}:{account}:alarm:{name}")];
@@ -294,7 +199,7 @@ impl Kind for Alarm {
         if wanted.is_empty() && tagged.is_empty() {
             return Ok(Vec::new());
         }
-        // One list tells of all whose names begin with the stack's; others are asked for by name.
+        // One list holds all whose names begin with the stack's; others are asked for by name.
         let own = format!("{}-", context.stack);
         let names = wanted.iter().map(|wanted| wanted.spec.name.as_str());
         let names = names.chain(tagged.keys().filter_map(|arn| arn.split_once(":alarm:").map(|(_, name)| name)));
@@ -342,7 +247,7 @@ impl Kind for Alarm {
                 spec.name
             );
         }
-        put(context, spec, Some(tag_lists::owned(context, address))).await
+        put(context, wire::input(spec)?.set_tags(Some(tag_lists::owned(context, address))), spec).await
     }
 
     async fn update(
@@ -352,7 +257,9 @@ impl Kind for Alarm {
         spec: &Spec,
         _changed: &[String],
     ) -> Result<Outcome> {
-        put(context, spec, None).await
+        let named = context.aws.cloud_watch().describe_alarms().max_records(1).alarm_names(&spec.name);
+        let live = described(named).await?.into_iter().next().unwrap_or_else(|| MetricAlarm::builder().build());
+        put(context, wire::keeping(wire::input(spec)?, &live), spec).await
     }
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
@@ -376,11 +283,16 @@ impl Kind for Alarm {
         wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.cloud_watch().untag_resource().resource_arn(&outcome.id);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
 fn arn(context: &Context, name: &str) -> String {
-    let Context { region, account, .. } = context;
-    format!("arn:{}:cloudwatch:{region}:{account}:alarm:{name}", tags::partition(region))
+    context.site().arn("cloudwatch", &format!("alarm:{name}"))
 }
 
 fn arn_of(alarm: &MetricAlarm) -> Result<&str, Error> {
@@ -415,9 +327,8 @@ fn found(alarm: &MetricAlarm, address: Address, tags: &Tags) -> Result<Found<Spe
     Ok(found)
 }
 
-async fn put(context: &Context, spec: &Spec, tags: Option<Vec<Tag>>) -> Result<Outcome> {
-    let client = context.aws.cloud_watch();
-    ask(wire::input(spec)?.set_tags(tags).send_with(&client)).await?;
+async fn put(context: &Context, input: PutMetricAlarmInputBuilder, spec: &Spec) -> Result<Outcome> {
+    ask(input.send_with(&context.aws.cloud_watch())).await?;
     let arn = arn(context, &spec.name);
     Ok(tags::outcome(&arn, &[("arn", &arn), ("name", &spec.name)]))
 }

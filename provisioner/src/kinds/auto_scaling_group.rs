@@ -1,9 +1,11 @@
 //! `auto_scaling_group`: keeps a number of hosts alive.
 
+mod hosts;
 mod refresh;
+mod suspended;
 mod wire;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
@@ -12,10 +14,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::refresh::refresh;
-use self::wire::{create, described, groups_of_stack, outcome, owner, read, tag, update};
+use self::suspended::{ENDING, SUSPENDED, resume, stopped};
+use self::wire::{create, described, groups_of_stack, named_tag, outcome, owner, read, tag, update};
 use super::spec::{compared, in_place, replaces};
+use super::tags::{self, Tags};
 use super::values::{NO_CONTROL, SubnetId, none_of, text};
-use super::{launch_template, subnet, tag_lists, tags, wait};
+use super::{launch_template, subnet, tag_lists, wait};
 use crate::charge::{Charge, Cost, Others};
 use crate::families::processors;
 use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
@@ -102,14 +106,19 @@ const ACTIONS: &[&str] = &[
     "autoscaling:UpdateAutoScalingGroup",
     "autoscaling:DeleteAutoScalingGroup",
     "autoscaling:DescribeAutoScalingGroups",
+    "autoscaling:ResumeProcesses",
     "autoscaling:StartInstanceRefresh",
     "autoscaling:DescribeInstanceRefreshes",
     "autoscaling:CreateOrUpdateTags",
+    "autoscaling:DeleteTags",
     "iam:CreateServiceLinkedRole",
     // Hosts are started in the caller's name.
     "ec2:RunInstances",
     "ec2:DescribeImages",
     "ec2:CreateTags",
+    "ec2:DeleteTags",
+    "ec2:DescribeVolumes",
+    "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[("group", "autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/{name}")];
 const FACTS: Facts = Facts {
@@ -123,6 +132,7 @@ const FACTS: Facts = Facts {
         ("grace_seconds", "health_check_grace_seconds"),
     ],
     identified_by: &["name"],
+    tag_types: &["ec2:instance", "ec2:volume"],
     quota: Some(Quota::Processors),
     arns: ARNS,
     linked_roles: &["autoscaling.amazonaws.com"],
@@ -238,15 +248,23 @@ impl Kind for AutoScalingGroup {
             Action::Update if changed.contains(&"subnets") => {
                 "hosts in subnets that it leaves are replaced one after another".to_owned()
             }
-            _ => return Vec::new(),
+            _ => String::new(),
         };
-        vec![sentence]
+        let resumes = action == Action::Update && changed.contains(&SUSPENDED);
+        let resumed =
+            resumes.then(|| "what was suspended goes on: hosts are started, ended and replaced again".to_owned());
+        resumed.into_iter().chain(Some(sentence).filter(|sentence| !sentence.is_empty())).collect()
     }
 
     async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let groups = groups_of_stack(context).await?;
+        let mut parts = hosts::of_groups(context, &groups).await?;
         let found: Result<Vec<_>> = groups.iter().map(|group| read(context, group)).collect();
-        Ok(found?.into_iter().flatten().collect())
+        let mut found: Vec<Found<Spec>> = found?.into_iter().flatten().collect();
+        for group in &mut found {
+            group.parts = parts.remove(&group.id).unwrap_or_default();
+        }
+        Ok(found)
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -274,13 +292,20 @@ impl Kind for AutoScalingGroup {
 
     async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
         let others = ["launch_template", "launch_template_version"];
-        let started_anew = changed.iter().any(|name| others.contains(&name.as_str()));
+        let (resumes, changed): (Vec<&str>, Vec<&str>) =
+            changed.iter().map(String::as_str).partition(|name| *name == SUSPENDED);
+        let started_anew = changed.iter().any(|name| others.contains(name));
         // The refresh gives the group its template when every host has it: one that was interrupted is still to be seen.
         let refreshes = started_anew && spec.refresh != Refreshing::Never && spec.desired_capacity > 0;
-        if !refreshes || changed.iter().any(|name| !others.contains(&name.as_str())) {
+        let updates = if refreshes { changed.iter().any(|name| !others.contains(name)) } else { !changed.is_empty() };
+        if updates {
             let template = (!refreshes).then(|| wire::template(spec));
             let call = update(context, spec)?.set_launch_template(template);
             wait::while_refused(context, REFUSED, Error::is_busy, || ask(call.clone().send())).await?;
+        }
+        // No host is started or ended that the new sizes don't ask for, and none can be replaced before.
+        if !resumes.is_empty() {
+            resume(context, &spec.name, &[]).await?;
         }
         if refreshes {
             refresh(context, spec).await?;
@@ -293,12 +318,19 @@ impl Kind for AutoScalingGroup {
         // AWS has no code for a group that isn't there: the list shows it.
         let Some(group) = described(context, &live.id).await? else { return Ok(()) };
         if group.status().is_none() {
+            // A group that ends no hosts stays for ever.
+            if suspended::among(&group, ENDING).next().is_some() {
+                resume(context, &live.id, ENDING).await?;
+            }
             let call = context.aws.auto_scaling().delete_auto_scaling_group();
             let call = call.auto_scaling_group_name(&live.id).force_delete(true);
             wait::while_refused(context, REFUSED, Error::is_busy, || ask(call.clone().send())).await?;
         }
+        let began = Instant::now();
         wait::until(context, GONE, &format!("{} is still there", live.id), || async {
-            Ok(described(context, &live.id).await?.is_none().then_some(()))
+            let Some(group) = described(context, &live.id).await? else { return Ok(Some(())) };
+            stopped(context, &group, ENDING, began)?;
+            Ok(None)
         })
         .await
     }
@@ -315,5 +347,15 @@ impl Kind for AutoScalingGroup {
         let tags = tags.iter().map(|(key, value)| tag(&outcome.id, key, value)).collect();
         ask(context.aws.auto_scaling().create_or_update_tags().set_tags(Some(tags)).send()).await?;
         Ok(())
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let tags = keys.iter().map(|key| named_tag(&outcome.id, key).build()).collect();
+        ask(context.aws.auto_scaling().delete_tags().set_tags(Some(tags)).send()).await?;
+        Ok(())
+    }
+
+    async fn tag_parts(&self, context: &Context, outcome: &Outcome, tags: &Tags, gone: &[&str]) -> Result<()> {
+        hosts::tag(context, &outcome.id, tags, gone).await
     }
 }

@@ -4,6 +4,7 @@ mod contents;
 mod destinations;
 mod lifecycle;
 pub mod name;
+mod ownership;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,13 +20,14 @@ use serde_json::Value;
 
 pub use self::destinations::{AccessLogs, Destination, Notifications};
 pub use self::lifecycle::{LifecycleRule, StorageClass, Transition};
+pub use self::ownership::Ownership;
 use super::each::{self, One, each};
 use super::spec::{compared, in_place, replaces, yes};
 use super::tags::{self, Tags};
 use super::values::{BucketName, KeyId};
 use super::{policy, statement, tag_lists, tagged};
 use crate::charge::Cost;
-use crate::kind::applied::was_applied;
+use crate::kind::applied::{self, was_applied};
 use crate::kind::{Arn, Clash, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 
@@ -61,44 +63,6 @@ pub struct Spec {
     /// others, and aren't looked at.
     #[serde(default)]
     pub notifications: Option<Notifications>,
-}
-
-/// Whose the objects are that others write into a bucket.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Ownership {
-    /// The account's, without access control lists.
-    #[default]
-    BucketOwnerEnforced,
-    /// The account's where the writer gives them away with an access control list.
-    BucketOwnerPreferred,
-    /// The writer's.
-    ObjectWriter,
-    /// What else somebody gave a bucket; it can't be declared.
-    #[serde(untagged)]
-    #[schemars(skip)]
-    Other(String),
-}
-
-impl From<&Ownership> for ObjectOwnership {
-    fn from(ownership: &Ownership) -> Self {
-        match ownership {
-            Ownership::BucketOwnerEnforced => Self::BucketOwnerEnforced,
-            Ownership::BucketOwnerPreferred => Self::BucketOwnerPreferred,
-            Ownership::ObjectWriter => Self::ObjectWriter,
-            Ownership::Other(other) => other.as_str().into(),
-        }
-    }
-}
-
-impl From<&ObjectOwnership> for Ownership {
-    fn from(ownership: &ObjectOwnership) -> Self {
-        match ownership {
-            ObjectOwnership::BucketOwnerEnforced => Self::BucketOwnerEnforced,
-            ObjectOwnership::BucketOwnerPreferred => Self::BucketOwnerPreferred,
-            ObjectOwnership::ObjectWriter => Self::ObjectWriter,
-            other => Self::Other(other.to_string()),
-        }
-    }
 }
 
 const FIELDS: &[Field] = &[
@@ -181,8 +145,8 @@ impl Kind for Bucket {
         }
         spec.lifecycle.iter().try_for_each(LifecycleRule::check)?;
         let same = |one: &LifecycleRule, other: &LifecycleRule| one.id == other.id;
-        Clash::within("lifecycle", &spec.lifecycle, same, "have one id, by which S3 tells rules apart")?;
-        spec.policy = spec.policy.take().map(policy::canonical);
+        Clash::within("lifecycle", &spec.lifecycle, same, "have one id, by which S3 distinguishes rules")?;
+        spec.policy = spec.policy.take().map(|policy| policy::arranged("policy", policy)).transpose()?;
         // None at all is what a bucket has that nobody set any for.
         spec.notifications = spec.notifications.take().filter(|set| *set != Notifications::default());
         if spec.access_logs.as_ref().is_some_and(|logs| spec.name == *logs.bucket) {
@@ -206,7 +170,11 @@ impl Kind for Bucket {
     fn consequences(&self, action: Action, changed: &[&str], _live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
         let mut said = Vec::new();
         if action == Action::Update && changed.contains(&"key") {
-            said.push("objects that are there keep the key that they were written with".to_owned());
+            said.push(
+                "objects that are there keep the key that they were written with: `former_keys` of the bucket's section lets \
+                 readers use it"
+                    .to_owned(),
+            );
         }
         if action == Action::Create || changed.contains(&"lifecycle") {
             let rules = spec.into_iter().flat_map(|spec| &spec.lifecycle);
@@ -261,13 +229,14 @@ impl Kind for Bucket {
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let mut all = tags_of(context, &outcome.id).await?.unwrap_or_default();
-        all.extend(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        // Tags of AWS itself can't be written; they stay.
-        all.retain(|key, _| !key.starts_with("aws:"));
-        let tagging = Tagging::builder().set_tag_set(Some(tag_lists::listed(&all))).build().expect("tags are given");
-        ask(context.aws.s3_client().put_bucket_tagging().bucket(&outcome.id).tagging(tagging).send()).await?;
-        Ok(())
+        write_tags(context, &outcome.id, |all| {
+            all.extend(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        })
+        .await
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        write_tags(context, &outcome.id, |all| all.retain(|key, _| !keys.contains(&key.as_str()))).await
     }
 }
 
@@ -276,7 +245,18 @@ fn outcome(context: &Context, name: &str) -> Outcome {
 }
 
 fn arn(context: &Context, name: &str) -> String {
-    format!("arn:{}:s3:::{name}", tags::partition(&context.region))
+    context.site().unowned("s3", name)
+}
+
+/// Changes a bucket's tags, which S3 takes as a whole.
+async fn write_tags(context: &Context, name: &str, change: impl FnOnce(&mut Tags)) -> Result<()> {
+    let mut all = tags_of(context, name).await?.unwrap_or_default();
+    change(&mut all);
+    // Tags of AWS itself can't be written; they stay.
+    all.retain(|key, _| !key.starts_with("aws:"));
+    let tagging = Tagging::builder().set_tag_set(Some(tag_lists::listed(&all))).build().expect("tags are given");
+    ask(context.aws.s3_client().put_bucket_tagging().bucket(name).tagging(tagging).send()).await?;
+    Ok(())
 }
 
 /// A bucket's tags; none if there is no such bucket.
@@ -287,14 +267,14 @@ async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
         Err(error) if error.is_not_found() => Ok(None),
         // S3 answers so for one of another account too.
         Err(error) if error.is_denied() => Err(anyhow::Error::new(error).context(format!(
-            "S3 doesn't tell whose the bucket {name} is: the credentials may not read its tags, or it belongs to another \
+            "S3 doesn't say whose the bucket {name} is: the credentials may not read its tags, or it belongs to another \
              account, and then only another name helps"
         ))),
         Err(error) => Err(error.into()),
     }
 }
 
-/// The bucket of that name; `tagged` are the tags that the tagging API tells, if it does.
+/// The bucket of that name; `tagged` are the tags that the tagging API returns, if it does.
 async fn read(
     context: &Context,
     name: &str,
@@ -318,7 +298,8 @@ async fn read(
 async fn read_as(context: &Context, name: &str, tags: &Tags, wanted: Option<&Spec>) -> Result<Option<Found<Spec>>> {
     let Some(address) = tags::address(context, "bucket", tags) else { return Ok(None) };
     // What the stack set once and sets no more is seen by what was applied last, and taken back.
-    let applied = tags.get(tags::APPLIED).map(String::as_str);
+    let applied = applied::read(tags);
+    let applied = applied.as_deref();
     let was_set = |name: &str| {
         let field = FIELDS.iter().find(|field| field.name == name);
         field.is_some_and(|field| was_applied(&FACTS, field, &Value::Null, applied) == Some(false))

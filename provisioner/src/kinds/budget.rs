@@ -1,4 +1,4 @@
-//! `budget`: a monthly cost budget of AWS Budgets, with who is told when it runs out.
+//! `budget`: a monthly cost budget of AWS Budgets, with who is notified when it runs out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,7 +56,7 @@ pub struct Spec {
     pub notifications: Vec<Notification>,
 }
 
-/// When who is told.
+/// When who is notified.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Notification {
@@ -108,6 +108,7 @@ const ACTIONS: &[&str] = &[
     "budgets:ViewBudget",
     "budgets:ListTagsForResource",
     "budgets:TagResource",
+    "budgets:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[("budget", "budgets::{account}:budget/{name}")];
@@ -192,10 +193,9 @@ impl Kind for Budget {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
                 let tags = tags_of(context, &spec.name).await?.unwrap_or_default();
-                if tags::address(context, "budget", &tags).as_ref() != Some(address) {
-                    return Err(tags::taken(error, &format!("the budget {}", spec.name), &tags)
-                        .context(format!("`lakewright adopt {address} {}` takes it over", spec.name)));
-                }
+                tags::own_or_taken(context, address, error, &format!("the budget {}", spec.name), &tags).map_err(
+                    |taken| taken.context(format!("`lakewright adopt {address} {}` takes it over", spec.name)),
+                )?;
                 settle(context, spec).await?;
             }
             Err(error) => return Err(error.into()),
@@ -232,10 +232,16 @@ impl Kind for Budget {
         wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.budgets().untag_resource().resource_arn(&outcome.id);
+        ask(call.set_resource_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
 fn arn(context: &Context, name: &str) -> String {
-    format!("arn:{}:budgets::{}:budget/{name}", tags::partition(&context.region), context.account)
+    context.site().global("budgets", &format!("budget/{name}"))
 }
 
 fn outcome(context: &Context, name: &str) -> Outcome {
@@ -295,7 +301,7 @@ async fn notifications(context: &Context, name: &str) -> Result<Vec<Notification
 async fn settle(context: &Context, spec: &Spec) -> Result<()> {
     let budgets = context.aws.budgets();
     let mut new = budget(spec);
-    // What it isn't told, AWS takes for its default: what no spec says stays as somebody made it.
+    // What a call leaves out, AWS takes for its default: what no spec says stays as somebody made it.
     if let Some(live) = described(context, &spec.name).await? {
         new.time_period = live.time_period;
         new.billing_view_arn = live.billing_view_arn;

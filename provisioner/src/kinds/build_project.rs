@@ -215,9 +215,7 @@ impl Kind for BuildProject {
             Err(error) if error.is_already_exists() => {
                 let found = projects(context, &[spec.name.as_str()]).await?;
                 let tags = found.first().map(|project| tag_lists::read(project.tags())).unwrap_or_default();
-                if tags::address(context, "build_project", &tags).as_ref() != Some(address) {
-                    return Err(tags::taken(error, &format!("the build project {}", spec.name), &tags));
-                }
+                tags::own_or_taken(context, address, error, &format!("the build project {}", spec.name), &tags)?;
                 change(context, spec).await
             }
             Err(error) => Err(error.into()),
@@ -253,17 +251,29 @@ impl Kind for BuildProject {
 
     /// CodeBuild has no call for tags: an update replaces all of them.
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
-        let name = outcome.id.rsplit('/').next().unwrap_or_default();
-        let project = wait::until(context, wait::VISIBLE, &format!("the build project {name} isn't seen"), || async {
-            Ok(projects(context, &[name]).await?.into_iter().next())
+        write_tags(context, &outcome.id, |all| {
+            all.extend(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         })
-        .await?;
-        let mut all = tag_lists::read(project.tags());
-        all.extend(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        let call = context.aws.code_build().update_project().name(name).set_tags(Some(tag_lists::listed(&all)));
-        assumed(context, || ask(call.clone().send())).await?;
-        Ok(())
+        .await
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        write_tags(context, &outcome.id, |all| all.retain(|key, _| !keys.contains(&key.as_str()))).await
+    }
+}
+
+/// Changes a project's tags, which CodeBuild takes as a whole.
+async fn write_tags(context: &Context, arn: &str, change: impl FnOnce(&mut Tags)) -> Result<()> {
+    let name = arn.rsplit('/').next().unwrap_or_default();
+    let project = wait::until(context, wait::VISIBLE, &format!("the build project {name} isn't seen"), || async {
+        Ok(projects(context, &[name]).await?.into_iter().next())
+    })
+    .await?;
+    let mut all = tag_lists::read(project.tags());
+    change(&mut all);
+    let call = context.aws.code_build().update_project().name(name).set_tags(Some(tag_lists::listed(&all)));
+    assumed(context, || ask(call.clone().send())).await?;
+    Ok(())
 }
 
 /// Calls until CodeBuild can act as the role and knows the project.

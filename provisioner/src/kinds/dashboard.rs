@@ -45,6 +45,7 @@ const ACTIONS: &[&str] = &[
     "cloudwatch:GetDashboard",
     "cloudwatch:ListTagsForResource",
     "cloudwatch:TagResource",
+    "cloudwatch:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[("dashboard", "cloudwatch::{account}:dashboard/{name}")];
@@ -146,6 +147,12 @@ impl Kind for Dashboard {
         wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.cloud_watch().untag_resource().resource_arn(&outcome.id);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
 /// Whether the stack has alarms or topics. What has no region stands in no list of the region: it is looked for only
@@ -156,7 +163,7 @@ pub(super) async fn is_watched(context: &Context) -> Result<bool> {
 }
 
 fn arn(context: &Context, name: &str) -> String {
-    format!("arn:{}:cloudwatch::{}:dashboard/{name}", tags::partition(&context.region), context.account)
+    context.site().global("cloudwatch", &format!("dashboard/{name}"))
 }
 
 async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {

@@ -14,7 +14,7 @@ use super::each::{self, One, each};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{NO_CONTROL, ONE_LINE, S3Uri, none_of, text};
-use super::{table, tag_lists, wait};
+use super::{tag_lists, wait};
 use crate::charge::Cost;
 use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
@@ -53,6 +53,7 @@ const ACTIONS: &[&str] = &[
     "glue:GetTables",
     "glue:GetTags",
     "glue:TagResource",
+    "glue:UntagResource",
 ];
 const ARNS: &[Arn] = &[
     ("database", "glue:{region}:{account}:database/{name}"),
@@ -120,7 +121,7 @@ impl Kind for Database {
             address: Some(live.address.clone()),
             id: live.id.clone(),
             read: async move {
-                // Glue drops all tables with their database, those that nobody told the stack about too.
+                // Glue drops all tables with their database, those that no file names too.
                 live.holds = held(context, &live.spec.name).await?;
                 Ok(Some(live))
             },
@@ -134,9 +135,7 @@ impl Kind for Database {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
                 let tags = tags_of(context, &spec.name).await?.as_ref().clone().unwrap_or_default();
-                if tags::address(context, "database", &tags).as_ref() != Some(address) {
-                    return Err(tags::taken(error, &format!("the database {}", spec.name), &tags));
-                }
+                tags::own_or_taken(context, address, error, &format!("the database {}", spec.name), &tags)?;
                 update(context, spec).await?;
             }
             Err(error) => return Err(error.into()),
@@ -177,11 +176,16 @@ impl Kind for Database {
         ask(call.set_tags_to_add(Some(tag_lists::written_map(tags))).send()).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.glue().untag_resource().resource_arn(&outcome.id);
+        ask(call.set_tags_to_remove(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
 fn arn(context: &Context, name: &str) -> String {
-    let Context { region, account, .. } = context;
-    format!("arn:{}:glue:{region}:{account}:database/{name}", tags::partition(region))
+    context.site().arn("glue", &format!("database/{name}"))
 }
 
 fn outcome(context: &Context, name: &str) -> Outcome {
@@ -196,7 +200,7 @@ fn input(spec: &Spec) -> Result<DatabaseInput> {
 
 async fn update(context: &Context, spec: &Spec) -> Result<()> {
     let mut new = input(spec)?;
-    // What it isn't told, Glue takes away: what no spec says stays as somebody made it.
+    // What a call leaves out, Glue takes away: what no spec says stays as somebody made it.
     let all = databases(context).await?;
     if let Some(live) = all.iter().find(|one| one.name() == spec.name.as_str()) {
         new.parameters.clone_from(&live.parameters);
@@ -211,8 +215,18 @@ async fn update(context: &Context, spec: &Spec) -> Result<()> {
 
 /// What goes with a database.
 async fn held(context: &Context, database: &str) -> Result<Vec<String>> {
-    let tables = table::tables(context, database).await?;
+    let tables = tables(context, database).await?;
     Ok(tables.iter().map(|table| format!("the table {database}.{}", table.name())).collect())
+}
+
+/// Glue's tables of a database; none if there is no such database.
+pub(super) async fn tables(context: &Context, database: &str) -> Result<Arc<Vec<types::Table>>, Error> {
+    let call = context.aws.glue().get_tables().database_name(database).max_results(100);
+    let all = async {
+        let pages = wait::found(ask_all(call.into_paginator().send()).await)?.unwrap_or_default();
+        Ok(pages.into_iter().flat_map(|page| page.table_list.unwrap_or_default()).collect())
+    };
+    context.reading.of(|queries| &queries.tables, database.to_owned(), all).await
 }
 
 /// The tags of a database; none if it isn't there.
@@ -237,7 +251,7 @@ async fn databases(context: &Context) -> Result<Arc<Vec<types::Database>>, Error
 }
 
 /// The stack's databases: of those with these names, and of those whose names begin with the stack's; beside them the
-/// names of those of which nobody can tell whose they are, with the reason.
+/// names of those of which nobody can say whose they are, with the reason.
 pub(super) async fn owned(
     context: &Context,
     names: &[&str],

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use lakewright_aws::{Error, ask};
 use lakewright_ec2::Ec2 as _;
-use lakewright_ec2::sdk::types::{Filter, ResourceType, TagSpecification, UnsuccessfulItem};
+use lakewright_ec2::sdk::types::{Filter, ResourceType, Tag, TagSpecification, UnsuccessfulItem};
 
 use super::tags::{ADDRESS, STACK};
 use super::wait::{self, Made};
@@ -43,7 +43,15 @@ pub(super) async fn tag(context: &Context, id: &str, tags: &[(&str, &str)]) -> R
     Ok(())
 }
 
-/// Makes a thing unless one with the address's tags lives: the call is never repeated unseen, and if its answer was
+/// Takes tags away.
+pub(super) async fn untag(context: &Context, id: &str, keys: &[&str]) -> Result<()> {
+    // Without a value a tag goes whatever its value is.
+    let tags = keys.iter().map(|key| Tag::builder().key(*key).build()).collect();
+    ask(context.aws.ec2().delete_tags().resources(id).set_tags(Some(tags)).send()).await?;
+    Ok(())
+}
+
+/// Makes a thing unless one with the address's tags exists: the call is never repeated unseen, and if its answer was
 /// lost the lists are asked what became of it. `living` lists the ids of what carries the address's tags, `create` sends the call by
 /// [`lakewright_aws::ask_once`] and returns the id; `unique` says that AWS refuses a second one, by its name or by its place.
 pub(super) async fn make_once<L, C>(
@@ -77,12 +85,7 @@ fn single(address: &Address, mut ids: Vec<String>) -> Result<Option<String>> {
 }
 
 /// The tags of an EC2 resource that is to be adopted, as if they were the address's.
-pub(super) fn claim(
-    context: &Context,
-    address: &Address,
-    id: &str,
-    tags: &[lakewright_ec2::sdk::types::Tag],
-) -> Result<Option<Vec<lakewright_ec2::sdk::types::Tag>>> {
+pub(super) fn claim(context: &Context, address: &Address, id: &str, tags: &[Tag]) -> Result<Option<Vec<Tag>>> {
     let claimed = tags::claimed(context, address, id, tag_lists::read(tags))?;
     Ok(Some(tag_lists::listed(&claimed)))
 }

@@ -28,8 +28,14 @@ pub struct Spec {
 
 const FIELDS: &[Field] = &[replaces("network_border_group")];
 const OUTPUTS: &[&str] = &["id", "arn", "address"];
-const ACTIONS: &[&str] =
-    &["ec2:AllocateAddress", "ec2:ReleaseAddress", "ec2:DescribeAddresses", "ec2:CreateTags", "tag:GetResources"];
+const ACTIONS: &[&str] = &[
+    "ec2:AllocateAddress",
+    "ec2:ReleaseAddress",
+    "ec2:DescribeAddresses",
+    "ec2:CreateTags",
+    "ec2:DeleteTags",
+    "tag:GetResources",
+];
 const FACTS: Facts = Facts {
     renamed_fields: &[("border_group", "network_border_group")],
     tag_types: &["ec2:elastic-ip"],
@@ -139,6 +145,10 @@ impl Kind for ElasticIp {
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         ec2::tag(context, &outcome.id, tags).await
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        ec2::untag(context, &outcome.id, keys).await
     }
 }
 

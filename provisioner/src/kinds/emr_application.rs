@@ -154,6 +154,7 @@ const ACTIONS: &[&str] = &[
     "emr-serverless:StartApplication",
     "emr-serverless:StopApplication",
     "emr-serverless:TagResource",
+    "emr-serverless:UntagResource",
     "iam:CreateServiceLinkedRole",
 ];
 const ARNS: &[Arn] = &[("arn", "emr-serverless:{region}:{account}:/applications/*")];
@@ -282,8 +283,13 @@ impl Kind for EmrApplication {
     async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
         let gone = || anyhow!("the EMR application {} is gone", live.id);
         let before = describe(context, &live.id).await?.ok_or_else(gone)?;
-        // An image configuration without an image takes the image away.
-        let call = context.aws.emr_serverless().update_application().image_configuration(image_of(spec));
+        // An image configuration without an image takes the image away. EMR takes it whole: how a tag of the image is resolved
+        // stays as somebody made it.
+        let mut image = image_of(spec);
+        let former = before.image_configuration().filter(|_| spec.image.is_some());
+        image.application_level_digest_resolution =
+            former.and_then(types::ImageConfiguration::application_level_digest_resolution);
+        let call = context.aws.emr_serverless().update_application().image_configuration(image);
         let call = call.application_id(&live.id).maximum_capacity(capacity_of(spec)?);
         let started = is_started(&before);
         let stays = started && changed.iter().all(|name| WHILE_STARTED.contains(&name.as_str()));
@@ -341,6 +347,13 @@ impl Kind for EmrApplication {
         let arn = outcome.outputs.get("arn").map(String::as_str).unwrap_or_default();
         let call = context.aws.emr_serverless().tag_resource().resource_arn(arn);
         ask(call.set_tags(Some(tag_lists::written_map(tags))).send()).await?;
+        Ok(())
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let arn = outcome.outputs.get("arn").map(String::as_str).unwrap_or_default();
+        let call = context.aws.emr_serverless().untag_resource().resource_arn(arn);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
         Ok(())
     }
 }

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::replaces;
 use super::values::{LogGroupName, RoleArn, VpcId, text};
-use super::{ec2, tag_lists, tagged, tags, wait};
-use crate::charge::Cost;
+use super::{among, ec2, tag_lists, tagged, tags, wait};
+use crate::charge::{Cost, Others};
 use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 
@@ -91,6 +91,7 @@ const ACTIONS: &[&str] = &[
     "ec2:DeleteFlowLogs",
     "ec2:DescribeFlowLogs",
     "ec2:CreateTags",
+    "ec2:DeleteTags",
     "iam:PassRole",
     // AWS sets the delivery up in the caller's name.
     "logs:CreateLogDelivery",
@@ -133,6 +134,15 @@ impl Kind for FlowLog {
     }
 
     /// AWS refuses a second one with the same traffic and destination.
+    fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
+        among::of_its_kind(address, others, |other, theirs: &Spec| {
+            let same = !self.coexists(theirs, spec);
+            same.then(|| {
+                format!("`{other}` writes the same of the same VPC to the same place, and AWS takes one of them")
+            })
+        })
+    }
+
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         (&live.vpc, live.traffic, &live.log_group, &live.bucket)
             != (&spec.vpc, spec.traffic, &spec.log_group, &spec.bucket)
@@ -224,6 +234,10 @@ impl Kind for FlowLog {
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         ec2::tag(context, &outcome.id, tags).await
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        ec2::untag(context, &outcome.id, keys).await
     }
 }
 

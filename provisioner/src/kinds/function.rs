@@ -152,6 +152,7 @@ const ACTIONS: &[&str] = &[
     "lambda:AddPermission",
     "lambda:RemovePermission",
     "lambda:TagResource",
+    "lambda:UntagResource",
     "iam:PassRole",
     "tag:GetResources",
 ];
@@ -266,9 +267,7 @@ impl Kind for Function {
             Err(error) if error.is_already_exists() => {
                 let function = get(context, &spec.name).await?;
                 let tags = function.map(|function| tag_lists::read_map(function.tags())).unwrap_or_default();
-                if tags::address(context, "function", &tags).as_ref() != Some(address) {
-                    return Err(tags::taken(error, &format!("the function {}", spec.name), &tags));
-                }
+                tags::own_or_taken(context, address, error, &format!("the function {}", spec.name), &tags)?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -308,12 +307,18 @@ impl Kind for Function {
         wait::visible(context, || unhindered(context, || ask(call.clone().send()))).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.lambda().untag_resource().resource(&outcome.id);
+        let call = call.set_tag_keys(Some(tag_lists::keys(keys)));
+        unhindered(context, || ask(call.clone().send())).await?;
+        Ok(())
+    }
 }
 
 /// The name in a function's ARN.
 fn name_in(arn: &str) -> Option<&str> {
-    let (_, name) = arn.split_once(":function:")?;
-    name.split(':').next()
+    lakewright_iam::Arn::parse(arn)?.resource.strip_prefix("function:")?.split(':').next()
 }
 
 /// The function with these tags; none if they aren't the stack's.

@@ -1,5 +1,7 @@
 //! `instance_profile`: what gives a role to EC2 instances.
 
+mod hosts;
+
 use anyhow::Result;
 use async_trait::async_trait;
 use aws_sdk_iam::types;
@@ -8,7 +10,7 @@ use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::role::{Path, RoleName};
+use super::role::{Path, RoleName, name_beside};
 use super::spec::{compared, in_place, replaces};
 use super::values::text;
 use super::{tag_lists, tags, wait};
@@ -30,7 +32,8 @@ text!(
 pub struct Spec {
     /// The name, unique in the account, whatever the path.
     pub name: InstanceProfileName,
-    /// The path in IAM, `/teams/data/`. A profile that is there keeps the path that it has. Default: `/lakewright/STACK/`.
+    /// The path in IAM, `/teams/data/`. A profile that is there keeps the path that it has until `apply
+    /// --move-roles` moves it, under another name. Default: `/lakewright/STACK/`.
     #[serde(default)]
     pub path: Option<Path>,
     /// The name of the role that the instances get.
@@ -47,7 +50,11 @@ const ACTIONS: &[&str] = &[
     "iam:AddRoleToInstanceProfile",
     "iam:RemoveRoleFromInstanceProfile",
     "iam:TagInstanceProfile",
+    "iam:UntagInstanceProfile",
     "iam:PassRole",
+    "ec2:DescribeIamInstanceProfileAssociations",
+    "ec2:DescribeInstances",
+    "ec2:ReplaceIamInstanceProfileAssociation",
 ];
 const ARNS: &[Arn] = &[
     ("profile", "iam::{account}:instance-profile{path}{name}"),
@@ -55,6 +62,8 @@ const ARNS: &[Arn] = &[
 ];
 const FACTS: Facts = Facts {
     identified_by: &["name"],
+    relocates: true,
+    given_outputs: &["name"],
     review: &["role"],
     arns: ARNS,
     passes_roles_to: &["ec2.amazonaws.com"],
@@ -83,14 +92,17 @@ impl Kind for InstanceProfile {
         live.name != spec.name
     }
 
-    fn consequences(
-        &self,
-        action: Action,
-        changed: &[&str],
-        _live: Option<&Spec>,
-        _spec: Option<&Spec>,
-    ) -> Vec<String> {
+    fn relocated(&self, live: &Spec, spec: &Spec, moves: bool) -> Option<Spec> {
+        let (is, wanted) = ((live.path.as_ref(), live.name.as_str()), (spec.path.as_ref(), spec.name.as_str()));
+        let name = name_beside(is, wanted, moves, 128)?;
+        Some(Spec { name: name.into(), ..spec.clone() })
+    }
+
+    fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
         match action {
+            Action::Replace if live.zip(spec).is_some_and(|(live, spec)| self.coexists(live, spec)) => {
+                vec!["hosts that run get the new one, and with it their role, before the old one goes".to_owned()]
+            }
             Action::Update if changed.contains(&"role") => {
                 vec!["hosts that run get the new role's credentials within the hour".to_owned()]
             }
@@ -131,9 +143,7 @@ impl Kind for InstanceProfile {
             Err(error) if error.is_already_exists() => {
                 let profile = describe(context, &spec.name).await?;
                 let tags = profile.map(|profile| tag_lists::read(profile.tags())).unwrap_or_default();
-                if tags::address(context, "instance_profile", &tags).as_ref() != Some(address) {
-                    return Err(tags::taken(error, &format!("the instance profile {}", spec.name), &tags));
-                }
+                tags::own_or_taken(context, address, error, &format!("the instance profile {}", spec.name), &tags)?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -153,6 +163,7 @@ impl Kind for InstanceProfile {
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let name = live.spec.name.as_str();
         let Some(profile) = describe(context, name).await? else { return Ok(()) };
+        hosts::hand_on(context, live).await?;
         for role in roles(&profile)? {
             take(context, name, role).await?;
         }
@@ -173,6 +184,13 @@ impl Kind for InstanceProfile {
         let name = outcome.id.rsplit('/').next().unwrap_or_default();
         let call = context.aws.iam().tag_instance_profile().instance_profile_name(name);
         ask(call.set_tags(Some(tag_lists::written(tags))).send()).await?;
+        Ok(())
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let name = outcome.id.rsplit('/').next().unwrap_or_default();
+        let call = context.aws.iam().untag_instance_profile().instance_profile_name(name);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
         Ok(())
     }
 }

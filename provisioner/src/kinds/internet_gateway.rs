@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::replaces;
 use super::values::VpcId;
-use super::{ec2, holders, tag_lists, tags, wait};
-use crate::charge::Cost;
+use super::{among, ec2, holders, tag_lists, tags, wait};
+use crate::charge::{Cost, Others};
 use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 
@@ -33,6 +33,7 @@ const ACTIONS: &[&str] = &[
     "ec2:DetachInternetGateway",
     "ec2:DescribeNetworkInterfaces",
     "ec2:CreateTags",
+    "ec2:DeleteTags",
 ];
 const FACTS: Facts = Facts::of("internet_gateway", "a VPC's door to the internet", FIELDS, OUTPUTS, ACTIONS);
 
@@ -51,6 +52,13 @@ impl Kind for InternetGateway {
 
     fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
+    }
+
+    fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
+        among::of_its_kind(address, others, |other, theirs: &Spec| {
+            let same = theirs.vpc == spec.vpc;
+            same.then(|| format!("`{other}` is attached to its VPC, and a VPC has one internet gateway"))
+        })
     }
 
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
@@ -96,6 +104,10 @@ impl Kind for InternetGateway {
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         ec2::tag(context, &outcome.id, tags).await
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        ec2::untag(context, &outcome.id, keys).await
     }
 }
 

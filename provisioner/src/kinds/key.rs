@@ -25,9 +25,9 @@ use super::each::{self, One, each};
 use super::spec::{compared, in_place, yes};
 use super::tags::{self, Tags};
 use super::values::text;
-use super::{policy, statement, tagged, wait};
+use super::{policy, statement, tag_lists, tagged, wait};
 use crate::charge::{Charge, Cost};
-use crate::kind::applied::was_applied;
+use crate::kind::applied::{self, was_applied};
 use crate::kind::{Arn, Comparing, Context, Departure, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address, Condition, Obstacle};
 use crate::services::Services as _;
@@ -144,7 +144,7 @@ impl Kind for Key {
     }
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
-        spec.policy = spec.policy.take().map(policy::canonical);
+        spec.policy = spec.policy.take().map(|policy| policy::arranged("policy", policy)).transpose()?;
         Ok(())
     }
 
@@ -278,6 +278,12 @@ impl Kind for Key {
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         tag(context, &outcome.id, tags).await
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.kms().untag_resource().key_id(&outcome.id);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
 /// The stack's key of that ARN; `known` are its description and the wanted alias that led to it, `tags` what the
@@ -323,7 +329,8 @@ async fn read_as(
     };
     let (rotation, policy, aliases) = futures::try_join!(rotates(context, key), policy_of(context, key), aliases)?;
     let names: Vec<&str> = aliases.iter().map(|name| name.strip_prefix("alias/").unwrap_or(name)).collect();
-    let applied = tags.get(tags::APPLIED).map(String::as_str);
+    let applied = applied::read(tags);
+    let applied = applied.as_deref();
     let name = name.as_ref().map_or_else(|| own_name(&names, applied), Alias::as_str);
     // Of one that waits for its end KMS says no, and has it again once the end is cancelled.
     let was_on = || was_applied(&FACTS, &FIELDS[ROTATION], &Value::from(true), applied) == Some(true);
@@ -351,7 +358,7 @@ async fn read_as(
     Ok(Some(found))
 }
 
-/// Which of a key's names is the stack's: the one that was given to it last, and where nothing tells which that is, the
+/// Which of a key's names is the stack's: the one that was given to it last, and where nothing says which that is, the
 /// only one; empty if others gave it all that it has.
 fn own_name<'a>(names: &[&'a str], applied: Option<&str>) -> &'a str {
     let was_given = |name: &str| was_applied(&FACTS, &FIELDS[ALIAS], &Value::from(name), applied);

@@ -129,6 +129,7 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeLaunchTemplateVersions",
     "ssm:GetParameters",
     "ec2:CreateTags",
+    "ec2:DeleteTags",
 ];
 const FACTS: Facts = Facts {
     moving_outputs: &["version"],
@@ -267,6 +268,10 @@ impl Kind for LaunchTemplate {
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         ec2::tag(context, &outcome.id, tags).await
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        ec2::untag(context, &outcome.id, keys).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
@@ -14,13 +15,20 @@ use serde::{Deserialize, Serialize};
 use super::each::{self, One, each};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
-use super::values::LogGroupName;
+use super::values::{LogGroupName, text};
 use super::{tag_lists, tagged, wait};
 use crate::charge::Cost;
 use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::names;
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+text!(
+    /// A KMS key's ARN: CloudWatch Logs takes no other name of one.
+    KeyArn,
+    r"^arn:aws[a-z-]*:kms:[!-~]+$",
+    most = 256
+);
 
 /// A log group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,21 +42,28 @@ pub struct Spec {
         1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
     ]))]
     pub retention_days: u32,
+    /// The ARN of the KMS key, `${key.main.arn}`, that encrypts entries from now on; its policy must let
+    /// `logs.REGION.amazonaws.com` use it. Without it, CloudWatch's own keys do.
+    #[serde(default)]
+    pub key: Option<KeyArn>,
 }
 
 fn retention_days() -> u32 {
     30
 }
 
-const FIELDS: &[Field] = &[replaces("name"), in_place("retention_days")];
+const FIELDS: &[Field] = &[replaces("name"), in_place("retention_days"), in_place("key")];
 const OUTPUTS: &[&str] = &["arn", "name"];
 const ACTIONS: &[&str] = &[
     "logs:CreateLogGroup",
     "logs:DeleteLogGroup",
     "logs:DescribeLogGroups",
     "logs:PutRetentionPolicy",
+    "logs:AssociateKmsKey",
+    "logs:DisassociateKmsKey",
     "logs:ListTagsForResource",
     "logs:TagResource",
+    "logs:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[
@@ -62,6 +77,9 @@ const FACTS: Facts = Facts {
     rights: super::rights::watch::LOGS,
     ..Facts::of("log_group", "a CloudWatch Logs group", FIELDS, OUTPUTS, ACTIONS)
 };
+
+/// How long a key's policy may stay unknown to CloudWatch.
+const KNOWN: Duration = Duration::from_mins(1);
 
 /// The kind.
 #[derive(Debug)]
@@ -87,19 +105,27 @@ impl Kind for LogGroup {
     fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
         // Zero days stand for ever.
         let days = |of: Option<&Spec>| of.map(|spec| spec.retention_days).filter(|days| *days > 0);
+        let mut said = Vec::new();
         match (action, days(live), days(spec)) {
             (Action::Update, old, Some(new))
                 if changed.contains(&"retention_days") && old.is_none_or(|old| new < old) =>
             {
-                vec![format!("entries that are older than {new} days are deleted")]
+                said.push(format!("entries that are older than {new} days are deleted"));
             }
-            (Action::Delete | Action::Replace, ..) => vec!["the entries that it holds are deleted".to_owned()],
-            _ => Vec::new(),
+            (Action::Delete | Action::Replace, ..) => said.push("the entries that it holds are deleted".to_owned()),
+            _ => {}
         }
+        let had_one = live.is_some_and(|live| live.key.is_some());
+        if action == Action::Update && changed.contains(&"key") && had_one {
+            said.push(
+                "entries that are there can be read as long as the key that they were written under is".to_owned(),
+            );
+        }
+        said
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        // One list tells of all under the stack's own prefix; names elsewhere are asked for one by one.
+        // One list holds all under the stack's own prefix; names elsewhere are asked for one by one.
         let own = names::log_groups(&context.stack);
         let names = wanted.iter().map(|wanted| wanted.spec.name.as_str());
         let mut prefixes: BTreeSet<&str> = names.filter(|name| !name.starts_with(&own)).collect();
@@ -122,26 +148,26 @@ impl Kind for LogGroup {
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let call = context.aws.logs().create_log_group().log_group_name(spec.name.as_str());
-        match ask(call.set_tags(Some(tag_lists::owned_map(context, address))).send()).await {
-            Ok(_) => {}
+        let call = call.set_kms_key_id(spec.key.clone().map(Into::into));
+        let call = call.set_tags(Some(tag_lists::owned_map(context, address)));
+        match wait::while_refused(context, context.pace.patience(KNOWN), wait::not_yet, || ask(call.clone().send()))
+            .await
+        {
+            Ok(_) => settle(context, spec).await,
             Err(error) if error.is_already_exists() => {
                 let tags = tags_of(context, &arn(context, &spec.name)).await?.unwrap_or_default();
-                if tags::address(context, "log_group", &tags).as_ref() != Some(address) {
-                    return Err(tags::taken(error, &format!("the log group {}", spec.name), &tags));
-                }
+                tags::own_or_taken(context, address, error, &format!("the log group {}", spec.name), &tags)?;
+                encrypt(context, spec).await?;
+                settle(context, spec).await
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => Err(error.into()),
         }
-        settle(context, spec).await
     }
 
-    async fn update(
-        &self,
-        context: &Context,
-        _live: &Found<Spec>,
-        spec: &Spec,
-        _changed: &[String],
-    ) -> Result<Outcome> {
+    async fn update(&self, context: &Context, _live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
+        if changed.iter().any(|field| field == "key") {
+            encrypt(context, spec).await?;
+        }
         settle(context, spec).await
     }
 
@@ -163,11 +189,16 @@ impl Kind for LogGroup {
         ask(call.set_tags(Some(tag_lists::written_map(tags))).send()).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.logs().untag_resource().resource_arn(&outcome.id);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
 fn arn(context: &Context, name: &str) -> String {
-    let Context { region, account, .. } = context;
-    format!("arn:{}:logs:{region}:{account}:log-group:{name}", tags::partition(region))
+    context.site().arn("logs", &format!("log-group:{name}"))
 }
 
 /// The groups whose names begin so; flow logs and filters ask for the same.
@@ -205,8 +236,22 @@ fn live(context: &Context, group: &types::LogGroup, tags: &Tags) -> Result<Optio
     let Some(address) = tags::address(context, "log_group", tags) else { return Ok(None) };
     // Zero stands for a group whose entries never go: AWS leaves the member out.
     let retention_days = u32::try_from(group.retention_in_days().unwrap_or_default())?;
-    let spec = Spec { name: name.into(), retention_days };
+    let spec = Spec { name: name.into(), retention_days, key: group.kms_key_id().map(Into::into) };
     Ok(Some(tags::found(address, tags, &arn, spec, &[("arn", &arn), ("name", name)])))
+}
+
+/// Encrypts what comes in from now on by the key of the spec, or by CloudWatch's own.
+async fn encrypt(context: &Context, spec: &Spec) -> Result<()> {
+    let logs = context.aws.logs();
+    match &spec.key {
+        Some(key) => {
+            let call = logs.associate_kms_key().log_group_name(spec.name.as_str()).kms_key_id(key.as_str());
+            wait::while_refused(context, context.pace.patience(KNOWN), wait::not_yet, || ask(call.clone().send()))
+                .await?;
+        }
+        None => drop(ask(logs.disassociate_kms_key().log_group_name(spec.name.as_str()).send()).await?),
+    }
+    Ok(())
 }
 
 async fn settle(context: &Context, spec: &Spec) -> Result<Outcome> {

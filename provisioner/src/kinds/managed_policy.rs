@@ -8,11 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::role;
 use super::spec::{compared, in_place, replaces};
 use super::tags::Tags;
 use super::values::text;
-use super::{policy, statement, tags, wait};
+use super::{each, policy, role, statement, tags, wait};
 use crate::charge::Cost;
 use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::names;
@@ -70,7 +69,7 @@ impl Kind for ManagedPolicy {
     }
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
-        spec.document = policy::canonical(spec.document.take());
+        spec.document = policy::of_identity("document", spec.document.take())?;
         Ok(())
     }
 
@@ -133,15 +132,10 @@ impl Kind for ManagedPolicy {
         wait::found(ask(context.aws.iam().delete_policy().policy_arn(&live.id).send()).await)?;
         Ok(())
     }
-
-    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
-        Ok(())
-    }
 }
 
 fn arn(context: &Context, name: &str) -> String {
-    let Context { region, account, stack, .. } = context;
-    format!("arn:{}:iam::{account}:policy{}{name}", tags::partition(region), names::identities(stack))
+    context.site().global("iam", &format!("policy{}{name}", names::identities(&context.stack)))
 }
 
 fn outcome(context: &Context, spec: &Spec) -> Outcome {
@@ -173,9 +167,9 @@ async fn drop_versions(context: &Context, arn: &str) -> Result<()> {
 fn read(context: &Context, detail: &ManagedPolicyDetail, wanted: &[Wanted<'_, Spec>]) -> Result<Found<Spec>> {
     let name = detail.policy_name().needed("iam", "ManagedPolicyDetail.PolicyName")?;
     let arn = detail.arn().needed("iam", "ManagedPolicyDetail.Arn")?;
-    let wanted = wanted.iter().find(|one| one.spec.name == name).map(|one| one.address.clone());
     let begin = names::of_part(&context.stack, "");
-    let address = wanted.unwrap_or_else(|| Address::new(FACTS.name, name.strip_prefix(&begin).unwrap_or(name)));
+    let former = || Address::new(FACTS.name, name.strip_prefix(&begin).unwrap_or(name));
+    let address = each::address(context, FACTS.name, None, wanted, |spec| spec.name == name).unwrap_or_else(former);
     let spec = Spec { name: name.into(), document: policy::parse(document(detail)?)? };
     Ok(tags::found(address, &Tags::new(), arn, spec, &[("arn", arn), ("name", name)]))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use aws_sdk_cloudwatchlogs::types::{MetricFilter as Filter, MetricTransformation, StandardUnit};
+use aws_sdk_cloudwatchlogs::types::{MetricFilter as Filter, MetricTransformation};
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,10 @@ use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::names;
 use crate::resource::Address;
 use crate::services::Services as _;
+
+mod unit;
+
+pub use unit::Unit;
 
 text!(
     /// A metric filter's name.
@@ -64,95 +68,6 @@ pub struct Spec {
     #[serde(default = "no_unit")]
     pub unit: Unit,
 }
-
-/// Defines the units, which the SDK names likewise, each with its text.
-macro_rules! units {
-    ($($(#[$doc:meta])* $unit:ident = $text:literal,)+) => {
-        /// A metric's unit, as CloudWatch names it.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        pub enum Unit {
-            $($(#[$doc])* #[serde(rename = $text)] $unit,)+
-            /// What else somebody gave a filter; it can't be declared.
-            #[serde(untagged)]
-            #[schemars(skip)]
-            Other(String),
-        }
-
-        impl From<&Unit> for StandardUnit {
-            fn from(unit: &Unit) -> Self {
-                match unit {
-                    $(Unit::$unit => Self::$unit,)+
-                    Unit::Other(other) => other.as_str().into(),
-                }
-            }
-        }
-
-        impl From<&StandardUnit> for Unit {
-            fn from(unit: &StandardUnit) -> Self {
-                match unit {
-                    $(StandardUnit::$unit => Self::$unit,)+
-                    other => Self::Other(other.to_string()),
-                }
-            }
-        }
-    };
-}
-units!(
-    /// Seconds.
-    Seconds = "Seconds",
-    /// Millionths of a second.
-    Microseconds = "Microseconds",
-    /// Thousandths of a second.
-    Milliseconds = "Milliseconds",
-    /// Bytes.
-    Bytes = "Bytes",
-    /// Kilobytes.
-    Kilobytes = "Kilobytes",
-    /// Megabytes.
-    Megabytes = "Megabytes",
-    /// Gigabytes.
-    Gigabytes = "Gigabytes",
-    /// Terabytes.
-    Terabytes = "Terabytes",
-    /// Bits.
-    Bits = "Bits",
-    /// Kilobits.
-    Kilobits = "Kilobits",
-    /// Megabits.
-    Megabits = "Megabits",
-    /// Gigabits.
-    Gigabits = "Gigabits",
-    /// Terabits.
-    Terabits = "Terabits",
-    /// Hundredths.
-    Percent = "Percent",
-    /// How many.
-    Count = "Count",
-    /// Bytes a second.
-    BytesSecond = "Bytes/Second",
-    /// Kilobytes a second.
-    KilobytesSecond = "Kilobytes/Second",
-    /// Megabytes a second.
-    MegabytesSecond = "Megabytes/Second",
-    /// Gigabytes a second.
-    GigabytesSecond = "Gigabytes/Second",
-    /// Terabytes a second.
-    TerabytesSecond = "Terabytes/Second",
-    /// Bits a second.
-    BitsSecond = "Bits/Second",
-    /// Kilobits a second.
-    KilobitsSecond = "Kilobits/Second",
-    /// Megabits a second.
-    MegabitsSecond = "Megabits/Second",
-    /// Gigabits a second.
-    GigabitsSecond = "Gigabits/Second",
-    /// Terabits a second.
-    TerabitsSecond = "Terabits/Second",
-    /// How many a second.
-    CountSecond = "Count/Second",
-    /// No unit.
-    None = "None",
-);
 
 fn one() -> String {
     "1".to_owned()
@@ -292,14 +207,10 @@ impl Kind for MetricFilter {
         wait::found(ask(call.send()).await)?;
         Ok(())
     }
-
-    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// The names of the stack's own log groups by address: of one that was made anew under another name the tags of both are
-/// told for a while.
+/// listed for a while.
 async fn own_groups(context: &Context) -> Result<BTreeMap<Address, BTreeSet<String>>> {
     let mut own: BTreeMap<Address, BTreeSet<String>> = BTreeMap::new();
     for (arn, tags) in tagged::resources(context, "logs").await? {

@@ -1,10 +1,12 @@
 //! The resource kinds: one file and one line each.
 
+mod among;
 mod each;
 mod ec2;
 mod holders;
 pub(crate) mod msk;
-mod policy;
+pub(crate) mod policy;
+mod record_sets;
 mod rights;
 mod spec;
 pub(crate) mod statement;
@@ -51,6 +53,7 @@ pub mod scram_association;
 pub mod secret;
 pub mod security_group;
 pub mod serverless_cluster;
+pub mod session_document;
 pub mod sns_topic;
 pub mod storage_scaling;
 pub mod subnet;
@@ -63,7 +66,6 @@ pub mod vpc_endpoint;
 pub mod workgroup;
 
 use crate::kind::AnyKind;
-pub use tags::partition;
 
 /// Every kind, in the order in which a stack's resources are made: what has left the stack file goes in reverse.
 pub fn all() -> &'static [&'static dyn AnyKind] {
@@ -100,6 +102,7 @@ pub fn all() -> &'static [&'static dyn AnyKind] {
         &workgroup::Workgroup,
         &saved_query::SavedQuery,
         &log_group::LogGroup,
+        &session_document::SessionDocument,
         &flow_log::FlowLog,
         &metric_filter::MetricFilter,
         &function::Function,

@@ -54,7 +54,7 @@ fn state(cluster: &Cluster) -> Result<&ClusterState, Error> {
     cluster.state().needed("kafka", "Cluster.State")
 }
 
-/// The stack's clusters of a kind that aren't being deleted, each with its address. One question tells of both kinds.
+/// The stack's clusters of a kind that aren't being deleted, each with its address. One question returns both kinds.
 pub(super) async fn clusters(context: &Context, kind: &str) -> Result<Vec<(Address, Cluster)>> {
     let clusters = listed(context).await?;
     let own = |cluster: &Cluster| {
@@ -239,6 +239,13 @@ pub(super) fn claim(context: &Context, address: &Address, id: &str, mut cluster:
 pub(super) async fn tag(context: &Context, arn: &str, tags: &[(&str, &str)]) -> Result<()> {
     let call = context.aws.kafka().tag_resource().resource_arn(arn);
     ask(call.set_tags(Some(tag_lists::written_map(tags))).send()).await?;
+    Ok(())
+}
+
+/// Takes tags off a cluster.
+pub(super) async fn untag(context: &Context, arn: &str, keys: &[&str]) -> Result<()> {
+    let call = context.aws.kafka().untag_resource().resource_arn(arn);
+    ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
     Ok(())
 }
 

@@ -132,10 +132,6 @@ impl Kind for MskConfiguration {
         })
         .await
     }
-
-    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
-        Ok(())
-    }
 }
 
 async fn all(context: &Context) -> Result<Vec<Configuration>, Error> {

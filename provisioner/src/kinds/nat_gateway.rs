@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::replaces;
 use super::values::{SubnetId, text};
-use super::{ec2, elastic_ip, subnet, tag_lists, tagged, tags, wait};
+use super::{among, ec2, elastic_ip, subnet, tag_lists, tagged, tags, wait};
 use crate::charge::{Charge, Cost, HOURS, Others};
 use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Quota, Share, Wanted};
 use crate::resource::{Action, Address, Condition};
@@ -45,6 +45,7 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeNatGateways",
     "ec2:DescribeAddresses",
     "ec2:CreateTags",
+    "ec2:DeleteTags",
     "tag:GetResources",
 ];
 const FACTS: Facts = Facts {
@@ -84,6 +85,13 @@ impl Kind for NatGateway {
     }
 
     /// One address serves one gateway.
+    fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
+        among::of_its_kind(address, others, |other, theirs: &Spec| {
+            let same = spec.address.is_some() && theirs.address == spec.address;
+            same.then(|| format!("its address is that of `{other}`, and one thing only has it"))
+        })
+    }
+
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         live.address.is_none() || live.address != spec.address
     }
@@ -169,6 +177,10 @@ impl Kind for NatGateway {
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         ec2::tag(context, &outcome.id, tags).await
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        ec2::untag(context, &outcome.id, keys).await
     }
 }
 
@@ -281,7 +293,7 @@ mod tests {
     #[test]
     fn deleted_gateways_linger_and_are_gone() {
         let read = |gateway: &types::NatGateway| read(&context(), gateway).expect("a whole gateway");
-        let live = read(&gateway(NatGatewayState::Available)).expect("a gateway that lives");
+        let live = read(&gateway(NatGatewayState::Available)).expect("a gateway that exists");
         assert_eq!(live.spec, spec("subnet-1", Some("eipalloc-1")));
         assert_eq!(live.outputs["public_address"], "198.51.100.1");
         assert_eq!(live.condition, Condition::Ready);

@@ -207,7 +207,7 @@ pub(super) async fn listed(
     context.reading.of(|queries| &queries.objects, question, list).await
 }
 
-/// The name that a spec's `bucket` means, if its bucket lives.
+/// The name that a spec's `bucket` means, if its bucket exists.
 pub(super) fn bucket_named(own: &BTreeMap<Address, String>, bucket: &str) -> Option<String> {
     match reference(bucket) {
         Some(address) => own.get(&address).cloned(),
@@ -243,7 +243,7 @@ async fn put(context: &Context, address: &Address, spec: &Spec) -> Result<Outcom
     Ok(tags::outcome(&url, &[("key", &spec.key), ("url", &url), ("etag", &etag)]))
 }
 
-/// An object as it lives; none if it isn't this stack's, even if one of its key is wanted: creating that one then
+/// An object as it exists; none if it isn't this stack's, even if one of its key is wanted: creating that one then
 /// says whose it is.
 async fn read(
     context: &Context,
@@ -255,7 +255,7 @@ async fn read(
     let Some(stored) = wait::found(context.aws.objects().get(bucket, key, None).await)? else { return Ok(None) };
     let tags = tags_of(&stored.metadata);
     // Whoever puts something else over a stack's object takes its metadata away too; in a bucket of the stack that
-    // is a difference to mend, and not somebody else's object.
+    // is a difference to fix, and not somebody else's object.
     let own = tags::address(context, "object", &tags);
     let overwritten = stacks_own && !tags.contains_key(tags::STACK);
     let address = if own.is_some() || overwritten { wanted.cloned().or(own) } else { None };

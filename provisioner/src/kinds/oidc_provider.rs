@@ -16,7 +16,7 @@ use super::spec::{compared, in_place, replaces};
 use super::values::text;
 use super::{policy, role, tag_lists, tags, wait};
 use crate::charge::Cost;
-use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::kind::{Arn, CONTINUED, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address, Obstacle};
 use crate::services::Services as _;
 
@@ -64,7 +64,7 @@ const FACTS: Facts = Facts {
     ..Facts::of("oidc_provider", "a provider of identities that roles may trust", FIELDS, OUTPUTS, ACTIONS)
 };
 
-/// How long IAM may tell of a role that was deleted.
+/// How long IAM may list a role that was deleted.
 const FORGOTTEN: Duration = Duration::from_secs(20);
 
 /// The kind.
@@ -122,7 +122,7 @@ impl Kind for OidcProvider {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        // No list tells of their tags: those are looked at that the stack wants, and that its roles trust.
+        // No list has their tags: those are looked at that the stack wants, and that its roles trust.
         let mut arns: Vec<String> = wanted.iter().map(|one| arn(context, &one.spec.url)).collect();
         for role in role::details(context).await?.roles.iter().filter(|role| is_own(context, role)) {
             arns.extend(trusted(role)?);
@@ -170,7 +170,7 @@ impl Kind for OidcProvider {
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         if is_trusted(context, &live.id).await? {
-            let keys = [tags::STACK, tags::ADDRESS, tags::APPLIED].map(str::to_owned);
+            let keys = [tags::STACK, tags::ADDRESS, tags::APPLIED, CONTINUED].map(str::to_owned);
             let call = context.aws.iam().untag_open_id_connect_provider().open_id_connect_provider_arn(&live.id);
             wait::found(ask(call.set_tag_keys(Some(keys.into())).send()).await)?;
             return Ok(());
@@ -193,12 +193,18 @@ impl Kind for OidcProvider {
         wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.iam().untag_open_id_connect_provider().open_id_connect_provider_arn(&outcome.id);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
 /// The ARN of the account's provider at an address.
 fn arn(context: &Context, url: &str) -> String {
     let host = url.trim_start_matches("https://").trim_end_matches('/');
-    format!("arn:{}:iam::{}:oidc-provider/{host}", tags::partition(&context.region), context.account)
+    context.site().global("iam", &format!("oidc-provider/{host}"))
 }
 
 fn foreign(arn: &str) -> Obstacle {
@@ -211,8 +217,8 @@ fn foreign(arn: &str) -> Obstacle {
     )
 }
 
-/// Whether a role that lives trusts a provider. The stack's own count too: with `existing = true` its role goes on using
-/// a provider that is no longer declared. Those are asked for one by one, because the list of all tells of a role for a
+/// Whether a role that exists trusts a provider. The stack's own count too: with `existing = true` its role goes on using
+/// a provider that is no longer declared. Those are asked for one by one, because the list of all holds a role for a
 /// while after it was deleted.
 async fn is_trusted(context: &Context, arn: &str) -> Result<bool> {
     for role in &role::details(context).await?.roles {
@@ -232,7 +238,7 @@ fn is_own(context: &Context, role: &RoleDetail) -> bool {
     tag_lists::read(role.tags()).get(tags::STACK) == Some(&context.stack)
 }
 
-/// Whether a role of the stack lives. One that was deleted a moment ago may still be told of.
+/// Whether a role of the stack exists. One that was deleted a moment ago may still be listed.
 async fn lives(context: &Context, name: &str) -> Result<bool> {
     let began = Instant::now();
     loop {

@@ -149,6 +149,7 @@ const ACTIONS: &[&str] = &[
     "codepipeline:GetPipeline",
     "codepipeline:ListTagsForResource",
     "codepipeline:TagResource",
+    "codepipeline:UntagResource",
     // The connection is handed to the pipeline in the caller's name.
     "codeconnections:PassConnection",
     "codestar-connections:PassConnection",
@@ -216,7 +217,7 @@ impl Kind for Pipeline {
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         let tagged: BTreeMap<String, Tags> = tagged::resources(context, "codepipeline").await?.into_iter().collect();
-        let mut names: BTreeSet<&str> = tagged.keys().filter_map(|arn| arn.rsplit(':').next()).collect();
+        let mut names: BTreeSet<&str> = tagged.keys().map(|arn| name_in(arn)).collect();
         names.extend(wanted.iter().map(|wanted| wanted.spec.name.as_str()));
         let reads = names.into_iter().map(|name| {
             let arn = arn(context, name);
@@ -242,9 +243,7 @@ impl Kind for Pipeline {
             Ok(_) => {}
             Err(error) if error.is_already_exists() => {
                 let tags = tags_of(context, &arn(context, &spec.name)).await?.unwrap_or_default();
-                if tags::address(context, "pipeline", &tags).as_ref() != Some(address) {
-                    return Err(tags::taken(error, &format!("the pipeline {}", spec.name), &tags));
-                }
+                tags::own_or_taken(context, address, error, &format!("the pipeline {}", spec.name), &tags)?;
                 change(context, spec).await?;
             }
             Err(error) => return Err(error.into()),
@@ -270,7 +269,7 @@ impl Kind for Pipeline {
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
-        let name = id.rsplit(':').next().unwrap_or(id);
+        let name = name_in(id);
         let Some(found) = get(context, name).await? else { return Ok(None) };
         let tags =
             tags::claimed(context, address, id, tags_of(context, &arn(context, name)).await?.unwrap_or_default())?;
@@ -281,6 +280,12 @@ impl Kind for Pipeline {
         let call = context.aws.code_pipeline().tag_resource().resource_arn(&outcome.id);
         let call = call.set_tags(Some(tag_lists::written(tags)));
         wait::visible(context, || ask(call.clone().send())).await?;
+        Ok(())
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.code_pipeline().untag_resource().resource_arn(&outcome.id);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
         Ok(())
     }
 }
@@ -309,9 +314,13 @@ async fn change(context: &Context, spec: &Spec) -> Result<()> {
     Ok(())
 }
 
+/// The name that an ARN holds, or that the text is.
+fn name_in(id: &str) -> &str {
+    lakewright_iam::Arn::parse(id).map_or(id, |arn| arn.resource)
+}
+
 fn arn(context: &Context, name: &str) -> String {
-    let Context { region, account, .. } = context;
-    format!("arn:{}:codepipeline:{region}:{account}:{name}", tags::partition(region))
+    context.site().arn("codepipeline", name)
 }
 
 fn outcome(context: &Context, name: &str) -> Outcome {

@@ -1,7 +1,9 @@
 //! Policy documents in the one form in which they are compared.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
+
+use crate::kind::Clash;
 
 /// The document with lists where AWS takes a text or a list, so that equal meanings are equal values. The order
 /// within lists is left to the comparison.
@@ -13,6 +15,48 @@ pub(super) fn canonical(mut document: Value) -> Value {
         }
     }
     document
+}
+
+/// The document of a spec in that form, `path` being where it stands there. Two statements of one Sid are an error: IAM and KMS
+/// refuse them, and where they are taken nobody distinguishes them by it.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html>
+pub(super) fn arranged(path: &str, document: Value) -> Result<Value> {
+    let document = canonical(document);
+    let same = |one: &Value, other: &Value| one["Sid"].is_string() && one["Sid"] == other["Sid"];
+    distinct(path, &document, same, "have one Sid, by which AWS distinguishes the statements of a policy")?;
+    Ok(document)
+}
+
+/// The same of a policy of IAM's own, whose Sids are of letters and digits.
+pub(super) fn of_identity(path: &str, document: Value) -> Result<Value> {
+    let document = arranged(path, document)?;
+    let mut sids = statements(&document).iter().filter_map(|statement| statement["Sid"].as_str());
+    if let Some(sid) = sids.find(|sid| !is_plain_sid(sid)) {
+        bail!("`{path}`: the Sid `{sid}` is more than letters and digits, and IAM takes no other");
+    }
+    Ok(document)
+}
+
+/// The same of a policy of SNS, in which every statement has a Sid as soon as there are two.
+pub(super) fn of_topic(path: &str, document: Value) -> Result<Value> {
+    let document = arranged(path, document)?;
+    let without = |one: &Value, other: &Value| one["Sid"].is_null() && other["Sid"].is_null();
+    distinct(path, &document, without, "have no Sid, by which SNS distinguishes the statements of a policy")?;
+    Ok(document)
+}
+
+/// Whether IAM takes a text as the Sid of a statement of its own.
+pub(crate) fn is_plain_sid(sid: &str) -> bool {
+    sid.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn distinct(path: &str, document: &Value, same: impl Fn(&Value, &Value) -> bool, why: &str) -> Result<(), Clash> {
+    let clash = Clash::within(&format!("{path}.Statement"), statements(document), same, why);
+    clash.map_err(|clash| clash.fix("give each a Sid of its own"))
+}
+
+fn statements(document: &Value) -> &[Value] {
+    document["Statement"].as_array().map_or(&[], Vec::as_slice)
 }
 
 fn canonical_statement(statement: &mut Map<String, Value>) {
@@ -29,9 +73,7 @@ fn canonical_statement(statement: &mut Map<String, Value>) {
             as_list(value);
             for principal in value.as_array_mut().into_iter().flatten() {
                 // AWS writes an account back as its root.
-                let account =
-                    principal.as_str().filter(|text| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()));
-                if let Some(account) = account {
+                if let Some(account) = principal.as_str().filter(|text| lakewright_iam::is_account(text)) {
                     *principal = json!(format!("arn:aws:iam::{account}:root"));
                 }
             }
@@ -87,6 +129,32 @@ mod tests {
         let back = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject"],"Resource":"*",
             "Principal":{"AWS":["arn:aws:iam::123456789012:root"]},"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}"#;
         assert_eq!(canonical(written), parse(back).expect("JSON"));
+    }
+
+    #[test]
+    fn statements_of_one_sid_are_named_both() {
+        let document = |sids: &[Option<&str>]| {
+            let statement = |sid: Option<&str>| match sid {
+                Some(sid) => json!({"Sid": sid, "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}),
+                None => json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}),
+            };
+            json!({"Version": "2012-10-17", "Statement": sids.iter().copied().map(statement).collect::<Vec<_>>()})
+        };
+        let twice = document(&[Some("Read"), None, Some("Read")]);
+        for arrange in [arranged, of_identity, of_topic] {
+            let told = arrange("policies.p", twice.clone()).expect_err("one Sid").to_string();
+            let both = "`policies.p.Statement[0]` and `policies.p.Statement[2]` have one Sid";
+            assert!(told.starts_with(both) && told.ends_with("; give each a Sid of its own"), "{told}");
+            // An empty Sid is none.
+            assert!(arrange("policy", document(&[Some("Read"), Some("List"), Some("")])).is_ok());
+        }
+        let without = document(&[None, None]);
+        assert!(arranged("policy", without.clone()).is_ok() && of_identity("policy", without.clone()).is_ok());
+        assert!(of_topic("policy", without).is_err() && of_topic("policy", document(&[None])).is_ok());
+        let spaced = document(&[Some("Read objects")]);
+        assert!(arranged("policy", spaced.clone()).is_ok(), "KMS's own policy has such a Sid");
+        let told = of_identity("policies.p", spaced).expect_err("IAM refuses it").to_string();
+        assert!(told.contains("`policies.p`: the Sid `Read objects`"), "{told}");
     }
 
     #[test]

@@ -4,28 +4,28 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use aws_sdk_route53::types::{ChangeAction, HostedZoneConfig, ResourceRecordSet, Tag, TagResourceType, Vpc, VpcRegion};
-use lakewright_aws::{Error, Needed as _, ask, ask_once};
+use aws_sdk_route53::types::{ChangeAction, HostedZoneConfig, ResourceRecordSet, Tag, TagResourceType, Vpc};
+use lakewright_aws::{Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::each::{One, each};
-use super::record::RecordType;
+use super::record_sets::{self, Meant, RecordType};
 use super::spec::{compared, in_place, reference, replaces};
 use super::tags::{self, ADDRESS, Tags};
 use super::values::text;
-use super::wait::{self, Made};
-use super::{record, tag_lists};
-use crate::charge::{Charge, Cost};
+use super::{among, tag_lists, wait};
+use crate::charge::{Charge, Cost, Others};
 use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
 mod find;
+mod making;
 
-use find::{described, of_domain, tags_of};
+use find::{described, tags_of};
 pub(super) use find::{own, records};
+use making::made;
 
 text!(
     /// A domain, with or without a dot at its end.
@@ -90,9 +90,6 @@ const FACTS: Facts = Facts {
 };
 /// The tag that holds `host_records`, which Route 53 has no place for.
 const HOST_RECORDS: &str = "lakewright:host-records";
-/// How many caller references are tried: one that was used for a zone that is gone stays used.
-const REFERENCES: u32 = 3;
-
 /// The kind.
 #[derive(Debug)]
 pub struct PrivateZone;
@@ -107,7 +104,7 @@ impl Kind for PrivateZone {
     }
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
-        spec.name = record::plain(&spec.name).into();
+        spec.name = record_sets::plain(&spec.name).into();
         spec.comment = spec.comment.take().filter(|comment| !comment.is_empty());
         let names: BTreeSet<String> = spec.host_records.iter().map(|name| name.to_lowercase()).collect();
         spec.host_records = names.into_iter().map(Into::into).collect();
@@ -121,6 +118,13 @@ impl Kind for PrivateZone {
 
     fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Billed { charges: vec![Charge::new("route53.zone.month", 1.0)], by_use: "the names that are asked for" }
+    }
+
+    fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
+        among::of_its_kind(address, others, |other, theirs: &Spec| {
+            let same = !self.coexists(theirs, spec);
+            same.then(|| format!("`{other}` is a zone of {} in the same VPC, which has one of a domain", spec.name))
+        })
     }
 
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
@@ -155,13 +159,12 @@ impl Kind for PrivateZone {
     ) -> Result<Vec<Found<Spec>>> {
         let wanted = wanted.iter().map(|one| (one.address.clone(), one.spec.name.to_string())).collect();
         let own = own(context, wanted).await?;
-        let records = beside.iter().map(|one| record::Spec::deserialize(one.spec));
-        let records: Vec<record::Spec> = records.collect::<Result<_, _>>()?;
+        let records = beside.iter().map(|one| Meant::deserialize(one.spec));
+        let records: Vec<Meant> = records.collect::<Result<_, _>>()?;
         let reads = own.iter().map(|zone| {
-            let is_here =
-                |one: &&record::Spec| *one.zone == zone.id || reference(&one.zone).as_ref() == Some(&zone.address);
+            let is_here = |one: &&Meant| one.zone == zone.id || reference(&one.zone).as_ref() == Some(&zone.address);
             let here = records.iter().filter(is_here);
-            let named = here.map(|one| (one.name.to_string(), one.kind)).collect();
+            let named = here.map(|one| (one.name.clone(), one.kind)).collect();
             let read = read(context, &zone.id, &zone.tags, named);
             One { address: Some(zone.address.clone()), id: zone.id.clone(), read }
         });
@@ -199,12 +202,12 @@ impl Kind for PrivateZone {
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let spec = &live.spec;
-        let sets = record::of_zone(context, &live.id).await?;
-        let owned = record::owned(context, &sets);
+        let sets = record_sets::of_zone(context, &live.id).await?;
+        let owned = record_sets::owned(context, &sets);
         let is_own = |set: &&ResourceRecordSet| {
             is_of_host(set, spec)
-                || record::is_owner(context, set)
-                || record::place(set).is_some_and(|place| owned.contains_key(&place))
+                || record_sets::is_owner(context, set)
+                || record_sets::place(set).is_some_and(|place| owned.contains_key(&place))
         };
         let (own, others): (Vec<_>, Vec<_>) = sets.iter().filter(|set| !is_born(set, spec)).partition(is_own);
         if !others.is_empty() {
@@ -217,7 +220,8 @@ impl Kind for PrivateZone {
             );
         }
         if !own.is_empty() {
-            record::change(context, &live.id, own.into_iter().map(|set| (ChangeAction::Delete, set.clone()))).await?;
+            record_sets::change(context, &live.id, own.into_iter().map(|set| (ChangeAction::Delete, set.clone())))
+                .await?;
         }
         wait::found(ask(context.aws.route53().delete_hosted_zone().id(&live.id).send()).await)?;
         Ok(())
@@ -237,6 +241,13 @@ impl Kind for PrivateZone {
         ask(call.send()).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.route53().change_tags_for_resource().resource_type(TagResourceType::Hostedzone);
+        let call = call.resource_id(&outcome.id).set_remove_tag_keys(Some(tag_lists::keys(keys)));
+        ask(call.send()).await?;
+        Ok(())
+    }
 }
 
 /// An id without what Route 53 writes before it.
@@ -245,7 +256,7 @@ fn bare(id: &str) -> &str {
 }
 
 fn arn(context: &Context, id: &str) -> String {
-    format!("arn:{}:route53:::hostedzone/{id}", tags::partition(&context.region))
+    context.site().unowned("route53", &format!("hostedzone/{id}"))
 }
 
 fn outcome(context: &Context, id: &str, spec: &Spec) -> Outcome {
@@ -268,63 +279,6 @@ async fn set_comment(context: &Context, id: &str, spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-/// Makes the zone unless it is there; the id, and whether it is new. A zone that an interrupted apply has made and not
-/// yet tagged has the same caller reference.
-async fn made(context: &Context, address: &Address, spec: &Spec) -> Result<(String, bool)> {
-    // What can change in place is no part of it: a resumed apply may bring another comment.
-    let token = tags::client_token(context, address, &json!({"name": spec.name, "vpc": spec.vpc}));
-    let reference = |count: u32| if count == 0 { token.clone() } else { format!("{token}-{count}") };
-    let references: Vec<String> = (0..REFERENCES).map(reference).collect();
-    let probe = || living(context, address, spec, &references);
-    if let Some(id) = probe().await? {
-        return Ok((id, false));
-    }
-    let mut refused = None;
-    for reference in &references {
-        let create = || create(context, spec, reference);
-        match wait::once(context, create, probe).await {
-            Ok(Made::Now(id)) => return Ok((id, true)),
-            Ok(Made::Before(id)) => return Ok((id, false)),
-            // Nothing is there: the reference is that of a zone which somebody has deleted since.
-            Err(error) if error.downcast_ref::<Error>().is_some_and(Error::is_already_exists) => refused = Some(error),
-            Err(error) => return Err(error),
-        }
-    }
-    let error = refused.expect("there is a reference at least");
-    Err(error.context(format!("{} has a private zone {} already that isn't this stack's", spec.vpc, spec.name)))
-}
-
-async fn create(context: &Context, spec: &Spec, reference: &str) -> Result<String, Error> {
-    let vpc = Vpc::builder().vpc_id(spec.vpc.as_str()).vpc_region(VpcRegion::from(context.region.as_str())).build();
-    let config = HostedZoneConfig::builder().private_zone(true).set_comment(spec.comment.clone()).build();
-    let call = context.aws.route53().create_hosted_zone().name(spec.name.as_str()).vpc(vpc).hosted_zone_config(config);
-    let made = ask_once(call.caller_reference(reference).send()).await?;
-    let zone = made.hosted_zone.needed("route53", "CreateHostedZone.HostedZone")?;
-    Ok(bare(zone.id().needed("route53", "HostedZone.Id")?).to_owned())
-}
-
-/// The id of the zone of that domain in that VPC, if it is the address's: by its caller reference, or by its tags.
-async fn living(context: &Context, address: &Address, spec: &Spec, references: &[String]) -> Result<Option<String>> {
-    let zones = of_domain(context, &spec.name).await?;
-    let by_reference = zones.iter().find(|zone| references.iter().any(|one| one == zone.caller_reference()));
-    if let Some(zone) = by_reference {
-        return Ok(Some(bare(zone.id()).to_owned()));
-    }
-    let ids: Vec<String> = zones.iter().map(|zone| bare(zone.id()).to_owned()).collect();
-    for (id, tags) in tags_of(context, &ids).await? {
-        if tags::address(context, "private_zone", &tags).as_ref() != Some(address) {
-            continue;
-        }
-        let Some(zone) = wait::found(ask(context.aws.route53().get_hosted_zone().id(&id).send()).await)? else {
-            continue;
-        };
-        if zone.vpcs().iter().any(|vpc| vpc.vpc_id() == Some(spec.vpc.as_str())) {
-            return Ok(Some(id));
-        }
-    }
-    Ok(None)
-}
-
 /// Reads a zone; `named` are the names and types of the records that the stack's file has in it.
 async fn read(
     context: &Context,
@@ -342,17 +296,17 @@ async fn read(
     let comment = zone.config().and_then(HostedZoneConfig::comment).filter(|comment| !comment.is_empty());
     let hosts = tags.get(HOST_RECORDS).map(String::as_str).unwrap_or_default();
     let spec = Spec {
-        name: record::plain(zone.name().needed("route53", "HostedZone.Name")?).into(),
+        name: record_sets::plain(zone.name().needed("route53", "HostedZone.Name")?).into(),
         vpc,
         comment: comment.map(str::to_owned),
         host_records: hosts.split_whitespace().map(Into::into).collect(),
     };
     let sets = records(context, id).await?;
-    let owned = record::owned(context, &sets);
+    let owned = record_sets::owned(context, &sets);
     let is_own = |set: &ResourceRecordSet| {
         is_of_host(set, &spec)
-            || record::is_owner(context, set)
-            || record::place(set).is_some_and(|place| owned.contains_key(&place) || named.contains(&place))
+            || record_sets::is_owner(context, set)
+            || record_sets::place(set).is_some_and(|place| owned.contains_key(&place) || named.contains(&place))
     };
     let others = sets.iter().filter(|set| !is_born(set, &spec) && !is_own(set));
     let others = others.map(|set| format!("the record {}", shown(set)));
@@ -363,17 +317,17 @@ async fn read(
 }
 
 fn shown(set: &ResourceRecordSet) -> String {
-    format!("{} {}", set.r#type().as_str(), record::plain(set.name()))
+    format!("{} {}", set.r#type().as_str(), record_sets::plain(set.name()))
 }
 
 /// Whether every zone has such a record set from its beginning to its end.
 fn is_born(set: &ResourceRecordSet, spec: &Spec) -> bool {
-    spec.name == *record::plain(set.name()) && matches!(set.r#type().as_str(), "NS" | "SOA")
+    spec.name == *record_sets::plain(set.name()) && matches!(set.r#type().as_str(), "NS" | "SOA")
 }
 
 /// Whether hosts write the record set.
 fn is_of_host(set: &ResourceRecordSet, spec: &Spec) -> bool {
-    let name = record::plain(set.name());
+    let name = record_sets::plain(set.name());
     let label = name.strip_suffix(spec.name.as_str()).and_then(|label| label.strip_suffix('.'));
     set.r#type().as_str() == "A" && label.is_some_and(|label| spec.host_records.iter().any(|one| one == label))
 }
@@ -381,6 +335,7 @@ fn is_of_host(set: &ResourceRecordSet, spec: &Spec) -> bool {
 #[cfg(test)]
 mod tests {
     use aws_sdk_route53::types::RrType;
+    use serde_json::json;
 
     use super::*;
     use crate::kind::AnyKind as _;

@@ -46,7 +46,7 @@ pub struct Spec {
     /// Whether messages of a group arrive once and in the order in which they were sent.
     #[serde(default)]
     pub fifo: bool,
-    /// Whether a FIFO queue tells by its content that a message was sent before. Otherwise senders give each an id.
+    /// Whether a FIFO queue sees by its content that a message was sent before. Otherwise senders give each an id.
     #[serde(default)]
     pub content_based_deduplication: bool,
     /// For how many seconds a message is kept that nobody deletes, a minute to 14 days.
@@ -143,6 +143,7 @@ const ACTIONS: &[&str] = &[
     "sqs:ListQueueTags",
     "sqs:SetQueueAttributes",
     "sqs:TagQueue",
+    "sqs:UntagQueue",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[("queue", "sqs:{region}:{account}:{name}")];
@@ -188,7 +189,7 @@ impl Kind for Queue {
         {
             bail!("the dead letters of a FIFO queue go to a FIFO queue, and those of another to one that is none");
         }
-        spec.policy = spec.policy.take().map(policy::canonical);
+        spec.policy = spec.policy.take().map(|policy| policy::arranged("policy", policy)).transpose()?;
         Ok(())
     }
 
@@ -267,7 +268,7 @@ impl Kind for Queue {
                 Err(error) => return Err(error.into()),
             }
         }
-        // SQS takes a call to make what exists for one that it has answered, whoever made that: the tags tell.
+        // SQS takes a call to make what exists for one that it has answered, whoever made that: the tags say.
         let url = known(context, &spec.name).await?;
         let tags = tags_of(context, &url).await?.unwrap_or_default();
         if tags::address(context, "queue", &tags).as_ref() != Some(address) {
@@ -307,6 +308,13 @@ impl Kind for Queue {
         wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let url = known(context, last_part(&outcome.id)).await?;
+        let call = context.aws.sqs().untag_queue().queue_url(url);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
 fn is_fifo(name: &str) -> bool {
@@ -319,8 +327,7 @@ fn last_part(id: &str) -> &str {
 }
 
 fn arn(context: &Context, name: &str) -> String {
-    let Context { region, account, .. } = context;
-    format!("arn:{}:sqs:{region}:{account}:{name}", tags::partition(region))
+    context.site().arn("sqs", name)
 }
 
 fn outcome(context: &Context, name: &str, url: &str) -> Outcome {

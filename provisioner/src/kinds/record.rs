@@ -1,28 +1,27 @@
 //! `record`: a record set in a hosted zone of Route 53.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
 use async_trait::async_trait;
-use aws_sdk_route53::types::{
-    Change, ChangeAction, ChangeBatch, ChangeInfo, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
-};
-use lakewright_aws::{Error, Needed as _, ask};
+use aws_sdk_route53::types::{ChangeAction, ChangeStatus, ResourceRecord, ResourceRecordSet};
+use lakewright_aws::{Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::record_sets::{LONGEST, TTL, change, is_owner, named, of_zone, owned, owner_name, owner_set, plain};
 use super::spec::{compared, in_place, reference, replaces};
-use super::tags::{self, ADDRESS, STACK, Tags};
+use super::tags::{self, ADDRESS, Tags};
 use super::values::text;
 use super::{private_zone, wait};
 use crate::charge::Cost;
 use crate::kind::{Arn, Comparing, Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
+
+pub use super::record_sets::RecordType;
 
 text!(
     /// A hosted zone's id.
@@ -34,54 +33,6 @@ text!(
     RecordName,
     r"^(\*\.)?([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?$"
 );
-
-/// The type of a record set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum RecordType {
-    /// IPv4 addresses.
-    A,
-    /// IPv6 addresses.
-    Aaaa,
-    /// Who may issue certificates.
-    Caa,
-    /// Another name.
-    Cname,
-    /// Servers that take mail.
-    Mx,
-    /// Servers and ports of a service.
-    Srv,
-    /// Texts in quotes.
-    Txt,
-}
-
-impl RecordType {
-    const ALL: [Self; 7] = [Self::A, Self::Aaaa, Self::Caa, Self::Cname, Self::Mx, Self::Srv, Self::Txt];
-
-    fn named(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| RrType::from(*kind).as_str() == text)
-    }
-}
-
-impl From<RecordType> for RrType {
-    fn from(kind: RecordType) -> Self {
-        match kind {
-            RecordType::A => Self::A,
-            RecordType::Aaaa => Self::Aaaa,
-            RecordType::Caa => Self::Caa,
-            RecordType::Cname => Self::Cname,
-            RecordType::Mx => Self::Mx,
-            RecordType::Srv => Self::Srv,
-            RecordType::Txt => Self::Txt,
-        }
-    }
-}
-
-impl fmt::Display for RecordType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(RrType::from(*self).as_str())
-    }
-}
 
 /// A record set in a hosted zone. It carries no tags: a TXT record beside it, whose name begins with `_lakewright-`,
 /// says whose it is. One that was there before is taken over as it is, and stays when it leaves the file.
@@ -107,7 +58,7 @@ pub struct Spec {
 }
 
 fn ttl() -> u32 {
-    300
+    TTL
 }
 
 const FIELDS: &[Field] = &[
@@ -228,7 +179,7 @@ impl Kind for Record {
             let mut meant = owned(context, &sets);
             meant.extend(wanted.iter().map(|one| ((one.spec.name.to_string(), one.spec.kind), one.address.clone())));
             for ((name, kind), address) in meant {
-                if let Some(set) = among(&sets, &name, kind) {
+                if let Some(set) = named(&sets, &name, kind) {
                     found.push(read(&address, &id, kind, set)?);
                 }
             }
@@ -248,9 +199,9 @@ impl Kind for Record {
         let spec = &live.spec;
         // Route 53 deletes a set that is described as it is, and no other.
         let sets = of_zone(context, &spec.zone).await?;
-        let owner = among(&sets, &owner_name(&spec.name, spec.kind), RecordType::Txt);
+        let owner = named(&sets, &owner_name(&spec.name, spec.kind), RecordType::Txt);
         let owner = owner.filter(|set| is_owner(context, set));
-        let gone: Vec<_> = among(&sets, &spec.name, spec.kind).into_iter().chain(owner).cloned().collect();
+        let gone: Vec<_> = named(&sets, &spec.name, spec.kind).into_iter().chain(owner).cloned().collect();
         if !gone.is_empty() {
             let changes = gone.into_iter().map(|set| (ChangeAction::Delete, set));
             wait::found(change(context, &spec.zone, changes).await)?;
@@ -272,91 +223,6 @@ impl Kind for Record {
         change(context, zone, [(ChangeAction::Upsert, owner)]).await?;
         Ok(())
     }
-}
-
-/// A name as stack files have it: in lower case, without a dot at its end, and without Route 53's escapes of what needs
-/// none.
-pub(super) fn plain(name: &str) -> String {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    name.replace("\\052", "*").to_lowercase()
-}
-
-/// The record sets of a zone; none if there is no such zone.
-pub(super) async fn of_zone(context: &Context, zone: &str) -> Result<Arc<Vec<ResourceRecordSet>>> {
-    context.reading.of(|queries| &queries.records, zone.to_owned(), listed(context, zone)).await
-}
-
-async fn listed(context: &Context, zone: &str) -> Result<Vec<ResourceRecordSet>> {
-    let call = context.aws.route53().list_resource_record_sets().hosted_zone_id(zone);
-    let mut all = Vec::new();
-    let mut next = call.clone();
-    loop {
-        let Some(page) = wait::found(ask(next.send()).await)? else { return Ok(all) };
-        all.extend(page.resource_record_sets);
-        if !page.is_truncated {
-            return Ok(all);
-        }
-        next = call.clone().set_start_record_name(page.next_record_name).set_start_record_type(page.next_record_type);
-        next = next.set_start_record_identifier(page.next_record_identifier);
-    }
-}
-
-/// The name and the type of a record set; none for a type that no spec has.
-pub(super) fn place(set: &ResourceRecordSet) -> Option<(String, RecordType)> {
-    Some((plain(set.name()), RecordType::named(set.r#type().as_str())?))
-}
-
-fn among<'a>(sets: &'a [ResourceRecordSet], name: &str, kind: RecordType) -> Option<&'a ResourceRecordSet> {
-    sets.iter().find(|set| plain(set.name()) == name && *set.r#type() == kind.into())
-}
-
-/// What the names of records begin with that say whose others are.
-const OWNER: &str = "_lakewright-";
-/// The longest domain name, without the dot at its end.
-const LONGEST: usize = 253;
-
-/// The name of the TXT record that says whose a record is.
-fn owner_name(name: &str, kind: RecordType) -> String {
-    let kind = kind.to_string().to_lowercase();
-    match name.strip_prefix("*.") {
-        // A star stands for something at the beginning of a name only.
-        Some(rest) => format!("{OWNER}any-{kind}.{rest}"),
-        None => format!("{OWNER}{kind}.{name}"),
-    }
-}
-
-/// The address that an owner's record states, and the name and type of the record that it is for; none if it is none of
-/// this stack's.
-fn owner(context: &Context, set: &ResourceRecordSet) -> Option<((String, RecordType), Address)> {
-    let (name, RecordType::Txt) = place(set)? else { return None };
-    let (kind, rest) = name.strip_prefix(OWNER)?.split_once('.')?;
-    let (name, kind) = match kind.strip_prefix("any-") {
-        Some(kind) => (format!("*.{rest}"), kind),
-        None => (rest.to_owned(), kind),
-    };
-    let place = (name, RecordType::named(&kind.to_uppercase())?);
-    let [value] = set.resource_records() else { return None };
-    let mut words = value.value().trim_matches('"').split(' ').filter_map(|word| word.split_once('='));
-    let tags: Tags = words.by_ref().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    Some((place, tags::address(context, "record", &tags)?))
-}
-
-/// What the owners' records among them say is this stack's: addresses by name and type.
-pub(super) fn owned(context: &Context, sets: &[ResourceRecordSet]) -> BTreeMap<(String, RecordType), Address> {
-    sets.iter().filter_map(|set| owner(context, set)).collect()
-}
-
-/// Whether the record says whose another is, and that this one is the stack's.
-pub(super) fn is_owner(context: &Context, set: &ResourceRecordSet) -> bool {
-    owner(context, set).is_some()
-}
-
-/// The record that says whose a record is.
-fn owner_set(context: &Context, address: &Address, name: &str, kind: RecordType) -> Result<ResourceRecordSet> {
-    let name = owner_name(name, kind);
-    let said = format!("\"{STACK}={} {ADDRESS}={address}\"", context.stack);
-    let set = ResourceRecordSet::builder().name(name).r#type(RrType::Txt).ttl(i64::from(ttl()));
-    Ok(set.resource_records(ResourceRecord::builder().value(said).build()?).build()?)
 }
 
 fn read(address: &Address, zone: &str, kind: RecordType, set: &ResourceRecordSet) -> Result<Found<Spec>> {
@@ -400,22 +266,9 @@ async fn put(context: &Context, address: &Address, spec: &Spec) -> Result<Outcom
     Ok(tags::outcome(&id(spec), &[("name", &spec.name)]))
 }
 
-/// Changes record sets of a zone, all of them or none.
-pub(super) async fn change(
-    context: &Context,
-    zone: &str,
-    changes: impl IntoIterator<Item = (ChangeAction, ResourceRecordSet)>,
-) -> Result<ChangeInfo, Error> {
-    let changes = changes.into_iter().map(|(action, set)| {
-        Change::builder().action(action).resource_record_set(set).build().expect("action and record set are given")
-    });
-    let batch = ChangeBatch::builder().set_changes(Some(changes.collect())).build().expect("changes are given");
-    let call = context.aws.route53().change_resource_record_sets().hosted_zone_id(zone).change_batch(batch);
-    ask(call.send()).await?.change_info.needed("route53", "ChangeResourceRecordSets.ChangeInfo")
-}
-
 #[cfg(test)]
 mod tests {
+    use aws_sdk_route53::types::RrType;
     use serde_json::json;
 
     use super::*;
@@ -431,25 +284,6 @@ mod tests {
         });
         assert_eq!(Record.normalise(&spec).expect("a record"), written);
         assert!(Record.normalise(&json!({"zone": "Z1", "name": "a.b", "type": "A", "values": []})).is_err());
-        assert_eq!(plain("\\052.Shop.internal."), "*.shop.internal");
-    }
-
-    #[test]
-    fn whose_a_record_is_stands_beside_it() {
-        let context = crate::kinds::testing::context();
-        let address = Address::new("record", "kibana");
-        for (name, beside) in [
-            ("kibana.shop.internal", "_lakewright-a.kibana.shop.internal"),
-            ("*.shop.internal", "_lakewright-any-a.shop.internal"),
-        ] {
-            let set = owner_set(&context, &address, name, RecordType::A).expect("a record set");
-            assert_eq!(set.name(), beside);
-            assert_eq!(set.resource_records()[0].value(), "\"lakewright:stack=shop lakewright:address=record.kibana\"");
-            let place = (name.to_owned(), RecordType::A);
-            assert_eq!(owner(&context, &set), Some((place, address.clone())));
-            let others = Context { stack: "another".to_owned(), ..context.clone() };
-            assert_eq!(owner(&others, &set), None);
-        }
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl Kind for Release {
             });
             each(context, FACTS.name, reads).await.map(Some)
         };
-        // Which releases of a bucket that can't be listed are the stack's nobody can tell.
+        // Which releases of a bucket that can't be listed are the stack's nobody can say.
         let reads = buckets.iter().map(|bucket| One { address: None, id: String::new(), read: of_bucket(bucket) });
         Ok(each(context, FACTS.name, reads).await?.into_iter().flatten().collect())
     }
@@ -177,10 +177,6 @@ impl Kind for Release {
         for release in Build::of(spec).among(&listed(context, &spec.bucket).await?) {
             wait::found(context.aws.objects().delete(&spec.bucket, &release.key).await)?;
         }
-        Ok(())
-    }
-
-    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
         Ok(())
     }
 }

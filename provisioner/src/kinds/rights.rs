@@ -1,7 +1,7 @@
 //! How far the actions of the kinds go, service by service: each as far as one of the stack takes it, and no further.
 //!
 //! What carries tags is changed and deleted by the stack's tag, and made with it. What AWS knows by a name is looked at by that name
-//! too: what isn't there has no tag. Reads without a limit tell no more than lists that IAM can't limit: what things are called and
+//! too: what isn't there has no tag. Reads without a limit show no more than lists that IAM can't limit: what things are called and
 //! which tags they carry.
 
 pub(super) mod code;

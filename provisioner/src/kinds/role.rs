@@ -1,6 +1,7 @@
 //! `role`: an IAM role with its trust, inline policies and attached policies.
 
 mod calls;
+mod moving;
 
 use std::collections::BTreeMap;
 
@@ -19,12 +20,13 @@ use super::{policy, statement, tag_lists, tags, wait};
 use crate::charge::Cost;
 use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::names;
-use crate::resource::{Action, Address};
+use crate::resource::{Action, Address, Obstacle};
 use crate::services::Services as _;
-use calls::{KNOWN, arns, boundary, described, detach, present, settle, take_inline};
+use calls::{KNOWN, arns, boundary, described, detach, leave_profiles, present, settle, take_inline};
 
 pub(super) use calls::details;
 pub(crate) use calls::document;
+pub(super) use moving::name_beside;
 
 text!(
     /// A role's name.
@@ -56,7 +58,8 @@ text!(
 pub struct Spec {
     /// The name, unique in the account, whatever the path.
     pub name: RoleName,
-    /// The path in IAM, `/teams/data/`. A role that is there keeps the path that it has. Default: `/lakewright/STACK/`.
+    /// The path in IAM, `/teams/data/`. A role that is there keeps the path that it has until `apply
+    /// --move-roles` moves it, under another name. Default: `/lakewright/STACK/`.
     #[serde(default)]
     pub path: Option<Path>,
     /// What the role is for.
@@ -87,9 +90,17 @@ fn an_hour() -> u32 {
     3600
 }
 
+/// What only a role that exists has.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub struct Observed {
+    /// Until when one stays that has given its place up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_until: Option<String>,
+}
+
 const FIELDS: &[Field] = &[
     replaces("name"),
-    // No call moves a role: it would have to go, with whatever acts as it, for a name that is the account's only one.
+    // No call moves a role, and its name is the account's only one: it moves where that is asked for, under another name.
     compared(replaces("path"), Comparing::Never),
     in_place("description"),
     compared(in_place("trust"), Comparing::AsSet),
@@ -118,12 +129,15 @@ const ACTIONS: &[&str] = &[
     "iam:ListAttachedRolePolicies",
     "iam:ListInstanceProfilesForRole",
     "iam:TagRole",
+    "iam:UntagRole",
     "iam:PassRole",
 ];
 const ARNS: &[Arn] = &[("role", "iam::{account}:role{path}{name}"), ("role before", "iam::{account}:role/{name}")];
 const FACTS: Facts = Facts {
     renamed_fields: &[("attached", "attached_policies"), ("session_seconds", "max_session_seconds")],
     identified_by: &["name"],
+    relocates: true,
+    given_outputs: &["name"],
     review: &["trust", "policies", "attached_policies", "permissions_boundary"],
     own_policies: Some("policies"),
     arns: ARNS,
@@ -138,15 +152,16 @@ pub struct Role;
 #[async_trait]
 impl Kind for Role {
     type Spec = Spec;
-    type Observed = ();
+    type Observed = Observed;
 
     fn facts(&self) -> &'static Facts {
         &FACTS
     }
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
-        for document in spec.policies.values_mut().chain([&mut spec.trust]) {
-            *document = policy::canonical(document.take());
+        spec.trust = policy::arranged("trust", spec.trust.take())?;
+        for (name, document) in &mut spec.policies {
+            *document = policy::of_identity(&format!("policies.{name}"), document.take())?;
         }
         Ok(())
     }
@@ -159,6 +174,20 @@ impl Kind for Role {
         live.name != spec.name
     }
 
+    fn relocated(&self, live: &Spec, spec: &Spec, moves: bool) -> Option<Spec> {
+        let (is, wanted) = ((live.path.as_ref(), live.name.as_str()), (spec.path.as_ref(), spec.name.as_str()));
+        let name = name_beside(is, wanted, moves, 64)?;
+        Some(Spec { name: name.into(), ..spec.clone() })
+    }
+
+    fn outlives(&self, live: &Spec, spec: &Spec) -> bool {
+        live.path != spec.path
+    }
+
+    fn stays(&self, _live: &Spec, observed: &Observed) -> Option<Obstacle> {
+        moving::obstacle(observed)
+    }
+
     fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
         let goes = |live: &Spec, spec: &Spec| live.policies.keys().any(|name| !spec.policies.contains_key(name));
         match (action, live, spec) {
@@ -166,6 +195,9 @@ impl Kind for Role {
                 vec!["what only the removed policies allow is refused from now on".to_owned()]
             }
             (Action::Delete, ..) => vec!["whatever still acts as it is refused".to_owned()],
+            (Action::Replace, Some(live), Some(spec)) if self.coexists(live, spec) && self.outlives(live, spec) => {
+                vec![moving::consequence(live, spec)]
+            }
             _ => Vec::new(),
         }
     }
@@ -179,22 +211,24 @@ impl Kind for Role {
         statement::grants(&spec.trust, "it").into_iter().chain(own).chain(attached).chain(bound).collect()
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec, Observed>>> {
         let details = details(context).await?;
         let own: Vec<&RoleDetail> = details.roles.iter().filter(|role| owner(context, role).is_some()).collect();
         if own.is_empty() {
             return Ok(Vec::new());
         }
-        // The one call that tells of policies and tags leaves descriptions and sessions out.
+        // The one call that returns policies and tags leaves descriptions and sessions out.
         let listed = ask_all(context.aws.iam().list_roles().max_items(1000).into_paginator().items().send()).await?;
-        let reads = own.into_iter().map(async |detail| {
+        let reads = own.iter().map(async |detail| {
             let name = detail.role_name().needed("iam", "RoleDetail.RoleName")?;
             match listed.iter().find(|role| role.role_name() == name) {
                 Some(role) => read(context, detail, role),
                 None => described(context, name).await?.map_or(Ok(None), |role| read(context, detail, &role)),
             }
         });
-        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
+        let mut found: Vec<_> = try_join_all(reads).await?.into_iter().flatten().collect();
+        moving::keep(context, &own, wanted, &mut found);
+        Ok(found)
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -210,9 +244,7 @@ impl Kind for Role {
             Err(error) if error.is_already_exists() => {
                 let present = ask(context.aws.iam().get_role().role_name(spec.name.as_str()).send()).await?;
                 let tags = tag_lists::read(present.role.needed("iam", "GetRole.Role")?.tags());
-                if tags::address(context, "role", &tags).as_ref() != Some(address) {
-                    return Err(tags::taken(error, &format!("the role {}", spec.name), &tags));
-                }
+                tags::own_or_taken(context, address, error, &format!("the role {}", spec.name), &tags)?;
             }
             Err(error) => return Err(error.into()),
         }
@@ -222,14 +254,14 @@ impl Kind for Role {
     async fn update(
         &self,
         context: &Context,
-        _live: &Found<Spec>,
+        _live: &Found<Spec, Observed>,
         spec: &Spec,
         _changed: &[String],
     ) -> Result<Outcome> {
         settle(context, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec, Observed>) -> Result<()> {
         let name = live.spec.name.as_str();
         let Some(present) = present(context, name).await? else { return Ok(()) };
         for policy in &present.inline {
@@ -238,17 +270,12 @@ impl Kind for Role {
         for policy in &present.attached {
             detach(context, name, policy).await?;
         }
-        let profiles = ask(context.aws.iam().list_instance_profiles_for_role().role_name(name).send()).await?;
-        for profile in profiles.instance_profiles() {
-            let profile = profile.instance_profile_name().needed("iam", "InstanceProfile.InstanceProfileName")?;
-            let call = context.aws.iam().remove_role_from_instance_profile().role_name(name);
-            wait::found(ask(call.instance_profile_name(profile).send()).await)?;
-        }
+        leave_profiles(context, name).await?;
         wait::found(ask(context.aws.iam().delete_role().role_name(name).send()).await)?;
         Ok(())
     }
 
-    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
+    async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec, Observed>>> {
         let name = id.rsplit('/').next().unwrap_or(id);
         let Some(role) = described(context, name).await? else { return Ok(None) };
         let Some(present) = present(context, name).await? else { return Ok(None) };
@@ -277,6 +304,13 @@ impl Kind for Role {
         ask(call.set_tags(Some(tag_lists::written(tags))).send()).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let name = outcome.id.rsplit('/').next().unwrap_or_default();
+        let call = context.aws.iam().untag_role().role_name(name);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
 /// The address that a role's tags state.
@@ -285,7 +319,7 @@ fn owner(context: &Context, role: &RoleDetail) -> Option<Address> {
 }
 
 /// The role of those details, with what lists say of it besides.
-fn read(context: &Context, role: &RoleDetail, listed: &types::Role) -> Result<Option<Found<Spec>>> {
+fn read(context: &Context, role: &RoleDetail, listed: &types::Role) -> Result<Option<Found<Spec, Observed>>> {
     let Some(address) = owner(context, role) else { return Ok(None) };
     let tags = tag_lists::read(role.tags());
     let mut policies = BTreeMap::new();

@@ -12,10 +12,10 @@ use lakewright_ec2::sdk::types::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::spec::{cidr, compared, in_place, replaces};
+use super::spec::{cidr, compared, in_place, reference, replaces};
 use super::values::{SubnetId, VpcId};
-use super::{ec2, tag_lists, tags, wait};
-use crate::charge::Cost;
+use super::{among, ec2, tag_lists, tags, wait};
+use crate::charge::{Cost, Others};
 use crate::kind::{Clash, Comparing, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::Address;
 
@@ -61,6 +61,7 @@ const ACTIONS: &[&str] = &[
     "ec2:ReplaceRoute",
     "ec2:DeleteRoute",
     "ec2:CreateTags",
+    "ec2:DeleteTags",
 ];
 const FACTS: Facts = Facts::of("route_table", "where the packets of some subnets go", FIELDS, OUTPUTS, ACTIONS);
 
@@ -90,6 +91,20 @@ impl Kind for RouteTable {
 
     fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
+    }
+
+    fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
+        let name = |id: &SubnetId| reference(id).map_or_else(|| id.to_string(), |subnet| subnet.to_string());
+        let mut told = among::of_its_kind(address, others, |other, theirs: &Spec| {
+            let both = spec.subnets.iter().find(|subnet| theirs.subnets.contains(subnet));
+            both.map(|both| format!("`{}` uses `{other}` too, and a subnet has one route table", name(both)))
+        });
+        let elsewhere = spec.subnets.iter().filter(|id| {
+            let vpc = others.spec("subnet", id).and_then(|subnet| reference(subnet["vpc"].as_str()?));
+            vpc.zip(reference(&spec.vpc)).is_some_and(|(theirs, own)| theirs != own)
+        });
+        told.extend(elsewhere.map(|subnet| format!("`{}` stands in another VPC than it does", name(subnet))));
+        told
     }
 
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
@@ -131,6 +146,10 @@ impl Kind for RouteTable {
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         ec2::tag(context, &outcome.id, tags).await
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        ec2::untag(context, &outcome.id, keys).await
     }
 }
 
@@ -252,7 +271,7 @@ enum Target {
 }
 
 impl Target {
-    /// The type, told by the id's prefix.
+    /// The type, by the id's prefix.
     fn of(target: &str) -> Result<Self> {
         Ok(match target.split('-').next().unwrap_or_default() {
             "igw" | "vgw" => Self::Gateway,

@@ -66,7 +66,7 @@ const FACTS: Facts = Facts {
 
 /// The most bytes that Athena takes as a statement.
 const LONGEST: usize = 262_144;
-/// The most that Athena lists, and tells of, at once.
+/// The most that Athena lists, and describes, at once.
 const PAGE: usize = 50;
 
 /// The kind.
@@ -201,7 +201,7 @@ pub async fn saved(context: &Context, workgroup: &str) -> Result<Vec<NamedQuery>
     let ids: Vec<String> = pages.into_iter().flat_map(|page| page.named_query_ids.unwrap_or_default()).collect();
     let mut queries = Vec::new();
     for ids in ids.chunks(PAGE) {
-        // Those that went meanwhile are told apart in the answer.
+        // Those that went meanwhile stand apart in the answer.
         let answer = ask(athena.batch_get_named_query().set_named_query_ids(Some(ids.to_vec())).send()).await?;
         queries.extend(answer.named_queries.unwrap_or_default());
     }
@@ -261,7 +261,7 @@ fn originals<'a>(found: Vec<Found<Spec>>, wanted: impl Fn(&Address) -> Option<&'
     found.iter().filter(is_original).cloned().collect()
 }
 
-/// The query as it lives; none if it isn't the stack's.
+/// The query as it exists; none if it isn't the stack's.
 fn read(context: &Context, query: &NamedQuery) -> Result<Option<Found<Spec>>> {
     let Some((stack, address)) = owner(query) else { return Ok(None) };
     let address = address.parse().ok().filter(|address: &Address| address.kind == "saved_query");

@@ -92,6 +92,7 @@ const ACTIONS: &[&str] = &[
     "events:ListTargetsByRule",
     "events:ListTagsForResource",
     "events:TagResource",
+    "events:UntagResource",
     "iam:PassRole",
     "tag:GetResources",
 ];
@@ -189,7 +190,7 @@ impl Kind for ScheduleRule {
         let mut names: BTreeSet<&str> =
             tagged.keys().filter_map(|arn| arn.split_once(":rule/")).map(|it| it.1).collect();
         names.extend(wanted.iter().map(|wanted| wanted.spec.name.as_str()));
-        // One list tells of all whose names begin as the stack's do; others are asked for one by one.
+        // One list holds all whose names begin as the stack's do; others are asked for one by one.
         let own = format!("{}-", context.stack);
         let prefixes: BTreeSet<&str> =
             names.iter().map(|name| if name.starts_with(&own) { own.as_str() } else { name }).collect();
@@ -263,6 +264,13 @@ impl Kind for ScheduleRule {
         alone(context, || ask(call.clone().send())).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.event_bridge().untag_resource().resource_arn(&outcome.id);
+        let call = call.set_tag_keys(Some(tag_lists::keys(keys)));
+        alone(context, || ask(call.clone().send())).await?;
+        Ok(())
+    }
 }
 
 /// Calls once no other change of the rule is under way.
@@ -287,7 +295,7 @@ async fn rules(context: &Context, prefix: &str) -> Result<Vec<Rule>, Error> {
     }
 }
 
-/// The rule of that name, as lists tell of it.
+/// The rule of that name, as lists show it.
 async fn described(context: &Context, name: &str) -> Result<Option<Rule>, Error> {
     let answer = wait::found(ask(context.aws.event_bridge().describe_rule().name(name).send()).await)?;
     Ok(answer.map(|rule| {

@@ -133,10 +133,6 @@ impl Kind for ScramAssociation {
         let ours: Vec<&SecretArn> = spec.secrets.iter().filter(|arn| associated.contains(arn)).collect();
         change(context, &spec.cluster, Change::Disassociate, &ours).await
     }
-
-    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
-        Ok(())
-    }
 }
 
 fn live(address: Address, cluster: &str, ours: Vec<SecretArn>, others: Vec<SecretArn>) -> Found<Spec> {
@@ -205,7 +201,7 @@ async fn own_secrets(context: &Context) -> Result<BTreeSet<SecretArn>> {
     listed.iter().filter(|one| could_be_associated(one)).map(arn).collect()
 }
 
-/// Whether MSK takes such a secret; one that waits for its deletion lives no more.
+/// Whether MSK takes such a secret; one that waits for its deletion no longer exists.
 fn could_be_associated(secret: &SecretListEntry) -> bool {
     !secret::waits(secret) && secret.name().is_some_and(|name| name.starts_with(PREFIX))
 }

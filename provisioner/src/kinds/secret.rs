@@ -1,17 +1,19 @@
 //! `secret`: a user name and a random password in Secrets Manager, never shown.
 
+mod age;
+mod value;
+
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
-use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all, ask_once};
-use rand::Rng as _;
-use rand::distr::Alphanumeric;
+use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use self::age::{PASSWORD, is_due, overdue};
+use self::value::{SecretValue, rename, renew};
 use super::spec::{in_place, replaces};
 use super::values::{KeyId, text};
 use super::{tag_lists, tags, wait};
@@ -47,14 +49,24 @@ pub struct Spec {
     #[serde(default = "recovery_days")]
     #[schemars(range(min = 7, max = 30))]
     pub recovery_days: u32,
+    /// After how many days an apply gives it a new password, 1 to 3650. Default: never.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 3650))]
+    pub rotate_after_days: Option<u32>,
 }
 
 fn recovery_days() -> u32 {
     7
 }
 
-const FIELDS: &[Field] =
-    &[replaces("name"), in_place("description"), in_place("username"), in_place("key"), in_place("recovery_days")];
+const FIELDS: &[Field] = &[
+    replaces("name"),
+    in_place("description"),
+    in_place("username"),
+    in_place("key"),
+    in_place("recovery_days"),
+    in_place(ROTATION),
+];
 const OUTPUTS: &[&str] = &["arn", "name"];
 const ACTIONS: &[&str] = &[
     "secretsmanager:CreateSecret",
@@ -65,6 +77,7 @@ const ACTIONS: &[&str] = &[
     "secretsmanager:PutSecretValue",
     "secretsmanager:RestoreSecret",
     "secretsmanager:TagResource",
+    "secretsmanager:UntagResource",
     "secretsmanager:UpdateSecret",
 ];
 const ARNS: &[Arn] = &[
@@ -84,9 +97,14 @@ const FACTS: Facts = Facts {
 const USERNAME: &str = "lakewright:username";
 /// The tag that holds the days of [`Spec::recovery_days`].
 const RECOVERY_DAYS: &str = "lakewright:recovery-days";
+/// The tag that holds the days of [`Spec::rotate_after_days`], or [`NEVER`].
+const ROTATE_AFTER_DAYS: &str = "lakewright:rotate-after-days";
+/// What the tag says where nothing rotates any more.
+const NEVER: &str = "never";
+/// The name of [`Spec::rotate_after_days`].
+const ROTATION: &str = "rotate_after_days";
 /// The key that encrypts where none is named.
 const AWS_KEY: &str = "alias/aws/secretsmanager";
-const PASSWORD_LENGTH: usize = 32;
 
 /// The kind.
 #[derive(Debug)]
@@ -117,21 +135,34 @@ impl Kind for Secret {
             (Action::Replace, Some(Spec { recovery_days, .. })) => {
                 vec![format!("the new one has another password; the old can be restored for {recovery_days} days")]
             }
-            (Action::Update, _) if changed.contains(&"username") => {
-                vec!["clients that know the old user name can't log in any more".to_owned()]
+            (Action::Update, _) => {
+                let said = [
+                    ("username", "clients that know the old user name can't log in any more"),
+                    (PASSWORD, "soon nobody logs in with the password before; the stack's agents follow by themselves"),
+                ];
+                let said = said.into_iter().filter(|(name, _)| changed.contains(name));
+                said.map(|(_, sentence)| sentence.to_owned()).collect()
             }
             _ => Vec::new(),
         }
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        let secrets = listed(context).await?;
-        secrets.iter().filter_map(|secret| read(context, secret).transpose()).collect()
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+        let mut all = Vec::new();
+        for secret in listed(context).await?.iter() {
+            let Some(mut found) = read(context, secret)? else { continue };
+            // What the file says now counts: one that is to be rotated from now on may be too old already.
+            let wanted = wanted.iter().find(|wanted| *wanted.address == found.address);
+            let days = wanted.map_or(found.spec.rotate_after_days, |wanted| wanted.spec.rotate_after_days);
+            found.departures.extend(overdue(context.clock, secret, days));
+            all.push(found);
+        }
+        Ok(all)
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
         let mut own: Vec<Tag> = tag_lists::owned(context, address);
-        own.extend(tag_lists::written(&[(USERNAME, &spec.username), (RECOVERY_DAYS, &spec.recovery_days.to_string())]));
+        own.extend(tag_lists::written(&borrowed(&said(spec, false))));
         let call = context.aws.secrets_manager().create_secret().name(spec.name.as_str());
         let call = call
             .client_request_token(tags::client_token(context, address, spec))
@@ -150,7 +181,14 @@ impl Kind for Secret {
     }
 
     async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, changed: &[String]) -> Result<Outcome> {
-        settle(context, &live.id, spec, changed.iter().any(|name| name == "username")).await
+        let changes = |name: &str| changed.iter().any(|one| one == name);
+        if changed.iter().any(|name| name != PASSWORD) {
+            settle(context, &live.id, spec, (changes("username"), changes(ROTATION))).await?;
+        }
+        if changes(PASSWORD) {
+            renew_if_due(context, &live.id, spec).await?;
+        }
+        Ok(outcome(&live.id, spec))
     }
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
@@ -175,23 +213,9 @@ impl Kind for Secret {
         read(context, &secret)
     }
 
-    /// The version that was current becomes AWSPREVIOUS by itself.
     async fn rotate(&self, context: &Context, live: &Found<Spec>, nonce: &str) -> Result<String> {
         let username = &live.spec.username;
-        let call = context.aws.secrets_manager().put_secret_value().secret_id(&live.id);
-        let call = call.secret_string(SecretValue::made(username).0).client_request_token(nonce);
-        match ask_once(call.send()).await {
-            Ok(_) => {}
-            // An answer that got lost may have made the version: another value under its token would be refused.
-            Err(error) if error.lost => {
-                let described = describe(context, &live.id).await?.context("the secret is gone")?;
-                let stages = described.secret_versions_to_stages().and_then(|versions| versions.get(nonce));
-                if !stages.is_some_and(|stages| stages.iter().any(|stage| stage == "AWSCURRENT")) {
-                    return Err(error.into());
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
+        renew(context, &live.id, username, nonce).await?;
         Ok(format!(
             "{username} has a new password, the one before is AWSPREVIOUS; MSK takes it over within minutes, and \
              agents that run read it when MSK no longer takes theirs"
@@ -201,29 +225,37 @@ impl Kind for Secret {
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         tag(context, &outcome.id, tags).await
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.secrets_manager().untag_resource().secret_id(&outcome.id);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
-/// A secret's value: a JSON object with a user name and a password. Nothing prints, compares or stores it.
-struct SecretValue(String);
-
-impl SecretValue {
-    /// A new one: the user name and 32 random letters and digits, some 190 bits.
-    fn made(username: &str) -> Self {
-        let password: String = rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect();
-        Self(json!({"username": username, "password": password}).to_string())
+/// Gives a secret a new password if it is too old still. Lists may be minutes behind: what they call old may have been
+/// rotated just now.
+async fn renew_if_due(context: &Context, id: &str, spec: &Spec) -> Result<()> {
+    let secret = describe(context, id).await?;
+    if secret.is_some_and(|secret| is_due(context.clock, &secret, spec.rotate_after_days)) {
+        renew(context, id, &spec.username, &context.clock.token()).await?;
     }
+    Ok(())
+}
 
-    /// The same with that user name; none if it has it already.
-    fn renamed(&self, username: &str) -> Result<Option<Self>> {
-        // Without its text the error names nothing of the value.
-        let parsed = serde_json::from_str::<Value>(&self.0).ok();
-        let mut value = parsed.filter(Value::is_object).context("the secret's value is no JSON object")?;
-        if value["username"] == username {
-            return Ok(None);
-        }
-        value["username"] = json!(username);
-        Ok(Some(Self(value.to_string())))
+/// The tags that say what no call of Secrets Manager's does. That nothing rotates is said where something did.
+fn said(spec: &Spec, rotation: bool) -> Vec<(&'static str, String)> {
+    let mut said = vec![(USERNAME, spec.username.clone()), (RECOVERY_DAYS, spec.recovery_days.to_string())];
+    match spec.rotate_after_days {
+        Some(days) => said.push((ROTATE_AFTER_DAYS, days.to_string())),
+        None if rotation => said.push((ROTATE_AFTER_DAYS, NEVER.to_owned())),
+        None => {}
     }
+    said
+}
+
+fn borrowed<'a>(tags: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    tags.iter().map(|(key, value)| (*key, value.as_str())).collect()
 }
 
 async fn tag(context: &Context, id: &str, tags: &[(&str, &str)]) -> Result<()> {
@@ -258,6 +290,8 @@ async fn describe(context: &Context, id: &str) -> Result<Option<SecretListEntry>
             .set_name(secret.name)
             .set_description(secret.description)
             .set_kms_key_id(secret.kms_key_id)
+            .set_created_date(secret.created_date)
+            .set_last_rotated_date(secret.last_rotated_date)
             .set_deleted_date(secret.deleted_date)
             .set_tags(secret.tags)
             .set_secret_versions_to_stages(secret.version_ids_to_stages)
@@ -265,7 +299,7 @@ async fn describe(context: &Context, id: &str) -> Result<Option<SecretListEntry>
     }))
 }
 
-/// Whether a secret waits for its deletion: it lives no more, and keeps its name and value.
+/// Whether a secret waits for its deletion: it no longer exists, and keeps its name and value.
 pub(super) fn waits(secret: &SecretListEntry) -> bool {
     secret.deleted_date().is_some()
 }
@@ -292,6 +326,7 @@ fn read(context: &Context, secret: &SecretListEntry) -> Result<Option<Found<Spec
         username: tags.get(USERNAME).cloned().unwrap_or_default(),
         key: secret.kms_key_id().filter(|key| !key.is_empty() && *key != AWS_KEY).map(Into::into),
         recovery_days: tags.get(RECOVERY_DAYS).and_then(|days| days.parse().ok()).unwrap_or_else(recovery_days),
+        rotate_after_days: tags.get(ROTATE_AFTER_DAYS).and_then(|days| days.parse().ok()),
     };
     Ok(Some(tags::found(address, &tags, arn, spec, &[("arn", arn), ("name", name)])))
 }
@@ -301,13 +336,16 @@ async fn regain(context: &Context, address: &Address, spec: &Spec, refusal: Erro
     let Some(secret) = describe(context, &spec.name).await? else { return Err(refusal.into()) };
     let arn = arn(&secret)?;
     let tags = tag_lists::read(secret.tags());
-    if tags::address(context, "secret", &tags).as_ref() != Some(address) {
-        return Err(tags::taken(refusal, &format!("the secret {} ({arn})", spec.name), &tags));
-    }
+    tags::own_or_taken(context, address, refusal, &format!("the secret {} ({arn})", spec.name), &tags)?;
     if waits(&secret) {
         ask(context.aws.secrets_manager().restore_secret().secret_id(arn).send()).await?;
     }
-    settle(context, arn, spec, true).await
+    // It has the tags that the file gave it then.
+    let own: Vec<Tag> = tag_lists::owned(context, address);
+    ask(context.aws.secrets_manager().tag_resource().secret_id(arn).set_tags(Some(own)).send()).await?;
+    settle(context, arn, spec, (true, true)).await?;
+    renew_if_due(context, arn, spec).await?;
+    Ok(outcome(arn, spec))
 }
 
 /// A token of one change: Secrets Manager asks for it wherever a value could be written.
@@ -315,21 +353,16 @@ fn token() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// Makes a living secret's settings those of the spec; the password stays.
-async fn settle(context: &Context, id: &str, spec: &Spec, username: bool) -> Result<Outcome> {
+/// Makes a living secret's settings those of the spec, among them those that changed: the user name, and whether it rotates.
+/// The password stays.
+async fn settle(context: &Context, id: &str, spec: &Spec, (username, rotation): (bool, bool)) -> Result<()> {
     let secrets = context.aws.secrets_manager();
     let call = secrets.update_secret().secret_id(id).description(&spec.description).client_request_token(token());
     ask(call.kms_key_id(spec.key.as_deref().unwrap_or(AWS_KEY)).send()).await?;
     if username {
-        let current = ask(secrets.get_secret_value().secret_id(id).send()).await?;
-        let current = SecretValue(current.secret_string.context("the secret's value is no text")?);
-        if let Some(SecretValue(renamed)) = current.renamed(&spec.username)? {
-            let call = secrets.put_secret_value().secret_id(id).secret_string(renamed).client_request_token(token());
-            ask(call.send()).await?;
-        }
+        rename(context, id, &spec.username).await?;
     }
-    tag(context, id, &[(USERNAME, &spec.username), (RECOVERY_DAYS, &spec.recovery_days.to_string())]).await?;
-    Ok(outcome(id, spec))
+    tag(context, id, &borrowed(&said(spec, rotation))).await
 }
 
 #[cfg(test)]
@@ -338,22 +371,11 @@ mod tests {
     use crate::kinds::testing::context;
 
     #[test]
-    fn another_user_name_keeps_the_password() {
-        let value = SecretValue::made("app");
-        assert!(value.renamed("app").expect("it is an object").is_none());
-        let renamed = value.renamed("shop").expect("it is an object").expect("it has another name");
-        let password = |value: &SecretValue| serde_json::from_str::<Value>(&value.0).expect("JSON")["password"].clone();
-        assert!(password(&value) == password(&renamed), "the password changed");
-        let error = SecretValue("hunter2".to_owned()).renamed("app").err().expect("it is no object");
-        assert!(!format!("{error:#}").contains("hunter2"));
-    }
-
-    #[test]
     fn one_that_waits_for_its_deletion_is_not_found() {
         let context = context();
         let tags = tag_lists::owned(&context, &Address::new("secret", "app"));
         let mut secret = SecretListEntry::builder().arn("arn:s").name("AmazonMSK_app").set_tags(Some(tags)).build();
-        assert_eq!(read(&context, &secret).expect("it has a name").expect("it lives").id, "arn:s");
+        assert_eq!(read(&context, &secret).expect("it has a name").expect("it exists").id, "arn:s");
         secret.deleted_date = Some(aws_sdk_secretsmanager::primitives::DateTime::from_secs(1));
         assert!(read(&context, &secret).expect("it has a name").is_none());
     }

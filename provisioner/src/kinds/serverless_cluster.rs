@@ -47,6 +47,7 @@ const ACTIONS: &[&str] = &[
     "kafka:ListClustersV2",
     "kafka:GetBootstrapBrokers",
     "kafka:TagResource",
+    "kafka:UntagResource",
     // MSK makes interface endpoints and its own role in the caller's name.
     "ec2:CreateTags",
     "ec2:CreateVpcEndpoint",
@@ -173,6 +174,10 @@ impl Kind for ServerlessCluster {
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         msk::tag(context, &outcome.id, tags).await
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        msk::untag(context, &outcome.id, keys).await
     }
 }
 

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use async_trait::async_trait;
-use aws_sdk_sns::types;
-use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
+use lakewright_aws::{ErrorKind, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,6 +20,9 @@ use crate::kind::{
 };
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
+use subscriptions::{PROTOCOLS, Subscribed, subscribe, subscriptions};
+
+mod subscriptions;
 
 text!(
     /// A topic's name.
@@ -85,6 +87,7 @@ const ACTIONS: &[&str] = &[
     "sns:ListSubscriptionsByTopic",
     "sns:ListTagsForResource",
     "sns:TagResource",
+    "sns:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[("sns topic", "sns:{region}:{account}:{name}")];
@@ -98,11 +101,8 @@ const FACTS: Facts = Facts {
     ..Facts::of("sns_topic", "an SNS topic with its subscriptions", FIELDS, OUTPUTS, ACTIONS)
 };
 
-/// What a list says in place of the ARN of a subscription that isn't confirmed.
-const PENDING: &str = "PendingConfirmation";
 /// The id of the policy that AWS gives a topic.
 const DEFAULT_POLICY: &str = "__default_policy_ID";
-const PROTOCOLS: [&str; 2] = ["email", "https"];
 
 /// The kind.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ impl Kind for SnsTopic {
     }
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
-        spec.policy = spec.policy.take().map(policy::canonical);
+        spec.policy = spec.policy.take().map(|policy| policy::of_topic("policy", policy)).transpose()?;
         Ok(())
     }
 
@@ -197,10 +197,8 @@ impl Kind for SnsTopic {
                 None
             };
             let Some(tags) = tags else { return Err(error.into()) };
-            if tags::address(context, "sns_topic", &tags).as_ref() != Some(address) {
-                return Err(tags::taken(error, &format!("the topic {}", spec.name), &tags)
-                    .context(format!("`lakewright adopt {address} {}` takes it over", spec.name)));
-            }
+            tags::own_or_taken(context, address, error, &format!("the topic {}", spec.name), &tags)
+                .map_err(|taken| taken.context(format!("`lakewright adopt {address} {}` takes it over", spec.name)))?;
         }
         settle(context, spec, &["display_name", "key", "policy", "email", "https"]).await
     }
@@ -227,11 +225,16 @@ impl Kind for SnsTopic {
         wait::visible(context, || ask(call.clone().send())).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.sns().untag_resource().resource_arn(&outcome.id);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
 fn arn(context: &Context, name: &str) -> String {
-    let Context { region, account, .. } = context;
-    format!("arn:{}:sns:{region}:{account}:{name}", tags::partition(region))
+    context.site().arn("sns", name)
 }
 
 async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
@@ -239,39 +242,7 @@ async fn tags_of(context: &Context, arn: &str) -> Result<Option<Tags>> {
     Ok(answer.map(|answer| tag_lists::read(answer.tags())))
 }
 
-/// Who is subscribed by mail or HTTPS.
-struct Subscribed {
-    protocol: String,
-    endpoint: String,
-    /// The subscription's ARN; none until it is confirmed.
-    arn: Option<String>,
-}
-
-impl Subscribed {
-    /// As [`Spec::subscriptions`] has it.
-    fn pair(&self) -> (&str, &str) {
-        (&self.protocol, &self.endpoint)
-    }
-
-    fn read(one: &types::Subscription) -> Result<Self, Error> {
-        let arn = one.subscription_arn().needed("sns", "Subscription.SubscriptionArn")?;
-        Ok(Self {
-            protocol: one.protocol().needed("sns", "Subscription.Protocol")?.to_owned(),
-            endpoint: one.endpoint().needed("sns", "Subscription.Endpoint")?.to_owned(),
-            arn: Some(arn).filter(|arn| *arn != PENDING).map(str::to_owned),
-        })
-    }
-}
-
-/// Who is subscribed to the topic; none if there is no such topic.
-async fn subscriptions(context: &Context, arn: &str) -> Result<Option<Vec<Subscribed>>, Error> {
-    let call = context.aws.sns().list_subscriptions_by_topic().topic_arn(arn);
-    let Some(all) = wait::found(ask_all(call.into_paginator().items().send()).await)? else { return Ok(None) };
-    let ours = all.iter().filter(|one| one.protocol().is_some_and(|protocol| PROTOCOLS.contains(&protocol)));
-    ours.map(Subscribed::read).collect::<Result<_, _>>().map(Some)
-}
-
-/// The topic of that ARN. What is pending and no longer wanted can't be taken back, goes by itself, and isn't told.
+/// The topic of that ARN. What is pending and no longer wanted can't be taken back, goes by itself, and isn't shown.
 async fn read(
     context: &Context,
     arn: &str,
@@ -292,7 +263,7 @@ async fn read(
         subscriptions.iter().filter(|one| one.arn.is_some() || asked(one)).map(Subscribed::pair).collect();
     let of_protocol = |name| found.iter().filter(move |(protocol, _)| *protocol == name).map(|(_, endpoint)| *endpoint);
     let document = attribute("Policy").map(|text| policy::parse(text)).transpose()?;
-    let name = arn.rsplit(':').next().unwrap_or_default();
+    let name = lakewright_iam::Arn::parse(arn).map_or(arn, |arn| arn.resource);
     let spec = Spec {
         name: name.into(),
         display_name: attribute("DisplayName").cloned().unwrap_or_default(),
@@ -356,22 +327,6 @@ async fn settle(context: &Context, spec: &Spec, changed: &[&str]) -> Result<Outc
         subscribe(context, &arn, spec).await?;
     }
     Ok(tags::outcome(&arn, &[("arn", &arn), ("name", &spec.name)]))
-}
-
-async fn subscribe(context: &Context, arn: &str, spec: &Spec) -> Result<()> {
-    let living = subscriptions(context, arn).await?.unwrap_or_default();
-    let new: Vec<_> = spec.subscriptions().filter(|new| living.iter().all(|one| one.pair() != *new)).collect();
-    for (protocol, endpoint) in new {
-        let call = context.aws.sns().subscribe().topic_arn(arn).protocol(protocol).endpoint(endpoint);
-        let call = call.return_subscription_arn(true);
-        wait::visible(context, || ask(call.clone().send())).await?;
-    }
-    let away = living.iter().filter(|one| spec.subscriptions().all(|wanted| wanted != one.pair()));
-    // AWS lets nobody take back what is pending.
-    for subscription in away.filter_map(|one| one.arn.as_ref()) {
-        wait::found(ask(context.aws.sns().unsubscribe().subscription_arn(subscription).send()).await)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_applicationautoscaling::operation::register_scalable_target::builders::RegisterScalableTargetFluentBuilder;
 use aws_sdk_applicationautoscaling::types::{
     MetricType, PolicyType, PredefinedMetricSpecification, ScalableDimension, ScalableTarget, ScalingPolicy,
-    ServiceNamespace, TargetTrackingScalingPolicyConfiguration,
+    ServiceNamespace, SuspendedState, TargetTrackingScalingPolicyConfiguration,
 };
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::ClusterArn;
-use super::{msk, tag_lists, tagged, wait};
-use crate::charge::Cost;
+use super::{among, msk, tag_lists, tagged, wait};
+use crate::charge::{Cost, Others};
 use crate::kind::{Arn, Context, Departure, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
@@ -100,6 +100,13 @@ impl Kind for StorageScaling {
     }
 
     /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
+    fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
+        among::of_its_kind(address, others, |other, theirs: &Spec| {
+            let same = theirs.cluster == spec.cluster;
+            same.then(|| format!("`{other}` is the scaling of its cluster, and a cluster has one"))
+        })
+    }
+
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         live.cluster != spec.cluster && reference(&spec.cluster).is_some()
     }
@@ -166,7 +173,10 @@ impl Kind for StorageScaling {
         spec: &Spec,
         _changed: &[String],
     ) -> Result<Outcome> {
-        apply(context, spec, registration(context, spec)?).await
+        // What somebody suspended goes on.
+        let none = SuspendedState::builder().dynamic_scaling_in_suspended(false).dynamic_scaling_out_suspended(false);
+        let none = none.scheduled_scaling_suspended(false).build();
+        apply(context, spec, registration(context, spec)?.suspended_state(none)).await
     }
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
@@ -280,7 +290,10 @@ fn departures(target: &ScalableTarget, policy: Option<&ScalingPolicy>) -> Vec<De
         let known = tracking.predefined_metric_specification().map(|metric| metric.predefined_metric_type().as_str());
         known.unwrap_or_default()
     });
+    let suspended = target.suspended_state();
+    let stands = suspended.and_then(SuspendedState::dynamic_scaling_out_suspended).unwrap_or_default();
     let all = [
+        Departure::of("suspended", stands, false),
         Departure::of("min_gib", target.min_capacity(), SMALLEST),
         Departure::of("target.metric", metric.unwrap_or(METRIC.as_str()), METRIC.as_str()),
         Departure::of("target.disable_scale_in", tracking.is_none_or(|one| one.disable_scale_in() == Some(true)), true),
@@ -319,6 +332,11 @@ mod tests {
             .expect("a target");
         let live = live(Address::new("storage_scaling", "main"), &target, None).expect("it can be read");
         assert_eq!(live.spec, Spec { cluster: cluster.into(), max_gib: 500, target: 0 });
+        assert_eq!(live.departures, []);
+        let mut stands = target;
+        stands.suspended_state = Some(SuspendedState::builder().dynamic_scaling_out_suspended(true).build());
+        let paths: Vec<String> = departures(&stands, None).into_iter().map(|one| one.path).collect();
+        assert_eq!(paths, ["suspended"], "a storage that doesn't grow shows");
         assert_eq!(policy_name(cluster), "shop-broker-storage");
     }
 }

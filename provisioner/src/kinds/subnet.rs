@@ -11,10 +11,10 @@ use lakewright_ec2::sdk::types::{self, AttributeBooleanValue, Filter, ResourceTy
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::spec::{cidr, in_place, replaces};
+use super::spec::{cidr, in_place, reference, replaces};
 use super::values::{Ipv4Range, VpcId, Zone};
-use super::{ec2, holders, tag_lists, tags, wait};
-use crate::charge::Cost;
+use super::{among, ec2, holders, tag_lists, tags, vpc, wait};
+use crate::charge::{Cost, Others};
 use crate::kind::{Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address, Condition};
 
@@ -42,6 +42,7 @@ const ACTIONS: &[&str] = &[
     "ec2:ModifySubnetAttribute",
     "ec2:DescribeNetworkInterfaces",
     "ec2:CreateTags",
+    "ec2:DeleteTags",
 ];
 const FACTS: Facts = Facts {
     renamed_fields: &[("public_addresses", "map_public_ip_on_launch")],
@@ -71,6 +72,24 @@ impl Kind for Subnet {
 
     fn cost(&self, _spec: &Spec) -> Cost {
         Cost::Free
+    }
+
+    fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
+        let Some(own) = range(&spec.cidr) else { return Vec::new() };
+        let mut told = among::of_its_kind(address, others, |other, theirs: &Spec| {
+            let meets = theirs.vpc == spec.vpc && range(&theirs.cidr).is_some_and(|theirs| meet(own, theirs));
+            let apart = "and subnets of a VPC have no address in common";
+            meets.then(|| format!("its range {} overlaps {}, that of `{other}`, {apart}", spec.cidr, theirs.cidr))
+        });
+        let network = reference(&spec.vpc).and_then(|vpc| {
+            let theirs = vpc::Spec::deserialize(others.at(&vpc)?).ok()?;
+            Some((vpc, range(&theirs.cidr)?, theirs.cidr))
+        });
+        if let Some((vpc, (_, bits), cidr)) = network.filter(|(_, whole, _)| !(meet(own, *whole) && own.1 >= whole.1)) {
+            let lies = if own.1 < bits { "is wider than" } else { "lies outside of" };
+            told.push(format!("its range {} {lies} {cidr}, that of `{vpc}`", spec.cidr));
+        }
+        told
     }
 
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
@@ -134,6 +153,10 @@ impl Kind for Subnet {
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         ec2::tag(context, &outcome.id, tags).await
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        ec2::untag(context, &outcome.id, keys).await
+    }
 }
 
 async fn list(context: &Context, filters: Vec<Filter>) -> Result<Vec<types::Subnet>> {
@@ -184,11 +207,17 @@ fn read(context: &Context, subnet: &types::Subnet) -> Result<Option<Found<Spec>>
 
 /// Whether two ranges have addresses in common; what isn't known yet may have.
 fn overlap(one: &str, other: &str) -> bool {
-    let parse = |text: &str| {
-        let (ip, bits) = text.split_once('/')?;
-        Some((ip.parse::<Ipv4Addr>().ok()?.to_bits(), bits.parse::<u32>().ok().filter(|bits| *bits <= 32)?))
-    };
-    let (Some((one, one_bits)), Some((other, other_bits))) = (parse(one), parse(other)) else { return true };
+    range(one).zip(range(other)).is_none_or(|(one, other)| meet(one, other))
+}
+
+/// A range's first address and the bits that all of them share; none for a reference.
+fn range(text: &str) -> Option<(u32, u32)> {
+    let (ip, bits) = text.split_once('/')?;
+    Some((ip.parse::<Ipv4Addr>().ok()?.to_bits(), bits.parse::<u32>().ok().filter(|bits| *bits <= 32)?))
+}
+
+/// Whether two ranges have addresses in common.
+fn meet((one, one_bits): (u32, u32), (other, other_bits): (u32, u32)) -> bool {
     let mask = u32::MAX.checked_shl(32 - one_bits.min(other_bits)).unwrap_or(0);
     one & mask == other & mask
 }

@@ -18,12 +18,11 @@ use lakewright_config::{Column, PartitionField};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::catalog::tables;
 use self::catalog::{describe, live, metadata, read};
 use self::commit::{Update, change};
 use self::refusals::{divided_before, refusal, taken};
 use self::renames::{gone, old_names, renamed};
-use super::database::{self, DatabaseName};
+use super::database::{self, DatabaseName, tables};
 use super::spec::{compared, in_place, reference, replaces};
 use super::values::{ONE_LINE, S3Uri, none_of, text};
 use super::{tags, wait};
@@ -111,6 +110,7 @@ const FACTS: Facts = Facts {
     holds_data: true,
     is_tagless: true,
     identified_by: &["database", "name"],
+    parts: &["columns"],
     arns: ARNS,
     ..Facts::of("table", "an Iceberg table of the Glue catalog", FIELDS, OUTPUTS, ACTIONS)
 };
@@ -217,8 +217,8 @@ impl Kind for Table {
         let names: Vec<&str> = wanted.iter().map(|wanted| wanted.spec.database.as_str()).collect();
         let (own, unread) = database::owned(context, &names).await?;
         for (name, error) in unread {
-            // Which tables of it are the stack's can't be told either.
-            let error = error.context(format!("whose the database {name} is can't be told"));
+            // Which tables of it are the stack's isn't known either.
+            let error = error.context(format!("whose the database {name} is isn't known"));
             let id = if names.contains(&name.as_str()) { "" } else { &name };
             context.reading.keep(FACTS.name, None, id, Err::<Option<()>, _>(error))?;
         }
@@ -245,7 +245,7 @@ impl Kind for Table {
                 let read = read(context, database, table, meant, stacks_own).await;
                 Ok::<_, anyhow::Error>(match (read, meant) {
                     (Ok(None), _) => (None, Some(place)),
-                    // Whose one is that nobody wants can't be told: it stays, as others' do.
+                    // Whose one is that nobody wants isn't known: it stays, as others' do.
                     (Err(error), None) if is_of_one(&error) => {
                         (None, Some(format!("{place}, which can't be read ({error:#}),")))
                     }
@@ -368,8 +368,7 @@ const STACK: &str = "lakewright.stack";
 const ADDRESS: &str = "lakewright.address";
 
 fn arn(context: &Context, database: &str, name: &str) -> String {
-    let Context { region, account, .. } = context;
-    format!("arn:{}:glue:{region}:{account}:table/{database}/{name}", tags::partition(region))
+    context.site().arn("glue", &format!("table/{database}/{name}"))
 }
 
 fn outcome(context: &Context, spec: &Spec) -> Outcome {

@@ -62,6 +62,7 @@ required!(
     aws_sdk_resourcegroupstagging::types::Tag,
     aws_sdk_s3::types::Tag,
     aws_sdk_sns::types::Tag,
+    aws_sdk_ssm::types::Tag,
 );
 
 impl Tag for aws_sdk_kms::types::Tag {
@@ -90,6 +91,11 @@ pub(crate) fn written<T: Tag>(tags: &[(&str, &str)]) -> Vec<T> {
     tags.iter().map(|(key, value)| T::of(key, value)).collect()
 }
 
+/// The keys of tags as calls take them that take tags away.
+pub(crate) fn keys(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
+
 /// Tags as a map.
 pub(crate) fn written_map(tags: &[(&str, &str)]) -> HashMap<String, String> {
     tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -102,7 +108,7 @@ pub(crate) fn owned<T: Tag>(context: &Context, address: &Address) -> Vec<T> {
 
 /// The tags that a create call writes, as a map.
 pub(crate) fn owned_map(context: &Context, address: &Address) -> HashMap<String, String> {
-    own(context, address).into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    own(context, address).into_iter().collect()
 }
 
 /// Tags as a list of a service's own tags.

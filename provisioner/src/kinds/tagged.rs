@@ -7,6 +7,7 @@ use aws_sdk_resourcegroupstagging::config::{Config, Region};
 use aws_sdk_resourcegroupstagging::operation::get_resources::builders::GetResourcesFluentBuilder;
 use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_iam::{Arn, partition};
 
 use super::tag_lists;
 use super::tags::{self, Tags};
@@ -14,12 +15,12 @@ use crate::kind::Context;
 use crate::resource::Address;
 use crate::services::Services as _;
 
-/// The types that kinds ask for. One question tells of all of them, so that a sweep asks it once.
+/// The types that kinds ask for. One question returns all of them, so that a sweep asks it once.
 fn types() -> BTreeSet<&'static str> {
     super::all().iter().flat_map(|kind| kind.facts().tag_types).copied().collect()
 }
 
-/// The types of the services without a region, which the tagging API of one region tells of.
+/// The types of the services without a region, which the tagging API of one region returns.
 fn types_everywhere() -> BTreeSet<&'static str> {
     super::all().iter().flat_map(|kind| kind.facts().tag_types_everywhere).copied().collect()
 }
@@ -28,12 +29,11 @@ fn types_everywhere() -> BTreeSet<&'static str> {
 /// while and new ones late: every one has to be looked at.
 pub(super) async fn resources(context: &Context, service: &str) -> Result<Vec<(String, Tags)>> {
     let all = context.reading.of(|queries| &queries.tagged, (), all(context)).await?;
-    let found = all.iter().filter(|(arn, _)| arn.split(':').nth(2) == Some(service));
-    Ok(found.cloned().collect())
+    Ok(of_service(&all, service))
 }
 
 /// What was read of one thing. A policy that rests on the stack's tag denies reading what isn't there, and what is another's, alike:
-/// where it does, the tags, which it may read of everything, tell. What is there and the stack's stays denied.
+/// where it does, the tags, which it may read of everything, say which. What is there and the stack's stays denied.
 pub(super) async fn readable<T>(
     context: &Context,
     answer: Result<Option<T>, Error>,
@@ -54,13 +54,17 @@ pub(super) async fn everywhere(context: &Context, service: &str) -> Result<Vec<(
         return resources(context, service).await;
     }
     let all = context.reading.of(|queries| &queries.tagged_everywhere, (), all_everywhere(context)).await?;
-    let found = all.iter().filter(|(arn, _)| arn.split(':').nth(2) == Some(service));
-    Ok(found.cloned().collect())
+    Ok(of_service(&all, service))
 }
 
-/// The region of a partition whose tagging API tells of the services without a region.
+fn of_service(all: &[(String, Tags)], service: &str) -> Vec<(String, Tags)> {
+    let is_one = |(arn, _): &&(String, Tags)| Arn::parse(arn).is_some_and(|arn| arn.service == service);
+    all.iter().filter(is_one).cloned().collect()
+}
+
+/// The region of a partition whose tagging API returns the services without a region.
 fn home(region: &str) -> &'static str {
-    match tags::partition(region) {
+    match partition(region) {
         "aws-cn" => "cn-northwest-1",
         "aws-us-gov" => "us-gov-west-1",
         "aws-eusc" => "eusc-de-east-1",
@@ -106,8 +110,7 @@ fn pair(one: &ResourceTagMapping) -> Result<(String, Tags)> {
 /// Whether something of the stack is or was of that type of the service, as ARNs name it: `natgateway` of `ec2`.
 pub(super) async fn any(context: &Context, service: &str, resource_type: &str) -> Result<bool> {
     let all = resources(context, service).await?;
-    let is_one = |arn: &str| arn.split([':', '/']).nth(5) == Some(resource_type);
-    Ok(all.iter().any(|(arn, _)| is_one(arn)))
+    Ok(all.iter().any(|(arn, _)| Arn::parse(arn).is_some_and(|arn| arn.kind() == resource_type)))
 }
 
 /// The names of the stack's buckets by address, as far as they are known to be its own.
@@ -125,7 +128,8 @@ pub(super) async fn buckets(context: &Context) -> Result<BTreeMap<Address, Strin
 pub(super) async fn claimed_buckets(context: &Context) -> Result<Vec<(Address, String, Tags)>> {
     let found = resources(context, "s3").await?.into_iter();
     let bucket = |(arn, tags): (String, Tags)| {
-        let name = arn.rsplit(':').next().filter(|name| !name.contains('/'))?.to_owned();
+        let name = Arn::parse(&arn)?.resource;
+        let name = Some(name).filter(|name| !name.contains('/'))?.to_owned();
         Some((tags::address(context, "bucket", &tags)?, name, tags))
     };
     Ok(found.filter_map(bucket).collect())

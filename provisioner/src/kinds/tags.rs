@@ -5,19 +5,24 @@ use lakewright_aws::Error;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::kind::{Context, Found, Outcome};
+use crate::kind::{CONTINUED, Context, Found, NAME, Outcome, RESERVED, applied, name_tag};
 use crate::resource::{Address, Condition};
 
 pub(super) use crate::kind::{ADDRESS, APPLIED, STACK};
 pub(crate) use crate::reading::Tags;
 
-/// The tags that a create call writes.
-pub(super) fn own(context: &Context, address: &Address) -> [(&'static str, String); 3] {
-    [
-        (STACK, context.stack.clone()),
-        (ADDRESS, address.to_string()),
-        ("Name", format!("{}-{}", context.stack, address.name)),
-    ]
+/// The tags that a create call writes, those of the stack file among them.
+pub(super) fn own(context: &Context, address: &Address) -> Tags {
+    let mut own = Tags::from([(NAME.to_owned(), name_tag(&context.stack, address))]);
+    own.extend(context.tags.clone());
+    own.extend([(STACK.to_owned(), context.stack.clone()), (ADDRESS.to_owned(), address.to_string())]);
+    own
+}
+
+/// The tags that may be the stack file's or somebody else's: neither Lakewright's own nor AWS's.
+pub(super) fn others(tags: &Tags) -> Tags {
+    let is_other = |key: &str| !key.starts_with(RESERVED) && !key.starts_with("aws:");
+    tags.iter().filter(|(key, _)| is_other(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// The address that the tags state, if they state this stack's and this kind's.
@@ -31,7 +36,7 @@ pub(super) fn address(context: &Context, kind: &str, tags: &Tags) -> Option<Addr
 /// Whether what carries these tags under the address is known to be the stack's: anybody may write tags. What stands in a
 /// thing of somebody else's isn't the stack's either.
 pub(super) async fn is_own(context: &Context, address: &Address, id: &str, tags: &Tags) -> bool {
-    context.records.is_own(address, id, tags.get(APPLIED).map(String::as_str)).await
+    context.records.is_own(address, id, applied::read(tags).as_deref()).await
 }
 
 /// A resource that exists and is ready, with nothing foreign in it.
@@ -48,8 +53,10 @@ pub(super) fn found<S, O: Default>(
         spec,
         observed: O::default(),
         departures: Vec::new(),
+        tags: others(tags),
+        parts: Vec::new(),
         outputs: outputs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        applied: tags.get(APPLIED).cloned(),
+        applied: applied::read(tags),
         condition: Condition::Ready,
         foreign: Vec::new(),
         holds: Vec::new(),
@@ -66,9 +73,25 @@ pub(super) fn claimed(context: &Context, address: &Address, id: &str, mut tags: 
         );
     }
     tags.remove(APPLIED);
+    tags.remove(CONTINUED);
     tags.insert(STACK.to_owned(), context.stack.clone());
     tags.insert(ADDRESS.to_owned(), address.to_string());
     Ok(tags)
+}
+
+/// Nothing where what stands in a create call's way carries the address's tags, as what an attempt made whose answer was lost;
+/// else the refusal, with what stands there and whose it is.
+pub(super) fn own_or_taken(
+    context: &Context,
+    address: &Address,
+    refusal: Error,
+    what: &str,
+    tags: &Tags,
+) -> Result<()> {
+    match self::address(context, &address.kind, tags) {
+        Some(own) if own == *address => Ok(()),
+        _ => Err(taken(refusal, what, tags)),
+    }
 }
 
 /// The refusal of a create call by something of that name that isn't the address's: what stands there, and whose it is.
@@ -82,10 +105,12 @@ pub(super) fn taken(refusal: Error, what: &str, tags: &Tags) -> anyhow::Error {
 }
 
 /// A token that is the same for every attempt at one create within one apply and those that resume it: 32 hexadecimal
-/// digits. One made with another spec is another thing, even at the same address.
+/// digits. One made with another spec, or other tags, is another thing, even at the same address.
 pub(super) fn client_token(context: &Context, address: &Address, spec: &impl Serialize) -> String {
     let spec = serde_json::to_string(spec).expect("a spec holds only what JSON has: string keys, finite numbers");
-    let digest = Sha256::digest(format!("{}\n{address}\n{}\n{spec}", context.stack, context.nonce));
+    let tags: Vec<String> = context.tags.iter().map(|(key, value)| format!("\n{key}={value}")).collect();
+    let tags = tags.concat();
+    let digest = Sha256::digest(format!("{}\n{address}\n{}\n{spec}{tags}", context.stack, context.nonce));
     hex::encode(&digest[..16])
 }
 
@@ -97,15 +122,5 @@ pub(super) fn outcome(id: &str, outputs: &[(&str, &str)]) -> Outcome {
 
 /// The ARN of an EC2 resource.
 pub(super) fn ec2_arn(context: &Context, resource_type: &str, id: &str) -> String {
-    format!("arn:{}:ec2:{}:{}:{resource_type}/{id}", partition(&context.region), context.region, context.account)
-}
-
-/// The partition of AWS that a region belongs to, as ARNs name it.
-pub fn partition(region: &str) -> &'static str {
-    match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ if region.starts_with("eusc-") => "aws-eusc",
-        _ => "aws",
-    }
+    context.site().arn("ec2", &format!("{resource_type}/{id}"))
 }

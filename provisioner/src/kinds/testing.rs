@@ -5,7 +5,7 @@ use std::time::Duration;
 use lakewright_aws::Aws;
 
 use crate::intents::Intents;
-use crate::kind::{Context, Pace, Waiting};
+use crate::kind::{Clock, Context, Pace, Waiting};
 
 /// A context of the stack `shop` whose client reaches nothing.
 pub(super) fn context() -> Context {
@@ -17,9 +17,11 @@ pub(super) fn context() -> Context {
         state_bucket: None,
         nonce: "nonce".into(),
         pace: Pace { poll: Duration::from_millis(10), settles: Duration::from_millis(10), ..Pace::LOCAL },
+        clock: Clock::default(),
         reading: crate::reading::Reading::default(),
         intents: Intents::default(),
         waiting: Waiting::default(),
         records: crate::record::Records::default(),
+        tags: crate::reading::Tags::new(),
     }
 }

@@ -7,14 +7,12 @@ use anyhow::{Result, bail};
 use async_trait::async_trait;
 use aws_sdk_kafka::operation::describe_topic::DescribeTopicOutput;
 use aws_sdk_kafka::types::TopicState;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_aws::{Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::each::{One, each};
-use super::msk::{self, decode_properties, encode_properties};
+use super::msk;
 use super::spec::{in_place, reference, replaces};
 use super::tags::{self, Tags};
 use super::values::{ClusterArn, text};
@@ -23,6 +21,9 @@ use crate::charge::Cost;
 use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address, Condition, Obstacle};
 use crate::services::Services as _;
+use wire::{arn, counts, describe, encode, pending, settings};
+
+mod wire;
 
 text!(
     /// A topic's name.
@@ -158,7 +159,7 @@ impl Kind for Topic {
                 read: read(context, &parent.arn, wanted),
             });
             let mut ours: Vec<_> = each(context, FACTS.name, reads).await?;
-            // A topic carries no tag: which of the others were this stack's once, nothing tells. One of ours reports them;
+            // A topic carries no tag: which of the others were this stack's once, nothing says. One of ours reports them;
             // on a cluster of others there is nothing to report.
             if let Some(first) = ours.first_mut().filter(|_| parent.address.is_some()) {
                 let others = others(context, &parent.arn, &meant).await.map(Some);
@@ -183,7 +184,7 @@ impl Kind for Topic {
         let refusal = match ask(call.send()).await {
             Ok(_) => return seen(context, spec).await,
             Err(error) if error.lost => return Err(error.into()),
-            // An earlier attempt, of which the answers didn't tell yet, or somebody else.
+            // An earlier attempt, which the answers didn't show yet, or somebody else.
             Err(error) if error.is_already_exists() => match stranger(context, spec).await? {
                 None => return seen(context, spec).await,
                 Some(what) => anyhow::Error::new(error).context(what),
@@ -232,10 +233,6 @@ impl Kind for Topic {
         // What the spec doesn't name isn't compared: nothing of its settings is the stack's yet.
         topic.map(|topic| live(&topic, &cluster, address, &BTreeMap::new())).transpose()
     }
-
-    async fn tag(&self, _context: &Context, _outcome: &Outcome, _tags: &[(&str, &str)]) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// The cluster's ARN and the name in a topic's ARN.
@@ -282,39 +279,6 @@ async fn others(context: &Context, cluster: &str, meant: &[&Wanted<'_, Spec>]) -
         }
     }
     Ok(others)
-}
-
-async fn describe(context: &Context, cluster: &str, name: &str) -> Result<Option<DescribeTopicOutput>> {
-    let call = context.aws.kafka().describe_topic().cluster_arn(cluster).topic_name(name);
-    Ok(wait::found(ask(call.send()).await)?)
-}
-
-/// Settings as the topic API takes them: a properties file in Base64.
-fn encode(settings: &BTreeMap<String, String>) -> String {
-    STANDARD.encode(encode_properties(settings))
-}
-
-/// The settings that MSK shows of a topic; none if it shows none.
-fn settings(topic: &DescribeTopicOutput) -> Result<BTreeMap<String, String>, Error> {
-    let file = STANDARD.decode(topic.configs().unwrap_or_default().trim());
-    let file = file.map_err(|error| Error::bad_answer("kafka", "DescribeTopic", 200, error))?;
-    Ok(decode_properties(&file))
-}
-
-/// How many partitions and replicas a topic has.
-fn counts(topic: &DescribeTopicOutput) -> Result<[u32; 2]> {
-    let partitions = topic.partition_count().needed("kafka", "DescribeTopic.PartitionCount")?;
-    let replication = topic.replication_factor().needed("kafka", "DescribeTopic.ReplicationFactor")?;
-    Ok([u32::try_from(partitions)?, u32::try_from(replication)?])
-}
-
-/// The state of a topic on its way, if it is: MSK need not name the state of one that stands.
-fn pending(topic: &DescribeTopicOutput) -> Option<&TopicState> {
-    topic.status().filter(|state| **state != TopicState::Active)
-}
-
-fn arn(topic: &DescribeTopicOutput) -> Result<&str, Error> {
-    topic.topic_arn().needed("kafka", "DescribeTopic.TopicArn")
 }
 
 /// What a topic that was there already is other than asked: then somebody else made it, and it stays as it is.
@@ -385,16 +349,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-
-    #[test]
-    fn settings_go_to_the_topic_api_in_base64() {
-        let given = BTreeMap::from([("retention.ms".to_owned(), "604800000".to_owned())]);
-        assert_eq!(encode(&given), "cmV0ZW50aW9uLm1zPTYwNDgwMDAwMA==");
-        let topic = |configs: &str| DescribeTopicOutput::builder().configs(configs).build();
-        assert_eq!(settings(&topic(&encode(&given))).expect("settings"), given);
-        assert_eq!(settings(&DescribeTopicOutput::builder().build()).expect("none"), BTreeMap::new());
-        assert!(settings(&topic("retention.ms=1")).is_err(), "no Base64");
-    }
 
     #[test]
     fn a_shorter_retention_loses_records() {

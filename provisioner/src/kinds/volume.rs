@@ -65,6 +65,7 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeVolumes",
     "ec2:DescribeVolumesModifications",
     "ec2:CreateTags",
+    "ec2:DeleteTags",
     "tag:GetResources",
     // EBS takes the key in the caller's name.
     "kms:CreateGrant",
@@ -135,7 +136,7 @@ impl Kind for Volume {
         let found: Result<Vec<_>> = found.iter().map(|volume| read(context, volume)).collect();
         let mut found: Vec<Found<Spec>> = found?.into_iter().flatten().collect();
         for volume in &mut found {
-            // AWS tells the key of every volume, the account's own too.
+            // AWS returns the key of every volume, the account's own too.
             if wanted.iter().any(|one| *one.address == volume.address && one.spec.key.is_none()) {
                 volume.spec.key = None;
             }
@@ -242,6 +243,10 @@ impl Kind for Volume {
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         ec2::tag(context, &outcome.id, tags).await
+    }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        ec2::untag(context, &outcome.id, keys).await
     }
 }
 

@@ -66,6 +66,7 @@ const ACTIONS: &[&str] = &[
     "ec2:RevokeSecurityGroupIngress",
     "ec2:RevokeSecurityGroupEgress",
     "ec2:CreateTags",
+    "ec2:DeleteTags",
 ];
 const FACTS: Facts = Facts {
     quota: Some(Quota::Vpcs),
@@ -166,6 +167,10 @@ impl Kind for Vpc {
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         ec2::tag(context, &outcome.id, tags).await
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        ec2::untag(context, &outcome.id, keys).await
+    }
 }
 
 const AVAILABLE: Duration = Duration::from_mins(5);
@@ -211,7 +216,7 @@ async fn close(context: &Context, id: &str, spec: &Spec) -> Result<()> {
     Ok(())
 }
 
-/// A network as it lives; `looks` says whether its default group is looked at.
+/// A network as it exists; `looks` says whether its default group is looked at.
 async fn read(context: &Context, vpc: &types::Vpc, looks: bool) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read(vpc.tags());
     let Some(address) = tags::address(context, "vpc", &tags) else { return Ok(None) };

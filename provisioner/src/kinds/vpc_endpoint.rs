@@ -1,24 +1,26 @@
 //! `vpc_endpoint`: a private way from a VPC to an AWS service.
 
-use std::slice;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Needed as _, ask, ask_all};
+use lakewright_aws::{Needed as _, ask, ask_all};
 use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::operation::delete_vpc_endpoints::DeleteVpcEndpointsOutput;
 use lakewright_ec2::sdk::types::{self, ResourceType, State, VpcEndpointType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::spec::{compared, in_place, replaces};
+use super::spec::{compared, in_place, reference, replaces};
 use super::values::{SecurityGroupId, SubnetId, VpcId, text};
-use super::{ec2, policy, statement, tag_lists, tags, wait};
-use crate::charge::{Charge, Cost, HOURS};
+use super::{among, ec2, policy, statement, tags, wait};
+use crate::charge::{Charge, Cost, HOURS, Others};
 use crate::kind::{Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
-use crate::resource::{Action, Address, Condition};
+use crate::resource::{Action, Address};
+use wire::{id, is_open, read, service_name, state, word};
+
+mod wire;
 
 text!(
     /// A route table's id, `rtb-0a1b2c3d4e5f60718`.
@@ -94,6 +96,7 @@ const ACTIONS: &[&str] = &[
     "ec2:DescribeVpcEndpoints",
     "ec2:ModifyVpcEndpoint",
     "ec2:CreateTags",
+    "ec2:DeleteTags",
 ];
 const FACTS: Facts = Facts {
     expected: [Duration::from_mins(1), Duration::from_secs(5), Duration::from_secs(30)],
@@ -119,7 +122,8 @@ impl Kind for VpcEndpoint {
     }
 
     fn canonical(&self, spec: &mut Spec) -> Result<()> {
-        spec.policy = spec.policy.take().filter(|policy| !is_open(policy)).map(policy::canonical);
+        let own = spec.policy.take().filter(|policy| !is_open(policy));
+        spec.policy = own.map(|policy| policy::arranged("policy", policy)).transpose()?;
         match spec.kind {
             EndpointType::Gateway
                 if !spec.subnets.is_empty() || !spec.security_groups.is_empty() || spec.private_dns =>
@@ -167,6 +171,21 @@ impl Kind for VpcEndpoint {
     }
 
     /// Two of one service and type in one network are refused: their routes or names are the same.
+    fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
+        among::of_its_kind(address, others, |other, theirs: &Spec| {
+            if (&theirs.vpc, &theirs.service) != (&spec.vpc, &spec.service) {
+                return None;
+            }
+            if theirs.private_dns && spec.private_dns {
+                let one = "and in a VPC it leads to one endpoint";
+                return Some(format!("`{other}` has the name of {} too, {one}", spec.service));
+            }
+            let table = spec.route_tables.iter().find(|table| theirs.route_tables.contains(table))?;
+            let table = reference(table).map_or_else(|| table.to_string(), |table| table.to_string());
+            Some(format!("`{table}` leads to `{other}` for {} too, and has one route to a service", spec.service))
+        })
+    }
+
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         (&live.vpc, &live.service, live.kind) != (&spec.vpc, &spec.service, spec.kind)
     }
@@ -256,26 +275,15 @@ impl Kind for VpcEndpoint {
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         ec2::tag(context, &outcome.id, tags).await
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        ec2::untag(context, &outcome.id, keys).await
+    }
 }
 
 async fn describe(context: &Context, id: &str) -> Result<Option<types::VpcEndpoint>> {
     let found = wait::found(ask(context.aws.ec2().describe_vpc_endpoints().vpc_endpoint_ids(id).send()).await)?;
     Ok(found.and_then(|answer| answer.vpc_endpoints?.into_iter().next()))
-}
-
-fn id(endpoint: &types::VpcEndpoint) -> Result<&str, Error> {
-    endpoint.vpc_endpoint_id().needed("ec2", "VpcEndpoint.VpcEndpointId")
-}
-
-/// The state, which AWS writes in either case.
-fn state(endpoint: &types::VpcEndpoint) -> Result<State, Error> {
-    let state = endpoint.state().needed("ec2", "VpcEndpoint.State")?;
-    let known = State::values().iter().find(|known| known.eq_ignore_ascii_case(state.as_str()));
-    Ok(known.map_or_else(|| state.clone(), |known| State::from(*known)))
-}
-
-fn word(state: &State) -> String {
-    state.as_str().to_lowercase()
 }
 
 /// The ids that others aren't among, for a call, which leaves out an empty list.
@@ -307,78 +315,12 @@ async fn available(context: &Context, id: &str) -> Result<Outcome> {
     Ok(tags::outcome(id, &[("id", id), ("arn", &ec2::arn(context, "vpc-endpoint", id))]))
 }
 
-fn service_name(context: &Context, service: &str) -> String {
-    format!("com.amazonaws.{}.{service}", context.region)
-}
-
-/// The policy that AWS gives an endpoint without one.
-fn is_open(policy: &Value) -> bool {
-    let one_or_list = |value: &Value, text: &str| *value == json!(text) || *value == json!([text]);
-    let statements = match &policy["Statement"] {
-        Value::Array(statements) => statements,
-        statement => slice::from_ref(statement),
-    };
-    let [statement] = statements else { return false };
-    statement["Effect"] == "Allow"
-        && (one_or_list(&statement["Principal"], "*") || one_or_list(&statement["Principal"]["AWS"], "*"))
-        && one_or_list(&statement["Action"], "*")
-        && one_or_list(&statement["Resource"], "*")
-        && statement.get("Condition").is_none()
-}
-
-fn read(context: &Context, endpoint: &types::VpcEndpoint) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(endpoint.tags());
-    let Some(address) = tags::address(context, "vpc_endpoint", &tags) else { return Ok(None) };
-    let state = state(endpoint)?;
-    if matches!(state, State::Deleting | State::Deleted) {
-        return Ok(None);
-    }
-    let service = endpoint.service_name().needed("ec2", "VpcEndpoint.ServiceName")?;
-    let kind = endpoint.vpc_endpoint_type().needed("ec2", "VpcEndpoint.VpcEndpointType")?;
-    let is_interface = *kind == VpcEndpointType::Interface;
-    let group = |group: &types::SecurityGroupIdentifier| -> Result<SecurityGroupId> {
-        Ok(group.group_id().needed("ec2", "SecurityGroupIdentifier.GroupId")?.into())
-    };
-    let policy =
-        endpoint.policy_document().map(serde_json::from_str).transpose().context("read the endpoint's policy")?;
-    let spec = Spec {
-        vpc: endpoint.vpc_id().needed("ec2", "VpcEndpoint.VpcId")?.into(),
-        service: service.strip_prefix(&service_name(context, "")).unwrap_or(service).to_owned(),
-        kind: if is_interface { EndpointType::Interface } else { EndpointType::Gateway },
-        route_tables: endpoint.route_table_ids().iter().cloned().map(Into::into).collect(),
-        subnets: endpoint.subnet_ids().iter().cloned().map(Into::into).collect(),
-        security_groups: endpoint.groups().iter().map(group).collect::<Result<_>>()?,
-        private_dns: is_interface && endpoint.private_dns_enabled().needed("ec2", "VpcEndpoint.PrivateDnsEnabled")?,
-        policy: policy.filter(|policy| !is_open(policy)).map(policy::canonical),
-    };
-    let id = id(endpoint)?;
-    let arn = ec2::arn(context, "vpc-endpoint", id);
-    let mut live = tags::found(address, &tags, id, spec, &[("id", id), ("arn", &arn)]);
-    live.condition = match state {
-        State::Available => Condition::Ready,
-        State::Failed | State::Rejected | State::Expired => Condition::Failed(word(&state)),
-        _ => Condition::Pending(word(&state)),
-    };
-    Ok(Some(live))
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::kind::AnyKind;
-
-    #[test]
-    fn states_are_known_in_either_case() {
-        for (written, known) in [
-            ("available", State::Available),
-            ("Available", State::Available),
-            ("pendingAcceptance", State::PendingAcceptance),
-            ("new", State::from("new")),
-        ] {
-            let endpoint = types::VpcEndpoint::builder().state(State::from(written)).build();
-            assert_eq!(state(&endpoint).expect("it has a state"), known);
-        }
-    }
 
     #[test]
     fn an_interface_stands_in_subnets_behind_security_groups() {

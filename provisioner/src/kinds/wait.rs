@@ -57,7 +57,7 @@ pub(super) struct Holder {
 }
 
 /// Deletes once nothing uses the thing any more; that it was missing is success. Who holds it is looked up when it is
-/// refused, and told while it is waited for and by the error; for what can't go by itself nobody waits long.
+/// refused, and named while it is waited for and by the error; for what can't go by itself nobody waits long.
 pub(super) async fn released<T, F, H>(
     context: &Context,
     holders: impl Fn() -> H,

@@ -64,6 +64,7 @@ const ACTIONS: &[&str] = &[
     "athena:GetWorkGroup",
     "athena:ListTagsForResource",
     "athena:TagResource",
+    "athena:UntagResource",
     "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[("workgroup", "athena:{region}:{account}:workgroup/{name}")];
@@ -129,10 +130,8 @@ impl Kind for Workgroup {
         if let Err(error) = ask(call.send()).await {
             // Athena has no code of its own for a name that is taken.
             let Some(tags) = tags_of(context, &spec.name).await? else { return Err(error.into()) };
-            if tags::address(context, "workgroup", &tags).as_ref() != Some(address) {
-                return Err(tags::taken(error, &format!("the workgroup {}", spec.name), &tags)
-                    .context(format!("`lakewright adopt {address} {}` takes it over", spec.name)));
-            }
+            tags::own_or_taken(context, address, error, &format!("the workgroup {}", spec.name), &tags)
+                .map_err(|taken| taken.context(format!("`lakewright adopt {address} {}` takes it over", spec.name)))?;
             update(context, spec).await?;
         }
         Ok(outcome(context, &spec.name))
@@ -169,11 +168,16 @@ impl Kind for Workgroup {
         ask(call.set_tags(Some(tag_lists::written(tags))).send()).await?;
         Ok(())
     }
+
+    async fn untag(&self, context: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let call = context.aws.athena().untag_resource().resource_arn(&outcome.id);
+        ask(call.set_tag_keys(Some(tag_lists::keys(keys))).send()).await?;
+        Ok(())
+    }
 }
 
 fn arn(context: &Context, name: &str) -> String {
-    let Context { region, account, .. } = context;
-    format!("arn:{}:athena:{region}:{account}:workgroup/{name}", tags::partition(region))
+    context.site().arn("athena", &format!("workgroup/{name}"))
 }
 
 fn outcome(context: &Context, name: &str) -> Outcome {
@@ -233,7 +237,7 @@ async fn tags_of(context: &Context, name: &str) -> Result<Option<Tags>> {
     Ok(wait::found(ask(call.send()).await)?.map(|answer| tag_lists::read(answer.tags())))
 }
 
-/// The workgroup of that name; `tags` are those that the tagging API tells, if it does.
+/// The workgroup of that name; `tags` are those that the tagging API returns, if it does.
 async fn read(context: &Context, name: &str, tags: Option<&Tags>) -> Result<Option<Found<Spec>>> {
     if let Some(tags) = tags {
         return read_as(context, name, tags).await;

@@ -8,10 +8,10 @@ use aws_sdk_s3::types::{
     PublicAccessBlockConfiguration, VersioningConfiguration,
 };
 use lakewright_aws::{Error, ErrorKind, Needed as _, ask};
+use lakewright_iam::Site;
 use serde_json::json;
 
 use super::place::Place;
-use crate::kinds::partition;
 
 /// How long S3 may deny knowing a bucket that it has just made.
 const KNOWN: Duration = Duration::from_secs(30);
@@ -81,7 +81,7 @@ impl Place {
     }
 
     fn over_tls(&self) -> String {
-        let arn = format!("arn:{}:s3:::{}", partition(self.aws.region()), self.bucket);
+        let arn = Site { region: self.aws.region(), account: &self.account }.unowned("s3", &self.bucket);
         let statement = json!({
             "Sid": "TlsOnly",
             "Effect": "Deny",

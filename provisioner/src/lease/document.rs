@@ -233,10 +233,10 @@ impl fmt::Display for Holder {
     }
 }
 
-/// A process, told from all others: by boot, process namespace, number and start.
+/// A process, distinguished from all others: by boot, process namespace, number and start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
-    /// The boot and the namespace of process numbers; empty when they can't be told.
+    /// The boot and the namespace of process numbers; empty when they aren't known.
     pub space: String,
     /// Its number.
     pub pid: u32,

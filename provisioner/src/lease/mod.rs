@@ -75,7 +75,7 @@ fn place(context: &Context) -> Place {
 }
 
 /// Takes the lease of the stack for a command. While another holds it, its end is waited for once: a holder that died
-/// lets it expire, one that lives renews it and is named by the error.
+/// lets it expire, one that still runs renews it and is named by the error.
 pub async fn take(context: &Context, command: &str, waiting: &dyn Waiting) -> Result<Lease> {
     let place = place(context);
     let mut patience: Option<Millis> = None;
@@ -110,6 +110,10 @@ pub async fn take(context: &Context, command: &str, waiting: &dyn Waiting) -> Re
             } else {
                 waiting.taken_over(&holder.to_string(), &format!("it expired at {}", found.document.expires));
             }
+        }
+        if found.document.is_former() {
+            // The version before kept no versions in its bucket: from now on this document is one that can be put back.
+            place.make().await?;
         }
         let document = held(context, command, Some(&found.document));
         let inherited = inherited(&found.document, context.aws.now().into());
@@ -278,7 +282,7 @@ impl Lease {
 /// What an apply came to, as far as the next one must know.
 #[derive(Debug)]
 pub struct End {
-    /// The identifiers of what lives now.
+    /// The identifiers of what exists now.
     pub lives: BTreeMap<Address, String>,
     /// What it made: nothing of that is looked for any more.
     pub made: BTreeSet<Address>,

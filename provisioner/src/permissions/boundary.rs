@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
-use lakewright_iam::{Document, Effect, Element, Kind};
+use lakewright_iam::reference::{self, Action};
+use lakewright_iam::{Arn, Document, Effect, Element, Kind};
 use serde_json::{Value, json};
 
 use super::conditions::Conditions;
@@ -18,7 +19,7 @@ use crate::names;
 use crate::reference::{Reference, resolve};
 use crate::resource::Address;
 
-/// The services whose things are known by identifiers alone, and are told from others' by their tags.
+/// The services whose things are known by identifiers alone, and are distinguished from others' by their tags.
 const BY_TAG: &[&str] = &["emr-serverless", "kms"];
 
 /// What a boundary keeps from a role that needs it.
@@ -38,7 +39,7 @@ struct Need {
     /// The boundary that its spec names.
     boundary: Option<String>,
     actions: Vec<String>,
-    /// References are resolved as far as names tell.
+    /// References are resolved as far as names say.
     resources: Vec<String>,
     condition: Value,
 }
@@ -63,7 +64,7 @@ impl Deployer<'_> {
             let mut all = statements::policies(statements);
             (all.len() == 1).then(|| all.remove(0))
         };
-        one(exact.clone()).or_else(|| one(exact.into_iter().map(by_verb).collect()))
+        one(exact.clone()).or_else(|| one(exact.into_iter().map(shortened).collect()))
     }
 
     /// The boundaries that the stack's roles are within.
@@ -71,7 +72,7 @@ impl Deployer<'_> {
         self.needs().into_iter().filter_map(|need| need.boundary).collect()
     }
 
-    /// What a boundary keeps from the roles that are within it, as far as it can be told without their conditions.
+    /// What a boundary keeps from the roles that are within it, as far as it follows without their conditions.
     pub fn lacking(&self, arn: &str, says: &Value) -> Result<Vec<Lack>> {
         let document = Document::parse(Kind::Boundary, says).with_context(|| format!("read the policy {arn}"))?;
         let mut lacks = BTreeSet::new();
@@ -126,7 +127,9 @@ impl Deployer<'_> {
             return (wide, conditions(&[When::OfAccount]));
         }
         let is_by_tag = condition.to_string().contains(&format!("aws:ResourceTag/{}", crate::kind::STACK));
-        if is_by_tag || (BY_TAG.contains(&service) && wide.ends_with('*')) {
+        // Runs of jobs carry no tags.
+        let is_tagged = BY_TAG.contains(&service) && wide.ends_with('*') && !resource.contains("/jobruns/");
+        if is_by_tag || is_tagged {
             return (wide, conditions(&[When::Owned]));
         }
         (wide, read(condition))
@@ -148,17 +151,16 @@ fn texts(value: &Value) -> Vec<String> {
 
 /// The ARN with all that stands beside it: the whole bucket, all topics and groups of a cluster, all tables of a database.
 fn wide(arn: &str) -> String {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let ["arn", _, service, _, _, resource] = parts[..] else { return arn.to_owned() };
-    let head = &arn[..arn.len() - resource.len()];
-    let segments: Vec<&str> = resource.split('/').collect();
-    match (service, &segments[..]) {
-        ("s3", [bucket, _, ..]) => format!("{head}{bucket}/*"),
-        ("kafka", [kind, cluster, _, _, ..]) => format!("{head}{kind}/{cluster}/*"),
-        ("glue", ["table", database, ..]) => format!("{head}table/{database}/*"),
-        ("emr-serverless", ["", kind, _, ..]) => format!("{head}/{kind}/*"),
-        _ => arn.to_owned(),
-    }
+    let Some(parsed) = Arn::parse(arn) else { return arn.to_owned() };
+    let segments: Vec<&str> = parsed.resource.split('/').collect();
+    let resource = match (parsed.service, &segments[..]) {
+        ("s3", [bucket, _, ..]) => format!("{bucket}/*"),
+        ("kafka", [kind, cluster, _, _, ..]) => format!("{kind}/{cluster}/*"),
+        ("glue", ["table", database, ..]) => format!("table/{database}/*"),
+        ("emr-serverless", ["", kind, _, ..]) => format!("/{kind}/*"),
+        _ => return arn.to_owned(),
+    };
+    Arn { resource: &resource, ..parsed }.to_string()
 }
 
 /// A condition of a policy as it stands.
@@ -171,21 +173,36 @@ fn read(condition: &Value) -> Conditions {
     operators.map(|(operator, of)| (operator.clone(), keys(of))).collect()
 }
 
-/// The statement with one pattern for all actions that begin with the same verb.
-fn by_verb(mut statement: Value) -> Value {
-    let verb = |action: &str| {
-        let (service, name) = action.split_once(':').unwrap_or_default();
-        let end =
-            name.char_indices().skip(1).find(|(_, letter)| letter.is_uppercase()).map_or(name.len(), |(at, _)| at);
-        format!("{service}:{}*", &name[..end])
-    };
+/// The statement with patterns for actions that begin with the same words, where AWS's reference has no other action that a pattern
+/// would take too.
+fn shortened(mut statement: Value) -> Value {
     let actions = texts(&statement["Action"]);
-    let alike = |pattern: &str| actions.iter().filter(|other| verb(other) == pattern).count();
-    let short =
-        |action: &String| Some(verb(action)).filter(|pattern| alike(pattern) > 1).unwrap_or_else(|| action.clone());
-    let short: BTreeSet<String> = actions.iter().map(short).collect();
+    let mut short: BTreeSet<String> = BTreeSet::new();
+    for action in &actions {
+        if short.iter().any(|pattern| covers(pattern, action)) {
+            continue;
+        }
+        let pattern = begins(action).into_iter().find(|pattern| stands_for(pattern, &actions));
+        short.insert(pattern.unwrap_or_else(|| action.clone()));
+    }
+    // A pattern may stand for what came before it, too.
+    let is_covered = |one: &String| short.iter().any(|other| other != one && covers(other, one));
+    let short: Vec<&String> = short.iter().filter(|one| !is_covered(one)).collect();
     statement["Action"] = json!(short);
     statement
+}
+
+/// The patterns of actions whose names begin with the same words, the widest first.
+fn begins(action: &str) -> Vec<String> {
+    let (service, name) = action.split_once(':').unwrap_or_default();
+    let words = name.char_indices().skip(1).filter(|(_, letter)| letter.is_uppercase());
+    words.map(|(at, _)| format!("{service}:{}*", &name[..at])).collect()
+}
+
+/// Whether a pattern takes several of these actions and, as far as is known, no others.
+fn stands_for(pattern: &str, actions: &[String]) -> bool {
+    let is_named = |action: &Action| actions.contains(&action.name);
+    actions.iter().filter(|action| covers(pattern, action)).count() > 1 && reference::covered_by(pattern).all(is_named)
 }
 
 /// Whether a boundary may let a role do so: a statement allows it under some condition, and none denies it under all.
@@ -277,6 +294,21 @@ mod tests {
             ("iam:PassRole", "arn:aws:iam::1:role/x", false),
         ] {
             assert_eq!(lets(&document, action, resource), expected, "{action} {resource}");
+        }
+    }
+
+    #[test]
+    fn actions_are_written_short_without_opening_more() {
+        let short = |actions: &[&str]| texts(&shortened(json!({"Action": actions}))["Action"]);
+        let writes = ["kafka-cluster:ReadData", "kafka-cluster:WriteData", "kafka-cluster:WriteDataIdempotently"];
+        assert_eq!(short(&writes), ["kafka-cluster:ReadData", "kafka-cluster:Write*"]);
+        for exact in [
+            // GetTableVersion, PutObjectAcl and GetSecretValue are others.
+            &["glue:GetTable", "glue:GetTables"],
+            &["s3:PutObject", "s3:PutObjectTagging"],
+            &["secretsmanager:GetRandomPassword", "secretsmanager:GetResourcePolicy"],
+        ] {
+            assert_eq!(short(exact), exact);
         }
     }
 

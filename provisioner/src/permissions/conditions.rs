@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lakewright_iam::{partition, suffix};
 use serde_json::{Value, json};
 
 use super::{Deployer, Purpose};
 use crate::kind::{AnyKind, STACK, When};
-use crate::kinds::{self, partition};
+use crate::kinds;
 use crate::names;
 
 /// The services that encrypt a stack's things with its keys, in the caller's name.
@@ -91,8 +92,7 @@ impl Deployer<'_> {
             }
             When::Used => {
                 let services = if purpose == Purpose::Plan { READ } else { ENCRYPTING };
-                let suffix = if partition(region) == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-                let services = services.iter().map(|service| format!("{service}.{region}.{suffix}"));
+                let services = services.iter().map(|service| format!("{service}.{region}.{}", suffix(region)));
                 vec![("StringEquals", "kms:ViaService".to_owned(), services.collect())]
             }
             When::Granted => one("Bool", "kms:GrantIsForAWSResource", "true"),

@@ -19,6 +19,13 @@ pub fn allowing(error: &Error) -> String {
              allow it unless another one or the organisation denies it"
         );
     };
+    // A statement that denies wins over all that allow.
+    if let Some((_, policy)) = error.message.split_once("with an explicit deny in ") {
+        let policy = policy.lines().next().unwrap_or_default().trim().trim_end_matches('.');
+        return format!(
+            "the credentials may not do {action} on {resource}: a statement of {policy} denies it, whatever others allow"
+        );
+    }
     let statement = serde_json::json!({"Effect": "Allow", "Action": action, "Resource": resource});
     format!(
         "the credentials may not do {action} on {resource}; a policy of theirs with this statement allows it, unless \
@@ -43,6 +50,12 @@ mod tests {
         );
         let said = allowing(&denied("kms", "TagResource", &message));
         assert!(said.contains(&format!(r#""Action":"kms:TagResource","Resource":"{arn}""#)), "{said}");
+        let message = format!(
+            "User: arn:aws:iam::1:user/ci is not authorized to perform: s3:PutObject on resource: \"{arn}\" with an explicit deny \
+             in a resource-based policy"
+        );
+        let said = allowing(&denied("s3", "PutObject", &message));
+        assert!(said.contains("a statement of a resource-based policy denies it") && !said.contains("Allow"), "{said}");
         let said = allowing(&denied("ec2", "CreateVpc", "You are not authorized to perform this operation."));
         assert!(said.contains("ec2:CreateVpc") && said.contains("lakewright permissions"), "{said}");
         assert!(!said.contains("\"*\""), "{said}");

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use lakewright_iam::{Arn, partition};
 use serde_json::Value;
 
 use super::Deployer;
-use crate::kinds::{self, partition};
+use crate::kinds;
 use crate::names;
 use crate::reference::{Reference, resolve};
 use crate::resource::{Address, Resource};
@@ -125,11 +126,10 @@ impl Deployer<'_> {
     /// The ARNs of those services and types that stand in the stack's specs.
     pub(super) fn mentioned(&self, types: &[(&str, &str)]) -> BTreeSet<String> {
         let fits = |text: &&str| {
-            let parts: Vec<&str> = text.splitn(6, ':').collect();
-            let ["arn", _, service, _, _, resource] = parts[..] else { return false };
-            let is_of = |kind: &str| resource.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/'));
+            let Some(arn) = Arn::parse(text) else { return false };
+            let is_of = |kind: &str| arn.resource.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/'));
             let is_plain = !text.contains(|c: char| "*?$".contains(c) || c.is_whitespace());
-            is_plain && types.iter().any(|(other, kind)| *other == service && is_of(kind))
+            is_plain && types.iter().any(|(other, kind)| *other == arn.service && is_of(kind))
         };
         self.texts().into_iter().filter(fits).map(str::to_owned).collect()
     }
@@ -163,11 +163,10 @@ fn formed(value: &str, form: &str, is_whole: bool) -> String {
         // <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-conditions-route53.html>
         "domain" => return value.trim_end_matches('.').to_lowercase().replace('*', "\\052"),
         // A field that is an ARN, where a name is wanted.
-        _ if value.starts_with("arn:") && !is_whole => {
-            let resource = value.splitn(6, ':').nth(5).unwrap_or_default();
-            resource.split(['/', ':']).nth(1).unwrap_or(resource).to_owned()
-        }
-        _ => value.to_owned(),
+        _ => match Arn::parse(value).filter(|_| !is_whole) {
+            Some(arn) => arn.resource.split(['/', ':']).nth(1).unwrap_or(arn.resource).to_owned(),
+            None => value.to_owned(),
+        },
     };
     text.replace('$', "${$}").replace('*', "${*}").replace('?', "${?}")
 }

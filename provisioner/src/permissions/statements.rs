@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use lakewright_iam::Arn;
+use serde_json::{Map, Value, json};
 
 use super::conditions::{self, Conditions};
 
@@ -29,7 +30,8 @@ impl Statement {
     /// The services that it speaks of. Of two statements that share none no action of one takes a resource of the other.
     fn services(&self) -> BTreeSet<&str> {
         let of_actions = self.actions.iter().filter_map(|action| action.split(':').next());
-        of_actions.chain(self.resources.iter().filter_map(|arn| arn.split(':').nth(2))).collect()
+        let of_resources = self.resources.iter().filter_map(|arn| Arn::parse(arn)).map(|arn| arn.service);
+        of_actions.chain(of_resources).collect()
     }
 
     fn written(&self, conditions: &Conditions) -> Value {
@@ -140,7 +142,7 @@ pub(super) fn policies(statements: Vec<Value>) -> Vec<Value> {
     let mut policies: Vec<(usize, Vec<Value>)> = Vec::new();
     for statement in statements.into_iter().flat_map(|statement| parts(statement, LONGEST - empty)) {
         // And the comma.
-        let length = statement.to_string().chars().count() + 1;
+        let length = length(&statement) + 1;
         match policies.iter_mut().find(|(used, _)| used + length <= LONGEST - empty) {
             Some((used, held)) => {
                 *used += length;
@@ -156,9 +158,16 @@ fn document(statements: &[Value]) -> Value {
     json!({"Version": "2012-10-17", "Statement": statements})
 }
 
+/// How many characters a statement has as a resource of a stack has it: with the values of its conditions in lists.
+fn length(statement: &Value) -> usize {
+    let operators = statement["Condition"].as_object().into_iter().flat_map(Map::values);
+    let values = operators.filter_map(Value::as_object).flat_map(Map::values);
+    statement.to_string().chars().count() + 2 * values.filter(|value| value.is_string()).count()
+}
+
 /// A statement in parts that are each no longer than that: each has some of the resources, or of the actions.
 fn parts(statement: Value, longest: usize) -> Vec<Value> {
-    if statement.to_string().chars().count() < longest {
+    if length(&statement) < longest {
         return vec![statement];
     }
     let most = |name: &&&str| statement[**name].as_array().map_or(0, Vec::len);
@@ -255,5 +264,22 @@ mod tests {
         let said = policies.iter().flat_map(|policy| policy["Statement"].as_array().cloned().unwrap_or_default());
         let resources: usize = said.map(|statement| statement["Resource"].as_array().map_or(0, Vec::len)).sum();
         assert_eq!(resources, 401);
+    }
+
+    #[test]
+    fn policies_are_no_longer_as_resources_of_a_stack() {
+        let mut allowed = Allowed::default();
+        for number in 0..200 {
+            let tag = ("aws:ResourceTag/number".to_owned(), texts(&[&number.to_string()]));
+            let conditions = Conditions::from([("StringEquals".to_owned(), [tag].into())]);
+            allowed.allow("sqs:DeleteQueue", &conditions, &texts(&[&format!("arn:aws:sqs:r:1:queue-{number}")]));
+        }
+        let kind = crate::kinds::named("managed_policy").expect("a kind");
+        let policies = policies(allowed.statements());
+        assert!(policies.len() > 2);
+        for document in policies {
+            let spec = kind.normalise(&json!({"name": "shop-ci-1", "document": document})).expect("a policy");
+            assert!(spec["document"].to_string().len() <= LONGEST, "{}", spec["document"].to_string().len());
+        }
     }
 }

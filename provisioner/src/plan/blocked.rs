@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::Graph;
-use super::{Action, Options, Plan, Step, order};
+use super::{Action, Change, Kinds, Options, Plan, Step, order};
 use crate::resource::{Address, Live, Obstacle, Unread};
 
 /// A resource that nothing is done to.
@@ -18,7 +18,7 @@ pub struct Blocked {
     pub obstacle: Obstacle,
     /// Its identifier on AWS, as far as it is known.
     pub id: Option<String>,
-    /// Whether it lives, or lived when it could be read.
+    /// Whether it exists, or lived when it could be read.
     pub lives: bool,
     /// The blocked resource that it has to wait for; none for one that is blocked by itself.
     pub by: Option<Address>,
@@ -37,7 +37,7 @@ impl Blocked {
         }
     }
 
-    /// What can't be read at an address. Whether it lives is known of what has an identifier, and of what lived before.
+    /// What can't be read at an address. Whether it exists is known of what has an identifier, and of what lived before.
     pub fn unread(address: &Address, unread: &Unread, lived: bool) -> Self {
         Self {
             address: address.clone(),
@@ -88,8 +88,8 @@ pub(super) fn unread<'a>(
 }
 
 /// Blocks every step that can't be done while what is blocked stays as it is: what needs that, and the end of what that
-/// needs.
-pub(super) fn spread(plan: &mut Plan, graph: &Graph<'_>) {
+/// needs, or of a part of it.
+pub(super) fn spread(kinds: Kinds<'_>, plan: &mut Plan, graph: &Graph<'_>) {
     let mut open: Vec<usize> = (0..plan.blocked.len()).collect();
     while let Some(index) = open.pop() {
         let blocked = &plan.blocked[index];
@@ -98,7 +98,7 @@ pub(super) fn spread(plan: &mut Plan, graph: &Graph<'_>) {
         let (address, live) = (blocked.address.clone(), blocked.step.as_ref().and_then(|step| step.live.clone()));
         for step in std::mem::take(&mut plan.steps) {
             let waits = step.action != Action::Delete && step.needs.contains(&address);
-            if waits || held(&step, &needs, live.as_ref()) {
+            if waits || held(kinds, &step, &needs, live.as_ref()) {
                 let reason = if waits { format!("it needs {address}") } else { format!("{address} needs it") };
                 let obstacle = Obstacle::new(
                     format!("{reason}, to which nothing is done"),
@@ -114,14 +114,25 @@ pub(super) fn spread(plan: &mut Plan, graph: &Graph<'_>) {
     plan.blocked.sort_by(|a, b| (a.by.is_some(), &a.address).cmp(&(b.by.is_some(), &b.address)));
 }
 
-/// Whether a step takes away what something that stays as it is needs, by its file or as it lives.
-fn held(step: &Step, needs: &BTreeSet<Address>, user: Option<&Live>) -> bool {
+/// Whether a step takes away what something that stays as it is needs, by its file or as it exists.
+fn held(kinds: Kinds<'_>, step: &Step, needs: &BTreeSet<Address>, user: Option<&Live>) -> bool {
     let goes = matches!(step.action, Action::Delete | Action::Replace);
     let is_mentioned = || match (user, &step.live) {
         (Some(user), Some(live)) => order::mentioned(user, std::slice::from_ref(live)).contains(&step.address),
         _ => false,
     };
     goes && (needs.contains(&step.address) || is_mentioned())
+        || ends_a_part(kinds, step) && needs.contains(&step.address)
+}
+
+/// Whether a step takes away or renames a part of something that exists, by whose name others know it.
+fn ends_a_part(kinds: Kinds<'_>, step: &Step) -> bool {
+    let parts = kinds.get(&step.address.kind).map(|kind| kind.facts().parts).unwrap_or_default();
+    let ends = |change: &Change| {
+        let goes = change.after.is_null() && change.path.ends_with(']');
+        parts.contains(&change.field()) && (goes || change.path.ends_with("].name"))
+    };
+    step.action == Action::Update && step.changes.iter().any(ends)
 }
 
 /// Keeps of what is blocked the targeted, with what that waits for, and drops the excluded with what waits for it.
@@ -206,6 +217,41 @@ mod tests {
     }
 
     #[test]
+    fn what_stays_as_it_is_keeps_the_parts_that_it_names() {
+        // Settings that name the ports of a wall, and stay as they are because the network does.
+        let wall = |ports: &[u32]| {
+            let rules: Vec<Value> = ports.iter().map(|port| json!({ "name": port.to_string() })).collect();
+            json!({ "network": null, "rules": rules, "policy": null })
+        };
+        let settings = |size: u32| json!({ "name": "settings", "size": size, "uses": null });
+        let names = network(&json!("for life"));
+        let lives = [
+            live("network.main", "network-1", names.clone(), &names),
+            live("wall.web", "wall-1", wall(&[22, 443]), &wall(&[22, 443])),
+            live("store.settings", "store-1", settings(1), &settings(1)),
+        ];
+        let planned = |ports: &[u32], blocks: bool| {
+            let dns = if blocks { json!(true) } else { json!("for life") };
+            let mut stack =
+                desired(&[("network.main", network(&dns)), ("wall.web", wall(ports)), ("store.settings", settings(2))]);
+            stack.resources[2].after =
+                ["network.main", "wall.web"].map(|one| one.parse::<Address>().expect(one)).into();
+            let plan = plan(kinds(), &stack, &lives).expect("a plan");
+            (steps(&plan), blocked(&plan))
+        };
+        let by = |one: &str| Some(one.to_owned());
+        let (network, wall, settings) = ("network.main".to_owned(), "wall.web".to_owned(), "store.settings".to_owned());
+        let held = (settings.clone(), by("network.main"));
+        // What is only added goes on.
+        let added = (vec!["update wall.web".to_owned()], vec![(network.clone(), None), held.clone()]);
+        assert_eq!(planned(&[22, 443, 8443], true), added);
+        let all = vec![(network, None), held, (wall, by("store.settings"))];
+        assert_eq!(planned(&[443], true), (Vec::new(), all));
+        let free = vec!["update wall.web".to_owned(), "update store.settings".to_owned()];
+        assert_eq!(planned(&[443], false), (free, Vec::new()));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_left_alone_with_what_needs_it() {
         let stack = desired(&[
             ("network.main", network(&json!(true))),
@@ -234,7 +280,7 @@ mod tests {
         let plan = planned(&stack, &[], vec![unread(None, None)], &["network.old", "store.raw"]);
         let all: Vec<String> = blocked(&plan).into_iter().map(|(address, _)| address).collect();
         assert_eq!((steps(&plan), all), (Vec::new(), vec!["network.main".to_owned(), "network.old".to_owned()]));
-        // One thing of which nobody can tell whose it is may be what left the file; what is wanted was looked for.
+        // One thing of which nobody can say whose it is may be what left the file; what is wanted was looked for.
         let plan = planned(&stack, &[], vec![unread(None, Some("network-9"))], &["network.old"]);
         assert_eq!(steps(&plan), ["create network.main"]);
         assert_eq!(blocked(&plan), [("network.old".to_owned(), None)]);

@@ -1,23 +1,36 @@
 //! What a plan deletes, and what it replaces so that something else can be deleted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::graph::Graph;
-use super::{Action, Cause, Kinds, Planner, Step, order};
+use super::{Action, Blocked, Cause, Kinds, Planner, Step, order};
 use crate::kind::AnyKind;
-use crate::resource::{Address, Live};
-
-/// What stands in the address of a resource that has been replaced and still lives.
-pub const REPLACED: char = '@';
+use crate::resource::{Address, Live, Obstacle, REPLACED};
 
 /// The address of a resource once its replacement has taken its own: of the name, so that the file can't mean it.
 pub fn replaced(live: &Live) -> Address {
     let hash = hex::encode(&Sha256::digest(&live.id)[..3]);
     Address::new(&live.address.kind, format!("{}{REPLACED}{hash}", live.address.name))
+}
+
+/// What is to be deleted, without what has to stay for a while: that is blocked, with the reason.
+pub fn due(kinds: Kinds<'_>, steps: Vec<Step>) -> (Vec<Step>, Vec<Blocked>) {
+    let (mut due, mut stays) = (Vec::new(), Vec::new());
+    for step in steps {
+        match kept(kinds, &step) {
+            Some(obstacle) => stays.push(Blocked::of(step, obstacle)),
+            None => due.push(step),
+        }
+    }
+    (due, stays)
+}
+
+fn kept(kinds: Kinds<'_>, step: &Step) -> Option<Obstacle> {
+    kinds.get(&step.address.kind)?.stays(step.live.as_ref()?)
 }
 
 /// The steps that delete, what refers to others before these.
@@ -38,6 +51,8 @@ pub fn deletions<'a>(
                 cause: Cause::File,
                 changes: Vec::new(),
                 spec: None,
+                tags: BTreeMap::new(),
+                carries: BTreeMap::new(),
                 live: Some(one.clone()),
                 needs: from_file.cloned().unwrap_or_else(|| order::mentioned(one, live)),
                 in_file: from_file.is_some(),
@@ -45,6 +60,7 @@ pub fn deletions<'a>(
                 note: remark(one),
                 moved_from: None,
                 create_first: false,
+                leaves: false,
                 consequences: Vec::new(),
                 expected: Duration::ZERO,
                 dependents: BTreeSet::new(),

@@ -7,10 +7,20 @@ use serde_json::Value;
 
 use super::{Kinds, Options, Plan, PlanError, plan_for};
 use crate::kind::{AnyKind, Comparing, applied, canonical};
-use crate::resource::{Address, Desired, Live, Unread};
+use crate::resource::{Address, Departure, Desired, Live, Unread};
 
-/// The first member of a plan file: by it a plan is told from anything else.
+/// The first member of a plan file: by it a plan is known among other files.
 const FORMAT: &str = "lakewright plan 3";
+
+/// A role that a stack is planned and applied as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssumedRole {
+    /// Its ARN.
+    pub arn: String,
+    /// The external id that its trust policy asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+}
 
 /// Where a plan belongs and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +38,9 @@ pub struct Header {
     /// The bucket of the stack's lease, where the stack file names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_bucket: Option<String>,
+    /// The role that it was made as and is applied as, where the stack file names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<AssumedRole>,
 }
 
 /// A saved plan: the stack, what lived, and the options. The steps follow from these, here as there.
@@ -82,6 +95,7 @@ impl PlanFile {
             account: account.to_owned(),
             region: region.to_owned(),
             state_bucket: None,
+            role: None,
         };
         Self { header, options, desired, live }
     }
@@ -151,9 +165,16 @@ fn differing(kinds: Kinds<'_>, old: &Live, new: &Live) -> Vec<String> {
     if old.is_empty != new.is_empty {
         lines.push(format!("{}: it was empty and holds something now, or the other way round", old.address));
     }
-    if old.departures != new.departures {
+    let departures = |live: &Live, aged: bool| -> Vec<Departure> {
+        live.departures.iter().filter(|departure| departure.aged == aged).cloned().collect()
+    };
+    if departures(old, false) != departures(new, false) {
         lines.push(format!("{}: somebody changed it since, beside what its spec says", old.address));
     }
+    if departures(old, true) != departures(new, true) {
+        lines.push(format!("{}: it was rotated since, or is to be from now on", old.address));
+    }
+    lines.extend(super::tags::moved(&old.address, old, new));
     let Some(facts) = kinds.get(&old.address.kind).map(AnyKind::facts) else { return lines };
     // A record that was signed anew for the same is no change.
     if applied::carried(facts, old.applied.as_deref()) != applied::carried(facts, new.applied.as_deref()) {

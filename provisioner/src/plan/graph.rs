@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::reference::references;
 use super::{Kinds, Problem};
+use crate::charge::Others;
 use crate::resource::{Address, Desired, Resource, nearest};
 
 /// The resources of a stack with what each one needs.
@@ -37,6 +38,7 @@ pub fn graph<'a>(kinds: Kinds<'_>, desired: &'a Desired) -> Result<Graph<'a>, Ve
         }
     }
     problems.extend(namesakes(kinds, desired));
+    problems.extend(misfits(kinds, desired));
     let mut needs = BTreeMap::new();
     for resource in &desired.resources {
         let mut targets = BTreeSet::new();
@@ -90,7 +92,7 @@ fn namesakes(kinds: Kinds<'_>, desired: &Desired) -> Vec<Problem> {
         }
         let Some(other) = known.insert((resource.address.kind.as_str(), named), resource) else { continue };
         let same = fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(" and ");
-        // The same address twice is told of already.
+        // The same address twice is reported already.
         if other.address != resource.address {
             for (one, another) in [(other, resource), (resource, other)] {
                 let text = format!("it has the {same} of `{}`, and on AWS they would be one", another.address);
@@ -99,6 +101,18 @@ fn namesakes(kinds: Kinds<'_>, desired: &Desired) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Resources that AWS wouldn't have beside each other, or within what they stand in.
+fn misfits(kinds: Kinds<'_>, desired: &Desired) -> Vec<Problem> {
+    let specs = desired.resources.iter().map(|resource| (&resource.address, &resource.spec)).collect();
+    let others = Others::new(specs, BTreeMap::new());
+    let of_one = |resource: &Resource| -> Vec<Problem> {
+        let kind = kinds.get(&resource.address.kind);
+        let told = kind.map(|kind| kind.misfits(&resource.address, &resource.spec, &others)).unwrap_or_default();
+        told.into_iter().map(|text| problem(resource, text)).collect()
+    };
+    desired.resources.iter().flat_map(of_one).collect()
 }
 
 fn problem(resource: &Resource, text: String) -> Problem {

@@ -1,4 +1,4 @@
-//! The planner: what is desired and what lives go in, one plan comes out. Nothing here does input or output.
+//! The planner: what is desired and what exists go in, one plan comes out. Nothing here does input or output.
 
 mod blocked;
 mod claimed;
@@ -12,6 +12,7 @@ mod narrow;
 pub mod order;
 mod planner;
 mod step;
+mod tags;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -31,10 +32,11 @@ pub use blocked::Blocked;
 pub use claimed::Claimed;
 use deletion::deletions;
 pub use deletion::replaced;
-pub use file::{FileError, Header, PlanFile, moved as moved_since};
+pub use file::{AssumedRole, FileError, Header, PlanFile, moved as moved_since};
 pub use loss::AllowDataLoss;
 use planner::{Decision, Planner};
-pub use step::{Cause, Change, Foreign, Plan, Step, Unchanged};
+pub use step::{Cause, Change, Foreign, Plan, ROTATE, Step, Unchanged};
+pub use tags::is_like;
 
 /// The resource kinds, in the order in which a stack's resources are made.
 #[derive(Clone, Copy)]
@@ -64,6 +66,9 @@ pub struct Options {
     pub targets: Vec<String>,
     /// Not these addresses, nor what needs them: patterns with `*`.
     pub excludes: Vec<String>,
+    /// What stands elsewhere than its file says, and no call moves, is made there and takes the place of the old one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub move_roles: bool,
     /// What lived after the last apply: its absence is drift.
     pub remembered: BTreeSet<Address>,
     /// The hashes of what was last applied to what carries no tags.
@@ -134,7 +139,7 @@ pub fn plan(kinds: Kinds<'_>, desired: &Desired, live: &[Live]) -> Result<Plan, 
     plan_for(kinds, desired, live, &Options::default())
 }
 
-/// Whether the resources of a stack fit together: kinds, references, circles. Needs nothing of what lives.
+/// Whether the resources of a stack fit together: kinds, references, circles. Needs nothing of what exists.
 pub fn check(kinds: Kinds<'_>, desired: &Desired) -> Result<(), PlanError> {
     graph::graph(kinds, desired).map(|_| ()).map_err(PlanError::Stack)
 }
@@ -172,6 +177,7 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
             unread: &unread,
             claimed: &in_the_way,
             options,
+            desired,
             done: BTreeMap::new(),
         };
         let mut problems = Vec::new();
@@ -180,7 +186,7 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
                 Ok(Decision::Step(step)) => plan.steps.push(*step),
                 Ok(Decision::Unchanged(unchanged)) => plan.unchanged.push(*unchanged),
                 Ok(Decision::Blocked(blocked)) => plan.blocked.push(*blocked),
-                // What can't be read is told below, whether the file has it or not.
+                // What can't be read is reported below, whether the file has it or not.
                 Ok(Decision::Unread) => {}
                 Err(problem) => problems.push(problem),
             }
@@ -189,7 +195,9 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
             return Err(PlanError::Stack(problems));
         }
         let gone = live.iter().filter(|live| !graph.needs.contains_key(&live.address));
-        plan.steps.extend(deletions(kinds, &graph, gone, &live));
+        let (due, stays) = deletion::due(kinds, deletions(kinds, &graph, gone, &live));
+        plan.steps.extend(due);
+        plan.blocked.extend(stays);
     }
     let named = claimed::named(&claimed, &live, &graph, options)?;
     plan.steps.extend(deletions(kinds, &graph, named.iter(), &live));
@@ -199,7 +207,7 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
     let lived = |address: &Address| options.remembered.contains(address);
     let unread = unread.iter().map(|(address, unread)| Blocked::unread(address, unread, lived(address)));
     plan.blocked.extend(unread);
-    blocked::spread(&mut plan, &graph);
+    blocked::spread(kinds, &mut plan, &graph);
     narrow::to_addresses(&mut plan, &graph, options)?;
     let goes = |one: &Foreign| plan.steps.iter().any(|step| step.takes_along(one));
     plan.foreign = plan.foreign.iter().filter(|one| !goes(one)).cloned().collect();

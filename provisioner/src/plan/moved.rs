@@ -1,11 +1,11 @@
-//! Renames: what lives under an address that the file has given up gets the one that the file gives it now.
+//! Renames: what exists under an address that the file has given up gets the one that the file gives it now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Problem;
 use crate::resource::{Address, Desired, Live};
 
-/// What lives, under the addresses of the file, and the former addresses of what was renamed.
+/// What exists, under the addresses of the file, and the former addresses of what was renamed.
 pub fn renamed(desired: &Desired, live: &[Live]) -> Result<(Vec<Live>, BTreeMap<Address, Address>), Vec<Problem>> {
     let declared: BTreeSet<&Address> = desired.resources.iter().map(|resource| &resource.address).collect();
     let lives = |address: &Address| live.iter().find(|one| one.address == *address);

@@ -1,9 +1,8 @@
 //! Parts of a plan: only what drifted, only some addresses, everything but some.
 
-use std::collections::BTreeSet;
-
 use super::graph::Graph;
 use super::reference::escaped;
+use super::tags::is_like;
 use super::{Action, Blocked, Cause, Change, Kinds, Options, Plan, PlanError, Step, blocked};
 use crate::kind::Comparing;
 use crate::resource::{Address, Condition, nearest};
@@ -70,6 +69,8 @@ fn of_drift(kinds: Kinds<'_>, step: &Step) -> Option<Step> {
         Action::Update | Action::Replace if drifted(step) => {
             let mut kept = step.clone();
             kept.moved_from = None;
+            let stays = step.changes.iter().filter(|change| change.cause != Cause::Drift);
+            stays.for_each(|change| kept.keep_tag(change));
             kept.changes.retain(|change| change.cause == Cause::Drift);
             kept.cause = Cause::Drift;
             // Fields that only the file changed stay as they live; those that can't be read back are as the file says.
@@ -163,22 +164,7 @@ fn needed(step: &Step, other: &Step) -> bool {
 
 /// Whether the address fits a pattern, in which `*` stands for any text.
 fn fits(pattern: &str, address: &Address) -> bool {
-    let text = address.to_string();
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let parts: BTreeSet<(usize, &str)> = parts.enumerate().collect();
-    let Some((last, _)) = parts.last().copied() else { return rest.is_empty() };
-    for (index, part) in parts {
-        if index == last {
-            return rest.len() >= part.len() && rest.ends_with(part);
-        }
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    true
+    is_like(pattern, &address.to_string())
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ pub fn tasks(plan: &Plan) -> Vec<Task> {
         let works: &[Work] = match action {
             Action::Create => &[Work::Create],
             Action::Update => &[Work::Update],
+            Action::Replace if plan.steps[step].leaves => &[Work::Create],
             Action::Replace if plan.steps[step].create_first => &[Work::Create, Work::Delete],
             Action::Replace => &[Work::Delete, Work::Create],
             Action::Delete => &[Work::Delete],
@@ -83,13 +84,16 @@ pub fn tasks(plan: &Plan) -> Vec<Task> {
         after.extend(backward.get(&step.address).copied().filter(|_| deletes_first));
         task.after = after;
     }
-    // What is replaced by a new one that lives beside it goes when everything has moved over.
+    // What is replaced by a new one that exists beside it goes when everything has moved over.
     for (index, task) in tasks.clone().iter().enumerate().filter(|(_, task)| task.work == Work::Delete) {
         let step = step_of(task);
         if step.create_first {
-            tasks[index].after.extend(forward.get(&step.address));
-            let users = plan.steps.iter().filter(|user| user.needs.contains(&step.address));
-            tasks[index].after.extend(users.filter_map(|user| forward.get(&user.address)));
+            let users = users(plan, &step.address);
+            for before in
+                forward.get(&step.address).into_iter().chain(users.iter().filter_map(|user| forward.get(user)))
+            {
+                wait(&mut tasks, index, *before);
+            }
         }
     }
     // What the file says always holds; what was guessed from live resources gives way where both can't be had.
@@ -105,6 +109,16 @@ pub fn tasks(plan: &Plan) -> Vec<Task> {
     detach_before_deleting(plan, &mut tasks);
     order_by_rank(plan, &mut tasks, &backward);
     tasks
+}
+
+/// What needs a resource, also by way of others: a group starts hosts of its template, which names their profile.
+fn users<'a>(plan: &'a Plan, address: &'a Address) -> BTreeSet<&'a Address> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![address]);
+    while let Some(one) = open.pop() {
+        let users = plan.steps.iter().filter(|user| user.needs.contains(one)).map(|user| &user.address);
+        open.extend(users.filter(|user| found.insert(*user)));
+    }
+    found
 }
 
 /// The deletions of what a step needs, also by way of what is only changed: hosts use their template's groups.
@@ -146,7 +160,7 @@ fn detach_before_deleting(plan: &Plan, tasks: &mut [Task]) {
     }
 }
 
-/// Deletions of what the file no longer tells anything about go in the reverse order of making, as far as no other
+/// Deletions of what the file no longer says anything about go in the reverse order of making, as far as no other
 /// order is known.
 fn order_by_rank(plan: &Plan, tasks: &mut [Task], deletions: &BTreeMap<&Address, usize>) {
     for (one, index) in deletions {

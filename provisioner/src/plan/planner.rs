@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::diff::{Difference, differences};
 use super::graph::Graph;
 use super::reference::{Reference, escaped, plain, references, resolve, tidy};
+use super::tags::{self, Tagging};
 use super::{Action, Blocked, Cause, Change, Kinds, Options, Problem, Step, Unchanged};
 use crate::kind::{AnyKind, Changing, Renamed, applied};
-use crate::resource::{Address, Condition, Live, Obstacle, Resource, Unread};
+use crate::resource::{Address, Condition, Desired, Live, Obstacle, Resource, Unread};
+
+/// Members of a spec.
+type Members = Map<String, Value>;
 
 pub(super) enum Decision {
     Step(Box<Step>),
@@ -38,6 +42,7 @@ pub(super) struct Planner<'a> {
     /// What stands in the way of making something, by address.
     pub(super) claimed: &'a BTreeMap<Address, Obstacle>,
     pub(super) options: &'a Options,
+    pub(super) desired: &'a Desired,
     pub(super) done: BTreeMap<Address, Done>,
 }
 
@@ -53,7 +58,7 @@ impl Planner<'_> {
         let live = self.live.get(address).copied();
         let decided = self.decide(resource, kind, live);
         if decided.is_err() {
-            // Others are still looked at: all problems are told at once.
+            // Others are still looked at: all problems are shown at once.
             let outputs = live.map(|live| live.outputs.clone()).unwrap_or_default();
             self.done.insert(address.clone(), Done { outputs, cause: Cause::File, replaced: false });
         }
@@ -68,18 +73,23 @@ impl Planner<'_> {
         } else {
             kind.normalise(&resolve(&resource.spec, &|reference| self.output(reference)))
         };
-        let written = written.map_err(|error| format!("{error:#}"))?;
-        let spec = plain(&written);
+        let mut written = written.map_err(|error| format!("{error:#}"))?;
         let mut step = self.step(resource, live);
+        let relocated = self.relocated(kind, resource, live, &written);
+        for spec in step.spec.iter_mut().chain([&mut written]).filter_map(Value::as_object_mut) {
+            spec.extend(relocated.clone());
+        }
+        let spec = plain(&written);
         let Some(live) = live else {
             step.action = Action::Create;
             step.changes = created(kind, &written);
+            step.changes.extend(tags::created(resource));
             if self.options.remembered.contains(address) {
                 step.cause = Cause::Drift;
                 step.note = Some("it existed after the last apply and is gone".to_owned());
                 step.changes.iter_mut().for_each(|change| change.cause = Cause::Drift);
             }
-            let done = Done { outputs: BTreeMap::new(), cause: step.cause, replaced: false };
+            let done = Done { outputs: kind.given_outputs(&written), cause: step.cause, replaced: false };
             self.done.insert(address.clone(), done);
             step.conclude(kind, &Value::Null, &spec);
             return Ok(match self.claimed.get(address) {
@@ -88,14 +98,18 @@ impl Planner<'_> {
             });
         };
         step.cause = self.compare(kind, live, &written, &mut step.changes);
+        self.compare_tags(kind, live, &mut step);
         self.replace_where_needed(kind, live, &mut step);
         let is_known = live.whose.fault().is_none();
         let as_it_should =
             step.changes.is_empty() && live.condition == Condition::Ready && step.moved_from.is_none() && is_known;
         if as_it_should && step.action == Action::Update {
             // What isn't known yet can't be recorded.
-            let hashes = references(&written).is_empty().then(|| applied::hashes(kind.fields(), &spec));
-            let record = hashes.filter(|hashes| !applied::are_same(self.recorded(live), hashes));
+            let recorded = self.recorded(live);
+            let is_known =
+                references(&written).is_empty() && tags::are_of_no_concern(kind, live, recorded, &resource.tags);
+            let hashes = || applied::with_tags(applied::hashes(kind.fields(), &spec), &resource.tags);
+            let record = is_known.then(hashes).filter(|hashes| !applied::are_same(recorded, hashes));
             self.done
                 .insert(address.clone(), Done { outputs: live.outputs.clone(), cause: Cause::Drift, replaced: false });
             return Ok(Decision::Unchanged(Box::new(Unchanged { live: live.clone(), record })));
@@ -113,13 +127,14 @@ impl Planner<'_> {
                 step.loses.push("replacing it deletes what it holds".to_owned());
             }
             step.create_first = live.condition == Condition::Ready && kind.coexists(&live.spec, &spec);
-            BTreeMap::new()
+            step.leaves = step.create_first && kind.outlives(&live.spec, &spec);
+            kind.given_outputs(&written)
         } else {
             if !live.is_empty {
                 step.loses.extend(kind.loses(&live.spec, &spec));
             }
             let moving = kind.facts().moving_outputs;
-            let changed = !step.changes.is_empty();
+            let changed = step.changes.iter().any(|change| !change.is_of_tag());
             let stays = |name: &str| !(changed && moving.contains(&name));
             live.outputs.iter().filter(|(name, _)| stays(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
         };
@@ -132,6 +147,20 @@ impl Planner<'_> {
         Ok(Decision::Step(Box::new(step)))
     }
 
+    /// The members of a spec that are wanted otherwise than the file says, because the one that exists stands elsewhere, or has
+    /// another name since it was moved. What an apply left that was killed while it moved one has the name that the file says.
+    fn relocated(&self, kind: &dyn AnyKind, resource: &Resource, live: Option<&Live>, written: &Value) -> Members {
+        if !kind.facts().relocates {
+            return Members::new();
+        }
+        let left = || self.live.iter().find(|(one, _)| one.before_replaced().as_ref() == Some(&resource.address));
+        let kin = live.map(|live| (live, self.options.move_roles)).or_else(|| Some((*left()?.1, true)));
+        let spec = plain(written);
+        let relocated = kin.and_then(|(kin, moves)| kind.relocated(&kin.spec, &spec, moves));
+        let members = relocated.and_then(|relocated| relocated.as_object().cloned()).unwrap_or_default();
+        members.into_iter().filter(|(name, value)| spec[name.as_str()] != *value).collect()
+    }
+
     /// The change of a resource, of which nothing is decided yet.
     fn step(&self, resource: &Resource, live: Option<&Live>) -> Step {
         let address = &resource.address;
@@ -141,6 +170,8 @@ impl Planner<'_> {
             cause: Cause::File,
             changes: Vec::new(),
             spec: Some(resource.spec.clone()),
+            tags: resource.tags.clone(),
+            carries: tags::meant(self.desired, resource),
             live: live.cloned(),
             needs: self.graph.needs[address].clone(),
             in_file: true,
@@ -148,11 +179,21 @@ impl Planner<'_> {
             note: None,
             moved_from: self.moved.get(address).cloned(),
             create_first: false,
+            leaves: false,
             consequences: Vec::new(),
             expected: Duration::ZERO,
             dependents: self.graph.dependents(address),
             rank: self.kinds.rank(&address.kind),
         }
+    }
+
+    /// Adds what its tags differ in, and why.
+    fn compare_tags(&self, kind: &dyn AnyKind, live: &Live, step: &mut Step) {
+        let recorded = self.recorded(live);
+        let tagging = Tagging { desired: self.desired, live, recorded, is_moved: step.moved_from.is_some() };
+        let changes = tagging.changes(kind, &step.carries);
+        step.cause = changes.iter().map(|change| change.cause).fold(step.cause, Ord::max);
+        step.changes.extend(changes);
     }
 
     /// Replaces what a change in place can't make right: what AWS gave up, what a field says, what stands on something that
@@ -225,6 +266,7 @@ impl Planner<'_> {
                 unknown: difference.unknown,
                 forces_replacement: field.change == Changing::Replaces,
                 cause: field_cause,
+                tag: None,
             }));
         }
         // What is written with a field that has drifted itself needs no line of its own.
@@ -241,9 +283,11 @@ impl Planner<'_> {
             after: departure.meant.clone(),
             unknown: false,
             forces_replacement: false,
-            cause: Cause::Drift,
+            cause: if departure.aged { Cause::Time } else { Cause::Drift },
+            tag: None,
         }));
-        cause
+        let only_age = !changes.is_empty() && changes.iter().all(|change| change.cause == Cause::Time);
+        if only_age { Cause::Time } else { cause }
     }
 }
 
@@ -273,6 +317,7 @@ fn created(kind: &dyn AnyKind, spec: &Value) -> Vec<Change> {
             unknown: !references(value).is_empty(),
             forces_replacement: false,
             cause: Cause::File,
+            tag: None,
         })
         .collect()
 }

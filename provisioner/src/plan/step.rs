@@ -9,6 +9,9 @@ use super::{Blocked, Claimed, order};
 use crate::kind::AnyKind;
 use crate::resource::{Action, Address, Live};
 
+/// How long AWS takes to write tags.
+const TAGGED: Duration = Duration::from_secs(2);
+
 /// What makes live what is desired.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -16,7 +19,7 @@ pub struct Plan {
     pub stack: String,
     /// What is to be done, targets before what refers to them, deletions last and in reverse.
     pub steps: Vec<Step>,
-    /// What lives already as it should.
+    /// What exists already as it should.
     pub unchanged: Vec<Unchanged>,
     /// What is left as it is, because it can't be read or brought to what the file says, and what waits for that.
     pub blocked: Vec<Blocked>,
@@ -62,12 +65,15 @@ pub struct Foreign {
 /// A live resource that no step touches.
 #[derive(Debug, Clone)]
 pub struct Unchanged {
-    /// As it lives.
+    /// As it exists.
     pub live: Live,
     /// The hashes to record when they are not the ones found: the file now says what live had become, or the record is of
     /// the former format.
     pub record: Option<String>,
 }
+
+/// The word for a step that gives what is too old a new value.
+pub const ROTATE: &str = "rotate";
 
 /// One change to one resource.
 #[derive(Debug, Clone)]
@@ -82,7 +88,11 @@ pub struct Step {
     pub changes: Vec<Change>,
     /// The desired spec, references as they are written; none for a deletion.
     pub spec: Option<Value>,
-    /// The resource as it lives.
+    /// The tags that the stack file gives it, by key.
+    pub tags: BTreeMap<String, String>,
+    /// The tags that it carries afterwards, with its name, without those that the stack ignores.
+    pub carries: BTreeMap<String, String>,
+    /// The resource as it exists.
     pub live: Option<Live>,
     /// The resources that it needs.
     pub needs: BTreeSet<Address>,
@@ -96,6 +106,8 @@ pub struct Step {
     pub moved_from: Option<Address>,
     /// Whether a replacement makes the new one before the old one goes.
     pub create_first: bool,
+    /// Whether it leaves the old one to a later plan, for those that still work by it.
+    pub leaves: bool,
     /// What follows from doing it, one sentence each.
     pub consequences: Vec<String>,
     /// How long AWS usually takes.
@@ -111,6 +123,8 @@ pub struct Step {
 pub enum Cause {
     /// Live moved away from what was last applied.
     Drift,
+    /// What exists is older than the file lets it become.
+    Time,
     /// The file changed.
     File,
 }
@@ -120,6 +134,7 @@ impl Cause {
     pub fn word(self) -> &'static str {
         match self {
             Self::Drift => "drift",
+            Self::Time => "time",
             Self::File => "file",
         }
     }
@@ -140,6 +155,8 @@ pub struct Change {
     pub forces_replacement: bool,
     /// Why it differs.
     pub cause: Cause,
+    /// The key of the tag that it is of; none for a field.
+    pub tag: Option<String>,
 }
 
 impl Change {
@@ -157,6 +174,16 @@ impl Step {
         goes && is_part && self.address == foreign.within
     }
 
+    /// Whether all that happens is that what is too old gets a new value.
+    pub fn is_rotation(&self) -> bool {
+        self.action == Action::Update && self.cause == Cause::Time
+    }
+
+    /// The word for what happens, as plans show it.
+    pub fn word(&self) -> &'static str {
+        if self.is_rotation() { ROTATE } else { self.action.word() }
+    }
+
     /// Whether it is about something that isn't known to be the stack's.
     pub fn is_of_others(&self) -> bool {
         self.live.as_ref().is_some_and(|live| live.whose.claim().is_some())
@@ -164,12 +191,17 @@ impl Step {
 
     /// Says what follows from the step, now that it is decided.
     pub(super) fn conclude(&mut self, kind: &dyn AnyKind, live: &Value, spec: &Value) {
-        let mut changed: Vec<&str> = self.changes.iter().map(Change::field).collect();
+        let fields = self.changes.iter().filter(|change| !change.is_of_tag());
+        let mut changed: Vec<&str> = fields.map(Change::field).collect();
         changed.dedup();
-        self.consequences = kind.consequences(self.action, &changed, live, spec);
+        let only_tags = self.is_of_tags();
+        let follows = || kind.consequences(self.action, &changed, live, spec);
+        self.consequences = if only_tags { Vec::new() } else { follows() };
+        self.tell_of_parts();
         let [create, update, delete] = kind.expected();
         self.expected = match self.action {
             Action::Create => create,
+            Action::Update if only_tags => TAGGED,
             Action::Update => update,
             Action::Delete => delete,
             Action::Replace => create + delete,
@@ -184,6 +216,7 @@ impl Step {
                     unknown: false,
                     forces_replacement: false,
                     cause: Cause::File,
+                    tag: None,
                 },
             );
             self.cause = Cause::File;
@@ -213,8 +246,13 @@ impl Plan {
         order::remaining(&tasks, &halves).into_iter().max().unwrap_or_default()
     }
 
-    /// How many steps take that action.
+    /// How many steps take that action; those that only rotate are counted apart.
     pub fn count(&self, action: Action) -> usize {
-        self.steps.iter().filter(|step| step.action == action).count()
+        self.steps.iter().filter(|step| step.action == action && !step.is_rotation()).count()
+    }
+
+    /// How many steps give what is too old a new value, and nothing else.
+    pub fn rotations(&self) -> usize {
+        self.steps.iter().filter(|step| step.is_rotation()).count()
     }
 }

@@ -11,8 +11,10 @@ use serde_json::{Value, json};
 use super::Kinds;
 use crate::charge::{Cost, Others};
 use crate::kind::{
-    ADDRESS, APPLIED, AnyKind, Changing, Comparing, Context, Facts, Field, Outcome, Renamed, Share, Wanted,
+    ADDRESS, APPLIED, AnyKind, CONTINUED, Changing, Comparing, Context, Facts, Field, Outcome, RESERVED, Renamed,
+    Share, Wanted,
 };
+use crate::reading::Tags;
 use crate::resource::{Action, Address, Condition, Desired, Live, Obstacle, Resource, Whose};
 
 /// The resources that live, by address, and what was called in which order.
@@ -60,7 +62,7 @@ pub fn kinds() -> Kinds<'static> {
     static ALL: &[&dyn AnyKind] = &[
         &Fake(facts("network", NETWORK)),
         &Fake(Facts { contained_in: Some(("network", "network")), ..facts("subnet", SUBNET) }),
-        &Fake(Facts { occupies: &["network", "subnet"], ..facts("wall", WALL) }),
+        &Fake(Facts { occupies: &["network", "subnet"], parts: &["rules"], ..facts("wall", WALL) }),
         &Fake(Facts { holds_data: true, identified_by: &["name"], ..facts("store", STORE) }),
     ];
     Kinds(ALL)
@@ -72,6 +74,7 @@ pub fn desired(resources: &[(&str, Value)]) -> Desired {
         address: address.parse().expect(address),
         spec: spec.clone(),
         after: BTreeSet::default(),
+        tags: BTreeMap::new(),
         span: None,
     };
     Desired {
@@ -79,6 +82,7 @@ pub fn desired(resources: &[(&str, Value)]) -> Desired {
         resources: resources.iter().map(resource).collect(),
         moved: Vec::new(),
         foreign_buckets: BTreeMap::new(),
+        ignore_tags: Vec::new(),
     }
 }
 
@@ -93,6 +97,8 @@ pub fn live(address: &str, id: &str, spec: Value, applied: &Value) -> Live {
         spec,
         observed: Value::Null,
         departures: Vec::new(),
+        tags: None,
+        parts: Vec::new(),
         applied: Some(crate::kind::applied::hashes(fields, applied)),
         whose: Whose::Own,
         condition: Condition::Ready,
@@ -138,7 +144,7 @@ impl AnyKind for Fake {
         None
     }
 
-    /// A network keeps its names for life once it is told so.
+    /// A network keeps its names for life once its spec says so.
     fn refuses(&self, live: &Live, spec: &Value) -> Option<Obstacle> {
         let refused = live.spec["dns"] == "for life" && spec["dns"] != live.spec["dns"];
         refused.then(|| Obstacle::new("a network keeps its names", "write `dns = \"for life\"`"))
@@ -166,7 +172,7 @@ impl AnyKind for Fake {
             bail!("the account has no room for it");
         }
         if world.live.contains_key(address) {
-            bail!("it lives already");
+            bail!("it exists already");
         }
         world.made += 1;
         let id = format!("{}-{:08x}", self.0.name, world.made);
@@ -181,7 +187,7 @@ impl AnyKind for Fake {
         let mut world = WORLD.lock();
         let world = world.get_or_insert_default();
         world.calls.push(format!("update {} {}", live.address, changed.join(",")));
-        let one = world.live.get_mut(&live.address).expect("what is updated lives");
+        let one = world.live.get_mut(&live.address).expect("what is updated exists");
         one.spec = spec.clone();
         Ok(Outcome { id: one.id.clone(), outputs: one.outputs.clone() })
     }
@@ -212,15 +218,36 @@ impl AnyKind for Fake {
         let mut world = WORLD.lock();
         let world = &mut world.get_or_insert_default().live;
         let address = world.iter().find(|(_, live)| live.id == outcome.id).map(|(address, _)| address.clone());
-        let mut one = world.remove(&address.expect("what is tagged lives")).expect("it was found");
+        let mut one = world.remove(&address.expect("what is tagged exists")).expect("it was found");
         for (key, value) in tags {
             match *key {
                 APPLIED => one.applied = Some((*value).to_owned()),
+                CONTINUED => one.applied.get_or_insert_default().push_str(value),
                 ADDRESS => one.address = value.parse().expect("an address"),
-                _ => {}
+                key if key.starts_with(RESERVED) => {}
+                key => drop(one.tags.get_or_insert_default().insert(key.to_owned(), (*value).to_owned())),
             }
         }
         world.insert(one.address.clone(), one);
+        Ok(())
+    }
+
+    async fn untag(&self, _: &Context, outcome: &Outcome, keys: &[&str]) -> Result<()> {
+        let mut world = WORLD.lock();
+        let world = &mut world.get_or_insert_default().live;
+        let one = world.values_mut().find(|live| live.id == outcome.id).expect("what is untagged exists");
+        one.tags.get_or_insert_default().retain(|key, _| !keys.contains(&key.as_str()));
+        Ok(())
+    }
+
+    async fn tag_parts(&self, _: &Context, outcome: &Outcome, tags: &Tags, gone: &[&str]) -> Result<()> {
+        let mut world = WORLD.lock();
+        let world = &mut world.get_or_insert_default().live;
+        let one = world.values_mut().find(|live| live.id == outcome.id).expect("what has parts exists");
+        for part in &mut one.parts {
+            part.tags.retain(|key, _| !gone.contains(&key.as_str()));
+            part.tags.extend(tags.clone());
+        }
         Ok(())
     }
 }

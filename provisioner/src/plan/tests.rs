@@ -1,5 +1,9 @@
 //! Plans from stacks and live resources, as people read them.
 
+mod age;
+mod moving;
+mod tags;
+
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -276,7 +280,7 @@ fn what_is_on_its_way_is_waited_for() {
 fn json_has_the_documented_shape() {
     let stack = [("network.main", network("10.9.0.0/16")), ("subnet.a", subnet("${network.main.id}"))];
     let plan = plan(kinds(), &desired(&stack), &pair()[..1]).expect("a plan");
-    assert_snapshot!(crate::render::json(&plan), @r#"{"format_version":"1","stack":"shop","steps":[{"address":"network.main","kind":"network","action":"replace","cause":"file","changes":[{"path":"cidr","before":"10.0.0.0/16","after":"10.9.0.0/16","sensitive":false,"forces_replacement":true,"cause":"file"}],"id":"network-0000000a","note":null,"loses_data":[],"consequences":[],"expected_seconds":0,"needed_by":["subnet.a"],"create_first":false},{"address":"subnet.a","kind":"subnet","action":"create","cause":"file","changes":[{"path":"network","before":null,"after":"${network.main.id}","sensitive":false,"forces_replacement":false,"cause":"file"},{"path":"cidr","before":null,"after":"10.0.1.0/24","sensitive":false,"forces_replacement":false,"cause":"file"},{"path":"zone","before":null,"after":"a","sensitive":false,"forces_replacement":false,"cause":"file"}],"id":null,"note":null,"loses_data":[],"consequences":[],"expected_seconds":0,"needed_by":[],"create_first":false}],"blocked":[],"left_out":[],"claimed":[],"doubt":null,"foreign":[],"expected_seconds":0,"summary":{"create":1,"update":0,"replace":1,"delete":0,"blocked":0}}"#);
+    assert_snapshot!(crate::render::json(&plan), @r#"{"format_version":"1","stack":"shop","steps":[{"address":"network.main","kind":"network","action":"replace","cause":"file","changes":[{"path":"cidr","before":"10.0.0.0/16","after":"10.9.0.0/16","sensitive":false,"forces_replacement":true,"cause":"file"}],"id":"network-0000000a","note":null,"loses_data":[],"consequences":[],"expected_seconds":0,"needed_by":["subnet.a"],"create_first":false},{"address":"subnet.a","kind":"subnet","action":"create","cause":"file","changes":[{"path":"network","before":null,"after":"${network.main.id}","sensitive":false,"forces_replacement":false,"cause":"file"},{"path":"cidr","before":null,"after":"10.0.1.0/24","sensitive":false,"forces_replacement":false,"cause":"file"},{"path":"zone","before":null,"after":"a","sensitive":false,"forces_replacement":false,"cause":"file"}],"id":null,"note":null,"loses_data":[],"consequences":[],"expected_seconds":0,"needed_by":[],"create_first":false}],"blocked":[],"left_out":[],"claimed":[],"doubt":null,"foreign":[],"expected_seconds":0,"summary":{"create":1,"update":0,"replace":1,"delete":0,"rotate":0,"blocked":0}}"#);
 }
 
 #[test]
@@ -349,7 +353,7 @@ fn what_needs_something_that_only_the_file_wants_is_no_healing() {
     assert_eq!((healing.steps.len(), left_out), (0, vec!["wall.web".to_owned(), "store.raw".to_owned()]));
 }
 
-/// For each resource: which earlier ones it refers to, whether it is desired and lives, and whether both say the same.
+/// For each resource: which earlier ones it refers to, whether it is desired and exists, and whether both say the same.
 fn graphs() -> impl Strategy<Value = Vec<(Vec<prop::sample::Index>, bool, bool, bool)>> {
     let one = (prop::collection::vec(any::<prop::sample::Index>(), 0..3), any::<bool>(), any::<bool>(), any::<bool>());
     prop::collection::vec(one, 1..12)

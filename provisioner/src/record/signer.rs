@@ -28,7 +28,7 @@ pub const ACTIONS: &[&str] = &[
 ];
 /// The tag of the stack that a key belongs to, as its resources have it.
 const STACK: &str = "lakewright:stack";
-/// The tag that tells this key from those of the stack's resources.
+/// The tag that distinguishes this key from those of the stack's resources.
 const PURPOSE: (&str, &str) = ("lakewright:purpose", "records");
 /// How many days the key can be restored after it went.
 const RESTORED: i32 = 7;

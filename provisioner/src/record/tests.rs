@@ -122,6 +122,12 @@ fn the_record_of_every_kind_fits_into_a_tag() {
         let hashes = hashes.strip_prefix(FORMAT).expect("the format").to_owned();
         let record = Record { serial: 99_999_999_999, signature: signature.clone(), hashes }.to_string();
         assert!(record.len() <= LONGEST, "{}: {}", kind.name(), record.len());
+        // With as many tags as a stack file gives, into two.
+        let tags = (0..crate::kind::MOST_TAGS).map(|number| (number.to_string(), String::new())).collect();
+        let with_tags = crate::kind::applied::with_tags(record.clone(), &tags);
+        assert!(crate::kind::applied::written(&with_tags).iter().all(|(_, part)| part.len() <= LONGEST));
+        let given = crate::kind::applied::with_tags(FORMAT.to_owned(), &tags);
+        assert!(given.len() <= LONGEST, "what volumes say of their launch: {}", given.len());
         // Letters, digits and what every service takes in a tag.
         assert!(record.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":-_".contains(&byte)), "{record}");
     }

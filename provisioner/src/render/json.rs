@@ -30,6 +30,7 @@ pub fn json(plan: &Plan) -> Value {
             "update": plan.count(Action::Update),
             "replace": plan.count(Action::Replace),
             "delete": plan.count(Action::Delete),
+            "rotate": plan.rotations(),
             "blocked": plan.blocked.len(),
         },
     })
@@ -39,7 +40,7 @@ fn step(step: &Step) -> Value {
     json!({
         "address": step.address.to_string(),
         "kind": step.address.kind,
-        "action": step.action.word(),
+        "action": step.word(),
         "cause": step.cause.word(),
         "changes": step.changes.iter().map(|one| change(&step.address, one)).collect::<Vec<_>>(),
         "id": step.live.as_ref().map(|live| &live.id),

@@ -19,7 +19,7 @@ pub fn markdown(plan: &Plan) -> String {
     }
     for step in &plan.steps {
         let loss = if step.loses.is_empty() { "" } else { " **loses data**" };
-        let (sign, word, address) = (sign(step.action), step.action.word(), cell(&step.address.to_string()));
+        let (sign, word, address) = (sign(step.action), step.word(), cell(&step.address.to_string()));
         let _ = writeln!(out, "| {sign} | {address} | {word}{loss} | {} |", step.cause.word());
     }
     for step in &plan.steps {

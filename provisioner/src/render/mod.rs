@@ -22,10 +22,11 @@ pub use json::json;
 pub use kinds::{one as kind_text, page as kinds_page};
 pub use markdown::markdown;
 pub use schemas::json as kinds_json;
+pub use spans::code;
 pub use table::aligned;
 pub use text::{Detail, text};
 
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, ROTATE};
 
 /// The plan's last line, `Plan: 2 to create, 1 to update.`
 pub fn summary(plan: &Plan) -> String {
@@ -42,6 +43,7 @@ pub fn summary(plan: &Plan) -> String {
     let mut counts: Vec<String> = [Action::Create, Action::Update, Action::Replace, Action::Delete]
         .into_iter()
         .map(|action| (plan.count(action), action.word()))
+        .chain([(plan.rotations(), ROTATE)])
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} to {word}"))
         .collect();

@@ -37,6 +37,14 @@ pub fn rights(plan: &Plan) -> Vec<Rights<'_>> {
 
 /// The outputs that are known before apply.
 fn outputs(plan: &Plan) -> BTreeMap<&Address, BTreeMap<&str, &str>> {
+    // A name that the file says is known of what isn't made yet too.
+    let made = plan.steps.iter().filter(|step| matches!(step.action, Action::Create | Action::Replace));
+    let made = made.filter_map(|step| {
+        let spec = step.spec.as_ref()?;
+        let given = kinds::named(&step.address.kind)?.facts().given_outputs.iter();
+        let given = given.filter_map(|name| Some((*name, spec[*name].as_str().filter(|text| !text.contains("${"))?)));
+        Some((&step.address, given.collect()))
+    });
     let unchanged = plan.unchanged.iter().map(|one| (&one.live.address, &one.live, false));
     let blocked = plan.blocked.iter().filter_map(|one| one.step.as_ref()?.live.as_ref());
     let unchanged = unchanged.chain(blocked.map(|live| (&live.address, live, false)));
@@ -48,7 +56,7 @@ fn outputs(plan: &Plan) -> BTreeMap<&Address, BTreeMap<&str, &str>> {
         let outputs = live.outputs.iter().filter(|(name, _)| stays(name));
         (address, outputs.map(|(name, value)| (name.as_str(), value.as_str())).collect())
     });
-    lives.collect()
+    lives.chain(made).collect()
 }
 
 fn of_step<'a>(step: &'a Step, known: &dyn Fn(&Reference) -> Option<&'a str>) -> Option<Rights<'a>> {

@@ -29,7 +29,7 @@ fn short(plan: &Plan) -> String {
     anstream::adapter::strip_str(&text(plan, Detail::Short)).to_string()
 }
 
-/// What lives of a resource that is as it is desired, but for some of its fields.
+/// What exists of a resource that is as it is desired, but for some of its fields.
 fn as_desired(desired: &Desired, address: &str, otherwise: &[(&str, Value)]) -> Live {
     let address: Address = address.parse().expect("an address");
     let resource = desired.resources.iter().find(|one| one.address == address).expect("the stack has it");
@@ -43,6 +43,8 @@ fn as_desired(desired: &Desired, address: &str, otherwise: &[(&str, Value)]) -> 
         spec,
         observed: Value::Null,
         departures: Vec::new(),
+        tags: None,
+        parts: Vec::new(),
         outputs: [("arn", "arn:aws:x"), ("name", "x"), ("id", "x")].map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
         applied: None,
         whose: crate::resource::Whose::Own,
@@ -163,6 +165,7 @@ fn fields_that_are_reviewed_are_shown_in_full_of_new_resources_too() {
         unknown: false,
         forces_replacement: false,
         cause: Cause::File,
+        tag: None,
     };
     let mut reviewed = 0;
     for kind in kinds::all() {

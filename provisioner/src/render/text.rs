@@ -120,6 +120,9 @@ fn step(out: &mut String, step: &Step, detail: Detail) {
     if step.cause == Cause::Drift {
         remarks.push("changed outside the file".to_owned());
     }
+    if step.is_rotation() {
+        remarks.push("rotate: it is too old".to_owned());
+    }
     remarks.extend(step.note.clone());
     let remarks = plain::line(&remarks.join("; ")).into_owned();
     let remarks = if remarks.is_empty() { remarks } else { format!("  {DIM}({remarks}){DIM:#}") };

@@ -1,4 +1,4 @@
-//! The sections of a stack file that set up agents; what they mean is told by `lakewright_config`.
+//! The sections of a stack file that set up agents; what they mean is said by `lakewright_config`.
 
 use lakewright_config::Rate;
 

@@ -1,7 +1,8 @@
 //! The section of a stack file that stands for the pipeline that applies it.
 
 use super::declare::{choice, section};
-use super::decode::At;
+use super::decode::{At, Named};
+use super::tags::Tagged;
 
 choice! {
     /// Who runs the pipeline and vouches for it.
@@ -35,5 +36,8 @@ section! {
         /// Whether the account has the provider already, made by another stack or by hand: it is used as it is then. An account
         /// has one of each address.
         existing: At<bool> = At::given(false),
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }

@@ -111,7 +111,9 @@ impl Decoder {
             let diagnostic =
                 Diagnostic::new(key.span(), format!("unknown {what} `{name}` in {place}"), "not known here")
                     .help(suggest(name, known.iter().copied(), &format!("{what}s")));
-            self.push(diagnostic);
+            let carries_none = name == "tags" && !self.path.is_empty();
+            let none = "nothing that this section stands for carries tags of a stack's".to_owned();
+            self.push(carries_none.then_some(none).into_iter().fold(diagnostic, Diagnostic::help));
             if let Some(meant) = nearest(name, known.iter().copied()) {
                 merge(fields.table.to_mut(), Spanned::new(key.span(), meant.to_owned().into()), value);
                 fields.guessed.push(meant.to_owned());

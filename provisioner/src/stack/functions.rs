@@ -13,6 +13,7 @@ use super::decode::{At, Decode, Decoder, Named, Node};
 use super::diagnostics::{Diagnostic, Source};
 use super::sections::File;
 use super::tables::Architecture;
+use super::tags::Tagged;
 use super::units::Period;
 use super::values::{Setting, Whole};
 use super::{layers, resource};
@@ -48,6 +49,9 @@ section! {
         every: Option<At<Period>> = None,
         /// Calls it on each upload into a bucket, of which it may then read what is uploaded.
         on_upload: Option<Upload> = None,
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }
 

@@ -5,9 +5,10 @@ pub use lakewright_config::agents::Agent;
 use serde_json::Value;
 
 use super::declare::{choice, section};
-use super::decode::{At, Decode, Decoder, Node};
+use super::decode::{At, Decode, Decoder, Named, Node};
 use super::diagnostics::{Diagnostic, suggest};
 use super::functions::Statement;
+use super::tags::Tagged;
 use super::values::Whole;
 
 impl Decode for Agent {
@@ -67,6 +68,9 @@ section! {
         statements: At<Vec<At<Statement>>> = At::given(Vec::new()),
         /// TCP ports that the hosts reach anywhere, besides 443 and what their agents need: `[80, 5432]`.
         egress_ports: Vec<At<Whole<1, 65535>>> = Vec::new(),
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts. Hosts that run and their volumes get them without being replaced.
+        tags: Tagged = Named(Vec::new()),
     }
 }
 

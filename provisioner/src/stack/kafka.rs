@@ -6,6 +6,7 @@ use toml::de::DeValue;
 
 use super::declare::{choice, section};
 use super::decode::{At, Decode, Decoder, Named, Node};
+use super::tags::Tagged;
 use super::units::Period;
 use super::values::{Setting, Whole};
 
@@ -105,9 +106,18 @@ section! {
         /// How clients prove who they are: one way or a list of ways, of which the agents take `iam`. Default: `iam`, or
         /// `scram` where `secret` names a user.
         authentication: Option<At<Ways>> = None,
-        /// The secret with the agents' user name and password, one of `[secrets]`. Required for `scram`.
+        /// A secret with a user name and a password, one of `[secrets]`, whose user may log in. Where agents log in by `scram`,
+        /// it is the user of all of them. Default: each agent has a user of its own, with a secret `AmazonMSK_STACK_AGENT`
+        /// that its host's role alone reads.
         secret: Option<At<String>> = None,
-        /// The key that encrypts the brokers' storage, one of `[keys]`.
+        /// The secret that all agents shared before each had its own user, one of `[secrets]`: its user may log in, and they
+        /// may read it, until this line goes. Apply the stack with it once, and without it when its hosts follow.
+        former_secret: Option<At<String>> = None,
+        /// After how many whole days an apply gives the agents' own users new passwords, `"90d"`: 1 to 3650. Default: never.
+        rotate_after: Option<At<Period>> = None,
+        /// The key that encrypts the brokers' storage and, unless `keys` in `[stack]` names another for secrets, those of the
+        /// agents' own users, one of `[keys]`. Default: what `keys` says, else `main`. MSK never changes it: another one is another
+        /// cluster.
         key: At<String> = At::given("main"),
         /// Settings of the brokers as in `server.properties`, over Lakewright's own: no automatic topics, a default
         /// replication of three and two replicas in sync.
@@ -122,6 +132,9 @@ section! {
         log_bucket: Option<At<String>> = None,
         /// A cluster that exists already and isn't the stack's: topics are made on it, and it is left as it is.
         existing: Option<ExistingCluster> = None,
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }
 
@@ -134,6 +147,11 @@ impl Kafka {
             [Authentication::Iam, Authentication::Scram, Authentication::None].iter().position(|one| one == way)
         });
         ways
+    }
+
+    /// Whether each agent logs in as a user of its own.
+    pub fn has_own_users(&self) -> bool {
+        self.secret.is_none() && self.ways().first() == Some(&Authentication::Scram)
     }
 
     /// Whether the topics can't be made from outside, so that the agents make them.

@@ -1,6 +1,6 @@
 //! A stack file and those that it extends, read into one tree: what stands in the nearer file wins.
 //!
-//! The files are laid end to end, with a byte between two of them, so that one range of bytes tells both the file and the
+//! The files are laid end to end, with a byte between two of them, so that one range of bytes says both the file and the
 //! place in it ([`locate`]).
 
 use std::ops::Range;
@@ -194,7 +194,7 @@ fn over_base<'i>(base: Node<'i>, over: Node<'i>) -> Node<'i> {
 }
 
 /// What a file removes from the one that it extends, with the places where it says so. Of the stack file, which is decoded
-/// afterwards, only what could be read; in the others mistakes are told here.
+/// afterwards, only what could be read; in the others mistakes are reported here.
 fn removals(tree: &mut Node<'_>, extended: bool, list: &mut Vec<Diagnostic>) -> Vec<(String, Range<usize>)> {
     let DeValue::Table(table) = tree.get_ref() else { return Vec::new() };
     let Some(node) = table.get(REMOVE) else { return Vec::new() };

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
+mod account;
 mod agents;
 mod check;
 mod ci;
@@ -16,6 +17,7 @@ mod expand;
 mod functions;
 mod hosts;
 mod kafka;
+mod keys;
 mod layers;
 mod models;
 mod network;
@@ -26,6 +28,7 @@ mod schema;
 mod sections;
 mod sql;
 mod tables;
+mod tags;
 mod units;
 mod values;
 mod variables;
@@ -126,7 +129,7 @@ fn assemble(
     let values = Values::new(given, &sources, files.len());
     let (mut tree, batch_file) = match layers::merged(&files, &mut list) {
         Ok(merged) => merged,
-        // What TOML can't read is mended first: what follows it would be misread.
+        // What TOML can't read is fixed first: what follows it would be misread.
         Err(unreadable) => return Err(Diagnostics::new(sources, unreadable).into()),
     };
     let (replaced, own) = values.replace(&mut tree, &mut list);

@@ -2,6 +2,7 @@
 
 use super::declare::{choice, section};
 use super::decode::{At, Named};
+use super::tags::Tagged;
 use super::values::Cidr;
 
 choice! {
@@ -46,6 +47,9 @@ section! {
         flow_logs: At<bool> = At::given(false),
         /// A VPC that is there already, for the stack to stand in. Without this section the stack makes its own.
         existing: Option<Existing> = None,
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The section of a stack file that stands for the pipeline which applies the stack itself.
 
 use super::declare::section;
-use super::decode::At;
+use super::decode::{At, Named};
+use super::tags::Tagged;
 use super::units::Period;
 
 section! {
@@ -21,6 +22,9 @@ section! {
         install: Vec<At<String>> = Vec::new(),
         /// After how long a build is ended: whole minutes, 5 minutes to 36 hours.
         timeout: At<Period> = At::given(Period::seconds(7200)),
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }
 

@@ -9,7 +9,11 @@ use toml::de::DeValue;
 
 use super::decode::{Decode, Decoder, Node};
 use super::diagnostics::Diagnostic;
+use super::tags::Tagged;
 use crate::kinds;
+
+/// The key of a resource that holds its tags.
+pub const TAGS: &str = "tags";
 
 /// A resource's spec as it is written; its kind checks it.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +23,8 @@ pub struct Own {
     /// The places of its fields and of what stands in them, in bytes, by their paths: `ingress`, `ingress[1]`,
     /// `ingress[1].cidr`.
     pub places: BTreeMap<String, Range<usize>>,
+    /// Its tags, which no spec holds.
+    pub tags: Tagged,
 }
 
 impl Decode for Own {
@@ -28,9 +34,14 @@ impl Decode for Own {
         };
         let kind = decoder.keys().get(1).and_then(|kind| kinds::named(kind));
         let renamed = kind.map(|kind| kind.facts().renamed_fields).unwrap_or_default();
-        let (mut spec, mut places) = (Map::new(), BTreeMap::new());
+        let (mut spec, mut places, mut tags) = (Map::new(), BTreeMap::new(), Tagged::placeholder());
         for (key, value) in table {
             let written = key.get_ref().as_ref();
+            if written == TAGS {
+                note(TAGS, value, &mut places);
+                tags = decoder.enter(TAGS, value).unwrap_or(tags);
+                continue;
+            }
             let new = renamed.iter().find(|(old, _)| *old == written).map(|(_, new)| *new);
             if let Some(new) = new {
                 let address = decoder.keys()[1..].join(".");
@@ -46,11 +57,11 @@ impl Decode for Own {
             note(&name, value, &mut places);
             spec.insert(name, json(value, decoder)?);
         }
-        Some(Self { spec: Value::Object(spec), places })
+        Some(Self { spec: Value::Object(spec), places, tags })
     }
 
     fn placeholder() -> Self {
-        Self { spec: Value::Null, places: BTreeMap::new() }
+        Self { spec: Value::Null, places: BTreeMap::new(), tags: Tagged::placeholder() }
     }
 }
 
@@ -104,6 +115,9 @@ impl JsonSchema for Own {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "object", "description": "The fields of the kind, as docs/kinds.md lists them." })
+        json_schema!({
+            "type": "object",
+            "description": "The fields of the kind, as docs/kinds.md lists them, and `tags`, if it carries any.",
+        })
     }
 }

@@ -7,11 +7,13 @@ use super::decode::{At, Named, defaults};
 use super::functions::Function;
 use super::hosts::Host;
 use super::kafka::{Kafka, Topic};
+use super::keys::Keys;
 use super::network::Network;
 use super::pipeline::Pipeline;
 use super::queries::QuerySection;
 use super::resource::Own;
 use super::tables::{Batch, Query, Search, TableSection};
+use super::tags::Tagged;
 use super::units::Period;
 use super::values::Whole;
 use super::variables::Declared;
@@ -89,6 +91,12 @@ section! {
         region: Option<At<String>> = None,
         /// The twelve digits of the only account that this stack may be applied to. Default: any account.
         account: Option<At<String>> = None,
+        /// The ARN of the role that whoever plans, applies and destroys the stack works as, `"arn:aws:iam::123456789012:role/deployer"`:
+        /// lakewright assumes it with the credentials at hand, which may be another account's, and the stack belongs to the role's
+        /// account. `lakewright permissions --for caller` prints what that takes. Default: the credentials at hand are used.
+        role: Option<At<String>> = None,
+        /// The external id that the role's trust policy asks for.
+        external_id: Option<At<String>> = None,
         /// Who applies the stack, besides `[ci]` and `[pipeline]`: `"role/deployer"` of the stack's account, or an ARN such as
         /// `"arn:aws:iam::123456789012:role/deployer"`; `*` and `?` stand for parts of a name. Nobody else then writes what hosts,
         /// jobs and builds run. Default: whoever IAM lets write to the bucket `artifacts`.
@@ -103,6 +111,17 @@ section! {
         /// Buckets that belong to other accounts, each with its account: `{ partner-data = "210987654321" }`. Whatever else the
         /// stack asks of S3 must be its own account's, so that nobody comes by its data who takes a name that became free.
         foreign_buckets: Named<At<String>> = Named(Vec::new()),
+        /// Which keys encrypt what the file names none for: buckets but `artifacts` and those that AWS writes logs to, brokers,
+        /// secrets, log groups, alarms' topics. `"one"` is one for all, `"by-class"` one for each class of data: `main` for
+        /// data, `logs` for logs, alarms and sessions, `secrets` for passwords. A key that has no section in `[keys]` is made
+        /// with defaults; each costs a dollar a month. Default: what names no key has none of the stack's.
+        keys: Option<At<Keys>> = None,
+        /// Tags of everything in the stack that carries tags, by key: `{ team = "data", cost-center = "42" }`. Sections and single
+        /// resources may have more, or other values. One that leaves the file is taken away; nobody else's are touched.
+        tags: Tagged = Named(Vec::new()),
+        /// The keys of tags that are neither compared nor taken away, patterns with `*`: `["aws:*", "cost/*"]`. Tags that the file
+        /// doesn't name are left alone anyway; `Name` is for it to say.
+        ignore_tags: Vec<At<String>> = Vec::new(),
         /// How long log groups keep the agents' logs, in days, one of the numbers that CloudWatch takes.
         log_retention: At<Period> = At::given(Period::days(30)),
     }
@@ -113,8 +132,11 @@ section! {
     Bucket {
         /// Its name on AWS. Default: `STACK-NAME-ACCOUNT`.
         name: Option<At<String>> = None,
-        /// The key that encrypts objects, one of `[keys]`. Default: S3's own keys.
+        /// The key that encrypts objects, one of `[keys]`. Default: what `keys` in `[stack]` says, else S3's own keys.
         key: Option<At<String>> = None,
+        /// Keys that encrypted objects before: S3 leaves objects under the key that they were written with, and whoever reads
+        /// the bucket goes on decrypting with these.
+        former_keys: Vec<At<String>> = Vec::new(),
         /// Whether overwritten and deleted objects are kept as older versions.
         versioning: At<bool> = At::given(true),
         /// How long objects are kept, in whole days. Default: for ever.
@@ -133,6 +155,9 @@ section! {
         access_logs_prefix: Option<At<String>> = None,
         /// Whether EventBridge is notified of everything that happens in it.
         notify: At<bool> = At::given(false),
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }
 
@@ -150,6 +175,9 @@ section! {
         administrators: Vec<At<String>> = Vec::new(),
         /// The ARNs of roles and users that may encrypt and decrypt with it, those of other accounts too.
         users: Vec<At<String>> = Vec::new(),
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }
 
@@ -158,9 +186,15 @@ section! {
     Secret {
         /// The user name.
         username: At<String>,
-        /// The key that encrypts it, one of `[keys]`: MSK takes no secret under AWS's own key.
+        /// The key that encrypts it, one of `[keys]`: MSK takes no secret under AWS's own key. Default: what `keys` in `[stack]`
+        /// says, else `main`.
         key: At<String> = At::given("main"),
         /// How many days a deleted secret can be restored.
         recovery_days: At<Whole<7, 30>> = At::given(Whole(7)),
+        /// After how many whole days an apply gives it a new password, `"90d"`: 1 to 3650. Default: never.
+        rotate_after: Option<At<Period>> = None,
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }

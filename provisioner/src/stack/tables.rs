@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use super::declare::{choice, section};
 use super::decode::{At, Decode, Decoder, Named, Node};
 use super::functions::Statement;
+use super::tags::Tagged;
 use super::units::{Period, Size};
 use super::values::Whole;
 
@@ -132,6 +133,9 @@ section! {
         /// What the models' role may do besides what it needs: statements of an IAM policy, each with `Effect`, `Action` and
         /// `Resource`.
         statements: At<Vec<At<Statement>>> = At::given(Vec::new()),
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }
 
@@ -146,6 +150,9 @@ section! {
         port: At<Whole<1, 65_535>> = At::given(Whole(9200)),
         /// Elasticsearch's major version, whose package repository the host installs from.
         version: At<Whole<7, 9>> = At::given(Whole(8)),
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }
 
@@ -154,5 +161,8 @@ section! {
     Query {
         /// The most bytes that one query may scan, at least 10 MB. Default: no limit.
         scan_limit: Option<At<Size>> = None,
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }

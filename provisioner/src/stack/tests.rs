@@ -11,17 +11,21 @@ use crate::kinds;
 use crate::permissions::{Deployer, Purpose};
 use crate::resource::{Address, Desired};
 
+mod account;
 mod buckets;
 mod code;
 mod functions;
 mod kafka;
+mod keys;
 mod mistakes;
 mod network;
 mod perimeter;
 mod renamed;
 mod roles;
 mod shipped;
+mod tags;
 mod texts;
+mod together;
 
 fn shipped(name: &str) -> Stack {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks").join(name);
@@ -143,7 +147,7 @@ fn agents_get_configurations_that_they_can_read() {
     let stream: lakewright_config::StreamConfig = serde_json::from_str(read("object.ingest-stream")).expect("stream");
     assert_eq!(stream.commit_interval_ms, 2000);
     assert_eq!(stream.tables[1].location, "s3://shop-raw-123456789012/raw/sales");
-    assert_eq!(stream.kafka.security, lakewright_config::Security::Scram { secret: "AmazonMSK_shop_kafka".to_owned() });
+    assert_eq!(stream.kafka.security, lakewright_config::Security::Iam { region: "eu-north-1".to_owned() });
     let shipper: lakewright_config::ShipperConfig = serde_json::from_str(read("object.app-shipper")).expect("shipper");
     assert_eq!(shipper.search.url, "http://search.shop.internal:9200");
     serde_json::from_str::<lakewright_config::BatchConfig>(read("object.app-batch")).expect("batch");
@@ -323,6 +327,7 @@ fn a_pipeline_may_do_what_applying_takes_from_one_branch() {
         desired: &desired,
         account: "123456789012",
         region: "eu-north-1",
+        role: None,
         boundary: None,
         state_bucket: "lakewright-123456789012-eu-north-1",
         is_own: true,

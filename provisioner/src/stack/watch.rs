@@ -1,7 +1,8 @@
 //! The sections of a stack file that watch it: alarms and the budget.
 
 use super::declare::section;
-use super::decode::At;
+use super::decode::{At, Named};
+use super::tags::Tagged;
 use super::units::Period;
 use super::values::{Share, Whole};
 
@@ -26,6 +27,9 @@ section! {
         disk_percent: At<Whole<1, 99>> = At::given(Whole(80)),
         /// Whether there is a dashboard.
         dashboard: At<bool> = At::given(true),
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }
 
@@ -40,5 +44,8 @@ section! {
         actual_percent: At<Whole<1, 1000>> = At::given(Whole(80)),
         /// The share of the limit above which they are notified of what the month will come to, in percent.
         forecast_percent: At<Whole<1, 1000>> = At::given(Whole(100)),
+        /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
+        /// counts.
+        tags: Tagged = Named(Vec::new()),
     }
 }

@@ -18,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use super::child::Process;
 use super::parts::{DataFolder, Endpoints, tail};
 use super::status::Board;
-use crate::app::connect::LOCAL_KEY;
 use crate::app::{Child, RunFile};
 use crate::names;
 use crate::stack::host_name_mistake;
@@ -85,7 +84,7 @@ fn placed_by(key: &str) -> Option<(&str, Agent)> {
     host_name_mistake(host).is_none().then_some((host, agent))
 }
 
-/// Shortens a stream agent's commit interval to the longest one of this machine; tells whether it did.
+/// Shortens a stream agent's commit interval to the longest one of this machine; returns whether it did.
 fn commit_soon(config: &mut Value) -> bool {
     let longest = COMMIT_INTERVAL.as_millis() as u64;
     let is_longer = config["commit_interval_ms"].as_u64().is_some_and(|interval| interval > longest);
@@ -114,6 +113,8 @@ pub struct Surroundings {
     pub endpoints: Endpoints,
     /// The Kafka in clear that agents use instead of the one that they are configured for.
     pub kafka: Option<String>,
+    /// Whether clients log in to it by IAM.
+    pub takes_tokens: bool,
     /// The region.
     pub region: String,
     /// Whether the account is the one on this machine, with the data folder's secret key.
@@ -142,11 +143,14 @@ impl Surroundings {
         if let Some(kafka) = &self.kafka {
             command.env("LAKEWRIGHT_KAFKA_PLAINTEXT", kafka);
         }
+        if let Some(kafka) = self.kafka.as_ref().filter(|_| self.takes_tokens) {
+            command.env("LAKEWRIGHT_KAFKA_SASL_PLAINTEXT", kafka);
+        }
         if let Some(hosts) = self.as_hosts.as_ref().filter(|_| self.local_account) {
             self.work_as(&mut command, hosts, placed);
         } else if self.local_account {
             command
-                .env("AWS_ACCESS_KEY_ID", LOCAL_KEY)
+                .env("AWS_ACCESS_KEY_ID", &self.run.lock().number)
                 .env("AWS_SECRET_ACCESS_KEY", self.data.secret.exposed())
                 .env_remove("AWS_SESSION_TOKEN")
                 .env_remove("AWS_PROFILE");

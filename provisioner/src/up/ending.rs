@@ -95,7 +95,7 @@ async fn streamed(board: &Board) -> Result<()> {
     }
 }
 
-/// Waits until the index holds what the log holds. Without progress it goes on: the verification tells what is missing.
+/// Waits until the index holds what the log holds. Without progress it goes on: the verification says what is missing.
 /// A search cluster that doesn't answer is waited for as long: the shipper tries again too.
 async fn shipped(subject: &Subject<'_>) -> Result<()> {
     let (mut most, mut moved) = (-1, Instant::now());

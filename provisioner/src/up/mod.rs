@@ -2,6 +2,7 @@
 
 mod agents;
 mod child;
+mod deployer;
 mod ending;
 mod parts;
 mod report;
@@ -18,7 +19,7 @@ use clap::Args;
 use crate::app::Loss;
 pub use run::run;
 
-/// What `up` can be told.
+/// What `up` can be given.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// The stack file
@@ -38,9 +39,9 @@ pub struct Options {
     /// What may lose data when the stack file has changed since the last time: an address, or all
     #[arg(long, value_name = "ADDRESS")]
     pub allow_data_loss: Vec<Loss>,
-    /// Judges each call to the account on this machine by IAM's policies, the agents' as their hosts' roles
+    /// Lets every call to the account on this machine pass, whatever IAM's policies say
     #[arg(long)]
-    pub enforce: bool,
+    pub permissive: bool,
     /// Plain lines instead of the live view
     #[arg(long)]
     pub plain: bool,

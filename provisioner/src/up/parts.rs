@@ -92,8 +92,8 @@ fn command(local: &Path, data: &Path, options: &Options) -> Command {
     if let Some(kafka) = &options.kafka {
         command.args(["--kafka", kafka]);
     }
-    if options.enforce {
-        command.arg("--enforce");
+    if options.permissive {
+        command.arg("--permissive");
     }
     match &options.search {
         Some(url) => command.env(SEARCH_URL, url),

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::Options;
 use super::agents::{COMMIT_INTERVAL, Hosts, Placed, Supervised, Surroundings, published};
 use super::child::Process;
+use super::deployer::become_deployer;
 use super::ending::{caught_up, last_run, stop_all, stop_writers};
 use super::parts::{self, DataFolder, Endpoints};
 use super::report::report;
@@ -20,11 +21,11 @@ use super::verify::{Subject, verify};
 use super::view::{Heading, show};
 use crate::app::bounds::{make_boundaries, refuse_forbidden};
 use crate::app::carry::{carry_out, conclude, give_back, lease};
-use crate::app::connect::{context, local_client, mfa_code, stack};
+use crate::app::connect::{Belonging, LOCAL_ACCOUNT, context, local_client, mfa_code, of_stack, stack};
 use crate::app::desired::desired;
 use crate::app::programs::{agent_program, own_program};
 use crate::app::{Global, Outcome, RunFile, StackState, leased, print, refuse_loss, say, until_interrupted};
-use crate::kind::Pace;
+use crate::kind::{Context, Pace};
 use crate::kinds::msk::in_clear;
 use crate::plan;
 use crate::render;
@@ -61,40 +62,17 @@ async fn with_parts(
     local: &mut Process,
     interrupted: &CancellationToken,
 ) -> Result<Outcome> {
-    let region = global.region.clone().or_else(|| stack.file.stack.region.as_deref().cloned()).unwrap_or_default();
     let local_account = options.aws.is_none();
-    let aws = if local_account {
-        local_client(&endpoints.account, Some(&data.secret), &region)?
-    } else {
-        let given = lakewright_aws::Options {
-            region: Some(region).filter(|region| !region.is_empty()),
-            endpoint: options.aws.clone(),
-            profile: global.profile.clone(),
-            mfa_code: mfa_code(),
-            insecure: global.insecure_endpoint,
-        };
-        Aws::connect(given).await?
-    };
-    let run = RunFile {
-        stack: stack.name().to_owned(),
-        region: aws.region().to_owned(),
-        account: endpoints.account.clone(),
-        local_account,
-        enforce: options.enforce,
-        kafka: endpoints.kafka.clone(),
-        search: endpoints.search.clone(),
-        pid: std::process::id(),
-        children: vec![local.record.clone()],
-    };
-    run.write(&data.path)?;
-    let pace = if local_account { Pace::LOCAL } else { global.pace() };
-    let kinds = leased(context(aws, stack.name(), pace).await?, stack);
-    let desired = desired(stack, &kinds, &own_program(global, stack)?)?;
-    let state = StackState::new(kinds, desired, stack);
+    let (mut state, run) = begin(global, options, stack, (data.as_ref(), endpoints), local).await?;
     let aws = state.context.aws.clone();
     if local_account {
         // Nobody else is there to make it.
         make_boundaries(&state).await?;
+    }
+    let is_judged = local_account && !options.permissive;
+    if is_judged {
+        let aws = become_deployer(&state, stack).await?;
+        state.context = of_stack(Context { aws, ..state.context }, &state.desired);
     }
     if !make(&state, options, interrupted).await? {
         return Ok(Outcome::Wrong);
@@ -115,11 +93,11 @@ async fn with_parts(
         agent: agent_program(global)?,
         endpoints: endpoints.clone(),
         kafka,
+        // The log on this machine asks the account beside it.
+        takes_tokens: local_account && options.kafka.is_none(),
         region: aws.region().to_owned(),
         local_account,
-        as_hosts: options
-            .enforce
-            .then(|| Hosts { stack: stack.name().to_owned(), account: state.context.account.clone() }),
+        as_hosts: is_judged.then(|| Hosts { stack: stack.name().to_owned(), account: state.context.account.clone() }),
         run: Mutex::new(run),
         board: Arc::default(),
     });
@@ -161,6 +139,64 @@ async fn with_parts(
     let verified = verify(&subject).await.context("verify")?;
     print(&report(&verified))?;
     Ok(if verified.exact() { Outcome::Done } else { Outcome::Wrong })
+}
+
+/// The stack in its account, and what other commands read of where that is.
+async fn begin(
+    global: &Global,
+    options: &Options,
+    stack: &Stack,
+    (data, endpoints): (&DataFolder, &Endpoints),
+    local: &Process,
+) -> Result<(StackState, RunFile)> {
+    let belonging = Belonging::of(stack, global);
+    let local_account = options.aws.is_none();
+    let mut run = RunFile {
+        stack: stack.name().to_owned(),
+        region: global.region.clone().or_else(|| belonging.region.clone()).unwrap_or_default(),
+        account: endpoints.account.clone(),
+        number: belonging.account.clone().unwrap_or_else(|| LOCAL_ACCOUNT.to_owned()),
+        local_account,
+        enforce: local_account && !options.permissive,
+        kafka: endpoints.kafka.clone(),
+        search: endpoints.search.clone(),
+        pid: std::process::id(),
+        children: vec![local.record.clone()],
+    };
+    let aws = if local_account {
+        local_client(&run, Some(&data.secret), None)?
+    } else {
+        elsewhere(global, options, &belonging, &run.region).await?
+    };
+    aws.region().clone_into(&mut run.region);
+    run.write(&data.path)?;
+    let pace = if local_account { Pace::LOCAL } else { global.pace() };
+    let context = leased(context(aws, stack.name(), pace).await?, stack);
+    belonging.refuse_other(&context.account)?;
+    let desired = desired(stack, &context, &own_program(global, stack)?);
+    Ok((StackState::new(context, desired, stack), run))
+}
+
+/// A connection to an account that isn't this machine's, by the credentials at hand.
+///
+/// # Errors
+/// The stack names a role: the agents on this machine have nothing but those credentials.
+async fn elsewhere(global: &Global, options: &Options, belonging: &Belonging, region: &str) -> Result<Aws> {
+    if let Some(role) = &belonging.role {
+        bail!(
+            "agents on this machine work with the credentials at hand, and the stack is applied as {}: give `up --aws` the \
+             credentials of that role, by a profile that assumes it, and --no-role",
+            role.arn
+        );
+    }
+    let given = lakewright_aws::Options {
+        region: Some(region.to_owned()).filter(|region| !region.is_empty()),
+        endpoint: options.aws.clone(),
+        profile: global.profile.clone(),
+        mfa_code: mfa_code(),
+        insecure: global.insecure_endpoint,
+    };
+    Ok(Aws::connect(given).await?)
 }
 
 /// Plans and applies; false when something failed, which has been said.

@@ -1,4 +1,4 @@
-//! What the agents tell about themselves, collected for the view.
+//! What the agents say about themselves, collected for the view.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct Board {
     events: Mutex<VecDeque<(Instant, String)>>,
 }
 
-/// What an agent told last.
+/// What an agent said last.
 #[derive(Debug, Clone)]
 pub struct Known {
     /// Which agent it is.
@@ -48,7 +48,7 @@ pub struct Known {
 
 impl Known {
     /// An agent that has not answered yet.
-    fn new(agent: Agent) -> Self {
+    pub(super) fn new(agent: Agent) -> Self {
         Self {
             agent,
             ready: false,
@@ -111,7 +111,8 @@ impl Known {
         found
     }
 
-    fn take(&mut self, answer: &Value) {
+    /// Takes an answer of the agent's.
+    pub(super) fn take(&mut self, answer: &Value) {
         self.ready = answer["ready"].as_bool().unwrap_or_default();
         self.last_error = answer["last_error"].as_str().map(str::to_owned);
         let metrics = answer["metrics"].as_object().into_iter().flatten();

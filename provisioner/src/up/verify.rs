@@ -116,7 +116,7 @@ async fn ledger(subject: &Subject<'_>, kafka: &KafkaConnection, topics: &BTreeSe
 /// A partition by topic id and number.
 type Place = (String, i32);
 
-/// Every offset of the log is in one raw table or among the dead letters, once. Of each table is told whether it is
+/// Every offset of the log is in one raw table or among the dead letters, once. Of each table it is said whether it is
 /// one of dead letters, and of these how many there are comes back too.
 async fn raw_zone(
     subject: &Subject<'_>,

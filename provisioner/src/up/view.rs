@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use lakewright_config::agents::{Agent, Metric, Role, batch, producer, shipper, stream};
+use lakewright_config::agents::{AGENTS, About, Figure, Metric, Written};
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen};
@@ -69,7 +69,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // The terminal may be gone; there is nobody to tell.
+        // The terminal may be gone; nobody would see an error.
         let _ = execute!(std::io::stderr(), LeaveAlternateScreen, Show);
     }
 }
@@ -93,20 +93,62 @@ async fn lines(board: &Board, heading: &Heading, stop: &CancellationToken) {
 struct Sum(Vec<Known>);
 
 impl Sum {
+    /// A counter, that of all parts where it is counted by parts only.
     fn count(&self, metric: &Metric) -> f64 {
-        self.0.iter().map(|known| known.count(metric)).sum()
+        let total = added(self.0.iter().map(|known| known.count(metric)));
+        if total > 0.0 { total } else { added(self.labelled(metric).into_values().map(|(count, _)| count)) }
     }
 
     fn rate(&self, metric: &Metric) -> f64 {
-        self.0.iter().map(|known| known.rate(metric)).sum()
+        added(self.0.iter().map(|known| known.rate(metric)))
     }
 
-    fn gauge(&self, metric: &Metric) -> Option<f64> {
+    /// The greatest of a gauge.
+    fn greatest(&self, metric: &Metric) -> Option<f64> {
         self.0.iter().filter_map(|known| known.gauge(metric)).reduce(f64::max)
     }
 
-    fn lag(&self) -> Option<f64> {
-        self.0.iter().filter_map(|known| known.in_role(Role::Lag)).reduce(|a, b| a + b)
+    /// A gauge of all together.
+    fn together(&self, metric: &Metric) -> Option<f64> {
+        self.0.iter().filter_map(|known| known.gauge(metric)).reduce(|a, b| a + b)
+    }
+
+    /// A number as a declaration has it; nothing where there is none to speak of.
+    fn shown(&self, Figure { metric, word, written, .. }: &Figure) -> Option<String> {
+        let count = || number(self.count(metric));
+        Some(match written {
+            Written::Flow => format!("{} {word} ({}/s)", count(), number(self.rate(metric))),
+            Written::Bytes => format!("{} ({}/s)", bytes(self.count(metric)), bytes(self.rate(metric))),
+            Written::Count | Written::Trouble => format!("{} {word}", count()),
+            Written::Waiting => format!("{word} {}", self.together(metric).map_or("?".to_owned(), number)),
+            Written::Age => {
+                let age = self.greatest(metric).map_or("?".to_owned(), |ms| format!("{:.1} s", ms / 1000.0));
+                format!("{word} {age}")
+            }
+            Written::Ago => match self.greatest(metric).filter(|ms| *ms > 0.0) {
+                Some(ms) => {
+                    let ago = (chrono::Utc::now().timestamp_millis() as f64 - ms).max(0.0);
+                    format!("{word} {} ago", took(Duration::from_secs((ago / 1000.0) as u64)))
+                }
+                None => format!("no {word} yet"),
+            },
+            Written::Duration => format!("{word} {:.1} s", self.greatest(metric).filter(|seconds| *seconds > 0.0)?),
+        })
+    }
+
+    /// The numbers of an agent in one line.
+    fn in_short(&self, about: &About) -> String {
+        let is_there = |figure: &&Figure| {
+            figure.in_short && (figure.written != Written::Trouble || self.count(figure.metric) > 0.0)
+        };
+        let figures: Vec<String> = about.shows.iter().filter(is_there).filter_map(|one| self.shown(one)).collect();
+        format!("{} {}", about.word, figures.join(", "))
+    }
+
+    /// All numbers of an agent.
+    fn in_full(&self, about: &About) -> String {
+        let figures: Vec<String> = about.shows.iter().filter_map(|one| self.shown(one)).collect();
+        format!("{:<10}{}", about.word, figures.join("   "))
     }
 
     /// A counter with its growth per second, by the values of its label.
@@ -120,43 +162,22 @@ impl Sum {
     }
 }
 
+/// The sum, 0 of nothing: that of the standard library is -0 then, and written so.
+fn added(numbers: impl Iterator<Item = f64>) -> f64 {
+    numbers.fold(0.0, |sum, number| sum + number)
+}
+
+/// The agents of the stack by kind, in the order of the data's way.
+fn sums(board: &Board) -> impl Iterator<Item = (&'static About, Sum)> {
+    let sums = AGENTS.iter().map(|about| (*about, Sum(board.of(about.agent))));
+    sums.filter(|(_, sum)| !sum.0.is_empty())
+}
+
 /// The state in one line.
 fn line(board: &Board, heading: &Heading) -> String {
-    let sum = |agent| Sum(board.of(agent));
-    let [producer, stream, shipper, batch] = [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch].map(sum);
     let mut text = format!("{:>8}", took(Duration::from_secs(heading.started.elapsed().as_secs())));
-    if !producer.0.is_empty() {
-        let (events, rate) = (producer.count(&producer::EVENTS), producer.rate(&producer::EVENTS));
-        let _ = write!(
-            text,
-            "  produced {} ({}/s, {})",
-            number(events),
-            number(rate),
-            bytes(producer.count(&producer::BYTES))
-        );
-    }
-    if !stream.0.is_empty() {
-        let _ = write!(text, "  rows {}", number(stream.count(&stream::ROWS)));
-        let _ = write!(text, " in {} files", number(files(&stream)));
-        let _ = write!(text, ", lag {}", stream.lag().map_or("?".into(), number));
-        if let Some(freshness) = stream.gauge(&stream::FRESHNESS) {
-            let _ = write!(text, ", freshness {:.1} s", freshness / 1000.0);
-        }
-        let dead = stream.count(&stream::DEAD_LETTERS);
-        if dead > 0.0 {
-            let _ = write!(text, ", {} dead letters", number(dead));
-        }
-    }
-    if !shipper.0.is_empty() {
-        let _ = write!(text, "  indexed {}", number(shipper.count(&shipper::INDEXED)));
-        let _ = write!(text, ", lag {}", shipper.lag().map_or("?".into(), number));
-    }
-    if !batch.0.is_empty() {
-        let _ = write!(text, "  batch runs {}", number(batch.count(&batch::RUNS)));
-        let failed = batch.count(&batch::RUNS_FAILED);
-        if failed > 0.0 {
-            let _ = write!(text, " ({} failed)", number(failed));
-        }
+    for (about, sum) in sums(board) {
+        let _ = write!(text, "  {}", sum.in_short(about));
     }
     for (name, known) in board.agents() {
         if let Some(error) = known.last_error {
@@ -166,21 +187,16 @@ fn line(board: &Board, heading: &Heading) -> String {
     text
 }
 
-/// The files of all tables; an agent may count them by table only.
-fn files(stream: &Sum) -> f64 {
-    let total = stream.count(&stream::FILES);
-    if total > 0.0 { total } else { stream.labelled(&stream::FILES).values().map(|(count, _)| count).sum() }
-}
-
 fn draw(frame: &mut Frame<'_>, board: &Board, heading: &Heading) {
     let agents = board.agents();
-    let stream = Sum(board.of(Agent::Stream));
-    let (tables, files) = (stream.labelled(&stream::ROWS), stream.labelled(&stream::FILES));
-    let [top, agents_area, flow, tables_area, events] = Layout::vertical([
+    let sums: Vec<(&About, Sum)> = sums(board).collect();
+    let parts: Vec<Parted> = sums.iter().filter_map(|(about, sum)| Parted::of(about, sum)).collect();
+    let parts_height: u16 = parts.iter().map(|parted| parted.rows.len().max(1) as u16 + 3).sum();
+    let [top, agents_area, flow, parts_area, events] = Layout::vertical([
         Constraint::Length(3),
         Constraint::Length(agents.len() as u16 + 2),
-        Constraint::Length(6),
-        Constraint::Length(tables.len().max(1) as u16 + 3),
+        Constraint::Length(sums.len() as u16 + 2),
+        Constraint::Length(parts_height),
         Constraint::Min(3),
     ])
     .areas(frame.area());
@@ -207,16 +223,18 @@ fn draw(frame: &mut Frame<'_>, board: &Board, heading: &Heading) {
     let widths = [Constraint::Length(24), Constraint::Length(10), Constraint::Length(12), Constraint::Min(10)];
     frame.render_widget(Table::new(rows, widths).block(Block::bordered().title(" agents ")), agents_area);
 
-    frame.render_widget(Paragraph::new(flow_text(board)).block(Block::bordered().title(" flow ")), flow);
+    let numbers: Vec<Line<'_>> = sums.iter().map(|(about, sum)| Line::from(sum.in_full(about))).collect();
+    frame.render_widget(Paragraph::new(Text::from(numbers)).block(Block::bordered().title(" flow ")), flow);
 
-    let header = Row::new(["table", "rows", "rows/s", "files"]).style(Style::new().add_modifier(Modifier::BOLD));
-    let rows = tables.iter().map(|(table, (rows, rate))| {
-        let (files, _) = files.get(table).copied().unwrap_or_default();
-        Row::new([table.clone(), number(*rows), number(*rate), number(files)])
-    });
-    let widths = [Constraint::Length(24), Constraint::Length(14), Constraint::Length(12), Constraint::Length(10)];
-    let title = " raw zone, since this start ";
-    frame.render_widget(Table::new(rows, widths).header(header).block(Block::bordered().title(title)), tables_area);
+    let heights = parts.iter().map(|parted| Constraint::Length(parted.rows.len().max(1) as u16 + 3));
+    for (parted, area) in parts.iter().zip(Layout::vertical(heights).split(parts_area).iter()) {
+        let header = Row::new(parted.header.clone()).style(Style::new().add_modifier(Modifier::BOLD));
+        let widths =
+            [Constraint::Length(24)].into_iter().chain(parted.header.iter().skip(1).map(|_| Constraint::Length(14)));
+        let rows = parted.rows.iter().map(|row| Row::new(row.clone()));
+        let table = Table::new(rows, widths).header(header).block(Block::bordered().title(parted.title.clone()));
+        frame.render_widget(table, *area);
+    }
 
     let height = events.height.saturating_sub(2) as usize;
     let all = board.events();
@@ -229,47 +247,34 @@ fn draw(frame: &mut Frame<'_>, board: &Board, heading: &Heading) {
     frame.render_widget(Paragraph::new(Text::from(text)).block(Block::bordered().title(" events ")), events);
 }
 
-fn flow_text(board: &Board) -> Text<'static> {
-    let sum = |agent| Sum(board.of(agent));
-    let [producer, stream, shipper, batch] = [Agent::Producer, Agent::Stream, Agent::Shipper, Agent::Batch].map(sum);
-    let lag = |of: &Sum| of.lag().map_or("?".to_owned(), number);
-    let freshness = stream.gauge(&stream::FRESHNESS).map_or("?".to_owned(), |ms| format!("{:.1} s", ms / 1000.0));
-    let last_run = batch.gauge(&batch::LAST_RUN).filter(|ms| *ms > 0.0).map_or("no run yet".to_owned(), |ms| {
-        let ago = chrono::Utc::now().timestamp_millis() as f64 - ms;
-        let seconds = batch.gauge(&batch::LAST_RUN_SECONDS).unwrap_or_default();
-        format!("last run {} ago, took {seconds:.1} s", took(Duration::from_secs((ago.max(0.0) / 1000.0) as u64)))
-    });
-    Text::from(vec![
-        Line::from(format!(
-            "producer  {:>12} events  {:>9}/s  {:>10}  {:>10}/s  {} delivery errors",
-            number(producer.count(&producer::EVENTS)),
-            number(producer.rate(&producer::EVENTS)),
-            bytes(producer.count(&producer::BYTES)),
-            bytes(producer.rate(&producer::BYTES)),
-            number(producer.count(&producer::DELIVERY_ERRORS)),
-        )),
-        Line::from(format!(
-            "stream    {:>12} rows    {:>9}/s  lag {:>8}  freshness {freshness}  {} commits  {} dead letters",
-            number(stream.count(&stream::ROWS)),
-            number(stream.rate(&stream::ROWS)),
-            lag(&stream),
-            number(stream.count(&stream::COMMITS)),
-            number(stream.count(&stream::DEAD_LETTERS)),
-        )),
-        Line::from(format!(
-            "shipper   {:>12} indexed {:>9}/s  lag {:>8}  {} rejected  {} backup objects",
-            number(shipper.count(&shipper::INDEXED)),
-            number(shipper.rate(&shipper::INDEXED)),
-            lag(&shipper),
-            number(shipper.count(&shipper::REJECTED)),
-            number(shipper.count(&shipper::BACKUP_OBJECTS)),
-        )),
-        Line::from(format!(
-            "batch     {:>12} runs, {} failed  {last_run}",
-            number(batch.count(&batch::RUNS)),
-            number(batch.count(&batch::RUNS_FAILED)),
-        )),
-    ])
+/// The numbers of an agent by the parts of its work, as a table.
+struct Parted {
+    title: String,
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Parted {
+    /// Those of one that is measured by parts.
+    fn of(about: &About, sum: &Sum) -> Option<Self> {
+        let parts = about.parts.as_ref()?;
+        let mut header = vec![parts.one.to_owned()];
+        let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for Figure { metric, word, written, .. } in parts.shows {
+            let is_flow = *written == Written::Flow;
+            let filled = header.len() - 1;
+            header.push((*word).to_owned());
+            header.extend(is_flow.then(|| format!("{word}/s")));
+            for (part, (count, rate)) in sum.labelled(metric) {
+                let row = rows.entry(part).or_default();
+                row.resize(filled, String::new());
+                row.push(number(count));
+                row.extend(is_flow.then(|| number(rate)));
+            }
+        }
+        let rows = rows.into_iter().map(|(part, numbers)| [vec![part], numbers].concat()).collect();
+        Some(Self { title: format!(" {}, since this start ", parts.of), header, rows })
+    }
 }
 
 /// A count with thin groups of three digits: `1 234 567`.
@@ -294,7 +299,38 @@ fn bytes(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lakewright_config::agents::{Agent, batch, producer, shipper, stream};
+    use serde_json::{Value, json};
+
     use super::*;
+
+    /// One agent that has answered with these metrics.
+    fn sum(agent: Agent, metrics: &Value) -> Sum {
+        let mut known = Known::new(agent);
+        known.take(&json!({ "ready": true, "metrics": metrics }));
+        Sum(vec![known])
+    }
+
+    #[test]
+    fn an_agent_is_shown_by_what_it_declares() {
+        let of = |agent: Agent, metrics: &Value| sum(agent, metrics).in_short(agent.about());
+        let metrics = json!({ (producer::EVENTS.name): 1200, (producer::BYTES.name): 3_400_000 });
+        assert_eq!(of(Agent::Producer, &metrics), "producer 1 200 events (0/s), 3.4 MB (0 B/s)");
+        let by_table = |metric: &Metric| format!("{}{{{}=\"sales\"}}", metric.name, stream::TABLE);
+        let metrics = json!({
+            (stream::ROWS.name): 7, (by_table(&stream::ROWS)): 7, (by_table(&stream::FILES)): 2, (stream::LAG.name): 5,
+            (stream::FRESHNESS.name): 1500, (stream::DEAD_LETTERS.name): 1,
+        });
+        let expected = "stream 7 rows (0/s), lag 5, freshness 1.5 s, 2 files, 1 dead letters";
+        assert_eq!(of(Agent::Stream, &metrics), expected);
+        assert_eq!(of(Agent::Shipper, &json!({ (shipper::INDEXED.name): 3 })), "shipper 3 indexed (0/s), lag ?");
+        assert_eq!(of(Agent::Batch, &json!({ (batch::RUNS.name): 2 })), "batch 2 runs");
+        let parted = Parted::of(Agent::Stream.about(), &sum(Agent::Stream, &metrics)).expect("it has tables");
+        assert_eq!(parted.header, ["table", "rows", "rows/s", "files"]);
+        assert_eq!(parted.rows, [["sales", "7", "0", "2"]]);
+        let full = sum(Agent::Batch, &json!({ (batch::RUNS.name): 2 })).in_full(Agent::Batch.about());
+        assert_eq!(full, "batch     2 runs   0 failed   no last run yet");
+    }
 
     #[test]
     fn numbers_are_grouped() {

@@ -220,6 +220,11 @@ impl Knowledge {
             if tagless || !(record.is_some() || is_former || matches!(self.verifier, Verifier::Denied)) {
                 live.applied = None;
             }
+            if !self.settled {
+                // What the tagging API told of hosts may be what they carried before.
+                live.parts.clear();
+                live.tags = live.tags.take().filter(|_| !is_behind(&live, record.as_ref(), memory));
+            }
             (live, verdict)
         });
         let mut live = settle(judged.collect());
@@ -277,6 +282,12 @@ impl Knowledge {
             Verdict::Not("it can carry no record, and the stack doesn't remember it".to_owned())
         }
     }
+}
+
+/// Whether a thing shows tags that it had before the last apply: its record is older than the one that was written then.
+fn is_behind(live: &Live, record: Option<&Record>, memory: Option<&Memory>) -> bool {
+    let listed = memory.and_then(|memory| memory.listed(&live.address, &live.id));
+    listed.is_some_and(|listed| record.is_none_or(|record| record.serial < listed.serial))
 }
 
 /// What is wrong with the record of something that the stack remembers.

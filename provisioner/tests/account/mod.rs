@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+#[path = "../tagging/mod.rs"]
+mod tagging;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -56,10 +59,12 @@ pub async fn account_with(delays: lakewright_account::Delays) -> Account {
         state_bucket: None,
         nonce: uuid::Uuid::new_v4().to_string(),
         pace: Pace { poll: Duration::from_millis(20), ..Pace::LOCAL },
+        clock: lakewright::kind::Clock::default(),
         reading: lakewright::reading::Reading::default(),
         intents: lakewright::intents::Intents::default(),
         waiting: lakewright::kind::Waiting::default(),
         records: lakewright::record::Records::default(),
+        tags: lakewright::reading::Tags::new(),
     };
     Account { context, parts }
 }
@@ -104,7 +109,7 @@ impl Account {
         running.faults().set(lakewright_account::Faults::parse(rules).unwrap());
     }
 
-    /// What lives at an address, looked for as when the file names it, and as when it doesn't any more.
+    /// What exists at an address, looked for as when the file names it, and as when it doesn't any more.
     pub async fn find(&self, address: &Address, spec: &Value) -> Option<Live> {
         let wanted = [Wanted { address, spec }];
         let mut found = kind(address).find(&self.context, &wanted).await.unwrap();
@@ -136,11 +141,14 @@ impl Account {
         let address: Address = address.parse().unwrap();
         let spec = kind(&address).normalise(&spec).unwrap();
         assert!(self.find(&address, &spec).await.is_none(), "{address} is there before it was made");
-        let outcome = kind(&address).create(&self.context, &address, &spec).await.unwrap();
+        let context = tagging::of_file(&self.context);
+        let outcome = kind(&address).create(&context, &address, &spec).await.unwrap();
         self.check(&address, &spec, &outcome).await;
-        let again = kind(&address).create(&self.context, &address, &spec).await.unwrap();
+        let again = kind(&address).create(&context, &address, &spec).await.unwrap();
         assert_eq!(again.id, outcome.id, "{address}");
         self.check(&address, &spec, &again).await;
+        let find = async || self.find(&address, &spec).await.unwrap();
+        tagging::judge(&self.context, kind(&address), &address, &outcome, find).await;
         outcome
     }
 

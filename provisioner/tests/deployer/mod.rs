@@ -60,6 +60,7 @@ pub fn deployer(desired: &Desired) -> Deployer<'_> {
         desired,
         account: ACCOUNT,
         region: REGION,
+        role: None,
         boundary: None,
         state_bucket: "lakewright-123456789012-eu-north-1",
         is_own: false,

@@ -32,11 +32,21 @@ pub struct Said {
 impl Place {
     /// A new one.
     pub async fn new() -> Self {
+        Self::that(false).await
+    }
+
+    /// One that judges each call by IAM's policies.
+    pub async fn enforcing() -> Self {
+        Self::that(true).await
+    }
+
+    async fn that(enforce: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(folder.path().join("kafka"))).await.unwrap();
         let account = lakewright_account::serve(lakewright_account::Config {
             kafka: Some(kafka.address().to_string()),
             secret: Some(lakewright_account::Secret::new("secret")),
+            enforce,
             ..lakewright_account::Config::new(folder.path().join("account"))
         })
         .await

@@ -39,6 +39,7 @@ impl World {
         holds!("secret", aws.secrets_manager().list_secrets(), secret_list, 1);
         holds!("msk_configuration", aws.kafka().list_configurations(), configurations, 0);
         holds!("log_group", aws.logs().describe_log_groups(), log_groups, 1);
+        holds!("session_document", aws.ssm().list_documents(), document_identifiers, 0);
         holds!("queue", aws.sqs().list_queues(), queue_urls, 0);
         holds!("database", aws.glue().get_databases(), database_list, 0);
         holds!("function", aws.lambda().list_functions(), functions, 0);
@@ -47,7 +48,7 @@ impl World {
         holds!("pipeline", aws.code_pipeline().list_pipelines(), pipelines, 0);
         holds!("cluster", aws.kafka().list_clusters_v2(), cluster_info_list, count("serverless_cluster"));
         holds!("role", aws.iam().list_roles(), roles, 2);
-        // The bucket of leases is there for as long as a stack lives.
+        // The bucket of leases is there for as long as a stack exists.
         let of_leases = usize::from(!wanted.is_empty());
         holds!("bucket", aws.s3_client().list_buckets(), buckets, 2 + of_leases);
 

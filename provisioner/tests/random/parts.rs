@@ -85,6 +85,6 @@ pub struct Function {
     pub counted: bool,
     /// The bucket whose uploads call it, and what their keys begin and end with.
     pub upload: Option<(String, &'static str, &'static str)>,
-    /// A bucket whose name its environment tells it.
+    /// A bucket whose name stands in its environment.
     pub told: Option<String>,
 }

@@ -149,6 +149,8 @@ impl Kafka {
         let mut out = format!("[kafka]\nbrokers = {brokers}\nstorage_gib = {}\n", self.storage_gib);
         // IAM is what a file says nothing of.
         out.push_str(match self.login {
+            // A user for each agent, and the one that they shared.
+            Login::Scram if self.grows => "authentication = \"scram\"\nformer_secret = \"kafka\"\n",
             Login::Scram => "secret = \"kafka\"\n",
             Login::Open => "authentication = \"none\"\n",
             Login::Iam | Login::Serverless => "",

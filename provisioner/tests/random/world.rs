@@ -181,10 +181,12 @@ impl World {
             state_bucket: None,
             nonce: uuid::Uuid::new_v4().simple().to_string(),
             pace: Pace { poll: Duration::from_millis(5), settles: 2 * SEEN, ..Pace::LOCAL },
+            clock: lakewright::kind::Clock::default(),
             reading: lakewright::reading::Reading::default(),
             intents: Intents::default(),
             waiting: lakewright::kind::Waiting::default(),
             records: lakewright::record::Records::default(),
+            tags: lakewright::reading::Tags::new(),
         }
     }
 
@@ -204,13 +206,13 @@ impl World {
         true
     }
 
-    /// Destroys until nothing of the stack lives.
+    /// Destroys until nothing of the stack exists.
     pub async fn goes(&mut self, model: &Model, rng: &mut StdRng, bad: u32) {
         let desired = self.desired(model);
         assert!(self.carried_out(&desired, true, rng, bad).await, "seed {}: a destroy is refused", self.seed);
         self.check(&desired, &BTreeSet::new(), &model.text(&self.network)).await;
         assert_eq!(self.aliases().await, 0, "seed {}", self.seed);
-        // Nobody can tell it from what an interrupted apply made, were the stack made anew.
+        // Nobody can distinguish it from what an interrupted apply made, were the stack made anew.
         if let Some(twin) = self.twin.take() {
             ask(self.context().aws.ec2().delete_vpc().vpc_id(twin).send()).await.unwrap();
         }
@@ -310,7 +312,7 @@ impl World {
         Ok(End::Failed(failed.chain(blocked).collect()))
     }
 
-    /// Whether what lives is what is wanted, each once, and what others have is as it was.
+    /// Whether what exists is what is wanted, each once, and what others have is as it was.
     async fn check(&mut self, desired: &Desired, wanted: &BTreeSet<Address>, file: &str) {
         let seed = self.seed;
         tokio::time::sleep(SEEN).await;

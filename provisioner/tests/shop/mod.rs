@@ -177,10 +177,12 @@ impl Shop {
             state_bucket: None,
             nonce: "nonce".to_owned(),
             pace: Pace::LOCAL,
+            clock: lakewright::kind::Clock::default(),
             reading: lakewright::reading::Reading::default(),
             intents: Intents::default(),
             waiting: lakewright::kind::Waiting::default(),
             records: lakewright::record::Records::default(),
+            tags: lakewright::reading::Tags::new(),
         }
     }
 

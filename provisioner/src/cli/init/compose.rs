@@ -64,12 +64,17 @@ impl Default for Answers {
     }
 }
 
+/// Which keys encrypt what names none.
+const ONE_KEY: &str = r#"keys = "one"                   # encrypts everything; "by-class" is one for data, one for logs, one for secrets"#;
+const KEYS: &str = r#"keys = "by-class"              # `main` encrypts data, `logs` logs and alarms, `secrets` passwords: a dollar a month each"#;
+
 /// The stack file.
 pub fn compose(answers: &Answers) -> String {
     let needs = |need| answers.agents.iter().any(|agent| agent.needs(need));
     // What models read are tables too.
     let tables = needs(Need::Tables) || needs(Need::Models);
     let (name, region) = (&answers.name, &answers.region);
+    let keys = if answers.size == Size::Cheapest { ONE_KEY } else { KEYS };
     let mut out = format!(
         r#"# {name}: a streaming lakehouse in one file.
 #
@@ -86,6 +91,7 @@ pub fn compose(answers: &Answers) -> String {
 [stack]
 name = "{name}"                # begins the name of everything on AWS
 region = "{region}"
+{keys}
 log_retention = "30d"          # of the agents' log groups
 
 "#
@@ -155,34 +161,26 @@ instance_type = "{broker}"
 storage_gib = {storage}               # of each broker; it only grows, and storage_max_gib lets MSK grow it by itself
 "#
     );
-    let (login, rest) = match answers.login {
-        Login::Scram => (
-            r#"authentication = "scram"       # name and password over TLS; "iam" does without a password
-secret = "kafka"               # whose they are
-"#,
-            format!(
-                r#"# The password is made by Lakewright, stands in Secrets Manager and is never shown; `lakewright rotate secret.kafka`.
-[secrets.kafka]
-username = "{}"
-
-"#,
-                answers.name
-            ),
-        ),
-        Login::Iam => (
-            "authentication = \"iam\"         # clients log in by their roles, whose policies name the topics that they touch\n",
-            String::new(),
-        ),
+    let login = match answers.login {
+        // Each agent is a user of its own, whose password is made by Lakewright and never shown.
+        Login::Scram => {
+            r#"authentication = "scram"       # a user for each agent, by name and password; "iam" does without passwords
+rotate_after = "90d"           # an apply gives them new passwords then; by hand, `lakewright rotate secret.AGENT`
+"#
+        }
+        Login::Iam => {
+            "authentication = \"iam\"         # clients log in by their roles, whose policies name the topics that they touch\n"
+        }
     };
     let _ = write!(
         out,
         r#"{login}key = "main"                   # encrypts the brokers' disks
 
-# What encrypts it all. A deleted key can be restored for deletion_days, 30 unless written.
+# What encrypts data. A deleted key can be restored for deletion_days, 30 unless written.
 [keys.main]
 description = "data at rest"
 
-{rest}"#
+"#
     );
 }
 
@@ -342,26 +340,11 @@ fn allowed(out: &mut String, answers: &Answers) {
 "bucket.artifacts" = "it holds configurations and programs, no data"
 "#,
     );
-    out.push_str("\n[allow.log-group-without-key]\n");
-    out.push_str("\"log_group.kafka\" = \"brokers log names of clients and topics, and no messages\"\n");
-    for agent in &answers.agents {
-        let _ = writeln!(out, "\"log_group.{}\" = \"agents log what they do, and no rows\"", agent.word());
-    }
-    out.push_str("\"log_group.flow-logs\" = \"addresses and ports within the network, and no content\"\n");
     if answers.agents.iter().any(|agent| agent.needs(Need::Search)) {
         out.push_str(
             "\n# Elasticsearch asks for no login: put nothing into it that not all of these hosts may see.\n[allow.search-open]\n\
              \"launch_template.search-0\" = \"its security group lets in hosts of the stack alone\"\n",
         );
-    }
-    let alarms = answers
-        .alarm_email
-        .as_ref()
-        .map(|_| "\"sns_topic.alarms\" = \"its messages name what is wrong, and no data\"\n");
-    let budget = answers.budget.as_ref().map(|_| "\"sns_topic.budget\" = \"its messages name amounts of money\"\n");
-    let topics: String = alarms.into_iter().chain(budget).collect();
-    if !topics.is_empty() {
-        let _ = write!(out, "\n[allow.topic-without-key]\n{topics}");
     }
     if answers.alarm_email.is_none() {
         out.push_str("\n[allow.no-alarms]\n\"cluster.main\" = \"nobody is on call for it\"\n");
@@ -370,7 +353,7 @@ fn allowed(out: &mut String, answers: &Answers) {
         out.push_str("\n[allow.cluster-two-zones]\n\"cluster.main\" = \"two zones cost less than three\"\n");
     }
     if answers.login == Login::Scram {
-        out.push_str("\n[allow.cluster-without-acls]\n\"cluster.main\" = \"the agents share one user\"\n");
+        out.push_str("\n[allow.cluster-without-acls]\n\"cluster.main\" = \"agents may use each other's topics\"\n");
     }
     let role = if answers.agents.is_empty() { "flow-logs" } else { "app" };
     out.push_str(

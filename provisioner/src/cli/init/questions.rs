@@ -12,7 +12,7 @@ use crate::stack::{Agent, LONGEST_BUDGET_ADDRESS, stack_name_mistake};
 /// The most that a budget may be.
 pub const MOST_USD: u32 = 1_000_000_000;
 
-/// Asks a question, told its default.
+/// Asks a question and shows its default.
 pub type Ask<'a> = dyn FnMut(&str, &str) -> Result<String> + 'a;
 
 /// The answers of flags; the others are asked for until they can be taken, or have their defaults where nobody is asked.

@@ -58,6 +58,20 @@ pub(super) fn input(spec: &Spec) -> Result<PutMetricAlarmInputBuilder, TryFromIn
     Ok(input)
 }
 
+/// The input with what else an alarm has: CloudWatch takes an alarm whole, and what no spec says of it stays as somebody made it.
+pub(super) fn keeping(input: PutMetricAlarmInputBuilder, live: &MetricAlarm) -> PutMetricAlarmInputBuilder {
+    let warms =
+        live.warm_up_configuration().and_then(WarmUpConfiguration::only_start_evaluating_after_warm_up_period_ends);
+    let mut warm_up = input.get_warm_up_configuration().clone();
+    if let Some(own) = &mut warm_up {
+        own.only_start_evaluating_after_warm_up_period_ends = warms;
+    }
+    input
+        .set_warm_up_configuration(warm_up)
+        .set_evaluation_window(live.evaluation_window.clone())
+        .set_action_configuration(live.action_configuration.clone())
+}
+
 /// A list, if it isn't empty.
 fn some(targets: &[Target]) -> Option<Vec<String>> {
     (!targets.is_empty()).then(|| targets.iter().map(ToString::to_string).collect())
@@ -131,7 +145,7 @@ pub(super) fn spec(alarm: &MetricAlarm) -> Result<Spec> {
 /// them away.
 pub(super) fn departures(alarm: &MetricAlarm) -> Vec<Departure> {
     let unit = alarm.unit().map(types::StandardUnit::as_str);
-    // CloudWatch evaluates percentiles of few samples unless it is told not to.
+    // CloudWatch evaluates percentiles of few samples unless the call says not to.
     let few = alarm.evaluate_low_sample_count_percentile().filter(|few| *few != "evaluate");
     let all = [
         Departure::of("insufficient_data_actions", alarm.insufficient_data_actions().to_vec(), Vec::<String>::new()),
@@ -139,7 +153,20 @@ pub(super) fn departures(alarm: &MetricAlarm) -> Vec<Departure> {
         Departure::of("evaluate_low_sample_count_percentile", few, Value::Null),
         Departure::of("threshold_metric", alarm.threshold_metric_id(), Value::Null),
     ];
-    all.into_iter().flatten().collect()
+    all.into_iter().flatten().chain(queried_otherwise(alarm)).collect()
+}
+
+/// The same of the metrics that it calculates with.
+fn queried_otherwise(alarm: &MetricAlarm) -> Vec<Departure> {
+    let own = alarm.alarm_arn().and_then(|arn| arn.split(':').nth(4));
+    let queries = alarm.metrics().iter().filter_map(|query| Some((query, query.metric_stat()?)));
+    let departures = queries.flat_map(|(query, stat)| {
+        let path = |name: &str| format!("calculation.metrics.{}.{name}", query.id().unwrap_or_default());
+        let elsewhere = query.account_id().filter(|account| Some(*account) != own);
+        let unit = stat.unit().map(types::StandardUnit::as_str);
+        [Departure::of(path("account"), elsewhere, Value::Null), Departure::of(path("unit"), unit, Value::Null)]
+    });
+    departures.flatten().collect()
 }
 
 /// What the query whose value an alarm watches calculates from the others.
@@ -214,6 +241,38 @@ mod tests {
         alarm["metric"] = Value::Null;
         alarm["calculation"] = json!({"expression": "a + b", "label": "both", "metrics": {"a": metric, "b": metric}});
         round_trip(&alarm);
+    }
+
+    #[test]
+    fn what_somebody_set_beside_a_spec_stays_or_shows() {
+        let metric = json!({"namespace": "N", "name": "M"});
+        let spec = json!({"name": "a", "calculation": {"expression": "a", "metrics": {"a": metric, "b": metric}},
+            "comparison": "LessThanThreshold", "threshold": 1, "warm_up_minutes": 15});
+        let spec = Spec::deserialize(Alarm.normalise(&spec).expect("a spec")).expect("typed");
+        let warm_up = WarmUpConfiguration::builder().only_start_evaluating_after_warm_up_period_ends(true).build();
+        let window =
+            types::EvaluationWindow::WallClockWindow(types::WallClockWindow::builder().timezone("UTC").build());
+        let actions = types::ActionConfiguration::builder().build();
+        let stat = MetricStat::builder().unit(types::StandardUnit::Bytes).build();
+        let query = |id: &str, account: &str| {
+            MetricDataQuery::builder().id(id).account_id(account).metric_stat(stat.clone()).build()
+        };
+        let live = MetricAlarm::builder()
+            .alarm_arn("arn:aws:cloudwatch:eu-north-1:123456789012:alarm:a")
+            .warm_up_configuration(warm_up)
+            .evaluation_window(window.clone())
+            .action_configuration(actions.clone())
+            .metrics(query("a", "123456789012"))
+            .metrics(query("b", "210987654321"))
+            .build();
+        let put = keeping(input(&spec).expect("numbers fit"), &live).build().expect("an input");
+        let warm_up = put.warm_up_configuration().expect("one of ours");
+        assert_eq!(warm_up.warm_up_period_duration_in_minutes(), Some(15));
+        assert_eq!(warm_up.only_start_evaluating_after_warm_up_period_ends(), Some(true));
+        assert_eq!((put.evaluation_window, put.action_configuration), (Some(window), Some(actions)));
+        let paths: Vec<String> = departures(&live).into_iter().map(|one| one.path).collect();
+        let of = |path: &str| format!("calculation.metrics.{path}");
+        assert_eq!(paths, [of("a.unit"), of("b.account"), of("b.unit")]);
     }
 
     #[test]

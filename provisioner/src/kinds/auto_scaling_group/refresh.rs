@@ -1,12 +1,13 @@
 //! Replacing a group's hosts by those of a new template.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use aws_sdk_autoscaling::types::{DesiredConfiguration, InstanceRefreshStatus, RefreshPreferences, RefreshStrategy};
 use lakewright_aws::{Error, Needed as _, ask};
 
-use super::wire::template;
+use super::suspended::{REPLACING, stopped};
+use super::wire::{described, template};
 use super::{Refreshing, Spec};
 use crate::kind::Context;
 use crate::kinds::wait;
@@ -41,6 +42,7 @@ pub(super) async fn refresh(context: &Context, spec: &Spec) -> Result<()> {
     let call = context.aws.auto_scaling().describe_instance_refreshes();
     let call = call.auto_scaling_group_name(&spec.name).instance_refresh_ids(id);
     let what = format!("the hosts of {} are still being replaced", spec.name);
+    let began = Instant::now();
     wait::until(context, REFRESHED, &what, || async {
         let answer = ask(call.clone().send()).await?;
         let Some(refresh) = answer.instance_refreshes().first() else { return Ok(None) };
@@ -52,7 +54,12 @@ pub(super) async fn refresh(context: &Context, spec: &Spec) -> Result<()> {
             | InstanceRefreshStatus::RollbackSuccessful => {
                 bail!("the hosts of {} were not replaced: {}", spec.name, refresh.status_reason().unwrap_or_default())
             }
-            _ => Ok(None),
+            _ => {
+                if let Some(group) = described(context, &spec.name).await? {
+                    stopped(context, &group, REPLACING, began)?;
+                }
+                Ok(None)
+            }
         }
     })
     .await

@@ -3,11 +3,12 @@
 use anyhow::Result;
 use aws_sdk_autoscaling::operation::create_auto_scaling_group::builders::CreateAutoScalingGroupFluentBuilder;
 use aws_sdk_autoscaling::operation::update_auto_scaling_group::builders::UpdateAutoScalingGroupFluentBuilder;
+use aws_sdk_autoscaling::types::builders::TagBuilder;
 use aws_sdk_autoscaling::types::{AutoScalingGroup, Filter, LaunchTemplateSpecification, Tag};
 use lakewright_aws::{Error, Needed as _, ask_all};
 
-use super::{Refreshing, Spec};
-use crate::kind::{Context, Departure, Found, Outcome};
+use super::{Refreshing, Spec, suspended};
+use crate::kind::{Context, Departure, Found, Outcome, RESERVED};
 use crate::kinds::values::SubnetId;
 use crate::kinds::{tag_lists, tags};
 use crate::resource::{Address, Condition};
@@ -54,15 +55,15 @@ pub(super) fn update(context: &Context, spec: &Spec) -> Result<UpdateAutoScaling
         .health_check_grace_period(i32::try_from(spec.health_check_grace_seconds)?))
 }
 
-/// A tag of a group; hosts get their own from the launch template.
+/// A tag of a group by its key.
+pub(super) fn named_tag(group: &str, key: &str) -> TagBuilder {
+    Tag::builder().resource_id(group).resource_type("auto-scaling-group").key(key)
+}
+
+/// A tag of a group. Hosts that it starts get those of the stack file, whatever its template said when that was made; what is
+/// Lakewright's own they have from the template.
 pub(super) fn tag(group: &str, key: &str, value: &str) -> Tag {
-    Tag::builder()
-        .resource_id(group)
-        .resource_type("auto-scaling-group")
-        .key(key)
-        .value(value)
-        .propagate_at_launch(false)
-        .build()
+    named_tag(group, key).value(value).propagate_at_launch(!key.starts_with(RESERVED)).build()
 }
 
 /// The groups with the stack's tag.
@@ -97,7 +98,7 @@ pub(super) fn outcome(group: &AutoScalingGroup) -> Result<Outcome> {
     Ok(tags::outcome(name, &[("name", name), ("arn", arn(group)?)]))
 }
 
-/// A group of the stack as it lives.
+/// A group of the stack as it exists.
 pub(super) fn read(context: &Context, group: &AutoScalingGroup) -> Result<Option<Found<Spec>>> {
     let Some(address) = owner(context, group) else { return Ok(None) };
     let name = name(group)?;
@@ -123,6 +124,7 @@ pub(super) fn read(context: &Context, group: &AutoScalingGroup) -> Result<Option
     let outputs = [("name", name), ("arn", arn(group)?)];
     let mut found = tags::found(address, &tag_lists::read(group.tags()), name, spec, &outputs);
     found.departures.extend(Departure::of("health_check", group.health_check_type().unwrap_or(HEALTH), HEALTH));
+    found.departures.extend(suspended::departure(group));
     // AWS gives a group a status only when it is on its way out.
     if let Some(status) = group.status() {
         found.condition = Condition::Pending(status.to_owned());

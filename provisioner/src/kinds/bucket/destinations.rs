@@ -9,6 +9,7 @@ use aws_sdk_s3::types::{
     NotificationConfiguration, NotificationConfigurationFilter, QueueConfiguration, S3KeyFilter, TopicConfiguration,
 };
 use lakewright_aws::{Error, Needed as _};
+use lakewright_iam::Arn;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,7 @@ impl Notifications {
     }
 }
 
-/// One that is told of events.
+/// One that is notified of events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Destination {
@@ -94,7 +95,7 @@ pub(super) enum Service {
 
 /// What a destination's ARN names, or the refusal of one that S3 doesn't notify.
 fn service(arn: &str) -> Result<Service> {
-    match arn.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(1)) {
+    match Arn::parse(arn).map(|arn| arn.service) {
         Some("sns") => Ok(Service::Topic),
         Some("sqs") => Ok(Service::Queue),
         Some("lambda") => Ok(Service::Function),
@@ -102,7 +103,7 @@ fn service(arn: &str) -> Result<Service> {
     }
 }
 
-/// Who is told, as S3 gives it back.
+/// Who is notified, as S3 gives it back.
 pub(super) fn told(set: &GetBucketNotificationConfigurationOutput) -> Result<Notifications, Error> {
     let topics = set.topic_configurations().iter();
     let topics = topics.map(|one| destination(one.id(), one.topic_arn(), one.events(), one.filter()));
@@ -167,7 +168,7 @@ pub(super) fn telling(notifications: &Notifications) -> Result<NotificationConfi
 
 const GIVEN: &str = "ARN and events are given";
 
-/// Which keys a destination is told of; none for all.
+/// Which keys a destination is notified of; none for all.
 fn filter(one: &Destination) -> Option<NotificationConfigurationFilter> {
     let rules = [(FilterRuleName::Prefix, &one.prefix), (FilterRuleName::Suffix, &one.suffix)].into_iter();
     let rules = rules.filter(|(_, value)| !value.is_empty());

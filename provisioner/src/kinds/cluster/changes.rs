@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 use aws_sdk_kafka::types::{
-    BrokerEbsVolumeInfo, ClientAuthentication, ConfigurationInfo, EncryptionInfo, EnhancedMonitoring, LoggingInfo,
-    OpenMonitoringInfo,
+    BrokerEbsVolumeInfo, ClientAuthentication, Cluster, ConfigurationInfo, EncryptionInfo, EnhancedMonitoring,
+    LoggingInfo, OpenMonitoringInfo,
 };
 use lakewright_aws::{Error, ask};
 
@@ -85,6 +85,16 @@ pub(super) enum Change {
 }
 
 impl Change {
+    /// The change with what it would take away of a cluster: MSK takes the logs whole, and what no spec says of them stays as
+    /// somebody made it.
+    pub(super) fn keeping(mut self, live: &Cluster) -> Self {
+        if let Self::Monitoring(_, _, logs) = &mut self {
+            let live = live.provisioned().and_then(|provisioned| provisioned.logging_info());
+            logs.authorizer_logs = live.and_then(|logs| logs.authorizer_logs.clone());
+        }
+        self
+    }
+
     /// Asks MSK for the change of the cluster whose current version is known.
     pub(super) async fn send(self, context: &Context, arn: &str, version: &str) -> Result<(), Error> {
         let kafka = context.aws.kafka();
@@ -161,6 +171,7 @@ pub(super) fn changes(spec: &Spec, changed: &[String]) -> Result<Vec<Change>> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_kafka::types::{AuthorizerLogs, Provisioned};
     use serde_json::json;
 
     use super::*;
@@ -187,6 +198,18 @@ mod tests {
         assert!(refused(spec("3.9.x", 5, 100)).contains("write `brokers = 6`"));
         assert!(refused(spec("3.9.x", 4, 105)).contains("write `storage_gib = 110` or more"));
         assert_eq!(refused(spec("3.9.x", 4, 80)), "", "storage is a floor");
+    }
+
+    #[test]
+    fn other_logs_of_a_cluster_stay() {
+        let authorizer = AuthorizerLogs::builder().build();
+        let logs = LoggingInfo::builder().authorizer_logs(authorizer.clone()).build();
+        let provisioned = Provisioned::builder().logging_info(logs).build();
+        let live = Cluster::builder().provisioned(provisioned).build();
+        let open = OpenMonitoringInfo::builder().build();
+        let change = Change::Monitoring(EnhancedMonitoring::Default, open, LoggingInfo::builder().build());
+        let Change::Monitoring(_, _, logs) = change.keeping(&live) else { panic!("another change") };
+        assert_eq!(logs.authorizer_logs, Some(authorizer));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
 use super::{CHANGED, SERVICE};
 use crate::kind::Context;
 use crate::kinds::each::{One, each};
-use crate::kinds::{tag_lists, tagged, tags, wait};
+use crate::kinds::{tag_lists, tagged, wait};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -26,8 +26,7 @@ const LIVING: [ApplicationState; 6] = [
 pub(super) async fn describe(context: &Context, id: &str) -> Result<Option<Application>, Error> {
     let answer = ask(context.aws.emr_serverless().get_application().application_id(id).send()).await;
     let tags = async {
-        let Context { region, account, .. } = context;
-        let arn = format!("arn:{}:emr-serverless:{region}:{account}:/applications/{id}", tags::partition(region));
+        let arn = context.site().arn("emr-serverless", &format!("/applications/{id}"));
         let call = context.aws.emr_serverless().list_tags_for_resource().resource_arn(arn);
         Ok(wait::found(ask(call.send()).await)?.map(|answer| tag_lists::read_map(answer.tags())))
     };

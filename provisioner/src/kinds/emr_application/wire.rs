@@ -65,7 +65,7 @@ fn outputs(application: &Application) -> Result<[(&'static str, &str); 3]> {
     Ok([("arn", arn), ("id", id_of(application)?), ("name", application.name().unwrap_or_default())])
 }
 
-/// The application that lives; none if it isn't the stack's.
+/// The application that exists; none if it isn't the stack's.
 pub(super) fn read(context: &Context, application: &Application) -> Result<Option<Found<Spec>>> {
     let tags = tag_lists::read_map(application.tags());
     let Some(address) = tags::address(context, "emr_application", &tags) else { return Ok(None) };

@@ -41,15 +41,14 @@ where
 pub(super) async fn get(context: &Context, name: &str) -> Result<Option<GetFunctionOutput>, Error> {
     let answer = wait::found(ask(context.aws.lambda().get_function().function_name(name).send()).await);
     let tags = async {
-        let Context { region, account, .. } = context;
-        let arn = format!("arn:{}:lambda:{region}:{account}:function:{name}", tags::partition(region));
+        let arn = context.site().arn("lambda", &format!("function:{name}"));
         let answer = wait::found(ask(context.aws.lambda().list_tags().resource(arn).send()).await)?;
         Ok(answer.map(|answer| tag_lists::read_map(answer.tags())))
     };
     tagged::readable(context, answer, tags).await
 }
 
-/// What Lambda tells of the function itself.
+/// What Lambda returns of the function itself.
 pub(super) fn configuration(function: &GetFunctionOutput) -> Result<&FunctionConfiguration, Error> {
     function.configuration().needed("lambda", "GetFunction.Configuration")
 }

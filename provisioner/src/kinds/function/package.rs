@@ -52,7 +52,7 @@ pub fn of_text(name: &str, text: &str) -> Vec<u8> {
     zip(vec![entry]).expect("one text of a stack file is no large zip")
 }
 
-/// The hash of a zip as Lambda tells it: SHA-256 in base64.
+/// The hash of a zip as Lambda returns it: SHA-256 in base64.
 pub fn hash(zip: &[u8]) -> String {
     STANDARD.encode(Sha256::digest(zip))
 }

@@ -87,7 +87,7 @@ pub(super) fn canonical(permissions: &mut Permissions) -> Result<()> {
         if permission.principal == "*" && permission.source_arn.is_none() && permission.source_account.is_none() {
             bail!("permissions.{sid} lets everybody in; name who may invoke the function");
         }
-        if permission.principal.len() == 12 && permission.principal.bytes().all(|b| b.is_ascii_digit()) {
+        if lakewright_iam::is_account(&permission.principal) {
             permission.principal = format!("arn:aws:iam::{}:root", permission.principal);
         }
     }

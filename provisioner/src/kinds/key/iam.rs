@@ -1,17 +1,15 @@
 //! Who decides about a key's use: its policy alone, or IAM policies of the account too.
 
+use lakewright_iam::{Arn, is_account};
 use serde_json::Value;
+
+use crate::kinds::statement::readable;
 
 /// Whether a policy allows something to an account as a whole: what that is, IAM policies of the account decide.
 pub(super) fn leaves_it_to_iam(policy: &Value) -> bool {
-    let one = std::slice::from_ref(&policy["Statement"]);
-    let statements = policy["Statement"].as_array().map_or(one, Vec::as_slice);
-    let names_account = |statement: &Value| {
-        let principals = &statement["Principal"]["AWS"];
-        let names = principals.as_array().map_or(std::slice::from_ref(principals), Vec::as_slice);
-        names.iter().filter_map(Value::as_str).any(|name| name.ends_with(":root") || name.len() == 12)
-    };
-    statements.iter().any(|statement| statement["Effect"] == "Allow" && names_account(statement))
+    let is_whole = |name: &String| is_account(name) || Arn::parse(name).is_some_and(|arn| arn.resource == "root");
+    let named = readable(policy).filter(|statement| statement.allows).filter_map(|statement| statement.principals);
+    named.filter(|who| !who.but).any(|who| who.names.iter().any(is_whole))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use serde_json::{Value, json};
 
 use crate::kind::Context;
-use crate::kinds::tags::{self, Tags};
+use crate::kinds::tags::Tags;
 use crate::kinds::{policy, tag_lists, wait};
 use crate::services::Services as _;
 
@@ -27,7 +27,7 @@ pub(super) async fn tag(context: &Context, id: &str, tags: &[(&str, &str)]) -> R
 
 /// The policy that KMS gives to a key made without one.
 pub(super) fn default_policy(context: &Context) -> Value {
-    let root = format!("arn:{}:iam::{}:root", tags::partition(&context.region), context.account);
+    let root = context.site().global("iam", "root");
     json!({
         "Version": "2012-10-17",
         "Id": "key-default-1",
@@ -116,14 +116,19 @@ pub(super) async fn policy_of(context: &Context, key: &str) -> Result<Option<Val
 pub(super) async fn name(context: &Context, key: &str, name: &str) -> Result<()> {
     match ask(context.aws.kms().create_alias().alias_name(alias(name)).target_key_id(key).send()).await {
         Err(error) if error.is_already_exists() => {
-            let other = describe(context, &alias(name)).await?.context("the alias is there, its key isn't")?;
-            match arn(&other)? {
-                other if other == key => Ok(()),
-                other => {
-                    Err(anyhow::Error::new(error).context(format!("the alias {name} already names the key {other}")))
-                }
+            let other = target(context, &alias(name)).await?.context("the alias is there, its key isn't")?;
+            if other == key {
+                return Ok(());
             }
+            Err(anyhow::Error::new(error).context(format!("the alias {name} already names the key {other}")))
         }
         answer => Ok(answer.map(|_| ())?),
     }
+}
+
+/// The ARN of the key that an alias stands for. The list tells it, of others' keys too, which nobody may look at.
+async fn target(context: &Context, alias: &str) -> Result<Option<String>> {
+    let aliases = ask_all(context.aws.kms().list_aliases().into_paginator().items().send()).await?;
+    let own = aliases.into_iter().find(|one| one.alias_name() == Some(alias));
+    Ok(own.and_then(|one| one.target_key_id).map(|id| context.site().arn("kms", &format!("key/{id}"))))
 }

@@ -1,9 +1,15 @@
 //! What a version keeps of the one before it: what no spec says stays as somebody made it.
 
 use lakewright_ec2::sdk::types::{
-    CreditSpecificationRequest, LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData,
-    ResponseLaunchTemplateData,
+    CapacityReservationTarget, CreditSpecificationRequest, LaunchTemplateCapacityReservationSpecificationRequest,
+    LaunchTemplateCpuOptionsRequest, LaunchTemplateEnclaveOptionsRequest, LaunchTemplateHibernationOptionsRequest,
+    LaunchTemplateInstanceMaintenanceOptionsRequest, LaunchTemplateLicenseConfigurationRequest,
+    LaunchTemplateNetworkPerformanceOptionsRequest, LaunchTemplatePlacementRequest,
+    LaunchTemplatePrivateDnsNameOptionsRequest, LaunchTemplateTagSpecificationRequest, RequestLaunchTemplateData,
+    ResponseLaunchTemplateData, Tag,
 };
+
+use crate::kind::{GIVEN, applied};
 
 /// Completes a version with what somebody added to the members that every version here has, and returns whether it may
 /// inherit the others: EC2 has no way to say that one of them isn't inherited.
@@ -23,7 +29,74 @@ pub(super) fn keep(new: &mut RequestLaunchTemplateData, live: &ResponseLaunchTem
     let credits = live.credit_specification().and_then(|credits| credits.cpu_credits());
     new.credit_specification =
         credits.map(|credits| CreditSpecificationRequest::builder().cpu_credits(credits).build());
+    options(new, live);
     false
+}
+
+/// A member as EC2 takes it, of the one that it gives.
+macro_rules! taken {
+    ($live:expr, $request:ident { $($member:ident),+ }) => {
+        $live.clone().map(|live| {
+            let mut request = $request::builder().build();
+            $(request.$member = live.$member;)+
+            request
+        })
+    };
+}
+
+/// Where and how hosts run.
+fn options(new: &mut RequestLaunchTemplateData, live: &ResponseLaunchTemplateData) {
+    new.placement = taken!(
+        live.placement,
+        LaunchTemplatePlacementRequest {
+            availability_zone,
+            availability_zone_id,
+            affinity,
+            group_name,
+            host_id,
+            tenancy,
+            spread_domain,
+            host_resource_group_arn,
+            partition_number,
+            group_id
+        }
+    );
+    new.cpu_options = taken!(
+        live.cpu_options,
+        LaunchTemplateCpuOptionsRequest { core_count, threads_per_core, amd_sev_snp, nested_virtualization }
+    );
+    new.hibernation_options = taken!(live.hibernation_options, LaunchTemplateHibernationOptionsRequest { configured });
+    new.enclave_options = taken!(live.enclave_options, LaunchTemplateEnclaveOptionsRequest { enabled });
+    new.private_dns_name_options = taken!(
+        live.private_dns_name_options,
+        LaunchTemplatePrivateDnsNameOptionsRequest {
+            hostname_type,
+            enable_resource_name_dns_a_record,
+            enable_resource_name_dns_aaaa_record
+        }
+    );
+    new.network_performance_options = taken!(
+        live.network_performance_options,
+        LaunchTemplateNetworkPerformanceOptionsRequest { bandwidth_weighting }
+    );
+    new.maintenance_options =
+        taken!(live.maintenance_options, LaunchTemplateInstanceMaintenanceOptionsRequest { auto_recovery });
+    let reservation = live.capacity_reservation_specification.clone();
+    new.capacity_reservation_specification = reservation.map(|live| {
+        let target = taken!(
+            live.capacity_reservation_target,
+            CapacityReservationTarget { capacity_reservation_id, capacity_reservation_resource_group_arn }
+        );
+        LaunchTemplateCapacityReservationSpecificationRequest::builder()
+            .set_capacity_reservation_preference(live.capacity_reservation_preference)
+            .set_capacity_reservation_target(target)
+            .build()
+    });
+    let licences = live.license_specifications.iter().flatten().map(|live| {
+        let arn = live.license_configuration_arn.clone();
+        LaunchTemplateLicenseConfigurationRequest::builder().set_license_configuration_arn(arn).build()
+    });
+    new.license_specifications = live.license_specifications.is_some().then(|| licences.collect());
 }
 
 /// Whether nothing of the version before has to go.
@@ -70,7 +143,13 @@ fn tags(new: &mut RequestLaunchTemplateData, live: &ResponseLaunchTemplateData) 
         let same = |one: &&mut LaunchTemplateTagSpecificationRequest| one.resource_type == live.resource_type;
         if let Some(own) = specifications.iter_mut().find(same) {
             let own = own.tags.get_or_insert_default();
-            let others = live.tags().iter().filter(|tag| !own.iter().any(|one| one.key == tag.key));
+            let mut given = live.tags().iter().filter(|tag| tag.key() == Some(GIVEN)).filter_map(Tag::value);
+            let given = given.next();
+            let was_ours = |tag: &Tag| {
+                let (key, value) = (tag.key().unwrap_or_default(), tag.value().unwrap_or_default());
+                key == GIVEN || applied::set_tag(given, key, value)
+            };
+            let others = live.tags().iter().filter(|tag| !own.iter().any(|one| one.key == tag.key) && !was_ours(tag));
             let others: Vec<_> = others.cloned().collect();
             own.extend(others);
         } else {
@@ -84,10 +163,11 @@ fn tags(new: &mut RequestLaunchTemplateData, live: &ResponseLaunchTemplateData) 
 #[cfg(test)]
 mod tests {
     use lakewright_ec2::sdk::types::{
-        LaunchTemplateBlockDeviceMapping, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDevice,
-        LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateInstanceMetadataOptions,
+        LaunchTemplateBlockDeviceMapping, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateCpuOptions,
+        LaunchTemplateEbsBlockDevice, LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateInstanceMetadataOptions,
         LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateInstanceMetadataTagsState,
-        LaunchTemplateTagSpecification, ResourceType, Tag, VolumeType,
+        LaunchTemplateLicenseConfiguration, LaunchTemplatePlacement, LaunchTemplateTagSpecification, ResourceType,
+        Tenancy, VolumeType,
     };
 
     use super::*;
@@ -142,11 +222,42 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_that_left_the_file_leaves_the_version_and_others_stay() {
+        let of = |tags: &[(&str, &str)]| {
+            let tags = tags.iter().map(|(key, value)| Tag::builder().key(*key).value(*value).build()).collect();
+            let volume = ResourceType::Volume;
+            LaunchTemplateTagSpecification::builder().resource_type(volume).set_tags(Some(tags)).build()
+        };
+        let given = [("cost-center".to_owned(), "42".to_owned())].into();
+        let given = applied::with_tags(applied::FORMAT.to_owned(), &given);
+        let before = [("team", "data"), ("cost-center", "42"), ("backup", "daily"), (GIVEN, given.as_str())];
+        let live = ResponseLaunchTemplateData::builder().tag_specifications(of(&before)).build();
+        let own = LaunchTemplateTagSpecificationRequest::builder().resource_type(ResourceType::Volume);
+        let own = own.tags(Tag::builder().key("team").value("core").build()).build();
+        let mut data = RequestLaunchTemplateData::builder().tag_specifications(own).build();
+        tags(&mut data, &live);
+        let all = data.tag_specifications()[0].tags().iter();
+        let all: Vec<_> = all.map(|tag| (tag.key().unwrap_or_default(), tag.value().unwrap_or_default())).collect();
+        assert_eq!(all, [("team", "core"), ("backup", "daily")]);
+    }
+
+    #[test]
     fn a_version_before_it_of_which_something_goes_is_not_inherited() {
         let mut data = new();
         let mut before = live(VolumeType::Gp3);
         before.key_name = Some("somebodys".to_owned());
         assert!(!keep(&mut data, &before));
         assert_eq!(data.disable_api_termination, Some(true), "it stays all the same");
+        let mut data = new();
+        before.placement = Some(LaunchTemplatePlacement::builder().tenancy(Tenancy::Dedicated).group_name("g").build());
+        before.cpu_options = Some(LaunchTemplateCpuOptions::builder().threads_per_core(1).build());
+        before.license_specifications =
+            Some(vec![LaunchTemplateLicenseConfiguration::builder().license_configuration_arn("arn:l").build()]);
+        assert!(!keep(&mut data, &before));
+        let placement = data.placement.expect("where it runs");
+        assert_eq!((placement.tenancy, placement.group_name.as_deref()), (Some(Tenancy::Dedicated), Some("g")));
+        assert_eq!(data.cpu_options.and_then(|cpu| cpu.threads_per_core), Some(1));
+        assert_eq!(data.license_specifications.map(|all| all.len()), Some(1));
+        assert_eq!(data.hibernation_options, None);
     }
 }

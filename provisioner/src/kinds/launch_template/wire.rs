@@ -13,19 +13,27 @@ use lakewright_ec2::sdk::types::{
 use serde_json::Value;
 
 use super::Spec;
-use crate::kind::{Context, Departure};
+use crate::kind::{Context, Departure, GIVEN, NAME, applied};
 use crate::kinds::values::KeyId;
 use crate::kinds::{tag_lists, tags};
 use crate::resource::Address;
 
-/// What a version says. Hosts and volumes carry the stack's name; the address is the group's alone.
+/// What a version says. Hosts and volumes carry the stack's name; the address is the group's alone. The tags of the stack file
+/// hosts get from their group, which can change them, and volumes from the version, with a note of which those are.
 pub(super) fn data(context: &Context, address: &Address, spec: &Spec) -> Result<RequestLaunchTemplateData> {
     let own = tags::own(context, address);
-    let own = own.iter().filter(|(key, _)| *key != tags::ADDRESS).map(|(key, value)| (*key, value.as_str()));
-    let own: Vec<(&str, &str)> = own.collect();
+    let given = applied::with_tags(applied::FORMAT.to_owned(), &context.tags);
     let tagged = |resource_type: ResourceType| {
-        let tags = tag_lists::written(&own);
-        LaunchTemplateTagSpecificationRequest::builder().resource_type(resource_type).set_tags(Some(tags)).build()
+        let is_volume = resource_type == ResourceType::Volume;
+        let of_file = |key: &str| key != tags::STACK && key != NAME;
+        let told = own.iter().filter(|(key, _)| *key != tags::ADDRESS && (is_volume || !of_file(key)));
+        let mut told: Vec<(&str, &str)> = told.map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        // As many as a file gives fit into a tag.
+        told.extend((is_volume && !context.tags.is_empty()).then_some((GIVEN, given.as_str())));
+        LaunchTemplateTagSpecificationRequest::builder()
+            .resource_type(resource_type)
+            .set_tags(Some(tag_lists::written(&told)))
+            .build()
     };
     let volume = LaunchTemplateEbsBlockDeviceRequest::builder()
         .volume_size(i32::try_from(spec.volume_size_gib)?)

@@ -40,7 +40,7 @@ const WAYS: [Way; 3] = [
     Way { protocol: "tls", output: "bootstrap_tls", answer: Brokers::bootstrap_broker_string_tls },
 ];
 
-/// What MSK tells of a cluster's bootstrap strings; none if the cluster is gone.
+/// What MSK returns of a cluster's bootstrap strings; none if the cluster is gone.
 pub(in crate::kinds) async fn bootstrap(context: &Context, arn: &str) -> Result<Option<Brokers>> {
     Ok(wait::found(ask(context.aws.kafka().get_bootstrap_brokers().cluster_arn(arn).send()).await)?)
 }

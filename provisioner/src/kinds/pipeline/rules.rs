@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::{Action, Category, Stage};
 use crate::kind::Clash;
 
-const ONE_NAME: &str = "have one name, by which CodePipeline tells them apart";
+const ONE_NAME: &str = "have one name, by which CodePipeline distinguishes them";
 
 /// Returns an error for stages that make no pipeline.
 pub(super) fn check(stages: &[Stage]) -> Result<()> {

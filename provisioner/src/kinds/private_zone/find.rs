@@ -12,12 +12,12 @@ use lakewright_aws::{Error, Needed as _, ask};
 use super::bare;
 use crate::kind::Context;
 use crate::kinds::tags::{self, Tags};
-use crate::kinds::{record, tag_lists, tagged, wait};
+use crate::kinds::{record_sets, tag_lists, tagged, wait};
 use crate::reading::OwnZone;
 use crate::resource::Address;
 use crate::services::Services as _;
 
-/// The most zones whose tags one request tells.
+/// The most zones whose tags one request returns.
 const MOST_TAGGED: usize = 10;
 
 /// The stack's zones: those that the tagging API knows, and of those that it doesn't list yet the wanted ones, by their
@@ -43,7 +43,7 @@ async fn all(context: &Context, wanted: &BTreeSet<(Address, String)>) -> Result<
         else {
             continue;
         };
-        listed.insert((zone.address.clone(), record::plain(name)));
+        listed.insert((zone.address.clone(), record_sets::plain(name)));
         found.push(zone);
     }
     let names: BTreeSet<&str> = wanted.difference(&listed).map(|(_, name)| name.as_str()).collect();
@@ -66,11 +66,11 @@ pub(super) async fn of_domain(context: &Context, name: &str) -> Result<Vec<Hoste
         let call = context.aws.route53().list_hosted_zones_by_name().dns_name(domain);
         let page = ask(call.set_hosted_zone_id(id).send()).await?;
         let is_one = |zone: &&HostedZone| {
-            record::plain(zone.name()) == name && zone.config().is_some_and(HostedZoneConfig::private_zone)
+            record_sets::plain(zone.name()) == name && zone.config().is_some_and(HostedZoneConfig::private_zone)
         };
         all.extend(page.hosted_zones().iter().filter(is_one).cloned());
         match page.next_dns_name {
-            Some(next) if page.is_truncated && record::plain(&next) == name => {
+            Some(next) if page.is_truncated && record_sets::plain(&next) == name => {
                 (domain, id) = (next, page.next_hosted_zone_id);
             }
             _ => return Ok(all),
@@ -113,6 +113,6 @@ pub(in crate::kinds) async fn records(context: &Context, id: &str) -> Result<Arc
     let zone = described.as_ref().as_ref().and_then(GetHostedZoneOutput::hosted_zone);
     match zone.and_then(HostedZone::resource_record_set_count) {
         Some(count) if count <= 2 => Ok(Arc::default()),
-        _ => record::of_zone(context, id).await,
+        _ => record_sets::of_zone(context, id).await,
     }
 }

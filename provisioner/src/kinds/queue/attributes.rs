@@ -73,7 +73,7 @@ pub(super) fn written(spec: &Spec, fields: &[&str]) -> Attributes {
     attributes
 }
 
-/// One kind of encryption excludes the other: SQS is told of both.
+/// One kind of encryption excludes the other: a call names both.
 fn encryption(spec: &Spec, attributes: &mut Attributes) {
     attributes.insert(Attribute::SqsManagedSseEnabled, spec.key.is_none().to_string());
     attributes.insert(Attribute::KmsMasterKeyId, spec.key.clone().unwrap_or_default().into());

@@ -1,4 +1,4 @@
-//! What runs code: Lambda, CodeBuild, CodePipeline, EMR Serverless, and the image that a host is started from.
+//! What runs code: Lambda, CodeBuild, CodePipeline, EMR Serverless, the image that a host is started from, and the shells on it.
 
 use crate::kind::{On, Right, When};
 
@@ -83,6 +83,23 @@ pub(in crate::kinds) const SPARK: &[Right] = &[
     ),
     Right::new(APPLICATIONS, &[When::Made, When::Unclaimed], &["emr-serverless:TagResource"]),
     Right::new(APPLICATIONS, &[When::Owned, When::Kept], &["emr-serverless:TagResource"]),
+];
+
+const DOCUMENTS: On = On::Arns(&["ssm:{region}:{account}:document/*"]);
+const DOCUMENT_READS: &[&str] = &["ssm:DescribeDocument", "ssm:GetDocument"];
+
+/// How shells on hosts run.
+pub(in crate::kinds) const SESSIONS: &[Right] = &[
+    Right::new(DOCUMENTS, &[], &["ssm:ListTagsForResource"]),
+    Right::new(On::Named(&["session document"]), &[], DOCUMENT_READS),
+    Right::new(DOCUMENTS, &[When::Owned], DOCUMENT_READS),
+    Right::new(On::Named(&["session document"]), &[When::Made], &["ssm:AddTagsToResource", "ssm:CreateDocument"]),
+    Right::new(
+        DOCUMENTS,
+        &[When::Owned],
+        &["ssm:DeleteDocument", "ssm:RemoveTagsFromResource", "ssm:UpdateDocument", "ssm:UpdateDocumentDefaultVersion"],
+    ),
+    Right::new(DOCUMENTS, &[When::Owned, When::Kept], &["ssm:AddTagsToResource"]),
 ];
 
 /// The images that AWS publishes.

@@ -8,7 +8,7 @@ use crate::kind::{On, Right, When};
 const ROLES: On = On::Arns(&["iam::{account}:role/lakewright/{stack}/*"]);
 /// Roles whose path somebody wrote into the file, and those that were made before roles had one.
 const OTHER_ROLES: On = On::Named(&["role", "role before"]);
-/// What may have left the file: the tag tells it from other stacks' whose name this one's begins.
+/// What may have left the file: the tag distinguishes it from other stacks' whose name this one's begins.
 const LEFT_ROLES: On = On::Arns(&["iam::{account}:role/{stack}-*"]);
 
 /// What makes a role what it may do.
@@ -19,7 +19,7 @@ const ROLE_ENDS: &[&str] = &["iam:DeleteRole", "iam:DeleteRolePolicy", "iam:Deta
 /// Roles, and the handing on of them.
 pub(in crate::kinds) const ROLES_OF_THE_STACK: &[Right] = &[
     Right::new(On::Everything, &[], &["iam:GetAccountAuthorizationDetails", "iam:ListRoles"]),
-    // No more than the account's details tell.
+    // No more than the account's details show.
     Right::new(
         On::Arns(&["iam::{account}:role/*"]),
         &[],

@@ -12,7 +12,7 @@ const USES: &[&str] = &[
     "kms:ReEncryptTo",
 ];
 
-/// Keys. They have no names: nothing but its tags tells one that is just being made from others', so that a tag is written only on
+/// Keys. They have no names: nothing but its tags distinguishes one that is just being made from others', so that a tag is written only on
 /// one that has neither a stack's tag nor an alias.
 pub(in crate::kinds) const KEYS_OF_THE_STACK: &[Right] = &[
     Right::new(On::Everything, &[When::Here], &["kms:ListAliases"]),
@@ -54,7 +54,7 @@ const SECRETS: On = On::Arns(&["secretsmanager:{region}:{account}:secret:*"]);
 /// Secrets.
 pub(in crate::kinds) const SECRETS_OF_THE_STACK: &[Right] = &[
     Right::new(On::Everything, &[When::Here], &["secretsmanager:ListSecrets"]),
-    // No more than the list tells.
+    // No more than the list shows.
     Right::new(SECRETS, &[], &["secretsmanager:DescribeSecret"]),
     Right::new(
         On::Named(&["new secret", "secret"]),

@@ -33,6 +33,7 @@ pub(in crate::kinds) const EC2_PARTS: &[Right] = &[
         &[
             "ec2:DescribeAddresses",
             "ec2:DescribeFlowLogs",
+            "ec2:DescribeIamInstanceProfileAssociations",
             "ec2:DescribeImages",
             "ec2:DescribeInstances",
             "ec2:DescribeInternetGateways",
@@ -99,6 +100,7 @@ pub(in crate::kinds) const EC2_PARTS: &[Right] = &[
             "ec2:ModifyVpcAttribute",
             "ec2:ModifyVpcEndpoint",
             "ec2:ReleaseAddress",
+            "ec2:ReplaceIamInstanceProfileAssociation",
             "ec2:ReplaceRoute",
             "ec2:ReplaceRouteTableAssociation",
             "ec2:RevokeSecurityGroupEgress",
@@ -172,6 +174,7 @@ pub(in crate::kinds) const GROUPS_OF_HOSTS: &[Right] = &[
         &[
             "autoscaling:DeleteAutoScalingGroup",
             "autoscaling:DeleteTags",
+            "autoscaling:ResumeProcesses",
             "autoscaling:StartInstanceRefresh",
             "autoscaling:UpdateAutoScalingGroup",
         ],

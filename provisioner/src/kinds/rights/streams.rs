@@ -26,7 +26,7 @@ pub(in crate::kinds) const CLUSTERS_OF_THE_STACK: &[Right] = &[
             "kafka:ListConfigurations",
         ],
     ),
-    // No more than the list tells; which secrets log in to a cluster are ARNs.
+    // No more than the list shows; which secrets log in to a cluster are ARNs.
     Right::new(CLUSTERS, &[], &["kafka:DescribeCluster", "kafka:DescribeClusterV2", "kafka:ListScramSecrets"]),
     Right::new(On::Named(&["cluster"]), &[When::Made], &["kafka:CreateClusterV2", "kafka:TagResource"]),
     Right::new(

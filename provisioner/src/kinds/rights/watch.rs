@@ -5,8 +5,13 @@ use crate::kind::{On, Right, When};
 const ALARMS: On = On::Arns(&["cloudwatch:{region}:{account}:alarm:*"]);
 /// A dashboard and a budget have the stack's own name, also when they have left the file.
 const DASHBOARD: On = On::Arns(&["cloudwatch::{account}:dashboard/{stack}"]);
-const DASHBOARDS: &[&str] =
-    &["cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard", "cloudwatch:TagResource"];
+const DASHBOARDS: &[&str] = &[
+    "cloudwatch:DeleteDashboards",
+    "cloudwatch:GetDashboard",
+    "cloudwatch:PutDashboard",
+    "cloudwatch:TagResource",
+    "cloudwatch:UntagResource",
+];
 const BUDGET: On = On::Arns(&["budgets::{account}:budget/{stack}"]);
 const BUDGETS: &[&str] = &[
     "budgets:ListTagsForResource",
@@ -52,8 +57,10 @@ pub(in crate::kinds) const LOGS: &[Right] = &[
         OWN_GROUPS,
         &[],
         &[
+            "logs:AssociateKmsKey",
             "logs:CreateLogGroup",
             "logs:DeleteLogGroup",
+            "logs:DisassociateKmsKey",
             "logs:PutRetentionPolicy",
             "logs:TagResource",
             "logs:UntagResource",
@@ -61,7 +68,17 @@ pub(in crate::kinds) const LOGS: &[Right] = &[
     ),
     Right::new(OWN_GROUPS, &[], FILTERS),
     Right::new(NAMED_GROUPS, &[When::Made], &["logs:CreateLogGroup", "logs:TagResource"]),
-    Right::new(GROUPS, &[When::Owned], &["logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:UntagResource"]),
+    Right::new(
+        GROUPS,
+        &[When::Owned],
+        &[
+            "logs:AssociateKmsKey",
+            "logs:DeleteLogGroup",
+            "logs:DisassociateKmsKey",
+            "logs:PutRetentionPolicy",
+            "logs:UntagResource",
+        ],
+    ),
     Right::new(GROUPS, &[When::Owned, When::Kept], &["logs:TagResource"]),
     Right::new(On::Named(&["filtered", "log group"]), &[], FILTERS),
     Right::new(

@@ -1,4 +1,4 @@
-//! What IAM is asked of roles, and told.
+//! What IAM is asked of roles, and what it is to change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::services::Services as _;
 /// How long a principal that was made may stay unknown to IAM.
 pub(super) const KNOWN: Duration = Duration::from_secs(60);
 
-/// What IAM tells of every role of the account, its tags and policies too, and of every policy. A sweep asks it once.
+/// What IAM returns of every role of the account, its tags and policies too, and of every policy. A sweep asks it once.
 pub(in crate::kinds) async fn details(context: &Context) -> Result<Arc<Details>, Error> {
     let call = context.aws.iam().get_account_authorization_details().max_items(1000);
     let call = call.filter(EntityType::Role).filter(EntityType::LocalManagedPolicy);
@@ -41,6 +41,17 @@ pub(super) async fn take_inline(context: &Context, role: &str, policy: &str) -> 
 pub(super) async fn detach(context: &Context, role: &str, policy: &str) -> Result<()> {
     let call = context.aws.iam().detach_role_policy().role_name(role).policy_arn(policy);
     wait::found(ask(call.send()).await)?;
+    Ok(())
+}
+
+/// Takes a role out of every instance profile that has it.
+pub(super) async fn leave_profiles(context: &Context, role: &str) -> Result<()> {
+    let profiles = ask(context.aws.iam().list_instance_profiles_for_role().role_name(role).send()).await?;
+    for profile in profiles.instance_profiles() {
+        let profile = profile.instance_profile_name().needed("iam", "InstanceProfile.InstanceProfileName")?;
+        let call = context.aws.iam().remove_role_from_instance_profile().role_name(role);
+        wait::found(ask(call.instance_profile_name(profile).send()).await)?;
+    }
     Ok(())
 }
 

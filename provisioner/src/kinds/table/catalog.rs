@@ -1,11 +1,10 @@
 //! Tables as they are read from the Glue catalog and the metadata files that it points at.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use aws_sdk_glue::types;
-use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
+use lakewright_aws::{Error, ErrorKind, Needed as _, ask};
 use lakewright_config::s3;
 
 use super::iceberg::Metadata;
@@ -23,31 +22,21 @@ pub(super) async fn describe(context: &Context, database: &str, name: &str) -> R
     answer.table.needed("glue", "GetTable.Table").map(Some)
 }
 
-/// Glue's tables of a database; none if there is no such database.
-pub(in crate::kinds) async fn tables(context: &Context, database: &str) -> Result<Arc<Vec<types::Table>>, Error> {
-    let call = context.aws.glue().get_tables().database_name(database).max_results(100);
-    let all = async {
-        let pages = wait::found(ask_all(call.into_paginator().send()).await)?.unwrap_or_default();
-        Ok(pages.into_iter().flat_map(|page| page.table_list.unwrap_or_default()).collect())
-    };
-    context.reading.of(|queries| &queries.tables, database.to_owned(), all).await
-}
-
-/// The metadata file that a table points at: Glue's own columns tell neither all types nor the partitioning. None if
+/// The metadata file that a table points at: Glue's own columns show neither all types nor the partitioning. None if
 /// the table points at none or at one that is gone; that it can't be read just now is an error.
 pub(super) async fn metadata(context: &Context, table: &types::Table) -> Result<Option<Metadata>> {
     let location = parameter(table, "metadata_location");
     let Some((bucket, key)) = s3::object(location) else { return Ok(None) };
     let object = match context.aws.objects().get(bucket, key, None).await {
         Ok(object) => object,
-        // A missing bucket is told apart: then more is wrong than one table.
+        // A missing bucket is another error: then more is wrong than one table.
         Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("read {location}")),
     };
     serde_json::from_slice(&object.body).map(Some).with_context(|| format!("read {location}"))
 }
 
-/// A table as it lives; none if this stack didn't make it, even if one of its name is wanted: creating that one then
+/// A table as it exists; none if this stack didn't make it, even if one of its name is wanted: creating that one then
 /// says whose it is, and nothing else touches it.
 pub(super) async fn read(
     context: &Context,
@@ -64,7 +53,7 @@ pub(super) async fn read(
             (Metadata::default(), Condition::Failed("its metadata file is gone".to_owned()))
         }
         Ok(None) => return Ok(None),
-        // Whose it is can't be told either; of a table that nobody wants that is no reason to stop.
+        // Whose it is isn't known either; of a table that nobody wants that is no reason to stop.
         Err(_) if wanted.is_none() && !stacks_own => return Ok(None),
         Err(error) => return Err(error.context(format!("read the table {database}.{name}"))),
     };

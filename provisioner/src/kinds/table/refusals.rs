@@ -26,7 +26,7 @@ pub(super) fn refusal(live: &[Column], partition: &[PartitionField], columns: &[
     })
 }
 
-/// Why a column can't go that files were divided by at any time: readers look its values up in what tells of them.
+/// Why a column can't go that files were divided by at any time: readers look its values up in what describes them.
 pub(super) fn divided_before(divided_by: &[String], columns: &[Column]) -> Option<Obstacle> {
     let gone = divided_by.iter().find(|name| !columns.iter().any(|column| column.name == **name))?;
     Some(Obstacle::new(

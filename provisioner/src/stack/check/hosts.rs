@@ -1,9 +1,13 @@
 //! Checks of hosts, their data volumes, and what roles may do besides.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use lakewright_iam::Arn;
 use serde_json::Value;
 
 use super::Checker;
-use crate::kinds;
+use crate::kinds::{self, policy};
 use crate::stack::decode::{At, Entry};
 use crate::stack::diagnostics::Diagnostic;
 use crate::stack::functions::Statement;
@@ -93,8 +97,28 @@ impl Checker<'_> {
         }
     }
 
+    /// Every Sid of a role's own statements is another one, of such characters as IAM takes.
+    fn sids(&mut self, statements: &[At<Statement>]) {
+        let mut seen: BTreeMap<&str, &Range<usize>> = BTreeMap::new();
+        for statement in statements.iter().filter(|statement| statement.sound) {
+            let Some(sid) = statement.0["Sid"].as_str().filter(|sid| !sid.is_empty()) else { continue };
+            if !policy::is_plain_sid(sid) {
+                let title = format!("`{sid}` can't be a `Sid`");
+                let told = Diagnostic::new(statement.span.clone(), title, "IAM refuses it");
+                self.push(told.help("write letters and digits only"));
+            }
+            if let Some(first) = seen.insert(sid, &statement.span) {
+                let title = format!("two statements have the Sid `{sid}`");
+                let mut told = Diagnostic::new(statement.span.clone(), title, "it stands here again");
+                told.also.push((first.clone(), "it stands here first".to_owned()));
+                self.push(told.help("give each a Sid of its own: IAM refuses the policy otherwise"));
+            }
+        }
+    }
+
     /// A role's own statements are such that IAM takes them.
     pub(super) fn statements(&mut self, statements: &[At<Statement>]) {
+        self.sids(statements);
         for statement in statements.iter().filter(|statement| statement.sound) {
             self.statement(statement);
             let members: [(_, fn(&str) -> bool, _); 2] = [
@@ -156,7 +180,8 @@ impl Checker<'_> {
     pub(super) fn deployers(&mut self) {
         let file = self.file;
         let named = &file.stack.deployers;
-        if named.sound && named.written() && named.is_empty() && file.ci.is_none() && file.pipeline.is_none() {
+        let is_applied = file.ci.is_some() || file.pipeline.is_some() || file.stack.role.is_some();
+        if named.sound && named.written() && named.is_empty() && !is_applied {
             self.push(
                 Diagnostic::new(named.span.clone(), "nobody could apply the stack", "names nobody")
                     .help("name who does, as in `deployers = [\"role/deployer\"]`, or leave the line out"),
@@ -177,18 +202,14 @@ impl Checker<'_> {
 
 /// What is wrong with a text as the pattern of a deployer's ARN, or of what such an ARN ends with.
 fn deployer_mistake(text: &str) -> Option<&'static str> {
-    let thing = match text.strip_prefix("arn:") {
-        None => text,
-        Some(rest) => match rest.splitn(5, ':').collect::<Vec<_>>()[..] {
-            [partition, "iam", "", account, thing]
-                if partition.starts_with("aws")
-                    && account.len() == 12
-                    && account.chars().all(|c| c.is_ascii_digit()) =>
-            {
-                thing
-            }
-            _ => return Some("no ARN of IAM in an account"),
-        },
+    let thing = if text.starts_with("arn:") {
+        let of_iam = |arn: &Arn<'_>| arn.is_of_aws() && arn.service == "iam" && arn.region.is_empty();
+        match Arn::parse(text).filter(|arn| of_iam(arn) && arn.owner().is_some()) {
+            Some(arn) => arn.resource,
+            None => return Some("no ARN of IAM in an account"),
+        }
+    } else {
+        text
     };
     let Some((_, name)) = thing.split_once('/').filter(|(kind, _)| ["role", "user"].contains(kind)) else {
         return Some("neither a role nor a user");
@@ -215,7 +236,7 @@ fn is_action(text: &str) -> bool {
 
 /// Whether a text has the shape of what a policy names as a resource.
 fn is_resource(text: &str) -> bool {
-    text == "*" || text.starts_with("${") || (text.starts_with("arn:") && text.matches(':').count() >= 5)
+    text == "*" || text.starts_with("${") || Arn::parse(text).is_some()
 }
 
 /// Whether a text has the shape of an instance type: family with a generation, dot, size.

@@ -1,15 +1,28 @@
 //! Checks of buckets, secrets and queries.
 
+use std::ops::RangeInclusive;
+
+use lakewright_iam::Arn;
+
 use super::Checker;
-use crate::stack::decode::Entry;
+use crate::stack::decode::{At, Entry};
 use crate::stack::diagnostics::Diagnostic;
 use crate::stack::sections::Bucket;
+use crate::stack::units::Period;
+
+/// A day in milliseconds.
+const DAY: u64 = 86_400_000;
+/// After how many days a password can be rotated.
+const ROTATION: RangeInclusive<u64> = 1..=3650;
 
 impl Checker<'_> {
     pub(super) fn storage(&mut self) {
         let file = self.file;
         for bucket in &file.buckets {
             self.key(bucket.value.key.as_ref(), &bucket.span);
+            for key in &bucket.value.former_keys {
+                self.key(Some(key), &bucket.span);
+            }
             self.access_logs(bucket);
             let Bucket { expire_after, infrequent_after, archive_after, expire_versions_after, .. } = &bucket.value;
             let moves = infrequent_after.iter().chain(archive_after);
@@ -25,7 +38,7 @@ impl Checker<'_> {
         }
         for key in &file.keys {
             for arn in key.value.administrators.iter().chain(&key.value.users).filter(|arn| arn.sound) {
-                let of_iam = arn.starts_with("arn:") && arn.split(':').nth(2) == Some("iam");
+                let of_iam = Arn::parse(arn).is_some_and(|arn| arn.service == "iam");
                 if !of_iam && !arn.starts_with("${") {
                     let title = format!("`{}` is no ARN of IAM", arn.value);
                     self.push(
@@ -36,14 +49,26 @@ impl Checker<'_> {
             }
         }
         for secret in &file.secrets {
-            self.key(Some(&secret.value.key), &secret.span);
+            self.own_key(&secret.value.key, &secret.span);
             if secret.value.username.sound && secret.value.username.is_empty() {
                 let span = secret.value.username.span.clone();
                 self.push(Diagnostic::new(span, "`username` can't be empty", "nobody has no name"));
             }
+            self.rotation(secret.value.rotate_after.as_ref());
         }
         if let Some(limit) = file.query.scan_limit.as_ref().filter(|limit| limit.sound && limit.0 < 10_000_000) {
             self.push(Diagnostic::new(limit.span.clone(), "Athena's limit is at least 10 MB", "too small"));
+        }
+    }
+
+    /// Passwords grow old in whole days, and at some time.
+    pub(super) fn rotation(&mut self, after: Option<&At<Period>>) {
+        let Some(after) = after.filter(|after| after.sound) else { return };
+        let whole = after.0.is_multiple_of(DAY);
+        if !whole || !ROTATION.contains(&after.in_days()) {
+            let title = "a password is rotated after 1 to 3650 whole days";
+            let label = if whole { "too long" } else { "not whole days" };
+            self.push(Diagnostic::new(after.span.clone(), title, label).help("write it as in \"90d\""));
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use lakewright_config::agents::{Agent, Need};
+use lakewright_iam::Arn;
+
 use super::Checker;
 use crate::stack::diagnostics::{Diagnostic, suggest};
 use crate::stack::kafka::{Authentication, ClusterType, ExistingCluster, Kafka};
@@ -87,7 +90,7 @@ impl Checker<'_> {
                     }),
             );
         }
-        self.key(Some(&kafka.key), &kafka.span);
+        self.own_key(&kafka.key, &kafka.span);
         self.scaling(kafka);
         if let Some(bucket) = &kafka.log_bucket {
             self.refer("bucket", "buckets", &self.file.buckets, bucket, &kafka.span);
@@ -169,9 +172,12 @@ impl Checker<'_> {
             );
             return;
         }
+        self.own_users(kafka);
         match (ways.contains(&Authentication::Scram), &kafka.secret) {
+            (true, None) if kafka.has_own_users() => {}
             (true, None) => {
-                let diagnostic = Diagnostic::new(place, "`kafka` lacks `secret`", "SCRAM logs in by a secret");
+                let label = "agents log in by IAM, and nobody by SCRAM";
+                let diagnostic = Diagnostic::new(place, "`kafka` lacks `secret`", label);
                 self.push(diagnostic.help(
                     "add `secret = \"NAME\"` and a section `[secrets.NAME]`, or write `authentication = \"iam\"`",
                 ));
@@ -187,6 +193,39 @@ impl Checker<'_> {
                 );
             }
             (false, None) => {}
+        }
+    }
+
+    /// The users that agents have of their own, and what only they have.
+    fn own_users(&mut self, kafka: &Kafka) {
+        let own = kafka.has_own_users();
+        let rotation = kafka.rotate_after.as_ref().filter(|at| at.sound);
+        let former = kafka.former_secret.as_ref().filter(|at| at.sound);
+        if !own {
+            let useless = [("former_secret", former.map(|at| &at.span)), ("rotate_after", rotation.map(|at| &at.span))];
+            for (name, span) in useless.into_iter().filter_map(|(name, span)| Some((name, span?.clone()))) {
+                let title = format!("`{name}` has no use where agents have no users of their own");
+                self.push(Diagnostic::new(span, title, "nobody logs in by it").help(
+                    "write `authentication = \"scram\"` and remove `secret`, or remove the line; those of [secrets] have \
+                     a `rotate_after` too",
+                ));
+            }
+            return;
+        }
+        let secrets = &self.file.secrets;
+        if let Some(former) = former {
+            self.refer("secret", "secrets", secrets, former, &kafka.span);
+        }
+        self.rotation(rotation);
+        if kafka.existing.is_some() {
+            self.own_key(&kafka.key, &kafka.span);
+        }
+        for entry in Agent::needing(Need::Kafka).filter_map(|agent| secrets.get(agent.word())) {
+            let title = format!("the secret `{}` is the agent's own", entry.name);
+            self.push(
+                Diagnostic::new(entry.span.clone(), title, "name taken by Lakewright's own")
+                    .help("give it another name, and say so in [moved] if it is there already"),
+            );
         }
     }
 
@@ -266,7 +305,7 @@ fn shaping(kafka: &Kafka) -> Vec<(&'static str, Range<usize>)> {
         ("storage_gib", Some(&kafka.storage_gib.span)),
         ("storage_max_gib", most.map(|at| &at.span)),
         ("storage_target", Some(&kafka.storage_target.span)),
-        ("key", Some(&kafka.key.span)),
+        ("key", (!kafka.has_own_users()).then_some(&kafka.key.span)),
         ("configuration", kafka.configuration.iter().next().map(|entry| &entry.span)),
         ("monitoring", Some(&kafka.monitoring.span)),
         ("jmx_exporter", Some(&kafka.jmx_exporter.span)),
@@ -279,11 +318,10 @@ fn shaping(kafka: &Kafka) -> Vec<(&'static str, Range<usize>)> {
 
 /// Region and account of an MSK cluster's ARN.
 fn cluster_arn(arn: &str) -> Option<(&str, &str)> {
-    let parts: Vec<&str> = arn.split(':').collect();
-    let ["arn", partition, "kafka", region, account, resource] = parts[..] else { return None };
-    let named = resource.strip_prefix("cluster/")?.split('/').filter(|part| !part.is_empty()).count() == 2;
-    let digits = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
-    (partition.starts_with("aws") && !region.is_empty() && digits && named).then_some((region, account))
+    let arn = Arn::parse(arn).filter(|arn| arn.is_of_aws() && arn.service == "kafka" && !arn.region.is_empty())?;
+    let parts: Vec<&str> = arn.resource.strip_prefix("cluster/")?.split('/').filter(|part| !part.is_empty()).collect();
+    let is_named = parts.len() == 2 && !arn.resource.contains(':');
+    Some((arn.region, arn.owner()?)).filter(|_| is_named)
 }
 
 /// What is wrong with a version as MSK names them, and the fix.

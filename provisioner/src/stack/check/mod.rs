@@ -24,8 +24,10 @@ mod outside;
 mod own;
 mod pipeline;
 mod prefixes;
+mod role;
 mod specs;
 mod tables;
+mod tags;
 mod together;
 mod topics;
 mod watch;
@@ -40,6 +42,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     let mut checker = Checker { file, list };
     checker.names();
     checker.outside();
+    checker.role();
     checker.network();
     checker.kafka();
     checker.topics();
@@ -57,6 +60,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.together();
     checker.watch();
     checker.own_resources();
+    checker.tags();
     checker.moved();
     checker.allow();
 }
@@ -130,8 +134,16 @@ impl Checker<'_> {
     }
 
     fn key(&mut self, key: Option<&At<String>>, place: &Range<usize>) {
-        if let Some(key) = key {
+        // The keys of classes are made without a section.
+        if let Some(key) = key.filter(|key| !self.file.makes_key(key)) {
             self.refer("key", "keys", &self.file.keys, key, place);
+        }
+    }
+
+    /// The same of a key that is `main` where none is written: a stack whose keys are said once has another then.
+    fn own_key(&mut self, key: &At<String>, place: &Range<usize>) {
+        if key.written() || self.file.stack.keys.is_none() {
+            self.key(Some(key), place);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The rules of names: what AWS, Kafka and Glue take.
 
+use lakewright_iam::is_account;
+
 use super::Checker;
 use crate::kinds::bucket;
 use crate::stack::decode::Named;
@@ -179,11 +181,6 @@ impl Checker<'_> {
             );
         }
     }
-}
-
-/// Whether a text is the number of an account.
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.chars().all(|c| c.is_ascii_digit())
 }
 
 /// What is wrong with a topic's name; as a section's name it is part of an address too, which takes no dot.

@@ -245,7 +245,7 @@ impl Checker<'_> {
         let sessions = file.hosts.iter().any(|host| *host.value.session_manager);
         let volumes = file.hosts.iter().any(|host| host.value.data_volume_gib.is_some());
         let spark = file.batch.is_some();
-        let keys = !file.keys.0.is_empty();
+        let keys = !file.keys.0.is_empty() || file.stack.keys.is_some();
         let table = [
             ("ec2", volumes, "hosts look for their data volumes and attach them"),
             ("ec2messages", sessions, "hosts are reached by Session Manager"),
@@ -253,7 +253,9 @@ impl Checker<'_> {
             ("glue", runs(Need::Tables), "the stream agent commits to tables of the catalog"),
             ("glue", spark, "models read and write tables of the catalog"),
             ("kms", keys && (with_agents || spark), "what agents and models read is encrypted by the stack's keys"),
+            ("kms", keys && sessions, "what is typed in sessions is encrypted by the stack's keys"),
             ("logs", with_agents, "the agents' logs go to CloudWatch"),
+            ("logs", sessions, "sessions are written to CloudWatch's logs"),
             ("monitoring", with_agents, "the hosts' metrics go to CloudWatch"),
             ("secretsmanager", scram && runs(Need::Kafka), "agents read Kafka's password"),
             ("ssm", sessions, "hosts are reached by Session Manager"),

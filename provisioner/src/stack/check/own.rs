@@ -70,7 +70,7 @@ fn both(clash: &Clash, kind: &str, one: &Entry<Own>) -> Diagnostic {
     let title = format!("`{kind}.{}`: `{}` and `{}` {}", one.name, clash.first, clash.second, clash.why);
     let mut diagnostic = Diagnostic::new(place(&clash.second), title, "it stands here again");
     diagnostic.also.push((place(&clash.first), "it stands here first".to_owned()));
-    diagnostic.help("keep one of them")
+    diagnostic.help(clash.fix)
 }
 
 fn diagnostic(mistake: &Mistake, kind: &str, one: &Entry<Own>) -> Diagnostic {

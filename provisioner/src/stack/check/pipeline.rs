@@ -1,5 +1,7 @@
 //! Checks of the pipeline that applies the stack.
 
+use lakewright_iam::Arn;
+
 use super::Checker;
 use crate::stack::diagnostics::Diagnostic;
 
@@ -19,9 +21,9 @@ impl Checker<'_> {
         }
         let connection = &pipeline.connection;
         let services = ["codeconnections", "codestar-connections"];
-        let arn: Vec<&str> = connection.splitn(6, ':').collect();
-        let is_connection = matches!(arn[..], ["arn", _, service, _, account, thing]
-            if services.contains(&service) && account.len() == 12 && thing.starts_with("connection/"));
+        let is_connection = Arn::parse(connection).is_some_and(|arn| {
+            services.contains(&arn.service) && arn.owner().is_some() && arn.resource.starts_with("connection/")
+        });
         if connection.sound && !is_connection {
             self.push(
                 Diagnostic::new(connection.span.clone(), "this is no connection", "no ARN of a connection").help(

@@ -27,7 +27,7 @@ pub(in crate::stack) fn check_specs(stack: &Stack, tree: &Node<'_>) -> Vec<Diagn
         }
         for mistake in kind.mistakes(&resource.spec) {
             let mut places = written.iter().filter(|(text, _)| mistake.text.as_ref() == Some(text));
-            // A text that stands in several places is told of at each of them.
+            // A text that stands in several places is reported at each of them.
             let place = places.clone().find(|(_, span)| !pointed.contains(&span.start)).or_else(|| places.next());
             let section = || resource.span.clone().unwrap_or_else(|| stack.file.stack.span.clone());
             let span = place.map_or_else(section, |(_, span)| span.clone());

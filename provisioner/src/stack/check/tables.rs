@@ -25,7 +25,7 @@ impl Checker<'_> {
             self.refer("bucket", "buckets", &file.buckets, &section.bucket, &table.span);
             self.columns(table);
             self.renames(table);
-            // What names a column of a table without any is told with that.
+            // What names a column of a table without any is reported with that.
             if !table.value.columns.0.is_empty() {
                 self.table_key(table);
                 self.partition(table);

@@ -1,5 +1,7 @@
 //! Checks of alarms and the budget.
 
+use lakewright_iam::Arn;
+
 use super::Checker;
 use crate::kinds::sns_topic::is_mail_address;
 use crate::stack::decode::At;
@@ -61,16 +63,16 @@ impl Checker<'_> {
     }
 
     fn topic_arn(&mut self, topic: &At<String>) {
-        let parts: Vec<&str> = topic.split(':').collect();
-        let [_, _, service, region, account, name] = parts[..] else {
+        let of_topic = |arn: &Arn<'_>| {
+            let named = !arn.resource.is_empty() && !arn.resource.contains(':');
+            arn.is_of_aws() && arn.service == "sns" && arn.owner().is_some() && named
+        };
+        let Some(arn) = Arn::parse(topic).filter(of_topic) else {
             return self.no_topic(topic, "no ARN of a topic");
         };
-        if !topic.starts_with("arn:aws") || service != "sns" || account.len() != 12 || name.is_empty() {
-            return self.no_topic(topic, "no ARN of a topic");
-        }
-        let own = self.file.stack.region.as_ref().filter(|own| own.sound && own.value != region);
+        let own = self.file.stack.region.as_ref().filter(|own| own.sound && own.value != arn.region);
         if let Some(own) = own {
-            let label = format!("alarms in {} can't publish to a topic in {region}", own.value);
+            let label = format!("alarms in {} can't publish to a topic in {}", own.value, arn.region);
             self.no_topic(topic, &label);
         }
     }

@@ -83,10 +83,10 @@ impl Expansion<'_> {
     fn connection(&self, agent: Agent) -> KafkaConnection {
         let kafka = self.file.kafka.as_ref().expect("a stack with an agent of Kafka's has a cluster");
         let way = kafka.ways()[0];
-        let secret = kafka.secret.as_ref().filter(|_| way == Authentication::Scram);
+        let secret = self.secret_of(kafka, agent).filter(|_| way == Authentication::Scram);
         let security = match (way, secret) {
             (Authentication::Iam, _) => Security::Iam { region: self.target.region.clone() },
-            (_, Some(secret)) => Security::Scram { secret: self.secret(secret) },
+            (_, Some(secret)) => Security::Scram { secret },
             _ => Security::Tls,
         };
         let bootstrap = match (&kafka.existing, Self::cluster(kafka)) {

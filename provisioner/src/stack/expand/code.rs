@@ -27,14 +27,14 @@ impl Expansion<'_> {
         }))
     }
 
-    /// The patterns of the ARNs of those who apply the stack: its pipelines, whom the file names, and the account's root, so that
+    /// The patterns of the ARNs of those who apply the stack: its role, its pipelines, whom the file names, and the account's root, so that
     /// no mistake shuts the account out.
     fn deployers(&self) -> Option<Vec<String>> {
         let named = &self.file.stack.deployers;
         if !named.written() {
             return None;
         }
-        let in_account = |what: &str| format!("arn:{}:iam::{}:{what}", self.partition(), self.target.account);
+        let in_account = |what: &str| self.iam_arn(what);
         let mut all = vec![in_account("root")];
         let pipelines = [("ci", self.file.ci.is_some()), ("pipeline-apply", self.file.pipeline.is_some())];
         for (part, _) in pipelines.into_iter().filter(|(_, exists)| *exists) {
@@ -43,6 +43,7 @@ impl Expansion<'_> {
             all.push(in_account(&format!("role/{name}")));
             all.push(in_account(&format!("role/lakewright/{}/{name}", self.stack.name())));
         }
+        all.extend(self.file.stack.role.iter().map(|role| role.value.clone()));
         let pattern = |text: &String| if text.starts_with("arn:") { text.clone() } else { in_account(text) };
         all.extend(named.iter().map(|one| pattern(&one.value)));
         Some(all)

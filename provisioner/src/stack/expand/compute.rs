@@ -1,5 +1,7 @@
 //! Hosts: roles, launch templates, groups, and what they read at boot.
 
+use lakewright_config::agents::Need;
+
 use super::agents::expansion_of;
 use super::user_data::{HostPlan, user_data};
 use super::{ARTIFACTS, Artifact, Expansion, bucket_address, key_arn};
@@ -36,6 +38,7 @@ impl Expansion<'_> {
             }
         }
         for host in &file.hosts {
+            self.within(&host.value.tags);
             self.host(host);
         }
     }
@@ -46,7 +49,8 @@ impl Expansion<'_> {
         self.host_role(host);
         let profile = Address::new("instance_profile", name);
         let path = Some(names::identities(self.stack.name()).into());
-        let spec = instance_profile::Spec { name: self.named(name).into(), path, role: self.named(name).into() };
+        let role = Address::new("role", name).output("name");
+        let spec = instance_profile::Spec { name: self.named(name).into(), path, role: role.into() };
         self.add(profile, &spec, &host.span, vec![Address::new("role", name)]);
 
         let mut before = self.agent_objects(host);
@@ -77,7 +81,7 @@ impl Expansion<'_> {
             name: self.named(name).into(),
             image: image(section).into(),
             instance_type: section.instance_type.value.clone().into(),
-            instance_profile: Some(self.named(&host.name)),
+            instance_profile: Some(Address::new("instance_profile", host.name.as_str()).output("name")),
             security_groups: vec![Address::new("security_group", host.name.as_str()).output("id").into()],
             user_data: user_data(&self.host_plan(host, data_volume.as_ref())),
             volume_size_gib: section.volume_gib.0 as u32,
@@ -143,6 +147,9 @@ impl Expansion<'_> {
             self.object(&object, &format!("hosts/{name}/{word}.json"), content, "application/json", &agent.span);
             if expansion_of(agent.value).includes_tables() {
                 self.after_tables();
+            }
+            if agent.value.needs(Need::Kafka) {
+                self.after_users();
             }
             addresses.push(Address::new("object", object));
         }

@@ -1,6 +1,6 @@
 //! Buckets, databases, tables, models and the Athena workgroup.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lakewright_config::{Column, ColumnType, Manifest, Model, PartitionField, Table, Transform, raw_columns};
 use serde_json::{Value, json};
@@ -19,11 +19,13 @@ impl Expansion<'_> {
     pub(super) fn buckets(&mut self) {
         let file = self.file;
         for entry in &file.buckets {
+            self.within(&entry.value.tags);
             let spec = self.bucket_spec(&entry.name, &entry.value);
             // A bucket takes logs in when its policy says so.
             let after = entry.value.access_logs.iter().map(|target| bucket_address(target)).collect();
             self.add(Address::new("bucket", entry.name.as_str()), &spec, &entry.span, after);
         }
+        self.within_none();
         if file.buckets.get(ARTIFACTS).is_none() {
             let spec = self.bucket_spec(ARTIFACTS, &defaults());
             self.add(Address::new("bucket", ARTIFACTS), &spec, &file.stack.span, vec![]);
@@ -70,7 +72,7 @@ impl Expansion<'_> {
         let destinations = self.called_by(name);
         let event_bridge = section.notify.value;
         let notifications = bucket::Notifications { event_bridge, destinations };
-        let logged = logged.iter().map(|(source, prefix)| self.logs_from(name, source, prefix));
+        let logged = self.logs_from(name, &logged);
         let code = self.code_by_deployers(name);
         let policy = tls_only(&self.bucket_arn(name), code.into_iter().chain(delivery).chain(logged).collect());
         bucket::Spec {
@@ -80,17 +82,31 @@ impl Expansion<'_> {
             access_logs: logs,
             notifications: Some(notifications).filter(|told| *told != bucket::Notifications::default()),
             versioning: section.versioning.value,
-            key: section.key.as_ref().map(|key| key_arn(key)).map(Into::into),
+            key: self.bucket_key(name).map(key_arn).map(Into::into),
             block_public_access: true,
             lifecycle,
         }
     }
 
-    /// The statement of a bucket's policy that lets another's access logs in.
-    fn logs_from(&self, bucket: &str, source: &str, prefix: &str) -> Value {
-        let letters = self.bucket(source).chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+    /// The statements of a bucket's policy that let the access logs of others in, each with the prefix of its keys.
+    fn logs_from(&self, bucket: &str, sources: &[(String, String)]) -> Vec<Value> {
+        let mut sids = BTreeSet::new();
+        let statement = |(source, prefix): &(String, String)| {
+            let letters = self.bucket(source).chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+            let mut sid = format!("LogsOf{letters}");
+            // Buckets whose names differ by dashes alone are distinguished by a letter, for digits may be a name's own.
+            while !sids.insert(sid.clone()) {
+                sid.push('z');
+            }
+            self.logs_of(bucket, source, prefix, &sid)
+        };
+        sources.iter().map(statement).collect()
+    }
+
+    /// The statement that lets the access logs of one in.
+    fn logs_of(&self, bucket: &str, source: &str, prefix: &str, sid: &str) -> Value {
         json!({
-            "Sid": format!("LogsOf{letters}"),
+            "Sid": sid,
             "Effect": "Allow",
             "Principal": { "Service": "logging.s3.amazonaws.com" },
             "Action": "s3:PutObject",
@@ -113,6 +129,7 @@ impl Expansion<'_> {
             self.add(Address::new("database", "raw"), &spec, &first.span, vec![bucket_address(&first.value.bucket)]);
         }
         if let Some(batch) = &file.batch {
+            self.within(&batch.tags);
             let spec = database::Spec {
                 name: self.warehouse_database().into(),
                 description: format!("the warehouse of {}", self.stack.name()),
@@ -193,6 +210,7 @@ impl Expansion<'_> {
     pub(super) fn batch(&mut self) {
         let Some(batch) = &self.file.batch else { return };
         let place = &batch.span;
+        self.within(&batch.tags);
         let private = self.file.network.is_private();
         let spec = emr_application::Spec {
             name: self.stack.name().to_owned().into(),
@@ -273,6 +291,7 @@ impl Expansion<'_> {
         if self.file.tables.0.is_empty() {
             return;
         }
+        self.within(&query.tags);
         let spec = workgroup::Spec {
             name: self.stack.name().to_owned().into(),
             description: format!("queries on {}", self.stack.name()),

@@ -22,6 +22,7 @@ impl Expansion<'_> {
     pub(super) fn functions(&mut self) {
         let file = self.file;
         for entry in &file.functions {
+            self.within(&entry.value.tags);
             self.function(entry);
         }
     }
@@ -84,7 +85,7 @@ impl Expansion<'_> {
             let versioned = bucket.is_some_and(|bucket| *bucket.versioning);
             let reads: &[&str] = if versioned { &["s3:GetObject", "s3:GetObjectVersion"] } else { &["s3:GetObject"] };
             self.on_buckets(&mut statements, "Uploads", (reads, &[objects]), None);
-            if let Some(key) = bucket.and_then(|bucket| bucket.key.as_ref()) {
+            if let Some(key) = self.bucket_key(&upload.bucket) {
                 self.by_key(&mut statements, "UploadsKey", (&["kms:Decrypt"], key), "s3");
             }
         }

@@ -1,150 +1,30 @@
-//! Keys, secrets, the Kafka cluster and its topics.
+//! Secrets, the Kafka cluster and its topics.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::{Expansion, bucket_address, key_arn};
-use crate::kinds::{
-    cluster, key, log_group, msk_configuration, scram_association, secret, serverless_cluster, storage_scaling, topic,
-};
+use crate::kinds::{cluster, log_group, msk_configuration, secret, serverless_cluster, storage_scaling, topic};
 use crate::names;
 use crate::resource::Address;
-use crate::stack::decode::At;
 use crate::stack::kafka::{Authentication, Kafka, Monitoring, Topic};
-use crate::stack::sections::Key;
 
 /// The prefix of the brokers' logs in their bucket.
 const LOG_PREFIX: &str = "kafka";
-/// What administrators of a key may do: everything but to use it, and to let somebody use it by its policy or by a grant.
-/// <https://docs.aws.amazon.com/kms/latest/developerguide/kms-api-permissions-reference.html>
-const ADMINISTRATION: &[&str] = &[
-    "kms:CancelKeyDeletion",
-    "kms:CreateAlias",
-    "kms:DeleteAlias",
-    "kms:DescribeKey",
-    "kms:DisableKey",
-    "kms:DisableKeyRotation",
-    "kms:EnableKey",
-    "kms:EnableKeyRotation",
-    "kms:GetKeyPolicy",
-    "kms:GetKeyRotationStatus",
-    "kms:ListGrants",
-    "kms:ListKeyPolicies",
-    "kms:ListKeyRotations",
-    "kms:ListResourceTags",
-    "kms:RevokeGrant",
-    "kms:RotateKeyOnDemand",
-    "kms:ScheduleKeyDeletion",
-    "kms:TagResource",
-    "kms:UntagResource",
-    "kms:UpdateAlias",
-    "kms:UpdateKeyDescription",
-];
-/// What users of a key may do.
-const USE: &[&str] = &["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"];
 
 impl Expansion<'_> {
-    pub(super) fn keys(&mut self) {
-        let file = self.file;
-        for entry in &file.keys {
-            let on_volumes =
-                file.hosts.iter().any(|host| host.value.key.as_ref().is_some_and(|key| key.value == entry.name));
-            let spec = key::Spec {
-                alias: self.named(&entry.name).into(),
-                description: entry.value.description.value.clone(),
-                rotation: entry.value.rotation.value,
-                policy: self.key_policy(&entry.value, on_volumes),
-                deletion_days: entry.value.deletion_days.0 as u32,
-            };
-            self.add(Address::new("key", entry.name.as_str()), &spec, &entry.span, vec![]);
-        }
-    }
-
-    /// A key's policy; none where it is the one that every key has, by which IAM policies of the account decide.
-    fn key_policy(&self, key: &Key, on_volumes: bool) -> Option<Value> {
-        let named = |arns: &[At<String>]| arns.iter().map(|arn| arn.value.clone()).collect::<Vec<String>>();
-        let statements =
-            [("Administrators", named(&key.administrators), ADMINISTRATION), ("Users", named(&key.users), USE)];
-        let statements: Vec<Value> = statements
-            .into_iter()
-            .filter(|(_, arns, _)| !arns.is_empty())
-            .map(|(sid, arns, actions)| {
-                json!({"Sid": sid, "Effect": "Allow", "Principal": {"AWS": arns}, "Action": actions, "Resource": "*"})
-            })
-            .collect();
-        if statements.is_empty() && !on_volumes {
-            return None;
-        }
-        let mut policy = if on_volumes { self.volume_key_policy() } else { self.account_key_policy() };
-        policy["Statement"].as_array_mut().expect("a policy has statements").extend(statements);
-        Some(policy)
-    }
-
-    /// The policy of a key about which IAM policies of the account decide.
-    fn account_key_policy(&self) -> Value {
-        json!({
-            "Version": "2012-10-17",
-            "Statement": [{
-                "Sid": "Account",
-                "Effect": "Allow",
-                "Principal": {"AWS": self.account_arn()},
-                "Action": "kms:*",
-                "Resource": "*",
-            }],
-        })
-    }
-
-    /// The policy of a key for volumes: an auto-scaling group starts hosts by a role of AWS's own, which no IAM policy of the
-    /// account reaches. It is named by a condition: AWS makes it with the account's first group, and KMS refuses principals
-    /// that don't exist.
-    /// <https://docs.aws.amazon.com/autoscaling/ec2/userguide/key-policy-requirements-EBS-encryption.html>
-    fn volume_key_policy(&self) -> Value {
-        let account = &self.target.account;
-        let role = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling";
-        let launching = json!({
-            "kms:CallerAccount": account,
-            "aws:PrincipalArn": format!("arn:{}:iam::{account}:role/{role}", self.partition()),
-        });
-        json!({
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "Account",
-                    "Effect": "Allow",
-                    "Principal": { "AWS": self.account_arn() },
-                    "Action": "kms:*",
-                    "Resource": "*",
-                },
-                {
-                    "Sid": "Volumes",
-                    "Effect": "Allow",
-                    "Principal": { "AWS": "*" },
-                    "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
-                    "Resource": "*",
-                    "Condition": { "StringEquals": launching },
-                },
-                {
-                    "Sid": "VolumesGrant",
-                    "Effect": "Allow",
-                    "Principal": { "AWS": "*" },
-                    "Action": "kms:CreateGrant",
-                    "Resource": "*",
-                    "Condition": { "StringEquals": launching, "Bool": { "kms:GrantIsForAWSResource": true } },
-                },
-            ],
-        })
-    }
-
     pub(super) fn secrets(&mut self) {
         let file = self.file;
         for entry in &file.secrets {
+            self.within(&entry.value.tags);
             let spec = secret::Spec {
                 name: self.secret(&entry.name).into(),
                 description: format!("the Kafka user {}", *entry.value.username),
                 username: entry.value.username.value.clone(),
-                key: Some(key_arn(&entry.value.key).into()),
+                key: Some(key_arn(self.secret_key(&entry.value)).into()),
                 recovery_days: entry.value.recovery_days.0 as u32,
+                rotate_after_days: entry.value.rotate_after.as_ref().map(|age| age.in_days() as u32),
             };
             self.add(Address::new("secret", entry.name.as_str()), &spec, &entry.span, vec![]);
         }
@@ -152,18 +32,14 @@ impl Expansion<'_> {
 
     pub(super) fn kafka(&mut self) {
         let Some(kafka) = &self.file.kafka else { return };
+        self.within(&kafka.tags);
         match &kafka.existing {
             Some(_) => {}
             None if kafka.is_serverless() => self.serverless(kafka),
             None => self.provisioned(kafka),
         }
-        if let Some(secret) = &kafka.secret {
-            let spec = scram_association::Spec {
-                cluster: Self::cluster_arn(kafka).into(),
-                secrets: vec![Address::new("secret", secret.value.as_str()).output("arn").into()],
-            };
-            self.add(Address::new("scram_association", "main"), &spec, &kafka.span, vec![]);
-        }
+        self.agents_users(kafka);
+        self.associate_users(kafka);
     }
 
     /// The cluster's address; one that isn't the stack's has none.
@@ -173,7 +49,7 @@ impl Expansion<'_> {
     }
 
     /// The cluster's ARN.
-    fn cluster_arn(kafka: &Kafka) -> String {
+    pub(super) fn cluster_arn(kafka: &Kafka) -> String {
         let existing = kafka.existing.as_ref().map(|existing| existing.arn.value.clone());
         existing.or_else(|| Self::cluster(kafka).map(|cluster| cluster.output("arn"))).unwrap_or_default()
     }
@@ -240,7 +116,7 @@ impl Expansion<'_> {
                 certificate_authorities: vec![],
                 unauthenticated: ways.contains(&Authentication::None),
             },
-            encryption_key: key_arn(&kafka.key).into(),
+            encryption_key: key_arn(self.kafka_key(kafka)).into(),
             client_encryption: cluster::ClientEncryption::Tls,
             broker_encryption: true,
             monitoring: match *kafka.monitoring {
@@ -336,6 +212,7 @@ impl Expansion<'_> {
         log_group::Spec {
             name: self.log_group_name(of).into(),
             retention_days: self.file.stack.log_retention.in_days() as u32,
+            key: self.log_key().map(Into::into),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use lakewright_iam::Site;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ use super::diagnostics::Diagnostic;
 use super::hosts::Host;
 use super::sections::{File, StackSection};
 use super::tables::Architecture;
+use super::tags::Tagged;
 use crate::kinds;
 use crate::names;
 use crate::resource::{Address, Desired, Moved, Resource};
@@ -22,6 +24,7 @@ mod compute;
 mod data;
 mod functions;
 mod kafka;
+mod keys;
 mod network;
 mod perimeter;
 mod pipeline;
@@ -30,8 +33,11 @@ mod private;
 mod results;
 mod roles;
 mod search;
+mod sessions;
 mod subnets;
+mod tags;
 mod user_data;
+mod users;
 mod watch;
 mod watched;
 
@@ -50,11 +56,15 @@ pub struct Target {
 }
 
 impl Target {
+    /// Where the stack's things stand: what their ARNs have in common.
+    fn site(&self) -> Site<'_> {
+        Site { region: &self.region, account: &self.account }
+    }
+
     /// The ARN of the policy that bounds a stack's roles, if one does.
     pub fn boundary(&self, stack: &StackSection) -> Option<String> {
         let named = stack.permissions_boundary.as_deref()?;
-        let arn = || format!("arn:{}:iam::{}:{named}", kinds::partition(&self.region), self.account);
-        Some(if named.starts_with("arn:") { named.clone() } else { arn() })
+        Some(if named.starts_with("arn:") { named.clone() } else { self.site().global("iam", named) })
     }
 
     /// The bucket of the leases.
@@ -135,31 +145,34 @@ pub fn unprogrammed(stack: &Stack, programs: &Programs) -> Vec<Diagnostic> {
 
 /// Every resource that a stack stands for, in the order of its sections.
 pub fn expand(stack: &Stack, target: &Target, programs: &Programs) -> Desired {
-    let mut expansion = Expansion { stack, file: &stack.file, target, programs, resources: Vec::new() };
-    expansion.network();
-    expansion.search_zone();
-    expansion.keys();
-    expansion.secrets();
-    expansion.buckets();
-    expansion.results();
-    expansion.kafka();
-    expansion.topics();
-    expansion.databases();
-    expansion.tables();
-    expansion.batch();
-    expansion.query();
-    expansion.hosts();
-    expansion.functions();
-    expansion.alarms();
-    expansion.budget();
-    expansion.own_resources();
-    expansion.pipeline();
-    expansion.ci();
+    let mut expansion = Expansion { stack, file: &stack.file, target, programs, section: None, resources: Vec::new() };
+    expansion.part(Expansion::network);
+    expansion.part(Expansion::search_zone);
+    let keys = expansion.resources.len();
+    expansion.part(Expansion::secrets);
+    expansion.part(Expansion::buckets);
+    expansion.part(Expansion::results);
+    expansion.part(Expansion::kafka);
+    expansion.part(Expansion::topics);
+    expansion.part(Expansion::databases);
+    expansion.part(Expansion::tables);
+    expansion.part(Expansion::batch);
+    expansion.part(Expansion::query);
+    expansion.part(Expansion::hosts);
+    expansion.part(Expansion::sessions);
+    expansion.part(Expansion::functions);
+    expansion.part(Expansion::alarms);
+    expansion.part(Expansion::budget);
+    expansion.part(Expansion::own_resources);
+    expansion.part(|expansion| expansion.keys(keys));
+    expansion.part(Expansion::pipeline);
+    expansion.part(Expansion::ci);
     Desired {
         stack: stack.name().to_owned(),
         resources: expansion.resources,
         moved: moved(&stack.file),
         foreign_buckets: foreign_buckets(&stack.file),
+        ignore_tags: stack.file.stack.ignore_tags.iter().map(|pattern| pattern.value.clone()).collect(),
     }
 }
 
@@ -190,6 +203,8 @@ struct Expansion<'a> {
     file: &'a File,
     target: &'a Target,
     programs: &'a Programs,
+    /// The tags of the section that is being expanded.
+    section: Option<&'a Tagged>,
     resources: Vec<Resource>,
 }
 
@@ -202,15 +217,18 @@ impl Expansion<'_> {
         let spec = normal.unwrap_or(spec);
         let span = (!span.is_empty()).then(|| span.clone());
         let after: BTreeSet<Address> = after.into_iter().collect();
-        self.resources.push(Resource { address, spec, after, span });
+        let tags = self.tags(&address);
+        self.resources.push(Resource { address, spec, after, tags, span });
     }
 
     /// What the file writes as resources of a kind.
     fn own_resources(&mut self) {
-        for kind in &self.file.resource {
+        let file = self.file;
+        for kind in &file.resource {
             for one in &kind.value {
                 let address = Address::new(&kind.name, &one.name);
                 let spec = self.with_path(&address, self.with_code(&address, &one.value.spec));
+                self.within(&one.value.tags);
                 self.add(address, &spec, &one.span, Vec::new());
             }
         }
@@ -242,23 +260,22 @@ impl Expansion<'_> {
 
     /// A bucket's ARN: it follows from its name.
     fn bucket_arn(&self, name: &str) -> String {
-        format!("arn:{}:s3:::{}", self.partition(), self.bucket(name))
+        self.target.site().unowned("s3", &self.bucket(name))
     }
 
     /// An ARN in the stack's region and account.
     fn arn(&self, service: &str, resource: &str) -> String {
-        let Target { account, region } = self.target;
-        format!("arn:{}:{service}:{region}:{account}:{resource}", self.partition())
+        self.target.site().arn(service, resource)
+    }
+
+    /// An ARN of IAM in the stack's account.
+    fn iam_arn(&self, resource: &str) -> String {
+        self.target.site().global("iam", resource)
     }
 
     /// The ARN by which policies name the whole account.
     fn account_arn(&self) -> String {
-        format!("arn:{}:iam::{}:root", self.partition(), self.target.account)
-    }
-
-    /// The partition of AWS that the stack's region belongs to.
-    fn partition(&self) -> &'static str {
-        kinds::partition(&self.target.region)
+        self.iam_arn("root")
     }
 
     /// The Glue database of the raw zone.

@@ -47,6 +47,7 @@ impl Expansion<'_> {
     fn security_groups(&mut self) {
         let file = self.file;
         for host in &file.hosts {
+            self.within(&host.value.tags);
             let mut ingress = Vec::new();
             if let Some(search) = file.search.as_ref().filter(|search| search.host.value == host.name) {
                 for shipper in self.hosts_with(Need::Search) {
@@ -63,6 +64,7 @@ impl Expansion<'_> {
         self.network_groups();
         // Whoever comes to an existing cluster is up to its own groups.
         let Some(kafka) = file.kafka.as_ref().filter(|kafka| kafka.existing.is_none()) else { return };
+        self.within(&kafka.tags);
         let clients = self.hosts_with(Need::Kafka);
         let mut ingress = vec![among_themselves("brokers among themselves")];
         for port in ports(kafka) {

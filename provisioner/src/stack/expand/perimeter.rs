@@ -1,5 +1,6 @@
 //! What stands around rights on buckets and keys: whose a bucket must be, and by which service a key may be used.
 
+use lakewright_iam::suffix;
 use serde_json::{Value, json};
 
 use super::policy::Statements;
@@ -49,8 +50,8 @@ impl Expansion<'_> {
         (actions, key): (&[&str], &str),
         service: &str,
     ) {
-        let suffix = if self.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-        let service = format!("{service}.{}.{suffix}", self.target.region);
+        let region = &self.target.region;
+        let service = format!("{service}.{region}.{}", suffix(region));
         let condition = json!({ "StringEquals": { "kms:ViaService": service } });
         statements.allow_if(sid, actions, &[key_arn(key)], &condition);
     }
@@ -66,7 +67,7 @@ impl Expansion<'_> {
             statement["Condition"] = json!({ "StringEquals": { "aws:ResourceAccount": [account] } });
             statement
         };
-        let arn = |bucket: &str| format!("arn:{}:s3:::{bucket}", self.partition());
+        let arn = |bucket: &str| self.target.site().unowned("s3", bucket);
         let mut statements = vec![owned_by(anybody("Account", "s3:*", &["*".to_owned()]), &self.target.account)];
         for (index, one) in self.file.stack.foreign_buckets.iter().enumerate() {
             let both = [arn(&one.name), format!("{}/*", arn(&one.name))];

@@ -53,7 +53,7 @@ struct BuildProgram {
     sha256: String,
     /// Its name in a build.
     file: &'static str,
-    /// The variable by which `lakewright` is told of it, where it doesn't look by itself.
+    /// The variable by which `lakewright` learns of it, where it doesn't look by itself.
     variable: Option<&'static str>,
 }
 
@@ -61,6 +61,7 @@ impl Expansion<'_> {
     /// Comes last: those who apply the stack must be allowed to do all that it holds.
     pub(super) fn pipeline(&mut self) {
         let Some(section) = &self.file.pipeline else { return };
+        self.within(&section.tags);
         let place = &section.span;
         let programs = self.build_programs(section);
         let group = self.log_group_name("pipeline");
@@ -248,7 +249,7 @@ impl Expansion<'_> {
             }
             let sha256 = self.program(architecture).sha256;
             let key = release::key(Program::Agent, architecture.into(), &sha256);
-            // `lakewright` looks for the first one beside itself, and is told of the other.
+            // `lakewright` looks for the first one beside itself, and learns of the other by a variable.
             let first = all.len() == 1;
             let file = if first { Program::Agent.name() } else { "lakewright-other-agent" };
             let variable = (!first).then_some("LAKEWRIGHT_OTHER_AGENT");
@@ -288,14 +289,16 @@ impl Expansion<'_> {
             (own, "lakewright".to_owned())
         };
         let stack = quoted(&section.stack);
+        // A build has a role of the stack's account already.
+        let as_it_is = if self.file.stack.role.is_some() { " --no-role" } else { "" };
         let build = match task {
             Task::Plan => vec![
-                format!("{lakewright} plan {stack} --out stack.plan"),
+                format!("{lakewright} plan {stack} --out stack.plan{as_it_is}"),
                 format!("export {PLAN_SHA256}=\"$(sha256sum stack.plan | cut -d ' ' -f 1)\""),
                 format!("{lakewright} show stack.plan --format markdown | tee plan.md"),
             ],
             Task::Apply => vec![format!(
-                "{lakewright} apply \"$CODEBUILD_SRC_DIR_{PLAN}/stack.plan\" --expect-sha256 \"${PLAN_SHA256}\" --yes"
+                "{lakewright} apply \"$CODEBUILD_SRC_DIR_{PLAN}/stack.plan\" --expect-sha256 \"${PLAN_SHA256}\" --yes{as_it_is}"
             )],
         };
         let exported = match task {

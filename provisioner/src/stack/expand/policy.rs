@@ -1,12 +1,13 @@
 //! Rights: a role's policy is what its host's agents, or the models, touch.
 
+use lakewright_iam::suffix;
 use serde_json::{Value, json};
 
 use super::agents::{self, used_topics};
 use super::roles::trust;
-use super::{ARTIFACTS, Expansion, RESULTS, Target, key_arn};
+use super::{ARTIFACTS, Expansion, RESULTS, key_arn};
 use crate::kind::{ADDRESS, STACK};
-use crate::kinds::{self, role};
+use crate::kinds::role;
 use crate::resource::Address;
 use crate::stack::decode::At;
 use crate::stack::decode::Entry;
@@ -92,6 +93,7 @@ impl Expansion<'_> {
         }
         statements.allow("Sessions", SESSIONS, &["*".to_owned()]);
         statements.allow("Reachable", &["ssm:UpdateInstanceInformation"], &[self.arn("ec2", "instance/*")]);
+        self.record_sessions(statements);
     }
 
     /// Finding the hosts' data volumes and attaching them to hosts of the group.
@@ -99,8 +101,7 @@ impl Expansion<'_> {
         if host.value.data_volume_gib.is_none() {
             return;
         }
-        let Target { account, region } = self.target;
-        let arn = |what: &str| vec![format!("arn:{}:ec2:{region}:{account}:{what}/*", kinds::partition(region))];
+        let arn = |what: &str| vec![self.arn("ec2", &format!("{what}/*"))];
         let indices = 0..host.value.count.0;
         let addresses: Vec<String> = indices.clone().map(|index| format!("volume.{}-{index}", host.name)).collect();
         let names: Vec<String> = indices.map(|index| self.named(&format!("{}-{index}", host.name))).collect();
@@ -116,7 +117,9 @@ impl Expansion<'_> {
         statements.allow_if("AttachToHost", &attach, &arn("instance"), &tagged("Name", &names));
         if let Some(key) = &host.value.key {
             let key = [key_arn(key)];
-            let via = json!({ "StringEquals": { "kms:ViaService": format!("ec2.{region}.amazonaws.com") } });
+            let region = &self.target.region;
+            let service = format!("ec2.{region}.{}", suffix(region));
+            let via = json!({ "StringEquals": { "kms:ViaService": service } });
             statements.allow_if("VolumeKey", &["kms:Decrypt", "kms:DescribeKey"], &key, &via);
             let grants = json!({ "Bool": { "kms:GrantIsForAWSResource": true } });
             statements.allow_if("VolumeKeyGrant", &["kms:CreateGrant"], &key, &grants);
@@ -192,6 +195,11 @@ impl Expansion<'_> {
             };
             self.by_key(statements, &format!("{sid}Key"), (actions, key), "s3");
         }
+        // What is there stays under the key that it was written with.
+        for (index, key) in self.file.buckets.get(bucket).into_iter().flat_map(|one| &one.value.former_keys).enumerate()
+        {
+            self.by_key(statements, &format!("{sid}FormerKey{index}"), (&["kms:Decrypt"], key), "s3");
+        }
     }
 
     /// What a Kafka client needs to log in, and under IAM to read and write its topics.
@@ -201,12 +209,7 @@ impl Expansion<'_> {
             self.use_topics(statements, kafka, agent, access);
             return;
         }
-        let Some(secret) = &kafka.secret else { return };
-        let arn = Address::new("secret", secret.value.as_str()).output("arn");
-        statements.allow("KafkaUser", &["secretsmanager:GetSecretValue"], &[arn]);
-        if let Some(section) = self.file.secrets.get(secret) {
-            self.by_key(statements, "KafkaUserKey", (&["kms:Decrypt"], &section.value.key), "secretsmanager");
-        }
+        self.read_user(statements, kafka, agent);
     }
 
     fn use_topics(&self, statements: &mut Statements, kafka: &Kafka, agent: Agent, access: Access) {

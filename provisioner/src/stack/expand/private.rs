@@ -20,12 +20,14 @@ impl Expansion<'_> {
         let file = self.file;
         let spark = file.batch.as_ref().filter(|_| file.network.is_private());
         if let Some(batch) = spark {
+            self.within(&batch.tags);
             let ingress = vec![among_themselves("workers among themselves")];
             let mut spec = self.security_group(JOBS, format!("the models of {}", self.stack.name()), ingress.clone());
             spec.egress.extend(ingress);
             self.add(Address::new("security_group", JOBS), &spec, &batch.span, vec![]);
         }
         let Some(first) = file.network.endpoints.first() else { return };
+        self.within(&file.network.tags);
         let hosts = file.hosts.iter().map(|host| from_group(443, &host.name, "AWS services for hosts"));
         let mut ingress: Vec<_> = hosts.collect();
         ingress.extend(spark.map(|_| from_group(443, JOBS, "AWS services for Spark")));
@@ -44,6 +46,7 @@ impl Expansion<'_> {
 
     pub(super) fn endpoints(&mut self) {
         let file = self.file;
+        self.within(&file.network.tags);
         let named: Vec<Address> = self.interface_endpoints().into_iter().map(|(address, _)| address).collect();
         for (address, service) in named.into_iter().zip(&file.network.endpoints) {
             let spec = vpc_endpoint::Spec {
@@ -65,6 +68,7 @@ impl Expansion<'_> {
         if !*network.flow_logs {
             return;
         }
+        self.within(&network.tags);
         let place = &network.flow_logs.span;
         let (group, role) = (Address::new("log_group", FLOW_LOGS), Address::new("role", FLOW_LOGS));
         self.add(group.clone(), &self.log_group(FLOW_LOGS), place, vec![]);

@@ -16,7 +16,6 @@ impl Expansion<'_> {
             return;
         }
         let section = Bucket {
-            key: self.bucket_key(RESULTS).map(At::given),
             // Nothing in it is worth keeping longer than it says.
             versioning: At::given(false),
             expire_after: Some(At::given(KEPT)),
@@ -24,18 +23,5 @@ impl Expansion<'_> {
         };
         let spec = self.bucket_spec(RESULTS, &section);
         self.add(bucket_address(RESULTS), &spec, &file.stack.span, vec![]);
-    }
-
-    /// The key that encrypts what is put into a bucket, one of `[keys]`. Results hold what tables hold: without a word in the
-    /// file, the stack's `main` key encrypts them, or the first one.
-    pub(super) fn bucket_key(&self, bucket: &str) -> Option<&str> {
-        match self.file.buckets.get(bucket) {
-            Some(section) => section.value.key.as_ref().map(|key| key.value.as_str()),
-            None if bucket == RESULTS => {
-                let keys = &self.file.keys;
-                keys.get("main").or(keys.iter().next()).map(|key| key.name.as_str())
-            }
-            None => None,
-        }
     }
 }

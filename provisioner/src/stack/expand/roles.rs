@@ -55,12 +55,14 @@ impl Expansion<'_> {
             resources,
             moved: Vec::new(),
             foreign_buckets: super::foreign_buckets(self.file),
+            ignore_tags: Vec::new(),
         };
         let boundary = self.target.boundary(stack);
         let deployer = Deployer {
             desired: &desired,
             account: &self.target.account,
             region: &self.target.region,
+            role: None,
             boundary: boundary.as_deref(),
             state_bucket: &self.target.state_bucket(stack),
             is_own: true,
@@ -78,15 +80,16 @@ impl Expansion<'_> {
 
     /// A resource that isn't there yet, as far as who makes it must know: a role or a provider by its name.
     pub(super) fn to_come(address: Address, spec: Value) -> Resource {
-        Resource { address, spec, after: BTreeSet::new(), span: None }
+        Resource { address, spec, after: BTreeSet::new(), tags: BTreeMap::new(), span: None }
     }
 
     /// The role that a workflow applies the stack as, and the provider whose tokens it shows.
     pub(super) fn ci(&mut self) {
         let Some(ci) = &self.file.ci else { return };
+        self.within(&ci.tags);
         let host = ci.provider.host();
         let federated = if *ci.existing {
-            format!("arn:{}:iam::{}:oidc-provider/{host}", self.partition(), self.target.account)
+            self.iam_arn(&format!("oidc-provider/{host}"))
         } else {
             self.identities(*ci.provider, &ci.span)
         };

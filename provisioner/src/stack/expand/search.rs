@@ -17,6 +17,7 @@ impl Expansion<'_> {
     /// The zone, which hosts of the network resolve.
     pub(super) fn search_zone(&mut self) {
         let Some(search) = &self.file.search else { return };
+        self.within(&search.tags);
         let spec = private_zone::Spec {
             name: self.search_domain().into(),
             vpc: self.vpc().into(),

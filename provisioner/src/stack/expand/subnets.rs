@@ -21,6 +21,7 @@ impl Expansion<'_> {
         let file = self.file;
         let network = &file.network;
         let place = &network.span;
+        self.within(&network.tags);
         let zones: Vec<&str> = network.zone_letters();
         // The zones that have a public subnet: all of them when everything stands there, else those of NAT gateways.
         let public = match network.nat() {

@@ -21,6 +21,7 @@ impl Expansion<'_> {
     pub(super) fn alarms(&mut self) {
         let file = self.file;
         let Some(section) = &file.alarms else { return };
+        self.within(&section.tags);
         let topic = match &section.topic_arn {
             Some(arn) => arn.value.clone(),
             None => {
@@ -76,7 +77,7 @@ impl Expansion<'_> {
         let spec = sns_topic::Spec {
             name: own.into(),
             display_name: String::new(),
-            key: None,
+            key: self.log_key().map(Into::into),
             policy: Some(policy),
             email: email.into_iter().map(Into::into).collect(),
             https: Vec::new(),
@@ -164,6 +165,7 @@ impl Expansion<'_> {
     pub(super) fn budget(&mut self) {
         let file = self.file;
         let Some(section) = &file.budget else { return };
+        self.within(&section.tags);
         let topic = self.publishing_topic("budget", "budgets.amazonaws.com", Vec::new(), section.span.clone());
         let notification = |of: budget::Costs, percent: u64| budget::Notification {
             of,

@@ -118,7 +118,7 @@ impl Expansion<'_> {
             .when(Comparison::Above, 0.0, 5)
             .missing(MissingData::Missing),
         ];
-        // These are told by each broker; an alarm takes the worst of ten.
+        // These are reported by each broker; an alarm takes the worst of ten.
         for (index, some) in brokers.chunks(METRICS as usize).enumerate() {
             let suffix = if index == 0 { String::new() } else { format!("-{}", index + 1) };
             let worst = |metric_name: &str, label: &str| Calculation {

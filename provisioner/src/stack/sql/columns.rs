@@ -1,4 +1,4 @@
-//! The columns that a query names, as far as its text tells without understanding all of it.
+//! The columns that a query names, as far as its text says without understanding all of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -8,7 +8,7 @@ use super::{Token, TokenKind, Zone, tokens};
 /// A column that a query names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// The table of the raw zone that it is a column of; none where only the engine could tell.
+    /// The table of the raw zone that it is a column of; none where only the engine could know.
     pub table: Option<String>,
     /// Its name.
     pub column: String,

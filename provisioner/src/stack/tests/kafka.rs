@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+
 use super::{expanded, mistakes, parsed, spec};
+use crate::resource::Desired;
 
 /// A stack with a `[kafka]` of these lines, agents and what they need.
 fn with_kafka(kafka: &str) -> String {
@@ -61,6 +64,7 @@ fn a_way_to_log_in_is_iam_unless_a_secret_names_a_user() {
         ("", true, false, false),
         ("secret = \"tools\"", false, true, false),
         ("authentication = \"none\"", false, false, true),
+        ("authentication = \"scram\"", false, true, false),
         ("authentication = [\"scram\", \"iam\"]\nsecret = \"tools\"", true, true, false),
     ] {
         let desired = expanded(&parsed(&with_kafka(kafka)));
@@ -70,6 +74,65 @@ fn a_way_to_log_in_is_iam_unless_a_secret_names_a_user() {
         });
         assert_eq!(ways, &expected, "{kafka}");
     }
+}
+
+/// The secrets, in the order of the file, whose users an agent's role reads, and the one by which it logs in.
+fn users(desired: &Desired, agent: &str) -> (Value, String) {
+    let statements = spec(desired, "role.app")["policies"][agent]["Statement"].as_array().expect("statements");
+    let reads = statements.iter().find(|statement| statement["Sid"] == "KafkaUser").expect("it reads its user");
+    let text = spec(desired, &format!("object.app-{agent}"))["content"].as_str().expect("content");
+    let config: Value = serde_json::from_str(text).expect("a configuration");
+    let security = &config["kafka"]["security"];
+    assert_eq!(security["protocol"], "scram");
+    (reads["Resource"].clone(), security["secret"].as_str().expect("a secret").to_owned())
+}
+
+#[test]
+fn with_passwords_each_agent_is_a_user_of_its_own() {
+    let desired = expanded(&parsed(&with_kafka("authentication = \"scram\"\nrotate_after = \"90d\"")));
+    for agent in ["producer", "stream"] {
+        let secret = spec(&desired, &format!("secret.{agent}"));
+        assert_eq!(secret["name"], format!("AmazonMSK_shop_{agent}"));
+        assert_eq!(secret["username"], format!("shop-{agent}"));
+        assert_eq!((&secret["key"], &secret["rotate_after_days"]), (&json!("${key.main.arn}"), &json!(90)));
+        let own = json!([format!("${{secret.{agent}.arn}}")]);
+        assert_eq!(users(&desired, agent), (own, format!("AmazonMSK_shop_{agent}")));
+    }
+    let associated = &spec(&desired, "scram_association.main")["secrets"];
+    assert_eq!(associated, &json!(["${secret.producer.arn}", "${secret.stream.arn}"]), "nobody runs the shipper");
+    let object =
+        desired.resources.iter().find(|one| one.address.to_string() == "object.app-stream").expect("published");
+    let after: Vec<String> = object.after.iter().map(ToString::to_string).collect();
+    assert!(after.contains(&"scram_association.main".to_owned()), "it may log in before it is to: {after:?}");
+}
+
+#[test]
+fn users_come_before_the_one_that_all_shared_goes() {
+    // All share one, as before.
+    let shared = expanded(&parsed(&with_kafka("secret = \"tools\"")));
+    let arns = |names: &[&str]| -> Value { names.iter().map(|name| format!("${{secret.{name}.arn}}")).collect() };
+    for agent in ["producer", "stream"] {
+        assert_eq!(users(&shared, agent), (arns(&["tools"]), "AmazonMSK_shop_tools".to_owned()));
+    }
+    assert_eq!(spec(&shared, "scram_association.main")["secrets"], arns(&["tools"]));
+    assert!(!shared.resources.iter().any(|one| one.address.to_string() == "secret.stream"));
+
+    // Each has its own, and whoever runs by the former configuration reads that and logs in as before.
+    let lines = "authentication = \"scram\"\nformer_secret = \"tools\"";
+    let both = expanded(&parsed(&with_kafka(lines)));
+    assert_eq!(users(&both, "stream"), (arns(&["stream", "tools"]), "AmazonMSK_shop_stream".to_owned()));
+    assert_eq!(spec(&both, "scram_association.main")["secrets"], arns(&["producer", "stream", "tools"]));
+}
+
+#[test]
+fn a_cluster_of_others_gets_a_user_for_each_agent() {
+    let existing = "authentication = \"scram\"\nkey = \"KEY\"\n[kafka.existing]\n\
+                    arn = \"arn:aws:kafka:eu-north-1:123456789012:cluster/theirs/0a\"\n\
+                    bootstrap = \"b-1.x.amazonaws.com:9096\"";
+    let desired = expanded(&parsed(&with_kafka(&existing.replace("KEY", "main"))));
+    assert_eq!(spec(&desired, "secret.stream")["key"], "${key.main.arn}");
+    let text = mistakes(&with_kafka(&existing.replace("KEY", "lost")), &[]);
+    assert!(text.contains("there is no key `lost`"), "{text}");
 }
 
 #[test]
@@ -87,7 +150,14 @@ fn mistakes_of_kafka_are_shown_with_their_places() {
         ("authentication = []", "names no way to log in"),
         ("authentication = \"kerberos\"", "`kafka.authentication` can't be `kerberos`"),
         ("authentication = 7", "a way or a list of ways"),
-        ("authentication = \"scram\"", "`kafka` lacks `secret`"),
+        ("authentication = [\"iam\", \"scram\"]", "`kafka` lacks `secret`"),
+        ("former_secret = \"tools\"", "`former_secret` has no use where agents have no users of their own"),
+        ("secret = \"tools\"\nrotate_after = \"90d\"", "`rotate_after` has no use where agents have no users"),
+        ("authentication = \"scram\"\nformer_secret = \"toolz\"", "there is no secret `toolz`"),
+        ("authentication = \"scram\"\nrotate_after = \"36h\"", "a password is rotated after 1 to 3650 whole days"),
+        ("authentication = \"scram\"\nrotate_after = \"3651d\"", "too long"),
+        ("authentication = \"scram\"\nrotate_after = \"90\"", "write a number and a unit"),
+        ("authentication = \"scram\"\n[secrets.stream]\nusername = \"x\"", "the secret `stream` is the agent's own"),
         ("authentication = \"iam\"\nsecret = \"tools\"", "`secret` has no use without SCRAM"),
         ("monitoring = \"everything\"", "`kafka.monitoring` can't be `everything`"),
         ("log_bucket = \"lost\"", "there is no bucket `lost`"),

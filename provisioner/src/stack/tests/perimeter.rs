@@ -80,6 +80,15 @@ fn keys_are_used_by_the_services_that_keep_what_they_encrypt() {
             if statement["Condition"]["Bool"]["kms:GrantIsForAWSResource"] == json!(["true"]) {
                 continue;
             }
+            // Session Manager's agent asks for itself, and only for keys of sessions.
+            if statement["Sid"] == "SessionKey" {
+                assert_eq!(
+                    statement["Condition"],
+                    json!({"Null": {"kms:EncryptionContext:aws:ssm:SessionId": ["false"]}})
+                );
+                assert_eq!(statement["Action"], json!(["kms:Decrypt"]));
+                continue;
+            }
             let via = &statement["Condition"]["StringEquals"]["kms:ViaService"][0];
             let via = via.as_str().unwrap_or_else(|| panic!("{} {role}: {statement}", desired.stack));
             services.insert(via.to_owned());
@@ -209,8 +218,8 @@ fn reached(desired: &Desired, group: &str) -> Vec<String> {
 #[test]
 fn nobody_reaches_more_than_is_needed() {
     let shop = expanded(&shipped("shop.toml"));
-    assert_eq!(reached(&shop, "app"), ["443 0.0.0.0/0", "9096 10.20.0.0/16", "9200 10.20.0.0/16"]);
-    assert_eq!(reached(&shop, "ingest"), ["443 0.0.0.0/0", "9096 10.20.0.0/16"]);
+    assert_eq!(reached(&shop, "app"), ["443 0.0.0.0/0", "9098 10.20.0.0/16", "9200 10.20.0.0/16"]);
+    assert_eq!(reached(&shop, "ingest"), ["443 0.0.0.0/0", "9098 10.20.0.0/16"]);
     assert_eq!(reached(&shop, "search"), ["443 0.0.0.0/0"]);
     assert_eq!(reached(&shop, "kafka"), ["all self"]);
     let production = expanded(&shipped("production.toml"));

@@ -70,7 +70,7 @@ impl Reports<'_> {
         );
         self.watched("lag", "seconds that records wait", advice, self.metric(&reports::LAG_SECONDS, "Maximum", 60))
             .when(Comparison::Above, (lag.0 / 1000) as f64, 3)
-            // Without reports it can't be told; that nothing is reported is another alarm.
+            // Without reports it isn't known; that nothing is reported is another alarm.
             .missing(MissingData::Missing)
     }
 

@@ -1,4 +1,4 @@
-"""Counts the objects that an event tells of."""
+"""Counts the objects that an event names."""
 
 from words import sentence
 

@@ -1,0 +1,136 @@
+//! A group's hosts with their root volumes: they carry the group's tags, whatever the template said when it was made.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+
+mod account;
+
+use std::collections::BTreeMap;
+
+use account::{Account, account, kind};
+use lakewright::kind::{Context, GIVEN, Outcome};
+use lakewright::resource::{Address, Live};
+use lakewright::services::Services as _;
+use lakewright_aws::ask;
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::{ResourceType, Tag, Volume};
+use serde_json::{Value, json};
+
+type Tags = BTreeMap<String, String>;
+
+fn tags(tags: &[(&str, &str)]) -> Tags {
+    tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn read(all: &[Tag]) -> Tags {
+    let pairs = all.iter().map(|tag| (tag.key().unwrap().to_owned(), tag.value().unwrap().to_owned()));
+    pairs.filter(|(key, _)| !key.starts_with("aws:") && !key.starts_with("lakewright:")).collect()
+}
+
+/// A group of one host, made with the tag `cost-center`.
+struct Hosts {
+    account: Account,
+    template: (Address, Value, Outcome),
+    group: (Address, Value, Outcome),
+}
+
+impl Hosts {
+    async fn new() -> Self {
+        let account = account().await;
+        let context = Context { tags: tags(&[("cost-center", "42")]), ..account.context.clone() };
+        let make = async |address: &str, spec: Value| {
+            let address: Address = address.parse().unwrap();
+            let spec = kind(&address).normalise(&spec).unwrap();
+            let outcome = kind(&address).create(&context, &address, &spec).await.unwrap();
+            (address, spec, outcome)
+        };
+        let (_, _, vpc) = make("vpc.main", json!({"cidr": "10.0.0.0/16"})).await;
+        let subnet = json!({"vpc": vpc.id, "cidr": "10.0.0.0/20", "zone": "eu-north-1a"});
+        let (_, _, subnet) = make("subnet.a", subnet).await;
+        let firewall = json!({"vpc": vpc.id, "name": "shop-app", "description": "hosts"});
+        let (_, _, firewall) = make("security_group.app", firewall).await;
+        let template = json!({
+            "name": "shop-app", "instance_type": "t3.small", "security_groups": [firewall.id],
+            "image": "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+        });
+        let template = make("launch_template.app", template).await;
+        let group = json!({
+            "name": "shop-app", "launch_template": template.2.id, "launch_template_version": "1",
+            "subnets": [subnet.id], "min_size": 1, "max_size": 1, "desired_capacity": 1, "refresh": "launch_first",
+        });
+        let group = make("auto_scaling_group.app", group).await;
+        Self { account, template, group }
+    }
+
+    async fn group(&self) -> Live {
+        self.account.find(&self.group.0, &self.group.1).await.unwrap()
+    }
+
+    async fn volume(&self) -> Volume {
+        let call = self.account.context.aws.ec2().describe_volumes();
+        let mut volumes = ask(call.send()).await.unwrap().volumes.unwrap();
+        assert_eq!(volumes.len(), 1);
+        volumes.remove(0)
+    }
+}
+
+#[tokio::test]
+async fn hosts_and_their_volumes_carry_the_tags_of_their_group() {
+    let hosts = Hosts::new().await;
+    let context = &hosts.account.context;
+    let made = tags(&[("Name", "shop-app"), ("cost-center", "42")]);
+    let live = hosts.group().await;
+    assert_eq!(live.tags.as_ref(), Some(&made));
+    // Volumes that are like their hosts take no request.
+    let parts: Vec<&Tags> = live.parts.iter().map(|part| &part.tags).collect();
+    assert_eq!(parts, [&made]);
+    assert_eq!(read(hosts.volume().await.tags()), made);
+    let host = live.parts[0].id.clone();
+
+    let (address, _, outcome) = &hosts.group;
+    let meant = tags(&[("Name", "shop-app"), ("team", "data")]);
+    kind(address).tag_parts(context, outcome, &meant, &["cost-center"]).await.unwrap();
+    let live = hosts.group().await;
+    assert_eq!((live.parts.len(), &live.parts[0].id, &live.parts[0].tags), (1, &host, &meant));
+    assert_eq!(read(hosts.volume().await.tags()), meant);
+
+    // What somebody does to a volume shows, with the host that it belongs to and what its launch gave it.
+    let id = hosts.volume().await.volume_id.unwrap();
+    let call = context.aws.ec2().delete_tags().resources(&id).tags(Tag::builder().key("team").build());
+    ask(call.send()).await.unwrap();
+    let live = hosts.group().await;
+    let part = live.parts.iter().find(|part| part.id == id).unwrap();
+    assert_eq!(part.tags, tags(&[("Name", "shop-app")]));
+    assert!(lakewright::kind::applied::set_tag(part.given.as_deref(), "cost-center", "42"), "{part:?}");
+
+    let refreshes = context.aws.auto_scaling().describe_instance_refreshes().auto_scaling_group_name("shop-app");
+    assert!(ask(refreshes.send()).await.unwrap().instance_refreshes().is_empty());
+}
+
+#[tokio::test]
+async fn the_next_version_of_a_template_has_the_tags_of_the_file_and_those_of_others() {
+    let hosts = Hosts::new().await;
+    let (address, spec, outcome) = &hosts.template;
+    let ec2 = hosts.account.context.aws.ec2();
+    let volume_tags = async || {
+        let call = ec2.describe_launch_template_versions().launch_template_id(&outcome.id).versions("$Default");
+        let versions = ask(call.send()).await.unwrap().launch_template_versions.unwrap();
+        let data = versions[0].launch_template_data().unwrap().clone();
+        let of = |kind: &ResourceType| {
+            let one = data.tag_specifications().iter().find(|one| one.resource_type() == Some(kind)).unwrap();
+            one.tags().to_vec()
+        };
+        // Hosts get theirs from the group.
+        assert_eq!(read(&of(&ResourceType::Instance)), tags(&[("Name", "shop-app")]));
+        of(&ResourceType::Volume)
+    };
+    let before = volume_tags().await;
+    assert_eq!(read(&before), tags(&[("Name", "shop-app"), ("cost-center", "42")]));
+    assert!(before.iter().any(|tag| tag.key() == Some(GIVEN)));
+
+    let live = hosts.account.find(address, spec).await.unwrap();
+    let context = Context { tags: tags(&[("team", "data")]), ..hosts.account.context.clone() };
+    let mut larger = spec.clone();
+    larger["volume_size_gib"] = json!(30);
+    kind(address).update(&context, &live, &larger, &["volume_size_gib".to_owned()]).await.unwrap();
+    assert_eq!(read(&volume_tags().await), tags(&[("Name", "shop-app"), ("team", "data")]));
+}

@@ -1,0 +1,148 @@
+//! Roles that move under their stack's path while hosts work by them.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use lakewright::services::Services as _;
+use lakewright_aws::{Aws, ask};
+use lakewright_ec2::Ec2 as _;
+use lakewright_ec2::sdk::types::Reservation;
+use serde_json::Value;
+
+mod place;
+
+use place::Place;
+
+/// A stack with a host, whose role and profile stand at a path, or where the stack puts them.
+fn stack(path: &str) -> String {
+    format!(
+        r#"[stack]
+name = "shop"
+region = "eu-north-1"
+[network]
+zones = ["a"]
+flow_logs = false
+[resource.security_group.app]
+vpc = "${{vpc.main.id}}"
+name = "app"
+description = "hosts"
+[resource.role.app]
+name = "shop-app"
+{path}
+[resource.role.app.trust]
+Version = "2012-10-17"
+Statement = [{{ Effect = "Allow", Principal = {{ Service = "ec2.amazonaws.com" }}, Action = "sts:AssumeRole" }}]
+[resource.instance_profile.app]
+name = "shop-app"
+{path}
+role = "${{role.app.name}}"
+[resource.launch_template.app]
+name = "shop-app"
+image = "ami-0123456789abcdef0"
+instance_type = "t3.small"
+security_groups = ["${{security_group.app.id}}"]
+instance_profile = "${{instance_profile.app.name}}"
+[resource.auto_scaling_group.app]
+name = "shop-app"
+launch_template = "${{launch_template.app.id}}"
+subnets = ["${{subnet.a.id}}"]
+min_size = 2
+max_size = 2
+desired_capacity = 2
+"#
+    )
+}
+
+/// The profiles that hosts have, by their hosts.
+async fn profiles(aws: &Aws) -> Vec<(String, String)> {
+    let found = ask(aws.ec2().describe_instances().send()).await.unwrap();
+    let hosts = found.reservations().iter().flat_map(Reservation::instances);
+    let profile = |host: &lakewright_ec2::sdk::types::Instance| {
+        let arn = host.iam_instance_profile()?.arn()?.to_owned();
+        Some((host.instance_id()?.to_owned(), arn))
+    };
+    hosts.filter_map(profile).collect()
+}
+
+/// The ARN of the role that hosts with a profile get; none if they get none.
+async fn role_of(aws: &Aws, profile: &str) -> Option<String> {
+    let name = profile.rsplit('/').next().unwrap();
+    let found = ask(aws.iam().get_instance_profile().instance_profile_name(name).send()).await.ok()?;
+    let role = found.instance_profile()?.roles().first()?.role_name().to_owned();
+    let role = ask(aws.iam().get_role().role_name(role).send()).await.ok()?;
+    Some(role.role()?.arn().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_host_is_without_a_role_while_it_moves() {
+    let place = Place::new().await;
+    let file = place.folder.path().join("shop.toml");
+    let path = file.display().to_string();
+    std::fs::write(&file, stack("path = \"/\"")).unwrap();
+    let apply = place.run(&["apply", &path, "--yes"]).await;
+    assert_eq!(apply.code, Some(0), "{}", apply.err);
+
+    std::fs::write(&file, stack("")).unwrap();
+    let plan = place.run(&["plan", &path, "--detailed-exitcode"]).await;
+    assert_eq!(plan.code, Some(0), "what is there stays where it is: {}{}", plan.out, plan.err);
+    let plan = place.run(&["plan", &path, "--move-roles"]).await;
+    assert!(plan.out.contains("it moves from / to /lakewright/shop/"), "{}{}", plan.out, plan.err);
+
+    let aws = place.client();
+    let before = profiles(&aws).await;
+    assert_eq!(before.len(), 2);
+    let (over, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let watch = async {
+        while !over.load(Ordering::Relaxed) {
+            for (host, profile) in profiles(&aws).await {
+                // Between the two looks it may have got another one.
+                let lacks = role_of(&aws, &profile).await.is_none();
+                let still = || async { profiles(&aws).await.contains(&(host.clone(), profile.clone())) };
+                assert!(!(lacks && still().await), "{host} has {profile}, and no role by it");
+            }
+            looks.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let move_them = async {
+        let said = place.run(&["apply", &path, "--yes", "--move-roles"]).await;
+        over.store(true, Ordering::Relaxed);
+        said
+    };
+    let ((), moved) = tokio::join!(watch, move_them);
+    assert_eq!(moved.code, Some(0), "{}{}", moved.out, moved.err);
+    assert!(looks.into_inner() > 3, "nobody looked");
+
+    // The same hosts work by the new role, and the old profile is gone.
+    let after = profiles(&aws).await;
+    let new = "arn:aws:iam::123456789012:instance-profile/lakewright/shop/shop-app-2";
+    assert_eq!(
+        after.iter().map(|(host, _)| host).collect::<Vec<_>>(),
+        before.iter().map(|(host, _)| host).collect::<Vec<_>>()
+    );
+    assert!(after.iter().all(|(_, profile)| profile == new), "{after:?}");
+    assert_eq!(role_of(&aws, new).await.unwrap(), "arn:aws:iam::123456789012:role/lakewright/shop/shop-app-2");
+    assert_eq!(role_of(&aws, &before[0].1).await, None);
+
+    // What holds credentials of the old role may use them up.
+    assert!(ask(aws.iam().get_role().role_name("shop-app").send()).await.is_ok());
+    let left = place.run(&["plan", &path, "--detailed-exitcode", "--format", "json"]).await;
+    assert_eq!(left.code, Some(2), "{}", left.err);
+    let left: Value = serde_json::from_str(&left.out).unwrap();
+    assert_eq!(
+        (left["steps"].as_array().unwrap().len(), left["blocked"].as_array().unwrap().len()),
+        (0, 1),
+        "{left:#}"
+    );
+    assert!(left["blocked"][0]["address"].as_str().unwrap().starts_with("role.app@"), "{left:#}");
+    let again = place.run(&["apply", &path, "--yes", "--move-roles"]).await;
+    assert_eq!(again.code, Some(3), "{}{}", again.out, again.err);
+
+    let destroyed = place.run(&["destroy", &path, "--yes", "--allow-data-loss", "all"]).await;
+    assert_eq!(destroyed.code, Some(0), "{}", destroyed.err);
+    for role in ["shop-app", "shop-app-2"] {
+        assert!(ask(aws.iam().get_role().role_name(role).send()).await.is_err_and(|error| error.is_not_found()));
+    }
+}
