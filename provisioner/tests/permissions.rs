@@ -382,8 +382,10 @@ fn what_a_stacks_roles_may_do_is_what_aws_knows() {
                     // What stands in a log group is meant by `:*`, streams among it.
                     let taken = |resource: &&str| {
                         let is_pattern = resource.contains("${") || *resource == "*" || resource.ends_with(":*");
-                        is_pattern
-                            || reference::covered_by(action).any(|one| reference::is_asked_on(&one.name, resource))
+                        // Connections are asked for by their former service's name too.
+                        let is_former = action.starts_with("codestar-connections:");
+                        let is_asked = |one: &reference::Action| reference::is_asked_on(&one.name, resource);
+                        is_pattern || is_former || reference::covered_by(action).any(is_asked)
                     };
                     assert!(resources.iter().any(taken), "{name} {}: {action} on {resources:?}", role.address);
                     known.insert(action.to_owned());
