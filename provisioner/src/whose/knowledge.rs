@@ -23,6 +23,9 @@ pub(super) struct Knowledge {
     untold: Option<String>,
     /// Whether what the last apply wrote shows everywhere by now.
     settled: bool,
+    /// What the document is worth, whatever exists. It is judged once: a sweep asks for it of many things, and the signature
+    /// covers the whole document.
+    standing: Standing,
 }
 
 /// By what records are verified.
@@ -87,47 +90,39 @@ impl Knowledge {
         };
         let settles = if context.pace.at_once { Duration::ZERO } else { context.pace.settles };
         let settled = document.as_ref().is_none_or(|document| age(document) >= settles);
-        Ok(Self { scope: signer.scope().clone(), verifier, document, untold, settled })
+        Ok(Self::new(signer.scope().clone(), verifier, (document, untold), settled))
+    }
+
+    fn new(
+        scope: Scope,
+        verifier: Verifier,
+        (document, untold): (Option<Document>, Option<String>),
+        settled: bool,
+    ) -> Self {
+        let standing = standing(&scope, &verifier, document.as_ref());
+        Self { scope, verifier, document, untold, settled, standing }
     }
 
     /// What would be known with that document and that key.
     pub(super) fn supposed(scope: Scope, document: Option<Document>, key: Option<Key>) -> Self {
         let verifier = key.map_or(Verifier::Nothing, Verifier::Key);
-        Self { scope, verifier, document, untold: None, settled: true }
+        Self::new(scope, verifier, (document, None), true)
     }
 
     /// Whether a thing with tags is the stack's, whatever else exists.
     pub(super) fn is_own(&self, address: &Address, id: &str, applied: Option<&str>) -> bool {
         let record = self.verified(address, id, applied);
-        !matches!(self.verdict(address, id, (applied, record.as_ref()), &self.standing()), Verdict::Not(_))
+        !matches!(self.verdict(address, id, (applied, record.as_ref()), &self.standing), Verdict::Not(_))
     }
 
     /// What is trusted of what the stack remembers, whatever exists.
     pub(super) fn trusted(&self) -> Memory {
-        self.memory(&self.standing()).cloned().unwrap_or_default()
+        self.memory(&self.standing).cloned().unwrap_or_default()
     }
 
-    /// What the document is worth, whatever exists.
-    fn standing(&self) -> Standing {
-        let Some(document) = &self.document else { return Standing::Nothing };
-        match &self.verifier {
-            _ if document.is_former() => Standing::Former,
-            _ if document.signature.is_none() => Standing::Nothing,
-            Verifier::Denied => Standing::Trusted,
-            Verifier::Key(key) if document.is_signed(&self.scope, &key.public) => Standing::Trusted,
-            Verifier::Key(key) if document.memory.key != key.arn => Standing::Doubted(format!(
-                "what the stack remembers was signed with another key ({}) than the one that it has now ({})",
-                document.memory.key, key.arn
-            )),
-            Verifier::Key(_) | Verifier::Nothing => Standing::Doubted(
-                "what the stack remembers was written by somebody who didn't sign it with the stack's key".to_owned(),
-            ),
-        }
-    }
-
-    /// The same now that it is known what exists; `latest` is the greatest serial of its records.
+    /// What the document is worth now that it is known what exists; `latest` is the greatest serial of its records.
     fn standing_beside(&self, latest: Option<u64>) -> Standing {
-        match (self.standing(), latest) {
+        match (self.standing.clone(), latest) {
             (Standing::Former, Some(_)) => Standing::Doubted(
                 "what the stack remembers is of a version in which nothing was signed, and what exists is signed already: \
                  somebody put it back"
@@ -281,6 +276,24 @@ impl Knowledge {
         } else {
             Verdict::Not("it can carry no record, and the stack doesn't remember it".to_owned())
         }
+    }
+}
+
+/// What the document is worth, whatever exists.
+fn standing(scope: &Scope, verifier: &Verifier, document: Option<&Document>) -> Standing {
+    let Some(document) = document else { return Standing::Nothing };
+    match verifier {
+        _ if document.is_former() => Standing::Former,
+        _ if document.signature.is_none() => Standing::Nothing,
+        Verifier::Denied => Standing::Trusted,
+        Verifier::Key(key) if document.is_signed(scope, &key.public) => Standing::Trusted,
+        Verifier::Key(key) if document.memory.key != key.arn => Standing::Doubted(format!(
+            "what the stack remembers was signed with another key ({}) than the one that it has now ({})",
+            document.memory.key, key.arn
+        )),
+        Verifier::Key(_) | Verifier::Nothing => Standing::Doubted(
+            "what the stack remembers was written by somebody who didn't sign it with the stack's key".to_owned(),
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod knowledge;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -62,9 +63,10 @@ pub async fn read(kinds: Kinds<'_>, context: &Context, desired: &Desired) -> Res
 /// What the stack remembers and no sweep finds, because somebody took its tags away: a request or more for each thing that
 /// is gone. What can't be read by its identifier is taken for gone.
 async fn untagged(kinds: Kinds<'_>, context: &Context, known: &Known) -> Vec<Live> {
-    let is_there = |id: &str| known.live.iter().any(|live| live.id == id);
+    let there: HashSet<&str> = known.live.iter().map(|live| live.id.as_str()).collect();
     let is_unread = |address: &Address| known.unread.iter().any(|one| one.means(address));
-    let missing = known.memory.lived.iter().filter(|(address, lived)| !is_there(&lived.id) && !is_unread(address));
+    let missing =
+        known.memory.lived.iter().filter(|(address, lived)| !there.contains(lived.id.as_str()) && !is_unread(address));
     let reads = missing.map(async |(address, lived)| {
         let kind = kinds.get(&address.kind).filter(|kind| !kind.is_tagless())?;
         let live = kind.read(context, address, &lived.id).await.ok().flatten()?;
