@@ -21,7 +21,8 @@ use crate::plan::{Action, Change, Kinds, Plan, Step, replaced};
 use crate::reading::{Missed, Reading};
 use crate::resource::{Address, Condition, Live};
 pub use progress::{Progress, took};
-use recording::{readdress, record, record_unchanged, retag};
+pub use recording::record;
+use recording::{readdress, record_unchanged, retag};
 
 /// How many calls of kinds are under way at a time.
 const AT_ONCE: usize = 24;

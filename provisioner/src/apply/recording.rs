@@ -9,7 +9,7 @@ use crate::plan::{Change, Kinds, Plan, Step};
 use crate::resource::{Address, Live};
 
 /// Records what was applied, signed, where the kind can carry it, and else beside the lease; writes `tags` with it.
-pub(super) async fn record(
+pub async fn record(
     kind: &dyn AnyKind,
     context: &Context,
     (address, outcome): (&Address, &Outcome),
@@ -31,7 +31,7 @@ pub(super) async fn record(
 }
 
 /// How a record was written.
-pub(super) struct Recorded {
+pub struct Recorded {
     /// Whether it fits into one tag.
     in_one: bool,
 }

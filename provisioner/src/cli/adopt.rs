@@ -7,8 +7,9 @@ use super::change::ask;
 use crate::app::carry::{lease, warn};
 use crate::app::desired::all_kinds;
 use crate::app::{Global, Outcome, StackState, of_others, print, say, until_interrupted};
+use crate::apply::record;
 use crate::kind::applied::{FORMAT, hashes};
-use crate::kind::{ADDRESS, APPLIED, Outcome as Kept, STACK};
+use crate::kind::{ADDRESS, Outcome as Kept, STACK};
 use crate::lease::Lease;
 use crate::plan::Options;
 use crate::render;
@@ -98,13 +99,10 @@ async fn tag(state: &StackState, lease: &Lease, address: &Address, id: &str) -> 
     let kind = all_kinds().get(&address.kind).expect("the stack holds only kinds that there are");
     let Some(found) = kind.read(&context, address, id).await? else { bail!("{id} has gone") };
     lease.begin([address.clone()].into()).await?;
-    let applied = kind.is_tagless().then(|| hashes(kind.fields(), &found.spec));
+    let applied = if kind.is_tagless() { hashes(kind.fields(), &found.spec) } else { FORMAT.to_owned() };
     let kept = Kept { id: found.id.clone(), outputs: found.outputs };
     let text = address.to_string();
-    let mut tags = vec![(STACK, context.stack.as_str()), (ADDRESS, &text)];
-    let record = context.records.sign(address, &found.id, FORMAT).await?;
-    tags.extend((!kind.is_tagless()).then_some((APPLIED, record.as_str())));
-    kind.tag(&context, &kept, &tags).await?;
-    context.records.exists(address, &found.id, applied.as_deref()).await;
+    let tags = [(STACK, context.stack.as_str()), (ADDRESS, &text)];
+    record(kind, &context, (address, &kept), &applied, &tags).await?;
     Ok(found.id)
 }

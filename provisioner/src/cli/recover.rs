@@ -11,8 +11,9 @@ use super::change::answer;
 use crate::app::carry::{lease, warn};
 use crate::app::desired::all_kinds;
 use crate::app::{Global, Outcome, StackState, say, until_interrupted};
+use crate::apply::record;
 use crate::kind::applied::FORMAT;
-use crate::kind::{APPLIED, AnyKind, Context, Outcome as Kept};
+use crate::kind::{AnyKind, Context, Outcome as Kept};
 use crate::lease::{self, Document, Lease};
 use crate::record::{Found, Record};
 use crate::resource::{Address, Live};
@@ -217,10 +218,6 @@ fn is_tagless(address: &Address) -> bool {
 async fn sign(context: &Context, live: &Live) -> Result<()> {
     let kind = all_kinds().get(&live.address.kind).context("it is of a kind that there is")?;
     let kept = Kept { id: live.id.clone(), outputs: live.outputs.clone() };
-    if !kind.is_tagless() {
-        let record = context.records.sign(&live.address, &live.id, FORMAT).await?;
-        kind.tag(context, &kept, &[(APPLIED, &record)]).await?;
-    }
-    context.records.exists(&live.address, &live.id, kind.is_tagless().then_some(FORMAT)).await;
+    record(kind, context, (&live.address, &kept), FORMAT, &[]).await?;
     Ok(())
 }
