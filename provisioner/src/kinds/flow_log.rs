@@ -133,7 +133,6 @@ impl Kind for FlowLog {
         Cost::Billed { charges: Vec::new(), by_use: "each GB of records that CloudWatch or S3 takes in" }
     }
 
-    /// AWS refuses a second one with the same traffic and destination.
     fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
         among::of_its_kind(address, others, |other, theirs: &Spec| {
             let same = !self.coexists(theirs, spec);
@@ -143,6 +142,7 @@ impl Kind for FlowLog {
         })
     }
 
+    /// AWS refuses a second one with the same traffic and destination.
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         (&live.vpc, live.traffic, &live.log_group, &live.bucket)
             != (&spec.vpc, spec.traffic, &spec.log_group, &spec.bucket)

@@ -84,7 +84,6 @@ impl Kind for NatGateway {
         Share { amount: 1.0, zone }
     }
 
-    /// One address serves one gateway.
     fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
         among::of_its_kind(address, others, |other, theirs: &Spec| {
             let same = spec.address.is_some() && theirs.address == spec.address;
@@ -92,6 +91,7 @@ impl Kind for NatGateway {
         })
     }
 
+    /// One address serves one gateway.
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         live.address.is_none() || live.address != spec.address
     }

@@ -99,7 +99,6 @@ impl Kind for StorageScaling {
         Cost::by_use("the storage that it adds, at the cluster's price")
     }
 
-    /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
     fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
         among::of_its_kind(address, others, |other, theirs: &Spec| {
             let same = theirs.cluster == spec.cluster;
@@ -107,6 +106,7 @@ impl Kind for StorageScaling {
         })
     }
 
+    /// It belongs to its cluster: one on a cluster that is made anew is another, and the old one goes with the old cluster.
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         live.cluster != spec.cluster && reference(&spec.cluster).is_some()
     }

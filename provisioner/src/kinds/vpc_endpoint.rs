@@ -170,7 +170,6 @@ impl Kind for VpcEndpoint {
         }
     }
 
-    /// Two of one service and type in one network are refused: their routes or names are the same.
     fn misfits(&self, address: &Address, spec: &Spec, others: &Others<'_>) -> Vec<String> {
         among::of_its_kind(address, others, |other, theirs: &Spec| {
             if (&theirs.vpc, &theirs.service) != (&spec.vpc, &spec.service) {
@@ -186,6 +185,7 @@ impl Kind for VpcEndpoint {
         })
     }
 
+    /// Two of one service and type in one network are refused: their routes or names are the same.
     fn coexists(&self, live: &Spec, spec: &Spec) -> bool {
         (&live.vpc, &live.service, live.kind) != (&spec.vpc, &spec.service, spec.kind)
     }
