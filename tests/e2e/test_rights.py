@@ -1,4 +1,4 @@
-"""What somebody is told who may not do what they type, and what is left of it."""
+"""What somebody sees who may not do what they type, and what is left of it."""
 
 import json
 

@@ -79,7 +79,7 @@ impl Broker {
         })
     }
 
-    /// Lets clients log in from now on; the first to be told stays.
+    /// Lets clients log in from now on; the first one given stays.
     pub fn take_logins(&self, logins: Arc<dyn Logins>) {
         _ = self.logins.set(logins);
     }

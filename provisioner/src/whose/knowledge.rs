@@ -216,7 +216,7 @@ impl Knowledge {
                 live.applied = None;
             }
             if !self.settled {
-                // What the tagging API told of hosts may be what they carried before.
+                // What the tagging API said of hosts may be what they carried before.
                 live.parts.clear();
                 live.tags = live.tags.take().filter(|_| !is_behind(&live, record.as_ref(), memory));
             }

@@ -100,7 +100,7 @@ impl Login {
             let inner = &login.0;
             let refused = login.current();
             let last = inner.refused.lock().replace(Instant::now());
-            // One refusal may be an old one, told late, or the broker's own trouble.
+            // One refusal may be an old one that arrives late, or the broker's own trouble.
             let persists = last.is_some_and(|last| last.elapsed() < PERSISTS);
             match inner.instead_of(&refused, persists).await {
                 Ok(Some((found, CURRENT))) => {

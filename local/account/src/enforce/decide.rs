@@ -96,7 +96,7 @@ fn request(state: &mut State<'_>, caller: &Caller, ask: Ask, region: &str) -> Re
     request.as_known()
 }
 
-/// Tells once of an action on a resource that AWS's reference doesn't have: a mistake of a mapping here.
+/// Reports once an action on a resource that AWS's reference doesn't have: a mistake of a mapping here.
 fn strange(ask: &Ask) {
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let first = TOLD.lock().is_ok_and(|mut told| told.insert(ask.action.clone()));

@@ -41,7 +41,7 @@ impl ClientContext for Bearer {
 
 impl ConsumerContext for Bearer {}
 
-/// How many brokers a client with that token is told of, or why it is told nothing.
+/// How many brokers a client with that token sees, or why it sees none.
 fn brokers(address: &str, token: &'static str) -> Result<usize, String> {
     let refused = Arc::default();
     let mut config = configuration(address);
@@ -49,7 +49,7 @@ fn brokers(address: &str, token: &'static str) -> Result<usize, String> {
     let client: BaseConsumer<Bearer> = config.create_with_context(Bearer(token, Arc::clone(&refused))).unwrap();
     let started = Instant::now();
     while started.elapsed() < PATIENCE {
-        // The token is asked for, and the refusal told, where the client is polled.
+        // The token is asked for, and the refusal reported, where the client is polled.
         _ = client.poll(Duration::from_millis(50));
         if let Some(reason) = refused.lock().unwrap().clone() {
             return Err(reason);

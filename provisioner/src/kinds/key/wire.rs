@@ -126,7 +126,7 @@ pub(super) async fn name(context: &Context, key: &str, name: &str) -> Result<()>
     }
 }
 
-/// The ARN of the key that an alias stands for. The list tells it, of others' keys too, which nobody may look at.
+/// The ARN of the key that an alias stands for. The list has it, of others' keys too, which nobody may look at.
 async fn target(context: &Context, alias: &str) -> Result<Option<String>> {
     let aliases = ask_all(context.aws.kms().list_aliases().into_paginator().items().send()).await?;
     let own = aliases.into_iter().find(|one| one.alias_name() == Some(alias));
