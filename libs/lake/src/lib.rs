@@ -6,13 +6,19 @@
 //!
 //! A writer's way: [`load_table`], [`TableWriter`] for the data files, [`LoadedTable::commit`].
 
+mod bounds;
+mod calendar;
 mod catalog;
 mod commit;
 mod create;
 mod error;
 mod expire;
+mod file;
 mod manifests;
+mod partition;
+mod path;
 mod prepare;
+mod promote;
 mod storage;
 mod summary;
 mod types;

@@ -8,10 +8,14 @@ use iceberg::spec::{
 };
 use iceberg::table::Table;
 
+use crate::promote::{is_outdated, promoted};
+
 /// With so many small manifests in a table, a commit writes them into one, so that planning a query stays quick.
 const MERGE_AT: usize = 50;
 /// Manifests above this size in bytes are left alone.
 const SMALL: i64 = 4 * 1024 * 1024;
+/// Manifests of so many bytes together are merged into one.
+const MERGED: i64 = 8 * 1024 * 1024;
 
 /// Writes the manifests of one commit and remembers their paths.
 pub(crate) struct ManifestFiles<'a> {
@@ -39,13 +43,14 @@ impl ManifestFiles<'_> {
         })
     }
 
-    /// The manifest of new files.
+    /// The manifest of new files, of which some may have been written before a column was widened.
     pub(crate) async fn added(&mut self, files: &[DataFile], spec: &PartitionSpecRef) -> Result<ManifestFile> {
         let schema = self.table.metadata().current_schema().clone();
-        let mut writer = self.writer(ManifestContentType::Data, schema, spec)?;
+        let partition = spec.partition_type(&schema)?;
+        let mut writer = self.writer(ManifestContentType::Data, schema.clone(), spec)?;
         for file in files {
             // A negative number stands for the one that the commit is given.
-            writer.add_file(file.clone(), -1)?;
+            writer.add_file(promoted(file, spec.spec_id(), &partition, &schema)?, -1)?;
         }
         writer.write_manifest_file().await
     }
@@ -74,21 +79,41 @@ impl ManifestFiles<'_> {
         Ok(Some((writer.write_manifest_file().await?, live)))
     }
 
-    /// The manifests that an append keeps: those with live files, small ones merged when there are many.
+    /// The manifests that an append keeps: those with live files, small ones merged when there are many. Those from
+    /// before a partition column was widened are written anew at once, whatever their size: see `promote.rs`.
     pub(crate) async fn kept(&mut self, existing: Vec<ManifestFile>) -> Result<Vec<ManifestFile>> {
-        let (live, _): (Vec<_>, Vec<_>) =
-            existing.into_iter().partition(|manifest| manifest.has_added_files() || manifest.has_existing_files());
-        let default_spec = self.table.metadata().default_partition_spec().clone();
-        let (small, mut kept): (Vec<_>, Vec<_>) = live.into_iter().partition(|manifest| {
-            manifest.content == ManifestContentType::Data
-                && manifest.manifest_length < SMALL
-                && manifest.partition_spec_id == default_spec.spec_id()
-        });
-        if small.len() < MERGE_AT {
-            kept.extend(small);
-            return Ok(kept);
+        let metadata = self.table.metadata();
+        let spec = metadata.default_partition_spec().clone();
+        let partition = spec.partition_type(metadata.current_schema())?;
+        let (mut kept, mut small, mut outdated) = (Vec::new(), Vec::new(), Vec::new());
+        for manifest in existing {
+            if !manifest.has_added_files() && !manifest.has_existing_files() {
+                continue;
+            }
+            if manifest.content != ManifestContentType::Data || manifest.partition_spec_id != spec.spec_id() {
+                kept.push(manifest);
+            } else if is_outdated(&manifest, &partition) {
+                outdated.push(manifest);
+            } else if manifest.manifest_length < SMALL {
+                small.push(manifest);
+            } else {
+                kept.push(manifest);
+            }
         }
-        kept.push(self.merged(&small, &default_spec).await?);
+        if small.len() + outdated.len() < MERGE_AT {
+            kept.append(&mut small);
+        }
+        outdated.append(&mut small);
+        let mut rest = outdated.into_iter().peekable();
+        while rest.peek().is_some() {
+            let mut length = 0;
+            let mut some = Vec::new();
+            while let Some(manifest) = rest.next_if(|_| length < MERGED) {
+                length += manifest.manifest_length;
+                some.push(manifest);
+            }
+            kept.push(self.merged(&some, &spec).await?);
+        }
         Ok(kept)
     }
 
@@ -103,12 +128,13 @@ impl ManifestFiles<'_> {
             .try_collect()
             .await?;
         let schema = self.table.metadata().current_schema().clone();
-        let mut writer = self.writer(ManifestContentType::Data, schema, spec)?;
+        let partition = spec.partition_type(&schema)?;
+        let mut writer = self.writer(ManifestContentType::Data, schema.clone(), spec)?;
         for manifest in &loaded {
             for entry in manifest.entries().iter().filter(|entry| entry.is_alive()) {
                 let sequence = entry.sequence_number().unwrap_or(0);
                 writer.add_existing_file(
-                    entry.data_file().clone(),
+                    promoted(entry.data_file(), spec.spec_id(), &partition, &schema)?,
                     entry.snapshot_id().unwrap_or(self.snapshot_id),
                     sequence,
                     entry.file_sequence_number.or(Some(sequence)),

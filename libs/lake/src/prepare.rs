@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow, bail};
 use iceberg::MetadataLocation;
 use iceberg::spec::{
     FormatVersion, MAIN_BRANCH, ManifestContentType, ManifestFile, ManifestListWriter, Operation, PartitionSpecRef,
-    Snapshot, SnapshotSummaryCollector, Summary, TableMetadata,
+    Snapshot, Summary, TableMetadata,
 };
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::catalog::LoadedTable;
 use crate::commit::Change;
 use crate::expire;
 use crate::manifests::ManifestFiles;
-use crate::summary::add_totals;
+use crate::summary::{Changes, add_totals};
 
 /// A commit whose files are written.
 pub(crate) struct Prepared {
@@ -67,11 +67,11 @@ async fn write_all(
         None => metadata.default_partition_spec().clone(),
         Some(id) => metadata.partition_spec_by_id(id).ok_or_else(|| anyhow!("it has no partition spec {id}"))?.clone(),
     };
-    let mut collector = SnapshotSummaryCollector::default();
+    let mut changes = Changes::default();
     for file in &change.files {
-        collector.add_file(file, metadata.current_schema().clone(), spec.clone());
+        changes.added(file, spec.spec_id());
     }
-    let manifests = manifests(loaded, &change, &spec, files, &mut collector).await.context("write the manifests")?;
+    let manifests = manifests(loaded, &change, &spec, files, &mut changes).await.context("write the manifests")?;
 
     let list_path = format!("{}/metadata/snap-{snapshot_id}-0-{}.avro", metadata.location(), files.commit);
     files.written.push(list_path.clone());
@@ -82,7 +82,7 @@ async fn write_all(
     list.close().await.context("write the manifest list")?;
 
     let mut properties = change.summary;
-    properties.extend(collector.build());
+    properties.extend(changes.properties());
     add_totals(&mut properties, metadata.current_snapshot().map(|s| &s.summary().additional_properties));
     let operation = if change.overwrite { Operation::Overwrite } else { Operation::Append };
     let now = chrono::Utc::now().timestamp_millis().max(metadata.last_updated_ms());
@@ -126,7 +126,7 @@ async fn manifests(
     change: &Change,
     spec: &PartitionSpecRef,
     files: &mut ManifestFiles<'_>,
-    collector: &mut SnapshotSummaryCollector,
+    changes: &mut Changes,
 ) -> anyhow::Result<Vec<ManifestFile>> {
     let metadata = loaded.table.metadata();
     let existing = match metadata.current_snapshot() {
@@ -140,10 +140,9 @@ async fn manifests(
     if change.overwrite {
         for manifest in &existing {
             let Some((removed, entries)) = files.removed(manifest).await? else { continue };
-            let spec = metadata.partition_spec_by_id(manifest.partition_spec_id).unwrap_or(spec);
             if manifest.content == ManifestContentType::Data {
                 for entry in &entries {
-                    collector.remove_file(entry.data_file(), metadata.current_schema().clone(), spec.clone());
+                    changes.removed(entry.data_file(), manifest.partition_spec_id);
                 }
             }
             manifests.push(removed);

@@ -1,6 +1,67 @@
-//! The totals that a snapshot's summary carries on from the one before.
+//! What a snapshot's summary says: what changed, and the totals that it carries on from the one before.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use iceberg::spec::{DataFile, Struct};
+
+/// Counts the data files that a snapshot adds and removes. It stands in for the Iceberg crate's
+/// `SnapshotSummaryCollector`, which names the partitions by their paths: see `path.rs`.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    added: Count,
+    removed: Count,
+    partitions: HashSet<(i32, Struct)>,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    files: u64,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Count {
+    fn add(&mut self, file: &DataFile) {
+        self.files += 1;
+        self.rows += file.record_count();
+        self.bytes += file.file_size_in_bytes();
+    }
+}
+
+impl Changes {
+    /// A file that the snapshot adds.
+    pub(crate) fn added(&mut self, file: &DataFile, spec_id: i32) {
+        self.added.add(file);
+        self.partition(file, spec_id);
+    }
+
+    /// A file that the snapshot removes.
+    pub(crate) fn removed(&mut self, file: &DataFile, spec_id: i32) {
+        self.removed.add(file);
+        self.partition(file, spec_id);
+    }
+
+    fn partition(&mut self, file: &DataFile, spec_id: i32) {
+        if !file.partition().fields().is_empty() {
+            self.partitions.insert((spec_id, file.partition().clone()));
+        }
+    }
+
+    /// The summary's properties; what is nothing isn't named.
+    pub(crate) fn properties(&self) -> HashMap<String, String> {
+        let numbers = [
+            ("added-data-files", self.added.files),
+            ("added-records", self.added.rows),
+            ("added-files-size", self.added.bytes),
+            ("deleted-data-files", self.removed.files),
+            ("deleted-records", self.removed.rows),
+            ("removed-files-size", self.removed.bytes),
+            ("changed-partition-count", self.partitions.len() as u64),
+        ];
+        let numbers = numbers.into_iter().filter(|(_, number)| *number > 0);
+        numbers.map(|(name, number)| (name.to_owned(), number.to_string())).collect()
+    }
+}
 
 /// Total, what adds to it, what takes from it.
 const TOTALS: [(&str, &str, &str); 6] = [

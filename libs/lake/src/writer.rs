@@ -1,41 +1,57 @@
 //! Writing Arrow batches to Parquet files, divided by the table's partition spec.
 
+use std::collections::HashMap;
+
 use anyhow::Context as _;
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use iceberg::arrow::{PartitionValueCalculator, RecordBatchPartitionSplitter, arrow_struct_to_literal};
-use iceberg::spec::{DataFile, DataFileFormat, Literal, PartitionKey, PartitionSpecRef, SchemaRef, Struct, StructType};
+use arrow_array::RecordBatch;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use iceberg::spec::{DataFile, DataFileFormat, PartitionKey, Struct};
 use iceberg::writer::base_writer::data_file_writer::DataFileWriterBuilder;
-use iceberg::writer::file_writer::ParquetWriterBuilder;
-use iceberg::writer::file_writer::location_generator::{DefaultFileNameGenerator, DefaultLocationGenerator};
+use iceberg::writer::file_writer::location_generator::DefaultFileNameGenerator;
 use iceberg::writer::file_writer::rolling_writer::RollingFileWriterBuilder;
-use iceberg::writer::partitioning::PartitioningWriter;
-use iceberg::writer::partitioning::fanout_writer::FanoutWriter;
+use iceberg::writer::{IcebergWriter as _, IcebergWriterBuilder};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use uuid::Uuid;
 
 use crate::catalog::LoadedTable;
+use crate::file::ParquetFiles;
+use crate::partition::Partitioner;
+use crate::path::DataPaths;
 
 /// The size in bytes at which a data file is closed and another begun.
 const TARGET_FILE_SIZE: usize = 128 * 1024 * 1024;
-/// Rows of a row group; what is held encoded in memory is at most one row group for each partition.
+/// Rows of a row group.
 const ROW_GROUP_ROWS: usize = 512 * 1024;
+/// Bytes that the open files may hold in memory.
+const OPEN_BYTES: usize = 256 * 1024 * 1024;
+/// Files that are put at the same time.
+const CLOSED_AT_ONCE: usize = 16;
 
-type Builder = DataFileWriterBuilder<ParquetWriterBuilder, DefaultLocationGenerator, DefaultFileNameGenerator>;
+type Builder = DataFileWriterBuilder<ParquetFiles, DataPaths, DefaultFileNameGenerator>;
 
 /// Writes the data files of one commit.
 pub struct TableWriter {
-    writer: FanoutWriter<Builder>,
-    schema: SchemaRef,
-    spec: PartitionSpecRef,
-    partition_type: StructType,
-    splitter: Option<(PartitionValueCalculator, RecordBatchPartitionSplitter)>,
+    builder: Builder,
+    files: ParquetFiles,
+    partitioner: Partitioner,
+    open: HashMap<Struct, Open>,
+    open_bytes: usize,
+    /// Counts the batches.
+    clock: u64,
+    done: Vec<DataFile>,
+}
+
+/// A partition's open file.
+struct Open {
+    writer: <Builder as IcebergWriterBuilder>::R,
+    /// When it was last written to.
+    used: u64,
 }
 
 impl std::fmt::Debug for TableWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TableWriter").field("spec", &self.spec).finish_non_exhaustive()
+        f.debug_struct("TableWriter").field("spec", self.partitioner.spec()).finish_non_exhaustive()
     }
 }
 
@@ -47,46 +63,58 @@ impl TableWriter {
     /// # Errors
     /// The partition spec doesn't fit the schema.
     pub fn new(loaded: &LoadedTable, plain: &[&str]) -> anyhow::Result<Self> {
+        Self::with_row_groups(loaded, plain, ROW_GROUP_ROWS)
+    }
+
+    /// As [`TableWriter::new`], with so many rows in a row group.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_row_groups(loaded: &LoadedTable, plain: &[&str], rows: usize) -> anyhow::Result<Self> {
         let metadata = loaded.table.metadata();
         let schema = metadata.current_schema().clone();
-        let spec = metadata.default_partition_spec().clone();
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
             .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS));
+            .set_max_row_group_row_count(Some(rows));
         for column in plain {
             properties = properties.set_column_dictionary_enabled((*column).into(), false);
         }
-        let parquet = ParquetWriterBuilder::new(properties.build(), schema.clone());
-        let prefix = Uuid::new_v4().to_string();
+        let files = ParquetFiles::new(properties.build(), schema.clone())?;
         let rolling = RollingFileWriterBuilder::new(
-            parquet,
+            files.clone(),
             TARGET_FILE_SIZE,
             loaded.table.file_io().clone(),
-            DefaultLocationGenerator::new(metadata)?,
-            DefaultFileNameGenerator::new(prefix, None, DataFileFormat::Parquet),
+            DataPaths::new(metadata),
+            DefaultFileNameGenerator::new(Uuid::new_v4().to_string(), None, DataFileFormat::Parquet),
         );
-        let splitter = if spec.is_unpartitioned() {
-            None
-        } else {
-            let calculator = PartitionValueCalculator::try_new(&spec, &schema).context("read the partition spec")?;
-            Some((
-                calculator,
-                RecordBatchPartitionSplitter::try_new_with_computed_values(schema.clone(), spec.clone())?,
-            ))
-        };
         Ok(Self {
-            writer: FanoutWriter::new(DataFileWriterBuilder::new(rolling)),
-            partition_type: spec.partition_type(&schema)?,
-            schema,
-            spec,
-            splitter,
+            builder: DataFileWriterBuilder::new(rolling),
+            files,
+            partitioner: Partitioner::new(schema, metadata.default_partition_spec().clone())?,
+            open: HashMap::new(),
+            open_bytes: OPEN_BYTES,
+            clock: 0,
+            done: Vec::new(),
         })
+    }
+
+    /// Bounds what the open files hold in memory, about, in bytes (256 MiB else): beyond it, those that were not
+    /// written to for the longest time are finished, and rows that follow for their partitions begin others.
+    #[must_use]
+    pub fn bounded(mut self, bytes: usize) -> Self {
+        self.open_bytes = bytes;
+        self
     }
 
     /// The partition spec that the files are written with.
     pub fn spec_id(&self) -> i32 {
-        self.spec.spec_id()
+        self.partitioner.spec().spec_id()
+    }
+
+    /// About how many bytes the open files hold in memory.
+    pub fn held_bytes(&self) -> usize {
+        self.files.held()
     }
 
     /// Adds rows.
@@ -97,49 +125,59 @@ impl TableWriter {
         if batch.num_rows() == 0 {
             return Ok(());
         }
-        let Some((calculator, splitter)) = &self.splitter else {
-            let key = self.key(Struct::empty());
-            return Ok(self.writer.write(key, batch).await?);
-        };
-        // Rows that came in together mostly belong to one partition; looking is much cheaper than splitting.
-        let values = calculator.calculate(&batch)?;
-        if is_constant(&values) {
-            let first =
-                arrow_struct_to_literal(&values.slice(0, 1), &self.partition_type)?.into_iter().next().flatten();
-            if let Some(Literal::Struct(value)) = first {
-                let key = self.key(value);
-                return Ok(self.writer.write(key, batch).await?);
+        self.clock += 1;
+        for (key, rows) in self.partitioner.split(batch)? {
+            self.add(key, rows).await?;
+            if self.files.held() > self.open_bytes {
+                self.make_room().await?;
             }
-        }
-        for (key, part) in splitter.split(&batch)? {
-            self.writer.write(key, part).await?;
         }
         Ok(())
     }
 
-    fn key(&self, value: Struct) -> PartitionKey {
-        PartitionKey::new(self.spec.as_ref().clone(), self.schema.clone(), value)
+    async fn add(&mut self, key: PartitionKey, rows: RecordBatch) -> anyhow::Result<()> {
+        let open = if let Some(open) = self.open.get_mut(key.data()) {
+            open
+        } else {
+            let value = key.data().clone();
+            let writer = self.builder.build(Some(key)).await?;
+            self.open.entry(value).or_insert(Open { writer, used: 0 })
+        };
+        open.used = self.clock;
+        Ok(open.writer.write(rows).await?)
+    }
+
+    /// Finishes the files that weren't written to for the longest time, until half of the memory is free: many at
+    /// once, so that they are put side by side.
+    async fn make_room(&mut self) -> anyhow::Result<()> {
+        let mut by_use: Vec<(u64, Struct)> = self.open.iter().map(|(value, open)| (open.used, value.clone())).collect();
+        by_use.sort_by_key(|(used, _)| *used);
+        let mut oldest = by_use.into_iter().map(|(_, value)| value).peekable();
+        while self.files.held() > self.open_bytes / 2 && oldest.peek().is_some() {
+            let some = oldest.by_ref().take(CLOSED_AT_ONCE).filter_map(|value| self.open.remove(&value)).collect();
+            self.finish(some).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self, files: Vec<Open>) -> anyhow::Result<()> {
+        let closing = files.into_iter().map(|mut open| async move { open.writer.close().await });
+        let closed: Vec<Vec<DataFile>> = stream::iter(closing)
+            .buffer_unordered(CLOSED_AT_ONCE)
+            .try_collect()
+            .await
+            .context("write the data files")?;
+        self.done.extend(closed.into_iter().flatten());
+        Ok(())
     }
 
     /// Finishes the files; they are in S3 when this returns, and in no table yet.
     ///
     /// # Errors
     /// A file can't be written.
-    pub async fn close(self) -> anyhow::Result<Vec<DataFile>> {
-        self.writer.close().await.context("write the data files")
+    pub async fn close(mut self) -> anyhow::Result<Vec<DataFile>> {
+        let rest = std::mem::take(&mut self.open).into_values().collect();
+        self.finish(rest).await?;
+        Ok(self.done)
     }
-}
-
-/// Whether all rows of a struct array are the same, judged by the bytes of its columns; `false` when it isn't known.
-fn is_constant(values: &ArrayRef) -> bool {
-    let Some(values) = values.as_struct_opt() else { return false };
-    values.columns().iter().all(|column| {
-        let data = column.to_data();
-        if data.null_count() > 0 {
-            return data.null_count() == data.len();
-        }
-        let Some(width) = column.data_type().primitive_width() else { return false };
-        let bytes = &data.buffers()[0].as_slice()[data.offset() * width..(data.offset() + data.len()) * width];
-        bytes.chunks_exact(width).all(|value| value == &bytes[..width])
-    })
 }

@@ -7,8 +7,10 @@ use anyhow::{Context as _, Result};
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNode as _;
 use datafusion::error::Result as SqlResult;
-use datafusion::logical_expr::TableType;
+use datafusion::logical_expr::{TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::Expr;
 use iceberg::Runtime;
@@ -26,7 +28,7 @@ pub async fn provider(table: Table) -> Result<Arc<dyn TableProvider>> {
     let table = as_it_is_now(table).with_context(named)?;
     let widened = was_widened(table.metadata());
     let provider = IcebergStaticTableProvider::try_new_from_table(table).await.with_context(named)?;
-    Ok(if widened { Arc::new(Unfiltered(provider)) } else { Arc::new(provider) })
+    Ok(Arc::new(Filtered { provider, widened }))
 }
 
 /// The table as if its newest snapshot had been taken after the newest change of its columns: a scan goes by the columns
@@ -61,32 +63,84 @@ fn was_widened(metadata: &TableMetadata) -> bool {
     })
 }
 
-/// A table whose files are all read, whatever is asked of them: the scan compares the bounds of a file from before a
-/// column was widened with values of the type since then, and leaves out files that have what is looked for.
+/// A table of which files are left out only by filters that the scan judges rightly.
 #[derive(Debug)]
-struct Unfiltered(IcebergStaticTableProvider);
+struct Filtered {
+    provider: IcebergStaticTableProvider,
+    /// The scan compares the bounds of a file from before a column was widened with values of the type since then, and
+    /// leaves out files that have what is looked for: then all are read.
+    widened: bool,
+}
+
+/// Whether a filter names a time before 1970: the scan takes the last second of a day for the next day's
+/// (apache/iceberg-rust, `Day::day_timestamp_micro`: rounds toward zero).
+fn is_before_1970(filter: &Expr) -> bool {
+    let early = filter.exists(|part| {
+        Ok(match part {
+            Expr::Literal(
+                ScalarValue::TimestampSecond(Some(time), _)
+                | ScalarValue::TimestampMillisecond(Some(time), _)
+                | ScalarValue::TimestampMicrosecond(Some(time), _)
+                | ScalarValue::TimestampNanosecond(Some(time), _),
+                _,
+            ) => *time < 0,
+            _ => false,
+        })
+    });
+    early.unwrap_or(true)
+}
 
 #[async_trait]
-impl TableProvider for Unfiltered {
+impl TableProvider for Filtered {
     fn as_any(&self) -> &dyn Any {
         self
     }
 
     fn schema(&self) -> SchemaRef {
-        self.0.schema()
+        self.provider.schema()
     }
 
     fn table_type(&self) -> TableType {
-        self.0.table_type()
+        self.provider.table_type()
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> SqlResult<Vec<TableProviderFilterPushDown>> {
+        let judged = |filter: &&Expr| {
+            if self.widened || is_before_1970(filter) {
+                TableProviderFilterPushDown::Unsupported
+            } else {
+                TableProviderFilterPushDown::Inexact
+            }
+        };
+        Ok(filters.iter().map(judged).collect())
     }
 
     async fn scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> SqlResult<Arc<dyn ExecutionPlan>> {
-        self.0.scan(state, projection, &[], limit).await
+        self.provider.scan(state, projection, filters, limit).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::prelude::{col, lit};
+
+    use super::*;
+
+    #[test]
+    fn filters_on_times_before_1970_are_judged_after_reading() {
+        let after = |micros| {
+            let time = ScalarValue::TimestampMicrosecond(Some(micros), Some("+00:00".into()));
+            col("at").gt(Expr::Literal(time, None))
+        };
+        assert!(is_before_1970(&after(-1)));
+        assert!(is_before_1970(&after(0).or(after(-86_400_500_000))));
+        assert!(!is_before_1970(&after(0)));
+        assert!(!is_before_1970(&col("n").gt(lit(-1_i64))));
     }
 }
