@@ -103,6 +103,8 @@ async fn measure(arguments: &[String]) -> Result<()> {
         account: None,
         commit_interval_ms: 5000,
         commit_bytes: 64 << 20,
+        on_reject: stream::OnReject::DeadLetters,
+        on_gap: stream::OnGap::Skip,
         watch: None,
     };
     std::fs::write("/proc/self/clear_refs", "5")?;

@@ -118,8 +118,11 @@ impl Column {
     }
 
     /// What was collected; the column is empty afterwards.
-    pub(crate) fn finish(&mut self) -> ArrayRef {
-        match self {
+    ///
+    /// # Errors
+    /// Elements of a list are null where the table takes none.
+    pub(crate) fn finish(&mut self) -> anyhow::Result<ArrayRef> {
+        Ok(match self {
             Self::Boolean(builder) => Arc::new(builder.finish()),
             Self::Int(builder) => Arc::new(builder.finish()),
             Self::Long(builder) => Arc::new(builder.finish()),
@@ -133,8 +136,9 @@ impl Column {
             Self::List(list) => {
                 let offsets = OffsetBuffer::<i32>::from_lengths(std::mem::take(&mut list.lengths));
                 let valid = NullBuffer::from(std::mem::take(&mut list.valid));
-                Arc::new(ListArray::new(Arc::clone(&list.field), offsets, list.elements.finish(), Some(valid)))
+                let elements = list.elements.finish()?;
+                Arc::new(ListArray::try_new(Arc::clone(&list.field), offsets, elements, Some(valid))?)
             }
-        }
+        })
     }
 }

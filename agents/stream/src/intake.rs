@@ -1,28 +1,25 @@
 //! The loop that polls Kafka and decodes, and where it begins.
 
+mod begin;
 mod commits;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use lakewright_config::StreamConfig;
-use lakewright_config::agents::stream;
 use lakewright_platform::Backoff;
-use lakewright_runtime::kafka::describe_using;
 use lakewright_runtime::{Agent, Latch};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::committer::{Outcome, Work};
-use crate::context::{Context, Progress, Rebalanced};
-use crate::partition::{Counters, Partition, index, rows, take};
-use crate::router::{Router, Topic};
-use crate::start::{Start, start};
+use crate::context::{Context, Rebalanced};
+use crate::partition::{Counters, Partition, Reading, take};
+use crate::quarantine::{Part, Quarantine, Until};
+use crate::router::{Broken, Router};
 
 /// How long a request to Kafka may take.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -46,8 +43,13 @@ pub(crate) struct Intake {
     partitions: Vec<Partition>,
     /// By topic and partition, the position in `partitions`.
     index: Vec<Vec<Option<usize>>>,
+    quarantine: Quarantine,
+    /// So many bytes are committed at the latest; fewer while rows are looked for that can't be written.
+    commit_bytes: u64,
     held_bytes: u64,
     held_since: Option<Instant>,
+    /// When the ledger is committed, should nothing come until then.
+    ledger_at: Option<Instant>,
     backoff: Backoff,
     /// Whether retention removed records before they were taken in: the error that says so stays.
     lost: bool,
@@ -70,16 +72,10 @@ impl Intake {
         let mut topics: Vec<String> = config.tables.iter().map(|table| table.topic.clone()).collect();
         topics.sort();
         topics.dedup();
-        let counter = |metric| agent.metrics.counter(metric, &[]);
-        let counters = Counters {
-            records: counter(&stream::RECORDS),
-            bytes: counter(&stream::BYTES),
-            gaps: counter(&stream::OFFSET_GAPS),
-            lost: counter(&stream::RECORDS_LOST),
-            restarts: counter(&stream::RESTARTS),
-        };
         Self {
-            counters,
+            counters: Counters::new(&agent.metrics),
+            quarantine: Quarantine::new(&agent.metrics),
+            commit_bytes: config.commit_bytes,
             agent,
             config,
             topics,
@@ -93,6 +89,7 @@ impl Intake {
             index: Vec::new(),
             held_bytes: 0,
             held_since: None,
+            ledger_at: None,
             backoff: Backoff::default(),
             lost: false,
             published: Instant::now(),
@@ -118,6 +115,10 @@ impl Intake {
             if self.begin_at.is_some_and(|at| at <= Instant::now()) {
                 self.begin_or_later();
             }
+            if self.router.is_some() && self.quarantine.is_due(Instant::now()) {
+                self.commit_and_wait();
+                self.begin_or_later();
+            }
             self.commit_if_due();
         }
         self.commit_and_wait();
@@ -138,32 +139,68 @@ impl Intake {
                 let consumer = &self.consumer;
                 match consumer.poll(wait) {
                     None => break,
-                    Some(Err(error)) => error,
+                    Some(Err(error)) => Problem::Kafka(error),
                     Some(Ok(message)) => {
-                        let taken = take(
-                            &message,
-                            self.router.as_mut(),
-                            &self.topics,
-                            &self.index,
-                            &mut self.partitions,
-                            &self.counters,
-                            self.now,
-                        )?;
+                        let reading = Reading {
+                            router: self.router.as_mut(),
+                            topics: &self.topics,
+                            index: &self.index,
+                            partitions: &mut self.partitions,
+                            on_reject: self.config.on_reject,
+                        };
                         wait = Duration::ZERO;
-                        let Some(taken) = taken else { continue };
-                        self.held_bytes += taken.bytes;
-                        self.held_since.get_or_insert_with(Instant::now);
-                        if let Some((table, batch)) = taken.batch {
-                            let generation = self.generation;
-                            self.work.blocking_send(Work::Batch { generation, table, batch }).map_err(|_| gone())?;
+                        match take(&message, reading, &self.counters, self.now) {
+                            Ok(None) => continue,
+                            Ok(Some(taken)) => {
+                                self.held_bytes += taken.bytes;
+                                self.held_since.get_or_insert_with(Instant::now);
+                                if let Some(collected) = taken.full {
+                                    let generation = self.generation;
+                                    let batch = Work::Batch { generation, collected };
+                                    self.work.blocking_send(batch).map_err(|_| gone())?;
+                                }
+                                let Some((partition, reason)) = taken.stop else { continue };
+                                Problem::Stop(partition, reason)
+                            }
+                            Err(broken) => Problem::Broken(broken),
                         }
-                        continue;
                     }
                 }
             };
-            self.consumer_error(&problem)?;
+            match problem {
+                Problem::Kafka(error) => self.consumer_error(&error)?,
+                Problem::Stop(partition, reason) => self.stop_partition(partition, &reason),
+                Problem::Broken(Broken { table: Some(table), error }) => {
+                    self.quarantine_table(table, Until::Written, &format!("{error:#}"));
+                    // What it has collected is of no use, and the others go on without it.
+                    self.stop(Duration::ZERO);
+                }
+                Problem::Broken(Broken { table: None, error }) => return Err(error),
+            }
         }
         Ok(())
+    }
+
+    /// A partition stays before a record that is refused.
+    fn stop_partition(&mut self, position: usize, reason: &str) {
+        let partition = &self.partitions[position];
+        let (topic, number, next) = (self.topics[partition.topic].clone(), partition.number, partition.next);
+        let mut list = TopicPartitionList::new();
+        _ = list.add_partition(&topic, number);
+        if let Err(error) = self.consumer.pause(&list) {
+            tracing::debug!(%error, topic, number, "not paused; what comes is dropped");
+        }
+        self.quarantine(Part::Partition(topic, number), Until::Past(next), reason);
+    }
+
+    fn quarantine_table(&mut self, table: usize, until: Until, reason: &str) {
+        let name = self.config.tables[table].name.clone();
+        self.quarantine(Part::Table(name), until, reason);
+    }
+
+    fn quarantine(&mut self, part: Part, until: Until, reason: &str) {
+        let sentence = self.quarantine.put(part, until, reason, Instant::now());
+        self.agent.health.error(sentence);
     }
 
     /// Publishes what was taken in, once in a while.
@@ -172,7 +209,8 @@ impl Intake {
             return;
         }
         self.published = Instant::now();
-        let read = self.partitions.iter().map(|one| (self.topics[one.topic].as_str(), one.number, one.next));
+        let begun = self.partitions.iter().filter(|one| one.begun);
+        let read = begun.map(|one| (self.topics[one.topic].as_str(), one.number, one.next));
         self.consumer.context().set_read(read);
     }
 
@@ -223,7 +261,7 @@ impl Intake {
     /// Drops what comes until reading begins again, after a while.
     fn stop(&mut self, wait: Duration) {
         self.router = None;
-        (self.held_bytes, self.held_since) = (0, None);
+        (self.held_bytes, self.held_since, self.ledger_at) = (0, None, None);
         self.consumer.context().set_progress(None);
         self.begin_at.get_or_insert_with(|| Instant::now() + wait);
     }
@@ -241,82 +279,14 @@ impl Intake {
             self.agent.health.error(format!("wait for another try: {error}"));
         }
     }
+}
 
-    fn begin_or_later(&mut self) {
-        self.begin_at = None;
-        match self.begin() {
-            Ok(()) => self.latch = None,
-            Err(error) => {
-                self.agent.health.error(error);
-                self.stop_and_wait();
-            }
-        }
-    }
-
-    /// Finds out what is committed and begins to read there.
-    fn begin(&mut self) -> anyhow::Result<()> {
-        self.generation += 1;
-        self.router = None;
-        (self.held_bytes, self.held_since) = (0, None);
-        self.consumer.context().set_progress(None);
-        let cluster = describe_using(self.consumer.client(), &self.topics, REQUEST)?;
-        let (reply, begun) = oneshot::channel();
-        let generation = self.generation;
-        self.work.blocking_send(Work::Begin { generation, reply }).map_err(|_| gone())?;
-        let begun = begun.blocking_recv().map_err(|_| gone())??;
-        let topics: Vec<Topic> = self
-            .topics
-            .iter()
-            .map(|name| {
-                let identity = cluster.topics.get(name).with_context(|| format!("there is no topic {name}"))?;
-                let tables = self.config.tables.iter().enumerate().filter(|(_, table)| table.topic == *name);
-                Ok(Topic {
-                    name: name.clone(),
-                    key: format!("{}/{}", cluster.cluster_id, identity.id),
-                    id: Arc::from(identity.id.to_string()),
-                    tables: tables.map(|(index, table)| (table.name.clone(), index)).collect(),
-                })
-            })
-            .collect::<anyhow::Result<_>>()?;
-        let rows = rows(&self.config.tables, &begun)?;
-
-        let mut assignment = TopicPartitionList::new();
-        let mut lost = 0;
-        let mut progress = BTreeMap::new();
-        for partition in &mut self.partitions {
-            let topic = &topics[partition.topic];
-            let (low, high) = self
-                .consumer
-                .fetch_watermarks(&topic.name, partition.number, REQUEST)
-                .with_context(|| format!("ask for the offsets of {}/{}", topic.name, partition.number))?;
-            let place = format!("{}/{}", topic.name, partition.number);
-            let maps: Vec<Option<i64>> =
-                begun.iter().map(|table| table.offsets.get(&topic.key, partition.number)).collect();
-            let own: Vec<usize> = topic.tables.iter().map(|(_, index)| *index).collect();
-            let Start { from, next, lost: missing } = start(&maps, &own, low, high).with_context(|| place.clone())?;
-            if missing > 0 {
-                lost += missing;
-                self.agent.health.error(format!(
-                    "{place}: Kafka's retention removed up to {missing} records before they were taken in; reading on \
-                     at {next}"
-                ));
-            }
-            partition.clear = from.iter().copied().max().unwrap_or(next);
-            (partition.from, partition.next) = (from, next);
-            progress.insert((topic.name.clone(), partition.number), Progress { next, read: next, end: high });
-            assignment.add_partition_offset(&topic.name, partition.number, Offset::Offset(next))?;
-        }
-        self.counters.lost.increment(lost.unsigned_abs());
-        self.lost |= lost > 0;
-        self.index = index(&self.partitions, self.topics.len());
-        self.consumer.assign(&assignment).context("begin to read")?;
-        self.consumer.context().set_progress(Some(progress));
-        self.router = Some(Router::new(topics, rows));
-        if lost == 0 {
-            self.agent.health.clear_error();
-        }
-        Ok(())
-    }
+/// What keeps a record from being taken in.
+enum Problem {
+    Kafka(KafkaError),
+    /// The partition at this position must not go past it.
+    Stop(usize, String),
+    Broken(Broken),
 }
 
 fn gone() -> anyhow::Error {

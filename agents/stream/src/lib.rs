@@ -4,17 +4,26 @@
 //! the full map of offsets and is conditional on the metadata whose map it continues, so that a second, stale or
 //! restarted writer can neither lose nor repeat a row. Group offsets are committed for information only.
 
+mod batch;
 mod column;
 mod committer;
 mod context;
 mod escape;
 mod intake;
 mod json;
+mod ledger;
 mod offsets;
 mod partition;
+mod quarantine;
+mod reject;
 mod router;
+mod settled;
+mod sift;
+mod sink;
 mod start;
 mod table;
+#[cfg(test)]
+mod testing;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +41,12 @@ use tokio::sync::mpsc;
 use crate::committer::Committer;
 use crate::context::Context;
 use crate::intake::Intake;
+use crate::sink::iceberg::IcebergSink;
 
+/// What the open data files of all tables may hold in memory, in bytes,
+const OPEN_BYTES: usize = 256 << 20;
+/// and of one table in any case: with less, files become tiny.
+const LEAST_OPEN_BYTES: usize = 8 << 20;
 /// So many batches wait for the committer before polling waits for it: a bound on memory.
 const BATCHES_WAITING: usize = 4;
 
@@ -108,8 +122,10 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
 
     let (work, waiting) = mpsc::channel(BATCHES_WAITING);
     let (outcomes, settled) = std::sync::mpsc::channel();
-    let tables: Vec<Table> = config.tables.iter().chain([&config.dead_letters]).cloned().collect();
-    let committer = Committer::new(aws, &config.group, &tables, &agent.metrics, outcomes);
+    let open_bytes = (OPEN_BYTES / (config.tables.len() + 1)).max(LEAST_OPEN_BYTES);
+    let sink = |table: &Table| (table.clone(), IcebergSink::new(&aws, table, &config.group, open_bytes));
+    let (tables, dead) = (config.tables.iter().map(sink).collect(), sink(&config.dead_letters));
+    let committer = Committer::new(tables, dead, config.on_reject, &agent.metrics, outcomes);
     let last_commit = agent.metrics.gauge(&stream::LAST_COMMIT, &[]);
     let committing = tokio::spawn(committer.run(waiting, last_commit));
     let intake = Intake::new(agent, config, consumer, work, settled, latch);

@@ -38,19 +38,24 @@ impl OffsetMap {
     /// # Errors
     /// A map is there and isn't one.
     pub fn committed(metadata: &TableMetadata) -> anyhow::Result<Self> {
-        let mut snapshot = metadata.current_snapshot();
-        while let Some(current) = snapshot {
-            if let Some(text) = current.summary().additional_properties.get(PROPERTY) {
-                return Self::parse(text);
-            }
-            snapshot = current.parent_snapshot_id().and_then(|parent| metadata.snapshot_by_id(parent));
-        }
-        metadata.properties().get(PROPERTY).map_or_else(|| Ok(Self::default()), |text| Self::parse(text))
+        carried(metadata, PROPERTY).map_or_else(|| Ok(Self::default()), Self::parse)
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
         serde_json::from_str(text).with_context(|| format!("the table's `{PROPERTY}` is no map of offsets: {text}"))
     }
+}
+
+/// A property of the current snapshot, or of its nearest ancestor that carries it; of the table when none is left.
+pub(crate) fn carried<'a>(metadata: &'a TableMetadata, property: &str) -> Option<&'a str> {
+    let mut snapshot = metadata.current_snapshot();
+    while let Some(current) = snapshot {
+        if let Some(text) = current.summary().additional_properties.get(property) {
+            return Some(text);
+        }
+        snapshot = current.parent_snapshot_id().and_then(|parent| metadata.snapshot_by_id(parent));
+    }
+    metadata.properties().get(property).map(String::as_str)
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! The partitions that an agent reads, and taking in their messages one by one.
 
-use anyhow::Context as _;
-use lakewright_config::Table;
-use lakewright_runtime::Counter;
+use std::sync::Arc;
+
+use lakewright_config::agents::stream::{self, OnReject};
+use lakewright_runtime::{Counter, Metrics};
 use rdkafka::message::{BorrowedMessage, Message};
 
-use crate::committer::Begun;
-use crate::router::{Record, Router};
-use crate::table::{Place, Rows};
+use crate::batch::Place;
+use crate::reject::Cause;
+use crate::router::{Broken, Collected, Covered, Record, Router};
+use crate::start::{Refused, Start};
 
 /// A partition that this agent reads.
 #[derive(Debug)]
@@ -15,16 +17,81 @@ pub(crate) struct Partition {
     pub(crate) topic: usize,
     pub(crate) number: i32,
     pub(crate) next: i64,
-    /// By table, the first offset that it lacks.
-    pub(crate) from: Vec<i64>,
-    /// From here on no table has anything.
-    pub(crate) clear: i64,
+    /// By declared table, the first offset whose row it lacks.
+    pub(crate) rows: Arc<[i64]>,
+    /// By declared table, the first offset that it may refuse without the dead letters having it.
+    pub(crate) rejects: Arc<[i64]>,
+    /// The first offset that no table is named in without the dead letters having it.
+    pub(crate) dead: i64,
+    /// From here on nobody has anything.
+    clear: i64,
+    refused: Refused,
+    /// Whether reading began: it has part in commits.
+    pub(crate) begun: bool,
+    /// Nothing more of it is taken in.
+    pub(crate) stands_still: bool,
 }
 
 impl Partition {
     /// Before it is known where reading begins.
     pub(crate) fn new(topic: usize, number: i32) -> Self {
-        Self { topic, number, next: 0, from: Vec::new(), clear: 0 }
+        Self {
+            topic,
+            number,
+            next: 0,
+            rows: Arc::from([]),
+            rejects: Arc::from([]),
+            dead: 0,
+            clear: 0,
+            refused: Refused::new(),
+            begun: false,
+            stands_still: true,
+        }
+    }
+
+    /// Reading begins.
+    pub(crate) fn begin(&mut self, start: Start, refused: Refused) {
+        let all = start.rows.iter().chain(&start.rejects).copied().chain([start.dead]);
+        self.clear = all.max().unwrap_or(start.next);
+        self.next = start.next;
+        self.dead = start.dead;
+        self.rows = start.rows.into();
+        self.rejects = start.rejects.into();
+        self.refused = refused;
+        (self.begun, self.stands_still) = (true, false);
+    }
+
+    /// By declared table, the first row from here on that it couldn't take and the dead letters don't have.
+    pub(crate) fn pending(&self) -> Arc<[i64]> {
+        let first = |table| self.refused.get(&table)?.range(self.next..).next().map(|(offset, _)| *offset);
+        (0..self.rows.len()).map(|table| first(table).unwrap_or(i64::MAX)).collect()
+    }
+
+    /// What is settled at an offset.
+    pub(crate) fn at(&self, offset: i64) -> impl Covered {
+        At { partition: self, offset, clear: offset >= self.clear }
+    }
+}
+
+/// An offset of a partition.
+struct At<'a> {
+    partition: &'a Partition,
+    offset: i64,
+    clear: bool,
+}
+
+impl Covered for At<'_> {
+    fn row(&self, table: usize) -> bool {
+        !self.clear && self.offset < self.partition.rows[table]
+    }
+
+    fn reject(&self, table: Option<usize>) -> bool {
+        let from = table.map_or(self.partition.dead, |table| self.partition.rejects[table]);
+        !self.clear && self.offset < from
+    }
+
+    fn refused(&self, table: usize) -> Option<&str> {
+        self.partition.refused.get(&table)?.get(&self.offset).map(String::as_str)
     }
 }
 
@@ -47,31 +114,61 @@ pub(crate) struct Counters {
     pub(crate) gaps: Counter,
     pub(crate) lost: Counter,
     pub(crate) restarts: Counter,
+    /// By cause.
+    rejects: Vec<Counter>,
+}
+
+impl Counters {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        let counter = |metric| metrics.counter(metric, &[]);
+        let of = |cause: Cause| metrics.counter(&stream::REJECTS, &[(stream::CAUSE, cause.word())]);
+        Self {
+            records: counter(&stream::RECORDS),
+            bytes: counter(&stream::BYTES),
+            gaps: counter(&stream::OFFSET_GAPS),
+            lost: counter(&stream::RECORDS_LOST),
+            restarts: counter(&stream::RESTARTS),
+            rejects: Cause::ALL.into_iter().map(of).collect(),
+        }
+    }
 }
 
 /// What a record came to.
 pub(crate) struct Taken {
     pub(crate) bytes: u64,
-    pub(crate) batch: Option<(usize, arrow_array::RecordBatch)>,
+    pub(crate) full: Option<Collected>,
+    /// The partition's position among those that are read, and why it must not go past this record.
+    pub(crate) stop: Option<(usize, String)>,
+}
+
+/// The partitions that are read.
+pub(crate) struct Reading<'a> {
+    pub(crate) router: Option<&'a mut Router>,
+    pub(crate) topics: &'a [String],
+    pub(crate) index: &'a [Vec<Option<usize>>],
+    pub(crate) partitions: &'a mut [Partition],
+    pub(crate) on_reject: OnReject,
 }
 
 /// Takes in one message; `None` when it isn't of a partition that is read, or was taken in before.
+///
+/// # Errors
+/// A table's code failed on it.
 pub(crate) fn take(
     message: &BorrowedMessage<'_>,
-    router: Option<&mut Router>,
-    topics: &[String],
-    index: &[Vec<Option<usize>>],
-    partitions: &mut [Partition],
+    reading: Reading<'_>,
     counters: &Counters,
     now: i64,
-) -> anyhow::Result<Option<Taken>> {
+) -> Result<Option<Taken>, Broken> {
+    let Reading { router, topics, index, partitions, on_reject } = reading;
     let Some(router) = router else { return Ok(None) };
     let name = message.topic();
     let Some(topic) = topics.iter().position(|topic| topic == name) else { return Ok(None) };
     let known = index[topic].get(message.partition() as usize).copied().flatten();
-    let Some(partition) = known.map(|position| &mut partitions[position]) else { return Ok(None) };
+    let Some(position) = known else { return Ok(None) };
+    let partition = &mut partitions[position];
     let offset = message.offset();
-    if offset < partition.next {
+    if offset < partition.next || partition.stands_still {
         return Ok(None);
     }
     if offset > partition.next {
@@ -79,27 +176,20 @@ pub(crate) fn take(
         counters.gaps.increment(1);
         tracing::warn!(topic = name, partition = partition.number, expected = partition.next, offset, "offset gap");
     }
-    partition.next = offset + 1;
     let payload = message.payload();
+    let place = Place { partition: partition.number, offset, ingested_at: now };
+    let routed = router.take(Record { topic, payload, place }, &partition.at(offset))?;
+    if let Some(reject) = &routed.reject {
+        counters.rejects[reject.cause() as usize].increment(1);
+        if on_reject == OnReject::Stop {
+            partition.stands_still = true;
+            let stop = Some((position, format!("the record at offset {offset} is refused: {reject}")));
+            return Ok(Some(Taken { bytes: 0, full: None, stop }));
+        }
+    }
+    partition.next = offset + 1;
     let bytes = payload.map_or(0, <[u8]>::len) as u64;
     counters.records.increment(1);
     counters.bytes.increment(bytes);
-    let place = Place { partition: partition.number, offset, ingested_at: now };
-    let (clear, from) = (partition.clear, &partition.from);
-    let batch = router.take(Record { topic, payload, place }, |table| offset < clear && offset < from[table])?;
-    Ok(Some(Taken { bytes, batch }))
-}
-
-/// The collections of all tables, the dead letters' last.
-pub(crate) fn rows(tables: &[Table], begun: &[Begun]) -> anyhow::Result<Vec<Rows>> {
-    begun
-        .iter()
-        .enumerate()
-        .map(|(index, begun)| match tables.get(index) {
-            Some(table) => {
-                Rows::declared(&begun.schema, &table.columns).with_context(|| format!("table {}", table.name))
-            }
-            None => Rows::dead_letters(&begun.schema).context("the dead-letter table"),
-        })
-        .collect()
+    Ok(Some(Taken { bytes, full: routed.full, stop: None }))
 }

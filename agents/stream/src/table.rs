@@ -7,27 +7,21 @@ use arrow_array::builder::{Int32Builder, Int64Builder, LargeBinaryBuilder, Strin
 use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
 use arrow_schema::SchemaRef;
 use iceberg::arrow::schema_to_arrow_schema;
-use iceberg::spec::Schema;
+use iceberg::spec::{Schema, Type};
 use lakewright_config::{Column as Declared, ColumnType};
 use lakewright_lake::column_type;
 
+use crate::batch::{Batch, Origin, Place};
 use crate::column::Column;
 use crate::escape::unescape;
 use crate::json::{Scanner, Syntax};
+use crate::reject::{Reject, Wrong};
 use crate::value::{Arena, Cell, convert};
 
 /// So many rows make a batch,
 const BATCH_ROWS: usize = 16 * 1024;
 /// or rows of messages of so many bytes.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
-
-/// Where a record stood in Kafka and when it came in.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
-    pub(crate) ingested_at: i64,
-}
 
 /// Where a column of the Iceberg table comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +45,10 @@ struct Member {
     was: Option<String>,
     column_type: ColumnType,
     required: bool,
+    /// Whether it is a list whose elements must not be null.
+    elements_required: bool,
     column: Column,
 }
-
-/// Why a message isn't a row: a whole sentence for the dead-letter table.
-pub(crate) type Reason = String;
 
 /// Collects rows of one table.
 #[derive(Debug)]
@@ -74,23 +67,32 @@ pub(crate) struct Rows {
     reasons: StringBuilder,
     payloads: LargeBinaryBuilder,
     topic_ids: Vec<Arc<str>>,
+    /// The messages of the rows, where they are asked for.
+    origins: Option<Vec<Origin>>,
     count: usize,
     bytes: usize,
 }
 
 impl Rows {
-    /// Rows of a declared table. Values are decoded by the Iceberg table's own types, which may be wider.
+    /// Rows of a declared table. Values are decoded by the Iceberg table's own types, which may be wider. With `origins`,
+    /// batches carry the messages too.
     ///
     /// # Errors
     /// The Iceberg table lacks a declared column, has another type for it, or requires one that isn't declared.
-    pub(crate) fn declared(schema: &Schema, declared: &[Declared]) -> anyhow::Result<Self> {
+    pub(crate) fn declared(schema: &Schema, declared: &[Declared], origins: bool) -> anyhow::Result<Self> {
         for column in declared {
             let was = column.was.as_ref().and_then(|was| schema.field_by_name(was));
             if schema.field_by_name(&column.name).or(was).is_none() {
                 bail!("the table has no column `{}` yet; apply the stack first", column.name);
             }
         }
-        Self::build(schema, declared)
+        Ok(Self { origins: origins.then(Vec::new), ..Self::build(schema, declared)? })
+    }
+
+    /// Of a table in quarantine: its messages are read like any other's, so that what is no JSON is found to be none,
+    /// and nothing else of them is looked at.
+    pub(crate) fn blind() -> Self {
+        Self::empty(Arc::new(arrow_schema::Schema::empty()), Vec::new(), Vec::new())
     }
 
     /// Rows of the dead-letter table.
@@ -121,6 +123,7 @@ impl Rows {
                     name: column.name.clone(),
                     was: column.was.clone(),
                     column: Column::new(&actual, arrow_field.data_type())?,
+                    elements_required: matches!(&*field.field_type, Type::List(list) if list.element_field.required),
                     column_type: actual,
                     required: column.required || field.required,
                 });
@@ -147,9 +150,13 @@ impl Rows {
                 bail!("the table lacks the columns kafka_topic_id, kafka_partition and kafka_offset");
             }
         }
+        Ok(Self::empty(arrow, sources, members))
+    }
+
+    fn empty(schema: SchemaRef, sources: Vec<Source>, members: Vec<Member>) -> Self {
         let (cells, old) = (vec![None; members.len()], vec![false; members.len()]);
-        Ok(Self {
-            schema: arrow,
+        Self {
+            schema,
             sources,
             members,
             cells,
@@ -162,9 +169,10 @@ impl Rows {
             reasons: StringBuilder::new(),
             payloads: LargeBinaryBuilder::new(),
             topic_ids: Vec::new(),
+            origins: None,
             count: 0,
             bytes: 0,
-        })
+        }
     }
 
     /// Reads a `data` member without adding a row yet: the rest of the message may still be broken. Gives the reason
@@ -172,14 +180,14 @@ impl Rows {
     ///
     /// # Errors
     /// It is no JSON.
-    pub(crate) fn read(&mut self, message: &str, scanner: &mut Scanner<'_>) -> Result<Option<Reason>, Syntax> {
+    pub(crate) fn read(&mut self, message: &str, scanner: &mut Scanner<'_>) -> Result<Option<Reject>, Syntax> {
         self.arena.begin(message);
         self.cells.fill(None);
         self.old.fill(false);
         let mut reason = None;
         if !scanner.next_is(b'{') {
             let found = scanner.value()?.kind();
-            return Ok(Some(format!("`data` is {found}, not an object")));
+            return Ok(Some(Reject::DataNotAnObject(found)));
         }
         let mut more = scanner.enter_object()?;
         let mut expected = 0;
@@ -212,29 +220,51 @@ impl Rows {
                     self.cells[index] = None;
                 }
                 self.old[index] = old;
-                match convert(token, &self.members[index].column_type, &mut self.arena) {
-                    _ if reason.is_some() => {}
-                    _ if self.cells[index].is_some() => reason = Some(format!("`{name}` stands there twice")),
-                    Ok(cell) => self.cells[index] = Some(cell),
-                    Err(wrong) => reason = Some(format!("`{name}`: {wrong}")),
+                let wrong = match convert(token, &self.members[index].column_type, &mut self.arena) {
+                    _ if reason.is_some() => None,
+                    _ if self.cells[index].is_some() => Some(Wrong::Twice),
+                    Ok(cell) => {
+                        self.cells[index] = Some(cell);
+                        self.null_element(index, cell).map(Wrong::Value)
+                    }
+                    Err(wrong) => Some(Wrong::Value(wrong)),
+                };
+                if let Some(wrong) = wrong {
+                    reason = Some(Reject::Cell { column: name.to_owned(), wrong });
                 }
             }
             more = scanner.more(b'}')?;
         }
         if reason.is_none() {
-            reason = self.members.iter().zip(&self.cells).find_map(|(member, cell)| match cell {
-                None if member.required => Some(format!("`{}` is missing", member.name)),
-                Some(Cell::Null) if member.required => Some(format!("`{}` is null", member.name)),
-                _ => None,
+            reason = self.members.iter().zip(&self.cells).find_map(|(member, cell)| {
+                let wrong = match cell {
+                    None if member.required => Wrong::Missing,
+                    Some(Cell::Null) if member.required => Wrong::Null,
+                    _ => return None,
+                };
+                Some(Reject::Cell { column: member.name.clone(), wrong })
             });
         }
         Ok(reason)
+    }
+
+    /// What is wrong with a list that must have no null among its elements.
+    fn null_element(&self, member: usize, cell: Cell) -> Option<String> {
+        let Cell::List { start, end } = cell else { return None };
+        if !self.members[member].elements_required {
+            return None;
+        }
+        let position = self.arena.elements[start..end].iter().position(|element| *element == Cell::Null)?;
+        Some(format!("element {position}: null, which the table's lists don't take"))
     }
 
     /// Adds the row that was read last.
     pub(crate) fn push(&mut self, message: &str, place: Place) {
         for (member, cell) in self.members.iter_mut().zip(&self.cells) {
             member.column.push(cell.unwrap_or(Cell::Null), message, &self.arena);
+        }
+        if let Some(origins) = &mut self.origins {
+            origins.push(Origin { payload: message.as_bytes().to_vec(), place });
         }
         self.bytes += message.len();
         self.place(place);
@@ -269,7 +299,7 @@ impl Rows {
 
     /// What was collected, as a batch of the table's schema; nothing is held afterwards. `topic_id` is that of all
     /// rows, except of dead letters, which carry their own.
-    pub(crate) fn finish(&mut self, topic_id: &str) -> anyhow::Result<RecordBatch> {
+    pub(crate) fn finish(&mut self, topic_id: &Arc<str>) -> anyhow::Result<Batch> {
         let rows = std::mem::take(&mut self.count);
         self.bytes = 0;
         let ids = std::mem::take(&mut self.topic_ids);
@@ -277,9 +307,9 @@ impl Rows {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.sources.len());
         for (source, field) in self.sources.iter().zip(self.schema.fields()) {
             arrays.push(match source {
-                Source::Member(index) => self.members[*index].column.finish(),
+                Source::Member(index) => self.members[*index].column.finish()?,
                 Source::TopicId if ids.is_empty() => {
-                    Arc::new(StringArray::from_iter_values(std::iter::repeat_n(topic_id, rows)))
+                    Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&**topic_id, rows)))
                 }
                 Source::TopicId => Arc::new(StringArray::from_iter_values(&ids)),
                 Source::Partition => Arc::new(self.partitions.finish()),
@@ -294,7 +324,10 @@ impl Rows {
                 Source::Nothing => new_null_array(field.data_type(), rows),
             });
         }
-        RecordBatch::try_new(Arc::clone(&self.schema), arrays).context("make a batch of the table's rows")
+        let origins = self.origins.as_mut().map(std::mem::take).unwrap_or_default();
+        let rows =
+            RecordBatch::try_new(Arc::clone(&self.schema), arrays).context("make a batch of the table's rows")?;
+        Ok(Batch { rows, topic_id: Arc::clone(topic_id), origins })
     }
 }
 

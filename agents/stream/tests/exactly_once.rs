@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use futures::TryStreamExt;
-use lakewright_config::agents::stream;
+use lakewright_config::agents::stream::{self, OnReject};
 use lakewright_lake::{Change, load_table};
 use lakewright_runtime::Agent;
 use lakewright_stream::OffsetMap;
@@ -90,7 +90,7 @@ async fn a_writer_whose_partitions_were_taken_over_drops_what_it_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_partition_that_cannot_begin_keeps_nobody_from_joining() {
+async fn a_partition_that_cannot_begin_holds_up_no_other() {
     let mut world = World::new().await;
     world.send(300).await;
     let (agent, running) = world.start();
@@ -105,21 +105,82 @@ async fn a_partition_that_cannot_begin_keeps_nobody_from_joining() {
     let summary = [("lakewright.offsets".to_owned(), map.to_string())].into();
     table.commit(Change { summary, ..Change::default() }).await.expect("committed");
 
-    let before = world.rows().await.iter().filter(|row| row.1 == 2).count();
+    let of = |rows: &[(String, i32, i64)], partition| rows.iter().filter(|row| row.1 == partition).count();
+    let before = world.rows().await;
     world.send(300).await;
+    // One has partitions 0 and 1 and reads the second alone, the other one has partition 2.
     let lives = [world.start(), world.start()];
-    // One has partitions 0 and 1 and can't begin, the other one has partition 2.
     let until = Instant::now() + Duration::from_secs(60);
-    while world.rows().await.iter().filter(|row| row.1 == 2).count() == before {
-        assert!(Instant::now() < until, "nobody reads partition 2");
+    loop {
+        let rows = world.rows().await;
+        if [1, 2].iter().all(|partition| of(&rows, *partition) > of(&before, *partition)) {
+            assert_eq!(of(&rows, 0), of(&before, 0));
+            break;
+        }
+        assert!(Instant::now() < until, "partitions 1 and 2 aren't both read");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let lag = |agent: &Agent| agent.metrics.value(&stream::LAG).is_some();
-    assert_eq!(lives.iter().filter(|(agent, _)| lag(agent)).count(), 1);
+    let stuck = |agent: &Agent| agent.metrics.value(&stream::QUARANTINED) == Some(1.0);
+    assert_eq!(lives.iter().filter(|(agent, _)| stuck(agent)).count(), 1);
     for (agent, running) in lives {
         agent.shutdown.cancel();
         running.await.expect("ended").expect("ended well");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_none_any_more_stops_no_other_and_catches_up() {
+    let mut world = World::new().await;
+    world.send(300).await;
+    let (agent, running) = world.start();
+    world.settled().await;
+    world.fake.record("raw.sales", |record| {
+        record["Parameters"]["table_type"] = "HIVE".into();
+        record["VersionId"] = "1000".into();
+    });
+    world.send(700).await;
+    let until = Instant::now() + Duration::from_mins(1);
+    while world.rows_of("users").await.len() < 300 || world.rows_of("dead_letters").await.len() < 100 {
+        assert!(Instant::now() < until, "the others stand too: {:?}", agent.health.last_error());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(agent.metrics.value(&stream::QUARANTINED), Some(1.0));
+    assert!(agent.health.last_error().is_some_and(|error| error.contains("the table sales")));
+    world.fake.record("raw.sales", |record| record["Parameters"]["table_type"] = "ICEBERG".into());
+    world.settled().await;
+    while agent.metrics.value(&stream::QUARANTINED) != Some(0.0) {
+        assert!(Instant::now() < until, "it is still in quarantine: {:?}", agent.health.last_error());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    agent.shutdown.cancel();
+    running.await.expect("ended").expect("ended well");
+    assert_eq!(world.rows().await.len(), 1000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_stop_a_partition_stands_before_the_first_record_that_no_table_takes() {
+    let mut world = World::new().await;
+    world.on_reject = OnReject::Stop;
+    world.send(300).await;
+    let (agent, running) = world.start();
+    let until = Instant::now() + Duration::from_mins(1);
+    while agent.metrics.value(&stream::QUARANTINED) != Some(3.0) {
+        assert!(Instant::now() < until, "partitions went on: {:?}", agent.health.last_error());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    agent.shutdown.cancel();
+    running.await.expect("ended").expect("ended well");
+    // Every tenth record is broken: what stands before the first of a partition is committed, and nothing else.
+    let rows = world.rows().await;
+    assert!(rows.len() < 300, "{} rows", rows.len());
+    assert_eq!(world.rows_of("dead_letters").await, []);
+    assert!(agent.health.last_error().is_some_and(|error| error.contains("is refused: no JSON")));
+    // With another policy they are read to the end, and nothing is doubled.
+    world.on_reject = OnReject::DeadLetters;
+    let (agent, running) = world.start();
+    world.settled().await;
+    agent.shutdown.cancel();
+    running.await.expect("ended").expect("ended well");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

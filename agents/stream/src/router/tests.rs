@@ -9,6 +9,23 @@ use lakewright_config::Column;
 
 use super::*;
 
+/// Nobody has anything yet.
+struct Nothing;
+
+impl Covered for Nothing {
+    fn row(&self, _: usize) -> bool {
+        false
+    }
+
+    fn reject(&self, _: Option<usize>) -> bool {
+        false
+    }
+
+    fn refused(&self, _: usize) -> Option<&str> {
+        None
+    }
+}
+
 fn declared(name: &str, column_type: &str, required: bool) -> Column {
     Column { name: name.into(), column_type: column_type.parse().expect("a type"), required, doc: None, was: None }
 }
@@ -61,10 +78,10 @@ fn router() -> Router {
         ("blob", Type::Primitive(PrimitiveType::Binary), false),
     ];
     fields.extend(place_fields());
-    let sales = Rows::declared(&schema(&fields), &columns).expect("sales");
+    let sales = Rows::declared(&schema(&fields), &columns, false).expect("sales");
     let mut fields = vec![("user_id", text(), true)];
     fields.extend(place_fields());
-    let users = Rows::declared(&schema(&fields), &[declared("user_id", "string", true)]).expect("users");
+    let users = Rows::declared(&schema(&fields), &[declared("user_id", "string", true)], false).expect("users");
     let mut fields = vec![
         ("topic", text(), true),
         ("reason", text(), true),
@@ -78,12 +95,13 @@ fn router() -> Router {
         id: "t".into(),
         tables: vec![("sales".into(), 0), ("users".into(), 1)],
     };
-    Router::new(vec![topic], vec![sales, users, dead])
+    Router::new(vec![topic], vec![sales, users], vec![false; 2], dead, OnReject::DeadLetters)
 }
 
 fn take(router: &mut Router, payload: Option<&[u8]>, offset: i64) {
     let place = Place { partition: 3, offset, ingested_at: 99 };
-    assert!(router.take(Record { topic: 0, payload, place }, |_| false).expect("taken").is_none());
+    let routed = router.take(Record { topic: 0, payload, place }, &Nothing).expect("taken");
+    assert!(routed.full.is_none());
 }
 
 #[test]
@@ -96,7 +114,7 @@ fn every_type_is_decoded_exactly() {
     // Another order, `data` before `table`, and nulls.
     take(&mut router, Some(br#"{"data":{"amount":"0.01","quantity":1,"sale_id":"b","tags":null},"table":"sales"}"#), 8);
     let batches = router.drain().expect("drained");
-    let [(0, sales)] = batches.as_slice() else { panic!("one batch of sales: {batches:?}") };
+    let [(Some(0), Batch { rows: sales, .. })] = batches.as_slice() else { panic!("one batch of sales: {batches:?}") };
     let column = |name: &str| sales.column_by_name(name).expect(name);
     assert_eq!(column("sale_id").as_string::<i32>().iter().collect::<Vec<_>>(), [Some("aé\n"), Some("b")]);
     assert_eq!(column("quantity").as_primitive::<Int32Type>().values(), &[-3, 1]);
@@ -157,7 +175,7 @@ fn what_does_not_fit_is_a_dead_letter_with_its_reason() {
     }
     take(&mut router, None, 100);
     let batches = router.drain().expect("drained");
-    let [(2, dead)] = batches.as_slice() else { panic!("dead letters only") };
+    let [(None, Batch { rows: dead, .. })] = batches.as_slice() else { panic!("dead letters only") };
     let reasons = dead.column_by_name("reason").expect("reason").as_string::<i32>();
     let payloads = dead.column_by_name("payload").expect("payload").as_binary::<i64>();
     for (row, (payload, reason)) in cases.iter().enumerate() {
@@ -166,15 +184,104 @@ fn what_does_not_fit_is_a_dead_letter_with_its_reason() {
     assert_eq!(reasons.value(cases.len()), "the message has no payload");
 }
 
-#[test]
-fn a_table_skips_what_it_holds_already() {
-    let mut router = router();
-    for payload in [&br#"{"table":"users","data":{"user_id":"a"}}"#[..], b"broken"] {
-        let place = Place { partition: 0, offset: 1, ingested_at: 0 };
-        router.take(Record { topic: 0, payload: Some(payload), place }, |table| table == 1).expect("taken");
+/// What is settled of a record, as a test says.
+#[derive(Default)]
+struct Settled {
+    rows: bool,
+    rejects: bool,
+    refused: Option<&'static str>,
+}
+
+impl Covered for Settled {
+    fn row(&self, _: usize) -> bool {
+        self.rows
     }
-    let tables: Vec<usize> = router.drain().expect("drained").iter().map(|(table, _)| *table).collect();
-    assert_eq!(tables, [2]);
+
+    fn reject(&self, _: Option<usize>) -> bool {
+        self.rejects
+    }
+
+    fn refused(&self, _: usize) -> Option<&str> {
+        self.refused
+    }
+}
+
+const USER: &[u8] = br#"{"table":"users","data":{"user_id":"a"}}"#;
+/// What the table refuses.
+const NO_USER: &[u8] = br#"{"table":"users","data":{"user_id":7}}"#;
+
+/// Where each of some messages went.
+fn went(router: &mut Router, payloads: &[&[u8]], covered: &impl Covered) -> Vec<Option<usize>> {
+    for payload in payloads {
+        let place = Place { partition: 0, offset: 1, ingested_at: 0 };
+        router.take(Record { topic: 0, payload: Some(payload), place }, covered).expect("taken");
+    }
+    router.drain().expect("drained").iter().map(|(table, _)| *table).collect()
+}
+
+#[test]
+fn a_table_skips_what_it_holds_already_and_so_do_the_dead_letters() {
+    let mut router = router();
+    let both = [USER, b"broken"];
+    assert_eq!(went(&mut router, &both, &Settled { rows: true, ..Settled::default() }), [None]);
+    assert_eq!(went(&mut router, &both, &Settled { rejects: true, ..Settled::default() }), [Some(1)]);
+    // Settled as a row that couldn't be written, by a table that was killed before the dead letters had it.
+    let refused = Settled { rows: true, refused: Some("too long"), ..Settled::default() };
+    router
+        .take(
+            Record { topic: 0, payload: Some(USER), place: Place { partition: 0, offset: 1, ingested_at: 0 } },
+            &refused,
+        )
+        .expect("taken");
+    let batches = router.drain().expect("drained");
+    let [(None, Batch { rows: dead, .. })] = batches.as_slice() else { panic!("a dead letter: {batches:?}") };
+    let reasons = dead.column_by_name("reason").expect("reason").as_string::<i32>();
+    assert_eq!(reasons.value(0), "a row that the table users can't hold: too long");
+}
+
+#[test]
+fn of_a_table_in_quarantine_only_what_is_no_message_is_judged() {
+    let mut router = router();
+    (router.blind[1], router.rows[1]) = (true, Rows::blind());
+    // Not a row, not a dead letter of the table, and the same verdict on everything else.
+    assert_eq!(went(&mut router, &[USER, NO_USER, br#"{"table":"users","data":[]}"#], &Nothing), []);
+    for payload in
+        [&br#"{"table":"users","data":{"user_id":7"#[..], br#"{"table":"users"}"#, br#"{"table":"x","data":{}}"#]
+    {
+        assert_eq!(went(&mut router, &[payload], &Nothing), [None]);
+    }
+}
+
+#[test]
+fn policies_decide_what_becomes_of_a_reject() {
+    for (policy, dead) in [(OnReject::DeadLetters, 1), (OnReject::Skip, 0), (OnReject::Stop, 0)] {
+        let mut router = router();
+        router.on_reject = policy;
+        let place = Place { partition: 0, offset: 1, ingested_at: 0 };
+        let routed = router.take(Record { topic: 0, payload: Some(NO_USER), place }, &Nothing).expect("taken");
+        assert_eq!(routed.reject.map(|reject| reject.cause()), Some(crate::reject::Cause::Value));
+        assert_eq!(router.drain().expect("drained").len(), dead);
+    }
+}
+
+#[test]
+fn a_null_in_a_list_that_takes_none_is_refused() {
+    let list = NestedField::list_element(100, text(), true);
+    let mut fields = vec![("tags", Type::List(ListType::new(Arc::new(list))), false)];
+    fields.extend(place_fields());
+    let declared = [declared("tags", "list<string>", false)];
+    let mut rows = Rows::declared(&schema(&fields), &declared, false).expect("rows");
+    let mut read = |message: &str| {
+        let reject = rows.read(message, &mut Scanner::new(message)).expect("JSON");
+        if reject.is_none() {
+            rows.push(message, Place { partition: 0, offset: 1, ingested_at: 0 });
+        }
+        reject.map(|reject| reject.to_string())
+    };
+    assert_eq!(read(r#"{"tags":["a"]}"#), None);
+    let refused = read(r#"{"tags":["a",null]}"#);
+    assert_eq!(refused.as_deref(), Some("`tags`: element 1: null, which the table's lists don't take"));
+    assert_eq!(rows.finish(&Arc::from("t")).expect("a batch").rows.num_rows(), 1);
 }
 
 #[test]
@@ -188,13 +295,13 @@ fn a_renamed_column_takes_messages_under_either_name() {
     };
     // The catalog may be renamed before or after the agent learns of it.
     for catalog in ["mail", "email"] {
-        let users = Rows::declared(&columns(catalog), &renamed).expect("users");
+        let users = Rows::declared(&columns(catalog), &renamed, false).expect("users");
         let mut fields = vec![("reason", text(), true)];
         fields.extend(place_fields());
         let dead = Rows::dead_letters(&schema(&fields)).expect("dead letters");
         let topic =
             Topic { name: "facts".into(), key: "c/t".into(), id: "t".into(), tables: vec![("users".into(), 0)] };
-        let mut router = Router::new(vec![topic], vec![users, dead]);
+        let mut router = Router::new(vec![topic], vec![users], vec![false], dead, OnReject::DeadLetters);
         for (offset, data) in [
             r#"{"user_id":"a","mail":"a@x"}"#,
             r#"{"email":"b@x","user_id":"b"}"#,
@@ -208,7 +315,9 @@ fn a_renamed_column_takes_messages_under_either_name() {
         }
         take(&mut router, Some(br#"{"table":"users","data":{"user_id":"e","mail":"1","mail":"2"}}"#), 9);
         let batches = router.drain().expect("drained");
-        let [(0, users), (1, dead)] = batches.as_slice() else { panic!("rows and a dead letter: {batches:?}") };
+        let [(Some(0), Batch { rows: users, .. }), (None, Batch { rows: dead, .. })] = batches.as_slice() else {
+            panic!("rows and a dead letter: {batches:?}")
+        };
         let mails = users.column_by_name(catalog).expect(catalog).as_string::<i32>();
         assert_eq!(mails.iter().flatten().collect::<Vec<_>>(), ["a@x", "b@x", "c@x", "d@x"]);
         let reasons = dead.column_by_name("reason").expect("reason").as_string::<i32>();
@@ -222,12 +331,12 @@ fn a_table_that_lags_behind_its_declaration_is_refused() {
     fields.extend(place_fields());
     let user = declared("user_id", "string", true);
     let added = [user.clone(), declared("age", "int", false)];
-    let error = Rows::declared(&schema(&fields), &added).expect_err("no such column").to_string();
+    let error = Rows::declared(&schema(&fields), &added, false).expect_err("no such column").to_string();
     assert!(error.contains("no column `age` yet"), "{error}");
     let other = [declared("user_id", "int", true)];
-    let error = Rows::declared(&schema(&fields), &other).expect_err("another type").to_string();
+    let error = Rows::declared(&schema(&fields), &other, false).expect_err("another type").to_string();
     assert!(error.contains("declared as int, the table has string"), "{error}");
     fields.push(("extra", text(), true));
-    let error = Rows::declared(&schema(&fields), &[user]).expect_err("required").to_string();
+    let error = Rows::declared(&schema(&fields), &[user], false).expect_err("required").to_string();
     assert!(error.contains("requires the column `extra`"), "{error}");
 }

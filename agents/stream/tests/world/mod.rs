@@ -16,6 +16,7 @@ use futures::TryStreamExt;
 use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
 use lakewright_aws::{Aws, Put, ask, client};
 use lakewright_config::agents;
+use lakewright_config::agents::stream::{OnGap, OnReject};
 use lakewright_config::{Column, KafkaConnection, StreamConfig, Table, raw_columns};
 use lakewright_lake::{create_table, load_table};
 use lakewright_runtime::Agent;
@@ -95,6 +96,8 @@ pub struct World {
     sent: u64,
     /// Of agents that start from now on.
     pub commit_interval_ms: u64,
+    /// Of agents that start from now on.
+    pub on_reject: OnReject,
     agents: Mutex<Vec<Agent>>,
 }
 
@@ -126,6 +129,7 @@ impl World {
             client,
             sent: 0,
             commit_interval_ms: 100,
+            on_reject: OnReject::DeadLetters,
             agents: Mutex::default(),
         };
         world.make_topic().await;
@@ -178,6 +182,8 @@ impl World {
             account: None,
             commit_interval_ms: self.commit_interval_ms,
             commit_bytes: 1 << 20,
+            on_reject: self.on_reject,
+            on_gap: OnGap::Skip,
             watch: None,
         };
         self.agents.lock().expect("unpoisoned").push(agent.clone());
@@ -226,19 +232,24 @@ impl World {
     pub async fn rows(&self) -> Vec<(String, i32, i64)> {
         let mut rows = Vec::new();
         for name in TABLES {
-            let loaded = load_table(&self.aws, "raw", name).await.expect("loaded");
-            let scan = loaded.table.scan().select(["kafka_topic_id", "kafka_partition", "kafka_offset"]).build();
-            let batches: Vec<RecordBatch> =
-                scan.expect("a scan").to_arrow().await.expect("a stream").try_collect().await.expect("read");
-            for batch in batches {
-                let (ids, partitions) =
-                    (batch.column(0).as_string::<i32>(), batch.column(1).as_primitive::<Int32Type>());
-                let offsets = batch.column(2).as_primitive::<Int64Type>();
-                rows.extend(
-                    (0..batch.num_rows())
-                        .map(|row| (ids.value(row).to_owned(), partitions.value(row), offsets.value(row))),
-                );
-            }
+            rows.extend(self.rows_of(name).await);
+        }
+        rows
+    }
+
+    /// The same of one table.
+    pub async fn rows_of(&self, name: &str) -> Vec<(String, i32, i64)> {
+        let loaded = load_table(&self.aws, "raw", name).await.expect("loaded");
+        let scan = loaded.table.scan().select(["kafka_topic_id", "kafka_partition", "kafka_offset"]).build();
+        let batches: Vec<RecordBatch> =
+            scan.expect("a scan").to_arrow().await.expect("a stream").try_collect().await.expect("read");
+        let mut rows = Vec::new();
+        for batch in batches {
+            let (ids, partitions) = (batch.column(0).as_string::<i32>(), batch.column(1).as_primitive::<Int32Type>());
+            let offsets = batch.column(2).as_primitive::<Int64Type>();
+            rows.extend(
+                (0..batch.num_rows()).map(|row| (ids.value(row).to_owned(), partitions.value(row), offsets.value(row))),
+            );
         }
         rows
     }

@@ -1,0 +1,30 @@
+//! Rows on their way from the decoder to a sink.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+/// Where a record stood in Kafka and when it came in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) ingested_at: i64,
+}
+
+/// Rows of one table.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) rows: RecordBatch,
+    /// The topic that they came from; dead letters carry their own.
+    pub(crate) topic_id: Arc<str>,
+    /// The messages that they were made of, row by row; empty unless the table asked for them.
+    pub(crate) origins: Vec<Origin>,
+}
+
+/// The message that a row was made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) place: Place,
+}

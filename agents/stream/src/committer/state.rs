@@ -1,0 +1,400 @@
+//! One table of the committer: what it holds, how it takes part in commits, and how it fails.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use lakewright_config::Table;
+use lakewright_platform::Backoff;
+use lakewright_runtime::Metrics;
+
+use super::counters::Counters;
+use super::{Commit, Position};
+use crate::batch::{Batch, Origin};
+use crate::ledger::Ledger;
+use crate::reject::Reject;
+use crate::settled::Settled;
+use crate::sift::sift;
+use crate::sink::{Blame, Fault, Opened, Refusal, Sink, guarded, guarded_commit};
+
+/// Quiet tables are committed without rows every so many commits, so that their own maps don't fall far behind.
+const QUIET_COMMITS: u32 = 20;
+/// The same for the dead letters, whose map is where a restart begins to read.
+const FLOOR_COMMITS: u32 = 4;
+/// So many conflicts in a row with writers of other partitions are bad luck; more are something else.
+const MAX_CONFLICTS: u32 = 50;
+/// The pauses after conflicts: writers that meet again and again keep each other from committing.
+const CONFLICT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// How a table takes rows.
+#[derive(Debug)]
+enum Mode {
+    /// They are written as they come.
+    Streaming,
+    /// A commit failed by its rows' fault: they are kept until the commit, which finds out which.
+    Sifting,
+    /// The rows at fault were found, or there were none: the next generation streams again.
+    Sifted,
+    /// The next generation sifts; this one takes nothing more.
+    ToSift,
+    /// It can't go on; this generation takes nothing more. `None` when that was reported.
+    Failed(Option<Fault>),
+}
+
+/// Why a table took no part in a commit to its end.
+pub(super) enum Halt {
+    /// It failed alone, which its state says.
+    Fault,
+    /// Everything must be read again.
+    Restart(anyhow::Error),
+}
+
+/// What a table's part in a commit came to.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) committed: bool,
+    pub(super) refused: Vec<Refused>,
+}
+
+/// A row that can't be written.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) origin: Origin,
+    pub(super) topic: String,
+    pub(super) topic_id: Arc<str>,
+    pub(super) reject: Reject,
+    reason: String,
+}
+
+/// A table and what it has taken in.
+pub(super) struct State<S> {
+    pub(super) declared: Table,
+    sink: S,
+    opened: Option<Opened>,
+    mode: Mode,
+    /// What is sifted with the next commit.
+    kept: Vec<Batch>,
+    rows: u64,
+    quiet: u32,
+    dead: bool,
+    /// Whether rows were committed since it was asked last.
+    wrote: bool,
+    /// The next offsets of partitions, as far as this generation has committed.
+    reached: BTreeMap<(String, i32), i64>,
+    counters: Counters,
+}
+
+impl<S: Sink> State<S> {
+    pub(super) fn new(table: Table, sink: S, dead: bool, metrics: &Metrics) -> Self {
+        let counters = Counters::new(&table.name, dead, metrics);
+        Self {
+            declared: table,
+            sink,
+            opened: None,
+            mode: Mode::Streaming,
+            kept: Vec::new(),
+            rows: 0,
+            quiet: 0,
+            dead,
+            wrote: false,
+            reached: BTreeMap::new(),
+            counters,
+        }
+    }
+
+    pub(super) fn is_sifting(&self) -> bool {
+        matches!(self.mode, Mode::Sifting)
+    }
+
+    /// Whether it takes nothing more in this generation.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.mode, Mode::ToSift | Mode::Failed(_))
+    }
+
+    /// Whether it can't go on, or go on as it should, before reading begins again.
+    pub(super) fn needs_another_generation(&self) -> bool {
+        matches!(self.mode, Mode::ToSift | Mode::Sifted | Mode::Failed(Some(_)))
+    }
+
+    /// Why it can't go on, once.
+    pub(super) fn take_failure(&mut self) -> Option<Fault> {
+        if let Mode::Failed(fault) = &mut self.mode { fault.take() } else { None }
+    }
+
+    /// Whether rows were committed since it was asked last.
+    pub(super) fn take_wrote(&mut self) -> bool {
+        std::mem::take(&mut self.wrote)
+    }
+
+    pub(super) fn has_rows(&self) -> bool {
+        self.rows > 0
+    }
+
+    /// What its data stands for, as it was found last.
+    pub(super) fn settled(&self) -> Settled {
+        self.opened.as_ref().map(|opened| opened.settled.clone()).unwrap_or_default()
+    }
+
+    /// How far this generation has come in a partition; 0 if it hasn't committed.
+    pub(super) fn reached(&self, position: &Position) -> i64 {
+        self.reached.get(&(position.key.clone(), position.partition)).copied().unwrap_or(0)
+    }
+
+    /// Drops rows that are not committed; their files are in no table.
+    pub(super) fn forget(&mut self) {
+        self.sink.forget();
+        self.kept.clear();
+        self.rows = 0;
+    }
+
+    /// Begins a generation; `None` when the table is held back.
+    pub(super) async fn begin(&mut self, held: bool) -> Option<Result<Opened, Fault>> {
+        self.forget();
+        self.reached.clear();
+        self.mode = match self.mode {
+            Mode::ToSift | Mode::Sifting => Mode::Sifting,
+            Mode::Streaming | Mode::Sifted | Mode::Failed(_) => Mode::Streaming,
+        };
+        self.opened = None;
+        if held {
+            self.wrote = false;
+            return None;
+        }
+        let opened = guarded(self.sink.open()).await;
+        self.opened = opened.as_ref().ok().cloned();
+        Some(opened.map_err(|fault| fault.context(format!("open the table {}", self.declared.name))))
+    }
+
+    /// Takes rows of this generation.
+    pub(super) async fn take(&mut self, batch: Batch) {
+        match self.mode {
+            Mode::Sifting => {
+                self.rows += batch.rows.num_rows() as u64;
+                self.kept.push(batch);
+            }
+            Mode::Streaming => {
+                self.rows += batch.rows.num_rows() as u64;
+                if let Err(fault) = guarded(self.sink.write(batch.rows)).await {
+                    self.fail(fault.context(format!("write rows of {}", self.declared.name)));
+                }
+            }
+            Mode::Sifted | Mode::ToSift | Mode::Failed(_) => {}
+        }
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        self.forget();
+        self.mode = match self.mode {
+            // Dead letters can't be made of dead letters.
+            Mode::Streaming if fault.blame == Blame::Rows && !self.dead => {
+                tracing::warn!(table = self.declared.name, %fault, "looking for the rows that can't be written");
+                Mode::ToSift
+            }
+            _ => Mode::Failed(Some(fault)),
+        };
+    }
+
+    /// Commits what is held, if anything is or it is time. With `stop`, rows that can't be written are the table's end.
+    pub(super) async fn commit(&mut self, commit: &Commit, ledger: &Ledger, stop: bool) -> Result<Done, Halt> {
+        if self.has_failed() {
+            return Err(Halt::Fault);
+        }
+        let (files, refused) = self.finish(stop).await?;
+        let name = self.declared.name.clone();
+        let settle = |before: &Settled| {
+            let mut settled = before.clone();
+            for Position { key, partition, next, .. } in &commit.positions {
+                settled.offsets.advance(key, *partition, *next);
+                if let Some(offset) = ledger.rows(&name, key, *partition) {
+                    settled.refused.forget_before(key, *partition, offset);
+                }
+            }
+            for Refused { origin, reason, topic, .. } in &refused {
+                let of = commit.positions.iter().find(|position| position.topic == *topic);
+                let key = &of.expect("rows are of partitions that are read").key;
+                settled.refused.add(key, origin.place.partition, origin.place.offset, reason);
+            }
+            settled
+        };
+        self.quiet += 1;
+        let due = files > 0 || !refused.is_empty() || self.quiet >= QUIET_COMMITS;
+        let committed = due && self.publish(commit, files, settle).await?;
+        self.counters.refused.increment(refused.len() as u64);
+        self.wrote |= committed && !refused.is_empty();
+        self.reach(commit);
+        if self.is_sifting() && (files > 0 || !refused.is_empty()) {
+            self.mode = Mode::Sifted;
+        }
+        Ok(Done { committed, refused })
+    }
+
+    /// Commits the dead letters and the ledger.
+    pub(super) async fn commit_ledger(
+        &mut self,
+        commit: &Commit,
+        settle: impl Fn(&Settled) -> Settled + Send,
+    ) -> anyhow::Result<bool> {
+        let files = match guarded(self.sink.finish()).await {
+            Ok(files) => files,
+            Err(fault) => return Err(fault.error.context("write dead letters")),
+        };
+        self.quiet += 1;
+        if files == 0 && !commit.ledger && self.quiet < FLOOR_COMMITS {
+            return Ok(false);
+        }
+        match self.publish(commit, files, settle).await {
+            Ok(committed) => Ok(committed),
+            Err(Halt::Restart(reason)) => Err(reason),
+            Err(Halt::Fault) => Err(self.take_failure().map_or_else(|| anyhow!("it failed"), |fault| fault.error)),
+        }
+    }
+
+    /// Finishes what was written; gives the number of files and the rows that can't be written.
+    async fn finish(&mut self, stop: bool) -> Result<(usize, Vec<Refused>), Halt> {
+        let finished = if self.is_sifting() { self.sift().await } else { Ok(Vec::new()) };
+        let finished = match finished {
+            Ok(refused) => guarded(self.sink.finish()).await.map(|files| (files, refused)),
+            Err(fault) => Err(fault),
+        };
+        match finished {
+            Ok((_, refused)) if stop && !refused.is_empty() => {
+                self.sink.discard().await;
+                let Refused { origin, reason, topic, .. } = &refused[0];
+                let place = format!("{topic}/{}, offset {}", origin.place.partition, origin.place.offset);
+                let error = anyhow!("a row of {place} can't be written: {reason}");
+                Err(self.halt(Fault::new(Blame::Table, error)))
+            }
+            Ok(finished) => Ok(finished),
+            Err(fault) => Err(self.halt(fault.context(format!("write rows of {}", self.declared.name)))),
+        }
+    }
+
+    fn halt(&mut self, fault: Fault) -> Halt {
+        self.fail(fault);
+        Halt::Fault
+    }
+
+    async fn sift(&mut self) -> Result<Vec<Refused>, Fault> {
+        let kept = std::mem::take(&mut self.kept);
+        if kept.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bad = sift(&mut self.sink, &kept).await?;
+        self.rows -= bad.len() as u64;
+        let refused = bad.into_iter().map(|one| {
+            let held = &kept[one.batch];
+            let origin = held.origins[one.row].clone();
+            // A summary is no place for long texts.
+            let reason: String = one.reason.chars().take(300).collect();
+            let reject = Reject::Unwritable { table: self.declared.name.clone(), reason: reason.clone() };
+            let (topic, topic_id) = (self.declared.topic.clone(), Arc::clone(&held.topic_id));
+            Refused { origin, topic, topic_id, reject, reason }
+        });
+        Ok(refused.collect())
+    }
+
+    fn reach(&mut self, commit: &Commit) {
+        for Position { key, partition, next, .. } in &commit.positions {
+            self.reached.insert((key.clone(), *partition), *next);
+        }
+    }
+
+    /// Commits what is finished with what `settle` makes of what was settled; returns whether there was anything to say.
+    async fn publish(
+        &mut self,
+        commit: &Commit,
+        files: usize,
+        settle: impl Fn(&Settled) -> Settled + Send,
+    ) -> Result<bool, Halt> {
+        let name = self.declared.name.clone();
+        let mut backoff = Backoff::new(CONFLICT.0, CONFLICT.1);
+        for _ in 0..MAX_CONFLICTS {
+            let Opened { version, settled: before, .. } =
+                self.opened.clone().expect("commits come after their generation began");
+            let settled = settle(&before);
+            if files == 0 && settled == before {
+                return Ok(false);
+            }
+            match guarded_commit(self.sink.commit(&settled, &before)).await {
+                Ok(now) => {
+                    let here = same_place(&settled, &now.settled, commit);
+                    here.map_err(|error| Halt::Restart(error.context(format!("after a commit to {name}"))))?;
+                    let same = now.version == version;
+                    self.opened = Some(now);
+                    self.counters.rows.increment(self.rows);
+                    self.counters.all_rows.increment(self.rows);
+                    self.counters.files.increment(files as u64);
+                    self.wrote |= files > 0;
+                    (self.rows, self.quiet) = (0, 0);
+                    return if same { Ok(true) } else { Err(Halt::Restart(changed(&name))) };
+                }
+                Err(Refusal::Conflict) => {
+                    self.counters.conflicts.increment(1);
+                    tokio::time::sleep(backoff.next_pause()).await;
+                    let now = match guarded(self.sink.open()).await {
+                        Ok(now) => now,
+                        Err(fault) => return Err(self.halt(fault)),
+                    };
+                    if let Err(error) = same_place(&before, &now.settled, commit) {
+                        self.sink.discard().await;
+                        return Err(Halt::Restart(error.context(format!("commit to {name}"))));
+                    }
+                    // What is written was decoded for the old schema: under a new one, a message may mean more.
+                    if now.version != version {
+                        self.sink.discard().await;
+                        return Err(Halt::Restart(changed(&name)));
+                    }
+                    self.opened = Some(now);
+                }
+                Err(Refusal::Unknown(error)) => return Err(self.halt(Fault::new(Blame::Passing, error))),
+                Err(Refusal::Failed(fault)) => {
+                    self.sink.discard().await;
+                    // The rows are written: whatever it is, sifting them finds nothing.
+                    let blame = if fault.blame == Blame::Rows { Blame::Table } else { fault.blame };
+                    return Err(self.halt(Fault { blame, ..fault }));
+                }
+            }
+        }
+        self.sink.discard().await;
+        let error = anyhow!("other writers were faster {MAX_CONFLICTS} times in a row at {name}");
+        Err(self.halt(Fault::new(Blame::Passing, error)))
+    }
+
+    /// Refuses to go on when the table has another schema by now than the one that messages were decoded for, or another
+    /// writer has its partitions.
+    pub(super) async fn same_as_before(&mut self, commit: &Commit) -> anyhow::Result<()> {
+        let Some(before) = &self.opened else { return Ok(()) };
+        let now = guarded(self.sink.open()).await.map_err(|fault| fault.error)?;
+        if now.version != before.version {
+            return Err(changed(&self.declared.name));
+        }
+        // Of one that failed nobody may know whether its commit happened; it has no part in another one.
+        if !self.has_failed() {
+            same_place(&before.settled, &now.settled, commit)?;
+            self.opened = Some(now);
+        }
+        Ok(())
+    }
+}
+
+fn changed(table: &str) -> anyhow::Error {
+    anyhow!("the schema of {table} changed")
+}
+
+/// Whether the partitions that this agent reads stand where it left them: else another one reads them now, or the table
+/// was rolled back. Offsets alone don't say so: what is owed to a table is before the floor, and paying it moves none.
+fn same_place(expected: &Settled, found: &Settled, commit: &Commit) -> anyhow::Result<()> {
+    for Position { topic, key, partition, .. } in &commit.positions {
+        let at = |settled: &Settled| settled.offsets.get(key, *partition);
+        if at(expected) != at(found) {
+            let (expected, found) = (at(expected), at(found));
+            bail!("{topic}/{partition} was at {expected:?} and is at {found:?}: another writer moved it");
+        }
+        let (expected, found) = (expected.owed.of_partition(key, *partition), found.owed.of_partition(key, *partition));
+        if expected != found {
+            bail!("of {topic}/{partition} {expected:?} was owed and {found:?} is: another writer changed it");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! Where reading begins, and what is left out of it.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use lakewright_config::agents::stream::OnGap;
+use lakewright_runtime::kafka::{ClusterTopics, describe_using};
+use rdkafka::consumer::Consumer;
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::oneshot;
+
+use super::{Intake, REQUEST, gone};
+use crate::committer::{Begun, Work};
+use crate::context::Progress;
+use crate::ledger::Ledger;
+use crate::partition::index;
+use crate::quarantine::{Part, Until};
+use crate::router::{Router, Topic};
+use crate::sink::bug;
+use crate::start::{Refused, Start, known, start};
+use crate::table::Rows;
+
+/// While rows are looked for that can't be written, so many bytes are committed at the latest: they are all in memory.
+const SIFTED_BYTES: u64 = 16 << 20;
+/// Topics and partitions are asked for one by one for so long at most: who doesn't poll in time loses its place in the
+/// group.
+const ASK: Duration = Duration::from_secs(20);
+
+/// What the tables and the ledger say, and which tables are left out.
+struct Known {
+    begun: Begun,
+    ledger: Ledger,
+    blind: Vec<bool>,
+    since: Instant,
+}
+
+impl Intake {
+    pub(super) fn begin_or_later(&mut self) {
+        self.begin_at = None;
+        match self.begin() {
+            Ok(()) => self.latch = None,
+            Err(error) => {
+                self.agent.health.error(error);
+                self.stop_and_wait();
+            }
+        }
+    }
+
+    /// Finds out what is committed and begins to read there. What can't begin is put into quarantine, and the rest
+    /// begins without it.
+    fn begin(&mut self) -> anyhow::Result<()> {
+        self.generation += 1;
+        self.router = None;
+        (self.held_bytes, self.held_since, self.ledger_at) = (0, None, None);
+        self.consumer.context().set_progress(None);
+        let topics = self.describe()?;
+        let now = Instant::now();
+        let parts = self.config.tables.iter().map(|table| Part::Table(table.name.clone()));
+        let hold: Vec<bool> = parts.map(|part| self.quarantine.holds(&part, now)).collect();
+        let (reply, begun) = oneshot::channel();
+        let generation = self.generation;
+        self.work.blocking_send(Work::Begin { generation, hold, reply }).map_err(|_| gone())?;
+        let begun = begun.blocking_recv().map_err(|_| gone())??;
+        let (rows, blind) = self.decoders(&begun);
+        let dead = Rows::dead_letters(&begun.dead.schema).context("the dead-letter table")?;
+        let sifting = begun.sifting.iter().any(|sifting| *sifting);
+        self.commit_bytes = if sifting { self.config.commit_bytes.min(SIFTED_BYTES) } else { self.config.commit_bytes };
+        let known = Known { ledger: Ledger::of(&begun.dead.settled), begun, blind, since: Instant::now() };
+
+        let mut assignment = TopicPartitionList::new();
+        let mut progress = BTreeMap::new();
+        let mut lost = 0;
+        for position in 0..self.partitions.len() {
+            let Some((next, end, missing)) = self.begin_partition(position, &topics, &known) else { continue };
+            let partition = &self.partitions[position];
+            let (name, number) = (&topics[partition.topic].name, partition.number);
+            let settled = self.settled(name, next, &known.blind, &partition.rows);
+            lost += missing;
+            progress.insert((name.clone(), number), Progress { next: settled, read: next, end });
+            assignment.add_partition_offset(name, number, Offset::Offset(next))?;
+        }
+        self.counters.lost.increment(lost);
+        self.lost |= lost > 0;
+        self.index = index(&self.partitions, self.topics.len());
+        self.consumer.assign(&assignment).context("begin to read")?;
+        self.consumer.context().set_progress(Some(progress));
+        self.router = Some(Router::new(topics, rows, known.blind, dead, self.config.on_reject));
+        let (topics, partitions) = (&self.topics, &self.partitions);
+        self.quarantine.retain(|part| match part {
+            Part::Table(_) | Part::Topic(_) => true,
+            Part::Partition(topic, number) => {
+                partitions.iter().any(|one| one.number == *number && topics[one.topic] == *topic)
+            }
+        });
+        if lost > 0 {
+            // The next one to begin here shall not find the same records lost.
+            self.ledger_at = Some(Instant::now());
+        }
+        if lost == 0 && self.quarantine.reason().is_none() {
+            self.agent.health.clear_error();
+        }
+        Ok(())
+    }
+
+    /// The topics with their ids, in the order of their names. One that isn't there has none.
+    fn describe(&mut self) -> anyhow::Result<Vec<Topic>> {
+        let now = Instant::now();
+        let is_held = |name: &&String| self.quarantine.holds(&Part::Topic((*name).clone()), now);
+        let asked: Vec<String> = self.topics.iter().filter(|name| !is_held(name)).cloned().collect();
+        if asked.is_empty() {
+            bail!("no topic can be read; {}", self.quarantine.reason().unwrap_or_default());
+        }
+        let (found, missing) = self.ask(&asked)?;
+        for name in &asked {
+            let part = Part::Topic(name.clone());
+            if let Some((_, reason)) = missing.iter().find(|(missing, _)| missing == name) {
+                self.quarantine(part, Until::Begun, reason);
+            } else {
+                self.quarantine.begun(&part);
+            }
+        }
+        let tables = |name: &str| {
+            let of = self.config.tables.iter().enumerate().filter(|(_, table)| table.topic == name);
+            of.map(|(index, table)| (table.name.clone(), index)).collect()
+        };
+        let topic = |name: &String| {
+            let id = found.topics.get(name).map(|identity| identity.id.to_string()).unwrap_or_default();
+            let key = format!("{}/{id}", found.cluster_id);
+            Topic { name: name.clone(), key, id: Arc::from(id), tables: tables(name) }
+        };
+        Ok(self.topics.iter().map(topic).collect())
+    }
+
+    /// The topics that there are, and the names of the others with what Kafka says of them.
+    fn ask(&self, topics: &[String]) -> anyhow::Result<(ClusterTopics, Vec<(String, String)>)> {
+        let together = match describe_using(self.consumer.client(), topics, REQUEST) {
+            Ok(found) => return Ok((found, Vec::new())),
+            Err(error) => error,
+        };
+        // One of them isn't there, or Kafka is away: asked for alone, each answers for itself.
+        let began = Instant::now();
+        let (mut found, mut missing): (Option<ClusterTopics>, _) = (None, Vec::new());
+        for name in topics {
+            match describe_using(self.consumer.client(), std::slice::from_ref(name), REQUEST) {
+                Ok(one) => match &mut found {
+                    Some(found) => found.topics.extend(one.topics),
+                    None => found = Some(one),
+                },
+                Err(error) => missing.push((name.clone(), format!("{error:#}"))),
+            }
+            if found.is_none() && began.elapsed() > ASK {
+                return Err(together);
+            }
+        }
+        found.map(|found| (found, missing)).ok_or(together)
+    }
+
+    /// What decodes the messages of each table, and which tables are left out.
+    fn decoders(&mut self, begun: &Begun) -> (Vec<Rows>, Vec<bool>) {
+        let tables = self.config.tables.clone();
+        let mut all = Vec::with_capacity(tables.len());
+        for ((index, table), (opened, sifting)) in
+            tables.iter().enumerate().zip(begun.tables.iter().zip(&begun.sifting))
+        {
+            let part = Part::Table(table.name.clone());
+            let rows = match opened {
+                None => None,
+                Some(Err(fault)) => {
+                    self.quarantine(part, Until::Begun, &fault.to_string());
+                    None
+                }
+                Some(Ok(opened)) => {
+                    let decoder = || Rows::declared(&opened.schema, &table.columns, *sifting);
+                    let made = catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|panic| Err(bug(&*panic)));
+                    match made {
+                        Ok(rows) => {
+                            self.quarantine.on_trial(&part);
+                            self.quarantine.begun(&part);
+                            Some(rows)
+                        }
+                        Err(error) => {
+                            self.quarantine_table(index, Until::Begun, &format!("{error:#}"));
+                            None
+                        }
+                    }
+                }
+            };
+            all.push(rows.map_or_else(|| (Rows::blind(), true), |rows| (rows, false)));
+        }
+        all.into_iter().unzip()
+    }
+
+    /// Finds out where a partition begins: the first offset to read, Kafka's next one, and how many records are gone.
+    /// `None` when it can't begin.
+    fn begin_partition(&mut self, position: usize, topics: &[Topic], known: &Known) -> Option<(i64, i64, u64)> {
+        let partition = &mut self.partitions[position];
+        (partition.begun, partition.stands_still) = (false, true);
+        let (topic, number) = (&topics[partition.topic], partition.number);
+        let part = Part::Partition(topic.name.clone(), number);
+        if topic.id.is_empty() {
+            // It waits for its topic, and is tried with it.
+            self.quarantine.on_trial(&part);
+            return None;
+        }
+        if self.quarantine.holds(&part, Instant::now()) {
+            return None;
+        }
+        match self.find_start(topic, number, known) {
+            Ok((start, refused, high)) => {
+                let (next, lost) = (start.next, start.lost.unsigned_abs());
+                self.partitions[position].begin(start, refused);
+                if lost > 0 {
+                    self.agent.health.error(format!(
+                        "{}/{number}: Kafka's retention removed up to {lost} records before they were taken in; reading \
+                         on at {next}",
+                        topic.name
+                    ));
+                }
+                self.quarantine.on_trial(&part);
+                self.quarantine.begun(&part);
+                Some((next, high, lost))
+            }
+            Err(error) => {
+                self.quarantine(part, Until::Begun, &format!("{error:#}"));
+                None
+            }
+        }
+    }
+
+    fn find_start(&self, topic: &Topic, number: i32, of: &Known) -> anyhow::Result<(Start, Refused, i64)> {
+        if of.since.elapsed() > ASK {
+            bail!("other partitions took so long to answer that it wasn't asked for");
+        }
+        let (low, high) = self
+            .consumer
+            .fetch_watermarks(&topic.name, number, REQUEST)
+            .with_context(|| format!("ask for the offsets of {}/{number}", topic.name))?;
+        let (tables, refused) = known(&self.config.tables, &of.begun.tables, &of.blind, &of.ledger, (topic, number));
+        let start = start(&tables, of.ledger.floor(&topic.key, number), low, high)?;
+        if start.lost > 0 && self.config.on_gap == OnGap::Fail {
+            bail!(
+                "Kafka's retention removed up to {} records before they were taken in, and `on_gap` is \"fail\"; with \
+                 \"skip\" reading goes on at offset {}",
+                start.lost,
+                start.next
+            );
+        }
+        Ok((start, refused, high))
+    }
+}

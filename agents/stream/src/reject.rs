@@ -1,0 +1,157 @@
+//! Why a record is no row of any table.
+
+use std::fmt;
+use std::str::Utf8Error;
+
+use crate::json::Syntax;
+
+/// Why a record is no row. Its `Display` is the sentence that stands in the dead-letter table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reject {
+    /// The record has no value: a tombstone.
+    NoPayload,
+    NotUtf8(Utf8Error),
+    Syntax(Syntax),
+    /// The message is JSON of another kind.
+    NotAnObject(&'static str),
+    /// The envelope lacks a member.
+    NoMember(&'static str),
+    /// The envelope has a member twice.
+    MemberTwice(&'static str),
+    /// The member `table` is of another kind.
+    TableNotText(&'static str),
+    NoSuchTable(String),
+    /// The member `data` is of another kind.
+    DataNotAnObject(&'static str),
+    /// A column's value is wrong.
+    Cell {
+        column: String,
+        wrong: Wrong,
+    },
+    /// It is a row of the table, and the table can't hold it.
+    Unwritable {
+        table: String,
+        reason: String,
+    },
+}
+
+/// What is wrong with a column's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    Missing,
+    Null,
+    Twice,
+    Value(String),
+}
+
+/// The causes of rejects, as metrics count them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    NoPayload,
+    Encoding,
+    Syntax,
+    Envelope,
+    UnknownTable,
+    Missing,
+    Value,
+    Unwritable,
+}
+
+impl Cause {
+    /// All of them, in the order of their numbers.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::NoPayload,
+        Self::Encoding,
+        Self::Syntax,
+        Self::Envelope,
+        Self::UnknownTable,
+        Self::Missing,
+        Self::Value,
+        Self::Unwritable,
+    ];
+
+    /// The word that labels its metric.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::NoPayload => "no_payload",
+            Self::Encoding => "encoding",
+            Self::Syntax => "syntax",
+            Self::Envelope => "envelope",
+            Self::UnknownTable => "unknown_table",
+            Self::Missing => "missing",
+            Self::Value => "value",
+            Self::Unwritable => "unwritable",
+        }
+    }
+}
+
+impl Reject {
+    /// What metrics count it as.
+    pub(crate) fn cause(&self) -> Cause {
+        match self {
+            Self::NoPayload => Cause::NoPayload,
+            Self::NotUtf8(_) => Cause::Encoding,
+            Self::Syntax(_) => Cause::Syntax,
+            Self::NotAnObject(_)
+            | Self::NoMember(_)
+            | Self::MemberTwice(_)
+            | Self::TableNotText(_)
+            | Self::DataNotAnObject(_) => Cause::Envelope,
+            Self::NoSuchTable(_) => Cause::UnknownTable,
+            Self::Cell { wrong: Wrong::Missing | Wrong::Null, .. } => Cause::Missing,
+            Self::Cell { .. } => Cause::Value,
+            Self::Unwritable { .. } => Cause::Unwritable,
+        }
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPayload => f.write_str("the message has no payload"),
+            Self::NotUtf8(error) => write!(f, "no UTF-8: {error}"),
+            Self::Syntax(syntax) => syntax.fmt(f),
+            Self::NotAnObject(found) => write!(f, "the message is {found}, not an object"),
+            Self::NoMember(name) => write!(f, "`{name}` is missing"),
+            Self::MemberTwice(name) => write!(f, "`{name}` stands there twice"),
+            Self::TableNotText(found) => write!(f, "`table` is {found}, not a string"),
+            Self::NoSuchTable(name) => write!(f, "unknown table `{name}`"),
+            Self::DataNotAnObject(found) => write!(f, "`data` is {found}, not an object"),
+            Self::Cell { column, wrong: Wrong::Missing } => write!(f, "`{column}` is missing"),
+            Self::Cell { column, wrong: Wrong::Null } => write!(f, "`{column}` is null"),
+            Self::Cell { column, wrong: Wrong::Twice } => write!(f, "`{column}` stands there twice"),
+            Self::Cell { column, wrong: Wrong::Value(wrong) } => write!(f, "`{column}`: {wrong}"),
+            Self::Unwritable { table, reason } => write!(f, "a row that the table {table} can't hold: {reason}"),
+        }
+    }
+}
+
+impl From<Syntax> for Reject {
+    fn from(syntax: Syntax) -> Self {
+        Self::Syntax(syntax)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn causes_are_numbered_in_their_order_and_have_words_of_their_own() {
+        for (number, cause) in Cause::ALL.into_iter().enumerate() {
+            assert_eq!(cause as usize, number);
+        }
+        assert_eq!(Cause::ALL.map(Cause::word).into_iter().collect::<BTreeSet<_>>().len(), Cause::ALL.len());
+    }
+
+    #[test]
+    fn a_missing_value_is_another_cause_than_a_wrong_one() {
+        let cell = |wrong| Reject::Cell { column: "id".into(), wrong };
+        assert_eq!(cell(Wrong::Missing).cause(), Cause::Missing);
+        assert_eq!(cell(Wrong::Null).cause(), Cause::Missing);
+        assert_eq!(cell(Wrong::Value("7 is no text".into())).cause(), Cause::Value);
+        assert_eq!(cell(Wrong::Value("7 is no text".into())).to_string(), "`id`: 7 is no text");
+    }
+}

@@ -1,0 +1,193 @@
+//! What a table's commits say beside their rows: which offsets are settled in it.
+//!
+//! Three maps, each a property of the snapshot: the next offsets ([`PROPERTY`]); rows of the table that were taken out
+//! of a commit because they can't be written, until the dead letters have them ([`REFUSED`]); and, in the dead letters'
+//! commits, what is owed to tables in quarantine ([`OWED`]). The last two are absent where there is nothing to say.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::Context as _;
+use iceberg::spec::TableMetadata;
+use serde::{Deserialize, Serialize};
+
+use crate::offsets::{OffsetMap, PROPERTY, carried};
+
+/// The property of refused rows.
+pub(crate) const REFUSED: &str = "lakewright.refused";
+/// The property of what is owed.
+pub(crate) const OWED: &str = "lakewright.owed";
+
+type ByPartition<T> = BTreeMap<String, BTreeMap<i32, T>>;
+
+/// Offsets whose rows were refused, with the reasons, by `CLUSTER ID/TOPIC ID` and partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Refused(ByPartition<BTreeMap<i64, String>>);
+
+impl Refused {
+    /// Adds a row.
+    pub(crate) fn add(&mut self, topic: &str, partition: i32, offset: i64, reason: &str) {
+        let of = self.0.entry(topic.to_owned()).or_default().entry(partition).or_default();
+        of.insert(offset, reason.to_owned());
+    }
+
+    /// Those of a partition.
+    pub(crate) fn of(&self, topic: &str, partition: i32) -> Option<&BTreeMap<i64, String>> {
+        self.0.get(topic)?.get(&partition)
+    }
+
+    /// Forgets those of a partition that the dead letters have: all before an offset.
+    pub(crate) fn forget_before(&mut self, topic: &str, partition: i32, offset: i64) {
+        let Some(partitions) = self.0.get_mut(topic) else { return };
+        if let Some(of) = partitions.get_mut(&partition) {
+            *of = of.split_off(&offset);
+            if of.is_empty() {
+                partitions.remove(&partition);
+            }
+        }
+        if partitions.is_empty() {
+            self.0.remove(topic);
+        }
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// From where on a table in quarantine lacks what the dead letters' map covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Debt {
+    /// Its rows from this offset on.
+    pub(crate) rows: i64,
+    /// What it would have refused from this offset on: nobody has judged it.
+    pub(crate) rejects: i64,
+}
+
+/// What is owed, by table, `CLUSTER ID/TOPIC ID` and partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Owed(BTreeMap<String, ByPartition<Debt>>);
+
+impl Owed {
+    /// What is owed to a table of a partition.
+    pub(crate) fn of(&self, table: &str, topic: &str, partition: i32) -> Option<Debt> {
+        self.0.get(table)?.get(topic)?.get(&partition).copied()
+    }
+
+    /// What is owed of a partition, by table.
+    pub(crate) fn of_partition(&self, topic: &str, partition: i32) -> BTreeMap<&str, Debt> {
+        let of = |table| self.of(table, topic, partition);
+        self.0.keys().filter_map(|table| Some((table.as_str(), of(table)?))).collect()
+    }
+
+    /// Sets what is owed; `None`: nothing.
+    pub(crate) fn set(&mut self, table: &str, topic: &str, partition: i32, debt: Option<Debt>) {
+        if let Some(debt) = debt {
+            let topics = self.0.entry(table.to_owned()).or_default();
+            topics.entry(topic.to_owned()).or_default().insert(partition, debt);
+            return;
+        }
+        let Some(topics) = self.0.get_mut(table) else { return };
+        if let Some(partitions) = topics.get_mut(topic) {
+            partitions.remove(&partition);
+            if partitions.is_empty() {
+                topics.remove(topic);
+            }
+        }
+        if topics.is_empty() {
+            self.0.remove(table);
+        }
+    }
+
+    /// Whether nothing is owed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// What a table's current data stands for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) offsets: OffsetMap,
+    pub(crate) refused: Refused,
+    pub(crate) owed: Owed,
+}
+
+impl Settled {
+    /// Reads it from a table's metadata; see [`OffsetMap::committed`] for which snapshot's counts.
+    ///
+    /// # Errors
+    /// A property is there and isn't what it should be.
+    pub(crate) fn committed(metadata: &TableMetadata) -> anyhow::Result<Self> {
+        Ok(Self {
+            offsets: OffsetMap::committed(metadata)?,
+            refused: read(metadata, REFUSED)?,
+            owed: read(metadata, OWED)?,
+        })
+    }
+
+    /// The properties of a commit that settles this where `before` was settled. A map that has become empty is written
+    /// once more, so that no older one is taken for the current.
+    pub(crate) fn properties(&self, before: &Self) -> HashMap<String, String> {
+        let mut properties = HashMap::from([(PROPERTY.to_owned(), self.offsets.to_json())]);
+        if !(self.refused.is_empty() && before.refused.is_empty()) {
+            properties.insert(REFUSED.to_owned(), json(&self.refused));
+        }
+        if !(self.owed.is_empty() && before.owed.is_empty()) {
+            properties.insert(OWED.to_owned(), json(&self.owed));
+        }
+        properties
+    }
+}
+
+fn json(map: &impl Serialize) -> String {
+    serde_json::to_string(map).expect("a map of texts and numbers is JSON")
+}
+
+fn read<T: Default + for<'a> Deserialize<'a>>(metadata: &TableMetadata, property: &str) -> anyhow::Result<T> {
+    carried(metadata, property).map_or_else(
+        || Ok(T::default()),
+        |text| serde_json::from_str(text).with_context(|| format!("the table's `{property}` can't be read: {text}")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_are_written_as_the_contract_says() {
+        let mut settled = Settled::default();
+        settled.offsets.advance("c/t", 0, 7);
+        let before = Settled::default();
+        let names = |settled: &Settled, before: &Settled| {
+            let mut names: Vec<String> = settled.properties(before).into_keys().collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(&settled, &before), [PROPERTY]);
+        settled.refused.add("c/t", 0, 5, "too long");
+        settled.owed.set("sales", "c/t", 0, Some(Debt { rows: 3, rejects: 6 }));
+        let properties = settled.properties(&before);
+        assert_eq!(properties[REFUSED], r#"{"c/t":{"0":{"5":"too long"}}}"#);
+        assert_eq!(properties[OWED], r#"{"sales":{"c/t":{"0":{"rows":3,"rejects":6}}}}"#);
+        // Once more when they are empty, and then no more.
+        assert_eq!(names(&before, &settled), [PROPERTY, OWED, REFUSED]);
+        assert_eq!(before.properties(&settled)[OWED], "{}");
+    }
+
+    #[test]
+    fn what_is_paid_and_what_the_dead_letters_have_leaves_nothing_behind() {
+        let mut settled = Settled::default();
+        settled.refused.add("c/t", 0, 5, "a");
+        settled.refused.add("c/t", 0, 9, "b");
+        settled.refused.forget_before("c/t", 0, 9);
+        assert_eq!(settled.refused.of("c/t", 0).map(BTreeMap::len), Some(1));
+        settled.refused.forget_before("c/t", 0, 10);
+        settled.owed.set("sales", "c/t", 0, Some(Debt { rows: 3, rejects: 6 }));
+        settled.owed.set("sales", "c/t", 0, None);
+        assert_eq!(settled, Settled::default());
+    }
+}

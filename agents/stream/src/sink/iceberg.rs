@@ -1,0 +1,186 @@
+//! Iceberg tables in the Glue catalog: rows and what they settle are one snapshot.
+
+use iceberg::ErrorKind;
+use iceberg::spec::DataFile;
+use lakewright_aws::Aws;
+use lakewright_config::Table;
+use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, load_table};
+
+use super::{Blame, Fault, Opened, Refusal, Sink};
+use crate::settled::Settled;
+
+/// A table of the catalog.
+pub(crate) struct IcebergSink {
+    aws: Aws,
+    database: String,
+    name: String,
+    /// Columns whose values hardly repeat.
+    plain: Vec<String>,
+    /// Names this agent in snapshots.
+    writer_name: String,
+    /// What open data files may hold in memory, in bytes.
+    open_bytes: usize,
+    loaded: Option<LoadedTable>,
+    writer: Option<TableWriter>,
+    finished: Vec<DataFile>,
+    spec_id: Option<i32>,
+}
+
+impl IcebergSink {
+    pub(crate) fn new(aws: &Aws, table: &Table, writer_name: &str, open_bytes: usize) -> Self {
+        let fixed = ["kafka_offset", "payload"].map(str::to_owned);
+        Self {
+            aws: aws.clone(),
+            database: table.database.clone(),
+            name: table.name.clone(),
+            plain: table.key.iter().cloned().chain(fixed).collect(),
+            writer_name: writer_name.to_owned(),
+            open_bytes,
+            loaded: None,
+            writer: None,
+            finished: Vec::new(),
+            spec_id: None,
+        }
+    }
+
+    fn loaded(&self) -> &LoadedTable {
+        self.loaded.as_ref().expect("a sink is opened before anything else")
+    }
+}
+
+impl Sink for IcebergSink {
+    async fn open(&mut self) -> Result<Opened, Fault> {
+        let loaded = match &self.loaded {
+            Some(loaded) => loaded.reload().await,
+            None => load_table(&self.aws, &self.database, &self.name).await,
+        };
+        let loaded = loaded.map_err(|error| Fault::new(blame(&error, Blame::Table), error))?;
+        let opened = opened(&loaded).map_err(|error| Fault::new(Blame::Table, error))?;
+        self.loaded = Some(loaded);
+        Ok(opened)
+    }
+
+    async fn write(&mut self, rows: arrow_array::RecordBatch) -> Result<(), Fault> {
+        if self.writer.is_none() {
+            let plain: Vec<&str> = self.plain.iter().map(String::as_str).collect();
+            let made = TableWriter::new(self.loaded(), &plain).map_err(|error| Fault::new(Blame::Table, error))?;
+            self.writer = Some(made.bounded(self.open_bytes));
+        }
+        let writer = self.writer.as_mut().expect("it was made above");
+        writer.write(rows).await.map_err(|error| Fault::new(blame(&error, Blame::Rows), error))
+    }
+
+    async fn finish(&mut self) -> Result<usize, Fault> {
+        if let Some(writer) = self.writer.take() {
+            self.spec_id = Some(writer.spec_id());
+            self.finished = writer.close().await.map_err(|error| Fault::new(blame(&error, Blame::Rows), error))?;
+        }
+        Ok(self.finished.len())
+    }
+
+    async fn commit(&mut self, settled: &Settled, before: &Settled) -> Result<Opened, Refusal> {
+        let properties = settled.properties(before);
+        let mut summary = properties.clone();
+        summary.insert("lakewright.writer".to_owned(), self.writer_name.clone());
+        let change = Change {
+            overwrite: false,
+            files: self.finished.clone(),
+            spec_id: if self.finished.is_empty() { None } else { self.spec_id },
+            summary,
+            properties,
+        };
+        match self.loaded().commit(change).await {
+            Ok(table) => {
+                let found = opened(&table);
+                self.loaded = Some(table);
+                self.forget();
+                found.map_err(Refusal::Unknown)
+            }
+            Err(CommitError::Conflict { .. }) => Err(Refusal::Conflict),
+            Err(error @ CommitError::Unknown { .. }) => Err(Refusal::Unknown(error.into())),
+            Err(error @ CommitError::Failed { .. }) => {
+                let error = anyhow::Error::from(error);
+                Err(Refusal::Failed(Fault::new(blame(&error, Blame::Table), error)))
+            }
+        }
+    }
+
+    async fn discard(&mut self) {
+        let files = std::mem::take(&mut self.finished);
+        if let Some(loaded) = &self.loaded {
+            loaded.discard(&files).await;
+        }
+        self.spec_id = None;
+    }
+
+    fn forget(&mut self) {
+        self.writer = None;
+        self.finished.clear();
+        self.spec_id = None;
+    }
+}
+
+fn opened(loaded: &LoadedTable) -> anyhow::Result<Opened> {
+    let metadata = loaded.table.metadata();
+    Ok(Opened {
+        schema: metadata.current_schema().clone(),
+        version: metadata.current_schema_id(),
+        settled: Settled::committed(metadata)?,
+    })
+}
+
+/// Whose fault an error is; `otherwise` where AWS had no part in it.
+fn blame(error: &anyhow::Error, otherwise: Blame) -> Blame {
+    let mut found = otherwise;
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<lakewright_aws::Error>() {
+            return blame_of(error, otherwise);
+        }
+        if let Some(error) = cause.downcast_ref::<iceberg::Error>() {
+            if error.retryable() {
+                found = Blame::Passing;
+            } else if error.kind() == ErrorKind::FeatureUnsupported || error.kind() == ErrorKind::DataInvalid {
+                found = otherwise;
+            }
+        }
+    }
+    found
+}
+
+/// Whose fault it is that AWS refused something. A request that is wrong as it stands may be so for the rows that it
+/// carries, a key that is too long for one; everything else has nothing to do with them.
+fn blame_of(error: &lakewright_aws::Error, otherwise: Blame) -> Blame {
+    if error.is_retryable() || error.is_of_all() || error.lost || error.status == 0 || error.status >= 500 {
+        Blame::Passing
+    } else if error.status == 400 && !error.is_denied() && !error.is_not_found() {
+        otherwise
+    } else {
+        Blame::Table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: &str, status: u16) -> Blame {
+        let error = lakewright_aws::Error::answered("s3", "PutObject", code, "", status, "");
+        // As files are written: the error of AWS inside one of Iceberg's inside one of ours.
+        let error = iceberg::Error::new(ErrorKind::Unexpected, "s3://b/k").with_source(error);
+        blame(&anyhow::Error::from(error).context("write the data files"), Blame::Rows)
+    }
+
+    #[test]
+    fn a_wrong_request_is_the_rows_fault_and_a_service_that_is_away_is_nobodys() {
+        assert_eq!(of("KeyTooLongError", 400), Blame::Rows);
+        assert_eq!(of("SlowDown", 503), Blame::Passing);
+        assert_eq!(of("InternalError", 500), Blame::Passing);
+        assert_eq!(of("AccessDenied", 403), Blame::Table);
+        assert_eq!(of("NoSuchBucket", 404), Blame::Table);
+        let away = lakewright_aws::Error::no_answer("s3", "PutObject", "reset");
+        assert_eq!(blame(&anyhow::Error::from(away), Blame::Rows), Blame::Passing);
+        let library = iceberg::Error::new(ErrorKind::FeatureUnsupported, "no LargeBinary");
+        assert_eq!(blame(&anyhow::Error::from(library), Blame::Rows), Blame::Rows);
+        assert_eq!(blame(&anyhow::anyhow!("it is no Iceberg table"), Blame::Table), Blame::Table);
+    }
+}

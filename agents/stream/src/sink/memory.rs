@@ -1,0 +1,162 @@
+//! A sink in memory for tests: as strict as the contract, with faults on demand.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use iceberg::spec::SchemaRef;
+use parking_lot::Mutex;
+
+use super::{Blame, Fault, Opened, Refusal, Sink};
+use crate::settled::Settled;
+
+/// What the next commit meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Another writer is faster, and changes nothing that matters.
+    Overtaken,
+    /// It is refused.
+    Refused(Blame),
+    /// It takes effect, unless another writer was faster, and nobody hears of it.
+    Lost,
+}
+
+/// A table that several sinks may write to.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    pub(crate) schema: SchemaRef,
+    pub(crate) schema_version: i32,
+    pub(crate) version: u64,
+    pub(crate) settled: Settled,
+    pub(crate) rows: Vec<RecordBatch>,
+    pub(crate) next: VecDeque<Next>,
+    /// Rows of these offsets can't be written.
+    pub(crate) poison: Vec<i64>,
+    /// Writing a row of this offset panics.
+    pub(crate) panics: Option<i64>,
+    /// Why it can't be opened.
+    pub(crate) shut: Option<Blame>,
+}
+
+impl Shelf {
+    pub(crate) fn new(schema: SchemaRef) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            schema,
+            schema_version: 0,
+            version: 0,
+            settled: Settled::default(),
+            rows: Vec::new(),
+            next: VecDeque::new(),
+            poison: Vec::new(),
+            panics: None,
+            shut: None,
+        }))
+    }
+
+    fn opened(&self) -> Opened {
+        Opened { schema: self.schema.clone(), version: self.schema_version, settled: self.settled.clone() }
+    }
+
+    /// The offsets of its rows, sorted.
+    pub(crate) fn offsets(&self) -> Vec<i64> {
+        let mut offsets: Vec<i64> = self.rows.iter().flat_map(offsets).collect();
+        offsets.sort_unstable();
+        offsets
+    }
+
+    /// The texts of a column, in the order of the offsets.
+    pub(crate) fn texts(&self, column: &str) -> Vec<String> {
+        let mut texts: Vec<(i64, String)> = Vec::new();
+        for batch in &self.rows {
+            let values = batch.column_by_name(column).expect("the column").as_string::<i32>();
+            texts.extend(offsets(batch).into_iter().zip(values.iter().flatten().map(str::to_owned)));
+        }
+        texts.sort();
+        texts.into_iter().map(|(_, text)| text).collect()
+    }
+}
+
+fn offsets(batch: &RecordBatch) -> Vec<i64> {
+    let column = batch.column_by_name("kafka_offset").expect("every table has it");
+    column.as_primitive::<Int64Type>().values().to_vec()
+}
+
+/// A writer to a shelf.
+pub(crate) struct MemorySink {
+    shelf: Arc<Mutex<Shelf>>,
+    found: u64,
+    written: Vec<RecordBatch>,
+    finished: Vec<RecordBatch>,
+}
+
+impl MemorySink {
+    pub(crate) fn new(shelf: &Arc<Mutex<Shelf>>) -> Self {
+        Self { shelf: Arc::clone(shelf), found: 0, written: Vec::new(), finished: Vec::new() }
+    }
+}
+
+impl Sink for MemorySink {
+    async fn open(&mut self) -> Result<Opened, Fault> {
+        let shelf = self.shelf.lock();
+        if let Some(blame) = shelf.shut {
+            return Err(Fault::new(blame, anyhow!("the shelf is shut")));
+        }
+        self.found = shelf.version;
+        Ok(shelf.opened())
+    }
+
+    async fn write(&mut self, rows: RecordBatch) -> Result<(), Fault> {
+        let shelf = self.shelf.lock();
+        for offset in offsets(&rows) {
+            assert_ne!(shelf.panics, Some(offset), "no row like this");
+        }
+        self.written.push(rows);
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<usize, Fault> {
+        let shelf = self.shelf.lock();
+        let written = std::mem::take(&mut self.written);
+        if let Some(offset) = written.iter().flat_map(offsets).find(|offset| shelf.poison.contains(offset)) {
+            return Err(Fault::new(Blame::Rows, anyhow!("{offset} is poison")));
+        }
+        self.finished.extend(written);
+        Ok(usize::from(!self.finished.is_empty()))
+    }
+
+    async fn commit(&mut self, settled: &Settled, _before: &Settled) -> Result<Opened, Refusal> {
+        let mut shelf = self.shelf.lock();
+        let next = shelf.next.pop_front();
+        match next {
+            Some(Next::Overtaken) => shelf.version += 1,
+            Some(Next::Refused(blame)) => {
+                return Err(Refusal::Failed(Fault::new(blame, anyhow!("the shelf takes nothing"))));
+            }
+            Some(Next::Lost) | None => {}
+        }
+        // Whether the answer is heard or not: a commit on top of something else never takes effect.
+        if shelf.version != self.found {
+            return Err(Refusal::Conflict);
+        }
+        shelf.version += 1;
+        shelf.settled = settled.clone();
+        shelf.rows.append(&mut self.finished);
+        if next == Some(Next::Lost) {
+            return Err(Refusal::Unknown(anyhow!("no answer")));
+        }
+        self.found = shelf.version;
+        Ok(shelf.opened())
+    }
+
+    async fn discard(&mut self) {
+        self.finished.clear();
+    }
+
+    fn forget(&mut self) {
+        self.written.clear();
+        self.finished.clear();
+    }
+}

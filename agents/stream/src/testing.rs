@@ -1,0 +1,72 @@
+//! What unit tests share: a schema, rows and declarations of one small table.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use iceberg::spec::{NestedField, PrimitiveType, Schema, SchemaRef, Type};
+use lakewright_config::{Column, Table};
+
+use crate::batch::{Batch, Place};
+use crate::json::Scanner;
+use crate::table::Rows;
+
+/// The topic's key and name.
+pub(crate) const KEY: &str = "c/t";
+pub(crate) const TOPIC: &str = "facts";
+
+fn of(fields: &[(&str, PrimitiveType)]) -> SchemaRef {
+    let place = [
+        ("kafka_topic_id", PrimitiveType::String),
+        ("kafka_partition", PrimitiveType::Int),
+        ("kafka_offset", PrimitiveType::Long),
+        ("ingested_at", PrimitiveType::Timestamptz),
+    ];
+    let fields = fields
+        .iter()
+        .chain(&place)
+        .zip(1..)
+        .map(|((name, kind), id)| Arc::new(NestedField::required(id, *name, Type::Primitive(kind.clone()))));
+    Arc::new(Schema::builder().with_fields(fields).build().expect("a schema"))
+}
+
+/// The schema of a table of one column, `id`.
+pub(crate) fn schema() -> SchemaRef {
+    of(&[("id", PrimitiveType::String)])
+}
+
+/// The schema of the dead letters.
+pub(crate) fn dead_schema() -> SchemaRef {
+    of(&[("topic", PrimitiveType::String), ("reason", PrimitiveType::String), ("payload", PrimitiveType::Binary)])
+}
+
+/// The declaration of the table.
+pub(crate) fn table(name: &str) -> Table {
+    let id = Column {
+        name: "id".into(),
+        column_type: "string".parse().expect("a type"),
+        required: true,
+        doc: None,
+        was: None,
+    };
+    Table {
+        name: name.into(),
+        database: "raw".into(),
+        topic: TOPIC.into(),
+        location: format!("s3://bucket/raw/{name}"),
+        columns: if name == "dead_letters" { vec![] } else { vec![id] },
+        key: vec![],
+        partition: vec![],
+    }
+}
+
+/// Rows of the table with these offsets of partition 0, and their messages.
+pub(crate) fn batch(offsets: Range<i64>) -> Batch {
+    let mut rows = Rows::declared(&schema(), &table("sales").columns, true).expect("rows");
+    for offset in offsets {
+        let message = format!(r#"{{"id":"i{offset}"}}"#);
+        let reject = rows.read(&message, &mut Scanner::new(&message)).expect("JSON");
+        assert_eq!(reject, None);
+        rows.push(&message, Place { partition: 0, offset, ingested_at: 0 });
+    }
+    rows.finish(&Arc::from("t")).expect("a batch")
+}
