@@ -1,9 +1,11 @@
 //! A small HTTP client for what is no AWS service: the search cluster and the agents' status pages. TLS is rustls on
 //! ring, with the machine's root certificates.
 
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use base64::Engine as _;
 use bytes::Bytes;
 use http::request::Builder;
@@ -13,6 +15,8 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 
 use crate::loopback::is_local_url;
@@ -52,6 +56,33 @@ impl Client {
             .enable_http1()
             .wrap_connector(connector);
         Ok(Self(Connections::Encrypted(builder.build(tls))))
+    }
+
+    /// A client for `https` URLs alone of hosts whose certificates are signed by one of those authorities, in PEM, and by no
+    /// others.
+    ///
+    /// # Errors
+    /// The text holds no certificate, or one that can't be read.
+    pub fn trusting(authorities: &[u8]) -> Result<Self> {
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(authorities) {
+            // The parser's error may quote the text, which is whatever stands where the certificate should.
+            let certificate = certificate.map_err(|_| anyhow!("this is no certificate in PEM"))?;
+            roots.add(certificate).context("take a certificate as an authority")?;
+        }
+        ensure!(!roots.is_empty(), "there is no certificate in PEM");
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .context("choose the versions of TLS")?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT));
+        connector.enforce_http(false);
+        let tls =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(connector);
+        Ok(Self(Connections::Encrypted(legacy::Client::builder(TokioExecutor::new()).build(tls))))
     }
 
     /// Status and body of the answer to a request.
@@ -107,6 +138,18 @@ impl Client {
         }
         serde_json::from_slice(&body).with_context(|| format!("{url} answered no JSON"))
     }
+}
+
+/// Whether a request failed because one side didn't take the other's TLS: a certificate of an unknown authority, say, or no
+/// TLS at all.
+pub fn is_of_tls(error: &anyhow::Error) -> bool {
+    error.chain().any(is_tls)
+}
+
+/// The same of one cause: connectors wrap the reason once or twice.
+fn is_tls(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    cause.is::<rustls::Error>() || inner.is_some_and(|inner| is_tls(inner))
 }
 
 /// The URL without user and password, which no error may show, and the header that these make.
@@ -194,6 +237,16 @@ mod tests {
             }
         });
         (format!("{address}"), received)
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_no_authority() {
+        let broken = "-----BEGIN CERTIFICATE-----\nS3cret!\n-----END CERTIFICATE-----\n";
+        let other = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for text in ["", "S3cret", broken, other] {
+            let error = format!("{:#}", Client::trusting(text.as_bytes()).expect_err("none"));
+            assert!(error.contains("certificate") && !error.contains("S3cret"), "{error}");
+        }
     }
 
     #[tokio::test]

@@ -6,26 +6,29 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use http::request::Builder;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{Method, Request, StatusCode, Uri, header};
 use lakewright_platform::Backoff;
-use lakewright_platform::http::{Client, basic, check_encrypted};
 use lakewright_runtime::Agent;
 use serde::Deserialize;
 
 use crate::Metrics;
 use crate::document::Document;
+use crate::endpoint::{Denial, Door, Entrance, Target};
 
 /// How long the cluster may take to answer.
 const ANSWER: Duration = Duration::from_secs(60);
+/// The type of a cluster's "you may not".
+const UNAUTHORIZED: &str = "security_exception";
+/// How many characters of an answer are shown.
+const SHOWN: usize = 300;
 
 /// The search cluster.
 pub struct Search {
-    client: Client,
+    entrance: Entrance,
     bulk: Uri,
     root: Uri,
     /// Whether it has judged documents: what it refuses as a whole then is the documents' fault.
     proven: AtomicBool,
-    authorization: Option<HeaderValue>,
     agent: Agent,
     metrics: Metrics,
 }
@@ -64,29 +67,18 @@ pub struct Refusal {
 }
 
 impl Search {
-    /// The cluster at `http[s]://[user:password@]host:port`.
-    pub fn new(url: &str, agent: Agent, metrics: Metrics) -> Result<Self> {
-        let (scheme, rest) =
-            // The URL may hold a password: it isn't shown.
-            url.split_once("://").context("the search URL has no scheme: it must begin with http:// or https://")?;
-        let (user, host) = match rest.rsplit_once('@') {
-            Some((user, host)) => (Some(user), host),
-            None => (None, rest),
-        };
-        if scheme != "http" && scheme != "https" {
-            bail!("the search URL must begin with http:// or https://");
-        }
-        let host = host.trim_end_matches('/');
+    /// The cluster of a target, by its entrance.
+    ///
+    /// # Errors
+    /// Its URL is none.
+    pub fn new(target: &Target, entrance: Entrance, agent: Agent, metrics: Metrics) -> Result<Self> {
+        let address = target.address()?;
         let parse = |path: &str| {
-            let url = format!("{scheme}://{host}/{path}");
-            url.parse::<Uri>().with_context(|| format!("the search URL's host is wrong: {host}"))
+            let url = format!("{address}{path}");
+            url.parse::<Uri>().with_context(|| format!("the search URL's host is wrong: {address}"))
         };
         let (bulk, root) = (parse("_bulk")?, parse("")?);
-        if user.is_some() {
-            check_encrypted(&root.to_string())?;
-        }
-        let (client, authorization) = (Client::new(url)?, user.map(basic));
-        Ok(Self { client, bulk, root, proven: AtomicBool::new(false), authorization, agent, metrics })
+        Ok(Self { entrance, bulk, root, proven: AtomicBool::new(false), agent, metrics })
     }
 
     /// The cluster's address without user and password.
@@ -101,31 +93,42 @@ impl Search {
     pub async fn index(&self, documents: &[Document]) -> Result<Vec<Refusal>> {
         let mut open: Vec<usize> = (0..documents.len()).collect();
         let mut refusals = Vec::new();
+        let mut sent = vec![false; documents.len()];
         let mut backoff = Backoff::default();
         let mut most = open.len().max(1);
         // How many documents a request has while the one that makes requests malformed is looked for.
         let mut suspects = usize::MAX;
         while !open.is_empty() {
             let now: Vec<usize> = open.iter().copied().take(most.min(suspects)).collect();
+            let before: Vec<bool> = now.iter().map(|position| std::mem::replace(&mut sent[*position], true)).collect();
             match self.send(documents, &now).await {
                 Outcome::Judged(verdicts) => {
                     self.proven.store(true, Ordering::Relaxed);
-                    let mut later: Option<String> = None;
+                    let mut later: Option<(u16, String)> = None;
                     let mut still = Vec::new();
-                    for (position, verdict) in now.iter().zip(verdicts) {
+                    let (mut there, mut unsent) = (0, 0);
+                    for ((position, sent), verdict) in now.iter().zip(before).zip(verdicts) {
                         match verdict {
                             None => self.metrics.indexed.increment(1),
+                            Some((status, _)) if is_there(status) => {
+                                there += 1;
+                                unsent += u64::from(!sent);
+                            }
                             Some((status, reason)) if is_passing(status) => {
                                 still.push(*position);
-                                later = Some(format!("{status}: {reason}"));
+                                later = Some((status, reason));
                             }
                             Some((_, reason)) => refusals.push(Refusal { position: *position, reason }),
                         }
                     }
+                    self.metrics.count_there(there, unsent);
                     still.extend(open.iter().copied().skip(now.len()));
                     open = still;
                     match later {
-                        Some(reason) => self.again(&mut backoff, &reason).await?,
+                        Some((status, reason)) => {
+                            let reason = self.passing(status, reason).await;
+                            self.again(&mut backoff, &reason).await?;
+                        }
                         None => {
                             backoff.reset();
                             self.agent.health.clear_error();
@@ -149,6 +152,14 @@ impl Search {
         Ok(refusals)
     }
 
+    /// Why a document isn't taken now, in words.
+    async fn passing(&self, status: u16, reason: String) -> String {
+        if status == StatusCode::FORBIDDEN.as_u16() && reason.contains(UNAUTHORIZED) {
+            return self.entrance.refused(&Denial::Right(reason)).await;
+        }
+        format!("{status}: {reason}")
+    }
+
     async fn again(&self, backoff: &mut Backoff, reason: &str) -> Result<()> {
         self.metrics.retries.increment(1);
         self.agent.health.error(format!("the search cluster takes no documents, trying again: {reason}"));
@@ -164,15 +175,13 @@ impl Search {
         if self.proven.load(Ordering::Relaxed) {
             return true;
         }
-        let Ok(request) = self.request(Method::GET, &self.root).body(Bytes::new()) else { return false };
-        matches!(self.client.exchange(request, ANSWER).await, Ok((StatusCode::OK, _)))
-    }
-
-    fn request(&self, method: Method, uri: &Uri) -> Builder {
-        let request = Request::builder().method(method).uri(uri.clone());
-        match &self.authorization {
-            Some(value) => request.header(header::AUTHORIZATION, value),
-            None => request,
+        let Ok(door) = self.entrance.door().await else { return false };
+        let Ok(request) = request(&door, Method::GET, &self.root).body(Bytes::new()) else { return false };
+        match door.client.exchange(request, ANSWER).await {
+            Ok((StatusCode::OK, _)) => true,
+            // Who may write documents need not be let in on what the cluster is.
+            Ok((StatusCode::FORBIDDEN, body)) => is_security_exception(&body),
+            _ => false,
         }
     }
 
@@ -180,8 +189,9 @@ impl Search {
         let mut body = Vec::new();
         for position in positions {
             let document = &documents[*position];
-            // Neither an id nor an index's name holds anything that JSON escapes.
-            body.extend_from_slice(b"{\"index\":{\"_index\":\"");
+            // Who may only create documents overwrites none: one that the shipper put there is this very one, for its id and all
+            // that is in it follow from the record. Neither an id nor an index's name holds anything that JSON escapes.
+            body.extend_from_slice(b"{\"create\":{\"_index\":\"");
             body.extend_from_slice(document.index.as_bytes());
             body.extend_from_slice(b"\",\"_id\":\"");
             body.extend_from_slice(document.id.as_bytes());
@@ -189,24 +199,51 @@ impl Search {
             body.extend_from_slice(&document.source);
             body.push(b'\n');
         }
-        let request = self.request(Method::POST, &self.bulk).header(header::CONTENT_TYPE, "application/x-ndjson");
+        let door = match self.entrance.door().await {
+            Ok(door) => door,
+            Err(error) => return Outcome::Later(format!("{error:#}")),
+        };
+        let request = request(&door, Method::POST, &self.bulk).header(header::CONTENT_TYPE, "application/x-ndjson");
         let Ok(request) = request.body(Bytes::from(body)) else {
             return Outcome::Later("the request can't be built".to_owned());
         };
-        let (status, body) = match self.client.exchange(request, ANSWER).await {
+        let (status, body) = match door.client.exchange(request, ANSWER).await {
             Ok(answer) => answer,
-            Err(error) => return Outcome::Later(format!("{error:#}")),
+            Err(error) => {
+                let reason = match Denial::of_error(&error) {
+                    Some(denial) => self.entrance.refused(&denial).await,
+                    None => format!("{error:#}"),
+                };
+                return Outcome::Later(reason);
+            }
         };
         match status {
             StatusCode::OK => judge(&body, positions.len()),
             StatusCode::PAYLOAD_TOO_LARGE => Outcome::TooLarge,
             other => {
-                let text: String = String::from_utf8_lossy(&body).chars().take(300).collect();
+                let text: String = String::from_utf8_lossy(&body).chars().take(SHOWN).collect();
+                if let Some(denial) = Denial::of_status(other, &text) {
+                    return Outcome::Later(self.entrance.refused(&denial).await);
+                }
                 let reason = format!("{other}: {text}");
                 if other == StatusCode::BAD_REQUEST { Outcome::Malformed(reason) } else { Outcome::Later(reason) }
             }
         }
     }
+}
+
+fn request(door: &Door, method: Method, uri: &Uri) -> Builder {
+    let request = Request::builder().method(method).uri(uri.clone());
+    match &door.authorization {
+        Some(value) => request.header(header::AUTHORIZATION, value),
+        None => request,
+    }
+}
+
+/// Whether an answer is a search cluster's own "you may not".
+fn is_security_exception(body: &[u8]) -> bool {
+    let answer: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    answer.is_some_and(|answer| answer["error"]["type"] == UNAUTHORIZED)
 }
 
 /// The items' verdicts; an answer that isn't one for each item is none at all.
@@ -231,6 +268,11 @@ fn judge(body: &[u8], count: usize) -> Outcome {
     Outcome::Judged(verdicts.collect())
 }
 
+/// Whether a document is there already, as an attempt left it whose answer was lost.
+fn is_there(status: u16) -> bool {
+    status == StatusCode::CONFLICT.as_u16()
+}
+
 /// Whether a refusal may pass: too many requests, or trouble within the cluster.
 fn is_passing(status: u16) -> bool {
     matches!(status, 403 | 408 | 429 | 500..)
@@ -238,6 +280,7 @@ fn is_passing(status: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use lakewright_aws::Aws;
     use lakewright_config::agents::{self, shipper};
 
     use super::*;
@@ -253,6 +296,9 @@ mod tests {
         assert!(
             verdicts[2].as_ref().is_some_and(|(status, reason)| !is_passing(*status) && reason.contains("parsing"))
         );
+        let there = br#"{"errors":true,"items":[{"create":{"status":409,"error":{"type":"version_conflict_engine_exception"}}}]}"#;
+        let Outcome::Judged(verdicts) = judge(there, 1) else { panic!("no verdicts") };
+        assert!(verdicts[0].as_ref().is_some_and(|(status, _)| is_there(*status)));
         assert!(matches!(judge(body, 4), Outcome::Later(_)));
         assert!(matches!(judge(b"<html>", 1), Outcome::Later(_)));
         let Outcome::Judged(verdicts) = judge(br#"{"errors":false,"items":[{}]}"#, 1) else { panic!("no verdicts") };
@@ -262,11 +308,13 @@ mod tests {
     fn search(url: &str, directory: &std::path::Path) -> Result<Search> {
         let agent = Agent::detached(agents::Agent::Shipper, directory.to_owned());
         let metrics = Metrics::new(&agent);
-        Search::new(url, agent, metrics)
+        let target = Target::plain(url);
+        let aws = Aws::with_keys("eu-north-1", "http://127.0.0.1:9", "AKIDEXAMPLE", "secret").expect("a client");
+        Search::new(&target, Entrance::of(&target, &aws)?, agent, metrics)
     }
 
-    #[test]
-    fn no_error_shows_the_password() {
+    #[tokio::test]
+    async fn no_error_shows_the_password() {
         let directory = tempfile::tempdir().expect("a directory");
         for url in ["user:secret@host:9200", "ftp://user:secret@host", "http://user:secret@ho st"] {
             let error = format!("{:#}", search(url, directory.path()).err().expect("an error"));
@@ -274,8 +322,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn no_password_goes_in_clear_to_another_machine() {
+    #[tokio::test]
+    async fn no_password_goes_in_clear_to_another_machine() {
         let directory = tempfile::tempdir().expect("a directory");
         let error = format!(
             "{:#}",

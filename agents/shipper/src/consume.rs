@@ -19,7 +19,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::Metrics;
 use crate::backup::{Range, Shelf};
-use crate::bulk::Search;
+use crate::bulk::{Refusal, Search};
 use crate::document::{Document, Place, backup_line, document, rejected};
 use crate::lag;
 use crate::topics::{Topics, compare};
@@ -101,7 +101,7 @@ impl Intake {
 pub struct Progress {
     shelf: Shelf,
     range: Range,
-    /// The next offset to be read; all before it are indexed.
+    /// The next offset to be read; all before it are indexed once the delivery in hand is done, and no offset is committed before.
     pub next: i64,
     /// All before it are in backup objects.
     backed_up: i64,
@@ -226,7 +226,8 @@ impl Shipment<'_> {
         Ok(compare(&self.intake.topics, &found.topics))
     }
 
-    /// Indexes the records and adds them to their ranges; full ranges are backed up.
+    /// Adds the records to their ranges and indexes them; full ranges are backed up. While the search cluster takes nothing, what was
+    /// read is backed up: offsets are committed when it has taken it, and not before.
     async fn deliver(&mut self, records: &[Record]) -> Result<()> {
         if records.is_empty() {
             return Ok(());
@@ -234,8 +235,9 @@ impl Shipment<'_> {
         let mut documents: Vec<Document> = Vec::with_capacity(records.len());
         for record in records {
             documents.push(document(&self.config.index, &self.config.time_field, self.place(record)?, &record.payload));
+            self.shelve(record).await?;
         }
-        let refusals = self.search.index(&documents).await?;
+        let refusals = self.index(&documents).await?;
         let mut again = Vec::with_capacity(refusals.len());
         for refusal in &refusals {
             let record = &records[refusal.position];
@@ -243,7 +245,7 @@ impl Shipment<'_> {
         }
         let own = documents.iter().filter(|document| document.rejected).count();
         let twice = refusals.iter().filter(|refusal| documents[refusal.position].rejected).count();
-        let lost = if again.is_empty() { Vec::new() } else { self.search.index(&again).await? };
+        let lost = if again.is_empty() { Vec::new() } else { self.index(&again).await? };
         for refusal in &lost {
             let record = &records[refusals[refusal.position].position];
             let (topic, partition) = &record.partition;
@@ -254,24 +256,43 @@ impl Shipment<'_> {
         }
         self.metrics.rejected.increment((own - twice + again.len() - lost.len()) as u64);
         self.metrics.refused.increment(lost.len() as u64);
-        for record in records {
-            let line = backup_line(self.place(record)?, &record.payload);
-            let (agent, objects) = (self.agent, self.metrics.objects.clone());
-            let progress = self.progress(record).await?;
-            let Progress { shelf, range, .. } = progress;
-            // Offsets that Kafka has no record of (compaction, transaction marks) leave a gap, maybe a whole range's.
-            // An offset before the range comes after the log lost its end: what is new then belongs to its own range.
-            if !shelf.holds(range, record.offset) {
-                let behind = record.offset < progress.next;
-                if patiently(agent, async || shelf.put(range).await).await? {
-                    objects.increment(1);
+        Ok(())
+    }
+
+    /// Indexes documents, however long that takes; what is in hand is backed up meanwhile.
+    async fn index(&mut self, documents: &[Document]) -> Result<Vec<Refusal>> {
+        let search = self.search;
+        let mut indexing = std::pin::pin!(search.index(documents));
+        loop {
+            tokio::select! {
+                refusals = &mut indexing => return refusals,
+                () = tokio::time::sleep(BACKUP) => {
+                    if let Err(error) = self.back_up_all().await {
+                        self.agent.health.error(format!("{error:#}"));
+                    }
                 }
-                *range = patiently(agent, async || shelf.open(record.offset).await).await?;
-                progress.backed_up = if behind { record.offset } else { progress.next };
             }
-            progress.range.add(record.offset, line);
-            progress.next = record.offset + 1;
         }
+    }
+
+    /// Adds a record to its range.
+    async fn shelve(&mut self, record: &Record) -> Result<()> {
+        let line = backup_line(self.place(record)?, &record.payload);
+        let (agent, objects) = (self.agent, self.metrics.objects.clone());
+        let progress = self.progress(record).await?;
+        let Progress { shelf, range, .. } = progress;
+        // Offsets that Kafka has no record of (compaction, transaction marks) leave a gap, maybe a whole range's.
+        // An offset before the range comes after the log lost its end: what is new then belongs to its own range.
+        if !shelf.holds(range, record.offset) {
+            let behind = record.offset < progress.next;
+            if patiently(agent, async || shelf.put(range).await).await? {
+                objects.increment(1);
+            }
+            *range = patiently(agent, async || shelf.open(record.offset).await).await?;
+            progress.backed_up = if behind { record.offset } else { progress.next };
+        }
+        progress.range.add(record.offset, line);
+        progress.next = record.offset + 1;
         Ok(())
     }
 

@@ -9,6 +9,8 @@ mod consume;
 mod document;
 mod endpoint;
 mod lag;
+#[cfg(test)]
+mod secured;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -24,14 +26,20 @@ use parking_lot::Mutex;
 
 use crate::bulk::Search;
 use crate::consume::Intake;
+use crate::endpoint::Entrance;
 
 /// How long the cluster may take to describe its topics.
 const DESCRIBE: Duration = Duration::from_secs(30);
+
+/// From how many documents of one answer on it is told that they were there before this process sent them.
+const MANY: u64 = 100;
 
 /// What the shipper reports.
 #[derive(Debug, Clone)]
 struct Metrics {
     indexed: Counter,
+    /// Of those, the documents that were there already.
+    there: Counter,
     rejected: Counter,
     retries: Counter,
     objects: Counter,
@@ -51,6 +59,7 @@ impl Metrics {
         agent.metrics.computed(&shipper::LAG, &[], move || known.lock().map(|records| records as f64));
         Self {
             indexed: counter(&shipper::INDEXED),
+            there: counter(&shipper::THERE),
             rejected: counter(&shipper::REJECTED),
             retries: counter(&shipper::RETRIES),
             objects: counter(&shipper::BACKUP_OBJECTS),
@@ -61,12 +70,28 @@ impl Metrics {
     }
 }
 
+impl Metrics {
+    /// Counts documents that were in the index already. Many that this process hadn't sent are told: nothing else shows that somebody put
+    /// others in the place of those to come.
+    fn count_there(&self, there: u64, unsent: u64) {
+        self.indexed.increment(there);
+        self.there.increment(there);
+        if unsent >= MANY {
+            tracing::warn!(
+                documents = unsent,
+                "documents were in the index before this process sent them; after a start, or a change of partitions, a \
+                 shipper before sent them; at other times somebody else did who has its password"
+            );
+        }
+    }
+}
+
 /// Checks what the configuration's types don't say.
 pub fn check(config: &ShipperConfig) -> Result<()> {
     ensure!(!config.topics.is_empty(), "`topics` names no topic");
     ensure!(config.backup_records > 0, "`backup_records` must be at least 1");
     ensure!(config.bulk_bytes > 0, "`bulk_bytes` must be at least 1");
-    ensure!(!endpoint::url(&config.search).is_empty(), "`search.url` is empty, and LAKEWRIGHT_SEARCH_URL is not set");
+    endpoint::target(&config.search)?.address()?;
     Ok(())
 }
 
@@ -80,7 +105,8 @@ pub async fn run(agent: Agent, config: ShipperConfig) -> Result<()> {
         Some(account) => aws.of_account(account, BTreeMap::new()),
         None => aws,
     };
-    let search = Search::new(&endpoint::url(&config.search), agent.clone(), metrics.clone())?;
+    let target = endpoint::target(&config.search)?;
+    let search = Search::new(&target, Entrance::of(&target, &aws)?, agent.clone(), metrics.clone())?;
     let client = kafka::access(&config.kafka).await?;
     kafka::ensure(&client, &config.kafka.topics).await?;
     let topics = kafka::describe(&client, &config.topics, DESCRIBE).await.context("ask Kafka for the topics")?;

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod config;
+pub mod credentials;
 pub mod health;
 pub mod kafka;
 pub mod logging;

@@ -72,6 +72,7 @@ impl Reporter {
             let waits = if lag > 0.0 { age(Role::LastCommit, self.idle_ms) } else { Some(0.0) };
             found.extend(waits.map(|seconds| (&reports::LAG_SECONDS, seconds)));
         }
+        found.extend(sum(&readings, Role::Quarantined).map(|parts| (&reports::QUARANTINED, parts)));
         let fresh = age(Role::LastSuccess, self.started_ms);
         found.extend(fresh.map(|seconds| (&reports::FRESHNESS_SECONDS, seconds)));
 

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Extension, Path, State};
+use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, http::StatusCode};
 use serde_json::{Map, Value, json};
 
+use crate::Logins;
 use crate::answer::SearchError;
+use crate::login::{self, Who};
 use crate::patience::Patience;
 use crate::search;
 use crate::writer::{Done, Operation, Outcome, Store};
@@ -26,8 +29,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 type Shared = State<Arc<Store>>;
 type Answer = Result<Json<Value>, SearchError>;
 
-/// The routes.
-pub fn router(store: Arc<Store>) -> Router {
+/// The routes, for those who may log in, or for everybody.
+pub fn router(store: Arc<Store>, logins: Option<Arc<dyn Logins>>) -> Router {
     let documents = Router::new()
         .route("/_bulk", post(bulk_anywhere).put(bulk_anywhere))
         .route("/{index}/_bulk", post(bulk_into).put(bulk_into))
@@ -48,6 +51,7 @@ pub fn router(store: Arc<Store>) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_QUERY))
         .merge(documents)
         .with_state(store)
+        .layer(middleware::from_fn_with_state(logins, login::checked))
 }
 
 async fn about() -> Json<Value> {
@@ -178,12 +182,12 @@ async fn one(store: &Store, operation: Operation) -> Outcome {
     outcomes.pop().unwrap_or_else(|| Err(SearchError::internal("the writer gave no answer")))
 }
 
-async fn bulk_anywhere(store: Shared, body: Bytes) -> Answer {
-    bulk(store, None, body).await
+async fn bulk_anywhere(store: Shared, Extension(who): Extension<Who>, body: Bytes) -> Answer {
+    bulk(store, &who, None, body).await
 }
 
-async fn bulk_into(store: Shared, Path(index): Path<String>, body: Bytes) -> Answer {
-    bulk(store, Some(index), body).await
+async fn bulk_into(store: Shared, Path(index): Path<String>, Extension(who): Extension<Who>, body: Bytes) -> Answer {
+    bulk(store, &who, Some(index), body).await
 }
 
 /// An item of a bulk request: what it is called, index and id, and the operation or why it is none.
@@ -194,9 +198,14 @@ struct Item {
     operation: Result<Operation, SearchError>,
 }
 
-async fn bulk(State(store): Shared, default: Option<String>, body: Bytes) -> Answer {
+async fn bulk(State(store): Shared, who: &Who, default: Option<String>, body: Bytes) -> Answer {
     let begun = std::time::Instant::now();
-    let items = parse_bulk(&body, default.as_deref())?;
+    let mut items = parse_bulk(&body, default.as_deref())?;
+    for item in &mut items {
+        if let Err(refusal) = who.may_write(item.action, &item.index) {
+            item.operation = Err(refusal);
+        }
+    }
     let mut told_items = Vec::with_capacity(items.len());
     let mut operations = Vec::new();
     for item in items {

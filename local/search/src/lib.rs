@@ -6,6 +6,7 @@
 mod answer;
 mod document;
 mod http;
+mod login;
 mod mapping;
 mod patience;
 mod query;
@@ -35,6 +36,24 @@ pub struct Config {
     pub data: PathBuf,
     /// The port on 127.0.0.1; 0 for a free one.
     pub port: u16,
+    /// Who may log in. Without it, whoever reaches the index does everything.
+    pub logins: Option<Arc<dyn Logins>>,
+}
+
+/// Who may log in to an index, and to do what.
+pub trait Logins: std::fmt::Debug + Send + Sync {
+    /// What a user with a password may do; none for nobody.
+    fn may(&self, user: &str, password: &str) -> Option<Access>;
+}
+
+/// What a user may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Everything.
+    Everything,
+    /// Putting new documents into the indices whose names begin so, as Elasticsearch's rights `create_doc` and
+    /// `auto_configure` have it.
+    Creating(String),
 }
 
 /// A running search index.
@@ -67,7 +86,7 @@ impl Running {
 /// # Errors
 /// The port is in use, the folder can't be written, is in use or was made by another version.
 pub async fn serve(config: Config) -> Result<Running> {
-    let Config { data, port } = config;
+    let Config { data, port, logins } = config;
     std::fs::create_dir_all(&data).with_context(|| format!("make the data folder {}", data.display()))?;
     check_version(&data)?;
     let store = Arc::new(Store::open(&data).with_context(|| format!("open the search index in {}", data.display()))?);
@@ -76,7 +95,7 @@ pub async fn serve(config: Config) -> Result<Running> {
     })?;
     let address = listener.local_addr().context("ask for the search index's address")?;
     let stop = CancellationToken::new();
-    let routes = TowerToHyperService::new(http::router(Arc::clone(&store)));
+    let routes = TowerToHyperService::new(http::router(Arc::clone(&store), logins));
     let server = tokio::spawn(listen::serve(listener, Limits::default(), routes, stop.clone()));
     Ok(Running { address, stop, server, store })
 }

@@ -16,7 +16,8 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
 use super::iam::Tokens;
 use super::native;
-use super::secret::{Credentials, Login};
+use super::secret::Login;
+use crate::credentials::Credentials;
 use crate::health::Health;
 
 /// The variable that names brokers in clear to which clients log in by tokens.

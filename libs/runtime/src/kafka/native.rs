@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use rdkafka::bindings as sys;
 use rdkafka::client::{NativeClient, OAuthToken};
 
-use super::secret::Credentials;
+use crate::credentials::Credentials;
 
 /// Frees a librdkafka object when it goes out of scope.
 pub(super) struct Owned<T>(pub(super) *mut T, pub(super) unsafe extern "C" fn(*mut T));

@@ -5,34 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
-use lakewright_aws::{Aws, Options, ask, client};
+use anyhow::anyhow;
+use lakewright_aws::{Aws, Options};
 use parking_lot::Mutex;
-use serde::Deserialize;
 use tokio::runtime::Handle;
+
+use crate::credentials::{CURRENT, Credentials, PREVIOUS, read};
 
 /// How long after a look at the secret there isn't another one: clients try to log in many times a second.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Within how long a second refusal makes one that persists.
 const PERSISTS: Duration = Duration::from_secs(30);
-/// The stage of the version that counts.
-const CURRENT: &str = "AWSCURRENT";
-/// The stage of the version that counted before it.
-const PREVIOUS: &str = "AWSPREVIOUS";
-
-/// What a secret for MSK holds.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Credentials {
-    pub(super) username: String,
-    pub(super) password: String,
-}
-
-/// Without the password.
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credentials({})", self.username)
-    }
-}
 
 /// The credentials that a Secrets Manager secret holds, shared by all clients that log in by them.
 #[derive(Clone)]
@@ -144,21 +127,6 @@ impl Inner {
         }
         Ok(None)
     }
-}
-
-/// What the secret holds at a stage; none if no version of it is there.
-async fn read(aws: &Aws, secret: &str, stage: &str) -> anyhow::Result<Option<Credentials>> {
-    let secrets = client!(aws, "secretsmanager", aws_sdk_secretsmanager);
-    let answer = match ask(secrets.get_secret_value().secret_id(secret).version_stage(stage).send()).await {
-        Err(error) if error.is_not_found() && stage == PREVIOUS => return Ok(None),
-        answer => answer.with_context(|| format!("read the secret {secret}"))?,
-    };
-    // A secret may hold bytes instead.
-    let text = answer.secret_string().ok_or_else(|| anyhow!("the secret {secret} holds no text"))?;
-    // The parser's error would quote the secret.
-    serde_json::from_str(text)
-        .map(Some)
-        .map_err(|_| anyhow!("the secret {secret} is not {{\"username\": …, \"password\": …}}"))
 }
 
 #[cfg(test)]
