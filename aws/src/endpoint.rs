@@ -41,7 +41,7 @@ pub fn check_encrypted(url: &str) -> Result<(), Error> {
     match place {
         Some(("http", host)) if !is_loopback(host) && !OWN_CREDENTIALS.contains(&host) => {
             Err(Error::configuration(format!(
-                "http://{host} isn't this machine, and passwords and sessions would go there in clear; use https, or                  --insecure-endpoint ({INSECURE}=1) where nobody can listen"
+                "http://{host} isn't this machine, and passwords and sessions would go there in clear; use https, or --insecure-endpoint ({INSECURE}=1) where nobody can listen"
             )))
         }
         _ => Ok(()),
@@ -88,7 +88,7 @@ mod tests {
         }
         for far in ["http://far", "http://10.0.0.1:4566", "http://localhost.example.com", "http://127.0.0.1@far/"] {
             let error = check(far, false).expect_err(far);
-            assert!(error.message.contains("--insecure-endpoint"), "{error}");
+            assert!(error.message.contains("use https, or --insecure-endpoint"), "{error}");
             assert!(check(far, true).is_ok(), "{far}");
         }
         assert!(!check("http://user:hunter2@far", false).expect_err("in clear").to_string().contains("hunter2"));

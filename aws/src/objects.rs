@@ -171,6 +171,16 @@ impl Objects {
         }
     }
 
+    /// Deletes an object that has this ETag; false where it has another one, or is missing.
+    pub async fn delete_unchanged(&self, bucket: &str, key: &str, etag: &str) -> Result<bool, Error> {
+        let delete = self.client.delete_object().bucket(bucket).key(key).if_match(etag);
+        match ask(delete.set_expected_bucket_owner(self.owner.clone()).send()).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_precondition_failed() || error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// All objects whose keys begin with `prefix`, in the order of their keys.
     pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>, Error> {
         let mut found = Vec::new();

@@ -202,6 +202,8 @@ pub enum Role {
     DeadLetters,
     /// Runs that failed.
     FailedRuns,
+    /// Parts of its work that stand still while the rest goes on.
+    Quarantined,
     /// Records of the log that wait for it, what it has in hand included.
     Lag,
     /// Records of the log that it has not even taken in.

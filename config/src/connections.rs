@@ -76,7 +76,29 @@ pub struct WatchConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchConnection {
-    /// `http://host:port`, the host by a name that is looked up at each connection; `LAKEWRIGHT_SEARCH_URL` in the agent's
-    /// environment wins over it.
+    /// `http[s]://host:port`, the host by a name that is looked up at each connection; `LAKEWRIGHT_SEARCH_URL` in the agent's
+    /// environment, with user and password or without, wins over it and over `login`.
     pub url: String,
+    /// How the agent logs in to it. Without it, not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<SearchLogin>,
+}
+
+impl SearchConnection {
+    /// A connection to a cluster that asks nobody who they are.
+    pub fn open(url: impl Into<String>) -> Self {
+        Self { url: url.into(), login: None }
+    }
+}
+
+/// How an agent logs in to the search cluster: by name and password over TLS. `LAKEWRIGHT_SEARCH_LOGIN_PLAINTEXT` in its
+/// environment names an index on loopback to which it logs in by the same secret without TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchLogin {
+    /// The ARN or the name of the Secrets Manager secret with user name and password, `{"username": …, "password": …}`.
+    pub secret: String,
+    /// The object with the certificates of the authorities that the cluster's own is signed by, in PEM: `s3://bucket/key`.
+    /// No others are trusted.
+    pub authority: String,
 }

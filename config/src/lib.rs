@@ -16,7 +16,7 @@ pub use agents::batch::{BatchConfig, Manifest, Materialization, Model};
 pub use agents::producer::{LogConfig, ProducerConfig};
 pub use agents::shipper::ShipperConfig;
 pub use agents::stream::StreamConfig;
-pub use connections::{KafkaConnection, KafkaTopic, SearchConnection, Security, WatchConfig};
+pub use connections::{KafkaConnection, KafkaTopic, SearchConnection, SearchLogin, Security, WatchConfig};
 pub use rate::{Rate, RateError};
 pub use span::span;
 pub use tables::{CONTROL, Column, ColumnType, ColumnTypeError, PartitionField, Table, Transform, raw_columns};

@@ -36,6 +36,8 @@ reported! {
     FAILED_RUNS = "FailedRuns", "Count";
     /// Errors since the report before.
     ERRORS = "Errors", "Count";
+    /// Parts of the work that stand still while the rest goes on.
+    QUARANTINED = "Quarantined", "Count";
     /// Records that wait.
     LAG = "Lag", "Count";
     /// For how long records wait.

@@ -30,12 +30,37 @@ pub fn session_document(stack: &str) -> String {
 /// The folders of the bucket `artifacts` from which hosts, jobs and builds take what they run.
 pub const CODE: [&str; 5] = ["hosts", "jobs", "models", "pipeline", "releases"];
 
+/// The object of that bucket in which the search host publishes the authority of its certificate, and the folder that it stands in.
+pub const SEARCH_AUTHORITY: &str = "search/authority.pem";
+/// The folder of [`SEARCH_AUTHORITY`].
+pub const SEARCH_FOLDER: &str = "search";
+
+/// The statement of that bucket's policy by which nobody else writes it.
+pub const AUTHORITY_BY_HOST: &str = "AuthorityByHost";
+
+/// What the names of the secrets of those begin with who log in to a stack's search index; its user's word follows.
+pub fn search_secrets(stack: &str) -> String {
+    format!("lakewright/{stack}/search-")
+}
+
+/// The statement of that bucket's policy by which nobody else writes there than those who apply the stack.
+pub const CODE_BY_DEPLOYERS: &str = "CodeByDeployers";
+
 /// How many characters of its name CodePipeline names its folder after.
 const PIPELINE_FOLDER: usize = 20;
 
 /// The folder of the bucket `artifacts` in which a stack's pipeline hands files from stage to stage, the plan among them.
 pub fn pipeline_folder(stack: &str) -> String {
     of_part(stack, "pipeline").chars().take(PIPELINE_FOLDER).collect()
+}
+
+/// How many characters of an artifact's name CodePipeline names its folder after.
+const ARTIFACT_FOLDER: usize = 10;
+
+/// The folder of those in which one artifact of a stack's pipeline stands.
+pub fn pipeline_artifact(stack: &str, artifact: &str) -> String {
+    let artifact: String = artifact.chars().take(ARTIFACT_FOLDER).collect();
+    format!("{}/{artifact}", pipeline_folder(stack))
 }
 
 /// The name of a bucket of a stack, unless the file gives it another.
@@ -52,6 +77,12 @@ pub fn database(stack: &str) -> String {
 /// path distinguishes one stack's from another's.
 pub fn identities(stack: &str) -> String {
     format!("/lakewright/{stack}/")
+}
+
+/// The name of a role or profile of a stack's in IAM, and the one that it has after it was moved to [`identities`]: the account may have
+/// each name once, whatever the path.
+pub fn moved(name: &str) -> [String; 2] {
+    [name.to_owned(), format!("{name}-2")]
 }
 
 /// The twelve digits of the account in an ARN.

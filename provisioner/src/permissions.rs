@@ -33,8 +33,8 @@ pub enum Purpose {
     Apply,
     /// Taking over what somebody else made, besides applying. It opens what carries no tag of the stack's yet.
     Adopt,
-    /// What an administrator does once, besides applying: making the bucket of an account's leases and the roles that apply the
-    /// stack, and closing the default security group of its network.
+    /// What an administrator does once, besides applying: making the bucket of an account's leases, the roles that apply the
+    /// stack and the provider of identities that they trust, and closing the default security group of its network.
     Setup,
 }
 
@@ -62,6 +62,7 @@ const ALWAYS: &[&str] = &[
     "s3:DeleteObject",
     "s3:DeleteObjectVersion",
     "s3:GetObject",
+    "s3:GetObjectVersion",
     "s3:ListBucket",
     "s3:ListBucketVersions",
     "s3:PutObject",
@@ -78,7 +79,7 @@ const OWN: &[Right] = &[
     Right::new(
         LEASE,
         &[When::OfAccount],
-        &["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"],
+        &["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"],
     ),
     Right::new(On::Arns(&["servicequotas:{region}:{account}:*/*"]), &[], &["servicequotas:GetServiceQuota"]),
     Right::new(On::Everything, &[When::Here], &["servicequotas:ListServiceQuotas"]),
@@ -102,6 +103,12 @@ const DEPLOYING_ROLES: On = On::Arns(&[
 ]);
 /// What an administrator does once.
 const SETUP: &[Right] = &[
+    // A tag that a create writes on a provider can't be distinguished from one on a provider that others made.
+    Right::new(
+        On::Named(&["provider"]),
+        &[When::Made],
+        &["iam:CreateOpenIDConnectProvider", "iam:TagOpenIDConnectProvider"],
+    ),
     // The default group of a new VPC carries no tag and has no name of the stack's, and IAM knows its VPC by an identifier only.
     Right::new(
         On::Arns(&["ec2:{region}:{account}:security-group/*"]),

@@ -57,7 +57,7 @@ pub async fn sweep(kinds: Kinds<'_>, context: &Context, desired: &Desired) -> Re
 }
 
 /// What couldn't be read, for people.
-fn unread_of(missed: Missed) -> Unread {
+pub fn unread_of(missed: Missed) -> Unread {
     let Missed { kind, address, id, error } = missed;
     if let Some(obstacle) = error.downcast_ref::<Obstacle>() {
         return Unread { kind, address, id, obstacle: obstacle.clone() };

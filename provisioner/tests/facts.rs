@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use lakewright::kind::{Facts, Quota};
-use lakewright::kinds;
+use lakewright::{kinds, permissions};
 use sources::module;
 
 /// The modules that treat all kinds alike.
@@ -28,8 +28,13 @@ const GENERIC: &[&str] = &[
 
 /// Texts of those modules that are a kind's name and mean something else: file, text, reason.
 const OTHERWISE: &[(&str, &str, &str)] = &[
+    ("app/deployers.rs", "bucket", "where an object stands"),
+    ("app/deployers.rs", "key", "where an object stands"),
+    ("app/deployers.rs", "role", "a part of IAM's ARNs"),
     ("app/run_file.rs", "secret", "a file of the data folder"),
+    ("app/state.rs", "role", "what of a saved plan is another one than the file's"),
     ("cli/init/compose.rs", "table", "a member of a message, in the example that a new stack file shows"),
+    ("cli/permissions.rs", "role", "a part of IAM's ARNs"),
     ("names.rs", "pipeline", "a prefix of the artifacts bucket, and a part of names"),
     ("permissions/boundary.rs", "table", "a part of Glue's ARNs"),
     ("permissions/place.rs", "subnet", "a part of EC2's ARNs"),
@@ -225,4 +230,52 @@ fn places_of_secrets_are_there() {
         let has_environment = kind.fields().iter().any(|field| field.name == "environment");
         assert_eq!(has_environment, kind.facts().sensitive.contains(&"environment"), "{}", kind.name());
     }
+}
+
+/// A client of `Aws` and the prefix of its actions, where both differ.
+const CLIENTS: &[(&str, &str)] = &[
+    ("application_auto_scaling", "application-autoscaling"),
+    ("auto_scaling", "autoscaling"),
+    ("cloud_watch", "cloudwatch"),
+    ("code_build", "codebuild"),
+    ("code_pipeline", "codepipeline"),
+    ("emr_serverless", "emr-serverless"),
+    ("event_bridge", "events"),
+    ("s3_client", "s3"),
+    ("secrets_manager", "secretsmanager"),
+    ("tagging", "tag"),
+];
+
+/// What a kind's code asks of AWS, as actions, in small letters.
+fn calls_of(code: &str) -> Vec<String> {
+    let code: String = code.chars().filter(|letter| !letter.is_whitespace()).collect();
+    let calls = code.split("aws.").skip(1).filter_map(|rest| {
+        let (client, rest) = rest.split_once("().")?;
+        let (operation, _) = rest.split_once("()")?;
+        let is_name = |text: &str| text.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+        (is_name(client) && is_name(operation)).then(|| {
+            let prefix = CLIENTS.iter().find(|(name, _)| *name == client).map_or(client, |(_, prefix)| *prefix);
+            let upper = |word: &str| word[..1].to_uppercase() + &word[1..];
+            let operation: String = operation.split('_').filter(|word| !word.is_empty()).map(upper).collect();
+            permissions::action(prefix, &operation).to_lowercase()
+        })
+    });
+    calls.collect()
+}
+
+#[test]
+fn what_a_kind_asks_is_among_the_actions_that_it_takes() {
+    let taken = kinds::all().iter().flat_map(|kind| kind.actions()).filter_map(|action| action.split_once(':'));
+    let mut known: BTreeSet<String> =
+        taken.map(|(prefix, operation)| permissions::action(prefix, operation).to_lowercase()).collect();
+    known.insert("tag:getresources".to_owned());
+    let mut seen = 0;
+    for kind in kinds::all() {
+        let code = code_of(kind.name());
+        for call in calls_of(code.split("#[cfg(test)]").next().unwrap_or_default()) {
+            seen += 1;
+            assert!(known.contains(&call), "{} asks {call}, which it doesn't say that it takes", kind.name());
+        }
+    }
+    assert!(seen > 150, "{seen}");
 }

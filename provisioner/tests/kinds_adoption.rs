@@ -300,3 +300,15 @@ fn what_nobody_can_do_is_refused_before_it_is_tried() {
     assert!(refused.fix.contains("write `partitions = 6`"), "{refused:?}");
     assert_eq!(kind.refuses(&lives("topic.facts", &topic(3)), &topic(6)), None);
 }
+
+#[tokio::test]
+async fn who_may_not_close_a_default_group_is_told_whose_that_is() {
+    let account = account().await;
+    let denied = "error = \"UnauthorizedOperation\"\nstatus = 403\n";
+    account.faults(&format!("[[fault]]\nservice = \"ec2\"\noperation = \"RevokeSecurityGroupEgress\"\n{denied}"));
+    let address: Address = "vpc.main".parse().unwrap();
+    let spec = kind(&address).normalise(&json!({"cidr": "10.0.0.0/16"})).unwrap();
+    let error = kind(&address).create(&account.context, &address, &spec).await.expect_err("denied");
+    let said = format!("{error:#}");
+    assert!(said.contains("default security group") && said.contains("`lakewright permissions --for setup`"), "{said}");
+}

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 
 use account::{Account, account, kind};
 use lakewright::kind::{Context, GIVEN, Outcome};
+use lakewright::record::Heir;
 use lakewright::resource::{Address, Live};
 use lakewright::services::Services as _;
 use lakewright_aws::ask;
 use lakewright_ec2::Ec2 as _;
-use lakewright_ec2::sdk::types::{ResourceType, Tag, Volume};
+use lakewright_ec2::sdk::types::{Reservation, ResourceType, Tag, Volume};
 use serde_json::{Value, json};
 
 type Tags = BTreeMap<String, String>;
@@ -24,6 +25,11 @@ fn tags(tags: &[(&str, &str)]) -> Tags {
 fn read(all: &[Tag]) -> Tags {
     let pairs = all.iter().map(|tag| (tag.key().unwrap().to_owned(), tag.value().unwrap().to_owned()));
     pairs.filter(|(key, _)| !key.starts_with("aws:") && !key.starts_with("lakewright:")).collect()
+}
+
+/// A profile of that name with the hosts' role.
+fn profile(name: &str) -> Value {
+    json!({"name": name, "role": "shop-app"})
 }
 
 /// A group of one host, made with the tag `cost-center`.
@@ -48,8 +54,13 @@ impl Hosts {
         let (_, _, subnet) = make("subnet.a", subnet).await;
         let firewall = json!({"vpc": vpc.id, "name": "shop-app", "description": "hosts"});
         let (_, _, firewall) = make("security_group.app", firewall).await;
+        let trust = json!({"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole",
+        }});
+        make("role.app", json!({"name": "shop-app", "trust": trust})).await;
+        make("instance_profile.app", profile("shop-app")).await;
         let template = json!({
-            "name": "shop-app", "instance_type": "t3.small", "security_groups": [firewall.id],
+            "name": "shop-app", "instance_type": "t3.small", "security_groups": [firewall.id], "instance_profile": "shop-app",
             "image": "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
         });
         let template = make("launch_template.app", template).await;
@@ -133,4 +144,28 @@ async fn the_next_version_of_a_template_has_the_tags_of_the_file_and_those_of_ot
     larger["volume_size_gib"] = json!(30);
     kind(address).update(&context, &live, &larger, &["volume_size_gib".to_owned()]).await.unwrap();
     assert_eq!(read(&volume_tags().await), tags(&[("Name", "shop-app"), ("team", "data")]));
+}
+
+#[tokio::test]
+async fn a_profile_stays_while_its_hosts_could_get_no_other() {
+    let Hosts { account, .. } = Hosts::new().await;
+    let address: Address = "instance_profile.app".parse().unwrap();
+    let spec = kind(&address).normalise(&profile("shop-app")).unwrap();
+    let live = account.find(&address, &spec).await.unwrap();
+    let left_to = |heir: Heir| {
+        let records = account.context.records.clone().left_to(heir);
+        Context { records, ..account.context.clone() }
+    };
+    let missing = left_to(Heir::Missing(address.clone()));
+    let refused = format!("{:#}", kind(&address).delete(&missing, &live).await.unwrap_err());
+    assert!(refused.contains("nothing exists at instance_profile.app that they could get instead"), "{refused}");
+    assert!(account.find(&address, &spec).await.is_some());
+
+    let new = account.create("instance_profile.new", profile("shop-new")).await;
+    kind(&address).delete(&left_to(Heir::Known(new.id.clone())), &live).await.unwrap();
+    assert!(account.find(&address, &spec).await.is_none());
+    let hosts = ask(account.context.aws.ec2().describe_instances().send()).await.unwrap();
+    let hosts = hosts.reservations().iter().flat_map(Reservation::instances);
+    let profiles: Vec<_> = hosts.filter_map(|host| host.iam_instance_profile()?.arn()).collect();
+    assert_eq!(profiles, [new.id.as_str()]);
 }

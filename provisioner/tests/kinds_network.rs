@@ -52,6 +52,7 @@ async fn account(stack: &str) -> Account {
         aws: Aws::with_keys(REGION, &url, "123456789012", "secret").unwrap(),
         stack: stack.to_owned(),
         account: "123456789012".to_owned(),
+        caller: "arn:aws:iam::123456789012:root".to_owned(),
         region: REGION.to_owned(),
         state_bucket: None,
         nonce: "nonce".to_owned(),

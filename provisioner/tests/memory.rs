@@ -5,16 +5,19 @@
 mod place;
 mod shop;
 
+use std::time::Duration;
+
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use lakewright::kinds;
 use lakewright::lease::{self, Waiting};
+use lakewright::record::Found;
 use lakewright::resource::Address;
 use lakewright::services::Services as _;
 use lakewright_aws::{ask, ask_all};
 use place::{ACCOUNT, REGION};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use shop::{Shop, addresses, left, poison, state_bucket};
+use shop::{FILE, Shop, addresses, left, poison, state_bucket};
 
 struct Silent;
 
@@ -30,7 +33,7 @@ async fn what_a_killed_apply_made_is_known_by_what_it_was_about_to_make() {
     let (topic, group): (Address, Address) = ("sns_topic.x".parse().unwrap(), "log_group.y".parse().unwrap());
     let context = shop.context();
     let lease = lease::take(&context, "apply", &Silent).await.unwrap();
-    lease.begin([topic.clone()].into()).await.unwrap();
+    lease.begin([topic.clone()].into(), true).await.unwrap();
     let under = lease.context(&context).await;
     for (address, spec) in [(&topic, json!({"name": "news"})), (&group, json!({"name": "/lakewright/shop/y"}))] {
         let kind = kinds::named(&address.kind).unwrap();
@@ -39,11 +42,25 @@ async fn what_a_killed_apply_made_is_known_by_what_it_was_about_to_make() {
     drop(lease);
     lease::unlock(&context).await.unwrap();
 
+    // While nobody can read what the stack remembers, neither is said to be somebody else's.
+    let fault = |service: &str, rest: &str| format!("[[fault]]\nservice = \"{service}\"\n{rest}\n");
+    shop.place.faults(&fault("s3", "operation = \"GetObject\"\nerror = \"AccessDenied\"\nstatus = 403"));
+    let plan = shop.plan(&[], 2).await;
+    assert_eq!((&plan["doubt"], &plan["claimed"], &plan["steps"]), (&Value::Null, &json!([]), &json!([])));
+    let blocked = addresses(&plan["blocked"]);
+    assert!(blocked.contains(&"log_group.y") && blocked.contains(&"sns_topic.x"), "{blocked:?}");
+    shop.place.faults("");
+
     // One of them was to be made, the other was made by nobody knows whom.
     let plan = shop.plan(&[], 2).await;
     assert_eq!((addresses(&plan["claimed"]), &plan["steps"]), (vec!["log_group.y"], &json!([])));
     shop.says(&["apply", "--yes"], 3).await;
-    shop.says(&["adopt", "log_group.y", "/lakewright/shop/y", "--yes"], 0).await;
+    // It is adopted once that is remembered too, and signed: the third signature.
+    let rest = "operation = \"Sign\"\nfrom = 3\nerror = \"AccessDeniedException\"\nstatus = 400";
+    shop.place.faults(&fault("kms", rest));
+    let said = shop.says(&["adopt", "log_group.y", "/lakewright/shop/y", "--yes"], 1).await.err;
+    assert!(!said.contains("Adopted") && said.contains(":log-group:/lakewright/shop/y is log_group.y"), "{said}");
+    shop.place.faults("");
     shop.says(&["apply", "--yes"], 0).await;
     shop.plan(&[], 0).await;
     // From then on the record says so, and the note is gone.
@@ -81,7 +98,8 @@ async fn what_the_stack_remembers_is_signed_and_can_be_put_back() {
     // A thing that holds data isn't taken by a mere yes.
     let lines: String = names.iter().map(|name| format!("\"{name}\" = \"no\"\n")).collect();
     let lines = lines.replace("\"bucket.x\" = \"no\"", "\"bucket.x\" = \"yes\"");
-    shop.says(&["recover", "--answers", &shop.answers(&lines)], 0).await;
+    let said = shop.says(&["recover", "--answers", &shop.answers(&lines)], 0).await.err;
+    assert!(said.contains("`yes` is no answer for bucket.x, and is taken for `no`"), "{said}");
     let document = shop.document().await;
     assert_eq!(document["memory"]["lived"], after["memory"]["lived"]);
     assert!(document["memory"]["log"][0]["what"].as_str().unwrap().contains("put back"), "{document}");
@@ -155,7 +173,13 @@ async fn who_may_not_verify_or_sign_is_told_so() {
     assert!(said.contains("signs what it makes") && said.contains("kms:Sign"), "{said}");
     let call = shop.place.client().logs().describe_log_groups().log_group_name_prefix("/lakewright/shop/y");
     assert!(ask(call.send()).await.unwrap().log_groups().is_empty());
+    // Nor is anything changed.
+    std::fs::write(&shop.file, FILE.replace("python3.13", "python3.12")).unwrap();
+    let said = shop.says(&["apply", "--yes"], 1).await.err;
+    assert!(said.contains("signs what it makes") && said.contains("kms:Sign"), "{said}");
     shop.place.faults("");
+    let plan = shop.plan(&["--target", "function.hello"], 2).await;
+    assert_eq!(addresses(&plan["steps"]), ["function.hello"]);
     shop.says(&["apply", "--yes"], 3).await;
 }
 
@@ -167,11 +191,10 @@ fn former(value: &Value) -> String {
     (0..4).map(letter).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stack_of_the_version_before_gets_its_records_and_loses_nothing() {
-    let shop = Shop::applied().await;
+/// Leaves a stack as the version before did: hashes by place in tags, addresses in the document, no key. Returns that document
+/// and the name of the function's log group, which alone has a record that says something.
+async fn as_the_version_before(shop: &Shop) -> (Value, String) {
     let aws = shop.place.client();
-    // As the version before left it: hashes by place in tags, addresses in the document, no key.
     let filter =
         aws_sdk_resourcegroupstagging::types::TagFilter::builder().key("lakewright:stack").values("shop").build();
     let call = aws.tagging().get_resources().tag_filters(filter);
@@ -204,7 +227,14 @@ async fn a_stack_of_the_version_before_gets_its_records_and_loses_nothing() {
         ask(kms.describe_key().key_id("alias/lakewright/shop").send()).await.unwrap().key_metadata.unwrap().key_id;
     ask(kms.delete_alias().alias_name("alias/lakewright/shop").send()).await.unwrap();
     ask(kms.schedule_key_deletion().key_id(key).pending_window_in_days(7).send()).await.unwrap();
+    (former, name)
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_of_the_version_before_gets_its_records_and_loses_nothing() {
+    let shop = Shop::applied().await;
+    let aws = shop.place.client();
+    let (former, name) = as_the_version_before(&shop).await;
     let said = shop.says(&["plan", "--detailed-exitcode"], 0).await;
     assert!(said.err.contains("records of the former format"), "{}", said.err);
     // What was known to be drift is known to be so still.
@@ -229,4 +259,63 @@ async fn a_stack_of_the_version_before_gets_its_records_and_loses_nothing() {
     let plan = shop.plan(&["--drift"], 2).await;
     assert!(plan["doubt"].as_str().unwrap().contains("somebody put it back"), "{}", plan["doubt"]);
     assert_eq!(addresses(&plan["claimed"]), ["role.function-hello"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_version_before_left_outlives_an_apply_that_is_cut_off() {
+    let shop = Shop::applied().await;
+    as_the_version_before(&shop).await;
+    // The key is made, and nothing is signed with it.
+    let refused = "operation = \"Sign\"\nerror = \"AccessDeniedException\"\nstatus = 400\n";
+    shop.place.faults(&format!("[[fault]]\nservice = \"kms\"\n{refused}"));
+    shop.write("[resource.log_group.y]\nname = \"/lakewright/shop/y\"\n");
+    shop.says(&["apply", "--yes"], 1).await;
+    shop.place.faults("");
+    let context = shop.context();
+    assert!(matches!(lease::signer(&context).find().await.unwrap(), Found::Key(_)));
+
+    // The next one is killed as soon as it has signed what it is about to make.
+    let lease = lease::take(&context, "apply", &Silent).await.unwrap();
+    lease.judged(false).await;
+    lease.begin(["log_group.y".parse().unwrap()].into(), true).await.unwrap();
+    drop(lease);
+    lease::unlock(&context).await.unwrap();
+    assert_eq!(shop.document().await["version"], 2);
+    shop.write("");
+    let said = shop.says(&["plan", "--detailed-exitcode"], 0).await;
+    assert!(said.err.contains("records of the former format"), "{}", said.err);
+
+    // One that changes nothing signs all of it, and asks nobody.
+    shop.says(&["apply"], 0).await;
+    let said = shop.says(&["plan", "--detailed-exitcode"], 0).await;
+    assert!(!said.err.contains("former format"), "{}", said.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_gone_is_not_waited_for_without_end() {
+    let shop = Shop::applied().await;
+    // Whoever may write the document may write when it was signed.
+    let mut document = shop.document().await;
+    document["memory"]["at"] = json!(99_999_999_999_999_u64);
+    shop.put_document(&document).await;
+    ask(shop.place.client().kms().delete_alias().alias_name("alias/lakewright/shop").send()).await.unwrap();
+    let planned = tokio::time::timeout(Duration::from_secs(60), shop.says(&["plan"], 1)).await;
+    let said = planned.expect("it ends").err;
+    assert!(said.contains("is gone") && said.contains("`lakewright recover`"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_recovered_where_nothing_was_lost() {
+    let shop = Shop::new().await;
+    let said = shop.says(&["recover", "--answers", &shop.answers("")], 1).await.err;
+    assert!(said.contains("no stack shop is here") && said.contains("nothing was made"), "{said}");
+    let aliases = ask(shop.place.client().kms().list_aliases().send()).await.unwrap();
+    assert!(aliases.aliases().iter().all(|alias| !alias.alias_name().unwrap().contains("lakewright")), "{aliases:?}");
+    let document = shop.place.client().objects().get(&state_bucket(), "stacks/shop.json", None).await;
+    assert!(document.is_err(), "no document was written");
+
+    // Without a terminal it is said all the same that all is there.
+    shop.says(&["apply", "--yes"], 0).await;
+    let said = shop.says(&["recover"], 0).await.err;
+    assert!(said.contains("Nothing is lost"), "{said}");
 }

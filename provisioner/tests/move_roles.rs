@@ -5,6 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_sdk_iam::types::Tag;
 use lakewright::services::Services as _;
 use lakewright_aws::{Aws, ask};
 use lakewright_ec2::Ec2 as _;
@@ -75,6 +76,81 @@ async fn role_of(aws: &Aws, profile: &str) -> Option<String> {
     Some(role.role()?.arn().to_owned())
 }
 
+/// A plan that says another step than the one that was saved is refused, although nothing but time was to make it so.
+async fn only_what_was_agreed_to_is_done(place: &Place, stack: &str) {
+    let file = place.folder.path().join("shop.plan");
+    let path = file.display().to_string();
+    let saved = place.run(&["plan", stack, "--out", &path]).await;
+    assert_eq!(saved.code, Some(0), "{}", saved.err);
+    let applied = place.run(&["apply", &path, "--yes"]).await;
+    assert_eq!(applied.code, Some(3), "{}{}", applied.out, applied.err);
+    // As it would have been saved when the time of the old role was over.
+    let mut plan: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let live = plan["live"].as_array_mut().unwrap();
+    let old = live.iter_mut().find(|one| one["address"].as_str().unwrap().starts_with("role.app@")).unwrap();
+    assert!(old["observed"].as_object_mut().unwrap().remove("kept_until").is_some());
+    let address = old["address"].as_str().unwrap().to_owned();
+    std::fs::write(&file, plan.to_string()).unwrap();
+    let refused = place.run(&["apply", &path, "--yes"]).await;
+    assert_eq!(refused.code, Some(1), "{}{}", refused.out, refused.err);
+    assert!(
+        refused.err.contains(&format!("{address}: the plan says `blocked` now and said `delete`")),
+        "{}",
+        refused.err
+    );
+}
+
+/// When something was noted to be left by all that worked by a role; nothing if it wasn't.
+async fn left(aws: &Aws, role: &str) -> Option<String> {
+    let found = ask(aws.iam().get_role().role_name(role).send()).await.unwrap();
+    let tag = found.role()?.tags().iter().find(|tag| tag.key() == "lakewright:left")?;
+    Some(tag.value().to_owned())
+}
+
+/// A profile of somebody else that says it were the stack's.
+async fn claim(aws: &Aws, name: &str) {
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build().unwrap();
+    let call = aws.iam().create_instance_profile().instance_profile_name(name).path("/");
+    let call = call.tags(tag("lakewright:stack", "shop")).tags(tag("lakewright:address", "instance_profile.app"));
+    ask(call.send()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_host_loses_its_role_by_a_move_that_is_interrupted() {
+    let place = Place::new().await;
+    let file = place.folder.path().join("shop.toml");
+    let path = file.display().to_string();
+    std::fs::write(&file, stack("path = \"/\"")).unwrap();
+    let apply = place.run(&["apply", &path, "--yes"]).await;
+    assert_eq!(apply.code, Some(0), "{}", apply.err);
+    std::fs::write(&file, stack("")).unwrap();
+    let aws = place.client();
+    let before = profiles(&aws).await;
+    assert_eq!(before.len(), 2);
+
+    // The old profile has given its address up, and nothing has it; then there is a new one, and nothing names it.
+    for denied in ["CreateInstanceProfile", "CreateInstanceProfile", "CreateLaunchTemplateVersion"] {
+        place.faults(&format!("[[fault]]\noperation = \"{denied}\"\nerror = \"AccessDenied\"\nstatus = 403\n"));
+        let failed = place.run(&["apply", &path, "--yes", "--move-roles"]).await;
+        assert!(failed.code == Some(1) && failed.err.contains(denied), "{}{}", failed.out, failed.err);
+        assert_eq!(profiles(&aws).await, before, "{denied}");
+        assert!(role_of(&aws, &before[0].1).await.is_some(), "{denied}: {}", failed.err);
+        assert_eq!(left(&aws, "shop-app").await, None, "{denied}: hosts work by it");
+    }
+
+    // Tags alone make nobody's profile that of the hosts.
+    claim(&aws, "shop-aaa").await;
+    place.faults("");
+    let moved = place.run(&["apply", &path, "--yes", "--move-roles"]).await;
+    assert_eq!(moved.code, Some(3), "{}{}", moved.out, moved.err);
+    let new = "arn:aws:iam::123456789012:instance-profile/lakewright/shop/shop-app-2";
+    let after = profiles(&aws).await;
+    assert!(after.len() == 2 && after.iter().all(|(_, profile)| profile == new), "{after:?}");
+    assert!(role_of(&aws, new).await.is_some());
+    assert_eq!(role_of(&aws, &before[0].1).await, None, "the old one has gone");
+    assert!(left(&aws, "shop-app").await.is_some());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_host_is_without_a_role_while_it_moves() {
     let place = Place::new().await;
@@ -139,6 +215,7 @@ async fn no_host_is_without_a_role_while_it_moves() {
     assert!(left["blocked"][0]["address"].as_str().unwrap().starts_with("role.app@"), "{left:#}");
     let again = place.run(&["apply", &path, "--yes", "--move-roles"]).await;
     assert_eq!(again.code, Some(3), "{}{}", again.out, again.err);
+    only_what_was_agreed_to_is_done(&place, &path).await;
 
     let destroyed = place.run(&["destroy", &path, "--yes", "--allow-data-loss", "all"]).await;
     assert_eq!(destroyed.code, Some(0), "{}", destroyed.err);

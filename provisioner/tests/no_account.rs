@@ -66,3 +66,23 @@ async fn a_stack_file_tells_much_without_an_account() {
     ask(place.folder.path(), &watched.map(|name| (name, url.as_str()))).await;
     assert!(listener.accept().is_err(), "something was asked");
 }
+
+#[tokio::test]
+async fn a_shell_that_evaluates_nothing_stops_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("eval $({} env) && echo went on", env!("CARGO_BIN_EXE_lakewright"));
+    let output = Command::new("sh").args(["-c", &line]).current_dir(folder.path()).output().await.unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(!output.stderr.is_empty(), "what is wrong is said");
+}
+
+#[tokio::test]
+async fn mistakes_are_said_to_hide_what_rules_find() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("evil.toml");
+    std::fs::write(&file, "[stack]\nname = \"evil\"\n[resource.key.k]\nalias = \"not this\"\n").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_lakewright")).arg("check").arg(&file).output().await.unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(err.contains("the rules weren't judged") && err.contains("not a valid alias"), "{err}");
+}

@@ -70,8 +70,10 @@ fn the_deployer_of_a_stack_owns_neither_the_account_nor_another_stack() {
             ("ec2:DeleteVpc", "arn:aws:ec2:eu-north-1:123456789012:vpc/vpc-1", &[]),
             ("ec2:DeleteVpc", "arn:aws:ec2:eu-north-1:123456789012:vpc/vpc-1", &[of_another]),
             ("ec2:ModifyLaunchTemplate", "arn:aws:ec2:eu-north-1:123456789012:launch-template/lt-1", &[]),
-            // Of a group without a stack's tag, as a network's default one is, rules are taken away and none are added.
+            // Nobody's groups, as a network's default one is, are an administrator's.
             ("ec2:AuthorizeSecurityGroupIngress", "arn:aws:ec2:eu-north-1:123456789012:security-group/sg-1", &[]),
+            ("ec2:RevokeSecurityGroupIngress", "arn:aws:ec2:eu-north-1:123456789012:security-group/sg-1", &[]),
+            ("ec2:RevokeSecurityGroupEgress", "arn:aws:ec2:eu-north-1:123456789012:security-group/sg-1", &[]),
             (
                 "ec2:RevokeSecurityGroupIngress",
                 "arn:aws:ec2:eu-north-1:123456789012:security-group/sg-1",
@@ -135,7 +137,7 @@ fn what_a_stack_takes_is_allowed_on_its_own() {
         ),
         ("ec2:CreateTags", "arn:aws:ec2:eu-north-1:123456789012:vpc/vpc-1", OWNED),
         ("ec2:DeleteVpc", "arn:aws:ec2:eu-north-1:123456789012:vpc/vpc-1", OWNED),
-        ("ec2:RevokeSecurityGroupIngress", "arn:aws:ec2:eu-north-1:123456789012:security-group/sg-1", &[]),
+        ("ec2:RevokeSecurityGroupIngress", "arn:aws:ec2:eu-north-1:123456789012:security-group/sg-1", OWNED),
         ("ec2:RunInstances", "arn:aws:ec2:eu-north-1:123456789012:launch-template/lt-1", OWNED),
         ("iam:CreateRole", "arn:aws:iam::123456789012:role/lakewright/shop/shop-app", MADE),
         ("iam:PutRolePolicy", "arn:aws:iam::123456789012:role/lakewright/shop/shop-app", &[]),
@@ -154,6 +156,7 @@ fn what_a_stack_takes_is_allowed_on_its_own() {
         ("s3:PutObject", "arn:aws:s3:::shop-artifacts-123456789012/hosts/app/stream.toml", &[]),
         ("s3:GetObject", "arn:aws:s3:::shop-raw-123456789012/raw/users/metadata/00000.metadata.json", &[]),
         ("s3:PutObject", "arn:aws:s3:::lakewright-123456789012-eu-north-1/stacks/shop.json", &[]),
+        ("s3:GetObjectVersion", "arn:aws:s3:::lakewright-123456789012-eu-north-1/stacks/shop.json", &[]),
         ("glue:CreateTable", "arn:aws:glue:eu-north-1:123456789012:table/shop_raw/users", &[]),
         ("kafka:CreateTopic", "arn:aws:kafka:eu-north-1:123456789012:topic/shop/uuid/iceberg_events", &[]),
         ("logs:CreateLogGroup", "arn:aws:logs:eu-north-1:123456789012:log-group:/lakewright/shop/stream", MADE),
@@ -175,6 +178,7 @@ const SOMETIMES: &[(&str, &str)] = &[
     ("iam:DeletePolicy", ADMINISTRATOR),
     ("iam:DeletePolicyVersion", ADMINISTRATOR),
     ("iam:ListPolicyVersions", ADMINISTRATOR),
+    ("iam:CreateOpenIDConnectProvider", ADMINISTRATOR),
     ("iam:AttachRolePolicy", "where a role attaches a policy"),
     ("iam:DeleteRolePermissionsBoundary", "where no boundary is said"),
     ("codeconnections:PassConnection", "for connections of that service"),

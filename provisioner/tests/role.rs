@@ -58,7 +58,14 @@ async fn a_stack_is_applied_in_the_account_of_its_role() {
     let file = &write(&place, &stack(&format!("role = \"{ROLE}\"")));
     // Before anybody has made the role, it is said what it takes.
     let refused = says(&place, &["plan", file], 1).await.err;
-    for part in [ROLE, "AccessDenied", "sts:AssumeRole", "trust policy", "lakewright permissions --for caller"] {
+    for part in [
+        ROLE,
+        "`external_id` in [stack]",
+        "AccessDenied",
+        "sts:AssumeRole",
+        "trust policy",
+        "lakewright permissions --for caller",
+    ] {
         assert!(refused.contains(part), "{part}: {refused}");
     }
     let who = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:root")});
@@ -82,7 +89,19 @@ async fn a_stack_is_applied_in_the_account_of_its_role() {
         refused.contains(&format!("a plan for the account {ELSEWHERE}, and this is the account {ACCOUNT}")),
         "{refused}"
     );
-    says(&place, &["apply", saved, "--yes"], 0).await;
+    // Nor as a role, or in an account, that the file says nothing of.
+    let other = ROLE.replace("/teams/", "/others/");
+    for (lines, theirs, ours) in [
+        (format!("role = \"{other}\""), format!("the role {ROLE}"), format!("the role {other}")),
+        (String::new(), format!("the role {ROLE}"), "the role nobody".to_owned()),
+        (format!("account = \"{ACCOUNT}\""), format!("the account {ELSEWHERE}"), format!("the account {ACCOUNT}")),
+    ] {
+        let named = write(&place, &stack(&lines));
+        let refused = says(&place, &["apply", saved, "--stack", &named, "--yes"], 1).await.err;
+        assert!(refused.contains(&format!("a plan for {theirs}, and this is {ours}")), "{refused}");
+    }
+    let file = &write(&place, &stack(&format!("role = \"{ROLE}\"")));
+    says(&place, &["apply", saved, "--stack", file, "--yes"], 0).await;
     assert_eq!(topics(&far(&place)).await, [format!("arn:aws:sns:{REGION}:{ELSEWHERE}:far-hook")]);
     assert_eq!(topics(&place.client()).await, [""; 0]);
     says(&place, &["plan", file, "--drift", "--detailed-exitcode"], 0).await;
@@ -131,7 +150,9 @@ async fn what_permissions_prints_is_of_the_roles_account() {
     assert!(denied["Resource"] == json!([ROLE]) && denied["Action"].to_string().contains("iam:Put*"), "{denied}");
     let refused = says(&place, &["permissions", file, "--caller", ROLE], 1).await.err;
     assert!(refused.contains("--for caller"), "{refused}");
+    let refused = says(&place, &["permissions", file, "--for", "caller", "--account", ACCOUNT], 1).await.err;
+    assert!(refused.contains(&format!("--account says {ACCOUNT}, and the stack belongs to {ELSEWHERE}")), "{refused}");
     let file = &write(&place, &stack(""));
     let refused = says(&place, &["permissions", file, "--for", "caller"], 1).await.err;
-    assert!(refused.contains("names no role"), "{refused}");
+    assert!(refused.contains("names no role") && refused.contains("write `role = "), "{refused}");
 }

@@ -8,6 +8,7 @@ import pytest
 
 from account import ACCOUNT, client
 from conftest import ENVIRONMENT, PROGRAM, ROOT
+from test_files import LABELS, LONG, run_model
 from test_up import WAREHOUSE, catalog
 
 SPARK = ROOT / "tests" / "spark" / "real-spark.sh"
@@ -37,6 +38,9 @@ def spark_models(up, url, folder):
     manifest["location"] = manifest["location"].replace("/warehouse", "/spark")
     for model in manifest["models"]:
         model["sql"] = re.sub(r"\bshop\.", "shop_spark.", model["sql"])
+    # A row that only right bounds of a file of two row groups let Spark find.
+    found = f"SELECT n FROM lake.labels WHERE label = '{LONG}'"
+    manifest["models"].append({"name": "found", "materialization": "replace", "sql": found})
     (folder / "manifest.json").write_text(json.dumps(manifest))
     program = ROOT / "provisioner" / "src" / "stack" / "run_models.py"
     # What Spark says itself may stand anywhere on standard output.
@@ -68,7 +72,9 @@ def test_spark_makes_the_tables_that_this_machines_engine_makes(make_up, serve, 
         process, url = serve(up)
         if round == 0:
             client(url, "glue").create_database(DatabaseInput={"Name": "shop_spark"})
+            run_model(lambda service: client(url, service), LABELS)
         counted = spark_models(up, url, tmp_path)
+        assert counted["found"] == 1
         tables = catalog(url)
         for name in WAREHOUSE:
             columns, found = rows(tables, f"shop_spark.{name}")

@@ -42,7 +42,8 @@ def test_a_plan_takes_no_more_than_the_rights_to_plan_and_an_apply_says_what_it_
     account.stack.write_text(STACK + "versioning = false\n")
     refused = account.run("apply", account.stack, "--yes", code=1, keys=planner).stderr
     lease = "arn:aws:s3:::lakewright-123456789012-eu-north-1/stacks/small.json"
-    assert '"Action":"s3:PutObject"' in refused and lease in refused, refused
+    assert "s3:PutObject on resource" in refused and lease in refused, refused
+    assert "`lakewright permissions --for apply` prints all that it takes" in refused, refused
 
 
 def test_what_one_kind_lacks_stops_that_alone_and_is_named(account):

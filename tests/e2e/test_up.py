@@ -1,5 +1,6 @@
 """The pipeline from end to end: rows that other tools read, exactness through kills, a clean end."""
 
+import base64
 import csv
 import io
 import json
@@ -8,6 +9,8 @@ import random
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from decimal import Decimal
 
 import boto3
@@ -60,6 +63,7 @@ def test_other_tools_read_what_runs_and_a_second_plan_is_empty(make_up):
     others_reach_the_account(up)
     if not PERMISSIVE:
         agents_work_as_their_hosts(up)
+    the_index_asks_who_somebody_is(up)
     for path in [up.data, *up.data.rglob("*")]:
         try:
             assert path.stat().st_mode & 0o077 == 0, f"others may read {path}"
@@ -102,6 +106,32 @@ def agents_work_as_their_hosts(up):
     rows = "SELECT count(*) AS n FROM shop_raw.sales"
     before = up.scalar(rows)
     up.wait("the stream goes on", lambda: up.scalar(rows) > before)
+
+
+def the_index_asks_who_somebody_is(up):
+    """By the stack's own users; the shipper, who adds documents alone, takes a rotated password up while it runs."""
+    scheme, rest = up.record()["search"].split("://")
+    (user, password), host = rest.split("@")[0].split(":"), rest.split("@")[1]
+    secrets = client(up.record()["account"], "secretsmanager")
+    name = "lakewright/shop/search-shipper"
+    shipper = json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])
+
+    def ask(given):
+        request = urllib.request.Request(f"{scheme}://{host}/user-actions-*/_count")
+        if given:
+            request.add_header("authorization", "Basic " + base64.b64encode(":".join(given).encode()).decode())
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)["count"]
+        except urllib.error.HTTPError as refused:
+            return refused.code
+
+    assert user == "admin" and ask((user, password)) not in (401, 403)
+    assert [ask(None), ask(("admin", "wrong")), ask((shipper["username"], shipper["password"]))] == [401, 401, 403]
+    secrets.put_secret_value(SecretId=name, SecretString=json.dumps(shipper | {"password": "R" * 32}))
+    assert ask((shipper["username"], shipper["password"])) == 401
+    before = ask((user, password))
+    up.wait("the shipper goes on with the new password", lambda: ask((user, password)) > before)
 
 
 def test_a_data_folder_that_somebody_else_made_leads_nowhere(make_up):

@@ -51,7 +51,7 @@ def files(text):
 
 def test_scripts_are_bash(user_data, tmp_path):
     scripts = [text for own in user_data.values() for path, text in files(own).items() if "/sbin/" in path]
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     for script in scripts:
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
@@ -66,7 +66,27 @@ def test_the_search_host_gives_itself_its_name(user_data):
 def test_no_secret_stands_in_it(user_data):
     for text in user_data.values():
         assert len(text.encode()) <= 16_384
-        assert not [line for line in text.lower().splitlines() if "password" in line or "secret" in line]
+        # A script reads them where they are.
+        own = {path: body for path, body in files(text).items() if not path.startswith("/usr/local/sbin/")}
+        assert not [line for body in own.values() for line in body.lower().splitlines() if "password" in line or "secret" in line]
+
+
+def test_the_search_host_asks_for_logins_over_tls(user_data):
+    own = files(user_data["search-0"])
+    elasticsearch = own["/etc/elasticsearch/elasticsearch.yml"].splitlines()
+    for side in ["http", "transport"]:
+        assert f"xpack.security.{side}.ssl.enabled: true" in elasticsearch
+    assert {"xpack.security.enabled: true", "xpack.security.authc.reserved_realm.enabled: false"} <= set(elasticsearch)
+    assert {"server.ssl.enabled: true", 'elasticsearch.hosts: ["https://localhost:9200"]'} <= set(
+        own["/etc/lakewright-kibana.yml"].splitlines()
+    )
+    settings = own["/etc/lakewright-search"].splitlines()
+    # No host of this stack runs a shipper.
+    assert {"NAME=search.hosts.internal", 'USERS="admin:superuser"', "LOGINS=lakewright/hosts/search-"} <= set(settings)
+    # It starts both when they have what they need.
+    assert "systemctl enable --now --no-block lakewright-search.timer" in user_data["search-0"]
+    assert "elasticsearch.service kibana.service" not in user_data["search-0"].split("runcmd:")[1]
+    assert not [name for name in ["data-0", "plain"] if "lakewright-search" in user_data[name]]
 
 
 def laid_out(user_data, host, folder):
@@ -87,7 +107,7 @@ def laid_out(user_data, host, folder):
 # The most that `systemd-analyze security` may say of a unit, of 10.
 EXPOSURES = {
     "lakewright-stream.service": 1.2, "lakewright-converge.service": 2.5, "lakewright-name.service": 2.5,
-    "lakewright-volume.service": 5, "lakewright-volume-grow.service": 5,
+    "lakewright-volume.service": 5, "lakewright-volume-grow.service": 5, "lakewright-search.service": 2.5,
 }
 
 
@@ -102,7 +122,7 @@ def test_no_unit_may_do_what_it_does_not_need(user_data, host, tmp_path):
             capture_output=True, text=True,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    assert {"data-0": 4, "search-0": 3}[host] == len(services)
+    assert {"data-0": 4, "search-0": 4}[host] == len(services)
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd isn't installed")

@@ -10,7 +10,7 @@ AGENTS = ["producer", "stream", "shipper", "batch"]
 # What each reports besides its signs of life and its errors.
 OWN = {
     "producer": {"Records"},
-    "stream": {"Records", "DeadLetters", "Lag", "LagSeconds"},
+    "stream": {"Records", "DeadLetters", "Quarantined", "Lag", "LagSeconds"},
     "shipper": {"Records", "DeadLetters", "Lag", "LagSeconds"},
     "batch": {"FailedRuns", "FreshnessSeconds"},
 }

@@ -56,8 +56,8 @@ impl Assumed {
         let Role { arn, external_id, .. } = &self.role;
         let id = external_id.as_ref().map_or_else(String::new, |id| format!(", under the external id `{id}`"));
         Error::configuration(format!(
-            "the role {arn} can't be assumed ({error}): it takes the right sts:AssumeRole on that role, and a trust policy of the \
-             role that names who has it{id}"
+            "the role {arn} can't be assumed ({error}): it takes the right sts:AssumeRole on it, and a trust policy that names \
+             who has that{id}"
         ))
     }
 }

@@ -9,6 +9,8 @@ use crate::connections::{KafkaConnection, SearchConnection, WatchConfig};
 metrics! {
     /// Documents that the search cluster has taken.
     INDEXED = Counter "documents_indexed_total", Records;
+    /// Documents of those that were in the index already: sent twice, or put there by somebody else.
+    THERE = Counter "documents_there_total", Detail;
     /// Documents that fit no index, kept in that of the rejected.
     REJECTED = Counter "rejected_total", DeadLetters;
     /// Records that are in no index, only in the backup.

@@ -9,6 +9,10 @@ use crate::tables::Table;
 
 /// The label of what is counted by table.
 pub const TABLE: &str = "table";
+/// The label of rejects: why, as a word.
+pub const CAUSE: &str = "cause";
+/// The label of what is quarantined by kind: `table`, `topic` or `partition`.
+pub const KIND: &str = "kind";
 
 metrics! {
     /// Records taken in.
@@ -31,6 +35,14 @@ metrics! {
     FILES = Counter "files_total", Detail;
     /// Records that fit no table.
     DEAD_LETTERS = Counter "dead_letters_total", DeadLetters;
+    /// Records that no table took, by cause, whatever became of them.
+    REJECTS = Counter "rejects_total", Detail;
+    /// Rows that were taken out of a commit because they can't be written, by table.
+    REFUSED_ROWS = Counter "refused_rows_total", Detail;
+    /// Tables, topics and partitions that can't go on while the rest does: all together, and by kind.
+    QUARANTINED = Gauge "quarantined", Quarantined;
+    /// How often something was put into quarantine.
+    QUARANTINES = Counter "quarantines_total", Detail;
     /// Milliseconds since the newest record that is committed.
     FRESHNESS = Gauge "freshness_ms", Freshness;
     /// Records of the log that are not committed.
@@ -89,9 +101,44 @@ pub struct StreamConfig {
     pub commit_interval_ms: u64,
     /// The size in bytes of undecoded messages after which rows are committed before that.
     pub commit_bytes: u64,
+    /// What becomes of a record that no table takes.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_reject: OnReject,
+    /// What happens where Kafka's retention removed records before they were taken in.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_gap: OnGap,
     /// Where it reports how it is doing; without it, nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchConfig>,
+}
+
+/// What becomes of a record that no table takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnReject {
+    /// It goes to the table of dead letters, with the reason.
+    #[default]
+    DeadLetters,
+    /// It is counted by its cause and left out.
+    Skip,
+    /// Its partition stands still before it until somebody decides; other partitions go on.
+    Stop,
+}
+
+/// What happens where Kafka's retention removed records before they were taken in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnGap {
+    /// They are counted as lost and reading goes on behind them: waiting would lose more.
+    #[default]
+    Skip,
+    /// The partition stands still until somebody decides; other partitions go on.
+    Fail,
+}
+
+/// Whether a setting needs no saying: agents of the version before don't know it.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl AgentConfig for StreamConfig {

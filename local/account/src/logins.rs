@@ -1,4 +1,5 @@
-//! Who logs in to Kafka by IAM: the tokens of SASL/OAUTHBEARER that MSK takes, presigned URLs in Base64.
+//! Who logs in to Kafka by IAM: the tokens of SASL/OAUTHBEARER that MSK takes, presigned URLs in Base64. And to the search index by
+//! what secrets hold.
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use crate::clock;
 use crate::credentials::Credentials;
 use crate::protocol::query;
 use crate::server::Server;
+use crate::services::secrets;
 use crate::signature::{self, Payload};
 
 /// What a token is signed for.
@@ -29,6 +31,13 @@ impl std::fmt::Debug for Logins {
 }
 
 impl Logins {
+    /// What the secret of a name holds now, in whichever account and region there is one that doesn't wait for its deletion.
+    pub fn secret(&self, name: &str) -> Vec<String> {
+        let account = &self.0.account;
+        let scopes = account.scopes().into_iter();
+        scopes.filter_map(|scope| account.transact_at(scope, |state| Ok(secrets::current(state, name))).ok()?).collect()
+    }
+
     /// The access key whose secret signed a token, with its account.
     ///
     /// # Errors

@@ -40,6 +40,13 @@ pub enum Command {
         /// A search cluster to use instead of the embedded index; with a password, by the variable
         #[arg(long, value_name = "URL", env = "LAKEWRIGHT_SEARCH_URL", hide_env_values = true)]
         search: Option<String>,
+        /// Lets only those into the embedded index who log in by what the account's secrets hold whose names begin so:
+        /// PREFIXadmin does everything, PREFIXshipper adds documents
+        #[arg(long, value_name = "PREFIX", conflicts_with = "search")]
+        search_logins: Option<String>,
+        /// What the names of the indices begin with to which the shipper adds
+        #[arg(long, value_name = "INDEX", default_value = "user-actions", requires = "search_logins")]
+        search_index: String,
         #[command(flatten)]
         conduct: Conduct,
     },

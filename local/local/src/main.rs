@@ -16,6 +16,7 @@ use clap::Parser as _;
 use lakewright_account::{Faults, Secret};
 use lakewright_platform::{private, turn};
 use lakewright_runtime::program;
+use lakewright_search::Access;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -58,7 +59,17 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Serve { common, account_port, kafka_port, search_port, kafka, search, conduct } => {
+        Command::Serve {
+            common,
+            account_port,
+            kafka_port,
+            search_port,
+            kafka,
+            search,
+            search_logins,
+            search_index,
+            conduct,
+        } => {
             let stop = begin(&common, &[KAFKA_LOCK, SEARCH_LOCK, ACCOUNT_LOCK]).await?;
             let mut ports = Ports::open(&common.data)?;
             let log = match kafka {
@@ -66,12 +77,17 @@ async fn run(command: Command) -> Result<()> {
                 None => Some(start_kafka(&common.data, ports.choose("kafka", kafka_port)).await?),
             };
             let bootstrap = kafka.or_else(|| log.as_ref().map(|log| log.address().to_string()));
-            let index = match search {
-                Some(_) => None,
-                None => Some(start_search(&common.data, ports.choose("search", search_port)).await?),
-            };
             let account =
                 start_account(&common.data, ports.choose("account", account_port), bootstrap.clone(), conduct).await?;
+            let by_secrets = search_logins.map(|secrets| BySecrets {
+                account: account.logins(),
+                secrets,
+                indices: format!("{search_index}-"),
+            });
+            let index = match search {
+                Some(_) => None,
+                None => Some(start_search(&common.data, ports.choose("search", search_port), by_secrets).await?),
+            };
             if let Some(log) = &log {
                 log.take_logins(Arc::new(ByAccount { account: account.logins(), known: Mutex::default() }));
             }
@@ -111,7 +127,7 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Search { common, port } => {
             let stop = begin(&common, &[SEARCH_LOCK]).await?;
-            let index = start_search(&common.data, port).await?;
+            let index = start_search(&common.data, port, None).await?;
             announce(&Endpoints { search: Some(format!("http://{}", index.address())), ..Endpoints::default() })?;
             stop.cancelled().await;
             index.shutdown().await;
@@ -172,8 +188,35 @@ impl lakewright_kafka::Logins for ByAccount {
     }
 }
 
-async fn start_search(data: &Path, port: u16) -> Result<lakewright_search::Running> {
-    lakewright_search::serve(lakewright_search::Config { data: data.join("search"), port })
+/// Lets those log in to the search index who log in to a stack's search host: by what the account's secrets hold now.
+#[derive(Debug)]
+struct BySecrets {
+    account: lakewright_account::Logins,
+    /// What the secrets' names begin with; the user's follows.
+    secrets: String,
+    /// What the names of the indices begin with to which the shipper adds.
+    indices: String,
+}
+
+impl lakewright_search::Logins for BySecrets {
+    fn may(&self, user: &str, password: &str) -> Option<Access> {
+        let access = match user {
+            "admin" => Access::Everything,
+            "shipper" => Access::Creating(self.indices.clone()),
+            _ => return None,
+        };
+        let is_it = |held: &String| {
+            let held: serde_json::Value = serde_json::from_str(held).unwrap_or_default();
+            let known = held["password"].as_str().filter(|known| !known.is_empty());
+            held["username"] == user && known.is_some_and(|known| Secret::new(known).is(password))
+        };
+        self.account.secret(&format!("{}{user}", self.secrets)).iter().any(is_it).then_some(access)
+    }
+}
+
+async fn start_search(data: &Path, port: u16, logins: Option<BySecrets>) -> Result<lakewright_search::Running> {
+    let logins = logins.map(|logins| Arc::new(logins) as Arc<dyn lakewright_search::Logins>);
+    lakewright_search::serve(lakewright_search::Config { data: data.join("search"), port, logins })
         .await
         .context("start the search index")
 }

@@ -10,7 +10,7 @@ use super::desired::all_kinds;
 use super::hints;
 use super::state::StackState;
 use super::terminal::say;
-use crate::apply::{Progress, Report, apply, making, took};
+use crate::apply::{Progress, Report, apply, is_whole, making, signs, took};
 use crate::kind::Context;
 use crate::lease::{self, Lease, Waiting};
 use crate::plan::Plan;
@@ -38,17 +38,17 @@ pub async fn lease(state: &StackState, command: &str, stop: &CancellationToken) 
 
 /// Carries the plan out and gives the lease back. An error comes before anything was made: who can't sign makes nothing.
 pub async fn carry_out(context: &Context, lease: Lease, plan: &Plan, stop: &CancellationToken) -> Result<Report> {
-    let is_recorded = plan.unchanged.iter().all(|one| one.record.is_none()) && plan.former.is_empty();
-    if !(plan.is_empty() && is_recorded)
-        && let Err(error) = lease.begin(making(plan)).await
+    lease.judged(plan.doubt.is_some()).await;
+    if (!plan.is_empty() || plan.records_more())
+        && let Err(error) = lease.begin(making(plan), signs(plan)).await
     {
         give_back(lease).await;
         return Err(error);
     }
     let report = apply(all_kinds(), context, plan, &Progress::new(), stop).await;
     let gone = report.lives(plan).is_empty();
-    let destroyed = gone && report.complete() && plan.left_out.is_empty() && plan.blocked.is_empty();
-    let given_back = if destroyed { lease.remove().await } else { lease.release(report.end(plan)).await };
+    let destroyed = gone && report.complete() && is_whole(plan);
+    let given_back = if destroyed { lease.remove().await } else { lease.release(report.end(all_kinds(), plan)).await };
     warn(given_back);
     Ok(report)
 }

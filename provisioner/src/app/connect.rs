@@ -111,10 +111,17 @@ pub async fn connect(global: &Global, belonging: &Belonging) -> Result<Context> 
 /// A connection as the role that a stack names.
 async fn assume(aws: &Aws, stack: &str, AssumedRole { arn, external_id }: &AssumedRole) -> Result<Aws> {
     let role = Role { arn: arn.clone(), external_id: external_id.clone(), session: names::session(stack) };
-    aws.assuming(role).await.context(
-        "work as the role that [stack] names (`lakewright permissions --for caller` prints what that takes, --no-role works with \
-         the credentials at hand)",
-    )
+    let id = if external_id.is_none() {
+        ", an external id that its trust policy asks for is `external_id` in [stack]"
+    } else {
+        ""
+    };
+    aws.assuming(role).await.with_context(|| {
+        format!(
+            "work as the role that [stack] names (`lakewright permissions --for caller` prints what that takes{id}, --no-role works \
+             with the credentials at hand)"
+        )
+    })
 }
 
 /// How a person is asked for the code of a device; none without a terminal to ask on.
@@ -145,11 +152,13 @@ pub fn of_stack(context: Context, desired: &Desired) -> Context {
 pub async fn context(aws: Aws, stack: &str, pace: Pace) -> Result<Context> {
     let identity = ask(aws.sts().get_caller_identity().send()).await.context("ask AWS who we are")?;
     let account = identity.account.needed("sts", "GetCallerIdentity.Account")?;
+    let caller = identity.arn.needed("sts", "GetCallerIdentity.Arn")?;
     Ok(Context {
         region: aws.region().to_owned(),
         aws: aws.of_account(&account, BTreeMap::new()),
         stack: stack.to_owned(),
         account,
+        caller,
         state_bucket: None,
         nonce: uuid::Uuid::new_v4().simple().to_string(),
         pace,

@@ -59,6 +59,9 @@ static HINTS: &[Hint] = &[
 
 /// The calls that a bucket's policy refuses to those who don't apply its stack.
 const WRITES: [&str; 4] = ["PutObject", "CreateMultipartUpload", "DeleteObject", "DeleteObjects"];
+/// What it takes to hold a stack's lease.
+const LEASE: &str = "the credentials may not do that with the lease, where the stack keeps what it knows of itself: `lakewright \
+                     permissions --for PURPOSE` prints all that it takes";
 /// What it takes besides.
 const DEPLOYERS: &str = "; if the stack says `deployers` in [stack], its bucket `artifacts` refuses it to whoever isn't named \
                          there: add yourself and apply again, which no policy of the bucket refuses";
@@ -79,6 +82,15 @@ pub fn report(error: &anyhow::Error) {
 pub fn hint(error: &anyhow::Error) -> Option<String> {
     let aws = error.chain().find_map(|cause| cause.downcast_ref::<Error>())?;
     if aws.is_denied() {
+        // Who may plan alone lacks more than what the first refused call asks for.
+        if aws.service == "s3" && error.chain().any(|cause| cause.to_string().contains(" lease")) {
+            let purpose = match aws.operation.as_str() {
+                "CreateBucket" => "setup",
+                "GetObject" | "HeadBucket" | "ListObjectVersions" => "plan",
+                _ => "apply",
+            };
+            return Some(LEASE.replace("PURPOSE", purpose));
+        }
         let writes = aws.service == "s3" && WRITES.contains(&aws.operation.as_str());
         let named = if writes { DEPLOYERS } else { "" };
         return Some(allowing(aws) + named);
@@ -111,6 +123,20 @@ mod tests {
                 assert_eq!(super::hint(&anyhow::Error::new(error).context("create")).as_deref(), Some(hint.text));
             }
         }
+    }
+
+    #[test]
+    fn who_may_only_plan_is_referred_to_what_an_apply_takes() {
+        let arn = "arn:aws:s3:::lakewright-123456789012-eu-north-1/stacks/shop.json";
+        let message = format!("User: a is not authorized to perform: s3:PutObject on resource: \"{arn}\" because");
+        let said = |operation: &str, context: &str| {
+            let error = Error::answered("s3", operation, "AccessDenied", &message, 403, "");
+            hint(&anyhow::Error::new(error).context(context.to_owned())).unwrap_or_default()
+        };
+        let lease = said("PutObject", "write the lease s3://lakewright-123456789012-eu-north-1/stacks/shop.json");
+        assert!(lease.contains("`lakewright permissions --for apply`") && !lease.contains("Allow"), "{lease}");
+        assert!(said("CreateBucket", "make the bucket b for leases").contains("--for setup"));
+        assert!(said("PutObject", "create object.code").contains("add yourself and apply again"));
     }
 
     #[test]

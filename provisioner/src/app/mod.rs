@@ -5,6 +5,7 @@ pub mod bounds;
 pub mod cache;
 pub mod carry;
 pub mod connect;
+pub mod deployers;
 pub mod desired;
 mod existing;
 pub mod hints;

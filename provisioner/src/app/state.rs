@@ -17,7 +17,7 @@ use crate::lease;
 use crate::names;
 use crate::plan::{AssumedRole, Options, Plan, PlanFile, plan_for};
 use crate::resource::{Desired, Live, Whose};
-use crate::stack::{Diagnostics, Model, Source, Stack, tell_models, unprogrammed};
+use crate::stack::{Diagnostics, Model, Source, Stack, foreign_boundary, tell_models, unprogrammed};
 use crate::whose::{self, Known};
 
 /// A stack in its account.
@@ -61,6 +61,9 @@ impl StackState {
         fits(&stack, &anywhere(&stack, &programs))?;
         let belonging = Belonging::of(&stack, global);
         let context = leased(connect(global, &belonging).await?, &stack);
+        if let Some(mistake) = foreign_boundary(&stack, &context.account) {
+            return Err(Diagnostics::new(stack.sources.clone(), vec![mistake]).into());
+        }
         let desired = desired(&stack, &context, &programs);
         Ok(Self { role: belonging.role, ..Self::new(context, desired, &stack) })
     }
@@ -80,6 +83,13 @@ impl StackState {
         if global.stack_file.is_some() {
             let named_stack = stack(global)?;
             file.is_of("stack", &file.desired.stack, named_stack.name()).with_context(named)?;
+            // Nobody is led by a plan to an account, or to a role there, that the file knows nothing of.
+            let said = Belonging::of(&named_stack, global);
+            let account = said.account.as_deref().unwrap_or(&header.account);
+            file.is_of("account", &header.account, account).with_context(named)?;
+            let arn = |role: Option<&AssumedRole>| role.map_or_else(|| "nobody".to_owned(), |role| role.arn.clone());
+            let planned = arn(header.role.as_ref().filter(|_| global.assumes()));
+            file.is_of("role", &planned, &arn(said.role.as_ref())).with_context(named)?;
         }
         let region = global.region.clone().unwrap_or_else(|| header.region.clone());
         let belonging = Belonging {
@@ -139,6 +149,14 @@ impl StackState {
         );
         let plan = self.plan(&live, &options)?;
         Ok(Snapshot { live, options, plan })
+    }
+
+    /// The stack's name with the file that it stands in, for messages.
+    pub fn named(&self) -> String {
+        match self.sources.first() {
+            Some(source) => format!("{} ({})", self.desired.stack, source.path),
+            None => self.desired.stack.clone(),
+        }
     }
 
     /// The rules that the stack breaks and isn't allowed to.

@@ -1,7 +1,9 @@
 //! Carries a plan out: bounded parallelism over the order that the plan gives, and nothing left to decide.
 
+mod moving;
 mod progress;
 mod recording;
+mod refused;
 #[cfg(test)]
 mod tests;
 
@@ -20,9 +22,11 @@ use crate::plan::reference::{plain, references, resolve};
 use crate::plan::{Action, Change, Kinds, Plan, Step, replaced};
 use crate::reading::{Missed, Reading};
 use crate::resource::{Address, Condition, Live};
+use moving::{heir, note_left, retire};
 pub use progress::{Progress, took};
 pub use recording::record;
 use recording::{readdress, record_unchanged, retag};
+use refused::is_refused;
 
 /// How many calls of kinds are under way at a time.
 const AT_ONCE: usize = 24;
@@ -57,14 +61,18 @@ impl Report {
     }
 
     /// What the next apply must know of this one.
-    pub fn end(&self, plan: &Plan) -> End {
+    pub fn end(&self, kinds: Kinds<'_>, plan: &Plan) -> End {
         let failed = self.failed.iter().filter(|(_, work, _)| *work == Work::Create);
+        let failed = failed.map(|(address, _, error)| (address.clone(), is_refused(kinds, address, error)));
+        let (refused, failed): (Vec<_>, Vec<_>) = failed.partition(|(_, is_refused)| *is_refused);
         End {
             lives: self.lives(plan),
             made: self.made(),
-            failed: failed.map(|(address, ..)| address.clone()).collect(),
+            failed: failed.into_iter().map(|(address, _)| address).collect(),
+            refused: refused.into_iter().map(|(address, _)| address).collect(),
+            unread: plan.unread.clone(),
             answered: self.answered(),
-            complete: self.complete() && plan.left_out.is_empty() && plan.blocked.is_empty(),
+            complete: self.complete() && is_whole(plan),
         }
     }
 
@@ -153,7 +161,8 @@ pub async fn apply(
             });
             let line = progress.start(step, task.work, kind.map(|kind| expected(kind, context, step, task.work)));
             let waiting = progress.waiting(&line, &step.address);
-            let context = Context { waiting, tags: step.tags.clone(), ..context.clone() };
+            let records = context.records.clone().left_to(heir(plan, step, &report.ids));
+            let context = Context { waiting, records, tags: step.tags.clone(), ..context.clone() };
             running.push(async move {
                 let started = Instant::now();
                 let result = match kind {
@@ -200,6 +209,7 @@ pub async fn apply(
     tracing::debug!(took = ?report.took, critical = ?report.critical, tasks = tasks.len(), "the plan was carried out");
     if !report.stopped {
         record_unchanged(kinds, context, plan).await;
+        note_left(kinds, context, plan, &report).await;
     }
     report
 }
@@ -208,6 +218,16 @@ pub async fn apply(
 pub fn making(plan: &Plan) -> BTreeSet<Address> {
     let makes = |step: &&Step| matches!(step.action, Action::Create | Action::Replace);
     plan.steps.iter().filter(makes).map(|step| step.address.clone()).collect()
+}
+
+/// Whether a plan makes or changes anything that gets a record.
+pub fn signs(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| step.action != Action::Delete)
+}
+
+/// Whether a plan is of all that the stack has, with nothing left as it is.
+pub fn is_whole(plan: &Plan) -> bool {
+    plan.left_out.is_empty() && plan.blocked.is_empty() && !plan.is_unsure
 }
 
 fn addresses(plan: &Plan, tasks: &[Task], states: &[State], state: State) -> Vec<(Address, Work)> {
@@ -326,25 +346,6 @@ async fn look(kind: &dyn AnyKind, context: &Context, wanted: &[Wanted<'_>]) -> R
     match context.reading.missed().into_iter().find(is_wanted) {
         Some(missed) => Err(missed.error),
         None => Ok(found),
-    }
-}
-
-/// Gives the address of a living resource up to its replacement; whatever happens then, it is found as what is to go.
-async fn retire(kind: &dyn AnyKind, context: &Context, step: &Step) -> Result<()> {
-    let live = step.live.as_ref().expect("what is replaced exists");
-    readdress(kind, context, live, &replaced(live)).await?;
-    // Until the lists show it under its new address it would be taken for its own replacement.
-    let started = Instant::now();
-    loop {
-        let wanted = step.spec.as_ref().map(|spec| Wanted { address: &step.address, spec });
-        let found = look(kind, context, wanted.as_slice()).await?;
-        if !found.iter().any(|found| found.id == live.id && found.address == step.address) {
-            return Ok(());
-        }
-        if started.elapsed() > PATIENCE {
-            bail!("{} still carries its address {}", live.id, took(PATIENCE));
-        }
-        tokio::time::sleep(context.pace.poll).await;
     }
 }
 

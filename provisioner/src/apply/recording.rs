@@ -31,6 +31,7 @@ pub async fn record(
 }
 
 /// How a record was written.
+#[derive(Debug)]
 pub struct Recorded {
     /// Whether it fits into one tag.
     in_one: bool,
@@ -60,7 +61,7 @@ pub(super) async fn retag(kind: &dyn AnyKind, context: &Context, step: &Step, ou
     kind.tag_parts(context, outcome, &step.carries, &gone).await
 }
 
-fn outcome_of(live: &Live) -> Outcome {
+pub(super) fn outcome_of(live: &Live) -> Outcome {
     Outcome { id: live.id.clone(), outputs: live.outputs.clone() }
 }
 

@@ -118,6 +118,7 @@ fn context() -> Context {
         aws: lakewright_aws::Aws::with_keys("eu-north-1", "http://127.0.0.1:1", "key", "secret").expect("a client"),
         stack: "shop".to_owned(),
         account: "123456789012".to_owned(),
+        caller: "arn:aws:iam::123456789012:root".to_owned(),
         region: "eu-north-1".to_owned(),
         state_bucket: None,
         nonce: "n".to_owned(),

@@ -34,11 +34,21 @@ fn open(statement: &Statement) -> Option<String> {
         .then(|| format!("whoever has a token of {provider} may become it: no condition names a subject"))
 }
 
-/// Whether a condition asks for subjects of somebody in particular: `repo:owner/name:…`, and not `repo:*`.
+/// How subjects of well-known providers begin, and what ends the name of their owner: GitHub's, GitLab's, Terraform's, Kubernetes'.
+const OWNERS: [(&str, char); 4] =
+    [("repo:", '/'), ("project_path:", '/'), ("organization:", ':'), ("system:serviceaccount:", ':')];
+
+/// Whether a condition asks for subjects of somebody in particular: `repo:owner/name:…`, and not `repo:*`. `repo:own*` is anybody
+/// whose name begins so.
 fn names_subject(condition: &Condition) -> bool {
     let named = |value: &String| {
         let fixed = value.split(['*', '?']).next().unwrap_or_default();
-        !fixed.is_empty() && (fixed == value || !fixed.ends_with(':') || fixed.matches(':').count() > 1)
+        let owner = OWNERS.iter().find_map(|(prefix, end)| Some((fixed.strip_prefix(prefix)?, *end)));
+        match owner {
+            _ if fixed == value => !fixed.is_empty(),
+            Some((rest, end)) => rest.find(end).is_some_and(|at| at > 0),
+            None => fixed.matches([':', '/']).count() > 1,
+        }
     };
     condition.demands() && condition.values.iter().all(named)
 }
@@ -78,10 +88,24 @@ mod tests {
             }))
         };
         let key = "token.actions.githubusercontent.com:sub";
-        for closed in ["repo:octocat/shop:ref:refs/heads/main", "repo:octocat/*", "system:serviceaccount:default:*"] {
+        for closed in [
+            "repo:octocat/shop:ref:refs/heads/main",
+            "repo:octocat/*",
+            "repo:octocat/sh*",
+            "system:serviceaccount:default:*",
+        ] {
             assert_eq!(by_token(json!({"StringLike": {key: closed}})), [""; 0], "{closed}");
         }
-        for open in ["*", "repo:*", "repo:*:ref:refs/heads/main"] {
+        for open in [
+            "*",
+            "r*",
+            "repo:*",
+            "repo:*:ref:refs/heads/main",
+            "repo:o*",
+            "repo:octocat*",
+            "repo:/*",
+            "repo:o?tocat/shop",
+        ] {
             assert_eq!(by_token(json!({"StringLike": {key: open}})).len(), 1, "{open}");
         }
         let audience = json!({"StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"}});

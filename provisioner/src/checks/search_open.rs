@@ -7,7 +7,7 @@ pub(super) const RULE: Rule = Rule {
     name: "search-open",
     kinds: &["launch_template"],
     reason: "whoever is in its network reads, changes and deletes every index",
-    fix: "switch logins on, or allow it where nothing but a demonstration stands in it",
+    fix: "take `login = false` in [search] away, or allow it where nothing but a demonstration stands in it; a production stack can't",
     breaks: |spec, around| typed(breaks, spec, around),
 };
 

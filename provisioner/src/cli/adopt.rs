@@ -1,6 +1,6 @@
 //! `adopt`: takes over what exists already.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use tokio_util::sync::CancellationToken;
 
 use super::change::ask;
@@ -18,16 +18,21 @@ use crate::whose::{self, Known};
 
 /// `lakewright adopt`.
 pub async fn run(global: &Global, address: &Address, id: &str, yes: bool) -> Result<Outcome> {
+    // What is claimed beside another thing is listed under an address of its own.
+    let address = &address.before_replaced().unwrap_or_else(|| address.clone());
     let state = &StackState::open(global).await?;
     if !state.desired.resources.iter().any(|resource| resource.address == *address) {
         let known = state.desired.resources.iter().map(|resource| &resource.address);
         let near = nearest(&address.to_string(), known);
         let hint = near.map(|one| format!(" (did you mean `{one}`?)")).unwrap_or_default();
-        bail!("the stack has no `{address}`{hint}; declare it first, then adopt what is to be it");
+        bail!(
+            "the stack {} has no `{address}`{hint}; declare it first, then adopt what is to be it, or name another file by --stack",
+            state.named()
+        );
     }
-    let found = look(state, address, id).await?;
-    say(&format!("Adopting {address} ({})\n", found.0.id));
-    print(&found.1)?;
+    let (found, text, _) = look(state, address, id).await?;
+    say(&format!("Adopting {address} ({})\n", found.id));
+    print(&text)?;
     if !yes && !ask("Take it over as it is? The next apply makes the changes above. Type yes:", "yes").await? {
         say("Nothing was changed.");
         return Ok(Outcome::Wrong);
@@ -35,11 +40,11 @@ pub async fn run(global: &Global, address: &Address, id: &str, yes: bool) -> Res
     until_interrupted(|stop| take_over(state, address, id, stop)).await
 }
 
-/// The resource and, as text, what an apply would make of it.
-async fn look(state: &StackState, address: &Address, id: &str) -> Result<(Live, String)> {
+/// The resource, as text what an apply would make of it, and whether what the stack remembers isn't trusted.
+async fn look(state: &StackState, address: &Address, id: &str) -> Result<(Live, String, bool)> {
     let context = &state.context;
     let kind = all_kinds().get(&address.kind).expect("the stack holds only kinds that there are");
-    let Known { mut live, unread, memory, .. } = whose::read(all_kinds(), context, &state.desired).await?;
+    let Known { mut live, unread, memory, doubt, .. } = whose::read(all_kinds(), context, &state.desired).await?;
     // What is claimed may be the very thing that is to be taken over.
     live.retain(|one| one.whose.claim().is_none());
     let theirs = of_others(&state.desired, &live, &memory);
@@ -75,14 +80,17 @@ async fn look(state: &StackState, address: &Address, id: &str) -> Result<(Live, 
     } else {
         render::text(&only, render::Detail::Short)
     };
-    Ok((found, text))
+    Ok((found, text, doubt.is_some()))
 }
 
 async fn take_over(state: &StackState, address: &Address, id: &str, stop: CancellationToken) -> Result<Outcome> {
     let lease = lease(state, "adopt", &stop).await?;
     // Whoever held the lease before may have made it meanwhile.
     let done = match look(state, address, id).await {
-        Ok(_) => tag(state, &lease, address, id).await,
+        Ok((_, _, is_doubted)) => {
+            lease.judged(is_doubted).await;
+            tag(state, &lease, address, id).await
+        }
         Err(error) => Err(error),
     };
     let given_back = lease.give_back().await;
@@ -98,11 +106,13 @@ async fn tag(state: &StackState, lease: &Lease, address: &Address, id: &str) -> 
     let context = lease.context(&state.context).await;
     let kind = all_kinds().get(&address.kind).expect("the stack holds only kinds that there are");
     let Some(found) = kind.read(&context, address, id).await? else { bail!("{id} has gone") };
-    lease.begin([address.clone()].into()).await?;
+    lease.begin([address.clone()].into(), true).await?;
     let applied = if kind.is_tagless() { hashes(kind.fields(), &found.spec) } else { FORMAT.to_owned() };
     let kept = Kept { id: found.id.clone(), outputs: found.outputs };
     let text = address.to_string();
     let tags = [(STACK, context.stack.as_str()), (ADDRESS, &text)];
     record(kind, &context, (address, &kept), &applied, &tags).await?;
+    // What can't carry a record is the stack's only once that is remembered, and signed.
+    lease.keep().await.with_context(|| format!("remember that {} is {address}", found.id))?;
     Ok(found.id)
 }

@@ -1,9 +1,8 @@
 //! `plan`, `show`, `apply`, `destroy` and `unlock`.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
@@ -13,17 +12,18 @@ use super::check::say_quotas;
 use super::cost;
 use super::options::{Format, How, Picture, Written};
 use super::saved::{save, saved_plan, sha256};
+use super::unmoved::{as_agreed, unmoved};
 use crate::app::bounds::refuse_forbidden;
 use crate::app::carry::{carry_out, conclude, give_back, lease};
 use crate::app::connect::{Belonging, connect, stack};
+use crate::app::deployers::refuse_stranger;
 use crate::app::desired::{all_kinds, unchanging};
 use crate::app::{Global, Outcome, Snapshot, StackState, leased, print, refuse_loss, say, until_interrupted};
 use crate::kind::Context;
 use crate::lease;
 use crate::plain;
-use crate::plan::{FileError, Header, Options, Plan, PlanFile, moved_since};
+use crate::plan::{Header, Options, Plan, PlanFile};
 use crate::render;
-use crate::resource::{Address, Live};
 
 /// `lakewright plan`.
 pub async fn plan(global: &Global, options: Options, written: &Written, out: Option<&Path>) -> Result<Outcome> {
@@ -33,8 +33,10 @@ pub async fn plan(global: &Global, options: Options, written: &Written, out: Opt
     if !options.destroy && written.format == Format::Text {
         say_findings(&state);
         say_quotas(&state.context, &plan).await;
-        if let Err(error) = refuse_forbidden(&state, &plan).await {
-            say(&format!("warning: {error:#}"));
+        for refusal in [refuse_stranger(&state, &plan), refuse_forbidden(&state, &plan).await] {
+            if let Err(error) = refusal {
+                say(&format!("warning: {error:#}"));
+            }
         }
     }
     if let Some(path) = out {
@@ -164,8 +166,15 @@ struct Doing<'a> {
     refused: &'static str,
 }
 
-/// `lakewright apply`; `expected` is the hash of the saved plan that was approved.
-pub async fn apply(global: &Global, how: &How, options: Options, expected: Option<&str>) -> Result<Outcome> {
+/// `lakewright apply`; `expected` is the hash of the saved plan that was approved, and `beside` the stack file that is named
+/// beside it.
+pub async fn apply(
+    global: &Global,
+    how: &How,
+    options: Options,
+    expected: Option<&str>,
+    beside: Option<PathBuf>,
+) -> Result<Outcome> {
     let path = global.stack_file.clone();
     if let Some((file, sha256)) = saved_plan(path.as_deref())? {
         let path = path.unwrap_or_default();
@@ -177,7 +186,8 @@ pub async fn apply(global: &Global, how: &How, options: Options, expected: Optio
             );
         }
         let part = options != Options::default();
-        return apply_saved(global, &path, file, how, part).await;
+        let global = Global { stack_file: beside, ..global.clone() };
+        return apply_saved(&global, &path, file, how, part).await;
     }
     if expected.is_some() {
         bail!("--expect-sha256 is for a saved plan: name the file that `lakewright plan --out` wrote");
@@ -215,14 +225,15 @@ async fn change(state: &StackState, doing: &Doing<'_>) -> Result<Outcome> {
     if !doing.how.yes {
         let snapshot = state.snapshot(&state.context, doing.options.clone()).await?;
         present(state, &snapshot.plan, doing).await?;
-        if snapshot.plan.is_empty() {
+        if snapshot.plan.is_empty() && !snapshot.plan.records_more() {
             return Ok(done(&snapshot.plan));
         }
-        if !ask(&doing.question, &doing.answer).await? {
+        // Records alone change nothing that anybody has to agree to.
+        if !snapshot.plan.is_empty() && !ask(&doing.question, &doing.answer).await? {
             say(doing.refused);
             return Ok(Outcome::Wrong);
         }
-        agreed = Some(snapshot.live);
+        agreed = Some(snapshot);
     }
     until_interrupted(|stop| async move {
         let lease = lease(state, doing.command, &stop).await?;
@@ -231,7 +242,8 @@ async fn change(state: &StackState, doing: &Doing<'_>) -> Result<Outcome> {
             let snapshot = state.snapshot(&context, doing.options.clone()).await?;
             match &agreed {
                 Some(before) => {
-                    unmoved(before, &snapshot)?;
+                    unmoved(&before.live, &snapshot)?;
+                    as_agreed(state, (&before.live, &before.options), &snapshot, &snapshot.plan)?;
                     // What a deletion loses may have come into it since.
                     refuse_loss(&snapshot.plan, &doing.how.allow_data_loss)?;
                 }
@@ -251,17 +263,19 @@ async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, pa
             "a saved plan is applied as it is: give --var, --target, --exclude, --delete-claimed, --move-roles and --drift-only to `lakewright plan --out`"
         );
     }
-    let global = Global { stack_file: None, ..global.clone() };
-    let state = &StackState::of_plan(&global, path, &file).await?;
+    let state = &StackState::of_plan(global, path, &file).await?;
     let plan = state.plan(&file.live, &file.options)?;
     show_text(&plan, &Place::of_file(&file.header), render::Detail::Short)?;
     say_quotas(&state.context, &plan).await;
+    if !file.options.destroy {
+        refuse_stranger(state, &plan)?;
+    }
     refuse_forbidden(state, &plan).await?;
     refuse_loss(&plan, &how.allow_data_loss)?;
-    if plan.is_empty() {
+    if plan.is_empty() && !plan.records_more() {
         return Ok(done(&plan));
     }
-    if !how.yes && !ask("Make these changes? Type yes:", "yes").await? {
+    if !plan.is_empty() && !how.yes && !ask("Make these changes? Type yes:", "yes").await? {
         say("Nothing was changed.");
         return Ok(Outcome::Wrong);
     }
@@ -273,7 +287,14 @@ async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, pa
             let snapshot = state.snapshot(&context, file.options.clone()).await?;
             unmoved(&file.live, &snapshot)?;
             // As it was reviewed, even if the memory of the last apply has changed since.
-            let plan = state.plan(&snapshot.live, &file.options)?;
+            let mut plan = state.plan(&snapshot.live, &file.options)?;
+            as_agreed(state, (&file.live, &file.options), &snapshot, &plan)?;
+            // What is to be remembered afterwards is judged by what is so now.
+            plan.doubt = plan.doubt.or(snapshot.plan.doubt);
+            let since = snapshot.plan.unread.into_iter().filter(|one| !plan.unread.contains(one));
+            let since: Vec<_> = since.collect();
+            plan.unread.extend(since);
+            plan.is_unsure |= snapshot.plan.is_unsure;
             refuse_loss(&plan, &how.allow_data_loss)?;
             Ok(plan)
         };
@@ -309,23 +330,6 @@ fn done(plan: &Plan) -> Outcome {
     if plan.blocked.is_empty() && !is_left { Outcome::Done } else { Outcome::Blocked }
 }
 
-/// An error that names what moved since the plan was agreed to.
-fn unmoved(before: &[Live], snapshot: &Snapshot) -> Result<()> {
-    let own = |all: &[Live]| -> Vec<Live> { all.iter().filter(|live| live.whose.claim().is_none()).cloned().collect() };
-    let mut moved = moved_since(all_kinds(), &own(before), &own(&snapshot.live), &snapshot.options.unread);
-    // What others claim may come and go, but for what is to be deleted.
-    let named = |all: &[Live]| -> BTreeSet<(Address, String)> {
-        let named =
-            |live: &&Live| live.whose.claim().is_some() && snapshot.options.delete_claimed.contains(&live.address);
-        all.iter().filter(named).map(|live| (live.address.clone(), live.id.clone())).collect()
-    };
-    let (before, now) = (named(before), named(&snapshot.live));
-    moved.extend(
-        before.symmetric_difference(&now).map(|(address, id)| format!("{address} ({id}) is claimed since, or no more")),
-    );
-    if moved.is_empty() { Ok(()) } else { Err(FileError::Moved(moved).into()) }
-}
-
 /// Shows a plan before it is carried out, with what `lakewright plan` says below it, and refuses what would lose data.
 async fn present(state: &StackState, plan: &Plan, doing: &Doing<'_>) -> Result<()> {
     if doing.options.destroy && plan.is_settled() {
@@ -337,6 +341,7 @@ async fn present(state: &StackState, plan: &Plan, doing: &Doing<'_>) -> Result<(
     if !doing.options.destroy {
         say_findings(state);
         say_quotas(&state.context, plan).await;
+        refuse_stranger(state, plan)?;
         refuse_forbidden(state, plan).await?;
     }
     refuse_loss(plan, &doing.how.allow_data_loss)

@@ -17,7 +17,7 @@ use crate::plain;
 use crate::plan::{Options, Plan};
 use crate::quotas::{Standing, demands, stand};
 use crate::resource::{Address, Desired};
-use crate::stack::Stack;
+use crate::stack::{Diagnostics, Stack};
 
 /// How findings are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,6 +31,16 @@ pub enum CheckFormat {
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
+
+/// Says that mistakes hide what the rules would find.
+fn unjudged(error: anyhow::Error) -> anyhow::Error {
+    if error.is::<Diagnostics>() {
+        say(
+            "note: the rules weren't judged, for the stack file holds mistakes; what they find is shown once these are gone.",
+        );
+    }
+    error
+}
 
 /// `lakewright check`.
 pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome> {
@@ -48,9 +58,9 @@ pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome>
         }
         return print(&out);
     }
-    let stack = stack(global)?;
+    let stack = stack(global).map_err(unjudged)?;
     let desired = anywhere(&stack, &programs_of(global, &stack)?);
-    fits(&stack, &desired)?;
+    fits(&stack, &desired).map_err(unjudged)?;
     let allowed = allowed(&stack);
     let found = findings(&desired, &allowed);
     let open = found.iter().filter(|one| one.allowed.is_none()).count();

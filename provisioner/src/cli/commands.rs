@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::options::{Format, How, Part, Picture, Reference, Written, sha256, twelve_digits};
+use super::options::{Deleted, Format, How, Part, Picture, Reference, Written, sha256, twelve_digits};
 use super::permissions::For;
 use super::{account, check, init, inspect, search, table};
 use crate::app::Global;
@@ -21,12 +21,12 @@ use crate::up;
     version,
     after_help = "\
 Examples:
-  lakewright up                                     run ./lakewright.toml (or stacks/shop.toml) on this machine
+  lakewright up                                     run ./lakewright.toml on this machine
   lakewright query --local \"SELECT * FROM sales LIMIT 10\"
   lakewright plan stacks/shop.toml                  what would change on AWS
   lakewright apply stacks/shop.toml                 change it, after a question
 
-AWS is reached as every AWS tool reaches it: AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL and ~/.aws.
+AWS is reached as every AWS tool reaches it: AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL and ~/.aws. \
 LAKEWRIGHT_LOG=debug shows what is asked of it."
 )]
 pub struct Cli {
@@ -43,7 +43,7 @@ pub struct Cli {
 pub enum Command {
     /// Writes a stack file with comments, after a few questions
     #[command(after_help = "\
-Nothing is overwritten unless --force says so, and nothing is asked of AWS. What a flag says isn't asked; without a terminal
+Nothing is overwritten unless --force says so, and nothing is asked of AWS. What a flag says isn't asked; without a terminal \
 what no flag says has its default. The region is that of --region, AWS_REGION or AWS_DEFAULT_REGION.
 
 Examples:
@@ -57,7 +57,7 @@ Signs: + is created, ~ is changed in place, ± is replaced, - is deleted, ! is b
 
 Examples:
   lakewright plan stacks/shop.toml
-  lakewright plan --detailed-exitcode               exit 0: nothing to do, 2: changes or blocked, 1: an error
+  lakewright plan --detailed-exitcode               0: nothing to do, 1: an error, 2: anything else
   lakewright plan --drift --detailed-exitcode       by night: has anybody changed anything?
   lakewright plan --out shop.plan                   review it, then `lakewright apply shop.plan`
   lakewright plan --target 'table.*'
@@ -100,16 +100,16 @@ Example:
     },
     /// Makes AWS as the stack file says
     #[command(after_help = "\
-Shows the plan, asks, and carries it out. Killed or interrupted at any point, run it again: it goes on from there.
-A saved plan is refused when AWS has changed since it was made. Only one apply of a stack runs at a time.
+Shows the plan, asks, and carries it out. Killed or interrupted at any point, run it again: it goes on from there. \
+A saved plan is refused when AWS has changed since it was made. Only one apply of a stack runs at a time. \
 What decides who may do what, or what runs, is shown in full before it asks.
 Exits 0 when all is done, 1 when something failed, 3 when all is done but for what the plan shows as blocked.
 
 Examples:
   lakewright apply stacks/shop.toml
   lakewright apply shop.plan --yes                  what `lakewright plan --out shop.plan` saved
-  lakewright apply shop.plan --yes --expect-sha256 $PLAN_SHA256      only if it is the plan that was reviewed
-  lakewright apply --drift-only                     undo what others changed, leave the file's news for later
+  lakewright apply shop.plan --yes --expect-sha256 $PLAN_SHA256     only the plan that was reviewed
+  lakewright apply --drift-only                     undo what others changed, and nothing else
   lakewright apply --yes --allow-data-loss bucket.backup")]
     Apply {
         /// The stack file, or a saved plan
@@ -132,7 +132,7 @@ Examples:
     },
     /// Deletes everything that belongs to the stack
     #[command(after_help = "\
-Asks for the stack's name first. What holds data is deleted only when --allow-data-loss names it. What can't be read is named
+Asks for the stack's name first. What holds data is deleted only when --allow-data-loss names it. What can't be read is named \
 and stays; the rest goes.
 
 Examples:
@@ -145,7 +145,7 @@ Examples:
         how: How,
         /// Which part of the stack.
         #[command(flatten)]
-        part: Part,
+        part: Deleted,
     },
     /// Shows what exists of the stack, and how it is
     #[command(after_help = "\
@@ -176,7 +176,7 @@ Exits 1 when something is found that the stack file doesn't allow with a reason:
 Examples:
   lakewright check stacks/shop.toml
   lakewright check --rules                          every rule, its reason and its fix
-  lakewright check --quotas                         whether the account may have as much as the stack adds")]
+  lakewright check --quotas                         whether the account may have as much")]
     Check {
         /// The stack file
         stack: Option<PathBuf>,
@@ -192,7 +192,7 @@ Examples:
     },
     /// Estimates what the stack costs a month; asks nothing of AWS unless prices are refreshed
     #[command(after_help = "\
-By list prices that come with the program; what is billed by use alone is named and not guessed. A star marks a price that
+By list prices that come with the program; what is billed by use alone is named and not guessed. A star marks a price that \
 nobody has compared with AWS's list; --refresh reads that list and keeps its prices for later runs.
 
 Examples:
@@ -219,7 +219,8 @@ Examples:
 Examples:
   lakewright permissions --account 123456789012 > policies.json
   jq -r 'keys[]' policies.json | while read -r name; do
-    aws iam create-policy --policy-name \"$name\" --policy-document \"$(jq -c --arg name \"$name\" '.[$name]' policies.json)\"
+    jq --arg name \"$name\" '.[$name]' policies.json > policy.json
+    aws iam create-policy --policy-name \"$name\" --policy-document file://policy.json
   done
   lakewright permissions --for adopt                what taking over others' things takes besides
   lakewright permissions --boundary                 the policy for permissions_boundary in [stack]")]
@@ -250,7 +251,7 @@ Examples:
     },
     /// Draws what refers to what in a stack, or what happens to each in a plan; asks nothing of AWS unless for changes
     #[command(after_help = "\
-A stack file is drawn in grey. In a saved plan, and with --changes, green is created, yellow changed, purple replaced, red
+A stack file is drawn in grey. In a saved plan, and with --changes, green is created, yellow changed, purple replaced, red \
 deleted; what stays is grey.
 
 Examples:
@@ -273,7 +274,7 @@ Shows first what an apply would make of it. Nothing but its tags is changed.
 
 Examples:
   lakewright adopt bucket.raw my-old-bucket
-  lakewright adopt vpc.main vpc-0a1b2c3d4e5f60718")]
+  lakewright adopt vpc.main vpc-0a1b2c3d4e5f60718 --stack shop.toml")]
     Adopt {
         /// The address that it is to have, declared in the stack file
         address: Address,
@@ -285,8 +286,8 @@ Examples:
     },
     /// Puts back what the stack knows of itself when that, or the key that signs it, was lost
     #[command(after_help = "\
-What is signed is put back as it was: the last version of it, if the bucket of leases keeps versions. Else each thing that
-carries the stack's tags is asked for, by its full name where it holds data. Nothing answers for you but a file, with a
+What is signed is put back as it was: the last version of it, if the bucket of leases keeps versions. Else each thing that \
+carries the stack's tags is asked for, by its full name where it holds data. Nothing answers for you but a file, with a \
 line for each:
 
   signing_key = \"new\"
@@ -305,7 +306,7 @@ Examples:
     },
     /// Takes the lease away from an apply that is known to be dead
     #[command(after_help = "\
-A lease ends by itself within 90 seconds when its holder dies, at once when it ran on this machine; the next apply takes
+A lease ends by itself within 90 seconds when its holder dies, at once when it ran on this machine; the next apply takes \
 it over. This is for those who can't wait.")]
     Unlock {
         /// The stack file
@@ -316,9 +317,9 @@ it over. This is for those who can't wait.")]
     },
     /// Runs the stack on this machine: an AWS account, Kafka, search and the agents
     #[command(after_help = "\
-Everything listens on 127.0.0.1 and keeps its data in the data folder, so that the next `up` goes on where this one
-stopped. With --for it ends by itself and verifies what it did: every event of the log is in the raw zone or among the
-dead letters exactly once, every user action in the index once, every model equals a recount. A `commit_interval` longer
+Everything listens on 127.0.0.1 and keeps its data in the data folder, so that the next `up` goes on where this one \
+stopped. With --for it ends by itself and verifies what it did: every event of the log is in the raw zone or among the \
+dead letters exactly once, every user action in the index once, every model equals a recount. A `commit_interval` longer \
 than two seconds is two seconds here, so that rows show at once.
 
 Examples:
@@ -331,18 +332,23 @@ Examples:
     #[command(after_help = "\
 Examples:
   lakewright account --port 4566
-  lakewright account --faults faults.toml --events events.jsonl      with requests that go wrong on purpose
-  AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=eu-north-1 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws s3 ls
+  lakewright account --faults faults.toml --events events.jsonl   with faults on purpose
+  export AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_REGION=eu-north-1
+  AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws s3 ls
 
-Requests are held against the secret key in LAKEWRIGHT_ACCOUNT_SECRET, else against the one that `lakewright up` has made in
+Requests are held against the secret key in LAKEWRIGHT_ACCOUNT_SECRET, else against the one that `lakewright up` has made in \
 the data folder; with neither, any secret key will do.")]
     Account(account::Options),
     /// Prints the variables by which other AWS clients reach what `lakewright up` runs
-    #[command(after_help = "\
-They hold the account's secret key, without which it answers nobody; it stays the same in a data folder.
+    #[command(
+        help_template = "{about-with-newline}\n{usage-heading} {usage}{after-help}\n",
+        after_help = "\
+They hold the account's secret key, without which it answers nobody; it stays the same in a data folder: --data DIR names another \
+one than .lakewright, --region another region than the stack's. Where nothing runs it prints `false`, so that a shell stops there.
 
 Example:
-  eval $(lakewright env) && aws s3 ls")]
+  eval $(lakewright env) && aws s3 ls"
+    )]
     Env,
     /// Asks Athena, in the stack's workgroup
     #[command(after_help = "\
@@ -351,7 +357,7 @@ Tables of the warehouse stand in the default database, those of the raw zone in 
 Examples:
   lakewright query \"SELECT country, sum(amount) FROM sales GROUP BY country ORDER BY 2 DESC\"
   lakewright query --local --format csv --spreadsheet \"SELECT * FROM shop_raw.sales\" > sales.csv
-  lakewright query --saved best_sellers             a query of the workgroup, by the name of its section in the stack file")]
+  lakewright query --saved best_sellers             a query of the workgroup, by its section's name")]
     Query {
         /// The statement
         #[arg(required_unless_present = "saved")]
@@ -368,11 +374,11 @@ Examples:
     },
     /// Gives a secret a new password
     #[command(after_help = "\
-The new value is the current one at once, the one before stays as AWSPREVIOUS. MSK takes it over within minutes. Agents
+The new value is the current one at once, the one before stays as AWSPREVIOUS. MSK takes it over within minutes. Agents \
 that are connected stay so, and read the new one when a broker no longer takes theirs.
 
 Example:
-  lakewright rotate secret.kafka")]
+  lakewright rotate secret.kafka --stack shop.toml")]
     Rotate {
         /// The secret, as in `secret.kafka`
         address: Address,

@@ -41,6 +41,10 @@ pub async fn status(global: &Global) -> Result<Outcome> {
     let Snapshot { mut live, plan, .. } = state.snapshot(&state.context, Options::default()).await?;
     live.retain(|live| live.whose.claim().is_none());
     if live.is_empty() && plan.blocked.is_empty() {
+        let claimed = render::claimed_text(&plan);
+        if !claimed.is_empty() {
+            print(&claimed)?;
+        }
         say(&format!("Nothing of the stack {} exists.", plan.stack));
         return Ok(Outcome::Wrong);
     }
@@ -68,6 +72,10 @@ pub async fn status(global: &Global) -> Result<Outcome> {
         let id = plain::line(one.map(|live| live.id.as_str()).unwrap_or_default());
         let _ =
             writeln!(out, "  {address:width$}  {style}{word:9}{style:#}  {DIM}{id}{DIM:#}", width = width.unwrap_or(0));
+    }
+    let claimed = render::claimed_text(&plan);
+    if !claimed.is_empty() {
+        let _ = write!(out, "\n{claimed}");
     }
     let _ = write!(out, "\n{BOLD}{}{BOLD:#} ", render::summary(&plan));
     let _ = match lease {

@@ -17,6 +17,7 @@ mod rotate;
 mod saved;
 mod search;
 mod table;
+mod unmoved;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ pub fn main(cli: Cli) -> ExitCode {
 }
 
 async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
+    let said = global.stack_file.clone();
     let mut named = |stack: Option<PathBuf>| global.stack_file = stack.or(global.stack_file.take());
     match command {
         Command::Init(options) => init::run(&global, options),
@@ -62,9 +64,11 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
         }
         Command::Show { plan, written } => change::show(&plan, &written),
         Command::Apply { stack, how, drift_only, move_roles, expect_sha256, part } => {
+            // A saved plan is held against the stack file that is named beside it.
+            let beside = stack.as_ref().and(said);
             named(stack);
             let options = plan::Options { only_drift: drift_only, move_roles, ..part.options() };
-            change::apply(&global, &how, options, expect_sha256.as_deref()).await
+            change::apply(&global, &how, options, expect_sha256.as_deref(), beside).await
         }
         Command::Destroy { stack, how, part } => {
             named(stack);
@@ -146,5 +150,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn examples_fit_where_nobody_knows_how_wide_a_terminal_is() {
+        let root = Cli::command();
+        let mut seen = 0;
+        for command in root.get_subcommands().chain([&root]) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines().filter(|line| line.starts_with("  ")) {
+                assert!(line.chars().count() <= 100, "{}: {line}", command.get_name());
+                seen += 1;
+            }
+        }
+        assert!(seen > 40, "{seen}");
     }
 }

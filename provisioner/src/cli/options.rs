@@ -74,6 +74,28 @@ pub struct Part {
     pub delete_claimed: Vec<Address>,
 }
 
+/// Which part of a stack is deleted.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Deleted {
+    /// Only this address and what needs it, which goes first, as in `table.sales` or `topic.*`; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub target: Vec<String>,
+    /// Not this address, nor what it needs; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub exclude: Vec<String>,
+    /// Deletes what carries the stack's tags at this address and isn't known to be its own, too; may be given more than once
+    #[arg(long, value_name = "ADDRESS")]
+    pub delete_claimed: Vec<Address>,
+}
+
+impl Deleted {
+    /// The options of a plan for that part.
+    pub fn options(self) -> plan::Options {
+        let Self { target, exclude, delete_claimed } = self;
+        Part { target, exclude, delete_claimed }.options()
+    }
+}
+
 impl Part {
     /// The options of a plan for that part.
     pub fn options(self) -> plan::Options {

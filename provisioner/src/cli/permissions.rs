@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
+use lakewright_iam::Arn;
 
 use crate::app::connect::stack;
 use crate::app::programs::programs_of;
 use crate::app::{Global, Outcome, print, say};
 use crate::names;
 use crate::permissions::{Deployer, Purpose, caller, trust_in};
-use crate::stack::{Stack, Target, expand};
+use crate::stack::{Stack, StackSection, Target, expand};
 
 /// What policies are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,10 +60,13 @@ pub enum Wanted {
 impl Wanted {
     /// What the command line asks for.
     pub fn new(purpose: For, boundary: bool, caller: Option<String>) -> Result<Self> {
-        if caller.as_deref().is_some_and(|caller| purpose != For::Caller || names::account_of(caller).is_none()) {
+        if caller.is_some() && purpose != For::Caller {
             bail!(
                 "--caller is for `--for caller`, and is the ARN of who assumes the role: arn:aws:iam::123456789012:role/ci"
             )
+        }
+        if let Some(fix) = caller.as_deref().and_then(caller_mistake) {
+            bail!("`{}` is nobody whom a trust policy names: {fix}", caller.unwrap_or_default())
         }
         Ok(match purpose.purpose() {
             _ if boundary => Self::Boundary,
@@ -72,18 +76,56 @@ impl Wanted {
     }
 }
 
+/// What is wrong with an ARN of who assumes a role, as a fix; nothing where a trust policy may name it.
+fn caller_mistake(text: &str) -> Option<String> {
+    let arn = Arn::parse(text).filter(|arn| arn.owner().is_some());
+    let Some(arn) = arn else {
+        return Some("write the ARN of a role or user, arn:aws:iam::123456789012:role/ci".to_owned());
+    };
+    let Arn { partition, account, .. } = arn;
+    match (arn.service, arn.kind()) {
+        ("iam", "role" | "user") if arn.resource.contains('/') => None,
+        ("iam", "root") => None,
+        ("iam", "group") => Some(format!(
+            "IAM takes no groups there; name a role or the users, or the account, arn:{partition}:iam::{account}:root"
+        )),
+        ("sts", "assumed-role") => {
+            let role = arn.resource.split('/').nth(1).unwrap_or("NAME");
+            Some(format!(
+                "it is one session of a role, and ends; name the role, arn:{partition}:iam::{account}:role/{role}, with its path if \
+                 it has one"
+            ))
+        }
+        _ => Some("name a role or user, as in arn:aws:iam::123456789012:role/ci".to_owned()),
+    }
+}
+
+/// An error where the command line names another account than the stack's.
+fn agree(named: Option<&str>, section: &StackSection) -> Result<()> {
+    match (named, section.only_account()) {
+        (Some(named), Some(only)) if named != only => bail!(
+            "--account says {named}, and the stack belongs to {only}: leave --account out, or change `account` or `role` in [stack]"
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// `lakewright permissions`.
 pub fn run(global: &Global, account: Option<String>, wanted: Wanted) -> Result<Outcome> {
     let stack = stack(global)?;
     let section = &stack.file.stack;
     let wanted = match wanted {
-        Wanted::Assuming(who) => return assuming(&stack, who),
+        Wanted::Assuming(who) => {
+            agree(account.as_deref(), section)?;
+            return assuming(&stack, who);
+        }
         Wanted::Policies(purpose, word) => Some((purpose, word)),
         Wanted::Boundary => None,
     };
     let Some(region) = global.region.clone().or_else(|| section.region.as_deref().cloned()) else {
         bail!("no region: name it with --region or in the stack file")
     };
+    agree(account.as_deref(), section)?;
     let Some(account) = account.or_else(|| section.only_account().map(str::to_owned)) else {
         bail!("no account: name it with --account or in the stack file")
     };
@@ -128,7 +170,11 @@ pub fn run(global: &Global, account: Option<String>, wanted: Wanted) -> Result<O
 /// Prints what it takes to work as the stack's role.
 fn assuming(stack: &Stack, who: Option<String>) -> Result<Outcome> {
     let Some(role) = stack.file.stack.assumed_role() else {
-        bail!("the stack names no role: whoever applies it works with credentials of their own")
+        bail!(
+            "the stack {} names no role: whoever applies it works with credentials of their own; for a role of another account write \
+             `role = \"arn:aws:iam::ACCOUNT:role/NAME\"` in [stack]",
+            stack.name()
+        )
     };
     let (partition, account) = (names::partition_of(&role.arn), names::account_of(&role.arn));
     let account = || format!("arn:{partition}:iam::{}:root", account.unwrap_or_default());
@@ -139,4 +185,23 @@ fn assuming(stack: &Stack, who: Option<String>) -> Result<Outcome> {
         BTreeMap::from([(name("1"), caller(&role.arn)), (name("trust"), trust_in(&who, role.external_id.as_deref()))]);
     let json = serde_json::to_string_pretty(&policies).context("write the policies")?;
     print(&(json + "\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trust_policy_names_roles_users_and_accounts() {
+        let of = |service: &str, what: &str| format!("arn:aws:{service}::123456789012:{what}");
+        for fine in [of("iam", "role/teams/ci"), of("iam", "user/anna"), of("iam", "root")] {
+            assert_eq!(caller_mistake(&fine), None, "{fine}");
+        }
+        let said = |text: &str| caller_mistake(text).unwrap_or_default();
+        assert!(said(&of("iam", "group/admins")).contains("arn:aws:iam::123456789012:root"));
+        assert!(said(&of("sts", "assumed-role/ci/me")).contains("arn:aws:iam::123456789012:role/ci"));
+        for wrong in ["ci", "arn:aws:s3:::bucket", "arn:aws:iam::aws:role/x", "arn:aws:iam::123456789012:policy/x"] {
+            assert!(!said(wrong).is_empty(), "{wrong}");
+        }
+    }
 }

@@ -50,7 +50,7 @@ async fn find(state: &StackState, context: &Context, address: &Address) -> Resul
     }
     let near = nearest(&address.to_string(), live.iter().map(|live| &live.address));
     let hint = near.map(|one| format!(" (did you mean `{one}`?)")).unwrap_or_default();
-    bail!("nothing of the stack exists at `{address}`{hint}")
+    bail!("nothing of the stack {} exists at `{address}`{hint}; another file is named by --stack", state.named())
 }
 
 async fn rotate(state: &StackState, address: &Address, stop: CancellationToken) -> Result<Outcome> {

@@ -1,6 +1,7 @@
 //! `lakewright search`: words in, ranked user actions out.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -30,9 +31,12 @@ pub struct Options {
     /// The words
     #[arg(required = true)]
     pub words: Vec<String>,
-    /// The search cluster
-    #[arg(long, env = "LAKEWRIGHT_SEARCH_URL")]
+    /// The search cluster; with user and password, by the variable
+    #[arg(long, value_name = "URL", env = "LAKEWRIGHT_SEARCH_URL", hide_env_values = true)]
     pub url: Option<String>,
+    /// The certificates, in PEM, that the cluster's is signed by: a stack's search host publishes search/authority.pem
+    #[arg(long, value_name = "FILE")]
+    pub authority: Option<PathBuf>,
     /// How many hits are shown
     #[arg(long, default_value_t = 10)]
     pub limit: u32,
@@ -54,7 +58,16 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
         "size": limit,
     });
     let target = format!("{}/user-actions-*/_search", url.trim_end_matches('/'));
-    let answer = Client::new(&url)?.post(&target, &body, Duration::from_secs(30)).await.context("search")?;
+    let is_local = options.url.is_none();
+    let client = match &options.authority {
+        Some(path) => {
+            let text = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+            Client::trusting(&text).with_context(|| format!("read {}", path.display()))?
+        }
+        None => Client::new(&url)?,
+    };
+    let answer = client.post(&target, &body, Duration::from_secs(30)).await;
+    let answer = answer.map_err(|error| refused(error, is_local)).context("search")?;
     let hits = answer["hits"]["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
     let total = answer["hits"]["total"]["value"].as_u64().unwrap_or(hits.len() as u64);
     if hits.is_empty() {
@@ -63,6 +76,14 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
     }
     say(&format!("{} of {total} hits for `{words}`, in {} ms:\n", hits.len(), answer["took"]));
     print(&hits.iter().map(|hit| shown(hit, &words)).collect::<String>())
+}
+
+/// Says what to do where the index on this machine doesn't know the password any more, which `up` notes at its start.
+fn refused(error: anyhow::Error, is_local: bool) -> anyhow::Error {
+    if is_local && error.to_string().contains(" answered 401 ") {
+        return error.context("the password in run.json is of before: restart `lakewright up`");
+    }
+    error
 }
 
 /// One hit: its score, its time, what was done by whom and where, the words that were found in bold.
@@ -105,6 +126,16 @@ fn marked(text: &str, words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_of_before_is_told_where_up_wrote_it_down() {
+        let error = |status| anyhow::anyhow!("http://127.0.0.1:1/_search answered {status}: no");
+        let said = |status, is_local| format!("{:#}", refused(error(status), is_local));
+        assert!(said("401 Unauthorized", true).starts_with("the password in run.json is of before: restart"));
+        for (status, is_local) in [("401 Unauthorized", false), ("503 Service Unavailable", true)] {
+            assert!(!said(status, is_local).contains("run.json"), "{status}");
+        }
+    }
 
     #[test]
     fn what_customers_wrote_acts_on_no_terminal() {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Price, Prices, sides};
 use crate::charge::{Charge, Cost, Others};
-use crate::plan::{Kinds, Plan};
+use crate::plan::{Action, Kinds, Plan};
 use crate::resource::{Address, Desired};
 
 /// What is billed for one resource.
@@ -103,7 +103,8 @@ impl Estimate {
             before: None,
             after: bill(kinds, &others, address, prices, region),
         });
-        Self { region: region.to_owned(), items: items.collect(), whole: true }
+        let items = with_key(items.collect(), (None, Some(key(prices, region))));
+        Self { region: region.to_owned(), items, whole: true }
     }
 
     /// What a plan's stack costs before it and after it.
@@ -115,11 +116,12 @@ impl Estimate {
             before: bill(kinds, &before, address, prices, region),
             after: bill(kinds, &after, address, prices, region),
         });
-        Self {
-            region: region.to_owned(),
-            items: items.collect(),
-            whole: plan.left_out.is_empty() && plan.blocked.is_empty(),
-        }
+        // It is made with the first resource and goes with the last.
+        let goes = plan.steps.iter().filter(|step| step.action == Action::Delete && !step.is_of_others()).count();
+        let lives = after.addresses().next().is_some() || plan.exists.len() > goes;
+        let key = |is_there: bool| is_there.then(|| key(prices, region));
+        let items = with_key(items.collect(), (key(!plan.exists.is_empty()), key(lives)));
+        Self { region: region.to_owned(), items, whole: plan.left_out.is_empty() && plan.blocked.is_empty() }
     }
 
     /// What all of it costs a month, as far as it is priced.
@@ -161,6 +163,21 @@ impl Estimate {
         let bills = self.items.iter().flat_map(|item| item.before.iter().chain(&item.after));
         bills.flat_map(|bill| &bill.lines).map(|line| line.name.as_str()).collect()
     }
+}
+
+/// What the key costs that signs what a stack knows of itself.
+fn key(prices: &Prices, region: &str) -> Bill {
+    let charges = vec![Charge::new("kms.key.month", 1.0)];
+    Bill::new(Cost::Billed { charges, by_use: "" }, prices, region)
+}
+
+/// The items with that of the stack's own key, which stands in no file: what it costs before and after.
+fn with_key(mut items: Vec<Item>, (before, after): (Option<Bill>, Option<Bill>)) -> Vec<Item> {
+    if before.is_some() || after.is_some() {
+        items.push(Item { address: Address::new("stack", "signing_key"), before, after });
+        items.sort_by(|a, b| a.address.cmp(&b.address));
+    }
+    items
 }
 
 fn bill(kinds: Kinds<'_>, others: &Others<'_>, address: &Address, prices: &Prices, region: &str) -> Option<Bill> {
@@ -222,7 +239,12 @@ mod tests {
     fn a_plan_tells_what_hosts_cost_before_and_after_it() {
         let kinds = Kinds(kinds::all());
         let mut prices = Prices::default();
-        for (name, usd) in [("ec2.t3.small.hour", 0.1), ("ec2.t3.large.hour", 0.4), ("ebs.gp3.gib_month", 0.05)] {
+        for (name, usd) in [
+            ("ec2.t3.small.hour", 0.1),
+            ("ec2.t3.large.hour", 0.4),
+            ("ebs.gp3.gib_month", 0.05),
+            ("kms.key.month", 1.0),
+        ] {
             let price = Price { usd, source: "https://example.com".into(), read: "2026-01-01".into(), checked: true };
             prices.insert("eu-north-1", name, price);
         }
@@ -244,7 +266,8 @@ mod tests {
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} and {b}");
 
         let created = of(&desired("t3.small", 2), &[]);
-        close(created.monthly(), 2.0 * (73.0 + 1.0));
+        // The key that signs what the stack knows of itself is a dollar.
+        close(created.monthly(), 2.0 * (73.0 + 1.0) + 1.0);
         close(created.change(), created.monthly());
 
         // A new type of host is the template's change alone: the group's spec stays as it exists.
@@ -253,7 +276,7 @@ mod tests {
             live("auto_scaling_group.g", "g", group("lt-1", 2)),
         ];
         let changed = of(&desired("t3.large", 3), &lives);
-        close(changed.monthly(), 3.0 * (292.0 + 1.0));
+        close(changed.monthly(), 3.0 * (292.0 + 1.0) + 1.0);
         close(changed.change(), 3.0 * 293.0 - 2.0 * 74.0);
         assert!(changed.whole && changed.unpriced().count() == 0 && !changed.is_unchecked());
 
@@ -269,6 +292,6 @@ mod tests {
         };
         let gone = of(&nothing, &lives);
         close(gone.monthly(), 0.0);
-        close(gone.change(), -148.0);
+        close(gone.change(), -149.0);
     }
 }

@@ -125,6 +125,11 @@ pub trait AnyKind: Send + Sync {
         None
     }
 
+    /// Whether one that stays for a while is noted to be left by all that worked by it.
+    fn is_left(&self, _live: &Live) -> bool {
+        false
+    }
+
     /// The outputs that a spec alone says.
     fn given_outputs(&self, spec: &Value) -> BTreeMap<String, String> {
         let given = self.facts().given_outputs.iter().filter_map(|name| Some((*name, spec[*name].as_str()?)));
@@ -250,6 +255,10 @@ impl<K: Kind> AnyKind for K {
 
     fn stays(&self, live: &Live) -> Option<Obstacle> {
         Kind::stays(self, &decode(&live.spec).ok()?, &observed(&live.observed).ok()?)
+    }
+
+    fn is_left(&self, live: &Live) -> bool {
+        observed(&live.observed).is_ok_and(|observed| Kind::is_left(self, &observed))
     }
 
     fn consequences(&self, action: Action, changed: &[&str], live: &Value, spec: &Value) -> Vec<String> {

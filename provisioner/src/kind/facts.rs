@@ -31,7 +31,8 @@ pub enum Comparing {
     Exactly,
     /// Arrays as sets: order and repetition mean nothing.
     AsSet,
-    /// A number that AWS raises by itself: live above desired is no difference.
+    /// A number that AWS raises by itself and never lowers: live above desired is no difference, and a file that lowers it is
+    /// refused.
     AsFloor,
     /// Never: left to AWS, or can't be read back.
     Never,

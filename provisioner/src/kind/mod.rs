@@ -56,6 +56,8 @@ pub const APPLIED: &str = "lakewright:applied";
 pub const CONTINUED: &str = "lakewright:applied-2";
 /// The tag that says which tags the launch of a host gave its volumes: a template goes on with those that it was made with.
 pub const GIVEN: &str = "lakewright:given";
+/// The tag that says since when nothing works by what has given its place up: a time, RFC 3339.
+pub const LEFT: &str = "lakewright:left";
 /// How many tags a stack file may give a resource: AWS takes fifty, of which a secret has eight that are Lakewright's, its name
 /// among them.
 /// <https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html>
@@ -81,6 +83,8 @@ pub struct Context {
     pub stack: String,
     /// The twelve-digit account.
     pub account: String,
+    /// The ARN of whoever makes the calls, as STS says it: of a role it is one of the role's sessions.
+    pub caller: String,
     /// The region.
     pub region: String,
     /// The bucket that holds the stack's lease, where the stack file names one.
@@ -248,6 +252,11 @@ pub trait Kind: Send + Sync + 'static {
     /// Why one that is to be deleted has to stay for a while, and what to do about it.
     fn stays(&self, _live: &Self::Spec, _observed: &Self::Observed) -> Option<Obstacle> {
         None
+    }
+
+    /// Whether one that stays for a while carries [`LEFT`], from which on the while counts.
+    fn is_left(&self, _observed: &Self::Observed) -> bool {
+        false
     }
 
     /// What people should know of a step besides its changes, one sentence each: what stands still meanwhile, what

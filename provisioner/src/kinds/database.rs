@@ -49,6 +49,7 @@ const ACTIONS: &[&str] = &[
     "glue:CreateDatabase",
     "glue:UpdateDatabase",
     "glue:DeleteDatabase",
+    "glue:GetDatabase",
     "glue:GetDatabases",
     "glue:GetTables",
     "glue:GetTags",

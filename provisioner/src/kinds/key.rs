@@ -37,7 +37,8 @@ text!(
     Alias,
     r"^[A-Za-z0-9/_-]{1,250}$",
     not "^alias/" => "write the alias without `alias/`",
-    not "^aws/" => "AWS keeps `aws/` for its own keys: choose another alias"
+    not "^aws/" => "AWS keeps `aws/` for its own keys: choose another alias",
+    not "^lakewright/" => "`lakewright/` is kept for the keys that sign what stacks know of themselves: choose another alias"
 );
 
 /// A symmetric encryption key.

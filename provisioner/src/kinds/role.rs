@@ -26,6 +26,7 @@ use calls::{KNOWN, arns, boundary, described, detach, leave_profiles, present, s
 
 pub(super) use calls::details;
 pub(crate) use calls::document;
+pub use moving::Observed;
 pub(super) use moving::name_beside;
 
 text!(
@@ -88,14 +89,6 @@ pub struct Spec {
 
 fn an_hour() -> u32 {
     3600
-}
-
-/// What only a role that exists has.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
-pub struct Observed {
-    /// Until when one stays that has given its place up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kept_until: Option<String>,
 }
 
 const FIELDS: &[Field] = &[
@@ -188,6 +181,10 @@ impl Kind for Role {
         moving::obstacle(observed)
     }
 
+    fn is_left(&self, observed: &Observed) -> bool {
+        observed.is_left
+    }
+
     fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
         let goes = |live: &Spec, spec: &Spec| live.policies.keys().any(|name| !spec.policies.contains_key(name));
         match (action, live, spec) {
@@ -227,7 +224,7 @@ impl Kind for Role {
             }
         });
         let mut found: Vec<_> = try_join_all(reads).await?.into_iter().flatten().collect();
-        moving::keep(context, &own, wanted, &mut found);
+        moving::keep(context, &own, wanted, &mut found).await;
         Ok(found)
     }
 

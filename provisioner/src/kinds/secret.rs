@@ -216,9 +216,11 @@ impl Kind for Secret {
     async fn rotate(&self, context: &Context, live: &Found<Spec>, nonce: &str) -> Result<String> {
         let username = &live.spec.username;
         renew(context, &live.id, username, nonce).await?;
+        // Only secrets with such a name are MSK's.
+        let whose = if live.spec.name.starts_with("AmazonMSK_") { "MSK" } else { "whoever it logs in to" };
         Ok(format!(
-            "{username} has a new password, the one before is AWSPREVIOUS; MSK takes it over within minutes, and \
-             agents that run read it when MSK no longer takes theirs"
+            "{username} has a new password, the one before is AWSPREVIOUS; {whose} takes it over within minutes, and \
+             agents that run read it when theirs is no longer taken"
         ))
     }
 

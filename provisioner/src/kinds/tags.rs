@@ -1,12 +1,12 @@
 //! The tags that say whose a resource is, and the sweep that finds it by them.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use lakewright_aws::Error;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::kind::{CONTINUED, Context, Found, NAME, Outcome, RESERVED, applied, name_tag};
-use crate::resource::{Address, Condition};
+use crate::resource::{Address, Condition, Obstacle};
 
 pub(super) use crate::kind::{ADDRESS, APPLIED, STACK};
 pub(crate) use crate::reading::Tags;
@@ -68,9 +68,9 @@ pub(super) fn found<S, O: Default>(
 pub(super) fn claimed(context: &Context, address: &Address, id: &str, mut tags: Tags) -> Result<Tags> {
     if let Some(other) = tags.get(STACK).filter(|stack| **stack != context.stack) {
         let as_what = tags.get(ADDRESS).map(|address| format!(", as {address}")).unwrap_or_default();
-        bail!(
-            "{id} belongs to the stack {other}{as_what}; destroy it there, or take its tags {STACK} and {ADDRESS} away first"
-        );
+        let reason = format!("{id} belongs to the stack {other}{as_what}");
+        let fix = format!("destroy it there, or take its tags {STACK} and {ADDRESS} away first");
+        return Err(Obstacle::new(reason, fix).into());
     }
     tags.remove(APPLIED);
     tags.remove(CONTINUED);

@@ -13,6 +13,7 @@ pub(super) fn context() -> Context {
         aws: Aws::with_keys("eu-central-1", "http://127.0.0.1:9", "test", "test").expect("a client"),
         stack: "shop".into(),
         account: "123456789012".into(),
+        caller: "arn:aws:iam::123456789012:root".into(),
         region: "eu-central-1".into(),
         state_bucket: None,
         nonce: "nonce".into(),

@@ -16,7 +16,7 @@ use super::spec::{compared, in_place, reference, replaces};
 use super::values::{SecurityGroupId, SubnetId, VpcId, text};
 use super::{among, ec2, policy, statement, tags, wait};
 use crate::charge::{Charge, Cost, HOURS, Others};
-use crate::kind::{Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
+use crate::kind::{Comparing, Context, Facts, Field, Found, Grant, Kind, Listed, Outcome, Wanted};
 use crate::resource::{Action, Address};
 use wire::{id, is_open, read, service_name, state, word};
 
@@ -112,6 +112,16 @@ pub struct VpcEndpoint;
 /// How long a new endpoint's interfaces, or a deleted one's, may take.
 const SETTLED: Duration = Duration::from_mins(15);
 
+/// A grant of the policy of a way into a service: it opens nothing to whoever comes another way.
+fn through(grant: Grant) -> Grant {
+    match grant {
+        Grant::Statement { denies, who, may, on, conditions } if who == Listed::of(["*"]) => {
+            Grant::Statement { denies, who: Listed::of(["everybody through this endpoint"]), may, on, conditions }
+        }
+        grant => grant.only_if("asked through this endpoint"),
+    }
+}
+
 #[async_trait]
 impl Kind for VpcEndpoint {
     type Spec = Spec;
@@ -194,7 +204,7 @@ impl Kind for VpcEndpoint {
         match &spec.policy {
             Some(policy) => {
                 let asked = statement::grants(policy, "whoever comes through it").into_iter();
-                asked.map(|grant| grant.only_if("asked through it")).collect()
+                asked.map(through).collect()
             }
             None => vec![Grant::to("whoever comes through it", "do what their own rights allow")],
         }
@@ -321,6 +331,20 @@ mod tests {
 
     use super::*;
     use crate::kind::AnyKind;
+
+    #[test]
+    fn what_everybody_may_through_it_is_said_to_be_through_it() {
+        let statement = json!({
+            "Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*",
+            "Condition": { "StringEquals": { "aws:ResourceAccount": "123456789012" } },
+        });
+        let policy = json!({ "Version": "2012-10-17", "Statement": [statement] });
+        let spec = json!({"vpc": "vpc-1", "service": "s3", "policy": policy});
+        let spec = serde_json::from_value(AnyKind::normalise(&VpcEndpoint, &spec).expect("a gateway")).expect("a spec");
+        let said: Vec<String> = Kind::grants(&VpcEndpoint, &spec).iter().map(Grant::words).collect();
+        assert_eq!(said.len(), 1);
+        assert!(said[0].starts_with("everybody through this endpoint may s3:* on everything, if "), "{said:?}");
+    }
 
     #[test]
     fn an_interface_stands_in_subnets_behind_security_groups() {

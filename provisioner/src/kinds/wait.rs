@@ -199,6 +199,8 @@ async fn settled<P>(context: &Context, since: SystemTime, probe: impl Fn() -> P)
 where
     P: Future<Output = Result<Option<String>>>,
 {
+    // A time that hasn't come is nobody's, and a wait for it would have no end.
+    let since = since.min(context.aws.now());
     loop {
         let over = context.aws.now().duration_since(since).is_ok_and(|age| age >= context.pace.settles);
         if let Some(id) = probe().await? {
@@ -239,6 +241,15 @@ mod tests {
         let holders = || async { Ok(vec![holder("eni-1 (of a broker)", true)]) };
         assert!(released(&context, holders, call).await.expect("it lets go").is_some());
         assert_eq!(*told.lock(), ["it is still held by eni-1 (of a broker)"]);
+    }
+
+    #[tokio::test]
+    async fn a_time_that_has_not_come_is_not_waited_for() {
+        let context = crate::kinds::testing::context();
+        let since = context.aws.now() + Duration::from_hours(1);
+        let found = settled(&context, since, || async { Ok(None) });
+        let found = tokio::time::timeout(Duration::from_secs(10), found).await.expect("it ends");
+        assert_eq!(found.expect("nothing is wrong"), None);
     }
 
     #[tokio::test]

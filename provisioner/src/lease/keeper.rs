@@ -1,6 +1,6 @@
 //! Who keeps a lease while it is held: renews it, and signs what the apply under it comes to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -27,6 +27,8 @@ pub(super) struct Keeper {
     /// How long what was made may stay out of the account's lists.
     pub(super) settles: Duration,
     held: Mutex<Held>,
+    /// Held by who looks for the stack's key or makes it, which takes minutes: the lease is renewed meanwhile.
+    finding: Mutex<()>,
     /// What an interrupted apply was about to make.
     inherited: BTreeMap<Address, Millis>,
     pub(super) deadline: Deadline,
@@ -41,15 +43,23 @@ struct Held {
     memory: Memory,
     /// The stack's key, once something was signed.
     key: Option<Key>,
+    /// Whether a document of the version before counts: whoever looked at what exists found nothing that is signed.
+    former_counts: bool,
     /// The serials of the records that were signed.
     signed: BTreeMap<Address, u64>,
 }
 
-/// Whether a write may leave out what it would have to sign.
+/// What a write signs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Signing {
+    /// What is remembered, whether it has changed or not.
+    Always,
+    /// What is remembered, if it has changed.
     Must,
+    /// The same if that can be signed.
     May,
+    /// Nothing.
+    Never,
 }
 
 impl fmt::Debug for Keeper {
@@ -62,15 +72,25 @@ impl Keeper {
     /// Keeps the lease that this version of the document gives.
     pub(super) fn new(
         place: Place,
-        (clock, signer): (Aws, Signer),
+        (clock, signer, deadline): (Aws, Signer, Deadline),
         settles: Duration,
         version: Version,
         inherited: BTreeMap<Address, Millis>,
     ) -> Self {
-        let deadline = Deadline::at(SystemTime::from(version.document.expires) - MARGIN);
         let memory = version.document.memory.clone();
-        let held = Mutex::new(Held { version, memory, key: None, signed: BTreeMap::new() });
-        Self { place, clock, signer, settles, held, inherited, deadline, lost: CancellationToken::new() }
+        let held = Held { version, memory, key: None, former_counts: false, signed: BTreeMap::new() };
+        let (held, finding) = (Mutex::new(held), Mutex::new(()));
+        Self { place, clock, signer, settles, held, finding, inherited, deadline, lost: CancellationToken::new() }
+    }
+
+    /// Until when requests may be sent under a lease that ends then.
+    pub(super) fn limit(expires: Millis) -> SystemTime {
+        SystemTime::from(expires) - MARGIN
+    }
+
+    /// Notes whether a document of the version before counts.
+    pub(super) async fn judged(&self, former_counts: bool) {
+        self.held.lock().await.former_counts = former_counts;
     }
 
     /// The nonce of client tokens.
@@ -93,6 +113,7 @@ impl Keeper {
             document.expires = expires;
         };
         self.write(&mut held, Signing::May, &forget).await?;
+        self.deadline.move_to(Self::limit(expires));
         Ok(key)
     }
 
@@ -104,14 +125,14 @@ impl Keeper {
 
     /// Makes a new key, forgets what the old one signed, and signs that.
     pub(super) async fn replace_key(&self) -> Result<()> {
-        let mut held = self.held.lock().await;
-        let now = Millis::from(self.clock.now());
-        let noted = held.version.document.key_noted;
-        self.note_key(&mut held, noted.unwrap_or(now)).await?;
+        let _finding = self.finding.lock().await;
+        let noted = self.note_key().await?;
         self.signer.forget().await?;
-        held.key = Some(self.signer.make(noted.map(Into::into), self.settles).await?);
+        let key = self.signer.make(noted.map(Into::into), self.settles).await?;
+        let mut held = self.held.lock().await;
+        held.key = Some(key);
         held.memory = Memory::default();
-        self.write(&mut held, Signing::Must, &|_| {}).await
+        self.write(&mut held, Signing::Always, &|_| {}).await
     }
 
     /// Does it while no write is halfway.
@@ -127,7 +148,7 @@ impl Keeper {
             let now = self.clock.now();
             let mut held = self.held.lock().await;
             match self.write(&mut held, Signing::May, &|document| document.expires = (now + HOLDS).into()).await {
-                Ok(()) => self.deadline.move_to(now + HOLDS - MARGIN),
+                Ok(()) => self.deadline.move_to(Self::limit((now + HOLDS).into())),
                 Err(_) if self.lost.is_cancelled() => return,
                 // The deadline stays where it is: requests end there unless a later renewal succeeds.
                 Err(error) => tracing::warn!(error = format!("{error:#}"), "the lease was not renewed"),
@@ -146,11 +167,19 @@ impl Keeper {
         remember: impl FnOnce(&mut Memory) + Send,
         change: impl Fn(&mut Document) + Sync,
     ) -> Result<()> {
-        let mut held = self.held.lock().await;
         // What is kept must be known before it is changed: nothing unsigned gets into it.
-        self.ready(&mut held).await?;
+        self.ready().await?;
+        let mut held = self.held.lock().await;
         remember(&mut held.memory);
         self.write(&mut held, Signing::Must, &change).await
+    }
+
+    /// Notes what is about to be made, and signs that whether it is new or not.
+    pub(super) async fn begin(&self, making: BTreeSet<Address>) -> Result<()> {
+        self.ready().await?;
+        let mut held = self.held.lock().await;
+        held.memory.making.extend(making);
+        self.write(&mut held, Signing::Always, &|_| {}).await
     }
 
     async fn write(&self, held: &mut Held, signing: Signing, change: &(dyn Fn(&mut Document) + Sync)) -> Result<()> {
@@ -158,7 +187,13 @@ impl Keeper {
             let mut document = held.version.document.clone();
             document.serial = next(document.serial, self.clock.now());
             change(&mut document);
-            if held.memory != document.memory || (signing == Signing::Must && document.signature.is_none()) {
+            let is_due = match signing {
+                Signing::Always => true,
+                Signing::Must => held.memory != document.memory || document.signature.is_none(),
+                Signing::May => held.memory != document.memory,
+                Signing::Never => false,
+            };
+            if is_due {
                 match self.signed(held, &mut document).await {
                     Err(error) if signing == Signing::May => {
                         tracing::warn!(error = format!("{error:#}"), "what was made is not remembered yet");
@@ -189,7 +224,7 @@ impl Keeper {
 
     /// Puts what is to be remembered into the document, signed.
     async fn signed(&self, held: &mut Held, document: &mut Document) -> Result<()> {
-        let key = self.ready(held).await?;
+        let key = held.key.clone().context("the stack's key isn't known yet")?;
         let scope = self.signer.scope();
         held.memory.stack.clone_from(&scope.stack);
         held.memory.account.clone_from(&scope.account);
@@ -209,50 +244,49 @@ impl Keeper {
     }
 
     /// The stack's key, made if the stack never had one. What nobody signed with it is forgotten, but for what a document of
-    /// the version before says to a stack without a key.
-    async fn ready(&self, held: &mut Held) -> Result<Key> {
-        if let Some(key) = &held.key {
-            return Ok(key.clone());
-        }
-        let alias = self.signer.alias();
-        let had_one = held.version.document.signature.is_some();
-        let key = match self.signer.find().await? {
-            Found::Key(key) => {
-                if !held.version.document.is_signed(self.signer.scope(), &key.public) {
-                    held.memory = Memory::default();
-                }
-                key
+    /// the version before says to a stack of which nothing is signed.
+    pub(super) async fn ready(&self) -> Result<Key> {
+        let _finding = self.finding.lock().await;
+        let (document, former_counts) = {
+            let held = self.held.lock().await;
+            if let Some(key) = &held.key {
+                return Ok(key.clone());
             }
-            Found::Nothing if had_one => bail!(gone(alias, "is gone")),
+            (held.version.document.clone(), held.former_counts)
+        };
+        let alias = self.signer.alias();
+        let (key, counts) = match self.signer.find().await? {
+            Found::Key(key) => {
+                let is_former = document.is_former() && former_counts;
+                let counts = is_former || document.is_signed(self.signer.scope(), &key.public);
+                (key, counts)
+            }
+            Found::Nothing if document.signature.is_some() => bail!(gone(alias, "is gone")),
             Found::Unusable(reason) => bail!(gone(alias, &reason)),
             Found::Denied(error) => return Err(error).with_context(|| format!("read the public key of {alias}")),
             Found::Nothing => {
-                let noted = held.version.document.key_noted;
-                let now = Millis::from(self.clock.now());
-                self.note_key(held, noted.unwrap_or(now)).await?;
-                if !held.version.document.is_former() {
-                    held.memory = Memory::default();
-                }
-                if let Some(going) = &held.version.document.key_going {
+                let noted = self.note_key().await?;
+                if let Some(going) = &document.key_going {
                     self.signer.remove(Some(going)).await?;
                 }
-                self.signer.make(noted.map(Into::into), self.settles).await?
+                (self.signer.make(noted.map(Into::into), self.settles).await?, document.is_former())
             }
         };
+        let mut held = self.held.lock().await;
+        if !counts {
+            held.memory = Memory::default();
+        }
         held.key = Some(key.clone());
         Ok(key)
     }
 
-    /// Notes that the key is about to be made, before anything can be signed.
-    async fn note_key(&self, held: &mut Held, noted: Millis) -> Result<()> {
-        let mut document = held.version.document.clone();
-        document.serial = next(document.serial, self.clock.now());
-        document.key_noted = Some(noted);
-        match self.place.write(&document, Some(&held.version.etag)).await? {
-            Some(written) => held.version = written,
-            None => bail!("somebody else wrote {} meanwhile; apply again", self.place.name()),
-        }
-        Ok(())
+    /// Notes that the key is about to be made, before anything can be signed; returns when an interrupted attempt noted that.
+    async fn note_key(&self) -> Result<Option<Millis>> {
+        let mut held = self.held.lock().await;
+        let noted = held.version.document.key_noted;
+        let first = noted.unwrap_or_else(|| self.clock.now().into());
+        self.write(&mut held, Signing::Never, &|document| document.key_noted = Some(first)).await?;
+        Ok(noted)
     }
 }
 
@@ -270,15 +304,23 @@ pub fn gone(alias: &str, why: &str) -> String {
     )
 }
 
+/// What is wrong with a key at the alias that isn't the one which the memory names.
+pub fn isnt_the_one(remembered: &str, found: &str) -> String {
+    format!(
+        "is another one ({found}) than what the stack remembers was signed with ({remembered}): somebody put it there, or \
+         wrote that memory"
+    )
+}
+
 #[async_trait]
 impl Keep for Keeper {
     async fn sign(&self, address: &Address, id: &str, hashes: &str) -> Result<String> {
-        let (key, serial) = {
+        let key = self.ready().await?;
+        let serial = {
             let mut held = self.held.lock().await;
-            let key = self.ready(&mut held).await?;
             let serial = held.version.document.memory.serial;
             held.signed.insert(address.clone(), serial);
-            (key, serial)
+            serial
         };
         let text = Record::text(self.signer.scope(), address, id, hashes, serial);
         let signature = self.signer.sign(&key, &text).await?;
@@ -302,7 +344,9 @@ impl Keep for Keeper {
             memory.lived.remove(address);
             memory.applied.remove(address);
         }
-        memory.former.remove(address);
+        if memory.former.remove(address) {
+            memory.applied.remove(address);
+        }
     }
 }
 

@@ -12,18 +12,21 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
+use lakewright_aws::Deadline;
 use tokio::task::JoinHandle;
 
 use document::VERSION;
 pub use document::{Document, Entry, Holder, Lived, Memory, Millis, Process};
-pub use keeper::gone;
+pub use earlier::signed_by_another;
 use keeper::{Keeper, next};
+pub use keeper::{gone, isnt_the_one};
+pub use place::is_unreadable;
 use place::{Place, Version};
 
 use crate::intents::Intents;
 use crate::kind::Context;
 use crate::record::{Scope, Signer};
-use crate::resource::Address;
+use crate::resource::{Address, Unread};
 
 /// How long a lease holds unless it is renewed.
 const HOLDS: Duration = Duration::from_secs(90);
@@ -51,9 +54,10 @@ pub async fn look(context: &Context) -> Result<Option<Document>> {
     Ok(place(context).read().await?.map(|version| version.document))
 }
 
-/// What the lease object said before, the latest first, as far as its bucket keeps that.
-pub async fn earlier(context: &Context) -> Result<Vec<Document>> {
-    place(context).earlier().await
+/// What the lease object said before, the latest first, as far as its bucket keeps that; further back than usual where nothing
+/// of it counts.
+pub async fn earlier(context: &Context, counts: impl Fn(&Document) -> bool) -> Result<Vec<Document>> {
+    place(context).earlier(counts).await
 }
 
 impl Document {
@@ -129,10 +133,12 @@ pub async fn unlock(context: &Context) -> Result<Option<Holder>> {
     let place = place(context);
     loop {
         let found = match place.read().await {
-            // What nobody can read holds nothing.
-            Err(error) if error.chain().any(<dyn std::error::Error>::is::<serde_json::Error>) => {
-                place.remove().await?;
-                return Ok(None);
+            // What nobody can read holds nothing. Whoever wrote it doesn't get what was signed before deleted by it.
+            Err(error) if is_unreadable(&error) => {
+                if place.put_aside_unreadable().await? {
+                    return Ok(None);
+                }
+                continue;
             }
             found => found?,
         };
@@ -144,6 +150,12 @@ pub async fn unlock(context: &Context) -> Result<Option<Holder>> {
             return Ok(Some(holder));
         }
     }
+}
+
+/// Puts aside what stands in the lease's place, if nobody can read it still: one that somebody wrote meanwhile stays, with its holder.
+pub async fn put_aside_unreadable(context: &Context) -> Result<()> {
+    place(context).put_aside_unreadable().await?;
+    Ok(())
 }
 
 /// What the holder before was about to make, and when it can have asked for it last: not only when it noted that, but for
@@ -182,7 +194,10 @@ fn held(context: &Context, command: &str, before: Option<&Document>) -> Document
 
 impl Lease {
     fn hold(context: &Context, place: Place, version: Version, inherited: BTreeMap<Address, Millis>) -> Self {
-        let with = (context.aws.clone(), signer(context));
+        let deadline = Deadline::at(Keeper::limit(version.document.expires));
+        // Who loses the lease while it makes the key sends nothing more either.
+        let signer = signer(&Context { aws: context.aws.until(deadline.clone()), ..context.clone() });
+        let with = (context.aws.clone(), signer, deadline);
         let keeper = Arc::new(Keeper::new(place, with, context.pace.settles, version, inherited));
         let renewing = tokio::spawn(keeper.clone().renew());
         Self { keeper, renewing }
@@ -197,9 +212,24 @@ impl Lease {
         Context { aws, nonce, intents: Intents::kept_by(self.keeper.clone()), records, ..context.clone() }
     }
 
-    /// Notes what is about to be made, signed: an error says that who applies can't sign, before anything was made.
-    pub async fn begin(&self, making: BTreeSet<Address>) -> Result<()> {
+    /// Notes what whoever looked at the stack found its document to be worth: `is_doubted` says that it isn't trusted. One of the
+    /// version before counts only once somebody has looked, or while the stack has no key.
+    pub async fn judged(&self, is_doubted: bool) {
+        self.keeper.judged(!is_doubted).await;
+    }
+
+    /// Notes what is about to be made. Where anything is made or changed that is signed, also if the note is there already:
+    /// an error says that who applies can't sign, before anything was done.
+    pub async fn begin(&self, making: BTreeSet<Address>, signs: bool) -> Result<()> {
+        if signs {
+            return self.keeper.begin(making).await;
+        }
         self.keeper.remember(|memory| memory.making.extend(making), |_| {}).await
+    }
+
+    /// Signs what was remembered since the last write. An error says that it isn't remembered.
+    pub async fn keep(&self) -> Result<()> {
+        self.keeper.remember(|_| {}, |_| {}).await
     }
 
     /// Puts back what the stack remembered once.
@@ -225,8 +255,10 @@ impl Lease {
 
     /// Gives the lease back after an apply.
     pub async fn release(self, end: End) -> Result<()> {
+        // Making the key takes minutes: the lease is renewed until it is there.
+        let ready = self.keeper.ready().await;
         self.stop_renewing().await;
-        let End { lives, made, failed, answered, complete } = end;
+        let End { lives, made, failed, refused, unread, answered, complete } = end;
         let nonce = answered.then(|| uuid::Uuid::new_v4().simple().to_string());
         let change = |document: &mut Document| {
             document.holder = None;
@@ -235,22 +267,35 @@ impl Lease {
             }
         };
         let remember = |memory: &mut Memory| {
-            memory.intents.retain(|address, _| !complete && !made.contains(address));
-            // What came of an interrupted apply's creations is known where this one did something about them.
-            memory.making.retain(|address| !complete && (failed.contains(address) || !lives.contains_key(address)));
+            memory.intents.retain(|address, _| !complete && !made.contains(address) && !refused.contains(address));
             let before = std::mem::take(&mut memory.lived);
             let serial = |address: &Address, id: &str| {
                 before.get(address).filter(|lived| lived.id == id).map_or(0, |lived| lived.serial)
             };
-            memory.former.retain(|address| lives.contains_key(address));
-            memory.applied.retain(|address, _| lives.contains_key(address));
-            let known = |(address, id): (Address, String)| {
-                let serial = serial(&address, &id);
-                (address, Lived { id, serial })
+            // What couldn't be read may exist: what is known of it is all that says whose it is once it can be read again.
+            let is_unread = |address: &Address| unread.iter().any(|one| one.means(address));
+            let stays = |address: &Address| lives.contains_key(address) || is_unread(address);
+            // A note that something is being made lets a bare tag say that it is the stack's: it stays only where a call went
+            // out whose effect isn't known.
+            memory.making.retain(|address| !complete && (failed.contains(address) || is_unread(address)));
+            memory.former.retain(&stays);
+            memory.applied.retain(|address, _| stays(address));
+            let is_found = |kind: &str, id: &str| lives.iter().any(|(address, one)| address.kind == kind && one == id);
+            let is_left = |address: &Address, lived: &Lived| {
+                let is_it = |one: &Unread| one.kind == address.kind && one.id.as_deref() == Some(lived.id.as_str());
+                (is_unread(address) || unread.iter().any(is_it)) && !is_found(&address.kind, &lived.id)
             };
-            memory.lived = lives.into_iter().map(known).collect();
+            let left = before.iter().filter(|(address, lived)| is_left(address, lived));
+            let left: Vec<_> = left.map(|(address, lived)| (address.clone(), lived.clone())).collect();
+            let known = |(address, id): (&Address, &String)| {
+                (address.clone(), Lived { id: id.clone(), serial: serial(address, id) })
+            };
+            memory.lived = left.into_iter().chain(lives.iter().map(known)).collect();
         };
-        let remembered = self.keeper.remember(remember, change).await;
+        let remembered = match ready {
+            Ok(_) => self.keeper.remember(remember, change).await,
+            Err(error) => Err(error),
+        };
         if remembered.is_err() {
             // What can't be signed isn't remembered, and holds nobody up.
             self.keeper.change(change).await?;
@@ -288,6 +333,10 @@ pub struct End {
     pub made: BTreeSet<Address>,
     /// What it failed to make, and may have made all the same.
     pub failed: BTreeSet<Address>,
+    /// What it failed to make, for AWS answered that it doesn't.
+    pub refused: BTreeSet<Address>,
+    /// What couldn't be read, and may exist.
+    pub unread: Vec<Unread>,
     /// Whether every call was answered, so that no token needs to be used again.
     pub answered: bool,
     /// Whether everything is as the stack file says.

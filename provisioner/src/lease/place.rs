@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use lakewright_aws::{Aws, ErrorKind, Objects, Put, ask};
+use lakewright_aws::{Aws, ErrorKind, Object, Objects, Put, ask};
 
 use super::document::{Document, FORMER, VERSION};
 use crate::kind::Context;
@@ -17,6 +17,11 @@ pub struct Place {
     pub(super) key: String,
     pub(super) account: String,
     pub(super) poll: Duration,
+}
+
+/// Whether reading a document failed by what stands there, which nobody can read.
+pub fn is_unreadable(error: &anyhow::Error) -> bool {
+    error.chain().any(<dyn std::error::Error>::is::<serde_json::Error>)
 }
 
 /// A document as it was read or written.
@@ -44,11 +49,19 @@ impl Place {
 
     /// The document; none if there is none yet.
     pub async fn read(&self) -> Result<Option<Version>> {
-        let object = match self.objects().get(&self.bucket, &self.key, None).await {
-            Ok(object) => object,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(self.whose(error).await.context(format!("read the lease {}", self.name()))),
-        };
+        self.stored().await?.map(|object| self.version(object)).transpose()
+    }
+
+    async fn stored(&self) -> Result<Option<Object>> {
+        match self.objects().get(&self.bucket, &self.key, None).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(self.whose(error).await.context(format!("read the lease {}", self.name()))),
+        }
+    }
+
+    /// The document in what stands there.
+    fn version(&self, object: Object) -> Result<Version> {
         let unreadable = || format!("the lease {} can't be read; `lakewright unlock` makes it anew", self.name());
         let value: serde_json::Value = serde_json::from_slice(&object.body).with_context(unreadable)?;
         if let Some(version) = value["version"].as_u64()
@@ -58,7 +71,7 @@ impl Place {
             bail!("the lease {} has the format {version}, and this lakewright knows {VERSION}: update it", self.name());
         }
         let document = Document::read(value).with_context(unreadable)?;
-        Ok(Some(Version { document, etag: object.etag }))
+        Ok(Version { document, etag: object.etag })
     }
 
     /// Writes the document in place of the version that was read; of none, when there was none. Nothing comes back when
@@ -86,14 +99,34 @@ impl Place {
         }
     }
 
-    /// Takes the lease away with all that it was, and the bucket if no other stack has one there.
-    pub async fn remove(&self) -> Result<()> {
+    /// Takes away what stands there now, if nobody can read it; false where it was none of that. What the bucket keeps of what stood there
+    /// before stays, and can be put back.
+    pub async fn put_aside_unreadable(&self) -> Result<bool> {
+        let Some(object) = self.stored().await? else { return Ok(false) };
+        let etag = object.etag.clone();
+        match self.version(object) {
+            Ok(_) => Ok(false),
+            // Somebody may write a sound one in this very moment.
+            Err(error) if is_unreadable(&error) => {
+                let gone = self.objects().delete_unchanged(&self.bucket, &self.key, &etag).await;
+                gone.with_context(|| format!("delete the lease {}", self.name()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn delete(&self) -> Result<()> {
         match self.objects().delete(&self.bucket, &self.key).await {
             Err(error) if !error.is_not_found() => {
-                return Err(error).with_context(|| format!("delete the lease {}", self.name()));
+                Err(error).with_context(|| format!("delete the lease {}", self.name()))
             }
-            _ => {}
+            _ => Ok(()),
         }
+    }
+
+    /// Takes the lease away with all that it was, and the bucket if no other stack has one there: for the end of a destroy.
+    pub async fn remove(&self) -> Result<()> {
+        self.delete().await?;
         self.forget().await?;
         let delete = self.aws.s3_client().delete_bucket().bucket(&self.bucket).expected_bucket_owner(&self.account);
         match ask(delete.send()).await {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::Graph;
 use super::{Action, Change, Kinds, Options, Plan, Step, order};
-use crate::resource::{Address, Live, Obstacle, Unread};
+use crate::resource::{Address, Desired, Live, Obstacle, Unread};
 
 /// A resource that nothing is done to.
 #[derive(Debug, Clone)]
@@ -58,13 +58,13 @@ impl Blocked {
 /// What can't be read, by address: what has one, and whatever else of the kind the stack left or wants, and isn't found.
 pub(super) fn unread<'a>(
     graph: &Graph<'_>,
+    desired: &Desired,
     live: &[Live],
-    moved: &BTreeMap<Address, Address>,
     options: &'a Options,
 ) -> BTreeMap<Address, &'a Unread> {
     let lives: BTreeSet<&Address> = live.iter().map(|live| &live.address).collect();
     let now = |address: &Address| {
-        let renamed = moved.iter().find(|(_, former)| *former == address).map(|(to, _)| to);
+        let renamed = desired.moved.iter().find(|moved| moved.from == *address).map(|moved| &moved.to);
         renamed.unwrap_or(address).clone()
     };
     let mut found = BTreeMap::new();
@@ -88,7 +88,7 @@ pub(super) fn unread<'a>(
 }
 
 /// Blocks every step that can't be done while what is blocked stays as it is: what needs that, and the end of what that
-/// needs, or of a part of it.
+/// needs, or of a part of it, or of what it has yet to take the place of or to move off.
 pub(super) fn spread(kinds: Kinds<'_>, plan: &mut Plan, graph: &Graph<'_>) {
     let mut open: Vec<usize> = (0..plan.blocked.len()).collect();
     while let Some(index) = open.pop() {
@@ -98,8 +98,13 @@ pub(super) fn spread(kinds: Kinds<'_>, plan: &mut Plan, graph: &Graph<'_>) {
         let (address, live) = (blocked.address.clone(), blocked.step.as_ref().and_then(|step| step.live.clone()));
         for step in std::mem::take(&mut plan.steps) {
             let waits = step.action != Action::Delete && step.needs.contains(&address);
-            if waits || held(kinds, &step, &needs, live.as_ref()) {
-                let reason = if waits { format!("it needs {address}") } else { format!("{address} needs it") };
+            let moves = !plan.destroys && order::waits_for_move(&graph.needs, &step, &address);
+            if waits || moves || held(kinds, &step, &needs, live.as_ref()) {
+                let reason = match (waits, moves) {
+                    (true, _) => format!("it needs {address}"),
+                    (false, true) => format!("{address} is to work without it first"),
+                    (false, false) => format!("{address} needs it"),
+                };
                 let obstacle = Obstacle::new(
                     format!("{reason}, to which nothing is done"),
                     format!("look what is said of {address}"),
@@ -163,9 +168,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::testing::{desired, kinds, live};
-    use super::super::{Desired, plan, plan_for};
+    use super::super::{plan, plan_for};
     use super::*;
     use crate::render::{Detail, text};
+    use crate::resource::Moved;
 
     fn network(dns: &Value) -> Value {
         json!({ "cidr": "10.0.0.0/16", "dns": dns })
@@ -262,6 +268,28 @@ mod tests {
         assert_eq!(steps(&plan), ["create store.raw"]);
         assert_eq!(blocked(&plan)[1], ("subnet.a".to_owned(), Some("network.main".to_owned())));
         assert!(plan.blocked[0].lives && plan.blocked[0].step.is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_the_name_that_the_file_gives_it_now() {
+        let mut stack = desired(&[("network.new", network(&json!(true)))]);
+        let [from, to] = ["network.old", "network.new"].map(|one| one.parse::<Address>().expect(one));
+        stack.moved = vec![Moved { from, to, span: None }];
+        let plan = planned(&stack, &[], vec![unread(Some("network.old"), Some("network-1"))], &[]);
+        assert_eq!((steps(&plan), blocked(&plan)), (Vec::new(), vec![("network.new".to_owned(), None)]));
+    }
+
+    #[test]
+    fn a_part_is_no_whole_where_something_else_cannot_be_read() {
+        let stack = desired(&[("network.main", network(&json!(true)))]);
+        let file = json!({ "name": "raw", "size": 1, "uses": null });
+        let lives = [live("store.raw", "store-1", file.clone(), &file)];
+        let unread = vec![unread(Some("network.main"), Some("network-1"))];
+        let targets = vec!["store.raw".to_owned()];
+        let options = Options { destroy: true, targets, unread, ..Options::default() };
+        let plan = plan_for(kinds(), &stack, &lives, &options).expect("a plan");
+        assert_eq!((steps(&plan), plan.blocked.len()), (vec!["delete store.raw".to_owned()], 0));
+        assert!(plan.left_out.is_empty() && !crate::apply::is_whole(&plan));
     }
 
     #[test]

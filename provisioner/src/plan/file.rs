@@ -1,6 +1,6 @@
 //! A plan as a file: what it was made from, so that it can be reviewed, carried elsewhere and applied later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,7 +69,7 @@ pub enum FileError {
     /// It belongs elsewhere.
     #[error("it is a plan for the {what} {theirs}, and this is the {what} {ours}")]
     Elsewhere {
-        /// What differs: the account, the region, the stack.
+        /// What differs: the account, the region, the stack, the role.
         what: &'static str,
         /// The plan's.
         theirs: String,
@@ -79,6 +79,9 @@ pub enum FileError {
     /// What it was made from is no longer so.
     #[error("AWS has changed since the plan was made, and nothing was applied:{}\nmake the plan anew", list(.0))]
     Moved(Vec<String>),
+    /// What is to be done now isn't what was agreed to.
+    #[error("the plan of now isn't the one that was agreed to, and nothing was applied:{}\nmake the plan anew", list(.0))]
+    Otherwise(Vec<String>),
 }
 
 fn list(lines: &[String]) -> String {
@@ -155,6 +158,28 @@ pub fn moved(kinds: Kinds<'_>, before: &[Live], now: &[Live], unread: &[Unread])
     let added = now.iter().filter(|(address, _)| !before.contains_key(*address));
     lines.extend(added.map(|(address, new)| format!("{address} ({}) has come", new.id)));
     lines
+}
+
+/// What a plan does otherwise than another one, one line each, by address: what keeps something back may come and go by itself.
+pub fn unlike(before: &Plan, now: &Plan) -> Vec<String> {
+    let (said, says) = (doings(before), doings(now));
+    let of = |all: &BTreeMap<&Address, Doing>, address: &Address| all.get(address).copied();
+    let word = |doing: Option<Doing>| doing.map_or("nothing", |(word, ..)| word);
+    let addresses: BTreeSet<&Address> = said.keys().chain(says.keys()).copied().collect();
+    let lines = addresses.into_iter().filter_map(|address| {
+        let (before, now) = (of(&said, address), of(&says, address));
+        (before != now).then(|| format!("{address}: the plan says `{}` now and said `{}`", word(now), word(before)))
+    });
+    lines.collect()
+}
+
+/// The word for what is done, whether a new one is made first, and whether the old one stays.
+type Doing = (&'static str, bool, bool);
+
+fn doings(plan: &Plan) -> BTreeMap<&Address, Doing> {
+    let blocked = plan.blocked.iter().map(|one| (&one.address, ("blocked", false, false)));
+    let steps = plan.steps.iter().map(|step| (&step.address, (step.word(), step.create_first, step.leaves)));
+    blocked.chain(steps).collect()
 }
 
 fn differing(kinds: Kinds<'_>, old: &Live, new: &Live) -> Vec<String> {

@@ -29,10 +29,10 @@ pub use crate::reference;
 pub use crate::resource::Action;
 use crate::resource::{Address, Desired, Live, Unread, Whose};
 pub use blocked::Blocked;
-pub use claimed::Claimed;
+pub use claimed::{Claimed, to_delete};
 use deletion::deletions;
 pub use deletion::replaced;
-pub use file::{AssumedRole, FileError, Header, PlanFile, moved as moved_since};
+pub use file::{AssumedRole, FileError, Header, PlanFile, moved as moved_since, unlike};
 pub use loss::AllowDataLoss;
 use planner::{Decision, Planner};
 pub use step::{Cause, Change, Foreign, Plan, ROTATE, Step, Unchanged};
@@ -117,6 +117,14 @@ pub enum PlanError {
         /// The address.
         address: Address,
     },
+    /// What is to be deleted because it claims the address, which something else has too.
+    #[error("`{address}` doesn't say which one: name what goes as it is listed, {}", claimed.join(", "))]
+    SeveralThere {
+        /// The address.
+        address: Address,
+        /// What is claimed there, each by an address of its own.
+        claimed: Vec<String>,
+    },
     /// Two live things claim one address.
     #[error(
         "{address} exists twice: {} and {}; lakewright can't know which one the stack means, so delete one of them or \
@@ -150,21 +158,25 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
     let (claimed, own): (Vec<Live>, Vec<Live>) = live.iter().cloned().partition(|live| live.whose.claim().is_some());
     let (live, moved) = moved::renamed(desired, &own).map_err(PlanError::Stack)?;
     let by_address = index(&live)?;
-    let unread = blocked::unread(&graph, &live, &moved, options);
-    let in_the_way = claimed::in_the_way(&claimed);
+    let unread = blocked::unread(&graph, desired, &live, options);
+    let in_the_way = claimed::in_the_way(&claimed, &live);
     let mut plan = Plan {
         stack: desired.stack.clone(),
         steps: Vec::new(),
         unchanged: Vec::new(),
         blocked: Vec::new(),
-        claimed: claimed::listed(&claimed, options),
+        claimed: claimed::listed(&claimed, &live),
         exists: live.iter().map(|live| (live.address.clone(), live.id.clone())).collect(),
+        unread: options.unread.clone(),
+        is_unsure: !unread.is_empty(),
         former: Vec::new(),
         doubt: options.doubt.clone(),
         differs: false,
         foreign: foreign(kinds, &live),
         left_out: Vec::new(),
         needs: graph.needs.clone(),
+        destroys: options.destroy,
+        leaving: Vec::new(),
     };
     if options.destroy {
         plan.steps = deletions(kinds, &graph, live.iter(), &live);
@@ -195,7 +207,7 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
             return Err(PlanError::Stack(problems));
         }
         let gone = live.iter().filter(|live| !graph.needs.contains_key(&live.address));
-        let (due, stays) = deletion::due(kinds, deletions(kinds, &graph, gone, &live));
+        let (due, stays) = deletion::due(kinds, deletions(kinds, &graph, gone, &live), &plan.steps, &live);
         plan.steps.extend(due);
         plan.blocked.extend(stays);
     }
@@ -209,9 +221,13 @@ pub fn plan_for(kinds: Kinds<'_>, desired: &Desired, live: &[Live], options: &Op
     plan.blocked.extend(unread);
     blocked::spread(kinds, &mut plan, &graph);
     narrow::to_addresses(&mut plan, &graph, options)?;
+    let of_others = plan.steps.iter().filter(|step| step.is_of_others());
+    let deleted: BTreeSet<String> = of_others.filter_map(|step| Some(step.live.as_ref()?.id.clone())).collect();
+    plan.claimed.iter_mut().for_each(|one| one.goes = deleted.contains(&one.id));
     let goes = |one: &Foreign| plan.steps.iter().any(|step| step.takes_along(one));
     plan.foreign = plan.foreign.iter().filter(|one| !goes(one)).cloned().collect();
     plan.former = former(&live, &plan);
+    plan.leaving = deletion::leaving(kinds, &plan, &live);
     Ok(plan)
 }
 

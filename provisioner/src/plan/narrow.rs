@@ -3,7 +3,7 @@
 use super::graph::Graph;
 use super::reference::escaped;
 use super::tags::is_like;
-use super::{Action, Blocked, Cause, Change, Kinds, Options, Plan, PlanError, Step, blocked};
+use super::{Action, Blocked, Cause, Change, Kinds, Options, Plan, PlanError, Step, blocked, order};
 use crate::kind::Comparing;
 use crate::resource::{Address, Condition, nearest};
 
@@ -121,6 +121,10 @@ pub fn to_addresses(plan: &mut Plan, graph: &Graph<'_>, options: &Options) -> Re
     let any = |patterns: &[String], address: &Address| patterns.iter().any(|pattern| fits(pattern, address));
     let targeted = |address: &Address| options.targets.is_empty() || any(&options.targets, address);
     let excluded = |address: &Address| any(&options.excludes, address);
+    let destroys = plan.destroys;
+    let needed = |step: &Step, other: &Step| {
+        needed(step, other) || !destroys && order::waits_for_move(&graph.needs, step, &other.address)
+    };
     blocked::narrow(plan, &targeted, &excluded);
     let mut keep: Vec<bool> = plan.steps.iter().map(|step| targeted(&step.address)).collect();
     spread(&plan.steps, &mut keep, true, |steps, kept, other| needed(&steps[kept], &steps[other]));

@@ -8,6 +8,9 @@ use serde_json::Value;
 use super::{Action, Plan, Step};
 use crate::resource::{Address, Live};
 
+/// What each resource of a stack needs.
+pub type Needs = BTreeMap<Address, BTreeSet<Address>>;
+
 /// One call of a kind that a step takes; a replacement takes two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
@@ -84,16 +87,12 @@ pub fn tasks(plan: &Plan) -> Vec<Task> {
         after.extend(backward.get(&step.address).copied().filter(|_| deletes_first));
         task.after = after;
     }
-    // What is replaced by a new one that exists beside it goes when everything has moved over.
+    // What is replaced by a new one that exists beside it goes when everything has moved over, also in a later plan.
     for (index, task) in tasks.clone().iter().enumerate().filter(|(_, task)| task.work == Work::Delete) {
-        let step = step_of(task);
-        if step.create_first {
-            let users = users(plan, &step.address);
-            for before in
-                forward.get(&step.address).into_iter().chain(users.iter().filter_map(|user| forward.get(user)))
-            {
-                wait(&mut tasks, index, *before);
-            }
+        let Some(address) = step_of(task).succeeded_at() else { continue };
+        let users = users(&plan.needs, &address);
+        for before in [&address].into_iter().chain(users).filter_map(|one| forward.get(one)) {
+            wait(&mut tasks, index, *before);
         }
     }
     // What the file says always holds; what was guessed from live resources gives way where both can't be had.
@@ -111,14 +110,29 @@ pub fn tasks(plan: &Plan) -> Vec<Task> {
     tasks
 }
 
-/// What needs a resource, also by way of others: a group starts hosts of its template, which names their profile.
-fn users<'a>(plan: &'a Plan, address: &'a Address) -> BTreeSet<&'a Address> {
+/// What needs a resource by the file, also by way of others, whatever is done to those: a group starts hosts of its template,
+/// which names their profile.
+pub fn users<'a>(needs: &'a Needs, address: &Address) -> BTreeSet<&'a Address> {
     let (mut found, mut open) = (BTreeSet::new(), vec![address]);
     while let Some(one) = open.pop() {
-        let users = plan.steps.iter().filter(|user| user.needs.contains(one)).map(|user| &user.address);
-        open.extend(users.filter(|user| found.insert(*user)));
+        for (user, _) in needs.iter().filter(|(_, needs)| needs.contains(one)) {
+            if found.insert(user) {
+                open.push(user);
+            }
+        }
     }
     found
+}
+
+/// Whether a step takes away what something else has the place of, and must leave it while nothing is done at an address: the new
+/// one isn't made there, or what stands there may work by the old one.
+pub(super) fn waits_for_move(needs: &Needs, step: &Step, address: &Address) -> bool {
+    let Some(place) = step.succeeded_at() else { return false };
+    // What only claims to be the stack's has nothing of it working by it, and may be what stands in the new one's way.
+    if step.is_of_others() {
+        return false;
+    }
+    step.action == Action::Delete && place == *address || users(needs, &place).contains(address)
 }
 
 /// The deletions of what a step needs, also by way of what is only changed: hosts use their template's groups.

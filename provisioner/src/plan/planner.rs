@@ -10,7 +10,7 @@ use super::graph::Graph;
 use super::reference::{Reference, escaped, plain, references, resolve, tidy};
 use super::tags::{self, Tagging};
 use super::{Action, Blocked, Cause, Change, Kinds, Options, Problem, Step, Unchanged};
-use crate::kind::{AnyKind, Changing, Renamed, applied};
+use crate::kind::{AnyKind, Changing, Comparing, Field, Renamed, applied};
 use crate::resource::{Address, Condition, Desired, Live, Obstacle, Resource, Unread};
 
 /// Members of a spec.
@@ -100,6 +100,14 @@ impl Planner<'_> {
         step.cause = self.compare(kind, live, &written, &mut step.changes);
         self.compare_tags(kind, live, &mut step);
         self.replace_where_needed(kind, live, &mut step);
+        if step.action == Action::Update
+            && let Some(obstacle) = self.lowered(kind, live, &spec, &mut step.changes)
+        {
+            let done = Done { outputs: live.outputs.clone(), cause: step.cause, replaced: false };
+            self.done.insert(address.clone(), done);
+            step.conclude(kind, &live.spec, &spec);
+            return Ok(Decision::Blocked(Box::new(Blocked::of(step, obstacle))));
+        }
         let is_known = live.whose.fault().is_none();
         let as_it_should =
             step.changes.is_empty() && live.condition == Condition::Ready && step.moved_from.is_none() && is_known;
@@ -185,6 +193,34 @@ impl Planner<'_> {
             dependents: self.graph.dependents(address),
             rank: self.kinds.rank(&address.kind),
         }
+    }
+
+    /// Why nothing is done to what the file wants with less of something than lives, of which nothing can be taken away: that is
+    /// no difference where AWS raised it by itself, and a mistake where the file lowered it. Adds what it would change.
+    fn lowered(&self, kind: &dyn AnyKind, live: &Live, spec: &Value, changes: &mut Vec<Change>) -> Option<Obstacle> {
+        let recorded = self.recorded(live);
+        let is_lowered = |field: &&Field| {
+            let (lives, wanted) = (live.spec[field.name].as_f64(), spec[field.name].as_f64());
+            field.compare == Comparing::AsFloor
+                && lives.zip(wanted).is_some_and(|(lives, wanted)| wanted < lives)
+                && applied::was_applied(kind.facts(), field, &spec[field.name], recorded) == Some(false)
+        };
+        let field = kind.fields().iter().find(is_lowered)?;
+        let (name, before, after) = (field.name, live.spec[field.name].clone(), spec[field.name].clone());
+        let obstacle = Obstacle::new(
+            format!("AWS never makes it smaller: its {name} is {before}, the stack says {after}"),
+            format!("write `{name} = {before}`, or {before} where its section calls it otherwise"),
+        );
+        changes.push(Change {
+            path: name.to_owned(),
+            before,
+            after,
+            unknown: false,
+            forces_replacement: false,
+            cause: Cause::File,
+            tag: None,
+        });
+        Some(obstacle)
     }
 
     /// Adds what its tags differ in, and why.

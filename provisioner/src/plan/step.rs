@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::order::Needs;
 use super::{Blocked, Claimed, order};
 use crate::kind::AnyKind;
-use crate::resource::{Action, Address, Live};
+use crate::resource::{Action, Address, Live, Unread};
 
 /// How long AWS takes to write tags.
 const TAGGED: Duration = Duration::from_secs(2);
@@ -27,6 +28,10 @@ pub struct Plan {
     pub claimed: Vec<Claimed>,
     /// The identifiers of what exists of the stack, by the addresses that the file gives.
     pub exists: BTreeMap<Address, String>,
+    /// What exists, or may, and couldn't be read.
+    pub unread: Vec<Unread>,
+    /// Whether any of that may be the stack's, in whichever part of it.
+    pub is_unsure: bool,
     /// What gets nothing but a record of today's format.
     pub former: Vec<Live>,
     /// Why what the stack remembers isn't trusted.
@@ -38,7 +43,12 @@ pub struct Plan {
     /// What would be done too, had it not been left out by the command line.
     pub left_out: Vec<(Address, Action)>,
     /// What each resource of the stack refers to.
-    pub needs: BTreeMap<Address, BTreeSet<Address>>,
+    pub needs: Needs,
+    /// Whether everything is to go.
+    pub destroys: bool,
+    /// What has given its place up, or does, and stays for a while from the time on at which nothing works by it any more: that is
+    /// noted once all that works by it has moved to what stands at the address.
+    pub leaving: Vec<(Live, Address)>,
 }
 
 impl Plan {
@@ -167,6 +177,15 @@ impl Change {
 }
 
 impl Step {
+    /// The address at which something new has, or gets, the place of what the step deletes; none where nothing does.
+    pub fn succeeded_at(&self) -> Option<Address> {
+        match self.action {
+            Action::Delete => self.address.before_replaced(),
+            Action::Replace => Some(self.address.clone()).filter(|_| self.create_first && !self.leaves),
+            Action::Create | Action::Update => None,
+        }
+    }
+
     /// Whether it takes along what is a part of it, and the plan says so where it says what is lost.
     pub(super) fn takes_along(&self, foreign: &Foreign) -> bool {
         let goes = matches!(self.action, Action::Delete | Action::Replace);
@@ -228,6 +247,12 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Whether records are written although nothing is changed: of what exists as it should, or of the former format.
+    pub fn records_more(&self) -> bool {
+        let notes = !self.former.is_empty() || !self.leaving.is_empty();
+        notes || self.unchanged.iter().any(|one| one.record.is_some())
     }
 
     /// Whether nothing has to be looked at by anybody: all is as the file says, and known to be the stack's.

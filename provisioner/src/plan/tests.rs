@@ -127,6 +127,29 @@ fn sets_floors_and_what_is_left_to_aws() {
 }
 
 #[test]
+fn what_never_shrinks_is_blocked_where_the_file_lowers_it() {
+    let of_size = |size: u32, uses: &str| json!({ "name": "raw", "size": size, "uses": [uses] });
+    let planned = |lives: u32, applied: &Value, wanted: &Value| {
+        plan(
+            kinds(),
+            &desired(&[("store.raw", wanted.clone())]),
+            &[live("store.raw", "raw", of_size(lives, "a"), applied)],
+        )
+        .expect("a plan")
+    };
+    let lowered = planned(20, &of_size(20, "a"), &of_size(10, "a"));
+    assert!(lowered.steps.is_empty() && !lowered.is_settled());
+    let blocked = lowered.blocked.first().expect("a blocked step");
+    assert_eq!(blocked.obstacle.reason, "AWS never makes it smaller: its size is 20, the stack says 10");
+    assert_eq!(blocked.obstacle.fix, "write `size = 20`, or 20 where its section calls it otherwise");
+    assert_eq!(blocked.step.as_ref().expect("a step").changes[0].path, "size");
+    // What AWS, or somebody, raised is as it was, and stays so when the rest changes.
+    let raised = planned(20, &of_size(10, "a"), &of_size(10, "b"));
+    assert_eq!((raised.steps.len(), raised.blocked.len()), (1, 0));
+    assert!(planned(20, &of_size(10, "a"), &of_size(10, "a")).is_settled());
+}
+
+#[test]
 fn rules_and_policies_are_shown_by_what_differs() {
     let policy = |action: &str| format!("{{\"Version\":\"2012-10-17\",\"Statement\":[{{\"Action\":\"{action}\"}}]}}");
     let before = json!({

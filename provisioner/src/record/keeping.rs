@@ -29,11 +29,24 @@ pub trait Judge: Send + Sync + fmt::Debug {
     async fn is_own(&self, address: &Address, id: &str, applied: Option<&str>) -> bool;
 }
 
+/// What has the place of something that is deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Heir {
+    /// Nothing, and nothing is to.
+    #[default]
+    Nobody,
+    /// Nothing exists at the address, where the file wants something.
+    Missing(Address),
+    /// What has this identifier: this apply made it or changed it, or it was known to be the stack's when the plan was made.
+    Known(String),
+}
+
 /// The records of a stack, as far as kinds and an apply need them.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
     keep: Option<Arc<dyn Keep>>,
     judge: Option<Arc<dyn Judge>>,
+    heir: Heir,
 }
 
 impl Records {
@@ -47,6 +60,17 @@ impl Records {
     #[must_use]
     pub fn judged_by(self, judge: Arc<dyn Judge>) -> Self {
         Self { judge: Some(judge), ..self }
+    }
+
+    /// The same for the deletion of something that has that heir.
+    #[must_use]
+    pub fn left_to(self, heir: Heir) -> Self {
+        Self { heir, ..self }
+    }
+
+    /// What has the place of the thing that is being deleted. Tags don't say it: anybody may write them.
+    pub fn heir(&self) -> &Heir {
+        &self.heir
     }
 
     /// The value of the tag for these hashes: signed where a lease is held, else the hashes alone, which prove nothing.

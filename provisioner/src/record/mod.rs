@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::resource::Address;
-pub use keeping::{Judge, Keep, Records};
+pub use keeping::{Heir, Judge, Keep, Records};
 pub use key::PublicKey;
 pub use signature::Signature;
 pub use signer::{ACTIONS, Found, Key, Signer};

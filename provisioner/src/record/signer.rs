@@ -241,6 +241,8 @@ impl Signer {
         let filter = |key: &str, value: &str| TagFilter::builder().key(key).values(value).build();
         let call = self.aws.tagging().get_resources().resource_type_filters("kms:key");
         let call = call.tag_filters(filter(STACK, &self.scope.stack)).tag_filters(filter(PURPOSE.0, PURPOSE.1));
+        // Nobody signed the time that was noted: a wait for one that hasn't come would have no end.
+        let since = since.min(self.aws.now());
         loop {
             let over = self.aws.now().duration_since(since).is_ok_and(|age| age >= settles);
             let found = call.clone().into_paginator().items().send();

@@ -35,6 +35,11 @@ pub(super) fn text(plan: &Plan, mark: &str) -> String {
     out
 }
 
+/// The claimed things for who doesn't look at a plan, and what isn't trusted of what the stack remembers.
+pub fn list(plan: &Plan) -> String {
+    text(plan, "!")
+}
+
 /// The same as Markdown.
 pub(super) fn markdown(plan: &Plan) -> String {
     let mut out = String::new();

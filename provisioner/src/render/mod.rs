@@ -16,6 +16,7 @@ mod tests;
 mod text;
 mod value;
 
+pub use claimed::list as claimed_text;
 pub use cost::{cost_json, cost_line, cost_markdown, cost_report_json, cost_text};
 pub use graph::{dot, svg};
 pub use json::json;

@@ -1,8 +1,9 @@
 //! The sections of a stack file that set up agents; what they mean is said by `lakewright_config`.
 
 use lakewright_config::Rate;
+use lakewright_config::agents::stream;
 
-use super::declare::section;
+use super::declare::{choice, section};
 use super::decode::{At, defaults};
 use super::units::{Period, Size};
 use super::values::{Share, Whole};
@@ -58,6 +59,51 @@ section! {
         commit_interval: At<Period> = At::given(Period::seconds(60)),
         /// How many bytes of messages are collected at most before they are committed.
         commit_size: At<Size> = At::given(Size(128_000_000)),
+        /// What becomes of a message that no table takes, or whose row can't be written.
+        on_reject: At<OnReject> = At::given(OnReject::DeadLetters),
+        /// What happens where Kafka's retention removed messages before they were read.
+        on_gap: At<OnGap> = At::given(OnGap::Skip),
+    }
+}
+
+choice! {
+    /// What becomes of a message that no table takes.
+    OnReject {
+        /// It goes to the table `dead_letters`, with the reason.
+        DeadLetters = "dead_letters",
+        /// It is counted by its cause and left out.
+        Skip = "skip",
+        /// Its partition stands still before it until somebody decides; the rest goes on.
+        Stop = "stop",
+    }
+}
+
+choice! {
+    /// What happens where messages are gone that nobody has read.
+    OnGap {
+        /// They are counted as lost, and reading goes on behind them.
+        Skip = "skip",
+        /// The partition stands still until somebody decides; the rest goes on.
+        Fail = "fail",
+    }
+}
+
+impl From<OnReject> for stream::OnReject {
+    fn from(choice: OnReject) -> Self {
+        match choice {
+            OnReject::DeadLetters => Self::DeadLetters,
+            OnReject::Skip => Self::Skip,
+            OnReject::Stop => Self::Stop,
+        }
+    }
+}
+
+impl From<OnGap> for stream::OnGap {
+    fn from(choice: OnGap) -> Self {
+        match choice {
+            OnGap::Skip => Self::Skip,
+            OnGap::Fail => Self::Fail,
+        }
     }
 }
 

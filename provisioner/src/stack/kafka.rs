@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::declare::{choice, section};
 use super::decode::{At, Decode, Decoder, Named, Node};
 use super::tags::Tagged;
-use super::units::Period;
+use super::units::{Age, Period};
 use super::values::{Setting, Whole};
 
 choice! {
@@ -97,7 +97,8 @@ section! {
         brokers: At<Whole<1, 90>> = At::given(Whole(3)),
         /// A broker's instance type.
         instance_type: At<String> = At::given("kafka.m7g.large"),
-        /// Each broker's storage in GiB. A floor: MSK only grows storage, so that a number below what exists changes nothing.
+        /// Each broker's storage in GiB. A floor: what MSK added by itself is no difference. It never takes any away, so that a file
+        /// that lowers it is blocked.
         storage_gib: At<Whole<1, 16_384>> = At::given(Whole(100)),
         /// MSK grows each broker's storage by itself, up to so many GiB. Default: it doesn't.
         storage_max_gib: Option<At<Whole<1, 16_384>>> = None,
@@ -114,7 +115,7 @@ section! {
         /// may read it, until this line goes. Apply the stack with it once, and without it when its hosts follow.
         former_secret: Option<At<String>> = None,
         /// After how many whole days an apply gives the agents' own users new passwords, `"90d"`: 1 to 3650. Default: never.
-        rotate_after: Option<At<Period>> = None,
+        rotate_after: Option<At<Age>> = None,
         /// The key that encrypts the brokers' storage and, unless `keys` in `[stack]` names another for secrets, those of the
         /// agents' own users, one of `[keys]`. Default: what `keys` says, else `main`. MSK never changes it: another one is another
         /// cluster.

@@ -40,7 +40,7 @@ mod composition;
 mod tests;
 
 pub use agents::{Agents, BatchAgent, Producer, Shipper, Stream};
-pub use check::{LONGEST_BUDGET_ADDRESS, host_name_mistake, is_region, stack_name_mistake};
+pub use check::{LONGEST_BUDGET_ADDRESS, foreign_boundary, host_name_mistake, is_region, stack_name_mistake};
 pub use ci::{Ci, Provider};
 pub use decode::{At, Entry, Named};
 pub use diagnostics::{Diagnostic, Diagnostics, Source, suggest};
@@ -57,7 +57,7 @@ pub use resource::Own;
 pub use sections::{Bucket, File, Key, Secret, StackSection};
 pub use sql::Zone;
 pub use tables::{Architecture, Batch, ColumnSection, ColumnTable, Query, Search, TableSection};
-pub use units::{Period, Size};
+pub use units::{Age, Period, Size};
 pub use values::{Cidr, Setting, Share, Whole};
 pub use variables::{Declared, Given};
 pub use watch::{Alarms, Budget};

@@ -2,7 +2,7 @@
 
 use super::agents::Agents;
 use super::ci::Ci;
-use super::declare::section;
+use super::declare::{choice, section};
 use super::decode::{At, Named, defaults};
 use super::functions::Function;
 use super::hosts::Host;
@@ -14,7 +14,7 @@ use super::queries::QuerySection;
 use super::resource::Own;
 use super::tables::{Batch, Query, Search, TableSection};
 use super::tags::Tagged;
-use super::units::Period;
+use super::units::{Age, Period};
 use super::values::Whole;
 use super::variables::Declared;
 use super::watch::{Alarms, Budget};
@@ -91,6 +91,8 @@ section! {
         region: Option<At<String>> = None,
         /// The twelve digits of the only account that this stack may be applied to. Default: any account.
         account: Option<At<String>> = None,
+        /// What it is for. In a `"production"` stack what opens data to everybody in its network can't be allowed.
+        environment: At<Environment> = At::given(Environment::Development),
         /// The ARN of the role that whoever plans, applies and destroys the stack works as, `"arn:aws:iam::123456789012:role/deployer"`:
         /// lakewright assumes it with the credentials at hand, which may be another account's, and the stack belongs to the role's
         /// account. `lakewright permissions --for caller` prints what that takes. Default: the credentials at hand are used.
@@ -119,11 +121,22 @@ section! {
         /// Tags of everything in the stack that carries tags, by key: `{ team = "data", cost-center = "42" }`. Sections and single
         /// resources may have more, or other values. One that leaves the file is taken away; nobody else's are touched.
         tags: Tagged = Named(Vec::new()),
-        /// The keys of tags that are neither compared nor taken away, patterns with `*`: `["aws:*", "cost/*"]`. Tags that the file
-        /// doesn't name are left alone anyway; `Name` is for it to say.
+        /// The keys of tags that are neither compared nor taken away, patterns with `*`: `["cost/*", "owner"]`. Tags that the file
+        /// doesn't name are left alone anyway, AWS's own (`aws:…`) always. `Name` is for it to say, unless a pattern fits that:
+        /// `"*"` leaves names to others too.
         ignore_tags: Vec<At<String>> = Vec::new(),
         /// How long log groups keep the agents' logs, in days, one of the numbers that CloudWatch takes.
         log_retention: At<Period> = At::given(Period::days(30)),
+    }
+}
+
+choice! {
+    /// What a stack is for.
+    Environment {
+        /// To try things out, and to show them.
+        Development = "development",
+        /// For data of people, and for those who wait for it.
+        Production = "production",
     }
 }
 
@@ -192,7 +205,7 @@ section! {
         /// How many days a deleted secret can be restored.
         recovery_days: At<Whole<7, 30>> = At::given(Whole(7)),
         /// After how many whole days an apply gives it a new password, `"90d"`: 1 to 3650. Default: never.
-        rotate_after: Option<At<Period>> = None,
+        rotate_after: Option<At<Age>> = None,
         /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
         /// counts.
         tags: Tagged = Named(Vec::new()),

@@ -8,7 +8,7 @@ use super::declare::{choice, section};
 use super::decode::{At, Decode, Decoder, Named, Node};
 use super::functions::Statement;
 use super::tags::Tagged;
-use super::units::{Period, Size};
+use super::units::{Age, Period, Size};
 use super::values::Whole;
 
 section! {
@@ -150,6 +150,12 @@ section! {
         port: At<Whole<1, 65_535>> = At::given(Whole(9200)),
         /// Elasticsearch's major version, whose package repository the host installs from.
         version: At<Whole<7, 9>> = At::given(Whole(8)),
+        /// Whether it asks who somebody is: users with passwords and TLS, for Kibana too. People log in as `admin`, who may do
+        /// everything and has the secret `lakewright/STACK/search-admin`, the shipper as one who may add documents. Such a host
+        /// runs no agents. In a production stack it can't be switched off.
+        login: At<bool> = At::given(true),
+        /// After how many whole days an apply gives its users new passwords, `"90d"`: 1 to 3650. Default: never.
+        rotate_after: Option<At<Age>> = None,
         /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
         /// counts.
         tags: Tagged = Named(Vec::new()),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use insta::assert_snapshot;
+use lakewright_config::agents::stream::{OnGap, OnReject};
 use serde_json::Value;
 
 use super::{Artifact, Given, ModelFile, Programs, Stack, Target, expand, load, parse};
@@ -22,6 +23,7 @@ mod network;
 mod perimeter;
 mod renamed;
 mod roles;
+mod search;
 mod shipped;
 mod tags;
 mod texts;
@@ -146,10 +148,11 @@ fn agents_get_configurations_that_they_can_read() {
     assert_eq!(producer.rate, lakewright_config::Rate::Events(500.0));
     let stream: lakewright_config::StreamConfig = serde_json::from_str(read("object.ingest-stream")).expect("stream");
     assert_eq!(stream.commit_interval_ms, 2000);
+    assert_eq!((stream.on_reject, stream.on_gap), (OnReject::DeadLetters, OnGap::Skip));
     assert_eq!(stream.tables[1].location, "s3://shop-raw-123456789012/raw/sales");
     assert_eq!(stream.kafka.security, lakewright_config::Security::Iam { region: "eu-north-1".to_owned() });
     let shipper: lakewright_config::ShipperConfig = serde_json::from_str(read("object.app-shipper")).expect("shipper");
-    assert_eq!(shipper.search.url, "http://search.shop.internal:9200");
+    assert_eq!(shipper.search.url, "https://search.shop.internal:9200");
     serde_json::from_str::<lakewright_config::BatchConfig>(read("object.app-batch")).expect("batch");
 }
 
@@ -234,6 +237,23 @@ fn the_policies_of_a_role_fit_into_what_iam_takes_however_many_tables_there_are(
         let size: usize = policies.map(|policy| policy.to_string().len()).sum();
         assert!(size <= 10_240, "{count} tables take {size} characters");
     }
+}
+
+#[test]
+fn what_stands_still_has_an_alarm_and_bad_records_have_a_policy() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks/minimal.toml"));
+    let text = text.expect("the smallest stack is shipped");
+    let policies =
+        "[agents.stream]\non_reject = \"stop\"\non_gap = \"fail\"\n[alarms]\nemail = [\"ops@example.com\"]\n";
+    let desired = expanded(&parsed(&format!("{text}\n{policies}")));
+    let content = spec(&desired, "object.app-stream")["content"].as_str().expect("content");
+    let stream: lakewright_config::StreamConfig = serde_json::from_str(content).expect("stream");
+    assert_eq!((stream.on_reject, stream.on_gap), (OnReject::Stop, OnGap::Fail));
+    let alarm = &spec(&desired, "alarm.stream-quarantined")["metric"];
+    assert_eq!(alarm["name"], "Quarantined");
+    // Nobody else measures it.
+    let others = desired.resources.iter().filter(|one| one.address.to_string().ends_with("-quarantined"));
+    assert_eq!(others.count(), 1);
 }
 
 fn parsed(text: &str) -> Stack {

@@ -23,6 +23,34 @@ impl Period {
     }
 }
 
+/// An age in whole days, 1 to 3650 of them, written `"90d"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Age(pub Period);
+
+impl Age {
+    /// The days.
+    pub fn in_days(self) -> u64 {
+        self.0.in_days()
+    }
+}
+
+impl FromStr for Age {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_whole = |period: &Period| *period == Period::days(period.in_days());
+        let period = text.parse::<Period>().ok().filter(is_whole);
+        let period = period.filter(|period| (1..=3650).contains(&period.in_days()));
+        period.map(Self).ok_or_else(|| "write whole days, as in \"90d\", 1 to 3650 of them".to_owned())
+    }
+}
+
+impl std::fmt::Display for Age {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}d", self.in_days())
+    }
+}
+
 /// The units that a time span is shown in, and their milliseconds, largest first.
 const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
@@ -95,6 +123,17 @@ fn unit_value(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ages_are_whole_days() {
+        for (text, shown) in [("90d", "90d"), ("48h", "2d"), ("3650d", "3650d")] {
+            assert_eq!(text.parse::<Age>().expect(text).to_string(), shown);
+        }
+        for text in ["90", "36h", "3651d", "5 weeks", "0d", ""] {
+            let said = text.parse::<Age>().expect_err(text);
+            assert_eq!(said, "write whole days, as in \"90d\", 1 to 3650 of them", "{text}");
+        }
+    }
 
     #[test]
     fn times_and_sizes_round_trip() {

@@ -11,7 +11,7 @@ use toml::de::DeValue;
 
 use super::decode::{Decode, Decoder, Node};
 use super::diagnostics::{Diagnostic, nearest};
-use super::units::{Period, Size};
+use super::units::{Age, Period, Size};
 
 impl Decode for String {
     fn decode(node: &Node<'_>, decoder: &mut Decoder) -> Option<Self> {
@@ -268,6 +268,7 @@ macro_rules! text_value {
 }
 
 text_value!(Period, "a time span", Self(1000));
+text_value!(Age, "an age in whole days", Self(Period::days(1)));
 text_value!(Size, "a size", Self(1));
 text_value!(Cidr, "a network", Self { address: Ipv4Addr::new(10, 0, 0, 0), prefix: 16 });
 text_value!(Rate, "a rate", Self::Max);
@@ -342,6 +343,7 @@ macro_rules! text_schema {
 }
 
 text_schema!(Period, r"^(\d+(\.\d+)? ?(ms|s|m|min|h|d) ?)+$", "5m");
+text_schema!(Age, r"^(\d+ ?(h|d) ?)+$", "90d");
 text_schema!(Size, r"^\d+ ?([KMGT]i?)?B$", "64 MB");
 text_schema!(Cidr, r"^\d+\.\d+\.\d+\.\d+/\d+$", "10.20.0.0/16");
 

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::child::Process;
-use super::parts::{DataFolder, Endpoints, tail};
+use super::parts::{DataFolder, Endpoints, SearchLogins, tail};
 use super::status::Board;
 use crate::app::{Child, RunFile};
 use crate::names;
@@ -111,6 +111,8 @@ pub struct Surroundings {
     pub agent: PathBuf,
     /// Where the parts listen.
     pub endpoints: Endpoints,
+    /// Who logs in to the index on this machine, if it asks.
+    pub search_logins: Option<SearchLogins>,
     /// The Kafka in clear that agents use instead of the one that they are configured for.
     pub kafka: Option<String>,
     /// Whether clients log in to it by IAM.
@@ -138,8 +140,13 @@ impl Surroundings {
             .env("STATE_DIRECTORY", &placed.state)
             .env("LOGS_DIRECTORY", placed.state.join("logs"))
             .env("AWS_REGION", &self.region)
-            .env("AWS_ENDPOINT_URL", &self.endpoints.account)
-            .env("LAKEWRIGHT_SEARCH_URL", &self.endpoints.search);
+            .env("AWS_ENDPOINT_URL", &self.endpoints.account);
+        // The one names an index to which the shipper logs in by its secret, the other one in the stack's place.
+        let (named, unnamed) = match self.search_logins {
+            Some(_) => ("LAKEWRIGHT_SEARCH_LOGIN_PLAINTEXT", "LAKEWRIGHT_SEARCH_URL"),
+            None => ("LAKEWRIGHT_SEARCH_URL", "LAKEWRIGHT_SEARCH_LOGIN_PLAINTEXT"),
+        };
+        command.env(named, &self.endpoints.search).env_remove(unnamed);
         if let Some(kafka) = &self.kafka {
             command.env("LAKEWRIGHT_KAFKA_PLAINTEXT", kafka);
         }

@@ -6,10 +6,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use lakewright_aws::{Aws, ask};
 use lakewright_platform::http::without_password;
 use lakewright_platform::secret::Secret;
 use lakewright_platform::{private, turn};
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
@@ -17,6 +19,9 @@ use super::Options;
 use super::child::{Process, end_leftovers};
 use crate::app::programs::program;
 use crate::app::{RunFile, made_secret, say};
+use crate::names;
+use crate::services::Services as _;
+use crate::stack::Stack;
 
 /// How long the local parts may take to listen: a large log is read first.
 const START: Duration = Duration::from_secs(60);
@@ -85,8 +90,45 @@ pub fn warn_of_password(options: &Options) {
     }
 }
 
+/// Who logs in to the index on this machine, as the stack has it for its search host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchLogins {
+    /// What the names of their secrets begin with.
+    secrets: String,
+    /// What the names of the indices begin with to which the shipper adds.
+    index: String,
+}
+
+impl SearchLogins {
+    /// Those of the stack's search host, where the index stands in for it beside the account that holds their passwords.
+    pub fn of(stack: &Stack, options: &Options) -> Option<Self> {
+        let search = stack.file.search.as_ref().filter(|search| *search.login);
+        let search = search.filter(|_| options.search.is_none() && options.aws.is_none())?;
+        Some(Self { secrets: names::search_secrets(stack.name()), index: search.index.value.clone() })
+    }
+
+    /// The index's URL for who may do everything in it.
+    ///
+    /// # Errors
+    /// The account has no such secret, or won't show it.
+    pub async fn administrator(&self, aws: &Aws, url: &str) -> Result<String> {
+        let name = format!("{}admin", self.secrets);
+        let answer = ask(aws.secrets_manager().get_secret_value().secret_id(&name).send()).await;
+        let answer = answer.with_context(|| format!("read the secret {name}, by which the index is searched"))?;
+        // The parser's error would quote the secret.
+        let value: Option<Value> = answer.secret_string().and_then(|text| serde_json::from_str(text).ok());
+        let member = |member: &str| value.as_ref().and_then(|value| value[member].as_str());
+        let (Some(user), Some(password), Some((scheme, host))) =
+            (member("username"), member("password"), url.split_once("://"))
+        else {
+            bail!("the secret {name} holds no user name and password");
+        };
+        Ok(format!("{scheme}://{user}:{password}@{host}"))
+    }
+}
+
 /// The command that runs the local parts.
-fn command(local: &Path, data: &Path, options: &Options) -> Command {
+fn command(local: &Path, data: &Path, options: &Options, logins: Option<&SearchLogins>) -> Command {
     let mut command = Command::new(local);
     command.args(["serve", "--until-stdin-closes", "--data"]).arg(data);
     if let Some(kafka) = &options.kafka {
@@ -94,6 +136,9 @@ fn command(local: &Path, data: &Path, options: &Options) -> Command {
     }
     if options.permissive {
         command.arg("--permissive");
+    }
+    if let Some(SearchLogins { secrets, index }) = logins {
+        command.args(["--search-logins", secrets, "--search-index", index]);
     }
     match &options.search {
         Some(url) => command.env(SEARCH_URL, url),
@@ -105,8 +150,12 @@ fn command(local: &Path, data: &Path, options: &Options) -> Command {
 }
 
 /// Starts the local parts and returns when they listen.
-pub async fn start(data: &DataFolder, options: &Options) -> Result<(Process, Endpoints)> {
-    let mut command = command(&program("lakewright-local")?, &data.path, options);
+pub async fn start(
+    data: &DataFolder,
+    options: &Options,
+    logins: Option<&SearchLogins>,
+) -> Result<(Process, Endpoints)> {
+    let mut command = command(&program("lakewright-local")?, &data.path, options, logins);
     let log = data.log("local");
     let known = std::fs::metadata(&log).map_or(0, |log| log.len());
     let mut process = Process::start("local", &mut command, &log, Stdio::piped())?;
@@ -170,10 +219,31 @@ mod tests {
     #[test]
     fn no_password_stands_in_the_arguments() {
         let line = Line::parse_from(["up", "--search", "http://elastic:S3cr3tPw@127.0.0.1:9200"]);
-        let command = command(Path::new("lakewright-local"), Path::new("data"), &line.options);
+        let command = command(Path::new("lakewright-local"), Path::new("data"), &line.options, None);
         let command = command.as_std();
         assert!(command.get_args().all(|argument| !argument.to_string_lossy().contains("S3cr3tPw")), "{command:?}");
         assert!(command.get_envs().any(|(name, value)| name == SEARCH_URL && value.is_some()));
+    }
+
+    #[test]
+    fn the_index_asks_for_logins_where_it_stands_in_for_the_stacks() {
+        let text = "[stack]\nname = \"shop\"\n[hosts.search]\n[search]\nhost = \"search\"\nindex = \"visits\"\n";
+        let of = |text: &str, words: &[&str]| {
+            let stack =
+                crate::stack::parse(Path::new("shop.toml"), text, None).unwrap_or_else(|error| panic!("{error:?}"));
+            SearchLogins::of(&stack, &Line::parse_from([&["up"][..], words].concat()).options)
+        };
+        let logins = of(text, &[]).expect("the stack has logins");
+        let line = Line::parse_from(["up"]);
+        let command = command(Path::new("lakewright-local"), Path::new("data"), &line.options, Some(&logins));
+        let words: Vec<_> = command.as_std().get_args().filter_map(|word| word.to_str()).collect();
+        assert!(words.windows(2).any(|pair| pair == ["--search-logins", "lakewright/shop/search-"]), "{words:?}");
+        assert!(words.windows(2).any(|pair| pair == ["--search-index", "visits"]), "{words:?}");
+        assert_eq!(of(&format!("{text}login = false\n"), &[]), None);
+        // There the passwords are another's.
+        for elsewhere in [["--search", "http://127.0.0.1:9200"], ["--aws", "http://127.0.0.1:4566"]] {
+            assert_eq!(of(text, &elsewhere), None);
+        }
     }
 
     #[tokio::test]

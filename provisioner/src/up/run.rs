@@ -15,7 +15,7 @@ use super::agents::{COMMIT_INTERVAL, Hosts, Placed, Supervised, Surroundings, pu
 use super::child::Process;
 use super::deployer::become_deployer;
 use super::ending::{caught_up, last_run, stop_all, stop_writers};
-use super::parts::{self, DataFolder, Endpoints};
+use super::parts::{self, DataFolder, Endpoints, SearchLogins};
 use super::report::report;
 use super::verify::{Subject, verify};
 use super::view::{Heading, show};
@@ -41,8 +41,9 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
     let data = Arc::new(DataFolder::open(&global.data).await?);
     parts::warn_of_password(options);
     until_interrupted(|interrupted| async move {
-        let (mut local, endpoints) = parts::start(&data, options).await?;
-        let parts = with_parts(global, options, &stack, &data, &endpoints, &mut local, &interrupted);
+        let logins = SearchLogins::of(&stack, options);
+        let (mut local, endpoints) = parts::start(&data, options, logins.as_ref()).await?;
+        let parts = with_parts(global, options, &stack, (&data, &endpoints), &mut local, &interrupted);
         let outcome = Box::pin(parts).await;
         let stopped = local.stop(GRACE).await;
         RunFile::remove(&data.path);
@@ -57,13 +58,12 @@ async fn with_parts(
     global: &Global,
     options: &Options,
     stack: &Stack,
-    data: &Arc<DataFolder>,
-    endpoints: &Endpoints,
+    (data, endpoints): (&Arc<DataFolder>, &Endpoints),
     local: &mut Process,
     interrupted: &CancellationToken,
 ) -> Result<Outcome> {
     let local_account = options.aws.is_none();
-    let (mut state, run) = begin(global, options, stack, (data.as_ref(), endpoints), local).await?;
+    let (mut state, mut run) = begin(global, options, stack, (data.as_ref(), endpoints), local).await?;
     let aws = state.context.aws.clone();
     if local_account {
         // Nobody else is there to make it.
@@ -77,6 +77,12 @@ async fn with_parts(
     if !make(&state, options, interrupted).await? {
         return Ok(Outcome::Wrong);
     }
+    let search_logins = SearchLogins::of(stack, options);
+    if let Some(logins) = &search_logins {
+        run.search = logins.administrator(&aws, &endpoints.search).await?;
+        run.write(&data.path)?;
+    }
+    let search = run.search.clone();
     let artifacts = artifacts_bucket(&state.desired)?;
     let placed = published(&aws, &artifacts, data).await?;
     if placed.is_empty() {
@@ -92,6 +98,7 @@ async fn with_parts(
         data: data.clone(),
         agent: agent_program(global)?,
         endpoints: endpoints.clone(),
+        search_logins,
         kafka,
         // The log on this machine asks the account beside it.
         takes_tokens: local_account && options.kafka.is_none(),
@@ -117,7 +124,7 @@ async fn with_parts(
         artifacts: &artifacts,
         agent: &surroundings.agent,
         kafka: surroundings.kafka.as_deref(),
-        search: &endpoints.search,
+        search: &search,
         agents: &placed,
     };
     let outcome = live(options, &subject, &surroundings, &mut agents, local, interrupted).await;
@@ -281,7 +288,7 @@ async fn keep_alive(options: &Options, surroundings: &Surroundings, local: &mut 
         surroundings
             .board
             .event(format!("the local account, Kafka and search ended with {ended}; starting them again"));
-        match parts::start(&surroundings.data, options).await {
+        match parts::start(&surroundings.data, options, surroundings.search_logins.as_ref()).await {
             Ok((process, endpoints)) if endpoints == surroundings.endpoints => {
                 surroundings.note(process.record.clone());
                 *local = process;

@@ -1,7 +1,7 @@
 //! What is known of a stack before anything of it is looked at, and what follows from it for each thing.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 
@@ -11,7 +11,7 @@ use crate::kind::{AnyKind, Context};
 use crate::lease::{self, Document, Memory};
 use crate::plan::{Kinds, replaced};
 use crate::record::{Found, Key, Record, Scope};
-use crate::resource::{Address, Desired, Live, Whose};
+use crate::resource::{Address, Desired, Live, Obstacle, Unread, Whose};
 
 /// What is known of a stack before anything of it is looked at.
 #[derive(Debug, Clone)]
@@ -47,6 +47,8 @@ enum Standing {
     Former,
     /// There is none, or none that was signed.
     Nothing,
+    /// It can't be read: nobody knows what it says.
+    Untold,
     /// It counts for nothing: why.
     Doubted(String),
 }
@@ -71,15 +73,26 @@ impl Knowledge {
             // A plan without the document is a plan all the same.
             Err(error) => (None, Some(format!("{error:#}"))),
         };
-        let age = |document: &Document| context.aws.now().duration_since(document.memory.at.into()).unwrap_or_default();
+        let at = document.as_ref().map_or(SystemTime::UNIX_EPOCH, |document| document.memory.at.into());
+        // Nobody need have signed the time that it says: a wait for one that hasn't come would have no end.
+        let at = at.min(context.aws.now());
+        let age = || context.aws.now().duration_since(at).unwrap_or_default();
         let signed = document.as_ref().filter(|document| document.signature.is_some());
         let mut found = found?;
-        // KMS may know a new alias late.
-        while let (Found::Nothing, Some(document)) = (&found, signed)
-            && age(document) < context.pace.settles
+        let is_other =
+            |found: &Found| signed.is_some_and(|document| other_key(found, document, signer.scope()).is_some());
+        // KMS may know a new alias late, and to which key it leads by now.
+        while (is_other(&found) || matches!(found, Found::Nothing) && signed.is_some()) && age() < context.pace.settles
         {
             tokio::time::sleep(context.pace.poll).await;
             found = signer.find().await?;
+        }
+        // Whoever may move the alias doesn't get to say whose everything is by a key of their own.
+        if let Some(document) = signed
+            && let Some(other) = other_key(&found, document, signer.scope())
+        {
+            let why = lease::isnt_the_one(&document.memory.key, other);
+            bail!(lease::gone(signer.alias(), &why));
         }
         let verifier = match found {
             Found::Key(key) => Verifier::Key(key),
@@ -89,7 +102,7 @@ impl Knowledge {
             Found::Unusable(reason) => bail!(lease::gone(signer.alias(), &reason)),
         };
         let settles = if context.pace.at_once { Duration::ZERO } else { context.pace.settles };
-        let settled = document.as_ref().is_none_or(|document| age(document) >= settles);
+        let settled = document.is_none() || age() >= settles;
         Ok(Self::new(signer.scope().clone(), verifier, (document, untold), settled))
     }
 
@@ -99,7 +112,7 @@ impl Knowledge {
         (document, untold): (Option<Document>, Option<String>),
         settled: bool,
     ) -> Self {
-        let standing = standing(&scope, &verifier, document.as_ref());
+        let standing = standing(&scope, &verifier, document.as_ref(), untold.as_deref());
         Self { scope, verifier, document, untold, settled, standing }
     }
 
@@ -224,13 +237,18 @@ impl Knowledge {
         });
         let mut live = settle(judged.collect());
         live.sort_by(|a, b| a.address.cmp(&b.address).then_with(|| a.id.cmp(&b.id)));
+        // What the document alone may prove isn't known to be nobody's while nobody can read that.
+        let unread = self.untold.as_deref().map_or_else(Vec::new, |untold| {
+            let unsure = live.extract_if(.., |live| live.whose.claim().is_some());
+            unsure.map(|live| unsure_of(live, untold)).collect()
+        });
         Known {
             live,
             memory: memory.cloned().unwrap_or_default(),
             document: self.document.clone(),
             doubt: self.doubt(&standing, latest),
             untold: self.untold.clone(),
-            unread: Vec::new(),
+            unread,
             denied: matches!(self.verifier, Verifier::Denied),
         }
     }
@@ -280,8 +298,8 @@ impl Knowledge {
 }
 
 /// What the document is worth, whatever exists.
-fn standing(scope: &Scope, verifier: &Verifier, document: Option<&Document>) -> Standing {
-    let Some(document) = document else { return Standing::Nothing };
+fn standing(scope: &Scope, verifier: &Verifier, document: Option<&Document>, untold: Option<&str>) -> Standing {
+    let Some(document) = document else { return untold.map_or(Standing::Nothing, |_| Standing::Untold) };
     match verifier {
         _ if document.is_former() => Standing::Former,
         _ if document.signature.is_none() => Standing::Nothing,
@@ -294,6 +312,22 @@ fn standing(scope: &Scope, verifier: &Verifier, document: Option<&Document>) -> 
         Verifier::Key(_) | Verifier::Nothing => Standing::Doubted(
             "what the stack remembers was written by somebody who didn't sign it with the stack's key".to_owned(),
         ),
+    }
+}
+
+/// That it isn't known whose a thing is, for the document can't be read.
+fn unsure_of(live: Live, untold: &str) -> Unread {
+    let reason = format!("whose it is isn't known, because what the stack remembers can't be read: {untold}");
+    let fix = "see to it that the stack's lease can be read, and plan again";
+    let obstacle = Obstacle::new(reason, fix);
+    Unread { kind: live.address.kind.clone(), address: Some(live.address), id: Some(live.id), obstacle }
+}
+
+/// The key that was found, if it neither signed the document nor is the one that the document names.
+fn other_key<'a>(found: &'a Found, document: &Document, scope: &Scope) -> Option<&'a str> {
+    match found {
+        Found::Key(key) if document.memory.key != key.arn && !document.is_signed(scope, &key.public) => Some(&key.arn),
+        _ => None,
     }
 }
 

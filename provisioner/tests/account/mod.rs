@@ -55,6 +55,7 @@ pub async fn account_with(delays: lakewright_account::Delays) -> Account {
         aws: Aws::with_keys(REGION, &url, ACCOUNT, "secret").unwrap().of_account(ACCOUNT, BTreeMap::new()),
         stack: "shop".to_owned(),
         account: ACCOUNT.to_owned(),
+        caller: format!("arn:aws:iam::{ACCOUNT}:root"),
         region: REGION.to_owned(),
         state_bucket: None,
         nonce: uuid::Uuid::new_v4().to_string(),

@@ -22,6 +22,10 @@ pub struct Model {
     pub endpoints: Vec<&'static str>,
     pub retention_days: u32,
     pub kafka: Option<Kafka>,
+    /// MSK never shrinks storage nor takes brokers away, and a cluster that was taken out and put in again between two applies
+    /// is the same one.
+    storage_gib: u32,
+    brokers_a_zone: usize,
     pub keys: BTreeMap<String, (String, bool)>,
     pub secrets: BTreeMap<String, (String, String)>,
     pub buckets: BTreeMap<String, Bucket>,
@@ -78,6 +82,8 @@ impl Model {
             endpoints: Vec::new(),
             retention_days: one_of(rng, &[1, 7, 30]),
             kafka: None,
+            storage_gib: 100,
+            brokers_a_zone: 1,
             keys: [("main".to_owned(), (String::new(), true))].into(),
             secrets: BTreeMap::new(),
             buckets: BTreeMap::new(),
@@ -146,10 +152,12 @@ impl Model {
     }
 
     fn cluster(&mut self, rng: &mut StdRng) {
+        self.storage_gib = self.storage_gib.max(one_of(rng, &[100, 120, 200]));
+        self.brokers_a_zone = self.brokers_a_zone.max(rng.random_range(1..=2));
         self.kafka = Some(Kafka {
             login: one_of(rng, &[Login::Open, Login::Scram, Login::Iam, Login::Serverless]),
-            brokers_a_zone: rng.random_range(1..=2),
-            storage_gib: one_of(rng, &[100, 120, 200]),
+            brokers_a_zone: self.brokers_a_zone,
+            storage_gib: self.storage_gib,
             grows: rng.random(),
             logs: rng.random(),
             compression: one_of(rng, &[None, Some("zstd"), Some("lz4")]),
@@ -176,7 +184,7 @@ impl Model {
     }
 
     fn host(&mut self, rng: &mut StdRng) {
-        let host = Host {
+        let mut host = Host {
             instance_type: one_of(rng, &["t3.small", "t3.medium", "m7g.large"]),
             count: rng.random_range(0..3),
             volume_gib: one_of(rng, &[20, 40]),
@@ -185,7 +193,11 @@ impl Model {
             rolling: rng.random(),
             key: rng.random(),
         };
-        self.hosts.insert(name(rng), host);
+        let name = name(rng);
+        // EBS never shrinks a volume: less of it blocks the volume.
+        let before = self.hosts.get(&name).and_then(|host| host.data_gib).unwrap_or_default();
+        host.data_gib = host.data_gib.map(|gib| gib.max(before));
+        self.hosts.insert(name, host);
     }
 
     fn function(&mut self, rng: &mut StdRng) {

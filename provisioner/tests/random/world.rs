@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
-use lakewright::apply::{Progress, apply, making};
+use lakewright::apply::{Progress, apply, is_whole, making, signs};
 use lakewright::intents::Intents;
 use lakewright::kind::{Context, Pace};
 use lakewright::lease::{self, Waiting};
@@ -106,7 +106,8 @@ struct Freeing(Context);
 impl Waiting for Freeing {
     fn held(&self, _holder: &str, _until: &str) {
         let context = self.0.clone();
-        tokio::spawn(async move { lease::unlock(&context).await });
+        // The round's faults may hit this as well.
+        tokio::spawn(async move { while lease::unlock(&context).await.is_err() {} });
     }
 
     fn taken_over(&self, _holder: &str, _why: &str) {}
@@ -114,9 +115,9 @@ impl Waiting for Freeing {
 
 /// The plan for what is known of the stack.
 fn plan_of(desired: &Desired, known: Known, destroy: bool) -> Result<Plan, PlanError> {
-    let Known { live, memory, doubt, .. } = known;
+    let Known { live, memory, doubt, unread, .. } = known;
     let remembered = memory.addresses();
-    let options = Options { destroy, remembered, applied: memory.applied, doubt, ..Options::default() };
+    let options = Options { destroy, remembered, applied: memory.applied, doubt, unread, ..Options::default() };
     plan_for(kinds(), desired, &live, &options)
 }
 
@@ -177,6 +178,7 @@ impl World {
             aws: Aws::with_keys(REGION, &self.url, ACCOUNT, "secret").unwrap(),
             stack: "random".to_owned(),
             account: ACCOUNT.to_owned(),
+            caller: format!("arn:aws:iam::{ACCOUNT}:root"),
             region: REGION.to_owned(),
             state_bucket: None,
             nonce: uuid::Uuid::new_v4().simple().to_string(),
@@ -240,7 +242,9 @@ impl World {
                 }
             });
             let end = end.await.unwrap_or_else(|_| {
-                panic!("seed {}: apply doesn't end, with\n{rules}{:#?}", self.seed, self.history);
+                let last = self.account.events().after(0);
+                let last: Vec<_> = last.iter().rev().take(5).collect();
+                panic!("seed {}: apply doesn't end, with\n{rules}{:#?}\nlast {last:#?}", self.seed, self.history);
             });
             self.told.hits += self.account.faults().hits().iter().sum::<u64>();
             self.account.faults().set(Faults::default());
@@ -293,16 +297,17 @@ impl World {
             }
         };
         self.planned.set(true);
-        if let Err(error) = lease.begin(making(&plan)).await {
+        lease.judged(plan.doubt.is_some()).await;
+        if let Err(error) = lease.begin(making(&plan), signs(&plan)).await {
             lease.give_back().await?;
             return Err(error);
         }
         let report = apply(kinds(), &under, &plan, &Progress::silent(), &CancellationToken::new()).await;
         let lives = report.lives(&plan);
-        if lives.is_empty() && report.complete() && plan.blocked.is_empty() {
+        if lives.is_empty() && report.complete() && is_whole(&plan) {
             lease.remove().await?;
         } else {
-            lease.release(report.end(&plan)).await?;
+            lease.release(report.end(kinds(), &plan)).await?;
         }
         if report.complete() && plan.blocked.is_empty() {
             return Ok(End::Complete);

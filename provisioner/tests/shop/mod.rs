@@ -173,6 +173,7 @@ impl Shop {
             aws: self.place.client(),
             stack: "shop".to_owned(),
             account: ACCOUNT.to_owned(),
+            caller: format!("arn:aws:iam::{ACCOUNT}:root"),
             region: REGION.to_owned(),
             state_bucket: None,
             nonce: "nonce".to_owned(),

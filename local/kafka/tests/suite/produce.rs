@@ -121,7 +121,8 @@ async fn all_acknowledgements_and_compressions_pass() {
     let topic = unique("acks");
     clients::create(broker.address(), &topic, 1, &[]).unwrap();
     let mut values = Vec::new();
-    for (acks, compression) in [("0", "none"), ("1", "gzip"), ("all", "gzip"), ("all", "lz4"), ("all", "snappy")] {
+    let cases = [("0", "none"), ("1", "gzip"), ("all", "gzip"), ("all", "lz4"), ("all", "snappy"), ("all", "zstd")];
+    for (acks, compression) in cases {
         let mut config = clients::configuration(broker.address());
         config.set("acks", acks).set("compression.type", compression).set("linger.ms", "5");
         let producer: FutureProducer = config.create().unwrap();

@@ -68,6 +68,10 @@ impl Default for Answers {
 const ONE_KEY: &str = r#"keys = "one"                   # encrypts everything; "by-class" is one for data, one for logs, one for secrets"#;
 const KEYS: &str = r#"keys = "by-class"              # `main` encrypts data, `logs` logs and alarms, `secrets` passwords: a dollar a month each"#;
 
+/// What a stack is for that customers wait for.
+const PRODUCTION: &str =
+    "environment = \"production\"     # what opens data to everybody in its network can't be allowed by any reason\n";
+
 /// The stack file.
 pub fn compose(answers: &Answers) -> String {
     let needs = |need| answers.agents.iter().any(|agent| agent.needs(need));
@@ -75,6 +79,7 @@ pub fn compose(answers: &Answers) -> String {
     let tables = needs(Need::Tables) || needs(Need::Models);
     let (name, region) = (&answers.name, &answers.region);
     let keys = if answers.size == Size::Cheapest { ONE_KEY } else { KEYS };
+    let environment = if answers.size == Size::Production { PRODUCTION } else { "" };
     let mut out = format!(
         r#"# {name}: a streaming lakehouse in one file.
 #
@@ -91,7 +96,7 @@ pub fn compose(answers: &Answers) -> String {
 [stack]
 name = "{name}"                # begins the name of everything on AWS
 region = "{region}"
-{keys}
+{environment}{keys}
 log_retention = "30d"          # of the agents' log groups
 
 "#
@@ -247,8 +252,10 @@ fn search(out: &mut String, size: Size) {
     let _ = write!(
         out,
         r#"# Elasticsearch on a host of the stack, for what the shipper sends there. The data volume, and the index on it, outlives the host.
+# It asks for logins, over TLS: people's user is `admin`, whose password is the secret lakewright/STACK/search-admin.
 [search]
 host = "search"
+rotate_after = "90d"           # an apply gives its users new passwords then
 
 [hosts.search]
 instance_type = "{host}"
@@ -300,13 +307,17 @@ email = ["{email}"]
 "#
             );
         }
-        None => out.push_str(
-            r#"# Nobody is notified when a disk fills up or an agent falls silent. These lines change that; then take [allow.no-alarms] out.
+        None => {
+            let then = if answers.size == Size::Production { "" } else { "; then take [allow.no-alarms] out" };
+            let _ = write!(
+                out,
+                r#"# Nobody is notified when a disk fills up or an agent falls silent. These lines change that{then}.
 # [alarms]
 # email = ["you@example.com"]
 
-"#,
-        ),
+"#
+            );
+        }
     }
     match &answers.budget {
         Some(Budget { monthly_usd, email }) => {
@@ -340,13 +351,9 @@ fn allowed(out: &mut String, answers: &Answers) {
 "bucket.artifacts" = "it holds configurations and programs, no data"
 "#,
     );
-    if answers.agents.iter().any(|agent| agent.needs(Need::Search)) {
-        out.push_str(
-            "\n# Elasticsearch asks for no login: put nothing into it that not all of these hosts may see.\n[allow.search-open]\n\
-             \"launch_template.search-0\" = \"its security group lets in hosts of the stack alone\"\n",
-        );
-    }
-    if answers.alarm_email.is_none() {
+    // What a production stack is for somebody to decide is found until it is decided.
+    let is_production = answers.size == Size::Production;
+    if answers.alarm_email.is_none() && !is_production {
         out.push_str("\n[allow.no-alarms]\n\"cluster.main\" = \"nobody is on call for it\"\n");
     }
     if answers.zones < 3 {
@@ -354,6 +361,14 @@ fn allowed(out: &mut String, answers: &Answers) {
     }
     if answers.login == Login::Scram {
         out.push_str("\n[allow.cluster-without-acls]\n\"cluster.main\" = \"agents may use each other's topics\"\n");
+    }
+    if is_production {
+        out.push_str(
+            "\n# `lakewright check` finds what nobody but you can say, until [stack] says it:\n\
+             #   permissions_boundary = \"policy/…\"    of what `lakewright permissions --boundary` prints: no role may do more\n\
+             #   deployers = [\"role/…\"]              who applies this: nobody else writes what hosts run\n",
+        );
+        return;
     }
     let role = if answers.agents.is_empty() { "flow-logs" } else { "app" };
     out.push_str(

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use lakewright_ec2::Ec2 as _;
 use lakewright_ec2::sdk::operation::describe_instances::DescribeInstancesOutput;
 use lakewright_ec2::sdk::types::{Filter, IamInstanceProfileAssociation, IamInstanceProfileSpecification, Reservation};
 
-use super::{InstanceProfile, Spec};
-use crate::kind::{Context, Found, Kind as _};
+use super::Spec;
+use crate::kind::{Context, Found};
 use crate::kinds::{ec2, wait};
+use crate::record::Heir;
 
 /// How long a profile that was just made may be unknown to EC2, and a host keep its old one.
 const KNOWN: Duration = Duration::from_mins(2);
@@ -19,21 +20,30 @@ const ALIVE: [&str; 4] = ["pending", "running", "stopping", "stopped"];
 /// How many hosts a call names.
 const AT_ONCE: usize = 100;
 
-/// Gives the hosts of a profile that is about to go the one that has its address now. Where none has, they lose theirs.
+/// Gives the hosts of a profile that is about to go the one that has its address now. Where the stack wants none there any more, they
+/// lose theirs.
 pub(super) async fn hand_on(context: &Context, live: &Found<Spec>) -> Result<()> {
     let hosts = hosts_of(context, &live.id).await?;
     if hosts.is_empty() {
         return Ok(());
     }
-    let address = live.address.before_replaced().unwrap_or_else(|| live.address.clone());
-    let all = InstanceProfile.find(context, &[]).await?;
-    let Some(heir) = all.into_iter().find(|one| one.address == address && one.id != live.id) else { return Ok(()) };
+    let heir = match context.records.heir() {
+        Heir::Nobody => return Ok(()),
+        Heir::Missing(address) => bail!(
+            "hosts have it ({} among them, of {} in all), and nothing exists at {address} that they could get instead; apply \
+             again when that is made",
+            hosts[0],
+            hosts.len()
+        ),
+        Heir::Known(id) => id,
+    };
+    let name = heir.rsplit('/').next().unwrap_or(heir);
     for some in hosts.chunks(AT_ONCE) {
         for association in associations(context, some, &live.id).await? {
-            replace(context, &association, &heir.spec.name).await?;
+            replace(context, &association, name).await?;
         }
     }
-    let what = format!("not all hosts of {} have {} yet", live.id, heir.id);
+    let what = format!("not all hosts of {} have {heir} yet", live.id);
     wait::until(context, KNOWN, &what, || async { Ok(hosts_of(context, &live.id).await?.is_empty().then_some(())) })
         .await
 }

@@ -81,12 +81,11 @@ pub(in crate::kinds) const PROFILES_OF_THE_STACK: &[Right] = &[
 const GITHUB: On = On::Arns(&["iam::{account}:oidc-provider/token.actions.githubusercontent.com"]);
 const PROVIDERS: On = On::Named(&["provider"]);
 
-/// Providers of identities: one of a URL in an account, whoever made it.
+/// Providers of identities: one of a URL in an account, whoever made it. Its name is nobody's, and a tag written in a create
+/// can't be distinguished from one that is written on another's: an administrator makes it.
 pub(in crate::kinds) const IDENTITIES: &[Right] = &[
     Right::new(GITHUB, &[], &["iam:GetOpenIDConnectProvider"]),
     Right::new(PROVIDERS, &[], &["iam:GetOpenIDConnectProvider"]),
-    Right::new(PROVIDERS, &[When::Made], &["iam:CreateOpenIDConnectProvider"]),
-    Right::new(PROVIDERS, &[When::Made, When::Unclaimed], &["iam:TagOpenIDConnectProvider"]),
     Right::new(PROVIDERS, &[When::Owned, When::Kept], &["iam:TagOpenIDConnectProvider"]),
     Right::new(
         PROVIDERS,

@@ -130,12 +130,6 @@ pub(in crate::kinds) const EC2_PARTS: &[Right] = &[
         &[],
         &["ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress"],
     ),
-    // A network's default group carries no tag, and IAM knows it by nothing but its network's id, which comes with the network.
-    Right::new(
-        On::Arns(&["ec2:{region}:{account}:security-group/*"]),
-        &[When::Unclaimed],
-        &["ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"],
-    ),
     // The group's template, subnets and security groups are asked about as what is the stack's.
     Right::new(
         On::Arns(&[
@@ -150,7 +144,8 @@ pub(in crate::kinds) const EC2_PARTS: &[Right] = &[
     Right::new(EC2, &[When::InACreate, When::Made], &["ec2:CreateTags"]),
     Right::new(EC2, &[When::Owned, When::Kept], &["ec2:CreateTags"]),
     // MSK makes the endpoints of a serverless cluster in the caller's name.
-    Right::new(ENDPOINTS, &[When::MadeByMsk], &["ec2:CreateTags", "ec2:CreateVpcEndpoint"]),
+    Right::new(ENDPOINTS, &[When::MadeByMsk], &["ec2:CreateVpcEndpoint"]),
+    Right::new(ENDPOINTS, &[When::InACreate, When::MadeByMsk], &["ec2:CreateTags"]),
     Right::new(ENDPOINTS, &[When::OwnedByMsk], &["ec2:DeleteVpcEndpoints"]),
 ];
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use lakewright_aws::Error;
 use lakewright_ec2::sdk::types::SecurityGroup;
 
 use super::rules::rules;
@@ -31,7 +32,20 @@ pub(in crate::kinds) async fn close(context: &Context, vpc: &str) -> Result<()> 
     let group = wait::until(context, LISTED, &what, || group(context, vpc)).await?;
     let id = id(&group)?;
     for way in [Way::Ingress, Way::Egress] {
-        call_with(context, id, (way, Change::Revoke), &rules(way.permissions(&group), id)?).await?;
+        let revoked = call_with(context, id, (way, Change::Revoke), &rules(way.permissions(&group), id)?).await;
+        revoked.map_err(|error| if is_denied(&error) { error.context(administrators(vpc)) } else { error })?;
     }
     Ok(())
+}
+
+/// What a denial means: the group carries no tag by which policies could know whose it is.
+fn administrators(vpc: &str) -> String {
+    format!(
+        "close the default security group of {vpc}, which is an administrator's: apply once with what `lakewright permissions \
+         --for setup` prints besides, or leave the group to others by `default_group = \"open\"` in a `[resource.vpc.NAME]`"
+    )
+}
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(Error::is_denied)
 }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::kind::applied;
 use crate::kinds;
 use crate::plan::order::{Work, tasks};
-use crate::plan::{Action, Kinds, Options, Plan, plan_for, replaced};
-use crate::resource::{Address, Desired, Live};
+use crate::plan::{Action, Kinds, Options, Plan, plan_for, replaced, unlike};
+use crate::resource::{Address, Desired, Live, Obstacle, Unread};
 
 /// A path in IAM, and what names have behind them there.
 #[derive(Clone, Copy)]
@@ -139,7 +139,7 @@ fn the_old_role_goes_when_no_session_of_it_can_be_left() {
 fn a_move_that_was_interrupted_goes_on_beside_what_it_left() {
     let mut all = lives(BEFORE);
     all[0].address = replaced(&all[0]);
-    all[0].observed = json!({ "kept_until": "twelve hours after role.app is made" });
+    all[0].observed = json!({ "kept_until": "twelve hours after an apply has moved them to role.app" });
     let plan = planned(&all, false);
     let role = plan.steps.iter().find(|step| step.address.to_string() == "role.app").expect("it is made");
     assert_eq!(role.action, Action::Create);
@@ -149,4 +149,118 @@ fn a_move_that_was_interrupted_goes_on_beside_what_it_left() {
         "{:?}",
         plan.blocked
     );
+}
+
+/// What an apply left that was killed after it had moved the role, and taken the profile's address from the old one.
+fn interrupted() -> Vec<Live> {
+    let mut all = lives(BEFORE);
+    for old in &mut all[..2] {
+        old.address = replaced(old);
+    }
+    all[0].observed = json!({ "kept_until": "twelve hours after an apply has moved them to role.app" });
+    all.push(lives(AFTER).remove(0));
+    all
+}
+
+/// The addresses after whose making or changing something is deleted.
+fn waits(plan: &Plan, gone: &Address) -> Vec<String> {
+    let tasks = tasks(plan);
+    let address = |index: usize| &plan.steps[tasks[index].step].address;
+    let deletes = |index: &usize| tasks[*index].work == Work::Delete && address(*index) == gone;
+    let deletion = (0..tasks.len()).find(deletes).expect("it goes");
+    tasks[deletion].after.iter().map(|before| address(*before).to_string()).collect()
+}
+
+#[test]
+fn what_an_interrupted_move_left_goes_when_everything_has_moved_over() {
+    let mut all = interrupted();
+    let old = all[1].address.clone();
+    let plan = planned(&all, true);
+    let steps_of = |rest: &[&str]| -> Vec<String> {
+        rest.iter().map(|one| (*one).to_owned()).chain([format!("delete {old}")]).collect()
+    };
+    let making = ["create instance_profile.app", "update launch_template.app", "update auto_scaling_group.app"];
+    assert_eq!(steps(&plan), steps_of(&making));
+    assert_eq!(waits(&plan, &old), ["instance_profile.app", "launch_template.app", "auto_scaling_group.app"]);
+
+    // Only the group has yet to follow, of a template that is as it should be.
+    all.truncate(2);
+    all.extend(lives(AFTER));
+    all.last_mut().expect("the group").spec["launch_template_version"] = json!("0");
+    let plan = planned(&all, true);
+    assert_eq!(steps(&plan), steps_of(&["update auto_scaling_group.app"]));
+    assert_eq!(waits(&plan, &old), ["auto_scaling_group.app"]);
+}
+
+#[test]
+fn what_was_left_stays_while_something_may_not_move_over() {
+    let all = interrupted();
+    for excluded in ["instance_profile.app", "launch_template.app", "auto_scaling_group.app"] {
+        let options = Options { move_roles: true, excludes: vec![excluded.to_owned()], ..Options::default() };
+        let plan = plan_for(Kinds(kinds::all()), &desired(), &all, &options).expect("a plan");
+        assert!(plan.steps.iter().all(|step| step.action != Action::Delete), "{excluded}: {:?}", steps(&plan));
+    }
+    // The group can't follow where the profile goes that its template names.
+    let options =
+        Options { move_roles: true, excludes: vec!["auto_scaling_group.app".to_owned()], ..Options::default() };
+    let plan = plan_for(Kinds(kinds::all()), &desired(), &lives(BEFORE), &options).expect("a plan");
+    assert!(!steps(&plan).contains(&"replace instance_profile.app".to_owned()), "{:?}", steps(&plan));
+
+    // What can't be read blocks what needs it, and what that is to take the place of.
+    let role = "role.app".parse().ok();
+    let obstacle = Obstacle::new("it can't be read: denied", "allow it");
+    let unread = vec![Unread { kind: "role".to_owned(), address: role, id: None, obstacle }];
+    let options = Options { move_roles: true, unread, ..Options::default() };
+    let plan = plan_for(Kinds(kinds::all()), &desired(), &all[..4], &options).expect("a plan");
+    assert_eq!(steps(&plan), [""; 0]);
+    assert!(plan.blocked.iter().any(|one| one.address == all[1].address), "{:?}", plan.blocked);
+
+    // A stack that goes waits for nothing.
+    let options = Options { destroy: true, ..options };
+    let plan = plan_for(Kinds(kinds::all()), &desired(), &all[..4], &options).expect("a plan");
+    assert!(steps(&plan).contains(&format!("delete {}", all[1].address)), "{:?}", steps(&plan));
+}
+
+/// What is to be noted as left: the identifiers, and the addresses that were given up.
+fn leaving(plan: &Plan) -> Vec<(String, String)> {
+    plan.leaving.iter().map(|(live, address)| (live.id.clone(), address.to_string())).collect()
+}
+
+#[test]
+fn a_role_stays_in_the_apply_that_moves_the_last_of_its_users() {
+    let mut all = lives(AFTER);
+    // Its time is over, by what was noted once, and a profile works by it again.
+    let mut old = lives(BEFORE).remove(0);
+    old.address = replaced(&old);
+    old.observed = json!({ "is_left": true });
+    all[1].spec["role"] = json!("shop-app");
+    all.push(old.clone());
+    let plan = planned(&all, false);
+    assert_eq!(steps(&plan), ["update instance_profile.app"]);
+    assert_eq!(plan.blocked.iter().map(|one| &one.address).collect::<Vec<_>>(), [&old.address]);
+    let leaves = [(old.id.clone(), "role.app".to_owned())];
+    assert_eq!(leaving(&plan), leaves, "its time counts anew");
+
+    // It is noted of what moves and of what was moved without a note, and once.
+    assert_eq!(leaving(&planned(&lives(BEFORE), true)), leaves);
+    assert_eq!(leaving(&planned(&interrupted(), true)), leaves);
+    let mut all = lives(AFTER);
+    old.observed = json!({ "kept_until": "2026-11-29T17:00:00Z", "is_left": true });
+    all.push(old);
+    assert!(leaving(&planned(&all, false)).is_empty());
+}
+
+#[test]
+fn a_step_that_nobody_saw_is_found_although_nothing_moved() {
+    let mut all = lives(AFTER);
+    let mut old = lives(BEFORE).remove(0);
+    old.address = replaced(&old);
+    old.observed = json!({ "kept_until": "2026-11-29T17:00:00Z", "is_left": true });
+    all.push(old);
+    let before = planned(&all, false);
+    assert_eq!(unlike(&before, &planned(&all, false)), [""; 0]);
+    all.last_mut().expect("the old role").observed = json!({ "is_left": true });
+    let address = &before.blocked[0].address;
+    let line = format!("{address}: the plan says `delete` now and said `blocked`");
+    assert_eq!(unlike(&before, &planned(&all, false)), [line]);
 }

@@ -1,19 +1,11 @@
 //! Checks of buckets, secrets and queries.
 
-use std::ops::RangeInclusive;
-
 use lakewright_iam::Arn;
 
 use super::Checker;
-use crate::stack::decode::{At, Entry};
+use crate::stack::decode::Entry;
 use crate::stack::diagnostics::Diagnostic;
 use crate::stack::sections::Bucket;
-use crate::stack::units::Period;
-
-/// A day in milliseconds.
-const DAY: u64 = 86_400_000;
-/// After how many days a password can be rotated.
-const ROTATION: RangeInclusive<u64> = 1..=3650;
 
 impl Checker<'_> {
     pub(super) fn storage(&mut self) {
@@ -54,21 +46,9 @@ impl Checker<'_> {
                 let span = secret.value.username.span.clone();
                 self.push(Diagnostic::new(span, "`username` can't be empty", "nobody has no name"));
             }
-            self.rotation(secret.value.rotate_after.as_ref());
         }
         if let Some(limit) = file.query.scan_limit.as_ref().filter(|limit| limit.sound && limit.0 < 10_000_000) {
             self.push(Diagnostic::new(limit.span.clone(), "Athena's limit is at least 10 MB", "too small"));
-        }
-    }
-
-    /// Passwords grow old in whole days, and at some time.
-    pub(super) fn rotation(&mut self, after: Option<&At<Period>>) {
-        let Some(after) = after.filter(|after| after.sound) else { return };
-        let whole = after.0.is_multiple_of(DAY);
-        if !whole || !ROTATION.contains(&after.in_days()) {
-            let title = "a password is rotated after 1 to 3650 whole days";
-            let label = if whole { "too long" } else { "not whole days" };
-            self.push(Diagnostic::new(after.span.clone(), title, label).help("write it as in \"90d\""));
         }
     }
 

@@ -216,7 +216,6 @@ impl Checker<'_> {
         if let Some(former) = former {
             self.refer("secret", "secrets", secrets, former, &kafka.span);
         }
-        self.rotation(rotation);
         if kafka.existing.is_some() {
             self.own_key(&kafka.key, &kafka.span);
         }

@@ -34,6 +34,7 @@ mod watch;
 
 pub(super) use models::{check_models, column_mistakes};
 pub use names::{host_name_mistake, is_region, stack_name_mistake};
+pub use outside::foreign_boundary;
 pub(super) use specs::check_specs;
 pub use watch::LONGEST_BUDGET_ADDRESS;
 

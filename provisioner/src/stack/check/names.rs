@@ -4,6 +4,7 @@ use lakewright_iam::is_account;
 
 use super::Checker;
 use crate::kinds::bucket;
+use crate::names;
 use crate::stack::decode::Named;
 use crate::stack::diagnostics::Diagnostic;
 use std::ops::Range;
@@ -43,7 +44,12 @@ pub(super) fn identifier_mistake(name: &str) -> Option<String> {
 pub fn stack_name_mistake(name: &str) -> Option<String> {
     let edge = (!name.starts_with(|c: char| c.is_ascii_lowercase()) || name.ends_with('-'))
         .then(|| "must begin with a letter and not end with `-`".to_owned());
-    rule(name, 2..25, lower_dash, "lower case letters, digits and `-`").or(edge)
+    // What is named after the one would be the other's too, and policies could keep neither from it.
+    let raw = name.strip_suffix("-raw").map(|other| {
+        let (database, own) = (names::database(name), names::database(other));
+        format!("can't end with `-raw`: the catalog of a stack `{other}` has `{own}` and `{database}`")
+    });
+    rule(name, 2..25, lower_dash, "lower case letters, digits and `-`").or(edge).or(raw)
 }
 
 /// What is wrong with a text as the name of a host, which is a folder too.

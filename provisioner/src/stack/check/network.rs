@@ -246,6 +246,7 @@ impl Checker<'_> {
         let volumes = file.hosts.iter().any(|host| host.value.data_volume_gib.is_some());
         let spark = file.batch.is_some();
         let keys = !file.keys.0.is_empty() || file.stack.keys.is_some();
+        let logins = file.search.as_ref().is_some_and(|search| *search.login);
         let table = [
             ("ec2", volumes, "hosts look for their data volumes and attach them"),
             ("ec2messages", sessions, "hosts are reached by Session Manager"),
@@ -253,11 +254,13 @@ impl Checker<'_> {
             ("glue", runs(Need::Tables), "the stream agent commits to tables of the catalog"),
             ("glue", spark, "models read and write tables of the catalog"),
             ("kms", keys && (with_agents || spark), "what agents and models read is encrypted by the stack's keys"),
+            ("kms", keys && logins, "the passwords of those who search are encrypted by the stack's keys"),
             ("kms", keys && sessions, "what is typed in sessions is encrypted by the stack's keys"),
             ("logs", with_agents, "the agents' logs go to CloudWatch"),
             ("logs", sessions, "sessions are written to CloudWatch's logs"),
             ("monitoring", with_agents, "the hosts' metrics go to CloudWatch"),
             ("secretsmanager", scram && runs(Need::Kafka), "agents read Kafka's password"),
+            ("secretsmanager", logins, "the search host reads its users' passwords"),
             ("ssm", sessions, "hosts are reached by Session Manager"),
             ("ssmmessages", sessions, "hosts are reached by Session Manager"),
             ("sts", with_agents || spark, "agents and models act as their roles"),

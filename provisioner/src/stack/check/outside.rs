@@ -1,11 +1,14 @@
 //! Checks of what the stack file names of its account: the boundary of roles, and the bucket of the leases.
 
+use lakewright_iam::partition;
+
 use super::Checker;
 use crate::kind::fits;
 use crate::kinds::bucket;
 use crate::kinds::role::PolicyArn;
 use crate::names;
 use crate::stack::diagnostics::Diagnostic;
+use crate::stack::{Stack, StackSection};
 
 impl Checker<'_> {
     pub(super) fn outside(&mut self) {
@@ -28,6 +31,22 @@ impl Checker<'_> {
                     .help("make it under another one: whoever applies the stack must not own it"),
             );
         }
+        if let Some(account) = section.only_account()
+            && let Some(mistake) = boundary_of_other(section, account)
+        {
+            self.push(mistake);
+        }
+        let region = section.region.as_ref().filter(|region| region.sound);
+        let boundary = section.permissions_boundary.as_ref().filter(|boundary| boundary.sound && is_policy(boundary));
+        if let (Some(boundary), Some(region)) = (boundary.filter(|one| one.starts_with("arn:")), region)
+            && names::partition_of(boundary) != partition(region)
+        {
+            let own = names::partition_of(boundary);
+            let title = format!("the region {} is of the partition {}", region.value, partition(region));
+            let mut mistake = Diagnostic::new(boundary.span.clone(), title, format!("a policy of the partition {own}"));
+            mistake.also.push((region.span.clone(), "another partition".to_owned()));
+            self.push(mistake.help("name a policy of the region's partition: IAM takes no other"));
+        }
         if let Some(state) = section.state_bucket.as_ref().filter(|state| state.sound)
             && let Some(mistake) = bucket::name::mistake(state)
         {
@@ -35,6 +54,23 @@ impl Checker<'_> {
             self.push(Diagnostic::new(state.span.clone(), title, mistake).help("choose another name: S3 refuses it"));
         }
     }
+}
+
+/// The mistake of a boundary that is a policy of another account than the stack's; AWS's own belong to every one.
+fn boundary_of_other(section: &StackSection, account: &str) -> Option<Diagnostic> {
+    let boundary = section.permissions_boundary.as_ref().filter(|boundary| boundary.sound && is_policy(boundary))?;
+    let owner = names::account_of(boundary).filter(|owner| *owner != account)?;
+    let title = format!("the stack belongs to the account {account}, and the policy that bounds its roles to {owner}");
+    let mistake = Diagnostic::new(boundary.span.clone(), title, format!("a policy of {owner}"));
+    let (_, policy) = boundary.split_once(":policy/")?;
+    Some(mistake.help(format!(
+        "IAM bounds roles by policies of their own account alone: write \"policy/{policy}\", one of the stack's account"
+    )))
+}
+
+/// The same of a stack in the account that it turned out to be applied to.
+pub fn foreign_boundary(stack: &Stack, account: &str) -> Option<Diagnostic> {
+    boundary_of_other(&stack.file.stack, account)
 }
 
 /// Whether a text is the ARN of a policy, or what such an ARN ends with.

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use lakewright_iam::is_account;
 use serde_json::Value;
 
 use super::Checker;
 use crate::kind::{AnyKind, Clash, Comparing, Mistake};
 use crate::kinds;
+use crate::names;
 use crate::stack::decode::Entry;
 use crate::stack::diagnostics::Diagnostic;
 use crate::stack::resource::Own;
@@ -31,6 +33,14 @@ impl Checker<'_> {
                 for mistake in &mistakes {
                     self.push(diagnostic(mistake, &kind.name, one));
                 }
+                if let Some((field, what)) = self.kept(&kind.name, &one.value.spec) {
+                    let title = format!("`{}.{}`: `{field}` is {what}", kind.name, one.name);
+                    self.push(
+                        Diagnostic::new(one.span.clone(), title, "not the stack's")
+                            .help("name it otherwise: whoever applies a stack may write what its file names"),
+                    );
+                    continue;
+                }
                 if !mistakes.is_empty() {
                     continue;
                 }
@@ -44,12 +54,33 @@ impl Checker<'_> {
                 } else if let Err(error) = made {
                     let title = format!("`{}.{}`: {}", kind.name, one.name, error.root_cause());
                     self.push(
-                        Diagnostic::new(one.span.clone(), title, format!("no {} can be made of this", kind.name))
+                        Diagnostic::new(one.span.clone(), title, format!("not a valid {}", kind.name))
                             .help(format!("docs/kinds.md lists the fields of {}", kind.name)),
                     );
                 }
             }
         }
+    }
+}
+
+impl Checker<'_> {
+    /// A field by which a resource would be what Lakewright keeps for all stacks of an account, or another stack's.
+    fn kept(&self, kind: &str, spec: &Value) -> Option<(&'static str, &'static str)> {
+        let section = &self.file.stack;
+        let own = names::log_groups(&section.name.value);
+        let is_leases = |name: &str| {
+            let by_default = name.strip_prefix("lakewright-").and_then(|rest| rest.split('-').next());
+            by_default.is_some_and(is_account) || section.state_bucket.as_ref().is_some_and(|state| state.value == name)
+        };
+        ["bucket", "name", "path"].into_iter().find_map(|field| {
+            let text = spec[field].as_str()?;
+            let names_bucket = field == "bucket" || (kind == "bucket" && field == "name");
+            if names_bucket && is_leases(text) {
+                return Some((field, "the bucket of the account's leases"));
+            }
+            let is_others = text.starts_with("/lakewright/") && !text.starts_with(&own);
+            is_others.then_some((field, "under the path of another stack"))
+        })
     }
 }
 
@@ -81,5 +112,6 @@ fn diagnostic(mistake: &Mistake, kind: &str, one: &Entry<Own>) -> Diagnostic {
         path => format!("`{kind}.{}`: `{path}` {}", one.name, mistake.what),
     };
     let fix = mistake.fix.clone().unwrap_or_else(|| format!("docs/kinds.md lists the fields of {kind}"));
-    Diagnostic::new(place.clone(), title, format!("no {kind} can be made of this")).help(fix)
+    let what = if field.is_empty() { kind } else { field };
+    Diagnostic::new(place.clone(), title, format!("not a valid {what}")).help(fix)
 }

@@ -1,7 +1,7 @@
 //! Checks of what becomes a part of a key, of a path or of a policy's pattern: it stays where it is meant to be.
 
 use super::Checker;
-use crate::names::{CODE, pipeline_folder};
+use crate::names::{CODE, SEARCH_FOLDER, pipeline_folder};
 use crate::stack::decode::{At, Entry};
 use crate::stack::diagnostics::Diagnostic;
 use crate::stack::expand::{ARTIFACTS, RESULTS};
@@ -104,7 +104,7 @@ impl Checker<'_> {
         let meets =
             |folder: &str| format!("{folder}/").starts_with(prefix) || prefix.starts_with(&format!("{folder}/"));
         let folder = pipeline_folder(&self.file.stack.name);
-        let all = CODE.into_iter().chain([QUERIES, &folder]);
+        let all = CODE.into_iter().chain([QUERIES, SEARCH_FOLDER, &folder]);
         if *target.value == *ARTIFACTS
             && let Some(folder) = all.into_iter().find(|folder| meets(folder))
         {
@@ -117,7 +117,9 @@ impl Checker<'_> {
     }
 
     fn is_taken(&self, bucket: &str, folder: &str) -> bool {
-        let own = CODE.contains(&folder) || folder == QUERIES || folder == pipeline_folder(&self.file.stack.name);
+        let own = CODE.contains(&folder)
+            || [QUERIES, SEARCH_FOLDER].contains(&folder)
+            || folder == pipeline_folder(&self.file.stack.name);
         // One bucket may have been given the name of the other.
         [ARTIFACTS, RESULTS].contains(&bucket) && own
     }
@@ -126,6 +128,7 @@ impl Checker<'_> {
 fn what_stands_in(folder: &str) -> &'static str {
     match folder {
         QUERIES => "the results of queries stand there",
+        SEARCH_FOLDER => "whom the shipper trusts stands there",
         _ if CODE.contains(&folder) => "what hosts, jobs and builds run stands there",
         _ => "what the pipeline hands on stands there",
     }

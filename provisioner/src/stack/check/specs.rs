@@ -49,7 +49,9 @@ fn expanded(stack: &Stack) -> Vec<Resource> {
 fn diagnostic(resource: &Resource, mistake: &Mistake, span: Range<usize>) -> Diagnostic {
     let Mistake { path, what, fix, .. } = mistake;
     let title = format!("`{}`: `{path}` {what}", resource.address);
-    let diagnostic = Diagnostic::new(span, title, format!("no {} can be made of this", resource.address.kind));
+    let field = path.split(['.', '[']).next().filter(|field| !field.is_empty());
+    let what = field.unwrap_or(&resource.address.kind);
+    let diagnostic = Diagnostic::new(span, title, format!("not a valid {what}"));
     match fix {
         Some(fix) => diagnostic.help(fix.clone()),
         None => diagnostic,

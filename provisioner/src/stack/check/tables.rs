@@ -217,6 +217,21 @@ impl Checker<'_> {
                 let title = format!("an index's name of {} characters is too long", index.len());
                 self.push(Diagnostic::new(index.span.clone(), title, "at most 255"));
             }
+            if let Some(age) = search.rotate_after.as_ref().filter(|age| age.sound && !*search.login) {
+                let title = "`rotate_after` has no use where nobody logs in";
+                self.push(
+                    Diagnostic::new(age.span.clone(), title, "there is no password")
+                        .help("remove it, or take `login = false` away"),
+                );
+            }
+            let secrets = &self.file.secrets;
+            for entry in ["search-admin", "search-shipper"].into_iter().filter_map(|name| secrets.get(name)) {
+                let title = format!("the secret `{}` is the search index's own", entry.name);
+                self.push(
+                    Diagnostic::new(entry.span.clone(), title, "name taken by Lakewright's own")
+                        .help("give it another name, and say so in [moved] if it is there already"),
+                );
+            }
         }
     }
 }

@@ -58,6 +58,13 @@ impl Checker<'_> {
                     title,
                     format!("1 to {KEY} characters of a tag's key"),
                 ));
+            } else if pattern.value.starts_with(RESERVED) {
+                let title = format!("`{}` in `ignore_tags` does nothing", pattern.value);
+                let label = "Lakewright's own tags say whose a thing is, and are always read";
+                self.push(
+                    Diagnostic::new(pattern.span.clone(), title, label)
+                        .help("leave it out: `ignore_tags` is for tags that others write"),
+                );
             }
         }
     }

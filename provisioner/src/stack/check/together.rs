@@ -1,7 +1,9 @@
 //! Checks of sections that are sound alone and can't stand together.
 
 use super::Checker;
+use crate::checks::{NEVER_IN_PRODUCTION, RULES};
 use crate::stack::diagnostics::Diagnostic;
+use crate::stack::sections::Environment;
 
 /// What S3 and Lakewright keep for themselves at the beginning of a bucket's name.
 const TAKEN: [&str; 4] = ["xn--", "sthree-", "amzn-s3-demo-", "lakewright-"];
@@ -12,6 +14,7 @@ impl Checker<'_> {
         self.copies_of_topics();
         self.buckets_of_one_name();
         self.search_host();
+        self.closed_in_production();
         self.shipped();
     }
 
@@ -96,6 +99,43 @@ impl Checker<'_> {
                 Diagnostic::new(host.count.span.clone(), title, "must be one")
                     .help("each host would be a cluster of its own, and know a part of the actions only"),
             );
+        }
+        let agent = host.agents.iter().find(|agent| agent.sound);
+        if let Some(agent) = agent.filter(|_| search.login.sound && *search.login) {
+            let title = format!("search asks for logins on `{}`, which runs the agent {}", *search.host, agent.word());
+            self.push(
+                Diagnostic::new(agent.span.clone(), title, "on the host of passwords and certificates")
+                    .help("give search a host of its own, without agents, or write `login = false` in [search]"),
+            );
+        }
+    }
+
+    /// Of what is for people's data nothing is open to everybody in its network, whoever says that it is meant.
+    fn closed_in_production(&mut self) {
+        let file = self.file;
+        if *file.stack.environment != Environment::Production {
+            return;
+        }
+        if let Some(search) = file.search.as_ref().filter(|search| search.login.sound && !*search.login) {
+            self.push(
+                Diagnostic::new(
+                    search.login.span_or(&search.span),
+                    "search asks nobody who they are in a production stack",
+                    "whoever is in its network reads, changes and deletes every index",
+                )
+                .help("take `login = false` away: users, passwords and certificates are made by themselves"),
+            );
+        }
+        for rule in file.allow.iter().filter(|rule| NEVER_IN_PRODUCTION.contains(&rule.name.as_str())) {
+            if rule.value.0.is_empty() {
+                continue;
+            }
+            let title = format!("`{}` can't be allowed in a production stack", rule.name);
+            let fix = RULES.iter().find(|known| known.name == rule.name).map_or("", |known| known.fix);
+            self.push(Diagnostic::new(rule.span.clone(), title, "whatever the reason").help(fix).help(
+                "or, where the stack is none, write `environment = \"development\"` in [stack]; a file that extends \
+                     another takes a rule out by `remove`",
+            ));
         }
     }
 }

@@ -151,6 +151,9 @@ impl Expansion<'_> {
             if agent.value.needs(Need::Kafka) {
                 self.after_users();
             }
+            if agent.value.needs(Need::Search) {
+                self.after_search_users();
+            }
             addresses.push(Address::new("object", object));
         }
         if !addresses.is_empty() {
@@ -174,7 +177,6 @@ impl Expansion<'_> {
     }
 
     fn host_plan(&self, host: &Entry<Host>, volume: Option<&Address>) -> HostPlan {
-        let search = self.file.search.as_ref().filter(|search| search.host.value == host.name);
         HostPlan {
             stack: self.stack.name().to_owned(),
             host: host.name.clone(),
@@ -183,7 +185,7 @@ impl Expansion<'_> {
             artifacts: self.bucket(ARTIFACTS),
             releases: release::folder(host.value.architecture().into()),
             agents: host.value.agents.iter().map(|agent| agent.word()).collect(),
-            search: search.map(|search| (search.version.0, search.port.0)),
+            search: self.search_plan(host),
             own_name: self.own_name(host),
             volume: volume.map(ToString::to_string),
         }

@@ -73,8 +73,8 @@ impl Expansion<'_> {
         let event_bridge = section.notify.value;
         let notifications = bucket::Notifications { event_bridge, destinations };
         let logged = self.logs_from(name, &logged);
-        let code = self.code_by_deployers(name);
-        let policy = tls_only(&self.bucket_arn(name), code.into_iter().chain(delivery).chain(logged).collect());
+        let code = self.code_by_deployers(name).into_iter().chain(self.authority_by_host(name));
+        let policy = tls_only(&self.bucket_arn(name), code.chain(delivery).chain(logged).collect());
         bucket::Spec {
             policy: Some(policy),
             name: self.bucket(name).into(),

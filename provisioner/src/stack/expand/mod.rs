@@ -150,6 +150,7 @@ pub fn expand(stack: &Stack, target: &Target, programs: &Programs) -> Desired {
     expansion.part(Expansion::search_zone);
     let keys = expansion.resources.len();
     expansion.part(Expansion::secrets);
+    expansion.part(Expansion::search_users);
     expansion.part(Expansion::buckets);
     expansion.part(Expansion::results);
     expansion.part(Expansion::kafka);

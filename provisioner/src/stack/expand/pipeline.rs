@@ -104,7 +104,7 @@ impl Expansion<'_> {
 
     fn pipeline_roles(&mut self, section: &Pipeline, group: &str, place: &Range<usize>) {
         let mut statements = Statements::default();
-        self.pipeline_artifacts(&mut statements, &["s3:PutObjectAcl"]);
+        self.pipeline_artifacts(&mut statements, Access::Write, &["s3:PutObjectAcl"]);
         let projects = [Task::Plan, Task::Apply].map(|task| {
             let name = self.named(task.part());
             self.arn("codebuild", &format!("project/{name}"))
@@ -131,7 +131,12 @@ impl Expansion<'_> {
         }
         for task in [Task::Plan, Task::Apply] {
             let mut statements = Statements::default();
-            self.pipeline_artifacts(&mut statements, &[]);
+            self.pipeline_artifacts(&mut statements, Access::Read, &[]);
+            if task == Task::Plan {
+                // What it plans is planned from the source that was fetched, which it can't put another in place of.
+                let own = names::pipeline_artifact(self.stack.name(), PLAN);
+                self.objects(&mut statements, "PlanArtifact", Access::Append, ARTIFACTS, &[own]);
+            }
             self.objects(&mut statements, "Programs", Access::Read, ARTIFACTS, &PROGRAMS.map(str::to_owned));
             let log = self.arn("logs", &format!("log-group:{group}:*"));
             statements.allow("Log", &["logs:CreateLogStream", "logs:PutLogEvents"], &[log]);
@@ -149,10 +154,10 @@ impl Expansion<'_> {
 
     /// What CodePipeline and CodeBuild do with artifacts: they name versions of them, look at the bucket first, and under a key
     /// of the stack do more than reading and writing takes. AWS's user guides list it.
-    fn pipeline_artifacts(&self, statements: &mut Statements, more: &[&str]) {
+    fn pipeline_artifacts(&self, statements: &mut Statements, access: Access, more: &[&str]) {
         let folder = self.pipeline_folder();
         let bucket = self.bucket_arn(ARTIFACTS);
-        self.objects(statements, "Artifacts", Access::Write, ARTIFACTS, std::slice::from_ref(&folder));
+        self.objects(statements, "Artifacts", access, ARTIFACTS, std::slice::from_ref(&folder));
         let versions = [&["s3:GetObjectVersion"], more].concat();
         self.on_buckets(statements, "ArtifactVersions", (&versions, &[format!("{bucket}/{folder}/*")]), None);
         let looks = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning"];

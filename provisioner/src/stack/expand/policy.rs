@@ -68,6 +68,7 @@ impl Expansion<'_> {
         }
         self.attach_volumes(&mut statements, host);
         self.write_own_name(&mut statements, host);
+        self.serve_search(&mut statements, host);
         self.open_sessions(&mut statements, host);
         if !statements.0.is_empty() {
             policies.insert("host".to_owned(), statements.policy());

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
+pub use self::search::{SearchLogins, SearchPlan};
 use crate::names;
+
+mod search;
 
 /// What a host's first boot depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +24,8 @@ pub struct HostPlan {
     pub releases: &'static str,
     /// The agents that it runs.
     pub agents: Vec<&'static str>,
-    /// Elasticsearch's major version and port, when it runs here.
-    pub search: Option<(u64, u64)>,
+    /// Elasticsearch, when it runs here.
+    pub search: Option<SearchPlan>,
     /// The name that it gives itself, when it has one.
     pub own_name: Option<OwnName>,
     /// The address of its data volume, when it has one.
@@ -69,7 +72,8 @@ const LOGROTATE: &str = "/var/log/lakewright/*.log {
 /// The cloud-config of a host.
 pub fn user_data(plan: &HostPlan) -> String {
     let mut config = CloudConfig::default();
-    if plan.volume.is_some() || plan.own_name.is_some() || !plan.agents.is_empty() {
+    let has_units = plan.volume.is_some() || plan.own_name.is_some() || plan.search.is_some();
+    if has_units || !plan.agents.is_empty() {
         config.file("/etc/systemd/system/lakewright-.service.d/sandbox.conf", "0644", SANDBOX, false);
     }
     if let Some(volume) = &plan.volume {
@@ -81,8 +85,8 @@ pub fn user_data(plan: &HostPlan) -> String {
     if !plan.agents.is_empty() {
         config.agents(plan);
     }
-    if let Some((version, port)) = plan.search {
-        config.search(plan, version, port);
+    if let Some(search) = &plan.search {
+        config.search(plan, search);
     }
     config.text(plan)
 }
@@ -98,7 +102,7 @@ struct CloudConfig {
 impl CloudConfig {
     /// The data volume holds the search index, or what the agents keep; neither starts without it.
     fn volume(&mut self, plan: &HostPlan, volume: &str) {
-        let (mount, owner) = match plan.search {
+        let (mount, owner) = match &plan.search {
             Some(_) => ("/var/lib/elasticsearch", "elasticsearch:elasticsearch"),
             None => ("/var/lib/lakewright", ""),
         };
@@ -114,7 +118,7 @@ impl CloudConfig {
             let text = unit(plan, text);
             self.file(&format!("{units}/lakewright-{name}"), "0644", &text, false);
         }
-        let services: Vec<String> = match plan.search {
+        let services: Vec<String> = match &plan.search {
             Some(_) => vec!["elasticsearch".to_owned()],
             None => plan.agents.iter().map(|agent| format!("lakewright-{agent}")).collect(),
         };
@@ -171,24 +175,6 @@ impl CloudConfig {
              file:/etc/lakewright-cloudwatch.json"
                 .to_owned(),
         );
-    }
-
-    fn search(&mut self, plan: &HostPlan, version: u64, port: u64) {
-        self.repositories += &format!(
-            "  elasticsearch:\n    name: Elasticsearch\n    baseurl: https://artifacts.elastic.co/packages/{version}.x/yum\n    \
-             gpgcheck: true\n    gpgkey: https://artifacts.elastic.co/GPG-KEY-elasticsearch\n    enabled: true\n"
-        );
-        self.packages.extend(["elasticsearch", "kibana"]);
-        // The security group lets in nobody but the shipper's hosts; Kibana is reached by a Session Manager tunnel.
-        let elasticsearch = format!(
-            "cluster.name: {}\nnetwork.host: [_local_, _site_]\nhttp.port: {port}\ndiscovery.type: single-node\n\
-             xpack.security.enabled: false\npath.data: /var/lib/elasticsearch\npath.logs: /var/log/elasticsearch\n",
-            plan.stack
-        );
-        let kibana = format!("server.host: 127.0.0.1\nelasticsearch.hosts: [\"http://127.0.0.1:{port}\"]\n");
-        self.file("/etc/elasticsearch/elasticsearch.yml", "0644", &elasticsearch, true);
-        self.file("/etc/kibana/kibana.yml", "0644", &kibana, true);
-        self.commands.push("systemctl enable --now --no-block elasticsearch.service kibana.service".to_owned());
     }
 
     /// Adds a file; a deferred one is written after the packages are installed.
@@ -257,7 +243,7 @@ fn cloudwatch(plan: &HostPlan) -> String {
 mod tests {
     use super::*;
 
-    fn plan() -> HostPlan {
+    pub(super) fn plan() -> HostPlan {
         HostPlan {
             stack: "shop".into(),
             host: "app".into(),
@@ -266,7 +252,7 @@ mod tests {
             artifacts: "shop-artifacts-123456789012".into(),
             releases: "releases",
             agents: vec!["producer", "batch"],
-            search: Some((8, 9200)),
+            search: Some(SearchPlan { version: 8, port: 9200, index: "user-actions".into(), login: None }),
             own_name: Some(OwnName { zone: "${private_zone.search.id}".into(), name: "search.shop.internal".into() }),
             volume: Some("volume.app-0".into()),
         }

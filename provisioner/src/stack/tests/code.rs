@@ -134,7 +134,11 @@ fn what_ships_never_erases_and_who_runs_nothing_reads_no_code() {
     let policies = |address: &str| spec(&desired, address)["policies"].to_string();
     assert!(policies("role.app").contains("shop-backup-123456789012/es_events/*"));
     assert!(!policies("role.app").contains("s3:DeleteObject"));
-    assert!(!policies("role.search").contains("s3:"), "{}", policies("role.search"));
+    // The search host publishes whom the shipper trusts, and nothing else.
+    let host = &spec(&desired, "role.search")["policies"]["host"]["Statement"];
+    let on_objects = host.as_array().expect("a list").iter().filter(|one| one["Action"].to_string().contains("s3:"));
+    let on_objects: Vec<&Value> = on_objects.map(|one| &one["Resource"]).collect();
+    assert_eq!(on_objects, [&json!(["arn:aws:s3:::shop-artifacts-123456789012/search/authority.pem"])]);
     let jobs = &spec(&desired, "role.batch-jobs")["policies"]["models"]["Statement"];
     let of =
         |sid: &str| jobs.as_array().expect("a list").iter().find(|one| one["Sid"] == sid).expect(sid)["Action"].clone();
@@ -365,4 +369,18 @@ fn what_was_approved_is_what_is_applied() {
     assert!(asked.contains("SHA-256 is #{Plan.PLAN_SHA256}") && asked.len() < 1000, "{asked}");
     let given = r##"[{"name":"PLAN_SHA256","value":"#{Plan.PLAN_SHA256}","type":"PLAINTEXT"}]"##;
     assert_eq!(action(3)["configuration"]["EnvironmentVariables"], given);
+}
+
+#[test]
+fn who_plans_puts_nothing_in_the_place_of_the_source() {
+    let target = Target { account: "123456789012".into(), region: "eu-north-1".into() };
+    let desired = expand(&parsed(PIPED), &target, &Programs::default());
+    let puts = |role: &str| -> Vec<String> {
+        let statements = spec(&desired, role)["policies"]["build"]["Statement"].as_array().expect("a list").clone();
+        let puts = statements.iter().filter(|one| one["Action"].to_string().contains("\"s3:PutObject\""));
+        puts.map(|one| one["Resource"].to_string()).collect()
+    };
+    let own = puts("role.pipeline-plan");
+    assert!(own.len() == 1 && own[0].ends_with("-pipeline/Plan/*\"]"), "{own:?}");
+    assert_eq!(puts("role.pipeline-apply"), [""; 0]);
 }

@@ -172,15 +172,21 @@ stack = "shop.toml"
             all.clone().any(|one| has(&one["Action"], action) && has(&one["Resource"], on))
         };
         let objects = format!("{bucket}/shop-pipeline/*");
-        for action in ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"] {
+        for action in ["s3:GetObject", "s3:GetObjectVersion"] {
             assert!(may(action, &objects), "{role}: {action}: {statements:#}");
         }
+        // A build puts nothing in place of the source that the other one reads.
+        assert_eq!(may("s3:PutObject", &objects), role == "pipeline", "{role}: {statements:#}");
+        let own = format!("{bucket}/shop-pipeline/Plan/*");
+        assert_eq!(may("s3:PutObject", &own), role == "pipeline-plan", "{role}: {statements:#}");
         for action in ["s3:GetBucketVersioning", "s3:GetBucketLocation", "s3:GetBucketAcl"] {
             assert!(may(action, bucket), "{role}: {action}");
         }
-        for action in ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:ReEncrypt*"] {
+        for action in ["kms:Decrypt", "kms:DescribeKey", "kms:ReEncrypt*"] {
             assert!(may(action, "${key.main.arn}"), "{role}: {action}");
         }
+        // Who writes nothing needs no new data keys.
+        assert_eq!(may("kms:GenerateDataKey", "${key.main.arn}"), role != "pipeline-apply", "{role}");
     }
 }
 

@@ -111,7 +111,7 @@ fn the_cluster_of_a_shipped_stack_keeps_its_key() {
     for name in ["shop.toml", "production.toml", "minimal.toml", "cheapest.toml"] {
         assert_eq!(of(&expanded(&shipped(name)), &["cluster.main"]), ["main"], "{name}");
     }
-    assert_eq!(keys(&expanded(&shipped("production.toml"))), ["logs", "main"]);
+    assert_eq!(keys(&expanded(&shipped("production.toml"))), ["logs", "secrets", "main"]);
     assert_eq!(keys(&expanded(&shipped("cheapest.toml"))), ["main"]);
 }
 

@@ -83,7 +83,7 @@ fn an_existing_network_is_referred_to_and_nothing_of_it_is_made() {
 
 #[test]
 fn mistakes_are_shown_with_their_fix() {
-    let batch = "[search]\nhost = \"app\"\n";
+    let batch = "[search]\nhost = \"app\"\nlogin = false\n";
     assert_snapshot!(mistakes(
         &networked("zones = [\"a\", \"b\"]\nsubnets = \"private\"\nnat = \"none\"\nendpoints = [\"glue\"]", batch),
         &[]

@@ -82,6 +82,7 @@ fn the_shop_costs_what_its_brokers_and_hosts_cost() {
         ("ebs.gp3.gib_month", 0.08),
         ("public_ipv4.hour", 0.005),
         ("kms.key.month", 1.0),
+        ("secretsmanager.secret.month", 0.4),
     ] {
         let price = Price {
             usd,

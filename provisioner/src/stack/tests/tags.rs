@@ -145,3 +145,9 @@ fn what_carries_no_tags_says_so() {
     let found = mistakes("[stack]\nname = \"shop\"\n[queries.all]\nsql = \"x\"\ntags = { team = \"data\" }\n", &[]);
     assert!(found.contains("nothing that this section stands for carries tags"), "{found}");
 }
+
+#[test]
+fn lakewrights_own_tags_cant_be_ignored() {
+    let said = mistakes("[stack]\nname = \"shop\"\nignore_tags = [\"lakewright:*\"]\n", &[]);
+    assert!(said.contains("`lakewright:*` in `ignore_tags` does nothing"), "{said}");
+}

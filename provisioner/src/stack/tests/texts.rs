@@ -85,6 +85,8 @@ fn an_alias_is_written_without_what_every_alias_begins_with() {
     assert_eq!(key("team/alias/x"), "no mistakes");
     assert!(key("alias/lake-x").contains("write the alias without `alias/`"), "{}", key("alias/lake-x"));
     assert!(key("aws/s3").contains("AWS keeps `aws/`"), "{}", key("aws/s3"));
+    let signing = key("lakewright/other");
+    assert!(signing.contains("`lakewright/` is kept for the keys that sign"), "{signing}");
     let stack = parsed(&format!("{STACK}[resource.key.x]\nalias = \"lake-x\"\n"));
     assert_eq!(super::spec(&expanded(&stack), "key.x")["alias"], "lake-x");
 }
@@ -110,4 +112,20 @@ fn every_spec_of_every_stack_is_taken_alike_by_the_schema_and_by_its_kind() {
         }
     }
     assert!(judged > 300, "{judged} specs");
+}
+
+#[test]
+fn nothing_is_called_like_what_belongs_to_all_stacks_or_to_another() {
+    let one = |lines: &str| mistakes(&format!("{STACK}{lines}"), &[]);
+    let object = |bucket: &str| {
+        one(&format!("[resource.object.x]\nbucket = \"{bucket}\"\nkey = \"stacks/other.json\"\ncontent = \"x\"\n"))
+    };
+    let leases = object("lakewright-123456789012-eu-north-1");
+    assert!(leases.contains("`bucket` is the bucket of the account's leases"), "{leases}");
+    assert_eq!(object("lakewright-notes"), "no mistakes");
+    let bucket = one("[resource.bucket.x]\nname = \"lakewright-123456789012-eu-north-1\"\n");
+    assert!(bucket.contains("`name` is the bucket of the account's leases"), "{bucket}");
+    let group = |name: &str| one(&format!("[resource.log_group.x]\nname = \"{name}\"\n"));
+    assert!(group("/lakewright/other/x").contains("`name` is under the path of another stack"));
+    assert_eq!(group("/others/x"), "no mistakes");
 }

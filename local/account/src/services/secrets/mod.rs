@@ -78,6 +78,11 @@ fn not_found(message: &str) -> AwsError {
     AwsError::new("ResourceNotFoundException", message)
 }
 
+/// What the secret of a name holds now, unless it waits for its deletion.
+pub(crate) fn current(state: &State<'_>, name: &str) -> Option<String> {
+    state.get(SECRETS, name).filter(|secret| secret.member("Deleted").is_none()).and_then(values::current)
+}
+
 /// The secret that `SecretId` names, by name, ARN, or ARN without its random end.
 fn find(state: &State<'_>, request: &Request) -> Result<Value, AwsError> {
     let given = request.input.need("SecretId", missing)?;

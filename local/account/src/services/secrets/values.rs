@@ -33,6 +33,13 @@ pub(super) fn same(version: &Value, value: &Value) -> bool {
     ["SecretString", "SecretBinary"].iter().all(|member| version[*member] == value[*member])
 }
 
+/// The text that a secret's current version holds.
+pub(super) fn current(secret: &Value) -> Option<String> {
+    let mut versions = secret["Versions"].as_object()?.values();
+    let version = versions.find(|version| version.list("Stages").iter().any(|stage| stage == CURRENT))?;
+    version.text("SecretString").map(str::to_owned)
+}
+
 /// Adds a version under the request's token and moves stages to it; the version's id.
 pub(super) fn add(
     secret: &mut Value,

@@ -1,5 +1,5 @@
-//! The alarms of agents: signs of life and errors for all; how long records wait and how many are refused for those
-//! that measure it.
+//! The alarms of agents: signs of life and errors for all; how long records wait, what stands still and how many records
+//! are refused for those that measure it.
 
 use std::collections::BTreeMap;
 
@@ -74,6 +74,21 @@ impl Reports<'_> {
             .missing(MissingData::Missing)
     }
 
+    fn quarantined(&self) -> Watched {
+        let Self { agent, logs, .. } = self;
+        let advice = format!(
+            "A table, topic or partition of the agent {agent} stands still while the rest goes on. Which one and why \
+             stands in `last_error` of its status and in the line `quarantined` of its log; {logs}. What is read from Kafka \
+             for it waits there, for as long as the topic keeps it."
+        );
+        // Less than five minutes is what waits for a service that is away for a moment.
+        let name = reports::QUARANTINED.name.to_lowercase();
+        self.watched(&name, "parts that stand still", advice, self.metric(&reports::QUARANTINED, "Minimum", 60))
+            .when(Comparison::AtLeast, 1.0, 5)
+            // Without reports it isn't known; that nothing is reported is another alarm.
+            .missing(MissingData::Missing)
+    }
+
     fn dead_letters(&self, section: &Alarms) -> Watched {
         let agent = self.agent;
         let of = |reported: &Reported| self.metric(reported, "Sum", 900);
@@ -117,6 +132,9 @@ impl Expansion<'_> {
         let mut all = vec![reports.silence(section), reports.errors(section)];
         if agent.measures(Role::Lag) {
             all.push(reports.lag(section));
+        }
+        if agent.measures(Role::Quarantined) {
+            all.push(reports.quarantined());
         }
         if agent.measures(Role::DeadLetters) {
             all.push(reports.dead_letters(section));

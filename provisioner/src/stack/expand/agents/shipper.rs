@@ -1,7 +1,7 @@
 //! The shipper.
 
+use lakewright_config::ShipperConfig;
 use lakewright_config::agents::{Agent, AgentConfig as _};
-use lakewright_config::{SearchConnection, ShipperConfig};
 use serde_json::Value;
 
 use super::AgentExpansion;
@@ -23,7 +23,7 @@ impl AgentExpansion for Shipper {
             kafka: expansion.connection(AGENT),
             group: self.group(expansion).unwrap_or_default(),
             topics: section.topics.iter().map(|topic| expansion.topic(topic)).collect(),
-            search: SearchConnection { url: format!("http://{}:{}", expansion.search_name(), search.port.0) },
+            search: expansion.search_connection(),
             index: search.index.value.clone(),
             time_field: section.time_field.value.clone(),
             backup_bucket: expansion.bucket(&section.backup_bucket),
@@ -39,6 +39,7 @@ impl AgentExpansion for Shipper {
 
     fn rights(&self, expansion: &Expansion<'_>, statements: &mut Statements) {
         expansion.log_in(statements, AGENT, Access::Read);
+        expansion.log_in_to_search(statements);
         let section = &expansion.file.agents.shipper;
         let prefix = std::slice::from_ref(&section.backup_prefix.value);
         expansion.objects(statements, "Backup", Access::Append, &section.backup_bucket, prefix);

@@ -26,6 +26,8 @@ impl AgentExpansion for Stream {
             account: Some(expansion.target.account.clone()),
             commit_interval_ms: section.commit_interval.0,
             commit_bytes: section.commit_size.0,
+            on_reject: section.on_reject.value.into(),
+            on_gap: section.on_gap.value.into(),
             watch: expansion.watch(AGENT),
         };
         serde_json::to_value(config)
