@@ -28,4 +28,5 @@ pub use evaluate::{Decision, Policies, Policy, Request, ResourceRule, Source};
 pub use keys::Keys;
 pub use missing::Missing;
 pub use narrowing::names_account;
+pub use pattern::is_like;
 pub use principal::Principal;

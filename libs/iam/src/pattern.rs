@@ -113,6 +113,11 @@ impl Pattern {
     }
 }
 
+/// Whether a whole text fits a pattern in which `*` stands for any text and `?` for one character.
+pub fn is_like(pattern: &str, text: &str) -> bool {
+    Pattern::plain(pattern, Style::Text).matches(text)
+}
+
 /// A step for a character; `ends` says whether it is the last of its segment.
 fn token(letter: char, style: Style, ends: bool) -> Token {
     match (letter, style) {

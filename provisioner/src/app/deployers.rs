@@ -1,7 +1,7 @@
 //! Who writes what hosts, jobs and builds run: a stack that names its deployers is applied by one of them.
 
 use anyhow::{Result, bail};
-use lakewright_iam::Arn;
+use lakewright_iam::{Arn, is_like};
 use serde_json::Value;
 
 use super::desired::all_kinds;
@@ -119,26 +119,15 @@ impl<'a> Who<'a> {
         if kind != self.kind {
             return false;
         }
-        if fits(pattern.as_bytes(), self.name.as_bytes()) {
+        if is_like(pattern, self.name) {
             return true;
         }
         // The path ends at a slash of the pattern's, or within what a wildcard stands for.
         kind == "role"
             && pattern.match_indices(['/', '*', '?']).any(|(at, sign)| {
                 let rest = if sign == "*" { &pattern[at..] } else { &pattern[at + 1..] };
-                fits(rest.as_bytes(), self.name.as_bytes())
+                is_like(rest, self.name)
             })
-    }
-}
-
-/// Whether a text fits a pattern of IAM's: `*` stands for any text, `?` for one character.
-fn fits(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern, text) {
-        ([], []) => true,
-        ([b'*', rest @ ..], _) => fits(rest, text) || !text.is_empty() && fits(pattern, &text[1..]),
-        ([b'?', rest @ ..], [_, others @ ..]) => fits(rest, others),
-        ([one, rest @ ..], [other, others @ ..]) => one == other && fits(rest, others),
-        _ => false,
     }
 }
 
