@@ -10,7 +10,7 @@ use lakewright_aws::Aws;
 use lakewright_config::{SearchConnection, SearchLogin, s3};
 use lakewright_platform::http::{Client, basic, check_encrypted, is_of_tls, without_password};
 use lakewright_platform::loopback::is_local_url;
-use lakewright_runtime::credentials::{CURRENT, Credentials, PREVIOUS, read};
+use lakewright_runtime::credentials::{CURRENT, Credentials, PERSISTS, instead_of, read};
 use parking_lot::Mutex;
 
 /// The variable that names a cluster in place of the configuration's, to which the shipper doesn't log in by its secret.
@@ -19,8 +19,6 @@ const OTHER: &str = "LAKEWRIGHT_SEARCH_URL";
 const LOGIN_IN_CLEAR: &str = "LAKEWRIGHT_SEARCH_LOGIN_PLAINTEXT";
 /// How long after a look at secret and authority there isn't another one.
 const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 2000 });
-/// Within how long a second refusal of the same password makes one that persists: the cluster may not have heard of it yet.
-const PERSISTS: Duration = Duration::from_secs(30);
 
 /// What keeps a stack waiting that got its logins by an apply, and the way out.
 const FORMER: &str = "a host that was started before the stack had logins never does: end it once, and its successor does \
@@ -275,7 +273,7 @@ impl Login {
                 is_other
             }
             // The secret may have been given to another user.
-            Denial::Right(_) => self.another(&mut known, &[CURRENT]).await?,
+            Denial::Right(_) => self.another(&mut known, false).await?,
             Denial::Tls(_) => false,
         };
         // Judged before it is kept: an authority that can't be read takes nothing away.
@@ -287,22 +285,17 @@ impl Login {
     /// Whether there is another password than the one that was refused.
     async fn other_password(&self, known: &mut Known) -> Result<bool> {
         let persists = known.refused.is_some_and(|first| first.elapsed() < PERSISTS);
-        let stages: &[&str] = if persists { &[CURRENT, PREVIOUS] } else { &[CURRENT] };
-        let found = self.another(known, stages).await?;
+        let found = self.another(known, persists).await?;
         known.refused = (!found).then(Instant::now);
         Ok(found)
     }
 
-    /// Whether those versions of the secret hold something else; it is known then.
-    async fn another(&self, known: &mut Known, stages: &[&str]) -> Result<bool> {
-        for stage in stages {
-            let found = read(&self.aws, &self.place.secret, stage).await?;
-            if let Some(found) = found.filter(|found| *found != known.credentials) {
-                known.credentials = found;
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether the secret holds something else, in its version before too if the refusal persists; it is known then.
+    async fn another(&self, known: &mut Known, persists: bool) -> Result<bool> {
+        let found = instead_of(&self.aws, &self.place.secret, &known.credentials, persists).await?;
+        let is_other = found.is_some();
+        known.credentials = found.map_or_else(|| known.credentials.clone(), |(found, _)| found);
+        Ok(is_other)
     }
 }
 

@@ -1,6 +1,7 @@
 //! User names and passwords that secrets of Secrets Manager hold.
 
 use std::fmt;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use lakewright_aws::{Aws, ask, client};
@@ -10,6 +11,9 @@ use serde::Deserialize;
 pub const CURRENT: &str = "AWSCURRENT";
 /// The stage of the version that counted before it.
 pub const PREVIOUS: &str = "AWSPREVIOUS";
+
+/// Within how long a second refusal of the same password makes one that persists: whoever takes it may not have heard of it yet.
+pub const PERSISTS: Duration = Duration::from_secs(30);
 
 /// What a secret holds.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -43,4 +47,25 @@ pub async fn read(aws: &Aws, secret: &str, stage: &str) -> anyhow::Result<Option
     serde_json::from_str(text)
         .map(Some)
         .map_err(|_| anyhow!("the secret {secret} is not {{\"username\": …, \"password\": …}}"))
+}
+
+/// What to log in by in place of what was refused: the secret's current value, else, if the refusal persists, the one before, with
+/// its stage; none where they hold what was refused.
+///
+/// # Errors
+/// As [`read`].
+pub async fn instead_of(
+    aws: &Aws,
+    secret: &str,
+    refused: &Credentials,
+    persists: bool,
+) -> anyhow::Result<Option<(Credentials, &'static str)>> {
+    let stages: &[&'static str] = if persists { &[CURRENT, PREVIOUS] } else { &[CURRENT] };
+    for stage in stages {
+        let found = read(aws, secret, stage).await?;
+        if let Some(found) = found.filter(|found| found != refused) {
+            return Ok(Some((found, *stage)));
+        }
+    }
+    Ok(None)
 }

@@ -10,12 +10,10 @@ use lakewright_aws::{Aws, Options};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use crate::credentials::{CURRENT, Credentials, PREVIOUS, read};
+use crate::credentials::{CURRENT, Credentials, PERSISTS, instead_of, read};
 
 /// How long after a look at the secret there isn't another one: clients try to log in many times a second.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Within how long a second refusal makes one that persists.
-const PERSISTS: Duration = Duration::from_secs(30);
 
 /// The credentials that a Secrets Manager secret holds, shared by all clients that log in by them.
 #[derive(Clone)]
@@ -85,7 +83,7 @@ impl Login {
             let last = inner.refused.lock().replace(Instant::now());
             // One refusal may be an old one that arrives late, or the broker's own trouble.
             let persists = last.is_some_and(|last| last.elapsed() < PERSISTS);
-            match inner.instead_of(&refused, persists).await {
+            match instead_of(&inner.aws, &inner.secret, &refused, persists).await {
                 Ok(Some((found, CURRENT))) => {
                     *inner.refused.lock() = None;
                     *inner.current.lock() = found;
@@ -110,31 +108,13 @@ impl Login {
     }
 }
 
-impl Inner {
-    /// What to log in by in place of what Kafka refused: the secret's current value, else, if the refusal persists, the one
-    /// before, with its stage.
-    async fn instead_of(
-        &self,
-        refused: &Credentials,
-        persists: bool,
-    ) -> anyhow::Result<Option<(Credentials, &'static str)>> {
-        let stages: &[&'static str] = if persists { &[CURRENT, PREVIOUS] } else { &[CURRENT] };
-        for stage in stages {
-            let found = read(&self.aws, &self.secret, stage).await?;
-            if let Some(found) = found.filter(|found| found != refused) {
-                return Ok(Some((found, *stage)));
-            }
-        }
-        Ok(None)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::credentials::PREVIOUS;
 
     /// A Secrets Manager whose secret holds these passwords, the current one and the one before.
     fn secrets(current: &'static str, previous: Option<&'static str>) -> String {
@@ -174,7 +154,7 @@ mod tests {
         let aws = Aws::with_keys("eu-north-1", url, "AKIDEXAMPLE", "secret").expect("a client");
         let login = Login::of(aws, "AmazonMSK_shop_kafka").await.expect("it holds something");
         let refused = Credentials { username: "app".to_owned(), password: refused.to_owned() };
-        let found = login.0.instead_of(&refused, persists).await.expect("it can be read");
+        let found = instead_of(&login.0.aws, &login.0.secret, &refused, persists).await.expect("it can be read");
         found.map(|(found, stage)| (found.password, stage))
     }
 
