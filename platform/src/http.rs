@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::request::Builder;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
+use hyper_rustls::builderstates::WantsSchemes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -41,21 +42,13 @@ impl Client {
     /// # Errors
     /// The machine's root certificates can't be read.
     pub fn new(url: &str) -> Result<Self> {
-        let builder = legacy::Client::builder(TokioExecutor::new());
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT));
         if !url.starts_with("https:") {
-            return Ok(Self(Connections::Plain(builder.build(connector))));
+            return Ok(Self(Connections::Plain(legacy::Client::builder(TokioExecutor::new()).build(connector()))));
         }
-        connector.enforce_http(false);
         let tls = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .context("read this machine's root certificates")?
-            .https_only()
-            .enable_http1()
-            .wrap_connector(connector);
-        Ok(Self(Connections::Encrypted(builder.build(tls))))
+            .context("read this machine's root certificates")?;
+        Ok(Self::encrypted(tls))
     }
 
     /// A client for `https` URLs alone of hosts whose certificates are signed by one of those authorities, in PEM, and by no
@@ -76,13 +69,14 @@ impl Client {
             .context("choose the versions of TLS")?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT));
+        Ok(Self::encrypted(HttpsConnectorBuilder::new().with_tls_config(tls)))
+    }
+
+    fn encrypted(tls: HttpsConnectorBuilder<WantsSchemes>) -> Self {
+        let mut connector = connector();
         connector.enforce_http(false);
-        let tls =
-            HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().wrap_connector(connector);
-        Ok(Self(Connections::Encrypted(legacy::Client::builder(TokioExecutor::new()).build(tls))))
+        let connector = tls.https_only().enable_http1().wrap_connector(connector);
+        Self(Connections::Encrypted(legacy::Client::builder(TokioExecutor::new()).build(connector)))
     }
 
     /// Status and body of the answer to a request.
@@ -138,6 +132,13 @@ impl Client {
         }
         serde_json::from_slice(&body).with_context(|| format!("{url} answered no JSON"))
     }
+}
+
+fn connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT));
+    connector
 }
 
 /// Whether a request failed because one side didn't take the other's TLS: a certificate of an unknown authority, say, or no
