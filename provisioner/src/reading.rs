@@ -64,6 +64,11 @@ pub fn is_of_one(error: &anyhow::Error) -> bool {
     !error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(Error::is_of_all)
 }
 
+/// Whether an error says that the credentials may not do something.
+pub fn is_denied(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(Error::is_denied)
+}
+
 /// The queries, each by what it asks for.
 #[derive(Debug, Default)]
 pub struct Queries {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, bail};
-use lakewright_aws::{Error, ask};
+use lakewright_aws::ask;
 
 use super::state::StackState;
 use crate::kind::Context;
@@ -11,6 +11,7 @@ use crate::kinds::{self, role};
 use crate::names;
 use crate::permissions::{Deployer, Lack};
 use crate::plan::{Action, Plan};
+use crate::reading::is_denied;
 use crate::services::Services as _;
 
 /// So many of what is lacking are named.
@@ -103,10 +104,6 @@ fn refuse(arn: &str, lacks: &[Lack]) -> Result<()> {
         "the policy {arn}, which bounds the stack's roles, keeps from them what they need:{list}\nwho may write it makes it \
          anew of what `lakewright permissions --boundary` prints; nothing was changed"
     )
-}
-
-fn is_denied(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(Error::is_denied)
 }
 
 #[cfg(test)]

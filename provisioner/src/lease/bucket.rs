@@ -12,6 +12,7 @@ use lakewright_iam::Site;
 use serde_json::json;
 
 use super::place::Place;
+use crate::reading::is_denied;
 
 /// How long S3 may deny knowing a bucket that it has just made.
 const KNOWN: Duration = Duration::from_secs(30);
@@ -146,8 +147,4 @@ impl Place {
             (key, version) = (page.next_key_marker, page.next_version_id_marker);
         }
     }
-}
-
-fn is_denied(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(Error::is_denied)
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use lakewright_aws::Error;
 use lakewright_ec2::sdk::types::SecurityGroup;
 
 use super::rules::rules;
 use super::{Change, Way, call_with, id, list};
 use crate::kind::Context;
 use crate::kinds::{ec2, wait};
+use crate::reading::is_denied;
 
 /// How long EC2 may take to list the group of a new network.
 const LISTED: Duration = Duration::from_mins(2);
@@ -44,8 +44,4 @@ fn administrators(vpc: &str) -> String {
         "close the default security group of {vpc}, which is an administrator's: apply once with what `lakewright permissions \
          --for setup` prints besides, or leave the group to others by `default_group = \"open\"` in a `[resource.vpc.NAME]`"
     )
-}
-
-fn is_denied(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<Error>()).any(Error::is_denied)
 }
