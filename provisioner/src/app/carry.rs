@@ -39,7 +39,7 @@ pub async fn lease(state: &StackState, command: &str, stop: &CancellationToken) 
 /// Carries the plan out and gives the lease back. An error comes before anything was made: who can't sign makes nothing.
 pub async fn carry_out(context: &Context, lease: Lease, plan: &Plan, stop: &CancellationToken) -> Result<Report> {
     lease.judged(plan.doubt.is_some()).await;
-    if (!plan.is_empty() || plan.records_more())
+    if !plan.does_nothing()
         && let Err(error) = lease.begin(making(plan), signs(plan)).await
     {
         give_back(lease).await;

@@ -225,7 +225,7 @@ async fn change(state: &StackState, doing: &Doing<'_>) -> Result<Outcome> {
     if !doing.how.yes {
         let snapshot = state.snapshot(&state.context, doing.options.clone()).await?;
         present(state, &snapshot.plan, doing).await?;
-        if snapshot.plan.is_empty() && !snapshot.plan.records_more() {
+        if snapshot.plan.does_nothing() {
             return Ok(done(&snapshot.plan));
         }
         // Records alone change nothing that anybody has to agree to.
@@ -272,7 +272,7 @@ async fn apply_saved(global: &Global, path: &Path, file: PlanFile, how: &How, pa
     }
     refuse_forbidden(state, &plan).await?;
     refuse_loss(&plan, &how.allow_data_loss)?;
-    if plan.is_empty() && !plan.records_more() {
+    if plan.does_nothing() {
         return Ok(done(&plan));
     }
     if !plan.is_empty() && !how.yes && !ask("Make these changes? Type yes:", "yes").await? {

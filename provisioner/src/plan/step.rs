@@ -250,9 +250,14 @@ impl Plan {
     }
 
     /// Whether records are written although nothing is changed: of what exists as it should, or of the former format.
-    pub fn records_more(&self) -> bool {
+    fn records_more(&self) -> bool {
         let notes = !self.former.is_empty() || !self.leaving.is_empty();
         notes || self.unchanged.iter().any(|one| one.record.is_some())
+    }
+
+    /// Whether an apply has nothing to do, not even a record to write.
+    pub fn does_nothing(&self) -> bool {
+        self.is_empty() && !self.records_more()
     }
 
     /// Whether nothing has to be looked at by anybody: all is as the file says, and known to be the stack's.
