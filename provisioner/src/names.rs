@@ -43,6 +43,16 @@ pub fn search_secrets(stack: &str) -> String {
     format!("lakewright/{stack}/search-")
 }
 
+/// The word of people's user of the search index, who may do everything.
+pub const SEARCH_ADMIN: &str = "admin";
+/// The word of the shipper's, who may put new documents into the indices and nothing else.
+pub const SEARCH_SHIPPER: &str = "shipper";
+
+/// What the secret of a user of the search index is called in the stack.
+pub fn search_secret(user: &str) -> String {
+    format!("search-{user}")
+}
+
 /// The statement of that bucket's policy by which nobody else writes there than those who apply the stack.
 pub const CODE_BY_DEPLOYERS: &str = "CodeByDeployers";
 

@@ -112,7 +112,7 @@ impl SearchLogins {
     /// # Errors
     /// The account has no such secret, or won't show it.
     pub async fn administrator(&self, aws: &Aws, url: &str) -> Result<String> {
-        let name = format!("{}admin", self.secrets);
+        let name = format!("{}{}", self.secrets, names::SEARCH_ADMIN);
         let answer = ask(aws.secrets_manager().get_secret_value().secret_id(&name).send()).await;
         let answer = answer.with_context(|| format!("read the secret {name}, by which the index is searched"))?;
         // The parser's error would quote the secret.

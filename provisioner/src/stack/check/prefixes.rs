@@ -103,25 +103,26 @@ impl Checker<'_> {
         }
         let meets =
             |folder: &str| format!("{folder}/").starts_with(prefix) || prefix.starts_with(&format!("{folder}/"));
-        let folder = pipeline_folder(&self.file.stack.name);
-        let all = CODE.into_iter().chain([QUERIES, SEARCH_FOLDER, &folder]);
         if *target.value == *ARTIFACTS
-            && let Some(folder) = all.into_iter().find(|folder| meets(folder))
+            && let Some(folder) = self.kept_folders().into_iter().find(|folder| meets(folder))
         {
             let title = format!("access logs would get into `{folder}/` of the bucket `{ARTIFACTS}`");
             self.push(
-                Diagnostic::new(span, title, what_stands_in(folder))
+                Diagnostic::new(span, title, what_stands_in(&folder))
                     .help("choose another `access_logs_prefix`, as in \"access-logs/\", or another bucket"),
             );
         }
     }
 
     fn is_taken(&self, bucket: &str, folder: &str) -> bool {
-        let own = CODE.contains(&folder)
-            || [QUERIES, SEARCH_FOLDER].contains(&folder)
-            || folder == pipeline_folder(&self.file.stack.name);
         // One bucket may have been given the name of the other.
-        [ARTIFACTS, RESULTS].contains(&bucket) && own
+        [ARTIFACTS, RESULTS].contains(&bucket) && self.kept_folders().iter().any(|own| own == folder)
+    }
+
+    /// The folders of the stack's own buckets in which nothing else may stand.
+    fn kept_folders(&self) -> Vec<String> {
+        let named = CODE.into_iter().chain([QUERIES, SEARCH_FOLDER]).map(str::to_owned);
+        named.chain([pipeline_folder(&self.file.stack.name)]).collect()
     }
 }
 

@@ -5,6 +5,7 @@ use lakewright_config::{ColumnType, Transform, raw_columns};
 use super::Checker;
 use super::names::identifier_mistake;
 use crate::kinds::emr_application::is_image;
+use crate::names;
 use crate::stack::decode::Entry;
 use crate::stack::diagnostics::{Diagnostic, suggest};
 use crate::stack::tables::TableSection;
@@ -225,7 +226,8 @@ impl Checker<'_> {
                 );
             }
             let secrets = &self.file.secrets;
-            for entry in ["search-admin", "search-shipper"].into_iter().filter_map(|name| secrets.get(name)) {
+            let own = [names::SEARCH_ADMIN, names::SEARCH_SHIPPER].map(names::search_secret);
+            for entry in own.iter().filter_map(|name| secrets.get(name)) {
                 let title = format!("the secret `{}` is the search index's own", entry.name);
                 self.push(
                     Diagnostic::new(entry.span.clone(), title, "name taken by Lakewright's own")

@@ -8,7 +8,7 @@ use super::policy::Statements;
 use super::user_data::{OwnName, SearchLogins, SearchPlan};
 use super::{ARTIFACTS, Expansion, key_arn};
 use crate::kinds::{private_zone, secret};
-use crate::names;
+use crate::names::{self, SEARCH_ADMIN as ADMIN, SEARCH_SHIPPER as SHIPPER};
 use crate::resource::Address;
 use crate::stack::decode::Entry;
 use crate::stack::hosts::Host;
@@ -16,10 +16,6 @@ use crate::stack::keys::Class;
 
 /// The name of the zone in the stack, and of the host's record under its domain.
 const SEARCH: &str = "search";
-/// The user of people, who may do everything.
-const ADMIN: &str = "admin";
-/// The user of the shipper, who may put new documents into the indices and nothing else.
-const SHIPPER: &str = "shipper";
 /// How many days the secret of a user can be restored when it was deleted.
 const RECOVERY_DAYS: u32 = 7;
 
@@ -185,5 +181,5 @@ fn zone() -> Address {
 
 /// The address of the secret of a user of the index.
 fn secret_of(user: &str) -> Address {
-    Address::new("secret", format!("{SEARCH}-{user}"))
+    Address::new("secret", names::search_secret(user))
 }
