@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it can't go on")]
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -54,6 +55,17 @@ max_size = 2
 desired_capacity = 2
 "#
     )
+}
+
+/// An account with the stack applied whose role and profile stand at `/`, as versions before made them, and its file.
+async fn applied_at_root() -> (Place, PathBuf, String) {
+    let place = Place::new().await;
+    let file = place.folder.path().join("shop.toml");
+    let path = file.display().to_string();
+    std::fs::write(&file, stack("path = \"/\"")).unwrap();
+    let apply = place.run(&["apply", &path, "--yes"]).await;
+    assert_eq!(apply.code, Some(0), "{}", apply.err);
+    (place, file, path)
 }
 
 /// The profiles that hosts have, by their hosts.
@@ -117,12 +129,7 @@ async fn claim(aws: &Aws, name: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_host_loses_its_role_by_a_move_that_is_interrupted() {
-    let place = Place::new().await;
-    let file = place.folder.path().join("shop.toml");
-    let path = file.display().to_string();
-    std::fs::write(&file, stack("path = \"/\"")).unwrap();
-    let apply = place.run(&["apply", &path, "--yes"]).await;
-    assert_eq!(apply.code, Some(0), "{}", apply.err);
+    let (place, file, path) = applied_at_root().await;
     std::fs::write(&file, stack("")).unwrap();
     let aws = place.client();
     let before = profiles(&aws).await;
@@ -153,12 +160,7 @@ async fn no_host_loses_its_role_by_a_move_that_is_interrupted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_host_is_without_a_role_while_it_moves() {
-    let place = Place::new().await;
-    let file = place.folder.path().join("shop.toml");
-    let path = file.display().to_string();
-    std::fs::write(&file, stack("path = \"/\"")).unwrap();
-    let apply = place.run(&["apply", &path, "--yes"]).await;
-    assert_eq!(apply.code, Some(0), "{}", apply.err);
+    let (place, file, path) = applied_at_root().await;
 
     std::fs::write(&file, stack("")).unwrap();
     let plan = place.run(&["plan", &path, "--detailed-exitcode"]).await;

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import fakes
 from conftest import ROOT
 
 SCRIPT = ROOT / "provisioner/src/stack/expand/host/converge.sh"
@@ -27,14 +28,7 @@ cp "$WORLD/bucket/$8" "$9" && echo '{"ContentLength": 1}' """,
 [[ $1 == --reuid && $3 == --regid && $2 == "$4" && $5 == --clear-groups && $6 == --no-new-privs ]] || exit 9
 AS=$2 exec "${@:7}" """,
     "systemctl": '[[ $1 != is-failed ]] || [[ -e $WORLD/failed-$3 ]]',
-    # Who owns a file is noted and not changed.
-    "install": """
-words=()
-while (($#)); do
-  case $1 in -o | -g) shift ;; *) words+=("$1") ;; esac
-  shift
-done
-exec /usr/bin/install "${words[@]}" """,
+    "install": fakes.INSTALL,
 }
 
 
@@ -46,10 +40,7 @@ class World:
         self.binary, self.settings = folder / "program", folder / "etc"
         for name in ["bin", "etc"]:
             (folder / name).mkdir()
-        for name, body in FAKES.items():
-            path = folder / "bin" / name
-            path.write_text(f'#!/bin/bash\nset -eu\necho "{name} $*" >>"$WORLD/calls"\n{body}\n')
-            path.chmod(0o755)
+        fakes.put(folder, FAKES)
         self.publish_release(PROGRAM)
         for agent in AGENTS:
             self.publish(agent, {"rate": 1})

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import fakes
 from account import ACCOUNT, REGION, Account
 from conftest import ROOT, SECRET
 
@@ -30,10 +31,7 @@ class World:
     def __init__(self, folder):
         self.folder = folder
         (folder / "bin").mkdir()
-        for name, body in FAKES.items():
-            path = folder / "bin" / name
-            path.write_text(f'#!/bin/bash\nset -eu\necho "{name} $*" >>"$WORLD/calls"\n{body}\n')
-            path.chmod(0o755)
+        fakes.put(folder, FAKES)
         (folder / "calls").touch()
         self.has("address", "10.0.0.7")
 

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import fakes
 from conftest import ROOT
 
 SCRIPT = ROOT / "provisioner/src/stack/expand/host/search.sh"
@@ -32,14 +33,7 @@ is-active) [[ -e $WORLD/active-$3 ]] ;;
 enable) touch "$WORLD/enabled-$3" ;;
 start | restart) touch "$WORLD/active-$3" ;;
 esac""",
-    # Who owns a file is noted and not changed.
-    "install": """
-words=()
-while (($#)); do
-  case $1 in -o | -g) shift ;; *) words+=("$1") ;; esac
-  shift
-done
-exec /usr/bin/install "${words[@]}" """,
+    "install": fakes.INSTALL,
 }
 
 
@@ -53,10 +47,7 @@ class World:
         # As Elastic's packages make them.
         for name in ["elasticsearch", "kibana"]:
             (self.etc / name).chmod(0o2750)
-        for name, body in FAKES.items():
-            path = folder / "bin" / name
-            path.write_text(f'#!/bin/bash\nset -eu\necho "{name} $*" >>"$WORLD/calls"\n{body}\n')
-            path.chmod(0o755)
+        fakes.put(folder, FAKES)
         for user, password in PASSWORDS.items():
             self.holds(user, password)
         (self.etc / "lakewright-kibana.yml").write_text("server.host: 127.0.0.1\n")

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import fakes
 from conftest import ROOT
 
 SCRIPT = ROOT / "provisioner/src/stack/expand/host/volume.sh"
@@ -47,10 +48,7 @@ class World:
         self.mount = folder / "data"
         (folder / "bin").mkdir()
         (folder / "later").mkdir()
-        for name, body in FAKES.items():
-            path = folder / "bin" / name
-            path.write_text(f'#!/bin/bash\nset -eu\necho "{name} $*" >>"$WORLD/calls"\n{body}\n')
-            path.chmod(0o755)
+        fakes.put(folder, FAKES)
         (folder / "calls").touch()
         self.says("volumes", FREE)
         self.says("blkid", "2")
