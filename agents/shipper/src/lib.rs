@@ -31,7 +31,7 @@ use crate::endpoint::Entrance;
 /// How long the cluster may take to describe its topics.
 const DESCRIBE: Duration = Duration::from_secs(30);
 
-/// From how many documents of one answer on it is told that they were there before this process sent them.
+/// From how many documents of one answer on a warning says that they were there before this process sent them.
 const MANY: u64 = 100;
 
 /// What the shipper reports.
@@ -68,11 +68,9 @@ impl Metrics {
             lag,
         }
     }
-}
 
-impl Metrics {
-    /// Counts documents that were in the index already. Many that this process hadn't sent are told: nothing else shows that somebody put
-    /// others in the place of those to come.
+    /// Counts documents that were in the index already. A warning says of many that this process hadn't sent them: nothing else shows
+    /// that somebody put others in the place of those to come.
     fn count_there(&self, there: u64, unsent: u64) {
         self.indexed.increment(there);
         self.there.increment(there);
