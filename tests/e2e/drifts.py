@@ -155,7 +155,16 @@ def versions_of_tagged_objects_only(aws):
 
 @drift("bucket.raw", "lifecycle[1].id", "older-versions (changed outside)", "older-versions")
 def a_rule_that_does_more(aws):
-    age(aws, Expiration={"ExpiredObjectDeleteMarker": True})
+    age(aws, NoncurrentVersionTransitions=[{"NoncurrentDays": 30, "StorageClass": "GLACIER_IR"}])
+
+
+@drift("bucket.raw", "lifecycle[1].expire_delete_markers", None, True)
+def markers_of_deleted_objects_kept(aws):
+    client = aws("s3")
+    rules = client.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    for rule in rules:
+        rule.pop("Expiration", None)
+    client.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": rules})
 
 
 @drift("bucket.raw", "policy", None, ANY)

@@ -67,7 +67,10 @@ def test_a_stack_of_the_version_before_goes_on(account):
     assert (plan["blocked"], plan["claimed"], plan["doubt"]) == ([], [], None)
     steps = {step["address"]: step for step in plan["steps"]}
     assert {step["action"] for step in plan["steps"]} <= {"create", "update"}, {a: s["action"] for a, s in steps.items()}
-    assert all(step["loses_data"] == [] for step in plan["steps"])
+    # Older versions of tables' files are kept for less long than they were. Nothing else is lost.
+    losing = {address: step["loses_data"] for address, step in steps.items() if step["loses_data"]}
+    assert set(losing) <= {"bucket.raw", "bucket.warehouse"}, losing
+    assert all(lost.startswith("versions of objects in") for of in losing.values() for lost in of), losing
     drifted = {address for address, step in steps.items() if step["cause"] == "drift"}
     assert drifted == {"log_group.stream"}
     for address, step in steps.items():
@@ -75,7 +78,8 @@ def test_a_stack_of_the_version_before_goes_on(account):
             paths = {change["path"].split(".")[0].split("[")[0] for change in step["changes"]}
             assert paths <= MAY_CHANGE.get(step["kind"], set()), (address, paths)
 
-    account.run("apply", account.stack, "--yes", code=0)
+    allowed = [word for address in sorted(losing) for word in ("--allow-data-loss", address)]
+    account.run("apply", account.stack, "--yes", *allowed, code=0)
     account.run("plan", account.stack, "--drift", "--detailed-exitcode", code=0)
     after = things(account.client)
     for what, known in before.items():

@@ -160,8 +160,9 @@ section! {
         /// After how many whole days objects move to the storage class for what is hardly ever read, `GLACIER_IR`,
         /// where they are still read at once: 30 more than `infrequent_after`. Default: they don't.
         archive_after: Option<At<Period>> = None,
-        /// How long older versions are kept, in whole days.
-        expire_versions_after: At<Period> = At::given(Period::days(30)),
+        /// How long older versions are kept, in whole days. Default: 3 days where tables are, whose files are replaced all the
+        /// time, 30 days elsewhere.
+        expire_versions_after: Option<At<Period>> = None,
         /// The bucket that this one's access logs are written to, one of `[buckets]`. Default: none are written.
         access_logs: Option<At<String>> = None,
         /// What the keys of the access logs begin with. Default: this section's name and a slash.

@@ -28,6 +28,9 @@ pub struct LifecycleRule {
     /// After how many days older versions are deleted.
     #[serde(default)]
     pub expire_versions_days: Option<u32>,
+    /// Whether markers of deleted objects go as soon as no version is left behind them. A rule with `expire_days` can't say it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expire_delete_markers: bool,
     /// After how many days unfinished uploads are given up.
     #[serde(default)]
     pub abort_uploads_days: Option<u32>,
@@ -99,6 +102,9 @@ const STAYS: u32 = 30;
 impl LifecycleRule {
     /// Refuses what S3 would.
     pub(super) fn check(&self) -> Result<()> {
+        if self.expire_delete_markers && self.expire_days.is_some() {
+            bail!("{}: `expire_delete_markers` and `expire_days` stand in rules of their own", self.id);
+        }
         let seldom = |class: StorageClass| matches!(class, StorageClass::StandardIa | StorageClass::OnezoneIa);
         let mut moves = self.transitions.clone();
         moves.sort_by_key(|one| (one.days, one.storage_class));
@@ -160,9 +166,14 @@ pub(super) fn read(rule: &types::LifecycleRule) -> Result<LifecycleRule> {
         prefix: prefix(rule).to_owned(),
         expire_days: days(rule.expiration().and_then(LifecycleExpiration::days))?,
         expire_versions_days: days(versions.and_then(NoncurrentVersionExpiration::noncurrent_days))?,
+        expire_delete_markers: rule.expiration().is_some_and(expires_markers),
         abort_uploads_days: days(uploads.and_then(AbortIncompleteMultipartUpload::days_after_initiation))?,
         transitions: rule.transitions().iter().filter_map(transition).collect(),
     })
+}
+
+fn expires_markers(expiration: &LifecycleExpiration) -> bool {
+    expiration.expired_object_delete_marker() == Some(true)
 }
 
 /// A move as S3 gives it back; none if a spec can't say it.
@@ -186,9 +197,7 @@ fn is_sayable(rule: &types::LifecycleRule) -> bool {
             && filter.object_size_greater_than().is_none()
             && filter.object_size_less_than().is_none()
     });
-    let expires = rule.expiration().is_none_or(|expiration| {
-        expiration.date().is_none() && expiration.expired_object_delete_marker() != Some(true)
-    });
+    let expires = rule.expiration().is_none_or(|expiration| expiration.date().is_none());
     let versions = rule.noncurrent_version_expiration();
     filters
         && expires
@@ -201,7 +210,13 @@ fn is_sayable(rule: &types::LifecycleRule) -> bool {
 /// The same as S3 takes it.
 pub(super) fn written(rule: &LifecycleRule) -> Result<types::LifecycleRule> {
     let days = |days: Option<u32>| days.map(i32::try_from).transpose();
-    let expiration = days(rule.expire_days)?.map(|days| LifecycleExpiration::builder().days(days).build());
+    // S3 takes a number of days or the markers.
+    let markers = rule.expire_delete_markers.then_some(true);
+    let expiration = (rule.expire_days.is_some() || rule.expire_delete_markers).then(|| {
+        let expiration = LifecycleExpiration::builder().set_days(days(rule.expire_days)?);
+        Ok::<_, anyhow::Error>(expiration.set_expired_object_delete_marker(markers).build())
+    });
+    let expiration = expiration.transpose()?;
     let versions = days(rule.expire_versions_days)?
         .map(|days| NoncurrentVersionExpiration::builder().noncurrent_days(days).build());
     let uploads = days(rule.abort_uploads_days)?
@@ -235,6 +250,7 @@ mod tests {
             prefix: "raw/".into(),
             expire_days: Some(30),
             expire_versions_days: None,
+            expire_delete_markers: false,
             abort_uploads_days: Some(7),
             transitions: Vec::new(),
         }
@@ -258,12 +274,14 @@ mod tests {
             right.check().expect("S3 takes it");
         }
         let deleted = LifecycleRule { expire_days: Some(30), ..moving(&[(30, StandardIa)]) };
+        let both = LifecycleRule { expire_delete_markers: true, ..spec() };
         for (wrong, part) in [
             (moving(&[(29, StandardIa)]), "move to STANDARD_IA after 30 days at the earliest"),
             (moving(&[(30, StandardIa), (59, GlacierIr)]), "stay in STANDARD_IA for 30 days at least"),
             (moving(&[(1, Glacier), (90, GlacierIr)]), "don't move from GLACIER to GLACIER_IR"),
             (moving(&[(1, Glacier), (1, DeepArchive)]), "don't move from GLACIER to DEEP_ARCHIVE"),
             (deleted, "are deleted after 30 days, before they move to STANDARD_IA"),
+            (both, "stand in rules of their own"),
         ] {
             let said = wrong.check().expect_err("S3 refuses it").to_string();
             assert!(said.contains(part), "{said}");
@@ -273,7 +291,9 @@ mod tests {
     #[test]
     fn a_rule_without_moves_is_written_as_before_there_were_any() {
         let written = serde_json::to_value(spec()).expect("JSON");
-        assert!(written.get("transitions").is_none(), "what was recorded of it would be another thing: {written}");
+        for new in ["transitions", "expire_delete_markers"] {
+            assert!(written.get(new).is_none(), "what was recorded of it would be another thing: {written}");
+        }
     }
 
     #[test]
@@ -282,6 +302,8 @@ mod tests {
         assert_eq!(read(&there).expect("readable"), spec());
         let everything = LifecycleRule { prefix: String::new(), expire_versions_days: Some(3), ..spec() };
         assert_eq!(read(&written(&everything).expect("days fit")).expect("readable"), everything);
+        let markers = LifecycleRule { expire_days: None, expire_delete_markers: true, ..everything };
+        assert_eq!(read(&written(&markers).expect("days fit")).expect("readable"), markers);
         let moves = moving(&[(30, StorageClass::StandardIa), (90, StorageClass::GlacierIr)]);
         assert_eq!(read(&written(&moves).expect("days fit")).expect("readable"), moves);
     }
@@ -290,16 +312,16 @@ mod tests {
     fn rules_that_no_spec_says_differ_from_every_spec() {
         let there = written(&spec()).expect("days fit");
         let (mut moves, mut off, mut small) = (there.clone(), there.clone(), there.clone());
-        let (mut tagged, mut markers) = (there.clone(), there);
+        let (mut tagged, mut dated) = (there.clone(), there);
         let tag = Tag::builder().key("keep").value("no").build().expect("key and value are given");
         tagged.filter = Some(LifecycleRuleFilter::builder().tag(tag).build());
-        markers.expiration = Some(LifecycleExpiration::builder().expired_object_delete_marker(true).build());
+        dated.expiration = Some(LifecycleExpiration::builder().date(DateTime::from_secs(0)).build());
         let transition = types::Transition::builder().date(DateTime::from_secs(0));
         moves.transitions = Some(vec![transition.storage_class(TransitionStorageClass::Glacier).build()]);
         off.status = ExpirationStatus::Disabled;
         let and = LifecycleRuleAndOperator::builder().prefix("raw/").object_size_less_than(9).build();
         small.filter = Some(LifecycleRuleFilter::builder().and(and).build());
-        for rule in [moves, off, small, tagged, markers] {
+        for rule in [moves, off, small, tagged, dated] {
             let read = read(&rule).expect("readable");
             assert_eq!(read.id, "age (changed outside)", "{rule:?}");
         }

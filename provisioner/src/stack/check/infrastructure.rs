@@ -18,7 +18,7 @@ impl Checker<'_> {
             self.access_logs(bucket);
             let Bucket { expire_after, infrequent_after, archive_after, expire_versions_after, .. } = &bucket.value;
             let moves = infrequent_after.iter().chain(archive_after);
-            for age in expire_after.iter().chain([expire_versions_after]).chain(moves) {
+            for age in expire_after.iter().chain(expire_versions_after).chain(moves) {
                 if age.sound && age.0 % 86_400_000 != 0 {
                     self.push(
                         Diagnostic::new(age.span.clone(), "S3 counts the age of objects in days", "not whole days")

@@ -32,19 +32,31 @@ impl Expansion<'_> {
         }
     }
 
+    /// Whether files of tables are in a bucket.
+    fn has_tables(&self, bucket: &str) -> bool {
+        let raw = self.file.tables.iter().map(|entry| &entry.value.bucket.value);
+        let warehouse = self.file.batch.iter().map(|batch| &batch.bucket.value);
+        raw.chain(warehouse).any(|name| name == bucket)
+    }
+
     pub(super) fn bucket_spec(&self, name: &str, section: &Bucket) -> bucket::Spec {
         let rule = |id: &str| bucket::LifecycleRule {
             id: id.to_owned(),
             prefix: String::new(),
             expire_days: None,
             expire_versions_days: None,
+            expire_delete_markers: false,
             abort_uploads_days: None,
             transitions: Vec::new(),
         };
         let mut lifecycle = vec![bucket::LifecycleRule { abort_uploads_days: Some(7), ..rule("unfinished-uploads") }];
         if section.versioning.value {
-            let days = section.expire_versions_after.in_days() as u32;
-            lifecycle.push(bucket::LifecycleRule { expire_versions_days: Some(days), ..rule("older-versions") });
+            let default = if self.has_tables(name) { TABLES_VERSIONS_DAYS } else { VERSIONS_DAYS };
+            let days = section.expire_versions_after.as_ref().map_or(default, |age| age.in_days() as u32);
+            let versions = rule("older-versions");
+            // Else a marker stays for each of a table's files that is no more.
+            let versions = bucket::LifecycleRule { expire_delete_markers: true, ..versions };
+            lifecycle.push(bucket::LifecycleRule { expire_versions_days: Some(days), ..versions });
         }
         let transitions: Vec<_> = [
             (&section.infrequent_after, bucket::StorageClass::StandardIa),
@@ -371,3 +383,7 @@ fn tls_only(arn: &str, more: Vec<Value>) -> Value {
 fn logs_prefix(name: &str, section: &Bucket) -> String {
     section.access_logs_prefix.as_ref().map_or_else(|| format!("{name}/"), |prefix| prefix.value.clone())
 }
+/// For how many days older versions are kept where a stack doesn't say it,
+const VERSIONS_DAYS: u32 = 30;
+/// and where tables are: each commit replaces files, and a table's own snapshots are its history.
+const TABLES_VERSIONS_DAYS: u32 = 3;
