@@ -10,6 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
 use crate::catalog::{Catalog, Entry};
+use crate::disk::Disk;
 use crate::group::Groups;
 use crate::offsets::Offsets;
 use crate::topic::{self, Topic};
@@ -37,6 +38,7 @@ pub struct Broker {
     pub offsets: Arc<Offsets>,
     /// Consumer groups.
     pub groups: Groups,
+    disk: Arc<dyn Disk>,
     catalog: Mutex<Catalog>,
     topics: RwLock<Topics>,
     logins: OnceLock<Arc<dyn Logins>>,
@@ -50,10 +52,11 @@ struct Topics {
 
 impl Broker {
     /// Opens everything in the data directory and removes what deleted topics left behind. Blocks on the disk.
-    pub fn open(config: Config, address: SocketAddr) -> anyhow::Result<Self> {
+    pub fn open(config: Config, address: SocketAddr, disk: Arc<dyn Disk>) -> anyhow::Result<Self> {
         let data = &config.data;
-        let catalog = Catalog::open(data)?;
+        let catalog = Catalog::open(data, disk.clone())?;
         std::fs::create_dir_all(topic::logs(data))?;
+        disk.sync_directory(data)?;
         for entry in std::fs::read_dir(topic::logs(data))? {
             let path = entry?.path();
             let id = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<Uuid>().ok());
@@ -63,9 +66,9 @@ impl Broker {
         }
         let mut topics = Topics::default();
         for entry in catalog.topics() {
-            topics.insert(Arc::new(Topic::open(data, entry, config.fsync)?));
+            topics.insert(Arc::new(Topic::open(data, entry, config.fsync, &disk)?));
         }
-        let offsets = Offsets::open(data).map_err(|error| anyhow::anyhow!("open committed offsets: {error}"))?;
+        let offsets = Offsets::open(data, disk.clone()).map_err(|error| anyhow::anyhow!("open committed offsets: {error}"))?;
         offsets.keep_topics(|id| topics.by_id.contains_key(&id));
         Ok(Self {
             cluster_id: catalog.cluster_id().to_owned(),
@@ -76,6 +79,7 @@ impl Broker {
             logins: OnceLock::new(),
             address,
             config,
+            disk,
         })
     }
 
@@ -127,8 +131,8 @@ impl Broker {
         let directory = topic::directory(&self.config.data, entry.id);
         let created = std::fs::create_dir_all(&directory)
             .map_err(anyhow::Error::from)
-            .and_then(|()| Topic::open(&self.config.data, &entry, self.config.fsync))
-            .and_then(|topic| Ok((topic, crate::disk::sync_directory(&topic::logs(&self.config.data))?)))
+            .and_then(|()| Topic::open(&self.config.data, &entry, self.config.fsync, &self.disk))
+            .and_then(|topic| Ok((topic, self.disk.sync_directory(&topic::logs(&self.config.data))?)))
             .and_then(|(topic, ())| {
                 catalog.change_topics(|topics| topics.push(entry))?;
                 Ok(topic)
@@ -180,7 +184,7 @@ impl Broker {
             topics.iter_mut().filter(|entry| entry.id == topic.id).for_each(|entry| entry.partitions = count);
         };
         catalog.change_topics(set).map_err(|error| storage(&error))?;
-        topic.grow(&self.config.data, count, self.config.fsync).map_err(|error| storage(&error))
+        topic.grow(&self.config.data, count, self.config.fsync, &self.disk).map_err(|error| storage(&error))
     }
 
     /// Replaces a topic's configuration, already checked. Blocks on the disk.

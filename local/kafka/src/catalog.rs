@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::disk;
+use crate::disk::{self, Disk, ReplaceError};
 use crate::topic_config::Settings;
 
 const VERSION: u32 = 1;
@@ -34,17 +35,20 @@ struct Content {
     topics: Vec<Entry>,
 }
 
-/// The catalogue; every change is durable when its call returns, or undone.
+/// The catalogue; every change is durable when its call returns, or undone. After a flush that failed nothing changes.
 #[derive(Debug)]
 pub struct Catalog {
     path: PathBuf,
     content: Content,
     next_producer: i64,
+    disk: Arc<dyn Disk>,
+    /// Whether the file on disk may be another than the content.
+    failed: bool,
 }
 
 impl Catalog {
     /// Opens the catalogue of a data directory or begins one with a new cluster id.
-    pub fn open(data: &Path) -> anyhow::Result<Self> {
+    pub fn open(data: &Path, disk: Arc<dyn Disk>) -> anyhow::Result<Self> {
         let path = data.join("catalog.json");
         let content = match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice::<Content>(&bytes)
@@ -60,7 +64,7 @@ impl Catalog {
             path.display(),
             content.version
         );
-        let mut catalog = Self { next_producer: content.producer_ids, path, content };
+        let mut catalog = Self { next_producer: content.producer_ids, path, content, disk, failed: false };
         catalog.change(|_| ())?;
         Ok(catalog)
     }
@@ -90,9 +94,15 @@ impl Catalog {
     }
 
     fn change<T>(&mut self, change: impl FnOnce(&mut Content) -> T) -> io::Result<T> {
+        if self.failed {
+            let text = format!("an earlier flush of {} failed; restart once the disk is well", self.path.display());
+            return Err(io::Error::other(text));
+        }
         let mut next = self.content.clone();
         let result = change(&mut next);
-        disk::replace(&self.path, &serde_json::to_vec_pretty(&next)?)?;
+        let replaced = disk::replace(&*self.disk, &self.path, &serde_json::to_vec_pretty(&next)?);
+        self.failed = matches!(replaced, Err(ReplaceError::Unknown(_)));
+        replaced?;
         self.content = next;
         Ok(result)
     }

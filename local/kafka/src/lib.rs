@@ -9,6 +9,8 @@ mod group;
 mod handlers;
 mod log;
 mod offsets;
+#[cfg(test)]
+mod power_cut;
 mod server;
 mod topic;
 mod topic_config;

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::disk;
+use crate::disk::{self, Disk, ReplaceError};
 use crate::log::commit::GroupCommit;
 
 /// A journal smaller than this is never compacted.
@@ -44,6 +44,7 @@ pub struct Offsets {
     path: PathBuf,
     state: Mutex<State>,
     commit: GroupCommit,
+    disk: Arc<dyn Disk>,
 }
 
 #[derive(Debug)]
@@ -59,7 +60,7 @@ struct State {
 
 impl Offsets {
     /// Opens the journal of a data directory. A torn record at the end, which was never answered, is cut off.
-    pub fn open(data: &Path) -> io::Result<Self> {
+    pub fn open(data: &Path, disk: Arc<dyn Disk>) -> io::Result<Self> {
         let path = data.join("offsets.journal");
         let content = match std::fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -77,10 +78,10 @@ impl Offsets {
             tracing::warn!(file = %path.display(), cut = rest.len(), "a torn write was cut off");
         }
         let compacted = compact(&groups)?;
-        let file = Arc::new(disk::replace(&path, &compacted)?);
+        let file = Arc::new(disk::replace(&*disk, &path, &compacted)?);
         let state =
             State { file, size: compacted.len() as u64, written: 0, compact_at: compact_at(&compacted), groups };
-        Ok(Self { path, state: Mutex::new(state), commit: GroupCommit::new(0) })
+        Ok(Self { path, state: Mutex::new(state), commit: GroupCommit::new(0), disk })
     }
 
     /// Stores what a group committed; durable when this returns.
@@ -148,6 +149,7 @@ impl Offsets {
             disk::frame(&mut buffer, &serde_json::to_vec(change)?);
         }
         let mut state = self.state.lock();
+        self.commit.check()?;
         if let Err(error) = state.file.write_all_at(&buffer, state.size) {
             state.file.set_len(state.size)?;
             return Err(error);
@@ -158,12 +160,30 @@ impl Offsets {
             apply(&mut state.groups, change);
         }
         if state.size > state.compact_at {
-            let live = compact(&state.groups)?;
-            state.file = Arc::new(disk::replace(&self.path, &live)?);
-            state.size = live.len() as u64;
-            state.compact_at = compact_at(&live);
+            self.compact(&mut state)?;
         }
         Ok(state.written)
+    }
+
+    fn compact(&self, state: &mut State) -> io::Result<()> {
+        let live = compact(&state.groups)?;
+        match disk::replace(&*self.disk, &self.path, &live) {
+            Ok(file) => {
+                state.file = Arc::new(file);
+                state.size = live.len() as u64;
+                state.compact_at = compact_at(&live);
+            }
+            Err(ReplaceError::Kept(error)) => {
+                // What was written stands in the journal: the next attempt may wait until it has grown again.
+                tracing::warn!(file = %self.path.display(), %error, "the journal wasn't compacted");
+                state.compact_at = state.size + COMPACT_FROM;
+            }
+            Err(ReplaceError::Unknown(error)) => {
+                self.commit.fail(&error);
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     fn flush(&self) -> io::Result<i64> {
@@ -171,7 +191,7 @@ impl Offsets {
             let state = self.state.lock();
             (state.file.clone(), state.written)
         };
-        file.sync_data()?;
+        self.disk.sync(&file)?;
         Ok(written)
     }
 }
@@ -220,7 +240,7 @@ mod tests {
     async fn survives_a_torn_end_and_compaction() {
         let data = tempfile::tempdir().unwrap();
         let (kept, gone) = (Uuid::new_v4(), Uuid::new_v4());
-        let offsets = Arc::new(Offsets::open(data.path()).unwrap());
+        let offsets = Arc::new(Offsets::open(data.path(), Arc::new(disk::Machine)).unwrap());
         for offset in 0..20_000 {
             let commits = (0..4).map(|partition| ((kept, partition), committed(offset))).collect();
             let changes = commits_of("group", commits);
@@ -241,7 +261,7 @@ mod tests {
         content.extend_from_slice(&torn[..torn.len() - 3]);
         std::fs::write(&path, content).unwrap();
 
-        let offsets = Offsets::open(data.path()).unwrap();
+        let offsets = Offsets::open(data.path(), Arc::new(disk::Machine)).unwrap();
         assert_eq!(offsets.groups(), ["group"]);
         assert_eq!(offsets.all("group").len(), 4);
         assert_eq!(offsets.get("group", (kept, 3)), Some(committed(19_999)));

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::{self, Answer};
 use crate::broker::Broker;
+use crate::disk::{self, Disk};
 use crate::handlers::sasl::Session;
 use crate::{Config, Logins};
 
@@ -73,13 +74,18 @@ impl Drop for Running {
 
 /// Opens the data directory and listens.
 pub async fn serve(config: Config) -> anyhow::Result<Running> {
+    serve_on(config, Arc::new(disk::Machine)).await
+}
+
+/// The same on a disk that may be a test's.
+pub async fn serve_on(config: Config, disk: Arc<dyn Disk>) -> anyhow::Result<Running> {
     let data = config.data.clone();
     std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
     let lock = lock(&config)?;
     let listener =
         TcpListener::bind(config.listen()).await.with_context(|| format!("listen on {}", config.listen()))?;
     let address = listener.local_addr()?;
-    let open = tokio::task::spawn_blocking(move || Broker::open(config, address));
+    let open = tokio::task::spawn_blocking(move || Broker::open(config, address, disk));
     let broker = Arc::new(open.await?.with_context(|| format!("open the Kafka log in {}", data.display()))?);
     let running = Running {
         address,

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::Fsync;
 use crate::catalog::Entry;
+use crate::disk::Disk;
 use crate::log::{Limits, Log};
 use crate::topic_config::{self, Settings};
 
@@ -24,28 +25,28 @@ pub struct Topic {
 
 impl Topic {
     /// Opens or creates the logs of a catalogue entry under the data directory.
-    pub fn open(data: &Path, entry: &Entry, fsync: Fsync) -> anyhow::Result<Self> {
+    pub fn open(data: &Path, entry: &Entry, fsync: Fsync, disk: &Arc<dyn Disk>) -> anyhow::Result<Self> {
         let topic = Self {
             name: entry.name.clone(),
             id: entry.id,
             configuration: RwLock::new((entry.settings.clone(), topic_config::limits(&entry.settings))),
             partitions: RwLock::default(),
         };
-        topic.grow(data, entry.partitions, fsync)?;
+        topic.grow(data, entry.partitions, fsync, disk)?;
         Ok(topic)
     }
 
     /// Opens or creates logs until there are `count`.
-    pub fn grow(&self, data: &Path, count: i32, fsync: Fsync) -> anyhow::Result<()> {
+    pub fn grow(&self, data: &Path, count: i32, fsync: Fsync, disk: &Arc<dyn Disk>) -> anyhow::Result<()> {
         let directory = directory(data, self.id);
         let mut logs = self.partitions.read().clone();
         for partition in logs.len()..count.max(0) as usize {
             let path = directory.join(partition.to_string());
-            let log = Log::open(&path, fsync)
+            let log = Log::open(&path, fsync, disk.clone())
                 .map_err(|error| anyhow::anyhow!("open partition {partition} of topic {}: {error}", self.name))?;
             logs.push(Arc::new(log));
         }
-        crate::disk::sync_directory(&directory)?;
+        disk.sync_directory(&directory)?;
         *self.partitions.write() = logs;
         Ok(())
     }

@@ -44,11 +44,10 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// A new empty segment; its name is durable when this returns.
+    /// A new empty segment, whose name isn't durable yet.
     pub fn create(directory: &Path, base: i64) -> io::Result<Self> {
         let path = directory.join(format!("{base:020}.log"));
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
-        File::open(directory)?.sync_all()?;
         Ok(Self::new(path, file, base))
     }
 
@@ -112,12 +111,6 @@ impl Segment {
         }
         self.note(placed);
         Ok(())
-    }
-
-    /// Makes the file durable before the next one is begun, without what a failed write may have left behind its end.
-    pub fn seal(&self) -> io::Result<()> {
-        self.file.set_len(self.size)?;
-        self.file.sync_data()
     }
 
     fn note(&mut self, header: &Header) {
