@@ -79,6 +79,24 @@ impl Account {
         result
     }
 
+    /// Makes what was changed so far durable, outside the lock that requests wait for, and deletes the files that are
+    /// unreachable since then. Blocks on the disk.
+    pub(crate) fn sync(&self) {
+        let Some(mut point) = self.store.lock().unsynced() else { return };
+        let result = point.sync();
+        let settled = self.store.lock().synced(point, result);
+        match settled {
+            Ok(files) => {
+                for file in files {
+                    if let Err(error) = std::fs::remove_file(&file) {
+                        tracing::debug!(%error, file = %file.display(), "cannot delete a file that is not used any more");
+                    }
+                }
+            }
+            Err(error) => tracing::error!(%error, "cannot write the documents"),
+        }
+    }
+
     /// Every scope that holds documents.
     pub fn scopes(&self) -> Vec<Scope> {
         self.store.lock().documents.keys().cloned().collect()

@@ -137,7 +137,7 @@ impl Running {
         if tokio::time::timeout(Duration::from_secs(2), self.server).await.is_err() {
             abort.abort();
         }
-        sync(&self.account);
+        self.account.sync();
     }
 }
 
@@ -173,7 +173,7 @@ pub async fn serve(config: Config) -> anyhow::Result<Running> {
     tokio::spawn(async move {
         while tokio::time::timeout(Duration::from_secs(1), sync_stop.cancelled()).await.is_err() {
             let account = syncing.clone();
-            if let Err(error) = tokio::task::spawn_blocking(move || sync(&account)).await {
+            if let Err(error) = tokio::task::spawn_blocking(move || account.sync()).await {
                 tracing::error!(%error, "cannot sync the journal");
             }
         }
@@ -189,12 +189,4 @@ pub async fn serve(config: Config) -> anyhow::Result<Running> {
     let limits = Limits { connections: config.connections, ..Limits::default() };
     let server = tokio::spawn(listen::serve(listener, limits, answering, stop.clone()));
     Ok(Running { address, stop, server, account, logins, faults, events, _lock: lock })
-}
-
-/// Syncs the journal outside the lock that requests wait for.
-fn sync(account: &Account) {
-    let journal = account.store.lock().unsynced();
-    if let Some(Err(error)) = journal.map(|file| file.and_then(|file| file.sync_data())) {
-        tracing::error!(%error, "cannot sync the journal");
-    }
 }

@@ -2,7 +2,8 @@
 //!
 //! A transaction is one line of the journal, written with one `write` before its answer goes out: an answered change
 //! survives `kill -9` of this process. The journal is synced to the medium once a second and when it is compacted,
-//! so that a power cut loses at most the last second.
+//! so that a power cut loses at most the last second. What a change made unreachable outside of the documents (a file of
+//! S3) is deleted after that sync only, so that the document that a power cut brings back finds its file.
 
 use crate::visibility::Hidden;
 use serde_json::{Value, json};
@@ -57,6 +58,27 @@ pub(crate) struct Store {
     journal: File,
     length: u64,
     synced: u64,
+    /// A sync failed: what the medium holds of this journal is unknown, so that only a new one counts.
+    doubtful: bool,
+    /// Files that no document names any more, to be deleted once that is synced.
+    freed: Vec<PathBuf>,
+}
+
+/// A point of the journal that is to be synced.
+#[derive(Debug)]
+pub(crate) struct Unsynced {
+    generation: u64,
+    length: u64,
+    journal: io::Result<File>,
+    freed: Vec<PathBuf>,
+}
+
+impl Unsynced {
+    /// Syncs it; the system reports a failure once, so that trying again means nothing.
+    pub fn sync(&mut self) -> io::Result<()> {
+        let journal = std::mem::replace(&mut self.journal, Err(io::Error::other("it was tried already")));
+        journal?.sync_data()
+    }
 }
 
 impl Store {
@@ -92,6 +114,9 @@ impl Store {
         }
         let journal = OpenOptions::new().create(true).append(true).open(&path)?;
         journal.set_len(length)?;
+        // What was read counts from now on, for who deletes files that it doesn't name.
+        journal.sync_all()?;
+        File::open(folder)?.sync_all()?;
         Ok(Self {
             documents,
             hidden: Hidden::default(),
@@ -102,6 +127,8 @@ impl Store {
             journal,
             length,
             synced: length,
+            doubtful: false,
+            freed: Vec::new(),
         })
     }
 
@@ -137,13 +164,51 @@ impl Store {
         self.documents.get(scope)?.get(collection)?.get(id)
     }
 
-    /// The journal's file if it holds something that was not synced yet.
-    pub fn unsynced(&mut self) -> Option<io::Result<File>> {
-        if self.synced == self.length {
+    /// Deletes files as soon as the changes recorded so far are synced.
+    pub fn free(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        self.freed.extend(files);
+    }
+
+    /// The journal as it stands, if something waits for its sync.
+    pub fn unsynced(&mut self) -> Option<Unsynced> {
+        if self.synced == self.length && self.freed.is_empty() && !self.doubtful {
             return None;
         }
-        self.synced = self.length;
-        Some(self.journal.try_clone())
+        let journal = if self.doubtful {
+            Err(io::Error::other("an earlier sync of it failed"))
+        } else {
+            self.journal.try_clone()
+        };
+        let freed = std::mem::take(&mut self.freed);
+        Some(Unsynced { generation: self.generation, length: self.length, journal, freed })
+    }
+
+    /// Notes how a sync ended; the files that may be deleted now. After a failure the documents are written anew, and
+    /// while that fails too, nothing is deleted.
+    pub fn synced(&mut self, point: Unsynced, result: io::Result<()>) -> io::Result<Vec<PathBuf>> {
+        let replaced = self.generation != point.generation;
+        if let Err(error) = &result
+            && !replaced
+        {
+            tracing::error!(%error, "cannot sync the journal; all documents are written anew");
+            self.doubtful = true;
+        }
+        let written = if self.doubtful {
+            self.compact()
+        } else {
+            // A snapshot that took the journal's place in between is synced as a whole.
+            if !replaced {
+                self.synced = self.synced.max(point.length);
+            }
+            Ok(())
+        };
+        match written {
+            Ok(()) => Ok(point.freed),
+            Err(error) => {
+                self.freed.extend(point.freed);
+                Err(error)
+            }
+        }
     }
 
     fn compact(&mut self) -> io::Result<()> {
@@ -168,7 +233,9 @@ impl Store {
         self.journal = journal;
         self.length = 0;
         self.synced = 0;
+        self.doubtful = true;
         File::open(&self.folder)?.sync_all()?;
+        self.doubtful = false;
         fs::remove_file(old)
     }
 }

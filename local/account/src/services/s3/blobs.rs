@@ -6,8 +6,9 @@ use crate::error::AwsError;
 use crate::ids;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A file and its length.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -30,7 +31,11 @@ pub(super) fn path(account: &Account, file: &str) -> PathBuf {
 pub(super) fn place(account: &Account, file: &str) -> io::Result<PathBuf> {
     let path = path(account, file);
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        if !folder.exists() {
+            std::fs::create_dir_all(folder)?;
+            settle(folder)?;
+            settle(&account.data.join("s3"))?;
+        }
     }
     Ok(path)
 }
@@ -39,11 +44,25 @@ pub(super) fn place(account: &Account, file: &str) -> io::Result<PathBuf> {
 pub(super) fn link(account: &Account, blob: &Blob) -> Result<Blob, AwsError> {
     let file = name();
     let to = place(account, &file).map_err(|error| errors::disk(&error))?;
-    std::fs::hard_link(path(account, &blob.file), to).map_err(|error| errors::disk(&error))?;
+    std::fs::hard_link(path(account, &blob.file), &to).map_err(|error| errors::disk(&error))?;
+    settle(&to).map_err(|error| errors::disk(&error))?;
     Ok(Blob { file, size: blob.size })
 }
 
-/// Deletes files that no document names any more.
+/// Makes a file's name durable, before a document names it.
+pub(super) fn settle(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Deletes files that documents named until now, once the journal that says so is synced: the document that a power cut
+/// brings back finds its bytes.
+pub(super) fn release(account: &Account, blobs: &[Blob]) {
+    if !blobs.is_empty() {
+        account.store.lock().free(blobs.iter().map(|blob| path(account, &blob.file)));
+    }
+}
+
+/// Deletes files that no document ever named.
 pub(super) fn discard(account: &Account, blobs: &[Blob]) {
     for blob in blobs {
         if let Err(error) = std::fs::remove_file(path(account, &blob.file)) {

@@ -268,6 +268,8 @@ async fn receive(call: &Call, body: Body, path: &std::path::Path) -> Result<(u64
     }
     out.flush().await.map_err(disk)?;
     out.get_ref().sync_data().await.map_err(disk)?;
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || blobs::settle(&path)).await.map_err(AwsError::internal)?.map_err(disk)?;
     let size = checks.size;
     let trailers = frames.map(|frames| frames.trailers).unwrap_or_default();
     let (md5, checksum) = checks.finish(call, &trailers)?;

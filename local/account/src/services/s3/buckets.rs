@@ -122,7 +122,7 @@ pub(super) fn delete(call: &Call) -> Result<Reply, AwsError> {
         state.at(tag_scope(&bucket)).forget_tags(&arn(&call.bucket));
         Ok(parts)
     })?;
-    blobs::discard(&call.account, &parts);
+    blobs::release(&call.account, &parts);
     Ok(Reply::empty(204))
 }
 

@@ -79,7 +79,7 @@ pub(super) fn object(call: &Call) -> Result<Reply, AwsError> {
         ));
         Ok((reply, freed))
     })?;
-    blobs::discard(&call.account, &freed);
+    blobs::release(&call.account, &freed);
     Ok(reply)
 }
 
@@ -101,7 +101,8 @@ pub(super) async fn part(call: &Call) -> Result<Reply, AwsError> {
 /// Writes the bytes of `version` within `range` to a new file.
 fn copy(account: &crate::account::Account, version: &Version, range: Range<u64>) -> std::io::Result<Received> {
     let file = blobs::name();
-    let mut out = std::fs::File::create(blobs::place(account, &file)?)?;
+    let path = blobs::place(account, &file)?;
+    let mut out = std::fs::File::create(&path)?;
     let mut md5 = Md5::new();
     let mut hasher = Hasher::new(Algorithm::Crc64);
     let mut start = 0;
@@ -125,6 +126,7 @@ fn copy(account: &crate::account::Account, version: &Version, range: Range<u64>)
         start += blob.size;
     }
     out.sync_data()?;
+    blobs::settle(&path)?;
     let blob = blobs::Blob { file, size: range.end - range.start };
     Ok(Received { blob, md5: hex::encode(md5.finalize()), checksum: hasher.finish() })
 }

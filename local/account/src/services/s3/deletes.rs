@@ -31,7 +31,7 @@ pub(super) fn object(call: &Call) -> Result<Reply, AwsError> {
         }
         one(state, &bucket, &call.key, call.parameter("versionId"))
     })?;
-    blobs::discard(&call.account, &deleted.freed);
+    blobs::release(&call.account, &deleted.freed);
     let mut reply = Reply::empty(204);
     if deleted.marker.is_some() {
         reply = reply.header("x-amz-delete-marker", "true");
@@ -128,6 +128,6 @@ pub(super) fn many(call: &Call, body: &[u8]) -> Result<Reply, AwsError> {
         }
         Ok((out, freed))
     })?;
-    blobs::discard(&call.account, &freed);
+    blobs::release(&call.account, &freed);
     Ok(Reply::xml(format!("<DeleteResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{out}</DeleteResult>")))
 }

@@ -17,6 +17,8 @@ mod listing;
 mod names;
 mod objects;
 mod policy;
+#[cfg(test)]
+mod power_cut;
 mod reads;
 mod settings;
 mod uploads;

@@ -147,7 +147,7 @@ pub(super) async fn put(call: &Call, body: Body) -> Result<Reply, AwsError> {
     });
     match done {
         Ok((reply, replaced)) => {
-            blobs::discard(&call.account, &replaced);
+            blobs::release(&call.account, &replaced);
             if written.size == 0 {
                 blobs::discard(&call.account, &[written]);
             }

@@ -154,7 +154,7 @@ pub(super) fn keep(call: &Call, received: Received) -> Result<Part, AwsError> {
     });
     match done {
         Ok((part, replaced)) => {
-            blobs::discard(&call.account, &replaced);
+            blobs::release(&call.account, &replaced);
             Ok(part)
         }
         Err(error) => {
@@ -250,7 +250,7 @@ pub(super) fn complete(call: &Call, body: &[u8]) -> Result<Reply, AwsError> {
         reply.body = answer.body;
         Ok((reply, freed))
     })?;
-    blobs::discard(&call.account, &freed);
+    blobs::release(&call.account, &freed);
     Ok(reply)
 }
 
@@ -259,7 +259,7 @@ pub(super) fn abort(call: &Call) -> Result<Reply, AwsError> {
         let (id, _) = find(call, state)?;
         Ok(drop_one(state, &id))
     })?;
-    blobs::discard(&call.account, &freed);
+    blobs::release(&call.account, &freed);
     Ok(Reply::empty(204))
 }
 

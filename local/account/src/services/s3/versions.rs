@@ -11,7 +11,6 @@ use crate::state::State;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One version of an object, or a delete marker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,12 +51,15 @@ pub(super) fn first(key: &str) -> String {
     format!("{key}\0")
 }
 
-/// A number greater than all that were given out before, across restarts.
-fn sequence() -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
+/// The document id of a version that is newer than all that a key has, whatever the clock says.
+fn newest(state: &State<'_>, bucket: &str, key: &str) -> String {
+    let from = first(key);
+    let before = state.range(&collection(bucket), &from).next().and_then(|(id, _)| {
+        let number = id.strip_prefix(&from)?.parse::<u64>().ok()?;
+        Some(u64::MAX - number)
+    });
     let now = chrono::Utc::now().timestamp_micros() as u64;
-    let before = LAST.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(now.max(last + 1)));
-    now.max(before.unwrap_or_default() + 1)
+    format!("{from}{:020}", u64::MAX - before.map_or(now, |before| now.max(before + 1)))
 }
 
 /// All versions of a key with their document ids, the newest first.
@@ -102,6 +104,7 @@ pub(super) fn versioned(bucket: &Value) -> bool {
 pub(super) fn add(state: &mut State<'_>, bucket: &Value, mut version: Version) -> (String, Vec<Blob>) {
     let name = bucket["name"].as_str().unwrap_or_default();
     let mut replaced = Vec::new();
+    let id = newest(state, name, &version.key);
     if bucket["versioning"] == "Enabled" {
         version.version = ids::letters(32, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.");
     } else {
@@ -113,7 +116,6 @@ pub(super) fn add(state: &mut State<'_>, bucket: &Value, mut version: Version) -
             }
         }
     }
-    let id = format!("{}{:020}", first(&version.key), u64::MAX - sequence());
     let version_id = version.version.clone();
     state.put(&collection(name), &id, version);
     (version_id, replaced)
