@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::broker::Broker;
 use crate::frame;
 use crate::handlers::sasl::{self, Session};
-use crate::handlers::{cluster, configs, fetch, groups, list_offsets, offsets, produce, topics};
+use crate::handlers::{cluster, configs, fetch, groups, list_offsets, offsets, produce, topics, transactions};
 
 /// Requests, the versions that handlers and message types both know, and the shape of the body
 /// ([`frame::check`] reads it).
@@ -37,6 +37,10 @@ pub const SUPPORTED: &[(ApiKey, i16, i16, &str)] = &[
     (ApiKey::DeleteTopics, 1, 6, "{0-5 [s]} {6- ( s u )} i"),
     (ApiKey::InitProducerId, 0, 4, "s i {3- l h}"),
     (ApiKey::OffsetForLeaderEpoch, 2, 4, "{3- i} ( s ( i i i ) )"),
+    (ApiKey::AddPartitionsToTxn, 0, 3, "s l h ( s [i] )"),
+    (ApiKey::AddOffsetsToTxn, 0, 3, "s l h s"),
+    (ApiKey::EndTxn, 0, 3, "s l h b"),
+    (ApiKey::TxnOffsetCommit, 0, 3, "s s l h {3- i s s} ( s ( i l {2- i} s ) )"),
     (ApiKey::DescribeConfigs, 1, 4, "( b s [s] ) {1- b} {3- b}"),
     (ApiKey::SaslAuthenticate, 0, 2, "B"),
     (ApiKey::CreatePartitions, 0, 3, "( s i ( [i] ) ) i b"),
@@ -131,7 +135,7 @@ pub async fn answer(
         ApiKey::Metadata => call.ready(&cluster::metadata(broker, version, call.read()?).await),
         ApiKey::DescribeCluster => call.ready(&cluster::describe_cluster(broker)),
         ApiKey::FindCoordinator => call.ready(&cluster::find_coordinator(broker, version, &call.read()?)),
-        ApiKey::InitProducerId => call.ready(&produce::init_producer_id(broker, &call.read()?).await),
+        ApiKey::InitProducerId => call.ready(&produce::init_producer_id(broker, version, &call.read()?).await),
         ApiKey::Produce => {
             let pending = produce::append(broker, call.read()?).await;
             let call = Call { key, version, correlation: call.correlation, body: Bytes::new() };
@@ -164,6 +168,10 @@ pub async fn answer(
         ApiKey::SyncGroup => call.ready(&groups::sync(broker, call.read()?).await),
         ApiKey::Heartbeat => call.ready(&groups::heartbeat(broker, &call.read()?)),
         ApiKey::LeaveGroup => call.ready(&groups::leave(broker, version, &call.read()?)),
+        ApiKey::AddPartitionsToTxn => call.ready(&transactions::add_partitions(broker, version, call.read()?).await),
+        ApiKey::AddOffsetsToTxn => call.ready(&transactions::add_offsets(broker, version, &call.read()?).await),
+        ApiKey::TxnOffsetCommit => call.ready(&transactions::commit_offsets(broker, call.read()?).await),
+        ApiKey::EndTxn => call.ready(&transactions::end(broker, version, &call.read()?).await),
         ApiKey::DescribeGroups => call.ready(&groups::describe(broker, &call.read()?)),
         ApiKey::ListGroups => call.ready(&groups::list(broker, version, &call.read()?)),
         ApiKey::DeleteGroups => call.ready(&groups::delete(broker, call.read()?).await),

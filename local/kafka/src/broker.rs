@@ -12,9 +12,10 @@ use uuid::Uuid;
 use crate::catalog::{Catalog, Entry};
 use crate::disk::Disk;
 use crate::group::Groups;
-use crate::offsets::Offsets;
+use crate::coordinator::Coordinator;
 use crate::topic::{self, Topic};
 use crate::topic_config::Settings;
+use crate::transactions::Turns;
 use crate::{Config, Fsync, Logins};
 
 /// The only node.
@@ -34,11 +35,13 @@ pub struct Broker {
     pub address: SocketAddr,
     /// The cluster's id.
     pub cluster_id: String,
-    /// Committed offsets.
-    pub offsets: Arc<Offsets>,
+    /// Committed offsets and the states of transactions.
+    pub coordinator: Arc<Coordinator>,
     /// Consumer groups.
     pub groups: Groups,
     disk: Arc<dyn Disk>,
+    /// One transactional id's requests, one after the other.
+    pub transactions: Turns,
     catalog: Mutex<Catalog>,
     topics: RwLock<Topics>,
     logins: OnceLock<Arc<dyn Logins>>,
@@ -68,12 +71,14 @@ impl Broker {
         for entry in catalog.topics() {
             topics.insert(Arc::new(Topic::open(data, entry, config.fsync, &disk)?));
         }
-        let offsets = Offsets::open(data, disk.clone()).map_err(|error| anyhow::anyhow!("open committed offsets: {error}"))?;
-        offsets.keep_topics(|id| topics.by_id.contains_key(&id));
+        let coordinator = Coordinator::open(data, disk.clone())
+            .map_err(|error| anyhow::anyhow!("open committed offsets: {error}"))?;
+        coordinator.keep_topics(|id| topics.by_id.contains_key(&id));
         Ok(Self {
             cluster_id: catalog.cluster_id().to_owned(),
-            offsets: Arc::new(offsets),
+            coordinator: Arc::new(coordinator),
             groups: Groups::default(),
+            transactions: Turns::default(),
             catalog: Mutex::new(catalog),
             topics: RwLock::new(topics),
             logins: OnceLock::new(),

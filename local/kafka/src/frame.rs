@@ -289,6 +289,24 @@ mod tests {
                     ]),
                 ]))
             }
+            ApiKey::AddPartitionsToTxn => {
+                RequestKind::AddPartitionsToTxn(m::AddPartitionsToTxnRequest::default().with_v3_and_below_topics(vec![
+                    m::add_partitions_to_txn_request::AddPartitionsToTxnTopic::default()
+                        .with_name(topic())
+                        .with_partitions(vec![1, 2]),
+                ]))
+            }
+            ApiKey::AddOffsetsToTxn => RequestKind::AddOffsetsToTxn(m::AddOffsetsToTxnRequest::default()),
+            ApiKey::EndTxn => RequestKind::EndTxn(m::EndTxnRequest::default()),
+            ApiKey::TxnOffsetCommit => {
+                RequestKind::TxnOffsetCommit(m::TxnOffsetCommitRequest::default().with_topics(vec![
+                    m::txn_offset_commit_request::TxnOffsetCommitRequestTopic::default()
+                        .with_name(topic())
+                        .with_partitions(
+                            vec![m::txn_offset_commit_request::TxnOffsetCommitRequestPartition::default()],
+                        ),
+                ]))
+            }
             ApiKey::DescribeConfigs => {
                 RequestKind::DescribeConfigs(m::DescribeConfigsRequest::default().with_resources(vec![
                     m::describe_configs_request::DescribeConfigsResource::default()

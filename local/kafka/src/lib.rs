@@ -3,17 +3,19 @@
 mod api;
 mod broker;
 mod catalog;
+mod coordinator;
 mod disk;
 mod frame;
 mod group;
 mod handlers;
+mod ledger;
 mod log;
-mod offsets;
 #[cfg(test)]
 mod power_cut;
 mod server;
 mod topic;
 mod topic_config;
+mod transactions;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

@@ -213,7 +213,7 @@ fn values(broker: &Broker, topic: &str, partition: i32) -> BTreeMap<i64, String>
     let mut read = BTreeMap::new();
     let (mut next, high) = log.bounds();
     while next < high {
-        let mut bytes = log.read(next, 1 << 20).unwrap().unwrap();
+        let mut bytes = log.read(next, Some(1 << 20), false).unwrap().unwrap().records;
         for record in RecordBatchDecoder::decode_all(&mut bytes).unwrap().into_iter().flat_map(|set| set.records) {
             next = record.offset + 1;
             read.insert(record.offset, String::from_utf8(record.value.unwrap().to_vec()).unwrap());
@@ -366,7 +366,7 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
             assert!(values.get(offset) == Some(value), "{}: {topic} {partition} {offset}", path.display());
         }
         for (group, offset) in &told.offsets {
-            let committed = broker.offsets.all(group).into_iter().map(|(_, committed)| committed.offset).max();
+            let committed = broker.coordinator.all(group).into_iter().map(|(_, committed)| committed.offset).max();
             assert!(committed >= Some(*offset), "{}: {group} {offset} {committed:?}", path.display());
         }
     }

@@ -18,7 +18,7 @@ use crate::api::{self, Answer};
 use crate::broker::Broker;
 use crate::disk::{self, Disk};
 use crate::handlers::sasl::Session;
-use crate::{Config, Logins};
+use crate::{Config, Logins, transactions};
 
 /// Kafka's own limit of a request's size.
 const LARGEST_FRAME: usize = 100 * 1024 * 1024;
@@ -29,6 +29,8 @@ const CONNECTIONS: usize = 1000;
 const PIPELINE: usize = 16;
 /// How often sessions of group members are looked at.
 const TICK: Duration = Duration::from_millis(50);
+/// How often open transactions are looked at.
+const TRANSACTIONS: Duration = Duration::from_millis(200);
 
 /// A log that listens.
 #[derive(Debug)]
@@ -87,6 +89,8 @@ pub async fn serve_on(config: Config, disk: Arc<dyn Disk>) -> anyhow::Result<Run
     let address = listener.local_addr()?;
     let open = tokio::task::spawn_blocking(move || Broker::open(config, address, disk));
     let broker = Arc::new(open.await?.with_context(|| format!("open the Kafka log in {}", data.display()))?);
+    // What was decided before a crash is done before anybody asks.
+    transactions::tick(&broker).await;
     let running = Running {
         address,
         broker: broker.clone(),
@@ -97,6 +101,7 @@ pub async fn serve_on(config: Config, disk: Arc<dyn Disk>) -> anyhow::Result<Run
     let stop = running.stop.clone();
     running.tasks.spawn(until(stop.clone(), retain(broker.clone())));
     running.tasks.spawn(until(stop.clone(), tick(broker.clone())));
+    running.tasks.spawn(until(stop.clone(), end_transactions(broker.clone())));
     if let Some(interval) = broker.flush_interval() {
         running.tasks.spawn(until(stop.clone(), flush(broker.clone(), interval)));
     }
@@ -139,6 +144,15 @@ async fn tick(broker: Arc<Broker>) {
     loop {
         interval.tick().await;
         broker.groups.tick();
+    }
+}
+
+async fn end_transactions(broker: Arc<Broker>) {
+    let mut interval = tokio::time::interval(TRANSACTIONS);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        transactions::tick(&broker).await;
     }
 }
 

@@ -19,6 +19,7 @@ use crate::broker::{Broker, NODE};
 use crate::topic::Topic;
 
 const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
 
 /// Brokers and topics.
 pub async fn metadata(broker: &Arc<Broker>, version: i16, request: MetadataRequest) -> MetadataResponse {
@@ -101,31 +102,20 @@ pub fn describe_cluster(broker: &Broker) -> DescribeClusterResponse {
         .with_brokers(vec![node])
 }
 
-/// This node, for every group. Transactions have no coordinator here.
+/// This node, for every group and every transactional id.
 pub fn find_coordinator(broker: &Broker, version: i16, request: &FindCoordinatorRequest) -> FindCoordinatorResponse {
-    let refusal = (request.key_type != GROUP)
-        .then(|| (ResponseError::TransactionalIdAuthorizationFailed.code(), text("the local log has no transactions")));
-    let host = text(broker.address.ip().to_string());
-    let port = i32::from(broker.address.port());
+    let (code, node, host, port) = if matches!(request.key_type, GROUP | TRANSACTION) {
+        (0, BrokerId(NODE), broker.address.ip().to_string(), i32::from(broker.address.port()))
+    } else {
+        (ResponseError::InvalidRequest.code(), BrokerId(-1), String::new(), -1)
+    };
     if version < 4 {
-        let response = FindCoordinatorResponse::default();
-        return match refusal {
-            // A field that the oldest version lacks must be empty.
-            Some((code, message)) => response
-                .with_error_code(code)
-                .with_error_message((version > 0).then_some(message))
-                .with_node_id(BrokerId(-1)),
-            None => response.with_node_id(BrokerId(NODE)).with_host(host).with_port(port),
-        };
+        let response = FindCoordinatorResponse::default().with_error_code(code).with_node_id(node);
+        return response.with_host(text(host)).with_port(port);
     }
     let coordinator = |key| {
-        let coordinator = Coordinator::default().with_key(key);
-        match refusal.clone() {
-            Some((code, message)) => {
-                coordinator.with_error_code(code).with_error_message(Some(message)).with_node_id(BrokerId(-1))
-            }
-            None => coordinator.with_node_id(BrokerId(NODE)).with_host(host.clone()).with_port(port),
-        }
+        let coordinator = Coordinator::default().with_key(key).with_error_code(code).with_node_id(node);
+        coordinator.with_host(text(host.as_str())).with_port(port)
     };
     let coordinators = request.coordinator_keys.iter().cloned().map(coordinator).collect();
     FindCoordinatorResponse::default().with_coordinators(coordinators)

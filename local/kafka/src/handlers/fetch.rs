@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
+use kafka_protocol::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse, ProducerId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -15,6 +15,8 @@ use crate::broker::Broker;
 
 /// Records in one answer, whatever the client allows: what it costs in memory.
 const LARGEST_ANSWER: u64 = 32 << 20;
+/// The isolation level of a reader that leaves out what isn't committed.
+pub const READ_COMMITTED: i8 = 1;
 
 /// Reads once or until there is enough or the client's patience ends.
 pub async fn fetch(broker: &Arc<Broker>, request: FetchRequest) -> FetchResponse {
@@ -45,6 +47,7 @@ pub async fn fetch(broker: &Arc<Broker>, request: FetchRequest) -> FetchResponse
 /// The answer as of now, its bytes of records, and whether a partition has an error that shouldn't wait.
 fn read(broker: &Broker, request: &FetchRequest) -> (FetchResponse, u64, bool) {
     let allowed = u64::try_from(request.max_bytes).unwrap_or(0).clamp(1, LARGEST_ANSWER);
+    let committed = request.isolation_level == READ_COMMITTED;
     let mut total = 0;
     let mut failed = false;
     let mut responses = Vec::with_capacity(request.topics.len());
@@ -64,19 +67,29 @@ fn read(broker: &Broker, request: &FetchRequest) -> (FetchResponse, u64, bool) {
                 continue;
             };
             let most = u64::try_from(wanted.partition_max_bytes).unwrap_or(0).min(allowed.saturating_sub(total));
-            // The first batch comes whatever its size, or a client with a small limit would never go on.
-            let read =
-                if total > 0 && most == 0 { Ok(Some(Bytes::new())) } else { log.read(wanted.fetch_offset, most) };
-            let (start, high) = log.bounds();
-            let data = data.with_high_watermark(high).with_last_stable_offset(high).with_log_start_offset(start);
+            // The first batch of the answer comes whatever its size, or a client with a small limit would never go on.
+            let read = log.read(wanted.fetch_offset, (total == 0 || most > 0).then_some(most), committed);
             partitions.push(match read {
-                Ok(Some(records)) => {
-                    total += records.len() as u64;
-                    data.with_records(Some(records))
+                Ok(Some(read)) => {
+                    total += read.records.len() as u64;
+                    let aborted = read.aborted.iter().map(|aborted| {
+                        AbortedTransaction::default()
+                            .with_producer_id(ProducerId(aborted.producer_id))
+                            .with_first_offset(aborted.first)
+                    });
+                    data.with_high_watermark(read.high)
+                        .with_last_stable_offset(read.stable)
+                        .with_log_start_offset(read.start)
+                        .with_aborted_transactions(Some(aborted.collect()))
+                        .with_records(Some(read.records))
                 }
                 Ok(None) => {
                     failed = true;
+                    let (start, high) = log.bounds();
                     data.with_error_code(ResponseError::OffsetOutOfRange.code())
+                        .with_high_watermark(high)
+                        .with_last_stable_offset(log.stable())
+                        .with_log_start_offset(start)
                 }
                 Err(error) => {
                     failed = true;

@@ -128,7 +128,7 @@ fn known(broker: &Broker, name: &str) -> Option<Described> {
     if let Some(group) = broker.groups.get(name) {
         return Some(group.lock().describe());
     }
-    broker.offsets.has(name).then(|| Described {
+    broker.coordinator.has(name).then(|| Described {
         phase: Phase::Empty,
         protocol_type: "consumer".into(),
         protocol: String::new(),
@@ -163,7 +163,7 @@ pub fn describe(broker: &Broker, request: &DescribeGroupsRequest) -> DescribeGro
 /// Lists groups.
 pub fn list(broker: &Broker, version: i16, request: &ListGroupsRequest) -> ListGroupsResponse {
     let mut names = broker.groups.names();
-    names.extend(broker.offsets.groups());
+    names.extend(broker.coordinator.groups());
     names.sort_unstable();
     names.dedup();
     let listed = names.into_iter().filter_map(|name| {
@@ -185,11 +185,11 @@ pub async fn delete(broker: &Arc<Broker>, request: DeleteGroupsRequest) -> Delet
     let mut results = Vec::with_capacity(request.groups_names.len());
     for name in request.groups_names {
         let deleted = match broker.groups.delete(&name) {
-            Err(ResponseError::GroupIdNotFound) if broker.offsets.has(&name) => Ok(()),
+            Err(ResponseError::GroupIdNotFound) if broker.coordinator.has(&name) => Ok(()),
             other => other,
         };
         let deleted = match deleted {
-            Ok(()) => broker.offsets.delete_group(&name).await.map_err(|error| {
+            Ok(()) => broker.coordinator.delete_group(&name).await.map_err(|error| {
                 tracing::error!(group = name.as_str(), %error, "a group wasn't deleted");
                 ResponseError::CoordinatorNotAvailable
             }),

@@ -10,6 +10,7 @@ use kafka_protocol::messages::{
 };
 
 use super::blocking;
+use super::fetch::READ_COMMITTED;
 use crate::broker::Broker;
 use crate::log::Log;
 
@@ -20,6 +21,7 @@ const GREATEST_TIME: i64 = -3;
 /// Finds offsets by time.
 pub async fn list_offsets(broker: &Arc<Broker>, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let broker = broker.clone();
+    let committed = request.isolation_level == READ_COMMITTED;
     let topics = blocking(move || {
         let topic = |wanted: &kafka_protocol::messages::list_offsets_request::ListOffsetsTopic| {
             let known = broker.topic(&wanted.name);
@@ -32,7 +34,7 @@ pub async fn list_offsets(broker: &Arc<Broker>, request: ListOffsetsRequest) -> 
                 let Some(log) = known.as_ref().and_then(|topic| topic.partition(p.partition_index)) else {
                     return response.with_error_code(ResponseError::UnknownTopicOrPartition.code());
                 };
-                match find(&log, p.timestamp) {
+                match find(&log, p.timestamp, committed) {
                     Ok(Some((offset, time))) => {
                         let epoch = if request_has_epochs(p.current_leader_epoch) { 0 } else { -1 };
                         response.with_offset(offset).with_timestamp(time).with_leader_epoch(epoch)
@@ -58,14 +60,15 @@ fn request_has_epochs(current: i32) -> bool {
     current >= 0
 }
 
-/// Offset and timestamp.
-fn find(log: &Log, timestamp: i64) -> std::io::Result<Option<(i64, i64)>> {
+/// Offset and timestamp. For who reads `committed` records only the log ends at the last stable offset.
+fn find(log: &Log, timestamp: i64, committed: bool) -> std::io::Result<Option<(i64, i64)>> {
     let (start, high) = log.bounds();
+    let end = if committed { log.stable() } else { high };
     match timestamp {
-        LATEST => Ok(Some((high, -1))),
+        LATEST => Ok(Some((end, -1))),
         EARLIEST => Ok(Some((start, -1))),
         GREATEST_TIME => Ok(log.latest_time()),
-        time => log.find_time(time),
+        time => Ok(log.find_time(time)?.filter(|&(offset, _)| offset < end)),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod offsets;
 pub mod produce;
 pub mod sasl;
 pub mod topics;
+pub mod transactions;
 
 use kafka_protocol::protocol::StrBytes;
 

@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
 use super::{blocking, text};
 use crate::broker::{Broker, now};
 use crate::log::{AppendError, Appended, Log};
+use crate::transactions;
 
 /// Stored, perhaps not yet durable.
 pub struct Pending {
@@ -25,10 +26,16 @@ struct Part {
     stored: Result<(Arc<Log>, Appended), (ResponseError, String)>,
 }
 
-/// Stores a request's batches.
+/// Stores a request's batches. A transaction can't end between the look at it and the records' place in the log.
 pub async fn append(broker: &Arc<Broker>, request: ProduceRequest) -> Pending {
     let broker = broker.clone();
+    let turn = match &request.transactional_id {
+        Some(id) => Some(broker.transactions.turn(id).await),
+        None => None,
+    };
     blocking(move || {
+        let _turn = turn;
+        let transaction = request.transactional_id.as_ref().and_then(|id| broker.coordinator.transaction(id));
         let refused = refuse(&request);
         let mut topics = Vec::with_capacity(request.topic_data.len());
         for data in request.topic_data {
@@ -39,7 +46,11 @@ pub async fn append(broker: &Arc<Broker>, request: ProduceRequest) -> Pending {
                     (None, None) => Err((ResponseError::UnknownTopicOrPartition, "there is no such topic".into())),
                     (None, Some(topic)) => match topic.partition(part.index) {
                         None => Err((ResponseError::UnknownTopicOrPartition, "there is no such partition".into())),
-                        Some(log) => store(log, &part.records.unwrap_or_default(), &topic.limits()),
+                        Some(log) => {
+                            let records = part.records.unwrap_or_default();
+                            transactions::admit(transaction.as_ref(), (topic.id, part.index), &records)
+                                .and_then(|()| store(log, &records, &topic.limits()))
+                        }
                     },
                 };
                 Part { index: part.index, stored }
@@ -52,10 +63,6 @@ pub async fn append(broker: &Arc<Broker>, request: ProduceRequest) -> Pending {
 }
 
 fn refuse(request: &ProduceRequest) -> Option<(ResponseError, String)> {
-    if request.transactional_id.is_some() {
-        let text = "the local log has no transactions".to_owned();
-        return Some((ResponseError::TransactionalIdAuthorizationFailed, text));
-    }
     if !matches!(request.acks, -1..=1) {
         return Some((ResponseError::InvalidRequiredAcks, format!("acks {} is none of -1, 0 and 1", request.acks)));
     }
@@ -132,11 +139,23 @@ impl Part {
     }
 }
 
-/// Gives an idempotent producer an id, or the next epoch of the one that it has.
-pub async fn init_producer_id(broker: &Arc<Broker>, request: &InitProducerIdRequest) -> InitProducerIdResponse {
+/// Gives a producer an id, or the next epoch of the one that it has.
+pub async fn init_producer_id(
+    broker: &Arc<Broker>,
+    version: i16,
+    request: &InitProducerIdRequest,
+) -> InitProducerIdResponse {
     let response = InitProducerIdResponse::default().with_producer_id(ProducerId(-1)).with_producer_epoch(-1);
-    if request.transactional_id.is_some() {
-        return response.with_error_code(ResponseError::TransactionalIdAuthorizationFailed.code());
+    if let Some(id) = &request.transactional_id {
+        let given = (request.producer_id.0 >= 0).then_some((request.producer_id.0, request.producer_epoch));
+        return match transactions::begin_producer(broker, id, request.transaction_timeout_ms, given).await {
+            Ok((id, epoch)) => response.with_producer_id(ProducerId(id)).with_producer_epoch(epoch),
+            // Version 4 is the first whose clients know that they may be fenced.
+            Err(ResponseError::ProducerFenced) if version < 4 => {
+                response.with_error_code(ResponseError::InvalidProducerEpoch.code())
+            }
+            Err(error) => response.with_error_code(error.code()),
+        };
     }
     if request.producer_id.0 >= 0 && (0..i16::MAX - 1).contains(&request.producer_epoch) {
         return response.with_producer_id(request.producer_id).with_producer_epoch(request.producer_epoch + 1);

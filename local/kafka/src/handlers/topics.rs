@@ -123,7 +123,7 @@ async fn delete_one(broker: &Arc<Broker>, version: i16, wanted: DeleteTopicState
     if let Err((error, message)) = blocking(move || worker.delete_topic(id)).await {
         return refuse(result, error, message);
     }
-    if let Err(error) = broker.offsets.delete_topic(id).await {
+    if let Err(error) = broker.coordinator.delete_topic(id).await {
         // They are under the old topic's id, which nobody will have again; the next start drops them.
         tracing::warn!(topic = topic.name, %error, "committed offsets of a deleted topic are left");
     }

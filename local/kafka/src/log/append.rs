@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::MutexGuard;
 
 use super::batch::{self, Header};
 use super::producers::Sequence;
@@ -31,8 +32,8 @@ impl Log {
         if header.records < 1 || header.last_offset_delta != header.records - 1 {
             return Err(AppendError::Invalid("the number of records doesn't fit the offsets"));
         }
-        if header.is_transactional() {
-            return Err(AppendError::Invalid("transactions aren't supported"));
+        if header.is_control() {
+            return Err(AppendError::Invalid("markers are the log's own to write"));
         }
         if header.producer_id >= 0 && (header.base_sequence < 0 || header.producer_epoch < 0) {
             return Err(AppendError::Invalid("an idempotent producer's batch needs an epoch and a sequence"));
@@ -43,7 +44,7 @@ impl Log {
             header.max_timestamp = now;
         }
 
-        let mut state = self.state.lock();
+        let state = self.state.lock();
         if state.deleted {
             return Err(AppendError::Deleted);
         }
@@ -61,19 +62,54 @@ impl Log {
             Sequence::Old => return Err(AppendError::Old),
             Sequence::Fenced => return Err(AppendError::Fenced),
         }
+        self.place(state, batch, &mut header, None, limits)?;
+        Ok(Appended { base_offset: header.base_offset, next_offset: header.next_offset(), timestamp, start })
+    }
+
+    /// Ends a producer's transaction in this partition and returns the offset after the marker, which is durable after
+    /// [`Log::flushed`]. Batches of older epochs are refused from now on. Blocks on the disk.
+    pub fn append_marker(
+        &self,
+        (producer_id, epoch): (i64, i16),
+        commit: bool,
+        limits: &Limits,
+        now: i64,
+    ) -> Result<i64, AppendError> {
+        let batch = batch::marker(producer_id, epoch, commit, now);
+        let mut header = Header::parse(&batch).ok_or(AppendError::Corrupt)?;
+        let state = self.state.lock();
+        if state.deleted {
+            return Err(AppendError::Deleted);
+        }
+        self.commit.check()?;
+        self.place(state, &batch, &mut header, Some(commit), limits)?;
+        Ok(header.next_offset())
+    }
+
+    /// Gives a batch its place at the end.
+    fn place(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        batch: &Bytes,
+        header: &mut Header,
+        commit: Option<bool>,
+        limits: &Limits,
+    ) -> io::Result<()> {
         if state.active().size > 0 && state.active().size + header.size > limits.segment_bytes.min(SEGMENT_BYTES) {
             self.roll(&mut state)?;
         }
         let active = state.active_mut();
         header.base_offset = active.next;
-        active.append(&batch::place(batch, header.base_offset, 0), batch, &header)?;
-        state.producers.note(&header);
+        active.append(&batch::place(batch, header.base_offset, 0), batch, header)?;
+        state.producers.note(header);
+        state.transactions.note(header, commit);
         if !matches!(self.fsync, Fsync::BeforeAcknowledge) {
-            state.high = state.end().high;
+            let high = state.end().high;
+            state.advance(high);
             drop(state);
             self.wake();
         }
-        Ok(Appended { base_offset: header.base_offset, next_offset: header.next_offset(), timestamp, start })
+        Ok(())
     }
 
     /// Begins a new segment; the old one is durable first, so that only a log's last file can be torn.
@@ -122,7 +158,7 @@ impl Log {
         self.sync(|disk| disk.sync(&end.file))?;
         let mut state = self.state.lock();
         if end.high.offset > state.high.offset {
-            state.high = end.high;
+            state.advance(end.high);
             drop(state);
             self.wake();
         }

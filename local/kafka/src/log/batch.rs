@@ -74,9 +74,14 @@ impl Header {
         add_sequence(self.base_sequence, self.last_offset_delta)
     }
 
-    /// Whether the batch belongs to a transaction or is a transaction's marker.
+    /// Whether the batch belongs to a transaction.
     pub fn is_transactional(&self) -> bool {
-        self.attributes & (TRANSACTIONAL | CONTROL) != 0
+        self.attributes & TRANSACTIONAL != 0
+    }
+
+    /// Whether the batch is a marker of the log's own, not a producer's.
+    pub fn is_control(&self) -> bool {
+        self.attributes & CONTROL != 0
     }
 
     /// Whether the records are stored as they are, without compression.
@@ -139,6 +144,45 @@ pub fn find_time(batch: &[u8], header: &Header, timestamp: i64) -> Option<(i64, 
         }
     }
     None
+}
+
+/// The marker that ends a producer's transaction: a batch of one record whose key is the marker's version and kind, and
+/// whose value a version and the coordinator's epoch.
+pub fn marker(producer_id: i64, producer_epoch: i16, commit: bool, now: i64) -> Bytes {
+    // Length, attributes, timestamp and offset deltas; key; value; no headers. Lengths are zigzag varints.
+    let record = [32, 0, 0, 0, 8, 0, 0, 0, u8::from(commit), 12, 0, 0, 0, 0, 0, 0, 0];
+    let mut batch = vec![0; HEADER];
+    batch.extend_from_slice(&record);
+    let length = (batch.len() - PREFIX) as i32;
+    batch[8..12].copy_from_slice(&length.to_be_bytes());
+    batch[16] = 2;
+    batch[21..23].copy_from_slice(&(TRANSACTIONAL | CONTROL).to_be_bytes());
+    batch[27..35].copy_from_slice(&now.to_be_bytes());
+    batch[35..43].copy_from_slice(&now.to_be_bytes());
+    batch[43..51].copy_from_slice(&producer_id.to_be_bytes());
+    batch[51..53].copy_from_slice(&producer_epoch.to_be_bytes());
+    batch[53..57].copy_from_slice(&(-1i32).to_be_bytes());
+    batch[57..61].copy_from_slice(&1i32.to_be_bytes());
+    let checksum = crc32c::crc32c(&batch[CHECKED..]);
+    batch[17..21].copy_from_slice(&checksum.to_be_bytes());
+    batch.into()
+}
+
+/// Whether a marker commits; none when it is of another kind.
+pub fn commits(batch: &[u8]) -> Option<bool> {
+    let mut rest = batch.get(HEADER..)?;
+    varint(&mut rest)?;
+    rest = rest.get(1..)?;
+    for _timestamp_and_offset in 0..2 {
+        varint(&mut rest)?;
+    }
+    let length = usize::try_from(varint(&mut rest)?).ok()?;
+    let key = rest.get(..length)?;
+    match i16::from_be_bytes(*key.get(2..)?.first_chunk()?) {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
 }
 
 fn varint(bytes: &mut &[u8]) -> Option<i64> {

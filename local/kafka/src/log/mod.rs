@@ -7,6 +7,7 @@ pub mod producers;
 mod read;
 mod retain;
 pub mod segment;
+mod transactions;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,8 +19,10 @@ use tokio::sync::Notify;
 use crate::Fsync;
 use crate::disk::Disk;
 use commit::GroupCommit;
+use batch::Header;
 use producers::Producers;
 use segment::Segment;
+use transactions::Transactions;
 
 /// A segment ends at this size even if the topic allows more, so that recovery and retention stay quick.
 const SEGMENT_BYTES: u64 = 256 << 20;
@@ -98,6 +101,7 @@ pub struct Log {
 struct State {
     segments: Vec<Segment>,
     producers: Producers,
+    transactions: Transactions,
     high: High,
     deleted: bool,
 }
@@ -131,6 +135,7 @@ impl Log {
         }
         names.sort();
         let mut producers = Producers::default();
+        let mut transactions = Transactions::default();
         let mut segments: Vec<Segment> = Vec::new();
         let last = names.len().saturating_sub(1);
         for (at, (base, path)) in names.into_iter().enumerate() {
@@ -144,7 +149,11 @@ impl Log {
                 )));
             }
             // Only the last file can be torn: a file is flushed before the next one is begun.
-            segments.push(Segment::open(path, base, at == last, |header| producers.note(header))?);
+            let note = |header: &Header, commit| {
+                producers.note(header);
+                transactions.note(header, commit);
+            };
+            segments.push(Segment::open(path, base, at == last, note)?);
         }
         if segments.is_empty() {
             segments.push(Segment::create(directory, 0)?);
@@ -153,13 +162,14 @@ impl Log {
         let active = segments.last().expect("a log has a segment");
         disk.sync(&active.file())?;
         let high = High { offset: active.next, segment: active.base, position: active.size };
+        transactions.advance(high.offset);
         Ok(Self {
             directory: directory.to_owned(),
             fsync,
             disk,
             syncing: Mutex::default(),
             commit: GroupCommit::new(high.offset),
-            state: Mutex::new(State { segments, producers, high, deleted: false }),
+            state: Mutex::new(State { segments, producers, transactions, high, deleted: false }),
             waiting: Mutex::default(),
         })
     }
@@ -204,6 +214,12 @@ impl State {
     fn end(&self) -> End {
         let active = self.active();
         End { file: active.file(), high: High { offset: active.next, segment: active.base, position: active.size } }
+    }
+
+    /// Lets readers see more.
+    fn advance(&mut self, high: High) {
+        self.high = high;
+        self.transactions.advance(high.offset);
     }
 
     /// How far a segment may be read.

@@ -78,7 +78,7 @@ impl Producers {
         if behind < i32::MAX / 2 { Sequence::Old } else { Sequence::Gap }
     }
 
-    /// Remembers a stored batch.
+    /// Remembers a stored batch. Of a marker only the epoch counts: its producer's sequences go on.
     pub fn note(&mut self, header: &Header) {
         if header.producer_id < 0 {
             return;
@@ -97,10 +97,13 @@ impl Producers {
             producer.epoch = header.producer_epoch;
             producer.batches.clear();
         }
+        producer.used = self.clock;
+        if header.is_control() {
+            return;
+        }
         if producer.batches.len() == REMEMBERED {
             producer.batches.pop_front();
         }
-        producer.used = self.clock;
         producer.batches.push_back(Stored {
             base_sequence: header.base_sequence,
             last_sequence: header.last_sequence(),

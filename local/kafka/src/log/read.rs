@@ -5,6 +5,22 @@ use std::io;
 use bytes::Bytes;
 
 use super::Log;
+use super::transactions::Aborted;
+
+/// What was read, and the ends of the log as they were then.
+#[derive(Debug)]
+pub struct Read {
+    /// Whole batches.
+    pub records: Bytes,
+    /// First offset.
+    pub start: i64,
+    /// High watermark.
+    pub high: i64,
+    /// Last stable offset.
+    pub stable: i64,
+    /// Transactions whose records a reader of committed ones has to leave out.
+    pub aborted: Vec<Aborted>,
+}
 
 impl Log {
     /// First offset and high watermark.
@@ -13,22 +29,36 @@ impl Log {
         (state.start(), state.high.offset)
     }
 
-    /// Whole batches from the one that holds `offset` on, of at most `max_bytes` but at least one. None: the
-    /// offset is outside the log. Blocks on the disk.
-    pub fn read(&self, offset: i64, max_bytes: u64) -> io::Result<Option<Bytes>> {
-        let reader = {
+    /// The last stable offset: before it all transactions have ended.
+    pub fn stable(&self) -> i64 {
+        let state = self.state.lock();
+        state.transactions.stable(state.high.offset)
+    }
+
+    /// Whole batches from the one that holds `offset` on, of at most `max_bytes` but at least one (none: no batch). `committed` leaves
+    /// out what comes after the last stable offset and names the aborted transactions before it. None: the offset is
+    /// outside the log. Blocks on the disk.
+    pub fn read(&self, offset: i64, max_bytes: Option<u64>, committed: bool) -> io::Result<Option<Read>> {
+        let (reader, until, max_bytes, mut read) = {
             let state = self.state.lock();
-            if offset < state.start() || offset > state.high.offset {
+            let (high, stable) = (state.high.offset, state.transactions.stable(state.high.offset));
+            if offset < state.start() || offset > high {
                 return Ok(None);
             }
-            if offset == state.high.offset {
-                return Ok(Some(Bytes::new()));
+            let mut read = Read { high, stable, start: state.start(), aborted: Vec::new(), records: Bytes::new() };
+            let until = if committed { stable } else { high };
+            let Some(max_bytes) = max_bytes.filter(|_| offset < until) else {
+                return Ok(Some(read));
+            };
+            if committed {
+                read.aborted = state.transactions.aborted(offset, until);
             }
             let at = state.segments.partition_point(|segment| segment.base <= offset) - 1;
             let segment = &state.segments[at];
-            segment.reader(offset, state.readable(segment))
+            (segment.reader(offset, state.readable(segment)), until, max_bytes, read)
         };
-        reader.read(offset, max_bytes).map(Some)
+        read.records = reader.read(offset, until, max_bytes)?;
+        Ok(Some(read))
     }
 
     /// Offset and timestamp of the first record at or after `timestamp`. Blocks on the disk.

@@ -15,11 +15,13 @@ impl Log {
         let expired = |s: &Segment| limits.retention_ms.is_some_and(|ms| s.size > 0 && s.max_timestamp < now - ms);
         if expired(state.active()) && state.high.offset == state.active().next {
             self.roll(&mut state)?;
-            state.high = state.end().high;
+            let high = state.end().high;
+            state.advance(high);
         }
         let mut size: u64 = state.segments.iter().map(|segment| segment.size).sum();
         let mut dropped = 0;
-        while state.segments.len() > 1 && state.segments[1].base <= state.high.offset {
+        let stable = state.transactions.stable(state.high.offset);
+        while state.segments.len() > 1 && state.segments[1].base <= stable {
             let first = &state.segments[0];
             let large = limits.retention_bytes.is_some_and(|bytes| size - first.size >= bytes);
             if !expired(first) && !large {
@@ -32,6 +34,8 @@ impl Log {
                 state.high = High { offset: state.high.offset, segment: next.base, position: 0 };
             }
             state.segments.remove(0);
+            let start = state.start();
+            state.transactions.forget_before(start);
             dropped += 1;
         }
         Ok(dropped)

@@ -66,9 +66,10 @@ impl Segment {
     }
 
     /// Opens a segment and walks its batches. Whatever follows the `last` file's last whole batch whose checksum is
-    /// right is what a crash left of a write that was never answered; it is cut off. An older file was whole and flushed
+    /// right is what a crash left of a write that was never answered; it is cut off. `each` batch is given, and of a marker
+    /// whether it commits. An older file was whole and flushed
     /// when the next one was begun: it is damaged then, and left as it is.
-    pub fn open(path: PathBuf, base: i64, last: bool, mut each: impl FnMut(&Header)) -> io::Result<Self> {
+    pub fn open(path: PathBuf, base: i64, last: bool, mut each: impl FnMut(&Header, Option<bool>)) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
         let length = file.metadata()?.len();
         let mut segment = Self::new(path, file, base);
@@ -81,8 +82,10 @@ impl Segment {
             if last && !batch::is_intact(window.bytes(segment.size, header.size)?, &header) {
                 break;
             }
+            let commit =
+                if header.is_control() { batch::commits(window.bytes(segment.size, header.size)?) } else { None };
             segment.note(&header);
-            each(&header);
+            each(&header, commit);
         }
         if segment.size < length && !last {
             return Err(io::Error::other(format!(
@@ -159,8 +162,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Whole batches from the one that holds `offset` on: at most `max_bytes`, but at least one batch.
-    pub fn read(self, offset: i64, max_bytes: u64) -> io::Result<Bytes> {
+    /// Whole batches from the one that holds `offset` on and before `until`: at most `max_bytes`, but at least one batch.
+    pub fn read(self, offset: i64, until: i64, max_bytes: u64) -> io::Result<Bytes> {
         let mut window = Window::new(self.file, self.limit);
         window.ahead = INDEX_INTERVAL + max_bytes;
         let mut start = self.position;
@@ -173,7 +176,8 @@ impl Reader {
         };
         let mut end = start + first.size;
         while let Some(header) = window.loaded_header(end) {
-            if end + header.size - start > max_bytes || end + header.size > window.loaded_end() {
+            let is_too_much = end + header.size - start > max_bytes || end + header.size > window.loaded_end();
+            if is_too_much || header.base_offset >= until {
                 break;
             }
             end += header.size;
@@ -264,10 +268,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(format!("{:020}.log", 0));
         std::fs::write(&path, [7; 100]).unwrap();
-        let error = Segment::open(path.clone(), 0, false, |_| ()).unwrap_err().to_string();
+        let error = Segment::open(path.clone(), 0, false, |_, _| ()).unwrap_err().to_string();
         assert!(error.contains(path.to_str().unwrap()) && error.contains("byte 0 of 100"), "{error}");
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 100);
-        assert_eq!(Segment::open(path.clone(), 0, true, |_| ()).unwrap().size, 0);
+        assert_eq!(Segment::open(path.clone(), 0, true, |_, _| ()).unwrap().size, 0);
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
     }
 }

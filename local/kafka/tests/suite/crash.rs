@@ -17,7 +17,7 @@ use crate::produce::{batch, produce, producer_id};
 use crate::support::{Ours, ask, eventually};
 use crate::{admin, groups};
 
-fn is_real() -> bool {
+pub fn is_real() -> bool {
     std::env::var("LAKEWRIGHT_TEST_KAFKA").is_ok()
 }
 

@@ -16,3 +16,4 @@ mod logins;
 mod offsets;
 mod produce;
 mod support;
+mod transactions;

@@ -1,6 +1,5 @@
-//! Committed offsets of consumer groups: a checksummed journal, by topic id, compacted as it grows.
+//! What groups and transactional producers rely on, in one checksummed journal that is compacted as it grows.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -8,39 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::disk::{self, Disk, ReplaceError};
+use crate::ledger::{Change, Committed, Ledger, Place, Transaction};
 use crate::log::commit::GroupCommit;
 
 /// A journal smaller than this is never compacted.
 const COMPACT_FROM: u64 = 1 << 20;
 
-/// What a group committed for a partition.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Committed {
-    /// The next offset to read.
-    pub offset: i64,
-    /// Leader epoch, as the client gave it.
-    pub epoch: i32,
-    /// The client's own note.
-    pub metadata: String,
-}
-
-/// A partition of a topic id.
-pub type Place = (Uuid, i32);
-
-#[derive(Debug, Deserialize, Serialize)]
-enum Change {
-    Commit { group: String, topic: Uuid, partition: i32, committed: Committed },
-    DeleteGroup { group: String },
-    DeleteTopic { topic: Uuid },
-}
-
-/// All committed offsets.
+/// The journal and what it adds up to.
 #[derive(Debug)]
-pub struct Offsets {
+pub struct Coordinator {
     path: PathBuf,
     state: Mutex<State>,
     commit: GroupCommit,
@@ -55,10 +33,10 @@ struct State {
     written: i64,
     /// The size at which looking for what can go is worth the work.
     compact_at: u64,
-    groups: BTreeMap<String, HashMap<Place, Committed>>,
+    ledger: Ledger,
 }
 
-impl Offsets {
+impl Coordinator {
     /// Opens the journal of a data directory. A torn record at the end, which was never answered, is cut off.
     pub fn open(data: &Path, disk: Arc<dyn Disk>) -> io::Result<Self> {
         let path = data.join("offsets.journal");
@@ -66,21 +44,21 @@ impl Offsets {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             other => other?,
         };
-        let mut groups = BTreeMap::new();
+        let mut ledger = Ledger::default();
         let mut rest = content.as_slice();
         while let Some(record) = disk::unframe(rest) {
             let change = serde_json::from_slice(record)
                 .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
-            apply(&mut groups, change);
+            ledger.apply(change);
             rest = &rest[disk::FRAME + record.len()..];
         }
         if !rest.is_empty() {
             tracing::warn!(file = %path.display(), cut = rest.len(), "a torn write was cut off");
         }
-        let compacted = compact(&groups)?;
+        let compacted = compact(&ledger)?;
         let file = Arc::new(disk::replace(&*disk, &path, &compacted)?);
         let state =
-            State { file, size: compacted.len() as u64, written: 0, compact_at: compact_at(&compacted), groups };
+            State { file, size: compacted.len() as u64, written: 0, compact_at: compact_at(&compacted), ledger };
         Ok(Self { path, state: Mutex::new(state), commit: GroupCommit::new(0), disk })
     }
 
@@ -107,40 +85,66 @@ impl Offsets {
 
     /// Forgets offsets of topics that aren't there (a crash came between a topic's deletion and this).
     pub fn keep_topics(&self, exists: impl Fn(Uuid) -> bool) {
-        for committed in self.state.lock().groups.values_mut() {
-            committed.retain(|&(topic, _), _| exists(topic));
-        }
+        self.state.lock().ledger.keep_topics(exists);
     }
 
     /// What a group committed for a partition.
     pub fn get(&self, group: &str, place: Place) -> Option<Committed> {
-        self.state.lock().groups.get(group)?.get(&place).cloned()
+        self.state.lock().ledger.groups.get(group)?.get(&place).cloned()
     }
 
     /// Everything that a group committed.
     pub fn all(&self, group: &str) -> Vec<(Place, Committed)> {
         let state = self.state.lock();
-        state.groups.get(group).into_iter().flatten().map(|(&place, committed)| (place, committed.clone())).collect()
+        state
+            .ledger
+            .groups
+            .get(group)
+            .into_iter()
+            .flatten()
+            .map(|(&place, committed)| (place, committed.clone()))
+            .collect()
     }
 
     /// Whether a group has committed something.
     pub fn has(&self, group: &str) -> bool {
-        self.state.lock().groups.contains_key(group)
+        self.state.lock().ledger.groups.contains_key(group)
     }
 
     /// The groups that have committed something.
     pub fn groups(&self) -> Vec<String> {
-        self.state.lock().groups.keys().cloned().collect()
+        self.state.lock().ledger.groups.keys().cloned().collect()
+    }
+
+    /// Whether a transaction that hasn't ended yet may change what a group committed for a partition.
+    pub fn is_pending(&self, group: &str, place: Place) -> bool {
+        self.state.lock().ledger.is_pending(group, place)
+    }
+
+    /// What is known of a transactional id.
+    pub fn transaction(&self, id: &str) -> Option<Transaction> {
+        self.state.lock().ledger.transactions.get(id).cloned()
+    }
+
+    /// The transactional ids of which something holds.
+    pub fn transactions(&self, holds: impl Fn(&Transaction) -> bool) -> Vec<String> {
+        let state = self.state.lock();
+        state.ledger.transactions.iter().filter(|(_, t)| holds(t)).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Replaces what is known of a transactional id, or forgets it; durable when this returns.
+    pub async fn put_transaction(self: &Arc<Self>, id: &str, transaction: Option<Transaction>) -> io::Result<()> {
+        self.write(vec![Change::Transaction { id: id.to_owned(), transaction }]).await
     }
 
     async fn write(self: &Arc<Self>, changes: Vec<Change>) -> io::Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
-        let offsets = self.clone();
-        let until = tokio::task::spawn_blocking(move || offsets.append(changes)).await.map_err(io::Error::other)??;
-        let offsets = self.clone();
-        self.commit.wait(until, move || offsets.flush()).await
+        let journal = self.clone();
+        let until = tokio::task::spawn_blocking(move || journal.append(changes)).await.map_err(io::Error::other)??;
+        let journal = self.clone();
+        self.commit.wait(until, move || journal.flush()).await
     }
 
     fn append(&self, changes: Vec<Change>) -> io::Result<i64> {
@@ -157,7 +161,7 @@ impl Offsets {
         state.size += buffer.len() as u64;
         state.written += buffer.len() as i64;
         for change in changes {
-            apply(&mut state.groups, change);
+            state.ledger.apply(change);
         }
         if state.size > state.compact_at {
             self.compact(&mut state)?;
@@ -166,7 +170,7 @@ impl Offsets {
     }
 
     fn compact(&self, state: &mut State) -> io::Result<()> {
-        let live = compact(&state.groups)?;
+        let live = compact(&state.ledger)?;
         match disk::replace(&*self.disk, &self.path, &live) {
             Ok(file) => {
                 state.file = Arc::new(file);
@@ -196,36 +200,16 @@ impl Offsets {
     }
 }
 
-fn compact(groups: &BTreeMap<String, HashMap<Place, Committed>>) -> io::Result<Vec<u8>> {
+fn compact(ledger: &Ledger) -> io::Result<Vec<u8>> {
     let mut buffer = Vec::new();
-    for (group, committed) in groups {
-        for (&(topic, partition), committed) in committed {
-            let change = Change::Commit { group: group.clone(), topic, partition, committed: committed.clone() };
-            disk::frame(&mut buffer, &serde_json::to_vec(&change)?);
-        }
+    for change in ledger.changes() {
+        disk::frame(&mut buffer, &serde_json::to_vec(&change)?);
     }
     Ok(buffer)
 }
 
 fn compact_at(live: &[u8]) -> u64 {
     (4 * live.len() as u64).max(COMPACT_FROM)
-}
-
-fn apply(groups: &mut BTreeMap<String, HashMap<Place, Committed>>, change: Change) {
-    match change {
-        Change::Commit { group, topic, partition, committed } => {
-            groups.entry(group).or_default().insert((topic, partition), committed);
-        }
-        Change::DeleteGroup { group } => {
-            groups.remove(&group);
-        }
-        Change::DeleteTopic { topic } => {
-            for committed in groups.values_mut() {
-                committed.retain(|&(id, _), _| id != topic);
-            }
-            groups.retain(|_, committed| !committed.is_empty());
-        }
-    }
 }
 
 #[cfg(test)]
@@ -240,7 +224,7 @@ mod tests {
     async fn survives_a_torn_end_and_compaction() {
         let data = tempfile::tempdir().unwrap();
         let (kept, gone) = (Uuid::new_v4(), Uuid::new_v4());
-        let offsets = Arc::new(Offsets::open(data.path(), Arc::new(disk::Machine)).unwrap());
+        let offsets = Arc::new(Coordinator::open(data.path(), Arc::new(disk::Machine)).unwrap());
         for offset in 0..20_000 {
             let commits = (0..4).map(|partition| ((kept, partition), committed(offset))).collect();
             let changes = commits_of("group", commits);
@@ -261,7 +245,7 @@ mod tests {
         content.extend_from_slice(&torn[..torn.len() - 3]);
         std::fs::write(&path, content).unwrap();
 
-        let offsets = Offsets::open(data.path(), Arc::new(disk::Machine)).unwrap();
+        let offsets = Coordinator::open(data.path(), Arc::new(disk::Machine)).unwrap();
         assert_eq!(offsets.groups(), ["group"]);
         assert_eq!(offsets.all("group").len(), 4);
         assert_eq!(offsets.get("group", (kept, 3)), Some(committed(19_999)));

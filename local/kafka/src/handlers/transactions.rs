@@ -1,0 +1,122 @@
+//! Transactional producers begin, add to and end their transactions.
+
+use std::sync::Arc;
+
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::add_partitions_to_txn_response::{
+    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
+};
+use kafka_protocol::messages::txn_offset_commit_response::{
+    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::{
+    AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
+    EndTxnRequest, EndTxnResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+};
+
+use super::offsets;
+use crate::broker::Broker;
+use crate::transactions;
+
+/// The first versions of these requests whose clients know that a producer may be fenced.
+const KNOWS_FENCED: i16 = 2;
+
+fn known_to(version: i16, error: ResponseError) -> ResponseError {
+    match error {
+        ResponseError::ProducerFenced if version < KNOWS_FENCED => ResponseError::InvalidProducerEpoch,
+        error => error,
+    }
+}
+
+/// Adds partitions to a transaction: all of them, or none when one isn't there.
+pub async fn add_partitions(
+    broker: &Arc<Broker>,
+    version: i16,
+    request: AddPartitionsToTxnRequest,
+) -> AddPartitionsToTxnResponse {
+    let producer = (request.v3_and_below_producer_id.0, request.v3_and_below_producer_epoch);
+    let mut found = Vec::new();
+    let mut places = Vec::new();
+    for wanted in &request.v3_and_below_topics {
+        let topic = broker.topic(&wanted.name);
+        for &partition in &wanted.partitions {
+            let place = topic.as_ref().filter(|topic| topic.partition(partition).is_some());
+            places.extend(place.map(|topic| (topic.id, partition)));
+            found.push(place.is_some());
+        }
+    }
+    let result = if found.iter().all(|found| *found) {
+        transactions::enlist(broker, &request.v3_and_below_transactional_id, producer, &places, None).await
+    } else {
+        Err(ResponseError::OperationNotAttempted)
+    };
+    let code = result.err().map_or(0, |error| known_to(version, error).code());
+    let mut found = found.into_iter();
+    let topics = request.v3_and_below_topics.into_iter().map(|wanted| {
+        let results = wanted.partitions.iter().map(|&partition| {
+            let unknown = ResponseError::UnknownTopicOrPartition.code();
+            AddPartitionsToTxnPartitionResult::default()
+                .with_partition_index(partition)
+                .with_partition_error_code(if found.next() == Some(true) { code } else { unknown })
+        });
+        let results = results.collect();
+        AddPartitionsToTxnTopicResult::default().with_name(wanted.name).with_results_by_partition(results)
+    });
+    AddPartitionsToTxnResponse::default().with_results_by_topic_v3_and_below(topics.collect())
+}
+
+/// Adds a group to a transaction.
+pub async fn add_offsets(
+    broker: &Arc<Broker>,
+    version: i16,
+    request: &AddOffsetsToTxnRequest,
+) -> AddOffsetsToTxnResponse {
+    let producer = (request.producer_id.0, request.producer_epoch);
+    let added = transactions::enlist(broker, &request.transactional_id, producer, &[], Some(&request.group_id)).await;
+    AddOffsetsToTxnResponse::default().with_error_code(added.err().map_or(0, |error| known_to(version, error).code()))
+}
+
+/// Keeps a group's offsets until the transaction ends.
+pub async fn commit_offsets(broker: &Arc<Broker>, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse {
+    let instance = request.group_instance_id.as_deref();
+    // A producer that knows of no members may commit for them; its own fencing stands for theirs.
+    let may = match request.generation_id {
+        ..0 => Ok(()),
+        generation => broker.groups.may_commit(&request.group_id, &request.member_id, instance, generation),
+    };
+    let mut commits = Vec::new();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for wanted in &request.topics {
+        let topic = broker.topic(&wanted.name);
+        let mut partitions = Vec::with_capacity(wanted.partitions.len());
+        for part in &wanted.partitions {
+            let (offset, epoch) = (part.committed_offset, part.committed_leader_epoch);
+            let note = part.committed_metadata.as_deref().unwrap_or_default();
+            let judged = may.and_then(|()| offsets::judge(topic.as_deref(), part.partition_index, offset, epoch, note));
+            let code = judged.map(|commit| commits.push(commit)).err().map_or(0, |error| error.code());
+            let partition = TxnOffsetCommitResponsePartition::default().with_partition_index(part.partition_index);
+            partitions.push(partition.with_error_code(code));
+        }
+        topics.push(TxnOffsetCommitResponseTopic::default().with_name(wanted.name.clone()).with_partitions(partitions));
+    }
+    if !commits.is_empty() {
+        let producer = (request.producer_id.0, request.producer_epoch);
+        let (id, group) = (&request.transactional_id, &request.group_id);
+        if let Err(error) = transactions::keep_offsets(broker, id, producer, group, commits).await {
+            // No version of this request knows of fenced producers.
+            let code = known_to(0, error).code();
+            let partitions = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+            for partition in partitions.filter(|partition| partition.error_code == 0) {
+                partition.error_code = code;
+            }
+        }
+    }
+    TxnOffsetCommitResponse::default().with_topics(topics)
+}
+
+/// Commits or aborts a transaction.
+pub async fn end(broker: &Arc<Broker>, version: i16, request: &EndTxnRequest) -> EndTxnResponse {
+    let producer = (request.producer_id.0, request.producer_epoch);
+    let ended = transactions::end(broker, &request.transactional_id, producer, request.committed).await;
+    EndTxnResponse::default().with_error_code(ended.err().map_or(0, |error| known_to(version, error).code()))
+}
