@@ -155,7 +155,7 @@ pub async fn answer(
             })))
         }
         ApiKey::Fetch => call.ready(&fetch::fetch(broker, call.read()?).await),
-        ApiKey::ListOffsets => call.ready(&list_offsets::list_offsets(broker, call.read()?).await),
+        ApiKey::ListOffsets => call.ready(&list_offsets::list_offsets(broker, version, call.read()?).await),
         ApiKey::OffsetForLeaderEpoch => call.ready(&list_offsets::leader_epochs(broker, call.read()?)),
         ApiKey::CreateTopics => call.ready(&topics::create(broker, version, call.read()?).await),
         ApiKey::DeleteTopics => call.ready(&topics::delete(broker, version, call.read()?).await),

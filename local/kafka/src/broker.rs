@@ -10,9 +10,10 @@ use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
 use crate::catalog::{Catalog, Entry};
+use crate::coordinator::Coordinator;
 use crate::disk::Disk;
 use crate::group::Groups;
-use crate::coordinator::Coordinator;
+use crate::log::Storage;
 use crate::topic::{self, Topic};
 use crate::topic_config::Settings;
 use crate::transactions::Turns;
@@ -39,7 +40,8 @@ pub struct Broker {
     pub coordinator: Arc<Coordinator>,
     /// Consumer groups.
     pub groups: Groups,
-    disk: Arc<dyn Disk>,
+    /// What all logs have in common.
+    pub storage: Storage,
     /// One transactional id's requests, one after the other.
     pub transactions: Turns,
     catalog: Mutex<Catalog>,
@@ -67,12 +69,13 @@ impl Broker {
                 std::fs::remove_dir_all(&path)?;
             }
         }
+        let storage = Storage { fsync: config.fsync, disk: disk.clone(), epoch: catalog.epoch() };
         let mut topics = Topics::default();
         for entry in catalog.topics() {
-            topics.insert(Arc::new(Topic::open(data, entry, config.fsync, &disk)?));
+            topics.insert(Arc::new(Topic::open(data, entry, &storage)?));
         }
-        let coordinator = Coordinator::open(data, disk.clone())
-            .map_err(|error| anyhow::anyhow!("open committed offsets: {error}"))?;
+        let coordinator =
+            Coordinator::open(data, disk).map_err(|error| anyhow::anyhow!("open committed offsets: {error}"))?;
         coordinator.keep_topics(|id| topics.by_id.contains_key(&id));
         Ok(Self {
             cluster_id: catalog.cluster_id().to_owned(),
@@ -84,7 +87,7 @@ impl Broker {
             logins: OnceLock::new(),
             address,
             config,
-            disk,
+            storage,
         })
     }
 
@@ -136,8 +139,8 @@ impl Broker {
         let directory = topic::directory(&self.config.data, entry.id);
         let created = std::fs::create_dir_all(&directory)
             .map_err(anyhow::Error::from)
-            .and_then(|()| Topic::open(&self.config.data, &entry, self.config.fsync, &self.disk))
-            .and_then(|topic| Ok((topic, self.disk.sync_directory(&topic::logs(&self.config.data))?)))
+            .and_then(|()| Topic::open(&self.config.data, &entry, &self.storage))
+            .and_then(|topic| Ok((topic, self.storage.disk.sync_directory(&topic::logs(&self.config.data))?)))
             .and_then(|(topic, ())| {
                 catalog.change_topics(|topics| topics.push(entry))?;
                 Ok(topic)
@@ -189,7 +192,7 @@ impl Broker {
             topics.iter_mut().filter(|entry| entry.id == topic.id).for_each(|entry| entry.partitions = count);
         };
         catalog.change_topics(set).map_err(|error| storage(&error))?;
-        topic.grow(&self.config.data, count, self.config.fsync, &self.disk).map_err(|error| storage(&error))
+        topic.grow(&self.config.data, count, &self.storage).map_err(|error| storage(&error))
     }
 
     /// Replaces a topic's configuration, already checked. Blocks on the disk.

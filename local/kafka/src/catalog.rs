@@ -32,6 +32,9 @@ struct Content {
     version: u32,
     cluster_id: String,
     producer_ids: i64,
+    /// Number of starts before this one, which is its leader epoch.
+    #[serde(default)]
+    epoch: i32,
     topics: Vec<Entry>,
 }
 
@@ -53,9 +56,13 @@ impl Catalog {
         let content = match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice::<Content>(&bytes)
                 .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Content { version: VERSION, cluster_id: new_cluster_id(), producer_ids: 0, topics: Vec::new() }
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Content {
+                version: VERSION,
+                cluster_id: new_cluster_id(),
+                producer_ids: 0,
+                epoch: -1,
+                topics: Vec::new(),
+            },
             Err(error) => return Err(anyhow::anyhow!("{}: {error}", path.display())),
         };
         anyhow::ensure!(
@@ -65,13 +72,18 @@ impl Catalog {
             content.version
         );
         let mut catalog = Self { next_producer: content.producer_ids, path, content, disk, failed: false };
-        catalog.change(|_| ())?;
+        catalog.change(|content| content.epoch += 1)?;
         Ok(catalog)
     }
 
     /// The cluster's id: 16 random bytes in the alphabet of URLs, as Kafka writes it.
     pub fn cluster_id(&self) -> &str {
         &self.content.cluster_id
+    }
+
+    /// The leader epoch of this start: greater than those of all before, whatever became of their records.
+    pub fn epoch(&self) -> i32 {
+        self.content.epoch
     }
 
     /// All topics.

@@ -215,6 +215,7 @@ fn compact_at(live: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::power_cut::Fragile;
 
     fn committed(offset: i64) -> Committed {
         Committed { offset, epoch: 0, metadata: "note".into() }
@@ -250,6 +251,22 @@ mod tests {
         assert_eq!(offsets.all("group").len(), 4);
         assert_eq!(offsets.get("group", (kept, 3)), Some(committed(19_999)));
         assert_eq!(offsets.get("group", (gone, 0)), None);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_flush_that_failed_hears_of_it() {
+        let data = tempfile::tempdir().unwrap();
+        let disk = Fragile::new();
+        let journal = Arc::new(Coordinator::open(data.path(), disk.clone()).unwrap());
+        let place = (Uuid::new_v4(), 0);
+        let append = |offset| journal.append(commits_of("group", vec![(place, committed(offset))]));
+        let (first, second) = (append(1).unwrap(), append(2).unwrap());
+        disk.fail_after(0);
+        for until in [first, second] {
+            let flushing = journal.clone();
+            journal.commit.wait(until, move || flushing.flush()).await.unwrap_err();
+        }
+        append(3).unwrap_err();
     }
 
     fn commits_of(group: &str, commits: Vec<(Place, Committed)>) -> Vec<Change> {

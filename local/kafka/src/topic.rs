@@ -6,10 +6,8 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use uuid::Uuid;
 
-use crate::Fsync;
 use crate::catalog::Entry;
-use crate::disk::Disk;
-use crate::log::{Limits, Log};
+use crate::log::{Limits, Log, Storage};
 use crate::topic_config::{self, Settings};
 
 /// A topic that exists.
@@ -25,28 +23,28 @@ pub struct Topic {
 
 impl Topic {
     /// Opens or creates the logs of a catalogue entry under the data directory.
-    pub fn open(data: &Path, entry: &Entry, fsync: Fsync, disk: &Arc<dyn Disk>) -> anyhow::Result<Self> {
+    pub fn open(data: &Path, entry: &Entry, storage: &Storage) -> anyhow::Result<Self> {
         let topic = Self {
             name: entry.name.clone(),
             id: entry.id,
             configuration: RwLock::new((entry.settings.clone(), topic_config::limits(&entry.settings))),
             partitions: RwLock::default(),
         };
-        topic.grow(data, entry.partitions, fsync, disk)?;
+        topic.grow(data, entry.partitions, storage)?;
         Ok(topic)
     }
 
     /// Opens or creates logs until there are `count`.
-    pub fn grow(&self, data: &Path, count: i32, fsync: Fsync, disk: &Arc<dyn Disk>) -> anyhow::Result<()> {
+    pub fn grow(&self, data: &Path, count: i32, storage: &Storage) -> anyhow::Result<()> {
         let directory = directory(data, self.id);
         let mut logs = self.partitions.read().clone();
         for partition in logs.len()..count.max(0) as usize {
             let path = directory.join(partition.to_string());
-            let log = Log::open(&path, fsync, disk.clone())
+            let log = Log::open(&path, storage.clone())
                 .map_err(|error| anyhow::anyhow!("open partition {partition} of topic {}: {error}", self.name))?;
             logs.push(Arc::new(log));
         }
-        disk.sync_directory(&directory)?;
+        storage.disk.sync_directory(&directory)?;
         *self.partitions.write() = logs;
         Ok(())
     }

@@ -35,7 +35,7 @@ pub async fn metadata(broker: &Arc<Broker>, version: i16, request: MetadataReque
             }
             topics
         }
-        _ => broker.topics().iter().map(|topic| describe(topic)).collect(),
+        _ => broker.topics().iter().map(|topic| describe(broker, topic)).collect(),
     };
     MetadataResponse::default()
         .with_brokers(vec![node])
@@ -47,7 +47,7 @@ pub async fn metadata(broker: &Arc<Broker>, version: i16, request: MetadataReque
 async fn one_topic(broker: &Arc<Broker>, wanted: MetadataRequestTopic, create: bool) -> MetadataResponseTopic {
     let Some(name) = wanted.name else {
         return match broker.topic_by_id(wanted.topic_id) {
-            Some(topic) => describe(&topic),
+            Some(topic) => describe(broker, &topic),
             None => MetadataResponseTopic::default()
                 .with_topic_id(wanted.topic_id)
                 .with_name(Some(TopicName::default()))
@@ -55,19 +55,19 @@ async fn one_topic(broker: &Arc<Broker>, wanted: MetadataRequestTopic, create: b
         };
     };
     if let Some(topic) = broker.topic(&name) {
-        return describe(&topic);
+        return describe(broker, &topic);
     }
     let mut error = ResponseError::UnknownTopicOrPartition;
     if create && broker.config.auto_create {
-        let (broker, name) = (broker.clone(), name.to_string());
+        let (worker, name) = (broker.clone(), name.to_string());
         let created = blocking(move || {
-            let created = broker.create_topic(&name, -1, std::collections::BTreeMap::default(), false);
+            let created = worker.create_topic(&name, -1, std::collections::BTreeMap::default(), false);
             // Somebody else may have been quicker.
-            created.map(|_| broker.topic(&name))
+            created.map(|_| worker.topic(&name))
         })
         .await;
         match created {
-            Ok(Some(topic)) => return describe(&topic),
+            Ok(Some(topic)) => return describe(broker, &topic),
             Ok(None) | Err((ResponseError::TopicAlreadyExists, _)) => error = ResponseError::LeaderNotAvailable,
             Err((refused, _)) => error = refused,
         }
@@ -75,12 +75,12 @@ async fn one_topic(broker: &Arc<Broker>, wanted: MetadataRequestTopic, create: b
     MetadataResponseTopic::default().with_name(Some(name)).with_error_code(error.code())
 }
 
-fn describe(topic: &Topic) -> MetadataResponseTopic {
+fn describe(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {
     let partition = |index| {
         MetadataResponsePartition::default()
             .with_partition_index(index)
             .with_leader_id(BrokerId(NODE))
-            .with_leader_epoch(0)
+            .with_leader_epoch(broker.storage.epoch)
             .with_replica_nodes(vec![BrokerId(NODE)])
             .with_isr_nodes(vec![BrokerId(NODE)])
     };

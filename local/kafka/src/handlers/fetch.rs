@@ -10,7 +10,7 @@ use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse, ProducerId
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::blocking;
+use super::{blocking, check_epoch};
 use crate::broker::Broker;
 
 /// Records in one answer, whatever the client allows: what it costs in memory.
@@ -66,6 +66,11 @@ fn read(broker: &Broker, request: &FetchRequest) -> (FetchResponse, u64, bool) {
                 partitions.push(data.with_error_code(unknown).with_high_watermark(-1).with_last_stable_offset(-1));
                 continue;
             };
+            if let Err(error) = check_epoch(wanted.current_leader_epoch, log.epoch()) {
+                failed = true;
+                partitions.push(data.with_error_code(error.code()).with_high_watermark(-1).with_last_stable_offset(-1));
+                continue;
+            }
             let most = u64::try_from(wanted.partition_max_bytes).unwrap_or(0).min(allowed.saturating_sub(total));
             // The first batch of the answer comes whatever its size, or a client with a small limit would never go on.
             let read = log.read(wanted.fetch_offset, (total == 0 || most > 0).then_some(most), committed);

@@ -9,8 +9,8 @@ use kafka_protocol::messages::{
     ListOffsetsRequest, ListOffsetsResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
 };
 
-use super::blocking;
 use super::fetch::READ_COMMITTED;
+use super::{blocking, check_epoch};
 use crate::broker::Broker;
 use crate::log::Log;
 
@@ -19,7 +19,7 @@ const EARLIEST: i64 = -2;
 const GREATEST_TIME: i64 = -3;
 
 /// Finds offsets by time.
-pub async fn list_offsets(broker: &Arc<Broker>, request: ListOffsetsRequest) -> ListOffsetsResponse {
+pub async fn list_offsets(broker: &Arc<Broker>, version: i16, request: ListOffsetsRequest) -> ListOffsetsResponse {
     let broker = broker.clone();
     let committed = request.isolation_level == READ_COMMITTED;
     let topics = blocking(move || {
@@ -34,9 +34,13 @@ pub async fn list_offsets(broker: &Arc<Broker>, request: ListOffsetsRequest) -> 
                 let Some(log) = known.as_ref().and_then(|topic| topic.partition(p.partition_index)) else {
                     return response.with_error_code(ResponseError::UnknownTopicOrPartition.code());
                 };
+                if let Err(error) = check_epoch(p.current_leader_epoch, log.epoch()) {
+                    return response.with_error_code(error.code());
+                }
                 match find(&log, p.timestamp, committed) {
                     Ok(Some((offset, time))) => {
-                        let epoch = if request_has_epochs(p.current_leader_epoch) { 0 } else { -1 };
+                        // A field that older versions lack must be empty.
+                        let epoch = if version >= 4 { log.epoch_at(offset) } else { -1 };
                         response.with_offset(offset).with_timestamp(time).with_leader_epoch(epoch)
                     }
                     Ok(None) => response,
@@ -55,11 +59,6 @@ pub async fn list_offsets(broker: &Arc<Broker>, request: ListOffsetsRequest) -> 
     ListOffsetsResponse::default().with_topics(topics)
 }
 
-/// A client that knows no epoch gets none.
-fn request_has_epochs(current: i32) -> bool {
-    current >= 0
-}
-
 /// Offset and timestamp. For who reads `committed` records only the log ends at the last stable offset.
 fn find(log: &Log, timestamp: i64, committed: bool) -> std::io::Result<Option<(i64, i64)>> {
     let (start, high) = log.bounds();
@@ -72,16 +71,21 @@ fn find(log: &Log, timestamp: i64, committed: bool) -> std::io::Result<Option<(i
     }
 }
 
-/// The end of a leader epoch; there is only epoch 0, which ends with the log.
+/// The ends of leader epochs: a reader that has come further reads what was cut off.
 pub fn leader_epochs(broker: &Broker, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
     let topics = request.topics.into_iter().map(|wanted| {
         let known = broker.topic(&wanted.topic);
         let partitions = wanted.partitions.iter().map(|p| {
-            let end = EpochEndOffset::default().with_partition(p.partition);
-            match known.as_ref().and_then(|topic| topic.partition(p.partition)) {
-                None => end.with_error_code(ResponseError::UnknownTopicOrPartition.code()),
-                Some(log) if p.leader_epoch == 0 => end.with_leader_epoch(0).with_end_offset(log.bounds().1),
-                Some(_) => end.with_leader_epoch(-1).with_end_offset(-1),
+            let end = EpochEndOffset::default().with_partition(p.partition).with_leader_epoch(-1).with_end_offset(-1);
+            let Some(log) = known.as_ref().and_then(|topic| topic.partition(p.partition)) else {
+                return end.with_error_code(ResponseError::UnknownTopicOrPartition.code());
+            };
+            if let Err(error) = check_epoch(p.current_leader_epoch, log.epoch()) {
+                return end.with_error_code(error.code());
+            }
+            match log.epoch_end(p.leader_epoch) {
+                Some((epoch, offset)) => end.with_leader_epoch(epoch).with_end_offset(offset),
+                None => end,
             }
         });
         OffsetForLeaderTopicResult::default().with_topic(wanted.topic.clone()).with_partitions(partitions.collect())

@@ -100,10 +100,11 @@ impl Log {
         }
         let active = state.active_mut();
         header.base_offset = active.next;
-        active.append(&batch::place(batch, header.base_offset, 0), batch, header)?;
+        header.leader_epoch = self.storage.epoch;
+        active.append(&batch::place(batch, header.base_offset, header.leader_epoch), batch, header)?;
         state.producers.note(header);
         state.transactions.note(header, commit);
-        if !matches!(self.fsync, Fsync::BeforeAcknowledge) {
+        if !matches!(self.storage.fsync, Fsync::BeforeAcknowledge) {
             let high = state.end().high;
             state.advance(high);
             drop(state);
@@ -128,7 +129,7 @@ impl Log {
     fn sync(&self, work: impl FnOnce(&dyn Disk) -> io::Result<()>) -> io::Result<()> {
         let _turn = self.syncing.lock();
         self.commit.check()?;
-        work(&*self.disk).inspect_err(|error| {
+        work(&*self.storage.disk).inspect_err(|error| {
             self.commit.fail(error);
             tracing::error!(directory = %self.directory.display(), %error, "flush failed; the partition takes no more records until a restart");
         })
@@ -136,7 +137,7 @@ impl Log {
 
     /// Returns when the records before `until` are as durable as the policy promises.
     pub async fn flushed(self: &Arc<Self>, until: i64) -> io::Result<()> {
-        match self.fsync {
+        match self.storage.fsync {
             Fsync::BeforeAcknowledge => self.flush(until).await,
             Fsync::Every(_) => Ok(()),
         }

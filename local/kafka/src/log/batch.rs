@@ -20,6 +20,8 @@ pub struct Header {
     pub base_offset: i64,
     /// Bytes of the whole batch.
     pub size: u64,
+    /// Leader epoch in which it was stored.
+    pub leader_epoch: i32,
     /// Version of the format; only 2 is stored.
     pub magic: i8,
     /// CRC-32C of everything from the attributes on.
@@ -51,6 +53,7 @@ impl Header {
         (size >= HEADER as u64).then_some(Self {
             base_offset: i64::from_be_bytes(field(bytes, 0)),
             size,
+            leader_epoch: i32::from_be_bytes(field(bytes, 12)),
             magic: bytes[16] as i8,
             checksum: u32::from_be_bytes(field(bytes, 17)),
             attributes: i16::from_be_bytes(field(bytes, 21)),

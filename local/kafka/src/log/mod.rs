@@ -3,6 +3,7 @@
 mod append;
 pub mod batch;
 pub mod commit;
+mod epochs;
 pub mod producers;
 mod read;
 mod retain;
@@ -18,8 +19,9 @@ use tokio::sync::Notify;
 
 use crate::Fsync;
 use crate::disk::Disk;
-use commit::GroupCommit;
 use batch::Header;
+use commit::GroupCommit;
+use epochs::Epochs;
 use producers::Producers;
 use segment::Segment;
 use transactions::Transactions;
@@ -84,12 +86,22 @@ pub struct Appended {
     pub start: i64,
 }
 
+/// What all logs of one start have in common.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    /// When a record is on disk.
+    pub fsync: Fsync,
+    /// How it comes there.
+    pub disk: Arc<dyn Disk>,
+    /// The leader epoch: greater than those of all starts before.
+    pub epoch: i32,
+}
+
 /// A partition's log.
 #[derive(Debug)]
 pub struct Log {
     directory: PathBuf,
-    fsync: Fsync,
-    disk: Arc<dyn Disk>,
+    storage: Storage,
     /// Held while something is made durable.
     syncing: Mutex<()>,
     state: Mutex<State>,
@@ -102,6 +114,7 @@ struct State {
     segments: Vec<Segment>,
     producers: Producers,
     transactions: Transactions,
+    epochs: Epochs,
     high: High,
     deleted: bool,
 }
@@ -123,7 +136,7 @@ struct End {
 impl Log {
     /// Opens or creates the log in a directory. A torn batch at the end is cut off; what is left is flushed
     /// before anybody can read it.
-    pub fn open(directory: &Path, fsync: Fsync, disk: Arc<dyn Disk>) -> io::Result<Self> {
+    pub fn open(directory: &Path, storage: Storage) -> io::Result<Self> {
         std::fs::create_dir_all(directory)?;
         let mut names = Vec::new();
         for entry in std::fs::read_dir(directory)? {
@@ -136,6 +149,7 @@ impl Log {
         names.sort();
         let mut producers = Producers::default();
         let mut transactions = Transactions::default();
+        let mut epochs = Epochs::default();
         let mut segments: Vec<Segment> = Vec::new();
         let last = names.len().saturating_sub(1);
         for (at, (base, path)) in names.into_iter().enumerate() {
@@ -152,24 +166,25 @@ impl Log {
             let note = |header: &Header, commit| {
                 producers.note(header);
                 transactions.note(header, commit);
+                epochs.note(header);
             };
             segments.push(Segment::open(path, base, at == last, note)?);
         }
         if segments.is_empty() {
             segments.push(Segment::create(directory, 0)?);
-            disk.sync_directory(directory)?;
+            storage.disk.sync_directory(directory)?;
         }
         let active = segments.last().expect("a log has a segment");
-        disk.sync(&active.file())?;
+        storage.disk.sync(&active.file())?;
         let high = High { offset: active.next, segment: active.base, position: active.size };
         transactions.advance(high.offset);
+        epochs.begin(storage.epoch, high.offset);
         Ok(Self {
             directory: directory.to_owned(),
-            fsync,
-            disk,
+            storage,
             syncing: Mutex::default(),
             commit: GroupCommit::new(high.offset),
-            state: Mutex::new(State { segments, producers, transactions, high, deleted: false }),
+            state: Mutex::new(State { segments, producers, transactions, epochs, high, deleted: false }),
             waiting: Mutex::default(),
         })
     }

@@ -121,6 +121,7 @@ mod tests {
         Header {
             base_offset: 100,
             size: 61,
+            leader_epoch: 0,
             magic: 2,
             checksum: 0,
             attributes: 0,

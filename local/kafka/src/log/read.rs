@@ -35,6 +35,22 @@ impl Log {
         state.transactions.stable(state.high.offset)
     }
 
+    /// The leader epoch.
+    pub fn epoch(&self) -> i32 {
+        self.storage.epoch
+    }
+
+    /// The leader epoch of an offset.
+    pub fn epoch_at(&self, offset: i64) -> i32 {
+        self.state.lock().epochs.at(offset)
+    }
+
+    /// The greatest leader epoch up to `epoch` and the offset where it ends; none when the log hasn't come to it.
+    pub fn epoch_end(&self, epoch: i32) -> Option<(i32, i64)> {
+        let state = self.state.lock();
+        state.epochs.end(epoch, state.high.offset)
+    }
+
     /// Whole batches from the one that holds `offset` on, of at most `max_bytes` but at least one (none: no batch). `committed` leaves
     /// out what comes after the last stable offset and names the aborted transactions before it. None: the offset is
     /// outside the log. Blocks on the disk.

@@ -36,6 +36,7 @@ impl Log {
             state.segments.remove(0);
             let start = state.start();
             state.transactions.forget_before(start);
+            state.epochs.forget_before(start);
             dropped += 1;
         }
         Ok(dropped)

@@ -9,7 +9,9 @@
 
 mod admin;
 mod clients;
+mod copies;
 mod crash;
+mod epochs;
 mod groups;
 mod hostile;
 mod logins;

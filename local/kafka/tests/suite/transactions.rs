@@ -25,7 +25,7 @@ fn producer(address: &str, id: &str) -> FutureProducer {
     producer_with(address, id, "60000")
 }
 
-fn producer_with(address: &str, id: &str, timeout_ms: &str) -> FutureProducer {
+pub fn producer_with(address: &str, id: &str, timeout_ms: &str) -> FutureProducer {
     let mut config = clients::configuration(address);
     config.set("transactional.id", id).set("transaction.timeout.ms", timeout_ms).set("linger.ms", "2");
     let producer: FutureProducer = config.create().unwrap();
@@ -60,7 +60,7 @@ fn read(address: &str, topic: &str, isolation: &str) -> BTreeMap<i32, Vec<(i64, 
     records
 }
 
-fn values(address: &str, topic: &str, isolation: &str) -> Vec<String> {
+pub fn values(address: &str, topic: &str, isolation: &str) -> Vec<String> {
     read(address, topic, isolation).into_values().flatten().map(|(_, value)| value).collect()
 }
 
