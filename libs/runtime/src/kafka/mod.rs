@@ -4,10 +4,12 @@ mod client;
 mod iam;
 mod ledger;
 mod native;
+mod offsets;
 mod secret;
 mod topic_ids;
 mod topics;
 
 pub use client::{Access, KafkaContext, access, client_config};
 pub use ledger::{ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, ledger};
+pub use offsets::{ByPartition, offsets_using};
 pub use topics::ensure;
