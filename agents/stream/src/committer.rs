@@ -211,8 +211,7 @@ impl<S: Sink> Committer<S> {
     async fn commit(&mut self, commit: &Commit) -> anyhow::Result<()> {
         let ledger = Ledger::of(&self.dead.settled());
         let stop = self.on_reject == OnReject::Stop;
-        let seen = self.tables.iter_mut().zip(&*commit.blind).filter(|(_, blind)| !**blind);
-        let results = join_all(seen.map(|(state, _)| state.commit(commit, &ledger, stop))).await;
+        let results = join_all(self.seen(commit).map(|state| state.commit(commit, &ledger, stop))).await;
         for result in results {
             match result {
                 Ok(done) => {
@@ -226,16 +225,21 @@ impl<S: Sink> Committer<S> {
         }
         if self.dead.has_rows() {
             // What fits no column may fit a new one: a table of which nothing was written would show nobody its schema.
-            let seen = self.tables.iter_mut().zip(&*commit.blind).filter(|(_, blind)| !**blind);
-            for result in join_all(seen.map(|(state, _)| state.same_as_before(commit))).await {
+            for result in join_all(self.seen(commit).map(|state| state.same_as_before(commit))).await {
                 result?;
             }
         }
         let shares = shares(&self.tables, commit);
+        let declared = self.tables.iter().map(|state| (state.declared.name.as_str(), state.declared.topic.as_str()));
+        let declared: Vec<(&str, &str)> = declared.collect();
         let moved = |before: &Settled| {
             let mut ledger = before.clone();
-            for Position { key, partition, next, .. } in &commit.positions {
+            for Position { topic, key, partition, next, .. } in &commit.positions {
+                let from = before.offsets.get(key, *partition).unwrap_or(*next);
                 ledger.offsets.advance(key, *partition, *next);
+                let fed = declared.iter().filter(|(_, of)| of == topic);
+                let names: Vec<&str> = fed.map(|(name, _)| *name).collect();
+                ledger.owed.pass(&names, key, *partition, (from, from.max(*next)));
             }
             for (share, standing) in &shares {
                 settle(&mut ledger, *share, *standing);
@@ -245,6 +249,11 @@ impl<S: Sink> Committer<S> {
         let committed = self.dead.commit_ledger(commit, moved).await?;
         self.commits.increment(u64::from(committed));
         Ok(())
+    }
+
+    /// The tables that messages of a commit were decoded for.
+    fn seen(&mut self, commit: &Commit) -> impl Iterator<Item = &mut State<S>> {
+        self.tables.iter_mut().zip(&*commit.blind).filter(|(_, blind)| !**blind).map(|(state, _)| state)
     }
 
     /// Makes dead letters of rows that can't be written.
@@ -280,6 +289,7 @@ fn shares<'a, S: Sink>(tables: &'a [State<S>], commit: &'a Commit) -> Vec<(Share
                 rows: position.rows[index].max(state.reached(position)),
                 rejects: position.rejects[index],
                 pending: position.pending[index],
+                own: state.own(position),
             };
             shares.push((share, standing));
         }

@@ -115,6 +115,9 @@ impl Intake {
             if self.begin_at.is_some_and(|at| at <= Instant::now()) {
                 self.begin_or_later();
             }
+            if self.router.is_some() && self.quarantine.look(Instant::now()) {
+                self.clear_error();
+            }
             if self.router.is_some() && self.quarantine.is_due(Instant::now()) {
                 self.commit_and_wait();
                 self.begin_or_later();
@@ -170,12 +173,17 @@ impl Intake {
             match problem {
                 Problem::Kafka(error) => self.consumer_error(&error)?,
                 Problem::Stop(partition, reason) => self.stop_partition(partition, &reason),
-                Problem::Broken(Broken { table: Some(table), error }) => {
+                // The record is known; without it the table goes on.
+                Problem::Broken(Broken { by_record: true, error, .. }) => {
+                    self.agent.health.error(error.context("a record is left out as a dead letter"));
+                    self.stop(Duration::ZERO);
+                }
+                Problem::Broken(Broken { table: Some(table), error, .. }) => {
                     self.quarantine_table(table, Until::Written, &format!("{error:#}"));
                     // What it has collected is of no use, and the others go on without it.
                     self.stop(Duration::ZERO);
                 }
-                Problem::Broken(Broken { table: None, error }) => return Err(error),
+                Problem::Broken(Broken { table: None, error, .. }) => return Err(error),
             }
         }
         Ok(())
@@ -201,6 +209,13 @@ impl Intake {
     fn quarantine(&mut self, part: Part, until: Until, reason: &str) {
         let sentence = self.quarantine.put(part, until, reason, Instant::now());
         self.agent.health.error(sentence);
+    }
+
+    /// Forgets the last error, unless something still stands still or was lost.
+    fn clear_error(&self) {
+        if !self.lost && self.quarantine.reason().is_none() {
+            self.agent.health.clear_error();
+        }
     }
 
     /// Publishes what was taken in, once in a while.

@@ -23,12 +23,17 @@ impl Ledger {
 
     /// Before this offset a table has all rows that are its own.
     pub(crate) fn rows(&self, table: &str, topic: &str, partition: i32) -> Option<i64> {
-        self.0.owed.of(table, topic, partition).map(|debt| debt.rows).or_else(|| self.floor(topic, partition))
+        self.debt(table, topic, partition).map(|debt| debt.rows).or_else(|| self.floor(topic, partition))
     }
 
     /// Before this offset the dead letters have what a table refused.
     pub(crate) fn rejects(&self, table: &str, topic: &str, partition: i32) -> Option<i64> {
-        self.0.owed.of(table, topic, partition).map(|debt| debt.rejects).or_else(|| self.floor(topic, partition))
+        self.debt(table, topic, partition).map(|debt| debt.rejects).or_else(|| self.floor(topic, partition))
+    }
+
+    /// What is owed to a table of a partition.
+    pub(crate) fn debt(&self, table: &str, topic: &str, partition: i32) -> Option<&Debt> {
+        self.0.owed.of(table, topic, partition)
     }
 }
 
@@ -56,22 +61,32 @@ pub(crate) struct Share<'a> {
     pub(crate) rejects: i64,
     /// The first row after the commit that the table couldn't take and the dead letters don't have; `i64::MAX`: none.
     pub(crate) pending: i64,
+    /// The table's own map, where it is known.
+    pub(crate) own: Option<i64>,
 }
 
 /// Writes into a ledger whose floor is moved already what a commit leaves owed to a table.
 pub(crate) fn settle(ledger: &mut Settled, share: Share<'_>, standing: Standing) {
     let Share { table, topic, partition, next, .. } = share;
     let Some(floor) = ledger.offsets.get(topic, partition) else { return };
-    let mut debt = match standing {
-        Standing::Settled => Debt { rows: share.rows.max(next), rejects: share.rejects.max(next) },
-        Standing::Failed => Debt { rows: share.rows, rejects: share.rejects.max(next) },
-        Standing::Blind => Debt { rows: share.rows, rejects: share.rejects },
+    let before = ledger.owed.of(table, topic, partition);
+    let (rows, rejects) = match standing {
+        Standing::Settled => (share.rows.max(next), share.rejects.max(next)),
+        Standing::Failed => (share.rows, share.rejects.max(next)),
+        Standing::Blind => (share.rows, share.rejects),
     };
-    debt.rows = debt.rows.min(share.pending);
+    let known = before.and_then(|debt| debt.own);
+    let mut debt = Debt {
+        rows: rows.min(share.pending),
+        rejects,
+        own: if standing == Standing::Blind { known.or(share.own) } else { share.own.or(known) },
+        undeclared: before.map(|debt| debt.undeclared.clone()).unwrap_or_default(),
+    };
+    debt.tidy();
     let open = debt.rows < floor || debt.rejects < floor;
     // A table that is up to the commit's end and before the floor catches up; one that nothing was owed to has what is
     // before the floor.
-    let owes = open && (standing != Standing::Settled || ledger.owed.of(table, topic, partition).is_some());
+    let owes = open && (standing != Standing::Settled || before.is_some());
     ledger.owed.set(table, topic, partition, owes.then_some(debt));
 }
 
@@ -80,7 +95,7 @@ mod tests {
     use super::*;
 
     fn share(next: i64, rows: i64, rejects: i64) -> Share<'static> {
-        Share { table: "sales", topic: "c/t", partition: 0, next, rows, rejects, pending: i64::MAX }
+        Share { table: "sales", topic: "c/t", partition: 0, next, rows, rejects, pending: i64::MAX, own: None }
     }
 
     fn debt(ledger: &Settled) -> Option<(i64, i64)> {
@@ -115,10 +130,29 @@ mod tests {
     fn a_row_that_the_dead_letters_lack_stays_owed() {
         let mut ledger = Settled::default();
         ledger.offsets.advance("c/t", 0, 200);
-        ledger.owed.set("sales", "c/t", 0, Some(Debt { rows: 80, rejects: 100 }));
+        ledger.owed.set("sales", "c/t", 0, Some(Debt { rows: 80, rejects: 100, ..Debt::default() }));
         let share = Share { pending: 160, ..share(150, 200, 100) };
         settle(&mut ledger, share, Standing::Settled);
         assert_eq!(debt(&ledger), Some((160, 150)));
+    }
+
+    #[test]
+    fn a_table_that_was_not_declared_for_a_while_is_owed_nothing_of_that() {
+        let mut ledger = Settled::default();
+        ledger.offsets.advance("c/t", 0, 300);
+        let owed = Debt { rows: 80, rejects: 100, own: Some(70), undeclared: vec![(200, 300)] };
+        ledger.owed.set("sales", "c/t", 0, Some(owed));
+        settle(&mut ledger, share(150, 80, 100), Standing::Settled);
+        assert_eq!(debt(&ledger), Some((150, 150)));
+        // Fails again further on: what it lacks is on both sides.
+        let mut failed = ledger.clone();
+        failed.offsets.advance("c/t", 0, 350);
+        settle(&mut failed, Share { own: Some(150), ..share(350, 150, 150) }, Standing::Failed);
+        let owed = Debt { rows: 150, rejects: 350, own: Some(150), undeclared: vec![(200, 300)] };
+        assert_eq!(failed.owed.of("sales", "c/t", 0), Some(&owed));
+        // It has come to where it wasn't declared any more: that's all.
+        settle(&mut ledger, share(210, 80, 100), Standing::Settled);
+        assert_eq!(debt(&ledger), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The partitions that an agent reads, and taking in their messages one by one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lakewright_config::agents::stream::{self, OnReject};
@@ -21,11 +22,15 @@ pub(crate) struct Partition {
     pub(crate) rows: Arc<[i64]>,
     /// By declared table, the first offset that it may refuse without the dead letters having it.
     pub(crate) rejects: Arc<[i64]>,
+    /// By declared table, spans in which it wasn't declared: the dead letters have what is its own there.
+    undeclared: Vec<Vec<(i64, i64)>>,
     /// The first offset that no table is named in without the dead letters having it.
     pub(crate) dead: i64,
     /// From here on nobody has anything.
     clear: i64,
     refused: Refused,
+    /// Records that broke a table's code when their rows were added, with the table and what it said.
+    broken: BTreeMap<i64, (usize, String)>,
     /// Whether reading began: it has part in commits.
     pub(crate) begun: bool,
     /// Nothing more of it is taken in.
@@ -41,9 +46,11 @@ impl Partition {
             next: 0,
             rows: Arc::from([]),
             rejects: Arc::from([]),
+            undeclared: Vec::new(),
             dead: 0,
             clear: 0,
             refused: Refused::new(),
+            broken: BTreeMap::new(),
             begun: false,
             stands_still: true,
         }
@@ -57,8 +64,17 @@ impl Partition {
         self.dead = start.dead;
         self.rows = start.rows.into();
         self.rejects = start.rejects.into();
+        self.undeclared = start.undeclared;
         self.refused = refused;
+        self.broken = self.broken.split_off(&self.next);
         (self.begun, self.stands_still) = (true, false);
+    }
+
+    /// Notes what a record did to a table's code: it isn't given to it again.
+    fn note(&mut self, offset: i64, broken: &Broken) {
+        if let (Some(table), true) = (broken.table, broken.by_record) {
+            self.broken.insert(offset, (table, format!("{:#}", broken.error)));
+        }
     }
 
     /// By declared table, the first row from here on that it couldn't take and the dead letters don't have.
@@ -80,14 +96,26 @@ struct At<'a> {
     clear: bool,
 }
 
+impl At<'_> {
+    /// Whether the table wasn't declared when the record was taken in.
+    fn is_undeclared(&self, table: usize) -> bool {
+        self.partition.undeclared[table].iter().any(|(from, to)| (*from..*to).contains(&self.offset))
+    }
+}
+
 impl Covered for At<'_> {
     fn row(&self, table: usize) -> bool {
-        !self.clear && self.offset < self.partition.rows[table]
+        !self.clear && (self.offset < self.partition.rows[table] || self.is_undeclared(table))
     }
 
     fn reject(&self, table: Option<usize>) -> bool {
-        let from = table.map_or(self.partition.dead, |table| self.partition.rejects[table]);
-        !self.clear && self.offset < from
+        if self.clear {
+            return false;
+        }
+        match table {
+            Some(table) => self.offset < self.partition.rejects[table] || self.is_undeclared(table),
+            None => self.offset < self.partition.dead,
+        }
     }
 
     fn refused(&self, table: usize) -> Option<&str> {
@@ -178,7 +206,12 @@ pub(crate) fn take(
     }
     let payload = message.payload();
     let place = Place { partition: partition.number, offset, ingested_at: now };
-    let routed = router.take(Record { topic, payload, place }, &partition.at(offset))?;
+    let record = Record { topic, payload, place };
+    let routed = match partition.broken.get(&offset) {
+        Some((table, said)) => router.take_broken(record, &partition.at(offset), (*table, said.as_str())),
+        None => router.take(record, &partition.at(offset)),
+    };
+    let routed = routed.inspect_err(|broken| partition.note(offset, broken))?;
     if let Some(reject) = &routed.reject {
         counters.rejects[reject.cause() as usize].increment(1);
         if on_reject == OnReject::Stop {

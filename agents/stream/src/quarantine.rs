@@ -2,7 +2,7 @@
 //!
 //! A table, a topic or a partition is healthy until something of its own fails. Then it is in quarantine: nothing is read
 //! or written for it. After a pause, which doubles with each failure, it is on trial: it takes part again, and is healthy
-//! when what had failed has worked, or back in quarantine when it fails once more.
+//! when what had failed has worked or nothing has failed for a while, or back in quarantine when it fails once more.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +18,8 @@ use lakewright_runtime::{Counter, Metrics};
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_mins(5);
+/// What is on trial for so long without failing is healthy: what had failed may never come again.
+const TRIAL: Duration = Duration::from_mins(1);
 
 /// A part of the work that can fail alone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,13 +65,19 @@ pub(crate) enum Until {
     Past(i64),
 }
 
+/// When a part is tried.
+#[derive(Debug, Clone, Copy)]
+enum Trial {
+    At(Instant),
+    Since(Instant),
+}
+
 #[derive(Debug)]
 struct Case {
     reason: String,
     until: Until,
     backoff: Backoff,
-    /// When it is tried again; `None`: it is on trial.
-    trial_at: Option<Instant>,
+    trial: Trial,
 }
 
 /// What is in quarantine or on trial.
@@ -102,10 +110,10 @@ impl Quarantine {
             reason: String::new(),
             until,
             backoff: Backoff::new(FIRST, LONGEST),
-            trial_at: None,
+            trial: Trial::At(now),
         });
         let pause = case.backoff.next_pause();
-        (case.reason, case.until, case.trial_at) = (reason.to_owned(), until, Some(now + pause));
+        (case.reason, case.until, case.trial) = (reason.to_owned(), until, Trial::At(now + pause));
         self.quarantines.increment(1);
         self.count();
         tracing::error!(again_in = ?pause, "{sentence}");
@@ -114,12 +122,12 @@ impl Quarantine {
 
     /// Whether nothing may be tried with a part now.
     pub(crate) fn holds(&self, part: &Part, now: Instant) -> bool {
-        self.cases.get(part).and_then(|case| case.trial_at).is_some_and(|at| now < at)
+        self.cases.get(part).is_some_and(|case| matches!(case.trial, Trial::At(at) if now < at))
     }
 
     /// Whether something in quarantine is to be tried.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        self.cases.values().filter_map(|case| case.trial_at).any(|at| at <= now)
+        self.cases.values().any(|case| matches!(case.trial, Trial::At(at) if at <= now))
     }
 
     /// Reading has begun with a part.
@@ -150,10 +158,23 @@ impl Quarantine {
     }
 
     /// A part takes part again; it isn't due any more, whenever it is known what comes of it.
-    pub(crate) fn on_trial(&mut self, part: &Part) {
-        if let Some(case) = self.cases.get_mut(part) {
-            case.trial_at = None;
+    pub(crate) fn on_trial(&mut self, part: &Part, now: Instant) {
+        if let Some(case) = self.cases.get_mut(part)
+            && matches!(case.trial, Trial::At(_))
+        {
+            case.trial = Trial::Since(now);
         }
+    }
+
+    /// Releases what has been on trial for long enough; says whether there was any.
+    pub(crate) fn look(&mut self, now: Instant) -> bool {
+        let done =
+            |case: &Case| matches!(case.trial, Trial::Since(since) if now.saturating_duration_since(since) >= TRIAL);
+        let well: Vec<Part> = self.cases.iter().filter(|(_, case)| done(case)).map(|(part, _)| part.clone()).collect();
+        for part in &well {
+            self.release(part, |_| true);
+        }
+        !well.is_empty()
     }
 
     /// Keeps only parts that there still are.
@@ -201,7 +222,7 @@ mod tests {
         // On trial: it takes part again, and isn't healthy before a commit.
         let later = now + FIRST;
         assert!(!quarantine.holds(&sales, later) && quarantine.is_due(later));
-        quarantine.on_trial(&sales);
+        quarantine.on_trial(&sales, later);
         assert!(!quarantine.holds(&sales, now) && !quarantine.is_due(later));
         quarantine.begun(&sales);
         assert_eq!(quarantined(&metrics), Some(1.0));
@@ -226,6 +247,31 @@ mod tests {
         assert_eq!(quarantined(&metrics), Some(1.0));
         quarantine.written(&sales);
         assert_eq!(quarantined(&metrics), Some(0.0));
+    }
+
+    #[test]
+    fn what_fails_no_more_is_healthy_although_nothing_comes_for_it() {
+        let metrics = Metrics::default();
+        let mut quarantine = Quarantine::new(&metrics);
+        let (sales, users) = (Part::Table("sales".into()), Part::Table("users".into()));
+        let now = Instant::now();
+        quarantine.put(sales.clone(), Until::Written, "no row can be written", now);
+        quarantine.put(users.clone(), Until::Written, "nor here", now);
+        quarantine.look(now + LONGEST);
+        assert_eq!(quarantined(&metrics), Some(2.0), "they aren't on trial");
+        quarantine.on_trial(&sales, now);
+        // Reading begins again for another reason: the trial goes on.
+        quarantine.on_trial(&sales, now + TRIAL / 2);
+        quarantine.look(now + TRIAL / 2);
+        assert_eq!(quarantined(&metrics), Some(2.0));
+        quarantine.look(now + TRIAL);
+        assert_eq!(quarantined(&metrics), Some(1.0));
+        assert!(quarantine.reason().is_some_and(|reason| reason.contains("users")));
+        // A new failure ends a trial.
+        quarantine.on_trial(&users, now);
+        quarantine.put(users, Until::Written, "again", now);
+        quarantine.look(now + TRIAL);
+        assert_eq!(quarantined(&metrics), Some(1.0));
     }
 
     #[test]

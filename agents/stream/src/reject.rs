@@ -33,6 +33,8 @@ pub(crate) enum Reject {
         table: String,
         reason: String,
     },
+    /// The code that decodes it panicked, and said this.
+    Panicked(String),
 }
 
 /// What is wrong with a column's value.
@@ -55,11 +57,12 @@ pub(crate) enum Cause {
     Missing,
     Value,
     Unwritable,
+    Bug,
 }
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::NoPayload,
         Self::Encoding,
         Self::Syntax,
@@ -68,6 +71,7 @@ impl Cause {
         Self::Missing,
         Self::Value,
         Self::Unwritable,
+        Self::Bug,
     ];
 
     /// The word that labels its metric.
@@ -81,6 +85,7 @@ impl Cause {
             Self::Missing => "missing",
             Self::Value => "value",
             Self::Unwritable => "unwritable",
+            Self::Bug => "bug",
         }
     }
 }
@@ -101,6 +106,7 @@ impl Reject {
             Self::Cell { wrong: Wrong::Missing | Wrong::Null, .. } => Cause::Missing,
             Self::Cell { .. } => Cause::Value,
             Self::Unwritable { .. } => Cause::Unwritable,
+            Self::Panicked(_) => Cause::Bug,
         }
     }
 }
@@ -122,6 +128,7 @@ impl fmt::Display for Reject {
             Self::Cell { column, wrong: Wrong::Twice } => write!(f, "`{column}` stands there twice"),
             Self::Cell { column, wrong: Wrong::Value(wrong) } => write!(f, "`{column}`: {wrong}"),
             Self::Unwritable { table, reason } => write!(f, "a row that the table {table} can't hold: {reason}"),
+            Self::Panicked(said) => write!(f, "decoding it failed, which is a bug in lakewright: {said}"),
         }
     }
 }

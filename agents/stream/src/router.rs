@@ -9,7 +9,7 @@ use crate::batch::{Batch, Place};
 use crate::escape::unescape;
 use crate::json::{Scanner, Syntax, Token};
 use crate::reject::Reject;
-use crate::sink::bug;
+use crate::sink::{bug, said};
 use crate::table::Rows;
 use crate::value::shown;
 
@@ -44,6 +44,8 @@ pub(crate) struct Router {
     table_topics: Vec<usize>,
     /// The table whose code runs.
     at_work: Option<usize>,
+    /// Whether the row of the record that is taken in is being added.
+    adding: bool,
 }
 
 /// One record of a topic.
@@ -81,6 +83,8 @@ pub(crate) struct Routed {
 pub(crate) struct Broken {
     /// The table, unless it happened outside of any.
     pub(crate) table: Option<usize>,
+    /// Whether it is the fault of the record that was taken in.
+    pub(crate) by_record: bool,
     pub(crate) error: anyhow::Error,
 }
 
@@ -93,7 +97,7 @@ impl Router {
                 table_topics[*table] = topic;
             }
         }
-        Self { topics, rows, blind, dead, on_reject, table_topics, at_work: None }
+        Self { topics, rows, blind, dead, on_reject, table_topics, at_work: None, adding: false }
     }
 
     /// Which tables are in quarantine.
@@ -129,8 +133,24 @@ impl Router {
     /// Runs code of tables; a panic in it is the table's error.
     fn guarded<T>(&mut self, work: impl FnOnce(&mut Self) -> anyhow::Result<T>) -> Result<T, Broken> {
         let result = catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|panic| Err(bug(&*panic)));
-        let table = self.at_work.take();
-        result.map_err(|error| Broken { table, error })
+        let (table, by_record) = (self.at_work.take(), std::mem::take(&mut self.adding));
+        result.map_err(|error| Broken { table, by_record, error })
+    }
+
+    /// Takes in one record that broke a table's code before.
+    ///
+    /// # Errors
+    /// As [`Router::take`].
+    pub(crate) fn take_broken(
+        &mut self,
+        record: Record<'_>,
+        covered: &impl Covered,
+        (table, said): (usize, &str),
+    ) -> Result<Routed, Broken> {
+        if self.blind[table] || covered.reject(Some(table)) {
+            return Ok(Routed::default());
+        }
+        self.guarded(|router| router.reject(record, Reject::Panicked(said.to_owned())))
     }
 
     fn take_unguarded(&mut self, record: Record<'_>, covered: &impl Covered) -> anyhow::Result<Routed> {
@@ -138,8 +158,9 @@ impl Router {
             Ok((table, _)) if self.blind[table] => Ok(Routed::default()),
             Ok((table, message)) => {
                 if !covered.row(table) {
-                    self.at_work = Some(table);
+                    (self.at_work, self.adding) = (Some(table), true);
                     self.rows[table].push(message, record.place);
+                    self.adding = false;
                     return self.batch_if_full(Some(table));
                 }
                 match covered.refused(table) {
@@ -193,9 +214,12 @@ impl Router {
         let payload = record.payload.ok_or((Reject::NoPayload, None))?;
         let message = std::str::from_utf8(payload).map_err(|error| (Reject::NotUtf8(error), None))?;
         let tables = &self.topics[record.topic].tables;
-        match envelope(message, tables, &mut self.rows, &mut self.at_work) {
-            Ok(result) => result.map(|table| (table, message)),
-            Err(syntax) => Err((syntax.into(), None)),
+        // Nothing was added to any row yet: what panics here spoils nothing but this record.
+        let read = || envelope(message, tables, &mut self.rows, &mut self.at_work);
+        match catch_unwind(AssertUnwindSafe(read)) {
+            Ok(Ok(result)) => result.map(|table| (table, message)),
+            Ok(Err(syntax)) => Err((syntax.into(), None)),
+            Err(panic) => Err((Reject::Panicked(said(&*panic)), self.at_work.take())),
         }
     }
 }
@@ -213,6 +237,8 @@ fn envelope(
 ) -> Result<Result<usize, Refusal>, Syntax> {
     let mut read = |table: usize, scanner: &mut Scanner<'_>| {
         *at_work = Some(table);
+        #[cfg(test)]
+        assert!(!message.contains(tests::PANICS), "no message like this");
         let reject = rows[table].read(message, scanner);
         *at_work = None;
         reject
@@ -290,4 +316,4 @@ fn find(token: Token<'_>, tables: &[(String, usize)]) -> Result<usize, Reject> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

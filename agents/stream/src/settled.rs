@@ -57,12 +57,34 @@ impl Refused {
 }
 
 /// From where on a table in quarantine lacks what the dead letters' map covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Debt {
     /// Its rows from this offset on.
     pub(crate) rows: i64,
     /// What it would have refused from this offset on: nobody has judged it.
     pub(crate) rejects: i64,
+    /// Its own map when it was known last: where that has gone back since, the table was rolled back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) own: Option<i64>,
+    /// Spans of offsets, ascending, in which it wasn't declared: what is its own there is among the dead letters. The
+    /// second offset of each is the one after the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) undeclared: Vec<(i64, i64)>,
+}
+
+impl Debt {
+    /// Goes past what isn't owed, and forgets it.
+    pub(crate) fn tidy(&mut self) {
+        for (from, to) in &self.undeclared {
+            for offset in [&mut self.rows, &mut self.rejects] {
+                if (*from..*to).contains(offset) {
+                    *offset = *to;
+                }
+            }
+        }
+        let oldest = self.rows.min(self.rejects);
+        self.undeclared.retain(|(_, to)| *to > oldest);
+    }
 }
 
 /// What is owed, by table, `CLUSTER ID/TOPIC ID` and partition.
@@ -72,14 +94,26 @@ pub(crate) struct Owed(BTreeMap<String, ByPartition<Debt>>);
 
 impl Owed {
     /// What is owed to a table of a partition.
-    pub(crate) fn of(&self, table: &str, topic: &str, partition: i32) -> Option<Debt> {
-        self.0.get(table)?.get(topic)?.get(&partition).copied()
+    pub(crate) fn of(&self, table: &str, topic: &str, partition: i32) -> Option<&Debt> {
+        self.0.get(table)?.get(topic)?.get(&partition)
     }
 
     /// What is owed of a partition, by table.
-    pub(crate) fn of_partition(&self, topic: &str, partition: i32) -> BTreeMap<&str, Debt> {
+    pub(crate) fn of_partition(&self, topic: &str, partition: i32) -> BTreeMap<&str, &Debt> {
         let of = |table| self.of(table, topic, partition);
         self.0.keys().filter_map(|table| Some((table.as_str(), of(table)?))).collect()
+    }
+
+    /// A span of a partition in which some tables aren't declared.
+    pub(crate) fn pass(&mut self, declared: &[&str], topic: &str, partition: i32, (from, to): (i64, i64)) {
+        for (_, topics) in self.0.iter_mut().filter(|(table, _)| !declared.contains(&table.as_str())) {
+            let debt = topics.get_mut(topic).and_then(|partitions| partitions.get_mut(&partition));
+            let Some(debt) = debt.filter(|_| from < to) else { continue };
+            match debt.undeclared.last_mut() {
+                Some((_, end)) if *end == from => *end = to,
+                _ => debt.undeclared.push((from, to)),
+            }
+        }
     }
 
     /// Sets what is owed; `None`: nothing.
@@ -169,10 +203,15 @@ mod tests {
         };
         assert_eq!(names(&settled, &before), [PROPERTY]);
         settled.refused.add("c/t", 0, 5, "too long");
-        settled.owed.set("sales", "c/t", 0, Some(Debt { rows: 3, rejects: 6 }));
+        settled.owed.set("sales", "c/t", 0, Some(Debt { rows: 3, rejects: 6, ..Debt::default() }));
         let properties = settled.properties(&before);
         assert_eq!(properties[REFUSED], r#"{"c/t":{"0":{"5":"too long"}}}"#);
         assert_eq!(properties[OWED], r#"{"sales":{"c/t":{"0":{"rows":3,"rejects":6}}}}"#);
+        let debt = Debt { rows: 3, rejects: 6, own: Some(2), undeclared: vec![(9, 12)] };
+        settled.owed.set("sales", "c/t", 0, Some(debt.clone()));
+        let text = settled.properties(&before)[OWED].clone();
+        assert_eq!(text, r#"{"sales":{"c/t":{"0":{"rows":3,"rejects":6,"own":2,"undeclared":[[9,12]]}}}}"#);
+        assert_eq!(serde_json::from_str::<Owed>(&text).expect("read back").of("sales", "c/t", 0), Some(&debt));
         // Once more when they are empty, and then no more.
         assert_eq!(names(&before, &settled), [PROPERTY, OWED, REFUSED]);
         assert_eq!(before.properties(&settled)[OWED], "{}");
@@ -186,8 +225,24 @@ mod tests {
         settled.refused.forget_before("c/t", 0, 9);
         assert_eq!(settled.refused.of("c/t", 0).map(BTreeMap::len), Some(1));
         settled.refused.forget_before("c/t", 0, 10);
-        settled.owed.set("sales", "c/t", 0, Some(Debt { rows: 3, rejects: 6 }));
+        settled.owed.set("sales", "c/t", 0, Some(Debt { rows: 3, rejects: 6, ..Debt::default() }));
         settled.owed.set("sales", "c/t", 0, None);
         assert_eq!(settled, Settled::default());
+    }
+
+    #[test]
+    fn spans_in_which_a_table_is_not_declared_grow_together_and_are_gone_past() {
+        let mut owed = Owed::default();
+        owed.set("sales", "c/t", 0, Some(Debt { rows: 80, rejects: 100, ..Debt::default() }));
+        owed.set("users", "c/t", 0, Some(Debt { rows: 80, rejects: 100, ..Debt::default() }));
+        for span in [(200, 250), (250, 250), (250, 300), (400, 410)] {
+            owed.pass(&["users"], "c/t", 0, span);
+        }
+        assert_eq!(owed.of("users", "c/t", 0).map(|debt| debt.undeclared.len()), Some(0));
+        let mut debt = owed.of("sales", "c/t", 0).expect("a debt").clone();
+        assert_eq!(debt.undeclared, [(200, 300), (400, 410)]);
+        (debt.rows, debt.rejects) = (200, 205);
+        debt.tidy();
+        assert_eq!(debt, Debt { rows: 300, rejects: 300, own: None, undeclared: vec![(400, 410)] });
     }
 }

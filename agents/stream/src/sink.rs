@@ -114,6 +114,11 @@ pub(crate) async fn guarded_commit<T>(work: impl Future<Output = Result<T, Refus
 
 /// What a panic said, as an error.
 pub(crate) fn bug(panic: &(dyn Any + Send)) -> anyhow::Error {
+    anyhow!("this is a bug in lakewright: {}", said(panic))
+}
+
+/// What a panic said.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> String {
     let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    anyhow!("this is a bug in lakewright: {}", said.unwrap_or("it panicked and said nothing"))
+    said.unwrap_or("it panicked and said nothing").to_owned()
 }

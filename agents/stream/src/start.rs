@@ -10,7 +10,7 @@ use crate::router::Topic;
 use crate::sink::{Fault, Opened};
 
 /// What a table and the ledger say of a partition.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
     /// Whether the partition's topic feeds the table.
     pub(crate) fed: bool,
@@ -24,6 +24,10 @@ pub(crate) struct Known {
     pub(crate) rejects: Option<i64>,
     /// The first row that the table couldn't take and the dead letters don't have.
     pub(crate) refused: Option<i64>,
+    /// Whether its own map has gone back since it failed: what it had then it has no more.
+    pub(crate) went_back: bool,
+    /// Spans in which it wasn't declared, as far as something is owed to it.
+    pub(crate) undeclared: Vec<(i64, i64)>,
 }
 
 /// What is known of a partition of a topic, table by table.
@@ -36,13 +40,20 @@ pub(crate) fn known(
 ) -> (Vec<Known>, Refused) {
     let refused = refused(tables, opened, ledger, (topic.key.as_str(), partition));
     let all = tables.iter().zip(opened).zip(blind).enumerate();
-    let known = all.map(|(index, ((table, opened), blind))| Known {
-        fed: table.topic == topic.name,
-        blind: *blind,
-        own: found(opened.as_ref()).and_then(|opened| opened.settled.offsets.get(&topic.key, partition)),
-        rows: ledger.rows(&table.name, &topic.key, partition),
-        rejects: ledger.rejects(&table.name, &topic.key, partition),
-        refused: refused.get(&index).and_then(|rows| rows.keys().next().copied()),
+    let known = all.map(|(index, ((table, opened), blind))| {
+        let own = found(opened.as_ref()).and_then(|opened| opened.settled.offsets.get(&topic.key, partition));
+        let debt = ledger.debt(&table.name, &topic.key, partition);
+        let before = debt.and_then(|debt| debt.own);
+        Known {
+            fed: table.topic == topic.name,
+            blind: *blind,
+            own,
+            rows: ledger.rows(&table.name, &topic.key, partition),
+            rejects: ledger.rejects(&table.name, &topic.key, partition),
+            refused: refused.get(&index).and_then(|rows| rows.keys().next().copied()),
+            went_back: own.zip(before).is_some_and(|(own, before)| own < before),
+            undeclared: debt.map(|debt| debt.undeclared.clone()).unwrap_or_default(),
+        }
     });
     (known.collect(), refused)
 }
@@ -80,7 +91,9 @@ pub(crate) struct Start {
     pub(crate) rows: Vec<i64>,
     /// By table, the first offset that it may refuse without the dead letters having it.
     pub(crate) rejects: Vec<i64>,
-    /// The same for what names no table.
+    /// By table, spans of which it is owed nothing.
+    pub(crate) undeclared: Vec<Vec<(i64, i64)>>,
+    /// The same as `rejects` for what names no table.
     pub(crate) dead: i64,
     /// The first offset to read.
     pub(crate) next: i64,
@@ -100,7 +113,11 @@ pub(crate) struct Start {
 pub(crate) fn start(tables: &[Known], floor: Option<i64>, low: i64, high: i64) -> anyhow::Result<Start> {
     // A table in quarantine stays in the ledger as it is there, whatever its own map says.
     let own = |table: &Known| table.own.filter(|_| !table.blind);
-    let rows: Vec<i64> = tables.iter().map(|table| own(table).max(table.rows).unwrap_or(low)).collect();
+    let has = |table: &Known| match own(table) {
+        Some(own) if table.went_back => Some(own),
+        own => own.max(table.rows),
+    };
+    let rows: Vec<i64> = tables.iter().map(|table| has(table).unwrap_or(low)).collect();
     let rejects: Vec<i64> = tables.iter().map(|table| table.rejects.unwrap_or(low)).collect();
     let dead = floor.unwrap_or(low);
     let fed = || tables.iter().enumerate().filter(|(_, table)| table.fed && !table.blind);
@@ -118,7 +135,8 @@ pub(crate) fn start(tables: &[Known], floor: Option<i64>, low: i64, high: i64) -
         );
     }
     let lost = if known { (low - earliest).max(0) } else { 0 };
-    Ok(Start { rows, rejects, dead, next: earliest.max(low), lost })
+    let undeclared = tables.iter().map(|table| table.undeclared.clone()).collect();
+    Ok(Start { rows, rejects, undeclared, dead, next: earliest.max(low), lost })
 }
 
 #[cfg(test)]
@@ -152,12 +170,19 @@ mod tests {
         let mut tables = tables(&[Some(200), Some(30)], Some(200));
         (tables[1].rows, tables[1].rejects, tables[1].blind) = (Some(80), Some(100), true);
         let begun = start(&tables, Some(200), 0, 1000).expect("in range");
-        assert_eq!(begun, Start { rows: vec![200, 80], rejects: vec![200, 100], dead: 200, next: 200, lost: 0 });
+        let undeclared = vec![vec![]; 2];
+        let expected =
+            Start { rows: vec![200, 80], rejects: vec![200, 100], undeclared, dead: 200, next: 200, lost: 0 };
+        assert_eq!(begun, expected);
         tables[1].blind = false;
         assert_eq!(start(&tables, Some(200), 0, 1000).expect("in range").next, 80);
         // Its last commit took effect although nobody heard of it.
         tables[1].own = Some(100);
         assert_eq!(start(&tables, Some(200), 0, 1000).expect("in range").next, 100);
+        // It was rolled back meanwhile.
+        (tables[1].own, tables[1].went_back) = (Some(40), true);
+        assert_eq!(start(&tables, Some(200), 0, 1000).expect("in range").next, 40);
+        (tables[1].own, tables[1].went_back) = (Some(100), false);
         // The dead letters lack a row that it couldn't take.
         tables[1].refused = Some(90);
         assert_eq!(start(&tables, Some(200), 0, 1000).expect("in range").next, 90);

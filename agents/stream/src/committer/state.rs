@@ -1,31 +1,31 @@
 //! One table of the committer: what it holds, how it takes part in commits, and how it fails.
 
+mod publish;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use lakewright_config::Table;
-use lakewright_platform::Backoff;
 use lakewright_runtime::Metrics;
 
 use super::counters::Counters;
 use super::{Commit, Position};
 use crate::batch::{Batch, Origin};
 use crate::ledger::Ledger;
+use crate::offsets::OffsetMap;
 use crate::reject::Reject;
 use crate::settled::Settled;
-use crate::sift::sift;
-use crate::sink::{Blame, Fault, Opened, Refusal, Sink, guarded, guarded_commit};
+use crate::sift::{Sifted, sift};
+use crate::sink::{Blame, Fault, Opened, Sink, guarded};
 
 /// Quiet tables are committed without rows every so many commits, so that their own maps don't fall far behind.
 const QUIET_COMMITS: u32 = 20;
 /// The same for the dead letters, whose map is where a restart begins to read.
 const FLOOR_COMMITS: u32 = 4;
-/// So many conflicts in a row with writers of other partitions are bad luck; more are something else.
-const MAX_CONFLICTS: u32 = 50;
-/// The pauses after conflicts: writers that meet again and again keep each other from committing.
-const CONFLICT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// So often a table of which no row can be written is quarantined for it, which takes some ten minutes. Then its rows are
+/// refused: they are kept as dead letters before retention removes them.
+const PATIENCE: u32 = 10;
 
 /// How a table takes rows.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ enum Mode {
     Sifting,
     /// The rows at fault were found, or there were none: the next generation streams again.
     Sifted,
+    /// More rows are at fault than one commit can settle: this generation takes nothing more, the next one sifts on.
+    SiftedInPart,
     /// The next generation sifts; this one takes nothing more.
     ToSift,
     /// It can't go on; this generation takes nothing more. `None` when that was reported.
@@ -72,9 +74,15 @@ pub(super) struct State<S> {
     pub(super) declared: Table,
     sink: S,
     opened: Option<Opened>,
+    /// The sink's offsets when they were known last.
+    known: OffsetMap,
     mode: Mode,
     /// What is sifted with the next commit.
     kept: Vec<Batch>,
+    /// Where a commit ends that sifts in part, by topic and partition.
+    ends: BTreeMap<(String, i32), i64>,
+    /// How often in a row sifting found no row that can be written.
+    hopeless: u32,
     rows: u64,
     quiet: u32,
     dead: bool,
@@ -92,8 +100,11 @@ impl<S: Sink> State<S> {
             declared: table,
             sink,
             opened: None,
+            known: OffsetMap::default(),
             mode: Mode::Streaming,
             kept: Vec::new(),
+            ends: BTreeMap::new(),
+            hopeless: 0,
             rows: 0,
             quiet: 0,
             dead,
@@ -109,12 +120,12 @@ impl<S: Sink> State<S> {
 
     /// Whether it takes nothing more in this generation.
     pub(super) fn has_failed(&self) -> bool {
-        matches!(self.mode, Mode::ToSift | Mode::Failed(_))
+        matches!(self.mode, Mode::ToSift | Mode::SiftedInPart | Mode::Failed(_))
     }
 
     /// Whether it can't go on, or go on as it should, before reading begins again.
     pub(super) fn needs_another_generation(&self) -> bool {
-        matches!(self.mode, Mode::ToSift | Mode::Sifted | Mode::Failed(Some(_)))
+        matches!(self.mode, Mode::ToSift | Mode::Sifted | Mode::SiftedInPart | Mode::Failed(Some(_)))
     }
 
     /// Why it can't go on, once.
@@ -136,6 +147,12 @@ impl<S: Sink> State<S> {
         self.opened.as_ref().map(|opened| opened.settled.clone()).unwrap_or_default()
     }
 
+    /// How far it stands by its own map in a partition, where that is known.
+    pub(super) fn own(&self, position: &Position) -> Option<i64> {
+        let offsets = self.opened.as_ref().map_or(&self.known, |opened| &opened.settled.offsets);
+        offsets.get(&position.key, position.partition)
+    }
+
     /// How far this generation has come in a partition; 0 if it hasn't committed.
     pub(super) fn reached(&self, position: &Position) -> i64 {
         self.reached.get(&(position.key.clone(), position.partition)).copied().unwrap_or(0)
@@ -145,6 +162,7 @@ impl<S: Sink> State<S> {
     pub(super) fn forget(&mut self) {
         self.sink.forget();
         self.kept.clear();
+        self.ends.clear();
         self.rows = 0;
     }
 
@@ -153,10 +171,12 @@ impl<S: Sink> State<S> {
         self.forget();
         self.reached.clear();
         self.mode = match self.mode {
-            Mode::ToSift | Mode::Sifting => Mode::Sifting,
+            Mode::ToSift | Mode::Sifting | Mode::SiftedInPart => Mode::Sifting,
             Mode::Streaming | Mode::Sifted | Mode::Failed(_) => Mode::Streaming,
         };
-        self.opened = None;
+        if let Some(opened) = self.opened.take() {
+            self.known = opened.settled.offsets;
+        }
         if held {
             self.wrote = false;
             return None;
@@ -179,7 +199,7 @@ impl<S: Sink> State<S> {
                     self.fail(fault.context(format!("write rows of {}", self.declared.name)));
                 }
             }
-            Mode::Sifted | Mode::ToSift | Mode::Failed(_) => {}
+            Mode::Sifted | Mode::SiftedInPart | Mode::ToSift | Mode::Failed(_) => {}
         }
     }
 
@@ -202,10 +222,13 @@ impl<S: Sink> State<S> {
         }
         let (files, refused) = self.finish(stop).await?;
         let name = self.declared.name.clone();
+        let ends = std::mem::take(&mut self.ends);
+        let end = |of: &Position| ends.get(&(of.topic.clone(), of.partition)).map_or(of.next, |end| of.next.min(*end));
         let settle = |before: &Settled| {
             let mut settled = before.clone();
-            for Position { key, partition, next, .. } in &commit.positions {
-                settled.offsets.advance(key, *partition, *next);
+            for position in &commit.positions {
+                let Position { key, partition, .. } = position;
+                settled.offsets.advance(key, *partition, end(position));
                 if let Some(offset) = ledger.rows(&name, key, *partition) {
                     settled.refused.forget_before(key, *partition, offset);
                 }
@@ -222,9 +245,14 @@ impl<S: Sink> State<S> {
         let committed = due && self.publish(commit, files, settle).await?;
         self.counters.refused.increment(refused.len() as u64);
         self.wrote |= committed && !refused.is_empty();
-        self.reach(commit);
+        for position in &commit.positions {
+            self.reached.insert((position.key.clone(), position.partition), end(position));
+        }
+        if files > 0 {
+            self.hopeless = 0;
+        }
         if self.is_sifting() && (files > 0 || !refused.is_empty()) {
-            self.mode = Mode::Sifted;
+            self.mode = if ends.is_empty() { Mode::Sifted } else { Mode::SiftedInPart };
         }
         Ok(Done { committed, refused })
     }
@@ -280,8 +308,15 @@ impl<S: Sink> State<S> {
         if kept.is_empty() {
             return Ok(Vec::new());
         }
-        let bad = sift(&mut self.sink, &kept).await?;
+        let sifted = sift(&mut self.sink, &kept, self.hopeless < PATIENCE).await;
+        if sifted.as_ref().is_err_and(|fault| fault.blame == Blame::Table) {
+            self.hopeless += 1;
+        }
+        let Sifted { refused: bad, open } = sifted?;
         self.rows -= bad.len() as u64;
+        if let Some((batch, row)) = open {
+            self.leave(&kept, batch, row);
+        }
         let refused = bad.into_iter().map(|one| {
             let held = &kept[one.batch];
             let origin = held.origins[one.row].clone();
@@ -294,107 +329,13 @@ impl<S: Sink> State<S> {
         Ok(refused.collect())
     }
 
-    fn reach(&mut self, commit: &Commit) {
-        for Position { key, partition, next, .. } in &commit.positions {
-            self.reached.insert((key.clone(), *partition), *next);
+    /// Leaves the rows from one on to the next commit: of each partition this one ends before the first of them.
+    fn leave(&mut self, kept: &[Batch], batch: usize, row: usize) {
+        let rest = kept[batch].origins[row..].iter().chain(kept[batch + 1..].iter().flat_map(|held| &held.origins));
+        for Origin { place, .. } in rest {
+            self.rows -= 1;
+            let end = self.ends.entry((self.declared.topic.clone(), place.partition)).or_insert(place.offset);
+            *end = place.offset.min(*end);
         }
     }
-
-    /// Commits what is finished with what `settle` makes of what was settled; returns whether there was anything to say.
-    async fn publish(
-        &mut self,
-        commit: &Commit,
-        files: usize,
-        settle: impl Fn(&Settled) -> Settled + Send,
-    ) -> Result<bool, Halt> {
-        let name = self.declared.name.clone();
-        let mut backoff = Backoff::new(CONFLICT.0, CONFLICT.1);
-        for _ in 0..MAX_CONFLICTS {
-            let Opened { version, settled: before, .. } =
-                self.opened.clone().expect("commits come after their generation began");
-            let settled = settle(&before);
-            if files == 0 && settled == before {
-                return Ok(false);
-            }
-            match guarded_commit(self.sink.commit(&settled, &before)).await {
-                Ok(now) => {
-                    let here = same_place(&settled, &now.settled, commit);
-                    here.map_err(|error| Halt::Restart(error.context(format!("after a commit to {name}"))))?;
-                    let same = now.version == version;
-                    self.opened = Some(now);
-                    self.counters.rows.increment(self.rows);
-                    self.counters.all_rows.increment(self.rows);
-                    self.counters.files.increment(files as u64);
-                    self.wrote |= files > 0;
-                    (self.rows, self.quiet) = (0, 0);
-                    return if same { Ok(true) } else { Err(Halt::Restart(changed(&name))) };
-                }
-                Err(Refusal::Conflict) => {
-                    self.counters.conflicts.increment(1);
-                    tokio::time::sleep(backoff.next_pause()).await;
-                    let now = match guarded(self.sink.open()).await {
-                        Ok(now) => now,
-                        Err(fault) => return Err(self.halt(fault)),
-                    };
-                    if let Err(error) = same_place(&before, &now.settled, commit) {
-                        self.sink.discard().await;
-                        return Err(Halt::Restart(error.context(format!("commit to {name}"))));
-                    }
-                    // What is written was decoded for the old schema: under a new one, a message may mean more.
-                    if now.version != version {
-                        self.sink.discard().await;
-                        return Err(Halt::Restart(changed(&name)));
-                    }
-                    self.opened = Some(now);
-                }
-                Err(Refusal::Unknown(error)) => return Err(self.halt(Fault::new(Blame::Passing, error))),
-                Err(Refusal::Failed(fault)) => {
-                    self.sink.discard().await;
-                    // The rows are written: whatever it is, sifting them finds nothing.
-                    let blame = if fault.blame == Blame::Rows { Blame::Table } else { fault.blame };
-                    return Err(self.halt(Fault { blame, ..fault }));
-                }
-            }
-        }
-        self.sink.discard().await;
-        let error = anyhow!("other writers were faster {MAX_CONFLICTS} times in a row at {name}");
-        Err(self.halt(Fault::new(Blame::Passing, error)))
-    }
-
-    /// Refuses to go on when the table has another schema by now than the one that messages were decoded for, or another
-    /// writer has its partitions.
-    pub(super) async fn same_as_before(&mut self, commit: &Commit) -> anyhow::Result<()> {
-        let Some(before) = &self.opened else { return Ok(()) };
-        let now = guarded(self.sink.open()).await.map_err(|fault| fault.error)?;
-        if now.version != before.version {
-            return Err(changed(&self.declared.name));
-        }
-        // Of one that failed nobody may know whether its commit happened; it has no part in another one.
-        if !self.has_failed() {
-            same_place(&before.settled, &now.settled, commit)?;
-            self.opened = Some(now);
-        }
-        Ok(())
-    }
-}
-
-fn changed(table: &str) -> anyhow::Error {
-    anyhow!("the schema of {table} changed")
-}
-
-/// Whether the partitions that this agent reads stand where it left them: else another one reads them now, or the table
-/// was rolled back. Offsets alone don't say so: what is owed to a table is before the floor, and paying it moves none.
-fn same_place(expected: &Settled, found: &Settled, commit: &Commit) -> anyhow::Result<()> {
-    for Position { topic, key, partition, .. } in &commit.positions {
-        let at = |settled: &Settled| settled.offsets.get(key, *partition);
-        if at(expected) != at(found) {
-            let (expected, found) = (at(expected), at(found));
-            bail!("{topic}/{partition} was at {expected:?} and is at {found:?}: another writer moved it");
-        }
-        let (expected, found) = (expected.owed.of_partition(key, *partition), found.owed.of_partition(key, *partition));
-        if expected != found {
-            bail!("of {topic}/{partition} {expected:?} was owed and {found:?} is: another writer changed it");
-        }
-    }
-    Ok(())
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use lakewright_config::Table;
 use lakewright_config::agents::stream::OnGap;
-use lakewright_runtime::kafka::{ClusterTopics, describe_using};
+use lakewright_runtime::kafka::{ByPartition, ClusterTopics, describe_using, offsets_using};
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::oneshot;
@@ -19,22 +20,22 @@ use crate::ledger::Ledger;
 use crate::partition::index;
 use crate::quarantine::{Part, Until};
 use crate::router::{Router, Topic};
-use crate::sink::bug;
+use crate::sink::{Opened, bug};
 use crate::start::{Refused, Start, known, start};
 use crate::table::Rows;
 
 /// While rows are looked for that can't be written, so many bytes are committed at the latest: they are all in memory.
 const SIFTED_BYTES: u64 = 16 << 20;
-/// Topics and partitions are asked for one by one for so long at most: who doesn't poll in time loses its place in the
-/// group.
+/// Topics are asked for one by one for so long at most: who doesn't poll in time loses its place in the group.
 const ASK: Duration = Duration::from_secs(20);
+/// How long the offsets of all partitions may take together: nothing is read meanwhile.
+const OFFSETS: Duration = Duration::from_secs(5);
 
 /// What the tables and the ledger say, and which tables are left out.
 struct Known {
     begun: Begun,
     ledger: Ledger,
     blind: Vec<bool>,
-    since: Instant,
 }
 
 impl Intake {
@@ -68,13 +69,15 @@ impl Intake {
         let dead = Rows::dead_letters(&begun.dead.schema).context("the dead-letter table")?;
         let sifting = begun.sifting.iter().any(|sifting| *sifting);
         self.commit_bytes = if sifting { self.config.commit_bytes.min(SIFTED_BYTES) } else { self.config.commit_bytes };
-        let known = Known { ledger: Ledger::of(&begun.dead.settled), begun, blind, since: Instant::now() };
+        let known = Known { ledger: Ledger::of(&begun.dead.settled), begun, blind };
 
         let mut assignment = TopicPartitionList::new();
         let mut progress = BTreeMap::new();
         let mut lost = 0;
+        let mut offsets = self.offsets(&topics);
         for position in 0..self.partitions.len() {
-            let Some((next, end, missing)) = self.begin_partition(position, &topics, &known) else { continue };
+            let begun = self.begin_partition(position, &topics, &known, &mut offsets);
+            let Some((next, end, missing)) = begun else { continue };
             let partition = &self.partitions[position];
             let (name, number) = (&topics[partition.topic].name, partition.number);
             let settled = self.settled(name, next, &known.blind, &partition.rows);
@@ -162,53 +165,62 @@ impl Intake {
     fn decoders(&mut self, begun: &Begun) -> (Vec<Rows>, Vec<bool>) {
         let tables = self.config.tables.clone();
         let mut all = Vec::with_capacity(tables.len());
-        for ((index, table), (opened, sifting)) in
-            tables.iter().enumerate().zip(begun.tables.iter().zip(&begun.sifting))
-        {
+        for (table, (opened, sifting)) in tables.iter().zip(begun.tables.iter().zip(&begun.sifting)) {
             let part = Part::Table(table.name.clone());
-            let rows = match opened {
-                None => None,
-                Some(Err(fault)) => {
-                    self.quarantine(part, Until::Begun, &fault.to_string());
+            let made = opened.as_ref().map(|opened| match opened {
+                Ok(opened) => decoder(table, opened, *sifting).map_err(|error| format!("{error:#}")),
+                Err(fault) => Err(fault.to_string()),
+            });
+            let rows = match made {
+                Some(Ok(rows)) => {
+                    self.quarantine.on_trial(&part, Instant::now());
+                    self.quarantine.begun(&part);
+                    Some(rows)
+                }
+                Some(Err(reason)) => {
+                    self.quarantine(part, Until::Begun, &reason);
                     None
                 }
-                Some(Ok(opened)) => {
-                    let decoder = || Rows::declared(&opened.schema, &table.columns, *sifting);
-                    let made = catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|panic| Err(bug(&*panic)));
-                    match made {
-                        Ok(rows) => {
-                            self.quarantine.on_trial(&part);
-                            self.quarantine.begun(&part);
-                            Some(rows)
-                        }
-                        Err(error) => {
-                            self.quarantine_table(index, Until::Begun, &format!("{error:#}"));
-                            None
-                        }
-                    }
-                }
+                None => None,
             };
             all.push(rows.map_or_else(|| (Rows::blind(), true), |rows| (rows, false)));
         }
         all.into_iter().unzip()
     }
 
+    /// Asks for the offsets of all partitions that may begin.
+    fn offsets(&self, topics: &[Topic]) -> ByPartition<anyhow::Result<(i64, i64)>> {
+        let now = Instant::now();
+        let known = self.partitions.iter().filter(|partition| !topics[partition.topic].id.is_empty());
+        let named = known.map(|partition| (topics[partition.topic].name.clone(), partition.number));
+        let asked: Vec<(String, i32)> = named
+            .filter(|(topic, number)| !self.quarantine.holds(&Part::Partition(topic.clone(), *number), now))
+            .collect();
+        offsets_using(self.consumer.client(), &asked, OFFSETS)
+    }
+
     /// Finds out where a partition begins: the first offset to read, Kafka's next one, and how many records are gone.
     /// `None` when it can't begin.
-    fn begin_partition(&mut self, position: usize, topics: &[Topic], known: &Known) -> Option<(i64, i64, u64)> {
+    fn begin_partition(
+        &mut self,
+        position: usize,
+        topics: &[Topic],
+        known: &Known,
+        offsets: &mut ByPartition<anyhow::Result<(i64, i64)>>,
+    ) -> Option<(i64, i64, u64)> {
         let partition = &mut self.partitions[position];
         (partition.begun, partition.stands_still) = (false, true);
         let (topic, number) = (&topics[partition.topic], partition.number);
         let part = Part::Partition(topic.name.clone(), number);
         if topic.id.is_empty() {
             // It waits for its topic, and is tried with it.
-            self.quarantine.on_trial(&part);
+            self.quarantine.on_trial(&part, Instant::now());
             return None;
         }
-        if self.quarantine.holds(&part, Instant::now()) {
-            return None;
-        }
-        match self.find_start(topic, number, known) {
+        // It wasn't asked for because it is in quarantine.
+        let offsets = offsets.remove(&(topic.name.clone(), number))?;
+        let offsets = offsets.with_context(|| format!("ask for the offsets of {}/{number}", topic.name));
+        match offsets.and_then(|offsets| self.find_start(topic, number, known, offsets)) {
             Ok((start, refused, high)) => {
                 let (next, lost) = (start.next, start.lost.unsigned_abs());
                 self.partitions[position].begin(start, refused);
@@ -219,7 +231,7 @@ impl Intake {
                         topic.name
                     ));
                 }
-                self.quarantine.on_trial(&part);
+                self.quarantine.on_trial(&part, Instant::now());
                 self.quarantine.begun(&part);
                 Some((next, high, lost))
             }
@@ -230,14 +242,13 @@ impl Intake {
         }
     }
 
-    fn find_start(&self, topic: &Topic, number: i32, of: &Known) -> anyhow::Result<(Start, Refused, i64)> {
-        if of.since.elapsed() > ASK {
-            bail!("other partitions took so long to answer that it wasn't asked for");
-        }
-        let (low, high) = self
-            .consumer
-            .fetch_watermarks(&topic.name, number, REQUEST)
-            .with_context(|| format!("ask for the offsets of {}/{number}", topic.name))?;
+    fn find_start(
+        &self,
+        topic: &Topic,
+        number: i32,
+        of: &Known,
+        (low, high): (i64, i64),
+    ) -> anyhow::Result<(Start, Refused, i64)> {
         let (tables, refused) = known(&self.config.tables, &of.begun.tables, &of.blind, &of.ledger, (topic, number));
         let start = start(&tables, of.ledger.floor(&topic.key, number), low, high)?;
         if start.lost > 0 && self.config.on_gap == OnGap::Fail {
@@ -250,4 +261,10 @@ impl Intake {
         }
         Ok((start, refused, high))
     }
+}
+
+/// What decodes the messages of a table that was opened.
+fn decoder(table: &Table, opened: &Opened, sifting: bool) -> anyhow::Result<Rows> {
+    let decoder = || Rows::declared(&opened.schema, &table.columns, sifting);
+    catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|panic| Err(bug(&*panic)))
 }

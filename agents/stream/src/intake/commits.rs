@@ -27,9 +27,7 @@ impl Intake {
             Outcome::Committed { commit, wrote } => {
                 self.backoff.reset();
                 self.release(&commit, &wrote);
-                if !self.lost && self.quarantine.reason().is_none() {
-                    self.agent.health.clear_error();
-                }
+                self.clear_error();
                 // For tools that look at groups; where to begin stands in the tables.
                 let mut list = TopicPartitionList::new();
                 for position in &commit.positions {
@@ -112,7 +110,7 @@ impl Intake {
         let Some(router) = &mut self.router else { return Ok(()) };
         let all = match router.drain() {
             Ok(all) => all,
-            Err(Broken { table, error }) => {
+            Err(Broken { table, error, .. }) => {
                 if let Some(table) = table {
                     self.quarantine_table(table, Until::Written, &format!("{error:#}"));
                 }

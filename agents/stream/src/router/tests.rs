@@ -8,6 +8,10 @@ use iceberg::spec::{ListType, NestedField, PrimitiveType, Schema, Type};
 use lakewright_config::Column;
 
 use super::*;
+use crate::reject::Cause;
+
+/// Reading the data of a message that contains this panics.
+pub(crate) const PANICS: &str = "-panics-";
 
 /// Nobody has anything yet.
 struct Nothing;
@@ -240,6 +244,26 @@ fn a_table_skips_what_it_holds_already_and_so_do_the_dead_letters() {
 }
 
 #[test]
+fn a_message_whose_decoding_panics_is_a_dead_letter_and_the_next_one_a_row() {
+    let mut router = router();
+    let panics = format!(r#"{{"table":"users","data":{{"user_id":"{PANICS}"}}}}"#);
+    assert_eq!(went(&mut router, &[USER, panics.as_bytes(), USER], &Nothing), [Some(1), None]);
+    let place = Place { partition: 0, offset: 9, ingested_at: 0 };
+    let record = Record { topic: 0, payload: Some(panics.as_bytes()), place };
+    let routed = router.take(record, &Nothing).expect("taken");
+    assert_eq!(routed.reject.map(|reject| reject.cause()), Some(Cause::Bug));
+    let batches = router.drain().expect("drained");
+    let [(None, Batch { rows: dead, .. })] = batches.as_slice() else { panic!("a dead letter: {batches:?}") };
+    let reasons = dead.column_by_name("reason").expect("reason").as_string::<i32>();
+    assert_eq!(reasons.value(0), "decoding it failed, which is a bug in lakewright: no message like this");
+    // One that broke a table's rows is refused without being read.
+    let routed = router.take_broken(Record { payload: Some(USER), ..record }, &Nothing, (1, "no")).expect("taken");
+    assert_eq!(routed.reject, Some(Reject::Panicked("no".into())));
+    let settled = Settled { rejects: true, ..Settled::default() };
+    assert_eq!(router.take_broken(record, &settled, (1, "no")).expect("taken").reject, None);
+}
+
+#[test]
 fn of_a_table_in_quarantine_only_what_is_no_message_is_judged() {
     let mut router = router();
     (router.blind[1], router.rows[1]) = (true, Rows::blind());
@@ -259,7 +283,7 @@ fn policies_decide_what_becomes_of_a_reject() {
         router.on_reject = policy;
         let place = Place { partition: 0, offset: 1, ingested_at: 0 };
         let routed = router.take(Record { topic: 0, payload: Some(NO_USER), place }, &Nothing).expect("taken");
-        assert_eq!(routed.reject.map(|reject| reject.cause()), Some(crate::reject::Cause::Value));
+        assert_eq!(routed.reject.map(|reject| reject.cause()), Some(Cause::Value));
         assert_eq!(router.drain().expect("drained").len(), dead);
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Shelf {
     pub(crate) version: u64,
     pub(crate) settled: Settled,
     pub(crate) rows: Vec<RecordBatch>,
+    /// What was settled before each commit, with how many batches.
+    past: Vec<(Settled, usize)>,
     pub(crate) next: VecDeque<Next>,
     /// Rows of these offsets can't be written.
     pub(crate) poison: Vec<i64>,
@@ -49,6 +51,7 @@ impl Shelf {
             version: 0,
             settled: Settled::default(),
             rows: Vec::new(),
+            past: Vec::new(),
             next: VecDeque::new(),
             poison: Vec::new(),
             panics: None,
@@ -58,6 +61,17 @@ impl Shelf {
 
     fn opened(&self) -> Opened {
         Opened { schema: self.schema.clone(), version: self.schema_version, settled: self.settled.clone() }
+    }
+
+    /// Goes back to before the last commit, as a rollback of a table to an older snapshot does; not to before the first.
+    pub(crate) fn roll_back(&mut self) {
+        if self.past.len() > 1
+            && let Some((settled, batches)) = self.past.pop()
+        {
+            self.settled = settled;
+            self.rows.truncate(batches);
+            self.version += 1;
+        }
     }
 
     /// The offsets of its rows, sorted.
@@ -142,7 +156,8 @@ impl Sink for MemorySink {
             return Err(Refusal::Conflict);
         }
         shelf.version += 1;
-        shelf.settled = settled.clone();
+        let past = (std::mem::replace(&mut shelf.settled, settled.clone()), shelf.rows.len());
+        shelf.past.push(past);
         shelf.rows.append(&mut self.finished);
         if next == Some(Next::Lost) {
             return Err(Refusal::Unknown(anyhow!("no answer")));

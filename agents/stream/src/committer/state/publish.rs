@@ -1,0 +1,118 @@
+//! Publishing what a table holds, on top of whatever others published meanwhile.
+
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use lakewright_platform::Backoff;
+
+use super::super::{Commit, Position};
+use super::{Halt, State};
+use crate::settled::Settled;
+use crate::sink::{Blame, Fault, Opened, Refusal, Sink, guarded, guarded_commit};
+
+/// So many conflicts in a row with writers of other partitions are bad luck; more are something else.
+const MAX_CONFLICTS: u32 = 50;
+/// The pauses after conflicts: writers that meet again and again keep each other from committing.
+const CONFLICT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+impl<S: Sink> State<S> {
+    /// Commits what is finished with what `settle` makes of what was settled; returns whether there was anything to say.
+    pub(super) async fn publish(
+        &mut self,
+        commit: &Commit,
+        files: usize,
+        settle: impl Fn(&Settled) -> Settled + Send,
+    ) -> Result<bool, Halt> {
+        let name = self.declared.name.clone();
+        let mut backoff = Backoff::new(CONFLICT.0, CONFLICT.1);
+        for _ in 0..MAX_CONFLICTS {
+            let Opened { version, settled: before, .. } =
+                self.opened.clone().expect("commits come after their generation began");
+            let settled = settle(&before);
+            if files == 0 && settled == before {
+                return Ok(false);
+            }
+            match guarded_commit(self.sink.commit(&settled, &before)).await {
+                Ok(now) => {
+                    let here = self.same_place(&settled, &now.settled, commit);
+                    here.map_err(|error| Halt::Restart(error.context(format!("after a commit to {name}"))))?;
+                    let same = now.version == version;
+                    self.opened = Some(now);
+                    self.counters.rows.increment(self.rows);
+                    self.counters.all_rows.increment(self.rows);
+                    self.counters.files.increment(files as u64);
+                    self.wrote |= files > 0;
+                    (self.rows, self.quiet) = (0, 0);
+                    return if same { Ok(true) } else { Err(Halt::Restart(changed(&name))) };
+                }
+                Err(Refusal::Conflict) => {
+                    self.counters.conflicts.increment(1);
+                    tokio::time::sleep(backoff.next_pause()).await;
+                    let now = match guarded(self.sink.open()).await {
+                        Ok(now) => now,
+                        Err(fault) => return Err(self.halt(fault)),
+                    };
+                    if let Err(error) = self.same_place(&before, &now.settled, commit) {
+                        self.sink.discard().await;
+                        return Err(Halt::Restart(error.context(format!("commit to {name}"))));
+                    }
+                    // What is written was decoded for the old schema: under a new one, a message may mean more.
+                    if now.version != version {
+                        self.sink.discard().await;
+                        return Err(Halt::Restart(changed(&name)));
+                    }
+                    self.opened = Some(now);
+                }
+                Err(Refusal::Unknown(error)) => return Err(self.halt(Fault::new(Blame::Passing, error))),
+                Err(Refusal::Failed(fault)) => {
+                    self.sink.discard().await;
+                    // The rows are written: whatever it is, sifting them finds nothing.
+                    let blame = if fault.blame == Blame::Rows { Blame::Table } else { fault.blame };
+                    return Err(self.halt(Fault { blame, ..fault }));
+                }
+            }
+        }
+        self.sink.discard().await;
+        let error = anyhow!("other writers were faster {MAX_CONFLICTS} times in a row at {name}");
+        Err(self.halt(Fault::new(Blame::Passing, error)))
+    }
+
+    /// Refuses to go on when the table has another schema by now than the one that messages were decoded for, or another
+    /// writer has its partitions.
+    pub(in super::super) async fn same_as_before(&mut self, commit: &Commit) -> anyhow::Result<()> {
+        let Some(before) = &self.opened else { return Ok(()) };
+        let now = guarded(self.sink.open()).await.map_err(|fault| fault.error)?;
+        if now.version != before.version {
+            return Err(changed(&self.declared.name));
+        }
+        // Of one that failed nobody may know whether its commit happened; it has no part in another one.
+        if !self.has_failed() {
+            self.same_place(&before.settled, &now.settled, commit)?;
+            self.opened = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Whether the partitions that this agent reads stand where it left them: else another one reads them now, or the table
+    /// was rolled back. Offsets alone don't say so: what is owed to a table is before the floor, and paying it moves none.
+    fn same_place(&self, expected: &Settled, found: &Settled, commit: &Commit) -> anyhow::Result<()> {
+        let of = |position: &&Position| self.dead || position.topic == self.declared.topic;
+        for Position { topic, key, partition, .. } in commit.positions.iter().filter(of) {
+            let at = |settled: &Settled| settled.offsets.get(key, *partition);
+            if at(expected) != at(found) {
+                let (expected, found) = (at(expected), at(found));
+                bail!("{topic}/{partition} was at {expected:?} and is at {found:?}: another writer moved it");
+            }
+            let (expected, found) =
+                (expected.owed.of_partition(key, *partition), found.owed.of_partition(key, *partition));
+            if expected != found {
+                bail!("of {topic}/{partition} {expected:?} was owed and {found:?} is: another writer changed it");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn changed(table: &str) -> anyhow::Error {
+    anyhow!("the schema of {table} changed")
+}

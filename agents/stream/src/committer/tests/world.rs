@@ -1,0 +1,273 @@
+//! A log, tables in memory, and agents between them.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::super::*;
+use crate::batch::Place;
+use crate::partition::Partition;
+use crate::quarantine::{Part, Quarantine, Until};
+use crate::router::{Record, Router, Topic};
+use crate::sink::Blame;
+use crate::sink::memory::{MemorySink, Shelf};
+use crate::start::{known, start};
+use crate::testing::{KEY, TOPIC, dead_schema, schema, table};
+
+pub(super) const NAMES: [&str; 2] = ["sales", "users"];
+/// Longer than any pause of the quarantine.
+pub(super) const LATER: Duration = Duration::from_mins(10);
+
+/// The log and the tables: what outlives an agent.
+pub(super) struct World {
+    pub(super) log: Vec<&'static str>,
+    /// Sales, users, dead letters.
+    pub(super) shelves: [Arc<Mutex<Shelf>>; 3],
+    pub(super) on_reject: OnReject,
+    /// The tables that agents know which begin from now on.
+    pub(super) names: Vec<&'static str>,
+    /// Offsets that were settled while sales weren't declared.
+    pub(super) undeclared: Vec<Range<i64>>,
+    /// What the faults were made of, for messages.
+    pub(super) seed: u64,
+}
+
+/// A record of each kind: which shelf it belongs to is its position in [`SHELF`].
+pub(super) const KINDS: [&str; 5] = [
+    r#"{"table":"sales","data":{"id":"s"}}"#,
+    r#"{"table":"users","data":{"id":"u"}}"#,
+    r#"{"table":"sales","data":{"id":7}}"#,
+    r#"{"table":"users","data":{}}"#,
+    "broken",
+];
+const SHELF: [usize; 5] = [0, 1, 2, 2, 2];
+
+impl World {
+    pub(super) fn new() -> Self {
+        let shelves = [Shelf::new(schema()), Shelf::new(schema()), Shelf::new(dead_schema())];
+        let names = NAMES.to_vec();
+        Self { log: Vec::new(), shelves, on_reject: OnReject::DeadLetters, names, undeclared: Vec::new(), seed: 0 }
+    }
+
+    /// Appends records, each kind in turn.
+    pub(super) fn send(&mut self, count: usize) {
+        let from = self.log.len();
+        self.log.extend((from..from + count).map(|offset| KINDS[offset % KINDS.len()]));
+    }
+
+    /// Whether something is owed to a table.
+    pub(super) fn owes(&self, table: &str) -> bool {
+        self.shelves[2].lock().settled.owed.of(table, KEY, 0).is_some()
+    }
+
+    /// Whether something is owed to a table whose own map is known.
+    pub(super) fn knows_own(&self, table: &str) -> bool {
+        self.shelves[2].lock().settled.owed.of(table, KEY, 0).is_some_and(|debt| debt.own.is_some())
+    }
+
+    /// The next offset that nobody has settled.
+    pub(super) fn floor(&self) -> i64 {
+        self.shelves[2].lock().settled.offsets.get(KEY, 0).unwrap_or_default()
+    }
+
+    pub(super) fn offsets(&self, shelf: usize) -> Vec<i64> {
+        self.shelves[shelf].lock().offsets()
+    }
+
+    /// Every record of the log is where it belongs, once; `dead` are rows that are dead letters instead.
+    pub(super) fn assert_complete(&self, dead: &[i64]) {
+        for shelf in 0..3 {
+            let belongs = |(offset, message): (usize, &&str)| {
+                let kind = KINDS.iter().position(|kind| kind == message).expect("a kind");
+                let offset = offset as i64;
+                let refused = dead.contains(&offset) || self.undeclared.iter().any(|span| span.contains(&offset));
+                let at = if kind == 0 && refused || dead.contains(&offset) { 2 } else { SHELF[kind] };
+                (at == shelf).then_some(offset)
+            };
+            let expected: Vec<i64> = self.log.iter().enumerate().filter_map(belongs).collect();
+            assert_eq!(self.offsets(shelf), expected, "of shelf {shelf}, seed {}", self.seed);
+        }
+    }
+
+    /// Nothing is there twice.
+    pub(super) fn assert_once(&self) {
+        let all: Vec<i64> = (0..3).flat_map(|shelf| self.offsets(shelf)).collect();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "a record is there twice, seed {}", self.seed);
+    }
+}
+
+/// An agent: what the intake does, without Kafka.
+pub(super) struct Life {
+    pub(super) committer: Committer<MemorySink>,
+    outcomes: Receiver<Outcome>,
+    pub(super) metrics: Metrics,
+    pub(super) quarantine: Quarantine,
+    tables: Vec<Table>,
+    reading: Option<(Router, Partition)>,
+    now: Instant,
+    pub(super) restarts: u32,
+}
+
+impl Life {
+    pub(super) async fn new(world: &World) -> Self {
+        let metrics = Metrics::default();
+        let (sender, outcomes) = channel();
+        let shelf = |name: &str| &world.shelves[NAMES.iter().position(|known| *known == name).expect("a shelf")];
+        let tables = world.names.iter().map(|name| (table(name), MemorySink::new(shelf(name))));
+        let dead = (table("dead_letters"), MemorySink::new(&world.shelves[2]));
+        let committer = Committer::new(tables.collect(), dead, world.on_reject, &metrics, sender);
+        let quarantine = Quarantine::new(&metrics);
+        let (now, tables) = (Instant::now(), world.names.iter().map(|name| table(name)).collect());
+        let mut life = Self { committer, outcomes, metrics, quarantine, tables, reading: None, now, restarts: 0 };
+        life.begin(world).await;
+        life
+    }
+
+    pub(super) async fn begin(&mut self, world: &World) {
+        let tables = self.tables.clone();
+        let part = |name: &str| Part::Table(name.to_owned());
+        let hold: Vec<bool> = tables.iter().map(|table| self.quarantine.holds(&part(&table.name), self.now)).collect();
+        let Ok(begun) = self.committer.begin(&hold).await else {
+            self.reading = None;
+            return;
+        };
+        self.committer.over = false;
+        let (mut rows, mut blind) = (Vec::new(), Vec::new());
+        for ((opened, sifting), table) in begun.tables.iter().zip(&begun.sifting).zip(&tables) {
+            let part = part(&table.name);
+            let decoder = match opened {
+                Some(Ok(opened)) => {
+                    self.quarantine.on_trial(&part, self.now);
+                    self.quarantine.begun(&part);
+                    Some(Rows::declared(&opened.schema, &table.columns, *sifting).expect("it fits"))
+                }
+                Some(Err(fault)) => {
+                    self.quarantine.put(part, Until::Begun, &fault.to_string(), self.now);
+                    None
+                }
+                None => None,
+            };
+            blind.push(decoder.is_none());
+            rows.push(decoder.unwrap_or_else(Rows::blind));
+        }
+        let names = tables.iter().zip(0..).map(|(table, index)| (table.name.clone(), index)).collect();
+        let topic = Topic { name: TOPIC.into(), key: KEY.into(), id: Arc::from("t"), tables: names };
+        let ledger = Ledger::of(&begun.dead.settled);
+        let (known, refused) = known(&tables, &begun.tables, &blind, &ledger, (&topic, 0));
+        let begin = start(&known, ledger.floor(KEY, 0), 0, world.log.len() as i64).expect("in range");
+        let mut partition = Partition::new(0, 0);
+        partition.begin(begin, refused);
+        let dead = Rows::dead_letters(&begun.dead.schema).expect("dead letters");
+        self.reading = Some((Router::new(vec![topic], rows, blind, dead, world.on_reject), partition));
+    }
+
+    /// Reads up to an offset and commits; follows what comes of it. Says whether the commit happened.
+    pub(super) async fn read(&mut self, world: &World, to: usize) -> bool {
+        let Some((router, partition)) = &mut self.reading else {
+            self.begin(world).await;
+            return false;
+        };
+        while partition.next < to as i64 {
+            let offset = partition.next;
+            let payload = Some(world.log[offset as usize].as_bytes());
+            let place = Place { partition: 0, offset, ingested_at: 1 };
+            let routed = router.take(Record { topic: 0, payload, place }, &partition.at(offset)).expect("taken");
+            partition.next += 1;
+            if let Some(collected) = routed.full {
+                self.committer.take(collected).await;
+            }
+        }
+        for collected in router.drain().expect("drained") {
+            self.committer.take(collected).await;
+        }
+        let position = Position {
+            topic: TOPIC.into(),
+            key: KEY.into(),
+            partition: 0,
+            next: partition.next,
+            rows: Arc::clone(&partition.rows),
+            rejects: Arc::clone(&partition.rejects),
+            pending: partition.pending(),
+        };
+        let (blind, generation) = (router.blind().into(), self.committer.generation);
+        let commit = Commit { generation, positions: vec![position], blind, newest: 1, ledger: true, last: true };
+        if !self.committer.over {
+            self.committer.commit_or_restart(commit).await;
+        }
+        self.follow(world).await
+    }
+
+    async fn follow(&mut self, world: &World) -> bool {
+        let (mut committed, mut again) = (false, false);
+        while let Ok(outcome) = self.outcomes.try_recv() {
+            match outcome {
+                Outcome::Committed { commit, wrote } => {
+                    committed = true;
+                    for ((table, blind), wrote) in self.tables.iter().zip(&*commit.blind).zip(wrote) {
+                        let part = Part::Table(table.name.clone());
+                        if !blind {
+                            self.quarantine.committed(&part, 0);
+                        }
+                        if wrote {
+                            self.quarantine.written(&part);
+                        }
+                    }
+                }
+                Outcome::Again { failed, .. } => {
+                    again = true;
+                    for (index, fault) in failed {
+                        let until = if fault.blame == Blame::Passing { Until::Committed } else { Until::Written };
+                        self.quarantine.put(
+                            Part::Table(self.tables[index].name.clone()),
+                            until,
+                            &fault.to_string(),
+                            self.now,
+                        );
+                    }
+                }
+                Outcome::Restart { .. } => {
+                    self.restarts += 1;
+                    again = true;
+                }
+            }
+        }
+        if again {
+            self.begin(world).await;
+        }
+        committed
+    }
+
+    /// Lets the pauses of the quarantine pass, and begins again if something is due.
+    pub(super) async fn wait(&mut self, world: &World) {
+        self.now += LATER;
+        self.quarantine.look(self.now);
+        if self.quarantine.is_due(self.now) {
+            self.begin(world).await;
+        }
+    }
+
+    /// Reads all there is until nothing is in quarantine and nothing is owed.
+    pub(super) async fn settle(&mut self, world: &World) {
+        for _ in 0..50 {
+            let read = self.read(world, world.log.len()).await;
+            if read
+                && self.quarantined() == 0
+                && !NAMES.iter().any(|name| world.owes(name))
+                && self.reading.as_ref().is_some_and(|(router, _)| !router.blind().contains(&true))
+            {
+                // Once more: what follows from the last commit.
+                self.read(world, world.log.len()).await;
+                return;
+            }
+            self.wait(world).await;
+        }
+        panic!("it doesn't settle, seed {}: {:?}", world.seed, self.quarantine.reason());
+    }
+
+    pub(super) fn quarantined(&self) -> u64 {
+        self.metrics.value(&stream::QUARANTINED).expect("a value") as u64
+    }
+}

@@ -1,0 +1,82 @@
+//! Several writers at the same tables, and schemas that change under them.
+
+use super::super::*;
+use super::world::{KINDS, Life, World};
+use crate::sink::Blame;
+use crate::sink::memory::Next;
+use crate::testing::KEY;
+
+#[tokio::test]
+async fn another_writer_of_the_same_partition_ends_what_is_held() {
+    let mut world = World::new();
+    world.send(40);
+    let (mut zombie, mut life) = (Life::new(&world).await, Life::new(&world).await);
+    life.read(&world, 30).await;
+    zombie.read(&world, 20).await;
+    assert_eq!(zombie.restarts, 1);
+    zombie.read(&world, 40).await;
+    life.settle(&world).await;
+    world.assert_complete(&[]);
+}
+
+#[tokio::test]
+async fn what_is_owed_is_paid_by_one_of_two_writers() {
+    let mut world = World::new();
+    // All of them are refused by sales' schema: only the dead letters take anything.
+    world.log = vec![KINDS[2]; 10];
+    world.shelves[0].lock().shut = Some(Blame::Table);
+    Life::new(&world).await.read(&world, 10).await;
+    assert!(world.shelves[2].lock().settled.owed.of("sales", KEY, 0).is_some() && world.offsets(2).is_empty());
+    world.shelves[0].lock().shut = None;
+    let (mut zombie, mut life) = (Life::new(&world).await, Life::new(&world).await);
+    assert!(life.read(&world, 10).await);
+    // The floor stands where the zombie left it.
+    assert!(!zombie.read(&world, 10).await);
+    assert_eq!((life.restarts, zombie.restarts), (0, 1));
+    world.assert_complete(&[]);
+}
+
+#[tokio::test]
+async fn a_commit_that_nobody_hears_of_and_that_another_writer_forestalled_is_none() {
+    let mut world = World::new();
+    world.send(40);
+    let (mut zombie, mut life) = (Life::new(&world).await, Life::new(&world).await);
+    life.read(&world, 30).await;
+    for shelf in &world.shelves {
+        shelf.lock().next.push_back(Next::Lost);
+    }
+    zombie.read(&world, 20).await;
+    assert_eq!(zombie.restarts, 1);
+    life.settle(&world).await;
+    world.assert_complete(&[]);
+}
+
+#[tokio::test]
+async fn a_writer_of_something_else_that_was_faster_is_followed() {
+    let mut world = World::new();
+    world.send(40);
+    let mut life = Life::new(&world).await;
+    for shelf in &world.shelves {
+        shelf.lock().next.extend([Next::Overtaken; 2]);
+    }
+    assert!(life.read(&world, 40).await);
+    assert_eq!((life.restarts, life.quarantined()), (0, 0));
+    assert_eq!(life.metrics.value(&stream::COMMIT_CONFLICTS), Some(6.0));
+    world.assert_complete(&[]);
+}
+
+#[tokio::test]
+async fn a_schema_that_changed_is_decoded_anew() {
+    let mut world = World::new();
+    world.send(40);
+    let mut life = Life::new(&world).await;
+    life.read(&world, 20).await;
+    {
+        let mut shelf = world.shelves[0].lock();
+        (shelf.schema_version, shelf.version) = (1, shelf.version + 1);
+    }
+    life.read(&world, 40).await;
+    assert_eq!(life.restarts, 1);
+    life.settle(&world).await;
+    world.assert_complete(&[]);
+}
