@@ -12,6 +12,7 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use anyhow::bail;
 use futures::future::join_all;
 use lakewright_config::Table;
 use lakewright_config::agents::stream::{self, OnReject};
@@ -209,7 +210,11 @@ impl<S: Sink> Committer<S> {
     }
 
     async fn commit(&mut self, commit: &Commit) -> anyhow::Result<()> {
-        let ledger = Ledger::of(&self.dead.settled());
+        let before = self.dead.settled();
+        if let Some(gone) = commit.positions.iter().find(|one| before.topics.is_gone(&one.topic, &one.key)) {
+            bail!("the topic {} was made anew, and others read the new one already", gone.topic);
+        }
+        let ledger = Ledger::of(&before);
         let stop = self.on_reject == OnReject::Stop;
         let results = join_all(self.seen(commit).map(|state| state.commit(commit, &ledger, stop))).await;
         for result in results {
@@ -236,6 +241,7 @@ impl<S: Sink> Committer<S> {
             let mut ledger = before.clone();
             for Position { topic, key, partition, next, .. } in &commit.positions {
                 let from = before.offsets.get(key, *partition).unwrap_or(*next);
+                ledger.read_topic(topic, key);
                 ledger.offsets.advance(key, *partition, *next);
                 let fed = declared.iter().filter(|(_, of)| of == topic);
                 let names: Vec<&str> = fed.map(|(name, _)| *name).collect();

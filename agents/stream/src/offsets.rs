@@ -26,6 +26,16 @@ impl OffsetMap {
         *known = next.max(*known);
     }
 
+    /// Forgets a topic that is gone for good.
+    pub(crate) fn forget(&mut self, topic: &str) {
+        self.0.remove(topic);
+    }
+
+    /// Forgets all topics but one.
+    pub(crate) fn keep_only(&mut self, topic: &str) {
+        self.0.retain(|known, _| known == topic);
+    }
+
     /// The map as JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a map of strings and numbers is JSON")
@@ -72,5 +82,11 @@ mod tests {
         assert_eq!(OffsetMap::parse(&map.to_json()).expect("read back"), map);
         assert_eq!((map.get("cluster/topic", 1), map.get("cluster/other", 1)), (Some(30), None));
         assert!(OffsetMap::parse("{\"a\":1}").is_err());
+        map.advance("cluster/other", 0, 1);
+        map.advance("cluster/gone", 0, 1);
+        map.forget("cluster/gone");
+        assert_eq!((map.get("cluster/gone", 0), map.get("cluster/other", 0)), (None, Some(1)));
+        map.keep_only("cluster/topic");
+        assert_eq!((map.get("cluster/topic", 0), map.get("cluster/other", 0)), (Some(7), None));
     }
 }

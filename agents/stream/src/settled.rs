@@ -1,8 +1,9 @@
 //! What a table's commits say beside their rows: which offsets are settled in it.
 //!
-//! Three maps, each a property of the snapshot: the next offsets ([`PROPERTY`]); rows of the table that were taken out
-//! of a commit because they can't be written, until the dead letters have them ([`REFUSED`]); and, in the dead letters'
-//! commits, what is owed to tables in quarantine ([`OWED`]). The last two are absent where there is nothing to say.
+//! Maps, each a property of the snapshot: the next offsets ([`PROPERTY`]), of a table those of its own topic; rows of the
+//! table that were taken out of a commit because they can't be written, until the dead letters have them ([`REFUSED`]);
+//! and, in the dead letters' commits, what is owed to tables in quarantine ([`OWED`]) and which topics the offsets are of
+//! ([`TOPICS`]). The last three are absent where there is nothing new to say.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,6 +17,8 @@ use crate::offsets::{OffsetMap, PROPERTY, carried};
 pub(crate) const REFUSED: &str = "lakewright.refused";
 /// The property of what is owed.
 pub(crate) const OWED: &str = "lakewright.owed";
+/// The property of the topics' ids.
+pub(crate) const TOPICS: &str = "lakewright.topics";
 
 type ByPartition<T> = BTreeMap<String, BTreeMap<i32, T>>;
 
@@ -135,9 +138,47 @@ impl Owed {
         }
     }
 
+    /// Forgets a topic that is gone for good.
+    pub(crate) fn forget(&mut self, topic: &str) {
+        for topics in self.0.values_mut() {
+            topics.remove(topic);
+        }
+        self.0.retain(|_, topics| !topics.is_empty());
+    }
+
     /// Whether nothing is owed.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// So many ids are kept of one topic.
+const MAX_IDS: usize = 8;
+
+/// The ids that topics bore, by cluster id and name, the one that was read last at the end. The others are of topics that
+/// were deleted: ids never come back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Topics(BTreeMap<String, BTreeMap<String, Vec<String>>>);
+
+impl Topics {
+    /// Notes which `CLUSTER ID/TOPIC ID` a topic bears; gives the one that is gone for good, if there is one.
+    fn note(&mut self, name: &str, key: &str) -> Option<String> {
+        let (cluster, id) = key.split_once('/')?;
+        let ids = self.0.entry(cluster.to_owned()).or_default().entry(name.to_owned()).or_default();
+        if ids.iter().any(|known| known == id) {
+            return None;
+        }
+        let gone = ids.last().map(|gone| format!("{cluster}/{gone}"));
+        ids.push(id.to_owned());
+        ids.drain(..ids.len().saturating_sub(MAX_IDS));
+        gone
+    }
+
+    /// Whether a topic was made anew since it bore a `CLUSTER ID/TOPIC ID`.
+    pub(crate) fn is_gone(&self, name: &str, key: &str) -> bool {
+        let ids = key.split_once('/').and_then(|(cluster, id)| Some((self.0.get(cluster)?.get(name)?, id)));
+        ids.is_some_and(|(ids, id)| ids.iter().rev().skip(1).any(|known| known == id))
     }
 }
 
@@ -147,9 +188,18 @@ pub(crate) struct Settled {
     pub(crate) offsets: OffsetMap,
     pub(crate) refused: Refused,
     pub(crate) owed: Owed,
+    pub(crate) topics: Topics,
 }
 
 impl Settled {
+    /// Notes that a topic is read under a key, and forgets what was settled of one that bore its name before.
+    pub(crate) fn read_topic(&mut self, name: &str, key: &str) {
+        if let Some(gone) = self.topics.note(name, key) {
+            self.offsets.forget(&gone);
+            self.owed.forget(&gone);
+        }
+    }
+
     /// Reads it from a table's metadata; see [`OffsetMap::committed`] for which snapshot's counts.
     ///
     /// # Errors
@@ -159,6 +209,7 @@ impl Settled {
             offsets: OffsetMap::committed(metadata)?,
             refused: read(metadata, REFUSED)?,
             owed: read(metadata, OWED)?,
+            topics: read(metadata, TOPICS)?,
         })
     }
 
@@ -171,6 +222,9 @@ impl Settled {
         }
         if !(self.owed.is_empty() && before.owed.is_empty()) {
             properties.insert(OWED.to_owned(), json(&self.owed));
+        }
+        if self.topics != before.topics {
+            properties.insert(TOPICS.to_owned(), json(&self.topics));
         }
         properties
     }
@@ -215,6 +269,32 @@ mod tests {
         // Once more when they are empty, and then no more.
         assert_eq!(names(&before, &settled), [PROPERTY, OWED, REFUSED]);
         assert_eq!(before.properties(&settled)[OWED], "{}");
+    }
+
+    #[test]
+    fn a_topic_that_was_made_again_leaves_nothing_of_the_old_one() {
+        let mut settled = Settled::default();
+        for key in ["c/old", "c/other", "d/old"] {
+            settled.offsets.advance(key, 0, 7);
+            settled.owed.set("sales", key, 0, Some(Debt { rows: 3, rejects: 6, ..Debt::default() }));
+        }
+        settled.read_topic("facts", "c/old");
+        settled.read_topic("facts", "d/old");
+        settled.read_topic("more", "c/other");
+        let before = settled.clone();
+        settled.read_topic("facts", "c/old");
+        assert!(settled == before && !settled.properties(&before).contains_key(TOPICS));
+        settled.read_topic("facts", "c/new");
+        let known = ["c/old", "c/other", "d/old"].map(|key| settled.offsets.get(key, 0));
+        assert_eq!(known, [None, Some(7), Some(7)]);
+        assert!(settled.owed.of("sales", "c/old", 0).is_none() && settled.owed.of("sales", "d/old", 0).is_some());
+        let text = &settled.properties(&before)[TOPICS];
+        assert_eq!(text, r#"{"c":{"facts":["old","new"],"more":["other"]},"d":{"facts":["old"]}}"#);
+        assert!(settled.topics.is_gone("facts", "c/old") && !settled.topics.is_gone("facts", "c/new"));
+        // One that still holds records of the old topic changes nothing.
+        let before = settled.clone();
+        settled.read_topic("facts", "c/old");
+        assert_eq!(settled, before);
     }
 
     #[test]

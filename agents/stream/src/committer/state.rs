@@ -221,13 +221,15 @@ impl<S: Sink> State<S> {
             return Err(Halt::Fault);
         }
         let (files, refused) = self.finish(stop).await?;
-        let name = self.declared.name.clone();
+        let (name, topic) = (self.declared.name.clone(), self.declared.topic.clone());
         let ends = std::mem::take(&mut self.ends);
         let end = |of: &Position| ends.get(&(of.topic.clone(), of.partition)).map_or(of.next, |end| of.next.min(*end));
         let settle = |before: &Settled| {
             let mut settled = before.clone();
-            for position in &commit.positions {
+            // Other topics' offsets stand in the ledger: here they would be repeated in each snapshot of each table.
+            for position in commit.positions.iter().filter(|position| position.topic == topic) {
                 let Position { key, partition, .. } = position;
+                settled.offsets.keep_only(key);
                 settled.offsets.advance(key, *partition, end(position));
                 if let Some(offset) = ledger.rows(&name, key, *partition) {
                     settled.refused.forget_before(key, *partition, offset);

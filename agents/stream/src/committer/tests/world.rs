@@ -31,6 +31,8 @@ pub(super) struct World {
     pub(super) names: Vec<&'static str>,
     /// Offsets that were settled while sales weren't declared.
     pub(super) undeclared: Vec<Range<i64>>,
+    /// So many partitions of another topic are in each commit too.
+    pub(super) others: i32,
     /// What the faults were made of, for messages.
     pub(super) seed: u64,
 }
@@ -49,7 +51,15 @@ impl World {
     pub(super) fn new() -> Self {
         let shelves = [Shelf::new(schema()), Shelf::new(schema()), Shelf::new(dead_schema())];
         let names = NAMES.to_vec();
-        Self { log: Vec::new(), shelves, on_reject: OnReject::DeadLetters, names, undeclared: Vec::new(), seed: 0 }
+        Self {
+            log: Vec::new(),
+            shelves,
+            on_reject: OnReject::DeadLetters,
+            names,
+            undeclared: Vec::new(),
+            others: 0,
+            seed: 0,
+        }
     }
 
     /// Appends records, each kind in turn.
@@ -192,8 +202,10 @@ impl Life {
             rejects: Arc::clone(&partition.rejects),
             pending: partition.pending(),
         };
+        let other = |partition| Position { topic: "other".into(), key: "c/o".into(), partition, ..position.clone() };
+        let positions = (0..world.others).map(other).chain([position.clone()]).collect();
         let (blind, generation) = (router.blind().into(), self.committer.generation);
-        let commit = Commit { generation, positions: vec![position], blind, newest: 1, ledger: true, last: true };
+        let commit = Commit { generation, positions, blind, newest: 1, ledger: true, last: true };
         if !self.committer.over {
             self.committer.commit_or_restart(commit).await;
         }

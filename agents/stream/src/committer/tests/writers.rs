@@ -80,3 +80,30 @@ async fn a_schema_that_changed_is_decoded_anew() {
     life.settle(&world).await;
     world.assert_complete(&[]);
 }
+
+#[tokio::test]
+async fn a_table_carries_no_offsets_of_topics_that_are_not_its_own() {
+    let mut world = World { others: 1000, ..World::new() };
+    world.send(40);
+    {
+        // As versions before wrote them, with another topic and one that is gone.
+        let mut shelf = world.shelves[0].lock();
+        for partition in 0..1000 {
+            shelf.settled.offsets.advance("c/o", partition, 0);
+            shelf.settled.offsets.advance("c/gone", partition, 0);
+        }
+    }
+    let mut life = Life::new(&world).await;
+    life.read(&world, 20).await;
+    assert!(life.read(&world, 40).await);
+    for shelf in &world.shelves[..2] {
+        let properties = shelf.lock().settled.properties(&Settled::default());
+        let bytes: usize = properties.iter().map(|(name, value)| name.len() + value.len()).sum();
+        assert!(bytes < 100, "{bytes} bytes: {properties:?}");
+    }
+    let ledger = world.shelves[2].lock().settled.clone();
+    assert_eq!((ledger.offsets.get("c/o", 999), ledger.offsets.get(KEY, 0)), (Some(40), Some(40)));
+    Life::new(&world).await.settle(&world).await;
+    assert_eq!(life.restarts, 0);
+    world.assert_complete(&[]);
+}
