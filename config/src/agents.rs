@@ -191,6 +191,8 @@ pub enum Kind {
     Counter,
     /// It is set.
     Gauge,
+    /// Durations in seconds, counted by their lengths; only Prometheus reads them.
+    Histogram,
 }
 
 /// What a metric is for reports, alarms, the view and the ending, whichever agent it is of.
@@ -206,6 +208,8 @@ pub enum Role {
     Quarantined,
     /// Records of the log that wait for it, what it has in hand included.
     Lag,
+    /// For how many seconds the oldest of them has waited.
+    LagAge,
     /// Records of the log that it has not even taken in.
     Unread,
     /// How old the newest of what it has finished is.

@@ -11,12 +11,13 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 use anyhow::bail;
 use futures::future::join_all;
 use lakewright_config::Table;
 use lakewright_config::agents::stream::{self, OnReject};
-use lakewright_runtime::{Counter, Metrics};
+use lakewright_runtime::{Counter, Histogram, Metrics};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ledger::{Ledger, Share, Standing, settle};
@@ -55,6 +56,8 @@ pub(crate) struct Commit {
     pub(crate) blind: Arc<[bool]>,
     /// When the newest record came in, in microseconds; 0 when none did.
     pub(crate) newest: i64,
+    /// When its records were produced, in milliseconds, and how many of them.
+    pub(crate) produced: Vec<(i64, u64)>,
     /// Whether the ledger is committed even without dead letters: nothing follows for a while.
     pub(crate) ledger: bool,
     /// Whether somebody waits for it: partitions are given up.
@@ -98,6 +101,8 @@ pub(crate) struct Committer<S> {
     outcomes: std::sync::mpsc::Sender<Outcome>,
     newest: Arc<AtomicI64>,
     commits: Counter,
+    durations: Histogram,
+    latencies: Histogram,
     unwritable: Counter,
 }
 
@@ -126,6 +131,8 @@ impl<S: Sink> Committer<S> {
             outcomes,
             newest,
             commits: metrics.counter(&stream::COMMITS, &[]),
+            durations: metrics.histogram(&stream::COMMIT_SECONDS),
+            latencies: metrics.histogram(&stream::COMMITTED_AFTER),
             unwritable: metrics.counter(&stream::REJECTS, &[(stream::CAUSE, Cause::Unwritable.word())]),
         }
     }
@@ -178,8 +185,14 @@ impl<S: Sink> Committer<S> {
 
     /// Commits; returns whether it did.
     async fn commit_or_restart(&mut self, mut commit: Commit) -> bool {
+        let began = Instant::now();
         match self.commit(&commit).await {
             Ok(()) => {
+                self.durations.record(began.elapsed().as_secs_f64(), 1);
+                let now = lakewright_runtime::health::now_ms();
+                for (produced, times) in std::mem::take(&mut commit.produced) {
+                    self.latencies.record((now - produced) as f64 / 1000.0, times);
+                }
                 self.newest.fetch_max(commit.newest, Ordering::Relaxed);
                 let out = self.tables.iter().zip(&*commit.blind).map(|(state, blind)| *blind || state.has_failed());
                 commit.blind = out.collect();

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lakewright_runtime::client_context;
+use lakewright_runtime::health::now_ms;
 use lakewright_runtime::kafka::KafkaContext;
 use parking_lot::Mutex;
 use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Statistics, TopicPartitionList};
+
+use crate::intake::LOOK_EVERY;
+use crate::progress::{AllProgress, Heard, Of, Progress};
 
 /// What the group decided.
 #[derive(Debug)]
@@ -25,21 +29,9 @@ pub(crate) enum Rebalanced {
 #[derive(Debug)]
 pub(crate) struct Shared {
     events: Mutex<VecDeque<Rebalanced>>,
-    /// The partitions that are read, by topic and number; `None` until reading them has begun.
-    progress: Mutex<Option<BTreeMap<(String, i32), Progress>>>,
+    progress: Mutex<AllProgress>,
     /// The agent is leaving: a revocation is confirmed at once, for nobody waits for the event.
     leaving: AtomicBool,
-}
-
-/// How far a partition has come.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Progress {
-    /// The next offset that isn't committed.
-    pub(crate) next: i64,
-    /// The next offset that isn't taken in.
-    pub(crate) read: i64,
-    /// The partition's end, as it was last heard of.
-    pub(crate) end: i64,
 }
 
 /// The consumer's context.
@@ -70,44 +62,52 @@ impl Context {
         self.shared.leaving.store(true, Ordering::Release);
     }
 
+    /// The partitions that this agent has, whether they are read or not.
+    pub(crate) fn set_assigned(&self, partitions: &[Of]) {
+        self.shared.progress.lock().assign(partitions);
+    }
+
     /// Reading has begun at what is committed; `None`: it has ended, and the lag isn't known.
-    pub(crate) fn set_progress(&self, progress: Option<BTreeMap<(String, i32), Progress>>) {
-        *self.shared.progress.lock() = progress;
+    pub(crate) fn set_progress(&self, progress: Option<BTreeMap<Of, Progress>>) {
+        self.shared.progress.lock().begin(progress, now_ms());
     }
 
     /// What is committed now, from which the lag is counted.
     pub(crate) fn set_committed(&self, topic: &str, partition: i32, next: i64) {
-        let mut progress = self.shared.progress.lock();
-        let known = progress.as_mut().and_then(|progress| progress.get_mut(&(topic.to_owned(), partition)));
-        if let Some(known) = known {
-            known.next = next;
-        }
+        self.shared.progress.lock().committed(&(topic.to_owned(), partition), next);
     }
 
     /// What is taken in now, by topic and partition.
     pub(crate) fn set_read<'a>(&self, read: impl Iterator<Item = (&'a str, i32, i64)>) {
         let mut progress = self.shared.progress.lock();
-        let Some(progress) = progress.as_mut() else { return };
         for (topic, partition, next) in read {
-            if let Some(known) = progress.get_mut(&(topic.to_owned(), partition)) {
-                known.read = next;
-            }
+            progress.taken_in(&(topic.to_owned(), partition), next);
         }
+    }
+
+    /// So many messages were handed over since it was said last; and whether there were no more.
+    pub(crate) fn set_handed(&self, messages: u64, all: bool) {
+        self.shared.progress.lock().handed(messages, all);
     }
 
     /// How many records of the partitions that are read aren't committed; `None` when nobody knows.
     pub(crate) fn lag(&self) -> Option<i64> {
-        self.behind(|partition| partition.next)
+        self.shared.progress.lock().lag()
     }
 
     /// How many of them aren't even taken in; `None` when nobody knows.
     pub(crate) fn unread(&self) -> Option<i64> {
-        self.behind(|partition| partition.read)
+        self.shared.progress.lock().unread()
     }
 
-    fn behind(&self, at: impl Fn(&Progress) -> i64) -> Option<i64> {
-        let progress = self.shared.progress.lock();
-        Some(progress.as_ref()?.values().map(|partition| (partition.end - at(partition)).max(0)).sum())
+    /// For how many milliseconds the oldest record waits that isn't committed; `None` when nobody knows.
+    pub(crate) fn age(&self) -> Option<i64> {
+        self.shared.progress.lock().age(now_ms())
+    }
+
+    /// The same of the partitions where they wait longest, so many at most.
+    pub(crate) fn worst(&self, count: usize) -> Vec<(Of, i64)> {
+        self.shared.progress.lock().worst(now_ms(), count)
     }
 }
 
@@ -115,10 +115,16 @@ client_context!(
     Context,
     kafka,
     fn stats(&self, statistics: Statistics) {
-        for ((topic, partition), progress) in self.shared.progress.lock().iter_mut().flatten() {
-            let known = statistics.topics.get(topic).and_then(|topic| topic.partitions.get(partition));
-            // Negative until something was fetched.
-            progress.end = known.map_or(progress.end, |partition| progress.end.max(partition.hi_offset));
+        let mut progress = self.shared.progress.lock();
+        let now = now_ms();
+        for (name, topic) in statistics.topics {
+            for (number, of) in topic.partitions {
+                // Negative until something was fetched.
+                let waiting = of.fetchq_cnt.max(0) as u64 + u64::from(LOOK_EVERY);
+                let end = if of.ls_offset >= 0 { of.ls_offset } else { of.hi_offset };
+                let heard = Heard { end: end.max(0), fetched: of.next_offset, waiting };
+                progress.heard(&(name.clone(), number), heard, now);
+            }
         }
     }
 );
@@ -141,33 +147,5 @@ impl ConsumerContext for Context {
             return;
         }
         self.shared.events.lock().push_back(event);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use lakewright_runtime::Health;
-
-    use super::*;
-
-    #[test]
-    fn the_lag_is_not_known_before_reading_begins_and_after_it_ends() {
-        let context = Context::new(KafkaContext::new(Arc::new(Health::default())));
-        assert_eq!(context.lag(), None);
-        context.set_progress(Some(BTreeMap::from([(("facts".to_owned(), 0), Progress { next: 4, read: 4, end: 10 })])));
-        assert_eq!((context.lag(), context.unread()), (Some(6), Some(6)));
-        context.set_read([("facts", 0, 10), ("facts", 1, 3)].into_iter());
-        assert_eq!((context.lag(), context.unread()), (Some(6), Some(0)));
-        context.set_committed("facts", 0, 9);
-        // Of a partition that was given up.
-        context.set_committed("facts", 1, 3);
-        assert_eq!(context.lag(), Some(1));
-        context.set_progress(None);
-        context.set_committed("facts", 0, 10);
-        context.set_read([("facts", 0, 10)].into_iter());
-        assert_eq!((context.lag(), context.unread()), (None, None));
-        // More agents than partitions: this one has nothing to do.
-        context.set_progress(Some(BTreeMap::new()));
-        assert_eq!((context.lag(), context.unread()), (Some(0), Some(0)));
     }
 }

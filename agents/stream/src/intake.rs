@@ -12,19 +12,21 @@ use lakewright_platform::Backoff;
 use lakewright_runtime::{Agent, Latch};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
 use crate::committer::{Outcome, Work};
 use crate::context::{Context, Rebalanced};
 use crate::partition::{Counters, Partition, Reading, take};
+use crate::produced::Produced;
 use crate::quarantine::{Part, Quarantine, Until};
 use crate::router::{Broken, Router};
 
 /// How long a request to Kafka may take.
 const REQUEST: Duration = Duration::from_secs(10);
 /// The clock is read and the limits are looked at once for so many records.
-const LOOK_EVERY: u32 = 128;
+pub(crate) const LOOK_EVERY: u32 = 128;
 /// How often it is published what was taken in.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 
@@ -48,6 +50,8 @@ pub(crate) struct Intake {
     commit_bytes: u64,
     held_bytes: u64,
     held_since: Option<Instant>,
+    /// When the records were produced that are held.
+    produced: Produced,
     /// When the ledger is committed, should nothing come until then.
     ledger_at: Option<Instant>,
     backoff: Backoff,
@@ -89,6 +93,7 @@ impl Intake {
             index: Vec::new(),
             held_bytes: 0,
             held_since: None,
+            produced: Produced::default(),
             ledger_at: None,
             backoff: Backoff::default(),
             lost: false,
@@ -136,14 +141,19 @@ impl Intake {
         self.now = chrono::Utc::now().timestamp_micros();
         self.consumer.context().keep_logged_in(self.consumer.client());
         let mut wait = Duration::from_millis(100);
+        let (mut handed, mut all) = (0, false);
         for _ in 0..LOOK_EVERY {
             let problem = {
                 // A field and not `self`, so that the message may borrow the consumer while the rest is changed.
                 let consumer = &self.consumer;
                 match consumer.poll(wait) {
-                    None => break,
+                    None => {
+                        all = true;
+                        break;
+                    }
                     Some(Err(error)) => Problem::Kafka(error),
                     Some(Ok(message)) => {
+                        handed += 1;
                         let reading = Reading {
                             router: self.router.as_mut(),
                             topics: &self.topics,
@@ -157,6 +167,7 @@ impl Intake {
                             Ok(Some(taken)) => {
                                 self.held_bytes += taken.bytes;
                                 self.held_since.get_or_insert_with(Instant::now);
+                                self.produced.add(message.timestamp().to_millis());
                                 if let Some(collected) = taken.full {
                                     let generation = self.generation;
                                     let batch = Work::Batch { generation, collected };
@@ -186,6 +197,10 @@ impl Intake {
                 Problem::Broken(Broken { table: None, error, .. }) => return Err(error),
             }
         }
+        if all {
+            self.publish_now();
+        }
+        self.consumer.context().set_handed(handed, all);
         Ok(())
     }
 
@@ -220,7 +235,13 @@ impl Intake {
 
     /// Publishes what was taken in, once in a while.
     fn publish(&mut self) {
-        if self.router.is_none() || self.published.elapsed() < PUBLISH_EVERY {
+        if self.published.elapsed() >= PUBLISH_EVERY {
+            self.publish_now();
+        }
+    }
+
+    fn publish_now(&mut self) {
+        if self.router.is_none() {
             return;
         }
         self.published = Instant::now();
@@ -251,6 +272,7 @@ impl Intake {
             }
             Rebalanced::Assigned(list) => {
                 tracing::info!(partitions = list.len(), "partitions assigned");
+                self.consumer.context().set_assigned(&list);
                 self.partitions = list
                     .into_iter()
                     .filter_map(|(topic, partition)| {
@@ -276,6 +298,7 @@ impl Intake {
     /// Drops what comes until reading begins again, after a while.
     fn stop(&mut self, wait: Duration) {
         self.router = None;
+        self.produced.take();
         (self.held_bytes, self.held_since, self.ledger_at) = (0, None, None);
         self.consumer.context().set_progress(None);
         self.begin_at.get_or_insert_with(|| Instant::now() + wait);

@@ -14,6 +14,8 @@ mod json;
 mod ledger;
 mod offsets;
 mod partition;
+mod produced;
+mod progress;
 mod quarantine;
 mod reject;
 mod router;
@@ -47,6 +49,8 @@ use crate::sink::iceberg::IcebergSink;
 const OPEN_BYTES: usize = 256 << 20;
 /// and of one table in any case: with less, files become tiny.
 const LEAST_OPEN_BYTES: usize = 8 << 20;
+/// Of so many partitions the age of the oldest record is shown, those where it is greatest.
+const WORST_PARTITIONS: usize = 20;
 /// So many batches wait for the committer before polling waits for it: a bound on memory.
 const BATCHES_WAITING: usize = 4;
 
@@ -116,6 +120,14 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
     let context = Context::new(kafka.context(&agent.health));
     let progress = context.clone();
     agent.metrics.computed(&stream::LAG, &[], move || progress.lag().map(|lag| lag as f64));
+    let progress = context.clone();
+    agent.metrics.computed(&stream::LAG_AGE, &[], move || progress.age().map(|age| age as f64 / 1000.0));
+    let progress = context.clone();
+    agent.metrics.computed_each(&stream::PARTITION_LAG, move || {
+        let worst = progress.worst(WORST_PARTITIONS).into_iter();
+        let labels = |topic, number: i32| vec![(stream::TOPIC, topic), (stream::PARTITION, number.to_string())];
+        worst.map(|((topic, number), age)| (labels(topic, number), age as f64 / 1000.0)).collect()
+    });
     let progress = context.clone();
     agent.metrics.computed(&stream::UNREAD, &[], move || progress.unread().map(|unread| unread as f64));
     let consumer: BaseConsumer<Context> = kafka.create_with_context(context).context("make a Kafka consumer")?;

@@ -202,7 +202,7 @@ pub(crate) fn take(
     if offset > partition.next {
         // Compaction and transactions leave gaps; anything else shows here too.
         counters.gaps.increment(1);
-        tracing::warn!(topic = name, partition = partition.number, expected = partition.next, offset, "offset gap");
+        tracing::debug!(topic = name, partition = partition.number, expected = partition.next, offset, "offset gap");
     }
     let payload = message.payload();
     let place = Place { partition: partition.number, offset, ingested_at: now };

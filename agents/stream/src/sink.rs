@@ -28,6 +28,13 @@ pub(crate) struct Opened {
     pub(crate) settled: Settled,
 }
 
+/// What is ready to be committed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) files: usize,
+    pub(crate) bytes: u64,
+}
+
 /// Whose fault it is that something failed: that decides what becomes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blame {
@@ -89,8 +96,8 @@ pub(crate) trait Sink: Send + 'static {
     /// Adds rows to what the next commit holds.
     fn write(&mut self, rows: RecordBatch) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Finishes what was written, so that nothing but the commit is left to do; returns how many files it is.
-    fn finish(&mut self) -> impl Future<Output = Result<usize, Fault>> + Send;
+    /// Finishes what was written, so that nothing but the commit is left to do.
+    fn finish(&mut self) -> impl Future<Output = Result<Written, Fault>> + Send;
 
     /// Makes what was finished visible together with what it settles. `before` is what was settled so far.
     fn commit(&mut self, settled: &Settled, before: &Settled) -> impl Future<Output = Result<Opened, Refusal>> + Send;

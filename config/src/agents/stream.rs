@@ -13,12 +13,18 @@ pub const TABLE: &str = "table";
 pub const CAUSE: &str = "cause";
 /// The label of what is quarantined by kind: `table`, `topic` or `partition`.
 pub const KIND: &str = "kind";
+/// The label of what is measured by partition: its topic,
+pub const TOPIC: &str = "topic";
+/// and its number.
+pub const PARTITION: &str = "partition";
 
 metrics! {
     /// Records taken in.
     RECORDS = Counter "records_total", Records;
     /// Their bytes.
     BYTES = Counter "bytes_total", Detail;
+    /// Bytes of the data files committed: all together, and by table.
+    BYTES_WRITTEN = Counter "bytes_written_total", Detail;
     /// Offsets between records that hold none.
     OFFSET_GAPS = Counter "offset_gaps_total", Detail;
     /// Records that retention removed before they were taken in.
@@ -47,6 +53,14 @@ metrics! {
     FRESHNESS = Gauge "freshness_ms", Freshness;
     /// Records of the log that are not committed.
     LAG = Gauge "lag_records", Lag;
+    /// Seconds for which the oldest record that is not committed has waited, in the partition where it is longest.
+    LAG_AGE = Gauge "lag_seconds", LagAge;
+    /// The same by partition, of the twenty where it is longest.
+    PARTITION_LAG = Gauge "partition_lag_seconds", Detail;
+    /// How long commits of all tables take.
+    COMMIT_SECONDS = Histogram "commit_seconds", Detail;
+    /// How old records are by Kafka's time when they are committed.
+    COMMITTED_AFTER = Histogram "committed_after_seconds", Detail;
     /// Records of the log that are not taken in.
     UNREAD = Gauge "unread_records", Unread;
     /// When rows were committed last, in milliseconds since 1970.

@@ -23,7 +23,7 @@ pub use health::{Health, Latch};
 use lakewright_config::agents;
 pub use tokio_util::sync::CancellationToken;
 
-pub use crate::metrics::{Counter, Gauge, Metrics, Reading};
+pub use crate::metrics::{Counter, Gauge, Histogram, Metrics, Reading};
 
 /// How an agent process is started.
 #[derive(Debug, Clone)]

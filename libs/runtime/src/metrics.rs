@@ -3,6 +3,8 @@
 //! The registry and the handles are those of the `metrics` crates, the text is written by their exporter for Prometheus.
 //! `docs/decisions/metrics.md` says why the exporter's recorder isn't used.
 
+mod histogram;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,11 +18,21 @@ use metrics_util::registry::{AtomicStorage, Registry};
 use parking_lot::Mutex;
 
 pub use ::metrics::{Counter, Gauge};
+pub use histogram::Histogram;
 
 /// A gauge whose value is computed when it is asked for; `None` leaves it out.
 struct Computed {
     key: Key,
     compute: Box<dyn Fn() -> Option<f64> + Send + Sync>,
+}
+
+/// Values with the labels that they have at the time.
+pub type Labelled = Vec<(Vec<(&'static str, String)>, f64)>;
+
+/// Gauges whose labels and values are computed when they are asked for.
+struct ComputedEach {
+    metric: &'static Metric,
+    compute: Box<dyn Fn() -> Labelled + Send + Sync>,
 }
 
 /// What the registry doesn't keep.
@@ -29,6 +41,8 @@ struct Made {
     /// The declarations of all that was made, by name.
     declared: BTreeMap<&'static str, &'static Metric>,
     computed: Vec<Computed>,
+    each: Vec<ComputedEach>,
+    histograms: BTreeMap<&'static str, (&'static Metric, Histogram)>,
 }
 
 struct Inner {
@@ -122,6 +136,26 @@ impl Metrics {
         made.computed.push(Computed { key, compute: Box::new(compute) });
     }
 
+    /// Adds gauges whose labels and values are computed when they are asked for; whoever computes them bounds their number.
+    ///
+    /// # Panics
+    /// The metric isn't declared as a gauge, or another one of that name was made before.
+    pub fn computed_each(&self, metric: &'static Metric, compute: impl Fn() -> Labelled + Send + Sync + 'static) {
+        let mut made = self.0.made.lock();
+        made.declare(metric, Kind::Gauge);
+        made.each.push(ComputedEach { metric, compute: Box::new(compute) });
+    }
+
+    /// The histogram, made empty when it is new.
+    ///
+    /// # Panics
+    /// The metric isn't declared as a histogram, or another one of that name was made before.
+    pub fn histogram(&self, metric: &'static Metric) -> Histogram {
+        let mut made = self.0.made.lock();
+        made.declare(metric, Kind::Histogram);
+        made.histograms.entry(metric.name).or_insert_with(|| (metric, Histogram::default())).1.clone()
+    }
+
     /// All that have a value, sorted by name and labels.
     pub fn readings(&self) -> Vec<Reading> {
         let made = self.0.made.lock();
@@ -132,6 +166,12 @@ impl Metrics {
         for Computed { key, compute } in &made.computed {
             if let Some(value) = compute() {
                 read(key, value);
+            }
+        }
+        for ComputedEach { metric, compute } in &made.each {
+            for (labels, value) in compute() {
+                let labels: Vec<(&str, &str)> = labels.iter().map(|(label, text)| (*label, text.as_str())).collect();
+                read(&key(metric, &labels), value);
             }
         }
         // All of a metric stand together, whatever follows its name in another one's.
@@ -163,6 +203,9 @@ impl Metrics {
                 last = Some(metric.name);
             }
             write_metric_line::<&str, f64>(&mut text, metric.name, None, &labels, None, value, None);
+        }
+        for (metric, histogram) in self.0.made.lock().histograms.values() {
+            histogram.write(&mut text, metric);
         }
         text
     }

@@ -63,15 +63,16 @@ impl Reporter {
         for ((metric, total), before) in growing.zip(&totals).zip(&self.reported) {
             found.extend(total.map(|total| (metric, (total - before).max(0.0))));
         }
-        if let Some(lag) = sum(&readings, Role::Lag) {
-            found.push((&reports::LAG, lag));
-            if lag <= 0.0 {
-                self.idle_ms = now_ms;
-            }
-            // After a pause the last commit is long ago: what came since then waits no longer than since nothing waited.
-            let waits = if lag > 0.0 { age(Role::LastCommit, self.idle_ms) } else { Some(0.0) };
-            found.extend(waits.map(|seconds| (&reports::LAG_SECONDS, seconds)));
+        let lag = sum(&readings, Role::Lag);
+        found.extend(lag.map(|lag| (&reports::LAG, lag)));
+        if lag.is_some_and(|lag| lag <= 0.0) {
+            self.idle_ms = now_ms;
         }
+        // Where an agent doesn't know how old its oldest record is: after a pause the last commit is long ago; what came
+        // since then waits no longer than since nothing waited.
+        let since_commit = || if lag? > 0.0 { age(Role::LastCommit, self.idle_ms) } else { Some(0.0) };
+        let waits = sum(&readings, Role::LagAge).or_else(since_commit);
+        found.extend(waits.map(|seconds| (&reports::LAG_SECONDS, seconds)));
         found.extend(sum(&readings, Role::Quarantined).map(|parts| (&reports::QUARANTINED, parts)));
         let fresh = age(Role::LastSuccess, self.started_ms);
         found.extend(fresh.map(|seconds| (&reports::FRESHNESS_SECONDS, seconds)));
@@ -212,6 +213,21 @@ mod tests {
         assert_eq!(numbers(&second)["Records"], 15.0);
         reporter.reported = second.totals;
         assert_eq!(numbers(&reporter.report(now))["Records"], 0.0);
+    }
+
+    #[test]
+    fn commits_of_other_partitions_do_not_hide_one_that_waits() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let agent = Agent::detached(agents::Agent::Stream, folder.path().to_path_buf());
+        let (lag, done) = (agent.metrics.gauge(&stream::LAG, &[]), agent.metrics.gauge(&stream::LAST_COMMIT, &[]));
+        agent.metrics.gauge(&stream::LAG_AGE, &[]).set(720);
+        let of = [(stream::TOPIC, "facts"), (stream::PARTITION, "3")];
+        agent.metrics.gauge(&stream::PARTITION_LAG, &of).set(720);
+        let mut reporter = Reporter::new(agent, "shop");
+        let now = reporter.started_ms + 900_000;
+        lag.set(7);
+        done.set(now as f64);
+        assert_eq!(numbers(&reporter.report(now))["LagSeconds"], 720.0);
     }
 
     #[test]

@@ -8,6 +8,8 @@ pub(super) struct Counters {
     pub(super) rows: Counter,
     pub(super) all_rows: Counter,
     pub(super) files: Counter,
+    pub(super) bytes: Counter,
+    pub(super) all_bytes: Counter,
     pub(super) conflicts: Counter,
     pub(super) refused: Counter,
 }
@@ -20,6 +22,8 @@ impl Counters {
             rows: metrics.counter(&stream::ROWS, &labels),
             all_rows: metrics.counter(if dead { &stream::DEAD_LETTERS } else { &stream::ROWS }, &[]),
             files: metrics.counter(&stream::FILES, &labels),
+            bytes: metrics.counter(&stream::BYTES_WRITTEN, &labels),
+            all_bytes: metrics.counter(&stream::BYTES_WRITTEN, &[]),
             conflicts: metrics.counter(&stream::COMMIT_CONFLICTS, &[]),
             refused: metrics.counter(&stream::REFUSED_ROWS, &labels),
         }

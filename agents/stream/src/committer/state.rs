@@ -17,7 +17,7 @@ use crate::offsets::OffsetMap;
 use crate::reject::Reject;
 use crate::settled::Settled;
 use crate::sift::{Sifted, sift};
-use crate::sink::{Blame, Fault, Opened, Sink, guarded};
+use crate::sink::{Blame, Fault, Opened, Sink, Written, guarded};
 
 /// Quiet tables are committed without rows every so many commits, so that their own maps don't fall far behind.
 const QUIET_COMMITS: u32 = 20;
@@ -220,7 +220,7 @@ impl<S: Sink> State<S> {
         if self.has_failed() {
             return Err(Halt::Fault);
         }
-        let (files, refused) = self.finish(stop).await?;
+        let (written, refused) = self.finish(stop).await?;
         let (name, topic) = (self.declared.name.clone(), self.declared.topic.clone());
         let ends = std::mem::take(&mut self.ends);
         let end = |of: &Position| ends.get(&(of.topic.clone(), of.partition)).map_or(of.next, |end| of.next.min(*end));
@@ -243,17 +243,17 @@ impl<S: Sink> State<S> {
             settled
         };
         self.quiet += 1;
-        let due = files > 0 || !refused.is_empty() || self.quiet >= QUIET_COMMITS;
-        let committed = due && self.publish(commit, files, settle).await?;
+        let due = written.files > 0 || !refused.is_empty() || self.quiet >= QUIET_COMMITS;
+        let committed = due && self.publish(commit, written, settle).await?;
         self.counters.refused.increment(refused.len() as u64);
         self.wrote |= committed && !refused.is_empty();
         for position in &commit.positions {
             self.reached.insert((position.key.clone(), position.partition), end(position));
         }
-        if files > 0 {
+        if written.files > 0 {
             self.hopeless = 0;
         }
-        if self.is_sifting() && (files > 0 || !refused.is_empty()) {
+        if self.is_sifting() && (written.files > 0 || !refused.is_empty()) {
             self.mode = if ends.is_empty() { Mode::Sifted } else { Mode::SiftedInPart };
         }
         Ok(Done { committed, refused })
@@ -265,26 +265,26 @@ impl<S: Sink> State<S> {
         commit: &Commit,
         settle: impl Fn(&Settled) -> Settled + Send,
     ) -> anyhow::Result<bool> {
-        let files = match guarded(self.sink.finish()).await {
-            Ok(files) => files,
+        let written = match guarded(self.sink.finish()).await {
+            Ok(written) => written,
             Err(fault) => return Err(fault.error.context("write dead letters")),
         };
         self.quiet += 1;
-        if files == 0 && !commit.ledger && self.quiet < FLOOR_COMMITS {
+        if written.files == 0 && !commit.ledger && self.quiet < FLOOR_COMMITS {
             return Ok(false);
         }
-        match self.publish(commit, files, settle).await {
+        match self.publish(commit, written, settle).await {
             Ok(committed) => Ok(committed),
             Err(Halt::Restart(reason)) => Err(reason),
             Err(Halt::Fault) => Err(self.take_failure().map_or_else(|| anyhow!("it failed"), |fault| fault.error)),
         }
     }
 
-    /// Finishes what was written; gives the number of files and the rows that can't be written.
-    async fn finish(&mut self, stop: bool) -> Result<(usize, Vec<Refused>), Halt> {
+    /// Finishes what was written; gives what that is and the rows that can't be written.
+    async fn finish(&mut self, stop: bool) -> Result<(Written, Vec<Refused>), Halt> {
         let finished = if self.is_sifting() { self.sift().await } else { Ok(Vec::new()) };
         let finished = match finished {
-            Ok(refused) => guarded(self.sink.finish()).await.map(|files| (files, refused)),
+            Ok(refused) => guarded(self.sink.finish()).await.map(|written| (written, refused)),
             Err(fault) => Err(fault),
         };
         match finished {

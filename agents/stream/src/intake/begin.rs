@@ -15,9 +15,9 @@ use tokio::sync::oneshot;
 
 use super::{Intake, REQUEST, gone};
 use crate::committer::{Begun, Work};
-use crate::context::Progress;
 use crate::ledger::Ledger;
 use crate::partition::index;
+use crate::progress::Progress;
 use crate::quarantine::{Part, Until};
 use crate::router::{Router, Topic};
 use crate::sink::{Opened, bug};
@@ -55,6 +55,7 @@ impl Intake {
     fn begin(&mut self) -> anyhow::Result<()> {
         self.generation += 1;
         self.router = None;
+        self.produced.take();
         (self.held_bytes, self.held_since, self.ledger_at) = (0, None, None);
         self.consumer.context().set_progress(None);
         let topics = self.describe()?;
@@ -82,7 +83,7 @@ impl Intake {
             let (name, number) = (&topics[partition.topic].name, partition.number);
             let settled = self.settled(name, next, &known.blind, &partition.rows);
             lost += missing;
-            progress.insert((name.clone(), number), Progress { next: settled, read: next, end });
+            progress.insert((name.clone(), number), Progress::new(settled, next, end));
             assignment.add_partition_offset(name, number, Offset::Offset(next))?;
         }
         self.counters.lost.increment(lost);

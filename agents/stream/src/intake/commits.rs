@@ -150,7 +150,8 @@ impl Intake {
         let ledger = last || self.is_ledger_due();
         self.ledger_at = (!ledger).then(|| Instant::now() + IDLE);
         let newest = if self.held_since.is_some() { self.now } else { 0 };
-        let commit = Commit { generation, positions, blind, newest, ledger, last };
+        let produced = self.produced.take();
+        let commit = Commit { generation, positions, blind, newest, produced, ledger, last };
         (self.held_bytes, self.held_since) = (0, None);
         self.work.blocking_send(Work::Commit(commit)).map_err(|_| gone())
     }

@@ -6,7 +6,7 @@ use lakewright_aws::Aws;
 use lakewright_config::Table;
 use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, load_table};
 
-use super::{Blame, Fault, Opened, Refusal, Sink};
+use super::{Blame, Fault, Opened, Refusal, Sink, Written};
 use crate::settled::Settled;
 
 /// A table of the catalog.
@@ -70,12 +70,13 @@ impl Sink for IcebergSink {
         writer.write(rows).await.map_err(|error| Fault::new(blame(&error, Blame::Rows), error))
     }
 
-    async fn finish(&mut self) -> Result<usize, Fault> {
+    async fn finish(&mut self) -> Result<Written, Fault> {
         if let Some(writer) = self.writer.take() {
             self.spec_id = Some(writer.spec_id());
             self.finished = writer.close().await.map_err(|error| Fault::new(blame(&error, Blame::Rows), error))?;
         }
-        Ok(self.finished.len())
+        let bytes = self.finished.iter().map(DataFile::file_size_in_bytes).sum();
+        Ok(Written { files: self.finished.len(), bytes })
     }
 
     async fn commit(&mut self, settled: &Settled, before: &Settled) -> Result<Opened, Refusal> {

@@ -10,7 +10,7 @@ use arrow_array::types::Int64Type;
 use iceberg::spec::SchemaRef;
 use parking_lot::Mutex;
 
-use super::{Blame, Fault, Opened, Refusal, Sink};
+use super::{Blame, Fault, Opened, Refusal, Sink, Written};
 use crate::settled::Settled;
 
 /// What the next commit meets.
@@ -131,14 +131,15 @@ impl Sink for MemorySink {
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<usize, Fault> {
+    async fn finish(&mut self) -> Result<Written, Fault> {
         let shelf = self.shelf.lock();
         let written = std::mem::take(&mut self.written);
         if let Some(offset) = written.iter().flat_map(offsets).find(|offset| shelf.poison.contains(offset)) {
             return Err(Fault::new(Blame::Rows, anyhow!("{offset} is poison")));
         }
         self.finished.extend(written);
-        Ok(usize::from(!self.finished.is_empty()))
+        let bytes = self.finished.iter().map(|rows| rows.num_rows() as u64).sum();
+        Ok(Written { files: usize::from(!self.finished.is_empty()), bytes })
     }
 
     async fn commit(&mut self, settled: &Settled, _before: &Settled) -> Result<Opened, Refusal> {

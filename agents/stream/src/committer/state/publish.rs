@@ -8,7 +8,7 @@ use lakewright_platform::Backoff;
 use super::super::{Commit, Position};
 use super::{Halt, State};
 use crate::settled::Settled;
-use crate::sink::{Blame, Fault, Opened, Refusal, Sink, guarded, guarded_commit};
+use crate::sink::{Blame, Fault, Opened, Refusal, Sink, Written, guarded, guarded_commit};
 
 /// So many conflicts in a row with writers of other partitions are bad luck; more are something else.
 const MAX_CONFLICTS: u32 = 50;
@@ -20,7 +20,7 @@ impl<S: Sink> State<S> {
     pub(super) async fn publish(
         &mut self,
         commit: &Commit,
-        files: usize,
+        Written { files, bytes }: Written,
         settle: impl Fn(&Settled) -> Settled + Send,
     ) -> Result<bool, Halt> {
         let name = self.declared.name.clone();
@@ -41,6 +41,8 @@ impl<S: Sink> State<S> {
                     self.counters.rows.increment(self.rows);
                     self.counters.all_rows.increment(self.rows);
                     self.counters.files.increment(files as u64);
+                    self.counters.bytes.increment(bytes);
+                    self.counters.all_bytes.increment(bytes);
                     self.wrote |= files > 0;
                     (self.rows, self.quiet) = (0, 0);
                     return if same { Ok(true) } else { Err(Halt::Restart(changed(&name))) };
