@@ -5,8 +5,10 @@
 //! them. Nothing here does input or output.
 
 pub mod agents;
+mod column_type;
 mod connections;
 mod rate;
+mod reading;
 pub mod reports;
 pub mod s3;
 mod span;
@@ -16,7 +18,9 @@ pub use agents::batch::{BatchConfig, Manifest, Materialization, Model};
 pub use agents::producer::{LogConfig, ProducerConfig};
 pub use agents::shipper::ShipperConfig;
 pub use agents::stream::StreamConfig;
+pub use column_type::{ColumnType, ColumnTypeError, StructField};
 pub use connections::{KafkaConnection, KafkaTopic, SearchConnection, SearchLogin, Security, WatchConfig};
 pub use rate::{Rate, RateError};
+pub use reading::{Filling, Format, KafkaPart, MemberPath, OnTombstone, Reading, TimeUnit, UNKNOWN_COLUMN, Unknown};
 pub use span::span;
-pub use tables::{CONTROL, Column, ColumnType, ColumnTypeError, PartitionField, Table, Transform, raw_columns};
+pub use tables::{CONTROL, Column, PartitionField, Table, Transform, raw_columns};

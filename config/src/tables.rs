@@ -4,7 +4,38 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
+
+use crate::column_type::ColumnType;
+use crate::reading::{Reading, is_default};
+
+/// Types that are written as texts.
+macro_rules! serde_as_text {
+    ($type:ty, $name:literal, $example:literal) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <String as serde::Deserialize>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "examples": [$example] })
+            }
+        }
+    };
+}
+pub(crate) use serde_as_text;
 
 /// A table of the raw zone: what one kind of message becomes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,12 +49,15 @@ pub struct Table {
     pub topic: String,
     /// Where its files are, `s3://bucket/prefix`, without a slash at the end.
     pub location: String,
-    /// The declared columns in order; the Iceberg table carries [`raw_columns`] after them.
+    /// The declared columns in order; the Iceberg table carries those of `reading` and [`raw_columns`] after them.
     pub columns: Vec<Column>,
     /// The columns that identify the fact that a row records.
     pub key: Vec<String>,
     /// How its files are divided.
     pub partition: Vec<PartitionField>,
+    /// How messages become its rows.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reading: Reading,
 }
 
 /// A column of a table.
@@ -49,6 +83,13 @@ pub struct Column {
     pub was: Option<String>,
 }
 
+impl Column {
+    /// A column that may be missing in messages.
+    pub fn new(name: &str, column_type: ColumnType) -> Self {
+        Self { name: name.to_owned(), column_type, required: false, doc: None, was: None }
+    }
+}
+
 /// Control characters, line breaks among them and tabs not: Glue takes none in a column's name and comment
 /// (<https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html>).
 pub const CONTROL: &str = r"[\x00-\x08\x0a-\x1f\uFFFE\uFFFF]";
@@ -57,120 +98,6 @@ pub const CONTROL: &str = r"[\x00-\x08\x0a-\x1f\uFFFE\uFFFF]";
 fn more_than_a_line() -> serde_json::Value {
     let fix = "write it without line breaks and other control characters";
     serde_json::json!({"anyOf": [{"type": "string", "pattern": CONTROL, "description": fix}]})
-}
-
-/// An Iceberg type, written as Iceberg writes it: `string`, `decimal(12,2)`, `list<string>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ColumnType {
-    /// True or false.
-    Boolean,
-    /// 32-bit signed integer.
-    Int,
-    /// 64-bit signed integer.
-    Long,
-    /// 32-bit IEEE 754.
-    Float,
-    /// 64-bit IEEE 754.
-    Double,
-    /// Fixed point: precision (1 to 38) and scale (0 to precision).
-    Decimal(u8, u8),
-    /// A calendar date; in messages `YYYY-MM-DD`.
-    Date,
-    /// Microseconds without zone; in messages ISO 8601 without offset.
-    Timestamp,
-    /// Microseconds in UTC; in messages RFC 3339 with offset.
-    Timestamptz,
-    /// UTF-8 text.
-    String,
-    /// Bytes; in messages Base64.
-    Binary,
-    /// A list of one of the types above.
-    List(Box<ColumnType>),
-}
-
-/// Why a text is no column type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ColumnTypeError {
-    /// The text.
-    pub text: String,
-    /// What is wrong with it, or `None` when it names no type at all.
-    pub reason: Option<String>,
-}
-
-impl fmt::Display for ColumnTypeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.reason {
-            Some(reason) => write!(f, "column type `{}`: {reason}", self.text),
-            None => write!(
-                f,
-                "unknown column type `{}`; the types are boolean, int, long, float, double, decimal(P,S), date, \
-                 timestamp, timestamptz, string, binary and list<TYPE>",
-                self.text
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ColumnTypeError {}
-
-impl FromStr for ColumnType {
-    type Err = ColumnTypeError;
-
-    fn from_str(text: &str) -> Result<Self, ColumnTypeError> {
-        let error = |reason: Option<&str>| ColumnTypeError { text: text.to_owned(), reason: reason.map(str::to_owned) };
-        let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-        if let Some(inner) = compact.strip_prefix("list<").and_then(|rest| rest.strip_suffix('>')) {
-            return match inner.parse::<Self>()? {
-                Self::List(_) => Err(error(Some("a list of lists is not supported"))),
-                element => Ok(Self::List(Box::new(element))),
-            };
-        }
-        if let Some(inner) = compact.strip_prefix("decimal(").and_then(|rest| rest.strip_suffix(')')) {
-            let (precision, scale) =
-                inner.split_once(',').ok_or_else(|| error(Some("write it as decimal(PRECISION,SCALE)")))?;
-            let precision: u8 = precision.parse().map_err(|_| error(Some("the precision must be a number")))?;
-            let scale: u8 = scale.parse().map_err(|_| error(Some("the scale must be a number")))?;
-            if !(1..=38).contains(&precision) {
-                return Err(error(Some("the precision must be between 1 and 38")));
-            }
-            if scale > precision {
-                return Err(error(Some("the scale must not exceed the precision")));
-            }
-            return Ok(Self::Decimal(precision, scale));
-        }
-        Ok(match compact.as_str() {
-            "boolean" => Self::Boolean,
-            "int" => Self::Int,
-            "long" => Self::Long,
-            "float" => Self::Float,
-            "double" => Self::Double,
-            "date" => Self::Date,
-            "timestamp" => Self::Timestamp,
-            "timestamptz" => Self::Timestamptz,
-            "string" => Self::String,
-            "binary" => Self::Binary,
-            _ => return Err(error(None)),
-        })
-    }
-}
-
-impl fmt::Display for ColumnType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Boolean => "boolean",
-            Self::Int => "int",
-            Self::Long => "long",
-            Self::Float => "float",
-            Self::Double => "double",
-            Self::Date => "date",
-            Self::Timestamp => "timestamp",
-            Self::Timestamptz => "timestamptz",
-            Self::String => "string",
-            Self::Binary => "binary",
-            Self::Decimal(precision, scale) => return write!(f, "decimal({precision},{scale})"),
-            Self::List(element) => return write!(f, "list<{element}>"),
-        })
-    }
 }
 
 /// A way from a column's values to partitions, as Iceberg defines it.
@@ -284,33 +211,6 @@ impl fmt::Display for PartitionField {
     }
 }
 
-macro_rules! serde_as_text {
-    ($type:ty, $name:literal, $example:literal) => {
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-
-        impl JsonSchema for $type {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                $name.into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "examples": [$example] })
-            }
-        }
-    };
-}
-
-serde_as_text!(ColumnType, "ColumnType", "decimal(12,2)");
 serde_as_text!(PartitionField, "PartitionField", "day(sold_at)");
 
 /// The columns that every raw-zone table carries after its own: a row's identity and the time it came in.
@@ -318,13 +218,7 @@ serde_as_text!(PartitionField, "PartitionField", "day(sold_at)");
 /// `kafka_topic_id` is the topic's UUID in its hyphenated form; (`kafka_topic_id`, `kafka_partition`,
 /// `kafka_offset`) is unique over all tables of a stack.
 pub fn raw_columns() -> Vec<Column> {
-    let column = |name: &str, column_type: ColumnType| Column {
-        name: name.to_owned(),
-        column_type,
-        required: true,
-        doc: None,
-        was: None,
-    };
+    let column = |name: &str, column_type| Column { required: true, ..Column::new(name, column_type) };
     vec![
         column("kafka_topic_id", ColumnType::String),
         column("kafka_partition", ColumnType::Int),
@@ -333,29 +227,17 @@ pub fn raw_columns() -> Vec<Column> {
     ]
 }
 
+impl Table {
+    /// All columns of the Iceberg table.
+    pub fn all_columns(&self) -> Vec<Column> {
+        let declared = self.columns.iter().cloned();
+        declared.chain(self.reading.added()).chain(raw_columns()).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn column_types_round_trip() {
-        for text in ["boolean", "int", "long", "decimal(12,2)", "list<string>", "timestamptz", "binary"] {
-            assert_eq!(text.parse::<ColumnType>().expect(text).to_string(), text);
-        }
-    }
-
-    #[test]
-    fn wrong_column_types_say_why() {
-        for (text, part) in [
-            ("txt", "unknown column type `txt`"),
-            ("decimal(40,2)", "between 1 and 38"),
-            ("decimal(4,6)", "must not exceed"),
-            ("list<list<int>>", "a list of lists"),
-        ] {
-            let message = text.parse::<ColumnType>().expect_err(text).to_string();
-            assert!(message.contains(part), "{message}");
-        }
-    }
 
     #[test]
     fn partition_fields_round_trip() {

@@ -239,7 +239,7 @@ impl Events {
 
 #[cfg(test)]
 mod tests {
-    use lakewright_config::{Column, ColumnType};
+    use lakewright_config::{Column, ColumnType, Reading};
     use serde_json::Value;
 
     use super::*;
@@ -253,15 +253,13 @@ mod tests {
             columns: columns
                 .iter()
                 .map(|(name, kind)| Column {
-                    name: (*name).into(),
-                    column_type: kind.parse::<ColumnType>().expect("a type"),
                     required: true,
-                    doc: None,
-                    was: None,
+                    ..Column::new(name, kind.parse::<ColumnType>().expect("a type"))
                 })
                 .collect(),
             key: key.iter().map(|k| (*k).into()).collect(),
             partition: vec![],
+            reading: Reading::default(),
         }
     }
 

@@ -188,7 +188,20 @@ fn by_type(shop: &mut Shop, column_type: &ColumnType, time: (&mut TimeWriter, i6
         }
         ColumnType::Timestamptz => writer.write(payload, now),
         ColumnType::String => string(payload, shop.products[shop.sessions[0].product].category),
+        ColumnType::Uuid => {
+            let user = shop.rng.random_range(0..shop.users.len());
+            quoted_uuid(payload, &shop.users[user].id);
+        }
+        ColumnType::Time => string(payload, "12:30:00"),
         ColumnType::Binary => payload.extend_from_slice(b"\"bGFrZQ==\""),
+        ColumnType::Fixed(bytes) => {
+            // Zeros, in Base64.
+            let (whole, rest) = (*bytes as usize / 3, *bytes as usize % 3);
+            payload.push(b'"');
+            payload.extend(std::iter::repeat_n(b'A', whole * 4));
+            payload.extend_from_slice([&b""[..], b"AA==", b"AAA="][rest]);
+            payload.push(b'"');
+        }
         ColumnType::List(element) => {
             payload.push(b'[');
             for index in 0..shop.rng.random_range(0..4) {
@@ -198,6 +211,20 @@ fn by_type(shop: &mut Shop, column_type: &ColumnType, time: (&mut TimeWriter, i6
                 by_type(shop, element, (&mut *writer, now), payload);
             }
             payload.push(b']');
+        }
+        ColumnType::Map(value) => {
+            payload.extend_from_slice(b"{\"one\":");
+            by_type(shop, value, (&mut *writer, now), payload);
+            payload.push(b'}');
+        }
+        ColumnType::Struct(fields) => {
+            for (index, field) in fields.iter().enumerate() {
+                payload.push(if index == 0 { b'{' } else { b',' });
+                string(payload, &field.name);
+                payload.push(b':');
+                by_type(shop, &field.field_type, (&mut *writer, now), payload);
+            }
+            payload.push(b'}');
         }
     }
 }

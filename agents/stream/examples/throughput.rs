@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use iceberg::spec::{NestedField, PrimitiveType, Schema, Transform, Type, UnboundPartitionSpec};
 use lakewright_aws::Aws;
 use lakewright_config::agents::{self, stream};
-use lakewright_config::{Column, KafkaConnection, StreamConfig, Table, raw_columns};
+use lakewright_config::{Column, KafkaConnection, Reading, StreamConfig, Table, raw_columns};
 use lakewright_lake::create_table;
 use lakewright_runtime::Agent;
 use lakewright_runtime::kafka::client_config;
@@ -138,13 +138,7 @@ async fn measure(arguments: &[String]) -> Result<()> {
 
 fn table(name: &str, columns: &str, topic: &str) -> Table {
     let columns: Vec<Column> = split(columns)
-        .map(|(name, kind, required)| Column {
-            name: name.into(),
-            column_type: kind.parse().expect("a type"),
-            required,
-            doc: None,
-            was: None,
-        })
+        .map(|(name, kind, required)| Column { required, ..Column::new(name, kind.parse().expect("a type")) })
         .collect();
     Table {
         name: name.into(),
@@ -154,6 +148,7 @@ fn table(name: &str, columns: &str, topic: &str) -> Table {
         key: columns.first().map(|column| column.name.clone()).into_iter().collect(),
         columns,
         partition: vec![],
+        reading: Reading::default(),
     }
 }
 

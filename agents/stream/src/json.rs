@@ -153,6 +153,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// The next value as it is written.
+    pub(crate) fn raw(&mut self) -> Result<&'a str, Syntax> {
+        self.space();
+        let start = self.at;
+        self.value()?;
+        Ok(&self.text[start..self.at])
+    }
+
     /// Skips an array or object and gives its text; everything in it is checked.
     fn skip(&mut self, depth: u32) -> Result<&'a str, Syntax> {
         if depth == MAX_DEPTH {

@@ -5,6 +5,7 @@
 //! restarted writer can neither lose nor repeat a row. Group offsets are committed for information only.
 
 mod batch;
+mod check;
 mod column;
 mod committer;
 mod context;
@@ -12,28 +13,36 @@ mod escape;
 mod intake;
 mod json;
 mod ledger;
+mod message;
+mod nested;
+mod number;
 mod offsets;
 mod partition;
 mod produced;
 mod progress;
 mod quarantine;
+mod record;
 mod reject;
 mod router;
 mod settled;
+mod shape;
 mod sift;
 mod sink;
 mod start;
 mod table;
 #[cfg(test)]
 mod testing;
+mod time;
+mod unknown;
 mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+pub use check::check;
 use lakewright_aws::{Aws, Options};
 use lakewright_config::agents::stream;
-use lakewright_config::{StreamConfig, Table, raw_columns};
+use lakewright_config::{StreamConfig, Table};
 use lakewright_runtime::Agent;
 use lakewright_runtime::kafka::{access, ensure};
 pub use offsets::{OffsetMap, PROPERTY};
@@ -53,32 +62,6 @@ const LEAST_OPEN_BYTES: usize = 8 << 20;
 const WORST_PARTITIONS: usize = 20;
 /// So many batches wait for the committer before polling waits for it: a bound on memory.
 const BATCHES_WAITING: usize = 4;
-
-/// Checks what can be checked of a configuration without asking anybody.
-///
-/// # Errors
-/// There are no tables, two bear one name in a topic, a column takes the name of one that every raw table has.
-pub fn check(config: &StreamConfig) -> anyhow::Result<()> {
-    if config.tables.is_empty() {
-        bail!("`tables` is empty: there is nothing to read");
-    }
-    if config.commit_interval_ms == 0 || config.commit_bytes == 0 {
-        bail!("`commit_interval_ms` and `commit_bytes` must be more than 0");
-    }
-    let mut names = BTreeSet::new();
-    for table in &config.tables {
-        if !names.insert((&table.topic, &table.name)) {
-            bail!("the topic {} has two tables named {}", table.topic, table.name);
-        }
-        let mut columns: BTreeSet<String> = raw_columns().into_iter().map(|column| column.name).collect();
-        for column in &table.columns {
-            if !columns.insert(column.name.clone()) {
-                bail!("table {}: the column name `{}` is taken", table.name, column.name);
-            }
-        }
-    }
-    Ok(())
-}
 
 /// Runs until the agent is shut down; what was taken in is committed then.
 ///

@@ -8,8 +8,9 @@ use lakewright_runtime::{Counter, Metrics};
 use rdkafka::message::{BorrowedMessage, Message};
 
 use crate::batch::Place;
+use crate::record::Record;
 use crate::reject::Cause;
-use crate::router::{Broken, Collected, Covered, Record, Router};
+use crate::router::{Broken, Collected, Covered, Router};
 use crate::start::{Refused, Start};
 
 /// A partition that this agent reads.
@@ -206,7 +207,7 @@ pub(crate) fn take(
     }
     let payload = message.payload();
     let place = Place { partition: partition.number, offset, ingested_at: now };
-    let record = Record { topic, payload, place };
+    let record = Record { topic, payload, place, metadata: message };
     let routed = match partition.broken.get(&offset) {
         Some((table, said)) => router.take_broken(record, &partition.at(offset), (*table, said.as_str())),
         None => router.take(record, &partition.at(offset)),

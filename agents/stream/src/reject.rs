@@ -12,18 +12,19 @@ pub(crate) enum Reject {
     NoPayload,
     NotUtf8(Utf8Error),
     Syntax(Syntax),
-    /// The message is JSON of another kind.
-    NotAnObject(&'static str),
+    /// What should hold a row, `the message` or a member of it, is JSON of another kind.
+    NotAnObject {
+        what: String,
+        found: &'static str,
+    },
     /// The envelope lacks a member.
-    NoMember(&'static str),
+    NoMember(String),
     /// The envelope has a member twice.
-    MemberTwice(&'static str),
+    MemberTwice(String),
     /// The member `table` is of another kind.
     TableNotText(&'static str),
     NoSuchTable(String),
-    /// The member `data` is of another kind.
-    DataNotAnObject(&'static str),
-    /// A column's value is wrong.
+    /// A value is wrong: of a column, or of a part of it, `address.zip`.
     Cell {
         column: String,
         wrong: Wrong,
@@ -43,6 +44,8 @@ pub(crate) enum Wrong {
     Missing,
     Null,
     Twice,
+    /// No column takes it, and the table wants none of those.
+    Unknown,
     Value(String),
 }
 
@@ -56,6 +59,7 @@ pub(crate) enum Cause {
     UnknownTable,
     Missing,
     Value,
+    UnknownMember,
     Unwritable,
     Bug,
 }
@@ -70,6 +74,7 @@ impl Cause {
         Self::UnknownTable,
         Self::Missing,
         Self::Value,
+        Self::UnknownMember,
         Self::Unwritable,
         Self::Bug,
     ];
@@ -84,6 +89,7 @@ impl Cause {
             Self::UnknownTable => "unknown_table",
             Self::Missing => "missing",
             Self::Value => "value",
+            Self::UnknownMember => "unknown_member",
             Self::Unwritable => "unwritable",
             Self::Bug => "bug",
         }
@@ -97,13 +103,12 @@ impl Reject {
             Self::NoPayload => Cause::NoPayload,
             Self::NotUtf8(_) => Cause::Encoding,
             Self::Syntax(_) => Cause::Syntax,
-            Self::NotAnObject(_)
-            | Self::NoMember(_)
-            | Self::MemberTwice(_)
-            | Self::TableNotText(_)
-            | Self::DataNotAnObject(_) => Cause::Envelope,
+            Self::NotAnObject { .. } | Self::NoMember(_) | Self::MemberTwice(_) | Self::TableNotText(_) => {
+                Cause::Envelope
+            }
             Self::NoSuchTable(_) => Cause::UnknownTable,
             Self::Cell { wrong: Wrong::Missing | Wrong::Null, .. } => Cause::Missing,
+            Self::Cell { wrong: Wrong::Unknown, .. } => Cause::UnknownMember,
             Self::Cell { .. } => Cause::Value,
             Self::Unwritable { .. } => Cause::Unwritable,
             Self::Panicked(_) => Cause::Bug,
@@ -117,15 +122,15 @@ impl fmt::Display for Reject {
             Self::NoPayload => f.write_str("the message has no payload"),
             Self::NotUtf8(error) => write!(f, "no UTF-8: {error}"),
             Self::Syntax(syntax) => syntax.fmt(f),
-            Self::NotAnObject(found) => write!(f, "the message is {found}, not an object"),
+            Self::NotAnObject { what, found } => write!(f, "{what} is {found}, not an object"),
             Self::NoMember(name) => write!(f, "`{name}` is missing"),
             Self::MemberTwice(name) => write!(f, "`{name}` stands there twice"),
             Self::TableNotText(found) => write!(f, "`table` is {found}, not a string"),
             Self::NoSuchTable(name) => write!(f, "unknown table `{name}`"),
-            Self::DataNotAnObject(found) => write!(f, "`data` is {found}, not an object"),
             Self::Cell { column, wrong: Wrong::Missing } => write!(f, "`{column}` is missing"),
             Self::Cell { column, wrong: Wrong::Null } => write!(f, "`{column}` is null"),
             Self::Cell { column, wrong: Wrong::Twice } => write!(f, "`{column}` stands there twice"),
+            Self::Cell { column, wrong: Wrong::Unknown } => write!(f, "`{column}`: no column takes it"),
             Self::Cell { column, wrong: Wrong::Value(wrong) } => write!(f, "`{column}`: {wrong}"),
             Self::Unwritable { table, reason } => write!(f, "a row that the table {table} can't hold: {reason}"),
             Self::Panicked(said) => write!(f, "decoding it failed, which is a bug in lakewright: {said}"),

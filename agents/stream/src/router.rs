@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use lakewright_config::agents::stream::OnReject;
 
-use crate::batch::{Batch, Place};
-use crate::escape::unescape;
-use crate::json::{Scanner, Syntax, Token};
+use crate::batch::Batch;
+use crate::message::{Refusal, Tables, Way, envelope, row, tombstone};
+use crate::record::Record;
 use crate::reject::Reject;
 use crate::sink::{bug, said};
 use crate::table::Rows;
-use crate::value::shown;
 
-/// A topic and the tables that its messages name.
+/// A topic and the tables that its messages are rows of.
 #[derive(Debug)]
 pub(crate) struct Topic {
     pub(crate) name: String,
@@ -22,6 +21,7 @@ pub(crate) struct Topic {
     pub(crate) id: Arc<str>,
     /// Table names with their position among all tables.
     pub(crate) tables: Vec<(String, usize)>,
+    pub(crate) way: Way,
 }
 
 impl Topic {
@@ -46,14 +46,8 @@ pub(crate) struct Router {
     at_work: Option<usize>,
     /// Whether the row of the record that is taken in is being added.
     adding: bool,
-}
-
-/// One record of a topic.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Record<'a> {
-    pub(crate) topic: usize,
-    pub(crate) payload: Option<&'a [u8]>,
-    pub(crate) place: Place,
+    /// Room for the text of a message whose payload is none.
+    made: String,
 }
 
 /// What is settled of a record already.
@@ -97,7 +91,8 @@ impl Router {
                 table_topics[*table] = topic;
             }
         }
-        Self { topics, rows, blind, dead, on_reject, table_topics, at_work: None, adding: false }
+        let made = String::new();
+        Self { topics, rows, blind, dead, on_reject, table_topics, at_work: None, adding: false, made }
     }
 
     /// Which tables are in quarantine.
@@ -154,12 +149,28 @@ impl Router {
     }
 
     fn take_unguarded(&mut self, record: Record<'_>, covered: &impl Covered) -> anyhow::Result<Routed> {
-        match self.decode(record) {
+        let mut made = std::mem::take(&mut self.made);
+        let (router, room) = (&mut *self, &mut made);
+        // Nothing was added to any row yet: what panics here spoils nothing but this record.
+        let decoded = catch_unwind(AssertUnwindSafe(move || router.decode(record, room)));
+        let decoded = decoded.unwrap_or_else(|panic| Err((Reject::Panicked(said(&*panic)), self.at_work.take())));
+        let routed = self.route(record, decoded, covered);
+        self.made = made;
+        routed
+    }
+
+    fn route(
+        &mut self,
+        record: Record<'_>,
+        decoded: Result<(usize, &str), Refusal>,
+        covered: &impl Covered,
+    ) -> anyhow::Result<Routed> {
+        match decoded {
             Ok((table, _)) if self.blind[table] => Ok(Routed::default()),
             Ok((table, message)) => {
                 if !covered.row(table) {
                     (self.at_work, self.adding) = (Some(table), true);
-                    self.rows[table].push(message, record.place);
+                    self.rows[table].push(message, record);
                     self.adding = false;
                     return self.batch_if_full(Some(table));
                 }
@@ -209,110 +220,29 @@ impl Router {
         Ok((table, batch))
     }
 
-    /// The table that a record belongs to, whose row was read; or why there is none, and which table refuses it.
-    fn decode<'a>(&mut self, record: Record<'a>) -> Result<(usize, &'a str), Refusal> {
-        let payload = record.payload.ok_or((Reject::NoPayload, None))?;
-        let message = std::str::from_utf8(payload).map_err(|error| (Reject::NotUtf8(error), None))?;
-        let tables = &self.topics[record.topic].tables;
-        // Nothing was added to any row yet: what panics here spoils nothing but this record.
-        let read = || envelope(message, tables, &mut self.rows, &mut self.at_work);
-        match catch_unwind(AssertUnwindSafe(read)) {
-            Ok(Ok(result)) => result.map(|table| (table, message)),
-            Ok(Err(syntax)) => Err((syntax.into(), None)),
-            Err(panic) => Err((Reject::Panicked(said(&*panic)), self.at_work.take())),
+    /// The table that a record belongs to, whose row was read, and the message's text; or why there is none.
+    fn decode<'m>(&mut self, record: Record<'m>, made: &'m mut String) -> Result<(usize, &'m str), Refusal> {
+        let topic = &self.topics[record.topic];
+        let mut tables = Tables { rows: &mut self.rows, at_work: &mut self.at_work };
+        let (read, message) = match (record.payload, &topic.way) {
+            (Some(payload), way) => {
+                let message = way.text(payload, made).map_err(|reject| (reject, None))?;
+                let read = match way {
+                    Way::Envelope => envelope(message, &topic.tables, &mut tables),
+                    Way::Rows { table, path, .. } => row(message, (*table, path), &mut tables),
+                };
+                (read.map_err(|syntax| (syntax.into(), None))?, message)
+            }
+            (None, Way::Rows { table, tombstones: true, .. }) => (tombstone(*table, &mut tables), ""),
+            (None, Way::Rows { table, tombstones: false, .. }) => return Err((Reject::NoPayload, Some(*table))),
+            (None, Way::Envelope) => return Err((Reject::NoPayload, None)),
+        };
+        let table = read?;
+        match tables.add(table, message, &record) {
+            Some(reject) => Err((reject, Some(table))),
+            None => Ok((table, message)),
         }
     }
-}
-
-/// Why a record is no row, and which table refuses it; none where no table's declaration has a part in it.
-type Refusal = (Reject, Option<usize>);
-
-/// Reads `{"table": …, "data": …}`; other members are ignored, whatever their order. The outer error is one of syntax,
-/// the inner one of meaning, which only messages that are JSON have.
-fn envelope(
-    message: &str,
-    tables: &[(String, usize)],
-    rows: &mut [Rows],
-    at_work: &mut Option<usize>,
-) -> Result<Result<usize, Refusal>, Syntax> {
-    let mut read = |table: usize, scanner: &mut Scanner<'_>| {
-        *at_work = Some(table);
-        #[cfg(test)]
-        assert!(!message.contains(tests::PANICS), "no message like this");
-        let reject = rows[table].read(message, scanner);
-        *at_work = None;
-        reject
-    };
-    // What follows from the envelope alone, no table has a part in.
-    let wrong = |reject: Reject| Ok(Err((reject, None)));
-    let mut scanner = Scanner::new(message);
-    if !scanner.next_is(b'{') {
-        let found = scanner.value()?.kind();
-        scanner.end()?;
-        return wrong(Reject::NotAnObject(found));
-    }
-    let mut table: Option<Result<usize, Reject>> = None;
-    let mut data: Option<Option<Reject>> = None;
-    // Where `data` begins when it comes before `table`.
-    let mut later: Option<Scanner<'_>> = None;
-    let mut doubled: Option<&'static str> = None;
-    let mut more = scanner.enter_object()?;
-    while more {
-        match scanner.name()? {
-            ("table", _) => {
-                let found = find(scanner.value()?, tables);
-                if table.replace(found).is_some() {
-                    doubled = Some("table");
-                }
-            }
-            ("data", _) => {
-                if data.is_some() || later.is_some() {
-                    doubled = Some("data");
-                    scanner.value()?;
-                } else if let Some(Ok(index)) = &table {
-                    data = Some(read(*index, &mut scanner)?);
-                } else {
-                    later = Some(scanner.clone());
-                    scanner.value()?;
-                }
-            }
-            _ => _ = scanner.value()?,
-        }
-        more = scanner.more(b'}')?;
-    }
-    scanner.end()?;
-    if let Some(name) = doubled {
-        return wrong(Reject::MemberTwice(name));
-    }
-    let index = match table {
-        None => return wrong(Reject::NoMember("table")),
-        Some(Err(reject)) => return wrong(reject),
-        Some(Ok(index)) => index,
-    };
-    if let Some(mut scanner) = later {
-        data = Some(read(index, &mut scanner)?);
-    }
-    Ok(match data {
-        None => Err((Reject::NoMember("data"), None)),
-        Some(Some(reject)) => Err((reject, Some(index))),
-        Some(None) => Ok(index),
-    })
-}
-
-/// The table that a `table` member names.
-fn find(token: Token<'_>, tables: &[(String, usize)]) -> Result<usize, Reject> {
-    let Token::Text { raw, escaped } = token else {
-        return Err(Reject::TableNotText(token.kind()));
-    };
-    let mut resolved = String::new();
-    let name = if escaped {
-        unescape(raw, &mut resolved);
-        resolved.as_str()
-    } else {
-        raw
-    };
-    let found = tables.iter().find(|(table, _)| table == name);
-    found.map(|(_, index)| *index).ok_or_else(|| Reject::NoSuchTable(shown(name)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-//! Rows of one table: from a message's `data` to Arrow batches in the table's current Iceberg schema.
+//! Rows of one table: from an object of a message to Arrow batches in the table's current Iceberg schema.
+
+mod extra;
+mod read;
 
 use std::sync::Arc;
 
@@ -7,16 +10,18 @@ use arrow_array::builder::{Int32Builder, Int64Builder, LargeBinaryBuilder, Strin
 use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
 use arrow_schema::SchemaRef;
 use iceberg::arrow::schema_to_arrow_schema;
-use iceberg::spec::{Schema, Type};
-use lakewright_config::{Column as Declared, ColumnType};
+use iceberg::spec::Schema;
+use lakewright_config::{Column as Declared, Format, Reading, Table};
 use lakewright_lake::column_type;
+use lakewright_runtime::Counter;
 
 use crate::batch::{Batch, Origin, Place};
 use crate::column::Column;
-use crate::escape::unescape;
-use crate::json::{Scanner, Syntax};
-use crate::reject::{Reject, Wrong};
-use crate::value::{Arena, Cell, convert};
+use crate::record::Record;
+use crate::shape::Shape;
+use crate::unknown::Unknowns;
+use crate::value::{Arena, Cell};
+use extra::Extra;
 
 /// So many rows make a batch,
 const BATCH_ROWS: usize = 16 * 1024;
@@ -27,6 +32,7 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Member(usize),
+    Extra(usize),
     TopicId,
     Partition,
     Offset,
@@ -40,13 +46,12 @@ enum Source {
 /// A declared column that messages carry.
 #[derive(Debug)]
 struct Member {
+    /// The member's name, which mostly is the column's.
     name: String,
     /// The name that it had before: messages that were sent then carry it.
     was: Option<String>,
-    column_type: ColumnType,
+    shape: Shape,
     required: bool,
-    /// Whether it is a list whose elements must not be null.
-    elements_required: bool,
     column: Column,
 }
 
@@ -56,6 +61,9 @@ pub(crate) struct Rows {
     schema: SchemaRef,
     sources: Vec<Source>,
     members: Vec<Member>,
+    extras: Vec<Extra>,
+    /// What holds a row, for messages to people.
+    holder: String,
     cells: Vec<Option<Cell>>,
     /// Of each cell, whether its value came under the member's old name.
     old: Vec<bool>,
@@ -69,6 +77,9 @@ pub(crate) struct Rows {
     topic_ids: Vec<Arc<str>>,
     /// The messages of the rows, where they are asked for.
     origins: Option<Vec<Origin>>,
+    /// Members that no column takes, of the rows that are held, and where they are counted.
+    unknown: u64,
+    unknown_total: Option<Counter>,
     count: usize,
     bytes: usize,
 }
@@ -79,20 +90,41 @@ impl Rows {
     ///
     /// # Errors
     /// The Iceberg table lacks a declared column, has another type for it, or requires one that isn't declared.
-    pub(crate) fn declared(schema: &Schema, declared: &[Declared], origins: bool) -> anyhow::Result<Self> {
-        for column in declared {
+    pub(crate) fn of(schema: &Schema, table: &Table, origins: bool) -> anyhow::Result<Self> {
+        let (declared, reading) = (&table.columns, &table.reading);
+        let extras = reading.added();
+        for column in declared.iter().chain(&extras) {
             let was = column.was.as_ref().and_then(|was| schema.field_by_name(was));
             if schema.field_by_name(&column.name).or(was).is_none() {
                 bail!("the table has no column `{}` yet; apply the stack first", column.name);
             }
         }
-        Ok(Self { origins: origins.then(Vec::new), ..Self::build(schema, declared)? })
+        let holder = match (reading.format, reading.path.is_empty()) {
+            (Format::Envelope, _) => "`data`".to_owned(),
+            (_, true) => "the message".to_owned(),
+            (_, false) => format!("`{}`", reading.path),
+        };
+        let mut rows = Self::build(schema, declared, reading)?;
+        rows.arena.unknown = Unknowns::new(reading.unknown);
+        Ok(Self { origins: origins.then(Vec::new), holder, ..rows })
+    }
+
+    /// Counts members that no column takes.
+    pub(crate) fn counting_unknown(self, counter: Counter) -> Self {
+        Self { unknown_total: Some(counter), ..self }
+    }
+
+    /// As [`Rows::of`], of a table with these columns and no settings.
+    #[cfg(test)]
+    pub(crate) fn declared(schema: &Schema, columns: &[Declared], origins: bool) -> anyhow::Result<Self> {
+        let table = Table { columns: columns.to_vec(), ..crate::testing::table("sales") };
+        Self::of(schema, &table, origins)
     }
 
     /// Of a table in quarantine: its messages are read like any other's, so that what is no JSON is found to be none,
     /// and nothing else of them is looked at.
     pub(crate) fn blind() -> Self {
-        Self::empty(Arc::new(arrow_schema::Schema::empty()), Vec::new(), Vec::new())
+        Self::empty(Arc::new(arrow_schema::Schema::empty()), Vec::new(), Vec::new(), Vec::new())
     }
 
     /// Rows of the dead-letter table.
@@ -100,12 +132,13 @@ impl Rows {
     /// # Errors
     /// The Iceberg table isn't a dead-letter table.
     pub(crate) fn dead_letters(schema: &Schema) -> anyhow::Result<Self> {
-        Self::build(schema, &[])
+        Self::build(schema, &[], &Reading::default())
     }
 
-    fn build(schema: &Schema, declared: &[Declared]) -> anyhow::Result<Self> {
+    fn build(schema: &Schema, declared: &[Declared], reading: &Reading) -> anyhow::Result<Self> {
+        let added = reading.added();
         let arrow = Arc::new(schema_to_arrow_schema(schema).context("the table's Arrow schema")?);
-        let (mut sources, mut members) = (Vec::new(), Vec::new());
+        let (mut sources, mut members, mut extras) = (Vec::new(), Vec::new(), Vec::new());
         for (field, arrow_field) in schema.as_struct().fields().iter().zip(arrow.fields()) {
             // A column that isn't renamed yet in the catalog is filled under its old name.
             let still = |column: &Declared| {
@@ -113,21 +146,25 @@ impl Rows {
             };
             let meant = declared.iter().find(|column| column.name == field.name || still(column));
             let source = if let Some(column) = meant {
-                let actual = column_type(&field.field_type)
-                    .filter(|actual| widens(&column.column_type, actual))
-                    .with_context(|| {
-                        let (name, declared) = (&column.name, &column.column_type);
-                        format!("column `{name}` is declared as {declared}, the table has {}", field.field_type)
-                    })?;
+                let shape = column_type(&field.field_type)
+                    .filter(|actual| actual.widens(&column.column_type))
+                    .and_then(|_| Shape::of(&field.field_type, reading.unit(&column.name)))
+                    .with_context(|| other_type(column, &field.field_type))?;
                 members.push(Member {
-                    name: column.name.clone(),
-                    was: column.was.clone(),
-                    column: Column::new(&actual, arrow_field.data_type())?,
-                    elements_required: matches!(&*field.field_type, Type::List(list) if list.element_field.required),
-                    column_type: actual,
+                    name: reading.member(&column.name).unwrap_or(&column.name).to_owned(),
+                    // A column whose member has a name of its own is renamed without it.
+                    was: column.was.clone().filter(|_| reading.member(&column.name).is_none()),
+                    column: Column::new(&shape, arrow_field.data_type())?,
+                    shape,
                     required: column.required || field.required,
                 });
                 Source::Member(members.len() - 1)
+            } else if let Some(column) = added.iter().find(|column| column.name == field.name) {
+                let shape = Shape::of(&field.field_type, None)
+                    .filter(|_| column_type(&field.field_type).as_ref() == Some(&column.column_type))
+                    .with_context(|| other_type(column, &field.field_type))?;
+                extras.push(Extra::new(&column.name, Column::new(&shape, arrow_field.data_type())?, field.required)?);
+                Source::Extra(extras.len() - 1)
             } else {
                 match (field.name.as_str(), declared.is_empty()) {
                     ("kafka_topic_id", _) => Source::TopicId,
@@ -150,15 +187,17 @@ impl Rows {
                 bail!("the table lacks the columns kafka_topic_id, kafka_partition and kafka_offset");
             }
         }
-        Ok(Self::empty(arrow, sources, members))
+        Ok(Self::empty(arrow, sources, members, extras))
     }
 
-    fn empty(schema: SchemaRef, sources: Vec<Source>, members: Vec<Member>) -> Self {
+    fn empty(schema: SchemaRef, sources: Vec<Source>, members: Vec<Member>, extras: Vec<Extra>) -> Self {
         let (cells, old) = (vec![None; members.len()], vec![false; members.len()]);
         Self {
             schema,
             sources,
             members,
+            extras,
+            holder: String::new(),
             cells,
             old,
             arena: Arena::default(),
@@ -170,104 +209,28 @@ impl Rows {
             payloads: LargeBinaryBuilder::new(),
             topic_ids: Vec::new(),
             origins: None,
+            unknown: 0,
+            unknown_total: None,
             count: 0,
             bytes: 0,
         }
     }
 
-    /// Reads a `data` member without adding a row yet: the rest of the message may still be broken. Gives the reason
-    /// why it is no row of this table, if it is none.
-    ///
-    /// # Errors
-    /// It is no JSON.
-    pub(crate) fn read(&mut self, message: &str, scanner: &mut Scanner<'_>) -> Result<Option<Reject>, Syntax> {
-        self.arena.begin(message);
-        self.cells.fill(None);
-        self.old.fill(false);
-        let mut reason = None;
-        if !scanner.next_is(b'{') {
-            let found = scanner.value()?.kind();
-            return Ok(Some(Reject::DataNotAnObject(found)));
-        }
-        let mut more = scanner.enter_object()?;
-        let mut expected = 0;
-        let mut resolved = String::new();
-        while more {
-            let (raw, escaped) = scanner.name()?;
-            let token = scanner.value()?;
-            let name = if escaped {
-                resolved.clear();
-                unescape(raw, &mut resolved);
-                resolved.as_str()
-            } else {
-                raw
-            };
-            // Members mostly come in the order of the declaration, or in the same order each time.
-            let known = match self.members.get(expected) {
-                Some(member) if member.name == name => Some(expected),
-                _ => self.members.iter().position(|member| member.name == name),
-            };
-            let renamed = || self.members.iter().position(|member| member.was.as_deref() == Some(name));
-            if let Some(index) = known.or_else(renamed) {
-                expected = index + 1;
-                // Whoever sends both names means the one that holds now.
-                let old = known.is_none();
-                if self.cells[index].is_some() && old != self.old[index] {
-                    if old {
-                        more = scanner.more(b'}')?;
-                        continue;
-                    }
-                    self.cells[index] = None;
-                }
-                self.old[index] = old;
-                let wrong = match convert(token, &self.members[index].column_type, &mut self.arena) {
-                    _ if reason.is_some() => None,
-                    _ if self.cells[index].is_some() => Some(Wrong::Twice),
-                    Ok(cell) => {
-                        self.cells[index] = Some(cell);
-                        self.null_element(index, cell).map(Wrong::Value)
-                    }
-                    Err(wrong) => Some(Wrong::Value(wrong)),
-                };
-                if let Some(wrong) = wrong {
-                    reason = Some(Reject::Cell { column: name.to_owned(), wrong });
-                }
-            }
-            more = scanner.more(b'}')?;
-        }
-        if reason.is_none() {
-            reason = self.members.iter().zip(&self.cells).find_map(|(member, cell)| {
-                let wrong = match cell {
-                    None if member.required => Wrong::Missing,
-                    Some(Cell::Null) if member.required => Wrong::Null,
-                    _ => return None,
-                };
-                Some(Reject::Cell { column: member.name.clone(), wrong })
-            });
-        }
-        Ok(reason)
-    }
-
-    /// What is wrong with a list that must have no null among its elements.
-    fn null_element(&self, member: usize, cell: Cell) -> Option<String> {
-        let Cell::List { start, end } = cell else { return None };
-        if !self.members[member].elements_required {
-            return None;
-        }
-        let position = self.arena.elements[start..end].iter().position(|element| *element == Cell::Null)?;
-        Some(format!("element {position}: null, which the table's lists don't take"))
-    }
-
     /// Adds the row that was read last.
-    pub(crate) fn push(&mut self, message: &str, place: Place) {
+    pub(crate) fn push(&mut self, message: &str, record: Record<'_>) {
         for (member, cell) in self.members.iter_mut().zip(&self.cells) {
             member.column.push(cell.unwrap_or(Cell::Null), message, &self.arena);
         }
-        if let Some(origins) = &mut self.origins {
-            origins.push(Origin { payload: message.as_bytes().to_vec(), place });
+        for extra in &mut self.extras {
+            extra.column.push(extra.cell, message, &self.arena);
         }
-        self.bytes += message.len();
-        self.place(place);
+        let payload = record.payload.unwrap_or_default();
+        if let Some(origins) = &mut self.origins {
+            origins.push(Origin { payload: payload.to_vec(), place: record.place });
+        }
+        self.unknown += self.arena.unknown.count();
+        self.bytes += payload.len().max(message.len());
+        self.place(record.place);
     }
 
     /// Adds a dead letter.
@@ -301,6 +264,10 @@ impl Rows {
     /// rows, except of dead letters, which carry their own.
     pub(crate) fn finish(&mut self, topic_id: &Arc<str>) -> anyhow::Result<Batch> {
         let rows = std::mem::take(&mut self.count);
+        let unknown = std::mem::take(&mut self.unknown);
+        if let Some(total) = &self.unknown_total {
+            total.increment(unknown);
+        }
         self.bytes = 0;
         let ids = std::mem::take(&mut self.topic_ids);
         let mut ingested = Some(std::mem::take(&mut self.ingested));
@@ -308,6 +275,7 @@ impl Rows {
         for (source, field) in self.sources.iter().zip(self.schema.fields()) {
             arrays.push(match source {
                 Source::Member(index) => self.members[*index].column.finish()?,
+                Source::Extra(index) => self.extras[*index].column.finish()?,
                 Source::TopicId if ids.is_empty() => {
                     Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&**topic_id, rows)))
                 }
@@ -331,12 +299,7 @@ impl Rows {
     }
 }
 
-/// Whether every value of the declared type is one of the actual.
-fn widens(declared: &ColumnType, actual: &ColumnType) -> bool {
-    match (declared, actual) {
-        (ColumnType::Int, ColumnType::Long) | (ColumnType::Float, ColumnType::Double) => true,
-        (ColumnType::Decimal(p, s), ColumnType::Decimal(wide, scale)) => p <= wide && s == scale,
-        (ColumnType::List(declared), ColumnType::List(actual)) => widens(declared, actual),
-        _ => declared == actual,
-    }
+fn other_type(column: &Declared, actual: &iceberg::spec::Type) -> String {
+    let (name, declared) = (&column.name, &column.column_type);
+    format!("column `{name}` is declared as {declared}, the table has {actual}")
 }

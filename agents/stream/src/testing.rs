@@ -4,11 +4,30 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use iceberg::spec::{NestedField, PrimitiveType, Schema, SchemaRef, Type};
-use lakewright_config::{Column, Table};
+use lakewright_config::{Column, ColumnType, Reading, Table};
 
 use crate::batch::{Batch, Place};
 use crate::json::Scanner;
+use crate::record::{Metadata, Record};
 use crate::table::Rows;
+
+/// A record with nothing but a value.
+#[derive(Debug)]
+pub(crate) struct Bare;
+
+impl Metadata for Bare {
+    fn key(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn timestamp(&self) -> Option<i64> {
+        None
+    }
+
+    fn headers(&self, _: &mut dyn FnMut(&str, Option<&[u8]>)) -> Result<(), String> {
+        Ok(())
+    }
+}
 
 /// The topic's key and name.
 pub(crate) const KEY: &str = "c/t";
@@ -41,13 +60,7 @@ pub(crate) fn dead_schema() -> SchemaRef {
 
 /// The declaration of the table.
 pub(crate) fn table(name: &str) -> Table {
-    let id = Column {
-        name: "id".into(),
-        column_type: "string".parse().expect("a type"),
-        required: true,
-        doc: None,
-        was: None,
-    };
+    let id = Column { required: true, ..Column::new("id", ColumnType::String) };
     Table {
         name: name.into(),
         database: "raw".into(),
@@ -56,6 +69,7 @@ pub(crate) fn table(name: &str) -> Table {
         columns: if name == "dead_letters" { vec![] } else { vec![id] },
         key: vec![],
         partition: vec![],
+        reading: Reading::default(),
     }
 }
 
@@ -66,7 +80,8 @@ pub(crate) fn batch(offsets: Range<i64>) -> Batch {
         let message = format!(r#"{{"id":"i{offset}"}}"#);
         let reject = rows.read(&message, &mut Scanner::new(&message)).expect("JSON");
         assert_eq!(reject, None);
-        rows.push(&message, Place { partition: 0, offset, ingested_at: 0 });
+        let place = Place { partition: 0, offset, ingested_at: 0 };
+        rows.push(&message, Record { topic: 0, payload: Some(message.as_bytes()), place, metadata: &Bare });
     }
     rows.finish(&Arc::from("t")).expect("a batch")
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Agent, AgentConfig, Figure, Kind, Metric, Need, Parts, Role, Stops, Written};
 use crate::connections::{KafkaConnection, WatchConfig};
+use crate::reading::is_default;
 use crate::tables::Table;
 
 /// The label of what is counted by table.
@@ -43,6 +44,8 @@ metrics! {
     DEAD_LETTERS = Counter "dead_letters_total", DeadLetters;
     /// Records that no table took, by cause, whatever became of them.
     REJECTS = Counter "rejects_total", Detail;
+    /// Members of rows that no column takes, left out or kept in the column `unknown`, by table.
+    UNKNOWN_MEMBERS = Counter "unknown_members_total", Detail;
     /// Rows that were taken out of a commit because they can't be written, by table.
     REFUSED_ROWS = Counter "refused_rows_total", Detail;
     /// Tables, topics and partitions that can't go on while the rest does: all together, and by kind.
@@ -148,11 +151,6 @@ pub enum OnGap {
     Skip,
     /// The partition stands still until somebody decides; other partitions go on.
     Fail,
-}
-
-/// Whether a setting needs no saying: agents of the version before don't know it.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 impl AgentConfig for StreamConfig {

@@ -1,7 +1,7 @@
 //! Iceberg types as the stack file and Glue write them.
 
-use iceberg::spec::{PrimitiveType, Type};
-use lakewright_config::ColumnType;
+use iceberg::spec::{NestedField, PrimitiveType, Type};
+use lakewright_config::{ColumnType, StructField};
 
 /// The column type of an Iceberg type; `None` for those that a stack file can't declare.
 pub fn column_type(iceberg: &Type) -> Option<ColumnType> {
@@ -16,12 +16,26 @@ pub fn column_type(iceberg: &Type) -> Option<ColumnType> {
             PrimitiveType::Date => ColumnType::Date,
             PrimitiveType::Timestamp => ColumnType::Timestamp,
             PrimitiveType::Timestamptz => ColumnType::Timestamptz,
+            PrimitiveType::Time => ColumnType::Time,
             PrimitiveType::String => ColumnType::String,
+            PrimitiveType::Uuid => ColumnType::Uuid,
+            PrimitiveType::Fixed(bytes) => ColumnType::Fixed(u32::try_from(*bytes).ok()?),
             PrimitiveType::Binary => ColumnType::Binary,
-            _ => return None,
+            PrimitiveType::TimestampNs | PrimitiveType::TimestamptzNs => return None,
         },
         Type::List(list) => ColumnType::List(Box::new(column_type(&list.element_field.field_type)?)),
-        _ => return None,
+        Type::Map(map) => match &*map.key_field.field_type {
+            Type::Primitive(PrimitiveType::String) => {
+                ColumnType::Map(Box::new(column_type(&map.value_field.field_type)?))
+            }
+            _ => return None,
+        },
+        Type::Struct(fields) => {
+            let field = |field: &NestedField| {
+                Some(StructField { name: field.name.clone(), field_type: column_type(&field.field_type)? })
+            };
+            ColumnType::Struct(fields.fields().iter().map(|one| field(one)).collect::<Option<_>>()?)
+        }
     })
 }
 

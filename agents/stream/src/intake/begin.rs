@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use lakewright_config::Table;
-use lakewright_config::agents::stream::OnGap;
+use lakewright_config::agents::stream::{OnGap, TABLE, UNKNOWN_MEMBERS};
 use lakewright_runtime::kafka::{ByPartition, ClusterTopics, describe_using, offsets_using};
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::{Intake, REQUEST, gone};
 use crate::committer::{Begun, Work};
 use crate::ledger::Ledger;
+use crate::message::Way;
 use crate::partition::index;
 use crate::progress::Progress;
 use crate::quarantine::{Part, Until};
@@ -127,13 +128,15 @@ impl Intake {
             }
         }
         let tables = |name: &str| {
-            let of = self.config.tables.iter().enumerate().filter(|(_, table)| table.topic == name);
-            of.map(|(index, table)| (table.name.clone(), index)).collect()
+            let all = self.config.tables.iter().enumerate();
+            all.filter(|(_, table)| table.topic == name).collect::<Vec<(usize, &Table)>>()
         };
         let topic = |name: &String| {
             let id = found.topics.get(name).map(|identity| identity.id.to_string()).unwrap_or_default();
             let key = format!("{}/{id}", found.cluster_id);
-            Topic { name: name.clone(), key, id: Arc::from(id), tables: tables(name) }
+            let tables = tables(name);
+            let names = tables.iter().map(|(index, table)| (table.name.clone(), *index)).collect();
+            Topic { name: name.clone(), key, id: Arc::from(id), tables: names, way: Way::of(&tables) }
         };
         Ok(self.topics.iter().map(topic).collect())
     }
@@ -169,7 +172,7 @@ impl Intake {
         for (table, (opened, sifting)) in tables.iter().zip(begun.tables.iter().zip(&begun.sifting)) {
             let part = Part::Table(table.name.clone());
             let made = opened.as_ref().map(|opened| match opened {
-                Ok(opened) => decoder(table, opened, *sifting).map_err(|error| format!("{error:#}")),
+                Ok(opened) => self.decoder(table, opened, *sifting).map_err(|error| format!("{error:#}")),
                 Err(fault) => Err(fault.to_string()),
             });
             let rows = match made {
@@ -262,10 +265,11 @@ impl Intake {
         }
         Ok((start, refused, high))
     }
-}
 
-/// What decodes the messages of a table that was opened.
-fn decoder(table: &Table, opened: &Opened, sifting: bool) -> anyhow::Result<Rows> {
-    let decoder = || Rows::declared(&opened.schema, &table.columns, sifting);
-    catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|panic| Err(bug(&*panic)))
+    /// What decodes the messages of a table that was opened.
+    fn decoder(&self, table: &Table, opened: &Opened, sifting: bool) -> anyhow::Result<Rows> {
+        let unknown = self.agent.metrics.counter(&UNKNOWN_MEMBERS, &[(TABLE, &table.name)]);
+        let decoder = || Ok(Rows::of(&opened.schema, table, sifting)?.counting_unknown(unknown));
+        catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|panic| Err(bug(&*panic)))
+    }
 }

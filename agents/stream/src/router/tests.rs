@@ -8,10 +8,16 @@ use iceberg::spec::{ListType, NestedField, PrimitiveType, Schema, Type};
 use lakewright_config::Column;
 
 use super::*;
+use crate::batch::Place;
+use crate::json::Scanner;
 use crate::reject::Cause;
+use crate::testing::Bare;
 
 /// Reading the data of a message that contains this panics.
 pub(crate) const PANICS: &str = "-panics-";
+
+/// Where a record stands that doesn't matter.
+const PLACE: Place = Place { partition: 0, offset: 1, ingested_at: 0 };
 
 /// Nobody has anything yet.
 struct Nothing;
@@ -31,7 +37,7 @@ impl Covered for Nothing {
 }
 
 fn declared(name: &str, column_type: &str, required: bool) -> Column {
-    Column { name: name.into(), column_type: column_type.parse().expect("a type"), required, doc: None, was: None }
+    Column { required, ..Column::new(name, column_type.parse().expect("a type")) }
 }
 
 fn schema(fields: &[(&str, Type, bool)]) -> Schema {
@@ -98,13 +104,14 @@ fn router() -> Router {
         key: "c/t".into(),
         id: "t".into(),
         tables: vec![("sales".into(), 0), ("users".into(), 1)],
+        way: Way::Envelope,
     };
     Router::new(vec![topic], vec![sales, users], vec![false; 2], dead, OnReject::DeadLetters)
 }
 
 fn take(router: &mut Router, payload: Option<&[u8]>, offset: i64) {
     let place = Place { partition: 3, offset, ingested_at: 99 };
-    let routed = router.take(Record { topic: 0, payload, place }, &Nothing).expect("taken");
+    let routed = router.take(Record { topic: 0, payload, place, metadata: &Bare }, &Nothing).expect("taken");
     assert!(routed.full.is_none());
 }
 
@@ -170,7 +177,7 @@ fn what_does_not_fit_is_a_dead_letter_with_its_reason() {
         (b"{\"table\":\"sales\",\"data\":{\"day\":\"2026-02-30\"}}", "`day`: `2026-02-30` is no date YYYY-MM-DD"),
         (b"{\"table\":\"sales\",\"data\":{\"share\":1e999}}", "`share`: 1e999 is beyond a double"),
         (b"{\"table\":\"sales\",\"data\":{\"paid\":\"yes\"}}", "`paid`: expected boolean, found a string"),
-        (b"{\"table\":\"sales\",\"data\":{\"tags\":[1]}}", "`tags`: element 0: expected string, found a number"),
+        (b"{\"table\":\"sales\",\"data\":{\"tags\":[1]}}", "`tags[0]`: expected string, found a number"),
         (b"{\"table\":\"sales\",\"data\":{\"blob\":\"*\"}}", "`blob`: `*` is no Base64"),
     ];
     let mut router = router();
@@ -218,7 +225,7 @@ const NO_USER: &[u8] = br#"{"table":"users","data":{"user_id":7}}"#;
 fn went(router: &mut Router, payloads: &[&[u8]], covered: &impl Covered) -> Vec<Option<usize>> {
     for payload in payloads {
         let place = Place { partition: 0, offset: 1, ingested_at: 0 };
-        router.take(Record { topic: 0, payload: Some(payload), place }, covered).expect("taken");
+        router.take(Record { topic: 0, payload: Some(payload), place, metadata: &Bare }, covered).expect("taken");
     }
     router.drain().expect("drained").iter().map(|(table, _)| *table).collect()
 }
@@ -231,12 +238,7 @@ fn a_table_skips_what_it_holds_already_and_so_do_the_dead_letters() {
     assert_eq!(went(&mut router, &both, &Settled { rejects: true, ..Settled::default() }), [Some(1)]);
     // Settled as a row that couldn't be written, by a table that was killed before the dead letters had it.
     let refused = Settled { rows: true, refused: Some("too long"), ..Settled::default() };
-    router
-        .take(
-            Record { topic: 0, payload: Some(USER), place: Place { partition: 0, offset: 1, ingested_at: 0 } },
-            &refused,
-        )
-        .expect("taken");
+    router.take(Record { topic: 0, payload: Some(USER), place: PLACE, metadata: &Bare }, &refused).expect("taken");
     let batches = router.drain().expect("drained");
     let [(None, Batch { rows: dead, .. })] = batches.as_slice() else { panic!("a dead letter: {batches:?}") };
     let reasons = dead.column_by_name("reason").expect("reason").as_string::<i32>();
@@ -281,8 +283,9 @@ fn policies_decide_what_becomes_of_a_reject() {
     for (policy, dead) in [(OnReject::DeadLetters, 1), (OnReject::Skip, 0), (OnReject::Stop, 0)] {
         let mut router = router();
         router.on_reject = policy;
-        let place = Place { partition: 0, offset: 1, ingested_at: 0 };
-        let routed = router.take(Record { topic: 0, payload: Some(NO_USER), place }, &Nothing).expect("taken");
+        let routed = router
+            .take(Record { topic: 0, payload: Some(NO_USER), place: PLACE, metadata: &Bare }, &Nothing)
+            .expect("taken");
         assert_eq!(routed.reject.map(|reject| reject.cause()), Some(Cause::Value));
         assert_eq!(router.drain().expect("drained").len(), dead);
     }
@@ -298,13 +301,13 @@ fn a_null_in_a_list_that_takes_none_is_refused() {
     let mut read = |message: &str| {
         let reject = rows.read(message, &mut Scanner::new(message)).expect("JSON");
         if reject.is_none() {
-            rows.push(message, Place { partition: 0, offset: 1, ingested_at: 0 });
+            rows.push(message, Record { topic: 0, payload: Some(message.as_bytes()), place: PLACE, metadata: &Bare });
         }
         reject.map(|reject| reject.to_string())
     };
     assert_eq!(read(r#"{"tags":["a"]}"#), None);
     let refused = read(r#"{"tags":["a",null]}"#);
-    assert_eq!(refused.as_deref(), Some("`tags`: element 1: null, which the table's lists don't take"));
+    assert_eq!(refused.as_deref(), Some("`tags[1]` is null"));
     assert_eq!(rows.finish(&Arc::from("t")).expect("a batch").rows.num_rows(), 1);
 }
 
@@ -323,8 +326,13 @@ fn a_renamed_column_takes_messages_under_either_name() {
         let mut fields = vec![("reason", text(), true)];
         fields.extend(place_fields());
         let dead = Rows::dead_letters(&schema(&fields)).expect("dead letters");
-        let topic =
-            Topic { name: "facts".into(), key: "c/t".into(), id: "t".into(), tables: vec![("users".into(), 0)] };
+        let topic = Topic {
+            name: "facts".into(),
+            key: "c/t".into(),
+            id: "t".into(),
+            tables: vec![("users".into(), 0)],
+            way: Way::Envelope,
+        };
         let mut router = Router::new(vec![topic], vec![users], vec![false], dead, OnReject::DeadLetters);
         for (offset, data) in [
             r#"{"user_id":"a","mail":"a@x"}"#,

@@ -17,14 +17,15 @@ use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
 use lakewright_aws::{Aws, Put, ask, client};
 use lakewright_config::agents;
 use lakewright_config::agents::stream::{OnGap, OnReject};
-use lakewright_config::{Column, KafkaConnection, StreamConfig, Table, raw_columns};
+use lakewright_config::{Column, KafkaConnection, Reading, StreamConfig, Table, raw_columns};
 use lakewright_lake::{create_table, load_table};
 use lakewright_runtime::Agent;
 use lakewright_runtime::kafka::{Access, client_config, ledger};
 use lakewright_stream::run_with;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, FutureProducer, FutureRecord, Producer, ThreadedProducer};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -34,13 +35,7 @@ pub const TOPIC: &str = "facts";
 pub const TABLES: [&str; 3] = ["users", "sales", "dead_letters"];
 
 fn columns(name: &str) -> Vec<Column> {
-    let column = |name: &str, kind: &str| Column {
-        name: name.into(),
-        column_type: kind.parse().expect("a type"),
-        required: true,
-        doc: None,
-        was: None,
-    };
+    let column = |name: &str, kind: &str| Column { required: true, ..Column::new(name, kind.parse().expect("a type")) };
     match name {
         "users" => vec![column("user_id", "string")],
         "sales" => vec![column("sale_id", "string"), column("amount", "decimal(12,2)")],
@@ -57,6 +52,7 @@ pub fn declaration(name: &str) -> Table {
         columns: columns(name),
         key: vec![],
         partition: vec![],
+        reading: Reading::default(),
     }
 }
 
@@ -132,7 +128,7 @@ impl World {
             on_reject: OnReject::DeadLetters,
             agents: Mutex::default(),
         };
-        world.make_topic().await;
+        world.make_topic(TOPIC).await;
         world
     }
 
@@ -140,12 +136,24 @@ impl World {
         self.client.create().expect("an admin client")
     }
 
-    async fn make_topic(&self) {
-        let topic = NewTopic::new(TOPIC, 3, TopicReplication::Fixed(1));
+    pub async fn make_topic(&self, name: &str) {
+        let topic = NewTopic::new(name, 3, TopicReplication::Fixed(1));
         let made = self.admin().create_topics([&topic], &AdminOptions::new()).await.expect("answered");
         for result in made {
             result.expect("created");
         }
+    }
+
+    /// Sends one record to partition 0 and waits until it is there.
+    pub async fn send_one(&self, topic: &str, key: Option<&[u8]>, payload: Option<&[u8]>, headers: OwnedHeaders) {
+        let producer: FutureProducer = self.client.create().expect("a producer");
+        let mut record = FutureRecord::<[u8], [u8]>::to(topic).partition(0).timestamp(1_700_000_000_123);
+        (record.key, record.payload) = (key, payload);
+        producer
+            .send(record.headers(headers), Duration::from_secs(30))
+            .await
+            .map_err(|(error, _)| error)
+            .expect("sent");
     }
 
     /// Sends facts, every tenth of them broken.

@@ -9,13 +9,15 @@ use parking_lot::Mutex;
 
 use super::super::*;
 use crate::batch::Place;
+use crate::message::Way;
 use crate::partition::Partition;
 use crate::quarantine::{Part, Quarantine, Until};
-use crate::router::{Record, Router, Topic};
+use crate::record::Record;
+use crate::router::{Router, Topic};
 use crate::sink::Blame;
 use crate::sink::memory::{MemorySink, Shelf};
 use crate::start::{known, start};
-use crate::testing::{KEY, TOPIC, dead_schema, schema, table};
+use crate::testing::{Bare, KEY, TOPIC, dead_schema, schema, table};
 
 pub(super) const NAMES: [&str; 2] = ["sales", "users"];
 /// Longer than any pause of the quarantine.
@@ -164,7 +166,7 @@ impl Life {
             rows.push(decoder.unwrap_or_else(Rows::blind));
         }
         let names = tables.iter().zip(0..).map(|(table, index)| (table.name.clone(), index)).collect();
-        let topic = Topic { name: TOPIC.into(), key: KEY.into(), id: Arc::from("t"), tables: names };
+        let topic = Topic { name: TOPIC.into(), key: KEY.into(), id: Arc::from("t"), tables: names, way: Way::Envelope };
         let ledger = Ledger::of(&begun.dead.settled);
         let (known, refused) = known(&tables, &begun.tables, &blind, &ledger, (&topic, 0));
         let begin = start(&known, ledger.floor(KEY, 0), 0, world.log.len() as i64).expect("in range");
@@ -184,7 +186,7 @@ impl Life {
             let offset = partition.next;
             let payload = Some(world.log[offset as usize].as_bytes());
             let place = Place { partition: 0, offset, ingested_at: 1 };
-            let routed = router.take(Record { topic: 0, payload, place }, &partition.at(offset)).expect("taken");
+            let routed = router.take(Record { topic: 0, payload, place, metadata: &Bare }, &partition.at(offset)).expect("taken");
             partition.next += 1;
             if let Some(collected) = routed.full {
                 self.committer.take(collected).await;

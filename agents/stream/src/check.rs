@@ -1,0 +1,169 @@
+//! What can be checked of a configuration without asking anybody.
+
+use std::collections::BTreeSet;
+
+use anyhow::{bail, ensure};
+use lakewright_config::{Column, ColumnType, Format, KafkaPart, OnTombstone, StreamConfig, Table, raw_columns};
+
+/// Checks a configuration.
+///
+/// # Errors
+/// There are no tables, two bear one name in a topic, a column takes the name of one that the table has anyway, settings
+/// contradict one another.
+pub fn check(config: &StreamConfig) -> anyhow::Result<()> {
+    if config.tables.is_empty() {
+        bail!("`tables` is empty: there is nothing to read");
+    }
+    if config.commit_interval_ms == 0 || config.commit_bytes == 0 {
+        bail!("`commit_interval_ms` and `commit_bytes` must be more than 0");
+    }
+    let mut names = BTreeSet::new();
+    for table in &config.tables {
+        let Table { name, topic, reading, .. } = table;
+        if !names.insert((topic, name)) {
+            bail!("the topic {topic} has two tables named {name}");
+        }
+        let others = config.tables.iter().filter(|other| other.topic == *topic).count() - 1;
+        if reading.format != Format::Envelope && others > 0 {
+            bail!(
+                "table {name}: each message of the topic {topic} is a row of it, so no other table can be read from \
+                 there; messages that name their table have the format `envelope`"
+            );
+        }
+        columns(table)?;
+        settings(table)?;
+    }
+    Ok(())
+}
+
+fn columns(table: &Table) -> anyhow::Result<()> {
+    let own = table.reading.added().into_iter().chain(raw_columns());
+    let mut names: BTreeSet<String> = own.map(|column| column.name).collect();
+    let mut members = BTreeSet::new();
+    for column in &table.columns {
+        let Column { name, column_type, .. } = column;
+        let member = table.reading.member(name).unwrap_or(name);
+        if !names.insert(name.clone()) {
+            bail!("table {}: the column name `{name}` is taken", table.name);
+        }
+        if !members.insert(member) {
+            bail!("table {}: two columns take the member `{member}`", table.name);
+        }
+        if table.reading.unit(name).is_some() && !column_type.has(is_time) {
+            bail!("table {}: the column `{name}` has a `unit`, but {column_type} holds no time", table.name);
+        }
+    }
+    if let Some(name) = table.reading.columns.keys().find(|name| table.columns.iter().all(|one| one.name != **name)) {
+        bail!("table {}: `reading` fills a column `{name}` that isn't declared", table.name);
+    }
+    Ok(())
+}
+
+/// Whether a type's values may be numbers that count from somewhere.
+fn is_time(column_type: &ColumnType) -> bool {
+    matches!(column_type, ColumnType::Time | ColumnType::Timestamp | ColumnType::Timestamptz)
+}
+
+fn settings(table: &Table) -> anyhow::Result<()> {
+    let (name, reading) = (&table.name, &table.reading);
+    if !reading.path.is_empty() {
+        ensure!(reading.format != Format::Envelope, "table {name}: an envelope has its row at `data`, not at a `path`");
+    }
+    if reading.on_tombstone == OnTombstone::Row {
+        let keyed = reading.kafka.iter().any(|part| matches!(part, KafkaPart::Key | KafkaPart::KeyBytes));
+        ensure!(
+            reading.format != Format::Envelope,
+            "table {name}: a record without a value names no table, so it can't be a row in the format `envelope`"
+        );
+        ensure!(keyed, "table {name}: a record without a value says nothing but its key; add `key` to `kafka`");
+        if let Some(column) = table.columns.iter().find(|column| column.required) {
+            bail!("table {name}: `{}` is required, and a record without a value has none", column.name);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use lakewright_config::{Filling, KafkaConnection, Reading, TimeUnit};
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::table;
+
+    fn config(tables: Vec<Table>) -> StreamConfig {
+        let dead = table("dead_letters");
+        serde_json::from_value(json!({
+            "kafka": KafkaConnection::plaintext("127.0.0.1:1"),
+            "group": "stream",
+            "tables": tables,
+            "dead_letters": dead,
+            "commit_interval_ms": 1000,
+            "commit_bytes": 1000,
+        }))
+        .expect("a configuration")
+    }
+
+    fn mistake(change: impl Fn(&mut Table)) -> String {
+        let mut one = table("sales");
+        one.reading.format = Format::Json;
+        change(&mut one);
+        check(&config(vec![one])).map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn settings_that_contradict_one_another_are_refused() {
+        assert_eq!(mistake(|_| {}), "");
+        let keyed = Reading {
+            format: Format::Json,
+            kafka: vec![KafkaPart::Key],
+            on_tombstone: OnTombstone::Row,
+            ..Reading::default()
+        };
+        let optional = |table: &mut Table| table.columns[0].required = false;
+        let cases: [(&str, &dyn Fn(&mut Table)); 8] = [
+            ("an envelope has its row at `data`", &|table| {
+                table.reading = Reading { path: "a".parse().expect("a path"), ..Reading::default() };
+            }),
+            ("`id` is required", &|table| table.reading = keyed.clone()),
+            ("add `key` to `kafka`", &|table| {
+                optional(table);
+                table.reading = Reading { kafka: vec![], ..keyed.clone() };
+            }),
+            ("names no table", &|table| {
+                optional(table);
+                table.reading = Reading { format: Format::Envelope, ..keyed.clone() };
+            }),
+            ("holds no time", &|table| {
+                let filling = Filling { unit: Some(TimeUnit::Millis), ..Filling::default() };
+                table.reading.columns = [("id".to_owned(), filling)].into();
+            }),
+            ("two columns take the member `id`", &|table| {
+                let filling = Filling { member: Some("id".into()), ..Filling::default() };
+                table.reading.columns = [("other".to_owned(), filling)].into();
+                table.columns.push(Column::new("other", ColumnType::String));
+            }),
+            ("`kafka_key` is taken", &|table| {
+                table.reading.kafka = vec![KafkaPart::Key];
+                table.columns.push(Column::new("kafka_key", ColumnType::String));
+            }),
+            ("", &|table| {
+                optional(table);
+                table.reading = keyed.clone();
+            }),
+        ];
+        for (part, change) in cases {
+            let found = mistake(change);
+            assert!(found.contains(part) && found.is_empty() == part.is_empty(), "{part}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_topic_whose_messages_name_no_table_has_one() {
+        let mut one = table("sales");
+        one.reading.format = Format::Json;
+        let error = check(&config(vec![table("users"), one])).expect_err("two").to_string();
+        assert!(error.contains("no other table can be read from there"), "{error}");
+        assert!(check(&config(vec![table("users"), table("sales")])).is_ok());
+    }
+}

@@ -1,0 +1,240 @@
+//! From a payload to the text of a message, and from there to the table whose row it is.
+
+use lakewright_config::{Format, OnTombstone, Table};
+
+use crate::escape::unescape;
+use crate::json::{Scanner, Syntax, Token};
+use crate::record::Record;
+use crate::reject::Reject;
+use crate::table::Rows;
+use crate::value::shown;
+
+/// How the messages of a topic become rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// A message names its table: `{"table": …, "data": …}`.
+    Envelope,
+    /// Each message is a row of one table.
+    Rows {
+        format: Format,
+        table: usize,
+        /// The members that lead to the row.
+        path: Vec<String>,
+        /// Whether a record without a value is a row.
+        tombstones: bool,
+    },
+}
+
+impl Way {
+    /// That of a topic with these tables, by their position among all.
+    pub(crate) fn of(tables: &[(usize, &Table)]) -> Self {
+        match tables {
+            [(table, declared), ..] if declared.reading.format != Format::Envelope => Self::Rows {
+                format: declared.reading.format,
+                table: *table,
+                path: declared.reading.path.members().to_vec(),
+                tombstones: declared.reading.on_tombstone == OnTombstone::Row,
+            },
+            _ => Self::Envelope,
+        }
+    }
+
+    /// The JSON text of a payload: the payload's own, or made in `made`.
+    ///
+    /// # Errors
+    /// The payload has no text.
+    pub(crate) fn text<'m>(&self, payload: &'m [u8], made: &'m mut String) -> Result<&'m str, Reject> {
+        made.clear();
+        let text = match self {
+            Self::Envelope | Self::Rows { format: Format::Envelope, .. } => payload,
+            // Confluent's serializer of JSON with a schema writes a zero and the schema's number before the JSON, which
+            // never begins with a zero byte.
+            Self::Rows { format: Format::Json, .. } => match payload {
+                [0, _, _, _, _, text @ ..] => text,
+                text => text,
+            },
+        };
+        std::str::from_utf8(text).map_err(Reject::NotUtf8)
+    }
+}
+
+/// Why a record is no row, and which table refuses it; none where no table's declaration has a part in it.
+pub(crate) type Refusal = (Reject, Option<usize>);
+
+/// The tables while a message is read.
+pub(crate) struct Tables<'a> {
+    pub(crate) rows: &'a mut [Rows],
+    /// The table whose code runs.
+    pub(crate) at_work: &'a mut Option<usize>,
+}
+
+impl Tables<'_> {
+    /// Reads the row of a table that stands at the scanner.
+    fn read(&mut self, table: usize, message: &str, scanner: &mut Scanner<'_>) -> Result<Option<Reject>, Syntax> {
+        *self.at_work = Some(table);
+        #[cfg(test)]
+        assert!(!message.contains(crate::router::tests::PANICS), "no message like this");
+        let reject = self.rows[table].read(message, scanner);
+        *self.at_work = None;
+        reject
+    }
+
+    /// Adds to the row that was read what else of the record the table has columns for; gives the reason why it is no
+    /// row, if it is none.
+    #[inline]
+    pub(crate) fn add(&mut self, table: usize, message: &str, record: &Record<'_>) -> Option<Reject> {
+        if !self.rows[table].has_extras() {
+            return None;
+        }
+        *self.at_work = Some(table);
+        let reject = self.rows[table].read_extras(message, record);
+        *self.at_work = None;
+        reject
+    }
+}
+
+/// Reads a record without a value as a row of a table.
+pub(crate) fn tombstone(table: usize, tables: &mut Tables<'_>) -> Result<usize, Refusal> {
+    *tables.at_work = Some(table);
+    let reject = tables.rows[table].read_nothing();
+    *tables.at_work = None;
+    reject.map_or(Ok(table), |reject| Err((reject, Some(table))))
+}
+
+/// Reads a message that is a row of one table, at a path in it. The outer error is one of syntax, the inner one of
+/// meaning, which only messages that are JSON have.
+pub(crate) fn row(
+    message: &str,
+    (table, path): (usize, &[String]),
+    tables: &mut Tables<'_>,
+) -> Result<Result<usize, Refusal>, Syntax> {
+    let mut scanner = Scanner::new(message);
+    let reject = descend(message, &mut scanner, (table, path, 0), tables)?;
+    scanner.end()?;
+    Ok(match reject {
+        None => Ok(table),
+        Some(reject) => Err((reject, Some(table))),
+    })
+}
+
+/// Reads what stands at the scanner, `depth` members down the path.
+fn descend(
+    message: &str,
+    scanner: &mut Scanner<'_>,
+    (table, path, depth): (usize, &[String], usize),
+    tables: &mut Tables<'_>,
+) -> Result<Option<Reject>, Syntax> {
+    let Some(wanted) = path.get(depth) else { return tables.read(table, message, scanner) };
+    if !scanner.next_is(b'{') {
+        let found = scanner.value()?.kind();
+        let what = if depth == 0 { "the message".to_owned() } else { format!("`{}`", path[..depth].join(".")) };
+        return Ok(Some(Reject::NotAnObject { what, found }));
+    }
+    let here = || path[..=depth].join(".");
+    let mut found: Option<Option<Reject>> = None;
+    let mut more = scanner.enter_object()?;
+    while more {
+        let (raw, escaped) = scanner.name()?;
+        if is(raw, escaped, wanted) {
+            if found.is_some() {
+                scanner.value()?;
+                found = Some(Some(Reject::MemberTwice(here())));
+            } else {
+                found = Some(descend(message, scanner, (table, path, depth + 1), tables)?);
+            }
+        } else {
+            scanner.value()?;
+        }
+        more = scanner.more(b'}')?;
+    }
+    Ok(found.unwrap_or_else(|| Some(Reject::NoMember(here()))))
+}
+
+/// Whether a name as it is written is such a one.
+fn is(raw: &str, escaped: bool, name: &str) -> bool {
+    if !escaped {
+        return raw == name;
+    }
+    let mut resolved = String::new();
+    unescape(raw, &mut resolved);
+    resolved == name
+}
+
+/// Reads `{"table": …, "data": …}`; other members are ignored, whatever their order. The outer error is one of syntax,
+/// the inner one of meaning, which only messages that are JSON have.
+pub(crate) fn envelope(
+    message: &str,
+    names: &[(String, usize)],
+    tables: &mut Tables<'_>,
+) -> Result<Result<usize, Refusal>, Syntax> {
+    // What follows from the envelope alone, no table has a part in.
+    let wrong = |reject: Reject| Ok(Err((reject, None)));
+    let mut scanner = Scanner::new(message);
+    if !scanner.next_is(b'{') {
+        let found = scanner.value()?.kind();
+        scanner.end()?;
+        return wrong(Reject::NotAnObject { what: "the message".to_owned(), found });
+    }
+    let mut table: Option<Result<usize, Reject>> = None;
+    let mut data: Option<Option<Reject>> = None;
+    // Where `data` begins when it comes before `table`.
+    let mut later: Option<Scanner<'_>> = None;
+    let mut doubled: Option<&'static str> = None;
+    let mut more = scanner.enter_object()?;
+    while more {
+        match scanner.name()? {
+            ("table", _) => {
+                let found = find(scanner.value()?, names);
+                if table.replace(found).is_some() {
+                    doubled = Some("table");
+                }
+            }
+            ("data", _) => {
+                if data.is_some() || later.is_some() {
+                    doubled = Some("data");
+                    scanner.value()?;
+                } else if let Some(Ok(index)) = &table {
+                    data = Some(tables.read(*index, message, &mut scanner)?);
+                } else {
+                    later = Some(scanner.clone());
+                    scanner.value()?;
+                }
+            }
+            _ => _ = scanner.value()?,
+        }
+        more = scanner.more(b'}')?;
+    }
+    scanner.end()?;
+    if let Some(name) = doubled {
+        return wrong(Reject::MemberTwice(name.to_owned()));
+    }
+    let index = match table {
+        None => return wrong(Reject::NoMember("table".to_owned())),
+        Some(Err(reject)) => return wrong(reject),
+        Some(Ok(index)) => index,
+    };
+    if let Some(mut scanner) = later {
+        data = Some(tables.read(index, message, &mut scanner)?);
+    }
+    Ok(match data {
+        None => Err((Reject::NoMember("data".to_owned()), None)),
+        Some(Some(reject)) => Err((reject, Some(index))),
+        Some(None) => Ok(index),
+    })
+}
+
+/// The table that a `table` member names.
+fn find(token: Token<'_>, tables: &[(String, usize)]) -> Result<usize, Reject> {
+    let Token::Text { raw, escaped } = token else {
+        return Err(Reject::TableNotText(token.kind()));
+    };
+    let mut resolved = String::new();
+    let name = if escaped {
+        unescape(raw, &mut resolved);
+        resolved.as_str()
+    } else {
+        raw
+    };
+    let found = tables.iter().find(|(table, _)| table == name);
+    found.map(|(_, index)| *index).ok_or_else(|| Reject::NoSuchTable(shown(name)))
+}

@@ -1,0 +1,157 @@
+//! Values that are made of others: lists, maps and structs, read in one pass.
+
+use std::collections::HashSet;
+
+use crate::escape::unescape;
+use crate::json::{Scanner, Syntax};
+use crate::reject::Wrong;
+use crate::shape::Part;
+use crate::unknown::Unknowns;
+use crate::value::{Arena, Cell, Fail, Misfit, convert, misfit, shown};
+
+/// So many keys of a map are compared one with another; more are put into a set.
+const FEW_KEYS: usize = 16;
+
+/// Reads the value of a part of something.
+fn part(scanner: &mut Scanner<'_>, part: &Part, arena: &mut Arena) -> Result<Cell, Fail> {
+    match convert(scanner, &part.shape, arena)? {
+        Cell::Null if part.required => Err(misfit(Wrong::Null)),
+        cell => Ok(cell),
+    }
+}
+
+/// A part's value, or what is wrong with it, at `step` of what it is a part of.
+fn step(
+    converted: Result<Cell, Fail>,
+    unknown: (&mut Unknowns, usize),
+    step: impl Fn() -> String,
+) -> Result<Result<Cell, Box<Misfit>>, Syntax> {
+    unknown.0.stand_within(unknown.1, &step);
+    match converted {
+        Ok(cell) => Ok(Ok(cell)),
+        Err(Fail::Syntax(syntax)) => Err(syntax),
+        Err(Fail::Misfit(mut misfit)) => {
+            misfit.path.insert_str(0, &step());
+            Ok(Err(misfit))
+        }
+    }
+}
+
+/// Reads an array.
+pub(crate) fn list(scanner: &mut Scanner<'_>, element: &Part, arena: &mut Arena) -> Result<Cell, Fail> {
+    let (base, mut index) = (arena.open.len(), 0);
+    let mut wrong = None;
+    let mut more = scanner.enter_array()?;
+    while more {
+        if wrong.is_some() {
+            scanner.value()?;
+        } else {
+            let mark = arena.unknown.mark();
+            let converted = part(scanner, element, arena);
+            match step(converted, (&mut arena.unknown, mark), || format!("[{index}]"))? {
+                Ok(cell) => arena.open.push(Some(cell)),
+                Err(misfit) => wrong = Some(misfit),
+            }
+        }
+        index += 1;
+        more = scanner.more(b']')?;
+    }
+    arena.close(base, wrong)
+}
+
+/// Reads an object whose members are the entries of a map.
+pub(crate) fn map(scanner: &mut Scanner<'_>, value: &Part, arena: &mut Arena) -> Result<Cell, Fail> {
+    let base = arena.open.len();
+    let mut names: Vec<(&str, bool)> = Vec::new();
+    let mut wrong = None;
+    let mut more = scanner.enter_object()?;
+    while more {
+        let (raw, escaped) = scanner.name()?;
+        if wrong.is_some() {
+            scanner.value()?;
+        } else {
+            names.push((raw, escaped));
+            let key = arena.string(raw, escaped);
+            let mark = arena.unknown.mark();
+            let converted = part(scanner, value, arena);
+            match step(converted, (&mut arena.unknown, mark), || format!("[\"{}\"]", shown(raw)))? {
+                Ok(cell) => arena.open.extend([Some(key), Some(cell)]),
+                Err(misfit) => wrong = Some(misfit),
+            }
+        }
+        more = scanner.more(b'}')?;
+    }
+    if wrong.is_none()
+        && let Some(name) = repeated(&names)
+    {
+        wrong = Some(Box::new(Misfit { path: format!("[\"{}\"]", shown(&name)), wrong: Wrong::Twice }));
+    }
+    arena.close(base, wrong)
+}
+
+/// A key that stands there twice.
+fn repeated(names: &[(&str, bool)]) -> Option<String> {
+    if names.len() <= FEW_KEYS && names.iter().all(|(_, escaped)| !escaped) {
+        let twice = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name));
+        return twice.map(|(_, (name, _))| (*name).to_owned());
+    }
+    let mut seen = HashSet::with_capacity(names.len());
+    let resolved = names.iter().map(|(raw, _)| {
+        let mut name = String::with_capacity(raw.len());
+        unescape(raw, &mut name);
+        name
+    });
+    resolved.into_iter().find(|name| !seen.insert(name.clone()))
+}
+
+/// Reads an object whose members are those of a struct.
+pub(crate) fn object(scanner: &mut Scanner<'_>, fields: &[Part], arena: &mut Arena) -> Result<Cell, Fail> {
+    let base = arena.open.len();
+    arena.open.resize(base + fields.len(), None);
+    let (mut wrong, mut expected) = (None, 0);
+    let mut resolved = String::new();
+    let mut more = scanner.enter_object()?;
+    while more {
+        let (raw, escaped) = scanner.name()?;
+        let name = if escaped {
+            resolved.clear();
+            unescape(raw, &mut resolved);
+            resolved.as_str()
+        } else {
+            raw
+        };
+        // Members mostly come in the order of the declaration, or in the same order each time.
+        let index = match fields.get(expected) {
+            Some(field) if field.name == name => Some(expected),
+            _ => fields.iter().position(|field| field.name == name),
+        };
+        let at = |wrong| Some(Box::new(Misfit { path: format!(".{}", shown(name)), wrong }));
+        match index {
+            _ if wrong.is_some() => _ = scanner.value()?,
+            None => {
+                let place = arena.place(scanner.raw()?);
+                if arena.unknown.take(name, place) {
+                    wrong = at(Wrong::Unknown);
+                }
+            }
+            Some(index) => {
+                expected = index + 1;
+                let mark = arena.unknown.mark();
+                let converted = part(scanner, &fields[index], arena);
+                match step(converted, (&mut arena.unknown, mark), || format!(".{}", fields[index].name))? {
+                    _ if arena.open[base + index].is_some() => wrong = at(Wrong::Twice),
+                    Ok(cell) => arena.open[base + index] = Some(cell),
+                    Err(misfit) => wrong = Some(misfit),
+                }
+            }
+        }
+        more = scanner.more(b'}')?;
+    }
+    let missing = fields.iter().zip(&arena.open[base..]).find(|(field, cell)| field.required && cell.is_none());
+    if wrong.is_none()
+        && let Some((field, _)) = missing
+    {
+        wrong = Some(Box::new(Misfit { path: format!(".{}", field.name), wrong: Wrong::Missing }));
+    }
+    arena.close(base, wrong)
+}

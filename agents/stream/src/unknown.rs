@@ -1,0 +1,81 @@
+//! Members that no column takes: counted, refused, or kept as JSON.
+
+use lakewright_config::Unknown;
+
+/// The members of one message that no column takes.
+#[derive(Debug, Default)]
+pub(crate) struct Unknowns {
+    policy: Unknown,
+    count: u64,
+    kept: Vec<Kept>,
+}
+
+/// A member that is kept: its way from the row, and where in the message its value stands.
+#[derive(Debug)]
+struct Kept {
+    path: String,
+    start: usize,
+    end: usize,
+}
+
+impl Unknowns {
+    pub(crate) fn new(policy: Unknown) -> Self {
+        Self { policy, ..Self::default() }
+    }
+
+    /// Empties it for the next message.
+    pub(crate) fn begin(&mut self) {
+        self.count = 0;
+        self.kept.clear();
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Takes in a member whose value stands at a place of the message; true when it makes the message a reject.
+    pub(crate) fn take(&mut self, name: &str, (start, end): (usize, usize)) -> bool {
+        self.count += 1;
+        if self.policy == Unknown::Keep {
+            self.kept.push(Kept { path: name.to_owned(), start, end });
+        }
+        self.policy == Unknown::Reject
+    }
+
+    /// How many are kept so far.
+    pub(crate) fn mark(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// What was kept since `mark` stands within a part, `.address` or `[2]`.
+    #[inline]
+    pub(crate) fn stand_within(&mut self, mark: usize, part: impl Fn() -> String) {
+        for kept in &mut self.kept[mark..] {
+            let dot = if kept.path.starts_with(['.', '[']) { "" } else { "." };
+            kept.path = format!("{}{dot}{}", part(), kept.path);
+        }
+    }
+
+    /// One that stands there twice.
+    pub(crate) fn repeated(&self) -> Option<&str> {
+        let mut paths: Vec<&str> = self.kept.iter().map(|kept| kept.path.as_str()).collect();
+        paths.sort_unstable();
+        paths.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+    }
+
+    /// Appends an object with those that are kept, `{"colour":"red","address.floor":3}`; false, and nothing, when none
+    /// are.
+    pub(crate) fn write(&self, message: &str, into: &mut String) -> bool {
+        for (index, kept) in self.kept.iter().enumerate() {
+            into.push(if index == 0 { '{' } else { ',' });
+            into.push_str(&serde_json::Value::from(kept.path.as_str()).to_string());
+            into.push(':');
+            into.push_str(&message[kept.start..kept.end]);
+        }
+        if !self.kept.is_empty() {
+            into.push('}');
+        }
+        !self.kept.is_empty()
+    }
+}

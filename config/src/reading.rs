@@ -1,0 +1,258 @@
+//! How the messages of a topic become rows of a table.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::column_type::{ColumnType, StructField};
+use crate::tables::{Column, serde_as_text};
+
+/// The most members that a path goes through.
+const LONGEST_PATH: usize = 16;
+
+/// How the messages of a table's topic become its rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reading {
+    /// How messages are written.
+    #[serde(skip_serializing_if = "is_default")]
+    pub format: Format,
+    /// Where in a message the row's object stands; the message itself when it is empty.
+    #[serde(skip_serializing_if = "is_default")]
+    pub path: MemberPath,
+    /// What of Kafka's record stands in columns of its own, beside a row's identity.
+    #[serde(skip_serializing_if = "is_default")]
+    pub kafka: Vec<KafkaPart>,
+    /// What becomes of members that no column takes.
+    #[serde(skip_serializing_if = "is_default")]
+    pub unknown: Unknown,
+    /// What becomes of records without a value.
+    #[serde(skip_serializing_if = "is_default")]
+    pub on_tombstone: OnTombstone,
+    /// By column, how it is filled, where that isn't plain.
+    #[serde(skip_serializing_if = "is_default")]
+    pub columns: BTreeMap<String, Filling>,
+}
+
+/// How a column is filled from messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Filling {
+    /// The member that holds its values, when that isn't named like the column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// What the numbers count that stand for its times; without it times are texts. It holds for all times in the column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<TimeUnit>,
+}
+
+impl Reading {
+    /// The member that holds a column's values, when that isn't named like the column.
+    pub fn member(&self, column: &str) -> Option<&str> {
+        self.columns.get(column)?.member.as_deref()
+    }
+
+    /// What the numbers count that stand for a column's times.
+    pub fn unit(&self, column: &str) -> Option<TimeUnit> {
+        self.columns.get(column)?.unit
+    }
+
+    /// The columns that a table has for it, after the declared ones.
+    pub fn added(&self) -> Vec<Column> {
+        let kafka = self.kafka.iter().map(|part| Column::new(part.column(), part.column_type()));
+        let unknown = (self.unknown == Unknown::Keep).then(|| Column::new(UNKNOWN_COLUMN, ColumnType::String));
+        kafka.chain(unknown).collect()
+    }
+}
+
+/// How the messages of a topic are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// JSON that names its table, `{"table": "sales", "data": {…}}`: several tables share a topic.
+    #[default]
+    Envelope,
+    /// JSON of any shape: each message of the topic is a row of the one table.
+    Json,
+}
+
+/// The column of members that no other column takes.
+pub const UNKNOWN_COLUMN: &str = "unknown";
+
+/// A part of a Kafka record besides its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KafkaPart {
+    /// The key as text; a key that is no UTF-8 makes the record a reject.
+    Key,
+    /// The key as bytes.
+    KeyBytes,
+    /// The headers in their order; null when there are none.
+    Headers,
+    /// The time that the producer or the broker gave it.
+    Timestamp,
+}
+
+impl KafkaPart {
+    /// The column that holds it.
+    pub fn column(self) -> &'static str {
+        match self {
+            Self::Key => "kafka_key",
+            Self::KeyBytes => "kafka_key_bytes",
+            Self::Headers => "kafka_headers",
+            Self::Timestamp => "kafka_timestamp",
+        }
+    }
+
+    /// The column's type.
+    pub fn column_type(self) -> ColumnType {
+        match self {
+            Self::Key => ColumnType::String,
+            Self::KeyBytes => ColumnType::Binary,
+            Self::Timestamp => ColumnType::Timestamptz,
+            Self::Headers => {
+                let field = |name: &str, field_type| StructField { name: name.to_owned(), field_type };
+                let header = vec![field("key", ColumnType::String), field("value", ColumnType::Binary)];
+                ColumnType::List(Box::new(ColumnType::Struct(header)))
+            }
+        }
+    }
+}
+
+/// What becomes of members that no column takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    /// They are counted and left out.
+    #[default]
+    Drop,
+    /// The record is a reject.
+    Reject,
+    /// They stand as JSON in the column `unknown`.
+    Keep,
+}
+
+/// What becomes of records without a value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTombstone {
+    /// They are rejects.
+    #[default]
+    Reject,
+    /// Each is a row with nothing but what Kafka's record says.
+    Row,
+}
+
+/// What the numbers count that stand for times in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeUnit {
+    /// Seconds since 1970, or since midnight.
+    Seconds,
+    /// Milliseconds.
+    Millis,
+    /// Microseconds.
+    Micros,
+}
+
+impl TimeUnit {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Millis => "milliseconds",
+            Self::Micros => "microseconds",
+        }
+    }
+}
+
+/// The members that lead to an object inside of a message, written `payload.after`. Empty: the message itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemberPath(Vec<String>);
+
+impl MemberPath {
+    /// The members' names, the outermost first.
+    pub fn members(&self) -> &[String] {
+        &self.0
+    }
+
+    /// Whether it is the message itself.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromStr for MemberPath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let members: Vec<String> = text.split('.').map(str::to_owned).collect();
+        if members.iter().any(String::is_empty) {
+            return Err(format!(
+                "`{text}` is no path: write the members' names with dots between them, `payload.after`"
+            ));
+        }
+        if members.len() > LONGEST_PATH {
+            return Err(format!("the path `{text}` goes through {} members, more than {LONGEST_PATH}", members.len()));
+        }
+        Ok(Self(members))
+    }
+}
+
+impl fmt::Display for MemberPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("."))
+    }
+}
+
+serde_as_text!(MemberPath, "MemberPath", "payload.after");
+
+/// Whether a setting needs no saying: agents of the version before don't know it.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_set_is_not_written() {
+        assert_eq!(serde_json::to_string(&Reading::default()).expect("JSON"), "{}");
+        let reading =
+            Reading { format: Format::Json, path: "payload.after".parse().expect("a path"), ..Reading::default() };
+        let text = serde_json::to_string(&reading).expect("JSON");
+        assert_eq!(text, r#"{"format":"json","path":"payload.after"}"#);
+        assert_eq!(serde_json::from_str::<Reading>(&text).expect("read"), reading);
+    }
+
+    #[test]
+    fn what_is_asked_for_has_columns() {
+        let kafka = vec![KafkaPart::Key, KafkaPart::Headers, KafkaPart::Timestamp];
+        let reading = Reading { kafka, unknown: Unknown::Keep, ..Reading::default() };
+        let columns: Vec<String> =
+            reading.added().iter().map(|column| format!("{} {}", column.name, column.column_type)).collect();
+        assert_eq!(
+            columns,
+            [
+                "kafka_key string",
+                "kafka_headers list<struct<key: string, value: binary>>",
+                "kafka_timestamp timestamptz",
+                "unknown string"
+            ]
+        );
+        assert!(Reading::default().added().is_empty());
+    }
+
+    #[test]
+    fn paths_name_members() {
+        let path: MemberPath = "payload.after".parse().expect("a path");
+        assert_eq!(path.members(), ["payload", "after"]);
+        for wrong in ["", "a..b", ".a", "a.", &vec!["a"; 17].join(".")] {
+            assert!(wrong.parse::<MemberPath>().is_err(), "{wrong}");
+        }
+    }
+}
