@@ -121,6 +121,12 @@ impl Rows {
         Self::of(schema, &table, origins)
     }
 
+    /// How many members no column took, of the rows that are held.
+    #[cfg(test)]
+    pub(crate) fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
     /// Of a table in quarantine: its messages are read like any other's, so that what is no JSON is found to be none,
     /// and nothing else of them is looked at.
     pub(crate) fn blind() -> Self {

@@ -1,5 +1,7 @@
 //! Tests of the way from a message to a row or a dead letter.
 
+mod topics;
+
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;

@@ -145,6 +145,7 @@ impl World {
     }
 
     /// Sends one record to partition 0 and waits until it is there.
+    #[allow(dead_code, reason = "the tests of topics use it")]
     pub async fn send_one(&self, topic: &str, key: Option<&[u8]>, payload: Option<&[u8]>, headers: OwnedHeaders) {
         let producer: FutureProducer = self.client.create().expect("a producer");
         let mut record = FutureRecord::<[u8], [u8]>::to(topic).partition(0).timestamp(1_700_000_000_123);
