@@ -6,39 +6,32 @@ use crate::escape::unescape;
 use crate::json::{Scanner, Syntax};
 use crate::reject::Wrong;
 use crate::shape::Part;
-use crate::unknown::Unknowns;
-use crate::value::{Arena, Cell, Fail, Misfit, convert, misfit, shown};
+use crate::value::{Arena, Cell, Converted, Misfit, convert, misfit, shown};
 
 /// So many keys of a map are compared one with another; more are put into a set.
 const FEW_KEYS: usize = 16;
 
-/// Reads the value of a part of something.
-fn part(scanner: &mut Scanner<'_>, part: &Part, arena: &mut Arena) -> Result<Cell, Fail> {
-    match convert(scanner, &part.shape, arena)? {
-        Cell::Null if part.required => Err(misfit(Wrong::Null)),
-        cell => Ok(cell),
-    }
-}
-
-/// A part's value, or what is wrong with it, at `step` of what it is a part of.
-fn step(
-    converted: Result<Cell, Fail>,
-    unknown: (&mut Unknowns, usize),
+/// Reads the value of a part, which stands at `step` of what it is a part of.
+fn part(
+    scanner: &mut Scanner<'_>,
+    part: &Part,
+    arena: &mut Arena,
     step: impl Fn() -> String,
-) -> Result<Result<Cell, Box<Misfit>>, Syntax> {
-    unknown.0.stand_within(unknown.1, &step);
-    match converted {
-        Ok(cell) => Ok(Ok(cell)),
-        Err(Fail::Syntax(syntax)) => Err(syntax),
-        Err(Fail::Misfit(mut misfit)) => {
-            misfit.path.insert_str(0, &step());
-            Ok(Err(misfit))
-        }
-    }
+) -> Result<Converted, Syntax> {
+    let mark = arena.unknown.mark();
+    let converted = match convert(scanner, &part.shape, arena)? {
+        Ok(Cell::Null) if part.required => Err(misfit(Wrong::Null)),
+        converted => converted,
+    };
+    arena.unknown.stand_within(mark, &step);
+    Ok(converted.map_err(|mut misfit| {
+        misfit.path.insert_str(0, &step());
+        misfit
+    }))
 }
 
 /// Reads an array.
-pub(crate) fn list(scanner: &mut Scanner<'_>, element: &Part, arena: &mut Arena) -> Result<Cell, Fail> {
+pub(crate) fn list(scanner: &mut Scanner<'_>, element: &Part, arena: &mut Arena) -> Result<Converted, Syntax> {
     let (base, mut index) = (arena.open.len(), 0);
     let mut wrong = None;
     let mut more = scanner.enter_array()?;
@@ -46,9 +39,7 @@ pub(crate) fn list(scanner: &mut Scanner<'_>, element: &Part, arena: &mut Arena)
         if wrong.is_some() {
             scanner.value()?;
         } else {
-            let mark = arena.unknown.mark();
-            let converted = part(scanner, element, arena);
-            match step(converted, (&mut arena.unknown, mark), || format!("[{index}]"))? {
+            match part(scanner, element, arena, || format!("[{index}]"))? {
                 Ok(cell) => arena.open.push(Some(cell)),
                 Err(misfit) => wrong = Some(misfit),
             }
@@ -56,11 +47,11 @@ pub(crate) fn list(scanner: &mut Scanner<'_>, element: &Part, arena: &mut Arena)
         index += 1;
         more = scanner.more(b']')?;
     }
-    arena.close(base, wrong)
+    Ok(arena.close(base, wrong))
 }
 
 /// Reads an object whose members are the entries of a map.
-pub(crate) fn map(scanner: &mut Scanner<'_>, value: &Part, arena: &mut Arena) -> Result<Cell, Fail> {
+pub(crate) fn map(scanner: &mut Scanner<'_>, value: &Part, arena: &mut Arena) -> Result<Converted, Syntax> {
     let base = arena.open.len();
     let mut names: Vec<(&str, bool)> = Vec::new();
     let mut wrong = None;
@@ -72,9 +63,7 @@ pub(crate) fn map(scanner: &mut Scanner<'_>, value: &Part, arena: &mut Arena) ->
         } else {
             names.push((raw, escaped));
             let key = arena.string(raw, escaped);
-            let mark = arena.unknown.mark();
-            let converted = part(scanner, value, arena);
-            match step(converted, (&mut arena.unknown, mark), || format!("[\"{}\"]", shown(raw)))? {
+            match part(scanner, value, arena, || format!("[\"{}\"]", shown(raw)))? {
                 Ok(cell) => arena.open.extend([Some(key), Some(cell)]),
                 Err(misfit) => wrong = Some(misfit),
             }
@@ -86,7 +75,7 @@ pub(crate) fn map(scanner: &mut Scanner<'_>, value: &Part, arena: &mut Arena) ->
     {
         wrong = Some(Box::new(Misfit { path: format!("[\"{}\"]", shown(&name)), wrong: Wrong::Twice }));
     }
-    arena.close(base, wrong)
+    Ok(arena.close(base, wrong))
 }
 
 /// A key that stands there twice.
@@ -105,7 +94,7 @@ fn repeated(names: &[(&str, bool)]) -> Option<String> {
 }
 
 /// Reads an object whose members are those of a struct.
-pub(crate) fn object(scanner: &mut Scanner<'_>, fields: &[Part], arena: &mut Arena) -> Result<Cell, Fail> {
+pub(crate) fn object(scanner: &mut Scanner<'_>, fields: &[Part], arena: &mut Arena) -> Result<Converted, Syntax> {
     let base = arena.open.len();
     arena.open.resize(base + fields.len(), None);
     let (mut wrong, mut expected) = (None, 0);
@@ -136,9 +125,7 @@ pub(crate) fn object(scanner: &mut Scanner<'_>, fields: &[Part], arena: &mut Are
             }
             Some(index) => {
                 expected = index + 1;
-                let mark = arena.unknown.mark();
-                let converted = part(scanner, &fields[index], arena);
-                match step(converted, (&mut arena.unknown, mark), || format!(".{}", fields[index].name))? {
+                match part(scanner, &fields[index], arena, || format!(".{}", fields[index].name))? {
                     _ if arena.open[base + index].is_some() => wrong = at(Wrong::Twice),
                     Ok(cell) => arena.open[base + index] = Some(cell),
                     Err(misfit) => wrong = Some(misfit),
@@ -153,5 +140,5 @@ pub(crate) fn object(scanner: &mut Scanner<'_>, fields: &[Part], arena: &mut Are
     {
         wrong = Some(Box::new(Misfit { path: format!(".{}", field.name), wrong: Wrong::Missing }));
     }
-    arena.close(base, wrong)
+    Ok(arena.close(base, wrong))
 }

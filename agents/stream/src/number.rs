@@ -47,6 +47,7 @@ impl Written {
     }
 }
 
+#[inline]
 fn power(by: u32) -> Option<i128> {
     10_i128.checked_pow(by)
 }
@@ -75,6 +76,7 @@ fn exact_integer(text: &str) -> Option<i64> {
 }
 
 /// The unscaled value of a decimal; exact, so digits beyond the scale must be zeros.
+#[inline]
 pub(crate) fn decimal(text: &str, precision: u8, scale: u8) -> Result<i128, String> {
     let too_big = || format!("{} doesn't fit decimal({precision},{scale})", shown(text));
     let Written { negative, digits: mut value, exponent } = Written::read(text).map_err(|unusable| match unusable {

@@ -39,6 +39,12 @@ pub(crate) struct Part {
 }
 
 impl Shape {
+    /// Whether it is made of others.
+    #[inline]
+    pub(crate) fn is_nested(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Map(_) | Self::Struct(_))
+    }
+
     /// The shape of an Iceberg type, whose times are written in `unit`, or as text; `None` for types that messages
     /// can't fill.
     pub(crate) fn of(iceberg: &Type, unit: Option<TimeUnit>) -> Option<Self> {

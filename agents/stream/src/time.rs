@@ -32,6 +32,7 @@ fn after(bytes: &[u8], byte: u8) -> Option<&[u8]> {
 }
 
 /// Days since 1970 of a date at the beginning, and the rest.
+#[inline]
 pub(crate) fn date(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let (year, rest) = digits(bytes, 4)?;
     let (month, rest) = digits(after(rest, b'-')?, 2)?;
@@ -57,6 +58,7 @@ pub(crate) fn date(bytes: &[u8]) -> Option<(i64, &[u8])> {
 }
 
 /// Microseconds since 1970; digits beyond microseconds are cut off. With `zoned` an offset must stand, else none may.
+#[inline]
 pub(crate) fn timestamp(bytes: &[u8], zoned: bool) -> Option<i64> {
     let (days, rest) = date(bytes)?;
     let (b'T' | b't' | b' ', rest) = rest.split_first()? else { return None };

@@ -24,17 +24,20 @@ impl Unknowns {
     }
 
     /// Empties it for the next message.
+    #[inline]
     pub(crate) fn begin(&mut self) {
         self.count = 0;
         self.kept.clear();
     }
 
     /// How many there are.
+    #[inline]
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
     /// Takes in a member whose value stands at a place of the message; true when it makes the message a reject.
+    #[inline]
     pub(crate) fn take(&mut self, name: &str, (start, end): (usize, usize)) -> bool {
         self.count += 1;
         if self.policy == Unknown::Keep {
@@ -44,6 +47,7 @@ impl Unknowns {
     }
 
     /// How many are kept so far.
+    #[inline]
     pub(crate) fn mark(&self) -> usize {
         self.kept.len()
     }

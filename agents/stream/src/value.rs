@@ -68,12 +68,14 @@ impl Arena {
     }
 
     /// Where a part of the message stands in it.
+    #[inline]
     pub(crate) fn place(&self, part: &str) -> (usize, usize) {
         let start = part.as_ptr().addr() - self.base;
         (start, start + part.len())
     }
 
     /// A string of the message, as it is or with its escapes resolved.
+    #[inline]
     pub(crate) fn string(&mut self, raw: &str, escaped: bool) -> Cell {
         if !escaped {
             let (start, end) = self.place(raw);
@@ -106,10 +108,10 @@ impl Arena {
     }
 
     /// What was opened at `base` is read whole.
-    pub(crate) fn close(&mut self, base: usize, wrong: Option<Box<Misfit>>) -> Result<Cell, Fail> {
+    pub(crate) fn close(&mut self, base: usize, wrong: Option<Box<Misfit>>) -> Converted {
         if let Some(wrong) = wrong {
             self.open.truncate(base);
-            return Err(Fail::Misfit(wrong));
+            return Err(wrong);
         }
         let start = self.elements.len();
         self.elements.extend(self.open.drain(base..).map(|cell| cell.unwrap_or(Cell::Null)));
@@ -125,40 +127,35 @@ pub(crate) struct Misfit {
     pub(crate) wrong: Wrong,
 }
 
-/// Why a value isn't converted.
-#[derive(Debug)]
-pub(crate) enum Fail {
-    /// It is no JSON.
-    Syntax(Syntax),
-    /// It is JSON, and read to its end.
-    Misfit(Box<Misfit>),
-}
+/// A value, or what is wrong with it; the text was read to the value's end all the same.
+pub(crate) type Converted = Result<Cell, Box<Misfit>>;
 
-impl From<Syntax> for Fail {
-    fn from(syntax: Syntax) -> Self {
-        Self::Syntax(syntax)
-    }
-}
-
-pub(crate) fn misfit(wrong: Wrong) -> Fail {
-    Fail::Misfit(Box::new(Misfit { path: String::new(), wrong }))
+#[cold]
+pub(crate) fn misfit(wrong: Wrong) -> Box<Misfit> {
+    Box::new(Misfit { path: String::new(), wrong })
 }
 
 /// Reads the next value as one of a shape.
 ///
 /// # Errors
-/// It is no JSON, or no value of the shape; then it is read to its end all the same.
+/// It is no JSON.
 #[inline]
-pub(crate) fn convert(scanner: &mut Scanner<'_>, shape: &Shape, arena: &mut Arena) -> Result<Cell, Fail> {
+pub(crate) fn convert(scanner: &mut Scanner<'_>, shape: &Shape, arena: &mut Arena) -> Result<Converted, Syntax> {
     match shape {
         Shape::List(element) if scanner.next_is(b'[') => list(scanner, element, arena),
         Shape::Map(value) if scanner.next_is(b'{') => map(scanner, value, arena),
         Shape::Struct(fields) if scanner.next_is(b'{') => object(scanner, fields, arena),
-        _ => simple(scanner.value()?, shape, arena).map_err(|wrong| misfit(Wrong::Value(wrong))),
+        shape => Ok(simple(scanner.value()?, shape, arena)),
     }
 }
 
-fn simple(token: Token<'_>, shape: &Shape, arena: &mut Arena) -> Result<Cell, String> {
+/// Converts a value that is made of no others.
+pub(crate) fn simple(token: Token<'_>, shape: &Shape, arena: &mut Arena) -> Converted {
+    typed(token, shape, arena).map_err(|wrong| misfit(Wrong::Value(wrong)))
+}
+
+#[inline]
+fn typed(token: Token<'_>, shape: &Shape, arena: &mut Arena) -> Result<Cell, String> {
     match (shape, token) {
         (_, Token::Null) => Ok(Cell::Null),
         (Shape::Boolean, Token::Bool(value)) => Ok(Cell::Bool(value)),

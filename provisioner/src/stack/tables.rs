@@ -1,6 +1,6 @@
 //! The sections of a stack file that stand for data: tables, models, search and queries.
 
-use lakewright_config::{ColumnType, PartitionField};
+use lakewright_config::{Column, ColumnType, Filling, MemberPath, PartitionField, Reading, raw_columns};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::de::DeValue;
 
@@ -26,14 +26,148 @@ section! {
         key: At<Vec<At<String>>>,
         /// How files are divided: `COLUMN`, `year(…)`, `month(…)`, `day(…)`, `hour(…)`, `bucket(N, …)` or `truncate(N, …)`.
         partition: Vec<At<PartitionField>> = Vec::new(),
+        /// How the topic's messages are written.
+        format: At<Format> = At::given(Format::Envelope),
+        /// With `format = "json"`: the members that lead to the row's object inside of a message, `payload.after`. Default:
+        /// the message itself.
+        path: Option<At<MemberPath>> = None,
+        /// What of Kafka's record becomes a column beside the declared ones, `["key", "headers", "timestamp"]`: `kafka_key`,
+        /// `kafka_key_bytes`, `kafka_headers`, `kafka_timestamp`.
+        kafka: Vec<At<KafkaPart>> = Vec::new(),
+        /// What becomes of members that no column takes; those that are dropped or kept are counted in
+        /// `unknown_members_total`.
+        unknown: At<Unknown> = At::given(Unknown::Drop),
+        /// With `format = "json"`: what becomes of records without a value.
+        on_tombstone: At<OnTombstone> = At::given(OnTombstone::Reject),
+    }
+}
+
+choice! {
+    /// How the messages of a topic are written.
+    Format {
+        /// JSON that names its table, `{"table": "sales", "data": {…}}`: several tables share the topic.
+        Envelope = "envelope",
+        /// JSON of any shape: each message of the topic is a row of this one table.
+        Json = "json",
+    }
+}
+
+choice! {
+    /// A part of a Kafka record besides its value.
+    KafkaPart {
+        /// Its key as text, in `kafka_key`. A record whose key is no UTF-8 is a reject.
+        Key = "key",
+        /// Its key as bytes, in `kafka_key_bytes`.
+        KeyBytes = "key_bytes",
+        /// Its headers in their order, in `kafka_headers`: a list of `key` and `value`, null when there are none.
+        Headers = "headers",
+        /// The time that the producer or the broker gave it, in `kafka_timestamp`.
+        Timestamp = "timestamp",
+    }
+}
+
+choice! {
+    /// What becomes of members that no column takes.
+    Unknown {
+        /// They are counted and left out.
+        Drop = "drop",
+        /// The record is a reject, as one with a wrong value is.
+        Reject = "reject",
+        /// They stand as JSON in the column `unknown`, which is null when there are none.
+        Keep = "keep",
+    }
+}
+
+choice! {
+    /// What becomes of records without a value.
+    OnTombstone {
+        /// They are rejects.
+        Reject = "reject",
+        /// Each is a row whose declared columns are null. It needs `kafka = ["key"]`, and no column may be required.
+        Row = "row",
+    }
+}
+
+choice! {
+    /// What numbers count that stand for times.
+    TimeUnit {
+        /// Seconds since 1970, or since midnight for a `time`.
+        Seconds = "seconds",
+        /// Milliseconds.
+        Millis = "millis",
+        /// Microseconds.
+        Micros = "micros",
+    }
+}
+
+impl TableSection {
+    /// The columns that its Iceberg table has after the declared ones.
+    pub fn own_columns(&self) -> Vec<Column> {
+        self.reading().added().into_iter().chain(raw_columns()).collect()
+    }
+
+    /// How messages become its rows, as agents know it.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            format: match *self.format {
+                Format::Envelope => lakewright_config::Format::Envelope,
+                Format::Json => lakewright_config::Format::Json,
+            },
+            path: self.path.as_ref().map(|path| path.value.clone()).unwrap_or_default(),
+            kafka: self.kafka.iter().map(|part| part.value.into()).collect(),
+            unknown: match *self.unknown {
+                Unknown::Drop => lakewright_config::Unknown::Drop,
+                Unknown::Reject => lakewright_config::Unknown::Reject,
+                Unknown::Keep => lakewright_config::Unknown::Keep,
+            },
+            on_tombstone: match *self.on_tombstone {
+                OnTombstone::Reject => lakewright_config::OnTombstone::Reject,
+                OnTombstone::Row => lakewright_config::OnTombstone::Row,
+            },
+            columns: self
+                .columns
+                .iter()
+                .filter_map(|column| Some((column.name.clone(), column.value.filling()?)))
+                .collect(),
+        }
+    }
+}
+
+impl ColumnSection {
+    /// How messages fill it, where that isn't plain.
+    fn filling(&self) -> Option<Filling> {
+        let member = self.member.as_ref().map(|member| member.value.clone());
+        let unit = self.unit.as_ref().map(|unit| unit.value.into());
+        (member.is_some() || unit.is_some()).then_some(Filling { member, unit })
+    }
+}
+
+impl From<KafkaPart> for lakewright_config::KafkaPart {
+    fn from(choice: KafkaPart) -> Self {
+        match choice {
+            KafkaPart::Key => Self::Key,
+            KafkaPart::KeyBytes => Self::KeyBytes,
+            KafkaPart::Headers => Self::Headers,
+            KafkaPart::Timestamp => Self::Timestamp,
+        }
+    }
+}
+
+impl From<TimeUnit> for lakewright_config::TimeUnit {
+    fn from(choice: TimeUnit) -> Self {
+        match choice {
+            TimeUnit::Seconds => Self::Seconds,
+            TimeUnit::Millis => Self::Millis,
+            TimeUnit::Micros => Self::Micros,
+        }
     }
 }
 
 section! {
     /// A column written as a table.
     ColumnTable {
-        /// Its type: boolean, int, long, float, double, decimal(P,S), date, timestamp, timestamptz, string, binary or
-        /// list<TYPE>.
+        /// Its type: boolean, int, long, float, double, decimal(P,S), date, time, timestamp, timestamptz, string, uuid,
+        /// fixed(N), binary, list<TYPE>, map<string, TYPE> or struct<NAME: TYPE, NAME: TYPE>.
         r#type: At<ColumnType>,
         /// Whether a message without it is refused.
         required: At<bool> = At::given(false),
@@ -42,6 +176,11 @@ section! {
         /// The name that it had before: the column is renamed and keeps its values. Messages may carry either name while
         /// this line stands.
         was: Option<At<String>> = None,
+        /// The member of a message that holds its values, where that isn't named like the column: `orderId`.
+        member: Option<At<String>> = None,
+        /// Its times come as numbers that count this since 1970, or since midnight for a `time`; times in lists, maps and
+        /// structs too. Default: as text.
+        unit: Option<At<TimeUnit>> = None,
     }
 }
 
@@ -56,6 +195,10 @@ pub struct ColumnSection {
     pub doc: Option<String>,
     /// The name that it had before.
     pub was: Option<At<String>>,
+    /// The member of a message that holds its values.
+    pub member: Option<At<String>>,
+    /// What the numbers count that stand for its times.
+    pub unit: Option<At<TimeUnit>>,
 }
 
 impl Decode for ColumnSection {
@@ -71,6 +214,8 @@ impl Decode for ColumnSection {
                     required: table.required.value,
                     doc: table.doc.map(|doc| doc.value),
                     was: table.was,
+                    member: table.member,
+                    unit: table.unit,
                 })
             }
             _ => decoder.wrong_type(node, "a column type or a table with `type`"),
@@ -78,7 +223,7 @@ impl Decode for ColumnSection {
     }
 
     fn placeholder() -> Self {
-        Self { column_type: ColumnType::String, required: false, doc: None, was: None }
+        Self { column_type: ColumnType::String, required: false, doc: None, was: None, member: None, unit: None }
     }
 }
 

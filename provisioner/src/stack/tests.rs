@@ -28,6 +28,7 @@ mod shipped;
 mod tags;
 mod texts;
 mod together;
+mod topics;
 
 fn shipped(name: &str) -> Stack {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks").join(name);

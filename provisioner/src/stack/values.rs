@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::ops::Deref;
 use std::str::FromStr;
 
-use lakewright_config::{ColumnType, PartitionField, Rate};
+use lakewright_config::{ColumnType, MemberPath, PartitionField, Rate};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 use toml::de::DeValue;
@@ -282,11 +282,16 @@ const COLUMN_TYPES: &[(&str, &[&str])] = &[
     ("double", &["float64"]),
     ("decimal(P,S)", &["numeric", "number", "money"]),
     ("date", &[]),
-    ("timestamp", &["datetime", "time"]),
+    ("time", &[]),
+    ("timestamp", &["datetime"]),
     ("timestamptz", &[]),
-    ("string", &["text", "varchar", "char", "str", "uuid"]),
+    ("string", &["text", "varchar", "char", "str"]),
+    ("uuid", &["guid"]),
     ("binary", &["bytes", "blob", "bytea"]),
+    ("fixed(N)", &[]),
     ("list<TYPE>", &["array"]),
+    ("map<string, TYPE>", &["object", "dict"]),
+    ("struct<NAME: TYPE>", &["record", "row", "tuple"]),
 ];
 
 impl Decode for ColumnType {
@@ -323,6 +328,8 @@ text_value!(
     "a partition",
     Self { transform: lakewright_config::Transform::Identity, column: String::new() }
 );
+
+text_value!(MemberPath, "a path", Self::default());
 
 macro_rules! text_schema {
     ($type:ty, $pattern:literal, $example:literal) => {

@@ -4,7 +4,7 @@ use super::Rows;
 use crate::escape::unescape;
 use crate::json::{Scanner, Syntax};
 use crate::reject::{Reject, Wrong};
-use crate::value::{Cell, Fail, convert};
+use crate::value::{Cell, convert, simple};
 
 impl Rows {
     /// Reads an object without adding a row yet: the rest of the message may still be broken. Gives the reason why it is
@@ -76,16 +76,21 @@ impl Rows {
             scanner.value()?;
             return Ok(());
         }
-        let mark = self.arena.unknown.mark();
-        let converted = convert(scanner, &self.members[index].shape, &mut self.arena);
-        self.arena.unknown.stand_within(mark, || name.to_owned());
+        let shape = &self.members[index].shape;
+        let converted = if shape.is_nested() {
+            let mark = self.arena.unknown.mark();
+            let converted = convert(scanner, shape, &mut self.arena)?;
+            self.arena.unknown.stand_within(mark, || name.to_owned());
+            converted
+        } else {
+            simple(scanner.value()?, shape, &mut self.arena)
+        };
         match converted {
-            Err(Fail::Syntax(syntax)) => return Err(syntax),
             _ if self.cells[index].is_some() => {
                 *reason = Some(Reject::Cell { column: name.to_owned(), wrong: Wrong::Twice });
             }
             Ok(cell) => self.cells[index] = Some(cell),
-            Err(Fail::Misfit(misfit)) => {
+            Err(misfit) => {
                 *reason = Some(Reject::Cell { column: format!("{name}{}", misfit.path), wrong: misfit.wrong });
             }
         }

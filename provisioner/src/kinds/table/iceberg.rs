@@ -7,7 +7,7 @@ use aws_sdk_glue::types::{
     IcebergPartitionField, IcebergPartitionSpec, IcebergSchema, IcebergStructField, IcebergStructTypeEnum,
 };
 use aws_smithy_types::Document;
-use lakewright_config::{Column, ColumnType, PartitionField, Transform};
+use lakewright_config::{Column, PartitionField, Transform};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -75,13 +75,8 @@ struct SpecField {
 impl Field {
     /// The column; none of a type that no stack can declare.
     fn column(&self) -> Option<Column> {
-        Some(Column {
-            name: self.name.clone(),
-            column_type: types::read(&self.field_type).ok()?,
-            required: self.required,
-            doc: self.doc.clone(),
-            was: None,
-        })
+        let column = Column::new(&self.name, types::read(&self.field_type).ok()?);
+        Some(Column { required: self.required, doc: self.doc.clone(), ..column })
     }
 
     /// The field as Glue takes it, as it is.
@@ -202,7 +197,7 @@ pub(super) fn schema(
             bail!("{}; {}", refused.reason, refused.fix);
         }
     }
-    // On a new table the columns are numbered in order, and only then the elements of lists.
+    // On a new table the columns are numbered in order, and only then what is within them.
     let mut next = current.map_or(columns.len() as i64, |current| current.last_column_id);
     let mut fresh = || {
         next += 1;
@@ -216,23 +211,9 @@ pub(super) fn schema(
             (None, None) => index as i64 + 1,
             (None, Some(_)) => fresh(),
         };
-        let written = match &column.column_type {
-            ColumnType::List(element) => {
-                let element_id = before.and_then(|before| before.field_type["element-id"].as_i64());
-                let required = before.is_some_and(|before| before.field_type["element-required"] == true);
-                let members = [
-                    ("type", Document::from("list")),
-                    ("element-id", element_id.unwrap_or_else(&mut fresh).into()),
-                    ("element", element.to_string().into()),
-                    ("element-required", required.into()),
-                ];
-                Document::Object(members.map(|(name, value)| (name.to_owned(), value)).into())
-            }
-            // Iceberg writes a space where a stack doesn't have to.
-            ColumnType::Decimal(precision, scale) => format!("decimal({precision}, {scale})").into(),
-            simple => simple.to_string().into(),
-        };
-        let field = IcebergStructField::builder().id(i32::try_from(id)?).name(&column.name).r#type(written);
+        let written = types::written(&column.column_type, before.map(|before| &before.field_type), &mut fresh);
+        let field = IcebergStructField::builder().id(i32::try_from(id)?).name(&column.name);
+        let field = field.r#type(types::document(&written));
         let field = field.set_initial_default(before.and_then(Field::initial_default));
         let field = field.set_write_default(before.and_then(Field::write_default));
         fields.push(field.required(column.required).set_doc(column.doc.clone()).build()?);

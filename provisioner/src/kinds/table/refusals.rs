@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lakewright_config::{Column, ColumnType, PartitionField};
+use lakewright_config::{Column, PartitionField};
 
 use crate::resource::Obstacle;
 
@@ -50,18 +50,11 @@ pub(super) fn taken(others: &BTreeMap<String, String>, columns: &[Column]) -> Op
 /// Why one column can't become the other.
 fn refused_change(before: &Column, after: &Column) -> Option<Obstacle> {
     let name = &after.name;
-    let widens = match (&before.column_type, &after.column_type) {
-        (ColumnType::Int, ColumnType::Long) | (ColumnType::Float, ColumnType::Double) => true,
-        (ColumnType::Decimal(old, old_scale), ColumnType::Decimal(new, new_scale)) => {
-            old_scale == new_scale && new >= old
-        }
-        (old, new) => old == new,
-    };
-    if !widens {
+    if !after.column_type.widens(&before.column_type) {
         return Some(Obstacle::new(
             format!(
                 "the column {name} can't change from {} to {}: Iceberg only widens int to long, float to double, and \
-                 decimals of the same scale",
+                 decimals of the same scale, and structs get members but lose none",
                 before.column_type, after.column_type
             ),
             format!("write `{}` again, or add a column under a new name", before.column_type),

@@ -1,6 +1,6 @@
 //! Checks of models against the tables and each other.
 
-use lakewright_config::raw_columns;
+use lakewright_config::ColumnType;
 
 use super::names::identifier_mistake;
 use crate::stack::decode::Entry;
@@ -44,6 +44,16 @@ pub(in crate::stack) fn check_models(file: &File, batch: &Batch, models: &[Model
                 ),
             };
             if known.contains(&read.table.as_str()) {
+                if read.zone == Zone::Raw {
+                    list.extend(file.tables.get(&read.table).and_then(unreadable).map(|(column, reason)| {
+                        let title = format!("Spark, which runs the models, can't read `raw.{}`", read.table);
+                        Diagnostic::new(read.span.clone(), title, reason)
+                            .help(format!(
+                                "declare `{column}` as a string or a long, or read the table by Athena alone"
+                            ))
+                            .within(model.source)
+                    }));
+                }
                 continue;
             }
             let what = if read.zone == Zone::Raw { "table of the raw zone" } else { "model" };
@@ -76,6 +86,14 @@ pub(in crate::stack) fn check_models(file: &File, batch: &Batch, models: &[Model
     }
 }
 
+/// The column for which Spark refuses a table as a whole, and why (Iceberg's `TypeToSparkType`: "Spark does not support
+/// time fields").
+fn unreadable(table: &Entry<TableSection>) -> Option<(&str, String)> {
+    let is_time = |one: &ColumnType| *one == ColumnType::Time;
+    let column = table.value.columns.iter().find(|column| column.value.column_type.has(is_time))?;
+    Some((&column.name, format!("its column `{}` holds a time of day", column.name)))
+}
+
 /// What is wrong with the columns that a query surely takes from the raw zone: they are declared there, under the names
 /// that they have now.
 pub(in crate::stack) fn column_mistakes(file: &File, reads: &[Read], columns: &[Named]) -> Vec<Diagnostic> {
@@ -83,14 +101,14 @@ pub(in crate::stack) fn column_mistakes(file: &File, reads: &[Read], columns: &[
     let tables: Vec<_> = tables.collect();
     // A word alone may be a column of whatever else the query reads.
     let only_declared = reads.iter().all(|read| read.zone == Zone::Raw && file.tables.get(&read.table).is_some());
-    let own = raw_columns();
     let mut list = Vec::new();
     for named in columns {
         let name = named.column.as_str();
         let owner = named.table.as_ref();
         let meant: Vec<_> = tables.iter().filter(|table| owner.is_none_or(|owner| *owner == table.name)).collect();
         let declared = meant.iter().any(|table| table.value.columns.get(name).is_some());
-        if meant.is_empty() || declared || own.iter().any(|own| own.name == name) {
+        let own = meant.iter().flat_map(|table| table.value.own_columns()).any(|own| own.name == name);
+        if meant.is_empty() || declared || own {
             continue;
         }
         let (title, label, help) = match (meant.iter().find_map(|table| now_named(table, name)), owner) {

@@ -1,6 +1,8 @@
 //! Checks of tables, batch and search.
 
-use lakewright_config::{ColumnType, Transform, raw_columns};
+mod reading;
+
+use lakewright_config::{Column, ColumnType, Transform, raw_columns};
 
 use super::Checker;
 use super::names::identifier_mistake;
@@ -26,6 +28,7 @@ impl Checker<'_> {
             self.refer("bucket", "buckets", &file.buckets, &section.bucket, &table.span);
             self.columns(table);
             self.renames(table);
+            self.reading(table);
             // What names a column of a table without any is reported with that.
             if !table.value.columns.0.is_empty() {
                 self.table_key(table);
@@ -35,7 +38,7 @@ impl Checker<'_> {
     }
 
     fn columns(&mut self, table: &Entry<TableSection>) {
-        let own = raw_columns();
+        let own = table.value.own_columns();
         if table.value.columns.0.is_empty() && !table.value.span.is_empty() {
             self.push(
                 Diagnostic::new(table.span.clone(), format!("table `{}` has no columns", table.name), "empty")
@@ -47,7 +50,7 @@ impl Checker<'_> {
                 let title = format!("the column `{}` is Lakewright's own", column.name);
                 self.push(
                     Diagnostic::new(column.span.clone(), title, "name taken")
-                        .help("every raw table carries it after the declared ones: choose another name"),
+                        .help("the table carries it after the declared ones: choose another name"),
                 );
             } else if let Some(mistake) = identifier_mistake(&column.name) {
                 let title = format!("a column can't be named `{}`", column.name);
@@ -108,22 +111,23 @@ impl Checker<'_> {
                 self.push(Diagnostic::new(column.span.clone(), title, "once is enough").help("remove it"));
                 continue;
             }
-            match table.value.columns.get(column) {
-                None => self.no_column(table, column, &column.span),
-                Some(found)
-                    if found.value.sound
-                        && matches!(
-                            found.value.column_type,
-                            ColumnType::List(_) | ColumnType::Float | ColumnType::Double
-                        ) =>
-                {
-                    let title = format!("`{}` can't be part of a key", column.value);
-                    let label = format!("is a {}", found.value.column_type);
-                    self.push(Diagnostic::new(column.span.clone(), title, label).help(
-                        "keys are compared for equality: take columns that are no lists and no floating numbers",
-                    ));
+            let added: Vec<Column> = table.value.reading().added();
+            let added = added.iter().find(|own| own.name == column.value).map(|own| &own.column_type);
+            let column_type = match (added, table.value.columns.get(column)) {
+                (Some(own), _) => own,
+                (None, Some(found)) if found.value.sound => &found.value.column_type,
+                (None, Some(_)) => continue,
+                (None, None) => {
+                    self.no_column(table, column, &column.span);
+                    continue;
                 }
-                Some(_) => {}
+            };
+            if column_type.is_nested() || matches!(column_type, ColumnType::Float | ColumnType::Double) {
+                let title = format!("`{}` can't be part of a key", column.value);
+                let label = format!("is a {column_type}");
+                self.push(Diagnostic::new(column.span.clone(), title, label).help(
+                    "keys are compared for equality: take columns that are no lists, maps, structs or floating numbers",
+                ));
             }
         }
     }
@@ -131,7 +135,8 @@ impl Checker<'_> {
     fn partition(&mut self, table: &Entry<TableSection>) {
         let mut names: Vec<String> = Vec::new();
         for field in table.value.partition.iter().filter(|field| field.sound) {
-            let own = raw_columns().into_iter().find(|own| own.name == field.column).map(|own| own.column_type);
+            let mut own = table.value.own_columns().into_iter();
+            let own = own.find(|own| own.name == field.column).map(|own| own.column_type);
             let declared = table.value.columns.get(&field.column);
             let column_type = match (&own, declared) {
                 (Some(own), _) => own,
@@ -240,16 +245,20 @@ impl Checker<'_> {
 
 /// The types that a transform needs, when the given one is none of them.
 fn unfit(transform: Transform, column_type: &ColumnType) -> Option<&'static str> {
-    use ColumnType::{Binary, Boolean, Date, Decimal, Double, Float, Int, List, Long, Timestamp, Timestamptz};
+    use ColumnType::{Binary, Boolean, Date, Decimal, Double, Float, Int, Long, Timestamp, Timestamptz, Uuid};
     let (fits, needed) = match transform {
-        Transform::Identity => (!matches!(column_type, List(_)), "a column that is no list"),
+        // The Iceberg crate's manifests take no UUID as a partition's value.
+        Transform::Identity => (
+            !column_type.is_nested() && *column_type != Uuid,
+            "a column that is no list, map, struct or uuid (a uuid is divided by `bucket(N, …)`)",
+        ),
         Transform::Year | Transform::Month | Transform::Day => {
             (matches!(column_type, Date | Timestamp | Timestamptz), "a date or a timestamp")
         }
         Transform::Hour => (matches!(column_type, Timestamp | Timestamptz), "a timestamp"),
         Transform::Bucket(_) => (
-            !matches!(column_type, List(_) | Boolean | Float | Double),
-            "a type that can be hashed: no boolean, float, double or list",
+            !column_type.is_nested() && !matches!(column_type, Boolean | Float | Double),
+            "a type that can be hashed: no boolean, float, double, list, map or struct",
         ),
         Transform::Truncate(_) => (
             matches!(column_type, Int | Long | Decimal(..) | ColumnType::String | Binary),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lakewright_config::{Column, ColumnType, Manifest, Model, PartitionField, Table, Transform, raw_columns};
+use lakewright_config::{Column, ColumnType, Manifest, Model, PartitionField, Reading, Table, Transform};
 use serde_json::{Value, json};
 
 use super::private::JOBS;
@@ -176,6 +176,7 @@ impl Expansion<'_> {
                 columns: columns.collect(),
                 key,
                 partition: section.partition.iter().map(|field| field.value.clone()).collect(),
+                reading: section.reading(),
             }
         });
         tables.collect()
@@ -185,11 +186,9 @@ impl Expansion<'_> {
     pub(super) fn dead_letters(&self) -> Option<Table> {
         let first = self.file.tables.iter().next()?;
         let column = |name: &str, column_type, doc: &str| Column {
-            name: name.to_owned(),
-            column_type,
             required: true,
             doc: Some(doc.to_owned()),
-            was: None,
+            ..Column::new(name, column_type)
         };
         Some(Table {
             name: "dead_letters".to_owned(),
@@ -203,6 +202,7 @@ impl Expansion<'_> {
             ],
             key: vec![],
             partition: vec![PartitionField { transform: Transform::Day, column: "ingested_at".to_owned() }],
+            reading: Reading::default(),
         })
     }
 
@@ -342,8 +342,7 @@ const KEPT_COMMITS: u64 = 1_000;
 
 /// The catalog's table of a declaration, whose rows are committed once in so many milliseconds.
 fn table_spec(declared: Table, commit_interval_ms: u64) -> table::Spec {
-    let mut columns = declared.columns;
-    columns.extend(raw_columns());
+    let columns = declared.all_columns();
     let kept_ms = (commit_interval_ms * KEPT_COMMITS).to_string();
     let properties: BTreeMap<String, String> = [
         ("history.expire.max-snapshot-age-ms", kept_ms.as_str()),

@@ -1,5 +1,6 @@
 //! Tests of topics whose messages name no table.
 
+use arrow_array::Array as _;
 use arrow_array::cast::AsArray;
 use iceberg::spec::{MapType, StructType};
 use lakewright_config::{Filling, Format, KafkaPart, OnTombstone, Reading, TimeUnit, Unknown};

@@ -15,7 +15,7 @@ fn in_type<'a>(schema: &'a IcebergSchema, field: usize, member: &str) -> &'a Doc
 
 fn column(name: &str, column_type: &str) -> Column {
     let column_type = column_type.parse().expect("a type");
-    Column { name: name.into(), column_type, required: false, doc: None, was: None }
+    Column::new(name, column_type)
 }
 
 fn metadata() -> Metadata {
@@ -53,7 +53,7 @@ fn a_new_table_is_numbered_in_order() {
     let columns = [column("a", "string"), column("b", "list<int>"), column("c", "date")];
     let schema = schema(&columns, &BTreeMap::new(), None).expect("a schema");
     assert_eq!(ids(&schema), [1, 2, 3]);
-    assert_eq!(*in_type(&schema, 1, "element-id"), Document::from(4));
+    assert_eq!(*in_type(&schema, 1, "element-id"), Document::from(4_u64));
     assert_eq!(*in_type(&schema, 1, "element"), Document::from("int"));
     let spec = partition_spec(&["day(c)".parse().expect("a field")], &schema, None).expect("a spec");
     let [field] = spec.fields() else { panic!("{spec:?}") };
@@ -71,7 +71,7 @@ fn a_changed_table_keeps_ids_and_takes_new_ones() {
     let schema = schema(&columns, &BTreeMap::new(), Some(&metadata())).expect("a schema");
     assert_eq!(ids(&schema), [5, 1, 2, 3]);
     assert_eq!(*schema.fields()[2].r#type(), Document::from("decimal(12, 2)"));
-    assert_eq!(*in_type(&schema, 3, "element-id"), Document::from(4));
+    assert_eq!(*in_type(&schema, 3, "element-id"), Document::from(4_u64));
 }
 
 #[test]
@@ -94,14 +94,14 @@ fn a_renamed_column_keeps_its_id_and_its_partition_field_its_name() {
 #[test]
 fn what_no_stack_can_declare_stays_as_it_is() {
     let mut metadata = metadata();
-    let note = json!({"id": 6, "name": "note", "required": false, "type": "string"});
+    let note = json!({"id": 6, "name": "a note", "required": false, "type": "string"});
     let extra = json!({"id": 5, "name": "extra", "required": false, "doc": "theirs",
         "type": {"type": "struct", "fields": [note]}});
     metadata.last_column_id = 6;
     metadata.schemas[1].identifier_field_ids = vec![1];
     metadata.schemas[1].fields.insert(1, serde_json::from_value(extra).expect("a field"));
     assert_eq!(metadata.columns().len(), 3);
-    assert_eq!(metadata.others(), BTreeMap::from([("extra".to_owned(), "struct<note: string>".to_owned())]));
+    assert_eq!(metadata.others(), BTreeMap::from([("extra".to_owned(), "struct<a note: string>".to_owned())]));
     let columns = [
         column("note", "string"),
         Column { required: true, ..column("id", "string") },
@@ -116,7 +116,7 @@ fn what_no_stack_can_declare_stays_as_it_is() {
     // A column of that name can't come to be beside it.
     let taken = [&columns[..], &[column("extra", "string")]].concat();
     let refused = schema(&taken, &BTreeMap::new(), Some(&metadata)).expect_err("it is there").to_string();
-    assert!(refused.contains("the column extra is there with the type struct<note: string>"), "{refused}");
+    assert!(refused.contains("the column extra is there with the type struct<a note: string>"), "{refused}");
 }
 
 #[test]
@@ -124,6 +124,7 @@ fn what_iceberg_forbids_is_refused() {
     for (columns, part) in [
         (vec![column("amount", "decimal(12,3)")], "can't change from decimal(10,2)"),
         (vec![column("amount", "string")], "can't change from"),
+        (vec![column("tags", "struct<a: string>")], "can't change from list<string>"),
         (vec![Column { required: true, ..column("amount", "decimal(10,2)") }], "can't become required"),
         (vec![Column { required: true, ..column("new", "int") }], "can't be required"),
     ] {

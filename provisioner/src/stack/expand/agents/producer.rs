@@ -1,7 +1,7 @@
 //! The producer.
 
 use lakewright_config::agents::{Agent, AgentConfig as _};
-use lakewright_config::{LogConfig, ProducerConfig};
+use lakewright_config::{Format, LogConfig, ProducerConfig, Table};
 use serde_json::Value;
 
 use super::AgentExpansion;
@@ -15,6 +15,12 @@ pub(super) struct Producer;
 
 const AGENT: Agent = ProducerConfig::AGENT;
 
+/// The tables that messages of the topic of facts name.
+fn facts(mut tables: Vec<Table>, topic: &str) -> Vec<Table> {
+    tables.retain(|table| table.topic == topic && table.reading.format == Format::Envelope);
+    tables
+}
+
 impl AgentExpansion for Producer {
     fn config(&self, expansion: &Expansion<'_>) -> serde_json::Result<Value> {
         let section = &expansion.file.agents.producer;
@@ -27,7 +33,7 @@ impl AgentExpansion for Producer {
             start_time: section.start_time.as_ref().map(|time| time.value.clone()),
             duplicates: section.duplicates.0,
             broken: section.broken.0,
-            tables: expansion.declared_tables(),
+            tables: facts(expansion.declared_tables(), &expansion.topic(&section.facts_topic)),
             log: LogConfig {
                 file: section.log_file.value.clone(),
                 rotate_bytes: section.log_rotate.0,

@@ -1,0 +1,124 @@
+//! Checks of how messages become a table's rows.
+
+use lakewright_config::ColumnType;
+
+use super::super::Checker;
+use crate::stack::decode::{At, Entry};
+use crate::stack::diagnostics::Diagnostic;
+use crate::stack::tables::{ColumnSection, Format, KafkaPart, OnTombstone, TableSection};
+
+impl Checker<'_> {
+    pub(super) fn reading(&mut self, table: &Entry<TableSection>) {
+        let section = &table.value;
+        if !section.format.sound {
+            return;
+        }
+        self.one_table(table);
+        if let Some(path) = section.path.as_ref().filter(|_| *section.format == Format::Envelope) {
+            self.push(
+                Diagnostic::new(path.span.clone(), "an envelope has its row at `data`", "not at a `path`")
+                    .help("write `format = \"json\"` for messages of any shape, or remove `path`"),
+            );
+        }
+        for (at, part) in section.kafka.iter().enumerate().filter(|(_, part)| part.sound) {
+            if section.kafka[..at].iter().any(|other| other.sound && other.value == part.value) {
+                let title = format!("`{}` is named twice in `kafka`", part.value.word());
+                self.push(Diagnostic::new(part.span.clone(), title, "once is enough").help("remove it"));
+            }
+        }
+        self.tombstones(table);
+        self.members(table);
+        self.times(table);
+    }
+
+    /// A topic whose messages name no table has one.
+    fn one_table(&mut self, table: &Entry<TableSection>) {
+        let (section, file) = (&table.value, self.file);
+        let other =
+            file.tables.iter().find(|other| other.name != table.name && other.value.topic.value == section.topic.value);
+        if let Some(other) = other.filter(|_| *section.format != Format::Envelope && section.topic.sound) {
+            let title = format!("the topic `{}` has another table, `{}`", section.topic.value, other.name);
+            let label = format!("each message is a row of `{}`", table.name);
+            self.push(Diagnostic::new(section.format.span.clone(), title, label).help(
+                "messages that are to be rows of several tables name theirs, in the format `envelope`; else give each \
+                 table a topic of its own",
+            ));
+        }
+    }
+
+    fn tombstones(&mut self, table: &Entry<TableSection>) {
+        let section = &table.value;
+        if !section.on_tombstone.sound || *section.on_tombstone != OnTombstone::Row {
+            return;
+        }
+        let span = section.on_tombstone.span.clone();
+        let keyed = section.kafka.iter().any(|part| matches!(part.value, KafkaPart::Key | KafkaPart::KeyBytes));
+        let required = |name: &str| section.key.iter().any(|column| column.value == name);
+        let required = section.columns.iter().find(|column| column.value.required || required(&column.name));
+        let (title, label, help) = if *section.format == Format::Envelope {
+            (
+                "a record without a value can't be a row of an envelope's table".to_owned(),
+                "it names no table".to_owned(),
+                "write `format = \"json\"`, or remove `on_tombstone`".to_owned(),
+            )
+        } else if !keyed {
+            (
+                "a record without a value says nothing but its key".to_owned(),
+                "and the table has no column for that".to_owned(),
+                "add `kafka = [\"key\"]`".to_owned(),
+            )
+        } else if let Some(column) = required {
+            (
+                "a record without a value fills no declared column".to_owned(),
+                format!("`{}` is required", column.name),
+                "take `required` away, and identify rows by `key = [\"kafka_key\"]`".to_owned(),
+            )
+        } else {
+            return;
+        };
+        self.push(Diagnostic::new(span, title, label).help(help));
+    }
+
+    /// A member fills one column.
+    fn members(&mut self, table: &Entry<TableSection>) {
+        let columns = &table.value.columns;
+        let member = |column: &Entry<At<ColumnSection>>| match &column.value.member {
+            Some(member) => member.value.clone(),
+            None => column.name.clone(),
+        };
+        for (at, column) in columns.iter().enumerate() {
+            let Some(named) = column.value.member.as_ref().filter(|named| named.sound) else { continue };
+            if named.value.is_empty() {
+                let title = format!("the member of `{}` has no name", column.name);
+                self.push(Diagnostic::new(named.span.clone(), title, "empty").help("name it, or remove this line"));
+                continue;
+            }
+            let other = columns.iter().enumerate().find(|(other, one)| {
+                *other != at && member(one) == named.value && (*other < at || one.value.member.is_none())
+            });
+            if let Some((_, other)) = other {
+                let title = format!("the columns `{}` and `{}` take one member", other.name, column.name);
+                self.push(
+                    Diagnostic::new(named.span.clone(), title, "taken already")
+                        .help("a member fills one column; give the other one a `member` of its own"),
+                );
+            }
+        }
+    }
+
+    /// A unit is one of times.
+    fn times(&mut self, table: &Entry<TableSection>) {
+        let is_time =
+            |one: &ColumnType| matches!(one, ColumnType::Time | ColumnType::Timestamp | ColumnType::Timestamptz);
+        for column in table.value.columns.iter().filter(|column| column.value.sound) {
+            let column_type = &column.value.column_type;
+            if let Some(unit) = column.value.unit.as_ref().filter(|_| !column_type.has(is_time)) {
+                let title = format!("`{}` has a `unit`, but holds no time", column.name);
+                self.push(
+                    Diagnostic::new(unit.span.clone(), title, format!("is a {column_type}"))
+                        .help("declare it as timestamptz, timestamp or time, or remove `unit`"),
+                );
+            }
+        }
+    }
+}
