@@ -153,11 +153,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Passes over the next value; not made part of what it is called in, which mostly converts values.
+    #[inline(never)]
+    pub(crate) fn pass(&mut self) -> Result<(), Syntax> {
+        self.value().map(drop)
+    }
+
     /// The next value as it is written.
+    #[inline(never)]
     pub(crate) fn raw(&mut self) -> Result<&'a str, Syntax> {
         self.space();
         let start = self.at;
-        self.value()?;
+        self.pass()?;
         Ok(&self.text[start..self.at])
     }
 

@@ -137,13 +137,13 @@ fn descend(
         let (raw, escaped) = scanner.name()?;
         if is(raw, escaped, wanted) {
             if found.is_some() {
-                scanner.value()?;
+                scanner.pass()?;
                 found = Some(Some(Reject::MemberTwice(here())));
             } else {
                 found = Some(descend(message, scanner, (table, path, depth + 1), tables)?);
             }
         } else {
-            scanner.value()?;
+            scanner.pass()?;
         }
         more = scanner.more(b'}')?;
     }
@@ -192,12 +192,12 @@ pub(crate) fn envelope(
             ("data", _) => {
                 if data.is_some() || later.is_some() {
                     doubled = Some("data");
-                    scanner.value()?;
+                    scanner.pass()?;
                 } else if let Some(Ok(index)) = &table {
                     data = Some(tables.read(*index, message, &mut scanner)?);
                 } else {
                     later = Some(scanner.clone());
-                    scanner.value()?;
+                    scanner.pass()?;
                 }
             }
             _ => _ = scanner.value()?,

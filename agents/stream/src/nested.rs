@@ -37,7 +37,7 @@ pub(crate) fn list(scanner: &mut Scanner<'_>, element: &Part, arena: &mut Arena)
     let mut more = scanner.enter_array()?;
     while more {
         if wrong.is_some() {
-            scanner.value()?;
+            scanner.pass()?;
         } else {
             match part(scanner, element, arena, || format!("[{index}]"))? {
                 Ok(cell) => arena.open.push(Some(cell)),
@@ -59,7 +59,7 @@ pub(crate) fn map(scanner: &mut Scanner<'_>, value: &Part, arena: &mut Arena) ->
     while more {
         let (raw, escaped) = scanner.name()?;
         if wrong.is_some() {
-            scanner.value()?;
+            scanner.pass()?;
         } else {
             names.push((raw, escaped));
             let key = arena.string(raw, escaped);
@@ -116,7 +116,7 @@ pub(crate) fn object(scanner: &mut Scanner<'_>, fields: &[Part], arena: &mut Are
         };
         let at = |wrong| Some(Box::new(Misfit { path: format!(".{}", shown(name)), wrong }));
         match index {
-            _ if wrong.is_some() => _ = scanner.value()?,
+            _ if wrong.is_some() => scanner.pass()?,
             None => {
                 let place = arena.place(scanner.raw()?);
                 if arena.unknown.take(name, place) {

@@ -66,14 +66,14 @@ impl Rows {
         if self.cells[index].is_some() && old != self.old[index] {
             // Whoever sends both names means the one that holds now.
             if old {
-                scanner.value()?;
+                scanner.pass()?;
                 return Ok(());
             }
             self.cells[index] = None;
         }
         self.old[index] = old;
         if reason.is_some() {
-            scanner.value()?;
+            scanner.pass()?;
             return Ok(());
         }
         let shape = &self.members[index].shape;
