@@ -10,7 +10,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use http::request::Builder;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_rustls::builderstates::WantsSchemes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -84,6 +84,19 @@ impl Client {
     /// # Errors
     /// There is no answer within `patience`, or it ends before its end. The text names the URL.
     pub async fn exchange(&self, request: Request<Bytes>, patience: Duration) -> Result<(StatusCode, Bytes)> {
+        self.exchange_up_to(usize::MAX, request, patience).await
+    }
+
+    /// The same with an answer of at most so many bytes: for what is kept in memory and isn't of this project.
+    ///
+    /// # Errors
+    /// As [`Client::exchange`]; the answer is longer.
+    pub async fn exchange_up_to(
+        &self,
+        most: usize,
+        request: Request<Bytes>,
+        patience: Duration,
+    ) -> Result<(StatusCode, Bytes)> {
         let url = request.uri().to_string();
         let request = request.map(Full::new);
         let exchange = async {
@@ -93,7 +106,8 @@ impl Client {
             };
             let response = sent.with_context(|| format!("no answer from {url}"))?;
             let status = response.status();
-            let body = response.into_body().collect().await.with_context(|| format!("read the answer of {url}"))?;
+            let body = Limited::new(response.into_body(), most).collect().await;
+            let body = body.map_err(|error| anyhow!(error)).with_context(|| format!("read the answer of {url}"))?;
             Ok((status, body.to_bytes()))
         };
         match tokio::time::timeout(patience, exchange).await {
@@ -277,6 +291,15 @@ mod tests {
             assert!(error.contains(said) && error.contains(&format!("http://{address}/status")), "{error}");
             assert!(!error.contains("word"), "{error}");
         }
+        let (address, _received) = server(refused).await;
+        let request = Request::get(format!("http://{address}/status")).body(Bytes::new()).expect("a request");
+        let client = Client::new("http:").expect("a client");
+        let error =
+            format!("{:#}", client.exchange_up_to(3, request, Duration::from_secs(60)).await.expect_err("long"));
+        assert!(
+            error.contains(&format!("read the answer of http://{address}/status: length limit exceeded")),
+            "{error}"
+        );
         let error = Client::new("http:").expect("a client").get("http://127.0.0.1:1/", Duration::from_secs(60)).await;
         let error = format!("{:#}", error.expect_err("nobody listens"));
         assert!(error.contains("no answer from http://127.0.0.1:1/: ") && error.contains("refused"), "{error}");
