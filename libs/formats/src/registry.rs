@@ -1,0 +1,74 @@
+//! Schemas by id: kept, fetched once, and waited for while their registry can't be asked.
+
+mod cache;
+mod confluent;
+mod glue;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::Schema;
+use crate::reject::Reject;
+use crate::wire::SchemaId;
+
+pub use cache::Schemas;
+pub use confluent::Confluent;
+pub use glue::Glue;
+
+/// What a registry holds under an id: how the data of such messages is written.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// Avro's binary encoding by this schema.
+    Avro(Arc<Schema>),
+    /// JSON text.
+    Json,
+}
+
+/// Why a schema isn't had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Fault {
+    /// There is none that this id could be read by: its messages can't be read, whatever happens.
+    #[error("{0}")]
+    Reject(Reject),
+    /// The registry doesn't say now: nothing is known of the messages, and nothing may be said of them.
+    #[error("{0}")]
+    Unavailable(Unavailable),
+}
+
+/// A registry that can't be asked now.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{error}")]
+pub struct Unavailable {
+    /// What happened, with the registry's place.
+    pub error: String,
+    /// When it is worth asking again; asking earlier gives the same error without a request.
+    pub retry_in: Duration,
+}
+
+/// What a registry answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// An Avro schema, with those that it refers to in front, each after those that it refers to itself.
+    Avro {
+        /// The schema's text.
+        text: String,
+        /// The texts of those that it refers to.
+        references: Vec<String>,
+    },
+    /// A schema for JSON.
+    Json,
+    /// There is no such id, or what it stands for is of no use: the sentence says so.
+    Missing(Reject),
+}
+
+/// A registry.
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// What the registry says of an id, within a bounded time.
+    ///
+    /// # Errors
+    /// It doesn't say now: it can't be reached, is slow, throttles, or doesn't let the caller in.
+    async fn ask(&self, id: SchemaId) -> Result<Answer, String>;
+}

@@ -1,0 +1,213 @@
+//! Schemas that were fetched, within a bound; ids that don't exist, for a while; one request under way for each id.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lakewright_platform::Backoff;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Answer, Body, Fault, Registry, Unavailable};
+use crate::Schema;
+use crate::reject::Reject;
+use crate::wire::SchemaId;
+
+/// How long an id that doesn't exist isn't asked for again: a producer may register it a moment after its first message.
+const MISSING: Duration = Duration::from_secs(30);
+
+/// How many ids that don't exist, or couldn't be asked for, are remembered.
+const MAX_SHADOWS: usize = 4096;
+
+/// Pauses after a registry couldn't be asked.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// The schemas of one registry. Clones share them.
+#[derive(Clone)]
+pub struct Schemas {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    registry: Box<dyn Registry>,
+    /// How many bytes of schemas are kept.
+    most: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    kept: HashMap<SchemaId, Kept>,
+    bytes: usize,
+    /// Counts uses, to tell what wasn't used longest.
+    clock: u64,
+    shadows: HashMap<SchemaId, Shadow>,
+    under_way: HashMap<SchemaId, Arc<tokio::sync::Mutex<()>>>,
+    /// The registry as a whole: no request before that time.
+    closed: Option<(Instant, String)>,
+    backoff: Backoff,
+}
+
+/// A place in the queue for an id, given up however the call ends.
+struct Gate<'a> {
+    schemas: &'a Schemas,
+    id: SchemaId,
+    gate: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Drop for Gate<'_> {
+    fn drop(&mut self) {
+        let mut state = self.schemas.shared.state.lock();
+        // Two: the table's and this one, so nobody else waits.
+        if Arc::strong_count(&self.gate) == 2 {
+            state.under_way.remove(&self.id);
+        }
+    }
+}
+
+struct Kept {
+    body: Body,
+    bytes: usize,
+    used: u64,
+}
+
+/// An id that there is no schema for, until then.
+struct Shadow {
+    until: Instant,
+    reject: Reject,
+}
+
+impl fmt::Debug for Schemas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.shared.state.lock();
+        write!(f, "Schemas({} kept, {} missing)", state.kept.len(), state.shadows.len())
+    }
+}
+
+impl Schemas {
+    /// Schemas of a registry, of which at most so many bytes are kept, and always the one that is needed now.
+    pub fn new(registry: impl Registry + 'static, most: usize) -> Self {
+        let state = State { backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), ..State::default() };
+        Self { shared: Arc::new(Shared { registry: Box::new(registry), most, state: Mutex::new(state) }) }
+    }
+
+    /// What is known of an id without asking: a schema, or that there is none; `None` if it must be fetched.
+    ///
+    /// # Errors
+    /// There is none, as the registry said a short while ago.
+    pub fn known(&self, id: SchemaId) -> Result<Option<Body>, Reject> {
+        let mut state = self.shared.state.lock();
+        state.clock += 1;
+        let clock = state.clock;
+        if let Some(kept) = state.kept.get_mut(&id) {
+            kept.used = clock;
+            return Ok(Some(kept.body.clone()));
+        }
+        match state.shadows.get(&id) {
+            Some(shadow) if Instant::now() < shadow.until => Err(shadow.reject.clone()),
+            _ => Ok(None),
+        }
+    }
+
+    /// What an id stands for. Of several callers one asks the registry, and the others wait for its answer.
+    ///
+    /// # Errors
+    /// There is none, or the registry doesn't say now. Dropping the call is safe.
+    pub async fn get(&self, id: SchemaId) -> Result<Body, Fault> {
+        let gate = Arc::clone(self.shared.state.lock().under_way.entry(id).or_default());
+        let gate = Gate { schemas: self, id, gate };
+        let _turn = gate.gate.lock().await;
+        self.turn(id).await
+    }
+
+    /// The same, asked again until the registry says, or the token is cancelled: `None`.
+    ///
+    /// # Errors
+    /// There is no schema that this id could be read by.
+    pub async fn wait(&self, id: SchemaId, shutdown: &CancellationToken) -> Result<Option<Body>, Reject> {
+        loop {
+            let unavailable = tokio::select! {
+                outcome = self.get(id) => match outcome {
+                    Ok(body) => return Ok(Some(body)),
+                    Err(Fault::Reject(reject)) => return Err(reject),
+                    Err(Fault::Unavailable(unavailable)) => unavailable,
+                },
+                () = shutdown.cancelled() => return Ok(None),
+            };
+            tracing::warn!(%id, error = unavailable.error, "schema registry not available");
+            tokio::select! {
+                () = tokio::time::sleep(unavailable.retry_in) => {}
+                () = shutdown.cancelled() => return Ok(None),
+            }
+        }
+    }
+
+    async fn turn(&self, id: SchemaId) -> Result<Body, Fault> {
+        if let Some(body) = self.known(id).map_err(Fault::Reject)? {
+            return Ok(body);
+        }
+        let closed = self.shared.state.lock().closed.clone();
+        if let Some((until, error)) = closed.filter(|(until, _)| Instant::now() < *until) {
+            return Err(Fault::Unavailable(Unavailable { error, retry_in: until - Instant::now() }));
+        }
+        let answer = self.shared.registry.ask(id).await;
+        let mut state = self.shared.state.lock();
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let retry_in = state.backoff.next_pause();
+                state.closed = Some((Instant::now() + retry_in, error.clone()));
+                return Err(Fault::Unavailable(Unavailable { error, retry_in }));
+            }
+        };
+        state.backoff.reset();
+        state.closed = None;
+        let outcome = match answer {
+            Answer::Json => Ok((Body::Json, 0)),
+            Answer::Missing(reject) => Err(reject),
+            Answer::Avro { text, references } => Schema::parse(&text, &references).map(|schema| {
+                let weight = schema.weight();
+                (Body::Avro(Arc::new(schema)), weight)
+            }),
+        };
+        match outcome {
+            Ok((body, bytes)) => {
+                state.keep(id, body.clone(), bytes + size_of::<Kept>(), self.shared.most);
+                Ok(body)
+            }
+            Err(reject) => {
+                state.miss(id, reject.clone());
+                Err(Fault::Reject(reject))
+            }
+        }
+    }
+}
+
+impl State {
+    fn keep(&mut self, id: SchemaId, body: Body, bytes: usize, most: usize) {
+        self.shadows.remove(&id);
+        self.bytes += bytes;
+        self.kept.insert(id, Kept { body, bytes, used: self.clock });
+        while self.bytes > most && self.kept.len() > 1 {
+            let others = self.kept.iter().filter(|(other, _)| **other != id);
+            let Some(oldest) = others.min_by_key(|(_, kept)| kept.used).map(|(id, _)| *id) else { return };
+            if let Some(gone) = self.kept.remove(&oldest) {
+                self.bytes -= gone.bytes;
+            }
+        }
+    }
+
+    fn miss(&mut self, id: SchemaId, reject: Reject) {
+        let now = Instant::now();
+        if self.shadows.len() >= MAX_SHADOWS {
+            self.shadows.retain(|_, shadow| now < shadow.until);
+        }
+        if self.shadows.len() >= MAX_SHADOWS {
+            self.shadows.clear();
+        }
+        self.shadows.insert(id, Shadow { until: now + MISSING, reject });
+    }
+}

@@ -1,0 +1,194 @@
+//! A schema registry that speaks Confluent's REST API: Confluent's own, Karapace, Redpanda's, Apicurio's compatible one.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
+use lakewright_platform::http::{Client, basic, check_encrypted, without_password};
+use lakewright_platform::secret::Secret;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{Answer, Registry};
+use crate::reject::{Reject, shown};
+use crate::wire::SchemaId;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most bytes of one answer.
+const MAX_ANSWER: usize = 4 << 20;
+
+/// The most schemas that one schema refers to, over others too.
+const MAX_REFERENCES: usize = 256;
+
+/// A registry at a URL.
+#[derive(Debug)]
+pub struct Confluent {
+    url: String,
+    authorization: Option<HeaderValue>,
+    client: Client,
+}
+
+/// What the registry says of a schema. Members that Avro has no need of are left out.
+#[derive(Debug, Deserialize)]
+struct Stored {
+    schema: String,
+    #[serde(rename = "schemaType")]
+    schema_type: Option<String>,
+    #[serde(default)]
+    references: Vec<Reference>,
+}
+
+/// A schema by its place under a subject.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+struct Reference {
+    subject: String,
+    version: i32,
+}
+
+/// What the registry says of its own refusal.
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    error_code: i64,
+    #[serde(default)]
+    message: String,
+}
+
+/// No schema of that id; no such subject; no such version of it.
+const NOT_FOUND: [i64; 3] = [40_403, 40_401, 40_402];
+
+/// An answer, or that the registry says that there is none.
+enum Found<T> {
+    Here(T),
+    Nowhere(String),
+}
+
+impl Confluent {
+    /// The registry at a URL, `https://registry.example.com` or with a path, asked over the client. User and password are
+    /// `login`, as `user:password`, or stand in the URL.
+    ///
+    /// # Errors
+    /// The password would go in clear to another machine.
+    pub fn new(url: &str, login: Option<&Secret>, client: Client) -> anyhow::Result<Self> {
+        let (url, in_url) = without_password(url);
+        let authorization = login.map(|login| basic(login.exposed())).or(in_url);
+        if authorization.is_some() {
+            check_encrypted(&url)?;
+        }
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), authorization, client })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Found<T>, String> {
+        self.attempt(path).await.map_err(|error| format!("{error:#}"))
+    }
+
+    async fn attempt<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Found<T>> {
+        let url = format!("{}{path}", self.url);
+        let mut request =
+            Request::get(&url).header(header::ACCEPT, "application/vnd.schemaregistry.v1+json, application/json");
+        if let Some(value) = &self.authorization {
+            request = request.header(header::AUTHORIZATION, value.clone());
+        }
+        let request = request.body(Bytes::new()).with_context(|| format!("`{}` is no URL", shown(&url)))?;
+        let (status, body) = self.client.exchange_up_to(MAX_ANSWER, request, PATIENCE).await?;
+        if status.is_success() {
+            let answer = serde_json::from_slice(&body);
+            return answer.map(Found::Here).with_context(|| format!("{url} didn't answer as a schema registry does"));
+        }
+        // A wrong URL answers 404 too: only the registry's own code says that the schema doesn't exist.
+        let refusal: Option<Refusal> = serde_json::from_slice(&body).ok();
+        match refusal {
+            Some(refusal) if status == StatusCode::NOT_FOUND && NOT_FOUND.contains(&refusal.error_code) => {
+                Ok(Found::Nowhere(shown(&refusal.message)))
+            }
+            _ => anyhow::bail!("{url} answered {status}{}", hint(status)),
+        }
+    }
+
+    /// The texts of all that a schema refers to, each after those that it refers to itself.
+    async fn references(&self, first: Vec<Reference>) -> Result<Found<Vec<String>>, String> {
+        let mut texts: HashMap<Reference, String> = HashMap::new();
+        let mut ordered: Vec<Reference> = Vec::new();
+        // What is entered is first looked at, then, after all that it refers to, left.
+        let mut waiting: Vec<(Reference, bool)> = first.into_iter().rev().map(|reference| (reference, false)).collect();
+        while let Some((reference, entered)) = waiting.pop() {
+            if entered {
+                ordered.push(reference);
+                continue;
+            }
+            if texts.contains_key(&reference) {
+                continue;
+            }
+            if texts.len() == MAX_REFERENCES {
+                return Ok(Found::Nowhere(format!("it refers to more than {MAX_REFERENCES} others")));
+            }
+            // A version that was deleted softly still is what the schema refers to.
+            let path = format!("/subjects/{}/versions/{}?deleted=true", encoded(&reference.subject), reference.version);
+            let stored: Stored = match self.get(&path).await? {
+                Found::Here(stored) => stored,
+                Found::Nowhere(message) => {
+                    let (subject, version) = (shown(&reference.subject), reference.version);
+                    return Ok(Found::Nowhere(format!("it refers to version {version} of `{subject}`: {message}")));
+                }
+            };
+            texts.insert(reference.clone(), stored.schema);
+            waiting.push((reference, true));
+            waiting.extend(stored.references.into_iter().rev().map(|reference| (reference, false)));
+        }
+        Ok(Found::Here(ordered.iter().filter_map(|reference| texts.remove(reference)).collect()))
+    }
+}
+
+#[async_trait]
+impl Registry for Confluent {
+    async fn ask(&self, id: SchemaId) -> Result<Answer, String> {
+        let SchemaId::Confluent(number) = id else {
+            return Ok(Answer::Missing(Reject::header(format!("{id} is none of {}", self.url))));
+        };
+        let stored: Stored = match self.get(&format!("/schemas/ids/{number}")).await? {
+            Found::Here(stored) => stored,
+            Found::Nowhere(_) => {
+                let message =
+                    format!("{} has no schema {number}: register it, or look at the producer's registry", self.url);
+                return Ok(Answer::Missing(Reject::schema(message)));
+            }
+        };
+        match stored.schema_type.as_deref() {
+            None | Some("AVRO") => {}
+            Some("JSON") => return Ok(Answer::Json),
+            Some(other) => {
+                let message = format!("{id} is of the kind {}: Avro and JSON are read", shown(other));
+                return Ok(Answer::Missing(Reject::unsupported(message)));
+            }
+        }
+        match self.references(stored.references).await? {
+            Found::Here(references) => Ok(Answer::Avro { text: stored.schema, references }),
+            Found::Nowhere(message) => Ok(Answer::Missing(Reject::schema(format!("{id} can't be read: {message}")))),
+        }
+    }
+}
+
+fn hint(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ": give it a user and password that may read schemas",
+        StatusCode::NOT_FOUND => ": is this the registry's URL, with its path?",
+        _ => "",
+    }
+}
+
+/// A path segment: whatever a URL gives a meaning to is escaped.
+fn encoded(segment: &str) -> String {
+    let mut out = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
