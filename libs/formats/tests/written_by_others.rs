@@ -1,14 +1,18 @@
-//! Messages that other Avro libraries wrote, among them the serializer that producers in Python use; `written/make.py` made them.
+//! Messages that other Avro libraries wrote, among them the serializers that producers use with Confluent's and with Glue's
+//! schema registry; `written/make.py` and `written/Glue.java` made them.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use lakewright_formats::registry::{Answer, Registry, Schemas};
-use lakewright_formats::{Decoded, Decoder, Schema, SchemaId, Wire};
+use lakewright_formats::{Decoded, Decoder, Failure, Schema, SchemaId, Wire};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 const WRITTEN: &str = include_str!("written/messages.json");
+
+/// The second order by Glue's serializer, plain and compressed.
+const BY_GLUE: &str = include_str!("written/glue.hex");
 
 const FIRST: &str = concat!(
     r#"{"id":9007199254740993,"state":"NEW","total":12.5000,"made":"2026-11-22T20:45:00.123456Z","#,
@@ -30,7 +34,8 @@ struct First(String);
 #[async_trait]
 impl Registry for First {
     async fn ask(&self, id: SchemaId) -> Result<Answer, String> {
-        assert_eq!(id, SchemaId::Confluent(1));
+        let version = "b7b4a7f0-9c96-4e4a-a687-fb5de9ef0c63".parse().expect("a UUID");
+        assert!(id == SchemaId::Confluent(1) || id == SchemaId::Glue(version), "{id}");
         Ok(Answer::Avro { text: self.0.clone(), references: Vec::new() })
     }
 }
@@ -52,5 +57,22 @@ async fn what_other_libraries_wrote_is_read() {
         let mut out = String::new();
         assert_eq!(decoder.decode(Some(&bytes), &mut out), Ok(Decoded::Text), "{}", message["by"]);
         assert_eq!(out, if index < 3 { FIRST } else { &second }, "{}", message["by"]);
+    }
+}
+
+#[tokio::test]
+async fn what_the_serializer_of_glue_wrote_is_read() {
+    let written: Value = serde_json::from_str(WRITTEN).expect("JSON");
+    let schemas = Schemas::new(First(written["schema"].to_string()), 1 << 20);
+    let mut decoder = Decoder::new(Wire::Glue(schemas));
+    let messages: Vec<_> = BY_GLUE.lines().map(|line| hex::decode(line).expect("hexadecimal")).collect();
+    assert_eq!(messages.iter().map(|message| message[1]).collect::<Vec<_>>(), [0, 5]);
+    for message in messages {
+        let mut out = String::new();
+        if let Err(Failure::Unknown(id)) = decoder.decode(Some(&message), &mut out) {
+            assert_eq!(decoder.learn(id, &CancellationToken::new()).await, Ok(true));
+        }
+        assert_eq!(decoder.decode(Some(&message), &mut out), Ok(Decoded::Text));
+        assert_eq!(out, format!("{SECOND}{FIRST}}}"));
     }
 }
