@@ -66,7 +66,7 @@ pub(crate) enum Cause {
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::NoPayload,
         Self::Encoding,
         Self::Syntax,

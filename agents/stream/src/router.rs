@@ -152,7 +152,10 @@ impl Router {
         let mut made = std::mem::take(&mut self.made);
         let (router, room) = (&mut *self, &mut made);
         // Nothing was added to any row yet: what panics here spoils nothing but this record.
-        let decoded = catch_unwind(AssertUnwindSafe(move || router.decode(record, room)));
+        let decoded = catch_unwind(AssertUnwindSafe(move || {
+            let room = room;
+            router.decode(record, room)
+        }));
         let decoded = decoded.unwrap_or_else(|panic| Err((Reject::Panicked(said(&*panic)), self.at_work.take())));
         let routed = self.route(record, decoded, covered);
         self.made = made;
