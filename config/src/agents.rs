@@ -191,7 +191,7 @@ pub enum Kind {
     Counter,
     /// It is set.
     Gauge,
-    /// Durations in seconds, counted by their lengths; only Prometheus reads them.
+    /// It counts durations by their length, in seconds; only Prometheus reads it.
     Histogram,
 }
 

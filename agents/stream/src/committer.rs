@@ -131,8 +131,8 @@ impl<S: Sink> Committer<S> {
             outcomes,
             newest,
             commits: metrics.counter(&stream::COMMITS, &[]),
-            durations: metrics.histogram(&stream::COMMIT_SECONDS),
-            latencies: metrics.histogram(&stream::COMMITTED_AFTER),
+            durations: metrics.histogram(&stream::COMMIT_SECONDS, &[]),
+            latencies: metrics.histogram(&stream::COMMITTED_AFTER, &[]),
             unwritable: metrics.counter(&stream::REJECTS, &[(stream::CAUSE, Cause::Unwritable.word())]),
         }
     }
@@ -188,10 +188,11 @@ impl<S: Sink> Committer<S> {
         let began = Instant::now();
         match self.commit(&commit).await {
             Ok(()) => {
-                self.durations.record(began.elapsed().as_secs_f64(), 1);
+                self.durations.observe(began.elapsed());
                 let now = lakewright_runtime::health::now_ms();
                 for (produced, times) in std::mem::take(&mut commit.produced) {
-                    self.latencies.record((now - produced) as f64 / 1000.0, times);
+                    let millis = u64::try_from(now - produced).unwrap_or_default();
+                    self.latencies.observe_all(Duration::from_millis(millis), times);
                 }
                 self.newest.fetch_max(commit.newest, Ordering::Relaxed);
                 let out = self.tables.iter().zip(&*commit.blind).map(|(state, blind)| *blind || state.has_failed());

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod config;
 pub mod credentials;
 pub mod health;
+pub mod histogram;
 pub mod kafka;
 pub mod logging;
 pub mod metrics;
@@ -20,10 +21,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 pub use health::{Health, Latch};
+pub use histogram::Histogram;
 use lakewright_config::agents;
 pub use tokio_util::sync::CancellationToken;
 
-pub use crate::metrics::{Counter, Gauge, Histogram, Metrics, Reading};
+pub use crate::metrics::{Counter, Gauge, Metrics, Reading};
 
 /// How an agent process is started.
 #[derive(Debug, Clone)]

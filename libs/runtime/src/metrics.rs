@@ -1,9 +1,7 @@
-//! What an agent measures: counters and gauges made from their declarations, read by name or as Prometheus' text.
+//! What an agent measures: counters, gauges and histograms made from their declarations, read by name or as Prometheus' text.
 //!
 //! The registry and the handles are those of the `metrics` crates, the text is written by their exporter for Prometheus.
 //! `docs/decisions/metrics.md` says why the exporter's recorder isn't used.
-
-mod histogram;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +16,8 @@ use metrics_util::registry::{AtomicStorage, Registry};
 use parking_lot::Mutex;
 
 pub use ::metrics::{Counter, Gauge};
-pub use histogram::Histogram;
+
+use crate::histogram::Histogram;
 
 /// A gauge whose value is computed when it is asked for; `None` leaves it out.
 struct Computed {
@@ -42,7 +41,7 @@ struct Made {
     declared: BTreeMap<&'static str, &'static Metric>,
     computed: Vec<Computed>,
     each: Vec<ComputedEach>,
-    histograms: BTreeMap<&'static str, (&'static Metric, Histogram)>,
+    histograms: Vec<(Key, Histogram)>,
 }
 
 struct Inner {
@@ -146,14 +145,22 @@ impl Metrics {
         made.each.push(ComputedEach { metric, compute: Box::new(compute) });
     }
 
-    /// The histogram, made empty when it is new.
+    /// The histogram with these labels, made empty when it is new. Keep it: this takes a lock. It stands in
+    /// [`Metrics::prometheus`] and among no readings.
     ///
     /// # Panics
     /// The metric isn't declared as a histogram, or another one of that name was made before.
-    pub fn histogram(&self, metric: &'static Metric) -> Histogram {
+    pub fn histogram(&self, metric: &'static Metric, labels: &[(&str, &str)]) -> Histogram {
         let mut made = self.0.made.lock();
         made.declare(metric, Kind::Histogram);
-        made.histograms.entry(metric.name).or_insert_with(|| (metric, Histogram::default())).1.clone()
+        let key = key(metric, labels);
+        if let Some((_, histogram)) = made.histograms.iter().find(|(known, _)| *known == key) {
+            return histogram.clone();
+        }
+        let histogram = Histogram::default();
+        made.histograms.push((key, histogram.clone()));
+        made.histograms.sort_by(|(one, _), (other, _)| one.cmp(other));
+        histogram
     }
 
     /// All that have a value, sorted by name and labels.
@@ -191,7 +198,7 @@ impl Metrics {
         self.readings().iter().map(|reading| (reading.name(), reading.value)).collect()
     }
 
-    /// All of them in Prometheus' text format, version 0.0.4.
+    /// All of them in Prometheus' text format, version 0.0.4, the histograms last.
     pub fn prometheus(&self) -> String {
         let mut text = String::new();
         let mut last = None;
@@ -204,8 +211,15 @@ impl Metrics {
             }
             write_metric_line::<&str, f64>(&mut text, metric.name, None, &labels, None, value, None);
         }
-        for (metric, histogram) in self.0.made.lock().histograms.values() {
-            histogram.write(&mut text, metric);
+        let made = self.0.made.lock();
+        for (key, histogram) in &made.histograms {
+            let metric = made.declared[key.name()];
+            if last != Some(metric.name) {
+                write_help_line(&mut text, metric.name, None, None, metric.help);
+                write_type_line(&mut text, metric.name, None, None, "histogram");
+                last = Some(metric.name);
+            }
+            histogram.write(&mut text, metric.name, &LabelSet::from_key_and_global(key, &IndexMap::new()));
         }
         text
     }
@@ -292,6 +306,41 @@ mod tests {
             assert!(text.lines().any(|written| written == line), "{value:?}: {text}");
         }
         assert_eq!(metrics.readings().len(), 6);
+    }
+
+    #[test]
+    fn a_histogram_is_written_by_buckets_with_its_sum_and_count() {
+        static WAITED: Metric = Metric {
+            name: "waited_seconds",
+            help: "How long something waited, in seconds.",
+            kind: Kind::Histogram,
+            role: Role::Detail,
+        };
+        let metrics = Metrics::default();
+        for (place, millis) in [("b", 5), ("a", 3), ("a", 20_000)] {
+            metrics.histogram(&WAITED, &[("place", place)]).observe(std::time::Duration::from_millis(millis));
+        }
+        metrics.gauge(&stream::LAG, &[]).set(1);
+        let text = metrics.prometheus();
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains(WAITED.name)).collect();
+        assert_eq!(lines.len(), 2 + 2 * (crate::histogram::BOUNDS.len() + 3), "{text}");
+        assert_eq!(
+            lines[..2],
+            [format!("# HELP waited_seconds {}", WAITED.help), "# TYPE waited_seconds histogram".to_owned()]
+        );
+        for line in [
+            r#"waited_seconds_bucket{place="a",le="0.0025"} 0"#,
+            r#"waited_seconds_bucket{place="a",le="0.005"} 1"#,
+            r#"waited_seconds_bucket{place="a",le="10"} 1"#,
+            r#"waited_seconds_bucket{place="a",le="25"} 2"#,
+            r#"waited_seconds_bucket{place="a",le="+Inf"} 2"#,
+            r#"waited_seconds_sum{place="a"} 20.003"#,
+            r#"waited_seconds_count{place="a"} 2"#,
+            r#"waited_seconds_count{place="b"} 1"#,
+        ] {
+            assert!(lines.contains(&line), "{line}: {text}");
+        }
+        assert_eq!(metrics.readings().len(), 1);
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn declared(word: &str) -> Vec<(String, String)> {
     let text = read(&workspace().join(format!("config/src/agents/{word}.rs")));
     let line = |line: &str| {
         let (constant, rest) = line.trim().split_once(" = ")?;
-        let rest = rest.strip_prefix("Counter ").or_else(|| rest.strip_prefix("Gauge "))?;
+        let rest = ["Counter ", "Gauge ", "Histogram "].iter().find_map(|kind| rest.strip_prefix(kind))?;
         Some((constant.to_owned(), rest.split('"').nth(1)?.to_owned()))
     };
     text.lines().filter_map(line).collect()

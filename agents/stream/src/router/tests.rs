@@ -253,7 +253,7 @@ fn a_message_whose_decoding_panics_is_a_dead_letter_and_the_next_one_a_row() {
     let panics = format!(r#"{{"table":"users","data":{{"user_id":"{PANICS}"}}}}"#);
     assert_eq!(went(&mut router, &[USER, panics.as_bytes(), USER], &Nothing), [Some(1), None]);
     let place = Place { partition: 0, offset: 9, ingested_at: 0 };
-    let record = Record { topic: 0, payload: Some(panics.as_bytes()), place };
+    let record = Record { topic: 0, payload: Some(panics.as_bytes()), place, metadata: &Bare };
     let routed = router.take(record, &Nothing).expect("taken");
     assert_eq!(routed.reject.map(|reject| reject.cause()), Some(Cause::Bug));
     let batches = router.drain().expect("drained");
