@@ -38,3 +38,11 @@ pub static BROWSERS: &[(&str, f32)] = &[
         2.5,
     ),
 ];
+
+/// How programs that read shops name themselves.
+pub static CRAWLERS: &[&str] = &[
+    "Mozilla/5.0 (compatible; PriceScout/2.1; +https://pricescout.example/bot)",
+    "python-requests/2.32.3",
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/142.0.0.0 Safari/537.36",
+    "Scrapy/2.13 (+https://scrapy.org)",
+];

@@ -1,21 +1,27 @@
 //! The messages that the shop sends: facts and user actions, some of them twice or broken when asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-use lakewright_config::Table;
+use lakewright_config::{Late, ProducerConfig, Repeats, Scenario};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
+use crate::application::ApplicationLog;
 use crate::facts::{Fact, FactWriter};
 use crate::json::{SECOND, TimeWriter, integer, string, uuid};
 use crate::places::PLACES;
+use crate::reviews::Reviews;
 use crate::sample;
-use crate::shop::{Action, Happening, Shop, log_line};
+use crate::shop::{Action, Happening, Shop};
 
 /// How many of the last messages may come a second time.
 const REMEMBERED: usize = 64;
 /// A message for a table of which the shop has no idea stands once among so many.
 const OTHER_EVERY: u64 = 20;
+/// A review stands once among so many messages.
+const REVIEW_EVERY: u64 = 25;
+/// The most bytes of facts that are kept to be told again.
+const REPEATS_MOST: usize = 16 << 20;
 
 /// Where a message goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +45,8 @@ pub struct Message {
     pub broken: bool,
     /// Whether it was sent before.
     pub duplicate: bool,
+    /// Whether it tells what happened long before.
+    pub late: bool,
 }
 
 impl Default for Message {
@@ -49,8 +57,18 @@ impl Default for Message {
             payload: Vec::with_capacity(1024),
             broken: false,
             duplicate: false,
+            late: false,
         }
     }
+}
+
+/// A fact that is told again.
+#[derive(Debug)]
+struct Repeat {
+    /// Microseconds since 1970.
+    at: i64,
+    key: Vec<u8>,
+    payload: Vec<u8>,
 }
 
 /// The endless sequence of messages; the same seed and times give the same messages.
@@ -63,35 +81,49 @@ pub struct Events {
     times: TimeWriter,
     duplicates: f64,
     broken: f64,
+    late: Option<Late>,
+    repeats: Option<Repeats>,
+    /// What is told again, in the order of its times.
+    repeated: VecDeque<Repeat>,
+    repeated_bytes: usize,
+    /// Decides what is late and what is told again; what the shop does is the same without.
+    chance: SmallRng,
+    reviews: Reviews,
     last: Vec<Message>,
     count: u64,
     /// Whether the application logs what happens next.
     pub logs: bool,
-    /// The line that it logged of the last message; empty for none.
+    /// What it logged of the last message; empty for nothing.
     pub log: Vec<u8>,
-    // Not the shop's: whether something is logged must not change what happens.
-    log_chance: SmallRng,
+    application: ApplicationLog,
 }
 
 impl Events {
-    /// The sequence for the declared tables, from a time in microseconds since 1970.
-    pub fn new(tables: &[Table], seed: u64, now: i64, duplicates: f64, broken: f64) -> Self {
-        let writers: Vec<FactWriter> = tables.iter().map(FactWriter::new).collect();
-        let known = ["users", "sales", "inventory"];
+    /// The sequence that is configured, from a time in microseconds since 1970.
+    pub fn new(config: &ProducerConfig, seed: u64, now: i64) -> Self {
+        let writers: Vec<FactWriter> = config.tables.iter().map(FactWriter::new).collect();
+        let known = ["users", "sales", "inventory", "reviews"];
         let place = |name: &str| writers.iter().position(|writer| writer.table == name);
+        let Scenario { bots, late, repeats, .. } = config.scenario.clone();
         Self {
-            shop: Shop::open(seed, now),
+            shop: Shop::open(seed, now, bots),
             tables: known.into_iter().filter_map(|name| Some((name, place(name)?))).collect(),
             others: (0..writers.len()).filter(|at| !known.contains(&writers[*at].table.as_str())).collect(),
             writers,
             times: TimeWriter::default(),
-            duplicates,
-            broken,
+            duplicates: config.duplicates,
+            broken: config.broken,
+            late,
+            repeats,
+            repeated: VecDeque::new(),
+            repeated_bytes: 0,
+            chance: SmallRng::seed_from_u64(seed ^ 0x5363_656e_6172_696f),
+            reviews: Reviews::new(seed),
             last: Vec::new(),
             count: 0,
             logs: true,
             log: Vec::new(),
-            log_chance: SmallRng::seed_from_u64(seed),
+            application: ApplicationLog::new(config.log.format, config.log.errors, seed),
         }
     }
 
@@ -99,53 +131,105 @@ impl Events {
     pub fn next(&mut self, now: i64, message: &mut Message) {
         self.log.clear();
         self.count += 1;
+        message.late = false;
         if self.duplicates > 0.0 && !self.last.is_empty() && self.shop.rng.random_bool(self.duplicates) {
             let at = self.shop.rng.random_range(0..self.last.len());
             message.clone_from(&self.last[at]);
             message.duplicate = true;
+            message.late = false;
+            return;
+        }
+        if self.repeated.front().is_some_and(|repeat| repeat.at <= now) {
+            self.repeat(message);
             return;
         }
         message.key.clear();
         message.payload.clear();
         message.broken = false;
         message.duplicate = false;
-        self.write(now, message);
+        let told = self.told(now);
+        message.late = told != now;
+        self.write(now, told, message);
         if self.broken > 0.0 && self.shop.rng.random_bool(self.broken) {
             self.break_message(message);
-        } else if self.duplicates > 0.0 {
+            return;
+        }
+        if self.duplicates > 0.0 {
             if self.last.len() < REMEMBERED {
                 self.last.push(message.clone());
             } else {
                 self.last[self.count as usize % REMEMBERED].clone_from(message);
             }
         }
+        self.keep(now, message);
     }
 
-    fn write(&mut self, now: i64, message: &mut Message) {
+    /// The time that the next message tells, when it is now.
+    fn told(&mut self, now: i64) -> i64 {
+        let Some(Late { share, least_seconds, most_seconds }) = self.late else { return now };
+        if !self.chance.random_bool(share) {
+            return now;
+        }
+        let (least, most) = (least_seconds as f64, most_seconds as f64);
+        let seconds = least * (most / least).powf(self.chance.random::<f64>());
+        now - (seconds * SECOND as f64) as i64
+    }
+
+    /// Keeps a fact that is to be told again, while there is room.
+    fn keep(&mut self, now: i64, message: &Message) {
+        let Some(Repeats { share, after_seconds }) = self.repeats else { return };
+        if message.destination != Destination::Facts || !self.chance.random_bool(share) {
+            return;
+        }
+        let bytes = message.key.len() + message.payload.len();
+        if self.repeated_bytes + bytes <= REPEATS_MOST {
+            self.repeated_bytes += bytes;
+            let (key, payload) = (message.key.clone(), message.payload.clone());
+            self.repeated.push_back(Repeat { at: now + after_seconds as i64 * SECOND, key, payload });
+        }
+    }
+
+    fn repeat(&mut self, message: &mut Message) {
+        let Some(Repeat { key, payload, .. }) = self.repeated.pop_front() else { return };
+        self.repeated_bytes -= key.len() + payload.len();
+        *message =
+            Message { destination: Destination::Facts, key, payload, broken: false, duplicate: true, late: false };
+    }
+
+    /// Writes what happens now, with the time that is told of it.
+    fn write(&mut self, now: i64, told: i64, message: &mut Message) {
         if !self.others.is_empty() && self.count.is_multiple_of(OTHER_EVERY) {
             let at = self.others[(self.count / OTHER_EVERY) as usize % self.others.len()];
-            self.fact(at, Fact::Other, now, message);
+            self.fact(at, Fact::Other, told, message);
+            return;
+        }
+        if let (Some(at), 1) = (self.tables.get("reviews"), self.count % REVIEW_EVERY) {
+            let review = self.reviews.write(&self.shop);
+            self.fact(*at, Fact::Review(&review), told, message);
             return;
         }
         loop {
             let fact = match self.shop.step(now) {
                 Happening::Acted(session, action) => {
-                    self.action(session, action, now, message);
+                    self.action(session, action, told, message);
                     return;
                 }
                 Happening::UserChanged(user) => Fact::User(user),
-                Happening::Sold(sale) => Fact::Sale(sale),
+                Happening::Sold(sale) => {
+                    self.reviews.sold(&sale);
+                    Fact::Sale(sale)
+                }
                 Happening::Restocked(product, warehouse) => Fact::Inventory(product, warehouse),
             };
             // A table that the stack doesn't declare gets no messages.
             if let Some(at) = self.tables.get(fact.table()) {
-                self.fact(*at, fact, now, message);
+                self.fact(*at, fact, told, message);
                 return;
             }
         }
     }
 
-    fn fact(&mut self, writer: usize, fact: Fact, now: i64, message: &mut Message) {
+    fn fact(&mut self, writer: usize, fact: Fact<'_>, now: i64, message: &mut Message) {
         message.destination = Destination::Facts;
         let Message { payload, key, .. } = message;
         self.writers[writer].write(&mut self.shop, fact, (&mut self.times, now), payload, key);
@@ -204,8 +288,7 @@ impl Events {
         }
         buffer.push(b'}');
         if self.logs {
-            self.times.write_bare(&mut self.log, now);
-            log_line(&self.shop, index, action, &mut self.log_chance, &mut self.log);
+            self.application.write(&self.shop, (index, action), (&mut self.times, now), &mut self.log);
         }
     }
 
@@ -238,107 +321,4 @@ impl Events {
 }
 
 #[cfg(test)]
-mod tests {
-    use lakewright_config::{Column, ColumnType, Reading};
-    use serde_json::Value;
-
-    use super::*;
-
-    fn table(name: &str, columns: &[(&str, &str)], key: &[&str]) -> Table {
-        Table {
-            name: name.into(),
-            database: "shop_raw".into(),
-            topic: "iceberg_events".into(),
-            location: "s3://raw/x".into(),
-            columns: columns
-                .iter()
-                .map(|(name, kind)| Column {
-                    required: true,
-                    ..Column::new(name, kind.parse::<ColumnType>().expect("a type"))
-                })
-                .collect(),
-            key: key.iter().map(|k| (*k).into()).collect(),
-            partition: vec![],
-            reading: Reading::default(),
-        }
-    }
-
-    fn tables() -> Vec<Table> {
-        vec![
-            table("users", &[("user_id", "string"), ("email", "string"), ("shoe_size", "decimal(4,1)")], &["user_id"]),
-            table(
-                "sales",
-                &[("sale_id", "string"), ("amount", "decimal(12,2)"), ("sold_at", "timestamptz")],
-                &["sale_id"],
-            ),
-            table(
-                "inventory",
-                &[("product_id", "string"), ("warehouse", "string"), ("stock", "int")],
-                &["product_id", "warehouse"],
-            ),
-            table("reviews", &[("stars", "int"), ("tags", "list<string>"), ("day", "date")], &[]),
-        ]
-    }
-
-    fn run(seed: u64, duplicates: f64, broken: f64, count: usize) -> Vec<Message> {
-        let start = 1_700_000_000_000_000;
-        let mut events = Events::new(&tables(), seed, start, duplicates, broken);
-        (0..count)
-            .map(|at| {
-                let mut message = Message::default();
-                events.next(start + at as i64 * 1000, &mut message);
-                message
-            })
-            .collect()
-    }
-
-    #[test]
-    fn messages_are_json_and_follow_the_declarations() {
-        let mut seen = HashMap::<String, usize>::new();
-        for message in run(7, 0.0, 0.0, 20_000) {
-            let value: Value = serde_json::from_slice(&message.payload).expect("JSON");
-            let name = match message.destination {
-                Destination::Facts => {
-                    let table = value["table"].as_str().expect("a table").to_owned();
-                    let declared = tables().into_iter().find(|t| t.name == table).expect("declared");
-                    let names: Vec<&String> = value["data"].as_object().expect("data").keys().collect();
-                    assert_eq!(names, declared.columns.iter().map(|c| &c.name).collect::<Vec<_>>());
-                    let key: Vec<String> =
-                        declared.key.iter().map(|k| value["data"][k].as_str().expect("text").to_owned()).collect();
-                    assert_eq!(String::from_utf8_lossy(&message.key), key.join("|"));
-                    table
-                }
-                Destination::Actions => {
-                    assert_eq!(value["location"].as_array().expect("location").len(), 5);
-                    value["event_type"].as_str().expect("a type").to_owned()
-                }
-            };
-            *seen.entry(name).or_default() += 1;
-        }
-        for name in ["users", "sales", "inventory", "reviews", "login", "search", "view_product", "purchase", "logout"]
-        {
-            assert!(seen.get(name).is_some_and(|count| *count > 50), "{name}: {seen:?}");
-        }
-        // The funnel narrows.
-        let at = |name: &str| seen[name];
-        assert!(at("view_product") > at("add_to_cart") && at("add_to_cart") > at("checkout"), "{seen:?}");
-        assert!(at("checkout") > at("purchase"), "{seen:?}");
-    }
-
-    #[test]
-    fn a_seed_repeats_its_messages() {
-        let payloads = |seed| run(seed, 0.05, 0.05, 3_000).into_iter().map(|m| m.payload).collect::<Vec<_>>();
-        assert_eq!(payloads(11), payloads(11));
-        assert_ne!(payloads(11), payloads(12));
-    }
-
-    #[test]
-    fn shares_of_duplicates_and_broken_messages_are_as_asked() {
-        let messages = run(3, 0.1, 0.05, 20_000);
-        let duplicates = messages.iter().filter(|m| m.duplicate).count();
-        let broken = messages.iter().filter(|m| m.broken).count();
-        assert!((1_800..2_200).contains(&duplicates), "{duplicates}");
-        assert!((800..1_000).contains(&broken), "{broken}");
-        assert!(messages.iter().filter(|m| m.duplicate).all(|m| !m.broken));
-    }
-}
+mod tests;

@@ -6,28 +6,32 @@ use rand::Rng;
 use crate::catalogue::WAREHOUSES;
 use crate::json::{TimeWriter, cents, integer, string, uuid};
 use crate::places::PLACES;
+use crate::reviews::Review;
 use crate::shop::{Sale, Shop};
 
 /// A fact and the values that its columns are filled with.
 #[derive(Debug, Clone, Copy)]
-pub enum Fact {
+pub enum Fact<'a> {
     /// A customer; the index.
     User(usize),
     /// A sale.
     Sale(Sale),
     /// The stock of a product in a warehouse; the indices.
     Inventory(usize, usize),
+    /// A review.
+    Review(&'a Review),
     /// A row of a table that the shop has no idea of: values by type.
     Other,
 }
 
-impl Fact {
+impl Fact<'_> {
     /// The table that such facts are rows of, when the stack declares it.
     pub fn table(self) -> &'static str {
         match self {
             Self::User(_) => "users",
             Self::Sale(_) => "sales",
             Self::Inventory(..) => "inventory",
+            Self::Review(_) => "reviews",
             Self::Other => "",
         }
     }
@@ -66,7 +70,7 @@ impl FactWriter {
     pub fn write(
         &self,
         shop: &mut Shop,
-        fact: Fact,
+        fact: Fact<'_>,
         time: (&mut TimeWriter, i64),
         payload: &mut Vec<u8>,
         key: &mut Vec<u8>,
@@ -99,7 +103,7 @@ fn quoted_uuid(payload: &mut Vec<u8>, id: &uuid::Uuid) {
 }
 
 /// Appends the value of a column that the shop knows; false, and nothing appended, for any other.
-fn known(shop: &Shop, fact: Fact, column: &str, time: (&mut TimeWriter, i64), payload: &mut Vec<u8>) -> bool {
+fn known(shop: &Shop, fact: Fact<'_>, column: &str, time: (&mut TimeWriter, i64), payload: &mut Vec<u8>) -> bool {
     let (writer, now) = time;
     match fact {
         Fact::User(index) => {
@@ -151,7 +155,41 @@ fn known(shop: &Shop, fact: Fact, column: &str, time: (&mut TimeWriter, i64), pa
                 _ => return false,
             }
         }
+        Fact::Review(review) => return known_of_review(shop, review, column, (writer, now), payload),
         Fact::Other => return false,
+    }
+    true
+}
+
+/// The same of a review.
+fn known_of_review(
+    shop: &Shop,
+    review: &Review,
+    column: &str,
+    time: (&mut TimeWriter, i64),
+    payload: &mut Vec<u8>,
+) -> bool {
+    let (writer, now) = time;
+    let (user, product) = (&shop.users[review.user], &shop.products[review.product]);
+    match column {
+        "review_id" => quoted_uuid(payload, &review.id),
+        "product_id" => string(payload, &product.id),
+        "product_name" => string(payload, &product.name),
+        "user_id" => quoted_uuid(payload, &user.id),
+        "user_name" => string(payload, &user.full_name),
+        "sale_id" => match &review.sale {
+            Some(sale) => quoted_uuid(payload, sale),
+            None => payload.extend_from_slice(b"null"),
+        },
+        "stars" | "rating" => integer(payload, review.stars),
+        "language" => string(payload, review.language),
+        "title" => string(payload, review.title),
+        "body" | "text" => string(payload, &review.body),
+        "verified_purchase" => payload.extend_from_slice(if review.sale.is_some() { b"true" } else { b"false" }),
+        "helpful_votes" => integer(payload, review.helpful_votes),
+        "country" => string(payload, PLACES[user.place].country),
+        "reviewed_at" | "created_at" | "updated_at" => writer.write(payload, now),
+        _ => return false,
     }
     true
 }

@@ -3,44 +3,73 @@
 //! Business facts (`users`, `sales`, `inventory`, and whatever other tables the stack declares) go to one topic, user
 //! actions to another; the application's log goes to a file with rotation.
 
+mod application;
 mod browsers;
 mod catalogue;
+mod curve;
 mod events;
 mod facts;
 mod json;
 mod log;
-mod pace;
 mod places;
+mod produce;
+mod review_texts;
+mod reviews;
 mod sample;
+mod schedule;
 mod send;
 mod shop;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use lakewright_config::agents::producer;
-use lakewright_config::{ProducerConfig, Rate};
-use lakewright_runtime::{Agent, Counter, kafka};
-
-pub use events::{Destination, Events, Message};
+use lakewright_config::{Bots, Late, Outage, ProducerConfig, Rate, Repeats, SalesDay};
+use lakewright_runtime::{Agent, kafka};
 
 use crate::log::RotatingLog;
-use crate::pace::Pace;
-use crate::send::Sender;
+use crate::produce::Producing;
+use crate::send::{Measures, Sender, WAITING_MOST};
 
-/// How many messages are sent between two looks at the clock.
-const BURST: usize = 256;
-/// The most lines that the application logs a second.
-const LOG_LINES: f64 = 1_000.0;
-/// The longest time without a look at the shutdown.
-const NAP: Duration = Duration::from_millis(50);
-/// How long the stop waits for acknowledgements.
-const FLUSH: Duration = Duration::from_secs(30);
+/// The most bots.
+const BOTS_MOST: u32 = 1_000;
+/// The longest span of a scenario.
+const SPAN_MOST: Duration = Duration::from_hours(24 * 365);
 
 /// Checks what the configuration's types don't say.
 pub fn check(config: &ProducerConfig) -> Result<()> {
-    for (name, share) in [("duplicates", config.duplicates), ("broken", config.broken)] {
+    let scenario = &config.scenario;
+    let shares = [
+        ("duplicates", Some(config.duplicates)),
+        ("broken", Some(config.broken)),
+        ("log.errors", Some(config.log.errors)),
+        ("scenario.bots.share", scenario.bots.as_ref().map(|bots| bots.share)),
+        ("scenario.late.share", scenario.late.as_ref().map(|late| late.share)),
+        ("scenario.repeats.share", scenario.repeats.as_ref().map(|repeats| repeats.share)),
+    ];
+    for (name, share) in shares {
+        let share = share.unwrap_or_default();
         ensure!((0.0..=1.0).contains(&share), "`{name}` is a share between 0 and 1, but {share} was given");
+    }
+    let most = SPAN_MOST.as_secs();
+    if let Some(SalesDay { length_seconds, peak }) = &scenario.sales_day {
+        ensure!((1..=most).contains(length_seconds), "`scenario.sales_day.length_seconds` is from 1 to {most}");
+        ensure!((2..=12).contains(peak), "`scenario.sales_day.peak` is from 2 to 12");
+        ensure!(config.rate != Rate::Max, "`scenario.sales_day` needs a rate: `max` has no hours");
+    }
+    if let Some(Outage { every_seconds: every, lasts_seconds: lasts }) = &scenario.outage {
+        ensure!((1..=most).contains(every), "`scenario.outage.every_seconds` is from 1 to {most}");
+        ensure!((1..*every).contains(lasts), "`scenario.outage.lasts_seconds` is shorter than the time between two");
+    }
+    if let Some(Bots { count, .. }) = &scenario.bots {
+        ensure!((1..=BOTS_MOST).contains(count), "`scenario.bots.count` is from 1 to {BOTS_MOST}");
+    }
+    if let Some(Late { least_seconds: least, most_seconds, .. }) = &scenario.late {
+        ensure!((1..=most).contains(most_seconds), "`scenario.late.most_seconds` is from 1 to {most}");
+        ensure!((1..=*most_seconds).contains(least), "`scenario.late.least_seconds` is from 1 to its `most_seconds`");
+    }
+    if let Some(Repeats { after_seconds, .. }) = &scenario.repeats {
+        ensure!((1..=most).contains(after_seconds), "`scenario.repeats.after_seconds` is from 1 to {most}");
     }
     log::check_name(&config.log.file)?;
     start_micros(config)?;
@@ -57,109 +86,18 @@ fn start_micros(config: &ProducerConfig) -> Result<Option<i64>> {
 /// Runs until the agent's shutdown; returns when every message taken is acknowledged.
 pub async fn run(agent: Agent, config: ProducerConfig) -> Result<()> {
     check(&config)?;
+    let start = start_micros(&config)?;
     let latch = agent.health.latch();
     let access = kafka::access(&config.kafka).await?;
     kafka::ensure(&access, &config.kafka.topics).await?;
-    let metrics = Metrics::new(&agent);
-    let sender = Sender::new(access, &agent.health, metrics.acknowledged.clone(), metrics.errors.clone())?;
+    let measures = Measures {
+        acknowledged: agent.metrics.counter(&producer::ACKNOWLEDGED, &[]),
+        errors: agent.metrics.counter(&producer::DELIVERY_ERRORS, &[]),
+        delivery: agent.metrics.histogram(&producer::DELIVERY, &[]),
+    };
+    let sender = Sender::new(access, &agent.health, measures, WAITING_MOST)?;
     let log = RotatingLog::open(&agent.logs_dir, &config.log)?;
     drop(latch);
-    let worker = tokio::task::spawn_blocking(move || produce(&agent, &config, &metrics, sender, log));
+    let worker = tokio::task::spawn_blocking(move || Producing::new(&agent, &config, start, sender, log).run());
     worker.await.context("the producing thread ended in a panic")?
-}
-
-struct Metrics {
-    events: Counter,
-    bytes: Counter,
-    acknowledged: Counter,
-    errors: Counter,
-    duplicates: Counter,
-    broken: Counter,
-}
-
-impl Metrics {
-    fn new(agent: &Agent) -> Self {
-        let counter = |metric| agent.metrics.counter(metric, &[]);
-        Self {
-            events: counter(&producer::EVENTS),
-            bytes: counter(&producer::BYTES),
-            acknowledged: counter(&producer::ACKNOWLEDGED),
-            errors: counter(&producer::DELIVERY_ERRORS),
-            duplicates: counter(&producer::DUPLICATES),
-            broken: counter(&producer::BROKEN),
-        }
-    }
-}
-
-/// The simulated time: the real one, or one that starts where the configuration says and goes on with each event.
-struct Clock {
-    start: Option<i64>,
-    step: i64,
-}
-
-impl Clock {
-    fn at(&self, count: u64) -> i64 {
-        match self.start {
-            Some(start) => start + count as i64 * self.step,
-            None => chrono::Utc::now().timestamp_micros(),
-        }
-    }
-}
-
-fn produce(
-    agent: &Agent,
-    config: &ProducerConfig,
-    metrics: &Metrics,
-    mut sender: Sender,
-    mut log: RotatingLog,
-) -> Result<()> {
-    let step = if let Rate::Events(per_second) = config.rate { (1e6 / per_second) as i64 } else { 1_000 };
-    let clock = Clock { start: start_micros(config)?, step };
-    let seed = config.seed.unwrap_or_else(rand::random);
-    let mut events = Events::new(&config.tables, seed, clock.at(0), config.duplicates, config.broken);
-    let mut message = Message::default();
-    let mut pace = Pace::new(config.rate, Instant::now());
-    let mut log_pace = Pace::new(Rate::Events(LOG_LINES), Instant::now());
-    let mut count = 0;
-    tracing::info!(rate = %config.rate, seed, facts = config.facts_topic, actions = config.actions_topic, "producing");
-    while !agent.shutdown.is_cancelled() {
-        let now = Instant::now();
-        pace.advance(now);
-        log_pace.advance(now);
-        let time = clock.at(count);
-        let mut bytes = 0;
-        let mut sent = 0;
-        while sent < BURST && pace.allows() {
-            events.logs = log_pace.allows();
-            events.next(if clock.start.is_some() { clock.at(count) } else { time }, &mut message);
-            let topic = match message.destination {
-                Destination::Facts => &config.facts_topic,
-                Destination::Actions => &config.actions_topic,
-            };
-            if !sender.send(topic, &message.key, &message.payload, || agent.shutdown.is_cancelled())? {
-                break;
-            }
-            if !events.log.is_empty() {
-                log_pace.spend(1);
-                log.append(&events.log)?;
-            }
-            metrics.duplicates.increment(u64::from(message.duplicate));
-            metrics.broken.increment(u64::from(message.broken));
-            pace.spend(message.payload.len());
-            bytes += message.payload.len();
-            sent += 1;
-            count += 1;
-        }
-        metrics.events.increment(sent as u64);
-        metrics.bytes.increment(bytes as u64);
-        agent.health.progress();
-        if pace.allows() {
-            sender.poll(Duration::ZERO)?;
-        } else {
-            log.flush()?;
-            sender.poll(pace.wait().min(NAP))?;
-        }
-    }
-    log.flush()?;
-    sender.finish(FLUSH)
 }

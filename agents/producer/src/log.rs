@@ -85,6 +85,8 @@ fn open(path: &Path) -> io::Result<(BufWriter<File>, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use lakewright_config::LogFormat;
+
     use super::*;
 
     #[test]
@@ -98,7 +100,14 @@ mod tests {
     #[test]
     fn a_full_file_is_renamed_and_the_oldest_goes() {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = LogConfig { file: "app.log".into(), rotate_bytes: 10, keep: 2 };
+        let config = LogConfig {
+            file: "app.log".into(),
+            rotate_bytes: 10,
+            keep: 2,
+            format: LogFormat::Text,
+            errors: 0.0,
+            topic: None,
+        };
         let mut log = RotatingLog::open(folder.path(), &config).expect("open");
         for line in ["one-----\n", "two-----\n", "three---\n", "four----\n"] {
             log.append(line.as_bytes()).expect("append");

@@ -1,13 +1,13 @@
 //! The simulated shop: customers who come, search, look, put things into carts and buy; and stock that moves.
 
 use std::collections::VecDeque;
-use std::io::Write;
 
+use lakewright_config::Bots;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use uuid::Uuid;
 
-use crate::browsers::BROWSERS;
+use crate::browsers::{BROWSERS, CRAWLERS};
 use crate::catalogue::{Product, User, WAREHOUSES, products, user};
 use crate::places::PLACES;
 use crate::sample::{Cumulative, uuid};
@@ -131,11 +131,12 @@ pub struct Shop {
     browsers: Cumulative,
     oldest_user: usize,
     introduced: usize,
+    bots: Option<Bots>,
 }
 
 impl Shop {
     /// A shop opened at the given time, in microseconds since 1970.
-    pub fn open(seed: u64, now: i64) -> Self {
+    pub fn open(seed: u64, now: i64, bots: Option<Bots>) -> Self {
         let mut rng = SmallRng::seed_from_u64(seed);
         let places = Cumulative::new(PLACES.iter().map(|place| place.weight));
         let mut shop = Self {
@@ -149,10 +150,17 @@ impl Shop {
             browsers: Cumulative::new(BROWSERS.iter().map(|(_, share)| *share)),
             oldest_user: 0,
             introduced: 0,
+            bots,
             rng,
         };
         for _ in 0..SESSIONS {
             let session = shop.visit(now);
+            shop.sessions.push(session);
+        }
+        for bot in 0..shop.bots.as_ref().map_or(0, |bots| bots.count as usize) {
+            // Their sessions follow the others'.
+            let user_agent = CRAWLERS[bot % CRAWLERS.len()];
+            let session = Session { user: bot, user_agent, ..shop.visit(now) };
             shop.sessions.push(session);
         }
         shop
@@ -191,7 +199,13 @@ impl Shop {
 
     /// Takes one session a step further along the funnel; who has left is followed by somebody else.
     fn act(&mut self, now: i64) -> Happening {
-        let index = self.rng.random_range(0..self.sessions.len());
+        if let Some(Bots { count, share }) = self.bots
+            && self.rng.random_bool(share)
+        {
+            let bot = self.rng.random_range(0..count as usize);
+            return self.crawl(SESSIONS + bot);
+        }
+        let index = self.rng.random_range(0..SESSIONS);
         if self.sessions[index].last == Some(Action::Logout) {
             self.sessions[index] = self.visit(now);
         }
@@ -249,6 +263,16 @@ impl Shop {
             }
             _ => {}
         }
+        Happening::Acted(index, action)
+    }
+
+    /// A bot logs in once and then looks at one product after the other, for ever.
+    fn crawl(&mut self, index: usize) -> Happening {
+        let session = &mut self.sessions[index];
+        let action = if session.last.is_none() { Action::Login } else { Action::ViewProduct };
+        session.last = Some(action);
+        session.page_views += 1;
+        session.product = (session.product + 1) % self.products.len();
         Happening::Acted(index, action)
     }
 
@@ -317,23 +341,4 @@ impl Shop {
         self.users[index].opt_in = self.rng.random_bool(0.5);
         Happening::UserChanged(index)
     }
-}
-
-/// Appends what the application logs of an action, behind the time: level, what, and how long it took.
-pub fn log_line(shop: &Shop, session: usize, action: Action, chance: &mut SmallRng, line: &mut Vec<u8>) {
-    // Latency is log-normal, about: a product of uniform numbers has its long tail.
-    let (a, b, c): (f32, f32, f32) = (chance.random(), chance.random(), chance.random());
-    let latency = 4.0 + 18.0 / (a * b * c).max(0.001).sqrt();
-    let level = if latency > 250.0 { "WARN" } else { "INFO" };
-    let session = &shop.sessions[session];
-    // Writing to a vector can't fail.
-    let _ = writeln!(
-        line,
-        " {level} shop.web action={} session={} user={} product={} client={} latency_ms={latency:.1}",
-        action.name(),
-        session.id,
-        shop.users[session.user].id,
-        shop.products[session.product].id,
-        session.ip_address,
-    );
 }

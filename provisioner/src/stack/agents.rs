@@ -5,6 +5,7 @@ use lakewright_config::agents::stream;
 
 use super::declare::{choice, section};
 use super::decode::{At, defaults};
+use super::scenario::Scenario;
 use super::units::{Period, Size};
 use super::values::{Share, Whole};
 
@@ -34,7 +35,7 @@ section! {
         /// Makes runs repeatable. Default: each run is different.
         seed: Option<At<Whole<0, { u64::MAX }>>> = None,
         /// Where the simulated clock starts, RFC 3339: with it and a seed, events are the same to the byte. Default: events
-        /// happen when they are sent.
+        /// happen when they are due.
         start_time: Option<At<String>> = None,
         /// The share of messages sent twice.
         duplicates: At<Share> = At::given(Share(0.0)),
@@ -46,6 +47,33 @@ section! {
         log_rotate: At<Size> = At::given(Size(64_000_000)),
         /// How many rotated files are kept.
         log_keep: At<Whole<0, 1000>> = At::given(Whole(5)),
+        /// How the application log's lines are written.
+        log_format: At<LogFormat> = At::given(LogFormat::Text),
+        /// The share of requests that fail, each logged with a stack trace.
+        log_errors: At<Share> = At::given(Share(0.0)),
+        /// The topic that the application log's entries are sent to as well, one of `[topics]`. Default: to none.
+        log_topic: Option<At<String>> = None,
+        /// What happens beside a steady stream: a sales day, outages, bots, late and repeated messages. By default nothing.
+        scenario: Scenario = defaults(),
+    }
+}
+
+choice! {
+    /// How the application log's lines are written.
+    LogFormat {
+        /// A line of `name=value` behind time and level; stack traces stand below it.
+        Text = "text",
+        /// A JSON object on a line.
+        Json = "json",
+    }
+}
+
+impl From<LogFormat> for lakewright_config::LogFormat {
+    fn from(choice: LogFormat) -> Self {
+        match choice {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
     }
 }
 

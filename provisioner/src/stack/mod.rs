@@ -24,6 +24,7 @@ mod network;
 mod pipeline;
 mod queries;
 mod resource;
+mod scenario;
 mod schema;
 mod sections;
 mod sql;

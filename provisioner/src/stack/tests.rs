@@ -23,6 +23,7 @@ mod network;
 mod perimeter;
 mod renamed;
 mod roles;
+mod scenario;
 mod search;
 mod shipped;
 mod tags;

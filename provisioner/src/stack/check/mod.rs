@@ -25,6 +25,7 @@ mod own;
 mod pipeline;
 mod prefixes;
 mod role;
+mod scenario;
 mod specs;
 mod tables;
 mod tags;
@@ -56,6 +57,8 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.ci();
     checker.search();
     checker.agents();
+    checker.scenario();
+    checker.log_topic();
     checker.prefixes();
     checker.deployers();
     checker.together();
