@@ -96,6 +96,7 @@ pub async fn run(agent: Agent, config: ProducerConfig) -> Result<()> {
         delivery: agent.metrics.histogram(&producer::DELIVERY, &[]),
     };
     let sender = Sender::new(access, &agent.health, measures, WAITING_MOST)?;
+    let sender = if config.rate == Rate::Max { sender } else { sender.served_apart()? };
     let log = RotatingLog::open(&agent.logs_dir, &config.log)?;
     drop(latch);
     let worker = tokio::task::spawn_blocking(move || Producing::new(&agent, &config, start, sender, log).run());

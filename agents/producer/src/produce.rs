@@ -11,7 +11,7 @@ use crate::application::Allowance;
 use crate::events::{Destination, Events, Message};
 use crate::log::RotatingLog;
 use crate::schedule::{Due, Next, Now, Schedule};
-use crate::send::{Handed, Sender, pause};
+use crate::send::{Handed, Sender};
 
 /// How many messages are made between two looks at the clock.
 const BURST: usize = 256;
@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// The longest pause without a look at the shutdown.
 const NAP: Duration = Duration::from_millis(50);
 /// How long to wait for room when too much waits.
-const ROOM: Duration = Duration::from_millis(5);
+const ROOM: Duration = Duration::from_millis(20);
 /// How long the stop waits for acknowledgements.
 const FLUSH: Duration = Duration::from_secs(30);
 
@@ -92,9 +92,12 @@ impl<'a> Producing<'a> {
             self.metrics.dropped.increment(self.schedule.drop_old(now));
             let wait = self.burst(now)?;
             self.agent.health.progress();
-            if let Some(wait) = wait {
-                self.log.flush()?;
-                pause(wait.clamp(TICK, NAP));
+            match wait {
+                Some(wait) => {
+                    self.log.flush()?;
+                    self.sender.rest(wait.clamp(TICK, NAP))?;
+                }
+                None => self.sender.tend(),
             }
         }
         self.log.flush()?;
@@ -166,6 +169,6 @@ fn hand_over(
             return Ok(handed);
         }
         agent.health.progress();
-        pause(ROOM);
+        sender.rest(ROOM)?;
     }
 }

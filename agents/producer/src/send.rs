@@ -1,7 +1,8 @@
 //! Delivery to Kafka: idempotent, acknowledged by all replicas, and again whatever failed.
 //!
-//! The thread that makes messages only hands them over. Another one waits for what Kafka answers, in long waits: a short
-//! one would spin, for rdkafka polls without a pause through the last millisecond before its deadline.
+//! Where a rate is kept, the thread that makes messages only hands them over. Another one waits for what Kafka answers, in
+//! long waits: a short one would spin, for rdkafka polls without a pause through the last millisecond before its deadline.
+//! Without a rate the one thread does both in turn: two of them get in each other's way.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -52,7 +53,7 @@ pub struct Measures {
 
 /// Lets time pass.
 #[expect(clippy::disallowed_methods, reason = "the producer's threads are its own: no async task runs on them")]
-pub fn pause(time: Duration) {
+fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
@@ -154,20 +155,18 @@ impl Shared {
         Arc::clone(&self.producer.lock())
     }
 
-    /// Serves deliveries until the sender is gone.
-    fn serve(&self) {
-        while !self.closing.load(Ordering::Acquire) {
-            let mut producer = self.current();
-            self.deliveries.context.keep_logged_in(producer.client());
-            producer.poll(WAIT);
-            if let Some((code, reason)) = producer.client().fatal_error() {
-                match self.renew(&producer, &format!("{code}: {reason}")) {
-                    Ok(another) => producer = another,
-                    Err(error) => self.deliveries.health.error(format!("{error:#}")),
-                }
+    /// Serves deliveries for so long, then sends again what failed.
+    fn serve(&self, time: Duration) {
+        let mut producer = self.current();
+        self.deliveries.context.keep_logged_in(producer.client());
+        producer.poll(time);
+        if let Some((code, reason)) = producer.client().fatal_error() {
+            match self.renew(&producer, &format!("{code}: {reason}")) {
+                Ok(another) => producer = another,
+                Err(error) => self.deliveries.health.error(format!("{error:#}")),
             }
-            self.send_again(&producer);
         }
+        self.send_again(&producer);
     }
 
     /// An idempotent producer that met a fatal error can't go on: another takes its place and its messages.
@@ -207,7 +206,8 @@ impl Shared {
 pub struct Sender {
     shared: Arc<Shared>,
     producer: Arc<BaseProducer<Deliveries>>,
-    server: JoinHandle<()>,
+    /// The thread that serves deliveries; without it, whoever sends does.
+    server: Option<JoinHandle<()>>,
     /// The most bytes that wait.
     most: usize,
 }
@@ -242,12 +242,23 @@ impl Sender {
             producer: Mutex::new(Arc::clone(&producer)),
             closing: AtomicBool::new(false),
         });
-        let served = Arc::clone(&shared);
-        let server = std::thread::Builder::new()
-            .name("deliveries".to_owned())
-            .spawn(move || served.serve())
-            .context("start the thread for deliveries")?;
-        Ok(Self { shared, producer, server, most })
+        Ok(Self { shared, producer, server: None, most })
+    }
+
+    /// The same with a thread of its own for deliveries.
+    ///
+    /// # Errors
+    /// The thread can't be started.
+    pub fn served_apart(mut self) -> Result<Self> {
+        let served = Arc::clone(&self.shared);
+        let serve = move || {
+            while !served.closing.load(Ordering::Acquire) {
+                served.serve(WAIT);
+            }
+        };
+        let thread = std::thread::Builder::new().name("deliveries".to_owned());
+        self.server = Some(thread.spawn(serve).context("start the thread for deliveries")?);
+        Ok(self)
     }
 
     /// When it began: messages are due so long after it.
@@ -264,7 +275,6 @@ impl Sender {
         let deliveries = &self.shared.deliveries;
         let cost = cost(key, payload);
         if deliveries.waiting.load(Ordering::Acquire) + cost > self.most {
-            self.served()?;
             return Ok(Handed::Full);
         }
         // Before it is sent: it may be acknowledged at once.
@@ -283,17 +293,31 @@ impl Sender {
                 deliveries.done(cost);
                 return Ok(Handed::Refused);
             }
-            self.served()?;
-            pause(PAUSE);
+            self.rest(PAUSE)?;
             self.producer = self.shared.current();
         }
     }
 
-    fn served(&self) -> Result<()> {
-        if self.server.is_finished() {
-            bail!("the thread that serves deliveries has ended: this is a bug in lakewright");
+    /// Lets time pass in which deliveries are served; without a thread of their own they are only then.
+    ///
+    /// # Errors
+    /// The thread that serves deliveries has ended.
+    pub fn rest(&self, time: Duration) -> Result<()> {
+        match &self.server {
+            None => self.shared.serve(time),
+            Some(server) if server.is_finished() => {
+                bail!("the thread that serves deliveries has ended: this is a bug in lakewright")
+            }
+            Some(_) => pause(time),
         }
         Ok(())
+    }
+
+    /// Serves a delivery that is there, where no thread does.
+    pub fn tend(&self) {
+        if self.server.is_none() {
+            self.shared.serve(Duration::ZERO);
+        }
     }
 
     /// Delivers everything taken, within the time.
@@ -307,11 +331,10 @@ impl Sender {
             if waiting == 0 {
                 return Ok(());
             }
-            self.served()?;
             if Instant::now() >= end {
                 bail!("{waiting} bytes of messages could not be delivered within {} s of the stop", time.as_secs());
             }
-            pause(PAUSE);
+            self.rest(PAUSE)?;
         }
     }
 }

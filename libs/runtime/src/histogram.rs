@@ -26,6 +26,7 @@ pub struct Histogram(Arc<Buckets>);
 
 impl Histogram {
     /// Counts a duration.
+    #[inline]
     pub fn observe(&self, duration: Duration) {
         self.observe_all(duration, 1);
     }
