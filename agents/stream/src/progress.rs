@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_lag_is_not_known_before_reading_begins_and_after_it_ends() {
-        let mut all = AllProgress::default();
+        let all = AllProgress::default();
         assert_eq!((all.lag(), all.unread(), all.age(9)), (None, None, None));
         let mut all = begun(&[(0, Progress::new(4, 4, 10))]);
         assert_eq!((all.lag(), all.unread(), all.age(9)), (Some(6), Some(6), Some(9)));
