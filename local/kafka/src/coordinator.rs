@@ -137,6 +137,11 @@ impl Coordinator {
         self.write(vec![Change::Transaction { id: id.to_owned(), transaction }]).await
     }
 
+    /// An error once a flush has failed: what is known may not be durable.
+    pub fn check(&self) -> io::Result<()> {
+        self.commit.check()
+    }
+
     async fn write(self: &Arc<Self>, changes: Vec<Change>) -> io::Result<()> {
         if changes.is_empty() {
             return Ok(());

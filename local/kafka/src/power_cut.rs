@@ -25,6 +25,7 @@ use crate::broker::Broker;
 use crate::disk::Disk;
 use crate::handlers::{offsets, produce, text};
 use crate::topic_config::Settings;
+use crate::transactions;
 
 /// Kafka's code of a storage error.
 const STORAGE_ERROR: i16 = 56;
@@ -288,6 +289,20 @@ async fn after_a_flush_that_failed_no_topic_is_created() {
     assert!(broker.create_topic("later", 1, Settings::new(), false).is_err());
     let broker = open(data.path(), disk).unwrap();
     broker.create_topic("later", 1, Settings::new(), false).unwrap();
+}
+
+#[tokio::test]
+async fn after_a_flush_that_failed_no_transaction_ends() {
+    let data = tempfile::tempdir().unwrap();
+    let disk = Fragile::new();
+    let broker = open(data.path(), disk.clone()).unwrap();
+    let topic = broker.create_topic("topic", 1, Settings::new(), false).unwrap().unwrap();
+    let producer = transactions::begin_producer(&broker, "id", 60_000, None).await.unwrap();
+    transactions::enlist(&broker, "id", producer, &[(topic.id, 0)], None).await.unwrap();
+    disk.fail_after(0);
+    transactions::end(&broker, "id", producer, true).await.unwrap_err();
+    transactions::tick(&broker).await;
+    assert_eq!(topic.partition(0).unwrap().bounds(), (0, 0), "a marker of a decision that may be lost");
 }
 
 /// What clients were told, by place.

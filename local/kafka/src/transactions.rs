@@ -239,6 +239,8 @@ async fn finish(broker: &Arc<Broker>, id: &str, mut decided: Transaction) -> Res
         _ => return Ok(decided),
     };
     let producer = (decided.producer_id, decided.epoch);
+    // A decision whose flush failed may be gone after a restart: no reader may learn of it.
+    broker.coordinator.check().map_err(|_| ResponseError::CoordinatorNotAvailable)?;
     let markers = decided.partitions.iter().map(|&place| mark(broker, place, producer, commit));
     if let Some(error) = join_all(markers).await.into_iter().find_map(Result::err) {
         tracing::error!(id, %error, "a transaction's marker wasn't written");
