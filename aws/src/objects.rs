@@ -183,17 +183,27 @@ impl Objects {
 
     /// All objects whose keys begin with `prefix`, in the order of their keys.
     pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<Listed>, Error> {
-        let mut found = Vec::new();
-        let mut next = None;
-        loop {
-            let list = self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(next);
-            let page = ask(list.set_expected_bucket_owner(self.owner.clone()).send()).await?;
-            found.extend(entries(&page)?);
-            match page.next_continuation_token {
-                Some(token) if page.is_truncated == Some(true) => next = Some(token),
-                _ => return Ok(found),
-            }
+        let (mut found, mut next) = self.list_page(bucket, prefix, None).await?;
+        while let Some(token) = next {
+            let (more, after) = self.list_page(bucket, prefix, Some(token)).await?;
+            found.extend(more);
+            next = after;
         }
+        Ok(found)
+    }
+
+    /// The next objects whose keys begin with `prefix`, at most 1,000, in the order of their keys, and the token for
+    /// those after them, if there are any.
+    pub async fn list_page(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        token: Option<String>,
+    ) -> Result<(Vec<Listed>, Option<String>), Error> {
+        let list = self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(token);
+        let page = ask(list.set_expected_bucket_owner(self.owner.clone()).send()).await?;
+        let found = entries(&page)?;
+        Ok((found, page.next_continuation_token.filter(|_| page.is_truncated == Some(true))))
     }
 
     /// All objects whose keys begin with one of the prefixes, in the order of their keys: a walk through the bucket that

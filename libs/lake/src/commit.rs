@@ -9,7 +9,7 @@ use lakewright_aws::ask_once;
 
 use crate::catalog::{LoadedTable, glue};
 use crate::error::CommitError;
-use crate::prepare::Prepared;
+use crate::prepare::{Edit, Prepared};
 
 /// How often a commit whose answer was lost is sent again: with the same version it takes effect once at most.
 const ATTEMPTS: u32 = 6;
@@ -27,6 +27,9 @@ pub struct Change {
     pub summary: HashMap<String, String>,
     /// Properties of the table.
     pub properties: HashMap<String, String>,
+    /// Whether somebody maintains the table, who lets old snapshots go together with their files: then the commit
+    /// leaves them alone, unless they are so many that nobody seems to.
+    pub maintained: bool,
 }
 
 impl LoadedTable {
@@ -35,8 +38,13 @@ impl LoadedTable {
     /// # Errors
     /// See [`CommitError`]. Data files are never deleted here: after a conflict they can be committed again.
     pub async fn commit(&self, change: Change) -> Result<Self, CommitError> {
+        self.apply(Edit::Change(change)).await
+    }
+
+    /// Makes new metadata of an edit, on the condition that the table still is what was loaded.
+    pub(crate) async fn apply(&self, edit: Edit) -> Result<Self, CommitError> {
         let failed = |source| CommitError::Failed { table: self.full_name(), source };
-        let prepared = Prepared::write(self, change).await.map_err(failed)?;
+        let prepared = Prepared::write(self, edit).await.map_err(failed)?;
         let committed = match self.update(&prepared).await {
             Ok(()) => self.committed(&prepared.location, prepared.metadata).await,
             // Somebody committed on top of it already.
@@ -108,10 +116,16 @@ impl LoadedTable {
         let (now, sequence) = (current.table.metadata(), prepared.metadata.last_sequence_number());
         Ok(if current.metadata_location == prepared.location {
             Seen::Ours
-        } else if now.snapshot_by_id(prepared.snapshot_id).is_some() {
+        } else if prepared.snapshot_id.is_some_and(|id| now.snapshot_by_id(id).is_some()) {
             Seen::OnTop(Box::new(current))
         } else if current.version_id == self.version_id && current.metadata_location == self.metadata_location {
             Seen::Unchanged
+        } else if prepared.snapshot_id.is_none() {
+            match self.followed_by(&current) {
+                Some(location) if location == prepared.location => Seen::OnTop(Box::new(current)),
+                Some(_) => Seen::Another,
+                None => Seen::Forgotten,
+            }
         } else if now.last_sequence_number() < sequence
             || now.snapshots().any(|snapshot| snapshot.sequence_number() == sequence)
         {
@@ -119,6 +133,14 @@ impl LoadedTable {
         } else {
             Seen::Forgotten
         })
+    }
+
+    /// The metadata file that took the place of the one that was loaded, as far as the table's log goes back.
+    fn followed_by(&self, current: &Self) -> Option<String> {
+        let log = current.table.metadata().metadata_log();
+        let ours = log.iter().rposition(|entry| entry.metadata_file == self.metadata_location)?;
+        let next = log.get(ours + 1).map_or(&current.metadata_location, |entry| &entry.metadata_file);
+        Some(next.clone())
     }
 
     /// Deletes data files that are known to be in no table: their commit was a conflict or failed, and isn't tried
@@ -143,6 +165,7 @@ enum Outcome {
     Error(CommitError),
 }
 
+/// What became of a commit.
 enum Seen {
     Ours,
     OnTop(Box<LoadedTable>),

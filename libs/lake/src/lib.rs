@@ -4,6 +4,8 @@
 //! commit is one Glue `UpdateTable` with the version that was loaded: either the table still is what the caller
 //! looked at, or the commit is a [`CommitError::Conflict`] and nothing changed.
 //!
+//! [`maintain`] keeps a table small and quick beside its writers.
+//!
 //! A writer's way: [`load_table`], [`TableWriter`] for the data files, [`LoadedTable::commit`].
 
 mod bounds;
@@ -14,6 +16,7 @@ mod create;
 mod error;
 mod expire;
 mod file;
+pub mod maintain;
 mod manifests;
 mod partition;
 mod path;

@@ -1,5 +1,8 @@
 //! Writing manifests: the new files', the merged ones', those of files that an overwrite removes.
 
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
 use futures::{StreamExt, TryStreamExt, stream};
 use iceberg::Result;
 use iceberg::spec::{
@@ -11,11 +14,18 @@ use iceberg::table::Table;
 use crate::promote::{is_outdated, promoted};
 
 /// With so many small manifests in a table, a commit writes them into one, so that planning a query stays quick.
-const MERGE_AT: usize = 50;
+pub(crate) const MERGE_AT: usize = 50;
+/// A sequence number that stands for the one that the commit is given.
+pub(crate) const INHERITED: i64 = -1;
 /// Manifests above this size in bytes are left alone.
 const SMALL: i64 = 4 * 1024 * 1024;
 /// Manifests of so many bytes together are merged into one.
 const MERGED: i64 = 8 * 1024 * 1024;
+
+/// Whether a manifest is worth merging with others.
+pub(crate) fn is_small(manifest: &ManifestFile) -> bool {
+    manifest.manifest_length < SMALL
+}
 
 /// Writes the manifests of one commit and remembers their paths.
 pub(crate) struct ManifestFiles<'a> {
@@ -43,14 +53,14 @@ impl ManifestFiles<'_> {
         })
     }
 
-    /// The manifest of new files, of which some may have been written before a column was widened.
-    pub(crate) async fn added(&mut self, files: &[DataFile], spec: &PartitionSpecRef) -> Result<ManifestFile> {
+    /// The manifest of new files, of which some may have been written before a column was widened, each with the
+    /// sequence number of its data or [`INHERITED`].
+    pub(crate) async fn added(&mut self, files: &[(DataFile, i64)], spec: &PartitionSpecRef) -> Result<ManifestFile> {
         let schema = self.table.metadata().current_schema().clone();
         let partition = spec.partition_type(&schema)?;
         let mut writer = self.writer(ManifestContentType::Data, schema.clone(), spec)?;
-        for file in files {
-            // A negative number stands for the one that the commit is given.
-            writer.add_file(promoted(file, spec.spec_id(), &partition, &schema)?, -1)?;
+        for (file, sequence) in files {
+            writer.add_file(promoted(file, spec.spec_id(), &partition, &schema)?, *sequence)?;
         }
         writer.write_manifest_file().await
     }
@@ -66,7 +76,7 @@ impl ManifestFiles<'_> {
         if live.is_empty() {
             return Ok(None);
         }
-        let spec = std::sync::Arc::new(metadata.partition_spec().clone());
+        let spec = Arc::new(metadata.partition_spec().clone());
         let mut writer = self.writer(manifest.content, metadata.schema().clone(), &spec)?;
         for entry in &live {
             let sequence = entry.sequence_number().unwrap_or(0);
@@ -79,40 +89,77 @@ impl ManifestFiles<'_> {
         Ok(Some((writer.write_manifest_file().await?, live)))
     }
 
-    /// The manifests that an append keeps: those with live files, small ones merged when there are many. Those from
-    /// before a partition column was widened are written anew at once, whatever their size: see `promote.rs`.
-    pub(crate) async fn kept(&mut self, existing: Vec<ManifestFile>) -> Result<Vec<ManifestFile>> {
+    /// A manifest without some of its files, whose removal it records; and what is removed.
+    pub(crate) async fn without(
+        &mut self,
+        manifest: &ManifestFile,
+        paths: &HashSet<String>,
+    ) -> Result<(ManifestFile, Vec<ManifestEntryRef>)> {
+        let loaded = manifest.load_manifest(self.table.file_io()).await?;
+        let (entries, metadata) = loaded.into_parts();
+        let spec = Arc::new(metadata.partition_spec().clone());
+        let mut writer = self.writer(manifest.content, metadata.schema().clone(), &spec)?;
+        let mut removed = Vec::new();
+        for entry in entries.into_iter().filter(|entry| entry.is_alive()) {
+            let sequence = entry.sequence_number().unwrap_or(0);
+            let file_sequence = entry.file_sequence_number.or(Some(sequence));
+            let file = entry.data_file().clone();
+            if paths.contains(entry.file_path()) {
+                writer.add_delete_file(file, sequence, file_sequence)?;
+                removed.push(entry);
+            } else {
+                let added_by = entry.snapshot_id().unwrap_or(self.snapshot_id);
+                writer.add_existing_file(file, added_by, sequence, file_sequence)?;
+            }
+        }
+        Ok((writer.write_manifest_file().await?, removed))
+    }
+
+    /// The manifests that a snapshot keeps: those with live files, of each partition spec `merge_at` small ones or more
+    /// merged. Those from before a partition column was widened are written anew at once, whatever their size: see
+    /// `promote.rs`.
+    pub(crate) async fn kept(&mut self, existing: Vec<ManifestFile>, merge_at: usize) -> Result<Vec<ManifestFile>> {
         let metadata = self.table.metadata();
-        let spec = metadata.default_partition_spec().clone();
-        let partition = spec.partition_type(metadata.current_schema())?;
-        let (mut kept, mut small, mut outdated) = (Vec::new(), Vec::new(), Vec::new());
+        let mut kept = Vec::new();
+        let mut by_spec: BTreeMap<i32, Vec<ManifestFile>> = BTreeMap::new();
         for manifest in existing {
             if !manifest.has_added_files() && !manifest.has_existing_files() {
                 continue;
             }
-            if manifest.content != ManifestContentType::Data || manifest.partition_spec_id != spec.spec_id() {
-                kept.push(manifest);
-            } else if is_outdated(&manifest, &partition) {
-                outdated.push(manifest);
-            } else if manifest.manifest_length < SMALL {
-                small.push(manifest);
+            if manifest.content == ManifestContentType::Data {
+                by_spec.entry(manifest.partition_spec_id).or_default().push(manifest);
             } else {
                 kept.push(manifest);
             }
         }
-        if small.len() + outdated.len() < MERGE_AT {
-            kept.append(&mut small);
-        }
-        outdated.append(&mut small);
-        let mut rest = outdated.into_iter().peekable();
-        while rest.peek().is_some() {
-            let mut length = 0;
-            let mut some = Vec::new();
-            while let Some(manifest) = rest.next_if(|_| length < MERGED) {
-                length += manifest.manifest_length;
-                some.push(manifest);
+        for (id, manifests) in by_spec {
+            // A spec whose column was dropped has no types any more: its manifests stay as they are.
+            let spec = metadata.partition_spec_by_id(id).cloned();
+            let types =
+                spec.and_then(|spec| spec.partition_type(metadata.current_schema()).ok().map(|kind| (spec, kind)));
+            let Some((spec, partition)) = types else {
+                kept.extend(manifests);
+                continue;
+            };
+            let (mut outdated, rest): (Vec<_>, Vec<_>) =
+                manifests.into_iter().partition(|manifest| is_outdated(manifest, &partition));
+            let (small, large): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_small);
+            kept.extend(large);
+            if small.len() + outdated.len() < merge_at {
+                kept.extend(small);
+            } else {
+                outdated.extend(small);
             }
-            kept.push(self.merged(&some, &spec).await?);
+            let mut rest = outdated.into_iter().peekable();
+            while rest.peek().is_some() {
+                let mut length = 0;
+                let mut some = Vec::new();
+                while let Some(manifest) = rest.next_if(|_| length < MERGED) {
+                    length += manifest.manifest_length;
+                    some.push(manifest);
+                }
+                kept.push(self.merged(&some, &spec).await?);
+            }
         }
         Ok(kept)
     }

@@ -113,7 +113,7 @@ impl Partitioner {
 }
 
 /// The partition values of a column.
-fn transformed(transform: Transform, source: &ArrayRef) -> anyhow::Result<ArrayRef> {
+pub(crate) fn transformed(transform: Transform, source: &ArrayRef) -> anyhow::Result<ArrayRef> {
     // From microseconds, and from days.
     let periods: Option<(fn(i64) -> i64, fn(i64) -> i64)> = match transform {
         Transform::Year => Some((|micros| calendar::years(calendar::day(micros)), calendar::years)),

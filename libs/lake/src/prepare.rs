@@ -1,26 +1,42 @@
 //! What a commit writes before the catalog hears of it: manifests, manifest list, metadata.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use anyhow::{Context as _, anyhow, bail};
 use iceberg::MetadataLocation;
 use iceberg::spec::{
     FormatVersion, MAIN_BRANCH, ManifestContentType, ManifestFile, ManifestListWriter, Operation, PartitionSpecRef,
-    Snapshot, Summary, TableMetadata,
+    Snapshot, Summary, TableMetadata, TableMetadataBuilder,
 };
 use uuid::Uuid;
 
 use crate::catalog::LoadedTable;
 use crate::commit::Change;
-use crate::expire;
-use crate::manifests::ManifestFiles;
+use crate::expire::{self, Expiry, Retention};
+use crate::maintain::Replace;
+use crate::manifests::{INHERITED, MERGE_AT, ManifestFiles};
 use crate::summary::{Changes, add_totals};
+
+/// With so many snapshots that are old and still there, a commit lets them go though the table is maintained.
+const TOO_MANY: usize = 1_000;
+
+/// What a commit does.
+pub(crate) enum Edit {
+    /// A snapshot of a writer's change.
+    Change(Change),
+    /// A snapshot with the same rows in other files.
+    Replace(Replace),
+    /// No snapshot: some that were are left out.
+    Expire(Expiry),
+}
 
 /// A commit whose files are written.
 pub(crate) struct Prepared {
     pub(crate) metadata: TableMetadata,
     pub(crate) location: String,
-    pub(crate) snapshot_id: i64,
+    /// The snapshot that it makes, if it makes one.
+    pub(crate) snapshot_id: Option<i64>,
     /// Files that only this commit uses.
     pub(crate) written: Vec<String>,
     /// Metadata files that nobody needs when the commit has happened.
@@ -29,23 +45,26 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Writes them. On an error what was written is deleted again.
-    pub(crate) async fn write(loaded: &LoadedTable, change: Change) -> anyhow::Result<Self> {
+    pub(crate) async fn write(loaded: &LoadedTable, edit: Edit) -> anyhow::Result<Self> {
         let metadata = loaded.table.metadata();
         if metadata.format_version() != FormatVersion::V2 {
             bail!("its format version is {}; Lakewright writes version 2", metadata.format_version());
         }
         let (high, low) = Uuid::new_v4().as_u64_pair();
         let snapshot_id = ((high ^ low) & (i64::MAX as u64)) as i64;
+        let makes_snapshot = !matches!(edit, Edit::Expire(_));
         let mut files = ManifestFiles {
             table: &loaded.table,
             snapshot_id,
             commit: Uuid::new_v4().to_string(),
             written: Vec::new(),
         };
-        let result = write_all(loaded, change, &mut files).await;
+        let result = write_all(loaded, edit, &mut files).await;
         let written = files.written;
         match result {
-            Ok((metadata, location, expired)) => Ok(Self { metadata, location, snapshot_id, written, expired }),
+            Ok((metadata, location, expired)) => {
+                Ok(Self { metadata, location, snapshot_id: makes_snapshot.then_some(snapshot_id), written, expired })
+            }
             Err(error) => {
                 for path in &written {
                     _ = loaded.table.file_io().delete(path).await;
@@ -58,53 +77,22 @@ impl Prepared {
 
 async fn write_all(
     loaded: &LoadedTable,
-    change: Change,
+    edit: Edit,
     files: &mut ManifestFiles<'_>,
 ) -> anyhow::Result<(TableMetadata, String, Vec<String>)> {
     let metadata = loaded.table.metadata();
-    let snapshot_id = files.snapshot_id;
-    let spec = match change.spec_id {
-        None => metadata.default_partition_spec().clone(),
-        Some(id) => metadata.partition_spec_by_id(id).ok_or_else(|| anyhow!("it has no partition spec {id}"))?.clone(),
-    };
-    let mut changes = Changes::default();
-    for file in &change.files {
-        changes.added(file, spec.spec_id());
-    }
-    let manifests = manifests(loaded, &change, &spec, files, &mut changes).await.context("write the manifests")?;
-
-    let list_path = format!("{}/metadata/snap-{snapshot_id}-0-{}.avro", metadata.location(), files.commit);
-    files.written.push(list_path.clone());
-    let output = loaded.table.file_io().new_output(&list_path)?.writer().await?;
-    let sequence = metadata.next_sequence_number();
-    let mut list = ManifestListWriter::v2(output, snapshot_id, metadata.current_snapshot_id(), sequence);
-    list.add_manifests(manifests.into_iter())?;
-    list.close().await.context("write the manifest list")?;
-
-    let mut properties = change.summary;
-    properties.extend(changes.properties());
-    add_totals(&mut properties, metadata.current_snapshot().map(|s| &s.summary().additional_properties));
-    let operation = if change.overwrite { Operation::Overwrite } else { Operation::Append };
-    let now = chrono::Utc::now().timestamp_millis().max(metadata.last_updated_ms());
-    let snapshot = Snapshot::builder()
-        .with_snapshot_id(snapshot_id)
-        .with_parent_snapshot_id(metadata.current_snapshot_id())
-        .with_sequence_number(sequence)
-        .with_timestamp_ms(now)
-        .with_manifest_list(list_path)
-        .with_summary(Summary { operation, additional_properties: properties })
-        .with_schema_id(metadata.current_schema_id())
-        .build();
-
     let builder = metadata.clone().into_builder(Some(loaded.metadata_location.clone()));
-    let mut builder = builder.set_branch_snapshot(snapshot, MAIN_BRANCH)?;
-    if !change.properties.is_empty() {
-        builder = builder.set_properties(change.properties)?;
-    }
-    let old = expire::old_snapshots(metadata, now);
-    if !old.is_empty() {
-        builder = builder.remove_snapshots(&old);
-    }
+    let builder = match edit {
+        Edit::Change(change) => changed(loaded, change, builder, files).await?,
+        Edit::Replace(replace) => {
+            let mut changes = Changes::default();
+            let summary = replace.summary.clone();
+            let manifests = replace.manifests(loaded, files, &mut changes).await.context("write the manifests")?;
+            let snapshot = snapshot(loaded, Operation::Replace, manifests, (summary, changes), files).await?;
+            builder.set_branch_snapshot(snapshot, MAIN_BRANCH)?
+        }
+        Edit::Expire(expiry) => without(builder, &expiry),
+    };
     let built = builder.build().context("make the metadata")?;
     let next = MetadataLocation::from_str(&loaded.metadata_location).map_or_else(
         |_| MetadataLocation::new_with_metadata(metadata.location(), &built.metadata),
@@ -120,6 +108,90 @@ async fn write_all(
     Ok((built.metadata, location, expired))
 }
 
+/// The metadata with a writer's change, and without what the table's own properties let go.
+async fn changed(
+    loaded: &LoadedTable,
+    change: Change,
+    builder: TableMetadataBuilder,
+    files: &mut ManifestFiles<'_>,
+) -> anyhow::Result<TableMetadataBuilder> {
+    let metadata = loaded.table.metadata();
+    let spec = match change.spec_id {
+        None => metadata.default_partition_spec().clone(),
+        Some(id) => metadata.partition_spec_by_id(id).ok_or_else(|| anyhow!("it has no partition spec {id}"))?.clone(),
+    };
+    let mut changes = Changes::default();
+    for file in &change.files {
+        changes.added(file, spec.spec_id());
+    }
+    let manifests = manifests(loaded, &change, &spec, files, &mut changes).await.context("write the manifests")?;
+    let operation = if change.overwrite { Operation::Overwrite } else { Operation::Append };
+    let snapshot = snapshot(loaded, operation, manifests, (change.summary, changes), files).await?;
+    let now = snapshot.timestamp_ms();
+    let mut builder = builder.set_branch_snapshot(snapshot, MAIN_BRANCH)?;
+    if !change.properties.is_empty() {
+        builder = builder.set_properties(change.properties)?;
+    }
+    if let Some(retention) = Retention::of_table(metadata) {
+        let old = expire::count_old(metadata, &retention, now);
+        if old > if change.maintained { TOO_MANY } else { 0 } {
+            builder = without(builder, &expire::expired(metadata, &retention, now)?);
+        }
+    }
+    Ok(builder)
+}
+
+/// Metadata without what has expired.
+fn without(mut builder: TableMetadataBuilder, expiry: &Expiry) -> TableMetadataBuilder {
+    for reference in &expiry.references {
+        builder = builder.remove_ref(reference);
+    }
+    for snapshot in &expiry.snapshots {
+        builder = builder.remove_statistics(*snapshot).remove_partition_statistics(*snapshot);
+    }
+    if expiry.snapshots.is_empty() { builder } else { builder.remove_snapshots(&expiry.snapshots) }
+}
+
+/// A snapshot on top of the current one, whose manifest list is written; with the properties of its summary, and what
+/// it changes.
+async fn snapshot(
+    loaded: &LoadedTable,
+    operation: Operation,
+    manifests: Vec<ManifestFile>,
+    (mut properties, changes): (HashMap<String, String>, Changes),
+    files: &mut ManifestFiles<'_>,
+) -> anyhow::Result<Snapshot> {
+    let metadata = loaded.table.metadata();
+    let snapshot_id = files.snapshot_id;
+    let list_path = format!("{}/metadata/snap-{snapshot_id}-0-{}.avro", metadata.location(), files.commit);
+    files.written.push(list_path.clone());
+    let output = loaded.table.file_io().new_output(&list_path)?.writer().await?;
+    let sequence = metadata.next_sequence_number();
+    let mut list = ManifestListWriter::v2(output, snapshot_id, metadata.current_snapshot_id(), sequence);
+    list.add_manifests(manifests.into_iter())?;
+    list.close().await.context("write the manifest list")?;
+
+    properties.extend(changes.properties());
+    add_totals(&mut properties, metadata.current_snapshot().map(|s| &s.summary().additional_properties));
+    let now = chrono::Utc::now().timestamp_millis().max(metadata.last_updated_ms());
+    Ok(Snapshot::builder()
+        .with_snapshot_id(snapshot_id)
+        .with_parent_snapshot_id(metadata.current_snapshot_id())
+        .with_sequence_number(sequence)
+        .with_timestamp_ms(now)
+        .with_manifest_list(list_path)
+        .with_summary(Summary { operation, additional_properties: properties })
+        .with_schema_id(metadata.current_schema_id())
+        .build())
+}
+
+/// The manifests of the current snapshot.
+pub(crate) async fn current_manifests(loaded: &LoadedTable) -> anyhow::Result<Vec<ManifestFile>> {
+    let Some(snapshot) = loaded.table.metadata().current_snapshot() else { return Ok(Vec::new()) };
+    let list = loaded.table.manifest_list_reader(snapshot).load().await.context("read the manifest list")?;
+    Ok(list.consume_entries().into_iter().collect())
+}
+
 /// The manifests that make up the new snapshot.
 async fn manifests(
     loaded: &LoadedTable,
@@ -128,14 +200,7 @@ async fn manifests(
     files: &mut ManifestFiles<'_>,
     changes: &mut Changes,
 ) -> anyhow::Result<Vec<ManifestFile>> {
-    let metadata = loaded.table.metadata();
-    let existing = match metadata.current_snapshot() {
-        None => Vec::new(),
-        Some(snapshot) => {
-            let list = loaded.table.manifest_list_reader(snapshot).load().await.context("read the manifest list")?;
-            list.consume_entries().into_iter().collect()
-        }
-    };
+    let existing = current_manifests(loaded).await?;
     let mut manifests = Vec::new();
     if change.overwrite {
         for manifest in &existing {
@@ -148,10 +213,11 @@ async fn manifests(
             manifests.push(removed);
         }
     } else {
-        manifests = files.kept(existing).await?;
+        manifests = files.kept(existing, MERGE_AT).await?;
     }
     if !change.files.is_empty() {
-        manifests.push(files.added(&change.files, spec).await?);
+        let new: Vec<_> = change.files.iter().map(|file| (file.clone(), INHERITED)).collect();
+        manifests.push(files.added(&new, spec).await?);
     }
     Ok(manifests)
 }

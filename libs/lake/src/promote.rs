@@ -29,35 +29,61 @@ pub(crate) fn is_outdated(manifest: &ManifestFile, partition: &StructType) -> bo
 /// # Errors
 /// The file lacks a member that every file has.
 pub(crate) fn promoted(file: &DataFile, spec_id: i32, partition: &StructType, schema: &Schema) -> Result<DataFile> {
-    let values = file.partition().iter().zip(partition.fields());
-    let values = values.map(|(value, field)| value.map(|value| literal(value, &field.field_type)));
-    let partition: Struct = values.collect();
+    let mut builder = copied(file);
+    builder
+        .partition(partition_values(file.partition(), partition))
+        .lower_bounds(bounds(file.lower_bounds(), schema))
+        .upper_bounds(bounds(file.upper_bounds(), schema))
+        .partition_spec_id(spec_id);
+    built(&builder, file)
+}
+
+/// A file whose rows are sorted by the table's sort order of this number.
+///
+/// # Errors
+/// As [`promoted`].
+pub(crate) fn sorted(file: &DataFile, order: i32, spec_id: i32) -> Result<DataFile> {
+    let mut builder = copied(file);
+    builder.sort_order_id(order).partition_spec_id(spec_id);
+    built(&builder, file)
+}
+
+/// Partition values in the types of today.
+pub(crate) fn partition_values(values: &Struct, partition: &StructType) -> Struct {
+    let values = values.iter().zip(partition.fields());
+    values.map(|(value, field)| value.map(|value| literal(value, &field.field_type))).collect()
+}
+
+fn built(builder: &DataFileBuilder, file: &DataFile) -> Result<DataFile> {
+    builder.build().map_err(|error| Error::new(ErrorKind::DataInvalid, format!("{}: {error}", file.file_path())))
+}
+
+fn copied(file: &DataFile) -> DataFileBuilder {
     let mut builder = DataFileBuilder::default();
     builder
         .content(file.content_type())
         .file_path(file.file_path().to_owned())
         .file_format(file.file_format())
-        .partition(partition)
+        .partition(file.partition().clone())
         .record_count(file.record_count())
         .file_size_in_bytes(file.file_size_in_bytes())
         .column_sizes(file.column_sizes().clone())
         .value_counts(file.value_counts().clone())
         .null_value_counts(file.null_value_counts().clone())
         .nan_value_counts(file.nan_value_counts().clone())
-        .lower_bounds(bounds(file.lower_bounds(), schema))
-        .upper_bounds(bounds(file.upper_bounds(), schema))
+        .lower_bounds(file.lower_bounds().clone())
+        .upper_bounds(file.upper_bounds().clone())
         .key_metadata(file.key_metadata().map(<[u8]>::to_vec))
         .split_offsets(file.split_offsets().map(<[i64]>::to_vec))
         .equality_ids(file.equality_ids())
         .first_row_id(file.first_row_id())
-        .partition_spec_id(spec_id)
         .referenced_data_file(file.referenced_data_file())
         .content_offset(file.content_offset())
         .content_size_in_bytes(file.content_size_in_bytes());
     if let Some(order) = file.sort_order_id() {
         builder.sort_order_id(order);
     }
-    builder.build().map_err(|error| Error::new(ErrorKind::DataInvalid, format!("{}: {error}", file.file_path())))
+    builder
 }
 
 /// A partition value in the type of today.

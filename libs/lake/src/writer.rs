@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 use arrow_array::RecordBatch;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use iceberg::spec::{DataFile, DataFileFormat, PartitionKey, Struct};
+use iceberg::spec::{DataFile, DataFileFormat, PartitionKey, PartitionSpecRef, Struct};
 use iceberg::writer::base_writer::data_file_writer::DataFileWriterBuilder;
 use iceberg::writer::file_writer::location_generator::DefaultFileNameGenerator;
 use iceberg::writer::file_writer::rolling_writer::RollingFileWriterBuilder;
@@ -20,7 +20,7 @@ use crate::partition::Partitioner;
 use crate::path::DataPaths;
 
 /// The size in bytes at which a data file is closed and another begun.
-const TARGET_FILE_SIZE: usize = 128 * 1024 * 1024;
+pub(crate) const TARGET_FILE_SIZE: usize = 128 * 1024 * 1024;
 /// Rows of a row group.
 const ROW_GROUP_ROWS: usize = 512 * 1024;
 /// Bytes that the open files may hold in memory.
@@ -71,6 +71,24 @@ impl TableWriter {
     /// # Errors
     /// As there.
     pub fn with_row_groups(loaded: &LoadedTable, plain: &[&str], rows: usize) -> anyhow::Result<Self> {
+        let spec = loaded.table.metadata().default_partition_spec().clone();
+        Self::make(loaded, spec, plain, (rows, TARGET_FILE_SIZE))
+    }
+
+    /// A writer for one of the table's partition specs, whose files are closed at about `target` bytes.
+    ///
+    /// # Errors
+    /// As [`TableWriter::new`].
+    pub(crate) fn of_spec(loaded: &LoadedTable, spec: PartitionSpecRef, target: usize) -> anyhow::Result<Self> {
+        Self::make(loaded, spec, &[], (ROW_GROUP_ROWS, target))
+    }
+
+    fn make(
+        loaded: &LoadedTable,
+        spec: PartitionSpecRef,
+        plain: &[&str],
+        (rows, target): (usize, usize),
+    ) -> anyhow::Result<Self> {
         let metadata = loaded.table.metadata();
         let schema = metadata.current_schema().clone();
         let mut properties = WriterProperties::builder()
@@ -83,7 +101,7 @@ impl TableWriter {
         let files = ParquetFiles::new(properties.build(), schema.clone())?;
         let rolling = RollingFileWriterBuilder::new(
             files.clone(),
-            TARGET_FILE_SIZE,
+            target,
             loaded.table.file_io().clone(),
             DataPaths::new(metadata),
             DefaultFileNameGenerator::new(Uuid::new_v4().to_string(), None, DataFileFormat::Parquet),
@@ -91,7 +109,7 @@ impl TableWriter {
         Ok(Self {
             builder: DataFileWriterBuilder::new(rolling),
             files,
-            partitioner: Partitioner::new(schema, metadata.default_partition_spec().clone())?,
+            partitioner: Partitioner::new(schema, spec)?,
             open: HashMap::new(),
             open_bytes: OPEN_BYTES,
             clock: 0,

@@ -87,6 +87,7 @@ async fn attempt(engine: &Engine, manifest: &Manifest, model: &Model) -> Result<
         spec_id: Some(spec_id),
         summary: HashMap::from([(MADE_FROM.to_owned(), made_from)]),
         properties: HashMap::from([("history.expire.max-snapshot-age-ms".to_owned(), KEPT_MS.to_owned())]),
+        maintained: false,
     };
     match target.commit(change).await {
         Ok(_) => {}

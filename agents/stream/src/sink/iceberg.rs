@@ -89,6 +89,7 @@ impl Sink for IcebergSink {
             spec_id: if self.finished.is_empty() { None } else { self.spec_id },
             summary,
             properties,
+            maintained: false,
         };
         match self.loaded().commit(change).await {
             Ok(table) => {

@@ -1,5 +1,7 @@
 //! A Glue catalog and an S3 in memory over HTTP, which lose answers on demand.
 
+pub mod sales;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,6 +13,10 @@ use axum::response::{IntoResponse, Response};
 use lakewright_aws::Aws;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+/// Objects in one answer to a listing.
+const PAGE: usize = 100;
 
 /// What happens to the next table updates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +39,16 @@ pub type Overtake = Box<dyn FnOnce(&mut Value, &mut BTreeMap<String, Bytes>) + S
 #[derive(Default)]
 pub struct Fake {
     objects: Mutex<BTreeMap<String, Bytes>>,
+    /// When objects were written, in milliseconds since 1970.
+    written: Mutex<BTreeMap<String, i64>>,
     tables: Mutex<BTreeMap<String, Value>>,
     faults: Mutex<Vec<Fault>>,
     in_flight: Mutex<Option<(Value, u32)>>,
     pub updates: AtomicU32,
     /// Runs inside an overtaken update, with the record as it became.
     pub overtake: Mutex<Option<Overtake>>,
+    /// The next update says that it is there and waits.
+    gate: Mutex<Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>>,
 }
 
 impl Fake {
@@ -61,6 +71,23 @@ impl Fake {
 
     pub fn fail_next(&self, fault: Fault) {
         self.faults.lock().push(fault);
+    }
+
+    /// Holds the next table update: the first channel says that it has come, the second lets it go.
+    pub fn hold_next(&self) -> (oneshot::Receiver<()>, oneshot::Sender<()>) {
+        let ((there, come), (go, wait)) = (oneshot::channel(), oneshot::channel());
+        *self.gate.lock() = Some((there, wait));
+        (come, go)
+    }
+
+    /// Makes all objects look as if they were written in 1970.
+    pub fn make_old(&self) {
+        self.written.lock().clear();
+    }
+
+    /// Puts an object, as anybody may.
+    pub fn put(&self, key: &str, body: &str) {
+        self.objects.lock().insert(key.to_owned(), body.to_owned().into());
     }
 
     /// The keys that contain a text.
@@ -143,6 +170,7 @@ impl Fake {
         let mut objects = self.objects.lock();
         match *method {
             Method::PUT => {
+                self.written.lock().insert(key.to_owned(), chrono::Utc::now().timestamp_millis());
                 objects.insert(key.to_owned(), body);
                 ([(header::ETAG, "\"e\"")], "").into_response()
             }
@@ -168,12 +196,73 @@ impl Fake {
     }
 }
 
+impl Fake {
+    /// A page of a bucket's listing.
+    fn list(&self, bucket: &str, query: &str) -> Response {
+        let parameter = |name: &str| {
+            let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| decoded(value))
+        };
+        let prefix = format!("{bucket}{}", parameter("prefix").unwrap_or_default());
+        let after = parameter("continuation-token");
+        let (objects, written) = (self.objects.lock(), self.written.lock());
+        let keys = objects.keys().map(|key| (decoded(key), key));
+        let keys = keys.filter(|(key, _)| key.starts_with(&prefix) && after.as_ref().is_none_or(|after| key > after));
+        let mut keys: Vec<(String, &String)> = keys.collect();
+        keys.sort();
+        let truncated = keys.len() > PAGE;
+        keys.truncate(PAGE);
+        let mut xml = format!("<ListBucketResult><IsTruncated>{truncated}</IsTruncated>");
+        if let Some((last, _)) = keys.last().filter(|_| truncated) {
+            xml.push_str(&format!("<NextContinuationToken>{last}</NextContinuationToken>"));
+        }
+        for (key, raw) in &keys {
+            let at = chrono::DateTime::from_timestamp_millis(written.get(*raw).copied().unwrap_or(0)).expect("a time");
+            xml.push_str(&format!(
+                "<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>\"e\"</ETag><Size>{}</Size></Contents>",
+                &key[bucket.len()..],
+                at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+                objects[*raw].len()
+            ));
+        }
+        xml.push_str("</ListBucketResult>");
+        ([(header::CONTENT_TYPE, "application/xml")], xml).into_response()
+    }
+}
+
+/// A text without its percent signs.
+fn decoded(text: &str) -> String {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let Some((byte, more)) = rest.split_first() {
+        rest = more;
+        if *byte == b'%' {
+            let digits = std::str::from_utf8(&more[..2]).expect("digits");
+            bytes.push(u8::from_str_radix(digits, 16).expect("a byte"));
+            rest = &more[2..];
+        } else {
+            bytes.push(*byte);
+        }
+    }
+    String::from_utf8(bytes).expect("text")
+}
+
 async fn answer(State(fake): State<Arc<Fake>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
     let text = |name: &str| head.headers.get(name).map(|value| value.to_str().expect("text").to_owned());
     match text("x-amz-target").as_deref().and_then(|target| target.strip_prefix("AWSGlue.")) {
-        Some(operation) => fake.glue(operation, &serde_json::from_slice(&body).expect("JSON")),
+        Some(operation) => {
+            let gate = if operation == "UpdateTable" { fake.gate.lock().take() } else { None };
+            if let Some((there, wait)) = gate {
+                _ = there.send(());
+                _ = wait.await;
+            }
+            fake.glue(operation, &serde_json::from_slice(&body).expect("JSON"))
+        }
+        None if head.uri.query().is_some_and(|query| query.contains("list-type=2")) => {
+            let bucket = format!("{}/", head.uri.path().trim_end_matches('/'));
+            fake.list(&bucket, head.uri.query().unwrap_or_default())
+        }
         None => fake.s3(&head.method, head.uri.path(), text("range").as_deref(), body),
     }
 }

@@ -1,0 +1,116 @@
+//! Maintenance of a table beside its writers: small files and manifests put together, old snapshots let go, files that
+//! nothing refers to deleted.
+//!
+//! Every change is one conditional commit, as a writer's is: whoever was faster is respected, and nobody waits. A file
+//! is deleted only when it is known that no snapshot which is left refers to it. `docs/decisions/maintenance.md` says
+//! how, and why.
+
+mod compact;
+mod deletes;
+mod deletion;
+mod expiry;
+mod orphans;
+mod plan;
+mod reach;
+mod replace;
+mod rewrite;
+mod run;
+
+use std::time::Duration;
+
+use iceberg::spec::TableMetadata;
+
+use crate::catalog::LoadedTable;
+use crate::error::CommitError;
+use crate::expire::Retention;
+use crate::writer::TARGET_FILE_SIZE;
+
+pub use compact::{Compacted, compact};
+pub use deletion::Deleted;
+pub use expiry::{Expired, expire};
+pub use orphans::{Orphans, remove_orphans};
+pub use plan::Skipped;
+pub(crate) use replace::Replace;
+pub use run::{Report, maintain};
+
+/// How often a commit of maintenance is tried when writers are faster; then it is left for the next time.
+const ATTEMPTS: u32 = 8;
+/// Snapshots are kept for 5 days where neither the policy nor the table says otherwise: Iceberg's default
+/// (`history.expire.max-snapshot-age-ms`).
+const MAX_AGE_MS: i64 = 5 * 86_400_000;
+/// One hour.
+const GRACE_MS: i64 = 3_600_000;
+/// Three days, as Iceberg's `remove_orphan_files` has it.
+const ORPHANS_AGE_MS: i64 = 3 * 86_400_000;
+
+/// What maintenance keeps and how much it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Snapshots that are younger, in milliseconds, are kept; `None`: as the table's properties say, 5 days else.
+    pub max_age_ms: Option<i64>,
+    /// So many snapshots of each branch are kept, however old; `None`: as the table's properties say, 1 else.
+    pub min_snapshots: Option<usize>,
+    /// For how long, in milliseconds, a snapshot is kept after another took its place, so that running readers go on.
+    pub grace_ms: i64,
+    /// Files that no snapshot refers to are deleted when they are older, in milliseconds; `None`: they aren't looked
+    /// for. It must be longer than any writer holds files before it commits them.
+    pub orphans_age_ms: Option<i64>,
+    /// The size in bytes that data files are given, where the table's `write.target-file-size-bytes` doesn't say.
+    pub target_bytes: u64,
+    /// So many bytes it may hold in memory, about: files get no larger than half of it.
+    pub memory_bytes: usize,
+    /// So many small files of one partition are worth putting together.
+    pub min_files: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_age_ms: None,
+            min_snapshots: None,
+            grace_ms: GRACE_MS,
+            orphans_age_ms: Some(ORPHANS_AGE_MS),
+            target_bytes: TARGET_FILE_SIZE as u64,
+            memory_bytes: 256 * 1024 * 1024,
+            min_files: 5,
+        }
+    }
+}
+
+impl Policy {
+    /// What it keeps of a table.
+    fn retention(&self, metadata: &TableMetadata) -> Retention {
+        let number = |key: &str| metadata.properties().get(key).and_then(|text| text.parse::<i64>().ok());
+        let keep = number("history.expire.min-snapshots-to-keep").and_then(|keep| usize::try_from(keep).ok());
+        Retention {
+            max_age_ms: self.max_age_ms.or_else(|| number("history.expire.max-snapshot-age-ms")).unwrap_or(MAX_AGE_MS),
+            min_snapshots: self.min_snapshots.or(keep).unwrap_or(1).max(1),
+            max_ref_age_ms: number("history.expire.max-ref-age-ms").unwrap_or(i64::MAX),
+            grace_ms: self.grace_ms,
+        }
+    }
+
+    /// The size that a table's data files are given, in bytes.
+    fn target(&self, metadata: &TableMetadata) -> usize {
+        let set = metadata.properties().get("write.target-file-size-bytes").and_then(|text| text.parse::<u64>().ok());
+        let target = usize::try_from(set.unwrap_or(self.target_bytes)).unwrap_or(usize::MAX);
+        target.min(self.memory_bytes / 2).max(1)
+    }
+}
+
+/// Whether a table's files may be deleted at all (`gc.enabled`): a table made of another's files says that they may not.
+fn may_delete(metadata: &TableMetadata) -> bool {
+    !metadata.properties().get("gc.enabled").is_some_and(|value| value.eq_ignore_ascii_case("false"))
+}
+
+/// The table as it is now, after a writer was faster, and a moment later; `error` again when that was too often.
+async fn again(loaded: &LoadedTable, error: CommitError, attempt: &mut u32) -> anyhow::Result<LoadedTable> {
+    *attempt += 1;
+    if *attempt >= ATTEMPTS {
+        return Err(anyhow::Error::from(error).context(format!("{ATTEMPTS} attempts; it is left for the next time")));
+    }
+    // Spread, so that two who do the same don't meet again.
+    let spread = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    tokio::time::sleep(Duration::from_millis((spread + 20) * u64::from(*attempt) / 4)).await;
+    loaded.reload().await
+}

@@ -1,0 +1,223 @@
+//! Deleting files below a table's location that it doesn't refer to.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use anyhow::{Context as _, anyhow};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use iceberg::spec::{SnapshotRef, TableMetadata};
+use lakewright_aws::Objects;
+use lakewright_config::s3;
+use serde::{Deserialize, Serialize};
+
+use super::deletion::{Deleted, delete};
+use super::reach::{self, READ_AT_ONCE};
+use super::{Policy, may_delete};
+use crate::catalog::LoadedTable;
+
+/// Bytes of paths that are held; what is beyond comes next time.
+const HELD: usize = 32 * 1024 * 1024;
+/// How many unknown metadata files are looked into, the newest.
+const LOOKED_AT: usize = 20;
+/// What an Iceberg table's files end with. Others are nobody's business here.
+const ENDINGS: [&str; 6] = [".parquet", ".avro", ".orc", ".puffin", ".stats", METADATA];
+const METADATA: &str = ".metadata.json";
+
+/// What became of files that the table doesn't refer to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Orphans {
+    /// Objects that were looked at.
+    pub listed: u64,
+    /// Files that nothing refers to.
+    pub deleted: Deleted,
+    /// Why none was deleted.
+    pub refused: Option<String>,
+}
+
+/// A file that may be an orphan.
+struct Candidate {
+    key: String,
+    bytes: u64,
+    modified_ms: i64,
+}
+
+/// Deletes files in the table's `data` and `metadata` folders that none of its snapshots, nor its log of metadata files,
+/// refers to, and that are older than the policy's safe age. Younger ones may be a writer's that hasn't committed yet.
+/// Folders in which another table has its metadata are left alone.
+///
+/// # Errors
+/// What the table refers to can't be read, or the folders can't be listed; nothing is deleted then.
+pub async fn remove_orphans(
+    loaded: &LoadedTable,
+    policy: &Policy,
+    now_ms: i64,
+    dry_run: bool,
+) -> anyhow::Result<Orphans> {
+    let mut report = Orphans::default();
+    let metadata = loaded.table.metadata();
+    let Some(age_ms) = policy.orphans_age_ms else { return Ok(report) };
+    if !may_delete(metadata) {
+        report.refused = Some("`gc.enabled` is false: its files may be another table's".to_owned());
+        return Ok(report);
+    }
+    let (bucket, prefix) = s3::place(metadata.location())
+        .with_context(|| format!("the table's location {} is no place in S3", metadata.location()))?;
+    let prefix = prefix.trim_end_matches('/');
+    let mut referenced = HashSet::new();
+    refer(loaded, &reach::newest_first(metadata), &mut referenced).await?;
+
+    let objects = loaded.aws.objects();
+    let mut listing = Listing {
+        bucket,
+        before_ms: now_ms.saturating_sub(age_ms),
+        referenced: &referenced,
+        found: Vec::new(),
+        foreign: HashSet::new(),
+        held: 0,
+    };
+    for folder in ["data", "metadata"] {
+        report.listed += listing.read(&objects, &format!("{prefix}/{folder}/"), folder == "metadata").await?;
+    }
+    let Listing { mut found, foreign, .. } = listing;
+    found.retain(|one| !foreign.iter().any(|folder| one.key.starts_with(folder.as_str())));
+    if let Some(refused) = of_another(&objects, bucket, metadata, &mut found).await {
+        report.refused = Some(refused);
+        return Ok(report);
+    }
+    // What was committed while the folders were listed counts as well.
+    let now = loaded.reload().await?;
+    let known: HashSet<i64> = metadata.snapshots().map(|snapshot| snapshot.snapshot_id()).collect();
+    let mut new = reach::newest_first(now.table.metadata());
+    new.retain(|snapshot| !known.contains(&snapshot.snapshot_id()));
+    refer(&now, &new, &mut referenced).await?;
+    found.retain(|one| !referenced.contains(&digest(bucket, &one.key)));
+    let paths = found.into_iter().map(|one| (format!("s3://{bucket}/{}", one.key), one.bytes)).collect();
+    report.deleted = delete(loaded.table.file_io(), paths, dry_run).await;
+    Ok(report)
+}
+
+/// Adds what a table's metadata and some of its snapshots refer to.
+async fn refer(loaded: &LoadedTable, snapshots: &[SnapshotRef], referenced: &mut HashSet<u64>) -> anyhow::Result<()> {
+    let metadata = loaded.table.metadata();
+    let mut add = |path: &str| {
+        if let Some((bucket, key)) = s3::object(path) {
+            referenced.insert(digest(bucket, key));
+        }
+    };
+    add(&loaded.metadata_location);
+    metadata.metadata_log().iter().for_each(|entry| add(&entry.metadata_file));
+    reach::statistics(metadata).iter().for_each(|path| add(path));
+    snapshots.iter().for_each(|snapshot| add(snapshot.manifest_list()));
+    let files = loaded.table.file_io();
+    let manifests = reach::manifests(files, snapshots).await?;
+    manifests.iter().for_each(|manifest| add(&manifest.manifest_path));
+    let loaded = stream::iter(manifests)
+        .map(|manifest| async move { reach::entries(files, &manifest).await })
+        .buffered(READ_AT_ONCE / 2);
+    let mut loaded = std::pin::pin!(loaded);
+    while let Some(entries) = loaded.try_next().await? {
+        entries.iter().for_each(|entry| add(entry.file_path()));
+    }
+    Ok(())
+}
+
+/// Stands for an object. That two have the same digest only keeps an orphan.
+fn digest(bucket: &str, key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (bucket, key).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Reads folders page by page.
+struct Listing<'a> {
+    bucket: &'a str,
+    before_ms: i64,
+    referenced: &'a HashSet<u64>,
+    found: Vec<Candidate>,
+    /// Folders of other tables.
+    foreign: HashSet<String>,
+    held: usize,
+}
+
+impl Listing<'_> {
+    /// Reads a folder; `flat`: only what lies in it directly.
+    async fn read(&mut self, objects: &Objects, folder: &str, flat: bool) -> anyhow::Result<u64> {
+        let (mut listed, mut token) = (0, None);
+        loop {
+            let page = objects.list_page(self.bucket, folder, token).await;
+            let (page, next) = page.with_context(|| format!("list s3://{}/{folder}", self.bucket))?;
+            listed += page.len() as u64;
+            for one in page {
+                let inside = &one.key[folder.len()..];
+                if let Some((before, _)) =
+                    inside.rsplit_once("metadata/").filter(|_| !flat && inside.ends_with(METADATA))
+                {
+                    self.foreign.insert(format!("{folder}{before}"));
+                }
+                let name = inside.rsplit('/').next().unwrap_or(inside);
+                // As Iceberg's Java has it: hidden are all but partitions whose field has such a name.
+                let hidden = inside.split('/').any(|part| part.starts_with(['_', '.']) && !part.contains('='));
+                let ours = ENDINGS.iter().any(|ending| name.ends_with(ending)) && !hidden;
+                if !ours || (flat && inside.contains('/')) || self.referenced.contains(&digest(self.bucket, &one.key)) {
+                    continue;
+                }
+                let modified = chrono::DateTime::parse_from_rfc3339(&one.modified)
+                    .with_context(|| format!("S3's time of {} is `{}`", one.key, one.modified))?;
+                let modified_ms = modified.timestamp_millis();
+                if modified_ms < self.before_ms && self.held < HELD {
+                    self.held += one.key.len() + 64;
+                    self.found.push(Candidate { key: one.key, bytes: one.size, modified_ms });
+                }
+            }
+            token = next;
+            if token.is_none() {
+                return Ok(listed);
+            }
+        }
+    }
+}
+
+/// Why nothing may be deleted: unknown metadata that is another table's, which then lies at the same location. Metadata
+/// that can't be read isn't an orphan for sure.
+async fn of_another(
+    objects: &Objects,
+    bucket: &str,
+    metadata: &TableMetadata,
+    found: &mut Vec<Candidate>,
+) -> Option<String> {
+    let (mut unknown, rest): (Vec<_>, Vec<_>) =
+        std::mem::take(found).into_iter().partition(|one| one.key.ends_with(METADATA));
+    *found = rest;
+    unknown.sort_by_key(|one| std::cmp::Reverse(one.modified_ms));
+    for (number, one) in unknown.into_iter().enumerate() {
+        if number < LOOKED_AT {
+            match table_uuid(objects, bucket, &one.key).await {
+                Ok(uuid) if uuid == metadata.uuid() => {}
+                Ok(_) => {
+                    let place = format!("s3://{bucket}/{}", one.key);
+                    return Some(format!(
+                        "{place} is another table's metadata; if that table is gone, delete its files by hand"
+                    ));
+                }
+                Err(error) => {
+                    tracing::warn!(key = one.key, error = format!("{error:#}"), "metadata that can't be read is kept");
+                    continue;
+                }
+            }
+        }
+        found.push(one);
+    }
+    None
+}
+
+/// The table that a metadata file belongs to.
+async fn table_uuid(objects: &Objects, bucket: &str, key: &str) -> anyhow::Result<uuid::Uuid> {
+    #[derive(Deserialize)]
+    struct Written {
+        #[serde(rename = "table-uuid")]
+        uuid: uuid::Uuid,
+    }
+    let object = objects.get(bucket, key, None).await.map_err(|error| anyhow!(error))?;
+    let written: Written = serde_json::from_slice(&object.body).context("it is no metadata of an Iceberg table")?;
+    Ok(written.uuid)
+}

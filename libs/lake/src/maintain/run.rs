@@ -1,0 +1,100 @@
+//! All of a table's maintenance, each part by itself.
+
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+use lakewright_aws::Aws;
+use serde::Serialize;
+
+use super::compact::{Compacted, compact};
+use super::deletion::Deleted;
+use super::expiry::{Expired, expire};
+use super::orphans::{Orphans, remove_orphans};
+use super::{Policy, may_delete};
+use crate::catalog::{LoadedTable, load_table};
+
+/// What maintenance did to a table, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// `database.name`.
+    pub table: String,
+    /// Small files; `None`: it failed.
+    pub compacted: Option<Compacted>,
+    /// Old snapshots; `None`: it failed.
+    pub expired: Option<Expired>,
+    /// Files that the table doesn't refer to; `None`: it failed.
+    pub orphans: Option<Orphans>,
+    /// What failed, and why. The other parts went on.
+    pub failures: Vec<String>,
+}
+
+impl Report {
+    /// All files that were deleted because nothing refers to them.
+    pub fn deleted(&self) -> Deleted {
+        let mut all = Deleted::default();
+        if let Some(expired) = &self.expired {
+            all.add(expired.data);
+            all.add(expired.metadata);
+        }
+        if let Some(orphans) = &self.orphans {
+            all.add(orphans.deleted);
+        }
+        all
+    }
+}
+
+/// Maintains a table: small files and manifests, then old snapshots, then orphans. With `dry_run` nothing is changed.
+///
+/// # Errors
+/// The table can't be loaded, or may not be maintained. What fails later is among the report's failures.
+pub async fn maintain(aws: &Aws, database: &str, name: &str, policy: &Policy, dry_run: bool) -> anyhow::Result<Report> {
+    let mut loaded = load_table(aws, database, name).await?;
+    let version = loaded.table.metadata().format_version();
+    anyhow::ensure!(
+        version == iceberg::spec::FormatVersion::V2,
+        "the table {database}.{name} has the format version {version}; Lakewright maintains version 2"
+    );
+    let mut report = Report { table: loaded.full_name(), ..Report::default() };
+    let failures = &mut report.failures;
+    if let Some((table, compacted)) = part("compaction", compact(loaded.clone(), policy, dry_run), failures).await {
+        failures.extend(compacted.failed.iter().map(|failed| format!("compaction of {failed}")));
+        report.compacted = Some(compacted);
+        loaded = table;
+    } else {
+        loaded = loaded.reload().await?;
+    }
+    let now = chrono::Utc::now().timestamp_millis();
+    let expiring = expiry(loaded.clone(), policy, now, dry_run);
+    if let Some((table, expired)) = part("expiry of snapshots", expiring, failures).await {
+        report.expired = Some(expired);
+        loaded = table;
+    } else {
+        loaded = loaded.reload().await?;
+    }
+    let removing = remove_orphans(&loaded, policy, now, dry_run);
+    report.orphans = part("removal of orphans", removing, failures).await;
+    Ok(report)
+}
+
+async fn expiry(
+    loaded: LoadedTable,
+    policy: &Policy,
+    now: i64,
+    dry_run: bool,
+) -> anyhow::Result<(LoadedTable, Expired)> {
+    if may_delete(loaded.table.metadata()) {
+        return expire(loaded, policy, now, dry_run).await;
+    }
+    let kept = loaded.table.metadata().snapshots().len();
+    Ok((loaded, Expired { kept, ..Expired::default() }))
+}
+
+/// A part whose failure, even a panic, is its own.
+async fn part<T>(what: &str, doing: impl Future<Output = anyhow::Result<T>>, failures: &mut Vec<String>) -> Option<T> {
+    match AssertUnwindSafe(doing).catch_unwind().await {
+        Ok(Ok(done)) => return Some(done),
+        Ok(Err(error)) => failures.push(format!("{what}: {error:#}")),
+        Err(_) => failures.push(format!("{what}: it panicked; this is a bug in lakewright")),
+    }
+    None
+}
