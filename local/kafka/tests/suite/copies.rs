@@ -85,7 +85,7 @@ fn position(consumer: &BaseConsumer, topic: &str) -> Option<i64> {
 
 #[test]
 fn kill_9_in_mid_transaction_copies_each_record_once() {
-    const RECORDS: i64 = 1500;
+    const RECORDS: i64 = 400;
     if is_real() {
         return;
     }
