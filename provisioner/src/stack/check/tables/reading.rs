@@ -27,8 +27,8 @@ impl Checker<'_> {
             }
         }
         self.tombstones(table);
-        self.members(table);
-        self.times(table);
+        self.members_taken(table);
+        self.units(table);
     }
 
     /// A topic whose messages name no table has one.
@@ -80,7 +80,7 @@ impl Checker<'_> {
     }
 
     /// A member fills one column.
-    fn members(&mut self, table: &Entry<TableSection>) {
+    fn members_taken(&mut self, table: &Entry<TableSection>) {
         let columns = &table.value.columns;
         let member = |column: &Entry<At<ColumnSection>>| match &column.value.member {
             Some(member) => member.value.clone(),
@@ -107,7 +107,7 @@ impl Checker<'_> {
     }
 
     /// A unit is one of times.
-    fn times(&mut self, table: &Entry<TableSection>) {
+    fn units(&mut self, table: &Entry<TableSection>) {
         let is_time =
             |one: &ColumnType| matches!(one, ColumnType::Time | ColumnType::Timestamp | ColumnType::Timestamptz);
         for column in table.value.columns.iter().filter(|column| column.value.sound) {
