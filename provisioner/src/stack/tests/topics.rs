@@ -13,6 +13,8 @@ cidr = "10.20.0.0/16"
 
 [kafka]
 
+[keys.main]
+
 [topics.orders]
 
 [topics.facts]
