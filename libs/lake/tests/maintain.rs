@@ -5,13 +5,11 @@ mod support;
 
 use std::collections::HashMap;
 
-use iceberg::spec::{
-    DataContentType, DataFileBuilder, DataFileFormat, ManifestListWriter, ManifestWriterBuilder, Operation, Snapshot,
-    Summary,
-};
+use iceberg::spec::Operation;
 use lakewright_lake::maintain::{Policy, compact, expire, maintain, remove_orphans};
 use lakewright_lake::{Change, LoadedTable};
 use serde_json::json;
+use support::deletes;
 use support::sales::{append, edit, files, load, make, paths, rows, unsorted};
 use support::{Fake, Fault};
 
@@ -253,52 +251,12 @@ async fn files_with_deleted_rows_are_left_alone() {
     }
     // Another engine deletes rows of the first day.
     let loaded = load(&aws).await;
-    let deleted = load(&aws).await;
-    let table = &deleted.table;
-    let metadata = table.metadata();
-    let snapshot = metadata.current_snapshot().expect("a snapshot").clone();
-    let list = table.manifest_list_reader(&snapshot).load().await.expect("a list");
-    let first = list.entries()[0].load_manifest(table.file_io()).await.expect("a manifest");
-    let partition = first.entries()[0].data_file().partition().clone();
-    let file = DataFileBuilder::default()
-        .content(DataContentType::PositionDeletes)
-        .file_path("s3://bucket/raw/sales/data/d.parquet".to_owned())
-        .file_format(DataFileFormat::Parquet)
-        .partition(partition)
-        .record_count(1)
-        .file_size_in_bytes(1)
-        .build()
-        .expect("a delete file");
-    let output = table.file_io().new_output("s3://bucket/raw/sales/metadata/d.avro").expect("an object");
-    let spec = metadata.default_partition_spec().as_ref().clone();
-    let builder = ManifestWriterBuilder::new(output, Some(4711), metadata.current_schema().clone(), spec);
-    let mut writer = builder.build_v2_deletes();
-    writer.add_file(file, -1).expect("added");
-    let manifest = writer.write_manifest_file().await.expect("written");
-    let sequence = metadata.next_sequence_number();
-    let path = "s3://bucket/raw/sales/metadata/snap-d.avro";
-    let output = table.file_io().new_output(path).expect("an object").writer().await.expect("a writer");
-    let mut writer = ManifestListWriter::v2(output, 4711, metadata.current_snapshot_id(), sequence);
-    writer.add_manifests(list.entries().iter().cloned().chain([manifest])).expect("added");
-    writer.close().await.expect("written");
-    let summary = Summary { operation: Operation::Delete, additional_properties: HashMap::new() };
-    let snapshot = Snapshot::builder()
-        .with_snapshot_id(4711)
-        .with_parent_snapshot_id(metadata.current_snapshot_id())
-        .with_sequence_number(sequence)
-        .with_timestamp_ms(metadata.last_updated_ms())
-        .with_manifest_list(path)
-        .with_summary(summary)
-        .with_schema_id(metadata.current_schema_id())
-        .build();
-    let built = metadata.clone().into_builder(Some(deleted.metadata_location.clone()));
-    let built = built.set_branch_snapshot(snapshot, "main").expect("a snapshot").build().expect("metadata").metadata;
-
+    let built = deletes::of_first_partition(&load(&aws).await).await;
     // It does so while files of both days are put together: one group is given up.
     let (come, go) = fake.hold_next();
     let compacting = tokio::spawn(async move { compact(loaded, &Policy::default(), false).await });
     come.await.expect("the commit");
-    edit(&fake, &load(&aws).await, |metadata| *metadata = serde_json::to_value(&built).expect("JSON")).await;
+    edit(&fake, &load(&aws).await, |metadata| *metadata = built).await;
     go.send(()).expect("the commit waits");
     let (_, done) = compacting.await.expect("no panic").expect("compacted");
     assert_eq!((done.replaced, done.written, done.given_up), (5, 1, 1));

@@ -1,5 +1,6 @@
 //! A Glue catalog and an S3 in memory over HTTP, which lose answers on demand.
 
+pub mod deletes;
 pub mod sales;
 
 use std::collections::BTreeMap;
