@@ -166,7 +166,8 @@ impl Life {
             rows.push(decoder.unwrap_or_else(Rows::blind));
         }
         let names = tables.iter().zip(0..).map(|(table, index)| (table.name.clone(), index)).collect();
-        let topic = Topic { name: TOPIC.into(), key: KEY.into(), id: Arc::from("t"), tables: names, way: Way::Envelope };
+        let topic =
+            Topic { name: TOPIC.into(), key: KEY.into(), id: Arc::from("t"), tables: names, way: Way::Envelope };
         let ledger = Ledger::of(&begun.dead.settled);
         let (known, refused) = known(&tables, &begun.tables, &blind, &ledger, (&topic, 0));
         let begin = start(&known, ledger.floor(KEY, 0), 0, world.log.len() as i64).expect("in range");
@@ -186,7 +187,9 @@ impl Life {
             let offset = partition.next;
             let payload = Some(world.log[offset as usize].as_bytes());
             let place = Place { partition: 0, offset, ingested_at: 1 };
-            let routed = router.take(Record { topic: 0, payload, place, metadata: &Bare }, &partition.at(offset)).expect("taken");
+            let routed = router
+                .take(Record { topic: 0, payload, place, metadata: &Bare }, &partition.at(offset))
+                .expect("taken");
             partition.next += 1;
             if let Some(collected) = routed.full {
                 self.committer.take(collected).await;
