@@ -47,6 +47,18 @@ pub enum Command {
         #[arg(long)]
         once: bool,
     },
+    /// Maintains the stream agent's tables once: puts small files together, lets old snapshots go, deletes what nothing
+    /// refers to
+    Maintain {
+        /// The table; without it, all of the configuration's
+        table: Option<String>,
+        /// The stream agent's configuration, JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Says what would be done, and does nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Checks a configuration and exits: 0 when it is right
     Check {
         /// Whose configuration it is

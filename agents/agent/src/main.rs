@@ -1,6 +1,7 @@
 //! `lakewright-agent`: the agents in one program, as hosts run them.
 
 mod cli;
+mod maintain;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -51,6 +52,10 @@ async fn run(command: Command) -> Result<()> {
             } else {
                 watched(agent, config.watch.clone(), async |agent| lakewright_batch::run(agent, config).await).await
             }
+        }
+        Command::Maintain { table, config: path, dry_run } => {
+            let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
+            maintain::run(load(&run, lakewright_stream::check)?, table, dry_run).await
         }
         Command::Check { name, config: path } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };

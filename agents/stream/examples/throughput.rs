@@ -105,6 +105,7 @@ async fn measure(arguments: &[String]) -> Result<()> {
         commit_bytes: 64 << 20,
         on_reject: stream::OnReject::DeadLetters,
         on_gap: stream::OnGap::Skip,
+        maintenance: None,
         watch: None,
     };
     std::fs::write("/proc/self/clear_refs", "5")?;

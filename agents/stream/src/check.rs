@@ -17,6 +17,9 @@ pub fn check(config: &StreamConfig) -> anyhow::Result<()> {
     if config.commit_interval_ms == 0 || config.commit_bytes == 0 {
         bail!("`commit_interval_ms` and `commit_bytes` must be more than 0");
     }
+    if let Some(maintenance) = &config.maintenance {
+        crate::maintenance::check(maintenance, config.commit_interval_ms)?;
+    }
     let mut names = BTreeSet::new();
     for table in &config.tables {
         let Table { name, topic, reading, .. } = table;

@@ -13,6 +13,7 @@ mod escape;
 mod intake;
 mod json;
 mod ledger;
+mod maintenance;
 mod message;
 mod nested;
 mod number;
@@ -43,8 +44,9 @@ pub use check::check;
 use lakewright_aws::{Aws, Options};
 use lakewright_config::agents::stream;
 use lakewright_config::{StreamConfig, Table};
-use lakewright_runtime::Agent;
 use lakewright_runtime::kafka::{access, ensure};
+use lakewright_runtime::{Agent, CancellationToken};
+pub use maintenance::policy;
 pub use offsets::{OffsetMap, PROPERTY};
 use rdkafka::consumer::BaseConsumer;
 use tokio::sync::mpsc;
@@ -52,6 +54,7 @@ use tokio::sync::mpsc;
 use crate::committer::Committer;
 use crate::context::Context;
 use crate::intake::Intake;
+use crate::maintenance::Maintainer;
 use crate::sink::iceberg::IcebergSink;
 
 /// What the open data files of all tables may hold in memory, in bytes,
@@ -118,13 +121,23 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
     let (work, waiting) = mpsc::channel(BATCHES_WAITING);
     let (outcomes, settled) = std::sync::mpsc::channel();
     let open_bytes = (OPEN_BYTES / (config.tables.len() + 1)).max(LEAST_OPEN_BYTES);
-    let sink = |table: &Table| (table.clone(), IcebergSink::new(&aws, table, &config.group, open_bytes));
+    let held_at_most = config.maintenance.as_ref().map(maintenance::held_at_most);
+    let sink = |table: &Table| {
+        let sink = IcebergSink::new(&aws, table, &config.group, open_bytes);
+        (table.clone(), sink.maintained(held_at_most))
+    };
     let (tables, dead) = (config.tables.iter().map(sink).collect(), sink(&config.dead_letters));
     let committer = Committer::new(tables, dead, config.on_reject, &agent.metrics, outcomes);
     let last_commit = agent.metrics.gauge(&stream::LAST_COMMIT, &[]);
     let committing = tokio::spawn(committer.run(waiting, last_commit));
+    let stop = CancellationToken::new();
+    let maintaining = Maintainer::of(&config, &aws, &agent).map(|maintainer| maintainer.start(stop.clone()));
     let intake = Intake::new(agent, config, consumer, work, settled, latch);
     let result = tokio::task::spawn_blocking(|| intake.run()).await.context("the polling thread ended")?;
     committing.await.context("the committing task ended")?;
+    stop.cancel();
+    if let Some(maintaining) = maintaining {
+        maintaining.await.context("the maintaining thread ended")?;
+    }
     result
 }

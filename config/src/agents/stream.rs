@@ -66,6 +66,18 @@ metrics! {
     COMMITTED_AFTER = Histogram "committed_after_seconds", Detail;
     /// Records of the log that are not taken in.
     UNREAD = Gauge "unread_records", Unread;
+    /// Small data files that maintenance put together, by table.
+    COMPACTED_FILES = Counter "maintenance_compacted_files_total", Detail;
+    /// Snapshots that maintenance let go, by table.
+    EXPIRED_SNAPSHOTS = Counter "maintenance_expired_snapshots_total", Detail;
+    /// Files that maintenance deleted because nothing refers to them, by table.
+    DELETED_FILES = Counter "maintenance_deleted_files_total", Detail;
+    /// Their bytes, by table.
+    DELETED_BYTES = Counter "maintenance_deleted_bytes_total", Detail;
+    /// What of the maintenance failed, by table; writing goes on.
+    MAINTENANCE_FAILURES = Counter "maintenance_failures_total", Detail;
+    /// When maintenance of all tables ended last, in milliseconds since 1970.
+    LAST_MAINTENANCE = Gauge "last_maintenance_unix_ms", Detail;
     /// When rows were committed last, in milliseconds since 1970.
     LAST_COMMIT = Gauge "last_commit_unix_ms", LastCommit;
 }
@@ -124,9 +136,66 @@ pub struct StreamConfig {
     /// What happens where Kafka's retention removed records before they were taken in.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_gap: OnGap,
+    /// How it maintains its tables beside the writing; without it, that is somebody else's work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
     /// Where it reports how it is doing; without it, nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchConfig>,
+}
+
+/// How tables are maintained: small files put together, old snapshots let go, files that nothing refers to deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Maintenance {
+    /// The time in milliseconds from the end of one round to the next.
+    pub every_ms: u64,
+    /// Snapshots that are younger, in milliseconds, are kept. Without it: as the table's properties say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshots_max_age_ms: Option<u64>,
+    /// So many snapshots of each branch are kept, however old. Without it: as the table's properties say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_snapshots: Option<u32>,
+    /// For how long, in milliseconds, a snapshot is kept after another took its place, so that running readers go on.
+    #[serde(default = "one_hour")]
+    pub readers_grace_ms: u64,
+    /// The age in milliseconds from which on a file that nothing refers to is an orphan. Younger ones may be a writer's
+    /// that hasn't committed yet.
+    #[serde(default = "three_days")]
+    pub orphans_age_ms: u64,
+    /// The size in bytes of data files, where the table's `write.target-file-size-bytes` doesn't say.
+    #[serde(default = "mebibytes_128")]
+    pub target_file_size: u64,
+    /// The memory in bytes that it may take, about; files get no larger than half of it.
+    #[serde(default = "mebibytes_128")]
+    pub memory: u64,
+}
+
+fn one_hour() -> u64 {
+    3_600_000
+}
+
+fn three_days() -> u64 {
+    3 * 86_400_000
+}
+
+fn mebibytes_128() -> u64 {
+    128 * 1024 * 1024
+}
+
+impl Default for Maintenance {
+    /// A round every ten minutes.
+    fn default() -> Self {
+        Self {
+            every_ms: 600_000,
+            snapshots_max_age_ms: None,
+            min_snapshots: None,
+            readers_grace_ms: one_hour(),
+            orphans_age_ms: three_days(),
+            target_file_size: mebibytes_128(),
+            memory: mebibytes_128(),
+        }
+    }
 }
 
 /// What becomes of a record that no table takes.

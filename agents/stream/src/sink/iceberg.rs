@@ -1,5 +1,8 @@
 //! Iceberg tables in the Glue catalog: rows and what they settle are one snapshot.
 
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
 use iceberg::ErrorKind;
 use iceberg::spec::DataFile;
 use lakewright_aws::Aws;
@@ -20,6 +23,10 @@ pub(crate) struct IcebergSink {
     writer_name: String,
     /// What open data files may hold in memory, in bytes.
     open_bytes: usize,
+    /// Of a table that is maintained: for how long files may be held before they are committed.
+    held_at_most: Option<Duration>,
+    /// Since when files of the next commit are written.
+    writing_since: Option<Instant>,
     loaded: Option<LoadedTable>,
     writer: Option<TableWriter>,
     finished: Vec<DataFile>,
@@ -36,11 +43,19 @@ impl IcebergSink {
             plain: table.key.iter().cloned().chain(fixed).collect(),
             writer_name: writer_name.to_owned(),
             open_bytes,
+            held_at_most: None,
+            writing_since: None,
             loaded: None,
             writer: None,
             finished: Vec::new(),
             spec_id: None,
         }
+    }
+
+    /// Of a table whose old snapshots and orphans are maintenance's business: files that are held for longer than this
+    /// aren't committed any more, for they may be gone.
+    pub(crate) fn maintained(self, held_at_most: Option<Duration>) -> Self {
+        Self { held_at_most, ..self }
     }
 
     fn loaded(&self) -> &LoadedTable {
@@ -65,6 +80,7 @@ impl Sink for IcebergSink {
             let plain: Vec<&str> = self.plain.iter().map(String::as_str).collect();
             let made = TableWriter::new(self.loaded(), &plain).map_err(|error| Fault::new(Blame::Table, error))?;
             self.writer = Some(made.bounded(self.open_bytes));
+            self.writing_since.get_or_insert_with(Instant::now);
         }
         let writer = self.writer.as_mut().expect("it was made above");
         writer.write(rows).await.map_err(|error| Fault::new(blame(&error, Blame::Rows), error))
@@ -80,6 +96,11 @@ impl Sink for IcebergSink {
     }
 
     async fn commit(&mut self, settled: &Settled, before: &Settled) -> Result<Opened, Refusal> {
+        let held = self.writing_since.map(|since| since.elapsed()).unwrap_or_default();
+        if self.held_at_most.is_some_and(|most| held > most) && !self.finished.is_empty() {
+            let error = anyhow!("its files are {} s old, and may have been taken for orphans", held.as_secs());
+            return Err(Refusal::Failed(Fault::new(Blame::Passing, error)));
+        }
         let properties = settled.properties(before);
         let mut summary = properties.clone();
         summary.insert("lakewright.writer".to_owned(), self.writer_name.clone());
@@ -89,7 +110,7 @@ impl Sink for IcebergSink {
             spec_id: if self.finished.is_empty() { None } else { self.spec_id },
             summary,
             properties,
-            maintained: false,
+            maintained: self.held_at_most.is_some(),
         };
         match self.loaded().commit(change).await {
             Ok(table) => {
@@ -112,11 +133,13 @@ impl Sink for IcebergSink {
         if let Some(loaded) = &self.loaded {
             loaded.discard(&files).await;
         }
+        self.writing_since = None;
         self.spec_id = None;
     }
 
     fn forget(&mut self) {
         self.writer = None;
+        self.writing_since = None;
         self.finished.clear();
         self.spec_id = None;
     }

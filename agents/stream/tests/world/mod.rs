@@ -193,6 +193,7 @@ impl World {
             commit_bytes: 1 << 20,
             on_reject: self.on_reject,
             on_gap: OnGap::Skip,
+            maintenance: None,
             watch: None,
         };
         self.agents.lock().expect("unpoisoned").push(agent.clone());

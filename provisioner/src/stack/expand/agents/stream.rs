@@ -28,6 +28,7 @@ impl AgentExpansion for Stream {
             commit_bytes: section.commit_size.0,
             on_reject: section.on_reject.value.into(),
             on_gap: section.on_gap.value.into(),
+            maintenance: None,
             watch: expansion.watch(AGENT),
         };
         serde_json::to_value(config)

@@ -1,0 +1,164 @@
+//! Maintaining the agent's tables on a schedule, beside the writing and without disturbing it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use lakewright_aws::Aws;
+use lakewright_config::StreamConfig;
+use lakewright_config::agents::stream::{self, Maintenance};
+use lakewright_lake::maintain::{Policy, Report, maintain};
+use lakewright_runtime::health::now_ms;
+use lakewright_runtime::{Agent, CancellationToken};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// Files must be older than this, in milliseconds, and two commits besides, to be taken for orphans.
+const SAFE_AGE_MS: u64 = 15 * 60_000;
+/// What the least files need.
+const LEAST_MEMORY: u64 = 16 * 1024 * 1024;
+/// Orphans are looked for this often in the time that they must be old: all folders are listed for it.
+const ORPHANS_SHARE: u32 = 4;
+/// And at least once in this time.
+const ORPHANS_EVERY: Duration = Duration::from_hours(24);
+
+/// Says what is wrong with the settings, where rows are committed once in so many milliseconds.
+pub(crate) fn check(maintenance: &Maintenance, commit_interval_ms: u64) -> anyhow::Result<()> {
+    if maintenance.every_ms == 0 {
+        bail!("`maintenance.every_ms` must be more than 0");
+    }
+    let least = commit_interval_ms.saturating_mul(2).saturating_add(SAFE_AGE_MS);
+    if maintenance.orphans_age_ms < least {
+        bail!(
+            "`maintenance.orphans_age_ms` must be at least {least}, two commits and 15 minutes: younger files may be a \
+             writer's that hasn't committed them yet"
+        );
+    }
+    if maintenance.memory < LEAST_MEMORY {
+        bail!("`maintenance.memory` must be at least {LEAST_MEMORY} bytes");
+    }
+    Ok(())
+}
+
+/// For how long a writer may hold files before it commits them: those that are held for longer might be taken for
+/// orphans.
+pub(crate) fn held_at_most(maintenance: &Maintenance) -> Duration {
+    Duration::from_millis(maintenance.orphans_age_ms / 2)
+}
+
+/// What the settings mean for the tables.
+pub fn policy(maintenance: &Maintenance) -> Policy {
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    Policy {
+        max_age_ms: maintenance.snapshots_max_age_ms.map(signed),
+        min_snapshots: maintenance.min_snapshots.map(|number| number as usize),
+        grace_ms: signed(maintenance.readers_grace_ms),
+        orphans_age_ms: Some(signed(maintenance.orphans_age_ms)),
+        target_bytes: maintenance.target_file_size,
+        memory_bytes: usize::try_from(maintenance.memory).unwrap_or(usize::MAX),
+        ..Policy::default()
+    }
+}
+
+/// Maintains tables one after the other.
+pub(crate) struct Maintainer {
+    aws: Aws,
+    /// Databases and names.
+    tables: Vec<(String, String)>,
+    settings: Maintenance,
+    agent: Agent,
+}
+
+impl Maintainer {
+    /// `None`: the tables are maintained by somebody else.
+    pub(crate) fn of(config: &StreamConfig, aws: &Aws, agent: &Agent) -> Option<Self> {
+        let tables = config.tables.iter().chain([&config.dead_letters]);
+        let tables = tables.map(|table| (table.database.clone(), table.name.clone())).collect();
+        let settings = config.maintenance.clone()?;
+        Some(Self { aws: aws.clone(), tables, settings, agent: agent.clone() })
+    }
+
+    /// Goes on until it is stopped, on a thread of its own: encoding files holds up nobody. It may be cut off anywhere,
+    /// as by a kill: its commits are conditional, and nothing is lost by it.
+    pub(crate) fn start(self, stop: CancellationToken) -> JoinHandle<()> {
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            runtime.block_on(stop.run_until_cancelled(self.rounds())).unwrap_or_default()
+        })
+    }
+
+    async fn rounds(self) {
+        let every = Duration::from_millis(self.settings.every_ms);
+        let age = Duration::from_millis(self.settings.orphans_age_ms);
+        let orphans_every = (age / ORPHANS_SHARE).min(ORPHANS_EVERY);
+        let last = self.agent.metrics.gauge(&stream::LAST_MAINTENANCE, &[]);
+        let mut orphans_at = Instant::now();
+        loop {
+            // The group's members don't begin together. Two at one table are no harm: one of them sees a conflict.
+            tokio::time::sleep(every.mul_f64(1.0 + spread() / 4.0)).await;
+            let mut policy = policy(&self.settings);
+            if orphans_at.elapsed() < orphans_every {
+                policy.orphans_age_ms = None;
+            } else {
+                orphans_at = Instant::now();
+            }
+            for (database, name) in &self.tables {
+                self.maintain(database, name, &policy).await;
+            }
+            last.set(now_ms() as f64);
+        }
+    }
+
+    async fn maintain(&self, database: &str, name: &str, policy: &Policy) {
+        let failures = self.agent.metrics.counter(&stream::MAINTENANCE_FAILURES, &[(stream::TABLE, name)]);
+        match maintain(&self.aws, database, name, policy, false).await {
+            Ok(report) => {
+                failures.increment(report.failures.len() as u64);
+                for failure in &report.failures {
+                    self.agent.health.error(format!("maintenance of {database}.{name}: {failure}"));
+                }
+                self.count(name, &report);
+            }
+            Err(error) => {
+                failures.increment(1);
+                self.agent.health.error(format!("maintenance of {database}.{name}: {error:#}"));
+            }
+        }
+    }
+
+    fn count(&self, name: &str, report: &Report) {
+        let count = |metric, number| self.agent.metrics.counter(metric, &[(stream::TABLE, name)]).increment(number);
+        let compacted = report.compacted.as_ref().map_or(0, |compacted| compacted.replaced);
+        let snapshots = report.expired.as_ref().map_or(0, |expired| expired.snapshots as u64);
+        let deleted = report.deleted();
+        count(&stream::COMPACTED_FILES, compacted);
+        count(&stream::EXPIRED_SNAPSHOTS, snapshots);
+        count(&stream::DELETED_FILES, deleted.files);
+        count(&stream::DELETED_BYTES, deleted.bytes);
+        if compacted + snapshots + deleted.files > 0 {
+            let (files, bytes) = (deleted.files, deleted.bytes);
+            tracing::info!(table = name, compacted, snapshots, files, bytes, "maintained a table");
+        }
+    }
+}
+
+/// A number from 0 to 1 that is another one in each process.
+fn spread() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(now_ms()) as f64 / u64::MAX as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_a_writer_may_hold_yet_arent_taken_for_orphans() {
+        let of = |orphans_age_ms| Maintenance { orphans_age_ms, ..Maintenance::default() };
+        check(&Maintenance::default(), 60_000).expect("the defaults are good");
+        check(&of(900_000 + 4_000), 2_000).expect("long enough");
+        let error = check(&of(900_000), 2_000).expect_err("too short").to_string();
+        assert!(error.contains("at least 904000"), "{error}");
+        assert!(check(&Maintenance { every_ms: 0, ..Maintenance::default() }, 1).is_err());
+        assert!(check(&Maintenance { memory: 1, ..Maintenance::default() }, 1).is_err());
+    }
+}
