@@ -91,6 +91,25 @@ section! {
         on_reject: At<OnReject> = At::given(OnReject::DeadLetters),
         /// What happens where Kafka's retention removed messages before they were read.
         on_gap: At<OnGap> = At::given(OnGap::Skip),
+        /// Who puts small data files of the raw tables together, lets old snapshots go and deletes what nothing refers to.
+        maintenance: At<MaintainedBy> = At::given(MaintainedBy::Off),
+        /// How long the agent rests between two rounds of maintenance.
+        maintenance_interval: At<Period> = At::given(Period::seconds(600)),
+        /// How long a snapshot is kept after a newer one took its place, so that queries which read it come to their end.
+        readers_grace: At<Period> = At::given(Period::seconds(3600)),
+        /// How old a file that nothing refers to must be before maintenance deletes it: two commit intervals and 15 minutes at
+        /// least, for a younger one may be of a commit under way.
+        orphans_after: At<Period> = At::given(Period::days(3)),
+    }
+}
+
+choice! {
+    /// Who maintains the raw tables.
+    MaintainedBy {
+        /// The stream agent, beside its writing.
+        Agent = "agent",
+        /// Somebody else, as Spark's procedures or Glue's optimizers, or nobody.
+        Off = "off",
     }
 }
 

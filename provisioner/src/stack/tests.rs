@@ -18,6 +18,7 @@ mod code;
 mod functions;
 mod kafka;
 mod keys;
+mod maintenance;
 mod mistakes;
 mod network;
 mod perimeter;
@@ -251,6 +252,7 @@ fn what_stands_still_has_an_alarm_and_bad_records_have_a_policy() {
     let content = spec(&desired, "object.app-stream")["content"].as_str().expect("content");
     let stream: lakewright_config::StreamConfig = serde_json::from_str(content).expect("stream");
     assert_eq!((stream.on_reject, stream.on_gap), (OnReject::Stop, OnGap::Fail));
+    assert_eq!(stream.maintenance, None);
     let alarm = &spec(&desired, "alarm.stream-quarantined")["metric"];
     assert_eq!(alarm["name"], "Quarantined");
     // Nobody else measures it.

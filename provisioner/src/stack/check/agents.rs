@@ -55,6 +55,21 @@ impl Checker<'_> {
             let title = "`commit_interval` is out of range";
             self.push(Diagnostic::new(interval.span.clone(), title, "must be between 100ms and an hour"));
         }
+        let (rest, orphans) = (&file.agents.stream.maintenance_interval, &file.agents.stream.orphans_after);
+        if rest.sound && rest.value < Period::seconds(1) {
+            let title = "`maintenance_interval` is too short";
+            self.push(Diagnostic::new(rest.span.clone(), title, "must be a second at least"));
+        }
+        // The agent refuses less.
+        let least = Period(interval.value.0.saturating_mul(2).saturating_add(900_000));
+        if orphans.sound && interval.sound && orphans.value < least {
+            let title = "`orphans_after` is too short: files of a commit under way might be deleted";
+            self.push(Diagnostic::new(
+                orphans.span.clone(),
+                title,
+                "must be two commit intervals and 15 minutes at least",
+            ));
+        }
     }
 
     /// What the shipper ships, and that nobody writes what it can't ship.

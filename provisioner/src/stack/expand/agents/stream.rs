@@ -1,10 +1,12 @@
 //! The stream agent.
 
 use lakewright_config::StreamConfig;
+use lakewright_config::agents::stream::Maintenance;
 use lakewright_config::agents::{Agent, AgentConfig as _};
 use serde_json::Value;
 
 use super::AgentExpansion;
+use crate::stack::agents::{MaintainedBy, Stream as Section};
 use crate::stack::decode::At;
 use crate::stack::expand::Expansion;
 use crate::stack::expand::policy::{Access, Statements};
@@ -14,6 +16,16 @@ use crate::stack::sections::File;
 pub(super) struct Stream;
 
 const AGENT: Agent = StreamConfig::AGENT;
+
+fn maintenance(section: &Section) -> Option<Maintenance> {
+    let settings = Maintenance {
+        every_ms: section.maintenance_interval.0,
+        readers_grace_ms: section.readers_grace.0,
+        orphans_age_ms: section.orphans_after.0,
+        ..Maintenance::default()
+    };
+    (section.maintenance.value == MaintainedBy::Agent).then_some(settings)
+}
 
 impl AgentExpansion for Stream {
     fn config(&self, expansion: &Expansion<'_>) -> serde_json::Result<Value> {
@@ -28,7 +40,7 @@ impl AgentExpansion for Stream {
             commit_bytes: section.commit_size.0,
             on_reject: section.on_reject.value.into(),
             on_gap: section.on_gap.value.into(),
-            maintenance: None,
+            maintenance: maintenance(section),
             watch: expansion.watch(AGENT),
         };
         serde_json::to_value(config)
