@@ -163,7 +163,7 @@ pub async fn answer(
         ApiKey::DescribeConfigs => call.ready(&configs::describe(broker, &call.read()?)),
         ApiKey::IncrementalAlterConfigs => call.ready(&configs::alter(broker, call.read()?).await),
         ApiKey::OffsetCommit => call.ready(&offsets::commit(broker, call.read()?).await),
-        ApiKey::OffsetFetch => call.ready(&offsets::fetch(broker, version, &call.read()?)),
+        ApiKey::OffsetFetch => call.ready(&offsets::fetch(broker, version, &call.read()?).await),
         ApiKey::JoinGroup => call.ready(&groups::join(broker, version, &caller, call.read()?).await),
         ApiKey::SyncGroup => call.ready(&groups::sync(broker, call.read()?).await),
         ApiKey::Heartbeat => call.ready(&groups::heartbeat(broker, &call.read()?)),

@@ -122,24 +122,34 @@ impl Coordinator {
     }
 
     /// What is known of a transactional id.
-    pub fn transaction(&self, id: &str) -> Option<Transaction> {
-        self.state.lock().ledger.transactions.get(id).cloned()
+    ///
+    /// # Errors
+    /// Once a flush has failed: what is in memory may be gone after a restart, so that nobody may act on it.
+    pub fn transaction(&self, id: &str) -> io::Result<Option<Transaction>> {
+        let known = self.state.lock().ledger.transactions.get(id).cloned();
+        self.commit.check()?;
+        Ok(known)
     }
 
-    /// The transactional ids of which something holds.
-    pub fn transactions(&self, holds: impl Fn(&Transaction) -> bool) -> Vec<String> {
-        let state = self.state.lock();
-        state.ledger.transactions.iter().filter(|(_, t)| holds(t)).map(|(id, _)| id.clone()).collect()
+    /// The transactional ids of which something holds; errors as [`Coordinator::transaction`].
+    pub fn transactions(&self, holds: impl Fn(&Transaction) -> bool) -> io::Result<Vec<String>> {
+        let found = {
+            let state = self.state.lock();
+            state.ledger.transactions.iter().filter(|(_, t)| holds(t)).map(|(id, _)| id.clone()).collect()
+        };
+        self.commit.check()?;
+        Ok(found)
+    }
+
+    /// Returns when everything that could be seen here until now is durable.
+    pub async fn settled(self: &Arc<Self>) -> io::Result<()> {
+        let until = self.state.lock().written;
+        self.wait(until).await
     }
 
     /// Replaces what is known of a transactional id, or forgets it; durable when this returns.
     pub async fn put_transaction(self: &Arc<Self>, id: &str, transaction: Option<Transaction>) -> io::Result<()> {
         self.write(vec![Change::Transaction { id: id.to_owned(), transaction }]).await
-    }
-
-    /// An error once a flush has failed: what is known may not be durable.
-    pub fn check(&self) -> io::Result<()> {
-        self.commit.check()
     }
 
     async fn write(self: &Arc<Self>, changes: Vec<Change>) -> io::Result<()> {
@@ -148,6 +158,10 @@ impl Coordinator {
         }
         let journal = self.clone();
         let until = tokio::task::spawn_blocking(move || journal.append(changes)).await.map_err(io::Error::other)??;
+        self.wait(until).await
+    }
+
+    async fn wait(self: &Arc<Self>, until: i64) -> io::Result<()> {
         let journal = self.clone();
         self.commit.wait(until, move || journal.flush()).await
     }

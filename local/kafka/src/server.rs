@@ -90,6 +90,7 @@ pub async fn serve_on(config: Config, disk: Arc<dyn Disk>) -> anyhow::Result<Run
     let open = tokio::task::spawn_blocking(move || Broker::open(config, address, disk));
     let broker = Arc::new(open.await?.with_context(|| format!("open the Kafka log in {}", data.display()))?);
     // What was decided before a crash is done before anybody asks.
+    transactions::recover(&broker).await?;
     transactions::tick(&broker).await;
     let running = Running {
         address,

@@ -1,6 +1,7 @@
 //! Transactions of producers: begun, written to, ended, and aborted when their producer is gone.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -8,7 +9,7 @@ use kafka_protocol::error::ResponseError;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::broker::{Broker, now};
+use crate::broker::{Broker, Refusal, now};
 use crate::handlers::blocking;
 use crate::ledger::{Committed, Phase, Place, Transaction};
 use crate::log::AppendError;
@@ -58,7 +59,7 @@ pub async fn begin_producer(
         return Err(ResponseError::InvalidTransactionTimeout);
     }
     let _turn = broker.transactions.turn(id).await;
-    let mut next = match broker.coordinator.transaction(id) {
+    let mut next = match look(broker, id)? {
         None if given.is_some() => return Err(ResponseError::InvalidProducerIdMapping),
         None => empty(new_producer(broker).await?),
         Some(known) => {
@@ -161,13 +162,14 @@ pub async fn end(broker: &Arc<Broker>, id: &str, producer: (i64, i16), commit: b
 
 /// Whether a batch may be stored: one of a transaction only while that is open and knows of the partition. The caller
 /// holds the turn of the transactional id until the batch has its place.
-pub fn admit(transaction: Option<&Transaction>, place: Place, batch: &[u8]) -> Result<(), (ResponseError, String)> {
+pub fn admit(transaction: &io::Result<Option<Transaction>>, place: Place, batch: &[u8]) -> Result<(), Refusal> {
     let Some(header) = Header::parse(batch).filter(Header::is_transactional) else {
         return Ok(());
     };
     let refuse = |error, text: &str| Err((error, text.to_owned()));
     match transaction {
-        Some(known) if known.producer_id == header.producer_id => {
+        Err(error) => refuse(ResponseError::KafkaStorageError, &error.to_string()),
+        Ok(Some(known)) if known.producer_id == header.producer_id => {
             if known.epoch != header.producer_epoch {
                 return refuse(ResponseError::InvalidProducerEpoch, "a newer producer has this transactional id");
             }
@@ -180,6 +182,34 @@ pub fn admit(transaction: Option<&Transaction>, place: Place, batch: &[u8]) -> R
     }
 }
 
+/// Ends transactions that are open in a log and not in the journal: nobody else would, and readers of committed records
+/// would wait for ever. One that the journal says was committed has lost its marker; any other is aborted.
+pub async fn recover(broker: &Arc<Broker>) -> io::Result<()> {
+    for topic in broker.topics() {
+        for (partition, log) in (0..).zip(topic.partitions()) {
+            for producer in log.open_transactions() {
+                let (place, is_its) = ((topic.id, partition), |t: &Transaction| t.producer_id == producer.0);
+                if !broker.coordinator.transactions(|t| is_its(t) && t.partitions.contains(&place))?.is_empty() {
+                    continue;
+                }
+                let is_committed = |t: &Transaction| is_its(t) && t.epoch == producer.1 && t.phase == Phase::Committed;
+                let commit = !broker.coordinator.transactions(is_committed)?.is_empty();
+                tracing::warn!(
+                    topic = topic.name,
+                    partition,
+                    producer = producer.0,
+                    commit,
+                    "a transaction without an end is ended"
+                );
+                if let Err(error) = mark(broker, place, producer, commit).await {
+                    tracing::error!(topic = topic.name, partition, %error, "a transaction's marker wasn't written");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Ends what is left open: decided transactions whose markers aren't all written, open ones whose time is over; forgets
 /// ids that nobody uses.
 pub async fn tick(broker: &Arc<Broker>) {
@@ -188,9 +218,11 @@ pub async fn tick(broker: &Arc<Broker>) {
         Phase::Ongoing => now() - t.since > i64::from(t.timeout_ms),
         Phase::Empty | Phase::Committed | Phase::Aborted => now() - t.since > FORGOTTEN,
     };
-    for id in broker.coordinator.transactions(is_due) {
+    // After a flush that failed, which was logged, a restart ends them by what the journal then says.
+    for id in broker.coordinator.transactions(is_due).unwrap_or_default() {
         let _turn = broker.transactions.turn(&id).await;
-        let Some(transaction) = broker.coordinator.transaction(&id).filter(is_due) else { continue };
+        let known = broker.coordinator.transaction(&id).ok().flatten();
+        let Some(transaction) = known.filter(is_due) else { continue };
         let ended = match transaction.phase {
             Phase::Committing | Phase::Aborting => finish(broker, &id, transaction).await.map(drop),
             Phase::Ongoing => {
@@ -205,9 +237,13 @@ pub async fn tick(broker: &Arc<Broker>) {
     }
 }
 
+fn look(broker: &Broker, id: &str) -> Result<Option<Transaction>, ResponseError> {
+    broker.coordinator.transaction(id).map_err(|_| ResponseError::CoordinatorNotAvailable)
+}
+
 /// What is known of a transactional id whose producer asks.
 fn known(broker: &Broker, id: &str, (producer_id, epoch): (i64, i16)) -> Result<Transaction, ResponseError> {
-    match broker.coordinator.transaction(id) {
+    match look(broker, id)? {
         Some(known) if known.producer_id != producer_id => Err(ResponseError::InvalidProducerIdMapping),
         Some(known) if known.epoch != epoch => Err(ResponseError::ProducerFenced),
         Some(known) => Ok(known),
@@ -239,8 +275,6 @@ async fn finish(broker: &Arc<Broker>, id: &str, mut decided: Transaction) -> Res
         _ => return Ok(decided),
     };
     let producer = (decided.producer_id, decided.epoch);
-    // A decision whose flush failed may be gone after a restart: no reader may learn of it.
-    broker.coordinator.check().map_err(|_| ResponseError::CoordinatorNotAvailable)?;
     let markers = decided.partitions.iter().map(|&place| mark(broker, place, producer, commit));
     if let Some(error) = join_all(markers).await.into_iter().find_map(Result::err) {
         tracing::error!(id, %error, "a transaction's marker wasn't written");
@@ -261,7 +295,8 @@ async fn mark(broker: &Arc<Broker>, place: Place, producer: (i64, i16), commit: 
     let Some(log) = topic.partition(place.1) else { return Ok(()) };
     let worker = log.clone();
     match blocking(move || worker.append_marker(producer, commit, &topic.limits(), now())).await {
-        Ok(next) => Ok(log.flushed(next).await?),
+        // The coordinator's journal, which forgets the partitions then, is flushed whatever the policy for records is.
+        Ok(next) => Ok(log.flush(next).await?),
         Err(AppendError::Deleted) => Ok(()),
         Err(error) => Err(error),
     }

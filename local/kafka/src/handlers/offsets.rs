@@ -11,6 +11,7 @@ use kafka_protocol::messages::offset_fetch_response::{
 use kafka_protocol::messages::{
     OffsetCommitRequest, OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, TopicName,
 };
+use kafka_protocol::protocol::StrBytes;
 
 use super::text;
 use crate::broker::Broker;
@@ -20,6 +21,63 @@ use crate::topic::Topic;
 /// Kafka's own limit of a client's note.
 const LONGEST_NOTE: usize = 4096;
 
+/// What a request wants to have committed for a partition.
+pub struct Wish<'a> {
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to read.
+    pub offset: i64,
+    /// Leader epoch, as the client gave it.
+    pub epoch: i32,
+    /// The client's own note.
+    pub note: Option<&'a StrBytes>,
+}
+
+/// A request's commits: those that can be stored, and an error code for each partition.
+#[derive(Default)]
+pub struct Judged {
+    /// To be stored.
+    pub commits: Vec<(Place, Committed)>,
+    /// In the order of the request.
+    pub topics: Vec<(TopicName, Vec<(i32, i16)>)>,
+}
+
+impl Judged {
+    /// Judges the commits for a topic; an error in `may` is the answer to all of them.
+    pub fn add<'a>(
+        &mut self,
+        broker: &Broker,
+        may: Result<(), ResponseError>,
+        name: &TopicName,
+        wishes: impl Iterator<Item = Wish<'a>>,
+    ) {
+        let topic = broker.topic(name);
+        let judged = wishes.map(|wish| {
+            let judged = may.and_then(|()| judge(topic.as_deref(), &wish));
+            (wish.partition, judged.map(|commit| self.commits.push(commit)).err().map_or(0, |error| error.code()))
+        });
+        let judged = judged.collect();
+        self.topics.push((name.clone(), judged));
+    }
+
+    /// Makes an error the answer to everything that was to be stored.
+    pub fn refuse(&mut self, error: ResponseError) {
+        let codes = self.topics.iter_mut().flat_map(|(_, partitions)| partitions).map(|(_, code)| code);
+        codes.filter(|code| **code == 0).for_each(|code| *code = error.code());
+    }
+}
+
+/// What a commit stores, if the partition is there and the note isn't too long.
+fn judge(topic: Option<&Topic>, wish: &Wish<'_>) -> Result<(Place, Committed), ResponseError> {
+    let topic = topic.filter(|topic| topic.partition(wish.partition).is_some());
+    let topic = topic.ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let metadata = wish.note.map(ToString::to_string).unwrap_or_default();
+    if metadata.len() > LONGEST_NOTE {
+        return Err(ResponseError::OffsetMetadataTooLarge);
+    }
+    Ok(((topic.id, wish.partition), Committed { offset: wish.offset, epoch: wish.epoch, metadata }))
+}
+
 /// Stores offsets; durable before the answer.
 pub async fn commit(broker: &Arc<Broker>, request: OffsetCommitRequest) -> OffsetCommitResponse {
     let may = broker.groups.may_commit(
@@ -28,45 +86,27 @@ pub async fn commit(broker: &Arc<Broker>, request: OffsetCommitRequest) -> Offse
         request.group_instance_id.as_deref(),
         request.generation_id_or_member_epoch,
     );
-    let mut commits = Vec::new();
-    let mut topics = Vec::with_capacity(request.topics.len());
-    for wanted in &request.topics {
-        let topic = broker.topic(&wanted.name);
-        let mut partitions = Vec::with_capacity(wanted.partitions.len());
-        for part in &wanted.partitions {
-            let note = part.committed_metadata.as_deref().unwrap_or_default();
-            let (offset, epoch) = (part.committed_offset, part.committed_leader_epoch);
-            let judged = may.and_then(|()| judge(topic.as_deref(), part.partition_index, offset, epoch, note));
-            let code = judged.map(|commit| commits.push(commit)).err().map_or(0, |error| error.code());
-            let partition = OffsetCommitResponsePartition::default().with_partition_index(part.partition_index);
-            partitions.push(partition.with_error_code(code));
-        }
-        topics.push(OffsetCommitResponseTopic::default().with_name(wanted.name.clone()).with_partitions(partitions));
+    let mut judged = Judged::default();
+    for topic in &request.topics {
+        let wishes = topic.partitions.iter().map(|part| Wish {
+            partition: part.partition_index,
+            offset: part.committed_offset,
+            epoch: part.committed_leader_epoch,
+            note: part.committed_metadata.as_ref(),
+        });
+        judged.add(broker, may, &topic.name, wishes);
     }
+    let commits = std::mem::take(&mut judged.commits);
     if let Err(error) = broker.coordinator.commit(&request.group_id, commits).await {
         tracing::error!(group = request.group_id.as_str(), %error, "offsets weren't stored");
-        let partitions = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-        for partition in partitions.filter(|partition| partition.error_code == 0) {
-            partition.error_code = ResponseError::CoordinatorNotAvailable.code();
-        }
+        judged.refuse(ResponseError::CoordinatorNotAvailable);
     }
-    OffsetCommitResponse::default().with_topics(topics)
-}
-
-/// What a commit stores, if the partition is there and the note isn't too long.
-pub fn judge(
-    topic: Option<&Topic>,
-    partition: i32,
-    offset: i64,
-    epoch: i32,
-    note: &str,
-) -> Result<(Place, Committed), ResponseError> {
-    let topic = topic.filter(|topic| topic.partition(partition).is_some());
-    let topic = topic.ok_or(ResponseError::UnknownTopicOrPartition)?;
-    if note.len() > LONGEST_NOTE {
-        return Err(ResponseError::OffsetMetadataTooLarge);
-    }
-    Ok(((topic.id, partition), Committed { offset, epoch, metadata: note.to_owned() }))
+    let topics = judged.topics.into_iter().map(|(name, partitions)| {
+        let part =
+            |(index, code)| OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code);
+        OffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions.into_iter().map(part).collect())
+    });
+    OffsetCommitResponse::default().with_topics(topics.collect())
 }
 
 /// Topics with the partitions asked for; none: all that the group committed.
@@ -75,8 +115,33 @@ type Found = Vec<(TopicName, Vec<(i32, Stands)>)>;
 /// What a group committed; an error while a transaction may change it and the client waits for that.
 type Stands = Result<Option<Committed>, ResponseError>;
 
-/// Returns what groups committed.
-pub fn fetch(broker: &Broker, version: i16, request: &OffsetFetchRequest) -> OffsetFetchResponse {
+/// Returns what groups committed, once that is durable: a consumer goes on from there, past records that a power cut
+/// would otherwise leave unread.
+pub async fn fetch(broker: &Arc<Broker>, version: i16, request: &OffsetFetchRequest) -> OffsetFetchResponse {
+    let found = found(broker, version, request);
+    match broker.coordinator.settled().await {
+        Ok(()) => found,
+        Err(_) => unavailable(found),
+    }
+}
+
+/// The same answer without what it told.
+fn unavailable(mut response: OffsetFetchResponse) -> OffsetFetchResponse {
+    let code = ResponseError::CoordinatorNotAvailable.code();
+    response.error_code = code;
+    for partition in response.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        (partition.committed_offset, partition.error_code) = (-1, code);
+    }
+    for group in &mut response.groups {
+        group.error_code = code;
+        for partition in group.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            (partition.committed_offset, partition.error_code) = (-1, code);
+        }
+    }
+    response
+}
+
+fn found(broker: &Broker, version: i16, request: &OffsetFetchRequest) -> OffsetFetchResponse {
     if version >= 8 {
         let groups = request.groups.iter().map(|group| {
             let wanted = group.topics.as_ref().map(|topics| {

@@ -35,7 +35,7 @@ pub async fn append(broker: &Arc<Broker>, request: ProduceRequest) -> Pending {
     };
     blocking(move || {
         let _turn = turn;
-        let transaction = request.transactional_id.as_ref().and_then(|id| broker.coordinator.transaction(id));
+        let transaction = request.transactional_id.as_ref().map_or(Ok(None), |id| broker.coordinator.transaction(id));
         let refused = refuse(&request);
         let mut topics = Vec::with_capacity(request.topic_data.len());
         for data in request.topic_data {
@@ -48,7 +48,7 @@ pub async fn append(broker: &Arc<Broker>, request: ProduceRequest) -> Pending {
                         None => Err((ResponseError::UnknownTopicOrPartition, "there is no such partition".into())),
                         Some(log) => {
                             let records = part.records.unwrap_or_default();
-                            transactions::admit(transaction.as_ref(), (topic.id, part.index), &records)
+                            transactions::admit(&transaction, (topic.id, part.index), &records)
                                 .and_then(|()| store(log, &records, &topic.limits()))
                         }
                     },

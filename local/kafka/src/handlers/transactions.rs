@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
     EndTxnRequest, EndTxnResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 
-use super::offsets;
+use super::offsets::{Judged, Wish};
 use crate::broker::Broker;
 use crate::transactions;
 
@@ -84,34 +84,34 @@ pub async fn commit_offsets(broker: &Arc<Broker>, request: TxnOffsetCommitReques
         ..0 => Ok(()),
         generation => broker.groups.may_commit(&request.group_id, &request.member_id, instance, generation),
     };
-    let mut commits = Vec::new();
-    let mut topics = Vec::with_capacity(request.topics.len());
-    for wanted in &request.topics {
-        let topic = broker.topic(&wanted.name);
-        let mut partitions = Vec::with_capacity(wanted.partitions.len());
-        for part in &wanted.partitions {
-            let (offset, epoch) = (part.committed_offset, part.committed_leader_epoch);
-            let note = part.committed_metadata.as_deref().unwrap_or_default();
-            let judged = may.and_then(|()| offsets::judge(topic.as_deref(), part.partition_index, offset, epoch, note));
-            let code = judged.map(|commit| commits.push(commit)).err().map_or(0, |error| error.code());
-            let partition = TxnOffsetCommitResponsePartition::default().with_partition_index(part.partition_index);
-            partitions.push(partition.with_error_code(code));
-        }
-        topics.push(TxnOffsetCommitResponseTopic::default().with_name(wanted.name.clone()).with_partitions(partitions));
+    let mut judged = Judged::default();
+    for topic in &request.topics {
+        let wishes = topic.partitions.iter().map(|part| Wish {
+            partition: part.partition_index,
+            offset: part.committed_offset,
+            epoch: part.committed_leader_epoch,
+            note: part.committed_metadata.as_ref(),
+        });
+        judged.add(broker, may, &topic.name, wishes);
     }
+    let commits = std::mem::take(&mut judged.commits);
     if !commits.is_empty() {
         let producer = (request.producer_id.0, request.producer_epoch);
         let (id, group) = (&request.transactional_id, &request.group_id);
         if let Err(error) = transactions::keep_offsets(broker, id, producer, group, commits).await {
             // No version of this request knows of fenced producers.
-            let code = known_to(0, error).code();
-            let partitions = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-            for partition in partitions.filter(|partition| partition.error_code == 0) {
-                partition.error_code = code;
-            }
+            judged.refuse(known_to(0, error));
         }
     }
-    TxnOffsetCommitResponse::default().with_topics(topics)
+    let topics = judged.topics.into_iter().map(|(name, partitions)| {
+        let part = |(index, code)| {
+            TxnOffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code)
+        };
+        TxnOffsetCommitResponseTopic::default()
+            .with_name(name)
+            .with_partitions(partitions.into_iter().map(part).collect())
+    });
+    TxnOffsetCommitResponse::default().with_topics(topics.collect())
 }
 
 /// Commits or aborts a transaction.

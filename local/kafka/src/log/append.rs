@@ -67,7 +67,8 @@ impl Log {
     }
 
     /// Ends a producer's transaction in this partition and returns the offset after the marker, which is durable after
-    /// [`Log::flushed`]. Batches of older epochs are refused from now on. Blocks on the disk.
+    /// [`Log::flush`]. Batches of older epochs are refused from now on. Where both is so already, nothing is written, and
+    /// the offset is the log's end. Blocks on the disk.
     pub fn append_marker(
         &self,
         (producer_id, epoch): (i64, i16),
@@ -82,6 +83,9 @@ impl Log {
             return Err(AppendError::Deleted);
         }
         self.commit.check()?;
+        if !state.transactions.is_open(producer_id) && state.producers.epoch(producer_id) >= Some(epoch) {
+            return Ok(state.active().next);
+        }
         self.place(state, &batch, &mut header, Some(commit), limits)?;
         Ok(header.next_offset())
     }
@@ -149,7 +153,8 @@ impl Log {
         self.flush(until).await
     }
 
-    async fn flush(self: &Arc<Self>, until: i64) -> io::Result<()> {
+    /// Returns when the records before `until` are durable, whatever the policy.
+    pub async fn flush(self: &Arc<Self>, until: i64) -> io::Result<()> {
         let log = self.clone();
         self.commit.wait(until, move || log.flush_now()).await
     }

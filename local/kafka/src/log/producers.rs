@@ -78,6 +78,11 @@ impl Producers {
         if behind < i32::MAX / 2 { Sequence::Old } else { Sequence::Gap }
     }
 
+    /// The epoch that a producer wrote with last.
+    pub fn epoch(&self, producer_id: i64) -> Option<i16> {
+        self.known.get(&producer_id).map(|producer| producer.epoch)
+    }
+
     /// Remembers a stored batch. Of a marker only the epoch counts: its producer's sequences go on.
     pub fn note(&mut self, header: &Header) {
         if header.producer_id < 0 {

@@ -5,6 +5,7 @@ use std::io;
 use bytes::Bytes;
 
 use super::Log;
+use super::batch::Header;
 use super::transactions::Aborted;
 
 /// What was read, and the ends of the log as they were then.
@@ -35,6 +36,12 @@ impl Log {
         state.transactions.stable(state.high.offset)
     }
 
+    /// The producers whose transactions are open, and their epochs.
+    pub fn open_transactions(&self) -> Vec<(i64, i16)> {
+        let state = self.state.lock();
+        state.transactions.open().map(|id| (id, state.producers.epoch(id).unwrap_or(0))).collect()
+    }
+
     /// The leader epoch.
     pub fn epoch(&self) -> i32 {
         self.storage.epoch
@@ -52,7 +59,7 @@ impl Log {
     }
 
     /// Whole batches from the one that holds `offset` on, of at most `max_bytes` but at least one (none: no batch). `committed` leaves
-    /// out what comes after the last stable offset and names the aborted transactions before it. None: the offset is
+    /// out what comes after the last stable offset and names the aborted transactions among what is read. None: the offset is
     /// outside the log. Blocks on the disk.
     pub fn read(&self, offset: i64, max_bytes: Option<u64>, committed: bool) -> io::Result<Option<Read>> {
         let (reader, until, max_bytes, mut read) = {
@@ -67,6 +74,7 @@ impl Log {
                 return Ok(Some(read));
             };
             if committed {
+                // Looked up before reading: retention may forget them meanwhile.
                 read.aborted = state.transactions.aborted(offset, until);
             }
             let at = state.segments.partition_point(|segment| segment.base <= offset) - 1;
@@ -74,6 +82,8 @@ impl Log {
             (segment.reader(offset, state.readable(segment)), until, max_bytes, read)
         };
         read.records = reader.read(offset, until, max_bytes)?;
+        let end = end_of(&read.records);
+        read.aborted.retain(|aborted| aborted.first < end);
         Ok(Some(read))
     }
 
@@ -98,4 +108,14 @@ impl Log {
         let newest = state.segments.iter().filter(|s| s.size > 0).max_by_key(|s| s.max_timestamp)?;
         Some((newest.max_timestamp_offset.min(state.high.offset - 1), newest.max_timestamp))
     }
+}
+
+/// The offset after the last of some whole batches.
+fn end_of(batches: &[u8]) -> i64 {
+    let (mut at, mut end) = (0, 0);
+    while let Some(header) = batches.get(at..).and_then(Header::parse) {
+        at += header.size as usize;
+        end = header.next_offset();
+    }
+    end
 }

@@ -44,6 +44,16 @@ impl Transactions {
         }
     }
 
+    /// Whether a producer's transaction is open.
+    pub fn is_open(&self, producer_id: i64) -> bool {
+        self.open.contains_key(&producer_id)
+    }
+
+    /// The producers whose transactions are open.
+    pub fn open(&self) -> impl Iterator<Item = i64> {
+        self.open.keys().copied()
+    }
+
     /// Forgets what ended before the end that readers see now.
     pub fn advance(&mut self, high: i64) {
         while self.ending.front().is_some_and(|&(_, marker)| marker < high) {

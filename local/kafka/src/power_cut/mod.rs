@@ -1,184 +1,60 @@
 //! Tests of what is left after a power cut and after a flush that failed, on a disk that a test decides about.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsString;
-use std::fs::File;
-use std::io;
+mod fragile;
+mod transactions;
+
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::indexmap::IndexMap;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{GroupId, OffsetCommitRequest, ProduceRequest, TopicName};
+use kafka_protocol::messages::{GroupId, OffsetCommitRequest, ProduceRequest, TopicName, TransactionalId};
 use kafka_protocol::records::{
     Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
 use parking_lot::Mutex;
+
+pub use fragile::{Dice, Fragile};
 
 use crate::Config;
 use crate::broker::Broker;
 use crate::disk::Disk;
 use crate::handlers::{offsets, produce, text};
 use crate::topic_config::Settings;
-use crate::transactions;
 
 /// Kafka's code of a storage error.
 const STORAGE_ERROR: i16 = 56;
 
-/// A disk of which a test says when it fails; it remembers what a power cut would leave.
-#[derive(Debug, Default)]
-pub struct Fragile {
-    /// Flushes from now on that still succeed before one fails; `usize::MAX`: none fails.
-    until_failure: AtomicUsize,
-    kept: Mutex<Kept>,
-}
-
-/// What was made durable, by inode.
-#[derive(Debug, Default)]
-struct Kept {
-    /// The open file, so that its inode is nobody else's, and its content.
-    files: HashMap<u64, (File, Vec<u8>)>,
-    /// Names, their inodes, and whether they are directories.
-    names: HashMap<u64, BTreeMap<OsString, (u64, bool)>>,
-    flushes: usize,
-    /// What to do at a flush, before it has an effect.
-    watcher: Option<Watcher>,
-}
-
-struct Watcher(Box<dyn FnMut(&Kept) + Send>);
-
-impl std::fmt::Debug for Watcher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Watcher")
-    }
-}
-
-impl Fragile {
-    /// One that fails at nothing.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self { until_failure: AtomicUsize::new(usize::MAX), kept: Mutex::default() })
-    }
-
-    /// The next flush but `after` fails, and only that one.
-    pub fn fail_after(&self, after: usize) {
-        self.until_failure.store(after, Ordering::SeqCst);
-    }
-
-    fn flush(&self, keep: impl FnOnce(&mut Kept) -> io::Result<()>) -> io::Result<()> {
-        let count = |left: usize| (left != usize::MAX).then(|| left.checked_sub(1).unwrap_or(usize::MAX));
-        if self.until_failure.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(0) {
-            return Err(io::Error::other("the disk has a bad sector"));
-        }
-        let mut kept = self.kept.lock();
-        if let Some(mut watcher) = kept.watcher.take() {
-            (watcher.0)(&kept);
-            kept.watcher = Some(watcher);
-        }
-        kept.flushes += 1;
-        keep(&mut kept)
-    }
-}
-
-impl Disk for Fragile {
-    fn sync(&self, file: &File) -> io::Result<()> {
-        let content = content(file)?;
-        self.flush(|kept| {
-            kept.files.insert(file.metadata()?.ino(), (file.try_clone()?, content));
-            Ok(())
-        })
-    }
-
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        let mut names = BTreeMap::new();
-        for entry in std::fs::read_dir(path)? {
-            let entry = entry?;
-            // A file may have got its final name in between; a later flush stands for that.
-            let Ok(metadata) = entry.metadata() else { continue };
-            names.insert(entry.file_name(), (metadata.ino(), metadata.is_dir()));
-        }
-        self.flush(|kept| {
-            kept.names.insert(std::fs::metadata(path)?.ino(), names);
-            Ok(())
-        })
-    }
-}
-
-fn content(file: &File) -> io::Result<Vec<u8>> {
-    let mut content = vec![0; file.metadata()?.len() as usize];
-    let mut read = 0;
-    while read < content.len() {
-        match file.read_at(&mut content[read..], read as u64)? {
-            0 => break,
-            more => read += more,
-        }
-    }
-    content.truncate(read);
-    Ok(content)
-}
-
-/// Numbers from a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit.max(1)
-    }
-}
-
-impl Kept {
-    /// Writes what a power cut leaves of a directory: what was made durable, and of what was appended since then a
-    /// part, with zeros where the blocks never came.
-    fn image(&self, directory: u64, to: &Path, dice: &mut Dice) {
-        std::fs::create_dir_all(to).unwrap();
-        for (name, &(inode, is_directory)) in self.names.get(&directory).into_iter().flatten() {
-            let to = to.join(name);
-            if is_directory {
-                self.image(inode, &to, dice);
-                continue;
-            }
-            let mut left = Vec::new();
-            if let Some((file, durable)) = self.files.get(&inode) {
-                left.clone_from(durable);
-                let now = content(file).unwrap();
-                if let Some(tail) = now.get(durable.len()..) {
-                    left.extend_from_slice(&tail[..dice.below(tail.len() as u64 + 1) as usize]);
-                    let zeros = match dice.below(3) {
-                        0 => left.len(),
-                        1 => durable.len(),
-                        _ => durable.len() + dice.below((left.len() - durable.len()) as u64 + 1) as usize,
-                    };
-                    left[zeros..].fill(0);
-                }
-            }
-            std::fs::write(to, left).unwrap();
-        }
-    }
-}
-
 fn open(data: &Path, disk: Arc<dyn Disk>) -> anyhow::Result<Arc<Broker>> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    Broker::open(Config::new(data), address, disk).map(Arc::new)
+    open_with(Config::new(data), disk)
 }
 
-fn batch(value: &str) -> Bytes {
+fn open_with(config: Config, disk: Arc<dyn Disk>) -> anyhow::Result<Arc<Broker>> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    Broker::open(config, address, disk).map(Arc::new)
+}
+
+/// A producer's id, its epoch and the sequence of the batch.
+pub type Producer = (i64, i16, i32);
+
+/// A batch of one record; one of a transaction when it names its producer.
+pub fn batch(value: &str, producer: Option<Producer>) -> Bytes {
+    let (producer_id, producer_epoch, sequence) = producer.unwrap_or((-1, -1, -1));
     let record = Record {
-        transactional: false,
+        transactional: producer.is_some(),
         control: false,
         delete_horizon: false,
         partition_leader_epoch: -1,
-        producer_id: -1,
-        producer_epoch: -1,
+        producer_id,
+        producer_epoch,
         timestamp_type: TimestampType::Creation,
         offset: 0,
-        sequence: -1,
+        sequence,
         timestamp: crate::broker::now(),
         key: None,
         value: Some(Bytes::copy_from_slice(value.as_bytes())),
@@ -191,9 +67,15 @@ fn batch(value: &str) -> Bytes {
 }
 
 async fn store(broker: &Arc<Broker>, topic: &str, partition: i32, value: &str) -> produce::Pending {
-    let part = PartitionProduceData::default().with_index(partition).with_records(Some(batch(value)));
+    send(broker, None, topic, partition, batch(value, None)).await
+}
+
+async fn send(broker: &Arc<Broker>, id: Option<&str>, topic: &str, partition: i32, batch: Bytes) -> produce::Pending {
+    let part = PartitionProduceData::default().with_index(partition).with_records(Some(batch));
     let data = TopicProduceData::default().with_name(TopicName(text(topic))).with_partition_data(vec![part]);
-    produce::append(broker, ProduceRequest::default().with_acks(-1).with_topic_data(vec![data])).await
+    let id = id.map(|id| TransactionalId(text(id)));
+    let request = ProduceRequest::default().with_acks(-1).with_transactional_id(id).with_topic_data(vec![data]);
+    produce::append(broker, request).await
 }
 
 /// Error code and offset.
@@ -212,17 +94,29 @@ async fn commit(broker: &Arc<Broker>, group: &str, topic: &str, offset: i64, not
 }
 
 fn values(broker: &Broker, topic: &str, partition: i32) -> BTreeMap<i64, String> {
+    seen(broker, topic, partition, false)
+}
+
+/// What a reader sees, of committed records only or of all.
+fn seen(broker: &Broker, topic: &str, partition: i32, committed: bool) -> BTreeMap<i64, String> {
     let log = broker.topic(topic).unwrap().partition(partition).unwrap();
-    let mut read = BTreeMap::new();
-    let (mut next, high) = log.bounds();
-    while next < high {
-        let mut bytes = log.read(next, Some(1 << 20), false).unwrap().unwrap().records;
+    let mut values = BTreeMap::new();
+    let end = if committed { log.stable() } else { log.bounds().1 };
+    let mut next = log.bounds().0;
+    while next < end {
+        let read = log.read(next, Some(1 << 20), committed).unwrap().unwrap();
+        let mut bytes = read.records;
         for record in RecordBatchDecoder::decode_all(&mut bytes).unwrap().into_iter().flat_map(|set| set.records) {
             next = record.offset + 1;
-            read.insert(record.offset, String::from_utf8(record.value.unwrap().to_vec()).unwrap());
+            let is_aborted = read.aborted.iter().any(|aborted| {
+                aborted.producer_id == record.producer_id && (aborted.first..aborted.marker).contains(&record.offset)
+            });
+            if !record.control && !is_aborted {
+                values.insert(record.offset, String::from_utf8(record.value.unwrap().to_vec()).unwrap());
+            }
         }
     }
-    read
+    values
 }
 
 #[tokio::test]
@@ -291,18 +185,33 @@ async fn after_a_flush_that_failed_no_topic_is_created() {
     broker.create_topic("later", 1, Settings::new(), false).unwrap();
 }
 
-#[tokio::test]
-async fn after_a_flush_that_failed_no_transaction_ends() {
-    let data = tempfile::tempdir().unwrap();
-    let disk = Fragile::new();
-    let broker = open(data.path(), disk.clone()).unwrap();
-    let topic = broker.create_topic("topic", 1, Settings::new(), false).unwrap().unwrap();
-    let producer = transactions::begin_producer(&broker, "id", 60_000, None).await.unwrap();
-    transactions::enlist(&broker, "id", producer, &[(topic.id, 0)], None).await.unwrap();
-    disk.fail_after(0);
-    transactions::end(&broker, "id", producer, true).await.unwrap_err();
-    transactions::tick(&broker).await;
-    assert_eq!(topic.partition(0).unwrap().bounds(), (0, 0), "a marker of a decision that may be lost");
+/// A copy of a directory as a power cut left it, and what clients had been told by then.
+type Cut<T> = (PathBuf, T);
+
+/// Cuts the power at some of the flushes to come.
+fn cut<T: Clone + Send + 'static>(
+    disk: &Fragile,
+    data: &Path,
+    images: &Path,
+    told: &Arc<Mutex<T>>,
+) -> Arc<Mutex<Vec<Cut<T>>>> {
+    let cuts = Arc::new(Mutex::new(Vec::new()));
+    let (root, folder) = (std::fs::metadata(data).unwrap().ino(), images.to_owned());
+    let (watched, taken) = (told.clone(), cuts.clone());
+    let mut dice = Dice(0x5eed);
+    let mut next = 0;
+    disk.watch(move |kept| {
+        if kept.flushes < next {
+            return;
+        }
+        next = kept.flushes + 1 + dice.below(60) as usize;
+        // What was told before is durable before: no flush ends while this looks.
+        let told = watched.lock().clone();
+        let path = folder.join(kept.flushes.to_string());
+        kept.image(root, &path, &mut dice);
+        taken.lock().push((path, told));
+    });
+    cuts
 }
 
 /// What clients were told, by place.
@@ -322,22 +231,7 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
     let images = tempfile::tempdir().unwrap();
     let disk = Fragile::new();
     let told = Arc::new(Mutex::new(Told::default()));
-    let cuts = Arc::new(Mutex::new(Vec::new()));
-    let (root, folder) = (std::fs::metadata(data.path()).unwrap().ino(), images.path().to_owned());
-    let (watched, taken) = (told.clone(), cuts.clone());
-    let mut dice = Dice(0x5eed);
-    let mut next = 0;
-    disk.kept.lock().watcher = Some(Watcher(Box::new(move |kept| {
-        if kept.flushes < next {
-            return;
-        }
-        next = kept.flushes + 1 + dice.below(60) as usize;
-        // What was told before is durable before: no flush ends while this looks.
-        let told = watched.lock().clone();
-        let path = folder.join(kept.flushes.to_string());
-        kept.image(root, &path, &mut dice);
-        taken.lock().push((path, told));
-    })));
+    let cuts = cut(&disk, data.path(), images.path(), &told);
     let broker = open(data.path(), disk.clone()).unwrap();
     let workers = (0..WORKERS).map(|worker| {
         let (broker, told) = (broker.clone(), told.clone());
@@ -366,7 +260,7 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
     for worker in workers.collect::<Vec<_>>() {
         worker.await.unwrap();
     }
-    disk.kept.lock().watcher = None;
+    disk.unwatch();
     let cuts = std::mem::take(&mut *cuts.lock());
     assert!(cuts.len() > 10, "only {} power cuts", cuts.len());
     for (path, told) in cuts {
