@@ -1,6 +1,7 @@
 //! The account as services see it: documents, clock, delays, engine and the addresses of its neighbours.
 
 use crate::clock::{self, Delays};
+use crate::disk::Disk;
 use crate::engine::Engine;
 use crate::error::AwsError;
 use crate::request::Request;
@@ -16,6 +17,8 @@ use std::time::Duration;
 /// Everything that services share.
 pub struct Account {
     pub(crate) store: Mutex<Store>,
+    /// Where files of their own that services keep become durable.
+    pub(crate) disk: Arc<dyn Disk>,
     /// How long states take.
     pub delays: Delays,
     /// Runs SQL and jobs.

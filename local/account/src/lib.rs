@@ -7,6 +7,7 @@ pub mod clock;
 mod control;
 mod credentials;
 mod data;
+mod disk;
 mod enforce;
 pub mod engine;
 pub mod error;
@@ -156,6 +157,7 @@ pub async fn serve(config: Config) -> anyhow::Result<Running> {
     let address = listener.local_addr()?;
     let account = Arc::new(Account {
         store: Mutex::new(store),
+        disk: Arc::new(disk::Machine),
         delays: config.delays,
         engine: config.engine,
         kafka: config.kafka,

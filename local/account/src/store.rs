@@ -288,6 +288,55 @@ mod tests {
         assert_eq!(things.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 
+    fn things(store: &Store) -> Vec<String> {
+        store.documents[&Scope::new("123456789012", "eu-north-1")]["things"].keys().cloned().collect()
+    }
+
+    #[test]
+    fn after_a_sync_that_failed_only_a_new_journal_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path()).unwrap();
+        put(&mut store, "a", json!(1));
+        store.free([PathBuf::from("unused")]);
+        let failure = || Err(io::Error::other("the disk has a bad sector"));
+        // The documents can't be written anew either.
+        let obstacle = folder.path().join("snapshot.tmp");
+        fs::create_dir(&obstacle).unwrap();
+        let point = store.unsynced().unwrap();
+        store.synced(point, failure()).unwrap_err();
+        put(&mut store, "b", json!(2));
+        let mut point = store.unsynced().expect("what isn't synced is tried again");
+        let result = point.sync();
+        assert!(result.is_err(), "the same journal's next sync says nothing about what was lost");
+        store.synced(point, result).unwrap_err();
+
+        // The old journal lost what it couldn't write.
+        fs::write(journal_path(folder.path(), 0), "").unwrap();
+        fs::remove_dir(&obstacle).unwrap();
+        let mut point = store.unsynced().unwrap();
+        let result = point.sync();
+        assert_eq!(store.synced(point, result).unwrap(), [PathBuf::from("unused")], "files are deleted now");
+        assert!(store.unsynced().is_none());
+        put(&mut store, "c", json!(3));
+        assert!(store.unsynced().unwrap().sync().is_ok());
+        assert_eq!(things(&Store::open(folder.path()).unwrap()), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_sync_that_failed_before_the_journal_was_replaced_means_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(folder.path()).unwrap();
+        put(&mut store, "a", json!(1));
+        store.free([PathBuf::from("unused")]);
+        let point = store.unsynced().unwrap();
+        store.compact().unwrap();
+        put(&mut store, "b", json!(2));
+        let generation = store.generation;
+        let files = store.synced(point, Err(io::Error::other("the disk has a bad sector"))).unwrap();
+        assert_eq!((files, store.generation), (vec![PathBuf::from("unused")], generation));
+        assert!(store.unsynced().is_some(), "the new journal is still to be synced");
+    }
+
     #[test]
     fn compaction_keeps_everything() {
         let folder = tempfile::tempdir().unwrap();

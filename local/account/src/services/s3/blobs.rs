@@ -6,7 +6,6 @@ use crate::error::AwsError;
 use crate::ids;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -33,8 +32,8 @@ pub(super) fn place(account: &Account, file: &str) -> io::Result<PathBuf> {
     if let Some(folder) = path.parent() {
         if !folder.exists() {
             std::fs::create_dir_all(folder)?;
-            settle(folder)?;
-            settle(&account.data.join("s3"))?;
+            settle(account, folder)?;
+            settle(account, &account.data.join("s3"))?;
         }
     }
     Ok(path)
@@ -45,13 +44,13 @@ pub(super) fn link(account: &Account, blob: &Blob) -> Result<Blob, AwsError> {
     let file = name();
     let to = place(account, &file).map_err(|error| errors::disk(&error))?;
     std::fs::hard_link(path(account, &blob.file), &to).map_err(|error| errors::disk(&error))?;
-    settle(&to).map_err(|error| errors::disk(&error))?;
+    settle(account, &to).map_err(|error| errors::disk(&error))?;
     Ok(Blob { file, size: blob.size })
 }
 
 /// Makes a file's name durable, before a document names it.
-pub(super) fn settle(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+pub(super) fn settle(account: &Account, path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| account.disk.sync_folder(folder))
 }
 
 /// Deletes files that documents named until now, once the journal that says so is synced: the document that a power cut

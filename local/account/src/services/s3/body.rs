@@ -267,9 +267,10 @@ async fn receive(call: &Call, body: Body, path: &std::path::Path) -> Result<(u64
         return Err(errors::error("IncompleteBody"));
     }
     out.flush().await.map_err(disk)?;
-    out.get_ref().sync_data().await.map_err(disk)?;
-    let path = path.to_owned();
-    tokio::task::spawn_blocking(move || blobs::settle(&path)).await.map_err(AwsError::internal)?.map_err(disk)?;
+    let file = out.into_inner().into_std().await;
+    let (account, path) = (call.account.clone(), path.to_owned());
+    let durable = move || account.disk.sync(&file).and_then(|()| blobs::settle(&account, &path));
+    tokio::task::spawn_blocking(durable).await.map_err(AwsError::internal)?.map_err(disk)?;
     let size = checks.size;
     let trailers = frames.map(|frames| frames.trailers).unwrap_or_default();
     let (md5, checksum) = checks.finish(call, &trailers)?;

@@ -125,8 +125,8 @@ fn copy(account: &crate::account::Account, version: &Version, range: Range<u64>)
         }
         start += blob.size;
     }
-    out.sync_data()?;
-    blobs::settle(&path)?;
+    account.disk.sync(&out)?;
+    blobs::settle(account, &path)?;
     let blob = blobs::Blob { file, size: range.end - range.start };
     Ok(Received { blob, md5: hex::encode(md5.finalize()), checksum: hasher.finish() })
 }

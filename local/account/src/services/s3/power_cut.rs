@@ -1,14 +1,19 @@
-//! Tests of what a power cut leaves of objects: the journal as it was synced, and every file that is there.
+//! Tests of what a power cut leaves of objects: the journal as it was synced, and the files whose bytes and names were.
 
 use super::S3;
 use crate::account::Account;
 use crate::clock::Delays;
 use crate::credentials::Credentials;
+use crate::disk::Disk;
 use crate::engine::NoEngine;
 use crate::store::Store;
 use axum::body::Body;
 use parking_lot::Mutex;
-use std::fs;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +21,55 @@ use std::time::Duration;
 const CONFIGURATION: &str =
     "<CreateBucketConfiguration><LocationConstraint>eu-north-1</LocationConstraint></CreateBucketConfiguration>";
 
+/// A disk that remembers what was made durable.
+#[derive(Debug, Default)]
+struct Remembering {
+    /// Inodes of files.
+    files: Mutex<HashSet<u64>>,
+    /// Names by folder.
+    names: Mutex<HashMap<PathBuf, HashSet<OsString>>>,
+}
+
+impl Disk for Remembering {
+    fn sync(&self, file: &File) -> io::Result<()> {
+        self.files.lock().insert(file.metadata()?.ino());
+        Ok(())
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        let names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+        self.names.lock().insert(folder.to_owned(), names);
+        Ok(())
+    }
+}
+
+impl Remembering {
+    /// Copies what a power cut leaves of a folder: the names that were made durable, without bytes where those weren't.
+    fn image(&self, from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for name in self.names.lock().get(from).into_iter().flatten() {
+            let (from, to) = (from.join(name), to.join(name));
+            // What was deleted since then may be left, and nothing names it any more.
+            let Ok(metadata) = fs::metadata(&from) else { continue };
+            if metadata.is_dir() {
+                fs::create_dir_all(&to).unwrap();
+            } else if self.files.lock().contains(&metadata.ino()) {
+                fs::copy(&from, &to).unwrap();
+            } else {
+                File::create(&to).unwrap();
+            }
+        }
+    }
+}
+
 fn open(data: &Path) -> Arc<Account> {
+    open_on(data, Arc::new(Remembering::default()))
+}
+
+fn open_on(data: &Path, disk: Arc<dyn Disk>) -> Arc<Account> {
     let account = Arc::new(Account {
         store: Mutex::new(Store::open(&data.join("state")).unwrap()),
+        disk,
         delays: Delays::None,
         engine: Arc::new(NoEngine),
         kafka: None,
@@ -60,16 +111,18 @@ fn journal(data: &Path) -> PathBuf {
     data.join("state").join("journal-0.jsonl")
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        } else {
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
+/// What a power cut leaves of an account, with so many bytes of its journal.
+fn image(disk: &Remembering, data: &Path, to: &Path, left: u64) {
+    disk.image(data, to);
+    let s3 = Path::new("s3");
+    disk.image(&data.join(s3), &to.join(s3));
+    for folder in fs::read_dir(to.join(s3)).unwrap() {
+        let folder = s3.join(folder.unwrap().file_name());
+        disk.image(&data.join(&folder), &to.join(&folder));
     }
+    fs::create_dir_all(to.join("state")).unwrap();
+    let written = fs::read(journal(data)).unwrap();
+    fs::write(journal(to), &written[..left as usize]).unwrap();
 }
 
 fn files(data: &Path) -> usize {
@@ -80,14 +133,15 @@ fn files(data: &Path) -> usize {
 #[tokio::test]
 async fn an_object_has_its_old_bytes_or_its_new_ones() {
     let data = tempfile::tempdir().unwrap();
-    let account = open(data.path());
+    let disk = Arc::new(Remembering::default());
+    let account = open_on(data.path(), disk.clone());
     assert_eq!(ask(&account, "PUT", "/bucket", &[], CONFIGURATION).await.0, 200);
-    for key in ["overwritten", "deleted", "among-many", "copied-over"] {
+    for key in ["overwritten", "deleted", "among-many", "copied-over", "put-together"] {
         put(&account, key, &format!("old {key}")).await;
     }
     account.sync();
     let synced = fs::metadata(journal(data.path())).unwrap().len();
-    assert_eq!(files(data.path()), 4);
+    assert_eq!(files(data.path()), 5);
 
     put(&account, "overwritten", "new overwritten").await;
     assert_eq!(ask(&account, "DELETE", "/bucket/deleted", &[], "").await.0, 204);
@@ -96,18 +150,30 @@ async fn an_object_has_its_old_bytes_or_its_new_ones() {
     let source = [("x-amz-copy-source", "/bucket/overwritten")];
     assert_eq!(ask(&account, "PUT", "/bucket/copied-over", &source, "").await.0, 200);
 
+    let (_, begun) = ask(&account, "POST", "/bucket/put-together?uploads", &[], "").await;
+    let upload = begun.split_once("<UploadId>").unwrap().1.split_once("</UploadId>").unwrap().0;
+    let part = format!("/bucket/put-together?partNumber=1&uploadId={upload}");
+    let (status, copied) = ask(&account, "PUT", &part, &source, "").await;
+    assert_eq!(status, 200, "{copied}");
+    let etag = copied.split_once("<ETag>").unwrap().1.split_once("</ETag>").unwrap().0;
+    let parts = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    );
+    let (status, body) = ask(&account, "POST", &format!("/bucket/put-together?uploadId={upload}"), &[], &parts).await;
+    assert_eq!(status, 200, "{body}");
+
     // The power goes: of the journal only what was synced is left, or what the system happened to write of it.
     let written = fs::metadata(journal(data.path())).unwrap().len();
     for left in [synced, synced.midpoint(written), written] {
-        let image = tempfile::tempdir().unwrap();
-        copy(data.path(), image.path());
-        fs::OpenOptions::new().write(true).open(journal(image.path())).unwrap().set_len(left).unwrap();
-        let account = open(image.path());
+        let cut = tempfile::tempdir().unwrap();
+        image(&disk, data.path(), cut.path(), left);
+        let account = open(cut.path());
         for (key, new) in [
             ("overwritten", Some("new overwritten")),
             ("deleted", None),
             ("among-many", None),
             ("copied-over", Some("new overwritten")),
+            ("put-together", Some("new overwritten")),
         ] {
             let old = (200, format!("old {key}"));
             let found = get(&account, key).await;
@@ -120,7 +186,7 @@ async fn an_object_has_its_old_bytes_or_its_new_ones() {
     }
 
     account.sync();
-    assert_eq!(files(data.path()), 2, "what nothing names any more is still there");
+    assert_eq!(files(data.path()), 3, "what nothing names any more is still there");
     assert_eq!(get(&account, "copied-over").await, (200, "new overwritten".to_owned()));
 }
 
