@@ -20,6 +20,8 @@ pub(crate) struct Batch {
     pub(crate) topic_id: Arc<str>,
     /// The messages that they were made of, row by row; empty unless the table asked for them.
     pub(crate) origins: Vec<Origin>,
+    /// Messages of the table that broke its code, with what it said: no rows, and the table's commit says so.
+    pub(crate) broken: Vec<(Origin, String)>,
 }
 
 /// The message that a row was made of.

@@ -235,7 +235,8 @@ impl<S: Sink> Committer<S> {
             match result {
                 Ok(done) => {
                     self.commits.increment(u64::from(done.committed));
-                    self.unwritable.increment(done.refused.len() as u64);
+                    let unwritable = done.refused.iter().filter(|one| one.reject.cause() == Cause::Unwritable);
+                    self.unwritable.increment(unwritable.count() as u64);
                     self.bury(done.refused).await?;
                 }
                 Err(Halt::Fault) => {}

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::committer::{Outcome, Work};
 use crate::context::{Context, Rebalanced};
-use crate::partition::{Counters, Partition, Reading, take};
+use crate::partition::{Counters, Partition, Reading, Taken, take};
 use crate::produced::Produced;
 use crate::quarantine::{Part, Quarantine, Until};
 use crate::router::{Broken, Router};
@@ -50,6 +50,8 @@ pub(crate) struct Intake {
     commit_bytes: u64,
     held_bytes: u64,
     held_since: Option<Instant>,
+    /// See [`Taken::MANY_BROKEN`].
+    held_broken: usize,
     /// When the records were produced that are held.
     produced: Produced,
     /// When the ledger is committed, should nothing come until then.
@@ -93,6 +95,7 @@ impl Intake {
             index: Vec::new(),
             held_bytes: 0,
             held_since: None,
+            held_broken: 0,
             produced: Produced::default(),
             ledger_at: None,
             backoff: Backoff::default(),
@@ -166,12 +169,16 @@ impl Intake {
                             Ok(None) => continue,
                             Ok(Some(taken)) => {
                                 self.held_bytes += taken.bytes;
+                                self.held_broken += taken.broken;
                                 self.held_since.get_or_insert_with(Instant::now);
                                 self.produced.add(message.timestamp().to_millis());
                                 if let Some(collected) = taken.full {
                                     let generation = self.generation;
                                     let batch = Work::Batch { generation, collected };
                                     self.work.blocking_send(batch).map_err(|_| gone())?;
+                                }
+                                if self.held_broken >= Taken::MANY_BROKEN {
+                                    break;
                                 }
                                 let Some((partition, reason)) = taken.stop else { continue };
                                 Problem::Stop(partition, reason)
@@ -299,7 +306,7 @@ impl Intake {
     fn stop(&mut self, wait: Duration) {
         self.router = None;
         self.produced.take();
-        (self.held_bytes, self.held_since, self.ledger_at) = (0, None, None);
+        (self.held_bytes, self.held_broken, self.held_since, self.ledger_at) = (0, 0, None, None);
         self.consumer.context().set_progress(None);
         self.begin_at.get_or_insert_with(|| Instant::now() + wait);
     }

@@ -83,6 +83,12 @@ impl Tables<'_> {
     /// row, if it is none.
     #[inline]
     pub(crate) fn add(&mut self, table: usize, message: &str, record: &Record<'_>) -> Option<Reject> {
+        #[cfg(test)]
+        {
+            *self.at_work = Some(table);
+            crate::testing::DECODING.may_panic(record.place.offset);
+            *self.at_work = None;
+        }
         if !self.rows[table].has_extras() {
             return None;
         }

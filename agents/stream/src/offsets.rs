@@ -1,6 +1,6 @@
 //! The map of offsets that every commit carries: what of each topic a table has taken in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Context as _;
 use iceberg::spec::TableMetadata;
@@ -31,9 +31,14 @@ impl OffsetMap {
         self.0.remove(topic);
     }
 
-    /// Forgets all topics but one.
+    /// Forgets all topics of a cluster but one.
     pub(crate) fn keep_only(&mut self, topic: &str) {
-        self.0.retain(|known, _| known == topic);
+        self.0.retain(|known, _| stays(known, topic));
+    }
+
+    /// The topics that it knows.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// The map as JSON.
@@ -48,7 +53,7 @@ impl OffsetMap {
     /// # Errors
     /// A map is there and isn't one.
     pub fn committed(metadata: &TableMetadata) -> anyhow::Result<Self> {
-        carried(metadata, PROPERTY).map_or_else(|| Ok(Self::default()), Self::parse)
+        standing(metadata).get(PROPERTY).map_or_else(|| Ok(Self::default()), |text| Self::parse(text))
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
@@ -56,8 +61,33 @@ impl OffsetMap {
     }
 }
 
+/// The cluster of a `CLUSTER ID/TOPIC ID`.
+pub(crate) fn cluster(key: &str) -> &str {
+    key.split_once('/').map_or(key, |(cluster, _)| cluster)
+}
+
+/// Whether a table whose rows come from one `CLUSTER ID/TOPIC ID` still has to know another. Those of other clusters stay:
+/// a stack may go back to one.
+pub(crate) fn stays(known: &str, only: &str) -> bool {
+    known == only || cluster(known) != cluster(only)
+}
+
+/// The properties that say what a table's current data stands for: those of the current snapshot, or of its nearest
+/// ancestor that carries a map of offsets; the table's own when none is left.
+pub(crate) fn standing(metadata: &TableMetadata) -> &HashMap<String, String> {
+    let mut snapshot = metadata.current_snapshot();
+    while let Some(current) = snapshot {
+        let properties = &current.summary().additional_properties;
+        if properties.contains_key(PROPERTY) {
+            return properties;
+        }
+        snapshot = current.parent_snapshot_id().and_then(|parent| metadata.snapshot_by_id(parent));
+    }
+    metadata.properties()
+}
+
 /// A property of the current snapshot, or of its nearest ancestor that carries it; of the table when none is left.
-pub(crate) fn carried<'a>(metadata: &'a TableMetadata, property: &str) -> Option<&'a str> {
+pub(crate) fn carried<'a>(metadata: &'a TableMetadata, property: &str) -> Option<&'a String> {
     let mut snapshot = metadata.current_snapshot();
     while let Some(current) = snapshot {
         if let Some(text) = current.summary().additional_properties.get(property) {
@@ -65,7 +95,7 @@ pub(crate) fn carried<'a>(metadata: &'a TableMetadata, property: &str) -> Option
         }
         snapshot = current.parent_snapshot_id().and_then(|parent| metadata.snapshot_by_id(parent));
     }
-    metadata.properties().get(property).map(String::as_str)
+    metadata.properties().get(property)
 }
 
 #[cfg(test)]
@@ -86,7 +116,9 @@ mod tests {
         map.advance("cluster/gone", 0, 1);
         map.forget("cluster/gone");
         assert_eq!((map.get("cluster/gone", 0), map.get("cluster/other", 0)), (None, Some(1)));
+        map.advance("another/topic", 0, 5);
         map.keep_only("cluster/topic");
         assert_eq!((map.get("cluster/topic", 0), map.get("cluster/other", 0)), (Some(7), None));
+        assert_eq!(map.get("another/topic", 0), Some(5));
     }
 }

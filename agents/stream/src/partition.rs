@@ -10,8 +10,12 @@ use rdkafka::message::{BorrowedMessage, Message};
 use crate::batch::Place;
 use crate::record::Record;
 use crate::reject::Cause;
-use crate::router::{Broken, Collected, Covered, Router};
+use crate::router::{Broken, Collected, Covered, Routed, Router};
 use crate::start::{Refused, Start};
+
+/// So many records of a partition may break one table's code when their rows are added, each of which makes reading begin
+/// anew for all tables; then the table is quarantined.
+const MAX_BROKEN: usize = 16;
 
 /// A partition that this agent reads.
 #[derive(Debug)]
@@ -67,15 +71,35 @@ impl Partition {
         self.rejects = start.rejects.into();
         self.undeclared = start.undeclared;
         self.refused = refused;
-        self.broken = self.broken.split_off(&self.next);
+        // Those of a table in quarantine are known when it is tried.
+        self.broken.retain(|offset, (table, _)| *offset >= self.rows[*table]);
         (self.begun, self.stands_still) = (true, false);
     }
 
+    /// Takes in a record at or after the next offset; gives how much it takes of [`Taken::MANY_BROKEN`] too.
+    ///
+    /// # Errors
+    /// A table's code failed: by the record's fault, or, where too many records did it, by the table's.
+    pub(crate) fn take(&mut self, router: &mut Router, record: Record<'_>) -> Result<(Routed, usize), Broken> {
+        let offset = record.place.offset;
+        let routed = match self.broken.get(&offset) {
+            Some((table, said)) => router.take_broken(record, &self.at(offset), (*table, said.as_str())),
+            None => router.take(record, &self.at(offset)),
+        };
+        let routed = routed.map_err(|broken| self.note(offset, broken))?;
+        let broke = routed.reject.as_ref().is_some_and(|reject| reject.cause() == Cause::Bug);
+        let weight = if self.broken.contains_key(&offset) { Taken::MANY_BROKEN / MAX_BROKEN } else { 1 };
+        Ok((routed, if broke { weight } else { 0 }))
+    }
+
     /// Notes what a record did to a table's code: it isn't given to it again.
-    fn note(&mut self, offset: i64, broken: &Broken) {
+    fn note(&mut self, offset: i64, mut broken: Broken) -> Broken {
         if let (Some(table), true) = (broken.table, broken.by_record) {
             self.broken.insert(offset, (table, format!("{:#}", broken.error)));
+            let count = self.broken.values().filter(|(of, _)| *of == table).count();
+            broken.by_record = count % MAX_BROKEN != 0;
         }
+        broken
     }
 
     /// By declared table, the first row from here on that it couldn't take and the dead letters don't have.
@@ -168,6 +192,14 @@ pub(crate) struct Taken {
     pub(crate) full: Option<Collected>,
     /// The partition's position among those that are read, and why it must not go past this record.
     pub(crate) stop: Option<(usize, String)>,
+    /// How much it takes of [`Taken::MANY_BROKEN`].
+    pub(crate) broken: usize,
+}
+
+impl Taken {
+    /// So many records that broke a table's code are committed at once: they stand in the commit's summary. Those that
+    /// made reading begin anew count for more, so that it doesn't begin again before they are settled.
+    pub(crate) const MANY_BROKEN: usize = 256;
 }
 
 /// The partitions that are read.
@@ -208,22 +240,18 @@ pub(crate) fn take(
     let payload = message.payload();
     let place = Place { partition: partition.number, offset, ingested_at: now };
     let record = Record { topic, payload, place, metadata: message };
-    let routed = match partition.broken.get(&offset) {
-        Some((table, said)) => router.take_broken(record, &partition.at(offset), (*table, said.as_str())),
-        None => router.take(record, &partition.at(offset)),
-    };
-    let routed = routed.inspect_err(|broken| partition.note(offset, broken))?;
+    let (routed, broken) = partition.take(router, record)?;
     if let Some(reject) = &routed.reject {
         counters.rejects[reject.cause() as usize].increment(1);
         if on_reject == OnReject::Stop {
             partition.stands_still = true;
             let stop = Some((position, format!("the record at offset {offset} is refused: {reject}")));
-            return Ok(Some(Taken { bytes: 0, full: None, stop }));
+            return Ok(Some(Taken { bytes: 0, full: None, stop, broken: 0 }));
         }
     }
     partition.next = offset + 1;
     let bytes = payload.map_or(0, <[u8]>::len) as u64;
     counters.records.increment(1);
     counters.bytes.increment(bytes);
-    Ok(Some(Taken { bytes, full: routed.full, stop: None }))
+    Ok(Some(Taken { bytes, full: routed.full, stop: None, broken }))
 }

@@ -142,10 +142,37 @@ impl Router {
         covered: &impl Covered,
         (table, said): (usize, &str),
     ) -> Result<Routed, Broken> {
-        if self.blind[table] || covered.reject(Some(table)) {
+        self.guarded(|router| router.leave_out(record, table, said.to_owned(), covered))
+    }
+
+    /// Leaves a record out that broke a table's code: the table's own commit says so, as of a row that can't be written,
+    /// for nothing says that the code breaks again.
+    fn leave_out(
+        &mut self,
+        record: Record<'_>,
+        table: usize,
+        said: String,
+        covered: &impl Covered,
+    ) -> anyhow::Result<Routed> {
+        if self.blind[table] {
             return Ok(Routed::default());
         }
-        self.guarded(|router| router.reject(record, Reject::Panicked(said.to_owned())))
+        if covered.row(table) {
+            return self.skip(record, table, covered);
+        }
+        let reject = Reject::Panicked(said.clone());
+        if self.on_reject != OnReject::DeadLetters {
+            return self.reject(record, reject);
+        }
+        self.rows[table].push_broken(record, said);
+        Ok(Routed { reject: Some(reject), ..self.batch_if_full(Some(table))? })
+    }
+
+    /// Skips a record that the table has settled, unless it couldn't take it and the dead letters lack it.
+    fn skip(&mut self, record: Record<'_>, table: usize, covered: &impl Covered) -> anyhow::Result<Routed> {
+        let Some(reason) = covered.refused(table) else { return Ok(Routed::default()) };
+        let table = self.topics[record.topic].name_of(table).to_owned();
+        self.reject(record, Reject::Unwritable { table, reason: reason.to_owned() })
     }
 
     fn take_unguarded(&mut self, record: Record<'_>, covered: &impl Covered) -> anyhow::Result<Routed> {
@@ -177,17 +204,9 @@ impl Router {
                     self.adding = false;
                     return self.batch_if_full(Some(table));
                 }
-                match covered.refused(table) {
-                    Some(reason) => {
-                        let reject = Reject::Unwritable {
-                            table: self.topics[record.topic].name_of(table).to_owned(),
-                            reason: reason.to_owned(),
-                        };
-                        self.reject(record, reject)
-                    }
-                    None => Ok(Routed::default()),
-                }
+                self.skip(record, table, covered)
             }
+            Err((Reject::Panicked(said), Some(table))) => self.leave_out(record, table, said, covered),
             Err((_, Some(table))) if self.blind[table] => Ok(Routed::default()),
             Err((_, table)) if covered.reject(table) => Ok(Routed::default()),
             Err((reject, _)) => self.reject(record, reject),

@@ -3,7 +3,8 @@
 //! Maps, each a property of the snapshot: the next offsets ([`PROPERTY`]), of a table those of its own topic; rows of the
 //! table that were taken out of a commit because they can't be written, until the dead letters have them ([`REFUSED`]);
 //! and, in the dead letters' commits, what is owed to tables in quarantine ([`OWED`]) and which topics the offsets are of
-//! ([`TOPICS`]). The last three are absent where there is nothing new to say.
+//! ([`TOPICS`]). The last three are absent where there is nothing to say: refused rows and what is owed are none where the
+//! snapshot that carries the offsets names none, and topics are those of the nearest ancestor.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +12,7 @@ use anyhow::Context as _;
 use iceberg::spec::TableMetadata;
 use serde::{Deserialize, Serialize};
 
-use crate::offsets::{OffsetMap, PROPERTY, carried};
+use crate::offsets::{OffsetMap, PROPERTY, carried, cluster, standing, stays};
 
 /// The property of refused rows.
 pub(crate) const REFUSED: &str = "lakewright.refused";
@@ -51,6 +52,11 @@ impl Refused {
         if partitions.is_empty() {
             self.0.remove(topic);
         }
+    }
+
+    /// Forgets those of all topics of a cluster but one.
+    pub(crate) fn keep_only(&mut self, topic: &str) {
+        self.0.retain(|known, _| stays(known, topic));
     }
 
     /// Whether there are none.
@@ -175,6 +181,11 @@ impl Topics {
         gone
     }
 
+    /// The `TOPIC ID` under which a topic of a `CLUSTER ID/TOPIC ID`'s cluster was read last.
+    fn last(&self, name: &str, key: &str) -> Option<&str> {
+        self.0.get(cluster(key))?.get(name)?.last().map(String::as_str)
+    }
+
     /// Whether a topic was made anew since it bore a `CLUSTER ID/TOPIC ID`.
     pub(crate) fn is_gone(&self, name: &str, key: &str) -> bool {
         let ids = key.split_once('/').and_then(|(cluster, id)| Some((self.0.get(cluster)?.get(name)?, id)));
@@ -200,16 +211,30 @@ impl Settled {
         }
     }
 
+    /// Whether somebody has read a topic since under another id than a `CLUSTER ID/TOPIC ID`, by the ledger.
+    pub(crate) fn is_read_otherwise(&self, found: &Self, name: &str, key: &str) -> bool {
+        let last = found.topics.last(name, key);
+        last != self.topics.last(name, key) && last != key.split_once('/').map(|(_, id)| id)
+    }
+
+    /// Whether somebody has read the topic since under another id than a `CLUSTER ID/TOPIC ID`, by the map of a table,
+    /// which is of one topic alone.
+    pub(crate) fn takes_another(&self, found: &Self, key: &str) -> bool {
+        let mut others = found.offsets.topics().filter(|known| !stays(known, key));
+        others.any(|other| !self.offsets.topics().any(|before| before == other))
+    }
+
     /// Reads it from a table's metadata; see [`OffsetMap::committed`] for which snapshot's counts.
     ///
     /// # Errors
     /// A property is there and isn't what it should be.
     pub(crate) fn committed(metadata: &TableMetadata) -> anyhow::Result<Self> {
+        let standing = standing(metadata);
         Ok(Self {
             offsets: OffsetMap::committed(metadata)?,
-            refused: read(metadata, REFUSED)?,
-            owed: read(metadata, OWED)?,
-            topics: read(metadata, TOPICS)?,
+            refused: read(standing.get(REFUSED), REFUSED)?,
+            owed: read(standing.get(OWED), OWED)?,
+            topics: read(carried(metadata, TOPICS), TOPICS)?,
         })
     }
 
@@ -234,8 +259,8 @@ fn json(map: &impl Serialize) -> String {
     serde_json::to_string(map).expect("a map of texts and numbers is JSON")
 }
 
-fn read<T: Default + for<'a> Deserialize<'a>>(metadata: &TableMetadata, property: &str) -> anyhow::Result<T> {
-    carried(metadata, property).map_or_else(
+fn read<T: Default + for<'a> Deserialize<'a>>(text: Option<&String>, property: &str) -> anyhow::Result<T> {
+    text.map_or_else(
         || Ok(T::default()),
         |text| serde_json::from_str(text).with_context(|| format!("the table's `{property}` can't be read: {text}")),
     )
@@ -291,10 +316,47 @@ mod tests {
         let text = &settled.properties(&before)[TOPICS];
         assert_eq!(text, r#"{"c":{"facts":["old","new"],"more":["other"]},"d":{"facts":["old"]}}"#);
         assert!(settled.topics.is_gone("facts", "c/old") && !settled.topics.is_gone("facts", "c/new"));
-        // One that still holds records of the old topic changes nothing.
+        // One that still holds records of the old topic changes nothing, and one that never said so sees that it is old.
         let before = settled.clone();
         settled.read_topic("facts", "c/old");
         assert_eq!(settled, before);
+    }
+
+    #[test]
+    fn a_rollback_brings_nothing_back_that_was_said_later() {
+        let snapshot = |id: i64, parent: &str, summary: &str| {
+            format!(
+                r#"{{"snapshot-id":{id},{parent}"sequence-number":{id},"timestamp-ms":{id},"manifest-list":"s3://b/m{id}",
+                "schema-id":0,"summary":{{"operation":"append"{summary}}}}}"#
+            )
+        };
+        let offsets = r#","lakewright.offsets":"{\"c/t\":{\"0\":50}}""#;
+        let debt = r#"{\"sales\":{\"c/t\":{\"0\":{\"rows\":80,\"rejects\":100}}}}"#;
+        let properties = format!(
+            r#"{{"lakewright.offsets":"{{\"c/t\":{{\"0\":200}}}}","lakewright.owed":"{debt}",
+            "lakewright.refused":"{{\"c/t\":{{\"0\":{{\"90\":\"too long\"}}}}}}"}}"#
+        );
+        let metadata = |snapshots: &str| -> TableMetadata {
+            let text = format!(
+                r#"{{"format-version":2,"table-uuid":"9c12d441-03fe-4693-9a96-a0705ddf69c1","location":"s3://b/t",
+                "last-sequence-number":2,"last-updated-ms":2,"last-column-id":1,"current-schema-id":0,"schemas":[{{
+                "schema-id":0,"type":"struct","fields":[{{"id":1,"name":"id","required":true,"type":"string"}}]}}],
+                "partition-specs":[{{"spec-id":0,"fields":[]}}],"default-spec-id":0,"last-partition-id":999,
+                "sort-orders":[{{"order-id":0,"fields":[]}}],"default-sort-order-id":0,"properties":{properties},
+                "current-snapshot-id":1,"refs":{{"main":{{"snapshot-id":1,"type":"branch"}}}},"snapshots":[{snapshots}]}}"#
+            );
+            serde_json::from_str(&text).expect("metadata")
+        };
+        // The current snapshot is the first one again; the second said what is owed.
+        let later = snapshot(2, r#""parent-snapshot-id":1,"#, &format!(r#"{offsets},"lakewright.owed":"{debt}""#));
+        let rolled_back = format!("{},{later}", snapshot(1, "", offsets));
+        let settled = Settled::committed(&metadata(&rolled_back)).expect("read");
+        assert_eq!(settled.offsets.get("c/t", 0), Some(50));
+        assert!(settled.owed.is_empty() && settled.refused.is_empty(), "{settled:?}");
+        // Where no snapshot says anything any more, the table's properties do.
+        let settled = Settled::committed(&metadata(&snapshot(1, "", ""))).expect("read");
+        assert_eq!(settled.offsets.get("c/t", 0), Some(200));
+        assert!(settled.owed.of("sales", "c/t", 0).is_some() && settled.refused.of("c/t", 0).is_some());
     }
 
     #[test]

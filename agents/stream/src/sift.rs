@@ -93,17 +93,24 @@ pub(crate) async fn sift<S: Sink>(sink: &mut S, batches: &[Batch], patient: bool
             Err(_) => open.extend(piece.halves().into_iter().rev()),
         }
     }
-    match attempt(sink, &good, batches).await {
-        Ok(()) => {
-            let open = open.last().map(|piece| (piece.batch, piece.start));
-            Ok(Sifted { refused: bad, open })
+    // Rows that can be written in parts may be too much together: fewer are taken, and the rest is left to the next commit.
+    loop {
+        match attempt(sink, &good, batches).await {
+            Ok(()) => break,
+            Err(Fault { blame: Blame::Rows, error }) if good.len() <= 1 => {
+                let what = "rows that could be written before can't be written again";
+                return Err(Fault { blame: Blame::Table, error: error.context(what) });
+            }
+            Err(Fault { blame: Blame::Rows, .. }) => {
+                open.extend(good.drain(good.len() / 2..).rev());
+            }
+            Err(fault) => return Err(fault),
         }
-        Err(Fault { blame: Blame::Rows, error }) => {
-            let what = "rows that can be written in parts can't be written together";
-            Err(Fault { blame: Blame::Table, error: error.context(what) })
-        }
-        Err(fault) => Err(fault),
     }
+    let open = open.last().map(|piece| (piece.batch, piece.start));
+    // What is refused behind that is looked at again.
+    bad.retain(|one| open.is_none_or(|first| (one.batch, one.row) < first));
+    Ok(Sifted { refused: bad, open })
 }
 
 /// Whether any can be written of some rows that stand far from each other. Where there are no more, nobody can tell.
@@ -241,6 +248,21 @@ mod tests {
         let expected: Vec<i64> = (0..2010).filter(|offset| !poison.contains(offset)).collect();
         assert_eq!(shelf.lock().offsets(), expected);
         assert!(commits > 2, "{commits}");
+    }
+
+    #[tokio::test]
+    async fn rows_that_can_be_written_in_parts_only_are_written_in_parts() {
+        let shelf = Shelf::new(schema());
+        (shelf.lock().most, shelf.lock().poison) = (30, vec![3, 77]);
+        let (mut next, mut refused) = (0, Vec::new());
+        while next < 100 {
+            let (more, open) = sift_some(&shelf, &[batch(next..100)], true).await.expect("sifted");
+            refused.extend(more);
+            assert!(open.is_none_or(|open| open > next), "nothing was settled from {next} on");
+            next = open.unwrap_or(100);
+        }
+        assert_eq!(refused, [3, 77]);
+        assert_eq!(shelf.lock().offsets(), (0..100).filter(|offset| ![3, 77].contains(offset)).collect::<Vec<i64>>());
     }
 
     #[tokio::test]

@@ -77,6 +77,7 @@ pub(crate) struct Rows {
     topic_ids: Vec<Arc<str>>,
     /// The messages of the rows, where they are asked for.
     origins: Option<Vec<Origin>>,
+    broken: Vec<(Origin, String)>,
     /// Members that no column takes, of the rows that are held, and where they are counted.
     unknown: u64,
     unknown_total: Option<Counter>,
@@ -215,6 +216,7 @@ impl Rows {
             payloads: LargeBinaryBuilder::new(),
             topic_ids: Vec::new(),
             origins: None,
+            broken: Vec::new(),
             unknown: 0,
             unknown_total: None,
             count: 0,
@@ -224,6 +226,8 @@ impl Rows {
 
     /// Adds the row that was read last.
     pub(crate) fn push(&mut self, message: &str, record: Record<'_>) {
+        #[cfg(test)]
+        crate::testing::ADDING.may_panic(record.place.offset);
         for (member, cell) in self.members.iter_mut().zip(&self.cells) {
             member.column.push(cell.unwrap_or(Cell::Null), message, &self.arena);
         }
@@ -237,6 +241,13 @@ impl Rows {
         self.unknown += self.arena.unknown.count();
         self.bytes += payload.len().max(message.len());
         self.place(record.place);
+    }
+
+    /// Adds a message that broke the table's code.
+    pub(crate) fn push_broken(&mut self, record: Record<'_>, said: String) {
+        let payload = record.payload.unwrap_or_default();
+        self.bytes += payload.len();
+        self.broken.push((Origin { payload: payload.to_vec(), place: record.place }, said));
     }
 
     /// Adds a dead letter.
@@ -256,9 +267,9 @@ impl Rows {
         self.count += 1;
     }
 
-    /// Whether no rows are held.
+    /// Whether nothing is held.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.count == 0 && self.broken.is_empty()
     }
 
     /// Whether what is held should become a batch.
@@ -301,7 +312,7 @@ impl Rows {
         let origins = self.origins.as_mut().map(std::mem::take).unwrap_or_default();
         let rows =
             RecordBatch::try_new(Arc::clone(&self.schema), arrays).context("make a batch of the table's rows")?;
-        Ok(Batch { rows, topic_id: Arc::clone(topic_id), origins })
+        Ok(Batch { rows, topic_id: Arc::clone(topic_id), origins, broken: std::mem::take(&mut self.broken) })
     }
 }
 

@@ -1,7 +1,10 @@
 //! What unit tests share: a schema, rows and declarations of one small table.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
 use iceberg::spec::{NestedField, PrimitiveType, Schema, SchemaRef, Type};
 use lakewright_config::{Column, ColumnType, Reading, Table};
@@ -26,6 +29,30 @@ impl Metadata for Bare {
 
     fn headers(&self, _: &mut dyn FnMut(&str, Option<&[u8]>)) -> Result<(), String> {
         Ok(())
+    }
+}
+
+/// Offsets whose records break code, where it was told to.
+pub(crate) struct Breaks(&'static LocalKey<RefCell<BTreeSet<i64>>>);
+
+thread_local! {
+    static OF_DECODING: RefCell<BTreeSet<i64>> = const { RefCell::new(BTreeSet::new()) };
+    static OF_ADDING: RefCell<BTreeSet<i64>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// What reads a row.
+pub(crate) const DECODING: Breaks = Breaks(&OF_DECODING);
+/// What adds one that was read.
+pub(crate) const ADDING: Breaks = Breaks(&OF_ADDING);
+
+impl Breaks {
+    /// It breaks on these from now on, and on no others.
+    pub(crate) fn on(&self, offsets: impl IntoIterator<Item = i64>) {
+        self.0.set(offsets.into_iter().collect());
+    }
+
+    pub(crate) fn may_panic(&self, offset: i64) {
+        assert!(!self.0.with_borrow(|offsets| offsets.contains(&offset)), "no record like this");
     }
 }
 

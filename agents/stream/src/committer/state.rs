@@ -44,6 +44,11 @@ enum Mode {
     Failed(Option<Fault>),
 }
 
+/// A summary is no place for long texts.
+fn short(reason: &str) -> String {
+    reason.chars().take(300).collect()
+}
+
 /// Why a table took no part in a commit to its end.
 pub(super) enum Halt {
     /// It failed alone, which its state says.
@@ -79,6 +84,8 @@ pub(super) struct State<S> {
     mode: Mode,
     /// What is sifted with the next commit.
     kept: Vec<Batch>,
+    /// Messages that broke its code: they are settled with the next commit.
+    broken: Vec<Refused>,
     /// Where a commit ends that sifts in part, by topic and partition.
     ends: BTreeMap<(String, i32), i64>,
     /// How often in a row sifting found no row that can be written.
@@ -103,6 +110,7 @@ impl<S: Sink> State<S> {
             known: OffsetMap::default(),
             mode: Mode::Streaming,
             kept: Vec::new(),
+            broken: Vec::new(),
             ends: BTreeMap::new(),
             hopeless: 0,
             rows: 0,
@@ -162,6 +170,7 @@ impl<S: Sink> State<S> {
     pub(super) fn forget(&mut self) {
         self.sink.forget();
         self.kept.clear();
+        self.broken.clear();
         self.ends.clear();
         self.rows = 0;
     }
@@ -187,7 +196,17 @@ impl<S: Sink> State<S> {
     }
 
     /// Takes rows of this generation.
-    pub(super) async fn take(&mut self, batch: Batch) {
+    pub(super) async fn take(&mut self, mut batch: Batch) {
+        let broken = std::mem::take(&mut batch.broken);
+        for (origin, said) in broken {
+            let reject = Reject::Panicked(said);
+            let reason = short(&reject.to_string());
+            let (topic, topic_id) = (self.declared.topic.clone(), Arc::clone(&batch.topic_id));
+            self.broken.push(Refused { origin, topic, topic_id, reject, reason });
+        }
+        if batch.rows.num_rows() == 0 {
+            return;
+        }
         match self.mode {
             Mode::Sifting => {
                 self.rows += batch.rows.num_rows() as u64;
@@ -220,16 +239,24 @@ impl<S: Sink> State<S> {
         if self.has_failed() {
             return Err(Halt::Fault);
         }
-        let (written, refused) = self.finish(stop).await?;
+        let (written, mut refused) = self.finish(stop).await?;
+        let unwritable = !refused.is_empty();
         let (name, topic) = (self.declared.name.clone(), self.declared.topic.clone());
         let ends = std::mem::take(&mut self.ends);
         let end = |of: &Position| ends.get(&(of.topic.clone(), of.partition)).map_or(of.next, |end| of.next.min(*end));
+        // What is left to the next generation broke nothing yet.
+        let is_before = |one: &Refused| {
+            let end = ends.get(&(one.topic.clone(), one.origin.place.partition));
+            end.is_none_or(|end| one.origin.place.offset < *end)
+        };
+        refused.extend(std::mem::take(&mut self.broken).into_iter().filter(is_before));
         let settle = |before: &Settled| {
             let mut settled = before.clone();
             // Other topics' offsets stand in the ledger: here they would be repeated in each snapshot of each table.
             for position in commit.positions.iter().filter(|position| position.topic == topic) {
                 let Position { key, partition, .. } = position;
                 settled.offsets.keep_only(key);
+                settled.refused.keep_only(key);
                 settled.offsets.advance(key, *partition, end(position));
                 if let Some(offset) = ledger.rows(&name, key, *partition) {
                     settled.refused.forget_before(key, *partition, offset);
@@ -246,14 +273,14 @@ impl<S: Sink> State<S> {
         let due = written.files > 0 || !refused.is_empty() || self.quiet >= QUIET_COMMITS;
         let committed = due && self.publish(commit, written, settle).await?;
         self.counters.refused.increment(refused.len() as u64);
-        self.wrote |= committed && !refused.is_empty();
+        self.wrote |= committed && unwritable;
         for position in &commit.positions {
             self.reached.insert((position.key.clone(), position.partition), end(position));
         }
         if written.files > 0 {
             self.hopeless = 0;
         }
-        if self.is_sifting() && (written.files > 0 || !refused.is_empty()) {
+        if self.is_sifting() && (written.files > 0 || unwritable) {
             self.mode = if ends.is_empty() { Mode::Sifted } else { Mode::SiftedInPart };
         }
         Ok(Done { committed, refused })
@@ -322,8 +349,7 @@ impl<S: Sink> State<S> {
         let refused = bad.into_iter().map(|one| {
             let held = &kept[one.batch];
             let origin = held.origins[one.row].clone();
-            // A summary is no place for long texts.
-            let reason: String = one.reason.chars().take(300).collect();
+            let reason = short(&one.reason);
             let reject = Reject::Unwritable { table: self.declared.name.clone(), reason: reason.clone() };
             let (topic, topic_id) = (self.declared.topic.clone(), Arc::clone(&held.topic_id));
             Refused { origin, topic, topic_id, reject, reason }

@@ -57,7 +57,7 @@ impl Intake {
         self.generation += 1;
         self.router = None;
         self.produced.take();
-        (self.held_bytes, self.held_since, self.ledger_at) = (0, None, None);
+        (self.held_bytes, self.held_broken, self.held_since, self.ledger_at) = (0, 0, None, None);
         self.consumer.context().set_progress(None);
         let topics = self.describe()?;
         let now = Instant::now();

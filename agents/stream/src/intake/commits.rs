@@ -11,6 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Intake, REQUEST, gone};
 use crate::committer::{Commit, Outcome, Position, Work};
+use crate::partition::Taken;
 use crate::quarantine::{Part, Until};
 use crate::router::Broken;
 use crate::sink::{Blame, Fault};
@@ -88,7 +89,10 @@ impl Intake {
     pub(super) fn commit_if_due(&mut self) {
         let interval = Duration::from_millis(self.config.commit_interval_ms);
         let due = match self.held_since {
-            Some(since) => since.elapsed() >= interval || self.held_bytes >= self.commit_bytes,
+            Some(since) => {
+                let full = self.held_bytes >= self.commit_bytes || self.held_broken >= Taken::MANY_BROKEN;
+                full || since.elapsed() >= interval
+            }
             None => self.is_ledger_due(),
         };
         if !due {
@@ -152,7 +156,7 @@ impl Intake {
         let newest = if self.held_since.is_some() { self.now } else { 0 };
         let produced = self.produced.take();
         let commit = Commit { generation, positions, blind, newest, produced, ledger, last };
-        (self.held_bytes, self.held_since) = (0, None);
+        (self.held_bytes, self.held_broken, self.held_since) = (0, 0, None);
         self.work.blocking_send(Work::Commit(commit)).map_err(|_| gone())
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct Shelf {
     pub(crate) poison: Vec<i64>,
     /// Writing a row of this offset panics.
     pub(crate) panics: Option<i64>,
+    /// More rows than that can't be written together.
+    pub(crate) most: usize,
     /// Why it can't be opened.
     pub(crate) shut: Option<Blame>,
 }
@@ -55,6 +57,7 @@ impl Shelf {
             next: VecDeque::new(),
             poison: Vec::new(),
             panics: None,
+            most: usize::MAX,
             shut: None,
         }))
     }
@@ -72,6 +75,23 @@ impl Shelf {
             self.rows.truncate(batches);
             self.version += 1;
         }
+    }
+
+    /// How many commits there were.
+    pub(crate) fn commits(&self) -> usize {
+        self.past.len()
+    }
+
+    /// The topics' ids and offsets of its rows, sorted.
+    pub(crate) fn places(&self) -> Vec<(String, i64)> {
+        let of = |rows: &RecordBatch| {
+            let ids = rows.column_by_name("kafka_topic_id").expect("every table has it").as_string::<i32>().clone();
+            let ids: Vec<String> = ids.iter().flatten().map(str::to_owned).collect();
+            ids.into_iter().zip(offsets(rows)).collect::<Vec<_>>()
+        };
+        let mut places: Vec<(String, i64)> = self.rows.iter().flat_map(of).collect();
+        places.sort_unstable();
+        places
     }
 
     /// The offsets of its rows, sorted.
@@ -136,6 +156,9 @@ impl Sink for MemorySink {
         let written = std::mem::take(&mut self.written);
         if let Some(offset) = written.iter().flat_map(offsets).find(|offset| shelf.poison.contains(offset)) {
             return Err(Fault::new(Blame::Rows, anyhow!("{offset} is poison")));
+        }
+        if written.iter().map(RecordBatch::num_rows).sum::<usize>() > shelf.most {
+            return Err(Fault::new(Blame::Rows, anyhow!("more than {} rows", shelf.most)));
         }
         self.finished.extend(written);
         let bytes = self.finished.iter().map(|rows| rows.num_rows() as u64).sum();

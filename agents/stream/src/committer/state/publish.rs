@@ -100,6 +100,15 @@ impl<S: Sink> State<S> {
     fn same_place(&self, expected: &Settled, found: &Settled, commit: &Commit) -> anyhow::Result<()> {
         let of = |position: &&Position| self.dead || position.topic == self.declared.topic;
         for Position { topic, key, partition, .. } in commit.positions.iter().filter(of) {
+            // What this agent read may be of a topic that is gone, of which nobody else has heard.
+            let anew = if self.dead {
+                expected.is_read_otherwise(found, topic, key)
+            } else {
+                expected.takes_another(found, key)
+            };
+            if anew {
+                bail!("the topic {topic} is read under another id by now: it was made anew");
+            }
             let at = |settled: &Settled| settled.offsets.get(key, *partition);
             if at(expected) != at(found) {
                 let (expected, found) = (at(expected), at(found));

@@ -3,7 +3,7 @@
 use super::world::{Life, World};
 use crate::sink::Blame;
 use crate::sink::memory::Next;
-use crate::testing::KEY;
+use crate::testing::{ADDING, DECODING, KEY};
 
 /// Numbers from a seed.
 struct Dice(u64);
@@ -23,8 +23,49 @@ enum Kind {
     Poison,
     /// A table in quarantine is rolled back.
     RolledBack,
+    /// The tables' code breaks on some records, now and then.
+    Breaks,
+    /// The topic is deleted and made again, and one holds records of the old one.
+    MadeAnew,
+    /// A table and the dead letters are rolled back together.
+    BothRolledBack,
     /// A table is taken out of the declaration, and declared again.
     Undeclared,
+}
+
+const KINDS: [Kind; 6] =
+    [Kind::Poison, Kind::RolledBack, Kind::Undeclared, Kind::Breaks, Kind::MadeAnew, Kind::BothRolledBack];
+
+/// Keys that a topic bears one after the other.
+const KEYS: [&str; 6] = ["c/t1", "c/t2", "c/t3", "c/t4", "c/t5", "c/t6"];
+
+/// Lets one read some of the topic, makes that anew, and lets the one commit what it has while others read the new one.
+async fn make_anew(world: &mut World, (life, zombie): (&mut Life, &mut Life), dice: &mut Dice) {
+    let next = KEYS.iter().position(|key| *key == world.key).map_or(0, |known| known + 1);
+    let Some(key) = KEYS.get(next) else { return };
+    zombie.begin(world).await;
+    let holds = zombie.is_reading() && zombie.take_in(world, world.log.len()).await;
+    world.make_anew(key);
+    world.send(dice.below(20) as usize);
+    for _ in 0..dice.below(4) {
+        life.read(world, world.log.len()).await;
+    }
+    if holds {
+        zombie.commit(world).await;
+    }
+}
+
+/// Rolls sales and the dead letters back to a moment, if there was one, and says how many commits there are by then.
+async fn roll_back(world: &World, moment: Option<[usize; 2]>) -> Option<[usize; 2]> {
+    let shelves = [0, 2].map(|shelf| &world.shelves[shelf]);
+    for (shelf, commits) in shelves.iter().zip(moment.into_iter().flatten()) {
+        let mut shelf = shelf.lock();
+        while shelf.commits() > commits {
+            shelf.roll_back();
+        }
+    }
+    let now = shelves.map(|shelf| shelf.lock().commits());
+    now.iter().all(|commits| *commits > 0).then_some(now)
 }
 
 /// Leaves sales undeclared, or declares them again, where nothing hangs between the table and the ledger.
@@ -48,9 +89,10 @@ async fn declare(world: &mut World, life: &mut Life) {
 async fn any_order_of_faults_and_deaths_leaves_each_record_in_one_table_once() {
     for seed in 0..300 {
         let mut dice = Dice(seed);
-        let kind = [Kind::Poison, Kind::RolledBack, Kind::Undeclared][seed as usize % 3];
+        let kind = KINDS[seed as usize % KINDS.len()];
         let mut world = World { seed, ..World::new() };
         let mut poison: Vec<i64> = Vec::new();
+        let (mut broken, mut moment) = (Vec::new(), None);
         // The second believes now and then that the partition is its own.
         let (mut life, mut zombie) = (Life::new(&world).await, Life::new(&world).await);
         for _ in 0..25 {
@@ -71,6 +113,18 @@ async fn any_order_of_faults_and_deaths_leaves_each_record_in_one_table_once() {
                     world.shelves[0].lock().poison.clone_from(&poison);
                 }
                 4 if kind == Kind::RolledBack && world.knows_own("sales") => world.shelves[0].lock().roll_back(),
+                4 if kind == Kind::Breaks => {
+                    let row = dice.below(world.log.len().max(5) as u64 / 5) as i64 * 5;
+                    broken.push(row);
+                    DECODING.on(broken.iter().copied().filter(|_| dice.below(2) == 0));
+                    ADDING.on(broken.iter().copied().filter(|_| dice.below(3) == 0));
+                }
+                4 if kind == Kind::MadeAnew => make_anew(&mut world, (&mut life, &mut zombie), &mut dice).await,
+                4 if kind == Kind::BothRolledBack => {
+                    moment = roll_back(&world, moment).await;
+                    // Nobody is at work meanwhile.
+                    (life, zombie) = (Life::new(&world).await, Life::new(&world).await);
+                }
                 4 if kind == Kind::Undeclared => declare(&mut world, &mut life).await,
                 5 => life = Life::new(&world).await,
                 6 => life.wait(&world).await,
@@ -93,6 +147,11 @@ async fn any_order_of_faults_and_deaths_leaves_each_record_in_one_table_once() {
         }
         world.send(10);
         life.settle(&world).await;
+        // What broke code is in one place, wherever that is.
+        let dead = world.offsets(2);
+        poison.extend(broken.into_iter().filter(|offset| dead.contains(offset)));
+        DECODING.on([]);
+        ADDING.on([]);
         let there = poison.iter().copied().filter(|offset| *offset < world.log.len() as i64).collect::<Vec<_>>();
         world.assert_complete(&there);
     }

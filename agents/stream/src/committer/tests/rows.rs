@@ -4,6 +4,7 @@ use super::super::*;
 use super::world::{KINDS, Life, World};
 use crate::sink::Blame;
 use crate::sink::memory::Next;
+use crate::testing::{ADDING, DECODING};
 
 #[tokio::test]
 async fn rows_that_cannot_be_written_are_dead_letters_with_the_reason() {
@@ -119,4 +120,71 @@ async fn a_record_whose_decoding_panics_is_a_dead_letter_and_its_table_goes_on()
     assert_eq!((life.quarantined(), life.restarts), (0, 0));
     let reasons = world.shelves[2].lock().texts("reason");
     assert!(reasons[0].contains("a bug in lakewright"), "{reasons:?}");
+}
+
+#[tokio::test]
+async fn killed_between_a_table_and_the_dead_letters_it_loses_no_record_that_broke_its_code() {
+    for breaks in [DECODING, ADDING] {
+        let mut world = World::new();
+        world.send(100);
+        breaks.on([50]);
+        world.shelves[2].lock().next.push_back(Next::Refused(Blame::Passing));
+        let mut life = Life::new(&world).await;
+        while world.offsets(0).is_empty() {
+            life.read(&world, 100).await;
+        }
+        assert!(world.offsets(2).is_empty());
+        // It breaks nothing any more.
+        breaks.on([]);
+        let mut life = Life::new(&world).await;
+        life.settle(&world).await;
+        world.assert_complete(&[50]);
+        world.send(50);
+        life.settle(&world).await;
+        assert!(world.shelves[0].lock().settled.refused.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_broke_the_code_of_a_table_that_fails_is_there_once() {
+    for (breaks, dead) in [(DECODING, &[][..]), (ADDING, &[50])] {
+        let mut world = World::new();
+        world.send(100);
+        breaks.on([50]);
+        world.shelves[0].lock().next.push_back(Next::Refused(Blame::Table));
+        let mut life = Life::new(&world).await;
+        while world.offsets(2).is_empty() {
+            life.read(&world, 100).await;
+        }
+        assert!(world.owes("sales"));
+        breaks.on([]);
+        // What was added is left out as long as the agent lives.
+        life.settle(&world).await;
+        world.assert_complete(dead);
+    }
+}
+
+#[tokio::test]
+async fn a_table_whose_code_many_records_break_is_quarantined_and_gets_past_them() {
+    let mut world = World::new();
+    world.send(500);
+    let broken = || (0..500).step_by(5);
+    ADDING.on(broken());
+    let mut life = Life::new(&world).await;
+    let mut begins = 0;
+    while world.offsets(1).is_empty() {
+        assert!(begins < 17, "the others wait for it");
+        life.read(&world, 500).await;
+        begins += 1;
+    }
+    assert_eq!((world.offsets(1).len(), life.quarantined()), (100, 1));
+    for _ in 0..200 {
+        life.read(&world, 500).await;
+        if life.quarantined() > 0 {
+            life.wait(&world).await;
+        }
+    }
+    life.settle(&world).await;
+    ADDING.on([]);
+    world.assert_complete(&broken().collect::<Vec<i64>>());
 }

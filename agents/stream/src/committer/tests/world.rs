@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::super::*;
 use crate::batch::Place;
 use crate::message::Way;
-use crate::partition::Partition;
+use crate::partition::{Partition, Taken};
 use crate::quarantine::{Part, Quarantine, Until};
 use crate::record::Record;
 use crate::router::{Router, Topic};
@@ -33,6 +33,8 @@ pub(super) struct World {
     pub(super) names: Vec<&'static str>,
     /// Offsets that were settled while sales weren't declared.
     pub(super) undeclared: Vec<Range<i64>>,
+    /// The topic's key.
+    pub(super) key: &'static str,
     /// So many partitions of another topic are in each commit too.
     pub(super) others: i32,
     /// What the faults were made of, for messages.
@@ -59,6 +61,7 @@ impl World {
             on_reject: OnReject::DeadLetters,
             names,
             undeclared: Vec::new(),
+            key: KEY,
             others: 0,
             seed: 0,
         }
@@ -70,23 +73,30 @@ impl World {
         self.log.extend((from..from + count).map(|offset| KINDS[offset % KINDS.len()]));
     }
 
+    /// The topic is deleted and made again, under a key that it never bore.
+    pub(super) fn make_anew(&mut self, key: &'static str) {
+        (self.key, self.log) = (key, Vec::new());
+    }
+
     /// Whether something is owed to a table.
     pub(super) fn owes(&self, table: &str) -> bool {
-        self.shelves[2].lock().settled.owed.of(table, KEY, 0).is_some()
+        self.shelves[2].lock().settled.owed.of(table, self.key, 0).is_some()
     }
 
     /// Whether something is owed to a table whose own map is known.
     pub(super) fn knows_own(&self, table: &str) -> bool {
-        self.shelves[2].lock().settled.owed.of(table, KEY, 0).is_some_and(|debt| debt.own.is_some())
+        self.shelves[2].lock().settled.owed.of(table, self.key, 0).is_some_and(|debt| debt.own.is_some())
     }
 
     /// The next offset that nobody has settled.
     pub(super) fn floor(&self) -> i64 {
-        self.shelves[2].lock().settled.offsets.get(KEY, 0).unwrap_or_default()
+        self.shelves[2].lock().settled.offsets.get(self.key, 0).unwrap_or_default()
     }
 
+    /// The offsets of the topic's records on a shelf.
     pub(super) fn offsets(&self, shelf: usize) -> Vec<i64> {
-        self.shelves[shelf].lock().offsets()
+        let places = self.shelves[shelf].lock().places();
+        places.into_iter().filter(|(id, _)| *id == id_of(self.key)).map(|(_, offset)| offset).collect()
     }
 
     /// Every record of the log is where it belongs, once; `dead` are rows that are dead letters instead.
@@ -106,9 +116,13 @@ impl World {
 
     /// Nothing is there twice.
     pub(super) fn assert_once(&self) {
-        let all: Vec<i64> = (0..3).flat_map(|shelf| self.offsets(shelf)).collect();
+        let all: Vec<(String, i64)> = self.shelves.iter().flat_map(|shelf| shelf.lock().places()).collect();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "a record is there twice, seed {}", self.seed);
     }
+}
+
+fn id_of(key: &str) -> &str {
+    key.split_once('/').expect("a cluster and a topic").1
 }
 
 /// An agent: what the intake does, without Kafka.
@@ -118,7 +132,11 @@ pub(super) struct Life {
     pub(super) metrics: Metrics,
     pub(super) quarantine: Quarantine,
     tables: Vec<Table>,
+    /// The topic's key, as this agent knows it.
+    key: &'static str,
     reading: Option<(Router, Partition)>,
+    /// The partition as it was read last, while none is.
+    last: Option<Partition>,
     now: Instant,
     pub(super) restarts: u32,
 }
@@ -133,12 +151,35 @@ impl Life {
         let committer = Committer::new(tables.collect(), dead, world.on_reject, &metrics, sender);
         let quarantine = Quarantine::new(&metrics);
         let (now, tables) = (Instant::now(), world.names.iter().map(|name| table(name)).collect());
-        let mut life = Self { committer, outcomes, metrics, quarantine, tables, reading: None, now, restarts: 0 };
+        let mut life = Self {
+            committer,
+            outcomes,
+            metrics,
+            quarantine,
+            tables,
+            key: world.key,
+            reading: None,
+            last: None,
+            now,
+            restarts: 0,
+        };
         life.begin(world).await;
         life
     }
 
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
     pub(super) async fn begin(&mut self, world: &World) {
+        if let Some((_, partition)) = self.reading.take() {
+            self.last = Some(partition);
+        }
+        // Another topic's partition is another one.
+        if self.key != world.key {
+            (self.key, self.last) = (world.key, None);
+        }
+        let key = self.key;
         let tables = self.tables.clone();
         let part = |name: &str| Part::Table(name.to_owned());
         let hold: Vec<bool> = tables.iter().map(|table| self.quarantine.holds(&part(&table.name), self.now)).collect();
@@ -167,11 +208,11 @@ impl Life {
         }
         let names = tables.iter().zip(0..).map(|(table, index)| (table.name.clone(), index)).collect();
         let topic =
-            Topic { name: TOPIC.into(), key: KEY.into(), id: Arc::from("t"), tables: names, way: Way::Envelope };
+            Topic { name: TOPIC.into(), key: key.into(), id: Arc::from(id_of(key)), tables: names, way: Way::Envelope };
         let ledger = Ledger::of(&begun.dead.settled);
         let (known, refused) = known(&tables, &begun.tables, &blind, &ledger, (&topic, 0));
-        let begin = start(&known, ledger.floor(KEY, 0), 0, world.log.len() as i64).expect("in range");
-        let mut partition = Partition::new(0, 0);
+        let begin = start(&known, ledger.floor(key, 0), 0, world.log.len() as i64).expect("in range");
+        let mut partition = self.last.take().unwrap_or_else(|| Partition::new(0, 0));
         partition.begin(begin, refused);
         let dead = Rows::dead_letters(&begun.dead.schema).expect("dead letters");
         self.reading = Some((Router::new(vec![topic], rows, blind, dead, world.on_reject), partition));
@@ -179,28 +220,51 @@ impl Life {
 
     /// Reads up to an offset and commits; follows what comes of it. Says whether the commit happened.
     pub(super) async fn read(&mut self, world: &World, to: usize) -> bool {
-        let Some((router, partition)) = &mut self.reading else {
+        if self.reading.is_none() || self.key != world.key {
             self.begin(world).await;
             return false;
-        };
-        while partition.next < to as i64 {
+        }
+        self.take_in(world, to).await && self.commit(world).await
+    }
+
+    /// Reads up to an offset; says whether nothing broke.
+    pub(super) async fn take_in(&mut self, world: &World, to: usize) -> bool {
+        let (router, partition) = self.reading.as_mut().expect("reading began");
+        let mut held = 0;
+        while partition.next < to as i64 && held < Taken::MANY_BROKEN {
             let offset = partition.next;
             let payload = Some(world.log[offset as usize].as_bytes());
             let place = Place { partition: 0, offset, ingested_at: 1 };
-            let routed = router
-                .take(Record { topic: 0, payload, place, metadata: &Bare }, &partition.at(offset))
-                .expect("taken");
-            partition.next += 1;
-            if let Some(collected) = routed.full {
-                self.committer.take(collected).await;
+            match partition.take(router, Record { topic: 0, payload, place, metadata: &Bare }) {
+                Ok((routed, broken)) => {
+                    partition.next += 1;
+                    held += broken;
+                    if let Some(collected) = routed.full {
+                        self.committer.take(collected).await;
+                    }
+                }
+                Err(broken) => {
+                    if !broken.by_record {
+                        let part = Part::Table(self.tables[broken.table.expect("a table")].name.clone());
+                        self.quarantine.put(part, Until::Written, &broken.error.to_string(), self.now);
+                    }
+                    self.begin(world).await;
+                    return false;
+                }
             }
         }
         for collected in router.drain().expect("drained") {
             self.committer.take(collected).await;
         }
+        true
+    }
+
+    /// Commits what was read.
+    pub(super) async fn commit(&mut self, world: &World) -> bool {
+        let (router, partition) = self.reading.as_mut().expect("reading began");
         let position = Position {
             topic: TOPIC.into(),
-            key: KEY.into(),
+            key: self.key.into(),
             partition: 0,
             next: partition.next,
             rows: Arc::clone(&partition.rows),
