@@ -64,7 +64,7 @@ fn the_provisioner_links_ec2_and_the_agents_dont() {
 /// What a crate depends on without naming it, by crate and dependency.
 const UNNAMED: &[(&str, &[&str], &str)] = &[(
     "lakewright-lake",
-    &["arrow-cast", "arrow-ipc", "bon", "object_store"],
+    &["arrow-ipc", "bon", "object_store"],
     "asks for the features that DataFusion asks of them, so that agents alone and the workspace share one build",
 )];
 

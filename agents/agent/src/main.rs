@@ -55,7 +55,7 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Maintain { table, config: path, dry_run } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
-            maintain::run(load(&run, lakewright_stream::check)?, table, dry_run).await
+            Box::pin(maintain::run(load(&run, lakewright_stream::check)?, table, dry_run)).await
         }
         Command::Check { name, config: path } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };

@@ -30,7 +30,7 @@ pub async fn run(config: StreamConfig, table: Option<String>, dry_run: bool) -> 
     let mut failures = 0;
     for table in tables {
         let name = format!("{}.{}", table.database, table.name);
-        let lines = match maintain(&aws, &table.database, &table.name, &policy, dry_run).await {
+        let lines = match Box::pin(maintain(&aws, &table.database, &table.name, &policy, dry_run)).await {
             Ok(report) => {
                 failures += report.failures.len();
                 lines(&report, dry_run)

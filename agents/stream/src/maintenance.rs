@@ -82,7 +82,7 @@ impl Maintainer {
     pub(crate) fn start(self, stop: CancellationToken) -> JoinHandle<()> {
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
-            runtime.block_on(stop.run_until_cancelled(self.rounds())).unwrap_or_default()
+            runtime.block_on(stop.run_until_cancelled(self.rounds())).unwrap_or_default();
         })
     }
 
@@ -102,7 +102,7 @@ impl Maintainer {
                 orphans_at = Instant::now();
             }
             for (database, name) in &self.tables {
-                self.maintain(database, name, &policy).await;
+                Box::pin(self.maintain(database, name, &policy)).await;
             }
             last.set(now_ms() as f64);
         }
@@ -110,7 +110,7 @@ impl Maintainer {
 
     async fn maintain(&self, database: &str, name: &str, policy: &Policy) {
         let failures = self.agent.metrics.counter(&stream::MAINTENANCE_FAILURES, &[(stream::TABLE, name)]);
-        match maintain(&self.aws, database, name, policy, false).await {
+        match Box::pin(maintain(&self.aws, database, name, policy, false)).await {
             Ok(report) => {
                 failures.increment(report.failures.len() as u64);
                 for failure in &report.failures {

@@ -131,6 +131,7 @@ pub(crate) struct Misfit {
 pub(crate) type Converted = Result<Cell, Box<Misfit>>;
 
 #[cold]
+#[expect(clippy::unnecessary_box_returns, reason = "a result of cells stays as small as a cell")]
 pub(crate) fn misfit(wrong: Wrong) -> Box<Misfit> {
     Box::new(Misfit { path: String::new(), wrong })
 }

@@ -108,7 +108,7 @@ impl<'a> Comparison<'a> {
         match least {
             Some(found) => self.found.extend(found),
             None => {
-                self.unreadable(format!("no branch of the reader's union takes {}", kind(&self.writer.nodes[writer])))
+                self.unreadable(format!("no branch of the reader's union takes {}", kind(&self.writer.nodes[writer])));
             }
         }
     }

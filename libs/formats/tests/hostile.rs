@@ -89,7 +89,7 @@ fn what_holds_itself_is_bounded_in_depth() {
     let arrays = schema(
         r#"{"type": "record", "name": "Tree", "fields": [{"name": "all", "type": {"type": "array", "items": "Tree"}}]}"#,
     );
-    assert!(refused(&arrays, &[2; 100_000]).contains("nested deeper than 64"));
+    assert!(refused(&arrays, &vec![2; 100_000]).contains("nested deeper than 64"));
 }
 
 #[test]

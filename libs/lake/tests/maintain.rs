@@ -376,7 +376,7 @@ async fn nothing_is_deleted_where_another_table_lies_or_the_table_forbids_it() {
     edit(&fake, &load(&aws).await, |metadata| metadata["properties"]["gc.enabled"] = "false".into()).await;
     append(&aws, &[2]).await;
     let before = fake.keys("/raw/");
-    let report = maintain(&aws, "raw", "sales", &at_once(), false).await.expect("maintained");
+    let report = Box::pin(maintain(&aws, "raw", "sales", &at_once(), false)).await.expect("maintained");
     assert!(report.failures.is_empty(), "{report:?}");
     assert_eq!(report.expired.expect("expired").snapshots, 0);
     assert_eq!(fake.keys("/raw/"), before);

@@ -93,7 +93,7 @@ async fn step(fake: &Fake, aws: &Aws, dice: &mut Dice, model: &mut Model) -> Str
             }
             edit(fake, &loaded, |metadata| metadata["refs"][&name] = reference).await;
             model.references.push((name, id));
-            format!("{kind}")
+            kind.to_string()
         }
         10 => {
             let Some(id) = one(dice) else { return "nothing to go back to".into() };

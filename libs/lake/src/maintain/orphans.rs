@@ -105,18 +105,28 @@ async fn refer(loaded: &LoadedTable, snapshots: &[SnapshotRef], referenced: &mut
         }
     };
     add(&loaded.metadata_location);
-    metadata.metadata_log().iter().for_each(|entry| add(&entry.metadata_file));
-    reach::statistics(metadata).iter().for_each(|path| add(path));
-    snapshots.iter().for_each(|snapshot| add(snapshot.manifest_list()));
+    for entry in metadata.metadata_log() {
+        add(&entry.metadata_file);
+    }
+    for path in reach::statistics(metadata) {
+        add(&path);
+    }
+    for snapshot in snapshots {
+        add(snapshot.manifest_list());
+    }
     let files = loaded.table.file_io();
     let manifests = reach::manifests(files, snapshots).await?;
-    manifests.iter().for_each(|manifest| add(&manifest.manifest_path));
+    for manifest in &manifests {
+        add(&manifest.manifest_path);
+    }
     let loaded = stream::iter(manifests)
         .map(|manifest| async move { reach::entries(files, &manifest).await })
         .buffered(READ_AT_ONCE / 2);
     let mut loaded = std::pin::pin!(loaded);
     while let Some(entries) = loaded.try_next().await? {
-        entries.iter().for_each(|entry| add(entry.file_path()));
+        for entry in &entries {
+            add(entry.file_path());
+        }
     }
     Ok(())
 }

@@ -229,7 +229,7 @@ mod tests {
         // A file a round, each of one byte: how much is written in all, and how many files are left.
         let (mut files, mut written) = (Vec::<u64>::new(), 0);
         for _ in 0..2_000 {
-            files.push(1);
+            files.extend([1]);
             for bin in sizes(&files) {
                 let together: u64 = bin.iter().sum();
                 for bytes in bin {

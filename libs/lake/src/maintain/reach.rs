@@ -75,5 +75,7 @@ pub(super) fn statistics(metadata: &TableMetadata) -> HashSet<String> {
 
 /// Whether an error says that the file isn't there.
 pub(super) fn is_missing(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<lakewright_aws::Error>().is_some_and(|error| error.is_not_found()))
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<lakewright_aws::Error>().is_some_and(lakewright_aws::Error::is_not_found))
 }

@@ -56,7 +56,9 @@ pub async fn maintain(aws: &Aws, database: &str, name: &str, policy: &Policy, dr
     );
     let mut report = Report { table: loaded.full_name(), ..Report::default() };
     let failures = &mut report.failures;
-    if let Some((table, compacted)) = part("compaction", compact(loaded.clone(), policy, dry_run), failures).await {
+    if let Some((table, compacted)) =
+        part("compaction", Box::pin(compact(loaded.clone(), policy, dry_run)), failures).await
+    {
         failures.extend(compacted.failed.iter().map(|failed| format!("compaction of {failed}")));
         report.compacted = Some(compacted);
         loaded = table;
@@ -64,7 +66,7 @@ pub async fn maintain(aws: &Aws, database: &str, name: &str, policy: &Policy, dr
         loaded = loaded.reload().await?;
     }
     let now = chrono::Utc::now().timestamp_millis();
-    let expiring = expiry(loaded.clone(), policy, now, dry_run);
+    let expiring = Box::pin(expiry(loaded.clone(), policy, now, dry_run));
     if let Some((table, expired)) = part("expiry of snapshots", expiring, failures).await {
         report.expired = Some(expired);
         loaded = table;

@@ -24,6 +24,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Of each partition the first offset that Kafka holds and the next one that readers of committed records come to, or
 /// why nobody knows. All are asked for at the same time, so that one without a leader, or on a broker that doesn't
 /// answer, holds up no other one for longer than `timeout`; blocks.
+#[expect(clippy::disallowed_methods, reason = "it blocks as a whole, on a thread on which no async task runs")]
 pub fn offsets_using<C: ClientContext>(
     client: &Client<C>,
     partitions: &[(String, i32)],

@@ -56,7 +56,7 @@ async fn make_anew(world: &mut World, (life, zombie): (&mut Life, &mut Life), di
 }
 
 /// Rolls sales and the dead letters back to a moment, if there was one, and says how many commits there are by then.
-async fn roll_back(world: &World, moment: Option<[usize; 2]>) -> Option<[usize; 2]> {
+fn roll_back(world: &World, moment: Option<[usize; 2]>) -> Option<[usize; 2]> {
     let shelves = [0, 2].map(|shelf| &world.shelves[shelf]);
     for (shelf, commits) in shelves.iter().zip(moment.into_iter().flatten()) {
         let mut shelf = shelf.lock();
@@ -121,7 +121,7 @@ async fn any_order_of_faults_and_deaths_leaves_each_record_in_one_table_once() {
                 }
                 4 if kind == Kind::MadeAnew => make_anew(&mut world, (&mut life, &mut zombie), &mut dice).await,
                 4 if kind == Kind::BothRolledBack => {
-                    moment = roll_back(&world, moment).await;
+                    moment = roll_back(&world, moment);
                     // Nobody is at work meanwhile.
                     (life, zombie) = (Life::new(&world).await, Life::new(&world).await);
                 }

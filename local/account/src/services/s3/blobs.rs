@@ -29,12 +29,10 @@ pub(super) fn path(account: &Account, file: &str) -> PathBuf {
 /// The place for a new file, its folder made.
 pub(super) fn place(account: &Account, file: &str) -> io::Result<PathBuf> {
     let path = path(account, file);
-    if let Some(folder) = path.parent() {
-        if !folder.exists() {
-            std::fs::create_dir_all(folder)?;
-            settle(account, folder)?;
-            settle(account, &account.data.join("s3"))?;
-        }
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        std::fs::create_dir_all(folder)?;
+        settle(account, folder)?;
+        settle(account, &account.data.join("s3"))?;
     }
     Ok(path)
 }
