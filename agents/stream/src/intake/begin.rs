@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use lakewright_config::Table;
-use lakewright_config::agents::stream::{OnGap, TABLE, UNKNOWN_MEMBERS};
+use lakewright_config::agents::stream::{self, OnGap};
 use lakewright_runtime::kafka::{ByPartition, ClusterTopics, describe_using, offsets_using};
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
@@ -268,7 +268,7 @@ impl Intake {
 
     /// What decodes the messages of a table that was opened.
     fn decoder(&self, table: &Table, opened: &Opened, sifting: bool) -> anyhow::Result<Rows> {
-        let unknown = self.agent.metrics.counter(&UNKNOWN_MEMBERS, &[(TABLE, &table.name)]);
+        let unknown = self.agent.metrics.counter(&stream::UNKNOWN_MEMBERS, &[(stream::TABLE, &table.name)]);
         let decoder = || Ok(Rows::of(&opened.schema, table, sifting)?.counting_unknown(unknown));
         catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|panic| Err(bug(&*panic)))
     }
