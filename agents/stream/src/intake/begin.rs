@@ -91,6 +91,8 @@ impl Intake {
         self.lost |= lost > 0;
         self.index = index(&self.partitions, self.topics.len());
         self.consumer.assign(&assignment).context("begin to read")?;
+        // One that was stopped stays paused through an assignment.
+        self.consumer.resume(&assignment).context("go on with what was paused")?;
         self.consumer.context().set_progress(Some(progress));
         self.router = Some(Router::new(topics, rows, known.blind, dead, self.config.on_reject));
         let (topics, partitions) = (&self.topics, &self.partitions);
