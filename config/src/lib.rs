@@ -22,7 +22,9 @@ pub use agents::stream::StreamConfig;
 pub use column_type::{ColumnType, ColumnTypeError, StructField};
 pub use connections::{KafkaConnection, KafkaTopic, SearchConnection, SearchLogin, Security, WatchConfig};
 pub use rate::{Rate, RateError};
-pub use reading::{Filling, Format, KafkaPart, MemberPath, OnTombstone, Reading, TimeUnit, UNKNOWN_COLUMN, Unknown};
+pub use reading::{
+    Filling, Format, KafkaPart, MemberPath, OnTombstone, Reading, Registry, TimeUnit, UNKNOWN_COLUMN, Unknown,
+};
 pub use scenario::{Bots, Late, Outage, Repeats, SalesDay, Scenario};
 pub use span::span;
 pub use tables::{CONTROL, Column, PartitionField, Table, Transform, raw_columns};

@@ -20,6 +20,9 @@ pub struct Reading {
     /// How messages are written.
     #[serde(skip_serializing_if = "is_default")]
     pub format: Format,
+    /// The registry of the schemas that messages are written by.
+    #[serde(skip_serializing_if = "is_default")]
+    pub registry: Option<Registry>,
     /// Where in a message the row's object stands; the message itself when it is empty.
     #[serde(skip_serializing_if = "is_default")]
     pub path: MemberPath,
@@ -77,6 +80,36 @@ pub enum Format {
     Envelope,
     /// JSON of any shape: each message of the topic is a row of the one table.
     Json,
+    /// Avro by schemas of a registry: each message of the topic is a row of the one table.
+    Avro,
+    /// Debezium's change events, in JSON or by schemas of a registry: each is a row of the one table.
+    Debezium,
+}
+
+/// A registry of the schemas that messages are written by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, tag = "kind")]
+pub enum Registry {
+    /// AWS Glue's, of the agent's account and region.
+    Glue,
+    /// One that speaks Confluent's REST API.
+    Confluent {
+        /// Where it is, `https://registry.example.com`, without user and password.
+        url: String,
+        /// The ARN or the name of the Secrets Manager secret with user and password, `{"username": …, "password": …}`; without
+        /// it, it is asked without them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        login: Option<String>,
+    },
+}
+
+impl fmt::Display for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Glue => f.write_str("Glue's schema registry"),
+            Self::Confluent { url, .. } => write!(f, "the schema registry {url}"),
+        }
+    }
 }
 
 /// The column of members that no other column takes.

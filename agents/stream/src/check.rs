@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::{bail, ensure};
-use lakewright_config::{Column, ColumnType, Format, KafkaPart, OnTombstone, StreamConfig, Table, raw_columns};
+use lakewright_config::{
+    Column, ColumnType, Format, KafkaPart, OnTombstone, Registry, StreamConfig, Table, raw_columns,
+};
 
 /// Checks a configuration.
 ///
@@ -69,9 +71,31 @@ fn is_time(column_type: &ColumnType) -> bool {
 
 fn settings(table: &Table) -> anyhow::Result<()> {
     let (name, reading) = (&table.name, &table.reading);
+    match (reading.format, &reading.registry) {
+        (Format::Avro, None) => bail!("table {name}: Avro is read by schemas of a `registry`; name it"),
+        (Format::Envelope | Format::Json, Some(_)) => {
+            bail!(
+                "table {name}: JSON is read without schemas; remove `registry`, or write the format `avro` or `debezium`"
+            )
+        }
+        (_, Some(Registry::Confluent { url, .. })) => ensure!(
+            ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme)),
+            "table {name}: the URL of `registry` must begin with https:// or http://"
+        ),
+        _ => {}
+    }
     if !reading.path.is_empty() {
         ensure!(reading.format != Format::Envelope, "table {name}: an envelope has its row at `data`, not at a `path`");
+        ensure!(
+            reading.format != Format::Debezium,
+            "table {name}: a change event has its row at `before` or `after`, not at a `path`"
+        );
     }
+    ensure!(
+        reading.format != Format::Debezium || reading.on_tombstone == OnTombstone::Reject,
+        "table {name}: a change event says itself that a row is deleted, and the tombstone after it is passed over; remove \
+         `on_tombstone`"
+    );
     if reading.on_tombstone == OnTombstone::Row {
         let keyed = reading.kafka.iter().any(|part| matches!(part, KafkaPart::Key | KafkaPart::KeyBytes));
         ensure!(
@@ -124,7 +148,21 @@ mod tests {
             ..Reading::default()
         };
         let optional = |table: &mut Table| table.columns[0].required = false;
-        let cases: [(&str, &dyn Fn(&mut Table)); 8] = [
+        let cases: [(&str, &dyn Fn(&mut Table)); 13] = [
+            ("read by schemas of a `registry`", &|table| table.reading.format = Format::Avro),
+            ("JSON is read without schemas", &|table| table.reading.registry = Some(Registry::Glue)),
+            ("must begin with https://", &|table| {
+                let registry = Some(Registry::Confluent { url: "registry:8081".to_owned(), login: None });
+                table.reading = Reading { format: Format::Avro, registry, ..Reading::default() };
+            }),
+            ("at `before` or `after`", &|table| {
+                table.reading.format = Format::Debezium;
+                table.reading.path = "after".parse().expect("a path");
+            }),
+            ("remove `on_tombstone`", &|table| {
+                table.reading.format = Format::Debezium;
+                table.reading.on_tombstone = OnTombstone::Row;
+            }),
             ("an envelope has its row at `data`", &|table| {
                 table.reading = Reading { path: "a".parse().expect("a path"), ..Reading::default() };
             }),

@@ -21,6 +21,7 @@ use crate::context::{Context, Rebalanced};
 use crate::partition::{Counters, Partition, Reading, Taken, take};
 use crate::produced::Produced;
 use crate::quarantine::{Part, Quarantine, Until};
+use crate::registry::Registries;
 use crate::router::{Broken, Router};
 
 /// How long a request to Kafka may take.
@@ -34,6 +35,7 @@ const PUBLISH_EVERY: Duration = Duration::from_millis(200);
 pub(crate) struct Intake {
     agent: Agent,
     config: StreamConfig,
+    registries: Registries,
     topics: Vec<String>,
     consumer: BaseConsumer<Context>,
     work: mpsc::Sender<Work>,
@@ -69,7 +71,7 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(
         agent: Agent,
-        config: StreamConfig,
+        (config, registries): (StreamConfig, Registries),
         consumer: BaseConsumer<Context>,
         work: mpsc::Sender<Work>,
         outcomes: Receiver<Outcome>,
@@ -84,6 +86,7 @@ impl Intake {
             commit_bytes: config.commit_bytes,
             agent,
             config,
+            registries,
             topics,
             consumer,
             work,

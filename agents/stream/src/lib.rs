@@ -23,6 +23,7 @@ mod produced;
 mod progress;
 mod quarantine;
 mod record;
+mod registry;
 mod reject;
 mod router;
 mod settled;
@@ -55,6 +56,7 @@ use crate::committer::Committer;
 use crate::context::Context;
 use crate::intake::Intake;
 use crate::maintenance::Maintainer;
+use crate::registry::Registries;
 use crate::sink::iceberg::IcebergSink;
 
 /// What the open data files of all tables may hold in memory, in bytes,
@@ -85,6 +87,7 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
         Some(account) => aws.of_account(account, BTreeMap::new()),
         None => aws,
     };
+    let registries = Registries::of(&config.tables, &aws)?;
     let latch = agent.health.latch();
     let mut kafka = access(&config.kafka).await?;
     ensure(&kafka, &config.kafka.topics).await?;
@@ -132,7 +135,7 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
     let committing = tokio::spawn(committer.run(waiting, last_commit));
     let stop = CancellationToken::new();
     let maintaining = Maintainer::of(&config, &aws, &agent).map(|maintainer| maintainer.start(stop.clone()));
-    let intake = Intake::new(agent, config, consumer, work, settled, latch);
+    let intake = Intake::new(agent, (config, registries), consumer, work, settled, latch);
     let result = tokio::task::spawn_blocking(|| intake.run()).await.context("the polling thread ended")?;
     committing.await.context("the committing task ended")?;
     stop.cancel();

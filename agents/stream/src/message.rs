@@ -1,23 +1,26 @@
 //! From a payload to the text of a message, and from there to the table whose row it is.
 
 use lakewright_config::{Format, OnTombstone, Table};
+use lakewright_formats::{SchemaId, Skipped};
 
 use crate::escape::unescape;
 use crate::json::{Scanner, Syntax, Token};
 use crate::record::Record;
+use crate::registry::{NoText, Registries, Transcoder};
 use crate::reject::Reject;
 use crate::table::Rows;
 use crate::value::shown;
 
 /// How the messages of a topic become rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Way {
     /// A message names its table: `{"table": …, "data": …}`.
     Envelope,
     /// Each message is a row of one table.
     Rows {
-        format: Format,
         table: usize,
+        /// What makes text of messages that are none.
+        transcoder: Option<Transcoder>,
         /// The members that lead to the row.
         path: Vec<String>,
         /// Whether a record without a value is a row.
@@ -27,11 +30,11 @@ pub(crate) enum Way {
 
 impl Way {
     /// That of a topic with these tables, by their position among all.
-    pub(crate) fn of(tables: &[(usize, &Table)]) -> Self {
+    pub(crate) fn of(tables: &[(usize, &Table)], registries: &Registries) -> Self {
         match tables {
             [(table, declared), ..] if declared.reading.format != Format::Envelope => Self::Rows {
-                format: declared.reading.format,
                 table: *table,
+                transcoder: registries.transcoder(&declared.reading),
                 path: declared.reading.path.members().to_vec(),
                 tombstones: declared.reading.on_tombstone == OnTombstone::Row,
             },
@@ -39,22 +42,75 @@ impl Way {
         }
     }
 
-    /// The JSON text of a payload: the payload's own, or made in `made`.
+    /// The JSON text of a record's value: its own, or made in `made`; `None` when it has no value.
     ///
     /// # Errors
-    /// The payload has no text.
-    pub(crate) fn text<'m>(&self, payload: &'m [u8], made: &'m mut String) -> Result<&'m str, Reject> {
-        made.clear();
-        let text = match self {
-            Self::Envelope | Self::Rows { format: Format::Envelope, .. } => payload,
+    /// The value has no text.
+    pub(crate) fn text<'m>(
+        &mut self,
+        payload: Option<&'m [u8]>,
+        made: &'m mut String,
+    ) -> Result<Option<&'m str>, Untold> {
+        let text = match (self, payload) {
+            // What a record without a value means, Debezium says.
+            (Self::Rows { transcoder: Some(transcoder), table, .. }, payload)
+                if payload.is_some() || transcoder.knows_tombstones() =>
+            {
+                return match transcoder.text(payload, made) {
+                    Ok(()) => Ok(Some(made)),
+                    // Whatever is made of it, the table's declaration had a part in it.
+                    Err(NoText::Reject(reject)) => Err(Untold::Refused((Reject::Format(reject), Some(*table)))),
+                    Err(NoText::Skipped(skipped)) => Err(Untold::Skipped(skipped)),
+                    Err(NoText::Unknown(schema)) => Err(Untold::Unknown { table: *table, schema }),
+                };
+            }
+            (_, None) => return Ok(None),
+            (Self::Envelope, Some(payload)) => payload,
             // Confluent's serializer of JSON with a schema writes a zero and the schema's number before the JSON, which
             // never begins with a zero byte.
-            Self::Rows { format: Format::Json, .. } => match payload {
-                [0, _, _, _, _, text @ ..] => text,
-                text => text,
-            },
+            (Self::Rows { .. }, Some([0, _, _, _, _, text @ ..])) => text,
+            (Self::Rows { .. }, Some(text)) => text,
         };
-        std::str::from_utf8(text).map_err(Reject::NotUtf8)
+        let text = std::str::from_utf8(text);
+        text.map(Some).map_err(|error| Untold::Refused((Reject::NotUtf8(error), None)))
+    }
+
+    /// The table whose declaration decides of every message, where text is made of them.
+    pub(crate) fn table_of_all(&self) -> Option<usize> {
+        match self {
+            Self::Rows { table, transcoder: Some(_), .. } => Some(*table),
+            _ => None,
+        }
+    }
+
+    /// Asks the registry for a schema that a message of the topic needs, and waits for a short while.
+    ///
+    /// # Errors
+    /// The registry doesn't say now, for the reason given.
+    pub(crate) fn learn(&self, schema: SchemaId) -> Result<(), String> {
+        match self {
+            Self::Rows { transcoder: Some(transcoder), .. } => transcoder.learn(schema),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Why a message isn't read.
+#[derive(Debug)]
+pub(crate) enum Untold {
+    Refused(Refusal),
+    /// It is no row, and nothing is wrong with it.
+    Skipped(Skipped),
+    /// The schema isn't known yet that it is written by, as a row of this table.
+    Unknown {
+        table: usize,
+        schema: SchemaId,
+    },
+}
+
+impl From<Refusal> for Untold {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lakewright_config::agents::stream::{self, OnReject};
+use lakewright_formats::Skipped;
 use lakewright_runtime::{Counter, Metrics};
 use rdkafka::message::{BorrowedMessage, Message};
 
@@ -169,7 +170,12 @@ pub(crate) struct Counters {
     pub(crate) restarts: Counter,
     /// By cause.
     rejects: Vec<Counter>,
+    /// In the order of [`SKIPPED`].
+    skipped: [Counter; 3],
 }
+
+/// Why records are skipped, in the order of their numbers.
+const SKIPPED: [Skipped; 3] = [Skipped::Tombstone, Skipped::Truncate, Skipped::Message];
 
 impl Counters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
@@ -182,6 +188,7 @@ impl Counters {
             lost: counter(&stream::RECORDS_LOST),
             restarts: counter(&stream::RESTARTS),
             rejects: Cause::ALL.into_iter().map(of).collect(),
+            skipped: SKIPPED.map(|why| metrics.counter(&stream::SKIPPED, &[(stream::SKIPPED_KIND, why.word())])),
         }
     }
 }
@@ -241,6 +248,17 @@ pub(crate) fn take(
     let place = Place { partition: partition.number, offset, ingested_at: now };
     let record = Record { topic, payload, place, metadata: message };
     let (routed, broken) = partition.take(router, record)?;
+    let (routed, broken) = match learned(partition, router, record, (routed, broken))? {
+        Ok(taken) => taken,
+        Err(reason) => {
+            partition.stands_still = true;
+            let stop = Some((position, format!("the record at offset {offset} can't be read now: {reason}")));
+            return Ok(Some(Taken { bytes: 0, full: None, stop, broken }));
+        }
+    };
+    if let Some(skipped) = routed.skipped {
+        counters.skipped[skipped as usize].increment(1);
+    }
     if let Some(reject) = &routed.reject {
         counters.rejects[reject.cause() as usize].increment(1);
         if on_reject == OnReject::Stop {
@@ -254,4 +272,23 @@ pub(crate) fn take(
     counters.records.increment(1);
     counters.bytes.increment(bytes);
     Ok(Some(Taken { bytes, full: routed.full, stop: None, broken }))
+}
+
+/// What became of a record, once more if its schema had to be asked for. The inner error says why the schema isn't known now;
+/// nothing was done with the record then.
+fn learned(
+    partition: &mut Partition,
+    router: &mut Router,
+    record: Record<'_>,
+    (routed, broken): (Routed, usize),
+) -> Result<Result<(Routed, usize), String>, Broken> {
+    let Some(schema) = routed.unknown else { return Ok(Ok((routed, broken))) };
+    if let Err(reason) = router.learn(record.topic, schema) {
+        return Ok(Err(reason));
+    }
+    let (routed, broken) = partition.take(router, record)?;
+    Ok(match routed.unknown {
+        None => Ok((routed, broken)),
+        Some(schema) => Err(format!("{schema} was forgotten at once")),
+    })
 }

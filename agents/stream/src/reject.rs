@@ -17,6 +17,8 @@ pub(crate) enum Reject {
         what: String,
         found: &'static str,
     },
+    /// Its bytes can't be read by the format that they are said to have.
+    Format(lakewright_formats::Reject),
     /// The envelope lacks a member.
     NoMember(String),
     /// The envelope has a member twice.
@@ -55,6 +57,10 @@ pub(crate) enum Cause {
     NoPayload,
     Encoding,
     Syntax,
+    Header,
+    Schema,
+    Data,
+    Unsupported,
     Envelope,
     UnknownTable,
     Missing,
@@ -66,10 +72,14 @@ pub(crate) enum Cause {
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::NoPayload,
         Self::Encoding,
         Self::Syntax,
+        Self::Header,
+        Self::Schema,
+        Self::Data,
+        Self::Unsupported,
         Self::Envelope,
         Self::UnknownTable,
         Self::Missing,
@@ -85,6 +95,10 @@ impl Cause {
             Self::NoPayload => "no_payload",
             Self::Encoding => "encoding",
             Self::Syntax => "syntax",
+            Self::Header => "header",
+            Self::Schema => "schema",
+            Self::Data => "data",
+            Self::Unsupported => "unsupported",
             Self::Envelope => "envelope",
             Self::UnknownTable => "unknown_table",
             Self::Missing => "missing",
@@ -103,6 +117,13 @@ impl Reject {
             Self::NoPayload => Cause::NoPayload,
             Self::NotUtf8(_) => Cause::Encoding,
             Self::Syntax(_) => Cause::Syntax,
+            Self::Format(reject) => match reject.cause {
+                lakewright_formats::Cause::Header => Cause::Header,
+                lakewright_formats::Cause::Schema => Cause::Schema,
+                lakewright_formats::Cause::Data => Cause::Data,
+                lakewright_formats::Cause::Unsupported => Cause::Unsupported,
+                lakewright_formats::Cause::Envelope => Cause::Envelope,
+            },
             Self::NotAnObject { .. } | Self::NoMember(_) | Self::MemberTwice(_) | Self::TableNotText(_) => {
                 Cause::Envelope
             }
@@ -122,6 +143,7 @@ impl fmt::Display for Reject {
             Self::NoPayload => f.write_str("the message has no payload"),
             Self::NotUtf8(error) => write!(f, "no UTF-8: {error}"),
             Self::Syntax(syntax) => syntax.fmt(f),
+            Self::Format(reject) => reject.fmt(f),
             Self::NotAnObject { what, found } => write!(f, "{what} is {found}, not an object"),
             Self::NoMember(name) => write!(f, "`{name}` is missing"),
             Self::MemberTwice(name) => write!(f, "`{name}` stands there twice"),

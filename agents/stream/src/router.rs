@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use lakewright_config::agents::stream::OnReject;
+use lakewright_formats::{SchemaId, Skipped};
 
 use crate::batch::Batch;
-use crate::message::{Refusal, Tables, Way, envelope, row, tombstone};
+use crate::message::{Tables, Untold, Way, envelope, row, tombstone};
 use crate::record::Record;
 use crate::reject::Reject;
 use crate::sink::{bug, said};
@@ -70,6 +71,10 @@ pub(crate) struct Routed {
     pub(crate) reject: Option<Reject>,
     /// Rows that became enough for a batch.
     pub(crate) full: Option<Collected>,
+    /// What it is, if it is no row although nothing is wrong with it.
+    pub(crate) skipped: Option<Skipped>,
+    /// The schema that must be known before it can be taken in; nothing was done with it.
+    pub(crate) unknown: Option<SchemaId>,
 }
 
 /// A table's code failed on a record or on what it collected.
@@ -106,6 +111,14 @@ impl Router {
     /// A table's code failed. What the table collected is of no use any more.
     pub(crate) fn take(&mut self, record: Record<'_>, covered: &impl Covered) -> Result<Routed, Broken> {
         self.guarded(|router| router.take_unguarded(record, covered))
+    }
+
+    /// Asks for a schema that a message of a topic needs, and waits for a short while.
+    ///
+    /// # Errors
+    /// It isn't known now, for the reason given.
+    pub(crate) fn learn(&self, topic: usize, schema: SchemaId) -> Result<(), String> {
+        self.topics[topic].way.learn(schema)
     }
 
     /// The batches that are not full yet.
@@ -183,7 +196,8 @@ impl Router {
             let room = room;
             router.decode(record, room)
         }));
-        let decoded = decoded.unwrap_or_else(|panic| Err((Reject::Panicked(said(&*panic)), self.at_work.take())));
+        let decoded =
+            decoded.unwrap_or_else(|panic| Err((Reject::Panicked(said(&*panic)), self.at_work.take()).into()));
         let routed = self.route(record, decoded, covered);
         self.made = made;
         routed
@@ -192,7 +206,7 @@ impl Router {
     fn route(
         &mut self,
         record: Record<'_>,
-        decoded: Result<(usize, &str), Refusal>,
+        decoded: Result<(usize, &str), Untold>,
         covered: &impl Covered,
     ) -> anyhow::Result<Routed> {
         match decoded {
@@ -206,16 +220,20 @@ impl Router {
                 }
                 self.skip(record, table, covered)
             }
-            Err((Reject::Panicked(said), Some(table))) => self.leave_out(record, table, said, covered),
-            Err((_, Some(table))) if self.blind[table] => Ok(Routed::default()),
-            Err((_, table)) if covered.reject(table) => Ok(Routed::default()),
-            Err((reject, _)) => self.reject(record, reject),
+            Err(Untold::Refused((Reject::Panicked(said), Some(table)))) => self.leave_out(record, table, said, covered),
+            Err(Untold::Refused((_, Some(table)))) if self.blind[table] => Ok(Routed::default()),
+            Err(Untold::Refused((_, table))) if covered.reject(table) => Ok(Routed::default()),
+            Err(Untold::Refused((reject, _))) => self.reject(record, reject),
+            Err(Untold::Skipped(skipped)) => Ok(Routed { skipped: Some(skipped), ..Routed::default() }),
+            // What the table lacks is read again when it is out of quarantine.
+            Err(Untold::Unknown { table, .. }) if self.blind[table] => Ok(Routed::default()),
+            Err(Untold::Unknown { schema, .. }) => Ok(Routed { unknown: Some(schema), ..Routed::default() }),
         }
     }
 
     fn reject(&mut self, record: Record<'_>, reject: Reject) -> anyhow::Result<Routed> {
         if self.on_reject != OnReject::DeadLetters {
-            return Ok(Routed { reject: Some(reject), full: None });
+            return Ok(Routed { reject: Some(reject), ..Routed::default() });
         }
         let topic = &self.topics[record.topic];
         let payload = record.payload.unwrap_or_default();
@@ -227,7 +245,7 @@ impl Router {
     fn batch_if_full(&mut self, table: Option<usize>) -> anyhow::Result<Routed> {
         let rows = table.map_or(&self.dead, |table| &self.rows[table]);
         let full = if rows.is_full() { Some(self.finish(table)?) } else { None };
-        Ok(Routed { reject: None, full })
+        Ok(Routed { full, ..Routed::default() })
     }
 
     fn finish(&mut self, table: Option<usize>) -> anyhow::Result<Collected> {
@@ -243,25 +261,27 @@ impl Router {
     }
 
     /// The table that a record belongs to, whose row was read, and the message's text; or why there is none.
-    fn decode<'m>(&mut self, record: Record<'m>, made: &'m mut String) -> Result<(usize, &'m str), Refusal> {
-        let topic = &self.topics[record.topic];
+    fn decode<'m>(&mut self, record: Record<'m>, made: &'m mut String) -> Result<(usize, &'m str), Untold> {
+        let topic = &mut self.topics[record.topic];
+        let text = topic.way.text(record.payload, made)?;
         let mut tables = Tables { rows: &mut self.rows, at_work: &mut self.at_work };
-        let (read, message) = match (record.payload, &topic.way) {
-            (Some(payload), way) => {
-                let message = way.text(payload, made).map_err(|reject| (reject, None))?;
+        let (read, message) = match (text, &topic.way) {
+            (Some(message), way) => {
                 let read = match way {
                     Way::Envelope => envelope(message, &topic.tables, &mut tables),
                     Way::Rows { table, path, .. } => row(message, (*table, path), &mut tables),
                 };
-                (read.map_err(|syntax| (syntax.into(), None))?, message)
+                (read.map_err(|syntax| Untold::Refused((syntax.into(), way.table_of_all())))?, message)
             }
             (None, Way::Rows { table, tombstones: true, .. }) => (tombstone(*table, &mut tables), ""),
-            (None, Way::Rows { table, tombstones: false, .. }) => return Err((Reject::NoPayload, Some(*table))),
-            (None, Way::Envelope) => return Err((Reject::NoPayload, None)),
+            (None, Way::Rows { table, tombstones: false, .. }) => {
+                return Err((Reject::NoPayload, Some(*table)).into());
+            }
+            (None, Way::Envelope) => return Err((Reject::NoPayload, None).into()),
         };
         let table = read?;
         match tables.add(table, message, &record) {
-            Some(reject) => Err((reject, Some(table))),
+            Some(reject) => Err((reject, Some(table)).into()),
             None => Ok((table, message)),
         }
     }

@@ -12,6 +12,7 @@ use arrow_schema::SchemaRef;
 use iceberg::arrow::schema_to_arrow_schema;
 use iceberg::spec::Schema;
 use lakewright_config::{Column as Declared, Format, Reading, Table};
+use lakewright_formats::MEMBERS;
 use lakewright_lake::column_type;
 use lakewright_runtime::Counter;
 
@@ -62,6 +63,8 @@ pub(crate) struct Rows {
     sources: Vec<Source>,
     members: Vec<Member>,
     extras: Vec<Extra>,
+    /// Members that the format has of itself: where no column takes them, nobody misses them.
+    format_members: &'static [&'static str],
     /// What holds a row, for messages to people.
     holder: String,
     cells: Vec<Option<Cell>>,
@@ -107,6 +110,9 @@ impl Rows {
         };
         let mut rows = Self::build(schema, declared, reading)?;
         rows.arena.unknown = Unknowns::new(reading.unknown);
+        if reading.format == Format::Debezium {
+            rows.format_members = &MEMBERS;
+        }
         Ok(Self { origins: origins.then(Vec::new), holder, ..rows })
     }
 
@@ -204,6 +210,7 @@ impl Rows {
             sources,
             members,
             extras,
+            format_members: &[],
             holder: String::new(),
             cells,
             old,

@@ -3,6 +3,10 @@
 #[allow(dead_code, reason = "the tests of faults use the rest")]
 mod world;
 
+#[path = "../../../libs/formats/tests/server/mod.rs"]
+#[allow(dead_code, reason = "the tests of formats use the rest")]
+mod server;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,11 +19,13 @@ use iceberg::spec::{
 };
 use lakewright_config::agents::stream;
 use lakewright_config::{
-    Column, ColumnType, Filling, Format, KafkaPart, OnTombstone, Reading, Table, TimeUnit, Unknown,
+    Column, ColumnType, Filling, Format, KafkaPart, OnTombstone, Reading, Registry, Table, TimeUnit, Unknown,
 };
 use lakewright_lake::{create_table, load_table};
+use lakewright_runtime::Agent;
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::{Value, json};
+use server::Server;
 use world::World;
 
 const TOPIC: &str = "orders";
@@ -171,6 +177,7 @@ async fn every_type_comes_back_as_it_was_sent() {
             ("seen".to_owned(), Filling { member: None, unit: Some(TimeUnit::Millis) }),
         ]
         .into(),
+        registry: None,
     };
     let columns = [
         ("order_id", "long"),
@@ -274,4 +281,100 @@ async fn every_type_comes_back_as_it_was_sent() {
     let expected: Vec<&str> = wrong.iter().map(|(_, reason)| *reason).collect();
     assert_eq!(reasons[..6], expected);
     assert!(reasons[6].starts_with("`kafka_key`: ") && reasons[6].contains("key_bytes"), "{}", reasons[6]);
+}
+
+/// A message of an Avro schema behind Confluent's header.
+fn avro(schema: u32, fields: &[&[u8]]) -> Vec<u8> {
+    [&[0], &schema.to_be_bytes()[..], &fields.concat()].concat()
+}
+
+/// Avro's encoding of a number from 0 to 63, and of such a number of letters.
+fn number(number: u8) -> [u8; 1] {
+    [2 * number]
+}
+
+fn letters(letter: u8, count: u8) -> Vec<u8> {
+    [&number(count)[..], &vec![letter; count.into()]].concat()
+}
+
+/// Waits until so much is in quarantine, and gives the last error.
+async fn until_quarantined(agent: &Agent, count: f64) -> Option<String> {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let (found, said) = (agent.metrics.value(&stream::QUARANTINED), agent.health.last_error());
+        if found == Some(count) && said.is_some() == (count > 0.0) {
+            return said;
+        }
+        assert!(Instant::now() < until, "{found:?} in quarantine: {said:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn schemas_change_under_way_and_a_registry_that_is_away_loses_nothing() {
+    let world = World::new().await;
+    world.make_topic(TOPIC).await;
+    let registry = Server::start().await;
+    let schema = |fields: Value| {
+        let record = json!({"type": "record", "name": "Order", "fields": fields});
+        registry.add("orders-value", json!({"schema": record.to_string()}))
+    };
+    let field = |name: &str, kind: Value| json!({"name": name, "type": kind});
+    let reading = Reading {
+        format: Format::Avro,
+        registry: Some(Registry::Confluent { url: registry.url.clone(), login: None }),
+        ..Reading::default()
+    };
+    let table = orders(&[("id", "long"), ("note", "string"), ("amount", "decimal(9,2)")], reading);
+    create(&world, &table).await;
+    let (agent, running) = world.start_with(vec![table, world::declaration("users")]);
+    let send = async |payload: &[u8]| world.send_one(TOPIC, None, Some(payload), OwnedHeaders::new()).await;
+
+    let id = || field("id", json!("long"));
+    let first = schema(json!([id(), field("note", json!("string"))]));
+    for count in 1..=5 {
+        send(&avro(first, &[&number(count), &letters(b'a', count)])).await;
+    }
+    let decimal = json!({"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2});
+    let second = schema(json!([field("amount", json!(["null", decimal])), id()]));
+    send(&avro(second, &[&number(1), &number(2), &[1, 44], &number(6)])).await;
+    send(&avro(first, &[&number(7), &letters(b'b', 1)])).await;
+    // Nobody has registered it: that is said, and is no reason to wait.
+    send(&avro(99, &[&number(8)])).await;
+    send(&avro(first, &[&number(9)])).await;
+    assert_eq!(until_there(&world, "orders", 7).await.len(), 7);
+    assert_eq!(agent.metrics.value(&stream::QUARANTINED), Some(0.0));
+
+    // The registry goes away, and then somebody writes by a schema that was never asked for.
+    registry.state.lock().instead = vec![(503, "away"); 10_000];
+    let third = schema(json!([id(), field("note", json!(["string", "long"])), field("colour", json!("string"))]));
+    for count in 10..=12 {
+        send(&avro(third, &[&number(count), &number(0), &letters(b'c', 2), &letters(b'd', 1)])).await;
+    }
+    send(&avro(first, &[&number(13), &letters(b'e', 1)])).await;
+    let said = until_quarantined(&agent, 1.0).await.expect("an error");
+    assert!(said.contains(&format!("the schema registry {}", registry.url)) && said.contains("503"), "{said}");
+    // Others go on meanwhile.
+    let user = br#"{"table":"users","data":{"user_id":"u"}}"#;
+    world.send_one(world::TOPIC, None, Some(user), OwnedHeaders::new()).await;
+    until_there(&world, "users", 1).await;
+    assert_eq!(rows(&world, "orders").await.len(), 7);
+    registry.state.lock().instead.clear();
+
+    let found = until_there(&world, "orders", 11).await;
+    until_quarantined(&agent, 0.0).await;
+    agent.shutdown.cancel();
+    running.await.expect("ended").expect("ended well");
+    let row = |id: u8, note: Option<&str>| json!([id, note, null]);
+    let mut expected: Vec<Value> =
+        ["a", "aa", "aaa", "aaaa", "aaaaa"].iter().zip(1..).map(|(note, id)| row(id, Some(note))).collect();
+    expected.extend([json!([6, null, "3.00"]), row(7, Some("b"))]);
+    expected.extend((10..=12).map(|id| row(id, Some("cc"))));
+    expected.push(row(13, Some("e")));
+    let found: Vec<Value> = found.iter().map(|row| json!([row["id"], row["note"], row["amount"]])).collect();
+    assert_eq!(found, expected);
+    let dead = rows(&world, "dead_letters").await;
+    let reasons: Vec<&str> = dead.iter().map(|row| row["reason"].as_str().expect("text")).collect();
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(reasons[0].contains("has no schema 99") && reasons[1].contains("`note`"), "{reasons:?}");
 }

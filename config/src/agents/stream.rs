@@ -12,6 +12,8 @@ use crate::tables::Table;
 pub const TABLE: &str = "table";
 /// The label of rejects: why, as a word.
 pub const CAUSE: &str = "cause";
+/// The label of records that are skipped: what they are, as a word.
+pub const SKIPPED_KIND: &str = "what";
 /// The label of what is quarantined by kind: `table`, `topic` or `partition`.
 pub const KIND: &str = "kind";
 /// The label of what is measured by partition: its topic,
@@ -44,6 +46,9 @@ metrics! {
     DEAD_LETTERS = Counter "dead_letters_total", DeadLetters;
     /// Records that no table took, by cause, whatever became of them.
     REJECTS = Counter "rejects_total", Detail;
+    /// Records that are no rows although nothing is wrong with them, by what they are: Debezium's tombstones, truncations and
+    /// messages.
+    SKIPPED = Counter "skipped_total", Detail;
     /// Members of rows that no column takes, left out or kept in the column `unknown`, by table.
     UNKNOWN_MEMBERS = Counter "unknown_members_total", Detail;
     /// Rows that were taken out of a commit because they can't be written, by table.

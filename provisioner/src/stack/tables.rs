@@ -28,8 +28,15 @@ section! {
         partition: Vec<At<PartitionField>> = Vec::new(),
         /// How the topic's messages are written.
         format: At<Format> = At::given(Format::Envelope),
-        /// With `format = "json"`: the members that lead to the row's object inside of a message, `payload.after`. Default:
-        /// the message itself.
+        /// The registry of the schemas that messages are written by, with `format = "avro"` or `"debezium"`: the URL of one that
+        /// speaks Confluent's REST API, `https://registry.example.com`, or `"glue"` for AWS Glue's of this account and region.
+        /// Default: none, so that Debezium's messages are JSON that needs none.
+        registry: Option<At<String>> = None,
+        /// By which user and password `registry` is asked: one of `[secrets]`, or the ARN of a secret that is there already and
+        /// holds `{"username": …, "password": …}`. Default: without.
+        registry_secret: Option<At<String>> = None,
+        /// With `format = "json"` or `"avro"`: the members that lead to the row's object inside of a message, `payload.after`.
+        /// Default: the message itself.
         path: Option<At<MemberPath>> = None,
         /// What of Kafka's record becomes a column beside the declared ones, `["key", "headers", "timestamp"]`: `kafka_key`,
         /// `kafka_key_bytes`, `kafka_headers`, `kafka_timestamp`.
@@ -37,7 +44,7 @@ section! {
         /// What becomes of members that no column takes; those that are dropped or kept are counted in
         /// `unknown_members_total`.
         unknown: At<Unknown> = At::given(Unknown::Drop),
-        /// With `format = "json"`: what becomes of records without a value.
+        /// With `format = "json"` or `"avro"`: what becomes of records without a value.
         on_tombstone: At<OnTombstone> = At::given(OnTombstone::Reject),
     }
 }
@@ -49,6 +56,11 @@ choice! {
         Envelope = "envelope",
         /// JSON of any shape: each message of the topic is a row of this one table.
         Json = "json",
+        /// Avro by schemas of the `registry`: each message of the topic is a row of this one table.
+        Avro = "avro",
+        /// Debezium's change events, in JSON or by schemas of the `registry`: each is a row of this one table, with the members
+        /// `__op`, `__ts_ms`, `__position` and `__deleted` beside those of the source's row.
+        Debezium = "debezium",
     }
 }
 
@@ -100,7 +112,15 @@ choice! {
     }
 }
 
+/// The word that names AWS Glue's schema registry.
+pub const GLUE: &str = "glue";
+
 impl TableSection {
+    /// Whether its messages are read by Glue's schema registry.
+    pub fn is_of_glue(&self) -> bool {
+        self.registry.as_ref().is_some_and(|registry| registry.value == GLUE)
+    }
+
     /// The columns that its Iceberg table has after the declared ones.
     pub fn own_columns(&self) -> Vec<Column> {
         self.reading().added().into_iter().chain(raw_columns()).collect()
@@ -112,7 +132,11 @@ impl TableSection {
             format: match *self.format {
                 Format::Envelope => lakewright_config::Format::Envelope,
                 Format::Json => lakewright_config::Format::Json,
+                Format::Avro => lakewright_config::Format::Avro,
+                Format::Debezium => lakewright_config::Format::Debezium,
             },
+            // What it is to agents, the stack's other sections say too.
+            registry: None,
             path: self.path.as_ref().map(|path| path.value.clone()).unwrap_or_default(),
             kafka: self.kafka.iter().map(|part| part.value.into()).collect(),
             unknown: match *self.unknown {

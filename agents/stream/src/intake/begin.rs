@@ -138,7 +138,7 @@ impl Intake {
             let key = format!("{}/{id}", found.cluster_id);
             let tables = tables(name);
             let names = tables.iter().map(|(index, table)| (table.name.clone(), *index)).collect();
-            Topic { name: name.clone(), key, id: Arc::from(id), tables: names, way: Way::of(&tables) }
+            Topic { name: name.clone(), key, id: Arc::from(id), tables: names, way: Way::of(&tables, &self.registries) }
         };
         Ok(self.topics.iter().map(topic).collect())
     }

@@ -42,6 +42,8 @@ impl Rows {
             if let Some(index) = known.or_else(renamed) {
                 expected = index + 1;
                 self.member(index, (name, known.is_none()), scanner, &mut reason)?;
+            } else if self.format_members.contains(&name) {
+                scanner.pass()?;
             } else {
                 let place = self.arena.place(scanner.raw()?);
                 if self.arena.unknown.take(name, place) && reason.is_none() {

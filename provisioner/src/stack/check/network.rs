@@ -247,6 +247,7 @@ impl Checker<'_> {
         let spark = file.batch.is_some();
         let keys = !file.keys.0.is_empty() || file.stack.keys.is_some();
         let logins = file.search.as_ref().is_some_and(|search| *search.login);
+        let registries = file.tables.iter().any(|table| table.value.registry_secret.is_some());
         let table = [
             ("ec2", volumes, "hosts look for their data volumes and attach them"),
             ("ec2messages", sessions, "hosts are reached by Session Manager"),
@@ -260,6 +261,11 @@ impl Checker<'_> {
             ("logs", sessions, "sessions are written to CloudWatch's logs"),
             ("monitoring", with_agents, "the hosts' metrics go to CloudWatch"),
             ("secretsmanager", scram && runs(Need::Kafka), "agents read Kafka's password"),
+            (
+                "secretsmanager",
+                registries && runs(Need::Tables),
+                "the stream agent reads the schema registry's password",
+            ),
             ("secretsmanager", logins, "the search host reads its users' passwords"),
             ("ssm", sessions, "hosts are reached by Session Manager"),
             ("ssmmessages", sessions, "hosts are reached by Session Manager"),

@@ -176,7 +176,7 @@ impl Expansion<'_> {
                 columns: columns.collect(),
                 key,
                 partition: section.partition.iter().map(|field| field.value.clone()).collect(),
-                reading: section.reading(),
+                reading: Reading { registry: Self::registry(section), ..section.reading() },
             }
         });
         tables.collect()

@@ -30,6 +30,7 @@ mod perimeter;
 mod pipeline;
 mod policy;
 mod private;
+mod registries;
 mod results;
 mod roles;
 mod search;

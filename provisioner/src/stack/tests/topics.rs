@@ -1,6 +1,6 @@
 //! Tables of topics whose messages have any shape.
 
-use lakewright_config::{Format, KafkaPart, OnTombstone, StreamConfig, TimeUnit, Unknown};
+use lakewright_config::{Format, KafkaPart, OnTombstone, Registry, StreamConfig, TimeUnit, Unknown};
 
 use super::{expanded, mistakes, parsed, spec};
 
@@ -111,4 +111,62 @@ fn a_table_that_spark_cannot_read_feeds_no_model() {
     assert!(text.contains("Spark, which runs the models, can't read `raw.orders`"), "{text}");
     let text = mistakes(&format!("{HEAD}{batch}{ORDERS}"), &[("counted", model)]);
     assert!(!text.contains("Spark"), "{text}");
+}
+
+const SECURED: &str = r#"[keys.main]
+[secrets.registry]
+username = "lakewright"
+[tables.orders]
+topic = "orders"
+format = "avro"
+registry = "https://registry.example.com"
+registry_secret = "registry"
+key = ["id"]
+columns = { id = "long" }
+[tables.facts]
+topic = "facts"
+format = "debezium"
+registry = "glue"
+key = ["id", "__position"]
+columns = { id = "long", __op = "string", __position = "string" }
+"#;
+
+#[test]
+fn a_registry_is_asked_by_whoever_its_secret_names() {
+    let desired = expanded(&parsed(&format!("{HEAD}{SECURED}")));
+    let content = spec(&desired, "object.app-stream")["content"].as_str().expect("content");
+    let stream: StreamConfig = serde_json::from_str(content).expect("stream");
+    let of = |table: usize| (stream.tables[table].reading.format, stream.tables[table].reading.registry.clone());
+    let login = Some("${secret.registry.arn}".to_owned());
+    let url = "https://registry.example.com".to_owned();
+    assert_eq!(of(0), (Format::Avro, Some(Registry::Confluent { url, login })));
+    assert_eq!(of(1), (Format::Debezium, Some(Registry::Glue)));
+    let policy = spec(&desired, "role.app")["policies"].to_string();
+    for right in ["\"glue:GetSchemaVersion\"", "\"${secret.registry.arn}\"", "\"RegistryUserKey0\""] {
+        assert!(policy.contains(right), "{right}: {policy}");
+    }
+}
+
+#[test]
+fn a_registry_that_cannot_be_asked_is_refused_where_it_stands() {
+    let url = "registry = \"https://registry.example.com\"\n";
+    for (from, to, said) in [
+        (url, "", "`tables.orders` lacks `registry`"),
+        (url, "registry = \"glue\"\n", "`registry_secret` has no use without the URL of a registry"),
+        (url, "registry = \"registry:8081\"\n", "`registry:8081` is no registry"),
+        (url, "registry = \"https://me:secret@registry\"\n", "a password doesn't stand in a stack file"),
+        (url, "registry = \"http://registry.example.com\"\n", "a password would go in clear"),
+        ("\"avro\"", "\"json\"", "JSON is read without schemas"),
+        ("registry_secret = \"registry\"", "registry_secret = \"other\"", "there is no secret `other`"),
+        ("\"debezium\"", "\"debezium\"\npath = \"after\"", "a change event has its row at `before` or `after`"),
+        ("\"debezium\"", "\"debezium\"\non_tombstone = \"row\"", "a change event says itself that a row is deleted"),
+    ] {
+        let tables = SECURED.replace(from, to);
+        assert_ne!(tables, SECURED, "{from}");
+        let text = mistakes(&format!("{HEAD}{tables}"), &[]);
+        assert!(text.contains(said) && text.contains("--> test.toml:"), "{said}: {text}");
+    }
+    assert_eq!(mistakes(&format!("{HEAD}{SECURED}"), &[]), "no mistakes");
+    let without = SECURED.replace("registry = \"glue\"\n", "");
+    assert_eq!(mistakes(&format!("{HEAD}{without}"), &[]), "no mistakes");
 }

@@ -7,6 +7,7 @@ use lakewright_config::{Filling, Format, KafkaPart, OnTombstone, Reading, TimeUn
 
 use super::*;
 use crate::record::Metadata;
+use crate::registry::Registries;
 use crate::testing::table;
 
 /// A record with a key and a time.
@@ -33,6 +34,11 @@ fn json() -> Reading {
 
 /// A topic of one table with these columns.
 fn reading(columns: &[(&str, Type, bool)], reading: Reading) -> Router {
+    reading_by(columns, reading, &Registries::default())
+}
+
+/// The same with the registry that it names.
+fn reading_by(columns: &[(&str, Type, bool)], reading: Reading, registries: &Registries) -> Router {
     let mut fields = columns.to_vec();
     let added = reading.added();
     let kinds = added.iter().map(|column| match column.column_type {
@@ -57,7 +63,7 @@ fn reading(columns: &[(&str, Type, bool)], reading: Reading) -> Router {
         key: "c/o".into(),
         id: "o".into(),
         tables: vec![("orders".into(), 0)],
-        way: Way::of(&[(0, &declared)]),
+        way: Way::of(&[(0, &declared)], registries),
     };
     Router::new(vec![topic], vec![rows], vec![false], dead, OnReject::DeadLetters)
 }
@@ -188,4 +194,52 @@ fn a_row_is_found_at_its_path_and_under_its_members_names() {
     let batches = router.drain().expect("drained");
     let times = batches[0].1.rows.column_by_name("at").expect("a time");
     assert_eq!(times.as_primitive::<TimestampMicrosecondType>().values(), &[1_500_000]);
+}
+
+#[test]
+fn change_events_are_rows_and_what_is_none_is_passed_over() {
+    let long = || Type::Primitive(PrimitiveType::Long);
+    let timestamp = Type::Primitive(PrimitiveType::Timestamptz);
+    let columns = [
+        ("id", long(), true),
+        ("note", text(), false),
+        ("op", text(), true),
+        ("changed_at", timestamp, false),
+        ("__deleted", Type::Primitive(PrimitiveType::Boolean), false),
+    ];
+    let filled = |member: &str, unit| Filling { member: Some(member.to_owned()), unit };
+    let filling =
+        [("op".to_owned(), filled("__op", None)), ("changed_at".to_owned(), filled("__ts_ms", Some(TimeUnit::Millis)))];
+    let reading =
+        Reading { format: Format::Debezium, unknown: Unknown::Reject, columns: filling.into(), ..Reading::default() };
+    // `__position` has no column, and isn't missed.
+    let mut router = reading_by(&columns, reading, &Registries::default());
+    let mut take = |payload: Option<&str>| {
+        let payload = payload.map(str::as_bytes);
+        router.take(Record { topic: 0, payload, place: PLACE, metadata: &Bare }, &Nothing).expect("taken")
+    };
+    let created = r#"{"op":"c","ts_ms":1500,"source":null,"before":null,"after":{"id":1,"note":"n"}}"#;
+    let deleted = r#"{"op":"d","ts_ms":2500,"source":null,"before":{"id":1,"note":null},"after":null}"#;
+    for row in [created, deleted] {
+        assert_eq!(take(Some(row)).reject, None, "{row}");
+    }
+    for (none, what) in [(None, "tombstone"), (Some(r#"{"op":"t","source":null}"#), "truncate")] {
+        let routed = take(none);
+        assert_eq!((routed.reject, routed.skipped.map(Skipped::word)), (None, Some(what)));
+    }
+    for (wrong, cause, reason) in [
+        (r#"{"id":1}"#, Cause::Envelope, "no change event of Debezium"),
+        (r#"{"op":"c","after":{"id":1,"more":2}}"#, Cause::UnknownMember, "`more`: no column takes it"),
+    ] {
+        let reject = take(Some(wrong)).reject.expect("refused");
+        assert!(reject.to_string().contains(reason), "{reject}");
+        assert_eq!(reject.cause(), cause);
+    }
+    let batches = router.drain().expect("drained");
+    let (Some(0), Batch { rows, .. }) = &batches[0] else { panic!("rows: {batches:?}") };
+    let ops = rows.column_by_name("op").expect("op").as_string::<i32>();
+    assert_eq!((ops.value(0), ops.value(1), rows.num_rows()), ("c", "d", 2));
+    let times = rows.column_by_name("changed_at").expect("a time").as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(times.value(1), 2_500_000);
+    assert!(rows.column_by_name("__deleted").expect("a flag").as_boolean().value(1));
 }

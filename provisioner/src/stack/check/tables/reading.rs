@@ -1,6 +1,7 @@
 //! Checks of how messages become a table's rows.
 
 use lakewright_config::ColumnType;
+use lakewright_platform::http::check_encrypted;
 
 use super::super::Checker;
 use crate::stack::decode::{At, Entry};
@@ -14,12 +15,20 @@ impl Checker<'_> {
             return;
         }
         self.one_table(table);
-        if let Some(path) = section.path.as_ref().filter(|_| *section.format == Format::Envelope) {
+        let path = section.path.as_ref().map(|path| path.span.clone());
+        if let (Some(span), Format::Envelope) = (&path, *section.format) {
             self.push(
-                Diagnostic::new(path.span.clone(), "an envelope has its row at `data`", "not at a `path`")
+                Diagnostic::new(span.clone(), "an envelope has its row at `data`", "not at a `path`")
                     .help("write `format = \"json\"` for messages of any shape, or remove `path`"),
             );
         }
+        if let (Some(span), Format::Debezium) = (path, *section.format) {
+            self.push(
+                Diagnostic::new(span, "a change event has its row at `before` or `after`", "not at a `path`")
+                    .help("remove `path`: columns take the members of the source's row"),
+            );
+        }
+        self.registry(table);
         for (at, part) in section.kafka.iter().enumerate().filter(|(_, part)| part.sound) {
             if section.kafka[..at].iter().any(|other| other.sound && other.value == part.value) {
                 let title = format!("`{}` is named twice in `kafka`", part.value.word());
@@ -29,6 +38,66 @@ impl Checker<'_> {
         self.tombstones(table);
         self.members_taken(table);
         self.units(table);
+    }
+
+    /// The registry is one that the format needs, and that can be asked.
+    fn registry(&mut self, table: &Entry<TableSection>) {
+        let (section, name) = (&table.value, &table.name);
+        let registry = section.registry.as_ref().filter(|registry| registry.sound);
+        if let Some(secret) = section.registry_secret.as_ref().filter(|secret| secret.sound) {
+            if !secret.value.starts_with("arn:") {
+                self.refer("secret", "secrets", &self.file.secrets, secret, &table.span);
+            }
+            if section.is_of_glue() || section.registry.is_none() {
+                let title = "`registry_secret` has no use without the URL of a registry";
+                self.push(Diagnostic::new(secret.span.clone(), title, "nobody logs in by it").help("remove it"));
+            }
+        }
+        let Some(registry) = registry else {
+            if section.registry.is_none() && *section.format == Format::Avro {
+                let title = format!("`tables.{name}` lacks `registry`");
+                let label = "is read by the schemas of a registry";
+                self.push(Diagnostic::new(section.format.span.clone(), title, label).help(
+                    "add `registry = \"https://…\"` for one that speaks Confluent's REST API, or `registry = \"glue\"`",
+                ));
+            }
+            return;
+        };
+        let span = registry.span.clone();
+        if matches!(*section.format, Format::Envelope | Format::Json) {
+            self.push(
+                Diagnostic::new(span, "JSON is read without schemas", "nobody asks it")
+                    .help("remove `registry`, or write `format = \"avro\"` or `format = \"debezium\"`"),
+            );
+            return;
+        }
+        if section.is_of_glue() {
+            return;
+        }
+        let url = registry.value.as_str();
+        let host = url
+            .strip_prefix("https://")
+            .or_else(|| url.strip_prefix("http://"))
+            .map(|rest| rest.split('/').next().unwrap_or_default());
+        let (title, label, help) = match host {
+            None | Some("") => (
+                format!("`{url}` is no registry"),
+                "neither a URL nor `glue`",
+                "write `https://HOST`, or `glue` for AWS Glue's schema registry",
+            ),
+            Some(host) if host.contains('@') => (
+                "a password doesn't stand in a stack file".to_owned(),
+                "has a user in it",
+                "put user and password into a secret and name it by `registry_secret`",
+            ),
+            Some(_) if section.registry_secret.is_some() && check_encrypted(url).is_err() => (
+                "a password would go in clear".to_owned(),
+                "not encrypted",
+                "write `https://`, or remove `registry_secret`",
+            ),
+            Some(_) => return,
+        };
+        self.push(Diagnostic::new(span, title, label).help(help));
     }
 
     /// A topic whose messages name no table has one.
@@ -55,7 +124,13 @@ impl Checker<'_> {
         let keyed = section.kafka.iter().any(|part| matches!(part.value, KafkaPart::Key | KafkaPart::KeyBytes));
         let required = |name: &str| section.key.iter().any(|column| column.value == name);
         let required = section.columns.iter().find(|column| column.value.required || required(&column.name));
-        let (title, label, help) = if *section.format == Format::Envelope {
+        let (title, label, help) = if *section.format == Format::Debezium {
+            (
+                "a change event says itself that a row is deleted".to_owned(),
+                "the tombstone after it is passed over".to_owned(),
+                "remove `on_tombstone`".to_owned(),
+            )
+        } else if *section.format == Format::Envelope {
             (
                 "a record without a value can't be a row of an envelope's table".to_owned(),
                 "it names no table".to_owned(),

@@ -61,6 +61,7 @@ impl AgentExpansion for Stream {
         }
         let actions = ["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"];
         statements.allow("Catalog", &actions, &expansion.catalog(&things));
+        expansion.ask_registries(statements);
     }
 
     fn topics<'a>(&self, file: &'a File) -> Vec<&'a At<String>> {

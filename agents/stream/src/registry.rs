@@ -1,0 +1,199 @@
+//! The schema registries of the tables, and what makes text of the messages that need one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use lakewright_aws::Aws;
+use lakewright_config::{Format, Reading, Registry, Table};
+use lakewright_formats::registry::{self, Answer, Confluent, Fault, Glue, Schemas};
+use lakewright_formats::{Decoded, Decoder, Failure, Reject, SchemaId, Skipped, Wire};
+use lakewright_platform::http::{Client, check_encrypted, without_password};
+use lakewright_platform::secret::Secret;
+use lakewright_runtime::credentials::{CURRENT, read};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+
+/// So many bytes of schemas are kept of each registry.
+const KEPT: usize = 16 << 20;
+/// How long the polling thread waits for a schema before it goes on without the partition.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it waits for it while the registry is known not to answer in time,
+const IMPATIENT: Duration = Duration::from_millis(50);
+/// which is so long after that was found.
+const IMPATIENCE: Duration = Duration::from_secs(30);
+/// Room for text above this many bytes is given back after the message.
+const ROOM: usize = 1 << 20;
+
+/// The registries that tables name, each with its schemas.
+#[derive(Debug, Default)]
+pub(crate) struct Registries(BTreeMap<Registry, Source>);
+
+/// A registry.
+#[derive(Debug, Clone)]
+struct Source {
+    /// As people are told of it.
+    name: String,
+    schemas: Schemas,
+    /// Until then nobody waits long for it.
+    impatient_until: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Registries {
+    /// Those of the tables. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// A password would go in clear to another machine; the machine's root certificates can't be read.
+    pub(crate) fn of(tables: &[Table], aws: &Aws) -> anyhow::Result<Self> {
+        let mut all = BTreeMap::new();
+        for table in tables {
+            let Some(registry) = &table.reading.registry else { continue };
+            if !all.contains_key(registry) {
+                let schemas = schemas(registry, aws).with_context(|| format!("table {}: `registry`", table.name))?;
+                let source = Source { name: registry.to_string(), schemas, impatient_until: Arc::default() };
+                all.insert(registry.clone(), source);
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// What makes text of a table's messages, unless they are text.
+    pub(crate) fn transcoder(&self, reading: &Reading) -> Option<Transcoder> {
+        let source = reading.registry.as_ref().and_then(|registry| self.0.get(registry)).cloned();
+        let wire = match (&reading.registry, &source) {
+            (Some(Registry::Glue), Some(source)) => Wire::Glue(source.schemas.clone()),
+            (Some(Registry::Confluent { .. }), Some(source)) => Wire::Confluent(source.schemas.clone()),
+            _ => Wire::Text,
+        };
+        let decoder = match reading.format {
+            Format::Envelope | Format::Json => return None,
+            Format::Avro => Decoder::new(wire),
+            Format::Debezium => Decoder::debezium(wire),
+        };
+        let envelopes = reading.format == Format::Debezium;
+        Some(Transcoder { decoder, envelopes, source })
+    }
+}
+
+fn schemas(registry: &Registry, aws: &Aws) -> anyhow::Result<Schemas> {
+    Ok(match registry {
+        Registry::Glue => Schemas::new(Glue::new(aws), KEPT),
+        Registry::Confluent { url, login: None } => Schemas::new(Confluent::new(url, None, Client::new(url)?)?, KEPT),
+        Registry::Confluent { url, login: Some(secret) } => {
+            check_encrypted(&without_password(url).0)?;
+            let (aws, client) = (aws.clone(), Client::new(url)?);
+            let known = Mutex::default();
+            Schemas::new(Secured { aws, url: url.clone(), secret: secret.clone(), client, known }, KEPT)
+        }
+    })
+}
+
+/// A registry that asks for a password. The secret is read when it is needed, and again after each failure: somebody may
+/// have changed it.
+struct Secured {
+    aws: Aws,
+    url: String,
+    secret: String,
+    client: Client,
+    known: Mutex<Option<Arc<Confluent>>>,
+}
+
+impl Secured {
+    async fn open(&self) -> anyhow::Result<Arc<Confluent>> {
+        let known = self.known.lock().clone();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = read(&self.aws, &self.secret, CURRENT).await?;
+        let found = found.with_context(|| format!("the secret {} holds nothing", self.secret))?;
+        let login = Secret::new(&format!("{}:{}", found.username, found.password));
+        let opened = Arc::new(Confluent::new(&self.url, Some(&login), self.client.clone())?);
+        *self.known.lock() = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+}
+
+#[async_trait]
+impl registry::Registry for Secured {
+    async fn ask(&self, id: SchemaId) -> Result<Answer, String> {
+        let opened = self.open().await.map_err(|error| format!("{error:#}"))?;
+        let answer = opened.ask(id).await;
+        if answer.is_err() {
+            *self.known.lock() = None;
+        }
+        answer
+    }
+}
+
+/// Makes JSON text of a topic's messages.
+#[derive(Debug)]
+pub(crate) struct Transcoder {
+    decoder: Decoder,
+    /// Whether they are Debezium's.
+    envelopes: bool,
+    source: Option<Source>,
+}
+
+/// Why there is no text of a message.
+#[derive(Debug)]
+pub(crate) enum NoText {
+    Reject(Reject),
+    /// It is no row, and nothing is wrong with it.
+    Skipped(Skipped),
+    /// Its schema isn't known yet.
+    Unknown(SchemaId),
+}
+
+impl Transcoder {
+    /// Whether the format says what a record without a value means.
+    pub(crate) fn knows_tombstones(&self) -> bool {
+        self.envelopes
+    }
+
+    /// Makes the text of a record's value in `made`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn text(&mut self, payload: Option<&[u8]>, made: &mut String) -> Result<(), NoText> {
+        made.shrink_to(ROOM);
+        match self.decoder.decode(payload, made) {
+            Ok(Decoded::Text) => Ok(()),
+            Ok(Decoded::Skipped(skipped)) => Err(NoText::Skipped(skipped)),
+            Err(Failure::Reject(reject)) => Err(NoText::Reject(reject)),
+            Err(Failure::Unknown(id)) => Err(NoText::Unknown(id)),
+        }
+    }
+
+    /// Asks the registry for a schema and waits for its answer for a short while. The request goes on afterwards, so that
+    /// a slow answer is known the next time.
+    ///
+    /// # Errors
+    /// The registry doesn't say now, for the reason given.
+    pub(crate) fn learn(&self, id: SchemaId) -> Result<(), String> {
+        let Some(Source { name, schemas, impatient_until }) = &self.source else { return Ok(()) };
+        let schemas = schemas.clone();
+        let runtime = Handle::current();
+        let asked = runtime.spawn(async move { schemas.get(id).await });
+        let impatient = impatient_until.lock().is_some_and(|until| Instant::now() < until);
+        let patience = if impatient { IMPATIENT } else { PATIENCE };
+        let answer = runtime.block_on(async { tokio::time::timeout(patience, asked).await });
+        let error = match answer {
+            // That there is no such schema is said again when the message is decoded.
+            Ok(Ok(Ok(_) | Err(Fault::Reject(_)))) => {
+                *impatient_until.lock() = None;
+                return Ok(());
+            }
+            Ok(Ok(Err(Fault::Unavailable(unavailable)))) => unavailable.error,
+            Ok(Err(error)) => format!("asking for it failed: {error}"),
+            Err(_) => {
+                if !impatient {
+                    *impatient_until.lock() = Some(Instant::now() + IMPATIENCE);
+                }
+                "no answer yet".to_owned()
+            }
+        };
+        Err(format!("{id} isn't known, and {name} doesn't say what it is: {error}"))
+    }
+}
