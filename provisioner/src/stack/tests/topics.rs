@@ -113,8 +113,7 @@ fn a_table_that_spark_cannot_read_feeds_no_model() {
     assert!(!text.contains("Spark"), "{text}");
 }
 
-const SECURED: &str = r#"[keys.main]
-[secrets.registry]
+const SECURED: &str = r#"[secrets.registry]
 username = "lakewright"
 [tables.orders]
 topic = "orders"
