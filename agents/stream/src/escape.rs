@@ -1,5 +1,16 @@
 //! Resolving the escapes of JSON strings.
 
+/// A checked string's characters: as it is written, or in `room` with its escapes resolved.
+#[inline]
+pub(crate) fn resolved<'a>(raw: &'a str, escaped: bool, room: &'a mut String) -> &'a str {
+    if !escaped {
+        return raw;
+    }
+    room.clear();
+    unescape(raw, room);
+    room
+}
+
 /// Appends a checked string's characters with its escapes resolved.
 pub(crate) fn unescape(raw: &str, into: &mut String) {
     let mut rest = raw;

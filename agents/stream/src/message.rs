@@ -3,7 +3,7 @@
 use lakewright_config::{Format, OnTombstone, Table};
 use lakewright_formats::{SchemaId, Skipped};
 
-use crate::escape::unescape;
+use crate::escape::resolved;
 use crate::json::{Scanner, Syntax, Token};
 use crate::record::Record;
 use crate::registry::{NoText, Registries, Transcoder};
@@ -50,7 +50,7 @@ impl Way {
         &mut self,
         payload: Option<&'m [u8]>,
         made: &'m mut String,
-    ) -> Result<Option<&'m str>, Untold> {
+    ) -> Result<Option<&'m str>, NoRow> {
         let text = match (self, payload) {
             // What a record without a value means, Debezium says.
             (Self::Rows { transcoder: Some(transcoder), table, .. }, payload)
@@ -59,9 +59,9 @@ impl Way {
                 return match transcoder.text(payload, made) {
                     Ok(()) => Ok(Some(made)),
                     // Whatever is made of it, the table's declaration had a part in it.
-                    Err(NoText::Reject(reject)) => Err(Untold::Refused((Reject::Format(reject), Some(*table)))),
-                    Err(NoText::Skipped(skipped)) => Err(Untold::Skipped(skipped)),
-                    Err(NoText::Unknown(schema)) => Err(Untold::Unknown { table: *table, schema }),
+                    Err(NoText::Reject(reject)) => Err(NoRow::Refused((Reject::Format(reject), Some(*table)))),
+                    Err(NoText::Skipped(skipped)) => Err(NoRow::Skipped(skipped)),
+                    Err(NoText::Unknown(schema)) => Err(NoRow::Unknown { table: *table, schema }),
                 };
             }
             (_, None) => return Ok(None),
@@ -72,7 +72,7 @@ impl Way {
             (Self::Rows { .. }, Some(text)) => text,
         };
         let text = std::str::from_utf8(text);
-        text.map(Some).map_err(|error| Untold::Refused((Reject::NotUtf8(error), None)))
+        text.map(Some).map_err(|error| NoRow::Refused((Reject::NotUtf8(error), None)))
     }
 
     /// The table whose declaration decides of every message, where text is made of them.
@@ -97,7 +97,7 @@ impl Way {
 
 /// Why a message isn't read.
 #[derive(Debug)]
-pub(crate) enum Untold {
+pub(crate) enum NoRow {
     Refused(Refusal),
     /// It is no row, and nothing is wrong with it.
     Skipped(Skipped),
@@ -108,7 +108,7 @@ pub(crate) enum Untold {
     },
 }
 
-impl From<Refusal> for Untold {
+impl From<Refusal> for NoRow {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
@@ -214,12 +214,7 @@ fn descend(
 
 /// Whether a name as it is written is such a one.
 fn is(raw: &str, escaped: bool, name: &str) -> bool {
-    if !escaped {
-        return raw == name;
-    }
-    let mut resolved = String::new();
-    unescape(raw, &mut resolved);
-    resolved == name
+    resolved(raw, escaped, &mut String::new()) == name
 }
 
 /// Reads `{"table": …, "data": …}`; other members are ignored, whatever their order. The outer error is one of syntax,
@@ -290,13 +285,8 @@ fn find(token: Token<'_>, tables: &[(String, usize)]) -> Result<usize, Reject> {
     let Token::Text { raw, escaped } = token else {
         return Err(Reject::TableNotText(token.kind()));
     };
-    let mut resolved = String::new();
-    let name = if escaped {
-        unescape(raw, &mut resolved);
-        resolved.as_str()
-    } else {
-        raw
-    };
+    let mut room = String::new();
+    let name = resolved(raw, escaped, &mut room);
     let found = tables.iter().find(|(table, _)| table == name);
     found.map(|(_, index)| *index).ok_or_else(|| Reject::NoSuchTable(shown(name)))
 }

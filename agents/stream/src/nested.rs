@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::escape::unescape;
+use crate::escape::{resolved, unescape};
 use crate::json::{Scanner, Syntax};
 use crate::reject::Wrong;
 use crate::shape::Part;
@@ -98,17 +98,11 @@ pub(crate) fn object(scanner: &mut Scanner<'_>, fields: &[Part], arena: &mut Are
     let base = arena.open.len();
     arena.open.resize(base + fields.len(), None);
     let (mut wrong, mut expected) = (None, 0);
-    let mut resolved = String::new();
+    let mut room = String::new();
     let mut more = scanner.enter_object()?;
     while more {
         let (raw, escaped) = scanner.name()?;
-        let name = if escaped {
-            resolved.clear();
-            unescape(raw, &mut resolved);
-            resolved.as_str()
-        } else {
-            raw
-        };
+        let name = resolved(raw, escaped, &mut room);
         // Members mostly come in the order of the declaration, or in the same order each time.
         let index = match fields.get(expected) {
             Some(field) if field.name == name => Some(expected),

@@ -7,7 +7,7 @@ use lakewright_config::agents::stream::OnReject;
 use lakewright_formats::{SchemaId, Skipped};
 
 use crate::batch::Batch;
-use crate::message::{Tables, Untold, Way, envelope, row, tombstone};
+use crate::message::{NoRow, Tables, Way, envelope, row, tombstone};
 use crate::record::Record;
 use crate::reject::Reject;
 use crate::sink::{bug, said};
@@ -206,7 +206,7 @@ impl Router {
     fn route(
         &mut self,
         record: Record<'_>,
-        decoded: Result<(usize, &str), Untold>,
+        decoded: Result<(usize, &str), NoRow>,
         covered: &impl Covered,
     ) -> anyhow::Result<Routed> {
         match decoded {
@@ -220,14 +220,14 @@ impl Router {
                 }
                 self.skip(record, table, covered)
             }
-            Err(Untold::Refused((Reject::Panicked(said), Some(table)))) => self.leave_out(record, table, said, covered),
-            Err(Untold::Refused((_, Some(table)))) if self.blind[table] => Ok(Routed::default()),
-            Err(Untold::Refused((_, table))) if covered.reject(table) => Ok(Routed::default()),
-            Err(Untold::Refused((reject, _))) => self.reject(record, reject),
-            Err(Untold::Skipped(skipped)) => Ok(Routed { skipped: Some(skipped), ..Routed::default() }),
+            Err(NoRow::Refused((Reject::Panicked(said), Some(table)))) => self.leave_out(record, table, said, covered),
+            Err(NoRow::Refused((_, Some(table)))) if self.blind[table] => Ok(Routed::default()),
+            Err(NoRow::Refused((_, table))) if covered.reject(table) => Ok(Routed::default()),
+            Err(NoRow::Refused((reject, _))) => self.reject(record, reject),
+            Err(NoRow::Skipped(skipped)) => Ok(Routed { skipped: Some(skipped), ..Routed::default() }),
             // What the table lacks is read again when it is out of quarantine.
-            Err(Untold::Unknown { table, .. }) if self.blind[table] => Ok(Routed::default()),
-            Err(Untold::Unknown { schema, .. }) => Ok(Routed { unknown: Some(schema), ..Routed::default() }),
+            Err(NoRow::Unknown { table, .. }) if self.blind[table] => Ok(Routed::default()),
+            Err(NoRow::Unknown { schema, .. }) => Ok(Routed { unknown: Some(schema), ..Routed::default() }),
         }
     }
 
@@ -261,7 +261,7 @@ impl Router {
     }
 
     /// The table that a record belongs to, whose row was read, and the message's text; or why there is none.
-    fn decode<'m>(&mut self, record: Record<'m>, made: &'m mut String) -> Result<(usize, &'m str), Untold> {
+    fn decode<'m>(&mut self, record: Record<'m>, made: &'m mut String) -> Result<(usize, &'m str), NoRow> {
         let topic = &mut self.topics[record.topic];
         let text = topic.way.text(record.payload, made)?;
         let mut tables = Tables { rows: &mut self.rows, at_work: &mut self.at_work };
@@ -271,7 +271,7 @@ impl Router {
                     Way::Envelope => envelope(message, &topic.tables, &mut tables),
                     Way::Rows { table, path, .. } => row(message, (*table, path), &mut tables),
                 };
-                (read.map_err(|syntax| Untold::Refused((syntax.into(), way.table_of_all())))?, message)
+                (read.map_err(|syntax| NoRow::Refused((syntax.into(), way.table_of_all())))?, message)
             }
             (None, Way::Rows { table, tombstones: true, .. }) => (tombstone(*table, &mut tables), ""),
             (None, Way::Rows { table, tombstones: false, .. }) => {

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::escape::unescape;
+use crate::escape::{resolved, unescape};
 use crate::json::{Scanner, Syntax, Token};
 use crate::nested::{list, map, object};
 use crate::number::{decimal, integer, since_1970, since_midnight};
@@ -216,13 +216,8 @@ fn typed(token: Token<'_>, shape: &Shape, arena: &mut Arena) -> Result<Cell, Str
 
 fn base64(raw: &str, escaped: bool, arena: &mut Arena) -> Result<Cell, String> {
     let start = arena.bytes.len();
-    let mut resolved = String::new();
-    let text = if escaped {
-        unescape(raw, &mut resolved);
-        resolved.as_str()
-    } else {
-        raw
-    };
+    let mut room = String::new();
+    let text = resolved(raw, escaped, &mut room);
     STANDARD
         .decode_vec(text, &mut arena.bytes)
         .map(|()| Cell::Bytes { start, end: arena.bytes.len() })

@@ -1,7 +1,7 @@
 //! Reading the object that is a row.
 
 use super::Rows;
-use crate::escape::unescape;
+use crate::escape::resolved;
 use crate::json::{Scanner, Syntax};
 use crate::reject::{Reject, Wrong};
 use crate::value::{Cell, convert, simple};
@@ -23,16 +23,10 @@ impl Rows {
         }
         let mut more = scanner.enter_object()?;
         let mut expected = 0;
-        let mut resolved = String::new();
+        let mut room = String::new();
         while more {
             let (raw, escaped) = scanner.name()?;
-            let name = if escaped {
-                resolved.clear();
-                unescape(raw, &mut resolved);
-                resolved.as_str()
-            } else {
-                raw
-            };
+            let name = resolved(raw, escaped, &mut room);
             // Members mostly come in the order of the declaration, or in the same order each time.
             let known = match self.members.get(expected) {
                 Some(member) if member.name == name => Some(expected),
