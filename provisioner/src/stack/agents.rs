@@ -60,20 +60,11 @@ section! {
 
 choice! {
     /// How the application log's lines are written.
-    LogFormat {
+    LogFormat as lakewright_config::LogFormat {
         /// A line of `name=value` behind time and level; stack traces stand below it.
         Text = "text",
         /// A JSON object on a line.
         Json = "json",
-    }
-}
-
-impl From<LogFormat> for lakewright_config::LogFormat {
-    fn from(choice: LogFormat) -> Self {
-        match choice {
-            LogFormat::Text => Self::Text,
-            LogFormat::Json => Self::Json,
-        }
     }
 }
 
@@ -115,7 +106,7 @@ choice! {
 
 choice! {
     /// What becomes of a message that no table takes.
-    OnReject {
+    OnReject as stream::OnReject {
         /// It goes to the table `dead_letters`, with the reason.
         DeadLetters = "dead_letters",
         /// It is counted by its cause and left out.
@@ -127,30 +118,11 @@ choice! {
 
 choice! {
     /// What happens where messages are gone that nobody has read.
-    OnGap {
+    OnGap as stream::OnGap {
         /// They are counted as lost, and reading goes on behind them.
         Skip = "skip",
         /// The partition stands still until somebody decides; the rest goes on.
         Fail = "fail",
-    }
-}
-
-impl From<OnReject> for stream::OnReject {
-    fn from(choice: OnReject) -> Self {
-        match choice {
-            OnReject::DeadLetters => Self::DeadLetters,
-            OnReject::Skip => Self::Skip,
-            OnReject::Stop => Self::Stop,
-        }
-    }
-}
-
-impl From<OnGap> for stream::OnGap {
-    fn from(choice: OnGap) -> Self {
-        match choice {
-            OnGap::Skip => Self::Skip,
-            OnGap::Fail => Self::Fail,
-        }
     }
 }
 

@@ -123,8 +123,24 @@ macro_rules! section {
 }
 pub(crate) use section;
 
-/// Declares a value that is one of a few words.
+/// Declares a value that is one of a few words; `NAME as TYPE` also how it becomes the configuration's type, whose variants
+/// have the same names.
 macro_rules! choice {
+    (
+        $(#[doc = $about:literal])*
+        $name:ident as $config:path { $( $(#[doc = $doc:literal])* $variant:ident = $word:literal , )* }
+    ) => {
+        $crate::stack::declare::choice! {
+            $(#[doc = $about])*
+            $name { $( $(#[doc = $doc])* $variant = $word, )* }
+        }
+
+        impl From<$name> for $config {
+            fn from(choice: $name) -> Self {
+                match choice { $( $name::$variant => Self::$variant, )* }
+            }
+        }
+    };
     (
         $(#[doc = $about:literal])*
         $name:ident { $( $(#[doc = $doc:literal])* $variant:ident = $word:literal , )* }

@@ -51,7 +51,7 @@ section! {
 
 choice! {
     /// How the messages of a topic are written.
-    Format {
+    Format as lakewright_config::Format {
         /// JSON that names its table, `{"table": "sales", "data": {…}}`: several tables share the topic.
         Envelope = "envelope",
         /// JSON of any shape: each message of the topic is a row of this one table.
@@ -66,7 +66,7 @@ choice! {
 
 choice! {
     /// A part of a Kafka record besides its value.
-    KafkaPart {
+    KafkaPart as lakewright_config::KafkaPart {
         /// Its key as text, in `kafka_key`. A record whose key is no UTF-8 is a reject.
         Key = "key",
         /// Its key as bytes, in `kafka_key_bytes`.
@@ -80,7 +80,7 @@ choice! {
 
 choice! {
     /// What becomes of members that no column takes.
-    Unknown {
+    Unknown as lakewright_config::Unknown {
         /// They are counted and left out.
         Drop = "drop",
         /// The record is a reject, as one with a wrong value is.
@@ -92,7 +92,7 @@ choice! {
 
 choice! {
     /// What becomes of records without a value.
-    OnTombstone {
+    OnTombstone as lakewright_config::OnTombstone {
         /// They are rejects.
         Reject = "reject",
         /// Each is a row whose declared columns are null. It needs `kafka = ["key"]`, and no column may be required.
@@ -102,7 +102,7 @@ choice! {
 
 choice! {
     /// What numbers count that stand for times.
-    TimeUnit {
+    TimeUnit as lakewright_config::TimeUnit {
         /// Seconds since 1970, or since midnight for a `time`.
         Seconds = "seconds",
         /// Milliseconds.
@@ -129,25 +129,13 @@ impl TableSection {
     /// How messages become its rows, as agents know it.
     pub fn reading(&self) -> Reading {
         Reading {
-            format: match *self.format {
-                Format::Envelope => lakewright_config::Format::Envelope,
-                Format::Json => lakewright_config::Format::Json,
-                Format::Avro => lakewright_config::Format::Avro,
-                Format::Debezium => lakewright_config::Format::Debezium,
-            },
+            format: self.format.value.into(),
             // What it is to agents, the stack's other sections say too.
             registry: None,
             path: self.path.as_ref().map(|path| path.value.clone()).unwrap_or_default(),
             kafka: self.kafka.iter().map(|part| part.value.into()).collect(),
-            unknown: match *self.unknown {
-                Unknown::Drop => lakewright_config::Unknown::Drop,
-                Unknown::Reject => lakewright_config::Unknown::Reject,
-                Unknown::Keep => lakewright_config::Unknown::Keep,
-            },
-            on_tombstone: match *self.on_tombstone {
-                OnTombstone::Reject => lakewright_config::OnTombstone::Reject,
-                OnTombstone::Row => lakewright_config::OnTombstone::Row,
-            },
+            unknown: self.unknown.value.into(),
+            on_tombstone: self.on_tombstone.value.into(),
             columns: self
                 .columns
                 .iter()
@@ -163,27 +151,6 @@ impl ColumnSection {
         let member = self.member.as_ref().map(|member| member.value.clone());
         let unit = self.unit.as_ref().map(|unit| unit.value.into());
         (member.is_some() || unit.is_some()).then_some(Filling { member, unit })
-    }
-}
-
-impl From<KafkaPart> for lakewright_config::KafkaPart {
-    fn from(choice: KafkaPart) -> Self {
-        match choice {
-            KafkaPart::Key => Self::Key,
-            KafkaPart::KeyBytes => Self::KeyBytes,
-            KafkaPart::Headers => Self::Headers,
-            KafkaPart::Timestamp => Self::Timestamp,
-        }
-    }
-}
-
-impl From<TimeUnit> for lakewright_config::TimeUnit {
-    fn from(choice: TimeUnit) -> Self {
-        match choice {
-            TimeUnit::Seconds => Self::Seconds,
-            TimeUnit::Millis => Self::Millis,
-            TimeUnit::Micros => Self::Micros,
-        }
     }
 }
 
