@@ -12,8 +12,6 @@ use lakewright_runtime::{Agent, CancellationToken};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-/// Files must be older than this, in milliseconds, and two commits besides, to be taken for orphans.
-const SAFE_AGE_MS: u64 = 15 * 60_000;
 /// What the least files need.
 const LEAST_MEMORY: u64 = 16 * 1024 * 1024;
 /// Orphans are looked for this often in the time that they must be old: all folders are listed for it.
@@ -26,7 +24,7 @@ pub(crate) fn check(maintenance: &Maintenance, commit_interval_ms: u64) -> anyho
     if maintenance.every_ms == 0 {
         bail!("`maintenance.every_ms` must be more than 0");
     }
-    let least = commit_interval_ms.saturating_mul(2).saturating_add(SAFE_AGE_MS);
+    let least = Maintenance::least_orphans_age_ms(commit_interval_ms);
     if maintenance.orphans_age_ms < least {
         bail!(
             "`maintenance.orphans_age_ms` must be at least {least}, two commits and 15 minutes: younger files may be a \

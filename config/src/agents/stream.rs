@@ -176,6 +176,14 @@ pub struct Maintenance {
     pub memory: u64,
 }
 
+impl Maintenance {
+    /// The least age of orphans in milliseconds where rows are committed once in so many: two commits and 15 minutes, for
+    /// younger files may be a writer's that hasn't committed them yet.
+    pub fn least_orphans_age_ms(commit_interval_ms: u64) -> u64 {
+        commit_interval_ms.saturating_mul(2).saturating_add(15 * 60_000)
+    }
+}
+
 fn one_hour() -> u64 {
     3_600_000
 }

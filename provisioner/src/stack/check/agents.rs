@@ -1,6 +1,7 @@
 //! Checks of the agents that hosts run: what they can't do without, and their settings.
 
 use lakewright_config::agents::Need;
+use lakewright_config::agents::stream::Maintenance;
 
 use super::Checker;
 use crate::stack::diagnostics::Diagnostic;
@@ -60,8 +61,7 @@ impl Checker<'_> {
             let title = "`maintenance_interval` is too short";
             self.push(Diagnostic::new(rest.span.clone(), title, "must be a second at least"));
         }
-        // The agent refuses less.
-        let least = Period(interval.value.0.saturating_mul(2).saturating_add(900_000));
+        let least = Period(Maintenance::least_orphans_age_ms(interval.value.0));
         if orphans.sound && interval.sound && orphans.value < least {
             let title = "`orphans_after` is too short: files of a commit under way might be deleted";
             self.push(Diagnostic::new(
