@@ -305,12 +305,17 @@ impl Intake {
         self.generation += 1;
     }
 
-    /// Drops what comes until reading begins again, after a while.
-    fn stop(&mut self, wait: Duration) {
+    /// Forgets what was read and not committed, and how far it was.
+    fn forget(&mut self) {
         self.router = None;
         self.produced.take();
         (self.held_bytes, self.held_broken, self.held_since, self.ledger_at) = (0, 0, None, None);
         self.consumer.context().set_progress(None);
+    }
+
+    /// Drops what comes until reading begins again, after a while.
+    fn stop(&mut self, wait: Duration) {
+        self.forget();
         self.begin_at.get_or_insert_with(|| Instant::now() + wait);
     }
 

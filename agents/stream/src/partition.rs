@@ -170,12 +170,9 @@ pub(crate) struct Counters {
     pub(crate) restarts: Counter,
     /// By cause.
     rejects: Vec<Counter>,
-    /// In the order of [`SKIPPED`].
+    /// In the order of [`Skipped::ALL`].
     skipped: [Counter; 3],
 }
-
-/// Why records are skipped, in the order of their numbers.
-const SKIPPED: [Skipped; 3] = [Skipped::Tombstone, Skipped::Truncate, Skipped::Message];
 
 impl Counters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
@@ -188,7 +185,7 @@ impl Counters {
             lost: counter(&stream::RECORDS_LOST),
             restarts: counter(&stream::RESTARTS),
             rejects: Cause::ALL.into_iter().map(of).collect(),
-            skipped: SKIPPED.map(|why| metrics.counter(&stream::SKIPPED, &[(stream::SKIPPED_KIND, why.word())])),
+            skipped: Skipped::ALL.map(|why| metrics.counter(&stream::SKIPPED, &[(stream::SKIPPED_KIND, why.word())])),
         }
     }
 }

@@ -27,6 +27,9 @@ pub enum Skipped {
 }
 
 impl Skipped {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Tombstone, Self::Truncate, Self::Message];
+
     /// The word that labels its metric.
     pub fn word(self) -> &'static str {
         match self {

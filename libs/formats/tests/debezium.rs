@@ -217,3 +217,10 @@ fn an_envelope_in_avro_is_read_as_one_in_json() {
     assert!(matches!(decoder.decode(Some(&message[..5]), &mut out), Err(Failure::Reject(_))));
     assert_eq!(decoder.decode(Some(&message), &mut out), Ok(Decoded::Text));
 }
+
+#[test]
+fn what_is_skipped_is_numbered_in_its_order() {
+    for (number, why) in Skipped::ALL.into_iter().enumerate() {
+        assert_eq!(why as usize, number);
+    }
+}

@@ -55,10 +55,7 @@ impl Intake {
     /// begins without it.
     fn begin(&mut self) -> anyhow::Result<()> {
         self.generation += 1;
-        self.router = None;
-        self.produced.take();
-        (self.held_bytes, self.held_broken, self.held_since, self.ledger_at) = (0, 0, None, None);
-        self.consumer.context().set_progress(None);
+        self.forget();
         let topics = self.describe()?;
         let now = Instant::now();
         let parts = self.config.tables.iter().map(|table| Part::Table(table.name.clone()));
