@@ -4,6 +4,9 @@
 //! `max 10`. The Kafka log, unless another is named, runs in a process of its own, so that only the agent's CPU time is
 //! counted; what starting takes is left out.
 
+#[path = "../../../tests/bench/usage.rs"]
+mod usage;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +16,7 @@ use anyhow::{Context, Result};
 use lakewright_config::agents::{self, producer};
 use lakewright_config::{Column, KafkaConnection, KafkaTopic, ProducerConfig, Table};
 use lakewright_runtime::Agent;
+use usage::{cpu_seconds, peak_memory};
 
 const USERS: &str = "user_id string, email string, full_name string, country string, city string, \
                      marketing_opt_in boolean, loyalty_points int, created_at timestamptz, updated_at timestamptz";
@@ -127,19 +131,4 @@ fn table(name: &str, columns: &str) -> Table {
         partition: vec![],
         reading: lakewright_config::Reading::default(),
     }
-}
-
-/// User and system time of this process.
-fn cpu_seconds() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let after_name = stat.rsplit_once(')').context("a name")?.1;
-    let ticks: Vec<&str> = after_name.split_whitespace().collect();
-    Ok((ticks[11].parse::<f64>()? + ticks[12].parse::<f64>()?) / 100.0)
-}
-
-/// The largest resident size so far, in MB.
-fn peak_memory() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).context("VmHWM")?;
-    Ok(line.split_whitespace().nth(1).context("a number")?.parse::<u64>()? / 1000)
 }

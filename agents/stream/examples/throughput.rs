@@ -6,6 +6,8 @@
 #[path = "../../../libs/lake/tests/support/mod.rs"]
 #[allow(dead_code, reason = "the tests' faults aren't needed here")]
 mod support;
+#[path = "../../../tests/bench/usage.rs"]
+mod usage;
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -26,6 +28,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use usage::{cpu_seconds, peak_memory};
 
 const USERS: &str = "user_id string!, email string, full_name string, country string, city string, \
                      marketing_opt_in boolean, loyalty_points int, created_at timestamptz, updated_at timestamptz!";
@@ -262,19 +265,4 @@ fn fact(event: u64, random: u64, message: &mut String) {
             METHODS[(random % 4) as usize]
         ),
     };
-}
-
-/// User and system time of this process.
-fn cpu_seconds() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let after_name = stat.rsplit_once(')').context("a name")?.1;
-    let ticks: Vec<&str> = after_name.split_whitespace().collect();
-    Ok((ticks[11].parse::<f64>()? + ticks[12].parse::<f64>()?) / 100.0)
-}
-
-/// The largest resident size since the measurement began, in MB.
-fn peak_memory() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM")).context("VmHWM")?;
-    Ok(line.split_whitespace().nth(1).context("a number")?.parse::<u64>()? / 1000)
 }

@@ -1,4 +1,4 @@
-//! How fast Avro becomes JSON text, of the orders that `tests/written/messages.json` holds: `cargo run -p lakewright-formats --example throughput`.
+//! How fast Avro becomes JSON text, of the orders that `tests/written/messages.json` holds: `cargo run -p lakewright-formats --example transcode`.
 
 use std::io::Write as _;
 use std::time::Instant;
