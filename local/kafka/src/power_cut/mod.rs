@@ -18,6 +18,7 @@ use kafka_protocol::records::{
     Compression, Record, RecordBatchDecoder, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 
 pub use fragile::{Dice, Fragile};
 
@@ -185,7 +186,7 @@ async fn after_a_flush_that_failed_no_topic_is_created() {
     broker.create_topic("later", 1, Settings::new(), false).unwrap();
 }
 
-/// A copy of a directory as a power cut left it, and what clients had been told by then.
+/// A copy of a directory as a power cut left it, and what clients had been answered by then.
 type Cut<T> = (PathBuf, T);
 
 /// Cuts the power at some of the flushes to come.
@@ -193,11 +194,11 @@ fn cut<T: Clone + Send + 'static>(
     disk: &Fragile,
     data: &Path,
     images: &Path,
-    told: &Arc<Mutex<T>>,
+    answered: &Arc<Mutex<T>>,
 ) -> Arc<Mutex<Vec<Cut<T>>>> {
     let cuts = Arc::new(Mutex::new(Vec::new()));
     let (root, folder) = (std::fs::metadata(data).unwrap().ino(), images.to_owned());
-    let (watched, taken) = (told.clone(), cuts.clone());
+    let (watched, taken) = (answered.clone(), cuts.clone());
     let mut dice = Dice(0x5eed);
     let mut next = 0;
     disk.watch(move |kept| {
@@ -205,18 +206,29 @@ fn cut<T: Clone + Send + 'static>(
             return;
         }
         next = kept.flushes + 1 + dice.below(60) as usize;
-        // What was told before is durable before: no flush ends while this looks.
-        let told = watched.lock().clone();
+        // What was answered before is durable before: no flush ends while this looks.
+        let answered = watched.lock().clone();
         let path = folder.join(kept.flushes.to_string());
         kept.image(root, &path, &mut dice);
-        taken.lock().push((path, told));
+        taken.lock().push((path, answered));
     });
     cuts
 }
 
-/// What clients were told, by place.
+/// The power cuts that were taken while the workers worked, which have come to their end.
+async fn taken<T>(workers: Vec<JoinHandle<()>>, disk: &Fragile, cuts: &Mutex<Vec<Cut<T>>>) -> Vec<Cut<T>> {
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    disk.unwatch();
+    let cuts = std::mem::take(&mut *cuts.lock());
+    assert!(cuts.len() > 10, "only {} power cuts", cuts.len());
+    cuts
+}
+
+/// What clients were answered, by place.
 #[derive(Clone, Debug, Default)]
-struct Told {
+struct Answered {
     records: BTreeMap<(String, i32, i64), String>,
     /// The last offset of each group.
     offsets: BTreeMap<String, i64>,
@@ -230,18 +242,18 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
     let data = tempfile::tempdir().unwrap();
     let images = tempfile::tempdir().unwrap();
     let disk = Fragile::new();
-    let told = Arc::new(Mutex::new(Told::default()));
-    let cuts = cut(&disk, data.path(), images.path(), &told);
+    let answered = Arc::new(Mutex::new(Answered::default()));
+    let cuts = cut(&disk, data.path(), images.path(), &answered);
     let broker = open(data.path(), disk.clone()).unwrap();
     let workers = (0..WORKERS).map(|worker| {
-        let (broker, told) = (broker.clone(), told.clone());
+        let (broker, answered) = (broker.clone(), answered.clone());
         tokio::spawn(async move {
             let mut dice = Dice(0xd1ce + worker);
             let (topic, group) = (format!("topic-{}", worker % 3), format!("group-{worker}"));
             if worker < 3 {
                 let settings = Settings::from([("segment.bytes".to_owned(), "1048576".to_owned())]);
                 broker.create_topic(&topic, 2, settings, false).unwrap();
-                told.lock().topics.push(topic.clone());
+                answered.lock().topics.push(topic.clone());
             }
             while broker.topic(&topic).is_none() {
                 tokio::task::yield_now().await;
@@ -251,30 +263,24 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
                 let value = format!("{worker} {round} {}", "x".repeat(dice.below(60_000) as usize));
                 let (code, offset) = stored(store(&broker, &topic, partition, &value).await).await;
                 assert_eq!(code, 0);
-                told.lock().records.insert((topic.clone(), partition, offset), value);
+                answered.lock().records.insert((topic.clone(), partition, offset), value);
                 assert_eq!(commit(&broker, &group, &topic, round, &"n".repeat(3000)).await, 0);
-                told.lock().offsets.insert(group.clone(), round);
+                answered.lock().offsets.insert(group.clone(), round);
             }
         })
     });
-    for worker in workers.collect::<Vec<_>>() {
-        worker.await.unwrap();
-    }
-    disk.unwatch();
-    let cuts = std::mem::take(&mut *cuts.lock());
-    assert!(cuts.len() > 10, "only {} power cuts", cuts.len());
-    for (path, told) in cuts {
+    for (path, answered) in taken(workers.collect(), &disk, &cuts).await {
         let broker = open(&path, Fragile::new()).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
-        for topic in &told.topics {
+        for topic in &answered.topics {
             assert!(broker.topic(topic).is_some(), "{}: {topic} is lost", path.display());
         }
         let mut read = BTreeMap::new();
-        for ((topic, partition, offset), value) in &told.records {
+        for ((topic, partition, offset), value) in &answered.records {
             let place = (topic.clone(), *partition);
             let values = read.entry(place).or_insert_with(|| values(&broker, topic, *partition));
             assert!(values.get(offset) == Some(value), "{}: {topic} {partition} {offset}", path.display());
         }
-        for (group, offset) in &told.offsets {
+        for (group, offset) in &answered.offsets {
             let committed = broker.coordinator.all(group).into_iter().map(|(_, committed)| committed.offset).max();
             assert!(committed >= Some(*offset), "{}: {group} {offset} {committed:?}", path.display());
         }

@@ -9,7 +9,7 @@ use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::{GroupId, OffsetFetchRequest, TopicName};
 use parking_lot::Mutex;
 
-use super::{Dice, Fragile, STORAGE_ERROR, batch, cut, open, open_with, seen, send, store, stored};
+use super::{Dice, Fragile, STORAGE_ERROR, batch, cut, open, open_with, seen, send, store, stored, taken};
 use crate::broker::Broker;
 use crate::handlers::{offsets, text};
 use crate::ledger::{Committed, Phase, Transaction};
@@ -190,9 +190,9 @@ async fn a_reader_hears_of_the_aborted_transactions_that_it_reads() {
     assert_eq!(heard(0, 1 << 20), producers);
 }
 
-/// What clients were told of their transactions, by worker and round.
+/// What clients were answered of their transactions, by worker and round.
 #[derive(Clone, Default)]
-struct Told {
+struct Answered {
     /// Partition, offset and value of each record.
     committed: BTreeMap<(u64, i64), Vec<(i32, i64, String)>>,
     aborted: BTreeSet<(u64, i64)>,
@@ -207,10 +207,10 @@ async fn a_power_cut_leaves_whole_transactions() {
     let disk = Fragile::new();
     let broker = open(data.path(), disk.clone()).unwrap();
     let topic = create(&broker, 2);
-    let told = Arc::new(Mutex::new(Told::default()));
-    let cuts = cut(&disk, data.path(), images.path(), &told);
+    let answered = Arc::new(Mutex::new(Answered::default()));
+    let cuts = cut(&disk, data.path(), images.path(), &answered);
     let workers = (0..WORKERS).map(|worker| {
-        let (broker, topic, told) = (broker.clone(), topic.clone(), told.clone());
+        let (broker, topic, answered) = (broker.clone(), topic.clone(), answered.clone());
         tokio::spawn(async move {
             let mut dice = Dice(0xd1ce + worker);
             let (id, group) = (format!("id-{worker}"), format!("group-{worker}"));
@@ -230,22 +230,16 @@ async fn a_power_cut_leaves_whole_transactions() {
                 keep_offsets(&broker, &id, producer, &group, vec![((topic.id, 0), offset)]).await.unwrap();
                 let commit = dice.below(4) > 0;
                 end(&broker, &id, producer, commit).await.unwrap();
-                let mut told = told.lock();
+                let mut answered = answered.lock();
                 if commit {
-                    told.committed.insert((worker, round), records);
+                    answered.committed.insert((worker, round), records);
                 } else {
-                    told.aborted.insert((worker, round));
+                    answered.aborted.insert((worker, round));
                 }
             }
         })
     });
-    for worker in workers.collect::<Vec<_>>() {
-        worker.await.unwrap();
-    }
-    disk.unwatch();
-    let cuts = std::mem::take(&mut *cuts.lock());
-    assert!(cuts.len() > 10, "only {} power cuts", cuts.len());
-    for (path, told) in cuts {
+    for (path, answered) in taken(workers.collect(), &disk, &cuts).await {
         let broker = open(&path, Fragile::new()).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
         let topic = broker.topic("topic").unwrap();
         recover(&broker).await.unwrap();
@@ -266,9 +260,9 @@ async fn a_power_cut_leaves_whole_transactions() {
         }
         for (transaction, records) in &found {
             assert_eq!(records.len(), 2, "{}: {transaction:?} is seen in part", path.display());
-            assert!(!told.aborted.contains(transaction), "{}: {transaction:?} was aborted", path.display());
+            assert!(!answered.aborted.contains(transaction), "{}: {transaction:?} was aborted", path.display());
         }
-        for (transaction, records) in &told.committed {
+        for (transaction, records) in &answered.committed {
             assert!(found.get(transaction) == Some(records), "{}: {transaction:?} isn't what it was", path.display());
         }
         for worker in 0..WORKERS {
