@@ -260,7 +260,7 @@ impl<'a> Parser<'a> {
             if name.len() > LONGEST_NAME {
                 return Err(self.wrong(&format!("a member's name has more than {LONGEST_NAME} characters")));
             }
-            // Athena doesn't tell them apart.
+            // Athena doesn't distinguish them.
             if fields.iter().any(|field| field.name.eq_ignore_ascii_case(name)) {
                 return Err(self.wrong(&format!("the member `{name}` stands there twice (case doesn't count)")));
             }

@@ -16,10 +16,10 @@ pub struct Scenario {
     /// A few customers look at very many pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bots: Option<Bots>,
-    /// Some messages tell what happened long before.
+    /// Some messages report what happened long before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late: Option<Late>,
-    /// Some facts are told again.
+    /// Some facts are sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<Repeats>,
 }
@@ -61,7 +61,7 @@ pub struct Bots {
     pub share: f64,
 }
 
-/// Some messages tell what happened long before.
+/// Some messages report what happened long before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Late {
@@ -73,7 +73,7 @@ pub struct Late {
     pub most_seconds: u64,
 }
 
-/// Some facts are told again, word for word and with the same key.
+/// Some facts are sent again, word for word and with the same key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Repeats {

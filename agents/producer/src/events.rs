@@ -20,7 +20,7 @@ const REMEMBERED: usize = 64;
 const OTHER_EVERY: u64 = 20;
 /// A review stands once among so many messages.
 const REVIEW_EVERY: u64 = 25;
-/// The most bytes of facts that are kept to be told again.
+/// The most bytes of facts that are kept to be sent again.
 const REPEATS_MOST: usize = 16 << 20;
 
 /// Where a message goes.
@@ -45,7 +45,7 @@ pub struct Message {
     pub broken: bool,
     /// Whether it was sent before.
     pub duplicate: bool,
-    /// Whether it tells what happened long before.
+    /// Whether it reports what happened long before.
     pub late: bool,
 }
 
@@ -62,7 +62,7 @@ impl Default for Message {
     }
 }
 
-/// A fact that is told again.
+/// A fact that is sent again.
 #[derive(Debug)]
 struct Repeat {
     /// Microseconds since 1970.
@@ -83,10 +83,10 @@ pub struct Events {
     broken: f64,
     late: Option<Late>,
     repeats: Option<Repeats>,
-    /// What is told again, in the order of its times.
+    /// What is sent again, in the order of its times.
     repeated: VecDeque<Repeat>,
     repeated_bytes: usize,
-    /// Decides what is late and what is told again; what the shop does is the same without.
+    /// Decides what is late and what is sent again; what the shop does is the same without.
     chance: SmallRng,
     reviews: Reviews,
     last: Vec<Message>,
@@ -147,9 +147,9 @@ impl Events {
         message.payload.clear();
         message.broken = false;
         message.duplicate = false;
-        let told = self.told(now);
-        message.late = told != now;
-        self.write(now, told, message);
+        let event_time = self.event_time(now);
+        message.late = event_time != now;
+        self.write(now, event_time, message);
         if self.broken > 0.0 && self.shop.rng.random_bool(self.broken) {
             self.break_message(message);
             return;
@@ -164,8 +164,8 @@ impl Events {
         self.keep(now, message);
     }
 
-    /// The time that the next message tells, when it is now.
-    fn told(&mut self, now: i64) -> i64 {
+    /// The time that the next message reports, when it is now.
+    fn event_time(&mut self, now: i64) -> i64 {
         let Some(Late { share, least_seconds, most_seconds }) = self.late else { return now };
         if !self.chance.random_bool(share) {
             return now;
@@ -175,7 +175,7 @@ impl Events {
         now - (seconds * SECOND as f64) as i64
     }
 
-    /// Keeps a fact that is to be told again, while there is room.
+    /// Keeps a fact that is to be sent again, while there is room.
     fn keep(&mut self, now: i64, message: &Message) {
         let Some(Repeats { share, after_seconds }) = self.repeats else { return };
         if message.destination != Destination::Facts || !self.chance.random_bool(share) {
@@ -196,22 +196,22 @@ impl Events {
             Message { destination: Destination::Facts, key, payload, broken: false, duplicate: true, late: false };
     }
 
-    /// Writes what happens now, with the time that is told of it.
-    fn write(&mut self, now: i64, told: i64, message: &mut Message) {
+    /// Writes what happens now, with the time that is reported of it.
+    fn write(&mut self, now: i64, event_time: i64, message: &mut Message) {
         if !self.others.is_empty() && self.count.is_multiple_of(OTHER_EVERY) {
             let at = self.others[(self.count / OTHER_EVERY) as usize % self.others.len()];
-            self.fact(at, Fact::Other, told, message);
+            self.fact(at, Fact::Other, event_time, message);
             return;
         }
         if let (Some(at), 1) = (self.tables.get("reviews"), self.count % REVIEW_EVERY) {
             let review = self.reviews.write(&self.shop);
-            self.fact(*at, Fact::Review(&review), told, message);
+            self.fact(*at, Fact::Review(&review), event_time, message);
             return;
         }
         loop {
             let fact = match self.shop.step(now) {
                 Happening::Acted(session, action) => {
-                    self.action(session, action, told, message);
+                    self.action(session, action, event_time, message);
                     return;
                 }
                 Happening::UserChanged(user) => Fact::User(user),
@@ -223,7 +223,7 @@ impl Events {
             };
             // A table that the stack doesn't declare gets no messages.
             if let Some(at) = self.tables.get(fact.table()) {
-                self.fact(*at, fact, told, message);
+                self.fact(*at, fact, event_time, message);
                 return;
             }
         }

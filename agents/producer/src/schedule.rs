@@ -45,7 +45,7 @@ pub enum Next {
 pub struct Due {
     /// When it was to be sent, in nanoseconds since the schedule began.
     pub at: u64,
-    /// When what it tells happens, in microseconds since 1970.
+    /// When what it reports happens, in microseconds since 1970.
     pub time: i64,
     /// Whether it waits for room when too much waits already: there is no rate that it must keep to, or it is part of
     /// what an outage left to be made up for.
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(counts[61..100], [10; 39]);
         let backlog = &by_second[60][..200];
         assert!(backlog.iter().all(|due| due.patient && due.at == 60 * SECOND), "due when the outage ends");
-        assert_eq!(backlog[0].time, START + 40_000_000, "told as it happened");
+        assert_eq!(backlog[0].time, START + 40_000_000, "reported as it happened");
         assert!(!by_second[61][0].patient);
     }
 

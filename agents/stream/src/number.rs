@@ -120,7 +120,7 @@ fn micros(text: &str, unit: TimeUnit) -> Option<i64> {
 
 /// Microseconds since 1970 of a number that counts `unit` since then.
 pub(crate) fn since_1970(text: &str, unit: TimeUnit) -> Result<i64, String> {
-    // What lies beyond can mostly be told by no reader, and mostly was meant in another unit.
+    // Most readers can't show what lies beyond, and mostly it was meant in another unit.
     micros(text, unit).filter(|micros| (EARLIEST..=LATEST).contains(micros)).ok_or_else(|| {
         format!("{} {} since 1970 are beyond the years 1 to 9999: is it another unit?", shown(text), unit.word())
     })

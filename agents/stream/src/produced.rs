@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// So many times are told apart in one commit; where there are more, they are rounded.
+/// So many times are distinguished in one commit; where there are more, they are rounded.
 const MAX_TIMES: usize = 1024;
 /// The finest rounding of times, as a power of two of milliseconds.
 const FINEST: u32 = 4;

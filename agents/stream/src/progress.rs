@@ -189,7 +189,7 @@ impl AllProgress {
         }
     }
 
-    /// How many records of the partitions that are read aren't committed, markers among them that nobody was told of yet;
+    /// How many records of the partitions that are read aren't committed, markers among them that nobody has seen yet;
     /// `None` when nobody knows.
     pub(crate) fn lag(&self) -> Option<i64> {
         Some(self.read.as_ref()?.values().map(Progress::lag).sum())

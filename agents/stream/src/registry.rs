@@ -34,7 +34,7 @@ pub(crate) struct Registries(BTreeMap<Registry, Source>);
 /// A registry.
 #[derive(Debug, Clone)]
 struct Source {
-    /// As people are told of it.
+    /// Its name in messages.
     name: String,
     schemas: Schemas,
     /// Until then nobody waits long for it.

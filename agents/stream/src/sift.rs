@@ -113,7 +113,7 @@ pub(crate) async fn sift<S: Sink>(sink: &mut S, batches: &[Batch], patient: bool
     Ok(Sifted { refused: bad, open })
 }
 
-/// Whether any can be written of some rows that stand far from each other. Where there are no more, nobody can tell.
+/// Whether any can be written of some rows that stand far from each other. Where there are no more, nobody knows.
 async fn any_of<S: Sink>(sink: &mut S, open: &[Piece], batches: &[Batch]) -> Result<bool, Fault> {
     let count: usize = open.iter().map(|piece| piece.rows).sum();
     let samples = SAMPLES.min(count);

@@ -32,7 +32,7 @@ impl Metadata for Bare {
     }
 }
 
-/// Offsets whose records break code, where it was told to.
+/// Offsets whose records break code, where a test says so.
 pub(crate) struct Breaks(&'static LocalKey<RefCell<BTreeSet<i64>>>);
 
 thread_local! {

@@ -22,7 +22,7 @@ metrics! {
     DUPLICATES = Counter "duplicates_total", Detail;
     /// Messages broken on purpose.
     BROKEN = Counter "broken_total", Detail;
-    /// Messages that tell what happened long before, as the scenario wants it.
+    /// Messages that report what happened long before, as the scenario wants it.
     LATE = Counter "late_total", Detail;
     /// Entries of the application's log that were sent to its topic.
     LOGGED = Counter "logged_total", Detail;

@@ -99,7 +99,7 @@ impl<'a> Comparison<'a> {
             if found.is_empty() {
                 return;
             }
-            // Of a branch of the same kind it is told what doesn't fit in it.
+            // Of a branch of the same kind it says what doesn't fit in it.
             let same = kind(&self.reader.nodes[*branch]) == kind(&self.writer.nodes[writer]);
             if same && least.as_ref().is_none_or(|least| found.len() < least.len()) {
                 least = Some(found);

@@ -100,7 +100,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The head of a block of an array or map: how many items, 0 at the end, and where the block must end, as bytes left
-    /// then, if that is told.
+    /// then, if the data says it.
     #[inline]
     pub(crate) fn block(&mut self) -> Read<(u64, Option<usize>)> {
         let count = self.long()?;

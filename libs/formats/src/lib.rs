@@ -13,10 +13,10 @@
 //! | uuid | 8-4-4-4-12 lower-case digits |
 //! | bytes, fixed | Base64 |
 //! | record, map | an object, members in the writer's order |
-//! | union | the value of its branch alone: which branch it is, is not told |
+//! | union | the value of its branch alone: it doesn't say which branch that is |
 //!
-//! A union of branches whose texts look the same, as of `bytes` and `string`, or of two records, therefore can't be told
-//! apart by its reader; `float` is written as the double that it is, not as the shortest text of a float.
+//! A union of branches whose texts look the same, as of `bytes` and `string`, or of two records, therefore can't be distinguished
+//! by its reader; `float` is written as the double that it is, not as the shortest text of a float.
 
 mod calendar;
 mod compat;

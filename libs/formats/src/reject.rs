@@ -62,7 +62,7 @@ impl Reject {
     }
 }
 
-/// How many parts of the way to a value are told.
+/// How many parts of the way to a value are shown.
 const PARTS: usize = 8;
 
 /// Where in a value something is wrong, and what. Boxed, so that success costs no more than a pointer.

@@ -210,7 +210,7 @@ impl Transcoder<'_> {
         Ok(())
     }
 
-    /// The next block: how many items, no more than the bytes that are left can hold, and its end if it tells one.
+    /// The next block: how many items, no more than the bytes that are left can hold, and its end if it says one.
     fn block(&mut self, items: NodeId, key: usize, seen: &mut u64) -> Result<Option<(u64, Option<usize>)>, Wrong> {
         let (count, end) = self.input.block()?;
         if count == 0 {

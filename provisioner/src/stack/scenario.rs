@@ -14,9 +14,9 @@ section! {
         outage: Option<Outage> = None,
         /// A few customers look at very many pages.
         bots: Option<Bots> = None,
-        /// Some messages tell what happened long before.
+        /// Some messages report what happened long before.
         late: Option<Late> = None,
-        /// Some facts are told again.
+        /// Some facts are sent again.
         repeats: Option<Repeats> = None,
     }
 }
@@ -53,7 +53,7 @@ section! {
 }
 
 section! {
-    /// Some messages tell what happened long before; the times in them say so.
+    /// Some messages report what happened long before; the times in them say so.
     Late {
         /// The share of messages that do.
         share: At<Share> = At::given(Share(0.02)),
@@ -65,7 +65,7 @@ section! {
 }
 
 section! {
-    /// Some facts are told again, word for word and with the same key.
+    /// Some facts are sent again, word for word and with the same key.
     Repeats {
         /// The share of facts that are.
         share: At<Share> = At::given(Share(0.01)),

@@ -163,19 +163,19 @@ fn late_messages_are_as_many_and_as_old_as_asked() {
 #[test]
 fn facts_are_told_again_word_for_word_as_long_after_as_asked() {
     let repeats = Some(Repeats { share: 0.1, after_seconds: 2 });
-    // Each sale has an id, so that no two are told in the same words by chance.
+    // Each sale has an id, so that no two are sent in the same words by chance.
     let messages = messages(&config(&tables()[1..2], Scenario { repeats, ..Scenario::default() }), 1, 20_000);
     let mut first = HashMap::new();
     let mut again = 0;
     for (at, message) in messages.iter().enumerate() {
-        let told = (&message.key, &message.payload);
+        let sent = (&message.key, &message.payload);
         if message.duplicate {
             assert_eq!(message.destination, Destination::Facts);
-            let before = first.get(&told).expect("told before");
+            let before = first.get(&sent).expect("sent before");
             assert!((2_000..2_100).contains(&(at - before)), "{}", at - before);
             again += 1;
         } else {
-            first.insert(told, at);
+            first.insert(sent, at);
         }
     }
     let facts = messages.iter().filter(|message| message.destination == Destination::Facts).count();

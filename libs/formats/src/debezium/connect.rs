@@ -165,7 +165,7 @@ impl Kind {
             Self::Timestamp { unit, zoned } => {
                 push_timestamp(number(value)?, *unit, *zoned, out).map_err(Wrong::unsupported)?;
             }
-            // The converter may have been told to write decimals as numbers.
+            // The converter may be set to write decimals as numbers.
             Self::Decimal { .. } if !value.starts_with('"') => out.push_str(value),
             Self::Decimal { scale } => push_scaled(&bytes(value)?, *scale, out).map_err(Wrong::unsupported)?,
             Self::Scaled => {

@@ -34,7 +34,7 @@ struct Source<'a> {
     ord: Option<&'a RawValue>,
 }
 
-/// Writes the position, or null if the source tells none: PostgreSQL `lsn`; MySQL `file:pos:row`, with ` gtid` behind it if it
+/// Writes the position, or null if the source has none: PostgreSQL `lsn`; MySQL `file:pos:row`, with ` gtid` behind it if it
 /// has one; SQL Server `commit_lsn:change_lsn:event_serial_no`; Oracle `scn`; MongoDB `resume_token` or `ord`.
 ///
 /// # Errors

@@ -42,7 +42,7 @@ struct Shared {
 struct State {
     kept: HashMap<SchemaId, Kept>,
     bytes: usize,
-    /// Counts uses, to tell what wasn't used longest.
+    /// Counts uses, to find what wasn't used longest.
     clock: u64,
     shadows: HashMap<SchemaId, Shadow>,
     under_way: HashMap<SchemaId, Arc<tokio::sync::Mutex<()>>>,

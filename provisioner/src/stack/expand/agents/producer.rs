@@ -64,7 +64,7 @@ impl AgentExpansion for Producer {
     }
 }
 
-/// What the producer is told of the section.
+/// What the producer gets of the section.
 fn scenario(section: &scenario::Scenario) -> Scenario {
     let seconds = |period: &At<Period>| period.value.0 / 1000;
     Scenario {
