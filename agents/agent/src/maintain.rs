@@ -6,7 +6,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, bail};
 use lakewright_aws::{Aws, Options};
 use lakewright_config::StreamConfig;
-use lakewright_lake::maintain::{Report, maintain};
+use lakewright_lake::maintain::{Known, Report, maintain};
 
 /// Maintains the tables, or the one that is named, and says what became of each.
 ///
@@ -27,10 +27,10 @@ pub async fn run(config: StreamConfig, table: Option<String>, dry_run: bool) -> 
         let names = names.join(", ");
         bail!("the configuration has no table `{}`; it has {names}, dead_letters", table.unwrap_or_default());
     }
-    let mut failures = 0;
+    let (mut failures, known) = (0, Known::default());
     for table in tables {
         let name = format!("{}.{}", table.database, table.name);
-        let lines = match Box::pin(maintain(&aws, &table.database, &table.name, &policy, dry_run)).await {
+        let lines = match Box::pin(maintain(&aws, (&table.database, &table.name), &policy, &known, dry_run)).await {
             Ok(report) => {
                 failures += report.failures.len();
                 lines(&report, dry_run)
@@ -69,10 +69,12 @@ fn lines(report: &Report, dry_run: bool) -> Vec<String> {
         let left = [
             (skipped.with_deletes, "have rows deleted by delete files"),
             (skipped.unsupported, "are no plain Parquet, or of a partitioning whose column is gone"),
+            (skipped.unsuited, "can't be read exactly as the table's schema says"),
             (skipped.postponed, "come next time"),
         ];
         let left = left.into_iter().filter(|(count, _)| *count > 0);
         lines.extend(left.map(|(count, why)| format!("{count} small files are left alone: they {why}")));
+        lines.extend(compacted.unsuited.iter().map(|why| format!("left alone: {why}")));
         if compacted.given_up > 0 {
             let groups = compacted.given_up;
             lines.push(format!("{groups} groups of files were given up: another writer changed them meanwhile"));

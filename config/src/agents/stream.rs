@@ -73,6 +73,9 @@ metrics! {
     UNREAD = Gauge "unread_records", Unread;
     /// Small data files that maintenance put together, by table.
     COMPACTED_FILES = Counter "maintenance_compacted_files_total", Detail;
+    /// Small data files that maintenance leaves as they are because they can't be read exactly as the table's schema says,
+    /// by table.
+    UNSUITED_FILES = Gauge "maintenance_unsuited_files", Detail;
     /// Snapshots that maintenance let go, by table.
     EXPIRED_SNAPSHOTS = Counter "maintenance_expired_snapshots_total", Detail;
     /// Files that maintenance deleted because nothing refers to them, by table.
@@ -177,10 +180,10 @@ pub struct Maintenance {
 }
 
 impl Maintenance {
-    /// The least age of orphans in milliseconds where rows are committed once in so many: two commits and 15 minutes, for
-    /// younger files may be a writer's that hasn't committed them yet.
+    /// The least age of orphans in milliseconds where rows are committed once in so many: four commits and 15 minutes, for
+    /// younger files may be a writer's that hasn't committed them yet. Files are held for half of it at most, two commits.
     pub fn least_orphans_age_ms(commit_interval_ms: u64) -> u64 {
-        commit_interval_ms.saturating_mul(2).saturating_add(15 * 60_000)
+        commit_interval_ms.saturating_mul(4).max(15 * 60_000)
     }
 }
 

@@ -117,12 +117,14 @@ impl LoadedTable {
         format!("{}.{}", self.database, self.name)
     }
 
-    /// Glue's input for the same table with another metadata file: everything else stays as it was found.
-    pub(crate) fn table_input(&self, location: &str) -> types::TableInput {
+    /// Glue's input for the same table, with another metadata file if there is one: everything else stays as it was found.
+    pub(crate) fn table_input(&self, location: Option<&str>) -> types::TableInput {
         let record = types::Table::clone(&self.record);
         let mut parameters = record.parameters.unwrap_or_default();
-        parameters.insert(METADATA_LOCATION.into(), location.into());
-        parameters.insert("previous_metadata_location".into(), self.metadata_location.clone());
+        if let Some(location) = location {
+            parameters.insert(METADATA_LOCATION.into(), location.into());
+            parameters.insert("previous_metadata_location".into(), self.metadata_location.clone());
+        }
         types::TableInput::builder()
             .name(record.name)
             .set_description(record.description)

@@ -61,11 +61,28 @@ impl LoadedTable {
         committed.map_err(|source| CommitError::Unknown { table: self.full_name(), source })
     }
 
+    /// Changes the table's version and nothing else, on the condition that the table still is what was loaded: a commit
+    /// that was prepared on it before fails.
+    ///
+    /// # Errors
+    /// A conflict also if it isn't known to have happened: load the table again, and try again.
+    pub(crate) async fn fence(&self) -> Result<(), CommitError> {
+        let input = self.table_input(None);
+        let update = glue(&self.aws).update_table().database_name(&self.database).table_input(input);
+        let update = update.version_id(&self.version_id).skip_archive(true);
+        let Err(error) = ask_once(update.send()).await else { return Ok(()) };
+        if error.is_precondition_failed() || error.lost || error.status >= 500 || error.is_retryable() {
+            return Err(CommitError::Conflict { table: self.full_name() });
+        }
+        let source = anyhow!(error).context("update the table's version in the catalog");
+        Err(CommitError::Failed { table: self.full_name(), source })
+    }
+
     async fn update(&self, prepared: &Prepared) -> Result<(), Outcome> {
         let update = glue(&self.aws)
             .update_table()
             .database_name(&self.database)
-            .table_input(self.table_input(&prepared.location))
+            .table_input(self.table_input(Some(&prepared.location)))
             .version_id(&self.version_id)
             .skip_archive(true);
         // Once an attempt's outcome isn't known, no later attempt's error is the commit's: the first may still pass.
@@ -118,8 +135,9 @@ impl LoadedTable {
             Seen::Ours
         } else if prepared.snapshot_id.is_some_and(|id| now.snapshot_by_id(id).is_some()) {
             Seen::OnTop(Box::new(current))
-        } else if current.version_id == self.version_id && current.metadata_location == self.metadata_location {
-            Seen::Unchanged
+        } else if current.metadata_location == self.metadata_location {
+            // A version of its own is somebody's fence.
+            if current.version_id == self.version_id { Seen::Unchanged } else { Seen::Another }
         } else if prepared.snapshot_id.is_none() {
             match self.followed_by(&current) {
                 Some(location) if location == prepared.location => Seen::OnTop(Box::new(current)),

@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use iceberg::spec::{MAIN_BRANCH, Snapshot, SnapshotReference, SnapshotRetention, TableMetadata};
 use serde::Deserialize;
 
+use crate::summary::says;
+
 /// For how long a snapshot is kept after another took its place, in milliseconds, unless its table keeps snapshots for
 /// less: readers that began with it go on.
 const GRACE_MS: i64 = 3_600_000;
@@ -28,6 +30,8 @@ pub struct Retention {
 pub(crate) struct Expiry {
     pub(crate) snapshots: Vec<i64>,
     pub(crate) references: Vec<String>,
+    /// Whether snapshots stay only because the current one doesn't say itself what its rows stand for.
+    pub(crate) held_back: bool,
 }
 
 impl Expiry {
@@ -95,13 +99,49 @@ pub(crate) fn expired(metadata: &TableMetadata, retention: &Retention, now_ms: i
     for snapshot in metadata.snapshots() {
         let id = snapshot.snapshot_id();
         let young = !named.contains(&id) && snapshot.timestamp_ms() >= before(retention.max_age_ms);
-        if !kept.contains(&id) && !young && !replaced.lately(id) {
-            expiry.snapshots.push(id);
+        if young || replaced.lately(id) {
+            kept.insert(id);
         }
     }
+    expiry.held_back = keep_what_says(metadata, &mut kept);
+    expiry.snapshots = metadata.snapshots().map(|one| one.snapshot_id()).filter(|id| !kept.contains(id)).collect();
     expiry.snapshots.sort_unstable();
     expiry.references.sort_unstable();
     Ok(expiry)
+}
+
+/// Keeps, for each snapshot that is kept, the nearest ancestor that says what its rows stand for (maps of offsets, for
+/// one), with those between: other engines' commits say nothing, and without that ancestor nobody knows. Gives whether
+/// that was so for the current snapshot.
+fn keep_what_says(metadata: &TableMetadata, kept: &mut HashSet<i64>) -> bool {
+    let current = metadata.current_snapshot_id();
+    let mut roots: Vec<i64> = kept.iter().copied().collect();
+    roots.sort_by_key(|id| Some(*id) != current);
+    let mut held_back = false;
+    // Whether the snapshot, or an ancestor that is there, says it.
+    let mut known: HashMap<i64, bool> = HashMap::new();
+    for root in roots {
+        let (mut between, mut said) = (Vec::new(), false);
+        let mut next = metadata.snapshot_by_id(root);
+        while let Some(snapshot) = next {
+            let id = snapshot.snapshot_id();
+            if let Some(answer) = known.get(&id) {
+                said = *answer;
+                break;
+            }
+            between.push(id);
+            said = says(snapshot);
+            if said {
+                break;
+            }
+            next = snapshot.parent_snapshot_id().and_then(|parent| metadata.snapshot_by_id(parent));
+        }
+        for id in between {
+            known.insert(id, said);
+            held_back |= said && kept.insert(id) && Some(root) == current;
+        }
+    }
+    held_back
 }
 
 /// Snapshots that were the current one until lately, as the table's log says: a rollback leaves no child behind.

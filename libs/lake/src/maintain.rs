@@ -9,12 +9,17 @@ mod compact;
 mod deletes;
 mod deletion;
 mod expiry;
+mod fit;
+mod held;
+mod looked;
 mod orphans;
 mod plan;
 mod reach;
 mod replace;
 mod rewrite;
 mod run;
+mod source;
+mod swap;
 
 use std::time::Duration;
 
@@ -28,10 +33,12 @@ use crate::writer::TARGET_FILE_SIZE;
 pub use compact::{Compacted, compact};
 pub use deletion::Deleted;
 pub use expiry::{Expired, expire};
+pub use held::Held;
 pub use orphans::{Orphans, remove_orphans};
 pub use plan::Skipped;
 pub(crate) use replace::Replace;
 pub use run::{Report, maintain};
+pub use source::Known;
 
 /// How often a commit of maintenance is tried when writers are faster; then it is left for the next time.
 const ATTEMPTS: u32 = 8;
@@ -55,6 +62,9 @@ pub struct Policy {
     /// Files that no snapshot refers to are deleted when they are older, in milliseconds; `None`: they aren't looked
     /// for. It must be longer than any writer holds files before it commits them.
     pub orphans_age_ms: Option<i64>,
+    /// For how long files that are written may be held before they are committed: less than `orphans_age_ms` of any
+    /// process that maintains the table, or they might be deleted before. Half of it leaves room for clocks.
+    pub held_at_most: Duration,
     /// The size in bytes that data files are given, where the table's `write.target-file-size-bytes` doesn't say.
     pub target_bytes: u64,
     /// So many bytes it may hold in memory, about: files get no larger than half of it.
@@ -70,6 +80,7 @@ impl Default for Policy {
             min_snapshots: None,
             grace_ms: GRACE_MS,
             orphans_age_ms: Some(ORPHANS_AGE_MS),
+            held_at_most: Duration::from_millis(ORPHANS_AGE_MS.unsigned_abs() / 2),
             target_bytes: TARGET_FILE_SIZE as u64,
             memory_bytes: 256 * 1024 * 1024,
             min_files: 5,

@@ -2,7 +2,22 @@
 
 use std::collections::{HashMap, HashSet};
 
-use iceberg::spec::{DataFile, Struct};
+use iceberg::spec::{DataFile, Snapshot, Struct};
+
+/// What every property of ours begins with.
+const OURS: &str = "lakewright.";
+/// Says who wrote a snapshot, and is no part of what the rows stand for.
+const WRITER: &str = "lakewright.writer";
+
+/// Whether a snapshot says what its rows stand for.
+pub(crate) fn says(snapshot: &Snapshot) -> bool {
+    snapshot.summary().additional_properties.keys().any(|name| is_of_rows(name))
+}
+
+/// Whether a snapshot's property says what its rows stand for.
+pub(crate) fn is_of_rows(name: &str) -> bool {
+    name.starts_with(OURS) && name != WRITER
+}
 
 /// Counts the data files that a snapshot adds and removes. It stands in for the Iceberg crate's
 /// `SnapshotSummaryCollector`, which names the partitions by their paths: see `path.rs`.

@@ -6,11 +6,11 @@ mod support;
 use std::collections::HashMap;
 
 use iceberg::spec::Operation;
-use lakewright_lake::maintain::{Policy, compact, expire, maintain, remove_orphans};
+use lakewright_lake::maintain::{Known, Policy, expire, maintain, remove_orphans};
 use lakewright_lake::{Change, LoadedTable};
 use serde_json::json;
 use support::deletes;
-use support::sales::{append, edit, files, load, make, paths, rows, unsorted};
+use support::sales::{append, compact, edit, files, load, make, paths, rows, unsorted};
 use support::{Fake, Fault};
 
 /// Everything that may go goes.
@@ -376,7 +376,8 @@ async fn nothing_is_deleted_where_another_table_lies_or_the_table_forbids_it() {
     edit(&fake, &load(&aws).await, |metadata| metadata["properties"]["gc.enabled"] = "false".into()).await;
     append(&aws, &[2]).await;
     let before = fake.keys("/raw/");
-    let report = Box::pin(maintain(&aws, "raw", "sales", &at_once(), false)).await.expect("maintained");
+    let report =
+        Box::pin(maintain(&aws, ("raw", "sales"), &at_once(), &Known::default(), false)).await.expect("maintained");
     assert!(report.failures.is_empty(), "{report:?}");
     assert_eq!(report.expired.expect("expired").snapshots, 0);
     assert_eq!(fake.keys("/raw/"), before);

@@ -7,11 +7,11 @@ mod support;
 use std::collections::HashMap;
 
 use lakewright_aws::Aws;
-use lakewright_lake::maintain::{Policy, compact, expire, remove_orphans};
+use lakewright_lake::maintain::{Policy, expire, remove_orphans};
 use lakewright_lake::{Change, LoadedTable};
 use serde_json::json;
 use support::Fake;
-use support::sales::{append, edit, files, load, make, rows};
+use support::sales::{append, compact, edit, files, load, make, rows};
 
 /// Numbers that look random (Marsaglia's xorshift).
 struct Dice(u64);

@@ -1,12 +1,12 @@
 //! Iceberg tables in the Glue catalog: rows and what they settle are one snapshot.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::anyhow;
 use iceberg::ErrorKind;
 use iceberg::spec::DataFile;
 use lakewright_aws::Aws;
 use lakewright_config::Table;
+use lakewright_lake::maintain::Held;
 use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, load_table};
 
 use super::{Blame, Fault, Opened, Refusal, Sink, Written};
@@ -26,7 +26,7 @@ pub(crate) struct IcebergSink {
     /// Of a table that is maintained: for how long files may be held before they are committed.
     held_at_most: Option<Duration>,
     /// Since when files of the next commit are written.
-    writing_since: Option<Instant>,
+    writing_since: Option<Held>,
     loaded: Option<LoadedTable>,
     writer: Option<TableWriter>,
     finished: Vec<DataFile>,
@@ -80,7 +80,7 @@ impl Sink for IcebergSink {
             let plain: Vec<&str> = self.plain.iter().map(String::as_str).collect();
             let made = TableWriter::new(self.loaded(), &plain).map_err(|error| Fault::new(Blame::Table, error))?;
             self.writer = Some(made.bounded(self.open_bytes));
-            self.writing_since.get_or_insert_with(Instant::now);
+            self.writing_since.get_or_insert_with(Held::now);
         }
         let writer = self.writer.as_mut().expect("it was made above");
         writer.write(rows).await.map_err(|error| Fault::new(blame(&error, Blame::Rows), error))
@@ -96,10 +96,9 @@ impl Sink for IcebergSink {
     }
 
     async fn commit(&mut self, settled: &Settled, before: &Settled) -> Result<Opened, Refusal> {
-        let held = self.writing_since.map(|since| since.elapsed()).unwrap_or_default();
-        if self.held_at_most.is_some_and(|most| held > most) && !self.finished.is_empty() {
-            let error = anyhow!("its files are {} s old, and may have been taken for orphans", held.as_secs());
-            return Err(Refusal::Failed(Fault::new(Blame::Passing, error)));
+        if let (Some(held), Some(at_most), false) = (self.writing_since, self.held_at_most, self.finished.is_empty()) {
+            let checked = held.check(at_most);
+            checked.map_err(|error| Refusal::Failed(Fault::new(Blame::Passing, error)))?;
         }
         let properties = settled.properties(before);
         let mut summary = properties.clone();

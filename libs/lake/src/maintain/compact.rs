@@ -1,26 +1,35 @@
 //! Putting small files together, and small manifests.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
 use anyhow::Context as _;
-use iceberg::spec::{DataFile, ManifestContentType};
+use futures::{StreamExt as _, stream};
+use iceberg::spec::ManifestContentType;
 use serde::Serialize;
 
-use super::plan::{Group, Skipped, Specs, deletes, plan};
+use super::fit::Wanted;
+use super::held::Held;
+use super::plan::{Candidate, Group, Skipped, Specs, plan};
 use super::replace::{Replace, carried};
-use super::rewrite::rewrite;
-use super::{Policy, again, reach};
+use super::rewrite::{Failed, rewrite};
+use super::source::{self, Known, Trouble};
+use super::swap::{Done, MERGE_AT, Swap};
+use super::{Policy, again};
 use crate::catalog::LoadedTable;
 use crate::error::CommitError;
 use crate::manifests::is_small;
 use crate::prepare::{Edit, current_manifests};
 
-/// So many small manifests of one partition spec are put together, whether or not files are.
-const MERGE_AT: usize = 10;
 /// Bytes that one commit writes anew at most, about: what is done is done, whatever becomes of the rest.
 const COMMIT_BYTES: u64 = 1024 * 1024 * 1024;
 /// Groups of one commit.
 const COMMIT_GROUPS: usize = 64;
+/// Footers that are read at the same time.
+const LOOKED_AT_ONCE: usize = 8;
+/// How often a group is begun anew without a file that turns out to be broken.
+const REPEATED: usize = 3;
+/// Of so many files that can't be rewritten the report says why.
+const SAID: usize = 3;
 
 /// What became of small files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -41,7 +50,9 @@ pub struct Compacted {
     pub given_up: u64,
     /// Small files that are left.
     pub skipped: Skipped,
-    /// Groups that can't be written, and why.
+    /// Of some of those that can't be read exactly, why: paths and reasons.
+    pub unsuited: Vec<String>,
+    /// Files and groups that couldn't be read or written, and why.
     pub failed: Vec<String>,
     /// Manifests before.
     pub manifests_before: usize,
@@ -49,23 +60,19 @@ pub struct Compacted {
     pub manifests_after: usize,
 }
 
-/// A group and what was written for it.
-struct Done {
-    group: Group,
-    files: Vec<DataFile>,
-}
-
 /// Puts small files of one partition together, and small manifests. Rows stay as they are; what others commit
-/// meanwhile stays too, and a group whose files they changed is given up.
+/// meanwhile stays too, and a group whose files they changed is given up. Files whose rows can't be read exactly are
+/// left as they are, and known from then on.
 ///
 /// # Errors
 /// The table can't be read, a commit fails, or writers were faster too often: what was committed before stays.
 pub async fn compact(
     mut loaded: LoadedTable,
     policy: &Policy,
+    known: &Known,
     dry_run: bool,
 ) -> anyhow::Result<(LoadedTable, Compacted)> {
-    let plan = plan(&loaded, policy).await.context("look for small files")?;
+    let mut plan = plan(&loaded, policy, known).await.context("look for small files")?;
     let manifests = current_manifests(&loaded).await?.len();
     let mut report = Compacted {
         files_before: plan.files,
@@ -75,143 +82,107 @@ pub async fn compact(
         manifests_after: manifests,
         ..Compacted::default()
     };
-    let mut groups = plan.groups.into_iter().peekable();
-    if dry_run {
-        for group in groups {
-            report.replaced += group.files.len() as u64;
-            report.replaced_bytes += group.bytes();
-            report.written += 1;
-        }
-        report.files_after = report.files_before - report.replaced + report.written;
-        return Ok((loaded, report));
-    }
-    while groups.peek().is_some() {
-        let (mut done, mut bytes) = (Vec::new(), 0);
-        while done.len() < COMMIT_GROUPS
-            && let Some(group) = groups.next_if(|_| bytes < COMMIT_BYTES)
-        {
-            bytes += group.bytes();
-            match rewrite(&loaded, &group, policy).await {
-                Ok(files) => done.push(Done { group, files }),
-                Err(error) => {
-                    let path = &group.files[0].path;
-                    report.failed.push(format!("{} files, the first of them {path}: {error:#}", group.files.len()));
-                }
+    let mut groups = plan.groups.into_iter();
+    while groups.len() > 0 {
+        let (mut done, mut bytes, held) = (Vec::new(), 0, Held::now());
+        while let Some(group) = groups.next() {
+            let mut round = Round { loaded: &loaded, policy, known, report: &mut report };
+            let Some((group, wanted)) = round.suited(group).await else { continue };
+            if dry_run {
+                report.replaced += group.files.len() as u64;
+                report.replaced_bytes += group.bytes();
+                report.written += 1;
+            } else if let Some(one) = round.written(group, &wanted).await {
+                bytes += one.group.bytes();
+                done.push(one);
+            }
+            if done.len() >= COMMIT_GROUPS || bytes >= COMMIT_BYTES || held.elapsed() > policy.held_at_most / 4 {
+                break;
             }
         }
-        loaded = commit(loaded, done, &mut report).await?;
+        if !done.is_empty() {
+            let swap = Swap { done, held, at_most: policy.held_at_most, looked: &mut plan.looked };
+            loaded = swap.commit(loaded, &mut report).await?;
+        }
     }
-    loaded = merge_manifests(loaded, &mut report).await?;
+    if !dry_run {
+        loaded = merge_manifests(loaded, &mut report).await?;
+    }
     report.files_after = report.files_before - report.replaced + report.written;
     Ok((loaded, report))
 }
 
-/// Commits what was written, as far as nobody changed its files.
-async fn commit(mut loaded: LoadedTable, mut done: Vec<Done>, report: &mut Compacted) -> anyhow::Result<LoadedTable> {
-    let mut attempt = 0;
-    loop {
-        let looked = still_valid(&loaded, &mut done, report).await;
-        let affected = match looked {
-            Ok(affected) => affected,
+/// Writing one group.
+struct Round<'a> {
+    loaded: &'a LoadedTable,
+    policy: &'a Policy,
+    known: &'a Known,
+    report: &'a mut Compacted,
+}
+
+impl Round<'_> {
+    /// The group without files that can't be rewritten, as far as their footers say, and the rows that it is to hold.
+    /// `None`: too little is left.
+    async fn suited(&mut self, mut group: Group) -> Option<(Group, Wanted)> {
+        let wanted = match Wanted::of(self.loaded.table.metadata().current_schema(), &group.spec) {
+            Ok(wanted) => wanted,
             Err(error) => {
-                discard(&loaded, &done).await;
-                return Err(error.context("look at the files that are to be replaced"));
+                self.report.failed.push(format!("{} files: {error}", group.files.len()));
+                return None;
             }
         };
-        if done.is_empty() {
-            return Ok(loaded);
-        }
-        match loaded.apply(Edit::Replace(replace(&loaded, &done, affected))).await {
-            Ok(after) => {
-                for Done { group, files } in &done {
-                    report.replaced += group.files.len() as u64;
-                    report.replaced_bytes += group.bytes();
-                    report.written += files.len() as u64;
-                    report.written_bytes += files.iter().map(DataFile::file_size_in_bytes).sum::<u64>();
-                }
-                return Ok(after);
-            }
-            Err(error @ CommitError::Conflict { .. }) => match again(&loaded, error, &mut attempt).await {
-                Ok(current) => loaded = current,
-                Err(error) => {
-                    discard(&loaded, &done).await;
-                    return Err(error);
-                }
-            },
-            // It may have happened: the files stay.
-            Err(error @ CommitError::Unknown { .. }) => return Err(error.into()),
-            Err(error @ CommitError::Failed { .. }) => {
-                discard(&loaded, &done).await;
-                return Err(error.into());
+        let files = self.loaded.table.file_io();
+        let looks = stream::iter(group.files.clone()).map(|file| {
+            let wanted = &wanted;
+            async move { (source::look(files, &file, wanted).await, file) }
+        });
+        let looked: Vec<_> = looks.buffered(LOOKED_AT_ONCE).collect().await;
+        let before = group.files.len();
+        group.files.clear();
+        for (verdict, file) in looked {
+            match verdict {
+                Ok(()) => group.files.push(file),
+                Err(Trouble::Unsuited(why)) => self.unsuited(&file, &why),
+                Err(Trouble::Unread(error)) => self.report.failed.push(format!("{}: {error:#}", file.path)),
             }
         }
+        (group.files.len() == before || self.is_worth_it(&group)).then_some((group, wanted))
     }
-}
 
-/// Drops the groups of which a file isn't in the table any more, or has delete files applied to it by now; the answer
-/// is the manifests that name the files of the others.
-async fn still_valid(
-    loaded: &LoadedTable,
-    done: &mut Vec<Done>,
-    report: &mut Compacted,
-) -> anyhow::Result<HashSet<String>> {
-    let specs = Specs::of(loaded);
-    let deletes = deletes(loaded, &specs).await?;
-    let group_of: HashMap<&str, usize> = done
-        .iter()
-        .zip(0..)
-        .flat_map(|(one, number)| one.group.files.iter().map(move |file| (file.path.as_str(), number)))
-        .collect();
-    let mut live = vec![0; done.len()];
-    let mut named: Vec<(String, HashSet<usize>)> = Vec::new();
-    for manifest in current_manifests(loaded).await? {
-        if manifest.content != ManifestContentType::Data {
-            continue;
+    /// A group's rows in new files; `None`: that failed.
+    async fn written(&mut self, mut group: Group, wanted: &Wanted) -> Option<Done> {
+        for _ in 0..REPEATED {
+            match rewrite(self.loaded, &group, wanted, self.policy).await {
+                Ok(files) => return Some(Done { group, files }),
+                Err(Failed::Unsuited(number, why)) => {
+                    let file = group.files.remove(number);
+                    self.unsuited(&file, &why);
+                    if !self.is_worth_it(&group) {
+                        return None;
+                    }
+                }
+                Err(Failed::Other(error)) => {
+                    let path = &group.files[0].path;
+                    let failed = format!("{} files, the first of them {path}: {error:#}", group.files.len());
+                    self.report.failed.push(failed);
+                    return None;
+                }
+            }
         }
-        let entries = reach::entries(loaded.table.file_io(), &manifest).await?;
-        let found = entries.iter().filter(|entry| entry.is_alive()).filter_map(|entry| group_of.get(entry.file_path()));
-        let found: Vec<usize> = found.copied().collect();
-        for group in &found {
-            live[*group] += 1;
-        }
-        if !found.is_empty() {
-            named.push((manifest.manifest_path, found.into_iter().collect()));
-        }
+        // What was found is known from now on: the next round begins without it.
+        None
     }
-    let valid = |(number, one): (usize, &Done)| {
-        let key = (one.group.spec.spec_id(), one.group.partition.clone());
-        let untouched = !one.group.files.iter().any(|file| deletes.apply_to(&key, file.sequence));
-        (untouched && live[number] == one.group.files.len()).then_some(number)
-    };
-    let valid: HashSet<usize> = done.iter().enumerate().filter_map(valid).collect();
-    for (number, one) in std::mem::take(done).into_iter().enumerate() {
-        if valid.contains(&number) {
-            done.push(one);
-        } else {
-            report.given_up += 1;
-            loaded.discard(&one.files).await;
-        }
-    }
-    let named = named.into_iter().filter(|(_, groups)| !groups.is_disjoint(&valid));
-    Ok(named.map(|(path, _)| path).collect())
-}
 
-fn replace(loaded: &LoadedTable, done: &[Done], affected: HashSet<String>) -> Replace {
-    let mut removed = HashSet::new();
-    let mut added: BTreeMap<i32, Vec<(DataFile, i64)>> = BTreeMap::new();
-    for Done { group, files } in done {
-        removed.extend(group.files.iter().map(|file| file.path.clone()));
-        // The newest of theirs: no delete file applies to any of them, so none may to the new ones.
-        let sequence = group.files.iter().map(|file| file.sequence).max().unwrap_or(0);
-        let of_spec = added.entry(group.spec.spec_id()).or_default();
-        of_spec.extend(files.iter().map(|file| (file.clone(), sequence)));
+    fn is_worth_it(&self, group: &Group) -> bool {
+        group.files.len() >= self.policy.min_files.max(2)
     }
-    Replace { removed, affected, added, merge_at: MERGE_AT, summary: carried(loaded.table.metadata()) }
-}
 
-async fn discard(loaded: &LoadedTable, done: &[Done]) {
-    for one in done {
-        loaded.discard(&one.files).await;
+    fn unsuited(&mut self, file: &Candidate, why: &str) {
+        self.known.add(&file.path, self.loaded.table.metadata().current_schema_id());
+        self.report.skipped.unsuited += 1;
+        if self.report.unsuited.len() < SAID {
+            self.report.unsuited.push(format!("{}: {why}", file.path));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use iceberg::spec::{DataContentType, DataFile, PartitionSpec, Struct};
 #[derive(Debug, Default)]
 pub(super) struct Deletes {
     of_partition: HashMap<(i32, Struct), Newest>,
-    /// Equality deletes of an unpartitioned spec apply to all partitions.
+    /// Equality deletes of an unpartitioned spec apply to all partitions, and those of one that can't be used may.
     of_all: Option<i64>,
 }
 
@@ -29,6 +29,15 @@ impl Deletes {
         let newest = self.of_partition.entry((spec.spec_id(), partition)).or_default();
         let newest = if equality { &mut newest.equality } else { &mut newest.position };
         *newest = (*newest).max(Some(sequence));
+    }
+
+    /// Takes in a live delete file of a partition spec that can't be used any more. Its equality deletes may apply to
+    /// all partitions: a spec whose fields are all void partitions by nothing. Others apply to data of its own spec,
+    /// which isn't touched either.
+    pub(super) fn add_unusable(&mut self, file: &DataFile, sequence: i64) {
+        if file.content_type() == DataContentType::EqualityDeletes {
+            self.of_all = self.of_all.max(Some(sequence));
+        }
     }
 
     /// Whether one may apply to a data file of this partition and sequence number. Position deletes apply to data of
@@ -82,5 +91,9 @@ mod tests {
         assert!(!applies(&deletes, 3, 1));
         deletes.add(&of(DataContentType::EqualityDeletes), &unpartitioned, Struct::empty(), 3);
         assert!(applies(&deletes, 3, 2) && !applies(&deletes, 3, 3));
+        deletes.add_unusable(&of(DataContentType::PositionDeletes), 9);
+        assert!(!applies(&deletes, 3, 3));
+        deletes.add_unusable(&of(DataContentType::EqualityDeletes), 9);
+        assert!(applies(&deletes, 3, 8) && !applies(&deletes, 3, 9));
     }
 }

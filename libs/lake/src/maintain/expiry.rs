@@ -4,13 +4,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use iceberg::io::FileIO;
-use iceberg::spec::{ManifestFile, SnapshotRef};
+use iceberg::spec::{ManifestFile, SnapshotRef, TableMetadata};
 use serde::Serialize;
 
 use super::deletion::{Deleted, delete};
 use super::reach::{self, READ_AT_ONCE, is_missing};
+use super::replace::{Replace, carried};
+use super::swap::MERGE_AT;
 use super::{Policy, again};
 use crate::catalog::LoadedTable;
 use crate::error::CommitError;
@@ -51,10 +53,14 @@ pub async fn expire(
     let (before, after, expiry) = loop {
         let metadata = loaded.table.metadata();
         let expiry = expired(metadata, &policy.retention(metadata), now_ms)?;
-        if expiry.is_empty() || dry_run {
+        if dry_run || (expiry.is_empty() && !expiry.held_back) {
             break (loaded.clone(), loaded, expiry);
         }
-        match loaded.apply(Edit::Expire(expiry.clone())).await {
+        let held_back = expiry.held_back;
+        let edit = if held_back { say_again(metadata) } else { Edit::Expire(expiry.clone()) };
+        match loaded.apply(edit).await {
+            // Now the current snapshot says it, and those that said it may go.
+            Ok(after) if held_back => loaded = after,
             Ok(after) => break (loaded, after, expiry),
             Err(error @ CommitError::Conflict { .. }) => loaded = again(&loaded, error, &mut attempt).await?,
             Err(error) => return Err(error.into()),
@@ -63,10 +69,15 @@ pub async fn expire(
     let mut report =
         Expired { snapshots: expiry.snapshots.len(), references: expiry.references.clone(), ..Expired::default() };
     if !expiry.snapshots.is_empty() {
-        clean(&before, &after, &expiry, &mut report, dry_run).await?;
+        clean(&before, &after, &expiry, &mut report, (policy.memory_bytes, dry_run)).await?;
     }
     report.kept = after.table.metadata().snapshots().len() - if dry_run { expiry.snapshots.len() } else { 0 };
     Ok((after, report))
+}
+
+/// A snapshot of the same files that says what its ancestors said of the rows.
+fn say_again(metadata: &TableMetadata) -> Edit {
+    Edit::Replace(Replace { merge_at: MERGE_AT, summary: carried(metadata), ..Replace::default() })
 }
 
 /// Deletes what the expired snapshots refer to and the others don't.
@@ -75,7 +86,7 @@ async fn clean(
     after: &LoadedTable,
     expiry: &Expiry,
     report: &mut Expired,
-    dry_run: bool,
+    (memory, dry_run): (usize, bool),
 ) -> anyhow::Result<()> {
     let files = before.table.file_io();
     let gone: HashSet<i64> = expiry.snapshots.iter().copied().collect();
@@ -94,7 +105,7 @@ async fn clean(
         if candidates.is_empty() {
             break;
         }
-        let unused = unused(files, candidates, &kept_manifests).await?;
+        let unused = unused(files, candidates, &kept_manifests, memory).await?;
         report.data.add(delete(files, unused.into_iter().collect(), dry_run).await);
     }
     let lists: HashSet<&str> = kept.iter().map(|snapshot| snapshot.manifest_list()).collect();
@@ -156,20 +167,19 @@ async fn candidates(
     Ok(found)
 }
 
-/// Those of the files that none of the manifests has among its live ones.
+/// Those of the files that none of the manifests has among its live ones; so many bytes are held, about.
 async fn unused(
     files: &FileIO,
     mut candidates: HashMap<String, u64>,
     manifests: &[ManifestFile],
+    memory: usize,
 ) -> anyhow::Result<HashMap<String, u64>> {
     let live = manifests.iter().filter(|one| one.has_added_files() || one.has_existing_files());
-    let loaded = stream::iter(live.cloned())
-        .map(|manifest| async move { reach::entries(files, &manifest).await })
-        .buffered(READ_AT_ONCE / 2);
-    let mut loaded = std::pin::pin!(loaded);
-    while let Some(entries) = loaded.try_next().await? {
-        for entry in entries.iter().filter(|entry| entry.is_alive()) {
-            candidates.remove(entry.file_path());
+    for some in reach::side_by_side(live, memory) {
+        for entries in reach::all_entries(files, some).await? {
+            for entry in entries.iter().filter(|entry| entry.is_alive()) {
+                candidates.remove(entry.file_path());
+            }
         }
         if candidates.is_empty() {
             break;

@@ -4,21 +4,24 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use anyhow::{Context as _, anyhow};
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use iceberg::spec::{SnapshotRef, TableMetadata};
+use futures::{StreamExt as _, stream};
+use iceberg::spec::SnapshotRef;
 use lakewright_aws::Objects;
 use lakewright_config::s3;
 use serde::{Deserialize, Serialize};
 
 use super::deletion::{Deleted, delete};
 use super::reach::{self, READ_AT_ONCE};
-use super::{Policy, may_delete};
+use super::{Policy, again, may_delete};
 use crate::catalog::LoadedTable;
+use crate::error::CommitError;
 
 /// Bytes of paths that are held; what is beyond comes next time.
 const HELD: usize = 32 * 1024 * 1024;
-/// How many unknown metadata files are looked into, the newest.
-const LOOKED_AT: usize = 20;
+/// How many unknown metadata files are looked into, the newest first.
+const LOOKED_AT: usize = 5_000;
+/// Of each, the bytes that are read first: the table's id is among the first members.
+const BEGINNING: u64 = 4 * 1024;
 /// What an Iceberg table's files end with. Others are nobody's business here.
 const ENDINGS: [&str; 6] = [".parquet", ".avro", ".orc", ".puffin", ".stats", METADATA];
 const METADATA: &str = ".metadata.json";
@@ -39,6 +42,8 @@ struct Candidate {
     key: String,
     bytes: u64,
     modified_ms: i64,
+    /// Too young to be one: it is only looked at.
+    young: bool,
 }
 
 /// Deletes files in the table's `data` and `metadata` folders that none of its snapshots, nor its log of metadata files,
@@ -64,7 +69,8 @@ pub async fn remove_orphans(
         .with_context(|| format!("the table's location {} is no place in S3", metadata.location()))?;
     let prefix = prefix.trim_end_matches('/');
     let mut referenced = HashSet::new();
-    refer(loaded, &reach::newest_first(metadata), &mut referenced).await?;
+    let files = (loaded, policy.memory_bytes);
+    refer(files, &reach::newest_first(metadata), &mut referenced).await?;
 
     let objects = loaded.aws.objects();
     let mut listing = Listing {
@@ -74,30 +80,45 @@ pub async fn remove_orphans(
         found: Vec::new(),
         foreign: HashSet::new(),
         held: 0,
+        unseen: 0,
     };
     for folder in ["data", "metadata"] {
         report.listed += listing.read(&objects, &format!("{prefix}/{folder}/"), folder == "metadata").await?;
     }
-    let Listing { mut found, foreign, .. } = listing;
+    let Listing { mut found, foreign, unseen, .. } = listing;
     found.retain(|one| !foreign.iter().any(|folder| one.key.starts_with(folder.as_str())));
-    if let Some(refused) = of_another(&objects, bucket, metadata, &mut found).await {
-        report.refused = Some(refused);
-        return Ok(report);
-    }
+    report.refused = of_another(&objects, bucket, (metadata.uuid(), unseen), &mut found).await;
+    found.retain(|one| !one.young);
     // What was committed while the folders were listed counts as well.
-    let now = loaded.reload().await?;
-    let known: HashSet<i64> = metadata.snapshots().map(|snapshot| snapshot.snapshot_id()).collect();
-    let mut new = reach::newest_first(now.table.metadata());
-    new.retain(|snapshot| !known.contains(&snapshot.snapshot_id()));
-    refer(&now, &new, &mut referenced).await?;
-    found.retain(|one| !referenced.contains(&digest(bucket, &one.key)));
+    let mut known: HashSet<i64> = metadata.snapshots().map(|snapshot| snapshot.snapshot_id()).collect();
+    let mut now = loaded.reload().await?;
+    let mut attempt = 0;
+    loop {
+        let mut new = reach::newest_first(now.table.metadata());
+        new.retain(|snapshot| known.insert(snapshot.snapshot_id()));
+        refer((&now, policy.memory_bytes), &new, &mut referenced).await?;
+        found.retain(|one| !referenced.contains(&digest(bucket, &one.key)));
+        if found.is_empty() || dry_run {
+            break;
+        }
+        // Whoever held files for longer than that, and loaded the table before, commits them no more.
+        match now.fence().await {
+            Ok(()) => break,
+            Err(error @ CommitError::Conflict { .. }) => now = again(&now, error, &mut attempt).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
     let paths = found.into_iter().map(|one| (format!("s3://{bucket}/{}", one.key), one.bytes)).collect();
     report.deleted = delete(loaded.table.file_io(), paths, dry_run).await;
     Ok(report)
 }
 
-/// Adds what a table's metadata and some of its snapshots refer to.
-async fn refer(loaded: &LoadedTable, snapshots: &[SnapshotRef], referenced: &mut HashSet<u64>) -> anyhow::Result<()> {
+/// Adds what a table's metadata and some of its snapshots refer to, within so many bytes of memory.
+async fn refer(
+    (loaded, memory): (&LoadedTable, usize),
+    snapshots: &[SnapshotRef],
+    referenced: &mut HashSet<u64>,
+) -> anyhow::Result<()> {
     let metadata = loaded.table.metadata();
     let mut add = |path: &str| {
         if let Some((bucket, key)) = s3::object(path) {
@@ -119,12 +140,8 @@ async fn refer(loaded: &LoadedTable, snapshots: &[SnapshotRef], referenced: &mut
     for manifest in &manifests {
         add(&manifest.manifest_path);
     }
-    let loaded = stream::iter(manifests)
-        .map(|manifest| async move { reach::entries(files, &manifest).await })
-        .buffered(READ_AT_ONCE / 2);
-    let mut loaded = std::pin::pin!(loaded);
-    while let Some(entries) = loaded.try_next().await? {
-        for entry in &entries {
+    for some in reach::side_by_side(&manifests, memory) {
+        for entry in reach::all_entries(files, some).await?.iter().flatten() {
             add(entry.file_path());
         }
     }
@@ -147,6 +164,8 @@ struct Listing<'a> {
     /// Folders of other tables.
     foreign: HashSet<String>,
     held: usize,
+    /// Metadata files for which there was no room.
+    unseen: usize,
 }
 
 impl Listing<'_> {
@@ -174,9 +193,13 @@ impl Listing<'_> {
                 let modified = chrono::DateTime::parse_from_rfc3339(&one.modified)
                     .with_context(|| format!("S3's time of {} is `{}`", one.key, one.modified))?;
                 let modified_ms = modified.timestamp_millis();
-                if modified_ms < self.before_ms && self.held < HELD {
+                let young = modified_ms >= self.before_ms;
+                let wanted = !young || (flat && name.ends_with(METADATA));
+                if wanted && self.held < HELD {
                     self.held += one.key.len() + 64;
-                    self.found.push(Candidate { key: one.key, bytes: one.size, modified_ms });
+                    self.found.push(Candidate { key: one.key, bytes: one.size, modified_ms, young });
+                } else if wanted && name.ends_with(METADATA) {
+                    self.unseen += 1;
                 }
             }
             token = next;
@@ -187,36 +210,44 @@ impl Listing<'_> {
     }
 }
 
-/// Why nothing may be deleted: unknown metadata that is another table's, which then lies at the same location. Metadata
+/// Why nothing may be deleted but what stays among the found ones: unknown metadata that is another table's, which then
+/// lies at the same location, whatever its age; or so much unknown metadata that it can't be looked at in one go. Metadata
 /// that can't be read isn't an orphan for sure.
 async fn of_another(
     objects: &Objects,
     bucket: &str,
-    metadata: &TableMetadata,
+    (own, unseen): (uuid::Uuid, usize),
     found: &mut Vec<Candidate>,
 ) -> Option<String> {
     let (mut unknown, rest): (Vec<_>, Vec<_>) =
         std::mem::take(found).into_iter().partition(|one| one.key.ends_with(METADATA));
-    *found = rest;
     unknown.sort_by_key(|one| std::cmp::Reverse(one.modified_ms));
-    for (number, one) in unknown.into_iter().enumerate() {
-        if number < LOOKED_AT {
-            match table_uuid(objects, bucket, &one.key).await {
-                Ok(uuid) if uuid == metadata.uuid() => {}
-                Ok(_) => {
-                    let place = format!("s3://{bucket}/{}", one.key);
-                    return Some(format!(
-                        "{place} is another table's metadata; if that table is gone, delete its files by hand"
-                    ));
-                }
-                Err(error) => {
-                    tracing::warn!(key = one.key, error = format!("{error:#}"), "metadata that can't be read is kept");
-                    continue;
-                }
+    let left = unknown.len().saturating_sub(LOOKED_AT) + unseen;
+    unknown.truncate(LOOKED_AT);
+    let looks = stream::iter(unknown)
+        .map(|one| async move { (table_uuid(objects, bucket, &one.key).await, one) })
+        .buffered(READ_AT_ONCE);
+    let mut looks = std::pin::pin!(looks);
+    while let Some((uuid, one)) = looks.next().await {
+        match uuid {
+            Ok(uuid) if uuid == own => found.push(one),
+            Ok(_) => {
+                found.clear();
+                let place = format!("s3://{bucket}/{}", one.key);
+                return Some(format!(
+                    "{place} is another table's metadata; if that table is gone, delete its files by hand"
+                ));
+            }
+            Err(error) => {
+                tracing::warn!(key = one.key, error = format!("{error:#}"), "metadata that can't be read is kept");
             }
         }
-        found.push(one);
     }
+    if left > 0 {
+        // What was looked at is this table's: it goes, and so the rest comes into reach.
+        return Some(format!("{left} metadata files that nothing refers to are left to be looked at, next time"));
+    }
+    found.extend(rest);
     None
 }
 
@@ -227,7 +258,35 @@ async fn table_uuid(objects: &Objects, bucket: &str, key: &str) -> anyhow::Resul
         #[serde(rename = "table-uuid")]
         uuid: uuid::Uuid,
     }
+    let beginning = objects.get(bucket, key, Some(0..BEGINNING)).await.map_err(|error| anyhow!(error))?;
+    if let Some(uuid) = named_at_once(&beginning.body) {
+        return Ok(uuid);
+    }
     let object = objects.get(bucket, key, None).await.map_err(|error| anyhow!(error))?;
     let written: Written = serde_json::from_slice(&object.body).context("it is no metadata of an Iceberg table")?;
     Ok(written.uuid)
+}
+
+/// The id that the beginning of a metadata file says. A text that looks like the member within another one has its
+/// quotation marks escaped.
+fn named_at_once(beginning: &[u8]) -> Option<uuid::Uuid> {
+    let text = String::from_utf8_lossy(beginning);
+    let (_, rest) = text.split_once("\"table-uuid\"")?;
+    let value = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    value.split_once('"')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_named_at_the_beginning_of_its_metadata() {
+        let id = "00000000-0000-4000-8000-000000000001";
+        let of = |text: &str| named_at_once(text.as_bytes()).map(|id| id.to_string());
+        assert_eq!(of(&format!("{{\"format-version\":2,\"table-uuid\":\"{id}\",\"loc")).as_deref(), Some(id));
+        assert_eq!(of(&format!("{{\n  \"table-uuid\" : \"{id}\"\n")).as_deref(), Some(id));
+        assert_eq!(of("{\"format-version\":2,\"table-uuid\":\"0000"), None);
+        assert_eq!(of("{\"location\":\"s3://b/t\""), None);
+    }
 }

@@ -1,11 +1,13 @@
 //! Which small files are worth putting together.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use iceberg::spec::{DataFile, DataFileFormat, ManifestContentType, PartitionSpecRef, Struct, StructType};
 use serde::Serialize;
 
-use super::deletes::Deletes;
+use super::looked::Looked;
+use super::source::Known;
 use super::{Policy, reach};
 use crate::catalog::LoadedTable;
 use crate::prepare::current_manifests;
@@ -20,7 +22,7 @@ const CANDIDATE: usize = 160;
 /// A small data file.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
-    pub(super) path: String,
+    pub(super) path: Arc<str>,
     pub(super) bytes: u64,
     pub(super) rows: u64,
     /// The sequence number of its data.
@@ -48,6 +50,9 @@ pub struct Skipped {
     pub with_deletes: u64,
     /// Because they are no Parquet, are encrypted, or have a partition spec whose column is gone.
     pub unsupported: u64,
+    /// Because they can't be read exactly as the table's schema says: another engine's types, columns without field ids,
+    /// broken ones.
+    pub unsuited: u64,
     /// Because there were too many to look at at once; they come next time.
     pub postponed: u64,
 }
@@ -58,6 +63,7 @@ pub(super) struct Plan {
     pub(super) files: u64,
     pub(super) groups: Vec<Group>,
     pub(super) skipped: Skipped,
+    pub(super) looked: Looked,
 }
 
 /// The partition specs that the table's data files have been written with and can be written with today.
@@ -85,46 +91,26 @@ impl Specs {
     }
 }
 
-/// The delete files of a snapshot's manifests.
-///
-/// # Errors
-/// A manifest can't be read, or its spec isn't known.
-pub(super) async fn deletes(loaded: &LoadedTable, specs: &Specs) -> anyhow::Result<Deletes> {
-    let mut deletes = Deletes::default();
-    for manifest in current_manifests(loaded).await? {
-        if manifest.content != ManifestContentType::Deletes {
-            continue;
-        }
-        for entry in reach::entries(loaded.table.file_io(), &manifest).await? {
-            if !entry.is_alive() {
-                continue;
-            }
-            // Data files of a spec that can't be used aren't touched either.
-            if let Some((spec, partition)) = specs.partition(manifest.partition_spec_id, entry.data_file()) {
-                deletes.add(entry.data_file(), spec, partition, entry.sequence_number().unwrap_or(0));
-            }
-        }
-    }
-    Ok(deletes)
-}
-
-/// What is to be put together.
+/// What is to be put together; not files that are known not to fit.
 ///
 /// # Errors
 /// A manifest can't be read.
-pub(super) async fn plan(loaded: &LoadedTable, policy: &Policy) -> anyhow::Result<Plan> {
+pub(super) async fn plan(loaded: &LoadedTable, policy: &Policy, known: &Known) -> anyhow::Result<Plan> {
     let specs = Specs::of(loaded);
-    let deletes = deletes(loaded, &specs).await?;
+    let mut plan = Plan::default();
+    let manifests = current_manifests(loaded).await?;
+    plan.looked.deletes(loaded, &specs, &manifests).await?;
+    let schema = loaded.table.metadata().current_schema_id();
     let target = policy.target(loaded.table.metadata()) as u64;
     let small = target - target / 4;
-    let mut plan = Plan::default();
     let mut partitions: HashMap<(i32, Struct), Vec<Candidate>> = HashMap::new();
     let mut held = 0;
-    for manifest in current_manifests(loaded).await? {
+    for manifest in &manifests {
         if manifest.content != ManifestContentType::Data {
             continue;
         }
-        for entry in reach::entries(loaded.table.file_io(), &manifest).await? {
+        let mut named = Vec::new();
+        for entry in reach::entries(loaded.table.file_io(), manifest).await? {
             if !entry.is_alive() {
                 continue;
             }
@@ -140,20 +126,21 @@ pub(super) async fn plan(loaded: &LoadedTable, policy: &Policy) -> anyhow::Resul
                 continue;
             };
             let key = (spec.spec_id(), partition);
-            if deletes.apply_to(&key, sequence) {
+            if plan.looked.deletes.apply_to(&key, sequence) {
                 plan.skipped.with_deletes += 1;
+            } else if known.is_unsuited(file.file_path(), schema) {
+                plan.skipped.unsuited += 1;
             } else if held > policy.memory_bytes / 4 {
                 plan.skipped.postponed += 1;
             } else {
                 held += file.file_path().len() + CANDIDATE;
-                partitions.entry(key).or_default().push(Candidate {
-                    path: file.file_path().to_owned(),
-                    bytes: file.file_size_in_bytes(),
-                    rows: file.record_count(),
-                    sequence,
-                });
+                let path: Arc<str> = file.file_path().into();
+                named.push(path.clone());
+                let (bytes, rows) = (file.file_size_in_bytes(), file.record_count());
+                partitions.entry(key).or_default().push(Candidate { path, bytes, rows, sequence });
             }
         }
+        plan.looked.add(&manifest.manifest_path, named);
     }
     for ((spec_id, partition), files) in partitions {
         let Some((spec, _)) = specs.0.get(&spec_id) else { continue };
@@ -161,6 +148,8 @@ pub(super) async fn plan(loaded: &LoadedTable, policy: &Policy) -> anyhow::Resul
             plan.groups.push(Group { spec: spec.clone(), partition: partition.clone(), files });
         }
     }
+    let chosen = plan.groups.iter().flat_map(|group| &group.files);
+    plan.looked.only(chosen.map(|file| file.path.clone()).collect());
     // The partitions with the most files first.
     plan.groups.sort_by_key(|group| std::cmp::Reverse(group.files.len()));
     Ok(plan)
@@ -202,7 +191,7 @@ mod tests {
 
     fn sizes(sizes: &[u64]) -> Vec<Vec<u64>> {
         let files = sizes.iter().zip(1..).map(|(bytes, sequence)| Candidate {
-            path: format!("{sequence}"),
+            path: format!("{sequence}").into(),
             bytes: *bytes,
             rows: 1,
             sequence,

@@ -8,12 +8,7 @@ use iceberg::spec::{DataFile, ManifestFile, TableMetadata};
 use crate::catalog::LoadedTable;
 use crate::manifests::ManifestFiles;
 use crate::prepare::current_manifests;
-use crate::summary::Changes;
-
-/// What every property of ours begins with.
-const OURS: &str = "lakewright.";
-/// Says who wrote a snapshot, and is no part of what the rows stand for.
-const WRITER: &str = "lakewright.writer";
+use crate::summary::{Changes, is_of_rows};
 
 /// What such a snapshot changes.
 #[derive(Debug, Clone, Default)]
@@ -73,7 +68,7 @@ pub(crate) fn carried(metadata: &TableMetadata) -> HashMap<String, String> {
     let mut next = metadata.current_snapshot();
     while let Some(snapshot) = next {
         for (name, value) in &snapshot.summary().additional_properties {
-            if name.starts_with(OURS) && name != WRITER && !properties.contains_key(name) {
+            if is_of_rows(name) && !properties.contains_key(name) {
                 properties.insert(name.clone(), value.clone());
             }
         }

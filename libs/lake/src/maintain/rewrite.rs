@@ -1,45 +1,56 @@
 //! Writing the rows of some files into one, sorted if the table says so.
 
-use std::sync::Arc;
-
-use anyhow::{Context as _, anyhow, bail};
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_cast::cast;
+use anyhow::{Context as _, anyhow};
+use arrow_array::RecordBatch;
 use arrow_ord::sort::{SortColumn, SortOptions, lexsort_to_indices};
 use arrow_schema::SchemaRef as ArrowSchemaRef;
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use iceberg::Runtime;
 use iceberg::arrow::record_batch_projector::RecordBatchProjector;
-use iceberg::arrow::{ArrowReaderBuilder, schema_to_arrow_schema};
-use iceberg::scan::FileScanTask;
-use iceberg::spec::{
-    DataFile, DataFileFormat, NameMapping, NullOrder, SchemaRef, SortDirection, SortField, TableMetadata,
-};
+use iceberg::spec::{DataFile, NullOrder, SchemaRef, SortDirection, SortField, TableMetadata};
 
 use super::Policy;
+use super::fit::Wanted;
 use super::plan::Group;
+use super::source::{Rows, Trouble};
 use crate::catalog::LoadedTable;
 use crate::partition::transformed;
 use crate::promote;
 use crate::writer::TableWriter;
 
+/// Why a group isn't written anew.
+pub(super) enum Failed {
+    /// For its file of this number, and what is in it.
+    Unsuited(usize, String),
+    /// For another reason.
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
 /// Writes a group's rows anew. The files that come are in S3 when this returns, and in no table yet.
 ///
 /// # Errors
-/// A file can't be read or written, or holds another number of rows than the table says. What was written by then is the
-/// orphans' removal's.
-pub(super) async fn rewrite(loaded: &LoadedTable, group: &Group, policy: &Policy) -> anyhow::Result<Vec<DataFile>> {
+/// A file can't be read or written. What was written by then is the orphans' removal's.
+pub(super) async fn rewrite(
+    loaded: &LoadedTable,
+    group: &Group,
+    wanted: &Wanted,
+    policy: &Policy,
+) -> Result<Vec<DataFile>, Failed> {
     let metadata = loaded.table.metadata();
     let expected: u64 = group.files.iter().map(|file| file.rows).sum();
     let mut writer = TableWriter::of_spec(loaded, group.spec.clone(), policy.target(metadata))?;
-    let sorted = write(loaded, group, policy, &mut writer).await?;
+    let sorted = write(loaded, group, wanted, policy, &mut writer).await?;
     let files = writer.close().await?;
     let rows: u64 = files.iter().map(DataFile::record_count).sum();
     if rows != expected {
         loaded.discard(&files).await;
-        bail!("{} files hold {rows} rows, and the table says {expected}", group.files.len());
+        return Err(anyhow!("{} files hold {rows} rows, and the table says {expected}", group.files.len()).into());
     }
     // A file is said to be sorted only if it was written as one.
     let Some(order) = sorted.filter(|_| files.len() == 1) else { return Ok(files) };
@@ -51,73 +62,38 @@ pub(super) async fn rewrite(loaded: &LoadedTable, group: &Group, policy: &Policy
 async fn write(
     loaded: &LoadedTable,
     group: &Group,
+    wanted: &Wanted,
     policy: &Policy,
     writer: &mut TableWriter,
-) -> anyhow::Result<Option<i32>> {
+) -> Result<Option<i32>, Failed> {
     let metadata = loaded.table.metadata();
-    let schema = metadata.current_schema().clone();
-    let arrow: ArrowSchemaRef = Arc::new(schema_to_arrow_schema(&schema)?);
-    let mut sorter = Sorter::of(metadata, &schema)?;
-    let reader = ArrowReaderBuilder::new(loaded.table.file_io().clone(), Runtime::try_current()?)
-        .with_data_file_concurrency_limit(1)
-        .build();
-    let tasks: Vec<iceberg::Result<FileScanTask>> = tasks(group, metadata, &schema)?.into_iter().map(Ok).collect();
-    let mut batches = reader.read(stream::iter(tasks).boxed())?.stream();
+    let mut sorter = Sorter::of(metadata, metadata.current_schema())?;
     let (mut held, mut bytes, mut whole) = (Vec::new(), 0, true);
-    while let Some(batch) = batches.try_next().await.context("read the files that become one")? {
-        let batch = plain(&batch, &arrow)?;
-        let Some(sorter) = &mut sorter else {
-            writer.write(batch).await?;
-            continue;
+    for (number, file) in group.files.iter().enumerate() {
+        let failed = |trouble| match trouble {
+            Trouble::Unsuited(why) => Failed::Unsuited(number, why),
+            Trouble::Unread(error) => Failed::Other(error.context(file.path.clone())),
         };
-        bytes += batch.get_array_memory_size();
-        held.push(batch);
-        // Sorting makes a copy.
-        if bytes > policy.memory_bytes / 4 {
-            whole = false;
-            writer.write(sorter.sorted(&arrow, &std::mem::take(&mut held))?).await?;
-            bytes = 0;
+        for batch in Rows::open(loaded.table.file_io(), file, wanted).await.map_err(failed)? {
+            let batch = batch.map_err(failed)?;
+            let Some(sorter) = &mut sorter else {
+                writer.write(batch).await?;
+                continue;
+            };
+            bytes += batch.get_array_memory_size();
+            held.push(batch);
+            // Sorting makes a copy.
+            if bytes > policy.memory_bytes / 4 {
+                whole = false;
+                writer.write(sorter.sorted(&wanted.arrow, &std::mem::take(&mut held))?).await?;
+                bytes = 0;
+            }
         }
     }
     let Some(sorter) = &mut sorter else { return Ok(None) };
-    writer.write(sorter.sorted(&arrow, &held)?).await?;
+    writer.write(sorter.sorted(&wanted.arrow, &held)?).await?;
     // What doesn't fit in memory is sorted piece by piece, which still lets readers skip row groups.
     Ok(whole.then_some(sorter.order))
-}
-
-/// Reading each of the files as a whole.
-fn tasks(group: &Group, metadata: &TableMetadata, schema: &SchemaRef) -> anyhow::Result<Vec<FileScanTask>> {
-    let mapping = metadata.properties().get("schema.name-mapping.default");
-    let mapping = mapping.map(|text| serde_json::from_str::<NameMapping>(text)).transpose();
-    let mapping = mapping.context("the table's `schema.name-mapping.default` can't be read")?.map(Arc::new);
-    let columns: Vec<i32> = schema.as_struct().fields().iter().map(|field| field.id).collect();
-    let task = |file: &super::plan::Candidate| {
-        FileScanTask::builder()
-            .with_file_size_in_bytes(file.bytes)
-            .with_start(0)
-            .with_length(file.bytes)
-            .with_record_count(Some(file.rows))
-            .with_data_file_path(file.path.clone())
-            .with_data_file_format(DataFileFormat::Parquet)
-            .with_schema(schema.clone())
-            .with_project_field_ids(columns.clone())
-            .with_partition(Some(group.partition.clone()))
-            .with_partition_spec(Some(group.spec.clone()))
-            .with_name_mapping(mapping.clone())
-            .with_case_sensitive(true)
-            .build()
-    };
-    Ok(group.files.iter().map(task).collect())
-}
-
-/// A batch in exactly the table's Arrow schema: the reader gives what is the same in a whole file in a shorter form.
-fn plain(batch: &RecordBatch, schema: &ArrowSchemaRef) -> anyhow::Result<RecordBatch> {
-    let columns = schema.fields().iter().zip(batch.columns());
-    let columns = columns.map(|(field, column)| {
-        if field.data_type() == column.data_type() { Ok(column.clone()) } else { cast(column, field.data_type()) }
-    });
-    let columns: Vec<ArrayRef> = columns.collect::<Result<_, _>>().context("read a column in the table's type")?;
-    Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }
 
 /// Sorts rows by a table's sort order.

@@ -10,6 +10,7 @@ use super::compact::{Compacted, compact};
 use super::deletion::Deleted;
 use super::expiry::{Expired, expire};
 use super::orphans::{Orphans, remove_orphans};
+use super::source::Known;
 use super::{Policy, may_delete};
 use crate::catalog::{LoadedTable, load_table};
 
@@ -43,11 +44,18 @@ impl Report {
     }
 }
 
-/// Maintains a table: small files and manifests, then old snapshots, then orphans. With `dry_run` nothing is changed.
+/// Maintains a table, named by its database and its name: small files and manifests, then old snapshots, then orphans.
+/// With `dry_run` nothing is changed.
 ///
 /// # Errors
 /// The table can't be loaded, or may not be maintained. What fails later is among the report's failures.
-pub async fn maintain(aws: &Aws, database: &str, name: &str, policy: &Policy, dry_run: bool) -> anyhow::Result<Report> {
+pub async fn maintain(
+    aws: &Aws,
+    (database, name): (&str, &str),
+    policy: &Policy,
+    known: &Known,
+    dry_run: bool,
+) -> anyhow::Result<Report> {
     let mut loaded = load_table(aws, database, name).await?;
     let version = loaded.table.metadata().format_version();
     anyhow::ensure!(
@@ -56,9 +64,8 @@ pub async fn maintain(aws: &Aws, database: &str, name: &str, policy: &Policy, dr
     );
     let mut report = Report { table: loaded.full_name(), ..Report::default() };
     let failures = &mut report.failures;
-    if let Some((table, compacted)) =
-        part("compaction", Box::pin(compact(loaded.clone(), policy, dry_run)), failures).await
-    {
+    let compacting = Box::pin(compact(loaded.clone(), policy, known, dry_run));
+    if let Some((table, compacted)) = part("compaction", compacting, failures).await {
         failures.extend(compacted.failed.iter().map(|failed| format!("compaction of {failed}")));
         report.compacted = Some(compacted);
         loaded = table;

@@ -1,5 +1,6 @@
 //! A Glue catalog and an S3 in memory over HTTP, which lose answers on demand.
 
+pub mod anything;
 pub mod deletes;
 pub mod sales;
 
@@ -89,6 +90,11 @@ impl Fake {
     /// Puts an object, as anybody may.
     pub fn put(&self, key: &str, body: &str) {
         self.objects.lock().insert(key.to_owned(), body.to_owned().into());
+    }
+
+    /// Deletes an object, as anybody may.
+    pub fn remove(&self, key: &str) {
+        self.objects.lock().remove(key);
     }
 
     /// The keys that contain a text.

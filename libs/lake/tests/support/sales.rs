@@ -12,6 +12,7 @@ use iceberg::spec::{
     DataFile, ManifestContentType, NestedField, PrimitiveType, Schema, Transform, Type, UnboundPartitionSpec,
 };
 use lakewright_aws::Aws;
+use lakewright_lake::maintain::{self, Compacted, Known, Policy};
 use lakewright_lake::{Change, LoadedTable, TableWriter, create_table, load_table};
 use serde_json::Value;
 
@@ -49,6 +50,11 @@ pub async fn append(aws: &Aws, ids: &[i64]) -> LoadedTable {
     let loaded = load(aws).await;
     let files = files(&loaded, ids).await;
     loaded.commit(Change { files, maintained: true, ..Change::default() }).await.expect("committed")
+}
+
+/// Puts small files together, by somebody who knows nothing of them yet.
+pub async fn compact(table: LoadedTable, policy: &Policy, dry_run: bool) -> anyhow::Result<(LoadedTable, Compacted)> {
+    maintain::compact(table, policy, &Known::default(), dry_run).await
 }
 
 /// The ids of a snapshot, sorted; of the current one where none is named.
