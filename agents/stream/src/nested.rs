@@ -1,5 +1,6 @@
 //! Values that are made of others: lists, maps and structs, read in one pass.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::escape::{resolved, unescape};
@@ -36,6 +37,9 @@ pub(crate) fn list(scanner: &mut Scanner<'_>, element: &Part, arena: &mut Arena)
     let mut wrong = None;
     let mut more = scanner.enter_array()?;
     while more {
+        if wrong.is_none() {
+            wrong = arena.count(element.width).err();
+        }
         if wrong.is_some() {
             scanner.pass()?;
         } else {
@@ -58,6 +62,9 @@ pub(crate) fn map(scanner: &mut Scanner<'_>, value: &Part, arena: &mut Arena) ->
     let mut more = scanner.enter_object()?;
     while more {
         let (raw, escaped) = scanner.name()?;
+        if wrong.is_none() {
+            wrong = arena.count(1 + value.width).err();
+        }
         if wrong.is_some() {
             scanner.pass()?;
         } else {
@@ -85,12 +92,15 @@ fn repeated(names: &[(&str, bool)]) -> Option<String> {
         return twice.map(|(_, (name, _))| (*name).to_owned());
     }
     let mut seen = HashSet::with_capacity(names.len());
-    let resolved = names.iter().map(|(raw, _)| {
-        let mut name = String::with_capacity(raw.len());
-        unescape(raw, &mut name);
-        name
+    let resolved = names.iter().map(|(raw, escaped)| match escaped {
+        false => Cow::Borrowed(*raw),
+        true => {
+            let mut name = String::with_capacity(raw.len());
+            unescape(raw, &mut name);
+            Cow::Owned(name)
+        }
     });
-    resolved.into_iter().find(|name| !seen.insert(name.clone()))
+    resolved.into_iter().find(|name| !seen.insert(name.clone())).map(Cow::into_owned)
 }
 
 /// Reads an object whose members are those of a struct.

@@ -35,6 +35,8 @@ pub(crate) enum Shape {
 pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) shape: Shape,
+    /// The shape's own.
+    pub(crate) width: usize,
     pub(crate) required: bool,
 }
 
@@ -45,12 +47,20 @@ impl Shape {
         matches!(self, Self::List(_) | Self::Map(_) | Self::Struct(_))
     }
 
+    /// How many values of Arrow columns it takes, null or not: lists and maps without their elements.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::Struct(fields) => 1 + fields.iter().map(|field| field.shape.width()).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
     /// The shape of an Iceberg type, whose times are written in `unit`, or as text; `None` for types that messages
     /// can't fill.
     pub(crate) fn of(iceberg: &Type, unit: Option<TimeUnit>) -> Option<Self> {
         let part = |field: &NestedField| {
             let shape = Self::of(&field.field_type, unit)?;
-            Some(Part { name: field.name.clone(), shape, required: field.required })
+            Some(Part { name: field.name.clone(), width: shape.width(), shape, required: field.required })
         };
         Some(match iceberg {
             Type::Primitive(primitive) => match primitive {

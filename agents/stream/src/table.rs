@@ -246,7 +246,7 @@ impl Rows {
             origins.push(Origin { payload: payload.to_vec(), place: record.place });
         }
         self.unknown += self.arena.unknown.count();
-        self.bytes += payload.len().max(message.len());
+        self.bytes += payload.len().max(message.len()) + self.arena.column_bytes();
         self.place(record.place);
     }
 

@@ -31,10 +31,10 @@ fn after(bytes: &[u8], byte: u8) -> Option<&[u8]> {
     bytes.strip_prefix(&[byte])
 }
 
-/// Days since 1970 of a date at the beginning, and the rest.
+/// Days since 1970 of a date at the beginning, and the rest. The years are 1 to 9999, as readers of tables know them.
 #[inline]
 pub(crate) fn date(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let (year, rest) = digits(bytes, 4)?;
+    let (year, rest) = digits(bytes, 4).filter(|(year, _)| *year > 0)?;
     let (month, rest) = digits(after(rest, b'-')?, 2)?;
     let (day, rest) = digits(after(rest, b'-')?, 2)?;
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
@@ -57,7 +57,8 @@ pub(crate) fn date(bytes: &[u8]) -> Option<(i64, &[u8])> {
     Some((era * 146_097 + day_of_era - 719_468, rest))
 }
 
-/// Microseconds since 1970; digits beyond microseconds are cut off. With `zoned` an offset must stand, else none may.
+/// Microseconds since 1970; digits beyond microseconds are cut off. With `zoned` an offset must stand, else none may; with it too the
+/// year is 1 to 9999 in UTC.
 #[inline]
 pub(crate) fn timestamp(bytes: &[u8], zoned: bool) -> Option<i64> {
     let (days, rest) = date(bytes)?;
@@ -76,7 +77,7 @@ pub(crate) fn timestamp(bytes: &[u8], zoned: bool) -> Option<i64> {
         }
         _ => return None,
     };
-    Some(days * DAY + micros - offset * 60 * SECOND)
+    Some(days * DAY + micros - offset * 60 * SECOND).filter(|time| (EARLIEST..=LATEST).contains(time))
 }
 
 /// Microseconds since midnight of a time of day at the beginning, and the rest; digits beyond microseconds are cut off.
@@ -150,6 +151,17 @@ mod tests {
     fn the_years_that_readers_know_are_1_to_9999() {
         assert_eq!(timestamp(b"0001-01-01T00:00:00", false), Some(EARLIEST));
         assert_eq!(timestamp(b"9999-12-31T23:59:59.999999", false), Some(LATEST));
+        assert_eq!(timestamp(b"0001-01-01T00:00:00-00:01", true), Some(EARLIEST + 60 * SECOND));
+        for text in [
+            "0000-12-31T23:59:59Z",
+            "0000-12-31T23:59:59-23:59",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+        ] {
+            assert_eq!(timestamp(text.as_bytes(), true), None, "{text}");
+        }
+        assert_eq!(date(b"0000-12-31"), None);
+        assert_eq!(date(b"0001-01-01").map(|(days, _)| days * DAY), Some(EARLIEST));
     }
 
     #[test]

@@ -2,12 +2,17 @@
 
 use lakewright_config::Unknown;
 
+/// So many of a message are kept at most, for each takes room beyond its own bytes.
+const MOST_KEPT: usize = 1 << 17;
+
 /// The members of one message that no column takes.
 #[derive(Debug, Default)]
 pub(crate) struct Unknowns {
     policy: Unknown,
     count: u64,
     kept: Vec<Kept>,
+    /// There were more than are kept.
+    over: bool,
 }
 
 /// A member that is kept: its way from the row, and where in the message its value stands.
@@ -28,6 +33,8 @@ impl Unknowns {
     pub(crate) fn begin(&mut self) {
         self.count = 0;
         self.kept.clear();
+        self.kept.shrink_to(MOST_KEPT / 16);
+        self.over = false;
     }
 
     /// How many there are.
@@ -40,10 +47,17 @@ impl Unknowns {
     #[inline]
     pub(crate) fn take(&mut self, name: &str, (start, end): (usize, usize)) -> bool {
         self.count += 1;
-        if self.policy == Unknown::Keep {
+        if self.policy == Unknown::Keep && self.kept.len() == MOST_KEPT {
+            self.over = true;
+        } else if self.policy == Unknown::Keep {
             self.kept.push(Kept { path: name.to_owned(), start, end });
         }
         self.policy == Unknown::Reject
+    }
+
+    /// What is wrong if there are more than can be kept.
+    pub(crate) fn too_many(&self) -> Option<String> {
+        self.over.then(|| format!("more than {MOST_KEPT} members that no column takes can't be kept"))
     }
 
     /// How many are kept so far.

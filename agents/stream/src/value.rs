@@ -12,6 +12,13 @@ use crate::shape::Shape;
 use crate::time::{date, time_of_day, timestamp};
 use crate::unknown::Unknowns;
 
+/// So many values may the lists and maps of a message have, members of structs in them included: they take 32 MiB. A message
+/// of `{}`s could otherwise take a thousand times its own bytes.
+pub(crate) const MOST_VALUES: usize = 1 << 20;
+
+/// So much room, in values or in bytes, stays for the next message.
+const ROOM: usize = 1 << 16;
+
 /// A typed value. Ranges instead of references let a row's values be used again for the next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Cell {
@@ -54,6 +61,8 @@ pub(crate) struct Arena {
     pub(crate) unknown: Unknowns,
     /// The elements of lists, maps and structs that are being read, the innermost last.
     pub(crate) open: Vec<Option<Cell>>,
+    /// How many values of columns the lists and maps have so far.
+    values: usize,
 }
 
 impl Arena {
@@ -64,7 +73,29 @@ impl Arena {
         self.bytes.clear();
         self.elements.clear();
         self.open.clear();
+        // What one large message needed isn't held for ever.
+        self.text.shrink_to(ROOM);
+        self.bytes.shrink_to(ROOM);
+        self.elements.shrink_to(ROOM);
+        self.open.shrink_to(ROOM);
+        self.values = 0;
         self.unknown.begin();
+    }
+
+    /// An element of a list or a map begins, which takes so many values; what is wrong if they are too many.
+    #[inline]
+    pub(crate) fn count(&mut self, width: usize) -> Result<(), Box<Misfit>> {
+        self.values += width;
+        if self.values <= MOST_VALUES {
+            return Ok(());
+        }
+        Err(misfit(Wrong::Value(format!("the lists and maps of a message have at most {MOST_VALUES} values"))))
+    }
+
+    /// How many bytes the values of lists and maps take in columns, about, beside their texts.
+    #[inline]
+    pub(crate) fn column_bytes(&self) -> usize {
+        self.values * size_of::<i64>()
     }
 
     /// Where a part of the message stands in it.

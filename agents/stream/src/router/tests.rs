@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use iceberg::spec::{ListType, NestedField, PrimitiveType, Schema, Type};
+use iceberg::spec::{ListType, NestedField, PrimitiveType, Schema, StructType, Type};
 use lakewright_config::Column;
 
 use super::*;
@@ -14,6 +14,7 @@ use crate::batch::Place;
 use crate::json::Scanner;
 use crate::reject::Cause;
 use crate::testing::Bare;
+use crate::value::MOST_VALUES;
 
 /// Reading the data of a message that contains this panics.
 pub(crate) const PANICS: &str = "-panics-";
@@ -310,6 +311,32 @@ fn a_null_in_a_list_that_takes_none_is_refused() {
     let refused = read(r#"{"tags":["a",null]}"#);
     assert_eq!(refused.as_deref(), Some("`tags[1]` is null"));
     assert_eq!(rows.finish(&Arc::from("t")).expect("a batch").rows.num_rows(), 1);
+}
+
+#[test]
+fn a_small_message_cannot_take_any_amount_of_memory() {
+    let member = |id| Arc::new(NestedField::optional(200 + id, format!("m{id}"), Type::Primitive(PrimitiveType::Long)));
+    let wide = Type::Struct(StructType::new((0..100).map(member).collect()));
+    let list = NestedField::list_element(100, wide, false);
+    let mut fields = vec![("items", Type::List(ListType::new(Arc::new(list))), false)];
+    fields.extend(place_fields());
+    let members: Vec<String> = (0..100).map(|id| format!("m{id}: long")).collect();
+    let declared = [declared("items", &format!("list<struct<{}>>", members.join(", ")), false)];
+    let mut rows = Rows::declared(&schema(&fields), &declared, false).expect("rows");
+    let mut read = |count: usize| {
+        let message = format!(r#"{{"items":[{}]}}"#, vec!["{}"; count].join(","));
+        let reject = rows.read(&message, &mut Scanner::new(&message)).expect("JSON");
+        if reject.is_none() {
+            rows.push(&message, Record { topic: 0, payload: Some(message.as_bytes()), place: PLACE, metadata: &Bare });
+        }
+        (reject.map(|reject| reject.to_string()), rows.is_full())
+    };
+    let most = MOST_VALUES / 101;
+    let refused = format!("`items`: the lists and maps of a message have at most {MOST_VALUES} values");
+    assert_eq!(read(most + 1), (Some(refused), false));
+    // 30 KB of message, 8 MB of columns: the batch isn't filled by the message's bytes alone.
+    assert_eq!(read(most / 2), (None, false));
+    assert_eq!(read(most), (None, true));
 }
 
 #[test]

@@ -103,8 +103,10 @@ impl Rows {
             };
             Some(Reject::Cell { column: member.name.clone(), wrong })
         });
+        let many =
+            || Some(Reject::Cell { column: "unknown".to_owned(), wrong: Wrong::Value(self.arena.unknown.too_many()?) });
         let twice = || Some(Reject::Cell { column: self.arena.unknown.repeated()?.to_owned(), wrong: Wrong::Twice });
-        missing.or_else(twice)
+        missing.or_else(many).or_else(twice)
     }
 
     /// Begins a row without any member. Gives the reason why the table has no such row, if it has none.
