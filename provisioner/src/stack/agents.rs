@@ -88,7 +88,7 @@ section! {
         maintenance_interval: At<Period> = At::given(Period::seconds(600)),
         /// How long a snapshot is kept after a newer one took its place, so that queries which read it come to their end.
         readers_grace: At<Period> = At::given(Period::seconds(3600)),
-        /// How old a file that nothing refers to must be before maintenance deletes it: two commit intervals and 15 minutes at
+        /// How old a file that nothing refers to must be before maintenance deletes it: four commit intervals and 15 minutes at
         /// least, for a younger one may be of a commit under way.
         orphans_after: At<Period> = At::given(Period::days(3)),
     }

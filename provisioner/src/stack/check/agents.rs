@@ -67,7 +67,7 @@ impl Checker<'_> {
             self.push(Diagnostic::new(
                 orphans.span.clone(),
                 title,
-                "must be two commit intervals and 15 minutes at least",
+                "must be four commit intervals and 15 minutes at least",
             ));
         }
     }

@@ -31,8 +31,8 @@ fn the_stream_agent_maintains_its_tables_if_the_stack_says_so() {
 #[test]
 fn orphans_are_older_than_any_commit_under_way() {
     for (section, part) in [
-        ("orphans_after = \"10m\"", "two commit intervals and 15 minutes at least"),
-        ("commit_interval = \"10m\"\norphans_after = \"30m\"", "two commit intervals and 15 minutes at least"),
+        ("orphans_after = \"10m\"", "four commit intervals and 15 minutes at least"),
+        ("commit_interval = \"10m\"\norphans_after = \"30m\"", "four commit intervals and 15 minutes at least"),
         ("maintenance_interval = \"10ms\"", "must be a second at least"),
         ("maintenance = \"glue\"", "`agent`"),
     ] {
