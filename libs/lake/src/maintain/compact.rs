@@ -85,7 +85,7 @@ pub async fn compact(
     let mut groups = plan.groups.into_iter();
     while groups.len() > 0 {
         let (mut done, mut bytes, held) = (Vec::new(), 0, Held::now());
-        while let Some(group) = groups.next() {
+        for group in groups.by_ref() {
             let mut round = Round { loaded: &loaded, policy, known, report: &mut report };
             let Some((group, wanted)) = round.suited(group).await else { continue };
             if dry_run {

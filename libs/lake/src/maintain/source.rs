@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
 use super::fit::{Fit, Wanted};
 use super::plan::Candidate;
@@ -120,7 +120,7 @@ impl Rows {
             async { files.new_input(&file.path)?.read().await }.await.context("read it").map_err(Trouble::Unread)?;
         let loaded = ArrowReaderMetadata::load(&bytes, options()).map_err(unsuited)?;
         let fit = fitting(&loaded, file, wanted)?;
-        let decoded: i64 = loaded.metadata().row_groups().iter().map(|group| group.total_byte_size()).sum();
+        let decoded: i64 = loaded.metadata().row_groups().iter().map(RowGroupMetaData::total_byte_size).sum();
         let a_row = u64::try_from(decoded).unwrap_or(0) / file.rows.max(1) + 1;
         let rows = (BATCH_BYTES / a_row).clamp(1, BATCH_ROWS);
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, loaded);
