@@ -2,7 +2,7 @@
 
 use lakewright_config::Unknown;
 
-/// So many of a message are kept at most, for each takes room beyond its own bytes.
+/// The most of a message that are kept: each takes room beyond its own bytes.
 const MOST_KEPT: usize = 1 << 17;
 
 /// The members of one message that no column takes.

@@ -12,11 +12,11 @@ use crate::shape::Shape;
 use crate::time::{date, time_of_day, timestamp};
 use crate::unknown::Unknowns;
 
-/// So many values may the lists and maps of a message have, members of structs in them included: they take 32 MiB. A message
-/// of `{}`s could otherwise take a thousand times its own bytes.
+/// The most values that the lists and maps of a message may have, members of structs in them included: they take 32 MiB. Without
+/// a limit, a message of `{}`s could take a thousand times its own bytes.
 pub(crate) const MOST_VALUES: usize = 1 << 20;
 
-/// So much room, in values or in bytes, stays for the next message.
+/// The most room, in values or in bytes, that is kept for the next message.
 const ROOM: usize = 1 << 16;
 
 /// A typed value. Ranges instead of references let a row's values be used again for the next.

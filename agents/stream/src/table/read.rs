@@ -1,5 +1,7 @@
 //! Reading the object that is a row.
 
+use lakewright_config::UNKNOWN_COLUMN;
+
 use super::Rows;
 use crate::escape::resolved;
 use crate::json::{Scanner, Syntax};
@@ -103,8 +105,12 @@ impl Rows {
             };
             Some(Reject::Cell { column: member.name.clone(), wrong })
         });
-        let many =
-            || Some(Reject::Cell { column: "unknown".to_owned(), wrong: Wrong::Value(self.arena.unknown.too_many()?) });
+        let many = || {
+            Some(Reject::Cell {
+                column: UNKNOWN_COLUMN.to_owned(),
+                wrong: Wrong::Value(self.arena.unknown.too_many()?),
+            })
+        };
         let twice = || Some(Reject::Cell { column: self.arena.unknown.repeated()?.to_owned(), wrong: Wrong::Twice });
         missing.or_else(many).or_else(twice)
     }
