@@ -5,7 +5,7 @@
 #   real-kafka.sh test PORT     starts it, runs the suite of the local log on it, stops it
 #   real-kafka.sh password PORT USER PASSWORD    lets the user log in at PORT+2 by that password only (TLS and SCRAM-SHA-512)
 # Needs Java 17 and Maven. KAFKA_VERSION (4.3.1) and KAFKA_HEAP (512m) may be set. With KAFKA_SCRAM=1 it listens at PORT+2
-# too, by the certificate run-PORT/tls.pem, and asks clients there to log in anew every two seconds.
+# too, by a certificate of the authority run-PORT/tls.pem, and asks clients there to log in anew every two seconds.
 set -euo pipefail
 
 version=${KAFKA_VERSION:-4.3.1}
@@ -71,14 +71,20 @@ log.initial.task.delay.ms=500
 file.delete.delay.ms=1000
 PROPERTIES
   if [ -n "${KAFKA_SCRAM:-}" ]; then
-    openssl req -x509 -newkey rsa:2048 -noenc -days 30 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
-      -keyout "$run/key.pem" -out "$run/tls.pem" 2> "$run/openssl.log"
-    cat "$run/key.pem" "$run/tls.pem" > "$run/keystore.pem"
+    (
+      openssl req -x509 -newkey rsa:2048 -noenc -days 30 -subj "/CN=Lakewright's tests" \
+        -keyout "$run/authority-key.pem" -out "$run/tls.pem"
+      openssl req -newkey rsa:2048 -noenc -subj /CN=127.0.0.1 -keyout "$run/key.pem" -out "$run/request.pem"
+      openssl x509 -req -days 30 -in "$run/request.pem" -CA "$run/tls.pem" -CAkey "$run/authority-key.pem" \
+        -CAcreateserial -extfile <(echo subjectAltName=IP:127.0.0.1) -out "$run/host.pem"
+    ) 2> "$run/openssl.log"
+    cat "$run/key.pem" "$run/host.pem" "$run/tls.pem" > "$run/keystore.pem"
     sed -i -E "s|^(listeners=.*)|\1,SCRAM://127.0.0.1:$((port + 2))|
       s|^(advertised.listeners=.*)|\1,SCRAM://127.0.0.1:$((port + 2))|
       s|^(listener.security.protocol.map=.*)|\1,SCRAM:SASL_SSL|" "$run/server.properties"
     cat >> "$run/server.properties" << PROPERTIES
-listener.name.scram.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.scram.sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256
+listener.name.scram.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.scram.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.scram.scram-sha-512.connections.max.reauth.ms=2000
 listener.name.scram.ssl.keystore.type=PEM
@@ -131,7 +137,7 @@ stop() {
 password() {
   java -Dorg.slf4j.simpleLogger.defaultLogLevel=error -XX:TieredStopAtLevel=1 -cp "$jars/*" kafka.admin.ConfigCommand \
     --bootstrap-server "127.0.0.1:$port" --alter --entity-type users --entity-name "$1" \
-    --add-config "SCRAM-SHA-512=[iterations=4096,password=$2]"
+    --add-config "${3:-SCRAM-SHA-512}=[iterations=4096,password=$2]"
 }
 
 case $1 in
@@ -139,10 +145,14 @@ case $1 in
   password) password "$3" "$4" ;;
   stop) stop ;;
   test)
-    start
+    export KAFKA_SCRAM=1
     trap stop EXIT
+    start
+    password shop right
+    password shop right SCRAM-SHA-256
     cd "$root"
-    LAKEWRIGHT_TEST_KAFKA=127.0.0.1:$port cargo test -p lakewright-kafka --test suite
+    LAKEWRIGHT_TEST_KAFKA=127.0.0.1:$port LAKEWRIGHT_TEST_KAFKA_SCRAM=127.0.0.1:$((port + 2)) \
+      LAKEWRIGHT_TEST_KAFKA_CA=$run/tls.pem cargo test -p lakewright-kafka --test suite
     ;;
   *) usage ;;
 esac

@@ -1,5 +1,5 @@
-//! Who logs in to Kafka by IAM: the tokens of SASL/OAUTHBEARER that MSK takes, presigned URLs in Base64. And to the search index by
-//! what secrets hold.
+//! Who logs in to Kafka: by IAM, with the tokens of SASL/OAUTHBEARER that MSK takes, presigned URLs in Base64; or by what the
+//! secrets hold that are associated with a cluster. And to the search index by what secrets hold.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::clock;
 use crate::credentials::Credentials;
 use crate::protocol::query;
 use crate::server::Server;
-use crate::services::secrets;
+use crate::services::{msk, secrets};
 use crate::signature::{self, Payload};
 
 /// What a token is signed for.
@@ -36,6 +36,13 @@ impl Logins {
         let account = &self.0.account;
         let scopes = account.scopes().into_iter();
         scopes.filter_map(|scope| account.transact_at(scope, |state| Ok(secrets::current(state, name))).ok()?).collect()
+    }
+
+    /// The password by which a user may log in to one of the clusters now (SASL/SCRAM), in whichever account and region.
+    pub fn password(&self, user: &str) -> Option<String> {
+        let account = &self.0.account;
+        let mut scopes = account.scopes().into_iter();
+        scopes.find_map(|scope| account.transact_at(scope, |state| Ok(msk::password(state, user))).ok()?)
     }
 
     /// The access key whose secret signed a token, with its account.

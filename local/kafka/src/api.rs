@@ -102,12 +102,7 @@ impl Call {
 }
 
 /// Answers one frame of a connection. An error means that it can't go on.
-pub async fn answer(
-    broker: &Arc<Broker>,
-    peer: SocketAddr,
-    session: &mut Session,
-    mut request: Bytes,
-) -> anyhow::Result<Answer> {
+pub async fn answer(broker: &Arc<Broker>, session: &mut Session, mut request: Bytes) -> anyhow::Result<Answer> {
     let (key, version) = frame::api(&request)?;
     let key = ApiKey::try_from(key).map_err(|()| anyhow::anyhow!("unknown request {key}"))?;
     let Some(&(_, least, most, _)) = SUPPORTED.iter().find(|(known, ..)| *known == key) else {
@@ -125,16 +120,16 @@ pub async fn answer(
     anyhow::ensure!(session.admits(key), "a client that has to log in first asks for {key:?}");
     let header = RequestHeader::decode(&mut request, key.request_header_version(version))?;
     let client_id = header.client_id.map(|id| id.to_string()).unwrap_or_default();
-    let caller = Caller { client_id, peer };
+    let (caller, address) = (Caller { client_id, peer: session.peer }, session.address);
     let call = Call { key, version, correlation: header.correlation_id, body: request };
     let call = &call;
     match key {
         ApiKey::ApiVersions => call.ready(&api_versions()),
-        ApiKey::SaslHandshake => call.ready(&sasl::handshake(broker, session, &call.read()?)),
-        ApiKey::SaslAuthenticate => call.ready(&sasl::authenticate(broker, session, &call.read()?)),
-        ApiKey::Metadata => call.ready(&cluster::metadata(broker, version, call.read()?).await),
-        ApiKey::DescribeCluster => call.ready(&cluster::describe_cluster(broker)),
-        ApiKey::FindCoordinator => call.ready(&cluster::find_coordinator(broker, version, &call.read()?)),
+        ApiKey::SaslHandshake => call.ready(&sasl::handshake(session, &call.read()?)),
+        ApiKey::SaslAuthenticate => call.ready(&sasl::authenticate(broker, session, call.read()?).await),
+        ApiKey::Metadata => call.ready(&cluster::metadata(broker, address, version, call.read()?).await),
+        ApiKey::DescribeCluster => call.ready(&cluster::describe_cluster(broker, address)),
+        ApiKey::FindCoordinator => call.ready(&cluster::find_coordinator(address, version, &call.read()?)),
         ApiKey::InitProducerId => call.ready(&produce::init_producer_id(broker, version, &call.read()?).await),
         ApiKey::Produce => {
             let pending = produce::append(broker, call.read()?).await;

@@ -1,7 +1,6 @@
 //! What all connections share: topics, producer ids, committed offsets, groups.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,6 +13,7 @@ use crate::coordinator::Coordinator;
 use crate::disk::Disk;
 use crate::group::Groups;
 use crate::log::Storage;
+use crate::scram::Keyring;
 use crate::topic::{self, Topic};
 use crate::topic_config::Settings;
 use crate::transactions::Turns;
@@ -32,8 +32,6 @@ pub type Refusal = (ResponseError, String);
 pub struct Broker {
     /// How it was started.
     pub config: Config,
-    /// Where clients find it.
-    pub address: SocketAddr,
     /// The cluster's id.
     pub cluster_id: String,
     /// Committed offsets and the states of transactions.
@@ -44,6 +42,8 @@ pub struct Broker {
     pub storage: Storage,
     /// One transactional id's requests, one after the other.
     pub transactions: Turns,
+    /// What is kept of passwords by which clients have logged in.
+    pub keyring: Keyring,
     catalog: Mutex<Catalog>,
     topics: RwLock<Topics>,
     logins: OnceLock<Arc<dyn Logins>>,
@@ -57,7 +57,7 @@ struct Topics {
 
 impl Broker {
     /// Opens everything in the data directory and removes what deleted topics left behind. Blocks on the disk.
-    pub fn open(config: Config, address: SocketAddr, disk: Arc<dyn Disk>) -> anyhow::Result<Self> {
+    pub fn open(config: Config, disk: Arc<dyn Disk>) -> anyhow::Result<Self> {
         let data = &config.data;
         let catalog = Catalog::open(data, disk.clone())?;
         std::fs::create_dir_all(topic::logs(data))?;
@@ -82,10 +82,10 @@ impl Broker {
             coordinator: Arc::new(coordinator),
             groups: Groups::default(),
             transactions: Turns::default(),
+            keyring: Keyring::default(),
             catalog: Mutex::new(catalog),
             topics: RwLock::new(topics),
             logins: OnceLock::new(),
-            address,
             config,
             storage,
         })

@@ -3,6 +3,7 @@
 mod api;
 mod broker;
 mod catalog;
+mod connection;
 mod coordinator;
 mod disk;
 mod frame;
@@ -12,6 +13,7 @@ mod ledger;
 mod log;
 #[cfg(test)]
 mod power_cut;
+mod scram;
 mod server;
 mod topic;
 mod topic_config;
@@ -19,6 +21,7 @@ mod transactions;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use server::{Running, serve};
@@ -32,13 +35,38 @@ pub enum Fsync {
     Every(Duration),
 }
 
-/// Who may log in by a token (SASL/OAUTHBEARER).
+/// Who may log in.
 pub trait Logins: std::fmt::Debug + Send + Sync {
-    /// Whose token it is.
+    /// Whose token it is (SASL/OAUTHBEARER).
     ///
     /// # Errors
     /// Why it is nobody's, in a sentence.
     fn check(&self, token: &str) -> Result<String, String>;
+
+    /// The password by which a user may log in now (SASL/SCRAM); none of a user who may not.
+    fn password(&self, user: &str) -> Option<String>;
+}
+
+/// What a listener asks of its clients before anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// Nothing.
+    Nobody,
+    /// A token, SASL/OAUTHBEARER.
+    Token,
+    /// A user's name and password, SASL/SCRAM-SHA-512 or -256.
+    Password,
+}
+
+/// A port beside the one in clear, where clients are asked who they are.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// What connections are encrypted by; without it they are in clear.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// What clients log in by.
+    pub login: Login,
 }
 
 /// How to run the log.
@@ -46,10 +74,12 @@ pub trait Logins: std::fmt::Debug + Send + Sync {
 pub struct Config {
     /// Directory of everything that lasts.
     pub data: PathBuf,
-    /// Address to listen on and to give to clients; loopback, for there is no TLS, and nobody has to log in.
+    /// Address to listen on and to give to clients; loopback, for on `port` there is no TLS, and nobody has to log in.
     pub host: IpAddr,
-    /// Port to listen on; 0 takes a free one.
+    /// Port to listen on in clear; 0 takes a free one.
     pub port: u16,
+    /// What else to listen on. Clients are given the address of the listener that they came by.
+    pub listeners: Vec<Listener>,
     /// When a record is on disk.
     pub fsync: Fsync,
     /// Partitions of a topic whose creator names no number.
@@ -68,6 +98,7 @@ impl Config {
             data: data.into(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
+            listeners: Vec::new(),
             fsync: Fsync::BeforeAcknowledge,
             partitions: 3,
             auto_create: false,
@@ -75,7 +106,7 @@ impl Config {
         }
     }
 
-    fn listen(&self) -> SocketAddr {
-        SocketAddr::new(self.host, self.port)
+    fn listen(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.host, port)
     }
 }

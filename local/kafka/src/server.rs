@@ -1,4 +1,4 @@
-//! Listening, connections and the tasks beside them.
+//! Listening, and the tasks beside the connections.
 
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
@@ -6,27 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, Answer};
 use crate::broker::Broker;
+use crate::connection::{Entrance, Shared};
 use crate::disk::{self, Disk};
-use crate::handlers::sasl::Session;
-use crate::{Config, Logins, transactions};
+use crate::{Config, Listener, Login, Logins, transactions};
 
-/// Kafka's own limit of a request's size.
-const LARGEST_FRAME: usize = 100 * 1024 * 1024;
-/// Requests of all connections together that may be in memory, in KiB.
-const REQUEST_MEMORY: u32 = 512 * 1024;
-const CONNECTIONS: usize = 1000;
-/// Answers of one connection that may wait for the disk.
-const PIPELINE: usize = 16;
 /// How often sessions of group members are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// How often open transactions are looked at.
@@ -36,6 +24,7 @@ const TRANSACTIONS: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    listeners: Vec<SocketAddr>,
     broker: Arc<Broker>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -44,9 +33,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens.
+    /// Where it listens in clear.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where else it listens, in the order of the configuration.
+    pub fn listeners(&self) -> &[SocketAddr] {
+        &self.listeners
     }
 
     /// The cluster's id, the same for as long as the data directory exists.
@@ -54,7 +48,7 @@ impl Running {
         &self.broker.cluster_id
     }
 
-    /// Lets clients log in by what these take; whoever doesn't log in is served as before.
+    /// Lets clients log in by what these take; until then nobody can.
     pub fn take_logins(&self, logins: Arc<dyn Logins>) {
         self.broker.take_logins(logins);
     }
@@ -84,16 +78,22 @@ pub async fn serve_on(config: Config, disk: Arc<dyn Disk>) -> anyhow::Result<Run
     let data = config.data.clone();
     std::fs::create_dir_all(&data).with_context(|| format!("create {}", data.display()))?;
     let lock = lock(&config)?;
-    let listener =
-        TcpListener::bind(config.listen()).await.with_context(|| format!("listen on {}", config.listen()))?;
-    let address = listener.local_addr()?;
-    let open = tokio::task::spawn_blocking(move || Broker::open(config, address, disk));
+    let clear = Listener { port: config.port, tls: None, login: Login::Nobody };
+    let mut entrances = Vec::with_capacity(1 + config.listeners.len());
+    for listener in [&clear].into_iter().chain(&config.listeners) {
+        let wanted = config.listen(listener.port);
+        let socket = TcpListener::bind(wanted).await.with_context(|| format!("listen on {wanted}"))?;
+        entrances.push((socket.local_addr()?, Entrance::new(socket, listener)?));
+    }
+    let address = entrances[0].0;
+    let open = tokio::task::spawn_blocking(move || Broker::open(config, disk));
     let broker = Arc::new(open.await?.with_context(|| format!("open the Kafka log in {}", data.display()))?);
     // What was decided before a crash is done before anybody asks.
     transactions::recover(&broker).await?;
     transactions::tick(&broker).await;
     let running = Running {
         address,
+        listeners: entrances.iter().skip(1).map(|(address, _)| *address).collect(),
         broker: broker.clone(),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
@@ -106,7 +106,10 @@ pub async fn serve_on(config: Config, disk: Arc<dyn Disk>) -> anyhow::Result<Run
     if let Some(interval) = broker.flush_interval() {
         running.tasks.spawn(until(stop.clone(), flush(broker.clone(), interval)));
     }
-    running.tasks.spawn(accept(listener, broker, stop, running.tasks.clone()));
+    let shared = Shared::new(broker, stop, running.tasks.clone());
+    for (_, entrance) in entrances {
+        running.tasks.spawn(entrance.accept(shared.clone()));
+    }
     tracing::info!(%address, data = %data.display(), "Kafka log listens");
     Ok(running)
 }
@@ -164,109 +167,4 @@ async fn flush(broker: Arc<Broker>, interval: Duration) {
         interval.tick().await;
         broker.flush().await;
     }
-}
-
-async fn accept(listener: TcpListener, broker: Arc<Broker>, stop: CancellationToken, tasks: TaskTracker) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
-    let memory = Arc::new(Semaphore::new(REQUEST_MEMORY as usize));
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Too many open files, mostly: what is open now has to end first.
-                tracing::warn!(%error, "a connection wasn't accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        let Ok(permit) = connections.clone().try_acquire_owned() else {
-            tracing::warn!(%peer, "too many connections");
-            continue;
-        };
-        let (broker, memory, stop) = (broker.clone(), memory.clone(), stop.clone());
-        tasks.spawn(async move {
-            let _permit = permit;
-            if let Some(Err(error)) = stop.run_until_cancelled(connection(stream, peer, broker, memory)).await {
-                tracing::warn!(%peer, error = format!("{error:#}"), "a connection was closed");
-            }
-        });
-    }
-}
-
-/// What the writing half is to send, with the memory that the request holds until then.
-type Queued = (Answer, OwnedSemaphorePermit);
-
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    broker: Arc<Broker>,
-    memory: Arc<Semaphore>,
-) -> anyhow::Result<()> {
-    stream.set_nodelay(true)?;
-    let (reading, writing) = stream.into_split();
-    let (queue, queued) = mpsc::channel(PIPELINE);
-    let write = write(writing, queued);
-    let read = read(reading, peer, broker, memory, queue);
-    let (read, write) = tokio::join!(read, write);
-    read.and(write)
-}
-
-/// Requests are begun in the order of arrival, each after the one before has been stored or answered.
-async fn read(
-    mut stream: OwnedReadHalf,
-    peer: SocketAddr,
-    broker: Arc<Broker>,
-    memory: Arc<Semaphore>,
-    queue: mpsc::Sender<Queued>,
-) -> anyhow::Result<()> {
-    let mut session = Session::default();
-    loop {
-        let mut size = [0; 4];
-        match stream.read_exact(&mut size).await {
-            Ok(_) => {}
-            Err(_) => return Ok(()),
-        }
-        let size = usize::try_from(i32::from_be_bytes(size)).unwrap_or(usize::MAX);
-        anyhow::ensure!(size <= LARGEST_FRAME, "a request of {size} bytes is too large");
-        let permit = memory.clone().acquire_many_owned((size / 1024) as u32 + 1).await?;
-        let Some(request) = frame(&mut stream, size).await? else {
-            return Ok(());
-        };
-        let answer = api::answer(&broker, peer, &mut session, request).await?;
-        if queue.send((answer, permit)).await.is_err() {
-            return Ok(());
-        }
-    }
-}
-
-/// The bytes of a frame; memory grows as they come, not as the frame promises.
-async fn frame(stream: &mut OwnedReadHalf, size: usize) -> anyhow::Result<Option<Bytes>> {
-    let mut buffer = BytesMut::with_capacity(size.min(4 << 20));
-    let mut stream = stream.take(size as u64);
-    while buffer.len() < size {
-        if stream.read_buf(&mut buffer).await? == 0 {
-            return Ok(None);
-        }
-    }
-    Ok(Some(buffer.freeze()))
-}
-
-async fn write(mut stream: OwnedWriteHalf, mut queue: mpsc::Receiver<Queued>) -> anyhow::Result<()> {
-    while let Some((answer, permit)) = queue.recv().await {
-        let frame = match answer {
-            Answer::Ready(frame) => Some(frame),
-            Answer::Later(answer) => answer.await??,
-        };
-        drop(permit);
-        if let Some(frame) = frame
-            && stream.write_all(&frame).await.is_err()
-        {
-            return Ok(());
-        }
-    }
-    Ok(())
 }

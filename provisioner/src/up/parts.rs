@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lakewright_aws::{Aws, ask};
+use lakewright_config::Security;
 use lakewright_platform::http::without_password;
 use lakewright_platform::secret::Secret;
 use lakewright_platform::{private, turn};
@@ -76,10 +77,57 @@ impl DataFolder {
 pub struct Endpoints {
     /// The account's URL.
     pub account: String,
-    /// `HOST:PORT` of Kafka.
+    /// `HOST:PORT` of Kafka in clear.
     pub kafka: String,
+    /// Where it asks for TLS and logins, if it is the log on this machine.
+    #[serde(default)]
+    pub kafka_secured: Option<SecuredKafka>,
     /// The search cluster's URL.
     pub search: String,
+    /// The URL of the schema registry that speaks Confluent's API, if there is one.
+    #[serde(default)]
+    pub registry: Option<String>,
+}
+
+/// What a stack needs of the local parts besides an account and a Kafka.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Who logs in to the index on this machine, if it asks.
+    pub logins: Option<SearchLogins>,
+    /// Whether a schema registry stands in for those that tables name.
+    pub registry: bool,
+}
+
+impl Needs {
+    /// Those of a stack. Where the messages are others' own, their registry is theirs too.
+    pub fn of(stack: &Stack, options: &Options) -> Self {
+        let is_own = options.kafka.is_none() && options.aws.is_none();
+        let mut tables = stack.file.tables.iter().map(|table| &table.value);
+        let is_named = tables.any(|table| table.registry.is_some() && !table.is_of_glue());
+        Self { logins: SearchLogins::of(stack, options), registry: is_own && is_named }
+    }
+}
+
+/// Where the log on this machine asks for what MSK's brokers ask for, as `HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SecuredKafka {
+    tls: String,
+    scram: String,
+    iam: String,
+    /// The file with the authority that signed its certificate.
+    pub authority: PathBuf,
+}
+
+impl SecuredKafka {
+    /// The one for clients whose connections are protected so; none for those in clear.
+    pub fn of(&self, security: &Security) -> Option<&str> {
+        match security {
+            Security::Plaintext => None,
+            Security::Tls => Some(&self.tls),
+            Security::Scram { .. } => Some(&self.scram),
+            Security::Iam { .. } => Some(&self.iam),
+        }
+    }
 }
 
 /// Says where a password should stand that stands in the arguments, which every user of the machine reads.
@@ -128,7 +176,7 @@ impl SearchLogins {
 }
 
 /// The command that runs the local parts.
-fn command(local: &Path, data: &Path, options: &Options, logins: Option<&SearchLogins>) -> Command {
+fn command(local: &Path, data: &Path, options: &Options, needs: &Needs) -> Command {
     let mut command = Command::new(local);
     command.args(["serve", "--until-stdin-closes", "--data"]).arg(data);
     if let Some(kafka) = &options.kafka {
@@ -137,7 +185,10 @@ fn command(local: &Path, data: &Path, options: &Options, logins: Option<&SearchL
     if options.permissive {
         command.arg("--permissive");
     }
-    if let Some(SearchLogins { secrets, index }) = logins {
+    if needs.registry {
+        command.arg("--registry");
+    }
+    if let Some(SearchLogins { secrets, index }) = &needs.logins {
         command.args(["--search-logins", secrets, "--search-index", index]);
     }
     match &options.search {
@@ -150,12 +201,8 @@ fn command(local: &Path, data: &Path, options: &Options, logins: Option<&SearchL
 }
 
 /// Starts the local parts and returns when they listen.
-pub async fn start(
-    data: &DataFolder,
-    options: &Options,
-    logins: Option<&SearchLogins>,
-) -> Result<(Process, Endpoints)> {
-    let mut command = command(&program("lakewright-local")?, &data.path, options, logins);
+pub async fn start(data: &DataFolder, options: &Options, needs: &Needs) -> Result<(Process, Endpoints)> {
+    let mut command = command(&program("lakewright-local")?, &data.path, options, needs);
     let log = data.log("local");
     let known = std::fs::metadata(&log).map_or(0, |log| log.len());
     let mut process = Process::start("local", &mut command, &log, Stdio::piped())?;
@@ -219,7 +266,7 @@ mod tests {
     #[test]
     fn no_password_stands_in_the_arguments() {
         let line = Line::parse_from(["up", "--search", "http://elastic:S3cr3tPw@127.0.0.1:9200"]);
-        let command = command(Path::new("lakewright-local"), Path::new("data"), &line.options, None);
+        let command = command(Path::new("lakewright-local"), Path::new("data"), &line.options, &Needs::default());
         let command = command.as_std();
         assert!(command.get_args().all(|argument| !argument.to_string_lossy().contains("S3cr3tPw")), "{command:?}");
         assert!(command.get_envs().any(|(name, value)| name == SEARCH_URL && value.is_some()));
@@ -235,7 +282,8 @@ mod tests {
         };
         let logins = of(text, &[]).expect("the stack has logins");
         let line = Line::parse_from(["up"]);
-        let command = command(Path::new("lakewright-local"), Path::new("data"), &line.options, Some(&logins));
+        let needs = Needs { logins: Some(logins), registry: false };
+        let command = command(Path::new("lakewright-local"), Path::new("data"), &line.options, &needs);
         let words: Vec<_> = command.as_std().get_args().filter_map(|word| word.to_str()).collect();
         assert!(words.windows(2).any(|pair| pair == ["--search-logins", "lakewright/shop/search-"]), "{words:?}");
         assert!(words.windows(2).any(|pair| pair == ["--search-index", "visits"]), "{words:?}");

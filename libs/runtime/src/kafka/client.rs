@@ -1,6 +1,5 @@
 //! How a client is configured from a [`KafkaConnection`], and the context that surfaces its errors.
 
-use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,8 +19,12 @@ use super::secret::Login;
 use crate::credentials::Credentials;
 use crate::health::Health;
 
-/// The variable that names brokers in clear to which clients log in by tokens.
-const TOKENS_IN_CLEAR: &str = "LAKEWRIGHT_KAFKA_SASL_PLAINTEXT";
+/// The variable that names brokers in clear in place of the configured ones.
+const IN_CLEAR: &str = "LAKEWRIGHT_KAFKA_PLAINTEXT";
+/// The variable that names others that ask for the same.
+const AS_CONFIGURED: &str = "LAKEWRIGHT_KAFKA_TLS";
+/// The variable that names the file with the authorities that those are trusted by.
+const AUTHORITY: &str = "LAKEWRIGHT_KAFKA_CA";
 /// Where distributions keep their certificate bundle. A librdkafka built elsewhere has another default or none.
 const CA_BUNDLES: [&str; 5] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -97,35 +100,38 @@ impl DerefMut for Access {
 }
 
 /// [`client_config`] of the cluster that an agent's configuration names, or of the one in clear that
-/// `LAKEWRIGHT_KAFKA_PLAINTEXT` names in its place as `HOST:PORT`. An agent that logs in by IAM does so in clear too, to the
-/// brokers on loopback that `LAKEWRIGHT_KAFKA_SASL_PLAINTEXT` names.
+/// `LAKEWRIGHT_KAFKA_PLAINTEXT` names in its place as `HOST:PORT`. Brokers that `LAKEWRIGHT_KAFKA_TLS` names are reached as the
+/// configured ones would be, by TLS and the same login; they are trusted by the authorities in the file that
+/// `LAKEWRIGHT_KAFKA_CA` names.
 ///
 /// # Errors
-/// As [`client_config`]; the brokers are elsewhere.
+/// As [`client_config`].
 pub async fn access(configured: &KafkaConnection) -> anyhow::Result<Access> {
     let named = |variable| std::env::var(variable).ok().filter(|brokers| !brokers.is_empty());
-    if let (Security::Iam { region }, Some(brokers)) = (&configured.security, named(TOKENS_IN_CLEAR)) {
-        return in_clear(&brokers, Tokens::connect(region).await?);
-    }
-    client_config(&chosen(named("LAKEWRIGHT_KAFKA_PLAINTEXT"), configured)).await
+    let Chosen { connection, authority } = chosen(named, configured);
+    trusting(&connection, authority).await
 }
 
-/// Logs in by a token without TLS, which whoever sees it may use: this machine alone does.
-fn in_clear(brokers: &str, tokens: Tokens) -> anyhow::Result<Access> {
-    let is_here = |broker: &str| broker.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback());
-    if let Some(far) = brokers.split(',').find(|broker| !is_here(broker.trim())) {
-        bail!("{TOKENS_IN_CLEAR} names {far}, and tokens go in clear to loopback addresses only, as 127.0.0.1:9092");
-    }
-    let mut config = base(brokers);
-    config.set("security.protocol", "sasl_plaintext").set("sasl.mechanism", "OAUTHBEARER");
-    Ok(Access { config, tokens: Some(tokens), login: None })
+/// The brokers to use, and the file with the authorities that they are trusted by, where it isn't the machine's own.
+#[derive(Debug, PartialEq, Eq)]
+struct Chosen {
+    connection: KafkaConnection,
+    authority: Option<String>,
 }
 
-fn chosen(environment: Option<String>, configured: &KafkaConnection) -> KafkaConnection {
-    match environment.filter(|brokers| !brokers.is_empty()) {
-        Some(brokers) => KafkaConnection { topics: configured.topics.clone(), ..KafkaConnection::plaintext(brokers) },
+fn chosen(named: impl Fn(&'static str) -> Option<String>, configured: &KafkaConnection) -> Chosen {
+    let topics = configured.topics.clone();
+    if configured.security != Security::Plaintext
+        && let Some(bootstrap) = named(AS_CONFIGURED)
+    {
+        let connection = KafkaConnection { bootstrap, security: configured.security.clone(), topics };
+        return Chosen { connection, authority: named(AUTHORITY) };
+    }
+    let connection = match named(IN_CLEAR) {
+        Some(brokers) => KafkaConnection { topics, ..KafkaConnection::plaintext(brokers) },
         None => configured.clone(),
-    }
+    };
+    Chosen { connection, authority: None }
 }
 
 /// What every client of the cluster needs.
@@ -134,23 +140,29 @@ fn chosen(environment: Option<String>, configured: &KafkaConnection) -> KafkaCon
 /// No certificate bundle was found, there are no AWS credentials, the secret can't be read or holds no user name and
 /// password.
 pub async fn client_config(connection: &KafkaConnection) -> anyhow::Result<Access> {
+    trusting(connection, None).await
+}
+
+/// The same, with brokers that are trusted by the authorities in a file instead of the machine's own.
+async fn trusting(connection: &KafkaConnection, authority: Option<String>) -> anyhow::Result<Access> {
     let mut config = base(&connection.bootstrap);
     let (mut tokens, mut login) = (None, None);
+    if connection.security == Security::Plaintext {
+        config.set("security.protocol", "plaintext");
+        return Ok(Access { config, tokens, login });
+    }
+    config.set("ssl.ca.location", authority.map_or_else(ca_bundle, Ok)?);
     match &connection.security {
-        Security::Plaintext => {
-            config.set("security.protocol", "plaintext");
-        }
-        Security::Tls => {
-            config.set("security.protocol", "ssl").set("ssl.ca.location", ca_bundle()?);
+        Security::Plaintext | Security::Tls => {
+            config.set("security.protocol", "ssl");
         }
         Security::Iam { region } => {
-            log_in_by_tokens(&mut config)?;
+            log_in_by_tokens(&mut config);
             tokens = Some(Tokens::connect(region).await?);
         }
         Security::Scram { secret } => {
             login = Some(Login::by(secret).await?);
-            config.set("security.protocol", "sasl_ssl").set("ssl.ca.location", ca_bundle()?);
-            config.set("sasl.mechanism", "SCRAM-SHA-512");
+            config.set("security.protocol", "sasl_ssl").set("sasl.mechanism", "SCRAM-SHA-512");
         }
     }
     Ok(Access { config, tokens, login })
@@ -166,10 +178,8 @@ fn base(brokers: &str) -> ClientConfig {
     config
 }
 
-fn log_in_by_tokens(config: &mut ClientConfig) -> anyhow::Result<()> {
-    config.set("security.protocol", "sasl_ssl").set("ssl.ca.location", ca_bundle()?);
-    config.set("sasl.mechanism", "OAUTHBEARER");
-    Ok(())
+fn log_in_by_tokens(config: &mut ClientConfig) {
+    config.set("security.protocol", "sasl_ssl").set("sasl.mechanism", "OAUTHBEARER");
 }
 
 /// `SSL_CERT_FILE`, else the first bundle that exists.
@@ -300,11 +310,21 @@ mod tests {
         let topics = vec![KafkaTopic { name: "facts".to_owned(), partitions: 6, configuration: BTreeMap::new() }];
         let security = Security::Iam { region: "eu-north-1".to_owned() };
         let configured = KafkaConnection { bootstrap: "boot-1.kafka:9098".to_owned(), security, topics };
-        assert_eq!(chosen(None, &configured), configured);
-        assert_eq!(chosen(Some(String::new()), &configured), configured);
-        let here = chosen(Some("127.0.0.1:9092".to_owned()), &configured);
+        let with = |variables: &[(&str, &str)], configured: &KafkaConnection| {
+            let named = |name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            chosen(named, configured)
+        };
+        assert_eq!(with(&[], &configured), Chosen { connection: configured.clone(), authority: None });
+        let here = with(&[(IN_CLEAR, "127.0.0.1:9092")], &configured).connection;
         assert_eq!((here.bootstrap.as_str(), &here.security), ("127.0.0.1:9092", &Security::Plaintext));
         assert_eq!(here.topics, configured.topics);
+
+        let both = [(IN_CLEAR, "127.0.0.1:9092"), (AS_CONFIGURED, "127.0.0.1:9098"), (AUTHORITY, "ca.pem")];
+        let here = with(&both, &configured);
+        assert_eq!(here.connection, KafkaConnection { bootstrap: "127.0.0.1:9098".to_owned(), ..configured });
+        assert_eq!(here.authority.as_deref(), Some("ca.pem"));
+        let open = KafkaConnection::plaintext("kafka:9092");
+        assert_eq!(with(&both[1..], &open), Chosen { connection: open, authority: None });
     }
 
     #[tokio::test]
@@ -320,7 +340,7 @@ mod tests {
         let keys = lakewright_aws::Aws::with_keys("eu-north-1", "http://127.0.0.1:9", "AKIDEXAMPLE", "secret");
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", "127.0.0.1:9");
-        log_in_by_tokens(&mut config).expect("this machine has certificates");
+        log_in_by_tokens(&mut config);
         let access = Access { config, tokens: Some(Tokens::of(keys.expect("a client"), "eu-north-1")), login: None };
         let context = access.context(&Arc::default());
         let client: BaseConsumer<KafkaContext> = access.create_with_context(context.clone()).expect("a client");
@@ -333,19 +353,6 @@ mod tests {
         }
         assert!(!context.awaits_token(), "librdkafka asks for a token when it is made");
         assert_eq!(context.health.last_error(), None);
-    }
-
-    #[tokio::test]
-    async fn tokens_go_in_clear_to_this_machine_alone() {
-        let keys = || lakewright_aws::Aws::with_keys("eu-north-1", "http://127.0.0.1:9", "AKIDEXAMPLE", "secret");
-        let tokens = || Tokens::of(keys().expect("a client"), "eu-north-1");
-        let access = in_clear("127.0.0.1:9092", tokens()).expect("this machine");
-        assert_eq!(access.get("security.protocol"), Some("sasl_plaintext"));
-        assert_eq!(access.get("bootstrap.servers"), Some("127.0.0.1:9092"));
-        for far in ["10.0.0.7:9092", "127.0.0.1:9092,b-1.kafka:9092", "localhost.example.com:9092", "127.0.0.1"] {
-            let error = in_clear(far, tokens()).expect_err(far);
-            assert!(error.to_string().contains("loopback"), "{error}");
-        }
     }
 
     #[test]

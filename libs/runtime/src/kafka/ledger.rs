@@ -1,12 +1,14 @@
 //! What a cluster holds: its id, topic ids, partitions and their offsets.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use rdkafka::ClientContext;
+use anyhow::{Context as _, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::{ClientContext, Message as _, Offset, TopicPartitionList};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -48,6 +50,9 @@ pub struct LedgerRow {
     pub start: i64,
     /// The offset that the next record gets.
     pub end: i64,
+    /// How many records of these have no value, if they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_value: Option<i64>,
 }
 
 /// The cluster's id, and topics with ids and partitions.
@@ -59,12 +64,18 @@ pub async fn describe(access: &Access, topics: &[String], timeout: Duration) -> 
     blocking(move || with_client(&access, |consumer| describe_with(consumer, &topics, timeout))).await
 }
 
-/// Each partition of the topics with its first and next offset.
+/// Each partition of the topics with its first and next offset. Of those in `counted`, records without a value are counted, which
+/// takes reading them all; `timeout` is then also the longest time without a record.
 ///
 /// # Errors
-/// As [`describe`].
-pub async fn ledger(access: &Access, topics: &[String], timeout: Duration) -> anyhow::Result<Vec<LedgerRow>> {
-    let (access, topics) = (access.clone(), topics.to_vec());
+/// As [`describe`]; a partition can't be read.
+pub async fn ledger(
+    access: &Access,
+    topics: &[String],
+    counted: &[String],
+    timeout: Duration,
+) -> anyhow::Result<Vec<LedgerRow>> {
+    let (access, topics, counted) = (access.clone(), topics.to_vec(), counted.to_vec());
     blocking(move || {
         with_client(&access, |consumer| {
             let mut rows = Vec::new();
@@ -73,14 +84,51 @@ pub async fn ledger(access: &Access, topics: &[String], timeout: Duration) -> an
                     let (start, end) = consumer
                         .fetch_watermarks(&topic, partition, timeout)
                         .with_context(|| format!("ask for the offsets of {topic}/{partition}"))?;
+                    let without_value = if counted.contains(&topic) {
+                        Some(without_value(&access, (&topic, partition), start..end, timeout)?)
+                    } else {
+                        None
+                    };
                     let (topic, topic_id) = (topic.clone(), identity.id.to_string());
-                    rows.push(LedgerRow { topic, topic_id, partition, start, end });
+                    rows.push(LedgerRow { topic, topic_id, partition, start, end, without_value });
                 }
             }
             Ok(rows)
         })
     })
     .await
+}
+
+/// How many records of a partition have no value, between two offsets.
+fn without_value(
+    access: &Access,
+    (topic, partition): (&str, i32),
+    offsets: Range<i64>,
+    timeout: Duration,
+) -> anyhow::Result<i64> {
+    let mut access = access.clone();
+    // Without a group nothing can be assigned; nothing is kept under its name.
+    access.set("group.id", "lakewright-ledger").set("enable.auto.commit", "false").set("enable.partition.eof", "true");
+    let context = || format!("read {topic}/{partition}");
+    let client: Client = access.create_with_context(access.context(&Arc::default())).with_context(context)?;
+    let mut assigned = TopicPartitionList::new();
+    assigned.add_partition_offset(topic, partition, Offset::Offset(offsets.start)).with_context(context)?;
+    client.assign(&assigned).with_context(context)?;
+    let mut count = 0;
+    let mut next = offsets.start;
+    while next < offsets.end {
+        match client.poll(timeout) {
+            Some(Ok(record)) if record.offset() < offsets.end => {
+                count += i64::from(record.payload().is_none());
+                next = record.offset() + 1;
+            }
+            // What comes behind may be markers of transactions, which are no records.
+            Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) => break,
+            Some(Err(error)) => return Err(error).with_context(context),
+            None => bail!("{topic}/{partition} gave no record for {} s, at offset {next}", timeout.as_secs()),
+        }
+    }
+    Ok(count)
 }
 
 /// Whether the cluster answers; the error says why it doesn't.

@@ -1,5 +1,6 @@
 //! Who is there: brokers, topics, coordinators.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use kafka_protocol::error::ResponseError;
@@ -22,11 +23,16 @@ const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 
 /// Brokers and topics.
-pub async fn metadata(broker: &Arc<Broker>, version: i16, request: MetadataRequest) -> MetadataResponse {
+pub async fn metadata(
+    broker: &Arc<Broker>,
+    address: SocketAddr,
+    version: i16,
+    request: MetadataRequest,
+) -> MetadataResponse {
     let node = MetadataResponseBroker::default()
         .with_node_id(BrokerId(NODE))
-        .with_host(text(broker.address.ip().to_string()))
-        .with_port(i32::from(broker.address.port()));
+        .with_host(text(address.ip().to_string()))
+        .with_port(i32::from(address.port()));
     let topics = match request.topics {
         Some(wanted) if version > 0 || !wanted.is_empty() => {
             let mut topics = Vec::with_capacity(wanted.len());
@@ -91,11 +97,11 @@ fn describe(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {
 }
 
 /// The cluster and its only broker.
-pub fn describe_cluster(broker: &Broker) -> DescribeClusterResponse {
+pub fn describe_cluster(broker: &Broker, address: SocketAddr) -> DescribeClusterResponse {
     let node = DescribeClusterBroker::default()
         .with_broker_id(BrokerId(NODE))
-        .with_host(text(broker.address.ip().to_string()))
-        .with_port(i32::from(broker.address.port()));
+        .with_host(text(address.ip().to_string()))
+        .with_port(i32::from(address.port()));
     DescribeClusterResponse::default()
         .with_cluster_id(text(broker.cluster_id.as_str()))
         .with_controller_id(BrokerId(NODE))
@@ -103,9 +109,13 @@ pub fn describe_cluster(broker: &Broker) -> DescribeClusterResponse {
 }
 
 /// This node, for every group and every transactional id.
-pub fn find_coordinator(broker: &Broker, version: i16, request: &FindCoordinatorRequest) -> FindCoordinatorResponse {
+pub fn find_coordinator(
+    address: SocketAddr,
+    version: i16,
+    request: &FindCoordinatorRequest,
+) -> FindCoordinatorResponse {
     let (code, node, host, port) = if matches!(request.key_type, GROUP | TRANSACTION) {
-        (0, BrokerId(NODE), broker.address.ip().to_string(), i32::from(broker.address.port()))
+        (0, BrokerId(NODE), address.ip().to_string(), i32::from(address.port()))
     } else {
         (ResponseError::InvalidRequest.code(), BrokerId(-1), String::new(), -1)
     };

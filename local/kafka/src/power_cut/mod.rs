@@ -4,7 +4,6 @@ mod fragile;
 mod transactions;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,8 +35,7 @@ fn open(data: &Path, disk: Arc<dyn Disk>) -> anyhow::Result<Arc<Broker>> {
 }
 
 fn open_with(config: Config, disk: Arc<dyn Disk>) -> anyhow::Result<Arc<Broker>> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    Broker::open(config, address, disk).map(Arc::new)
+    Broker::open(config, disk).map(Arc::new)
 }
 
 /// A producer's id, its epoch and the sequence of the batch.

@@ -1,6 +1,7 @@
 //! One suite for the local log and the real Kafka: what a client sees must be the same.
 //!
-//! `LAKEWRIGHT_TEST_KAFKA=host:port` names a running Kafka; without it each test starts a log of its own.
+//! `LAKEWRIGHT_TEST_KAFKA=host:port` names a running Kafka; without it each test starts a log of its own. Those of logins have
+//! another one: `LAKEWRIGHT_TEST_KAFKA_SCRAM`.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![expect(
     clippy::disallowed_methods,
@@ -8,11 +9,13 @@
 )]
 
 mod admin;
+mod authority;
 mod clients;
 mod copies;
 mod crash;
 mod epochs;
 mod groups;
+mod handshakes;
 mod hostile;
 mod logins;
 mod offsets;

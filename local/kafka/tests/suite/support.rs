@@ -151,6 +151,13 @@ pub fn text(value: &str) -> StrBytes {
 
 /// Sends one request over a connection of its own.
 pub fn ask<R: Request>(address: &str, version: i16, request: &R) -> R::Response {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    exchange(&mut stream, version, request).expect("an answer")
+}
+
+/// Sends one request; none when the connection ends without an answer.
+pub fn exchange<R: Request>(stream: &mut (impl Read + Write), version: i16, request: &R) -> Option<R::Response> {
     let key = ApiKey::try_from(R::KEY).unwrap();
     let mut frame = BytesMut::new();
     let header = RequestHeader::default()
@@ -160,12 +167,9 @@ pub fn ask<R: Request>(address: &str, version: i16, request: &R) -> R::Response 
         .with_client_id(Some(text("suite")));
     header.encode(&mut frame, key.request_header_version(version)).unwrap();
     request.encode(&mut frame, version).unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    stream.write_all(&(frame.len() as u32).to_be_bytes()).unwrap();
-    stream.write_all(&frame).unwrap();
+    let whole = [&(frame.len() as u32).to_be_bytes()[..], &frame].concat();
     let mut size = [0; 4];
-    stream.read_exact(&mut size).unwrap();
+    stream.write_all(&whole).and_then(|()| stream.read_exact(&mut size)).ok()?;
     let mut answer = vec![0; u32::from_be_bytes(size) as usize];
     stream.read_exact(&mut answer).unwrap();
     let mut answer = Bytes::from(answer);
@@ -173,7 +177,7 @@ pub fn ask<R: Request>(address: &str, version: i16, request: &R) -> R::Response 
     assert_eq!(header.correlation_id, 77);
     let response = R::Response::decode(&mut answer, version).unwrap();
     assert!(!answer.has_remaining(), "{} bytes are left of the answer", answer.remaining());
-    response
+    Some(response)
 }
 
 /// Waits for something that takes the broker a while.

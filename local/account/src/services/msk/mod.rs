@@ -25,6 +25,8 @@ use crate::request::Request;
 use crate::services::{Service, unknown_operation};
 use crate::state::{State, Tags, refused_tag, tags_of_object};
 
+pub(crate) use scram::password;
+
 /// The service.
 pub struct Msk;
 

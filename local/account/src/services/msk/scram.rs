@@ -6,6 +6,7 @@ use super::{bad_request, cluster, paged};
 use crate::error::AwsError;
 use crate::fields::Fields as _;
 use crate::request::Request;
+use crate::services::secrets;
 use crate::state::State;
 
 /// What a secret that belongs to a cluster is called.
@@ -54,6 +55,23 @@ fn objection(state: &State<'_>, arn: &str, associated: &[String]) -> Option<Valu
         return Some(unprocessed(arn, "InvalidSecretKmsKey", message));
     }
     None
+}
+
+/// The password by which a user may log in to one of the clusters: what a secret holds now that is associated with it.
+pub(crate) fn password(state: &mut State<'_>, user: &str) -> Option<String> {
+    cluster::settle(state);
+    let takes_passwords = |cluster: &Value| {
+        let ways = &cluster["provisioned"]["clientAuthentication"]["sasl"];
+        ways["scram"].flag("enabled") == Some(true) && cluster["state"] != "CREATING" && cluster["state"] != "DELETING"
+    };
+    let clusters = state.list(cluster::COLLECTION).map(|(_, cluster)| cluster);
+    let arns: Vec<String> = clusters.filter(|one| takes_passwords(one)).flat_map(|one| one.texts("_secrets")).collect();
+    arns.iter().find_map(|arn| {
+        let (name, _) = secret(state, arn)?;
+        let held: Value = serde_json::from_str(&secrets::current(state, &name)?).ok()?;
+        let password = held.text("password").filter(|password| !password.is_empty())?;
+        (held.text("username") == Some(user)).then(|| password.to_owned())
+    })
 }
 
 pub(super) fn associate(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
