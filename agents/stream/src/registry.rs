@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use lakewright_aws::Aws;
 use lakewright_config::{Format, Reading, Registry, Table};
-use lakewright_formats::registry::{self, Answer, Confluent, Fault, Glue, Schemas};
+use lakewright_formats::registry::{self, Answer, Confluent, Fault, Glue, Schemas, in_place};
 use lakewright_formats::{Decoded, Decoder, Failure, Reject, SchemaId, Skipped, Wire};
 use lakewright_platform::http::{Client, check_encrypted, without_password};
 use lakewright_platform::secret::Secret;
@@ -59,6 +59,13 @@ impl Registries {
         Ok(Self(all))
     }
 
+    /// The one registry with these schemas.
+    #[cfg(test)]
+    pub(crate) fn one(registry: Registry, schemas: Schemas) -> Self {
+        let source = Source { name: registry.to_string(), schemas, impatient_until: Arc::default() };
+        Self([(registry, source)].into())
+    }
+
     /// What makes text of a table's messages, unless they are text.
     pub(crate) fn transcoder(&self, reading: &Reading) -> Option<Transcoder> {
         let source = reading.registry.as_ref().and_then(|registry| self.0.get(registry)).cloned();
@@ -78,6 +85,9 @@ impl Registries {
 }
 
 fn schemas(registry: &Registry, aws: &Aws) -> anyhow::Result<Schemas> {
+    if let (Registry::Confluent { .. }, Some(here)) = (registry, in_place()?) {
+        return Ok(Schemas::new(Confluent::new(&here, None, Client::new(&here)?)?, KEPT));
+    }
     Ok(match registry {
         Registry::Glue => Schemas::new(Glue::new(aws), KEPT),
         Registry::Confluent { url, login: None } => Schemas::new(Confluent::new(url, None, Client::new(url)?)?, KEPT),

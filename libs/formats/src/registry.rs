@@ -14,7 +14,7 @@ use crate::reject::Reject;
 use crate::wire::SchemaId;
 
 pub use cache::Schemas;
-pub use confluent::Confluent;
+pub use confluent::{Confluent, in_place};
 pub use glue::Glue;
 
 /// What a registry holds under an id: how the data of such messages is written.

@@ -34,6 +34,12 @@ pub enum Command {
         /// The search index's port; 0 takes the one of last time, or a free one
         #[arg(long, default_value_t = 0)]
         search_port: u16,
+        /// Runs a schema registry too, which speaks Confluent's API
+        #[arg(long)]
+        registry: bool,
+        /// The schema registry's port; 0 takes the one of last time, or a free one
+        #[arg(long, default_value_t = 0, requires = "registry")]
+        registry_port: u16,
         /// A Kafka to use instead of the embedded log
         #[arg(long, value_name = "HOST:PORT")]
         kafka: Option<String>,

@@ -1,12 +1,14 @@
 //! `lakewright-local`: what a stack needs of AWS, on this machine.
 
+mod authority;
 mod cli;
 mod ports;
 mod sql;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 use lakewright_account::{Faults, Secret};
+use lakewright_kafka::{Listener, Login};
 use lakewright_platform::{private, turn};
 use lakewright_runtime::program;
 use lakewright_search::Access;
@@ -21,6 +24,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::authority::Authority;
 use crate::cli::{Command, Common, Conduct};
 use crate::ports::Ports;
 use crate::sql::LocalEngine;
@@ -33,7 +37,24 @@ struct Endpoints {
     #[serde(skip_serializing_if = "Option::is_none")]
     kafka: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    kafka_secured: Option<Secured>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registry: Option<String>,
+}
+
+/// Where this machine's Kafka asks for what MSK's brokers ask for on their ports, as `HOST:PORT`.
+#[derive(Debug, Serialize)]
+struct Secured {
+    /// TLS, and no login.
+    tls: String,
+    /// TLS, name and password.
+    scram: String,
+    /// TLS, and a token of IAM.
+    iam: String,
+    /// The file with the authority that signed the certificate.
+    authority: PathBuf,
 }
 
 /// glibc's allocator keeps what a large query freed: this one gives it back to the system.
@@ -64,6 +85,8 @@ async fn run(command: Command) -> Result<()> {
             account_port,
             kafka_port,
             search_port,
+            registry,
+            registry_port,
             kafka,
             search,
             search_logins,
@@ -74,9 +97,9 @@ async fn run(command: Command) -> Result<()> {
             let mut ports = Ports::open(&common.data)?;
             let log = match kafka {
                 Some(_) => None,
-                None => Some(start_kafka(&common.data, ports.choose("kafka", kafka_port)).await?),
+                None => Some(GuardedLog::start(&common.data, &ports, kafka_port).await?),
             };
-            let bootstrap = kafka.or_else(|| log.as_ref().map(|log| log.address().to_string()));
+            let bootstrap = kafka.or_else(|| log.as_ref().map(|log| log.running.address().to_string()));
             let account =
                 start_account(&common.data, ports.choose("account", account_port), bootstrap.clone(), conduct).await?;
             let by_secrets = search_logins.map(|secrets| BySecrets {
@@ -89,26 +112,39 @@ async fn run(command: Command) -> Result<()> {
                 None => Some(start_search(&common.data, ports.choose("search", search_port), by_secrets).await?),
             };
             if let Some(log) = &log {
-                log.take_logins(Arc::new(ByAccount { account: account.logins(), known: Mutex::default() }));
+                log.running.take_logins(Arc::new(ByAccount { account: account.logins(), known: Mutex::default() }));
             }
+            let registry = if registry {
+                Some(start_registry(&common.data, ports.choose("registry", registry_port)).await?)
+            } else {
+                None
+            };
             let url = search.or_else(|| index.as_ref().map(|index| format!("http://{}", index.address())));
             ports.save([
-                ("kafka", log.as_ref().map(|log| log.address().port())),
                 ("search", index.as_ref().map(|index| index.address().port())),
+                ("registry", registry.as_ref().map(|registry| registry.address().port())),
                 ("account", Some(account.address().port())),
             ])?;
+            if let Some(log) = &log {
+                ports.save(log.ports())?;
+            }
             announce(&Endpoints {
                 account: Some(format!("http://{}", account.address())),
                 kafka: bootstrap,
+                kafka_secured: log.as_ref().map(GuardedLog::secured),
                 search: url,
+                registry: registry.as_ref().map(|registry| format!("http://{}", registry.address())),
             })?;
             stop.cancelled().await;
             account.shutdown().await;
+            if let Some(registry) = registry {
+                registry.shutdown().await;
+            }
             if let Some(index) = index {
                 index.shutdown().await;
             }
             if let Some(log) = log {
-                log.shutdown().await;
+                log.running.shutdown().await;
             }
         }
         Command::Account { common, port, kafka, conduct } => {
@@ -120,7 +156,7 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Kafka { common, port } => {
             let stop = begin(&common, &[KAFKA_LOCK]).await?;
-            let log = start_kafka(&common.data, port).await?;
+            let log = start_kafka(&common.data, port, Vec::new()).await?;
             announce(&Endpoints { kafka: Some(log.address().to_string()), ..Endpoints::default() })?;
             stop.cancelled().await;
             log.shutdown().await;
@@ -165,12 +201,48 @@ fn secret(data: &Path) -> Result<Option<Secret>> {
     Ok(Some(Secret::new(secret)))
 }
 
-async fn start_kafka(data: &Path, port: u16) -> Result<lakewright_kafka::Running> {
-    let config = lakewright_kafka::Config { port, ..lakewright_kafka::Config::new(data.join("kafka")) };
+async fn start_kafka(data: &Path, port: u16, listeners: Vec<Listener>) -> Result<lakewright_kafka::Running> {
+    let config = lakewright_kafka::Config { port, listeners, ..lakewright_kafka::Config::new(data.join("kafka")) };
     lakewright_kafka::serve(config).await.context("start the Kafka log")
 }
 
-/// Lets clients of the Kafka log in by IAM as they do to MSK: by tokens that the account's credentials sign.
+/// The Kafka log, with a port for each way in which MSK's brokers let clients in.
+struct GuardedLog {
+    running: lakewright_kafka::Running,
+    authority: PathBuf,
+}
+
+impl GuardedLog {
+    /// The ports beside the one in clear, by the names under which they are remembered.
+    const WAYS: [(&str, Login); 3] =
+        [("kafka-tls", Login::Nobody), ("kafka-scram", Login::Password), ("kafka-iam", Login::Token)];
+
+    async fn start(data: &Path, ports: &Ports, port: u16) -> Result<Self> {
+        let authority = Authority::open(data)?;
+        let tls = authority.server()?;
+        let listener = |(name, login)| Listener { port: ports.choose(name, 0), tls: Some(tls.clone()), login };
+        let running = start_kafka(data, ports.choose("kafka", port), Self::WAYS.map(listener).into()).await?;
+        Ok(Self { running, authority: authority.file })
+    }
+
+    fn ports(&self) -> [(&'static str, Option<u16>); 4] {
+        let [tls, scram, iam] = self.addresses().map(|address| Some(address.port()));
+        let [(tls_name, _), (scram_name, _), (iam_name, _)] = Self::WAYS;
+        [("kafka", Some(self.running.address().port())), (tls_name, tls), (scram_name, scram), (iam_name, iam)]
+    }
+
+    fn addresses(&self) -> [SocketAddr; 3] {
+        self.running.listeners().try_into().expect("it listens in as many ways as it was told")
+    }
+
+    fn secured(&self) -> Secured {
+        let [tls, scram, iam] = self.addresses().map(|address| address.to_string());
+        Secured { tls, scram, iam, authority: self.authority.clone() }
+    }
+}
+
+/// Lets clients of the Kafka log in as they do to MSK: by tokens that the account's credentials sign, or by what the secrets hold
+/// that are associated with its clusters.
 #[derive(Debug)]
 struct ByAccount {
     account: lakewright_account::Logins,
@@ -185,6 +257,10 @@ impl lakewright_kafka::Logins for ByAccount {
             tracing::info!(who, "logged in to Kafka by IAM");
         }
         Ok(who)
+    }
+
+    fn password(&self, user: &str) -> Option<String> {
+        self.account.password(user)
     }
 }
 
@@ -219,6 +295,11 @@ async fn start_search(data: &Path, port: u16, logins: Option<BySecrets>) -> Resu
     lakewright_search::serve(lakewright_search::Config { data: data.join("search"), port, logins })
         .await
         .context("start the search index")
+}
+
+async fn start_registry(data: &Path, port: u16) -> Result<lakewright_registry::Running> {
+    let config = lakewright_registry::Config { data: data.join("registry"), port };
+    lakewright_registry::serve(config).await.context("start the schema registry")
 }
 
 async fn start_account(

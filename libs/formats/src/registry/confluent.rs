@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
 use lakewright_platform::http::{Client, basic, check_encrypted, without_password};
+use lakewright_platform::loopback::is_local_url;
 use lakewright_platform::secret::Secret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +16,9 @@ use serde::de::DeserializeOwned;
 use super::{Answer, Registry};
 use crate::reject::{Reject, shown};
 use crate::wire::SchemaId;
+
+/// The variable that names a registry on loopback to ask instead of the configured ones.
+const IN_PLACE: &str = "LAKEWRIGHT_REGISTRY_PLAINTEXT";
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,6 +28,18 @@ const MAX_ANSWER: usize = 4 << 20;
 
 /// The most schemas that one schema refers to, over others too.
 const MAX_REFERENCES: usize = 256;
+
+/// The registry on this machine that takes the place of all that speak this API, without user and password.
+///
+/// # Errors
+/// `LAKEWRIGHT_REGISTRY_PLAINTEXT` names one elsewhere.
+pub fn in_place() -> anyhow::Result<Option<String>> {
+    let named = std::env::var(IN_PLACE).ok().filter(|url| !url.is_empty());
+    if let Some(far) = named.as_ref().filter(|url| !is_local_url(url)) {
+        anyhow::bail!("{IN_PLACE} names {far}; it takes a URL of this machine, as http://127.0.0.1:8081");
+    }
+    Ok(named)
+}
 
 /// A registry at a URL.
 #[derive(Debug)]

@@ -107,7 +107,7 @@ fn everything(service: &str) -> Value {
         "Id": "Z1", "ResourceType": "hostedzone", "ResourceId": "Z1", "ResourceIds": ["Z1"],
         "VPC": { "VPCId": "vpc-1", "VPCRegion": "eu-north-1" }, "ServiceCode": "ec2", "QuotaCode": "L-1",
         "Names": ["/p"], "Tags": tags, "tags": tags, "Tag": tags, "ResourceTags": tags, "LaunchTemplateName": "l",
-        "ImageId": "ami-1",
+        "ImageId": "ami-1", "RegistryName": "r", "SchemaName": "s", "SchemaId": { "RegistryName": "r", "SchemaName": "s" },
     });
     let tagged = match service {
         "application-autoscaling" => arn(service, "scalable-target/t"),

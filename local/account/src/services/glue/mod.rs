@@ -1,10 +1,11 @@
-//! The Glue data catalog: databases, tables with versions, Iceberg tables, tags.
+//! Glue: its data catalog of databases, tables with versions and Iceberg tables; its schema registry; tags.
 
 mod database;
 mod iceberg;
 mod limits;
 pub(crate) mod objects;
 mod open_format;
+pub(crate) mod registry;
 mod schema;
 mod table;
 mod version;
@@ -65,6 +66,20 @@ fn in_transaction(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
             table::current(state, &database_name(request)?, &name_of(&request.input, "TableName")?)?;
             Ok(json!({ "Partitions": [] }))
         }
+        "CreateRegistry" => registry::create(state, request),
+        "GetRegistry" => registry::get(state, request),
+        "ListRegistries" => registry::list(state, request),
+        "DeleteRegistry" => registry::delete(state, request),
+        "CreateSchema" => registry::schema::create(state, request),
+        "GetSchema" => registry::schema::get(state, request),
+        "ListSchemas" => registry::schema::list(state, request),
+        "UpdateSchema" => registry::schema::update(state, request),
+        "DeleteSchema" => registry::schema::delete(state, request),
+        "RegisterSchemaVersion" => registry::version::register(state, request),
+        "GetSchemaVersion" => registry::version::get(state, request),
+        "GetSchemaByDefinition" => registry::version::by_definition(state, request),
+        "ListSchemaVersions" => registry::version::list(state, request),
+        "CheckSchemaVersionValidity" => registry::version::judge(request),
         "TagResource" => tag(state, request),
         "UntagResource" => untag(state, request),
         "GetTags" => {
@@ -145,6 +160,9 @@ fn paged(mut answer: Value, next: Option<String>) -> Value {
 fn taggable(state: &State<'_>, request: &Request) -> Result<String, AwsError> {
     let arn = request.input.text("ResourceArn").ok_or_else(|| invalid("ResourceArn is required"))?;
     let database = arn.rsplit_once(":database/").map(|(_, name)| name);
+    if registry::has(state, arn) {
+        return Ok(arn.to_owned());
+    }
     match database {
         Some(name) if state.get(database::COLLECTION, name).is_some() => Ok(arn.to_owned()),
         Some(name) => Err(not_found(format!("Database {name} not found."))),
