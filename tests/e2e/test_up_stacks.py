@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import time
 import tomllib
+from contextlib import contextmanager
 
 import pytest
 
 import drifts_lake_only
+import topics
 from account import client
 from conftest import ENVIRONMENT, PATIENCE, ROOT, TARGET, Up
 
@@ -37,27 +39,42 @@ def up(tmp_path, stack):
     return up
 
 
-def beside_what_others_have(up):
-    """Makes the network, the cluster and the topic that `lake-only` is beside, with orders in it; the arguments that name them."""
+@contextmanager
+def local(up):
+    """The account and the Kafka of an `up` that doesn't run."""
     local = subprocess.Popen(
         [TARGET / "debug" / "lakewright-local", "serve", "--data", up.data, "--until-stdin-closes"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT,
     )
     try:
-        endpoints = json.loads(local.stdout.readline())
+        yield json.loads(local.stdout.readline())
+    finally:
+        local.stdin.close()
+        assert local.wait(timeout=PATIENCE) == 0
+
+
+def beside_what_others_have(up):
+    """Makes the network, the cluster and the topic that `lake-only` is beside, with orders in it; the arguments that name them."""
+    with local(up) as endpoints:
         aws = lambda service: client(endpoints["account"], service)
         words = drifts_lake_only.prepare(aws)
         given = dict(word.split("=", 1) for word in words if "=" in word)
         for topic in ("orders", "actions"):
             aws("kafka").create_topic(ClusterArn=given["cluster"], TopicName=topic, PartitionCount=3, ReplicationFactor=2)
         send_orders(up, endpoints["kafka"])
-    finally:
-        local.stdin.close()
-        assert local.wait(timeout=PATIENCE) == 0
     return words
 
 
 PREPARED = {"lake-only": beside_what_others_have}
+
+
+def rows_are_the_messages(up):
+    with local(up) as endpoints:
+        topics.check(endpoints["account"], endpoints["kafka"])
+
+
+# What is looked at besides.
+JUDGED = {"topics": rows_are_the_messages}
 
 
 def send_orders(up, kafka):
@@ -110,16 +127,21 @@ def cases():
         yield pytest.param(path, id=path.stem, marks=marks)
 
 
+def raw_rows(report):
+    """How many rows of the raw zone were found to be exact."""
+    checked = re.findall(r"^(.+?) {2,}([\d ]+?) {2,}([\d ]+?) {2,}exact$", report, re.MULTILINE)
+    return sum(int(expected.replace(" ", "")) for what, expected, _ in checked if what.startswith("raw zone"))
+
+
 @pytest.mark.parametrize("stack", list(cases()))
 def test_a_stack_runs_here_and_comes_out_exact(up, stack):
     done = up.run("up", "--plain", "--for", "20s", *up.more)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr[-6000:]}"
     print(done.stdout)
-    checked = re.findall(r"^(.+?) {2,}([\d ]+?) {2,}([\d ]+?) {2,}exact$", done.stdout, re.MULTILINE)
-    raw = [int(expected.replace(" ", "")) for what, expected, _ in checked if what.startswith("raw zone")]
-    assert sum(raw) > 0, f"nothing came in:\n{done.stdout}"
+    assert raw_rows(done.stdout) > 0, f"nothing came in:\n{done.stdout}"
     for config in up.data.glob("hosts/*/stream/config.json"):
         assert json.loads(config.read_text())["commit_interval_ms"] <= 2000, "rows would show late"
     objects = up.data.glob("account/state/*.jsonl")
+    JUDGED.get(stack.stem, lambda _: None)(up)
     if stack.stem == "cheapest":
         assert any(f"cheapest-raw-{ELSEWHERE}" in file.read_text() for file in objects)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use lakewright_aws::Aws;
+use lakewright_config::Security;
 use lakewright_config::agents::Agent;
 use lakewright_platform::{Backoff, private};
 use parking_lot::Mutex;
@@ -16,7 +17,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::child::Process;
-use super::parts::{DataFolder, Endpoints, SearchLogins, tail};
+use super::parts::{DataFolder, Endpoints, Needs, SecuredKafka, tail};
+use super::samples::Samples;
 use super::status::Board;
 use crate::app::{Child, RunFile};
 use crate::names;
@@ -94,6 +96,11 @@ fn commit_soon(config: &mut Value) -> bool {
     is_longer
 }
 
+/// How an agent's connections to Kafka are protected, if it has any.
+fn security(config: &Value) -> Option<Security> {
+    serde_json::from_value(config["kafka"]["security"].clone()).ok()
+}
+
 /// The hosts of a stack in the account on this machine.
 #[derive(Debug, Clone)]
 pub struct Hosts {
@@ -111,12 +118,12 @@ pub struct Surroundings {
     pub agent: PathBuf,
     /// Where the parts listen.
     pub endpoints: Endpoints,
-    /// Who logs in to the index on this machine, if it asks.
-    pub search_logins: Option<SearchLogins>,
+    /// What the stack needs of the local parts.
+    pub needs: Needs,
     /// The Kafka in clear that agents use instead of the one that they are configured for.
     pub kafka: Option<String>,
-    /// Whether clients log in to it by IAM.
-    pub takes_tokens: bool,
+    /// The one that asks of them what the configured one would, if there is one.
+    pub secured: Option<SecuredKafka>,
     /// The region.
     pub region: String,
     /// Whether the account is the one on this machine, with the data folder's secret key.
@@ -132,9 +139,14 @@ pub struct Surroundings {
 impl Surroundings {
     /// The command that runs an agent.
     pub fn command(&self, placed: &Placed) -> Result<Command> {
+        self.command_of(placed, placed.agent.word())
+    }
+
+    /// A command of the agents' program by an agent's configuration, run as that agent is.
+    pub fn command_of(&self, placed: &Placed, word: &str) -> Result<Command> {
         let mut command = Command::new(&self.agent);
         command
-            .arg(placed.agent.word())
+            .arg(word)
             .arg("--config")
             .arg(&placed.file)
             .env("STATE_DIRECTORY", &placed.state)
@@ -142,29 +154,64 @@ impl Surroundings {
             .env("AWS_REGION", &self.region)
             .env("AWS_ENDPOINT_URL", &self.endpoints.account);
         // The one names an index to which the shipper logs in by its secret, the other one in the stack's place.
-        let (named, unnamed) = match self.search_logins {
+        let (named, unnamed) = match self.needs.logins {
             Some(_) => ("LAKEWRIGHT_SEARCH_LOGIN_PLAINTEXT", "LAKEWRIGHT_SEARCH_URL"),
             None => ("LAKEWRIGHT_SEARCH_URL", "LAKEWRIGHT_SEARCH_LOGIN_PLAINTEXT"),
         };
         command.env(named, &self.endpoints.search).env_remove(unnamed);
+        self.name_registry(&mut command);
         if let Some(kafka) = &self.kafka {
             command.env("LAKEWRIGHT_KAFKA_PLAINTEXT", kafka);
         }
-        if let Some(kafka) = self.kafka.as_ref().filter(|_| self.takes_tokens) {
-            command.env("LAKEWRIGHT_KAFKA_SASL_PLAINTEXT", kafka);
+        let security = security(&placed.config);
+        let secured = self.secured.as_ref().zip(security.as_ref());
+        match secured.and_then(|(kafka, security)| Some((kafka.of(security)?, &kafka.authority))) {
+            Some((kafka, authority)) => {
+                command.env("LAKEWRIGHT_KAFKA_TLS", kafka).env("LAKEWRIGHT_KAFKA_CA", authority);
+            }
+            None => {
+                command.env_remove("LAKEWRIGHT_KAFKA_TLS").env_remove("LAKEWRIGHT_KAFKA_CA");
+            }
         }
         if let Some(hosts) = self.as_hosts.as_ref().filter(|_| self.local_account) {
             self.work_as(&mut command, hosts, placed);
         } else if self.local_account {
-            command
-                .env("AWS_ACCESS_KEY_ID", &self.run.lock().number)
-                .env("AWS_SECRET_ACCESS_KEY", self.data.secret.exposed())
-                .env_remove("AWS_SESSION_TOKEN")
-                .env_remove("AWS_PROFILE");
+            self.work_for_the_account(&mut command);
         }
         std::fs::create_dir_all(placed.state.join("logs"))
             .with_context(|| format!("make the log folder of {}", placed.name()))?;
         Ok(command)
+    }
+
+    /// A command of the agents' program that is no host's, with the rights of whoever the account on this machine belongs to.
+    pub fn as_account(&self) -> Command {
+        let mut command = Command::new(&self.agent);
+        command.env("AWS_REGION", &self.region).env("AWS_ENDPOINT_URL", &self.endpoints.account);
+        command.env_remove("LAKEWRIGHT_KAFKA_SASL_PLAINTEXT");
+        self.name_registry(&mut command);
+        if let Some(kafka) = &self.kafka {
+            command.env("LAKEWRIGHT_KAFKA_PLAINTEXT", kafka);
+        }
+        if self.local_account {
+            self.work_for_the_account(&mut command);
+        }
+        command
+    }
+
+    /// Says where the schema registry is that stands in for those of others.
+    fn name_registry(&self, command: &mut Command) {
+        match &self.endpoints.registry {
+            Some(url) => command.env("LAKEWRIGHT_REGISTRY_PLAINTEXT", url),
+            None => command.env_remove("LAKEWRIGHT_REGISTRY_PLAINTEXT"),
+        };
+    }
+
+    fn work_for_the_account(&self, command: &mut Command) {
+        command
+            .env("AWS_ACCESS_KEY_ID", &self.run.lock().number)
+            .env("AWS_SECRET_ACCESS_KEY", self.data.secret.exposed())
+            .env_remove("AWS_SESSION_TOKEN")
+            .env_remove("AWS_PROFILE");
     }
 
     /// Lets an agent get the credentials of its host's role from the account, as containers get theirs, and nothing more.
@@ -197,10 +244,11 @@ impl Surroundings {
     }
 }
 
-/// A watched agent.
+/// A watched process.
 pub struct Supervised {
-    /// Which one.
-    pub placed: Placed,
+    /// Which agent it is; none for sample messages.
+    pub agent: Option<Agent>,
+    name: String,
     stop: CancellationToken,
     task: JoinHandle<Result<()>>,
 }
@@ -208,28 +256,50 @@ pub struct Supervised {
 impl Supervised {
     /// Starts an agent and starts it again whenever it ends.
     pub fn start(surroundings: &Arc<Surroundings>, placed: Placed) -> Self {
+        let (agent, name) = (placed.agent, placed.name());
+        let command = move |surroundings: &Surroundings| {
+            // The address of a process that has gone would answer for another one.
+            let _ = std::fs::remove_file(placed.state.join("admin.address"));
+            surroundings.command(&placed)
+        };
+        Self::of(surroundings, Some(agent), name, command)
+    }
+
+    /// The same with sample messages.
+    pub fn samples(surroundings: &Arc<Surroundings>, samples: Samples) -> Self {
+        let name = samples.name();
+        Self::of(surroundings, None, name, move |surroundings| Ok(samples.command(surroundings)))
+    }
+
+    fn of(
+        surroundings: &Arc<Surroundings>,
+        agent: Option<Agent>,
+        name: String,
+        command: impl Fn(&Surroundings) -> Result<Command> + Send + Sync + 'static,
+    ) -> Self {
         let stop = CancellationToken::new();
-        let task = tokio::spawn(supervise(surroundings.clone(), placed.clone(), stop.clone()));
-        Self { placed, stop, task }
+        let task = tokio::spawn(supervise(Arc::clone(surroundings), name.clone(), command, stop.clone()));
+        Self { agent, name, stop, task }
     }
 
     /// Asks it to end cleanly and waits.
     pub async fn stop(self) -> Result<()> {
         self.stop.cancel();
-        self.task.await.with_context(|| format!("stop {}", self.placed.name()))?
+        self.task.await.with_context(|| format!("stop {}", self.name))?
     }
 }
 
-async fn supervise(surroundings: Arc<Surroundings>, placed: Placed, stop: CancellationToken) -> Result<()> {
-    let name = placed.name();
+async fn supervise(
+    surroundings: Arc<Surroundings>,
+    name: String,
+    command: impl Fn(&Surroundings) -> Result<Command>,
+    stop: CancellationToken,
+) -> Result<()> {
     let log = surroundings.data.log(&name);
     let mut backoff = Backoff::new(PAUSE, LONGEST_PAUSE);
     loop {
-        // The address of a process that has gone would answer for another one.
-        let _ = std::fs::remove_file(placed.state.join("admin.address"));
         let started = Instant::now();
-        let begun = surroundings
-            .command(&placed)
+        let begun = command(&surroundings)
             .and_then(|mut command| Process::start(&name, command.arg("--until-stdin-closes"), &log, Stdio::null()));
         match begun {
             Ok(mut process) => {

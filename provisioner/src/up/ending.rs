@@ -27,14 +27,15 @@ const LAST_RUN: Duration = Duration::from_secs(1800);
 
 /// Stops those that write to the log.
 pub async fn stop_writers(agents: &mut Vec<Supervised>) {
+    stop(agents, None).await;
     for about in AGENTS.iter().filter(|about| about.stops == Stops::First) {
-        stop(agents, about.agent).await;
+        stop(agents, Some(about.agent)).await;
     }
 }
 
-/// Stops agents of one kind at the same time; what went wrong is said.
-async fn stop(agents: &mut Vec<Supervised>, kind: Agent) {
-    let (chosen, rest): (Vec<_>, Vec<_>) = agents.drain(..).partition(|agent| agent.placed.agent == kind);
+/// Stops agents of one kind at the same time, or sample messages; what went wrong is said.
+async fn stop(agents: &mut Vec<Supervised>, kind: Option<Agent>) {
+    let (chosen, rest): (Vec<_>, Vec<_>) = agents.drain(..).partition(|agent| agent.agent == kind);
     *agents = rest;
     for result in futures::future::join_all(chosen.into_iter().map(Supervised::stop)).await {
         if let Err(error) = result {
@@ -45,12 +46,13 @@ async fn stop(agents: &mut Vec<Supervised>, kind: Agent) {
 
 /// Stops everything that is left, in order.
 pub async fn stop_all(agents: &mut Vec<Supervised>) {
+    stop(agents, None).await;
     let mut order = AGENTS.to_vec();
     order.sort_by_key(|about| about.stops);
     for kind in order.into_iter().map(|about| about.agent) {
-        if agents.iter().any(|agent| agent.placed.agent == kind) {
+        if agents.iter().any(|agent| agent.agent == Some(kind)) {
             say(&format!("Stopping {kind} …"));
-            stop(agents, kind).await;
+            stop(agents, Some(kind)).await;
         }
     }
 }

@@ -7,6 +7,7 @@ mod ending;
 mod parts;
 mod report;
 mod run;
+mod samples;
 mod status;
 mod verify;
 mod view;
@@ -36,6 +37,10 @@ pub struct Options {
     /// A search cluster to use instead of the embedded index; with a password, by the variable
     #[arg(long, value_name = "URL", env = "LAKEWRIGHT_SEARCH_URL", hide_env_values = true)]
     pub search: Option<String>,
+    /// Sample messages a second for each topic that the stack reads and none of its agents produces to, made of what its tables
+    /// declare; 0 for none [default: 5; none for a Kafka or an account that isn't this machine's]
+    #[arg(long, value_name = "RATE", value_parser = samples::rate)]
+    pub samples: Option<f64>,
     /// What may lose data when the stack file has changed since the last time: an address, or all
     #[arg(long, value_name = "ADDRESS")]
     pub allow_data_loss: Vec<Loss>,

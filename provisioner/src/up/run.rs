@@ -15,8 +15,9 @@ use super::agents::{COMMIT_INTERVAL, Hosts, Placed, Supervised, Surroundings, pu
 use super::child::Process;
 use super::deployer::become_deployer;
 use super::ending::{caught_up, last_run, stop_all, stop_writers};
-use super::parts::{self, DataFolder, Endpoints, SearchLogins};
+use super::parts::{self, DataFolder, Endpoints, Needs};
 use super::report::report;
+use super::samples::Samples;
 use super::verify::{Subject, verify};
 use super::view::{Heading, show};
 use crate::app::bounds::{make_boundaries, refuse_forbidden};
@@ -41,8 +42,7 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
     let data = Arc::new(DataFolder::open(&global.data).await?);
     parts::warn_of_password(options);
     until_interrupted(|interrupted| async move {
-        let logins = SearchLogins::of(&stack, options);
-        let (mut local, endpoints) = parts::start(&data, options, logins.as_ref()).await?;
+        let (mut local, endpoints) = parts::start(&data, options, &Needs::of(&stack, options)).await?;
         let parts = with_parts(global, options, &stack, (&data, &endpoints), &mut local, &interrupted);
         let outcome = Box::pin(parts).await;
         let stopped = local.stop(GRACE).await;
@@ -77,8 +77,8 @@ async fn with_parts(
     if !make(&state, options, interrupted).await? {
         return Ok(Outcome::Wrong);
     }
-    let search_logins = SearchLogins::of(stack, options);
-    if let Some(logins) = &search_logins {
+    let needs = Needs::of(stack, options);
+    if let Some(logins) = &needs.logins {
         run.search = logins.administrator(&aws, &endpoints.search).await?;
         run.write(&data.path)?;
     }
@@ -98,22 +98,28 @@ async fn with_parts(
         data: data.clone(),
         agent: agent_program(global)?,
         endpoints: endpoints.clone(),
-        search_logins,
+        needs,
         kafka,
-        // The log on this machine asks the account beside it.
-        takes_tokens: local_account && options.kafka.is_none(),
+        // The log on this machine asks the account beside it who logs in.
+        secured: endpoints.kafka_secured.clone().filter(|_| local_account),
         region: aws.region().to_owned(),
         local_account,
         as_hosts: is_judged.then(|| Hosts { stack: stack.name().to_owned(), account: state.context.account.clone() }),
         run: Mutex::new(run),
         board: Arc::default(),
     });
+    let samples = Samples::of(&placed, options)?;
     let mut agents: Vec<Supervised> = Vec::new();
     for one in &placed {
         tokio::spawn(surroundings.board.clone().watch(one.clone()));
         agents.push(Supervised::start(&surroundings, one.clone()));
     }
     say(&format!("\nRunning {} agents; logs are in {}.", placed.len(), data.path.join("logs").display()));
+    for one in &samples {
+        let (rate, topics) = (one.rate, one.topics.join(", "));
+        say(&format!("No agent of the stack produces to {topics}: each gets {rate} sample messages a second."));
+        agents.push(Supervised::samples(&surroundings, one.clone()));
+    }
     if placed.iter().any(|one| one.slow) {
         let seconds = COMMIT_INTERVAL.as_secs();
         say(&format!("On this machine rows are committed every {seconds} s, not as seldom as the stack file says."));
@@ -126,6 +132,8 @@ async fn with_parts(
         kafka: surroundings.kafka.as_deref(),
         search: &search,
         agents: &placed,
+        surroundings: &surroundings,
+        sampled: !samples.is_empty(),
     };
     let outcome = live(options, &subject, &surroundings, &mut agents, local, interrupted).await;
     if let Err(error) = &outcome {
@@ -288,7 +296,7 @@ async fn keep_alive(options: &Options, surroundings: &Surroundings, local: &mut 
         surroundings
             .board
             .event(format!("the local account, Kafka and search ended with {ended}; starting them again"));
-        match parts::start(&surroundings.data, options, surroundings.search_logins.as_ref()).await {
+        match parts::start(&surroundings.data, options, &surroundings.needs).await {
             Ok((process, endpoints)) if endpoints == surroundings.endpoints => {
                 surroundings.note(process.record.clone());
                 *local = process;

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lakewright_aws::Aws;
-use lakewright_config::agents::{AgentConfig, Need, Stops};
-use lakewright_config::{KafkaConnection, Manifest, Materialization, Model, ShipperConfig, StreamConfig};
+use lakewright_config::agents::{AgentConfig as _, Need, Stops};
+use lakewright_config::{
+    Format, KafkaConnection, Manifest, Materialization, Model, ShipperConfig, Sink, StreamConfig, Table,
+};
 use lakewright_platform::http::Client;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::agents::Placed;
+use super::agents::{Placed, Surroundings};
 use super::report::{Check, Verified};
+use super::samples::configs;
 use crate::app::query::{Rows, ask};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -33,7 +35,20 @@ pub struct Held {
     pub start: i64,
     /// The offset after the last one.
     pub end: i64,
+    /// How many of the records between them become no rows and no dead letters, as they have no value.
+    #[serde(default)]
+    pub without_value: i64,
 }
+
+impl Held {
+    /// How many records have to be accounted for.
+    fn expected(&self) -> i64 {
+        self.end - self.start - self.without_value
+    }
+}
+
+/// The topics of tables, and whether records without a value are passed over there: behind deletions, as Debezium sends them.
+type Topics<'a> = BTreeMap<&'a str, bool>;
 
 /// What is verified.
 pub struct Subject<'a> {
@@ -51,21 +66,30 @@ pub struct Subject<'a> {
     pub search: &'a str,
     /// The agents that ran.
     pub agents: &'a [Placed],
+    /// What they were started with.
+    pub surroundings: &'a Surroundings,
+    /// Whether topics got sample messages.
+    pub sampled: bool,
 }
 
 /// Everything that was checked.
 pub async fn verify(subject: &Subject<'_>) -> Result<Verified> {
     let mut checks = Vec::new();
     let mut dead_letters = None;
-    let streams: Vec<StreamConfig> = configs(subject.agents)?;
+    let streams: Vec<StreamConfig> = configs(subject.agents)?.into_iter().map(|(_, config)| config).collect();
     if let Some(first) = streams.first() {
+        let all_tables = || streams.iter().flat_map(|config| &config.tables);
         let mut names: BTreeMap<String, bool> = BTreeMap::new();
         for config in &streams {
-            let tables = config.tables.iter().map(|table| (table, false)).chain([(&config.dead_letters, true)]);
+            let is_own = |table: &&Table| table.sink == Sink::Iceberg && table.existing.is_none();
+            let tables = config.tables.iter().filter(is_own).map(|table| (table, false));
+            let tables = tables.chain([(&config.dead_letters, true)]);
             names.extend(tables.map(|(table, dead)| (format!("\"{}\".\"{}\"", table.database, table.name), dead)));
         }
-        let topics: BTreeSet<&str> =
-            streams.iter().flat_map(|config| &config.tables).map(|t| t.topic.as_str()).collect();
+        // A table of others need not say where its rows came from.
+        let theirs: BTreeSet<&str> = all_tables().filter(|t| t.existing.is_some()).map(|t| t.topic.as_str()).collect();
+        let topics = all_tables().filter(|t| !theirs.contains(t.topic.as_str()));
+        let topics = topics.map(|t| (t.topic.as_str(), t.reading.format == Format::Debezium)).collect();
         let (raw, letters) = raw_zone(subject, &first.kafka, &names, &topics).await?;
         checks.extend(raw);
         dead_letters = Some(letters);
@@ -76,35 +100,27 @@ pub async fn verify(subject: &Subject<'_>) -> Result<Verified> {
         checks.extend(models(subject).await?);
     }
     let produced = subject.agents.iter().any(|placed| placed.agent.about().stops == Stops::First);
-    Ok(Verified { checks, held, produced, dead_letters })
+    Ok(Verified { checks, held, produced: produced || subject.sampled, dead_letters })
 }
 
 /// Whether the search index holds every user action of the log.
 pub async fn indices(subject: &Subject<'_>) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
-    for config in configs::<ShipperConfig>(subject.agents)? {
+    for (_, config) in configs::<ShipperConfig>(subject.agents)? {
         checks.extend(index(subject, &config).await?);
     }
     Ok(checks)
 }
 
-/// The configurations of all agents of one kind.
-fn configs<C: AgentConfig + DeserializeOwned>(agents: &[Placed]) -> Result<Vec<C>> {
-    let of_kind = agents.iter().filter(|placed| placed.agent == C::AGENT);
-    of_kind
-        .map(|placed| {
-            serde_json::from_value(placed.config.clone())
-                .with_context(|| format!("read the configuration of {}", placed.name()))
-        })
-        .collect()
-}
-
 /// What the log holds of the topics.
-async fn ledger(subject: &Subject<'_>, kafka: &KafkaConnection, topics: &BTreeSet<&str>) -> Result<Vec<Held>> {
+async fn ledger(subject: &Subject<'_>, kafka: &KafkaConnection, topics: &Topics<'_>) -> Result<Vec<Held>> {
     let mut command = Command::new(subject.agent);
     command.args(["ledger", "--bootstrap", subject.kafka.unwrap_or(&kafka.bootstrap)]);
-    for topic in topics {
+    for (topic, has_tombstones) in topics {
         command.args(["--topic", topic]);
+        if *has_tombstones {
+            command.args(["--without-value", topic]);
+        }
     }
     let output = command.output().await.context("ask the log what it holds")?;
     if !output.status.success() {
@@ -122,7 +138,7 @@ async fn raw_zone(
     subject: &Subject<'_>,
     kafka: &KafkaConnection,
     tables: &BTreeMap<String, bool>,
-    topics: &BTreeSet<&str>,
+    topics: &Topics<'_>,
 ) -> Result<(Vec<Check>, i64)> {
     let held = ledger(subject, kafka, topics).await?;
     let bounds: Vec<String> = held
@@ -153,10 +169,18 @@ async fn raw_zone(
         found.insert((topic_id, value(1)? as i32), [value(2)?, value(3)?, value(4)?]);
         letters += value(5)?;
     }
+    for records in plain_tables(subject).await? {
+        let start = held.iter().find(|h| h.topic_id == records.topic_id && h.partition == records.partition);
+        let Some(start) = start.map(|h| h.start) else { continue };
+        let last = records.spans.last().map_or(start, |(_, end)| *end) - 1;
+        let offsets: i64 = records.spans.iter().map(|(from, end)| (end - from.max(&start)).max(0)).sum();
+        let sum = found.entry((records.topic_id, records.partition)).or_default();
+        *sum = [sum[0] + offsets + records.repeated, sum[1] + offsets, sum[2].max(last)];
+    }
     let checks = held
         .iter()
         .map(|h| {
-            let expected = h.end - h.start;
+            let expected = h.expected();
             let [rows, offsets, last] =
                 found.get(&(h.topic_id.clone(), h.partition)).copied().unwrap_or([0, 0, h.end - 1]);
             let mut wrong = differing(expected, rows, offsets);
@@ -167,6 +191,39 @@ async fn raw_zone(
         })
         .collect();
     Ok((checks, letters))
+}
+
+/// What a table of plain files has of a partition.
+#[derive(Debug, Deserialize)]
+struct Records {
+    topic_id: String,
+    partition: i32,
+    /// Spans of offsets: the first, and the one after the last.
+    spans: Vec<(i64, i64)>,
+    /// Rows of records that have one already.
+    repeated: i64,
+}
+
+/// What the tables of plain files have.
+async fn plain_tables(subject: &Subject<'_>) -> Result<Vec<Records>> {
+    let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
+    for placed in subject.agents.iter().filter(|placed| placed.agent == StreamConfig::AGENT) {
+        let config: StreamConfig =
+            serde_json::from_value(placed.config.clone()).context("read the stream's configuration")?;
+        // Two hosts may have the same tables.
+        let plain = config.tables.iter().filter(|table| table.sink != Sink::Iceberg);
+        if plain.filter(|table| seen.insert(table.location.clone())).count() == 0 {
+            continue;
+        }
+        let mut command = subject.surroundings.command_of(placed, "records")?;
+        let output = command.output().await.context("ask what the tables of plain files have")?;
+        if !output.status.success() {
+            bail!("the tables of plain files can't be read: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let records: Vec<Records> = serde_json::from_slice(&output.stdout).context("read what the plain files have")?;
+        all.extend(records);
+    }
+    Ok(all)
 }
 
 fn number(row: &[Option<String>], column: usize) -> Result<i64> {
@@ -191,7 +248,7 @@ fn differing(expected: i64, rows: i64, distinct: i64) -> Vec<String> {
 
 /// Every user action of the log is in the index, once.
 async fn index(subject: &Subject<'_>, config: &ShipperConfig) -> Result<Vec<Check>> {
-    let topics = config.topics.iter().map(String::as_str).collect();
+    let topics = config.topics.iter().map(|topic| (topic.as_str(), false)).collect();
     let held = ledger(subject, &config.kafka, &topics).await?;
     let url = format!("{}/{}-*", subject.search.trim_end_matches('/'), config.index);
     let rejected = format!("{}-rejected", config.index);
