@@ -206,6 +206,14 @@ impl Objects {
         Ok((found, page.next_continuation_token.filter(|_| page.is_truncated == Some(true))))
     }
 
+    /// The first object whose key begins with `prefix` and comes after `after`. It takes the right to list alone: to look for
+    /// an object that isn't there takes the right to list without a condition.
+    pub async fn first_after(&self, bucket: &str, prefix: &str, after: &str) -> Result<Option<Listed>, Error> {
+        let list = self.client.list_objects_v2().bucket(bucket).prefix(prefix).start_after(after).max_keys(1);
+        let page = ask(list.set_expected_bucket_owner(self.owner.clone()).send()).await?;
+        Ok(entries(&page)?.into_iter().next())
+    }
+
     /// All objects whose keys begin with one of the prefixes, in the order of their keys: a walk through the bucket that
     /// steps over what lies between them, so that prefixes with little beside them come in one answer.
     pub async fn list_among(&self, bucket: &str, prefixes: &BTreeSet<String>) -> Result<Vec<Listed>, Error> {

@@ -20,7 +20,9 @@ Environment:
   STATE_DIRECTORY, LOGS_DIRECTORY   where state and log files go, as systemd sets them (default: here)
   AWS_REGION, AWS_ENDPOINT_URL, …   as for every AWS tool
   LAKEWRIGHT_KAFKA_PLAINTEXT        HOST:PORT of a Kafka in clear, instead of the configured one
-  LAKEWRIGHT_KAFKA_SASL_PLAINTEXT   the same on loopback for agents that log in by IAM, who do so there too
+  LAKEWRIGHT_KAFKA_TLS              HOST:PORT of one that asks for TLS and the login that is configured
+  LAKEWRIGHT_KAFKA_CA               the file with the authorities by which that one is trusted
+  LAKEWRIGHT_REGISTRY_PLAINTEXT     a schema registry on loopback, instead of the configured ones that speak Confluent's API
   LAKEWRIGHT_SEARCH_URL             the search cluster, instead of the configured one
   RUST_LOG                          what is logged (default: info)"
 )]
@@ -35,7 +37,7 @@ pub struct Cli {
 pub enum Command {
     /// Simulates the shop and sends its events to Kafka
     Producer(Run),
-    /// Writes the events of topics to Iceberg tables, exactly once
+    /// Writes the events of topics to Iceberg tables or plain files, exactly once
     Stream(Run),
     /// Ships the events of topics to the search cluster and the log backup
     Shipper(Run),
@@ -59,6 +61,31 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Prints which records of Kafka the stream agent's tables of plain files have, as JSON: spans of offsets, and how many rows
+    /// are of a record that has one already
+    Records {
+        /// The stream agent's configuration, JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Sends sample messages to the topics of the stream agent's tables, made of what the tables declare
+    Samples {
+        /// The stream agent's configuration, JSON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// A topic; may be given more than once; without it, all of the configuration's
+        #[arg(long)]
+        topic: Vec<String>,
+        /// Messages a second and topic
+        #[arg(long, default_value_t = 5.0)]
+        rate: f64,
+        /// Of the same number come the same messages; without it, others each time
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Ends cleanly when standard input closes, so as not to outlive the process that started it
+        #[arg(long)]
+        until_stdin_closes: bool,
+    },
     /// Checks a configuration and exits: 0 when it is right
     Check {
         /// Whose configuration it is
@@ -76,6 +103,9 @@ pub enum Command {
         /// A topic; may be given more than once
         #[arg(long, required = true)]
         topic: Vec<String>,
+        /// One of the topics, of which records without a value are counted too; may be given more than once
+        #[arg(long, value_name = "TOPIC")]
+        without_value: Vec<String>,
         /// How many seconds the broker may take to answer
         #[arg(long, default_value_t = 15)]
         timeout: u64,

@@ -2,6 +2,7 @@
 
 mod cli;
 mod maintain;
+mod records;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use lakewright_config::agents::{self, AgentConfig};
 use lakewright_config::{BatchConfig, KafkaConnection, ProducerConfig, ShipperConfig, StreamConfig, WatchConfig};
-use lakewright_runtime::{Agent, Options, config, kafka, program, watch};
+use lakewright_runtime::{Agent, Options, config, kafka, program, shutdown, watch};
 use serde::de::DeserializeOwned;
 
 use crate::cli::{Command, Run};
@@ -57,6 +58,16 @@ async fn run(command: Command) -> Result<()> {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
             Box::pin(maintain::run(load(&run, lakewright_stream::check)?, table, dry_run)).await
         }
+        Command::Records { config: path } => {
+            let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
+            Box::pin(records::run(load(&run, lakewright_stream::check)?)).await
+        }
+        Command::Samples { config: path, topic, rate, seed, until_stdin_closes } => {
+            let run = Run { config: path, admin: Options::default().admin, until_stdin_closes };
+            let config: StreamConfig = load(&run, lakewright_stream::check)?;
+            let options = lakewright_samples::Options { topics: topic, rate, seed };
+            lakewright_samples::run(&config, &options, shutdown::token(until_stdin_closes)?).await
+        }
         Command::Check { name, config: path } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
             match name {
@@ -67,9 +78,9 @@ async fn run(command: Command) -> Result<()> {
             }
             Ok(())
         }
-        Command::Ledger { bootstrap, topic, timeout } => {
+        Command::Ledger { bootstrap, topic, without_value, timeout } => {
             let client = kafka::client_config(&KafkaConnection::plaintext(bootstrap)).await?;
-            let rows = kafka::ledger(&client, &topic, Duration::from_secs(timeout)).await?;
+            let rows = kafka::ledger(&client, &topic, &without_value, Duration::from_secs(timeout)).await?;
             let text = serde_json::to_string(&rows).context("write the ledger as JSON")?;
             writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")
         }

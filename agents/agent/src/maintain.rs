@@ -19,11 +19,13 @@ pub async fn run(config: StreamConfig, table: Option<String>, dry_run: bool) -> 
         None => aws,
     };
     let policy = lakewright_stream::policy(&config.maintenance.clone().unwrap_or_default());
-    let known = config.tables.iter().chain([&config.dead_letters]);
+    // Tables of others are theirs to maintain.
+    let own = config.tables.iter().filter(|table| table.existing.is_none());
+    let known = own.clone().chain([&config.dead_letters]);
     let wanted = |name: &str| table.as_deref().is_none_or(|wanted| wanted == name);
     let tables: Vec<_> = known.filter(|known| wanted(&known.name)).collect();
     if tables.is_empty() {
-        let names: Vec<&str> = config.tables.iter().map(|table| table.name.as_str()).collect();
+        let names: Vec<&str> = own.map(|table| table.name.as_str()).collect();
         let names = names.join(", ");
         bail!("the configuration has no table `{}`; it has {names}, dead_letters", table.unwrap_or_default());
     }

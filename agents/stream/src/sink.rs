@@ -2,9 +2,11 @@
 //!
 //! `docs/decisions/stream-seams.md` says why it is cut here.
 
+pub(crate) mod any;
 pub(crate) mod iceberg;
 #[cfg(test)]
 pub(crate) mod memory;
+pub(crate) mod plain;
 
 use std::any::Any;
 use std::fmt;
@@ -17,13 +19,23 @@ use futures::FutureExt;
 
 use crate::settled::Settled;
 
+/// What decides what messages become in a sink. Rows that were decoded for another one are decoded anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Version {
+    /// A number that changes with the schema.
+    pub(crate) schema: i32,
+    /// By which declaration it was changed last, as [`lakewright_config::Table::declaration`] gives it; `None` where nothing
+    /// says so.
+    pub(crate) declaration: Option<String>,
+}
+
 /// A sink as it was found or left.
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
     /// The schema that rows must have.
     pub(crate) schema: SchemaRef,
-    /// A number that changes with the schema.
-    pub(crate) version: i32,
+    /// What of it decides what messages become.
+    pub(crate) version: Version,
     /// What its data stands for.
     pub(crate) settled: Settled,
 }

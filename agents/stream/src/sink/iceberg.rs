@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use anyhow::bail;
 use iceberg::ErrorKind;
 use iceberg::spec::DataFile;
 use lakewright_aws::Aws;
-use lakewright_config::Table;
+use lakewright_config::{DECLARATION, Table};
 use lakewright_lake::maintain::Held;
 use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, load_table};
 
-use super::{Blame, Fault, Opened, Refusal, Sink, Written};
+use super::{Blame, Fault, Opened, Refusal, Sink, Version, Written};
 use crate::settled::Settled;
 
 /// A table of the catalog.
@@ -17,6 +18,8 @@ pub(crate) struct IcebergSink {
     aws: Aws,
     database: String,
     name: String,
+    /// Of a table that others own: where its files are.
+    location: Option<String>,
     /// Columns whose values hardly repeat.
     plain: Vec<String>,
     /// Names this agent in snapshots.
@@ -39,7 +42,8 @@ impl IcebergSink {
         Self {
             aws: aws.clone(),
             database: table.database.clone(),
-            name: table.name.clone(),
+            name: table.catalog_name().to_owned(),
+            location: table.existing.is_some().then(|| table.location.clone()),
             plain: table.key.iter().cloned().chain(fixed).collect(),
             writer_name: writer_name.to_owned(),
             open_bytes,
@@ -58,6 +62,28 @@ impl IcebergSink {
         Self { held_at_most, ..self }
     }
 
+    /// The table as it is, if it is one that may be written to.
+    fn checked(&self, loaded: &LoadedTable) -> anyhow::Result<Opened> {
+        let found = loaded.table.metadata().location().trim_end_matches('/');
+        if let Some(declared) = self.location.as_ref().filter(|declared| declared.trim_end_matches('/') != found) {
+            bail!(
+                "the files of the table {} are at {found}, and its `location` says {declared}, where alone this agent may \
+                 write; correct it and apply",
+                loaded.full_name()
+            );
+        }
+        self.opened(loaded)
+    }
+
+    fn opened(&self, loaded: &LoadedTable) -> anyhow::Result<Opened> {
+        let mut found = opened(loaded)?;
+        if self.location.is_some() {
+            // No apply of this stack says it on a table of others.
+            found.version.declaration = None;
+        }
+        Ok(found)
+    }
+
     fn loaded(&self) -> &LoadedTable {
         self.loaded.as_ref().expect("a sink is opened before anything else")
     }
@@ -70,7 +96,7 @@ impl Sink for IcebergSink {
             None => load_table(&self.aws, &self.database, &self.name).await,
         };
         let loaded = loaded.map_err(|error| Fault::new(blame(&error, Blame::Table), error))?;
-        let opened = opened(&loaded).map_err(|error| Fault::new(Blame::Table, error))?;
+        let opened = self.checked(&loaded).map_err(|error| Fault::new(Blame::Table, error))?;
         self.loaded = Some(loaded);
         Ok(opened)
     }
@@ -109,11 +135,12 @@ impl Sink for IcebergSink {
             spec_id: if self.finished.is_empty() { None } else { self.spec_id },
             summary,
             properties,
-            maintained: self.held_at_most.is_some(),
+            // Others' snapshots are theirs to let go.
+            maintained: self.held_at_most.is_some() || self.location.is_some(),
         };
         match self.loaded().commit(change).await {
             Ok(table) => {
-                let found = opened(&table);
+                let found = self.opened(&table);
                 self.loaded = Some(table);
                 self.forget();
                 found.map_err(Refusal::Unknown)
@@ -145,16 +172,20 @@ impl Sink for IcebergSink {
 }
 
 fn opened(loaded: &LoadedTable) -> anyhow::Result<Opened> {
+    loaded.check_format()?;
     let metadata = loaded.table.metadata();
     Ok(Opened {
         schema: metadata.current_schema().clone(),
-        version: metadata.current_schema_id(),
+        version: Version {
+            schema: metadata.current_schema_id(),
+            declaration: metadata.properties().get(DECLARATION).cloned(),
+        },
         settled: Settled::committed(metadata)?,
     })
 }
 
 /// Whose fault an error is; `otherwise` where AWS had no part in it.
-fn blame(error: &anyhow::Error, otherwise: Blame) -> Blame {
+pub(super) fn blame(error: &anyhow::Error, otherwise: Blame) -> Blame {
     let mut found = otherwise;
     for cause in error.chain() {
         if let Some(error) = cause.downcast_ref::<lakewright_aws::Error>() {

@@ -10,7 +10,7 @@ use arrow_array::types::Int64Type;
 use iceberg::spec::SchemaRef;
 use parking_lot::Mutex;
 
-use super::{Blame, Fault, Opened, Refusal, Sink, Written};
+use super::{Blame, Fault, Opened, Refusal, Sink, Version, Written};
 use crate::settled::Settled;
 
 /// What the next commit meets.
@@ -28,7 +28,7 @@ pub(crate) enum Next {
 #[derive(Debug)]
 pub(crate) struct Shelf {
     pub(crate) schema: SchemaRef,
-    pub(crate) schema_version: i32,
+    pub(crate) schema_version: Version,
     pub(crate) version: u64,
     pub(crate) settled: Settled,
     pub(crate) rows: Vec<RecordBatch>,
@@ -49,7 +49,7 @@ impl Shelf {
     pub(crate) fn new(schema: SchemaRef) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
             schema,
-            schema_version: 0,
+            schema_version: Version::default(),
             version: 0,
             settled: Settled::default(),
             rows: Vec::new(),
@@ -63,7 +63,7 @@ impl Shelf {
     }
 
     fn opened(&self) -> Opened {
-        Opened { schema: self.schema.clone(), version: self.schema_version, settled: self.settled.clone() }
+        Opened { schema: self.schema.clone(), version: self.schema_version.clone(), settled: self.settled.clone() }
     }
 
     /// Goes back to before the last commit, as a rollback of a table to an older snapshot does; not to before the first.

@@ -1,0 +1,69 @@
+//! `lakewright-agent records`: which records of Kafka the tables of plain files have.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use lakewright_aws::{Aws, Options};
+use lakewright_config::{Sink, StreamConfig};
+use lakewright_lake::plain::PlainTable;
+use serde::Serialize;
+
+/// What a table has of a partition.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Records {
+    table: String,
+    topic_id: String,
+    partition: i32,
+    /// Spans of offsets without a gap: the first, and the one after the last.
+    spans: Vec<(i64, i64)>,
+    /// Rows of records that have one already.
+    repeated: u64,
+}
+
+/// Prints the records of all tables of plain files, as JSON.
+///
+/// # Errors
+/// A table can't be read.
+pub async fn run(config: StreamConfig) -> anyhow::Result<()> {
+    let aws = Aws::connect(Options::default()).await?;
+    let aws = match &config.account {
+        Some(account) => aws.of_account(account, BTreeMap::new()),
+        None => aws,
+    };
+    let mut records = Vec::new();
+    for table in config.tables.iter().filter(|table| table.sink != Sink::Iceberg) {
+        let places = PlainTable::new(&aws, table)?.places().await.with_context(|| format!("read {}", table.name))?;
+        for ((topic_id, partition), offsets) in places {
+            let (spans, repeated) = spans(offsets);
+            records.push(Records { table: table.name.clone(), topic_id, partition, spans, repeated });
+        }
+    }
+    let text = serde_json::to_string(&records).context("write the records as JSON")?;
+    writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")
+}
+
+/// Spans of offsets, and how many of these stood there already.
+fn spans(mut offsets: Vec<i64>) -> (Vec<(i64, i64)>, u64) {
+    offsets.sort_unstable();
+    let (mut spans, mut repeated): (Vec<(i64, i64)>, u64) = (Vec::new(), 0);
+    for offset in offsets {
+        match spans.last_mut() {
+            Some((_, end)) if offset < *end => repeated += 1,
+            Some((_, end)) if offset == *end => *end += 1,
+            _ => spans.push((offset, offset + 1)),
+        }
+    }
+    (spans, repeated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_become_spans_and_repeats_are_counted() {
+        assert_eq!(spans(vec![7, 1, 2, 2, 3, 9, 8, 1]), (vec![(1, 4), (7, 10)], 2));
+        assert_eq!(spans(vec![]), (vec![], 0));
+    }
+}
