@@ -27,7 +27,7 @@ pub const LOCAL_ACCOUNT: &str = "123456789012";
 const LOCAL_REGION: &str = "eu-north-1";
 
 /// The path of the stack file.
-fn stack_path(global: &Global) -> Result<PathBuf> {
+pub fn stack_path(global: &Global) -> Result<PathBuf> {
     if let Some(path) = &global.stack_file {
         return Ok(path.clone());
     }

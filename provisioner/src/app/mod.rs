@@ -1,6 +1,7 @@
 //! The use cases that commands and `up` are made of: reaching an account, reading the state of a stack, carrying a plan
 //! out, asking Athena, and talking with whoever types the commands.
 
+pub mod base;
 pub mod bounds;
 pub mod cache;
 pub mod carry;

@@ -11,7 +11,7 @@ use crate::app::connect::stack;
 use crate::app::desired::{anywhere, fits};
 use crate::app::programs::programs_of;
 use crate::app::{Global, Outcome, StackState, allowed, print, say};
-use crate::checks::{Allowed, Finding, RULES, findings, idle};
+use crate::checks::{Allowed, BREAKING_CHANGE, Finding, RULES, findings, idle};
 use crate::kind::Context;
 use crate::plain;
 use crate::plan::{Options, Plan};
@@ -61,7 +61,8 @@ pub fn run(global: &Global, format: CheckFormat, rules: bool) -> Result<Outcome>
     let stack = stack(global).map_err(unjudged)?;
     let desired = anywhere(&stack, &programs_of(global, &stack)?);
     fits(&stack, &desired).map_err(unjudged)?;
-    let allowed = allowed(&stack);
+    let mut allowed = allowed(&stack);
+    allowed.retain(|one| one.rule != BREAKING_CHANGE);
     let found = findings(&desired, &allowed);
     let open = found.iter().filter(|one| one.allowed.is_none()).count();
     match format {

@@ -173,10 +173,17 @@ Exits 1 when something is found that the stack file doesn't allow with a reason:
   [allow.open-ingress]
   \"security_group.web\" = \"the shop's public page\"
 
+With --compat it compares the tables with those of a base, a file or a revision of git, and exits 1 when a change breaks those \
+who read a table or whose messages fill it:
+
+  [allow.breaking-change]
+  \"table.orders\" = \"agreed with the team of the app\"
+
 Examples:
   lakewright check stacks/shop.toml
   lakewright check --rules                          every rule, its reason and its fix
-  lakewright check --quotas                         whether the account may have as much")]
+  lakewright check --quotas                         whether the account may have as much
+  lakewright check --compat origin/main             whether readers and producers can go on as they do")]
     Check {
         /// The stack file
         stack: Option<PathBuf>,
@@ -189,6 +196,9 @@ Examples:
         /// Compares the account's quotas with what exists in it and what the stack adds instead
         #[arg(long, conflicts_with = "rules")]
         quotas: bool,
+        /// Compares the tables with those of a stack file, or of the same one in a revision of git, instead
+        #[arg(long, value_name = "BASE", conflicts_with_all = ["rules", "quotas"])]
+        compat: Option<String>,
     },
     /// Estimates what the stack costs a month; asks nothing of AWS unless prices are refreshed
     #[command(after_help = "\

@@ -5,6 +5,7 @@ mod adopt;
 mod change;
 mod check;
 mod commands;
+mod compat;
 mod cost;
 mod env;
 mod init;
@@ -86,7 +87,11 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             named(stack);
             check::quotas(&global, format).await
         }
-        Command::Check { stack, format, rules, quotas: false } => {
+        Command::Check { stack, format, compat: Some(base), .. } => {
+            named(stack);
+            compat::run(&global, format, &base)
+        }
+        Command::Check { stack, format, rules, quotas: false, compat: None } => {
             named(stack);
             check::run(&global, format, rules)
         }
