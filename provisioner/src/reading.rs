@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use lakewright_aws::{Error, Listed};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use crate::resource::Address;
+use crate::reference::Reference;
+use crate::resource::{Address, Live};
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
@@ -42,6 +43,8 @@ pub struct Reading(Option<Arc<Sweep>>);
 #[derive(Debug, Default)]
 struct Sweep {
     queries: Queries,
+    /// The outputs of what was found of all kinds but those that are read last.
+    outputs: OnceLock<BTreeMap<Address, BTreeMap<String, String>>>,
     missed: Mutex<Vec<Missed>>,
 }
 
@@ -142,6 +145,18 @@ impl Reading {
         let id = Some(id).filter(|id| !id.is_empty()).map(str::to_owned);
         sweep.missed.lock().push(Missed { kind: kind.to_owned(), address: address.cloned(), id, error });
         Ok(None)
+    }
+
+    /// Notes what was found before the kinds that are read last.
+    pub fn found(&self, live: &[Live]) {
+        let Some(sweep) = &self.0 else { return };
+        sweep.outputs.get_or_init(|| live.iter().map(|one| (one.address.clone(), one.outputs.clone())).collect());
+    }
+
+    /// What a reference stands for by what was found so far: a guess, for whose it is wasn't judged yet.
+    pub fn output(&self, reference: &Reference) -> Option<String> {
+        let outputs = self.0.as_ref()?.outputs.get()?;
+        outputs.get(&reference.address)?.get(&reference.output).cloned()
     }
 
     /// What the sweep couldn't read so far; from then on it isn't reported again.

@@ -129,6 +129,24 @@ fn resolve_text<'a>(text: &'a str, lookup: &dyn Fn(&Reference) -> Option<String>
     Cow::Owned(resolved)
 }
 
+/// The text that a text of a file means, each reference replaced; none where `lookup` doesn't know one.
+pub fn meant<'a>(text: &'a str, lookup: &dyn Fn(&Reference) -> Option<String>) -> Option<Cow<'a, str>> {
+    if next(text).is_none() {
+        return Some(Cow::Borrowed(text));
+    }
+    let (mut meant, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((range, mark)) = next(rest) {
+        meant.push_str(&rest[..range.start]);
+        match mark {
+            Mark::Escape => meant.push_str(BEGIN),
+            Mark::Reference(reference) => meant.push_str(&lookup(&reference)?),
+        }
+        rest = &rest[range.end..];
+    }
+    meant.push_str(rest);
+    Some(Cow::Owned(meant))
+}
+
 /// The value without escapes where none is needed: two that mean the same are equal.
 pub fn tidy(value: &Value) -> Cow<'_, Value> {
     mapped(value, &|text| if text.contains(ESCAPE) { resolve_text(text, &|_| None) } else { Cow::Borrowed(text) })
@@ -252,6 +270,16 @@ mod tests {
         // What an output says is no reference, whatever it looks like.
         let resolved = resolve(&json!("${vpc.main.id}"), &|_| Some("${key.data.arn}".to_owned()));
         assert_eq!((references(&resolved).len(), plain(&resolved).into_owned()), (0, json!("${key.data.arn}")));
+    }
+
+    #[test]
+    fn a_text_is_known_if_all_that_it_refers_to_is() {
+        let known = |r: &Reference| (r.address.kind == "vpc").then(|| "${key.data.arn}".to_owned());
+        for text in ["plain ${HOME}", "a $${key.data.arn} $${HOME} ${vpc.main.id} b"] {
+            let resolved = resolve(&json!(text), &known);
+            assert_eq!(meant(text, &known).map(|text| json!(text)), Some(plain(&resolved).into_owned()), "{text}");
+        }
+        assert_eq!(meant("${vpc.main.id} ${key.data.arn}", &known), None);
     }
 
     #[test]

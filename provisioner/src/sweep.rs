@@ -29,19 +29,22 @@ pub async fn sweep(kinds: Kinds<'_>, context: &Context, desired: &Desired) -> Re
     // Several kinds ask the same, and all see one moment.
     let reading = Reading::of_one_sweep();
     let context = &Context { reading, ..context.clone() };
-    let mut waiting = kinds.0.iter().copied();
-    let mut reading: FuturesUnordered<_> =
-        waiting.by_ref().take(AT_ONCE).map(|kind| read(kind, context, desired)).collect();
     let (mut live, mut failed) = (Vec::new(), Vec::new());
-    while let Some((kind, found)) = reading.next().await {
-        match found {
-            Ok(found) => live.extend(found),
-            Err(error) if !is_of_one(&error) => return Err(error),
-            Err(error) => failed.push(Missed { kind: kind.to_owned(), address: None, id: None, error }),
+    for is_last in [false, true] {
+        let mut waiting = kinds.0.iter().copied().filter(|kind| kind.facts().is_sealed == is_last);
+        let mut reading: FuturesUnordered<_> =
+            waiting.by_ref().take(AT_ONCE).map(|kind| read(kind, context, desired)).collect();
+        while let Some((kind, found)) = reading.next().await {
+            match found {
+                Ok(found) => live.extend(found),
+                Err(error) if !is_of_one(&error) => return Err(error),
+                Err(error) => failed.push(Missed { kind: kind.to_owned(), address: None, id: None, error }),
+            }
+            if let Some(kind) = waiting.next() {
+                reading.push(read(kind, context, desired));
+            }
         }
-        if let Some(kind) = waiting.next() {
-            reading.push(read(kind, context, desired));
-        }
+        context.reading.found(&live);
     }
     if failed.len() == kinds.0.len()
         && let Some(first) = failed.pop()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,7 +15,7 @@ from kept import STACKS, agent, documents, records, unpack  # noqa: E402
 # What holds data. Of buckets and keys it is who may use them that changes, of the others nothing.
 DATA = {"bucket", "cluster", "database", "key", "queue", "secret", "table", "topic", "volume"}
 DATA_VOLUMES = [{"Name": "tag:lakewright:address", "Values": ["volume.*"]}]
-MAY_CHANGE = {"bucket": {"policy", "lifecycle"}, "key": {"policy"}}
+MAY_CHANGE = {"bucket": {"policy", "lifecycle"}, "key": {"policy"}, "table": {"properties"}}
 
 
 def things(aws):
@@ -40,7 +41,10 @@ def things(aws):
     for database in aws("glue").get_databases()["DatabaseList"]:
         for table in aws("glue").get_tables(DatabaseName=database["Name"])["TableList"]:
             name = f"{database['Name']}.{table['Name']}"
-            found["tables"][name] = table["Parameters"].get("metadata_location")
+            # The same table with the same rows; properties may change.
+            place = urlsplit(table["Parameters"]["metadata_location"])
+            metadata = json.load(s3.get_object(Bucket=place.netloc, Key=place.path[1:])["Body"])
+            found["tables"][name] = (metadata["table-uuid"], metadata.get("current-snapshot-id"))
     return found
 
 

@@ -25,7 +25,7 @@ use crate::resource::{Address, Condition, Live};
 use moving::{heir, note_left, retire};
 pub use progress::{Progress, took};
 pub use recording::record;
-use recording::{readdress, record_unchanged, retag};
+use recording::{readdress, record_unchanged, retag, seal_written};
 use refused::is_refused;
 
 /// How many calls of kinds are under way at a time.
@@ -209,6 +209,7 @@ pub async fn apply(
     tracing::debug!(took = ?report.took, critical = ?report.critical, tasks = tasks.len(), "the plan was carried out");
     if !report.stopped {
         record_unchanged(kinds, context, plan).await;
+        seal_written(kinds, context, plan, (&report, &outputs)).await;
         note_left(kinds, context, plan, &report).await;
     }
     report

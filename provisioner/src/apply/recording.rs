@@ -1,11 +1,16 @@
 //! What is recorded of an apply: the signed hashes of what was applied, with each resource or beside the lease.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use futures::StreamExt as _;
+use serde_json::Value;
 
-use super::AT_ONCE;
-use crate::kind::{ADDRESS, AnyKind, CONTINUED, Context, Outcome, applied};
+use super::{AT_ONCE, Outputs, Report};
+use crate::kind::{ADDRESS, AnyKind, CONTINUED, Context, Outcome, Wanted, applied};
+use crate::plan::order::Work;
 use crate::plan::{Change, Kinds, Plan, Step};
+use crate::reference::{plain, resolve};
 use crate::resource::{Address, Live};
 
 /// Records what was applied, signed, where the kind can carry it, and else beside the lease; writes `tags` with it.
@@ -92,4 +97,51 @@ pub(super) async fn record_unchanged(kinds: Kinds<'_>, context: &Context, plan: 
         }
     })
     .await;
+}
+
+/// Remembers by what is known again what was written and carries no tags, so that the next sweep needn't read it. What isn't
+/// remembered is read: it is no failure of this apply.
+pub(super) async fn seal_written(
+    kinds: Kinds<'_>,
+    context: &Context,
+    plan: &Plan,
+    (report, outputs): (&Report, &Outputs),
+) {
+    for kind in kinds.0.iter().filter(|kind| kind.facts().is_sealed) {
+        let steps = plan.steps.iter().filter(|step| step.address.kind == kind.name());
+        let is_written = |step: &&Step| {
+            let done = |(address, work): &(Address, Work)| *address == step.address && *work != Work::Delete;
+            report.done.iter().any(done)
+        };
+        let written: Vec<_> =
+            steps.filter(is_written).filter_map(|step| written(*kind, step, (report, outputs))).collect();
+        if written.is_empty() {
+            continue;
+        }
+        let all: Vec<_> =
+            written.iter().map(|(address, spec, outcome, _)| (Wanted { address, spec }, outcome)).collect();
+        let seals = kind.seals(context, &all).await.unwrap_or_else(|error| {
+            tracing::debug!(kind = kind.name(), error = format!("{error:#}"), "what was written could not be sealed");
+            BTreeMap::new()
+        });
+        for (address, _, outcome, hashes) in &written {
+            let Some(seal) = seals.get(*address) else { continue };
+            let hashes = applied::with_seal(hashes, Some(seal));
+            context.records.exists(address, &outcome.id, Some(&hashes)).await;
+        }
+    }
+}
+
+/// What a step wrote: where, the spec with which it did, what came of it, and the hashes that were recorded.
+fn written<'a>(
+    kind: &dyn AnyKind,
+    step: &'a Step,
+    (report, outputs): (&Report, &Outputs),
+) -> Option<(&'a Address, Value, Outcome, String)> {
+    let output = |address: &Address, name: &str| outputs.get(address)?.get(name).cloned();
+    let spec = resolve(step.spec.as_ref()?, &|reference| output(&reference.address, &reference.output));
+    let spec = plain(&kind.normalise(&spec).ok()?).into_owned();
+    let outcome = Outcome { id: report.ids.get(&step.address)?.clone(), outputs: outputs.get(&step.address)?.clone() };
+    let hashes = applied::with_tags(applied::hashes(kind.fields(), &spec), &step.tags);
+    Some((&step.address, spec, outcome, hashes))
 }

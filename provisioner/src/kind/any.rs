@@ -5,18 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::schema::{Mistake, mistakes};
-use super::{Context, Facts, Field, Found, Grant, Kind, Observed, Outcome, Renamed, Share, Wanted};
+use super::{Context, Facts, Field, Grant, Kind, Outcome, Renamed, Share, Wanted};
 use crate::charge::{Cost, Others};
 use crate::reading::Tags;
-use crate::resource::{Action, Address, Live, Obstacle, Whose};
+use crate::resource::{Action, Address, Live, Obstacle};
+use json::{decode, encode, erased, observed, typed};
+
+mod json;
 
 /// A [`Kind`] whose specs are JSON.
 #[async_trait]
@@ -143,6 +144,20 @@ pub trait AnyKind: Send + Sync {
     /// Who may do what by one with this spec, a sentence each; of a spec that can't be read, its text.
     fn grants(&self, _spec: &Value) -> Vec<Grant> {
         Vec::new()
+    }
+
+    /// The seal of one that was read.
+    fn seal(&self, _live: &Live) -> Option<String> {
+        None
+    }
+
+    /// The seals of what was just written, by address, as far as it is there as it was written.
+    async fn seals(
+        &self,
+        _context: &Context,
+        _written: &[(Wanted<'_>, &Outcome)],
+    ) -> Result<BTreeMap<Address, String>> {
+        Ok(BTreeMap::new())
     }
 
     /// Everything of the stack that exists; `wanted` are the stack's resources of this kind and of those beside it.
@@ -281,6 +296,19 @@ impl<K: Kind> AnyKind for K {
         }
     }
 
+    fn seal(&self, live: &Live) -> Option<String> {
+        Kind::seal(self, &observed(&live.observed).ok()?)
+    }
+
+    async fn seals(&self, context: &Context, written: &[(Wanted<'_>, &Outcome)]) -> Result<BTreeMap<Address, String>> {
+        let specs: Vec<K::Spec> = written.iter().map(|(wanted, _)| decode(wanted.spec)).collect::<Result<_>>()?;
+        let written = written
+            .iter()
+            .zip(&specs)
+            .map(|((wanted, outcome), spec)| (Wanted { address: wanted.address, spec }, *outcome));
+        Kind::seals(self, context, &written.collect::<Vec<_>>()).await
+    }
+
     async fn find(&self, context: &Context, wanted: &[Wanted<'_>]) -> Result<Vec<Live>> {
         let name = Kind::facts(self).name;
         let (own, beside): (Vec<&Wanted<'_>>, Vec<&Wanted<'_>>) =
@@ -334,59 +362,4 @@ fn schema<K: Kind>() -> Arc<Value> {
     Arc::clone(
         made.entry(TypeId::of::<K::Spec>()).or_insert_with(|| Arc::new(schemars::schema_for!(K::Spec).to_value())),
     )
-}
-
-/// JSON as a type of the kind.
-fn decode<T: DeserializeOwned>(value: &Value) -> Result<T> {
-    T::deserialize(value).context("read the spec")
-}
-
-/// What a kind observed; what isn't there is what was observed of nothing.
-fn observed<O: Observed>(value: &Value) -> Result<O> {
-    if value.is_null() { Ok(O::default()) } else { decode(value) }
-}
-
-/// A type of the kind as JSON.
-fn encode<T: Serialize>(value: &T) -> Value {
-    serde_json::to_value(value).expect("a spec holds only what JSON has: string keys, finite numbers")
-}
-
-fn erased<S: Serialize, O: Serialize>(found: Found<S, O>, is_tagless: bool) -> Live {
-    Live {
-        address: found.address,
-        id: found.id,
-        spec: encode(&found.spec),
-        observed: encode(&found.observed),
-        departures: found.departures,
-        tags: (!is_tagless).then_some(found.tags),
-        parts: found.parts,
-        outputs: found.outputs,
-        applied: found.applied,
-        whose: Whose::Own,
-        condition: found.condition,
-        foreign: found.foreign,
-        holds: found.holds,
-        is_empty: found.is_empty,
-    }
-}
-
-fn typed<K: Kind>(live: &Live) -> Result<Found<K::Spec, K::Observed>> {
-    let Live { address, id, spec, observed, departures, outputs, applied, condition, foreign, holds, is_empty, .. } =
-        live.clone();
-    let unreadable = || format!("what exists of {address} can't be read");
-    Ok(Found {
-        spec: decode(&spec).with_context(unreadable)?,
-        observed: self::observed(&observed).with_context(unreadable)?,
-        departures,
-        tags: live.tags.clone().unwrap_or_default(),
-        parts: live.parts.clone(),
-        address,
-        id,
-        outputs,
-        applied,
-        condition,
-        foreign,
-        holds,
-        is_empty,
-    })
 }

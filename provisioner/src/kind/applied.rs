@@ -1,10 +1,12 @@
 //! Short hashes, by field, of what was last applied: they distinguish drift from a changed file.
 
+mod seal;
 mod tags;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use seal::{seal, with_seal};
 pub use tags::{holds_more, is_of_nothing, named_tag, read, set_tag, with_tags, written};
 
 use super::compare::canonical;

@@ -67,6 +67,9 @@ pub struct Facts {
     /// Whether one carries no hashes of what was last applied, or loses them to whoever overwrites it: they are
     /// remembered beside the lease.
     pub is_tagless: bool,
+    /// Whether one is known again by a [seal](super::applied::with_seal), for which what its spec refers to has to be known: it is
+    /// read after all others.
+    pub is_sealed: bool,
     /// Whether one can stand elsewhere than its spec says ([`Kind::relocated`](super::Kind::relocated)).
     pub relocates: bool,
     /// The outputs that the field of the same name says, so that what refers to them is known before anything is made.
@@ -136,6 +139,7 @@ impl Facts {
             actions,
             holds_data: false,
             is_tagless: false,
+            is_sealed: false,
             relocates: false,
             given_outputs: &[],
             moving_outputs: &[],

@@ -293,6 +293,21 @@ pub trait Kind: Send + Sync + 'static {
         self.find(context, wanted).await
     }
 
+    /// The [seal](applied::with_seal) of one that was read; none where it can't be known again by one yet. Only of kinds that say
+    /// [`Facts::is_sealed`].
+    fn seal(&self, _observed: &Self::Observed) -> Option<String> {
+        None
+    }
+
+    /// The seals of what was just written, by address; none of what isn't there as it was written.
+    async fn seals(
+        &self,
+        _context: &Context,
+        _written: &[(Wanted<'_, Self::Spec>, &Outcome)],
+    ) -> Result<BTreeMap<Address, String>> {
+        Ok(BTreeMap::new())
+    }
+
     /// Makes one, tagged in the create call; returns when others may use it. The spec's references are resolved.
     async fn create(&self, context: &Context, address: &Address, spec: &Self::Spec) -> Result<Outcome>;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use async_trait::async_trait;
-use lakewright_aws::{Error, Listed, Object as Stored, Put};
+use lakewright_aws::{Error, Listed, Put};
 use lakewright_config::s3;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,11 @@ use super::values::BucketName;
 use super::{tagged, wait};
 use crate::charge::Cost;
 use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
+use crate::reference::meant;
 use crate::resource::Address;
+use seal::Seen;
+
+mod seal;
 
 /// An object whose content stands in the stack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +55,7 @@ const ARNS: &[Arn] = &[
 ];
 const FACTS: Facts = Facts {
     is_tagless: true,
+    is_sealed: true,
     moving_outputs: &["etag"],
     identified_by: &["bucket", "key"],
     tag_types: &["s3"],
@@ -73,7 +78,7 @@ pub struct Object;
 #[async_trait]
 impl Kind for Object {
     type Spec = Spec;
-    type Observed = ();
+    type Observed = Seen;
 
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -97,13 +102,13 @@ impl Kind for Object {
         live.bucket != spec.bucket || live.key != spec.key
     }
 
-    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec, Seen>>> {
         let own = tagged::buckets(context).await?;
         let named = |wanted: &Wanted<'_, Spec>| bucket_named(&own, &wanted.spec.bucket);
         let artifacts = own.get(&Address::new("bucket", "artifacts"));
         let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for wanted in wanted {
-            let folder = wanted.spec.key.split_inclusive('/').next().unwrap_or_default();
+            let folder = folder(&wanted.spec.key);
             let Some(bucket) = named(wanted) else { continue };
             if artifacts != Some(&bucket) || !FOLDERS.contains(&folder) {
                 places.entry(bucket).or_default().insert(folder.to_owned());
@@ -114,8 +119,9 @@ impl Kind for Object {
             id: String::new(),
             read: async move {
                 let listed = listed(context, bucket, folders.clone()).await?;
-                let keys = listed.iter().map(|entry| (bucket.clone(), entry.key.clone()));
-                Ok(Some(keys.collect::<Vec<_>>()))
+                Ok(Some(
+                    listed.iter().map(|entry| ((bucket.clone(), entry.key.clone()), entry.clone())).collect::<Vec<_>>(),
+                ))
             },
         });
         let published = artifacts.map(|bucket| One {
@@ -126,18 +132,36 @@ impl Kind for Object {
         let (lists, published) =
             tokio::try_join!(each(context, FACTS.name, lists), each(context, FACTS.name, published))?;
         let published = published.iter().flat_map(|list| list.iter()).filter(|entry| !entry.key.starts_with(RELEASES));
-        let published = published.filter_map(|entry| Some((artifacts?.clone(), entry.key.clone())));
-        let keys: BTreeSet<(String, String)> = lists.into_iter().flatten().chain(published).collect();
-        let wanted: BTreeMap<(String, String), &Address> =
-            wanted.iter().filter_map(|one| Some(((named(one)?, one.spec.key.clone()), one.address))).collect();
+        let published = published.filter_map(|entry| Some(((artifacts?.clone(), entry.key.clone()), entry.clone())));
+        let entries: BTreeMap<(String, String), Listed> = lists.into_iter().flatten().chain(published).collect();
+        let wanted: BTreeMap<(String, String), &Wanted<'_, Spec>> =
+            wanted.iter().filter_map(|one| Some(((named(one)?, one.spec.key.clone()), one))).collect();
         let buckets: BTreeSet<&String> = own.values().collect();
-        let reads = keys.iter().map(|place| {
+        let reads = entries.iter().map(|(place, entry)| {
             let (bucket, key) = place;
             let wanted = wanted.get(place).copied();
-            let read = read(context, bucket, key, wanted, buckets.contains(bucket));
-            One { address: wanted.cloned(), id: url(bucket, key), read }
+            let stacks_own = buckets.contains(bucket);
+            let read = async move {
+                match known(context, bucket, entry, wanted).await {
+                    Some(known) => Ok(Some(known)),
+                    None => read(context, (bucket, entry), wanted.map(|wanted| wanted.address), stacks_own).await,
+                }
+            };
+            One { address: wanted.map(|wanted| wanted.address.clone()), id: url(bucket, key), read }
         });
         each(context, FACTS.name, reads).await
+    }
+
+    fn seal(&self, seen: &Seen) -> Option<String> {
+        seen.seal.clone()
+    }
+
+    async fn seals(
+        &self,
+        context: &Context,
+        written: &[(Wanted<'_, Spec>, &Outcome)],
+    ) -> Result<BTreeMap<Address, String>> {
+        seal::of_written(context, written).await
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -155,11 +179,17 @@ impl Kind for Object {
         put(context, address, spec).await
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(
+        &self,
+        context: &Context,
+        live: &Found<Spec, Seen>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
         put(context, &live.address, spec).await
     }
 
-    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec, Seen>) -> Result<()> {
         wait::found(context.aws.objects().delete(&live.spec.bucket, &live.spec.key).await)?;
         Ok(())
     }
@@ -231,6 +261,11 @@ pub(super) fn tags_of(metadata: &[(String, String)]) -> Tags {
     metadata.iter().map(|(key, value)| (name(key), value.clone())).collect()
 }
 
+/// What of a key ends with its first slash.
+fn folder(key: &str) -> &str {
+    key.split_inclusive('/').next().unwrap_or_default()
+}
+
 fn url(bucket: &str, key: &str) -> String {
     format!("s3://{bucket}/{key}")
 }
@@ -243,32 +278,62 @@ async fn put(context: &Context, address: &Address, spec: &Spec) -> Result<Outcom
     Ok(tags::outcome(&url, &[("key", &spec.key), ("url", &url), ("etag", &etag)]))
 }
 
+/// An object that is known by its seal: it is as it was when that was signed. None of what has to be read.
+async fn known(
+    context: &Context,
+    bucket: &str,
+    entry: &Listed,
+    wanted: Option<&Wanted<'_, Spec>>,
+) -> Option<Found<Spec, Seen>> {
+    let wanted = wanted?;
+    let signed = context.records.seal(wanted.address).await?;
+    // What it is to be is a guess at what it is, which the seal proves or doesn't.
+    let meant = |text: &str| Some(meant(text, &|reference| context.reading.output(reference))?.into_owned());
+    let spec = Spec {
+        bucket: bucket.into(),
+        key: entry.key.clone(),
+        content: meant(&wanted.spec.content)?,
+        content_type: meant(&wanted.spec.content_type)?,
+    };
+    if seal::of(wanted.address, entry, &spec) != signed {
+        return None;
+    }
+    let tags = tags_of(&metadata(context, wanted.address));
+    Some(found(wanted.address.clone(), &tags, spec, (&entry.etag, Some(signed))))
+}
+
 /// An object as it exists; none if it isn't this stack's, even if one of its key is wanted: creating that one then
 /// says whose it is.
 async fn read(
     context: &Context,
-    bucket: &str,
-    key: &str,
+    (bucket, entry): (&str, &Listed),
     wanted: Option<&Address>,
     stacks_own: bool,
-) -> Result<Option<Found<Spec>>> {
+) -> Result<Option<Found<Spec, Seen>>> {
+    let key = &entry.key;
     let Some(stored) = wait::found(context.aws.objects().get(bucket, key, None).await)? else { return Ok(None) };
     let tags = tags_of(&stored.metadata);
     // Whoever puts something else over a stack's object takes its metadata away too; in a bucket of the stack that
     // is a difference to fix, and not somebody else's object.
     let own = tags::address(context, "object", &tags);
     let overwritten = stacks_own && !tags.contains_key(tags::STACK);
-    let address = if own.is_some() || overwritten { wanted.cloned().or(own) } else { None };
-    Ok(address.map(|address| found(address, &tags, bucket, key, &stored)))
-}
-
-fn found(address: Address, tags: &Tags, bucket: &str, key: &str, stored: &Stored) -> Found<Spec> {
+    let address = if own.is_some() || overwritten { wanted.cloned().or(own.clone()) } else { None };
+    let Some(address) = address else { return Ok(None) };
     let spec = Spec {
         bucket: bucket.into(),
-        key: key.to_owned(),
+        key: key.clone(),
         content: String::from_utf8_lossy(&stored.body).into_owned(),
         content_type: stored.content_type.clone().unwrap_or_default(),
     };
-    let url = url(bucket, key);
-    tags::found(address, tags, &url, spec, &[("key", key), ("url", &url), ("etag", &stored.etag)])
+    let is_listed = stored.etag == entry.etag && own.as_ref() == Some(&address);
+    let is_it = is_listed && spec.content.as_bytes() == stored.body && seal::is_over(entry, context.aws.now());
+    let seal = is_it.then(|| seal::of(&address, entry, &spec));
+    Ok(Some(found(address, &tags, spec, (&stored.etag, seal))))
+}
+
+fn found(address: Address, tags: &Tags, spec: Spec, (etag, seal): (&str, Option<String>)) -> Found<Spec, Seen> {
+    let url = url(&spec.bucket, &spec.key);
+    let outputs = [("key", spec.key.clone()), ("url", url.clone()), ("etag", etag.to_owned())];
+    let outputs = outputs.each_ref().map(|(name, value)| (*name, value.as_str()));
+    Found { observed: Seen { seal }, ..tags::found(address, tags, &url, spec, &outputs) }
 }

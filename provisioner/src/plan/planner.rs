@@ -116,8 +116,13 @@ impl Planner<'_> {
             let recorded = self.recorded(live);
             let is_known =
                 references(&written).is_empty() && tags::are_of_no_concern(kind, live, recorded, &resource.tags);
-            let hashes = || applied::with_tags(applied::hashes(kind.fields(), &spec), &resource.tags);
-            let record = is_known.then(hashes).filter(|hashes| !applied::are_same(recorded, hashes));
+            let seal = kind.seal(live);
+            let hashes = || {
+                let hashes = applied::with_tags(applied::hashes(kind.fields(), &spec), &resource.tags);
+                applied::with_seal(&hashes, seal.as_deref())
+            };
+            let is_sealed = seal.is_none() || seal.as_deref() == recorded.and_then(applied::seal);
+            let record = is_known.then(hashes).filter(|hashes| !is_sealed || !applied::are_same(recorded, hashes));
             self.done
                 .insert(address.clone(), Done { outputs: live.outputs.clone(), cause: Cause::Drift, replaced: false });
             return Ok(Decision::Unchanged(Box::new(Unchanged { live: live.clone(), record })));

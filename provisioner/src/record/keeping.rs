@@ -27,6 +27,11 @@ pub trait Keep: Send + Sync + fmt::Debug {
 pub trait Judge: Send + Sync + fmt::Debug {
     /// Whether what carries the stack's tags is the stack's; `applied` is its record.
     async fn is_own(&self, address: &Address, id: &str, applied: Option<&str>) -> bool;
+
+    /// The seal that the stack's key signed of what carries no tags; none where nobody can verify that.
+    async fn seal(&self, _address: &Address) -> Option<String> {
+        None
+    }
 }
 
 /// What has the place of something that is deleted.
@@ -101,5 +106,10 @@ impl Records {
             Some(judge) => judge.is_own(address, id, applied).await,
             None => true,
         }
+    }
+
+    /// The seal that is remembered of what carries no tags; none where nobody knows.
+    pub async fn seal(&self, address: &Address) -> Option<String> {
+        self.judge.as_ref()?.seal(address).await
     }
 }

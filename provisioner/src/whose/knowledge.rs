@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Result, bail};
 
 use super::Known;
-use crate::kind::applied::FORMER;
+use crate::kind::applied::{FORMER, seal};
 use crate::kind::{AnyKind, Context};
 use crate::lease::{self, Document, Memory};
 use crate::plan::{Kinds, replaced};
@@ -126,6 +126,13 @@ impl Knowledge {
     pub(super) fn is_own(&self, address: &Address, id: &str, applied: Option<&str>) -> bool {
         let record = self.verified(address, id, applied);
         !matches!(self.verdict(address, id, (applied, record.as_ref()), &self.standing), Verdict::Not(_))
+    }
+
+    /// The seal of what carries no tags. What nobody verified may have been written by whoever wrote over the thing too.
+    pub(super) fn seal(&self, address: &Address) -> Option<&str> {
+        let is_verified = matches!(self.verifier, Verifier::Key(_)) && self.standing == Standing::Trusted;
+        let memory = self.document.as_ref().filter(|_| is_verified).map(|document| &document.memory)?;
+        seal(memory.applied.get(address)?)
     }
 
     /// What is trusted of what the stack remembers, whatever exists.

@@ -164,6 +164,10 @@ impl Judge for Inquiry {
         let Ok(knowledge) = self.knowledge().await else { return false };
         knowledge.is_own(address, id, applied)
     }
+
+    async fn seal(&self, address: &Address) -> Option<String> {
+        self.knowledge().await.ok()?.seal(address).map(str::to_owned)
+    }
 }
 
 #[cfg(test)]
