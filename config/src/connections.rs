@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How to reach the Kafka cluster. `LAKEWRIGHT_KAFKA_PLAINTEXT` in the agent's environment, the `host:port` of a Kafka
-/// in clear, wins over it, and so does `LAKEWRIGHT_KAFKA_SASL_PLAINTEXT` for agents that log in by IAM.
+/// How to reach the Kafka cluster. In the agent's environment, `LAKEWRIGHT_KAFKA_PLAINTEXT`, the `host:port` of a Kafka in
+/// clear, wins over it; and so do, for connections that aren't in clear, the brokers in `LAKEWRIGHT_KAFKA_TLS`, which are reached
+/// by the same `security` and trusted by the authorities in the file `LAKEWRIGHT_KAFKA_CA`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaConnection {

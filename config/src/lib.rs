@@ -12,6 +12,7 @@ mod reading;
 pub mod reports;
 pub mod s3;
 mod scenario;
+mod sort;
 mod span;
 mod tables;
 
@@ -26,5 +27,6 @@ pub use reading::{
     Filling, Format, KafkaPart, MemberPath, OnTombstone, Reading, Registry, TimeUnit, UNKNOWN_COLUMN, Unknown,
 };
 pub use scenario::{Bots, Late, Outage, Repeats, SalesDay, Scenario};
+pub use sort::SortField;
 pub use span::span;
-pub use tables::{CONTROL, Column, PartitionField, Table, Transform, raw_columns};
+pub use tables::{CONTROL, Column, DECLARATION, PartitionField, Sink, Table, Transform, raw_columns};

@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::column_type::ColumnType;
-use crate::reading::{Reading, is_default};
+use crate::reading::{Reading, Registry, is_default};
 
 /// Types that are written as texts.
 macro_rules! serde_as_text {
@@ -58,6 +59,26 @@ pub struct Table {
     /// How messages become its rows.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reading: Reading,
+    /// What its rows are written to.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sink: Sink,
+    /// Its name in the Glue catalog, when it is a table that others made and own: it is written to and not maintained, and
+    /// needs no [`raw_columns`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing: Option<String>,
+}
+
+/// What the rows of a table are written to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sink {
+    /// An Iceberg table of the Glue catalog.
+    #[default]
+    Iceberg,
+    /// Parquet files in a folder, with a manifest for each commit.
+    Parquet,
+    /// Files of JSON, a row a line, compressed by gzip, with a manifest for each commit.
+    Json,
 }
 
 /// A column of a table.
@@ -227,11 +248,45 @@ pub fn raw_columns() -> Vec<Column> {
     ]
 }
 
+/// The property of a catalog's table that says by which declaration its columns were changed last, as
+/// [`Table::declaration`] gives it. An agent whose settings say otherwise leaves the table alone until they are the same.
+pub const DECLARATION: &str = "lakewright.declaration";
+
+/// What decides which members of messages become values of which columns.
+#[derive(Serialize)]
+struct Declaration<'a> {
+    topic: &'a str,
+    reading: Reading,
+    /// Names, whether they are required, and what they were.
+    columns: Vec<(&'a str, bool, Option<&'a str>)>,
+}
+
 impl Table {
+    /// Its name in the Glue catalog.
+    pub fn catalog_name(&self) -> &str {
+        self.existing.as_ref().unwrap_or(&self.name)
+    }
+
     /// All columns of the Iceberg table.
     pub fn all_columns(&self) -> Vec<Column> {
         let declared = self.columns.iter().cloned();
         declared.chain(self.reading.added()).chain(raw_columns()).collect()
+    }
+
+    /// Sixteen hexadecimal digits that stand for how messages become rows. Types aren't part of it, for values are decoded
+    /// by the Iceberg table's own, nor is what changes no value: comments, partitions, a registry's user.
+    pub fn declaration(&self) -> String {
+        let mut reading = self.reading.clone();
+        if let Some(Registry::Confluent { login, .. }) = &mut reading.registry {
+            *login = None;
+        }
+        let columns = self.columns.iter();
+        let mut columns: Vec<_> =
+            columns.map(|column| (column.name.as_str(), column.required, column.was.as_deref())).collect();
+        columns.sort_unstable();
+        let declaration = Declaration { topic: &self.topic, reading, columns };
+        let text = serde_json::to_vec(&declaration).expect("a declaration is plain JSON");
+        Sha256::digest(text)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -245,5 +300,47 @@ mod tests {
             assert_eq!(text.parse::<PartitionField>().expect(text).to_string(), text);
         }
         assert!("weekly(sold_at)".parse::<PartitionField>().expect_err("no such").contains("no partition transform"));
+    }
+
+    #[test]
+    fn a_declaration_changes_with_what_messages_become_and_with_nothing_else() {
+        let column = |name: &str| Column::new(name, ColumnType::Int);
+        let table = Table {
+            name: "sales".into(),
+            database: "raw".into(),
+            topic: "facts".into(),
+            location: "s3://bucket/raw/sales".into(),
+            columns: vec![column("id"), column("amount")],
+            key: vec![],
+            partition: vec![],
+            reading: Reading::default(),
+            sink: Sink::Iceberg,
+            existing: None,
+        };
+        let changed = |change: &dyn Fn(&mut Table)| {
+            let mut other = table.clone();
+            change(&mut other);
+            other.declaration() != table.declaration()
+        };
+        // Tables of every version before carry it: it must stay what it is.
+        assert_eq!(table.declaration(), "f804273f4d13bd67");
+        assert!(changed(&|table| table.columns.push(column("colour"))));
+        assert!(changed(&|table| table.columns[1].was = Some("price".into())));
+        assert!(changed(&|table| table.columns[1].required = true));
+        assert!(changed(&|table| table.topic = "others".into()));
+        assert!(changed(&|table| table.reading.path = "after".parse().expect("a path")));
+        assert!(!changed(&|table| table.columns.reverse()));
+        assert!(!changed(&|table| table.columns[1].column_type = ColumnType::Long));
+        assert!(!changed(&|table| table.columns[1].doc = Some("of money".into())));
+        let registry = |login: Option<&str>| {
+            let login = login.map(str::to_owned);
+            Some(Registry::Confluent { url: "https://registry".into(), login })
+        };
+        let of = |login| {
+            let reading = Reading { registry: registry(login), ..Reading::default() };
+            Table { reading, ..table.clone() }.declaration()
+        };
+        assert_eq!(of(None), of(Some("arn:aws:secretsmanager:eu-central-1:1:secret:a")));
+        assert_ne!(of(None), table.declaration());
     }
 }

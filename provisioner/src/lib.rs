@@ -9,6 +9,7 @@ pub mod apply;
 pub mod charge;
 pub mod checks;
 pub mod cli;
+pub mod compat;
 pub mod cost;
 mod families;
 pub mod intents;

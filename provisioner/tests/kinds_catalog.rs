@@ -58,6 +58,10 @@ async fn databases_and_tables() {
     account.update("table.sales", wider.clone()).await;
     wider["partition"] = json!(["day(sold_at)"]);
     account.update("table.sales", wider.clone()).await;
+    for sort in [json!(["amount desc", "day(sold_at)"]), json!(["quantity nulls last"])] {
+        wider["sort"] = sort;
+        account.update("table.sales", wider.clone()).await;
+    }
 
     let address: Address = "table.sales".parse().unwrap();
     let kind = kind(&address);
@@ -72,6 +76,16 @@ async fn databases_and_tables() {
     without["columns"].as_array_mut().unwrap().remove(0);
     let refusal = kind.refuses(&live, &kind.normalise(&without).unwrap()).unwrap().reason;
     assert!(refusal.contains("the column sale_id can't go: files were divided by it once"), "{refusal}");
+    // The order stays when a file says nothing of it: what rows are sorted by can't go.
+    wider.as_object_mut().unwrap().remove("sort");
+    let live = account.find(&address, &wider).await.unwrap();
+    assert_eq!(live.spec.get("sort"), None);
+    let mut unsorted = wider.clone();
+    unsorted["columns"].as_array_mut().unwrap().remove(2);
+    let refusal = kind.refuses(&live, &kind.normalise(&unsorted).unwrap()).unwrap().reason;
+    assert!(refusal.contains("the column quantity can't go: the table's rows are sorted by it"), "{refusal}");
+    unsorted["sort"] = json!(["amount"]);
+    assert_eq!(kind.refuses(&live, &kind.normalise(&unsorted).unwrap()), None);
     let mut renamed = wider.clone();
     renamed["columns"][0]["name"] = json!("id");
     renamed["columns"][0]["was"] = json!("sale_id");

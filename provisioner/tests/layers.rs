@@ -33,6 +33,7 @@ const LAYERS: &[&str] = &[
     "sweep",
     "whose",
     "stack",
+    "compat",
     "render",
     "app",
     "up",

@@ -43,7 +43,8 @@ class Account:
             [TARGET / "debug" / "lakewright-local", "serve", "--data", folder / "local", *CONDUCT, *flags],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, env=SERVER,
         )
-        self.url = json.loads(self.process.stdout.readline())["account"]
+        served = json.loads(self.process.stdout.readline())
+        self.url, self.kafka = served["account"], served["kafka"]
         self.environment = environment(self.url)
         self.role = None
 

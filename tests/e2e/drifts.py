@@ -377,6 +377,25 @@ def an_object_overwritten(aws):
     aws("s3").put_object(Bucket=f"shop-artifacts-{ACCOUNT}", Key="models/manifest.json", Body=b"{}", ContentType="application/json")
 
 
+MANIFEST = {"Bucket": f"shop-artifacts-{ACCOUNT}", "Key": "models/manifest.json"}
+
+
+@drift("object.manifest", "content", ANY, ANY)
+def an_object_overwritten_in_its_own_size(aws):
+    found = aws("s3").get_object(**MANIFEST)
+    body = found["Body"].read().replace(b"e", b"f", 1)
+    aws("s3").put_object(**MANIFEST, Body=body, ContentType=found["ContentType"], Metadata=found["Metadata"])
+    assert aws("s3").head_object(**MANIFEST)["ContentLength"] == found["ContentLength"]
+
+
+@drift("object.manifest", "content_type", "text/plain", "application/json")
+def an_objects_type(aws):
+    metadata = aws("s3").head_object(**MANIFEST)["Metadata"]
+    aws("s3").copy_object(
+        **MANIFEST, CopySource=MANIFEST, MetadataDirective="REPLACE", ContentType="text/plain", Metadata=metadata
+    )
+
+
 def lake(aws, table):
     """A table as PyIceberg opens it."""
     from test_up import catalog

@@ -137,6 +137,10 @@ def test_a_table_changes_in_place_and_keeps_its_rows(lake):
     assert step["cause"] == "drift" and found == {"columns[loyalty].name": ("loyalty_points", "loyalty")}
     lake.run("apply", lake.stack, "--drift-only", "--yes", code=0)
     lake.write(SECOND.replace(', was = "loyalty_points"', ""), model="loyalty AS loyalty_points")
+    # Messages under the former name are no longer taken: agents are told, and nothing else changes.
+    found, _ = changes(lake.plan())
+    assert list(found) == ["properties.lakewright.declaration"]
+    lake.run("apply", lake.stack, "--yes", code=0)
     lake.run("plan", lake.stack, "--detailed-exitcode", code=0)
 
 

@@ -153,6 +153,8 @@ fn table(name: &str, columns: &str, topic: &str) -> Table {
         columns,
         partition: vec![],
         reading: Reading::default(),
+        sink: lakewright_config::Sink::default(),
+        existing: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be checked of a configuration without asking anybody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{bail, ensure};
 use lakewright_config::{
@@ -37,6 +37,15 @@ pub fn check(config: &StreamConfig) -> anyhow::Result<()> {
         }
         columns(table)?;
         settings(table)?;
+    }
+    let mut places = BTreeMap::new();
+    for table in &config.tables {
+        if let Some(other) = places.insert((&table.database, table.catalog_name()), &table.name) {
+            bail!(
+                "the tables {other} and {} are one table of the catalog: a table is filled from one topic",
+                table.name
+            );
+        }
     }
     Ok(())
 }
@@ -206,5 +215,16 @@ mod tests {
         let error = check(&config(vec![table("users"), one])).expect_err("two").to_string();
         assert!(error.contains("no other table can be read from there"), "{error}");
         assert!(check(&config(vec![table("users"), table("sales")])).is_ok());
+    }
+
+    #[test]
+    fn a_table_of_the_catalog_has_one_declaration() {
+        let existing = |name: &str| {
+            let topic = format!("{name}s");
+            Table { existing: Some("orders".to_owned()), topic, ..table(name) }
+        };
+        let error = check(&config(vec![existing("one"), existing("other")])).expect_err("one table").to_string();
+        assert!(error.contains("one and other are one table of the catalog"), "{error}");
+        assert!(check(&config(vec![existing("one"), table("sales")])).is_ok());
     }
 }

@@ -57,7 +57,9 @@ use crate::context::Context;
 use crate::intake::Intake;
 use crate::maintenance::Maintainer;
 use crate::registry::Registries;
+use crate::sink::any::AnySink;
 use crate::sink::iceberg::IcebergSink;
+use crate::sink::plain::PlainSink;
 
 /// What the open data files of all tables may hold in memory, in bytes,
 const OPEN_BYTES: usize = 256 << 20;
@@ -126,8 +128,16 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
     let open_bytes = (OPEN_BYTES / (config.tables.len() + 1)).max(LEAST_OPEN_BYTES);
     let held_at_most = config.maintenance.as_ref().map(maintenance::held_at_most);
     let sink = |table: &Table| {
-        let sink = IcebergSink::new(&aws, table, &config.group, open_bytes);
-        (table.clone(), sink.maintained(held_at_most))
+        let sink = match table.sink {
+            lakewright_config::Sink::Iceberg => {
+                let sink = IcebergSink::new(&aws, table, &config.group, open_bytes);
+                AnySink::Iceberg(Box::new(sink.maintained(held_at_most.filter(|_| table.existing.is_none()))))
+            }
+            lakewright_config::Sink::Parquet | lakewright_config::Sink::Json => {
+                AnySink::Plain(Box::new(PlainSink::new(&aws, table, &config.group, open_bytes)))
+            }
+        };
+        (table.clone(), sink)
     };
     let (tables, dead) = (config.tables.iter().map(sink).collect(), sink(&config.dead_letters));
     let committer = Committer::new(tables, dead, config.on_reject, &agent.metrics, outcomes);

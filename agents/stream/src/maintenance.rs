@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use lakewright_aws::Aws;
-use lakewright_config::StreamConfig;
 use lakewright_config::agents::stream::{self, Maintenance};
+use lakewright_config::{Sink, StreamConfig, Table};
 use lakewright_lake::maintain::{Known, Policy, Report, maintain};
 use lakewright_runtime::health::now_ms;
 use lakewright_runtime::{Agent, CancellationToken};
@@ -72,7 +72,8 @@ pub(crate) struct Maintainer {
 impl Maintainer {
     /// `None`: the tables are maintained by somebody else.
     pub(crate) fn of(config: &StreamConfig, aws: &Aws, agent: &Agent) -> Option<Self> {
-        let tables = config.tables.iter().chain([&config.dead_letters]);
+        let is_own = |table: &&Table| table.sink == Sink::Iceberg && table.existing.is_none();
+        let tables = config.tables.iter().filter(is_own).chain([&config.dead_letters]);
         let tables = tables.map(|table| (table.database.clone(), table.name.clone())).collect();
         let settings = config.maintenance.clone()?;
         Some(Self { aws: aws.clone(), tables, settings, agent: agent.clone(), known: Known::default() })

@@ -238,6 +238,19 @@ impl Settled {
         })
     }
 
+    /// Reads it from properties that say everything.
+    ///
+    /// # Errors
+    /// As [`Settled::committed`].
+    pub(crate) fn said(properties: &HashMap<String, String>) -> anyhow::Result<Self> {
+        Ok(Self {
+            offsets: read(properties.get(PROPERTY), PROPERTY)?,
+            refused: read(properties.get(REFUSED), REFUSED)?,
+            owed: read(properties.get(OWED), OWED)?,
+            topics: read(properties.get(TOPICS), TOPICS)?,
+        })
+    }
+
     /// The properties of a commit that settles this where `before` was settled. A map that has become empty is written
     /// once more, so that no older one is taken for the current.
     pub(crate) fn properties(&self, before: &Self) -> HashMap<String, String> {

@@ -2,6 +2,7 @@
 
 mod extra;
 mod read;
+mod undeclared;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use arrow_array::builder::{Int32Builder, Int64Builder, LargeBinaryBuilder, Strin
 use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
 use arrow_schema::SchemaRef;
 use iceberg::arrow::schema_to_arrow_schema;
-use iceberg::spec::Schema;
+use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
 use lakewright_config::{Column as Declared, Format, Reading, Table};
 use lakewright_formats::MEMBERS;
 use lakewright_lake::column_type;
@@ -44,7 +45,21 @@ enum Source {
     Nothing,
 }
 
-/// A declared column that messages carry.
+impl Source {
+    /// Where a column of a row's identity and time comes from; `None` for others, and for one of that name and another type.
+    fn of_place(field: &NestedField) -> Option<Self> {
+        let (source, kind) = match field.name.as_str() {
+            "kafka_topic_id" => (Self::TopicId, PrimitiveType::String),
+            "kafka_partition" => (Self::Partition, PrimitiveType::Int),
+            "kafka_offset" => (Self::Offset, PrimitiveType::Long),
+            "ingested_at" => (Self::IngestedAt, PrimitiveType::Timestamptz),
+            _ => return None,
+        };
+        (*field.field_type == Type::Primitive(kind)).then_some(source)
+    }
+}
+
+/// A column that messages carry.
 #[derive(Debug)]
 struct Member {
     /// The member's name, which mostly is the column's.
@@ -53,6 +68,8 @@ struct Member {
     was: Option<String>,
     shape: Shape,
     required: bool,
+    /// Whether only the catalog knows the column: what doesn't fit it is a member that no column takes.
+    undeclared: bool,
     column: Column,
 }
 
@@ -100,7 +117,7 @@ impl Rows {
         for column in declared.iter().chain(&extras) {
             let was = column.was.as_ref().and_then(|was| schema.field_by_name(was));
             if schema.field_by_name(&column.name).or(was).is_none() {
-                bail!("the table has no column `{}` yet; apply the stack first", column.name);
+                bail!("the table has no column `{}` yet; {}", column.name, how_it_comes(table, column));
             }
         }
         let holder = match (reading.format, reading.path.is_empty()) {
@@ -109,6 +126,9 @@ impl Rows {
             (_, false) => format!("`{}`", reading.path),
         };
         let mut rows = Self::build(schema, declared, reading)?;
+        if table.existing.is_none() {
+            rows.has_places()?;
+        }
         rows.arena.unknown = Unknowns::new(reading.unknown);
         if reading.format == Format::Debezium {
             rows.format_members = &MEMBERS;
@@ -145,7 +165,19 @@ impl Rows {
     /// # Errors
     /// The Iceberg table isn't a dead-letter table.
     pub(crate) fn dead_letters(schema: &Schema) -> anyhow::Result<Self> {
-        Self::build(schema, &[], &Reading::default())
+        let rows = Self::build(schema, &[], &Reading::default())?;
+        rows.has_places()?;
+        Ok(rows)
+    }
+
+    /// Refuses a table that can't say where its rows came from.
+    fn has_places(&self) -> anyhow::Result<()> {
+        if [Source::TopicId, Source::Partition, Source::Offset].iter().any(|needed| !self.sources.contains(needed)) {
+            bail!(
+                "the table lacks the columns kafka_topic_id, kafka_partition and kafka_offset, or has other types there"
+            );
+        }
+        Ok(())
     }
 
     fn build(schema: &Schema, declared: &[Declared], reading: &Reading) -> anyhow::Result<Self> {
@@ -170,6 +202,7 @@ impl Rows {
                     column: Column::new(&shape, arrow_field.data_type())?,
                     shape,
                     required: column.required || field.required,
+                    undeclared: false,
                 });
                 Source::Member(members.len() - 1)
             } else if let Some(column) = added.iter().find(|column| column.name == field.name) {
@@ -178,27 +211,26 @@ impl Rows {
                     .with_context(|| other_type(column, &field.field_type))?;
                 extras.push(Extra::new(&column.name, Column::new(&shape, arrow_field.data_type())?, field.required)?);
                 Source::Extra(extras.len() - 1)
+            } else if let Some(place) = Source::of_place(field) {
+                place
             } else {
                 match (field.name.as_str(), declared.is_empty()) {
-                    ("kafka_topic_id", _) => Source::TopicId,
-                    ("kafka_partition", _) => Source::Partition,
-                    ("kafka_offset", _) => Source::Offset,
-                    ("ingested_at", _) => Source::IngestedAt,
                     ("topic", true) => Source::Topic,
                     ("reason", true) => Source::Reason,
                     ("payload", true) => Source::Payload,
                     _ if field.required => {
                         bail!("the table requires the column `{}`, which isn't declared", field.name)
                     }
-                    _ => Source::Nothing,
+                    _ => match undeclared::member(field, arrow_field, declared, reading)? {
+                        Some(member) => {
+                            members.push(member);
+                            Source::Member(members.len() - 1)
+                        }
+                        None => Source::Nothing,
+                    },
                 }
             };
             sources.push(source);
-        }
-        for needed in [Source::TopicId, Source::Partition, Source::Offset] {
-            if !sources.contains(&needed) {
-                bail!("the table lacks the columns kafka_topic_id, kafka_partition and kafka_offset");
-            }
         }
         Ok(Self::empty(arrow, sources, members, extras))
     }
@@ -295,6 +327,8 @@ impl Rows {
         self.bytes = 0;
         let ids = std::mem::take(&mut self.topic_ids);
         let mut ingested = Some(std::mem::take(&mut self.ingested));
+        // They are collected for every row, whether the table has columns for them or not.
+        let (partitions, offsets) = (self.partitions.finish(), self.offsets.finish());
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.sources.len());
         for (source, field) in self.sources.iter().zip(self.schema.fields()) {
             arrays.push(match source {
@@ -304,8 +338,8 @@ impl Rows {
                     Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&**topic_id, rows)))
                 }
                 Source::TopicId => Arc::new(StringArray::from_iter_values(&ids)),
-                Source::Partition => Arc::new(self.partitions.finish()),
-                Source::Offset => Arc::new(self.offsets.finish()),
+                Source::Partition => Arc::new(partitions.clone()),
+                Source::Offset => Arc::new(offsets.clone()),
                 Source::IngestedAt => {
                     let times = TimestampMicrosecondArray::from(ingested.take().unwrap_or_default());
                     Arc::new(times.with_timezone("+00:00"))
@@ -323,7 +357,19 @@ impl Rows {
     }
 }
 
-fn other_type(column: &Declared, actual: &iceberg::spec::Type) -> String {
+/// What gives a table a column that it lacks.
+fn how_it_comes(table: &Table, column: &Declared) -> String {
+    match &table.existing {
+        None => "apply the stack first".to_owned(),
+        Some(name) => format!(
+            "it is others' table, to which nothing is added: `ALTER TABLE {}.{name} ADD COLUMN {} {}`, or take the column out \
+             of the declaration",
+            table.database, column.name, column.column_type
+        ),
+    }
+}
+
+fn other_type(column: &Declared, actual: &Type) -> String {
     let (name, declared) = (&column.name, &column.column_type);
     format!("column `{name}` is declared as {declared}, the table has {actual}")
 }

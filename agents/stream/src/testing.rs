@@ -97,6 +97,8 @@ pub(crate) fn table(name: &str) -> Table {
         key: vec![],
         partition: vec![],
         reading: Reading::default(),
+        sink: lakewright_config::Sink::default(),
+        existing: None,
     }
 }
 

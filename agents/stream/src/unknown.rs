@@ -66,6 +66,17 @@ impl Unknowns {
         self.kept.len()
     }
 
+    /// What is known so far.
+    pub(crate) fn state(&self) -> (u64, usize) {
+        (self.count, self.kept.len())
+    }
+
+    /// Forgets what came since it was in this state.
+    pub(crate) fn back_to(&mut self, (count, kept): (u64, usize)) {
+        self.count = count;
+        self.kept.truncate(kept);
+    }
+
     /// What was kept since `mark` stands within a part, `.address` or `[2]`.
     #[inline]
     pub(crate) fn stand_within(&mut self, mark: usize, part: impl Fn() -> String) {

@@ -1,10 +1,10 @@
 //! The agent against a Kafka log and a catalog that loses answers: every record ends up in one table, once.
 
-mod world;
-
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use crate::world::support::Fault;
+use crate::world::{World, declaration};
 use arrow_array::RecordBatch;
 use futures::TryStreamExt;
 use lakewright_config::agents::stream::{self, OnReject};
@@ -12,8 +12,6 @@ use lakewright_lake::{Change, load_table};
 use lakewright_runtime::Agent;
 use lakewright_stream::OffsetMap;
 use serde_json::Value;
-use world::support::Fault;
-use world::{World, declaration};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_record_is_in_one_table_once_whatever_the_catalog_does() {

@@ -1,8 +1,5 @@
 //! Topics of any shape, from Kafka to an Iceberg table and back through Iceberg's own reader.
 
-#[allow(dead_code, reason = "the tests of faults use the rest")]
-mod world;
-
 #[path = "../../../libs/formats/tests/server/mod.rs"]
 #[allow(dead_code, reason = "the tests of formats use the rest")]
 mod server;
@@ -10,6 +7,7 @@ mod server;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::world::World;
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use futures::TryStreamExt;
@@ -26,7 +24,6 @@ use lakewright_runtime::Agent;
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::{Value, json};
 use server::Server;
-use world::World;
 
 const TOPIC: &str = "orders";
 
@@ -147,6 +144,8 @@ fn orders(columns: &[(&str, &str)], reading: Reading) -> Table {
         key: vec![],
         partition: vec![],
         reading,
+        sink: lakewright_config::Sink::default(),
+        existing: None,
     }
 }
 
@@ -327,7 +326,7 @@ async fn schemas_change_under_way_and_a_registry_that_is_away_loses_nothing() {
     };
     let table = orders(&[("id", "long"), ("note", "string"), ("amount", "decimal(9,2)")], reading);
     create(&world, &table).await;
-    let (agent, running) = world.start_with(vec![table, world::declaration("users")]);
+    let (agent, running) = world.start_with(vec![table, crate::world::declaration("users")]);
     let send = async |payload: &[u8]| world.send_one(TOPIC, None, Some(payload), OwnedHeaders::new()).await;
 
     let id = || field("id", json!("long"));
@@ -356,7 +355,7 @@ async fn schemas_change_under_way_and_a_registry_that_is_away_loses_nothing() {
     assert!(said.contains(&format!("the schema registry {}", registry.url)) && said.contains("503"), "{said}");
     // Others go on meanwhile.
     let user = br#"{"table":"users","data":{"user_id":"u"}}"#;
-    world.send_one(world::TOPIC, None, Some(user), OwnedHeaders::new()).await;
+    world.send_one(crate::world::TOPIC, None, Some(user), OwnedHeaders::new()).await;
     until_there(&world, "users", 1).await;
     assert_eq!(rows(&world, "orders").await.len(), 7);
     registry.state.lock().instead.clear();

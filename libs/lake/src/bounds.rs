@@ -14,8 +14,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::statistics::Statistics;
 use uuid::Uuid;
 
-/// The length to which bounds of text (in characters) and bytes are cut, as Iceberg's `truncate(16)` does.
-const LENGTH: usize = 16;
+use crate::metrics::{Metrics, Mode};
 
 /// Statistics of a file's columns, by field id.
 #[derive(Debug, Default)]
@@ -33,8 +32,9 @@ pub(crate) struct ColumnStatistics {
 }
 
 impl ColumnStatistics {
-    /// The statistics of a file that was written with the columns of `schema`, whose field ids the file has.
-    pub(crate) fn read(metadata: &ParquetMetaData, schema: &Schema) -> Self {
+    /// The statistics of a file that was written with the columns of `schema`, whose field ids the file has, as far as
+    /// the table's metrics modes ask for them.
+    pub(crate) fn read(metadata: &ParquetMetaData, schema: &Schema, metrics: &Metrics) -> Self {
         let mut found = Self::default();
         for (index, column) in metadata.file_metadata().schema_descr().columns().iter().enumerate() {
             let basic = column.self_type().get_basic_info();
@@ -45,6 +45,10 @@ impl ColumnStatistics {
             let Some(Type::Primitive(kind)) = schema.field_by_id(id).map(|field| field.field_type.as_ref()) else {
                 continue;
             };
+            let mode = metrics.mode(id);
+            if mode == Mode::None {
+                continue;
+            }
             let chunks: Vec<_> = metadata.row_groups().iter().map(|group| group.column(index)).collect();
             found.sizes.insert(id, chunks.iter().map(|chunk| chunk.compressed_size() as u64).sum());
             found.values.insert(id, chunks.iter().map(|chunk| chunk.num_values() as u64).sum());
@@ -52,11 +56,9 @@ impl ColumnStatistics {
                 found.nulls.insert(id, nulls);
             }
             // Nothing reads bounds of what is in lists and maps; Iceberg's Java writes none either.
-            if column.max_rep_level() > 0 {
-                continue;
-            }
+            let Some(length) = mode.length().filter(|_| column.max_rep_level() == 0) else { continue };
             if let Some((low, high)) = range(kind, &chunks) {
-                let (low, high) = cut(kind, low, high);
+                let (low, high) = cut(kind, low, high, length);
                 found.lower.extend(low.map(|low| (id, low)));
                 found.upper.extend(high.map(|high| (id, high)));
             }
@@ -125,15 +127,15 @@ fn datum(kind: &PrimitiveType, statistics: &Statistics, bytes: &[u8]) -> Option<
     datum.ok().filter(|datum| !datum.is_nan())
 }
 
-/// Bounds as they are written: cut, and such that they hold in every reader's order.
-fn cut(kind: &PrimitiveType, low: Datum, high: Datum) -> (Option<Datum>, Option<Datum>) {
+/// Bounds as they are written: cut to a length in characters (of text) or bytes, and such that they hold in every reader's order.
+fn cut(kind: &PrimitiveType, low: Datum, high: Datum, length: usize) -> (Option<Datum>, Option<Datum>) {
     match (low.literal(), high.literal()) {
         (PrimitiveLiteral::String(low), PrimitiveLiteral::String(high)) => {
-            (Some(Datum::string(text_below(low))), text_above(high).map(Datum::string))
+            (Some(Datum::string(text_below(low, length))), text_above(high, length).map(Datum::string))
         }
         (PrimitiveLiteral::Binary(low), PrimitiveLiteral::Binary(high)) => {
             let bound = |bytes: &[u8]| Datum::try_from_bytes(bytes, kind.clone()).ok();
-            (bound(&low[..low.len().min(LENGTH)]), bytes_above(high).and_then(|bytes| bound(&bytes)))
+            (bound(&low[..low.len().min(length)]), bytes_above(high, length).and_then(|bytes| bound(&bytes)))
         }
         (PrimitiveLiteral::UInt128(low), PrimitiveLiteral::UInt128(high)) => match uuids_around(*low, *high) {
             Some((low, high)) => (Some(Datum::uuid(Uuid::from_u128(low))), Some(Datum::uuid(Uuid::from_u128(high)))),
@@ -144,13 +146,13 @@ fn cut(kind: &PrimitiveType, low: Datum, high: Datum) -> (Option<Datum>, Option<
 }
 
 /// The first characters of a text: not above the text.
-fn text_below(text: &str) -> &str {
-    text.char_indices().nth(LENGTH).map_or(text, |(end, _)| &text[..end])
+fn text_below(text: &str, length: usize) -> &str {
+    text.char_indices().nth(length).map_or(text, |(end, _)| &text[..end])
 }
 
 /// A text of so many characters that isn't below the given one; `None` when there is none.
-fn text_above(text: &str) -> Option<String> {
-    let Some((end, _)) = text.char_indices().nth(LENGTH) else { return Some(text.to_owned()) };
+fn text_above(text: &str, length: usize) -> Option<String> {
+    let Some((end, _)) = text.char_indices().nth(length) else { return Some(text.to_owned()) };
     let mut kept = text[..end].to_owned();
     while let Some(last) = kept.pop() {
         let next = match last {
@@ -167,11 +169,11 @@ fn text_above(text: &str) -> Option<String> {
 }
 
 /// So many bytes that aren't below the given ones; `None` when there are none.
-fn bytes_above(bytes: &[u8]) -> Option<Vec<u8>> {
-    if bytes.len() <= LENGTH {
+fn bytes_above(bytes: &[u8], length: usize) -> Option<Vec<u8>> {
+    if bytes.len() <= length {
         return Some(bytes.to_vec());
     }
-    let mut kept = bytes[..LENGTH].to_vec();
+    let mut kept = bytes[..length].to_vec();
     while let Some(last) = kept.pop() {
         if let Some(next) = last.checked_add(1) {
             kept.push(next);
@@ -200,26 +202,26 @@ mod tests {
     #[test]
     fn cut_text_is_around_the_text() {
         let z = "z".repeat(90);
-        assert_eq!((text_below(&z), text_above(&z).unwrap()), (&z[..16], "z".repeat(15) + "{"));
-        assert_eq!(text_above("short").unwrap(), "short");
+        assert_eq!((text_below(&z, 16), text_above(&z, 16).unwrap()), (&z[..16], "z".repeat(15) + "{"));
+        assert_eq!(text_above("short", 16).unwrap(), "short");
         // Sixteen characters, not bytes.
         let accents = "é".repeat(17);
-        assert_eq!(text_below(&accents).chars().count(), 16);
-        assert_eq!(text_above(&accents).unwrap(), "é".repeat(15) + "ê");
-        assert_eq!(text_above(&("a".to_owned() + &"\u{10ffff}".repeat(20))).unwrap(), "b");
-        assert_eq!(text_above(&"\u{10ffff}".repeat(17)), None);
-        assert_eq!(text_above(&"\u{d7ff}".repeat(17)).unwrap(), "\u{d7ff}".repeat(15) + "\u{e000}");
+        assert_eq!(text_below(&accents, 16).chars().count(), 16);
+        assert_eq!(text_above(&accents, 16).unwrap(), "é".repeat(15) + "ê");
+        assert_eq!(text_above(&("a".to_owned() + &"\u{10ffff}".repeat(20)), 16).unwrap(), "b");
+        assert_eq!(text_above(&"\u{10ffff}".repeat(17), 16), None);
+        assert_eq!(text_above(&"\u{d7ff}".repeat(17), 16).unwrap(), "\u{d7ff}".repeat(15) + "\u{e000}");
     }
 
     #[test]
     fn cut_bytes_are_around_the_bytes() {
-        assert_eq!(bytes_above(&[0xff; 16]).unwrap(), [0xff; 16]);
-        assert_eq!(bytes_above(&[0xff; 17]), None);
+        assert_eq!(bytes_above(&[0xff; 16], 16).unwrap(), [0xff; 16]);
+        assert_eq!(bytes_above(&[0xff; 17], 16), None);
         let mut bytes = vec![7; 15];
         bytes.extend([0xff, 1]);
         let mut above = vec![7; 14];
         above.push(8);
-        assert_eq!(bytes_above(&bytes).unwrap(), above);
+        assert_eq!(bytes_above(&bytes, 16).unwrap(), above);
     }
 
     #[test]

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use aws_sdk_glue::types;
+use iceberg::io::FileIO;
 use iceberg::spec::TableMetadata;
 use iceberg::table::Table;
 use iceberg::{Runtime, TableIdent};
 use lakewright_aws::{Aws, Needed as _, ask, client};
 
+use crate::format;
+use crate::lake_formation;
 use crate::storage::file_io;
 
 /// A table as it was at one moment: what a commit is conditional on.
@@ -43,10 +46,20 @@ pub async fn find_table(aws: &Aws, database: &str, name: &str) -> anyhow::Result
     let Some(record) = get_record(aws, database, name).await? else { return Ok(None) };
     let location = metadata_location(&record).with_context(|| format!("table {database}.{name}"))?;
     let files = file_io(aws);
-    let metadata = TableMetadata::read_from(&files, &location)
-        .await
-        .with_context(|| format!("read the metadata of {database}.{name}, {location}"))?;
+    let metadata = read(&files, &location, &format!("{database}.{name}")).await?;
     Ok(Some(assemble(aws, database, name, record, &location, Arc::new(metadata), files)?))
+}
+
+/// Reads a table's metadata file.
+async fn read(files: &FileIO, location: &str, table: &str) -> anyhow::Result<TableMetadata> {
+    let error = match TableMetadata::read_from(files, location).await {
+        Ok(metadata) => return Ok(metadata),
+        Err(error) => anyhow!(error).context(format!("read the metadata of {table}, {location}")),
+    };
+    Err(match format::explain(files, location).await {
+        Some(reason) => error.context(format!("the table {table}: {reason}")),
+        None => error,
+    })
 }
 
 fn assemble(
@@ -56,7 +69,7 @@ fn assemble(
     record: types::Table,
     location: &str,
     metadata: Arc<TableMetadata>,
-    files: iceberg::io::FileIO,
+    files: FileIO,
 ) -> anyhow::Result<LoadedTable> {
     let table = Table::builder()
         .identifier(TableIdent::from_strs([database, name])?)
@@ -91,8 +104,7 @@ impl LoadedTable {
         let metadata = if location == self.metadata_location {
             self.table.metadata_ref()
         } else {
-            let read = TableMetadata::read_from(&files, &location).await;
-            Arc::new(read.with_context(|| format!("read the metadata of {}, {location}", self.full_name()))?)
+            Arc::new(read(&files, &location, &self.full_name()).await?)
         };
         assemble(&self.aws, &self.database, &self.name, record, &location, metadata, files)
     }
@@ -156,7 +168,14 @@ async fn get_record(aws: &Aws, database: &str, name: &str) -> anyhow::Result<Opt
     match ask(glue(aws).get_table().database_name(database).name(name).send()).await {
         Ok(answer) => Ok(Some(answer.table.needed("glue", "GetTableResponse.Table")?)),
         Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(anyhow!(error).context(format!("look for the table {database}.{name}"))),
+        Err(error) => {
+            let grant = lake_formation::missing_grant(&error, (database, name), None);
+            let error = anyhow!(error).context(format!("look for the table {database}.{name}"));
+            Err(match grant {
+                Some(grant) => error.context(grant),
+                None => error,
+            })
+        }
     }
 }
 

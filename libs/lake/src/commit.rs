@@ -9,6 +9,7 @@ use lakewright_aws::ask_once;
 
 use crate::catalog::{LoadedTable, glue};
 use crate::error::CommitError;
+use crate::lake_formation::missing_grant;
 use crate::prepare::{Edit, Prepared};
 
 /// How often a commit whose answer was lost is sent again: with the same version it takes effect once at most.
@@ -92,7 +93,12 @@ impl LoadedTable {
             let conflict = error.is_precondition_failed();
             ambiguous |= error.lost || error.status >= 500;
             if !conflict && !ambiguous && !error.is_retryable() {
+                let grant = missing_grant(&error, (self.database.as_str(), self.name.as_str()), Some(&*self.record));
                 let source = anyhow!(error).context("update the table in the catalog");
+                let source = match grant {
+                    Some(grant) => source.context(grant),
+                    None => source,
+                };
                 return Err(Outcome::Error(CommitError::Failed { table: self.full_name(), source }));
             }
             tracing::warn!(table = self.full_name(), %error, attempt, "commit not confirmed, looking at the table");

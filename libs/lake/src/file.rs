@@ -27,6 +27,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::properties::WriterProperties;
 
 use crate::bounds::ColumnStatistics;
+use crate::metrics::{Metrics, Mode};
 
 /// What an open file holds for each column before it has a row: the hash table of the column's dictionary.
 const COLUMN: usize = 80 * 1024;
@@ -36,19 +37,20 @@ const COLUMN: usize = 80 * 1024;
 pub(crate) struct ParquetFiles {
     properties: WriterProperties,
     schema: SchemaRef,
+    metrics: Arc<Metrics>,
     arrow: ArrowSchemaRef,
     /// Bytes in memory for all files that are open.
     held: Arc<AtomicUsize>,
 }
 
 impl ParquetFiles {
-    /// For rows of a schema.
+    /// For rows of a schema, of which manifests say what `metrics` says.
     ///
     /// # Errors
     /// The schema has no form in Arrow.
-    pub(crate) fn new(properties: WriterProperties, schema: SchemaRef) -> Result<Self> {
+    pub(crate) fn new(properties: WriterProperties, schema: SchemaRef, metrics: Metrics) -> Result<Self> {
         let arrow = Arc::new(schema_to_arrow_schema(&schema)?);
-        Ok(Self { properties, schema, arrow, held: Arc::new(AtomicUsize::new(0)) })
+        Ok(Self { properties, schema, metrics: Arc::new(metrics), arrow, held: Arc::new(AtomicUsize::new(0)) })
     }
 
     /// About how many bytes the open files hold in memory.
@@ -67,6 +69,7 @@ impl FileWriterBuilder for ParquetFiles {
         let mut file = ParquetFile {
             path: output.location().to_owned(),
             schema: self.schema.clone(),
+            metrics: Arc::clone(&self.metrics),
             writer,
             rows: 0,
             nans: HashMap::new(),
@@ -82,6 +85,7 @@ impl FileWriterBuilder for ParquetFiles {
 pub(crate) struct ParquetFile {
     path: String,
     schema: SchemaRef,
+    metrics: Arc<Metrics>,
     writer: AsyncArrowWriter<Sink>,
     rows: usize,
     /// By field id.
@@ -108,7 +112,8 @@ impl FileWriter for ParquetFile {
 
     async fn close(mut self) -> Result<Vec<DataFileBuilder>> {
         let metadata = self.writer.finish().await.map_err(|error| failed("finish a Parquet file", error))?;
-        let columns = ColumnStatistics::read(&metadata, &self.schema);
+        let columns = ColumnStatistics::read(&metadata, &self.schema, &self.metrics);
+        self.nans.retain(|id, _| self.metrics.mode(*id) != Mode::None);
         let mut file = DataFileBuilder::default();
         file.content(DataContentType::Data)
             .file_path(self.path.clone())

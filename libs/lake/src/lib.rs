@@ -4,7 +4,7 @@
 //! commit is one Glue `UpdateTable` with the version that was loaded: either the table still is what the caller
 //! looked at, or the commit is a [`CommitError::Conflict`] and nothing changed.
 //!
-//! [`maintain`] keeps a table small and quick beside its writers.
+//! [`plain`] has tables of files without a catalog. [`maintain`] keeps a table small and quick beside its writers.
 //!
 //! A writer's way: [`load_table`], [`TableWriter`] for the data files, [`LoadedTable::commit`].
 
@@ -16,12 +16,17 @@ mod create;
 mod error;
 mod expire;
 mod file;
+mod format;
+mod lake_formation;
 pub mod maintain;
 mod manifests;
+mod metrics;
 mod partition;
 mod path;
+pub mod plain;
 mod prepare;
 mod promote;
+mod settings;
 mod storage;
 mod summary;
 mod types;

@@ -28,7 +28,7 @@ use iceberg::spec::TableMetadata;
 use crate::catalog::LoadedTable;
 use crate::error::CommitError;
 use crate::expire::Retention;
-use crate::writer::TARGET_FILE_SIZE;
+use crate::settings::TARGET_FILE_SIZE;
 
 pub use compact::{Compacted, compact};
 pub use deletion::Deleted;

@@ -40,6 +40,13 @@ impl Partitioner {
     pub(crate) fn new(schema: SchemaRef, spec: PartitionSpecRef) -> anyhow::Result<Self> {
         let kind = spec.partition_type(&schema).context("read the partition spec")?;
         for (field, part) in spec.fields().iter().zip(kind.fields()) {
+            if field.transform == Transform::Unknown {
+                anyhow::bail!(
+                    "the table is partitioned by {} with a transform that isn't known here; partition it by a column or its \
+                     year, month, day, hour, bucket or truncation",
+                    field.name
+                );
+            }
             // apache/iceberg-rust, `SchemaToAvroSchema`: its manifests take UUIDs as text, and so take none.
             if matches!(*part.field_type, Type::Primitive(PrimitiveType::Uuid)) && field.transform != Transform::Void {
                 anyhow::bail!(

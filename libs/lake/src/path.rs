@@ -21,39 +21,83 @@ const VALUE: usize = 128;
 /// Hexadecimal digits that stand for what was cut away.
 const DIGEST: usize = 16;
 
+/// Bytes of the folders that a hash makes, with a slash: `0101/0110/1001/10110010/`.
+const HASH: usize = 24;
+
 /// Names data files.
 #[derive(Debug, Clone)]
 pub(crate) struct DataPaths {
     /// Without a slash at the end.
     folder: String,
+    /// Of a table whose files are spread over S3's partitions (`write.object-storage.enabled`).
+    spread: Option<Spread>,
     /// Bytes that the partition's folders may have.
     room: usize,
 }
 
+/// How files are spread.
+#[derive(Debug, Clone)]
+struct Spread {
+    /// What names the table in a folder that others share, with a slash; empty in the table's own.
+    context: String,
+    /// Whether partitions have folders.
+    partitions: bool,
+}
+
 impl DataPaths {
     /// The paths of a table's data files.
+    /// Source: Iceberg's Java, `LocationProviders`.
     pub(crate) fn new(metadata: &TableMetadata) -> Self {
-        let properties = metadata.properties();
-        let set = properties.get("write.data.path").or_else(|| properties.get("write.folder-storage.path"));
-        let folder = set.map_or_else(|| format!("{}/data", metadata.location()), String::clone);
+        let property = |name: &str| metadata.properties().get(name);
+        let is_true = |text: &String| text.eq_ignore_ascii_case("true");
+        let location = metadata.location().trim_end_matches('/');
+        let spreads = property("write.object-storage.enabled").is_some_and(is_true);
+        let set = property("write.data.path")
+            .or_else(|| property("write.object-storage.path").filter(|_| spreads))
+            .or_else(|| property("write.folder-storage.path"));
+        let folder = set.map_or_else(|| format!("{location}/data"), String::clone);
         let folder = folder.trim_end_matches('/').to_owned();
+        let spread = spreads.then(|| Spread {
+            context: if folder.starts_with(location) { String::new() } else { context(location) },
+            partitions: property("write.object-storage.partitioned-paths").is_none_or(is_true),
+        });
         let key = folder.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or(0, |(_, key)| key.len());
-        Self { folder, room: KEY.saturating_sub(key + FILE) }
+        let spread_bytes = spread.as_ref().map_or(0, |spread| HASH + spread.context.len());
+        Self { folder, spread, room: KEY.saturating_sub(key + FILE + spread_bytes) }
     }
 }
 
 impl LocationGenerator for DataPaths {
     fn generate_location(&self, partition: Option<&PartitionKey>, file: &str) -> String {
-        match partition.filter(|key| !key.spec().is_unpartitioned()) {
-            None => format!("{}/{file}", self.folder),
-            Some(key) => format!("{}/{}/{file}", self.folder, folders(key, self.room)),
-        }
+        let folders = partition.filter(|key| !key.spec().is_unpartitioned());
+        let folders = folders.filter(|_| self.spread.as_ref().is_none_or(|spread| spread.partitions));
+        let name = folders.map_or_else(|| file.to_owned(), |key| format!("{}/{file}", folders_of(key, self.room)));
+        let Some(Spread { context, partitions }) = &self.spread else { return format!("{}/{name}", self.folder) };
+        let (hash, between) = (hash(&name), if *partitions || !context.is_empty() { '/' } else { '-' });
+        format!("{}/{hash}{between}{context}{name}", self.folder)
     }
+}
+
+/// `DATABASE/TABLE/` of a table's location, as its last two folders say it.
+fn context(location: &str) -> String {
+    let path = location.split_once("://").map_or(location, |(_, path)| path);
+    let mut parts = path.rsplit('/');
+    match (parts.next(), parts.next()) {
+        (Some(table), Some(above)) => format!("{above}/{table}/"),
+        _ => format!("{path}/"),
+    }
+}
+
+/// The folders that a name's hash makes: its last twenty bits.
+fn hash(name: &str) -> String {
+    let hash = murmur3::murmur3_32(&mut name.as_bytes(), 0).expect("a text in memory can be read");
+    let bits = format!("{:020b}", hash & 0xf_ffff);
+    format!("{}/{}/{}/{}", &bits[..4], &bits[4..8], &bits[8..12], &bits[12..])
 }
 
 /// `name=value` for each partition field, with slashes between, in at most `room` bytes.
 /// Source: Iceberg's Java, `PartitionSpec.partitionToPath`.
-fn folders(key: &PartitionKey, room: usize) -> String {
+fn folders_of(key: &PartitionKey, room: usize) -> String {
     let types = key.spec().partition_type(key.schema()).ok();
     let mut path = String::new();
     for (index, field) in key.spec().fields().iter().enumerate() {
@@ -227,7 +271,7 @@ mod tests {
         let schema = Arc::new(Schema::builder().with_fields([field]).build().unwrap());
         let spec = PartitionSpec::builder(schema.clone()).add_partition_field("c", "c p", transform).unwrap();
         let key = PartitionKey::new(spec.build().unwrap(), schema, Struct::from_iter([value]));
-        folders(&key, 512)
+        folders_of(&key, 512)
     }
 
     /// The right column is what Iceberg's Java 1.10 makes of the left: values of its tests, or traced by hand through
@@ -301,6 +345,30 @@ mod tests {
         }
         let values = (0..20).map(|_| Some(Literal::string("x/".repeat(200))));
         let key = PartitionKey::new(spec.build().unwrap(), schema, values.collect());
-        assert!(folders(&key, 700).len() <= 700);
+        assert!(folders_of(&key, 700).len() <= 700);
+    }
+
+    /// Values of Iceberg's own test (`TestLocationProvider.testHashInjection`).
+    #[test]
+    fn files_are_spread_as_java_spreads_them() {
+        for (name, folders) in [
+            ("a", "0101/0110/1001/10110010"),
+            ("b", "1110/0111/1110/00000011"),
+            ("c", "0010/1101/0110/01011111"),
+            ("d", "1001/0001/0100/01110011"),
+            ("test.parquet", "0110/1010/0011/11101000"),
+        ] {
+            assert_eq!(hash(name), folders);
+        }
+        assert_eq!(context("s3://bucket/raw/sales"), "raw/sales/");
+        let paths = |partitions, context: &str| DataPaths {
+            folder: "s3://bucket/raw/sales/data".to_owned(),
+            spread: Some(Spread { context: context.to_owned(), partitions }),
+            room: 500,
+        };
+        let of = |partitions, context| paths(partitions, context).generate_location(None, "test.parquet");
+        assert_eq!(of(true, ""), "s3://bucket/raw/sales/data/0110/1010/0011/11101000/test.parquet");
+        assert_eq!(of(false, ""), "s3://bucket/raw/sales/data/0110/1010/0011/11101000-test.parquet");
+        assert_eq!(of(true, "raw/sales/"), "s3://bucket/raw/sales/data/0110/1010/0011/11101000/raw/sales/test.parquet");
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use iceberg::MetadataLocation;
 use iceberg::spec::{
-    FormatVersion, MAIN_BRANCH, ManifestContentType, ManifestFile, ManifestListWriter, Operation, PartitionSpecRef,
-    Snapshot, Summary, TableMetadata, TableMetadataBuilder,
+    MAIN_BRANCH, ManifestContentType, ManifestFile, ManifestListWriter, Operation, PartitionSpecRef, Snapshot, Summary,
+    TableMetadata, TableMetadataBuilder,
 };
 use uuid::Uuid;
 
@@ -46,10 +46,7 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Writes them. On an error what was written is deleted again.
     pub(crate) async fn write(loaded: &LoadedTable, edit: Edit) -> anyhow::Result<Self> {
-        let metadata = loaded.table.metadata();
-        if metadata.format_version() != FormatVersion::V2 {
-            bail!("its format version is {}; Lakewright writes version 2", metadata.format_version());
-        }
+        loaded.check_format()?;
         let (high, low) = Uuid::new_v4().as_u64_pair();
         let snapshot_id = ((high ^ low) & (i64::MAX as u64)) as i64;
         let makes_snapshot = !matches!(edit, Edit::Expire(_));

@@ -5,22 +5,20 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 use arrow_array::RecordBatch;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use iceberg::spec::{DataFile, DataFileFormat, PartitionKey, PartitionSpecRef, Struct};
+use iceberg::io::FileIO;
+use iceberg::spec::{DataFile, DataFileFormat, PartitionKey, PartitionSpecRef, Struct, TableMetadata};
 use iceberg::writer::base_writer::data_file_writer::DataFileWriterBuilder;
 use iceberg::writer::file_writer::location_generator::DefaultFileNameGenerator;
 use iceberg::writer::file_writer::rolling_writer::RollingFileWriterBuilder;
 use iceberg::writer::{IcebergWriter as _, IcebergWriterBuilder};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use uuid::Uuid;
 
 use crate::catalog::LoadedTable;
 use crate::file::ParquetFiles;
 use crate::partition::Partitioner;
 use crate::path::DataPaths;
+use crate::settings::WriteSettings;
 
-/// The size in bytes at which a data file is closed and another begun.
-pub(crate) const TARGET_FILE_SIZE: usize = 128 * 1024 * 1024;
 /// Rows of a row group.
 const ROW_GROUP_ROWS: usize = 512 * 1024;
 /// Bytes that the open files may hold in memory.
@@ -61,7 +59,7 @@ impl TableWriter {
     /// whose values hardly repeat, for which making one is lost work.
     ///
     /// # Errors
-    /// The partition spec doesn't fit the schema.
+    /// The partition spec doesn't fit the schema, or can't be written; a property of the table can't be followed.
     pub fn new(loaded: &LoadedTable, plain: &[&str]) -> anyhow::Result<Self> {
         Self::with_row_groups(loaded, plain, ROW_GROUP_ROWS)
     }
@@ -71,8 +69,18 @@ impl TableWriter {
     /// # Errors
     /// As there.
     pub fn with_row_groups(loaded: &LoadedTable, plain: &[&str], rows: usize) -> anyhow::Result<Self> {
-        let spec = loaded.table.metadata().default_partition_spec().clone();
-        Self::make(loaded, spec, plain, (rows, TARGET_FILE_SIZE))
+        let metadata = loaded.table.metadata();
+        let spec = metadata.default_partition_spec().clone();
+        Self::make((metadata, loaded.table.file_io()), spec, plain, (rows, None))
+    }
+
+    /// A writer for a table that no catalog knows, by its current schema and default partition spec.
+    ///
+    /// # Errors
+    /// As [`TableWriter::new`].
+    pub(crate) fn of_metadata(metadata: &TableMetadata, files: &FileIO, plain: &[&str]) -> anyhow::Result<Self> {
+        let spec = metadata.default_partition_spec().clone();
+        Self::make((metadata, files), spec, plain, (ROW_GROUP_ROWS, None))
     }
 
     /// A writer for one of the table's partition specs, whose files are closed at about `target` bytes.
@@ -80,29 +88,22 @@ impl TableWriter {
     /// # Errors
     /// As [`TableWriter::new`].
     pub(crate) fn of_spec(loaded: &LoadedTable, spec: PartitionSpecRef, target: usize) -> anyhow::Result<Self> {
-        Self::make(loaded, spec, &[], (ROW_GROUP_ROWS, target))
+        Self::make((loaded.table.metadata(), loaded.table.file_io()), spec, &[], (ROW_GROUP_ROWS, Some(target)))
     }
 
     fn make(
-        loaded: &LoadedTable,
+        (metadata, io): (&TableMetadata, &FileIO),
         spec: PartitionSpecRef,
         plain: &[&str],
-        (rows, target): (usize, usize),
+        (rows, target): (usize, Option<usize>),
     ) -> anyhow::Result<Self> {
-        let metadata = loaded.table.metadata();
         let schema = metadata.current_schema().clone();
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-            .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_max_row_group_row_count(Some(rows));
-        for column in plain {
-            properties = properties.set_column_dictionary_enabled((*column).into(), false);
-        }
-        let files = ParquetFiles::new(properties.build(), schema.clone())?;
+        let settings = WriteSettings::of(metadata)?;
+        let files = ParquetFiles::new(settings.parquet(&schema, rows, plain)?, schema.clone(), settings.metrics)?;
         let rolling = RollingFileWriterBuilder::new(
             files.clone(),
-            target,
-            loaded.table.file_io().clone(),
+            target.unwrap_or(settings.target_bytes),
+            io.clone(),
             DataPaths::new(metadata),
             DefaultFileNameGenerator::new(Uuid::new_v4().to_string(), None, DataFileFormat::Parquet),
         );

@@ -1,12 +1,10 @@
 //! Commits against a catalog that honours versions and loses answers.
 
-#[expect(dead_code, reason = "the tests of maintenance use the rest")]
-mod support;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::support::{Fake, Fault};
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Int64Array, RecordBatch, TimestampMicrosecondArray};
@@ -15,7 +13,6 @@ use iceberg::arrow::schema_to_arrow_schema;
 use iceberg::spec::{DataFile, NestedField, PrimitiveType, Schema, Transform, Type, UnboundPartitionSpec};
 use lakewright_aws::Aws;
 use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, create_table, load_table};
-use support::{Fake, Fault};
 
 const DAY: i64 = 86_400_000_000;
 

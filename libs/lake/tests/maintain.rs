@@ -1,17 +1,14 @@
 //! Maintenance beside writers: rows stay, files become few, and nothing that is in use is deleted.
 
-#[expect(dead_code, reason = "the tests of commits use the rest")]
-mod support;
-
 use std::collections::HashMap;
 
+use crate::support::deletes;
+use crate::support::sales::{append, compact, edit, files, load, make, paths, rows, unsorted};
+use crate::support::{Fake, Fault};
 use iceberg::spec::Operation;
 use lakewright_lake::maintain::{Known, Policy, expire, maintain, remove_orphans};
 use lakewright_lake::{Change, LoadedTable};
 use serde_json::json;
-use support::deletes;
-use support::sales::{append, compact, edit, files, load, make, paths, rows, unsorted};
-use support::{Fake, Fault};
 
 /// Everything that may go goes.
 fn at_once() -> Policy {

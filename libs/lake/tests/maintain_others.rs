@@ -1,13 +1,12 @@
 //! Maintenance beside other engines, other processes and other schemas: no value is changed, and no file that is in use is
 //! deleted.
 
-#[expect(dead_code, reason = "the other tests use the rest")]
-mod support;
-
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::sales::{self, compact, edit, load, paths};
+use crate::support::{Fake, anything};
 use arrow_array::{
     ArrayRef, BinaryArray, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMillisecondArray, TimestampNanosecondArray, UInt32Array,
@@ -24,8 +23,6 @@ use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, create_tabl
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
-use support::sales::{self, compact, edit, load, paths};
-use support::{Fake, anything};
 
 async fn table(aws: &Aws, fields: Value) -> LoadedTable {
     let schema = json!({ "type": "struct", "schema-id": 0, "fields": fields });

@@ -1,17 +1,14 @@
 //! Random sequences of what happens to a table: every snapshot that is there can be read, and holds the rows that it
 //! had when it was made.
 
-#[expect(dead_code, reason = "the tests of commits use the rest")]
-mod support;
-
 use std::collections::HashMap;
 
+use crate::support::Fake;
+use crate::support::sales::{append, compact, edit, files, load, make, rows};
 use lakewright_aws::Aws;
 use lakewright_lake::maintain::{Policy, expire, remove_orphans};
 use lakewright_lake::{Change, LoadedTable};
 use serde_json::json;
-use support::Fake;
-use support::sales::{append, compact, edit, files, load, make, rows};
 
 /// Numbers that look random (Marsaglia's xorshift).
 struct Dice(u64);

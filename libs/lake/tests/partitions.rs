@@ -1,10 +1,8 @@
 //! Where rows go, and that they are found: partitions, paths, widened columns, cut statistics.
 
-#[expect(dead_code, reason = "the tests of commits use the rest")]
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::Fake;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{
@@ -20,7 +18,6 @@ use iceberg::spec::{
 };
 use lakewright_aws::Aws;
 use lakewright_lake::{Change, LoadedTable, TableWriter, create_table, load_table};
-use support::Fake;
 
 const DAY: i64 = 86_400_000_000;
 

@@ -1,10 +1,8 @@
 //! What data files say of their columns, held against their rows.
 
-#[expect(dead_code, reason = "the tests of commits use the rest")]
-mod support;
-
 use std::sync::Arc;
 
+use crate::support::Fake;
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array, Float64Array,
@@ -18,7 +16,6 @@ use iceberg::spec::{
     StructType, Type,
 };
 use lakewright_lake::{LoadedTable, TableWriter, create_table};
-use support::Fake;
 
 const DAY: i64 = 86_400_000_000;
 /// Rows of a row group.

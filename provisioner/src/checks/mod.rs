@@ -91,6 +91,10 @@ pub const RULES: &[Rule] = &[
     wildcard_iam::RULE,
 ];
 
+/// What a change of a table breaks for those who read it or send to it, which no rule about resources finds: the word by which
+/// it is allowed.
+pub const BREAKING_CHANGE: &str = "breaking-change";
+
 /// The rules that a production stack breaks nowhere, whatever the reason.
 pub const NEVER_IN_PRODUCTION: [&str; 2] = ["search-in-clear", "search-open"];
 

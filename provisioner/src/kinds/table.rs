@@ -14,13 +14,13 @@ use async_trait::async_trait;
 use aws_sdk_glue::types::{CreateIcebergTableInput, IcebergInput, MetadataOperation, OpenTableFormatInput, TableInput};
 use futures::future::try_join_all;
 use lakewright_aws::ask;
-use lakewright_config::{Column, PartitionField};
+use lakewright_config::{Column, PartitionField, SortField};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::catalog::{describe, live, metadata, read};
 use self::commit::{Update, change};
-use self::refusals::{divided_before, refusal, taken};
+use self::refusals::{divided_before, refusal, sorted, taken};
 use self::renames::{gone, old_names, renamed};
 use super::database::{self, DatabaseName, tables};
 use super::spec::{compared, in_place, reference, replaces};
@@ -54,6 +54,10 @@ pub struct Spec {
     /// How its files are divided.
     #[serde(default)]
     pub partition: Vec<PartitionField>,
+    /// How maintenance sorts rows, `["country", "sold_at desc"]`. Without it, the order that the table has is left to others,
+    /// and isn't compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sort: Vec<SortField>,
     /// Iceberg table properties that the stack sets; others are left alone.
     #[serde(default)]
     pub properties: BTreeMap<String, String>,
@@ -73,6 +77,9 @@ pub struct Observed {
     /// The columns by which files were divided at any time.
     #[serde(default)]
     pub divided_by: Vec<String>,
+    /// The columns that rows are sorted by now.
+    #[serde(default)]
+    pub sorted_by: Vec<String>,
     /// The columns of types that no stack can declare, by name, with those types. They stay as they are.
     #[serde(default)]
     pub others: BTreeMap<String, String>,
@@ -84,6 +91,7 @@ const FIELDS: &[Field] = &[
     replaces("location"),
     in_place("columns"),
     in_place("partition"),
+    in_place("sort"),
     in_place("properties"),
     // What a column was called before can't be read back: that it was called so shows by its name.
     compared(in_place("renames"), Comparing::Never),
@@ -156,6 +164,11 @@ impl Kind for Table {
                 bail!("the partition field {field} names no column");
             }
         }
+        for field in &spec.sort {
+            if !spec.columns.iter().any(|column| column.name == field.by.column) {
+                bail!("the sort field {field} names no column");
+            }
+        }
         Ok(Clash::within("partition", &spec.partition, |one, other| one == other, "divide alike")?)
     }
 
@@ -194,8 +207,11 @@ impl Kind for Table {
             name.clone()
         };
         let divided_by: Vec<String> = observed.divided_by.iter().map(now).collect();
+        // With an order of its own, the spec takes the place of the one that is there.
+        let sorted_by = if spec.sort.is_empty() { observed.sorted_by.iter().map(now).collect() } else { Vec::new() };
         refusal(&live.columns, &live.partition, &spec.columns)
             .or_else(|| divided_before(&divided_by, &spec.columns))
+            .or_else(|| sorted(&sorted_by, &spec.columns))
             .or_else(|| taken(&observed.others, &spec.columns))
     }
 
@@ -209,6 +225,9 @@ impl Kind for Table {
         };
         if action == Action::Update && changed.contains(&"partition") {
             sentences.push("files that are there stay divided as they are; new ones are divided anew".to_owned());
+        }
+        if action == Action::Update && changed.contains(&"sort") {
+            sentences.push("files that are there stay as they are until maintenance puts them together".to_owned());
         }
         sentences
     }
@@ -272,6 +291,7 @@ impl Kind for Table {
         let table = CreateIcebergTableInput::builder()
             .location(spec.location.as_str())
             .partition_spec(iceberg::partition_spec(&spec.partition, &schema, None)?)
+            .set_write_order(iceberg::sort_order(&spec.sort, &schema, None)?)
             .schema(schema)
             .set_properties(Some(properties.into_iter().collect()));
         let table = IcebergInput::builder()
@@ -315,7 +335,9 @@ impl Kind for Table {
             let schema = iceberg::schema(&spec.columns, &spec.renames, Some(current))?;
             let divided = changed.iter().any(|name| name == "partition");
             let partition = divided.then(|| iceberg::partition_spec(&spec.partition, &schema, Some(current)));
-            Ok(Update { schema, partition: partition.transpose()?, properties: spec.properties.clone() })
+            let sorted = changed.iter().any(|name| name == "sort");
+            let sort = if sorted { iceberg::sort_order(&spec.sort, &schema, Some(current))? } else { None };
+            Ok(Update { schema, partition: partition.transpose()?, sort, properties: spec.properties.clone() })
         })
         .await?;
         Ok(outcome(context, spec))
@@ -356,7 +378,7 @@ impl Kind for Table {
         let Some((database, name)) = path.filter(|_| !properties.is_empty()) else { return Ok(()) };
         change(context, database, name, |current| {
             let schema = iceberg::schema(&current.columns(), &BTreeMap::new(), Some(current))?;
-            Ok(Update { schema, partition: None, properties: properties.clone() })
+            Ok(Update { schema, partition: None, sort: None, properties: properties.clone() })
         })
         .await
     }

@@ -86,6 +86,11 @@ section! {
         maintenance: At<MaintainedBy> = At::given(MaintainedBy::Off),
         /// How long the agent rests between two rounds of maintenance.
         maintenance_interval: At<Period> = At::given(Period::seconds(600)),
+        /// How old a snapshot of a raw table must be before it is let go (Iceberg's `history.expire.max-snapshot-age-ms`).
+        /// Default: 1000 commit intervals.
+        snapshots_age: Option<At<Period>> = None,
+        /// How many snapshots of a raw table are kept, however old (Iceberg's `history.expire.min-snapshots-to-keep`).
+        min_snapshots_to_keep: At<Whole<1, 100_000>> = At::given(Whole(1)),
         /// How long a snapshot is kept after a newer one took its place, so that queries which read it come to their end.
         readers_grace: At<Period> = At::given(Period::seconds(3600)),
         /// How old a file that nothing refers to must be before maintenance deletes it: four commit intervals and 15 minutes at

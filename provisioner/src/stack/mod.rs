@@ -57,7 +57,7 @@ pub use queries::{Database, QuerySection, SavedQuery};
 pub use resource::Own;
 pub use sections::{Bucket, File, Key, Secret, StackSection};
 pub use sql::Zone;
-pub use tables::{Architecture, Batch, ColumnSection, ColumnTable, Query, Search, TableSection};
+pub use tables::{Architecture, Batch, ColumnSection, ColumnTable, OnTombstone, Query, Search, TableSection, Unknown};
 pub use units::{Age, Period, Size};
 pub use values::{Cidr, Setting, Share, Whole};
 pub use variables::{Declared, Given};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::check::column_mistakes;
+use super::check::{column_mistakes, not_in_catalog};
 use super::declare::{choice, section};
 use super::decode::{At, Entry};
 use super::diagnostics::{Diagnostic, Source, suggest};
@@ -11,6 +11,7 @@ use super::layers::locate;
 use super::models::{Read, qualified, statement};
 use super::sections::File;
 use super::sql::{self, Zone};
+use super::tables::raw_tables;
 
 choice! {
     /// A database of the stack.
@@ -209,9 +210,12 @@ fn named(
 /// What to say of a table that isn't there.
 fn unknown(file: &File, models: &[&str], zone: Zone, name: &str, span: Range<usize>) -> Option<Diagnostic> {
     let (what, known): (_, Vec<&str>) = match zone {
-        Zone::Raw => ("table of the raw zone", file.tables.names().chain(["dead_letters"]).collect()),
+        Zone::Raw => ("table of the raw zone", raw_tables(&file.tables).chain(["dead_letters"]).collect()),
         Zone::Warehouse => ("model", models.to_vec()),
     };
+    if zone == Zone::Raw && file.tables.get(name).is_some_and(|table| !table.value.is_in_catalog()) {
+        return Some(not_in_catalog(name, span));
+    }
     (!known.contains(&name)).then(|| {
         Diagnostic::new(span, format!("there is no {what} `{name}`"), "reads it").help(suggest(name, known, "tables"))
     })

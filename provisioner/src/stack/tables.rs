@@ -1,6 +1,6 @@
 //! The sections of a stack file that stand for data: tables, models, search and queries.
 
-use lakewright_config::{Column, ColumnType, Filling, MemberPath, PartitionField, Reading, raw_columns};
+use lakewright_config::{Column, ColumnType, Filling, MemberPath, PartitionField, Reading, SortField, raw_columns};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::de::DeValue;
 
@@ -9,7 +9,7 @@ use super::decode::{At, Decode, Decoder, Named, Node};
 use super::functions::Statement;
 use super::tags::Tagged;
 use super::units::{Age, Period, Size};
-use super::values::Whole;
+use super::values::{Setting, Whole};
 
 section! {
     /// A table of the raw zone: its Iceberg table, the stream agent's decoder and the producer's events come from it.
@@ -18,14 +18,31 @@ section! {
         description: At<String> = At::given(""),
         /// The topic whose messages become its rows, one of `[topics]`.
         topic: At<String>,
+        /// A table that others made and own, Spark, Athena or PyIceberg for one: `"DATABASE.TABLE"` in the Glue catalog. It is
+        /// written to, and neither made, changed, maintained nor deleted. It must have the declared columns, in types that hold
+        /// what these do; those of a row's identity (`kafka_topic_id` …) are filled where it has them. Its bucket must let the
+        /// hosts' role read and write below `location`. Default: a table of the stack's own.
+        existing: Option<At<String>> = None,
+        /// With `existing`: where the table's files are, `s3://bucket/prefix`, which is all that the agent may write.
+        location: Option<At<String>> = None,
         /// The bucket of its files, one of `[buckets]`.
         bucket: At<String> = At::given("raw"),
         /// The columns in order: a type as Iceberg writes it, or a table with `type`, `required` and `doc`.
         columns: Named<At<ColumnSection>>,
         /// The columns that identify the fact that a row records.
         key: At<Vec<At<String>>>,
+        /// What its rows are written to.
+        sink: At<Sink> = At::given(Sink::Iceberg),
         /// How files are divided: `COLUMN`, `year(…)`, `month(…)`, `day(…)`, `hour(…)`, `bucket(N, …)` or `truncate(N, …)`.
         partition: Vec<At<PartitionField>> = Vec::new(),
+        /// How maintenance sorts the rows of files that it puts together, `["country", "sold_at desc"]`: `COLUMN` or a
+        /// transform as in `partition`, then `desc`, `nulls first` or `nulls last` where wanted. Without it, the order that
+        /// the table has stays.
+        sort: Vec<At<SortField>> = Vec::new(),
+        /// Properties of its Iceberg table, over Lakewright's own: `"write.target-file-size-bytes" = 268435456`. Those by
+        /// which the stream agent writes stand in docs/topics.md; others are for other engines. One that no longer stands
+        /// here keeps its value on the table.
+        properties: Named<At<Setting>> = Named(Vec::new()),
         /// How the topic's messages are written.
         format: At<Format> = At::given(Format::Envelope),
         /// The registry of the schemas that messages are written by, with `format = "avro"` or `"debezium"`: the URL of one that
@@ -46,6 +63,18 @@ section! {
         unknown: At<Unknown> = At::given(Unknown::Drop),
         /// With `format = "json"` or `"avro"`: what becomes of records without a value.
         on_tombstone: At<OnTombstone> = At::given(OnTombstone::Reject),
+    }
+}
+
+choice! {
+    /// What the rows of a table are written to.
+    Sink as lakewright_config::Sink {
+        /// An Iceberg table of the Glue catalog, which Athena, Spark and models read.
+        Iceberg = "iceberg",
+        /// Parquet files below `raw/TABLE/files` of the bucket. What no manifest in `raw/TABLE/commits` names isn't of the table.
+        Parquet = "parquet",
+        /// Files of JSON, a row a line, compressed by gzip, with manifests as for Parquet.
+        Json = "json",
     }
 }
 
@@ -115,7 +144,22 @@ choice! {
 /// The word that names AWS Glue's schema registry.
 pub const GLUE: &str = "glue";
 
+/// The tables of the raw zone, those left out that others made.
+pub fn raw_tables(tables: &Named<TableSection>) -> impl Iterator<Item = &str> {
+    tables.iter().filter(|table| table.value.existing.is_none()).map(|table| table.name.as_str())
+}
+
 impl TableSection {
+    /// Whether it is in the Glue catalog.
+    pub fn is_in_catalog(&self) -> bool {
+        self.sink.value == Sink::Iceberg
+    }
+
+    /// Database and name of the table that others made; `None` of one of the stack's own.
+    pub fn existing_table(&self) -> Option<(&str, &str)> {
+        self.existing.as_ref()?.value.split_once('.')
+    }
+
     /// Whether its messages are read by Glue's schema registry.
     pub fn is_of_glue(&self) -> bool {
         self.registry.as_ref().is_some_and(|registry| registry.value == GLUE)

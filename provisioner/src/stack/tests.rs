@@ -27,6 +27,7 @@ mod roles;
 mod scenario;
 mod search;
 mod shipped;
+mod tables;
 mod tags;
 mod texts;
 mod together;

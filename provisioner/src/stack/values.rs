@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::ops::Deref;
 use std::str::FromStr;
 
-use lakewright_config::{ColumnType, MemberPath, PartitionField, Rate};
+use lakewright_config::{ColumnType, MemberPath, PartitionField, Rate, SortField};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 use toml::de::DeValue;
@@ -327,6 +327,16 @@ text_value!(
     PartitionField,
     "a partition",
     Self { transform: lakewright_config::Transform::Identity, column: String::new() }
+);
+
+text_value!(
+    SortField,
+    "a sort field",
+    Self {
+        by: PartitionField { transform: lakewright_config::Transform::Identity, column: String::new() },
+        descending: false,
+        nulls_first: true,
+    }
 );
 
 text_value!(MemberPath, "a path", Self::default());

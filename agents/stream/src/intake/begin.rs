@@ -268,7 +268,30 @@ impl Intake {
     /// What decodes the messages of a table that was opened.
     fn decoder(&self, table: &Table, opened: &Opened, sifting: bool) -> anyhow::Result<Rows> {
         let unknown = self.agent.metrics.counter(&stream::UNKNOWN_MEMBERS, &[(stream::TABLE, &table.name)]);
-        let decoder = || Ok(Rows::of(&opened.schema, table, sifting)?.counting_unknown(unknown));
+        let decoder = || {
+            same_declaration(table, opened)?;
+            Ok(Rows::of(&opened.schema, table, sifting)?.counting_unknown(unknown))
+        };
         catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|panic| Err(bug(&*panic)))
     }
+}
+
+/// Refuses to decode for a table that was changed by another declaration than the agent's: what is new in it would be
+/// lost, or land in a column that isn't meant.
+///
+/// # Errors
+/// The declarations differ.
+fn same_declaration(table: &Table, opened: &Opened) -> anyhow::Result<()> {
+    let theirs = opened.version.declaration.as_deref();
+    if theirs.is_none_or(|theirs| theirs == table.declaration()) {
+        return Ok(());
+    }
+    let declared = table.all_columns();
+    let fields = opened.schema.as_struct().fields().iter().map(|field| field.name.as_str());
+    let new: Vec<&str> = fields.filter(|name| !declared.iter().any(|column| column.name == *name)).collect();
+    let new = if new.is_empty() { String::new() } else { format!(" (there it has {} too)", new.join(", ")) };
+    bail!(
+        "the catalog's table was changed by another declaration{new} than this agent's settings hold; what it takes in is \
+         left until both are the same: it gets its settings with the stack's next apply, and within minutes of one"
+    )
 }

@@ -6,7 +6,7 @@ use super::Rows;
 use crate::escape::resolved;
 use crate::json::{Scanner, Syntax};
 use crate::reject::{Reject, Wrong};
-use crate::value::{Cell, convert, simple};
+use crate::value::{Cell, Converted, convert, simple};
 
 impl Rows {
     /// Reads an object without adding a row yet: the rest of the message may still be broken. Gives the reason why it is
@@ -70,20 +70,14 @@ impl Rows {
             self.cells[index] = None;
         }
         self.old[index] = old;
+        if self.members[index].undeclared {
+            return self.read_undeclared(index, name, scanner);
+        }
         if reason.is_some() {
             scanner.pass()?;
             return Ok(());
         }
-        let shape = &self.members[index].shape;
-        let converted = if shape.is_nested() {
-            let mark = self.arena.unknown.mark();
-            let converted = convert(scanner, shape, &mut self.arena)?;
-            self.arena.unknown.stand_within(mark, || name.to_owned());
-            converted
-        } else {
-            simple(scanner.value()?, shape, &mut self.arena)
-        };
-        match converted {
+        match self.value(index, name, scanner)? {
             _ if self.cells[index].is_some() => {
                 *reason = Some(Reject::Cell { column: name.to_owned(), wrong: Wrong::Twice });
             }
@@ -93,6 +87,19 @@ impl Rows {
             }
         }
         Ok(())
+    }
+
+    /// Reads a value as one of a column.
+    #[inline]
+    pub(super) fn value(&mut self, index: usize, name: &str, scanner: &mut Scanner<'_>) -> Result<Converted, Syntax> {
+        let shape = &self.members[index].shape;
+        if !shape.is_nested() {
+            return Ok(simple(scanner.value()?, shape, &mut self.arena));
+        }
+        let mark = self.arena.unknown.mark();
+        let converted = convert(scanner, shape, &mut self.arena)?;
+        self.arena.unknown.stand_within(mark, || name.to_owned());
+        Ok(converted)
     }
 
     /// What of the row is missing that must be there, or stands there twice.

@@ -53,6 +53,8 @@ pub fn declaration(name: &str) -> Table {
         key: vec![],
         partition: vec![],
         reading: Reading::default(),
+        sink: lakewright_config::Sink::default(),
+        existing: None,
     }
 }
 
@@ -80,6 +82,26 @@ async fn make_table(aws: &Aws, name: &str) {
         .map(|((name, kind), id)| Arc::new(NestedField::required(id, name, Type::Primitive(kind))));
     let schema = Schema::builder().with_fields(fields).build().expect("a schema");
     create_table(aws, "raw", name, &format!("s3://bucket/raw/{name}"), schema, None).await.expect("created");
+}
+
+/// A copy of a table's current schema that becomes the current one.
+pub fn new_schema(metadata: &mut Value) -> &mut Value {
+    let schemas = metadata["schemas"].as_array_mut().expect("schemas");
+    let mut schema = schemas.last().expect("a schema").clone();
+    let id = schemas.len();
+    schema["schema-id"] = id.into();
+    schemas.push(schema);
+    metadata["current-schema-id"] = id.into();
+    &mut metadata["schemas"][id]
+}
+
+/// Adds an optional column to a table's schema.
+#[allow(dead_code, reason = "the tests of schemas use it")]
+pub fn add_column(metadata: &mut Value, name: &str, kind: &str) {
+    let id = metadata["last-column-id"].as_i64().expect("a number") + 1;
+    metadata["last-column-id"] = id.into();
+    let field = serde_json::json!({"id": id, "name": name, "type": kind, "required": false});
+    new_schema(metadata)["fields"].as_array_mut().expect("fields").push(field);
 }
 
 pub struct World {
@@ -164,12 +186,17 @@ impl World {
 
     /// The same with another name of the column of amounts.
     pub async fn send_with(&mut self, count: u64, amount: &str) {
+        self.send_sales(count, |number| format!(r#""{amount}":{number}.25"#)).await;
+    }
+
+    /// The same with these members of sales besides their ids.
+    pub async fn send_sales(&mut self, count: u64, members: impl Fn(u64) -> String) {
         let producer: ThreadedProducer<DefaultProducerContext> = self.client.create().expect("a producer");
         for number in self.sent..self.sent + count {
             let payload = match number % 10 {
                 0 => "{\"table\":\"sales\",\"data\":{\"sale_id\":\"a\"".to_owned(),
                 1..=3 => format!(r#"{{"table":"users","data":{{"user_id":"u{number}"}}}}"#),
-                _ => format!(r#"{{"table":"sales","data":{{"sale_id":"s{number}","{amount}":{number}.25}}}}"#),
+                _ => format!(r#"{{"table":"sales","data":{{"sale_id":"s{number}",{}}}}}"#, members(number)),
             };
             producer.send(BaseRecord::to(TOPIC).payload(&payload).key(&number.to_string())).expect("queued");
         }
@@ -200,8 +227,17 @@ impl World {
         (agent.clone(), tokio::spawn(run_with(agent, config, self.aws.clone())))
     }
 
-    /// Renames a column in the catalog, as an apply does: a new schema, nothing else.
+    /// Renames a column in the catalog: a new schema, nothing else.
     pub async fn rename(&self, table: &str, before: &str, now: &str) {
+        let rename = |metadata: &mut Value| {
+            let mut fields = new_schema(metadata)["fields"].as_array_mut().expect("fields").iter_mut();
+            fields.find(|field| field["name"] == before).expect("the column")["name"] = now.into();
+        };
+        self.alter(table, rename).await;
+    }
+
+    /// Changes the metadata of a table in the catalog, as an apply or another engine's `ALTER TABLE` does.
+    pub async fn alter(&self, table: &str, change: impl Fn(&mut Value)) {
         let glue = client!(self.aws, "glue", aws_sdk_glue);
         loop {
             let found = ask(glue.get_table().database_name("raw").name(table).send()).await;
@@ -211,15 +247,8 @@ impl World {
             let key = location.strip_prefix("s3://bucket/").expect("of the bucket");
             let object = self.aws.objects().get("bucket", key, None).await.expect("read");
             let mut metadata: Value = serde_json::from_slice(&object.body).expect("JSON");
-            let schemas = metadata["schemas"].as_array_mut().expect("schemas");
-            let mut schema = schemas.last().expect("a schema").clone();
-            schema["schema-id"] = schemas.len().into();
-            let mut fields = schema["fields"].as_array_mut().expect("fields").iter_mut();
-            fields.find(|field| field["name"] == before).expect("the column")["name"] = now.into();
-            let id = schema["schema-id"].clone();
-            schemas.push(schema);
-            metadata["current-schema-id"] = id;
-            let key = format!("{key}-renamed");
+            change(&mut metadata);
+            let key = format!("{key}-altered");
             let body = metadata.to_string().into();
             self.aws.objects().put("bucket", &key, body, Put::default()).await.expect("written");
             parameters.insert("metadata_location".into(), format!("s3://bucket/{key}"));
@@ -266,7 +295,7 @@ impl World {
 
     /// Waits until all records of the log were taken in, and fails if one is there twice.
     pub async fn settled(&self) {
-        let log = ledger(&self.client, &[TOPIC.to_owned()], Duration::from_secs(10)).await.expect("a ledger");
+        let log = ledger(&self.client, &[TOPIC.to_owned()], &[], Duration::from_secs(10)).await.expect("a ledger");
         let expected: BTreeSet<(String, i32, i64)> = log
             .iter()
             .flat_map(|row| (row.start..row.end).map(|offset| (row.topic_id.clone(), row.partition, offset)))

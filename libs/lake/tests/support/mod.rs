@@ -173,6 +173,23 @@ impl Fake {
         }
     }
 
+    /// A conditional put; faults are for these alone.
+    fn put_if_none(&self, key: &str, body: Bytes) -> Response {
+        let fault = self.faults.lock().pop();
+        match fault {
+            Some(Fault::LoseRequest) => return lost(),
+            Some(Fault::Refuse) => {
+                return (StatusCode::FORBIDDEN, "<Error><Code>AccessDenied</Code></Error>").into_response();
+            }
+            _ => {}
+        }
+        if self.objects.lock().contains_key(key) {
+            return (StatusCode::PRECONDITION_FAILED, "<Error><Code>PreconditionFailed</Code></Error>").into_response();
+        }
+        let answer = self.s3(&Method::PUT, key, None, body);
+        if fault == Some(Fault::LoseAnswer) { lost() } else { answer }
+    }
+
     fn s3(&self, method: &Method, key: &str, range: Option<&str>, body: Bytes) -> Response {
         let mut objects = self.objects.lock();
         match *method {
@@ -211,14 +228,15 @@ impl Fake {
             pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| decoded(value))
         };
         let prefix = format!("{bucket}{}", parameter("prefix").unwrap_or_default());
-        let after = parameter("continuation-token");
+        let after = parameter("continuation-token").or_else(|| Some(format!("{bucket}{}", parameter("start-after")?)));
+        let page = parameter("max-keys").map_or(PAGE, |most| most.parse().expect("a number"));
         let (objects, written) = (self.objects.lock(), self.written.lock());
         let keys = objects.keys().map(|key| (decoded(key), key));
         let keys = keys.filter(|(key, _)| key.starts_with(&prefix) && after.as_ref().is_none_or(|after| key > after));
         let mut keys: Vec<(String, &String)> = keys.collect();
         keys.sort();
-        let truncated = keys.len() > PAGE;
-        keys.truncate(PAGE);
+        let truncated = keys.len() > page;
+        keys.truncate(page);
         let mut xml = format!("<ListBucketResult><IsTruncated>{truncated}</IsTruncated>");
         if let Some((last, _)) = keys.last().filter(|_| truncated) {
             xml.push_str(&format!("<NextContinuationToken>{last}</NextContinuationToken>"));
@@ -270,6 +288,7 @@ async fn answer(State(fake): State<Arc<Fake>>, request: Request) -> Response {
             let bucket = format!("{}/", head.uri.path().trim_end_matches('/'));
             fake.list(&bucket, head.uri.query().unwrap_or_default())
         }
+        None if text("if-none-match").is_some() => fake.put_if_none(head.uri.path(), body),
         None => fake.s3(&head.method, head.uri.path(), text("range").as_deref(), body),
     }
 }

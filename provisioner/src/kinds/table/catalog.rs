@@ -79,7 +79,9 @@ pub(super) fn live(
 ) -> Result<Found<Spec, Observed>> {
     // Others set properties too; those that the stack doesn't name are theirs.
     let named = |property: &String| wanted.is_some_and(|wanted| wanted.spec.properties.contains_key(property));
-    let observed = Observed { divided_by: metadata.divided_by(), others: metadata.others() };
+    let observed =
+        Observed { divided_by: metadata.divided_by(), sorted_by: metadata.sorted_by(), others: metadata.others() };
+    let sorts = wanted.is_some_and(|wanted| !wanted.spec.sort.is_empty());
     // They stay as they are, and go with the table.
     let others =
         observed.others.iter().map(|(name, kind)| format!("the column {name} ({kind}, which no stack can declare)"));
@@ -90,6 +92,8 @@ pub(super) fn live(
         location: metadata.location.trim_end_matches('/').into(),
         columns: metadata.columns(),
         partition: metadata.partition()?,
+        // One that no stack can declare differs from all that a stack declares.
+        sort: if sorts { metadata.sort().unwrap_or_default() } else { Vec::new() },
         properties: metadata.properties.into_iter().filter(|(property, _)| named(property)).collect(),
         renames: BTreeMap::new(),
     };

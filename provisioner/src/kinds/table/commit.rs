@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use aws_sdk_glue::types::{
-    IcebergPartitionSpec, IcebergSchema, IcebergTableUpdate, UpdateIcebergInput, UpdateIcebergTableInput,
-    UpdateOpenTableFormatInput,
+    IcebergPartitionSpec, IcebergSchema, IcebergSortOrder, IcebergTableUpdate, UpdateIcebergInput,
+    UpdateIcebergTableInput, UpdateOpenTableFormatInput,
 };
 use lakewright_aws::{Needed as _, ask};
 
@@ -23,6 +23,8 @@ pub(super) struct Update {
     pub(super) schema: IcebergSchema,
     /// The partitioning; without one it stays.
     pub(super) partition: Option<IcebergPartitionSpec>,
+    /// The sort order; without one it stays.
+    pub(super) sort: Option<IcebergSortOrder>,
     /// The properties that are set; others stay.
     pub(super) properties: BTreeMap<String, String>,
 }
@@ -33,6 +35,7 @@ impl Update {
             .location(location)
             .schema(self.schema)
             .set_partition_spec(self.partition)
+            .set_sort_order(self.sort)
             .set_properties(Some(self.properties.into_iter().collect()));
         let updates = UpdateIcebergTableInput::builder().updates(update.build()?).build()?;
         let input = UpdateIcebergInput::builder().update_iceberg_table_input(updates).build();

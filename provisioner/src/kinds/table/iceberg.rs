@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail};
 use aws_sdk_glue::types::{
-    IcebergPartitionField, IcebergPartitionSpec, IcebergSchema, IcebergStructField, IcebergStructTypeEnum,
+    IcebergNullOrder, IcebergPartitionField, IcebergPartitionSpec, IcebergSchema, IcebergSortDirection,
+    IcebergSortField, IcebergSortOrder, IcebergStructField, IcebergStructTypeEnum,
 };
 use aws_smithy_types::Document;
-use lakewright_config::{Column, PartitionField, Transform};
+use lakewright_config::{Column, PartitionField, SortField, Transform};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,6 +34,26 @@ pub(super) struct Metadata {
     default_spec_id: i64,
     #[serde(default)]
     partition_specs: Vec<Spec>,
+    #[serde(default)]
+    default_sort_order_id: i64,
+    #[serde(default)]
+    sort_orders: Vec<Order>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Order {
+    order_id: i64,
+    fields: Vec<OrderField>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct OrderField {
+    source_id: i64,
+    transform: String,
+    direction: String,
+    null_order: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -146,6 +167,31 @@ impl Metadata {
         };
         fields.map(field).collect()
     }
+
+    fn order(&self) -> &[OrderField] {
+        let current = self.sort_orders.iter().find(|order| order.order_id == self.default_sort_order_id);
+        current.map_or(&[], |order| &order.fields)
+    }
+
+    fn name_of(&self, id: i64) -> Option<&str> {
+        self.fields().iter().find(|column| column.id == id).map(|column| column.name.as_str())
+    }
+
+    /// The columns that rows are sorted by now.
+    pub(super) fn sorted_by(&self) -> Vec<String> {
+        self.order().iter().filter_map(|field| self.name_of(field.source_id)).map(str::to_owned).collect()
+    }
+
+    /// The sort order of what is written now.
+    pub(super) fn sort(&self) -> Result<Vec<SortField>> {
+        let field = |field: &OrderField| {
+            let column = self.name_of(field.source_id).context("a sort field has no column")?.to_owned();
+            let by = PartitionField { transform: read_transform(&field.transform)?, column };
+            let (descending, nulls_first) = (field.direction == "desc", field.null_order == "nulls-first");
+            Ok(SortField { by, descending, nulls_first })
+        };
+        self.order().iter().map(field).collect()
+    }
 }
 
 fn others(fields: &[Field]) -> BTreeMap<String, String> {
@@ -249,6 +295,30 @@ pub(super) fn partition_spec(
     };
     let fields = partition.iter().map(field).collect::<Result<_>>()?;
     Ok(IcebergPartitionSpec::builder().set_fields(Some(fields)).build()?)
+}
+
+/// The sort order as Glue takes it, for a schema that [`schema`] made; `None` when there is nothing to sort by.
+pub(super) fn sort_order(
+    sort: &[SortField],
+    schema: &IcebergSchema,
+    current: Option<&Metadata>,
+) -> Result<Option<IcebergSortOrder>> {
+    if sort.is_empty() {
+        return Ok(None);
+    }
+    let field = |field: &SortField| -> Result<_> {
+        let source = schema.fields().iter().find(|column| column.name() == field.by.column);
+        let source = source.with_context(|| format!("the sort field {field} names no column"))?.id();
+        let direction = if field.descending { IcebergSortDirection::Desc } else { IcebergSortDirection::Asc };
+        let nulls = if field.nulls_first { IcebergNullOrder::NullsFirst } else { IcebergNullOrder::NullsLast };
+        let built = IcebergSortField::builder().source_id(source).transform(field.by.iceberg_transform());
+        Ok(built.direction(direction).null_order(nulls).build()?)
+    };
+    // 0 means that nothing is sorted.
+    let last = current.into_iter().flat_map(|current| &current.sort_orders).map(|order| order.order_id).max();
+    let id = i32::try_from(last.unwrap_or(0).max(0) + 1)?;
+    let fields = sort.iter().map(field).collect::<Result<_>>()?;
+    Ok(Some(IcebergSortOrder::builder().order_id(id).set_fields(Some(fields)).build()?))
 }
 
 #[cfg(test)]

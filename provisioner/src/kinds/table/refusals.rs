@@ -35,6 +35,15 @@ pub(super) fn divided_before(divided_by: &[String], columns: &[Column]) -> Optio
     ))
 }
 
+/// Why a column can't go that rows are sorted by now.
+pub(super) fn sorted(sorted_by: &[String], columns: &[Column]) -> Option<Obstacle> {
+    let gone = sorted_by.iter().find(|name| !columns.iter().any(|column| column.name == **name))?;
+    Some(Obstacle::new(
+        format!("the column {gone} can't go: the table's rows are sorted by it"),
+        "keep it, or declare `sort` without it",
+    ))
+}
+
 /// Why a column can't be declared that exists with a type which no stack can declare; `others` are those by name, with
 /// their types.
 pub(super) fn taken(others: &BTreeMap<String, String>, columns: &[Column]) -> Option<Obstacle> {

@@ -15,6 +15,9 @@ pub(super) fn renamed(live: &Spec, spec: &Spec) -> (Spec, Vec<[String; 2]>) {
         for field in live.partition.iter_mut().filter(|field| field.column == *was) {
             field.column.clone_from(name);
         }
+        for field in live.sort.iter_mut().filter(|field| field.by.column == *was) {
+            field.by.column.clone_from(name);
+        }
         names.push([was.clone(), name.clone()]);
     }
     (live, names)

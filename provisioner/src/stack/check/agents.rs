@@ -61,6 +61,12 @@ impl Checker<'_> {
             let title = "`maintenance_interval` is too short";
             self.push(Diagnostic::new(rest.span.clone(), title, "must be a second at least"));
         }
+        if let Some(age) =
+            file.agents.stream.snapshots_age.as_ref().filter(|age| age.sound && age.value < Period::seconds(60))
+        {
+            let title = "`snapshots_age` is too short: queries would lose what they read";
+            self.push(Diagnostic::new(age.span.clone(), title, "must be a minute at least"));
+        }
         let least = Period(Maintenance::least_orphans_age_ms(interval.value.0));
         if orphans.sound && interval.sound && orphans.value < least {
             let title = "`orphans_after` is too short: files of a commit under way might be deleted";

@@ -8,7 +8,7 @@ use super::decode::{At, Named};
 use super::diagnostics::{Diagnostic, suggest};
 use super::hosts::Agent;
 use super::sections::File;
-use crate::checks::RULES;
+use crate::checks::{BREAKING_CHANGE, RULES};
 use crate::kinds;
 use crate::resource::Address;
 
@@ -33,7 +33,7 @@ mod together;
 mod topics;
 mod watch;
 
-pub(super) use models::{check_models, column_mistakes};
+pub(super) use models::{check_models, column_mistakes, not_in_catalog};
 pub use names::{host_name_mistake, is_region, stack_name_mistake};
 pub use outside::foreign_boundary;
 pub(super) use specs::check_specs;
@@ -97,8 +97,8 @@ impl Checker<'_> {
     /// What is allowed names rules that there are, and addresses, with a reason.
     fn allow(&mut self) {
         for rule in &self.file.allow {
-            if !RULES.iter().any(|known| known.name == rule.name) {
-                let names = RULES.iter().map(|rule| rule.name);
+            let names = RULES.iter().map(|rule| rule.name).chain([BREAKING_CHANGE]);
+            if !names.clone().any(|known| known == rule.name) {
                 self.push(
                     Diagnostic::new(rule.span.clone(), format!("there is no rule `{}`", rule.name), "no rule")
                         .help(suggest(&rule.name, names, "rules")),

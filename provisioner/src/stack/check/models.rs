@@ -8,7 +8,14 @@ use crate::stack::diagnostics::{Diagnostic, suggest};
 use crate::stack::models::{Model, Read, order};
 use crate::stack::sections::File;
 use crate::stack::sql::{Named, Zone};
-use crate::stack::tables::{Batch, TableSection};
+use crate::stack::tables::{Batch, TableSection, raw_tables};
+
+/// What to say of what reads a table of plain files by SQL.
+pub(in crate::stack) fn not_in_catalog(table: &str, span: std::ops::Range<usize>) -> Diagnostic {
+    let title = format!("`{table}` is no table of the catalog, but plain files");
+    Diagnostic::new(span, title, "reads it")
+        .help(format!("write `sink = \"iceberg\"` in `[tables.{table}]`, or leave `sink` out"))
+}
 
 /// Checks the models' names, the tables that they read, and that no circle of them waits for itself.
 pub(in crate::stack) fn check_models(file: &File, batch: &Batch, models: &[Model], list: &mut Vec<Diagnostic>) {
@@ -33,7 +40,7 @@ pub(in crate::stack) fn check_models(file: &File, batch: &Batch, models: &[Model
         for read in &model.reads {
             let (known, plural, help): (Vec<&str>, _, _) = match read.zone {
                 Zone::Raw => (
-                    file.tables.names().chain(["dead_letters"]).collect(),
+                    raw_tables(&file.tables).chain(["dead_letters"]).collect(),
                     "tables",
                     format!("a section `[tables.{}]` declares it", read.table),
                 ),
@@ -45,6 +52,10 @@ pub(in crate::stack) fn check_models(file: &File, batch: &Batch, models: &[Model
             };
             if known.contains(&read.table.as_str()) {
                 if read.zone == Zone::Raw {
+                    if file.tables.get(&read.table).is_some_and(|table| !table.value.is_in_catalog()) {
+                        list.push(not_in_catalog(&read.table, read.span.clone()).within(model.source));
+                        continue;
+                    }
                     list.extend(file.tables.get(&read.table).and_then(unreadable).map(|(column, reason)| {
                         let title = format!("Spark, which runs the models, can't read `raw.{}`", read.table);
                         Diagnostic::new(read.span.clone(), title, reason)

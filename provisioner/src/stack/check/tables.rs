@@ -1,5 +1,6 @@
 //! Checks of tables, batch and search.
 
+mod existing;
 mod reading;
 
 use lakewright_config::{Column, ColumnType, Transform, raw_columns};
@@ -29,10 +30,14 @@ impl Checker<'_> {
             self.columns(table);
             self.renames(table);
             self.reading(table);
+            self.properties(table);
+            self.existing_table(table);
+            self.plain_files(table);
             // What names a column of a table without any is reported with that.
             if !table.value.columns.0.is_empty() {
                 self.table_key(table);
                 self.partition(table);
+                self.sort(table);
             }
         }
     }
@@ -135,24 +140,9 @@ impl Checker<'_> {
     fn partition(&mut self, table: &Entry<TableSection>) {
         let mut names: Vec<String> = Vec::new();
         for field in table.value.partition.iter().filter(|field| field.sound) {
-            let mut own = table.value.own_columns().into_iter();
-            let own = own.find(|own| own.name == field.column).map(|own| own.column_type);
-            let declared = table.value.columns.get(&field.column);
-            let column_type = match (&own, declared) {
-                (Some(own), _) => own,
-                (None, Some(column)) if column.value.sound => &column.value.column_type,
-                (None, Some(_)) => continue,
-                (None, None) => {
-                    self.no_column(table, &field.column, &field.span);
-                    continue;
-                }
-            };
-            if let Some(needed) = unfit(field.transform, column_type) {
-                let title = format!("`{}` doesn't fit a column of type {column_type}", field.value);
-                self.push(
-                    Diagnostic::new(field.span.clone(), title, format!("needs {needed}"))
-                        .help("Iceberg defines this transform for those types only"),
-                );
+            let Some(column_type) = self.type_of(table, &field.column, &field.span) else { continue };
+            if let Some(needed) = unfit(field.transform, &column_type) {
+                self.unfit(&field.value, &column_type, needed, &field.span);
             }
             if names.contains(&field.name()) {
                 let title = format!("table `{}` is partitioned by `{}` twice", table.name, field.value);
@@ -171,6 +161,59 @@ impl Checker<'_> {
             }
             names.push(field.name());
         }
+    }
+
+    fn properties(&mut self, table: &Entry<TableSection>) {
+        for property in table.value.properties.iter().filter(|property| property.name.starts_with("lakewright.")) {
+            let title = format!("the property `{}` is Lakewright's own", property.name);
+            self.push(Diagnostic::new(property.span.clone(), title, "name taken").help("remove it"));
+        }
+    }
+
+    fn sort(&mut self, table: &Entry<TableSection>) {
+        for field in table.value.sort.iter().filter(|field| field.sound) {
+            let by = &field.value.by;
+            let Some(column_type) = self.type_of(table, &by.column, &field.span) else { continue };
+            let needed = match by.transform {
+                Transform::Identity => column_type.is_nested().then_some("a column that is no list, map or struct"),
+                other => unfit(other, &column_type),
+            };
+            if let Some(needed) = needed {
+                self.unfit(&field.value, &column_type, needed, &field.span);
+            }
+        }
+    }
+
+    /// The type of a column of a table, its own ones among them; `None` when it isn't known, which is said.
+    fn type_of(
+        &mut self,
+        table: &Entry<TableSection>,
+        column: &str,
+        span: &std::ops::Range<usize>,
+    ) -> Option<ColumnType> {
+        let mut own = table.value.own_columns().into_iter();
+        if let Some(own) = own.find(|own| own.name == column) {
+            return Some(own.column_type);
+        }
+        let Some(declared) = table.value.columns.get(column) else {
+            self.no_column(table, column, span);
+            return None;
+        };
+        declared.value.sound.then(|| declared.value.column_type.clone())
+    }
+
+    fn unfit(
+        &mut self,
+        field: &dyn std::fmt::Display,
+        column_type: &ColumnType,
+        needed: &str,
+        span: &std::ops::Range<usize>,
+    ) {
+        let title = format!("`{field}` doesn't fit a column of type {column_type}");
+        self.push(
+            Diagnostic::new(span.clone(), title, format!("needs {needed}"))
+                .help("Iceberg defines this transform for those types only"),
+        );
     }
 
     fn no_column(&mut self, table: &Entry<TableSection>, column: &str, span: &std::ops::Range<usize>) {

@@ -1,13 +1,13 @@
-//! Buckets, databases, tables, models and the Athena workgroup.
+//! Buckets, databases, models and the Athena workgroup.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use lakewright_config::{Column, ColumnType, Manifest, Model, PartitionField, Reading, Table, Transform};
+use lakewright_config::{Manifest, Model};
 use serde_json::{Value, json};
 
 use super::private::JOBS;
 use super::{ARTIFACTS, Expansion, RESULTS, RUN_MODELS, bucket_address, key_arn};
-use crate::kinds::{bucket, database, emr_application, object, saved_query, table, workgroup};
+use crate::kinds::{bucket, database, emr_application, object, saved_query, workgroup};
 use crate::reference::escaped_text;
 use crate::resource::Address;
 use crate::stack::decode::defaults;
@@ -156,69 +156,6 @@ impl Expansion<'_> {
         format!("s3://{}/warehouse", self.bucket(bucket))
     }
 
-    /// The declared tables, as agents know them.
-    pub(super) fn declared_tables(&self) -> Vec<Table> {
-        let tables = self.file.tables.iter().map(|entry| {
-            let section = &entry.value;
-            let key: Vec<String> = section.key.iter().map(|column| column.value.clone()).collect();
-            let columns = section.columns.iter().map(|column| Column {
-                name: column.name.clone(),
-                column_type: column.value.column_type.clone(),
-                required: column.value.required || key.contains(&column.name),
-                doc: column.value.doc.clone(),
-                was: column.value.was.as_ref().map(|was| was.value.clone()),
-            });
-            Table {
-                name: entry.name.clone(),
-                database: self.raw_database(),
-                topic: self.topic(&section.topic),
-                location: format!("s3://{}/raw/{}", self.bucket(&section.bucket), entry.name),
-                columns: columns.collect(),
-                key,
-                partition: section.partition.iter().map(|field| field.value.clone()).collect(),
-                reading: Reading { registry: Self::registry(section), ..section.reading() },
-            }
-        });
-        tables.collect()
-    }
-
-    /// The table for messages that fit no other; it stands beside the first declared one.
-    pub(super) fn dead_letters(&self) -> Option<Table> {
-        let first = self.file.tables.iter().next()?;
-        let column = |name: &str, column_type, doc: &str| Column {
-            required: true,
-            doc: Some(doc.to_owned()),
-            ..Column::new(name, column_type)
-        };
-        Some(Table {
-            name: "dead_letters".to_owned(),
-            database: self.raw_database(),
-            topic: String::new(),
-            location: format!("s3://{}/raw/dead_letters", self.bucket(&first.value.bucket)),
-            columns: vec![
-                column("topic", ColumnType::String, "the topic's name"),
-                column("reason", ColumnType::String, "why the message fits no table"),
-                column("payload", ColumnType::Binary, "the message as it came"),
-            ],
-            key: vec![],
-            partition: vec![PartitionField { transform: Transform::Day, column: "ingested_at".to_owned() }],
-            reading: Reading::default(),
-        })
-    }
-
-    pub(super) fn tables(&mut self) {
-        let interval = self.file.agents.stream.commit_interval.0;
-        let file = self.file;
-        for (entry, declared) in file.tables.iter().zip(self.declared_tables()) {
-            let after = vec![Address::new("database", "raw"), bucket_address(&entry.value.bucket)];
-            self.add(Address::new("table", entry.name.as_str()), &table_spec(declared, interval), &entry.span, after);
-        }
-        if let (Some(declared), Some(first)) = (self.dead_letters(), file.tables.iter().next()) {
-            let after = vec![Address::new("database", "raw"), bucket_address(&first.value.bucket)];
-            self.add(Address::new("table", "dead_letters"), &table_spec(declared, interval), &first.span, after);
-        }
-    }
-
     pub(super) fn batch(&mut self) {
         let Some(batch) = &self.file.batch else { return };
         let place = &batch.span;
@@ -334,33 +271,6 @@ impl Expansion<'_> {
             let after = vec![Address::new("workgroup", "main"), Address::new("database", name)];
             self.add(Address::new("saved_query", query.name.as_str()), &spec, &query.span, after);
         }
-    }
-}
-
-/// How many commits a raw table's snapshots are kept for: every commit writes the list of them anew.
-const KEPT_COMMITS: u64 = 1_000;
-
-/// The catalog's table of a declaration, whose rows are committed once in so many milliseconds.
-fn table_spec(declared: Table, commit_interval_ms: u64) -> table::Spec {
-    let columns = declared.all_columns();
-    let kept_ms = (commit_interval_ms * KEPT_COMMITS).to_string();
-    let properties: BTreeMap<String, String> = [
-        ("history.expire.max-snapshot-age-ms", kept_ms.as_str()),
-        // A commit a minute writes half a million metadata files a year and table unless the old ones go.
-        ("write.metadata.delete-after-commit.enabled", "true"),
-        ("write.metadata.previous-versions-max", "100"),
-        ("write.parquet.compression-codec", "zstd"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
-    table::Spec {
-        database: declared.database.into(),
-        name: declared.name.into(),
-        location: declared.location.into(),
-        columns,
-        partition: declared.partition,
-        properties,
-        renames: BTreeMap::new(),
     }
 }
 

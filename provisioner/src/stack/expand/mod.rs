@@ -36,6 +36,7 @@ mod roles;
 mod search;
 mod sessions;
 mod subnets;
+mod tables;
 mod tags;
 mod user_data;
 mod users;

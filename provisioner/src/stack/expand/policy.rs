@@ -1,5 +1,6 @@
 //! Rights: a role's policy is what its host's agents, or the models, touch.
 
+use lakewright_config::s3;
 use lakewright_iam::suffix;
 use serde_json::{Value, json};
 
@@ -177,18 +178,7 @@ impl Expansion<'_> {
         bucket: &str,
         prefixes: &[String],
     ) {
-        let arn = self.bucket_arn(bucket);
-        let resources: Vec<String> = prefixes.iter().map(|prefix| format!("{arn}/{prefix}/*")).collect();
-        let actions: &[&str] = match access {
-            Access::Read => &["s3:GetObject"],
-            Access::Append => &["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
-            Access::Write => &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-        };
-        self.on_buckets(statements, sid, (actions, &resources), None);
-        let patterns: Vec<String> =
-            prefixes.iter().flat_map(|prefix| [prefix.clone(), format!("{prefix}/*")]).collect();
-        let within = json!({ "s3:prefix": patterns });
-        self.on_buckets(statements, &format!("{sid}List"), (&["s3:ListBucket"], &[arn]), Some(("StringLike", within)));
+        self.within_bucket(statements, sid, access, &self.bucket_arn(bucket), prefixes);
         if let Some(key) = self.bucket_key(bucket) {
             let actions: &[&str] = match access {
                 Access::Read => &["kms:Decrypt"],
@@ -201,6 +191,22 @@ impl Expansion<'_> {
         {
             self.by_key(statements, &format!("{sid}FormerKey{index}"), (&["kms:Decrypt"], key), "s3");
         }
+    }
+
+    /// Lets objects of a bucket be used below some prefixes.
+    fn within_bucket(&self, statements: &mut Statements, sid: &str, access: Access, arn: &str, prefixes: &[String]) {
+        let resources: Vec<String> = prefixes.iter().map(|prefix| format!("{arn}/{prefix}/*")).collect();
+        let actions: &[&str] = match access {
+            Access::Read => &["s3:GetObject"],
+            Access::Append => &["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+            Access::Write => &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+        };
+        self.on_buckets(statements, sid, (actions, &resources), None);
+        let patterns: Vec<String> =
+            prefixes.iter().flat_map(|prefix| [prefix.clone(), format!("{prefix}/*")]).collect();
+        let within = json!({ "s3:prefix": patterns });
+        let arn = arn.to_owned();
+        self.on_buckets(statements, &format!("{sid}List"), (&["s3:ListBucket"], &[arn]), Some(("StringLike", within)));
     }
 
     /// What a Kafka client needs to log in, and under IAM to read and write its topics.
@@ -244,9 +250,9 @@ impl Expansion<'_> {
     /// The buckets of raw tables, each with the prefixes of those in it.
     pub(super) fn raw_prefixes(&self) -> Vec<(String, Vec<String>)> {
         let mut buckets: Vec<(String, Vec<String>)> = Vec::new();
-        let tables = self.file.tables.iter();
-        let first =
-            tables.clone().next().map(|first| (first.value.bucket.value.clone(), "raw/dead_letters".to_owned()));
+        let all = self.file.tables.iter();
+        let tables = all.clone().filter(|table| table.value.existing.is_none());
+        let first = all.clone().next().map(|first| (first.value.bucket.value.clone(), "raw/dead_letters".to_owned()));
         let places = tables.map(|table| (table.value.bucket.value.clone(), format!("raw/{}", table.name)));
         for (bucket, prefix) in places.chain(first) {
             let prefix = if self.names_tables() { prefix } else { "raw".to_owned() };
@@ -257,6 +263,21 @@ impl Expansion<'_> {
             }
         }
         buckets
+    }
+
+    /// Lets an agent write to the tables that others made.
+    pub(super) fn existing_tables(&self, statements: &mut Statements) {
+        let tables = self.declared_tables().into_iter();
+        let existing = tables.filter_map(|table| Some((table.existing.clone()?, table)));
+        for (index, (name, table)) in existing.enumerate() {
+            let things = [format!("database/{}", table.database), format!("table/{}/{name}", table.database)];
+            let actions = ["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"];
+            statements.allow(&format!("Existing{index}Catalog"), &actions, &self.catalog(&things));
+            let Some((bucket, prefix)) = s3::place(&table.location) else { continue };
+            let prefix = prefix.trim_end_matches('/');
+            let arn = self.target.site().unowned("s3", bucket);
+            self.within_bucket(statements, &format!("Existing{index}"), Access::Write, &arn, &[prefix.to_owned()]);
+        }
     }
 
     /// Whether policies name each raw table; those of many would outgrow what IAM takes.

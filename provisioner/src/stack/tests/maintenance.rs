@@ -29,11 +29,23 @@ fn the_stream_agent_maintains_its_tables_if_the_stack_says_so() {
 }
 
 #[test]
+fn snapshots_are_kept_as_the_stack_says() {
+    let properties = |section: &str| spec(&expanded(&parsed(&with(section))), "table.sales")["properties"].clone();
+    let (age, least) = ("history.expire.max-snapshot-age-ms", "history.expire.min-snapshots-to-keep");
+    let default = properties("");
+    assert_eq!((default[age].as_str(), default.get(least)), (Some("60000000"), None));
+    let said = properties("snapshots_age = \"5m\"\nmin_snapshots_to_keep = 20");
+    assert_eq!((said[age].as_str(), said[least].as_str()), (Some("300000"), Some("20")));
+}
+
+#[test]
 fn orphans_are_older_than_any_commit_under_way() {
     for (section, part) in [
         ("orphans_after = \"10m\"", "four commit intervals and 15 minutes at least"),
         ("commit_interval = \"10m\"\norphans_after = \"30m\"", "four commit intervals and 15 minutes at least"),
         ("maintenance_interval = \"10ms\"", "must be a second at least"),
+        ("snapshots_age = \"10s\"", "must be a minute at least"),
+        ("min_snapshots_to_keep = 0", "1"),
         ("maintenance = \"glue\"", "`agent`"),
     ] {
         let said = mistakes(&with(section), &[]);

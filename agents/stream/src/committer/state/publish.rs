@@ -125,5 +125,5 @@ impl<S: Sink> State<S> {
 }
 
 fn changed(table: &str) -> anyhow::Error {
-    anyhow!("the schema of {table} changed")
+    anyhow!("the schema of {table}, or how it is declared, changed")
 }

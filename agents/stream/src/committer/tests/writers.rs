@@ -2,8 +2,8 @@
 
 use super::super::*;
 use super::world::{KINDS, Life, World};
-use crate::sink::Blame;
 use crate::sink::memory::Next;
+use crate::sink::{Blame, Version};
 use crate::testing::KEY;
 
 #[tokio::test]
@@ -67,18 +67,23 @@ async fn a_writer_of_something_else_that_was_faster_is_followed() {
 
 #[tokio::test]
 async fn a_schema_that_changed_is_decoded_anew() {
-    let mut world = World::new();
-    world.send(40);
-    let mut life = Life::new(&world).await;
-    life.read(&world, 20).await;
-    {
-        let mut shelf = world.shelves[0].lock();
-        (shelf.schema_version, shelf.version) = (1, shelf.version + 1);
+    let changes: [fn(&mut Version); 2] =
+        [|version| version.schema = 1, |version| version.declaration = Some("another".to_owned())];
+    for change in changes {
+        let mut world = World::new();
+        world.send(40);
+        let mut life = Life::new(&world).await;
+        life.read(&world, 20).await;
+        {
+            let mut shelf = world.shelves[0].lock();
+            change(&mut shelf.schema_version);
+            shelf.version += 1;
+        }
+        life.read(&world, 40).await;
+        assert_eq!(life.restarts, 1);
+        life.settle(&world).await;
+        world.assert_complete(&[]);
     }
-    life.read(&world, 40).await;
-    assert_eq!(life.restarts, 1);
-    life.settle(&world).await;
-    world.assert_complete(&[]);
 }
 
 #[tokio::test]

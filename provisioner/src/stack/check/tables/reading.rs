@@ -85,6 +85,12 @@ impl Checker<'_> {
                 "neither a URL nor `glue`",
                 "write `https://HOST`, or `glue` for AWS Glue's schema registry",
             ),
+            // What agents are told of it, the table's declaration says too: before anything is made.
+            Some(_) if url.contains("${") => (
+                "a registry's URL can't refer to a resource".to_owned(),
+                "isn't known before an apply",
+                "write the host's name, of a record in a private zone for one of this stack",
+            ),
             Some(host) if host.contains('@') => (
                 "a password doesn't stand in a stack file".to_owned(),
                 "has a user in it",

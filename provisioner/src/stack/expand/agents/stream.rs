@@ -1,8 +1,8 @@
 //! The stream agent.
 
-use lakewright_config::StreamConfig;
 use lakewright_config::agents::stream::Maintenance;
 use lakewright_config::agents::{Agent, AgentConfig as _};
+use lakewright_config::{Sink, StreamConfig, Table};
 use serde_json::Value;
 
 use super::AgentExpansion;
@@ -52,7 +52,8 @@ impl AgentExpansion for Stream {
             expansion.objects(statements, &format!("Raw{index}"), Access::Write, &bucket, &prefixes);
         }
         let raw = expansion.raw_database();
-        let tables = expansion.declared_tables().into_iter().chain(expansion.dead_letters());
+        let is_own = |table: &Table| table.sink == Sink::Iceberg && table.existing.is_none();
+        let tables = expansion.declared_tables().into_iter().filter(is_own).chain(expansion.dead_letters());
         let mut things = vec![format!("database/{raw}")];
         if expansion.names_tables() {
             things.extend(tables.map(|table| format!("table/{raw}/{}", table.name)));
@@ -61,6 +62,7 @@ impl AgentExpansion for Stream {
         }
         let actions = ["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"];
         statements.allow("Catalog", &actions, &expansion.catalog(&things));
+        expansion.existing_tables(statements);
         expansion.ask_registries(statements);
     }
 

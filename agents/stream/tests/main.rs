@@ -1,0 +1,6 @@
+//! The tests of the whole agent, in one program: each would link the agent, Iceberg and the Kafka log anew.
+
+mod exactly_once;
+mod schema;
+mod topics;
+mod world;
