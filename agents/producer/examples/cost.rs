@@ -130,5 +130,7 @@ fn table(name: &str, columns: &str) -> Table {
         columns,
         partition: vec![],
         reading: lakewright_config::Reading::default(),
+        sink: lakewright_config::Sink::default(),
+        existing: None,
     }
 }

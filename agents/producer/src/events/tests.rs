@@ -26,6 +26,8 @@ fn table(name: &str, columns: &[(&str, &str)], key: &[&str]) -> Table {
         key: key.iter().map(|k| (*k).into()).collect(),
         partition: vec![],
         reading: lakewright_config::Reading::default(),
+        sink: lakewright_config::Sink::default(),
+        existing: None,
     }
 }
 
