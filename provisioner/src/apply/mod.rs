@@ -196,7 +196,7 @@ pub async fn apply(
                 report.done.push((address, work));
             }
             Err(error) => {
-                progress.failed(line, &address, work, &error);
+                progress.failed(line, &address, &error);
                 states[index] = State::Failed;
                 report.failed.push((address, work, error));
             }
@@ -207,8 +207,12 @@ pub async fn apply(
     report.took = began.elapsed();
     report.critical = critical(&tasks, &times);
     tracing::debug!(took = ?report.took, critical = ?report.critical, tasks = tasks.len(), "the plan was carried out");
-    if !report.stopped {
-        record_unchanged(kinds, context, plan).await;
+    // A stop that came after the last task leaves nothing undone.
+    if !report.stopped || report.not_done.is_empty() {
+        for (address, error) in record_unchanged(kinds, context, plan).await {
+            progress.unrecorded(&address, &error);
+            report.failed.push((address, Work::Update, error));
+        }
         seal_written(kinds, context, plan, (&report, &outputs)).await;
         note_left(kinds, context, plan, &report).await;
     }

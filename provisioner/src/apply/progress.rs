@@ -89,9 +89,13 @@ impl Progress {
     }
 
     /// Tells that a task failed.
-    pub fn failed(&self, line: Line, address: &Address, work: Work, error: &anyhow::Error) {
+    pub fn failed(&self, line: Line, address: &Address, error: &anyhow::Error) {
         line.clear();
-        let _ = work;
+        self.unrecorded(address, error);
+    }
+
+    /// Tells that what was applied could not be recorded.
+    pub fn unrecorded(&self, address: &Address, error: &anyhow::Error) {
         self.tell(&format!("  ✗ {address}: {error:#}"));
     }
 

@@ -77,26 +77,28 @@ pub(super) async fn readdress(kind: &dyn AnyKind, context: &Context, live: &Live
     Ok(())
 }
 
-/// Notes on what exists as it should that the file says so too, and gives records of the former format today's. A record that
-/// isn't written is missed by the next plan, which says so: it is no failure of this apply.
-pub(super) async fn record_unchanged(kinds: Kinds<'_>, context: &Context, plan: &Plan) {
+/// Notes on what exists as it should that the file says so too, and gives records of the former format today's. Returned is what
+/// could not be noted: the next plan would miss its record, so this apply isn't complete.
+pub(super) async fn record_unchanged(
+    kinds: Kinds<'_>,
+    context: &Context,
+    plan: &Plan,
+) -> Vec<(Address, anyhow::Error)> {
     let unchanged = plan.unchanged.iter().filter_map(|one| Some((&one.live, one.record.clone()?)));
     let carried = plan.former.iter().filter_map(|live| {
         let kind = kinds.get(&live.address.kind)?;
         Some((live, applied::carried(kind.facts(), live.applied.as_deref())))
     });
-    let all = futures::stream::iter(unchanged.chain(carried));
-    all.for_each_concurrent(AT_ONCE, |(live, hashes)| async move {
-        let Some(kind) = kinds.get(&live.address.kind) else { return };
+    let all = unchanged.chain(carried).map(async |(live, hashes)| {
+        let kind = kinds.get(&live.address.kind)?;
         let recorded = match record(kind, context, (&live.address, &outcome_of(live)), &hashes, &[]).await {
             Ok(recorded) => recorded.forget_rest(kind, context, live).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = recorded {
-            tracing::debug!(address = %live.address, %error, "what was applied could not be recorded");
-        }
-    })
-    .await;
+        let error = recorded.err()?;
+        Some((live.address.clone(), error.context(format!("record what was applied to {}", live.address))))
+    });
+    futures::stream::iter(all).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await
 }
 
 /// Remembers by what is known again what was written and carries no tags, so that the next sweep needn't read it. What isn't

@@ -37,6 +37,21 @@ async fn a_stack_is_made_changed_and_destroyed() {
     assert!(run(&context, &stack("10.0.0.0/16")).await.complete());
     assert!(current(&context, &stack("10.0.0.0/16")).await.is_empty());
 
+    // What is as it should be and has no record gets one; an apply that can't write it says so.
+    let network: Address = "network.main".parse().expect("an address");
+    {
+        let mut world = WORLD.lock();
+        let world = world.as_mut().expect("a world");
+        world.live.get_mut(&network).expect("it exists").applied = None;
+        world.untaggable.push(network.clone());
+    }
+    let report = run(&context, &stack("10.0.0.0/16")).await;
+    let failed: Vec<String> = report.failed.iter().map(|(address, _, error)| format!("{address}: {error:#}")).collect();
+    assert_eq!(failed, ["network.main: record what was applied to network.main: tags may not be written"]);
+    WORLD.lock().as_mut().expect("a world").untaggable.clear();
+    assert!(run(&context, &stack("10.0.0.0/16")).await.complete());
+    assert!(current(&context, &stack("10.0.0.0/16")).await.is_settled());
+
     // A replacement takes down what refers to it and puts it back, in an order in which nothing is in use.
     WORLD.lock().as_mut().expect("a world").calls.clear();
     assert!(run(&context, &stack("10.7.0.0/16")).await.failed.is_empty());

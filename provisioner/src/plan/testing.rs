@@ -24,6 +24,8 @@ pub struct World {
     pub calls: Vec<String>,
     /// Addresses whose creation fails.
     pub broken: Vec<Address>,
+    /// Addresses whose tags can't be written.
+    pub untaggable: Vec<Address>,
     pub made: usize,
 }
 
@@ -216,9 +218,13 @@ impl AnyKind for Fake {
 
     async fn tag(&self, _: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
         let mut world = WORLD.lock();
-        let world = &mut world.get_or_insert_default().live;
+        let World { live: world, untaggable, .. } = world.get_or_insert_default();
         let address = world.iter().find(|(_, live)| live.id == outcome.id).map(|(address, _)| address.clone());
-        let mut one = world.remove(&address.expect("what is tagged exists")).expect("it was found");
+        let address = address.expect("what is tagged exists");
+        if untaggable.contains(&address) {
+            bail!("tags may not be written");
+        }
+        let mut one = world.remove(&address).expect("it was found");
         for (key, value) in tags {
             match *key {
                 APPLIED => one.applied = Some((*value).to_owned()),
