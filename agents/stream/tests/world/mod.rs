@@ -86,8 +86,10 @@ async fn make_table(aws: &Aws, name: &str) {
 
 /// A copy of a table's current schema that becomes the current one.
 pub fn new_schema(metadata: &mut Value) -> &mut Value {
+    let current = metadata["current-schema-id"].clone();
     let schemas = metadata["schemas"].as_array_mut().expect("schemas");
-    let mut schema = schemas.last().expect("a schema").clone();
+    // They are listed in no order.
+    let mut schema = schemas.iter().find(|one| one["schema-id"] == current).expect("the current one").clone();
     let id = schemas.len();
     schema["schema-id"] = id.into();
     schemas.push(schema);
