@@ -18,6 +18,8 @@ const ASIDE: &[(&str, &str)] = &[
     ("lakewright-features", "holds no code"),
     ("lakewright-local", "starts the local parts"),
     ("lakewright-platform", "waits for others: the search cluster, status pages, signals"),
+    ("lakewright-registry", "answers once for each schema"),
+    ("lakewright-samples", "makes a few messages a second on laptops"),
     ("lakewright-sql", "plans queries, which DataFusion runs"),
 ];
 

@@ -353,6 +353,7 @@ TEXTS = {
         "columns[].doc": sent(f"{TABLE}Schema.Fields[].Doc", f"{UPDATE}Schema.Fields[].Doc", f"{COLUMN}Comment"),
         "columns[].was": sent(f"{TABLE}Schema.Fields[].Name", f"{COLUMN}Name"),
         "partition[]": Kept("a grammar of its own"),
+        "sort[]": Kept("a grammar of its own"),
         "properties{key}": sent(f"{TABLE}Properties{{key}}", f"{UPDATE}Properties{{key}}"),
         "properties{}": sent(f"{TABLE}Properties{{}}", f"{UPDATE}Properties{{}}"),
         "renames{key}": sent(f"{TABLE}Schema.Fields[].Name", f"{COLUMN}Name"),

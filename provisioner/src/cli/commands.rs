@@ -183,7 +183,7 @@ Examples:
   lakewright check stacks/shop.toml
   lakewright check --rules                          every rule, its reason and its fix
   lakewright check --quotas                         whether the account may have as much
-  lakewright check --compat origin/main             whether readers and producers can go on as they do")]
+  lakewright check --compat origin/main             whether it breaks readers or producers")]
     Check {
         /// The stack file
         stack: Option<PathBuf>,
