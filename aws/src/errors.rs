@@ -138,7 +138,7 @@ impl Error {
 
     /// The caller may not do this.
     pub fn is_denied(&self) -> bool {
-        self.kind == Kind::Denied
+        matches!(self.kind, Kind::Denied | Kind::NotGranted)
     }
 
     /// Whatever else is asked fails for the same reason: the credentials, the clock, the deadline, the configuration.

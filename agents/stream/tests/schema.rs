@@ -179,7 +179,7 @@ async fn files_are_divided_by_the_spec_that_a_table_has_by_now() {
     world.alter("sales", divide("zorder[2]")).await;
     world.send(300).await;
     let reason = said(&agent, "`zorder[2]`").await;
-    assert!(reason.contains("the table sales") && reason.contains("isn't known here"), "{reason}");
+    assert!(reason.contains("the table raw.sales") && reason.contains("isn't known here"), "{reason}");
     goes_on(&world, &agent, "users", 360).await;
     world
         .alter("sales", |metadata| {

@@ -34,6 +34,8 @@ pub enum Kind {
     Invalid,
     /// The caller may not do this.
     Denied,
+    /// IAM may allow it, and Lake Formation doesn't grant it.
+    NotGranted,
     /// AWS doesn't accept the credentials.
     BadCredentials,
     /// The credentials have expired.
@@ -81,6 +83,7 @@ impl Kind {
             | Self::NotYet
             | Self::Invalid
             | Self::Denied
+            | Self::NotGranted
             | Self::BadCredentials
             | Self::Expired
             | Self::Skewed

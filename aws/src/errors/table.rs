@@ -280,6 +280,14 @@ static BY_MESSAGE: &[ByMessage] = &[
         fragment: "not authorized to perform AssumeRole",
         kind: Kind::NotYet,
     },
+    // What of the Data Catalog's things Lake Formation keeps, it grants:
+    // https://docs.aws.amazon.com/lake-formation/latest/dg/lf-permissions-troubleshooting.html.
+    ByMessage {
+        service: GLUE,
+        code: "AccessDeniedException",
+        fragment: "Lake Formation permission",
+        kind: Kind::NotGranted,
+    },
     // The same of Lambda: https://github.com/aws/aws-sdk-js/issues/4408.
     ByMessage {
         service: LAMBDA,

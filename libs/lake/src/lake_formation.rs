@@ -4,7 +4,7 @@
 //! (`IsRegisteredWithLakeFormation`).
 
 use aws_sdk_glue::types;
-use lakewright_aws::Error;
+use lakewright_aws::{Error, ErrorKind};
 
 /// What Lake Formation calls the right to an operation of Glue.
 /// Source: <https://docs.aws.amazon.com/lake-formation/latest/dg/lf-permissions-reference.html>
@@ -23,7 +23,7 @@ pub(crate) fn missing_grant(
     record: Option<&types::Table>,
 ) -> Option<String> {
     let registered = record.is_some_and(types::Table::is_registered_with_lake_formation);
-    if !error.is_denied() || !(registered || error.message.contains("Lake Formation")) {
+    if !error.is_denied() || !(registered || error.kind == ErrorKind::NotGranted) {
         return None;
     }
     let right = right(&error.operation);
