@@ -62,6 +62,8 @@ pub(crate) struct Commit {
     pub(crate) ledger: bool,
     /// Whether somebody waits for it: partitions are given up.
     pub(crate) last: bool,
+    /// Whether other members of the group may write to the same tables.
+    pub(crate) shared: bool,
 }
 
 /// The next offset of a partition that this agent reads.

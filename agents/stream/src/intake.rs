@@ -48,6 +48,8 @@ pub(crate) struct Intake {
     /// By topic and partition, the position in `partitions`.
     index: Vec<Vec<Option<usize>>>,
     quarantine: Quarantine,
+    /// Whether the topics have partitions that others of the group read.
+    shared: bool,
     /// So many bytes are committed at the latest; fewer while rows are looked for that can't be written.
     commit_bytes: u64,
     held_bytes: u64,
@@ -83,6 +85,7 @@ impl Intake {
         Self {
             counters: Counters::new(&agent.metrics),
             quarantine: Quarantine::new(&agent.metrics),
+            shared: false,
             commit_bytes: config.commit_bytes,
             agent,
             config,

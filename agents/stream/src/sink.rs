@@ -11,6 +11,7 @@ pub(crate) mod plain;
 use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use ::iceberg::spec::SchemaRef;
 use anyhow::anyhow;
@@ -119,6 +120,16 @@ pub(crate) trait Sink: Send + 'static {
 
     /// Drops what was written or finished, without removing anything.
     fn forget(&mut self);
+
+    /// Asks the other writers to wait for so long at most, because they were faster too often; returns whether they will, when those had
+    /// their turn who asked before. That is advice: nothing but [`Sink::commit`] decides what is committed.
+    fn take_turn(&mut self, at_most: Duration) -> impl Future<Output = bool> + Send;
+
+    /// Waits while another writer has a turn; returns whether it had to.
+    fn give_way(&mut self) -> impl Future<Output = bool> + Send;
+
+    /// Ends this writer's turn, if it has one.
+    fn end_turn(&mut self) -> impl Future<Output = ()> + Send;
 }
 
 /// Runs a sink's or a table's code. A panic in it is a fault of the rows that it worked on, and nobody else's.

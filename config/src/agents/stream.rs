@@ -38,6 +38,8 @@ metrics! {
     COMMITS = Counter "commits_total", Detail;
     /// Commits that another writer forestalled.
     COMMIT_CONFLICTS = Counter "commit_conflicts_total", Detail;
+    /// How often other members of the group were asked to wait, because they were faster too often.
+    COMMIT_TURNS = Counter "commit_turns_total", Detail;
     /// Rows committed: all of the declared tables together, and by table.
     ROWS = Counter "rows_committed_total", Detail;
     /// Data files committed, by table.

@@ -29,6 +29,7 @@ mod promote;
 mod settings;
 mod storage;
 mod summary;
+mod turn;
 mod types;
 mod writer;
 
@@ -37,5 +38,6 @@ pub use commit::Change;
 pub use create::create_table;
 pub use error::CommitError;
 pub use storage::file_io;
+pub use turn::Turns;
 pub use types::{column_type, glue_type};
 pub use writer::TableWriter;

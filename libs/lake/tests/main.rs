@@ -9,3 +9,4 @@ mod plain;
 mod settings;
 mod statistics;
 mod support;
+mod turn;

@@ -12,6 +12,7 @@ pub(super) struct Counters {
     pub(super) all_bytes: Counter,
     pub(super) conflicts: Counter,
     pub(super) refused: Counter,
+    pub(super) turns: Counter,
 }
 
 impl Counters {
@@ -25,6 +26,7 @@ impl Counters {
             bytes: metrics.counter(&stream::BYTES_WRITTEN, &labels),
             all_bytes: metrics.counter(&stream::BYTES_WRITTEN, &[]),
             conflicts: metrics.counter(&stream::COMMIT_CONFLICTS, &[]),
+            turns: metrics.counter(&stream::COMMIT_TURNS, &[]),
             refused: metrics.counter(&stream::REFUSED_ROWS, &labels),
         }
     }

@@ -126,6 +126,11 @@ impl Intake {
                 self.quarantine.begun(&part);
             }
         }
+        let own = |topic: usize| self.partitions.iter().filter(|partition| partition.topic == topic).count();
+        self.shared =
+            self.topics.iter().enumerate().any(|(topic, name)| {
+                found.topics.get(name).is_some_and(|identity| identity.partitions.len() > own(topic))
+            });
         let tables = |name: &str| {
             let all = self.config.tables.iter().enumerate();
             all.filter(|(_, table)| table.topic == name).collect::<Vec<(usize, &Table)>>()

@@ -155,7 +155,8 @@ impl Intake {
         self.ledger_at = (!ledger).then(|| Instant::now() + IDLE);
         let newest = if self.held_since.is_some() { self.now } else { 0 };
         let produced = self.produced.take();
-        let commit = Commit { generation, positions, blind, newest, produced, ledger, last };
+        let shared = self.shared;
+        let commit = Commit { generation, positions, blind, newest, produced, ledger, last, shared };
         (self.held_bytes, self.held_broken, self.held_since) = (0, 0, None);
         self.work.blocking_send(Work::Commit(commit)).map_err(|_| gone())
     }

@@ -1,5 +1,7 @@
 //! The sink that a table's declaration names.
 
+use std::time::Duration;
+
 use arrow_array::RecordBatch;
 
 use super::iceberg::IcebergSink;
@@ -53,6 +55,27 @@ impl Sink for AnySink {
         match self {
             Self::Iceberg(sink) => sink.forget(),
             Self::Plain(sink) => sink.forget(),
+        }
+    }
+
+    async fn take_turn(&mut self, at_most: Duration) -> bool {
+        match self {
+            Self::Iceberg(sink) => sink.take_turn(at_most).await,
+            Self::Plain(sink) => sink.take_turn(at_most).await,
+        }
+    }
+
+    async fn give_way(&mut self) -> bool {
+        match self {
+            Self::Iceberg(sink) => sink.give_way().await,
+            Self::Plain(sink) => sink.give_way().await,
+        }
+    }
+
+    async fn end_turn(&mut self) {
+        match self {
+            Self::Iceberg(sink) => sink.end_turn().await,
+            Self::Plain(sink) => sink.end_turn().await,
         }
     }
 }

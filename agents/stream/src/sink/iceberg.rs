@@ -8,7 +8,7 @@ use iceberg::spec::DataFile;
 use lakewright_aws::Aws;
 use lakewright_config::{DECLARATION, Table};
 use lakewright_lake::maintain::Held;
-use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, load_table};
+use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, Turns, load_table};
 
 use super::{Blame, Fault, Opened, Refusal, Sink, Version, Written};
 use crate::settled::Settled;
@@ -34,6 +34,7 @@ pub(crate) struct IcebergSink {
     writer: Option<TableWriter>,
     finished: Vec<DataFile>,
     spec_id: Option<i32>,
+    turns: Option<Turns>,
 }
 
 impl IcebergSink {
@@ -53,6 +54,7 @@ impl IcebergSink {
             writer: None,
             finished: Vec::new(),
             spec_id: None,
+            turns: Turns::at(aws, &table.location),
         }
     }
 
@@ -168,6 +170,26 @@ impl Sink for IcebergSink {
         self.writing_since = None;
         self.finished.clear();
         self.spec_id = None;
+    }
+
+    async fn take_turn(&mut self, at_most: Duration) -> bool {
+        match &mut self.turns {
+            Some(turns) => turns.take(at_most).await,
+            None => false,
+        }
+    }
+
+    async fn give_way(&mut self) -> bool {
+        match &mut self.turns {
+            Some(turns) => turns.give_way().await,
+            None => false,
+        }
+    }
+
+    async fn end_turn(&mut self) {
+        if let Some(turns) = &mut self.turns {
+            turns.end().await;
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use arrow_array::RecordBatch;
@@ -9,6 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use iceberg::spec::SchemaRef;
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 use super::{Blame, Fault, Opened, Refusal, Sink, Version, Written};
 use crate::settled::Settled;
@@ -43,6 +45,10 @@ pub(crate) struct Shelf {
     pub(crate) most: usize,
     /// Why it can't be opened.
     pub(crate) shut: Option<Blame>,
+    /// Who has a turn.
+    pub(crate) turn: Option<Uuid>,
+    /// Other writers are always faster, but for one that has a turn.
+    pub(crate) is_crowded: bool,
 }
 
 impl Shelf {
@@ -59,6 +65,8 @@ impl Shelf {
             panics: None,
             most: usize::MAX,
             shut: None,
+            turn: None,
+            is_crowded: false,
         }))
     }
 
@@ -121,6 +129,7 @@ fn offsets(batch: &RecordBatch) -> Vec<i64> {
 /// A writer to a shelf.
 pub(crate) struct MemorySink {
     shelf: Arc<Mutex<Shelf>>,
+    id: Uuid,
     found: u64,
     written: Vec<RecordBatch>,
     finished: Vec<RecordBatch>,
@@ -128,7 +137,7 @@ pub(crate) struct MemorySink {
 
 impl MemorySink {
     pub(crate) fn new(shelf: &Arc<Mutex<Shelf>>) -> Self {
-        Self { shelf: Arc::clone(shelf), found: 0, written: Vec::new(), finished: Vec::new() }
+        Self { shelf: Arc::clone(shelf), id: Uuid::new_v4(), found: 0, written: Vec::new(), finished: Vec::new() }
     }
 }
 
@@ -175,6 +184,9 @@ impl Sink for MemorySink {
             }
             Some(Next::Lost) | None => {}
         }
+        if shelf.is_crowded && shelf.turn != Some(self.id) {
+            shelf.version += 1;
+        }
         // Whether the answer is heard or not: a commit on top of something else never takes effect.
         if shelf.version != self.found {
             return Err(Refusal::Conflict);
@@ -197,5 +209,27 @@ impl Sink for MemorySink {
     fn forget(&mut self) {
         self.written.clear();
         self.finished.clear();
+    }
+
+    async fn take_turn(&mut self, _at_most: Duration) -> bool {
+        self.give_way().await;
+        self.shelf.lock().turn = Some(self.id);
+        true
+    }
+
+    async fn give_way(&mut self) -> bool {
+        let mut waited = false;
+        while self.shelf.lock().turn.is_some_and(|turn| turn != self.id) {
+            waited = true;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        waited
+    }
+
+    async fn end_turn(&mut self) {
+        let mut shelf = self.shelf.lock();
+        if shelf.turn == Some(self.id) {
+            shelf.turn = None;
+        }
     }
 }

@@ -5,6 +5,7 @@ pub mod deletes;
 pub mod sales;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -184,10 +185,15 @@ impl Fake {
             _ => {}
         }
         if self.objects.lock().contains_key(key) {
-            return (StatusCode::PRECONDITION_FAILED, "<Error><Code>PreconditionFailed</Code></Error>").into_response();
+            return precondition_failed();
         }
         let answer = self.s3(&Method::PUT, key, None, body);
         if fault == Some(Fault::LoseAnswer) { lost() } else { answer }
+    }
+
+    /// Whether there is an object with this ETag.
+    fn has(&self, key: &str, wanted: &str) -> bool {
+        self.objects.lock().get(key).is_some_and(|object| etag(object) == wanted)
     }
 
     fn s3(&self, method: &Method, key: &str, range: Option<&str>, body: Bytes) -> Response {
@@ -195,8 +201,9 @@ impl Fake {
         match *method {
             Method::PUT => {
                 self.written.lock().insert(key.to_owned(), chrono::Utc::now().timestamp_millis());
+                let etag = etag(&body);
                 objects.insert(key.to_owned(), body);
-                ([(header::ETAG, "\"e\"")], "").into_response()
+                ([(header::ETAG, etag)], "").into_response()
             }
             Method::DELETE => {
                 objects.remove(key);
@@ -205,13 +212,13 @@ impl Fake {
             _ => match objects.get(key) {
                 None => (StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>").into_response(),
                 Some(object) => match range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) {
-                    None => ([(header::ETAG, "\"e\"")], object.clone()).into_response(),
+                    None => ([(header::ETAG, etag(object))], object.clone()).into_response(),
                     Some((first, last)) => {
                         let first: usize = first.parse().expect("a number");
                         let last: usize = last.parse::<usize>().expect("a number").min(object.len() - 1);
                         let range = format!("bytes {first}-{last}/{}", object.len());
                         let part = object.slice(first..=last);
-                        let headers = [(header::CONTENT_RANGE, range), (header::ETAG, "\"e\"".to_owned())];
+                        let headers = [(header::CONTENT_RANGE, range), (header::ETAG, etag(object))];
                         (StatusCode::PARTIAL_CONTENT, headers, part).into_response()
                     }
                 },
@@ -244,9 +251,10 @@ impl Fake {
         for (key, raw) in &keys {
             let at = chrono::DateTime::from_timestamp_millis(written.get(*raw).copied().unwrap_or(0)).expect("a time");
             xml.push_str(&format!(
-                "<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>\"e\"</ETag><Size>{}</Size></Contents>",
+                "<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>{}</ETag><Size>{}</Size></Contents>",
                 &key[bucket.len()..],
                 at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+                etag(&objects[*raw]),
                 objects[*raw].len()
             ));
         }
@@ -289,8 +297,20 @@ async fn answer(State(fake): State<Arc<Fake>>, request: Request) -> Response {
             fake.list(&bucket, head.uri.query().unwrap_or_default())
         }
         None if text("if-none-match").is_some() => fake.put_if_none(head.uri.path(), body),
+        None if text("if-match").is_some_and(|etag| !fake.has(head.uri.path(), &etag)) => precondition_failed(),
         None => fake.s3(&head.method, head.uri.path(), text("range").as_deref(), body),
     }
+}
+
+/// As S3's: another one for other bytes.
+fn etag(body: &Bytes) -> String {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
+}
+
+fn precondition_failed() -> Response {
+    (StatusCode::PRECONDITION_FAILED, "<Error><Code>PreconditionFailed</Code></Error>").into_response()
 }
 
 fn json_answer(value: &Value) -> Response {

@@ -1,6 +1,6 @@
 //! Publishing what a table holds, on top of whatever others published meanwhile.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 use lakewright_platform::Backoff;
@@ -8,30 +8,58 @@ use lakewright_platform::Backoff;
 use super::super::{Commit, Position};
 use super::{Halt, State};
 use crate::settled::Settled;
-use crate::sink::{Blame, Fault, Opened, Refusal, Sink, Written, guarded, guarded_commit};
+use crate::sink::{Blame, Fault, Opened, Refusal, Sink, Version, Written, guarded, guarded_commit};
 
 /// So many conflicts in a row with writers of other partitions are bad luck; more are something else.
 const MAX_CONFLICTS: u32 = 50;
 /// The pauses after conflicts: writers that meet again and again keep each other from committing.
 const CONFLICT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// After so many conflicts in a row a writer asks the others of its group to wait, and after each one more. One that takes longer for an
+/// attempt than they do would find the table changed each time.
+const ASKS_AFTER: u32 = 5;
+/// It asks for the time of so many attempts, the slowest of those so far: some of theirs are still under way.
+const ATTEMPTS: u32 = 6;
+/// And for so long at least.
+const LEAST_TURN: Duration = Duration::from_secs(1);
 
 impl<S: Sink> State<S> {
     /// Commits what is finished with what `settle` makes of what was settled; returns whether there was anything to say.
     pub(super) async fn publish(
         &mut self,
         commit: &Commit,
+        written: Written,
+        settle: impl Fn(&Settled) -> Settled + Send,
+    ) -> Result<bool, Halt> {
+        let mut has_asked = false;
+        let published = self.publish_among_others(commit, written, settle, &mut has_asked).await;
+        if has_asked {
+            self.sink.end_turn().await;
+        }
+        published
+    }
+
+    async fn publish_among_others(
+        &mut self,
+        commit: &Commit,
         Written { files, bytes }: Written,
         settle: impl Fn(&Settled) -> Settled + Send,
+        has_asked: &mut bool,
     ) -> Result<bool, Halt> {
         let name = self.declared.name.clone();
         let mut backoff = Backoff::new(CONFLICT.0, CONFLICT.1);
-        for _ in 0..MAX_CONFLICTS {
+        let mut slowest = Duration::ZERO;
+        for conflicts in 1..=MAX_CONFLICTS {
             let Opened { version, settled: before, .. } =
                 self.opened.clone().expect("commits come after their generation began");
             let settled = settle(&before);
             if files == 0 && settled == before {
                 return Ok(false);
             }
+            if commit.shared && conflicts == 1 && self.sink.give_way().await {
+                self.open_again(&before, &version, commit).await?;
+                continue;
+            }
+            let began = Instant::now();
             match guarded_commit(self.sink.commit(&settled, &before)).await {
                 Ok(now) => {
                     let here = self.same_place(&settled, &now.settled, commit);
@@ -49,21 +77,21 @@ impl<S: Sink> State<S> {
                 }
                 Err(Refusal::Conflict) => {
                     self.counters.conflicts.increment(1);
+                    slowest = slowest.max(began.elapsed());
+                    if conflicts == MAX_CONFLICTS {
+                        break;
+                    }
                     tokio::time::sleep(backoff.next_pause()).await;
-                    let now = match guarded(self.sink.open()).await {
-                        Ok(now) => now,
-                        Err(fault) => return Err(self.halt(fault)),
-                    };
-                    if let Err(error) = self.same_place(&before, &now.settled, commit) {
-                        self.sink.discard().await;
-                        return Err(Halt::Restart(error.context(format!("commit to {name}"))));
+                    if commit.shared && (*has_asked || conflicts % ASKS_AFTER == 0) {
+                        *has_asked = true;
+                        if self.sink.take_turn((slowest * ATTEMPTS).max(LEAST_TURN)).await {
+                            self.counters.turns.increment(1);
+                            backoff.reset();
+                        }
+                    } else if commit.shared {
+                        self.sink.give_way().await;
                     }
-                    // What is written was decoded for the old schema: under a new one, a message may mean more.
-                    if now.version != version {
-                        self.sink.discard().await;
-                        return Err(Halt::Restart(changed(&name)));
-                    }
-                    self.opened = Some(now);
+                    self.open_again(&before, &version, commit).await?;
                 }
                 Err(Refusal::Unknown(error)) => return Err(self.halt(Fault::new(Blame::Passing, error))),
                 Err(Refusal::Failed(fault)) => {
@@ -77,6 +105,28 @@ impl<S: Sink> State<S> {
         self.sink.discard().await;
         let error = anyhow!("other writers were faster {MAX_CONFLICTS} times in a row at {name}");
         Err(self.halt(Fault::new(Blame::Passing, error)))
+    }
+
+    /// Opens the table again, to commit what is written on top of what others committed.
+    async fn open_again(&mut self, before: &Settled, version: &Version, commit: &Commit) -> Result<(), Halt> {
+        let now = match guarded(self.sink.open()).await {
+            Ok(now) => now,
+            Err(fault) => return Err(self.halt(fault)),
+        };
+        let name = &self.declared.name;
+        if let Err(error) = self.same_place(before, &now.settled, commit) {
+            let error = error.context(format!("commit to {name}"));
+            self.sink.discard().await;
+            return Err(Halt::Restart(error));
+        }
+        // What is written was decoded for the old schema: under a new one, a message may mean more.
+        if now.version != *version {
+            let changed = changed(name);
+            self.sink.discard().await;
+            return Err(Halt::Restart(changed));
+        }
+        self.opened = Some(now);
+        Ok(())
     }
 
     /// Refuses to go on when the table has another schema by now than the one that messages were decoded for, or another

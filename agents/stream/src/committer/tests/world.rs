@@ -274,7 +274,16 @@ impl Life {
         let other = |partition| Position { topic: "other".into(), key: "c/o".into(), partition, ..position.clone() };
         let positions = (0..world.others).map(other).chain([position.clone()]).collect();
         let (blind, generation) = (router.blind().into(), self.committer.generation);
-        let commit = Commit { generation, positions, blind, newest: 1, produced: Vec::new(), ledger: true, last: true };
+        let commit = Commit {
+            generation,
+            positions,
+            blind,
+            newest: 1,
+            produced: Vec::new(),
+            ledger: true,
+            last: true,
+            shared: true,
+        };
         if !self.committer.over {
             self.committer.commit_or_restart(commit).await;
         }

@@ -66,6 +66,45 @@ async fn a_writer_of_something_else_that_was_faster_is_followed() {
 }
 
 #[tokio::test]
+async fn a_writer_that_others_are_always_faster_than_asks_for_a_turn_and_ends_it() {
+    let mut world = World::new();
+    world.send(40);
+    let mut life = Life::new(&world).await;
+    for shelf in &world.shelves {
+        shelf.lock().is_crowded = true;
+    }
+    assert!(life.read(&world, 40).await);
+    assert_eq!((life.restarts, life.quarantined()), (0, 0));
+    assert_eq!(life.metrics.value(&stream::COMMIT_TURNS), Some(3.0));
+    assert!(world.shelves.iter().all(|shelf| shelf.lock().turn.is_none()));
+    world.assert_complete(&[]);
+}
+
+#[tokio::test]
+async fn a_writer_waits_for_another_ones_turn_and_commits_on_top_of_what_came_of_it() {
+    let mut world = World::new();
+    world.send(40);
+    let mut life = Life::new(&world).await;
+    let turn = Some(uuid::Uuid::new_v4());
+    world.shelves[0].lock().turn = turn;
+    let shelf = Arc::clone(&world.shelves[0]);
+    let (committed, ()) = tokio::join!(life.read(&world, 40), async move {
+        // The users' rows and all there is beside are written by the time that sales are waited for.
+        while shelf.lock().turn == turn {
+            tokio::task::yield_now().await;
+            let mut shelf = shelf.lock();
+            assert_eq!(shelf.commits(), 0, "it didn't wait");
+            // The one whose turn it was has changed the table.
+            shelf.version += 1;
+            shelf.turn = None;
+        }
+    });
+    assert!(committed);
+    assert_eq!(life.metrics.value(&stream::COMMIT_CONFLICTS), Some(0.0), "the table was opened again after the turn");
+    world.assert_complete(&[]);
+}
+
+#[tokio::test]
 async fn a_schema_that_changed_is_decoded_anew() {
     let changes: [fn(&mut Version); 2] =
         [|version| version.schema = 1, |version| version.declaration = Some("another".to_owned())];

@@ -1,0 +1,77 @@
+//! Turns at a table: advice that one writer takes at a time, and that holds nobody up for long.
+
+use std::time::{Duration, Instant};
+
+use lakewright_aws::Aws;
+use lakewright_lake::Turns;
+
+use crate::support::Fake;
+
+const LOCATION: &str = "s3://bucket/raw/sales";
+const OBJECT: &str = "/bucket/raw/sales/metadata/.lakewright-turn";
+/// Longer than a test waits for anything.
+const LONG: Duration = Duration::from_mins(10);
+
+fn writer(aws: &Aws) -> Turns {
+    Turns::at(aws, LOCATION).expect("a folder of a bucket")
+}
+
+#[tokio::test]
+async fn a_writer_with_a_turn_is_waited_for_until_it_ends() {
+    let (fake, aws) = Fake::start().await;
+    let (mut slow, mut quick) = (writer(&aws), writer(&aws));
+    assert!(!quick.give_way().await, "nobody has asked for anything");
+    assert!(slow.take(LONG).await);
+    assert!(!slow.give_way().await, "it is its own turn");
+    let waiting = tokio::spawn(async move { quick.give_way().await });
+    // It is asked for again, for more time.
+    assert!(slow.take(LONG).await);
+    slow.end().await;
+    assert!(waiting.await.expect("it ended"));
+    assert_eq!(fake.keys("turn"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_writer_that_dies_in_its_turn_holds_up_each_other_once_and_then_its_turn_is_taken() {
+    let (fake, aws) = Fake::start().await;
+    let (mut dead, mut other) = (writer(&aws), writer(&aws));
+    assert!(dead.take(Duration::from_millis(300)).await);
+    assert!(other.give_way().await);
+    assert!(!other.give_way().await, "it waits for one turn twice");
+    assert!(other.take(LONG).await);
+    // It wasn't dead after all: what isn't its own any more stays.
+    dead.end().await;
+    assert_eq!(fake.keys("turn").len(), 1);
+    other.end().await;
+    assert_eq!(fake.keys("turn"), [""; 0]);
+}
+
+#[tokio::test]
+async fn one_turn_is_taken_at_a_time() {
+    let (_fake, aws) = Fake::start().await;
+    let taking = (0..4).map(async |_| {
+        let mut turns = writer(&aws);
+        assert!(turns.take(LONG).await);
+        let began = Instant::now();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let ended = Instant::now();
+        turns.end().await;
+        (began, ended)
+    });
+    let mut taken = futures::future::join_all(taking).await;
+    taken.sort();
+    assert!(taken.windows(2).all(|pair| pair[0].1 <= pair[1].0), "two at a time: {taken:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_turn_and_what_cannot_be_read_hold_nobody_up() {
+    let (fake, aws) = Fake::start().await;
+    fake.put(OBJECT, "yours");
+    let mut turns = writer(&aws);
+    assert!(!turns.give_way().await);
+    // It may have been meant for something: it isn't overwritten.
+    assert!(!turns.take(LONG).await);
+    assert_eq!(fake.keys("turn"), [OBJECT]);
+    let away = Aws::with_keys("eu-north-1", "http://127.0.0.1:1", "123456789012", "secret").expect("a client");
+    assert!(!writer(&away).give_way().await);
+}
