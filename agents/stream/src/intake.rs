@@ -16,6 +16,7 @@ use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
+use self::commits::Waiting;
 use crate::committer::{Outcome, Work};
 use crate::context::{Context, Rebalanced};
 use crate::partition::{Counters, Partition, Reading, Taken, take};
@@ -58,6 +59,8 @@ pub(crate) struct Intake {
     held_broken: usize,
     /// When the records were produced that are held.
     produced: Produced,
+    /// The commit that waits for Kafka's answer.
+    waiting: Option<Waiting>,
     /// When the ledger is committed, should nothing come until then.
     ledger_at: Option<Instant>,
     backoff: Backoff,
@@ -103,6 +106,7 @@ impl Intake {
             held_since: None,
             held_broken: 0,
             produced: Produced::default(),
+            waiting: None,
             ledger_at: None,
             backoff: Backoff::default(),
             lost: false,
@@ -311,6 +315,7 @@ impl Intake {
     /// Forgets what was read and not committed, and how far it was.
     fn forget(&mut self) {
         self.router = None;
+        self.waiting = None;
         self.produced.take();
         (self.held_bytes, self.held_broken, self.held_since, self.ledger_at) = (0, 0, None, None);
         self.consumer.context().set_progress(None);

@@ -55,6 +55,32 @@ async fn every_record_is_in_one_table_once_whatever_the_catalog_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_held_while_no_broker_answers_is_committed_later_and_not_read_again() {
+    let mut world = World::new().await;
+    // Long enough for the broker to go between reading and committing.
+    world.commit_interval_ms = 3000;
+    let (agent, running) = world.start();
+    world.send(300).await;
+    world.settled().await;
+    world.send(300).await;
+    let until = Instant::now() + Duration::from_mins(1);
+    while agent.metrics.value(&stream::RECORDS) != Some(600.0) {
+        assert!(Instant::now() < until, "{:?}", agent.health.last_error());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.stop_kafka().await;
+    while !agent.health.last_error().is_some_and(|error| error.contains("a commit waits for Kafka")) {
+        assert!(Instant::now() < until, "{:?}", agent.health.last_error());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.start_kafka().await;
+    world.settled().await;
+    assert_eq!(agent.metrics.value(&stream::RECORDS), Some(600.0), "what was held is read again");
+    agent.shutdown.cancel();
+    running.await.expect("ended").expect("ended well");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_writer_whose_partitions_were_taken_over_drops_what_it_holds() {
     let mut world = World::new().await;
     world.send(300).await;

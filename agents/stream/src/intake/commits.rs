@@ -5,7 +5,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use lakewright_runtime::kafka::describe_using;
+use lakewright_runtime::kafka::{ClusterTopics, TopicRefused, describe_using};
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -21,6 +21,28 @@ use crate::sink::{Blame, Fault};
 const IDLE: Duration = Duration::from_secs(30);
 /// How long the last commit before partitions are given up may take.
 const LAST_COMMIT: Duration = Duration::from_mins(1);
+/// For so long a commit waits for Kafka to say which topics bear the names that were read. Then what is held is read again.
+const UNASKED: Duration = Duration::from_mins(2);
+/// The pause before Kafka is asked once more.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// No commit waits that holds so many times the bytes after which one is due.
+const MOST_WAITING: u64 = 4;
+
+/// A commit that waits for Kafka's answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting {
+    since: Instant,
+    again: Instant,
+}
+
+impl Waiting {
+    /// One more attempt failed; `None` when it is time to give up.
+    fn after(before: Option<Self>, now: Instant, held: u64, due: u64) -> Option<Self> {
+        let since = before.map_or(now, |before| before.since);
+        let goes_on = now.duration_since(since) < UNASKED && held < due.saturating_mul(MOST_WAITING);
+        goes_on.then(|| Self { since, again: now + ASK_AGAIN })
+    }
+}
 
 impl Intake {
     pub(super) fn settle(&mut self, outcome: Outcome) {
@@ -95,7 +117,7 @@ impl Intake {
             }
             None => self.is_ledger_due(),
         };
-        if !due {
+        if !due || self.waiting.is_some_and(|waiting| Instant::now() < waiting.again) {
             return;
         }
         if let Err(error) = self.commit(false) {
@@ -110,6 +132,26 @@ impl Intake {
 
     /// Asks for a commit of all that was taken in.
     fn commit(&mut self, last: bool) -> anyhow::Result<()> {
+        if self.router.is_none() {
+            return Ok(());
+        }
+        // Nothing is read between this and the end of what is committed.
+        match self.find_topics() {
+            Ok(found) => self.same_topics(&found)?,
+            // One topic alone is gone: the others go on without it.
+            Err(error) if error.is::<TopicRefused>() => return Err(error),
+            // A broker that is slow or away is no reason to read everything again.
+            Err(error) => {
+                let waiting = Waiting::after(self.waiting, Instant::now(), self.held_bytes, self.commit_bytes);
+                self.waiting = waiting.filter(|_| !last);
+                if self.waiting.is_none() {
+                    return Err(error);
+                }
+                self.agent.health.error(error.context("a commit waits for Kafka"));
+                return Ok(());
+            }
+        }
+        self.waiting = None;
         let generation = self.generation;
         let Some(router) = &mut self.router else { return Ok(()) };
         let all = match router.drain() {
@@ -125,17 +167,6 @@ impl Intake {
             self.work.blocking_send(Work::Batch { generation, collected }).map_err(|_| gone())?;
         }
         let Some(router) = &self.router else { return Ok(()) };
-        // A topic that was deleted and made again while it was read bears another id by now, and its offsets would be
-        // taken for the old one's.
-        let read = || router.topics.iter().filter(|topic| !topic.id.is_empty());
-        let names: Vec<String> = read().map(|topic| topic.name.clone()).collect();
-        let cluster = describe_using(self.consumer.client(), &names, REQUEST)?;
-        for topic in read() {
-            let now = cluster.topics.get(&topic.name).map(|identity| identity.id.to_string());
-            if now.as_deref() != Some(&*topic.id) {
-                bail!("the topic {} was made anew; what was read since the last commit is read again", topic.name);
-            }
-        }
         let positions = self
             .partitions
             .iter()
@@ -159,6 +190,26 @@ impl Intake {
         let commit = Commit { generation, positions, blind, newest, produced, ledger, last, shared };
         (self.held_bytes, self.held_broken, self.held_since) = (0, 0, None);
         self.work.blocking_send(Work::Commit(commit)).map_err(|_| gone())
+    }
+
+    /// Which topics bear the names now that were read.
+    fn find_topics(&self) -> anyhow::Result<ClusterTopics> {
+        let topics = self.router.iter().flat_map(|router| &router.topics).filter(|topic| !topic.id.is_empty());
+        let names: Vec<String> = topics.map(|topic| topic.name.clone()).collect();
+        describe_using(self.consumer.client(), &names, REQUEST)
+    }
+
+    /// A topic that was deleted and made again while it was read bears another id by now, and its offsets would be taken for the old
+    /// one's.
+    fn same_topics(&self, found: &ClusterTopics) -> anyhow::Result<()> {
+        let topics = self.router.iter().flat_map(|router| &router.topics).filter(|topic| !topic.id.is_empty());
+        for topic in topics {
+            let now = found.topics.get(&topic.name).map(|identity| identity.id.to_string());
+            if now.as_deref() != Some(&*topic.id) {
+                bail!("the topic {} was made anew; what was read since the last commit is read again", topic.name);
+            }
+        }
+        Ok(())
     }
 
     /// Commits what is held before it is given up. When that fails nothing is lost: it is read again by whoever reads
@@ -200,5 +251,22 @@ impl Intake {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_waits_for_kafka_for_a_while_and_as_long_as_it_is_small() {
+        let began = Instant::now();
+        let first = Waiting::after(None, began, 10, 10).expect("it waits");
+        assert_eq!((first.since, first.again), (began, began + ASK_AGAIN));
+        let later = began + Duration::from_mins(1);
+        let next = Waiting::after(Some(first), later, 39, 10).expect("it waits");
+        assert_eq!((next.since, next.again), (began, later + ASK_AGAIN));
+        assert!(Waiting::after(Some(next), began + UNASKED, 10, 10).is_none());
+        assert!(Waiting::after(Some(next), later, 40, 10).is_none());
     }
 }

@@ -109,8 +109,8 @@ pub fn add_column(metadata: &mut Value, name: &str, kind: &str) {
 pub struct World {
     pub fake: Arc<Fake>,
     pub aws: Aws,
-    _kafka: lakewright_kafka::Running,
-    _data: tempfile::TempDir,
+    kafka: Option<lakewright_kafka::Running>,
+    data: tempfile::TempDir,
     connection: KafkaConnection,
     client: Access,
     sent: u64,
@@ -143,8 +143,8 @@ impl World {
         let world = Self {
             fake,
             aws,
-            _kafka: kafka,
-            _data: data,
+            kafka: Some(kafka),
+            data,
             connection,
             client,
             sent: 0,
@@ -154,6 +154,21 @@ impl World {
         };
         world.make_topic(TOPIC).await;
         world
+    }
+
+    /// Ends the broker.
+    #[allow(dead_code, reason = "not every test does")]
+    pub async fn stop_kafka(&mut self) {
+        self.kafka.take().expect("it runs").shutdown().await;
+    }
+
+    /// Starts it again, where it was.
+    #[allow(dead_code, reason = "not every test does")]
+    pub async fn start_kafka(&mut self) {
+        let mut config = lakewright_kafka::Config::new(self.data.path());
+        let port = self.connection.bootstrap.rsplit_once(':').expect("a port").1;
+        config.port = port.parse().expect("a number");
+        self.kafka = Some(lakewright_kafka::serve(config).await.expect("serves"));
     }
 
     fn admin(&self) -> AdminClient<DefaultClientContext> {

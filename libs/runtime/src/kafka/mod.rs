@@ -12,4 +12,5 @@ mod topics;
 pub use client::{Access, KafkaContext, access, client_config};
 pub use ledger::{ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, ledger};
 pub use offsets::{ByPartition, offsets_using};
+pub use topic_ids::TopicRefused;
 pub use topics::ensure;

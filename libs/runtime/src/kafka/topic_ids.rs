@@ -1,7 +1,9 @@
 //! Topic ids, which the `rdkafka` crate doesn't give: librdkafka's DescribeTopics called directly.
 #![expect(unsafe_code, reason = "rdkafka has no safe binding of DescribeTopics")]
 
+use std::error::Error;
 use std::ffi::{CString, c_char};
+use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -17,6 +19,21 @@ pub(super) struct Description {
     pub(super) id: Uuid,
     pub(super) partitions: Vec<i32>,
 }
+
+/// The cluster answered, and doesn't describe this topic: it isn't there, or may not be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicRefused {
+    name: String,
+    said: String,
+}
+
+impl fmt::Display for TopicRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "topic {}: {}", self.name, self.said)
+    }
+}
+
+impl Error for TopicRefused {}
 
 /// Asks the cluster for ids and partitions of topics; blocks for up to `timeout`.
 pub(super) fn describe_topics(
@@ -77,7 +94,7 @@ unsafe fn description(topic: *const sys::rd_kafka_TopicDescription_t) -> anyhow:
         let name = text(sys::rd_kafka_TopicDescription_name(topic));
         let error = sys::rd_kafka_TopicDescription_error(topic);
         if !error.is_null() && sys::rd_kafka_error_code(error) != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-            bail!("topic {name}: {}", text(sys::rd_kafka_error_string(error)));
+            return Err(TopicRefused { said: text(sys::rd_kafka_error_string(error)), name }.into());
         }
         let id = sys::rd_kafka_TopicDescription_topic_id(topic);
         let id = if id.is_null() {
