@@ -20,6 +20,7 @@ use lakewright_config::agents::stream::{self, OnReject};
 use lakewright_runtime::{Counter, Histogram, Metrics};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::epochs::Mark;
 use crate::ledger::{Ledger, Share, Standing, settle};
 use crate::reject::Cause;
 use crate::router::Collected;
@@ -73,6 +74,8 @@ pub(crate) struct Position {
     pub(crate) key: String,
     pub(crate) partition: i32,
     pub(crate) next: i64,
+    /// The last record before it, if this generation took one in and the log says its epoch.
+    pub(crate) last: Option<Mark>,
     /// By declared table, what was settled when the generation began, as in [`crate::start::Start`].
     pub(crate) rows: Arc<[i64]>,
     pub(crate) rejects: Arc<[i64]>,
@@ -256,10 +259,13 @@ impl<S: Sink> Committer<S> {
         let declared: Vec<(&str, &str)> = declared.collect();
         let moved = |before: &Settled| {
             let mut ledger = before.clone();
-            for Position { topic, key, partition, next, .. } in &commit.positions {
+            for Position { topic, key, partition, next, last, .. } in &commit.positions {
                 let from = before.offsets.get(key, *partition).unwrap_or(*next);
                 ledger.read_topic(topic, key);
                 ledger.offsets.advance(key, *partition, *next);
+                if let Some(last) = last {
+                    ledger.epochs.note(key, *partition, *last);
+                }
                 let fed = declared.iter().filter(|(_, of)| of == topic);
                 let names: Vec<&str> = fed.map(|(name, _)| *name).collect();
                 ledger.owed.pass(&names, key, *partition, (from, from.max(*next)));

@@ -9,6 +9,7 @@ mod check;
 mod column;
 mod committer;
 mod context;
+mod epochs;
 mod escape;
 mod intake;
 mod json;

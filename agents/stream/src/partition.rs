@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use lakewright_config::agents::stream::{self, OnReject};
 use lakewright_formats::Skipped;
+use lakewright_runtime::kafka::leader_epoch;
 use lakewright_runtime::{Counter, Metrics};
 use rdkafka::message::{BorrowedMessage, Message};
 
 use crate::batch::Place;
+use crate::epochs::Mark;
 use crate::record::Record;
 use crate::reject::Cause;
 use crate::router::{Broken, Collected, Covered, Routed, Router};
@@ -24,6 +26,10 @@ pub(crate) struct Partition {
     pub(crate) topic: usize,
     pub(crate) number: i32,
     pub(crate) next: i64,
+    /// The last record that was taken in since reading began, where its epoch is known.
+    pub(crate) last: Option<Mark>,
+    /// The last record that was taken in before that, until it was seen that the log still has it.
+    expected: Option<Mark>,
     /// By declared table, the first offset whose row it lacks.
     pub(crate) rows: Arc<[i64]>,
     /// By declared table, the first offset that it may refuse without the dead letters having it.
@@ -50,6 +56,8 @@ impl Partition {
             topic,
             number,
             next: 0,
+            last: None,
+            expected: None,
             rows: Arc::from([]),
             rejects: Arc::from([]),
             undeclared: Vec::new(),
@@ -67,6 +75,7 @@ impl Partition {
         let all = start.rows.iter().chain(&start.rejects).copied().chain([start.dead]);
         self.clear = all.max().unwrap_or(start.next);
         self.next = start.next;
+        (self.last, self.expected) = (None, None);
         self.dead = start.dead;
         self.rows = start.rows.into();
         self.rejects = start.rejects.into();
@@ -75,6 +84,25 @@ impl Partition {
         // Those of a table in quarantine are known when it is tried.
         self.broken.retain(|offset, (table, _)| *offset >= self.rows[*table]);
         (self.begun, self.stands_still) = (true, false);
+    }
+
+    /// Reading begins where the last record before it can be seen; gives that offset.
+    pub(crate) fn expect(&mut self, last: Option<Mark>) -> i64 {
+        self.expected = last;
+        last.map_or(self.next, |last| last.0.min(self.next))
+    }
+
+    /// Why a record shows that the log was cut off behind what was taken in, if it does.
+    fn is_of_another_log(&mut self, found: Mark) -> Option<String> {
+        let expected = self.expected.take_if(|expected| found.0 >= expected.0)?;
+        (!expected.may_be_of_log(found)).then(|| {
+            format!(
+                "the tables have its records up to offset {}, which came in leader epoch {}; at offset {} Kafka has one of epoch {}: \
+                 records were cut off and others have their offsets. Nothing more of it is read, because offsets would be given a second \
+                 time; make the topic anew",
+                expected.0, expected.1, found.0, found.1
+            )
+        })
     }
 
     /// Takes in a record at or after the next offset; gives how much it takes of [`Taken::MANY_BROKEN`] too.
@@ -233,7 +261,15 @@ pub(crate) fn take(
     let Some(position) = known else { return Ok(None) };
     let partition = &mut partitions[position];
     let offset = message.offset();
-    if offset < partition.next || partition.stands_still {
+    if partition.stands_still {
+        return Ok(None);
+    }
+    let mark = leader_epoch(message).map(|epoch| Mark(offset, epoch));
+    if let Some(reason) = mark.and_then(|mark| partition.is_of_another_log(mark)) {
+        partition.stands_still = true;
+        return Ok(Some(Taken { bytes: 0, full: None, stop: Some((position, reason)), broken: 0 }));
+    }
+    if offset < partition.next {
         return Ok(None);
     }
     if offset > partition.next {
@@ -264,7 +300,7 @@ pub(crate) fn take(
             return Ok(Some(Taken { bytes: 0, full: None, stop, broken: 0 }));
         }
     }
-    partition.next = offset + 1;
+    (partition.next, partition.last) = (offset + 1, mark);
     let bytes = payload.map_or(0, <[u8]>::len) as u64;
     counters.records.increment(1);
     counters.bytes.increment(bytes);

@@ -3,7 +3,8 @@
 //! Maps, each a property of the snapshot: the next offsets ([`PROPERTY`]), of a table those of its own topic; rows of the
 //! table that were taken out of a commit because they can't be written, until the dead letters have them ([`REFUSED`]);
 //! and, in the dead letters' commits, what is owed to tables in quarantine ([`OWED`]) and which topics the offsets are of
-//! ([`TOPICS`]). The last three are absent where there is nothing to say: refused rows and what is owed are none where the
+//! ([`TOPICS`]). The leader epochs of the last records ([`EPOCHS`]) stand beside the offsets where they are known. Refused rows, what is owed and
+//! topics are absent where there is nothing to say: refused rows and what is owed are none where the
 //! snapshot that carries the offsets names none, and topics are those of the nearest ancestor.
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,6 +13,7 @@ use anyhow::Context as _;
 use iceberg::spec::TableMetadata;
 use serde::{Deserialize, Serialize};
 
+use crate::epochs::{EPOCHS, Epochs};
 use crate::offsets::{OffsetMap, PROPERTY, carried, cluster, standing, stays};
 
 /// The property of refused rows.
@@ -200,6 +202,7 @@ pub(crate) struct Settled {
     pub(crate) refused: Refused,
     pub(crate) owed: Owed,
     pub(crate) topics: Topics,
+    pub(crate) epochs: Epochs,
 }
 
 impl Settled {
@@ -208,6 +211,7 @@ impl Settled {
         if let Some(gone) = self.topics.note(name, key) {
             self.offsets.forget(&gone);
             self.owed.forget(&gone);
+            self.epochs.forget(&gone);
         }
     }
 
@@ -235,6 +239,7 @@ impl Settled {
             refused: read(standing.get(REFUSED), REFUSED)?,
             owed: read(standing.get(OWED), OWED)?,
             topics: read(carried(metadata, TOPICS), TOPICS)?,
+            epochs: read(standing.get(EPOCHS), EPOCHS)?,
         })
     }
 
@@ -248,6 +253,7 @@ impl Settled {
             refused: read(properties.get(REFUSED), REFUSED)?,
             owed: read(properties.get(OWED), OWED)?,
             topics: read(properties.get(TOPICS), TOPICS)?,
+            epochs: read(properties.get(EPOCHS), EPOCHS)?,
         })
     }
 
@@ -260,6 +266,9 @@ impl Settled {
         }
         if !(self.owed.is_empty() && before.owed.is_empty()) {
             properties.insert(OWED.to_owned(), json(&self.owed));
+        }
+        if !self.epochs.is_empty() {
+            properties.insert(EPOCHS.to_owned(), json(&self.epochs));
         }
         if self.topics != before.topics {
             properties.insert(TOPICS.to_owned(), json(&self.topics));

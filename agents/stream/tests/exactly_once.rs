@@ -55,6 +55,43 @@ async fn every_record_is_in_one_table_once_whatever_the_catalog_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_was_cut_off_and_grew_again_is_read_no_further_and_the_others_are() {
+    let mut world = World::new().await;
+    for _ in 0..4 {
+        world.send(300).await;
+    }
+    let (agent, running) = world.start();
+    world.settled().await;
+    agent.shutdown.cancel();
+    running.await.expect("ended").expect("ended well");
+    let before = world.rows().await;
+    world.stop_kafka().await;
+    world.cut_off(1);
+    world.start_kafka().await;
+    // It grows past what the tables have.
+    for _ in 0..8 {
+        world.send(300).await;
+    }
+    let (agent, running) = world.start();
+    let until = Instant::now() + Duration::from_mins(1);
+    let grown = loop {
+        let rows = world.rows().await;
+        let of = |wanted: i32| rows.iter().filter(|(_, partition, _)| *partition == wanted).count();
+        if of(0) > 1000 && of(2) > 1000 && agent.metrics.value(&stream::QUARANTINED) == Some(1.0) {
+            break rows;
+        }
+        assert!(Instant::now() < until, "{:?}", agent.health.last_error());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let said = agent.health.last_error().expect("an error");
+    assert!(said.contains("facts/1") && said.contains("records were cut off"), "{said}");
+    let of_cut = |rows: &[(String, i32, i64)]| rows.iter().filter(|(_, partition, _)| *partition == 1).count();
+    assert_eq!(of_cut(&before), of_cut(&grown));
+    agent.shutdown.cancel();
+    running.await.expect("ended").expect("ended well");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_held_while_no_broker_answers_is_committed_later_and_not_read_again() {
     let mut world = World::new().await;
     // Long enough for the broker to go between reading and committing.

@@ -254,10 +254,14 @@ impl<S: Sink> State<S> {
             let mut settled = before.clone();
             // Other topics' offsets stand in the ledger: here they would be repeated in each snapshot of each table.
             for position in commit.positions.iter().filter(|position| position.topic == topic) {
-                let Position { key, partition, .. } = position;
+                let Position { key, partition, last, .. } = position;
                 settled.offsets.keep_only(key);
                 settled.refused.keep_only(key);
+                settled.epochs.keep_only(key);
                 settled.offsets.advance(key, *partition, end(position));
+                if let Some(last) = last.filter(|last| last.0 < end(position)) {
+                    settled.epochs.note(key, *partition, last);
+                }
                 if let Some(offset) = ledger.rows(&name, key, *partition) {
                     settled.refused.forget_before(key, *partition, offset);
                 }

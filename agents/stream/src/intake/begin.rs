@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::{Intake, REQUEST, gone};
 use crate::committer::{Begun, Work};
+use crate::epochs::Mark;
 use crate::ledger::Ledger;
 use crate::message::Way;
 use crate::partition::index;
@@ -37,6 +38,26 @@ struct Known {
     begun: Begun,
     ledger: Ledger,
     blind: Vec<bool>,
+}
+
+impl Known {
+    /// The last record of a partition that any table took in, as far as its epoch is known.
+    fn last(&self, topic: &str, partition: i32) -> Option<Mark> {
+        let tables = self.begun.tables.iter().filter_map(|opened| opened.as_ref()?.as_ref().ok());
+        tables.chain([&self.begun.dead]).filter_map(|opened| opened.settled.epochs.get(topic, partition)).max()
+    }
+}
+
+/// Where a partition begins.
+struct Begin {
+    /// The first offset that is fetched.
+    from: i64,
+    /// The first offset that is taken in.
+    next: i64,
+    /// Kafka's next offset.
+    end: i64,
+    /// How many records are gone.
+    lost: u64,
 }
 
 impl Intake {
@@ -76,13 +97,13 @@ impl Intake {
         let mut offsets = self.offsets(&topics);
         for position in 0..self.partitions.len() {
             let begun = self.begin_partition(position, &topics, &known, &mut offsets);
-            let Some((next, end, missing)) = begun else { continue };
+            let Some(Begin { from, next, end, lost: missing }) = begun else { continue };
             let partition = &self.partitions[position];
             let (name, number) = (&topics[partition.topic].name, partition.number);
             let settled = self.settled(name, next, &known.blind, &partition.rows);
             lost += missing;
             progress.insert((name.clone(), number), Progress::new(settled, next, end));
-            assignment.add_partition_offset(name, number, Offset::Offset(next))?;
+            assignment.add_partition_offset(name, number, Offset::Offset(from))?;
         }
         self.counters.lost.increment(lost);
         self.lost |= lost > 0;
@@ -207,15 +228,14 @@ impl Intake {
         offsets_using(self.consumer.client(), &asked, OFFSETS)
     }
 
-    /// Finds out where a partition begins: the first offset to read, Kafka's next one, and how many records are gone.
-    /// `None` when it can't begin.
+    /// Finds out where a partition begins; `None` when it can't.
     fn begin_partition(
         &mut self,
         position: usize,
         topics: &[Topic],
         known: &Known,
         offsets: &mut ByPartition<anyhow::Result<(i64, i64)>>,
-    ) -> Option<(i64, i64, u64)> {
+    ) -> Option<Begin> {
         let partition = &mut self.partitions[position];
         (partition.begun, partition.stands_still) = (false, true);
         let (topic, number) = (&topics[partition.topic], partition.number);
@@ -228,10 +248,13 @@ impl Intake {
         // It wasn't asked for because it is in quarantine.
         let offsets = offsets.remove(&(topic.name.clone(), number))?;
         let offsets = offsets.with_context(|| format!("ask for the offsets of {}/{number}", topic.name));
+        let low = offsets.as_ref().map_or(0, |(low, _)| *low);
         match offsets.and_then(|offsets| self.find_start(topic, number, known, offsets)) {
             Ok((start, refused, high)) => {
                 let (next, lost) = (start.next, start.lost.unsigned_abs());
-                self.partitions[position].begin(start, refused);
+                let partition = &mut self.partitions[position];
+                partition.begin(start, refused);
+                let from = partition.expect(known.last(&topic.key, number).filter(|last| last.0 >= low));
                 if lost > 0 {
                     self.agent.health.error(format!(
                         "{}/{number}: Kafka's retention removed up to {lost} records before they were taken in; reading \
@@ -241,7 +264,7 @@ impl Intake {
                 }
                 self.quarantine.on_trial(&part, Instant::now());
                 self.quarantine.begun(&part);
-                Some((next, high, lost))
+                Some(Begin { from, next, end: high, lost })
             }
             Err(error) => {
                 self.quarantine(part, Until::Begun, &format!("{error:#}"));

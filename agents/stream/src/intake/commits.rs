@@ -176,6 +176,7 @@ impl Intake {
                 key: router.topics[partition.topic].key.clone(),
                 partition: partition.number,
                 next: partition.next,
+                last: partition.last,
                 rows: Arc::clone(&partition.rows),
                 rejects: Arc::clone(&partition.rejects),
                 pending: partition.pending(),

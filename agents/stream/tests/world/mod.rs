@@ -171,6 +171,30 @@ impl World {
         self.kafka = Some(lakewright_kafka::serve(config).await.expect("serves"));
     }
 
+    /// Cuts half of a partition's newest records off, as an unclean election does; the broker is down.
+    #[allow(dead_code, reason = "not every test does")]
+    pub fn cut_off(&self, partition: i32) {
+        assert!(self.kafka.is_none(), "a running broker has the file open");
+        let mut logs = Vec::new();
+        let mut folders = vec![self.data.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+                match entry.extension() {
+                    _ if entry.is_dir() => folders.push(entry),
+                    Some(extension) if extension == "log" => logs.push(entry),
+                    _ => {}
+                }
+            }
+        }
+        let is_of = |log: &&std::path::PathBuf| {
+            let folder = log.parent().and_then(|folder| folder.file_name()).expect("a partition's folder");
+            folder.to_string_lossy().ends_with(&format!("-{partition}")) || folder == partition.to_string().as_str()
+        };
+        let [log] = logs.iter().filter(is_of).collect::<Vec<_>>()[..] else { panic!("not one log of {partition}: {logs:?}") };
+        let file = std::fs::OpenOptions::new().write(true).open(log).expect("a file");
+        file.set_len(file.metadata().expect("a size").len() / 2).expect("cut off");
+    }
+
     fn admin(&self) -> AdminClient<DefaultClientContext> {
         self.client.create().expect("an admin client")
     }

@@ -1,6 +1,7 @@
 //! Kafka clients: their configuration, their context, their topics, and what a cluster says of those.
 
 mod client;
+mod epochs;
 mod iam;
 mod ledger;
 mod native;
@@ -10,6 +11,7 @@ mod topic_ids;
 mod topics;
 
 pub use client::{Access, KafkaContext, access, client_config};
+pub use epochs::leader_epoch;
 pub use ledger::{ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, ledger};
 pub use offsets::{ByPartition, offsets_using};
 pub use topic_ids::TopicRefused;

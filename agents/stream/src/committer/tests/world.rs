@@ -267,6 +267,7 @@ impl Life {
             key: self.key.into(),
             partition: 0,
             next: partition.next,
+            last: None,
             rows: Arc::clone(&partition.rows),
             rejects: Arc::clone(&partition.rejects),
             pending: partition.pending(),
