@@ -1,5 +1,6 @@
 //! The tests of the whole agent, in one program: each would link the agent, Iceberg and the Kafka log anew.
 
+mod bad_input;
 mod exactly_once;
 mod schema;
 mod topics;

@@ -220,6 +220,23 @@ impl World {
             .expect("sent");
     }
 
+    /// Makes a topic that takes large messages, and sends these to it.
+    #[allow(dead_code, reason = "not every test does")]
+    pub async fn send_large(&self, topic: &str, payloads: &[String]) {
+        let most = "20000000";
+        let made = NewTopic::new(topic, 1, TopicReplication::Fixed(1)).set("max.message.bytes", most);
+        for result in self.admin().create_topics([&made], &AdminOptions::new()).await.expect("answered") {
+            result.expect("created");
+        }
+        let mut client = self.client.clone();
+        client.set("message.max.bytes", most);
+        let producer: FutureProducer = client.create().expect("a producer");
+        for payload in payloads {
+            let record = FutureRecord::<[u8], str>::to(topic).payload(payload);
+            producer.send(record, Duration::from_secs(30)).await.map_err(|(error, _)| error).expect("sent");
+        }
+    }
+
     /// Sends facts, every tenth of them broken.
     pub async fn send(&mut self, count: u64) {
         self.send_with(count, "amount").await;
