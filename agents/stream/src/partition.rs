@@ -93,7 +93,7 @@ impl Partition {
     }
 
     /// Why a record shows that the log was cut off behind what was taken in, if it does.
-    fn is_of_another_log(&mut self, found: Mark) -> Option<String> {
+    fn another_log(&mut self, found: Mark) -> Option<String> {
         let expected = self.expected.take_if(|expected| found.0 >= expected.0)?;
         (!expected.may_be_of_log(found)).then(|| {
             format!(
@@ -265,7 +265,7 @@ pub(crate) fn take(
         return Ok(None);
     }
     let mark = leader_epoch(message).map(|epoch| Mark(offset, epoch));
-    if let Some(reason) = mark.and_then(|mark| partition.is_of_another_log(mark)) {
+    if let Some(reason) = mark.and_then(|mark| partition.another_log(mark)) {
         partition.stands_still = true;
         return Ok(Some(Taken { bytes: 0, full: None, stop: Some((position, reason)), broken: 0 }));
     }

@@ -190,7 +190,9 @@ impl World {
             let folder = log.parent().and_then(|folder| folder.file_name()).expect("a partition's folder");
             folder.to_string_lossy().ends_with(&format!("-{partition}")) || folder == partition.to_string().as_str()
         };
-        let [log] = logs.iter().filter(is_of).collect::<Vec<_>>()[..] else { panic!("not one log of {partition}: {logs:?}") };
+        let [log] = logs.iter().filter(is_of).collect::<Vec<_>>()[..] else {
+            panic!("not one log of {partition}: {logs:?}")
+        };
         let file = std::fs::OpenOptions::new().write(true).open(log).expect("a file");
         file.set_len(file.metadata().expect("a size").len() / 2).expect("cut off");
     }
