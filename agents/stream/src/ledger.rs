@@ -4,7 +4,8 @@
 //! every table has what is its own, and the dead letters have the rest. And what is owed to tables in quarantine, which
 //! the floor went past without them.
 
-use crate::settled::{Debt, Settled};
+use crate::owed::Debt;
+use crate::settled::Settled;
 
 /// How far everything is settled.
 #[derive(Debug, Clone, Default)]

@@ -19,6 +19,7 @@ mod message;
 mod nested;
 mod number;
 mod offsets;
+mod owed;
 mod partition;
 mod produced;
 mod progress;
