@@ -3,6 +3,7 @@
 //! Kafka stores with each record the leader epoch in which it came. When an unclean election or somebody's hand cut records off, others
 //! get their offsets, in a later epoch: what was taken in there is another record by then, which no offset shows.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -17,11 +18,15 @@ pub(crate) const EPOCHS: &str = "lakewright.epochs";
 pub(crate) struct Mark(pub(crate) i64, pub(crate) i32);
 
 impl Mark {
-    /// Whether a log may still be the one that this mark was made of, by the first record that is read of it from the mark's offset on.
-    /// It is a later one where the record was compacted away.
-    pub(crate) fn may_be_of_log(self, first: Self) -> bool {
+    /// Whether a log may still be the one that this mark was made of, by another record that is read of it: epochs never fall along
+    /// a log. Behind the mark's offset the first record counts, where the mark's own was compacted away.
+    pub(crate) fn may_be_of_log(self, found: Self) -> bool {
         let Self(offset, epoch) = self;
-        if first.0 == offset { first.1 == epoch } else { first.1 >= epoch }
+        match found.0.cmp(&offset) {
+            Ordering::Less => found.1 <= epoch,
+            Ordering::Equal => found.1 == epoch,
+            Ordering::Greater => found.1 >= epoch,
+        }
     }
 }
 
@@ -82,7 +87,7 @@ mod tests {
     fn a_log_that_was_cut_off_has_another_epoch_there() {
         let mark = Mark(99, 4);
         let of = |offset, epoch| mark.may_be_of_log(Mark(offset, epoch));
-        assert!(of(99, 4) && of(100, 4) && of(105, 7));
-        assert!(!of(99, 5) && !of(99, 3) && !of(100, 3));
+        assert!(of(99, 4) && of(100, 4) && of(105, 7) && of(70, 4) && of(70, 2));
+        assert!(!of(99, 5) && !of(99, 3) && !of(100, 3) && !of(70, 5));
     }
 }

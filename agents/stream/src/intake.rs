@@ -136,7 +136,7 @@ impl Intake {
             if self.router.is_some() && self.quarantine.look(Instant::now()) {
                 self.clear_error();
             }
-            if self.router.is_some() && self.quarantine.is_due(Instant::now()) {
+            if self.router.is_some() && self.waiting.is_none() && self.quarantine.is_due(Instant::now()) {
                 self.commit_and_wait();
                 self.begin_or_later();
             }
@@ -180,8 +180,10 @@ impl Intake {
                             Ok(Some(taken)) => {
                                 self.held_bytes += taken.bytes;
                                 self.held_broken += taken.broken;
-                                self.held_since.get_or_insert_with(Instant::now);
-                                self.produced.add(message.timestamp().to_millis());
+                                if taken.stop.is_none() {
+                                    self.held_since.get_or_insert_with(Instant::now);
+                                    self.produced.add(message.timestamp().to_millis());
+                                }
                                 if let Some(collected) = taken.full {
                                     let generation = self.generation;
                                     let batch = Work::Batch { generation, collected };

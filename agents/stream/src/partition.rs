@@ -94,7 +94,10 @@ impl Partition {
 
     /// Why a record shows that the log was cut off behind what was taken in, if it does.
     fn another_log(&mut self, found: Mark) -> Option<String> {
-        let expected = self.expected.take_if(|expected| found.0 >= expected.0)?;
+        let expected = self.expected?;
+        if found.0 >= expected.0 {
+            self.expected = None;
+        }
         (!expected.may_be_of_log(found)).then(|| {
             format!(
                 "the tables have its records up to offset {}, which came in leader epoch {}; at offset {} Kafka has one of epoch {}: \
@@ -324,4 +327,31 @@ fn learned(
         None => Ok((routed, broken)),
         Some(schema) => Err(format!("{schema} was forgotten at once")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_was_cut_off_shows_by_the_first_record_of_a_later_epoch() {
+        let begun = |next| {
+            let mut partition = Partition::new(0, 0);
+            let start = Start { rows: vec![], rejects: vec![], undeclared: vec![], dead: next, next, lost: 0 };
+            partition.begin(start, Refused::new());
+            partition
+        };
+        // The record is looked at again before anything is taken in.
+        let mut partition = begun(100);
+        assert_eq!(partition.expect(Some(Mark(99, 4))), 99);
+        assert_eq!(partition.another_log(Mark(99, 4)), None);
+        assert_eq!(partition.another_log(Mark(100, 7)), None, "it is looked for once");
+        // Reading begins before it: others lack what is there.
+        let mut partition = begun(70);
+        assert_eq!(partition.expect(Some(Mark(99, 4))), 70);
+        assert_eq!(partition.another_log(Mark(70, 3)), None);
+        let said = partition.another_log(Mark(71, 5)).expect("it was cut off");
+        assert!(said.contains("up to offset 99") && said.contains("at offset 71"), "{said}");
+        assert_eq!(begun(70).expect(None), 70);
+    }
 }

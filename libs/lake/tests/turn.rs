@@ -1,5 +1,6 @@
 //! Turns at a table: advice that one writer takes at a time, and that holds nobody up for long.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use lakewright_aws::Aws;
@@ -23,7 +24,12 @@ async fn a_writer_with_a_turn_is_waited_for_until_it_ends() {
     assert!(!quick.give_way().await, "nobody has asked for anything");
     assert!(slow.take(LONG).await);
     assert!(!slow.give_way().await, "it is its own turn");
+    let asked = fake.asked(OBJECT);
     let waiting = tokio::spawn(async move { quick.give_way().await });
+    // It has to have looked before the turn ends.
+    while fake.asked(OBJECT) == asked {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     // It is asked for again, for more time.
     assert!(slow.take(LONG).await);
     slow.end().await;
@@ -48,7 +54,15 @@ async fn a_writer_that_dies_in_its_turn_holds_up_each_other_once_and_then_its_tu
 
 #[tokio::test]
 async fn one_turn_is_taken_at_a_time() {
-    let (_fake, aws) = Fake::start().await;
+    for hides in [false, true] {
+        one_turn_at_a_time(hides).await;
+    }
+}
+
+/// With `hides`, S3 doesn't say that an object isn't there: the role may list some prefixes only.
+async fn one_turn_at_a_time(hides: bool) {
+    let (fake, aws) = Fake::start().await;
+    fake.hides.store(hides, Ordering::Relaxed);
     let taking = (0..4).map(async |_| {
         let mut turns = writer(&aws);
         assert!(turns.take(LONG).await);

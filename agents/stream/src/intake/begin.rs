@@ -33,6 +33,9 @@ const ASK: Duration = Duration::from_secs(20);
 /// How long the offsets of all partitions may take together: nothing is read meanwhile.
 const OFFSETS: Duration = Duration::from_secs(5);
 
+/// So many records are read again at most to see that the log still has the last one.
+const LOOK_BACK: i64 = 100_000;
+
 /// What the tables and the ledger say, and which tables are left out.
 struct Known {
     begun: Begun,
@@ -254,7 +257,8 @@ impl Intake {
                 let (next, lost) = (start.next, start.lost.unsigned_abs());
                 let partition = &mut self.partitions[position];
                 partition.begin(start, refused);
-                let from = partition.expect(known.last(&topic.key, number).filter(|last| last.0 >= low));
+                let is_near = |last: &Mark| last.0 >= low && next - last.0 <= LOOK_BACK;
+                let from = partition.expect(known.last(&topic.key, number).filter(is_near));
                 if lost > 0 {
                     self.agent.health.error(format!(
                         "{}/{number}: Kafka's retention removed up to {lost} records before they were taken in; reading \

@@ -36,11 +36,10 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// One more attempt failed; `None` when it is time to give up.
-    fn after(before: Option<Self>, now: Instant, held: u64, due: u64) -> Option<Self> {
+    /// One more attempt failed; `None` when it is time to give up. Much is not held for long: it is all in memory.
+    fn after(before: Option<Self>, now: Instant, is_small: bool) -> Option<Self> {
         let since = before.map_or(now, |before| before.since);
-        let goes_on = now.duration_since(since) < UNASKED && held < due.saturating_mul(MOST_WAITING);
-        goes_on.then(|| Self { since, again: now + ASK_AGAIN })
+        (is_small && now.duration_since(since) < UNASKED).then(|| Self { since, again: now + ASK_AGAIN })
     }
 }
 
@@ -142,7 +141,9 @@ impl Intake {
             Err(error) if error.is::<TopicRefused>() => return Err(error),
             // A broker that is slow or away is no reason to read everything again.
             Err(error) => {
-                let waiting = Waiting::after(self.waiting, Instant::now(), self.held_bytes, self.commit_bytes);
+                let is_small = self.held_broken < Taken::MANY_BROKEN
+                    && self.held_bytes < self.commit_bytes.saturating_mul(MOST_WAITING);
+                let waiting = Waiting::after(self.waiting, Instant::now(), is_small);
                 self.waiting = waiting.filter(|_| !last);
                 if self.waiting.is_none() {
                     return Err(error);
@@ -219,6 +220,14 @@ impl Intake {
         if self.router.is_none() || self.partitions.is_empty() {
             return;
         }
+        // Nobody waits for partitions that are lost already: the broker is away, or the group goes on without this agent.
+        let began = Instant::now();
+        while self.consumer.assignment_lost() && began.elapsed() < LAST_COMMIT {
+            match self.find_topics() {
+                Err(error) if !error.is::<TopicRefused>() => self.agent.health.progress(),
+                _ => break,
+            }
+        }
         let began = Instant::now();
         if let Err(error) = self.commit(true) {
             self.agent.health.error(error.context("what is held is left to be read again"));
@@ -262,12 +271,12 @@ mod tests {
     #[test]
     fn a_commit_waits_for_kafka_for_a_while_and_as_long_as_it_is_small() {
         let began = Instant::now();
-        let first = Waiting::after(None, began, 10, 10).expect("it waits");
+        let first = Waiting::after(None, began, true).expect("it waits");
         assert_eq!((first.since, first.again), (began, began + ASK_AGAIN));
         let later = began + Duration::from_mins(1);
-        let next = Waiting::after(Some(first), later, 39, 10).expect("it waits");
+        let next = Waiting::after(Some(first), later, true).expect("it waits");
         assert_eq!((next.since, next.again), (began, later + ASK_AGAIN));
-        assert!(Waiting::after(Some(next), began + UNASKED, 10, 10).is_none());
-        assert!(Waiting::after(Some(next), later, 40, 10).is_none());
+        assert!(Waiting::after(Some(next), began + UNASKED, true).is_none());
+        assert!(Waiting::after(Some(next), later, false).is_none());
     }
 }

@@ -7,7 +7,7 @@ pub mod sales;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -50,6 +50,10 @@ pub struct Fake {
     pub updates: AtomicU32,
     /// Runs inside an overtaken update, with the record as it became.
     pub overtake: Mutex<Option<Overtake>>,
+    /// A missing object is denied and not said to be missing.
+    pub hides: AtomicBool,
+    /// How often objects were asked for.
+    asked: Mutex<BTreeMap<String, u32>>,
     /// The next update says that it is there and waits.
     gate: Mutex<Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>>,
 }
@@ -91,6 +95,11 @@ impl Fake {
     /// Puts an object, as anybody may.
     pub fn put(&self, key: &str, body: &str) {
         self.objects.lock().insert(key.to_owned(), body.to_owned().into());
+    }
+
+    /// How often an object was asked for.
+    pub fn asked(&self, key: &str) -> u32 {
+        self.asked.lock().get(key).copied().unwrap_or_default()
     }
 
     /// Deletes an object, as anybody may.
@@ -198,6 +207,9 @@ impl Fake {
 
     fn s3(&self, method: &Method, key: &str, range: Option<&str>, body: Bytes) -> Response {
         let mut objects = self.objects.lock();
+        if *method == Method::GET {
+            *self.asked.lock().entry(key.to_owned()).or_default() += 1;
+        }
         match *method {
             Method::PUT => {
                 self.written.lock().insert(key.to_owned(), chrono::Utc::now().timestamp_millis());
@@ -210,6 +222,9 @@ impl Fake {
                 StatusCode::NO_CONTENT.into_response()
             }
             _ => match objects.get(key) {
+                None if self.hides.load(Ordering::Relaxed) => {
+                    (StatusCode::FORBIDDEN, "<Error><Code>AccessDenied</Code></Error>").into_response()
+                }
                 None => (StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>").into_response(),
                 Some(object) => match range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) {
                     None => ([(header::ETAG, etag(object))], object.clone()).into_response(),
