@@ -106,10 +106,8 @@ async fn what_is_held_while_no_broker_answers_is_committed_later_and_not_read_ag
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     world.stop_kafka().await;
-    while !agent.health.last_error().is_some_and(|error| error.contains("a commit waits for Kafka")) {
-        assert!(Instant::now() < until, "{:?}", agent.health.last_error());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    // Longer than until the commit is due and a request to Kafka is given up.
+    tokio::time::sleep(Duration::from_secs(14)).await;
     world.start_kafka().await;
     world.settled().await;
     assert_eq!(agent.metrics.value(&stream::RECORDS), Some(600.0), "what was held is read again");
