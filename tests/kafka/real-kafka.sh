@@ -5,7 +5,8 @@
 #   real-kafka.sh test PORT     starts it, runs the suite of the local log on it, stops it
 #   real-kafka.sh password PORT USER PASSWORD    lets the user log in at PORT+2 by that password only (TLS and SCRAM-SHA-512)
 # Needs Java 17 and Maven. KAFKA_VERSION (4.3.1) and KAFKA_HEAP (512m) may be set. With KAFKA_SCRAM=1 it listens at PORT+2
-# too, by a certificate of the authority run-PORT/tls.pem, and asks clients there to log in anew every two seconds.
+# too, by a certificate of the authority run-PORT/tls.pem, and asks clients there to log in anew every two seconds. With KAFKA_ACLS
+# it goes by access control lists, which don't count at PORT: what none of them names is nobody's (closed) or everybody's (open).
 set -euo pipefail
 
 version=${KAFKA_VERSION:-4.3.1}
@@ -15,7 +16,7 @@ jars=$cache/$version
 root=$(cd "$(dirname "$0")/../.." && pwd)
 
 usage() {
-  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
@@ -91,6 +92,13 @@ listener.name.scram.ssl.keystore.type=PEM
 listener.name.scram.ssl.keystore.location=$run/keystore.pem
 PROPERTIES
   fi
+  if [ -n "${KAFKA_ACLS:-}" ]; then
+    cat >> "$run/server.properties" << PROPERTIES
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+allow.everyone.if.no.acl.found=$([ "$KAFKA_ACLS" = open ] && echo true || echo false)
+PROPERTIES
+  fi
 }
 
 start() {
@@ -140,19 +148,28 @@ password() {
     --add-config "${3:-SCRAM-SHA-512}=[iterations=4096,password=$2]"
 }
 
+suite() {
+  cd "$root"
+  LAKEWRIGHT_TEST_KAFKA=127.0.0.1:$port LAKEWRIGHT_TEST_KAFKA_SCRAM=127.0.0.1:$((port + 2)) \
+    LAKEWRIGHT_TEST_KAFKA_CA=$run/tls.pem LAKEWRIGHT_TEST_KAFKA_ACLS=$KAFKA_ACLS \
+    cargo test -p lakewright-kafka --test suite -- "$@"
+}
+
 case $1 in
   start) start ;;
   password) password "$3" "$4" ;;
   stop) stop ;;
   test)
-    export KAFKA_SCRAM=1
+    export KAFKA_SCRAM=1 KAFKA_ACLS=closed
     trap stop EXIT
     start
     password shop right
     password shop right SCRAM-SHA-256
-    cd "$root"
-    LAKEWRIGHT_TEST_KAFKA=127.0.0.1:$port LAKEWRIGHT_TEST_KAFKA_SCRAM=127.0.0.1:$((port + 2)) \
-      LAKEWRIGHT_TEST_KAFKA_CA=$run/tls.pem cargo test -p lakewright-kafka --test suite
+    suite
+    stop
+    KAFKA_ACLS=open
+    start
+    suite where_everybody_may
     ;;
   *) usage ;;
 esac

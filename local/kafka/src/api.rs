@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use crate::broker::Broker;
 use crate::frame;
 use crate::handlers::sasl::{self, Session};
-use crate::handlers::{cluster, configs, fetch, groups, list_offsets, offsets, produce, topics, transactions};
+use crate::handlers::{acls, cluster, configs, fetch, groups, list_offsets, offsets, produce, topics, transactions};
+use crate::rights::Rights;
 
 /// Requests, the versions that handlers and message types both know, and the shape of the body
 /// ([`frame::check`] reads it).
@@ -41,6 +42,9 @@ pub const SUPPORTED: &[(ApiKey, i16, i16, &str)] = &[
     (ApiKey::AddOffsetsToTxn, 0, 3, "s l h s"),
     (ApiKey::EndTxn, 0, 3, "s l h b"),
     (ApiKey::TxnOffsetCommit, 0, 3, "s s l h {3- i s s} ( s ( i l {2- i} s ) )"),
+    (ApiKey::DescribeAcls, 1, 3, "b s b s s b b"),
+    (ApiKey::CreateAcls, 1, 3, "( b s b s s b b )"),
+    (ApiKey::DeleteAcls, 1, 3, "( b s b s s b b )"),
     (ApiKey::DescribeConfigs, 1, 4, "( b s [s] ) {1- b} {3- b}"),
     (ApiKey::SaslAuthenticate, 0, 2, "B"),
     (ApiKey::CreatePartitions, 0, 3, "( s i ( [i] ) ) i b"),
@@ -61,6 +65,8 @@ pub struct Caller {
     pub client_id: String,
     /// Where it connects from.
     pub peer: SocketAddr,
+    /// What it may do.
+    pub rights: Rights,
 }
 
 /// A request's answer: at hand, or after something that later requests needn't wait for.
@@ -120,19 +126,20 @@ pub async fn answer(broker: &Arc<Broker>, session: &mut Session, mut request: By
     anyhow::ensure!(session.admits(key), "a client that has to log in first asks for {key:?}");
     let header = RequestHeader::decode(&mut request, key.request_header_version(version))?;
     let client_id = header.client_id.map(|id| id.to_string()).unwrap_or_default();
-    let (caller, address) = (Caller { client_id, peer: session.peer }, session.address);
+    let caller = &Caller { client_id, peer: session.peer, rights: broker.rights(session) };
+    let address = session.address;
     let call = Call { key, version, correlation: header.correlation_id, body: request };
     let call = &call;
     match key {
         ApiKey::ApiVersions => call.ready(&api_versions()),
         ApiKey::SaslHandshake => call.ready(&sasl::handshake(session, &call.read()?)),
         ApiKey::SaslAuthenticate => call.ready(&sasl::authenticate(broker, session, call.read()?).await),
-        ApiKey::Metadata => call.ready(&cluster::metadata(broker, address, version, call.read()?).await),
+        ApiKey::Metadata => call.ready(&cluster::metadata(broker, caller, address, version, call.read()?).await),
         ApiKey::DescribeCluster => call.ready(&cluster::describe_cluster(broker, address)),
-        ApiKey::FindCoordinator => call.ready(&cluster::find_coordinator(address, version, &call.read()?)),
-        ApiKey::InitProducerId => call.ready(&produce::init_producer_id(broker, version, &call.read()?).await),
+        ApiKey::FindCoordinator => call.ready(&cluster::find_coordinator(caller, address, version, &call.read()?)),
+        ApiKey::InitProducerId => call.ready(&produce::init_producer_id(broker, caller, version, &call.read()?).await),
         ApiKey::Produce => {
-            let pending = produce::append(broker, call.read()?).await;
+            let pending = produce::append(broker, caller, call.read()?).await;
             let call = Call { key, version, correlation: call.correlation, body: Bytes::new() };
             // A task of its own: what is stored becomes durable and visible even if the producer has gone.
             Ok(Answer::Later(tokio::spawn(async move {
@@ -149,27 +156,32 @@ pub async fn answer(broker: &Arc<Broker>, session: &mut Session, mut request: By
                 call.frame(&response).map(Some)
             })))
         }
-        ApiKey::Fetch => call.ready(&fetch::fetch(broker, call.read()?).await),
-        ApiKey::ListOffsets => call.ready(&list_offsets::list_offsets(broker, version, call.read()?).await),
-        ApiKey::OffsetForLeaderEpoch => call.ready(&list_offsets::leader_epochs(broker, call.read()?)),
-        ApiKey::CreateTopics => call.ready(&topics::create(broker, version, call.read()?).await),
-        ApiKey::DeleteTopics => call.ready(&topics::delete(broker, version, call.read()?).await),
-        ApiKey::CreatePartitions => call.ready(&topics::create_partitions(broker, call.read()?).await),
-        ApiKey::DescribeConfigs => call.ready(&configs::describe(broker, &call.read()?)),
-        ApiKey::IncrementalAlterConfigs => call.ready(&configs::alter(broker, call.read()?).await),
-        ApiKey::OffsetCommit => call.ready(&offsets::commit(broker, call.read()?).await),
-        ApiKey::OffsetFetch => call.ready(&offsets::fetch(broker, version, &call.read()?).await),
-        ApiKey::JoinGroup => call.ready(&groups::join(broker, version, &caller, call.read()?).await),
-        ApiKey::SyncGroup => call.ready(&groups::sync(broker, call.read()?).await),
-        ApiKey::Heartbeat => call.ready(&groups::heartbeat(broker, &call.read()?)),
-        ApiKey::LeaveGroup => call.ready(&groups::leave(broker, version, &call.read()?)),
-        ApiKey::AddPartitionsToTxn => call.ready(&transactions::add_partitions(broker, version, call.read()?).await),
-        ApiKey::AddOffsetsToTxn => call.ready(&transactions::add_offsets(broker, version, &call.read()?).await),
-        ApiKey::TxnOffsetCommit => call.ready(&transactions::commit_offsets(broker, call.read()?).await),
-        ApiKey::EndTxn => call.ready(&transactions::end(broker, version, &call.read()?).await),
-        ApiKey::DescribeGroups => call.ready(&groups::describe(broker, &call.read()?)),
-        ApiKey::ListGroups => call.ready(&groups::list(broker, version, &call.read()?)),
-        ApiKey::DeleteGroups => call.ready(&groups::delete(broker, call.read()?).await),
+        ApiKey::Fetch => call.ready(&fetch::fetch(broker, caller, call.read()?).await),
+        ApiKey::ListOffsets => call.ready(&list_offsets::list_offsets(broker, caller, version, call.read()?).await),
+        ApiKey::OffsetForLeaderEpoch => call.ready(&list_offsets::leader_epochs(broker, caller, call.read()?)),
+        ApiKey::CreateTopics => call.ready(&topics::create(broker, caller, version, call.read()?).await),
+        ApiKey::DeleteTopics => call.ready(&topics::delete(broker, caller, version, call.read()?).await),
+        ApiKey::CreatePartitions => call.ready(&topics::create_partitions(broker, caller, call.read()?).await),
+        ApiKey::DescribeConfigs => call.ready(&configs::describe(broker, caller, &call.read()?)),
+        ApiKey::IncrementalAlterConfigs => call.ready(&configs::alter(broker, caller, call.read()?).await),
+        ApiKey::OffsetCommit => call.ready(&offsets::commit(broker, caller, call.read()?).await),
+        ApiKey::OffsetFetch => call.ready(&offsets::fetch(broker, caller, version, &call.read()?).await),
+        ApiKey::JoinGroup => call.ready(&groups::join(broker, version, caller, call.read()?).await),
+        ApiKey::SyncGroup => call.ready(&groups::sync(broker, caller, call.read()?).await),
+        ApiKey::Heartbeat => call.ready(&groups::heartbeat(broker, caller, &call.read()?)),
+        ApiKey::LeaveGroup => call.ready(&groups::leave(broker, caller, version, &call.read()?)),
+        ApiKey::AddPartitionsToTxn => {
+            call.ready(&transactions::add_partitions(broker, caller, version, call.read()?).await)
+        }
+        ApiKey::AddOffsetsToTxn => call.ready(&transactions::add_offsets(broker, caller, version, &call.read()?).await),
+        ApiKey::TxnOffsetCommit => call.ready(&transactions::commit_offsets(broker, caller, call.read()?).await),
+        ApiKey::EndTxn => call.ready(&transactions::end(broker, caller, version, &call.read()?).await),
+        ApiKey::DescribeGroups => call.ready(&groups::describe(broker, caller, &call.read()?)),
+        ApiKey::ListGroups => call.ready(&groups::list(broker, caller, version, &call.read()?)),
+        ApiKey::DeleteGroups => call.ready(&groups::delete(broker, caller, call.read()?).await),
+        ApiKey::DescribeAcls => call.ready(&acls::describe(broker, caller, call.read()?)),
+        ApiKey::CreateAcls => call.ready(&acls::create(broker, caller, call.read()?).await),
+        ApiKey::DeleteAcls => call.ready(&acls::delete(broker, caller, call.read()?).await),
         _ => anyhow::bail!("request {key:?} is in the table without a handler; this is a bug in lakewright"),
     }
 }

@@ -1,4 +1,4 @@
-//! What all connections share: topics, producer ids, committed offsets, groups.
+//! What all connections share: topics, producer ids, committed offsets, groups, access control lists.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -8,11 +8,14 @@ use kafka_protocol::error::ResponseError;
 use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
+use crate::acl::Acl;
 use crate::catalog::{Catalog, Entry};
 use crate::coordinator::Coordinator;
 use crate::disk::Disk;
 use crate::group::Groups;
+use crate::handlers::sasl::Session;
 use crate::log::Storage;
+use crate::rights::Rights;
 use crate::scram::Keyring;
 use crate::topic::{self, Topic};
 use crate::topic_config::Settings;
@@ -46,6 +49,7 @@ pub struct Broker {
     pub keyring: Keyring,
     catalog: Mutex<Catalog>,
     topics: RwLock<Topics>,
+    acls: RwLock<Arc<Vec<Acl>>>,
     logins: OnceLock<Arc<dyn Logins>>,
 }
 
@@ -83,6 +87,7 @@ impl Broker {
             groups: Groups::default(),
             transactions: Turns::default(),
             keyring: Keyring::default(),
+            acls: RwLock::new(Arc::new(catalog.acls().to_vec())),
             catalog: Mutex::new(catalog),
             topics: RwLock::new(topics),
             logins: OnceLock::new(),
@@ -99,6 +104,29 @@ impl Broker {
     /// Who judges clients that log in.
     pub fn logins(&self) -> Option<&dyn Logins> {
         self.logins.get().map(AsRef::as_ref)
+    }
+
+    /// What a client may do as of now.
+    pub fn rights(&self, session: &Session) -> Rights {
+        match &self.config.authorizer {
+            Some(authorizer) if !session.is_by_token() => {
+                Rights::of(authorizer, session.user(), session.peer.ip(), self.acls())
+            }
+            _ => Rights::everything(),
+        }
+    }
+
+    /// The access control lists.
+    pub fn acls(&self) -> Arc<Vec<Acl>> {
+        self.acls.read().clone()
+    }
+
+    /// Changes the access control lists. What is changed is durable when this returns. Blocks on the disk.
+    pub fn change_acls<T>(&self, change: impl FnOnce(&mut Vec<Acl>) -> T) -> Result<T, Refusal> {
+        let mut catalog = self.catalog.lock();
+        let result = catalog.change_acls(change).map_err(|error| storage(&error))?;
+        *self.acls.write() = Arc::new(catalog.acls().to_vec());
+        Ok(result)
     }
 
     /// The topic of a name.

@@ -1,4 +1,5 @@
-//! The file that says which topics there are: the one truth that directories and offsets are cleaned after.
+//! The file that says which topics there are, the one truth that directories and offsets are cleaned after, and which access
+//! control lists.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::acl::Acl;
 use crate::disk::{self, Disk, ReplaceError};
 use crate::topic_config::Settings;
 
@@ -36,6 +38,9 @@ struct Content {
     #[serde(default)]
     epoch: i32,
     topics: Vec<Entry>,
+    /// The access control lists.
+    #[serde(default)]
+    acls: Vec<Acl>,
 }
 
 /// The catalogue; every change is durable when its call returns, or undone. After a flush that failed nothing changes.
@@ -62,6 +67,7 @@ impl Catalog {
                 producer_ids: 0,
                 epoch: -1,
                 topics: Vec::new(),
+                acls: Vec::new(),
             },
             Err(error) => return Err(anyhow::anyhow!("{}: {error}", path.display())),
         };
@@ -94,6 +100,16 @@ impl Catalog {
     /// Changes the topics.
     pub fn change_topics<T>(&mut self, change: impl FnOnce(&mut Vec<Entry>) -> T) -> io::Result<T> {
         self.change(|content| change(&mut content.topics))
+    }
+
+    /// The access control lists.
+    pub fn acls(&self) -> &[Acl] {
+        &self.content.acls
+    }
+
+    /// Changes the access control lists.
+    pub fn change_acls<T>(&mut self, change: impl FnOnce(&mut Vec<Acl>) -> T) -> io::Result<T> {
+        self.change(|content| change(&mut content.acls))
     }
 
     /// A producer id that was never given out.

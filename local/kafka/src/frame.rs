@@ -307,6 +307,23 @@ mod tests {
                         ),
                 ]))
             }
+            ApiKey::DescribeAcls => RequestKind::DescribeAcls(
+                m::DescribeAclsRequest::default().with_resource_name_filter(Some(name())).with_host_filter(None),
+            ),
+            ApiKey::CreateAcls => RequestKind::CreateAcls(
+                m::CreateAclsRequest::default().with_creations(vec![
+                    m::create_acls_request::AclCreation::default()
+                        .with_principal(name());
+                    2
+                ]),
+            ),
+            ApiKey::DeleteAcls => {
+                RequestKind::DeleteAcls(
+                    m::DeleteAclsRequest::default().with_filters(
+                        vec![m::delete_acls_request::DeleteAclsFilter::default().with_host_filter(None); 2],
+                    ),
+                )
+            }
             ApiKey::DescribeConfigs => {
                 RequestKind::DescribeConfigs(m::DescribeConfigsRequest::default().with_resources(vec![
                     m::describe_configs_request::DescribeConfigsResource::default()

@@ -1,5 +1,6 @@
 //! A small durable log for one machine that speaks the Kafka protocol, so that a stack runs without a cluster.
 
+mod acl;
 mod api;
 mod broker;
 mod catalog;
@@ -13,6 +14,7 @@ mod ledger;
 mod log;
 #[cfg(test)]
 mod power_cut;
+mod rights;
 mod scram;
 mod server;
 mod topic;
@@ -69,6 +71,15 @@ pub struct Listener {
     pub login: Login,
 }
 
+/// Who may do what, by access control lists.
+#[derive(Clone, Debug, Default)]
+pub struct Authorizer {
+    /// Who may do everything, each as `User:NAME` (`super.users`). Who doesn't have to log in is `User:ANONYMOUS`.
+    pub super_users: Vec<String>,
+    /// Whether everybody may do everything with what no access control list names (`allow.everyone.if.no.acl.found`).
+    pub allow_everyone_if_no_acl_found: bool,
+}
+
 /// How to run the log.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -80,6 +91,9 @@ pub struct Config {
     pub port: u16,
     /// What else to listen on. Clients are given the address of the listener that they came by.
     pub listeners: Vec<Listener>,
+    /// Who may do what; without it, everybody may do everything, and there are no access control lists. Clients that log in
+    /// by a token may always do everything, as on MSK, whose access control lists don't count for IAM.
+    pub authorizer: Option<Authorizer>,
     /// When a record is on disk.
     pub fsync: Fsync,
     /// Partitions of a topic whose creator names no number.
@@ -99,6 +113,7 @@ impl Config {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
             listeners: Vec::new(),
+            authorizer: None,
             fsync: Fsync::BeforeAcknowledge,
             partitions: 3,
             auto_create: false,

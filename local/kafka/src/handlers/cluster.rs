@@ -14,17 +14,21 @@ use kafka_protocol::messages::{
     BrokerId, DescribeClusterResponse, FindCoordinatorRequest, FindCoordinatorResponse, MetadataRequest,
     MetadataResponse, TopicName,
 };
+use kafka_protocol::protocol::StrBytes;
 
 use super::{blocking, text};
+use crate::acl::{CLUSTER, Operation, ResourceType};
+use crate::api::Caller;
 use crate::broker::{Broker, NODE};
 use crate::topic::Topic;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 
-/// Brokers and topics.
+/// Brokers and topics. Who asks for all topics isn't told of those that it may not see.
 pub async fn metadata(
     broker: &Arc<Broker>,
+    caller: &Caller,
     address: SocketAddr,
     version: i16,
     request: MetadataRequest,
@@ -37,11 +41,14 @@ pub async fn metadata(
         Some(wanted) if version > 0 || !wanted.is_empty() => {
             let mut topics = Vec::with_capacity(wanted.len());
             for topic in wanted {
-                topics.push(one_topic(broker, topic, request.allow_auto_topic_creation).await);
+                topics.push(one_topic(broker, caller, topic, request.allow_auto_topic_creation).await);
             }
             topics
         }
-        _ => broker.topics().iter().map(|topic| describe(broker, topic)).collect(),
+        _ => {
+            let seen = |topic: &&Arc<Topic>| caller.rights.may(Operation::Describe, ResourceType::Topic, &topic.name);
+            broker.topics().iter().filter(seen).map(|topic| describe(broker, topic)).collect()
+        }
     };
     MetadataResponse::default()
         .with_brokers(vec![node])
@@ -50,21 +57,40 @@ pub async fn metadata(
         .with_topics(topics)
 }
 
-async fn one_topic(broker: &Arc<Broker>, wanted: MetadataRequestTopic, create: bool) -> MetadataResponseTopic {
+async fn one_topic(
+    broker: &Arc<Broker>,
+    caller: &Caller,
+    wanted: MetadataRequestTopic,
+    create: bool,
+) -> MetadataResponseTopic {
+    let rights = &caller.rights;
     let Some(name) = wanted.name else {
         return match broker.topic_by_id(wanted.topic_id) {
-            Some(topic) => describe(broker, &topic),
+            Some(topic) => match rights.topic(Operation::Describe, &topic.name) {
+                Ok(()) => describe(broker, &topic),
+                // A topic's id is no secret, its name is.
+                Err(denied) => MetadataResponseTopic::default()
+                    .with_topic_id(wanted.topic_id)
+                    .with_name(Some(TopicName::default()))
+                    .with_error_code(denied.code()),
+            },
             None => MetadataResponseTopic::default()
                 .with_topic_id(wanted.topic_id)
                 .with_name(Some(TopicName::default()))
                 .with_error_code(ResponseError::UnknownTopicId.code()),
         };
     };
+    if let Err(denied) = rights.topic(Operation::Describe, &name) {
+        return MetadataResponseTopic::default().with_name(Some(name)).with_error_code(denied.code());
+    }
     if let Some(topic) = broker.topic(&name) {
         return describe(broker, &topic);
     }
     let mut error = ResponseError::UnknownTopicOrPartition;
     if create && broker.config.auto_create {
+        if let Err(denied) = may_create(caller, &name) {
+            return MetadataResponseTopic::default().with_name(Some(name)).with_error_code(denied.code());
+        }
         let (worker, name) = (broker.clone(), name.to_string());
         let created = blocking(move || {
             let created = worker.create_topic(&name, -1, std::collections::BTreeMap::default(), false);
@@ -79,6 +105,14 @@ async fn one_topic(broker: &Arc<Broker>, wanted: MetadataRequestTopic, create: b
         }
     }
     MetadataResponseTopic::default().with_name(Some(name)).with_error_code(error.code())
+}
+
+/// Whether a client may create a topic: that one, or any.
+pub fn may_create(caller: &Caller, name: &str) -> Result<(), ResponseError> {
+    if caller.rights.may(Operation::Create, ResourceType::Cluster, CLUSTER) {
+        return Ok(());
+    }
+    caller.rights.topic(Operation::Create, name)
 }
 
 fn describe(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {
@@ -110,22 +144,31 @@ pub fn describe_cluster(broker: &Broker, address: SocketAddr) -> DescribeCluster
 
 /// This node, for every group and every transactional id.
 pub fn find_coordinator(
+    caller: &Caller,
     address: SocketAddr,
     version: i16,
     request: &FindCoordinatorRequest,
 ) -> FindCoordinatorResponse {
-    let (code, node, host, port) = if matches!(request.key_type, GROUP | TRANSACTION) {
-        (0, BrokerId(NODE), address.ip().to_string(), i32::from(address.port()))
-    } else {
-        (ResponseError::InvalidRequest.code(), BrokerId(-1), String::new(), -1)
+    let found = |key: &str| {
+        let may = match request.key_type {
+            GROUP => caller.rights.group(Operation::Describe, key),
+            TRANSACTION => caller.rights.transactional_id(Operation::Describe, key),
+            _ => Err(ResponseError::InvalidRequest),
+        };
+        match may {
+            Ok(()) => (0, BrokerId(NODE), text(address.ip().to_string()), i32::from(address.port())),
+            Err(error) => (error.code(), BrokerId(-1), text(""), -1),
+        }
     };
     if version < 4 {
+        let (code, node, host, port) = found(&request.key);
         let response = FindCoordinatorResponse::default().with_error_code(code).with_node_id(node);
-        return response.with_host(text(host)).with_port(port);
+        return response.with_host(host).with_port(port);
     }
-    let coordinator = |key| {
+    let coordinator = |key: StrBytes| {
+        let (code, node, host, port) = found(&key);
         let coordinator = Coordinator::default().with_key(key).with_error_code(code).with_node_id(node);
-        coordinator.with_host(text(host.as_str())).with_port(port)
+        coordinator.with_host(host).with_port(port)
     };
     let coordinators = request.coordinator_keys.iter().cloned().map(coordinator).collect();
     FindCoordinatorResponse::default().with_coordinators(coordinators)

@@ -12,7 +12,10 @@ use kafka_protocol::messages::{
 };
 
 use super::{blocking, text};
+use crate::acl::Operation;
+use crate::api::Caller;
 use crate::broker::{Broker, Refusal};
+use crate::rights::{Rights, refusal};
 use crate::topic_config::{self, ENTRIES, Entry, Kind, Settings};
 
 const TOPIC: i8 = 2;
@@ -32,12 +35,12 @@ pub fn invalid(message: String) -> Refusal {
 }
 
 /// Describes configurations.
-pub fn describe(broker: &Broker, request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
+pub fn describe(broker: &Broker, caller: &Caller, request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
     let describe = |resource: &DescribeConfigsResource| {
         let result = DescribeConfigsResult::default()
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name.clone());
-        match configs(broker, resource) {
+        match configs(broker, &caller.rights, resource) {
             Ok(configs) => {
                 let wanted = |config: &DescribeConfigsResourceResult| match &resource.configuration_keys {
                     Some(keys) => keys.contains(&config.name),
@@ -51,9 +54,14 @@ pub fn describe(broker: &Broker, request: &DescribeConfigsRequest) -> DescribeCo
     DescribeConfigsResponse::default().with_results(request.resources.iter().map(describe).collect())
 }
 
-fn configs(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
+fn configs(
+    broker: &Broker,
+    rights: &Rights,
+    resource: &DescribeConfigsResource,
+) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
     match resource.resource_type {
         TOPIC => {
+            rights.topic(Operation::DescribeConfigs, &resource.resource_name).map_err(refusal)?;
             let Some(topic) = broker.topic(&resource.resource_name) else {
                 let name = resource.resource_name.as_str();
                 return Err((ResponseError::UnknownTopicOrPartition, format!("there is no topic {name}")));
@@ -69,6 +77,7 @@ fn configs(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<De
             Ok(ENTRIES.iter().map(config).collect())
         }
         BROKER => {
+            rights.cluster(Operation::DescribeConfigs).map_err(refusal)?;
             let config = |(name, value): (&str, String)| {
                 DescribeConfigsResourceResult::default()
                     .with_name(text(name))
@@ -89,14 +98,18 @@ fn configs(broker: &Broker, resource: &DescribeConfigsResource) -> Result<Vec<De
 }
 
 /// Changes configurations of topics.
-pub async fn alter(broker: &Arc<Broker>, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse {
+pub async fn alter(
+    broker: &Arc<Broker>,
+    caller: &Caller,
+    request: IncrementalAlterConfigsRequest,
+) -> IncrementalAlterConfigsResponse {
     let mut responses = Vec::with_capacity(request.resources.len());
     for resource in request.resources {
         let response = AlterConfigsResourceResponse::default()
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name.clone());
-        let broker = broker.clone();
-        responses.push(match blocking(move || alter_one(&broker, &resource, request.validate_only)).await {
+        let (broker, rights) = (broker.clone(), caller.rights.clone());
+        responses.push(match blocking(move || alter_one(&broker, &rights, &resource, request.validate_only)).await {
             Ok(()) => response.with_error_message(None),
             Err((error, message)) => response.with_error_code(error.code()).with_error_message(Some(text(message))),
         });
@@ -104,10 +117,19 @@ pub async fn alter(broker: &Arc<Broker>, request: IncrementalAlterConfigsRequest
     IncrementalAlterConfigsResponse::default().with_responses(responses)
 }
 
-fn alter_one(broker: &Broker, resource: &AlterConfigsResource, validate_only: bool) -> Result<(), Refusal> {
+fn alter_one(
+    broker: &Broker,
+    rights: &Rights,
+    resource: &AlterConfigsResource,
+    validate_only: bool,
+) -> Result<(), Refusal> {
+    if resource.resource_type == BROKER {
+        rights.cluster(Operation::AlterConfigs).map_err(refusal)?;
+    }
     if resource.resource_type != TOPIC {
         return Err((ResponseError::InvalidRequest, "only topics have a configuration that changes".into()));
     }
+    rights.topic(Operation::AlterConfigs, &resource.resource_name).map_err(refusal)?;
     let Some(topic) = broker.topic(&resource.resource_name) else {
         let name = resource.resource_name.as_str();
         return Err((ResponseError::UnknownTopicOrPartition, format!("there is no topic {name}")));

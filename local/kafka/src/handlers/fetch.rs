@@ -11,7 +11,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{blocking, check_epoch};
+use crate::acl::Operation;
+use crate::api::Caller;
 use crate::broker::Broker;
+use crate::rights::Rights;
 
 /// Records in one answer, whatever the client allows: what it costs in memory.
 const LARGEST_ANSWER: u64 = 32 << 20;
@@ -19,7 +22,7 @@ const LARGEST_ANSWER: u64 = 32 << 20;
 pub const READ_COMMITTED: i8 = 1;
 
 /// Reads once or until there is enough or the client's patience ends.
-pub async fn fetch(broker: &Arc<Broker>, request: FetchRequest) -> FetchResponse {
+pub async fn fetch(broker: &Arc<Broker>, caller: &Caller, request: FetchRequest) -> FetchResponse {
     let patience = Duration::from_millis(request.max_wait_ms.clamp(0, 300_000) as u64);
     let deadline = Instant::now() + patience;
     let enough = request.min_bytes.max(0) as u64;
@@ -35,8 +38,8 @@ pub async fn fetch(broker: &Arc<Broker>, request: FetchRequest) -> FetchResponse
                 }
             }
         }
-        let (worker, wanted) = (broker.clone(), request.clone());
-        let (response, bytes, failed) = blocking(move || read(&worker, &wanted)).await;
+        let (worker, wanted, rights) = (broker.clone(), request.clone(), caller.rights.clone());
+        let (response, bytes, failed) = blocking(move || read(&worker, &rights, &wanted)).await;
         if bytes >= enough || failed || Instant::now() >= deadline {
             return response;
         }
@@ -45,14 +48,14 @@ pub async fn fetch(broker: &Arc<Broker>, request: FetchRequest) -> FetchResponse
 }
 
 /// The answer as of now, its bytes of records, and whether a partition has an error that shouldn't wait.
-fn read(broker: &Broker, request: &FetchRequest) -> (FetchResponse, u64, bool) {
+fn read(broker: &Broker, rights: &Rights, request: &FetchRequest) -> (FetchResponse, u64, bool) {
     let allowed = u64::try_from(request.max_bytes).unwrap_or(0).clamp(1, LARGEST_ANSWER);
     let committed = request.isolation_level == READ_COMMITTED;
     let mut total = 0;
     let mut failed = false;
     let mut responses = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
-        let known = broker.topic(&topic.topic);
+        let known = rights.topic(Operation::Read, &topic.topic).map(|()| broker.topic(&topic.topic));
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in &topic.partitions {
             let data = PartitionData::default()
@@ -60,17 +63,20 @@ fn read(broker: &Broker, request: &FetchRequest) -> (FetchResponse, u64, bool) {
                 .with_preferred_read_replica(BrokerId(-1))
                 .with_aborted_transactions(Some(Vec::new()))
                 .with_records(Some(Bytes::new()));
-            let Some(log) = known.as_ref().and_then(|topic| topic.partition(wanted.partition)) else {
-                failed = true;
-                let unknown = ResponseError::UnknownTopicOrPartition.code();
-                partitions.push(data.with_error_code(unknown).with_high_watermark(-1).with_last_stable_offset(-1));
-                continue;
+            let log = known.as_ref().map_err(|denied| *denied).and_then(|topic| {
+                let log = topic.as_ref().and_then(|topic| topic.partition(wanted.partition));
+                let log = log.ok_or(ResponseError::UnknownTopicOrPartition)?;
+                check_epoch(wanted.current_leader_epoch, log.epoch()).map(|()| log)
+            });
+            let log = match log {
+                Ok(log) => log,
+                Err(error) => {
+                    failed = true;
+                    let data = data.with_error_code(error.code());
+                    partitions.push(data.with_high_watermark(-1).with_last_stable_offset(-1));
+                    continue;
+                }
             };
-            if let Err(error) = check_epoch(wanted.current_leader_epoch, log.epoch()) {
-                failed = true;
-                partitions.push(data.with_error_code(error.code()).with_high_watermark(-1).with_last_stable_offset(-1));
-                continue;
-            }
             let most = u64::try_from(wanted.partition_max_bytes).unwrap_or(0).min(allowed.saturating_sub(total));
             // The first batch of the answer comes whatever its size, or a client with a small limit would never go on.
             let read = log.read(wanted.fetch_offset, (total == 0 || most > 0).then_some(most), committed);

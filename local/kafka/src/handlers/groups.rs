@@ -16,6 +16,7 @@ use kafka_protocol::messages::{
 };
 
 use super::text;
+use crate::acl::{CLUSTER, Operation, ResourceType};
 use crate::api::Caller;
 use crate::broker::Broker;
 use crate::group::{Described, Joined, Joining, Phase};
@@ -26,6 +27,9 @@ const SESSIONS: std::ops::RangeInclusive<i32> = 100..=1_800_000;
 /// A member joins; answered when the generation begins.
 pub async fn join(broker: &Broker, version: i16, caller: &Caller, request: JoinGroupRequest) -> JoinGroupResponse {
     let member_id = request.member_id.to_string();
+    if let Err(denied) = caller.rights.group(Operation::Read, &request.group_id) {
+        return joined(version, Joined::refused(denied, member_id));
+    }
     if request.group_id.is_empty() {
         return joined(version, Joined::refused(ResponseError::InvalidGroupId, member_id));
     }
@@ -70,7 +74,10 @@ fn joined(version: i16, answer: Joined) -> JoinGroupResponse {
 }
 
 /// A member asks for its assignment; answered when the leader has brought it.
-pub async fn sync(broker: &Broker, request: SyncGroupRequest) -> SyncGroupResponse {
+pub async fn sync(broker: &Broker, caller: &Caller, request: SyncGroupRequest) -> SyncGroupResponse {
+    if let Err(denied) = caller.rights.group(Operation::Read, &request.group_id) {
+        return SyncGroupResponse::default().with_error_code(denied.code());
+    }
     let assignments = request.assignments.into_iter().map(|a| (a.member_id.to_string(), a.assignment)).collect();
     let instance = request.group_instance_id.as_deref();
     let waiting = match broker.groups.get(&request.group_id) {
@@ -94,17 +101,21 @@ pub async fn sync(broker: &Broker, request: SyncGroupRequest) -> SyncGroupRespon
 }
 
 /// A member says that it is there.
-pub fn heartbeat(broker: &Broker, request: &HeartbeatRequest) -> HeartbeatResponse {
+pub fn heartbeat(broker: &Broker, caller: &Caller, request: &HeartbeatRequest) -> HeartbeatResponse {
     let instance = request.group_instance_id.as_deref();
-    let alive = match broker.groups.get(&request.group_id) {
+    let may = caller.rights.group(Operation::Read, &request.group_id);
+    let alive = may.and_then(|()| match broker.groups.get(&request.group_id) {
         None => Err(ResponseError::UnknownMemberId),
         Some(group) => group.lock().heartbeat(&request.member_id, instance, request.generation_id, Instant::now()),
-    };
+    });
     HeartbeatResponse::default().with_error_code(alive.err().map_or(0, |error| error.code()))
 }
 
 /// Members leave.
-pub fn leave(broker: &Broker, version: i16, request: &LeaveGroupRequest) -> LeaveGroupResponse {
+pub fn leave(broker: &Broker, caller: &Caller, version: i16, request: &LeaveGroupRequest) -> LeaveGroupResponse {
+    if let Err(denied) = caller.rights.group(Operation::Read, &request.group_id) {
+        return LeaveGroupResponse::default().with_error_code(denied.code());
+    }
     let group = broker.groups.get(&request.group_id);
     let leave = |id: &str, instance: Option<&str>| match &group {
         None => ResponseError::UnknownMemberId.code(),
@@ -137,9 +148,12 @@ fn known(broker: &Broker, name: &str) -> Option<Described> {
 }
 
 /// Describes groups.
-pub fn describe(broker: &Broker, request: &DescribeGroupsRequest) -> DescribeGroupsResponse {
+pub fn describe(broker: &Broker, caller: &Caller, request: &DescribeGroupsRequest) -> DescribeGroupsResponse {
     let describe = |name: &GroupId| {
         let group = DescribedGroup::default().with_group_id(name.clone());
+        if let Err(denied) = caller.rights.group(Operation::Describe, name) {
+            return group.with_error_code(denied.code());
+        }
         let Some(known) = known(broker, name) else {
             return group.with_group_state(text("Dead"));
         };
@@ -160,12 +174,15 @@ pub fn describe(broker: &Broker, request: &DescribeGroupsRequest) -> DescribeGro
     DescribeGroupsResponse::default().with_groups(request.groups.iter().map(describe).collect())
 }
 
-/// Lists groups.
-pub fn list(broker: &Broker, version: i16, request: &ListGroupsRequest) -> ListGroupsResponse {
+/// Lists groups, without those that the client may not see.
+pub fn list(broker: &Broker, caller: &Caller, version: i16, request: &ListGroupsRequest) -> ListGroupsResponse {
+    let rights = &caller.rights;
+    let sees_all = rights.may(Operation::Describe, ResourceType::Cluster, CLUSTER);
     let mut names = broker.groups.names();
     names.extend(broker.coordinator.groups());
     names.sort_unstable();
     names.dedup();
+    names.retain(|name| sees_all || rights.may(Operation::Describe, ResourceType::Group, name));
     let listed = names.into_iter().filter_map(|name| {
         let known = known(broker, &name)?;
         let state = known.phase.name();
@@ -181,13 +198,14 @@ pub fn list(broker: &Broker, version: i16, request: &ListGroupsRequest) -> ListG
 }
 
 /// Deletes groups without members, with what they committed.
-pub async fn delete(broker: &Arc<Broker>, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
+pub async fn delete(broker: &Arc<Broker>, caller: &Caller, request: DeleteGroupsRequest) -> DeleteGroupsResponse {
     let mut results = Vec::with_capacity(request.groups_names.len());
     for name in request.groups_names {
-        let deleted = match broker.groups.delete(&name) {
+        let may = caller.rights.group(Operation::Delete, &name);
+        let deleted = may.and_then(|()| match broker.groups.delete(&name) {
             Err(ResponseError::GroupIdNotFound) if broker.coordinator.has(&name) => Ok(()),
             other => other,
-        };
+        });
         let deleted = match deleted {
             Ok(()) => broker.coordinator.delete_group(&name).await.map_err(|error| {
                 tracing::error!(group = name.as_str(), %error, "a group wasn't deleted");

@@ -11,32 +11,38 @@ use kafka_protocol::messages::{
 
 use super::fetch::READ_COMMITTED;
 use super::{blocking, check_epoch};
+use crate::acl::Operation;
+use crate::api::Caller;
 use crate::broker::Broker;
 use crate::log::Log;
+use crate::topic::Topic;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const GREATEST_TIME: i64 = -3;
 
 /// Finds offsets by time.
-pub async fn list_offsets(broker: &Arc<Broker>, version: i16, request: ListOffsetsRequest) -> ListOffsetsResponse {
-    let broker = broker.clone();
+pub async fn list_offsets(
+    broker: &Arc<Broker>,
+    caller: &Caller,
+    version: i16,
+    request: ListOffsetsRequest,
+) -> ListOffsetsResponse {
+    let (broker, rights) = (broker.clone(), caller.rights.clone());
     let committed = request.isolation_level == READ_COMMITTED;
     let topics = blocking(move || {
         let topic = |wanted: &kafka_protocol::messages::list_offsets_request::ListOffsetsTopic| {
-            let known = broker.topic(&wanted.name);
+            let known = rights.topic(Operation::Describe, &wanted.name).map(|()| broker.topic(&wanted.name));
             let partition = |p: &kafka_protocol::messages::list_offsets_request::ListOffsetsPartition| {
                 let response = ListOffsetsPartitionResponse::default()
                     .with_partition_index(p.partition_index)
                     .with_timestamp(-1)
                     .with_offset(-1)
                     .with_leader_epoch(-1);
-                let Some(log) = known.as_ref().and_then(|topic| topic.partition(p.partition_index)) else {
-                    return response.with_error_code(ResponseError::UnknownTopicOrPartition.code());
+                let log = match log(&known, p.partition_index, p.current_leader_epoch) {
+                    Ok(log) => log,
+                    Err(error) => return response.with_error_code(error.code()),
                 };
-                if let Err(error) = check_epoch(p.current_leader_epoch, log.epoch()) {
-                    return response.with_error_code(error.code());
-                }
                 match find(&log, p.timestamp, committed) {
                     Ok(Some((offset, time))) => {
                         // A field that older versions lack must be empty.
@@ -59,6 +65,17 @@ pub async fn list_offsets(broker: &Arc<Broker>, version: i16, request: ListOffse
     ListOffsetsResponse::default().with_topics(topics)
 }
 
+/// A topic that the client may see, if there is one.
+type Known = Result<Option<Arc<Topic>>, ResponseError>;
+
+/// The log of a partition for a client that names a leader epoch.
+fn log(known: &Known, partition: i32, epoch: i32) -> Result<Arc<Log>, ResponseError> {
+    let topic = known.as_ref().map_err(|denied| *denied)?;
+    let log = topic.as_ref().and_then(|topic| topic.partition(partition));
+    let log = log.ok_or(ResponseError::UnknownTopicOrPartition)?;
+    check_epoch(epoch, log.epoch()).map(|()| log)
+}
+
 /// Offset and timestamp. For who reads `committed` records only the log ends at the last stable offset.
 fn find(log: &Log, timestamp: i64, committed: bool) -> std::io::Result<Option<(i64, i64)>> {
     let (start, high) = log.bounds();
@@ -72,17 +89,19 @@ fn find(log: &Log, timestamp: i64, committed: bool) -> std::io::Result<Option<(i
 }
 
 /// The ends of leader epochs: a reader that has come further reads what was cut off.
-pub fn leader_epochs(broker: &Broker, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
+pub fn leader_epochs(
+    broker: &Broker,
+    caller: &Caller,
+    request: OffsetForLeaderEpochRequest,
+) -> OffsetForLeaderEpochResponse {
     let topics = request.topics.into_iter().map(|wanted| {
-        let known = broker.topic(&wanted.topic);
+        let known = caller.rights.topic(Operation::Describe, &wanted.topic).map(|()| broker.topic(&wanted.topic));
         let partitions = wanted.partitions.iter().map(|p| {
             let end = EpochEndOffset::default().with_partition(p.partition).with_leader_epoch(-1).with_end_offset(-1);
-            let Some(log) = known.as_ref().and_then(|topic| topic.partition(p.partition)) else {
-                return end.with_error_code(ResponseError::UnknownTopicOrPartition.code());
+            let log = match log(&known, p.partition, p.current_leader_epoch) {
+                Ok(log) => log,
+                Err(error) => return end.with_error_code(error.code()),
             };
-            if let Err(error) = check_epoch(p.current_leader_epoch, log.epoch()) {
-                return end.with_error_code(error.code());
-            }
             match log.epoch_end(p.leader_epoch) {
                 Some((epoch, offset)) => end.with_leader_epoch(epoch).with_end_offset(offset),
                 None => end,

@@ -1,5 +1,6 @@
-//! What each request does.
+//! What each request does, for who may ask for it.
 
+pub mod acls;
 pub mod cluster;
 pub mod configs;
 pub mod fetch;

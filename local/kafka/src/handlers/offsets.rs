@@ -14,8 +14,11 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::text;
+use crate::acl::{Operation, ResourceType};
+use crate::api::Caller;
 use crate::broker::Broker;
 use crate::ledger::{Committed, Place};
+use crate::rights::Rights;
 use crate::topic::Topic;
 
 /// Kafka's own limit of a client's note.
@@ -79,15 +82,18 @@ fn judge(topic: Option<&Topic>, wish: &Wish<'_>) -> Result<(Place, Committed), R
 }
 
 /// Stores offsets; durable before the answer.
-pub async fn commit(broker: &Arc<Broker>, request: OffsetCommitRequest) -> OffsetCommitResponse {
-    let may = broker.groups.may_commit(
-        &request.group_id,
-        &request.member_id,
-        request.group_instance_id.as_deref(),
-        request.generation_id_or_member_epoch,
-    );
+pub async fn commit(broker: &Arc<Broker>, caller: &Caller, request: OffsetCommitRequest) -> OffsetCommitResponse {
+    let may = caller.rights.group(Operation::Read, &request.group_id).and_then(|()| {
+        broker.groups.may_commit(
+            &request.group_id,
+            &request.member_id,
+            request.group_instance_id.as_deref(),
+            request.generation_id_or_member_epoch,
+        )
+    });
     let mut judged = Judged::default();
     for topic in &request.topics {
+        let may = may.and_then(|()| caller.rights.topic(Operation::Read, &topic.name));
         let wishes = topic.partitions.iter().map(|part| Wish {
             partition: part.partition_index,
             offset: part.committed_offset,
@@ -117,8 +123,13 @@ type Stands = Result<Option<Committed>, ResponseError>;
 
 /// Returns what groups committed, once that is durable: a consumer goes on from there, past records that a power cut
 /// would otherwise leave unread.
-pub async fn fetch(broker: &Arc<Broker>, version: i16, request: &OffsetFetchRequest) -> OffsetFetchResponse {
-    let found = found(broker, version, request);
+pub async fn fetch(
+    broker: &Arc<Broker>,
+    caller: &Caller,
+    version: i16,
+    request: &OffsetFetchRequest,
+) -> OffsetFetchResponse {
+    let found = found(broker, &caller.rights, version, request);
     match broker.coordinator.settled().await {
         Ok(()) => found,
         Err(_) => unavailable(found),
@@ -141,14 +152,18 @@ fn unavailable(mut response: OffsetFetchResponse) -> OffsetFetchResponse {
     response
 }
 
-fn found(broker: &Broker, version: i16, request: &OffsetFetchRequest) -> OffsetFetchResponse {
+fn found(broker: &Broker, rights: &Rights, version: i16, request: &OffsetFetchRequest) -> OffsetFetchResponse {
     if version >= 8 {
         let groups = request.groups.iter().map(|group| {
+            if let Err(denied) = rights.group(Operation::Describe, &group.group_id) {
+                let group = OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
+                return group.with_error_code(denied.code());
+            }
             let wanted = group.topics.as_ref().map(|topics| {
                 topics.iter().map(|topic| (topic.name.clone(), topic.partition_indexes.clone())).collect()
             });
             let stable = request.require_stable;
-            let topics = find(broker, &group.group_id, wanted, stable).into_iter().map(|(name, partitions)| {
+            let topics = find(broker, rights, &group.group_id, wanted, stable).into_iter().map(|(name, partitions)| {
                 let partitions = partitions.into_iter().map(|(index, committed)| {
                     let ((offset, epoch, note), code) = answered(committed);
                     OffsetFetchResponsePartitions::default()
@@ -164,14 +179,19 @@ fn found(broker: &Broker, version: i16, request: &OffsetFetchRequest) -> OffsetF
         });
         return OffsetFetchResponse::default().with_groups(groups.collect());
     }
+    let may = rights.group(Operation::Describe, &request.group_id);
+    if let (Err(denied), 2..) = (may, version) {
+        return OffsetFetchResponse::default().with_error_code(denied.code());
+    }
     let wanted = request
         .topics
         .as_ref()
         .map(|topics| topics.iter().map(|topic| (topic.name.clone(), topic.partition_indexes.clone())).collect());
     let stable = request.require_stable;
-    let topics = find(broker, &request.group_id, wanted, stable).into_iter().map(|(name, partitions)| {
+    let found = find(broker, rights, &request.group_id, wanted, stable);
+    let topics = found.into_iter().map(|(name, partitions)| {
         let partitions = partitions.into_iter().map(|(index, committed)| {
-            let ((offset, epoch, note), code) = answered(committed);
+            let ((offset, epoch, note), code) = answered(may.and(committed));
             OffsetFetchResponsePartition::default()
                 .with_partition_index(index)
                 .with_committed_offset(offset)
@@ -190,7 +210,9 @@ fn answered(stands: Stands) -> ((i64, i32, String), i16) {
     (committed.map_or((-1, -1, String::new()), |c| (c.offset, c.epoch, c.metadata)), code)
 }
 
-fn find(broker: &Broker, group: &str, wanted: Wanted, stable: bool) -> Found {
+/// What the group committed, as far as the client may see the topics: of one that is asked for by name it hears that it
+/// may not.
+fn find(broker: &Broker, rights: &Rights, group: &str, wanted: Wanted, stable: bool) -> Found {
     let settled = |place, committed| {
         let is_unstable = stable && broker.coordinator.is_pending(group, place);
         if is_unstable { Err(ResponseError::UnstableOffsetCommit) } else { Ok(committed) }
@@ -199,6 +221,9 @@ fn find(broker: &Broker, group: &str, wanted: Wanted, stable: bool) -> Found {
         let mut found = Found::new();
         for ((id, partition), committed) in broker.coordinator.all(group) {
             let Some(topic) = broker.topic_by_id(id) else { continue };
+            if !rights.may(Operation::Describe, ResourceType::Topic, &topic.name) {
+                continue;
+            }
             let name = TopicName(text(topic.name.as_str()));
             let committed = settled((id, partition), Some(committed));
             match found.iter_mut().find(|(known, _)| *known == name) {
@@ -209,10 +234,11 @@ fn find(broker: &Broker, group: &str, wanted: Wanted, stable: bool) -> Found {
         return found;
     };
     let find = |(name, partitions): (TopicName, Vec<i32>)| {
-        let topic = broker.topic(&name);
+        let topic = rights.topic(Operation::Describe, &name).map(|()| broker.topic(&name));
         let get = |partition| match &topic {
-            Some(topic) => settled((topic.id, partition), broker.coordinator.get(group, (topic.id, partition))),
-            None => Ok(None),
+            Ok(Some(topic)) => settled((topic.id, partition), broker.coordinator.get(group, (topic.id, partition))),
+            Ok(None) => Ok(None),
+            Err(denied) => Err(*denied),
         };
         let partitions = partitions.into_iter().map(|partition| (partition, get(partition))).collect();
         (name, partitions)

@@ -11,8 +11,11 @@ use kafka_protocol::messages::{
 };
 
 use super::{blocking, text};
+use crate::acl::Operation;
+use crate::api::Caller;
 use crate::broker::{Broker, now};
 use crate::log::{AppendError, Appended, Log};
+use crate::rights::refusal;
 use crate::transactions;
 
 /// Stored, perhaps not yet durable.
@@ -27,8 +30,8 @@ struct Part {
 }
 
 /// Stores a request's batches. A transaction can't end between the look at it and the records' place in the log.
-pub async fn append(broker: &Arc<Broker>, request: ProduceRequest) -> Pending {
-    let broker = broker.clone();
+pub async fn append(broker: &Arc<Broker>, caller: &Caller, request: ProduceRequest) -> Pending {
+    let (broker, rights) = (broker.clone(), caller.rights.clone());
     let turn = match &request.transactional_id {
         Some(id) => Some(broker.transactions.turn(id).await),
         None => None,
@@ -36,12 +39,16 @@ pub async fn append(broker: &Arc<Broker>, request: ProduceRequest) -> Pending {
     blocking(move || {
         let _turn = turn;
         let transaction = request.transactional_id.as_ref().map_or(Ok(None), |id| broker.coordinator.transaction(id));
-        let refused = refuse(&request);
+        let refused = refuse(&request).or_else(|| {
+            let id = request.transactional_id.as_ref()?;
+            rights.transactional_id(Operation::Write, id).err().map(refusal)
+        });
         let mut topics = Vec::with_capacity(request.topic_data.len());
         for data in request.topic_data {
             let topic = broker.topic(&data.name);
+            let denied = rights.topic(Operation::Write, &data.name).err().map(refusal);
             let parts = data.partition_data.into_iter().map(|part| {
-                let stored = match (&refused, &topic) {
+                let stored = match (refused.as_ref().or(denied.as_ref()), &topic) {
                     (Some(error), _) => Err(error.clone()),
                     (None, None) => Err((ResponseError::UnknownTopicOrPartition, "there is no such topic".into())),
                     (None, Some(topic)) => match topic.partition(part.index) {
@@ -142,10 +149,18 @@ impl Part {
 /// Gives a producer an id, or the next epoch of the one that it has.
 pub async fn init_producer_id(
     broker: &Arc<Broker>,
+    caller: &Caller,
     version: i16,
     request: &InitProducerIdRequest,
 ) -> InitProducerIdResponse {
     let response = InitProducerIdResponse::default().with_producer_id(ProducerId(-1)).with_producer_epoch(-1);
+    let may = match &request.transactional_id {
+        Some(id) => caller.rights.transactional_id(Operation::Write, id),
+        None => caller.rights.idempotent_writes(),
+    };
+    if let Err(denied) = may {
+        return response.with_error_code(denied.code());
+    }
     if let Some(id) = &request.transactional_id {
         let given = (request.producer_id.0 >= 0).then_some((request.producer_id.0, request.producer_epoch));
         return match transactions::begin_producer(broker, id, request.transaction_timeout_ms, given).await {

@@ -84,6 +84,11 @@ impl Session {
         matches!(self.state, State::Refused)
     }
 
+    /// Whether the client logs in by a token.
+    pub fn is_by_token(&self) -> bool {
+        self.login == Login::Token
+    }
+
     /// The name of who asks.
     pub fn user(&self) -> &str {
         self.user.as_deref().unwrap_or(ANONYMOUS)

@@ -14,27 +14,42 @@ use kafka_protocol::messages::{
     DeleteTopicsResponse, TopicName,
 };
 
+use super::cluster::may_create;
 use super::{blocking, configs, text};
+use crate::acl::{CLUSTER, Operation, ResourceType};
+use crate::api::Caller;
 use crate::broker::{Broker, Refusal};
+use crate::rights::refusal;
 use crate::topic::Topic;
 use crate::topic_config::{self, ENTRIES, Settings};
 
 /// Creates topics. Each is judged alone.
-pub async fn create(broker: &Arc<Broker>, version: i16, request: CreateTopicsRequest) -> CreateTopicsResponse {
+pub async fn create(
+    broker: &Arc<Broker>,
+    caller: &Caller,
+    version: i16,
+    request: CreateTopicsRequest,
+) -> CreateTopicsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
     for wanted in request.topics {
         let name = wanted.name.clone();
         let result = CreatableTopicResult::default().with_name(name);
         let broker = broker.clone();
-        let created = blocking(move || create_one(&broker, &wanted, request.validate_only)).await;
+        let created = match may_create(caller, &wanted.name) {
+            Ok(()) => blocking(move || create_one(&broker, &wanted, request.validate_only)).await,
+            Err(denied) => Err(refusal(denied)),
+        };
         results.push(match created {
             Ok((settings, partitions, topic)) => {
                 let mut result = result;
                 if version >= 5 {
-                    result = result
-                        .with_num_partitions(partitions)
-                        .with_replication_factor(1)
-                        .with_configs(Some(described(&settings)));
+                    result = match caller.rights.topic(Operation::DescribeConfigs, &result.name) {
+                        Ok(()) => result
+                            .with_num_partitions(partitions)
+                            .with_replication_factor(1)
+                            .with_configs(Some(described(&settings))),
+                        Err(denied) => result.with_topic_config_error_code(denied.code()).with_configs(None),
+                    };
                 }
                 match topic {
                     Some(topic) if version >= 7 => result.with_topic_id(topic.id),
@@ -90,18 +105,28 @@ fn described(settings: &Settings) -> Vec<CreatableTopicConfigs> {
 }
 
 /// Deletes topics, by name or id, with what groups committed for them.
-pub async fn delete(broker: &Arc<Broker>, version: i16, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
+pub async fn delete(
+    broker: &Arc<Broker>,
+    caller: &Caller,
+    version: i16,
+    request: DeleteTopicsRequest,
+) -> DeleteTopicsResponse {
     let by_name = |name| DeleteTopicState::default().with_name(Some(name));
     let wanted: Vec<_> =
         if version < 6 { request.topic_names.into_iter().map(by_name).collect() } else { request.topics };
     let mut results = Vec::with_capacity(wanted.len());
     for topic in wanted {
-        results.push(delete_one(broker, version, topic).await);
+        results.push(delete_one(broker, caller, version, topic).await);
     }
     DeleteTopicsResponse::default().with_responses(results)
 }
 
-async fn delete_one(broker: &Arc<Broker>, version: i16, wanted: DeleteTopicState) -> DeletableTopicResult {
+async fn delete_one(
+    broker: &Arc<Broker>,
+    caller: &Caller,
+    version: i16,
+    wanted: DeleteTopicState,
+) -> DeletableTopicResult {
     let result = DeletableTopicResult::default().with_name(wanted.name.clone());
     let (topic, unknown) = match &wanted.name {
         Some(name) => (broker.topic(name), ResponseError::UnknownTopicOrPartition),
@@ -111,12 +136,24 @@ async fn delete_one(broker: &Arc<Broker>, version: i16, wanted: DeleteTopicState
         let message = (version >= 5).then(|| text(message));
         result.with_error_code(error.code()).with_error_message(message)
     };
+    let deletes_all = caller.rights.may(Operation::Delete, ResourceType::Cluster, CLUSTER);
+    // Who may not see a topic doesn't hear whether it is there.
+    let may = |operation, name: &str| if deletes_all { Ok(()) } else { caller.rights.topic(operation, name) };
+    let name = wanted.name.as_ref().map(|name| name.as_str()).or(topic.as_ref().map(|topic| topic.name.as_str()));
+    if let Some(Err(denied)) = name.map(|name| may(Operation::Describe, name)) {
+        let (denied, message) = refusal(denied);
+        return refuse(result.with_topic_id(wanted.topic_id), denied, message);
+    }
     let Some(topic) = topic else {
         return refuse(result.with_topic_id(wanted.topic_id), unknown, "there is no such topic".into());
     };
     let mut result = result.with_name(Some(TopicName(text(topic.name.as_str()))));
     if version >= 6 {
         result = result.with_topic_id(topic.id);
+    }
+    if let Err(denied) = may(Operation::Delete, &topic.name) {
+        let (denied, message) = refusal(denied);
+        return refuse(result, denied, message);
     }
     let id = topic.id;
     let worker = broker.clone();
@@ -131,12 +168,20 @@ async fn delete_one(broker: &Arc<Broker>, version: i16, wanted: DeleteTopicState
 }
 
 /// Gives topics more partitions.
-pub async fn create_partitions(broker: &Arc<Broker>, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
+pub async fn create_partitions(
+    broker: &Arc<Broker>,
+    caller: &Caller,
+    request: CreatePartitionsRequest,
+) -> CreatePartitionsResponse {
     let mut results = Vec::with_capacity(request.topics.len());
     for wanted in request.topics {
         let result = CreatePartitionsTopicResult::default().with_name(wanted.name.clone());
         let broker = broker.clone();
-        results.push(match blocking(move || grow_one(&broker, &wanted, request.validate_only)).await {
+        let grown = match caller.rights.topic(Operation::Alter, &wanted.name) {
+            Ok(()) => blocking(move || grow_one(&broker, &wanted, request.validate_only)).await,
+            Err(denied) => Err(refusal(denied)),
+        };
+        results.push(match grown {
             Ok(()) => result.with_error_message(None),
             Err((error, message)) => result.with_error_code(error.code()).with_error_message(Some(text(message))),
         });

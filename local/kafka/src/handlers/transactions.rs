@@ -15,6 +15,8 @@ use kafka_protocol::messages::{
 };
 
 use super::offsets::{Judged, Wish};
+use crate::acl::Operation;
+use crate::api::Caller;
 use crate::broker::Broker;
 use crate::transactions;
 
@@ -28,25 +30,32 @@ fn known_to(version: i16, error: ResponseError) -> ResponseError {
     }
 }
 
-/// Adds partitions to a transaction: all of them, or none when one isn't there.
+/// Adds partitions to a transaction: all of them, or none when one isn't there or isn't the client's to write to.
 pub async fn add_partitions(
     broker: &Arc<Broker>,
+    caller: &Caller,
     version: i16,
     request: AddPartitionsToTxnRequest,
 ) -> AddPartitionsToTxnResponse {
     let producer = (request.v3_and_below_producer_id.0, request.v3_and_below_producer_epoch);
+    let id = &request.v3_and_below_transactional_id;
+    let may = caller.rights.transactional_id(Operation::Write, id);
     let mut found = Vec::new();
     let mut places = Vec::new();
     for wanted in &request.v3_and_below_topics {
-        let topic = broker.topic(&wanted.name);
+        let topic = may.and_then(|()| caller.rights.topic(Operation::Write, &wanted.name));
+        let topic = topic.map(|()| broker.topic(&wanted.name));
         for &partition in &wanted.partitions {
-            let place = topic.as_ref().filter(|topic| topic.partition(partition).is_some());
-            places.extend(place.map(|topic| (topic.id, partition)));
-            found.push(place.is_some());
+            let place = topic.as_ref().map_err(|denied| *denied).and_then(|topic| {
+                let topic = topic.as_ref().filter(|topic| topic.partition(partition).is_some());
+                topic.map(|topic| (topic.id, partition)).ok_or(ResponseError::UnknownTopicOrPartition)
+            });
+            places.extend(place.ok());
+            found.push(place.err());
         }
     }
-    let result = if found.iter().all(|found| *found) {
-        transactions::enlist(broker, &request.v3_and_below_transactional_id, producer, &places, None).await
+    let result = if found.iter().all(Option::is_none) {
+        transactions::enlist(broker, id, producer, &places, None).await
     } else {
         Err(ResponseError::OperationNotAttempted)
     };
@@ -54,10 +63,10 @@ pub async fn add_partitions(
     let mut found = found.into_iter();
     let topics = request.v3_and_below_topics.into_iter().map(|wanted| {
         let results = wanted.partitions.iter().map(|&partition| {
-            let unknown = ResponseError::UnknownTopicOrPartition.code();
+            let own = found.next().flatten().map(|error| error.code());
             AddPartitionsToTxnPartitionResult::default()
                 .with_partition_index(partition)
-                .with_partition_error_code(if found.next() == Some(true) { code } else { unknown })
+                .with_partition_error_code(own.unwrap_or(code))
         });
         let results = results.collect();
         AddPartitionsToTxnTopicResult::default().with_name(wanted.name).with_results_by_partition(results)
@@ -68,24 +77,40 @@ pub async fn add_partitions(
 /// Adds a group to a transaction.
 pub async fn add_offsets(
     broker: &Arc<Broker>,
+    caller: &Caller,
     version: i16,
     request: &AddOffsetsToTxnRequest,
 ) -> AddOffsetsToTxnResponse {
     let producer = (request.producer_id.0, request.producer_epoch);
-    let added = transactions::enlist(broker, &request.transactional_id, producer, &[], Some(&request.group_id)).await;
+    let (id, group) = (&request.transactional_id, &request.group_id);
+    let rights = &caller.rights;
+    let may = rights.transactional_id(Operation::Write, id).and_then(|()| rights.group(Operation::Read, group));
+    let added = match may {
+        Ok(()) => transactions::enlist(broker, id, producer, &[], Some(group)).await,
+        Err(denied) => Err(denied),
+    };
     AddOffsetsToTxnResponse::default().with_error_code(added.err().map_or(0, |error| known_to(version, error).code()))
 }
 
 /// Keeps a group's offsets until the transaction ends.
-pub async fn commit_offsets(broker: &Arc<Broker>, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse {
+pub async fn commit_offsets(
+    broker: &Arc<Broker>,
+    caller: &Caller,
+    request: TxnOffsetCommitRequest,
+) -> TxnOffsetCommitResponse {
     let instance = request.group_instance_id.as_deref();
     // A producer that knows of no members may commit for them; its own fencing stands for theirs.
-    let may = match request.generation_id {
-        ..0 => Ok(()),
-        generation => broker.groups.may_commit(&request.group_id, &request.member_id, instance, generation),
-    };
+    let rights = &caller.rights;
+    let may = rights
+        .transactional_id(Operation::Write, &request.transactional_id)
+        .and_then(|()| rights.group(Operation::Read, &request.group_id))
+        .and_then(|()| match request.generation_id {
+            ..0 => Ok(()),
+            generation => broker.groups.may_commit(&request.group_id, &request.member_id, instance, generation),
+        });
     let mut judged = Judged::default();
     for topic in &request.topics {
+        let may = may.and_then(|()| rights.topic(Operation::Read, &topic.name));
         let wishes = topic.partitions.iter().map(|part| Wish {
             partition: part.partition_index,
             offset: part.committed_offset,
@@ -115,8 +140,11 @@ pub async fn commit_offsets(broker: &Arc<Broker>, request: TxnOffsetCommitReques
 }
 
 /// Commits or aborts a transaction.
-pub async fn end(broker: &Arc<Broker>, version: i16, request: &EndTxnRequest) -> EndTxnResponse {
+pub async fn end(broker: &Arc<Broker>, caller: &Caller, version: i16, request: &EndTxnRequest) -> EndTxnResponse {
     let producer = (request.producer_id.0, request.producer_epoch);
-    let ended = transactions::end(broker, &request.transactional_id, producer, request.committed).await;
+    let ended = match caller.rights.transactional_id(Operation::Write, &request.transactional_id) {
+        Ok(()) => transactions::end(broker, &request.transactional_id, producer, request.committed).await,
+        Err(denied) => Err(denied),
+    };
     EndTxnResponse::default().with_error_code(ended.err().map_or(0, |error| known_to(version, error).code()))
 }

@@ -22,9 +22,13 @@ use tokio::task::JoinHandle;
 pub use fragile::{Dice, Fragile};
 
 use crate::Config;
+use crate::acl::tests::allow;
+use crate::acl::{Operation, Pattern, ResourceType};
+use crate::api::Caller;
 use crate::broker::Broker;
 use crate::disk::Disk;
 use crate::handlers::{offsets, produce, text};
+use crate::rights::Rights;
 use crate::topic_config::Settings;
 
 /// Kafka's code of a storage error.
@@ -36,6 +40,11 @@ fn open(data: &Path, disk: Arc<dyn Disk>) -> anyhow::Result<Arc<Broker>> {
 
 fn open_with(config: Config, disk: Arc<dyn Disk>) -> anyhow::Result<Arc<Broker>> {
     Broker::open(config, disk).map(Arc::new)
+}
+
+/// A client that may do everything.
+pub fn caller() -> Caller {
+    Caller { client_id: String::new(), peer: ([127, 0, 0, 1], 9).into(), rights: Rights::everything() }
 }
 
 /// A producer's id, its epoch and the sequence of the batch.
@@ -74,7 +83,7 @@ async fn send(broker: &Arc<Broker>, id: Option<&str>, topic: &str, partition: i3
     let data = TopicProduceData::default().with_name(TopicName(text(topic))).with_partition_data(vec![part]);
     let id = id.map(|id| TransactionalId(text(id)));
     let request = ProduceRequest::default().with_acks(-1).with_transactional_id(id).with_topic_data(vec![data]);
-    produce::append(broker, request).await
+    produce::append(broker, &caller(), request).await
 }
 
 /// Error code and offset.
@@ -89,7 +98,7 @@ async fn commit(broker: &Arc<Broker>, group: &str, topic: &str, offset: i64, not
         OffsetCommitRequestPartition::default().with_committed_offset(offset).with_committed_metadata(Some(text(note)));
     let topic = OffsetCommitRequestTopic::default().with_name(TopicName(text(topic))).with_partitions(vec![part]);
     let request = OffsetCommitRequest::default().with_group_id(GroupId(text(group))).with_topics(vec![topic]);
-    offsets::commit(broker, request).await.topics[0].partitions[0].error_code
+    offsets::commit(broker, &caller(), request).await.topics[0].partitions[0].error_code
 }
 
 fn values(broker: &Broker, topic: &str, partition: i32) -> BTreeMap<i64, String> {
@@ -182,6 +191,25 @@ async fn after_a_flush_that_failed_no_topic_is_created() {
     assert!(broker.create_topic("later", 1, Settings::new(), false).is_err());
     let broker = open(data.path(), disk).unwrap();
     broker.create_topic("later", 1, Settings::new(), false).unwrap();
+}
+
+#[tokio::test]
+async fn after_a_flush_that_failed_no_access_control_list_counts() {
+    let data = tempfile::tempdir().unwrap();
+    let disk = Fragile::new();
+    let broker = open(data.path(), disk.clone()).unwrap();
+    let acl = |user| allow(ResourceType::Topic, Pattern::Literal, "topic", user, Operation::Read);
+    broker.change_acls(|acls| acls.push(acl("first"))).unwrap();
+    // The catalogue's content is on disk, its name may not be.
+    disk.fail_after(1);
+    for user in ["unsure", "later"] {
+        assert_eq!(broker.change_acls(|acls| acls.push(acl(user))).unwrap_err().0.code(), STORAGE_ERROR);
+    }
+    assert_eq!(*broker.acls(), [acl("first")]);
+    let broker = open(data.path(), disk).unwrap();
+    assert!(broker.acls().contains(&acl("first")) && !broker.acls().contains(&acl("later")));
+    broker.change_acls(Vec::clear).unwrap();
+    assert!(open(data.path(), Fragile::new()).unwrap().acls().is_empty());
 }
 
 /// A copy of a directory as a power cut left it, and what clients had been answered by then.

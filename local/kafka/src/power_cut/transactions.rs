@@ -9,7 +9,7 @@ use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::{GroupId, OffsetFetchRequest, TopicName};
 use parking_lot::Mutex;
 
-use super::{Dice, Fragile, STORAGE_ERROR, batch, cut, open, open_with, seen, send, store, stored, taken};
+use super::{Dice, Fragile, STORAGE_ERROR, batch, caller, cut, open, open_with, seen, send, store, stored, taken};
 use crate::broker::Broker;
 use crate::handlers::{offsets, text};
 use crate::ledger::{Committed, Phase, Transaction};
@@ -48,7 +48,7 @@ fn ends(topic: &Topic, partition: i32) -> (i64, i64) {
 async fn committed(broker: &Arc<Broker>, group: &str) -> (i16, i64) {
     let topic = OffsetFetchRequestTopic::default().with_name(TopicName(text("topic"))).with_partition_indexes(vec![0]);
     let request = OffsetFetchRequest::default().with_group_id(GroupId(text(group))).with_topics(Some(vec![topic]));
-    let response = offsets::fetch(broker, 7, &request).await;
+    let response = offsets::fetch(broker, &caller(), 7, &request).await;
     let partition = &response.topics[0].partitions[0];
     assert_eq!(partition.error_code, response.error_code);
     (response.error_code, partition.committed_offset)

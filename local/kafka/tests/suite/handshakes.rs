@@ -20,9 +20,9 @@ use crate::authority::trusting;
 use crate::logins::Guarded;
 use crate::support::{ask, exchange, text};
 
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 
-fn connect(broker: &Guarded) -> Stream {
+pub fn connect(broker: &Guarded) -> Stream {
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let client = ClientConnection::new(trusting(&broker.ca), name).unwrap();
     let stream = TcpStream::connect(&broker.address).unwrap();
@@ -43,7 +43,7 @@ fn say(stream: &mut Stream, message: &str) -> Option<SaslAuthenticateResponse> {
 }
 
 /// Logs in by SCRAM-SHA-512, step by step, and returns the server's last answer.
-fn log_in(stream: &mut Stream, user: &str, password: &str) -> SaslAuthenticateResponse {
+pub fn log_in(stream: &mut Stream, user: &str, password: &str) -> SaslAuthenticateResponse {
     assert_eq!(begin(stream, "SCRAM-SHA-512").unwrap().0, 0);
     let answer = say(stream, &format!("n,,n={user},r=abc")).unwrap();
     if answer.error_code != 0 {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use lakewright_kafka::{Config, Listener, Login, Logins, Running};
+use lakewright_kafka::{Authorizer, Config, Listener, Login, Logins, Running};
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -18,14 +18,14 @@ use crate::clients::{PATIENCE, configuration};
 
 /// Who may log in: one by a token, others by passwords that change.
 #[derive(Debug, Default)]
-pub struct Known(Mutex<Vec<(&'static str, &'static str)>>);
+pub struct Known(Mutex<Vec<(String, String)>>);
 
 impl Known {
     /// Gives a user a password, or takes it away.
-    pub fn set(&self, user: &'static str, password: Option<&'static str>) {
+    pub fn set(&self, user: &str, password: Option<&str>) {
         let mut known = self.0.lock().unwrap();
-        known.retain(|(name, _)| *name != user);
-        known.extend(password.map(|password| (user, password)));
+        known.retain(|(name, _)| name != user);
+        known.extend(password.map(|password| (user.to_owned(), password.to_owned())));
     }
 }
 
@@ -36,13 +36,15 @@ impl Logins for Known {
 
     fn password(&self, user: &str) -> Option<String> {
         let known = self.0.lock().unwrap();
-        known.iter().find(|(name, _)| *name == user).map(|(_, password)| (*password).to_owned())
+        known.iter().find(|(name, _)| name == user).map(|(_, password)| password.clone())
     }
 }
 
 /// A broker whose clients log in by name and password over TLS.
 pub struct Guarded {
     pub address: String,
+    /// Where nobody has to log in.
+    pub clear: String,
     pub ca: PathBuf,
     /// Ours: the broker, who may log in, its folder.
     pub ours: Option<(Running, Arc<Known>, tempfile::TempDir)>,
@@ -50,20 +52,27 @@ pub struct Guarded {
 
 impl Guarded {
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// One with access control lists; a real Kafka has whatever it was started with.
+    pub async fn start_with(authorizer: Option<Authorizer>) -> Self {
         if let Ok(address) = std::env::var("LAKEWRIGHT_TEST_KAFKA_SCRAM") {
             let ca = std::env::var_os("LAKEWRIGHT_TEST_KAFKA_CA").expect("the real Kafka's authority").into();
-            return Self { address, ca, ours: None };
+            let clear = std::env::var("LAKEWRIGHT_TEST_KAFKA").expect("the real Kafka's port in clear");
+            return Self { address, clear, ca, ours: None };
         }
         let data = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         let ca = authority.write(data.path());
         let listener = Listener { port: 0, tls: Some(authority.server(&["127.0.0.1"])), login: Login::Password };
-        let config = Config { listeners: vec![listener], ..Config::new(data.path().join("kafka")) };
+        let config = Config { listeners: vec![listener], authorizer, ..Config::new(data.path().join("kafka")) };
         let running = lakewright_kafka::serve(config).await.unwrap();
         let known = Arc::new(Known::default());
         known.set("shop", Some("right"));
         running.take_logins(known.clone());
-        Self { address: running.listeners()[0].to_string(), ca, ours: Some((running, known, data)) }
+        let (address, clear) = (running.listeners()[0].to_string(), running.address().to_string());
+        Self { address, clear, ca, ours: Some((running, known, data)) }
     }
 
     /// How a client of a user is configured.
