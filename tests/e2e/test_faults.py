@@ -119,6 +119,8 @@ class Disturbance:
         if len(self.streams) < 3:
             return self.join()
         name = self.any()
+        # One that has just started ends by a signal.
+        self.agents.wait(f"{name} runs", lambda: self.agents.gauge(name, "commits_total") is not None)
         self.streams.remove(name)
         self.agents.stop(name)
 
