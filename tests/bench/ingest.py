@@ -211,7 +211,8 @@ class Bench:
         return size
 
     def make_topic(self, topic, partitions):
-        for made in AdminClient({"bootstrap.servers": self.kafka}).create_topics([NewTopic(topic, partitions, 1)]).values():
+        admin = AdminClient({"bootstrap.servers": self.kafka})
+        for made in admin.create_topics([NewTopic(topic, partitions, 1)]).values():
             made.result()
 
     def make_table(self, name, columns):
