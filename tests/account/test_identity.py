@@ -128,6 +128,37 @@ def test_managed_policies_have_versions(iam, refused):
     iam.delete_policy(PolicyArn=arn)
 
 
+def test_the_tagging_api_of_one_region_lists_policies_and_profiles_and_no_roles(account, iam):
+    tags = [{"Key": "stack", "Value": "indexed"}]
+    profile = iam.create_instance_profile(InstanceProfileName="indexed", Path="/teams/", Tags=tags)["InstanceProfile"]["Arn"]
+    policy = iam.create_policy(PolicyName="indexed", PolicyDocument=json.dumps(POLICY), Tags=tags)["Policy"]["Arn"]
+    iam.create_role(RoleName="indexed", AssumeRolePolicyDocument=TRUST, Tags=tags)
+
+    def listed(region="us-east-1", **more):
+        tagging = account.client("resourcegroupstaggingapi", region=region)
+        found = tagging.get_resources(TagFilters=[{"Key": "stack", "Values": ["indexed"]}], **more)["ResourceTagMappingList"]
+        return {one["ResourceARN"]: {tag["Key"]: tag["Value"] for tag in one["Tags"]} for one in found}
+
+    assert listed() == {profile: {"stack": "indexed"}, policy: {"stack": "indexed"}}
+    assert listed(ResourceTypeFilters=["iam:instance-profile"]) == {profile: {"stack": "indexed"}}
+    assert listed("eu-north-1") == {}
+
+    iam.tag_instance_profile(InstanceProfileName="indexed", Tags=[{"Key": "team", "Value": "data"}])
+    assert listed()[profile] == {"stack": "indexed", "team": "data"}
+    tagging = account.client("resourcegroupstaggingapi", region="us-east-1")
+    assert tagging.tag_resources(ResourceARNList=[profile, policy], Tags={"team": "core"})["FailedResourcesMap"] == {}
+    seen = iam.get_instance_profile(InstanceProfileName="indexed")["InstanceProfile"]["Tags"]
+    assert {"Key": "team", "Value": "core"} in seen and len(seen) == 2
+    assert {"Key": "team", "Value": "core"} in iam.get_policy(PolicyArn=policy)["Policy"]["Tags"]
+    tagging.untag_resources(ResourceARNList=[profile], TagKeys=["team"])
+    assert iam.get_instance_profile(InstanceProfileName="indexed")["InstanceProfile"]["Tags"] == tags
+    iam.untag_instance_profile(InstanceProfileName="indexed", TagKeys=["stack"])
+    iam.delete_policy(PolicyArn=policy)
+    assert listed() == {}
+    iam.delete_instance_profile(InstanceProfileName="indexed")
+    assert listed() == {}
+
+
 def test_assume_role(account, iam, refused):
     other = {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole"}
     iam.create_role(RoleName="taken", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": other}))

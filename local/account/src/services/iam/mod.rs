@@ -1,12 +1,14 @@
 //! IAM: roles, policies and instance profiles.
 
 mod details;
+mod index;
 mod oidc;
 mod policies;
 mod profiles;
 mod propagation;
 mod roles;
 
+pub(crate) use index::take_over;
 pub(crate) use propagation::{knows_profile, knows_role, profile_arn};
 
 use super::Service;
@@ -213,6 +215,7 @@ fn tag(state: &mut State<'_>, request: &Request, collection: &str, member: &str)
         return Err(AwsError::new("LimitExceeded", "The number of tags has reached the maximum limit.").status(409));
     }
     thing["Tags"] = tag_list(&all, "Key", "Value");
+    index::show(state, collection, &thing);
     state.put(collection, request.input.need(member, missing)?, thing);
     Ok(json!({}))
 }
@@ -223,6 +226,7 @@ fn untag(state: &mut State<'_>, request: &Request, collection: &str, member: &st
     let mut all = tags_of(thing.list("Tags"), "Key", "Value");
     all.retain(|key, _| !keys.contains(key));
     thing["Tags"] = tag_list(&all, "Key", "Value");
+    index::show(state, collection, &thing);
     state.put(collection, request.input.need(member, missing)?, thing);
     Ok(json!({}))
 }

@@ -1,6 +1,6 @@
 //! Managed policies and their versions.
 
-use super::{conflict, document, encoded, exists, missing, name, paged, path, tags};
+use super::{conflict, document, encoded, exists, index, missing, name, paged, path, tags};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields;
@@ -98,6 +98,7 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
         "Versions": [{ "VersionId": "v1", "Document": text, "CreateDate": now }], "NextVersion": 2,
     });
     let answer = shown(state, &policy);
+    index::show(state, POLICIES, &policy);
     state.put(POLICIES, &arn, policy);
     Ok(json!({ "Policy": answer }))
 }
@@ -136,6 +137,7 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
         ));
     }
     state.remove(POLICIES, &arn);
+    index::forget(state, &policy);
     Ok(json!({}))
 }
 

@@ -1,6 +1,6 @@
 //! Instance profiles: the way a role gets onto a host.
 
-use super::{conflict, exists, missing, name, no_such, paged, path, roles, tags};
+use super::{conflict, exists, index, missing, name, no_such, paged, path, roles, tags};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields;
@@ -45,6 +45,7 @@ pub(super) fn create(state: &mut State<'_>, request: &Request) -> Result<Value, 
         "CreateDate": clock::iso(state.now()), "Role": null, "Tags": tag_list(&tags(request)?, "Key", "Value"),
     });
     let answer = shown(state, &profile, true);
+    index::show(state, PROFILES, &profile);
     state.put(PROFILES, name, profile);
     Ok(json!({ "InstanceProfile": answer }))
 }
@@ -74,6 +75,7 @@ pub(super) fn delete(state: &mut State<'_>, request: &Request) -> Result<Value, 
         return Err(conflict("Cannot delete entity, must remove roles from instance profile first."));
     }
     state.remove(PROFILES, &name);
+    index::forget(state, &profile);
     Ok(json!({}))
 }
 

@@ -1,6 +1,6 @@
 //! The Resource Groups Tagging API: resources of all services by their tags.
 
-use super::Service;
+use super::{Service, iam};
 use crate::account::Account;
 use crate::error::AwsError;
 use crate::fields::Fields;
@@ -133,10 +133,16 @@ fn each(state: &mut State<'_>, request: &Request, change: impl Fn(&mut State<'_>
 
 fn tag(state: &mut State<'_>, request: &Request) -> Value {
     let tags: Tags = request.input.member("Tags").and_then(|tags| Tags::deserialize(tags).ok()).unwrap_or_default();
-    each(state, request, |state, arn| state.add_tags(arn, &tags))
+    each(state, request, |state, arn| {
+        state.add_tags(arn, &tags);
+        iam::take_over(state, arn);
+    })
 }
 
 fn untag(state: &mut State<'_>, request: &Request) -> Value {
     let keys = request.input.texts("TagKeys");
-    each(state, request, |state, arn| state.remove_tags(arn, &keys))
+    each(state, request, |state, arn| {
+        state.remove_tags(arn, &keys);
+        iam::take_over(state, arn);
+    })
 }
