@@ -6,7 +6,7 @@ mod account;
 
 use std::collections::BTreeMap;
 
-use account::{Account, account, kind};
+use account::{Account, account, account_with, kind};
 use lakewright::kind::{Context, GIVEN, Outcome};
 use lakewright::record::Heir;
 use lakewright::resource::{Address, Live};
@@ -168,4 +168,51 @@ async fn a_profile_stays_while_its_hosts_could_get_no_other() {
     let hosts = hosts.reservations().iter().flat_map(Reservation::instances);
     let profiles: Vec<_> = hosts.filter_map(|host| host.iam_instance_profile()?.arn()).collect();
     assert_eq!(profiles, [new.id.as_str()]);
+}
+
+#[tokio::test]
+async fn the_tags_of_several_profiles_come_with_one_question() {
+    let account = account().await;
+    let trust = json!({"Version": "2012-10-17", "Statement": {
+        "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole",
+    }});
+    account.create("role.app", json!({"name": "shop-app", "trust": trust})).await;
+    let found = async || {
+        let before = account.context.aws.requests();
+        let found = kind(&Address::new("instance_profile", "a")).find(&account.context, &[]).await.unwrap();
+        (found, account.context.aws.requests() - before)
+    };
+    account.create("instance_profile.a", profile("shop-a")).await;
+    let (one, asked) = found().await;
+    assert_eq!((one.len(), asked), (1, 2), "the list and the profile");
+    for name in ["b", "c"] {
+        account.create(&format!("instance_profile.{name}"), profile(&format!("shop-{name}"))).await;
+    }
+    let (three, asked) = found().await;
+    assert_eq!((three.len(), asked), (3, 2), "the list and the tags of all");
+    // Who may ask nothing of another region asks for each.
+    account.faults("[[fault]]\noperation = \"GetResources\"\nerror = \"AccessDeniedException\"\nstatus = 400\n");
+    let (denied, asked) = found().await;
+    assert_eq!(asked, 5);
+    let told = |live: &[Live]| format!("{live:?}");
+    assert_eq!(told(&denied), told(&three));
+}
+
+#[tokio::test]
+async fn profiles_that_the_tagging_api_learns_of_late_are_asked_for_themselves() {
+    let account = account_with(lakewright_account::Delays::Scaled(0.1)).await;
+    let iam = account.context.aws.iam();
+    let mut made = Vec::new();
+    for name in ["a", "b"] {
+        let address = Address::new("instance_profile", name);
+        let call = iam.create_instance_profile().instance_profile_name(format!("shop-{name}"));
+        let tag = |key: &str, value: &str| aws_sdk_iam::types::Tag::builder().key(key).value(value).build().unwrap();
+        let call = call.tags(tag("lakewright:stack", "shop")).tags(tag("lakewright:address", &address.to_string()));
+        ask(call.send()).await.unwrap();
+        made.push(address);
+    }
+    let mut found = kind(&made[0]).find(&account.context, &[]).await.unwrap();
+    found.sort_by(|one, other| one.address.cmp(&other.address));
+    let addresses: Vec<Address> = found.into_iter().map(|live| live.address).collect();
+    assert_eq!(addresses, made);
 }

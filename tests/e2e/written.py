@@ -228,13 +228,13 @@ glue UpdateTable
         s3:GetObject.Body
 iam AddRoleToInstanceProfile
     InstanceProfileName: name
-    RoleName -> GetInstanceProfile.InstanceProfile.Roles.RoleName
+    RoleName -> ListInstanceProfiles.InstanceProfiles.Roles.RoleName
 iam AttachRolePolicy
     RoleName: name
     PolicyArn -> GetAccountAuthorizationDetails.RoleDetailList.AttachedManagedPolicies.PolicyArn
 iam CreateInstanceProfile
     InstanceProfileName: name
-    Path -> GetInstanceProfile.InstanceProfile.Path
+    Path -> ListInstanceProfiles.InstanceProfiles.Path
 iam CreateOpenIDConnectProvider AddClientIDToOpenIDConnectProvider
     Url OpenIDConnectProviderArn: name
     ClientIDList -> GetOpenIDConnectProvider.ClientIDList

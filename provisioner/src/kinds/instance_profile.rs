@@ -2,6 +2,8 @@
 
 mod hosts;
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use async_trait::async_trait;
 use aws_sdk_iam::types;
@@ -12,11 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use super::role::{Path, RoleName, name_beside};
 use super::spec::{compared, in_place, replaces};
+use super::tags::{self, Tags};
 use super::values::text;
-use super::{tag_lists, tags, wait};
+use super::{tag_lists, tagged, wait};
 use crate::charge::Cost;
 use crate::kind::{Arn, Comparing, Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
 use crate::names;
+use crate::reading::is_denied;
 use crate::resource::{Action, Address};
 use crate::services::Services as _;
 
@@ -52,6 +56,7 @@ const ACTIONS: &[&str] = &[
     "iam:TagInstanceProfile",
     "iam:UntagInstanceProfile",
     "iam:PassRole",
+    "tag:GetResources",
     "ec2:DescribeIamInstanceProfileAssociations",
     "ec2:DescribeInstances",
     "ec2:ReplaceIamInstanceProfileAssociation",
@@ -62,6 +67,7 @@ const ARNS: &[Arn] = &[
 ];
 const FACTS: Facts = Facts {
     identified_by: &["name"],
+    tag_types_everywhere: &["iam:instance-profile"],
     relocates: true,
     given_outputs: &["name"],
     review: &["role"],
@@ -116,7 +122,7 @@ impl Kind for InstanceProfile {
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
-        // The list has no tags: those are read of the profiles that could be the stack's by their path or name.
+        // The list has no tags: those are asked for of the profiles that could be the stack's by their path or name.
         let call = context.aws.iam().list_instance_profiles().max_items(1000);
         let all = ask_all(call.into_paginator().items().send()).await?;
         let own = format!("{}-", context.stack);
@@ -126,13 +132,18 @@ impl Kind for InstanceProfile {
             let name = one.instance_profile_name();
             one.path() == path || name.starts_with(&own) || is_wanted(name)
         };
-        let names = all.iter().filter(could_be).map(types::InstanceProfile::instance_profile_name);
-        let profiles = try_join_all(names.map(|name| describe(context, name))).await?;
-        let mut found = Vec::new();
-        for profile in profiles.into_iter().flatten() {
-            found.extend(read(context, &profile)?);
-        }
-        Ok(found)
+        let candidates: Vec<&types::InstanceProfile> = all.iter().filter(could_be).collect();
+        // One question has the tags of many. For a single profile it would save none.
+        let tagged = if candidates.len() > 1 { tagged(context).await? } else { BTreeMap::new() };
+        let reads = candidates.into_iter().map(async |one| match tagged.get(one.arn()) {
+            Some(tags) => read(context, one, tags),
+            // What the tagging API doesn't list yet is asked for itself.
+            None => match describe(context, one.instance_profile_name()).await? {
+                Some(profile) => read(context, &profile, &tag_lists::read(profile.tags())),
+                None => Ok(None),
+            },
+        });
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
     async fn create(&self, context: &Context, address: &Address, spec: &Spec) -> Result<Outcome> {
@@ -174,10 +185,8 @@ impl Kind for InstanceProfile {
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
         let name = id.rsplit('/').next().unwrap_or(id);
-        let Some(mut profile) = describe(context, name).await? else { return Ok(None) };
-        let claimed = tags::claimed(context, address, id, tag_lists::read(profile.tags()))?;
-        profile.tags = Some(tag_lists::listed(&claimed));
-        read(context, &profile)
+        let Some(profile) = describe(context, name).await? else { return Ok(None) };
+        read(context, &profile, &tags::claimed(context, address, id, tag_lists::read(profile.tags()))?)
     }
 
     async fn tag(&self, context: &Context, outcome: &Outcome, tags: &[(&str, &str)]) -> Result<()> {
@@ -197,6 +206,14 @@ impl Kind for InstanceProfile {
 
 const PROFILE: &str = "GetInstanceProfile.InstanceProfile";
 
+/// The tags of the stack's profiles by ARN, as the tagging API lists them; none where nobody may ask another region's.
+async fn tagged(context: &Context) -> Result<BTreeMap<String, Tags>> {
+    match tagged::everywhere(context, "iam").await {
+        Err(error) if is_denied(&error) => Ok(BTreeMap::new()),
+        listed => Ok(listed?.into_iter().collect()),
+    }
+}
+
 async fn describe(context: &Context, name: &str) -> Result<Option<types::InstanceProfile>> {
     let answer = ask(context.aws.iam().get_instance_profile().instance_profile_name(name).send()).await;
     let Some(answer) = wait::found(answer)? else { return Ok(None) };
@@ -213,15 +230,14 @@ fn roles(profile: &types::InstanceProfile) -> Result<Vec<&str>, Error> {
     profile.roles().iter().map(|role| role.role_name().needed("iam", "Role.RoleName")).collect()
 }
 
-fn read(context: &Context, profile: &types::InstanceProfile) -> Result<Option<Found<Spec>>> {
-    let tags = tag_lists::read(profile.tags());
-    let Some(address) = tags::address(context, "instance_profile", &tags) else { return Ok(None) };
+fn read(context: &Context, profile: &types::InstanceProfile, tags: &Tags) -> Result<Option<Found<Spec>>> {
+    let Some(address) = tags::address(context, "instance_profile", tags) else { return Ok(None) };
     let arn = profile.arn().needed("iam", "InstanceProfile.Arn")?;
     let name = profile.instance_profile_name().needed("iam", "InstanceProfile.InstanceProfileName")?;
     // An empty text stands for a profile without a role.
     let role = roles(profile)?.first().copied().unwrap_or_default().into();
     let spec = Spec { name: name.into(), path: Some(profile.path().into()), role };
-    Ok(Some(tags::found(address, &tags, arn, spec, &[("arn", arn), ("name", name)])))
+    Ok(Some(tags::found(address, tags, arn, spec, &[("arn", arn), ("name", name)])))
 }
 
 /// Puts the role of the spec into the profile, which holds at most one.
