@@ -134,6 +134,7 @@ async fn what_the_tagging_api_learns_of_late_is_found_by_its_name() {
     for (address, spec) in [
         ("workgroup.main", json!({"name": "shop", "output_location": "s3://b/athena/"})),
         ("emr_application.batch", json!({"name": "shop", "max_capacity": {"vcpu": 8}})),
+        ("database.raw", json!({"name": "shop_raw"})),
     ] {
         let address: Address = address.parse().unwrap();
         let spec = kind(&address).normalise(&spec).unwrap();
@@ -143,6 +144,19 @@ async fn what_the_tagging_api_learns_of_late_is_found_by_its_name() {
         let ids: Vec<&str> = found.iter().map(|live| live.id.as_str()).collect();
         assert_eq!(ids, [made.id.as_str()], "{address}");
     }
+}
+
+#[tokio::test]
+async fn the_tags_of_databases_come_with_one_question() {
+    let account = account().await;
+    for name in ["raw", "refined"] {
+        account.create(&format!("database.{name}"), json!({"name": format!("shop_{name}")})).await;
+    }
+    let before = account.context.aws.requests();
+    let found = kind(&Address::new("database", "raw")).find(&account.context, &[]).await.unwrap();
+    assert_eq!(found.len(), 2, "{found:?}");
+    // The databases, the tags, and the tables of each.
+    assert_eq!(account.context.aws.requests() - before, 4);
 }
 
 /// A rename makes the new application beside the old one: an apply that ended between the two goes on with what it made.

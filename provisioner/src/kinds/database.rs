@@ -1,5 +1,6 @@
 //! `database`: a database of the Glue catalog.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -14,7 +15,7 @@ use super::each::{self, One, each};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::{NO_CONTROL, ONE_LINE, S3Uri, none_of, text};
-use super::{tag_lists, wait};
+use super::{tag_lists, tagged, wait};
 use crate::charge::Cost;
 use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
 use crate::resource::{Action, Address};
@@ -55,6 +56,7 @@ const ACTIONS: &[&str] = &[
     "glue:GetTags",
     "glue:TagResource",
     "glue:UntagResource",
+    "tag:GetResources",
 ];
 const ARNS: &[Arn] = &[
     ("database", "glue:{region}:{account}:database/{name}"),
@@ -64,6 +66,7 @@ const ARNS: &[Arn] = &[
 const FACTS: Facts = Facts {
     holds_data: true,
     identified_by: &["name"],
+    tag_types: &["glue"],
     arns: ARNS,
     rights: super::rights::storage::TABLES,
     ..Facts::of("database", "a database of the Glue catalog", FIELDS, OUTPUTS, ACTIONS)
@@ -258,14 +261,20 @@ pub(super) async fn owned(
     names: &[&str],
 ) -> Result<(Vec<Found<Spec>>, Vec<(String, anyhow::Error)>)> {
     let own = context.stack.replace('-', "_");
-    let databases = databases(context).await?;
+    let (databases, tagged) = tokio::join!(databases(context), tagged::resources(context, "glue"));
+    let databases = databases?;
+    let tagged: BTreeMap<String, Tags> = tagged?.into_iter().collect();
     let may_be_ours = |name: &str| names.contains(&name) || name.starts_with(&own);
     let reads = databases.iter().filter(|database| may_be_ours(database.name())).map(async |database| {
-        let tags = match tags_of(context, database.name()).await {
-            Ok(tags) => tags,
-            Err(error) => return (database.name(), Err(error.into())),
-        };
-        (database.name(), tags.as_ref().as_ref().map_or(Ok(None), |tags| read(context, database, tags)))
+        let name = database.name();
+        if let Some(tags) = tagged.get(&arn(context, name)) {
+            return (name, read(context, database, tags));
+        }
+        // What the tagging API doesn't list yet is asked for itself.
+        match tags_of(context, name).await {
+            Ok(tags) => (name, tags.as_ref().as_ref().map_or(Ok(None), |tags| read(context, database, tags))),
+            Err(error) => (name, Err(error.into())),
+        }
     });
     let (mut found, mut unread) = (Vec::new(), Vec::new());
     for (name, read) in join_all(reads).await {
