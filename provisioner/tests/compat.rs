@@ -65,6 +65,21 @@ async fn a_pull_request_that_breaks_readers_fails() {
     let (_, said) = run(here, lakewright, &["check", "stacks/shop.toml"]).await;
     assert!(!said.contains("breaking-change"), "{said}");
 
+    // The base is read with those variables that it declares.
+    let with = |vars: &str| format!("{vars}{}", again.replace("brokers = 2", "brokers = \"${var.brokers}\""));
+    std::fs::write(here.join("declares.toml"), with("[vars]\nbrokers = 2\n")).unwrap();
+    for (base, brokers) in [("HEAD", "4"), ("before.toml", "4"), ("declares.toml", "4"), ("declares.toml", "three")] {
+        let var = format!("brokers={brokers}");
+        std::fs::write(here.join("base.toml"), with("[vars]\nbrokers = 2\n")).unwrap();
+        let (code, said) = run(here, lakewright, &["check", "stacks/shop.toml", "--compat", base, "--var", &var]).await;
+        let compared = said.contains("the column `quantity` is gone") || said.contains("Nothing breaks");
+        assert_eq!(compared, brokers == "4", "{base}, {code:?}: {said}");
+    }
+    std::fs::write(here.join("base.toml"), &again).unwrap();
+    let (_, said) =
+        run(here, lakewright, &["check", "stacks/shop.toml", "--compat", "HEAD", "--var", "brokers=4"]).await;
+    assert!(said.contains("there is no variable `brokers`"), "a mistake in what is checked stays one: {said}");
+
     std::fs::write(here.join("new.toml"), &minimal).unwrap();
     let (code, said) = compat("HEAD", "new.toml").await;
     assert!(code == Some(0) && said.contains("HEAD has no such stack file"), "{said}");

@@ -12,7 +12,8 @@ use crate::stack::{Given, Stack, load};
 
 /// The stack that `base` names; `None` when the stack file isn't in that revision.
 pub fn stack_of(global: &Global, base: &str) -> Result<Option<Stack>> {
-    let given = Given::new(&global.var);
+    // A variable may be declared by the change itself.
+    let given = Given::new(&global.var).of_another();
     if Path::new(base).is_file() {
         return load(Path::new(base), &given).map(Some);
     }

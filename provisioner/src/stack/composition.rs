@@ -22,6 +22,7 @@ fn given(arguments: &[&str], environment: &[(&str, &str)]) -> Given {
     Given {
         arguments: arguments.iter().map(|one| (*one).to_owned()).collect(),
         environment: environment.iter().map(pair).collect(),
+        ..Given::default()
     }
 }
 

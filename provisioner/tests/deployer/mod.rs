@@ -25,7 +25,7 @@ fn read(path: &Path) -> Stack {
             given("b", "subnet-0123456789abcdef1"),
         ];
     }
-    let given = Given { arguments, environment: Vec::new() };
+    let given = Given { arguments, ..Given::default() };
     load(path, &given).unwrap_or_else(|error| panic!("{}: {error:#}", path.display()))
 }
 

@@ -18,6 +18,9 @@ pub struct Given {
     pub arguments: Vec<String>,
     /// Those of the environment, name and value.
     pub environment: Vec<(String, String)>,
+    /// Whether the arguments are another stack's, with which this one is compared: those that it doesn't declare, or
+    /// doesn't use, are passed over.
+    pub of_another: bool,
 }
 
 impl Given {
@@ -26,7 +29,13 @@ impl Given {
         let own =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let environment = own.filter(|(name, _)| name.starts_with(ENVIRONMENT)).collect();
-        Self { arguments: arguments.to_vec(), environment }
+        Self { arguments: arguments.to_vec(), environment, of_another: false }
+    }
+
+    /// The same for a stack that is compared with the one that they are given for.
+    #[must_use]
+    pub fn of_another(self) -> Self {
+        Self { of_another: true, ..self }
     }
 
     /// Both as sources, for messages: what was typed, and what the environment holds.
@@ -46,7 +55,7 @@ impl Given {
         let mut start = starts[own];
         for argument in &self.arguments {
             let begin = start + "--var ".len();
-            values.push(Outside::new(argument, begin, true));
+            values.push(Outside { must_fit: !self.of_another, ..Outside::new(argument, begin, true) });
             start = begin + argument.len() + 1;
         }
         let mut start = starts[own + 1];
@@ -71,7 +80,9 @@ pub(super) struct Outside {
     /// The place of the value.
     span: Range<usize>,
     /// Whether it stands on the command line.
-    pub(super) argument: bool,
+    argument: bool,
+    /// Whether it is a mistake when the stack doesn't declare it or doesn't use it.
+    pub(super) must_fit: bool,
 }
 
 impl Outside {
@@ -85,6 +96,8 @@ impl Outside {
             name_span: start..start + name.len(),
             span: begin..start + text.len(),
             argument,
+            // The environment may be meant for another stack.
+            must_fit: false,
         }
     }
 
@@ -108,8 +121,7 @@ impl Outside {
         let known: Vec<String> = variables.iter().map(|variable| variable.name.clone()).collect();
         let known = || known.iter().map(String::as_str);
         let Some(variable) = variables.iter_mut().find(|variable| self.is_for(&variable.name)) else {
-            // The environment may be meant for another stack.
-            if self.argument {
+            if self.must_fit {
                 let mut diagnostic = Diagnostic::new(
                     self.name_span.clone(),
                     format!("there is no variable `{}`", self.name),

@@ -76,7 +76,7 @@ impl Values {
             }
             replace(value, &variables, &mut replaced, &mut own);
         }
-        for outside in self.0.iter().filter(|outside| outside.argument && outside.value.is_some()) {
+        for outside in self.0.iter().filter(|outside| outside.must_fit && outside.value.is_some()) {
             if let Some(variable) =
                 variables.iter().find(|variable| variable.name == outside.name && !variable.used.get())
             {
