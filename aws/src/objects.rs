@@ -210,8 +210,17 @@ impl Objects {
     /// an object that isn't there takes the right to list without a condition.
     pub async fn first_after(&self, bucket: &str, prefix: &str, after: &str) -> Result<Option<Listed>, Error> {
         let list = self.client.list_objects_v2().bucket(bucket).prefix(prefix).start_after(after).max_keys(1);
-        let page = ask(list.set_expected_bucket_owner(self.owner.clone()).send()).await?;
-        Ok(entries(&page)?.into_iter().next())
+        let list = list.set_expected_bucket_owner(self.owner.clone());
+        let mut next = None;
+        // A page may be empty, as where versions of deleted objects stand, and not be the last.
+        loop {
+            let page = ask(list.clone().set_continuation_token(next).send()).await?;
+            let found = entries(&page)?.into_iter().find(|entry| entry.key.as_str() > after);
+            next = page.next_continuation_token.filter(|_| page.is_truncated == Some(true));
+            if found.is_some() || next.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// All objects whose keys begin with one of the prefixes, in the order of their keys: a walk through the bucket that

@@ -55,6 +55,31 @@ async fn listings_page_through() {
 }
 
 #[tokio::test]
+async fn the_first_object_after_a_key_is_looked_for_behind_pages_without_any() {
+    let page = |next: &str, keys: &[&str]| {
+        let keys: String = keys.iter().map(|key| format!("<Contents><Key>{key}</Key>{REST}</Contents>")).collect();
+        let token = format!("<NextContinuationToken>{next}</NextContinuationToken>");
+        let more = if next.is_empty() {
+            "<IsTruncated>false</IsTruncated>".to_owned()
+        } else {
+            format!("<IsTruncated>true</IsTruncated>{token}")
+        };
+        let page = format!("<ListBucketResult>{more}{keys}</ListBucketResult>");
+        Play::Answer(200, "", Box::leak(page.into_boxed_str()))
+    };
+    let server =
+        serve(vec![page("t1", &[]), page("t2", &["p/3"]), page("t3", &["p/4"]), page("t4", &[]), page("", &[])]).await;
+    let objects = connect(&server).objects();
+    let found = objects.first_after("b", "p/", "p/3").await.expect("looked for").expect("found");
+    assert_eq!(found.key, "p/4");
+    assert!(objects.first_after("b", "p/", "p/4").await.expect("looked for").is_none());
+    let seen = server.seen.lock();
+    let tokens: Vec<Option<&str>> =
+        seen.iter().map(|head| head.split("continuation-token=").nth(1)?.split([' ', '&']).next()).collect();
+    assert_eq!(tokens, [None, Some("t1"), Some("t2"), None, Some("t4")]);
+}
+
+#[tokio::test]
 async fn a_walk_through_a_bucket_steps_over_what_nobody_asks_for() {
     let page = |truncated: bool, keys: &[&str]| {
         let keys: String = keys.iter().map(|key| format!("<Contents><Key>{key}</Key>{REST}</Contents>")).collect();
