@@ -310,13 +310,11 @@ mod tests {
             ApiKey::DescribeAcls => RequestKind::DescribeAcls(
                 m::DescribeAclsRequest::default().with_resource_name_filter(Some(name())).with_host_filter(None),
             ),
-            ApiKey::CreateAcls => RequestKind::CreateAcls(
-                m::CreateAclsRequest::default().with_creations(vec![
+            ApiKey::CreateAcls => RequestKind::CreateAcls(m::CreateAclsRequest::default().with_creations(vec![
                     m::create_acls_request::AclCreation::default()
                         .with_principal(name());
                     2
-                ]),
-            ),
+                ])),
             ApiKey::DeleteAcls => {
                 RequestKind::DeleteAcls(
                     m::DeleteAclsRequest::default().with_filters(
