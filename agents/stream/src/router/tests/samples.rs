@@ -103,7 +103,9 @@ fn declaration(reading: Reading, unit: Option<TimeUnit>) -> Table {
         }
     }
     if reading.on_tombstone == OnTombstone::Row {
-        columns.iter_mut().for_each(|column| column.required = false);
+        for column in &mut columns {
+            column.required = false;
+        }
     }
     for (name, member, kind) in
         [("op", "__op", "string"), ("deleted", "__deleted", "boolean"), ("lsn", "__position", "string")]
