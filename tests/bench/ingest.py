@@ -46,6 +46,7 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
     "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_CONFIG_FILE": "/dev/null",
 }
 PARTITIONS = 6
+SPARK_VERSION = "3.5.0"
 PATIENCE = 1800
 COLUMNS = [
     ("sale_id", "string", StringType()), ("user_id", "string", StringType()), ("session_id", "string", StringType()),
@@ -79,7 +80,7 @@ PEERS = {
         ("org.apache.hadoop", "3.4.1", ["hadoop-client-api", "hadoop-client-runtime"]),
         ("org.slf4j", "1.7.36", ["slf4j-simple"]),
     ],
-    "spark": [("org.apache.spark", "3.5.0", ["spark-sql-kafka-0-10_2.12"])],
+    "spark": [("org.apache.spark", SPARK_VERSION, ["spark-sql-kafka-0-10_2.12"])],
 }
 
 
@@ -271,7 +272,7 @@ class Bench:
             ROOT / "tests" / "spark" / "real-spark.sh", "submit", self.url, *conf, "--driver-class-path", jars.replace(",", ":"), program,
             self.kafka, topic, f"glue.raw.{table}", folder / "checkpoint", str(self.options.commit),
         ]
-        measured = Measured(command, folder, env=ENVIRONMENT | {"SPARK_VERSION": "3.5.0"})
+        measured = Measured(command, folder, env=ENVIRONMENT | {"SPARK_VERSION": SPARK_VERSION})
         cpu = measured.waited()
         wall = time.monotonic() - measured.began
         if self.rows(table) != count:
@@ -343,6 +344,8 @@ def main():
     for name in engines:
         if name in PEERS:
             fetched(name)
+    if "spark" in engines:
+        subprocess.run([ROOT / "tests" / "spark" / "real-spark.sh", "fetch"], check=True, env=os.environ | {"SPARK_VERSION": SPARK_VERSION})
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), options)
         try:
