@@ -132,7 +132,7 @@ class Measured:
     def __init__(self, command, folder, **more):
         self.log = folder / "log"
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, **more)
+            self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=log, stderr=log, **more)
         self.peak, self.began, self.watching = 0, time.monotonic(), True
         self.watcher = threading.Thread(target=self.watch, daemon=True)
         self.watcher.start()
