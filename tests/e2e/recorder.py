@@ -10,8 +10,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.etree import ElementTree
 
 import botocore.session
+import pytest
 from botocore.parsers import RpcV2CBORParser
 from botocore.validate import ParamValidator
+
+from account import Account
 
 # The name in the credential scope, and botocore's where it is another.
 NAMES = {
@@ -64,6 +67,18 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+@pytest.fixture
+def account(tmp_path):
+    """An account whose requests are remembered, for tests that import this."""
+    account = Account(tmp_path)
+    recorder = Recorder(account.url)
+    account.environment = account.environment | {"AWS_ENDPOINT_URL": recorder.url}
+    account.requests = recorder.requests
+    yield account
+    recorder.shutdown()
+    account.stop()
 
 
 def check_values(shape, value, where):

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from account import Account, ask, put_faults
+from account import ask, put_faults
 from conftest import ENVIRONMENT, PROGRAM, ROOT, TARGET, Up
-from recorder import Recorder
+from recorder import account
 from test_stacks import judge_requests
 
 EXISTING = """
@@ -34,17 +34,6 @@ columns = { sale_id = "string" }
 [hosts.app]
 agents = ["producer", "stream"]
 """
-
-
-@pytest.fixture
-def account(tmp_path):
-    account = Account(tmp_path)
-    recorder = Recorder(account.url)
-    account.environment = account.environment | {"AWS_ENDPOINT_URL": recorder.url}
-    account.requests = recorder.requests
-    yield account
-    recorder.shutdown()
-    account.stop()
 
 
 def shared_cluster(account):

@@ -4,26 +4,13 @@ import json
 import time
 from urllib.parse import urlsplit
 
-import pytest
-
-from account import Account, put_faults
+from account import put_faults
 from drifts import MANIFEST
-from recorder import Recorder
+from recorder import account
 
 BUCKET = MANIFEST["Bucket"]
 # Longer than the time of writing of an object may go on: see `object/seal.rs`.
 OVER = 4.1
-
-
-@pytest.fixture
-def account(tmp_path):
-    account = Account(tmp_path)
-    recorder = Recorder(account.url)
-    account.environment = account.environment | {"AWS_ENDPOINT_URL": recorder.url}
-    account.requests = recorder.requests
-    yield account
-    recorder.shutdown()
-    account.stop()
 
 
 def reads(account, *words, code=0, keys=None):

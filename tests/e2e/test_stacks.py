@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from account import ACCOUNT, Account
+from account import ACCOUNT
 from conftest import ROOT
 from drifts import ANY, DRIFTS
-from recorder import Recorder, action_of, judge
+from recorder import account, action_of, judge
 from unread import unread
 
 HERE = Path(__file__).parent
@@ -32,17 +32,6 @@ def changes_of(name):
         return [], lambda _: []
     own = [change for change in DRIFTS if change[0].__module__ == module.__name__]
     return own, getattr(module, "prepare", lambda _: [])
-
-
-@pytest.fixture
-def account(tmp_path):
-    account = Account(tmp_path)
-    recorder = Recorder(account.url)
-    account.environment = account.environment | {"AWS_ENDPOINT_URL": recorder.url}
-    account.requests = recorder.requests
-    yield account
-    recorder.shutdown()
-    account.stop()
 
 
 @pytest.mark.parametrize("stack", STACKS, ids=lambda path: path.stem)
