@@ -25,7 +25,7 @@ use crate::ledger::{Ledger, Share, Standing, settle};
 use crate::reject::Cause;
 use crate::router::Collected;
 use crate::settled::Settled;
-use crate::sink::{Fault, Opened, Sink};
+use crate::sink::{Fault, Opened, Shared};
 use crate::table::Rows;
 use state::{Halt, Refused, State};
 
@@ -111,7 +111,7 @@ pub(crate) struct Committer<S> {
     unwritable: Counter,
 }
 
-impl<S: Sink> Committer<S> {
+impl<S: Shared> Committer<S> {
     /// The declared tables and the dead letters with their sinks.
     pub(crate) fn new(
         tables: Vec<(Table, S)>,
@@ -301,7 +301,7 @@ impl<S: Sink> Committer<S> {
 }
 
 /// What each table and partition are to a commit that the tables have done with.
-fn shares<'a, S: Sink>(tables: &'a [State<S>], commit: &'a Commit) -> Vec<(Share<'a>, Standing)> {
+fn shares<'a, S: Shared>(tables: &'a [State<S>], commit: &'a Commit) -> Vec<(Share<'a>, Standing)> {
     let mut shares = Vec::new();
     for position in &commit.positions {
         for (index, state) in tables.iter().enumerate().filter(|(_, state)| state.declared.topic == position.topic) {

@@ -47,6 +47,7 @@ pub use check::check;
 use lakewright_aws::{Aws, Options};
 use lakewright_config::agents::stream;
 use lakewright_config::{StreamConfig, Table};
+use lakewright_lake::Turns;
 use lakewright_runtime::kafka::{access, ensure};
 use lakewright_runtime::{Agent, CancellationToken};
 pub use maintenance::policy;
@@ -130,13 +131,14 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
     let open_bytes = (OPEN_BYTES / (config.tables.len() + 1)).max(LEAST_OPEN_BYTES);
     let held_at_most = config.maintenance.as_ref().map(maintenance::held_at_most);
     let sink = |table: &Table| {
+        let turns = Turns::at(&aws, &table.location);
         let sink = match table.sink {
             lakewright_config::Sink::Iceberg => {
                 let sink = IcebergSink::new(&aws, table, &config.group, open_bytes);
-                AnySink::Iceberg(Box::new(sink.maintained(held_at_most.filter(|_| table.existing.is_none()))))
+                AnySink::iceberg(sink.maintained(held_at_most.filter(|_| table.existing.is_none())), turns)
             }
             lakewright_config::Sink::Parquet | lakewright_config::Sink::Json => {
-                AnySink::Plain(Box::new(PlainSink::new(&aws, table, &config.group, open_bytes)))
+                AnySink::plain(PlainSink::new(&aws, table, &config.group, open_bytes), turns)
             }
         };
         (table.clone(), sink)

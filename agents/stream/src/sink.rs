@@ -120,7 +120,10 @@ pub(crate) trait Sink: Send + 'static {
 
     /// Drops what was written or finished, without removing anything.
     fn forget(&mut self);
+}
 
+/// A sink that other members of the group write to as well.
+pub(crate) trait Shared: Sink {
     /// Asks the other writers to wait for so long at most, because they were faster too often; returns whether they will, when those had
     /// their turn who asked before. That is advice: nothing but [`Sink::commit`] decides what is committed.
     fn take_turn(&mut self, at_most: Duration) -> impl Future<Output = bool> + Send;

@@ -17,7 +17,7 @@ use crate::offsets::OffsetMap;
 use crate::reject::Reject;
 use crate::settled::Settled;
 use crate::sift::{Sifted, sift};
-use crate::sink::{Blame, Fault, Opened, Sink, Written, guarded};
+use crate::sink::{Blame, Fault, Opened, Shared, Written, guarded};
 
 /// Quiet tables are committed without rows every so many commits, so that their own maps don't fall far behind.
 const QUIET_COMMITS: u32 = 20;
@@ -100,7 +100,7 @@ pub(super) struct State<S> {
     counters: Counters,
 }
 
-impl<S: Sink> State<S> {
+impl<S: Shared> State<S> {
     pub(super) fn new(table: Table, sink: S, dead: bool, metrics: &Metrics) -> Self {
         let counters = Counters::new(&table.name, dead, metrics);
         Self {

@@ -1,81 +1,100 @@
-//! The sink that a table's declaration names.
+//! The sink that a table's declaration names, and the turns at it.
 
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use lakewright_lake::Turns;
 
 use super::iceberg::IcebergSink;
 use super::plain::PlainSink;
-use super::{Fault, Opened, Refusal, Sink, Written};
+use super::{Fault, Opened, Refusal, Shared, Sink, Written};
 use crate::settled::Settled;
 
 /// A sink of either kind.
-pub(crate) enum AnySink {
+pub(crate) struct AnySink {
+    of: Of,
+    turns: Option<Turns>,
+}
+
+enum Of {
     Iceberg(Box<IcebergSink>),
     Plain(Box<PlainSink>),
 }
 
+impl AnySink {
+    /// A table of the catalog.
+    pub(crate) fn iceberg(sink: IcebergSink, turns: Option<Turns>) -> Self {
+        Self { of: Of::Iceberg(Box::new(sink)), turns }
+    }
+
+    /// A table of plain files.
+    pub(crate) fn plain(sink: PlainSink, turns: Option<Turns>) -> Self {
+        Self { of: Of::Plain(Box::new(sink)), turns }
+    }
+}
+
 impl Sink for AnySink {
     async fn open(&mut self) -> Result<Opened, Fault> {
-        match self {
-            Self::Iceberg(sink) => sink.open().await,
-            Self::Plain(sink) => sink.open().await,
+        match &mut self.of {
+            Of::Iceberg(sink) => sink.open().await,
+            Of::Plain(sink) => sink.open().await,
         }
     }
 
     async fn write(&mut self, rows: RecordBatch) -> Result<(), Fault> {
-        match self {
-            Self::Iceberg(sink) => sink.write(rows).await,
-            Self::Plain(sink) => sink.write(rows).await,
+        match &mut self.of {
+            Of::Iceberg(sink) => sink.write(rows).await,
+            Of::Plain(sink) => sink.write(rows).await,
         }
     }
 
     async fn finish(&mut self) -> Result<Written, Fault> {
-        match self {
-            Self::Iceberg(sink) => sink.finish().await,
-            Self::Plain(sink) => sink.finish().await,
+        match &mut self.of {
+            Of::Iceberg(sink) => sink.finish().await,
+            Of::Plain(sink) => sink.finish().await,
         }
     }
 
     async fn commit(&mut self, settled: &Settled, before: &Settled) -> Result<Opened, Refusal> {
-        match self {
-            Self::Iceberg(sink) => sink.commit(settled, before).await,
-            Self::Plain(sink) => sink.commit(settled, before).await,
+        match &mut self.of {
+            Of::Iceberg(sink) => sink.commit(settled, before).await,
+            Of::Plain(sink) => sink.commit(settled, before).await,
         }
     }
 
     async fn discard(&mut self) {
-        match self {
-            Self::Iceberg(sink) => sink.discard().await,
-            Self::Plain(sink) => sink.discard().await,
+        match &mut self.of {
+            Of::Iceberg(sink) => sink.discard().await,
+            Of::Plain(sink) => sink.discard().await,
         }
     }
 
     fn forget(&mut self) {
-        match self {
-            Self::Iceberg(sink) => sink.forget(),
-            Self::Plain(sink) => sink.forget(),
+        match &mut self.of {
+            Of::Iceberg(sink) => sink.forget(),
+            Of::Plain(sink) => sink.forget(),
         }
     }
+}
 
+impl Shared for AnySink {
     async fn take_turn(&mut self, at_most: Duration) -> bool {
-        match self {
-            Self::Iceberg(sink) => sink.take_turn(at_most).await,
-            Self::Plain(sink) => sink.take_turn(at_most).await,
+        match &mut self.turns {
+            Some(turns) => turns.take(at_most).await,
+            None => false,
         }
     }
 
     async fn give_way(&mut self) -> bool {
-        match self {
-            Self::Iceberg(sink) => sink.give_way().await,
-            Self::Plain(sink) => sink.give_way().await,
+        match &mut self.turns {
+            Some(turns) => turns.give_way().await,
+            None => false,
         }
     }
 
     async fn end_turn(&mut self) {
-        match self {
-            Self::Iceberg(sink) => sink.end_turn().await,
-            Self::Plain(sink) => sink.end_turn().await,
+        if let Some(turns) = &mut self.turns {
+            turns.end().await;
         }
     }
 }

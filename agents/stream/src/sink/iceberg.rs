@@ -8,7 +8,7 @@ use iceberg::spec::DataFile;
 use lakewright_aws::Aws;
 use lakewright_config::{DECLARATION, Table};
 use lakewright_lake::maintain::Held;
-use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, Turns, load_table};
+use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, load_table};
 
 use super::{Blame, Fault, Opened, Refusal, Sink, Version, Written};
 use crate::settled::Settled;
@@ -34,7 +34,6 @@ pub(crate) struct IcebergSink {
     writer: Option<TableWriter>,
     finished: Vec<DataFile>,
     spec_id: Option<i32>,
-    turns: Option<Turns>,
 }
 
 impl IcebergSink {
@@ -54,7 +53,6 @@ impl IcebergSink {
             writer: None,
             finished: Vec::new(),
             spec_id: None,
-            turns: Turns::at(aws, &table.location),
         }
     }
 
@@ -147,12 +145,7 @@ impl Sink for IcebergSink {
                 self.forget();
                 found.map_err(Refusal::Unknown)
             }
-            Err(CommitError::Conflict { .. }) => Err(Refusal::Conflict),
-            Err(error @ CommitError::Unknown { .. }) => Err(Refusal::Unknown(error.into())),
-            Err(error @ CommitError::Failed { .. }) => {
-                let error = anyhow::Error::from(error);
-                Err(Refusal::Failed(Fault::new(blame(&error, Blame::Table), error)))
-            }
+            Err(error) => Err(refused(error)),
         }
     }
 
@@ -171,26 +164,6 @@ impl Sink for IcebergSink {
         self.finished.clear();
         self.spec_id = None;
     }
-
-    async fn take_turn(&mut self, at_most: Duration) -> bool {
-        match &mut self.turns {
-            Some(turns) => turns.take(at_most).await,
-            None => false,
-        }
-    }
-
-    async fn give_way(&mut self) -> bool {
-        match &mut self.turns {
-            Some(turns) => turns.give_way().await,
-            None => false,
-        }
-    }
-
-    async fn end_turn(&mut self) {
-        if let Some(turns) = &mut self.turns {
-            turns.end().await;
-        }
-    }
 }
 
 fn opened(loaded: &LoadedTable) -> anyhow::Result<Opened> {
@@ -204,6 +177,18 @@ fn opened(loaded: &LoadedTable) -> anyhow::Result<Opened> {
         },
         settled: Settled::committed(metadata)?,
     })
+}
+
+/// What a commit's error means to whoever asked for the commit.
+pub(super) fn refused(error: CommitError) -> Refusal {
+    match error {
+        CommitError::Conflict { .. } => Refusal::Conflict,
+        CommitError::Unknown { .. } => Refusal::Unknown(error.into()),
+        CommitError::Failed { .. } => {
+            let error = anyhow::Error::from(error);
+            Refusal::Failed(Fault::new(blame(&error, Blame::Table), error))
+        }
+    }
 }
 
 /// Whose fault an error is; `otherwise` where AWS had no part in it.

@@ -12,7 +12,7 @@ use iceberg::spec::SchemaRef;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::{Blame, Fault, Opened, Refusal, Sink, Version, Written};
+use super::{Blame, Fault, Opened, Refusal, Shared, Sink, Version, Written};
 use crate::settled::Settled;
 
 /// What the next commit meets.
@@ -210,7 +210,9 @@ impl Sink for MemorySink {
         self.written.clear();
         self.finished.clear();
     }
+}
 
+impl Shared for MemorySink {
     async fn take_turn(&mut self, _at_most: Duration) -> bool {
         self.give_way().await;
         self.shelf.lock().turn = Some(self.id);

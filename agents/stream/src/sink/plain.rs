@@ -1,16 +1,14 @@
 //! Plain files with a manifest for each commit: rows and what they settle are one object that is put if it isn't there yet.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use arrow_array::RecordBatch;
 use lakewright_aws::Aws;
 use lakewright_config::Table;
 use lakewright_lake::plain::{File, Manifest, PlainTable, PlainWriter};
-use lakewright_lake::{CommitError, Turns};
 
-use super::iceberg::blame;
+use super::iceberg::{blame, refused};
 use super::{Blame, Fault, Opened, Refusal, Sink, Version, Written};
 use crate::settled::Settled;
 
@@ -28,7 +26,6 @@ pub(crate) struct PlainSink {
     newest: Option<Manifest>,
     writer: Option<PlainWriter>,
     finished: Vec<File>,
-    turns: Option<Turns>,
 }
 
 impl PlainSink {
@@ -43,7 +40,6 @@ impl PlainSink {
             newest: None,
             writer: None,
             finished: Vec::new(),
-            turns: Turns::at(aws, &table.location),
         }
     }
 
@@ -104,12 +100,7 @@ impl Sink for PlainSink {
                 self.forget();
                 self.opened().map_err(Refusal::Unknown)
             }
-            Err(CommitError::Conflict { .. }) => Err(Refusal::Conflict),
-            Err(error @ CommitError::Unknown { .. }) => Err(Refusal::Unknown(error.into())),
-            Err(error @ CommitError::Failed { .. }) => {
-                let error = anyhow::Error::from(error);
-                Err(Refusal::Failed(Fault::new(blame(&error, Blame::Table), error)))
-            }
+            Err(error) => Err(refused(error)),
         }
     }
 
@@ -123,25 +114,5 @@ impl Sink for PlainSink {
     fn forget(&mut self) {
         self.writer = None;
         self.finished.clear();
-    }
-
-    async fn take_turn(&mut self, at_most: Duration) -> bool {
-        match &mut self.turns {
-            Some(turns) => turns.take(at_most).await,
-            None => false,
-        }
-    }
-
-    async fn give_way(&mut self) -> bool {
-        match &mut self.turns {
-            Some(turns) => turns.give_way().await,
-            None => false,
-        }
-    }
-
-    async fn end_turn(&mut self) {
-        if let Some(turns) = &mut self.turns {
-            turns.end().await;
-        }
     }
 }

@@ -8,7 +8,7 @@ use lakewright_platform::Backoff;
 use super::super::{Commit, Position};
 use super::{Halt, State};
 use crate::settled::Settled;
-use crate::sink::{Blame, Fault, Opened, Refusal, Sink, Version, Written, guarded, guarded_commit};
+use crate::sink::{Blame, Fault, Opened, Refusal, Shared, Version, Written, guarded, guarded_commit};
 
 /// So many conflicts in a row with writers of other partitions are bad luck; more are something else.
 const MAX_CONFLICTS: u32 = 50;
@@ -22,7 +22,7 @@ const ATTEMPTS: u32 = 6;
 /// And for so long at least.
 const LEAST_TURN: Duration = Duration::from_secs(1);
 
-impl<S: Sink> State<S> {
+impl<S: Shared> State<S> {
     /// Commits what is finished with what `settle` makes of what was settled; returns whether there was anything to say.
     pub(super) async fn publish(
         &mut self,
@@ -30,11 +30,8 @@ impl<S: Sink> State<S> {
         written: Written,
         settle: impl Fn(&Settled) -> Settled + Send,
     ) -> Result<bool, Halt> {
-        let mut has_asked = false;
-        let published = self.publish_among_others(commit, written, settle, &mut has_asked).await;
-        if has_asked {
-            self.sink.end_turn().await;
-        }
+        let published = self.publish_among_others(commit, written, settle).await;
+        self.sink.end_turn().await;
         published
     }
 
@@ -43,11 +40,10 @@ impl<S: Sink> State<S> {
         commit: &Commit,
         Written { files, bytes }: Written,
         settle: impl Fn(&Settled) -> Settled + Send,
-        has_asked: &mut bool,
     ) -> Result<bool, Halt> {
         let name = self.declared.name.clone();
         let mut backoff = Backoff::new(CONFLICT.0, CONFLICT.1);
-        let mut slowest = Duration::ZERO;
+        let (mut slowest, mut has_asked) = (Duration::ZERO, false);
         for conflicts in 1..=MAX_CONFLICTS {
             let Opened { version, settled: before, .. } =
                 self.opened.clone().expect("commits come after their generation began");
@@ -82,8 +78,8 @@ impl<S: Sink> State<S> {
                         break;
                     }
                     tokio::time::sleep(backoff.next_pause()).await;
-                    if commit.shared && (*has_asked || conflicts % ASKS_AFTER == 0) {
-                        *has_asked = true;
+                    if commit.shared && (has_asked || conflicts % ASKS_AFTER == 0) {
+                        has_asked = true;
                         if self.sink.take_turn((slowest * ATTEMPTS).max(LEAST_TURN)).await {
                             self.counters.turns.increment(1);
                             backoff.reset();
