@@ -1,6 +1,8 @@
 //! Iceberg types as the stack file and Glue write them.
 
-use iceberg::spec::{NestedField, PrimitiveType, Type};
+use std::sync::Arc;
+
+use iceberg::spec::{ListType, MapType, NestedField, PrimitiveType, StructType, Type};
 use lakewright_config::{ColumnType, StructField};
 
 /// The column type of an Iceberg type; `None` for those that a stack file can't declare.
@@ -39,6 +41,53 @@ pub fn column_type(iceberg: &Type) -> Option<ColumnType> {
     })
 }
 
+/// The Iceberg type of a column type; its parts get the ids behind `ids`, the last one given.
+pub fn iceberg_type(declared: &ColumnType, ids: &mut i32) -> Type {
+    let primitive = match declared {
+        ColumnType::Boolean => PrimitiveType::Boolean,
+        ColumnType::Int => PrimitiveType::Int,
+        ColumnType::Long => PrimitiveType::Long,
+        ColumnType::Float => PrimitiveType::Float,
+        ColumnType::Double => PrimitiveType::Double,
+        ColumnType::Decimal(precision, scale) => {
+            PrimitiveType::Decimal { precision: (*precision).into(), scale: (*scale).into() }
+        }
+        ColumnType::Date => PrimitiveType::Date,
+        ColumnType::Time => PrimitiveType::Time,
+        ColumnType::Timestamp => PrimitiveType::Timestamp,
+        ColumnType::Timestamptz => PrimitiveType::Timestamptz,
+        ColumnType::String => PrimitiveType::String,
+        ColumnType::Uuid => PrimitiveType::Uuid,
+        ColumnType::Fixed(length) => PrimitiveType::Fixed((*length).into()),
+        ColumnType::Binary => PrimitiveType::Binary,
+        ColumnType::List(element) => {
+            let id = next(ids);
+            let element = NestedField::list_element(id, iceberg_type(element, ids), false);
+            return Type::List(ListType::new(Arc::new(element)));
+        }
+        ColumnType::Map(value) => {
+            let (key, id) = (next(ids), next(ids));
+            let key = NestedField::map_key_element(key, Type::Primitive(PrimitiveType::String));
+            let value = NestedField::map_value_element(id, iceberg_type(value, ids), false);
+            return Type::Map(MapType::new(Arc::new(key), Arc::new(value)));
+        }
+        ColumnType::Struct(fields) => {
+            let fields = fields.iter().map(|field| {
+                let id = next(ids);
+                Arc::new(NestedField::optional(id, &field.name, iceberg_type(&field.field_type, ids)))
+            });
+            return Type::Struct(StructType::new(fields.collect()));
+        }
+    };
+    Type::Primitive(primitive)
+}
+
+/// The next id of a field.
+pub(crate) fn next(ids: &mut i32) -> i32 {
+    *ids += 1;
+    *ids
+}
+
 /// A type as Glue's columns name it.
 pub fn glue_type(iceberg: &Type) -> String {
     match iceberg {
@@ -65,5 +114,46 @@ pub fn glue_type(iceberg: &Type) -> String {
                 .collect();
             format!("struct<{}>", fields.join(","))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_declared_type_comes_back_from_iceberg() {
+        for text in [
+            "boolean",
+            "int",
+            "long",
+            "float",
+            "double",
+            "decimal(12,2)",
+            "date",
+            "time",
+            "timestamp",
+            "timestamptz",
+            "string",
+            "uuid",
+            "fixed(16)",
+            "binary",
+            "map<string, struct<a: list<uuid>, b: fixed(3)>>",
+        ] {
+            let declared: ColumnType = text.parse().expect("a type");
+            assert_eq!(column_type(&iceberg_type(&declared, &mut 0)), Some(declared), "{text}");
+        }
+    }
+
+    #[test]
+    fn parts_get_ids_of_their_own() {
+        let declared: ColumnType = "map<string, struct<a: list<int>, b: int>>".parse().expect("a type");
+        let mut ids = 7;
+        let Type::Map(map) = iceberg_type(&declared, &mut ids) else { panic!("a map") };
+        let Type::Struct(parts) = &*map.value_field.field_type else { panic!("a struct") };
+        let Type::List(list) = &*parts.fields()[0].field_type else { panic!("a list") };
+        let given =
+            [map.key_field.id, map.value_field.id, parts.fields()[0].id, list.element_field.id, parts.fields()[1].id];
+        assert_eq!((given, ids), ([8, 9, 10, 11, 12], 12));
     }
 }

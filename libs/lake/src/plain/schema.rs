@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use iceberg::spec::{
-    ListType, MapType, NestedField, PrimitiveType, Schema, StructType, Transform, Type, UnboundPartitionSpec,
-};
-use lakewright_config::{Column, ColumnType, PartitionField, Transform as Declared};
+use iceberg::spec::{NestedField, Schema, Transform, UnboundPartitionSpec};
+use lakewright_config::{Column, PartitionField, Transform as Declared};
+
+use crate::types::{iceberg_type, next};
 
 /// The schema of columns.
 ///
@@ -18,55 +18,11 @@ pub(super) fn schema(columns: &[Column]) -> anyhow::Result<Schema> {
         .iter()
         .map(|column| {
             let id = next(&mut ids);
-            Arc::new(NestedField::new(id, &column.name, kind(&column.column_type, &mut ids), column.required))
+            let column_type = iceberg_type(&column.column_type, &mut ids);
+            Arc::new(NestedField::new(id, &column.name, column_type, column.required))
         })
         .collect();
     Schema::builder().with_fields(fields).build().context("read the columns")
-}
-
-fn next(ids: &mut i32) -> i32 {
-    *ids += 1;
-    *ids
-}
-
-fn kind(declared: &ColumnType, ids: &mut i32) -> Type {
-    let primitive = match declared {
-        ColumnType::Boolean => PrimitiveType::Boolean,
-        ColumnType::Int => PrimitiveType::Int,
-        ColumnType::Long => PrimitiveType::Long,
-        ColumnType::Float => PrimitiveType::Float,
-        ColumnType::Double => PrimitiveType::Double,
-        ColumnType::Decimal(precision, scale) => {
-            PrimitiveType::Decimal { precision: (*precision).into(), scale: (*scale).into() }
-        }
-        ColumnType::Date => PrimitiveType::Date,
-        ColumnType::Time => PrimitiveType::Time,
-        ColumnType::Timestamp => PrimitiveType::Timestamp,
-        ColumnType::Timestamptz => PrimitiveType::Timestamptz,
-        ColumnType::String => PrimitiveType::String,
-        ColumnType::Uuid => PrimitiveType::Uuid,
-        ColumnType::Fixed(length) => PrimitiveType::Fixed((*length).into()),
-        ColumnType::Binary => PrimitiveType::Binary,
-        ColumnType::List(element) => {
-            let id = next(ids);
-            let element = NestedField::list_element(id, kind(element, ids), false);
-            return Type::List(ListType::new(Arc::new(element)));
-        }
-        ColumnType::Map(value) => {
-            let (key, id) = (next(ids), next(ids));
-            let key = NestedField::map_key_element(key, Type::Primitive(PrimitiveType::String));
-            let value = NestedField::map_value_element(id, kind(value, ids), false);
-            return Type::Map(MapType::new(Arc::new(key), Arc::new(value)));
-        }
-        ColumnType::Struct(fields) => {
-            let fields = fields.iter().map(|field| {
-                let id = next(ids);
-                Arc::new(NestedField::optional(id, &field.name, kind(&field.field_type, ids)))
-            });
-            return Type::Struct(StructType::new(fields.collect()));
-        }
-    };
-    Type::Primitive(primitive)
 }
 
 /// The partition spec of declared fields. Ids are those that [`schema`] gives.
