@@ -190,3 +190,54 @@ def catalog(account):
     common = {"region": "eu-north-1", "access-key-id": "test", "secret-access-key": "test"}
     settings = {f"{kind}.{name}": value for kind in ("glue", "s3") for name, value in common.items()}
     return GlueCatalog("glue", **settings, **{"glue.endpoint": account.url, "s3.endpoint": account.url})
+
+
+ROLE = "arn:aws:iam::123456789012:role/optimizers"
+
+
+def test_optimizers_are_kept_with_their_table(glue, bucket, database, refused):
+    make(glue, bucket, database)
+    one = {"CatalogId": "123456789012", "DatabaseName": database, "TableName": "sales"}
+    retention = {"icebergConfiguration": {"snapshotRetentionPeriodInDays": 3, "numberOfSnapshotsToRetain": 2}}
+    given = {"roleArn": ROLE, "enabled": True, "retentionConfiguration": retention}
+    with refused("EntityNotFoundException"):
+        glue.get_table_optimizer(**one, Type="retention")
+    glue.create_table_optimizer(**one, Type="retention", TableOptimizerConfiguration=given)
+    with refused("AlreadyExistsException"):
+        glue.create_table_optimizer(**one, Type="retention", TableOptimizerConfiguration=given)
+    found = glue.get_table_optimizer(**one, Type="retention")
+    assert found["TableOptimizer"]["configuration"] == given and found["TableOptimizer"]["type"] == "retention"
+    glue.update_table_optimizer(**one, Type="retention", TableOptimizerConfiguration=given | {"enabled": False})
+    with refused("EntityNotFoundException"):
+        glue.update_table_optimizer(**one, Type="compaction", TableOptimizerConfiguration={"roleArn": ROLE, "enabled": True})
+    entry = {"catalogId": "123456789012", "databaseName": database, "tableName": "sales"}
+    batch = glue.batch_get_table_optimizer(Entries=[entry | {"type": kind} for kind in ["retention", "compaction"]])
+    (kept,), (lacking,) = batch["TableOptimizers"], batch["Failures"]
+    assert kept["tableOptimizer"]["configuration"]["enabled"] is False and kept["tableName"] == "sales"
+    assert (lacking["type"], lacking["error"]["ErrorCode"]) == ("compaction", "EntityNotFoundException")
+    glue.delete_table_optimizer(**one, Type="retention")
+    with refused("EntityNotFoundException"):
+        glue.delete_table_optimizer(**one, Type="retention")
+    # They go with their table.
+    glue.create_table_optimizer(**one, Type="retention", TableOptimizerConfiguration=given)
+    glue.delete_table(DatabaseName=database, Name="sales")
+    with refused("EntityNotFoundException"):
+        glue.get_table_optimizer(**one, Type="retention")
+    make(glue, bucket, database)
+    with refused("EntityNotFoundException"):
+        glue.get_table_optimizer(**one, Type="retention")
+
+
+def test_optimizers_that_glue_refuses(glue, bucket, database, refused):
+    make(glue, bucket, database)
+    one = {"CatalogId": "123456789012", "DatabaseName": database, "TableName": "sales"}
+    for kind, more, code in [
+        ("vacuum", {}, "ValidationException"),
+        ("compaction", {"roleArn": "arn:aws:iam::123456789012:user/anna"}, "InvalidInputException"),
+        ("compaction", {"retentionConfiguration": {"icebergConfiguration": {}}}, "InvalidInputException"),
+        ("compaction", {"compactionConfiguration": {"icebergConfiguration": {"strategy": "heap"}}}, "ValidationException"),
+        ("retention", {"retentionConfiguration": {"icebergConfiguration": {"runRateInHours": 2}}}, "InvalidInputException"),
+    ]:
+        given = {"roleArn": ROLE, "enabled": True} | more
+        with refused(code):
+            glue.create_table_optimizer(**one, Type=kind, TableOptimizerConfiguration=given)

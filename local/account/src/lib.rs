@@ -73,6 +73,9 @@ pub struct Config {
     pub secret: Option<Secret>,
     /// How long a query may run.
     pub query_time: Duration,
+    /// For how long older versions of objects are kept at most where a bucket's lifecycle lets them go at all; without it, for
+    /// ever.
+    pub older_versions: Option<Duration>,
     /// Whether each call is judged by IAM's policies.
     pub enforce: bool,
     /// How many connections are taken at the same time.
@@ -92,6 +95,7 @@ impl Config {
             events: None,
             secret: None,
             query_time: QUERY_TIME,
+            older_versions: None,
             enforce: false,
             connections: CONNECTIONS,
         }
@@ -142,6 +146,18 @@ impl Running {
     }
 }
 
+/// Lets older versions of objects go, again and again.
+async fn expire_versions(account: Arc<Account>, longest: Duration, stop: CancellationToken) {
+    let pause = (longest / 5).clamp(Duration::from_secs(1), Duration::from_mins(1));
+    while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
+        let account = account.clone();
+        let expired = tokio::task::spawn_blocking(move || services::s3::expire_versions(&account, longest)).await;
+        if let Err(error) = expired {
+            tracing::error!(%error, "cannot let older versions of objects go");
+        }
+    }
+}
+
 /// Starts an account; it answers when this returns.
 pub async fn serve(config: Config) -> anyhow::Result<Running> {
     let lock = data::open(&config.data)?;
@@ -180,6 +196,9 @@ pub async fn serve(config: Config) -> anyhow::Result<Running> {
             }
         }
     });
+    if let Some(longest) = config.older_versions {
+        tokio::spawn(expire_versions(account.clone(), longest, stop.clone()));
+    }
     let server = server::Server::new(account.clone(), faults.clone(), events.clone(), stop.clone());
     let server = Arc::new(server);
     let logins = Logins(server.clone());

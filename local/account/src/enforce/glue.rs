@@ -38,6 +38,28 @@ pub(super) fn asks(asks: &mut Asks<'_, '_>) -> Option<()> {
             let table = lower(asks.text("TableName"));
             on(asks, database, &one(table))
         }
+        "GetTableOptimizer" | "DeleteTableOptimizer" => {
+            let table = lower(asks.text("TableName"));
+            on(asks, database, &one(table))
+        }
+        "CreateTableOptimizer" | "UpdateTableOptimizer" => {
+            let table = lower(asks.text("TableName"));
+            on(asks, database, &one(table))?;
+            match input["TableOptimizerConfiguration"].text("roleArn") {
+                Some(role) => asks.pass(role, "glue.amazonaws.com"),
+                None => Some(()),
+            }
+        }
+        "BatchGetTableOptimizer" => {
+            asks.own("glue", asks.arn("glue", "catalog"));
+            for entry in input.list("Entries") {
+                let (database, table) = (lower(entry.text("databaseName")), lower(entry.text("tableName")));
+                let (database, table) = (database.unwrap_or_default(), table.unwrap_or_default());
+                asks.own("glue", asks.arn("glue", &format!("database/{database}")));
+                asks.own("glue", asks.arn("glue", &format!("table/{database}/{table}")));
+            }
+            Some(())
+        }
         "BatchDeleteTable" => {
             let tables: Vec<String> = input.texts("TablesToDelete").iter().map(|name| name.to_lowercase()).collect();
             on(asks, database, &tables)

@@ -1,10 +1,11 @@
-//! Glue: its data catalog of databases, tables with versions and Iceberg tables; its schema registry; tags.
+//! Glue: its data catalog of databases, tables with versions, Iceberg tables and their optimizers; its schema registry; tags.
 
 mod database;
 mod iceberg;
 mod limits;
 pub(crate) mod objects;
 mod open_format;
+mod optimizer;
 pub(crate) mod registry;
 mod schema;
 mod table;
@@ -61,6 +62,11 @@ fn in_transaction(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
         "GetTableVersions" => version::list(state, request),
         "DeleteTableVersion" => version::delete(state, request),
         "BatchDeleteTableVersion" => version::delete_batch(state, request),
+        "CreateTableOptimizer" => optimizer::create(state, request),
+        "UpdateTableOptimizer" => optimizer::update(state, request),
+        "DeleteTableOptimizer" => optimizer::delete(state, request),
+        "GetTableOptimizer" => optimizer::get(state, request),
+        "BatchGetTableOptimizer" => optimizer::batch_get(state, request),
         // The catalog holds no partitions and no statistics of its own: Iceberg keeps both in its metadata.
         "GetPartitions" => {
             table::current(state, &database_name(request)?, &name_of(&request.input, "TableName")?)?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    check_catalog, database, database_name, invalid, invalid_token, limits, name_of, not_found, open_format, page_size,
-    paged,
+    check_catalog, database, database_name, invalid, invalid_token, limits, name_of, not_found, open_format, optimizer,
+    page_size, paged,
 };
 use crate::account::Account;
 use crate::clock;
@@ -282,6 +282,7 @@ fn found(filter: &Value, table: &Value) -> bool {
 /// Takes a table and its archived versions out of the catalog.
 pub(super) fn remove(state: &mut State<'_>, database: &str, table: &str) {
     state.remove(COLLECTION, &id(database, table));
+    optimizer::remove(state, database, table);
     let prefix = format!("{database}/{table}/");
     let versions: Vec<String> =
         state.list(ARCHIVE).filter(|(id, _)| id.starts_with(&prefix)).map(|(id, _)| id.to_owned()).collect();

@@ -13,6 +13,7 @@ mod copies;
 mod deletes;
 mod destinations;
 mod errors;
+mod lifecycle;
 mod listing;
 mod names;
 mod objects;
@@ -26,6 +27,7 @@ mod versions;
 mod xml;
 
 pub(crate) use errors::response as failure;
+pub(crate) use lifecycle::expire as expire_versions;
 pub(crate) use names::{asked, host_to_path};
 pub(crate) use objects::{KMS_KEY, headers_of, key_of_bucket};
 pub(crate) use policy::{fault as policy_fault, sid_fault};
