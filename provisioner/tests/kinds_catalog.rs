@@ -5,7 +5,10 @@
 mod account;
 
 use account::{account, account_with, kind};
-use aws_sdk_glue::types::{DatabaseInput, Permission, PrincipalPermissions, TableInput};
+use aws_sdk_glue::types::{
+    DatabaseInput, Permission, PrincipalPermissions, TableInput, TableOptimizerConfiguration, TableOptimizerType,
+    TableOptimizerVpcConfiguration,
+};
 use lakewright::kind::{Context, Wanted};
 use lakewright::resource::Address;
 use lakewright::services::Services as _;
@@ -114,6 +117,54 @@ async fn databases_and_tables() {
     let tables = ask(glue.get_tables().database_name("shop_raw").send()).await.unwrap();
     assert_eq!(tables.table_list().len(), 1);
     account.delete("database.raw", &database).await;
+}
+
+#[tokio::test]
+async fn optimizers_of_tables() {
+    let account = account().await;
+    account.create("bucket.raw", json!({"name": "shop-raw-123456789012"})).await;
+    account.create("database.raw", json!({"name": "shop_raw"})).await;
+    let columns = [json!({"name": "id", "type": "string"})];
+    let table = json!({"database": "shop_raw", "name": "sales", "location": "s3://shop-raw-123456789012/raw/sales", "columns": columns});
+    account.create("table.sales", table.clone()).await;
+    let role = "arn:aws:iam::123456789012:role/shop-optimizers";
+    let spec = |kind: &str, more: serde_json::Value| {
+        let mut spec = json!({"database": "shop_raw", "table": "sales", "type": kind, "role": role});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    for (kind, other) in [
+        ("compaction", json!({"strategy": "z-order", "min_input_files": 5})),
+        ("retention", json!({"snapshots_days": 9, "min_snapshots": 3, "clean_expired_files": false})),
+        ("orphan_file_deletion", json!({"orphans_days": 7, "every_hours": 3, "enabled": false})),
+    ] {
+        let address = format!("table_optimizer.sales-{kind}");
+        account.create(&address, spec(kind, json!({}))).await;
+        account.update(&address, spec(kind, other)).await;
+        account.update(&address, spec(kind, json!({}))).await;
+    }
+    // What somebody else said of one stays.
+    let glue = account.context.aws.glue();
+    let connection = TableOptimizerVpcConfiguration::GlueConnectionName("private".to_owned());
+    let by_hand =
+        TableOptimizerConfiguration::builder().role_arn(role).enabled(true).vpc_configuration(connection.clone());
+    let call = glue.update_table_optimizer().catalog_id("123456789012").database_name("shop_raw").table_name("sales");
+    let call = call.r#type(TableOptimizerType::Compaction).table_optimizer_configuration(by_hand.build());
+    ask(call.send()).await.unwrap();
+    account.update("table_optimizer.sales-compaction", spec("compaction", json!({"min_input_files": 9}))).await;
+    let call = glue.get_table_optimizer().catalog_id("123456789012").database_name("shop_raw").table_name("sales");
+    let kept = ask(call.r#type(TableOptimizerType::Compaction).send()).await.unwrap().table_optimizer.unwrap();
+    assert_eq!(kept.configuration().unwrap().vpc_configuration(), Some(&connection));
+    // Another one of its type is none of this stack's.
+    let other = account.refused("table_optimizer.mine", spec("compaction", json!({"min_input_files": 2}))).await;
+    assert!(other.contains("shop_raw.sales:compaction has one that isn't this stack's"), "{other}");
+    for kind in ["compaction", "retention"] {
+        account.delete(&format!("table_optimizer.sales-{kind}"), &spec(kind, json!({}))).await;
+    }
+    // They go with their table.
+    account.delete("table.sales", &table).await;
+    let left = "table_optimizer.sales-orphan_file_deletion".parse().unwrap();
+    assert!(account.find(&left, &spec("orphan_file_deletion", json!({}))).await.is_none());
 }
 
 #[tokio::test]

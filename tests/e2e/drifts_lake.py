@@ -33,6 +33,29 @@ def a_column_renamed(aws):
         schema.rename_column("loyalty", "loyalty_points")
 
 
+OPTIMIZER = {"CatalogId": ACCOUNT, "DatabaseName": "lake_raw", "TableName": "users"}
+
+
+@drift("table_optimizer.users-retention", "snapshots_days", 1, 7)
+def an_optimizer_that_keeps_less(aws):
+    glue = aws("glue")
+    known = glue.get_table_optimizer(**OPTIMIZER, Type="retention")["TableOptimizer"]["configuration"]
+    known["retentionConfiguration"]["icebergConfiguration"]["snapshotRetentionPeriodInDays"] = 1
+    glue.update_table_optimizer(**OPTIMIZER, Type="retention", TableOptimizerConfiguration=known)
+
+
+@drift("table_optimizer.users-compaction", "enabled", False, True)
+def an_optimizer_switched_off(aws):
+    glue = aws("glue")
+    known = glue.get_table_optimizer(**OPTIMIZER, Type="compaction")["TableOptimizer"]["configuration"]
+    glue.update_table_optimizer(**OPTIMIZER, Type="compaction", TableOptimizerConfiguration=known | {"enabled": False})
+
+
+@drift("table_optimizer.users-orphan_file_deletion", None, None, None)
+def an_optimizer_deleted(aws):
+    aws("glue").delete_table_optimizer(**OPTIMIZER, Type="orphan_file_deletion")
+
+
 RAW, LOGS = f"lake-raw-{ACCOUNT}", f"lake-logs-{ACCOUNT}"
 
 

@@ -12,6 +12,8 @@ from test_files import LABELS, LONG, run_model
 from test_up import WAREHOUSE, catalog
 
 SPARK = ROOT / "tests" / "spark" / "real-spark.sh"
+# No snapshot but the current one is kept.
+MAINTENANCE = {"every_ms": 0, "snapshots_age_ms": 0, "min_snapshots": 1, "orphans_age_ms": 86_460_000}
 
 
 @pytest.fixture
@@ -31,8 +33,8 @@ def serve():
         process.wait()
 
 
-def spark_models(up, url, folder):
-    """Runs the models into a database of their own, beside the one that this machine's engine fills."""
+def spark_models(up, url, folder, maintenance=None):
+    """Runs the models into a database of their own, beside the one that this machine's engine fills, and maintains its tables."""
     manifest = json.load(client(url, "s3").get_object(Bucket=f"shop-artifacts-{ACCOUNT}", Key="models/manifest.json")["Body"])
     manifest["database"] = "shop_spark"
     manifest["location"] = manifest["location"].replace("/warehouse", "/spark")
@@ -41,6 +43,7 @@ def spark_models(up, url, folder):
     # A row that only right bounds of a file of two row groups let Spark find.
     found = f"SELECT n FROM lake.labels WHERE label = '{LONG}'"
     manifest["models"].append({"name": "found", "materialization": "replace", "sql": found})
+    manifest["maintenance"] = maintenance
     (folder / "manifest.json").write_text(json.dumps(manifest))
     program = ROOT / "provisioner" / "src" / "stack" / "run_models.py"
     # What Spark says itself may stand anywhere on standard output.
@@ -52,8 +55,12 @@ def spark_models(up, url, folder):
     )
     assert done.returncode == 0, done.stdout + done.stderr[-6000:]
     told = [json.loads(line) for line in results.read_text().splitlines()]
-    assert [one["model"] for one in told] == [model["name"] for model in manifest["models"]]
-    return {one["model"]: one["rows"] for one in told}
+    models = [model["name"] for model in manifest["models"]]
+    assert [one["model"] for one in told if "model" in one] == models
+    maintained = [one for one in told if "maintained" in one]
+    assert [one["maintained"] for one in maintained] == (models if maintenance else [])
+    assert all(one["failed"] == 0 for one in maintained), maintained
+    return {one["model"]: one["rows"] for one in told if "model" in one}
 
 
 def rows(tables, name):
@@ -73,12 +80,14 @@ def test_spark_makes_the_tables_that_this_machines_engine_makes(make_up, serve, 
         if round == 0:
             client(url, "glue").create_database(DatabaseInput={"Name": "shop_spark"})
             run_model(lambda service: client(url, service), LABELS)
-        counted = spark_models(up, url, tmp_path)
+        counted = spark_models(up, url, tmp_path, MAINTENANCE if round else None)
         assert counted["found"] == 1
         tables = catalog(url)
         for name in WAREHOUSE:
             columns, found = rows(tables, f"shop_spark.{name}")
             assert (columns, found) == rows(tables, f"shop.{name}"), name
             assert len(found) == counted[name] > 0, name
+            snapshots = tables.load_table(f"shop_spark.{name}").snapshots()
+            assert round == 0 or len(snapshots) == 1, f"{name} was maintained, and has {len(snapshots)} snapshots"
         process.terminate()
         process.wait()

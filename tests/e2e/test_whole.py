@@ -67,6 +67,9 @@ events PutTargets
     EventBusName: call
 glue UpdateDatabase
     CatalogId: call
+glue UpdateTableOptimizer
+    TableOptimizerConfiguration.vpcConfiguration
+        TableOptimizerConfiguration.orphanFileDeletionConfiguration.icebergConfiguration.location: kept
 iam CreatePolicyVersion UpdateAssumeRolePolicy PutRolePermissionsBoundary PutRolePolicy
 kafka UpdateConfiguration
 kafka UpdateMonitoring

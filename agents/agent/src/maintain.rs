@@ -1,12 +1,15 @@
-//! `lakewright-agent maintain`: one round of maintenance of the stream agent's tables, or what it would do.
+//! `lakewright-agent maintain`: one round of maintenance of the stream agent's tables, or what it would do; and one of a table that
+//! another program names.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use anyhow::{Context as _, bail};
 use lakewright_aws::{Aws, Options};
-use lakewright_config::StreamConfig;
-use lakewright_lake::maintain::{Known, Report, maintain};
+use lakewright_config::maintenance::{Order, Outcome, Report};
+use lakewright_config::{StreamConfig, size};
+use lakewright_lake::find_table;
+use lakewright_lake::maintain::{Known, maintain, optimizers};
 
 /// Maintains the tables, or the one that is named, and says what became of each.
 ///
@@ -32,11 +35,18 @@ pub async fn run(config: StreamConfig, table: Option<String>, dry_run: bool) -> 
     let (mut failures, known) = (0, Known::default());
     for table in tables {
         let name = format!("{}.{}", table.database, table.name);
-        let lines = match Box::pin(maintain(&aws, (&table.database, &table.name), &policy, &known, dry_run)).await {
-            Ok(report) => {
-                failures += report.failures.len();
-                lines(&report, dry_run)
+        let place = (table.database.as_str(), table.name.as_str());
+        let done = async {
+            let types = optimizers(&aws, config.account.as_deref(), place).await?;
+            if !types.is_empty() {
+                return Ok(vec![format!("left to Glue's optimizers: {}", types.join(", "))]);
             }
+            let report = Box::pin(maintain(&aws, place, &policy, &known, dry_run)).await?;
+            failures += report.failures.len();
+            Ok::<_, anyhow::Error>(lines(&report, dry_run))
+        };
+        let lines = match done.await {
+            Ok(lines) => lines,
             Err(error) => {
                 failures += 1;
                 vec![format!("failed: {error:#}")]
@@ -53,34 +63,51 @@ pub async fn run(config: StreamConfig, table: Option<String>, dry_run: bool) -> 
     Ok(())
 }
 
+/// Maintains the table that an order on standard input names, and writes what became of it to standard output, both as JSON.
+///
+/// # Errors
+/// The order can't be read, nor AWS be reached. What is wrong with the table is an outcome.
+pub async fn one() -> anyhow::Result<()> {
+    let mut text = String::new();
+    std::io::stdin().lock().read_to_string(&mut text).context("read the order from standard input")?;
+    let order: Order = serde_json::from_str(&text).context("read the order on standard input")?;
+    let aws = Aws::connect(Options::default()).await?.of_account(&order.account, BTreeMap::new());
+    let outcome = match outcome(&aws, &order).await {
+        Ok(outcome) => outcome,
+        Err(error) => Outcome::Failed(format!("{error:#}")),
+    };
+    let text = serde_json::to_string(&outcome).context("write the outcome as JSON")?;
+    writeln!(std::io::stdout().lock(), "{text}").context("write to standard output")
+}
+
+async fn outcome(aws: &Aws, order: &Order) -> anyhow::Result<Outcome> {
+    let (database, table) = (order.database.as_str(), order.table.as_str());
+    if find_table(aws, database, table).await?.is_none() {
+        return Ok(Outcome::Absent);
+    }
+    let types = optimizers(aws, Some(&order.account), (database, table)).await?;
+    if !types.is_empty() {
+        return Ok(Outcome::ByGlue(types));
+    }
+    let policy = lakewright_stream::policy(&order.settings);
+    let report = Box::pin(maintain(aws, (database, table), &policy, &Known::default(), order.dry_run)).await?;
+    Ok(Outcome::Maintained(Box::new(report)))
+}
+
 /// What became of a table, or would.
 fn lines(report: &Report, dry_run: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(compacted) = &report.compacted {
-        let (files, size) = (compacted.replaced, bytes(compacted.replaced_bytes));
-        let into = if dry_run { String::new() } else { format!(", {}", bytes(compacted.written_bytes)) };
+        let (files, replaced) = (compacted.replaced, size(compacted.replaced_bytes));
+        let into = if dry_run { String::new() } else { format!(", {}", size(compacted.written_bytes)) };
         lines.push(format!(
-            "data files {} → {}: {files} small ones, {size}, into {}{into}; manifests {} → {}",
+            "data files {} → {}: {files} small ones, {replaced}, into {}{into}; manifests {} → {}",
             compacted.files_before,
             compacted.files_after,
             compacted.written,
             compacted.manifests_before,
             compacted.manifests_after
         ));
-        let skipped = compacted.skipped;
-        let left = [
-            (skipped.with_deletes, "have rows deleted by delete files"),
-            (skipped.unsupported, "are no plain Parquet, or of a partitioning whose column is gone"),
-            (skipped.unsuited, "can't be read exactly as the table's schema says"),
-            (skipped.postponed, "come next time"),
-        ];
-        let left = left.into_iter().filter(|(count, _)| *count > 0);
-        lines.extend(left.map(|(count, why)| format!("{count} small files are left alone: they {why}")));
-        lines.extend(compacted.unsuited.iter().map(|why| format!("left alone: {why}")));
-        if compacted.given_up > 0 {
-            let groups = compacted.given_up;
-            lines.push(format!("{groups} groups of files were given up: another writer changed them meanwhile"));
-        }
     }
     if let Some(expired) = &report.expired {
         let (data, metadata) = (expired.data, expired.metadata);
@@ -89,48 +116,27 @@ fn lines(report: &Report, dry_run: bool) -> Vec<String> {
             expired.kept + expired.snapshots,
             expired.kept,
             data.files,
-            bytes(data.bytes),
+            size(data.bytes),
             metadata.files
         ));
-        if !expired.references.is_empty() {
-            lines.push(format!("branches and tags too old: {}", expired.references.join(", ")));
-        }
     }
-    if let Some(orphans) = &report.orphans {
-        match &orphans.refused {
-            Some(why) => lines.push(format!("orphans aren't deleted: {why}")),
-            None => {
-                let deleted = orphans.deleted;
-                lines.push(format!("orphans: {} of {} files, {}", deleted.files, orphans.listed, bytes(deleted.bytes)));
-            }
-        }
+    if let Some(orphans) = report.orphans.as_ref().filter(|orphans| orphans.refused.is_none()) {
+        let deleted = orphans.deleted;
+        lines.push(format!("orphans: {} of {} files, {}", deleted.files, orphans.listed, size(deleted.bytes)));
     }
-    let left_over = report.deleted().failed;
-    if left_over > 0 {
-        lines.push(format!("{left_over} files couldn't be deleted and are left over"));
-    }
-    lines.extend(report.failures.iter().map(|failure| format!("failed: {failure}")));
+    lines.extend(report.notes());
     lines
-}
-
-/// Bytes as people read them.
-fn bytes(bytes: u64) -> String {
-    let units = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
-    match units.into_iter().find(|(unit, _)| bytes as f64 >= *unit) {
-        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / unit),
-        None => format!("{bytes} B"),
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use lakewright_lake::maintain::{Compacted, Deleted, Expired, Orphans};
+    use lakewright_config::maintenance::{Compacted, Deleted, Expired, Orphans, Skipped};
 
     use super::*;
 
     #[test]
     fn a_report_is_written_as_people_read_it() {
-        let skipped = lakewright_lake::maintain::Skipped { with_deletes: 2, ..Default::default() };
+        let skipped = Skipped { with_deletes: 2, ..Default::default() };
         let report = Report {
             table: "raw.sales".into(),
             compacted: Some(Compacted {
@@ -157,8 +163,8 @@ mod tests {
         };
         let expected = [
             "data files 24 → 6: 20 small ones, 1.2 MB, into 2, 1.0 MB; manifests 24 → 2",
-            "2 small files are left alone: they have rows deleted by delete files",
             "snapshots 12 → 3: 20 data files, 999 B, and 18 metadata files of theirs",
+            "2 small files are left alone: they have rows deleted by delete files",
             "branches and tags too old: old",
             "orphans aren't deleted: `gc.enabled` is false",
             "1 files couldn't be deleted and are left over",

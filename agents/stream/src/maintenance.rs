@@ -1,12 +1,13 @@
 //! Maintaining the agent's tables on a schedule, beside the writing and without disturbing it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use lakewright_aws::Aws;
 use lakewright_config::agents::stream::{self, Maintenance};
 use lakewright_config::{Sink, StreamConfig, Table};
-use lakewright_lake::maintain::{Known, Policy, Report, maintain};
+use lakewright_lake::maintain::{Known, Policy, Report, maintain, optimizers};
 use lakewright_runtime::health::now_ms;
 use lakewright_runtime::{Agent, CancellationToken};
 use tokio::runtime::Handle;
@@ -37,10 +38,15 @@ pub(crate) fn check(maintenance: &Maintenance, commit_interval_ms: u64) -> anyho
     Ok(())
 }
 
-/// For how long a writer may hold files before it commits them: those that are held for longer might be taken for
-/// orphans.
-pub(crate) fn held_at_most(maintenance: &Maintenance) -> Duration {
-    Duration::from_millis(maintenance.orphans_age_ms / 2)
+/// For how long a writer may hold files before it commits them, of tables that are maintained, here or elsewhere: those that are
+/// held for longer might be taken for orphans.
+pub(crate) fn held_at_most(config: &StreamConfig) -> Option<Duration> {
+    let own = config.maintenance.as_ref().map(|maintenance| maintenance.orphans_age_ms);
+    own.into_iter().chain(config.orphans_elsewhere_ms).min().map(half)
+}
+
+fn half(age_ms: u64) -> Duration {
+    Duration::from_millis(age_ms / 2)
 }
 
 /// What the settings mean for the tables.
@@ -51,7 +57,7 @@ pub fn policy(maintenance: &Maintenance) -> Policy {
         min_snapshots: maintenance.min_snapshots.map(|number| number as usize),
         grace_ms: signed(maintenance.readers_grace_ms),
         orphans_age_ms: Some(signed(maintenance.orphans_age_ms)),
-        held_at_most: held_at_most(maintenance),
+        held_at_most: half(maintenance.orphans_age_ms),
         target_bytes: maintenance.target_file_size,
         memory_bytes: usize::try_from(maintenance.memory).unwrap_or(usize::MAX),
         ..Policy::default()
@@ -67,6 +73,10 @@ pub(crate) struct Maintainer {
     agent: Agent,
     /// Files that can't be rewritten.
     known: Known,
+    /// Whose catalog it is, if that is known.
+    account: Option<String>,
+    /// Tables that Glue's optimizers maintain, by their names here.
+    by_glue: BTreeSet<String>,
 }
 
 impl Maintainer {
@@ -76,7 +86,8 @@ impl Maintainer {
         let tables = config.tables.iter().filter(is_own).chain([&config.dead_letters]);
         let tables = tables.map(|table| (table.database.clone(), table.name.clone())).collect();
         let settings = config.maintenance.clone()?;
-        Some(Self { aws: aws.clone(), tables, settings, agent: agent.clone(), known: Known::default() })
+        let (known, account, by_glue) = (Known::default(), config.account.clone(), BTreeSet::new());
+        Some(Self { aws: aws.clone(), tables, settings, agent: agent.clone(), known, account, by_glue })
     }
 
     /// Goes on until it is stopped, on a thread of its own: encoding files holds up nobody. It may be cut off anywhere,
@@ -88,7 +99,7 @@ impl Maintainer {
         })
     }
 
-    async fn rounds(self) {
+    async fn rounds(mut self) {
         let every = Duration::from_millis(self.settings.every_ms);
         let age = Duration::from_millis(self.settings.orphans_age_ms);
         let orphans_every = (age / ORPHANS_SHARE).min(ORPHANS_EVERY);
@@ -103,27 +114,49 @@ impl Maintainer {
             } else {
                 orphans_at = Instant::now();
             }
-            for (database, name) in &self.tables {
-                Box::pin(self.maintain(database, name, &policy)).await;
+            for (database, name) in self.tables.clone() {
+                match self.is_own(&database, &name).await {
+                    Ok(true) => Box::pin(self.maintain(&database, &name, &policy)).await,
+                    Ok(false) => {}
+                    // Two who maintain one table undo each other's work: it waits until that is known.
+                    Err(error) => self.failed(&name, [format!("maintenance of {database}.{name}: {error:#}")]),
+                }
             }
             last.set(now_ms() as f64);
         }
     }
 
+    /// Whether the table is this agent's to maintain, and no optimizer's of Glue.
+    async fn is_own(&mut self, database: &str, name: &str) -> anyhow::Result<bool> {
+        let types = optimizers(&self.aws, self.account.as_deref(), (database, name)).await?;
+        let by_glue = !types.is_empty();
+        self.agent.metrics.gauge(&stream::BY_GLUE, &[(stream::TABLE, name)]).set(f64::from(u8::from(by_glue)));
+        if by_glue && self.by_glue.insert(name.to_owned()) {
+            let types = types.join(", ");
+            tracing::warn!(table = name, types, "Glue's optimizers maintain a table: it is left to them");
+        }
+        if !by_glue && self.by_glue.remove(name) {
+            tracing::info!(table = name, "Glue's optimizers are off: the table is maintained here again");
+        }
+        Ok(!by_glue)
+    }
+
     async fn maintain(&self, database: &str, name: &str, policy: &Policy) {
-        let failures = self.agent.metrics.counter(&stream::MAINTENANCE_FAILURES, &[(stream::TABLE, name)]);
         match Box::pin(maintain(&self.aws, (database, name), policy, &self.known, false)).await {
             Ok(report) => {
-                failures.increment(report.failures.len() as u64);
-                for failure in &report.failures {
-                    self.agent.health.error(format!("maintenance of {database}.{name}: {failure}"));
-                }
+                let named = |failure: &String| format!("maintenance of {database}.{name}: {failure}");
+                self.failed(name, report.failures.iter().map(named));
                 self.count(name, &report);
             }
-            Err(error) => {
-                failures.increment(1);
-                self.agent.health.error(format!("maintenance of {database}.{name}: {error:#}"));
-            }
+            Err(error) => self.failed(name, [format!("maintenance of {database}.{name}: {error:#}")]),
+        }
+    }
+
+    fn failed(&self, name: &str, failures: impl IntoIterator<Item = String>) {
+        let counted = self.agent.metrics.counter(&stream::MAINTENANCE_FAILURES, &[(stream::TABLE, name)]);
+        for failure in failures {
+            counted.increment(1);
+            self.agent.health.error(failure);
         }
     }
 

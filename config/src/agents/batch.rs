@@ -76,6 +76,23 @@ pub struct Manifest {
     pub location: String,
     /// The models, each after those that it reads.
     pub models: Vec<Model>,
+    /// How Spark maintains their tables after the run; without it, somebody else does, or nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<ModelMaintenance>,
+}
+
+/// How Spark maintains the tables of models, by Iceberg's procedures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelMaintenance {
+    /// Milliseconds from one maintenance of a table to the next.
+    pub every_ms: u64,
+    /// How old, in milliseconds, a snapshot must be before it is let go.
+    pub snapshots_age_ms: u64,
+    /// How many snapshots are kept, however old.
+    pub min_snapshots: u32,
+    /// How old, in milliseconds, a file must be that nothing refers to before it is deleted. Iceberg refuses less than a day.
+    pub orphans_age_ms: u64,
 }
 
 /// A warehouse table and the query that makes it.

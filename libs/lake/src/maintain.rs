@@ -1,10 +1,11 @@
 //! Maintenance of a table beside its writers: small files and manifests put together, old snapshots let go, files that
 //! nothing refers to deleted.
 //!
-//! Every change is one conditional commit, as a writer's is: whoever was faster is respected, and nobody waits. A file
+//! Every change is one conditional commit, as a writer's is: writers that were faster are respected, and wait only when they were so four times. A file
 //! is deleted only when it is known that no snapshot which is left refers to it. `docs/decisions/maintenance.md` says
 //! how, and why.
 
+mod attempts;
 mod compact;
 mod deletes;
 mod deletion;
@@ -12,6 +13,7 @@ mod expiry;
 mod fit;
 mod held;
 mod looked;
+mod optimizers;
 mod orphans;
 mod plan;
 mod reach;
@@ -25,23 +27,19 @@ use std::time::Duration;
 
 use iceberg::spec::TableMetadata;
 
-use crate::catalog::LoadedTable;
-use crate::error::CommitError;
 use crate::expire::Retention;
 use crate::settings::TARGET_FILE_SIZE;
 
-pub use compact::{Compacted, compact};
-pub use deletion::Deleted;
-pub use expiry::{Expired, expire};
+pub use compact::compact;
+pub use expiry::expire;
 pub use held::Held;
-pub use orphans::{Orphans, remove_orphans};
-pub use plan::Skipped;
+pub use lakewright_config::maintenance::{Compacted, Deleted, Expired, Orphans, Report, Skipped};
+pub use optimizers::optimizers;
+pub use orphans::remove_orphans;
 pub(crate) use replace::Replace;
-pub use run::{Report, maintain};
+pub use run::maintain;
 pub use source::Known;
 
-/// How often a commit of maintenance is tried when writers are faster; then it is left for the next time.
-const ATTEMPTS: u32 = 8;
 /// Snapshots are kept for 5 days where neither the policy nor the table says otherwise: Iceberg's default
 /// (`history.expire.max-snapshot-age-ms`).
 const MAX_AGE_MS: i64 = 5 * 86_400_000;
@@ -112,16 +110,4 @@ impl Policy {
 /// Whether a table's files may be deleted at all (`gc.enabled`): a table made of another's files says that they may not.
 fn may_delete(metadata: &TableMetadata) -> bool {
     !metadata.properties().get("gc.enabled").is_some_and(|value| value.eq_ignore_ascii_case("false"))
-}
-
-/// The table as it is now, after a writer was faster, and a moment later; `error` again when that was too often.
-async fn again(loaded: &LoadedTable, error: CommitError, attempt: &mut u32) -> anyhow::Result<LoadedTable> {
-    *attempt += 1;
-    if *attempt >= ATTEMPTS {
-        return Err(anyhow::Error::from(error).context(format!("{ATTEMPTS} attempts; it is left for the next time")));
-    }
-    // Spread, so that two who do the same don't meet again.
-    let spread = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
-    tokio::time::sleep(Duration::from_millis((spread + 20) * u64::from(*attempt) / 4)).await;
-    loaded.reload().await
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lakewright_account::{Caller, Engine, QueryResult, Secret};
@@ -14,9 +15,16 @@ use parking_lot::Mutex;
 pub struct LocalEngine {
     account: OnceLock<(String, Option<Secret>)>,
     engines: Mutex<HashMap<(String, String), lakewright_sql::Engine>>,
+    /// For how long snapshots of the models' tables are kept; without it, nobody maintains them.
+    keep: Option<Duration>,
 }
 
 impl LocalEngine {
+    /// Engines that maintain the models' tables, if it is said for how long their snapshots are kept.
+    pub fn new(keep: Option<Duration>) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
     /// Says where the account is and what its access keys are signed with: it starts after its engine.
     pub fn connect(&self, endpoint: String, secret: Option<Secret>) {
         // An account starts once; a second word would change nothing.
@@ -42,7 +50,10 @@ impl LocalEngine {
         let secret = secret.as_ref().map_or("unchecked", Secret::exposed);
         // The account takes its number as an access key of its own.
         let aws = Aws::with_keys(caller.region, endpoint, caller.account, secret).map_err(|e| e.to_string())?;
-        let engine = lakewright_sql::Engine::new(aws).map_err(|error| format!("{error:#}"))?;
+        let mut engine = lakewright_sql::Engine::new(aws).map_err(|error| format!("{error:#}"))?;
+        if let Some(keep) = self.keep {
+            engine = engine.maintaining(keep);
+        }
         self.engines.lock().insert(key, engine.clone());
         Ok(engine)
     }

@@ -1,6 +1,7 @@
 //! SQL on the Iceberg tables of a Glue catalog, by DataFusion: queries as Athena runs them, models as Spark jobs do.
 
 mod depth;
+mod maintenance;
 mod models;
 mod provider;
 mod session;
@@ -8,12 +9,15 @@ mod text;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use futures::StreamExt as _;
 use lakewright_aws::Aws;
 use lakewright_config::{Manifest, s3};
+
+use crate::maintenance::Maintenance;
 
 /// The memory that queries and jobs share, in bytes; beyond it they spill to disk or fail.
 const MEMORY: usize = 1024 * 1024 * 1024;
@@ -26,6 +30,7 @@ const LARGEST: usize = 512 * 1024 * 1024;
 pub struct Engine {
     aws: Aws,
     runtime: Arc<RuntimeEnv>,
+    maintenance: Option<Maintenance>,
 }
 
 /// The rows of a query as Athena gives them.
@@ -46,13 +51,20 @@ impl Engine {
             .with_memory_limit(MEMORY, 1.0)
             .build_arc()
             .context("set up the SQL engine's memory and spill files")?;
-        Ok(Self { aws, runtime })
+        Ok(Self { aws, runtime, maintenance: None })
     }
 
     /// The same engine, memory and all, on another connection.
     #[must_use]
     pub fn on(&self, aws: Aws) -> Self {
-        Self { aws, runtime: Arc::clone(&self.runtime) }
+        Self { aws, runtime: Arc::clone(&self.runtime), maintenance: self.maintenance.clone() }
+    }
+
+    /// The same engine, which maintains the tables of the models that it runs: snapshots are kept for so long after another took
+    /// their place. Otherwise that is somebody else's work.
+    #[must_use]
+    pub fn maintaining(self, snapshots: Duration) -> Self {
+        Self { maintenance: Some(Maintenance::new(snapshots)), ..self }
     }
 
     /// Runs one SELECT; unqualified tables are those of `database`.

@@ -37,7 +37,12 @@ pub async fn run(engine: &Engine, manifest: &Manifest, model: &Model) -> Result<
     for _ in 0..ATTEMPTS {
         match attempt(engine, manifest, model).await? {
             Attempt::Done(what) => {
-                return Ok(format!("{}: {what} in {:.2} s", model.name, begun.elapsed().as_secs_f64()));
+                let line = format!("{}: {what} in {:.2} s", model.name, begun.elapsed().as_secs_f64());
+                let maintained = match &engine.maintenance {
+                    Some(maintenance) => maintenance.of_table(&engine.aws, &manifest.database, &model.name).await,
+                    None => None,
+                };
+                return Ok(maintained.map_or_else(|| line.clone(), |what| format!("{line}; {what}")));
             }
             Attempt::Conflict => tracing::info!(model = model.name, "another writer was first: the model runs again"),
         }
@@ -87,7 +92,7 @@ async fn attempt(engine: &Engine, manifest: &Manifest, model: &Model) -> Result<
         spec_id: Some(spec_id),
         summary: HashMap::from([(MADE_FROM.to_owned(), made_from)]),
         properties: HashMap::from([("history.expire.max-snapshot-age-ms".to_owned(), KEPT_MS.to_owned())]),
-        maintained: false,
+        maintained: engine.maintenance.is_some(),
     };
     match target.commit(change).await {
         Ok(_) => {}

@@ -58,6 +58,7 @@ pub mod sns_topic;
 pub mod storage_scaling;
 pub mod subnet;
 pub mod table;
+pub mod table_optimizer;
 pub mod topic;
 pub mod values;
 pub mod volume;
@@ -98,6 +99,7 @@ pub fn all() -> &'static [&'static dyn AnyKind] {
         &topic::Topic,
         &database::Database,
         &table::Table,
+        &table_optimizer::TableOptimizer,
         &emr_application::EmrApplication,
         &workgroup::Workgroup,
         &saved_query::SavedQuery,

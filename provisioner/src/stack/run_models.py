@@ -5,12 +5,21 @@ import contextlib
 import json
 import sys
 import time
+from datetime import datetime, timezone
 from typing import TextIO
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import lit
 
+try:
+    from pyspark.errors import AnalysisException
+except ImportError:
+    from pyspark.sql.utils import AnalysisException
+
 CATALOG = "glue"
+UTC = timezone.utc
+# When the maintenance of a table began last, in milliseconds since 1970: a property of the table.
+MAINTAINED = "lakewright.maintained-ms"
 
 
 def arguments() -> argparse.Namespace:
@@ -99,6 +108,56 @@ def run(spark: SparkSession, manifest: dict, model: dict, results: TextIO) -> No
     print(json.dumps({"model": model["name"], "rows": int(total or 0), "seconds": seconds}), file=results, flush=True)
 
 
+def call(spark: SparkSession, procedure: str, arguments: str) -> dict:
+    """Calls one of Iceberg's procedures; its result is one row, or none of a table that holds nothing."""
+    row = spark.sql(f"CALL {CATALOG}.system.{procedure}({arguments})").first()
+    return row.asDict() if row else {}
+
+
+def remove_orphans(spark: SparkSession, table: str, older_than: str) -> dict:
+    arguments = f"table => '{table}', older_than => {older_than}"
+    try:
+        # By the table's own file access, which lists a prefix at once. Older releases of Iceberg don't know the argument.
+        spark.sql(f"CALL {CATALOG}.system.remove_orphan_files({arguments}, prefix_listing => true)").count()
+    except AnalysisException as error:
+        if "prefix_listing" not in str(error):
+            raise
+        spark.sql(f"CALL {CATALOG}.system.remove_orphan_files({arguments})").count()
+    return {}
+
+
+def maintain(spark: SparkSession, database: str, name: str, settings: dict, results: TextIO) -> list[str]:
+    """Maintains a table by Iceberg's procedures if that is due, and returns what failed. What fails keeps nothing else from being done."""
+    now = int(time.time() * 1000)
+    quoted, table = quote(CATALOG, database, name), f"{database}.{name}"
+    properties = {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {quoted}").collect()}
+    if now - int(properties.get(MAINTAINED, 0)) < settings["every_ms"]:
+        return []
+    started = time.monotonic()
+    # First, so that what fails, or takes the run's whole time, isn't tried again by each run.
+    spark.sql(f"ALTER TABLE {quoted} SET TBLPROPERTIES ('{MAINTAINED}' = '{now}')")
+    before = lambda age: f"TIMESTAMP '{datetime.fromtimestamp((now - age) / 1000, UTC):%Y-%m-%d %H:%M:%S.%f}'"
+    done, failed = {}, []
+    for procedure, work in [
+        ("rewrite_data_files", lambda: call(
+            spark, "rewrite_data_files", f"table => '{table}', options => map('partial-progress.enabled', 'true')"
+        )),
+        ("rewrite_manifests", lambda: call(spark, "rewrite_manifests", f"table => '{table}'")),
+        ("expire_snapshots", lambda: call(
+            spark, "expire_snapshots",
+            f"table => '{table}', older_than => {before(settings['snapshots_age_ms'])}, retain_last => {settings['min_snapshots']}",
+        )),
+        ("remove_orphan_files", lambda: remove_orphans(spark, table, before(settings["orphans_age_ms"]))),
+    ]:
+        try:
+            done |= work()
+        except Exception as error:
+            failed.append(f"{procedure} of {table}: {error}")
+    seconds = round(time.monotonic() - started, 3)
+    print(json.dumps({"maintained": name, "done": done, "failed": len(failed), "seconds": seconds}), file=results, flush=True)
+    return failed
+
+
 def main() -> int:
     given = arguments()
     spark = session(given.conf)
@@ -119,7 +178,16 @@ def main() -> int:
                 # The models after it read what it should have made, so the run ends here.
                 print(f"model {model['name']} failed: {error}", file=sys.stderr)
                 return 1
-    return 0
+        failed = []
+        if settings := manifest.get("maintenance"):
+            for model in chosen:
+                try:
+                    failed += maintain(spark, manifest["database"], model["name"], settings, results)
+                except Exception as error:
+                    failed.append(f"maintenance of {model['name']}: {error}")
+    for reason in failed:
+        print(f"the models are done, but their tables aren't maintained: {reason}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

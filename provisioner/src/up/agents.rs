@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use lakewright_aws::Aws;
 use lakewright_config::Security;
 use lakewright_config::agents::Agent;
+use lakewright_config::agents::stream::Maintenance;
 use lakewright_platform::{Backoff, private};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -33,6 +34,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 const STABLE: Duration = Duration::from_secs(60);
 /// How long rows wait for their commit on this machine at most: whoever looks at it wants to see them.
 pub const COMMIT_INTERVAL: Duration = Duration::from_secs(2);
+/// So often tables are maintained in the time for which snapshots are kept, within these bounds: rows that are committed every two
+/// seconds make a small file each.
+const ROUNDS: u32 = 15;
+const SHORTEST_ROUND: Duration = Duration::from_secs(1);
+const LONGEST_ROUND: Duration = Duration::from_mins(1);
+/// Orphans are kept so many times as long as snapshots.
+const ORPHANS: u32 = 3;
 
 /// An agent on a host, with the configuration that was published for it.
 #[derive(Debug, Clone)]
@@ -49,6 +57,8 @@ pub struct Placed {
     pub state: PathBuf,
     /// Whether it would commit less often by the stack file.
     pub slow: bool,
+    /// Whether it maintains its tables, and would keep more of them by the stack file.
+    pub keeps_less: bool,
 }
 
 impl Placed {
@@ -58,8 +68,9 @@ impl Placed {
     }
 }
 
-/// The agents whose configurations stand in the artifacts bucket, written to the data folder.
-pub async fn published(aws: &Aws, bucket: &str, data: &DataFolder) -> Result<Vec<Placed>> {
+/// The agents whose configurations stand in the artifacts bucket, written to the data folder. Tables that are this machine's are kept
+/// small: their snapshots for so long.
+pub async fn published(aws: &Aws, bucket: &str, data: &DataFolder, keep: Option<Duration>) -> Result<Vec<Placed>> {
     let context = || format!("read the hosts' configurations from s3://{bucket}/hosts/");
     let mut placed = Vec::new();
     for listed in aws.objects().list(bucket, "hosts/").await.with_context(context)? {
@@ -67,12 +78,16 @@ pub async fn published(aws: &Aws, bucket: &str, data: &DataFolder) -> Result<Vec
         let object = aws.objects().get(bucket, &listed.key, None).await.with_context(context)?;
         let mut config = serde_json::from_slice(&object.body).with_context(|| format!("read {}", listed.key))?;
         let slow = agent == Agent::Stream && commit_soon(&mut config);
+        let keeps_less = match keep {
+            Some(keep) if agent == Agent::Stream => maintain_soon(&mut config, keep)?,
+            _ => false,
+        };
         let state = data.path.join("hosts").join(host).join(agent.word());
         std::fs::create_dir_all(&state).with_context(|| format!("make the folder {}", state.display()))?;
         let path = state.join("config.json");
         let text = serde_json::to_vec_pretty(&config).context("write a configuration")?;
         private::write(&path, &text)?;
-        placed.push(Placed { host: host.to_owned(), agent, config, file: path, state, slow });
+        placed.push(Placed { host: host.to_owned(), agent, config, file: path, state, slow, keeps_less });
     }
     Ok(placed)
 }
@@ -94,6 +109,24 @@ fn commit_soon(config: &mut Value) -> bool {
         config["commit_interval_ms"] = longest.into();
     }
     is_longer
+}
+
+/// Shortens the times of a stream agent's maintenance to those of this machine; returns whether it did.
+fn maintain_soon(config: &mut Value, keep: Duration) -> Result<bool> {
+    let Some(written) = config.get("maintenance").filter(|written| !written.is_null()) else { return Ok(false) };
+    let written: Maintenance = serde_json::from_value(written.clone()).context("read the stream's maintenance")?;
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let kept = milliseconds(keep);
+    let least = Maintenance::least_orphans_age_ms(config["commit_interval_ms"].as_u64().unwrap_or_default());
+    let sooner = Maintenance {
+        every_ms: written.every_ms.min(milliseconds((keep / ROUNDS).clamp(SHORTEST_ROUND, LONGEST_ROUND))),
+        snapshots_max_age_ms: Some(written.snapshots_max_age_ms.map_or(kept, |age| age.min(kept))),
+        readers_grace_ms: written.readers_grace_ms.min(kept),
+        orphans_age_ms: written.orphans_age_ms.min(milliseconds(keep * ORPHANS).max(least)),
+        ..written.clone()
+    };
+    config["maintenance"] = serde_json::to_value(&sooner).context("write the stream's maintenance")?;
+    Ok(sooner != written)
 }
 
 /// How an agent's connections to Kafka are protected, if it has any.
@@ -151,6 +184,7 @@ impl Surroundings {
             .arg(&placed.file)
             .env("STATE_DIRECTORY", &placed.state)
             .env("LOGS_DIRECTORY", placed.state.join("logs"))
+            .env_remove("LAKEWRIGHT_INSTANCE")
             .env("AWS_REGION", &self.region)
             .env("AWS_ENDPOINT_URL", &self.endpoints.account);
         // The one names an index to which the shipper logs in by its secret, the other one in the stack's place.
@@ -347,6 +381,29 @@ mod tests {
         ] {
             assert_eq!(placed_by(key), None, "{key}");
         }
+    }
+
+    #[test]
+    fn tables_are_kept_small() {
+        let of = |maintenance: Option<&Maintenance>, keep| {
+            let mut config = json!({"commit_interval_ms": 2000, "maintenance": maintenance});
+            let sooner = maintain_soon(&mut config, Duration::from_secs(keep)).expect("a configuration");
+            (sooner, serde_json::from_value::<Option<Maintenance>>(config["maintenance"].clone()).expect("settings"))
+        };
+        let times = |every_ms, kept, orphans_age_ms| Maintenance {
+            every_ms,
+            snapshots_max_age_ms: Some(kept),
+            readers_grace_ms: kept,
+            orphans_age_ms,
+            ..Maintenance::default()
+        };
+        let default = Maintenance::default();
+        assert_eq!(of(Some(&default), 300), (true, Some(times(20_000, 300_000, 900_000))));
+        assert_eq!(of(Some(&default), 10), (true, Some(times(1_000, 10_000, 900_000))));
+        assert_eq!(of(Some(&default), 1_800), (true, Some(times(60_000, 1_800_000, 5_400_000))));
+        let shorter = times(10_000, 60_000, 900_000);
+        assert_eq!(of(Some(&shorter), 300), (false, Some(shorter.clone())));
+        assert_eq!(of(None, 300), (false, None));
     }
 
     #[test]

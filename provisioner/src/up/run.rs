@@ -84,7 +84,7 @@ async fn with_parts(
     }
     let search = run.search.clone();
     let artifacts = artifacts_bucket(&state.desired)?;
-    let placed = published(&aws, &artifacts, data).await?;
+    let placed = published(&aws, &artifacts, data, local_account.then_some(options.keep)).await?;
     if placed.is_empty() {
         bail!("the stack has no host with an agent, so that nothing is there to run; add one under [hosts]");
     }
@@ -123,6 +123,12 @@ async fn with_parts(
     if placed.iter().any(|one| one.slow) {
         let seconds = COMMIT_INTERVAL.as_secs();
         say(&format!("On this machine rows are committed every {seconds} s, not as seldom as the stack file says."));
+    }
+    if placed.iter().any(|one| one.keeps_less) {
+        let seconds = options.keep.as_secs();
+        say(&format!(
+            "Tables are kept small on this machine: snapshots for {seconds} s, unless --keep says otherwise."
+        ));
     }
     let subject = Subject {
         aws: &aws,

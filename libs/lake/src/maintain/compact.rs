@@ -5,16 +5,17 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 use futures::{StreamExt as _, stream};
 use iceberg::spec::ManifestContentType;
-use serde::Serialize;
+use lakewright_config::maintenance::Compacted;
 
+use super::Policy;
+use super::attempts::Attempts;
 use super::fit::Wanted;
 use super::held::Held;
-use super::plan::{Candidate, Group, Skipped, Specs, plan};
+use super::plan::{Candidate, Group, Specs, plan};
 use super::replace::{Replace, carried};
 use super::rewrite::{Failed, rewrite};
 use super::source::{self, Known, Trouble};
 use super::swap::{Done, MERGE_AT, Swap};
-use super::{Policy, again};
 use crate::catalog::LoadedTable;
 use crate::error::CommitError;
 use crate::manifests::is_small;
@@ -30,35 +31,6 @@ const LOOKED_AT_ONCE: usize = 8;
 const REPEATED: usize = 3;
 /// Of so many files that can't be rewritten the report says why.
 const SAID: usize = 3;
-
-/// What became of small files.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Compacted {
-    /// Data files of the table before.
-    pub files_before: u64,
-    /// Data files of the table after, or as they would be.
-    pub files_after: u64,
-    /// Small files that are gone.
-    pub replaced: u64,
-    /// Their bytes.
-    pub replaced_bytes: u64,
-    /// Files that stand for them.
-    pub written: u64,
-    /// Their bytes.
-    pub written_bytes: u64,
-    /// Groups of files that somebody else changed meanwhile.
-    pub given_up: u64,
-    /// Small files that are left.
-    pub skipped: Skipped,
-    /// Of some of those that can't be read exactly, why: paths and reasons.
-    pub unsuited: Vec<String>,
-    /// Files and groups that couldn't be read or written, and why.
-    pub failed: Vec<String>,
-    /// Manifests before.
-    pub manifests_before: usize,
-    /// Manifests after; with a dry run, as before.
-    pub manifests_after: usize,
-}
 
 /// Puts small files of one partition together, and small manifests. Rows stay as they are; what others commit
 /// meanwhile stays too, and a group whose files they changed is given up. Files whose rows can't be read exactly are
@@ -189,8 +161,8 @@ impl Round<'_> {
 /// Puts small manifests together where there are many.
 async fn merge_manifests(mut loaded: LoadedTable, report: &mut Compacted) -> anyhow::Result<LoadedTable> {
     let specs = Specs::of(&loaded);
-    let mut attempt = 0;
-    loop {
+    let mut attempts = Attempts::at(&loaded);
+    let merged = loop {
         let manifests = current_manifests(&loaded).await?;
         report.manifests_after = manifests.len();
         let mut small: HashMap<i32, usize> = HashMap::new();
@@ -201,17 +173,19 @@ async fn merge_manifests(mut loaded: LoadedTable, report: &mut Compacted) -> any
             }
         }
         if !small.into_iter().any(|(spec, count)| count >= MERGE_AT && specs.knows(spec)) {
-            return Ok(loaded);
+            break loaded;
         }
         let summary = carried(loaded.table.metadata());
         let replace = Replace { merge_at: MERGE_AT, summary, ..Replace::default() };
         match loaded.apply(Edit::Replace(replace)).await {
             Ok(after) => {
                 report.manifests_after = current_manifests(&after).await?.len();
-                return Ok(after);
+                break after;
             }
-            Err(error @ CommitError::Conflict { .. }) => loaded = again(&loaded, error, &mut attempt).await?,
-            Err(error) => return Err(error.into()),
+            Err(error @ CommitError::Conflict { .. }) => loaded = attempts.again(&loaded, error).await?,
+            Err(error) => return Err(attempts.failed(error).await),
         }
-    }
+    };
+    attempts.end().await;
+    Ok(merged)
 }

@@ -2,29 +2,10 @@
 
 use futures::{StreamExt as _, stream};
 use iceberg::io::FileIO;
-use serde::Serialize;
+use lakewright_config::maintenance::Deleted;
 
 /// Files that are deleted at the same time.
 const AT_ONCE: usize = 16;
-
-/// What was deleted, or would be.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Deleted {
-    /// Files that are gone.
-    pub files: u64,
-    /// Their bytes, as far as they are known.
-    pub bytes: u64,
-    /// Files that couldn't be deleted and are left over.
-    pub failed: u64,
-}
-
-impl Deleted {
-    pub(super) fn add(&mut self, other: Self) {
-        self.files += other.files;
-        self.bytes += other.bytes;
-        self.failed += other.failed;
-    }
-}
 
 /// Deletes files, given with their bytes; with `dry_run` only counts them. One that can't be deleted is left to the
 /// removal of orphans.

@@ -7,13 +7,14 @@ use std::collections::{HashMap, HashSet};
 use futures::{StreamExt as _, stream};
 use iceberg::io::FileIO;
 use iceberg::spec::{ManifestFile, SnapshotRef, TableMetadata};
-use serde::Serialize;
+use lakewright_config::maintenance::Expired;
 
-use super::deletion::{Deleted, delete};
+use super::Policy;
+use super::attempts::Attempts;
+use super::deletion::delete;
 use super::reach::{self, READ_AT_ONCE, is_missing};
 use super::replace::{Replace, carried};
 use super::swap::MERGE_AT;
-use super::{Policy, again};
 use crate::catalog::LoadedTable;
 use crate::error::CommitError;
 use crate::expire::{Expiry, expired};
@@ -21,21 +22,6 @@ use crate::prepare::Edit;
 
 /// Bytes of paths that are held while it is found out which of them are in use.
 const HELD: usize = 32 * 1024 * 1024;
-
-/// What became of old snapshots.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Expired {
-    /// Snapshots that are left.
-    pub kept: usize,
-    /// Snapshots that went.
-    pub snapshots: usize,
-    /// Branches and tags that went.
-    pub references: Vec<String>,
-    /// Data and delete files that only they referred to.
-    pub data: Deleted,
-    /// Manifests, manifest lists and statistics files of theirs.
-    pub metadata: Deleted,
-}
 
 /// Commits metadata without the snapshots that the policy and the branches' and tags' own retention let go, and deletes
 /// what only those referred to. Nothing is deleted unless it is known that the commit happened.
@@ -49,7 +35,7 @@ pub async fn expire(
     now_ms: i64,
     dry_run: bool,
 ) -> anyhow::Result<(LoadedTable, Expired)> {
-    let mut attempt = 0;
+    let mut attempts = Attempts::at(&loaded);
     let (before, after, expiry) = loop {
         let metadata = loaded.table.metadata();
         let expiry = expired(metadata, &policy.retention(metadata), now_ms)?;
@@ -62,10 +48,11 @@ pub async fn expire(
             // Now the current snapshot says it, and those that said it may go.
             Ok(after) if held_back => loaded = after,
             Ok(after) => break (loaded, after, expiry),
-            Err(error @ CommitError::Conflict { .. }) => loaded = again(&loaded, error, &mut attempt).await?,
-            Err(error) => return Err(error.into()),
+            Err(error @ CommitError::Conflict { .. }) => loaded = attempts.again(&loaded, error).await?,
+            Err(error) => return Err(attempts.failed(error).await),
         }
     };
+    attempts.end().await;
     let mut report =
         Expired { snapshots: expiry.snapshots.len(), references: expiry.references.clone(), ..Expired::default() };
     if !expiry.snapshots.is_empty() {

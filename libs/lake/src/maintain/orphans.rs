@@ -7,12 +7,14 @@ use anyhow::{Context as _, anyhow};
 use futures::{StreamExt as _, stream};
 use iceberg::spec::SnapshotRef;
 use lakewright_aws::Objects;
+use lakewright_config::maintenance::Orphans;
 use lakewright_config::s3;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::deletion::{Deleted, delete};
+use super::attempts::Attempts;
+use super::deletion::delete;
 use super::reach::{self, READ_AT_ONCE};
-use super::{Policy, again, may_delete};
+use super::{Policy, may_delete};
 use crate::catalog::LoadedTable;
 use crate::error::CommitError;
 
@@ -25,17 +27,6 @@ const BEGINNING: u64 = 4 * 1024;
 /// What an Iceberg table's files end with. Others are nobody's business here.
 const ENDINGS: [&str; 6] = [".parquet", ".avro", ".orc", ".puffin", ".stats", METADATA];
 const METADATA: &str = ".metadata.json";
-
-/// What became of files that the table doesn't refer to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Orphans {
-    /// Objects that were looked at.
-    pub listed: u64,
-    /// Files that nothing refers to.
-    pub deleted: Deleted,
-    /// Why none was deleted.
-    pub refused: Option<String>,
-}
 
 /// A file that may be an orphan.
 struct Candidate {
@@ -92,7 +83,7 @@ pub async fn remove_orphans(
     // What was committed while the folders were listed counts as well.
     let mut known: HashSet<i64> = metadata.snapshots().map(|snapshot| snapshot.snapshot_id()).collect();
     let mut now = loaded.reload().await?;
-    let mut attempt = 0;
+    let mut attempts = Attempts::at(&now);
     loop {
         let mut new = reach::newest_first(now.table.metadata());
         new.retain(|snapshot| known.insert(snapshot.snapshot_id()));
@@ -104,10 +95,11 @@ pub async fn remove_orphans(
         // Whoever held files for longer than that, and loaded the table before, commits them no more.
         match now.fence().await {
             Ok(()) => break,
-            Err(error @ CommitError::Conflict { .. }) => now = again(&now, error, &mut attempt).await?,
-            Err(error) => return Err(error.into()),
+            Err(error @ CommitError::Conflict { .. }) => now = attempts.again(&now, error).await?,
+            Err(error) => return Err(attempts.failed(error).await),
         }
     }
+    attempts.end().await;
     let paths = found.into_iter().map(|one| (format!("s3://{bucket}/{}", one.key), one.bytes)).collect();
     report.deleted = delete(loaded.table.file_io(), paths, dry_run).await;
     Ok(report)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use iceberg::spec::{DataFile, DataFileFormat, ManifestContentType, PartitionSpecRef, Struct, StructType};
-use serde::Serialize;
+use lakewright_config::maintenance::Skipped;
 
 use super::looked::Looked;
 use super::source::Known;
@@ -41,20 +41,6 @@ impl Group {
     pub(super) fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
     }
-}
-
-/// Files that are left as they are though they are small.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Skipped {
-    /// Because delete files apply to them.
-    pub with_deletes: u64,
-    /// Because they are no Parquet, are encrypted, or have a partition spec whose column is gone.
-    pub unsupported: u64,
-    /// Because they can't be read exactly as the table's schema says: another engine's types, columns without field ids,
-    /// broken ones.
-    pub unsuited: u64,
-    /// Because there were too many to look at at once; they come next time.
-    pub postponed: u64,
 }
 
 /// The current snapshot's files, and which of them become one.

@@ -4,45 +4,14 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
 use lakewright_aws::Aws;
-use serde::Serialize;
+use lakewright_config::maintenance::{Expired, Report};
 
-use super::compact::{Compacted, compact};
-use super::deletion::Deleted;
-use super::expiry::{Expired, expire};
-use super::orphans::{Orphans, remove_orphans};
+use super::compact::compact;
+use super::expiry::expire;
+use super::orphans::remove_orphans;
 use super::source::Known;
 use super::{Policy, may_delete};
 use crate::catalog::{LoadedTable, load_table};
-
-/// What maintenance did to a table, or would do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// `database.name`.
-    pub table: String,
-    /// Small files; `None`: it failed.
-    pub compacted: Option<Compacted>,
-    /// Old snapshots; `None`: it failed.
-    pub expired: Option<Expired>,
-    /// Files that the table doesn't refer to; `None`: it failed.
-    pub orphans: Option<Orphans>,
-    /// What failed, and why. The other parts went on.
-    pub failures: Vec<String>,
-}
-
-impl Report {
-    /// All files that were deleted because nothing refers to them.
-    pub fn deleted(&self) -> Deleted {
-        let mut all = Deleted::default();
-        if let Some(expired) = &self.expired {
-            all.add(expired.data);
-            all.add(expired.metadata);
-        }
-        if let Some(orphans) = &self.orphans {
-            all.add(orphans.deleted);
-        }
-        all
-    }
-}
 
 /// Maintains a table, named by its database and its name: small files and manifests, then old snapshots, then orphans.
 /// With `dry_run` nothing is changed.

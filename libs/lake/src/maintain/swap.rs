@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use iceberg::spec::DataFile;
+use lakewright_config::maintenance::Compacted;
 
-use super::again;
-use super::compact::Compacted;
+use super::attempts::Attempts;
 use super::held::Held;
 use super::looked::Looked;
 use super::plan::{Group, Specs};
@@ -39,12 +39,19 @@ impl Swap<'_> {
     ///
     /// # Errors
     /// The table can't be read, the commit fails or others were faster too often, or the files are held for too long.
-    pub(super) async fn commit(
+    pub(super) async fn commit(self, loaded: LoadedTable, report: &mut Compacted) -> anyhow::Result<LoadedTable> {
+        let mut attempts = Attempts::at(&loaded);
+        let done = self.try_often(&mut attempts, loaded, report).await;
+        attempts.end().await;
+        done
+    }
+
+    async fn try_often(
         mut self,
+        attempts: &mut Attempts,
         mut loaded: LoadedTable,
         report: &mut Compacted,
     ) -> anyhow::Result<LoadedTable> {
-        let mut attempt = 0;
         loop {
             let affected = match self.still_valid(&loaded, report).await {
                 Ok(affected) => affected,
@@ -72,7 +79,7 @@ impl Swap<'_> {
                     }
                     return Ok(after);
                 }
-                Err(error @ CommitError::Conflict { .. }) => match again(&loaded, error, &mut attempt).await {
+                Err(error @ CommitError::Conflict { .. }) => match attempts.again(&loaded, error).await {
                     Ok(current) => loaded = current,
                     Err(error) => {
                         discard(&loaded, &self.done).await;

@@ -69,8 +69,16 @@ const DATABASES: On = On::Arns(&[
 ]);
 const DATABASE: &[&str] =
     &["glue:CreateDatabase", "glue:DeleteDatabase", "glue:TagResource", "glue:UntagResource", "glue:UpdateDatabase"];
-const TABLE: &[&str] = &["glue:CreateTable", "glue:DeleteTable", "glue:UpdateTable"];
-const TABLE_READS: &[&str] = &["glue:GetTable", "glue:GetTables"];
+const TABLE: &[&str] = &[
+    "glue:CreateTable",
+    "glue:CreateTableOptimizer",
+    "glue:DeleteTable",
+    "glue:DeleteTableOptimizer",
+    "glue:UpdateTable",
+    "glue:UpdateTableOptimizer",
+];
+const TABLE_READS: &[&str] =
+    &["glue:BatchGetTableOptimizer", "glue:GetTable", "glue:GetTableOptimizer", "glue:GetTables"];
 
 /// The catalog. Every call is asked about the catalog itself too.
 pub(in crate::kinds) const TABLES: &[Right] = &[

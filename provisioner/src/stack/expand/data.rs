@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lakewright_config::{Manifest, Model};
+use lakewright_config::{Manifest, Model, ModelMaintenance};
 use serde_json::{Value, json};
 
 use super::private::JOBS;
@@ -13,7 +13,10 @@ use crate::resource::Address;
 use crate::stack::decode::defaults;
 use crate::stack::queries::Database;
 use crate::stack::sections::Bucket;
-use crate::stack::tables::Architecture;
+use crate::stack::tables::{Architecture, Batch, WarehouseMaintainedBy};
+
+/// How old snapshots of models' tables get where the file doesn't say: Iceberg's own default, five days.
+const SNAPSHOTS_AGE_MS: u64 = 5 * 86_400_000;
 
 impl Expansion<'_> {
     pub(super) fn buckets(&mut self) {
@@ -190,6 +193,7 @@ impl Expansion<'_> {
             database: self.warehouse_database(),
             location: self.warehouse_location(&batch.bucket),
             models: self.models(),
+            maintenance: self.model_maintenance(batch),
         };
         let text = serde_json::to_string_pretty(&manifest).expect("a manifest is plain JSON");
         self.object("manifest", "models/manifest.json", text, "application/json", place);
@@ -203,6 +207,17 @@ impl Expansion<'_> {
         if let Some(last) = self.resources.last_mut() {
             last.after.extend(tables);
         }
+    }
+
+    /// How Spark maintains the models' tables, if it does.
+    fn model_maintenance(&self, batch: &Batch) -> Option<ModelMaintenance> {
+        let kept = &self.file.agents.stream;
+        (batch.maintenance.value == WarehouseMaintainedBy::Spark).then(|| ModelMaintenance {
+            every_ms: batch.maintenance_interval.0,
+            snapshots_age_ms: kept.snapshots_age.as_ref().map_or(SNAPSHOTS_AGE_MS, |age| age.0),
+            min_snapshots: kept.min_snapshots_to_keep.0 as u32,
+            orphans_age_ms: self.file.warehouse_orphans_ms(),
+        })
     }
 
     fn models(&self) -> Vec<Model> {
