@@ -53,6 +53,7 @@ macro_rules! agents {
     };
 }
 
+pub mod acls;
 pub mod batch;
 pub mod producer;
 pub mod shipper;
@@ -67,6 +68,8 @@ agents! {
     Shipper in shipper;
     /// Runs the models on their schedule.
     Batch in batch;
+    /// Keeps the access control lists of the agents' Kafka users.
+    Acls in acls;
 }
 
 /// What is known of an agent.
@@ -158,6 +161,8 @@ pub enum Need {
     Search,
     /// The models, which it runs.
     Models,
+    /// Kafka users of the agents' own, whose access control lists it keeps.
+    Users,
 }
 
 /// When `up` stops an agent; the variants stand in that order.
@@ -266,7 +271,7 @@ impl Agent {
         self.about().metric(role).is_some()
     }
 
-    /// The words of all agents for a sentence: `producer, stream, shipper and batch`.
+    /// The words of all agents for a sentence: `producer, stream, shipper, batch and acls`.
     pub fn words() -> String {
         let words: Vec<&str> = Self::all().map(Self::word).collect();
         match words.split_last() {
@@ -332,7 +337,7 @@ mod tests {
         let words: BTreeSet<&str> = Agent::all().map(Agent::word).collect();
         assert_eq!(words.len(), AGENTS.len());
         assert_eq!("streams".parse::<Agent>(), Err(AgentError("streams".to_owned())));
-        assert_eq!(Agent::words(), "producer, stream, shipper and batch");
+        assert_eq!(Agent::words(), "producer, stream, shipper, batch and acls");
     }
 
     #[test]

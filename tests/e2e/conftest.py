@@ -107,6 +107,28 @@ class Up:
 
 
 @pytest.fixture
+def minimal_up(tmp_path):
+    """Makes a run of the smallest stack with some of its lines changed; it is ended with the test."""
+    made = []
+
+    def make(*changes):
+        shutil.copytree(ROOT / "stacks", tmp_path / "stacks")
+        stack = tmp_path / "stacks" / "minimal.toml"
+        text = stack.read_text()
+        for old, new in changes:
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        stack.write_text(text)
+        made.append(Up(tmp_path, stack))
+        return made[-1]
+
+    yield make
+    for up in made:
+        if up.process and up.process.poll() is None:
+            up.kill()
+
+
+@pytest.fixture
 def make_up(tmp_path):
     """Makes runs of the shop whose producer repeats and breaks some messages; they are ended with the test."""
     made = []

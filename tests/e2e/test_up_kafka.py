@@ -1,32 +1,21 @@
 """The agents on this machine log in to its Kafka as they would to MSK."""
 
 import json
-import shutil
 import ssl
 
 import pytest
 
 import scram
 from account import client
-from conftest import PATIENCE, ROOT, Up
+from conftest import PATIENCE
 
 ESTABLISHED = "01"
 
 
 @pytest.fixture
-def up(tmp_path):
+def up(minimal_up):
     """The smallest stack, with a user for each agent."""
-    shutil.copytree(ROOT / "stacks", tmp_path / "stacks")
-    stack = tmp_path / "stacks" / "minimal.toml"
-    text = stack.read_text()
-    for old, new in [('secret = "kafka"', 'authentication = "scram"'), ('[secrets.kafka]\nusername = "minimal"\n', "")]:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    stack.write_text(text)
-    up = Up(tmp_path, stack)
-    yield up
-    if up.process and up.process.poll() is None:
-        up.kill()
+    return minimal_up(('secret = "kafka"', 'authentication = "scram"'), ('[secrets.kafka]\nusername = "minimal"\n', ""))
 
 
 def connections(port):

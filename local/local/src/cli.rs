@@ -43,6 +43,10 @@ pub enum Command {
         /// A Kafka to use instead of the embedded log
         #[arg(long, value_name = "HOST:PORT")]
         kafka: Option<String>,
+        /// Judges what those who log in to the embedded log do by access control lists; what none names is open to everybody, and
+        /// who doesn't log in may do everything
+        #[arg(long, conflicts_with = "kafka")]
+        kafka_acls: bool,
         /// A search cluster to use instead of the embedded index; with a password, by the variable
         #[arg(long, value_name = "URL", env = "LAKEWRIGHT_SEARCH_URL", hide_env_values = true)]
         search: Option<String>,
@@ -114,6 +118,10 @@ pub struct Conduct {
     /// How long a query may run, as in 90s or 5m [default: 30m]
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30m", hide_default_value = true)]
     pub query_time: Duration,
+    /// How long what is no longer needed is kept, as in 5m: older versions of objects that a bucket's lifecycle lets go, and
+    /// snapshots of the models' tables [default: for ever]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub keep: Option<Duration>,
     /// Lets every call pass, whatever IAM's policies say, by which each is judged otherwise; an account's number as the access key is
     /// its administrator
     #[arg(long)]

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 use lakewright_account::{Faults, Secret};
-use lakewright_kafka::{Listener, Login};
+use lakewright_kafka::{Authorizer, Listener, Login};
 use lakewright_platform::{private, turn};
 use lakewright_runtime::program;
 use lakewright_search::Access;
@@ -88,6 +88,7 @@ async fn run(command: Command) -> Result<()> {
             registry,
             registry_port,
             kafka,
+            kafka_acls,
             search,
             search_logins,
             search_index,
@@ -97,7 +98,7 @@ async fn run(command: Command) -> Result<()> {
             let mut ports = Ports::open(&common.data)?;
             let log = match kafka {
                 Some(_) => None,
-                None => Some(GuardedLog::start(&common.data, &ports, kafka_port).await?),
+                None => Some(GuardedLog::start(&common.data, &ports, kafka_port, kafka_acls).await?),
             };
             let bootstrap = kafka.or_else(|| log.as_ref().map(|log| log.running.address().to_string()));
             let account =
@@ -156,7 +157,7 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Kafka { common, port } => {
             let stop = begin(&common, &[KAFKA_LOCK]).await?;
-            let log = start_kafka(&common.data, port, Vec::new()).await?;
+            let log = start_kafka(&common.data, port, Vec::new(), None).await?;
             announce(&Endpoints { kafka: Some(log.address().to_string()), ..Endpoints::default() })?;
             stop.cancelled().await;
             log.shutdown().await;
@@ -201,8 +202,14 @@ fn secret(data: &Path) -> Result<Option<Secret>> {
     Ok(Some(Secret::new(secret)))
 }
 
-async fn start_kafka(data: &Path, port: u16, listeners: Vec<Listener>) -> Result<lakewright_kafka::Running> {
-    let config = lakewright_kafka::Config { port, listeners, ..lakewright_kafka::Config::new(data.join("kafka")) };
+async fn start_kafka(
+    data: &Path,
+    port: u16,
+    listeners: Vec<Listener>,
+    authorizer: Option<Authorizer>,
+) -> Result<lakewright_kafka::Running> {
+    let config =
+        lakewright_kafka::Config { port, listeners, authorizer, ..lakewright_kafka::Config::new(data.join("kafka")) };
     lakewright_kafka::serve(config).await.context("start the Kafka log")
 }
 
@@ -217,11 +224,17 @@ impl GuardedLog {
     const WAYS: [(&str, Login); 3] =
         [("kafka-tls", Login::Nobody), ("kafka-scram", Login::Password), ("kafka-iam", Login::Token)];
 
-    async fn start(data: &Path, ports: &Ports, port: u16) -> Result<Self> {
+    async fn start(data: &Path, ports: &Ports, port: u16, acls: bool) -> Result<Self> {
         let authority = Authority::open(data)?;
         let tls = authority.server()?;
         let listener = |(name, login)| Listener { port: ports.choose(name, 0), tls: Some(tls.clone()), login };
-        let running = start_kafka(data, ports.choose("kafka", port), Self::WAYS.map(listener).into()).await?;
+        // As MSK's brokers have one; the port in clear is this machine's own, as AWS's calls are.
+        let authorizer = acls.then(|| Authorizer {
+            super_users: vec!["User:ANONYMOUS".to_owned()],
+            allow_everyone_if_no_acl_found: true,
+        });
+        let port = ports.choose("kafka", port);
+        let running = start_kafka(data, port, Self::WAYS.map(listener).into(), authorizer).await?;
         Ok(Self { running, authority: authority.file })
     }
 
@@ -308,7 +321,7 @@ async fn start_account(
     kafka: Option<String>,
     conduct: Conduct,
 ) -> Result<lakewright_account::Running> {
-    let engine = Arc::new(LocalEngine::default());
+    let engine = Arc::new(LocalEngine::new(conduct.keep));
     let secret = secret(data)?;
     let faults = match &conduct.faults {
         Some(path) => read_faults(path)?,
@@ -323,6 +336,7 @@ async fn start_account(
         events: conduct.events,
         secret: secret.clone(),
         query_time: conduct.query_time,
+        older_versions: conduct.keep,
         enforce: !conduct.permissive,
         ..lakewright_account::Config::new(data.join("account"))
     })

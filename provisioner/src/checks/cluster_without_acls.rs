@@ -2,17 +2,14 @@
 
 use super::{Around, Rule, said, typed};
 use crate::kinds::cluster::Spec;
-use crate::kinds::msk_configuration::MskConfiguration;
-
-/// The brokers' setting by which whoever is named in no access control list may do nothing.
-const SETTING: &str = "allow.everyone.if.no.acl.found";
+use crate::kinds::msk_configuration::{MskConfiguration, closes};
 
 pub(super) const RULE: Rule = Rule {
     name: "cluster-without-acls",
     kinds: &["cluster"],
     reason: "whoever gets one client's password or certificate reads, writes and deletes every topic",
-    fix: "let clients log in by IAM, whose policies name topics: `authentication = \"iam\"`; or give each client its access \
-          control lists, and then set \"allow.everyone.if.no.acl.found\" = \"false\" in [kafka.configuration]",
+    fix: "let clients log in by IAM, whose policies name topics: `authentication = \"iam\"`; or let the agent `acls` keep \
+          each client's access control lists, and then set \"allow.everyone.if.no.acl.found\" = \"false\" in [kafka.configuration]",
     breaks: |spec, around| typed(breaks, spec, around),
 };
 
@@ -20,10 +17,9 @@ fn breaks(cluster: &Spec, around: &Around<'_>) -> Vec<String> {
     let ways = &cluster.authentication;
     let named = ways.scram || !ways.certificate_authorities.is_empty();
     let configuration = cluster.configuration.as_ref().map(|one| one.arn.as_str());
-    let closed = around.of(&MskConfiguration).any(|(address, spec)| {
-        configuration == Some(address.output("arn").as_str())
-            && spec.properties.get(SETTING).is_some_and(|value| value == "false")
-    });
+    let closed = around
+        .of(&MskConfiguration)
+        .any(|(address, spec)| configuration == Some(address.output("arn").as_str()) && closes(&spec.properties));
     said(named && !closed, "no access control list says which topics a client may use")
 }
 

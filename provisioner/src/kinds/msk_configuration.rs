@@ -1,6 +1,8 @@
 //! `msk_configuration`: the brokers' settings.
 
-use std::collections::BTreeMap;
+mod closing;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -11,15 +13,17 @@ use lakewright_aws::{Error, Needed as _, ask, ask_all};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::closing::{Observed, judge, refusal, wanted_lists};
+pub use self::closing::{SETTING as CLOSING, closes};
 use super::each::{One, each};
 use super::msk::{self, decode_properties, encode_properties};
 use super::spec::{in_place, replaces};
 use super::tags::{self, Tags};
 use super::values::text;
-use super::wait;
+use super::{secret, tag_lists, wait};
 use crate::charge::Cost;
 use crate::kind::{Arn, Context, Facts, Field, Found, Kind, Outcome, Wanted};
-use crate::resource::Address;
+use crate::resource::{Action, Address, Obstacle};
 use crate::services::Services as _;
 
 text!(
@@ -52,6 +56,7 @@ const ACTIONS: &[&str] = &[
 const ARNS: &[Arn] = &[("configuration", "kafka:{region}:{account}:configuration/{name}/*")];
 const FACTS: Facts = Facts {
     is_tagless: true,
+    beside: &["object"],
     moving_outputs: &["revision"],
     identified_by: &["name"],
     arns: ARNS,
@@ -68,7 +73,7 @@ const SETTLED: Duration = Duration::from_mins(10);
 #[async_trait]
 impl Kind for MskConfiguration {
     type Spec = Spec;
-    type Observed = ();
+    type Observed = Observed;
 
     fn facts(&self) -> &'static Facts {
         &FACTS
@@ -78,14 +83,50 @@ impl Kind for MskConfiguration {
         Cost::Free
     }
 
-    async fn find(&self, context: &Context, _wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
+    fn refuses(&self, live: &Spec, observed: &Observed, spec: &Spec) -> Option<Obstacle> {
+        refusal(live, observed, spec)
+    }
+
+    fn consequences(&self, action: Action, _changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
+        let closed = |spec: Option<&Spec>| spec.is_some_and(|spec| closes(&spec.properties));
+        match action {
+            Action::Create if closed(spec) => vec![format!(
+                "a cluster that is closed before there are access control lists lets nobody in, and nobody can make them: remove \
+                 \"{CLOSING}\" from [kafka.configuration] and apply, until the lists are verified"
+            )],
+            Action::Update if closed(spec) && !closed(live) => {
+                vec!["users whom no access control list names may no longer use the cluster".to_owned()]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec, Observed>>> {
+        self.find_among(context, wanted, &[]).await
+    }
+
+    async fn find_among(
+        &self,
+        context: &Context,
+        wanted: &[Wanted<'_, Spec>],
+        beside: &[Wanted<'_>],
+    ) -> Result<Vec<Found<Spec, Observed>>> {
+        let lists = wanted_lists(beside);
+        let observed = if !lists.is_empty() && wanted.iter().any(|one| closes(&one.spec.properties)) {
+            observe(context, &lists).await?
+        } else {
+            Observed::default()
+        };
         let all = all(context).await?;
         let own = all.iter().filter_map(|one| Some((owner(context, one)?, one)));
         let living = own.filter(|(_, one)| one.state() != Some(&ConfigurationState::Deleting));
         let reads = living.map(|(address, one)| One {
             address: Some(address.clone()),
             id: one.name().unwrap_or_default().to_owned(),
-            read: async move { read(context, address, one).await.map(Some) },
+            read: async {
+                let found = read(context, address, one).await?;
+                Ok(Some(Found { observed: observed.clone(), ..found }))
+            },
         });
         each(context, FACTS.name, reads).await
     }
@@ -113,14 +154,20 @@ impl Kind for MskConfiguration {
         Ok(outcome(arn(&one)?, latest(one.latest_revision())?))
     }
 
-    async fn update(&self, context: &Context, live: &Found<Spec>, spec: &Spec, _changed: &[String]) -> Result<Outcome> {
+    async fn update(
+        &self,
+        context: &Context,
+        live: &Found<Spec, Observed>,
+        spec: &Spec,
+        _changed: &[String],
+    ) -> Result<Outcome> {
         let call = context.aws.kafka().update_configuration().arn(&live.id);
         let call = call.description(description(context, &live.address)).server_properties(properties(spec));
         let answer = ask(call.send()).await?;
         Ok(outcome(&live.id, latest(answer.latest_revision())?))
     }
 
-    async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
+    async fn delete(&self, context: &Context, live: &Found<Spec, Observed>) -> Result<()> {
         // MSK calls a configuration that isn't there a bad request: the list says it better.
         let listed = async || -> Result<bool> { Ok(all(context).await?.iter().any(|one| one.arn() == Some(&live.id))) };
         if !listed().await? {
@@ -138,7 +185,20 @@ async fn all(context: &Context) -> Result<Vec<Configuration>, Error> {
     ask_all(context.aws.kafka().list_configurations().max_results(msk::PAGE).into_paginator().items().send()).await
 }
 
-async fn read(context: &Context, address: Address, configuration: &Configuration) -> Result<Found<Spec>> {
+/// What the agent that keeps access control lists says of them, in a secret that is known to be the stack's.
+async fn observe(context: &Context, wanted: &BTreeSet<String>) -> Result<Observed> {
+    let address = closing::secret();
+    for one in secret::listed(context).await?.iter().filter(|one| !secret::waits(one)) {
+        let tags = tag_lists::read(one.tags());
+        let is_there = tags::address(context, "secret", &tags).is_some_and(|its| its == address);
+        if is_there && tags::is_own(context, &address, one.arn().unwrap_or_default(), &tags).await {
+            return Ok(judge(Some(&tags), wanted, context.clock.now()));
+        }
+    }
+    Ok(judge(None, wanted, context.clock.now()))
+}
+
+async fn read(context: &Context, address: Address, configuration: &Configuration) -> Result<Found<Spec, Observed>> {
     let (arn, revision) = (arn(configuration)?, latest(configuration.latest_revision())?);
     let call = context.aws.kafka().describe_configuration_revision().arn(arn).revision(revision);
     // A file without a line may be left out.

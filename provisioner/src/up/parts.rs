@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use lakewright_aws::{Aws, ask};
 use lakewright_config::Security;
+use lakewright_config::agents::Need;
 use lakewright_platform::http::without_password;
 use lakewright_platform::secret::Secret;
 use lakewright_platform::{private, turn};
@@ -96,6 +97,8 @@ pub struct Needs {
     pub logins: Option<SearchLogins>,
     /// Whether a schema registry stands in for those that tables name.
     pub registry: bool,
+    /// Whether Kafka goes by access control lists.
+    pub acls: bool,
 }
 
 impl Needs {
@@ -104,7 +107,9 @@ impl Needs {
         let is_own = options.kafka.is_none() && options.aws.is_none();
         let mut tables = stack.file.tables.iter().map(|table| &table.value);
         let is_named = tables.any(|table| table.registry.is_some() && !table.is_of_glue());
-        Self { logins: SearchLogins::of(stack, options), registry: is_own && is_named }
+        let mut agents = stack.file.hosts.iter().flat_map(|host| &host.value.agents);
+        let acls = is_own && agents.any(|agent| agent.needs(Need::Users));
+        Self { logins: SearchLogins::of(stack, options), registry: is_own && is_named, acls }
     }
 }
 
@@ -185,8 +190,12 @@ fn command(local: &Path, data: &Path, options: &Options, needs: &Needs) -> Comma
     if options.permissive {
         command.arg("--permissive");
     }
+    command.args(["--keep", &format!("{}s", options.keep.as_secs().max(1))]);
     if needs.registry {
         command.arg("--registry");
+    }
+    if needs.acls {
+        command.arg("--kafka-acls");
     }
     if let Some(SearchLogins { secrets, index }) = &needs.logins {
         command.args(["--search-logins", secrets, "--search-index", index]);
@@ -282,7 +291,7 @@ mod tests {
         };
         let logins = of(text, &[]).expect("the stack has logins");
         let line = Line::parse_from(["up"]);
-        let needs = Needs { logins: Some(logins), registry: false };
+        let needs = Needs { logins: Some(logins), ..Needs::default() };
         let command = command(Path::new("lakewright-local"), Path::new("data"), &line.options, &needs);
         let words: Vec<_> = command.as_std().get_args().filter_map(|word| word.to_str()).collect();
         assert!(words.windows(2).any(|pair| pair == ["--search-logins", "lakewright/shop/search-"]), "{words:?}");

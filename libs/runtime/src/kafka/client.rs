@@ -79,6 +79,11 @@ impl Access {
         config
     }
 
+    /// The name of the user as whom clients log in, if they do so by a password.
+    pub fn user(&self) -> Option<String> {
+        self.login.as_ref().map(|login| login.current().username)
+    }
+
     /// The tokens, if it is by them that clients log in.
     pub(super) fn tokens(&self) -> Option<&Tokens> {
         self.tokens.as_ref()

@@ -1,15 +1,18 @@
 //! Kafka clients: their configuration, their context, their topics, and what a cluster says of those.
 
+mod acls;
 mod client;
 mod epochs;
 mod iam;
 mod ledger;
 mod native;
+mod native_acls;
 mod offsets;
 mod secret;
 mod topic_ids;
 mod topics;
 
+pub use acls::{Acl, AclError, Acls, CLUSTER, Known, Operation, Pattern, Permission, ResourceType, principal};
 pub use client::{Access, KafkaContext, access, client_config};
 pub use epochs::leader_epoch;
 pub use ledger::{ClusterTopics, LedgerRow, TopicIdentity, describe, describe_using, ledger};

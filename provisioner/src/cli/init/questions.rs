@@ -2,6 +2,8 @@
 
 use anyhow::{Result, bail};
 
+use lakewright_config::agents::Need;
+
 use super::Options;
 use super::compose::{Answers, Budget};
 use super::size::Size;
@@ -93,7 +95,11 @@ pub fn zones(text: &str) -> Result<usize, String> {
 pub fn agents(text: &str) -> Result<Vec<Agent>, String> {
     let words: Vec<&str> = text.split([',', ' ']).filter(|word| !word.is_empty() && *word != "none").collect();
     for word in &words {
-        word.parse::<Agent>().map_err(|error| error.to_string())?;
+        if word.parse::<Agent>().map_err(|error| error.to_string())?.needs(Need::Users) {
+            return Err(format!(
+                "the agent {word} is added to the file when the stack is there: its section in docs/security.md"
+            ));
+        }
     }
     Ok(Agent::all().filter(|agent| words.contains(&agent.word())).collect())
 }

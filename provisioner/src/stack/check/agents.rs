@@ -4,9 +4,16 @@ use lakewright_config::agents::Need;
 use lakewright_config::agents::stream::Maintenance;
 
 use super::Checker;
+use crate::stack::decode::At;
 use crate::stack::diagnostics::Diagnostic;
 use crate::stack::hosts::Agent;
 use crate::stack::units::Period;
+
+/// Whether Kafka takes that for a topic's name.
+fn is_topic_name(name: &str) -> bool {
+    let is_legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=249).contains(&name.len()) && name.chars().all(is_legal) && name != "." && name != ".."
+}
 
 impl Checker<'_> {
     pub(super) fn agents(&mut self) {
@@ -51,6 +58,7 @@ impl Checker<'_> {
             let diagnostic = Diagnostic::new(place, "there are no models for the batch agent", "runs models");
             self.push(diagnostic.help("add a section `[batch]`"));
         }
+        self.access_control();
         let interval = &file.agents.stream.commit_interval;
         if interval.sound && !(Period(100)..=Period::seconds(3600)).contains(interval) {
             let title = "`commit_interval` is out of range";
@@ -75,6 +83,65 @@ impl Checker<'_> {
                 title,
                 "must be four commit intervals and 15 minutes at least",
             ));
+        }
+    }
+
+    /// The agent that keeps access control lists has users to keep them of, and shuts nobody out who still logs in.
+    fn access_control(&mut self) {
+        let (file, section) = (self.file, &self.file.agents.acls);
+        let every = &section.verify_every;
+        if every.sound && !(Period::seconds(1)..=Period::seconds(3600)).contains(every) {
+            let title = "`verify_every` is out of range";
+            self.push(Diagnostic::new(every.span.clone(), title, "must be between a second and an hour"));
+        }
+        for user in &section.users {
+            let rights = &user.value;
+            let topics = rights.writes.iter().chain(&rights.reads).map(|name| (name, is_topic_name(name)));
+            let groups = rights.groups.iter().map(|name| (name, !name.is_empty() && name.value != "*"));
+            for (name, _) in topics.chain(groups).filter(|(name, is_one)| name.sound && !is_one) {
+                let title = format!("`{}` is no name of a topic or group", name.value);
+                self.push(Diagnostic::new(name.span.clone(), title, "name each one"));
+            }
+            if let Some(own) = user.name.strip_prefix("User:") {
+                let title = format!("`{}` is more than the name that a user logs in with", user.name);
+                let diagnostic = Diagnostic::new(user.span.clone(), title, "`User:` is put before it anyway");
+                self.push(diagnostic.help(format!("write `{own}`")));
+            }
+            if Agent::needing(Need::Kafka).any(|agent| user.name == format!("{}-{agent}", file.stack.name.value)) {
+                let title = format!("`{}` is the user of an agent", user.name);
+                let diagnostic = Diagnostic::new(user.span.clone(), title, "what it may do follows from what it does");
+                self.push(diagnostic.help("remove the section"));
+            }
+        }
+        let Some((place, kafka)) = self.needing(Need::Users).zip(file.kafka.as_ref()) else { return };
+        let runs = |at: &At<Agent>| at.sound && at.value == Agent::Acls;
+        let hosts: Vec<_> = file.hosts.iter().filter(|host| host.value.agents.iter().any(runs)).collect();
+        if let [_, second, ..] = hosts[..] {
+            let title = "two groups of hosts keep the same lists";
+            self.push(Diagnostic::new(second.span.clone(), title, "`acls` stands in another one already"));
+        } else if section.prune.value && hosts.iter().any(|host| host.value.count.0 > 1) {
+            let title = "`prune` needs a group of one host for the agent `acls`";
+            self.push(
+                Diagnostic::new(
+                    section.prune.span.clone(),
+                    title,
+                    "hosts with an older file would remove what newer ones make",
+                )
+                .help("put `acls` on a group with `count = 1`, or remove the line"),
+            );
+        }
+        if !kafka.has_own_users() {
+            self.push(
+                Diagnostic::new(place, "there are no users whose access control lists it could keep", "keeps lists of users")
+                    .help("write `authentication = \"scram\"` in [kafka] and remove `secret` there, so that each agent has its own user")
+                    .help("where agents log in by IAM, their roles' policies say which topics they use: no lists are needed"),
+            );
+        } else if let Some(former) = &kafka.former_secret {
+            let title = "agents that still log in by the former secret would be shut out";
+            self.push(
+                Diagnostic::new(former.span.clone(), title, "its user is on no list")
+                    .help("add the agent `acls` when the hosts follow and this line is gone"),
+            );
         }
     }
 

@@ -6,6 +6,7 @@ use lakewright_config::agents::{Agent, Need};
 use lakewright_iam::Arn;
 
 use super::Checker;
+use crate::kinds::msk_configuration::CLOSING;
 use crate::stack::diagnostics::{Diagnostic, suggest};
 use crate::stack::kafka::{Authentication, ClusterType, ExistingCluster, Kafka};
 
@@ -88,6 +89,15 @@ impl Checker<'_> {
                         0 => format!("write {zones}"),
                         fewer => format!("write {} or {}", fewer * zones, (fewer + 1) * zones),
                     }),
+            );
+        }
+        let setting = kafka.configuration.iter().find(|entry| entry.name == CLOSING);
+        if let Some(entry) = setting.filter(|entry| !["true", "false"].contains(&entry.value.0.as_str())) {
+            let title = format!("`{CLOSING}` can't be `{}`", entry.value.0);
+            self.push(
+                Diagnostic::new(entry.value.span.clone(), title, "Kafka takes everything but `true` for `false`").help(
+                    "write \"false\" to close the cluster to everybody whom no access control list names, or \"true\"",
+                ),
             );
         }
         self.own_key(&kafka.key, &kafka.span);

@@ -15,7 +15,7 @@ const RECOVERY_DAYS: u32 = 7;
 
 impl Expansion<'_> {
     /// The agents of the stack's hosts that work with Kafka.
-    fn kafka_agents(&self) -> impl Iterator<Item = Agent> {
+    pub(super) fn kafka_agents(&self) -> impl Iterator<Item = Agent> {
         let file = self.file;
         let runs =
             move |agent: Agent| file.hosts.iter().flat_map(|host| &host.value.agents).any(|at| at.value == agent);

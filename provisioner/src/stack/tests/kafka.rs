@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use lakewright_config::{AclUser, AclsConfig, Security};
 use serde_json::{Value, json};
 
 use super::{expanded, mistakes, parsed, spec};
 use crate::resource::Desired;
+
+/// What a shipper needs.
+const SEARCH: &str = "[buckets.backup]\n[hosts.search]\n[search]\nhost = \"search\"\n";
 
 /// A stack with a `[kafka]` of these lines, agents and what they need.
 fn with_kafka(kafka: &str) -> String {
@@ -33,7 +37,10 @@ fn under_iam_a_role_may_use_its_topics_and_nothing_else() {
     let stream = allowed("stream", "KafkaTopics");
     assert_eq!(stream["Resource"], serde_json::json!([arn("topic/shop/*/iceberg_events")]));
     assert_eq!(stream["Action"], serde_json::json!(["kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"]));
-    assert_eq!(allowed("stream", "KafkaGroup")["Resource"], serde_json::json!([arn("group/shop/*/shop-stream")]));
+    assert_eq!(
+        allowed("stream", "KafkaGroup")["Resource"],
+        serde_json::json!([arn("group/shop/*/shop-stream-cooperative"), arn("group/shop/*/shop-stream")])
+    );
     assert!(allowed("stream", "KafkaUser").is_null(), "agents log in by IAM where they can");
     let ports = spec(&desired, "security_group.kafka")["ingress"].as_array().expect("rules");
     let ports: Vec<i64> = ports.iter().filter_map(|rule| rule["from_port"].as_i64()).collect();
@@ -51,7 +58,7 @@ fn agents_of_a_serverless_cluster_are_told_the_topics_that_they_make() {
     let text = spec(&desired, "object.app-stream")["content"].as_str().expect("content");
     let stream: lakewright_config::StreamConfig = serde_json::from_str(text).expect("stream");
     assert_eq!(stream.kafka.bootstrap, "${serverless_cluster.main.bootstrap_iam}");
-    assert_eq!(stream.kafka.security, lakewright_config::Security::Iam { region: "eu-north-1".to_owned() });
+    assert_eq!(stream.kafka.security, Security::Iam { region: "eu-north-1".to_owned() });
     let topics: Vec<_> = stream.kafka.topics.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect();
     assert_eq!(topics, [("iceberg_events", 6)]);
     let policies = &spec(&desired, "role.app")["policies"]["stream"];
@@ -107,6 +114,65 @@ fn with_passwords_each_agent_is_a_user_of_its_own() {
 }
 
 #[test]
+fn an_agent_keeps_the_lists_of_the_others() {
+    let text = with_kafka("authentication = \"scram\"").replace("\"stream\"]", "\"stream\", \"acls\"]");
+    let users = "[agents.acls]\nprune = true\n[agents.acls.users.analyst]\nreads = [\"iceberg_events\", \"theirs\"]\n";
+    let desired = expanded(&parsed(&format!("{text}{users}[hosts.more]\nagents = [\"shipper\"]\n{SEARCH}")));
+    let text = spec(&desired, "object.app-acls")["content"].as_str().expect("content");
+    let config: AclsConfig = serde_json::from_str(text).expect("a configuration");
+    assert_eq!((config.administrator.as_str(), config.prune, config.every_seconds), ("shop-acls", true, 600));
+    assert_eq!(config.kafka.security, Security::Scram { secret: "AmazonMSK_shop_acls".to_owned() });
+    let names = |names: &[&str]| -> Vec<String> { names.iter().map(|name| (*name).to_owned()).collect() };
+    let secret = |agent: &str| Some(format!("AmazonMSK_shop_{agent}"));
+    let producer =
+        AclUser { writes: names(&["es_events", "iceberg_events"]), secret: secret("producer"), ..AclUser::default() };
+    let stream = AclUser {
+        reads: names(&["iceberg_events"]),
+        groups: names(&["shop-stream-cooperative", "shop-stream"]),
+        secret: secret("stream"),
+        ..AclUser::default()
+    };
+    // It runs on another host, whose secret no role here reads.
+    let shipper = AclUser { reads: names(&["es_events"]), groups: names(&["shop-shipper"]), ..AclUser::default() };
+    let analyst = AclUser { reads: names(&["iceberg_events", "theirs"]), ..AclUser::default() };
+    let expected =
+        [("shop-producer", producer), ("shop-stream", stream), ("shop-shipper", shipper), ("analyst", analyst)];
+    assert_eq!(config.users, expected.map(|(name, user)| (name.to_owned(), user)).into());
+
+    let statements = &spec(&desired, "role.app")["policies"]["acls"]["Statement"];
+    let statements = statements.as_array().expect("statements");
+    let tag = statements.iter().find(|one| one["Sid"] == "SayVerified").expect("it says that the lists are verified");
+    assert_eq!(tag["Resource"], json!(["${secret.acls.arn}"]));
+    assert_eq!(tag["Condition"], json!({"ForAllValues:StringEquals": {"aws:TagKeys": ["lakewright:acls"]}}));
+}
+
+#[test]
+fn mistakes_of_the_agent_that_keeps_lists_are_shown_with_their_places() {
+    let with = |kafka: &str, agents: &str| with_kafka(kafka).replace("\"stream\"]", "\"stream\", \"acls\"]") + agents;
+    let scram = "authentication = \"scram\"";
+    for (text, said) in [
+        (with("", ""), "there are no users whose access control lists it could keep"),
+        (with("secret = \"tools\"", ""), "there are no users whose access control lists it could keep"),
+        (with(&format!("{scram}\nformer_secret = \"tools\""), ""), "would be shut out"),
+        (with(scram, "[agents.acls]\nverify_every = \"2h\"\n"), "`verify_every` is out of range"),
+        (with(scram, "[agents.acls.users.x]\nreads = [\"*\"]\n"), "`*` is no name of a topic or group"),
+        (with(scram, "[agents.acls.users.x]\nreads = [\"a b\"]\n"), "`a b` is no name of a topic or group"),
+        (with(scram, "[agents.acls.users.\"User:x\"]\n"), "`User:x` is more than the name"),
+        (with(scram, "[hosts.more]\nagents = [\"acls\"]\n"), "two groups of hosts keep the same lists"),
+        (
+            with(scram, "[agents.acls]\nprune = true\n").replace("[hosts.app]", "[hosts.app]\ncount = 2"),
+            "`prune` needs a group of one host",
+        ),
+        (with(scram, "[agents.acls.users.shop-stream]\n"), "`shop-stream` is the user of an agent"),
+    ] {
+        let shown = mistakes(&text, &[]);
+        assert!(shown.contains(said), "{said}\n{shown}");
+        assert!(shown.contains("--> test.toml:"), "{said}\n{shown}");
+    }
+    assert_eq!(mistakes(&with(scram, ""), &[]), "no mistakes");
+}
+
+#[test]
 fn users_come_before_the_one_that_all_shared_goes() {
     // All share one, as before.
     let shared = expanded(&parsed(&with_kafka("secret = \"tools\"")));
@@ -159,6 +225,10 @@ fn mistakes_of_kafka_are_shown_with_their_places() {
         ("authentication = \"scram\"\nrotate_after = \"90\"", "write whole days"),
         ("authentication = \"scram\"\n[secrets.stream]\nusername = \"x\"", "the secret `stream` is the agent's own"),
         ("authentication = \"iam\"\nsecret = \"tools\"", "`secret` has no use without SCRAM"),
+        (
+            "configuration = { \"allow.everyone.if.no.acl.found\" = \"False\" }",
+            "takes everything but `true` for `false`",
+        ),
         ("monitoring = \"everything\"", "`kafka.monitoring` can't be `everything`"),
         ("log_bucket = \"lost\"", "there is no bucket `lost`"),
         ("type = \"serverless\"\nbrokers = 3", "`brokers` has no use on a serverless cluster"),
