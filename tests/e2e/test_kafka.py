@@ -69,7 +69,8 @@ def test_a_cluster_of_others_gets_topics_and_stays_as_it_is(account, tmp_path):
     allowed = {statement["Sid"]: statement["Resource"] for statement in policy["Statement"]}
     topics = arn.replace(":cluster/", ":topic/")
     assert allowed["Kafka"] == [arn] and allowed["KafkaTopics"] == [f"{topics}/iceberg_events"], allowed
-    assert allowed["KafkaGroup"] == [f"{arn.replace(':cluster/', ':group/')}/guest-stream"], allowed
+    groups = arn.replace(":cluster/", ":group/")
+    assert allowed["KafkaGroup"] == [f"{groups}/guest-stream-cooperative", f"{groups}/guest-stream"], allowed
     published = account.client("s3").get_object(Bucket="guest-artifacts-123456789012", Key="hosts/app/stream.json")
     connection = json.load(published["Body"])["kafka"]
     assert connection["security"] == {"protocol": "iam", "region": "eu-north-1"}

@@ -10,6 +10,7 @@ use lakewright_runtime::kafka::KafkaContext;
 use parking_lot::Mutex;
 use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Statistics, TopicPartitionList};
 
@@ -19,10 +20,10 @@ use crate::progress::{AllProgress, Heard, Of, Progress};
 /// What the group decided.
 #[derive(Debug)]
 pub(crate) enum Rebalanced {
-    /// These partitions, in place of all others, are to be read.
-    Assigned(Vec<(String, i32)>),
-    /// All partitions are to be given up.
-    Revoked,
+    /// These partitions are to be read beside those that are read already.
+    Assigned(Vec<Of>),
+    /// These partitions are to be given up, and no others.
+    Revoked(Vec<Of>),
 }
 
 /// The state that callbacks and the intake share.
@@ -133,19 +134,32 @@ impl ConsumerContext for Context {
     // An assignment is answered by the intake's loop, which first finds out where to begin, and a revocation when it
     // has committed what it holds: librdkafka waits for the call, within `max.poll.interval.ms`.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, error: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let list = partitions.elements().iter().map(|e| (e.topic().to_owned(), e.partition())).collect();
         let event = match error {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                let list = partitions.elements();
-                Rebalanced::Assigned(list.iter().map(|e| (e.topic().to_owned(), e.partition())).collect())
-            }
-            _ => Rebalanced::Revoked,
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalanced::Assigned(list),
+            _ => Rebalanced::Revoked(list),
         };
-        if self.shared.leaving.load(Ordering::Acquire) {
-            if let Err(error) = consumer.unassign() {
-                tracing::warn!(%error, "partitions not given up");
-            }
+        if !self.shared.leaving.load(Ordering::Acquire) {
+            self.shared.events.lock().push_back(event);
             return;
         }
-        self.shared.events.lock().push_back(event);
+        let answered = match event {
+            Rebalanced::Assigned(_) => consumer.incremental_assign(&TopicPartitionList::new()),
+            Rebalanced::Revoked(list) => give_up(consumer, &list),
+        };
+        if let Err(error) = answered {
+            tracing::warn!(%error, "partitions not given up");
+        }
     }
+}
+
+/// Gives up those of these partitions that the client fetches; the group waits for it.
+pub(crate) fn give_up(consumer: &BaseConsumer<Context>, partitions: &[Of]) -> KafkaResult<()> {
+    let mut fetched = TopicPartitionList::new();
+    for one in consumer.assignment()?.elements() {
+        if partitions.iter().any(|(topic, number)| topic == one.topic() && *number == one.partition()) {
+            _ = fetched.add_partition(one.topic(), one.partition());
+        }
+    }
+    consumer.incremental_unassign(&fetched)
 }

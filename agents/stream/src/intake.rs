@@ -2,23 +2,25 @@
 
 mod begin;
 mod commits;
+mod group;
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use lakewright_config::StreamConfig;
 use lakewright_platform::Backoff;
 use lakewright_runtime::{Agent, Latch};
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
-use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 
 use self::commits::Waiting;
+use self::group::Fenced;
 use crate::committer::{Outcome, Work};
-use crate::context::{Context, Rebalanced};
+use crate::context::Context;
 use crate::partition::{Counters, Partition, Reading, Taken, take};
 use crate::produced::Produced;
 use crate::quarantine::{Part, Quarantine, Until};
@@ -122,7 +124,12 @@ impl Intake {
         self.consumer.subscribe(&names).context("subscribe to the topics")?;
         while !self.agent.shutdown.is_cancelled() {
             self.agent.health.progress();
-            self.poll()?;
+            if let Err(error) = self.poll() {
+                if error.is::<Fenced>() {
+                    self.wait_fenced(&error);
+                }
+                return Err(error);
+            }
             self.publish();
             while let Some(event) = self.consumer.context().next_event() {
                 self.rebalanced(event)?;
@@ -143,9 +150,7 @@ impl Intake {
             self.commit_if_due();
         }
         self.commit_and_wait();
-        self.consumer.context().leave();
-        self.consumer.unsubscribe();
-        _ = self.consumer.unassign();
+        self.leave();
         Ok(())
     }
 
@@ -270,8 +275,10 @@ impl Intake {
     }
 
     fn consumer_error(&mut self, error: &KafkaError) -> anyhow::Result<()> {
+        if let Some(error) = self.fatal(error) {
+            return Err(error);
+        }
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::Fatal) => bail!("the Kafka client can't go on: {error}"),
             Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => {
                 self.agent.health.error(format!("Kafka doesn't have the next offset any more: {error}"));
                 self.stop(Duration::ZERO);
@@ -279,39 +286,6 @@ impl Intake {
             _ => self.agent.health.error(format!("kafka: {error}")),
         }
         Ok(())
-    }
-
-    fn rebalanced(&mut self, event: Rebalanced) -> anyhow::Result<()> {
-        match event {
-            Rebalanced::Revoked => {
-                tracing::info!("partitions revoked");
-                self.commit_and_wait();
-                self.drop_all();
-                self.consumer.unassign().context("give up partitions")?;
-            }
-            Rebalanced::Assigned(list) => {
-                tracing::info!(partitions = list.len(), "partitions assigned");
-                self.consumer.context().set_assigned(&list);
-                self.partitions = list
-                    .into_iter()
-                    .filter_map(|(topic, partition)| {
-                        let topic = self.topics.iter().position(|name| *name == topic)?;
-                        Some(Partition::new(topic, partition))
-                    })
-                    .collect();
-                self.begin_or_later();
-            }
-        }
-        Ok(())
-    }
-
-    /// Forgets what is held and not committed.
-    fn drop_all(&mut self) {
-        self.stop(Duration::ZERO);
-        self.begin_at = None;
-        self.partitions.clear();
-        self.index.clear();
-        self.generation += 1;
     }
 
     /// Forgets what was read and not committed, and how far it was.
@@ -327,20 +301,6 @@ impl Intake {
     fn stop(&mut self, wait: Duration) {
         self.forget();
         self.begin_at.get_or_insert_with(|| Instant::now() + wait);
-    }
-
-    /// Stops and waits for another try. The loop polls meanwhile: only so a member hears of a rebalance, and only when
-    /// it has answered the one before. So partitions are assigned at their ends, where little comes.
-    fn stop_and_wait(&mut self) {
-        let wait = self.backoff.next_pause();
-        self.stop(wait);
-        let mut ends = TopicPartitionList::new();
-        for partition in &self.partitions {
-            _ = ends.add_partition_offset(&self.topics[partition.topic], partition.number, Offset::End);
-        }
-        if let Err(error) = self.consumer.assign(&ends) {
-            self.agent.health.error(format!("wait for another try: {error}"));
-        }
     }
 }
 

@@ -72,10 +72,26 @@ impl Partition {
 
     /// Reading begins.
     pub(crate) fn begin(&mut self, start: Start, refused: Refused) {
-        let all = start.rows.iter().chain(&start.rejects).copied().chain([start.dead]);
-        self.clear = all.max().unwrap_or(start.next);
         self.next = start.next;
         (self.last, self.expected) = (None, None);
+        self.settle(start, refused);
+    }
+
+    /// Reading goes on where it is, if it was under way and that is where it would begin; else it begins. Returns
+    /// whether it goes on.
+    pub(crate) fn go_on(&mut self, is_read: bool, start: Start, refused: Refused) -> bool {
+        if is_read && start.next == self.next {
+            self.settle(start, refused);
+            return true;
+        }
+        self.begin(start, refused);
+        false
+    }
+
+    /// Takes over what is known to be settled.
+    fn settle(&mut self, start: Start, refused: Refused) {
+        let all = start.rows.iter().chain(&start.rejects).copied().chain([start.dead]);
+        self.clear = all.max().unwrap_or(start.next);
         self.dead = start.dead;
         self.rows = start.rows.into();
         self.rejects = start.rejects.into();
@@ -333,12 +349,28 @@ fn learned(
 mod tests {
     use super::*;
 
+    fn start(next: i64) -> Start {
+        Start { rows: vec![], rejects: vec![], undeclared: vec![], dead: next, next, lost: 0 }
+    }
+
+    #[test]
+    fn reading_goes_on_only_where_it_would_begin() {
+        let mut partition = Partition::new(0, 0);
+        assert!(!partition.go_on(false, start(0), Refused::new()));
+        (partition.next, partition.last) = (7, Some(Mark(6, 1)));
+        assert!(partition.go_on(true, start(7), Refused::new()));
+        assert_eq!((partition.next, partition.last), (7, Some(Mark(6, 1))));
+        for (is_read, next) in [(true, 5), (true, 9), (false, 9)] {
+            assert!(!partition.go_on(is_read, start(next), Refused::new()));
+            assert_eq!((partition.next, partition.last), (next, None));
+        }
+    }
+
     #[test]
     fn a_log_that_was_cut_off_shows_by_the_first_record_of_a_later_epoch() {
         let begun = |next| {
             let mut partition = Partition::new(0, 0);
-            let start = Start { rows: vec![], rejects: vec![], undeclared: vec![], dead: next, next, lost: 0 };
-            partition.begin(start, Refused::new());
+            partition.begin(start(next), Refused::new());
             partition
         };
         // The record is looked at again before anything is taken in.

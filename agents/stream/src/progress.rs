@@ -109,6 +109,9 @@ impl AllProgress {
     /// These partitions are the agent's, and no others.
     pub(crate) fn assign(&mut self, of: &[Of]) {
         self.arrivals.retain(|one, _| of.contains(one));
+        let Some(read) = &mut self.read else { return };
+        read.retain(|one, _| of.contains(one));
+        self.open = read.values().filter(|progress| progress.fetched.is_some()).count();
     }
 
     /// Reading has begun at what is committed; `None`: it has ended.
@@ -264,6 +267,13 @@ mod tests {
         assert_eq!((all.lag(), all.unread(), all.age(10)), (None, None, Some(10)));
         all.assign(&[]);
         assert_eq!(all.age(10), None);
+        // One of two goes to somebody else; what was fetched of it is handed over to nobody.
+        let mut all = begun(&[(0, Progress::new(4, 4, 10)), (1, Progress::new(4, 4, 10))]);
+        all.heard(&of(1), heard(10, 10), 1);
+        all.assign(&[of(0)]);
+        all.handed(0, true);
+        assert_eq!((all.lag(), all.unread(), all.open), (Some(6), Some(6), 0));
+        all.assign(&[]);
         // More agents than partitions: this one has nothing to do.
         all.begin(Some(BTreeMap::new()), 11);
         assert_eq!((all.lag(), all.unread(), all.age(12)), (Some(0), Some(0), Some(0)));

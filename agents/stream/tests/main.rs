@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod exactly_once;
+mod group;
 mod schema;
 mod topics;
 mod world;

@@ -51,6 +51,9 @@ pub struct Agent {
     pub state_dir: PathBuf,
     /// Where its log files go: `LOGS_DIRECTORY`, else the current directory.
     pub logs_dir: PathBuf,
+    /// What names this agent in its consumer group, as long as its host is the same one: `LAKEWRIGHT_INSTANCE`. Without it the
+    /// group takes each start for another member.
+    pub instance: Option<String>,
     /// Its counters and gauges.
     pub metrics: Metrics,
     /// Whether it is ready and alive, and its last error.
@@ -66,18 +69,19 @@ impl Agent {
     /// `admin.address` in the state directory.
     ///
     /// # Errors
-    /// The state directory can't be made, the admin address is in use.
+    /// The state directory can't be made, the admin address is in use, the instance's name is none.
     pub async fn start(agent: agents::Agent, options: &Options) -> anyhow::Result<Self> {
         let name = agent.word();
         let state_dir = directory("STATE_DIRECTORY")?;
         let logs_dir = directory("LOGS_DIRECTORY")?;
+        let instance = instance(std::env::var(INSTANCE).ok())?;
         let metrics = Metrics::default();
         let health = Arc::new(Health::default());
         let admin = admin::serve(options.admin, name, metrics.clone(), Arc::clone(&health)).await?;
         admin::publish(&state_dir, admin)?;
         let shutdown = shutdown::token(options.until_stdin_closes)?;
         tracing::info!(agent = name, version = env!("CARGO_PKG_VERSION"), %admin, "agent started");
-        Ok(Self { name: name.to_owned(), state_dir, logs_dir, metrics, health, shutdown, admin })
+        Ok(Self { name: name.to_owned(), state_dir, logs_dir, instance, metrics, health, shutdown, admin })
     }
 
     /// An agent without signals and admin endpoint, for tests and tools.
@@ -86,6 +90,7 @@ impl Agent {
             name: agent.word().to_owned(),
             logs_dir: state_dir.clone(),
             state_dir,
+            instance: None,
             metrics: Metrics::default(),
             health: Arc::new(Health::default()),
             shutdown: CancellationToken::new(),
@@ -103,4 +108,37 @@ fn directory(variable: &str) -> anyhow::Result<PathBuf> {
     };
     std::fs::create_dir_all(&path).with_context(|| format!("make the directory {} ({variable})", path.display()))?;
     Ok(path)
+}
+
+/// The variable that names an agent in its consumer group.
+const INSTANCE: &str = "LAKEWRIGHT_INSTANCE";
+
+/// The name in the variable, if it is one that Kafka takes for a member's.
+fn instance(named: Option<String>) -> anyhow::Result<Option<String>> {
+    let Some(name) = named.filter(|name| !name.is_empty()) else { return Ok(None) };
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    anyhow::ensure!(
+        is_plain && name.len() <= 249 && name != "." && name != "..",
+        "{INSTANCE} is `{}`, which Kafka takes for no member's name: write at most 249 letters, digits, `-`, `_` and `.`, \
+         another one for each agent of the group",
+        name.escape_default()
+    );
+    Ok(Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_has_a_name_that_kafka_takes() {
+        let of = |name: &str| instance(Some(name.to_owned()));
+        assert_eq!(instance(None).expect("none"), None);
+        assert_eq!(of("").expect("none"), None);
+        assert_eq!(of("ip-10-0-1-7.ec2.internal-0a").expect("a name").as_deref(), Some("ip-10-0-1-7.ec2.internal-0a"));
+        for bad in ["a b", "..", "ä", &"x".repeat(250)] {
+            let error = of(bad).expect_err("no name").to_string();
+            assert!(error.contains("LAKEWRIGHT_INSTANCE") && error.contains("at most 249 letters"), "{error}");
+        }
+    }
 }

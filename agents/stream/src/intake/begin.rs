@@ -1,13 +1,13 @@
 //! Where reading begins, and what is left out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use lakewright_config::Table;
-use lakewright_config::agents::stream::{self, OnGap};
+use lakewright_config::agents::stream::OnGap;
 use lakewright_runtime::kafka::{ByPartition, ClusterTopics, describe_using, offsets_using};
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
@@ -53,8 +53,8 @@ impl Known {
 
 /// Where a partition begins.
 struct Begin {
-    /// The first offset that is fetched.
-    from: i64,
+    /// The first offset that is fetched; `None` where reading goes on.
+    from: Option<i64>,
     /// The first offset that is taken in.
     next: i64,
     /// Kafka's next offset.
@@ -79,6 +79,8 @@ impl Intake {
     /// begins without it.
     fn begin(&mut self) -> anyhow::Result<()> {
         self.generation += 1;
+        // Then the client stands where each partition does that is read.
+        let is_reading = self.router.is_some();
         self.forget();
         let topics = self.describe()?;
         let now = Instant::now();
@@ -94,35 +96,31 @@ impl Intake {
         self.commit_bytes = if sifting { self.config.commit_bytes.min(SIFTED_BYTES) } else { self.config.commit_bytes };
         let known = Known { ledger: Ledger::of(&begun.dead.settled), begun, blind };
 
-        let mut assignment = TopicPartitionList::new();
+        let mut anew = TopicPartitionList::new();
+        let mut kept = BTreeSet::new();
         let mut progress = BTreeMap::new();
         let mut lost = 0;
         let mut offsets = self.offsets(&topics);
         for position in 0..self.partitions.len() {
-            let begun = self.begin_partition(position, &topics, &known, &mut offsets);
+            let begun = self.begin_partition((position, is_reading), &topics, &known, &mut offsets);
             let Some(Begin { from, next, end, lost: missing }) = begun else { continue };
             let partition = &self.partitions[position];
             let (name, number) = (&topics[partition.topic].name, partition.number);
             let settled = self.settled(name, next, &known.blind, &partition.rows);
             lost += missing;
             progress.insert((name.clone(), number), Progress::new(settled, next, end));
-            assignment.add_partition_offset(name, number, Offset::Offset(from))?;
+            match from {
+                Some(from) => anew.add_partition_offset(name, number, Offset::Offset(from))?,
+                None => _ = kept.insert((name.clone(), number)),
+            }
         }
         self.counters.lost.increment(lost);
         self.lost |= lost > 0;
         self.index = index(&self.partitions, self.topics.len());
-        self.consumer.assign(&assignment).context("begin to read")?;
-        // One that was stopped stays paused through an assignment.
-        self.consumer.resume(&assignment).context("go on with what was paused")?;
+        self.fetch(&anew, &kept).context("begin to read")?;
         self.consumer.context().set_progress(Some(progress));
         self.router = Some(Router::new(topics, rows, known.blind, dead, self.config.on_reject));
-        let (topics, partitions) = (&self.topics, &self.partitions);
-        self.quarantine.retain(|part| match part {
-            Part::Table(_) | Part::Topic(_) => true,
-            Part::Partition(topic, number) => {
-                partitions.iter().any(|one| one.number == *number && topics[one.topic] == *topic)
-            }
-        });
+        self.keep_own_quarantines();
         if lost > 0 {
             // The next one to begin here shall not find the same records lost.
             self.ledger_at = Some(Instant::now());
@@ -234,12 +232,13 @@ impl Intake {
     /// Finds out where a partition begins; `None` when it can't.
     fn begin_partition(
         &mut self,
-        position: usize,
+        (position, is_reading): (usize, bool),
         topics: &[Topic],
         known: &Known,
         offsets: &mut ByPartition<anyhow::Result<(i64, i64)>>,
     ) -> Option<Begin> {
         let partition = &mut self.partitions[position];
+        let is_read = is_reading && partition.begun && !partition.stands_still;
         (partition.begun, partition.stands_still) = (false, true);
         let (topic, number) = (&topics[partition.topic], partition.number);
         let part = Part::Partition(topic.name.clone(), number);
@@ -256,9 +255,10 @@ impl Intake {
             Ok((start, refused, high)) => {
                 let (next, lost) = (start.next, start.lost.unsigned_abs());
                 let partition = &mut self.partitions[position];
-                partition.begin(start, refused);
+                let goes_on = partition.go_on(is_read, start, refused);
                 let is_near = |last: &Mark| last.0 >= low && next - last.0 <= LOOK_BACK;
-                let from = partition.expect(known.last(&topic.key, number).filter(is_near));
+                let last = || known.last(&topic.key, number).filter(is_near);
+                let from = (!goes_on).then(|| partition.expect(last()));
                 if lost > 0 {
                     self.agent.health.error(format!(
                         "{}/{number}: Kafka's retention removed up to {lost} records before they were taken in; reading \
@@ -299,10 +299,10 @@ impl Intake {
 
     /// What decodes the messages of a table that was opened.
     fn decoder(&self, table: &Table, opened: &Opened, sifting: bool) -> anyhow::Result<Rows> {
-        let unknown = self.agent.metrics.counter(&stream::UNKNOWN_MEMBERS, &[(stream::TABLE, &table.name)]);
         let decoder = || {
             same_declaration(table, opened)?;
-            Ok(Rows::of(&opened.schema, table, sifting)?.counting_unknown(unknown))
+            let rows = Rows::evolved(&opened.schema, table, &opened.evolution, sifting)?;
+            Ok(rows.counting_unknown(&table.name, &self.agent.metrics))
         };
         catch_unwind(AssertUnwindSafe(decoder)).unwrap_or_else(|panic| Err(bug(&*panic)))
     }

@@ -13,7 +13,7 @@ use super::{Intake, REQUEST, gone};
 use crate::committer::{Commit, Outcome, Position, Work};
 use crate::partition::Taken;
 use crate::quarantine::{Part, Until};
-use crate::router::Broken;
+use crate::router::{Broken, Topic};
 use crate::sink::{Blame, Fault};
 
 /// When nothing came for so long, the ledger is committed: what retention removes behind it is settled, and nobody takes
@@ -194,18 +194,21 @@ impl Intake {
         self.work.blocking_send(Work::Commit(commit)).map_err(|_| gone())
     }
 
+    /// The topics that are read: those that were there when reading began.
+    fn read_topics(&self) -> impl Iterator<Item = &Topic> {
+        self.router.iter().flat_map(|router| &router.topics).filter(|topic| !topic.id.is_empty())
+    }
+
     /// Which topics bear the names now that were read.
     fn find_topics(&self) -> anyhow::Result<ClusterTopics> {
-        let topics = self.router.iter().flat_map(|router| &router.topics).filter(|topic| !topic.id.is_empty());
-        let names: Vec<String> = topics.map(|topic| topic.name.clone()).collect();
+        let names: Vec<String> = self.read_topics().map(|topic| topic.name.clone()).collect();
         describe_using(self.consumer.client(), &names, REQUEST)
     }
 
     /// A topic that was deleted and made again while it was read bears another id by now, and its offsets would be taken for the old
     /// one's.
     fn same_topics(&self, found: &ClusterTopics) -> anyhow::Result<()> {
-        let topics = self.router.iter().flat_map(|router| &router.topics).filter(|topic| !topic.id.is_empty());
-        for topic in topics {
+        for topic in self.read_topics() {
             let now = found.topics.get(&topic.name).map(|identity| identity.id.to_string());
             if now.as_deref() != Some(&*topic.id) {
                 bail!("the topic {} was made anew; what was read since the last commit is read again", topic.name);
@@ -214,11 +217,11 @@ impl Intake {
         Ok(())
     }
 
-    /// Commits what is held before it is given up. When that fails nothing is lost: it is read again by whoever reads
-    /// the partitions next.
-    pub(super) fn commit_and_wait(&mut self) {
+    /// Commits what is held before partitions change hands; returns whether nothing is held any more. When it fails nothing is
+    /// lost: it is read again by whoever reads the partitions next.
+    pub(super) fn commit_and_wait(&mut self) -> bool {
         if self.router.is_none() || self.partitions.is_empty() {
-            return;
+            return true;
         }
         // Nobody waits for partitions that are lost already: the broker is away, or the group goes on without this agent.
         let began = Instant::now();
@@ -231,7 +234,7 @@ impl Intake {
         let began = Instant::now();
         if let Err(error) = self.commit(true) {
             self.agent.health.error(error.context("what is held is left to be read again"));
-            return;
+            return false;
         }
         loop {
             match self.outcomes.recv_timeout(LAST_COMMIT.saturating_sub(began.elapsed())) {
@@ -239,26 +242,26 @@ impl Intake {
                     let last = commit.last && commit.generation == self.generation;
                     self.settle(Outcome::Committed { commit, wrote });
                     if last {
-                        return;
+                        return true;
                     }
                 }
                 Ok(Outcome::Restart { generation, reason }) if generation == self.generation => {
                     self.agent.health.error(reason.context("what is held is left to be read again"));
-                    return;
+                    return false;
                 }
                 // A commit before the last one ended the generation.
                 Ok(Outcome::Again { generation, failed }) => {
                     self.put(failed);
                     if generation == self.generation {
-                        return;
+                        return false;
                     }
                 }
                 Ok(Outcome::Restart { .. }) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     self.agent.health.error("the last commit took too long; what it held is read again if it failed");
-                    return;
+                    return false;
                 }
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
     }

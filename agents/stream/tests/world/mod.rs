@@ -24,6 +24,7 @@ use lakewright_runtime::kafka::{Access, client_config, ledger};
 use lakewright_stream::run_with;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::groups::GroupInfo;
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, FutureProducer, FutureRecord, Producer, ThreadedProducer};
 use serde_json::Value;
@@ -113,7 +114,7 @@ pub struct World {
     data: tempfile::TempDir,
     connection: KafkaConnection,
     client: Access,
-    sent: u64,
+    pub sent: u64,
     /// Of agents that start from now on.
     pub commit_interval_ms: u64,
     /// Of agents that start from now on.
@@ -269,10 +270,21 @@ impl World {
     }
 
     pub fn start_with(&self, tables: Vec<Table>) -> (Agent, JoinHandle<anyhow::Result<()>>) {
-        let agent = Agent::detached(agents::Agent::Stream, std::env::temp_dir());
+        self.start_as("lake", None, tables)
+    }
+
+    /// Starts a member of a group, under an identity if one is given.
+    pub fn start_as(
+        &self,
+        group: &str,
+        instance: Option<&str>,
+        tables: Vec<Table>,
+    ) -> (Agent, JoinHandle<anyhow::Result<()>>) {
+        let mut agent = Agent::detached(agents::Agent::Stream, std::env::temp_dir());
+        agent.instance = instance.map(str::to_owned);
         let config = StreamConfig {
             kafka: self.connection.clone(),
-            group: "lake".into(),
+            group: group.into(),
             tables,
             dead_letters: declaration("dead_letters"),
             account: None,
@@ -281,10 +293,24 @@ impl World {
             on_reject: self.on_reject,
             on_gap: OnGap::Skip,
             maintenance: None,
+            orphans_elsewhere_ms: None,
             watch: None,
         };
         self.agents.lock().expect("unpoisoned").push(agent.clone());
         (agent.clone(), tokio::spawn(run_with(agent, config, self.aws.clone())))
+    }
+
+    /// The ids of a group's members.
+    #[allow(dead_code, reason = "the tests of groups use it")]
+    pub async fn members(&self, group: &str) -> Vec<String> {
+        let (client, group) = (self.admin(), group.to_owned());
+        let ask = move || -> Vec<String> {
+            let list =
+                client.inner().fetch_group_list(Some(group.as_str()), Duration::from_secs(10)).expect("answered");
+            let members = list.groups().iter().flat_map(GroupInfo::members);
+            members.map(|member| member.id().to_owned()).collect()
+        };
+        tokio::task::spawn_blocking(ask).await.expect("ran")
     }
 
     /// Renames a column in the catalog: a new schema, nothing else.

@@ -81,6 +81,34 @@ pub struct Member {
 }
 
 impl Member {
+    /// One that hasn't joined yet.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            instance: None,
+            client_id: String::new(),
+            host: String::new(),
+            session: Duration::ZERO,
+            rebalance: Duration::ZERO,
+            protocols: Vec::new(),
+            seen: now,
+            joining: None,
+            syncing: None,
+            assignment: Bytes::new(),
+        }
+    }
+
+    /// It joins, and waits for the answer.
+    pub fn join(&mut self, joining: Joining, now: Instant, answer: oneshot::Sender<Joined>) {
+        self.instance = joining.instance;
+        self.client_id = joining.client_id;
+        self.host = joining.host;
+        self.session = joining.session;
+        self.rebalance = joining.rebalance;
+        self.protocols = joining.protocols;
+        self.seen = now;
+        self.joining = Some(answer);
+    }
+
     /// Whether its session ended. One that waits for an answer can't say that it is there.
     pub fn is_gone(&self, now: Instant) -> bool {
         self.joining.is_none() && self.syncing.is_none() && now.duration_since(self.seen) > self.session

@@ -67,6 +67,9 @@ impl Group {
                 return refuse(ResponseError::FencedInstanceId, &given);
             }
             // The instance starts anew: its former self is gone.
+            if self.phase == Phase::Stable {
+                return Ok(self.take_place(&holder, joining, now));
+            }
             self.remove(&holder, ResponseError::FencedInstanceId, now);
         }
         let id = if given.is_empty() {
@@ -89,39 +92,44 @@ impl Group {
         let (answer, receiver) = oneshot::channel();
         let known = self.members.get(&id).map(|member| member.protocols == joining.protocols);
         self.protocol_type.clone_from(&joining.protocol_type);
-        let member = self.members.entry(id.clone()).or_insert_with(|| Member {
-            instance: None,
-            client_id: String::new(),
-            host: String::new(),
-            session: joining.session,
-            rebalance: joining.rebalance,
-            protocols: Vec::new(),
-            seen: now,
-            joining: None,
-            syncing: None,
-            assignment: Bytes::new(),
-        });
+        let member = self.members.entry(id.clone()).or_insert_with(|| Member::new(now));
         member.dismiss(&id, ResponseError::RebalanceInProgress);
-        member.instance = joining.instance;
-        member.client_id = joining.client_id;
-        member.host = joining.host;
-        member.session = joining.session;
-        member.rebalance = joining.rebalance;
-        member.protocols = joining.protocols;
-        member.seen = now;
-        member.joining = Some(answer);
+        member.join(joining, now, answer);
         let unchanged = known == Some(true);
         match self.phase {
             Phase::Preparing { .. } => {}
             // Its last answer was lost: the same one again.
-            Phase::Completing { .. } if unchanged => self.answer_join(&id),
+            Phase::Completing { .. } if unchanged => self.welcome(&id),
             // A follower that asks again changes nothing; the leader asks because it wants to assign anew.
-            Phase::Stable if unchanged && self.leader != id => self.answer_join(&id),
+            Phase::Stable if unchanged && self.leader != id => self.welcome(&id),
             Phase::Empty => self.prepare(now, INITIAL_DELAY),
             Phase::Completing { .. } | Phase::Stable => self.prepare(now, Duration::ZERO),
         }
         self.advance(now);
         Ok(receiver)
+    }
+
+    /// An instance that starts anew in a stable group takes the place that it had, with what was assigned to it. Nobody else
+    /// notices, unless the members agree on another assignor now.
+    fn take_place(&mut self, former: &str, joining: Joining, now: Instant) -> oneshot::Receiver<Joined> {
+        let (answer, receiver) = oneshot::channel();
+        let (position, _, mut member) = self.members.shift_remove_full(former).expect("a member holds the instance");
+        member.dismiss(former, ResponseError::FencedInstanceId);
+        let id = format!("{}-{}", joining.instance.as_deref().unwrap_or_default(), Uuid::new_v4());
+        member.join(joining, now, answer);
+        self.members.shift_insert(position, id.clone(), member);
+        // It is told of the leader that was: taking itself for one, it would assign anew.
+        let told = self.leader.clone();
+        if self.leader == former {
+            self.leader.clone_from(&id);
+        }
+        if self.elect() == self.protocol {
+            self.answer_join(&id, &told, false);
+        } else {
+            self.prepare(now, Duration::ZERO);
+            self.advance(now);
+        }
+        receiver
     }
 
     /// A member asks for its assignment; the leader brings everybody's.
@@ -312,7 +320,7 @@ impl Group {
         self.phase = Phase::Completing { until: now + patience };
         let ids: Vec<_> = self.members.keys().cloned().collect();
         for id in ids {
-            self.answer_join(&id);
+            self.welcome(&id);
             if let Some(member) = self.members.get_mut(&id) {
                 member.seen = now;
                 member.assignment = Bytes::new();
@@ -333,8 +341,14 @@ impl Group {
         votes.into_iter().find(|&(_, count)| count == most).map(|(name, _)| name.to_owned()).unwrap_or_default()
     }
 
-    fn answer_join(&mut self, id: &str) {
-        let members = if self.leader == id {
+    /// Answers a member that joined.
+    fn welcome(&mut self, id: &str) {
+        let leader = self.leader.clone();
+        self.answer_join(id, &leader, leader == id);
+    }
+
+    fn answer_join(&mut self, id: &str, leader: &str, assigns: bool) {
+        let members = if assigns {
             let described = |(id, member): (&String, &Member)| {
                 (id.clone(), member.instance.clone(), member.subscription(&self.protocol))
             };
@@ -347,7 +361,7 @@ impl Group {
             generation: self.generation,
             protocol_type: self.protocol_type.clone(),
             protocol: self.protocol.clone(),
-            leader: self.leader.clone(),
+            leader: leader.to_owned(),
             member_id: id.to_owned(),
             members,
         };

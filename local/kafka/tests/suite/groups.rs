@@ -26,6 +26,11 @@ struct Member {
 }
 
 fn member(address: &str, group: &str, topic: &str) -> BaseConsumer {
+    member_with(address, group, topic, &[])
+}
+
+/// The same with more settings.
+fn member_with(address: &str, group: &str, topic: &str, settings: &[(&str, &str)]) -> BaseConsumer {
     let mut config = clients::configuration(address);
     config
         .set("group.id", group)
@@ -33,6 +38,9 @@ fn member(address: &str, group: &str, topic: &str) -> BaseConsumer {
         .set("auto.offset.reset", "earliest")
         .set("heartbeat.interval.ms", "200")
         .set("session.timeout.ms", "6000");
+    for (name, value) in settings {
+        config.set(*name, *value);
+    }
     let consumer: BaseConsumer = config.create().unwrap();
     consumer.subscribe(&[topic]).unwrap();
     consumer
@@ -41,7 +49,11 @@ fn member(address: &str, group: &str, topic: &str) -> BaseConsumer {
 impl Member {
     /// Reads, and commits each record after it was read.
     fn start(address: &str, group: &str, topic: &str) -> Self {
-        let consumer = member(address, group, topic);
+        Self::start_with(address, group, topic, &[])
+    }
+
+    fn start_with(address: &str, group: &str, topic: &str, settings: &[(&str, &str)]) -> Self {
+        let consumer = member_with(address, group, topic, settings);
         let stop = Arc::new(AtomicBool::new(false));
         let assigned = Arc::new(Mutex::new(BTreeSet::new()));
         let read = Arc::new(Mutex::new(Vec::new()));
@@ -130,6 +142,96 @@ fn one_to_three_members_share_the_partitions() {
     let listed = ask(address, 4, &ListGroupsRequest::default());
     let listed = listed.groups.iter().find(|g| g.group_id.as_str() == group).unwrap();
     assert_eq!(listed.group_state.as_str(), "Empty");
+}
+
+const COOPERATIVE: (&str, &str) = ("partition.assignment.strategy", "cooperative-sticky");
+
+#[test]
+fn cooperative_members_hand_over_single_partitions() {
+    let broker = Broker::start();
+    let address = broker.address();
+    let (topic, group) = (unique("handed"), unique("group"));
+    clients::create(address, &topic, 6, &[]).unwrap();
+    let producer = clients::producer(address);
+    let mut sent = BTreeSet::new();
+    // All are read before members come or go: a member doesn't read again what it couldn't commit meanwhile.
+    let mut read_round = |round: &str, members: &[&Member]| {
+        for partition in 0..6 {
+            let value = format!("{round} {partition}");
+            clients::send(&producer, &topic, partition, &value, None);
+            sent.insert(value);
+        }
+        eventually("the round's records", || {
+            let read = members.iter().flat_map(|member| member.read.lock().unwrap().clone());
+            let read: Vec<String> = read.filter(|value| value.starts_with(round)).collect();
+            assert!(read.len() <= 6, "something is read twice: {read:?}");
+            (read.len() == 6).then_some(())
+        });
+    };
+    let start = || Member::start_with(address, &group, &topic, &[COOPERATIVE]);
+    let first = start();
+    shared(&[&first]);
+    read_round("one", &[&first]);
+    let second = start();
+    shared(&[&first, &second]);
+    let of_first = first.assigned();
+    read_round("two", &[&first, &second]);
+    let third = start();
+    shared(&[&first, &second, &third]);
+    assert!(first.assigned().is_subset(&of_first), "what stays stays where it is");
+    read_round("three", &[&first, &second, &third]);
+    // An eager member has no assignor in common with them.
+    let eager = member(address, &group, &topic);
+    let refused = eventually("a refusal", || eager.poll(Duration::from_millis(100)).and_then(Result::err));
+    assert_eq!(refused.rdkafka_error_code(), Some(RDKafkaErrorCode::InconsistentGroupProtocol));
+    drop(eager);
+    let mut read = second.leave();
+    shared(&[&first, &third]);
+    read_round("four", &[&first, &third]);
+    read.extend(first.leave());
+    read.extend(third.leave());
+    assert_eq!((read.len(), read.into_iter().collect::<BTreeSet<_>>()), (sent.len(), sent), "each is read once");
+}
+
+#[test]
+fn an_instance_that_starts_again_gets_its_partitions_back_and_nobody_else_notices() {
+    let broker = Broker::start();
+    let address = broker.address();
+    let (topic, group) = (unique("kept"), unique("group"));
+    clients::create(address, &topic, 6, &[]).unwrap();
+    let start = |instance: &str| {
+        let settings = [COOPERATIVE, ("group.instance.id", instance), ("session.timeout.ms", "30000")];
+        Member::start_with(address, &group, &topic, &settings)
+    };
+    let (mut first, mut second) = (start("one"), start("two"));
+    shared(&[&first, &second]);
+    let ids = || {
+        let described = ask(address, 5, &DescribeGroupsRequest::default().with_groups(vec![GroupId(text(&group))]));
+        let members = described.groups[0].members.iter();
+        let ids: BTreeSet<String> = members.map(|member| member.member_id.to_string()).collect();
+        (described.groups[0].group_state.to_string(), ids)
+    };
+    // The one that leads and the one that doesn't, whichever that is.
+    for is_first in [true, false] {
+        let (again, other) = if is_first { (&mut first, &mut second) } else { (&mut second, &mut first) };
+        let (before, of_other) = (again.assigned(), other.assigned());
+        let (_, before_ids) = ids();
+        again.stop.store(true, Ordering::Relaxed);
+        again.thread.take().unwrap().join().unwrap();
+        assert_eq!(ids(), ("Stable".to_owned(), before_ids.clone()), "who ends says nothing");
+        *again = start(if is_first { "one" } else { "two" });
+        eventually("the same partitions", || (again.assigned() == before).then_some(()));
+        assert_eq!(other.assigned(), of_other);
+        let (state, after) = ids();
+        assert_eq!((state.as_str(), after.len(), after.intersection(&before_ids).count()), ("Stable", 2, 1));
+    }
+    // Two of one identity: the later one has its place.
+    let usurper = start("one");
+    eventually("its partitions", || (usurper.assigned().len() == 3).then_some(()));
+    eventually("the fenced one's end", || first.assigned().is_empty().then_some(()));
+    for member in [first, second, usurper] {
+        member.leave();
+    }
 }
 
 #[test]

@@ -15,13 +15,17 @@ pub(super) struct Shipper;
 
 const AGENT: Agent = ShipperConfig::AGENT;
 
+fn group(expansion: &Expansion<'_>) -> String {
+    expansion.group_of(AGENT, expansion.file.agents.shipper.group.as_ref())
+}
+
 impl AgentExpansion for Shipper {
     fn config(&self, expansion: &Expansion<'_>) -> serde_json::Result<Value> {
         let section = &expansion.file.agents.shipper;
         let search = expansion.file.search.as_ref().expect("a stack with a shipper has a search cluster");
         let config = ShipperConfig {
             kafka: expansion.connection(AGENT),
-            group: self.group(expansion).unwrap_or_default(),
+            group: group(expansion),
             topics: section.topics.iter().map(|topic| expansion.topic(topic)).collect(),
             search: expansion.search_connection(),
             index: search.index.value.clone(),
@@ -49,7 +53,7 @@ impl AgentExpansion for Shipper {
         file.agents.shipper.topics.iter().collect()
     }
 
-    fn group(&self, expansion: &Expansion<'_>) -> Option<String> {
-        Some(expansion.group_of(AGENT, expansion.file.agents.shipper.group.as_ref()))
+    fn groups(&self, expansion: &Expansion<'_>) -> Vec<String> {
+        vec![group(expansion)]
     }
 }

@@ -1,0 +1,217 @@
+//! The agent as a member of its consumer group: which partitions it has, and how it leaves.
+//!
+//! The group's protocol is cooperative: partitions come and go one by one, and those that stay go on where they are.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
+
+use super::{Intake, REQUEST};
+use crate::context::{Rebalanced, give_up};
+use crate::partition::{Partition, index};
+use crate::progress::Of;
+use crate::quarantine::Part;
+
+/// For so long an agent does nothing whose place in the group another one took. Then it ends, and whoever started it starts
+/// it again: it takes the place back if the other one is gone, and else the two change places no faster than this.
+const FENCED: Duration = Duration::from_mins(1);
+
+/// The pause before a partition is moved whose former fetching hasn't ended yet.
+const SEEK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Another agent has the same identity in the group.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "another agent joined the group {group} under the same identity `{instance}` and took this one's partitions; see that no two \
+     run on one host, and that LAKEWRIGHT_INSTANCE is another one for each agent of the group. This one reads nothing, and ends \
+     in a minute to be started again"
+)]
+pub(super) struct Fenced {
+    group: String,
+    instance: String,
+}
+
+impl Intake {
+    pub(super) fn rebalanced(&mut self, event: Rebalanced) -> anyhow::Result<()> {
+        match event {
+            Rebalanced::Revoked(list) => self.revoked(&list),
+            Rebalanced::Assigned(list) => self.assigned(list),
+        }
+    }
+
+    /// Gives partitions up when what is held is committed. The others go on where they are.
+    fn revoked(&mut self, list: &[Of]) -> anyhow::Result<()> {
+        tracing::info!(partitions = list.len(), "partitions revoked");
+        let committed = self.commit_and_wait();
+        let topics = &self.topics;
+        let is_given_up =
+            |one: &Partition| list.iter().any(|(topic, number)| *number == one.number && topics[one.topic] == *topic);
+        self.partitions.retain(|one| !is_given_up(one));
+        if self.partitions.is_empty() {
+            self.drop_all();
+        } else if committed {
+            self.index = index(&self.partitions, self.topics.len());
+        } else {
+            // What is held is of these partitions too, and must not be committed without them.
+            self.stop(Duration::ZERO);
+        }
+        // Whoever reads them now writes to the same tables.
+        self.shared = true;
+        self.partitions_changed();
+        give_up(&self.consumer, list).context("give up partitions")
+    }
+
+    /// Reads partitions beside those that are read already.
+    fn assigned(&mut self, list: Vec<Of>) -> anyhow::Result<()> {
+        tracing::info!(partitions = list.len(), "partitions assigned");
+        let known = list.into_iter().filter_map(|(topic, number)| {
+            let topic = self.topics.iter().position(|name| *name == topic)?;
+            Some((topic, number))
+        });
+        let is_new = |(topic, number): &(usize, i32)| {
+            !self.partitions.iter().any(|one| (one.topic, one.number) == (*topic, *number))
+        };
+        let new: Vec<(usize, i32)> = known.filter(is_new).collect();
+        if new.is_empty() && self.router.is_some() {
+            // The group waits for an answer all the same.
+            return self.consumer.incremental_assign(&TopicPartitionList::new()).context("answer the group");
+        }
+        // Else what is held would be read again.
+        self.commit_and_wait();
+        self.partitions.extend(new.into_iter().map(|(topic, number)| Partition::new(topic, number)));
+        self.partitions_changed();
+        self.begin_or_later();
+        Ok(())
+    }
+
+    /// Tells everybody which partitions this agent has.
+    fn partitions_changed(&mut self) {
+        let own = self.partitions.iter().map(|one| (self.topics[one.topic].clone(), one.number));
+        self.consumer.context().set_assigned(&own.collect::<Vec<Of>>());
+        self.keep_own_quarantines();
+    }
+
+    /// Forgets the quarantine of partitions that are others' now.
+    pub(super) fn keep_own_quarantines(&mut self) {
+        let (topics, partitions) = (&self.topics, &self.partitions);
+        self.quarantine.retain(|part| match part {
+            Part::Table(_) | Part::Topic(_) => true,
+            Part::Partition(topic, number) => {
+                partitions.iter().any(|one| one.number == *number && topics[one.topic] == *topic)
+            }
+        });
+    }
+
+    /// Lets the client fetch partitions from these offsets on and those that are kept from where it is; the others that it
+    /// has pause. That is an answer to the group too, should it wait for one.
+    ///
+    /// What the client fetches isn't taken out of its assignment: librdkafka aborts the program when a partition is taken out
+    /// for the second time before the first time is over.
+    pub(super) fn fetch(&self, anew: &TopicPartitionList, kept: &BTreeSet<Of>) -> anyhow::Result<()> {
+        let of = |one: &TopicPartitionListElem<'_>| (one.topic().to_owned(), one.partition());
+        let had: BTreeSet<Of> = self.consumer.assignment()?.elements().iter().map(of).collect();
+        let (mut added, mut moved, mut paused) =
+            (TopicPartitionList::new(), TopicPartitionList::new(), TopicPartitionList::new());
+        for one in anew.elements() {
+            let list = if had.contains(&of(&one)) { &mut moved } else { &mut added };
+            list.add_partition_offset(one.topic(), one.partition(), one.offset())?;
+        }
+        for (topic, number) in had.iter().filter(|one| !kept.contains(one)) {
+            if anew.find_partition(topic, *number).is_none() {
+                _ = paused.add_partition(topic, *number);
+            }
+        }
+        self.consumer.incremental_assign(&added).context("assign partitions")?;
+        if paused.count() > 0 {
+            self.consumer.pause(&paused).context("pause partitions")?;
+        }
+        self.seek(moved)?;
+        // One that was stopped stays paused through an assignment.
+        self.consumer.resume(anew).context("go on with what was paused")
+    }
+
+    /// Moves partitions that the client has. One that it doesn't fetch, because it hasn't begun to or an offset wasn't there, is
+    /// given up and assigned anew.
+    #[expect(clippy::disallowed_methods, reason = "the polling thread has nothing else to do meanwhile")]
+    fn seek(&self, mut partitions: TopicPartitionList) -> anyhow::Result<()> {
+        let began = Instant::now();
+        loop {
+            if partitions.count() == 0 {
+                return Ok(());
+            }
+            let asked = self.consumer.seek_partitions(partitions, REQUEST).context("go back to what is committed")?;
+            partitions = TopicPartitionList::new();
+            let mut idle = TopicPartitionList::new();
+            for one in asked.elements() {
+                let Err(error) = one.error() else { continue };
+                let is_ending = error.rdkafka_error_code() == Some(RDKafkaErrorCode::PreviousInProgress);
+                if is_ending && began.elapsed() > REQUEST {
+                    return Err(error).with_context(|| format!("go back in {}/{}", one.topic(), one.partition()));
+                }
+                let list = if is_ending { &mut partitions } else { &mut idle };
+                list.add_partition_offset(one.topic(), one.partition(), one.offset())?;
+            }
+            if idle.count() > 0 {
+                self.consumer.incremental_unassign(&idle).context("give up partitions")?;
+                self.consumer.incremental_assign(&idle).context("assign partitions")?;
+            }
+            if partitions.count() > 0 {
+                std::thread::sleep(SEEK_AGAIN);
+            }
+        }
+    }
+
+    /// Stops and waits for another try. The loop polls meanwhile: only so a member hears of a rebalance, and only when
+    /// it has answered the one before.
+    pub(super) fn stop_and_wait(&mut self) {
+        let wait = self.backoff.next_pause();
+        self.stop(wait);
+        if let Err(error) = self.fetch(&TopicPartitionList::new(), &BTreeSet::new()) {
+            self.agent.health.error(error.context("wait for another try"));
+        }
+    }
+
+    /// Forgets what is held and not committed, and reads nothing.
+    fn drop_all(&mut self) {
+        self.stop(Duration::ZERO);
+        self.begin_at = None;
+        self.index.clear();
+        self.generation += 1;
+    }
+
+    /// Ends the agent's part in the group. One with an identity stays a member until its session ends: started again by then,
+    /// it goes on with the same partitions, and nobody else notices.
+    pub(super) fn leave(&self) {
+        self.consumer.context().leave();
+        if self.agent.instance.is_none() {
+            self.consumer.unsubscribe();
+        }
+    }
+
+    /// Why the client can't go on for good, if it can't.
+    pub(super) fn fatal(&self, error: &KafkaError) -> Option<anyhow::Error> {
+        let (code, reason) = self.consumer.client().fatal_error()?;
+        Some(match (code, &self.agent.instance) {
+            (RDKafkaErrorCode::FencedInstanceId, Some(instance)) => {
+                Fenced { group: self.config.consumer_group(), instance: instance.clone() }.into()
+            }
+            _ => anyhow::anyhow!("the Kafka client can't go on: {error}: {reason}"),
+        })
+    }
+
+    /// Shows for a while that another agent has this one's place. What is held is left to be read again by that one.
+    #[expect(clippy::disallowed_methods, reason = "the polling thread has nothing else to do")]
+    pub(super) fn wait_fenced(&self, error: &anyhow::Error) {
+        self.agent.health.error(format!("{error:#}"));
+        let began = Instant::now();
+        while !self.agent.shutdown.is_cancelled() && began.elapsed() < FENCED {
+            self.agent.health.progress();
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
