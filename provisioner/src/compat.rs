@@ -1,5 +1,8 @@
 //! What a changed declaration breaks for those who read a table, and for those whose messages fill it.
 
+mod fits;
+pub mod registry;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
@@ -170,6 +173,10 @@ impl Comparison {
             let text = "messages with members that no column takes become rejects";
             self.push(Whom::Producers, text, "write `unknown = \"keep\"` and look at what comes first");
         }
+        if base.unknown.value == Unknown::Evolve && head.unknown.value != Unknown::Evolve {
+            let text = "the columns that came from messages go, but for those that are declared";
+            self.push(Whom::Readers, text, "declare the ones that are read, or leave `unknown = \"evolve\"`");
+        }
         if was.on_tombstone != is.on_tombstone && head.on_tombstone.value == OnTombstone::Reject {
             self.push(Whom::Both, "tombstones are rows no longer", "leave `on_tombstone = \"row\"`");
         }
@@ -338,6 +345,14 @@ place = "struct<street: string, floor: int>"
         ]);
         assert_eq!(broken(&stack(&[]), &head), [""; 0]);
         assert_eq!(breaks(&stack(&[]), &stack(&[]), &[]), []);
+    }
+
+    #[test]
+    fn columns_that_came_from_messages_are_missed_when_they_go() {
+        let evolving = stack(&[("unknown = \"keep\"", "unknown = \"evolve\"")]);
+        let said = "readers: the columns that came from messages go, but for those that are declared";
+        assert_eq!(broken(&evolving, &stack(&[])), [said]);
+        assert_eq!(broken(&stack(&[]), &evolving), [""; 0]);
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl<'a> Comparison<'a> {
 }
 
 /// Avro's word for what stands in the bytes.
-fn kind(node: &Node) -> &'static str {
+pub(crate) fn kind(node: &Node) -> &'static str {
     match node {
         Node::Null => "null",
         Node::Boolean => "boolean",
@@ -236,7 +236,7 @@ fn fixed(node: &Node) -> Option<&Fixed> {
 }
 
 /// What the bytes mean beyond themselves.
-fn meaning(node: &Node) -> Option<String> {
+pub(crate) fn meaning(node: &Node) -> Option<String> {
     match node {
         Node::Date => Some("a date".to_owned()),
         Node::Time(unit) => Some(format!("a time in {}", unit.word())),

@@ -63,6 +63,58 @@ pub enum Answer {
     Missing(Reject),
 }
 
+/// The newest schema that messages of a topic may be written by.
+#[derive(Debug)]
+pub struct Newest {
+    /// Its number among those of its subject.
+    pub version: i64,
+    /// What it is.
+    pub answer: Answer,
+    /// Which schemas may follow it.
+    pub compatibility: Compatibility,
+}
+
+/// Which schemas may follow one, as registries say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compatibility {
+    /// Any.
+    None,
+    /// Those that read what was written before.
+    Backward,
+    /// Those whose data is read by those before.
+    Forward,
+    /// Both.
+    Full,
+    /// No more schema is taken.
+    Disabled,
+}
+
+impl Compatibility {
+    /// What a registry's word means, whether it holds for the last schema or for all; `None` for another word.
+    pub fn of(word: &str) -> Option<Self> {
+        let word = word.strip_suffix("_TRANSITIVE").or_else(|| word.strip_suffix("_ALL")).unwrap_or(word);
+        Some(match word {
+            "NONE" => Self::None,
+            "BACKWARD" => Self::Backward,
+            "FORWARD" => Self::Forward,
+            "FULL" => Self::Full,
+            "DISABLED" => Self::Disabled,
+            _ => return None,
+        })
+    }
+
+    /// The word of both registries.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Backward => "BACKWARD",
+            Self::Forward => "FORWARD",
+            Self::Full => "FULL",
+            Self::Disabled => "DISABLED",
+        }
+    }
+}
+
 /// A registry.
 #[async_trait]
 pub trait Registry: Send + Sync {

@@ -9,17 +9,31 @@ use serde_json::{Value, json};
 use super::check::CheckFormat;
 use crate::app::base::stack_of;
 use crate::app::connect::stack;
+use crate::app::registries::Registries;
 use crate::app::{Global, Outcome, allowed, print, say};
+use crate::checks::Allowed;
+use crate::compat::registry::{Note, address, held_against, unregistered};
 use crate::compat::{Break, breaks};
 use crate::plain;
+use crate::resource::Address;
 use crate::stack::Stack;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 
+/// What was found.
+#[derive(Default)]
+struct Found {
+    breaks: Vec<Break>,
+    /// What breaks nobody now.
+    notes: Vec<Note>,
+    /// By table, why its registry can't be asked.
+    unasked: Vec<(Address, String)>,
+}
+
 /// Runs it.
-pub fn run(global: &Global, format: CheckFormat, base: &str) -> Result<Outcome> {
+pub async fn run(global: &Global, format: CheckFormat, base: &str, registries: bool) -> Result<Outcome> {
     let head = stack(global)?;
     let Some(before) = stack_of(global, base)? else {
         say(&format!(
@@ -33,16 +47,56 @@ pub fn run(global: &Global, format: CheckFormat, base: &str) -> Result<Outcome> 
     // What was agreed once was about another change.
     let agreed = allowed(&before);
     let allowed: Vec<_> = allowed(&head).into_iter().filter(|one| !agreed.contains(one)).collect();
-    let found = breaks(&before, &head, &allowed);
+    let mut found = Found { breaks: breaks(&before, &head, &allowed), ..Found::default() };
+    if registries {
+        found.ask(&Registries::of(global, &head), &head, &allowed).await;
+    }
     match format {
         CheckFormat::Text => print(&text(&head, &found, base))?,
         CheckFormat::Json => {
-            let list: Vec<Value> = found.iter().map(|one| described(&head, one)).collect();
+            let breaks = found.breaks.iter().map(|one| described(&head, one));
+            let notes = found.notes.iter().map(|one| noted(&head, one));
+            let list: Vec<Value> = breaks.chain(notes).collect();
             let list = serde_json::to_string_pretty(&list).context("write what breaks")?;
             print(&format!("{}\n", plain::json(&list)))?
         }
     };
-    Ok(if found.iter().all(|one| one.allowed.is_some()) { Outcome::Done } else { Outcome::Wrong })
+    for (address, why) in &found.unasked {
+        say(&format!(
+            "error: {address}: its schemas aren't known: {}; --no-registry compares without them",
+            plain::line(why)
+        ));
+    }
+    let fine = found.unasked.is_empty() && found.breaks.iter().all(|one| one.allowed.is_some());
+    Ok(if fine { Outcome::Done } else { Outcome::Wrong })
+}
+
+impl Found {
+    /// Adds what the registries say of the tables that name one.
+    async fn ask(&mut self, registries: &Registries<'_>, head: &Stack, allowed: &[Allowed]) {
+        for table in head.file.tables.iter().filter(|table| table.value.registry.is_some()) {
+            match registries.newest(&table.value).await {
+                Ok((name, Some(newest))) => {
+                    let (breaks, notes) = held_against(table, &name, &newest, allowed);
+                    self.breaks.extend(breaks);
+                    self.notes.extend(notes);
+                }
+                Ok((name, None)) => self.notes.push(unregistered(table, &name)),
+                Err(error) => self.unasked.push((address(table), format!("{error:#}"))),
+            }
+        }
+    }
+}
+
+fn noted(head: &Stack, one: &Note) -> Value {
+    json!({
+        "address": one.address,
+        "breaks": null,
+        "text": one.text,
+        "fix": one.fix,
+        "place": head.line(&one.span),
+        "allowed": null,
+    })
 }
 
 fn described(head: &Stack, one: &Break) -> Value {
@@ -56,7 +110,7 @@ fn described(head: &Stack, one: &Break) -> Value {
     })
 }
 
-fn text(head: &Stack, found: &[Break], base: &str) -> String {
+fn text(head: &Stack, Found { breaks: found, notes, .. }: &Found, base: &str) -> String {
     let mut out = String::new();
     for one in found.iter().filter(|one| one.allowed.is_none()) {
         let place = one.span.as_ref().and_then(|span| head.line(span));
@@ -70,6 +124,10 @@ fn text(head: &Stack, found: &[Break], base: &str) -> String {
             let said = format!("{}; allowed: {reason}", one.text);
             let _ = writeln!(out, "{DIM}{} {}: {}{DIM:#}", one.whom, one.address, plain::line(&said));
         }
+    }
+    for one in notes {
+        let at = head.line(&one.span).map(|place| format!("  {DIM}{place}{DIM:#}")).unwrap_or_default();
+        let _ = writeln!(out, "note {BOLD}{}{BOLD:#}: {}{at}\n  {}", one.address, plain::line(&one.text), one.fix);
     }
     let open = found.iter().filter(|one| one.allowed.is_none()).count();
     if !out.is_empty() {

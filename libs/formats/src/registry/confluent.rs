@@ -13,7 +13,7 @@ use lakewright_platform::secret::Secret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Answer, Registry};
+use super::{Answer, Compatibility, Newest, Registry};
 use crate::reject::{Reject, shown};
 use crate::wire::SchemaId;
 
@@ -59,6 +59,21 @@ struct Stored {
     references: Vec<Reference>,
 }
 
+/// The newest schema of a subject.
+#[derive(Debug, Deserialize)]
+struct Latest {
+    version: i64,
+    #[serde(flatten)]
+    stored: Stored,
+}
+
+/// Which schemas a subject takes.
+#[derive(Debug, Deserialize)]
+struct Config {
+    #[serde(rename = "compatibilityLevel")]
+    level: String,
+}
+
 /// A schema by its place under a subject.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 struct Reference {
@@ -74,8 +89,8 @@ struct Refusal {
     message: String,
 }
 
-/// No schema of that id; no such subject; no such version of it.
-const NOT_FOUND: [i64; 3] = [40_403, 40_401, 40_402];
+/// No schema of that id; no such subject; no such version of it; no setting of its own.
+const NOT_FOUND: [i64; 4] = [40_403, 40_401, 40_402, 40_408];
 
 /// An answer, or that the registry says that there is none.
 enum Found<T> {
@@ -122,6 +137,49 @@ impl Confluent {
                 Ok(Found::Nowhere(shown(&refusal.message)))
             }
             _ => anyhow::bail!("{url} answered {status}{}", hint(status)),
+        }
+    }
+
+    /// The newest schema of a subject, and which may follow it; `None` if the registry knows no such subject.
+    ///
+    /// # Errors
+    /// The registry doesn't say now.
+    pub async fn newest(&self, subject: &str) -> Result<Option<Newest>, String> {
+        let place = encoded(subject);
+        let Latest { version, stored } = match self.get(&format!("/subjects/{place}/versions/latest")).await? {
+            Found::Here(latest) => latest,
+            Found::Nowhere(_) => return Ok(None),
+        };
+        let own = self.get(&format!("/config/{place}?defaultToGlobal=true")).await?;
+        let found: Found<Config> = match own {
+            // Registries that don't know the parameter answer for the subject alone.
+            Found::Nowhere(_) => self.get("/config").await?,
+            found @ Found::Here(_) => found,
+        };
+        let level = match found {
+            Found::Here(Config { level }) => level,
+            Found::Nowhere(message) => return Err(format!("{} says no compatibility: {message}", self.url)),
+        };
+        let compatibility = Compatibility::of(&level);
+        let compatibility =
+            compatibility.ok_or_else(|| format!("{} names the compatibility `{}`", self.url, shown(&level)))?;
+        let answer = self.answer(stored, &format!("version {version} of `{}`", shown(subject))).await?;
+        Ok(Some(Newest { version, answer, compatibility }))
+    }
+
+    /// What a stored schema is, which messages name so.
+    async fn answer(&self, stored: Stored, name: &str) -> Result<Answer, String> {
+        match stored.schema_type.as_deref() {
+            None | Some("AVRO") => {}
+            Some("JSON") => return Ok(Answer::Json),
+            Some(other) => {
+                let message = format!("{name} is of the kind {}: Avro and JSON are read", shown(other));
+                return Ok(Answer::Missing(Reject::unsupported(message)));
+            }
+        }
+        match self.references(stored.references).await? {
+            Found::Here(references) => Ok(Answer::Avro { text: stored.schema, references }),
+            Found::Nowhere(message) => Ok(Answer::Missing(Reject::schema(format!("{name} can't be read: {message}")))),
         }
     }
 
@@ -173,18 +231,7 @@ impl Registry for Confluent {
                 return Ok(Answer::Missing(Reject::schema(message)));
             }
         };
-        match stored.schema_type.as_deref() {
-            None | Some("AVRO") => {}
-            Some("JSON") => return Ok(Answer::Json),
-            Some(other) => {
-                let message = format!("{id} is of the kind {}: Avro and JSON are read", shown(other));
-                return Ok(Answer::Missing(Reject::unsupported(message)));
-            }
-        }
-        match self.references(stored.references).await? {
-            Found::Here(references) => Ok(Answer::Avro { text: stored.schema, references }),
-            Found::Nowhere(message) => Ok(Answer::Missing(Reject::schema(format!("{id} can't be read: {message}")))),
-        }
+        self.answer(stored, &id.to_string()).await
     }
 }
 

@@ -1,0 +1,112 @@
+//! Asking the registries that tables name for the newest schemas of their messages.
+
+use anyhow::{Context as _, Result, bail};
+use lakewright_aws::{Aws, ask};
+use lakewright_formats::Schema;
+use lakewright_formats::registry::{self, Answer, Confluent, Glue, in_place};
+use lakewright_platform::http::Client;
+use lakewright_platform::secret::Secret;
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+
+use super::connect::{Belonging, connect};
+use super::options::Global;
+use crate::compat::registry::{Newest, Written, row_path, subject};
+use crate::services::Services as _;
+use crate::stack::{Stack, TableSection};
+
+/// The registries of a stack's tables.
+pub struct Registries<'a> {
+    global: &'a Global,
+    stack: &'a Stack,
+    /// The account, which is asked only where a registry needs it.
+    aws: OnceCell<Aws>,
+}
+
+/// What a secret of a registry's user holds.
+#[derive(Deserialize)]
+struct Login {
+    username: String,
+    password: String,
+}
+
+impl<'a> Registries<'a> {
+    /// Those of a stack. Nothing is asked yet.
+    pub fn of(global: &'a Global, stack: &'a Stack) -> Self {
+        Self { global, stack, aws: OnceCell::new() }
+    }
+
+    /// The name of a table's schemas, and the newest of them; `None` if there is none.
+    ///
+    /// # Errors
+    /// The registry can't be asked: which setting is to be looked at.
+    pub async fn newest(&self, table: &TableSection) -> Result<(String, Option<Newest>)> {
+        let (registry, name) = subject(self.stack, table);
+        let shown = registry.as_ref().map_or_else(|| name.clone(), |registry| format!("{registry}/{name}"));
+        let found = match &registry {
+            Some(registry) => {
+                let found = Glue::new(self.aws().await?).newest(registry, &name).await.map_err(anyhow::Error::msg);
+                found.context(
+                    "ask Glue's schema registry; it takes glue:GetSchema and glue:GetSchemaVersion, and `registry_subject` says which \
+                     schema it is",
+                )?
+            }
+            None => {
+                self.confluent(table).await?.newest(&name).await.map_err(anyhow::Error::msg).with_context(|| {
+                    let login = if table.registry_secret.is_some() {
+                        "`registry_secret` the user that may read there"
+                    } else {
+                        "`registry_secret` a user, where it asks for one"
+                    };
+                    format!("ask the registry; `registry` names where it is, and {login}")
+                })?
+            }
+        };
+        let Some(registry::Newest { version, answer, compatibility }) = found else { return Ok((shown, None)) };
+        let schema = match answer {
+            Answer::Json => Written::Json,
+            Answer::Missing(reject) => Written::Unread(reject.to_string()),
+            Answer::Avro { text, references } => match Schema::parse(&text, &references) {
+                Ok(schema) => schema.members(&row_path(table)).map_or_else(Written::Unread, Written::Row),
+                Err(reject) => Written::Unread(reject.to_string()),
+            },
+        };
+        Ok((shown, Some(Newest { version, schema, compatibility })))
+    }
+
+    async fn aws(&self) -> Result<&Aws> {
+        let connected = async { Ok(connect(self.global, &Belonging::of(self.stack, self.global)).await?.aws) };
+        self.aws.get_or_try_init(|| connected).await
+    }
+
+    /// The registry that a table names by a URL.
+    async fn confluent(&self, table: &TableSection) -> Result<Confluent> {
+        if let Some(here) = in_place()? {
+            return Confluent::new(&here, None, Client::new(&here)?);
+        }
+        let Some(registry) = &table.registry else { bail!("the table names no registry: this is a bug in lakewright") };
+        let login = match &table.registry_secret {
+            Some(secret) => Some(self.login(secret).await?),
+            None => None,
+        };
+        Confluent::new(registry, login.as_ref(), Client::new(registry)?)
+    }
+
+    /// The user and the password that a secret holds.
+    async fn login(&self, secret: &str) -> Result<Secret> {
+        let id = self.stack.secret_id(secret);
+        let found = ask(self.aws().await?.secrets_manager().get_secret_value().secret_id(&id).send()).await;
+        let found = found.with_context(|| {
+            format!(
+                "read the secret {id}, which `registry_secret` names; one of [secrets] is there after the first apply, and takes \
+                 secretsmanager:GetSecretValue"
+            )
+        })?;
+        // The parser's error would quote the secret.
+        let login: Option<Login> = found.secret_string().and_then(|text| serde_json::from_str(text).ok());
+        let Some(Login { username, password }) = login else {
+            bail!("the secret {id}, which `registry_secret` names, isn't {{\"username\": …, \"password\": …}}")
+        };
+        Ok(Secret::new(&format!("{username}:{password}")))
+    }
+}
