@@ -8,6 +8,10 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 venv=${XDG_CACHE_HOME:-$HOME/.cache}/lakewright/venv
 pytest=("$venv/bin/python" -m pytest -q --durations=5 -p no:cacheprovider)
 
+if (($# == 0)); then
+  # The Spark job's decoder, by the cases that the stream agent's tests read too.
+  mvn -B -q -f agents/stream-spark/pom.xml -pl decoder test -Dlakewright.target="$CARGO_TARGET_DIR/stream-spark"
+fi
 "${pytest[@]}" --timeout=300 tests/account "$@"
 if (($# == 0)); then
   port=$(python3 tests/ports.py)

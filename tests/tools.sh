@@ -7,7 +7,7 @@ declare -A build=(
   [cc]=build-essential [pkg-config]=pkg-config [ld.lld]=lld
   [/usr/include/openssl/ssl.h]=libssl-dev [/usr/include/zlib.h]=zlib1g-dev
 )
-declare -A test=([python3]=python3 [java]=openjdk-17-jre-headless [mvn]=maven [openssl]=openssl)
+declare -A test=([python3]=python3 [javac]=openjdk-17-jdk-headless [mvn]=maven [openssl]=openssl)
 
 if ! command -v cargo >/dev/null; then
   echo "cargo is missing: install Rust 1.94.1 or later from https://rustup.rs, then run this again" >&2

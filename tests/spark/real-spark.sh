@@ -2,17 +2,19 @@
 # A real Apache Spark with Iceberg, as EMR Serverless has them, on an AWS endpoint of this machine.
 #   real-spark.sh fetch                       fetches it once
 #   real-spark.sh submit URL PROGRAM [ARG]…   fetches it once, then runs the PySpark program against the account at URL
-# Needs Java 17, Maven and Python up to 3.12. SPARK_VERSION (3.5.5) and ICEBERG_VERSION (1.10.1) may be set.
+#   real-spark.sh stream FOLDER               makes the job of agents/stream-spark there: stream.jar, and the jars that it ships
+# Needs Java 17, Maven and Python up to 3.12. SPARK_VERSION (3.5.5) and ICEBERG_VERSION (1.10.1) may be set; with SPARK_JARS, programs
+# run with the jars of that folder in place of Iceberg's.
 set -euo pipefail
 
 spark=${SPARK_VERSION:-3.5.5}
 iceberg=${ICEBERG_VERSION:-1.10.1}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/lakewright/spark
 venv=$cache/$spark
-jars=$cache/iceberg-$iceberg-spark-${spark%.*}
+jars=${SPARK_JARS:-$cache/iceberg-$iceberg-spark-${spark%.*}}
 
 usage() {
-  sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
@@ -46,6 +48,15 @@ POM
   rm -rf "$work"
 }
 
+stream() {
+  local folder=$1
+  rm -rf "$folder"
+  mvn -B -q -f "$(dirname "$0")/../../agents/stream-spark/pom.xml" package -Dlakewright.target="$folder/made"
+  mv "$folder/made/lakewright-stream/jars" "$folder/jars"
+  mv "$folder"/made/lakewright-stream/lakewright-stream-*.jar "$folder/stream.jar"
+  rm -rf "$folder/made"
+}
+
 submit() {
   local url=$1
   shift
@@ -61,6 +72,10 @@ submit() {
 
 case ${1:-} in
   fetch) fetch ;;
+  stream)
+    (($# == 2)) || usage
+    stream "$2"
+    ;;
   submit)
     (($# >= 3)) || usage
     shift

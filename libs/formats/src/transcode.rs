@@ -236,3 +236,41 @@ impl Transcoder<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::Deserialize;
+
+    use super::*;
+
+    /// A value and its text, or why it has none.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        schema: String,
+        base64: String,
+        text: Option<String>,
+        reject: Option<String>,
+        cause: Option<String>,
+    }
+
+    /// The Spark job's transcoder is held to this one by the same cases.
+    #[test]
+    fn values_become_what_the_shared_cases_say() {
+        let cases: Vec<Case> = serde_json::from_str(include_str!("../cases/avro.json")).expect("the cases");
+        assert!(cases.len() > 70, "cases are missing");
+        for case in cases {
+            let schema = Schema::parse(&case.schema, &[]).expect("a schema");
+            let mut text = String::new();
+            let outcome = transcode(&schema, &STANDARD.decode(&case.base64).expect("Base64"), &mut text);
+            let (reason, cause) = outcome.map_or_else(
+                |reject| (Some(reject.to_string()), Some(reject.cause.word().to_owned())),
+                |()| (None, None),
+            );
+            let text = Some(text).filter(|_| reason.is_none());
+            assert_eq!((text, reason, cause), (case.text, case.reject, case.cause), "{} {}", case.schema, case.base64);
+        }
+    }
+}

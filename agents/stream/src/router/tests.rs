@@ -1,5 +1,6 @@
 //! Tests of the way from a message to a row or a dead letter.
 
+mod cases;
 mod samples;
 mod topics;
 

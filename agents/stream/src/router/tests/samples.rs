@@ -1,12 +1,12 @@
 //! Sample messages, which are made of a table's declaration, are read by it without a reject, whatever its types and settings are.
 
 use async_trait::async_trait;
-use iceberg::spec::{ListType, MapType, StructType};
 use lakewright_config::{
     ColumnType, Filling, Format, KafkaPart, OnTombstone, Reading, Registry, Table, TimeUnit, Unknown,
 };
 use lakewright_formats::registry::{self, Answer, Schemas};
 use lakewright_formats::{SchemaId, Skipped};
+use lakewright_lake::iceberg_type;
 use lakewright_samples::{Message, Topic as Samples};
 use uuid::Uuid;
 
@@ -44,47 +44,6 @@ const TYPES: [&str; 23] = [
     "list<struct<sku: string, quantity: int, unitPrice: decimal(10,2), at: time>>",
     "struct<a: struct<a: struct<a: map<string, list<double>>, b: boolean>, b: binary>, b: timestamp>",
 ];
-
-/// An Iceberg type, with numbers for its parts.
-fn iceberg(kind: &ColumnType, next: &mut i32) -> Type {
-    *next += 1;
-    let id = *next;
-    let primitive = match kind {
-        ColumnType::Boolean => PrimitiveType::Boolean,
-        ColumnType::Int => PrimitiveType::Int,
-        ColumnType::Long => PrimitiveType::Long,
-        ColumnType::Float => PrimitiveType::Float,
-        ColumnType::Double => PrimitiveType::Double,
-        ColumnType::Decimal(precision, scale) => {
-            PrimitiveType::Decimal { precision: u32::from(*precision), scale: u32::from(*scale) }
-        }
-        ColumnType::Date => PrimitiveType::Date,
-        ColumnType::Time => PrimitiveType::Time,
-        ColumnType::Timestamp => PrimitiveType::Timestamp,
-        ColumnType::Timestamptz => PrimitiveType::Timestamptz,
-        ColumnType::String => PrimitiveType::String,
-        ColumnType::Uuid => PrimitiveType::Uuid,
-        ColumnType::Fixed(length) => PrimitiveType::Fixed(u64::from(*length)),
-        ColumnType::Binary => PrimitiveType::Binary,
-        ColumnType::List(element) => {
-            let element = NestedField::list_element(id + 1000, iceberg(element, next), false);
-            return Type::List(ListType::new(element.into()));
-        }
-        ColumnType::Map(inner) => {
-            let key = NestedField::map_key_element(id + 2000, text());
-            let value = NestedField::map_value_element(id + 3000, iceberg(inner, next), false);
-            return Type::Map(MapType::new(key.into(), value.into()));
-        }
-        ColumnType::Struct(fields) => {
-            let fields = fields.iter().enumerate().map(|(index, field)| {
-                let kind = iceberg(&field.field_type, next);
-                NestedField::optional(id * 100 + 10_000 + index as i32, &field.name, kind).into()
-            });
-            return Type::Struct(StructType::new(fields.collect()));
-        }
-    };
-    Type::Primitive(primitive)
-}
 
 /// A table with a column of each type, and one of each that is required.
 fn declaration(reading: Reading, unit: Option<TimeUnit>) -> Table {
@@ -160,13 +119,13 @@ async fn read(table: &Table, id: SchemaId) -> (usize, usize) {
         registries = Registries::one(needed.registry, schemas);
         samples.registered(id);
     }
-    let mut next = 0;
     let all = table.all_columns();
+    // Numbers of columns are those of their places: parts have higher ones.
+    let mut next = i32::try_from(all.len()).expect("few columns");
     let fields: Vec<(&str, Type, bool)> = all
         .iter()
-        .map(|column| (column.name.as_str(), iceberg(&column.column_type, &mut next), column.required))
+        .map(|column| (column.name.as_str(), iceberg_type(&column.column_type, &mut next), column.required))
         .collect();
-    // Numbers of columns are those of their places: parts have higher ones.
     let rows = Rows::of(&schema(&fields), table, false).expect("rows");
     let dead = Rows::dead_letters(&crate::testing::dead_schema()).expect("dead letters");
     let topic = Topic {

@@ -1,0 +1,113 @@
+package lakewright.decoder;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Base64;
+import java.util.List;
+import java.util.zip.DeflaterOutputStream;
+import org.junit.jupiter.api.Test;
+
+/** Avro, by the cases that the stream agent's transcoder is held against too. */
+class AvroTest {
+    private static final Path CASES = Path.of("../../../libs/formats/cases/avro.json");
+    private static final Shape INT = Shape.of(Shape.Type.INT, null);
+
+    @Test
+    void valuesBecomeTheTextThatTheStreamAgentMakesOfThem() throws IOException {
+        for (JsonNode one : new ObjectMapper().readTree(CASES.toFile())) {
+            AvroSchema schema = AvroSchema.parse(one.get("schema").asText(), List.of());
+            byte[] message = Base64.getDecoder().decode(one.get("base64").asText());
+            try {
+                assertEquals(one.path("text").asText(), AvroText.of(schema, message, 0), one::toString);
+            } catch (Wrong wrong) {
+                assertEquals(one.path("reject").asText(), wrong.reject().reason(), one::toString);
+                assertEquals(one.path("cause").asText(), wrong.reject().cause().word(), one::toString);
+            }
+        }
+    }
+
+    /** Rows of one column, `id`; the registry has the schemas 7 and 8, and one version of Glue's. */
+    private static MessageDecoder decoder(Wire wire) {
+        List<RowDecoder.Member> members = List.of(new RowDecoder.Member("id", null, INT, true, false));
+        AvroSchema schema = AvroSchema.parse("{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"id\",\"type\":\"int\"}]}", List.of());
+        return MessageDecoder.avro(new RowDecoder("rows", members, "the message", false), List.of(), wire, id -> switch (id) {
+            case "7", "00010203-0405-0607-0809-0a0b0c0d0e0f" -> new Schemas.Body.Avro(schema);
+            case "8" -> new Schemas.Body.Json();
+            case "9" -> throw new IOException("the registry is away");
+            default -> new Schemas.Body.Missing(Cause.SCHEMA, "no schema " + id);
+        });
+    }
+
+    private static byte[] bytes(int... values) {
+        byte[] bytes = new byte[values.length];
+        for (int index = 0; index < values.length; index++) {
+            bytes[index] = (byte) values[index];
+        }
+        return bytes;
+    }
+
+    private static void refused(MessageDecoder decoder, byte[] message, Cause cause, String part) throws IOException {
+        Decoded.Reject reject = assertInstanceOf(Decoded.Reject.class, decoder.decode(message));
+        assertEquals(cause, reject.cause());
+        assertEquals(true, reject.reason().contains(part), reject.reason());
+    }
+
+    @Test
+    void aMessageIsReadByTheSchemaThatItsHeaderNames() throws IOException {
+        MessageDecoder confluent = decoder(Wire.CONFLUENT);
+        Decoded.Row row = assertInstanceOf(Decoded.Row.class, confluent.decode(bytes(0, 0, 0, 0, 7, 6)));
+        assertEquals(3, row.values()[0]);
+        byte[] json = "\0\0\0\0\10{\"id\":4}".getBytes(StandardCharsets.UTF_8);
+        assertEquals(4, assertInstanceOf(Decoded.Row.class, confluent.decode(json)).values()[0]);
+        refused(confluent, bytes(1, 2), Cause.HEADER, "begins with the byte 1");
+        refused(confluent, bytes(), Cause.HEADER, "begins with nothing");
+        refused(confluent, bytes(0, 0, 0, 1), Cause.HEADER, "4 bytes are too few");
+        refused(confluent, bytes(0, 255, 255, 255, 255, 6), Cause.SCHEMA, "no schema 4294967295");
+        refused(confluent, bytes(0, 0, 0, 0, 7, 6, 6), Cause.DATA, "1 bytes are left over");
+        refused(confluent, bytes(0, 0, 0, 0, 8, 0xFF), Cause.DATA, "the text isn't UTF-8");
+        refused(confluent, bytes(0, 0, 0, 0, 8, '{'), Cause.SYNTAX, "no JSON at byte 1");
+        refused(confluent, null, Cause.NO_PAYLOAD, "no payload");
+        assertThrows(IOException.class, () -> confluent.decode(bytes(0, 0, 0, 0, 9, 6)));
+    }
+
+    @Test
+    void glueCompressesWhatStandsBehindItsHeader() throws IOException {
+        MessageDecoder glue = decoder(Wire.GLUE);
+        byte[] header = bytes(3, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        ByteArrayOutputStream plain = new ByteArrayOutputStream();
+        plain.write(header);
+        plain.write(6);
+        assertEquals(3, assertInstanceOf(Decoded.Row.class, glue.decode(plain.toByteArray())).values()[0]);
+        ByteArrayOutputStream packed = new ByteArrayOutputStream();
+        header[1] = 5;
+        packed.write(header);
+        try (DeflaterOutputStream stream = new DeflaterOutputStream(packed)) {
+            stream.write(6);
+        }
+        assertEquals(3, assertInstanceOf(Decoded.Row.class, glue.decode(packed.toByteArray())).values()[0]);
+        header[1] = 9;
+        refused(glue, header, Cause.HEADER, "compression 9");
+        refused(glue, bytes(3, 0, 1), Cause.HEADER, "3 bytes are too few");
+        refused(glue, bytes(0, 0, 0, 0, 7, 6), Cause.HEADER, "begins with the byte 0");
+    }
+
+    @Test
+    void whatIsNoSchemaIsRefused() {
+        for (String text : List.of("{", "{}", "\"Unknown\"", "{\"type\":\"array\"}", "[[\"null\"]]", "[\"int\",\"int\"]",
+                "{\"type\":\"record\",\"name\":\"R\"}", "{\"type\":\"fixed\",\"name\":\"F\"}", "{\"type\":\"enum\",\"name\":\"\"}")) {
+            assertThrows(IllegalArgumentException.class, () -> AvroSchema.parse(text, List.of()), text);
+        }
+        String other = "{\"type\":\"record\",\"name\":\"b.Other\",\"aliases\":[\"Old\"],\"fields\":[]}";
+        for (String name : List.of("b.Other", "\"b.Other\"", "b.Old")) {
+            assertEquals(AvroSchema.Kind.RECORD, AvroSchema.parse(name, List.of(other)).root.kind);
+        }
+    }
+}

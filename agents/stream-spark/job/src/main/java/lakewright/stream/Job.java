@@ -1,0 +1,175 @@
+package lakewright.stream;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.TimeoutException;
+import org.apache.iceberg.SerializableTable;
+import org.apache.iceberg.Table;
+import org.apache.iceberg.catalog.Catalog;
+import org.apache.iceberg.catalog.TableIdentifier;
+import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.streaming.DataStreamReader;
+import org.apache.spark.sql.streaming.StreamingQuery;
+import org.apache.spark.sql.streaming.StreamingQueryException;
+import org.apache.spark.sql.streaming.Trigger;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Reads from where the tables are until something fails. What fails changes nothing that was committed: whoever begins
+ * again finds in the tables where to go on.
+ */
+final class Job {
+    /** So many records make a batch at most: what a batch takes is taken again when it fails. */
+    private static final long MOST_RECORDS = 2_000_000;
+    private static final Logger LOG = LoggerFactory.getLogger(Job.class);
+
+    private final SparkSession spark;
+    private final Catalog catalog;
+    private final Configuration configuration;
+    private final String configured;
+    private final Settings settings;
+
+    private Map<String, Topic> topics;
+    private List<OpenTable> tables;
+    private OpenTable dead;
+    private Broadcast<Plan> plan;
+    /** How far everything is read, by topic and partition. */
+    private Map<String, TreeMap<Integer, Long>> read;
+
+    /** By the configuration as it is now. */
+    Job(SparkSession spark, Catalog catalog, Configuration configuration) throws IOException {
+        this.spark = spark;
+        this.catalog = catalog;
+        this.configuration = configuration;
+        this.configured = configuration.text();
+        this.settings = Settings.of(Json.read(configured, "the configuration"), new AwsSecrets());
+    }
+
+    /** Runs; returns only with {@code untilRead}, when everything is read that was there at the start. */
+    void run(boolean untilRead) throws InterruptedException, TimeoutException, StreamingQueryException, IOException {
+        try (Kafka kafka = new Kafka(settings.kafka())) {
+            Start start = begin(kafka);
+            // What Spark notes there is of this run alone: where to go on, the tables say.
+            Path checkpoint = Files.createTempDirectory("lakewright-stream-");
+            DataStreamReader reader = spark.readStream().format("kafka").option("subscribe", String.join(",", settings.topics()))
+                    .option("startingOffsets", start.startingOffsets()).option("failOnDataLoss", "true")
+                    .option("maxOffsetsPerTrigger", MOST_RECORDS).option("groupIdPrefix", settings.group())
+                    .option("kafka.isolation.level", "read_committed");
+            settings.kafka().forEach((name, value) -> reader.option("kafka." + name, value));
+            Trigger trigger = untilRead ? Trigger.AvailableNow() : Trigger.ProcessingTime(settings.commitIntervalMs());
+            StreamingQuery query = reader.load().selectExpr(Land.COLUMNS).writeStream().trigger(trigger)
+                    .option("checkpointLocation", checkpoint.toUri().toString())
+                    .foreachBatch((Dataset<Row> batch, Long number) -> take(batch, kafka)).start();
+            try {
+                query.awaitTermination();
+            } finally {
+                query.stop();
+                plan.destroy();
+                Main.delete(checkpoint);
+            }
+        }
+    }
+
+    private Start begin(Kafka kafka) throws InterruptedException {
+        topics = kafka.describe(settings.topics());
+        tables = new ArrayList<>();
+        for (TableSettings table : settings.tables()) {
+            OpenTable opened = open(table);
+            opened.mustBeDeclaredSo();
+            tables.add(opened);
+        }
+        dead = open(settings.deadLetters());
+        List<Settled> settled = new ArrayList<>(tables.stream().map(OpenTable::settled).toList());
+        var ranges = kafka.ranges(topics.values());
+        Start start = Start.of(settings, topics, ranges, settled, dead.settled());
+        settled.add(dead.settled());
+        kafka.checkEpochs(Start.marks(topics, ranges, settled));
+        if (start.lost() > 0) {
+            LOG.error("Kafka's retention removed up to {} records before they were taken in", start.lost());
+        }
+        read = new TreeMap<>();
+        start.first().forEach((topic, partitions) -> read.put(topic, new TreeMap<>(partitions)));
+        LOG.info("reading begins at {}", start.startingOffsets());
+        List<Plan.Target> targets = new ArrayList<>();
+        tables.forEach(table -> targets.add(target(table, Columns.of(table.schema(), table.declared))));
+        targets.add(target(dead, Columns.ofDeadLetters(dead.schema())));
+        Plan made = new Plan(new TreeMap<>(topics), targets, start, settings.keepsRejects());
+        plan = JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(made);
+        return start;
+    }
+
+    private OpenTable open(TableSettings declared) {
+        Table table = catalog.loadTable(TableIdentifier.of(declared.database(), declared.name()));
+        return new OpenTable(table, declared, settings.group());
+    }
+
+    private static Plan.Target target(OpenTable table, Columns columns) {
+        TableSettings declared = table.declared;
+        return new Plan.Target(declared.name(), declared.topic(), declared.isEnvelope(), declared.path().toArray(new String[0]),
+                declared.holder(), declared.refusesUnknown(), Registry.of(declared.reading()),
+                SerializableTable.copyOf(table.table()), columns);
+    }
+
+    /** Takes a batch in: writes its files, then commits the tables, and the dead letters with the ledger last. */
+    private void take(Dataset<Row> batch, Kafka kafka) throws InterruptedException, IOException {
+        if (!configuration.text().equals(configured)) {
+            throw new IllegalStateException("the configuration was changed: reading begins again by the new one");
+        }
+        Held held = Held.now(settings.heldAtMostMs());
+        JavaRDD<Row> records = batch.toJavaRDD();
+        Landed landed = new Landed();
+        records.mapPartitions(new Land(plan)).collect().forEach(landed::add);
+        if (landed.records == 0) {
+            return;
+        }
+        // Reading never goes back to an id: one that is the same now was the same when the records were read.
+        if (!kafka.describe(settings.topics()).values().stream().map(Topic::key).toList()
+                .equals(topics.values().stream().map(Topic::key).toList())) {
+            throw new IllegalStateException("a topic was made anew: what was read may be of the one that is gone");
+        }
+        commit(landed, held);
+        LOG.info("{} records taken in, {} rows committed, rejects by cause: {}", landed.records, landed.rows, landed.rejects);
+    }
+
+    private void commit(Landed landed, Held held) {
+        landed.next.forEach((topic, partitions) -> read.get(topic).putAll(partitions));
+        for (Topic topic : topics.values()) {
+            if (Topics.isGone(dead.settled().topics, topic.name(), topic.key())) {
+                throw new IllegalStateException(
+                        "the topic " + topic.name() + " was made anew, and others read the new one already");
+            }
+        }
+        for (int index = 0; index < tables.size(); index++) {
+            OpenTable table = tables.get(index);
+            Topic topic = topics.get(table.declared.topic());
+            if (landed.files.containsKey(index)) {
+                Settled next = table.settled().taken(topic, read.get(topic.name()), dead.settled().offsets);
+                table.commit(landed.files.get(index), next, held);
+            } else if (landed.files.containsKey(tables.size())) {
+                // What fits no column may fit a new one: a table of which nothing was written would show nobody its schema.
+                table.mustBeAsBefore();
+            }
+        }
+        Settled ledger = dead.settled();
+        for (Topic topic : topics.values()) {
+            Set<String> declared = new HashSet<>();
+            settings.tables().stream().filter(table -> table.topic().equals(topic.name()))
+                    .forEach(table -> declared.add(table.name()));
+            ledger = ledger.moved(topic, read.get(topic.name()), declared);
+        }
+        dead.commit(landed.files.getOrDefault(tables.size(), List.of()), ledger, held);
+    }
+}

@@ -1,0 +1,39 @@
+package lakewright.stream;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
+
+/** JSON as configurations and commits carry it: compact, members in their order. */
+final class Json {
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+
+    private Json() {}
+
+    /** Reads a text; {@code what} names it in the error. */
+    static JsonNode read(String text, String what) {
+        try {
+            return MAPPER.readTree(text);
+        } catch (JsonProcessingException error) {
+            throw new IllegalArgumentException(what + " is no JSON: " + error.getOriginalMessage(), error);
+        }
+    }
+
+    /** Reads a text; nothing where it is no JSON. */
+    static JsonNode readOrNothing(String text) {
+        try {
+            return MAPPER.readTree(text);
+        } catch (JsonProcessingException error) {
+            return MissingNode.getInstance();
+        }
+    }
+
+    static String write(Object value) {
+        try {
+            return MAPPER.writeValueAsString(value);
+        } catch (JsonProcessingException error) {
+            throw new IllegalStateException("maps of texts and numbers are JSON", error);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+package lakewright.stream;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class SettingsTest {
+    private static final Path CASES = Path.of("../../stream/cases/messages.json");
+
+    private static Settings settings(String table, String kafka, String more) {
+        String dead = "{\"name\":\"dead_letters\",\"database\":\"raw\",\"topic\":\"\",\"columns\":[]}";
+        String text = "{\"kafka\":{\"bootstrap\":\"b:1\",\"security\":" + kafka + "},\"group\":\"g\",\"tables\":["
+                + "{\"name\":\"sales\",\"database\":\"raw\",\"topic\":\"facts\"," + table + "}],\"dead_letters\":" + dead
+                + ",\"commit_interval_ms\":1000" + more + "}";
+        Secrets secrets = id -> Json.read("{\"username\":\"shop\",\"password\":\"a\\\"b\\\\\"}", "the secret");
+        return Settings.of(Json.read(text, "it"), secrets);
+    }
+
+    @Test
+    void declarationsHaveTheHashesThatTheStreamAgentComputes() throws IOException {
+        JsonNode all = new ObjectMapper().readTree(CASES.toFile());
+        for (JsonNode table : all.get("tables")) {
+            String expected = all.get("declarations").get(table.get("name").asText()).asText();
+            assertEquals(expected, TableSettings.of(table).declaration(), table::toString);
+        }
+    }
+
+    @Test
+    void whatSparkWouldReadOtherwiseIsRefused() {
+        String columns = "\"columns\":[{\"name\":\"id\",\"type\":\"int\"}]";
+        Map<String, String> refused = Map.of(
+                columns + ",\"reading\":{\"format\":\"debezium\"}", "the format `debezium`",
+                columns + ",\"reading\":{\"format\":\"avro\"}", "Avro without a `registry`",
+                columns + ",\"reading\":{\"kafka\":[\"key\"]}", "`kafka`",
+                columns + ",\"reading\":{\"unknown\":\"keep\"}", "`unknown = \"keep\"`",
+                columns + ",\"reading\":{\"on_tombstone\":\"row\"}", "`on_tombstone = \"row\"`",
+                columns + ",\"sink\":\"parquet\"", "`sink = \"parquet\"`",
+                columns + ",\"existing\":\"others\"", "a table of others",
+                "\"columns\":[{\"name\":\"tags\",\"type\":\"list<string>\"}]", "the nested type of the column `tags`");
+        refused.forEach((table, part) -> {
+            String said = assertThrows(IllegalArgumentException.class, () -> settings(table, "{\"protocol\":\"tls\"}", "")).getMessage();
+            assertTrue(said.contains(part) && said.contains("the stream agent does"), said);
+        });
+        String said = assertThrows(IllegalArgumentException.class,
+                () -> settings(columns, "{\"protocol\":\"tls\"}", ",\"on_reject\":\"stop\"")).getMessage();
+        assertTrue(said.contains("`on_reject = \"stop\"`"), said);
+    }
+
+    @Test
+    void kafkaIsReachedAsTheConfigurationSays() {
+        String columns = "\"columns\":[]";
+        assertEquals("SSL", settings(columns, "{\"protocol\":\"tls\"}", "").kafka().get("security.protocol"));
+        Map<String, String> iam = settings(columns, "{\"protocol\":\"iam\",\"region\":\"eu-north-1\"}", "").kafka();
+        assertEquals("AWS_MSK_IAM", iam.get("sasl.mechanism"));
+        Map<String, String> scram = settings(columns, "{\"protocol\":\"scram\",\"secret\":\"arn\"}", "").kafka();
+        assertTrue(scram.get("sasl.jaas.config").endsWith(" username=\"shop\" password=\"a\\\"b\\\\\";"), scram.get("sasl.jaas.config"));
+        assertThrows(IllegalArgumentException.class, () -> settings(columns, "{\"protocol\":\"other\"}", ""));
+    }
+
+    @Test
+    void filesAreHeldForHalfOfTheOrphansAgeAtMost() {
+        assertEquals(43_200_000, settings("\"columns\":[]", "{\"protocol\":\"tls\"}", ",\"orphans_elsewhere_ms\":86400000").heldAtMostMs());
+        assertEquals(0, settings("\"columns\":[]", "{\"protocol\":\"tls\"}", "").heldAtMostMs());
+        assertTrue(new Held(System.nanoTime() - 2_000_000_000L, 1000).tooLong().contains("may have deleted"));
+        assertEquals(null, Held.now(0).tooLong());
+    }
+}
