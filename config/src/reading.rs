@@ -32,6 +32,9 @@ pub struct Reading {
     /// What becomes of members that no column takes.
     #[serde(skip_serializing_if = "is_default")]
     pub unknown: Unknown,
+    /// With [`Unknown::Evolve`]: so many columns come from messages at most; [`NEW_COLUMNS`] when it isn't set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_new_columns: Option<u32>,
     /// What becomes of records without a value.
     #[serde(skip_serializing_if = "is_default")]
     pub on_tombstone: OnTombstone,
@@ -66,7 +69,7 @@ impl Reading {
     /// The columns that a table has for it, after the declared ones.
     pub fn added(&self) -> Vec<Column> {
         let kafka = self.kafka.iter().map(|part| Column::new(part.column(), part.column_type()));
-        let unknown = (self.unknown == Unknown::Keep).then(|| Column::new(UNKNOWN_COLUMN, ColumnType::String));
+        let unknown = self.unknown.keeps().then(|| Column::new(UNKNOWN_COLUMN, ColumnType::String));
         kafka.chain(unknown).collect()
     }
 }
@@ -166,7 +169,21 @@ pub enum Unknown {
     Reject,
     /// They stand as JSON in the column `unknown`.
     Keep,
+    /// They become columns of the table; what can't become one stands as JSON in the column `unknown`.
+    Evolve,
 }
+
+impl Unknown {
+    /// Whether the table has the column `unknown` for them.
+    pub fn keeps(self) -> bool {
+        matches!(self, Self::Keep | Self::Evolve)
+    }
+}
+
+/// So many columns of a table come from messages, unless its declaration says otherwise.
+pub const NEW_COLUMNS: u32 = 100;
+/// The most that a declaration may say.
+pub const MOST_NEW_COLUMNS: u32 = 1000;
 
 /// What becomes of records without a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

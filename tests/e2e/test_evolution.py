@@ -5,8 +5,11 @@ import re
 
 import pyarrow as pa
 import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from account import Account
+from test_existing_table import run_until
 from test_up import catalog
 
 HEAD = """
@@ -207,3 +210,88 @@ def test_renames_that_mean_nothing_are_shown_with_their_place(lake, columns, why
     lake.write(f'[tables.users.columns]\nuser_id = "string"\n{columns}', model="points" if "points" in columns else "user_id AS x")
     refused = lake.run("check", lake.stack, code=1)
     assert why in refused.stderr and re.search(r"(lake.toml|users.sql):\d+:\d+", refused.stderr), refused.stderr
+
+
+EVOLVING = 'unknown = "evolve"\n[tables.users.columns]\nuser_id = "string"\ncity = "string"\n'
+
+
+def send(lake, *rows):
+    """Messages of the table, after those that were sent before."""
+    if "facts" not in (admin := AdminClient({"bootstrap.servers": lake.kafka})).list_topics(timeout=30).topics:
+        admin.create_topics([NewTopic("facts", 1)])["facts"].result(30)
+    producer = Producer({"bootstrap.servers": lake.kafka})
+    for row in rows:
+        producer.produce("facts", json.dumps({"table": "users", "data": row}).encode())
+    assert producer.flush(30) == 0
+
+
+def take_in(lake, name, rows, **more):
+    """Runs a stream agent, with the settings that its host would get, until the table has so many rows."""
+    table = {
+        "name": "users", "database": "lake_raw", "topic": "facts", "key": ["user_id"], "partition": [], "reading": {"unknown": "evolve"},
+        "location": catalog(lake.url).load_table("lake_raw.users").location(),
+        "columns": [{"name": "user_id", "type": "string", "required": True}, {"name": "city", "type": "string"}],
+    } | more
+    letters = {"name": "dead_letters", "topic": "", "columns": [], "key": [], "reading": {}}
+    letters["location"] = catalog(lake.url).load_table("lake_raw.dead_letters").location()
+    kafka = {"bootstrap": lake.kafka, "security": {"protocol": "plaintext"}}
+    config = {
+        "kafka": kafka, "group": "lake", "tables": [table], "dead_letters": table | letters, "commit_interval_ms": 200,
+        "commit_bytes": 1_000_000,
+    }
+    run_until(lake.folder / name, "stream", config, lake.url, lambda _: len(read(lake)) >= rows)
+
+
+def test_columns_come_from_messages_and_plans_leave_them_to_the_messages(lake):
+    lake.write(EVOLVING, model="city")
+    lake.run("apply", lake.stack, "--yes", code=0)
+    send(
+        lake,
+        {"user_id": "a", "city": "Umeå"},
+        {"user_id": "b", "colour": "red", "size": 1, "orderId": 7},
+        {"user_id": "c", "size": 2.5, "place": {"floor": 2}, "tags": ["x"], "order-id": 1},
+    )
+    take_in(lake, "first", 3)
+    send(lake, {"user_id": "d", "colour": 5, "City": "Kiruna", "isNew": True, "place": {"floor": 3, "door": "a"}})
+    take_in(lake, "second", 4)
+
+    table = catalog(lake.url).load_table("lake_raw.users")
+    fields = {field.name: field for field in table.schema().fields}
+    kinds = {name: str(fields[name].field_type) for name in list(fields)[-6:]}
+    ids = {name: fields[name].field_id for name in kinds}
+    # In the order of the messages, which partitions may change.
+    assert set(kinds) == {"colour", "size", "orderid", "place", "tags", "isnew"}, fields
+    assert [kinds[name] for name in ("colour", "size", "orderid", "tags", "isnew")] == ["string", "double", "long", "list<string>", "boolean"]
+    a, b, c, d = read(lake)
+    assert (a["city"], a["unknown"], a["size"]) == ("Umeå", None, None)
+    assert (b["colour"], b["size"], b["orderid"], b["unknown"]) == ("red", 1.0, 7, None)
+    assert (c["size"], c["place"], c["tags"], json.loads(c["unknown"])) == (2.5, {"floor": 2}, ["x"], {"order-id": 1})
+    assert (d["isnew"], d["place"], d["colour"]) == (True, {"floor": 3}, None)
+    assert json.loads(d["unknown"]) == {"colour": 5, "City": "Kiruna", "place.door": "a"}
+    assert ask(lake, "SELECT user_id, size FROM lake_raw.users WHERE colour = 'red'") == [{"user_id": "b", "size": 1.0}]
+
+    # They are no change, and shown.
+    shown = lake.run("plan", lake.stack, "--detailed-exitcode", code=0).stdout
+    assert "the column orderid (long, which came from the member `orderId` of messages)" in shown, shown
+
+    # A declaration takes a column over, if the type is its own.
+    lake.write(EVOLVING + 'colour = "int"\n', model="city")
+    refused = lake.run("plan", lake.stack, "--detailed-exitcode", code=2).stdout
+    assert "the column colour can't change from string to int" in refused, refused
+    lake.write(EVOLVING + 'colour = "string"\norderid = { type = "long", member = "orderId" }\n', model="colour")
+    _, step = changes(lake.plan())
+    assert step["action"] == "update" and step["loses_data"] == []
+    lake.run("apply", lake.stack, "--yes", code=0)
+    lake.run("plan", lake.stack, "--detailed-exitcode", code=0)
+    now = catalog(lake.url).load_table("lake_raw.users")
+    names = [field.name for field in now.schema().fields]
+    assert names[:4] == ["user_id", "city", "colour", "orderid"] and set(names[-4:]) == {"size", "place", "tags", "isnew"}, names
+    assert {field.name: field.field_id for field in now.schema().fields if field.name in ids} == ids
+    assert json.loads(now.properties["lakewright.evolved"]) == {str(ids[name]): member for name, member in
+                                                                [("size", "size"), ("place", "place"), ("tags", "tags"), ("isnew", "isNew")]}
+    assert [row["orderid"] for row in read(lake)] == [None, 7, None, None]
+
+    # Without the setting they are columns that nobody declares.
+    lake.write(EVOLVING.replace("evolve", "keep"), model="city")
+    _, step = changes(lake.plan())
+    assert "the values of the column size of users are lost" in step["loses_data"], step

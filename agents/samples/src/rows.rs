@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use lakewright_config::{ColumnType, Format, Reading, Table, TimeUnit, Unknown};
+use lakewright_config::{ColumnType, Format, Reading, Table, TimeUnit};
 use lakewright_formats::MEMBERS;
 use rand::Rng as _;
 
@@ -173,7 +173,7 @@ fn extra(reading: &Reading, fields: &[Field]) -> Option<Field> {
         member.push('_');
     }
     let field = Field { member, kind: ColumnType::String, unit: None, required: false, is_key: false };
-    (reading.unknown == Unknown::Keep).then_some(field)
+    reading.unknown.keeps().then_some(field)
 }
 
 /// The bytes of all values of fixed length within a type, about.

@@ -109,6 +109,7 @@ async fn measure(arguments: &[String]) -> Result<()> {
         on_reject: stream::OnReject::DeadLetters,
         on_gap: stream::OnGap::Skip,
         maintenance: None,
+        orphans_elsewhere_ms: None,
         watch: None,
     };
     std::fs::write("/proc/self/clear_refs", "5")?;

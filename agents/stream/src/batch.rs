@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use lakewright_lake::NewColumn;
 
 /// Where a record stood in Kafka and when it came in.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,8 @@ pub(crate) struct Batch {
     pub(crate) origins: Vec<Origin>,
     /// Messages of the table that broke its code, with what it said: no rows, and the table's commit says so.
     pub(crate) broken: Vec<(Origin, String)>,
+    /// Columns that these rows and those before them want, and the table doesn't have.
+    pub(crate) wanted: Vec<NewColumn>,
 }
 
 /// The message that a row was made of.

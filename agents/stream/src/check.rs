@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{bail, ensure};
 use lakewright_config::{
-    Column, ColumnType, Format, KafkaPart, OnTombstone, Registry, StreamConfig, Table, raw_columns,
+    Column, ColumnType, Format, KafkaPart, MOST_NEW_COLUMNS, OnTombstone, Registry, Sink, StreamConfig, Table, Unknown,
+    raw_columns,
 };
 
 /// Checks a configuration.
@@ -37,6 +38,7 @@ pub fn check(config: &StreamConfig) -> anyhow::Result<()> {
         }
         columns(table)?;
         settings(table)?;
+        evolving(table)?;
     }
     let mut places = BTreeMap::new();
     for table in &config.tables {
@@ -76,6 +78,31 @@ fn columns(table: &Table) -> anyhow::Result<()> {
 /// Whether a type's values may be numbers that count from somewhere.
 fn is_time(column_type: &ColumnType) -> bool {
     matches!(column_type, ColumnType::Time | ColumnType::Timestamp | ColumnType::Timestamptz)
+}
+
+/// What a table needs that gets columns from its messages.
+fn evolving(table: &Table) -> anyhow::Result<()> {
+    let (name, reading) = (&table.name, &table.reading);
+    if reading.unknown != Unknown::Evolve {
+        ensure!(
+            reading.max_new_columns.is_none(),
+            "table {name}: `max_new_columns` is for `unknown = \"evolve\"`; remove it"
+        );
+        return Ok(());
+    }
+    ensure!(
+        reading.max_new_columns.is_none_or(|most| (1..=MOST_NEW_COLUMNS).contains(&most)),
+        "table {name}: `max_new_columns` must be between 1 and {MOST_NEW_COLUMNS}"
+    );
+    ensure!(
+        table.existing.is_none(),
+        "table {name}: it is others' table, to which no column is added; write `unknown = \"drop\"` or `\"reject\"`"
+    );
+    ensure!(
+        table.sink == Sink::Iceberg,
+        "table {name}: plain files have the columns that are declared; write `unknown = \"keep\"`"
+    );
+    Ok(())
 }
 
 fn settings(table: &Table) -> anyhow::Result<()> {
@@ -157,7 +184,8 @@ mod tests {
             ..Reading::default()
         };
         let optional = |table: &mut Table| table.columns[0].required = false;
-        let cases: [(&str, &dyn Fn(&mut Table)); 13] = [
+        let evolve = |most| Reading { unknown: Unknown::Evolve, max_new_columns: most, ..Reading::default() };
+        let cases: [(&str, &dyn Fn(&mut Table)); 17] = [
             ("read by schemas of a `registry`", &|table| table.reading.format = Format::Avro),
             ("JSON is read without schemas", &|table| table.reading.registry = Some(Registry::Glue)),
             ("must begin with https://", &|table| {
@@ -192,6 +220,16 @@ mod tests {
                 let filling = Filling { member: Some("id".into()), ..Filling::default() };
                 table.reading.columns = [("other".to_owned(), filling)].into();
                 table.columns.push(Column::new("other", ColumnType::String));
+            }),
+            ("is for `unknown = \"evolve\"`", &|table| table.reading.max_new_columns = Some(5)),
+            ("must be between 1 and 1000", &|table| table.reading = evolve(Some(0))),
+            ("others' table", &|table| {
+                table.reading = evolve(None);
+                table.existing = Some("sales".to_owned());
+            }),
+            ("plain files", &|table| {
+                table.reading = evolve(None);
+                table.sink = Sink::Parquet;
             }),
             ("`kafka_key` is taken", &|table| {
                 table.reading.kafka = vec![KafkaPart::Key];

@@ -11,6 +11,8 @@ mod committer;
 mod context;
 mod epochs;
 mod escape;
+mod evolve;
+mod infer;
 mod intake;
 mod json;
 mod ledger;
@@ -40,7 +42,8 @@ mod time;
 mod unknown;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use anyhow::Context as _;
 pub use check::check;
@@ -52,6 +55,7 @@ use lakewright_runtime::kafka::{access, ensure};
 use lakewright_runtime::{Agent, CancellationToken};
 pub use maintenance::policy;
 pub use offsets::{OffsetMap, PROPERTY};
+use rdkafka::ClientConfig;
 use rdkafka::consumer::BaseConsumer;
 use tokio::sync::mpsc;
 
@@ -82,6 +86,38 @@ pub async fn run(agent: Agent, config: StreamConfig) -> anyhow::Result<()> {
     run_with(agent, config, Aws::connect(Options::default()).await?).await
 }
 
+/// How an agent is a member of its group. One with an identity keeps its place for as long as it takes to start it again;
+/// one without loses it as soon as the group may notice. `docs/decisions/group-membership.md` gives the times.
+fn join(kafka: &mut ClientConfig, instance: Option<&str>, config: &StreamConfig) -> anyhow::Result<()> {
+    let (session, heartbeat) = match instance {
+        Some(instance) => {
+            let topics = config.tables.iter().map(|table| table.topic.as_str()).collect();
+            let identity = identity(instance, &topics);
+            anyhow::ensure!(
+                identity.len() <= MOST_IDENTITY,
+                "LAKEWRIGHT_INSTANCE is too long by {} characters",
+                identity.len() - MOST_IDENTITY
+            );
+            kafka.set("group.instance.id", identity);
+            ("15000", "3000")
+        }
+        None => ("6000", "1500"),
+    };
+    kafka.set("session.timeout.ms", session).set("heartbeat.interval.ms", heartbeat);
+    Ok(())
+}
+
+/// The longest name that Kafka takes for a member.
+const MOST_IDENTITY: usize = 249;
+
+/// A member's identity. Kafka gives one that starts again under the same what it had before, whatever topics it asks for by then
+/// (KAFKA-12759): so one with other topics is another member.
+fn identity(instance: &str, topics: &BTreeSet<&str>) -> String {
+    let mut hasher = DefaultHasher::new();
+    topics.hash(&mut hasher);
+    format!("{instance}-{:08x}", hasher.finish() & 0xffff_ffff)
+}
+
 /// As [`run`], with a connection to the account.
 ///
 /// # Errors
@@ -97,20 +133,19 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
     let mut kafka = access(&config.kafka).await?;
     ensure(&kafka, &config.kafka.topics).await?;
     kafka
-        .set("group.id", &config.group)
+        .set("group.id", config.consumer_group())
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         // The agent always says where to begin; an offset that isn't there must be an error.
         .set("auto.offset.reset", "error")
-        .set("partition.assignment.strategy", "range")
-        .set("session.timeout.ms", "6000")
-        .set("heartbeat.interval.ms", "1500")
+        .set("partition.assignment.strategy", "cooperative-sticky")
         .set("statistics.interval.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "30000")
         .set("fetch.wait.max.ms", "100")
         .set("fetch.message.max.bytes", "4194304")
         .set("fetch.queue.backoff.ms", "10")
         .set("queued.max.messages.kbytes", "16384");
+    join(&mut kafka, agent.instance.as_deref(), &config)?;
     let context = Context::new(kafka.context(&agent.health));
     let progress = context.clone();
     agent.metrics.computed(&stream::LAG, &[], move || progress.lag().map(|lag| lag as f64));
@@ -129,7 +164,7 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
     let (work, waiting) = mpsc::channel(BATCHES_WAITING);
     let (outcomes, settled) = std::sync::mpsc::channel();
     let open_bytes = (OPEN_BYTES / (config.tables.len() + 1)).max(LEAST_OPEN_BYTES);
-    let held_at_most = config.maintenance.as_ref().map(maintenance::held_at_most);
+    let held_at_most = maintenance::held_at_most(&config);
     let sink = |table: &Table| {
         let turns = Turns::at(&aws, &table.location);
         let sink = match table.sink {

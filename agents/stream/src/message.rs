@@ -1,9 +1,12 @@
 //! From a payload to the text of a message, and from there to the table whose row it is.
 
+use std::sync::Arc;
+
 use lakewright_config::{Format, OnTombstone, Table};
 use lakewright_formats::{SchemaId, Skipped};
 
 use crate::escape::resolved;
+use crate::evolve::Hints;
 use crate::json::{Scanner, Syntax, Token};
 use crate::record::Record;
 use crate::registry::{NoText, Registries, Transcoder};
@@ -20,7 +23,7 @@ pub(crate) enum Way {
     Rows {
         table: usize,
         /// What makes text of messages that are none.
-        transcoder: Option<Transcoder>,
+        transcoder: Option<Box<Transcoder>>,
         /// The members that lead to the row.
         path: Vec<String>,
         /// Whether a record without a value is a row.
@@ -34,7 +37,7 @@ impl Way {
         match tables {
             [(table, declared), ..] if declared.reading.format != Format::Envelope => Self::Rows {
                 table: *table,
-                transcoder: registries.transcoder(&declared.reading),
+                transcoder: registries.transcoder(&declared.reading).map(Box::new),
                 path: declared.reading.path.members().to_vec(),
                 tombstones: declared.reading.on_tombstone == OnTombstone::Row,
             },
@@ -73,6 +76,14 @@ impl Way {
         };
         let text = std::str::from_utf8(text);
         text.map(Some).map_err(|error| NoRow::Refused((Reject::NotUtf8(error), None)))
+    }
+
+    /// What the schema of the message whose text was made last says of the members of its row.
+    pub(crate) fn hints(&mut self) -> Option<Arc<Hints>> {
+        match self {
+            Self::Rows { transcoder: Some(transcoder), path, .. } => transcoder.hints(path),
+            _ => None,
+        }
     }
 
     /// The table whose declaration decides of every message, where text is made of them.

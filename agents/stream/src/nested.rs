@@ -7,6 +7,7 @@ use crate::escape::{resolved, unescape};
 use crate::json::{Scanner, Syntax};
 use crate::reject::Wrong;
 use crate::shape::Part;
+use crate::unknown::Where;
 use crate::value::{Arena, Cell, Converted, Misfit, convert, misfit, shown};
 
 /// So many keys of a map are compared one with another; more are put into a set.
@@ -123,7 +124,7 @@ pub(crate) fn object(scanner: &mut Scanner<'_>, fields: &[Part], arena: &mut Are
             _ if wrong.is_some() => scanner.pass()?,
             None => {
                 let place = arena.place(scanner.raw()?);
-                if arena.unknown.take(name, place) {
+                if arena.unknown.take(name, Where::Within, place) {
                     wrong = at(Wrong::Unknown);
                 }
             }

@@ -85,6 +85,8 @@ pub(crate) struct Quarantine {
     cases: BTreeMap<Part, Case>,
     counts: Arc<[AtomicU64; 3]>,
     quarantines: Counter,
+    /// The pause after one more failure.
+    pause: fn(&mut Backoff) -> Duration,
 }
 
 impl Quarantine {
@@ -100,7 +102,18 @@ impl Quarantine {
                 Some(of[kind].load(Ordering::Relaxed) as f64)
             });
         }
-        Self { cases: BTreeMap::new(), counts, quarantines: metrics.counter(&stream::QUARANTINES, &[]) }
+        let quarantines = metrics.counter(&stream::QUARANTINES, &[]);
+        Self { cases: BTreeMap::new(), counts, quarantines, pause: Backoff::next_pause }
+    }
+
+    /// The same with pauses that aren't random.
+    #[cfg(test)]
+    pub(crate) fn exact(metrics: &Metrics) -> Self {
+        let pause = |backoff: &mut Backoff| {
+            backoff.next_pause();
+            (FIRST * (1 << (backoff.failures() - 1).min(10))).min(LONGEST)
+        };
+        Self { pause, ..Self::new(metrics) }
     }
 
     /// Puts a part into quarantine, or back into it; returns the sentence that says so.
@@ -112,7 +125,7 @@ impl Quarantine {
             backoff: Backoff::new(FIRST, LONGEST),
             trial: Trial::At(now),
         });
-        let pause = case.backoff.next_pause();
+        let pause = (self.pause)(&mut case.backoff);
         (case.reason, case.until, case.trial) = (reason.to_owned(), until, Trial::At(now + pause));
         self.quarantines.increment(1);
         self.count();

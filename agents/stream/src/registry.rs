@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use lakewright_aws::Aws;
-use lakewright_config::{Format, Reading, Registry, Table};
+use lakewright_config::{ColumnType, Format, Reading, Registry, StructField, Table};
 use lakewright_formats::registry::{self, Answer, Confluent, Fault, Glue, Schemas, in_place};
-use lakewright_formats::{Decoded, Decoder, Failure, Reject, SchemaId, Skipped, Wire};
+use lakewright_formats::{Decoded, Decoder, Failure, Member, Reject, SchemaId, Skipped, Wire};
 use lakewright_platform::http::{Client, check_encrypted, without_password};
 use lakewright_platform::secret::Secret;
 use lakewright_runtime::credentials::{CURRENT, read};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+
+use crate::evolve::Hints;
 
 /// So many bytes of schemas are kept of each registry.
 const KEPT: usize = 16 << 20;
@@ -80,7 +82,7 @@ impl Registries {
             Format::Debezium => Decoder::debezium(wire),
         };
         let envelopes = reading.format == Format::Debezium;
-        Some(Transcoder { decoder, envelopes, source })
+        Some(Transcoder { decoder, envelopes, source, hints: None })
     }
 }
 
@@ -137,6 +139,26 @@ impl registry::Registry for Secured {
     }
 }
 
+/// The type of a column for what a schema says of a member: as wide as what may come later, `long` for an int and `double` for a
+/// float; `None` if it isn't simple.
+fn hint(member: &Member) -> Option<ColumnType> {
+    let scalar = |of: ColumnType| match of {
+        ColumnType::Int => Some(ColumnType::Long),
+        ColumnType::Float => Some(ColumnType::Double),
+        of if of.is_nested() => None,
+        of => Some(of),
+    };
+    Some(match member.column_type.as_ref()?.parse().ok()? {
+        ColumnType::List(element) => ColumnType::List(Box::new(scalar(*element)?)),
+        ColumnType::Map(value) => ColumnType::Map(Box::new(scalar(*value)?)),
+        ColumnType::Struct(fields) => {
+            let field = |StructField { name, field_type }| Some(StructField { name, field_type: scalar(field_type)? });
+            ColumnType::Struct(fields.into_iter().map(field).collect::<Option<_>>()?)
+        }
+        of => scalar(of)?,
+    })
+}
+
 /// Makes JSON text of a topic's messages.
 #[derive(Debug)]
 pub(crate) struct Transcoder {
@@ -144,6 +166,8 @@ pub(crate) struct Transcoder {
     /// Whether they are Debezium's.
     envelopes: bool,
     source: Option<Source>,
+    /// What a schema says of the members of rows.
+    hints: Option<(SchemaId, Arc<Hints>)>,
 }
 
 /// Why there is no text of a message.
@@ -174,6 +198,21 @@ impl Transcoder {
             Err(Failure::Reject(reject)) => Err(NoText::Reject(reject)),
             Err(Failure::Unknown(id)) => Err(NoText::Unknown(id)),
         }
+    }
+
+    /// What the schema of the last message says of the members of its row, which stands at a path.
+    pub(crate) fn hints(&mut self, path: &[String]) -> Option<Arc<Hints>> {
+        let (id, schema) = self.decoder.last_schema()?;
+        if let Some((known, hints)) = &self.hints
+            && *known == id
+        {
+            return Some(Arc::clone(hints));
+        }
+        let after = ["after".to_owned()];
+        let members = schema.members(if self.envelopes { &after } else { path }).unwrap_or_default();
+        let hints = Arc::new(members.iter().map(|member| (member.name.clone(), hint(member))).collect());
+        self.hints = Some((id, Arc::clone(&hints)));
+        Some(hints)
     }
 
     /// Asks the registry for a schema and waits for its answer for a short while. The request goes on afterwards, so that

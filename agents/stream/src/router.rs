@@ -264,6 +264,11 @@ impl Router {
     fn decode<'m>(&mut self, record: Record<'m>, made: &'m mut String) -> Result<(usize, &'m str), NoRow> {
         let topic = &mut self.topics[record.topic];
         let text = topic.way.text(record.payload, made)?;
+        if let Some(table) = topic.way.table_of_all()
+            && self.rows[table].is_evolving()
+        {
+            self.rows[table].hint(topic.way.hints());
+        }
         let mut tables = Tables { rows: &mut self.rows, at_work: &mut self.at_work };
         let (read, message) = match (text, &topic.way) {
             (Some(message), way) => {

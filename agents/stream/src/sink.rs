@@ -17,7 +17,10 @@ use ::iceberg::spec::SchemaRef;
 use anyhow::anyhow;
 use arrow_array::RecordBatch;
 use futures::FutureExt;
+use lakewright_lake::NewColumn;
+use lakewright_platform::Backoff;
 
+use crate::evolve::Evolution;
 use crate::settled::Settled;
 
 /// What decides what messages become in a sink. Rows that were decoded for another one are decoded anew.
@@ -39,6 +42,8 @@ pub(crate) struct Opened {
     pub(crate) version: Version,
     /// What its data stands for.
     pub(crate) settled: Settled,
+    /// What decides which members of messages become columns of it.
+    pub(crate) evolution: Evolution,
 }
 
 /// What is ready to be committed.
@@ -115,6 +120,10 @@ pub(crate) trait Sink: Send + 'static {
     /// Makes what was finished visible together with what it settles. `before` is what was settled so far.
     fn commit(&mut self, settled: &Settled, before: &Settled) -> impl Future<Output = Result<Opened, Refusal>> + Send;
 
+    /// Gives it columns, if it still is what the last `open` or `commit` found. Whoever opens it afterwards finds all of them or none.
+    /// What was written is of the schema of before, and can't be committed any more.
+    fn add_columns(&mut self, columns: &[NewColumn]) -> impl Future<Output = Result<Opened, Refusal>> + Send;
+
     /// Removes what was finished and is known to be visible to nobody.
     fn discard(&mut self) -> impl Future<Output = ()> + Send;
 
@@ -130,6 +139,11 @@ pub(crate) trait Shared: Sink {
 
     /// Waits while another writer has a turn; returns whether it had to.
     fn give_way(&mut self) -> impl Future<Output = bool> + Send;
+
+    /// Waits after a conflict.
+    fn pause(&mut self, backoff: &mut Backoff) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(backoff.next_pause())
+    }
 
     /// Ends this writer's turn, if it has one.
     fn end_turn(&mut self) -> impl Future<Output = ()> + Send;

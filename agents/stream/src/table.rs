@@ -2,6 +2,7 @@
 
 mod extra;
 mod read;
+mod source;
 mod undeclared;
 
 use std::sync::Arc;
@@ -11,53 +12,27 @@ use arrow_array::builder::{Int32Builder, Int64Builder, LargeBinaryBuilder, Strin
 use arrow_array::{ArrayRef, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array};
 use arrow_schema::SchemaRef;
 use iceberg::arrow::schema_to_arrow_schema;
-use iceberg::spec::{NestedField, PrimitiveType, Schema, Type};
-use lakewright_config::{Column as Declared, Format, Reading, Table};
+use iceberg::spec::{Schema, Type};
+use lakewright_config::agents::stream;
+use lakewright_config::{Column as Declared, Evolved, Format, Reading, Table, Unknown};
 use lakewright_formats::MEMBERS;
 use lakewright_lake::column_type;
-use lakewright_runtime::Counter;
+use lakewright_runtime::{Counter, Metrics};
 
 use crate::batch::{Batch, Origin, Place};
 use crate::column::Column;
+use crate::evolve::{Evolution, Evolving, Hints};
 use crate::record::Record;
 use crate::shape::Shape;
 use crate::unknown::Unknowns;
 use crate::value::{Arena, Cell};
 use extra::Extra;
+use source::Source;
 
 /// So many rows make a batch,
 const BATCH_ROWS: usize = 16 * 1024;
 /// or rows of messages of so many bytes.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
-
-/// Where a column of the Iceberg table comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Member(usize),
-    Extra(usize),
-    TopicId,
-    Partition,
-    Offset,
-    IngestedAt,
-    Topic,
-    Reason,
-    Payload,
-    Nothing,
-}
-
-impl Source {
-    /// Where a column of a row's identity and time comes from; `None` for others, and for one of that name and another type.
-    fn of_place(field: &NestedField) -> Option<Self> {
-        let (source, kind) = match field.name.as_str() {
-            "kafka_topic_id" => (Self::TopicId, PrimitiveType::String),
-            "kafka_partition" => (Self::Partition, PrimitiveType::Int),
-            "kafka_offset" => (Self::Offset, PrimitiveType::Long),
-            "ingested_at" => (Self::IngestedAt, PrimitiveType::Timestamptz),
-            _ => return None,
-        };
-        (*field.field_type == Type::Primitive(kind)).then_some(source)
-    }
-}
 
 /// A column that messages carry.
 #[derive(Debug)]
@@ -70,6 +45,8 @@ struct Member {
     required: bool,
     /// Whether only the catalog knows the column: what doesn't fit it is a member that no column takes.
     undeclared: bool,
+    /// Whether whole numbers that it would round don't fit it either.
+    exact: bool,
     column: Column,
 }
 
@@ -101,17 +78,32 @@ pub(crate) struct Rows {
     /// Members that no column takes, of the rows that are held, and where they are counted.
     unknown: u64,
     unknown_total: Option<Counter>,
+    /// What finds new columns, where members become some.
+    evolving: Option<Evolving>,
+    /// What the schema of the message that is read says of its members.
+    hints: Option<Arc<Hints>>,
     count: usize,
     bytes: usize,
 }
 
 impl Rows {
+    /// As [`Rows::evolved`], of a table whose columns don't come from messages.
+    #[cfg(test)]
+    pub(crate) fn of(schema: &Schema, table: &Table, origins: bool) -> anyhow::Result<Self> {
+        Self::evolved(schema, table, &Evolution::default(), origins)
+    }
+
     /// Rows of a declared table. Values are decoded by the Iceberg table's own types, which may be wider. With `origins`,
     /// batches carry the messages too.
     ///
     /// # Errors
     /// The Iceberg table lacks a declared column, has another type for it, or requires one that isn't declared.
-    pub(crate) fn of(schema: &Schema, table: &Table, origins: bool) -> anyhow::Result<Self> {
+    pub(crate) fn evolved(
+        schema: &Schema,
+        table: &Table,
+        evolution: &Evolution,
+        origins: bool,
+    ) -> anyhow::Result<Self> {
         let (declared, reading) = (&table.columns, &table.reading);
         let extras = reading.added();
         for column in declared.iter().chain(&extras) {
@@ -125,9 +117,12 @@ impl Rows {
             (_, true) => "the message".to_owned(),
             (_, false) => format!("`{}`", reading.path),
         };
-        let mut rows = Self::build(schema, declared, reading)?;
+        let mut rows = Self::build(schema, declared, reading, &evolution.evolved)?;
         if table.existing.is_none() {
             rows.has_places()?;
+        }
+        if reading.unknown == Unknown::Evolve {
+            rows.evolving = Some(Evolving::new(table, evolution));
         }
         rows.arena.unknown = Unknowns::new(reading.unknown);
         if reading.format == Format::Debezium {
@@ -137,8 +132,22 @@ impl Rows {
     }
 
     /// Counts members that no column takes.
-    pub(crate) fn counting_unknown(self, counter: Counter) -> Self {
-        Self { unknown_total: Some(counter), ..self }
+    pub(crate) fn counting_unknown(mut self, table: &str, metrics: &Metrics) -> Self {
+        if let Some(evolving) = &mut self.evolving {
+            evolving.counting(table, metrics);
+        }
+        let total = metrics.counter(&stream::UNKNOWN_MEMBERS, &[(stream::TABLE, table)]);
+        Self { unknown_total: Some(total), ..self }
+    }
+
+    /// Whether members become columns of the table.
+    pub(crate) fn is_evolving(&self) -> bool {
+        self.evolving.is_some()
+    }
+
+    /// The next row is of a message whose schema says this of its members.
+    pub(crate) fn hint(&mut self, hints: Option<Arc<Hints>>) {
+        self.hints = hints;
     }
 
     /// As [`Rows::of`], of a table with these columns and no settings.
@@ -165,7 +174,7 @@ impl Rows {
     /// # Errors
     /// The Iceberg table isn't a dead-letter table.
     pub(crate) fn dead_letters(schema: &Schema) -> anyhow::Result<Self> {
-        let rows = Self::build(schema, &[], &Reading::default())?;
+        let rows = Self::build(schema, &[], &Reading::default(), &Evolved::default())?;
         rows.has_places()?;
         Ok(rows)
     }
@@ -180,7 +189,7 @@ impl Rows {
         Ok(())
     }
 
-    fn build(schema: &Schema, declared: &[Declared], reading: &Reading) -> anyhow::Result<Self> {
+    fn build(schema: &Schema, declared: &[Declared], reading: &Reading, evolved: &Evolved) -> anyhow::Result<Self> {
         let added = reading.added();
         let arrow = Arc::new(schema_to_arrow_schema(schema).context("the table's Arrow schema")?);
         let (mut sources, mut members, mut extras) = (Vec::new(), Vec::new(), Vec::new());
@@ -203,6 +212,7 @@ impl Rows {
                     shape,
                     required: column.required || field.required,
                     undeclared: false,
+                    exact: false,
                 });
                 Source::Member(members.len() - 1)
             } else if let Some(column) = added.iter().find(|column| column.name == field.name) {
@@ -221,7 +231,7 @@ impl Rows {
                     _ if field.required => {
                         bail!("the table requires the column `{}`, which isn't declared", field.name)
                     }
-                    _ => match undeclared::member(field, arrow_field, declared, reading)? {
+                    _ => match undeclared::member(field, arrow_field, declared, reading, evolved)? {
                         Some(member) => {
                             members.push(member);
                             Source::Member(members.len() - 1)
@@ -258,6 +268,8 @@ impl Rows {
             broken: Vec::new(),
             unknown: 0,
             unknown_total: None,
+            evolving: None,
+            hints: None,
             count: 0,
             bytes: 0,
         }
@@ -277,7 +289,10 @@ impl Rows {
         if let Some(origins) = &mut self.origins {
             origins.push(Origin { payload: payload.to_vec(), place: record.place });
         }
-        self.unknown += self.arena.unknown.count();
+        // Rows that want new columns are decoded again when the table has them.
+        let hints = self.hints.as_deref();
+        let wanting = self.evolving.as_mut().map(|evolving| evolving.note(&self.arena.unknown, message, hints));
+        self.unknown += self.arena.unknown.count() - wanting.unwrap_or(0);
         self.bytes += payload.len().max(message.len()) + self.arena.column_bytes();
         self.place(record.place);
     }
@@ -353,7 +368,9 @@ impl Rows {
         let origins = self.origins.as_mut().map(std::mem::take).unwrap_or_default();
         let rows =
             RecordBatch::try_new(Arc::clone(&self.schema), arrays).context("make a batch of the table's rows")?;
-        Ok(Batch { rows, topic_id: Arc::clone(topic_id), origins, broken: std::mem::take(&mut self.broken) })
+        let wanted = self.evolving.as_mut().map(Evolving::wanted).unwrap_or_default();
+        let broken = std::mem::take(&mut self.broken);
+        Ok(Batch { rows, topic_id: Arc::clone(topic_id), origins, broken, wanted })
     }
 }
 

@@ -19,8 +19,20 @@ pub(crate) struct Unknowns {
 #[derive(Debug)]
 struct Kept {
     path: String,
+    at: Where,
     start: usize,
     end: usize,
+}
+
+/// Where a member stands that no column takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Where {
+    /// It is one of the row itself.
+    Row,
+    /// It is one of the row, whose column doesn't take this value.
+    Misfit,
+    /// It stands within the value of a column.
+    Within,
 }
 
 impl Unknowns {
@@ -45,12 +57,12 @@ impl Unknowns {
 
     /// Takes in a member whose value stands at a place of the message; true when it makes the message a reject.
     #[inline]
-    pub(crate) fn take(&mut self, name: &str, (start, end): (usize, usize)) -> bool {
+    pub(crate) fn take(&mut self, name: &str, at: Where, (start, end): (usize, usize)) -> bool {
         self.count += 1;
-        if self.policy == Unknown::Keep && self.kept.len() == MOST_KEPT {
+        if self.policy.keeps() && self.kept.len() == MOST_KEPT {
             self.over = true;
-        } else if self.policy == Unknown::Keep {
-            self.kept.push(Kept { path: name.to_owned(), start, end });
+        } else if self.policy.keeps() {
+            self.kept.push(Kept { path: name.to_owned(), at, start, end });
         }
         self.policy == Unknown::Reject
     }
@@ -84,6 +96,11 @@ impl Unknowns {
             let dot = if kept.path.starts_with(['.', '[']) { "" } else { "." };
             kept.path = format!("{}{dot}{}", part(), kept.path);
         }
+    }
+
+    /// Those that are kept, with where they stand and their values as the message has them.
+    pub(crate) fn kept<'a>(&'a self, message: &'a str) -> impl Iterator<Item = (&'a str, Where, &'a str)> {
+        self.kept.iter().map(|kept| (kept.path.as_str(), kept.at, &message[kept.start..kept.end]))
     }
 
     /// One that stands there twice.

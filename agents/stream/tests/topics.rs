@@ -12,66 +12,16 @@ use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, RecordBatch, StructArray};
 use futures::TryStreamExt;
 use iceberg::arrow::arrow_struct_to_literal;
-use iceberg::spec::{
-    ListType, Literal, MapType, NestedField, NestedFieldRef, PrimitiveLiteral, PrimitiveType, Schema, StructType, Type,
-};
+use iceberg::spec::{Literal, NestedField, NestedFieldRef, PrimitiveLiteral, PrimitiveType, Schema, Type};
 use lakewright_config::agents::stream;
-use lakewright_config::{
-    Column, ColumnType, Filling, Format, KafkaPart, OnTombstone, Reading, Registry, Table, TimeUnit, Unknown,
-};
-use lakewright_lake::{create_table, load_table};
+use lakewright_config::{Column, Filling, Format, KafkaPart, OnTombstone, Reading, Registry, Table, TimeUnit, Unknown};
+use lakewright_lake::{create_table, iceberg_type, load_table};
 use lakewright_runtime::Agent;
 use rdkafka::message::{Header, OwnedHeaders};
 use serde_json::{Value, json};
 use server::Server;
 
 const TOPIC: &str = "orders";
-
-/// An Iceberg type with ids from `next` on.
-fn iceberg(column_type: &ColumnType, next: &mut i32) -> Type {
-    let mut id = || {
-        *next += 1;
-        *next
-    };
-    let primitive = match column_type {
-        ColumnType::List(element) => {
-            let id = id();
-            return Type::List(ListType::new(NestedField::list_element(id, iceberg(element, next), false).into()));
-        }
-        ColumnType::Map(value) => {
-            let (key, id) = (id(), id());
-            return Type::Map(MapType::new(
-                NestedField::map_key_element(key, Type::Primitive(PrimitiveType::String)).into(),
-                NestedField::map_value_element(id, iceberg(value, next), false).into(),
-            ));
-        }
-        ColumnType::Struct(fields) => {
-            let fields = fields.iter().map(|field| {
-                *next += 1;
-                let id = *next;
-                NestedField::optional(id, &field.name, iceberg(&field.field_type, next)).into()
-            });
-            return Type::Struct(StructType::new(fields.collect()));
-        }
-        ColumnType::Boolean => PrimitiveType::Boolean,
-        ColumnType::Int => PrimitiveType::Int,
-        ColumnType::Long => PrimitiveType::Long,
-        ColumnType::Float => PrimitiveType::Float,
-        ColumnType::Double => PrimitiveType::Double,
-        ColumnType::Decimal(precision, scale) => {
-            PrimitiveType::Decimal { precision: (*precision).into(), scale: (*scale).into() }
-        }
-        ColumnType::Date => PrimitiveType::Date,
-        ColumnType::Time => PrimitiveType::Time,
-        ColumnType::Timestamp => PrimitiveType::Timestamp,
-        ColumnType::Timestamptz => PrimitiveType::Timestamptz,
-        ColumnType::String => PrimitiveType::String,
-        ColumnType::Uuid => PrimitiveType::Uuid,
-        ColumnType::Fixed(bytes) => PrimitiveType::Fixed((*bytes).into()),
-        ColumnType::Binary => PrimitiveType::Binary,
-    };
-    Type::Primitive(primitive)
-}
 
 /// Makes a table's Iceberg table.
 async fn create(world: &World, table: &Table) {
@@ -81,7 +31,7 @@ async fn create(world: &World, table: &Table) {
         .iter()
         .zip(1..)
         .map(|(column, id)| {
-            let column_type = iceberg(&column.column_type, &mut next);
+            let column_type = iceberg_type(&column.column_type, &mut next);
             NestedField::new(id, &column.name, column_type, column.required).into()
         })
         .collect();
@@ -177,6 +127,7 @@ async fn every_type_comes_back_as_it_was_sent() {
         ]
         .into(),
         registry: None,
+        max_new_columns: None,
     };
     let columns = [
         ("order_id", "long"),

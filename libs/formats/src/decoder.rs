@@ -87,6 +87,14 @@ impl Decoder {
         Ok(outcome?.map_or(Decoded::Text, Decoded::Skipped))
     }
 
+    /// The schema that the last message was written by, if it is one of Avro and named by the message.
+    pub fn last_schema(&self) -> Option<(SchemaId, &Schema)> {
+        match &self.last {
+            Some((id, Body::Avro(schema))) => Some((*id, schema)),
+            _ => None,
+        }
+    }
+
     /// Appends the text of a message.
     fn text(&mut self, message: &[u8], out: &mut String) -> Result<(), Failure> {
         match &self.wire {

@@ -129,9 +129,13 @@ impl LoadedTable {
         format!("{}.{}", self.database, self.name)
     }
 
-    /// Glue's input for the same table, with another metadata file if there is one: everything else stays as it was found.
-    pub(crate) fn table_input(&self, location: Option<&str>) -> types::TableInput {
-        let record = types::Table::clone(&self.record);
+    /// Glue's input for the same table, with another metadata file if there is one, and columns added to those that Glue shows:
+    /// everything else stays as it was found.
+    pub(crate) fn table_input(&self, location: Option<&str>, added: &[types::Column]) -> types::TableInput {
+        let mut record = types::Table::clone(&self.record);
+        if let Some(storage) = record.storage_descriptor.as_mut().filter(|_| !added.is_empty()) {
+            storage.columns.get_or_insert_default().extend_from_slice(added);
+        }
         let mut parameters = record.parameters.unwrap_or_default();
         if let Some(location) = location {
             parameters.insert(METADATA_LOCATION.into(), location.into());

@@ -68,7 +68,7 @@ impl LoadedTable {
     /// # Errors
     /// A conflict also if it isn't known to have happened: load the table again, and try again.
     pub(crate) async fn fence(&self) -> Result<(), CommitError> {
-        let input = self.table_input(None);
+        let input = self.table_input(None, &[]);
         let update = glue(&self.aws).update_table().database_name(&self.database).table_input(input);
         let update = update.version_id(&self.version_id).skip_archive(true);
         let Err(error) = ask_once(update.send()).await else { return Ok(()) };
@@ -83,7 +83,7 @@ impl LoadedTable {
         let update = glue(&self.aws)
             .update_table()
             .database_name(&self.database)
-            .table_input(self.table_input(Some(&prepared.location)))
+            .table_input(self.table_input(Some(&prepared.location), &prepared.added))
             .version_id(&self.version_id)
             .skip_archive(true);
         // Once an attempt's outcome isn't known, no later attempt's error is the commit's: the first may still pass.

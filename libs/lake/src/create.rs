@@ -74,7 +74,7 @@ pub async fn create_table(
 }
 
 /// A schema as Glue's columns.
-fn glue_columns(schema: &Schema) -> Vec<Column> {
+pub(crate) fn glue_columns(schema: &Schema) -> Vec<Column> {
     schema
         .as_struct()
         .fields()

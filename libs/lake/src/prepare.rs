@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use anyhow::{Context as _, anyhow};
+use aws_sdk_glue::types::Column;
 use iceberg::MetadataLocation;
 use iceberg::spec::{
     MAIN_BRANCH, ManifestContentType, ManifestFile, ManifestListWriter, Operation, PartitionSpecRef, Snapshot, Summary,
@@ -13,6 +14,8 @@ use uuid::Uuid;
 
 use crate::catalog::LoadedTable;
 use crate::commit::Change;
+use crate::create::glue_columns;
+use crate::evolve::{NewColumn, with_columns};
 use crate::expire::{self, Expiry, Retention};
 use crate::maintain::Replace;
 use crate::manifests::{INHERITED, MERGE_AT, ManifestFiles};
@@ -29,6 +32,8 @@ pub(crate) enum Edit {
     Replace(Replace),
     /// No snapshot: some that were are left out.
     Expire(Expiry),
+    /// No snapshot: columns that the table shall have.
+    AddColumns(Vec<NewColumn>),
 }
 
 /// A commit whose files are written.
@@ -41,6 +46,8 @@ pub(crate) struct Prepared {
     pub(crate) written: Vec<String>,
     /// Metadata files that nobody needs when the commit has happened.
     pub(crate) expired: Vec<String>,
+    /// Columns that Glue doesn't show yet.
+    pub(crate) added: Vec<Column>,
 }
 
 impl Prepared {
@@ -49,7 +56,7 @@ impl Prepared {
         loaded.check_format()?;
         let (high, low) = Uuid::new_v4().as_u64_pair();
         let snapshot_id = ((high ^ low) & (i64::MAX as u64)) as i64;
-        let makes_snapshot = !matches!(edit, Edit::Expire(_));
+        let makes_snapshot = matches!(edit, Edit::Change(_) | Edit::Replace(_));
         let mut files = ManifestFiles {
             table: &loaded.table,
             snapshot_id,
@@ -59,8 +66,9 @@ impl Prepared {
         let result = write_all(loaded, edit, &mut files).await;
         let written = files.written;
         match result {
-            Ok((metadata, location, expired)) => {
-                Ok(Self { metadata, location, snapshot_id: makes_snapshot.then_some(snapshot_id), written, expired })
+            Ok(Made { metadata, location, expired, added }) => {
+                let snapshot_id = makes_snapshot.then_some(snapshot_id);
+                Ok(Self { metadata, location, snapshot_id, written, expired, added })
             }
             Err(error) => {
                 for path in &written {
@@ -72,13 +80,18 @@ impl Prepared {
     }
 }
 
-async fn write_all(
-    loaded: &LoadedTable,
-    edit: Edit,
-    files: &mut ManifestFiles<'_>,
-) -> anyhow::Result<(TableMetadata, String, Vec<String>)> {
+/// Metadata that is written: where, which files it makes superfluous, and which columns Glue doesn't show yet.
+struct Made {
+    metadata: TableMetadata,
+    location: String,
+    expired: Vec<String>,
+    added: Vec<Column>,
+}
+
+async fn write_all(loaded: &LoadedTable, edit: Edit, files: &mut ManifestFiles<'_>) -> anyhow::Result<Made> {
     let metadata = loaded.table.metadata();
     let builder = metadata.clone().into_builder(Some(loaded.metadata_location.clone()));
+    let mut added = Vec::new();
     let builder = match edit {
         Edit::Change(change) => changed(loaded, change, builder, files).await?,
         Edit::Replace(replace) => {
@@ -89,6 +102,11 @@ async fn write_all(
             builder.set_branch_snapshot(snapshot, MAIN_BRANCH)?
         }
         Edit::Expire(expiry) => without(builder, &expiry),
+        Edit::AddColumns(columns) => {
+            let (builder, fields) = with_columns(metadata, builder, &columns)?;
+            added = glue_columns(&fields);
+            builder
+        }
     };
     let built = builder.build().context("make the metadata")?;
     let next = MetadataLocation::from_str(&loaded.metadata_location).map_or_else(
@@ -102,7 +120,7 @@ async fn write_all(
     let delete = "write.metadata.delete-after-commit.enabled";
     let delete = built.metadata.properties().get(delete).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let expired = built.expired_metadata_logs.into_iter().filter(|_| delete).map(|log| log.metadata_file).collect();
-    Ok((built.metadata, location, expired))
+    Ok(Made { metadata: built.metadata, location, expired, added })
 }
 
 /// The metadata with a writer's change, and without what the table's own properties let go.

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod commit;
+mod evolved;
 mod iceberg;
 mod refusals;
 mod renames;
@@ -14,13 +15,13 @@ use async_trait::async_trait;
 use aws_sdk_glue::types::{CreateIcebergTableInput, IcebergInput, MetadataOperation, OpenTableFormatInput, TableInput};
 use futures::future::try_join_all;
 use lakewright_aws::ask;
-use lakewright_config::{Column, PartitionField, SortField};
+use lakewright_config::{Column, EVOLVED, PartitionField, SortField};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::catalog::{describe, live, metadata, read};
 use self::commit::{Update, change};
-use self::refusals::{divided_before, refusal, sorted, taken};
+use self::refusals::refused;
 use self::renames::{gone, old_names, renamed};
 use super::database::{self, DatabaseName, tables};
 use super::spec::{compared, in_place, reference, replaces};
@@ -69,6 +70,10 @@ pub struct Spec {
         "additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 255, "not": none_of(&[ONE_LINE])}
     ))]
     pub renames: BTreeMap<String, String>,
+    /// Whether the stream agent gives it columns for members of messages that no column takes. Those that it gave, and that
+    /// `columns` doesn't name, stay as they are, and aren't compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evolves: bool,
 }
 
 /// What only a table that exists has.
@@ -83,6 +88,9 @@ pub struct Observed {
     /// The columns of types that no stack can declare, by name, with those types. They stay as they are.
     #[serde(default)]
     pub others: BTreeMap<String, String>,
+    /// The columns that came from messages and stay, by name, with their types.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evolved: BTreeMap<String, String>,
 }
 
 const FIELDS: &[Field] = &[
@@ -95,6 +103,8 @@ const FIELDS: &[Field] = &[
     in_place("properties"),
     // What a column was called before can't be read back: that it was called so shows by its name.
     compared(in_place("renames"), Comparing::Never),
+    // Whose columns stay is the file's to say; the table only says which came from messages.
+    compared(in_place("evolves"), Comparing::Never),
 ];
 const OUTPUTS: &[&str] = &["arn", "name", "location"];
 const ACTIONS: &[&str] = &[
@@ -194,25 +204,7 @@ impl Kind for Table {
     }
 
     fn refuses(&self, live: &Spec, observed: &Observed, spec: &Spec) -> Option<Obstacle> {
-        let has = |name: &String| live.columns.iter().any(|column| column.name == *name);
-        if let Some((name, was)) = spec.renames.iter().find(|(name, was)| has(name) && has(was)) {
-            return Some(Obstacle::new(
-                format!("the column {name} can't be what {was} was: the table has both"),
-                format!("take `was` away and declare {was} too, or drop it first"),
-            ));
-        }
-        let (live, names) = renamed(live, spec);
-        let now = |column: &String| {
-            let name = names.iter().find(|[was, _]| was == column).map_or(column, |[_, name]| name);
-            name.clone()
-        };
-        let divided_by: Vec<String> = observed.divided_by.iter().map(now).collect();
-        // With an order of its own, the spec takes the place of the one that is there.
-        let sorted_by = if spec.sort.is_empty() { observed.sorted_by.iter().map(now).collect() } else { Vec::new() };
-        refusal(&live.columns, &live.partition, &spec.columns)
-            .or_else(|| divided_before(&divided_by, &spec.columns))
-            .or_else(|| sorted(&sorted_by, &spec.columns))
-            .or_else(|| taken(&observed.others, &spec.columns))
+        refused(live, observed, spec)
     }
 
     fn consequences(&self, action: Action, changed: &[&str], live: Option<&Spec>, spec: Option<&Spec>) -> Vec<String> {
@@ -332,12 +324,18 @@ impl Kind for Table {
         changed: &[String],
     ) -> Result<Outcome> {
         change(context, &spec.database, &spec.name, |current| {
-            let schema = iceberg::schema(&spec.columns, &spec.renames, Some(current))?;
+            let (stay, marks) = current.evolved(spec)?;
+            let columns: Vec<Column> = spec.columns.iter().chain(&stay).cloned().collect();
+            let schema = iceberg::schema(&columns, &spec.renames, Some(current))?;
             let divided = changed.iter().any(|name| name == "partition");
             let partition = divided.then(|| iceberg::partition_spec(&spec.partition, &schema, Some(current)));
             let sorted = changed.iter().any(|name| name == "sort");
             let sort = if sorted { iceberg::sort_order(&spec.sort, &schema, Some(current))? } else { None };
-            Ok(Update { schema, partition: partition.transpose()?, sort, properties: spec.properties.clone() })
+            let mut properties = spec.properties.clone();
+            if current.properties.contains_key(EVOLVED) {
+                properties.insert(EVOLVED.to_owned(), marks.written());
+            }
+            Ok(Update { schema, partition: partition.transpose()?, sort, properties })
         })
         .await?;
         Ok(outcome(context, spec))

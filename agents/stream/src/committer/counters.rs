@@ -13,6 +13,7 @@ pub(super) struct Counters {
     pub(super) conflicts: Counter,
     pub(super) refused: Counter,
     pub(super) turns: Counter,
+    pub(super) columns: Counter,
 }
 
 impl Counters {
@@ -26,6 +27,7 @@ impl Counters {
             bytes: metrics.counter(&stream::BYTES_WRITTEN, &labels),
             all_bytes: metrics.counter(&stream::BYTES_WRITTEN, &[]),
             conflicts: metrics.counter(&stream::COMMIT_CONFLICTS, &[]),
+            columns: metrics.counter(&stream::COLUMNS_ADDED, &labels),
             turns: metrics.counter(&stream::COMMIT_TURNS, &[]),
             refused: metrics.counter(&stream::REFUSED_ROWS, &labels),
         }

@@ -1,5 +1,6 @@
 //! One table of the committer: what it holds, how it takes part in commits, and how it fails.
 
+mod evolve;
 mod publish;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use lakewright_config::Table;
+use lakewright_lake::NewColumn;
 use lakewright_runtime::Metrics;
 
 use super::counters::Counters;
@@ -40,6 +42,8 @@ enum Mode {
     SiftedInPart,
     /// The next generation sifts; this one takes nothing more.
     ToSift,
+    /// It has the columns now that its rows want; this generation takes nothing more, and the next one decodes them by these.
+    Evolved,
     /// It can't go on; this generation takes nothing more. `None` when that was reported.
     Failed(Option<Fault>),
 }
@@ -88,6 +92,8 @@ pub(super) struct State<S> {
     broken: Vec<Refused>,
     /// Where a commit ends that sifts in part, by topic and partition.
     ends: BTreeMap<(String, i32), i64>,
+    /// The columns that rows of this generation want.
+    wanted: Vec<NewColumn>,
     /// How often in a row sifting found no row that can be written.
     hopeless: u32,
     rows: u64,
@@ -112,6 +118,7 @@ impl<S: Shared> State<S> {
             kept: Vec::new(),
             broken: Vec::new(),
             ends: BTreeMap::new(),
+            wanted: Vec::new(),
             hopeless: 0,
             rows: 0,
             quiet: 0,
@@ -128,12 +135,12 @@ impl<S: Shared> State<S> {
 
     /// Whether it takes nothing more in this generation.
     pub(super) fn has_failed(&self) -> bool {
-        matches!(self.mode, Mode::ToSift | Mode::SiftedInPart | Mode::Failed(_))
+        matches!(self.mode, Mode::ToSift | Mode::SiftedInPart | Mode::Evolved | Mode::Failed(_))
     }
 
     /// Whether it can't go on, or go on as it should, before reading begins again.
     pub(super) fn needs_another_generation(&self) -> bool {
-        matches!(self.mode, Mode::ToSift | Mode::Sifted | Mode::SiftedInPart | Mode::Failed(Some(_)))
+        matches!(self.mode, Mode::ToSift | Mode::Sifted | Mode::SiftedInPart | Mode::Evolved | Mode::Failed(Some(_)))
     }
 
     /// Why it can't go on, once.
@@ -172,6 +179,7 @@ impl<S: Shared> State<S> {
         self.kept.clear();
         self.broken.clear();
         self.ends.clear();
+        self.wanted.clear();
         self.rows = 0;
     }
 
@@ -181,7 +189,7 @@ impl<S: Shared> State<S> {
         self.reached.clear();
         self.mode = match self.mode {
             Mode::ToSift | Mode::Sifting | Mode::SiftedInPart => Mode::Sifting,
-            Mode::Streaming | Mode::Sifted | Mode::Failed(_) => Mode::Streaming,
+            Mode::Streaming | Mode::Sifted | Mode::Evolved | Mode::Failed(_) => Mode::Streaming,
         };
         if let Some(opened) = self.opened.take() {
             self.known = opened.settled.offsets;
@@ -207,6 +215,13 @@ impl<S: Shared> State<S> {
         if batch.rows.num_rows() == 0 {
             return;
         }
+        if !batch.wanted.is_empty() && !self.has_failed() {
+            self.wanted = std::mem::take(&mut batch.wanted);
+        }
+        if !self.wanted.is_empty() {
+            // They are decoded again when the table has the columns.
+            return;
+        }
         match self.mode {
             Mode::Sifting => {
                 self.rows += batch.rows.num_rows() as u64;
@@ -218,7 +233,7 @@ impl<S: Shared> State<S> {
                     self.fail(fault.context(format!("write rows of {}", self.declared.name)));
                 }
             }
-            Mode::Sifted | Mode::SiftedInPart | Mode::ToSift | Mode::Failed(_) => {}
+            Mode::Sifted | Mode::SiftedInPart | Mode::ToSift | Mode::Evolved | Mode::Failed(_) => {}
         }
     }
 
@@ -238,6 +253,9 @@ impl<S: Shared> State<S> {
     pub(super) async fn commit(&mut self, commit: &Commit, ledger: &Ledger, stop: bool) -> Result<Done, Halt> {
         if self.has_failed() {
             return Err(Halt::Fault);
+        }
+        if !self.wanted.is_empty() {
+            return Err(self.evolve(commit).await);
         }
         let (written, mut refused) = self.finish(stop).await?;
         let unwritable = !refused.is_empty();

@@ -2,8 +2,10 @@
 //! whenever the agent dies, each record ends up in one table, once.
 
 mod debts;
+mod evolving;
 mod quarantine;
 mod random;
 mod rows;
+mod simulation;
 mod world;
 mod writers;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use lakewright_lake::Turns;
+use lakewright_lake::{NewColumn, Turns};
 
 use super::iceberg::IcebergSink;
 use super::plain::PlainSink;
@@ -59,6 +59,13 @@ impl Sink for AnySink {
         match &mut self.of {
             Of::Iceberg(sink) => sink.commit(settled, before).await,
             Of::Plain(sink) => sink.commit(settled, before).await,
+        }
+    }
+
+    async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<Opened, Refusal> {
+        match &mut self.of {
+            Of::Iceberg(sink) => sink.add_columns(columns).await,
+            Of::Plain(sink) => sink.add_columns(columns).await,
         }
     }
 

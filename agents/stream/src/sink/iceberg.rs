@@ -8,9 +8,10 @@ use iceberg::spec::DataFile;
 use lakewright_aws::Aws;
 use lakewright_config::{DECLARATION, Table};
 use lakewright_lake::maintain::Held;
-use lakewright_lake::{Change, CommitError, LoadedTable, TableWriter, load_table};
+use lakewright_lake::{Change, CommitError, LoadedTable, NewColumn, TableWriter, load_table};
 
 use super::{Blame, Fault, Opened, Refusal, Sink, Version, Written};
+use crate::evolve::Evolution;
 use crate::settled::Settled;
 
 /// A table of the catalog.
@@ -149,6 +150,14 @@ impl Sink for IcebergSink {
         }
     }
 
+    async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<Opened, Refusal> {
+        let table = self.loaded().add_columns(columns).await.map_err(refused)?;
+        let found = self.opened(&table);
+        self.loaded = Some(table);
+        self.forget();
+        found.map_err(Refusal::Unknown)
+    }
+
     async fn discard(&mut self) {
         let files = std::mem::take(&mut self.finished);
         if let Some(loaded) = &self.loaded {
@@ -176,6 +185,7 @@ fn opened(loaded: &LoadedTable) -> anyhow::Result<Opened> {
             declaration: metadata.properties().get(DECLARATION).cloned(),
         },
         settled: Settled::committed(metadata)?,
+        evolution: Evolution { evolved: loaded.evolved()?, taken: loaded.taken_names() },
     })
 }
 

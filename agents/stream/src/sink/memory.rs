@@ -8,11 +8,14 @@ use anyhow::anyhow;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use iceberg::spec::SchemaRef;
+use iceberg::spec::{NestedField, Schema, SchemaRef};
+use lakewright_config::Evolved;
+use lakewright_lake::NewColumn;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::{Blame, Fault, Opened, Refusal, Shared, Sink, Version, Written};
+use crate::evolve::Evolution;
 use crate::settled::Settled;
 
 /// What the next commit meets.
@@ -31,6 +34,8 @@ pub(crate) enum Next {
 pub(crate) struct Shelf {
     pub(crate) schema: SchemaRef,
     pub(crate) schema_version: Version,
+    /// The columns that messages brought.
+    pub(crate) evolved: Evolved,
     pub(crate) version: u64,
     pub(crate) settled: Settled,
     pub(crate) rows: Vec<RecordBatch>,
@@ -56,6 +61,7 @@ impl Shelf {
         Arc::new(Mutex::new(Self {
             schema,
             schema_version: Version::default(),
+            evolved: Evolved::default(),
             version: 0,
             settled: Settled::default(),
             rows: Vec::new(),
@@ -71,7 +77,13 @@ impl Shelf {
     }
 
     fn opened(&self) -> Opened {
-        Opened { schema: self.schema.clone(), version: self.schema_version.clone(), settled: self.settled.clone() }
+        let names = self.schema.as_struct().fields().iter().map(|field| field.name.to_lowercase());
+        Opened {
+            schema: self.schema.clone(),
+            version: self.schema_version.clone(),
+            settled: self.settled.clone(),
+            evolution: Evolution { evolved: self.evolved.clone(), taken: names.collect() },
+        }
     }
 
     /// Goes back to before the last commit, as a rollback of a table to an older snapshot does; not to before the first.
@@ -83,6 +95,11 @@ impl Shelf {
             self.rows.truncate(batches);
             self.version += 1;
         }
+    }
+
+    /// Forgets what there was before the last commits: it can't go back any more.
+    pub(crate) fn forget_past(&mut self) {
+        self.past.clear();
     }
 
     /// How many commits there were.
@@ -200,6 +217,39 @@ impl Sink for MemorySink {
         }
         self.found = shelf.version;
         Ok(shelf.opened())
+    }
+
+    async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<Opened, Refusal> {
+        let mut shelf = self.shelf.lock();
+        let next = shelf.next.pop_front();
+        match next {
+            Some(Next::Overtaken) => shelf.version += 1,
+            Some(Next::Refused(blame)) => {
+                return Err(Refusal::Failed(Fault::new(blame, anyhow!("the shelf takes nothing"))));
+            }
+            Some(Next::Lost) | None => {}
+        }
+        if shelf.version != self.found {
+            return Err(Refusal::Conflict);
+        }
+        shelf.version += 1;
+        shelf.schema_version.schema += 1;
+        let mut fields = shelf.schema.as_struct().fields().to_vec();
+        for NewColumn { name, member, column_type } in columns {
+            assert!(fields.iter().all(|field| field.name != *name), "{name} is there");
+            let mut last = shelf.schema.highest_field_id().max(fields.iter().map(|field| field.id).max().unwrap_or(0));
+            let id = last + 1;
+            last = id;
+            let kind = lakewright_lake::iceberg_type(column_type, &mut last);
+            fields.push(Arc::new(NestedField::optional(id, name, kind)));
+            shelf.evolved.add(id, member);
+        }
+        shelf.schema = Arc::new(Schema::builder().with_fields(fields).build().expect("a schema"));
+        self.found = shelf.version;
+        let opened = shelf.opened();
+        drop(shelf);
+        self.forget();
+        if next == Some(Next::Lost) { Err(Refusal::Unknown(anyhow!("no answer"))) } else { Ok(opened) }
     }
 
     async fn discard(&mut self) {

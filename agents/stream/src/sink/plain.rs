@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use arrow_array::RecordBatch;
 use lakewright_aws::Aws;
 use lakewright_config::Table;
+use lakewright_lake::NewColumn;
 use lakewright_lake::plain::{File, Manifest, PlainTable, PlainWriter};
 
 use super::iceberg::{blame, refused};
 use super::{Blame, Fault, Opened, Refusal, Sink, Version, Written};
+use crate::evolve::Evolution;
 use crate::settled::Settled;
 
 /// A table of files and manifests.
@@ -54,7 +56,7 @@ impl PlainSink {
         let table = self.table();
         // No apply changes it: its columns are what agents declare.
         let version = Version { schema: table.schema_id(self.newest.as_ref()), declaration: None };
-        Ok(Opened { schema: table.schema(), version, settled })
+        Ok(Opened { schema: table.schema(), version, settled, evolution: Evolution::default() })
     }
 }
 
@@ -102,6 +104,12 @@ impl Sink for PlainSink {
             }
             Err(error) => Err(refused(error)),
         }
+    }
+
+    async fn add_columns(&mut self, _: &[NewColumn]) -> Result<Opened, Refusal> {
+        // The check refuses a declaration that asks for it.
+        let error = anyhow!("its columns are those that are declared: this is a bug in lakewright");
+        Err(Refusal::Failed(Fault::new(Blame::Table, error)))
     }
 
     async fn discard(&mut self) {

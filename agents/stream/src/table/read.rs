@@ -6,6 +6,7 @@ use super::Rows;
 use crate::escape::resolved;
 use crate::json::{Scanner, Syntax};
 use crate::reject::{Reject, Wrong};
+use crate::unknown::Where;
 use crate::value::{Cell, Converted, convert, simple};
 
 impl Rows {
@@ -42,7 +43,7 @@ impl Rows {
                 scanner.pass()?;
             } else {
                 let place = self.arena.place(scanner.raw()?);
-                if self.arena.unknown.take(name, place) && reason.is_none() {
+                if self.arena.unknown.take(name, Where::Row, place) && reason.is_none() {
                     reason = Some(Reject::Cell { column: name.to_owned(), wrong: Wrong::Unknown });
                 }
             }

@@ -2,19 +2,21 @@
 
 use arrow_schema::Field;
 use iceberg::spec::NestedField;
-use lakewright_config::{Column as Declared, KafkaPart, Reading, UNKNOWN_COLUMN, Unknown};
+use lakewright_config::{Column as Declared, Evolved, KafkaPart, Reading, UNKNOWN_COLUMN, Unknown};
 
 use super::{Member, Rows};
 use crate::column::Column;
+use crate::infer::is_exact;
 use crate::json::{Scanner, Syntax};
 use crate::shape::Shape;
+use crate::unknown::Where;
 
 /// What Kafka's record fills.
 const PARTS: [KafkaPart; 4] = [KafkaPart::Key, KafkaPart::KeyBytes, KafkaPart::Headers, KafkaPart::Timestamp];
 
-/// The column as one that is filled from members of its name: what they hold is lost else. `None` when they aren't meant
-/// by it (the name is another column's in messages, or of what Kafka's record fills), no message can fill its type, or
-/// messages with members that aren't declared are refused.
+/// The column as one that is filled from members of its name, or of the one that it was made for: what they hold is lost else.
+/// `None` when they aren't meant by it (the name is another column's in messages, or of what Kafka's record fills), no message can
+/// fill its type, or messages with members that aren't declared are refused.
 ///
 /// # Errors
 /// The type has no column in Arrow: a bug.
@@ -23,18 +25,21 @@ pub(super) fn member(
     arrow: &Field,
     declared: &[Declared],
     reading: &Reading,
+    evolved: &Evolved,
 ) -> anyhow::Result<Option<Member>> {
-    let name = &field.name;
+    let made_for = evolved.member(field.id);
+    let name = made_for.unwrap_or(&field.name);
     let is_fixed = name == UNKNOWN_COLUMN || PARTS.iter().any(|part| part.column() == name);
     let is_taken = |column: &Declared| {
-        reading.member(&column.name) == Some(name.as_str()) || column.was.as_deref() == Some(name.as_str())
+        reading.member(&column.name).unwrap_or(&column.name) == name || column.was.as_deref() == Some(name)
     };
     if declared.is_empty() || is_fixed || reading.unknown == Unknown::Reject || declared.iter().any(is_taken) {
         return Ok(None);
     }
     let Some(shape) = Shape::of(&field.field_type, None) else { return Ok(None) };
     let column = Column::new(&shape, arrow.data_type())?;
-    Ok(Some(Member { name: name.clone(), was: None, shape, required: false, undeclared: true, column }))
+    let exact = made_for.is_some();
+    Ok(Some(Member { name: name.to_owned(), was: None, shape, required: false, undeclared: true, exact, column }))
 }
 
 impl Rows {
@@ -52,12 +57,14 @@ impl Rows {
         let raw = scanner.raw()?;
         let before = self.arena.unknown.state();
         let converted = self.value(index, name, &mut Scanner::new(raw))?;
-        if let (Ok(cell), None) = (converted, self.cells[index]) {
+        let member = &self.members[index];
+        let exact = !member.exact || is_exact(raw, &member.shape)?;
+        if let (Ok(cell), None, true) = (converted, self.cells[index], exact) {
             self.cells[index] = Some(cell);
         } else {
             self.arena.unknown.back_to(before);
             let place = self.arena.place(raw);
-            self.arena.unknown.take(name, place);
+            self.arena.unknown.take(name, Where::Misfit, place);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use aws_sdk_glue::types;
 use lakewright_aws::{Error, ErrorKind, Needed as _, ask};
-use lakewright_config::s3;
+use lakewright_config::{Column, s3};
 
 use super::iceberg::Metadata;
 use super::{ADDRESS, Observed, STACK, Spec, arn};
@@ -79,29 +79,46 @@ pub(super) fn live(
 ) -> Result<Found<Spec, Observed>> {
     // Others set properties too; those that the stack doesn't name are theirs.
     let named = |property: &String| wanted.is_some_and(|wanted| wanted.spec.properties.contains_key(property));
-    let observed =
-        Observed { divided_by: metadata.divided_by(), sorted_by: metadata.sorted_by(), others: metadata.others() };
+    let (stay, marks) = match wanted {
+        Some(wanted) => metadata.evolved(wanted.spec)?,
+        None => Default::default(),
+    };
+    let observed = Observed {
+        divided_by: metadata.divided_by(),
+        sorted_by: metadata.sorted_by(),
+        others: metadata.others(),
+        evolved: stay.iter().map(|column| (column.name.clone(), column.column_type.to_string())).collect(),
+    };
     let sorts = wanted.is_some_and(|wanted| !wanted.spec.sort.is_empty());
     // They stay as they are, and go with the table.
     let others =
         observed.others.iter().map(|(name, kind)| format!("the column {name} ({kind}, which no stack can declare)"));
     let others: Vec<String> = others.collect();
+    let from = |column: &Column| {
+        let member = metadata.id_of(&column.name).and_then(|id| marks.member(id)).unwrap_or(&column.name);
+        format!(
+            "the column {} ({}, which came from the member `{member}` of messages)",
+            column.name, column.column_type
+        )
+    };
+    let foreign = others.iter().cloned().chain(stay.iter().map(from)).collect();
     let spec = Spec {
         database: database.into(),
         name: name.into(),
         location: metadata.location.trim_end_matches('/').into(),
-        columns: metadata.columns(),
+        columns: metadata.columns().into_iter().filter(|column| !observed.evolved.contains_key(&column.name)).collect(),
         partition: metadata.partition()?,
         // One that no stack can declare differs from all that a stack declares.
         sort: if sorts { metadata.sort().unwrap_or_default() } else { Vec::new() },
         properties: metadata.properties.into_iter().filter(|(property, _)| named(property)).collect(),
         renames: BTreeMap::new(),
+        evolves: wanted.is_some_and(|wanted| wanted.spec.evolves),
     };
     let arn = arn(context, database, name);
     let location = spec.location.clone();
     let outputs = [("arn", arn.as_str()), ("name", name), ("location", location.as_str())];
     let found = tags::found(address, &Tags::new(), &arn, spec, &outputs);
-    Ok(Found { observed, foreign: others.clone(), holds: others, ..found })
+    Ok(Found { observed, foreign, holds: others, ..found })
 }
 
 fn is_iceberg(table: &types::Table) -> bool {

@@ -177,6 +177,11 @@ impl Metadata {
         self.fields().iter().find(|column| column.id == id).map(|column| column.name.as_str())
     }
 
+    /// The id of a column that it has now.
+    pub(super) fn id_of(&self, name: &str) -> Option<i32> {
+        self.fields().iter().find(|field| field.name == name).and_then(|field| i32::try_from(field.id).ok())
+    }
+
     /// The columns that rows are sorted by now.
     pub(super) fn sorted_by(&self) -> Vec<String> {
         self.order().iter().filter_map(|field| self.name_of(field.source_id)).map(str::to_owned).collect()

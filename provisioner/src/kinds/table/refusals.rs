@@ -4,7 +4,36 @@ use std::collections::BTreeMap;
 
 use lakewright_config::{Column, PartitionField};
 
+use super::renames::renamed;
+use super::{Observed, Spec};
 use crate::resource::Obstacle;
+
+/// Why a living table can't become what a spec says.
+pub(super) fn refused(live: &Spec, observed: &Observed, spec: &Spec) -> Option<Obstacle> {
+    let has = |name: &String| live.columns.iter().any(|column| column.name == *name);
+    if let Some((name, was)) = spec.renames.iter().find(|(name, was)| has(name) && has(was)) {
+        return Some(Obstacle::new(
+            format!("the column {name} can't be what {was} was: the table has both"),
+            format!("take `was` away and declare {was} too, or drop it first"),
+        ));
+    }
+    let (live, names) = renamed(live, spec);
+    let now = |column: &String| {
+        let name = names.iter().find(|[was, _]| was == column).map_or(column, |[_, name]| name);
+        name.clone()
+    };
+    let divided_by: Vec<String> = observed.divided_by.iter().map(now).collect();
+    // With an order of its own, the spec takes the place of the one that is there.
+    let sorted_by = if spec.sort.is_empty() { observed.sorted_by.iter().map(now).collect() } else { Vec::new() };
+    // What came from messages doesn't go: others may divide files and sort rows by it.
+    let goes = |name: &String| !observed.evolved.contains_key(name);
+    let divided_by: Vec<String> = divided_by.into_iter().filter(goes).collect();
+    let sorted_by: Vec<String> = sorted_by.into_iter().filter(goes).collect();
+    refusal(&live.columns, &live.partition, &spec.columns)
+        .or_else(|| divided_before(&divided_by, &spec.columns))
+        .or_else(|| sorted(&sorted_by, &spec.columns))
+        .or_else(|| taken(&observed.others, &spec.columns))
+}
 
 /// Why the columns of a living table can't become these, which no reader of the existing files could follow.
 pub(super) fn refusal(live: &[Column], partition: &[PartitionField], columns: &[Column]) -> Option<Obstacle> {
@@ -36,7 +65,7 @@ pub(super) fn divided_before(divided_by: &[String], columns: &[Column]) -> Optio
 }
 
 /// Why a column can't go that rows are sorted by now.
-pub(super) fn sorted(sorted_by: &[String], columns: &[Column]) -> Option<Obstacle> {
+fn sorted(sorted_by: &[String], columns: &[Column]) -> Option<Obstacle> {
     let gone = sorted_by.iter().find(|name| !columns.iter().any(|column| column.name == **name))?;
     Some(Obstacle::new(
         format!("the column {gone} can't go: the table's rows are sorted by it"),

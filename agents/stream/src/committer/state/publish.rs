@@ -44,16 +44,21 @@ impl<S: Shared> State<S> {
         let name = self.declared.name.clone();
         let mut backoff = Backoff::new(CONFLICT.0, CONFLICT.1);
         let (mut slowest, mut has_asked) = (Duration::ZERO, false);
-        for conflicts in 1..=MAX_CONFLICTS {
+        let (mut conflicts, mut gave_way) = (0, !commit.shared);
+        while conflicts < MAX_CONFLICTS {
             let Opened { version, settled: before, .. } =
                 self.opened.clone().expect("commits come after their generation began");
             let settled = settle(&before);
             if files == 0 && settled == before {
                 return Ok(false);
             }
-            if commit.shared && conflicts == 1 && self.sink.give_way().await {
-                self.open_again(&before, &version, commit).await?;
-                continue;
+            // Once before the first attempt: waiting is no conflict.
+            if !gave_way {
+                gave_way = true;
+                if self.sink.give_way().await {
+                    self.open_again(&before, &version, commit).await?;
+                    continue;
+                }
             }
             let began = Instant::now();
             match guarded_commit(self.sink.commit(&settled, &before)).await {
@@ -72,12 +77,13 @@ impl<S: Shared> State<S> {
                     return if same { Ok(true) } else { Err(Halt::Restart(changed(&name))) };
                 }
                 Err(Refusal::Conflict) => {
+                    conflicts += 1;
                     self.counters.conflicts.increment(1);
                     slowest = slowest.max(began.elapsed());
                     if conflicts == MAX_CONFLICTS {
                         break;
                     }
-                    tokio::time::sleep(backoff.next_pause()).await;
+                    self.sink.pause(&mut backoff).await;
                     if commit.shared && (has_asked || conflicts % ASKS_AFTER == 0) {
                         has_asked = true;
                         if self.sink.take_turn((slowest * ATTEMPTS).max(LEAST_TURN)).await {

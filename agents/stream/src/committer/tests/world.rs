@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use lakewright_config::{Reading, Unknown};
 use parking_lot::Mutex;
 
 use super::super::*;
@@ -31,6 +32,8 @@ pub(super) struct World {
     pub(super) on_reject: OnReject,
     /// The tables that agents know which begin from now on.
     pub(super) names: Vec<&'static str>,
+    /// What they do with members that no column takes.
+    pub(super) unknown: Unknown,
     /// Offsets that were settled while sales weren't declared.
     pub(super) undeclared: Vec<Range<i64>>,
     /// The topic's key.
@@ -60,6 +63,7 @@ impl World {
             shelves,
             on_reject: OnReject::DeadLetters,
             names,
+            unknown: Unknown::default(),
             undeclared: Vec::new(),
             key: KEY,
             others: 0,
@@ -150,7 +154,9 @@ impl Life {
         let dead = (table("dead_letters"), MemorySink::new(&world.shelves[2]));
         let committer = Committer::new(tables.collect(), dead, world.on_reject, &metrics, sender);
         let quarantine = Quarantine::new(&metrics);
-        let (now, tables) = (Instant::now(), world.names.iter().map(|name| table(name)).collect());
+        let reading = Reading { unknown: world.unknown, ..Reading::default() };
+        let declared = |name: &&str| Table { reading: reading.clone(), ..table(name) };
+        let (now, tables) = (Instant::now(), world.names.iter().map(declared).collect());
         let mut life = Self {
             committer,
             outcomes,
@@ -195,7 +201,7 @@ impl Life {
                 Some(Ok(opened)) => {
                     self.quarantine.on_trial(&part, self.now);
                     self.quarantine.begun(&part);
-                    Some(Rows::declared(&opened.schema, &table.columns, *sifting).expect("it fits"))
+                    Some(Rows::evolved(&opened.schema, table, &opened.evolution, *sifting).expect("it fits"))
                 }
                 Some(Err(fault)) => {
                     self.quarantine.put(part, Until::Begun, &fault.to_string(), self.now);

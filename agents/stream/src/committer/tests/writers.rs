@@ -105,6 +105,27 @@ async fn a_writer_waits_for_another_ones_turn_and_commits_on_top_of_what_came_of
 }
 
 #[tokio::test]
+async fn waiting_for_another_ones_turn_is_no_conflict() {
+    let mut world = World::new();
+    world.send(40);
+    let mut life = Life::new(&world).await;
+    let shelf = Arc::clone(&world.shelves[0]);
+    let turn = Some(uuid::Uuid::new_v4());
+    {
+        let mut shelf = shelf.lock();
+        (shelf.turn, shelf.is_crowded) = (turn, true);
+    }
+    let (committed, ()) = tokio::join!(life.read(&world, 40), async {
+        tokio::task::yield_now().await;
+        shelf.lock().turn = None;
+    });
+    assert!(committed);
+    let of = |metric| life.metrics.value(metric);
+    assert_eq!((of(&stream::COMMIT_CONFLICTS), of(&stream::COMMIT_TURNS)), (Some(5.0), Some(1.0)));
+    world.assert_complete(&[]);
+}
+
+#[tokio::test]
 async fn a_schema_that_changed_is_decoded_anew() {
     let changes: [fn(&mut Version); 2] =
         [|version| version.schema = 1, |version| version.declaration = Some("another".to_owned())];

@@ -132,3 +132,38 @@ fn what_iceberg_forbids_is_refused() {
         assert!(message.contains(part), "{message}");
     }
 }
+
+/// A spec of the table with these columns.
+fn spec(columns: &[Column], evolves: bool) -> crate::kinds::table::Spec {
+    serde_json::from_value(json!({
+        "database": "raw", "name": "t", "location": "s3://b/t", "columns": columns, "evolves": evolves,
+    }))
+    .expect("a spec")
+}
+
+#[test]
+fn columns_that_came_from_messages_stay_with_their_ids_until_they_are_declared() {
+    let mut metadata = metadata();
+    metadata.properties.insert("lakewright.evolved".to_owned(), r#"{"2":"Amount","3":"tags","9":"gone"}"#.to_owned());
+    let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    let id = column("id", "string");
+    let (stay, marks) = metadata.evolved(&spec(std::slice::from_ref(&id), true)).expect("read");
+    assert_eq!(
+        (names(&stay), marks.written().as_str()),
+        (vec!["amount".into(), "tags".into()], r#"{"2":"Amount","3":"tags"}"#)
+    );
+    // A declaration takes one over, by its name or the one before.
+    let amount = column("amount", "decimal(10,2)");
+    let (stay, marks) = metadata.evolved(&spec(&[id.clone(), amount.clone()], true)).expect("read");
+    assert_eq!((names(&stay), marks.written().as_str()), (vec!["tags".to_owned()], r#"{"3":"tags"}"#));
+    let renamed = Column { was: Some("tags".into()), ..column("labels", "list<string>") };
+    let (stay, _) = metadata.evolved(&spec(&[id.clone(), renamed], true)).expect("read");
+    assert_eq!(names(&stay), ["amount"]);
+    let columns = [id.clone(), column("note", "string"), amount, column("tags", "list<string>")];
+    assert_eq!(ids(&schema(&columns, &BTreeMap::new(), Some(&metadata)).expect("a schema")), [1, 5, 2, 3]);
+    // Without the setting they are columns like any others.
+    let (stay, marks) = metadata.evolved(&spec(std::slice::from_ref(&id), false)).expect("read");
+    assert!(stay.is_empty() && marks.is_empty());
+    metadata.properties.insert("lakewright.evolved".to_owned(), "[]".to_owned());
+    assert!(metadata.evolved(&spec(&[id], true)).is_err());
+}

@@ -6,7 +6,7 @@ use lakewright_platform::http::check_encrypted;
 use super::super::Checker;
 use crate::stack::decode::{At, Entry};
 use crate::stack::diagnostics::Diagnostic;
-use crate::stack::tables::{ColumnSection, Format, KafkaPart, OnTombstone, TableSection};
+use crate::stack::tables::{ColumnSection, Format, KafkaPart, OnTombstone, TableSection, Unknown};
 
 impl Checker<'_> {
     pub(super) fn reading(&mut self, table: &Entry<TableSection>) {
@@ -36,6 +36,7 @@ impl Checker<'_> {
             }
         }
         self.tombstones(table);
+        self.evolving(table);
         self.members_taken(table);
         self.units(table);
     }
@@ -52,6 +53,10 @@ impl Checker<'_> {
                 let title = "`registry_secret` has no use without the URL of a registry";
                 self.push(Diagnostic::new(secret.span.clone(), title, "nobody logs in by it").help("remove it"));
             }
+        }
+        if let (Some(subject), None) = (&section.registry_subject, &section.registry) {
+            let title = "`registry_subject` has no use without a `registry`";
+            self.push(Diagnostic::new(subject.span.clone(), title, "nobody is asked for it").help("remove it"));
         }
         let Some(registry) = registry else {
             if section.registry.is_none() && *section.format == Format::Avro {
@@ -118,6 +123,34 @@ impl Checker<'_> {
                 "messages that are to be rows of several tables name theirs, in the format `envelope`; else give each \
                  table a topic of its own",
             ));
+        }
+    }
+
+    /// Columns come from messages only where tables are the stack's own, and of Iceberg.
+    fn evolving(&mut self, table: &Entry<TableSection>) {
+        let section = &table.value;
+        if !section.unknown.sound {
+            return;
+        }
+        let evolves = *section.unknown == Unknown::Evolve;
+        if let Some(most) = section.max_new_columns.as_ref().filter(|_| !evolves) {
+            let title = "`max_new_columns` is for tables that get columns from their messages";
+            self.push(
+                Diagnostic::new(most.span.clone(), title, "has no use here")
+                    .help("write `unknown = \"evolve\"`, or remove it"),
+            );
+        }
+        let span = section.unknown.span.clone();
+        if evolves && section.existing.is_some() {
+            let title = format!("no column is added to `{}`, which others made", table.name);
+            self.push(
+                Diagnostic::new(span, title, "an existing table isn't changed")
+                    .help("write `unknown = \"drop\"` or `\"reject\"`, or `\"keep\"` if it has a column `unknown` of the type string"),
+            );
+        } else if evolves && !section.is_in_catalog() {
+            let title = format!("`{}` is plain files, which have the columns that are declared", table.name);
+            let label = format!("has no use with `sink = \"{}\"`", section.sink.value.word());
+            self.push(Diagnostic::new(span, title, label).help("write `unknown = \"keep\"`, or remove `sink`"));
         }
     }
 

@@ -1,0 +1,81 @@
+//! Giving a table the columns that its rows want.
+//!
+//! The columns are added by a commit of their own, before any row that wants them. Those rows are then decoded again, by the
+//! schema that the table has by then, whoever added its columns: so no value of them stands anywhere but in its column.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use lakewright_lake::NewColumn;
+use lakewright_platform::Backoff;
+
+use super::super::Commit;
+use super::{Halt, Mode, State};
+use crate::sink::{Blame, Fault, Refusal, Shared, guarded, guarded_commit};
+
+/// So many conflicts in a row with other writers are bad luck; more are something else.
+const MAX_CONFLICTS: u32 = 50;
+/// The pauses after conflicts.
+const CONFLICT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// After so many conflicts in a row a writer asks the others of its group to wait,
+const ASKS_AFTER: u32 = 5;
+/// for so long.
+const TURN: Duration = Duration::from_secs(3);
+
+impl<S: Shared> State<S> {
+    /// Adds the columns that rows of this generation want. Whatever comes of it, the table takes nothing more in this generation, and
+    /// what is held is read again.
+    pub(super) async fn evolve(&mut self, commit: &Commit) -> Halt {
+        let wanted = std::mem::take(&mut self.wanted);
+        let again = if self.is_sifting() { Mode::ToSift } else { Mode::Evolved };
+        self.forget();
+        let added = self.add(&wanted, commit).await;
+        self.sink.end_turn().await;
+        match added {
+            Ok(count) => {
+                self.counters.columns.increment(count as u64);
+                self.mode = again;
+                Halt::Fault
+            }
+            Err(fault) => {
+                let names: Vec<&str> = wanted.iter().map(|column| column.name.as_str()).collect();
+                let what = format!("add the columns {} to {}", names.join(", "), self.declared.name);
+                self.halt(fault.context(what))
+            }
+        }
+    }
+
+    /// How many columns were added; none when somebody else changed the table first.
+    async fn add(&mut self, wanted: &[NewColumn], commit: &Commit) -> Result<usize, Fault> {
+        let before = self.opened.as_ref().expect("commits come after their generation began").version.clone();
+        let mut backoff = Backoff::new(CONFLICT.0, CONFLICT.1);
+        for conflicts in 1..=MAX_CONFLICTS {
+            match guarded_commit(self.sink.add_columns(wanted)).await {
+                // What the generation found stays as it was: its dead letters were judged by that schema, and must not be committed
+                // beside rows of the new one.
+                Ok(_) => {
+                    let columns = wanted.iter().map(|one| format!("{} {}", one.name, one.column_type));
+                    let columns = columns.collect::<Vec<_>>().join(", ");
+                    tracing::info!(table = self.declared.name, columns, "columns added");
+                    return Ok(wanted.len());
+                }
+                Err(Refusal::Conflict) => self.counters.conflicts.increment(1),
+                Err(Refusal::Unknown(error)) => return Err(Fault::new(Blame::Passing, error)),
+                Err(Refusal::Failed(fault)) => {
+                    // It isn't the rows that are at fault.
+                    let blame = if fault.blame == Blame::Rows { Blame::Table } else { fault.blame };
+                    return Err(Fault { blame, ..fault });
+                }
+            }
+            tokio::time::sleep(backoff.next_pause()).await;
+            if commit.shared && conflicts % ASKS_AFTER == 0 && self.sink.take_turn(TURN).await {
+                self.counters.turns.increment(1);
+            }
+            // Under another schema the rows may want other columns, or none: the next generation finds out.
+            if guarded(self.sink.open()).await?.version != before {
+                return Ok(0);
+            }
+        }
+        Err(Fault::new(Blame::Passing, anyhow!("other writers were faster {MAX_CONFLICTS} times in a row")))
+    }
+}
