@@ -256,6 +256,20 @@ impl Aws {
         single.is_some() || self.shared.sdk.endpoint_url().is_some()
     }
 
+    /// The variables by which a child process is connected to the same, with the credentials of now, and those that it must not
+    /// have. Its credentials end when these do.
+    pub async fn variables(&self) -> Result<Vec<(&'static str, Option<String>)>, Error> {
+        let credentials = self.shared.credentials.get().await?;
+        Ok(vec![
+            ("AWS_REGION", Some(self.shared.region.clone())),
+            ("AWS_ENDPOINT_URL", self.shared.sdk.endpoint_url().map(str::to_owned)),
+            ("AWS_ACCESS_KEY_ID", Some(credentials.access_key_id().to_owned())),
+            ("AWS_SECRET_ACCESS_KEY", Some(credentials.secret_access_key().to_owned())),
+            ("AWS_SESSION_TOKEN", credentials.session_token().map(str::to_owned)),
+            ("AWS_PROFILE", None),
+        ])
+    }
+
     /// The objects of S3.
     pub fn objects(&self) -> Objects {
         Objects::new(self)

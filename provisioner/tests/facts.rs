@@ -34,6 +34,7 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("app/run_file.rs", "secret", "a file of the data folder"),
     ("app/state.rs", "role", "what of a saved plan is another one than the file's"),
     ("cli/init/compose.rs", "table", "a member of a message, in the example that a new stack file shows"),
+    ("cli/maintain.rs", "table", "the head of a column"),
     ("cli/permissions.rs", "role", "a part of IAM's ARNs"),
     ("names.rs", "pipeline", "a prefix of the artifacts bucket, and a part of names"),
     ("permissions/boundary.rs", "table", "a part of Glue's ARNs"),

@@ -40,7 +40,7 @@ fn the_deployer_of_a_stack_owns_neither_the_account_nor_another_stack() {
             (
                 "iam:PassRole",
                 "arn:aws:iam::123456789012:role/lakewright/shop/shop-app",
-                &[("iam:PassedToService", "glue.amazonaws.com")],
+                &[("iam:PassedToService", "sagemaker.amazonaws.com")],
             ),
             (
                 "iam:PassRole",

@@ -11,6 +11,7 @@ use toml::Value;
 const ASIDE: &[(&str, &str)] = &[
     ("lakewright", "plans and applies"),
     ("lakewright-account", "a tool: what matters of it is S3, which waits for the disk"),
+    ("lakewright-acls", "asks Kafka a few times an hour"),
     ("lakewright-agent", "starts the agents"),
     ("lakewright-aws", "waits for AWS; what it sends and receives is copied by its dependencies"),
     ("lakewright-batch", "submits models"),

@@ -4,6 +4,7 @@ Whatever happens, PyIceberg finds every (topic id, partition, offset) that the l
 """
 
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -135,8 +136,9 @@ class Agents:
         return (self.up.folder / name / "log").read_text(errors="replace")
 
     def assignments(self, name):
-        """How many partitions each assignment so far gave the agent."""
-        return [int(count) for count in re.findall(r"partitions assigned partitions=(\d+)", self.log(name))]
+        """How many partitions the agent had after each time that its group gave it some or took some."""
+        moves = re.findall(r"partitions (assigned|revoked) partitions=(\d+)", self.log(name))
+        return list(itertools.accumulate(int(count) if what == "assigned" else -int(count) for what, count in moves))
 
     def gauge(self, name, metric):
         """What the agent says of itself; None while it says nothing."""
@@ -228,7 +230,7 @@ def test_a_stale_writer_loses_and_repeats_nothing(by_hand, kafka):
                 assert hold.status == (200 if executed else 400), hold.body
                 assert executed or b"ConcurrentModificationException" in hold.body, hold.body
             agents.signal("stale", signal.SIGCONT)
-            agents.wait("the stale one is a member again", lambda: len(agents.assignments("stale")) > assigned)
+            agents.wait("the stale one is a member again", lambda: agents.assignments("stale")[assigned:][-1:] == [3])
         agents.wait("both read three partitions", both)
         settle(agents, ["stale", "other"])
     finally:

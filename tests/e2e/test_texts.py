@@ -25,7 +25,7 @@ WHY = {
         "build_project.role", "cluster.instance_type", "emr_application.subnets[]", "emr_application.security_groups[]",
         "function.name", "function.permissions{}.action", "log_group.key", "pipeline.key", "private_zone.vpc", "record.zone",
         "role.attached_policies[]", "role.permissions_boundary", "schedule_rule.targets{}.arn", "schedule_rule.targets{}.role",
-        "secret.key", "storage_scaling.cluster",
+        "secret.key", "storage_scaling.cluster", "table_optimizer.role",
     ],
     "addresses and places of one scheme": ["database.location", "oidc_provider.url", "table.location"],
     "ARNs whose partition is named, and paths without what IAM's models don't take": [
@@ -38,7 +38,9 @@ WHY = {
     "names of DNS and what stands under them": [
         "private_zone.name", "private_zone.host_records[]", "record.name", "record.values[]",
     ],
-    "Glue keeps names in lower case": ["database.name", "table.database", "table.name"],
+    "Glue keeps names in lower case": [
+        "database.name", "table.database", "table.name", "table_optimizer.database", "table_optimizer.table",
+    ],
     "AWS takes no empty text in its place": [
         "metric_filter.namespace", "metric_filter.metric", "metric_filter.value", "metric_filter.dimensions{key}",
         "metric_filter.dimensions{}", "schedule_rule.targets{}.input",

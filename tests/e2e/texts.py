@@ -64,6 +64,7 @@ PIPELINE = "codepipeline CreatePipeline pipeline."
 ACTION = f"{PIPELINE}stages[].actions[]."
 TABLE = "glue CreateTable OpenTableFormatInput.IcebergInput.CreateIcebergTableInput."
 UPDATE = "glue UpdateTable UpdateOpenTableFormatInput.UpdateIcebergInput.UpdateIcebergTableInput.Updates[]."
+OPTIMIZER = "glue CreateTableOptimizer "
 COLUMN = "glue CreateTable TableInput.StorageDescriptor.Columns[]."
 NOTIFICATION = "s3 PutBucketNotificationConfiguration NotificationConfiguration."
 TOLD = ["Topic", "Queue", "LambdaFunction"]
@@ -358,6 +359,11 @@ TEXTS = {
         "properties{}": sent(f"{TABLE}Properties{{}}", f"{UPDATE}Properties{{}}"),
         "renames{key}": sent(f"{TABLE}Schema.Fields[].Name", f"{COLUMN}Name"),
         "renames{}": sent(f"{TABLE}Schema.Fields[].Name", f"{COLUMN}Name"),
+    },
+    "table_optimizer": {
+        "database": sent(f"{OPTIMIZER}DatabaseName"),
+        "table": sent(f"{OPTIMIZER}TableName"),
+        "role": sent(f"{OPTIMIZER}TableOptimizerConfiguration.roleArn"),
     },
     "topic": {
         "cluster": sent("kafka CreateTopic ClusterArn"),

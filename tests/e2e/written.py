@@ -218,6 +218,21 @@ glue CreateTable
     OpenTableFormatInput.IcebergInput.CreateIcebergTableInput [Location Properties Schema.Type Schema.Fields.Id
         Schema.Fields.Name Schema.Fields.Type Schema.Fields.Required Schema.Fields.Doc PartitionSpec.Fields.SourceId
         PartitionSpec.Fields.Name PartitionSpec.Fields.Transform] -> s3:GetObject.Body
+glue CreateTableOptimizer UpdateTableOptimizer
+    CatalogId DatabaseName TableName Type: name
+    TableOptimizerConfiguration.vpcConfiguration.glueConnectionName: kept
+    TableOptimizerConfiguration.orphanFileDeletionConfiguration.icebergConfiguration.location: kept
+    TableOptimizerConfiguration [roleArn enabled
+        compactionConfiguration.icebergConfiguration.strategy
+        compactionConfiguration.icebergConfiguration.minInputFiles
+        compactionConfiguration.icebergConfiguration.deleteFileThreshold
+        retentionConfiguration.icebergConfiguration.snapshotRetentionPeriodInDays
+        retentionConfiguration.icebergConfiguration.numberOfSnapshotsToRetain
+        retentionConfiguration.icebergConfiguration.cleanExpiredFiles
+        retentionConfiguration.icebergConfiguration.runRateInHours
+        orphanFileDeletionConfiguration.icebergConfiguration.orphanFileRetentionPeriodInDays
+        orphanFileDeletionConfiguration.icebergConfiguration.runRateInHours] ->
+        BatchGetTableOptimizer.TableOptimizers.tableOptimizer.configuration
 glue UpdateTable
     DatabaseName Name: name
     VersionId: token

@@ -61,6 +61,29 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Keeps the access control lists of the stack's Kafka users: makes what is missing, verifies, and looks again on a schedule
+    Acls {
+        #[command(flatten)]
+        run: Run,
+        /// Sets and verifies the lists once and exits: 0 when all is as it is to be
+        #[arg(long, conflicts_with_all = ["dry_run", "verify"])]
+        once: bool,
+        /// Shows what would be done, does nothing and exits
+        #[arg(long, conflicts_with = "verify")]
+        dry_run: bool,
+        /// Verifies what is there, changes nothing and exits: 0 when all is as it is to be
+        #[arg(long, conflicts_with = "prune")]
+        verify: bool,
+        /// Removes what allows the stack's users anything else; entries of others, and those that deny something, stay
+        #[arg(long)]
+        prune: bool,
+        /// How many seconds the cluster may take each time, until its brokers know every entry
+        #[arg(long, default_value_t = 60)]
+        timeout: u64,
+    },
+    /// Maintains the table that an order on standard input names, as `lakewright maintain` gives it, and prints what became of it,
+    /// both as JSON
+    MaintainTable,
     /// Prints which records of Kafka the stream agent's tables of plain files have, as JSON: spans of offsets, and how many rows
     /// are of a record that has one already
     Records {
@@ -151,6 +174,6 @@ mod tests {
         }
         let line = ["lakewright-agent", "check", "streams", "--config", "agent.json"];
         let error = Cli::try_parse_from(line).expect_err("no such agent").to_string();
-        assert!(error.contains("producer, stream, shipper, batch"), "{error}");
+        assert!(error.contains("producer, stream, shipper, batch, acls"), "{error}");
     }
 }

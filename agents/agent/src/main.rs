@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
+use lakewright_acls::Mode;
 use lakewright_config::agents::{self, AgentConfig};
-use lakewright_config::{BatchConfig, KafkaConnection, ProducerConfig, ShipperConfig, StreamConfig, WatchConfig};
+use lakewright_config::{
+    AclsConfig, BatchConfig, KafkaConnection, ProducerConfig, ShipperConfig, StreamConfig, WatchConfig,
+};
 use lakewright_runtime::{Agent, Options, config, kafka, program, shutdown, watch};
 use serde::de::DeserializeOwned;
 
@@ -58,6 +61,26 @@ async fn run(command: Command) -> Result<()> {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
             Box::pin(maintain::run(load(&run, lakewright_stream::check)?, table, dry_run)).await
         }
+        Command::Acls { run, once, dry_run, verify, prune, timeout } => {
+            let config: AclsConfig = load(&run, lakewright_acls::check)?;
+            let patience = Duration::from_secs(timeout);
+            let mode = match (once, dry_run, verify) {
+                (true, ..) => Mode::Set,
+                (_, true, _) => Mode::DryRun,
+                (.., true) => Mode::Verify,
+                _ => {
+                    let config = AclsConfig { prune: config.prune || prune, ..config };
+                    let agent = start::<AclsConfig>(&run).await?;
+                    let watch = config.watch.clone();
+                    return watched(agent, watch, async |agent| lakewright_acls::keep(agent, config, patience).await)
+                        .await;
+                }
+            };
+            let options = lakewright_acls::Options { mode, prune: config.prune || prune, patience };
+            let clients = lakewright_acls::Clients::connect(&config).await?;
+            lakewright_acls::run(&config, &options, &clients, &mut std::io::stdout()).await
+        }
+        Command::MaintainTable => Box::pin(maintain::one()).await,
         Command::Records { config: path } => {
             let run = Run { config: path, admin: Options::default().admin, until_stdin_closes: false };
             Box::pin(records::run(load(&run, lakewright_stream::check)?)).await
@@ -75,6 +98,7 @@ async fn run(command: Command) -> Result<()> {
                 agents::Agent::Stream => drop(load(&run, lakewright_stream::check)?),
                 agents::Agent::Shipper => drop(load(&run, lakewright_shipper::check)?),
                 agents::Agent::Batch => drop(load(&run, lakewright_batch::check)?),
+                agents::Agent::Acls => drop(load(&run, lakewright_acls::check)?),
             }
             Ok(())
         }

@@ -10,7 +10,7 @@ use crate::tables::Table;
 
 /// The label of what is counted by table.
 pub const TABLE: &str = "table";
-/// The label of rejects: why, as a word.
+/// The label of rejects, and of members that become no column: why, as a word.
 pub const CAUSE: &str = "cause";
 /// The label of records that are skipped: what they are, as a word.
 pub const SKIPPED_KIND: &str = "what";
@@ -53,6 +53,10 @@ metrics! {
     SKIPPED = Counter "skipped_total", Detail;
     /// Members of rows that no column takes, left out or kept in the column `unknown`, by table.
     UNKNOWN_MEMBERS = Counter "unknown_members_total", Detail;
+    /// Those of them that are kept although members become columns of the table, by table and cause.
+    UNEVOLVED_MEMBERS = Counter "unevolved_members_total", Detail;
+    /// Columns that were added to tables for members that no column took, by table.
+    COLUMNS_ADDED = Counter "columns_added_total", Detail;
     /// Rows that were taken out of a commit because they can't be written, by table.
     REFUSED_ROWS = Counter "refused_rows_total", Detail;
     /// Tables, topics and partitions that can't go on while the rest does: all together, and by kind.
@@ -86,6 +90,8 @@ metrics! {
     DELETED_BYTES = Counter "maintenance_deleted_bytes_total", Detail;
     /// What of the maintenance failed, by table; writing goes on.
     MAINTENANCE_FAILURES = Counter "maintenance_failures_total", Detail;
+    /// Tables that the agent leaves alone because Glue's optimizers maintain them: 1 by table.
+    BY_GLUE = Gauge "maintenance_by_glue", Detail;
     /// When maintenance of all tables ended last, in milliseconds since 1970.
     LAST_MAINTENANCE = Gauge "last_maintenance_unix_ms", Detail;
     /// When rows were committed last, in milliseconds since 1970.
@@ -126,7 +132,7 @@ pub static ABOUT: About = About {
 pub struct StreamConfig {
     /// The cluster.
     pub kafka: KafkaConnection,
-    /// The consumer group, also the writer's name in snapshot properties.
+    /// The name that the consumer group's follows from ([`consumer_group`]), also the writer's name in snapshot properties.
     pub group: String,
     /// The tables it writes; their topics are what it reads.
     pub tables: Vec<Table>,
@@ -149,9 +155,26 @@ pub struct StreamConfig {
     /// How it maintains its tables beside the writing; without it, that is somebody else's work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<Maintenance>,
+    /// Where somebody else maintains its tables: the age in milliseconds from which on they delete files that nothing refers to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orphans_elsewhere_ms: Option<u64>,
     /// Where it reports how it is doing; without it, nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchConfig>,
+}
+
+impl StreamConfig {
+    /// The consumer group that the agent is a member of.
+    pub fn consumer_group(&self) -> String {
+        consumer_group(&self.group)
+    }
+}
+
+/// The consumer group of agents with this `group`. Its members give up single partitions; members of the group of that very name,
+/// which agents were before, give up all of them, and Kafka takes both kinds into no group together. Where to read on stands in the
+/// tables: nothing is lost from one group to the other.
+pub fn consumer_group(group: &str) -> String {
+    format!("{group}-cooperative")
 }
 
 /// How tables are maintained: small files put together, old snapshots let go, files that nothing refers to deleted.

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::options::{Deleted, Format, How, Part, Picture, Reference, Written, sha256, twelve_digits};
 use super::permissions::For;
-use super::{account, check, init, inspect, search, table};
+use super::{account, check, init, inspect, maintain, search, table};
 use crate::app::Global;
 use crate::resource::Address;
 use crate::up;
@@ -166,7 +166,7 @@ Examples:
         #[arg(long, value_enum, default_value_t = inspect::OutputFormat::Text)]
         format: inspect::OutputFormat,
     },
-    /// Checks the stack for what is allowed and seldom meant; asks nothing of AWS, unless for quotas
+    /// Checks the stack for what is allowed and seldom meant; asks nothing of AWS, unless for quotas or a schema registry
     #[command(after_help = "\
 Exits 1 when something is found that the stack file doesn't allow with a reason:
 
@@ -174,7 +174,8 @@ Exits 1 when something is found that the stack file doesn't allow with a reason:
   \"security_group.web\" = \"the shop's public page\"
 
 With --compat it compares the tables with those of a base, a file or a revision of git, and exits 1 when a change breaks those \
-who read a table or whose messages fill it:
+who read a table or whose messages fill it. Tables with a schema registry are held against the newest schema there too; without \
+--no-registry, a registry that can't be asked is an error:
 
   [allow.breaking-change]
   \"table.orders\" = \"agreed with the team of the app\"
@@ -199,6 +200,9 @@ Examples:
         /// Compares the tables with those of a stack file, or of the same one in a revision of git, instead
         #[arg(long, value_name = "BASE", conflicts_with_all = ["rules", "quotas"])]
         compat: Option<String>,
+        /// Asks no schema registry: only the declarations are compared
+        #[arg(long, requires = "compat")]
+        no_registry: bool,
     },
     /// Estimates what the stack costs a month; asks nothing of AWS unless prices are refreshed
     #[command(after_help = "\
@@ -330,7 +334,7 @@ it over. This is for those who can't wait.")]
 Everything listens on 127.0.0.1 and keeps its data in the data folder, so that the next `up` goes on where this one \
 stopped. With --for it ends by itself and verifies what it did: every event of the log is in the raw zone or among the \
 dead letters exactly once, every user action in the index once, every model equals a recount. A `commit_interval` longer \
-than two seconds is two seconds here, so that rows show at once.
+than two seconds is two seconds here, so that rows show at once, and what is maintained keeps its snapshots for five minutes.
 
 Examples:
   lakewright up                                     until Ctrl-C
@@ -382,6 +386,18 @@ Examples:
         #[arg(long)]
         spreadsheet: bool,
     },
+    /// Puts small files of the stack's Iceberg tables together, lets old snapshots go and deletes what nothing refers to
+    #[command(after_help = "\
+Tables of the raw zone and of the warehouse, beside whoever writes them, by the settings of [agents.stream]; the agents' program \
+does it. Files that nothing refers to are three days old, unless the stream agent maintains its tables and `orphans_after` says less.
+Exits 0 when all is done, 1 when something failed, 3 when all is done but for what is said below the table.
+
+Examples:
+  lakewright maintain                               every table
+  lakewright maintain shop_raw.sales --dry-run      what would be done to one
+  lakewright maintain --dry-run --detailed-exitcode  0: nothing to do, 1: an error, 2: anything else
+  lakewright maintain --local --json | jq '.[].table'")]
+    Maintain(maintain::Options),
     /// Gives a secret a new password
     #[command(after_help = "\
 The new value is the current one at once, the one before stays as AWSPREVIOUS. MSK takes it over within minutes. Agents \

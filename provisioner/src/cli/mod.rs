@@ -10,6 +10,7 @@ mod cost;
 mod env;
 mod init;
 mod inspect;
+mod maintain;
 mod options;
 mod permissions;
 mod query;
@@ -87,11 +88,11 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             named(stack);
             check::quotas(&global, format).await
         }
-        Command::Check { stack, format, compat: Some(base), .. } => {
+        Command::Check { stack, format, compat: Some(base), no_registry, .. } => {
             named(stack);
-            compat::run(&global, format, &base)
+            Box::pin(compat::run(&global, format, &base, !no_registry)).await
         }
-        Command::Check { stack, format, rules, quotas: false, compat: None } => {
+        Command::Check { stack, format, rules, quotas: false, compat: None, .. } => {
             named(stack);
             check::run(&global, format, rules)
         }
@@ -127,6 +128,7 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
         Command::Query { sql, saved, format, spreadsheet } => {
             query::run(&global, sql, saved.as_deref(), (format, spreadsheet)).await
         }
+        Command::Maintain(options) => maintain::run(&global, &options).await,
         Command::Rotate { address, stack, yes } => {
             named(stack);
             rotate::run(&global, &address, yes).await

@@ -4,7 +4,7 @@ use lakewright_config::Rate;
 use lakewright_config::agents::stream;
 
 use super::declare::{choice, section};
-use super::decode::{At, defaults};
+use super::decode::{At, Named, defaults};
 use super::scenario::Scenario;
 use super::units::{Period, Size};
 use super::values::{Share, Whole};
@@ -20,6 +20,8 @@ section! {
         shipper: Shipper = defaults(),
         /// Runs the models.
         batch: BatchAgent = defaults(),
+        /// Keeps the access control lists of the agents' Kafka users.
+        acls: AclsAgent = defaults(),
     }
 }
 
@@ -71,7 +73,8 @@ choice! {
 section! {
     /// The stream agent.
     Stream {
-        /// The consumer group. Default: `STACK-stream`.
+        /// The consumer group's name before `-cooperative`: agents are members of the group `GROUP-cooperative`. Default:
+        /// `STACK-stream`.
         group: Option<At<String>> = None,
         /// How long rows wait at most before they are committed. Each commit writes metadata: seconds are for demonstrations.
         /// Under `lakewright up` they wait two seconds at most.
@@ -104,7 +107,9 @@ choice! {
     MaintainedBy {
         /// The stream agent, beside its writing.
         Agent = "agent",
-        /// Somebody else, as Spark's procedures or Glue's optimizers, or nobody.
+        /// Glue, by optimizers of each table that the stack makes, with a role of their own; Glue bills their runs.
+        Glue = "glue",
+        /// Somebody else, as Spark's procedures, or nobody.
         Off = "off",
     }
 }
@@ -158,6 +163,32 @@ section! {
     BatchAgent {
         /// The prefix of Spark's logs in the bucket `results`.
         log_prefix: At<String> = At::given("logs/batch"),
+    }
+}
+
+section! {
+    /// The agent that keeps the access control lists of the agents' Kafka users, where each has its own
+    /// (`authentication = "scram"` without `secret`). It makes what is missing and verifies: after that, and not before, a plan
+    /// lets `"allow.everyone.if.no.acl.found" = "false"` in `[kafka.configuration]` close the cluster to everybody else.
+    AclsAgent {
+        /// How often it looks whether the lists are still as they are to be: a second to an hour.
+        verify_every: At<Period> = At::given(Period::seconds(600)),
+        /// Whether it removes what the lists allow these users beside what they do. Entries of others stay.
+        prune: At<bool> = At::given(false),
+        /// Users who aren't the stack's agents, by the name that they log in with.
+        users: Named<AclUser> = Named(Vec::new()),
+    }
+}
+
+section! {
+    /// What a Kafka user who isn't an agent of the stack may do.
+    AclUser {
+        /// The topics that it writes: sections of `[topics]`, or else names on the cluster.
+        writes: Vec<At<String>> = Vec::new(),
+        /// The topics that it reads.
+        reads: Vec<At<String>> = Vec::new(),
+        /// The consumer groups that it is a member of.
+        groups: Vec<At<String>> = Vec::new(),
     }
 }
 

@@ -19,6 +19,7 @@ mod hosts;
 mod kafka;
 mod keys;
 mod layers;
+mod maintenance;
 mod models;
 mod network;
 mod pipeline;
@@ -40,7 +41,7 @@ mod composition;
 #[cfg(test)]
 mod tests;
 
-pub use agents::{Agents, BatchAgent, Producer, Shipper, Stream};
+pub use agents::{AclUser, AclsAgent, Agents, BatchAgent, Producer, Shipper, Stream};
 pub use check::{LONGEST_BUDGET_ADDRESS, foreign_boundary, host_name_mistake, is_region, stack_name_mistake};
 pub use ci::{Ci, Provider};
 pub use decode::{At, Entry, Named};
@@ -50,6 +51,7 @@ pub use functions::{Code, Codes, Function, Statement};
 pub use hosts::{Agent, Host, Refresh, VolumeType};
 pub use kafka::{Authentication, ClusterType, ExistingCluster, Kafka, Monitoring, Topic, Ways};
 pub use layers::locate;
+pub use maintenance::Maintainable;
 pub use models::{Model, ModelFile, Read, tell_models};
 pub use network::{Existing, Nat, Network, Subnets};
 pub use pipeline::Pipeline;
@@ -57,7 +59,10 @@ pub use queries::{Database, QuerySection, SavedQuery};
 pub use resource::Own;
 pub use sections::{Bucket, File, Key, Secret, StackSection};
 pub use sql::Zone;
-pub use tables::{Architecture, Batch, ColumnSection, ColumnTable, OnTombstone, Query, Search, TableSection, Unknown};
+pub use tables::{
+    Architecture, Batch, ColumnSection, ColumnTable, Format, OnTombstone, Query, Search, TableSection, Unknown,
+    WarehouseMaintainedBy,
+};
 pub use units::{Age, Period, Size};
 pub use values::{Cidr, Setting, Share, Whole};
 pub use variables::{Declared, Given};
@@ -89,6 +94,11 @@ impl Stack {
     /// The stack's name.
     pub fn name(&self) -> &str {
         &self.file.stack.name
+    }
+
+    /// The name or the ARN, on AWS, of a secret that a section names: one of `[secrets]`, or one of others.
+    pub fn secret_id(&self, secret: &str) -> String {
+        if secret.starts_with("arn:") { secret.to_owned() } else { expand::secret_name(self, secret) }
     }
 
     /// The file and line of a place, `stacks/shop.toml:12`.

@@ -52,6 +52,10 @@ section! {
         /// By which user and password `registry` is asked: one of `[secrets]`, or the ARN of a secret that is there already and
         /// holds `{"username": …, "password": …}`. Default: without.
         registry_secret: Option<At<String>> = None,
+        /// The name under which `registry` has the schemas of the messages, which only `check --compat` asks for: agents know a
+        /// message's schema by its number. With Glue `"REGISTRY/SCHEMA"`. Default: what serializers take, `TOPIC-value`, and with Glue
+        /// the topic's name in `default-registry`.
+        registry_subject: Option<At<String>> = None,
         /// With `format = "json"` or `"avro"`: the members that lead to the row's object inside of a message, `payload.after`.
         /// Default: the message itself.
         path: Option<At<MemberPath>> = None,
@@ -61,6 +65,9 @@ section! {
         /// What becomes of members that no column takes; those that are dropped or kept are counted in
         /// `unknown_members_total`.
         unknown: At<Unknown> = At::given(Unknown::Drop),
+        /// With `unknown = "evolve"`: so many columns come from messages at most, 100 without it. What comes beyond them stands in
+        /// the column `unknown`.
+        max_new_columns: Option<At<Whole<1, 1000>>> = None,
         /// With `format = "json"` or `"avro"`: what becomes of records without a value.
         on_tombstone: At<OnTombstone> = At::given(OnTombstone::Reject),
     }
@@ -116,6 +123,10 @@ choice! {
         Reject = "reject",
         /// They stand as JSON in the column `unknown`, which is null when there are none.
         Keep = "keep",
+        /// They become columns of the Iceberg table by themselves, of types that follow from their values or from their schema. What
+        /// can't become one, or doesn't fit it, stands in the column `unknown` as with `keep`, and is counted by cause in
+        /// `unevolved_members_total`. The file may declare such a column later, with its type or one that is wider.
+        Evolve = "evolve",
     }
 }
 
@@ -179,6 +190,7 @@ impl TableSection {
             path: self.path.as_ref().map(|path| path.value.clone()).unwrap_or_default(),
             kafka: self.kafka.iter().map(|part| part.value.into()).collect(),
             unknown: self.unknown.value.into(),
+            max_new_columns: self.max_new_columns.as_ref().and_then(|most| u32::try_from(most.0).ok()),
             on_tombstone: self.on_tombstone.value.into(),
             columns: self
                 .columns
@@ -313,9 +325,25 @@ section! {
         /// What the models' role may do besides what it needs: statements of an IAM policy, each with `Effect`, `Action` and
         /// `Resource`.
         statements: At<Vec<At<Statement>>> = At::given(Vec::new()),
+        /// Who puts small files of the warehouse's tables together, lets old snapshots go and deletes what nothing refers to. What is
+        /// kept is said in `[agents.stream]`, as for raw tables.
+        maintenance: At<WarehouseMaintainedBy> = At::given(WarehouseMaintainedBy::Off),
+        /// How long Spark leaves a table alone after it has maintained it.
+        maintenance_interval: At<Period> = At::given(Period::days(1)),
         /// Tags of what this section stands for, by key, `{ team = "data" }`; where the stack gives one of the same key, this one
         /// counts.
         tags: Tagged = Named(Vec::new()),
+    }
+}
+
+choice! {
+    /// Who maintains the warehouse's tables.
+    WarehouseMaintainedBy {
+        /// Spark, by Iceberg's procedures, after the models of a run. A maintenance that fails makes its run fail after its models
+        /// succeeded.
+        Spark = "spark",
+        /// Somebody else, or nobody: `lakewright maintain` does it when it is called.
+        Off = "off",
     }
 }
 

@@ -41,6 +41,9 @@ pub struct Options {
     /// declare; 0 for none [default: 5; none for a Kafka or an account that isn't this machine's]
     #[arg(long, value_name = "RATE", value_parser = samples::rate)]
     pub samples: Option<f64>,
+    /// Old snapshots of tables, and older versions of objects, stay this long on this machine
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m")]
+    pub keep: Duration,
     /// What may lose data when the stack file has changed since the last time: an address, or all
     #[arg(long, value_name = "ADDRESS")]
     pub allow_data_loss: Vec<Loss>,

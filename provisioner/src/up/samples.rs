@@ -106,7 +106,7 @@ mod tests {
 
     fn placed(host: &str, agent: Agent, config: Value) -> Placed {
         let (file, state) = (format!("{host}.json").into(), host.into());
-        Placed { host: host.to_owned(), agent, config, file, state, slow: false }
+        Placed { host: host.to_owned(), agent, config, file, state, slow: false, keeps_less: false }
     }
 
     fn stream(host: &str, topics: &[&str]) -> Placed {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use lakewright_config::agents::{AGENTS, About, Figure, Metric, Written};
+use lakewright_config::size;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen};
@@ -118,7 +119,7 @@ impl Sum {
         let count = || number(self.count(metric));
         Some(match written {
             Written::Flow => format!("{} {word} ({}/s)", count(), number(self.rate(metric))),
-            Written::Bytes => format!("{} ({}/s)", bytes(self.count(metric)), bytes(self.rate(metric))),
+            Written::Bytes => format!("{} ({}/s)", size(self.count(metric) as u64), size(self.rate(metric) as u64)),
             Written::Count | Written::Trouble => format!("{} {word}", count()),
             Written::Waiting => format!("{word} {}", self.together(metric).map_or("?".to_owned(), number)),
             Written::Age => {
@@ -290,13 +291,6 @@ pub fn number(value: f64) -> String {
     text
 }
 
-/// A size in decimal units: `1.2 MB`.
-fn bytes(value: f64) -> String {
-    let (unit, size) =
-        [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)].into_iter().find(|(_, size)| value >= *size).unwrap_or(("B", 1.0));
-    if unit == "B" { format!("{value:.0} B") } else { format!("{:.1} {unit}", value / size) }
-}
-
 #[cfg(test)]
 mod tests {
     use lakewright_config::agents::{Agent, batch, producer, shipper, stream};
@@ -335,6 +329,5 @@ mod tests {
     #[test]
     fn numbers_are_grouped() {
         assert_eq!([number(7.0), number(1234.4), number(1_234_567.0)], ["7", "1 234", "1 234 567"]);
-        assert_eq!([bytes(12.0), bytes(1_250.0), bytes(3.4e9)], ["12 B", "1.2 kB", "3.4 GB"]);
     }
 }

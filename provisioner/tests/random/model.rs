@@ -44,6 +44,8 @@ pub struct Model {
     pub budget: Option<u32>,
     pub search: Option<Search>,
     pub queue: Option<Queue>,
+    /// Whether Glue maintains the tables.
+    pub glue: bool,
 }
 
 const TYPES: [&str; 8] = ["string", "int", "long", "boolean", "double", "decimal(12,2)", "date", "timestamptz"];
@@ -100,6 +102,7 @@ impl Model {
             budget: None,
             search: None,
             queue: None,
+            glue: false,
         };
         for _ in 0..rng.random_range(5..35) {
             model.edit(rng);
@@ -109,7 +112,7 @@ impl Model {
 
     /// Changes something, anything, and keeps the file sound.
     pub fn edit(&mut self, rng: &mut StdRng) {
-        match rng.random_range(0..36) {
+        match rng.random_range(0..37) {
             0 | 30 => self.network(rng),
             1 => self.retention_days = one_of(rng, &[1, 7, 30]),
             2 => self.kafka = None,
@@ -146,6 +149,7 @@ impl Model {
                 let queue = Queue { fifo: rng.random_ratio(1, 3), delay: one_of(rng, &[0, 60]), key, receives };
                 self.queue = rng.random_ratio(3, 4).then_some(queue);
             }
+            34 => self.glue = rng.random_ratio(2, 3),
             _ => self.remove(rng),
         }
         self.mend();

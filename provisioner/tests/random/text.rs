@@ -61,6 +61,9 @@ impl Model {
                 line("partition = [\"day(at)\"]".to_owned());
             }
         }
+        if self.glue {
+            line("[agents.stream]\nmaintenance = \"glue\"".to_owned());
+        }
         if let Some(vcpu) = self.batch {
             line(format!("[batch]\nmax_vcpu = {vcpu}"));
         }

@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use super::Expansion;
 use super::kafka::topic_settings;
-use super::policy::Statements;
+use super::policy::{Access, Statements};
 use super::watched::Watched;
 use crate::stack::decode::At;
 use crate::stack::kafka::Authentication;
 use crate::stack::sections::File;
 use crate::stack::watch::Alarms;
 
+mod acls;
 mod alarms;
 mod batch;
 mod producer;
@@ -36,9 +37,14 @@ pub(super) trait AgentExpansion {
         Vec::new()
     }
 
-    /// The name of its consumer group, if it has one.
-    fn group(&self, _expansion: &Expansion<'_>) -> Option<String> {
-        None
+    /// What it does with them.
+    fn access(&self) -> Access {
+        Access::Read
+    }
+
+    /// The names of the consumer groups that it may be a member of.
+    fn groups(&self, _expansion: &Expansion<'_>) -> Vec<String> {
+        Vec::new()
     }
 
     /// Whether its configuration lists the tables' columns, so that the tables are made first.
@@ -64,6 +70,7 @@ pub(super) fn expansion_of(agent: Agent) -> &'static dyn AgentExpansion {
         Agent::Stream => &stream::Stream,
         Agent::Shipper => &shipper::Shipper,
         Agent::Batch => &batch::Batch,
+        Agent::Acls => &acls::Acls,
     }
 }
 
@@ -108,7 +115,7 @@ impl Expansion<'_> {
         KafkaConnection { bootstrap, security, topics: topics.collect() }
     }
 
-    /// The name of an agent's consumer group: its own, or one that follows from the stack's.
+    /// The `group` of an agent: its own, or one that follows from the stack's.
     fn group_of(&self, agent: Agent, own: Option<&At<String>>) -> String {
         own.map_or_else(|| self.named(agent.word()), |group| group.value.clone())
     }

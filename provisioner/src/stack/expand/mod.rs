@@ -26,6 +26,7 @@ mod functions;
 mod kafka;
 mod keys;
 mod network;
+mod optimizers;
 mod perimeter;
 mod pipeline;
 mod policy;
@@ -159,6 +160,7 @@ pub fn expand(stack: &Stack, target: &Target, programs: &Programs) -> Desired {
     expansion.part(Expansion::topics);
     expansion.part(Expansion::databases);
     expansion.part(Expansion::tables);
+    expansion.part(Expansion::optimizers);
     expansion.part(Expansion::batch);
     expansion.part(Expansion::query);
     expansion.part(Expansion::hosts);
@@ -297,10 +299,15 @@ impl Expansion<'_> {
         own.map_or_else(|| name.to_owned(), |own| own.value.clone())
     }
 
-    /// A secret's name: MSK takes those only that begin so.
+    /// A secret's name.
     fn secret(&self, name: &str) -> String {
-        format!("AmazonMSK_{}_{name}", self.stack.name())
+        secret_name(self.stack, name)
     }
+}
+
+/// The name of a secret on AWS: MSK takes those only that begin so.
+pub(in crate::stack) fn secret_name(stack: &Stack, name: &str) -> String {
+    format!("AmazonMSK_{}_{name}", stack.name())
 }
 
 /// A bucket's address.

@@ -1,6 +1,6 @@
 //! Rights: a role's policy is what its host's agents, or the models, touch.
 
-use lakewright_config::s3;
+use lakewright_config::{Sink, Table, s3};
 use lakewright_iam::suffix;
 use serde_json::{Value, json};
 
@@ -163,6 +163,20 @@ impl Expansion<'_> {
         self.add(Address::new("role", "batch-jobs"), &spec, &batch.span, vec![]);
     }
 
+    /// The stack's own Iceberg tables of the raw zone and their database, as things of the catalog.
+    pub(super) fn own_raw_tables(&self) -> Vec<String> {
+        let raw = self.raw_database();
+        let is_own = |table: &Table| table.sink == Sink::Iceberg && table.existing.is_none();
+        let tables = self.declared_tables().into_iter().filter(is_own).chain(self.dead_letters());
+        let mut things = vec![format!("database/{raw}")];
+        if self.names_tables() {
+            things.extend(tables.map(|table| format!("table/{raw}/{}", table.name)));
+        } else {
+            things.push(format!("table/{raw}/*"));
+        }
+        things
+    }
+
     /// ARNs of things in the Glue catalog, with the catalog itself, which every call touches.
     pub(super) fn catalog(&self, things: &[String]) -> Vec<String> {
         let arn = |thing: &str| self.arn("glue", thing);
@@ -241,9 +255,12 @@ impl Expansion<'_> {
         let topics: Vec<String> =
             topics.iter().map(|topic| self.kafka_arn(kafka, &format!("topic/{}", self.topic(topic)))).collect();
         statements.allow("KafkaTopics", &actions, &topics);
-        if let Some(group) = agents::expansion_of(agent).group(self) {
+        let groups = agents::expansion_of(agent).groups(self);
+        if !groups.is_empty() {
             let actions = ["kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"];
-            statements.allow("KafkaGroup", &actions, &[self.kafka_arn(kafka, &format!("group/{group}"))]);
+            let groups: Vec<String> =
+                groups.iter().map(|group| self.kafka_arn(kafka, &format!("group/{group}"))).collect();
+            statements.allow("KafkaGroup", &actions, &groups);
         }
     }
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use lakewright_config::{Column, ColumnType, DECLARATION, PartitionField, Reading, Sink, Table, Transform};
+use lakewright_config::{Column, ColumnType, DECLARATION, PartitionField, Reading, Sink, Table, Transform, Unknown};
 
 use super::{Expansion, bucket_address};
 use crate::kinds::table;
+use crate::reference::plain;
 use crate::resource::Address;
 use crate::stack::agents::Stream;
+use crate::stack::maintenance::{SNAPSHOTS_AGE, SNAPSHOTS_LEAST};
 
 impl Expansion<'_> {
     /// The declared tables, as agents know them.
@@ -73,7 +75,7 @@ impl Expansion<'_> {
         let in_catalog = |table: &Table| table.sink == Sink::Iceberg && table.existing.is_none();
         for (entry, declared) in own.filter(|(_, declared)| in_catalog(declared)) {
             let after = vec![Address::new("database", "raw"), bucket_address(&entry.value.bucket)];
-            let declaration = declared.declaration();
+            let declaration = as_agents_read(&declared).declaration();
             let mut spec = table_spec(declared, section);
             // Agents are told after the tables: until then one with settings of before leaves this table alone.
             spec.sort = entry.value.sort.iter().map(|field| field.value.clone()).collect();
@@ -88,16 +90,18 @@ impl Expansion<'_> {
     }
 }
 
-/// How many commits a raw table's snapshots are kept for: every commit writes the list of them anew.
-const KEPT_COMMITS: u64 = 1_000;
+/// A declaration as agents read it: in what the stack file has, `$${` stands for `${`.
+fn as_agents_read(declared: &Table) -> Table {
+    let written = serde_json::to_value(declared).expect("a table is plain JSON");
+    serde_json::from_value(plain(&written).into_owned()).expect("texts without escapes have the same form")
+}
 
 /// The catalog's table of a declaration, which the stream agent writes.
 fn table_spec(declared: Table, section: &Stream) -> table::Spec {
     let columns = declared.all_columns();
-    let kept_ms = section.snapshots_age.as_ref().map_or(section.commit_interval.0 * KEPT_COMMITS, |age| age.0);
-    let kept_ms = kept_ms.to_string();
+    let kept_ms = section.kept_ms().to_string();
     let mut properties: BTreeMap<String, String> = [
-        ("history.expire.max-snapshot-age-ms", kept_ms.as_str()),
+        (SNAPSHOTS_AGE, kept_ms.as_str()),
         // A commit a minute writes half a million metadata files a year and table unless the old ones go.
         ("write.metadata.delete-after-commit.enabled", "true"),
         ("write.metadata.previous-versions-max", "100"),
@@ -108,8 +112,9 @@ fn table_spec(declared: Table, section: &Stream) -> table::Spec {
     let least = section.min_snapshots_to_keep.0;
     // One is Iceberg's own default.
     if least > 1 {
-        properties.insert("history.expire.min-snapshots-to-keep".to_owned(), least.to_string());
+        properties.insert(SNAPSHOTS_LEAST.to_owned(), least.to_string());
     }
+    let evolves = declared.reading.unknown == Unknown::Evolve;
     table::Spec {
         database: declared.database.into(),
         name: declared.name.into(),
@@ -119,5 +124,6 @@ fn table_spec(declared: Table, section: &Stream) -> table::Spec {
         sort: Vec::new(),
         properties,
         renames: BTreeMap::new(),
+        evolves,
     }
 }

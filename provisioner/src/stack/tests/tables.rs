@@ -3,6 +3,7 @@
 use lakewright_config::{DECLARATION, StreamConfig};
 
 use super::{expanded, mistakes, parsed, spec};
+use crate::reference::plain;
 
 const HEAD: &str = r#"[stack]
 name = "shop"
@@ -56,6 +57,18 @@ fn the_catalog_says_by_which_declaration_a_table_was_changed() {
     let of = |text: &str| spec(&expanded(&parsed(text)), "table.facts")["properties"][DECLARATION].clone();
     assert_eq!(of(&HEAD.replace("sort = [\"id\", \"day(sold_at) desc\"]\n", "")), of(HEAD));
     assert_ne!(of(&HEAD.replace("id = \"string\"", "id = \"string\", more = \"int\"")), of(HEAD));
+}
+
+#[test]
+fn escapes_are_no_part_of_a_declaration() {
+    let columns = "columns = { id = \"string\", home = { type = \"string\", member = \"$${HOME}\" } }\n";
+    let orders = "[tables.orders]\ntopic = \"orders\"\nformat = \"json\"\npath = \"$${at}\"\nkey = [\"id\"]\n";
+    let desired = expanded(&parsed(&format!("{HEAD}{orders}{columns}")));
+    let content = plain(&spec(&desired, "object.app-stream")["content"]).into_owned();
+    let told: StreamConfig = serde_json::from_str(content.as_str().expect("content")).expect("a config");
+    let orders = told.tables.iter().find(|table| table.name == "orders").expect("the table");
+    assert_eq!(orders.reading.member("home"), Some("${HOME}"));
+    assert_eq!(spec(&desired, "table.orders")["properties"][DECLARATION], orders.declaration());
 }
 
 #[test]

@@ -103,6 +103,33 @@ fn what_cannot_be_read_so_is_refused_where_it_stands() {
 }
 
 #[test]
+fn a_table_that_gets_columns_from_messages_says_so_to_agents_and_to_plans() {
+    let evolving = ORDERS.replace("unknown = \"keep\"", "unknown = \"evolve\"\nmax_new_columns = 7");
+    let desired = expanded(&parsed(&format!("{HEAD}{evolving}")));
+    let table = spec(&desired, "table.orders");
+    assert_eq!(table["evolves"], true);
+    assert!(table["columns"].as_array().expect("columns").iter().any(|column| column["name"] == "unknown"));
+    let content = spec(&desired, "object.app-stream")["content"].as_str().expect("content");
+    let stream: StreamConfig = serde_json::from_str(content).expect("stream");
+    let reading = &stream.tables[0].reading;
+    assert_eq!((reading.unknown, reading.most_new_columns()), (Unknown::Evolve, 7));
+    assert_eq!(spec(&expanded(&parsed(&format!("{HEAD}{ORDERS}"))), "table.orders").get("evolves"), None);
+
+    let others = "existing = \"sales.orders\"\nlocation = \"s3://company/orders\"";
+    for (from, to, said) in [
+        ("max_new_columns = 7", "max_new_columns = 0", "`tables.orders.max_new_columns`"),
+        ("unknown = \"evolve\"", "unknown = \"keep\"", "`max_new_columns` is for tables that get columns"),
+        ("partition = [\"bucket(4, kafka_key)\"]", others, "no column is added to `orders`, which others made"),
+        ("partition = [\"bucket(4, kafka_key)\"]", "sink = \"json\"", "`orders` is plain files"),
+    ] {
+        let orders = evolving.replace(from, to);
+        assert_ne!(orders, evolving, "{from}");
+        let text = mistakes(&format!("{HEAD}{orders}"), &[]);
+        assert!(text.contains(said) && text.contains("--> test.toml:"), "{said}: {text}");
+    }
+}
+
+#[test]
 fn a_table_that_spark_cannot_read_feeds_no_model() {
     let batch = "[batch]\n[buckets.warehouse]\n[query]\n";
     let model = "-- materialization: replace\nSELECT count(*) AS n FROM raw.orders\n";
@@ -152,6 +179,7 @@ fn a_registry_that_cannot_be_asked_is_refused_where_it_stands() {
     for (from, to, said) in [
         (url, "", "`tables.orders` lacks `registry`"),
         (url, "registry = \"glue\"\n", "`registry_secret` has no use without the URL of a registry"),
+        (url, "registry_subject = \"orders\"\n", "`registry_subject` has no use without a `registry`"),
         (url, "registry = \"registry:8081\"\n", "`registry:8081` is no registry"),
         (url, "registry = \"https://me:secret@registry\"\n", "a password doesn't stand in a stack file"),
         (url, "registry = \"http://registry.example.com\"\n", "a password would go in clear"),

@@ -51,12 +51,16 @@ impl AgentExpansion for Producer {
     }
 
     fn rights(&self, expansion: &Expansion<'_>, statements: &mut Statements) {
-        expansion.log_in(statements, AGENT, Access::Write);
+        expansion.log_in(statements, AGENT, self.access());
     }
 
     fn topics<'a>(&self, file: &'a File) -> Vec<&'a At<String>> {
         let section = &file.agents.producer;
         [&section.facts_topic, &section.actions_topic].into_iter().chain(&section.log_topic).collect()
+    }
+
+    fn access(&self) -> Access {
+        Access::Write
     }
 
     fn includes_tables(&self) -> bool {

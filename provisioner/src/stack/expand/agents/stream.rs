@@ -1,8 +1,8 @@
 //! The stream agent.
 
-use lakewright_config::agents::stream::Maintenance;
+use lakewright_config::StreamConfig;
+use lakewright_config::agents::stream::{Maintenance, consumer_group};
 use lakewright_config::agents::{Agent, AgentConfig as _};
-use lakewright_config::{Sink, StreamConfig, Table};
 use serde_json::Value;
 
 use super::AgentExpansion;
@@ -16,15 +16,21 @@ use crate::stack::sections::File;
 pub(super) struct Stream;
 
 const AGENT: Agent = StreamConfig::AGENT;
+/// A day in milliseconds.
+const DAY: u64 = 86_400_000;
 
 fn maintenance(section: &Section) -> Option<Maintenance> {
-    let settings = Maintenance {
-        every_ms: section.maintenance_interval.0,
-        readers_grace_ms: section.readers_grace.0,
-        orphans_age_ms: section.orphans_after.0,
-        ..Maintenance::default()
-    };
-    (section.maintenance.value == MaintainedBy::Agent).then_some(settings)
+    (section.maintenance.value == MaintainedBy::Agent).then(|| section.settings())
+}
+
+/// The age at which Glue deletes orphans of its tables, if it does: whole days.
+fn orphans_elsewhere(section: &Section) -> Option<u64> {
+    let days = section.orphans_after.0.div_ceil(DAY).max(1);
+    (section.maintenance.value == MaintainedBy::Glue).then_some(days * DAY)
+}
+
+fn group(expansion: &Expansion<'_>) -> String {
+    expansion.group_of(AGENT, expansion.file.agents.stream.group.as_ref())
 }
 
 impl AgentExpansion for Stream {
@@ -32,7 +38,7 @@ impl AgentExpansion for Stream {
         let section = &expansion.file.agents.stream;
         let config = StreamConfig {
             kafka: expansion.connection(AGENT),
-            group: self.group(expansion).unwrap_or_default(),
+            group: group(expansion),
             tables: expansion.declared_tables(),
             dead_letters: expansion.dead_letters().expect("a stack with a stream agent has a table"),
             account: Some(expansion.target.account.clone()),
@@ -41,6 +47,7 @@ impl AgentExpansion for Stream {
             on_reject: section.on_reject.value.into(),
             on_gap: section.on_gap.value.into(),
             maintenance: maintenance(section),
+            orphans_elsewhere_ms: orphans_elsewhere(section),
             watch: expansion.watch(AGENT),
         };
         serde_json::to_value(config)
@@ -51,16 +58,12 @@ impl AgentExpansion for Stream {
         for (index, (bucket, prefixes)) in expansion.raw_prefixes().into_iter().enumerate() {
             expansion.objects(statements, &format!("Raw{index}"), Access::Write, &bucket, &prefixes);
         }
-        let raw = expansion.raw_database();
-        let is_own = |table: &Table| table.sink == Sink::Iceberg && table.existing.is_none();
-        let tables = expansion.declared_tables().into_iter().filter(is_own).chain(expansion.dead_letters());
-        let mut things = vec![format!("database/{raw}")];
-        if expansion.names_tables() {
-            things.extend(tables.map(|table| format!("table/{raw}/{}", table.name)));
-        } else {
-            things.push(format!("table/{raw}/*"));
+        let things = expansion.own_raw_tables();
+        let mut actions = vec!["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"];
+        if expansion.file.agents.stream.maintenance.value == MaintainedBy::Agent {
+            // Whether somebody else maintains them.
+            actions.push("glue:BatchGetTableOptimizer");
         }
-        let actions = ["glue:GetDatabase", "glue:GetTable", "glue:UpdateTable"];
         statements.allow("Catalog", &actions, &expansion.catalog(&things));
         expansion.existing_tables(statements);
         expansion.ask_registries(statements);
@@ -70,8 +73,10 @@ impl AgentExpansion for Stream {
         file.tables.iter().map(|table| &table.value.topic).collect()
     }
 
-    fn group(&self, expansion: &Expansion<'_>) -> Option<String> {
-        Some(expansion.group_of(AGENT, expansion.file.agents.stream.group.as_ref()))
+    /// The second one is that of agents of versions before, which go on until their hosts have the new one.
+    fn groups(&self, expansion: &Expansion<'_>) -> Vec<String> {
+        let group = group(expansion);
+        vec![consumer_group(&group), group]
     }
 
     fn includes_tables(&self) -> bool {
