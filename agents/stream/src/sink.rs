@@ -122,7 +122,7 @@ pub(crate) trait Sink: Send + 'static {
 
     /// Gives it columns, if it still is what the last `open` or `commit` found. Whoever opens it afterwards finds all of them or none.
     /// What was written is of the schema of before, and can't be committed any more.
-    fn add_columns(&mut self, columns: &[NewColumn]) -> impl Future<Output = Result<Opened, Refusal>> + Send;
+    fn add_columns(&mut self, columns: &[NewColumn]) -> impl Future<Output = Result<(), Refusal>> + Send;
 
     /// Removes what was finished and is known to be visible to nobody.
     fn discard(&mut self) -> impl Future<Output = ()> + Send;

@@ -62,7 +62,7 @@ impl Sink for AnySink {
         }
     }
 
-    async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<Opened, Refusal> {
+    async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<(), Refusal> {
         match &mut self.of {
             Of::Iceberg(sink) => sink.add_columns(columns).await,
             Of::Plain(sink) => sink.add_columns(columns).await,

@@ -150,12 +150,10 @@ impl Sink for IcebergSink {
         }
     }
 
-    async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<Opened, Refusal> {
-        let table = self.loaded().add_columns(columns).await.map_err(refused)?;
-        let found = self.opened(&table);
-        self.loaded = Some(table);
+    async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<(), Refusal> {
+        self.loaded = Some(self.loaded().add_columns(columns).await.map_err(refused)?);
         self.forget();
-        found.map_err(Refusal::Unknown)
+        Ok(())
     }
 
     async fn discard(&mut self) {

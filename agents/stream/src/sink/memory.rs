@@ -86,6 +86,19 @@ impl Shelf {
         }
     }
 
+    /// What happens to a change that comes now; one that is refused ends here.
+    fn meets(&mut self) -> Result<Option<Next>, Refusal> {
+        let next = self.next.pop_front();
+        match next {
+            Some(Next::Overtaken) => self.version += 1,
+            Some(Next::Refused(blame)) => {
+                return Err(Refusal::Failed(Fault::new(blame, anyhow!("the shelf takes nothing"))));
+            }
+            Some(Next::Lost) | None => {}
+        }
+        Ok(next)
+    }
+
     /// Goes back to before the last commit, as a rollback of a table to an older snapshot does; not to before the first.
     pub(crate) fn roll_back(&mut self) {
         if self.past.len() > 1
@@ -193,14 +206,7 @@ impl Sink for MemorySink {
 
     async fn commit(&mut self, settled: &Settled, _before: &Settled) -> Result<Opened, Refusal> {
         let mut shelf = self.shelf.lock();
-        let next = shelf.next.pop_front();
-        match next {
-            Some(Next::Overtaken) => shelf.version += 1,
-            Some(Next::Refused(blame)) => {
-                return Err(Refusal::Failed(Fault::new(blame, anyhow!("the shelf takes nothing"))));
-            }
-            Some(Next::Lost) | None => {}
-        }
+        let next = shelf.meets()?;
         if shelf.is_crowded && shelf.turn != Some(self.id) {
             shelf.version += 1;
         }
@@ -219,16 +225,9 @@ impl Sink for MemorySink {
         Ok(shelf.opened())
     }
 
-    async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<Opened, Refusal> {
+    async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<(), Refusal> {
         let mut shelf = self.shelf.lock();
-        let next = shelf.next.pop_front();
-        match next {
-            Some(Next::Overtaken) => shelf.version += 1,
-            Some(Next::Refused(blame)) => {
-                return Err(Refusal::Failed(Fault::new(blame, anyhow!("the shelf takes nothing"))));
-            }
-            Some(Next::Lost) | None => {}
-        }
+        let next = shelf.meets()?;
         if shelf.version != self.found {
             return Err(Refusal::Conflict);
         }
@@ -246,10 +245,9 @@ impl Sink for MemorySink {
         }
         shelf.schema = Arc::new(Schema::builder().with_fields(fields).build().expect("a schema"));
         self.found = shelf.version;
-        let opened = shelf.opened();
         drop(shelf);
         self.forget();
-        if next == Some(Next::Lost) { Err(Refusal::Unknown(anyhow!("no answer"))) } else { Ok(opened) }
+        if next == Some(Next::Lost) { Err(Refusal::Unknown(anyhow!("no answer"))) } else { Ok(()) }
     }
 
     async fn discard(&mut self) {

@@ -106,7 +106,7 @@ impl Sink for PlainSink {
         }
     }
 
-    async fn add_columns(&mut self, _: &[NewColumn]) -> Result<Opened, Refusal> {
+    async fn add_columns(&mut self, _: &[NewColumn]) -> Result<(), Refusal> {
         // The check refuses a declaration that asks for it.
         let error = anyhow!("its columns are those that are declared: this is a bug in lakewright");
         Err(Refusal::Failed(Fault::new(Blame::Table, error)))

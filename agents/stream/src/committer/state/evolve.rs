@@ -10,16 +10,11 @@ use lakewright_lake::NewColumn;
 use lakewright_platform::Backoff;
 
 use super::super::Commit;
+use super::publish::{ASKS_AFTER, CONFLICT, MAX_CONFLICTS};
 use super::{Halt, Mode, State};
 use crate::sink::{Blame, Fault, Refusal, Shared, guarded, guarded_commit};
 
-/// So many conflicts in a row with other writers are bad luck; more are something else.
-const MAX_CONFLICTS: u32 = 50;
-/// The pauses after conflicts.
-const CONFLICT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-/// After so many conflicts in a row a writer asks the others of its group to wait,
-const ASKS_AFTER: u32 = 5;
-/// for so long.
+/// For so long the others of the group are asked to wait.
 const TURN: Duration = Duration::from_secs(3);
 
 impl<S: Shared> State<S> {
@@ -53,7 +48,7 @@ impl<S: Shared> State<S> {
             match guarded_commit(self.sink.add_columns(wanted)).await {
                 // What the generation found stays as it was: its dead letters were judged by that schema, and must not be committed
                 // beside rows of the new one.
-                Ok(_) => {
+                Ok(()) => {
                     let columns = wanted.iter().map(|one| format!("{} {}", one.name, one.column_type));
                     let columns = columns.collect::<Vec<_>>().join(", ");
                     tracing::info!(table = self.declared.name, columns, "columns added");
@@ -67,7 +62,7 @@ impl<S: Shared> State<S> {
                     return Err(Fault { blame, ..fault });
                 }
             }
-            tokio::time::sleep(backoff.next_pause()).await;
+            self.sink.pause(&mut backoff).await;
             if commit.shared && conflicts % ASKS_AFTER == 0 && self.sink.take_turn(TURN).await {
                 self.counters.turns.increment(1);
             }

@@ -11,12 +11,12 @@ use crate::settled::Settled;
 use crate::sink::{Blame, Fault, Opened, Refusal, Shared, Version, Written, guarded, guarded_commit};
 
 /// So many conflicts in a row with writers of other partitions are bad luck; more are something else.
-const MAX_CONFLICTS: u32 = 50;
+pub(super) const MAX_CONFLICTS: u32 = 50;
 /// The pauses after conflicts: writers that meet again and again keep each other from committing.
-const CONFLICT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+pub(super) const CONFLICT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// After so many conflicts in a row a writer asks the others of its group to wait, and after each one more. One that takes longer for an
 /// attempt than they do would find the table changed each time.
-const ASKS_AFTER: u32 = 5;
+pub(super) const ASKS_AFTER: u32 = 5;
 /// It asks for the time of so many attempts, the slowest of those so far: some of theirs are still under way.
 const ATTEMPTS: u32 = 6;
 /// And for so long at least.

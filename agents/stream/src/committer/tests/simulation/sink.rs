@@ -118,7 +118,7 @@ impl Sink for TimedSink {
         self.memory.finish().await
     }
 
-    async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<Opened, Refusal> {
+    async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<(), Refusal> {
         self.memory.add_columns(columns).await
     }
 
