@@ -111,12 +111,10 @@ impl Kind for MskConfiguration {
         wanted: &[Wanted<'_, Spec>],
         beside: &[Wanted<'_>],
     ) -> Result<Vec<Found<Spec, Observed>>> {
-        let lists = wanted_lists(beside);
-        let observed = if !lists.is_empty() && wanted.iter().any(|one| closes(&one.spec.properties)) {
-            observe(context, &lists).await?
-        } else {
-            Observed::default()
-        };
+        // Only a plan that closes a cluster looks for lists.
+        let is_closing = wanted.iter().any(|one| closes(&one.spec.properties));
+        let lists = if is_closing { wanted_lists(beside) } else { BTreeSet::new() };
+        let observed = if lists.is_empty() { Observed::default() } else { observe(context, &lists).await? };
         let all = all(context).await?;
         let own = all.iter().filter_map(|one| Some((owner(context, one)?, one)));
         let living = own.filter(|(_, one)| one.state() != Some(&ConfigurationState::Deleting));
