@@ -53,7 +53,7 @@ pub struct Break {
 pub fn breaks(base: &Stack, head: &Stack, allowed: &[Allowed]) -> Vec<Break> {
     let mut found = Vec::new();
     for table in &base.file.tables {
-        let address = Address { kind: "table".into(), name: table.name.clone() };
+        let address = registry::address(table);
         let allowed = allowed.iter().find(|one| one.rule == BREAKING_CHANGE && one.address == address);
         let mut comparison =
             Comparison { address, allowed: allowed.map(|one| one.reason.clone()), span: None, found: Vec::new() };

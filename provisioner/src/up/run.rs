@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
-use super::agents::{COMMIT_INTERVAL, Hosts, Placed, Supervised, Surroundings, published};
+use super::agents::{Hosts, Placed, Supervised, Surroundings, published};
 use super::child::Process;
 use super::deployer::become_deployer;
 use super::ending::{caught_up, last_run, stop_all, stop_writers};
+use super::pace::COMMIT_INTERVAL;
 use super::parts::{self, DataFolder, Endpoints, Needs};
 use super::report::report;
 use super::samples::Samples;
