@@ -1,9 +1,9 @@
 //! Maintenance of a table beside its writers: small files and manifests put together, old snapshots let go, files that
 //! nothing refers to deleted.
 //!
-//! Every change is one conditional commit, as a writer's is: writers that were faster are respected, and wait only when they were so four times. A file
-//! is deleted only when it is known that no snapshot which is left refers to it. `docs/decisions/maintenance.md` says
-//! how, and why.
+//! Every change is one conditional commit, as a writer's is: writers that were faster are respected, and wait only when they
+//! were so four times. A file is deleted only when it is known that no snapshot which is left refers to it.
+//! `docs/decisions/maintenance.md` says how, and why.
 
 mod attempts;
 mod compact;

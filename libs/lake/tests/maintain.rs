@@ -107,35 +107,6 @@ async fn what_is_appended_while_files_are_put_together_stays() {
 }
 
 #[tokio::test]
-async fn writers_that_are_always_faster_are_asked_to_wait() {
-    let (fake, aws) = Fake::start().await;
-    make(&aws).await;
-    for id in 0..6 {
-        append(&aws, &[id * 10]).await;
-    }
-    let loaded = load(&aws).await;
-    let mut held = fake.hold_next();
-    let compacting = tokio::spawn(async move { compact(loaded, &Policy::default(), false).await });
-    let mut faster = 0;
-    loop {
-        let (come, go) = held;
-        come.await.expect("the commit");
-        if !fake.keys("lakewright-turn").is_empty() {
-            go.send(()).expect("the commit waits");
-            break;
-        }
-        append(&aws, &[1000 + faster]).await;
-        faster += 1;
-        held = fake.hold_next();
-        go.send(()).expect("the commit waits");
-    }
-    let (after, done) = compacting.await.expect("no panic").expect("compacted");
-    assert_eq!((faster, done.replaced, done.given_up), (4, 6, 0));
-    assert_eq!(rows(&after, None).await, [0, 10, 20, 30, 40, 50, 1000, 1001, 1002, 1003]);
-    assert_eq!(fake.keys("lakewright-turn"), [""; 0], "the turn is over");
-}
-
-#[tokio::test]
 async fn files_that_another_replaced_meanwhile_are_given_up() {
     let (fake, aws) = Fake::start().await;
     make(&aws).await;

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use lakewright_aws::Aws;
 use lakewright_lake::Turns;
+use lakewright_lake::maintain::Policy;
 
 use crate::support::Fake;
+use crate::support::sales::{append, compact, load, make, rows};
 
 const LOCATION: &str = "s3://bucket/raw/sales";
 const OBJECT: &str = "/bucket/raw/sales/metadata/.lakewright-turn";
@@ -88,4 +90,33 @@ async fn what_is_no_turn_and_what_cannot_be_read_hold_nobody_up() {
     assert_eq!(fake.keys("turn"), [OBJECT]);
     let away = Aws::with_keys("eu-north-1", "http://127.0.0.1:1", "123456789012", "secret").expect("a client");
     assert!(!writer(&away).give_way().await);
+}
+
+#[tokio::test]
+async fn writers_that_are_always_faster_are_asked_to_wait() {
+    let (fake, aws) = Fake::start().await;
+    make(&aws).await;
+    for id in 0..6 {
+        append(&aws, &[id * 10]).await;
+    }
+    let loaded = load(&aws).await;
+    let mut held = fake.hold_next();
+    let compacting = tokio::spawn(async move { compact(loaded, &Policy::default(), false).await });
+    let mut faster = 0;
+    loop {
+        let (come, go) = held;
+        come.await.expect("the commit");
+        if !fake.keys("lakewright-turn").is_empty() {
+            go.send(()).expect("the commit waits");
+            break;
+        }
+        append(&aws, &[1000 + faster]).await;
+        faster += 1;
+        held = fake.hold_next();
+        go.send(()).expect("the commit waits");
+    }
+    let (after, done) = compacting.await.expect("no panic").expect("compacted");
+    assert_eq!((faster, done.replaced, done.given_up), (4, 6, 0));
+    assert_eq!(rows(&after, None).await, [0, 10, 20, 30, 40, 50, 1000, 1001, 1002, 1003]);
+    assert_eq!(fake.keys("lakewright-turn"), [""; 0], "the turn is over");
 }
