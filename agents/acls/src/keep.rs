@@ -19,7 +19,7 @@ const AGAIN: Duration = Duration::from_secs(15);
 /// of that round; the next one comes.
 ///
 /// # Errors
-/// The tag's value can't be made; nothing else ends it.
+/// None: nothing but the shutdown ends it.
 pub async fn keep(agent: Agent, config: AclsConfig, patience: Duration) -> Result<()> {
     let mut latch = Some(agent.health.latch());
     let verifications = agent.metrics.counter(&acls::VERIFICATIONS, &[]);

@@ -204,11 +204,11 @@ mod tests {
 
     use super::*;
 
-    fn told(value: &str) -> String {
+    fn named(value: &str) -> String {
         match infer(value).expect("JSON") {
             Inferred::Nothing => "nothing".to_owned(),
             Inferred::Never => "never".to_owned(),
-            Inferred::Type(told) => told.to_string(),
+            Inferred::Type(column_type) => column_type.to_string(),
         }
     }
 
@@ -237,10 +237,10 @@ mod tests {
             (r#"{"a-b":1}"#, "never"),
             (r#"{"":1}"#, "never"),
         ] {
-            assert_eq!(told(value), expected, "{value}");
+            assert_eq!(named(value), expected, "{value}");
         }
         let many: Vec<String> = (0..101).map(|number| format!("\"m{number}\":1")).collect();
-        assert_eq!(told(&format!("{{{}}}", many.join(","))), "never");
+        assert_eq!(named(&format!("{{{}}}", many.join(","))), "never");
     }
 
     #[test]

@@ -85,7 +85,7 @@ async fn an_agent_that_starts_again_with_one_topic_more_reads_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_agent_with_an_identity_that_starts_again_takes_takes_its_place_and_another_ones_start_is_told() {
+async fn an_agent_with_an_identity_that_starts_again_takes_its_place_and_another_ones_start_is_reported() {
     let mut world = World::new().await;
     world.send(300).await;
     let start = |world: &World, instance| world.start_as("lake", Some(instance), tables());
@@ -108,7 +108,7 @@ async fn an_agent_with_an_identity_that_starts_again_takes_takes_its_place_and_a
 
     // Somebody starts another one under its identity.
     let (usurper, usurper_running) = start(&world, "one");
-    until("told", || again.health.last_error().is_some_and(|error| error.contains("the same identity `one`"))).await;
+    until("fenced", || again.health.last_error().is_some_and(|error| error.contains("the same identity `one`"))).await;
     world.send(300).await;
     world.settled().await;
     assert!(records(&[&usurper]) > 0);

@@ -24,7 +24,6 @@ use lakewright_runtime::kafka::{Access, client_config, ledger};
 use lakewright_stream::run_with;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::groups::GroupInfo;
 use rdkafka::message::OwnedHeaders;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, FutureProducer, FutureRecord, Producer, ThreadedProducer};
 use serde_json::Value;
@@ -307,7 +306,7 @@ impl World {
         let ask = move || -> Vec<String> {
             let list =
                 client.inner().fetch_group_list(Some(group.as_str()), Duration::from_secs(10)).expect("answered");
-            let members = list.groups().iter().flat_map(GroupInfo::members);
+            let members = list.groups().iter().flat_map(rdkafka::groups::GroupInfo::members);
             members.map(|member| member.id().to_owned()).collect()
         };
         tokio::task::spawn_blocking(ask).await.expect("ran")

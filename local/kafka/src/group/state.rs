@@ -118,13 +118,13 @@ impl Group {
         let id = format!("{}-{}", joining.instance.as_deref().unwrap_or_default(), Uuid::new_v4());
         member.join(joining, now, answer);
         self.members.shift_insert(position, id.clone(), member);
-        // It is told of the leader that was: taking itself for one, it would assign anew.
-        let told = self.leader.clone();
+        // Its answer names the former leader: a member that takes itself for the leader would assign anew.
+        let leader = self.leader.clone();
         if self.leader == former {
             self.leader.clone_from(&id);
         }
         if self.elect() == self.protocol {
-            self.answer_join(&id, &told, false);
+            self.answer_join(&id, &leader, false);
         } else {
             self.prepare(now, Duration::ZERO);
             self.advance(now);
