@@ -25,8 +25,8 @@ test: tools test-tools build ## Runs every test: Rust, the account with AWS's ow
 	@tests/run.sh
 
 .PHONY: stream-spark
-stream-spark: tools test-tools ## Makes the Spark job of agents/stream-spark in target/stream-spark, by Maven
-	@tests/spark/real-spark.sh stream $(abspath target/stream-spark)
+stream-spark: tools test-tools ## Makes the stream job for Spark, target/stream-spark/lakewright-stream.jar, by Maven
+	@tests/spark/real-spark.sh stream $(abspath $(target)/stream-spark)
 
 .PHONY: test-hosts
 test-hosts: tools test-tools build ## Boots a host from a plan's user data on real systemd and cloud-init, as root (mmdebstrap, systemd-container)

@@ -136,9 +136,9 @@ class Lake:
             "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
         }
         conf = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
-        program = [*conf, "--class", "lakewright.stream.Main", job / "stream.jar"]
+        program = [*conf, "--class", "lakewright.stream.Main", job / "lakewright-stream.jar"]
         command = [SPARK, "submit", self.url, *program, *more]
-        self.start(name, command, config, "file://", SPARK_JARS=str(job / "jars"), AWS_ENDPOINT_URL=self.url)
+        self.start(name, command, config, "file://", SPARK_JARS="none", AWS_ENDPOINT_URL=self.url)
 
     def log(self, name):
         return (self.folder / name / "log").read_text(errors="replace")

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(os.environ.get("LAKEWRIGHT_LONG") != "1", reason
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory):
     print(f"LAKEWRIGHT_SEED={SEED}")
-    subprocess.run([SPARK, "fetch"], check=True, env=ENVIRONMENT | {"SPARK_JARS": "/"})
+    subprocess.run([SPARK, "fetch"], check=True, env=ENVIRONMENT | {"SPARK_JARS": "none"})
     subprocess.run([SPARK, "stream", CACHE / "stream-job"], check=True)
     with contextlib.closing(Lake(tmp_path_factory.mktemp("lake"))) as made:
         yield made

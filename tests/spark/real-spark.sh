@@ -2,16 +2,16 @@
 # A real Apache Spark with Iceberg, as EMR Serverless has them, on an AWS endpoint of this machine.
 #   real-spark.sh fetch                       fetches it once
 #   real-spark.sh submit URL PROGRAM [ARG]…   fetches it once, then runs the PySpark program against the account at URL
-#   real-spark.sh stream FOLDER               makes the job of agents/stream-spark there: stream.jar, and the jars that it ships
-# Needs Java 17, Maven and Python up to 3.12. SPARK_VERSION (3.5.5) and ICEBERG_VERSION (1.10.1) may be set; with SPARK_JARS, programs
-# run with the jars of that folder in place of Iceberg's.
+#   real-spark.sh stream FOLDER               makes the job of agents/stream-spark there: lakewright-stream.jar
+# Needs Java 17, Maven and Python up to 3.12. SPARK_VERSION (3.5.5) and ICEBERG_VERSION (1.10.1) may be set; SPARK_JARS=none is for programs
+# that bring Iceberg along.
 set -euo pipefail
 
 spark=${SPARK_VERSION:-3.5.5}
 iceberg=${ICEBERG_VERSION:-1.10.1}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/lakewright/spark
 venv=$cache/$spark
-jars=${SPARK_JARS:-$cache/iceberg-$iceberg-spark-${spark%.*}}
+jars=$cache/iceberg-$iceberg-spark-${spark%.*}
 
 usage() {
   sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
@@ -29,7 +29,7 @@ fetch() {
     "$venv/bin/pip" install --quiet --disable-pip-version-check "pyspark==$spark"
     echo "$made_by" > "$venv/.complete"
   fi
-  [ -d "$jars" ] && return
+  [ "${SPARK_JARS:-}" = none ] || [ -d "$jars" ] && return
   local work
   work=$(mktemp -d)
   cat > "$work/pom.xml" <<POM
@@ -52,8 +52,7 @@ stream() {
   local folder=$1
   rm -rf "$folder"
   mvn -B -q -f "$(dirname "$0")/../../agents/stream-spark/pom.xml" package -Dlakewright.target="$folder/made"
-  mv "$folder/made/lakewright-stream/jars" "$folder/jars"
-  mv "$folder"/made/lakewright-stream/lakewright-stream-*.jar "$folder/stream.jar"
+  mv "$folder/made/lakewright-stream/lakewright-stream.jar" "$folder/"
   rm -rf "$folder/made"
 }
 
@@ -61,10 +60,11 @@ submit() {
   local url=$1
   shift
   fetch
-  local catalog=spark.sql.catalog.glue
+  local catalog=spark.sql.catalog.glue with=()
+  [ "${SPARK_JARS:-}" = none ] || with=(--jars "$(echo "$jars"/*.jar | tr ' ' ,)")
   # What differs from EMR: where AWS is, and that Hadoop knows no s3:// here.
   AWS_REGION=${AWS_REGION:-eu-north-1} PYSPARK_PYTHON=$venv/bin/python SPARK_HOME=$(echo "$venv"/lib/python3*/site-packages/pyspark) \
-    exec "$venv/bin/spark-submit" --master 'local[2]' --driver-memory 1g --jars "$(echo "$jars"/*.jar | tr ' ' ,)" \
+    exec "$venv/bin/spark-submit" --master 'local[2]' --driver-memory 1g ${with[@]+"${with[@]}"} \
     --conf spark.ui.enabled=false --conf spark.driver.host=127.0.0.1 --conf spark.driver.bindAddress=127.0.0.1 \
     --conf spark.sql.shuffle.partitions=4 --conf "$catalog.glue.endpoint=$url" --conf "$catalog.s3.endpoint=$url" \
     --conf "$catalog.s3.path-style-access=true" --conf "$catalog.client.region=${AWS_REGION:-eu-north-1}" "$@"
