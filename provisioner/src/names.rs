@@ -30,6 +30,15 @@ pub fn session_document(stack: &str) -> String {
 /// The folders of the bucket `artifacts` from which hosts, jobs and builds take what they run.
 pub const CODE: [&str; 5] = ["hosts", "jobs", "models", "pipeline", "releases"];
 
+/// What stands for the hosts of the stream agent where Spark does its work: the name of the application, of its role and of its workers'
+/// security group, and the folder of its configuration.
+pub const STREAM_JOB: &str = "stream-spark";
+
+/// The name of a stack's run of that job.
+pub fn stream_run(stack: &str) -> String {
+    of_part(stack, "stream")
+}
+
 /// The object of that bucket in which the search host publishes the authority of its certificate, and the folder that it stands in.
 pub const SEARCH_AUTHORITY: &str = "search/authority.pem";
 /// The folder of [`SEARCH_AUTHORITY`].

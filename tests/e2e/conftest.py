@@ -30,6 +30,8 @@ ENVIRONMENT = {
 } | {"NO_COLOR": "1", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "LAKEWRIGHT_PACE": "local",
     # What a pipeline's builds would run: no test builds anything with it, and it is small.
     "LAKEWRIGHT_PROGRAM": "/bin/true",
+    # What Spark would run, likewise.
+    "LAKEWRIGHT_STREAM_JOB": "/bin/true",
 }
 
 

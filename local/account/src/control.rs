@@ -20,7 +20,7 @@ use crate::signature::Secret;
 
 /// Where all of them begin. No bucket's name begins with `_`.
 pub(crate) const PREFIX: &str = "/_lakewright/";
-/// Where a host gets the credentials of its instance profile. It shows the account's secret, or one that is derived from it
+/// Where a host gets the credentials of its instance profile, and whoever does a job run's work those of its role. It shows the account's secret, or one that is derived from it
 /// for `credentials?QUERY` and good for nothing else.
 const CREDENTIALS: &str = "credentials";
 /// The longest body that is read.
@@ -71,7 +71,8 @@ fn is_host(head: &Parts, secret: &Secret) -> bool {
     path_of(head) == CREDENTIALS && is_bearer(head, &secret.derived(&format!("{CREDENTIALS}?{query}")))
 }
 
-/// Answers for credentials of an instance profile (`account`, `profile` and `instance` in the query).
+/// Answers for credentials of an instance profile (`account`, `profile` and `instance` in the query), or of a job run that is under
+/// way (`account`, `region` and `job`, its name).
 fn credentials(account: &Account, head: &Parts) -> Result<Value, Refusal> {
     if head.method != Method::GET {
         return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, format!("{CREDENTIALS} is read by GET")));
@@ -80,10 +81,17 @@ fn credentials(account: &Account, head: &Parts) -> Result<Value, Refusal> {
     let pairs = query::pairs(query);
     let given = |name: &str| {
         let value = pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        value.ok_or_else(|| bad(format!("the query has no `{name}`: write account=…&profile=…&instance=…")))
+        value.ok_or_else(|| {
+            bad(format!(
+                "the query has no `{name}`: write account=…&profile=…&instance=…, or account=…&region=…&job=…"
+            ))
+        })
     };
-    let (owner, profile, instance) = (given("account")?, given("profile")?, given("instance")?);
-    let found = enforce::credentials(account, owner, profile, instance);
+    let owner = given("account")?;
+    let found = match given("job") {
+        Ok(job) => enforce::job_credentials(account, (owner, given("region")?), job),
+        Err(_) => enforce::credentials(account, owner, given("profile")?, given("instance")?),
+    };
     found.map_err(|error| {
         let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
         Refusal(status, error.message)

@@ -47,6 +47,9 @@ pub struct Global {
     /// The agents' program for hosts with other processors than that one's: arm64 beside x86_64, or the other way round
     #[arg(long, value_name = "FILE", global = true, env = "LAKEWRIGHT_OTHER_AGENT")]
     pub other_agent: Option<PathBuf>,
+    /// The stream job that Spark runs [default: stream-spark/lakewright-stream.jar beside this program or in the folder above]
+    #[arg(long, value_name = "FILE", global = true, env = "LAKEWRIGHT_STREAM_JOB")]
+    pub stream_job: Option<PathBuf>,
     /// The program `lakewright` for x86_64 that the builds of a pipeline run [default: this one]
     #[arg(long, value_name = "FILE", global = true, env = "LAKEWRIGHT_PROGRAM")]
     pub program: Option<PathBuf>,
@@ -101,6 +104,7 @@ mod tests {
             data: PathBuf::from(".lakewright"),
             agent: None,
             other_agent: None,
+            stream_job: None,
             program: None,
         };
         assert_eq!(global(false, None).pace(), Pace::AWS);

@@ -11,6 +11,9 @@ use super::cache::cache;
 use super::options::Global;
 use crate::stack::{Architecture, Artifact, Pipeline, Programs, Stack};
 
+/// Where `make stream-spark` leaves the stream job, below the folder of what is built.
+const STREAM_JOB: &str = "stream-spark/lakewright-stream.jar";
+
 /// A program of Lakewright's: beside this one, else on PATH.
 pub fn program(name: &str) -> Result<PathBuf> {
     let own = std::env::current_exe().context("find this program's own folder")?;
@@ -82,14 +85,38 @@ pub fn programs_of(global: &Global, stack: &Stack) -> Result<Programs> {
         let fits = architecture(&file)? == Architecture::X86;
         programs.lakewright = fits.then(|| artifact(file)).transpose()?;
     }
+    if stack.file.streams_on_spark() {
+        programs.stream_job = published_stream_job(global, global.local, &programs)?;
+    }
     Ok(programs)
 }
 
-/// This machine's programs for hosts and builds of every architecture: here all run the same.
-pub fn own_program(global: &Global, stack: &Stack) -> Result<Programs> {
+/// The stream job as what Spark runs; none where there is none. In the account on this machine, where the agent does its work, the
+/// agents' program stands in its place.
+fn published_stream_job(global: &Global, is_here: bool, programs: &Programs) -> Result<Option<Artifact>> {
+    let job = stream_job(global).map(artifact).transpose()?;
+    Ok(job.or_else(|| programs.x86_64.clone().filter(|_| is_here)))
+}
+
+/// The stream job: the file that is named, else the one that `make stream-spark` makes, where there is one.
+fn stream_job(global: &Global) -> Option<PathBuf> {
+    let made = || {
+        let own = std::env::current_exe().ok()?;
+        let folders = own.ancestors().skip(1).take(2);
+        folders.map(|folder| folder.join(STREAM_JOB)).find(|file| file.is_file())
+    };
+    global.stream_job.clone().or_else(made)
+}
+
+/// This machine's programs for hosts and builds of every architecture: here all run the same. `is_here` says that the account is the
+/// one on this machine.
+pub fn own_program(global: &Global, stack: &Stack, is_here: bool) -> Result<Programs> {
     let mut programs = Programs::everywhere(artifact(agent_program(global)?)?);
     if for_builds(stack) {
         programs.lakewright = Some(artifact(builds_program(global)?)?);
+    }
+    if stack.file.streams_on_spark() {
+        programs.stream_job = published_stream_job(global, is_here, &programs)?;
     }
     Ok(programs)
 }

@@ -1,5 +1,6 @@
 //! `release`: a program of Lakewright's in the artifacts bucket, at `releases/SHA256/lakewright-agent`, and the one for Graviton at
-//! `releases/arm64/SHA256/lakewright-agent`; so with `lakewright`, which a pipeline's builds run.
+//! `releases/arm64/SHA256/lakewright-agent`; so with `lakewright`, which a pipeline's builds run, and `lakewright-stream.jar`, which
+//! Spark runs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,17 +51,21 @@ pub enum Program {
     /// What applies stacks, which builds of a pipeline run.
     #[serde(rename = "lakewright")]
     Lakewright,
+    /// The stream agent's work as a job of Spark's, for all processors.
+    #[serde(rename = "lakewright-stream.jar")]
+    StreamJob,
 }
 
 impl Program {
     /// Every program.
-    const ALL: [Self; 2] = [Self::Agent, Self::Lakewright];
+    const ALL: [Self; 3] = [Self::Agent, Self::Lakewright, Self::StreamJob];
 
     /// The name of its file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Agent => "lakewright-agent",
             Self::Lakewright => "lakewright",
+            Self::StreamJob => "lakewright-stream.jar",
         }
     }
 }
@@ -74,7 +79,8 @@ pub struct Spec {
     /// The processors that it is for: `x86_64` or `arm64`. Default: `x86_64`.
     #[serde(default)]
     pub architecture: Architecture,
-    /// The program: `lakewright-agent`, which hosts install, or `lakewright`, which builds run. Default: `lakewright-agent`.
+    /// The program: `lakewright-agent`, which hosts install, `lakewright`, which builds run, or `lakewright-stream.jar`, which
+    /// Spark runs. Default: `lakewright-agent`.
     #[serde(default)]
     pub program: Program,
     /// The SHA-256 of the binary, in hexadecimal.

@@ -5,9 +5,10 @@ use lakewright_config::agents::stream;
 
 use super::declare::{choice, section};
 use super::decode::{At, Named, defaults};
+use super::functions::Statement;
 use super::scenario::Scenario;
 use super::units::{Period, Size};
-use super::values::{Share, Whole};
+use super::values::{Setting, Share, Whole};
 
 section! {
     /// The settings of the agents.
@@ -99,6 +100,47 @@ section! {
         /// How old a file that nothing refers to must be before maintenance deletes it: four commit intervals and 15 minutes at
         /// least, for a younger one may be of a commit under way.
         orphans_after: At<Period> = At::given(Period::days(3)),
+        /// What the work is done by. Either fills the same tables from where the other one stopped. On Spark no host runs the
+        /// agent: take `stream` off the hosts' `agents`.
+        engine: At<Engine> = At::given(Engine::Agent),
+        /// With `engine = "spark"`: the application on EMR Serverless and the size of the job.
+        spark: SparkJob = defaults(),
+    }
+}
+
+choice! {
+    /// What the stream agent's work is done by.
+    Engine {
+        /// The agent, on the hosts whose `agents` name it.
+        Agent = "agent",
+        /// A job of Spark Structured Streaming, on an application of EMR Serverless of its own. It reads JSON and Avro of plain
+        /// types, and what it would read otherwise than the agent is refused.
+        Spark = "spark",
+    }
+}
+
+section! {
+    /// The application on EMR Serverless that does the stream agent's work, and the size of its job. It costs by the second for as
+    /// long as the job runs, which is always.
+    SparkJob {
+        /// The release of EMR: 7.1 or later, with Spark 3.5.
+        release: At<String> = At::given("emr-7.9.0"),
+        /// How many executors read and write, beside the driver, which commits. Each has four virtual processors and 14 GB of
+        /// memory unless `settings` say otherwise. More of them than the topics have partitions idle.
+        executors: At<Whole<1, 1000>> = At::given(Whole(2)),
+        /// The most virtual processors that driver and executors together may use.
+        max_vcpu: At<Whole<1, 2000>> = At::given(Whole(16)),
+        /// The most memory in GB that all of them together may use.
+        max_memory_gb: At<Whole<2, 8000>> = At::given(Whole(64)),
+        /// The most disk in GB that all of them together may use.
+        max_disk_gb: At<Whole<20, 40_000>> = At::given(Whole(200)),
+        /// Settings of Spark by name, `"spark.executor.cores" = 8`.
+        settings: Named<At<Setting>> = Named(Vec::new()),
+        /// What the job's role may do besides what it needs: statements of an IAM policy, each with `Effect`, `Action` and
+        /// `Resource`.
+        statements: At<Vec<At<Statement>>> = At::given(Vec::new()),
+        /// The prefix of the job's logs in the bucket `results`.
+        log_prefix: At<String> = At::given("logs/stream"),
     }
 }
 

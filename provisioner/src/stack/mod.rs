@@ -13,6 +13,7 @@ mod ci;
 mod declare;
 mod decode;
 mod diagnostics;
+mod engine;
 mod expand;
 mod functions;
 mod hosts;

@@ -27,6 +27,7 @@ mod roles;
 mod scenario;
 mod search;
 mod shipped;
+mod spark;
 mod tables;
 mod tags;
 mod texts;

@@ -212,8 +212,13 @@ impl Surroundings {
 
     /// Lets an agent get the credentials of its host's role from the account, as containers get theirs, and nothing more.
     fn work_as(&self, command: &mut Command, hosts: &Hosts, placed: &Placed) {
-        let profile = names::of_part(&hosts.stack, &placed.host);
-        let query = format!("account={}&profile={profile}&instance={}-on-this-machine", hosts.account, placed.host);
+        let Hosts { stack, account } = hosts;
+        let query = if placed.host == names::STREAM_JOB {
+            format!("account={account}&region={}&job={}", self.region, names::stream_run(stack))
+        } else {
+            let profile = names::of_part(stack, &placed.host);
+            format!("account={account}&profile={profile}&instance={}-on-this-machine", placed.host)
+        };
         let token = self.data.secret.derived(&format!("credentials?{query}"));
         command
             .env(

@@ -29,6 +29,7 @@ use crate::app::programs::{agent_program, own_program};
 use crate::app::{Global, Outcome, RunFile, StackState, leased, print, refuse_loss, say, until_interrupted};
 use crate::kind::{Context, Pace};
 use crate::kinds::msk::in_clear;
+use crate::names;
 use crate::plan;
 use crate::render;
 use crate::resource::Desired;
@@ -116,6 +117,9 @@ async fn with_parts(
         agents.push(Supervised::start(&surroundings, one.clone()));
     }
     say(&format!("\nRunning {} agents; logs are in {}.", placed.len(), data.path.join("logs").display()));
+    if placed.iter().any(|one| one.host == names::STREAM_JOB) {
+        say("On AWS a job of Spark fills the tables; on this machine the stream agent does its work.");
+    }
     for one in &samples {
         let (rate, topics) = (one.rate, one.topics.join(", "));
         say(&format!("No agent of the stack produces to {topics}: each gets {rate} sample messages a second."));
@@ -195,7 +199,7 @@ async fn begin(
     let pace = if local_account { Pace::LOCAL } else { global.pace() };
     let context = leased(context(aws, stack.name(), pace).await?, stack);
     belonging.refuse_other(&context.account)?;
-    let desired = desired(stack, &context, &own_program(global, stack)?);
+    let desired = desired(stack, &context, &own_program(global, stack, local_account)?);
     Ok((StackState::new(context, desired, stack), run))
 }
 

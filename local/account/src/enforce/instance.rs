@@ -8,8 +8,10 @@ use crate::account::Account;
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
+use crate::services::emr;
 use crate::services::sts::{self, Session};
 use crate::state::State;
+use crate::store::Scope;
 
 /// How long the credentials of a host or a job live.
 const SECONDS: i64 = 6 * 3600;
@@ -79,8 +81,31 @@ pub(crate) fn credentials(account: &Account, owner: &str, profile: &str, instanc
     })?;
     // EC2 says for nobody that it acts.
     let session = session(account, &role, Acting { service: "ec2.amazonaws.com", source: None }, instance)?;
-    Ok(json!({
+    Ok(shown(&session, &role))
+}
+
+/// Credentials of the role of a job run that is under way, known by its name, in the same form.
+pub(crate) fn job_credentials(account: &Account, (owner, region): (&str, &str), job: &str) -> Result<Value, AwsError> {
+    let scope = Scope { account: owner.to_owned(), region: region.to_owned() };
+    let run = account.transact_at(scope, |state| Ok(emr::open_run(state, job)))?;
+    let missing = || AwsError::new("ResourceNotFoundException", format!("no job run {job} is under way")).status(404);
+    let run = run.ok_or_else(missing)?;
+    let session = session_of_run(account, &run)?;
+    Ok(shown(&session, run.text("executionRole").unwrap_or_default()))
+}
+
+/// A session of a job run's role, if the role lets EMR in for the application.
+pub(crate) fn session_of_run(account: &Account, run: &Value) -> Result<Session, AwsError> {
+    let part = |member: &str| run.text(member).unwrap_or_default();
+    let application = part("arn").split("/jobruns/").next().unwrap_or_default();
+    let owner = owner_of(application);
+    let acting = Acting { service: "emr-serverless.amazonaws.com", source: Some((owner, application)) };
+    session(account, part("executionRole"), acting, part("jobRunId"))
+}
+
+fn shown(session: &Session, role: &str) -> Value {
+    json!({
         "AccessKeyId": session.access_key, "SecretAccessKey": session.secret, "Token": session.token,
         "Expiration": clock::iso(session.expires), "RoleArn": role,
-    }))
+    })
 }

@@ -42,7 +42,7 @@ mod tagging;
 
 pub(crate) use acting::{Acting, lets_launch, lets_log};
 pub(crate) use caller::managed_text;
-pub(crate) use instance::{credentials, session, works};
+pub(crate) use instance::{credentials, job_credentials, session_of_run, works};
 pub(crate) use s3::{Wanted, objects as s3_objects, request as s3_request};
 
 use crate::account::Account;

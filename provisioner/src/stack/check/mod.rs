@@ -26,6 +26,7 @@ mod pipeline;
 mod prefixes;
 mod role;
 mod scenario;
+mod spark;
 mod specs;
 mod tables;
 mod tags;
@@ -57,6 +58,7 @@ pub(super) fn check(file: &File, list: &mut Vec<Diagnostic>) {
     checker.ci();
     checker.search();
     checker.agents();
+    checker.spark();
     checker.scenario();
     checker.log_topic();
     checker.prefixes();
@@ -151,14 +153,16 @@ impl Checker<'_> {
         }
     }
 
-    /// Where the first agent with a need stands, if a host runs one.
+    /// Where the first agent with a need stands, if the stack has one at work.
     fn needing(&self, need: Need) -> Option<Range<usize>> {
         Agent::needing(need).find_map(|agent| self.runs(agent))
     }
 
-    /// Where an agent stands that a host runs.
+    /// Where an agent stands that a host runs, or, of the stream agent, where it says that Spark does its work.
     fn runs(&self, agent: Agent) -> Option<Range<usize>> {
-        let hosts = self.file.hosts.iter();
-        hosts.flat_map(|host| &host.value.agents).find(|at| at.sound && at.value == agent).map(|at| at.span.clone())
+        let mut on_hosts = self.file.hosts.iter().flat_map(|host| &host.value.agents);
+        let at = on_hosts.find(|at| at.sound && at.value == agent).map(|at| at.span.clone());
+        let engine = &self.file.agents.stream.engine;
+        at.or_else(|| (agent == Agent::Stream && self.file.streams_on_spark()).then(|| engine.span.clone()))
     }
 }

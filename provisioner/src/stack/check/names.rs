@@ -109,10 +109,11 @@ impl Checker<'_> {
             rule(name, 1..65, word_dash, "letters, digits, `-` and `_`")
         });
         self.section_names("host", &file.hosts, |name| {
-            // Security groups and roles of the brokers, the models, the endpoints, the flow logs, functions and the pipelines
+            // Security groups and roles of the brokers, the models, the stream job, the endpoints, the flow logs, functions and the pipelines
             // have these names.
             let own = ["kafka", "batch-jobs", "endpoints", "flow-logs", "pipeline", "pipeline-plan", "pipeline-apply"];
             let own = own.contains(&name)
+                || name == names::STREAM_JOB
                 || name.starts_with("function-")
                 || (name == "ci" && (file.ci.is_some() || file.pipeline.is_some()));
             let taken = own.then(|| "name taken by Lakewright's own".to_owned());

@@ -244,7 +244,7 @@ impl Checker<'_> {
         let scram = file.kafka.as_ref().is_some_and(|kafka| kafka.ways().first() == Some(&Authentication::Scram));
         let sessions = file.hosts.iter().any(|host| *host.value.session_manager);
         let volumes = file.hosts.iter().any(|host| host.value.data_volume_gib.is_some());
-        let spark = file.batch.is_some();
+        let spark = file.batch.is_some() || file.streams_on_spark();
         let keys = !file.keys.0.is_empty() || file.stack.keys.is_some();
         let logins = file.search.as_ref().is_some_and(|search| *search.login);
         let registries = file.tables.iter().any(|table| table.value.registry_secret.is_some());
@@ -253,7 +253,7 @@ impl Checker<'_> {
             ("ec2messages", sessions, "hosts are reached by Session Manager"),
             ("emr-serverless", runs(Need::Models), "the batch agent starts the models' runs"),
             ("glue", runs(Need::Tables), "the stream agent commits to tables of the catalog"),
-            ("glue", spark, "models read and write tables of the catalog"),
+            ("glue", file.batch.is_some(), "models read and write tables of the catalog"),
             ("kms", keys && (with_agents || spark), "what agents and models read is encrypted by the stack's keys"),
             ("kms", keys && logins, "the passwords of those who search are encrypted by the stack's keys"),
             ("kms", keys && sessions, "what is typed in sessions is encrypted by the stack's keys"),

@@ -22,6 +22,7 @@ impl Checker<'_> {
         let shipper = &file.agents.shipper;
         self.prefix("backup_prefix", &shipper.backup_prefix, &shipper.backup_bucket);
         self.prefix("log_prefix", &file.agents.batch.log_prefix, RESULTS);
+        self.prefix("log_prefix", &file.agents.stream.spark.log_prefix, RESULTS);
         for bucket in &file.buckets {
             self.logs_beside_code(bucket);
         }

@@ -311,7 +311,7 @@ fn unfit(transform: Transform, column_type: &ColumnType) -> Option<&'static str>
     (!fits).then_some(needed)
 }
 
-fn is_emr_release(text: &str) -> bool {
+pub(super) fn is_emr_release(text: &str) -> bool {
     text.strip_prefix("emr-").is_some_and(|version| {
         let parts: Vec<&str> = version.split('.').collect();
         parts.len() == 3 && parts.iter().all(|part| part.parse::<u32>().is_ok())

@@ -36,6 +36,7 @@ mod results;
 mod roles;
 mod search;
 mod sessions;
+mod spark;
 mod subnets;
 mod tables;
 mod tags;
@@ -104,12 +105,14 @@ pub struct Programs {
     pub arm64: Option<Artifact>,
     /// `lakewright` for the processors of a pipeline's builds, which are Intel's and AMD's.
     pub lakewright: Option<Artifact>,
+    /// The stream job for Spark: one file for all processors.
+    pub stream_job: Option<Artifact>,
 }
 
 impl Programs {
     /// The same file for both: on one machine every agent runs the same.
     pub fn everywhere(artifact: Artifact) -> Self {
-        Self { x86_64: Some(artifact.clone()), arm64: Some(artifact), lakewright: None }
+        Self { x86_64: Some(artifact.clone()), arm64: Some(artifact), lakewright: None, stream_job: None }
     }
 
     /// The binary for an architecture.
@@ -121,7 +124,7 @@ impl Programs {
     }
 }
 
-/// What is wrong with applying a stack by these binaries: hosts whose architecture has none, and builds that have none.
+/// What is wrong with applying a stack by these binaries: hosts whose architecture has none, builds and Spark that have none.
 pub fn unprogrammed(stack: &Stack, programs: &Programs) -> Vec<Diagnostic> {
     let hosts = stack.file.hosts.iter().filter(|host| !host.value.agents.is_empty());
     let lacking = hosts.filter(|host| programs.of(host.value.architecture()).is_none());
@@ -143,7 +146,13 @@ pub fn unprogrammed(stack: &Stack, programs: &Programs) -> Vec<Diagnostic> {
             .help("build it, `cargo build -p lakewright --target x86_64-unknown-linux-gnu`, and name it by --program FILE")
             .help("or LAKEWRIGHT_PROGRAM, or let `install` in [pipeline] put one of yours on the path of a build")
     });
-    lacking.map(diagnostic).chain(builds).collect()
+    let job = (stack.file.streams_on_spark() && programs.stream_job.is_none()).then(|| {
+        let title = "there is no stream job for Spark";
+        Diagnostic::new(stack.file.agents.stream.engine.span.clone(), title, "Spark runs it")
+            .help("make it, `make stream-spark`, and name it by --stream-job FILE or LAKEWRIGHT_STREAM_JOB")
+            .help("or let the agent do the work, `engine = \"agent\"`")
+    });
+    lacking.map(diagnostic).chain(builds).chain(job).collect()
 }
 
 /// Every resource that a stack stands for, in the order of its sections.
@@ -162,6 +171,7 @@ pub fn expand(stack: &Stack, target: &Target, programs: &Programs) -> Desired {
     expansion.part(Expansion::tables);
     expansion.part(Expansion::optimizers);
     expansion.part(Expansion::batch);
+    expansion.part(Expansion::stream_job);
     expansion.part(Expansion::query);
     expansion.part(Expansion::hosts);
     expansion.part(Expansion::sessions);

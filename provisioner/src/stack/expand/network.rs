@@ -8,9 +8,8 @@ use super::Expansion;
 use super::subnets::private;
 use crate::kinds::security_group;
 use crate::kinds::security_group::{Protocol, Rule};
+use crate::names::STREAM_JOB;
 use crate::resource::Address;
-use crate::stack::decode::Entry;
-use crate::stack::hosts::Host;
 use crate::stack::kafka::{Authentication, Kafka};
 
 /// The port of HTTPS.
@@ -58,14 +57,17 @@ impl Expansion<'_> {
             }
             let description = format!("the hosts {} of {}", host.name, self.stack.name());
             let mut spec = self.security_group(&host.name, description, ingress);
-            spec.egress.extend(self.ways_of(host));
+            let needs = |need: Need| host.value.agents.iter().any(|agent| agent.value.needs(need));
+            let own: Vec<i32> = host.value.egress_ports.iter().map(|port| port.value.0 as i32).collect();
+            spec.egress.extend(self.ways_to(needs, &own));
             self.add(Address::new("security_group", host.name.as_str()), &spec, &host.span, vec![]);
         }
         self.network_groups();
         // Whoever comes to an existing cluster is up to its own groups.
         let Some(kafka) = file.kafka.as_ref().filter(|kafka| kafka.existing.is_none()) else { return };
         self.within(&kafka.tags);
-        let clients = self.hosts_with(Need::Kafka);
+        let mut clients = self.hosts_with(Need::Kafka);
+        clients.extend(file.streams_on_spark().then(|| STREAM_JOB.to_owned()));
         let mut ingress = vec![among_themselves("brokers among themselves")];
         for port in ports(kafka) {
             ingress.extend(clients.iter().map(|host| from_group(port, host, "Kafka clients")));
@@ -76,12 +78,12 @@ impl Expansion<'_> {
         self.add(Address::new("security_group", "kafka"), &spec, &kafka.span, vec![]);
     }
 
-    /// What hosts reach besides what everybody needs: the brokers and the search index, by the ports of their agents' connections,
-    /// and what the file says. Groups that named each other would be a circle: addresses are those of the network.
-    fn ways_of(&self, host: &Entry<Host>) -> Vec<Rule> {
+    /// What agents with these needs reach besides what everybody does: the brokers and the search index, by the ports of their
+    /// connections, and ports that the file names. Groups that named each other would be a circle: addresses are those of the
+    /// network.
+    pub(super) fn ways_to(&self, needs: impl Fn(Need) -> bool, own: &[i32]) -> Vec<Rule> {
         let network = &self.file.network;
         let within = if network.existing.is_none() { network.cidr.to_string() } else { ANYWHERE.to_owned() };
-        let needs = |need: Need| host.value.agents.iter().any(|agent| agent.value.needs(need));
         let mut ways: BTreeMap<i32, (String, &str)> = BTreeMap::new();
         if let Some(search) = self.file.search.as_ref().filter(|_| needs(Need::Search)) {
             ways.insert(**search.port as i32, (within.clone(), "documents to the search index"));
@@ -90,8 +92,7 @@ impl Expansion<'_> {
             let place = if kafka.existing.is_none() { within } else { ANYWHERE.to_owned() };
             ways.extend(ports(kafka).into_iter().map(|port| (port, (place.clone(), "Kafka"))));
         }
-        let own = host.value.egress_ports.iter().map(|port| port.value.0 as i32);
-        ways.extend(own.map(|port| (port, (ANYWHERE.to_owned(), "as the stack says"))));
+        ways.extend(own.iter().map(|port| (*port, (ANYWHERE.to_owned(), "as the stack says"))));
         ways.remove(&HTTPS);
         ways.into_iter().map(|(port, (cidr, description))| to_range(port, &cidr, description)).collect()
     }

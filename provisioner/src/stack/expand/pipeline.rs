@@ -227,8 +227,8 @@ impl Expansion<'_> {
         all.into_iter().map(|action| pipeline::Stage { name: action.name.clone(), actions: vec![action] }).collect()
     }
 
-    /// The programs that builds run: `lakewright`, which is published with them, and the agents that hosts have, whose hashes
-    /// are part of what is planned.
+    /// The programs that builds run: `lakewright`, which is published with them, and those that hosts and Spark have, whose
+    /// hashes are part of what is planned.
     fn build_programs(&mut self, section: &Pipeline) -> Vec<BuildProgram> {
         if !section.takes_programs() {
             return Vec::new();
@@ -260,6 +260,10 @@ impl Expansion<'_> {
             let variable = (!first).then_some("LAKEWRIGHT_OTHER_AGENT");
             all.push(BuildProgram { release, key, sha256, file, variable });
         }
+        all.extend(self.published_stream_job().map(|(release, key, sha256)| {
+            let (file, variable) = (Program::StreamJob.name(), Some("LAKEWRIGHT_STREAM_JOB"));
+            BuildProgram { release, key, sha256, file, variable }
+        }));
         all
     }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::Expansion;
 use super::network::{among_themselves, from_group};
 use crate::kinds::{flow_log, role, vpc_endpoint};
+use crate::names::STREAM_JOB;
 use crate::resource::Address;
 
 /// The name of the models' security group, when Spark stands in private subnets.
@@ -26,11 +27,13 @@ impl Expansion<'_> {
             spec.egress.extend(ingress);
             self.add(Address::new("security_group", JOBS), &spec, &batch.span, vec![]);
         }
+        self.stream_group();
         let Some(first) = file.network.endpoints.first() else { return };
         self.within(&file.network.tags);
         let hosts = file.hosts.iter().map(|host| from_group(443, &host.name, "AWS services for hosts"));
         let mut ingress: Vec<_> = hosts.collect();
-        ingress.extend(spark.map(|_| from_group(443, JOBS, "AWS services for Spark")));
+        let spark = spark.map(|_| JOBS).into_iter().chain(file.streams_on_spark().then_some(STREAM_JOB));
+        ingress.extend(spark.map(|group| from_group(443, group, "AWS services for Spark")));
         let description = format!("the endpoints of {}", self.stack.name());
         let mut spec = self.security_group(ENDPOINTS, description, ingress);
         // An endpoint answers and asks nothing by itself.

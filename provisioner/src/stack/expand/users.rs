@@ -14,12 +14,10 @@ use crate::stack::kafka::Kafka;
 const RECOVERY_DAYS: u32 = 7;
 
 impl Expansion<'_> {
-    /// The agents of the stack's hosts that work with Kafka.
+    /// The stack's agents that work with Kafka.
     pub(super) fn kafka_agents(&self) -> impl Iterator<Item = Agent> {
         let file = self.file;
-        let runs =
-            move |agent: Agent| file.hosts.iter().flat_map(|host| &host.value.agents).any(|at| at.value == agent);
-        Agent::needing(Need::Kafka).filter(move |agent| runs(*agent))
+        Agent::needing(Need::Kafka).filter(move |agent| file.has(*agent))
     }
 
     /// Makes a user with a password of its own for each agent, where none is shared.

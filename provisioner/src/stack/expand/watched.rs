@@ -78,6 +78,7 @@ impl Expansion<'_> {
     pub(super) fn watched(&self, section: &Alarms) -> Vec<Watched> {
         let mut all = self.watched_agents(section);
         all.extend(self.watched_kafka(section));
+        all.extend(self.watched_stream_job());
         all.extend(self.watched_batch());
         all.extend(self.watched_hosts());
         all.extend(self.watched_functions());

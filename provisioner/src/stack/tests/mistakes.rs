@@ -215,7 +215,7 @@ fn hosts_whose_processors_have_no_program_are_refused_with_the_cure() {
     assert!(text.contains("--other-agent FILE") && text.contains("test.toml:"), "{text}");
     assert!(lacking(&Programs { arm64: Some(own.clone()), ..Programs::default() }).is_empty());
     let arm64 = Some(Artifact { sha256: "1".repeat(64), ..own.clone() });
-    let both = Programs { arm64, x86_64: Some(own), lakewright: None };
+    let both = Programs { arm64, x86_64: Some(own), ..Programs::default() };
     let target = Target { account: "123456789012".into(), region: "eu-north-1".into() };
     let desired = expand(&stack, &target, &both);
     assert_eq!(spec(&desired, "release.agent-arm64")["sha256"], "1".repeat(64));

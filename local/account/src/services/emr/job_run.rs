@@ -39,6 +39,12 @@ pub(super) fn any_open(state: &State<'_>, application: &str) -> bool {
     state.list(COLLECTION).any(|(_, run)| run["applicationId"] == application && !is_over(run))
 }
 
+/// The run of a name that isn't over.
+pub(super) fn open(state: &State<'_>, name: &str) -> Option<Value> {
+    let mut runs = state.list(COLLECTION).map(|(_, run)| run);
+    runs.find(|run| run["name"] == name && !is_over(run)).cloned()
+}
+
 pub(super) fn start(account: &Arc<Account>, request: &Request, running: &Running) -> Result<Value, AwsError> {
     let (answer, fresh) = account.transact(request, |state| {
         application::settle(state);
@@ -189,13 +195,7 @@ fn role(account: &Account, request: &Request, id: &str) -> Result<Option<Tempora
         return Ok(None);
     }
     let run = account.transact(request, |state| Ok(state.get(COLLECTION, id).cloned().unwrap_or_default()))?;
-    let name = run.text("jobRunId").unwrap_or(id);
-    let role = run.text("executionRole").unwrap_or_default();
-    let application = run.text("applicationId").unwrap_or_default();
-    let application = request.arn("emr-serverless", &format!("/applications/{application}"));
-    let source = Some((request.account.as_str(), application.as_str()));
-    let acting = enforce::Acting { service: "emr-serverless.amazonaws.com", source };
-    let session = enforce::session(account, role, acting, name)?;
+    let session = enforce::session_of_run(account, &run)?;
     Ok(Some(Temporary { access_key: session.access_key, secret: session.secret, token: session.token }))
 }
 

@@ -30,6 +30,11 @@ pub struct EmrServerless {
     running: Running,
 }
 
+/// The job run of a name that isn't over.
+pub(crate) fn open_run(state: &State<'_>, name: &str) -> Option<Value> {
+    job_run::open(state, name)
+}
+
 const fn route(operation: &'static str, method: &'static str, path: &'static str) -> Route {
     Route { method, path, operation }
 }

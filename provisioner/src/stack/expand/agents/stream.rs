@@ -48,7 +48,8 @@ impl AgentExpansion for Stream {
             on_gap: section.on_gap.value.into(),
             maintenance: maintenance(section),
             orphans_elsewhere_ms: orphans_elsewhere(section),
-            watch: expansion.watch(AGENT),
+            // On Spark, EMR's own metrics are watched.
+            watch: expansion.watch(AGENT).filter(|_| !expansion.file.streams_on_spark()),
         };
         serde_json::to_value(config)
     }

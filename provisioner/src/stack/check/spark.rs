@@ -1,0 +1,160 @@
+//! Checks of the stream agent's work on Spark: what its job reads as the agent does, and what the job itself needs.
+
+use lakewright_config::{Format, OnTombstone, Unknown};
+
+use super::Checker;
+use super::tables::is_emr_release;
+use crate::stack::agents::{MaintainedBy, OnReject};
+use crate::stack::decode::Entry;
+use crate::stack::diagnostics::Diagnostic;
+use crate::stack::hosts::Agent;
+use crate::stack::tables::TableSection;
+
+/// The first release of EMR that starts streams again by itself.
+/// <https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/jobs-spark-streaming.html>
+const FIRST_RELEASE: [u32; 2] = [7, 1];
+/// The virtual processors of a driver and of an executor, unless a setting says otherwise.
+const CORES: u64 = 4;
+/// What the job is started with whatever a file says.
+const OWN_SETTINGS: [&str; 4] = [
+    "spark.executor.instances",
+    "spark.dynamicAllocation.enabled",
+    "spark.executorEnv.AWS_REGION",
+    "spark.emr-serverless.driverEnv.AWS_REGION",
+];
+
+impl Checker<'_> {
+    pub(super) fn spark(&mut self) {
+        let file = self.file;
+        let stream = &file.agents.stream;
+        if !file.streams_on_spark() {
+            if !stream.spark.span.is_empty() {
+                let title = "`[agents.stream.spark]` has no use while the agent does the work";
+                self.push(
+                    Diagnostic::new(stream.spark.span.clone(), title, "nothing is started by it")
+                        .help("write `engine = \"spark\"` in [agents.stream], or remove the section"),
+                );
+            }
+            return;
+        }
+        let engine = stream.engine.span.clone();
+        for host in &file.hosts {
+            for agent in host.value.agents.iter().filter(|agent| agent.sound && agent.value == Agent::Stream) {
+                let title = format!("`{}` would run the stream agent beside Spark", host.name);
+                self.push(
+                    Diagnostic::new(agent.span.clone(), title, "Spark does its work")
+                        .help("take `stream` off the host's `agents`, or write `engine = \"agent\"` in [agents.stream]"),
+                );
+            }
+        }
+        if file.network.existing.is_none() && !file.network.is_private() {
+            let title = "Spark's workers reach neither S3's and Glue's addresses nor anything else from public subnets";
+            self.push(
+                Diagnostic::new(engine, title, "its workers have no public addresses")
+                    .help("write `subnets = \"private\"` in [network]; a change of it makes a new network"),
+            );
+        }
+        if stream.on_reject.sound && stream.on_reject.value == OnReject::Stop {
+            let title = "Spark doesn't stop a partition before a record that no table takes";
+            let span = stream.on_reject.span.clone();
+            self.push(Diagnostic::new(span, title, "the agent does").help("write \"dead_letters\" or \"skip\""));
+        }
+        if stream.maintenance.sound && stream.maintenance.value == MaintainedBy::Agent {
+            let title = "nobody would maintain the raw tables: the agent isn't there, and Spark's job doesn't";
+            self.push(
+                Diagnostic::new(stream.maintenance.span.clone(), title, "no agent runs")
+                    .help("write \"glue\", or \"off\" and run `lakewright maintain` by the clock"),
+            );
+        }
+        for table in &file.tables {
+            self.read_by_spark(table);
+        }
+        self.spark_job();
+    }
+
+    /// What Spark's job would read otherwise than the agent.
+    fn read_by_spark(&mut self, table: &Entry<TableSection>) {
+        let section = &table.value;
+        let reading = section.reading();
+        let mut wrong = Vec::new();
+        if section.sink.sound && !section.is_in_catalog() {
+            wrong.push((section.sink.span_or(&table.span), "sink", "writes Iceberg tables alone"));
+        }
+        if let Some(existing) = &section.existing {
+            wrong.push((existing.span.clone(), "existing", "writes the stack's own tables alone"));
+        }
+        if reading.format == Format::Debezium {
+            wrong.push((section.format.span_or(&table.span), "format", "reads JSON and Avro"));
+        }
+        if let Some(part) = section.kafka.first() {
+            wrong.push((part.span.clone(), "kafka", "reads a record's value alone"));
+        }
+        if matches!(reading.unknown, Unknown::Keep | Unknown::Evolve) {
+            let does = "drops or rejects members that no column takes";
+            wrong.push((section.unknown.span_or(&table.span), "unknown", does));
+        }
+        if reading.on_tombstone == OnTombstone::Row {
+            wrong.push((section.on_tombstone.span_or(&table.span), "on_tombstone", "makes no rows of them"));
+        }
+        for column in section.columns.iter().filter(|column| column.value.sound) {
+            if column.value.column_type.is_nested() {
+                wrong.push((column.span.clone(), column.name.as_str(), "reads columns of plain types"));
+            }
+        }
+        for (span, name, does) in wrong {
+            let title = format!("Spark's job can't fill the table `{}`: `{name}`", table.name);
+            self.push(
+                Diagnostic::new(span, title, format!("it {does}"))
+                    .help("change it, or let the agent do the work: `engine = \"agent\"` in [agents.stream]"),
+            );
+        }
+    }
+
+    /// The job's release, size and settings.
+    fn spark_job(&mut self) {
+        let job = &self.file.agents.stream.spark;
+        if job.release.sound {
+            let parts: Vec<u32> = job.release.trim_start_matches("emr-").split('.').flat_map(str::parse).collect();
+            let is_early = parts.get(..2).is_some_and(|parts| parts < &FIRST_RELEASE[..]);
+            if !is_emr_release(&job.release) || is_early {
+                let title = format!("`{}` is no release of EMR that keeps a stream running", job.release.value);
+                self.push(
+                    Diagnostic::new(job.release.span.clone(), title, "no such release")
+                        .help("write emr-7.1.0 or a later one, as in `emr-7.9.0`"),
+                );
+            }
+        }
+        for setting in job.settings.iter().filter(|setting| setting.value.sound) {
+            let (name, value) = (setting.name.as_str(), setting.value.0.as_str());
+            let is_plain = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "'\"\\`$=".contains(c));
+            let is_value = !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || "'\"\\`$".contains(c));
+            let mistake = if OWN_SETTINGS.contains(&name) {
+                Some(("set by Lakewright", "write `executors` for how many there are; the others are what the job needs"))
+            } else if !name.starts_with("spark.") || !is_plain(name) {
+                Some(("no setting of Spark", "names begin with `spark.`, as in `\"spark.executor.cores\" = 8`"))
+            } else if !is_value {
+                Some(("can't be handed on", "values go to `spark-submit` without spaces, quotes, `$` and backslashes"))
+            } else {
+                None
+            };
+            if let Some((label, help)) = mistake {
+                let title = format!("the job can't be started with `{name}`");
+                self.push(Diagnostic::new(setting.span.clone(), title, label).help(help));
+            }
+        }
+        let cores = |name: &str| {
+            let own = job.settings.get(name).and_then(|setting| setting.value.0.parse().ok());
+            own.unwrap_or(CORES)
+        };
+        let needed = cores("spark.driver.cores") + job.executors.0 * cores("spark.executor.cores");
+        if job.executors.sound && job.max_vcpu.sound && needed > job.max_vcpu.0 {
+            let title = format!("the job takes {needed} virtual processors, and the application has {}", job.max_vcpu.0);
+            let span = if job.max_vcpu.written() { &job.max_vcpu.span } else { &job.executors.span };
+            self.push(
+                Diagnostic::new(span.clone(), title, "the job would wait for executors for ever")
+                    .help(format!("write `max_vcpu = {needed}` or more, with 4 GB of `max_memory_gb` for each of them")),
+            );
+        }
+        self.statements(&job.statements);
+    }
+}

@@ -1,0 +1,204 @@
+//! The stream agent's work on Spark: an application of EMR Serverless of its own, the role and the network of its workers, the program,
+//! and the run that does the work.
+
+use std::collections::BTreeMap;
+
+use lakewright_config::agents::Agent;
+
+use super::agents::expansion_of;
+use super::network::among_themselves;
+use super::policy::{Access, Statements, own};
+use super::watched::{Watched, metric};
+use super::{ARTIFACTS, Artifact, Expansion, RESULTS, bucket_address};
+use crate::kinds::alarm::{Comparison, MissingData};
+use crate::kinds::{emr_application, job_run, release, role};
+use crate::names::{self, STREAM_JOB as STREAM};
+use crate::resource::Address;
+
+/// The address of the run.
+const RUN: &str = "stream";
+/// The program's main class.
+const MAIN: &str = "lakewright.stream.Main";
+/// After how many idle minutes the application stops: it is idle when its run has ended.
+const IDLE_MINUTES: u32 = 15;
+/// EMR starts a run that failed again at once, and gives it up when it failed more often in an hour. Ten is the most that EMR takes.
+const FAILED_ATTEMPTS_PER_HOUR: u32 = 10;
+
+/// The application's address.
+fn application() -> Address {
+    Address::new("emr_application", STREAM)
+}
+
+/// The program's address.
+fn program() -> Address {
+    Address::new("release", STREAM)
+}
+
+/// The parameters of a run that hold these settings of Spark.
+fn parameters<'a>(settings: impl Iterator<Item = (&'a str, String)>) -> String {
+    let all = settings.map(|(name, value)| format!(" --conf {name}={value}"));
+    format!("--class {MAIN}{}", all.collect::<String>())
+}
+
+impl Expansion<'_> {
+    /// The security group of the workers: among themselves, and to the brokers.
+    pub(super) fn stream_group(&mut self) {
+        if !self.file.streams_on_spark() {
+            return;
+        }
+        self.within_none();
+        let workers = among_themselves("workers among themselves");
+        let description = format!("the stream job of {}", self.stack.name());
+        let mut spec = self.security_group(STREAM, description, vec![workers.clone()]);
+        spec.egress.push(workers);
+        spec.egress.extend(self.ways_to(|need| Agent::Stream.needs(need), &[]));
+        let span = self.file.agents.stream.engine.span.clone();
+        self.add(Address::new("security_group", STREAM), &spec, &span, vec![]);
+    }
+
+    /// The application and the run, with all that it reads.
+    pub(super) fn stream_job(&mut self) {
+        if !self.file.streams_on_spark() {
+            return;
+        }
+        let section = &self.file.agents.stream.spark;
+        let span = self.file.agents.stream.engine.span.clone();
+        let job = self.stream_program();
+        let spec = release::Spec {
+            bucket: self.bucket(ARTIFACTS).into(),
+            architecture: release::Architecture::X86,
+            program: release::Program::StreamJob,
+            sha256: job.sha256.into(),
+            size: job.size,
+            file: job.file,
+        };
+        self.add(program(), &spec, &span, vec![bucket_address(ARTIFACTS)]);
+        self.stream_role();
+        let config = Address::new("object", STREAM);
+        let key = format!("hosts/{STREAM}/{}.json", Agent::Stream.word());
+        self.object(STREAM, &key, self.agent_config(Agent::Stream), "application/json", &span);
+        self.after_tables();
+        self.after_users();
+        let spec = emr_application::Spec {
+            name: self.named(STREAM).into(),
+            release_label: section.release.value.clone().into(),
+            architecture: emr_application::Architecture::X86,
+            max_capacity: emr_application::MaxCapacity {
+                vcpu: section.max_vcpu.0 as u32,
+                memory_gb: section.max_memory_gb.0 as u32,
+                disk_gb: section.max_disk_gb.0 as u32,
+            },
+            idle_timeout_minutes: IDLE_MINUTES,
+            subnets: self.subnets().into_iter().map(Into::into).collect(),
+            security_groups: vec![Address::new("security_group", STREAM).output("id").into()],
+            image: None,
+        };
+        self.add(application(), &spec, &span, vec![]);
+        let logs = section.log_prefix.trim_matches('/');
+        let spec = job_run::Spec {
+            application: application().output("id").into(),
+            name: names::stream_run(self.stack.name()).into(),
+            execution_role: Address::new("role", STREAM).output("arn").into(),
+            entry_point: program().output("url").into(),
+            arguments: vec!["--config".into(), format!("s3://{}/{key}", self.bucket(ARTIFACTS)).into()],
+            spark_parameters: self.stream_parameters().into(),
+            log_location: Some(format!("s3://{}/{logs}/", self.bucket(RESULTS)).into()),
+            max_failed_attempts_per_hour: FAILED_ATTEMPTS_PER_HOUR,
+        };
+        let mut before = vec![config, bucket_address(RESULTS)];
+        before.extend(self.ways_out());
+        let needed = ["topic", "table", "scram_association"];
+        let resources = self.resources.iter().map(|resource| &resource.address);
+        before.extend(resources.filter(|address| needed.contains(&address.kind.as_str())).cloned());
+        self.add(Address::new("job_run", RUN), &spec, &span, before);
+    }
+
+    /// The program; a stack that has none isn't applied, and shown as if there were one.
+    fn stream_program(&self) -> Artifact {
+        self.programs.stream_job.clone().unwrap_or_else(Artifact::missing)
+    }
+
+    /// The address, key and hash of the program that is published, where there is one.
+    pub(super) fn published_stream_job(&self) -> Option<(Address, String, String)> {
+        let sha256 = self.file.streams_on_spark().then(|| self.stream_program().sha256)?;
+        let key = release::key(release::Program::StreamJob, release::Architecture::X86, &sha256);
+        Some((program(), key, sha256))
+    }
+
+    fn stream_parameters(&self) -> String {
+        let section = &self.file.agents.stream.spark;
+        let region = self.target.region.as_str();
+        let own = [
+            ("spark.executor.instances", section.executors.0.to_string()),
+            // A stream is never done: executors that come and go would make partitions wait for them.
+            ("spark.dynamicAllocation.enabled", "false".to_owned()),
+            ("spark.sql.catalog.glue.client.region", region.to_owned()),
+            ("spark.emr-serverless.driverEnv.AWS_REGION", region.to_owned()),
+            ("spark.executorEnv.AWS_REGION", region.to_owned()),
+            // The application is stopped for a change of its own, and the run with it: a new one starts after it.
+            ("spark.lakewright.application", application().output("settings")),
+        ];
+        let given = section.settings.iter().map(|one| (one.name.as_str(), one.value.0.clone()));
+        parameters(own.into_iter().chain(given))
+    }
+
+    /// The role of the run: what the agent's hosts may do for it, and reading what it is made of.
+    fn stream_role(&mut self) {
+        let section = &self.file.agents.stream.spark;
+        let mut statements = Statements::default();
+        let folders = [format!("hosts/{STREAM}"), "releases".to_owned()];
+        self.objects(&mut statements, "Artifacts", Access::Read, ARTIFACTS, &folders);
+        let logs = section.log_prefix.trim_matches('/').to_owned();
+        self.objects(&mut statements, "Logs", Access::Append, RESULTS, &[logs]);
+        let mut work = Statements::default();
+        expansion_of(Agent::Stream).rights(self, &mut work);
+        let mut policies =
+            BTreeMap::from([("job".to_owned(), statements.policy()), (Agent::Stream.word().to_owned(), work.policy())]);
+        if !section.statements.is_empty() {
+            policies.insert("own".to_owned(), own(&section.statements));
+        }
+        let applications = self.arn("emr-serverless", "/applications/*");
+        let trust = self.trust_for("emr-serverless.amazonaws.com", Some(&applications));
+        let description = format!("the stream job of {}", self.stack.name());
+        let spec = role::Spec { policies, ..self.role(STREAM, description, trust) };
+        let span = self.file.agents.stream.engine.span.clone();
+        self.add(Address::new("role", STREAM), &spec, &span, vec![]);
+    }
+
+    /// What is watched of the run: EMR's own metrics, because the job reports none.
+    pub(super) fn watched_stream_job(&self) -> Vec<Watched> {
+        if !self.file.streams_on_spark() {
+            return Vec::new();
+        }
+        let row = "Stream job";
+        let id = application().output("id");
+        let of = |name: &str, statistic: &str, period: u32| {
+            metric("AWS/EMRServerless", name, &[("ApplicationId", &id)], statistic, period)
+        };
+        let failed = Watched::on(
+            "stream-job-failed".to_owned(),
+            row,
+            "failed runs of the stream job",
+            format!(
+                "The stream job failed more than {FAILED_ATTEMPTS_PER_HOUR} times in an hour, and EMR has given it up: no row is                  written any more. The reason stands in its driver's log, in the bucket `{RESULTS}`, and in `aws emr-serverless                  list-job-runs`. When that is fixed, `lakewright apply` starts it again, where the tables are."
+            ),
+            of("FailedJobs", "Sum", 300),
+        );
+        let still = Watched::on(
+            "stream-job-silent".to_owned(),
+            row,
+            "running stream jobs",
+            "The stream job doesn't run: it was cancelled, waits for capacity, or was given up. `lakewright plan` shows a run that is \
+             missing or has failed, with the reason, and `lakewright apply` starts it, where the tables are. One that waits needs a \
+             greater `max_vcpu` or a higher quota of EMR Serverless."
+                .to_owned(),
+            of("RunningJobs", "Maximum", 60),
+        );
+        let all = [
+            failed.when(Comparison::AtLeast, 1.0, 1),
+            still.when(Comparison::Below, 1.0, 15).missing(MissingData::Breaching),
+        ];
+        let after = vec![Address::new("job_run", RUN)];
+        all.into_iter().map(|one| Watched { after: after.clone(), ..one }).collect()
+    }
+}

@@ -1,0 +1,168 @@
+//! The stream agent's work on Spark: what it stands for, and what Spark would do otherwise than the agent.
+
+use std::path::Path;
+
+use lakewright_config::StreamConfig;
+
+use super::{expanded, mistakes, parsed, spec};
+use crate::resource::Address;
+use crate::stack::{Artifact, Diagnostics, Programs, Target, expand, unprogrammed};
+
+/// A stack without hosts whose stream is Spark's.
+const STACK: &str = r#"[stack]
+name = "tiny"
+
+[network]
+subnets = "private"
+
+[kafka]
+
+[keys.main]
+
+[topics.facts]
+
+[buckets.raw]
+
+[tables.sales]
+topic = "facts"
+format = "json"
+key = ["id"]
+columns = { id = "string", amount = "decimal(12,2)" }
+
+[alarms]
+email = ["ops@example.com"]
+
+[agents.stream]
+engine = "spark"
+"#;
+
+fn with(more: &str) -> String {
+    format!("{STACK}{more}")
+}
+
+#[test]
+fn an_application_a_role_and_a_run_do_the_agents_work() {
+    let desired = expanded(&parsed(&with(
+        "[agents.stream.spark]\nexecutors = 4\nmax_vcpu = 48\nsettings = { \"spark.executor.cores\" = 8 }\n",
+    )));
+    let application = spec(&desired, "emr_application.stream-spark");
+    assert_eq!(application["name"], "tiny-stream-spark");
+    assert_eq!(application["max_capacity"]["vcpu"], 48);
+    assert_eq!(application["security_groups"][0], "${security_group.stream-spark.id}");
+    assert_eq!(application["subnets"][0], "${subnet.private-a.id}");
+
+    let run = spec(&desired, "job_run.stream");
+    assert_eq!(run["application"], "${emr_application.stream-spark.id}");
+    assert_eq!(run["execution_role"], "${role.stream-spark.arn}");
+    assert_eq!(run["entry_point"], "${release.stream-spark.url}");
+    let config = "s3://tiny-artifacts-123456789012/hosts/stream-spark/stream.json";
+    assert_eq!(run["arguments"], serde_json::json!(["--config", config]));
+    let parameters = run["spark_parameters"].as_str().expect("parameters");
+    for part in [
+        "--class lakewright.stream.Main ",
+        "--conf spark.executor.instances=4",
+        "--conf spark.executor.cores=8",
+        "--conf spark.sql.catalog.glue.client.region=eu-north-1",
+        // A change of the application is one of the run.
+        "--conf spark.lakewright.application=${emr_application.stream-spark.settings}",
+    ] {
+        assert!(parameters.contains(part), "{part}: {parameters}");
+    }
+    assert_eq!(spec(&desired, "release.stream-spark")["program"], "lakewright-stream.jar");
+
+    // It begins when its tables and topics are there.
+    let run = desired.resources.iter().find(|one| one.address == Address::new("job_run", "stream")).expect("a run");
+    for before in ["table.sales", "table.dead_letters", "topic.facts", "object.stream-spark", "route_table.private-a"] {
+        assert!(run.after.contains(&before.parse().expect("an address")), "{before}: {:?}", run.after);
+    }
+
+    let content = spec(&desired, "object.stream-spark")["content"].as_str().expect("content");
+    let config: StreamConfig = serde_json::from_str(content).expect("the agent's configuration");
+    assert_eq!((config.tables.len(), config.group.as_str(), config.watch), (1, "tiny-stream", None));
+
+    let role = spec(&desired, "role.stream-spark");
+    let trust = role["trust"].to_string();
+    assert!(trust.contains("emr-serverless.amazonaws.com") && trust.contains("aws:SourceAccount"), "{trust}");
+    let policies = role["policies"].to_string();
+    for part in ["/raw/sales/*", "kafka-cluster:ReadData", "/releases/*", "/hosts/stream-spark/*", "logs/stream/*"] {
+        assert!(policies.contains(part), "{part}: {policies}");
+    }
+
+    let brokers = spec(&desired, "security_group.kafka")["ingress"].to_string();
+    assert!(brokers.contains("${security_group.stream-spark.id}"), "{brokers}");
+    let alarms = ["alarm.stream-job-failed", "alarm.stream-job-silent"].map(|name| spec(&desired, name).clone());
+    assert_eq!(alarms[1]["metric"]["dimensions"]["ApplicationId"], "${emr_application.stream-spark.id}");
+    // Nobody reports as the agent does.
+    assert!(!desired.resources.iter().any(|one| one.address.name == "stream-silent"), "an alarm on the agent");
+}
+
+#[test]
+fn with_an_own_user_the_run_logs_in_as_the_agent_would() {
+    let text = STACK.replace("[kafka]\n", "[kafka]\nauthentication = \"scram\"\n");
+    let desired = expanded(&parsed(&text));
+    assert_eq!(spec(&desired, "secret.stream")["username"], "tiny-stream");
+    let policies = spec(&desired, "role.stream-spark")["policies"].to_string();
+    assert!(policies.contains("${secret.stream.arn}"), "{policies}");
+}
+
+#[test]
+fn what_spark_would_do_otherwise_is_refused() {
+    let table = |lines: &str| STACK.replace("format = \"json\"\n", lines);
+    for (text, part) in [
+        (table("format = \"debezium\"\n"), "Spark's job can't fill the table `sales`: `format`"),
+        (table("format = \"json\"\nkafka = [\"timestamp\"]\n"), "table `sales`: `kafka`"),
+        (table("format = \"json\"\nunknown = \"keep\"\n"), "table `sales`: `unknown`"),
+        (table("format = \"json\"\nunknown = \"evolve\"\n"), "table `sales`: `unknown`"),
+        (table("format = \"json\"\nsink = \"parquet\"\n"), "table `sales`: `sink`"),
+        (table("format = \"json\"\non_tombstone = \"row\"\nkafka = [\"key\"]\n"), "table `sales`: `on_tombstone`"),
+        (STACK.replace("id = \"string\"", "tags = \"list<string>\", id = \"string\""), "table `sales`: `tags`"),
+        (with("on_reject = \"stop\"\n"), "doesn't stop a partition"),
+        (with("maintenance = \"agent\"\n"), "nobody would maintain the raw tables"),
+        (STACK.replace("subnets = \"private\"", "subnets = \"public\""), "from public subnets"),
+        (with("[hosts.app]\nagents = [\"stream\"]\n"), "`app` would run the stream agent beside Spark"),
+        (with("[hosts.stream-spark]\n"), "name taken by Lakewright's own"),
+        (with("[agents.stream.spark]\nrelease = \"emr-7.0.0\"\n"), "no release of EMR that keeps a stream running"),
+        (with("[agents.stream.spark]\nrelease = \"7.9\"\n"), "no release of EMR that keeps a stream running"),
+        (with("[agents.stream.spark]\nexecutors = 4\n"), "takes 20 virtual processors, and the application has 16"),
+        (with("[agents.stream.spark]\nlog_prefix = \"hosts/x\"\n"), "Lakewright's own"),
+        (with("[agents.stream.spark]\nsettings = { \"spark.executor.instances\" = 3 }\n"), "write `executors`"),
+        (with("[agents.stream.spark]\nsettings = { \"executor.cores\" = 3 }\n"), "names begin with `spark.`"),
+        (with("[agents.stream.spark]\nsettings = { \"spark.a\" = \"b c\" }\n"), "can't be handed on"),
+        (STACK.replace("engine = \"spark\"", "spark = { executors = 2 }"), "has no use while the agent does the work"),
+        (STACK.replace("engine = \"spark\"", "engine = \"flink\""), "`spark`"),
+    ] {
+        let said = mistakes(&text, &[]);
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(mistakes(STACK, &[]), "no mistakes");
+}
+
+#[test]
+fn a_network_without_a_way_out_has_what_the_workers_call() {
+    let said = mistakes(&STACK.replace("subnets = \"private\"", "subnets = \"private\"\nnat = \"none\""), &[]);
+    for service in ["`glue`: the stream agent commits", "`sts`: "] {
+        assert!(said.contains(service), "{service}: {said}");
+    }
+}
+
+#[test]
+fn a_stack_whose_job_was_not_made_says_how_it_is() {
+    let stack = parsed(STACK);
+    let lacking = unprogrammed(&stack, &Programs::default());
+    let said = Diagnostics::new(stack.sources.clone(), lacking).render(false);
+    assert!(said.contains("there is no stream job for Spark") && said.contains("make stream-spark"), "{said}");
+    let job = Artifact { sha256: "a".repeat(64), size: 9, file: Some("job.jar".to_owned()) };
+    let programs = Programs { stream_job: Some(job), ..Programs::default() };
+    assert!(unprogrammed(&stack, &programs).is_empty());
+    let target = Target { account: "123456789012".into(), region: "eu-north-1".into() };
+    let desired = expand(&stack, &target, &programs);
+    assert_eq!(spec(&desired, "release.stream-spark")["sha256"], "a".repeat(64));
+}
+
+#[test]
+fn the_shipped_stacks_stream_on_spark_where_they_can() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../stacks/minimal.toml"));
+    let text = text.expect("the smallest stack is shipped");
+    let said = mistakes(&format!("{text}\n[agents.stream]\nengine = \"spark\"\n"), &[]);
+    assert_eq!(said.matches("error: ").count(), 2, "{said}");
+}
