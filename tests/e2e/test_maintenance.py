@@ -2,7 +2,10 @@
 
 import datetime
 import json
+import shutil
+import signal
 import subprocess
+import time
 import uuid
 from decimal import Decimal
 
@@ -15,7 +18,7 @@ from pyiceberg.types import (
 )
 
 from account import REGION, Account
-from conftest import TARGET
+from conftest import ROOT, TARGET
 from test_up import catalog
 
 AGENT = TARGET / "debug" / "lakewright-agent"
@@ -149,3 +152,24 @@ def test_rows_of_another_engine_and_of_older_schemas_stay_as_they_are(account):
     said = maintain(account, table)
     assert "data files 5 → 1" in said and "left alone" not in said, said
     assert len(files(table)) == 1 and rows(table) == before
+
+
+def test_an_interrupted_round_says_what_was_done(account, tmp_path):
+    agent = tmp_path / "agent"
+    agent.write_text("#!/bin/sh\ncat > /dev/null\ncd \"$(dirname \"$0\")\"\n[ ! -e done ] || { touch second; exec sleep 600; }\ntouch done\necho '\"absent\"'\n")
+    agent.chmod(0o755)
+    stack = tmp_path / "stack.toml"
+    stack.write_text((ROOT / "stacks" / "lake-only.toml").read_text())
+    shutil.copytree(ROOT / "stacks" / "models", tmp_path / "models", dirs_exist_ok=True)
+    command = [TARGET / "debug" / "lakewright", "--stack", stack, "--agent", agent, "maintain"]
+    process = subprocess.Popen(
+        command, env=account.environment | {"AWS_REGION": REGION}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    end = time.monotonic() + 120
+    while not (tmp_path / "second").exists():
+        assert process.poll() is None and time.monotonic() < end, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1, (out, err)
+    assert "interrupted" in err and out.count("isn't there") >= 1, (out, err)

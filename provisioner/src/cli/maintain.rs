@@ -25,7 +25,7 @@ pub struct Options {
     /// Says what would be done, and does nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Exits 2 when something would be done
+    /// Exits 2 when something would be done; else 3, as without this, when a raw table isn't there or may not be cleaned
     #[arg(long, requires = "dry_run")]
     pub detailed_exitcode: bool,
     /// Writes what became of each table as JSON
@@ -53,25 +53,31 @@ pub async fn run(global: &Global, options: &Options) -> Result<Outcome> {
     let context = &connect(global, &Belonging::of(&stack, global)).await?;
     let dry_run = options.dry_run;
     let done = until_interrupted(|stop| async move {
-        let mut done = Vec::new();
+        let (mut done, mut interrupted) = (Vec::new(), None);
         for (index, of) in tables.iter().copied().enumerate() {
             let progress = Progress::start(of, (index + 1, tables.len()), dry_run);
             let outcome = match maintain(global, context, of, dry_run, &stop).await {
                 Ok(outcome) => outcome,
-                Err(error) if stop.is_cancelled() => return Err(error),
+                Err(error) if stop.is_cancelled() => {
+                    interrupted = Some(error);
+                    break;
+                }
                 Err(error) => Became::Failed(format!("{error:#}")),
             };
             progress.end(&outcome);
             done.push(Done { table: of.full_name(), of, outcome });
         }
-        Ok(done)
+        (done, interrupted)
     });
-    let done = done.await?;
+    let (done, interrupted) = done.await;
     if options.json {
         let text = serde_json::to_string_pretty(&done).context("write the outcomes as JSON")? + "\n";
         print(&plain::json(&text))?;
-    } else {
+    } else if !done.is_empty() {
         print(&shown(&done, dry_run))?;
+    }
+    if let Some(error) = interrupted {
+        return Err(error);
     }
     Ok(came_to(&done, options.detailed_exitcode))
 }
