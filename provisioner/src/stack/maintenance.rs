@@ -15,6 +15,14 @@ pub(super) const SNAPSHOTS_AGE: &str = "history.expire.max-snapshot-age-ms";
 /// The same by their number.
 pub(super) const SNAPSHOTS_LEAST: &str = "history.expire.min-snapshots-to-keep";
 
+/// A day in milliseconds.
+pub(super) const DAY_MS: u64 = 86_400_000;
+
+/// The whole days that Glue's optimizers take for a span in milliseconds: one at least.
+pub(super) fn glue_days(milliseconds: u64) -> u64 {
+    milliseconds.div_ceil(DAY_MS).max(1)
+}
+
 /// A table that can be maintained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Maintainable {

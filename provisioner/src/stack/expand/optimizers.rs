@@ -9,14 +9,14 @@ use crate::kinds::role;
 use crate::kinds::table_optimizer::{self, Type};
 use crate::resource::Address;
 use crate::stack::agents::MaintainedBy;
+use crate::stack::maintenance::glue_days;
 use crate::stack::sql::Zone;
 
 /// The name of the role.
 const ROLE: &str = "optimizers";
 /// Where Glue writes what its optimizers did.
 const LOG_GROUPS: [&str; 3] = ["iceberg-compaction", "iceberg-retention", "iceberg-orphan-file-deletion"];
-/// A day and an hour in milliseconds.
-const DAY: u64 = 86_400_000;
+/// An hour in milliseconds.
 const HOUR: u64 = 3_600_000;
 /// The hours between two runs that Glue takes, and those that it has by itself.
 const LEAST_HOURS: u64 = 3;
@@ -40,7 +40,7 @@ impl Expansion<'_> {
         let every = section.maintenance_interval.0.div_ceil(HOUR);
         let every = if every < LEAST_HOURS { HOURS } else { every.min(MOST_HOURS) as u32 };
         for table in tables {
-            let days = |milliseconds: u64| (milliseconds.div_ceil(DAY) as u32).max(1);
+            let days = |milliseconds: u64| glue_days(milliseconds) as u32;
             let of = |kind| table_optimizer::Spec {
                 database: table.database.as_str().into(),
                 table: table.name.as_str().into(),

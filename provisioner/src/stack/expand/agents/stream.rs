@@ -10,14 +10,13 @@ use crate::stack::agents::{MaintainedBy, Stream as Section};
 use crate::stack::decode::At;
 use crate::stack::expand::Expansion;
 use crate::stack::expand::policy::{Access, Statements};
+use crate::stack::maintenance::{DAY_MS, glue_days};
 use crate::stack::sections::File;
 
 /// What of the expansion is the stream agent's own.
 pub(super) struct Stream;
 
 const AGENT: Agent = StreamConfig::AGENT;
-/// A day in milliseconds.
-const DAY: u64 = 86_400_000;
 
 fn maintenance(section: &Section) -> Option<Maintenance> {
     (section.maintenance.value == MaintainedBy::Agent).then(|| section.settings())
@@ -25,8 +24,8 @@ fn maintenance(section: &Section) -> Option<Maintenance> {
 
 /// The age at which Glue deletes orphans of its tables, if it does: whole days.
 fn orphans_elsewhere(section: &Section) -> Option<u64> {
-    let days = section.orphans_after.0.div_ceil(DAY).max(1);
-    (section.maintenance.value == MaintainedBy::Glue).then_some(days * DAY)
+    let age = glue_days(section.orphans_after.0) * DAY_MS;
+    (section.maintenance.value == MaintainedBy::Glue).then_some(age)
 }
 
 fn group(expansion: &Expansion<'_>) -> String {
