@@ -1,11 +1,17 @@
 """A stack whose tables a job of Spark fills: what an apply makes of it, and what this machine does in the job's place."""
 
 import json
+import os
+import shlex
+import signal
+import subprocess
 
 import pytest
 
 from account import client
-from conftest import PATIENCE
+from conftest import ENVIRONMENT, PATIENCE
+from spark_lake import CACHE, KEYS, SPARK
+from test_up import catalog
 
 
 @pytest.fixture
@@ -55,4 +61,34 @@ def test_a_run_is_kept_going_and_the_agent_does_its_work_here(up):
     assert [step["address"] for step in plan()["steps"]] == []
 
     assert up.process.wait(timeout=PATIENCE) == 0, up.log()
+    assert "exact" in up.log() and "missing" not in up.log(), up.log()
+
+
+@pytest.mark.skipif(os.environ.get("LAKEWRIGHT_LONG") != "1", reason="starts a real Spark")
+def test_a_real_spark_goes_on_for_the_agent_as_the_run_says(up):
+    subprocess.run([SPARK, "stream", CACHE / "stream-job"], check=True)
+    up.start("--for", "150s")
+    up.wait("rows", lambda: up.scalar("SELECT count(*) AS n FROM minimal_raw.sales") > 0)
+    record = up.record()
+    emr = client(record["account"], "emr-serverless")
+    (application,) = emr.list_applications()["applications"]
+    (run,) = emr.list_job_runs(applicationId=application["id"])["jobRuns"]
+    submit = emr.get_job_run(applicationId=application["id"], jobRunId=run["id"])["jobRun"]["jobDriver"]["sparkSubmit"]
+    agent = next(child["pid"] for child in record["children"] if child["name"] == "stream on stream-spark")
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        ports = json.loads((up.data / "ports.json").read_text())
+        words = shlex.split(submit["sparkSubmitParameters"])
+        words += [CACHE / "stream-job" / "lakewright-stream.jar", *submit["entryPointArguments"], "--until-read"]
+        environment = ENVIRONMENT | KEYS | {
+            "SPARK_JARS": "none", "AWS_ENDPOINT_URL": record["account"], "LAKEWRIGHT_KAFKA_PLAINTEXT": f"127.0.0.1:{ports['kafka']}",
+        }
+        done = subprocess.run([SPARK, "submit", record["account"], *words], capture_output=True, text=True, env=environment, timeout=600)
+        assert done.returncode == 0, done.stderr[-6000:]
+        newest = catalog(record["account"]).load_table("minimal_raw.sales").current_snapshot()
+        # Iceberg's Java names itself in each summary.
+        assert "iceberg-version" in newest.summary.additional_properties, newest
+    finally:
+        os.kill(agent, signal.SIGCONT)
+    assert up.process.wait(timeout=600) == 0, up.log()
     assert "exact" in up.log() and "missing" not in up.log(), up.log()

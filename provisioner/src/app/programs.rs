@@ -95,7 +95,7 @@ pub fn programs_of(global: &Global, stack: &Stack) -> Result<Programs> {
 /// agents' program stands in its place.
 fn published_stream_job(global: &Global, is_here: bool, programs: &Programs) -> Result<Option<Artifact>> {
     let job = stream_job(global).map(artifact).transpose()?;
-    Ok(job.or_else(|| programs.x86_64.clone().filter(|_| is_here)))
+    Ok(job.or_else(|| programs.x86_64.clone().or_else(|| programs.arm64.clone()).filter(|_| is_here)))
 }
 
 /// The stream job: the file that is named, else the one that `make stream-spark` makes, where there is one.

@@ -15,9 +15,9 @@ use crate::checks::{Allowed, Finding, findings};
 use crate::kind::Context;
 use crate::lease;
 use crate::names;
-use crate::plan::{AssumedRole, Options, Plan, PlanFile, plan_for};
-use crate::resource::{Desired, Live, Whose};
-use crate::stack::{Diagnostics, Model, Source, Stack, foreign_boundary, tell_models, unprogrammed};
+use crate::plan::{AssumedRole, Options, Plan, PlanFile, Step, plan_for};
+use crate::resource::{Action, Address, Desired, Live, Whose};
+use crate::stack::{Diagnostics, Model, Source, Stack, foreign_boundary, tell_models, unmade, unprogrammed};
 use crate::whose::{self, Known};
 
 /// A stack in its account.
@@ -36,6 +36,8 @@ pub struct StackState {
     models: Vec<Model>,
     /// What it says is there already.
     borrowed: Borrowed,
+    /// What can't be published because there is no file of it, and what to do about it.
+    unmade: Option<(Address, Diagnostics)>,
 }
 
 /// What the account held when it was read, and the plan for that.
@@ -65,7 +67,9 @@ impl StackState {
             return Err(Diagnostics::new(stack.sources.clone(), vec![mistake]).into());
         }
         let desired = desired(&stack, &context, &programs);
-        Ok(Self { role: belonging.role, ..Self::new(context, desired, &stack) })
+        let unmade = unmade(&stack, &programs)
+            .map(|(address, one)| (address, Diagnostics::new(stack.sources.clone(), vec![one])));
+        Ok(Self { role: belonging.role, unmade, ..Self::new(context, desired, &stack) })
     }
 
     /// What a stack means in an account.
@@ -73,7 +77,7 @@ impl StackState {
         let (sources, models) = (stack.sources.clone(), stack.models.clone());
         let context = of_stack(context, &desired);
         let borrowed = Borrowed::of(stack);
-        Self { context, role: None, desired, sources, allowed: allowed(stack), models, borrowed }
+        Self { context, role: None, desired, sources, allowed: allowed(stack), models, borrowed, unmade: None }
     }
 
     /// A saved plan's stack in the account that the command line leads to, which must be the plan's.
@@ -109,6 +113,7 @@ impl StackState {
             allowed: Vec::new(),
             models: Vec::new(),
             borrowed: Borrowed::default(),
+            unmade: None,
         })
     }
 
@@ -149,6 +154,16 @@ impl StackState {
         );
         let plan = self.plan(&live, &options)?;
         Ok(Snapshot { live, options, plan })
+    }
+
+    /// Refuses a plan that would publish what there is no file of.
+    ///
+    /// # Errors
+    /// It would: what to do about it.
+    pub fn refuse_unmade(&self, plan: &Plan) -> Result<()> {
+        let Some((address, lacking)) = &self.unmade else { return Ok(()) };
+        let publishes = |step: &Step| step.address == *address && step.action != Action::Delete;
+        if plan.steps.iter().any(publishes) { Err(lacking.clone().into()) } else { Ok(()) }
     }
 
     /// The stack's name with the file that it stands in, for messages.

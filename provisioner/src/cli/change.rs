@@ -33,13 +33,14 @@ pub async fn plan(global: &Global, options: Options, written: &Written, out: Opt
     if !options.destroy && written.format == Format::Text {
         say_findings(&state);
         say_quotas(&state.context, &plan).await;
-        for refusal in [refuse_stranger(&state, &plan), refuse_forbidden(&state, &plan).await] {
+        for refusal in [state.refuse_unmade(&plan), refuse_stranger(&state, &plan), refuse_forbidden(&state, &plan).await] {
             if let Err(error) = refusal {
                 say(&format!("warning: {error:#}"));
             }
         }
     }
     if let Some(path) = out {
+        state.refuse_unmade(&plan)?;
         let made = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         let Context { account, region, state_bucket, .. } = state.context;
         let mut file = PlanFile::new(&account, &region, made, options, state.desired, live);
@@ -341,6 +342,7 @@ async fn present(state: &StackState, plan: &Plan, doing: &Doing<'_>) -> Result<(
     if !doing.options.destroy {
         say_findings(state);
         say_quotas(&state.context, plan).await;
+        state.refuse_unmade(plan)?;
         refuse_stranger(state, plan)?;
         refuse_forbidden(state, plan).await?;
     }

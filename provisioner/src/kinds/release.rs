@@ -106,6 +106,7 @@ const ACTIONS: &[&str] = &["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s
 const ARNS: &[Arn] = &[("published", "s3:::{bucket}/releases/*")];
 const FACTS: Facts = Facts {
     is_tagless: true,
+    relocates: true,
     moving_outputs: OUTPUTS,
     expected: [Duration::from_secs(30), Duration::from_secs(30), Duration::from_secs(1)],
     tag_types: &["s3"],
@@ -134,6 +135,12 @@ impl Kind for Release {
 
     fn cost(&self, _spec: &Spec) -> Cost {
         Cost::by_use("the bytes stored and requests")
+    }
+
+    /// Whoever has no file keeps what is published.
+    fn relocated(&self, live: &Spec, spec: &Spec, _moves: bool) -> Option<Spec> {
+        let has_none = spec.size == 0 && spec.file.is_none();
+        has_none.then(|| Spec { sha256: live.sha256.clone(), size: live.size, ..spec.clone() })
     }
 
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {

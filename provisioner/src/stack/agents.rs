@@ -128,13 +128,13 @@ section! {
         /// How many executors read and write, beside the driver, which commits. Each has four virtual processors and 14 GB of
         /// memory unless `settings` say otherwise. More of them than the topics have partitions idle.
         executors: At<Whole<1, 1000>> = At::given(Whole(2)),
-        /// The most virtual processors that driver and executors together may use.
-        max_vcpu: At<Whole<1, 2000>> = At::given(Whole(16)),
-        /// The most memory in GB that all of them together may use.
-        max_memory_gb: At<Whole<2, 8000>> = At::given(Whole(64)),
-        /// The most disk in GB that all of them together may use.
-        max_disk_gb: At<Whole<20, 40_000>> = At::given(Whole(200)),
-        /// Settings of Spark by name, `"spark.executor.cores" = 8`.
+        /// The most virtual processors that driver and executors together may use. Default: what they take.
+        max_vcpu: Option<At<Whole<1, 2000>>> = None,
+        /// The most memory in GB that all of them together may use. Default: what they take.
+        max_memory_gb: Option<At<Whole<2, 8000>>> = None,
+        /// The most disk in GB that all of them together may use. Default: what they take, 20 GB each.
+        max_disk_gb: Option<At<Whole<20, 40_000>>> = None,
+        /// Settings of Spark by name, `"spark.executor.cores" = 8`. Nothing secret: they stand in plans and with the run.
         settings: Named<At<Setting>> = Named(Vec::new()),
         /// What the job's role may do besides what it needs: statements of an IAM policy, each with `Effect`, `Action` and
         /// `Resource`.

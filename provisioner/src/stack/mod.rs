@@ -47,7 +47,7 @@ pub use check::{LONGEST_BUDGET_ADDRESS, foreign_boundary, host_name_mistake, is_
 pub use ci::{Ci, Provider};
 pub use decode::{At, Entry, Named};
 pub use diagnostics::{Diagnostic, Diagnostics, Source, suggest};
-pub use expand::{Artifact, Programs, RUN_MODELS, Target, expand, unprogrammed};
+pub use expand::{Artifact, Programs, RUN_MODELS, Target, expand, unmade, unprogrammed};
 pub use functions::{Code, Codes, Function, Statement};
 pub use hosts::{Agent, Host, Refresh, VolumeType};
 pub use kafka::{Authentication, ClusterType, ExistingCluster, Kafka, Monitoring, Topic, Ways};

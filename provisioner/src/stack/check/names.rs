@@ -113,7 +113,7 @@ impl Checker<'_> {
             // have these names.
             let own = ["kafka", "batch-jobs", "endpoints", "flow-logs", "pipeline", "pipeline-plan", "pipeline-apply"];
             let own = own.contains(&name)
-                || name == names::STREAM_JOB
+                || (name == names::STREAM_JOB && file.streams_on_spark())
                 || name.starts_with("function-")
                 || (name == "ci" && (file.ci.is_some() || file.pipeline.is_some()));
             let taken = own.then(|| "name taken by Lakewright's own".to_owned());

@@ -240,11 +240,13 @@ impl Checker<'_> {
     fn needed_endpoints(&self) -> BTreeMap<&'static str, &'static str> {
         let file = self.file;
         let runs = |need: Need| self.needing(need).is_some();
-        let with_agents = file.hosts.iter().any(|host| !host.value.agents.is_empty());
+        let on_hosts = file.hosts.iter().any(|host| !host.value.agents.is_empty());
+        // The stream's job on Spark reports as agents do.
+        let with_agents = on_hosts || file.streams_on_spark();
         let scram = file.kafka.as_ref().is_some_and(|kafka| kafka.ways().first() == Some(&Authentication::Scram));
         let sessions = file.hosts.iter().any(|host| *host.value.session_manager);
         let volumes = file.hosts.iter().any(|host| host.value.data_volume_gib.is_some());
-        let spark = file.batch.is_some() || file.streams_on_spark();
+        let spark = file.uses_emr();
         let keys = !file.keys.0.is_empty() || file.stack.keys.is_some();
         let logins = file.search.as_ref().is_some_and(|search| *search.login);
         let registries = file.tables.iter().any(|table| table.value.registry_secret.is_some());
@@ -259,7 +261,7 @@ impl Checker<'_> {
             ("kms", keys && sessions, "what is typed in sessions is encrypted by the stack's keys"),
             ("logs", with_agents, "the agents' logs go to CloudWatch"),
             ("logs", sessions, "sessions are written to CloudWatch's logs"),
-            ("monitoring", with_agents, "the hosts' metrics go to CloudWatch"),
+            ("monitoring", on_hosts, "the hosts' metrics go to CloudWatch"),
             ("secretsmanager", scram && runs(Need::Kafka), "agents read Kafka's password"),
             (
                 "secretsmanager",

@@ -6,23 +6,16 @@ use super::Checker;
 use super::tables::is_emr_release;
 use crate::stack::agents::{MaintainedBy, OnReject};
 use crate::stack::decode::Entry;
+use crate::stack::engine::OWN_SETTINGS;
 use crate::stack::diagnostics::Diagnostic;
+use crate::stack::expand::used_topics;
 use crate::stack::hosts::Agent;
+use crate::stack::kafka::Kafka;
 use crate::stack::tables::TableSection;
 
 /// The first release of EMR that starts streams again by itself.
 /// <https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/jobs-spark-streaming.html>
 const FIRST_RELEASE: [u32; 2] = [7, 1];
-/// The virtual processors of a driver and of an executor, unless a setting says otherwise.
-const CORES: u64 = 4;
-/// What the job is started with whatever a file says.
-const OWN_SETTINGS: [&str; 4] = [
-    "spark.executor.instances",
-    "spark.dynamicAllocation.enabled",
-    "spark.executorEnv.AWS_REGION",
-    "spark.emr-serverless.driverEnv.AWS_REGION",
-];
-
 impl Checker<'_> {
     pub(super) fn spark(&mut self) {
         let file = self.file;
@@ -64,6 +57,15 @@ impl Checker<'_> {
             self.push(
                 Diagnostic::new(stream.maintenance.span.clone(), title, "no agent runs")
                     .help("write \"glue\", or \"off\" and run `lakewright maintain` by the clock"),
+            );
+        }
+        let used = used_topics(Agent::Stream, file);
+        let made = file.topics.iter().find(|topic| !*topic.value.existing && used.contains(topic.name.as_str()));
+        if let Some(topic) = made.filter(|_| file.kafka.as_ref().is_some_and(Kafka::is_serverless)) {
+            let title = format!("nobody would make the topic `{}`", topic.name);
+            self.push(
+                Diagnostic::new(topic.span.clone(), title, "agents make those of a serverless cluster, and Spark's job doesn't")
+                    .help("make it by other means and write `existing = true`, or let the agent do the work: `engine = \"agent\"`"),
             );
         }
         for table in &file.tables {
@@ -115,23 +117,27 @@ impl Checker<'_> {
         let job = &self.file.agents.stream.spark;
         if job.release.sound {
             let parts: Vec<u32> = job.release.trim_start_matches("emr-").split('.').flat_map(str::parse).collect();
-            let is_early = parts.get(..2).is_some_and(|parts| parts < &FIRST_RELEASE[..]);
-            if !is_emr_release(&job.release) || is_early {
-                let title = format!("`{}` is no release of EMR that keeps a stream running", job.release.value);
+            let fits = parts.get(..2).is_some_and(|parts| parts >= &FIRST_RELEASE[..] && parts[0] == FIRST_RELEASE[0]);
+            if !is_emr_release(&job.release) || !fits {
+                let title = format!("the job doesn't run on the release `{}` of EMR", job.release.value);
                 self.push(
-                    Diagnostic::new(job.release.span.clone(), title, "no such release")
-                        .help("write emr-7.1.0 or a later one, as in `emr-7.9.0`"),
+                    Diagnostic::new(job.release.span.clone(), title, "not of Spark 3.5, or without streams")
+                        .help("write emr-7.1.0 or a later one of EMR 7, as in `emr-7.9.0`"),
                 );
             }
         }
         for setting in job.settings.iter().filter(|setting| setting.value.sound) {
             let (name, value) = (setting.name.as_str(), setting.value.0.as_str());
             let is_plain = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "'\"\\`$=".contains(c));
+            let lower = name.to_ascii_lowercase();
+            let is_secret = ["password", "secret", "token"].iter().any(|word| lower.contains(word)) && !value.starts_with("EMR.secret@");
             let is_value = !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || "'\"\\`$".contains(c));
             let mistake = if OWN_SETTINGS.contains(&name) {
                 Some(("set by Lakewright", "write `executors` for how many there are; the others are what the job needs"))
             } else if !name.starts_with("spark.") || !is_plain(name) {
                 Some(("no setting of Spark", "names begin with `spark.`, as in `\"spark.executor.cores\" = 8`"))
+            } else if is_secret {
+                Some(("would stand in plans, and with the run", "name a secret, `EMR.secret@ARN`, which EMR reads itself"))
             } else if !is_value {
                 Some(("can't be handed on", "values go to `spark-submit` without spaces, quotes, `$` and backslashes"))
             } else {
@@ -142,18 +148,32 @@ impl Checker<'_> {
                 self.push(Diagnostic::new(setting.span.clone(), title, label).help(help));
             }
         }
-        let cores = |name: &str| {
-            let own = job.settings.get(name).and_then(|setting| setting.value.0.parse().ok());
-            own.unwrap_or(CORES)
-        };
-        let needed = cores("spark.driver.cores") + job.executors.0 * cores("spark.executor.cores");
-        if job.executors.sound && job.max_vcpu.sound && needed > job.max_vcpu.0 {
-            let title = format!("the job takes {needed} virtual processors, and the application has {}", job.max_vcpu.0);
-            let span = if job.max_vcpu.written() { &job.max_vcpu.span } else { &job.executors.span };
+        for (who, setting) in ["driver", "executor"].into_iter().flat_map(|who| {
+            let names = [format!("spark.{who}.cores"), format!("spark.{who}.memory"), format!("spark.emr-serverless.{who}.disk")];
+            names.map(|name| (who, name))
+        }) {
+            let Some(given) = job.settings.get(&setting).filter(|_| job.worker(who).is_none()) else { continue };
+            let title = format!("no {who} of EMR Serverless has `{setting} = {}`", given.value.0);
             self.push(
-                Diagnostic::new(span.clone(), title, "the job would wait for executors for ever")
-                    .help(format!("write `max_vcpu = {needed}` or more, with 4 GB of `max_memory_gb` for each of them")),
+                Diagnostic::new(given.span.clone(), title, "can't be started")
+                    .help("write 1, 2, 4, 8 or 16 cores, and memory and disk in GB, as in \"14g\""),
             );
+        }
+        let taken = job.size();
+        let limits = [
+            ("max_vcpu", job.max_vcpu.as_ref().map(|most| (most.sound, most.0, &most.span)), taken.vcpu, "virtual processors"),
+            ("max_memory_gb", job.max_memory_gb.as_ref().map(|most| (most.sound, most.0, &most.span)), taken.memory_gb, "GB of memory"),
+            ("max_disk_gb", job.max_disk_gb.as_ref().map(|most| (most.sound, most.0, &most.span)), taken.disk_gb, "GB of disk"),
+        ];
+        for (name, most, taken, what) in limits {
+            let Some((true, most, span)) = most.filter(|_| job.executors.sound) else { continue };
+            if taken > most {
+                let title = format!("driver and executors take {taken} {what}, and the application has {most}");
+                self.push(
+                    Diagnostic::new(span.clone(), title, "the job would wait for executors for ever")
+                        .help(format!("write `{name} = {taken}` or more, fewer `executors`, or remove the line")),
+                );
+            }
         }
         self.statements(&job.statements);
     }

@@ -33,14 +33,19 @@ impl Expansion<'_> {
         for agent in Agent::all() {
             let mut at = file.hosts.iter().flat_map(|host| &host.value.agents);
             if let Some(at) = at.find(|at| at.value == agent) {
-                let spec = self.log_group(agent.word());
-                self.add(Address::new("log_group", agent.word()), &spec, &at.span, vec![]);
+                self.agent_log(agent, &at.span);
             }
         }
         for host in &file.hosts {
             self.within(&host.value.tags);
             self.host(host);
         }
+    }
+
+    /// The log group that an agent's log and reports go to.
+    pub(super) fn agent_log(&mut self, agent: Agent, place: &std::ops::Range<usize>) {
+        let spec = self.log_group(agent.word());
+        self.add(Address::new("log_group", agent.word()), &spec, place, vec![]);
     }
 
     fn host(&mut self, host: &Entry<Host>) {

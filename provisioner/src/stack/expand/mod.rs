@@ -124,7 +124,7 @@ impl Programs {
     }
 }
 
-/// What is wrong with applying a stack by these binaries: hosts whose architecture has none, builds and Spark that have none.
+/// What is wrong with applying a stack by these binaries: hosts whose architecture has none, and builds that have none.
 pub fn unprogrammed(stack: &Stack, programs: &Programs) -> Vec<Diagnostic> {
     let hosts = stack.file.hosts.iter().filter(|host| !host.value.agents.is_empty());
     let lacking = hosts.filter(|host| programs.of(host.value.architecture()).is_none());
@@ -146,13 +146,20 @@ pub fn unprogrammed(stack: &Stack, programs: &Programs) -> Vec<Diagnostic> {
             .help("build it, `cargo build -p lakewright --target x86_64-unknown-linux-gnu`, and name it by --program FILE")
             .help("or LAKEWRIGHT_PROGRAM, or let `install` in [pipeline] put one of yours on the path of a build")
     });
-    let job = (stack.file.streams_on_spark() && programs.stream_job.is_none()).then(|| {
-        let title = "there is no stream job for Spark";
-        Diagnostic::new(stack.file.agents.stream.engine.span.clone(), title, "Spark runs it")
+    lacking.map(diagnostic).chain(builds).collect()
+}
+
+/// What is wrong with publishing the stream job for Spark without a file of it, and the address that it is published at.
+pub fn unmade(stack: &Stack, programs: &Programs) -> Option<(Address, Diagnostic)> {
+    let engine = &stack.file.agents.stream.engine;
+    let lacks = stack.file.streams_on_spark() && programs.stream_job.is_none();
+    lacks.then(|| {
+        let title = "there is no stream job for Spark, and none is published yet";
+        let diagnostic = Diagnostic::new(engine.span.clone(), title, "Spark runs it")
             .help("make it, `make stream-spark`, and name it by --stream-job FILE or LAKEWRIGHT_STREAM_JOB")
-            .help("or let the agent do the work, `engine = \"agent\"`")
-    });
-    lacking.map(diagnostic).chain(builds).chain(job).collect()
+            .help("or let the agent do the work, `engine = \"agent\"`");
+        (spark::program(), diagnostic)
+    })
 }
 
 /// Every resource that a stack stands for, in the order of its sections.

@@ -75,7 +75,7 @@ impl Expansion<'_> {
         }
         let mut sources = PACKAGES.to_vec();
         sources.extend(SYSTEMS_MANAGER);
-        if self.file.batch.is_some() {
+        if self.file.uses_emr() {
             sources.extend(EMR);
         }
         let sources: Vec<String> =

@@ -243,7 +243,8 @@ impl Expansion<'_> {
         statements.allow("Kafka", cluster, &[self.kafka_arn(kafka, "")]);
         let mut actions = vec!["kafka-cluster:DescribeTopic"];
         actions.push(if writes { "kafka-cluster:WriteData" } else { "kafka-cluster:ReadData" });
-        if kafka.is_serverless() {
+        // Agents make the topics that nobody else can; Spark's job doesn't.
+        if kafka.is_serverless() && !(agent == Agent::Stream && self.file.streams_on_spark()) {
             actions.extend([
                 "kafka-cluster:CreateTopic",
                 "kafka-cluster:AlterTopic",
@@ -302,7 +303,7 @@ impl Expansion<'_> {
         self.file.tables.iter().count() <= NAMED_TABLES
     }
 
-    fn write_logs(&self, statements: &mut Statements, agent: &str) {
+    pub(super) fn write_logs(&self, statements: &mut Statements, agent: &str) {
         let group = self.log_group_name(agent);
         let arn = self.arn("logs", &format!("log-group:{group}"));
         let actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"];

@@ -8,12 +8,12 @@ use lakewright_config::agents::Agent;
 use super::agents::expansion_of;
 use super::network::among_themselves;
 use super::policy::{Access, Statements, own};
-use super::watched::{Watched, metric};
 use super::{ARTIFACTS, Artifact, Expansion, RESULTS, bucket_address};
-use crate::kinds::alarm::{Comparison, MissingData};
 use crate::kinds::{emr_application, job_run, release, role};
 use crate::names::{self, STREAM_JOB as STREAM};
 use crate::resource::Address;
+use crate::stack::agents::SparkJob;
+use crate::stack::engine::OWN_SETTINGS;
 
 /// The address of the run.
 const RUN: &str = "stream";
@@ -21,8 +21,9 @@ const RUN: &str = "stream";
 const MAIN: &str = "lakewright.stream.Main";
 /// After how many idle minutes the application stops: it is idle when its run has ended.
 const IDLE_MINUTES: u32 = 15;
-/// EMR starts a run that failed again at once, and gives it up when it failed more often in an hour. Ten is the most that EMR takes.
-const FAILED_ATTEMPTS_PER_HOUR: u32 = 10;
+/// EMR starts a run that failed again at once, and gives it up when it failed more often in an hour. An attempt of the job's fails
+/// after a quarter of an hour of tries that come to nothing, so that one which can't work is given up within the hour.
+const FAILED_ATTEMPTS_PER_HOUR: u32 = 3;
 
 /// The application's address.
 fn application() -> Address {
@@ -30,7 +31,7 @@ fn application() -> Address {
 }
 
 /// The program's address.
-fn program() -> Address {
+pub(super) fn program() -> Address {
     Address::new("release", STREAM)
 }
 
@@ -40,7 +41,35 @@ fn parameters<'a>(settings: impl Iterator<Item = (&'a str, String)>) -> String {
     format!("--class {MAIN}{}", all.collect::<String>())
 }
 
+/// What the application may use: as the file says, else what driver and executors take.
+fn capacity(section: &SparkJob) -> emr_application::MaxCapacity {
+    let taken = section.size();
+    let or = |own: Option<u64>, taken: u64| u32::try_from(own.unwrap_or(taken)).unwrap_or(u32::MAX);
+    emr_application::MaxCapacity {
+        vcpu: or(section.max_vcpu.as_ref().map(|most| most.0), taken.vcpu),
+        memory_gb: or(section.max_memory_gb.as_ref().map(|most| most.0), taken.memory_gb),
+        disk_gb: or(section.max_disk_gb.as_ref().map(|most| most.0), taken.disk_gb),
+    }
+}
+
 impl Expansion<'_> {
+    /// The address of the run, where there is one.
+    pub(super) fn stream_run(&self) -> Option<Address> {
+        self.file.streams_on_spark().then(|| Address::new("job_run", RUN))
+    }
+
+    /// The ports of the registries that the job asks, but HTTPS's, which everybody reaches.
+    fn registry_ports(&self) -> Vec<i32> {
+        let urls = self.file.tables.iter().filter_map(|table| table.value.registry.as_ref());
+        let port = |url: &str| {
+            let (scheme, rest) = url.split_once("://")?;
+            let host = rest.split(['/', '?']).next()?.rsplit('@').next()?;
+            let port = host.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+            Some(port.unwrap_or(if scheme == "http" { 80 } else { 443 }))
+        };
+        urls.filter_map(|url| port(url)).collect()
+    }
+
     /// The security group of the workers: among themselves, and to the brokers.
     pub(super) fn stream_group(&mut self) {
         if !self.file.streams_on_spark() {
@@ -51,7 +80,7 @@ impl Expansion<'_> {
         let description = format!("the stream job of {}", self.stack.name());
         let mut spec = self.security_group(STREAM, description, vec![workers.clone()]);
         spec.egress.push(workers);
-        spec.egress.extend(self.ways_to(|need| Agent::Stream.needs(need), &[]));
+        spec.egress.extend(self.ways_to(|need| Agent::Stream.needs(need), &self.registry_ports()));
         let span = self.file.agents.stream.engine.span.clone();
         self.add(Address::new("security_group", STREAM), &spec, &span, vec![]);
     }
@@ -73,6 +102,7 @@ impl Expansion<'_> {
             file: job.file,
         };
         self.add(program(), &spec, &span, vec![bucket_address(ARTIFACTS)]);
+        self.agent_log(Agent::Stream, &span);
         self.stream_role();
         let config = Address::new("object", STREAM);
         let key = format!("hosts/{STREAM}/{}.json", Agent::Stream.word());
@@ -83,11 +113,7 @@ impl Expansion<'_> {
             name: self.named(STREAM).into(),
             release_label: section.release.value.clone().into(),
             architecture: emr_application::Architecture::X86,
-            max_capacity: emr_application::MaxCapacity {
-                vcpu: section.max_vcpu.0 as u32,
-                memory_gb: section.max_memory_gb.0 as u32,
-                disk_gb: section.max_disk_gb.0 as u32,
-            },
+            max_capacity: capacity(section),
             idle_timeout_minutes: IDLE_MINUTES,
             subnets: self.subnets().into_iter().map(Into::into).collect(),
             security_groups: vec![Address::new("security_group", STREAM).output("id").into()],
@@ -128,18 +154,18 @@ impl Expansion<'_> {
     fn stream_parameters(&self) -> String {
         let section = &self.file.agents.stream.spark;
         let region = self.target.region.as_str();
-        let own = [
-            ("spark.executor.instances", section.executors.0.to_string()),
+        let values = [
+            section.executors.0.to_string(),
             // A stream is never done: executors that come and go would make partitions wait for them.
-            ("spark.dynamicAllocation.enabled", "false".to_owned()),
-            ("spark.sql.catalog.glue.client.region", region.to_owned()),
-            ("spark.emr-serverless.driverEnv.AWS_REGION", region.to_owned()),
-            ("spark.executorEnv.AWS_REGION", region.to_owned()),
+            "false".to_owned(),
+            region.to_owned(),
+            region.to_owned(),
+            region.to_owned(),
             // The application is stopped for a change of its own, and the run with it: a new one starts after it.
-            ("spark.lakewright.application", application().output("settings")),
+            application().output("settings"),
         ];
         let given = section.settings.iter().map(|one| (one.name.as_str(), one.value.0.clone()));
-        parameters(own.into_iter().chain(given))
+        parameters(given.chain(OWN_SETTINGS.into_iter().zip(values)))
     }
 
     /// The role of the run: what the agent's hosts may do for it, and reading what it is made of.
@@ -152,6 +178,7 @@ impl Expansion<'_> {
         self.objects(&mut statements, "Logs", Access::Append, RESULTS, &[logs]);
         let mut work = Statements::default();
         expansion_of(Agent::Stream).rights(self, &mut work);
+        self.write_logs(&mut work, Agent::Stream.word());
         let mut policies =
             BTreeMap::from([("job".to_owned(), statements.policy()), (Agent::Stream.word().to_owned(), work.policy())]);
         if !section.statements.is_empty() {
@@ -163,42 +190,5 @@ impl Expansion<'_> {
         let spec = role::Spec { policies, ..self.role(STREAM, description, trust) };
         let span = self.file.agents.stream.engine.span.clone();
         self.add(Address::new("role", STREAM), &spec, &span, vec![]);
-    }
-
-    /// What is watched of the run: EMR's own metrics, because the job reports none.
-    pub(super) fn watched_stream_job(&self) -> Vec<Watched> {
-        if !self.file.streams_on_spark() {
-            return Vec::new();
-        }
-        let row = "Stream job";
-        let id = application().output("id");
-        let of = |name: &str, statistic: &str, period: u32| {
-            metric("AWS/EMRServerless", name, &[("ApplicationId", &id)], statistic, period)
-        };
-        let failed = Watched::on(
-            "stream-job-failed".to_owned(),
-            row,
-            "failed runs of the stream job",
-            format!(
-                "The stream job failed more than {FAILED_ATTEMPTS_PER_HOUR} times in an hour, and EMR has given it up: no row is                  written any more. The reason stands in its driver's log, in the bucket `{RESULTS}`, and in `aws emr-serverless                  list-job-runs`. When that is fixed, `lakewright apply` starts it again, where the tables are."
-            ),
-            of("FailedJobs", "Sum", 300),
-        );
-        let still = Watched::on(
-            "stream-job-silent".to_owned(),
-            row,
-            "running stream jobs",
-            "The stream job doesn't run: it was cancelled, waits for capacity, or was given up. `lakewright plan` shows a run that is \
-             missing or has failed, with the reason, and `lakewright apply` starts it, where the tables are. One that waits needs a \
-             greater `max_vcpu` or a higher quota of EMR Serverless."
-                .to_owned(),
-            of("RunningJobs", "Maximum", 60),
-        );
-        let all = [
-            failed.when(Comparison::AtLeast, 1.0, 1),
-            still.when(Comparison::Below, 1.0, 15).missing(MissingData::Breaching),
-        ];
-        let after = vec![Address::new("job_run", RUN)];
-        all.into_iter().map(|one| Watched { after: after.clone(), ..one }).collect()
     }
 }

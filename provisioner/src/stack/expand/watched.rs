@@ -44,6 +44,13 @@ pub(super) fn metric(namespace: &str, name: &str, dimensions: &[(&str, &str)], s
     }
 }
 
+/// Whether EMR's metrics of a release have the application's name beside its id: from 7.10 on, and no others then.
+/// <https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/app-job-metrics.html>
+fn names_applications(release: &str) -> bool {
+    let parts: Vec<u32> = release.trim_start_matches("emr-").split('.').flat_map(str::parse).collect();
+    parts.get(..2).is_some_and(|parts| parts >= &[7, 10][..])
+}
+
 impl Watched {
     /// A metric that is to stay at 0.
     pub(super) fn on(name: String, row: &str, title: &str, advice: String, metric: Metric) -> Self {
@@ -78,7 +85,6 @@ impl Expansion<'_> {
     pub(super) fn watched(&self, section: &Alarms) -> Vec<Watched> {
         let mut all = self.watched_agents(section);
         all.extend(self.watched_kafka(section));
-        all.extend(self.watched_stream_job());
         all.extend(self.watched_batch());
         all.extend(self.watched_hosts());
         all.extend(self.watched_functions());
@@ -172,13 +178,16 @@ impl Expansion<'_> {
     }
 
     fn watched_batch(&self) -> Vec<Watched> {
-        if self.file.batch.is_none() {
-            return Vec::new();
+        let Some(batch) = &self.file.batch else { return Vec::new() };
+        let main = Address::new("emr_application", "main");
+        let (id, name) = (main.output("id"), main.output("name"));
+        let mut dimensions = vec![("ApplicationId", id.as_str())];
+        if names_applications(&batch.release) {
+            dimensions.push(("ApplicationName", name.as_str()));
         }
-        let application = Address::new("emr_application", "main").output("id");
         let advice = "A Spark job of the application has failed. Its log is on S3 under the artifacts bucket's log prefix; \
                       `aws emr-serverless list-job-runs` names the run and its reason.";
-        let failed = metric("AWS/EMRServerless", "FailedJobs", &[("ApplicationId", &application)], "Sum", 300);
+        let failed = metric("AWS/EMRServerless", "FailedJobs", &dimensions, "Sum", 300);
         vec![Watched::on("emr-failed-jobs".to_owned(), "Batch", "failed Spark jobs", advice.to_owned(), failed).when(
             Comparison::AtLeast,
             1.0,

@@ -6,7 +6,7 @@ use lakewright_config::StreamConfig;
 
 use super::{expanded, mistakes, parsed, spec};
 use crate::resource::Address;
-use crate::stack::{Artifact, Diagnostics, Programs, Target, expand, unprogrammed};
+use crate::stack::{Artifact, Diagnostics, Programs, Target, expand, unmade, unprogrammed};
 
 /// A stack without hosts whose stream is Spark's.
 const STACK: &str = r#"[stack]
@@ -43,11 +43,13 @@ fn with(more: &str) -> String {
 #[test]
 fn an_application_a_role_and_a_run_do_the_agents_work() {
     let desired = expanded(&parsed(&with(
-        "[agents.stream.spark]\nexecutors = 4\nmax_vcpu = 48\nsettings = { \"spark.executor.cores\" = 8 }\n",
+        "[agents.stream.spark]\nexecutors = 4\nmax_vcpu = 48\nsettings = { \"spark.executor.cores\" = 8, \"spark.executor.memory\" = \"54g\" }\n",
     )));
     let application = spec(&desired, "emr_application.stream-spark");
     assert_eq!(application["name"], "tiny-stream-spark");
-    assert_eq!(application["max_capacity"]["vcpu"], 48);
+    // As the file says, else what a driver and four executors take.
+    let capacity = &application["max_capacity"];
+    assert_eq!(capacity, &serde_json::json!({ "vcpu": 48, "memory_gb": 16 + 4 * 60, "disk_gb": 100 }));
     assert_eq!(application["security_groups"][0], "${security_group.stream-spark.id}");
     assert_eq!(application["subnets"][0], "${subnet.private-a.id}");
 
@@ -78,22 +80,38 @@ fn an_application_a_role_and_a_run_do_the_agents_work() {
 
     let content = spec(&desired, "object.stream-spark")["content"].as_str().expect("content");
     let config: StreamConfig = serde_json::from_str(content).expect("the agent's configuration");
-    assert_eq!((config.tables.len(), config.group.as_str(), config.watch), (1, "tiny-stream", None));
+    assert_eq!((config.tables.len(), config.group.as_str()), (1, "tiny-stream"));
+    let watch = config.watch.expect("the stack has alarms");
+    assert_eq!((watch.log_group.as_str(), watch.stack.as_str()), ("/lakewright/tiny/stream", "tiny"));
+    assert_eq!(spec(&desired, "log_group.stream")["name"], "/lakewright/tiny/stream");
 
     let role = spec(&desired, "role.stream-spark");
     let trust = role["trust"].to_string();
     assert!(trust.contains("emr-serverless.amazonaws.com") && trust.contains("aws:SourceAccount"), "{trust}");
     let policies = role["policies"].to_string();
-    for part in ["/raw/sales/*", "kafka-cluster:ReadData", "/releases/*", "/hosts/stream-spark/*", "logs/stream/*"] {
+    for part in ["/raw/sales/*", "kafka-cluster:ReadData", "/releases/*", "/hosts/stream-spark/*", "logs/stream/*", "logs:PutLogEvents"] {
         assert!(policies.contains(part), "{part}: {policies}");
     }
 
     let brokers = spec(&desired, "security_group.kafka")["ingress"].to_string();
     assert!(brokers.contains("${security_group.stream-spark.id}"), "{brokers}");
-    let alarms = ["alarm.stream-job-failed", "alarm.stream-job-silent"].map(|name| spec(&desired, name).clone());
-    assert_eq!(alarms[1]["metric"]["dimensions"]["ApplicationId"], "${emr_application.stream-spark.id}");
-    // Nobody reports as the agent does.
-    assert!(!desired.resources.iter().any(|one| one.address.name == "stream-silent"), "an alarm on the agent");
+    // It reports as the agent does, and has the agent's alarms, but that of what only the agent does.
+    let alarm = |name: &str| desired.resources.iter().find(|one| one.address == Address::new("alarm", name));
+    for name in ["stream-silent", "stream-errors", "stream-lag", "stream-dead-letters"] {
+        let alarm = alarm(name).unwrap_or_else(|| panic!("no alarm {name}"));
+        assert!(alarm.after.contains(&Address::new("job_run", "stream")), "{:?}", alarm.after);
+    }
+    assert!(alarm("stream-quarantined").is_none());
+    let advice = spec(&desired, "alarm.stream-silent")["description"].as_str().expect("advice").to_owned();
+    assert!(advice.contains("`lakewright apply` starts it where the tables are") && !advice.contains("  "), "{advice}");
+}
+
+#[test]
+fn workers_reach_the_registries_of_their_tables() {
+    let text = STACK.replace("format = \"json\"\n", "format = \"avro\"\nregistry = \"https://registry.example.com:8081\"\n");
+    let egress = spec(&expanded(&parsed(&text)), "security_group.stream-spark")["egress"].clone();
+    let ports: Vec<u64> = egress.as_array().expect("rules").iter().filter_map(|one| one["from_port"].as_u64()).collect();
+    assert!(ports.contains(&8081) && ports.contains(&443) && ports.contains(&9098), "{ports:?}");
 }
 
 #[test]
@@ -121,9 +139,17 @@ fn what_spark_would_do_otherwise_is_refused() {
         (STACK.replace("subnets = \"private\"", "subnets = \"public\""), "from public subnets"),
         (with("[hosts.app]\nagents = [\"stream\"]\n"), "`app` would run the stream agent beside Spark"),
         (with("[hosts.stream-spark]\n"), "name taken by Lakewright's own"),
-        (with("[agents.stream.spark]\nrelease = \"emr-7.0.0\"\n"), "no release of EMR that keeps a stream running"),
-        (with("[agents.stream.spark]\nrelease = \"7.9\"\n"), "no release of EMR that keeps a stream running"),
-        (with("[agents.stream.spark]\nexecutors = 4\n"), "takes 20 virtual processors, and the application has 16"),
+        (STACK.replace("[kafka]\n", "[kafka]\ntype = \"serverless\"\n"), "nobody would make the topic `facts`"),
+        (with("[agents.stream.spark]\nrelease = \"emr-7.0.0\"\n"), "the job doesn't run on the release"),
+        (with("[agents.stream.spark]\nrelease = \"emr-8.0.0\"\n"), "the job doesn't run on the release"),
+        (with("[agents.stream.spark]\nrelease = \"7.9\"\n"), "the job doesn't run on the release"),
+        (with("[agents.stream.spark]\nexecutors = 4\nmax_vcpu = 16\n"), "take 20 virtual processors, and the application has 16"),
+        (with("[agents.stream.spark]\nmax_memory_gb = 32\n"), "take 48 GB of memory, and the application has 32"),
+        (with("[agents.stream.spark]\nexecutors = 9\nmax_disk_gb = 100\n"), "take 200 GB of disk"),
+        (with("[agents.stream.spark]\nsettings = { \"spark.executor.cores\" = \"18446744073709551615\" }\n"), "no executor of"),
+        (with("[agents.stream.spark]\nsettings = { \"spark.driver.memory\" = \"much\" }\n"), "no driver of EMR"),
+        (with("[agents.stream.spark]\nsettings = { \"spark.hadoop.fs.s3a.secret.key\" = \"x\" }\n"), "EMR.secret@ARN"),
+        (with("[agents.stream.spark]\nsettings = { \"spark.lakewright.application\" = \"x\" }\n"), "write `executors`"),
         (with("[agents.stream.spark]\nlog_prefix = \"hosts/x\"\n"), "Lakewright's own"),
         (with("[agents.stream.spark]\nsettings = { \"spark.executor.instances\" = 3 }\n"), "write `executors`"),
         (with("[agents.stream.spark]\nsettings = { \"executor.cores\" = 3 }\n"), "names begin with `spark.`"),
@@ -135,12 +161,15 @@ fn what_spark_would_do_otherwise_is_refused() {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert_eq!(mistakes(STACK, &[]), "no mistakes");
+    // Without Spark the name is anybody's.
+    let agent = STACK.replace("engine = \"spark\"", "engine = \"agent\"") + "[hosts.stream-spark]\nagents = [\"stream\"]\n";
+    assert_eq!(mistakes(&agent, &[]), "no mistakes");
 }
 
 #[test]
 fn a_network_without_a_way_out_has_what_the_workers_call() {
     let said = mistakes(&STACK.replace("subnets = \"private\"", "subnets = \"private\"\nnat = \"none\""), &[]);
-    for service in ["`glue`: the stream agent commits", "`sts`: "] {
+    for service in ["`glue`: the stream agent commits", "`sts`: ", "`logs`: "] {
         assert!(said.contains(service), "{service}: {said}");
     }
 }
@@ -148,12 +177,15 @@ fn a_network_without_a_way_out_has_what_the_workers_call() {
 #[test]
 fn a_stack_whose_job_was_not_made_says_how_it_is() {
     let stack = parsed(STACK);
-    let lacking = unprogrammed(&stack, &Programs::default());
-    let said = Diagnostics::new(stack.sources.clone(), lacking).render(false);
+    let (address, lacking) = unmade(&stack, &Programs::default()).expect("there is none");
+    assert_eq!(address, Address::new("release", "stream-spark"));
+    let said = Diagnostics::new(stack.sources.clone(), vec![lacking]).render(false);
     assert!(said.contains("there is no stream job for Spark") && said.contains("make stream-spark"), "{said}");
+    // Who reads or destroys the stack needs none.
+    assert!(unprogrammed(&stack, &Programs::default()).is_empty());
     let job = Artifact { sha256: "a".repeat(64), size: 9, file: Some("job.jar".to_owned()) };
     let programs = Programs { stream_job: Some(job), ..Programs::default() };
-    assert!(unprogrammed(&stack, &programs).is_empty());
+    assert!(unmade(&stack, &programs).is_none());
     let target = Target { account: "123456789012".into(), region: "eu-north-1".into() };
     let desired = expand(&stack, &target, &programs);
     assert_eq!(spec(&desired, "release.stream-spark")["sha256"], "a".repeat(64));

@@ -9,7 +9,7 @@ use lakewright_config::reports::{self, Reported};
 use super::expansion_of;
 use crate::kinds::alarm::{Calculation, Comparison, Metric, MissingData};
 use crate::resource::Address;
-use crate::stack::expand::Expansion;
+use crate::stack::expand::{Expansion, RESULTS};
 use crate::stack::expand::watched::{Watched, metric};
 use crate::stack::watch::Alarms;
 
@@ -21,6 +21,17 @@ pub(in crate::stack::expand) struct Reports<'a> {
     pub(super) row: String,
     /// Where its log is, for a sentence.
     pub(super) logs: String,
+    /// What does its work, and how somebody looks at that, for a sentence.
+    place: Place,
+}
+
+/// What does an agent's work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The agent, on hosts.
+    Hosts,
+    /// A job on Spark.
+    Spark,
 }
 
 impl Reports<'_> {
@@ -35,13 +46,20 @@ impl Reports<'_> {
     }
 
     fn silence(&self, section: &Alarms) -> Watched {
-        let Self { agent, logs, .. } = self;
-        let advice = format!(
-            "No host has reported of the agent {agent} for {}: it doesn't run, or can't reach CloudWatch. Look at the \
-             hosts by `lakewright status`, then on one by Session Manager: systemctl status lakewright-{agent}; \
-             {logs}.",
-            section.silence.value
-        );
+        let Self { agent, logs, place, .. } = self;
+        let silence = section.silence.value;
+        let advice = match place {
+            Place::Hosts => format!(
+                "No host has reported of the agent {agent} for {silence}: it doesn't run, or can't reach CloudWatch. Look at \
+                 the hosts by `lakewright status`, then on one by Session Manager: systemctl status lakewright-{agent}; {logs}."
+            ),
+            Place::Spark => format!(
+                "The job on Spark that does the work of the agent {agent} hasn't reported for {silence}: it was cancelled, \
+                 waits for capacity, was given up by EMR, or can't reach CloudWatch. `lakewright plan` shows a run that is missing or \
+                 has failed, with the reason, and `lakewright apply` starts it where the tables are. One that waits needs a greater \
+                 `max_vcpu` or a higher quota of EMR Serverless; {logs}."
+            ),
+        };
         self.watched("silent", "signs of life", advice, self.metric(&reports::HEARTBEAT, "Sum", 60))
             .when(Comparison::Below, 1.0, (section.silence.0 / 60_000) as u32)
             .missing(MissingData::Breaching)
@@ -66,7 +84,11 @@ impl Reports<'_> {
         let lag = section.lag.value;
         let advice = format!(
             "Records wait for the agent {agent}, and it has finished none for {lag}. If it reports errors, fix \
-             those first; if not, it is too slow: take a bigger instance type; {logs}."
+             those first; if not, it is too slow: take {}; {logs}.",
+            match self.place {
+                Place::Hosts => "a bigger instance type",
+                Place::Spark => "more `executors`",
+            }
         );
         self.watched("lag", "seconds that records wait", advice, self.metric(&reports::LAG_SECONDS, "Maximum", 60))
             .when(Comparison::Above, (lag.0 / 1000) as f64, 3)
@@ -113,27 +135,32 @@ impl Reports<'_> {
 }
 
 impl Expansion<'_> {
-    /// What is watched of the agents that hosts run.
+    /// What is watched of the agents that hosts run, and of the stream on Spark.
     pub(in crate::stack::expand) fn watched_agents(&self, section: &Alarms) -> Vec<Watched> {
         Agent::all().flat_map(|agent| self.watched_agent(agent, section)).collect()
     }
 
     fn watched_agent(&self, agent: Agent, section: &Alarms) -> Vec<Watched> {
-        let groups = self.groups_with(agent);
+        let mut groups = self.groups_with(agent);
+        let mut place = Place::Hosts;
+        if let Some(run) = self.stream_run().filter(|_| agent == Agent::Stream) {
+            groups.push(run);
+            place = Place::Spark;
+        }
         if groups.is_empty() {
             return Vec::new();
         }
-        let reports = Reports {
-            agent,
-            stack: self.stack.name(),
-            row: format!("Agent {agent}"),
-            logs: format!("its log is the log group {}", self.log_group_name(agent.word())),
+        let logs = match place {
+            Place::Hosts => format!("its log is the log group {}", self.log_group_name(agent.word())),
+            Place::Spark => format!("its log is its driver's, in the bucket {}", self.bucket(RESULTS)),
         };
+        let reports = Reports { agent, stack: self.stack.name(), row: format!("Agent {agent}"), logs, place };
         let mut all = vec![reports.silence(section), reports.errors(section)];
         if agent.measures(Role::Lag) {
             all.push(reports.lag(section));
         }
-        if agent.measures(Role::Quarantined) {
+        // Spark's job quarantines nothing.
+        if agent.measures(Role::Quarantined) && place == Place::Hosts {
             all.push(reports.quarantined());
         }
         if agent.measures(Role::DeadLetters) {

@@ -47,8 +47,7 @@ impl AgentExpansion for Stream {
             on_gap: section.on_gap.value.into(),
             maintenance: maintenance(section),
             orphans_elsewhere_ms: orphans_elsewhere(section),
-            // On Spark, EMR's own metrics are watched.
-            watch: expansion.watch(AGENT).filter(|_| !expansion.file.streams_on_spark()),
+            watch: expansion.watch(AGENT),
         };
         serde_json::to_value(config)
     }
