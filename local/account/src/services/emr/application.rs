@@ -3,7 +3,7 @@
 use lakewright_iam::is_account;
 use serde_json::{Value, json};
 
-use super::{invalid, need, not_found, once, paged, tags_in};
+use super::{invalid, job_run, need, not_found, once, paged, streaming, tags_in};
 use crate::clock;
 use crate::error::AwsError;
 use crate::fields::Fields as _;
@@ -37,8 +37,9 @@ const PLAIN: [&str; 14] = [
     "jobLevelCostAllocationConfiguration",
 ];
 
-/// Lets time pass: moves every application on its way to the state that it has reached.
+/// Lets time pass: moves every application on its way to the state that it has reached, and every streaming run that ends.
 pub(super) fn settle(state: &mut State<'_>) {
+    streaming::settle(state);
     let now = state.now();
     let due: Vec<(String, Value)> = state
         .list(COLLECTION)
@@ -54,6 +55,7 @@ pub(super) fn settle(state: &mut State<'_>) {
                 let arn = application.text("arn").unwrap_or_default();
                 state.forget_tags(arn);
                 state.remove(COLLECTION, &id);
+                job_run::forget(state, &id);
                 continue;
             }
         };
@@ -299,7 +301,7 @@ pub(super) fn stop(state: &mut State<'_>, request: &Request) -> Result<Value, Aw
     let mut application = named(state, request)?;
     in_state(&application, &["STARTED", "STARTING", "STOPPING", "STOPPED", "CREATED"])?;
     let id = application.text("applicationId").unwrap_or_default();
-    if super::job_run::any_open(state, id) {
+    if job_run::any_open(state, id) {
         return Err(invalid(format!("Application {id} has job runs that have not finished.")));
     }
     if application["state"] == "STARTED" || application["state"] == "STARTING" {

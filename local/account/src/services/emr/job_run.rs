@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::DateTime;
 use lakewright_iam::Arn;
 use serde_json::{Value, json};
 
-use super::{Running, application, invalid, need, not_found, once, paged, tags_in};
+use super::{Running, application, invalid, need, not_found, once, paged, streaming, tags_in};
 use crate::account::Account;
 use crate::clock;
 use crate::enforce;
@@ -26,11 +27,11 @@ const OVER: [&str; 3] = ["SUCCESS", "FAILED", "CANCELLED"];
 /// The longest text of `stateDetails`.
 const DETAILS: usize = 256;
 
-fn is_over(run: &Value) -> bool {
+pub(super) fn is_over(run: &Value) -> bool {
     run.text("state").is_some_and(|state| OVER.contains(&state))
 }
 
-fn key(application: &str, run: &str) -> String {
+pub(super) fn key(application: &str, run: &str) -> String {
     format!("{application}/{run}")
 }
 
@@ -43,6 +44,17 @@ pub(super) fn any_open(state: &State<'_>, application: &str) -> bool {
 pub(super) fn open(state: &State<'_>, name: &str) -> Option<Value> {
     let mut runs = state.list(COLLECTION).map(|(_, run)| run);
     runs.find(|run| run["name"] == name && !is_over(run)).cloned()
+}
+
+/// Forgets the runs of an application that is gone.
+pub(super) fn forget(state: &mut State<'_>, application: &str) {
+    let of_it = state.list(COLLECTION).filter(|(_, run)| run["applicationId"] == application);
+    let runs: Vec<(String, String)> =
+        of_it.map(|(id, run)| (id.to_owned(), run.text("arn").unwrap_or_default().to_owned())).collect();
+    for (id, arn) in runs {
+        state.forget_tags(&arn);
+        state.remove(COLLECTION, &id);
+    }
 }
 
 pub(super) fn start(account: &Arc<Account>, request: &Request, running: &Running) -> Result<Value, AwsError> {
@@ -80,6 +92,11 @@ fn make(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let driver = input.member("jobDriver").ok_or_else(|| invalid("jobDriver is required"))?;
     let submit = driver.member("sparkSubmit").ok_or_else(|| invalid("The local account runs sparkSubmit jobs only"))?;
     need(submit, "entryPoint")?;
+    match input.text("mode") {
+        None | Some("BATCH") => {}
+        Some(streaming::MODE) => streaming::check(&application, input)?,
+        Some(other) => return Err(invalid(format!("Job run mode {other} is not supported"))),
+    }
     let tags = tags_in(input)?;
     let id = format!("00{}", ids::letters(14, b"abcdefghijklmnopqrstuvwxyz0123456789"));
     let application_id = application.text("applicationId").unwrap_or_default().to_owned();
@@ -130,7 +147,7 @@ fn spawn(account: &Arc<Account>, request: &Request, running: &Running, key: Stri
 pub(super) fn resume(account: &Arc<Account>, running: &Running) {
     for scope in account.scopes() {
         let unfinished = account.transact_at(scope.clone(), |state| {
-            let open = state.list(COLLECTION).filter(|(_, run)| !is_over(run));
+            let open = state.list(COLLECTION).filter(|(_, run)| !is_over(run) && !streaming::is_left_alone(run));
             Ok(open.map(|(id, run)| (id.to_owned(), run.clone())).collect::<Vec<_>>())
         });
         for (id, run) in unfinished.unwrap_or_default() {
@@ -148,29 +165,17 @@ pub(super) fn resume(account: &Arc<Account>, running: &Running) {
 }
 
 async fn run(account: &Arc<Account>, request: &Request, id: &str) {
-    let mut driver = json!({});
+    let mut open = json!({});
     for (step, seconds) in WAY {
-        let moved = account.transact(request, |state| {
-            application::settle(state);
-            let now = clock::epoch(state.now());
-            let mut open = None;
-            state.update(COLLECTION, id, |run| {
-                if !is_over(run) {
-                    run["state"] = json!(step);
-                    run["updatedAt"] = now.clone();
-                    if step == "RUNNING" {
-                        run["startedAt"] = now;
-                    }
-                    open = Some(run["jobDriver"]["sparkSubmit"].clone());
-                }
-            });
-            Ok(open)
-        });
-        let Ok(Some(submit)) = moved else { return };
-        driver = submit;
+        if step == "RUNNING" && streaming::is_one(&open) {
+            return streaming::begin(account, request, id, &open).await;
+        }
+        let Some(moved) = go(account, request, id, step) else { return };
+        open = moved;
         let millis = account.delays.done_at(0, seconds) as u64;
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
+    let driver = &open["jobDriver"]["sparkSubmit"];
     let entry_point = driver.text("entryPoint").unwrap_or_default();
     let arguments = driver.texts("entryPointArguments");
     let role = match role(account, request, id) {
@@ -189,8 +194,29 @@ async fn run(account: &Arc<Account>, request: &Request, id: &str) {
     end(account, request, id, &outcome);
 }
 
+/// Moves a run on to a state, and returns it; none if it is over, or is being cancelled.
+pub(super) fn go(account: &Account, request: &Request, id: &str, step: &str) -> Option<Value> {
+    let moved = account.transact(request, |state| {
+        application::settle(state);
+        let now = clock::epoch(state.now());
+        let mut open = None;
+        state.update(COLLECTION, id, |run| {
+            if !is_over(run) && !streaming::is_ending(run) {
+                run["state"] = json!(step);
+                run["updatedAt"] = now.clone();
+                if step == "RUNNING" {
+                    run["startedAt"] = now;
+                }
+                open = Some(run.clone());
+            }
+        });
+        Ok(open)
+    });
+    moved.ok().flatten()
+}
+
 /// Credentials of the run's role, where policies are enforced; elsewhere a run works as the account's administrator.
-fn role(account: &Account, request: &Request, id: &str) -> Result<Option<Temporary>, AwsError> {
+pub(super) fn role(account: &Account, request: &Request, id: &str) -> Result<Option<Temporary>, AwsError> {
     if !account.enforce {
         return Ok(None);
     }
@@ -200,11 +226,11 @@ fn role(account: &Account, request: &Request, id: &str) -> Result<Option<Tempora
 }
 
 /// Writes the end of a run: its log, or why it failed.
-fn end(account: &Account, request: &Request, id: &str, outcome: &Result<String, String>) {
+pub(super) fn end(account: &Account, request: &Request, id: &str, outcome: &Result<String, String>) {
     let ended = account.transact(request, |state| {
         let now = state.now();
         state.update(COLLECTION, id, |run| {
-            if is_over(run) {
+            if is_over(run) || streaming::is_ending(run) {
                 return;
             }
             let (ending, details) = match outcome {
@@ -231,7 +257,7 @@ fn minutes(account: &Account, request: &Request, id: &str) -> u64 {
     minutes.and_then(|minutes| u64::try_from(minutes).ok()).unwrap_or(720)
 }
 
-fn finish(run: &mut Value, ending: &str, details: &str, now: i64) {
+pub(super) fn finish(run: &mut Value, ending: &str, details: &str, now: i64) {
     let at = clock::epoch(now);
     let seconds = run["startedAt"].as_f64().map_or(0.0, |started| now as f64 / 1000.0 - started).max(0.0);
     run["state"] = json!(ending);
@@ -267,9 +293,16 @@ pub(super) fn get(state: &mut State<'_>, request: &Request) -> Result<Value, Aws
 pub(super) fn list(state: &mut State<'_>, request: &Request) -> Result<Value, AwsError> {
     let application = application::named(state, request)?;
     let states = request.input.texts("states");
+    let mode = request.input.text("mode");
+    let (after, before) = (time(&request.input, "createdAtAfter")?, time(&request.input, "createdAtBefore")?);
+    let is_within = |run: &Value| {
+        let at = run["createdAt"].as_f64().unwrap_or_default();
+        after.is_none_or(|after| at >= after) && before.is_none_or(|before| at <= before)
+    };
     let mut all: Vec<Value> = state
         .list(COLLECTION)
         .filter(|(_, run)| run["applicationId"] == application["applicationId"])
+        .filter(|(_, run)| mode.is_none_or(|mode| run["mode"] == mode) && is_within(run))
         .filter(|(_, run)| states.is_empty() || run.text("state").is_some_and(|it| states.iter().any(|s| s == it)))
         .map(|(_, run)| {
             let mut summary = json!({ "id": run["jobRunId"], "type": "SPARK" });
@@ -299,6 +332,13 @@ pub(super) fn list(state: &mut State<'_>, request: &Request) -> Result<Value, Aw
     paged(request, "jobRuns", all)
 }
 
+/// A time in a query, as seconds since the epoch.
+fn time(input: &Value, member: &str) -> Result<Option<f64>, AwsError> {
+    let Some(text) = input.text(member) else { return Ok(None) };
+    let time = DateTime::parse_from_rfc3339(text).map_err(|_| invalid(format!("{member} is not a time: {text}")))?;
+    Ok(Some(time.timestamp_millis() as f64 / 1000.0))
+}
+
 pub(super) fn cancel(account: &Arc<Account>, request: &Request, running: &Running) -> Result<Value, AwsError> {
     let (application, id) = account.transact(request, |state| {
         application::settle(state);
@@ -309,8 +349,13 @@ pub(super) fn cancel(account: &Arc<Account>, request: &Request, running: &Runnin
             let state = run.text("state").unwrap_or_default();
             return Err(invalid(format!("Job run {} is in {state} state and cannot be cancelled.", ids.1)));
         }
-        finish(&mut run, "CANCELLED", "Job run was cancelled by the user.", state.now());
-        state.put(COLLECTION, &key(&ids.0, &ids.1), run);
+        if streaming::is_one(&run) {
+            streaming::check_grace(&request.input)?;
+            streaming::cancel(state, &mut run, "Job run was cancelled by the user.");
+        } else {
+            finish(&mut run, "CANCELLED", "Job run was cancelled by the user.", state.now());
+            state.put(COLLECTION, &key(&ids.0, &ids.1), run);
+        }
         Ok(ids)
     })?;
     if let Some(task) = running.lock().remove(&key(&application, &id)) {

@@ -2,6 +2,7 @@
 
 mod application;
 mod job_run;
+mod streaming;
 
 use std::collections::HashMap;
 use std::sync::Arc;

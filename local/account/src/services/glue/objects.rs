@@ -27,6 +27,11 @@ pub(crate) async fn get(account: &Arc<Account>, request: &Request, url: &str) ->
     call(account, request, Method::GET, url, Bytes::new()).await
 }
 
+/// Looks whether an object is at `s3://BUCKET/KEY` that may be read.
+pub(crate) async fn look(account: &Arc<Account>, request: &Request, url: &str) -> Result<(), AwsError> {
+    call(account, request, Method::HEAD, url, Bytes::new()).await.map(|_| ())
+}
+
 /// Deletes the object at `s3://BUCKET/KEY`.
 pub(crate) async fn delete(account: &Arc<Account>, request: &Request, url: &str) -> Result<(), AwsError> {
     call(account, request, Method::DELETE, url, Bytes::new()).await.map(|_| ())
