@@ -149,7 +149,7 @@ fn facts_name_fields_and_kinds_that_there_are() {
 #[test]
 fn kinds_with_a_name_say_what_it_identifies() {
     // AWS lets several have one name, and knows them by their identifiers.
-    let by_id = ["emr_application", "private_zone"];
+    let by_id = ["emr_application", "job_run", "private_zone"];
     for kind in kinds::all() {
         let is_named = kind.fields().iter().any(|field| ["name", "alias"].contains(&field.name));
         let is_identified = !kind.facts().identified_by.is_empty();

@@ -174,6 +174,8 @@ static ROWS: &[Row] = &[
     when(EC2, "ReplaceIamInstanceProfileAssociation", Kind::NotYet, &["InvalidParameterValue"]),
     // Jobs haven't ended yet.
     when(EMR_SERVERLESS, "StopApplication", Kind::WrongState, &["ValidationException"]),
+    // It is over, or on its way there.
+    when(EMR_SERVERLESS, "CancelJobRun", Kind::WrongState, &["ValidationException"]),
     of(EMR_SERVERLESS, Kind::WrongState, &["ConflictException"]),
     of(GLUE, Kind::Unavailable, &["OperationTimeoutException"]),
     of(IAM, Kind::InUse, &["DeleteConflict", "DeleteConflictException"]),

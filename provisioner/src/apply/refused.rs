@@ -32,7 +32,7 @@ mod tests {
         assert!(!is_refused(anyhow::anyhow!("it isn't available after five minutes")));
         for kind in crate::kinds::all() {
             let first = kind.actions().first().map_or("", |action| action.rsplit(':').next().unwrap_or_default());
-            let makes = ["Allocate", "Associate", "BatchAssociate", "Create", "Modify", "Put", "Register"];
+            let makes = ["Allocate", "Associate", "BatchAssociate", "Create", "Modify", "Put", "Register", "Start"];
             let is_write = makes.iter().any(|verb| first.starts_with(verb)) || first.contains("Change");
             assert!(is_write || ["object", "release"].contains(&kind.name()), "{}: {first}", kind.name());
         }

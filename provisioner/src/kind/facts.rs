@@ -76,6 +76,8 @@ pub struct Facts {
     pub given_outputs: &'static [&'static str],
     /// The outputs to which an update in place gives new values, as a launch template's latest version.
     pub moving_outputs: &'static [&'static str],
+    /// The fields of which an update leaves those outputs as they are.
+    pub unmoving_fields: &'static [&'static str],
     /// The kinds that AWS doesn't delete while one of this kind uses them, directly or by way of others, and that an
     /// update in place wouldn't free in time: replacing one of those replaces this.
     pub occupies: &'static [&'static str],
@@ -143,6 +145,7 @@ impl Facts {
             relocates: false,
             given_outputs: &[],
             moving_outputs: &[],
+            unmoving_fields: &[],
             occupies: &[],
             beside: &[],
             expected: [Duration::from_secs(2); 3],

@@ -10,7 +10,8 @@ use lakewright_aws::{ErrorKind, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::calls::{describe, described, is_started, namesakes, stopped};
+pub(super) use self::calls::{id_in, namesakes};
+use self::calls::{describe, described, is_started, stopped};
 use self::wire::{capacity_of, configured, image_of, outcome, read};
 use super::spec::{compared, in_place, replaces};
 use super::values::{SecurityGroupId, SubnetId, text};
@@ -143,7 +144,8 @@ const FIELDS: &[Field] = &[
     compared(in_place("security_groups"), Comparing::AsSet),
     in_place("image"),
 ];
-const OUTPUTS: &[&str] = &["arn", "id", "name"];
+/// `settings` is a digest of what runs that go on need it to be stopped for.
+const OUTPUTS: &[&str] = &["arn", "id", "name", "settings"];
 const ACTIONS: &[&str] = &[
     "emr-serverless:CreateApplication",
     "emr-serverless:UpdateApplication",
@@ -151,6 +153,8 @@ const ACTIONS: &[&str] = &[
     "emr-serverless:GetApplication",
     "emr-serverless:ListApplications",
     "emr-serverless:ListTagsForResource",
+    "emr-serverless:ListJobRuns",
+    "emr-serverless:CancelJobRun",
     "emr-serverless:StartApplication",
     "emr-serverless:StopApplication",
     "emr-serverless:TagResource",
@@ -160,6 +164,8 @@ const ACTIONS: &[&str] = &[
 const ARNS: &[Arn] = &[("arn", "emr-serverless:{region}:{account}:/applications/*")];
 const FACTS: Facts = Facts {
     expected: [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(60)],
+    moving_outputs: &["settings"],
+    unmoving_fields: &WHILE_STARTED,
     renamed_fields: &[("limits", "max_capacity"), ("idle_minutes", "idle_timeout_minutes")],
     tag_types: &["emr-serverless"],
     review: &["image"],
@@ -220,12 +226,16 @@ impl Kind for EmrApplication {
             }
             Action::Update => {
                 vec![
-                    "a started application is stopped for it once its running jobs have ended, and started again"
+                    "a started application is stopped for it once its running jobs have ended, and started again; the \
+                     stack's streaming runs, which have no end, are cancelled for it"
                         .to_owned(),
                 ]
             }
             Action::Replace | Action::Delete => {
-                vec!["its running jobs are waited for, and its job history goes".to_owned()]
+                vec![
+                    "its running jobs are waited for, the stack's streaming runs are cancelled, and its job history goes"
+                        .to_owned(),
+                ]
             }
             Action::Create => Vec::new(),
         }
@@ -234,7 +244,7 @@ impl Kind for EmrApplication {
     async fn find(&self, context: &Context, wanted: &[Wanted<'_, Spec>]) -> Result<Vec<Found<Spec>>> {
         // The tagging API knows the stack's own, those long gone too, but not those just made.
         let tagged = tagged::resources(context, "emr-serverless").await?;
-        let ids = tagged.iter().filter_map(|(arn, _)| arn.split_once("/applications/")).map(|(_, id)| id);
+        let ids = tagged.iter().filter_map(|(arn, _)| id_in(arn));
         let address = |id: &str| {
             let own = tagged.iter().find(|(arn, _)| arn.ends_with(&format!("/{id}")));
             own.and_then(|(_, tags)| tags::address(context, FACTS.name, tags))
@@ -249,7 +259,7 @@ impl Kind for EmrApplication {
         let names: BTreeSet<&str> = missing.map(|wanted| wanted.spec.name.as_str()).collect();
         if !names.is_empty() {
             let namesakes = namesakes(context, &names).await?;
-            let new = namesakes.iter().map(String::as_str).filter(|id| !known.contains_key(*id));
+            let new = namesakes.iter().map(|(id, _)| id.as_str()).filter(|id| !known.contains_key(*id));
             found.extend(all(context, &described(context, new, address).await?)?);
         }
         Ok(found)

@@ -31,6 +31,7 @@ pub mod flow_log;
 pub mod function;
 pub mod instance_profile;
 pub mod internet_gateway;
+pub mod job_run;
 pub mod key;
 pub mod launch_template;
 pub mod log_group;
@@ -101,6 +102,7 @@ pub fn all() -> &'static [&'static dyn AnyKind] {
         &table::Table,
         &table_optimizer::TableOptimizer,
         &emr_application::EmrApplication,
+        &job_run::JobRun,
         &workgroup::Workgroup,
         &saved_query::SavedQuery,
         &log_group::LogGroup,

@@ -127,7 +127,7 @@ impl Deployer<'_> {
             return (wide, conditions(&[When::OfAccount]));
         }
         let is_by_tag = condition.to_string().contains(&format!("aws:ResourceTag/{}", crate::kind::STACK));
-        // Runs of jobs carry no tags.
+        // Runs that agents start carry no tags.
         let is_tagged = BY_TAG.contains(&service) && wide.ends_with('*') && !resource.contains("/jobruns/");
         if is_by_tag || is_tagged {
             return (wide, conditions(&[When::Owned]));

@@ -10,7 +10,7 @@ use super::graph::Graph;
 use super::reference::{Reference, escaped, plain, references, resolve, tidy};
 use super::tags::{self, Tagging};
 use super::{Action, Blocked, Cause, Change, Kinds, Options, Problem, Step, Unchanged};
-use crate::kind::{AnyKind, Changing, Comparing, Field, Renamed, applied};
+use crate::kind::{AnyKind, Changing, Comparing, Facts, Field, Renamed, applied};
 use crate::resource::{Address, Condition, Desired, Live, Obstacle, Resource, Unread};
 
 /// Members of a spec.
@@ -146,9 +146,10 @@ impl Planner<'_> {
             if !live.is_empty {
                 step.loses.extend(kind.loses(&live.spec, &spec));
             }
-            let moving = kind.facts().moving_outputs;
-            let changed = step.changes.iter().any(|change| !change.is_of_tag());
-            let stays = |name: &str| !(changed && moving.contains(&name));
+            let Facts { moving_outputs, unmoving_fields, .. } = kind.facts();
+            let moves = |change: &Change| !change.is_of_tag() && !unmoving_fields.contains(&change.field());
+            let changed = step.changes.iter().any(moves);
+            let stays = |name: &str| !(changed && moving_outputs.contains(&name));
             live.outputs.iter().filter(|(name, _)| stays(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
         };
         self.done

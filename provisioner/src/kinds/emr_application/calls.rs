@@ -9,7 +9,7 @@ use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
 use super::{CHANGED, SERVICE};
 use crate::kind::Context;
 use crate::kinds::each::{One, each};
-use crate::kinds::{tag_lists, tagged, wait};
+use crate::kinds::{job_run, tag_lists, tagged, wait};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -50,12 +50,18 @@ pub(super) async fn described<'a>(
     Ok(each(context, "emr_application", reads).await?.into_iter().collect())
 }
 
-/// The ids of the living applications of these names, whoever they belong to: the list has no tags.
-pub(super) async fn namesakes(context: &Context, names: &BTreeSet<&str>) -> Result<Vec<String>> {
+/// The id in the ARN of an application; none in that of a job run, which begins alike.
+pub(in crate::kinds) fn id_in(arn: &str) -> Option<&str> {
+    let (_, id) = arn.split_once(":/applications/")?;
+    (!id.contains('/')).then_some(id)
+}
+
+/// The ids and names of the living applications of these names, whoever they belong to: the list has no tags.
+pub(in crate::kinds) async fn namesakes(context: &Context, names: &BTreeSet<&str>) -> Result<Vec<(String, String)>> {
     let call = context.aws.emr_serverless().list_applications().max_results(50).set_states(Some(LIVING.into()));
     let all = ask_all(call.into_paginator().items().send()).await?;
-    let named = all.into_iter().filter(|one| one.name().is_some_and(|name| names.contains(name)));
-    named.map(|one| Ok(one.id.needed(SERVICE, "ApplicationSummary.id")?)).collect()
+    let named = all.into_iter().filter_map(|one| Some((one.id, one.name?)));
+    Ok(named.filter(|(_, name)| names.contains(name.as_str())).collect())
 }
 
 pub(super) fn is_started(application: &Application) -> bool {
@@ -72,8 +78,11 @@ pub(super) async fn stopped(context: &Context, id: &str) -> Result<Option<Applic
             ApplicationState::Started => {
                 match ask(context.aws.emr_serverless().stop_application().application_id(id).send()).await {
                     Ok(_) => Ok(None),
-                    // Jobs haven't ended yet.
-                    Err(error) if error.kind == ErrorKind::WrongState => Ok(None),
+                    // Jobs haven't ended yet, and those of streams never would.
+                    Err(error) if error.kind == ErrorKind::WrongState => {
+                        job_run::end_streams(context, id).await?;
+                        Ok(None)
+                    }
                     Err(error) => Err(error.into()),
                 }
             }
@@ -81,4 +90,16 @@ pub(super) async fn stopped(context: &Context, id: &str) -> Result<Option<Applic
         }
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arn_of_a_job_run_names_no_application() {
+        let arn = "arn:aws:emr-serverless:eu-north-1:123456789012:/applications/00f1";
+        assert_eq!(id_in(arn), Some("00f1"));
+        assert_eq!(id_in(&format!("{arn}/jobruns/00r1")), None);
+    }
 }

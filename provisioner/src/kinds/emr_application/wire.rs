@@ -1,11 +1,14 @@
 //! An application as EMR Serverless's API has it.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use aws_sdk_emrserverless::types::{
     self, Application, ApplicationState, AutoStartConfig, AutoStopConfig, ImageConfiguration, ImageConfigurationInput,
     MaximumAllowedResources, NetworkConfiguration,
 };
 use lakewright_aws::Needed as _;
+use sha2::{Digest as _, Sha256};
 
 use super::{Architecture, MaxCapacity, SERVICE, Spec};
 use crate::kind::{Context, Departure, Found, Outcome};
@@ -52,17 +55,32 @@ pub(super) fn image_of(spec: &Spec) -> ImageConfigurationInput {
 }
 
 pub(super) fn outcome(application: &Application) -> Result<Outcome> {
-    Ok(tags::outcome(id_of(application)?, &outputs(application)?))
+    let settings = settings(application);
+    Ok(tags::outcome(id_of(application)?, &outputs(application, &settings)?))
+}
+
+/// A digest of the settings that no started application takes and that runs are made by: 16 hexadecimal digits.
+fn settings(application: &Application) -> String {
+    let network = application.network_configuration();
+    let set = |ids: &[String]| ids.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ");
+    let all = [
+        application.release_label().to_owned(),
+        application.architecture().map(ToString::to_string).unwrap_or_default(),
+        set(network.map(NetworkConfiguration::subnet_ids).unwrap_or_default()),
+        set(network.map(NetworkConfiguration::security_group_ids).unwrap_or_default()),
+    ];
+    hex::encode(&Sha256::digest(all.join("\n"))[..8])
 }
 
 fn id_of(application: &Application) -> Result<&str> {
     Ok(application.application_id().needed(SERVICE, "Application.applicationId")?)
 }
 
-fn outputs(application: &Application) -> Result<[(&'static str, &str); 3]> {
+fn outputs<'a>(application: &'a Application, settings: &'a str) -> Result<[(&'static str, &'a str); 4]> {
     let arn = application.arn().needed(SERVICE, "Application.arn")?;
     // Applications of others may have no name.
-    Ok([("arn", arn), ("id", id_of(application)?), ("name", application.name().unwrap_or_default())])
+    let name = application.name().unwrap_or_default();
+    Ok([("arn", arn), ("id", id_of(application)?), ("name", name), ("settings", settings)])
 }
 
 /// The application that exists; none if it isn't the stack's.
@@ -73,7 +91,8 @@ pub(super) fn read(context: &Context, application: &Application) -> Result<Optio
         return Ok(None);
     }
     let spec = spec_of(application)?;
-    let mut live = tags::found(address, &tags, id_of(application)?, spec, &outputs(application)?);
+    let settings = settings(application);
+    let mut live = tags::found(address, &tags, id_of(application)?, spec, &outputs(application, &settings)?);
     // Jobs start it: what EMR leaves out is so.
     let starts = application.auto_start_configuration().and_then(AutoStartConfig::enabled);
     live.departures.extend(Departure::of("auto_start", starts.unwrap_or(true), true));
@@ -152,6 +171,34 @@ mod tests {
             .auto_stop_configuration(stops(&spec).expect("idle minutes"))
             .network_configuration(network_of(&spec))
             .image_configuration(ImageConfiguration::builder().image_uri(image).build().expect("an image"));
-        assert_eq!(spec_of(&application.build().expect("an application")).expect("read"), spec);
+        let application = application.build().expect("an application");
+        assert_eq!(spec_of(&application).expect("read"), spec);
+    }
+
+    #[test]
+    fn settings_are_what_runs_are_made_by() {
+        let time = aws_smithy_types::DateTime::from_secs(0);
+        let settings_of = |release: &str, subnets: &[&str], minutes: i32| {
+            let network = NetworkConfiguration::builder()
+                .set_subnet_ids(Some(subnets.iter().map(|id| (*id).to_owned()).collect()))
+                .security_group_ids("sg-1")
+                .build();
+            let application = Application::builder()
+                .application_id("00f1")
+                .arn("arn:aws:emr-serverless:eu-north-1:123456789012:/applications/00f1")
+                .release_label(release)
+                .r#type("Spark")
+                .state(ApplicationState::Started)
+                .created_at(time)
+                .updated_at(time)
+                .architecture(types::Architecture::Arm64)
+                .auto_stop_configuration(AutoStopConfig::builder().idle_timeout_minutes(minutes).build())
+                .network_configuration(network);
+            settings(&application.build().expect("an application"))
+        };
+        let one = settings_of("emr-7.9.0", &["subnet-1", "subnet-2"], 15);
+        assert_eq!((one.len(), one == settings_of("emr-7.9.0", &["subnet-2", "subnet-1"], 5)), (16, true));
+        assert_ne!(one, settings_of("emr-7.10.0", &["subnet-1", "subnet-2"], 15));
+        assert_ne!(one, settings_of("emr-7.9.0", &["subnet-1"], 15));
     }
 }
