@@ -2,20 +2,32 @@
 
 import datetime
 import itertools
+import json
 import time
 
 import pytest
 
 TOKENS = itertools.count()
 PROGRAM = "s3://streams/stream.jar"
+ROLE = "arn:aws:iam::123456789012:role/job"
+VERSION = {"Version": "2012-10-17"}
+
+
+def prepared(account):
+    """EMR, beside a program and a role that sees it."""
+    s3, iam = account.client("s3"), account.client("iam")
+    s3.create_bucket(Bucket="streams", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"})
+    s3.put_object(Bucket="streams", Key="stream.jar", Body=b"a jar")
+    trust = {"Effect": "Allow", "Principal": {"Service": "emr-serverless.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName="job", AssumeRolePolicyDocument=json.dumps(VERSION | {"Statement": trust}))
+    reads = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*"}
+    iam.put_role_policy(RoleName="job", PolicyName="own", PolicyDocument=json.dumps(VERSION | {"Statement": reads}))
+    return account.client("emr-serverless")
 
 
 @pytest.fixture(scope="module")
 def emr(account):
-    s3 = account.client("s3")
-    s3.create_bucket(Bucket="streams", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"})
-    s3.put_object(Bucket="streams", Key="stream.jar", Body=b"a jar")
-    return account.client("emr-serverless")
+    return prepared(account)
 
 
 def application(emr, release="emr-7.9.0"):
@@ -24,12 +36,10 @@ def application(emr, release="emr-7.9.0"):
     return {"applicationId": made["applicationId"]}
 
 
-def start(emr, this, program=PROGRAM, **more):
+def start(emr, this, program=PROGRAM, role=ROLE, **more):
     wish = {"mode": "STREAMING", "clientToken": f"run-{next(TOKENS)}", "name": "stream"} | more
     driver = {"sparkSubmit": {"entryPoint": program}}
-    run = emr.start_job_run(
-        **this, executionRoleArn="arn:aws:iam::123456789012:role/job", jobDriver=driver, executionTimeoutMinutes=0, **wish
-    )
+    run = emr.start_job_run(**this, executionRoleArn=role, jobDriver=driver, executionTimeoutMinutes=0, **wish)
     return {**this, "jobRunId": run["jobRunId"]}
 
 
@@ -87,7 +97,13 @@ def test_runs_are_listed_by_mode_and_time(emr):
 def test_a_program_that_is_not_there_fails(emr, program):
     run = start(emr, application(emr), program)
     failed = comes_to(emr, run, "FAILED", "RUNNING")
-    assert failed["state"] == "FAILED" and program in failed["stateDetails"]
+    assert failed["state"] == "FAILED" and program in failed["stateDetails"] and failed["startedAt"]
+
+
+def test_a_role_that_emr_cannot_take_on_fails_before_the_job_begins(emr):
+    run = start(emr, application(emr), role=f"{ROLE}-of-nobody")
+    failed = comes_to(emr, run, "FAILED", "RUNNING")
+    assert failed["state"] == "FAILED" and "startedAt" not in failed
 
 
 def test_what_no_stream_is_given_is_refused(emr, refused):
@@ -107,10 +123,7 @@ def test_what_no_stream_is_given_is_refused(emr, refused):
 def test_a_run_outlives_a_restart_and_takes_its_time_to_end(account, tmp_path):
     account = type(account)(tmp_path)
     try:
-        s3 = account.client("s3")
-        s3.create_bucket(Bucket="streams", CreateBucketConfiguration={"LocationConstraint": "eu-north-1"})
-        s3.put_object(Bucket="streams", Key="stream.jar", Body=b"a jar")
-        emr = account.client("emr-serverless")
+        emr = prepared(account)
         this = application(emr)
         on = start(emr, this)
         comes_to(emr, on, "RUNNING")

@@ -27,9 +27,11 @@ WHY = {
         "role.attached_policies[]", "role.permissions_boundary", "schedule_rule.targets{}.arn", "schedule_rule.targets{}.role",
         "secret.key", "storage_scaling.cluster", "table_optimizer.role",
     ],
-    "addresses and places of one scheme": ["database.location", "oidc_provider.url", "table.location"],
+    "addresses and places of one scheme": [
+        "database.location", "job_run.entry_point", "job_run.log_location", "oidc_provider.url", "table.location",
+    ],
     "ARNs whose partition is named, and paths without what IAM's models don't take": [
-        "function.role", "instance_profile.path", "pipeline.role", "role.path",
+        "function.role", "instance_profile.path", "job_run.execution_role", "pipeline.role", "role.path",
     ],
     "AWS's documentation takes fewer characters than the model": [
         "cluster.name", "key.alias", "object.key", "pipeline.bucket", "secret.name", "secret.username",
@@ -48,7 +50,7 @@ WHY = {
     "expressions must begin as they are meant": ["alarm.calculation.metrics{key}", "schedule_rule.schedule"],
     "white space and control characters of Unicode": [
         "alarm.metric.namespace", "alarm.calculation.metrics{}.namespace", "function.handler",
-        "function.permissions{}.principal",
+        "function.permissions{}.principal", "job_run.name",
     ],
     "AWS Budgets takes 50 characters": ["budget.notifications[].email[]"],
     "letters of the names that AWS has": ["budget.filters{key}"],

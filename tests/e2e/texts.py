@@ -57,6 +57,7 @@ def under(path, members):
 
 
 CLUSTER = "kafka CreateClusterV2 Provisioned."
+SPARK = "emr-serverless StartJobRun jobDriver.sparkSubmit."
 CONTENT = "it stands in the JSON that is the document, and no model says what that holds"
 TEMPLATE = "ec2 CreateLaunchTemplate LaunchTemplateData."
 TRANSFORMATION = "logs PutMetricFilter metricTransformations[]."
@@ -182,6 +183,17 @@ TEXTS = {
         "role": sent("iam AddRoleToInstanceProfile RoleName"),
     },
     "internet_gateway": {"vpc": sent("ec2 AttachInternetGateway VpcId")},
+    "job_run": {
+        "application": sent("emr-serverless StartJobRun applicationId"),
+        "name": sent("emr-serverless StartJobRun name"),
+        "execution_role": sent("emr-serverless StartJobRun executionRoleArn"),
+        "entry_point": sent(f"{SPARK}entryPoint"),
+        "arguments[]": sent(f"{SPARK}entryPointArguments[]"),
+        "spark_parameters": Kept("none are sent for an empty text"),
+        "log_location": sent(
+            "emr-serverless StartJobRun configurationOverrides.monitoringConfiguration.s3MonitoringConfiguration.logUri"
+        ),
+    },
     "key": {
         "alias": sent("kms CreateAlias AliasName", "kms UpdateAlias AliasName", before="alias/"),
         "description": sent("kms CreateKey Description", "kms UpdateKeyDescription Description"),

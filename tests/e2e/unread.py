@@ -20,7 +20,7 @@ OF_EVERY_CALL = {("s3", "ExpectedBucketOwner")}
 # The key that signs records is no resource: a plan reads its public half, and nothing else of it matters.
 RECORDS = re.compile("ECC_NIST_P256|alias/lakewright/")
 # Operations that start and stop what is there.
-RUNS = {"StartApplication", "StopApplication", "RestoreSecret", "StartInstanceRefresh", "ResumeProcesses"}
+RUNS = {"StartApplication", "StopApplication", "CancelJobRun", "RestoreSecret", "StartInstanceRefresh", "ResumeProcesses"}
 
 
 @functools.cache

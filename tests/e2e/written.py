@@ -197,6 +197,13 @@ emr-serverless CreateApplication UpdateApplication
         maximumCapacity.memory networkConfiguration.securityGroupIds networkConfiguration.subnetIds] ->
         GetApplication.application
     imageConfiguration -> GetApplication.application.imageConfiguration
+emr-serverless StartJobRun
+    clientToken: token
+    executionRoleArn -> GetJobRun.jobRun.executionRole
+    . [applicationId name mode executionTimeoutMinutes retryPolicy.maxFailedAttemptsPerHour
+        jobDriver.sparkSubmit.entryPoint jobDriver.sparkSubmit.entryPointArguments
+        jobDriver.sparkSubmit.sparkSubmitParameters
+        configurationOverrides.monitoringConfiguration.s3MonitoringConfiguration.logUri] -> GetJobRun.jobRun
 events PutRule
     Name: name
     . [Description ScheduleExpression State] -> ListRules.Rules

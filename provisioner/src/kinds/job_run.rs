@@ -14,7 +14,7 @@ use self::calls::{Place, describe, ended, let_go, started};
 use self::find::{among, newest, tagged_runs};
 use self::wire::read;
 use super::spec::replaces;
-use super::values::{ONE_LINE, RoleArn, S3Uri, text};
+use super::values::{ONE_LINE, S3Uri, text};
 use super::{tag_lists, tags};
 use crate::charge::Cost;
 use crate::kind::{Context, Facts, Field, Found, Grant, Kind, Outcome, Wanted};
@@ -36,6 +36,12 @@ text!(
     r"^.*\S.*$",
     most = 256,
     not ONE_LINE.0 => ONE_LINE.1
+);
+text!(
+    /// The ARN of a role that jobs have, `arn:aws:iam::123456789012:role/stream`.
+    JobRole,
+    r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@/-]+/)?[A-Za-z0-9_+=,.@-]+$",
+    most = 1024
 );
 text!(
     /// An argument of a program.
@@ -61,7 +67,7 @@ pub struct Spec {
     /// The name.
     pub name: RunName,
     /// The ARN of the role that the job has, which `emr-serverless.amazonaws.com` takes on.
-    pub execution_role: RoleArn,
+    pub execution_role: JobRole,
     /// The program in S3: a JAR or a Python file, `s3://bucket/jobs/stream.jar`.
     pub entry_point: S3Uri,
     /// The program's arguments.

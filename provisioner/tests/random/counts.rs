@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use aws_sdk_emrserverless::types::{JobRunMode, JobRunState};
 use aws_sdk_kms::types::{KeyManagerType, KeyState};
 use lakewright::resource::Address;
 use lakewright::services::Services as _;
@@ -61,6 +62,7 @@ impl World {
             volume.attachments().first().and_then(VolumeAttachment::delete_on_termination) != Some(true)
         });
         assert_eq!(stays.count(), count("volume"), "seed {seed}: volumes\n{file}");
+        self.count_streams(count("job_run"), file).await;
         let mut keys = 0;
         for key in ask_all(aws.kms().list_keys().into_paginator().items().send()).await.unwrap() {
             let key = ask(aws.kms().describe_key().key_id(key.key_id.unwrap()).send()).await.unwrap();
@@ -71,6 +73,18 @@ impl World {
         // Three are others', and one signs what the stack knows of itself for as long as there is anything of it.
         let others = if wanted.is_empty() { 3 } else { 4 };
         assert_eq!(keys, count("key") + others, "seed {seed}: keys\n{file}");
+    }
+
+    /// Asserts that so many runs of EMR Serverless go on, whatever became of others.
+    async fn count_streams(&self, wanted: usize, file: &str) {
+        let emr = self.context().aws.emr_serverless();
+        let mut found = Vec::new();
+        for one in ask_all(emr.list_applications().into_paginator().items().send()).await.unwrap() {
+            let runs = emr.list_job_runs().application_id(&one.id).mode(JobRunMode::Streaming);
+            let runs = runs.states(JobRunState::Running).states(JobRunState::Submitted).states(JobRunState::Scheduled);
+            found.extend(ask_all(runs.states(JobRunState::Pending).into_paginator().items().send()).await.unwrap());
+        }
+        assert_eq!(found.len(), wanted, "seed {}: runs: {found:#?}\n{file}", self.seed);
     }
 
     /// How many aliases of keys are named after the stack.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-pub use parts::{Alarms, Bucket, Function, Host, Kafka, Login, Queue, Search, Table};
+pub use parts::{Alarms, Bucket, Function, Host, Kafka, Login, Queue, Search, Spark, Table};
 
 /// What a stack file says, as far as it varies.
 #[derive(Debug, Clone)]
@@ -44,6 +44,7 @@ pub struct Model {
     pub budget: Option<u32>,
     pub search: Option<Search>,
     pub queue: Option<Queue>,
+    pub spark: Option<Spark>,
     /// Whether Glue maintains the tables.
     pub glue: bool,
 }
@@ -102,6 +103,7 @@ impl Model {
             budget: None,
             search: None,
             queue: None,
+            spark: None,
             glue: false,
         };
         for _ in 0..rng.random_range(5..35) {
@@ -150,6 +152,11 @@ impl Model {
                 self.queue = rng.random_ratio(3, 4).then_some(queue);
             }
             34 => self.glue = rng.random_ratio(2, 3),
+            35 => {
+                let spark =
+                    Spark { cores: rng.random_range(1..3), vcpu: one_of(rng, &[8, 16]), arm: rng.random() };
+                self.spark = rng.random_ratio(3, 4).then_some(spark);
+            }
             _ => self.remove(rng),
         }
         self.mend();

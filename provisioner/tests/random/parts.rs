@@ -18,6 +18,15 @@ pub struct Search {
     pub record: Option<(u8, bool)>,
 }
 
+/// A Spark job that goes on, on an application of its own.
+#[derive(Debug, Clone)]
+pub struct Spark {
+    pub cores: u32,
+    /// What takes no stop of the application, and what takes one.
+    pub vcpu: u32,
+    pub arm: bool,
+}
+
 #[derive(Debug, Clone)]
 pub struct Alarms {
     pub errors: u32,

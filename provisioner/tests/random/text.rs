@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use lakewright::stack::ModelFile;
 
-use super::model::{Function, Host, Kafka, Login, Model, NAMES, Queue, Search};
+use super::model::{Function, Host, Kafka, Login, Model, NAMES, Queue, Search, Spark};
 
 /// A network that others made.
 #[derive(Debug, Clone, Default)]
@@ -102,6 +102,9 @@ impl Model {
         }
         if let Some(queue) = &self.queue {
             line(queue.text());
+        }
+        if let Some(spark) = &self.spark {
+            line(spark.text());
         }
         for (name, function) in &self.functions {
             line(function.text(name));
@@ -202,6 +205,25 @@ impl Queue {
             );
         }
         out
+    }
+}
+
+impl Spark {
+    /// No section makes such jobs.
+    fn text(&self) -> String {
+        let Self { cores, vcpu, arm } = self;
+        let architecture = if *arm { "ARM64" } else { "X86_64" };
+        format!(
+            "[resource.object.spark]\nbucket = \"${{bucket.artifacts.name}}\"\nkey = \"jobs/spark.py\"\ncontent = \"# a job\"\n\
+             [resource.role.spark]\nname = \"random-spark\"\ntrust = {{ Version = \"2012-10-17\", Statement = [{{ \
+             Effect = \"Allow\", Principal = {{ Service = \"emr-serverless.amazonaws.com\" }}, Action = \"sts:AssumeRole\" }}] }}\n\
+             [resource.emr_application.spark]\nname = \"random-spark\"\narchitecture = \"{architecture}\"\n\
+             max_capacity = {{ vcpu = {vcpu} }}\n\
+             [resource.job_run.spark]\napplication = \"${{emr_application.spark.id}}\"\nname = \"random-spark\"\n\
+             execution_role = \"${{role.spark.arn}}\"\nentry_point = \"${{object.spark.url}}\"\n\
+             arguments = [\"--cores\", \"{cores}\"]\n\
+             spark_parameters = \"--conf spark.lakewright.settings=${{emr_application.spark.settings}}\"\n"
+        )
     }
 }
 
