@@ -21,9 +21,10 @@ const RUN: &str = "stream";
 const MAIN: &str = "lakewright.stream.Main";
 /// After how many idle minutes the application stops: it is idle when its run has ended.
 const IDLE_MINUTES: u32 = 15;
-/// EMR starts a run that failed again at once, and gives it up when it failed more often in an hour. An attempt of the job's fails
-/// after a quarter of an hour of tries that come to nothing, so that one which can't work is given up within the hour.
-const FAILED_ATTEMPTS_PER_HOUR: u32 = 3;
+/// EMR starts a run that failed again at once, and gives it up when it failed more often in an hour: the most that EMR takes. The job's
+/// process tries for a quarter of an hour before it fails, so that only one which can't begin at all is given up. For all else there are
+/// alarms, and it goes on by itself when the cause is gone.
+const FAILED_ATTEMPTS_PER_HOUR: u32 = 10;
 
 /// The application's address.
 fn application() -> Address {
