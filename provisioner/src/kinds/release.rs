@@ -315,4 +315,19 @@ mod tests {
         assert_eq!(agent.hash_in("releases/short/lakewright-agent"), None);
         assert_eq!(agent.hash_in("releases/notes.txt"), None);
     }
+
+    #[test]
+    fn who_has_no_file_keeps_what_is_published() {
+        let spec = |hash: &str, size: u64, file: Option<&str>| Spec {
+            bucket: "b".into(),
+            architecture: Architecture::X86,
+            program: Program::StreamJob,
+            sha256: hash.repeat(64).into(),
+            size,
+            file: file.map(str::to_owned),
+        };
+        let (live, none, other) = (spec("a", 9, None), spec("0", 0, None), spec("b", 8, Some("x.jar")));
+        assert_eq!(Release.relocated(&live, &none, false), Some(live.clone()));
+        assert_eq!(Release.relocated(&live, &other, false), None);
+    }
 }

@@ -231,3 +231,15 @@ impl Expansion<'_> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::names_applications;
+
+    #[test]
+    fn metrics_name_applications_from_the_release_on_that_does() {
+        let of = |releases: [&'static str; 3]| releases.map(names_applications);
+        assert_eq!(of(["emr-7.9.0", "emr-6.15.0", "emr-7.1.0"]), [false; 3]);
+        assert_eq!(of(["emr-7.10.0", "emr-7.12.0", "emr-8.0.0"]), [true; 3]);
+    }
+}
