@@ -35,7 +35,9 @@ async fn program(account: &Account) {
     let aws = &account.context.aws;
     let here = CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
     ask(aws.s3_client().create_bucket().bucket("jobs").create_bucket_configuration(here).send()).await.unwrap();
-    ask(aws.s3_client().put_object().bucket("jobs").key("stream.jar").body(b"a jar".to_vec().into()).send()).await.unwrap();
+    ask(aws.s3_client().put_object().bucket("jobs").key("stream.jar").body(b"a jar".to_vec().into()).send())
+        .await
+        .unwrap();
 }
 
 /// An application of the stack, with its id.
@@ -87,7 +89,8 @@ async fn runs() {
     account.delete("job_run.stream", &full).await;
     assert_eq!(shown(&account.context, &made.id).await.state(), &JobRunState::Cancelled);
     // The same call as before would be answered with the run that is over.
-    let plain = json!({"application": full["application"], "name": "n", "execution_role": role(), "entry_point": PROGRAM});
+    let plain =
+        json!({"application": full["application"], "name": "n", "execution_role": role(), "entry_point": PROGRAM});
     account.create("job_run.stream", plain.clone()).await;
     account.delete("job_run.stream", &plain).await;
     let again = account.create("job_run.stream", full.clone()).await;
@@ -208,7 +211,10 @@ async fn a_run_with_an_end_is_adopted_and_gives_way_to_one_without() {
     let ids = arn.split_once("/applications/").unwrap().1.replace("/jobruns", "");
     for id in [arn.as_str(), &ids] {
         let live = kind(&stream()).read(&account.context, &stream(), id).await.unwrap().unwrap();
-        assert_eq!((&live.id, live.departures.iter().map(Departure::field).collect()), (&arn, vec!["execution_timeout_minutes"]));
+        assert_eq!(
+            (&live.id, live.departures.iter().map(Departure::field).collect()),
+            (&arn, vec!["execution_timeout_minutes"])
+        );
         assert_eq!(live.spec["max_failed_attempts_per_hour"], json!(5), "EMR's own limit");
     }
     let live = kind(&stream()).read(&account.context, &stream(), &arn).await.unwrap().unwrap();

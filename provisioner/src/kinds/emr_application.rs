@@ -10,8 +10,8 @@ use lakewright_aws::{ErrorKind, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::calls::{id_in, namesakes};
 use self::calls::{describe, described, is_started, stopped};
+pub(super) use self::calls::{id_in, namesakes};
 use self::wire::{capacity_of, configured, image_of, outcome, read};
 use super::spec::{compared, in_place, replaces};
 use super::values::{SecurityGroupId, SubnetId, text};

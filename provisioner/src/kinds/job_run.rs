@@ -291,7 +291,7 @@ mod tests {
             (json!({"execution_role": "stream"}), "execution_role"),
             (json!({"entry_point": "/jobs/stream.jar"}), "entry_point"),
             (json!({"arguments": [""]}), "arguments"),
-            (json!({"arguments": ["a\nb"]}), "line breaks"),
+            (json!({"arguments": ["a\nb"]}), "arguments"),
             (json!({"spark_parameters": " "}), "spark_parameters"),
             (json!({"log_location": "logs/"}), "log_location"),
             (json!({"max_failed_attempts_per_hour": 0}), "max_failed_attempts_per_hour"),

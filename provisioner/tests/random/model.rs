@@ -153,8 +153,7 @@ impl Model {
             }
             34 => self.glue = rng.random_ratio(2, 3),
             35 => {
-                let spark =
-                    Spark { cores: rng.random_range(1..3), vcpu: one_of(rng, &[8, 16]), arm: rng.random() };
+                let spark = Spark { cores: rng.random_range(1..3), vcpu: one_of(rng, &[8, 16]), arm: rng.random() };
                 self.spark = rng.random_ratio(3, 4).then_some(spark);
             }
             _ => self.remove(rng),

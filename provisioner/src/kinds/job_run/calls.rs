@@ -74,7 +74,11 @@ pub(super) async fn describe(context: &Context, place: &Place) -> Result<Option<
 
 /// The streaming runs of an application in these states, whoever they belong to: the list has no tags. None of an application that
 /// is gone, which EMR may say in either way.
-pub(super) async fn listed(context: &Context, application: &str, states: Vec<JobRunState>) -> Result<Vec<JobRunSummary>> {
+pub(super) async fn listed(
+    context: &Context,
+    application: &str,
+    states: Vec<JobRunState>,
+) -> Result<Vec<JobRunSummary>> {
     let call = context.aws.emr_serverless().list_job_runs().application_id(application).max_results(50);
     let call = call.mode(JobRunMode::Streaming).set_states(Some(states));
     match ask_all(call.into_paginator().items().send()).await {

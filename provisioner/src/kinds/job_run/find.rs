@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use aws_sdk_emrserverless::types::JobRunState;
 use aws_sdk_emrserverless::primitives::DateTime;
+use aws_sdk_emrserverless::types::JobRunState;
 
 use super::calls::{Place, describe, listed};
 use super::wire::{LIVING, read};

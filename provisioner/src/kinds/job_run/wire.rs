@@ -1,11 +1,11 @@
 //! A run as EMR Serverless's API has it.
 
 use anyhow::Result;
+use aws_sdk_emrserverless::primitives::DateTime;
 use aws_sdk_emrserverless::types::{
     ConfigurationOverrides, JobDriver, JobRun, JobRunMode, JobRunState, MonitoringConfiguration, RetryPolicy,
     S3MonitoringConfiguration, SparkSubmit,
 };
-use aws_sdk_emrserverless::primitives::DateTime;
 use lakewright_aws::Needed as _;
 
 use super::calls::Place;
@@ -15,13 +15,8 @@ use crate::kinds::{tag_lists, tags};
 use crate::resource::{Address, Condition};
 
 /// The states of a run that EMR has yet to start, or that runs.
-pub(super) const LIVING: [JobRunState; 5] = [
-    JobRunState::Submitted,
-    JobRunState::Pending,
-    JobRunState::Scheduled,
-    JobRunState::Queued,
-    JobRunState::Running,
-];
+pub(super) const LIVING: [JobRunState; 5] =
+    [JobRunState::Submitted, JobRunState::Pending, JobRunState::Scheduled, JobRunState::Queued, JobRunState::Running];
 /// How many failures in an hour EMR takes that nobody set a limit for.
 const DEFAULT_FAILURES: i32 = 5;
 

@@ -124,10 +124,7 @@ pub(super) fn cancel(state: &mut State<'_>, run: &mut Value, details: &str) {
 }
 
 fn put(state: &mut State<'_>, run: &Value) {
-    let id = job_run::key(
-        run.text("applicationId").unwrap_or_default(),
-        run.text("jobRunId").unwrap_or_default(),
-    );
+    let id = job_run::key(run.text("applicationId").unwrap_or_default(), run.text("jobRunId").unwrap_or_default());
     state.put(job_run::COLLECTION, &id, run);
 }
 
