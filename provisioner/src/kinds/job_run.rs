@@ -62,7 +62,8 @@ text!(
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// The id of the application that it runs on, `${emr_application.main.id}`: of EMR 7.1 or later.
+    /// The id of the application that it runs on, `${emr_application.main.id}`: of EMR 7.1 or later. `lakewright permissions` gives
+    /// rights on the stack's own applications alone.
     pub application: ApplicationId,
     /// The name.
     pub name: RunName,
@@ -74,7 +75,9 @@ pub struct Spec {
     #[serde(default)]
     #[schemars(length(max = 1024))]
     pub arguments: Vec<Argument>,
-    /// The parameters of `spark-submit`, `--class com.example.Main --conf spark.executor.cores=4`. Default: none.
+    /// The parameters of `spark-submit`, `--class com.example.Main --conf spark.executor.cores=4`. Where they name the application's
+    /// settings, `--conf spark.settings=${emr_application.main.settings}`, a change that stops the application starts the run anew in
+    /// the same apply, and otherwise in the next one. Default: none.
     #[serde(default)]
     pub spark_parameters: SparkParameters,
     /// Where in S3 its logs go, `s3://bucket/logs/`. Default: EMR's own storage, for 30 days.

@@ -146,6 +146,7 @@ mod tests {
                 assert!(property["description"].is_string(), "{}.{name} has no field docs", kind.name());
             }
             assert!(kind.facts().moving_outputs.iter().all(|name| kind.outputs().contains(name)), "{}", kind.name());
+            assert!(kind.facts().unmoving_fields.iter().all(|name| declared.contains(name)), "{}", kind.name());
         }
     }
 
