@@ -14,9 +14,10 @@ OWN = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"
 class Proxy:
     """Passes everything on; `decide` says of each UpdateTable what becomes of it.
 
-    "pass"   it is answered
-    "lose"   it takes effect and its answer is lost: the connection just closes
-    "drop"   it has no effect, and the connection just closes
+    "pass"     it is answered
+    "lose"     it takes effect and its answer is lost: the connection just closes
+    "drop"     it has no effect, and the connection just closes
+    "timeout"  it takes effect, and OperationTimeoutException is the answer
     """
 
     def __init__(self, upstream, decide=lambda: "pass", user=None):
@@ -65,6 +66,8 @@ class Proxy:
 class Hold:
     def __init__(self, executed):
         self.executed = executed
+        # Whether the answer is lost in the end.
+        self.lose = False
         self.held, self.release, self.done = threading.Event(), threading.Event(), threading.Event()
         self.status = self.body = None
 
@@ -120,10 +123,14 @@ class Handler(BaseHTTPRequestHandler):
             if hold:
                 hold.judged(status, body)
                 hold.wait()
+                fate = "lose" if hold.lose else fate
         if fate == "lose":
             proxy.lost.append(status)
             self.close_connection = True
             return
+        if fate == "timeout" and status == 200:
+            proxy.lost.append(status)
+            status, body = 400, b'{"__type": "OperationTimeoutException", "Message": "the operation timed out"}'
         self.send_response_only(status)
         for name, value in headers:
             if name.lower() not in OWN or (name.lower() == "content-length" and self.command == "HEAD"):

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import random
+import signal
 import subprocess
 import uuid
 from decimal import Decimal
@@ -187,3 +188,52 @@ def test_a_stale_agent_is_refused(lake):
     lake.judge(config, "stale_agent")
     # The agent's commits of the two tables are side by side: one was held back, and is Spark's.
     assert {"agent", "spark"} == {engine for table in ("sales", "users") for engine in lake.writers(config, table)}
+
+
+def test_commits_of_spark_that_time_out_or_whose_answers_are_lost(lake):
+    lake.topic("timed_out")
+    config = facts(lake, "timed_out", "timed_out")
+    stream = Stream(lake, "timed_out")
+    chance = random.Random(SEED)
+    proxy = Proxy(lake.url, lambda: chance.choices(["pass", "timeout", "lose", "drop"], [6, 2, 2, 1])[0])
+    try:
+        lake.spark("unheard", config, glue=proxy.url)
+        lake.wait("answers are lost", lambda: len(proxy.lost) >= 12 and proxy.dropped >= 2)
+        stream.end()
+        lake.wait("the log is read", lambda: lake.is_settled(config, "timed_out"))
+        lake.stop("unheard")
+    finally:
+        stream.end()
+        proxy.close()
+    lake.judge(config, "timed_out")
+
+
+def test_a_commit_of_spark_that_others_have_committed_over_unheard(lake):
+    lake.topic("over")
+    config = facts(lake, "over", "over")
+    for table in ("sales", "users"):
+        # The table's history doesn't name Spark's commit any more when Spark looks for it.
+        with lake.tables.load_table(f"over.{table}").transaction() as change:
+            change.set_properties({"write.metadata.previous-versions-max": "1"})
+    stream = Stream(lake, "over")
+    proxy = Proxy(lake.url)
+    try:
+        hold = proxy.hold_next(executed=True)
+        hold.lose = True
+        lake.spark("unheard-spark", config, glue=proxy.url)
+        lake.wait("Spark's first commit took effect", hold.held.is_set)
+        lake.freeze("unheard-spark")
+        lake.agent("agent-over", config)
+        commits = lambda table: lake.writers(config, table).count("agent")
+        lake.wait("the agent goes on", lambda: all(commits(table) >= 3 for table in ("sales", "users")))
+        lake.stop("agent-over")
+        hold.release.set()
+        lake.running["unheard-spark"].send_signal(signal.SIGCONT)
+        lake.wait("the job begins again", lambda: "reading begins again" in lake.log("unheard-spark"))
+        stream.end()
+        lake.wait("the job goes on", lambda: lake.is_settled(config, "over"))
+        lake.stop("unheard-spark")
+    finally:
+        stream.end()
+        proxy.close()
+    lake.judge(config, "over")

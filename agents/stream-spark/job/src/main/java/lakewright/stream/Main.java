@@ -47,7 +47,7 @@ public final class Main {
         for (scala.Tuple2<String, String> one : spark.sparkContext().getConf().getAllWithPrefix(CATALOG)) {
             properties.put(one._1(), one._2());
         }
-        Catalog catalog = CatalogUtil.buildIcebergCatalog("glue", properties, null);
+        Catalog catalog = CatalogUtil.buildIcebergCatalog("glue", CertainGlue.in(properties), null);
         Configuration configuration = new Configuration(URI.create(given.get(at + 1)), properties);
         if (untilRead) {
             new Job(spark, catalog, configuration).run(true);

@@ -124,7 +124,11 @@ final class OpenTable {
             if (wrong == null && held != null) {
                 wrong = held.tooLong();
             }
-            return wrong == null;
+            if (wrong != null) {
+                // Not by the answer false: Iceberg then deletes what all attempts of the commit wrote.
+                throw new IllegalStateException(wrong);
+            }
+            return true;
         }
 
         @Override
