@@ -1,13 +1,16 @@
 package lakewright.stream;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 
 /** JSON as configurations and commits carry it: compact, members in their order. */
 final class Json {
-    private static final ObjectMapper MAPPER = new ObjectMapper();
+    /** Whole numbers are longs however small they are, so that what is read equals what was written. */
+    private static final ObjectMapper MAPPER = JsonMapper.builder().enable(DeserializationFeature.USE_LONG_FOR_INTS).build();
 
     private Json() {}
 

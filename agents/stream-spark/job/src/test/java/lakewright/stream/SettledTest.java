@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -72,11 +73,14 @@ class SettledTest {
 
     @Test
     void aDebtOfATableThatIsNotDeclaredNotesTheSpans() {
-        Settled before = said(Map.of("lakewright.offsets", "{\"c/new\":{\"0\":200}}",
+        Map<String, String> table = new HashMap<>(Map.of("lakewright.offsets", "{\"c/new\":{\"0\":200}}",
                 "lakewright.owed", "{\"sales\":{\"c/new\":{\"0\":{\"rows\":80,\"rejects\":100}}}}", "lakewright.topics", "{\"c\":{\"facts\":[\"new\"]}}"));
+        Settled before = said(table);
         Settled after = before.moved(TOPIC, at(250), Set.of("users")).moved(TOPIC, at(250), Set.of("users"))
                 .moved(TOPIC, at(300), Set.of("users")).moved(TOPIC, at(400), Set.of("sales")).moved(TOPIC, at(410), Set.of());
         assertEquals("{\"sales\":{\"c/new\":{\"0\":{\"rows\":80,\"rejects\":100,\"undeclared\":[[200,300],[400,410]]}}}}", after.owed.toString());
+        table.putAll(after.properties(before));
+        assertNull(after.difference(said(table)), "a commit finds what the last one wrote");
     }
 
     @Test
