@@ -51,6 +51,7 @@ final class Land implements FlatMapFunction<Iterator<Row>, Landed> {
         private final Plan plan;
         private final Map<String, MessageDecoder> decoders = new HashMap<>();
         private final Map<String, List<Integer>> fed = new HashMap<>();
+        private final OpenFiles open = OpenFiles.ofTask();
         private final TableWriter[] writers;
         private final Record[] rows;
         private final Landed landed = new Landed();
@@ -84,7 +85,7 @@ final class Land implements FlatMapFunction<Iterator<Row>, Landed> {
             Plan.Target target = plan.tables().get(table);
             if (writers[table] == null) {
                 TaskContext context = TaskContext.get();
-                writers[table] = TableWriter.of(target.table(), context.partitionId(), context.taskAttemptId());
+                writers[table] = TableWriter.of(target.table(), context.partitionId(), context.taskAttemptId(), open);
                 rows[table] = GenericRecord.create(target.table().schema());
             }
             int[] sources = target.columns().sources();

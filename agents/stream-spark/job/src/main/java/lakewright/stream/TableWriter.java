@@ -1,16 +1,14 @@
 package lakewright.stream;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
-import java.util.Iterator;
-import java.util.LinkedHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.iceberg.DataFile;
 import org.apache.iceberg.FileFormat;
 import org.apache.iceberg.PartitionKey;
-import org.apache.iceberg.PartitionSpec;
-import org.apache.iceberg.Schema;
 import org.apache.iceberg.Table;
 import org.apache.iceberg.TableProperties;
 import org.apache.iceberg.data.GenericFileWriterFactory;
@@ -23,31 +21,47 @@ import org.apache.iceberg.util.PropertyUtil;
 
 /** Writes a task's rows of one table to Parquet files, divided by the table's partition spec. */
 final class TableWriter extends BaseTaskWriter<Record> {
-    /** So many partitions have an open file at once: each holds memory. Beyond it, the one that rested longest is finished. */
-    private static final int MOST_OPEN = 32;
     private static final long TARGET_BYTES = 128L << 20;
+    /** What a value without a length of its own takes, in bytes, about. */
+    private static final long PLAIN_BYTES = 8;
 
     private final boolean divided;
     private final PartitionKey key;
     private final InternalRecordWrapper wrapper;
-    private final LinkedHashMap<PartitionKey, RollingFileWriter> open = new LinkedHashMap<>(16, 0.75f, true);
+    private final Map<PartitionKey, PartitionFile> open = new HashMap<>();
+    private final OpenFiles files;
 
-    static TableWriter of(Table table, int task, long attempt) {
-        PartitionSpec spec = table.spec();
-        Schema schema = table.schema();
-        FileWriterFactory<Record> writers =
-                new GenericFileWriterFactory.Builder(table).dataSchema(schema).dataFileFormat(FileFormat.PARQUET).build();
-        OutputFileFactory files = OutputFileFactory.builderFor(table, task, attempt).format(FileFormat.PARQUET).build();
-        long target = PropertyUtil.propertyAsLong(table.properties(), TableProperties.WRITE_TARGET_FILE_SIZE_BYTES, TARGET_BYTES);
-        return new TableWriter(table, spec, schema, writers, files, target);
+    /** A partition's file, which others follow as it grows. */
+    private final class PartitionFile extends OpenFiles.Open {
+        private final PartitionKey of;
+        private final RollingFileWriter writer;
+
+        PartitionFile(PartitionKey of) {
+            this.of = of;
+            this.writer = new RollingFileWriter(of);
+        }
+
+        @Override
+        void finish() throws IOException {
+            open.remove(of);
+            writer.close();
+        }
     }
 
-    private TableWriter(Table table, PartitionSpec spec, Schema schema, FileWriterFactory<Record> writers,
-            OutputFileFactory files, long target) {
-        super(spec, FileFormat.PARQUET, writers, files, table.io(), target);
-        this.divided = spec.isPartitioned();
-        this.key = new PartitionKey(spec, schema);
-        this.wrapper = new InternalRecordWrapper(schema.asStruct());
+    static TableWriter of(Table table, int task, long attempt, OpenFiles open) {
+        FileWriterFactory<Record> writers =
+                new GenericFileWriterFactory.Builder(table).dataSchema(table.schema()).dataFileFormat(FileFormat.PARQUET).build();
+        OutputFileFactory files = OutputFileFactory.builderFor(table, task, attempt).format(FileFormat.PARQUET).build();
+        long target = PropertyUtil.propertyAsLong(table.properties(), TableProperties.WRITE_TARGET_FILE_SIZE_BYTES, TARGET_BYTES);
+        return new TableWriter(table, writers, files, target, open);
+    }
+
+    private TableWriter(Table table, FileWriterFactory<Record> writers, OutputFileFactory files, long target, OpenFiles open) {
+        super(table.spec(), FileFormat.PARQUET, writers, files, table.io(), target);
+        this.divided = table.spec().isPartitioned();
+        this.key = new PartitionKey(table.spec(), table.schema());
+        this.wrapper = new InternalRecordWrapper(table.schema().asStruct());
+        this.files = open;
     }
 
     @Override
@@ -55,30 +69,33 @@ final class TableWriter extends BaseTaskWriter<Record> {
         if (divided) {
             key.partition(wrapper.wrap(row));
         }
-        RollingFileWriter writer = open.get(divided ? key : null);
-        if (writer == null) {
-            makeRoom();
-            PartitionKey own = divided ? key.copy() : null;
-            writer = new RollingFileWriter(own);
-            open.put(own, writer);
+        PartitionFile file = open.get(divided ? key : null);
+        if (file == null) {
+            file = new PartitionFile(divided ? key.copy() : null);
+            open.put(file.of, file);
+            files.add(file);
         }
-        writer.write(row);
+        file.writer.write(row);
+        files.wrote(file, bytes(row));
     }
 
-    private void makeRoom() throws IOException {
-        if (open.size() == MOST_OPEN) {
-            Iterator<Map.Entry<PartitionKey, RollingFileWriter>> oldest = open.entrySet().iterator();
-            oldest.next().getValue().close();
-            oldest.remove();
+    /** What a row's values take in memory, in bytes, about. */
+    private static long bytes(Record row) {
+        long bytes = 0;
+        for (int index = 0; index < row.size(); index++) {
+            Object value = row.get(index);
+            bytes += value instanceof String text ? text.length() : value instanceof ByteBuffer some ? some.remaining()
+                    : value instanceof byte[] some ? some.length : PLAIN_BYTES;
         }
+        return bytes;
     }
 
     @Override
     public void close() throws IOException {
-        for (RollingFileWriter writer : open.values()) {
-            writer.close();
+        for (PartitionFile file : List.copyOf(open.values())) {
+            files.remove(file);
+            file.finish();
         }
-        open.clear();
     }
 
     /** Finishes the files. */
