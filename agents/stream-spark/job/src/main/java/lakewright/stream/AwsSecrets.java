@@ -9,7 +9,7 @@ final class AwsSecrets implements Secrets {
     public JsonNode read(String id) {
         try (SecretsManagerClient client = SecretsManagerClient.create()) {
             String text = client.getSecretValue(request -> request.secretId(id)).secretString();
-            return Json.read(text, "the secret " + id);
+            return Json.readSecret(text, id);
         }
     }
 }

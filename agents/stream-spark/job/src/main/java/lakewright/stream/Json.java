@@ -1,6 +1,7 @@
 package lakewright.stream;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -10,7 +11,8 @@ import com.fasterxml.jackson.databind.node.MissingNode;
 /** JSON as configurations and commits carry it: compact, members in their order. */
 final class Json {
     /** Whole numbers are longs however small they are, so that what is read equals what was written. */
-    private static final ObjectMapper MAPPER = JsonMapper.builder().enable(DeserializationFeature.USE_LONG_FOR_INTS).build();
+    private static final ObjectMapper MAPPER = JsonMapper.builder().enable(DeserializationFeature.USE_LONG_FOR_INTS)
+            .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION).build();
 
     private Json() {}
 
@@ -21,6 +23,15 @@ final class Json {
         } catch (JsonProcessingException error) {
             throw new IllegalArgumentException(what + " is no JSON: " + error.getOriginalMessage(), error);
         }
+    }
+
+    /** Reads a secret: what is wrong with it is said without a word of it. */
+    static JsonNode readSecret(String text, String id) {
+        JsonNode secret = readOrNothing(text);
+        if (!secret.isObject()) {
+            throw new IllegalArgumentException("the secret " + id + " is no JSON object");
+        }
+        return secret;
     }
 
     /** Reads a text; nothing where it is no JSON. */
