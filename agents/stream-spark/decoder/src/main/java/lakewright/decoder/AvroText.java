@@ -17,6 +17,7 @@ final class AvroText {
     private static final int MAX_SCALE = 38;
     private static final int TEXT_PER_BYTE = 64;
     private static final int TEXT_AT_LEAST = 1 << 20;
+    private static final int TEXT_AT_MOST = 64 << 20;
 
     private final AvroCursor input;
     private final StringBuilder out = new StringBuilder();
@@ -25,7 +26,7 @@ final class AvroText {
 
     private AvroText(byte[] message, int from) {
         this.input = new AvroCursor(message, from);
-        this.limit = Math.max((long) input.left() * TEXT_PER_BYTE, TEXT_AT_LEAST);
+        this.limit = Math.min(Math.max((long) input.left() * TEXT_PER_BYTE, TEXT_AT_LEAST), TEXT_AT_MOST);
     }
 
     /** The JSON text of a value that was written by the schema, which begins at a byte of the message. */
@@ -100,7 +101,8 @@ final class AvroText {
 
     private void mustBeBounded() throws Wrong {
         if (out.length() > limit) {
-            throw Wrong.unsupported("its text is longer than " + TEXT_PER_BYTE + " times the message");
+            throw Wrong.unsupported("its text is longer than " + TEXT_PER_BYTE + " times the message, or than "
+                    + (TEXT_AT_MOST >> 20) + " MiB");
         }
     }
 

@@ -36,7 +36,11 @@ public enum Wire {
             throw Wrong.header(message.length + " bytes are too few for a schema's id: five stand before the data");
         }
         int id = ByteBuffer.wrap(message, 1, 4).getInt();
-        return new Taken(Integer.toUnsignedString(id), Arrays.copyOfRange(message, 5, message.length));
+        if (id < 0) {
+            throw Wrong.header(Integer.toUnsignedString(id) + " is no schema's id, of which the largest is " + Integer.MAX_VALUE
+                    + ": was the message written by a serializer of a schema registry?");
+        }
+        return new Taken(Integer.toString(id), Arrays.copyOfRange(message, 5, message.length));
     }
 
     private static Taken glue(byte[] message) throws Wrong {

@@ -46,6 +46,11 @@ class AvroTest {
         });
     }
 
+    @Test
+    void anIdThatNoRegistryGivesIsRefusedWithoutAsking() throws IOException {
+        refused(decoder(Wire.CONFLUENT), bytes(0, 0x80, 0, 0, 0, 2), Cause.HEADER, "2147483648 is no schema's id");
+    }
+
     private static byte[] bytes(int... values) {
         byte[] bytes = new byte[values.length];
         for (int index = 0; index < values.length; index++) {
@@ -70,7 +75,7 @@ class AvroTest {
         refused(confluent, bytes(1, 2), Cause.HEADER, "begins with the byte 1");
         refused(confluent, bytes(), Cause.HEADER, "begins with nothing");
         refused(confluent, bytes(0, 0, 0, 1), Cause.HEADER, "4 bytes are too few");
-        refused(confluent, bytes(0, 255, 255, 255, 255, 6), Cause.SCHEMA, "no schema 4294967295");
+        refused(confluent, bytes(0, 127, 255, 255, 255, 6), Cause.SCHEMA, "no schema 2147483647");
         refused(confluent, bytes(0, 0, 0, 0, 7, 6, 6), Cause.DATA, "1 bytes are left over");
         refused(confluent, bytes(0, 0, 0, 0, 8, 0xFF), Cause.DATA, "the text isn't UTF-8");
         refused(confluent, bytes(0, 0, 0, 0, 8, '{'), Cause.SYNTAX, "no JSON at byte 1");

@@ -12,7 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
-import java.util.LinkedHashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -125,22 +125,26 @@ record Registry(String url, String login) implements Schemas, Serializable {
         if (!kind.equals("AVRO")) {
             return kind.equals("JSON") ? new Body.Json() : other("schema " + id, kind);
         }
-        Map<Reference, String> references = new LinkedHashMap<>();
-        String lacking = collect(stored, references, new ArrayList<>());
-        return lacking == null ? avro(stored.path("schema").asText(), List.copyOf(references.values()))
+        List<String> references = new ArrayList<>();
+        String lacking = collect(stored, references, new HashSet<>());
+        return lacking == null ? avro(stored.path("schema").asText(), references)
                 : new Body.Missing(Cause.SCHEMA, "schema " + id + " can't be read: " + lacking);
     }
 
-    /** Adds all that a schema refers to, each after those that it refers to itself; gives what is missing, or null. */
-    private String collect(JsonNode stored, Map<Reference, String> into, List<Reference> seen) throws IOException {
+    /**
+     * Adds all that a schema refers to, each after those that it refers to itself; gives what is missing, or null. Of several
+     * references of one name the first counts, depth first, as in Confluent's own clients.
+     */
+    private String collect(JsonNode stored, List<String> into, Set<String> seen) throws IOException {
         for (JsonNode one : stored.path("references")) {
             Reference reference = new Reference(one.path("subject").asText(), one.path("version").asInt());
-            if (seen.contains(reference)) {
+            String name = one.path("name").asText();
+            if (seen.contains(name)) {
                 continue;
             } else if (seen.size() == MAX_REFERENCES) {
                 return "it refers to more than " + MAX_REFERENCES + " others";
             }
-            seen.add(reference);
+            seen.add(name);
             String subject = URLEncoder.encode(reference.subject, StandardCharsets.UTF_8).replace("+", "%20").replace("*", "%2A");
             // A version that was deleted softly still is what the schema refers to.
             JsonNode found = get("/subjects/" + subject + "/versions/" + reference.version + "?deleted=true");
@@ -151,7 +155,7 @@ record Registry(String url, String login) implements Schemas, Serializable {
             if (missing != null) {
                 return missing;
             }
-            into.put(reference, found.path("schema").asText());
+            into.add(found.path("schema").asText());
         }
         return null;
     }
