@@ -223,9 +223,9 @@ def messages(start, count):
 class Stream:
     """Sends facts without end, and says when a stretch of them is there."""
 
-    def __init__(self, lake, topic):
+    def __init__(self, lake, topic, sent=0):
         self.producer = Producer({"bootstrap.servers": lake.kafka, "enable.idempotence": True})
-        self.topic, self.sent, self.over = topic, 0, threading.Event()
+        self.topic, self.sent, self.over = topic, sent, threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import uuid
@@ -194,6 +195,10 @@ def test_commits_of_spark_that_time_out_or_whose_answers_are_lost(lake):
     lake.topic("timed_out")
     config = facts(lake, "timed_out", "timed_out")
     stream = Stream(lake, "timed_out")
+    # So many that the first batches are smaller than they shall be.
+    stream.end()
+    stream.send(15_000)
+    stream = Stream(lake, "timed_out", stream.sent)
     chance = random.Random(SEED)
     proxy = Proxy(lake.url, lambda: chance.choices(["pass", "timeout", "lose", "drop"], [6, 2, 2, 1])[0])
     try:
@@ -206,6 +211,8 @@ def test_commits_of_spark_that_time_out_or_whose_answers_are_lost(lake):
         stream.end()
         proxy.close()
     lake.judge(config, "timed_out")
+    sizes = set(re.findall("with up to ([0-9]+) records in a batch", lake.log("unheard")))
+    assert "10000" in sizes and len(sizes) > 1, sizes
 
 
 def test_a_commit_of_spark_that_others_have_committed_over_unheard(lake):

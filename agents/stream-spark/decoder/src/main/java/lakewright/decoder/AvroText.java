@@ -18,6 +18,8 @@ final class AvroText {
     private static final int TEXT_PER_BYTE = 64;
     private static final int TEXT_AT_LEAST = 1 << 20;
     private static final int TEXT_AT_MOST = 64 << 20;
+    /** The most characters that one becomes in a JSON string. */
+    private static final int ESCAPED = 6;
 
     private final AvroCursor input;
     private final StringBuilder out = new StringBuilder();
@@ -100,7 +102,12 @@ final class AvroText {
     }
 
     private void mustBeBounded() throws Wrong {
-        if (out.length() > limit) {
+        mustHaveRoom(0);
+    }
+
+    /** There is room for so many characters more of text. */
+    private void mustHaveRoom(long more) throws Wrong {
+        if (out.length() + more > limit) {
             throw Wrong.unsupported("its text is longer than " + TEXT_PER_BYTE + " times the message, or than "
                     + (TEXT_AT_MOST >> 20) + " MiB");
         }
@@ -213,7 +220,11 @@ final class AvroText {
         throw new IllegalStateException("17 digits are enough for any double");
     }
 
-    private void string(String text) {
+    private void string(String text) throws Wrong {
+        // A short one may be escaped whole.
+        if (text.length() > TEXT_AT_LEAST / ESCAPED) {
+            mustHaveRoom(text.length() + text.chars().filter(one -> one < 0x20).count() * (ESCAPED - 1));
+        }
         out.append('"');
         for (int at = 0; at < text.length(); at++) {
             char one = text.charAt(at);
@@ -235,7 +246,8 @@ final class AvroText {
         out.append('"');
     }
 
-    private void base64(byte[] bytes) {
+    private void base64(byte[] bytes) throws Wrong {
+        mustHaveRoom((bytes.length + 2L) / 3 * 4);
         out.append('"').append(java.util.Base64.getEncoder().encodeToString(bytes)).append('"');
     }
 

@@ -105,6 +105,19 @@ class AvroTest {
     }
 
     @Test
+    void aTextThatWouldBeTooLongIsRefusedBeforeItIsMade() {
+        byte[] message = new byte[(12 << 20) + 4];
+        java.util.Arrays.fill(message, (byte) 1);
+        // The length of 12 MiB as Avro writes it; each character is one that is escaped.
+        for (int at = 0, zigzag = (12 << 20) * 2; at < 4; at++, zigzag >>>= 7) {
+            message[at] = (byte) (zigzag & 0x7F | (at < 3 ? 0x80 : 0));
+        }
+        Wrong wrong = assertThrows(Wrong.class, () -> AvroText.of(AvroSchema.parse("\"string\"", List.of()), message, 0));
+        assertEquals("its text is longer than 64 times the message, or than 64 MiB", wrong.reject().reason());
+        assertEquals(Cause.UNSUPPORTED, wrong.reject().cause());
+    }
+
+    @Test
     void whatIsNoSchemaIsRefused() {
         for (String text : List.of("{", "{}", "\"Unknown\"", "{\"type\":\"array\"}", "[[\"null\"]]", "[\"int\",\"int\"]",
                 "{\"type\":\"record\",\"name\":\"R\"}", "{\"type\":\"fixed\",\"name\":\"F\"}", "{\"type\":\"enum\",\"name\":\"\"}")) {

@@ -32,8 +32,7 @@ import org.slf4j.LoggerFactory;
  * again finds in the tables where to go on.
  */
 final class Job {
-    /** So many records make a batch at most: what a batch takes is taken again when it fails. */
-    private static final long MOST_RECORDS = 2_000_000;
+    private static final long GLANCE_MS = 500;
     private static final Logger LOG = LoggerFactory.getLogger(Job.class);
 
     private final SparkSession spark;
@@ -41,6 +40,7 @@ final class Job {
     private final Configuration configuration;
     private final String configured;
     private final Settings settings;
+    private final Pace pace;
 
     private Map<String, Topic> topics;
     private List<OpenTable> tables;
@@ -48,9 +48,12 @@ final class Job {
     private Broadcast<Plan> plan;
     /** How far everything is read, by topic and partition. */
     private Map<String, TreeMap<Integer, Long>> read;
+    /** Whether batches shall be of another size than the query makes them. */
+    private volatile boolean offPace;
 
     /** By the configuration as it is now. */
-    Job(SparkSession spark, Catalog catalog, Configuration configuration) throws IOException {
+    Job(SparkSession spark, Catalog catalog, Configuration configuration, Pace pace) throws IOException {
+        this.pace = pace;
         this.spark = spark;
         this.catalog = catalog;
         this.configuration = configuration;
@@ -61,26 +64,44 @@ final class Job {
     /** Runs; returns only with {@code untilRead}, when everything is read that was there at the start. */
     void run(boolean untilRead) throws InterruptedException, TimeoutException, StreamingQueryException, IOException {
         try (Kafka kafka = new Kafka(settings.kafka())) {
-            Start start = begin(kafka);
-            // What Spark notes there is of this run alone: where to go on, the tables say.
-            Path checkpoint = Files.createTempDirectory("lakewright-stream-");
-            DataStreamReader reader = spark.readStream().format("kafka").option("subscribe", String.join(",", settings.topics()))
-                    .option("startingOffsets", start.startingOffsets()).option("failOnDataLoss", "true")
-                    .option("maxOffsetsPerTrigger", MOST_RECORDS).option("groupIdPrefix", settings.group())
-                    .option("kafka.isolation.level", "read_committed");
-            settings.kafka().forEach((name, value) -> reader.option("kafka." + name, value));
-            Trigger trigger = untilRead ? Trigger.AvailableNow() : Trigger.ProcessingTime(settings.commitIntervalMs());
-            StreamingQuery query = reader.load().selectExpr(Land.COLUMNS).writeStream().trigger(trigger)
-                    .option("checkpointLocation", checkpoint.toUri().toString())
-                    .foreachBatch((Dataset<Row> batch, Long number) -> take(batch, kafka)).start();
-            try {
-                query.awaitTermination();
-            } finally {
-                query.stop();
-                plan.destroy();
-                Main.delete(checkpoint);
-            }
+            do {
+                offPace = false;
+                query(kafka, untilRead);
+            } while (offPace);
         }
+    }
+
+    /** Reads on from where the tables are; returns when batches shall be of another size, too. */
+    private void query(Kafka kafka, boolean untilRead)
+            throws InterruptedException, TimeoutException, StreamingQueryException, IOException {
+        Start start = begin(kafka);
+        long most = pace.records(batchBytes());
+        LOG.info("reading begins at {}, with up to {} records in a batch", start.startingOffsets(), most);
+        // What Spark notes there is of this run alone: where to go on, the tables say.
+        Path checkpoint = Files.createTempDirectory("lakewright-stream-");
+        DataStreamReader reader = spark.readStream().format("kafka").option("subscribe", String.join(",", settings.topics()))
+                .option("startingOffsets", start.startingOffsets()).option("failOnDataLoss", "true")
+                .option("maxOffsetsPerTrigger", most).option("groupIdPrefix", settings.group())
+                .option("kafka.isolation.level", "read_committed");
+        settings.kafka().forEach((name, value) -> reader.option("kafka." + name, value));
+        Trigger trigger = untilRead ? Trigger.AvailableNow() : Trigger.ProcessingTime(settings.commitIntervalMs());
+        StreamingQuery query = reader.load().selectExpr(Land.COLUMNS).writeStream().trigger(trigger)
+                .option("checkpointLocation", checkpoint.toUri().toString())
+                .foreachBatch((Dataset<Row> batch, Long number) -> take(batch, kafka, most)).start();
+        try {
+            while (!query.awaitTermination(GLANCE_MS) && !offPace) {
+                // It goes on.
+            }
+        } finally {
+            query.stop();
+            plan.destroy();
+            Main.delete(checkpoint);
+        }
+    }
+
+    /** About how many bytes of messages a batch shall have: so that each task that runs at once reads what the configuration says. */
+    private long batchBytes() {
+        return settings.commitBytes() * spark.sparkContext().defaultParallelism();
     }
 
     private Start begin(Kafka kafka) throws InterruptedException {
@@ -102,7 +123,6 @@ final class Job {
         }
         read = new TreeMap<>();
         start.first().forEach((topic, partitions) -> read.put(topic, new TreeMap<>(partitions)));
-        LOG.info("reading begins at {}", start.startingOffsets());
         List<Plan.Target> targets = new ArrayList<>();
         tables.forEach(table -> targets.add(target(table, Columns.of(table.schema(), table.declared))));
         targets.add(target(dead, Columns.ofDeadLetters(dead.schema())));
@@ -124,7 +144,11 @@ final class Job {
     }
 
     /** Takes a batch in: writes its files, then commits the tables, and the dead letters with the ledger last. */
-    private void take(Dataset<Row> batch, Kafka kafka) throws InterruptedException, IOException {
+    private void take(Dataset<Row> batch, Kafka kafka, long most) throws InterruptedException, IOException {
+        if (offPace) {
+            // The query ends: what it reads now is read again.
+            return;
+        }
         if (!configuration.text().equals(configured)) {
             throw new IllegalStateException("the configuration was changed: reading begins again by the new one");
         }
@@ -142,6 +166,9 @@ final class Job {
         }
         commit(landed, held);
         LOG.info("{} records taken in, {} rows committed, rejects by cause: {}", landed.records, landed.rows, landed.rejects);
+        pace.took(landed.records, landed.bytes);
+        // A batch that isn't full is all that there was.
+        offPace = pace.isOff(most, batchBytes()) && (landed.records >= most / 2 || landed.bytes > batchBytes() * 2);
     }
 
     private void commit(Landed landed, Held held) {

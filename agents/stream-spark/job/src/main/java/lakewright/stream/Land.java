@@ -63,7 +63,7 @@ final class Land implements FlatMapFunction<Iterator<Row>, Landed> {
         }
 
         void take(String topic, int partition, long offset, byte[] payload) throws IOException {
-            landed.read(topic, partition, offset);
+            landed.read(topic, partition, offset, payload == null ? 0 : payload.length);
             Decoded decoded = decoders.computeIfAbsent(topic, plan::decoder).decode(payload);
             if (decoded instanceof Decoded.Row row) {
                 int table = fed.computeIfAbsent(topic, plan::fed).get(row.table());

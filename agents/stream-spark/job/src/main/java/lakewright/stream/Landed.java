@@ -19,10 +19,13 @@ final class Landed implements Serializable {
     /** How many records no table took, by cause. */
     final TreeMap<String, Long> rejects = new TreeMap<>();
     long records;
+    /** Their values' bytes. */
+    long bytes;
     long rows;
 
-    void read(String topic, int partition, long offset) {
+    void read(String topic, int partition, long offset, int length) {
         records++;
+        bytes += length;
         next.computeIfAbsent(topic, name -> new TreeMap<>()).merge(partition, offset + 1, Math::max);
     }
 
@@ -32,6 +35,7 @@ final class Landed implements Serializable {
                 next.computeIfAbsent(topic, name -> new TreeMap<>()).merge(partition, offset, Math::max)));
         other.rejects.forEach((cause, count) -> rejects.merge(cause, count, Long::sum));
         records += other.records;
+        bytes += other.bytes;
         rows += other.rows;
         return this;
     }

@@ -49,8 +49,9 @@ public final class Main {
         }
         Catalog catalog = CatalogUtil.buildIcebergCatalog("glue", CertainGlue.in(properties), null);
         Configuration configuration = new Configuration(URI.create(given.get(at + 1)), properties);
+        Pace pace = new Pace();
         if (untilRead) {
-            new Job(spark, catalog, configuration).run(true);
+            new Job(spark, catalog, configuration, pace).run(true);
             spark.stop();
             return;
         }
@@ -59,7 +60,7 @@ public final class Main {
             long began = System.nanoTime();
             try {
                 // By the configuration as it is now: an apply may have changed it, or somebody a password.
-                new Job(spark, catalog, configuration).run(false);
+                new Job(spark, catalog, configuration, pace).run(false);
             } catch (Exception error) {
                 boolean worked = System.nanoTime() - began > WORKED.toNanos();
                 pause = worked ? Duration.ofSeconds(1) : pause;

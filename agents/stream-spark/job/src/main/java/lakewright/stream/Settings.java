@@ -12,6 +12,7 @@ import java.util.TreeSet;
  *
  * @param kafka what Kafka's clients are configured with
  * @param group the writer's name in snapshots
+ * @param commitBytes about how many bytes of messages each task of a batch shall read
  * @param keepsRejects whether records that no table takes become dead letters, or are only counted
  * @param failsOnGap whether records that Kafka's retention removed before they were taken in stop the job
  * @param heldAtMostMs for how long files may be held before they are committed; 0: however long
@@ -22,6 +23,7 @@ record Settings(
         List<TableSettings> tables,
         TableSettings deadLetters,
         long commitIntervalMs,
+        long commitBytes,
         boolean keepsRejects,
         boolean failsOnGap,
         long heldAtMostMs) {
@@ -42,9 +44,11 @@ record Settings(
         must(!onReject.equals("stop"), "Spark doesn't know `on_reject = \"stop\"`; the stream agent does");
         long interval = json.path("commit_interval_ms").asLong();
         must(interval > 0, "`commit_interval_ms` must be more than 0");
+        long bytes = json.path("commit_bytes").asLong();
+        must(bytes > 0, "`commit_bytes` must be more than 0");
         long orphans = json.path("orphans_elsewhere_ms").asLong(json.path("maintenance").path("orphans_age_ms").asLong());
         return new Settings(kafka(json.path("kafka"), secrets), json.path("group").asText(), List.copyOf(tables),
-                TableSettings.of(json.path("dead_letters")), interval, onReject.equals("dead_letters"),
+                TableSettings.of(json.path("dead_letters")), interval, bytes, onReject.equals("dead_letters"),
                 json.path("on_gap").asText("skip").equals("fail"), orphans / 2);
     }
 

@@ -18,7 +18,7 @@ class SettingsTest {
         String dead = "{\"name\":\"dead_letters\",\"database\":\"raw\",\"topic\":\"\",\"columns\":[]}";
         String text = "{\"kafka\":{\"bootstrap\":\"b:1\",\"security\":" + kafka + "},\"group\":\"g\",\"tables\":["
                 + "{\"name\":\"sales\",\"database\":\"raw\",\"topic\":\"facts\"," + table + "}],\"dead_letters\":" + dead
-                + ",\"commit_interval_ms\":1000" + more + "}";
+                + ",\"commit_interval_ms\":1000,\"commit_bytes\":1" + more + "}";
         Secrets secrets = id -> Json.read("{\"username\":\"shop\",\"password\":\"a\\\"b\\\\\"}", "the secret");
         return Settings.of(Json.read(text, "it"), secrets);
     }

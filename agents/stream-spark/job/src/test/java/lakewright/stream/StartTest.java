@@ -17,7 +17,7 @@ class StartTest {
         String table = "{\"name\":\"%s\",\"database\":\"raw\",\"topic\":\"facts\",\"columns\":[]}";
         String text = "{\"kafka\":{\"bootstrap\":\"127.0.0.1:1\",\"security\":{\"protocol\":\"plaintext\"}},\"group\":\"g\",\"tables\":["
                 + String.format(table, "sales") + "," + String.format(table, "users") + "],\"dead_letters\":"
-                + String.format(table, "dead_letters") + ",\"commit_interval_ms\":1,\"on_gap\":\"" + (failsOnGap ? "fail" : "skip") + "\"}";
+                + String.format(table, "dead_letters") + ",\"commit_interval_ms\":1,\"commit_bytes\":1,\"on_gap\":\"" + (failsOnGap ? "fail" : "skip") + "\"}";
         return Settings.of(Json.read(text, "it"), id -> null);
     }
 
