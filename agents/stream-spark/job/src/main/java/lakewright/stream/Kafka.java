@@ -17,6 +17,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.IsolationLevel;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,15 +46,24 @@ final class Kafka implements AutoCloseable {
         try {
             String cluster = admin.describeCluster().clusterId().get();
             admin.describeTopics(names).allTopicNames().get().forEach((name, topic) -> {
-                org.apache.kafka.common.Uuid id = topic.topicId();
-                String text = new UUID(id.getMostSignificantBits(), id.getLeastSignificantBits()).toString();
                 List<Integer> partitions = topic.partitions().stream().map(one -> one.partition()).sorted().toList();
-                found.put(name, new Topic(name, text, cluster + "/" + text, new ArrayList<>(partitions)));
+                found.put(name, topic(cluster, name, topic.topicId(), partitions));
             });
         } catch (ExecutionException error) {
             throw new IllegalStateException("ask Kafka for the topics " + names + ": " + error.getCause().getMessage(), error);
         }
         return found;
+    }
+
+    /** A topic by what tells it from another one of its name. */
+    static Topic topic(String cluster, String name, Uuid id, List<Integer> partitions) {
+        if (cluster == null || cluster.isEmpty()) {
+            throw new IllegalStateException("the Kafka cluster says no cluster id, by which tables know their offsets");
+        } else if (Uuid.ZERO_UUID.equals(id)) {
+            throw new IllegalStateException("topic " + name + " has no topic id: the cluster must run Kafka 2.8 or later");
+        }
+        String text = new UUID(id.getMostSignificantBits(), id.getLeastSignificantBits()).toString();
+        return new Topic(name, text, cluster + "/" + text, new ArrayList<>(partitions));
     }
 
     /** What Kafka holds of the topics' partitions. */
