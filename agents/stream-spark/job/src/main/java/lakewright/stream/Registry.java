@@ -3,15 +3,9 @@ package lakewright.stream;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.io.Serializable;
-import java.net.URI;
 import java.net.URLEncoder;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -21,27 +15,30 @@ import lakewright.decoder.AvroSchema;
 import lakewright.decoder.Cause;
 import lakewright.decoder.Schemas;
 import lakewright.decoder.Wire;
+import software.amazon.awssdk.core.exception.SdkException;
 import software.amazon.awssdk.services.glue.GlueClient;
 import software.amazon.awssdk.services.glue.model.EntityNotFoundException;
 import software.amazon.awssdk.services.glue.model.GetSchemaVersionResponse;
 
 /**
- * A registry of schemas. What an id stands for is remembered in each process; that there is no such id, for half a minute.
+ * A registry of schemas. What an id stands for is remembered in each process ({@link SchemaCache}).
  *
  * @param url where one that speaks Confluent's API is; null: it is Glue's
  * @param login the secret with user and password; null: it asks for none
  */
 record Registry(String url, String login) implements Schemas, Serializable {
-    private static final Duration PATIENCE = Duration.ofSeconds(10);
-    private static final long MISSING_NANOS = Duration.ofSeconds(30).toNanos();
+    /** How often a registry is asked that gives no answer, and the first pause, which doubles. */
+    private static final int ATTEMPTS = 6;
+    private static final long PAUSE_MS = 200;
     /** The most schemas that one schema refers to, over others too. */
     private static final int MAX_REFERENCES = 256;
-    /** No such schema; no such subject; no such version of it. */
-    private static final Set<Integer> NOT_FOUND = Set.of(40_403, 40_401, 40_402);
-    private static final Map<String, Known> KNOWN = new ConcurrentHashMap<>();
+    private static final SchemaCache KNOWN = new SchemaCache(16 << 20, 4096);
+    private static final Map<Registry, RegistryHttp> HTTP = new ConcurrentHashMap<>();
 
-    /** What an id stands for, and when that was heard. */
-    private record Known(Body body, long since) {}
+    /** The process's client of Glue, made when it is needed first. */
+    private static final class OfGlue {
+        static final GlueClient CLIENT = GlueClient.create();
+    }
 
     /** A schema by its place under a subject. */
     private record Reference(String subject, int version) {}
@@ -74,61 +71,86 @@ record Registry(String url, String login) implements Schemas, Serializable {
 
     @Override
     public Body body(String id) throws IOException {
-        String key = url + " " + id;
-        Known known = KNOWN.get(key);
-        if (known == null || (known.body instanceof Body.Missing && System.nanoTime() - known.since > MISSING_NANOS)) {
-            known = new Known(url == null ? ofGlue(id) : ofConfluent(id), System.nanoTime());
-            KNOWN.put(key, known);
-        }
-        return known.body;
+        return KNOWN.get(url + " " + id, () -> ask(id));
     }
 
-    private static Body avro(String text, List<String> references) {
-        try {
-            return new Body.Avro(AvroSchema.parse(text, references));
-        } catch (IllegalArgumentException error) {
-            return new Body.Missing(Cause.SCHEMA, "the schema is no Avro: " + error.getMessage());
-        }
-    }
-
-    private static Body ofGlue(String id) throws IOException {
-        try (GlueClient client = GlueClient.create()) {
-            GetSchemaVersionResponse answer = client.getSchemaVersion(request -> request.schemaVersionId(id));
-            String name = "schema version " + id;
-            if (answer.statusAsString().equals("PENDING")) {
-                throw new IOException(name + " isn't checked yet by Glue's schema registry");
-            } else if (!answer.statusAsString().equals("AVAILABLE")) {
-                return new Body.Missing(Cause.SCHEMA, name + " is in the state " + answer.statusAsString());
+    /** Asks, some times where there is no answer: one that is throttled or away for a moment stops nothing. */
+    private SchemaCache.Answer ask(String id) throws IOException {
+        long pause = PAUSE_MS;
+        for (int attempt = 1; attempt < ATTEMPTS; attempt++) {
+            try {
+                return url == null ? ofGlue(id) : ofConfluent(id);
+            } catch (IOException error) {
+                try {
+                    Thread.sleep(pause);
+                } catch (InterruptedException stopped) {
+                    Thread.currentThread().interrupt();
+                    throw error;
+                }
+                pause *= 2;
             }
-            return switch (answer.dataFormatAsString()) {
-                case "JSON" -> new Body.Json();
-                case "AVRO" -> avro(answer.schemaDefinition(), List.of());
-                default -> other(name, answer.dataFormatAsString());
-            };
-        } catch (EntityNotFoundException error) {
-            return new Body.Missing(Cause.SCHEMA,
-                    "Glue's schema registry has no schema version " + id + ": look at the producer's account and region");
+        }
+        return url == null ? ofGlue(id) : ofConfluent(id);
+    }
+
+    private static SchemaCache.Answer avro(String text, List<String> references) {
+        long bytes = text.length() + references.stream().mapToLong(String::length).sum();
+        try {
+            return new SchemaCache.Answer(new Body.Avro(AvroSchema.parse(text, references)), bytes);
+        } catch (IllegalArgumentException error) {
+            return missing(Cause.SCHEMA, "the schema is no Avro: " + error.getMessage());
         }
     }
 
-    private static Body other(String name, String kind) {
-        return new Body.Missing(Cause.UNSUPPORTED, name + " is of the kind " + kind + ": Avro and JSON are read");
+    private static SchemaCache.Answer json() {
+        return new SchemaCache.Answer(new Body.Json(), 0);
     }
 
-    private Body ofConfluent(String id) throws IOException {
+    private static SchemaCache.Answer missing(Cause cause, String reason) {
+        return new SchemaCache.Answer(new Body.Missing(cause, reason), 0);
+    }
+
+    private static SchemaCache.Answer ofGlue(String id) throws IOException {
+        GetSchemaVersionResponse answer;
+        try {
+            answer = OfGlue.CLIENT.getSchemaVersion(request -> request.schemaVersionId(id));
+        } catch (EntityNotFoundException error) {
+            return missing(Cause.SCHEMA,
+                    "Glue's schema registry has no schema version " + id + ": look at the producer's account and region");
+        } catch (SdkException error) {
+            throw new IOException("ask Glue's schema registry for " + id + ": " + error.getMessage(), error);
+        }
+        String name = "schema version " + id;
+        if (answer.statusAsString().equals("PENDING")) {
+            throw new IOException(name + " isn't checked yet by Glue's schema registry");
+        } else if (!answer.statusAsString().equals("AVAILABLE")) {
+            return missing(Cause.SCHEMA, name + " is in the state " + answer.statusAsString());
+        }
+        return switch (answer.dataFormatAsString()) {
+            case "JSON" -> json();
+            case "AVRO" -> avro(answer.schemaDefinition(), List.of());
+            default -> other(name, answer.dataFormatAsString());
+        };
+    }
+
+    private static SchemaCache.Answer other(String name, String kind) {
+        return missing(Cause.UNSUPPORTED, name + " is of the kind " + kind + ": Avro and JSON are read");
+    }
+
+    private SchemaCache.Answer ofConfluent(String id) throws IOException {
         JsonNode stored = get("/schemas/ids/" + id);
         if (stored == null) {
             String missing = url + " has no schema " + id + ": register it, or look at the producer's registry";
-            return new Body.Missing(Cause.SCHEMA, missing);
+            return missing(Cause.SCHEMA, missing);
         }
         String kind = stored.path("schemaType").asText("AVRO");
         if (!kind.equals("AVRO")) {
-            return kind.equals("JSON") ? new Body.Json() : other("schema " + id, kind);
+            return kind.equals("JSON") ? json() : other("schema " + id, kind);
         }
         List<String> references = new ArrayList<>();
         String lacking = collect(stored, references, new HashSet<>());
         return lacking == null ? avro(stored.path("schema").asText(), references)
-                : new Body.Missing(Cause.SCHEMA, "schema " + id + " can't be read: " + lacking);
+                : missing(Cause.SCHEMA, "schema " + id + " can't be read: " + lacking);
     }
 
     /**
@@ -160,28 +182,7 @@ record Registry(String url, String login) implements Schemas, Serializable {
         return null;
     }
 
-    /** What the registry says; null when it says that there is none. */
     private JsonNode get(String path) throws IOException {
-        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(url + path)).timeout(PATIENCE)
-                .header("accept", "application/vnd.schemaregistry.v1+json, application/json");
-        if (login != null) {
-            JsonNode secret = new AwsSecrets().read(login);
-            String both = secret.path("username").asText() + ":" + secret.path("password").asText();
-            request.header("authorization", "Basic " + Base64.getEncoder().encodeToString(both.getBytes(StandardCharsets.UTF_8)));
-        }
-        try {
-            HttpResponse<String> answer = HttpClient.newBuilder().connectTimeout(PATIENCE).build()
-                    .send(request.build(), HttpResponse.BodyHandlers.ofString());
-            JsonNode said = Json.readOrNothing(answer.body());
-            if (answer.statusCode() == 404 && NOT_FOUND.contains(said.path("error_code").asInt())) {
-                return null;
-            } else if (answer.statusCode() != 200 || !said.path("schema").isTextual()) {
-                throw new IOException(url + path + " answered " + answer.statusCode() + " and not as a schema registry does");
-            }
-            return said;
-        } catch (InterruptedException error) {
-            Thread.currentThread().interrupt();
-            throw new IOException("stopped while " + url + " was asked", error);
-        }
+        return HTTP.computeIfAbsent(this, registry -> new RegistryHttp(url, login, new AwsSecrets())).get(path);
     }
 }
