@@ -87,11 +87,15 @@ public final class CertainGlue implements AwsClientFactory {
     }
 
     private static Object call(GlueClient client, Method method, Object[] arguments) throws Throwable {
+        UpdateTableRequest update = arguments != null && arguments[0] instanceof UpdateTableRequest one ? one : null;
+        if (update != null) {
+            // Much time may have passed since the commit was found to be right: the table was asked for in between.
+            Held.mustNotBeTooLong();
+        }
         try {
             return method.invoke(client, arguments);
         } catch (InvocationTargetException thrown) {
-            if (thrown.getCause() instanceof AwsServiceException error && arguments != null && arguments.length == 1
-                    && arguments[0] instanceof UpdateTableRequest update && !refused(error, update)) {
+            if (update != null && thrown.getCause() instanceof AwsServiceException error && !refused(error, update)) {
                 throw SdkClientException.create("it isn't known whether the table was changed: " + error.getMessage(), error);
             }
             throw thrown.getCause();

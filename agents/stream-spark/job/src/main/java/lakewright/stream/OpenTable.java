@@ -93,7 +93,7 @@ final class OpenTable {
         UpdateProperties updated = transaction.updateProperties();
         properties.forEach(updated::set);
         updated.commit();
-        transaction.commitTransaction();
+        held.committing(transaction::commitTransaction);
         settled = next;
     }
 

@@ -1,6 +1,7 @@
 package lakewright.stream;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -28,6 +29,9 @@ record Settings(
         boolean failsOnGap,
         long heldAtMostMs) {
 
+    /** The age of orphans that the agent's maintenance deletes where its settings don't say. */
+    private static final long ORPHANS_AGE_MS = Duration.ofDays(3).toMillis();
+
     /** Reads a configuration; a secret is looked up by {@code secrets}. */
     static Settings of(JsonNode json, Secrets secrets) {
         List<TableSettings> tables = new ArrayList<>();
@@ -46,10 +50,14 @@ record Settings(
         must(interval > 0, "`commit_interval_ms` must be more than 0");
         long bytes = json.path("commit_bytes").asLong();
         must(bytes > 0, "`commit_bytes` must be more than 0");
-        long orphans = json.path("orphans_elsewhere_ms").asLong(json.path("maintenance").path("orphans_age_ms").asLong());
+        // Whoever of those that delete orphans does it sooner.
+        long orphans = json.hasNonNull("orphans_elsewhere_ms") ? json.path("orphans_elsewhere_ms").asLong() : Long.MAX_VALUE;
+        if (json.hasNonNull("maintenance")) {
+            orphans = Math.min(orphans, json.path("maintenance").path("orphans_age_ms").asLong(ORPHANS_AGE_MS));
+        }
         return new Settings(kafka(json.path("kafka"), secrets), json.path("group").asText(), List.copyOf(tables),
                 TableSettings.of(json.path("dead_letters")), interval, bytes, onReject.equals("dead_letters"),
-                json.path("on_gap").asText("skip").equals("fail"), orphans / 2);
+                json.path("on_gap").asText("skip").equals("fail"), orphans == Long.MAX_VALUE ? 0 : orphans / 2);
     }
 
     /** The topics that are read, in the order of their names. */

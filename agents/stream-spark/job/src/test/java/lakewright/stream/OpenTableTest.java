@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.iceberg.AppendFiles;
 import org.apache.iceberg.DataFile;
 import org.apache.iceberg.DataFiles;
@@ -106,5 +107,17 @@ class OpenTableTest {
         assertFalse(error instanceof CleanableFailure, "Iceberg would delete what it can't know to be unused");
         assertTrue(said.contains("another writer changed") && said.contains("`lakewright.offsets` was {}"), said);
         assertEquals(1, read());
+    }
+
+    @Test
+    void filesThatGrewOldBetweenTheCheckAndTheCommitAreNotCommitted() throws IOException {
+        // The table is asked for when the commit is made, when it is applied, and when it is sent.
+        AtomicInteger asked = new AtomicInteger();
+        glue.beforeTable = asked::incrementAndGet;
+        Held held = new Held(() -> asked.get() < 3 ? 0 : 70_000, 60_000);
+        RuntimeException error = assertThrows(RuntimeException.class, () -> commit(7, held));
+        assertEquals(0, glue.updates);
+        assertTrue(error.getMessage().contains("may have deleted"), error.getMessage());
+        assertEquals(0, read());
     }
 }

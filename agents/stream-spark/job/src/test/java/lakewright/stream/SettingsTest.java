@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
 class SettingsTest {
@@ -64,11 +65,32 @@ class SettingsTest {
         assertThrows(IllegalArgumentException.class, () -> settings(columns, "{\"protocol\":\"other\"}", ""));
     }
 
+    private static long heldAtMostMs(String more) {
+        return settings("\"columns\":[]", "{\"protocol\":\"tls\"}", more).heldAtMostMs();
+    }
+
     @Test
     void filesAreHeldForHalfOfTheOrphansAgeAtMost() {
-        assertEquals(43_200_000, settings("\"columns\":[]", "{\"protocol\":\"tls\"}", ",\"orphans_elsewhere_ms\":86400000").heldAtMostMs());
-        assertEquals(0, settings("\"columns\":[]", "{\"protocol\":\"tls\"}", "").heldAtMostMs());
-        assertTrue(new Held(System.nanoTime() - 2_000_000_000L, 1000).tooLong().contains("may have deleted"));
-        assertEquals(null, Held.now(0).tooLong());
+        assertEquals(43_200_000, heldAtMostMs(",\"orphans_elsewhere_ms\":86400000"));
+        assertEquals(0, heldAtMostMs(""));
+        // Of two who delete orphans, the one who does it sooner counts.
+        assertEquals(1_000, heldAtMostMs(",\"orphans_elsewhere_ms\":86400000,\"maintenance\":{\"every_ms\":1,\"orphans_age_ms\":2000}"));
+        assertEquals(1_000, heldAtMostMs(",\"orphans_elsewhere_ms\":2000,\"maintenance\":{\"every_ms\":1}"));
+        assertEquals(129_600_000, heldAtMostMs(",\"maintenance\":{\"every_ms\":1}"));
+    }
+
+    @Test
+    void bothClocksSayForHowLongFilesAreHeld() {
+        AtomicLong nanos = new AtomicLong(5);
+        AtomicLong millis = new AtomicLong(7);
+        Held held = Held.since(nanos::get, millis::get, 1000);
+        assertEquals(null, held.tooLong());
+        millis.set(2007);
+        assertTrue(held.tooLong().contains("held for 2000 ms"), "one that rested isn't too young");
+        millis.set(3);
+        assertEquals(null, held.tooLong());
+        nanos.set(3_000_000_005L);
+        assertTrue(held.tooLong().contains("held for 3000 ms"), "a clock that was set back makes nothing younger");
+        assertEquals(null, new Held(() -> 1_000_000, 0).tooLong());
     }
 }
