@@ -13,7 +13,8 @@ public enum Cause {
     UNKNOWN_TABLE,
     MISSING,
     VALUE,
-    UNKNOWN_MEMBER;
+    UNKNOWN_MEMBER,
+    BUG;
 
     /** Its word, which labels metrics. */
     public String word() {

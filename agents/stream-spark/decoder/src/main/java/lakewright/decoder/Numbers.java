@@ -20,8 +20,13 @@ final class Numbers {
             long exponent = 0;
             int mark = Math.min(found(digits, 'e'), found(digits, 'E'));
             if (mark < digits.length()) {
+                String power = digits.substring(mark + 1);
+                // Java takes the digits of all scripts.
+                if (power.chars().anyMatch(one -> one >= 0x80)) {
+                    return null;
+                }
                 try {
-                    exponent = Integer.parseInt(digits.substring(mark + 1));
+                    exponent = Integer.parseInt(power);
                 } catch (NumberFormatException error) {
                     return null;
                 }

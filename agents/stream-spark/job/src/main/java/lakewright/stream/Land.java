@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import lakewright.decoder.Cause;
 import lakewright.decoder.Decoded;
 import lakewright.decoder.MessageDecoder;
 import org.apache.iceberg.data.GenericRecord;
@@ -18,12 +19,18 @@ import org.apache.spark.TaskContext;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Row;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** A task: decodes records and writes the rows, and the dead letters, to data files. */
 final class Land implements FlatMapFunction<Iterator<Row>, Landed> {
     private static final long serialVersionUID = 1;
     /** The columns of the rows that it takes, in their order. */
     static final String[] COLUMNS = {"topic", "partition", "offset", "value"};
+
+    /** So many characters of an error stand in a dead letter. */
+    private static final int MOST_SAID = 200;
+    private static final Logger LOG = LoggerFactory.getLogger(Land.class);
 
     private final Broadcast<Plan> plan;
 
@@ -40,9 +47,20 @@ final class Land implements FlatMapFunction<Iterator<Row>, Landed> {
                 task.take(record.getString(0), record.getInt(1), record.getLong(2), (byte[]) record.get(3));
             }
             return List.of(task.finish()).iterator();
-        } catch (IOException | RuntimeException error) {
-            task.abort();
+        } catch (IOException | RuntimeException | Error error) {
+            task.abort(error);
             throw error;
+        }
+    }
+
+    /** Decodes a record. One that can't be because of a mistake in this program is a reject, else nothing after it is ever read. */
+    static Decoded decode(MessageDecoder decoder, byte[] payload) throws IOException {
+        try {
+            return decoder.decode(payload);
+        } catch (RuntimeException | StackOverflowError error) {
+            String said = error.toString();
+            return new Decoded.Reject(Cause.BUG, "decoding it failed, which is a bug in lakewright: "
+                    + said.substring(0, Math.min(said.length(), MOST_SAID)));
         }
     }
 
@@ -64,14 +82,25 @@ final class Land implements FlatMapFunction<Iterator<Row>, Landed> {
 
         void take(String topic, int partition, long offset, byte[] payload) throws IOException {
             landed.read(topic, partition, offset, payload == null ? 0 : payload.length);
-            Decoded decoded = decoders.computeIfAbsent(topic, plan::decoder).decode(payload);
+            Decoded decoded = decode(decoders.computeIfAbsent(topic, plan::decoder), payload);
             if (decoded instanceof Decoded.Row row) {
                 int table = fed.computeIfAbsent(topic, plan::fed).get(row.table());
                 if (!Start.covers(plan.start().tables().get(table), topic, partition, offset)) {
                     landed.rows++;
                     write(table, row.values(), new Place(topic, partition, offset), null, payload);
                 }
-            } else if (decoded instanceof Decoded.Reject reject && !Start.covers(plan.start().dead(), topic, partition, offset)) {
+            } else if (decoded instanceof Decoded.Reject reject) {
+                reject(topic, partition, offset, payload, reject);
+            }
+        }
+
+        private void reject(String topic, int partition, long offset, byte[] payload, Decoded.Reject reject) throws IOException {
+            if (reject.cause() == Cause.BUG) {
+                // What the decoder keeps from one message to the next may be broken.
+                decoders.remove(topic);
+                LOG.error("{}/{} at {}: {}", topic, partition, offset, reject.reason());
+            }
+            if (!Start.covers(plan.start().dead(), topic, partition, offset)) {
                 landed.rejects.merge(reject.cause().word(), 1L, Long::sum);
                 if (plan.keepsRejects()) {
                     write(plan.dead(), null, new Place(topic, partition, offset), reject.reason(), payload);
@@ -115,15 +144,15 @@ final class Land implements FlatMapFunction<Iterator<Row>, Landed> {
             return landed;
         }
 
-        /** Deletes what was written, as far as it can be. */
-        void abort() {
+        /** Deletes what was written, as far as it can be: the rest is orphans, for maintenance to delete. */
+        void abort(Throwable cause) {
             for (TableWriter writer : writers) {
                 try {
                     if (writer != null) {
                         writer.abort();
                     }
-                } catch (IOException error) {
-                    // What is left over is an orphan, for maintenance to delete.
+                } catch (IOException | RuntimeException error) {
+                    cause.addSuppressed(error);
                 }
             }
         }

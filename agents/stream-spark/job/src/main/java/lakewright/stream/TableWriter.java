@@ -92,9 +92,18 @@ final class TableWriter extends BaseTaskWriter<Record> {
 
     @Override
     public void close() throws IOException {
+        IOException failed = null;
         for (PartitionFile file : List.copyOf(open.values())) {
             files.remove(file);
-            file.finish();
+            try {
+                file.finish();
+            } catch (IOException | RuntimeException error) {
+                // Those that are left are closed all the same: each holds memory, and a connection.
+                failed = failed == null ? new IOException("a data file of " + spec() + " can't be finished", error) : failed;
+            }
+        }
+        if (failed != null) {
+            throw failed;
         }
     }
 

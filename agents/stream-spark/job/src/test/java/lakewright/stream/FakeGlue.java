@@ -6,18 +6,21 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.iceberg.CatalogUtil;
 import org.apache.iceberg.catalog.Catalog;
 import org.apache.iceberg.inmemory.InMemoryFileIO;
 import org.apache.iceberg.io.FileIO;
 import org.apache.iceberg.io.InputFile;
 import org.apache.iceberg.io.OutputFile;
+import org.apache.iceberg.io.PositionOutputStream;
 
 /** A Glue of tables over HTTP, which loses answers as it is told to; what the tables' files are is in memory. */
 final class FakeGlue implements AutoCloseable {
@@ -112,6 +115,8 @@ final class FakeGlue implements AutoCloseable {
     public static final class Files implements FileIO {
         private static final long serialVersionUID = 1;
         private static final InMemoryFileIO ALL = new InMemoryFileIO();
+        /** How many more can't be written. */
+        static final AtomicInteger FAILING = new AtomicInteger();
 
         @Override
         public InputFile newInputFile(String path) {
@@ -120,12 +125,38 @@ final class FakeGlue implements AutoCloseable {
 
         @Override
         public OutputFile newOutputFile(String path) {
-            return ALL.newOutputFile(path);
+            OutputFile file = ALL.newOutputFile(path);
+            return FAILING.get() > 0 ? new Failing(file) : file;
         }
 
         @Override
         public void deleteFile(String path) {
             ALL.deleteFile(path);
+        }
+    }
+
+    private record Failing(OutputFile file) implements OutputFile {
+        @Override
+        public PositionOutputStream create() {
+            return createOrOverwrite();
+        }
+
+        @Override
+        public PositionOutputStream createOrOverwrite() {
+            if (Files.FAILING.getAndUpdate(left -> Math.max(left - 1, 0)) > 0) {
+                throw new UncheckedIOException(new IOException("the connection is closed"));
+            }
+            return file.createOrOverwrite();
+        }
+
+        @Override
+        public String location() {
+            return file.location();
+        }
+
+        @Override
+        public InputFile toInputFile() {
+            return file.toInputFile();
         }
     }
 }

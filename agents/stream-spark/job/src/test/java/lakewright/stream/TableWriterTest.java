@@ -1,6 +1,7 @@
 package lakewright.stream;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -21,7 +22,7 @@ import org.junit.jupiter.api.Test;
 
 /** Files of tables with many partitions. */
 class TableWriterTest {
-    private static final int ROWS = 100_000;
+    private static final int ROWS = 40_000;
     private static final Schema SCHEMA = new Schema(Types.NestedField.required(1, "id", Types.IntegerType.get()),
             Types.NestedField.optional(2, "text", Types.StringType.get()));
 
@@ -62,5 +63,23 @@ class TableWriterTest {
         long most = 390 * OpenFiles.EMPTY;
         int bounded = write(new OpenFiles(most), most).size();
         assertTrue(bounded > 400, "files were finished to make room: " + bounded);
+    }
+
+    @Test
+    void allFilesAreClosedWhenOneFails() throws IOException {
+        try (FakeGlue glue = new FakeGlue()) {
+            OpenFiles open = new OpenFiles(256 << 20);
+            TableWriter writer = TableWriter.of(table(glue, "failing"), 0, 1, open);
+            FakeGlue.Files.FAILING.set(1);
+            Record row = GenericRecord.create(SCHEMA);
+            for (int number = 0; number < 10; number++) {
+                row.set(0, number);
+                writer.write(row);
+            }
+            assertThrows(IOException.class, writer::abort);
+            assertEquals(0, open.held());
+        } finally {
+            FakeGlue.Files.FAILING.set(0);
+        }
     }
 }
