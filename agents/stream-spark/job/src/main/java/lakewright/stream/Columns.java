@@ -1,8 +1,10 @@
 package lakewright.stream;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import lakewright.decoder.RowDecoder.Member;
 import lakewright.decoder.Shape;
@@ -28,12 +30,20 @@ record Columns(List<Member> members, int[] sources) implements Serializable {
     static final int PAYLOAD = -7;
     static final int NOTHING = -8;
 
+    /** The table's property that says which columns agents added, by the ids of their fields. */
+    private static final String EVOLVED = "lakewright.evolved";
+
     /** What Kafka's record or the rest of a message fills where a table declares it: never a member of that name. */
     private static final Set<String> FIXED =
             Set.of("unknown", "kafka_key", "kafka_key_bytes", "kafka_headers", "kafka_timestamp");
 
-    /** Those of a declared table. Values are decoded by the Iceberg table's own types, which may be wider. */
-    static Columns of(Schema schema, TableSettings table) {
+    /**
+     * Those of a declared table. Values are decoded by the Iceberg table's own types, which may be wider.
+     *
+     * @param properties the Iceberg table's
+     */
+    static Columns of(Schema schema, TableSettings table, Map<String, String> properties) {
+        mustBeFilledByName(schema, table, properties.get(EVOLVED));
         for (Column column : table.columns()) {
             if (schema.findField(column.name()) == null && (column.was() == null || schema.findField(column.was()) == null)) {
                 throw new IllegalStateException("the table has no column `" + column.name() + "` yet; apply the stack first");
@@ -55,6 +65,21 @@ record Columns(List<Member> members, int[] sources) implements Serializable {
             }
         }
         return new Columns(members, checked(sources));
+    }
+
+    /** Refuses columns that came from messages: their names aren't those of the members that fill them, and may have changed. */
+    private static void mustBeFilledByName(Schema schema, TableSettings table, String evolved) {
+        if (evolved == null) {
+            return;
+        }
+        JsonNode members = Json.read(evolved, "the table's `" + EVOLVED + "`");
+        for (NestedField field : schema.columns()) {
+            boolean declared = table.columns().stream().anyMatch(one -> one.name().equals(field.name()));
+            if (!declared && (!members.isObject() || members.has(Integer.toString(field.fieldId())))) {
+                throw new IllegalStateException("the column `" + field.name() + "` of " + table.name()
+                        + " came from messages, and Spark doesn't know which; declare it, or run the stream agent");
+            }
+        }
     }
 
     /** Those of the dead letters. */

@@ -124,7 +124,7 @@ final class Job {
         read = new TreeMap<>();
         start.first().forEach((topic, partitions) -> read.put(topic, new TreeMap<>(partitions)));
         List<Plan.Target> targets = new ArrayList<>();
-        tables.forEach(table -> targets.add(target(table, Columns.of(table.schema(), table.declared))));
+        tables.forEach(table -> targets.add(target(table, Columns.of(table.schema(), table.declared, table.table().properties()))));
         targets.add(target(dead, Columns.ofDeadLetters(dead.schema())));
         Plan made = new Plan(new TreeMap<>(topics), targets, start, settings.keepsRejects());
         plan = JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(made);
