@@ -65,6 +65,8 @@ class StartTest {
         assertEquals(70, fresh.first().get("facts").get(0));
         String said = assertThrows(IllegalStateException.class, () -> start(at(100L), at(100L), at(50L), 70, 1000, true)).getMessage();
         assertTrue(said.contains("up to 20 records of facts/0"), said);
+        // The last record was taken in; the end of its transaction behind it is no record.
+        assertEquals(1, start(at(69L), at(69L), at(69L), 70, 70, true).lost());
     }
 
     @Test
