@@ -32,6 +32,8 @@ import org.slf4j.LoggerFactory;
  * again finds in the tables where to go on.
  */
 final class Job {
+    /** Records that a poll gives at most; Kafka's own 500 are soon read. */
+    private static final long MOST_POLLED = 10_000;
     private static final long GLANCE_MS = 500;
     private static final Logger LOG = LoggerFactory.getLogger(Job.class);
 
@@ -82,7 +84,7 @@ final class Job {
         DataStreamReader reader = spark.readStream().format("kafka").option("subscribe", String.join(",", settings.topics()))
                 .option("startingOffsets", start.startingOffsets()).option("failOnDataLoss", "true")
                 .option("maxOffsetsPerTrigger", most).option("groupIdPrefix", settings.group())
-                .option("kafka.isolation.level", "read_committed");
+                .option("kafka.isolation.level", "read_committed").option("kafka.max.poll.records", MOST_POLLED);
         settings.kafka().forEach((name, value) -> reader.option("kafka." + name, value));
         Trigger trigger = untilRead ? Trigger.AvailableNow() : Trigger.ProcessingTime(settings.commitIntervalMs());
         StreamingQuery query = reader.load().selectExpr(Land.COLUMNS).writeStream().trigger(trigger)

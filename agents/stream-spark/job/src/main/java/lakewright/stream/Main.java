@@ -62,6 +62,10 @@ public final class Main {
                 // By the configuration as it is now: an apply may have changed it, or somebody a password.
                 new Job(spark, catalog, configuration, pace).run(false);
             } catch (Exception error) {
+                if (spark.sparkContext().isStopped()) {
+                    // Somebody ends the run, or Spark can't go on: nothing could begin again.
+                    throw error;
+                }
                 boolean worked = System.nanoTime() - began > WORKED.toNanos();
                 pause = worked ? Duration.ofSeconds(1) : pause;
                 failures = worked ? 0 : failures;

@@ -52,7 +52,7 @@ record Registry(String url, String login) implements Schemas, Serializable {
             return new Registry(null, null);
         }
         // On this machine, one in clear and without password wins, as it does with the agents.
-        String local = System.getenv("LAKEWRIGHT_REGISTRY_PLAINTEXT");
+        String local = Loopback.named("LAKEWRIGHT_REGISTRY_PLAINTEXT");
         if (local != null) {
             return new Registry(local, null);
         }

@@ -34,6 +34,8 @@ record Settings(
 
     /** Reads a configuration; a secret is looked up by {@code secrets}. */
     static Settings of(JsonNode json, Secrets secrets) {
+        String unknown = Members.unknown(json);
+        must(unknown == null, "`" + unknown + "` isn't known: is the configuration of a newer lakewright?");
         List<TableSettings> tables = new ArrayList<>();
         for (JsonNode table : json.path("tables")) {
             tables.add(TableSettings.of(table));
@@ -70,7 +72,7 @@ record Settings(
     private static Map<String, String> kafka(JsonNode json, Secrets secrets) {
         Map<String, String> client = new HashMap<>();
         // On this machine, a Kafka in clear wins, as it does with the agents.
-        String local = System.getenv("LAKEWRIGHT_KAFKA_PLAINTEXT");
+        String local = Loopback.named("LAKEWRIGHT_KAFKA_PLAINTEXT");
         if (local != null) {
             return Map.of("bootstrap.servers", local, "security.protocol", "PLAINTEXT");
         }

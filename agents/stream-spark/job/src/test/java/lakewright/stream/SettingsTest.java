@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
@@ -63,6 +64,34 @@ class SettingsTest {
         Map<String, String> scram = settings(columns, "{\"protocol\":\"scram\",\"secret\":\"arn\"}", "").kafka();
         assertTrue(scram.get("sasl.jaas.config").endsWith(" username=\"shop\" password=\"a\\\"b\\\\\";"), scram.get("sasl.jaas.config"));
         assertThrows(IllegalArgumentException.class, () -> settings(columns, "{\"protocol\":\"other\"}", ""));
+    }
+
+    @Test
+    void aMemberThatIsNotKnownIsRefused() {
+        String tls = "{\"protocol\":\"tls\"}";
+        Map<String, List<String>> places = Map.of(
+                "comit_bytes", List.of("\"columns\":[]", tls, ",\"comit_bytes\":1"),
+                "maintenance.orphans", List.of("\"columns\":[]", tls, ",\"maintenance\":{\"orphans\":1}"),
+                "kafka.security.user", List.of("\"columns\":[]", "{\"protocol\":\"tls\",\"user\":1}", ""),
+                "tables.sales.sort", List.of("\"columns\":[],\"sort\":[]", tls, ""),
+                "tables.sales.columns.id.unique", List.of("\"columns\":[{\"name\":\"id\",\"type\":\"int\",\"unique\":true}]", tls, ""),
+                "tables.sales.reading.skip", List.of("\"columns\":[],\"reading\":{\"skip\":1}", tls, ""),
+                "tables.sales.reading.columns.default", List.of("\"columns\":[],\"reading\":{\"columns\":{\"id\":{\"default\":1}}}", tls, ""));
+        places.forEach((place, given) -> {
+            String said = assertThrows(IllegalArgumentException.class, () -> settings(given.get(0), given.get(1), given.get(2))).getMessage();
+            assertTrue(said.startsWith("`" + place + "` isn't known"), said);
+        });
+    }
+
+    @Test
+    void inClearOnlyThisMachineIsAsked() {
+        for (String local : List.of("127.0.0.1:9092", "localhost:1,127.0.0.2:2", "http://[::1]:8081", "http://localhost:8081/path")) {
+            assertEquals(local, Loopback.checked("VARIABLE", local));
+        }
+        for (String elsewhere : List.of("10.0.0.1:9092", "127.0.0.1:1,broker:2", "http://127.0.0.1.example.com", "http://registry", "", "127.0.0.1.:x")) {
+            assertThrows(IllegalArgumentException.class, () -> Loopback.checked("VARIABLE", elsewhere), elsewhere);
+        }
+        assertEquals(null, Loopback.checked("VARIABLE", null));
     }
 
     private static long heldAtMostMs(String more) {
