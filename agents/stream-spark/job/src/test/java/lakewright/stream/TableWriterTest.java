@@ -22,7 +22,6 @@ import org.junit.jupiter.api.Test;
 
 /** Files of tables with many partitions. */
 class TableWriterTest {
-    private static final int ROWS = 40_000;
     private static final Schema SCHEMA = new Schema(Types.NestedField.required(1, "id", Types.IntegerType.get()),
             Types.NestedField.optional(2, "text", Types.StringType.get()));
 
@@ -34,12 +33,12 @@ class TableWriterTest {
     }
 
     /** Rows of two tables in turn, in no order. */
-    private static List<DataFile> write(OpenFiles open, long most) throws IOException {
+    private static List<DataFile> write(OpenFiles open, long most, int rows) throws IOException {
         try (FakeGlue glue = new FakeGlue()) {
             List<TableWriter> writers = List.of(TableWriter.of(table(glue, "one"), 0, 1, open), TableWriter.of(table(glue, "other"), 0, 1, open));
             Random chance = new Random(7);
             Record row = GenericRecord.create(SCHEMA);
-            for (int number = 0; number < ROWS; number++) {
+            for (int number = 0; number < rows; number++) {
                 row.set(0, chance.nextInt());
                 row.set(1, "a text of some length");
                 writers.get(number % 2).write(row);
@@ -48,20 +47,20 @@ class TableWriterTest {
             List<DataFile> files = new ArrayList<>(writers.get(0).finished());
             files.addAll(writers.get(1).finished());
             assertEquals(0, open.held());
-            assertEquals(ROWS, files.stream().mapToLong(DataFile::recordCount).sum());
+            assertEquals(rows, files.stream().mapToLong(DataFile::recordCount).sum());
             return files;
         }
     }
 
     @Test
     void rowsOfManyPartitionsInAnyOrderBecomeAFileOfEach() throws IOException {
-        assertEquals(400, write(new OpenFiles(256 << 20), 256 << 20).size());
+        assertEquals(400, write(new OpenFiles(256 << 20), 256 << 20, 40_000).size());
     }
 
     @Test
     void whatOpenFilesHoldIsBoundedOverAllTables() throws IOException {
         long most = 390 * OpenFiles.EMPTY;
-        int bounded = write(new OpenFiles(most), most).size();
+        int bounded = write(new OpenFiles(most), most, 3_000).size();
         assertTrue(bounded > 400, "files were finished to make room: " + bounded);
     }
 
