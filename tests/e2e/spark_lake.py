@@ -1,5 +1,6 @@
 """A lake of this machine for a real Spark: an account and a Kafka, tables, and their writers, started by hand."""
 
+import functools
 import json
 import os
 import random
@@ -42,6 +43,11 @@ LETTERS = [("topic", "string"), ("reason", "string"), ("payload", "binary")]
 # How facts are divided, so that files fall into several partitions.
 SPECS = {"sales": [(4, DayTransform())], "users": [(1, BucketTransform(4))]}
 SEED = int(os.environ.get("LAKEWRIGHT_SEED", random.randrange(10**6)))
+
+
+@functools.cache
+def older_sdk():
+    return subprocess.run([SPARK, "sdk"], check=True, capture_output=True, text=True, env=ENVIRONMENT).stdout.strip()
 
 
 def iceberg_type(text):
@@ -132,6 +138,8 @@ class Lake:
         job = CACHE / "stream-job"
         settings = {
             "spark.sql.catalog.glue.glue.endpoint": glue or self.url,
+            # As on EMR, whose SDK stands before what the job brings.
+            "spark.driver.extraClassPath": f"{older_sdk()}/*",
             # Tests run for so short that the second compiler's work is lost.
             "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
         }

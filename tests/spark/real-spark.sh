@@ -2,6 +2,7 @@
 # A real Apache Spark with Iceberg, as EMR Serverless has them, on an AWS endpoint of this machine.
 #   real-spark.sh fetch                       fetches it once
 #   real-spark.sh submit URL PROGRAM [ARG]…   fetches it once, then runs the PySpark program against the account at URL
+#   real-spark.sh sdk                         fetches AWS's SDK once, as old as EMR's, and prints its folder
 #   real-spark.sh stream FOLDER               makes the job of agents/stream-spark there: lakewright-stream.jar
 # Needs Java 17, Maven and Python up to 3.12. SPARK_VERSION (3.5.5) and ICEBERG_VERSION (1.10.1) may be set; SPARK_JARS=none is for programs
 # that bring Iceberg along.
@@ -14,7 +15,7 @@ venv=$cache/$spark
 jars=$cache/iceberg-$iceberg-spark-${spark%.*}
 
 usage() {
-  sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
@@ -48,6 +49,29 @@ POM
   rm -rf "$work"
 }
 
+sdk() {
+  local version=2.31.16 work
+  local folder=$cache/sdk-$version
+  if ! [ -d "$folder" ]; then
+    work=$(mktemp -d)
+    cat > "$work/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>lakewright</groupId><artifactId>sdk</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>software.amazon.awssdk</groupId><artifactId>glue</artifactId><version>$version</version></dependency>
+    <dependency><groupId>software.amazon.awssdk</groupId><artifactId>s3</artifactId><version>$version</version></dependency>
+  </dependencies>
+</project>
+POM
+    rm -rf "$folder.new"
+    mvn -B -q -f "$work/pom.xml" dependency:copy-dependencies -DincludeGroupIds=software.amazon.awssdk -DoutputDirectory="$folder.new" >&2
+    mv "$folder.new" "$folder"
+    rm -rf "$work"
+  fi
+  echo "$folder"
+}
+
 stream() {
   local folder=$1
   rm -rf "$folder"
@@ -72,6 +96,7 @@ submit() {
 
 case ${1:-} in
   fetch) fetch ;;
+  sdk) sdk ;;
   stream)
     (($# == 2)) || usage
     stream "$2"

@@ -17,6 +17,7 @@ import org.apache.iceberg.catalog.Catalog;
 import org.apache.spark.sql.SparkSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import software.amazon.awssdk.core.SdkClient;
 
 /**
  * The program: {@code --config s3://bucket/key [--until-read]}. The catalog is configured like Spark's own, by
@@ -49,6 +50,7 @@ public final class Main {
         }
         Catalog catalog = CatalogUtil.buildIcebergCatalog("glue", CertainGlue.in(properties), null);
         Configuration configuration = new Configuration(URI.create(given.get(at + 1)), properties);
+        LOG.info("the AWS SDK is {} of {}", SdkClient.class.getName(), SdkClient.class.getProtectionDomain().getCodeSource());
         Pace pace = new Pace();
         if (untilRead) {
             new Job(spark, catalog, configuration, pace).run(true);
