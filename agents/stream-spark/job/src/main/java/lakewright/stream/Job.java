@@ -1,9 +1,11 @@
 package lakewright.stream;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +16,7 @@ import org.apache.iceberg.SerializableTable;
 import org.apache.iceberg.Table;
 import org.apache.iceberg.catalog.Catalog;
 import org.apache.iceberg.catalog.TableIdentifier;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
@@ -43,6 +46,7 @@ final class Job {
     private final String configured;
     private final Settings settings;
     private final Pace pace;
+    private final Reports reports;
 
     private Map<String, Topic> topics;
     private List<OpenTable> tables;
@@ -50,17 +54,23 @@ final class Job {
     private Broadcast<Plan> plan;
     /** How far everything is read, by topic and partition. */
     private Map<String, TreeMap<Integer, Long>> read;
+    /** The same as of the last commit, for other threads. */
+    private volatile Map<String, Map<Integer, Long>> settledPlaces = Map.of();
     /** Whether batches shall be of another size than the query makes them. */
     private volatile boolean offPace;
 
     /** By the configuration as it is now. */
-    Job(SparkSession spark, Catalog catalog, Configuration configuration, Pace pace) throws IOException {
+    Job(SparkSession spark, Catalog catalog, Configuration configuration, Pace pace, Reports reports) throws IOException {
         this.pace = pace;
+        this.reports = reports;
         this.spark = spark;
         this.catalog = catalog;
         this.configuration = configuration;
         this.configured = configuration.text();
-        this.settings = Settings.of(Json.read(configured, "the configuration"), new AwsSecrets());
+        JsonNode json = Json.read(configured, "the configuration");
+        // What is wrong with the rest of it is reported too.
+        reports.configure(Reports.Watch.of(json));
+        this.settings = Settings.of(json, new AwsSecrets());
     }
 
     /** Runs; returns only with {@code untilRead}, when everything is read that was there at the start. */
@@ -70,6 +80,8 @@ final class Job {
                 offPace = false;
                 query(kafka, untilRead);
             } while (offPace);
+        } finally {
+            reports.reading(null);
         }
     }
 
@@ -77,6 +89,7 @@ final class Job {
     private void query(Kafka kafka, boolean untilRead)
             throws InterruptedException, TimeoutException, StreamingQueryException, IOException {
         Start start = begin(kafka);
+        reports.reading(() -> waiting(kafka));
         long most = pace.records(batchBytes());
         LOG.info("reading begins at {}, with up to {} records in a batch", start.startingOffsets(), most);
         // What Spark notes there is of this run alone: where to go on, the tables say.
@@ -106,6 +119,25 @@ final class Job {
         return settings.commitBytes() * spark.sparkContext().defaultParallelism();
     }
 
+    /** How many records of the log aren't taken in. */
+    private long waiting(Kafka kafka) throws InterruptedException {
+        Map<String, Map<Integer, Long>> places = settledPlaces;
+        long waiting = 0;
+        for (Map.Entry<TopicPartition, Kafka.Range> one : kafka.ranges(topics.values()).entrySet()) {
+            Kafka.Range range = one.getValue();
+            long place = places.getOrDefault(one.getKey().topic(), Map.of()).getOrDefault(one.getKey().partition(), range.low());
+            waiting += Math.max(0, range.high() - Math.max(place, range.low()));
+        }
+        return waiting;
+    }
+
+    /** Says how far everything is settled, for whoever asks from another thread. */
+    private void settle() {
+        Map<String, Map<Integer, Long>> places = new HashMap<>();
+        read.forEach((topic, partitions) -> places.put(topic, Map.copyOf(partitions)));
+        settledPlaces = Map.copyOf(places);
+    }
+
     private Start begin(Kafka kafka) throws InterruptedException {
         topics = kafka.describe(settings.topics());
         tables = new ArrayList<>();
@@ -125,6 +157,7 @@ final class Job {
         }
         read = new TreeMap<>();
         start.first().forEach((topic, partitions) -> read.put(topic, new TreeMap<>(partitions)));
+        settle();
         List<Plan.Target> targets = new ArrayList<>();
         tables.forEach(table -> targets.add(target(table, Columns.of(table.schema(), table.declared, table.table().properties()))));
         targets.add(target(dead, Columns.ofDeadLetters(dead.schema())));
@@ -167,6 +200,9 @@ final class Job {
             throw new IllegalStateException("a topic was made anew: what was read may be of the one that is gone");
         }
         commit(landed, held);
+        settle();
+        long rejects = landed.rejects.values().stream().mapToLong(Long::longValue).sum();
+        reports.took(landed.records, rejects, System.currentTimeMillis());
         LOG.info("{} records taken in, {} rows committed, rejects by cause: {}", landed.records, landed.rows, landed.rejects);
         pace.took(landed.records, landed.bytes);
         // A batch that isn't full is all that there was.

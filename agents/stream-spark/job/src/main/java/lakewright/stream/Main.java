@@ -26,9 +26,7 @@ import software.amazon.awssdk.core.SdkClient;
 public final class Main {
     private static final String CATALOG = "spark.sql.catalog.glue.";
     private static final Duration LONGEST_PAUSE = Duration.ofMinutes(1);
-    /** One that ran for so long begins again at once when it fails. */
-    private static final Duration WORKED = Duration.ofMinutes(2);
-    /** After so many failures in a row, a quarter of an hour, the run ends as a failed one, for somebody to see. */
+    /** After so many failures without a commit between them, a quarter of an hour, the process ends, and EMR starts another. */
     private static final int MOST_FAILURES = 20;
     private static final Logger LOG = LoggerFactory.getLogger(Main.class);
 
@@ -52,23 +50,26 @@ public final class Main {
         Configuration configuration = new Configuration(URI.create(given.get(at + 1)), properties);
         LOG.info("the AWS SDK is {} of {}", SdkClient.class.getName(), SdkClient.class.getProtectionDomain().getCodeSource());
         Pace pace = new Pace();
+        Reports reports = Reports.start(new CloudWatch());
         if (untilRead) {
-            new Job(spark, catalog, configuration, pace).run(true);
+            new Job(spark, catalog, configuration, pace, reports).run(true);
             spark.stop();
             return;
         }
         Duration pause = Duration.ofSeconds(1);
         for (int failures = 1; failures <= MOST_FAILURES; failures++) {
-            long began = System.nanoTime();
+            long commits = reports.commits();
             try {
                 // By the configuration as it is now: an apply may have changed it, or somebody a password.
-                new Job(spark, catalog, configuration, pace).run(false);
+                new Job(spark, catalog, configuration, pace, reports).run(false);
             } catch (Exception error) {
+                reports.failed();
                 if (spark.sparkContext().isStopped()) {
                     // Somebody ends the run, or Spark can't go on: nothing could begin again.
                     throw error;
                 }
-                boolean worked = System.nanoTime() - began > WORKED.toNanos();
+                // One that committed begins again at once.
+                boolean worked = reports.commits() > commits;
                 pause = worked ? Duration.ofSeconds(1) : pause;
                 failures = worked ? 0 : failures;
                 LOG.error("reading begins again in {} s, where the tables are", pause.toSeconds(), error);

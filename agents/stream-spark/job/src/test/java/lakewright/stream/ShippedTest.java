@@ -9,6 +9,7 @@ import javax.security.auth.login.AppConfigurationEntry;
 import javax.security.auth.login.AppConfigurationEntry.LoginModuleControlFlag;
 import org.junit.jupiter.api.Test;
 import software.amazon.awssdk.regions.Region;
+import software.amazon.awssdk.services.cloudwatchlogs.CloudWatchLogsClient;
 import software.amazon.awssdk.services.secretsmanager.SecretsManagerClient;
 import software.amazon.msk.auth.iam.IAMClientCallbackHandler;
 import software.amazon.msk.auth.iam.internals.AWSCredentialsCallback;
@@ -27,6 +28,13 @@ class ShippedTest {
         handler.handle(new Callback[] {callback});
         assertEquals("key", callback.getAwsCredentials().accessKeyId());
         handler.close();
+    }
+
+    @Test
+    void reportsAreSentOverTheSdksHttp() {
+        try (CloudWatchLogsClient client = CloudWatchLogsClient.builder().region(Region.EU_NORTH_1).build()) {
+            assertEquals("logs", client.serviceName());
+        }
     }
 
     @Test
