@@ -1,6 +1,7 @@
 //! A small HTTP client for what is no AWS service: the search cluster and the agents' status pages. TLS is rustls on
 //! ring, with the machine's root certificates.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use http::request::Builder;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_rustls::builderstates::WantsSchemes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -24,6 +25,18 @@ use crate::loopback::is_local_url;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
+
+/// An answer is longer than its reader takes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong(pub usize);
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "it is longer than {} bytes", self.0)
+    }
+}
+
+impl std::error::Error for TooLong {}
 
 /// A client; clones share connections.
 #[derive(Clone, Debug)]
@@ -90,7 +103,7 @@ impl Client {
     /// The same with an answer of at most so many bytes: for what is kept in memory and isn't of this project.
     ///
     /// # Errors
-    /// As [`Client::exchange`]; the answer is longer.
+    /// As [`Client::exchange`]; the answer is longer: [`TooLong`].
     pub async fn exchange_up_to(
         &self,
         most: usize,
@@ -107,7 +120,11 @@ impl Client {
             let response = sent.with_context(|| format!("no answer from {url}"))?;
             let status = response.status();
             let body = Limited::new(response.into_body(), most).collect().await;
-            let body = body.map_err(|error| anyhow!(error)).with_context(|| format!("read the answer of {url}"))?;
+            let body = body.map_err(|error| match error.downcast::<LengthLimitError>() {
+                Ok(_) => anyhow!(TooLong(most)),
+                Err(error) => anyhow!(error),
+            });
+            let body = body.with_context(|| format!("read the answer of {url}"))?;
             Ok((status, body.to_bytes()))
         };
         match tokio::time::timeout(patience, exchange).await {
@@ -294,10 +311,11 @@ mod tests {
         let (address, _received) = server(refused).await;
         let request = Request::get(format!("http://{address}/status")).body(Bytes::new()).expect("a request");
         let client = Client::new("http:").expect("a client");
-        let error =
-            format!("{:#}", client.exchange_up_to(3, request, Duration::from_secs(60)).await.expect_err("long"));
+        let error = client.exchange_up_to(3, request, Duration::from_secs(60)).await.expect_err("long");
+        assert!(error.is::<TooLong>());
+        let error = format!("{error:#}");
         assert!(
-            error.contains(&format!("read the answer of http://{address}/status: length limit exceeded")),
+            error.contains(&format!("read the answer of http://{address}/status: it is longer than 3 bytes")),
             "{error}"
         );
         let error = Client::new("http:").expect("a client").get("http://127.0.0.1:1/", Duration::from_secs(60)).await;

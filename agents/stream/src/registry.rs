@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use lakewright_aws::Aws;
 use lakewright_config::{ColumnType, Format, Reading, Registry, StructField, Table};
-use lakewright_formats::registry::{self, Answer, Confluent, Fault, Glue, Schemas, in_place};
+use lakewright_formats::registry::{self, Answer, Confluent, Fault, Glue, NoAnswer, Schemas, in_place};
 use lakewright_formats::{Decoded, Decoder, Failure, Member, Reject, SchemaId, Skipped, Wire};
 use lakewright_platform::http::{Client, check_encrypted, without_password};
 use lakewright_platform::secret::Secret;
@@ -129,10 +129,10 @@ impl Secured {
 
 #[async_trait]
 impl registry::Registry for Secured {
-    async fn ask(&self, id: SchemaId) -> Result<Answer, String> {
-        let opened = self.open().await.map_err(|error| format!("{error:#}"))?;
+    async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer> {
+        let opened = self.open().await.map_err(|error| NoAnswer::Registry(format!("{error:#}")))?;
         let answer = opened.ask(id).await;
-        if answer.is_err() {
+        if matches!(answer, Err(NoAnswer::Registry(_))) {
             *self.known.lock() = None;
         }
         answer

@@ -115,12 +115,23 @@ impl Compatibility {
     }
 }
 
+/// Why a registry doesn't say what an id stands for.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NoAnswer {
+    /// It says nothing to anybody: it can't be reached, is slow, throttles, or doesn't let the caller in.
+    #[error("{0}")]
+    Registry(String),
+    /// It says nothing of use for this id; other ids may be asked for meanwhile.
+    #[error("{0}")]
+    Id(String),
+}
+
 /// A registry.
 #[async_trait]
 pub trait Registry: Send + Sync {
     /// What the registry says of an id, within a bounded time.
     ///
     /// # Errors
-    /// It doesn't say now: it can't be reached, is slow, throttles, or doesn't let the caller in.
-    async fn ask(&self, id: SchemaId) -> Result<Answer, String>;
+    /// It doesn't say now.
+    async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer>;
 }

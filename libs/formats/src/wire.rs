@@ -30,13 +30,21 @@ impl fmt::Display for SchemaId {
 /// The most that a compressed message may become, in bytes.
 const MAX_INFLATED: u64 = 64 << 20;
 
+/// The largest id that a registry of Confluent's kind gives: its ids are signed numbers of 32 bits.
+const LARGEST_ID: u32 = i32::MAX.unsigned_abs();
+
 /// Takes Confluent's header off: a zero byte and the id as four bytes, big-endian.
 ///
 /// # Errors
-/// The header is another.
+/// The header is another, or the id is one that no registry gives.
 pub fn confluent(message: &[u8]) -> Result<(SchemaId, &[u8]), Reject> {
     match message {
-        [0, a, b, c, d, data @ ..] => Ok((SchemaId::Confluent(u32::from_be_bytes([*a, *b, *c, *d])), data)),
+        [0, a, b, c, d, data @ ..] => match u32::from_be_bytes([*a, *b, *c, *d]) {
+            id @ ..=LARGEST_ID => Ok((SchemaId::Confluent(id), data)),
+            id => Err(Reject::header(format!(
+                "{id} is no schema's id, of which the largest is {LARGEST_ID}: was the message written by a serializer of a schema registry?"
+            ))),
+        },
         [0, ..] => Err(Reject::header(format!(
             "{} bytes are too few for a schema's id: five stand before the data",
             message.len()
@@ -97,6 +105,8 @@ mod tests {
     fn headers_are_taken_off() {
         let (id, data) = confluent(&[0, 0, 1, 2, 3, 7, 8]).expect("a header");
         assert_eq!((id, data), (SchemaId::Confluent(66_051), &[7, 8][..]));
+        let largest = (SchemaId::Confluent(2_147_483_647), &[][..]);
+        assert_eq!(confluent(&[0, 0x7f, 0xff, 0xff, 0xff]), Ok(largest));
         let uuid = Uuid::from_u128(0xb7b4_a7f0_9c96_4e4a_a687_fb5d_e9ef_0c63);
         let plain = [&[3, 0], &uuid.as_bytes()[..], &[7, 8]].concat();
         assert_eq!(glue(&plain).expect("a header"), (SchemaId::Glue(uuid), Cow::Borrowed(&[7, 8][..])));
@@ -113,6 +123,8 @@ mod tests {
             (&b""[..], "begins with nothing"),
             (b"{\"a\":1}", "begins with the byte 123"),
             (&[0, 0, 0, 1], "4 bytes are too few"),
+            (&[0, 0x80, 0, 0, 0, 1], "2147483648 is no schema's id"),
+            (&[0, 0xff, 0xff, 0xff, 0xff, 1], "4294967295 is no schema's id"),
         ] {
             assert!(confluent(message).expect_err("refused").to_string().contains(reason), "{reason}");
         }

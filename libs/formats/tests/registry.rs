@@ -5,7 +5,7 @@ mod server;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lakewright_formats::registry::{Answer, Body, Confluent, Fault, Registry, Schemas};
+use lakewright_formats::registry::{Answer, Body, Confluent, Fault, NoAnswer, Registry, Schemas};
 use lakewright_formats::{Cause, Decoded, Decoder, Failure, SchemaId, Wire};
 use lakewright_platform::http::Client;
 use lakewright_platform::secret::Secret;
@@ -147,6 +147,36 @@ async fn a_registry_that_does_not_say_is_no_reason_to_reject() {
 }
 
 #[tokio::test]
+async fn an_id_that_no_registry_gives_is_refused_without_asking() {
+    let server = Server::start().await;
+    let mut decoder = Decoder::new(Wire::Confluent(schemas(&server.url)));
+    for id in [0x8000_0000, u32::MAX] {
+        let outcome = decoder.decode(Some(&message(id, &[0])), &mut String::new());
+        assert!(matches!(outcome, Err(Failure::Reject(reject)) if reject.cause == Cause::Header), "{id}");
+    }
+    assert_eq!(server.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn an_id_that_the_registry_says_nothing_of_delays_no_other() {
+    let server = Server::start().await;
+    let good = SchemaId::Confluent(server.add("a", json!({"schema": "\"int\""})));
+    let long: &'static str = Box::leak(" ".repeat((4 << 20) + 1).into_boxed_str());
+    let odd = r#"{"error_code":404,"message":"HTTP 404 Not Found"}"#;
+    for (status, body, said) in [(404, odd, "is this the registry's URL"), (200, long, "longer than 4194304 bytes")] {
+        let schemas = schemas(&server.url);
+        for bad in [8, 9] {
+            server.state.lock().instead.push((status, body));
+            let Err(Fault::Unavailable(fault)) = schemas.get(SchemaId::Confluent(bad)).await else { panic!("{said}") };
+            assert!(fault.error.contains(said), "{}", fault.error);
+            assert_eq!(server.asked().len(), 1, "{said}");
+        }
+        assert!(schemas.get(good).await.is_ok(), "{said}");
+        assert_eq!(server.asked().len(), 1, "{said}");
+    }
+}
+
+#[tokio::test]
 async fn the_registry_gets_a_user_and_password_and_nobody_else_does() {
     let server = Server::start().await;
     let id = SchemaId::Confluent(server.add("a", json!({"schema": "\"int\""})));
@@ -173,7 +203,7 @@ struct Slow {
 
 #[async_trait]
 impl Registry for Slow {
-    async fn ask(&self, id: SchemaId) -> Result<Answer, String> {
+    async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer> {
         self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         self.let_in.acquire().await.expect("open").forget();
         let text = format!(r#"{{"type": "enum", "name": "E", "symbols": ["{}"]}}"#, format!("{id}").replace(' ', "_"));

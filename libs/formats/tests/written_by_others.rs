@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lakewright_formats::registry::{Answer, Registry, Schemas};
+use lakewright_formats::registry::{Answer, NoAnswer, Registry, Schemas};
 use lakewright_formats::{Decoded, Decoder, Failure, Schema, SchemaId, Wire};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ struct First(String);
 
 #[async_trait]
 impl Registry for First {
-    async fn ask(&self, id: SchemaId) -> Result<Answer, String> {
+    async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer> {
         let version = "b7b4a7f0-9c96-4e4a-a687-fb5de9ef0c63".parse().expect("a UUID");
         assert!(id == SchemaId::Confluent(1) || id == SchemaId::Glue(version), "{id}");
         Ok(Answer::Avro { text: self.0.clone(), references: Vec::new() })

@@ -85,8 +85,14 @@ async fn version(State(store): Shared, Path((subject, wanted)): Path<(String, St
     found.map(|version| described(&subject, version)).ok_or(Refused::Version(wanted))
 }
 
-async fn schema(State(store): Shared, Path(id): Path<u32>) -> Answer {
-    Ok(Json(Value::Object(members(&store.schema(id)?))))
+async fn schema(State(store): Shared, Path(id): Path<String>) -> Answer {
+    Ok(Json(Value::Object(members(&store.schema(number(&id)?)?))))
+}
+
+/// A schema's id as a path has it: a signed number of 32 bits. Confluent's registry has no such path for all else.
+fn number(text: &str) -> Result<u32, Refused> {
+    let id: i32 = text.parse().map_err(|_| Refused::Path)?;
+    u32::try_from(id).map_err(|_| Refused::Schema)
 }
 
 async fn config(State(store): Shared, Path(subject): Path<String>) -> Json<Value> {
@@ -129,6 +135,7 @@ impl IntoResponse for Refused {
         let (status, code, message) = match self {
             Self::Subject(subject) => (StatusCode::NOT_FOUND, 40_401, format!("Subject '{subject}' not found.")),
             Self::Version(version) => (StatusCode::NOT_FOUND, 40_402, format!("Version {version} not found.")),
+            Self::Path => (StatusCode::NOT_FOUND, 404, "HTTP 404 Not Found".to_owned()),
             Self::Schema => (StatusCode::NOT_FOUND, 40_403, "Schema not found".to_owned()),
             Self::Invalid(wrong) => (StatusCode::UNPROCESSABLE_ENTITY, 42_201, format!("Invalid schema: {wrong}")),
             Self::Incompatible(wrong) => (
@@ -139,5 +146,19 @@ impl IntoResponse for Refused {
             Self::Internal(wrong) => (StatusCode::INTERNAL_SERVER_ERROR, 50_001, wrong),
         };
         (status, Json(json!({ "error_code": code, "message": message }))).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_signed_number_of_32_bits() {
+        assert_eq!(number("2147483647"), Ok(2_147_483_647));
+        assert_eq!(number("-1"), Err(Refused::Schema));
+        for text in ["2147483648", "4294967295", "one"] {
+            assert_eq!(number(text), Err(Refused::Path), "{text}");
+        }
     }
 }

@@ -49,6 +49,8 @@ pub enum Refused {
     Subject(String),
     /// No such version of a subject.
     Version(String),
+    /// No such path.
+    Path,
     /// No schema of that id, or none of that text under the subject.
     Schema,
     /// No schema, or of a kind that isn't known here.

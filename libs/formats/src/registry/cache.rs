@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Body, Fault, Registry, Unavailable};
+use super::{Answer, Body, Fault, NoAnswer, Registry, Unavailable};
 use crate::Schema;
 use crate::reject::Reject;
 use crate::wire::SchemaId;
@@ -45,6 +45,8 @@ struct State {
     /// Counts uses, to find what wasn't used longest.
     clock: u64,
     shadows: HashMap<SchemaId, Shadow>,
+    /// Ids of which the registry said nothing of use.
+    silent: HashMap<SchemaId, Silence>,
     under_way: HashMap<SchemaId, Arc<tokio::sync::Mutex<()>>>,
     /// The registry as a whole: no request before that time.
     closed: Option<(Instant, String)>,
@@ -78,6 +80,13 @@ struct Kept {
 struct Shadow {
     until: Instant,
     reject: Reject,
+}
+
+/// An id of which a registry that answers otherwise said nothing of use: it isn't asked for before that time.
+struct Silence {
+    until: Instant,
+    error: String,
+    backoff: Backoff,
 }
 
 impl fmt::Debug for Schemas {
@@ -149,22 +158,23 @@ impl Schemas {
         if let Some(body) = self.known(id).map_err(Fault::Reject)? {
             return Ok(body);
         }
-        let closed = self.shared.state.lock().closed.clone();
-        if let Some((until, error)) = closed.filter(|(until, _)| Instant::now() < *until) {
-            return Err(Fault::Unavailable(Unavailable { error, retry_in: until - Instant::now() }));
-        }
+        self.shared.state.lock().may_ask(id).map_err(Fault::Unavailable)?;
         let answer = self.shared.registry.ask(id).await;
         let mut state = self.shared.state.lock();
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => {
+            Err(NoAnswer::Registry(error)) => {
                 let retry_in = state.backoff.next_pause();
                 state.closed = Some((Instant::now() + retry_in, error.clone()));
                 return Err(Fault::Unavailable(Unavailable { error, retry_in }));
             }
+            Err(NoAnswer::Id(error)) => {
+                state.opened();
+                return Err(Fault::Unavailable(state.silent(id, error)));
+            }
         };
-        state.backoff.reset();
-        state.closed = None;
+        state.opened();
+        state.silent.remove(&id);
         let outcome = match answer {
             Answer::Json => Ok((Body::Json, 0)),
             Answer::Missing(reject) => Err(reject),
@@ -187,6 +197,39 @@ impl Schemas {
 }
 
 impl State {
+    /// Whether the registry may be asked for an id.
+    fn may_ask(&self, id: SchemaId) -> Result<(), Unavailable> {
+        let now = Instant::now();
+        let silent = self.silent.get(&id).map(|silence| (silence.until, &silence.error));
+        let pauses = self.closed.as_ref().map(|(until, error)| (*until, error)).into_iter().chain(silent);
+        match pauses.filter(|(until, _)| now < *until).max_by_key(|(until, _)| *until) {
+            None => Ok(()),
+            Some((until, error)) => Err(Unavailable { error: error.clone(), retry_in: until - now }),
+        }
+    }
+
+    /// The registry answered.
+    fn opened(&mut self) {
+        self.backoff.reset();
+        self.closed = None;
+    }
+
+    /// The registry answered, and said nothing of use of an id.
+    fn silent(&mut self, id: SchemaId, error: String) -> Unavailable {
+        let now = Instant::now();
+        if self.silent.len() >= MAX_SHADOWS && !self.silent.contains_key(&id) {
+            self.silent.retain(|_, silence| now < silence.until);
+        }
+        if self.silent.len() >= MAX_SHADOWS && !self.silent.contains_key(&id) {
+            self.silent.clear();
+        }
+        let first = || Silence { until: now, error: String::new(), backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE) };
+        let silence = self.silent.entry(id).or_insert_with(first);
+        let retry_in = silence.backoff.next_pause();
+        (silence.until, silence.error) = (now + retry_in, error.clone());
+        Unavailable { error, retry_in }
+    }
+
     fn keep(&mut self, id: SchemaId, body: Body, bytes: usize, most: usize) {
         self.shadows.remove(&id);
         self.bytes += bytes;

@@ -7,13 +7,13 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
-use lakewright_platform::http::{Client, basic, check_encrypted, without_password};
+use lakewright_platform::http::{Client, TooLong, basic, check_encrypted, without_password};
 use lakewright_platform::loopback::is_local_url;
 use lakewright_platform::secret::Secret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Answer, Compatibility, Newest, Registry};
+use super::{Answer, Compatibility, Newest, NoAnswer, Registry};
 use crate::reject::{Reject, shown};
 use crate::wire::SchemaId;
 
@@ -113,38 +113,44 @@ impl Confluent {
         Ok(Self { url: url.trim_end_matches('/').to_owned(), authorization, client })
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Found<T>, String> {
-        self.attempt(path).await.map_err(|error| format!("{error:#}"))
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Found<T>, NoAnswer> {
+        let url = format!("{}{path}", self.url);
+        let (status, body) = match self.exchange(&url).await {
+            Ok(answer) => answer,
+            Err(error) if error.is::<TooLong>() => return Err(NoAnswer::Id(format!("{error:#}"))),
+            Err(error) => return Err(NoAnswer::Registry(format!("{error:#}"))),
+        };
+        if status.is_success() {
+            return serde_json::from_slice(&body).map(Found::Here).map_err(|error| {
+                NoAnswer::Registry(format!("{url} didn't answer as a schema registry does: {error}"))
+            });
+        }
+        let said = format!("{url} answered {status}{}", hint(status));
+        if status != StatusCode::NOT_FOUND {
+            return Err(NoAnswer::Registry(said));
+        }
+        // A wrong URL answers 404 too: only the registry's own code says that the schema doesn't exist.
+        match serde_json::from_slice::<Refusal>(&body) {
+            Ok(refusal) if NOT_FOUND.contains(&refusal.error_code) => Ok(Found::Nowhere(shown(&refusal.message))),
+            _ => Err(NoAnswer::Id(said)),
+        }
     }
 
-    async fn attempt<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Found<T>> {
-        let url = format!("{}{path}", self.url);
+    async fn exchange(&self, url: &str) -> anyhow::Result<(StatusCode, Bytes)> {
         let mut request =
-            Request::get(&url).header(header::ACCEPT, "application/vnd.schemaregistry.v1+json, application/json");
+            Request::get(url).header(header::ACCEPT, "application/vnd.schemaregistry.v1+json, application/json");
         if let Some(value) = &self.authorization {
             request = request.header(header::AUTHORIZATION, value.clone());
         }
-        let request = request.body(Bytes::new()).with_context(|| format!("`{}` is no URL", shown(&url)))?;
-        let (status, body) = self.client.exchange_up_to(MAX_ANSWER, request, PATIENCE).await?;
-        if status.is_success() {
-            let answer = serde_json::from_slice(&body);
-            return answer.map(Found::Here).with_context(|| format!("{url} didn't answer as a schema registry does"));
-        }
-        // A wrong URL answers 404 too: only the registry's own code says that the schema doesn't exist.
-        let refusal: Option<Refusal> = serde_json::from_slice(&body).ok();
-        match refusal {
-            Some(refusal) if status == StatusCode::NOT_FOUND && NOT_FOUND.contains(&refusal.error_code) => {
-                Ok(Found::Nowhere(shown(&refusal.message)))
-            }
-            _ => anyhow::bail!("{url} answered {status}{}", hint(status)),
-        }
+        let request = request.body(Bytes::new()).with_context(|| format!("`{}` is no URL", shown(url)))?;
+        self.client.exchange_up_to(MAX_ANSWER, request, PATIENCE).await
     }
 
     /// The newest schema of a subject, and which may follow it; `None` if the registry knows no such subject.
     ///
     /// # Errors
     /// The registry doesn't say now.
-    pub async fn newest(&self, subject: &str) -> Result<Option<Newest>, String> {
+    pub async fn newest(&self, subject: &str) -> Result<Option<Newest>, NoAnswer> {
         let place = encoded(subject);
         let Latest { version, stored } = match self.get(&format!("/subjects/{place}/versions/latest")).await? {
             Found::Here(latest) => latest,
@@ -158,17 +164,19 @@ impl Confluent {
         };
         let level = match found {
             Found::Here(Config { level }) => level,
-            Found::Nowhere(message) => return Err(format!("{} says no compatibility: {message}", self.url)),
+            Found::Nowhere(message) => {
+                return Err(NoAnswer::Registry(format!("{} says no compatibility: {message}", self.url)));
+            }
         };
         let compatibility = Compatibility::of(&level);
         let compatibility =
-            compatibility.ok_or_else(|| format!("{} names the compatibility `{}`", self.url, shown(&level)))?;
+            compatibility.ok_or_else(|| NoAnswer::Registry(format!("{} names the compatibility `{}`", self.url, shown(&level))))?;
         let answer = self.answer(stored, &format!("version {version} of `{}`", shown(subject))).await?;
         Ok(Some(Newest { version, answer, compatibility }))
     }
 
     /// What a stored schema is, which messages name so.
-    async fn answer(&self, stored: Stored, name: &str) -> Result<Answer, String> {
+    async fn answer(&self, stored: Stored, name: &str) -> Result<Answer, NoAnswer> {
         match stored.schema_type.as_deref() {
             None | Some("AVRO") => {}
             Some("JSON") => return Ok(Answer::Json),
@@ -184,7 +192,7 @@ impl Confluent {
     }
 
     /// The texts of all that a schema refers to, each after those that it refers to itself.
-    async fn references(&self, first: Vec<Reference>) -> Result<Found<Vec<String>>, String> {
+    async fn references(&self, first: Vec<Reference>) -> Result<Found<Vec<String>>, NoAnswer> {
         let mut texts: HashMap<Reference, String> = HashMap::new();
         let mut ordered: Vec<Reference> = Vec::new();
         // What is entered is first looked at, then, after all that it refers to, left.
@@ -219,7 +227,7 @@ impl Confluent {
 
 #[async_trait]
 impl Registry for Confluent {
-    async fn ask(&self, id: SchemaId) -> Result<Answer, String> {
+    async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer> {
         let SchemaId::Confluent(number) = id else {
             return Ok(Answer::Missing(Reject::header(format!("{id} is none of {}", self.url))));
         };

@@ -7,7 +7,7 @@ use aws_sdk_glue::types::{
 };
 use lakewright_aws::{Aws, ask, client};
 
-use super::{Answer, Compatibility, Newest, Registry};
+use super::{Answer, Compatibility, Newest, NoAnswer, Registry};
 use crate::reject::{Reject, shown};
 use crate::wire::SchemaId;
 
@@ -27,22 +27,23 @@ impl Glue {
     ///
     /// # Errors
     /// The registry doesn't say now.
-    pub async fn newest(&self, registry: &str, schema: &str) -> Result<Option<Newest>, String> {
+    pub async fn newest(&self, registry: &str, schema: &str) -> Result<Option<Newest>, NoAnswer> {
         let id = SchemaIdentifier::builder().registry_name(registry).schema_name(schema).build();
         let found = match ask(self.client.get_schema().schema_id(id.clone()).send()).await {
             Ok(found) => found,
             Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(NoAnswer::Registry(error.to_string())),
         };
         let word = found.compatibility().map_or("unknown", GlueCompatibility::as_str);
         let compatibility = Compatibility::of(word);
-        let compatibility = compatibility.ok_or_else(|| format!("it names the compatibility `{}`", shown(word)))?;
+        let compatibility = compatibility
+            .ok_or_else(|| NoAnswer::Registry(format!("it names the compatibility `{}`", shown(word))))?;
         let latest = SchemaVersionNumber::builder().latest_version(true).build();
         let call = self.client.get_schema_version().schema_id(id).schema_version_number(latest).send();
         let newest = match ask(call).await {
             Ok(newest) => newest,
             Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(NoAnswer::Registry(error.to_string())),
         };
         let version = newest.version_number().unwrap_or_default();
         let name = format!("version {version} of `{}`", shown(schema));
@@ -53,7 +54,7 @@ impl Glue {
 
 #[async_trait]
 impl Registry for Glue {
-    async fn ask(&self, id: SchemaId) -> Result<Answer, String> {
+    async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer> {
         let SchemaId::Glue(uuid) = id else {
             return Ok(Answer::Missing(Reject::header(format!("{id} is none of Glue's schema registry"))));
         };
@@ -64,7 +65,7 @@ impl Registry for Glue {
                 let message = format!("Glue's schema registry has no {id}: look at the producer's account and region");
                 return Ok(Answer::Missing(Reject::schema(message)));
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(NoAnswer::Registry(error.to_string())),
         };
         answer(found.status(), (found.data_format(), found.schema_definition()), &id.to_string())
     }
@@ -75,11 +76,11 @@ fn answer(
     status: Option<&SchemaVersionStatus>,
     (format, text): (Option<&DataFormat>, Option<&str>),
     name: &str,
-) -> Result<Answer, String> {
+) -> Result<Answer, NoAnswer> {
     match status {
         Some(SchemaVersionStatus::Available) => {}
         Some(SchemaVersionStatus::Pending) => {
-            return Err(format!("{name} isn't checked yet by Glue's schema registry"));
+            return Err(NoAnswer::Id(format!("{name} isn't checked yet by Glue's schema registry")));
         }
         other => {
             let state = other.map_or("unknown", SchemaVersionStatus::as_str);

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use lakewright_config::{
     ColumnType, Filling, Format, KafkaPart, OnTombstone, Reading, Registry, Table, TimeUnit, Unknown,
 };
-use lakewright_formats::registry::{self, Answer, Schemas};
+use lakewright_formats::registry::{self, Answer, NoAnswer, Schemas};
 use lakewright_formats::{SchemaId, Skipped};
 use lakewright_lake::iceberg_type;
 use lakewright_samples::{Message, Topic as Samples};
@@ -86,7 +86,7 @@ struct One(String);
 
 #[async_trait]
 impl registry::Registry for One {
-    async fn ask(&self, _: SchemaId) -> Result<Answer, String> {
+    async fn ask(&self, _: SchemaId) -> Result<Answer, NoAnswer> {
         Ok(Answer::Avro { text: self.0.clone(), references: Vec::new() })
     }
 }
