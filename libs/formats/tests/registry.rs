@@ -66,6 +66,46 @@ async fn a_message_is_read_by_the_schema_that_its_id_names() {
 }
 
 #[tokio::test]
+async fn of_two_versions_of_a_schema_the_one_that_is_referred_to_first_counts() {
+    let server = Server::start().await;
+    let reference =
+        |subject: &str, version: u32| json!({"name": format!("shop.{subject}"), "subject": subject, "version": version});
+    let cents = r#"{"name": "cents", "type": "long"}"#;
+    server.add("Common", json!({"schema": record("Common", cents), "references": null}));
+    server.add("Common", json!({"schema": record("Common", &format!(r#"{cents}, {{"name": "tax", "type": "long"}}"#))}));
+    let customer = record("Customer", r#"{"name": "owes", "type": "Common"}"#);
+    server.add("Customer", json!({"schema": customer, "references": [reference("Common", 1)]}));
+    let order = record("Order", r#"{"name": "total", "type": "Common"}, {"name": "customer", "type": "Customer"}"#);
+    let token = CancellationToken::new();
+    for (references, text) in [
+        ([reference("Common", 2), reference("Customer", 1)], r#"{"total":{"cents":1,"tax":2},"customer":{"owes":{"cents":3,"tax":4}}}"#),
+        ([reference("Customer", 1), reference("Common", 2)], r#"{"total":{"cents":1},"customer":{"owes":{"cents":2}}}"#),
+    ] {
+        let id = server.add("Order", json!({"schema": order, "references": references}));
+        let mut decoder = Decoder::new(Wire::Confluent(schemas(&server.url)));
+        assert_eq!(decoder.learn(SchemaId::Confluent(id), &token).await, Ok(true));
+        let data: &[u8] = if text.contains("tax") { &[2, 4, 6, 8] } else { &[2, 4] };
+        let mut out = String::new();
+        assert_eq!(decoder.decode(Some(&message(id, data)), &mut out), Ok(Decoded::Text));
+        assert_eq!(out, text);
+    }
+}
+
+#[tokio::test]
+async fn schemas_that_refer_to_too_much_are_refused() {
+    let server = Server::start().await;
+    let long = format!(r#"{{"type": "fixed", "name": "F", "size": 1, "doc": "{}"}}"#, "x".repeat(3 << 20));
+    let references: Vec<_> = (1..=3).map(|n| json!({"name": format!("F{n}"), "subject": "long", "version": n})).collect();
+    for n in 1..=3 {
+        server.add("long", json!({"schema": format!("{long}{}", " ".repeat(n))}));
+    }
+    let id = server.add("order", json!({"schema": "\"int\"", "references": references}));
+    let decoder = Decoder::new(Wire::Confluent(schemas(&server.url)));
+    let reject = decoder.learn(SchemaId::Confluent(id), &CancellationToken::new()).await.expect_err("too much");
+    assert!(reject.cause == Cause::Schema && reject.to_string().contains("more than 8388608 bytes"), "{reject}");
+}
+
+#[tokio::test]
 async fn json_behind_the_header_is_read_and_protobuf_is_refused() {
     let server = Server::start().await;
     let json = server.add("a", json!({"schema": "{}", "schemaType": "JSON"}));

@@ -1,6 +1,6 @@
 //! A schema registry that speaks Confluent's REST API: Confluent's own, Karapace, Redpanda's, Apicurio's compatible one.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -26,8 +26,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The most bytes of one answer.
 const MAX_ANSWER: usize = 4 << 20;
 
-/// The most schemas that one schema refers to, over others too.
+/// The most schemas that one schema refers to, over others too, and the most bytes of their texts.
 const MAX_REFERENCES: usize = 256;
+const MAX_REFERENCED: usize = 8 << 20;
+
+/// How long fetching all of them may take.
+const PATIENCE_FOR_ALL: Duration = Duration::from_secs(60);
 
 /// The registry on this machine that takes the place of all that speak this API, without user and password.
 ///
@@ -55,8 +59,7 @@ struct Stored {
     schema: String,
     #[serde(rename = "schemaType")]
     schema_type: Option<String>,
-    #[serde(default)]
-    references: Vec<Reference>,
+    references: Option<Vec<Reference>>,
 }
 
 /// The newest schema of a subject.
@@ -74,9 +77,10 @@ struct Config {
     level: String,
 }
 
-/// A schema by its place under a subject.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+/// A schema by its place under a subject. Its name is what the schema that refers to it calls it.
+#[derive(Debug, Deserialize)]
 struct Reference {
+    name: String,
     subject: String,
     version: i32,
 }
@@ -96,6 +100,12 @@ const NOT_FOUND: [i64; 4] = [40_403, 40_401, 40_402, 40_408];
 enum Found<T> {
     Here(T),
     Nowhere(String),
+}
+
+/// What is to be done of a schema's references.
+enum Waiting {
+    Reference(Reference),
+    Text(String),
 }
 
 impl Confluent {
@@ -185,27 +195,36 @@ impl Confluent {
                 return Ok(Answer::Missing(Reject::unsupported(message)));
             }
         }
-        match self.references(stored.references).await? {
+        let references = self.references(stored.references.unwrap_or_default());
+        let found = tokio::time::timeout(PATIENCE_FOR_ALL, references).await.map_err(|_| {
+            let seconds = PATIENCE_FOR_ALL.as_secs();
+            NoAnswer::Id(format!("{} didn't give all that {name} refers to within {seconds} s", self.url))
+        })?;
+        match found? {
             Found::Here(references) => Ok(Answer::Avro { text: stored.schema, references }),
             Found::Nowhere(message) => Ok(Answer::Missing(Reject::schema(format!("{name} can't be read: {message}")))),
         }
     }
 
-    /// The texts of all that a schema refers to, each after those that it refers to itself.
+    /// The texts of all that a schema refers to, each after those that it refers to itself. Of several references of one name
+    /// the first counts, depth first, as in Confluent's own clients: two schemas may refer to two versions of a third.
     async fn references(&self, first: Vec<Reference>) -> Result<Found<Vec<String>>, NoAnswer> {
-        let mut texts: HashMap<Reference, String> = HashMap::new();
-        let mut ordered: Vec<Reference> = Vec::new();
-        // What is entered is first looked at, then, after all that it refers to, left.
-        let mut waiting: Vec<(Reference, bool)> = first.into_iter().rev().map(|reference| (reference, false)).collect();
-        while let Some((reference, entered)) = waiting.pop() {
-            if entered {
-                ordered.push(reference);
+        let mut visited: HashSet<String> = HashSet::new();
+        let (mut texts, mut length) = (Vec::new(), 0);
+        // What is waited for is looked up, and its text comes after those of all that it refers to.
+        let mut waiting: Vec<Waiting> = first.into_iter().rev().map(Waiting::Reference).collect();
+        while let Some(next) = waiting.pop() {
+            let reference = match next {
+                Waiting::Text(text) => {
+                    texts.push(text);
+                    continue;
+                }
+                Waiting::Reference(reference) => reference,
+            };
+            if visited.contains(&reference.name) {
                 continue;
             }
-            if texts.contains_key(&reference) {
-                continue;
-            }
-            if texts.len() == MAX_REFERENCES {
+            if visited.len() == MAX_REFERENCES {
                 return Ok(Found::Nowhere(format!("it refers to more than {MAX_REFERENCES} others")));
             }
             // A version that was deleted softly still is what the schema refers to.
@@ -217,11 +236,15 @@ impl Confluent {
                     return Ok(Found::Nowhere(format!("it refers to version {version} of `{subject}`: {message}")));
                 }
             };
-            texts.insert(reference.clone(), stored.schema);
-            waiting.push((reference, true));
-            waiting.extend(stored.references.into_iter().rev().map(|reference| (reference, false)));
+            visited.insert(reference.name);
+            length += stored.schema.len();
+            if length > MAX_REFERENCED {
+                return Ok(Found::Nowhere(format!("it refers to more than {MAX_REFERENCED} bytes of others")));
+            }
+            waiting.push(Waiting::Text(stored.schema));
+            waiting.extend(stored.references.unwrap_or_default().into_iter().rev().map(Waiting::Reference));
         }
-        Ok(Found::Here(ordered.iter().filter_map(|reference| texts.remove(reference)).collect()))
+        Ok(Found::Here(texts))
     }
 }
 
