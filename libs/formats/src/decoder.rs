@@ -23,6 +23,9 @@ pub enum Wire {
     Glue(Schemas),
 }
 
+/// Room for an envelope's text above this many bytes is given back after the message.
+const ROOM: usize = 1 << 20;
+
 /// Makes JSON text of messages. It keeps buffers between them, so that each thread has its own; clones share the registry.
 #[derive(Debug, Clone)]
 pub struct Decoder {
@@ -80,9 +83,10 @@ impl Decoder {
             return Ok(Decoded::Text);
         };
         let mut scratch = std::mem::take(&mut self.scratch);
-        scratch.clear();
         let outcome = self.text(message, &mut scratch).and_then(|()| Ok(envelopes.unwrap(&scratch, out)?));
         self.envelopes = Some(envelopes);
+        scratch.clear();
+        scratch.shrink_to(ROOM);
         self.scratch = scratch;
         Ok(outcome?.map_or(Decoded::Text, Decoded::Skipped))
     }

@@ -31,6 +31,19 @@ pub(crate) fn push_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// The most bytes that one byte of a string becomes.
+pub(crate) const ESCAPED: usize = 6;
+
+/// How many bytes [`push_string`] writes between the quotes.
+pub(crate) fn escaped_length(text: &str) -> usize {
+    let length = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+        0..0x20 => ESCAPED,
+        _ => 1,
+    };
+    text.bytes().map(length).sum()
+}
+
 /// Writes bytes as a string of Base64.
 pub(crate) fn push_base64(bytes: &[u8], out: &mut String) {
     out.push('"');
@@ -90,6 +103,7 @@ mod tests {
             let mut out = String::new();
             push_string(text, &mut out);
             assert_eq!(serde_json::from_str::<String>(&out).expect("JSON"), text);
+            assert_eq!(escaped_length(text), out.len() - 2);
         }
     }
 

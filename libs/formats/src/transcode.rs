@@ -5,7 +5,7 @@ use crate::cursor::Cursor;
 use crate::decimal::{push_decimal, push_scaled};
 use crate::reject::{Reject, Wrong};
 use crate::schema::{Enum, Node, NodeId, Record, Schema};
-use crate::text::{push_base64, push_double, push_long, push_string, push_uuid};
+use crate::text::{ESCAPED, escaped_length, push_base64, push_double, push_long, push_string, push_uuid};
 
 /// Records, arrays and maps within each other deeper than this are refused: the reader of the text takes no more.
 pub const MAX_DEPTH: u32 = 64;
@@ -16,8 +16,10 @@ const MAX_EMPTY_ITEMS: u64 = 1024;
 /// The text's length is bounded by the message's: names of members are text and no bytes, so it is a multiple.
 const TEXT_PER_BYTE: usize = 64;
 
-/// What a text may always be long.
+/// What a text may always be long,
 const TEXT_AT_LEAST: usize = 1 << 20;
+/// and what it may be at most: a message may come compressed, of which a few kilobytes become many megabytes.
+const TEXT_AT_MOST: usize = 64 << 20;
 
 type Done = Result<(), Wrong>;
 
@@ -25,10 +27,10 @@ type Done = Result<(), Wrong>;
 ///
 /// # Errors
 /// The bytes are not such a value, or it is one that no text or column holds; the place in the value is named. What is
-/// allocated until then is bounded by a multiple of the message's length, or a mebibyte.
+/// allocated until then is bounded by a multiple of the message's length, or a mebibyte, and by 64 MiB.
 pub fn transcode(schema: &Schema, message: &[u8], out: &mut String) -> Result<(), Reject> {
     let start = out.len();
-    let limit = start + message.len().saturating_mul(TEXT_PER_BYTE).max(TEXT_AT_LEAST);
+    let limit = start + message.len().saturating_mul(TEXT_PER_BYTE).clamp(TEXT_AT_LEAST, TEXT_AT_MOST);
     let mut transcoder = Transcoder { schema, input: Cursor::new(message), out, limit, depth: 0 };
     let outcome = transcoder.value(schema.root).and_then(|()| match transcoder.input.left() {
         0 => Ok(()),
@@ -65,8 +67,14 @@ impl Transcoder<'_> {
                 let value = self.input.double()?;
                 self.double(value)?;
             }
-            Node::Bytes => push_base64(self.input.bytes()?, self.out),
-            Node::String | Node::UuidText => push_string(self.input.string()?, self.out),
+            Node::Bytes => {
+                let bytes = self.input.bytes()?;
+                self.base64(bytes)?;
+            }
+            Node::String | Node::UuidText => {
+                let text = self.input.string()?;
+                self.string(text)?;
+            }
             Node::Date => push_date(i64::from(self.input.int()?), self.out).map_err(Wrong::unsupported)?,
             Node::Time(unit) => {
                 let value = if *unit == Unit::Millis { i64::from(self.input.int()?) } else { self.input.long()? };
@@ -89,7 +97,10 @@ impl Transcoder<'_> {
                     "a duration is months, days and milliseconds, which no column type holds; send it as a number or text",
                 ));
             }
-            Node::Fixed(fixed) => push_base64(self.input.take(fixed.size, "a fixed")?, self.out),
+            Node::Fixed(fixed) => {
+                let bytes = self.input.take(fixed.size, "a fixed")?;
+                self.base64(bytes)?;
+            }
             Node::Enum(symbols) => self.symbol(symbols)?,
             Node::Array(items) => self.array(*items)?,
             Node::Map(values) => self.map(*values)?,
@@ -137,10 +148,33 @@ impl Transcoder<'_> {
     }
 
     fn bounded(&self) -> Done {
-        if self.out.len() <= self.limit {
+        self.room_for(0)
+    }
+
+    /// There is room for so many bytes more of text.
+    fn room_for(&self, more: usize) -> Done {
+        if self.out.len().saturating_add(more) <= self.limit {
             return Ok(());
         }
-        Err(Wrong::unsupported(format!("its text is longer than {TEXT_PER_BYTE} times the message")))
+        Err(Wrong::unsupported(format!(
+            "its text is longer than {TEXT_PER_BYTE} times the message, or than {} MiB",
+            TEXT_AT_MOST >> 20
+        )))
+    }
+
+    fn string(&mut self, text: &str) -> Done {
+        // A short one may be escaped whole.
+        if text.len() > TEXT_AT_LEAST / ESCAPED {
+            self.room_for(escaped_length(text))?;
+        }
+        push_string(text, self.out);
+        Ok(())
+    }
+
+    fn base64(&mut self, bytes: &[u8]) -> Done {
+        self.room_for(bytes.len().div_ceil(3) * 4)?;
+        push_base64(bytes, self.out);
+        Ok(())
     }
 
     fn record(&mut self, record: &Record) -> Done {
@@ -198,7 +232,7 @@ impl Transcoder<'_> {
                 }
                 first = false;
                 let key = self.input.string()?;
-                push_string(key, self.out);
+                self.string(key)?;
                 self.out.push(':');
                 self.value(values).map_err(|wrong| wrong.inside(format_args!("[{}]", crate::reject::shown(key))))?;
                 self.bounded()?;

@@ -1,6 +1,12 @@
 //! Messages that lie: an error each, and no memory beyond the message's size.
 
-use lakewright_formats::{Cause, MAX_DEPTH, Schema, transcode};
+use std::io::Write as _;
+
+use async_trait::async_trait;
+use lakewright_formats::registry::{Answer, NoAnswer, Registry, Schemas};
+use lakewright_formats::{Cause, Decoder, Failure, MAX_DEPTH, Schema, SchemaId, Wire, transcode};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 fn schema(text: &str) -> Schema {
     Schema::parse(text, &[]).expect("a schema")
@@ -146,5 +152,44 @@ fn what_no_text_holds_is_refused_with_its_place() {
     ] {
         let message = [long(1), item, long(0)].concat();
         assert!(refused(&record(kind), &message).starts_with(reason), "{kind}: {}", refused(&record(kind), &message));
+    }
+}
+
+/// A registry of one schema.
+struct One(&'static str);
+
+#[async_trait]
+impl Registry for One {
+    async fn ask(&self, _: SchemaId) -> Result<Answer, NoAnswer> {
+        Ok(Answer::Avro { text: self.0.to_owned(), references: Vec::new() })
+    }
+}
+
+/// Glue's header with compression, and 32 MiB of ones after their number.
+fn compressed() -> Vec<u8> {
+    let mut data = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    data.write_all(&long(32 << 20)).and_then(|()| data.write_all(&vec![1; 32 << 20])).expect("written");
+    data.write_all(&[0]).expect("written");
+    [&[3, 5][..], &[0; 16], &data.finish().expect("compressed")].concat()
+}
+
+#[tokio::test]
+async fn a_small_compressed_message_does_not_become_gigabytes_of_text() {
+    let records = r#"{"type": "array", "items": {"type": "record", "name": "R", "fields": [
+        {"name": "a_name_that_is_much_longer_than_the_one_byte_that_its_value_takes", "type": "boolean"}]}}"#;
+    // Control characters are six bytes of text each.
+    let message = compressed();
+    assert!(message.len() < 512 << 10);
+    for schema in [records, r#""string""#] {
+        let id = SchemaId::Glue(Uuid::nil());
+        for mut decoder in [Decoder::new, Decoder::debezium].map(|new| new(Wire::Glue(Schemas::new(One(schema), 1 << 20)))) {
+            assert_eq!(decoder.learn(id, &CancellationToken::new()).await, Ok(true));
+            let mut out = String::new();
+            let Err(Failure::Reject(reject)) = decoder.decode(Some(&message), &mut out) else { panic!("{schema}") };
+            assert_eq!(reject.cause, Cause::Unsupported, "{reject}");
+            assert!(reject.to_string().contains("or than 64 MiB"), "{reject}");
+            // A text doubles what it has room for.
+            assert!(out.is_empty() && out.capacity() < 2 * (64 << 20) + (1 << 20), "{}", out.capacity());
+        }
     }
 }
