@@ -59,8 +59,10 @@ pub enum Answer {
     },
     /// A schema for JSON.
     Json,
-    /// There is no such id, or what it stands for is of no use: the sentence says so.
+    /// There is no such id, or nothing where it refers to: the sentence says so. It may be registered yet.
     Missing(Reject),
+    /// What it stands for is of no use, now or ever: the sentence says why.
+    Unreadable(Reject),
 }
 
 /// The newest schema that messages of a topic may be written by.

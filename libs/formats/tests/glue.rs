@@ -1,5 +1,7 @@
 //! AWS Glue's schema registry: found, missing, away.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
@@ -45,7 +47,7 @@ async fn schemas() -> Schemas {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
     let aws = Aws::with_keys("eu-central-1", &url, "key", "secret").expect("a connection");
-    Schemas::new(Glue::new(&aws), 1 << 20)
+    Schemas::with_grace(Glue::new(&aws), 1 << 20, Duration::ZERO)
 }
 
 fn message(id: u128, data: &[u8]) -> Vec<u8> {

@@ -3,10 +3,12 @@
 mod server;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lakewright_formats::registry::{Answer, Body, Confluent, Fault, NoAnswer, Registry, Schemas};
-use lakewright_formats::{Cause, Decoded, Decoder, Failure, SchemaId, Wire};
+use lakewright_formats::{Cause, Decoded, Decoder, Failure, Schema, SchemaId, Wire};
 use lakewright_platform::http::Client;
 use lakewright_platform::secret::Secret;
 use serde_json::json;
@@ -16,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 fn schemas(url: &str) -> Schemas {
     let client = Client::new(url).expect("a client");
-    Schemas::new(Confluent::new(url, None, client).expect("a registry"), 1 << 20)
+    Schemas::with_grace(Confluent::new(url, None, client).expect("a registry"), 1 << 20, Duration::ZERO)
 }
 
 fn message(id: u32, data: &[u8]) -> Vec<u8> {
@@ -235,16 +237,63 @@ async fn the_registry_gets_a_user_and_password_and_nobody_else_does() {
     assert!(error.contains("no encryption") && !error.contains("word@"), "{error}");
 }
 
+/// A registry of which the first machines that are asked don't know any schema yet.
+struct Late {
+    ignorant: usize,
+    asked: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Registry for Late {
+    async fn ask(&self, _: SchemaId) -> Result<Answer, NoAnswer> {
+        if self.asked.fetch_add(1, Ordering::SeqCst) >= self.ignorant {
+            return Ok(Answer::Avro { text: "\"int\"".to_owned(), references: Vec::new() });
+        }
+        // A reject, whatever it says.
+        Ok(Answer::Missing(Schema::parse("", &[]).expect_err("no schema")))
+    }
+}
+
+fn late(ignorant: usize, grace: Duration) -> (Schemas, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    (Schemas::with_grace(Late { ignorant, asked: Arc::clone(&asked) }, 1 << 20, grace), asked)
+}
+
+#[tokio::test]
+async fn a_schema_that_not_all_machines_of_a_registry_know_yet_is_waited_for() {
+    let (schemas, asked) = late(2, Duration::from_hours(1));
+    let (id, token) = (SchemaId::Confluent(1), CancellationToken::new());
+    let Err(Fault::Unavailable(fault)) = schemas.get(id).await else { panic!("rejected") };
+    assert!(fault.error.contains("it is asked again"), "{}", fault.error);
+    assert!(matches!(schemas.wait(id, &token).await, Ok(Some(Body::Avro(_)))));
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn ids_that_never_come_are_not_waited_for_again_and_again() {
+    let (schemas, asked) = late(usize::MAX, Duration::from_nanos(1));
+    let token = CancellationToken::new();
+    for id in 0..8 {
+        assert!(matches!(schemas.get(SchemaId::Confluent(id)).await, Err(Fault::Unavailable(_))), "{id}");
+        assert!(schemas.wait(SchemaId::Confluent(id), &token).await.is_err(), "{id}");
+    }
+    assert_eq!(asked.swap(0, Ordering::SeqCst), 16);
+    for id in 8..100 {
+        assert!(matches!(schemas.get(SchemaId::Confluent(id)).await, Err(Fault::Reject(_))), "{id}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 92);
+}
+
 /// A registry that answers when it is let, and counts.
 struct Slow {
     let_in: Arc<Semaphore>,
-    asked: Arc<std::sync::atomic::AtomicUsize>,
+    asked: Arc<AtomicUsize>,
 }
 
 #[async_trait]
 impl Registry for Slow {
     async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer> {
-        self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.asked.fetch_add(1, Ordering::SeqCst);
         self.let_in.acquire().await.expect("open").forget();
         let text = format!(r#"{{"type": "enum", "name": "E", "symbols": ["{}"]}}"#, format!("{id}").replace(' ', "_"));
         Ok(Answer::Avro { text, references: Vec::new() })
@@ -252,9 +301,9 @@ impl Registry for Slow {
 }
 
 fn slow(most: usize) -> (Schemas, Arc<Semaphore>, impl Fn() -> usize) {
-    let (let_in, asked) = (Arc::new(Semaphore::new(0)), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
+    let (let_in, asked) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
     let schemas = Schemas::new(Slow { let_in: Arc::clone(&let_in), asked: Arc::clone(&asked) }, most);
-    (schemas, let_in, move || asked.load(std::sync::atomic::Ordering::SeqCst))
+    (schemas, let_in, move || asked.load(Ordering::SeqCst))
 }
 
 #[tokio::test]

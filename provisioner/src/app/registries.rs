@@ -65,7 +65,7 @@ impl<'a> Registries<'a> {
         let Some(registry::Newest { version, answer, compatibility }) = found else { return Ok((shown, None)) };
         let schema = match answer {
             Answer::Json => Written::Json,
-            Answer::Missing(reject) => Written::Unread(reject.to_string()),
+            Answer::Missing(reject) | Answer::Unreadable(reject) => Written::Unread(reject.to_string()),
             Answer::Avro { text, references } => match Schema::parse(&text, &references) {
                 Ok(schema) => schema.members(&row_path(table)).map_or_else(Written::Unread, Written::Row),
                 Err(reject) => Written::Unread(reject.to_string()),

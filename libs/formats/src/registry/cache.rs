@@ -15,7 +15,15 @@ use crate::Schema;
 use crate::reject::Reject;
 use crate::wire::SchemaId;
 
-/// How long an id that doesn't exist isn't asked for again: a producer may register it a moment after its first message.
+/// How long messages of an id that doesn't exist aren't rejected yet: a registry of several machines takes a moment until all
+/// of them know a new schema, and the producer may have asked another one.
+const GRACE: Duration = Duration::from_secs(6);
+/// After so many ids that didn't come in that time,
+const MOST_IN_VAIN: usize = 8;
+/// within this time, none is waited for: somebody sends ids that no registry knows.
+const IN_VAIN: Duration = Duration::from_mins(10);
+
+/// How long an id that doesn't exist isn't asked for again: a producer may register it a while after its first message.
 const MISSING: Duration = Duration::from_secs(30);
 
 /// How many ids that don't exist, or couldn't be asked for, are remembered.
@@ -35,6 +43,8 @@ struct Shared {
     registry: Box<dyn Registry>,
     /// How many bytes of schemas are kept.
     most: usize,
+    /// How long an id that doesn't exist is waited for.
+    grace: Duration,
     state: Mutex<State>,
 }
 
@@ -45,8 +55,10 @@ struct State {
     /// Counts uses, to find what wasn't used longest.
     clock: u64,
     shadows: HashMap<SchemaId, Shadow>,
-    /// Ids of which the registry said nothing of use.
+    /// Ids of which the registry said nothing of use, or not yet.
     silent: HashMap<SchemaId, Silence>,
+    /// When ids were waited for in vain.
+    in_vain: Vec<Instant>,
     under_way: HashMap<SchemaId, Arc<tokio::sync::Mutex<()>>>,
     /// The registry as a whole: no request before that time.
     closed: Option<(Instant, String)>,
@@ -87,6 +99,8 @@ struct Silence {
     until: Instant,
     error: String,
     backoff: Backoff,
+    /// Since when it is known that it doesn't exist.
+    missing_since: Option<Instant>,
 }
 
 impl fmt::Debug for Schemas {
@@ -99,8 +113,13 @@ impl fmt::Debug for Schemas {
 impl Schemas {
     /// Schemas of a registry, of which at most so many bytes are kept, and always the one that is needed now.
     pub fn new(registry: impl Registry + 'static, most: usize) -> Self {
+        Self::with_grace(registry, most, GRACE)
+    }
+
+    /// The same, where an id that the registry doesn't know is asked for again for so long before it counts as missing.
+    pub fn with_grace(registry: impl Registry + 'static, most: usize, grace: Duration) -> Self {
         let state = State { backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE), ..State::default() };
-        Self { shared: Arc::new(Shared { registry: Box::new(registry), most, state: Mutex::new(state) }) }
+        Self { shared: Arc::new(Shared { registry: Box::new(registry), most, grace, state: Mutex::new(state) }) }
     }
 
     /// What is known of an id without asking: a schema, or that there is none; `None` if it must be fetched.
@@ -174,10 +193,15 @@ impl Schemas {
             }
         };
         state.opened();
+        if let Answer::Missing(reject) = &answer
+            && let Some(not_yet) = state.not_yet(id, reject, self.shared.grace)
+        {
+            return Err(Fault::Unavailable(not_yet));
+        }
         state.silent.remove(&id);
         let outcome = match answer {
             Answer::Json => Ok((Body::Json, 0)),
-            Answer::Missing(reject) => Err(reject),
+            Answer::Missing(reject) | Answer::Unreadable(reject) => Err(reject),
             Answer::Avro { text, references } => Schema::parse(&text, &references).map(|schema| {
                 let weight = schema.weight();
                 (Body::Avro(Arc::new(schema)), weight)
@@ -214,6 +238,27 @@ impl State {
         self.closed = None;
     }
 
+    /// Whether an id that doesn't exist is waited for, and since it does exist a moment later, isn't missing yet.
+    fn not_yet(&mut self, id: SchemaId, reject: &Reject, grace: Duration) -> Option<Unavailable> {
+        let now = Instant::now();
+        self.in_vain.retain(|at| now.duration_since(*at) < IN_VAIN);
+        // One that was missing before was waited for then.
+        if self.in_vain.len() >= MOST_IN_VAIN || self.shadows.contains_key(&id) {
+            return None;
+        }
+        let since = self.silent.get(&id).and_then(|silence| silence.missing_since).unwrap_or(now);
+        if now.duration_since(since) >= grace {
+            self.in_vain.push(now);
+            return None;
+        }
+        let error = format!("{reject}; it is asked again, for not all of a registry's machines know a new schema at once");
+        let unavailable = self.silent(id, error);
+        if let Some(silence) = self.silent.get_mut(&id) {
+            silence.missing_since = Some(since);
+        }
+        Some(unavailable)
+    }
+
     /// The registry answered, and said nothing of use of an id.
     fn silent(&mut self, id: SchemaId, error: String) -> Unavailable {
         let now = Instant::now();
@@ -223,8 +268,12 @@ impl State {
         if self.silent.len() >= MAX_SHADOWS && !self.silent.contains_key(&id) {
             self.silent.clear();
         }
-        let first = || Silence { until: now, error: String::new(), backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE) };
-        let silence = self.silent.entry(id).or_insert_with(first);
+        let silence = self.silent.entry(id).or_insert_with(|| Silence {
+            until: now,
+            error: String::new(),
+            backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
+            missing_since: None,
+        });
         let retry_in = silence.backoff.next_pause();
         (silence.until, silence.error) = (now + retry_in, error.clone());
         Unavailable { error, retry_in }

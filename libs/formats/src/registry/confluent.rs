@@ -102,6 +102,14 @@ enum Found<T> {
     Nowhere(String),
 }
 
+/// The schemas that one refers to.
+enum Referenced {
+    Texts(Vec<String>),
+    /// One isn't there: which.
+    Missing(String),
+    TooMuch(String),
+}
+
 /// What is to be done of a schema's references.
 enum Waiting {
     Reference(Reference),
@@ -192,7 +200,7 @@ impl Confluent {
             Some("JSON") => return Ok(Answer::Json),
             Some(other) => {
                 let message = format!("{name} is of the kind {}: Avro and JSON are read", shown(other));
-                return Ok(Answer::Missing(Reject::unsupported(message)));
+                return Ok(Answer::Unreadable(Reject::unsupported(message)));
             }
         }
         let references = self.references(stored.references.unwrap_or_default());
@@ -200,15 +208,17 @@ impl Confluent {
             let seconds = PATIENCE_FOR_ALL.as_secs();
             NoAnswer::Id(format!("{} didn't give all that {name} refers to within {seconds} s", self.url))
         })?;
-        match found? {
-            Found::Here(references) => Ok(Answer::Avro { text: stored.schema, references }),
-            Found::Nowhere(message) => Ok(Answer::Missing(Reject::schema(format!("{name} can't be read: {message}")))),
-        }
+        let unread = |message: String| Reject::schema(format!("{name} can't be read: {message}"));
+        Ok(match found? {
+            Referenced::Texts(references) => Answer::Avro { text: stored.schema, references },
+            Referenced::Missing(message) => Answer::Missing(unread(message)),
+            Referenced::TooMuch(message) => Answer::Unreadable(unread(message)),
+        })
     }
 
     /// The texts of all that a schema refers to, each after those that it refers to itself. Of several references of one name
     /// the first counts, depth first, as in Confluent's own clients: two schemas may refer to two versions of a third.
-    async fn references(&self, first: Vec<Reference>) -> Result<Found<Vec<String>>, NoAnswer> {
+    async fn references(&self, first: Vec<Reference>) -> Result<Referenced, NoAnswer> {
         let mut visited: HashSet<String> = HashSet::new();
         let (mut texts, mut length) = (Vec::new(), 0);
         // What is waited for is looked up, and its text comes after those of all that it refers to.
@@ -225,7 +235,7 @@ impl Confluent {
                 continue;
             }
             if visited.len() == MAX_REFERENCES {
-                return Ok(Found::Nowhere(format!("it refers to more than {MAX_REFERENCES} others")));
+                return Ok(Referenced::TooMuch(format!("it refers to more than {MAX_REFERENCES} others")));
             }
             // A version that was deleted softly still is what the schema refers to.
             let path = format!("/subjects/{}/versions/{}?deleted=true", encoded(&reference.subject), reference.version);
@@ -233,18 +243,18 @@ impl Confluent {
                 Found::Here(stored) => stored,
                 Found::Nowhere(message) => {
                     let (subject, version) = (shown(&reference.subject), reference.version);
-                    return Ok(Found::Nowhere(format!("it refers to version {version} of `{subject}`: {message}")));
+                    return Ok(Referenced::Missing(format!("it refers to version {version} of `{subject}`: {message}")));
                 }
             };
             visited.insert(reference.name);
             length += stored.schema.len();
             if length > MAX_REFERENCED {
-                return Ok(Found::Nowhere(format!("it refers to more than {MAX_REFERENCED} bytes of others")));
+                return Ok(Referenced::TooMuch(format!("it refers to more than {MAX_REFERENCED} bytes of others")));
             }
             waiting.push(Waiting::Text(stored.schema));
             waiting.extend(stored.references.unwrap_or_default().into_iter().rev().map(Waiting::Reference));
         }
-        Ok(Found::Here(texts))
+        Ok(Referenced::Texts(texts))
     }
 }
 
@@ -252,7 +262,7 @@ impl Confluent {
 impl Registry for Confluent {
     async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer> {
         let SchemaId::Confluent(number) = id else {
-            return Ok(Answer::Missing(Reject::header(format!("{id} is none of {}", self.url))));
+            return Ok(Answer::Unreadable(Reject::header(format!("{id} is none of {}", self.url))));
         };
         let stored: Stored = match self.get(&format!("/schemas/ids/{number}")).await? {
             Found::Here(stored) => stored,

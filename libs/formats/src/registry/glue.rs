@@ -56,7 +56,7 @@ impl Glue {
 impl Registry for Glue {
     async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer> {
         let SchemaId::Glue(uuid) = id else {
-            return Ok(Answer::Missing(Reject::header(format!("{id} is none of Glue's schema registry"))));
+            return Ok(Answer::Unreadable(Reject::header(format!("{id} is none of Glue's schema registry"))));
         };
         let call = self.client.get_schema_version().schema_version_id(uuid.to_string()).send();
         let found = match ask(call).await {
@@ -84,7 +84,7 @@ fn answer(
         }
         other => {
             let state = other.map_or("unknown", SchemaVersionStatus::as_str);
-            return Ok(Answer::Missing(Reject::schema(format!("{name} is in the state {}", shown(state)))));
+            return Ok(Answer::Unreadable(Reject::schema(format!("{name} is in the state {}", shown(state)))));
         }
     }
     match (format, text) {
@@ -93,7 +93,7 @@ fn answer(
         (format, _) => {
             let format = format.map_or("unknown", DataFormat::as_str);
             let message = format!("{name} is of the kind {}: Avro and JSON are read", shown(format));
-            Ok(Answer::Missing(Reject::unsupported(message)))
+            Ok(Answer::Unreadable(Reject::unsupported(message)))
         }
     }
 }
