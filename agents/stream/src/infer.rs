@@ -103,6 +103,13 @@ fn object(scanner: &mut Scanner<'_>) -> Result<Inferred, Syntax> {
     })
 }
 
+/// Whether these can be the members of a struct.
+pub(crate) fn make_a_struct(fields: &[StructField]) -> bool {
+    let mut names = BTreeSet::new();
+    let all = fields.iter().all(|field| is_name(&field.name) && names.insert(field.name.to_ascii_lowercase()));
+    all && fields.len() <= MOST_MEMBERS
+}
+
 /// Whether a member's name can be one of a struct.
 fn is_name(name: &str) -> bool {
     let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use crate::evolve::Hints;
+use crate::infer::make_a_struct;
 
 /// So many bytes of schemas are kept of each registry.
 const KEPT: usize = 16 << 20;
@@ -140,11 +141,12 @@ impl registry::Registry for Secured {
 }
 
 /// The type of a column for what a schema says of a member: as wide as what may come later, `long` for an int and `double` for a
-/// float; `None` if it isn't simple.
+/// float; a time of day is a `string`, for Spark reads no table that has a `time`; `None` if it isn't simple.
 fn hint(member: &Member) -> Option<ColumnType> {
     let scalar = |of: ColumnType| match of {
         ColumnType::Int => Some(ColumnType::Long),
         ColumnType::Float => Some(ColumnType::Double),
+        ColumnType::Time => Some(ColumnType::String),
         of if of.is_nested() => None,
         of => Some(of),
     };
@@ -153,7 +155,8 @@ fn hint(member: &Member) -> Option<ColumnType> {
         ColumnType::Map(value) => ColumnType::Map(Box::new(scalar(*value)?)),
         ColumnType::Struct(fields) => {
             let field = |StructField { name, field_type }| Some(StructField { name, field_type: scalar(field_type)? });
-            ColumnType::Struct(fields.into_iter().map(field).collect::<Option<_>>()?)
+            let fields: Vec<StructField> = fields.into_iter().map(field).collect::<Option<_>>()?;
+            ColumnType::Struct(Some(fields).filter(|fields| make_a_struct(fields))?)
         }
         of => scalar(of)?,
     })
@@ -244,5 +247,50 @@ impl Transcoder {
             }
         };
         Err(format!("{id} isn't known, and {name} doesn't say what it is: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lakewright_formats::Schema;
+
+    use super::*;
+
+    /// The type of a column for a field of this type.
+    fn hinted(field: &str) -> Option<String> {
+        let text = format!(r#"{{"type":"record","name":"R","fields":[{{"name":"a","type":{field}}}]}}"#);
+        let members = Schema::parse(&text, &[]).expect("a schema").members(&[]).expect("a record");
+        hint(&members[0]).map(|column| column.to_string())
+    }
+
+    #[test]
+    fn no_column_of_a_time_comes_from_a_schema() {
+        for (base, unit) in [("int", "time-millis"), ("long", "time-micros")] {
+            let time = format!(r#"{{"type":"{base}","logicalType":"{unit}"}}"#);
+            for (field, column) in [
+                (time.clone(), "string"),
+                (format!(r#"["null",{time}]"#), "string"),
+                (format!(r#"{{"type":"array","items":{time}}}"#), "list<string>"),
+                (format!(r#"{{"type":"map","values":{time}}}"#), "map<string, string>"),
+                (
+                    format!(r#"{{"type":"record","name":"S","fields":[{{"name":"at","type":{time}}},{{"name":"n","type":"int"}}]}}"#),
+                    "struct<at: string, n: long>",
+                ),
+            ] {
+                assert_eq!(hinted(&field).as_deref(), Some(column), "{field}");
+            }
+        }
+    }
+
+    #[test]
+    fn structs_of_a_schema_are_bounded_as_those_of_values_are() {
+        let record = |names: &[String]| {
+            let fields: Vec<String> = names.iter().map(|name| format!(r#"{{"name":"{name}","type":"int"}}"#)).collect();
+            format!(r#"{{"type":"record","name":"S","fields":[{}]}}"#, fields.join(","))
+        };
+        let names = |count: usize| (0..count).map(|number| format!("m{number}")).collect::<Vec<_>>();
+        assert!(hinted(&record(&names(100))).is_some());
+        assert_eq!(hinted(&record(&names(101))), None);
+        assert_eq!(hinted(&record(&["a".to_owned(), "A".to_owned()])), None);
     }
 }
