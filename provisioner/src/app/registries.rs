@@ -1,6 +1,8 @@
 //! Asking the registries that tables name for the newest schemas of their messages.
 
-use anyhow::{Context as _, Result, bail};
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, Result, bail, ensure};
 use lakewright_aws::{Aws, ask};
 use lakewright_formats::Schema;
 use lakewright_formats::registry::{self, Answer, Confluent, Glue, in_place};
@@ -19,6 +21,8 @@ use crate::stack::{Stack, TableSection};
 pub struct Registries<'a> {
     global: &'a Global,
     stack: &'a Stack,
+    /// Which registry may get the password of which secret.
+    logins: BTreeSet<(String, String)>,
     /// The account, which is asked only where a registry needs it.
     aws: OnceCell<Aws>,
 }
@@ -31,9 +35,9 @@ struct Login {
 }
 
 impl<'a> Registries<'a> {
-    /// Those of a stack. Nothing is asked yet.
-    pub fn of(global: &'a Global, stack: &'a Stack) -> Self {
-        Self { global, stack, aws: OnceCell::new() }
+    /// Those of a stack. Passwords are sent where one of the trusted stacks sends them. Nothing is asked yet.
+    pub fn of(global: &'a Global, stack: &'a Stack, trusted: &[&Stack]) -> Self {
+        Self { global, stack, logins: trusted.iter().flat_map(|stack| logins(stack)).collect(), aws: OnceCell::new() }
     }
 
     /// The name of a table's schemas, and the newest of them; `None` if there is none.
@@ -86,16 +90,24 @@ impl<'a> Registries<'a> {
         }
         let Some(registry) = &table.registry else { bail!("the table names no registry: this is a bug in lakewright") };
         let login = match &table.registry_secret {
-            Some(secret) => Some(self.login(secret).await?),
+            Some(secret) => {
+                let id = self.stack.secret_id(secret);
+                ensure!(
+                    self.logins.contains(&(registry.value.clone(), id.clone())),
+                    "the password of the secret {id} isn't sent to {}: the base doesn't name the two together, and a change could \
+                     send it anywhere; look at `registry` and `registry_secret`, then --new-registry-logins sends it",
+                    registry.value
+                );
+                Some(self.login(&id).await?)
+            }
             None => None,
         };
         Confluent::new(registry, login.as_ref(), Client::new(registry)?)
     }
 
     /// The user and the password that a secret holds.
-    async fn login(&self, secret: &str) -> Result<Secret> {
-        let id = self.stack.secret_id(secret);
-        let found = ask(self.aws().await?.secrets_manager().get_secret_value().secret_id(&id).send()).await;
+    async fn login(&self, id: &str) -> Result<Secret> {
+        let found = ask(self.aws().await?.secrets_manager().get_secret_value().secret_id(id).send()).await;
         let found = found.with_context(|| {
             format!(
                 "read the secret {id}, which `registry_secret` names; one of [secrets] is there after the first apply, and takes \
@@ -108,5 +120,93 @@ impl<'a> Registries<'a> {
             bail!("the secret {id}, which `registry_secret` names, isn't {{\"username\": …, \"password\": …}}")
         };
         Ok(Secret::new(&format!("{username}:{password}")))
+    }
+}
+
+/// The registries of a stack's tables, each with the secret whose password it gets.
+fn logins(stack: &Stack) -> BTreeSet<(String, String)> {
+    let login = |table: &TableSection| {
+        let secret = stack.secret_id(table.registry_secret.as_ref()?);
+        Some((table.registry.as_ref()?.value.clone(), secret))
+    };
+    stack.file.tables.iter().filter_map(|table| login(&table.value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::stack::parse;
+
+    #[derive(Parser)]
+    struct Options {
+        #[command(flatten)]
+        global: Global,
+    }
+
+    fn stack(registry: &str, secret: &str) -> Stack {
+        let text = format!(
+            r#"
+[stack]
+name = "shop"
+
+[network]
+zones = ["a", "b"]
+
+[kafka]
+brokers = 2
+
+[keys.main]
+
+[buckets.raw]
+
+[topics.orders]
+
+[secrets.registry]
+username = "reader"
+
+[secrets.other]
+username = "reader"
+
+[hosts.app]
+agents = ["stream"]
+
+[tables.orders]
+topic = "orders"
+format = "avro"
+registry = "{registry}"
+registry_secret = "{secret}"
+key = ["id"]
+columns = {{ id = "string" }}
+"#
+        );
+        parse(Path::new("test.toml"), &text, None).unwrap_or_else(|error| panic!("{}", error.render(false)))
+    }
+
+    #[tokio::test]
+    async fn a_password_is_sent_only_where_the_base_sends_it() {
+        // Nobody listens there: what is asked of the account fails at once.
+        let options = Options::parse_from(["check", "--endpoint-url", "http://127.0.0.1:1", "--no-role"]);
+        let base = stack("https://registry.example.com", "registry");
+        for (registry, secret, sent) in [
+            ("https://registry.example.com", "registry", true),
+            ("https://registry.elsewhere.com", "registry", false),
+            ("https://registry.example.com", "other", false),
+        ] {
+            let head = stack(registry, secret);
+            let table = head.file.tables.iter().next().expect("a table");
+            let registries = Registries::of(&options.global, &head, &[&base]);
+            assert_eq!(registries.logins.contains(&(registry.to_owned(), head.secret_id(secret))), sent);
+            if !sent {
+                let error = format!("{:#}", registries.confluent(&table.value).await.expect_err("refused"));
+                assert!(error.contains(registry) && error.contains("--new-registry-logins"), "{error}");
+                assert!(registries.aws.get().is_none(), "the account was asked");
+            }
+            let trusting = Registries::of(&options.global, &head, &[&base, &head]);
+            assert!(trusting.logins.contains(&(registry.to_owned(), head.secret_id(secret))));
+        }
     }
 }

@@ -175,7 +175,7 @@ Exits 1 when something is found that the stack file doesn't allow with a reason:
 
 With --compat it compares the tables with those of a base, a file or a revision of git, and exits 1 when a change breaks those \
 who read a table or whose messages fill it. Tables with a schema registry are held against the newest schema there too; without \
---no-registry, a registry that can't be asked is an error:
+--no-registry, a registry that can't be asked is an error. The base says which registry gets which secret's password:
 
   [allow.breaking-change]
   \"table.orders\" = \"agreed with the team of the app\"
@@ -203,6 +203,9 @@ Examples:
         /// Asks no schema registry: only the declarations are compared
         #[arg(long, requires = "compat")]
         no_registry: bool,
+        /// Sends passwords to registries that the base doesn't name with these secrets too: look at where they are first
+        #[arg(long, requires = "compat", conflicts_with = "no_registry")]
+        new_registry_logins: bool,
     },
     /// Estimates what the stack costs a month; asks nothing of AWS unless prices are refreshed
     #[command(after_help = "\

@@ -32,8 +32,19 @@ struct Found {
     unasked: Vec<(Address, String)>,
 }
 
+/// Which registries are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// None.
+    None,
+    /// All, with the passwords that they get in the base: the change may be anybody's.
+    AsInBase,
+    /// All, with the passwords that the change says.
+    All,
+}
+
 /// Runs it.
-pub async fn run(global: &Global, format: CheckFormat, base: &str, registries: bool) -> Result<Outcome> {
+pub async fn run(global: &Global, format: CheckFormat, base: &str, asked: Asked) -> Result<Outcome> {
     let head = stack(global)?;
     let Some(before) = stack_of(global, base)? else {
         say(&format!(
@@ -48,8 +59,10 @@ pub async fn run(global: &Global, format: CheckFormat, base: &str, registries: b
     let agreed = allowed(&before);
     let allowed: Vec<_> = allowed(&head).into_iter().filter(|one| !agreed.contains(one)).collect();
     let mut found = Found { breaks: breaks(&before, &head, &allowed), ..Found::default() };
-    if registries {
-        found.ask(&Registries::of(global, &head), &head, &allowed).await;
+    match asked {
+        Asked::None => {}
+        Asked::AsInBase => found.ask(&Registries::of(global, &head, &[&before]), &head, &allowed).await,
+        Asked::All => found.ask(&Registries::of(global, &head, &[&before, &head]), &head, &allowed).await,
     }
     match format {
         CheckFormat::Text => print(&text(&head, &found, base))?,

@@ -88,9 +88,14 @@ async fn dispatch(Cli { mut global, command }: Cli) -> Result<Outcome> {
             named(stack);
             check::quotas(&global, format).await
         }
-        Command::Check { stack, format, compat: Some(base), no_registry, .. } => {
+        Command::Check { stack, format, compat: Some(base), no_registry, new_registry_logins, .. } => {
             named(stack);
-            Box::pin(compat::run(&global, format, &base, !no_registry)).await
+            let asked = match (no_registry, new_registry_logins) {
+                (true, _) => compat::Asked::None,
+                (false, false) => compat::Asked::AsInBase,
+                (false, true) => compat::Asked::All,
+            };
+            Box::pin(compat::run(&global, format, &base, asked)).await
         }
         Command::Check { stack, format, rules, quotas: false, compat: None, .. } => {
             named(stack);
