@@ -1,9 +1,10 @@
 //! What a table's declaration says, held against the newest schema that its registry has, and against the schemas that may follow.
 
+use lakewright_config::ColumnType;
 use lakewright_formats::registry::Compatibility;
 use lakewright_formats::{MEMBERS, Member};
 
-use super::fits::{Fit, fits};
+use super::fits::{Fit, Reading, fits};
 use super::{Break, Whom};
 use crate::checks::{Allowed, BREAKING_CHANGE};
 use crate::resource::Address;
@@ -148,7 +149,7 @@ impl Comparison<'_> {
     fn row(&mut self, members: &[Member], compatibility: Compatibility) {
         let table = self.table;
         let is_debezium = table.value.format.value == Format::Debezium;
-        let (mut filled, mut defaulted, mut needed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut filled = Filled::default();
         for column in &table.value.columns {
             let member = member_of(column);
             if is_debezium && MEMBERS.contains(&member) {
@@ -162,18 +163,21 @@ impl Comparison<'_> {
                 continue;
             };
             self.column(column, found, is_required);
-            filled.push(member);
+            filled.all.push(member);
+            if may_widen(&column.value.column_type, found) {
+                filled.narrow.push(member);
+            }
             if is_required {
-                needed.push(member);
+                filled.needed.push(member);
                 if found.has_default {
-                    defaulted.push(member);
+                    filled.defaulted.push(member);
                 }
             }
         }
         if table.value.unknown.value == Unknown::Reject {
             self.refused_members(members, is_debezium);
         }
-        self.followers(compatibility, (&filled, &needed, &defaulted));
+        self.followers(compatibility, &filled);
     }
 
     fn missing(&mut self, column: &Entry<At<ColumnSection>>, member: &str, is_required: bool) {
@@ -192,11 +196,18 @@ impl Comparison<'_> {
 
     fn column(&mut self, column: &Entry<At<ColumnSection>>, found: &Member, is_required: bool) {
         let (name, schema, declared) = (&column.name, self.schema.clone(), &column.value.column_type);
-        let unit = column.value.unit.as_ref().map(|unit| unit.value.into());
+        let reading = Reading {
+            unit: column.value.unit.as_ref().map(|unit| unit.value.into()),
+            refuses_unknown: self.table.value.unknown.value == Unknown::Reject,
+        };
         let field = format!("the field `{}` of {schema} is {}", found.name, found.written);
         let written = found.column_type.as_ref().and_then(|written| written.parse().ok());
-        match written.map(|written| fits(declared, unit, &written)) {
+        match written.map(|written| fits(declared, reading, &written)) {
             Some(Fit::All) => {}
+            Some(Fit::Base64) => {
+                let text = format!("{field}: the column `{name}` of {declared} holds its bytes as text of Base64");
+                self.note(text, "declare it as `binary` if bytes are meant", &column.span);
+            }
             Some(Fit::Some(which)) => {
                 let fix = match &found.column_type {
                     Some(kind) => format!("declare it as `{kind}` if such values come"),
@@ -259,17 +270,17 @@ impl Comparison<'_> {
         }
     }
 
-    /// What the schemas may do to readers that may follow: of the members that columns take, those that are needed, and those of
-    /// them that have a default.
-    fn followers(&mut self, compatibility: Compatibility, (filled, needed, defaulted): (&[&str], &[&str], &[&str])) {
+    /// What the schemas may do to readers that may follow.
+    fn followers(&mut self, compatibility: Compatibility, filled: &Filled<'_>) {
+        let Filled { all, needed, defaulted, narrow } = filled;
         let word = compatibility.word();
         let names = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let full = "set the compatibility of the subject to FULL, which lets only fields with a default come and go";
         let (text, fix) = match compatibility {
-            Compatibility::None if !filled.is_empty() => (
+            Compatibility::None if !all.is_empty() => (
                 format!(
                     "the registry's compatibility is {word}: the next schema may leave out {} or give them another type, and readers find null or their messages in the dead letters",
-                    names(filled)
+                    names(all)
                 ),
                 full,
             ),
@@ -286,13 +297,20 @@ impl Comparison<'_> {
                     full,
                 )
             }
-            Compatibility::Backward if !needed.is_empty() => (
-                format!(
-                    "the registry's compatibility is {word}: the next schema may leave out {}, which are required, and its messages become rejects",
-                    names(needed)
-                ),
-                full,
-            ),
+            Compatibility::Backward if !needed.is_empty() || !narrow.is_empty() => {
+                let mut may = Vec::new();
+                if !needed.is_empty() {
+                    may.push(format!("leave out {}, which are required, or let them be null", names(needed)));
+                }
+                if !narrow.is_empty() {
+                    may.push(format!("write {} as a wider type, whose values the column may not hold", names(narrow)));
+                }
+                let may = may.join("; it may ");
+                let text = format!(
+                    "the registry's compatibility is {word}: the next schema may {may}; such messages become rejects"
+                );
+                (text, full)
+            }
             Compatibility::Full if !defaulted.is_empty() => (
                 format!(
                     "the registry's compatibility is {word}: the next schema may leave out {}, which are required and have a default, and its messages become rejects",
@@ -305,6 +323,29 @@ impl Comparison<'_> {
         let span = self.table.value.registry.as_ref().map_or_else(|| self.table.span.clone(), |at| at.span.clone());
         self.note(text, fix, &span);
     }
+}
+
+/// Members that columns take.
+#[derive(Default)]
+struct Filled<'a> {
+    all: Vec<&'a str>,
+    /// Those that required columns take,
+    needed: Vec<&'a str>,
+    /// and those of them that have a default.
+    defaulted: Vec<&'a str>,
+    /// Those that a backward compatible schema may write as a type whose values aren't all read.
+    narrow: Vec<&'a str>,
+}
+
+/// Whether a field that fits a column may become a wider type that a backward compatible schema has, and that doesn't fit it.
+fn may_widen(column: &ColumnType, found: &Member) -> bool {
+    let (written, wider) = match found.column_type.as_deref() {
+        Some("int") => (ColumnType::Int, ColumnType::Long),
+        Some("float") => (ColumnType::Float, ColumnType::Double),
+        _ => return false,
+    };
+    let fit = |written: &ColumnType| fits(column, Reading::default(), written);
+    fit(&written) == Fit::All && fit(&wider) != Fit::All
 }
 
 /// The member that fills a column.

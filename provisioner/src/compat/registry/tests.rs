@@ -106,18 +106,37 @@ fn what_a_schema_does_not_fill_is_said() {
 }
 
 #[test]
+fn what_changes_values_or_stands_in_a_struct_is_said() {
+    let bytes = r#"{"name":"id","type":"bytes"}"#;
+    let (breaks, notes) = said(&stack(&[]), &[bytes, AMOUNT, AT], Compatibility::Full);
+    assert_eq!(breaks, [""; 0]);
+    assert!(notes.len() == 1 && notes[0].contains("the column `id` of string holds its bytes as text of Base64"), "{notes:?}");
+
+    let address = r#"{"name":"address","type":{"type":"record","name":"Address","fields":[
+        {"name":"street","type":"string"},{"name":"floor","type":"int"}]}}"#;
+    let column = ("amount =", "address = \"struct<street: string>\"\namount =");
+    assert_eq!(said(&stack(&[column]), &[ID, AMOUNT, AT, address], Compatibility::Full), (vec![], vec![]));
+    let refusing = [column, ("key = [\"id\"]", "key = [\"id\"]\nunknown = \"reject\"")];
+    let (breaks, _) = said(&stack(&refusing), &[ID, AMOUNT, AT, address], Compatibility::Full);
+    assert!(breaks.len() == 1 && breaks[0].contains("no member of it takes `floor`"), "{breaks:?}");
+}
+
+#[test]
 fn what_may_follow_is_said() {
     let stack = stack(&[]);
     let fields = [ID, AMOUNT, AT];
     for (compatibility, part) in [
         (Compatibility::None, "the next schema may leave out `id`, `amount`, `orderedAt`"),
         (Compatibility::Forward, "fields come without a default"),
-        (Compatibility::Backward, "the next schema may leave out `id`, which are required"),
+        (Compatibility::Backward, "the next schema may leave out `id`, which are required, or let them be null"),
     ] {
         let (breaks, notes) = said(&stack, &fields, compatibility);
         assert_eq!(breaks, [""; 0]);
         assert!(notes.len() == 1 && notes[0].contains(part), "{notes:?}");
     }
+    let (narrow, count) = ([("decimal(12,2)", "int")], r#"{"name":"amount","type":"int"}"#);
+    let (_, notes) = said(&self::stack(&narrow), &[ID, count, AT], Compatibility::Backward);
+    assert!(notes.len() == 1 && notes[0].contains("it may write `amount` as a wider type"), "{notes:?}");
     let defaulted = r#"{"name":"id","type":"string","default":""}"#;
     let (_, notes) = said(&stack, &[defaulted, AMOUNT, AT], Compatibility::Full);
     assert!(notes[0].contains("`id`, which are required and have a default"), "{notes:?}");
