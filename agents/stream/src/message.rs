@@ -37,7 +37,7 @@ impl Way {
         match tables {
             [(table, declared), ..] if declared.reading.format != Format::Envelope => Self::Rows {
                 table: *table,
-                transcoder: registries.transcoder(&declared.reading).map(Box::new),
+                transcoder: registries.transcoder(declared).map(Box::new),
                 path: declared.reading.path.members().to_vec(),
                 tombstones: declared.reading.on_tombstone == OnTombstone::Row,
             },

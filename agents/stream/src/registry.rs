@@ -1,15 +1,15 @@
 //! The schema registries of the tables, and what makes text of the messages that need one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
 use lakewright_aws::Aws;
-use lakewright_config::{ColumnType, Format, Reading, Registry, StructField, Table};
+use lakewright_config::{ColumnType, Format, Registry, StructField, Table};
 use lakewright_formats::registry::{self, Answer, Confluent, Fault, Glue, NoAnswer, Schemas, in_place};
-use lakewright_formats::{Decoded, Decoder, Failure, Member, Reject, SchemaId, Skipped, Wire};
+use lakewright_formats::{Decoded, Decoder, Failure, Member, Reject, SchemaId, Skipped, Taken, Wire};
 use lakewright_platform::http::{Client, check_encrypted, without_password};
 use lakewright_platform::secret::Secret;
 use lakewright_runtime::credentials::{CURRENT, read};
@@ -70,7 +70,8 @@ impl Registries {
     }
 
     /// What makes text of a table's messages, unless they are text.
-    pub(crate) fn transcoder(&self, reading: &Reading) -> Option<Transcoder> {
+    pub(crate) fn transcoder(&self, table: &Table) -> Option<Transcoder> {
+        let reading = &table.reading;
         let source = reading.registry.as_ref().and_then(|registry| self.0.get(registry)).cloned();
         let wire = match (&reading.registry, &source) {
             (Some(Registry::Glue), Some(source)) => Wire::Glue(source.schemas.clone()),
@@ -82,9 +83,37 @@ impl Registries {
             Format::Avro => Decoder::new(wire),
             Format::Debezium => Decoder::debezium(wire),
         };
+        let decoder = decoder.taking(taken(table));
         let envelopes = reading.format == Format::Debezium;
         Some(Transcoder { decoder, envelopes, source, hints: None })
     }
+}
+
+/// What of a table's messages its declared columns take.
+fn taken(table: &Table) -> Taken {
+    fn of(column: &ColumnType) -> Taken {
+        match column {
+            ColumnType::List(part) | ColumnType::Map(part) => Taken::Each(Box::new(of(part))),
+            ColumnType::Struct(fields) => {
+                Taken::Members(fields.iter().map(|field| (field.name.clone(), of(&field.field_type))).collect())
+            }
+            _ => Taken::All,
+        }
+    }
+    let mut members = HashMap::new();
+    for column in &table.columns {
+        let member = table.reading.member(&column.name).unwrap_or(&column.name);
+        for name in [Some(member), column.was.as_deref()].into_iter().flatten() {
+            members.insert(name.to_owned(), of(&column.column_type));
+        }
+    }
+    let row = Taken::Members(members);
+    if table.reading.format == Format::Debezium {
+        let parts = ["before", "after"].map(|part| (part.to_owned(), row.clone()));
+        return Taken::Members(parts.into());
+    }
+    let steps = table.reading.path.members().iter().rev();
+    steps.fold(row, |row, step| Taken::Members([(step.clone(), row)].into()))
 }
 
 fn schemas(registry: &Registry, aws: &Aws) -> anyhow::Result<Schemas> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::reject::{Cause, Reject, Wrong, shown};
+use crate::taken::{Refusal, Taken};
 use connect::{Envelopes, Kind};
 use members::members;
 
@@ -44,6 +45,15 @@ impl Skipped {
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Unwrapper {
     envelopes: Envelopes,
+}
+
+/// What of an envelope's row becomes columns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
+    /// By `before` and `after`.
+    pub(crate) taken: &'a Taken,
+    /// The values of the envelope that have no text and are taken.
+    pub(crate) refusals: &'a [Refusal],
 }
 
 /// An envelope, or what is around it when its schema comes with it.
@@ -87,38 +97,43 @@ impl Unwrapper {
     ///
     /// # Errors
     /// It is no envelope, or a value isn't what the schema that came with it says. Nothing is appended then.
-    pub(crate) fn unwrap(&mut self, text: &str, out: &mut String) -> Result<Option<Skipped>, Reject> {
+    pub(crate) fn unwrap(&mut self, text: &str, taken: Row<'_>, out: &mut String) -> Result<Option<Skipped>, Reject> {
         if text.trim_ascii() == "null" {
             return Ok(Some(Skipped::Tombstone));
         }
         let start = out.len();
-        let outcome = self.event(text, out);
+        let outcome = self.event(text, taken, out);
         if !matches!(outcome, Ok(None)) {
             out.truncate(start);
         }
         outcome
     }
 
-    fn event(&mut self, text: &str, out: &mut String) -> Result<Option<Skipped>, Reject> {
+    fn event(&mut self, text: &str, taken: Row<'_>, out: &mut String) -> Result<Option<Skipped>, Reject> {
         let whole = outer(text)?;
         let (Some(payload), None) = (whole.payload, whole.op) else {
-            return row(&whole, &Kind::Plain, &Kind::Plain, out);
+            return row(&whole, (&Kind::Plain, &Kind::Plain), taken, out);
         };
         if payload.get() == "null" {
             return Ok(Some(Skipped::Tombstone));
         }
         let inner = outer(payload.get())?;
         match whole.schema.map(RawValue::get).filter(|schema| *schema != "null") {
-            None => row(&inner, &Kind::Plain, &Kind::Plain, out),
+            None => row(&inner, (&Kind::Plain, &Kind::Plain), taken, out),
             Some(schema) => {
                 let kinds = self.envelopes.of(schema).map_err(envelope)?;
-                row(&inner, &kinds.before, &kinds.after, out)
+                row(&inner, (&kinds.before, &kinds.after), taken, out)
             }
         }
     }
 }
 
-fn row(event: &Outer<'_>, before: &Kind, after: &Kind, out: &mut String) -> Result<Option<Skipped>, Reject> {
+fn row(
+    event: &Outer<'_>,
+    (before, after): (&Kind, &Kind),
+    taken: Row<'_>,
+    out: &mut String,
+) -> Result<Option<Skipped>, Reject> {
     let Some(op) = event.op else {
         return Err(envelope(
             "the message has no `op`, so it is no change event of Debezium: one that was flattened already is of the format json or avro",
@@ -136,6 +151,10 @@ fn row(event: &Outer<'_>, before: &Kind, after: &Kind, out: &mut String) -> Resu
         "\"m\"" => return Ok(Some(Skipped::Message)),
         other => return Err(envelope(format!("{} is no `op` of Debezium", shown(other)))),
     }
+    if let Some(refusal) = taken.refusals.iter().find(|refusal| refusal.member == name) {
+        return Err(refusal.reject.clone());
+    }
+    let taken = taken.taken.member(name);
     out.push_str("{\"__op\":");
     out.push_str(op);
     out.push_str(",\"__ts_ms\":");
@@ -161,7 +180,14 @@ fn row(event: &Outer<'_>, before: &Kind, after: &Kind, out: &mut String) -> Resu
                 return Err(Wrong::data(format!("the row has a member `{member}` of its own")));
             }
             out.push(',');
-            kind.push_member(member, value, out)
+            let start = out.len();
+            let Err(wrong) = kind.push_member(member, value, out) else { return Ok(()) };
+            // What has no text is no loss where nobody takes it.
+            if !wrong.is_unsupported() || taken.is_some_and(|taken| taken.member(member).is_some()) {
+                return Err(wrong);
+            }
+            out.truncate(start);
+            Kind::Plain.push_member(member, value, out)
         })
         .map_err(|wrong| wrong.inside(name).into_reject().because(Cause::Envelope))?;
     }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::debezium::{Skipped, Unwrapper};
+use crate::debezium::{Row, Skipped, Unwrapper};
 use crate::registry::{Body, Schemas};
 use crate::reject::{Cause, Reject};
 use crate::wire::{self, SchemaId};
-use crate::{Schema, transcode};
+use crate::schema::Schema;
+use crate::taken::{Refusal, Taken};
+use crate::transcode::transcode_taken;
 
 /// How the messages of a topic say what they are written in.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ const ROOM: usize = 1 << 20;
 pub struct Decoder {
     wire: Wire,
     envelopes: Option<Unwrapper>,
+    /// What of a message becomes columns.
+    taken: Taken,
     /// The schema of the last message.
     last: Option<(SchemaId, Body)>,
     scratch: String,
@@ -63,12 +67,18 @@ impl From<Reject> for Failure {
 impl Decoder {
     /// A decoder of messages that are the rows themselves.
     pub fn new(wire: Wire) -> Self {
-        Self { wire, envelopes: None, last: None, scratch: String::new() }
+        Self { wire, envelopes: None, taken: Taken::All, last: None, scratch: String::new() }
     }
 
     /// A decoder of Debezium's change events: the text is the row with [`crate::MEMBERS`].
     pub fn debezium(wire: Wire) -> Self {
         Self { envelopes: Some(Unwrapper::default()), ..Self::new(wire) }
+    }
+
+    /// The same, which doesn't refuse a message for a value without a text that isn't taken. Of a change event, `before` and
+    /// `after` are its members.
+    pub fn taking(self, taken: Taken) -> Self {
+        Self { taken, ..self }
     }
 
     /// Makes the text of a record's value, in place of what `out` held.
@@ -79,11 +89,19 @@ impl Decoder {
         out.clear();
         let Some(message) = message else { return Ok(Decoded::Skipped(Skipped::Tombstone)) };
         let Some(mut envelopes) = self.envelopes.take() else {
-            self.text(message, out)?;
-            return Ok(Decoded::Text);
+            let refusals = self.text(message, out)?;
+            return match refusals.into_iter().next() {
+                None => Ok(Decoded::Text),
+                Some(refusal) => {
+                    out.clear();
+                    Err(refusal.reject.into())
+                }
+            };
         };
         let mut scratch = std::mem::take(&mut self.scratch);
-        let outcome = self.text(message, &mut scratch).and_then(|()| Ok(envelopes.unwrap(&scratch, out)?));
+        let text = self.text(message, &mut scratch);
+        let outcome =
+            text.and_then(|refusals| Ok(envelopes.unwrap(&scratch, Row { taken: &self.taken, refusals: &refusals }, out)?));
         self.envelopes = Some(envelopes);
         scratch.clear();
         scratch.shrink_to(ROOM);
@@ -99,20 +117,22 @@ impl Decoder {
         }
     }
 
-    /// Appends the text of a message.
-    fn text(&mut self, message: &[u8], out: &mut String) -> Result<(), Failure> {
-        match &self.wire {
-            Wire::Text => Ok(push_text(message, out)?),
-            Wire::Avro(schema) => Ok(transcode(schema, message, out)?),
+    /// Appends the text of a message; gives the values without a text that are taken.
+    fn text(&mut self, message: &[u8], out: &mut String) -> Result<Vec<Refusal>, Failure> {
+        let taken = &self.taken;
+        let refusals = match &self.wire {
+            Wire::Text => push_text(message, out).map(|()| Vec::new()),
+            Wire::Avro(schema) => transcode_taken(schema, message, taken, out),
             Wire::Confluent(schemas) => {
                 let (id, data) = wire::confluent(message)?;
-                push(known(&mut self.last, schemas, id)?, data, out)
+                push(known(&mut self.last, schemas, id)?, data, taken, out)
             }
             Wire::Glue(schemas) => {
                 let (id, data) = wire::glue(message)?;
-                push(known(&mut self.last, schemas, id)?, &data, out)
+                push(known(&mut self.last, schemas, id)?, &data, taken, out)
             }
-        }
+        };
+        Ok(refusals?)
     }
 
     /// Waits until the registry has said what an id stands for, however long it is away; `false` when the token was cancelled
@@ -136,12 +156,11 @@ fn known<'a>(last: &'a mut Option<(SchemaId, Body)>, schemas: &Schemas, id: Sche
     last.as_ref().map(|(_, body)| body).ok_or(Failure::Unknown(id))
 }
 
-fn push(body: &Body, data: &[u8], out: &mut String) -> Result<(), Failure> {
+fn push(body: &Body, data: &[u8], taken: &Taken, out: &mut String) -> Result<Vec<Refusal>, Reject> {
     match body {
-        Body::Avro(schema) => transcode(schema, data, out)?,
-        Body::Json => push_text(data, out)?,
+        Body::Avro(schema) => transcode_taken(schema, data, taken, out),
+        Body::Json => push_text(data, out).map(|()| Vec::new()),
     }
-    Ok(())
 }
 
 fn push_text(data: &[u8], out: &mut String) -> Result<(), Reject> {

@@ -17,6 +17,9 @@
 //!
 //! A union of branches whose texts look the same, as of `bytes` and `string`, or of two records, therefore can't be distinguished
 //! by its reader; `float` is written as the double that it is, not as the shortest text of a float.
+//!
+//! A value that has no text (NaN, a duration, a date beyond the years) makes a message unreadable where it is [`Taken`]. Elsewhere it
+//! stands as what it is in the bytes: `"NaN"`, `"Infinity"`, `"-Infinity"`, a time's number, Base64 of a decimal or a duration.
 
 mod calendar;
 mod compat;
@@ -28,6 +31,7 @@ mod members;
 pub mod registry;
 mod reject;
 mod schema;
+mod taken;
 mod text;
 mod transcode;
 pub mod wire;
@@ -38,5 +42,6 @@ pub use decoder::{Decoded, Decoder, Failure, Wire};
 pub use members::Member;
 pub use reject::{Cause, Reject};
 pub use schema::Schema;
+pub use taken::Taken;
 pub use transcode::{MAX_DEPTH, transcode};
 pub use wire::SchemaId;

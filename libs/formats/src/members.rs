@@ -24,6 +24,8 @@ pub struct Member {
     pub has_default: bool,
     /// The type of a column that holds just its values, `decimal(12,2)`; `None` when there is none, as of a union of several types.
     pub column_type: Option<String>,
+    /// Whether no column of any type takes its values: a duration, a decimal of more places than columns have.
+    pub unreadable: bool,
     /// What it is in Avro's words, for people.
     pub written: String,
 }
@@ -44,13 +46,18 @@ impl Schema {
             record = self.record(field.node).ok_or_else(found)?;
         }
         let member = |field: &crate::schema::Field| {
-            let (_, optional) = self.plain(field.node);
+            let (plain, optional) = self.plain(field.node);
             let mut left = MOST_TYPES;
             Member {
                 name: field.name.clone(),
                 optional,
                 has_default: field.has_default,
                 column_type: self.column_type(field.node, 0, &mut left),
+                unreadable: match &self.nodes[plain] {
+                    Node::Duration(_) => true,
+                    Node::Decimal { scale, .. } => *scale > MOST_DIGITS,
+                    _ => false,
+                },
                 written: self.words(field.node),
             }
         };

@@ -99,6 +99,11 @@ impl Wrong {
         self
     }
 
+    /// Whether the data is sound, and nothing here can hold it.
+    pub(crate) fn is_unsupported(&self) -> bool {
+        self.0.cause == Cause::Unsupported
+    }
+
     /// The reject of the whole message.
     pub(crate) fn into_reject(self) -> Reject {
         let Place { cause, message, path } = *self.0;

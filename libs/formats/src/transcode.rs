@@ -5,6 +5,7 @@ use crate::cursor::Cursor;
 use crate::decimal::{push_decimal, push_scaled};
 use crate::reject::{Reject, Wrong};
 use crate::schema::{Enum, Node, NodeId, Record, Schema};
+use crate::taken::{Part, Refusal, Taken, Way};
 use crate::text::{ESCAPED, escaped_length, push_base64, push_double, push_long, push_string, push_uuid};
 
 /// Records, arrays and maps within each other deeper than this are refused: the reader of the text takes no more.
@@ -29,29 +30,63 @@ type Done = Result<(), Wrong>;
 /// The bytes are not such a value, or it is one that no text or column holds; the place in the value is named. What is
 /// allocated until then is bounded by a multiple of the message's length, or a mebibyte, and by 64 MiB.
 pub fn transcode(schema: &Schema, message: &[u8], out: &mut String) -> Result<(), Reject> {
+    attempt(schema, message, None, out).map(drop).map_err(Wrong::into_reject)
+}
+
+/// The same, where a value without a text is no error unless it is taken: then it is among those that are returned, and what
+/// stands for it in the text means nothing.
+pub(crate) fn transcode_taken(
+    schema: &Schema,
+    message: &[u8],
+    taken: &Taken,
+    out: &mut String,
+) -> Result<Vec<Refusal>, Reject> {
+    match attempt(schema, message, None, out) {
+        Ok(_) => Ok(Vec::new()),
+        // Seldom: the way through the message is followed only then.
+        Err(wrong) if wrong.is_unsupported() => {
+            let way = attempt(schema, message, Some(Way::new(taken)), out).map_err(Wrong::into_reject)?;
+            Ok(way.map(|way| way.refusals).unwrap_or_default())
+        }
+        Err(wrong) => Err(wrong.into_reject()),
+    }
+}
+
+fn attempt<'a>(
+    schema: &'a Schema,
+    message: &'a [u8],
+    way: Option<Way<'a>>,
+    out: &mut String,
+) -> Result<Option<Way<'a>>, Wrong> {
     let start = out.len();
     let limit = start + message.len().saturating_mul(TEXT_PER_BYTE).clamp(TEXT_AT_LEAST, TEXT_AT_MOST);
-    let mut transcoder = Transcoder { schema, input: Cursor::new(message), out, limit, depth: 0 };
+    let mut transcoder = Transcoder { schema, input: Cursor::new(message), out: &mut *out, limit, depth: 0, way };
     let outcome = transcoder.value(schema.root).and_then(|()| match transcoder.input.left() {
         0 => Ok(()),
         left => Err(Wrong::data(format!("{left} bytes are left over after the value"))),
     });
-    outcome.map_err(|wrong| {
-        out.truncate(start);
-        wrong.into_reject()
-    })
+    let way = transcoder.way.take();
+    match outcome {
+        Ok(()) => Ok(way),
+        Err(wrong) => {
+            out.truncate(start);
+            Err(wrong)
+        }
+    }
 }
 
-struct Transcoder<'a> {
+struct Transcoder<'a, 'o> {
     schema: &'a Schema,
     input: Cursor<'a>,
-    out: &'a mut String,
+    out: &'o mut String,
     /// How long the text may become.
     limit: usize,
     depth: u32,
+    /// The way to the value at hand, where values without a text are no errors.
+    way: Option<Way<'a>>,
 }
 
-impl Transcoder<'_> {
+impl Transcoder<'_, '_> {
     fn value(&mut self, id: NodeId) -> Done {
         let schema = self.schema;
         match &schema.nodes[id] {
@@ -75,27 +110,34 @@ impl Transcoder<'_> {
                 let text = self.input.string()?;
                 self.string(text)?;
             }
-            Node::Date => push_date(i64::from(self.input.int()?), self.out).map_err(Wrong::unsupported)?,
+            Node::Date => {
+                let value = i64::from(self.input.int()?);
+                self.either(|out| push_date(value, out), |out| push_long(value, out))?;
+            }
             Node::Time(unit) => {
                 let value = if *unit == Unit::Millis { i64::from(self.input.int()?) } else { self.input.long()? };
-                push_time(value, *unit, self.out).map_err(Wrong::unsupported)?;
+                self.either(|out| push_time(value, *unit, out), |out| push_long(value, out))?;
             }
             Node::Timestamp { unit, zoned } => {
                 let value = self.input.long()?;
-                push_timestamp(value, *unit, *zoned, self.out).map_err(Wrong::unsupported)?;
+                self.either(|out| push_timestamp(value, *unit, *zoned, out), |out| push_long(value, out))?;
             }
             Node::Decimal { scale, fixed, .. } => {
                 let bytes = match fixed {
                     Some(fixed) => self.input.take(fixed.size, "a fixed")?,
                     None => self.input.bytes()?,
                 };
-                push_decimal(bytes, *scale, self.out).map_err(Wrong::unsupported)?;
+                self.either(|out| push_decimal(bytes, *scale, out), |out| push_base64(bytes, out))?;
             }
             Node::Uuid(fixed) => push_uuid(self.input.take(fixed.size, "a uuid")?, self.out),
-            Node::Duration(_) => {
-                return Err(Wrong::unsupported(
-                    "a duration is months, days and milliseconds, which no column type holds; send it as a number or text",
-                ));
+            Node::Duration(fixed) => {
+                const NO_COLUMN: &str =
+                    "a duration is months, days and milliseconds, which no column type holds; send it as a number or text";
+                if self.way.is_none() {
+                    return Err(Wrong::unsupported(NO_COLUMN));
+                }
+                let bytes = self.input.take(fixed.size, "a duration")?;
+                self.either(|_| Err(NO_COLUMN.to_owned()), |out| push_base64(bytes, out))?;
             }
             Node::Fixed(fixed) => {
                 let bytes = self.input.take(fixed.size, "a fixed")?;
@@ -122,7 +164,40 @@ impl Transcoder<'_> {
         if push_double(value, self.out) {
             return Ok(());
         }
-        Err(Wrong::unsupported(format!("{value} has no text in JSON, and no column takes it")))
+        let why = format!("{value} has no text in JSON, and no column takes it");
+        let text = match value {
+            f64::INFINITY => "Infinity",
+            f64::NEG_INFINITY => "-Infinity",
+            _ => "NaN",
+        };
+        self.either(|_| Err(why), |out| push_string(text, out))
+    }
+
+    /// Writes a value's text, or, where it has none and that is no error, what stands for it.
+    fn either(
+        &mut self,
+        text: impl FnOnce(&mut String) -> Result<(), String>,
+        instead: impl FnOnce(&mut String),
+    ) -> Done {
+        let start = self.out.len();
+        let Err(why) = text(self.out) else { return Ok(()) };
+        let Some(way) = &mut self.way else { return Err(Wrong::unsupported(why)) };
+        self.out.truncate(start);
+        instead(self.out);
+        way.has_no_text(why);
+        Ok(())
+    }
+
+    /// A part of the value at hand.
+    #[inline]
+    fn part(&mut self, part: Part<'_>, node: NodeId) -> Done {
+        let Some(way) = &mut self.way else { return self.value(node).map_err(|wrong| wrong.inside(part)) };
+        let whole = way.to(part);
+        self.value(node).map_err(|wrong| wrong.inside(part))?;
+        if let Some(way) = &mut self.way {
+            way.back(whole);
+        }
+        Ok(())
     }
 
     fn symbol(&mut self, symbols: &Enum) -> Done {
@@ -185,7 +260,7 @@ impl Transcoder<'_> {
                 self.out.push(',');
             }
             self.out.push_str(&field.key);
-            self.value(field.node).map_err(|wrong| wrong.inside(&field.name))?;
+            self.part(Part::Field(&field.name), field.node)?;
         }
         self.out.push('}');
         self.depth -= 1;
@@ -196,7 +271,14 @@ impl Transcoder<'_> {
     fn scaled(&mut self) -> Done {
         let scale = self.input.int()?;
         let bytes = self.input.bytes()?;
-        push_scaled(bytes, i64::from(scale), self.out).map_err(Wrong::unsupported)
+        let instead = |out: &mut String| {
+            out.push_str("{\"scale\":");
+            push_long(i64::from(scale), out);
+            out.push_str(",\"value\":");
+            push_base64(bytes, out);
+            out.push('}');
+        };
+        self.either(|out| push_scaled(bytes, i64::from(scale), out), instead)
     }
 
     fn array(&mut self, items: NodeId) -> Done {
@@ -209,7 +291,7 @@ impl Transcoder<'_> {
                 if index > 0 {
                     self.out.push(',');
                 }
-                self.value(items).map_err(|wrong| wrong.inside(format_args!("[{index}]")))?;
+                self.part(Part::Element(index), items)?;
                 self.bounded()?;
                 index += 1;
             }
@@ -234,7 +316,7 @@ impl Transcoder<'_> {
                 let key = self.input.string()?;
                 self.string(key)?;
                 self.out.push(':');
-                self.value(values).map_err(|wrong| wrong.inside(format_args!("[{}]", crate::reject::shown(key))))?;
+                self.part(Part::Key(key), values)?;
                 self.bounded()?;
             }
             self.block_ends(end)?;

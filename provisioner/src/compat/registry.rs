@@ -201,6 +201,11 @@ impl Comparison<'_> {
             refuses_unknown: self.table.value.unknown.value == Unknown::Reject,
         };
         let field = format!("the field `{}` of {schema} is {}", found.name, found.written);
+        if found.unreadable {
+            let text = format!("{field}, which no column takes: its messages become rejects");
+            self.breaks(text, "write the field as a number or text, or leave out the column", &column.span);
+            return;
+        }
         let written = found.column_type.as_ref().and_then(|written| written.parse().ok());
         match written.map(|written| fits(declared, reading, &written)) {
             Some(Fit::All) => {}

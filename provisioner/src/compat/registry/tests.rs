@@ -122,6 +122,19 @@ fn what_changes_values_or_stands_in_a_struct_is_said() {
 }
 
 #[test]
+fn fields_that_no_column_takes_break_where_one_is_declared() {
+    let wide = r#"{"name":"amount","type":{"type":"bytes","logicalType":"decimal","precision":50,"scale":40}}"#;
+    let took = r#"{"name":"amount","type":["null",{"type":"fixed","name":"t","size":12,"logicalType":"duration"}]}"#;
+    for field in [wide, took] {
+        let (breaks, _) = said(&stack(&[]), &[ID, field, AT], Compatibility::Full);
+        assert!(breaks.len() == 1 && breaks[0].contains("which no column takes: its messages become rejects"), "{breaks:?}");
+        // Where none is declared, nothing is refused.
+        let (breaks, _) = said(&stack(&[("amount = \"decimal(12,2)\"\n", "")]), &[ID, field, AT], Compatibility::Full);
+        assert_eq!(breaks, [""; 0]);
+    }
+}
+
+#[test]
 fn what_may_follow_is_said() {
     let stack = stack(&[]);
     let fields = [ID, AMOUNT, AT];

@@ -24,16 +24,36 @@ final class AvroText {
     private final AvroCursor input;
     private final StringBuilder out = new StringBuilder();
     private final long limit;
+    /** Where values without a text are no errors, and where the value at hand is; null: they are errors. */
+    private final Taken taken;
+    private int here;
     private int depth;
 
-    private AvroText(byte[] message, int from) {
+    private AvroText(byte[] message, int from, Taken taken) {
+        this.taken = taken;
         this.input = new AvroCursor(message, from);
         this.limit = Math.min(Math.max((long) input.left() * TEXT_PER_BYTE, TEXT_AT_LEAST), TEXT_AT_MOST);
     }
 
     /** The JSON text of a value that was written by the schema, which begins at a byte of the message. */
     static String of(AvroSchema schema, byte[] message, int from) throws Wrong {
-        AvroText text = new AvroText(message, from);
+        return of(schema, message, from, null);
+    }
+
+    /** The same, where a value without a text is no error unless it is taken: what is in the bytes stands in its place. */
+    static String ofTaken(AvroSchema schema, byte[] message, Taken taken) throws Wrong {
+        try {
+            return of(schema, message, 0, null);
+        } catch (Wrong wrong) {
+            if (wrong.cause != Cause.UNSUPPORTED) {
+                throw wrong;
+            }
+            return of(schema, message, 0, taken);
+        }
+    }
+
+    private static String of(AvroSchema schema, byte[] message, int from, Taken taken) throws Wrong {
+        AvroText text = new AvroText(message, from, taken);
         text.value(schema.root);
         if (text.input.left() > 0) {
             throw Wrong.data(text.input.left() + " bytes are left over after the value");
@@ -47,25 +67,36 @@ final class AvroText {
             case BOOLEAN -> out.append(input.truth());
             case INT -> out.append(input.whole());
             case LONG -> out.append(input.number());
-            case FLOAT -> real(input.plain(4, "a float").getFloat());
-            case DOUBLE -> real(input.plain(8, "a double").getDouble());
+            case FLOAT -> realOrName(input.plain(4, "a float").getFloat());
+            case DOUBLE -> realOrName(input.plain(8, "a double").getDouble());
             case BYTES -> base64(input.bytes());
             case STRING, UUID_TEXT -> string(input.string());
             case DATE -> {
-                out.append('"');
-                day(input.whole());
-                out.append('"');
+                int days = input.whole();
+                either(() -> {
+                    out.append('"');
+                    day(days);
+                    out.append('"');
+                }, () -> out.append(days));
             }
-            case TIME -> time(node.perSecond == 1000 ? input.whole() : input.number(), node.perSecond);
-            case TIMESTAMP -> timestamp(input.number(), node.perSecond, "Z\"");
-            case LOCAL_TIMESTAMP -> timestamp(input.number(), node.perSecond, "\"");
-            case DECIMAL -> decimal(node.size < 0 ? input.bytes() : input.take(node.size, "a fixed"), node.scale);
+            case TIME -> {
+                long time = node.perSecond == 1000 ? input.whole() : input.number();
+                either(() -> time(time, node.perSecond), () -> out.append(time));
+            }
+            case TIMESTAMP, LOCAL_TIMESTAMP -> {
+                long time = input.number();
+                String end = node.kind == AvroSchema.Kind.TIMESTAMP ? "Z\"" : "\"";
+                either(() -> timestamp(time, node.perSecond, end), () -> out.append(time));
+            }
+            case DECIMAL -> {
+                byte[] bytes = node.size < 0 ? input.bytes() : input.take(node.size, "a fixed");
+                either(() -> decimal(bytes, node.scale), () -> base64(bytes));
+            }
             case UUID -> {
                 ByteBuffer bytes = ByteBuffer.wrap(input.take(node.size, "a uuid"));
                 out.append('"').append(new java.util.UUID(bytes.getLong(), bytes.getLong())).append('"');
             }
-            case DURATION -> throw Wrong.unsupported(
-                    "a duration is months, days and milliseconds, which no column type holds; send it as a number or text");
+            case DURATION -> either(AvroText::noDuration, () -> base64(input.take(node.size, "a duration")));
             case FIXED -> base64(input.take(node.size, "a fixed"));
             case ENUM -> {
                 int index = input.whole();
@@ -86,10 +117,44 @@ final class AvroText {
             case RECORD -> record(node);
             case SCALED -> {
                 int scale = input.whole();
-                scaled(input.bytes(), scale);
+                byte[] bytes = input.bytes();
+                either(() -> scaled(bytes, scale), () -> {
+                    out.append("{\"scale\":").append(scale).append(",\"value\":");
+                    base64(bytes);
+                    out.append('}');
+                });
             }
             default -> throw new IllegalStateException("no value of " + node.kind);
         }
+    }
+
+    /** Writes a part of a value. */
+    private interface Writing {
+        void write() throws Wrong;
+    }
+
+    /** Writes a value's text, or, where it has none and that is no error, what stands for it. */
+    private void either(Writing text, Writing instead) throws Wrong {
+        int from = out.length();
+        try {
+            text.write();
+        } catch (Wrong wrong) {
+            if (taken == null || here != Taken.NOT) {
+                throw wrong;
+            }
+            out.setLength(from);
+            instead.write();
+        }
+    }
+
+    private static void noDuration() throws Wrong {
+        throw Wrong.unsupported(
+                "a duration is months, days and milliseconds, which no column type holds; send it as a number or text");
+    }
+
+    private void realOrName(double value) throws Wrong {
+        // Java's names of them are those that the stream agent writes.
+        either(() -> real(value), () -> string(Double.toString(value)));
     }
 
     /** Enters an object or array, which its end leaves. */
@@ -121,11 +186,14 @@ final class AvroText {
             string(field.name());
             out.append(':');
             before = ',';
+            int whole = here;
+            here = taken == null ? 0 : taken.member(whole, field.name());
             try {
                 value(field.node());
             } catch (Wrong wrong) {
                 throw wrong.inside(field.name());
             }
+            here = whole;
         }
         out.append(before == '{' ? "{}" : "}");
         depth--;
@@ -155,17 +223,21 @@ final class AvroText {
                     out.append(',');
                 }
                 String place = "[" + index + "]";
+                int whole = here;
+                here = taken == null ? 0 : taken.element(whole);
                 if (isMap) {
                     String key = input.string();
                     string(key);
                     out.append(':');
                     place = "[" + Wrong.shown(key) + "]";
+                    here = taken == null ? 0 : taken.member(whole, key);
                 }
                 try {
                     value(items);
                 } catch (Wrong wrong) {
                     throw wrong.inside(place);
                 }
+                here = whole;
                 mustBeBounded();
             }
             if (size >= 0 && end != input.left()) {

@@ -71,7 +71,7 @@ public final class MessageDecoder {
             if (body instanceof Schemas.Body.Missing missing) {
                 return new Decoded.Reject(missing.cause(), missing.reason());
             } else if (body instanceof Schemas.Body.Avro avro) {
-                text = AvroText.of(avro.schema(), text, 0).getBytes(StandardCharsets.UTF_8);
+                text = AvroText.ofTaken(avro.schema(), text, new Taken(path, tables.get(0).taken())).getBytes(StandardCharsets.UTF_8);
             } else if (Text.notUtf8(text, 0) != null) {
                 throw Wrong.data("the text isn't UTF-8: " + Text.notUtf8(text, 0));
             }

@@ -3,6 +3,10 @@ package lakewright.decoder;
 import java.io.Serializable;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** Reads the object of a message that is a row of one table. It is no two threads' at once. */
 public final class RowDecoder {
@@ -25,6 +29,7 @@ public final class RowDecoder {
     private final List<Member> members;
     private final String holder;
     private final boolean refusesUnknown;
+    private final Set<String> taken;
     private final Object[] cells;
     /** Of each cell, whether its value came under the member's old name. */
     private final boolean[] old;
@@ -41,12 +46,19 @@ public final class RowDecoder {
         this.members = List.copyOf(members);
         this.holder = holder;
         this.refusesUnknown = refusesUnknown;
+        this.taken = members.stream().filter(member -> !member.undeclared)
+                .flatMap(member -> Stream.of(member.name, member.was)).filter(Objects::nonNull).collect(Collectors.toUnmodifiableSet());
         this.cells = new Object[members.size()];
         this.old = new boolean[members.size()];
     }
 
     String table() {
         return table;
+    }
+
+    /** The members that declared columns take. */
+    Set<String> taken() {
+        return taken;
     }
 
     /** The values of the row that was read last. */

@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.List;
+import java.util.Set;
 import java.util.zip.DeflaterOutputStream;
 import org.junit.jupiter.api.Test;
 
@@ -44,6 +45,28 @@ class AvroTest {
             case "9" -> throw new IOException("the registry is away");
             default -> new Schemas.Body.Missing(Cause.SCHEMA, "no schema " + id);
         });
+    }
+
+    @Test
+    void whatNobodyTakesNeedsNoText() throws Wrong {
+        AvroSchema schema = AvroSchema.parse("""
+                {"type": "record", "name": "M", "fields": [{"name": "row", "type": {"type": "record", "name": "R", "fields": [
+                    {"name": "took", "type": {"type": "fixed", "name": "T", "size": 12, "logicalType": "duration"}},
+                    {"name": "wide", "type": {"type": "bytes", "logicalType": "decimal", "precision": 50, "scale": 40}},
+                    {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+                    {"name": "ratios", "type": {"type": "map", "values": "double"}}]}},
+                    {"name": "other", "type": "float"}]}""", List.of());
+        byte[] message = new byte[12 + 2 + 5 + 12 + 4];
+        System.arraycopy(bytes(2, 7, 0xFE, 0xFF, 0xFF, 0xFF, 0x0F, 2, 2, 'k', 0, 0, 0, 0, 0, 0, 0xF0, 0xFF, 0, 0, 0, 0xC0, 0x7F),
+                0, message, 12, 23);
+        assertEquals("{\"row\":{\"took\":\"AAAAAAAAAAAAAAAA\",\"wide\":\"Bw==\",\"day\":2147483647,"
+                + "\"ratios\":{\"k\":\"-Infinity\"}},\"other\":\"NaN\"}",
+                AvroText.ofTaken(schema, message, new Taken(List.of("row"), Set.of("id"))));
+        for (String member : List.of("took", "wide", "day", "ratios")) {
+            Wrong wrong = assertThrows(Wrong.class,
+                    () -> AvroText.ofTaken(schema, message, new Taken(List.of("row"), Set.of(member))));
+            assertEquals(true, wrong.reject().reason().startsWith("`row." + member), wrong.reject().reason());
+        }
     }
 
     @Test
