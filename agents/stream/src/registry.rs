@@ -242,7 +242,9 @@ impl Transcoder {
         }
         let after = ["after".to_owned()];
         let members = schema.members(if self.envelopes { &after } else { path }).unwrap_or_default();
-        let hints = Arc::new(members.iter().map(|member| (member.name.clone(), hint(member))).collect());
+        // Of a member that is of several types the value says which.
+        let said = members.iter().filter(|member| !member.differs);
+        let hints = Arc::new(said.map(|member| (member.name.clone(), hint(member))).collect());
         self.hints = Some((id, Arc::clone(&hints)));
         Some(hints)
     }

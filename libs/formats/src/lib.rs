@@ -39,7 +39,7 @@ pub mod wire;
 pub use compat::{Mismatch, MismatchKind, mismatches};
 pub use debezium::{MEMBERS, Skipped};
 pub use decoder::{Decoded, Decoder, Failure, Wire};
-pub use members::Member;
+pub use members::{Member, NoMembers};
 pub use reject::{Cause, Reject};
 pub use schema::Schema;
 pub use taken::Taken;

@@ -1,10 +1,10 @@
 //! What the members of a record are as columns: types in the words of stack files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::compat::{kind, meaning};
 use crate::reject::shown;
-use crate::schema::{Node, NodeId, Record, Schema};
+use crate::schema::{Field, Node, NodeId, Record, Schema};
 
 /// Types within each other deeper than this are no column's.
 const DEEPEST: usize = 16;
@@ -26,26 +26,90 @@ pub struct Member {
     pub column_type: Option<String>,
     /// Whether no column of any type takes its values: a duration, a decimal of more places than columns have.
     pub unreadable: bool,
+    /// Whether several records stand there, in which it has different types.
+    pub differs: bool,
     /// What it is in Avro's words, for people.
     pub written: String,
 }
 
+/// Why a schema has no members at a path.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoMembers {
+    /// No message has an object there: what is there instead.
+    #[error("{0}")]
+    Never(String),
+    /// Messages may have one, of which the schema says no members.
+    #[error("{0}")]
+    Unsaid(String),
+}
+
+impl Member {
+    /// It is the same member in another record.
+    fn join(&mut self, other: Self) {
+        self.optional |= other.optional;
+        self.has_default &= other.has_default;
+        self.unreadable &= other.unreadable;
+        if self.column_type != other.column_type {
+            (self.differs, self.column_type) = (true, None);
+        }
+        if !self.written.split(" or ").any(|written| written == other.written) {
+            self.written = format!("{} or {}", self.written, other.written);
+        }
+    }
+}
+
 impl Schema {
-    /// The members of the record that stands at a path, the outermost member first; of the schema itself when it is empty.
+    /// The members of the record that stands at a path, the outermost member first; of the schema itself when it is empty. Of a
+    /// union of records, those of all of them, for a message has the members of one.
     ///
     /// # Errors
     /// No record stands there: what does.
-    pub fn members(&self, path: &[String]) -> Result<Vec<Member>, String> {
-        let mut record =
-            self.record(self.root).ok_or_else(|| format!("it is {} and no record", self.words(self.root)))?;
+    pub fn members(&self, path: &[String]) -> Result<Vec<Member>, NoMembers> {
+        let mut records = self.records(self.root, "it")?;
+        // Whether a message may have none of them.
+        let mut partial = false;
         for (depth, step) in path.iter().enumerate() {
-            let here = || path[..=depth].join(".");
-            let field = record.fields.iter().find(|field| field.name == *step);
-            let field = field.ok_or_else(|| format!("it has no field `{}`", here()))?;
-            let found = || format!("its field `{}` is {} and no record", here(), self.words(field.node));
-            record = self.record(field.node).ok_or_else(found)?;
+            let here = path[..=depth].join(".");
+            let mut found: Vec<&Record> = Vec::new();
+            let mut lacks = records.len();
+            for field in records.iter().filter_map(|record| record.fields.iter().find(|field| field.name == *step)) {
+                for record in self.records(field.node, &format!("its field `{here}`"))? {
+                    if !found.iter().any(|known| std::ptr::eq(*known, record)) {
+                        found.push(record);
+                    }
+                }
+                lacks -= 1;
+            }
+            if found.is_empty() {
+                return Err(NoMembers::Never(format!("it has no field `{here}`")));
+            }
+            partial |= lacks > 0;
+            records = found;
         }
-        let member = |field: &crate::schema::Field| {
+        let mut members: Vec<(Member, usize)> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for field in records.iter().flat_map(|record| &record.fields) {
+            let found = self.member(field);
+            match places.get(field.name.as_str()) {
+                Some(place) => {
+                    let (known, count) = &mut members[*place];
+                    known.join(found);
+                    *count += 1;
+                }
+                None => {
+                    places.insert(&field.name, members.len());
+                    members.push((found, 1));
+                }
+            }
+        }
+        let whole = |(member, count): (Member, usize)| {
+            let optional = member.optional || partial || count < records.len();
+            Member { optional, ..member }
+        };
+        Ok(members.into_iter().map(whole).collect())
+    }
+
+    fn member(&self, field: &Field) -> Member {
             let (plain, optional) = self.plain(field.node);
             let mut left = MOST_TYPES;
             Member {
@@ -53,6 +117,7 @@ impl Schema {
                 optional,
                 has_default: field.has_default,
                 column_type: self.column_type(field.node, 0, &mut left),
+                differs: false,
                 unreadable: match &self.nodes[plain] {
                     Node::Duration(_) => true,
                     Node::Decimal { scale, .. } => *scale > MOST_DIGITS,
@@ -60,14 +125,29 @@ impl Schema {
                 },
                 written: self.words(field.node),
             }
-        };
-        Ok(record.fields.iter().map(member).collect())
     }
 
-    fn record(&self, node: NodeId) -> Option<&Record> {
-        match &self.nodes[self.plain(node).0] {
+    /// The records that a node may be; `name` is what it is called.
+    fn records(&self, node: NodeId, name: &str) -> Result<Vec<&Record>, NoMembers> {
+        let record = |node: NodeId| match &self.nodes[node] {
             Node::Record(record) if !record.scaled => Some(record),
             _ => None,
+        };
+        let (plain, _) = self.plain(node);
+        let said = format!("{name} is {} and no record", self.words(node));
+        match &self.nodes[plain] {
+            Node::Map(_) => Err(NoMembers::Unsaid(said)),
+            Node::Union(branches) => {
+                let others = || branches.iter().filter(|branch| !matches!(self.nodes[**branch], Node::Null));
+                let all: Option<Vec<&Record>> = others().map(|branch| record(*branch)).collect();
+                let is_object = |branch: &NodeId| record(*branch).is_some() || matches!(self.nodes[*branch], Node::Map(_));
+                match all {
+                    Some(all) if !all.is_empty() => Ok(all),
+                    _ if others().any(is_object) => Err(NoMembers::Unsaid(said)),
+                    _ => Err(NoMembers::Never(said)),
+                }
+            }
+            _ => record(plain).map(|record| vec![record]).ok_or(NoMembers::Never(said)),
         }
     }
 
@@ -152,8 +232,12 @@ mod tests {
             {"name":"zip","type":"int"},{"name":"near","type":{"type":"map","values":"double"}}]}]},
         {"name":"self","type":["null","shop.Order"]}]}"#;
 
-    fn members(path: &[&str]) -> Result<Vec<String>, String> {
-        let schema = Schema::parse(ORDER, &[]).expect("a schema");
+    fn members(path: &[&str]) -> Result<Vec<String>, NoMembers> {
+        members_of(ORDER, path)
+    }
+
+    fn members_of(schema: &str, path: &[&str]) -> Result<Vec<String>, NoMembers> {
+        let schema = Schema::parse(schema, &[]).expect("a schema");
         let path: Vec<String> = path.iter().map(|step| (*step).to_owned()).collect();
         let shown = |member: Member| {
             let optional = if member.optional { "?" } else { "" };
@@ -181,8 +265,24 @@ mod tests {
 
     #[test]
     fn what_stands_at_a_path_is_said() {
-        assert_eq!(members(&["order"]).expect_err("none"), "it has no field `order`");
+        assert_eq!(members(&["order"]).expect_err("none").to_string(), "it has no field `order`");
         let said = members(&["place", "zip"]).expect_err("none");
-        assert_eq!(said, "its field `place.zip` is int and no record");
+        assert_eq!(said, NoMembers::Never("its field `place.zip` is int and no record".to_owned()));
+        let said = members(&["place", "near"]).expect_err("none");
+        assert_eq!(said, NoMembers::Unsaid("its field `place.near` is map and no record".to_owned()));
+    }
+
+    #[test]
+    fn a_union_of_records_has_the_members_of_all() {
+        let union = r#"["null",
+            {"type":"record","name":"Made","fields":[{"name":"id","type":"long"},{"name":"by","type":"string"},{"name":"n","type":"int"}]},
+            {"type":"record","name":"Gone","fields":[{"name":"id","type":"long"},{"name":"n","type":"string"}]}]"#;
+        let expected = ["id long = long", "by? string = string", "n - = int or string"];
+        assert_eq!(members_of(union, &[]).expect("members"), expected);
+        let event = format!(r#"{{"type":"record","name":"Event","fields":[{{"name":"what","type":{union}}}]}}"#);
+        assert_eq!(members_of(&event, &["what"]).expect("members"), expected);
+        let mixed = r#"["int",{"type":"record","name":"R","fields":[]}]"#;
+        assert!(matches!(members_of(mixed, &[]), Err(NoMembers::Unsaid(_))));
+        assert!(matches!(members_of(r#"["int","string"]"#, &[]), Err(NoMembers::Never(_))));
     }
 }

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use lakewright_aws::Aws;
-use lakewright_formats::registry::{Fault, Glue, Schemas};
+use lakewright_formats::registry::{Answer, Fault, Glue, Schemas};
 use lakewright_formats::{Cause, Decoded, Decoder, Failure, SchemaId, Wire};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -22,8 +22,18 @@ const DENIED: u128 = 7;
 
 /// Answers as Glue's API reference says.
 async fn answer(headers: HeaderMap, body: String) -> (StatusCode, String) {
-    assert_eq!(headers["x-amz-target"], "AWSGlue.GetSchemaVersion");
     let asked: Value = serde_json::from_str(&body).expect("JSON");
+    if headers["x-amz-target"] == "AWSGlue.GetSchema" {
+        return (StatusCode::OK, json!({"Compatibility": "BACKWARD"}).to_string());
+    }
+    assert_eq!(headers["x-amz-target"], "AWSGlue.GetSchemaVersion");
+    if let Some(wanted) = asked.get("SchemaVersionNumber") {
+        // The last two of four versions failed.
+        let number = wanted["VersionNumber"].as_i64().unwrap_or(4);
+        let status = if number > 2 { "FAILURE" } else { "AVAILABLE" };
+        let version = json!({"SchemaDefinition": "\"long\"", "DataFormat": "AVRO", "Status": status, "VersionNumber": number});
+        return (StatusCode::OK, version.to_string());
+    }
     let id: Uuid = asked["SchemaVersionId"].as_str().expect("an id").parse().expect("a UUID");
     let version = |format: &str, status: &str| {
         let text =
@@ -42,12 +52,23 @@ async fn answer(headers: HeaderMap, body: String) -> (StatusCode, String) {
     }
 }
 
-async fn schemas() -> Schemas {
+async fn registry() -> Glue {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(answer))).await });
     let aws = Aws::with_keys("eu-central-1", &url, "key", "secret").expect("a connection");
-    Schemas::with_grace(Glue::new(&aws), 1 << 20, Duration::ZERO)
+    Glue::new(&aws)
+}
+
+async fn schemas() -> Schemas {
+    Schemas::with_grace(registry().await, 1 << 20, Duration::ZERO)
+}
+
+#[tokio::test]
+async fn the_newest_version_is_the_last_that_did_not_fail() {
+    let newest = registry().await.newest("default-registry", "orders").await.expect("an answer").expect("a version");
+    assert_eq!(newest.version, 2);
+    assert!(matches!(newest.answer, Answer::Avro { .. }), "{:?}", newest.answer);
 }
 
 fn message(id: u128, data: &[u8]) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use lakewright_aws::{Aws, ask};
-use lakewright_formats::Schema;
+use lakewright_formats::{NoMembers, Schema};
 use lakewright_formats::registry::{self, Answer, Confluent, Glue, in_place};
 use lakewright_platform::http::Client;
 use lakewright_platform::secret::Secret;
@@ -71,7 +71,11 @@ impl<'a> Registries<'a> {
             Answer::Json => Written::Json,
             Answer::Missing(reject) | Answer::Unreadable(reject) => Written::Unread(reject.to_string()),
             Answer::Avro { text, references } => match Schema::parse(&text, &references) {
-                Ok(schema) => schema.members(&row_path(table)).map_or_else(Written::Unread, Written::Row),
+                Ok(schema) => match schema.members(&row_path(table)) {
+                    Ok(members) => Written::Row(members),
+                    Err(NoMembers::Never(why)) => Written::Unread(why),
+                    Err(NoMembers::Unsaid(why)) => Written::Unsaid(why),
+                },
                 Err(reject) => Written::Unread(reject.to_string()),
             },
         };

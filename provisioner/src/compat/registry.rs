@@ -31,6 +31,8 @@ pub enum Written {
     Row(Vec<Member>),
     /// JSON, of which nothing is compared.
     Json,
+    /// Rows of which the schema says no members: why.
+    Unsaid(String),
     /// Nothing that the stream agent reads: why.
     Unread(String),
 }
@@ -92,6 +94,10 @@ pub fn held_against(
         Written::Json => {
             let text = format!("{} is a schema of JSON, of which nothing is compared", comparison.schema);
             comparison.note(text, "look at it yourself", &table.span);
+        }
+        Written::Unsaid(why) => {
+            let text = format!("{} doesn't say which members a row has: {why}", comparison.schema);
+            comparison.note(text, "look at what comes, or register a schema of a record", &table.span);
         }
         Written::Unread(why) => {
             let text = format!("messages by {} become rejects: {why}", comparison.schema);

@@ -11,6 +11,9 @@ use super::{Answer, Compatibility, Newest, NoAnswer, Registry};
 use crate::reject::{Reject, shown};
 use crate::wire::SchemaId;
 
+/// So many versions are looked at for the newest that isn't failed.
+const MOST_FAILED: usize = 20;
+
 /// The schema registry of an account and region.
 #[derive(Debug)]
 pub struct Glue {
@@ -38,14 +41,23 @@ impl Glue {
         let compatibility = Compatibility::of(word);
         let compatibility = compatibility
             .ok_or_else(|| NoAnswer::Registry(format!("it names the compatibility `{}`", shown(word))))?;
-        let latest = SchemaVersionNumber::builder().latest_version(true).build();
-        let call = self.client.get_schema_version().schema_id(id).schema_version_number(latest).send();
-        let newest = match ask(call).await {
-            Ok(newest) => newest,
-            Err(error) if error.is_not_found() => return Ok(None),
-            Err(error) => return Err(NoAnswer::Registry(error.to_string())),
+        let mut wanted = SchemaVersionNumber::builder().latest_version(true).build();
+        let mut looked = 1;
+        let (newest, version) = loop {
+            let call = self.client.get_schema_version().schema_id(id.clone()).schema_version_number(wanted).send();
+            let newest = match ask(call).await {
+                Ok(newest) => newest,
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(NoAnswer::Registry(error.to_string())),
+            };
+            let version = newest.version_number().unwrap_or_default();
+            // One that didn't pass the check of compatibility writes no messages: the one before does.
+            if newest.status() != Some(&SchemaVersionStatus::Failure) || version <= 1 || looked == MOST_FAILED {
+                break (newest, version);
+            }
+            looked += 1;
+            wanted = SchemaVersionNumber::builder().version_number(version - 1).build();
         };
-        let version = newest.version_number().unwrap_or_default();
         let name = format!("version {version} of `{}`", shown(schema));
         let answer = answer(newest.status(), (newest.data_format(), newest.schema_definition()), &name)?;
         Ok(Some(Newest { version, answer, compatibility }))

@@ -135,6 +135,21 @@ fn fields_that_no_column_takes_break_where_one_is_declared() {
 }
 
 #[test]
+fn rows_of_which_a_schema_says_no_members_are_a_note() {
+    let stack = stack(&[]);
+    let table = stack.file.tables.iter().next().expect("a table");
+    let of = |schema| {
+        let newest = Newest { version: 3, schema, compatibility: Compatibility::Full };
+        held_against(table, "orders-value", &newest, &[])
+    };
+    let (breaks, notes) = of(Written::Unsaid("it is map and no record".to_owned()));
+    assert_eq!(breaks, []);
+    assert!(notes.len() == 1 && notes[0].text.contains("doesn't say which members a row has: it is map"), "{notes:?}");
+    let (breaks, _) = of(Written::Unread("it is int and no record".to_owned()));
+    assert_eq!(breaks.len(), 1);
+}
+
+#[test]
 fn what_may_follow_is_said() {
     let stack = stack(&[]);
     let fields = [ID, AMOUNT, AT];
