@@ -51,15 +51,15 @@ impl Way {
     /// The value has no text.
     pub(crate) fn text<'m>(
         &mut self,
-        payload: Option<&'m [u8]>,
+        record: &Record<'m>,
         made: &'m mut String,
     ) -> Result<Option<&'m str>, NoRow> {
-        let text = match (self, payload) {
+        let text = match (self, record.payload) {
             // What a record without a value means, Debezium says.
             (Self::Rows { transcoder: Some(transcoder), table, .. }, payload)
                 if payload.is_some() || transcoder.knows_tombstones() =>
             {
-                return match transcoder.text(payload, made) {
+                return match transcoder.text(payload, record.metadata, made) {
                     Ok(()) => Ok(Some(made)),
                     // Whatever is made of it, the table's declaration had a part in it.
                     Err(NoText::Reject(reject)) => Err(NoRow::Refused((Reject::Format(reject), Some(*table)))),

@@ -10,6 +10,7 @@ use lakewright_aws::Aws;
 use lakewright_config::{ColumnType, Format, Registry, StructField, Table};
 use lakewright_formats::registry::{self, Answer, Confluent, Fault, Glue, NoAnswer, Schemas, in_place};
 use lakewright_formats::{Decoded, Decoder, Failure, Member, Reject, SchemaId, Skipped, Taken, Wire};
+use lakewright_formats::wire::{SCHEMA_HEADER, named_beside};
 use lakewright_platform::http::{Client, check_encrypted, without_password};
 use lakewright_platform::secret::Secret;
 use lakewright_runtime::credentials::{CURRENT, read};
@@ -18,6 +19,7 @@ use tokio::runtime::Handle;
 
 use crate::evolve::Hints;
 use crate::infer::make_a_struct;
+use crate::record::Metadata;
 
 /// So many bytes of schemas are kept of each registry.
 const KEPT: usize = 16 << 20;
@@ -85,7 +87,8 @@ impl Registries {
         };
         let decoder = decoder.taking(taken(table));
         let envelopes = reading.format == Format::Debezium;
-        Some(Transcoder { decoder, envelopes, source, hints: None })
+        let confluent = matches!(reading.registry, Some(Registry::Confluent { .. }));
+        Some(Transcoder { decoder, envelopes, confluent, source, hints: None })
     }
 }
 
@@ -191,12 +194,22 @@ fn hint(member: &Member) -> Option<ColumnType> {
     })
 }
 
+/// Whether a record's headers name its schema.
+fn names_schema(metadata: &dyn Metadata) -> bool {
+    let mut found = false;
+    // Headers that can't be read are said where a column takes them.
+    let _ = metadata.headers(&mut |name, _| found |= name == SCHEMA_HEADER);
+    found
+}
+
 /// Makes JSON text of a topic's messages.
 #[derive(Debug)]
 pub(crate) struct Transcoder {
     decoder: Decoder,
     /// Whether they are Debezium's.
     envelopes: bool,
+    /// Whether their schemas are in a registry of Confluent's kind.
+    confluent: bool,
     source: Option<Source>,
     /// What a schema says of the members of rows.
     hints: Option<(SchemaId, Arc<Hints>)>,
@@ -222,8 +235,17 @@ impl Transcoder {
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn text(&mut self, payload: Option<&[u8]>, made: &mut String) -> Result<(), NoText> {
+    pub(crate) fn text(
+        &mut self,
+        payload: Option<&[u8]>,
+        metadata: &dyn Metadata,
+        made: &mut String,
+    ) -> Result<(), NoText> {
         made.shrink_to(ROOM);
+        if self.confluent && payload.is_some() && names_schema(metadata) {
+            made.clear();
+            return Err(NoText::Reject(named_beside()));
+        }
         match self.decoder.decode(payload, made) {
             Ok(Decoded::Text) => Ok(()),
             Ok(Decoded::Skipped(skipped)) => Err(NoText::Skipped(skipped)),
@@ -323,5 +345,50 @@ mod tests {
         assert!(hinted(&record(&names(100))).is_some());
         assert_eq!(hinted(&record(&names(101))), None);
         assert_eq!(hinted(&record(&["a".to_owned(), "A".to_owned()])), None);
+    }
+
+    #[derive(Debug)]
+    struct Headers(&'static [(&'static str, &'static [u8])]);
+
+    impl Metadata for Headers {
+        fn key(&self) -> Option<&[u8]> {
+            None
+        }
+
+        fn timestamp(&self) -> Option<i64> {
+            None
+        }
+
+        fn headers(&self, each: &mut dyn FnMut(&str, Option<&[u8]>)) -> Result<(), String> {
+            self.0.iter().for_each(|(name, value)| each(name, Some(value)));
+            Ok(())
+        }
+    }
+
+    /// A registry that nobody may ask.
+    struct Nobody;
+
+    #[async_trait]
+    impl registry::Registry for Nobody {
+        async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer> {
+            panic!("asked for {id}")
+        }
+    }
+
+    #[test]
+    fn a_record_whose_header_names_its_schema_is_refused_before_its_data_is_read() {
+        let registry = Registry::Confluent { url: "https://registry.example.com".to_owned(), login: None };
+        let mut table = crate::testing::table("orders");
+        table.reading.format = Format::Avro;
+        table.reading.registry = Some(registry.clone());
+        let mut transcoder =
+            Registries::one(registry, Schemas::new(Nobody, 0)).transcoder(&table).expect("a transcoder");
+        // A row of that serializer may begin as an id does.
+        let mut text = |headers| transcoder.text(Some(&[0, 0, 0, 0, 7, 2]), &Headers(headers), &mut String::new());
+        let named: &[(&str, &[u8])] = &[("trace", b"1"), ("__value_schema_id", &[1; 17])];
+        let Err(NoText::Reject(reject)) = text(named) else { panic!("read") };
+        assert_eq!(reject.cause, lakewright_formats::Cause::Header);
+        assert!(reject.to_string().contains("`__value_schema_id` names its schema"), "{reject}");
+        assert!(matches!(text(&[("trace", b"1")]), Err(NoText::Unknown(SchemaId::Confluent(7)))));
     }
 }

@@ -263,7 +263,7 @@ impl Router {
     /// The table that a record belongs to, whose row was read, and the message's text; or why there is none.
     fn decode<'m>(&mut self, record: Record<'m>, made: &'m mut String) -> Result<(usize, &'m str), NoRow> {
         let topic = &mut self.topics[record.topic];
-        let text = topic.way.text(record.payload, made)?;
+        let text = topic.way.text(&record, made)?;
         if let Some(table) = topic.way.table_of_all()
             && self.rows[table].is_evolving()
         {

@@ -56,6 +56,17 @@ pub fn confluent(message: &[u8]) -> Result<(SchemaId, &[u8]), Reject> {
     }
 }
 
+/// The record's header in which Confluent's serializers put a schema's GUID when they are set so; nothing stands before the data then.
+pub const SCHEMA_HEADER: &str = "__value_schema_id";
+
+/// Why a record with a [`SCHEMA_HEADER`] isn't read: its data has no header of its own, and what stands there isn't an id.
+pub fn named_beside() -> Reject {
+    Reject::header(format!(
+        "the record's header `{SCHEMA_HEADER}` names its schema, which isn't read; let the producer write the id before the data, \
+         as its serializer does without `value.schema.id.serializer`"
+    ))
+}
+
 /// Takes AWS Glue's header off: the version 3, how the data is compressed (0 not, 5 by zlib), the schema version's UUID.
 ///
 /// # Errors
