@@ -108,6 +108,14 @@ async fn schemas_that_refer_to_too_much_are_refused() {
 }
 
 #[tokio::test]
+async fn a_context_of_a_registry_is_a_part_of_its_url() {
+    let server = Server::start().await;
+    let schemas = schemas(&format!("{}/contexts/.team/", server.url));
+    assert!(schemas.get(SchemaId::Confluent(7)).await.is_err());
+    assert_eq!(server.asked(), ["/contexts/.team/schemas/ids/7"]);
+}
+
+#[tokio::test]
 async fn json_behind_the_header_is_read_and_protobuf_is_refused() {
     let server = Server::start().await;
     let json = server.add("a", json!({"schema": "{}", "schemaType": "JSON"}));
@@ -282,6 +290,41 @@ async fn ids_that_never_come_are_not_waited_for_again_and_again() {
         assert!(matches!(schemas.get(SchemaId::Confluent(id)).await, Err(Fault::Reject(_))), "{id}");
     }
     assert_eq!(asked.load(Ordering::SeqCst), 92);
+}
+
+/// A registry that knows one id.
+struct Only(SchemaId, Arc<AtomicUsize>);
+
+#[async_trait]
+impl Registry for Only {
+    async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        if id == self.0 {
+            return Ok(Answer::Json);
+        }
+        Ok(Answer::Missing(Schema::parse("", &[]).expect_err("no schema")))
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_different_ids_that_do_not_exist_is_no_flood_of_requests() {
+    let (known, asked) = (SchemaId::Confluent(0), Arc::new(AtomicUsize::new(0)));
+    let schemas = Schemas::with_grace(Only(known, Arc::clone(&asked)), 1 << 20, Duration::ZERO);
+    assert!(schemas.get(known).await.is_ok());
+    let (mut rejects, mut later) = (0, 0);
+    for id in 1..=10_000 {
+        match schemas.get(SchemaId::Confluent(id)).await {
+            Err(Fault::Reject(_)) => rejects += 1,
+            Err(Fault::Unavailable(fault)) => {
+                assert!(fault.error.contains("200 ids that don't exist"), "{}", fault.error);
+                later += 1;
+            }
+            Ok(_) => panic!("found"),
+        }
+    }
+    assert_eq!((rejects, later, asked.load(Ordering::SeqCst)), (200, 9800, 201));
+    // Messages whose schema is known are read meanwhile.
+    assert!(matches!(schemas.known(known), Ok(Some(Body::Json))));
 }
 
 /// A registry that answers when it is let, and counts.

@@ -1,6 +1,6 @@
 //! Schemas that were fetched, within a bound; ids that don't exist, for a while; one request under way for each id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,11 @@ const IN_VAIN: Duration = Duration::from_mins(10);
 
 /// How long an id that doesn't exist isn't asked for again: a producer may register it a while after its first message.
 const MISSING: Duration = Duration::from_secs(30);
+
+/// After so many answers that an id doesn't exist
+const MOST_MISSES: usize = 200;
+/// within this time, the registry is asked for no further id: each would be a request, and somebody waits for its answer.
+const MISSES_WITHIN: Duration = Duration::from_secs(30);
 
 /// How many ids that don't exist, or couldn't be asked for, are remembered.
 const MAX_SHADOWS: usize = 4096;
@@ -59,6 +64,8 @@ struct State {
     silent: HashMap<SchemaId, Silence>,
     /// When ids were waited for in vain.
     in_vain: Vec<Instant>,
+    /// When the registry said that an id doesn't exist, the last [`MOST_MISSES`] times.
+    misses: VecDeque<Instant>,
     under_way: HashMap<SchemaId, Arc<tokio::sync::Mutex<()>>>,
     /// The registry as a whole: no request before that time.
     closed: Option<(Instant, String)>,
@@ -193,6 +200,9 @@ impl Schemas {
             }
         };
         state.opened();
+        if matches!(answer, Answer::Missing(_)) {
+            state.missed();
+        }
         if let Answer::Missing(reject) = &answer
             && let Some(not_yet) = state.not_yet(id, reject, self.shared.grace)
         {
@@ -224,6 +234,15 @@ impl State {
     /// Whether the registry may be asked for an id.
     fn may_ask(&self, id: SchemaId) -> Result<(), Unavailable> {
         let now = Instant::now();
+        if let Some(first) = self.misses.front().filter(|_| self.misses.len() == MOST_MISSES)
+            && now.duration_since(*first) < MISSES_WITHIN
+        {
+            let error = format!(
+                "{MOST_MISSES} ids that don't exist were asked for within {} s: look at what sends them",
+                MISSES_WITHIN.as_secs()
+            );
+            return Err(Unavailable { error, retry_in: *first + MISSES_WITHIN - now });
+        }
         let silent = self.silent.get(&id).map(|silence| (silence.until, &silence.error));
         let pauses = self.closed.as_ref().map(|(until, error)| (*until, error)).into_iter().chain(silent);
         match pauses.filter(|(until, _)| now < *until).max_by_key(|(until, _)| *until) {
@@ -232,13 +251,21 @@ impl State {
         }
     }
 
+    /// The registry said that an id doesn't exist.
+    fn missed(&mut self) {
+        if self.misses.len() == MOST_MISSES {
+            self.misses.pop_front();
+        }
+        self.misses.push_back(Instant::now());
+    }
+
     /// The registry answered.
     fn opened(&mut self) {
         self.backoff.reset();
         self.closed = None;
     }
 
-    /// Whether an id that doesn't exist is waited for, and since it does exist a moment later, isn't missing yet.
+    /// What is said of an id that the registry doesn't know while it is waited for; `None` once it counts as missing.
     fn not_yet(&mut self, id: SchemaId, reject: &Reject, grace: Duration) -> Option<Unavailable> {
         let now = Instant::now();
         self.in_vain.retain(|at| now.duration_since(*at) < IN_VAIN);
