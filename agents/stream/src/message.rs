@@ -49,11 +49,7 @@ impl Way {
     ///
     /// # Errors
     /// The value has no text.
-    pub(crate) fn text<'m>(
-        &mut self,
-        record: &Record<'m>,
-        made: &'m mut String,
-    ) -> Result<Option<&'m str>, NoRow> {
+    pub(crate) fn text<'m>(&mut self, record: &Record<'m>, made: &'m mut String) -> Result<Option<&'m str>, NoRow> {
         let text = match (self, record.payload) {
             // What a record without a value means, Debezium says.
             (Self::Rows { transcoder: Some(transcoder), table, .. }, payload)

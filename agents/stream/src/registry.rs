@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use lakewright_aws::Aws;
 use lakewright_config::{ColumnType, Format, Registry, StructField, Table};
 use lakewright_formats::registry::{self, Answer, Confluent, Fault, Glue, NoAnswer, Schemas, in_place};
-use lakewright_formats::{Decoded, Decoder, Failure, Member, Reject, SchemaId, Skipped, Taken, Wire};
 use lakewright_formats::wire::{SCHEMA_HEADER, named_beside};
+use lakewright_formats::{Decoded, Decoder, Failure, Member, Reject, SchemaId, Skipped, Taken, Wire};
 use lakewright_platform::http::{Client, check_encrypted, without_password};
 use lakewright_platform::secret::Secret;
 use lakewright_runtime::credentials::{CURRENT, read};
@@ -326,7 +326,9 @@ mod tests {
                 (format!(r#"{{"type":"array","items":{time}}}"#), "list<string>"),
                 (format!(r#"{{"type":"map","values":{time}}}"#), "map<string, string>"),
                 (
-                    format!(r#"{{"type":"record","name":"S","fields":[{{"name":"at","type":{time}}},{{"name":"n","type":"int"}}]}}"#),
+                    format!(
+                        r#"{{"type":"record","name":"S","fields":[{{"name":"at","type":{time}}},{{"name":"n","type":"int"}}]}}"#
+                    ),
                     "struct<at: string, n: long>",
                 ),
             ] {

@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 use crate::debezium::{Row, Skipped, Unwrapper};
 use crate::registry::{Body, Schemas};
 use crate::reject::{Cause, Reject};
-use crate::wire::{self, SchemaId};
 use crate::schema::Schema;
 use crate::taken::{Refusal, Taken};
 use crate::transcode::transcode_taken;
+use crate::wire::{self, SchemaId};
 
 /// How the messages of a topic say what they are written in.
 #[derive(Debug, Clone)]
@@ -100,8 +100,9 @@ impl Decoder {
         };
         let mut scratch = std::mem::take(&mut self.scratch);
         let text = self.text(message, &mut scratch);
-        let outcome =
-            text.and_then(|refusals| Ok(envelopes.unwrap(&scratch, Row { taken: &self.taken, refusals: &refusals }, out)?));
+        let outcome = text.and_then(|refusals| {
+            Ok(envelopes.unwrap(&scratch, Row { taken: &self.taken, refusals: &refusals }, out)?)
+        });
         self.envelopes = Some(envelopes);
         scratch.clear();
         scratch.shrink_to(ROOM);

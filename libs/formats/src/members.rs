@@ -110,21 +110,21 @@ impl Schema {
     }
 
     fn member(&self, field: &Field) -> Member {
-            let (plain, optional) = self.plain(field.node);
-            let mut left = MOST_TYPES;
-            Member {
-                name: field.name.clone(),
-                optional,
-                has_default: field.has_default,
-                column_type: self.column_type(field.node, 0, &mut left),
-                differs: false,
-                unreadable: match &self.nodes[plain] {
-                    Node::Duration(_) => true,
-                    Node::Decimal { scale, .. } => *scale > MOST_DIGITS,
-                    _ => false,
-                },
-                written: self.words(field.node),
-            }
+        let (plain, optional) = self.plain(field.node);
+        let mut left = MOST_TYPES;
+        Member {
+            name: field.name.clone(),
+            optional,
+            has_default: field.has_default,
+            column_type: self.column_type(field.node, 0, &mut left),
+            differs: false,
+            unreadable: match &self.nodes[plain] {
+                Node::Duration(_) => true,
+                Node::Decimal { scale, .. } => *scale > MOST_DIGITS,
+                _ => false,
+            },
+            written: self.words(field.node),
+        }
     }
 
     /// The records that a node may be; `name` is what it is called.
@@ -140,7 +140,8 @@ impl Schema {
             Node::Union(branches) => {
                 let others = || branches.iter().filter(|branch| !matches!(self.nodes[**branch], Node::Null));
                 let all: Option<Vec<&Record>> = others().map(|branch| record(*branch)).collect();
-                let is_object = |branch: &NodeId| record(*branch).is_some() || matches!(self.nodes[*branch], Node::Map(_));
+                let is_object =
+                    |branch: &NodeId| record(*branch).is_some() || matches!(self.nodes[*branch], Node::Map(_));
                 match all {
                     Some(all) if !all.is_empty() => Ok(all),
                     _ if others().any(is_object) => Err(NoMembers::Unsaid(said)),

@@ -131,8 +131,7 @@ impl Transcoder<'_, '_> {
             }
             Node::Uuid(fixed) => push_uuid(self.input.take(fixed.size, "a uuid")?, self.out),
             Node::Duration(fixed) => {
-                const NO_COLUMN: &str =
-                    "a duration is months, days and milliseconds, which no column type holds; send it as a number or text";
+                const NO_COLUMN: &str = "a duration is months, days and milliseconds, which no column type holds; send it as a number or text";
                 if self.way.is_none() {
                     return Err(Wrong::unsupported(NO_COLUMN));
                 }

@@ -31,7 +31,8 @@ async fn answer(headers: HeaderMap, body: String) -> (StatusCode, String) {
         // The last two of four versions failed.
         let number = wanted["VersionNumber"].as_i64().unwrap_or(4);
         let status = if number > 2 { "FAILURE" } else { "AVAILABLE" };
-        let version = json!({"SchemaDefinition": "\"long\"", "DataFormat": "AVRO", "Status": status, "VersionNumber": number});
+        let version =
+            json!({"SchemaDefinition": "\"long\"", "DataFormat": "AVRO", "Status": status, "VersionNumber": number});
         return (StatusCode::OK, version.to_string());
     }
     let id: Uuid = asked["SchemaVersionId"].as_str().expect("an id").parse().expect("a UUID");

@@ -182,7 +182,9 @@ async fn a_small_compressed_message_does_not_become_gigabytes_of_text() {
     assert!(message.len() < 512 << 10);
     for schema in [records, r#""string""#] {
         let id = SchemaId::Glue(Uuid::nil());
-        for mut decoder in [Decoder::new, Decoder::debezium].map(|new| new(Wire::Glue(Schemas::new(One(schema), 1 << 20)))) {
+        for mut decoder in
+            [Decoder::new, Decoder::debezium].map(|new| new(Wire::Glue(Schemas::new(One(schema), 1 << 20))))
+        {
             assert_eq!(decoder.learn(id, &CancellationToken::new()).await, Ok(true));
             let mut out = String::new();
             let Err(Failure::Reject(reject)) = decoder.decode(Some(&message), &mut out) else { panic!("{schema}") };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lakewright_formats::registry::{Answer, Body, Confluent, Fault, NoAnswer, Registry, Schemas};
-use lakewright_formats::{Cause, Decoded, Decoder, Failure, Schema, SchemaId, Wire};
+use lakewright_formats::{Cause, Decoded, Decoder, Failure, SchemaId, Wire};
 use lakewright_platform::http::Client;
 use lakewright_platform::secret::Secret;
 use serde_json::json;
@@ -70,18 +70,24 @@ async fn a_message_is_read_by_the_schema_that_its_id_names() {
 #[tokio::test]
 async fn of_two_versions_of_a_schema_the_one_that_is_referred_to_first_counts() {
     let server = Server::start().await;
-    let reference =
-        |subject: &str, version: u32| json!({"name": format!("shop.{subject}"), "subject": subject, "version": version});
+    let reference = |subject: &str, version: u32| json!({"name": format!("shop.{subject}"), "subject": subject, "version": version});
     let cents = r#"{"name": "cents", "type": "long"}"#;
     server.add("Common", json!({"schema": record("Common", cents), "references": null}));
-    server.add("Common", json!({"schema": record("Common", &format!(r#"{cents}, {{"name": "tax", "type": "long"}}"#))}));
+    server
+        .add("Common", json!({"schema": record("Common", &format!(r#"{cents}, {{"name": "tax", "type": "long"}}"#))}));
     let customer = record("Customer", r#"{"name": "owes", "type": "Common"}"#);
     server.add("Customer", json!({"schema": customer, "references": [reference("Common", 1)]}));
     let order = record("Order", r#"{"name": "total", "type": "Common"}, {"name": "customer", "type": "Customer"}"#);
     let token = CancellationToken::new();
     for (references, text) in [
-        ([reference("Common", 2), reference("Customer", 1)], r#"{"total":{"cents":1,"tax":2},"customer":{"owes":{"cents":3,"tax":4}}}"#),
-        ([reference("Customer", 1), reference("Common", 2)], r#"{"total":{"cents":1},"customer":{"owes":{"cents":2}}}"#),
+        (
+            [reference("Common", 2), reference("Customer", 1)],
+            r#"{"total":{"cents":1,"tax":2},"customer":{"owes":{"cents":3,"tax":4}}}"#,
+        ),
+        (
+            [reference("Customer", 1), reference("Common", 2)],
+            r#"{"total":{"cents":1},"customer":{"owes":{"cents":2}}}"#,
+        ),
     ] {
         let id = server.add("Order", json!({"schema": order, "references": references}));
         let mut decoder = Decoder::new(Wire::Confluent(schemas(&server.url)));
@@ -97,7 +103,8 @@ async fn of_two_versions_of_a_schema_the_one_that_is_referred_to_first_counts() 
 async fn schemas_that_refer_to_too_much_are_refused() {
     let server = Server::start().await;
     let long = format!(r#"{{"type": "fixed", "name": "F", "size": 1, "doc": "{}"}}"#, "x".repeat(3 << 20));
-    let references: Vec<_> = (1..=3).map(|n| json!({"name": format!("F{n}"), "subject": "long", "version": n})).collect();
+    let references: Vec<_> =
+        (1..=3).map(|n| json!({"name": format!("F{n}"), "subject": "long", "version": n})).collect();
     for n in 1..=3 {
         server.add("long", json!({"schema": format!("{long}{}", " ".repeat(n))}));
     }
@@ -243,88 +250,6 @@ async fn the_registry_gets_a_user_and_password_and_nobody_else_does() {
     assert!(error.to_string().contains("401"), "{error}");
     let error = Confluent::new("http://far.invalid", Some(&login), client()).expect_err("in clear").to_string();
     assert!(error.contains("no encryption") && !error.contains("word@"), "{error}");
-}
-
-/// A registry of which the first machines that are asked don't know any schema yet.
-struct Late {
-    ignorant: usize,
-    asked: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl Registry for Late {
-    async fn ask(&self, _: SchemaId) -> Result<Answer, NoAnswer> {
-        if self.asked.fetch_add(1, Ordering::SeqCst) >= self.ignorant {
-            return Ok(Answer::Avro { text: "\"int\"".to_owned(), references: Vec::new() });
-        }
-        // A reject, whatever it says.
-        Ok(Answer::Missing(Schema::parse("", &[]).expect_err("no schema")))
-    }
-}
-
-fn late(ignorant: usize, grace: Duration) -> (Schemas, Arc<AtomicUsize>) {
-    let asked = Arc::new(AtomicUsize::new(0));
-    (Schemas::with_grace(Late { ignorant, asked: Arc::clone(&asked) }, 1 << 20, grace), asked)
-}
-
-#[tokio::test]
-async fn a_schema_that_not_all_machines_of_a_registry_know_yet_is_waited_for() {
-    let (schemas, asked) = late(2, Duration::from_hours(1));
-    let (id, token) = (SchemaId::Confluent(1), CancellationToken::new());
-    let Err(Fault::Unavailable(fault)) = schemas.get(id).await else { panic!("rejected") };
-    assert!(fault.error.contains("it is asked again"), "{}", fault.error);
-    assert!(matches!(schemas.wait(id, &token).await, Ok(Some(Body::Avro(_)))));
-    assert_eq!(asked.load(Ordering::SeqCst), 3);
-}
-
-#[tokio::test]
-async fn ids_that_never_come_are_not_waited_for_again_and_again() {
-    let (schemas, asked) = late(usize::MAX, Duration::from_nanos(1));
-    let token = CancellationToken::new();
-    for id in 0..8 {
-        assert!(matches!(schemas.get(SchemaId::Confluent(id)).await, Err(Fault::Unavailable(_))), "{id}");
-        assert!(schemas.wait(SchemaId::Confluent(id), &token).await.is_err(), "{id}");
-    }
-    assert_eq!(asked.swap(0, Ordering::SeqCst), 16);
-    for id in 8..100 {
-        assert!(matches!(schemas.get(SchemaId::Confluent(id)).await, Err(Fault::Reject(_))), "{id}");
-    }
-    assert_eq!(asked.load(Ordering::SeqCst), 92);
-}
-
-/// A registry that knows one id.
-struct Only(SchemaId, Arc<AtomicUsize>);
-
-#[async_trait]
-impl Registry for Only {
-    async fn ask(&self, id: SchemaId) -> Result<Answer, NoAnswer> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        if id == self.0 {
-            return Ok(Answer::Json);
-        }
-        Ok(Answer::Missing(Schema::parse("", &[]).expect_err("no schema")))
-    }
-}
-
-#[tokio::test]
-async fn a_flood_of_different_ids_that_do_not_exist_is_no_flood_of_requests() {
-    let (known, asked) = (SchemaId::Confluent(0), Arc::new(AtomicUsize::new(0)));
-    let schemas = Schemas::with_grace(Only(known, Arc::clone(&asked)), 1 << 20, Duration::ZERO);
-    assert!(schemas.get(known).await.is_ok());
-    let (mut rejects, mut later) = (0, 0);
-    for id in 1..=10_000 {
-        match schemas.get(SchemaId::Confluent(id)).await {
-            Err(Fault::Reject(_)) => rejects += 1,
-            Err(Fault::Unavailable(fault)) => {
-                assert!(fault.error.contains("200 ids that don't exist"), "{}", fault.error);
-                later += 1;
-            }
-            Ok(_) => panic!("found"),
-        }
-    }
-    assert_eq!((rejects, later, asked.load(Ordering::SeqCst)), (200, 9800, 201));
-    // Messages whose schema is known are read meanwhile.
-    assert!(matches!(schemas.known(known), Ok(Some(Body::Json))));
 }
 
 /// A registry that answers when it is let, and counts.

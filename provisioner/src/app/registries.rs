@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use lakewright_aws::{Aws, ask};
-use lakewright_formats::{NoMembers, Schema};
 use lakewright_formats::registry::{self, Answer, Confluent, Glue, in_place};
+use lakewright_formats::{NoMembers, Schema};
 use lakewright_platform::http::Client;
 use lakewright_platform::secret::Secret;
 use serde::Deserialize;

@@ -278,7 +278,8 @@ impl State {
             self.in_vain.push(now);
             return None;
         }
-        let error = format!("{reject}; it is asked again, for not all of a registry's machines know a new schema at once");
+        let error =
+            format!("{reject}; it is asked again, for not all of a registry's machines know a new schema at once");
         let unavailable = self.silent(id, error);
         if let Some(silence) = self.silent.get_mut(&id) {
             silence.missing_since = Some(since);

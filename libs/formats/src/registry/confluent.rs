@@ -187,8 +187,8 @@ impl Confluent {
             }
         };
         let compatibility = Compatibility::of(&level);
-        let compatibility =
-            compatibility.ok_or_else(|| NoAnswer::Registry(format!("{} names the compatibility `{}`", self.url, shown(&level))))?;
+        let compatibility = compatibility
+            .ok_or_else(|| NoAnswer::Registry(format!("{} names the compatibility `{}`", self.url, shown(&level))))?;
         let answer = self.answer(stored, &format!("version {version} of `{}`", shown(subject))).await?;
         Ok(Some(Newest { version, answer, compatibility }))
     }
@@ -243,7 +243,9 @@ impl Confluent {
                 Found::Here(stored) => stored,
                 Found::Nowhere(message) => {
                     let (subject, version) = (shown(&reference.subject), reference.version);
-                    return Ok(Referenced::Missing(format!("it refers to version {version} of `{subject}`: {message}")));
+                    return Ok(Referenced::Missing(format!(
+                        "it refers to version {version} of `{subject}`: {message}"
+                    )));
                 }
             };
             visited.insert(reference.name);

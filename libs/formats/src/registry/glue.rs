@@ -39,8 +39,8 @@ impl Glue {
         };
         let word = found.compatibility().map_or("unknown", GlueCompatibility::as_str);
         let compatibility = Compatibility::of(word);
-        let compatibility = compatibility
-            .ok_or_else(|| NoAnswer::Registry(format!("it names the compatibility `{}`", shown(word))))?;
+        let compatibility =
+            compatibility.ok_or_else(|| NoAnswer::Registry(format!("it names the compatibility `{}`", shown(word))))?;
         let mut wanted = SchemaVersionNumber::builder().latest_version(true).build();
         let mut looked = 1;
         let (newest, version) = loop {

@@ -110,7 +110,10 @@ fn what_changes_values_or_stands_in_a_struct_is_said() {
     let bytes = r#"{"name":"id","type":"bytes"}"#;
     let (breaks, notes) = said(&stack(&[]), &[bytes, AMOUNT, AT], Compatibility::Full);
     assert_eq!(breaks, [""; 0]);
-    assert!(notes.len() == 1 && notes[0].contains("the column `id` of string holds its bytes as text of Base64"), "{notes:?}");
+    assert!(
+        notes.len() == 1 && notes[0].contains("the column `id` of string holds its bytes as text of Base64"),
+        "{notes:?}"
+    );
 
     let address = r#"{"name":"address","type":{"type":"record","name":"Address","fields":[
         {"name":"street","type":"string"},{"name":"floor","type":"int"}]}}"#;
@@ -127,7 +130,10 @@ fn fields_that_no_column_takes_break_where_one_is_declared() {
     let took = r#"{"name":"amount","type":["null",{"type":"fixed","name":"t","size":12,"logicalType":"duration"}]}"#;
     for field in [wide, took] {
         let (breaks, _) = said(&stack(&[]), &[ID, field, AT], Compatibility::Full);
-        assert!(breaks.len() == 1 && breaks[0].contains("which no column takes: its messages become rejects"), "{breaks:?}");
+        assert!(
+            breaks.len() == 1 && breaks[0].contains("which no column takes: its messages become rejects"),
+            "{breaks:?}"
+        );
         // Where none is declared, nothing is refused.
         let (breaks, _) = said(&stack(&[("amount = \"decimal(12,2)\"\n", "")]), &[ID, field, AT], Compatibility::Full);
         assert_eq!(breaks, [""; 0]);
