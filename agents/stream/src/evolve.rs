@@ -7,11 +7,13 @@ use lakewright_config::{ColumnType, Evolved, Table, evolved_name, own_names};
 use lakewright_lake::NewColumn;
 use lakewright_runtime::{Counter, Metrics};
 
-use crate::infer::{Inferred, infer, join};
+use crate::infer::{Inferred, infer, is_bounded, join};
 use crate::unknown::{Unknowns, Where};
 
 /// Of so many names it is known why they are no columns; more would take memory without end.
 const MOST_JUDGED: usize = 10_000;
+/// After so many columns that the catalog refused none is asked for any more: rows are decoded anew each time.
+const MOST_REFUSED: usize = 100;
 
 /// What of a table decides which members become columns of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(crate) struct Evolution {
     pub(crate) evolved: Evolved,
     /// Names that no new column may have, in lower case.
     pub(crate) taken: BTreeSet<String>,
+    /// Names of columns that the catalog refused.
+    pub(crate) refused: BTreeSet<String>,
 }
 
 /// By member of a row, the type that its schema gives it; `None` for one that no simple column holds.
@@ -34,6 +38,8 @@ pub(crate) enum Left {
     Taken,
     /// The table has as many columns from messages as it may.
     Limit,
+    /// The catalog refused its column.
+    Refused,
     /// No column of a simple type holds its value.
     Type,
     /// It is null, empty, and nothing is known of its type.
@@ -46,7 +52,8 @@ pub(crate) enum Left {
 
 impl Left {
     /// All of them, in the order of their numbers.
-    const ALL: [Self; 7] = [Self::Name, Self::Taken, Self::Limit, Self::Type, Self::Empty, Self::Value, Self::Within];
+    const ALL: [Self; 8] =
+        [Self::Name, Self::Taken, Self::Limit, Self::Refused, Self::Type, Self::Empty, Self::Value, Self::Within];
 
     /// The word that labels its metric.
     fn word(self) -> &'static str {
@@ -54,6 +61,7 @@ impl Left {
             Self::Name => "name",
             Self::Taken => "taken",
             Self::Limit => "limit",
+            Self::Refused => "refused",
             Self::Type => "type",
             Self::Empty => "empty",
             Self::Value => "value",
@@ -74,6 +82,7 @@ enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Evolving {
     taken: BTreeSet<String>,
+    refused: BTreeSet<String>,
     /// So many columns may come.
     room: usize,
     wanted: Vec<NewColumn>,
@@ -93,7 +102,15 @@ impl Evolving {
             taken.extend(column.was.iter().map(|was| was.to_lowercase()));
         }
         let room = table.reading.most_new_columns().saturating_sub(evolution.evolved.len());
-        Self { taken, room, wanted: Vec::new(), judged: HashMap::new(), counts: [0; Left::ALL.len()], counters: None }
+        Self {
+            taken,
+            refused: evolution.refused.clone(),
+            room,
+            wanted: Vec::new(),
+            judged: HashMap::new(),
+            counts: [0; Left::ALL.len()],
+            counters: None,
+        }
     }
 
     /// Counts what is left in `unknown`.
@@ -130,6 +147,7 @@ impl Evolving {
         let found = match hints.and_then(|hints| hints.get(member)) {
             // Of one that is null here, the schema says what it is elsewhere; until then nobody misses the column.
             Some(_) if value == "null" => Inferred::Nothing,
+            Some(Some(hinted)) if !is_bounded(hinted) => Inferred::Never,
             Some(Some(hinted)) => Inferred::Type(hinted.clone()),
             Some(None) => Inferred::Never,
             None => infer(value).unwrap_or(Inferred::Never),
@@ -167,6 +185,9 @@ impl Evolving {
         let is_wanted = self.wanted.iter().any(|column| column.name == name);
         if is_wanted || self.taken.contains(&name) {
             return Verdict::Left(Left::Taken);
+        }
+        if self.refused.contains(&name) || self.refused.len() >= MOST_REFUSED {
+            return Verdict::Left(Left::Refused);
         }
         if self.wanted.len() >= self.room {
             return Verdict::Left(Left::Limit);

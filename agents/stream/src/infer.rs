@@ -110,6 +110,18 @@ pub(crate) fn make_a_struct(fields: &[StructField]) -> bool {
     all && fields.len() <= MOST_MEMBERS
 }
 
+/// Whether a type that a schema gives has no more members than one that values give.
+pub(crate) fn is_bounded(column_type: &ColumnType) -> bool {
+    match column_type {
+        ColumnType::Struct(fields) => {
+            let fits = |field: &StructField| field.name.len() <= LONGEST_NAME && is_bounded(&field.field_type);
+            fields.len() <= MOST_MEMBERS && fields.iter().all(fits)
+        }
+        ColumnType::List(inner) | ColumnType::Map(inner) => is_bounded(inner),
+        _ => true,
+    }
+}
+
 /// Whether a member's name can be one of a struct.
 fn is_name(name: &str) -> bool {
     let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use futures::TryStreamExt;
 use lakewright_config::agents::stream;
-use lakewright_config::{Column, ColumnType, DECLARATION};
+use lakewright_config::{Column, ColumnType, DECLARATION, UNKNOWN_COLUMN, Unknown};
 use lakewright_lake::load_table;
 use lakewright_runtime::Agent;
 
@@ -238,4 +238,27 @@ async fn a_table_of_others_needs_no_columns_for_the_place_of_a_row() {
     let ids: BTreeSet<&String> = rows.iter().map(|(id, _)| id).collect();
     assert_eq!((rows.len(), ids.len()), (360, 360));
     assert!(rows.iter().all(|(_, offset)| offset.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_column_that_the_catalog_refuses_for_good_stops_no_table() {
+    let mut world = World::new().await;
+    world.alter("sales", |metadata| add_column(metadata, UNKNOWN_COLUMN, "string")).await;
+    *world.fake.refused_column.lock() = Some("odd");
+    let mut evolving = declaration("sales");
+    evolving.reading.unknown = Unknown::Evolve;
+    let (agent, running) = world.start_with(vec![declaration("users"), evolving]);
+    world.send_sales(300, |number| format!(r#""amount":1.25,"colour":"c{number}","odd":{number}"#)).await;
+    world.settled().await;
+    agent.shutdown.cancel();
+    running.await.expect("ended").expect("ended well");
+    assert_coloured(&sales(&world, "colour").await, 0, 180);
+    for (id, unknown) in sales(&world, UNKNOWN_COLUMN).await {
+        assert_eq!(unknown, Some(format!(r#"{{"odd":{}}}"#, &id[1..])));
+    }
+    assert_eq!(agent.metrics.value(&stream::QUARANTINES), Some(0.0));
+    let readings = agent.metrics.readings();
+    let refused = readings.iter().filter(|reading| reading.metric == &stream::UNEVOLVED_MEMBERS);
+    let refused = refused.filter(|reading| reading.name().contains("refused"));
+    assert!(refused.map(|reading| reading.value).sum::<f64>() >= 180.0);
 }

@@ -3,7 +3,7 @@
 mod evolve;
 mod publish;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -94,6 +94,8 @@ pub(super) struct State<S> {
     ends: BTreeMap<(String, i32), i64>,
     /// The columns that rows of this generation want.
     wanted: Vec<NewColumn>,
+    /// Those that the catalog refused, since the agent began.
+    refused_columns: BTreeSet<String>,
     /// How often in a row sifting found no row that can be written.
     hopeless: u32,
     rows: u64,
@@ -119,6 +121,7 @@ impl<S: Shared> State<S> {
             broken: Vec::new(),
             ends: BTreeMap::new(),
             wanted: Vec::new(),
+            refused_columns: BTreeSet::new(),
             hopeless: 0,
             rows: 0,
             quiet: 0,
@@ -198,7 +201,10 @@ impl<S: Shared> State<S> {
             self.wrote = false;
             return None;
         }
-        let opened = guarded(self.sink.open()).await;
+        let mut opened = guarded(self.sink.open()).await;
+        if let Ok(opened) = &mut opened {
+            opened.evolution.refused.clone_from(&self.refused_columns);
+        }
         self.opened = opened.as_ref().ok().cloned();
         Some(opened.map_err(|fault| fault.context(format!("open the table {}", self.declared.name))))
     }

@@ -125,6 +125,19 @@ fn a_table_gets_no_more_columns_than_it_may() {
 }
 
 #[test]
+fn what_the_catalog_refused_stays_in_unknown_and_after_many_nothing_is_asked_for() {
+    let mut of = evolved(&[]);
+    of.1.refused.insert("colour".into());
+    let (rows, wanted, unknown) = read(&declared(None), &of, &[r#""Colour":"red","size":1"#, r#""colour":"blue""#]);
+    // The first row is decoded again when its table has the other column.
+    assert_eq!((wanted, unknown), (vec!["size long of size".to_owned()], 2));
+    assert_eq!(kept(&rows)[1], Some(r#"{"colour":"blue"}"#));
+    of.1.refused = (0..MOST_REFUSED).map(|number| format!("c{number}")).collect();
+    let (_, wanted, _) = read(&declared(None), &of, &[r#""size":1"#]);
+    assert_eq!(wanted.len(), 0);
+}
+
+#[test]
 fn columns_that_messages_brought_take_what_fits_and_nothing_else_is_lost() {
     let of = evolved(&[
         ("orderno", "orderNo", "long"),
@@ -160,9 +173,11 @@ fn columns_that_messages_brought_take_what_fits_and_nothing_else_is_lost() {
 fn a_schema_says_more_than_the_values() {
     let mut rows = Rows::evolved(&evolved(&[]).0, &declared(None), &evolved(&[]).1, false).expect("rows");
     let hint = |text: &str| Some(text.parse::<ColumnType>().expect("a type"));
-    let hints = [("at", hint("timestamptz")), ("price", hint("double")), ("either", None)];
+    let many: Vec<String> = (0..101).map(|number| format!("m{number}: long")).collect();
+    let many = hint(&format!("list<struct<{}>>", many.join(", ")));
+    let hints = [("at", hint("timestamptz")), ("price", hint("double")), ("either", None), ("many", many)];
     rows.hint(Some(Arc::new(hints.map(|(name, hint)| (name.to_owned(), hint)).into())));
-    let message = r#"{"id":"a","at":"2026-03-01T08:30:00Z","price":3,"either":1,"other":1}"#;
+    let message = r#"{"id":"a","at":"2026-03-01T08:30:00Z","price":3,"either":1,"other":1,"many":[]}"#;
     assert_eq!(rows.read(message, &mut Scanner::new(message)).expect("JSON"), None);
     let place = Place { partition: 0, offset: 0, ingested_at: 0 };
     rows.push(message, Record { topic: 0, payload: Some(message.as_bytes()), place, metadata: &Bare });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::bail;
 use iceberg::ErrorKind;
 use iceberg::spec::DataFile;
-use lakewright_aws::Aws;
+use lakewright_aws::{Aws, ErrorKind as Kind};
 use lakewright_config::{DECLARATION, Table};
 use lakewright_lake::maintain::Held;
 use lakewright_lake::{Change, CommitError, LoadedTable, NewColumn, TableWriter, load_table};
@@ -151,7 +151,16 @@ impl Sink for IcebergSink {
     }
 
     async fn add_columns(&mut self, columns: &[NewColumn]) -> Result<(), Refusal> {
-        self.loaded = Some(self.loaded().add_columns(columns).await.map_err(refused)?);
+        match self.loaded().add_columns(columns).await {
+            Ok(table) => self.loaded = Some(table),
+            Err(error) => {
+                let is_invalid = is_invalid(&error);
+                return Err(match refused(error) {
+                    Refusal::Failed(fault) if is_invalid => Refusal::Failed(Fault { blame: Blame::Rows, ..fault }),
+                    other => other,
+                });
+            }
+        }
         self.forget();
         Ok(())
     }
@@ -183,7 +192,7 @@ fn opened(loaded: &LoadedTable) -> anyhow::Result<Opened> {
             declaration: metadata.properties().get(DECLARATION).cloned(),
         },
         settled: Settled::committed(metadata)?,
-        evolution: Evolution { evolved: loaded.evolved()?, taken: loaded.taken_names() },
+        evolution: Evolution { evolved: loaded.evolved()?, taken: loaded.taken_names(), ..Evolution::default() },
     })
 }
 
@@ -197,6 +206,13 @@ pub(super) fn refused(error: CommitError) -> Refusal {
             Refusal::Failed(Fault::new(blame(&error, Blame::Table), error))
         }
     }
+}
+
+/// Whether the catalog says that a request is wrong as it stands: nothing but another one will do.
+fn is_invalid(error: &CommitError) -> bool {
+    let CommitError::Failed { source, .. } = error else { return false };
+    let of_aws = source.chain().find_map(|cause| cause.downcast_ref::<lakewright_aws::Error>());
+    of_aws.is_some_and(|error| error.service == "glue" && error.kind == Kind::Invalid)
 }
 
 /// Whose fault an error is; `otherwise` where AWS had no part in it.

@@ -42,6 +42,8 @@ pub(crate) struct Shelf {
     /// What was settled before each commit, with how many batches.
     past: Vec<(Settled, usize)>,
     pub(crate) next: VecDeque<Next>,
+    /// Columns of these names are refused.
+    pub(crate) refused: Vec<&'static str>,
     /// Rows of these offsets can't be written.
     pub(crate) poison: Vec<i64>,
     /// Writing a row of this offset panics.
@@ -67,6 +69,7 @@ impl Shelf {
             rows: Vec::new(),
             past: Vec::new(),
             next: VecDeque::new(),
+            refused: Vec::new(),
             poison: Vec::new(),
             panics: None,
             most: usize::MAX,
@@ -82,7 +85,7 @@ impl Shelf {
             schema: self.schema.clone(),
             version: self.schema_version.clone(),
             settled: self.settled.clone(),
-            evolution: Evolution { evolved: self.evolved.clone(), taken: names.collect() },
+            evolution: Evolution { evolved: self.evolved.clone(), taken: names.collect(), ..Evolution::default() },
         }
     }
 
@@ -230,6 +233,9 @@ impl Sink for MemorySink {
         let next = shelf.meets()?;
         if shelf.version != self.found {
             return Err(Refusal::Conflict);
+        }
+        if columns.iter().any(|column| shelf.refused.contains(&column.name.as_str())) {
+            return Err(Refusal::Failed(Fault::new(Blame::Rows, anyhow!("no column like this"))));
         }
         shelf.version += 1;
         shelf.schema_version.schema += 1;

@@ -52,6 +52,8 @@ pub struct Fake {
     pub overtake: Mutex<Option<Overtake>>,
     /// A missing object is denied and not said to be missing.
     pub hides: AtomicBool,
+    /// Updates to tables with a column of this name are refused as wrong.
+    pub refused_column: Mutex<Option<&'static str>>,
     /// How often objects were asked for.
     asked: Mutex<BTreeMap<String, u32>>,
     /// The next update says that it is there and waits.
@@ -139,6 +141,11 @@ impl Fake {
             }
             "UpdateTable" => {
                 self.updates.fetch_add(1, Ordering::Relaxed);
+                let refused = *self.refused_column.lock();
+                let columns = input["TableInput"]["StorageDescriptor"]["Columns"].as_array();
+                if columns.into_iter().flatten().any(|column| column["Name"].as_str() == refused && refused.is_some()) {
+                    return error(400, "InvalidInputException");
+                }
                 let fault = self.faults.lock().pop();
                 match fault {
                     Some(Fault::LoseRequest) => return lost(),

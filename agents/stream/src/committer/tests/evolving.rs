@@ -109,6 +109,22 @@ async fn whatever_happens_to_the_change_no_value_is_lost() {
 }
 
 #[tokio::test]
+async fn a_table_goes_on_without_the_columns_that_the_catalog_refuses() {
+    let mut world = world();
+    world.log.push(r#"{"table":"sales","data":{"id":"s","colour":"red","odd":1,"even":2,"size":3}}"#);
+    world.shelves[0].lock().refused = vec!["odd", "even"];
+    let mut life = Life::new(&world).await;
+    life.settle(&world).await;
+    assert_eq!((life.restarts, life.quarantined(), added(&life)), (1, 0, 2));
+    world.assert_once();
+    let shelf = world.shelves[0].lock();
+    let name = |field: &Arc<NestedField>| field.name.clone();
+    let brought: Vec<String> = shelf.schema.as_struct().fields().iter().rev().take(2).map(name).collect();
+    assert_eq!(brought, ["size", "colour"]);
+    assert_eq!(shelf.texts(UNKNOWN_COLUMN), [r#"{"odd":1,"even":2}"#]);
+}
+
+#[tokio::test]
 async fn of_two_agents_one_adds_a_column_and_the_other_takes_it_up() {
     let world = world();
     let mut life = Life::new(&world).await;
