@@ -134,7 +134,7 @@ impl LoadedTable {
     pub(crate) fn table_input(&self, location: Option<&str>, added: &[types::Column]) -> types::TableInput {
         let mut record = types::Table::clone(&self.record);
         if let Some(storage) = record.storage_descriptor.as_mut().filter(|_| !added.is_empty()) {
-            storage.columns.get_or_insert_default().extend_from_slice(added);
+            storage.columns = Some(with_added(storage.columns.take().unwrap_or_default(), added));
         }
         let mut parameters = record.parameters.unwrap_or_default();
         if let Some(location) = location {
@@ -158,6 +158,23 @@ impl LoadedTable {
             .expect("nothing but the name is required")
     }
 }
+
+/// Glue's columns with more of them, behind those that the table has. Some writers, Iceberg's Java for one, list behind these the
+/// columns that it had: one of them that comes back under its name is another column, and listed once.
+fn with_added(columns: Vec<types::Column>, added: &[types::Column]) -> Vec<types::Column> {
+    let is_kept = |column: &types::Column| !added.iter().any(|one| one.name.eq_ignore_ascii_case(&column.name));
+    let is_current = |column: &types::Column| {
+        let said = column.parameters.as_ref().and_then(|parameters| parameters.get(CURRENT));
+        said.is_none_or(|said| said != "false")
+    };
+    let (mut all, before): (Vec<_>, Vec<_>) = columns.into_iter().filter(is_kept).partition(is_current);
+    all.extend_from_slice(added);
+    all.extend(before);
+    all
+}
+
+/// The parameter of a column that says whether the table's current schema has it.
+pub(crate) const CURRENT: &str = "iceberg.field.current";
 
 /// The parameter that names the metadata file.
 pub(crate) const METADATA_LOCATION: &str = "metadata_location";
@@ -192,5 +209,37 @@ fn metadata_location(record: &types::Table) -> anyhow::Result<String> {
     match parameter(METADATA_LOCATION) {
         Some(location) => Ok(location.clone()),
         None => bail!("the catalog names no metadata file for it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, id: i32, is_current: Option<bool>) -> types::Column {
+        let column = types::Column::builder().name(name).parameters("iceberg.field.id", id.to_string());
+        let column = match is_current {
+            Some(is_current) => column.parameters(CURRENT, is_current.to_string()),
+            None => column,
+        };
+        column.build().expect("a column")
+    }
+
+    #[test]
+    fn a_column_that_was_dropped_and_comes_back_is_listed_once_behind_those_that_the_table_has() {
+        let found = vec![
+            column("id", 1, Some(true)),
+            column("colour", 2, Some(false)),
+            column("size", 3, Some(false)),
+            column("by_hand", 4, None),
+        ];
+        let columns = with_added(found, &[column("colour", 5, Some(true)), column("new", 6, Some(true))]);
+        let listed: Vec<(&str, &str)> = columns
+            .iter()
+            .map(|column| {
+                (column.name.as_str(), column.parameters.as_ref().expect("some")["iceberg.field.id"].as_str())
+            })
+            .collect();
+        assert_eq!(listed, [("id", "1"), ("by_hand", "4"), ("colour", "5"), ("new", "6"), ("size", "3")]);
     }
 }

@@ -8,7 +8,7 @@ use iceberg::MetadataLocation;
 use iceberg::spec::{FormatVersion, Schema, SortOrder, TableMetadataBuilder, UnboundPartitionSpec};
 use lakewright_aws::{Aws, ask};
 
-use crate::catalog::{LoadedTable, METADATA_LOCATION, glue, load_table};
+use crate::catalog::{CURRENT, LoadedTable, METADATA_LOCATION, glue, load_table};
 use crate::storage::file_io;
 use crate::types::glue_type;
 
@@ -85,7 +85,7 @@ pub(crate) fn glue_columns(schema: &Schema) -> Vec<Column> {
                 .r#type(glue_type(&field.field_type))
                 .parameters("iceberg.field.id", field.id.to_string())
                 .parameters("iceberg.field.optional", (!field.required).to_string())
-                .parameters("iceberg.field.current", "true")
+                .parameters(CURRENT, "true")
                 .set_comment(field.doc.clone())
                 .build()
                 .expect("nothing but the name is required")
