@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::Context as _;
-use iceberg::spec::{MAIN_BRANCH, Snapshot, SnapshotReference, SnapshotRetention, TableMetadata};
+use iceberg::spec::{MAIN_BRANCH, SchemaRef, Snapshot, SnapshotReference, SnapshotRetention, TableMetadata};
 use serde::Deserialize;
 
 use crate::summary::says;
@@ -108,6 +108,29 @@ pub(crate) fn expired(metadata: &TableMetadata, retention: &Retention, now_ms: i
     expiry.snapshots.sort_unstable();
     expiry.references.sort_unstable();
     Ok(expiry)
+}
+
+/// The schemas that no snapshot names which is left: once written, each stays in every metadata file else.
+///
+/// Some are kept all the same. One in which a column of the current schema has another type says that files may hold bounds of that
+/// type. And the one of the highest number, for the next schema's number follows from it: two schemas never have the same one.
+///
+/// Source: Iceberg's Java, `RemoveSnapshots.cleanExpiredMetadata`; partition specs stay, for manifests name them.
+pub(crate) fn unused_schemas(metadata: &TableMetadata, expiry: &Expiry) -> Vec<i32> {
+    let left = metadata.snapshots().filter(|snapshot| !expiry.snapshots.contains(&snapshot.snapshot_id()));
+    // A snapshot that names none may have been made by any of them.
+    let Some(mut used) = left.map(|snapshot| snapshot.schema_id()).collect::<Option<HashSet<i32>>>() else {
+        return Vec::new();
+    };
+    let now = metadata.current_schema();
+    used.insert(now.schema_id());
+    used.extend(metadata.schemas_iter().map(|schema| schema.schema_id()).max());
+    let was_other = |schema: &SchemaRef| {
+        let mut fields = schema.as_struct().fields().iter();
+        fields.any(|field| now.field_by_id(field.id).is_some_and(|now| now.field_type != field.field_type))
+    };
+    let unused = metadata.schemas_iter().filter(|schema| !used.contains(&schema.schema_id()) && !was_other(schema));
+    unused.map(|schema| schema.schema_id()).collect()
 }
 
 /// Keeps, for each snapshot that is kept, the nearest ancestor that says what its rows stand for (maps of offsets, for

@@ -101,7 +101,7 @@ async fn write_all(loaded: &LoadedTable, edit: Edit, files: &mut ManifestFiles<'
             let snapshot = snapshot(loaded, Operation::Replace, manifests, (summary, changes), files).await?;
             builder.set_branch_snapshot(snapshot, MAIN_BRANCH)?
         }
-        Edit::Expire(expiry) => without(builder, &expiry),
+        Edit::Expire(expiry) => without(builder, &expiry).remove_schemas(&expire::unused_schemas(metadata, &expiry))?,
         Edit::AddColumns(columns) => {
             let (builder, fields) = with_columns(metadata, builder, &columns)?;
             added = glue_columns(&fields);

@@ -6,6 +6,7 @@ mod maintain_others;
 mod maintain_random;
 mod partitions;
 mod plain;
+mod schemas;
 mod settings;
 mod statistics;
 mod support;
