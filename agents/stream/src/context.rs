@@ -31,7 +31,7 @@ pub(crate) enum Rebalanced {
 pub(crate) struct Shared {
     events: Mutex<VecDeque<Rebalanced>>,
     progress: Mutex<AllProgress>,
-    /// The agent is leaving: a revocation is confirmed at once, for nobody waits for the event.
+    /// The agent is leaving: what the group decides is answered at once, for nobody takes the event up.
     leaving: AtomicBool,
 }
 
@@ -58,9 +58,16 @@ impl Context {
         self.shared.events.lock().pop_front()
     }
 
-    /// From now on a revocation is confirmed at once.
-    pub(crate) fn leave(&self) {
+    /// The agent leaves. What the group decides from now on is answered at once, and so is what it waits for already, taken up by
+    /// the intake or not: what the client has is given up when it closes.
+    pub(crate) fn leave(&self, consumer: &BaseConsumer<Self>) {
         self.shared.leaving.store(true, Ordering::Release);
+        let none = TopicPartitionList::new();
+        for answered in [consumer.incremental_assign(&none), consumer.incremental_unassign(&none)] {
+            if let Err(error) = answered {
+                tracing::debug!(%error, "the group waits for no answer");
+            }
+        }
     }
 
     /// The partitions that this agent has, whether they are read or not.

@@ -3,6 +3,8 @@
 mod begin;
 mod commits;
 mod group;
+#[cfg(test)]
+mod tests;
 
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -120,37 +122,46 @@ impl Intake {
 
     /// Reads until the agent is shut down; what is held then is committed.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
-        let names: Vec<&str> = self.topics.iter().map(String::as_str).collect();
-        self.consumer.subscribe(&names).context("subscribe to the topics")?;
+        self.subscribe()?;
         while !self.agent.shutdown.is_cancelled() {
-            self.agent.health.progress();
-            if let Err(error) = self.poll() {
+            if let Err(error) = self.step() {
                 if error.is::<Fenced>() {
                     self.wait_fenced(&error);
                 }
                 return Err(error);
             }
-            self.publish();
-            while let Some(event) = self.consumer.context().next_event() {
-                self.rebalanced(event)?;
-            }
-            while let Ok(outcome) = self.outcomes.try_recv() {
-                self.settle(outcome);
-            }
-            if self.begin_at.is_some_and(|at| at <= Instant::now()) {
-                self.begin_or_later();
-            }
-            if self.router.is_some() && self.quarantine.look(Instant::now()) {
-                self.clear_error();
-            }
-            if self.router.is_some() && self.waiting.is_none() && self.quarantine.is_due(Instant::now()) {
-                self.commit_and_wait();
-                self.begin_or_later();
-            }
-            self.commit_if_due();
         }
         self.commit_and_wait();
-        self.leave();
+        Ok(())
+    }
+
+    fn subscribe(&self) -> anyhow::Result<()> {
+        let names: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        self.consumer.subscribe(&names).context("subscribe to the topics")
+    }
+
+    /// Takes in what there is and does what is due.
+    fn step(&mut self) -> anyhow::Result<()> {
+        self.agent.health.progress();
+        self.poll()?;
+        self.publish();
+        while let Some(event) = self.consumer.context().next_event() {
+            self.rebalanced(event)?;
+        }
+        while let Ok(outcome) = self.outcomes.try_recv() {
+            self.settle(outcome);
+        }
+        if self.begin_at.is_some_and(|at| at <= Instant::now()) {
+            self.begin_or_later();
+        }
+        if self.router.is_some() && self.quarantine.look(Instant::now()) {
+            self.clear_error();
+        }
+        if self.router.is_some() && self.waiting.is_none() && self.quarantine.is_due(Instant::now()) {
+            self.commit_and_wait();
+            self.begin_or_later();
+        }
+        self.commit_if_due();
         Ok(())
     }
 
@@ -301,6 +312,13 @@ impl Intake {
     fn stop(&mut self, wait: Duration) {
         self.forget();
         self.begin_at.get_or_insert_with(|| Instant::now() + wait);
+    }
+}
+
+/// By an error and by a panic too: librdkafka closes a consumer only when each change of its partitions was answered.
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

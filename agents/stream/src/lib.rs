@@ -103,7 +103,15 @@ fn join(kafka: &mut ClientConfig, instance: Option<&str>, config: &StreamConfig)
         }
         None => ("6000", "1500"),
     };
-    kafka.set("session.timeout.ms", session).set("heartbeat.interval.ms", heartbeat);
+    kafka
+        .set("group.id", config.consumer_group())
+        .set("session.timeout.ms", session)
+        .set("heartbeat.interval.ms", heartbeat)
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        // The agent always says where to begin; an offset that isn't there must be an error.
+        .set("auto.offset.reset", "error");
     Ok(())
 }
 
@@ -133,12 +141,6 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
     let mut kafka = access(&config.kafka).await?;
     ensure(&kafka, &config.kafka.topics).await?;
     kafka
-        .set("group.id", config.consumer_group())
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        // The agent always says where to begin; an offset that isn't there must be an error.
-        .set("auto.offset.reset", "error")
-        .set("partition.assignment.strategy", "cooperative-sticky")
         .set("statistics.interval.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "30000")
         .set("fetch.wait.max.ms", "100")

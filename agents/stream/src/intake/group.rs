@@ -187,7 +187,7 @@ impl Intake {
     /// Ends the agent's part in the group. One with an identity stays a member until its session ends: started again by then,
     /// it goes on with the same partitions, and nobody else notices.
     pub(super) fn leave(&self) {
-        self.consumer.context().leave();
+        self.consumer.context().leave(&self.consumer);
         if self.agent.instance.is_none() {
             self.consumer.unsubscribe();
         }
