@@ -20,7 +20,7 @@ use rdkafka::message::Message as _;
 use tokio::sync::mpsc;
 
 use self::commits::Waiting;
-use self::group::Fenced;
+use self::group::{Fenced, denied};
 use crate::committer::{Outcome, Work};
 use crate::context::Context;
 use crate::partition::{Counters, Partition, Reading, Taken, take};
@@ -293,6 +293,9 @@ impl Intake {
             Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => {
                 self.agent.health.error(format!("Kafka doesn't have the next offset any more: {error}"));
                 self.stop(Duration::ZERO);
+            }
+            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
+                self.agent.health.error(denied(&self.config.group, &self.config.kafka.security));
             }
             _ => self.agent.health.error(format!("kafka: {error}")),
         }

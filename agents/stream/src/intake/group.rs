@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use lakewright_config::Security;
+use lakewright_config::agents::stream::consumer_group;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -34,6 +36,25 @@ const SEEK_AGAIN: Duration = Duration::from_millis(50);
 pub(super) struct Fenced {
     group: String,
     instance: String,
+}
+
+/// Why an agent with this `group` is no member, and what makes it one.
+pub(super) fn denied(before: &str, security: &Security) -> String {
+    let group = consumer_group(before);
+    let fix = match security {
+        Security::Iam { .. } => format!(
+            "allow its role `kafka-cluster:DescribeGroup` and `kafka-cluster:AlterGroup` on the group {group}; an apply of the \
+             stack does so for its own cluster"
+        ),
+        _ => format!(
+            "add an access control list that allows its user the operation READ on the group {group} (`kafka-acls.sh --add \
+             --allow-principal User:NAME --operation Read --group {group}`)"
+        ),
+    };
+    format!(
+        "Kafka doesn't let the agent into the consumer group {group} (GROUP_AUTHORIZATION_FAILED), and nothing is read: {fix}. \
+         Agents of versions before were members of {before}: what is allowed on that group doesn't count for this one"
+    )
 }
 
 impl Intake {

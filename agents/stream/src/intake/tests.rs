@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use lakewright_config::agents;
 use lakewright_config::agents::stream::{OnGap, OnReject};
-use lakewright_config::{KafkaConnection, Table};
+use lakewright_config::{KafkaConnection, Security, Table};
 use lakewright_runtime::kafka::client_config;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -29,11 +29,21 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Self {
+    /// A Kafka where nobody may do anything.
+    async fn closed() -> Self {
+        Self::with(Some(lakewright_kafka::Authorizer::default())).await
+    }
+
+    async fn with(authorizer: Option<lakewright_kafka::Authorizer>) -> Self {
         let data = tempfile::tempdir().expect("a directory");
-        let kafka = lakewright_kafka::serve(lakewright_kafka::Config::new(data.path())).await.expect("serves");
+        let config = lakewright_kafka::Config { authorizer, ..lakewright_kafka::Config::new(data.path()) };
+        let kafka = lakewright_kafka::serve(config).await.expect("serves");
         let connection = KafkaConnection::plaintext(kafka.address().to_string());
-        let world = Self { kafka: Some(kafka), connection, _data: data };
+        Self { kafka: Some(kafka), connection, _data: data }
+    }
+
+    async fn new() -> Self {
+        let world = Self::with(None).await;
         let admin: AdminClient<DefaultClientContext> = world.client().await.create().expect("an admin client");
         let topic = NewTopic::new(TOPIC, PARTITIONS, TopicReplication::Fixed(1));
         for made in admin.create_topics([&topic], &AdminOptions::new()).await.expect("answered") {
@@ -171,4 +181,24 @@ async fn an_intake_that_panics_before_it_answered_a_revocation_leaves_its_group(
         panic!("a bug");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_may_not_be_a_member_names_its_group_and_what_allows_it() {
+    let mut world = World::closed().await;
+    let mut intake = world.intake().await;
+    let says = move || {
+        let mut said = String::new();
+        until("refused", || {
+            intake.step().expect("goes on");
+            said = intake.agent.health.last_error().unwrap_or_default();
+            said.contains("GROUP_AUTHORIZATION_FAILED")
+        });
+        said
+    };
+    let said = tokio::task::spawn_blocking(says).await.expect("ran");
+    assert!(said.contains("--operation Read --group lake-cooperative") && said.contains("members of lake:"), "{said}");
+    let by_iam = denied("lake", &Security::Iam { region: "eu-north-1".into() });
+    assert!(by_iam.contains("`kafka-cluster:AlterGroup` on the group lake-cooperative"), "{by_iam}");
+    world.kafka.take().expect("it runs").shutdown().await;
 }
