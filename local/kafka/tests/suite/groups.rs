@@ -235,6 +235,25 @@ fn an_instance_that_starts_again_gets_its_partitions_back_and_nobody_else_notice
 }
 
 #[test]
+fn an_instance_of_another_name_with_a_topic_more_inherits_when_the_session_of_the_former_one_ends() {
+    let broker = Broker::start();
+    let address = broker.address();
+    let (topic, more, group) = (unique("had"), unique("more"), unique("group"));
+    clients::create(address, &topic, 6, &[]).unwrap();
+    let settings = |instance| [COOPERATIVE, ("group.instance.id", instance)];
+    let former = Member::start_with(address, &group, &topic, &settings("one"));
+    shared(&[&former]);
+    former.leave();
+    clients::create(address, &more, 6, &[]).unwrap();
+    let heir = member_with(address, &group, &topic, &settings("another"));
+    heir.subscribe(&[&topic, &more]).unwrap();
+    eventually("all partitions", || {
+        let _ = heir.poll(Duration::from_millis(100));
+        (heir.assignment().unwrap().count() == 12).then_some(())
+    });
+}
+
+#[test]
 fn a_silent_member_loses_its_partitions() {
     let broker = Broker::start();
     let address = broker.address();
