@@ -6,6 +6,7 @@ mod group;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -27,10 +28,14 @@ use crate::partition::{Counters, Partition, Reading, Taken, take};
 use crate::produced::Produced;
 use crate::quarantine::{Part, Quarantine, Until};
 use crate::registry::Registries;
-use crate::router::{Broken, Router};
+use crate::room::Rooms;
+use crate::router::{Broken, Collected, Router};
 
 /// How long a request to Kafka may take.
 const REQUEST: Duration = Duration::from_secs(10);
+/// So many bytes of rows are on their way to data files before reading waits for them: a bound on memory, within which reading goes
+/// on while files are finished and committed.
+const BYTES_WAITING: usize = 16 << 20;
 /// The clock is read and the limits are looked at once for so many records.
 pub(crate) const LOOK_EVERY: u32 = 128;
 /// How often it is published what was taken in.
@@ -44,7 +49,11 @@ pub(crate) struct Intake {
     topics: Vec<String>,
     consumer: BaseConsumer<Context>,
     work: mpsc::Sender<Work>,
+    /// The room that rows take until they are encoded.
+    rooms: Arc<Rooms>,
     outcomes: Receiver<Outcome>,
+    /// How many commits of this generation were asked for and haven't happened yet.
+    under_way: u32,
     latch: Option<Latch>,
     counters: Counters,
     generation: u64,
@@ -57,6 +66,8 @@ pub(crate) struct Intake {
     shared: bool,
     /// So many bytes are committed at the latest; fewer while rows are looked for that can't be written.
     commit_bytes: u64,
+    /// Whether rows are looked for that can't be written.
+    sifting: bool,
     held_bytes: u64,
     held_since: Option<Instant>,
     /// See [`Taken::MANY_BROKEN`].
@@ -94,13 +105,16 @@ impl Intake {
             quarantine: Quarantine::new(&agent.metrics),
             shared: false,
             commit_bytes: config.commit_bytes,
+            sifting: false,
             agent,
             config,
             registries,
             topics,
             consumer,
             work,
+            rooms: Rooms::new(BYTES_WAITING),
             outcomes,
+            under_way: 0,
             latch: Some(latch),
             generation: 0,
             router: None,
@@ -201,9 +215,7 @@ impl Intake {
                                     self.produced.add(message.timestamp().to_millis());
                                 }
                                 if let Some(collected) = taken.full {
-                                    let generation = self.generation;
-                                    let batch = Work::Batch { generation, collected };
-                                    self.work.blocking_send(batch).map_err(|_| gone())?;
+                                    self.hand_over(collected)?;
                                 }
                                 if self.held_broken >= Taken::MANY_BROKEN {
                                     break;
@@ -237,6 +249,13 @@ impl Intake {
         }
         self.consumer.context().set_handed(handed, all);
         Ok(())
+    }
+
+    /// Gives rows to the committer; waits until there is room for them.
+    fn hand_over(&self, (table, mut batch): Collected) -> anyhow::Result<()> {
+        batch.room = Some(self.rooms.take(batch.bytes()));
+        let work = Work::Batch { generation: self.generation, collected: (table, batch) };
+        self.work.blocking_send(work).map_err(|_| gone())
     }
 
     /// A partition stays before a record that is refused.
@@ -306,6 +325,7 @@ impl Intake {
     fn forget(&mut self) {
         self.router = None;
         self.waiting = None;
+        self.under_way = 0;
         self.produced.take();
         (self.held_bytes, self.held_broken, self.held_since, self.ledger_at) = (0, 0, None, None);
         self.consumer.context().set_progress(None);

@@ -1,6 +1,6 @@
 //! The stream agent: Kafka messages to typed rows to Iceberg tables, exactly once.
 //!
-//! One thread polls and decodes (`intake`), a task beside it writes Parquet and commits. Each commit carries
+//! One thread polls and decodes (`intake`), tasks beside it write Parquet and one commits. Each commit carries
 //! the full map of offsets and is conditional on the metadata whose map it continues, so that a second, stale or
 //! restarted writer can neither lose nor repeat a row. Group offsets are committed for information only.
 
@@ -29,6 +29,7 @@ mod quarantine;
 mod record;
 mod registry;
 mod reject;
+mod room;
 mod router;
 mod settled;
 mod shape;
@@ -74,8 +75,8 @@ const OPEN_BYTES: usize = 256 << 20;
 const LEAST_OPEN_BYTES: usize = 8 << 20;
 /// Of so many partitions the age of the oldest record is shown, those where it is greatest.
 const WORST_PARTITIONS: usize = 20;
-/// So many batches wait for the committer before polling waits for it: a bound on memory.
-const BATCHES_WAITING: usize = 4;
+/// So many batches and commits wait for the committer at most, however small they are.
+const WORK_WAITING: usize = 1024;
 
 /// Runs until the agent is shut down; what was taken in is committed then.
 ///
@@ -163,7 +164,7 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
     agent.metrics.computed(&stream::UNREAD, &[], move || progress.unread().map(|unread| unread as f64));
     let consumer: BaseConsumer<Context> = kafka.create_with_context(context).context("make a Kafka consumer")?;
 
-    let (work, waiting) = mpsc::channel(BATCHES_WAITING);
+    let (work, waiting) = mpsc::channel(WORK_WAITING);
     let (outcomes, settled) = std::sync::mpsc::channel();
     let open_bytes = (OPEN_BYTES / (config.tables.len() + 1)).max(LEAST_OPEN_BYTES);
     let held_at_most = maintenance::held_at_most(&config);

@@ -144,7 +144,7 @@ async fn attempt<S: Sink>(sink: &mut S, pieces: &[Piece], batches: &[Batch]) -> 
     sink.forget();
     let result = guarded(async {
         for piece in pieces {
-            sink.write(piece.of(batches)).await?;
+            sink.write(piece.of(batches), None).await?;
         }
         sink.finish().await.map(drop)
     })

@@ -3,6 +3,7 @@
 //! `docs/decisions/stream-seams.md` says why it is cut here.
 
 pub(crate) mod any;
+mod encoder;
 pub(crate) mod iceberg;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -21,6 +22,7 @@ use lakewright_lake::NewColumn;
 use lakewright_platform::Backoff;
 
 use crate::evolve::Evolution;
+use crate::room::Room;
 use crate::settled::Settled;
 
 /// What decides what messages become in a sink. Rows that were decoded for another one are decoded anew.
@@ -111,8 +113,9 @@ pub(crate) trait Sink: Send + 'static {
     /// The sink as it is now. What was finished stays, to be committed on top of it.
     fn open(&mut self) -> impl Future<Output = Result<Opened, Fault>> + Send;
 
-    /// Adds rows to what the next commit holds.
-    fn write(&mut self, rows: RecordBatch) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Adds rows to what the next commit holds. They may be written later, and give their room back then; why they can't be is
+    /// said by a later call, [`Sink::finish`] at the latest.
+    fn write(&mut self, rows: RecordBatch, room: Option<Room>) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Finishes what was written, so that nothing but the commit is left to do.
     fn finish(&mut self) -> impl Future<Output = Result<Written, Fault>> + Send;

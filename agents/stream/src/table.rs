@@ -370,7 +370,7 @@ impl Rows {
             RecordBatch::try_new(Arc::clone(&self.schema), arrays).context("make a batch of the table's rows")?;
         let wanted = self.evolving.as_mut().map(Evolving::wanted).unwrap_or_default();
         let broken = std::mem::take(&mut self.broken);
-        Ok(Batch { rows, topic_id: Arc::clone(topic_id), origins, broken, wanted })
+        Ok(Batch { rows, topic_id: Arc::clone(topic_id), origins, broken, room: None, wanted })
     }
 }
 

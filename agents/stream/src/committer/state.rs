@@ -231,11 +231,13 @@ impl<S: Shared> State<S> {
         match self.mode {
             Mode::Sifting => {
                 self.rows += batch.rows.num_rows() as u64;
+                // They stay until the commit, which may wait for the intake: nobody waits for their room meanwhile.
+                batch.room = None;
                 self.kept.push(batch);
             }
             Mode::Streaming => {
                 self.rows += batch.rows.num_rows() as u64;
-                if let Err(fault) = guarded(self.sink.write(batch.rows)).await {
+                if let Err(fault) = guarded(self.sink.write(batch.rows, batch.room)).await {
                     self.fail(fault.context(format!("write rows of {}", self.declared.name)));
                 }
             }

@@ -92,8 +92,9 @@ impl Intake {
         let begun = begun.blocking_recv().map_err(|_| gone())??;
         let (rows, blind) = self.decoders(&begun);
         let dead = Rows::dead_letters(&begun.dead.schema).context("the dead-letter table")?;
-        let sifting = begun.sifting.iter().any(|sifting| *sifting);
-        self.commit_bytes = if sifting { self.config.commit_bytes.min(SIFTED_BYTES) } else { self.config.commit_bytes };
+        self.sifting = begun.sifting.iter().any(|sifting| *sifting);
+        self.commit_bytes =
+            if self.sifting { self.config.commit_bytes.min(SIFTED_BYTES) } else { self.config.commit_bytes };
         let known = Known { ledger: Ledger::of(&begun.dead.settled), begun, blind };
 
         let mut anew = TopicPartitionList::new();

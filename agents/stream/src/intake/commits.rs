@@ -28,6 +28,10 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// No commit waits that holds so many times the bytes after which one is due.
 const MOST_WAITING: u64 = 4;
 
+/// So many commits are asked for before one of them has happened: where commits take longer than the time between them, they become
+/// larger and not later.
+const MOST_UNDER_WAY: u32 = 2;
+
 /// A commit that waits for Kafka's answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Waiting {
@@ -43,11 +47,19 @@ impl Waiting {
     }
 }
 
+/// Whether so many commits are asked for that one more is left for later.
+fn is_enough(under_way: u32, must_be_small: bool) -> bool {
+    under_way >= MOST_UNDER_WAY && !must_be_small
+}
+
 impl Intake {
     pub(super) fn settle(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Committed { commit, wrote } => {
                 self.backoff.reset();
+                if commit.generation == self.generation {
+                    self.under_way = self.under_way.saturating_sub(1);
+                }
                 self.release(&commit, &wrote);
                 self.clear_error();
                 // For tools that look at groups; where to begin stands in the tables.
@@ -116,7 +128,12 @@ impl Intake {
             }
             None => self.is_ledger_due(),
         };
-        if !due || self.waiting.is_some_and(|waiting| Instant::now() < waiting.again) {
+        // More is held meanwhile, and then committed together. What is looked through for rows at fault must stay small.
+        let must_be_small = self.sifting || self.held_broken >= Taken::MANY_BROKEN;
+        if !due
+            || is_enough(self.under_way, must_be_small)
+            || self.waiting.is_some_and(|waiting| Instant::now() < waiting.again)
+        {
             return;
         }
         if let Err(error) = self.commit(false) {
@@ -165,7 +182,7 @@ impl Intake {
             }
         };
         for collected in all {
-            self.work.blocking_send(Work::Batch { generation, collected }).map_err(|_| gone())?;
+            self.hand_over(collected)?;
         }
         let Some(router) = &self.router else { return Ok(()) };
         let positions = self
@@ -191,6 +208,7 @@ impl Intake {
         let shared = self.shared;
         let commit = Commit { generation, positions, blind, newest, produced, ledger, last, shared };
         (self.held_bytes, self.held_broken, self.held_since) = (0, 0, None);
+        self.under_way += 1;
         self.work.blocking_send(Work::Commit(commit)).map_err(|_| gone())
     }
 
@@ -270,6 +288,12 @@ impl Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commits_that_take_long_become_larger_unless_rows_at_fault_are_looked_for() {
+        assert!(!is_enough(0, false) && !is_enough(1, false) && is_enough(2, false) && is_enough(3, false));
+        assert!(!is_enough(3, true));
+    }
 
     #[test]
     fn a_commit_waits_for_kafka_for_a_while_and_as_long_as_it_is_small() {

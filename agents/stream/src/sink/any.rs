@@ -8,6 +8,7 @@ use lakewright_lake::{NewColumn, Turns};
 use super::iceberg::IcebergSink;
 use super::plain::PlainSink;
 use super::{Fault, Opened, Refusal, Shared, Sink, Written};
+use crate::room::Room;
 use crate::settled::Settled;
 
 /// A sink of either kind.
@@ -41,10 +42,10 @@ impl Sink for AnySink {
         }
     }
 
-    async fn write(&mut self, rows: RecordBatch) -> Result<(), Fault> {
+    async fn write(&mut self, rows: RecordBatch, room: Option<Room>) -> Result<(), Fault> {
         match &mut self.of {
-            Of::Iceberg(sink) => sink.write(rows).await,
-            Of::Plain(sink) => sink.write(rows).await,
+            Of::Iceberg(sink) => sink.write(rows, room).await,
+            Of::Plain(sink) => sink.write(rows, room).await,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
+use arrow_array::RecordBatch;
 use iceberg::ErrorKind;
 use iceberg::spec::DataFile;
 use lakewright_aws::{Aws, ErrorKind as Kind};
@@ -10,8 +11,10 @@ use lakewright_config::{DECLARATION, Table};
 use lakewright_lake::maintain::Held;
 use lakewright_lake::{Change, CommitError, LoadedTable, NewColumn, TableWriter, load_table};
 
+use super::encoder::Encoder;
 use super::{Blame, Fault, Opened, Refusal, Sink, Version, Written};
 use crate::evolve::Evolution;
+use crate::room::Room;
 use crate::settled::Settled;
 
 /// A table of the catalog.
@@ -32,7 +35,7 @@ pub(crate) struct IcebergSink {
     /// Since when files of the next commit are written.
     writing_since: Option<Held>,
     loaded: Option<LoadedTable>,
-    writer: Option<TableWriter>,
+    writer: Option<Encoder<TableWriter>>,
     finished: Vec<DataFile>,
     spec_id: Option<i32>,
 }
@@ -102,21 +105,21 @@ impl Sink for IcebergSink {
         Ok(opened)
     }
 
-    async fn write(&mut self, rows: arrow_array::RecordBatch) -> Result<(), Fault> {
+    async fn write(&mut self, rows: RecordBatch, room: Option<Room>) -> Result<(), Fault> {
         if self.writer.is_none() {
             let plain: Vec<&str> = self.plain.iter().map(String::as_str).collect();
             let made = TableWriter::new(self.loaded(), &plain).map_err(|error| Fault::new(Blame::Table, error))?;
-            self.writer = Some(made.bounded(self.open_bytes));
+            self.spec_id = Some(made.spec_id());
+            self.writer = Some(Encoder::start(made.bounded(self.open_bytes)));
             self.writing_since.get_or_insert_with(Held::now);
         }
         let writer = self.writer.as_mut().expect("it was made above");
-        writer.write(rows).await.map_err(|error| Fault::new(blame(&error, Blame::Rows), error))
+        writer.write(rows, room).await
     }
 
     async fn finish(&mut self) -> Result<Written, Fault> {
         if let Some(writer) = self.writer.take() {
-            self.spec_id = Some(writer.spec_id());
-            self.finished = writer.close().await.map_err(|error| Fault::new(blame(&error, Blame::Rows), error))?;
+            self.finished = writer.close().await?;
         }
         let bytes = self.finished.iter().map(DataFile::file_size_in_bytes).sum();
         Ok(Written { files: self.finished.len(), bytes })

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::{Blame, Fault, Opened, Refusal, Shared, Sink, Version, Written};
 use crate::evolve::Evolution;
+use crate::room::Room;
 use crate::settled::Settled;
 
 /// What the next commit meets.
@@ -184,7 +185,7 @@ impl Sink for MemorySink {
         Ok(shelf.opened())
     }
 
-    async fn write(&mut self, rows: RecordBatch) -> Result<(), Fault> {
+    async fn write(&mut self, rows: RecordBatch, _room: Option<Room>) -> Result<(), Fault> {
         let shelf = self.shelf.lock();
         for offset in offsets(&rows) {
             assert_ne!(shelf.panics, Some(offset), "no row like this");

@@ -9,9 +9,11 @@ use lakewright_config::Table;
 use lakewright_lake::NewColumn;
 use lakewright_lake::plain::{File, Manifest, PlainTable, PlainWriter};
 
+use super::encoder::Encoder;
 use super::iceberg::{blame, refused};
 use super::{Blame, Fault, Opened, Refusal, Sink, Version, Written};
 use crate::evolve::Evolution;
+use crate::room::Room;
 use crate::settled::Settled;
 
 /// A table of files and manifests.
@@ -26,7 +28,7 @@ pub(crate) struct PlainSink {
     open_bytes: usize,
     table: Option<PlainTable>,
     newest: Option<Manifest>,
-    writer: Option<PlainWriter>,
+    writer: Option<Encoder<PlainWriter>>,
     finished: Vec<File>,
 }
 
@@ -73,19 +75,19 @@ impl Sink for PlainSink {
         self.opened().map_err(of_table)
     }
 
-    async fn write(&mut self, rows: RecordBatch) -> Result<(), Fault> {
+    async fn write(&mut self, rows: RecordBatch, room: Option<Room>) -> Result<(), Fault> {
         if self.writer.is_none() {
             let plain: Vec<&str> = self.plain.iter().map(String::as_str).collect();
             let made = self.table().writer(&plain, self.open_bytes);
-            self.writer = Some(made.map_err(|error| Fault::new(Blame::Table, error))?);
+            self.writer = Some(Encoder::start(made.map_err(|error| Fault::new(Blame::Table, error))?));
         }
         let writer = self.writer.as_mut().expect("it was made above");
-        writer.write(rows).await.map_err(|error| Fault::new(blame(&error, Blame::Rows), error))
+        writer.write(rows, room).await
     }
 
     async fn finish(&mut self) -> Result<Written, Fault> {
         if let Some(writer) = self.writer.take() {
-            let files = writer.close().await.map_err(|error| Fault::new(blame(&error, Blame::Rows), error))?;
+            let files = writer.close().await?;
             self.finished.extend(files);
         }
         Ok(Written { files: self.finished.len(), bytes: self.finished.iter().map(|file| file.bytes).sum() })

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::world::World;
+use crate::room::Room;
 use crate::settled::Settled;
 use crate::sink::memory::{MemorySink, Next, Shelf};
 use crate::sink::{Blame, Fault, Opened, Refusal, Shared, Sink, Written};
@@ -106,9 +107,9 @@ impl Sink for TimedSink {
         opened
     }
 
-    async fn write(&mut self, rows: RecordBatch) -> Result<(), Fault> {
+    async fn write(&mut self, rows: RecordBatch, room: Option<Room>) -> Result<(), Fault> {
         self.hold(self.held + rows.get_array_memory_size());
-        self.memory.write(rows).await
+        self.memory.write(rows, room).await
     }
 
     async fn finish(&mut self) -> Result<Written, Fault> {
