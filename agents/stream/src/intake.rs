@@ -10,26 +10,26 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use lakewright_config::StreamConfig;
 use lakewright_platform::Backoff;
 use lakewright_runtime::{Agent, Latch};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedMessage, Message as _};
 use tokio::sync::mpsc;
 
 use self::commits::Waiting;
 use self::group::{Fenced, denied};
 use crate::committer::{Outcome, Work};
 use crate::context::Context;
-use crate::partition::{Counters, Partition, Reading, Taken, take};
-use crate::produced::Produced;
+use crate::decode::{Decode, Lines, Problem, Report, Shared};
+use crate::partition::{Counters, Index};
 use crate::quarantine::{Part, Quarantine, Until};
 use crate::registry::Registries;
 use crate::room::Rooms;
-use crate::router::{Broken, Collected, Router};
+use crate::router::{Broken, Collected, Topic};
 
 /// How long a request to Kafka may take.
 const REQUEST: Duration = Duration::from_secs(10);
@@ -37,9 +37,25 @@ const REQUEST: Duration = Duration::from_secs(10);
 /// on while files are finished and committed.
 const BYTES_WAITING: usize = 16 << 20;
 /// The clock is read and the limits are looked at once for so many records.
-pub(crate) const LOOK_EVERY: u32 = 128;
+pub(crate) const LOOK_EVERY: u32 = 512;
 /// How often it is published what was taken in.
 const PUBLISH_EVERY: Duration = Duration::from_millis(200);
+
+/// How long it takes until something else is looked at, when nothing is fetched or decoded.
+const DECODING: Duration = Duration::from_millis(100);
+/// So many bytes of messages are given to those who decode at a time,
+const BYTES_AT_A_TIME: usize = 256 << 10;
+/// and so many where commits are small,
+const LEAST_AT_A_TIME: usize = 4 << 10;
+/// and so many are on their way to them before fetching waits: a bound on memory.
+const BYTES_ON_THE_WAY: usize = 8 << 20;
+
+/// What is read.
+struct Read {
+    topics: Vec<Topic>,
+    /// Which tables are in quarantine.
+    blind: Vec<bool>,
+}
 
 /// The state of the loop.
 pub(crate) struct Intake {
@@ -47,7 +63,7 @@ pub(crate) struct Intake {
     config: StreamConfig,
     registries: Registries,
     topics: Vec<String>,
-    consumer: BaseConsumer<Context>,
+    consumer: Arc<BaseConsumer<Context>>,
     work: mpsc::Sender<Work>,
     /// The room that rows take until they are encoded.
     rooms: Arc<Rooms>,
@@ -55,12 +71,13 @@ pub(crate) struct Intake {
     /// How many commits of this generation were asked for and haven't happened yet.
     under_way: u32,
     latch: Option<Latch>,
-    counters: Counters,
+    counters: Arc<Counters>,
     generation: u64,
-    router: Option<Router>,
-    partitions: Vec<Partition>,
-    /// By topic and partition, the position in `partitions`.
-    index: Vec<Vec<Option<usize>>>,
+    /// What is read, while something is.
+    router: Option<Read>,
+    decode: Decode,
+    partitions: Vec<Shared>,
+    index: Index,
     quarantine: Quarantine,
     /// Whether the topics have partitions that others of the group read.
     shared: bool,
@@ -72,8 +89,6 @@ pub(crate) struct Intake {
     held_since: Option<Instant>,
     /// See [`Taken::MANY_BROKEN`].
     held_broken: usize,
-    /// When the records were produced that are held.
-    produced: Produced,
     /// The commit that waits for Kafka's answer.
     waiting: Option<Waiting>,
     /// When the ledger is committed, should nothing come until then.
@@ -96,12 +111,15 @@ impl Intake {
         work: mpsc::Sender<Work>,
         outcomes: Receiver<Outcome>,
         latch: Latch,
+        desks: usize,
     ) -> Self {
         let mut topics: Vec<String> = config.tables.iter().map(|table| table.topic.clone()).collect();
         topics.sort();
         topics.dedup();
+        let counters = Arc::new(Counters::new(&agent.metrics));
+        let decode = Decode::new(desks, config.on_reject, &counters);
         Self {
-            counters: Counters::new(&agent.metrics),
+            counters,
             quarantine: Quarantine::new(&agent.metrics),
             shared: false,
             commit_bytes: config.commit_bytes,
@@ -110,7 +128,7 @@ impl Intake {
             config,
             registries,
             topics,
-            consumer,
+            consumer: Arc::new(consumer),
             work,
             rooms: Rooms::new(BYTES_WAITING),
             outcomes,
@@ -118,12 +136,12 @@ impl Intake {
             latch: Some(latch),
             generation: 0,
             router: None,
+            decode,
             partitions: Vec::new(),
             index: Vec::new(),
             held_bytes: 0,
             held_since: None,
             held_broken: 0,
-            produced: Produced::default(),
             waiting: None,
             ledger_at: None,
             backoff: Backoff::default(),
@@ -136,9 +154,22 @@ impl Intake {
 
     /// Reads until the agent is shut down; what is held then is committed.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        // Messages borrow from it, and threads decode them.
+        let consumer = Arc::clone(&self.consumer);
+        std::thread::scope(|scope| {
+            let mut lines = Lines::start(scope, &self.decode);
+            self.read(&consumer, &mut lines)
+        })
+    }
+
+    fn read<'m>(
+        &mut self,
+        consumer: &'m BaseConsumer<Context>,
+        lines: &mut Lines<BorrowedMessage<'m>>,
+    ) -> anyhow::Result<()> {
         self.subscribe()?;
         while !self.agent.shutdown.is_cancelled() {
-            if let Err(error) = self.step() {
+            if let Err(error) = self.step(consumer, lines) {
                 if error.is::<Fenced>() {
                     self.wait_fenced(&error);
                 }
@@ -155,9 +186,13 @@ impl Intake {
     }
 
     /// Takes in what there is and does what is due.
-    fn step(&mut self) -> anyhow::Result<()> {
+    fn step<'m>(
+        &mut self,
+        consumer: &'m BaseConsumer<Context>,
+        lines: &mut Lines<BorrowedMessage<'m>>,
+    ) -> anyhow::Result<()> {
         self.agent.health.progress();
-        self.poll()?;
+        self.poll(consumer, lines)?;
         self.publish();
         while let Some(event) = self.consumer.context().next_event() {
             self.rebalanced(event)?;
@@ -179,57 +214,87 @@ impl Intake {
         Ok(())
     }
 
-    /// Takes in what Kafka has, up to [`LOOK_EVERY`] records.
-    fn poll(&mut self) -> anyhow::Result<()> {
+    /// Gives what Kafka has to those who decode, up to [`LOOK_EVERY`] records, and takes up what they report.
+    fn poll<'m>(
+        &mut self,
+        consumer: &'m BaseConsumer<Context>,
+        lines: &mut Lines<BorrowedMessage<'m>>,
+    ) -> anyhow::Result<()> {
         self.now = chrono::Utc::now().timestamp_micros();
-        self.consumer.context().keep_logged_in(self.consumer.client());
-        let mut wait = Duration::from_millis(100);
-        let (mut handed, mut all) = (0, false);
+        consumer.context().keep_logged_in(consumer.client());
+        self.decode.go_on();
+        if !lines.is_free(&self.decode) || self.decode.on_the_way() >= BYTES_ON_THE_WAY {
+            return self.reports(DECODING);
+        }
+        // What is decoded meanwhile isn't waited for here.
+        let mut wait = if self.decode.on_the_way() > 0 { Duration::ZERO } else { DECODING };
+        let (mut dropped, mut all, mut bytes) = (0, false, 0);
+        // A commit becomes larger than it should be by what is fetched at a time.
+        let enough = BYTES_AT_A_TIME.min(LEAST_AT_A_TIME.max(self.commit_bytes as usize / 16));
         for _ in 0..LOOK_EVERY {
-            let problem = {
-                // A field and not `self`, so that the message may borrow the consumer while the rest is changed.
-                let consumer = &self.consumer;
-                match consumer.poll(wait) {
-                    None => {
-                        all = true;
+            match consumer.poll(wait) {
+                None => {
+                    all = true;
+                    break;
+                }
+                Some(Err(error)) => self.consumer_error(&error)?,
+                Some(Ok(message)) => {
+                    match self.find(message.topic(), message.partition()) {
+                        Some((position, desk)) => {
+                            let partition = &self.partitions[position];
+                            bytes += lines.add(&mut self.decode, (desk, partition), message, self.now);
+                        }
+                        None => dropped += 1,
+                    }
+                    wait = Duration::ZERO;
+                    if bytes >= enough {
                         break;
                     }
-                    Some(Err(error)) => Problem::Kafka(error),
-                    Some(Ok(message)) => {
-                        handed += 1;
-                        let reading = Reading {
-                            router: self.router.as_mut(),
-                            topics: &self.topics,
-                            index: &self.index,
-                            partitions: &mut self.partitions,
-                            on_reject: self.config.on_reject,
-                        };
-                        wait = Duration::ZERO;
-                        match take(&message, reading, &self.counters, self.now) {
-                            Ok(None) => continue,
-                            Ok(Some(taken)) => {
-                                self.held_bytes += taken.bytes;
-                                self.held_broken += taken.broken;
-                                if taken.stop.is_none() {
-                                    self.held_since.get_or_insert_with(Instant::now);
-                                    self.produced.add(message.timestamp().to_millis());
-                                }
-                                if let Some(collected) = taken.full {
-                                    self.hand_over(collected)?;
-                                }
-                                if self.held_broken >= Taken::MANY_BROKEN {
-                                    break;
-                                }
-                                let Some((partition, reason)) = taken.stop else { continue };
-                                Problem::Stop(partition, reason)
-                            }
-                            Err(broken) => Problem::Broken(broken),
-                        }
-                    }
                 }
-            };
+            }
+        }
+        lines.send(&self.decode, all);
+        let wait = if all && self.decode.on_the_way() > 0 { DECODING } else { Duration::ZERO };
+        self.reports(wait)?;
+        let all = all && self.decode.on_the_way() == 0;
+        if all {
+            self.publish_now();
+        }
+        consumer.context().set_handed(dropped, all);
+        Ok(())
+    }
+
+    /// The position of a partition that is read, and the desk at which it is decoded.
+    fn find(&self, topic: &str, partition: i32) -> Option<(usize, usize)> {
+        self.router.as_ref()?;
+        let topic = self.topics.iter().position(|name| name == topic)?;
+        self.index[topic].get(partition as usize).copied().flatten()
+    }
+
+    /// Takes up what was decoded; where there is nothing of that yet, it waits for so long at most.
+    fn reports(&mut self, wait: Duration) -> anyhow::Result<()> {
+        let mut wait = wait;
+        while let Some(report) = self.decode.report(wait) {
+            wait = Duration::ZERO;
+            self.take_up(report)?;
+        }
+        Ok(())
+    }
+
+    fn take_up(&mut self, report: Report) -> anyhow::Result<()> {
+        if let Some((messages, _)) = report.done {
+            self.consumer.context().set_handed(messages as u64, false);
+        }
+        self.held_bytes += report.bytes;
+        self.held_broken += report.broken;
+        if report.records > 0 {
+            self.held_since.get_or_insert_with(Instant::now);
+        }
+        for collected in report.full {
+            self.hand_over(collected)?;
+        }
+        for problem in report.problems {
             match problem {
-                Problem::Kafka(error) => self.consumer_error(&error)?,
                 Problem::Stop(partition, reason) => self.stop_partition(partition, &reason),
                 // The record is known; without it the table goes on.
                 Problem::Broken(Broken { by_record: true, error, .. }) => {
@@ -241,13 +306,16 @@ impl Intake {
                     // What it has collected is of no use, and the others go on without it.
                     self.stop(Duration::ZERO);
                 }
-                Problem::Broken(Broken { table: None, error, .. }) => return Err(error),
+                Problem::Broken(Broken { table: None, error, .. }) => {
+                    self.stop(Duration::ZERO);
+                    return Err(error);
+                }
+                Problem::Died(said) => {
+                    self.stop(Duration::ZERO);
+                    bail!("decoding failed, which is a bug in lakewright: {said}");
+                }
             }
         }
-        if all {
-            self.publish_now();
-        }
-        self.consumer.context().set_handed(handed, all);
         Ok(())
     }
 
@@ -259,9 +327,9 @@ impl Intake {
     }
 
     /// A partition stays before a record that is refused.
-    fn stop_partition(&mut self, position: usize, reason: &str) {
-        let partition = &self.partitions[position];
-        let (topic, number, next) = (self.topics[partition.topic].clone(), partition.number, partition.next);
+    fn stop_partition(&mut self, (topic, number): (usize, i32), reason: &str) {
+        let Some((position, _)) = self.index[topic].get(number as usize).copied().flatten() else { return };
+        let (topic, next) = (self.topics[topic].clone(), self.partitions[position].lock().next);
         let mut list = TopicPartitionList::new();
         _ = list.add_partition(&topic, number);
         if let Err(error) = self.consumer.pause(&list) {
@@ -299,7 +367,7 @@ impl Intake {
             return;
         }
         self.published = Instant::now();
-        let begun = self.partitions.iter().filter(|one| one.begun);
+        let begun = self.partitions.iter().map(|one| one.lock()).filter(|one| one.begun);
         let read = begun.map(|one| (self.topics[one.topic].as_str(), one.number, one.next));
         self.consumer.context().set_read(read);
     }
@@ -324,9 +392,9 @@ impl Intake {
     /// Forgets what was read and not committed, and how far it was.
     fn forget(&mut self) {
         self.router = None;
+        self.decode.stop();
         self.waiting = None;
         self.under_way = 0;
-        self.produced.take();
         (self.held_bytes, self.held_broken, self.held_since, self.ledger_at) = (0, 0, None, None);
         self.consumer.context().set_progress(None);
     }
@@ -343,14 +411,6 @@ impl Drop for Intake {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-/// What keeps a record from being taken in.
-enum Problem {
-    Kafka(KafkaError),
-    /// The partition at this position must not go past it.
-    Stop(usize, String),
-    Broken(Broken),
 }
 
 fn gone() -> anyhow::Error {

@@ -1,14 +1,15 @@
 //! The stream agent: Kafka messages to typed rows to Iceberg tables, exactly once.
 //!
-//! One thread polls and decodes (`intake`), tasks beside it write Parquet and one commits. Each commit carries
-//! the full map of offsets and is conditional on the metadata whose map it continues, so that a second, stale or
-//! restarted writer can neither lose nor repeat a row. Group offsets are committed for information only.
+//! One thread polls (`intake`), others decode where there are cores for them (`decode`), tasks beside them write Parquet and one
+//! commits. Each commit carries the full map of offsets and is conditional on the metadata whose map it continues, so that a second,
+//! stale or restarted writer can neither lose nor repeat a row. Group offsets are committed for information only.
 
 mod batch;
 mod check;
 mod column;
 mod committer;
 mod context;
+mod decode;
 mod epochs;
 mod escape;
 mod evolve;
@@ -45,6 +46,7 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::num::NonZero;
 
 use anyhow::Context as _;
 pub use check::check;
@@ -77,6 +79,8 @@ const LEAST_OPEN_BYTES: usize = 8 << 20;
 const WORST_PARTITIONS: usize = 20;
 /// So many batches and commits wait for the committer at most, however small they are.
 const WORK_WAITING: usize = 1024;
+/// So many messages are decoded at the same time at most.
+const MOST_DESKS: usize = 16;
 
 /// Runs until the agent is shut down; what was taken in is committed then.
 ///
@@ -132,6 +136,16 @@ fn identity(instance: &str, topics: &BTreeSet<&str>) -> String {
 /// # Errors
 /// As [`run`].
 pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    // One core fetches and encodes; where there are two, a thread more would only make both take longer.
+    run_at(agent, config, aws, cores.saturating_sub(1).clamp(1, MOST_DESKS)).await
+}
+
+/// As [`run_with`], with so many messages decoded at the same time: by as many threads, or, if it is one, by the one that fetches.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_at(agent: Agent, config: StreamConfig, aws: Aws, desks: usize) -> anyhow::Result<()> {
     check(&config)?;
     let aws = match &config.account {
         Some(account) => aws.of_account(account, BTreeMap::new()),
@@ -187,7 +201,7 @@ pub async fn run_with(agent: Agent, config: StreamConfig, aws: Aws) -> anyhow::R
     let committing = tokio::spawn(committer.run(waiting, last_commit));
     let stop = CancellationToken::new();
     let maintaining = Maintainer::of(&config, &aws, &agent).map(|maintainer| maintainer.start(stop.clone()));
-    let intake = Intake::new(agent, (config, registries), consumer, work, settled, latch);
+    let intake = Intake::new(agent, (config, registries), consumer, work, settled, latch, desks);
     let result = tokio::task::spawn_blocking(|| intake.run()).await.context("the polling thread ended")?;
     committing.await.context("the committing task ended")?;
     stop.cancel();

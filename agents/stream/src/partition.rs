@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use lakewright_config::agents::stream::{self, OnReject};
 use lakewright_formats::Skipped;
-use lakewright_runtime::kafka::leader_epoch;
 use lakewright_runtime::{Counter, Metrics};
-use rdkafka::message::{BorrowedMessage, Message};
 
 use crate::batch::Place;
+use crate::decode::Shared;
 use crate::epochs::Mark;
-use crate::record::Record;
+use crate::record::{Fetched, Record};
 use crate::reject::Cause;
 use crate::router::{Broken, Collected, Covered, Routed, Router};
 use crate::start::{Refused, Start};
@@ -25,6 +24,8 @@ const MAX_BROKEN: usize = 16;
 pub(crate) struct Partition {
     pub(crate) topic: usize,
     pub(crate) number: i32,
+    /// The desk at which its records are decoded, all of them in their order.
+    pub(crate) desk: usize,
     pub(crate) next: i64,
     /// The last record that was taken in since reading began, where its epoch is known.
     pub(crate) last: Option<Mark>,
@@ -55,6 +56,7 @@ impl Partition {
         Self {
             topic,
             number,
+            desk: 0,
             next: 0,
             last: None,
             expected: None,
@@ -196,14 +198,18 @@ impl Covered for At<'_> {
     }
 }
 
-/// The partitions' positions in their list, by topic and number.
-pub(crate) fn index(partitions: &[Partition], topics: usize) -> Vec<Vec<Option<usize>>> {
-    let mut index = vec![Vec::new(); topics];
+/// The partitions' positions in their list, by topic and number, and the desks at which they are decoded.
+pub(crate) type Index = Vec<Vec<Option<(usize, usize)>>>;
+
+/// The index of partitions of so many topics.
+pub(crate) fn index(partitions: &[Shared], topics: usize) -> Index {
+    let mut index: Index = vec![Vec::new(); topics];
     for (position, partition) in partitions.iter().enumerate() {
-        let of_topic: &mut Vec<Option<usize>> = &mut index[partition.topic];
+        let partition = partition.lock();
+        let of_topic = &mut index[partition.topic];
         let number = partition.number as usize;
         of_topic.resize(of_topic.len().max(number + 1), None);
-        of_topic[number] = Some(position);
+        of_topic[number] = Some((position, partition.desk));
     }
     index
 }
@@ -241,8 +247,8 @@ impl Counters {
 pub(crate) struct Taken {
     pub(crate) bytes: u64,
     pub(crate) full: Option<Collected>,
-    /// The partition's position among those that are read, and why it must not go past this record.
-    pub(crate) stop: Option<(usize, String)>,
+    /// Why its partition must not go past this record.
+    pub(crate) stop: Option<String>,
     /// How much it takes of [`Taken::MANY_BROKEN`].
     pub(crate) broken: usize,
 }
@@ -253,47 +259,34 @@ impl Taken {
     pub(crate) const MANY_BROKEN: usize = 256;
 }
 
-/// The partitions that are read.
-pub(crate) struct Reading<'a> {
-    pub(crate) router: Option<&'a mut Router>,
-    pub(crate) topics: &'a [String],
-    pub(crate) index: &'a [Vec<Option<usize>>],
-    pub(crate) partitions: &'a mut [Partition],
-    pub(crate) on_reject: OnReject,
-}
-
-/// Takes in one message; `None` when it isn't of a partition that is read, or was taken in before.
+/// Takes in one message; `None` when nothing more of its partition is taken in, or it was taken in before.
 ///
 /// # Errors
 /// A table's code failed on it.
-pub(crate) fn take(
-    message: &BorrowedMessage<'_>,
-    reading: Reading<'_>,
-    counters: &Counters,
+pub(crate) fn take<M: Fetched>(
+    message: &M,
+    (partition, router): (&mut Partition, &mut Router),
+    (counters, on_reject): (&Counters, OnReject),
     now: i64,
 ) -> Result<Option<Taken>, Broken> {
-    let Reading { router, topics, index, partitions, on_reject } = reading;
-    let Some(router) = router else { return Ok(None) };
-    let name = message.topic();
-    let Some(topic) = topics.iter().position(|topic| topic == name) else { return Ok(None) };
-    let known = index[topic].get(message.partition() as usize).copied().flatten();
-    let Some(position) = known else { return Ok(None) };
-    let partition = &mut partitions[position];
+    let stopped = |reason| Ok(Some(Taken { bytes: 0, full: None, stop: Some(reason), broken: 0 }));
     let offset = message.offset();
     if partition.stands_still {
         return Ok(None);
     }
-    let mark = leader_epoch(message).map(|epoch| Mark(offset, epoch));
+    let mark = message.epoch().map(|epoch| Mark(offset, epoch));
     if let Some(reason) = mark.and_then(|mark| partition.another_log(mark)) {
         partition.stands_still = true;
-        return Ok(Some(Taken { bytes: 0, full: None, stop: Some((position, reason)), broken: 0 }));
+        return stopped(reason);
     }
     if offset < partition.next {
         return Ok(None);
     }
+    let topic = partition.topic;
     if offset > partition.next {
         // Compaction and transactions leave gaps; anything else shows here too.
         counters.gaps.increment(1);
+        let name = &router.topics[topic].name;
         tracing::debug!(topic = name, partition = partition.number, expected = partition.next, offset, "offset gap");
     }
     let payload = message.payload();
@@ -304,7 +297,7 @@ pub(crate) fn take(
         Ok(taken) => taken,
         Err(reason) => {
             partition.stands_still = true;
-            let stop = Some((position, format!("the record at offset {offset} can't be read now: {reason}")));
+            let stop = Some(format!("the record at offset {offset} can't be read now: {reason}"));
             return Ok(Some(Taken { bytes: 0, full: None, stop, broken }));
         }
     };
@@ -315,14 +308,11 @@ pub(crate) fn take(
         counters.rejects[reject.cause() as usize].increment(1);
         if on_reject == OnReject::Stop {
             partition.stands_still = true;
-            let stop = Some((position, format!("the record at offset {offset} is refused: {reject}")));
-            return Ok(Some(Taken { bytes: 0, full: None, stop, broken: 0 }));
+            return stopped(format!("the record at offset {offset} is refused: {reject}"));
         }
     }
     (partition.next, partition.last) = (offset + 1, mark);
     let bytes = payload.map_or(0, <[u8]>::len) as u64;
-    counters.records.increment(1);
-    counters.bytes.increment(bytes);
     Ok(Some(Taken { bytes, full: routed.full, stop: None, broken }))
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use lakewright_runtime::kafka::leader_epoch;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message};
 
 use crate::batch::Place;
@@ -28,6 +29,30 @@ pub(crate) trait Metadata: Debug {
     /// # Errors
     /// What is wrong with them.
     fn headers(&self, each: &mut dyn FnMut(&str, Option<&[u8]>)) -> Result<(), String>;
+}
+
+/// A record as it was fetched from a partition.
+pub(crate) trait Fetched: Metadata + Send + Sized {
+    fn offset(&self) -> i64;
+
+    fn payload(&self) -> Option<&[u8]>;
+
+    /// The leader epoch in which it came into the log, where that is known.
+    fn epoch(&self) -> Option<i32>;
+}
+
+impl Fetched for BorrowedMessage<'_> {
+    fn offset(&self) -> i64 {
+        Message::offset(self)
+    }
+
+    fn payload(&self) -> Option<&[u8]> {
+        Message::payload(self)
+    }
+
+    fn epoch(&self) -> Option<i32> {
+        leader_epoch(self)
+    }
 }
 
 impl Metadata for BorrowedMessage<'_> {

@@ -101,6 +101,7 @@ impl Router {
     }
 
     /// Which tables are in quarantine.
+    #[cfg(test)]
     pub(crate) fn blind(&self) -> &[bool] {
         &self.blind
     }

@@ -84,6 +84,8 @@ pub(crate) struct Rows {
     hints: Option<Arc<Hints>>,
     count: usize,
     bytes: usize,
+    /// So many rows make a batch.
+    most: usize,
 }
 
 impl Rows {
@@ -272,6 +274,7 @@ impl Rows {
             hints: None,
             count: 0,
             bytes: 0,
+            most: BATCH_ROWS,
         }
     }
 
@@ -321,6 +324,11 @@ impl Rows {
         self.count += 1;
     }
 
+    /// The same where so many collect rows of the table: together they hold no more than one does.
+    pub(crate) fn at_one_of(self, desks: usize) -> Self {
+        Self { most: BATCH_ROWS / desks, ..self }
+    }
+
     /// Whether nothing is held.
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0 && self.broken.is_empty()
@@ -328,7 +336,7 @@ impl Rows {
 
     /// Whether what is held should become a batch.
     pub(crate) fn is_full(&self) -> bool {
-        self.count >= BATCH_ROWS || self.bytes >= BATCH_BYTES
+        self.count >= self.most || self.bytes >= BATCH_BYTES / (BATCH_ROWS / self.most)
     }
 
     /// What was collected, as a batch of the table's schema; nothing is held afterwards. `topic_id` is that of all

@@ -6,3 +6,6 @@ mod group;
 mod schema;
 mod topics;
 mod world;
+
+/// At so many desks messages are decoded, however many cores the machine has.
+const DESKS: usize = 3;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use lakewright_config::Table;
 use lakewright_config::agents::stream::OnGap;
+use lakewright_config::{Table, Unknown};
 use lakewright_runtime::kafka::{ByPartition, ClusterTopics, describe_using, offsets_using};
 use rdkafka::consumer::Consumer;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 
-use super::{Intake, REQUEST, gone};
+use super::{Intake, REQUEST, Read, gone};
 use crate::committer::{Begun, Work};
 use crate::epochs::Mark;
 use crate::ledger::Ledger;
@@ -80,9 +80,11 @@ impl Intake {
     fn begin(&mut self) -> anyhow::Result<()> {
         self.generation += 1;
         // Then the client stands where each partition does that is read.
-        let is_reading = self.router.is_some();
+        let is_reading = self.router.is_some() && self.decode.on_the_way() == 0;
         self.forget();
-        let topics = self.describe()?;
+        self.decode.forget_fetched();
+        let found = self.describe()?;
+        let topics = self.named(&found);
         let now = Instant::now();
         let parts = self.config.tables.iter().map(|table| Part::Table(table.name.clone()));
         let hold: Vec<bool> = parts.map(|part| self.quarantine.holds(&part, now)).collect();
@@ -91,7 +93,6 @@ impl Intake {
         self.work.blocking_send(Work::Begin { generation, hold, reply }).map_err(|_| gone())?;
         let begun = begun.blocking_recv().map_err(|_| gone())??;
         let (rows, blind) = self.decoders(&begun);
-        let dead = Rows::dead_letters(&begun.dead.schema).context("the dead-letter table")?;
         self.sifting = begun.sifting.iter().any(|sifting| *sifting);
         self.commit_bytes =
             if self.sifting { self.config.commit_bytes.min(SIFTED_BYTES) } else { self.config.commit_bytes };
@@ -105,7 +106,13 @@ impl Intake {
         for position in 0..self.partitions.len() {
             let begun = self.begin_partition((position, is_reading), &topics, &known, &mut offsets);
             let Some(Begin { from, next, end, lost: missing }) = begun else { continue };
-            let partition = &self.partitions[position];
+            let mut partition = self.partitions[position].lock();
+            // Columns are found in all of a table's messages together.
+            let together =
+                self.config.tables.iter().any(|table| {
+                    table.reading.unknown == Unknown::Evolve && table.topic == topics[partition.topic].name
+                });
+            partition.desk = (if together { partition.topic } else { position }) % self.decode.desks();
             let (name, number) = (&topics[partition.topic].name, partition.number);
             let settled = self.settled(name, next, &known.blind, &partition.rows);
             lost += missing;
@@ -120,7 +127,9 @@ impl Intake {
         self.index = index(&self.partitions, self.topics.len());
         self.fetch(&anew, &kept).context("begin to read")?;
         self.consumer.context().set_progress(Some(progress));
-        self.router = Some(Router::new(topics, rows, known.blind, dead, self.config.on_reject));
+        let routers = self.routers(&known, rows, || self.named(&found))?;
+        self.decode.begin(routers);
+        self.router = Some(Read { topics, blind: known.blind });
         self.keep_own_quarantines();
         if lost > 0 {
             // The next one to begin here shall not find the same records lost.
@@ -133,7 +142,7 @@ impl Intake {
     }
 
     /// The topics with their ids, in the order of their names. One that isn't there has none.
-    fn describe(&mut self) -> anyhow::Result<Vec<Topic>> {
+    fn describe(&mut self) -> anyhow::Result<ClusterTopics> {
         let now = Instant::now();
         let is_held = |name: &&String| self.quarantine.holds(&Part::Topic((*name).clone()), now);
         let asked: Vec<String> = self.topics.iter().filter(|name| !is_held(name)).cloned().collect();
@@ -149,11 +158,16 @@ impl Intake {
                 self.quarantine.begun(&part);
             }
         }
-        let own = |topic: usize| self.partitions.iter().filter(|partition| partition.topic == topic).count();
+        let own = |topic: usize| self.partitions.iter().filter(|partition| partition.lock().topic == topic).count();
         self.shared =
             self.topics.iter().enumerate().any(|(topic, name)| {
                 found.topics.get(name).is_some_and(|identity| identity.partitions.len() > own(topic))
             });
+        Ok(found)
+    }
+
+    /// The topics as they are read.
+    fn named(&self, found: &ClusterTopics) -> Vec<Topic> {
         let tables = |name: &str| {
             let all = self.config.tables.iter().enumerate();
             all.filter(|(_, table)| table.topic == name).collect::<Vec<(usize, &Table)>>()
@@ -165,7 +179,36 @@ impl Intake {
             let names = tables.iter().map(|(index, table)| (table.name.clone(), *index)).collect();
             Topic { name: name.clone(), key, id: Arc::from(id), tables: names, way: Way::of(&tables, &self.registries) }
         };
-        Ok(self.topics.iter().map(topic).collect())
+        self.topics.iter().map(topic).collect()
+    }
+
+    /// A router for each desk, the first one of rows that were made already.
+    fn routers(&self, known: &Known, rows: Vec<Rows>, topics: impl Fn() -> Vec<Topic>) -> anyhow::Result<Vec<Router>> {
+        let desks = self.decode.desks();
+        let mut routers = Vec::with_capacity(desks);
+        let mut made = Some(rows);
+        for _ in 0..desks {
+            let rows = match made.take() {
+                Some(rows) => rows,
+                None => self.more_rows(known)?,
+            };
+            let dead = Rows::dead_letters(&known.begun.dead.schema).context("the dead-letter table")?;
+            let rows = rows.into_iter().map(|rows| rows.at_one_of(desks)).collect();
+            let router = Router::new(topics(), rows, known.blind.clone(), dead, self.config.on_reject);
+            routers.push(router);
+        }
+        Ok(routers)
+    }
+
+    /// What decodes the messages of each table that isn't left out, once more.
+    fn more_rows(&self, known: &Known) -> anyhow::Result<Vec<Rows>> {
+        let begun = known.begun.tables.iter().zip(&known.begun.sifting);
+        let all = self.config.tables.iter().zip(begun).zip(&known.blind);
+        all.map(|((table, (opened, sifting)), blind)| match opened {
+            Some(Ok(opened)) if !blind => self.decoder(table, opened, *sifting),
+            _ => Ok(Rows::blind()),
+        })
+        .collect()
     }
 
     /// The topics that there are, and the names of the others with what Kafka says of them.
@@ -222,7 +265,8 @@ impl Intake {
     /// Asks for the offsets of all partitions that may begin.
     fn offsets(&self, topics: &[Topic]) -> ByPartition<anyhow::Result<(i64, i64)>> {
         let now = Instant::now();
-        let known = self.partitions.iter().filter(|partition| !topics[partition.topic].id.is_empty());
+        let all = self.partitions.iter().map(|partition| partition.lock());
+        let known = all.filter(|partition| !topics[partition.topic].id.is_empty());
         let named = known.map(|partition| (topics[partition.topic].name.clone(), partition.number));
         let asked: Vec<(String, i32)> = named
             .filter(|(topic, number)| !self.quarantine.holds(&Part::Partition(topic.clone(), *number), now))
@@ -238,7 +282,8 @@ impl Intake {
         known: &Known,
         offsets: &mut ByPartition<anyhow::Result<(i64, i64)>>,
     ) -> Option<Begin> {
-        let partition = &mut self.partitions[position];
+        let shared = Arc::clone(&self.partitions[position]);
+        let mut partition = shared.lock();
         let is_read = is_reading && partition.begun && !partition.stands_still;
         (partition.begun, partition.stands_still) = (false, true);
         let (topic, number) = (&topics[partition.topic], partition.number);
@@ -255,7 +300,6 @@ impl Intake {
         match offsets.and_then(|offsets| self.find_start(topic, number, known, offsets)) {
             Ok((start, refused, high)) => {
                 let (next, lost) = (start.next, start.lost.unsigned_abs());
-                let partition = &mut self.partitions[position];
                 let goes_on = partition.go_on(is_read, start, refused);
                 let is_near = |last: &Mark| last.0 >= low && next - last.0 <= LOOK_BACK;
                 let last = || known.last(&topic.key, number).filter(is_near);

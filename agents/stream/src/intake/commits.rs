@@ -21,6 +21,8 @@ use crate::sink::{Blame, Fault};
 const IDLE: Duration = Duration::from_secs(30);
 /// How long the last commit before partitions are given up may take.
 const LAST_COMMIT: Duration = Duration::from_mins(1);
+/// How long decoding what was fetched may take before that. What is left is fetched again.
+const LAST_DECODING: Duration = Duration::from_secs(10);
 /// For so long a commit waits for Kafka to say which topics bear the names that were read. Then what is held is read again.
 const UNASKED: Duration = Duration::from_mins(2);
 /// The pause before Kafka is asked once more.
@@ -170,24 +172,33 @@ impl Intake {
             }
         }
         self.waiting = None;
-        let generation = self.generation;
-        let Some(router) = &mut self.router else { return Ok(()) };
-        let all = match router.drain() {
-            Ok(all) => all,
-            Err(Broken { table, error, .. }) => {
-                if let Some(table) = table {
-                    self.quarantine_table(table, Until::Written, &format!("{error:#}"));
+        // What is decoded now is committed, and nothing else until the positions are known.
+        self.decode.rest();
+        self.reports(Duration::ZERO)?;
+        let (mut all, mut produced) = (Vec::new(), Vec::new());
+        for desk in 0..self.decode.desks() {
+            match self.decode.drain(desk) {
+                Ok(Some((rows, times))) => {
+                    all.extend(rows);
+                    produced.extend(times);
                 }
-                return Err(error.context("what is held is read again"));
+                // What ended it was reported, or is a bug.
+                Ok(None) if self.router.is_none() => return Ok(()),
+                Ok(None) => bail!("a desk takes nothing in any more; what is held is read again"),
+                Err(Broken { table, error, .. }) => {
+                    if let Some(table) = table {
+                        self.quarantine_table(table, Until::Written, &format!("{error:#}"));
+                    }
+                    return Err(error.context("what is held is read again"));
+                }
             }
-        };
-        for collected in all {
-            self.hand_over(collected)?;
         }
+        let generation = self.generation;
         let Some(router) = &self.router else { return Ok(()) };
         let positions = self
             .partitions
             .iter()
+            .map(|partition| partition.lock())
             .filter(|partition| partition.begun)
             .map(|partition| Position {
                 topic: router.topics[partition.topic].name.clone(),
@@ -200,15 +211,22 @@ impl Intake {
                 pending: partition.pending(),
             })
             .collect();
-        let blind = router.blind().into();
+        let blind = router.blind.as_slice().into();
         let ledger = last || self.is_ledger_due();
         self.ledger_at = (!ledger).then(|| Instant::now() + IDLE);
         let newest = if self.held_since.is_some() { self.now } else { 0 };
-        let produced = self.produced.take();
         let shared = self.shared;
         let commit = Commit { generation, positions, blind, newest, produced, ledger, last, shared };
         (self.held_bytes, self.held_broken, self.held_since) = (0, 0, None);
         self.under_way += 1;
+        self.decode.restore();
+        if !last {
+            // What is decoded from now on is handed over later.
+            self.decode.go_on();
+        }
+        for collected in all {
+            self.hand_over(collected)?;
+        }
         self.work.blocking_send(Work::Commit(commit)).map_err(|_| gone())
     }
 
@@ -235,12 +253,25 @@ impl Intake {
         Ok(())
     }
 
+    /// Takes in what was fetched, so that reading goes on behind it.
+    fn decode_rest(&mut self) {
+        self.decode.go_on();
+        let began = Instant::now();
+        while self.decode.on_the_way() > 0 && self.held_broken < Taken::MANY_BROKEN && began.elapsed() < LAST_DECODING {
+            if let Err(error) = self.reports(Duration::from_millis(100)) {
+                self.agent.health.error(error);
+                return;
+            }
+        }
+    }
+
     /// Commits what is held before partitions change hands; returns whether nothing is held any more. When it fails nothing is
     /// lost: it is read again by whoever reads the partitions next.
     pub(super) fn commit_and_wait(&mut self) -> bool {
         if self.router.is_none() || self.partitions.is_empty() {
             return true;
         }
+        self.decode_rest();
         // Nobody waits for partitions that are lost already: the broker is away, or the group goes on without this agent.
         let began = Instant::now();
         while self.consumer.assignment_lost() && began.elapsed() < LAST_COMMIT {
@@ -252,6 +283,10 @@ impl Intake {
         let began = Instant::now();
         if let Err(error) = self.commit(true) {
             self.agent.health.error(error.context("what is held is left to be read again"));
+            return false;
+        }
+        if self.router.is_none() {
+            // Something failed in what was decoded last, and nothing was committed.
             return false;
         }
         loop {

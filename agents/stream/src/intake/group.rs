@@ -3,11 +3,13 @@
 //! The group's protocol is cooperative: partitions come and go one by one, and those that stay go on where they are.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use lakewright_config::Security;
 use lakewright_config::agents::stream::consumer_group;
+use parking_lot::Mutex;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -72,7 +74,13 @@ impl Intake {
         let topics = &self.topics;
         let is_given_up =
             |one: &Partition| list.iter().any(|(topic, number)| *number == one.number && topics[one.topic] == *topic);
-        self.partitions.retain(|one| !is_given_up(one));
+        self.partitions.retain(|one| {
+            let mut one = one.lock();
+            let is_given_up = is_given_up(&one);
+            // What was fetched of it is others' to take in.
+            one.stands_still |= is_given_up;
+            !is_given_up
+        });
         if self.partitions.is_empty() {
             self.drop_all();
         } else if committed {
@@ -95,7 +103,7 @@ impl Intake {
             Some((topic, number))
         });
         let is_new = |(topic, number): &(usize, i32)| {
-            !self.partitions.iter().any(|one| (one.topic, one.number) == (*topic, *number))
+            !self.partitions.iter().map(|one| one.lock()).any(|one| (one.topic, one.number) == (*topic, *number))
         };
         let new: Vec<(usize, i32)> = known.filter(is_new).collect();
         if new.is_empty() && self.router.is_some() {
@@ -104,7 +112,8 @@ impl Intake {
         }
         // Else what is held would be read again.
         self.commit_and_wait();
-        self.partitions.extend(new.into_iter().map(|(topic, number)| Partition::new(topic, number)));
+        let new = new.into_iter().map(|(topic, number)| Arc::new(Mutex::new(Partition::new(topic, number))));
+        self.partitions.extend(new);
         self.partitions_changed();
         self.begin_or_later();
         Ok(())
@@ -112,7 +121,8 @@ impl Intake {
 
     /// Tells everybody which partitions this agent has.
     fn partitions_changed(&mut self) {
-        let own = self.partitions.iter().map(|one| (self.topics[one.topic].clone(), one.number));
+        let own = self.partitions.iter().map(|one| one.lock());
+        let own = own.map(|one| (self.topics[one.topic].clone(), one.number));
         self.consumer.context().set_assigned(&own.collect::<Vec<Of>>());
         self.keep_own_quarantines();
     }
@@ -123,7 +133,8 @@ impl Intake {
         self.quarantine.retain(|part| match part {
             Part::Table(_) | Part::Topic(_) => true,
             Part::Partition(topic, number) => {
-                partitions.iter().any(|one| one.number == *number && topics[one.topic] == *topic)
+                let mut own = partitions.iter().map(|one| one.lock());
+                own.any(|one| one.number == *number && topics[one.topic] == *topic)
             }
         });
     }

@@ -85,7 +85,7 @@ impl World {
         let last_commit = agent.metrics.gauge(&agents::stream::LAST_COMMIT, &[]);
         tokio::spawn(committer.run(waiting, last_commit));
         let latch = agent.health.latch();
-        let intake = Intake::new(agent, (config, Registries::default()), consumer, work, settled, latch);
+        let intake = Intake::new(agent, (config, Registries::default()), consumer, work, settled, latch, 1);
         intake.subscribe().expect("subscribed");
         intake
     }
@@ -109,11 +109,31 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
+/// Does something with the intake as its own loop does, with nobody else who decodes.
+fn looped(
+    intake: &mut Intake,
+    work: impl for<'m> FnOnce(&mut Intake, &'m BaseConsumer<Context>, &mut Lines<BorrowedMessage<'m>>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let consumer = Arc::clone(&intake.consumer);
+    std::thread::scope(|scope| {
+        let mut lines = Lines::start(scope, &intake.decode);
+        work(intake, &consumer, &mut lines)
+    })
+}
+
+fn step(intake: &mut Intake) -> anyhow::Result<()> {
+    looped(intake, |intake, consumer, lines| intake.step(consumer, lines))
+}
+
+fn poll(intake: &mut Intake) -> anyhow::Result<()> {
+    looped(intake, |intake, consumer, lines| intake.poll(consumer, lines))
+}
+
 /// Takes part until all partitions are read.
 fn read_all(intake: &mut Intake) {
     until("read", || {
-        intake.step().expect("goes on");
-        intake.partitions.iter().filter(|partition| partition.begun).count() == PARTITIONS as usize
+        step(intake).expect("goes on");
+        intake.partitions.iter().filter(|partition| partition.lock().begun).count() == PARTITIONS as usize
     });
 }
 
@@ -156,7 +176,7 @@ async fn an_intake_that_ends_while_it_has_partitions_leaves_its_group() {
 async fn an_intake_that_ends_before_it_answered_an_assignment_leaves_its_group() {
     ends(|intake, _| {
         until("assigned", || {
-            intake.poll().expect("goes on");
+            poll(intake).expect("goes on");
             intake.consumer.context().next_event().is_some_and(|event| matches!(event, Rebalanced::Assigned(_)))
         });
     })
@@ -170,7 +190,7 @@ async fn an_intake_that_panics_before_it_answered_a_revocation_leaves_its_group(
         other.subscribe(&[TOPIC]).expect("subscribed");
         until("revoked", || {
             drop(other.poll(Duration::ZERO));
-            intake.poll().expect("goes on");
+            poll(intake).expect("goes on");
             let event = intake.consumer.context().next_event();
             let is_revoked = matches!(event, Some(Rebalanced::Revoked(_)));
             if !is_revoked && let Some(event) = event {
@@ -190,7 +210,7 @@ async fn an_agent_that_may_not_be_a_member_names_its_group_and_what_allows_it() 
     let says = move || {
         let mut said = String::new();
         until("refused", || {
-            intake.step().expect("goes on");
+            step(&mut intake).expect("goes on");
             said = intake.agent.health.last_error().unwrap_or_default();
             said.contains("GROUP_AUTHORIZATION_FAILED")
         });

@@ -21,7 +21,7 @@ use lakewright_config::{Column, KafkaConnection, Reading, StreamConfig, Table, r
 use lakewright_lake::{create_table, load_table};
 use lakewright_runtime::Agent;
 use lakewright_runtime::kafka::{Access, client_config, ledger};
-use lakewright_stream::run_with;
+use lakewright_stream::run_at;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::message::OwnedHeaders;
@@ -296,7 +296,7 @@ impl World {
             watch: None,
         };
         self.agents.lock().expect("unpoisoned").push(agent.clone());
-        (agent.clone(), tokio::spawn(run_with(agent, config, self.aws.clone())))
+        (agent.clone(), tokio::spawn(run_at(agent, config, self.aws.clone(), crate::DESKS)))
     }
 
     /// The ids of a group's members.
