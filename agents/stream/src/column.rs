@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use arrow_array::builder::{
-    BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int32Builder, Int64Builder,
-    LargeBinaryBuilder, StringBuilder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
+    BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, GenericByteBuilder, Int32Builder,
+    Int64Builder, LargeBinaryBuilder, PrimitiveBuilder, StringBuilder, Time64MicrosecondBuilder,
+    TimestampMicrosecondBuilder,
 };
-use arrow_array::{ArrayRef, FixedSizeBinaryArray, ListArray, MapArray, StructArray};
+use arrow_array::types::{ArrowPrimitiveType, ByteArrayType};
+use arrow_array::{Array as _, ArrayRef, FixedSizeBinaryArray, ListArray, MapArray, StructArray};
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, FieldRef, Fields, TimeUnit};
 
@@ -205,16 +207,16 @@ impl Column {
     pub(crate) fn finish(&mut self) -> anyhow::Result<ArrayRef> {
         Ok(match self {
             Self::Boolean(builder) => Arc::new(builder.finish()),
-            Self::Int(builder) => Arc::new(builder.finish()),
-            Self::Long(builder) => Arc::new(builder.finish()),
-            Self::Float(builder) => Arc::new(builder.finish()),
-            Self::Double(builder) => Arc::new(builder.finish()),
-            Self::Date(builder) => Arc::new(builder.finish()),
-            Self::Time(builder) => Arc::new(builder.finish()),
-            Self::Timestamp(builder) => Arc::new(builder.finish()),
-            Self::Decimal(builder) => Arc::new(builder.finish()),
-            Self::Text(builder) => Arc::new(builder.finish()),
-            Self::Binary(builder) => Arc::new(builder.finish()),
+            Self::Int(builder) => numbers(builder),
+            Self::Long(builder) => numbers(builder),
+            Self::Float(builder) => numbers(builder),
+            Self::Double(builder) => numbers(builder),
+            Self::Date(builder) => numbers(builder),
+            Self::Time(builder) => numbers(builder),
+            Self::Timestamp(builder) => numbers(builder),
+            Self::Decimal(builder) => numbers(builder),
+            Self::Text(builder) => bytes(builder),
+            Self::Binary(builder) => bytes(builder),
             Self::Fixed(fixed) => {
                 let bytes = Buffer::from_vec(std::mem::take(&mut fixed.bytes));
                 Arc::new(FixedSizeBinaryArray::try_new(fixed.length, bytes, Some(nulls(&mut fixed.valid)))?)
@@ -240,6 +242,22 @@ impl Column {
             }
         })
     }
+}
+
+/// What a builder collected. The next batch is mostly like this one: a builder that grew to that from nothing would copy all values once
+/// more, and leave arrays with twice the room that they need.
+fn numbers<T: ArrowPrimitiveType>(builder: &mut PrimitiveBuilder<T>) -> ArrayRef {
+    let array = builder.finish();
+    *builder = PrimitiveBuilder::with_capacity(array.len()).with_data_type(array.data_type().clone());
+    Arc::new(array)
+}
+
+/// The same of texts and bytes, which differ more.
+fn bytes<T: ByteArrayType>(builder: &mut GenericByteBuilder<T>) -> ArrayRef {
+    let array = builder.finish();
+    let bytes = array.value_data().len();
+    *builder = GenericByteBuilder::with_capacity(array.len(), bytes + bytes / 16);
+    Arc::new(array)
 }
 
 /// Which values are null; nothing is known of others afterwards.
