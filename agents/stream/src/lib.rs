@@ -159,9 +159,10 @@ pub async fn run_at(agent: Agent, config: StreamConfig, aws: Aws, desks: usize) 
         .set("statistics.interval.ms", "1000")
         .set("topic.metadata.refresh.interval.ms", "30000")
         .set("fetch.wait.max.ms", "100")
-        .set("fetch.message.max.bytes", "4194304")
+        // An answer stays in memory as long as any of its messages: smaller ones are given back sooner.
+        .set("fetch.message.max.bytes", "1048576")
         .set("fetch.queue.backoff.ms", "10")
-        .set("queued.max.messages.kbytes", "16384");
+        .set("queued.max.messages.kbytes", "8192");
     join(&mut kafka, agent.instance.as_deref(), &config)?;
     let context = Context::new(kafka.context(&agent.health));
     let progress = context.clone();
