@@ -12,9 +12,9 @@ final class Loopback {
         return checked(variable, System.getenv(variable));
     }
 
-    /** Refuses a value that names anything beyond loopback. */
+    /** Refuses a value that names anything beyond loopback; null where it names nothing. */
     static String checked(String variable, String value) {
-        if (value == null) {
+        if (value == null || value.isEmpty()) {
             return null;
         }
         for (String one : value.split(",")) {

@@ -88,10 +88,11 @@ class SettingsTest {
         for (String local : List.of("127.0.0.1:9092", "localhost:1,127.0.0.2:2", "http://[::1]:8081", "http://localhost:8081/path")) {
             assertEquals(local, Loopback.checked("VARIABLE", local));
         }
-        for (String elsewhere : List.of("10.0.0.1:9092", "127.0.0.1:1,broker:2", "http://127.0.0.1.example.com", "http://registry", "", "127.0.0.1.:x")) {
+        for (String elsewhere : List.of("10.0.0.1:9092", "127.0.0.1:1,broker:2", "http://127.0.0.1.example.com", "http://registry", "127.0.0.1.:x")) {
             assertThrows(IllegalArgumentException.class, () -> Loopback.checked("VARIABLE", elsewhere), elsewhere);
         }
         assertEquals(null, Loopback.checked("VARIABLE", null));
+        assertEquals(null, Loopback.checked("VARIABLE", ""));
     }
 
     private static long heldAtMostMs(String more) {
