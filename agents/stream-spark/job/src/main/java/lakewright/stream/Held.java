@@ -23,7 +23,8 @@ record Held(LongSupplier forMs, long atMostMs) {
     static Held since(LongSupplier nanos, LongSupplier millis, long atMostMs) {
         long firstNanos = nanos.getAsLong();
         long firstMillis = millis.getAsLong();
-        return new Held(() -> Math.max(TimeUnit.NANOSECONDS.toMillis(nanos.getAsLong() - firstNanos), millis.getAsLong() - firstMillis), atMostMs);
+        return new Held(() -> Math.max(TimeUnit.NANOSECONDS.toMillis(nanos.getAsLong() - firstNanos),
+                millis.getAsLong() - firstMillis), atMostMs);
     }
 
     /** What is wrong when they are held for too long; null when they aren't. */

@@ -114,7 +114,7 @@ final class Job {
         }
     }
 
-    /** About how many bytes of messages a batch shall have: so that each task that runs at once reads what the configuration says. */
+    /** About how many bytes of messages a batch shall have: what the configuration says, for each task that runs at once. */
     private long batchBytes() {
         return settings.commitBytes() * spark.sparkContext().defaultParallelism();
     }

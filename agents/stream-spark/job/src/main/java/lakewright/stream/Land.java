@@ -53,7 +53,10 @@ final class Land implements FlatMapFunction<Iterator<Row>, Landed> {
         }
     }
 
-    /** Decodes a record. One that can't be because of a mistake in this program is a reject, else nothing after it is ever read. */
+    /**
+     * Decodes a record. One that can't be because of a mistake in this program is a reject, else nothing after it is ever
+     * read.
+     */
     static Decoded decode(MessageDecoder decoder, byte[] payload) throws IOException {
         try {
             return decoder.decode(payload);

@@ -19,7 +19,8 @@ final class Loopback {
         }
         for (String one : value.split(",")) {
             if (!isLoopback(one.contains("://") ? one : "kafka://" + one)) {
-                throw new IllegalArgumentException(variable + " names `" + one.trim() + "`, and in clear only this machine is asked");
+                throw new IllegalArgumentException(
+                        variable + " names `" + one.trim() + "`, and in clear only this machine is asked");
             }
         }
         return value;
@@ -29,7 +30,8 @@ final class Loopback {
         try {
             String host = URI.create(url.trim()).getHost();
             String name = host == null ? "" : host.toLowerCase(Locale.ROOT);
-            return name.equals("localhost") || name.endsWith(".localhost") || name.matches("127(\\.[0-9]{1,3}){3}") || name.equals("[::1]");
+            return name.equals("localhost") || name.endsWith(".localhost")
+                    || name.matches("127(\\.[0-9]{1,3}){3}") || name.equals("[::1]");
         } catch (IllegalArgumentException error) {
             return false;
         }
