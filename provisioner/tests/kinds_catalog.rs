@@ -4,15 +4,18 @@
 
 mod account;
 
+use std::sync::Arc;
+
 use account::{account, account_with, kind};
 use aws_sdk_glue::types::{
     DatabaseInput, Permission, PrincipalPermissions, TableInput, TableOptimizerConfiguration, TableOptimizerType,
     TableOptimizerVpcConfiguration,
 };
-use lakewright::kind::{Context, Wanted};
+use lakewright::kind::{Context, Waiting, Wanted};
 use lakewright::resource::Address;
 use lakewright::services::Services as _;
 use lakewright_aws::ask;
+use parking_lot::Mutex;
 use serde_json::json;
 
 #[tokio::test]
@@ -267,4 +270,28 @@ async fn emr_applications() {
     account.update("emr_application.batch", spec.clone()).await;
     ask(start.clone().send()).await.unwrap();
     account.delete("emr_application.batch", &spec).await;
+}
+
+/// Who has the rights from before there were streaming runs may not list an application's job runs.
+#[tokio::test]
+async fn an_application_whose_runs_cannot_be_listed_is_stopped_once_they_have_ended() {
+    let account = account().await;
+    let address: Address = "emr_application.batch".parse().unwrap();
+    let made = account.create("emr_application.batch", json!({"name": "shop"})).await;
+    ask(account.context.aws.emr_serverless().start_application().application_id(&made.id).send()).await.unwrap();
+    account.faults(
+        "[[fault]]\noperation = \"StopApplication\"\ntimes = 2\nerror = \"ValidationException\"\nstatus = 400\n\
+         [[fault]]\noperation = \"ListJobRuns\"\nerror = \"AccessDeniedException\"\nstatus = 403\n",
+    );
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tells = told.clone();
+    let waiting = Waiting::told(move |what| tells.lock().push(what.to_owned()));
+    let context = Context { waiting, ..account.context.clone() };
+    let spec = kind(&address).normalise(&json!({"name": "shop", "architecture": "ARM64"})).unwrap();
+    let live = account.find(&address, &spec).await.unwrap();
+    kind(&address).update(&context, &live, &spec, &["architecture".to_owned()]).await.unwrap();
+    assert_eq!(account.find(&address, &spec).await.unwrap().spec["architecture"], "ARM64");
+    let told = told.lock().clone();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("can't be listed") && told[0].contains("ListJobRuns"), "{told:?}");
 }

@@ -82,9 +82,7 @@ fn credentials(account: &Account, head: &Parts) -> Result<Value, Refusal> {
     let given = |name: &str| {
         let value = pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         value.ok_or_else(|| {
-            bad(format!(
-                "the query has no `{name}`: write account=…&profile=…&instance=…, or account=…&region=…&job=…"
-            ))
+            bad(format!("the query has no `{name}`: write account=…&profile=…&instance=…, or account=…&region=…&job=…"))
         })
     };
     let owner = given("account")?;

@@ -33,7 +33,9 @@ pub async fn plan(global: &Global, options: Options, written: &Written, out: Opt
     if !options.destroy && written.format == Format::Text {
         say_findings(&state);
         say_quotas(&state.context, &plan).await;
-        for refusal in [state.refuse_unmade(&plan), refuse_stranger(&state, &plan), refuse_forbidden(&state, &plan).await] {
+        for refusal in
+            [state.refuse_unmade(&plan), refuse_stranger(&state, &plan), refuse_forbidden(&state, &plan).await]
+        {
             if let Err(error) = refusal {
                 say(&format!("warning: {error:#}"));
             }

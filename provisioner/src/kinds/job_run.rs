@@ -9,8 +9,8 @@ use lakewright_aws::ask;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::calls::end_streams;
 use self::calls::{Place, describe, ended, let_go, started};
+pub(super) use self::calls::{end_streams, streams};
 use self::find::{among, newest, tagged_runs};
 use self::wire::read;
 use super::spec::replaces;

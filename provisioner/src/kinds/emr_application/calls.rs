@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use aws_sdk_emrserverless::types::{Application, ApplicationState};
 use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
+use parking_lot::Mutex;
 
 use super::{CHANGED, SERVICE};
 use crate::kind::Context;
@@ -68,9 +69,11 @@ pub(super) fn is_started(application: &Application) -> bool {
     matches!(application.state(), ApplicationState::Starting | ApplicationState::Started)
 }
 
-/// Stops an application and waits until it stands still; none if it is gone.
+/// Stops an application and waits until it stands still; none if it is gone. Its jobs are waited for, and the stack's streaming
+/// runs, which would keep it from ever standing still, are cancelled.
 pub(super) async fn stopped(context: &Context, id: &str) -> Result<Option<Application>> {
-    wait::until(context, CHANGED, &format!("the EMR application {id} doesn't stop"), || async {
+    let unseen = Mutex::new(None);
+    let stopped = wait::until(context, CHANGED, &format!("the EMR application {id} doesn't stop"), || async {
         let Some(application) = describe(context, id).await? else { return Ok(Some(None)) };
         match application.state() {
             ApplicationState::Terminated => Ok(Some(None)),
@@ -78,9 +81,17 @@ pub(super) async fn stopped(context: &Context, id: &str) -> Result<Option<Applic
             ApplicationState::Started => {
                 match ask(context.aws.emr_serverless().stop_application().application_id(id).send()).await {
                     Ok(_) => Ok(None),
-                    // Jobs haven't ended yet, and those of streams never would.
+                    // Jobs haven't ended yet.
                     Err(error) if error.kind == ErrorKind::WrongState => {
-                        job_run::end_streams(context, id).await?;
+                        match job_run::streams(context, id).await {
+                            Ok(streams) => job_run::end_streams(context, &streams).await?,
+                            // Who has rights from before there were streaming runs waits for the jobs, as then.
+                            Err(denied) if denied.is_denied() => {
+                                context.waiting.tell(&format!("its job runs, {UNSEEN}: {denied}"));
+                                *unseen.lock() = Some(denied);
+                            }
+                            Err(error) => return Err(error.into()),
+                        }
                         Ok(None)
                     }
                     Err(error) => Err(error.into()),
@@ -89,7 +100,22 @@ pub(super) async fn stopped(context: &Context, id: &str) -> Result<Option<Applic
             _ => Ok(None),
         }
     })
-    .await
+    .await;
+    stopped.map_err(|error| still(error, unseen.into_inner()))
+}
+
+/// What is said of job runs that can't be listed.
+const UNSEEN: &str = "which can't be listed, so that no streaming run of the stack's, which has no end, is cancelled";
+
+/// Why an application doesn't stand still: where that is for its job runs that couldn't be listed, the error says so.
+fn still(error: anyhow::Error, unseen: Option<Error>) -> anyhow::Error {
+    match unseen {
+        // Another answer of AWS's ended the wait.
+        Some(denied) if error.downcast_ref::<Error>().is_none() => {
+            anyhow::Error::new(denied).context(format!("{error}; it has job runs, {UNSEEN}"))
+        }
+        _ => error,
+    }
 }
 
 #[cfg(test)]
@@ -101,5 +127,21 @@ mod tests {
         let arn = "arn:aws:emr-serverless:eu-north-1:123456789012:/applications/00f1";
         assert_eq!(id_in(arn), Some("00f1"));
         assert_eq!(id_in(&format!("{arn}/jobruns/00r1")), None);
+    }
+    #[test]
+    fn that_its_runs_could_not_be_listed_is_said_when_an_application_does_not_stop() {
+        let denied = || Error::answered(SERVICE, "ListJobRuns", "AccessDeniedException", "not allowed", 403, "");
+        let waited = || anyhow::anyhow!("the EMR application 00f1 doesn't stop after 30 min");
+        let told = still(waited(), Some(denied()));
+        assert!(crate::reading::is_denied(&told), "{told:#}");
+        let told = format!("{told:#}");
+        for part in ["doesn't stop after 30 min; it has job runs, which can't be listed", "ListJobRuns", "not allowed"]
+        {
+            assert!(told.contains(part), "{told}");
+        }
+        assert_eq!(still(waited(), None).to_string(), waited().to_string());
+        let other = Error::answered(SERVICE, "GetApplication", "InternalServerException", "broken", 500, "");
+        let told = format!("{:#}", still(other.into(), Some(denied())));
+        assert!(told.contains("broken") && !told.contains("ListJobRuns"), "{told}");
     }
 }

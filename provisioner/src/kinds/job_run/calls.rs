@@ -78,13 +78,13 @@ pub(super) async fn listed(
     context: &Context,
     application: &str,
     states: Vec<JobRunState>,
-) -> Result<Vec<JobRunSummary>> {
+) -> Result<Vec<JobRunSummary>, Error> {
     let call = context.aws.emr_serverless().list_job_runs().application_id(application).max_results(50);
     let call = call.mode(JobRunMode::Streaming).set_states(Some(states));
     match ask_all(call.into_paginator().items().send()).await {
         Ok(runs) => Ok(runs),
         Err(error) if error.is_not_found() || error.kind == ErrorKind::Invalid => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
@@ -159,14 +159,19 @@ pub(super) async fn let_go(context: &Context, place: &Place, run: &JobRun) -> Re
     Ok(())
 }
 
-/// Cancels the stack's own streaming runs of an application, which would keep it from ever standing still. Their ends aren't waited
-/// for.
-pub(in crate::kinds) async fn end_streams(context: &Context, application: &str) -> Result<()> {
-    for run in listed(context, application, LIVING.into()).await? {
+/// The streaming runs of an application that haven't ended, whoever they belong to.
+pub(in crate::kinds) async fn streams(context: &Context, application: &str) -> Result<Vec<JobRunSummary>, Error> {
+    listed(context, application, LIVING.into()).await
+}
+
+/// Cancels those of some streaming runs that are the stack's own. Their ends aren't waited for.
+pub(in crate::kinds) async fn end_streams(context: &Context, streams: &[JobRunSummary]) -> Result<()> {
+    for run in streams {
         let call = context.aws.emr_serverless().list_tags_for_resource().resource_arn(run.arn());
         let Some(answer) = wait::found(ask(call.send()).await)? else { continue };
         if tag_lists::read_map(answer.tags()).get(STACK) == Some(&context.stack) {
-            cancel(context, &Place { application: application.to_owned(), run: run.id().to_owned() }).await?;
+            let place = Place { application: run.application_id().to_owned(), run: run.id().to_owned() };
+            cancel(context, &place).await?;
         }
     }
     Ok(())

@@ -6,8 +6,8 @@ use super::Checker;
 use super::tables::is_emr_release;
 use crate::stack::agents::{MaintainedBy, OnReject};
 use crate::stack::decode::Entry;
-use crate::stack::engine::OWN_SETTINGS;
 use crate::stack::diagnostics::Diagnostic;
+use crate::stack::engine::OWN_SETTINGS;
 use crate::stack::expand::used_topics;
 use crate::stack::hosts::Agent;
 use crate::stack::kafka::Kafka;
@@ -35,8 +35,9 @@ impl Checker<'_> {
             for agent in host.value.agents.iter().filter(|agent| agent.sound && agent.value == Agent::Stream) {
                 let title = format!("`{}` would run the stream agent beside Spark", host.name);
                 self.push(
-                    Diagnostic::new(agent.span.clone(), title, "Spark does its work")
-                        .help("take `stream` off the host's `agents`, or write `engine = \"agent\"` in [agents.stream]"),
+                    Diagnostic::new(agent.span.clone(), title, "Spark does its work").help(
+                        "take `stream` off the host's `agents`, or write `engine = \"agent\"` in [agents.stream]",
+                    ),
                 );
             }
         }
@@ -128,16 +129,24 @@ impl Checker<'_> {
         }
         for setting in job.settings.iter().filter(|setting| setting.value.sound) {
             let (name, value) = (setting.name.as_str(), setting.value.0.as_str());
-            let is_plain = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "'\"\\`$=".contains(c));
+            let is_plain =
+                |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "'\"\\`$=".contains(c));
             let lower = name.to_ascii_lowercase();
-            let is_secret = ["password", "secret", "token"].iter().any(|word| lower.contains(word)) && !value.starts_with("EMR.secret@");
+            let is_secret = ["password", "secret", "token"].iter().any(|word| lower.contains(word))
+                && !value.starts_with("EMR.secret@");
             let is_value = !value.is_empty() && !value.contains(|c: char| c.is_whitespace() || "'\"\\`$".contains(c));
             let mistake = if OWN_SETTINGS.contains(&name) {
-                Some(("set by Lakewright", "write `executors` for how many there are; the others are what the job needs"))
+                Some((
+                    "set by Lakewright",
+                    "write `executors` for how many there are; the others are what the job needs",
+                ))
             } else if !name.starts_with("spark.") || !is_plain(name) {
                 Some(("no setting of Spark", "names begin with `spark.`, as in `\"spark.executor.cores\" = 8`"))
             } else if is_secret {
-                Some(("would stand in plans, and with the run", "name a secret, `EMR.secret@ARN`, which EMR reads itself"))
+                Some((
+                    "would stand in plans, and with the run",
+                    "name a secret, `EMR.secret@ARN`, which EMR reads itself",
+                ))
             } else if !is_value {
                 Some(("can't be handed on", "values go to `spark-submit` without spaces, quotes, `$` and backslashes"))
             } else {
@@ -149,7 +158,11 @@ impl Checker<'_> {
             }
         }
         for (who, setting) in ["driver", "executor"].into_iter().flat_map(|who| {
-            let names = [format!("spark.{who}.cores"), format!("spark.{who}.memory"), format!("spark.emr-serverless.{who}.disk")];
+            let names = [
+                format!("spark.{who}.cores"),
+                format!("spark.{who}.memory"),
+                format!("spark.emr-serverless.{who}.disk"),
+            ];
             names.map(|name| (who, name))
         }) {
             let Some(given) = job.settings.get(&setting).filter(|_| job.worker(who).is_none()) else { continue };
@@ -161,9 +174,24 @@ impl Checker<'_> {
         }
         let taken = job.size();
         let limits = [
-            ("max_vcpu", job.max_vcpu.as_ref().map(|most| (most.sound, most.0, &most.span)), taken.vcpu, "virtual processors"),
-            ("max_memory_gb", job.max_memory_gb.as_ref().map(|most| (most.sound, most.0, &most.span)), taken.memory_gb, "GB of memory"),
-            ("max_disk_gb", job.max_disk_gb.as_ref().map(|most| (most.sound, most.0, &most.span)), taken.disk_gb, "GB of disk"),
+            (
+                "max_vcpu",
+                job.max_vcpu.as_ref().map(|most| (most.sound, most.0, &most.span)),
+                taken.vcpu,
+                "virtual processors",
+            ),
+            (
+                "max_memory_gb",
+                job.max_memory_gb.as_ref().map(|most| (most.sound, most.0, &most.span)),
+                taken.memory_gb,
+                "GB of memory",
+            ),
+            (
+                "max_disk_gb",
+                job.max_disk_gb.as_ref().map(|most| (most.sound, most.0, &most.span)),
+                taken.disk_gb,
+                "GB of disk",
+            ),
         ];
         for (name, most, taken, what) in limits {
             let Some((true, most, span)) = most.filter(|_| job.executors.sound) else { continue };

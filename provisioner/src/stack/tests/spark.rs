@@ -89,7 +89,14 @@ fn an_application_a_role_and_a_run_do_the_agents_work() {
     let trust = role["trust"].to_string();
     assert!(trust.contains("emr-serverless.amazonaws.com") && trust.contains("aws:SourceAccount"), "{trust}");
     let policies = role["policies"].to_string();
-    for part in ["/raw/sales/*", "kafka-cluster:ReadData", "/releases/*", "/hosts/stream-spark/*", "logs/stream/*", "logs:PutLogEvents"] {
+    for part in [
+        "/raw/sales/*",
+        "kafka-cluster:ReadData",
+        "/releases/*",
+        "/hosts/stream-spark/*",
+        "logs/stream/*",
+        "logs:PutLogEvents",
+    ] {
         assert!(policies.contains(part), "{part}: {policies}");
     }
 
@@ -108,9 +115,11 @@ fn an_application_a_role_and_a_run_do_the_agents_work() {
 
 #[test]
 fn workers_reach_the_registries_of_their_tables() {
-    let text = STACK.replace("format = \"json\"\n", "format = \"avro\"\nregistry = \"https://registry.example.com:8081\"\n");
+    let text =
+        STACK.replace("format = \"json\"\n", "format = \"avro\"\nregistry = \"https://registry.example.com:8081\"\n");
     let egress = spec(&expanded(&parsed(&text)), "security_group.stream-spark")["egress"].clone();
-    let ports: Vec<u64> = egress.as_array().expect("rules").iter().filter_map(|one| one["from_port"].as_u64()).collect();
+    let ports: Vec<u64> =
+        egress.as_array().expect("rules").iter().filter_map(|one| one["from_port"].as_u64()).collect();
     assert!(ports.contains(&8081) && ports.contains(&443) && ports.contains(&9098), "{ports:?}");
 }
 
@@ -143,10 +152,16 @@ fn what_spark_would_do_otherwise_is_refused() {
         (with("[agents.stream.spark]\nrelease = \"emr-7.0.0\"\n"), "the job doesn't run on the release"),
         (with("[agents.stream.spark]\nrelease = \"emr-8.0.0\"\n"), "the job doesn't run on the release"),
         (with("[agents.stream.spark]\nrelease = \"7.9\"\n"), "the job doesn't run on the release"),
-        (with("[agents.stream.spark]\nexecutors = 4\nmax_vcpu = 16\n"), "take 20 virtual processors, and the application has 16"),
+        (
+            with("[agents.stream.spark]\nexecutors = 4\nmax_vcpu = 16\n"),
+            "take 20 virtual processors, and the application has 16",
+        ),
         (with("[agents.stream.spark]\nmax_memory_gb = 32\n"), "take 48 GB of memory, and the application has 32"),
         (with("[agents.stream.spark]\nexecutors = 9\nmax_disk_gb = 100\n"), "take 200 GB of disk"),
-        (with("[agents.stream.spark]\nsettings = { \"spark.executor.cores\" = \"18446744073709551615\" }\n"), "no executor of"),
+        (
+            with("[agents.stream.spark]\nsettings = { \"spark.executor.cores\" = \"18446744073709551615\" }\n"),
+            "no executor of",
+        ),
         (with("[agents.stream.spark]\nsettings = { \"spark.driver.memory\" = \"much\" }\n"), "no driver of EMR"),
         (with("[agents.stream.spark]\nsettings = { \"spark.hadoop.fs.s3a.secret.key\" = \"x\" }\n"), "EMR.secret@ARN"),
         (with("[agents.stream.spark]\nsettings = { \"spark.lakewright.application\" = \"x\" }\n"), "write `executors`"),
@@ -162,7 +177,8 @@ fn what_spark_would_do_otherwise_is_refused() {
     }
     assert_eq!(mistakes(STACK, &[]), "no mistakes");
     // Without Spark the name is anybody's.
-    let agent = STACK.replace("engine = \"spark\"", "engine = \"agent\"") + "[hosts.stream-spark]\nagents = [\"stream\"]\n";
+    let agent =
+        STACK.replace("engine = \"spark\"", "engine = \"agent\"") + "[hosts.stream-spark]\nagents = [\"stream\"]\n";
     assert_eq!(mistakes(&agent, &[]), "no mistakes");
 }
 

@@ -9,8 +9,8 @@ use lakewright_config::reports::{self, Reported};
 use super::expansion_of;
 use crate::kinds::alarm::{Calculation, Comparison, Metric, MissingData};
 use crate::resource::Address;
-use crate::stack::expand::{Expansion, RESULTS};
 use crate::stack::expand::watched::{Watched, metric};
+use crate::stack::expand::{Expansion, RESULTS};
 use crate::stack::watch::Alarms;
 
 /// An agent's reports, as alarms see them.
