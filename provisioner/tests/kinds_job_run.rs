@@ -187,6 +187,41 @@ async fn a_run_just_started_is_found_by_its_name() {
     assert_eq!(ids(kind(&address).find(&account.context, &wanted).await.unwrap()), [made.id]);
 }
 
+/// A fault of the account: the list of job runs is answered so.
+fn list_answers(error: &str, status: u16) -> String {
+    format!("[[fault]]\noperation = \"ListJobRuns\"\nerror = \"{error}\"\nstatus = {status}\n")
+}
+
+#[tokio::test]
+async fn an_application_of_another_stack_whose_runs_may_not_be_listed_is_passed_by() {
+    let account = account().await;
+    let main: Address = "emr_application.main".parse().unwrap();
+    let (theirs, address) = (Context { stack: "other".to_owned(), ..account.context.clone() }, stream());
+    let named = kind(&main).normalise(&json!({"name": "shop"})).unwrap();
+    kind(&main).create(&theirs, &main, &named).await.unwrap();
+    let referring = spec("${emr_application.main.id}");
+    let wanted = [Wanted { address: &address, spec: &referring }, Wanted { address: &main, spec: &named }];
+    account.faults(&list_answers("AccessDeniedException", 403));
+    assert!(kind(&address).find(&account.context, &wanted).await.unwrap().is_empty());
+    // That the stack's own may not be listed is said.
+    application(&account).await;
+    let denied = kind(&address).find(&account.context, &wanted).await.expect_err("the stack's");
+    assert!(lakewright::reading::is_denied(&denied), "{denied:#}");
+}
+
+#[tokio::test]
+async fn a_list_of_runs_that_is_refused_says_that_there_are_none_only_where_the_application_is_gone() {
+    let account = account().await;
+    let (address, main) = (stream(), application(&account).await);
+    account.faults(&list_answers("ValidationException", 400));
+    let wanted = spec(&main);
+    let refused = kind(&address).find(&account.context, &[Wanted { address: &address, spec: &wanted }]).await;
+    assert!(format!("{:#}", refused.expect_err("refused")).contains("ValidationException"));
+    assert!(find(&account.context, &spec("00none")).await.is_empty());
+    ask(account.context.aws.emr_serverless().delete_application().application_id(&main).send()).await.unwrap();
+    assert!(find(&account.context, &wanted).await.is_empty());
+}
+
 #[tokio::test]
 async fn the_end_of_a_run_is_waited_for() {
     let account = account_with(Delays::Scaled(0.02)).await;

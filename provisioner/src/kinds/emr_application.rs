@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::calls::{describe, described, is_started, stopped};
-pub(super) use self::calls::{id_in, namesakes};
+pub(super) use self::calls::{id_in, is_gone, namesakes, tags_of};
 use self::wire::{capacity_of, configured, image_of, outcome, read};
 use super::spec::{compared, in_place, replaces};
 use super::values::{SecurityGroupId, SubnetId, text};

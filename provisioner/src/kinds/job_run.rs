@@ -108,6 +108,7 @@ const ACTIONS: &[&str] = &[
     "emr-serverless:StartJobRun",
     "emr-serverless:CancelJobRun",
     "emr-serverless:GetJobRun",
+    "emr-serverless:GetApplication",
     "emr-serverless:ListJobRuns",
     "emr-serverless:ListApplications",
     "emr-serverless:ListTagsForResource",

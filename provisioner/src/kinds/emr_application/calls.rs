@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::{CHANGED, SERVICE};
 use crate::kind::Context;
 use crate::kinds::each::{One, each};
+use crate::kinds::tags::Tags;
 use crate::kinds::{job_run, tag_lists, tagged, wait};
 use crate::resource::Address;
 use crate::services::Services as _;
@@ -26,13 +27,22 @@ const LIVING: [ApplicationState; 6] = [
 
 pub(super) async fn describe(context: &Context, id: &str) -> Result<Option<Application>, Error> {
     let answer = ask(context.aws.emr_serverless().get_application().application_id(id).send()).await;
-    let tags = async {
-        let arn = context.site().arn("emr-serverless", &format!("/applications/{id}"));
-        let call = context.aws.emr_serverless().list_tags_for_resource().resource_arn(arn);
-        Ok(wait::found(ask(call.send()).await)?.map(|answer| tag_lists::read_map(answer.tags())))
-    };
-    let Some(answer) = tagged::readable(context, wait::found(answer), tags).await? else { return Ok(None) };
+    let answer = tagged::readable(context, wait::found(answer), tags_of(context, id)).await?;
+    let Some(answer) = answer else { return Ok(None) };
     answer.application.needed(SERVICE, "GetApplication.application").map(Some)
+}
+
+/// The tags of an application, which may be read of everybody's; none of one that is gone.
+pub(in crate::kinds) async fn tags_of(context: &Context, id: &str) -> Result<Option<Tags>> {
+    let arn = context.site().arn(SERVICE, &format!("/applications/{id}"));
+    let call = context.aws.emr_serverless().list_tags_for_resource().resource_arn(arn);
+    Ok(wait::found(ask(call.send()).await)?.map(|answer| tag_lists::read_map(answer.tags())))
+}
+
+/// Whether an application is gone, or is somebody else's that may not be read.
+pub(in crate::kinds) async fn is_gone(context: &Context, id: &str) -> Result<bool, Error> {
+    let application = describe(context, id).await?;
+    Ok(application.is_none_or(|it| *it.state() == ApplicationState::Terminated))
 }
 
 /// The applications with these ids that are there. One that can't be read is noted with its address; without one it may be

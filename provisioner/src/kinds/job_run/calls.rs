@@ -10,7 +10,7 @@ use lakewright_iam::Arn;
 use super::wire::{LIVING, driver, has_ended, is_over, logs, retries};
 use super::{SERVICE, Spec};
 use crate::kind::{ADDRESS, APPLIED, CONTINUED, Context, Outcome, STACK};
-use crate::kinds::{tag_lists, tagged, tags, wait};
+use crate::kinds::{emr_application, tag_lists, tagged, tags, wait};
 use crate::resource::Address;
 use crate::services::Services as _;
 
@@ -73,7 +73,7 @@ pub(super) async fn describe(context: &Context, place: &Place) -> Result<Option<
 }
 
 /// The streaming runs of an application in these states, whoever they belong to: the list has no tags. None of an application that
-/// is gone, which EMR may say in either way.
+/// is gone, which EMR may say in either way, and none of somebody else's whose runs may not be listed.
 pub(super) async fn listed(
     context: &Context,
     application: &str,
@@ -81,11 +81,14 @@ pub(super) async fn listed(
 ) -> Result<Vec<JobRunSummary>, Error> {
     let call = context.aws.emr_serverless().list_job_runs().application_id(application).max_results(50);
     let call = call.mode(JobRunMode::Streaming).set_states(Some(states));
-    match ask_all(call.into_paginator().items().send()).await {
-        Ok(runs) => Ok(runs),
-        Err(error) if error.is_not_found() || error.kind == ErrorKind::Invalid => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
+    let answer = match ask_all(call.into_paginator().items().send()).await {
+        Err(error) if error.kind == ErrorKind::Invalid => {
+            return if emr_application::is_gone(context, application).await? { Ok(Vec::new()) } else { Err(error) };
+        }
+        answer => wait::found(answer),
+    };
+    let tags = emr_application::tags_of(context, application);
+    Ok(tagged::readable(context, answer, tags).await?.unwrap_or_default())
 }
 
 /// Starts a run. A repeat with the same token is answered with the run that it started.

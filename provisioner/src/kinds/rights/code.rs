@@ -93,7 +93,11 @@ pub(in crate::kinds) const SPARK: &[Right] = &[
 pub(in crate::kinds) const RUNS: &[Right] = &[
     Right::new(On::Everything, &[When::Here], &["emr-serverless:ListApplications"]),
     Right::new(APPLICATIONS, &[], &["emr-serverless:ListTagsForResource"]),
-    Right::new(APPLICATIONS, &[When::Owned], &["emr-serverless:ListJobRuns", "emr-serverless:UntagResource"]),
+    Right::new(
+        APPLICATIONS,
+        &[When::Owned],
+        &["emr-serverless:GetApplication", "emr-serverless:ListJobRuns", "emr-serverless:UntagResource"],
+    ),
     Right::new(APPLICATIONS, &[When::Owned, When::Made], &["emr-serverless:StartJobRun"]),
     Right::new(JOB_RUNS, &[When::Owned], &["emr-serverless:CancelJobRun", "emr-serverless:GetJobRun"]),
     Right::new(APPLICATIONS, &[When::Made, When::Unclaimed], &["emr-serverless:TagResource"]),
