@@ -35,6 +35,12 @@ async fn program(account: &Account) {
     let aws = &account.context.aws;
     let here = CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
     ask(aws.s3_client().create_bucket().bucket("jobs").create_bucket_configuration(here).send()).await.unwrap();
+    written(account).await;
+}
+
+/// Writes the program.
+async fn written(account: &Account) {
+    let aws = &account.context.aws;
     ask(aws.s3_client().put_object().bucket("jobs").key("stream.jar").body(b"a jar".to_vec().into()).send())
         .await
         .unwrap();
@@ -76,6 +82,13 @@ async fn by_hand(context: &Context, application: &str, mode: JobRunMode, tags: &
     let call = context.aws.emr_serverless().start_job_run().application_id(application).name("shop-stream");
     let call = call.mode(mode).execution_role_arn(role()).job_driver(JobDriver::SparkSubmit(spark));
     ask(call.set_tags(Some(tags)).client_token(uuid::Uuid::new_v4().to_string()).send()).await.unwrap().arn
+}
+
+/// Waits until a run runs; it has found its program by then.
+async fn running(context: &Context, arn: &str) {
+    while *shown(context, arn).await.state() != JobRunState::Running {
+        tokio::time::sleep(context.pace.poll).await;
+    }
 }
 
 #[tokio::test]
@@ -139,8 +152,10 @@ async fn runs_of_others_are_left_alone() {
     let application = application(&account).await;
     let full = spec(&application);
     let own = [(STACK, "shop"), (ADDRESS, "job_run.stream")];
-    by_hand(&account.context, &application, JobRunMode::Streaming, &[]).await;
-    by_hand(&account.context, &application, JobRunMode::Streaming, &[(STACK, "other"), own[1]]).await;
+    let theirs = [
+        by_hand(&account.context, &application, JobRunMode::Streaming, &[]).await,
+        by_hand(&account.context, &application, JobRunMode::Streaming, &[(STACK, "other"), own[1]]).await,
+    ];
     by_hand(&account.context, &application, JobRunMode::Batch, &own).await;
     assert!(account.find(&stream(), &full).await.is_none());
     let made = account.create("job_run.stream", full.clone()).await;
@@ -148,6 +163,50 @@ async fn runs_of_others_are_left_alone() {
     let newest = by_hand(&account.context, &application, JobRunMode::Streaming, &own).await;
     assert_eq!(account.find(&stream(), &full).await.unwrap().id, newest);
     assert_ne!(newest, made.id);
+    // None of the address is left behind.
+    account.delete("job_run.stream", &full).await;
+    for id in [&newest, &made.id] {
+        assert_eq!(shown(&account.context, id).await.state(), &JobRunState::Cancelled);
+    }
+    for id in theirs {
+        running(&account.context, &id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_a_killed_apply_left_gives_way_to_a_new_one() {
+    let account = account().await;
+    program(&account).await;
+    let application = application(&account).await;
+    let full = spec(&application);
+    let own = [(STACK, "shop"), (ADDRESS, "job_run.stream")];
+    // It shows nowhere when the next apply plans, whose file says something else.
+    let left = by_hand(&account.context, &application, JobRunMode::Streaming, &own).await;
+    let made = kind(&stream()).create(&account.context, &stream(), &full).await.unwrap();
+    assert_eq!(shown(&account.context, &left).await.state(), &JobRunState::Cancelled);
+    assert_eq!(shown(&account.context, &made.id).await.state(), &JobRunState::Running);
+    assert_eq!(account.find(&stream(), &full).await.unwrap().id, made.id);
+}
+
+#[tokio::test]
+async fn a_run_that_lives_counts_before_a_newer_one_that_failed() {
+    let account = account().await;
+    program(&account).await;
+    let application = application(&account).await;
+    let full = spec(&application);
+    let own = [(STACK, "shop"), (ADDRESS, "job_run.stream")];
+    let older = by_hand(&account.context, &application, JobRunMode::Streaming, &own).await;
+    running(&account.context, &older).await;
+    ask(account.context.aws.s3_client().delete_object().bucket("jobs").key("stream.jar").send()).await.unwrap();
+    account.refused("job_run.stream", full.clone()).await;
+    let live = account.find(&stream(), &full).await.unwrap();
+    assert_eq!((&live.id, &live.condition), (&older, &Condition::Ready));
+    written(&account).await;
+    // The one that failed with this spec would be the answer to the same call.
+    let changed = ["arguments".to_owned()];
+    let made = kind(&stream()).update(&account.context, &live, &full, &changed).await.unwrap();
+    assert_eq!(shown(&account.context, &older).await.state(), &JobRunState::Cancelled);
+    assert_eq!(account.find(&stream(), &full).await.unwrap().id, made.id);
 }
 
 #[tokio::test]

@@ -9,9 +9,9 @@ use lakewright_aws::ask;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::calls::{Place, describe, ended, let_go, started};
+use self::calls::{Place, describe, given_way, let_go, started};
 pub(super) use self::calls::{end_streams, streams};
-use self::find::{among, newest, tagged_runs};
+use self::find::{among, newest, others, tagged_runs};
 use self::wire::read;
 use super::spec::replaces;
 use super::values::{ONE_LINE, S3Uri, text};
@@ -167,11 +167,13 @@ impl Kind for JobRun {
         match action {
             Action::Create => Vec::new(),
             Action::Update | Action::Replace => vec![
-                "the old run is cancelled before the new one starts, so that nothing runs for a few minutes; a job that \
-                 keeps its place goes on from there"
+                "the old run, if it isn't over, is cancelled before the new one starts, so that nothing runs for a few \
+                 minutes; a job that keeps its place goes on from there"
                     .to_owned(),
             ],
-            Action::Delete => vec!["the run is cancelled, and nothing does its work any more".to_owned()],
+            Action::Delete => {
+                vec!["the run, if it isn't over, is cancelled, and nothing does its work any more".to_owned()]
+            }
         }
     }
 
@@ -205,10 +207,12 @@ impl Kind for JobRun {
         while over.len() < MOST_OVER {
             let token = tags::client_token(context, address, &(spec, &over));
             let place = calls::start(context, address, spec, token).await?;
-            let Some(run) = started(context, &place).await? else { return Ok(place.outcome(context, spec)) };
-            if !wire::is_over(run.state()) {
+            let run = started(context, &place).await?.filter(|run| wire::is_over(run.state()));
+            let Some(run) = run else {
+                // What an apply that was killed started with another spec goes on without being seen.
+                given_way(context, &others(context, address, &place).await?).await?;
                 return Ok(place.outcome(context, spec));
-            }
+            };
             if wire::has_failed(context, &run, address) {
                 // A role that was just made may not be known to EMR yet: it gives such a run up before the job begins.
                 if run.started_at().is_some() || given_up == AGAIN {
@@ -231,11 +235,9 @@ impl Kind for JobRun {
 
     async fn delete(&self, context: &Context, live: &Found<Spec>) -> Result<()> {
         let Some(place) = Place::of(&live.id) else { bail!("`{}` is no ARN of a job run", live.id) };
-        match ended(context, &place).await? {
-            // It stays in EMR's history, where one that failed would be taken for the stack's.
-            Some(run) => let_go(context, &place, &run).await,
-            None => Ok(()),
-        }
+        let mut places = others(context, &live.address, &place).await?;
+        places.push(place);
+        given_way(context, &places).await
     }
 
     async fn read(&self, context: &Context, address: &Address, id: &str) -> Result<Option<Found<Spec>>> {
@@ -306,6 +308,15 @@ mod tests {
         }
         let referred = json!({"application": "${emr_application.main.id}", "execution_role": "${role.stream.arn}"});
         assert!(JobRun.normalise(&given(&referred)).is_ok());
+    }
+
+    #[test]
+    fn what_follows_is_true_of_a_run_that_failed_too() {
+        let spec = given(&json!({}));
+        for action in [Action::Update, Action::Replace, Action::Delete] {
+            let said = AnyKind::consequences(&JobRun, action, &[], &spec, &spec);
+            assert!(said.len() == 1 && said[0].contains("run, if it isn't over, is cancelled"), "{said:?}");
+        }
     }
 
     #[test]

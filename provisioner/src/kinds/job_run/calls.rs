@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use aws_sdk_emrserverless::types::{JobRun, JobRunMode, JobRunState, JobRunSummary};
+use futures::future::try_join_all;
 use lakewright_aws::{Error, ErrorKind, Needed as _, ask, ask_all};
 use lakewright_iam::Arn;
 
@@ -25,7 +26,7 @@ const TAKES_RUNS: Duration = Duration::from_mins(5);
 const ENDS: Duration = Duration::from_mins(20);
 
 /// Where a run stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     /// The application's id.
     pub(super) application: String,
@@ -159,6 +160,17 @@ pub(super) async fn let_go(context: &Context, place: &Place, run: &JobRun) -> Re
         let call = context.aws.emr_serverless().untag_resource().resource_arn(place.arn(context));
         wait::found(ask(call.set_tag_keys(Some(keys)).send()).await)?;
     }
+    Ok(())
+}
+
+/// Ends runs, all at once, and takes the address away from them.
+pub(super) async fn given_way(context: &Context, places: &[Place]) -> Result<()> {
+    let ends = places.iter().map(async |place| match ended(context, place).await? {
+        // It stays in EMR's history, where one that failed would be taken for the stack's.
+        Some(run) => let_go(context, place, &run).await,
+        None => Ok(()),
+    });
+    try_join_all(ends).await?;
     Ok(())
 }
 
