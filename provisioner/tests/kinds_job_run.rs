@@ -236,7 +236,7 @@ async fn a_run_just_started_is_found_by_its_name() {
     let address = stream();
     let made = kind(&address).create(&account.context, &address, &full).await.unwrap();
     let ids = |found: Vec<Live>| found.into_iter().map(|live| live.id).collect::<Vec<_>>();
-    assert_eq!(ids(find(&account.context, &full).await), [made.id.clone()]);
+    assert_eq!(ids(find(&account.context, &full).await), std::slice::from_ref(&made.id));
     // The application is no more than a reference, and shows late itself.
     let mut referring = full.clone();
     referring["application"] = json!("${emr_application.main.id}");

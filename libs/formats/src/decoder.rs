@@ -77,6 +77,7 @@ impl Decoder {
 
     /// The same, which doesn't refuse a message for a value without a text that isn't taken. Of a change event, `before` and
     /// `after` are its members.
+    #[must_use]
     pub fn taking(self, taken: Taken) -> Self {
         Self { taken, ..self }
     }

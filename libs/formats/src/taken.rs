@@ -45,7 +45,7 @@ pub(crate) enum Part<'a> {
 
 impl Part<'_> {
     /// What is taken of it, of what is taken of the whole.
-    fn of<'t>(self, whole: &'t Taken) -> Option<&'t Taken> {
+    fn of(self, whole: &Taken) -> Option<&Taken> {
         match self {
             Self::Field(name) | Self::Key(name) => whole.member(name),
             Self::Element(_) => whole.element(),
@@ -107,7 +107,7 @@ impl<'a> Way<'a> {
         if self.taken.is_none() || self.refusals.iter().any(|refusal| refusal.member == member) {
             return;
         }
-        let place = self.path.iter().rev().fold(Wrong::unsupported(why), |wrong, part| wrong.inside(part));
+        let place = self.path.iter().rev().fold(Wrong::unsupported(why), Wrong::inside);
         self.refusals.push(Refusal { member: member.to_owned(), reject: place.into_reject() });
     }
 }

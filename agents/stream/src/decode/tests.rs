@@ -268,7 +268,9 @@ fn a_panic_at_one_desk_is_a_fault_of_its_table_and_the_other_desks_go_on() {
             let mut lines = Lines::start(scope, &world.decode);
             for number in 0..2 {
                 let breaks: &[i64] = if number == 1 { &[70] } else { &[] };
-                sales(0..100, breaks).into_iter().for_each(|message| world.add(&mut lines, number, message));
+                for message in sales(0..100, breaks) {
+                    world.add(&mut lines, number, message);
+                }
             }
             lines.send(&world.decode, false);
             world.wait();
@@ -295,7 +297,9 @@ fn records_that_break_code_again_and_again_are_the_tables_fault() {
     while faults.len() < 16 {
         std::thread::scope(|scope| {
             let mut lines = Lines::start(scope, &world.decode);
-            sales(0..100, &breaks).into_iter().for_each(|message| world.add(&mut lines, 1, message));
+            for message in sales(0..100, &breaks) {
+                world.add(&mut lines, 1, message);
+            }
             lines.send(&world.decode, false);
             world.wait();
         });
@@ -353,7 +357,9 @@ fn what_was_fetched_before_reading_began_again_is_not_taken_in() {
         std::thread::scope(|scope| {
             let mut lines = Lines::start(scope, &world.decode);
             world.decode.rest();
-            sales(0..100, &[]).into_iter().for_each(|message| world.add(&mut lines, 0, message));
+            for message in sales(0..100, &[]) {
+                world.add(&mut lines, 0, message);
+            }
             lines.send(&world.decode, false);
             assert!(world.decode.on_the_way() > 0);
             world.decode.stop();
@@ -362,7 +368,9 @@ fn what_was_fetched_before_reading_began_again_is_not_taken_in() {
             world.decode.begin((0..desks).map(|_| router(desks)).collect());
             world.decode.go_on();
             assert!(lines.is_free(&world.decode));
-            sales(40..60, &[]).into_iter().for_each(|message| world.add(&mut lines, 0, message));
+            for message in sales(40..60, &[]) {
+                world.add(&mut lines, 0, message);
+            }
             lines.send(&world.decode, false);
             world.wait();
         });
@@ -379,7 +387,9 @@ fn bytes_count_as_on_their_way_until_they_are_decoded() {
         world.decode.rest();
         let all = sales(0..10, &[]);
         let bytes: usize = all.iter().map(|message| message.text.len() + size_of::<Message>()).sum();
-        all.into_iter().for_each(|message| world.add(&mut lines, 0, message));
+        for message in all {
+            world.add(&mut lines, 0, message);
+        }
         lines.send(&world.decode, true);
         assert_eq!(world.decode.on_the_way(), bytes);
         assert!(world.decode.report(Duration::ZERO).is_none(), "the desks rest");

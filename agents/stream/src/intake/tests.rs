@@ -122,11 +122,11 @@ fn looped(
 }
 
 fn step(intake: &mut Intake) -> anyhow::Result<()> {
-    looped(intake, |intake, consumer, lines| intake.step(consumer, lines))
+    looped(intake, Intake::step)
 }
 
 fn poll(intake: &mut Intake) -> anyhow::Result<()> {
-    looped(intake, |intake, consumer, lines| intake.poll(consumer, lines))
+    looped(intake, Intake::poll)
 }
 
 /// Takes part until all partitions are read.

@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 
 use super::calls::{Place, describe, listed};
 use super::wire::{LIVING, read};
-use super::{FACTS, SERVICE, Spec};
+use super::{FACTS, Spec};
 use crate::kind::{ADDRESS, Context, Found, Wanted};
 use crate::kinds::each::{One, each};
 use crate::kinds::spec::reference;
@@ -21,7 +21,7 @@ pub(super) type Dated = (DateTime, Found<Spec>);
 
 /// The runs that the tagging API knows.
 pub(super) async fn tagged_runs(context: &Context) -> Result<Vec<Dated>> {
-    let tagged = tagged::resources(context, SERVICE).await?;
+    let tagged = tagged::resources(context, "emr-serverless").await?;
     // What was let go has no address any more.
     let runs = tagged.iter().filter(|(_, tags)| tags.contains_key(ADDRESS));
     let reads = runs.filter_map(|(arn, tags)| Some((Place::of(arn)?, arn, tags))).map(|(place, arn, tags)| {
@@ -79,7 +79,7 @@ pub(super) fn newest(mut runs: Vec<Dated>) -> Vec<Found<Spec>> {
 /// The runs of an address beside one, on whichever application: those that live, and those that failed. An apply that ended before
 /// a run that it started showed anywhere leaves one behind.
 pub(super) async fn others(context: &Context, address: &Address, beside: &Place) -> Result<Vec<Place>> {
-    let tagged = tagged::resources(context, SERVICE).await?;
+    let tagged = tagged::resources(context, "emr-serverless").await?;
     let own = tagged.iter().filter(|(_, tags)| tags::address(context, FACTS.name, tags).as_ref() == Some(address));
     let mut places: BTreeSet<Place> = own.filter_map(|(arn, _)| Place::of(arn)).collect();
     let listed = listed(context, &beside.application, LIVING.into()).await?;
@@ -104,7 +104,7 @@ impl Applications {
         if ids.is_empty() {
             return Ok(Self(ids));
         }
-        for (arn, tags) in tagged::resources(context, SERVICE).await? {
+        for (arn, tags) in tagged::resources(context, "emr-serverless").await? {
             let own = emr_application::id_in(&arn).zip(tags::address(context, "emr_application", &tags));
             if let Some((id, address)) = own
                 && let Some(ids) = ids.get_mut(&address)
