@@ -49,22 +49,41 @@ const WORKER: Workers = Workers { vcpu: 4, memory_gb: 14, disk_gb: 20 };
 /// The numbers of virtual processors that a worker can have.
 const VCPUS: [u64; 5] = [1, 2, 4, 8, 16];
 
+/// The three numbers of a release of EMR, `emr-7.9.0`; nothing of what is none.
+pub(super) fn emr_release(label: &str) -> Option<[u32; 3]> {
+    let numbers: Result<Vec<u32>, _> = label.strip_prefix("emr-")?.split('.').map(str::parse).collect();
+    numbers.ok()?.try_into().ok()
+}
+
 impl SparkJob {
     /// A number that one of the job's settings holds, with or without `g`; the default without it, nothing of what is none.
-    pub(super) fn number(&self, setting: &str, default: u64) -> Option<u64> {
+    fn number(&self, setting: &str, default: u64) -> Option<u64> {
         let Some(own) = self.settings.get(setting) else { return Some(default) };
         let text = own.value.0.to_ascii_lowercase();
         text.trim_end_matches("gb").trim_end_matches('g').parse().ok().filter(|number| (1..=2000).contains(number))
     }
 
-    /// What a driver or an executor takes; nothing where a setting holds none.
-    pub(super) fn worker(&self, who: &str) -> Option<Workers> {
-        let memory_gb = self.number(&format!("spark.{who}.memory"), WORKER.memory_gb)?;
-        Some(Workers {
-            vcpu: self.number(&format!("spark.{who}.cores"), WORKER.vcpu).filter(|vcpu| VCPUS.contains(vcpu))?,
-            memory_gb: memory_gb + memory_gb.div_ceil(10),
-            disk_gb: self.number(&format!("spark.emr-serverless.{who}.disk"), WORKER.disk_gb)?,
-        })
+    /// The settings that size a driver or an executor, its cores, memory and disk, each with its number; nothing where one holds none
+    /// that EMR has.
+    pub(super) fn sizes(&self, who: &str) -> [(String, Option<u64>); 3] {
+        let settings = [
+            (format!("spark.{who}.cores"), WORKER.vcpu),
+            (format!("spark.{who}.memory"), WORKER.memory_gb),
+            (format!("spark.emr-serverless.{who}.disk"), WORKER.disk_gb),
+        ];
+        let [mut cores, memory, disk] = settings.map(|(setting, default)| {
+            let number = self.number(&setting, default);
+            (setting, number)
+        });
+        cores.1 = cores.1.filter(|vcpu| VCPUS.contains(vcpu));
+        [cores, memory, disk]
+    }
+
+    /// What a driver or an executor takes; nothing where a setting says what EMR hasn't.
+    fn worker(&self, who: &str) -> Option<Workers> {
+        let [vcpu, memory_gb, disk_gb] = self.sizes(who).map(|(_, number)| number);
+        let memory_gb = memory_gb?;
+        Some(Workers { vcpu: vcpu?, memory_gb: memory_gb + memory_gb.div_ceil(10), disk_gb: disk_gb? })
     }
 
     /// What driver and executors take together.

@@ -1,21 +1,23 @@
 //! Checks of the stream agent's work on Spark: what its job reads as the agent does, and what the job itself needs.
 
+use std::ops::Range;
+
 use lakewright_config::{Format, OnTombstone, Unknown};
 
 use super::Checker;
-use super::tables::is_emr_release;
-use crate::stack::agents::{MaintainedBy, OnReject};
-use crate::stack::decode::Entry;
+use crate::stack::agents::{MaintainedBy, OnReject, SparkJob};
+use crate::stack::decode::{At, Entry};
 use crate::stack::diagnostics::Diagnostic;
-use crate::stack::engine::OWN_SETTINGS;
+use crate::stack::engine::{OWN_SETTINGS, emr_release};
 use crate::stack::expand::used_topics;
 use crate::stack::hosts::Agent;
 use crate::stack::kafka::Kafka;
 use crate::stack::tables::TableSection;
+use crate::stack::values::Whole;
 
 /// The first release of EMR that starts streams again by itself.
 /// <https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/jobs-spark-streaming.html>
-const FIRST_RELEASE: [u32; 2] = [7, 1];
+const FIRST_RELEASE: [u32; 3] = [7, 1, 0];
 impl Checker<'_> {
     pub(super) fn spark(&mut self) {
         let file = self.file;
@@ -116,17 +118,21 @@ impl Checker<'_> {
     /// The job's release, size and settings.
     fn spark_job(&mut self) {
         let job = &self.file.agents.stream.spark;
-        if job.release.sound {
-            let parts: Vec<u32> = job.release.trim_start_matches("emr-").split('.').flat_map(str::parse).collect();
-            let fits = parts.get(..2).is_some_and(|parts| parts >= &FIRST_RELEASE[..] && parts[0] == FIRST_RELEASE[0]);
-            if !is_emr_release(&job.release) || !fits {
-                let title = format!("the job doesn't run on the release `{}` of EMR", job.release.value);
-                self.push(
-                    Diagnostic::new(job.release.span.clone(), title, "not of Spark 3.5, or without streams")
-                        .help("write emr-7.1.0 or a later one of EMR 7, as in `emr-7.9.0`"),
-                );
-            }
+        let fits = |release: [u32; 3]| release >= FIRST_RELEASE && release[0] == FIRST_RELEASE[0];
+        if job.release.sound && !emr_release(&job.release).is_some_and(fits) {
+            let title = format!("the job doesn't run on the release `{}` of EMR", job.release.value);
+            self.push(
+                Diagnostic::new(job.release.span.clone(), title, "not of Spark 3.5, or without streams")
+                    .help("write emr-7.1.0 or a later one of EMR 7, as in `emr-7.9.0`"),
+            );
         }
+        self.spark_settings(job);
+        self.spark_size(job);
+        self.statements(&job.statements);
+    }
+
+    /// The settings that the file gives the job.
+    fn spark_settings(&mut self, job: &SparkJob) {
         for setting in job.settings.iter().filter(|setting| setting.value.sound) {
             let (name, value) = (setting.name.as_str(), setting.value.0.as_str());
             let is_plain =
@@ -157,44 +163,28 @@ impl Checker<'_> {
                 self.push(Diagnostic::new(setting.span.clone(), title, label).help(help));
             }
         }
-        for (who, setting) in ["driver", "executor"].into_iter().flat_map(|who| {
-            let names = [
-                format!("spark.{who}.cores"),
-                format!("spark.{who}.memory"),
-                format!("spark.emr-serverless.{who}.disk"),
-            ];
-            names.map(|name| (who, name))
-        }) {
-            let Some(given) = job.settings.get(&setting).filter(|_| job.worker(who).is_none()) else { continue };
-            let title = format!("no {who} of EMR Serverless has `{setting} = {}`", given.value.0);
-            self.push(
-                Diagnostic::new(given.span.clone(), title, "can't be started")
-                    .help("write 1, 2, 4, 8 or 16 cores, and memory and disk in GB, as in \"14g\""),
-            );
+    }
+
+    /// How large driver and executors are, and whether the application has room for them.
+    fn spark_size(&mut self, job: &SparkJob) {
+        for who in ["driver", "executor"] {
+            for (setting, _) in job.sizes(who).into_iter().filter(|(_, number)| number.is_none()) {
+                let Some(given) = job.settings.get(&setting) else { continue };
+                let title = format!("no {who} of EMR Serverless has `{setting} = {}`", given.value.0);
+                self.push(
+                    Diagnostic::new(given.span.clone(), title, "can't be started")
+                        .help("write 1, 2, 4, 8 or 16 cores, and memory and disk in GB, as in \"14g\""),
+                );
+            }
         }
         let taken = job.size();
         let limits = [
-            (
-                "max_vcpu",
-                job.max_vcpu.as_ref().map(|most| (most.sound, most.0, &most.span)),
-                taken.vcpu,
-                "virtual processors",
-            ),
-            (
-                "max_memory_gb",
-                job.max_memory_gb.as_ref().map(|most| (most.sound, most.0, &most.span)),
-                taken.memory_gb,
-                "GB of memory",
-            ),
-            (
-                "max_disk_gb",
-                job.max_disk_gb.as_ref().map(|most| (most.sound, most.0, &most.span)),
-                taken.disk_gb,
-                "GB of disk",
-            ),
+            ("max_vcpu", written(job.max_vcpu.as_ref()), taken.vcpu, "virtual processors"),
+            ("max_memory_gb", written(job.max_memory_gb.as_ref()), taken.memory_gb, "GB of memory"),
+            ("max_disk_gb", written(job.max_disk_gb.as_ref()), taken.disk_gb, "GB of disk"),
         ];
         for (name, most, taken, what) in limits {
-            let Some((true, most, span)) = most.filter(|_| job.executors.sound) else { continue };
+            let Some((most, span)) = most.filter(|_| job.executors.sound) else { continue };
             if taken > most {
                 let title = format!("driver and executors take {taken} {what}, and the application has {most}");
                 self.push(
@@ -203,6 +193,10 @@ impl Checker<'_> {
                 );
             }
         }
-        self.statements(&job.statements);
     }
+}
+
+/// A limit that the file gives, and where.
+fn written<const LEAST: u64, const MOST: u64>(limit: Option<&At<Whole<LEAST, MOST>>>) -> Option<(u64, &Range<usize>)> {
+    limit.filter(|limit| limit.sound).map(|limit| (limit.0, &limit.span))
 }

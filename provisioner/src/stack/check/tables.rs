@@ -11,6 +11,7 @@ use crate::kinds::emr_application::is_image;
 use crate::names;
 use crate::stack::decode::Entry;
 use crate::stack::diagnostics::{Diagnostic, suggest};
+use crate::stack::engine::emr_release;
 use crate::stack::tables::TableSection;
 use crate::stack::units::Period;
 
@@ -244,7 +245,7 @@ impl Checker<'_> {
                 self.push(Diagnostic::new(time.span.clone(), title, "must be between a minute and a week"));
             }
         }
-        if batch.release.sound && !is_emr_release(&batch.release) {
+        if batch.release.sound && emr_release(&batch.release).is_none() {
             let title = format!("`{}` is no EMR release", batch.release.value);
             self.push(
                 Diagnostic::new(batch.release.span.clone(), title, "no such release")
@@ -309,11 +310,4 @@ fn unfit(transform: Transform, column_type: &ColumnType) -> Option<&'static str>
         ),
     };
     (!fits).then_some(needed)
-}
-
-pub(super) fn is_emr_release(text: &str) -> bool {
-    text.strip_prefix("emr-").is_some_and(|version| {
-        let parts: Vec<&str> = version.split('.').collect();
-        parts.len() == 3 && parts.iter().all(|part| part.parse::<u32>().is_ok())
-    })
 }

@@ -260,9 +260,13 @@ impl Expansion<'_> {
             let variable = (!first).then_some("LAKEWRIGHT_OTHER_AGENT");
             all.push(BuildProgram { release, key, sha256, file, variable });
         }
-        all.extend(self.published_stream_job().map(|(release, key, sha256)| {
-            let (file, variable) = (Program::StreamJob.name(), Some("LAKEWRIGHT_STREAM_JOB"));
-            BuildProgram { release, key, sha256, file, variable }
+        all.extend(self.published_stream_job().map(|release| BuildProgram {
+            // Whoever plans without a file of it keeps the one that is published.
+            key: release.output("key"),
+            sha256: release.output("sha256"),
+            release,
+            file: Program::StreamJob.name(),
+            variable: Some("LAKEWRIGHT_STREAM_JOB"),
         }));
         all
     }

@@ -93,7 +93,8 @@ impl Expansion<'_> {
         }
         let section = &self.file.agents.stream.spark;
         let span = self.file.agents.stream.engine.span.clone();
-        let job = self.stream_program();
+        // A stack that has none keeps the one that is published.
+        let job = self.programs.stream_job.clone().unwrap_or_else(Artifact::missing);
         let spec = release::Spec {
             bucket: self.bucket(ARTIFACTS).into(),
             architecture: release::Architecture::X86,
@@ -140,22 +141,15 @@ impl Expansion<'_> {
         self.add(Address::new("job_run", RUN), &spec, &span, before);
     }
 
-    /// The program; a stack that has none isn't applied, and shown as if there were one.
-    fn stream_program(&self) -> Artifact {
-        self.programs.stream_job.clone().unwrap_or_else(Artifact::missing)
-    }
-
-    /// The address, key and hash of the program that is published, where there is one.
-    pub(super) fn published_stream_job(&self) -> Option<(Address, String, String)> {
-        let sha256 = self.file.streams_on_spark().then(|| self.stream_program().sha256)?;
-        let key = release::key(release::Program::StreamJob, release::Architecture::X86, &sha256);
-        Some((program(), key, sha256))
+    /// The address of the program, where there is one.
+    pub(super) fn published_stream_job(&self) -> Option<Address> {
+        self.file.streams_on_spark().then(program)
     }
 
     fn stream_parameters(&self) -> String {
         let section = &self.file.agents.stream.spark;
         let region = self.target.region.as_str();
-        let values = [
+        let values: [String; OWN_SETTINGS.len()] = [
             section.executors.0.to_string(),
             // A stream is never done: executors that come and go would make partitions wait for them.
             "false".to_owned(),

@@ -3,6 +3,7 @@
 use super::Expansion;
 use crate::kinds::alarm::{Calculation, Comparison, Metric, MissingData};
 use crate::resource::Address;
+use crate::stack::engine::emr_release;
 use crate::stack::watch::Alarms;
 
 /// Something that is watched.
@@ -47,8 +48,7 @@ pub(super) fn metric(namespace: &str, name: &str, dimensions: &[(&str, &str)], s
 /// Whether EMR's metrics of a release have the application's name beside its id: from 7.10 on, and no others then.
 /// <https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/app-job-metrics.html>
 fn names_applications(release: &str) -> bool {
-    let parts: Vec<u32> = release.trim_start_matches("emr-").split('.').flat_map(str::parse).collect();
-    parts.get(..2).is_some_and(|parts| parts >= &[7, 10][..])
+    emr_release(release).is_some_and(|release| release >= [7, 10, 0])
 }
 
 impl Watched {

@@ -191,6 +191,31 @@ fn a_network_without_a_way_out_has_what_the_workers_call() {
 }
 
 #[test]
+fn only_the_setting_that_is_wrong_is_said_to_be() {
+    let settings = "settings = { \"spark.driver.cores\" = 8, \"spark.driver.memory\" = \"much\" }";
+    let said = mistakes(&with(&format!("[agents.stream.spark]\n{settings}\n")), &[]);
+    assert!(said.contains("`spark.driver.memory = much`") && !said.contains("`spark.driver.cores"), "{said}");
+}
+
+#[test]
+fn a_build_runs_the_job_that_is_published() {
+    let pipeline = "[pipeline]\nrepository = \"octocat/shop\"\nstack = \"stacks/shop.toml\"\n\
+                    connection = \"arn:aws:codeconnections:eu-north-1:123456789012:connection/a\"\n";
+    let stack = parsed(&with(pipeline));
+    let target = Target { account: "123456789012".into(), region: "eu-north-1".into() };
+    // Whoever has no file of it plans the same build.
+    let desired = expand(&stack, &target, &Programs::default());
+    let build = spec(&desired, "build_project.pipeline-plan")["buildspec"].as_str().expect("text").to_owned();
+    for part in [
+        "--key ${release.stream-spark.key}",
+        "${release.stream-spark.sha256}  $LAKEWRIGHT_PROGRAMS/lakewright-stream.jar",
+        "export LAKEWRIGHT_STREAM_JOB=",
+    ] {
+        assert!(build.contains(part), "{part}: {build}");
+    }
+}
+
+#[test]
 fn a_stack_whose_job_was_not_made_says_how_it_is() {
     let stack = parsed(STACK);
     let (address, lacking) = unmade(&stack, &Programs::default()).expect("there is none");
