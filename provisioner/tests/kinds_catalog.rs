@@ -283,15 +283,15 @@ async fn an_application_whose_runs_cannot_be_listed_is_stopped_once_they_have_en
         "[[fault]]\noperation = \"StopApplication\"\ntimes = 2\nerror = \"ValidationException\"\nstatus = 400\n\
          [[fault]]\noperation = \"ListJobRuns\"\nerror = \"AccessDeniedException\"\nstatus = 403\n",
     );
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tells = told.clone();
-    let waiting = Waiting::told(move |what| tells.lock().push(what.to_owned()));
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let heard = said.clone();
+    let waiting = Waiting::told(move |what| heard.lock().push(what.to_owned()));
     let context = Context { waiting, ..account.context.clone() };
     let spec = kind(&address).normalise(&json!({"name": "shop", "architecture": "ARM64"})).unwrap();
     let live = account.find(&address, &spec).await.unwrap();
     kind(&address).update(&context, &live, &spec, &["architecture".to_owned()]).await.unwrap();
     assert_eq!(account.find(&address, &spec).await.unwrap().spec["architecture"], "ARM64");
-    let told = told.lock().clone();
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].contains("can't be listed") && told[0].contains("ListJobRuns"), "{told:?}");
+    let said = said.lock().clone();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("can't be listed") && said[0].contains("ListJobRuns"), "{said:?}");
 }

@@ -10,8 +10,8 @@ use lakewright_aws::{ErrorKind, Needed as _, ask};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::calls::{arn_of, id_in, is_gone, namesakes, tags_at};
 use self::calls::{describe, described, is_started, stopped};
-pub(super) use self::calls::{id_in, is_gone, namesakes, tags_of};
 use self::wire::{capacity_of, configured, image_of, outcome, read};
 use super::spec::{compared, in_place, replaces};
 use super::values::{SecurityGroupId, SubnetId, text};
@@ -336,8 +336,7 @@ impl Kind for EmrApplication {
         }
         wait::found(ask(context.aws.emr_serverless().delete_application().application_id(&live.id).send()).await)?;
         wait::until(context, CHANGED, &format!("the EMR application {} is still there", live.id), || async {
-            let application = describe(context, &live.id).await?;
-            Ok(application.is_none_or(|it| *it.state() == ApplicationState::Terminated).then_some(()))
+            Ok(is_gone(context, &live.id).await?.then_some(()))
         })
         .await
     }

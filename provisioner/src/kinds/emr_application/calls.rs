@@ -27,14 +27,18 @@ const LIVING: [ApplicationState; 6] = [
 
 pub(super) async fn describe(context: &Context, id: &str) -> Result<Option<Application>, Error> {
     let answer = ask(context.aws.emr_serverless().get_application().application_id(id).send()).await;
-    let answer = tagged::readable(context, wait::found(answer), tags_of(context, id)).await?;
+    let answer = tagged::readable(context, wait::found(answer), tags_at(context, arn_of(context, id))).await?;
     let Some(answer) = answer else { return Ok(None) };
     answer.application.needed(SERVICE, "GetApplication.application").map(Some)
 }
 
-/// The tags of an application, which may be read of everybody's; none of one that is gone.
-pub(in crate::kinds) async fn tags_of(context: &Context, id: &str) -> Result<Option<Tags>> {
-    let arn = context.site().arn(SERVICE, &format!("/applications/{id}"));
+/// The ARN of an application.
+pub(in crate::kinds) fn arn_of(context: &Context, id: &str) -> String {
+    context.site().arn(SERVICE, &format!("/applications/{id}"))
+}
+
+/// The tags of an application, or of a job run on one, by its ARN; they may be read of everybody's. None of what is gone.
+pub(in crate::kinds) async fn tags_at(context: &Context, arn: String) -> Result<Option<Tags>> {
     let call = context.aws.emr_serverless().list_tags_for_resource().resource_arn(arn);
     Ok(wait::found(ask(call.send()).await)?.map(|answer| tag_lists::read_map(answer.tags())))
 }
@@ -138,20 +142,21 @@ mod tests {
         assert_eq!(id_in(arn), Some("00f1"));
         assert_eq!(id_in(&format!("{arn}/jobruns/00r1")), None);
     }
+
     #[test]
     fn that_its_runs_could_not_be_listed_is_said_when_an_application_does_not_stop() {
         let denied = || Error::answered(SERVICE, "ListJobRuns", "AccessDeniedException", "not allowed", 403, "");
         let waited = || anyhow::anyhow!("the EMR application 00f1 doesn't stop after 30 min");
-        let told = still(waited(), Some(denied()));
-        assert!(crate::reading::is_denied(&told), "{told:#}");
-        let told = format!("{told:#}");
+        let said = still(waited(), Some(denied()));
+        assert!(crate::reading::is_denied(&said), "{said:#}");
+        let said = format!("{said:#}");
         for part in ["doesn't stop after 30 min; it has job runs, which can't be listed", "ListJobRuns", "not allowed"]
         {
-            assert!(told.contains(part), "{told}");
+            assert!(said.contains(part), "{said}");
         }
         assert_eq!(still(waited(), None).to_string(), waited().to_string());
         let other = Error::answered(SERVICE, "GetApplication", "InternalServerException", "broken", 500, "");
-        let told = format!("{:#}", still(other.into(), Some(denied())));
-        assert!(told.contains("broken") && !told.contains("ListJobRuns"), "{told}");
+        let said = format!("{:#}", still(other.into(), Some(denied())));
+        assert!(said.contains("broken") && !said.contains("ListJobRuns"), "{said}");
     }
 }

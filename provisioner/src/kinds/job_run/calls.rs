@@ -20,8 +20,7 @@ use crate::services::Services as _;
 const LOOKED_AT: Duration = Duration::from_secs(30);
 /// How long an application may be on its way between states in which it takes runs.
 const TAKES_RUNS: Duration = Duration::from_mins(5);
-/// How long a run may take to end: EMR lets a stream finish what it has begun, for 120 s unless it is told otherwise, and releases
-/// its workers.
+/// How long a run may take to end: EMR lets a stream finish what it has begun, for 120 s by default, and releases its workers.
 /// <https://docs.aws.amazon.com/emr/latest/EMR-Serverless-UserGuide/job-cancellation-grace-period.html>
 const ENDS: Duration = Duration::from_mins(20);
 
@@ -65,10 +64,7 @@ impl Place {
 pub(super) async fn describe(context: &Context, place: &Place) -> Result<Option<JobRun>, Error> {
     let call = context.aws.emr_serverless().get_job_run().application_id(&place.application).job_run_id(&place.run);
     let answer = ask(call.send()).await;
-    let tags = async {
-        let call = context.aws.emr_serverless().list_tags_for_resource().resource_arn(place.arn(context));
-        Ok(wait::found(ask(call.send()).await)?.map(|answer| tag_lists::read_map(answer.tags())))
-    };
+    let tags = emr_application::tags_at(context, place.arn(context));
     let Some(answer) = tagged::readable(context, wait::found(answer), tags).await? else { return Ok(None) };
     answer.job_run.needed(SERVICE, "GetJobRun.jobRun").map(Some)
 }
@@ -88,7 +84,7 @@ pub(super) async fn listed(
         }
         answer => wait::found(answer),
     };
-    let tags = emr_application::tags_of(context, application);
+    let tags = emr_application::tags_at(context, emr_application::arn_of(context, application));
     Ok(tagged::readable(context, answer, tags).await?.unwrap_or_default())
 }
 
@@ -182,9 +178,8 @@ pub(in crate::kinds) async fn streams(context: &Context, application: &str) -> R
 /// Cancels those of some streaming runs that are the stack's own. Their ends aren't waited for.
 pub(in crate::kinds) async fn end_streams(context: &Context, streams: &[JobRunSummary]) -> Result<()> {
     for run in streams {
-        let call = context.aws.emr_serverless().list_tags_for_resource().resource_arn(run.arn());
-        let Some(answer) = wait::found(ask(call.send()).await)? else { continue };
-        if tag_lists::read_map(answer.tags()).get(STACK) == Some(&context.stack) {
+        let Some(tags) = emr_application::tags_at(context, run.arn().to_owned()).await? else { continue };
+        if tags.get(STACK) == Some(&context.stack) {
             let place = Place { application: run.application_id().to_owned(), run: run.id().to_owned() };
             cancel(context, &place).await?;
         }

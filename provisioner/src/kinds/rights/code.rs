@@ -84,24 +84,14 @@ pub(in crate::kinds) const SPARK: &[Right] = &[
     ),
     Right::new(APPLICATIONS, &[When::Made, When::Unclaimed], &["emr-serverless:TagResource"]),
     Right::new(APPLICATIONS, &[When::Owned, When::Kept], &["emr-serverless:TagResource"]),
-    // Streams keep an application from standing still.
-    Right::new(APPLICATIONS, &[When::Owned], &["emr-serverless:ListJobRuns"]),
-    Right::new(JOB_RUNS, &[When::Owned], &["emr-serverless:CancelJobRun"]),
 ];
 
-/// What runs on its applications. How far their tags go stands with the applications, whose ARNs are the beginning of theirs.
+/// What runs on its applications. What is asked of both, their tags too, stands with the applications, whose ARNs are the beginning of
+/// theirs.
 pub(in crate::kinds) const RUNS: &[Right] = &[
-    Right::new(On::Everything, &[When::Here], &["emr-serverless:ListApplications"]),
-    Right::new(APPLICATIONS, &[], &["emr-serverless:ListTagsForResource"]),
-    Right::new(
-        APPLICATIONS,
-        &[When::Owned],
-        &["emr-serverless:GetApplication", "emr-serverless:ListJobRuns", "emr-serverless:UntagResource"],
-    ),
+    Right::new(APPLICATIONS, &[When::Owned], &["emr-serverless:ListJobRuns"]),
     Right::new(APPLICATIONS, &[When::Owned, When::Made], &["emr-serverless:StartJobRun"]),
     Right::new(JOB_RUNS, &[When::Owned], &["emr-serverless:CancelJobRun", "emr-serverless:GetJobRun"]),
-    Right::new(APPLICATIONS, &[When::Made, When::Unclaimed], &["emr-serverless:TagResource"]),
-    Right::new(APPLICATIONS, &[When::Owned, When::Kept], &["emr-serverless:TagResource"]),
 ];
 
 const DOCUMENTS: On = On::Arns(&["ssm:{region}:{account}:document/*"]);
