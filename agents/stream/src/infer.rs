@@ -110,13 +110,10 @@ pub(crate) fn make_a_struct(fields: &[StructField]) -> bool {
     all && fields.len() <= MOST_MEMBERS
 }
 
-/// Whether a type that a schema gives has no more members than one that values give.
+/// Whether the structs of a type that a schema gives are such as values give.
 pub(crate) fn is_bounded(column_type: &ColumnType) -> bool {
     match column_type {
-        ColumnType::Struct(fields) => {
-            let fits = |field: &StructField| field.name.len() <= LONGEST_NAME && is_bounded(&field.field_type);
-            fields.len() <= MOST_MEMBERS && fields.iter().all(fits)
-        }
+        ColumnType::Struct(fields) => make_a_struct(fields) && fields.iter().all(|field| is_bounded(&field.field_type)),
         ColumnType::List(inner) | ColumnType::Map(inner) => is_bounded(inner),
         _ => true,
     }

@@ -143,6 +143,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::compat::registry::tests::HEAD;
     use crate::stack::parse;
 
     #[derive(Parser)]
@@ -152,41 +153,10 @@ mod tests {
     }
 
     fn stack(registry: &str, secret: &str) -> Stack {
-        let text = format!(
-            r#"
-[stack]
-name = "shop"
-
-[network]
-zones = ["a", "b"]
-
-[kafka]
-brokers = 2
-
-[keys.main]
-
-[buckets.raw]
-
-[topics.orders]
-
-[secrets.registry]
-username = "reader"
-
-[secrets.other]
-username = "reader"
-
-[hosts.app]
-agents = ["stream"]
-
-[tables.orders]
-topic = "orders"
-format = "avro"
-registry = "{registry}"
-registry_secret = "{secret}"
-key = ["id"]
-columns = {{ id = "string" }}
-"#
-        );
+        let named = format!("registry = \"{registry}\"\nregistry_secret = \"{secret}\"\n");
+        let text = HEAD.replace("registry = \"https://registry.example.com\"\n", &named);
+        let secrets = ["registry", "other"].map(|name| format!("\n[secrets.{name}]\nusername = \"reader\"\n"));
+        let text = text + &secrets.concat();
         parse(Path::new("test.toml"), &text, None).unwrap_or_else(|error| panic!("{}", error.render(false)))
     }
 

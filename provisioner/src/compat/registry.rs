@@ -365,4 +365,4 @@ fn member_of(column: &Entry<At<ColumnSection>>) -> &str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,8 @@ use lakewright_formats::Schema;
 use super::*;
 use crate::stack::parse;
 
-const HEAD: &str = r#"[stack]
+/// A stack whose table has its schemas in a registry.
+pub(crate) const HEAD: &str = r#"[stack]
 name = "shop"
 
 [network]
