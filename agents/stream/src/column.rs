@@ -125,41 +125,41 @@ impl Column {
 
     /// Appends a value that was converted to the column's type.
     #[inline]
-    pub(crate) fn push(&mut self, cell: Cell, message: &str, arena: &Arena) {
+    pub(crate) fn push(&mut self, cell: &Cell, message: &str, arena: &Arena) {
         match (self, cell) {
-            (Self::Boolean(builder), Cell::Bool(value)) => builder.append_value(value),
-            (Self::Int(builder), Cell::Whole(value)) => builder.append_value(value as i32),
-            (Self::Long(builder), Cell::Whole(value)) => builder.append_value(value),
-            (Self::Float(builder), Cell::Real(value)) => builder.append_value(value as f32),
-            (Self::Double(builder), Cell::Real(value)) => builder.append_value(value),
-            (Self::Date(builder), Cell::Whole(value)) => builder.append_value(value as i32),
-            (Self::Time(builder), Cell::Whole(value)) => builder.append_value(value),
-            (Self::Timestamp(builder), Cell::Whole(value)) => builder.append_value(value),
-            (Self::Decimal(builder), Cell::Decimal(value)) => builder.append_value(value),
-            (Self::Text(builder), Cell::Text { start, end }) => builder.append_value(&message[start..end]),
-            (Self::Text(builder), Cell::Made { start, end }) => builder.append_value(&arena.text[start..end]),
-            (Self::Binary(builder), Cell::Bytes { start, end }) => builder.append_value(&arena.bytes[start..end]),
+            (Self::Boolean(builder), Cell::Whole(value)) => builder.append_value(*value != 0),
+            (Self::Int(builder), Cell::Whole(value)) => builder.append_value(*value as i32),
+            (Self::Long(builder), Cell::Whole(value)) => builder.append_value(*value),
+            (Self::Float(builder), Cell::Real(value)) => builder.append_value(*value as f32),
+            (Self::Double(builder), Cell::Real(value)) => builder.append_value(*value),
+            (Self::Date(builder), Cell::Whole(value)) => builder.append_value(*value as i32),
+            (Self::Time(builder), Cell::Whole(value)) => builder.append_value(*value),
+            (Self::Timestamp(builder), Cell::Whole(value)) => builder.append_value(*value),
+            (Self::Decimal(builder), Cell::Decimal(value)) => builder.append_value(*value),
+            (Self::Text(builder), Cell::Text { start, end }) => builder.append_value(&message[*start..*end]),
+            (Self::Text(builder), Cell::Made { start, end }) => builder.append_value(&arena.text[*start..*end]),
+            (Self::Binary(builder), Cell::Bytes { start, end }) => builder.append_value(&arena.bytes[*start..*end]),
             (Self::Fixed(fixed), Cell::Bytes { start, end }) if end - start == fixed.length as usize => {
-                fixed.bytes.extend_from_slice(&arena.bytes[start..end]);
+                fixed.bytes.extend_from_slice(&arena.bytes[*start..*end]);
                 fixed.valid.push(true);
             }
             (Self::Map(map), Cell::Many { start, end }) => {
-                for entry in arena.elements[start..end].chunks_exact(2) {
-                    map.keys.push(entry[0], message, arena);
-                    map.values.push(entry[1], message, arena);
+                for entry in arena.elements[*start..*end].chunks_exact(2) {
+                    map.keys.push(&entry[0], message, arena);
+                    map.values.push(&entry[1], message, arena);
                 }
                 map.lengths.push((end - start) / 2);
                 map.valid.push(true);
             }
             (Self::Struct(of), Cell::Many { start, end }) => {
-                for (member, cell) in of.members.iter_mut().zip(&arena.elements[start..end]) {
-                    member.push(*cell, message, arena);
+                for (member, cell) in of.members.iter_mut().zip(&arena.elements[*start..*end]) {
+                    member.push(cell, message, arena);
                 }
                 of.valid.push(true);
             }
             (Self::List(list), Cell::Many { start, end }) => {
-                for element in &arena.elements[start..end] {
-                    list.elements.push(*element, message, arena);
+                for element in &arena.elements[*start..*end] {
+                    list.elements.push(element, message, arena);
                 }
                 list.lengths.push(end - start);
                 list.valid.push(true);

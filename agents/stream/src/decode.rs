@@ -139,7 +139,7 @@ impl Decoder {
                             self.broken.fetch_add(broken, Ordering::Relaxed);
                             report.broken += broken;
                         }
-                        report.full.extend(full);
+                        report.full.extend(full.map(|full| *full));
                         if let Some(reason) = stop {
                             report.problems.push(Problem::Stop((partition.topic, partition.number), reason));
                         } else {

@@ -3,16 +3,27 @@
 /// Nesting deeper than this is refused.
 const MAX_DEPTH: u32 = 64;
 
-/// Where a text stops being JSON, and what was expected there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Syntax {
-    pub(crate) at: usize,
-    pub(crate) expected: &'static str,
+/// Where a text stops being JSON, and what was expected there. It is small, so that what a scanner gives is returned in registers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Syntax(Box<(usize, &'static str)>);
+
+impl Syntax {
+    #[cold]
+    fn new(at: usize, expected: &'static str) -> Self {
+        Self(Box::new((at, expected)))
+    }
+
+    /// What was expected.
+    #[cfg(test)]
+    pub(crate) fn expected(&self) -> &'static str {
+        self.0.1
+    }
 }
 
 impl std::fmt::Display for Syntax {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "no JSON at byte {}: expected {}", self.at, self.expected)
+        let (at, expected) = *self.0;
+        write!(f, "no JSON at byte {at}: expected {expected}")
     }
 }
 
@@ -41,24 +52,71 @@ impl Token<'_> {
     }
 }
 
+/// A member's name and its colon as they mostly are written, `"name":`, to be compared without a call.
+#[derive(Debug, Clone)]
+pub(crate) struct Name {
+    written: Vec<u8>,
+    /// The first 16 bytes as a little-endian number, and which of them count.
+    head: u128,
+    mask: u128,
+}
+
+impl Name {
+    pub(crate) fn new(name: &str) -> Self {
+        let written = format!("{}:", serde_json::Value::from(name)).into_bytes();
+        let (mut head, mut mask) = ([0; 16], [0; 16]);
+        for (at, byte) in written.iter().take(head.len()).enumerate() {
+            (head[at], mask[at]) = (*byte, u8::MAX);
+        }
+        Self { written, head: u128::from_le_bytes(head), mask: u128::from_le_bytes(mask) }
+    }
+
+    /// Whether a text begins with it.
+    #[inline]
+    fn begins(&self, text: &[u8]) -> bool {
+        let Some((head, rest)) = text.split_first_chunk() else { return text.starts_with(&self.written) };
+        u128::from_le_bytes(*head) & self.mask == self.head
+            && self.written.get(head.len()..).is_none_or(|more| rest.starts_with(more))
+    }
+}
+
 /// A position in a text.
 #[derive(Debug, Clone)]
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// Whether the string that was read last has escapes.
+    escaped: bool,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, escaped: false }
     }
 
     fn error<T>(&self, expected: &'static str) -> Result<T, Syntax> {
-        Err(Syntax { at: self.at, expected })
+        Err(Syntax::new(self.at, expected))
     }
 
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// The first byte of the next value, not taken.
+    #[inline]
+    pub(crate) fn first_byte(&mut self) -> Option<u8> {
+        self.space();
+        self.peek()
+    }
+
+    /// Passes over a member's name and its colon if they stand right here.
+    #[inline]
+    pub(crate) fn takes(&mut self, name: &Name) -> bool {
+        let found = name.begins(&self.text.as_bytes()[self.at..]);
+        if found {
+            self.at += name.written.len();
+        }
+        found
     }
 
     #[inline]
@@ -134,7 +192,7 @@ impl<'a> Scanner<'a> {
         }
         let name = self.string()?;
         self.take(b':', "`:`")?;
-        Ok(name)
+        Ok((name, self.escaped))
     }
 
     /// The next value.
@@ -142,7 +200,10 @@ impl<'a> Scanner<'a> {
     pub(crate) fn value(&mut self) -> Result<Token<'a>, Syntax> {
         self.space();
         match self.peek() {
-            Some(b'"') => self.string().map(|(raw, escaped)| Token::Text { raw, escaped }),
+            Some(b'"') => {
+                let raw = self.string()?;
+                Ok(Token::Text { raw, escaped: self.escaped })
+            }
             Some(b'-' | b'0'..=b'9') => self.number().map(Token::Number),
             Some(b't') => self.literal("true").map(|()| Token::Bool(true)),
             Some(b'f') => self.literal("false").map(|()| Token::Bool(false)),
@@ -208,7 +269,8 @@ impl<'a> Scanner<'a> {
         if self.at == start { self.error("a digit") } else { Ok(()) }
     }
 
-    fn number(&mut self) -> Result<&'a str, Syntax> {
+    /// A number as it is written.
+    pub(crate) fn number(&mut self) -> Result<&'a str, Syntax> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -235,26 +297,32 @@ impl<'a> Scanner<'a> {
         Ok(&self.text[start..self.at])
     }
 
-    /// A string's inside and whether it has escapes; they are checked.
+    /// Whether the string that was read last has escapes.
     #[inline]
-    fn string(&mut self) -> Result<(&'a str, bool), Syntax> {
+    pub(crate) fn is_escaped(&self) -> bool {
+        self.escaped
+    }
+
+    /// A string's inside, from its opening quote on. Escapes are checked; [`Scanner::is_escaped`] says whether there are any.
+    #[inline]
+    pub(crate) fn string(&mut self) -> Result<&'a str, Syntax> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
-        let mut escaped = false;
         let mut at = start;
+        self.escaped = false;
         loop {
             at = special(bytes, at);
             match bytes.get(at) {
                 Some(b'"') => {
                     self.at = at + 1;
-                    return Ok((&self.text[start..at], escaped));
+                    return Ok(&self.text[start..at]);
                 }
                 Some(b'\\') => {
-                    escaped = true;
+                    self.escaped = true;
                     at = self.escape(at)?;
                 }
-                Some(_) => return Err(Syntax { at, expected: "no bare control character in a string" }),
-                None => return Err(Syntax { at, expected: "the end of a string" }),
+                Some(_) => return Err(Syntax::new(at, "no bare control character in a string")),
+                None => return Err(Syntax::new(at, "the end of a string")),
             }
         }
     }
@@ -269,17 +337,17 @@ impl<'a> Scanner<'a> {
                     let digits = self.text.get(at..at + 4).filter(|t| t.bytes().all(|b| b.is_ascii_hexdigit()))?;
                     u32::from_str_radix(digits, 16).ok()
                 };
-                let expected = Err(Syntax { at, expected: "four hexadecimal digits that make up a character" });
+                let expected = || Err(Syntax::new(at, "four hexadecimal digits that make up a character"));
                 match hex(at + 2) {
                     Some(0xD800..=0xDBFF) => match (bytes.get(at + 6), bytes.get(at + 7), hex(at + 8)) {
                         (Some(b'\\'), Some(b'u'), Some(0xDC00..=0xDFFF)) => Ok(at + 12),
-                        _ => expected,
+                        _ => expected(),
                     },
-                    None | Some(0xDC00..=0xDFFF) => expected,
+                    None | Some(0xDC00..=0xDFFF) => expected(),
                     Some(_) => Ok(at + 6),
                 }
             }
-            _ => Err(Syntax { at, expected: "an escape" }),
+            _ => Err(Syntax::new(at, "an escape")),
         }
     }
 }
@@ -383,8 +451,30 @@ mod tests {
     }
 
     #[test]
+    fn names_are_recognised_whatever_their_length() {
+        for name in ["", "a", "fifteen_byte", "sixteen_bytes", "a_name_of_more_than_sixteen_bytes", "é\"\\\n"] {
+            let written = format!("{}:1}}", serde_json::Value::from(name));
+            for text in [written.clone(), format!("{written}                    ")] {
+                let mut scanner = Scanner::new(&text);
+                assert!(scanner.takes(&Name::new(name)), "{text}");
+                assert!(scanner.next_is(b'1'), "{text}");
+                for other in
+                    ["b", "sixteen_byteS", "a_name_of_more_than_sixteen_byteS", "a_name_of_more_than_sixteen_bytes_"]
+                {
+                    assert!(!Scanner::new(&text).takes(&Name::new(other)), "{text}: {other}");
+                }
+                for end in 0..written.len() - 2 {
+                    if text.is_char_boundary(end) {
+                        assert!(!Scanner::new(&text[..end]).takes(&Name::new(name)), "{}", &text[..end]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn deep_nesting_is_refused_and_does_not_overflow() {
         let deep = "[".repeat(100_000);
-        assert_eq!(Scanner::new(&deep).value().expect_err("too deep").expected, "less nesting");
+        assert_eq!(Scanner::new(&deep).value().expect_err("too deep").expected(), "less nesting");
     }
 }

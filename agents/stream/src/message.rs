@@ -58,7 +58,7 @@ impl Way {
                 return match transcoder.text(payload, record.metadata, made) {
                     Ok(()) => Ok(Some(made)),
                     // Whatever is made of it, the table's declaration had a part in it.
-                    Err(NoText::Reject(reject)) => Err(NoRow::Refused((Reject::Format(reject), Some(*table)))),
+                    Err(NoText::Reject(reject)) => Err(NoRow::refused(Reject::Format(reject), Some(*table))),
                     Err(NoText::Skipped(skipped)) => Err(NoRow::Skipped(skipped)),
                     Err(NoText::Unknown(schema)) => Err(NoRow::Unknown { table: *table, schema }),
                 };
@@ -71,7 +71,7 @@ impl Way {
             (Self::Rows { .. }, Some(text)) => text,
         };
         let text = std::str::from_utf8(text);
-        text.map(Some).map_err(|error| NoRow::Refused((Reject::NotUtf8(error), None)))
+        text.map(Some).map_err(|error| NoRow::refused(Reject::NotUtf8(error), None))
     }
 
     /// What the schema of the message whose text was made last says of the members of its row.
@@ -115,6 +115,14 @@ pub(crate) enum NoRow {
     },
 }
 
+impl NoRow {
+    /// It is refused, by a table or by none.
+    #[cold]
+    pub(crate) fn refused(reject: Reject, table: Option<usize>) -> Self {
+        Self::Refused((Box::new(reject), table))
+    }
+}
+
 impl From<Refusal> for NoRow {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
@@ -122,7 +130,7 @@ impl From<Refusal> for NoRow {
 }
 
 /// Why a record is no row, and which table refuses it; none where no table's declaration has a part in it.
-pub(crate) type Refusal = (Reject, Option<usize>);
+pub(crate) type Refusal = (Box<Reject>, Option<usize>);
 
 /// The tables while a message is read.
 pub(crate) struct Tables<'a> {
@@ -133,7 +141,7 @@ pub(crate) struct Tables<'a> {
 
 impl Tables<'_> {
     /// Reads the row of a table that stands at the scanner.
-    fn read(&mut self, table: usize, message: &str, scanner: &mut Scanner<'_>) -> Result<Option<Reject>, Syntax> {
+    fn read(&mut self, table: usize, message: &str, scanner: &mut Scanner<'_>) -> Result<Option<Box<Reject>>, Syntax> {
         *self.at_work = Some(table);
         #[cfg(test)]
         assert!(!message.contains(crate::router::tests::PANICS), "no message like this");
@@ -145,7 +153,7 @@ impl Tables<'_> {
     /// Adds to the row that was read what else of the record the table has columns for; gives the reason why it is no
     /// row, if it is none.
     #[inline]
-    pub(crate) fn add(&mut self, table: usize, message: &str, record: &Record<'_>) -> Option<Reject> {
+    pub(crate) fn add(&mut self, table: usize, message: &str, record: &Record<'_>) -> Option<Box<Reject>> {
         #[cfg(test)]
         {
             *self.at_work = Some(table);
@@ -192,22 +200,22 @@ fn descend(
     scanner: &mut Scanner<'_>,
     (table, path, depth): (usize, &[String], usize),
     tables: &mut Tables<'_>,
-) -> Result<Option<Reject>, Syntax> {
+) -> Result<Option<Box<Reject>>, Syntax> {
     let Some(wanted) = path.get(depth) else { return tables.read(table, message, scanner) };
     if !scanner.next_is(b'{') {
         let found = scanner.value()?.kind();
         let what = if depth == 0 { "the message".to_owned() } else { format!("`{}`", path[..depth].join(".")) };
-        return Ok(Some(Reject::NotAnObject { what, found }));
+        return Ok(Some(Box::new(Reject::NotAnObject { what, found })));
     }
     let here = || path[..=depth].join(".");
-    let mut found: Option<Option<Reject>> = None;
+    let mut found: Option<Option<Box<Reject>>> = None;
     let mut more = scanner.enter_object()?;
     while more {
         let (raw, escaped) = scanner.name()?;
         if is(raw, escaped, wanted) {
             if found.is_some() {
                 scanner.pass()?;
-                found = Some(Some(Reject::MemberTwice(here())));
+                found = Some(Some(Box::new(Reject::MemberTwice(here()))));
             } else {
                 found = Some(descend(message, scanner, (table, path, depth + 1), tables)?);
             }
@@ -216,7 +224,7 @@ fn descend(
         }
         more = scanner.more(b'}')?;
     }
-    Ok(found.unwrap_or_else(|| Some(Reject::NoMember(here()))))
+    Ok(found.unwrap_or_else(|| Some(Box::new(Reject::NoMember(here())))))
 }
 
 /// Whether a name as it is written is such a one.
@@ -232,7 +240,7 @@ pub(crate) fn envelope(
     tables: &mut Tables<'_>,
 ) -> Result<Result<usize, Refusal>, Syntax> {
     // What follows from the envelope alone, no table has a part in.
-    let wrong = |reject: Reject| Ok(Err((reject, None)));
+    let wrong = |reject: Reject| Ok(Err((Box::new(reject), None)));
     let mut scanner = Scanner::new(message);
     if !scanner.next_is(b'{') {
         let found = scanner.value()?.kind();
@@ -240,7 +248,7 @@ pub(crate) fn envelope(
         return wrong(Reject::NotAnObject { what: "the message".to_owned(), found });
     }
     let mut table: Option<Result<usize, Reject>> = None;
-    let mut data: Option<Option<Reject>> = None;
+    let mut data: Option<Option<Box<Reject>>> = None;
     // Where `data` begins when it comes before `table`.
     let mut later: Option<Scanner<'_>> = None;
     let mut doubled: Option<&'static str> = None;
@@ -281,7 +289,7 @@ pub(crate) fn envelope(
         data = Some(tables.read(index, message, &mut scanner)?);
     }
     Ok(match data {
-        None => Err((Reject::NoMember("data".to_owned()), None)),
+        None => Err((Box::new(Reject::NoMember("data".to_owned())), None)),
         Some(Some(reject)) => Err((reject, Some(index))),
         Some(None) => Ok(index),
     })

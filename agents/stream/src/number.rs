@@ -21,8 +21,47 @@ struct Written {
 }
 
 impl Written {
+    /// So many digits fit 64 bits whatever they are.
+    const SHORT: usize = 18;
+
     #[inline]
     fn read(text: &str) -> Result<Self, Unusable> {
+        match Self::short(text.as_bytes()) {
+            Some(written) => Ok(written),
+            None => Self::any(text),
+        }
+    }
+
+    /// A number of few digits without an exponent, which almost all are: without arithmetic of 128 bits. `None` for any other.
+    #[inline]
+    fn short(text: &[u8]) -> Option<Self> {
+        let (negative, text) = match text {
+            [b'-', rest @ ..] => (true, rest),
+            _ => (false, text),
+        };
+        if text.len() > Self::SHORT {
+            return None;
+        }
+        let (mut digits, mut point) = (0_u64, None);
+        for (at, byte) in text.iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => digits = digits * 10 + u64::from(byte - b'0'),
+                b'.' if point.is_none() => point = Some(at),
+                _ => return None,
+            }
+        }
+        // There are digits on either side of a point.
+        let fraction = match point {
+            None if text.is_empty() => return None,
+            None => 0,
+            Some(at) if at == 0 || at + 1 == text.len() => return None,
+            Some(at) => text.len() - at - 1,
+        };
+        Some(Self { negative, digits: i128::from(digits), exponent: -(fraction as i32) })
+    }
+
+    #[cold]
+    fn any(text: &str) -> Result<Self, Unusable> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),
@@ -47,9 +86,20 @@ impl Written {
     }
 }
 
+/// The powers of ten that 128 bits hold.
+const POWERS: [i128; 39] = {
+    let mut powers = [1; 39];
+    let mut at = 1;
+    while at < powers.len() {
+        powers[at] = powers[at - 1] * 10;
+        at += 1;
+    }
+    powers
+};
+
 #[inline]
 fn power(by: u32) -> Option<i128> {
-    10_i128.checked_pow(by)
+    POWERS.get(by as usize).copied()
 }
 
 /// A whole number, `3`, `3.0` or `3e0`; `None` for any other, and for one beyond 64 bits.
@@ -73,6 +123,17 @@ fn exact_integer(text: &str) -> Option<i64> {
         }
     };
     i64::try_from(if negative { -value } else { value }).ok()
+}
+
+/// The unscaled value of a decimal of few digits that is written without an exponent and with no more decimal places than the scale;
+/// `None` for any other, and for one that doesn't fit.
+#[inline]
+pub(crate) fn short_decimal(text: &str, precision: u8, scale: u8) -> Option<i64> {
+    let Written { negative, digits, exponent } = Written::short(text.as_bytes())?;
+    let shift = u32::from(scale).checked_sub(exponent.unsigned_abs())?;
+    let value = i64::try_from(digits).ok()?.checked_mul(10_i64.checked_pow(shift)?)?;
+    let fits = 10_i64.checked_pow(precision.into()).is_none_or(|limit| value < limit);
+    fits.then_some(if negative { -value } else { value })
 }
 
 /// The unscaled value of a decimal; exact, so digits beyond the scale must be zeros.
@@ -151,7 +212,11 @@ mod tests {
             ("0.1234567890123456789", 19, 19, 1_234_567_890_123_456_789),
         ] {
             assert_eq!(decimal(text, precision, scale), Ok(value), "{text}");
+            if let Some(short) = short_decimal(text, precision, scale) {
+                assert_eq!(i128::from(short), value, "{text}");
+            }
         }
+        assert_eq!(["12.50", "-0.1", "7"].map(|text| short_decimal(text, 10, 2)), [Some(1250), Some(-10), Some(700)]);
         for (text, part) in [
             ("12.505", "more than 2 decimal places"),
             ("100000000", "doesn't fit decimal(10,2)"),
@@ -162,9 +227,27 @@ mod tests {
             ("", "no decimal number"),
             (".5", "no decimal number"),
         ] {
+            assert_eq!(short_decimal(text, 10, 2), None, "{text}");
             let error = decimal(text, 10, 2).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn few_digits_are_read_as_many_are() {
+        let texts = ["0", "-0", "7", "-12.50", "0.1", "123456789012345678", "1234567890123456.7", "00.10"];
+        for text in texts {
+            let (short, any) = (Written::short(text.as_bytes()).expect(text), Written::any(text).expect(text));
+            assert_eq!(
+                (short.negative, short.digits, short.exponent),
+                (any.negative, any.digits, any.exponent),
+                "{text}"
+            );
+        }
+        for text in ["", "-", ".", "1.", ".5", "1e3", "--1", "1.2.3", "1234567890123456789", "x", "1\u{664}"] {
+            assert!(Written::short(text.as_bytes()).is_none(), "{text}");
+        }
+        assert_eq!((power(0), power(38), power(39)), (Some(1), 10_i128.checked_pow(38), None));
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl Counters {
 /// What a record came to.
 pub(crate) struct Taken {
     pub(crate) bytes: u64,
-    pub(crate) full: Option<Collected>,
+    pub(crate) full: Option<Box<Collected>>,
     /// Why its partition must not go past this record.
     pub(crate) stop: Option<String>,
     /// How much it takes of [`Taken::MANY_BROKEN`].

@@ -7,7 +7,7 @@ use lakewright_config::agents::stream::OnReject;
 use lakewright_formats::{SchemaId, Skipped};
 
 use crate::batch::Batch;
-use crate::message::{NoRow, Tables, Way, envelope, row, tombstone};
+use crate::message::{NoRow, Refusal, Tables, Way, envelope, row, tombstone};
 use crate::record::Record;
 use crate::reject::Reject;
 use crate::sink::{bug, said};
@@ -68,9 +68,9 @@ pub(crate) type Collected = (Option<usize>, Batch);
 #[derive(Debug, Default)]
 pub(crate) struct Routed {
     /// Why it is no row, if that wasn't known before.
-    pub(crate) reject: Option<Reject>,
+    pub(crate) reject: Option<Box<Reject>>,
     /// Rows that became enough for a batch.
-    pub(crate) full: Option<Collected>,
+    pub(crate) full: Option<Box<Collected>>,
     /// What it is, if it is no row although nothing is wrong with it.
     pub(crate) skipped: Option<Skipped>,
     /// The schema that must be known before it can be taken in; nothing was done with it.
@@ -174,7 +174,7 @@ impl Router {
         if covered.row(table) {
             return self.skip(record, table, covered);
         }
-        let reject = Reject::Panicked(said.clone());
+        let reject = Box::new(Reject::Panicked(said.clone()));
         if self.on_reject != OnReject::DeadLetters {
             return self.reject(record, reject);
         }
@@ -186,7 +186,7 @@ impl Router {
     fn skip(&mut self, record: Record<'_>, table: usize, covered: &impl Covered) -> anyhow::Result<Routed> {
         let Some(reason) = covered.refused(table) else { return Ok(Routed::default()) };
         let table = self.topics[record.topic].name_of(table).to_owned();
-        self.reject(record, Reject::Unwritable { table, reason: reason.to_owned() })
+        self.reject(record, Box::new(Reject::Unwritable { table, reason: reason.to_owned() }))
     }
 
     fn take_unguarded(&mut self, record: Record<'_>, covered: &impl Covered) -> anyhow::Result<Routed> {
@@ -198,7 +198,7 @@ impl Router {
             router.decode(record, room)
         }));
         let decoded =
-            decoded.unwrap_or_else(|panic| Err((Reject::Panicked(said(&*panic)), self.at_work.take()).into()));
+            decoded.unwrap_or_else(|panic| Err(NoRow::refused(Reject::Panicked(said(&*panic)), self.at_work.take())));
         let routed = self.route(record, decoded, covered);
         self.made = made;
         routed
@@ -221,10 +221,7 @@ impl Router {
                 }
                 self.skip(record, table, covered)
             }
-            Err(NoRow::Refused((Reject::Panicked(said), Some(table)))) => self.leave_out(record, table, said, covered),
-            Err(NoRow::Refused((_, Some(table)))) if self.blind[table] => Ok(Routed::default()),
-            Err(NoRow::Refused((_, table))) if covered.reject(table) => Ok(Routed::default()),
-            Err(NoRow::Refused((reject, _))) => self.reject(record, reject),
+            Err(NoRow::Refused((reject, table))) => self.refuse(record, (reject, table), covered),
             Err(NoRow::Skipped(skipped)) => Ok(Routed { skipped: Some(skipped), ..Routed::default() }),
             // What the table lacks is read again when it is out of quarantine.
             Err(NoRow::Unknown { table, .. }) if self.blind[table] => Ok(Routed::default()),
@@ -232,7 +229,21 @@ impl Router {
         }
     }
 
-    fn reject(&mut self, record: Record<'_>, reject: Reject) -> anyhow::Result<Routed> {
+    fn refuse(
+        &mut self,
+        record: Record<'_>,
+        (reject, table): Refusal,
+        covered: &impl Covered,
+    ) -> anyhow::Result<Routed> {
+        match (*reject, table) {
+            (Reject::Panicked(said), Some(table)) => self.leave_out(record, table, said, covered),
+            (_, Some(table)) if self.blind[table] => Ok(Routed::default()),
+            (_, table) if covered.reject(table) => Ok(Routed::default()),
+            (reject, _) => self.reject(record, Box::new(reject)),
+        }
+    }
+
+    fn reject(&mut self, record: Record<'_>, reject: Box<Reject>) -> anyhow::Result<Routed> {
         if self.on_reject != OnReject::DeadLetters {
             return Ok(Routed { reject: Some(reject), ..Routed::default() });
         }
@@ -245,7 +256,7 @@ impl Router {
 
     fn batch_if_full(&mut self, table: Option<usize>) -> anyhow::Result<Routed> {
         let rows = table.map_or(&self.dead, |table| &self.rows[table]);
-        let full = if rows.is_full() { Some(self.finish(table)?) } else { None };
+        let full = if rows.is_full() { Some(Box::new(self.finish(table)?)) } else { None };
         Ok(Routed { full, ..Routed::default() })
     }
 
@@ -277,13 +288,13 @@ impl Router {
                     Way::Envelope => envelope(message, &topic.tables, &mut tables),
                     Way::Rows { table, path, .. } => row(message, (*table, path), &mut tables),
                 };
-                (read.map_err(|syntax| NoRow::Refused((syntax.into(), way.table_of_all())))?, message)
+                (read.map_err(|syntax| NoRow::refused(syntax.into(), way.table_of_all()))?, message)
             }
             (None, Way::Rows { table, tombstones: true, .. }) => (tombstone(*table, &mut tables), ""),
             (None, Way::Rows { table, tombstones: false, .. }) => {
-                return Err((Reject::NoPayload, Some(*table)).into());
+                return Err(NoRow::refused(Reject::NoPayload, Some(*table)));
             }
-            (None, Way::Envelope) => return Err((Reject::NoPayload, None).into()),
+            (None, Way::Envelope) => return Err(NoRow::refused(Reject::NoPayload, None)),
         };
         let table = read?;
         match tables.add(table, message, &record) {

@@ -22,6 +22,7 @@ use lakewright_runtime::{Counter, Metrics};
 use crate::batch::{Batch, Origin, Place};
 use crate::column::Column;
 use crate::evolve::{Evolution, Evolving, Hints};
+use crate::json::Name;
 use crate::record::Record;
 use crate::shape::Shape;
 use crate::unknown::Unknowns;
@@ -37,8 +38,10 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// A column that messages carry.
 #[derive(Debug)]
 struct Member {
-    /// The member's name, which mostly is the column's.
+    /// The member's name, which mostly is the column's,
     name: String,
+    /// and as messages mostly have it.
+    written: Name,
     /// The name that it had before: messages that were sent then carry it.
     was: Option<String>,
     shape: Shape,
@@ -206,8 +209,10 @@ impl Rows {
                     .filter(|actual| actual.widens(&column.column_type))
                     .and_then(|_| Shape::of(&field.field_type, reading.unit(&column.name)))
                     .with_context(|| other_type(column, &field.field_type))?;
+                let name = reading.member(&column.name).unwrap_or(&column.name);
                 members.push(Member {
-                    name: reading.member(&column.name).unwrap_or(&column.name).to_owned(),
+                    name: name.to_owned(),
+                    written: Name::new(name),
                     // A column whose member has a name of its own is renamed without it.
                     was: column.was.clone().filter(|_| reading.member(&column.name).is_none()),
                     column: Column::new(&shape, arrow_field.data_type())?,
@@ -283,10 +288,10 @@ impl Rows {
         #[cfg(test)]
         crate::testing::ADDING.may_panic(record.place.offset);
         for (member, cell) in self.members.iter_mut().zip(&self.cells) {
-            member.column.push(cell.unwrap_or(Cell::Null), message, &self.arena);
+            member.column.push(cell.as_ref().unwrap_or(&Cell::Null), message, &self.arena);
         }
         for extra in &mut self.extras {
-            extra.column.push(extra.cell, message, &self.arena);
+            extra.column.push(&extra.cell, message, &self.arena);
         }
         let payload = record.payload.unwrap_or_default();
         if let Some(origins) = &mut self.origins {

@@ -264,7 +264,7 @@ fn a_message_whose_decoding_panics_is_a_dead_letter_and_the_next_one_a_row() {
     assert_eq!((rows.num_rows(), broken[0].0.place.offset, broken[0].1.as_str()), (0, 9, "no message like this"));
     // One that broke a table's rows is refused without being read.
     let routed = router.take_broken(Record { payload: Some(USER), ..record }, &Nothing, (1, "no")).expect("taken");
-    assert_eq!(routed.reject, Some(Reject::Panicked("no".into())));
+    assert_eq!(routed.reject.as_deref(), Some(&Reject::Panicked("no".into())));
     let settled = Settled { rows: true, ..Settled::default() };
     assert_eq!(router.take_broken(record, &settled, (1, "no")).expect("taken").reject, None);
 }

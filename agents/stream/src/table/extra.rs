@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use lakewright_config::{KafkaPart, UNKNOWN_COLUMN};
 
 use super::Rows;
+use super::read::refused;
 use crate::column::Column;
 use crate::record::{Metadata, Record};
 use crate::reject::{Reject, Wrong};
@@ -51,7 +52,7 @@ impl Rows {
     }
 
     /// Fills them for the row that was read last. Gives the reason why it is no row, if it is none.
-    pub(crate) fn read_extras(&mut self, message: &str, record: &Record<'_>) -> Option<Reject> {
+    pub(crate) fn read_extras(&mut self, message: &str, record: &Record<'_>) -> Option<Box<Reject>> {
         for extra in &mut self.extras {
             let filled = match extra.from {
                 From::Unknown => Ok(unknown(message, &mut self.arena)),
@@ -65,7 +66,7 @@ impl Rows {
                 }
                 Err(wrong) => Wrong::Value(wrong),
             };
-            return Some(Reject::Cell { column: extra.name.clone(), wrong });
+            return Some(refused(extra.name.clone(), wrong));
         }
         None
     }

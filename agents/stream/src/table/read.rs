@@ -7,7 +7,7 @@ use crate::escape::resolved;
 use crate::json::{Scanner, Syntax};
 use crate::reject::{Reject, Wrong};
 use crate::unknown::Where;
-use crate::value::{Cell, Converted, convert, simple};
+use crate::value::{Cell, Misfit, convert, put, read_simple};
 
 impl Rows {
     /// Reads an object without adding a row yet: the rest of the message may still be broken. Gives the reason why it is
@@ -15,36 +15,42 @@ impl Rows {
     ///
     /// # Errors
     /// It is no JSON.
-    pub(crate) fn read(&mut self, message: &str, scanner: &mut Scanner<'_>) -> Result<Option<Reject>, Syntax> {
+    pub(crate) fn read(&mut self, message: &str, scanner: &mut Scanner<'_>) -> Result<Option<Box<Reject>>, Syntax> {
         self.arena.begin(message);
         self.cells.fill(None);
         self.old.fill(false);
         let mut reason = None;
         if !scanner.next_is(b'{') {
             let found = scanner.value()?.kind();
-            return Ok(Some(Reject::NotAnObject { what: self.holder.clone(), found }));
+            return Ok(Some(Box::new(Reject::NotAnObject { what: self.holder.clone(), found })));
         }
         let mut more = scanner.enter_object()?;
         let mut expected = 0;
         let mut room = String::new();
         while more {
-            let (raw, escaped) = scanner.name()?;
-            let name = resolved(raw, escaped, &mut room);
-            // Members mostly come in the order of the declaration, or in the same order each time.
-            let known = match self.members.get(expected) {
-                Some(member) if member.name == name => Some(expected),
-                _ => self.members.iter().position(|member| member.name == name),
-            };
-            let renamed = || self.members.iter().position(|member| member.was.as_deref() == Some(name));
-            if let Some(index) = known.or_else(renamed) {
-                expected = index + 1;
-                self.member(index, (name, known.is_none()), scanner, &mut reason)?;
-            } else if self.format_members.contains(&name) {
-                scanner.pass()?;
+            // Members mostly come in the order of the declaration, and without white space.
+            if self.members.get(expected).is_some_and(|member| scanner.takes(&member.written)) {
+                expected += 1;
+                self.member(expected - 1, None, scanner, &mut reason)?;
             } else {
-                let place = self.arena.place(scanner.raw()?);
-                if self.arena.unknown.take(name, Where::Row, place) && reason.is_none() {
-                    reason = Some(Reject::Cell { column: name.to_owned(), wrong: Wrong::Unknown });
+                let (raw, escaped) = scanner.name()?;
+                let name = resolved(raw, escaped, &mut room);
+                // Or in the same order each time.
+                let known = match self.members.get(expected) {
+                    Some(member) if member.name == name => Some(expected),
+                    _ => self.members.iter().position(|member| member.name == name),
+                };
+                let renamed = || self.members.iter().position(|member| member.was.as_deref() == Some(name));
+                if let Some(index) = known.or_else(renamed) {
+                    expected = index + 1;
+                    self.member(index, known.is_none().then_some(name), scanner, &mut reason)?;
+                } else if self.format_members.contains(&name) {
+                    scanner.pass()?;
+                } else {
+                    let place = self.arena.place(scanner.raw()?);
+                    if self.arena.unknown.take(name, Where::Row, place) && reason.is_none() {
+                        reason = Some(refused(name.to_owned(), Wrong::Unknown));
+                    }
                 }
             }
             more = scanner.more(b'}')?;
@@ -52,81 +58,89 @@ impl Rows {
         Ok(reason.or_else(|| self.missing()))
     }
 
-    /// Reads the value of a member, under its name of before or the one of now; of a message that is refused already it
-    /// is only passed over.
+    /// Reads the value of a member, under the one of now or its name of before, which is given then; of a message that is refused
+    /// already it is only passed over.
     #[inline]
     fn member(
         &mut self,
         index: usize,
-        (name, old): (&str, bool),
+        was: Option<&str>,
         scanner: &mut Scanner<'_>,
-        reason: &mut Option<Reject>,
+        reason: &mut Option<Box<Reject>>,
     ) -> Result<(), Syntax> {
-        if self.cells[index].is_some() && old != self.old[index] {
+        let mut twice = self.cells[index].is_some();
+        if twice && was.is_some() != self.old[index] {
             // Whoever sends both names means the one that holds now.
-            if old {
+            if was.is_some() {
                 scanner.pass()?;
                 return Ok(());
             }
             self.cells[index] = None;
+            twice = false;
         }
-        self.old[index] = old;
+        self.old[index] = was.is_some();
         if self.members[index].undeclared {
-            return self.read_undeclared(index, name, scanner);
+            return self.read_undeclared(index, scanner);
         }
         if reason.is_some() {
             scanner.pass()?;
             return Ok(());
         }
-        match self.value(index, name, scanner)? {
-            _ if self.cells[index].is_some() => {
-                *reason = Some(Reject::Cell { column: name.to_owned(), wrong: Wrong::Twice });
-            }
-            Ok(cell) => self.cells[index] = Some(cell),
-            Err(misfit) => {
-                *reason = Some(Reject::Cell { column: format!("{name}{}", misfit.path), wrong: misfit.wrong });
-            }
+        let misfit = self.value(index, was, scanner)?;
+        if twice || misfit.is_some() {
+            let name = was.unwrap_or(&self.members[index].name);
+            *reason = Some(match misfit.filter(|_| !twice) {
+                Some(misfit) => refused(format!("{name}{}", misfit.path), misfit.wrong),
+                None => refused(name.to_owned(), Wrong::Twice),
+            });
         }
         Ok(())
     }
 
-    /// Reads a value as one of a column.
+    /// Reads a value as one of a column into its cell; gives what is wrong with it, and leaves the cell then.
     #[inline]
-    pub(super) fn value(&mut self, index: usize, name: &str, scanner: &mut Scanner<'_>) -> Result<Converted, Syntax> {
-        let shape = &self.members[index].shape;
+    pub(super) fn value(
+        &mut self,
+        index: usize,
+        was: Option<&str>,
+        scanner: &mut Scanner<'_>,
+    ) -> Result<Option<Box<Misfit>>, Syntax> {
+        let (shape, cell) = (&self.members[index].shape, &mut self.cells[index]);
         if !shape.is_nested() {
-            return Ok(simple(scanner.value()?, shape, &mut self.arena));
+            return read_simple(scanner, shape, &mut self.arena, cell);
         }
         let mark = self.arena.unknown.mark();
         let converted = convert(scanner, shape, &mut self.arena)?;
-        self.arena.unknown.stand_within(mark, || name.to_owned());
-        Ok(converted)
+        self.arena.unknown.stand_within(mark, || was.unwrap_or(&self.members[index].name).to_owned());
+        Ok(put(converted, cell))
     }
 
     /// What of the row is missing that must be there, or stands there twice.
-    fn missing(&self) -> Option<Reject> {
+    fn missing(&self) -> Option<Box<Reject>> {
         let missing = self.members.iter().zip(&self.cells).find_map(|(member, cell)| {
             let wrong = match cell {
                 None if member.required => Wrong::Missing,
                 Some(Cell::Null) if member.required => Wrong::Null,
                 _ => return None,
             };
-            Some(Reject::Cell { column: member.name.clone(), wrong })
+            Some(refused(member.name.clone(), wrong))
         });
-        let many = || {
-            Some(Reject::Cell {
-                column: UNKNOWN_COLUMN.to_owned(),
-                wrong: Wrong::Value(self.arena.unknown.too_many()?),
-            })
-        };
-        let twice = || Some(Reject::Cell { column: self.arena.unknown.repeated()?.to_owned(), wrong: Wrong::Twice });
+        let many = || Some(refused(UNKNOWN_COLUMN.to_owned(), Wrong::Value(self.arena.unknown.too_many()?)));
+        let twice = || Some(refused(self.arena.unknown.repeated()?.to_owned(), Wrong::Twice));
         missing.or_else(many).or_else(twice)
     }
 
     /// Begins a row without any member. Gives the reason why the table has no such row, if it has none.
-    pub(crate) fn read_nothing(&mut self) -> Option<Reject> {
+    pub(crate) fn read_nothing(&mut self) -> Option<Box<Reject>> {
         self.arena.begin("");
         self.cells.fill(None);
         self.missing()
     }
+}
+
+/// What is wrong with a value.
+#[cold]
+#[expect(clippy::unnecessary_box_returns, reason = "a reason that mostly isn't there stays small")]
+pub(super) fn refused(column: String, wrong: Wrong) -> Box<Reject> {
+    Box::new(Reject::Cell { column, wrong })
 }

@@ -7,7 +7,7 @@ use lakewright_config::{Column as Declared, Evolved, KafkaPart, Reading, UNKNOWN
 use super::{Member, Rows};
 use crate::column::Column;
 use crate::infer::is_exact;
-use crate::json::{Scanner, Syntax};
+use crate::json::{Name, Scanner, Syntax};
 use crate::shape::Shape;
 use crate::unknown::Where;
 
@@ -39,7 +39,17 @@ pub(super) fn member(
     let Some(shape) = Shape::of(&field.field_type, None) else { return Ok(None) };
     let column = Column::new(&shape, arrow.data_type())?;
     let exact = made_for.is_some();
-    Ok(Some(Member { name: name.to_owned(), was: None, shape, required: false, undeclared: true, exact, column }))
+    let written = Name::new(name);
+    Ok(Some(Member {
+        name: name.to_owned(),
+        written,
+        was: None,
+        shape,
+        required: false,
+        undeclared: true,
+        exact,
+        column,
+    }))
 }
 
 impl Rows {
@@ -48,23 +58,18 @@ impl Rows {
     ///
     /// # Errors
     /// It is no JSON.
-    pub(super) fn read_undeclared(
-        &mut self,
-        index: usize,
-        name: &str,
-        scanner: &mut Scanner<'_>,
-    ) -> Result<(), Syntax> {
+    pub(super) fn read_undeclared(&mut self, index: usize, scanner: &mut Scanner<'_>) -> Result<(), Syntax> {
         let raw = scanner.raw()?;
         let before = self.arena.unknown.state();
-        let converted = self.value(index, name, &mut Scanner::new(raw))?;
+        let held = self.cells[index].take();
+        let misfit = self.value(index, None, &mut Scanner::new(raw))?;
         let member = &self.members[index];
         let exact = !member.exact || is_exact(raw, &member.shape)?;
-        if let (Ok(cell), None, true) = (converted, self.cells[index], exact) {
-            self.cells[index] = Some(cell);
-        } else {
+        if misfit.is_some() || held.is_some() || !exact {
+            self.cells[index] = held;
             self.arena.unknown.back_to(before);
             let place = self.arena.place(raw);
-            self.arena.unknown.take(name, Where::Misfit, place);
+            self.arena.unknown.take(&member.name, Where::Misfit, place);
         }
         Ok(())
     }

@@ -246,7 +246,7 @@ impl Life {
                     partition.next += 1;
                     held += broken;
                     if let Some(collected) = routed.full {
-                        self.committer.take(collected).await;
+                        self.committer.take(*collected).await;
                     }
                 }
                 Err(broken) => {

@@ -267,7 +267,7 @@ impl<'a> Life<'a> {
                 let record = Record { topic: partition.topic, payload, place, metadata: &Bare };
                 let (routed, _) = partition.take(router, record).expect("nothing breaks");
                 partition.next += 1;
-                full.extend(routed.full);
+                full.extend(routed.full.map(|full| *full));
                 self.world.counts.lock().taken += 1;
                 self.held_since.get_or_insert(self.world.clock.now());
             }
