@@ -17,4 +17,5 @@ if (($# == 0)); then
   port=$(python3 tests/ports.py)
   tests/kafka/real-kafka.sh test "$port"
 fi
-"${pytest[@]}" --timeout=600 tests/e2e "$@"
+# Two files at a time: they mostly wait, and have ports and folders of their own.
+"${pytest[@]}" -n 2 --dist loadfile --timeout=600 tests/e2e "$@"

@@ -24,7 +24,11 @@ usage() {
 port=$2
 run=$cache/run-$port
 
-fetch() {
+# One at a time: tests that run side by side need the same, and share the local repository of Maven.
+fetch() (
+  mkdir -p "$cache"
+  exec 9>"${cache%/*}/.fetch"
+  flock 9
   [ -d "$jars" ] && return
   local work
   work=$(mktemp -d)
@@ -44,7 +48,7 @@ POM
   mvn -B -q -f "$work/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$jars.new"
   mv "$jars.new" "$jars"
   rm -rf "$work"
-}
+)
 
 configure() {
   mkdir -p "$run/data"

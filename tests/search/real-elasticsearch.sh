@@ -14,7 +14,11 @@ home=$cache/elasticsearch-$version
 [ $# -eq 2 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 folder=$2
 
-fetch() {
+# One at a time: tests that run side by side need the same, and share the local repository of Maven.
+fetch() (
+  mkdir -p "$cache"
+  exec 9>"${cache%/*}/.fetch"
+  flock 9
   [ -d "$home" ] && return
   rm -rf "$cache.new"
   mkdir -p "$cache.new"
@@ -28,7 +32,7 @@ fetch() {
   chmod -R a+rX "$cache.new"
   rm -rf "$cache"
   mv "$cache.new" "$cache"
-}
+)
 
 start() {
   fetch

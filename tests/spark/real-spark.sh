@@ -19,7 +19,11 @@ usage() {
   exit 2
 }
 
-fetch() {
+# One at a time: tests that run side by side need the same, and share the local repository of Maven.
+fetch() (
+  mkdir -p "$cache"
+  exec 9>"${cache%/*}/.fetch"
+  flock 9
   # It belongs to the Python that made it.
   local made_by
   made_by=$(python3 -c 'import os, sys; print(os.path.realpath(sys.executable), sys.version)')
@@ -47,11 +51,14 @@ POM
   mvn -B -q -f "$work/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$jars.new"
   mv "$jars.new" "$jars"
   rm -rf "$work"
-}
+)
 
-sdk() {
+sdk() (
   local version=2.31.16 work
   local folder=$cache/sdk-$version
+  mkdir -p "$cache"
+  exec 9>"${cache%/*}/.fetch"
+  flock 9
   if ! [ -d "$folder" ]; then
     work=$(mktemp -d)
     cat > "$work/pom.xml" <<POM
@@ -70,7 +77,7 @@ POM
     rm -rf "$work"
   fi
   echo "$folder"
-}
+)
 
 stream() {
   local folder=$1
