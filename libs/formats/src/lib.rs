@@ -27,6 +27,7 @@ mod cursor;
 mod debezium;
 mod decimal;
 mod decoder;
+pub mod json;
 mod members;
 pub mod registry;
 mod reject;

@@ -5,7 +5,7 @@ const MAX_DEPTH: u32 = 64;
 
 /// Where a text stops being JSON, and what was expected there. It is small, so that what a scanner gives is returned in registers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Syntax(Box<(usize, &'static str)>);
+pub struct Syntax(Box<(usize, &'static str)>);
 
 impl Syntax {
     #[cold]
@@ -13,9 +13,13 @@ impl Syntax {
         Self(Box::new((at, expected)))
     }
 
-    /// What was expected.
-    #[cfg(test)]
-    pub(crate) fn expected(&self) -> &'static str {
+    /// The position in bytes.
+    pub fn at(&self) -> usize {
+        self.0.0
+    }
+
+    /// What was expected, for people.
+    pub fn expected(&self) -> &'static str {
         self.0.1
     }
 }
@@ -29,18 +33,29 @@ impl std::fmt::Display for Syntax {
 
 /// A value; strings are without quotes and still escaped, arrays and objects are skipped over and given whole.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Token<'a> {
+pub enum Token<'a> {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A number as it is written.
     Number(&'a str),
-    Text { raw: &'a str, escaped: bool },
+    /// A string.
+    Text {
+        /// What stands between the quotes.
+        raw: &'a str,
+        /// Whether there are escapes in it.
+        escaped: bool,
+    },
+    /// An array with its brackets.
     Array(&'a str),
+    /// An object with its braces.
     Object(&'a str),
 }
 
 impl Token<'_> {
     /// The kind of value, for messages.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
@@ -54,7 +69,7 @@ impl Token<'_> {
 
 /// A member's name and its colon as they mostly are written, `"name":`, to be compared without a call.
 #[derive(Debug, Clone)]
-pub(crate) struct Name {
+pub struct Name {
     written: Vec<u8>,
     /// The first 16 bytes as a little-endian number, and which of them count.
     head: u128,
@@ -62,7 +77,8 @@ pub(crate) struct Name {
 }
 
 impl Name {
-    pub(crate) fn new(name: &str) -> Self {
+    /// That of a member.
+    pub fn new(name: &str) -> Self {
         let written = format!("{}:", serde_json::Value::from(name)).into_bytes();
         let (mut head, mut mask) = ([0; 16], [0; 16]);
         for (at, byte) in written.iter().take(head.len()).enumerate() {
@@ -82,7 +98,7 @@ impl Name {
 
 /// A position in a text.
 #[derive(Debug, Clone)]
-pub(crate) struct Scanner<'a> {
+pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
     /// Whether the string that was read last has escapes.
@@ -90,28 +106,35 @@ pub(crate) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
+    /// The begin of a text.
+    pub fn new(text: &'a str) -> Self {
         Self { text, at: 0, escaped: false }
+    }
+
+    /// The position in bytes.
+    pub fn at(&self) -> usize {
+        self.at
     }
 
     fn error<T>(&self, expected: &'static str) -> Result<T, Syntax> {
         Err(Syntax::new(self.at, expected))
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
     /// The first byte of the next value, not taken.
     #[inline]
-    pub(crate) fn first_byte(&mut self) -> Option<u8> {
+    pub fn first_byte(&mut self) -> Option<u8> {
         self.space();
         self.peek()
     }
 
     /// Passes over a member's name and its colon if they stand right here.
     #[inline]
-    pub(crate) fn takes(&mut self, name: &Name) -> bool {
+    pub fn takes(&mut self, name: &Name) -> bool {
         let found = name.begins(&self.text.as_bytes()[self.at..]);
         if found {
             self.at += name.written.len();
@@ -127,7 +150,8 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte that isn't white space, not taken.
-    pub(crate) fn next_is(&mut self, byte: u8) -> bool {
+    #[inline]
+    pub fn next_is(&mut self, byte: u8) -> bool {
         self.space();
         self.peek() == Some(byte)
     }
@@ -143,23 +167,25 @@ impl<'a> Scanner<'a> {
     }
 
     /// Nothing but white space is left.
-    pub(crate) fn end(&mut self) -> Result<(), Syntax> {
+    pub fn end(&mut self) -> Result<(), Syntax> {
         self.space();
         if self.at == self.text.len() { Ok(()) } else { self.error("the end") }
     }
 
     /// Enters an object; `false` when it is empty and left already.
-    pub(crate) fn enter_object(&mut self) -> Result<bool, Syntax> {
+    #[inline]
+    pub fn enter_object(&mut self) -> Result<bool, Syntax> {
         self.take(b'{', "an object")?;
         Ok(self.first(b'}'))
     }
 
     /// Enters an array; `false` when it is empty and left already.
-    pub(crate) fn enter_array(&mut self) -> Result<bool, Syntax> {
+    pub fn enter_array(&mut self) -> Result<bool, Syntax> {
         self.take(b'[', "an array")?;
         Ok(self.first(b']'))
     }
 
+    #[inline]
     fn first(&mut self, close: u8) -> bool {
         let empty = self.next_is(close);
         self.at += usize::from(empty);
@@ -168,7 +194,7 @@ impl<'a> Scanner<'a> {
 
     /// After a member or element: `true` when another follows, `false` when `close` did.
     #[inline]
-    pub(crate) fn more(&mut self, close: u8) -> Result<bool, Syntax> {
+    pub fn more(&mut self, close: u8) -> Result<bool, Syntax> {
         self.space();
         match self.peek() {
             Some(b',') => {
@@ -185,7 +211,7 @@ impl<'a> Scanner<'a> {
 
     /// A member's name and its colon. The name is without quotes and still escaped.
     #[inline]
-    pub(crate) fn name(&mut self) -> Result<(&'a str, bool), Syntax> {
+    pub fn name(&mut self) -> Result<(&'a str, bool), Syntax> {
         self.space();
         if self.peek() != Some(b'"') {
             return self.error("a member's name");
@@ -197,7 +223,7 @@ impl<'a> Scanner<'a> {
 
     /// The next value.
     #[inline]
-    pub(crate) fn value(&mut self) -> Result<Token<'a>, Syntax> {
+    pub fn value(&mut self) -> Result<Token<'a>, Syntax> {
         self.space();
         match self.peek() {
             Some(b'"') => {
@@ -216,13 +242,13 @@ impl<'a> Scanner<'a> {
 
     /// Passes over the next value; not made part of what it is called in, which mostly converts values.
     #[inline(never)]
-    pub(crate) fn pass(&mut self) -> Result<(), Syntax> {
+    pub fn pass(&mut self) -> Result<(), Syntax> {
         self.value().map(drop)
     }
 
     /// The next value as it is written.
     #[inline(never)]
-    pub(crate) fn raw(&mut self) -> Result<&'a str, Syntax> {
+    pub fn raw(&mut self) -> Result<&'a str, Syntax> {
         self.space();
         let start = self.at;
         self.pass()?;
@@ -261,6 +287,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    #[inline]
     fn digits(&mut self) -> Result<(), Syntax> {
         let start = self.at;
         while let Some(b'0'..=b'9') = self.peek() {
@@ -270,7 +297,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// A number as it is written.
-    pub(crate) fn number(&mut self) -> Result<&'a str, Syntax> {
+    ///
+    /// # Errors
+    /// It is none.
+    #[inline]
+    pub fn number(&mut self) -> Result<&'a str, Syntax> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -299,13 +330,16 @@ impl<'a> Scanner<'a> {
 
     /// Whether the string that was read last has escapes.
     #[inline]
-    pub(crate) fn is_escaped(&self) -> bool {
+    pub fn is_escaped(&self) -> bool {
         self.escaped
     }
 
     /// A string's inside, from its opening quote on. Escapes are checked; [`Scanner::is_escaped`] says whether there are any.
+    ///
+    /// # Errors
+    /// It is none.
     #[inline]
-    pub(crate) fn string(&mut self) -> Result<&'a str, Syntax> {
+    pub fn string(&mut self) -> Result<&'a str, Syntax> {
         let bytes = self.text.as_bytes();
         let start = self.at + 1;
         let mut at = start;
@@ -381,100 +415,4 @@ fn special(bytes: &[u8], mut at: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn accepts(text: &str) -> bool {
-        let mut scanner = Scanner::new(text);
-        scanner.value().and_then(|_| scanner.end()).is_ok()
-    }
-
-    #[test]
-    fn it_accepts_what_serde_json_accepts_and_nothing_else() {
-        let texts = [
-            "{}",
-            "[]",
-            " [ 1 , 2 ] ",
-            "{\"a\":{\"b\":[null,true,false,-0.5e+3]}}",
-            "\"\\u00e9\\ud83d\\ude00\"",
-            "01",
-            "-",
-            "1.",
-            ".5",
-            "1e",
-            "+1",
-            "tru",
-            "nul",
-            "[1,]",
-            "{\"a\":1,}",
-            "{a:1}",
-            "{\"a\"}",
-            "\"\\x\"",
-            "\"\\ud800\"",
-            "\"\\udc00\"",
-            "\"a\nb\"",
-            "\"abcdefgh\u{1}\"",
-            "\"open",
-            "[1 2]",
-            "1 2",
-            "",
-            "   ",
-            "[[[[[[]]]]]]",
-            "-0",
-            "0e0",
-            "\"é\u{7f}ÿabcdefghijklmnop\"",
-            "{\"a\":1 \"b\":2}",
-            "[}",
-            "\"\\",
-            "\"\\u12\"",
-            "nulll",
-            "{\"\":\"\"}",
-        ];
-        for text in texts {
-            assert_eq!(accepts(text), serde_json::from_str::<serde_json::Value>(text).is_ok(), "{text}");
-        }
-    }
-
-    #[test]
-    fn cut_and_mutated_messages_are_judged_as_serde_json_does() {
-        let message = r#"{"table":"sales","data":{"a\n\"b":"\u00e9","n":-12.50e2,"l":[1,[],{"x":null}],"t":true}}"#;
-        for end in 0..message.len() {
-            assert!(!accepts(&message[..end]), "{end}");
-            for byte in [b'"', b'\\', b',', b'}', b' ', b'0', b'\n', b'e', b':'] {
-                let mut bytes = message.as_bytes().to_vec();
-                bytes[end] = byte;
-                let text = String::from_utf8(bytes).expect("ASCII");
-                let expected = serde_json::from_str::<serde_json::Value>(&text).is_ok();
-                assert_eq!(accepts(&text), expected, "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn names_are_recognised_whatever_their_length() {
-        for name in ["", "a", "fifteen_byte", "sixteen_bytes", "a_name_of_more_than_sixteen_bytes", "é\"\\\n"] {
-            let written = format!("{}:1}}", serde_json::Value::from(name));
-            for text in [written.clone(), format!("{written}                    ")] {
-                let mut scanner = Scanner::new(&text);
-                assert!(scanner.takes(&Name::new(name)), "{text}");
-                assert!(scanner.next_is(b'1'), "{text}");
-                for other in
-                    ["b", "sixteen_byteS", "a_name_of_more_than_sixteen_byteS", "a_name_of_more_than_sixteen_bytes_"]
-                {
-                    assert!(!Scanner::new(&text).takes(&Name::new(other)), "{text}: {other}");
-                }
-                for end in 0..written.len() - 2 {
-                    if text.is_char_boundary(end) {
-                        assert!(!Scanner::new(&text[..end]).takes(&Name::new(name)), "{}", &text[..end]);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn deep_nesting_is_refused_and_does_not_overflow() {
-        let deep = "[".repeat(100_000);
-        assert_eq!(Scanner::new(&deep).value().expect_err("too deep").expected(), "less nesting");
-    }
-}
+mod tests;
