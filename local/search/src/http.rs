@@ -17,6 +17,7 @@ use crate::answer::SearchError;
 use crate::login::{self, Who};
 use crate::patience::Patience;
 use crate::search;
+use crate::strict;
 use crate::writer::{Done, Operation, Outcome, Store};
 
 /// The largest request with documents, in bytes, as Elasticsearch has it.
@@ -153,9 +154,7 @@ async fn get_document(State(store): Shared, Path((index, id)): Path<(String, Str
 async fn put_document(State(store): Shared, Path((index, id)): Path<(String, String)>, body: Bytes) -> Response {
     let work = async {
         check_name(&index)?;
-        let Value::Object(source) = parse(&body)? else {
-            return Err(SearchError::parsing("a document is a JSON object"));
-        };
+        let source = strict::document(&body)?;
         one(&store, Operation::Index { index: index.clone(), id: id.clone(), source }).await
     };
     match work.await {
@@ -271,11 +270,7 @@ fn parse_bulk(body: &[u8], default: Option<&str>) -> Result<Vec<Item>, SearchErr
         let id = text("_id").map_or_else(|| uuid_like(items.len(), number), str::to_owned);
         let source = |lines: &mut dyn Iterator<Item = (usize, &[u8])>| -> Result<Result<Map<String, Value>, SearchError>, SearchError> {
             let (_, line) = lines.next().ok_or_else(|| malformed("the document is missing"))?;
-            Ok(serde_json::from_slice::<Map<String, Value>>(line).map_err(|error| SearchError {
-                status: 400,
-                kind: "document_parsing_exception",
-                reason: format!("failed to parse: {error}"),
-            }))
+            Ok(strict::document(line))
         };
         let named = check_name(&index);
         let (action, operation) = match action.as_str() {
